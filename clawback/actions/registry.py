@@ -1,0 +1,137 @@
+"""The actions themselves and the registry that reads them from a rule document."""
+
+from collections.abc import Mapping
+from datetime import timedelta
+from enum import StrEnum
+from typing import Annotated, Any, ClassVar, Literal
+
+from pydantic import BeforeValidator, Field, PlainSerializer, ValidationError
+
+from clawback.actions.patterns import PatternKind
+from clawback.durations import format_duration, parse_duration
+from clawback.payloads import Payload
+
+
+class ActionError(ValueError):
+    """An action in a rule document that cannot be done as written; the text says what to write instead."""
+
+
+class Mode(StrEnum):
+    """How far a rule may go, weakest first: record what would be done, ask first, act."""
+
+    SHADOW = "shadow"
+    APPROVE = "approve"
+    ENFORCE = "enforce"
+
+    def capped(self, ceiling: "Mode") -> "Mode":
+        """The weaker of this mode and a ceiling."""
+        order = list(Mode)
+        return min(self, ceiling, key=order.index)
+
+
+class Scope(StrEnum):
+    """What an action is done to: each message of a case, or the case once."""
+
+    MESSAGE = "message"
+    CASE = "case"
+
+
+class Destination(StrEnum):
+    """The five folders of POST `investigate/move` (reference §2.1)."""
+
+    INBOX = "Inbox"
+    JUNK = "JunkEmail"
+    DELETED = "DeletedItems"
+    RECOVERABLE = "RecoverableItemsDeletions"
+    PURGES = "RecoverableItemsPurges"
+
+
+class Disposition(StrEnum):
+    """The six dispositions a reclassification may ask for (reference §2.3)."""
+
+    NONE = "NONE"
+    BULK = "BULK"
+    MALICIOUS = "MALICIOUS"
+    SPAM = "SPAM"
+    SPOOF = "SPOOF"
+    SUSPICIOUS = "SUSPICIOUS"
+
+
+def _read_duration(value: object) -> object:
+    return parse_duration(value) if isinstance(value, str) and not value.startswith("P") else value
+
+
+Duration = Annotated[
+    timedelta,
+    BeforeValidator(_read_duration, json_schema_input_type=str),
+    PlainSerializer(format_duration, return_type=str),
+]
+"""A duration written `30d`; kept as `timedelta`."""
+
+
+class Move(Payload):
+    """Move each message of the case to a folder, up to 1,000 in one request. Inverse: move back to where it was."""
+
+    scope: ClassVar[Scope] = Scope.MESSAGE
+    name: Literal["move"] = "move"
+    destination: Destination = Field(description="The folder; RecoverableItemsPurges is a hard delete and needs permission in safety.yml")
+
+
+class Reclassify(Payload):
+    """Tell Cloudflare the right disposition, once per case, on its first message. Inverse: the opposite reclassification."""
+
+    scope: ClassVar[Scope] = Scope.CASE
+    name: Literal["reclassify"] = "reclassify"
+    disposition: Disposition = Field(description="What the message should have been")
+
+
+class BlockSender(Payload):
+    """Block a sender for new mail, for a time. Inverse: remove the block if it is still ours."""
+
+    scope: ClassVar[Scope] = Scope.CASE
+    name: Literal["block_sender"] = "block_sender"
+    pattern: str = Field(description="What to block; {field} takes the value of a group-by field", max_length=1024)
+    kind: PatternKind = Field(default=PatternKind.EMAIL, description="What the pattern is: email, domain or ip")
+    expires_after: Duration = Field(default=timedelta(days=30), description="When the block is removed again", gt=timedelta())
+
+
+Action = Annotated[Move | Reclassify | BlockSender, Field(discriminator="name")]
+"""Any action, told apart by its name."""
+
+ACTIONS: Mapping[str, type[Move] | type[Reclassify] | type[BlockSender]] = {
+    "move": Move,
+    "reclassify": Reclassify,
+    "block_sender": BlockSender,
+}
+
+
+def parse_action(name: str, parameters: object) -> Move | Reclassify | BlockSender:
+    """Read one action of a rule document strictly: unknown names and keys are refused.
+
+    Raises:
+        ActionError: no such action, or its parameters are wrong; the text names the parameter and what it takes.
+
+    """
+    model = ACTIONS.get(name)
+    if model is None:
+        raise ActionError(f"there is no action {name[:60]!r}; there are {', '.join(ACTIONS)}")
+    if not isinstance(parameters, Mapping) or "name" in parameters:
+        raise ActionError(f"{name} takes a mapping of {', '.join(field for field in model.model_fields if field != 'name')}")
+    try:
+        return model.model_validate(dict(parameters), extra="forbid")
+    except ValidationError as error:
+        first = error.errors(include_url=False)[0]
+        place = ".".join(str(part) for part in first["loc"])
+        raise ActionError(f"{name}.{place}: {first['msg']}") from None
+
+
+def templates_of(action: Action) -> tuple[str, ...]:
+    """The texts of an action in which `{field}` stands for a value of the event."""
+    return (action.pattern,) if isinstance(action, BlockSender) else ()
+
+
+def schema_of(name: str) -> dict[str, Any]:
+    """The JSON Schema of one action's parameters."""
+    schema = ACTIONS[name].model_json_schema()
+    schema["properties"].pop("name")
+    return {**schema, "additionalProperties": False}

@@ -1,0 +1,62 @@
+"""What a case is told when it starts, and what it is told of each event: the payloads between ingest and the case workflow."""
+
+import hashlib
+import json
+
+from pydantic import Field
+
+from clawback.actions import Action, Mode
+from clawback.actions.registry import Duration
+from clawback.cases.windows import Watch
+from clawback.events import Target
+from clawback.payloads import Payload, UtcDatetime
+
+
+class Limit(Payload):
+    """A budget of a rule: how many messages it may touch in a sliding window."""
+
+    messages: int
+    per: Duration
+
+
+class CasePlan(Payload):
+    """The response of one rule, frozen for one group of events: templates are filled in, the mode is the effective one.
+
+    `version` is the hash of the rule as it was; `group` the fields of `group-by` with their values (None where the event had none).
+    """
+
+    rule: str
+    version: str
+    title: str = ""
+    level: str = "medium"
+    mode: Mode = Mode.SHADOW
+    group: dict[str, str | None] = Field(default_factory=dict)
+    actions: tuple[Action, ...] = ()
+    limits: tuple[Limit, ...] = ()
+    watch: Watch | None = None
+
+    @property
+    def case_id(self) -> str:
+        """`case/<rule>/<hash of the group>`: no address can be read from it."""
+        return f"case/{self.rule}/{group_hash(self.group)}"
+
+
+class Match(Payload):
+    """One event that matched, as it is signalled to its case.
+
+    `key` is the event's; `rule` the rule that matched it (a correlation's referenced rule); `value` what a `value_count` counts.
+    """
+
+    key: str
+    at: UtcDatetime
+    seen_at: UtcDatetime
+    rule: str = ""
+    value: str | None = None
+    targets: tuple[Target, ...] = ()
+    handled: bool = False
+
+
+def group_hash(group: dict[str, str | None]) -> str:
+    """Hash a group so that its values cannot be read from an id: 16 hex digits, equal for equal groups whatever their order."""
+    canonical = json.dumps(sorted(group.items()), ensure_ascii=False)
+    return hashlib.sha256(canonical.encode("utf-8", "surrogatepass")).hexdigest()[:16]
