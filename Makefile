@@ -1,0 +1,63 @@
+# Everything a person or a CI runs. `make help` lists it.
+.DEFAULT_GOAL := help
+.DELETE_ON_ERROR:
+MAKEFLAGS += --no-print-directory
+SHELL := /bin/sh
+
+# Any Python from 3.11 on; `make PYTHON=/path/to/python3.12 env` picks one.
+PYTHON ?= $(shell for python in python3 python3.13 python3.12 python3.11; do \
+	"$$python" -c 'import sys; sys.exit(sys.version_info < (3, 11))' >/dev/null 2>&1 && { echo "$$python"; break; }; done)
+BIN := .venv/bin
+STAMP := .venv/.installed
+ARGS ?=
+
+.PHONY: help env up test check fmt lock rehearse bench docs
+
+help: ## list the targets
+	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## (.*)/  make \1\t\2/' | expand -t 18
+
+env: $(STAMP) ## create .venv from the locked, hashed requirements (once; again when they change)
+
+$(STAMP): requirements/dev.txt pyproject.toml
+	@test -n "$(PYTHON)" || { echo "clawback needs Python 3.11 or newer; install one, or name it: make PYTHON=/path/to/python3.12 env" >&2; exit 3; }
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
+		{ echo "$(PYTHON) is not Python 3.11 or newer; name one that is: make PYTHON=/path/to/python3.12 env" >&2; exit 3; }
+	@test -x $(BIN)/python && $(BIN)/python -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null || \
+		$(PYTHON) -m venv --clear .venv || \
+		{ echo "$(PYTHON) cannot create a virtual environment; install its venv module (Debian: apt install python3-venv)" >&2; exit 3; }
+	@echo "Installing the locked requirements into .venv; the first time takes a minute."
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements/dev.txt
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e .
+	@touch $@
+
+up: env ## run everything on this machine: Temporal, worker, /metrics; the simulator where there are no credentials
+	@exec $(BIN)/clawback up $(ARGS)
+
+test: env ## run every test, those against real servers included (ARGS="-k name" narrows)
+	@$(BIN)/python -m pytest $(ARGS)
+
+check: env ## lint, format, types, imports, rules
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+	$(BIN)/clawback rules check rules
+
+fmt: env ## format and mend what can be mended
+	$(BIN)/ruff check --fix-only --quiet .
+	$(BIN)/ruff format .
+
+lock: env ## resolve pyproject.toml anew into requirements/
+	$(BIN)/uv pip compile pyproject.toml --extra dev $(LOCK) -o requirements/dev.txt
+	$(BIN)/uv pip compile pyproject.toml -c requirements/dev.txt $(LOCK) -o requirements/run.txt
+
+LOCK := --quiet --universal --python-version 3.11 --generate-hashes --no-annotate --no-header --no-emit-index-url --no-emit-find-links
+
+rehearse: env ## the main job as one finite run (ARGS="--corpus FILE" takes another corpus)
+	@exec $(BIN)/clawback rehearse $(ARGS)
+
+bench: env ## print ratios against peers
+	@$(BIN)/python -m bench $(ARGS)
+
+docs: env ## write the generated parts of docs/ and fail if they changed
+	@$(BIN)/python -m docs.generate $(ARGS)
