@@ -1,0 +1,70 @@
+"""Every metric of clawback's own, each an object that is written to where the thing happens. Labels come from closed sets alone.
+
+Workflow code must not import this: it replays. Units are base units; docs/operations.md says what each one means.
+"""
+
+import platform
+from collections.abc import Sequence
+from typing import Final
+
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, Info, disable_created_metrics
+from prometheus_client.gc_collector import GCCollector
+from prometheus_client.process_collector import ProcessCollector
+
+from clawback import __version__
+
+disable_created_metrics()  # type: ignore[no-untyped-call]
+
+REGISTRY: Final = CollectorRegistry(auto_describe=True)
+ProcessCollector(registry=REGISTRY)
+GCCollector(registry=REGISTRY)
+
+_LAG = (0.25, 0.5, 1, 2, 3, 4, 5, 7.5, 10, 15, 30, 60, 300, 900, 3_600, 21_600, 86_400, 259_200)
+_REQUEST = (0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30)
+
+
+def _counter(name: str, says: str, *labels: str) -> Counter:
+    return Counter(f"clawback_{name}", says, labels, registry=REGISTRY)
+
+
+def _histogram(name: str, says: str, buckets: Sequence[float], *labels: str) -> Histogram:
+    return Histogram(f"clawback_{name}", says, labels, buckets=buckets, registry=REGISTRY)
+
+
+def _gauge(name: str, says: str, *labels: str) -> Gauge:
+    return Gauge(f"clawback_{name}", says, labels, registry=REGISTRY)
+
+
+EVENTS_SEEN = _counter("events_seen_total", "Records read from a source for the first time by this process.", "source")
+EVENTS_REJECTED = _counter("events_rejected_total", "Records that could not be understood; each is in the audit.", "source")
+MATCHES = _counter("matches_total", "Events that matched a rule, each counted once by this process.", "rule")
+ACTIONS = _counter("actions_total", "Outcomes of actions, one for each message or case acted on.", "action", "outcome", "mode")
+API_REQUESTS = _counter("api_requests_total", "Requests to the API, by the answer's status or the kind of failure.", "endpoint", "status")
+API_REQUEST_SECONDS = _histogram("api_request_seconds", "Time from sending a request to its answer or failure.", _REQUEST, "endpoint")
+API_PACED_SECONDS = _counter("api_paced_seconds_total", "Time requests waited in this process to stay under the rate limit.")
+ACTIVITY_RETRIES = _counter("activity_retries_total", "Activity attempts after the first.", "activity")
+SEEN_LAG = _histogram("seen_lag_seconds", "From when a message was scanned to when clawback saw it.", _LAG)
+ACT_LAG = _histogram("act_lag_seconds", "From when clawback saw a message to when its action was accepted.", _LAG)
+POLL_LAG = _gauge("poll_lag_seconds", "Age of the last complete poll of a source.", "source")
+RULES_LOADED = _gauge("rules_loaded", "Rules in the set that is running.")
+AUDIT_RECORDS = _counter("audit_records_total", "Records written to the audit.", "kind")
+BUILD = Info("clawback_build", "What is running.", registry=REGISTRY)
+BUILD.info({"version": __version__, "python": platform.python_version()})
+
+
+class ApiMetrics:
+    """Counts and times what the API client does; an observer of `clawback.cloudflare`."""
+
+    def answered(self, endpoint: str, status: int, seconds: float) -> None:
+        """Count an answer, of whatever status."""
+        API_REQUESTS.labels(endpoint, str(status)).inc()
+        API_REQUEST_SECONDS.labels(endpoint).observe(seconds)
+
+    def failed(self, endpoint: str, error: str, seconds: float) -> None:
+        """Count a request without an answer; `error` is one of a few words that say why."""
+        API_REQUESTS.labels(endpoint, error).inc()
+        API_REQUEST_SECONDS.labels(endpoint).observe(seconds)
+
+    def paced(self, seconds: float) -> None:
+        """Count the wait of a request for its turn under the rate limit."""
+        API_PACED_SECONDS.inc(seconds)

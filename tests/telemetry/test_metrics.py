@@ -1,0 +1,102 @@
+"""The metrics page: ours and the SDK's in one, as a Prometheus server would read it."""
+
+import urllib.error
+import urllib.request
+from collections import Counter
+
+import pytest
+from prometheus_client.parser import text_string_to_metric_families
+from temporalio.client import Client
+
+from clawback.telemetry import ApiMetrics, TelemetryUnavailable, metrics, serve_metrics
+from clawback.telemetry.runtime import build_runtime
+
+
+def _get(port: int, path: str) -> tuple[int, str]:
+    try:
+        with urllib.request.urlopen(f"http://127.0.0.1:{port}{path}", timeout=5) as answer:
+            return answer.status, answer.read().decode()
+    except urllib.error.HTTPError as error:
+        with error:
+            return error.code, error.read().decode()
+
+
+async def test_one_page_holds_ours_and_the_sdks() -> None:
+    """The whole page parses, no family comes twice, and both sides are on it."""
+    runtime, scrape = build_runtime()
+    with pytest.raises(RuntimeError):  # nobody listens on port 1; the SDK counts the attempt
+        await Client.connect("127.0.0.1:1", runtime=runtime, rpc_metadata={})
+    runtime.metric_meter.create_counter("temporal_probe", "made here").add(3)
+    with serve_metrics("127.0.0.1:0", [scrape]) as server:
+        status, page = _get(server.port, "/metrics")
+    families = list(text_string_to_metric_families(page))
+    assert status == 200
+    assert max(Counter(family.name for family in families).values()) == 1
+    values = {sample.name: sample.value for family in families for sample in family.samples}
+    assert values["temporal_probe_total"] == 3
+    assert values["clawback_build_info"] == 1
+
+
+def test_names_follow_the_conventions() -> None:
+    """Each metric of ours has the prefix, a unit or `_total`, and a sentence of help."""
+    for family in metrics.REGISTRY.collect():
+        if not family.name.startswith("clawback_"):
+            continue
+        exposed = {sample.name.removesuffix("_bucket").removesuffix("_sum").removesuffix("_count") for sample in family.samples}
+        assert family.documentation.endswith(".")
+        assert all(name.endswith(("_total", "_seconds", "_info", "_loaded")) for name in exposed), exposed
+
+
+def test_the_client_observer_counts_answers_failures_and_waits() -> None:
+    """`ApiMetrics` turns what the client tells it into counters."""
+
+    def value(name: str, **labels: str) -> float:
+        return metrics.REGISTRY.get_sample_value(name, labels) or 0.0
+
+    before = value("clawback_api_paced_seconds_total")
+    observer = ApiMetrics()
+    observer.answered("investigate.probe", 429, 0.2)
+    observer.failed("investigate.probe", "timeout", 3)
+    observer.paced(1.5)
+    assert value("clawback_api_requests_total", endpoint="investigate.probe", status="429") == 1
+    assert value("clawback_api_requests_total", endpoint="investigate.probe", status="timeout") == 1
+    assert value("clawback_api_request_seconds_sum", endpoint="investigate.probe") == pytest.approx(3.2)
+    assert value("clawback_api_paced_seconds_total") - before == 1.5
+
+
+def test_a_page_that_fails_is_left_out() -> None:
+    """A further page that cannot be read costs its own metrics only, and the page still parses."""
+
+    def broken() -> bytes:
+        raise ConnectionRefusedError
+
+    with serve_metrics("127.0.0.1:0", [broken]) as server:
+        status, page = _get(server.port, "/metrics")
+    assert status == 200
+    assert "clawback_rules_loaded" in {family.name for family in text_string_to_metric_families(page)}
+    assert "a page is missing: ConnectionRefusedError" in page
+
+
+def test_health_says_what_is_wrong() -> None:
+    """`/healthz` is 200 while nothing is wrong and 503 with the reason when something is."""
+    problems: list[str] = []
+    with serve_metrics("127.0.0.1:0", health=lambda: problems[0] if problems else None) as server:
+        assert _get(server.port, "/healthz") == (200, "ok\n")
+        problems.append("the worker is not polling")
+        assert _get(server.port, "/healthz") == (503, "the worker is not polling\n")
+        assert _get(server.port, "/else")[0] == 404
+
+
+def test_a_taken_port_is_one_sentence() -> None:
+    """A port that is in use is refused with the address and the setting to change."""
+    with serve_metrics("127.0.0.1:0") as server, pytest.raises(TelemetryUnavailable) as refused:
+        serve_metrics(f"127.0.0.1:{server.port}")
+    assert str(refused.value).count("\n") == 0
+    assert f"127.0.0.1:{server.port}: address already in use; set CLAWBACK_METRICS" in str(refused.value)
+
+
+@pytest.mark.parametrize("address", ["9464", "localhost", "localhost:http", "127.0.0.1:99999", ""])
+def test_an_address_that_is_none_is_refused(address: str) -> None:
+    """What is not `host:port` is refused with an example."""
+    with pytest.raises(TelemetryUnavailable, match=r"such as 127\.0\.0\.1:9464"):
+        serve_metrics(address)
