@@ -1,0 +1,10 @@
+"""The audit: every decision and every outcome as one OCSF JSON line in a chained, append-only file. An export: nothing decides by it.
+
+AuditUnavailable    the file cannot be written; nothing of the batch was
+"""
+
+from clawback.audit.chain import GENESIS, Link, read_records
+from clawback.audit.log import AuditLog, AuditUnavailable
+from clawback.audit.verify import Broken, Verified, verify
+
+__all__ = ["GENESIS", "AuditLog", "AuditUnavailable", "Broken", "Link", "Verified", "read_records", "verify"]

@@ -1,0 +1,68 @@
+"""Checking an audit: that no line was changed, taken out, put in or moved. It reads and never mends."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from clawback.audit.chain import GENESIS, Link, NotALine, read_line, segments
+
+
+@dataclass(frozen=True, slots=True)
+class Verified:
+    """An intact audit: how many lines from which to which number, over how many files, and the last hash, worth keeping elsewhere.
+
+    `first` is above 1 where older files were archived away. `torn` says that the last line is unfinished: a write was cut short or is
+    going on; nobody was told it was written.
+    """
+
+    lines: int
+    first: int
+    last: int
+    head: str
+    files: int
+    torn: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Broken:
+    """The first line that breaks the chain, and how."""
+
+    file: Path
+    line: int
+    reason: str
+
+
+def verify(path: Path) -> Verified | Broken:
+    """Check a whole audit, rotated files included; given a rotated file, check that one alone.
+
+    Raises:
+        OSError: a file cannot be read.
+
+    """
+    files = segments(path) or [path]
+    link: Link | None = None
+    first, torn = 0, False
+    for file in files:
+        with file.open("rb") as lines:
+            for number, line in enumerate(lines, 1):
+                if torn := not line.endswith(b"\n"):
+                    if file is not files[-1]:
+                        return Broken(file, number, "it is unfinished, yet a later file follows")
+                    break
+                step = _step(line, link)
+                if isinstance(step, str):
+                    return Broken(file, number, step)
+                link, first = step, first or step.sequence
+    end = link or Link()
+    return Verified(end.sequence - first + 1 if first else 0, first, end.sequence, end.hash, len(files), torn)
+
+
+def _step(line: bytes, before: Link | None) -> Link | str:
+    try:
+        link, previous = read_line(line)
+    except NotALine as error:
+        return str(error)
+    if before is None:
+        return link if link.sequence > 1 or previous == GENESIS else "it says to be the first, but names a line before it"
+    if link.sequence != before.sequence + 1:
+        return f"it has number {link.sequence} after {before.sequence}: lines are missing or were moved"
+    return link if previous == before.hash else "it does not follow the line before it"
