@@ -1,0 +1,157 @@
+"""The process: settings, logging, metrics, Temporal client, workers; nothing else.
+
+`python -m worker` (or `clawback worker`) runs until SIGTERM or SIGINT, then finishes what it is doing. It exits 0 after that, and
+otherwise with one sentence and a documented code (docs/operations.md), for its supervisor to see.
+"""
+
+import asyncio
+import signal
+import sys
+from contextlib import AsyncExitStack
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Any
+
+import structlog
+from temporalio.client import Client
+from temporalio.worker import Worker
+
+from activities.containment import ContainmentActivities
+from activities.ingest import IngestActivities
+from activities.observing import Observing, RetryCounting
+from activities.pollers import PollerActivities
+from activities.records import RecordActivities
+from clawback.audit import AuditLog
+from clawback.cloudflare import EmailSecurity
+from clawback.events import EventKind
+from clawback.intake import Intake
+from clawback.polling import PollerStart
+from clawback.rules import RuleSet, load_rules
+from clawback.settings import Settings, load_settings
+from clawback.telemetry import ApiMetrics, configure_logging, serve_metrics
+from clawback.telemetry.runtime import build_runtime
+from clawback.temporal import names
+from clawback.temporal.bootstrap import prepare
+from clawback.temporal.connect import connect
+from clawback.temporal.gateway import Gateway
+from workflows import WORKFLOWS
+
+GRACE = timedelta(seconds=8)
+"""How long running activities may go on after SIGTERM: `clawback up` promises to be gone within ten seconds."""
+SOURCES = (EventKind.MESSAGE, EventKind.PHISHGUARD_REPORT)
+log = structlog.get_logger("clawback")
+
+
+@dataclass(frozen=True)
+class Rooms:
+    """The activities of one worker, built over one API client."""
+
+    ingest: IngestActivities
+    containment: ContainmentActivities
+    records: RecordActivities
+    pollers: PollerActivities
+
+
+def pollers_of(settings: Settings) -> list[PollerStart]:
+    """The pollers that an installation with these settings has."""
+    return [
+        PollerStart(
+            source=source,
+            interval=settings.interval,
+            lookback=settings.lookback,
+            start=settings.start,
+            page_size=settings.page_size,
+        )
+        for source in SOURCES
+    ]
+
+
+class Process:
+    """One worker process, from settings to a clean stop."""
+
+    def __init__(self, settings: Settings) -> None:
+        self._settings = settings
+        self._stop = asyncio.Event()
+        self._broken: BaseException | None = None
+
+    async def run(self) -> int:
+        """Run until told to stop; the exit code."""
+        loop = asyncio.get_running_loop()
+        for told in (signal.SIGTERM, signal.SIGINT):
+            loop.add_signal_handler(told, self._stop.set)
+        async with AsyncExitStack() as stack:
+            await self._start(stack)
+            await self._stop.wait()
+            log.info("worker.stopping")
+        if self._broken is not None:
+            log.error("worker.failed", why=str(self._broken)[:300])
+        return 1 if self._broken else 0
+
+    async def _start(self, stack: AsyncExitStack) -> None:
+        settings = self._settings
+        rules = load_rules(settings.rules)
+        telemetry = build_runtime()
+        client = await connect(settings, runtime=telemetry.runtime)
+        await prepare(client)
+        stack.enter_context(serve_metrics(settings.metrics, telemetry.scrape))
+        api = await stack.enter_async_context(_api(settings))
+        rooms = _rooms(settings, client, api, rules)
+        for worker in _workers(client, rooms, self._fail):
+            await stack.enter_async_context(worker)
+        await rooms.pollers.ensure()
+        log.info("worker.started", mode=settings.ceiling.value, rules=len(rules.rules), rules_version=rules.version, api=settings.api_url)
+
+    async def _fail(self, error: BaseException) -> None:
+        self._broken = error
+        self._stop.set()
+
+
+def _api(settings: Settings) -> EmailSecurity:
+    token = settings.cloudflare_api_token or ("simulator" if settings.on_simulator else "")
+    account = settings.cloudflare_account_id or ("simulator" if settings.on_simulator else "")
+    return EmailSecurity(url=settings.api_url, account_id=account, token=token, observer=ApiMetrics())
+
+
+def _rooms(settings: Settings, client: Client, api: EmailSecurity, rules: RuleSet) -> Rooms:
+    observing, gateway = Observing(), Gateway(client)
+    intake = Intake(api, lambda: rules, ceiling=settings.ceiling, age_limit=lambda: settings.age_limit or rules.safety.maximum_age)
+    return Rooms(
+        ingest=IngestActivities(intake, gateway, observing),
+        containment=ContainmentActivities(api, rules.safety, observing),
+        records=RecordActivities(AuditLog(settings.audit or settings.state / "audit.jsonl"), observing),
+        pollers=PollerActivities(gateway, pollers_of(settings)),
+    )
+
+
+def _workers(client: Client, rooms: Rooms, on_failure: Any) -> list[Worker]:
+    contain, shared = rooms.containment, {"graceful_shutdown_timeout": GRACE, "on_fatal_error": on_failure}
+    reading = [rooms.ingest.read_page, contain.locate_messages, contain.find_block, contain.find_submission, contain.remove_block]
+    return [
+        Worker(
+            client,
+            task_queue=names.CONTAIN_QUEUE,
+            activities=[contain.move_messages, contain.create_block, contain.reclassify_message],
+            max_concurrent_activities=16,
+            interceptors=[RetryCounting()],
+            disable_eager_activity_execution=True,
+            **shared,
+        ),
+        Worker(
+            client,
+            task_queue=names.READ_QUEUE,
+            activities=[*reading, rooms.pollers.ensure],
+            max_concurrent_activities=16,
+            interceptors=[RetryCounting()],
+            disable_eager_activity_execution=True,
+            **shared,
+        ),
+        Worker(
+            client,
+            task_queue=names.WORKFLOW_QUEUE,
+            workflows=WORKFLOWS,
+            activities=[rooms.records.append],
+            no_remote_activities=True,
+            disable_eager_activity_execution=True,
+            **shared,
+        ),
+    ]

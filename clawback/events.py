@@ -58,8 +58,11 @@ class Event:
         return f"{self.kind}/{self.id}"
 
     def with_detections(self, detections: Mapping[str, Any]) -> "Event":
-        """The same event with the answer of `/detections` filled in."""
-        return Event(self.kind, self.id, self.at, {**self.record, "detections": detections}, self.targets, self.handled)
+        """The same event with the answer of `/detections` filled in (on a report or submission: in its message)."""
+        record = {**self.record, "detections": detections}
+        if self.kind is not EventKind.MESSAGE and isinstance(message := self.record.get("message"), Mapping):
+            record = {**self.record, "message": {**message, "detections": detections}}
+        return Event(self.kind, self.id, self.at, record, self.targets, self.handled)
 
     def with_message(self, message: "Event", others: tuple[Target, ...] = ()) -> "Event":
         """This report or submission joined to the message it is about (and to further copies of it)."""
@@ -108,8 +111,12 @@ def _moment(record: Mapping[str, Any], seen_at: datetime, *fields: str) -> datet
     return seen_at
 
 
-def _is_handled(record: Mapping[str, Any]) -> bool:
+def is_moved(record: Mapping[str, Any]) -> bool:
+    """Whether a message record says that the message has been moved after delivery, by whomever."""
     operations = record.get("post_delivery_operations")
     status = record.get("delivery_status")
-    moved = isinstance(operations, list) and "MOVE" in operations
-    return moved or (isinstance(status, list) and "moved" in status) or record.get("is_quarantined") is True
+    return (isinstance(operations, list) and "MOVE" in operations) or (isinstance(status, list) and "moved" in status)
+
+
+def _is_handled(record: Mapping[str, Any]) -> bool:
+    return is_moved(record) or record.get("is_quarantined") is True

@@ -22,7 +22,8 @@ class Limit(Payload):
 class CasePlan(Payload):
     """The response of one rule, frozen for one group of events: templates are filled in, the mode is the effective one.
 
-    `version` is the hash of the rule as it was; `group` the fields of `group-by` with their values (None where the event had none).
+    `version` is the hash of the rule as it was; `group` the fields of `group-by` with their values (None where the event had none);
+    `refusals` the actions, by position, that safety forbids for this group, each with its reason.
     """
 
     rule: str
@@ -32,6 +33,7 @@ class CasePlan(Payload):
     mode: Mode = Mode.SHADOW
     group: dict[str, str | None] = Field(default_factory=dict)
     actions: tuple[Action, ...] = ()
+    refusals: dict[int, str] = Field(default_factory=dict)
     limits: tuple[Limit, ...] = ()
     watch: Watch | None = None
 

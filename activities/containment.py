@@ -1,0 +1,178 @@
+"""Everything that changes a mailbox or a policy, and what finds out whether it did. One request of the API to an activity.
+
+Creating is never repeated blindly: the workflow asks `find_…` or `locate_…` first when an answer was lost.
+"""
+
+from datetime import datetime, timedelta
+from typing import Protocol
+
+from temporalio import activity
+
+from activities.failures import as_application_error
+from activities.observing import Observing
+from clawback.actions import Destination, Disposition, PatternKind
+from clawback.cases.answers import move_outcomes
+from clawback.cases.state import MOVED
+from clawback.cloudflare import EmailSecurity, errors
+from clawback.events import Target, is_moved
+from clawback.payloads import Payload, UtcDatetime
+
+_ONE_BY_ONE = 3
+"""Up to so many messages are looked up singly; more are found by one search."""
+_MARGIN = timedelta(hours=1)
+_SEARCH_PAGES = 10
+
+
+class MoveMessages(Payload):
+    """Up to 1,000 messages and where they go; `seen_at` is for measuring only."""
+
+    destination: Destination
+    targets: tuple[Target, ...]
+    seen_at: dict[str, UtcDatetime] = {}
+
+
+class MoveOutcomes(Payload):
+    """What the API said of each message, by investigate id; one that is missing is unknown."""
+
+    outcomes: dict[str, str]
+
+
+class LocateMessages(Payload):
+    """Messages whose move was asked for, and whose answer was lost."""
+
+    destination: Destination
+    targets: tuple[Target, ...]
+    since: UtcDatetime
+
+
+class BlockPattern(Payload):
+    """A block to find or to create; `owner` is the mark in its comments that says it is this case's."""
+
+    pattern: str
+    kind: PatternKind
+    owner: str
+    comments: str = ""
+
+
+class FoundBlock(Payload):
+    """A block that stands: its id, and whether it carries the owner's mark."""
+
+    id: str | None = None
+    mine: bool = False
+    refused: str | None = None
+
+
+class OwnedBlock(Payload):
+    """A block to remove, if it still carries the owner's mark."""
+
+    id: str
+    owner: str
+
+
+class ReclassifyMessage(Payload):
+    """A message and the disposition it should have had; `since` bounds the search for a submission that was made already."""
+
+    target: Target
+    disposition: Disposition
+    since: UtcDatetime
+
+
+class BlockGate(Protocol):
+    """What must agree right before a block is made."""
+
+    def forbids(self, pattern: str, kind: PatternKind) -> bool:
+        """Whether the pattern is on the never-block list now."""
+
+
+class ContainmentActivities:
+    """The requests of containment; `gate` gives the never-block list that is loaded now."""
+
+    def __init__(self, api: EmailSecurity, gate: BlockGate, observing: Observing) -> None:
+        self._api = api
+        self._gate = gate
+        self._observing = observing
+
+    @activity.defn(name="email_security.move_messages")
+    async def move_messages(self, request: MoveMessages) -> MoveOutcomes:
+        """Move up to 1,000 messages in one request and say what became of each."""
+        with as_application_error():
+            answers = await self._api.move([target.id for target in request.targets], request.destination)
+        outcomes = move_outcomes(request.targets, answers)
+        self._observing.moved(outcomes, request.seen_at)
+        return MoveOutcomes(outcomes=outcomes)
+
+    @activity.defn(name="email_security.locate_messages")
+    async def locate_messages(self, request: LocateMessages) -> MoveOutcomes:
+        """Say which messages have been moved; those that have not are not in the answer."""
+        with as_application_error():
+            moved = await self._moved_singly(request) if len(request.targets) <= _ONE_BY_ONE else await self._moved_of_many(request)
+        return MoveOutcomes(outcomes=dict.fromkeys(moved, MOVED))
+
+    @activity.defn(name="email_security.find_block")
+    async def find_block(self, request: BlockPattern) -> FoundBlock:
+        """Find the block of a pattern, ours before anybody else's; an empty answer means that there is none."""
+        if self._gate.forbids(request.pattern, request.kind):
+            return FoundBlock(refused="never_block")
+        with as_application_error():
+            page = await self._api.block_senders(pattern=request.pattern, pattern_type=request.kind.upper())
+        same = [block for block in page.items if (block.pattern or "").lower() == request.pattern.lower() and not block.is_regex]
+        same.sort(key=lambda block: request.owner not in (block.comments or ""))
+        return FoundBlock(id=same[0].id, mine=request.owner in (same[0].comments or "")) if same else FoundBlock()
+
+    @activity.defn(name="email_security.create_block")
+    async def create_block(self, request: BlockPattern) -> FoundBlock:
+        """Create a block, unless the never-block list forbids it by now."""
+        if self._gate.forbids(request.pattern, request.kind):
+            return FoundBlock(refused="never_block")
+        with as_application_error():
+            block = await self._api.create_block_sender(
+                pattern=request.pattern, pattern_type=request.kind.upper(), comments=request.comments
+            )
+        return FoundBlock(id=block.id, mine=True)
+
+    @activity.defn(name="email_security.remove_block")
+    async def remove_block(self, request: OwnedBlock) -> bool:
+        """Remove a block if it is still ours; False if it is gone or somebody else's by now."""
+        with as_application_error():
+            try:
+                block = await self._api.block_sender(request.id)
+                if request.owner not in (block.comments or ""):
+                    return False
+                await self._api.delete_block_sender(request.id)
+            except errors.NotFound:
+                return False
+        return True
+
+    @activity.defn(name="email_security.reclassify_message")
+    async def reclassify_message(self, request: ReclassifyMessage) -> None:
+        """Ask for one reclassification; every call is a new submission."""
+        with as_application_error():
+            await self._api.reclassify(request.target.id, request.disposition)
+
+    @activity.defn(name="email_security.find_submission")
+    async def find_submission(self, request: ReclassifyMessage) -> bool:
+        """Say whether a submission for that message and disposition has been made since."""
+        postfix_id = request.target.id.partition("-")[0]
+        with as_application_error():
+            page = await self._api.submissions(start=request.since - timedelta(minutes=1), end=_now())
+        return any(item.original_postfix_id == postfix_id and item.requested_disposition == request.disposition for item in page.items)
+
+    async def _moved_singly(self, request: LocateMessages) -> list[str]:
+        return [target.id for target in request.targets if is_moved((await self._api.message(target.id)).record)]
+
+    async def _moved_of_many(self, request: LocateMessages) -> list[str]:
+        wanted = {target.id for target in request.targets}
+        times = [target.at for target in request.targets]
+        start, end = min(times) - _MARGIN, min(max(times) + _MARGIN, _now())
+        moved: list[str] = []
+        page = None
+        for _ in range(_SEARCH_PAGES):
+            found = await self._api.messages(start=start, end=end, cursor=page, message_action="MOVED")
+            moved += [item.id for item in found.items if item.id in wanted and is_moved(item.record)]
+            if (page := found.next) is None:
+                break
+        return moved
+
+
+def _now() -> datetime:
+    return activity.info().current_attempt_scheduled_time

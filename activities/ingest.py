@@ -1,0 +1,56 @@
+"""Reading a page and dispatching its matches: what pollers run. One page of the API to an activity."""
+
+import asyncio
+from collections.abc import Awaitable, Iterable
+
+from temporalio import activity
+
+from activities.failures import as_application_error
+from activities.observing import Observing
+from clawback.cases import CasePace
+from clawback.intake import Intake, Taken
+from clawback.polling import PageRead, ReadPage
+from clawback.temporal.gateway import Gateway
+
+_AT_ONCE = 24
+"""Cases signalled at the same time: enough to keep the server busy, few enough to leave it to others."""
+
+
+class IngestActivities:
+    """Everything that turns records into matches. Each may be repeated: cases drop what they have."""
+
+    def __init__(self, intake: Intake, gateway: Gateway, observing: Observing) -> None:
+        self._intake = intake
+        self._gateway = gateway
+        self._observing = observing
+
+    @activity.defn(name="email_security.read_page")
+    async def read_page(self, request: ReadPage) -> PageRead:
+        """Read one page, evaluate what is new on it, and tell the cases."""
+        with as_application_error():
+            taken = await self._intake.read(request)
+        self._observing.read(request.source, taken)
+        await self._dispatch(taken, CasePace(linger=request.linger))
+        self._intake.dispatched(taken)
+        return PageRead(
+            page=taken.page,
+            records=taken.records,
+            seen=len(taken.fresh),
+            matched=taken.matched,
+            rejected=len(taken.rejected),
+            newest=taken.newest,
+        )
+
+    async def _dispatch(self, taken: Taken, pace: CasePace) -> None:
+        room = asyncio.Semaphore(_AT_ONCE)
+
+        async def one(call: Awaitable[None]) -> None:
+            async with room:
+                await call
+                activity.heartbeat()
+
+        await _all(one(self._gateway.signal_case(plan, matches, pace)) for plan, matches in taken.matches.values())
+
+
+async def _all(calls: Iterable[Awaitable[None]]) -> None:
+    await asyncio.gather(*calls)

@@ -1,0 +1,55 @@
+"""The case: one per campaign, as a pure state machine. No clock, no I/O, no Temporal."""
+
+from clawback.cases.machine import BATCH, Case, NotHeld, describe, subjects
+from clawback.cases.plan import CasePlan, Limit, Match, group_hash
+from clawback.cases.state import (
+    ALREADY_THERE,
+    BLOCKED,
+    MOVED,
+    RECLASSIFIED,
+    UNKNOWN,
+    WOULD,
+    Act,
+    CaseMemory,
+    CasePace,
+    CaseStart,
+    Close,
+    Decision,
+    State,
+    Step,
+    Wait,
+    failed,
+)
+from clawback.cases.windows import Sighting, Watch, WatchType, first_window
+
+__all__ = [
+    "ALREADY_THERE",
+    "BATCH",
+    "BLOCKED",
+    "MOVED",
+    "RECLASSIFIED",
+    "UNKNOWN",
+    "WOULD",
+    "Act",
+    "Case",
+    "CaseMemory",
+    "CasePace",
+    "CasePlan",
+    "CaseStart",
+    "Close",
+    "Decision",
+    "Limit",
+    "Match",
+    "NotHeld",
+    "Sighting",
+    "State",
+    "Step",
+    "Wait",
+    "Watch",
+    "WatchType",
+    "describe",
+    "failed",
+    "first_window",
+    "group_hash",
+    "subjects",
+]

@@ -1,0 +1,284 @@
+"""The case as a pure state machine: matches, outcomes and answers go in, the next step and the records come out.
+
+No clock and no I/O: the workflow says what time it is, and does what `next` returns. The same inputs in the same order give the same
+steps, so a replay does too.
+"""
+
+from collections.abc import Iterable, Mapping
+from datetime import datetime, timedelta
+
+from clawback.actions import Action, BlockSender, Mode, Move, Reclassify, Scope, pattern_problem
+from clawback.cases.plan import CasePlan, Match
+from clawback.cases.state import (
+    ALREADY_THERE,
+    WOULD,
+    Act,
+    CaseMemory,
+    CasePace,
+    Close,
+    Decision,
+    State,
+    Step,
+    Wait,
+    failed,
+)
+from clawback.cases.windows import Sighting, first_window
+from clawback.events import Target
+from clawback.payloads import bounded
+from clawback.records import AuditRecord, RecordKind
+
+BATCH = 1000
+"""Messages in one move: the most the API takes (reference §1.3)."""
+MOST_TARGETS = 20_000
+"""Messages of one case; a case that has settled this many closes at once, and the campaign goes on in a new one."""
+MOST_SIGHTINGS = 5000
+"""Sightings a watching case remembers; far above any sane threshold."""
+
+
+class NotHeld(ValueError):
+    """An answer to a case that is not waiting for one; the text says where it stands."""
+
+
+class Case:
+    """One case. Build it with the plan and either a new memory (`Case.open`) or the one a former run left."""
+
+    def __init__(self, plan: CasePlan, pace: CasePace, memory: CaseMemory) -> None:
+        self.plan = plan
+        self._pace = pace
+        self._uid = memory.uid
+        self.state = memory.state
+        self._closed_from = State.SETTLED
+        self._opened_at = memory.opened_at
+        self._touched_at = memory.touched_at
+        self._records = memory.records
+        self._events = dict(memory.events)
+        self._sightings = list(memory.sightings)
+        self._targets = dict(memory.targets)
+        self._seen_at = dict(memory.seen_at)
+        self._handled = set(memory.handled)
+        self._outcomes = [dict(done) for done in memory.outcomes] or [{} for _ in plan.actions]
+        self._held_at = memory.held_at
+        self._decision = memory.decision
+        self._unwritten = list(memory.unwritten)
+
+    @classmethod
+    def open(cls, plan: CasePlan, pace: CasePace, uid: str, now: datetime) -> "Case":
+        """Start a case; `uid` is unique for ever (a case id may come back when the first is closed)."""
+        state = State.WATCHING if plan.watch else State.RESPONDING
+        case = cls(plan, pace, CaseMemory(uid=uid, state=state, opened_at=now, touched_at=now))
+        case._note(RecordKind.CASE_OPENED, now)
+        return case
+
+    # ---- what goes in
+
+    def take(self, match: Match, now: datetime) -> bool:
+        """Take in one matched event; False if the case already had it."""
+        if match.key in self._events:
+            return False
+        if self.state is State.CLOSED:
+            self.state = self._closed_from
+        self._events[match.key] = match.at
+        self._touched_at = now
+        self._decision = None
+        if self.state is State.WATCHING:
+            sighting = Sighting(key=match.key, at=match.at, rule=match.rule, value=match.value)
+            self._sightings = [*self._sightings[-MOST_SIGHTINGS + 1 :], sighting]
+        self._note(RecordKind.EVENT_JOINED, now, event=match.key)
+        for target in match.targets:
+            self._targets.setdefault(target.id, target)
+            self._seen_at.setdefault(target.id, match.seen_at)
+        if match.handled:
+            self._handled.update(target.id for target in match.targets)
+        if not match.targets:
+            self._note_untargeted(match, now)
+        return True
+
+    def reject(self, raw: str, why: str, now: datetime) -> None:
+        """Record a match that could not be read."""
+        self._note(RecordKind.EVENT_REJECTED, now, detail=f"{why}: {raw}")
+
+    def not_held(self) -> str | None:
+        """Say why nobody can answer now; None where the case waits for an answer."""
+        if self.state is State.HELD:
+            return None
+        who = f", decided by {self._decision.by}" if self._decision else ""
+        return f"the case is {self.state}{who}: there is nothing to answer"
+
+    def decide(self, decision: Decision) -> None:
+        """Take a person's answer.
+
+        Raises:
+            NotHeld: nobody was asked, or somebody has answered already.
+
+        """
+        if (problem := self.not_held()) is not None:
+            raise NotHeld(problem)
+        self._decision = decision
+        kind = RecordKind.APPROVED if decision.approved else RecordKind.DENIED
+        self._note(kind, decision.at, actor=bounded(decision.by, 120), detail=bounded(decision.reason) or None)
+        if not decision.approved:
+            self._refuse_all("denied", decision.at)
+        self.state = State.RESPONDING if decision.approved else State.DENIED
+
+    def settle(self, act: Act, outcomes: Mapping[str, str], now: datetime) -> None:
+        """Take what became of an act: one outcome for each of its messages (or for its pattern)."""
+        for target, outcome in outcomes.items():
+            self._seen_at.pop(target, None)
+            self._outcomes[act.index][target] = outcome
+            self._note(RecordKind.ACTED, now, action=act.action.name, target=target, outcome=outcome)
+
+    # ---- what comes out
+
+    def next(self, now: datetime) -> Step:
+        """Say what to do now. Call it again after every change."""
+        if self.state.is_final:
+            return Close(state=self.state)
+        if self.state.is_refused:
+            self._refuse_all(self.state, now)
+            return self._wait_or_close(now)
+        if self.state is State.WATCHING and not self._threshold_met(now):
+            return self._wait_or_close(now)
+        while (act := self._pending()) is not None:
+            if certain := self._foregone(act):
+                self.settle(act, certain, now)
+            elif self.plan.mode is Mode.SHADOW:
+                self._record_only(act, now)
+            elif self.plan.mode is Mode.APPROVE and self._decision is None:
+                return self._hold(now)
+            else:
+                self.state = State.RESPONDING
+                return act
+        self.state = State.SETTLED
+        return self._wait_or_close(now)
+
+    def memory(self) -> CaseMemory:
+        """All the case knows, for the next run and for undo."""
+        return CaseMemory(
+            uid=self._uid,
+            state=self.state,
+            opened_at=self._opened_at,
+            touched_at=self._touched_at,
+            records=self._records,
+            events=self._events,
+            sightings=tuple(self._sightings),
+            targets=self._targets,
+            seen_at=self._seen_at,
+            handled=frozenset(self._handled),
+            outcomes=tuple(self._outcomes),
+            held_at=self._held_at,
+            decision=self._decision,
+            unwritten=tuple(self._unwritten),
+        )
+
+    def take_records(self) -> tuple[AuditRecord, ...]:
+        """Hand over the records made since the last call."""
+        records, self._unwritten = tuple(self._unwritten), []
+        return records
+
+    def seen_at(self, targets: Iterable[Target]) -> dict[str, datetime]:
+        """When each message was first seen, for measuring how long the response took."""
+        return {target.id: self._seen_at[target.id] for target in targets if target.id in self._seen_at}
+
+    # ---- inside
+
+    @property
+    def _idle_until(self) -> datetime:
+        """When nothing more can arrive that belongs here: the last arrival, the window it could still join, and lateness."""
+        window = self.plan.watch.timespan if self.plan.watch and self.state is State.WATCHING else timedelta()
+        return self._touched_at + self._pace.linger + window
+
+    def _threshold_met(self, now: datetime) -> bool:
+        window = first_window(self.plan.watch, self._sightings) if self.plan.watch else ()
+        if window is None:
+            return False
+        self._sightings = []
+        self.state = State.RESPONDING
+        self._note(RecordKind.THRESHOLD_MET, now, detail=f"{len(window)} events from {window[0].at:%FT%TZ} to {window[-1].at:%FT%TZ}")
+        return True
+
+    def _pending(self) -> Act | None:
+        for index, action in enumerate(self.plan.actions):
+            done = self._outcomes[index]
+            if action.scope is Scope.MESSAGE:
+                waiting = [target for target in self._targets.values() if target.id not in done][:BATCH]
+                if waiting:
+                    return Act(index=index, action=action, targets=tuple(waiting))
+            elif not done and self._events:
+                return Act(index=index, action=action, targets=tuple(self._targets.values())[:1])
+        return None
+
+    def _hold(self, now: datetime) -> Step:
+        if self.state is not State.HELD:
+            self._held_at, self.state = now, State.HELD
+            self._note(RecordKind.HELD, now, detail="the rule asks for approval")
+        until = (self._held_at or now) + self._pace.patience
+        if now < until:
+            return Wait(until=until)
+        self._note(RecordKind.EXPIRED, now)
+        self.state = State.EXPIRED
+        self._refuse_all(self.state, now)
+        return self._wait_or_close(now)
+
+    def _wait_or_close(self, now: datetime) -> Step:
+        if now < self._idle_until and len(self._targets) < MOST_TARGETS:
+            return Wait(until=self._idle_until)
+        ended = self.state if self.state.is_refused else State.CLOSED
+        self._note(RecordKind.CASE_CLOSED, now, detail=f"was {self.state}")
+        self._closed_from, self.state = self.state, State.CLOSED
+        return Close(state=ended)
+
+    def _record_only(self, act: Act, now: datetime) -> None:
+        for target in subjects(act):
+            self._outcomes[act.index][target] = WOULD
+            self._note(RecordKind.WOULD_HAVE_ACTED, now, action=act.action.name, target=target)
+
+    def _refuse_all(self, reason: str, now: datetime) -> None:
+        while (act := self._pending()) is not None:
+            self.settle(act, dict.fromkeys(subjects(act), failed(reason)), now)
+
+    def _foregone(self, act: Act) -> dict[str, str]:
+        """The outcomes of an act that are certain without asking anybody: impossible patterns, messages already dealt with."""
+        if isinstance(act.action, BlockSender):
+            reason = self.plan.refusals.get(act.index) or pattern_problem(act.action.pattern, act.action.kind)
+            return {act.action.pattern: failed(reason)} if reason else {}
+        if isinstance(act.action, Reclassify):
+            return {} if act.targets else {"": failed("no_message")}
+        return {target.id: ALREADY_THERE for target in act.targets if target.id in self._handled}
+
+    def _note_untargeted(self, match: Match, now: datetime) -> None:
+        for action in self.plan.actions:
+            if action.scope is Scope.MESSAGE:
+                self._note(RecordKind.ACTED, now, event=match.key, action=action.name, outcome=failed("no_message"))
+
+    def _note(self, kind: RecordKind, now: datetime, **said: str | None) -> None:
+        self._records += 1
+        self._unwritten.append(
+            AuditRecord(
+                id=f"{self._uid}/{self._records}",
+                at=now,
+                kind=kind,
+                rule=self.plan.rule,
+                rule_version=self.plan.version,
+                case=self.plan.case_id,
+                mode=self.plan.mode,
+                **said,  # type: ignore[arg-type]
+            )
+        )
+
+
+def subjects(act: Act) -> tuple[str, ...]:
+    """What the outcomes of an act are keyed by: investigate ids, or the pattern of a block."""
+    if isinstance(act.action, BlockSender):
+        return (act.action.pattern,)
+    return tuple(target.id for target in act.targets) or ("",)
+
+
+def describe(action: Action) -> str:
+    """Say an action in a few words, for records and lists."""
+    match action:
+        case Move():
+            return f"move to {action.destination}"
+        case Reclassify():
+            return f"reclassify as {action.disposition}"
+        case BlockSender():
+            return f"block {action.kind} for {action.expires_after}"

@@ -1,0 +1,124 @@
+"""The states of a case, the outcomes of its work, and the memory it carries from run to run."""
+
+from datetime import timedelta
+from enum import StrEnum
+
+from pydantic import Field
+
+from clawback.actions import Action
+from clawback.actions.registry import Duration
+from clawback.cases.plan import CasePlan
+from clawback.cases.windows import Sighting
+from clawback.events import Target
+from clawback.payloads import Payload, UtcDatetime
+from clawback.records import AuditRecord
+
+
+class State(StrEnum):
+    """Where a case stands."""
+
+    WATCHING = "watching"
+    HELD = "held"
+    RESPONDING = "responding"
+    SETTLED = "settled"
+    CLOSED = "closed"
+    EXPIRED = "expired"
+    DENIED = "denied"
+    UNDONE = "undone"
+
+    @property
+    def is_final(self) -> bool:
+        """Whether the case is over."""
+        return self in {State.CLOSED, State.UNDONE}
+
+    @property
+    def is_refused(self) -> bool:
+        """Whether nothing more will be done: late arrivals are taken in, refused and recorded until the case closes."""
+        return self in {State.DENIED, State.EXPIRED}
+
+
+MOVED = "moved"
+BLOCKED = "blocked"
+RECLASSIFIED = "reclassified"
+ALREADY_THERE = "already_there"
+UNKNOWN = "unknown"
+WOULD = "would"
+
+
+def failed(reason: str) -> str:
+    """The outcome of work that cannot be done; the reason is a few fixed words."""
+    return f"failed:{reason}"
+
+
+class CasePace(Payload):
+    """How long a case waits for things.
+
+    `linger`: how long after the last arrival a settled case still takes in late ones (never less than the feed's lookback).
+    `patience`: how long a held case waits for an answer.
+    """
+
+    linger: Duration = timedelta(minutes=30)
+    patience: Duration = timedelta(days=7)
+
+
+class Decision(Payload):
+    """A person's answer to a held case."""
+
+    approved: bool
+    by: str
+    at: UtcDatetime
+    reason: str = ""
+
+
+class CaseMemory(Payload):
+    """All a case knows besides its plan: what continue-as-new carries over and undo will read.
+
+    `outcomes[i]` maps investigate ids (or, for an action on the case, the pattern or message it was done to) to what became of them
+    under action `i`.
+    """
+
+    uid: str
+    state: State
+    opened_at: UtcDatetime
+    touched_at: UtcDatetime
+    records: int = 0
+    events: dict[str, UtcDatetime] = Field(default_factory=dict)
+    sightings: tuple[Sighting, ...] = ()
+    targets: dict[str, Target] = Field(default_factory=dict)
+    seen_at: dict[str, UtcDatetime] = Field(default_factory=dict)
+    handled: frozenset[str] = frozenset()
+    outcomes: tuple[dict[str, str], ...] = ()
+    held_at: UtcDatetime | None = None
+    decision: Decision | None = None
+    unwritten: tuple[AuditRecord, ...] = ()
+
+
+class Act(Payload):
+    """Work to do now: one action, on these messages (up to 1,000; one for an action on the whole case, if it has any)."""
+
+    index: int
+    action: Action
+    targets: tuple[Target, ...] = ()
+
+
+class Wait(Payload):
+    """Nothing to do until something arrives, or until this moment."""
+
+    until: UtcDatetime
+
+
+class Close(Payload):
+    """The case is over."""
+
+    state: State
+
+
+Step = Act | Wait | Close
+
+
+class CaseStart(Payload):
+    """The argument of a case workflow: its plan, its pace, and its memory when it continues as new."""
+
+    plan: CasePlan
+    pace: CasePace = CasePace()
+    memory: CaseMemory | None = None

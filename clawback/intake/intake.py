@@ -1,0 +1,205 @@
+"""One page in, matches out. It may be asked for the same page again at any time, and then does only what is left to do."""
+
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from clawback.actions import BlockSender, Mode
+from clawback.cases import CasePlan, Match
+from clawback.cloudflare import EmailSecurity, errors
+from clawback.events import Event, EventKind, NotAnEvent, is_too_old, message_event, report_event
+from clawback.intake.joining import Joiner
+from clawback.intake.memo import Memo
+from clawback.polling import ReadPage
+from clawback.rules import RuleMatch, RuleSet
+
+JOIN_PATIENCE = timedelta(minutes=2)
+"""How long a report waits for its message to be indexed before rules see it without one."""
+_ASSESSED = 200_000
+_DETECTIONS = 5_000
+
+
+@dataclass
+class Taken:
+    """What became of one page: matches by case, what was met for the first time, what could not be understood."""
+
+    page: str | None = None
+    records: int = 0
+    fresh: list[Event] = field(default_factory=list)
+    skipped: list[tuple[Event, str]] = field(default_factory=list)
+    rejected: list[tuple[Any, str]] = field(default_factory=list)
+    matches: dict[str, tuple[CasePlan, list[Match]]] = field(default_factory=dict)
+    assessed: list[tuple[str, object]] = field(default_factory=list)
+    newest: datetime | None = None
+
+    @property
+    def matched(self) -> int:
+        """Matches, over all cases."""
+        return sum(len(found) for _, found in self.matches.values())
+
+
+class Intake:
+    """Reads pages and evaluates them against the rules that are loaded now."""
+
+    def __init__(
+        self,
+        api: EmailSecurity,
+        rules: Callable[[], RuleSet],
+        *,
+        ceiling: Mode,
+        age_limit: Callable[[], timedelta | None],
+        clock: Callable[[], datetime] = lambda: datetime.now(UTC),
+    ) -> None:
+        self._api = api
+        self._rules = rules
+        self._ceiling = ceiling
+        self._age_limit = age_limit
+        self._clock = clock
+        self._joiner = Joiner(api)
+        self._assessed: Memo[str, object] = Memo(_ASSESSED)
+        self._met: Memo[str, None] = Memo(_ASSESSED)
+        self._sent: Memo[tuple[str, str], None] = Memo(_ASSESSED)
+        self._detections: Memo[str, Mapping[str, Any]] = Memo(_DETECTIONS)
+
+    async def read(self, request: ReadPage) -> Taken:
+        """Read one page and evaluate what is new or changed on it.
+
+        Raises:
+            clawback.cloudflare.errors.ApiError: the page, a detection or a joined message could not be read.
+
+        """
+        taken = Taken()
+        for event in await self._events(request, taken):
+            taken.newest = max(event.at, taken.newest or event.at)
+            await self._assess(event, taken)
+        return taken
+
+    def dispatched(self, taken: Taken) -> None:
+        """Remember that the matches of a page have reached their cases: only now need it not be done again."""
+        for key, fingerprint in taken.assessed:
+            self._assessed.put(key, fingerprint)
+        for event in taken.fresh:
+            self._met.put(event.key, None)
+        for case_id, (_, matches) in taken.matches.items():
+            for match in matches:
+                self._sent.put((case_id, match.key), None)
+
+    # ---- reading
+
+    async def _events(self, request: ReadPage, taken: Taken) -> list[Event]:
+        if request.source is EventKind.MESSAGE:
+            page = await self._api.messages(
+                start=request.start, end=request.end, cursor=request.page, per_page=request.page_size, detections_only=False
+            )
+            taken.page = page.next
+            records: Iterable[Mapping[str, Any]] = [item.record for item in page.items]
+            refused = page.rejected
+            build = message_event
+        else:
+            reports = await self._api.phishguard_reports(
+                start=request.start, end=request.end, page=int(request.page or 1), per_page=request.page_size
+            )
+            taken.page = reports.next
+            records = [item.record for item in reports.items]
+            refused = reports.rejected
+            build = report_event
+        taken.rejected += [(item.raw, item.reason) for item in refused]
+        events = self._built(records, build, taken)
+        taken.records = len(events) + len(taken.rejected)
+        return events
+
+    def _built(
+        self, records: Iterable[Mapping[str, Any]], build: Callable[[Mapping[str, Any], datetime], Event], taken: Taken
+    ) -> list[Event]:
+        events = []
+        for record in records:
+            try:
+                event = build(record, self._clock())
+            except NotAnEvent as error:
+                taken.rejected.append((record, str(error)))
+                continue
+            if event.kind is EventKind.MESSAGE:
+                self._joiner.remember(event)
+            events.append(event)
+        return events
+
+    # ---- evaluating
+
+    async def _assess(self, event: Event, taken: Taken) -> None:
+        if event.key not in self._met:
+            taken.fresh.append(event)
+        fingerprint = _fingerprint(event, self._rules().version)
+        if self._assessed.get(event.key) == fingerprint:
+            return
+        if event.kind is not EventKind.MESSAGE:
+            event = await self._joiner.join(event, self._clock())
+            if not event.targets and self._clock() - event.at < JOIN_PATIENCE:
+                return
+        taken.assessed.append((event.key, fingerprint))
+        if (reason := self._not_ours(event)) is not None:
+            taken.skipped.append((event, reason))
+            return
+        for found in await self._evaluate(event):
+            self._collect(found, event, taken)
+
+    def _not_ours(self, event: Event) -> str | None:
+        message = event.record if event.kind is EventKind.MESSAGE else event.record.get("message", {})
+        if message.get("delivery_mode") in self._rules().safety.ignored_delivery_modes:
+            return "delivery_mode"
+        return "age" if is_too_old(event, self._clock(), self._age_limit()) else None
+
+    async def _evaluate(self, event: Event) -> tuple[RuleMatch, ...]:
+        evaluation = self._rules().evaluate(event)
+        if evaluation.undecided and event.targets:
+            evaluation = self._rules().evaluate(event.with_detections(await self._detections_of(event.targets[0].id)))
+        return evaluation.matches
+
+    async def _detections_of(self, message: str) -> Mapping[str, Any]:
+        known = self._detections.get(message)
+        if known is None:
+            try:
+                known = await self._api.detections(message)
+            except (errors.NotFound, errors.Rejected):
+                known = {}
+            self._detections.put(message, known)
+        return known
+
+    def _collect(self, found: RuleMatch, event: Event, taken: Taken) -> None:
+        plan = found.plan.model_copy(
+            update={"mode": found.plan.mode.capped(self._ceiling), "refusals": self._refusals(found.plan)},
+        )
+        if (plan.case_id, event.key) in self._sent:
+            return
+        match = Match(
+            key=event.key,
+            at=event.at,
+            seen_at=self._clock(),
+            rule=found.rule,
+            value=found.value,
+            targets=event.targets,
+            handled=event.handled,
+        )
+        taken.matches.setdefault(plan.case_id, (plan, []))[1].append(match)
+
+    def _refusals(self, plan: CasePlan) -> dict[int, str]:
+        safety = self._rules().safety
+        return {
+            index: "never_block"
+            for index, action in enumerate(plan.actions)
+            if isinstance(action, BlockSender) and safety.forbids(action.pattern, action.kind)
+        }
+
+
+def _fingerprint(event: Event, version: str) -> object:
+    """What of a record can change a decision later on: its verdict, and what was done to it since."""
+    record = event.record
+    operations = record.get("post_delivery_operations")
+    return (
+        version,
+        record.get("final_disposition"),
+        record.get("disposition"),
+        record.get("updated_at"),
+        event.handled,
+        len(operations) if isinstance(operations, list) else 0,
+    )

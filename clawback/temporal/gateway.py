@@ -1,0 +1,197 @@
+"""Every call that the command line, the console and ingest make on workflows: typed, by name, nothing else.
+
+Errors: `NoSuchCase`, `NoSuchPoller` where there is none; a refusal of an update comes as `Refused` with the workflow's own words.
+"""
+
+from collections.abc import AsyncIterator, Sequence
+from datetime import datetime, timedelta
+from typing import Any, TypeVar
+
+from temporalio.client import Client, WorkflowExecution, WorkflowHandle, WorkflowUpdateFailedError
+from temporalio.common import SearchAttributeKey, SearchAttributePair, TypedSearchAttributes, WorkflowIDConflictPolicy
+from temporalio.service import RPCError, RPCStatusCode
+
+from clawback.cases import CaseMemory, CasePace, CasePlan, CaseStart, Match, State
+from clawback.events import EventKind
+from clawback.payloads import Payload, UtcDatetime
+from clawback.polling import PollerStart, PollerStatus
+from clawback.temporal import names
+
+T = TypeVar("T")
+
+SIGNAL_BATCH = 200
+"""Matches in one signal: about 60 KiB, far below what a payload may weigh."""
+
+
+class NoSuchWorkflow(LookupError):
+    """No case or poller of that id is known to the server."""
+
+
+class Refused(ValueError):
+    """The workflow refused an update; the text is its reason."""
+
+
+class CaseLine(Payload):
+    """One case in a list."""
+
+    id: str
+    run: str
+    rule: str
+    state: str
+    mode: str
+    opened_at: UtcDatetime
+    closed_at: UtcDatetime | None = None
+
+
+class Gateway:
+    """Typed access to cases and pollers over one Temporal client."""
+
+    def __init__(self, client: Client) -> None:
+        self.client = client
+
+    # ---- cases
+
+    async def signal_case(self, plan: CasePlan, matches: Sequence[Match], pace: CasePace) -> None:
+        """Tell a case of events that matched, starting it if it is not open. Safe to repeat: the case drops what it has."""
+        for first in range(0, len(matches), SIGNAL_BATCH):
+            await self.client.start_workflow(
+                names.CASE,
+                CaseStart(plan=plan, pace=pace),
+                id=plan.case_id,
+                task_queue=names.WORKFLOW_QUEUE,
+                start_signal=names.MATCHED,
+                start_signal_args=[list(matches[first : first + SIGNAL_BATCH])],
+                search_attributes=_case_attributes(plan),
+                static_summary=f"{plan.title or plan.rule} ({plan.mode})",
+            )
+
+    async def count_cases(self, state: State | None = None) -> int:
+        """Count the open cases, or those in one state. The index may lag by a second."""
+        query = f"WorkflowType = '{names.CASE}' AND ExecutionStatus = 'Running'"
+        if state is not None:
+            query += f" AND {names.STATE_ATTRIBUTE} = '{state}'"
+        return (await self.client.count_workflows(query)).count
+
+    async def list_cases(self, *, state: str | None = None, rule: str | None = None, limit: int = 100) -> AsyncIterator[CaseLine]:
+        """List cases, newest first, open and closed."""
+        clauses = [f"WorkflowType = '{names.CASE}'"]
+        clauses += [f"{names.STATE_ATTRIBUTE} = {_quoted(state)}"] if state else []
+        clauses += [f"{names.RULE_ATTRIBUTE} = {_quoted(rule)}"] if rule else []
+        async for execution in self.client.list_workflows(" AND ".join(clauses), limit=limit):
+            yield _case_line(execution)
+
+    async def case(self, case_id: str) -> CaseStart:
+        """Read the plan and the memory of a case, open or closed.
+
+        Raises:
+            NoSuchWorkflow: the server knows no such case.
+
+        """
+        return await self._asked(self.client.get_workflow_handle(case_id), names.STATUS, CaseStart)
+
+    async def approve(self, case_id: str, by: str, reason: str = "") -> str:
+        """Approve a held case; the answer is its new state.
+
+        Raises:
+            NoSuchWorkflow: there is no such open case.
+            Refused: the case is not held.
+
+        """
+        return await self._told(self.client.get_workflow_handle(case_id), names.APPROVE, [by, reason], str)
+
+    async def deny(self, case_id: str, by: str, reason: str = "") -> str:
+        """Deny a held case; as `approve`."""
+        return await self._told(self.client.get_workflow_handle(case_id), names.DENY, [by, reason], str)
+
+    # ---- pollers
+
+    async def start_poller(self, start: PollerStart) -> None:
+        """Start the poller of a source unless it runs."""
+        await self.client.start_workflow(
+            names.POLLER,
+            start,
+            id=names.poller_id(start.source),
+            task_queue=names.WORKFLOW_QUEUE,
+            id_conflict_policy=WorkflowIDConflictPolicy.USE_EXISTING,
+            static_summary=f"polls {start.source}",
+        )
+
+    async def poller_status(self, source: EventKind) -> PollerStatus:
+        """Read where a poller stands.
+
+        Raises:
+            NoSuchWorkflow: no poller of that source was ever started.
+
+        """
+        return await self._asked(self._poller(source), names.STATUS, PollerStatus)
+
+    async def poll_now(self, source: EventKind) -> PollerStatus:
+        """Poll at once and wait until a poll that started after this call has been read to its end."""
+        return await self._told(self._poller(source), names.POLL_NOW, [], PollerStatus)
+
+    async def pause_poller(self, source: EventKind, reason: str) -> PollerStatus:
+        """Stop polling a source until it is resumed."""
+        return await self._told(self._poller(source), names.PAUSE, [reason], PollerStatus)
+
+    async def resume_poller(self, source: EventKind) -> PollerStatus:
+        """Go on polling."""
+        return await self._told(self._poller(source), names.RESUME, [], PollerStatus)
+
+    async def rewind_poller(self, source: EventKind, to: datetime) -> PollerStatus:
+        """Read again from a moment on; what was dealt with is recognised."""
+        return await self._told(self._poller(source), names.REWIND, [to], PollerStatus)
+
+    # ---- inside
+
+    def _poller(self, source: EventKind) -> WorkflowHandle[Any, Any]:
+        return self.client.get_workflow_handle(names.poller_id(source))
+
+    async def _asked(self, handle: WorkflowHandle[Any, Any], query: str, answer: type[T]) -> T:
+        try:
+            result: T = await handle.query(query, result_type=answer)
+        except RPCError as error:
+            raise _no_such(handle, error) from error
+        return result
+
+    async def _told(self, handle: WorkflowHandle[Any, Any], update: str, args: list[Any], answer: type[T]) -> T:
+        try:
+            result: T = await handle.execute_update(update, args=args, result_type=answer, rpc_timeout=timedelta(seconds=60))
+        except WorkflowUpdateFailedError as error:
+            raise Refused(str(error.cause)) from error
+        except RPCError as error:
+            raise _no_such(handle, error) from error
+        return result
+
+
+def _no_such(handle: WorkflowHandle[Any, Any], error: RPCError) -> Exception:
+    return NoSuchWorkflow(f"there is no {handle.id}") if error.status is RPCStatusCode.NOT_FOUND else error
+
+
+def _quoted(value: str) -> str:
+    return "'" + value.replace("\\", "\\\\").replace("'", "\\'") + "'"
+
+
+def _case_attributes(plan: CasePlan) -> TypedSearchAttributes:
+    state = State.WATCHING if plan.watch else State.RESPONDING
+    values = {names.RULE_ATTRIBUTE: plan.rule, names.STATE_ATTRIBUTE: state.value, names.MODE_ATTRIBUTE: plan.mode.value}
+    return TypedSearchAttributes([SearchAttributePair(SearchAttributeKey.for_keyword(key), value) for key, value in values.items()])
+
+
+def _case_line(execution: WorkflowExecution) -> CaseLine:
+    attributes = execution.typed_search_attributes
+
+    def said(key: str) -> str:
+        return attributes.get(SearchAttributeKey.for_keyword(key)) or ""
+
+    return CaseLine(
+        id=execution.id,
+        run=execution.run_id,
+        rule=said(names.RULE_ATTRIBUTE),
+        state=said(names.STATE_ATTRIBUTE),
+        mode=said(names.MODE_ATTRIBUTE),
+        opened_at=execution.start_time,
+        closed_at=execution.close_time,
+    )
+
+
+__all__ = ["CaseLine", "CaseMemory", "Gateway", "NoSuchWorkflow", "Refused"]

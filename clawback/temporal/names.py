@@ -1,0 +1,43 @@
+"""The names both sides of Temporal agree on. They live in histories: change none, add only.
+
+No mail address may ever appear in an id or a search attribute: neither is encrypted.
+"""
+
+from collections.abc import Mapping
+from typing import Final
+
+from clawback.events import EventKind
+
+WORKFLOW_QUEUE: Final = "clawback"
+READ_QUEUE: Final = "clawback-read"
+CONTAIN_QUEUE: Final = "clawback-contain"
+
+POLLER: Final = "poller"
+CASE: Final = "case"
+BLOCK_EXPIRY: Final = "block-expiry"
+WATCHDOG: Final = "watchdog"
+
+MATCHED: Final = "matched"
+APPROVE: Final = "approve"
+DENY: Final = "deny"
+POLL_NOW: Final = "poll_now"
+PAUSE: Final = "pause"
+RESUME: Final = "resume"
+REWIND: Final = "rewind"
+STATUS: Final = "status"
+EXTEND: Final = "extend"
+
+RULE_ATTRIBUTE: Final = "ClawbackRule"
+STATE_ATTRIBUTE: Final = "ClawbackState"
+MODE_ATTRIBUTE: Final = "ClawbackMode"
+SEARCH_ATTRIBUTES: Final[Mapping[str, str]] = {RULE_ATTRIBUTE: "Keyword", STATE_ATTRIBUTE: "Keyword", MODE_ATTRIBUTE: "Keyword"}
+
+
+def poller_id(source: EventKind) -> str:
+    """The id of the one poller of a source."""
+    return f"poller/{source}"
+
+
+def expiry_id(block_id: str) -> str:
+    """The id of the one workflow that removes a block when its time is up."""
+    return f"expiry/{block_id}"

@@ -1,0 +1,117 @@
+"""Attempts at a request that is not safe to repeat, and how each ended: in one of four ways that a sequence can go on from."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Any, Generic, TypeVar
+
+from temporalio import workflow
+from temporalio.exceptions import ActivityError, ApplicationError, TimeoutError as TimedOut, is_cancelled_exception
+
+with workflow.unsafe.imports_passed_through():
+    from clawback.cases import UNKNOWN, failed
+    from clawback.temporal.failures import ACCESS, PERMANENT, ErrorType
+    from workflows.policies import (
+        ACCESS_PAUSE,
+        CONTAIN,
+        CONTAINMENT_PATIENCE,
+        LONGEST_PAUSE,
+        NOT_EXECUTED_PAUSE,
+        VERIFY,
+        VERIFY_ROUNDS,
+    )
+
+R = TypeVar("R")
+
+
+@dataclass(frozen=True)
+class Answered(Generic[R]):
+    """It was done, and this is the answer."""
+
+    value: R
+
+
+@dataclass(frozen=True)
+class NotExecuted:
+    """It was certainly not done; try again after the delay."""
+
+    delay: timedelta
+    why: ErrorType
+
+
+@dataclass(frozen=True)
+class Lost:
+    """Nobody knows whether it was done: find out before anything else."""
+
+
+@dataclass(frozen=True)
+class Impossible:
+    """It was refused, and no repeat can change that."""
+
+    why: ErrorType
+
+
+Attempt = Answered[R] | NotExecuted | Lost | Impossible
+
+
+class Effort:
+    """All attempts at one thing: bounded in time, and in how often its outcome may be lost."""
+
+    def __init__(self) -> None:
+        self._until = workflow.now() + CONTAINMENT_PATIENCE
+        self._tries = 0
+        self._why: ErrorType | None = None
+        self.lost = 0
+
+    @property
+    def goes_on(self) -> bool:
+        """Whether another attempt may be made."""
+        return self.lost < VERIFY_ROUNDS and workflow.now() < self._until
+
+    def given_up(self) -> str:
+        """The outcome of what is still open when no further attempt may be made."""
+        return UNKNOWN if self.lost >= VERIFY_ROUNDS else failed(self._why or ErrorType.UNAVAILABLE)
+
+    async def make(self, activity: Callable[..., Any], request: object) -> Attempt[Any]:
+        """Make one attempt; where it was not executed, wait as long as it must be waited before the next."""
+        made = await _attempt(activity, request, self._tries)
+        self._tries += 1
+        if isinstance(made, Lost):
+            self.lost += 1
+        if isinstance(made, NotExecuted):
+            self._why = made.why
+            await workflow.sleep(made.delay, summary=f"before the next attempt: {made.why}")
+        return made
+
+
+async def verified(activity: Callable[..., Any], request: object) -> Any:
+    """Find out what became of something; None where even that cannot be found out."""
+    try:
+        return await workflow.execute_activity_method(activity, request, **VERIFY)
+    except ActivityError as error:
+        if is_cancelled_exception(error):
+            raise
+        workflow.logger.warning("containment.not_verified", extra={"why": str(error.cause)[:200]})
+        return None
+
+
+async def _attempt(activity: Callable[..., Any], request: object, tries: int) -> Attempt[Any]:
+    try:
+        return Answered(await workflow.execute_activity_method(activity, request, **CONTAIN))
+    except ActivityError as error:
+        if is_cancelled_exception(error):
+            raise
+        return _understood(error.cause, tries)
+
+
+def _understood(cause: BaseException | None, tries: int) -> NotExecuted | Lost | Impossible:
+    if isinstance(cause, TimedOut) or not isinstance(cause, ApplicationError):
+        return Lost()
+    if cause.type in PERMANENT:
+        return Impossible(ErrorType(cause.type))
+    if cause.type in ACCESS:
+        return NotExecuted(ACCESS_PAUSE, ErrorType(cause.type))
+    if cause.type in {ErrorType.RATE_LIMITED, ErrorType.UNAVAILABLE}:
+        backoff = min(NOT_EXECUTED_PAUSE * 2 ** min(tries, 10), LONGEST_PAUSE)
+        return NotExecuted(cause.next_retry_delay or backoff, ErrorType(cause.type))
+    return Lost()

@@ -1,0 +1,124 @@
+"""One campaign, from its first event to its close: the sequence around the state machine of `clawback.cases`."""
+
+import asyncio
+from contextlib import suppress
+from datetime import timedelta
+from typing import Any
+
+from temporalio import workflow
+from temporalio.common import SearchAttributeKey
+from temporalio.exceptions import ApplicationError
+
+with workflow.unsafe.imports_passed_through():
+    from pydantic import ValidationError
+
+    from activities.records import RecordActivities, WriteRecords
+    from clawback.cases import Act, Case, CaseStart, Decision, Match, Wait
+    from clawback.payloads import bounded
+    from clawback.temporal import names
+    from workflows.containment import Containment
+    from workflows.policies import RECORD
+
+_STATE = SearchAttributeKey.for_keyword(names.STATE_ATTRIBUTE)
+_RECORDS_AT_ONCE = 500
+
+
+@workflow.defn(name=names.CASE)
+class CaseWorkflow:
+    """A case. Id: `case/<rule>/<group hash>`; entered only by signal-with-start, so it never misses an event that matched."""
+
+    @workflow.init
+    def __init__(self, start: CaseStart) -> None:
+        info = workflow.info()
+        self._plan, self._pace = start.plan, start.pace
+        uid = f"{info.workflow_id}/{info.first_execution_run_id}"
+        if start.memory is None:
+            self._case = Case.open(start.plan, start.pace, uid, workflow.now())
+        else:
+            self._case = Case(start.plan, start.pace, start.memory)
+        self._shown = self._case.state
+        self._news = True
+        self._containment = Containment(info.workflow_id, f"case-run:{info.first_execution_run_id}", start.plan.rule)
+
+    @workflow.run
+    async def run(self, start: CaseStart) -> str:
+        """Do what the state machine says until it says that the case is over; the result is the state it ended in."""
+        while True:
+            self._news = False
+            step = self._case.next(workflow.now())
+            self._show()
+            await self._write_records()
+            if isinstance(step, Act):
+                outcomes = await self._containment.carry_out(step, self._case.seen_at(step.targets))
+                self._case.settle(step, outcomes, workflow.now())
+            elif isinstance(step, Wait):
+                await self._wait(step)
+            elif not self._news:
+                return step.state
+            if workflow.info().is_continue_as_new_suggested() and workflow.all_handlers_finished():
+                await self._write_records()
+                workflow.continue_as_new(start.model_copy(update={"memory": self._case.memory()}))
+
+    @workflow.signal(name=names.MATCHED)
+    def matched(self, matches: Any) -> None:
+        """Take in events that matched. What cannot be read is recorded as rejected; the rest is taken."""
+        for raw in matches if isinstance(matches, list) else [matches]:
+            try:
+                match = Match.model_validate(raw)
+            except ValidationError as error:
+                self._case.reject(bounded(str(raw)), f"{error.error_count()} errors in a match", workflow.now())
+            else:
+                self._case.take(match, workflow.now())
+        self._news = True
+
+    @workflow.update(name=names.APPROVE)
+    def approve(self, by: str, reason: str) -> str:
+        """Let a held case act; the answer is its new state."""
+        return self._decide(Decision(approved=True, by=by, at=workflow.now(), reason=reason))
+
+    @workflow.update(name=names.DENY)
+    def deny(self, by: str, reason: str) -> str:
+        """Forbid a held case to act; the answer is its new state."""
+        return self._decide(Decision(approved=False, by=by, at=workflow.now(), reason=reason))
+
+    @approve.validator
+    def _approvable(self, by: str, reason: str) -> None:  # noqa: ARG002 - a validator has the update's signature
+        self._must_be_held(by)
+
+    @deny.validator
+    def _deniable(self, by: str, reason: str) -> None:  # noqa: ARG002 - a validator has the update's signature
+        self._must_be_held(by)
+
+    @workflow.query(name=names.STATUS)
+    def status(self) -> CaseStart:
+        """The plan and all that the case knows."""
+        return CaseStart(plan=self._plan, pace=self._pace, memory=self._case.memory())
+
+    def _must_be_held(self, by: str) -> None:
+        if not by.strip():
+            raise ApplicationError("say who decides: --by NAME")
+        if (problem := self._case.not_held()) is not None:
+            raise ApplicationError(problem)
+
+    def _decide(self, decision: Decision) -> str:
+        self._case.decide(decision)
+        self._news = True
+        return self._case.state
+
+    def _show(self) -> None:
+        if self._shown is not self._case.state:
+            self._shown = self._case.state
+            workflow.upsert_search_attributes([_STATE.value_set(self._shown.value)])
+
+    async def _wait(self, step: Wait) -> None:
+        left = step.until - workflow.now()
+        if self._news or left <= timedelta():
+            return
+        with suppress(asyncio.TimeoutError):
+            await workflow.wait_condition(lambda: self._news, timeout=left, timeout_summary=f"{self._case.state} until then")
+
+    async def _write_records(self) -> None:
+        records = self._case.take_records()
+        for first in range(0, len(records), _RECORDS_AT_ONCE):
+            batch = WriteRecords(records=records[first : first + _RECORDS_AT_ONCE])
+            await workflow.execute_local_activity_method(RecordActivities.append, batch, **RECORD)

@@ -1,0 +1,147 @@
+"""How one act of a case is carried out: attempt, wait, verify, repeat. Every outcome is certain, or recorded as unknown."""
+
+from collections.abc import Sequence
+from contextlib import suppress
+from datetime import datetime
+
+from temporalio import workflow
+from temporalio.exceptions import WorkflowAlreadyStartedError
+from temporalio.workflow import ParentClosePolicy
+
+with workflow.unsafe.imports_passed_through():
+    from activities.containment import (
+        BlockPattern,
+        ContainmentActivities,
+        FoundBlock,
+        LocateMessages,
+        MoveMessages,
+        MoveOutcomes,
+        OwnedBlock,
+        ReclassifyMessage,
+    )
+    from clawback.actions import BlockSender, Move, Reclassify
+    from clawback.cases import ALREADY_THERE, BLOCKED, RECLASSIFIED, UNKNOWN, Act, failed
+    from clawback.events import Target
+    from clawback.temporal import names
+    from clawback.temporal.failures import ErrorType
+    from workflows.attempts import Answered, Effort, Impossible, Lost, NotExecuted, verified
+    from workflows.expiry import BlockExpiryWorkflow, ExpiringBlock
+    from workflows.policies import MOST_TRIED_AGAIN, REFUSED_PAUSE
+
+
+class Containment:
+    """Carries out the acts of one case; `owner` is the mark that its blocks bear."""
+
+    def __init__(self, case_id: str, owner: str, rule: str) -> None:
+        self._case_id = case_id
+        self._owner = owner
+        self._rule = rule
+
+    async def carry_out(self, act: Act, seen_at: dict[str, datetime]) -> dict[str, str]:
+        """Do the act and give one outcome for each of its subjects."""
+        match act.action:
+            case Move():
+                return await Moving(act.action, seen_at).run(act.targets)
+            case Reclassify():
+                return {act.targets[0].id: await self._reclassify(act.action, act.targets[0])}
+            case BlockSender():
+                return {act.action.pattern: await self._block(act.action)}
+
+    async def _block(self, action: BlockSender) -> str:
+        until = workflow.now() + action.expires_after
+        comments = f"clawback {self._case_id} expires {until:%FT%TZ} {self._owner}"
+        wanted = BlockPattern(pattern=action.pattern, kind=action.kind, owner=self._owner, comments=comments)
+        effort = Effort()
+        while effort.goes_on:
+            found = await verified(ContainmentActivities.find_block, wanted)
+            if not isinstance(found, FoundBlock):
+                return UNKNOWN
+            if found.id or found.refused:
+                return await self._found(found, until)
+            match await effort.make(ContainmentActivities.create_block, wanted):
+                case Answered(FoundBlock() as made):
+                    return await self._found(made, until)
+                case Impossible(why):
+                    return failed(why)
+        return effort.given_up()
+
+    async def _found(self, block: FoundBlock, until: datetime) -> str:
+        if block.refused:
+            return failed(block.refused)
+        if block.id is None or not block.mine:
+            return ALREADY_THERE
+        owned = OwnedBlock(id=block.id, owner=self._owner)
+        with suppress(WorkflowAlreadyStartedError):
+            await workflow.start_child_workflow(
+                BlockExpiryWorkflow.run,
+                ExpiringBlock(block=owned, expires_at=until, rule=self._rule, case=self._case_id),
+                id=names.expiry_id(block.id),
+                parent_close_policy=ParentClosePolicy.ABANDON,
+                static_summary=f"removes a block of {self._rule}",
+            )
+        return BLOCKED
+
+    async def _reclassify(self, action: Reclassify, target: Target) -> str:
+        wanted = ReclassifyMessage(target=target, disposition=action.disposition, since=workflow.now())
+        effort = Effort()
+        while effort.goes_on:
+            match await effort.make(ContainmentActivities.reclassify_message, wanted):
+                case Answered():
+                    return RECLASSIFIED
+                case Impossible(why):
+                    return failed(why)
+                case Lost():
+                    made = await verified(ContainmentActivities.find_submission, wanted)
+                    if made is not False:
+                        return RECLASSIFIED if made else UNKNOWN
+        return effort.given_up()
+
+
+class Moving:
+    """Moves the messages of one act: in one request if all goes well, in halves where one refused message spoils the rest."""
+
+    def __init__(self, action: Move, seen_at: dict[str, datetime]) -> None:
+        self._action = action
+        self._seen_at = seen_at
+        self._asked_at = workflow.now()
+
+    async def run(self, targets: Sequence[Target]) -> dict[str, str]:
+        """Give one outcome for each message; those that were refused one by one are tried once more after a while."""
+        outcomes = await self._move(targets)
+        refused = [target for target in targets if outcomes[target.id].startswith(failed(""))]
+        if refused and len(refused) < MOST_TRIED_AGAIN:
+            await workflow.sleep(REFUSED_PAUSE, summary="before trying refused messages once more")
+            outcomes |= await self._move(refused)
+        return outcomes
+
+    async def _move(self, targets: Sequence[Target]) -> dict[str, str]:
+        effort, outcomes, waiting = Effort(), dict[str, str](), list(targets)
+        while waiting and effort.goes_on:
+            request = MoveMessages(destination=self._action.destination, targets=tuple(waiting), seen_at=self._seen_at_of(waiting))
+            match await effort.make(ContainmentActivities.move_messages, request):
+                case Answered(MoveOutcomes(outcomes=said)):
+                    outcomes |= said
+                    waiting = [target for target in waiting if target.id not in outcomes]
+                    effort.lost += 1 if waiting else 0
+                case Impossible(why):
+                    return outcomes | await self._move_halves(waiting, why)
+                case NotExecuted():
+                    continue
+            if waiting:
+                outcomes |= await self._located(waiting)
+                waiting = [target for target in waiting if target.id not in outcomes]
+        return outcomes | {target.id: effort.given_up() for target in waiting}
+
+    async def _move_halves(self, targets: Sequence[Target], why: ErrorType) -> dict[str, str]:
+        if len(targets) == 1:
+            return {targets[0].id: failed(why)}
+        middle = len(targets) // 2
+        return await self._move(targets[:middle]) | await self._move(targets[middle:])
+
+    async def _located(self, targets: Sequence[Target]) -> dict[str, str]:
+        request = LocateMessages(destination=self._action.destination, targets=tuple(targets), since=self._asked_at)
+        found = await verified(ContainmentActivities.locate_messages, request)
+        return found.outcomes if isinstance(found, MoveOutcomes) else {target.id: UNKNOWN for target in targets}
+
+    def _seen_at_of(self, targets: Sequence[Target]) -> dict[str, datetime]:
+        return {target.id: self._seen_at[target.id] for target in targets if target.id in self._seen_at}

@@ -1,0 +1,86 @@
+"""Every timeout and retry policy of every activity, by what the activity is for.
+
+Start-to-close is short: it is how long a crashed worker keeps a task. Effort is bounded by schedule-to-close or by the workflow's own
+patience. Requests that are not safe to repeat get one attempt: what to do next is the workflow's decision, after verifying.
+"""
+
+from datetime import timedelta
+from typing import Any, Final
+
+from temporalio.common import Priority, RetryPolicy
+
+from clawback.temporal.failures import ErrorType
+from clawback.temporal.names import CONTAIN_QUEUE, READ_QUEUE
+
+_ASK_A_PERSON: Final = [ErrorType.UNAUTHENTICATED, ErrorType.NOT_PERMITTED, ErrorType.REJECTED, ErrorType.NOT_FOUND]
+
+POLL: Final[dict[str, Any]] = {
+    "task_queue": READ_QUEUE,
+    "start_to_close_timeout": timedelta(seconds=120),
+    "heartbeat_timeout": timedelta(seconds=20),
+    "schedule_to_close_timeout": timedelta(minutes=15),
+    "retry_policy": RetryPolicy(
+        initial_interval=timedelta(milliseconds=500),
+        maximum_interval=timedelta(seconds=30),
+        non_retryable_error_types=_ASK_A_PERSON,
+    ),
+    "priority": Priority(priority_key=3),
+}
+"""Read one page. A rate-limit block of five minutes fits into its effort."""
+
+VERIFY: Final[dict[str, Any]] = {
+    "task_queue": READ_QUEUE,
+    "start_to_close_timeout": timedelta(seconds=60),
+    "schedule_to_close_timeout": timedelta(hours=24),
+    "retry_policy": RetryPolicy(
+        initial_interval=timedelta(milliseconds=500),
+        maximum_interval=timedelta(minutes=1),
+        non_retryable_error_types=[*_ASK_A_PERSON],
+    ),
+    "priority": Priority(priority_key=1),
+}
+"""Find out what became of something; before every repeat, so ahead of every poll."""
+
+CONTAIN: Final[dict[str, Any]] = {
+    "task_queue": CONTAIN_QUEUE,
+    "start_to_close_timeout": timedelta(seconds=25),
+    "retry_policy": RetryPolicy(maximum_attempts=1),
+    "priority": Priority(priority_key=2),
+}
+"""Change something with a request that is not safe to repeat blindly."""
+
+EXPIRE: Final[dict[str, Any]] = {
+    "task_queue": READ_QUEUE,
+    "start_to_close_timeout": timedelta(seconds=25),
+    "retry_policy": RetryPolicy(
+        initial_interval=timedelta(seconds=1),
+        maximum_interval=timedelta(minutes=10),
+        non_retryable_error_types=[],
+    ),
+    "priority": Priority(priority_key=1),
+}
+"""Take something of ours back: safe to repeat, and repeated for ever."""
+
+RECORD: Final[dict[str, Any]] = {
+    "start_to_close_timeout": timedelta(seconds=10),
+    "retry_policy": RetryPolicy(initial_interval=timedelta(milliseconds=200), maximum_interval=timedelta(seconds=10)),
+    "local_retry_threshold": timedelta(seconds=5),
+}
+"""Write to the audit, on this worker, until it is written."""
+
+NOT_EXECUTED_PAUSE: Final = timedelta(seconds=2)
+"""Wait before repeating a request that was certainly not executed and named no delay; doubled each time."""
+LONGEST_PAUSE: Final = timedelta(minutes=1)
+"""The longest such wait."""
+ACCESS_PAUSE: Final = timedelta(minutes=1)
+"""Wait between attempts while the token is refused."""
+CONTAINMENT_PATIENCE: Final = timedelta(hours=24)
+"""How long a case tries one action before its outcome is `failed:unavailable`."""
+VERIFY_ROUNDS: Final = 5
+"""How often an unknown outcome is verified and repeated before it is recorded as `unknown`."""
+REFUSED_PAUSE: Final = timedelta(seconds=15)
+"""Wait before messages that were refused one by one are tried once more: a mailbox may have been busy."""
+MOST_TRIED_AGAIN: Final = 1000
+"""More refusals than this are not a busy mailbox."""
+TROUBLE_PAUSE: Final = timedelta(minutes=1)
+"""Wait before a poller that cannot read at all tries again."""
