@@ -1,0 +1,73 @@
+"""The client: all operations on the Email Security of one account, over one httpx client and one budget. It never repeats a call."""
+
+from datetime import timedelta
+from types import TracebackType
+from typing import Self
+
+import httpx
+from pydantic import SecretStr
+
+from clawback.cloudflare.block_senders import BlockSenders
+from clawback.cloudflare.connection import Connection, open_client, redactor, root_of
+from clawback.cloudflare.feedback import Feedback
+from clawback.cloudflare.investigate import Investigate
+from clawback.cloudflare.pace import Budget, Pace, Share
+from clawback.cloudflare.surroundings import Clock, Observer, SystemClock, Unobserved
+
+TIMEOUT = timedelta(seconds=20)
+_EXCHANGES = 3  # a slow answer may take several reads, each within the timeout
+
+
+class EmailSecurity(Investigate, Feedback, BlockSenders):
+    """Cloudflare Email Security of one account; an async context manager.
+
+    `url` is the API's (`https://api.cloudflare.com/client/v4`), `timeout` the wait for a connection to answer (5 s to connect).
+    """
+
+    def __init__(  # noqa: PLR0913 - the one place where everything is given
+        self,
+        *,
+        url: str,
+        account_id: str,
+        token: SecretStr | str,
+        observer: Observer | None = None,
+        transport: httpx.AsyncBaseTransport | None = None,
+        timeout: timedelta = TIMEOUT,
+        clock: Clock | None = None,
+    ) -> None:
+        secret = token.get_secret_value() if isinstance(token, SecretStr) else token
+        super().__init__(
+            Connection(
+                http=open_client(url, secret, transport, timeout),
+                root=root_of(url, account_id),
+                pace=Pace(),
+                observer=observer or Unobserved(),
+                clock=clock or SystemClock(),
+                redact=redactor(secret),
+                longest=_EXCHANGES * timeout.total_seconds(),
+            )
+        )
+
+    def on(self, share: Share) -> Self:
+        """Give the same client, its requests made on behalf of a share: undo goes before acting, acting before polling.
+
+        Without it, reads count as polling and writes as acting; say `on(Share.ACTING)` for the reads that an action needs.
+        """
+        other = object.__new__(type(self))
+        other._connection = self._connection.on(share)
+        return other
+
+    @property
+    def budget(self) -> Budget:
+        """What is known to be left of the rate limit."""
+        return self._connection.pace.budget(self._connection.clock.now())
+
+    async def aclose(self) -> None:
+        """Close all connections."""
+        await self._connection.http.aclose()
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+        await self.aclose()

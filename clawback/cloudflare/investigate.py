@@ -1,0 +1,89 @@
+"""The operations on messages: search, look, move, reclassify. Source: reference §1.3."""
+
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+from typing import Any, TypedDict, Unpack
+
+from clawback.actions import Destination, Disposition
+from clawback.cloudflare.calls import Call, Method, known_ids, page_size, query
+from clawback.cloudflare.operations import Operations
+from clawback.cloudflare.paging import Page
+from clawback.cloudflare.records import ActionLogEntry, Message, MoveItem
+
+
+class MessageFilters(TypedDict, total=False):
+    """What a search may be narrowed by; all optional, all of them must hold. `detections_only` is false unless given."""
+
+    detections_only: bool
+    final_disposition: str
+    message_action: str
+    delivery_status: str
+    sender: str
+    recipient: str
+    subject: str
+    message_id: str
+    alert_id: str
+    domain: str
+    query: str
+
+
+class Investigate(Operations):
+    """Reads messages and acts on them."""
+
+    async def messages(
+        self, *, start: datetime, end: datetime, cursor: str | None = None, per_page: int = 1000, **filters: Unpack[MessageFilters]
+    ) -> Page[Message]:
+        """Read one page of the messages scanned in `[start, end)`: GET `investigate`. Permission: Read.
+
+        A search that is still running (202) is polled at its `Location`, politely, for at most `SEARCH_PATIENCE`. `start` must not be in
+        the future. The order of the records is not documented.
+
+        Raises:
+            ApiError: see `errors`; `Unavailable` also for a search that is not done in time.
+
+        """
+        values: dict[str, Any] = {
+            "detections_only": False,
+            **filters,
+            "start": start,
+            "end": end,
+            "cursor": cursor,
+            "per_page": page_size(per_page),
+        }
+        return await self._search(Call(Method.GET, "investigate", query=query(values)), Message)
+
+    async def message(self, id: str, *, submission: bool = False) -> Message:  # noqa: A002 - the API's word
+        """Read one message: GET `investigate/{id}`. `submission` looks in the submissions' store instead. Permission: Read."""
+        return await self._one(Call(Method.GET, "investigate/{id}", (id,), query({"submission": submission or None})), Message)
+
+    async def detections(self, id: str) -> Mapping[str, Any]:  # noqa: A002 - the API's word
+        """Read what was detected in a message: GET `investigate/{id}/detections`; links, attachments, headers, findings. Permission: Read.
+
+        `NotFound` for a message without a detection.
+        """
+        return await self._object(Call(Method.GET, "investigate/{id}/detections", (id,)))
+
+    async def action_log(self, id: str) -> tuple[ActionLogEntry, ...]:  # noqa: A002 - the API's word
+        """Read what was done to a message: GET `investigate/{id}/action_log`. Permission: Read."""
+        return await self._list(Call(Method.GET, "investigate/{id}/action_log", (id,)), ActionLogEntry)
+
+    async def move(self, ids: Sequence[str], destination: str) -> tuple[MoveItem, ...]:
+        """Move up to 1,000 messages: POST `investigate/move`. Permission: Write. One item per (message, recipient); look at each `success`.
+
+        Moving again to the same folder changes nothing, so after `UnknownOutcome` a repetition is tolerable (reference §3.3).
+
+        Raises:
+            ValueError: no ids, more than 1,000, or no such folder.
+            ApiError: see `errors`.
+
+        """
+        call = Call(Method.POST, "investigate/move", body={"destination": Destination(destination).value, "ids": known_ids(ids)})
+        return await self._list(call, MoveItem)
+
+    async def reclassify(self, id: str, disposition: str) -> None:  # noqa: A002 - the API's word
+        """Ask for another disposition: POST `investigate/{id}/reclassify`, answered 202 and done later. Permission: Write.
+
+        Each call is a new submission: after `UnknownOutcome` look for it in `submissions` before repeating.
+        """
+        body = {"expected_disposition": Disposition(disposition).value}
+        await self._connection.confirm(Call(Method.POST, "investigate/{id}/reclassify", (id,), body=body))
