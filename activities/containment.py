@@ -6,6 +6,7 @@ Creating is never repeated blindly: the workflow asks `find_…` or `locate_…`
 from datetime import datetime, timedelta
 from typing import Protocol
 
+from pydantic import Field
 from temporalio import activity
 
 from activities.failures import as_application_error
@@ -28,7 +29,7 @@ class MoveMessages(Payload):
 
     destination: Destination
     targets: tuple[Target, ...]
-    seen_at: dict[str, UtcDatetime] = {}
+    seen_at: dict[str, UtcDatetime] = Field(default_factory=dict)
 
 
 class MoveOutcomes(Payload):

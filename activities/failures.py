@@ -28,7 +28,7 @@ def as_application_error() -> Iterator[None]:
     try:
         yield
     except errors.ApiError as error:
-        delay = error.retry_after if isinstance(error, errors.RateLimited) else None
+        delay = error.retry_after if isinstance(error, errors.RateLimited | errors.Unavailable) else None
         raise ApplicationError(bounded(str(error)), type=_type_of(error), next_retry_delay=_at_least_some(delay)) from error
 
 

@@ -261,7 +261,7 @@ class Case:
                 rule_version=self.plan.version,
                 case=self.plan.case_id,
                 mode=self.plan.mode,
-                **said,  # type: ignore[arg-type]
+                **said,
             )
         )
 

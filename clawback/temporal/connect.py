@@ -27,7 +27,9 @@ async def connect(settings: Settings, *, runtime: Runtime | None = None, address
     target = address or profile.get("target_host") or DEFAULT_ADDRESS
     options = {**profile, "target_host": target, "data_converter": data_converter(settings.encryption_key)}
     try:
-        return await Client.connect(**options, runtime=runtime)  # type: ignore[arg-type, misc]
+        return await Client.connect(**options, runtime=runtime)  # type: ignore[arg-type]
     except (RuntimeError, RPCError) as error:
         reason = str(error)[:200]
-        raise TemporalUnreachable(f"no Temporal server answers at {target} (set TEMPORAL_ADDRESS, or run `clawback up`): {reason}") from error
+        raise TemporalUnreachable(
+            f"no Temporal server answers at {target} (set TEMPORAL_ADDRESS, or run `clawback up`): {reason}"
+        ) from error

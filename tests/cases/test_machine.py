@@ -1,0 +1,274 @@
+"""The case as a state machine: every promise that does not need a clock, a server or the API."""
+
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from clawback.actions import BlockSender, Destination, Disposition, Mode, Move, Reclassify
+from clawback.cases import (
+    BATCH,
+    MOVED,
+    Act,
+    Case,
+    CasePace,
+    CasePlan,
+    CaseStart,
+    Close,
+    Decision,
+    Match,
+    NotHeld,
+    State,
+    Wait,
+    Watch,
+    WatchType,
+    subjects,
+)
+from clawback.events import Target
+from clawback.records import RecordKind
+
+NOW = datetime(2026, 11, 22, 12, tzinfo=UTC)
+LATER = NOW + timedelta(minutes=1)
+MOVE = Move(destination=Destination.JUNK)
+WATCH = Watch(type=WatchType.EVENT_COUNT, timespan=timedelta(hours=24), at_least=3)
+
+
+def plan(**changes: Any) -> CasePlan:
+    """Build the plan of an enforcing rule that moves."""
+    return CasePlan(**{"rule": "r", "version": "v1", "mode": Mode.ENFORCE, "group": {"edf_hash": "x"}, "actions": (MOVE,), **changes})
+
+
+def opened(**changes: Any) -> Case:
+    """Open a case."""
+    return Case.open(plan(**changes), CasePace(), "case/r/1/run", NOW)
+
+
+def match(number: int, **changes: Any) -> Match:
+    """Build a match of one message."""
+    target = Target(id=f"m{number}", at=NOW)
+    return Match(**{"key": f"message/m{number}", "at": NOW, "seen_at": NOW, "targets": (target,), **changes})
+
+
+def acts(case: Case, now: datetime = NOW) -> Act:
+    """Expect work."""
+    step = case.next(now)
+    assert isinstance(step, Act)
+    return step
+
+
+def done(case: Case, act: Act, outcome: str = MOVED) -> None:
+    """Carry an act out."""
+    case.settle(act, dict.fromkeys(subjects(act), outcome), NOW)
+
+
+def kinds(case: Case) -> list[RecordKind]:
+    """Take the kinds of the records made so far."""
+    return [record.kind for record in case.take_records()]
+
+
+def test_all_waiting_messages_go_into_one_act() -> None:
+    """A campaign costs one request, not one a message."""
+    case = opened()
+    for number in range(5):
+        case.take(match(number), NOW)
+    assert [target.id for target in acts(case).targets] == ["m0", "m1", "m2", "m3", "m4"]
+
+
+def test_an_act_never_holds_more_than_the_api_takes() -> None:
+    """1,001 messages are two acts."""
+    case = opened()
+    for number in range(BATCH + 1):
+        case.take(match(number), NOW)
+    first = acts(case)
+    done(case, first)
+    assert (len(first.targets), len(acts(case).targets)) == (BATCH, 1)
+
+
+def test_an_event_is_taken_once() -> None:
+    """A record that is read again changes nothing."""
+    case = opened()
+    assert case.take(match(1), NOW)
+    done(case, acts(case))
+    assert not case.take(match(1), LATER)
+    assert isinstance(case.next(LATER), Wait)
+
+
+def test_late_arrivals_join_the_settled_case() -> None:
+    """A message of the same campaign is moved by the open case, alone."""
+    case = opened()
+    case.take(match(1), NOW)
+    done(case, acts(case))
+    assert case.next(NOW) == Wait(until=NOW + CasePace().linger)
+    case.take(match(2), LATER)
+    assert [target.id for target in acts(case, LATER).targets] == ["m2"]
+
+
+def test_a_settled_case_closes_after_its_linger() -> None:
+    """It stays open for as long as the feed can deliver again, and no longer."""
+    case = opened()
+    case.take(match(1), NOW)
+    done(case, acts(case))
+    assert case.next(NOW + CasePace().linger) == Close(state=State.CLOSED)
+
+
+def test_an_event_that_comes_while_the_case_closes_reopens_it() -> None:
+    """A signal between the last step and the completion is not lost."""
+    case = opened()
+    case.take(match(1), NOW)
+    done(case, acts(case))
+    end = NOW + CasePace().linger
+    assert isinstance(case.next(end), Close)
+    case.take(match(2), end)
+    assert [target.id for target in acts(case, end).targets] == ["m2"]
+
+
+def test_a_message_somebody_has_dealt_with_costs_no_request() -> None:
+    """It is `already_there`, a success."""
+    case = opened()
+    case.take(match(1, handled=True), NOW)
+    assert isinstance(case.next(NOW), Wait)
+    assert [record.outcome for record in case.take_records() if record.kind is RecordKind.ACTED] == ["already_there"]
+
+
+def test_an_event_without_a_message_is_recorded_as_failed() -> None:
+    """A report that cannot be joined does not vanish."""
+    case = opened()
+    case.take(match(1, targets=()), NOW)
+    case.next(NOW)
+    assert [record.outcome for record in case.take_records() if record.kind is RecordKind.ACTED] == ["failed:no_message"]
+
+
+@pytest.mark.parametrize(("pattern", "outcome"), [("shein-survey-free", "failed:not_an_address"), ("", "failed:no_pattern")])
+def test_a_sender_that_cannot_be_a_pattern_is_a_recorded_failure(pattern: str, outcome: str) -> None:
+    """No request is spent on what the API must refuse."""
+    case = opened(actions=(BlockSender(pattern=pattern),))
+    case.take(match(1), NOW)
+    assert isinstance(case.next(NOW), Wait)
+    assert outcome in [record.outcome for record in case.take_records()]
+
+
+def test_what_safety_forbids_is_a_recorded_failure() -> None:
+    """A never-block entry stops a block before anybody is asked."""
+    case = opened(actions=(BlockSender(pattern="a@gmail.com"),), refusals={0: "never_block"})
+    case.take(match(1), NOW)
+    assert isinstance(case.next(NOW), Wait)
+    assert "failed:never_block" in [record.outcome for record in case.take_records()]
+
+
+def test_actions_are_done_in_order_and_case_actions_once() -> None:
+    """Move each message, reclassify one for all of them."""
+    case = opened(actions=(MOVE, Reclassify(disposition=Disposition.MALICIOUS)))
+    case.take(match(1), NOW)
+    case.take(match(2), NOW)
+    first = acts(case)
+    done(case, first)
+    second = acts(case)
+    done(case, second, "reclassified")
+    assert (first.action.name, second.action.name, len(second.targets)) == ("move", "reclassify", 1)
+    case.take(match(3), LATER)
+    third = acts(case, LATER)
+    done(case, third)
+    assert (third.action.name, isinstance(case.next(LATER), Wait)) == ("move", True)
+
+
+def test_shadow_records_everything_and_asks_for_nothing() -> None:
+    """The complete case, with no act at all."""
+    case = opened(mode=Mode.SHADOW, actions=(MOVE, BlockSender(pattern="a@x.test")))
+    case.take(match(1), NOW)
+    assert isinstance(case.next(NOW), Wait)
+    assert kinds(case).count(RecordKind.WOULD_HAVE_ACTED) == 2
+
+
+def test_a_watching_case_waits_for_its_threshold() -> None:
+    """Two of three events do nothing; the third, in time, acts on all."""
+    case = opened(watch=WATCH)
+    for number in range(2):
+        case.take(match(number), NOW)
+    assert (case.next(NOW), case.state) == (Wait(until=NOW + timedelta(hours=24) + CasePace().linger), State.WATCHING)
+    case.take(match(2), LATER)
+    assert len(acts(case, LATER).targets) == 3
+    assert RecordKind.THRESHOLD_MET in kinds(case)
+
+
+def test_a_watching_case_that_closes_says_so() -> None:
+    """An event whose case never acted still ends in a record."""
+    case = opened(watch=WATCH)
+    case.take(match(1), NOW)
+    assert case.next(NOW + timedelta(days=2)) == Close(state=State.CLOSED)
+    assert [record.detail for record in case.take_records()][-1] == "was watching"
+
+
+def test_an_approval_is_asked_for_and_lets_the_case_act() -> None:
+    """Held until somebody answers; the answer is recorded with its author."""
+    case = opened(mode=Mode.APPROVE)
+    case.take(match(1), NOW)
+    assert case.next(NOW) == Wait(until=NOW + CasePace().patience)
+    case.decide(Decision(approved=True, by="ana", at=LATER))
+    assert len(acts(case, LATER).targets) == 1
+    assert [record.actor for record in case.take_records() if record.kind is RecordKind.APPROVED] == ["ana"]
+
+
+def test_what_arrives_after_an_approval_is_asked_for_again() -> None:
+    """An approval covers what was there when it was given."""
+    case = opened(mode=Mode.APPROVE)
+    case.take(match(1), NOW)
+    case.next(NOW)
+    case.decide(Decision(approved=True, by="ana", at=LATER))
+    done(case, acts(case, LATER))
+    case.take(match(2), LATER)
+    assert (isinstance(case.next(LATER), Wait), case.state) == (True, State.HELD)
+
+
+def test_a_denial_refuses_late_arrivals_too() -> None:
+    """A denied campaign is not asked about again while its case is open."""
+    case = opened(mode=Mode.APPROVE)
+    case.take(match(1), NOW)
+    case.next(NOW)
+    case.decide(Decision(approved=False, by="ana", at=NOW))
+    case.take(match(2), LATER)
+    assert isinstance(case.next(LATER), Wait)
+    assert case.memory().outcomes == ({"m1": "failed:denied", "m2": "failed:denied"},)
+    assert case.next(LATER + CasePace().linger) == Close(state=State.DENIED)
+
+
+def test_only_a_held_case_can_be_answered() -> None:
+    """The second answer is told where the case stands."""
+    case = opened(mode=Mode.APPROVE)
+    case.take(match(1), NOW)
+    case.next(NOW)
+    case.decide(Decision(approved=True, by="ana", at=NOW))
+    with pytest.raises(NotHeld, match="decided by ana"):
+        case.decide(Decision(approved=False, by="bob", at=NOW))
+
+
+def test_silence_expires_to_deny() -> None:
+    """Nobody answered for seven days: nothing is done."""
+    case = opened(mode=Mode.APPROVE)
+    case.take(match(1), NOW)
+    case.next(NOW)
+    assert case.next(NOW + CasePace().patience) == Close(state=State.EXPIRED)
+    assert case.memory().outcomes == ({"m1": "failed:expired"},)
+
+
+@given(st.lists(st.tuples(st.integers(0, 20), st.booleans(), st.booleans()), max_size=40))
+def test_a_carried_over_case_goes_on_as_if_nothing_had_happened(arrivals: list[tuple[int, bool, bool]]) -> None:
+    """Whatever arrives and whenever the run continues as new, every event ends in exactly one outcome."""
+    case = opened()
+    ids: list[str] = []
+    for number, carry, act in arrivals:
+        case.take(match(number), NOW)
+        if act and isinstance(step := case.next(NOW), Act):
+            done(case, step)
+        if carry:
+            start = CaseStart(plan=plan(), memory=case.memory())
+            ids += [record.id for record in case.take_records()]
+            again = CaseStart.model_validate_json(start.model_copy(update={"memory": case.memory()}).model_dump_json())
+            assert again.memory is not None
+            case = Case(again.plan, again.pace, again.memory)
+    while isinstance(step := case.next(NOW), Act):
+        done(case, step)
+    ids += [record.id for record in case.take_records()]
+    assert case.memory().outcomes == ({f"m{number}": MOVED for number, _, _ in arrivals},)
+    assert len(ids) == len(set(ids))

@@ -1,0 +1,70 @@
+"""Sliding windows against a brute-force oracle that tries every set of sightings that fits into the timespan."""
+
+from collections.abc import Sequence
+from datetime import UTC, datetime, timedelta
+from itertools import combinations, permutations
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from clawback.cases import Sighting, Watch, WatchType, first_window
+
+EPOCH = datetime(2026, 1, 1, tzinfo=UTC)
+HOUR = timedelta(hours=1)
+SIGHTINGS = st.lists(
+    st.tuples(st.integers(0, 12), st.sampled_from("ab"), st.sampled_from(["x", "y", None])),
+    max_size=6,
+).map(
+    lambda rows: [
+        Sighting(key=str(number), at=EPOCH + hour * HOUR, rule=rule, value=value) for number, (hour, rule, value) in enumerate(rows)
+    ]
+)
+
+
+def oracle(watch: Watch, sightings: Sequence[Sighting]) -> bool:
+    """Say by brute force whether any subset that fits into the timespan satisfies the correlation."""
+    for size in range(1, len(sightings) + 1):
+        for some in combinations(sightings, size):
+            if max(s.at for s in some) - min(s.at for s in some) <= watch.timespan and holds(watch, some):
+                return True
+    return False
+
+
+def holds(watch: Watch, some: Sequence[Sighting]) -> bool:
+    """Check one subset against the words of the Sigma specification."""
+    match watch.type:
+        case WatchType.EVENT_COUNT:
+            return len(some) >= watch.at_least
+        case WatchType.VALUE_COUNT:
+            return len({s.value for s in some} - {None}) >= watch.at_least
+        case WatchType.TEMPORAL:
+            return {s.rule for s in some} >= set(watch.rules)
+        case WatchType.TEMPORAL_ORDERED:
+            return any(
+                [s.rule for s in order] == list(watch.rules)
+                and all((a.at, a.key) < (b.at, b.key) for a, b in zip(order, order[1:], strict=False))
+                for order in permutations(some)
+            )
+
+
+@given(SIGHTINGS, st.integers(1, 4), st.integers(0, 6), st.sampled_from(list(WatchType)))
+def test_windows_agree_with_brute_force(sightings: list[Sighting], at_least: int, hours: int, kind: WatchType) -> None:
+    """Every type of correlation finds a window exactly where the oracle finds a subset."""
+    watch = Watch(type=kind, timespan=hours * HOUR, at_least=at_least, rules=("a", "b"))
+    assert (first_window(watch, sightings) is not None) == oracle(watch, sightings)
+
+
+@given(SIGHTINGS.flatmap(lambda rows: st.tuples(st.just(rows), st.permutations(rows))), st.integers(1, 4), st.integers(0, 6))
+def test_the_order_of_arrival_does_not_matter(both: tuple[list[Sighting], list[Sighting]], at_least: int, hours: int) -> None:
+    """Late records and shuffled pages give the same window."""
+    watch = Watch(type=WatchType.EVENT_COUNT, timespan=hours * HOUR, at_least=at_least)
+    assert first_window(watch, both[0]) == first_window(watch, both[1])
+
+
+def test_a_window_includes_both_its_ends() -> None:
+    """Three events exactly 24 h apart from first to last are within 24 h; a second more is not."""
+    watch = Watch(type=WatchType.EVENT_COUNT, timespan=24 * HOUR, at_least=3)
+    times = [timedelta(), 20 * HOUR, 24 * HOUR]
+    assert first_window(watch, [Sighting(key=str(n), at=EPOCH + t) for n, t in enumerate(times)])
+    times[-1] += timedelta(seconds=1)
+    assert not first_window(watch, [Sighting(key=str(n), at=EPOCH + t) for n, t in enumerate(times)])
