@@ -12,14 +12,14 @@ from clawback.cloudflare.records import Report, Submission
 class SubmissionFilters(TypedDict, total=False):
     """What the list of submissions may be narrowed by. `type` is TEAM or USER, `status` escalated, reviewed or unreviewed."""
 
-    type: str
-    submission_id: str
-    original_disposition: str
-    requested_disposition: str
-    outcome_disposition: str
-    status: str
-    query: str
-    escalated_from_user: bool
+    type: str | None
+    submission_id: str | None
+    original_disposition: str | None
+    requested_disposition: str | None
+    outcome_disposition: str | None
+    status: str | None
+    query: str | None
+    escalated_from_user: bool | None
 
 
 class Feedback(Operations):

@@ -15,16 +15,16 @@ class MessageFilters(TypedDict, total=False):
     """What a search may be narrowed by; all optional, all of them must hold. `detections_only` is false unless given."""
 
     detections_only: bool
-    final_disposition: str
-    message_action: str
-    delivery_status: str
-    sender: str
-    recipient: str
-    subject: str
-    message_id: str
-    alert_id: str
-    domain: str
-    query: str
+    final_disposition: str | None
+    message_action: str | None
+    delivery_status: str | None
+    sender: str | None
+    recipient: str | None
+    subject: str | None
+    message_id: str | None
+    alert_id: str | None
+    domain: str | None
+    query: str | None
 
 
 class Investigate(Operations):
