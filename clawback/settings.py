@@ -3,13 +3,17 @@
 Temporal's connection is not here: it has its own environment (`TEMPORAL_*`, read by the SDK's envconfig).
 """
 
+import os
+from collections.abc import Iterator, Mapping
 from datetime import timedelta
+from difflib import get_close_matches
 from ipaddress import ip_address
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 from urllib.parse import urlsplit
 
 from pydantic import AliasChoices, BeforeValidator, Field, SecretStr, ValidationError
+from pydantic_core import ErrorDetails
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from clawback.actions import Mode
@@ -17,7 +21,15 @@ from clawback.durations import parse_duration
 
 CLOUDFLARE = "https://api.cloudflare.com/client/v4"
 
-Duration = Annotated[timedelta, NoDecode, BeforeValidator(lambda value: parse_duration(value) if isinstance(value, str) else value)]
+PREFIX = "CLAWBACK_"
+
+
+def _read_duration(value: object) -> object:
+    return parse_duration(value) if isinstance(value, str) and value != "off" else value
+
+
+Duration = Annotated[timedelta, NoDecode, BeforeValidator(_read_duration)]
+Port = Annotated[int, Field(ge=1, le=65_535)]
 
 
 class SettingsError(ValueError):
@@ -27,22 +39,37 @@ class SettingsError(ValueError):
 class Settings(BaseSettings):
     """All settings with their defaults; unknown `CLAWBACK_*` variables are refused by `load_settings`."""
 
-    model_config = SettingsConfigDict(env_prefix="CLAWBACK_", extra="forbid", frozen=True, populate_by_name=True)
+    model_config = SettingsConfigDict(env_prefix="CLAWBACK_", extra="forbid", frozen=True, populate_by_name=True, env_ignore_empty=True)
 
-    cloudflare_api_token: SecretStr | None = Field(default=None, validation_alias=AliasChoices("CLOUDFLARE_API_TOKEN", "cloudflare_api_token"))
-    cloudflare_account_id: str | None = Field(default=None, validation_alias=AliasChoices("CLOUDFLARE_ACCOUNT_ID", "cloudflare_account_id"))
+    cloudflare_api_token: SecretStr | None = Field(
+        default=None,
+        validation_alias=AliasChoices("CLOUDFLARE_API_TOKEN", "cloudflare_api_token"),
+        description="The API token; without it `clawback up` runs against the simulator",
+    )
+    cloudflare_account_id: str | None = Field(
+        default=None,
+        validation_alias=AliasChoices("CLOUDFLARE_ACCOUNT_ID", "cloudflare_account_id"),
+        description="The account that the token is for",
+    )
     api_url: str = Field(default=CLOUDFLARE, description="Where the API is; a loopback address is taken for the simulator")
     mode: Mode | None = Field(default=None, description="Ceiling over every rule; default shadow, on the simulator enforce")
     rules: Path = Field(default=Path("rules"), description="The folder of rule files")
     state: Path = Field(default=Path(".clawback"), description="Where the embedded Temporal server, logs and the audit live")
     audit: Path | None = Field(default=None, description="The audit file; default `audit.jsonl` in the state folder")
-    interval: Duration = Field(default=timedelta(seconds=5), ge=timedelta(milliseconds=100), description="Wait between two polls of a source")
-    lookback: Duration = Field(default=timedelta(minutes=15), description="How far each poll reads back behind its cursor, for late records")
+    interval: Duration = Field(
+        default=timedelta(seconds=5), ge=timedelta(milliseconds=100), description="Wait between two polls of a source"
+    )
+    lookback: Duration = Field(
+        default=timedelta(minutes=15), description="How far each poll reads back behind its cursor, for late records"
+    )
     start: Duration = Field(default=timedelta(minutes=15), description="How far back the very first poll reads")
     page_size: int = Field(default=1000, ge=1, le=1000, description="Records per page; the API takes at most 1000")
-    age_limit: Annotated[timedelta | None, NoDecode, BeforeValidator(lambda value: None if value in (None, "off") else value)] = Field(
-        default=None, description="Overrides the maximum message age of safety.yml; `off` is set by rehearsals"
+    age_limit: Annotated[timedelta | Literal["off"] | None, NoDecode, BeforeValidator(_read_duration)] = Field(
+        default=None, description="Overrides the maximum message age of safety.yml; `off` acts on messages of any age"
     )
+    temporal_port: Port = Field(default=7233, description="Port of the embedded Temporal server, on this machine alone")
+    ui_port: Port = Field(default=8233, description="Port of the embedded Temporal server's web interface")
+    simulator_port: Port = Field(default=8343, description="Port of the simulator that `clawback up` starts without credentials")
     metrics: str = Field(default="127.0.0.1:9464", description="Address and port of /metrics")
     encryption_key: SecretStr | None = Field(default=None, description="Base64 of 32 bytes; payloads are encrypted as soon as it is set")
     log_format: str = Field(default="auto", pattern="^(auto|json|console)$", description="auto is coloured on a terminal, JSON elsewhere")
@@ -58,6 +85,11 @@ class Settings(BaseSettings):
             return False
 
     @property
+    def audit_file(self) -> Path:
+        """Where the audit is written."""
+        return self.audit or self.state / "audit.jsonl"
+
+    @property
     def ceiling(self) -> Mode:
         """The strongest mode any rule may have; first contact with Cloudflare is harmless."""
         return self.mode or (Mode.ENFORCE if self.on_simulator else Mode.SHADOW)
@@ -67,16 +99,31 @@ def load_settings() -> Settings:
     """Read the environment.
 
     Raises:
-        SettingsError: a variable has a value it cannot have; every such variable is named.
+        SettingsError: a variable has a value it cannot have, or there is no setting of that name; every such variable is named.
 
     """
+    problems = list(_unknown(os.environ))
     try:
-        return Settings()
+        settings = Settings()
     except ValidationError as error:
-        problems = (f"{_variable(item['loc'])}: {item['msg']}" for item in error.errors(include_url=False, include_input=False))
-        raise SettingsError("; ".join(problems)) from None
+        problems += map(_problem, error.errors(include_url=False, include_input=False))
+    if problems:
+        raise SettingsError("; ".join(problems))
+    return settings
 
 
-def _variable(location: tuple[int | str, ...]) -> str:
-    name = str(location[0])
-    return name if name.startswith("CLOUDFLARE") else f"CLAWBACK_{name.upper()}"
+def variable(field: str) -> str:
+    """Name the environment variable of a field."""
+    return field.upper() if field.upper().startswith("CLOUDFLARE_") else f"{PREFIX}{field.upper()}"
+
+
+def _problem(error: ErrorDetails) -> str:
+    return f"{variable(str(error['loc'][0]))}: {error['msg'].removeprefix('Value error, ')}"
+
+
+def _unknown(environment: Mapping[str, str]) -> Iterator[str]:
+    known = {field.upper(): variable(field) for field in Settings.model_fields}
+    for name in sorted(environment):
+        if name.upper().startswith(PREFIX) and name.upper() not in known.values():
+            near = get_close_matches(name.upper().removeprefix(PREFIX), known, n=1)
+            yield f"{name}: there is no such setting" + (f"; did you mean {known[near[0]]}?" if near else "")

@@ -1,0 +1,101 @@
+"""`clawback poll`: where the pollers stand, and how to steer them."""
+
+from collections.abc import Awaitable, Callable
+from datetime import datetime, timedelta
+from typing import Annotated, Any
+
+import typer
+
+from clawback.cli.exits import ExitCode, Failure
+from clawback.cli.output import AsJson, print_json, print_table, working
+from clawback.cli.temporal import ask
+from clawback.durations import parse_duration
+from clawback.events import EventKind
+from clawback.payloads import parse_moment
+from clawback.polling import PollerStatus
+from clawback.temporal.gateway import Gateway, NoSuchWorkflow
+
+app = typer.Typer(no_args_is_help=True, help="See where the pollers stand, and steer them.")
+
+Source = Annotated[EventKind | None, typer.Argument(help="The source; all of them unless told.", show_default=False)]
+
+
+@app.command()
+def status(source: Source = None, *, as_json: AsJson = False) -> int:
+    """Show where each poller stands."""
+    return _each(source, lambda gateway, one: gateway.poller_status(one), as_json=as_json)
+
+
+@app.command()
+def now(source: Source = None, *, as_json: AsJson = False) -> int:
+    """Poll at once, and wait until all there is has been read."""
+    with working("Polling"):
+        return _each(source, lambda gateway, one: gateway.poll_now(one), as_json=as_json)
+
+
+@app.command()
+def pause(
+    source: Source = None, *, reason: Annotated[str, typer.Option(help="Why; shown in the status.")] = "paused", as_json: AsJson = False
+) -> int:
+    """Stop polling until it is resumed."""
+    return _each(source, lambda gateway, one: gateway.pause_poller(one, reason), as_json=as_json)
+
+
+@app.command()
+def resume(source: Source = None, *, as_json: AsJson = False) -> int:
+    """Go on polling."""
+    return _each(source, lambda gateway, one: gateway.resume_poller(one), as_json=as_json)
+
+
+@app.command()
+def rewind(
+    to: Annotated[str, typer.Argument(help="A time (2026-11-22T09:00:00Z) or how long ago (6h).")],
+    source: Source = None,
+    *,
+    as_json: AsJson = False,
+) -> int:
+    """Read again from a moment on; what was dealt with is recognised."""
+    moment = _moment(to)
+    return _each(source, lambda gateway, one: gateway.rewind_poller(one, moment), as_json=as_json)
+
+
+def _moment(text: str) -> datetime:
+    if (moment := parse_moment(text)) is not None:
+        return moment
+    try:
+        ago: timedelta = parse_duration(text)
+    except ValueError:
+        raise Failure(f"{text!r} is neither a time (2026-11-22T09:00:00Z) nor a duration (6h)", ExitCode.USAGE) from None
+    return datetime.now().astimezone() - ago
+
+
+def _each(source: EventKind | None, question: Callable[[Gateway, EventKind], Awaitable[PollerStatus]], *, as_json: bool) -> int:
+    async def answers(gateway: Gateway) -> list[PollerStatus]:
+        found = []
+        for one in [source] if source else list(EventKind):
+            try:
+                found.append(await question(gateway, one))
+            except NoSuchWorkflow:
+                if source:
+                    raise
+        return found
+
+    found = ask(answers)
+    if as_json:
+        print_json([one.model_dump(mode="json") for one in found])
+    else:
+        print_table(tuple(_row(found[0])) if found else (), [_row(one) for one in found], "No poller was ever started here.")
+    return ExitCode.OK if found else ExitCode.NO
+
+
+def _row(one: PollerStatus) -> dict[str, Any]:
+    read_to = f"{one.cursor:%Y-%m-%d %H:%M:%S}"
+    return {
+        "source": one.source,
+        "state": one.state,
+        "read to": read_to,
+        "seen": one.seen,
+        "matched": one.matched,
+        "rejected": one.rejected,
+        "": one.detail,
+    }

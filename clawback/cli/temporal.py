@@ -1,0 +1,46 @@
+"""How commands reach Temporal: connect, call the gateway, and turn what can go wrong into sentences."""
+
+import asyncio
+import getpass
+import socket
+from collections.abc import Awaitable, Callable
+from typing import Annotated, TypeVar
+
+import typer
+
+from clawback.cli.exits import ExitCode, Failure
+from clawback.settings import load_settings
+from clawback.temporal.connect import TemporalUnreachable, connect
+from clawback.temporal.gateway import Gateway, NoSuchWorkflow, Refused
+
+T = TypeVar("T")
+
+By = Annotated[str, typer.Option("--by", help="Who decides; recorded in the case and in the audit.", show_default="the user")]
+
+
+def myself() -> str:
+    """Name who runs the command."""
+    try:
+        return f"{getpass.getuser()}@{socket.gethostname()}"
+    except (OSError, KeyError):
+        return f"unknown@{socket.gethostname()}"
+
+
+def ask(question: Callable[[Gateway], Awaitable[T]]) -> T:
+    """Connect, ask the gateway, and give the answer.
+
+    Raises:
+        Failure: there is no server, no such workflow, or it refused.
+
+    """
+    settings = load_settings()
+
+    async def answered() -> T:
+        return await question(Gateway(await connect(settings)))
+
+    try:
+        return asyncio.run(answered())
+    except TemporalUnreachable as error:
+        raise Failure(str(error), ExitCode.ENVIRONMENT) from error
+    except (NoSuchWorkflow, Refused) as error:
+        raise Failure(str(error), ExitCode.NO) from error

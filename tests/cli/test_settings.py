@@ -1,0 +1,85 @@
+"""Settings: read from the environment, refused by name, documented."""
+
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+
+from clawback.actions import Mode
+from clawback.settings import Settings, SettingsError, load_settings, variable
+
+
+@pytest.fixture(autouse=True)
+def no_settings(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Starts each test without any setting."""
+    for field in Settings.model_fields:
+        monkeypatch.delenv(variable(field), raising=False)
+
+
+def test_every_setting_is_described() -> None:
+    """Each setting says what it is."""
+    assert [name for name, field in Settings.model_fields.items() if not field.description] == []
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "says"),
+    [
+        ("CLAWBACK_INTERVAL", "5x", "CLAWBACK_INTERVAL: '5x' is not a duration"),
+        ("CLAWBACK_MODE", "enforced", "CLAWBACK_MODE: Input should be 'shadow', 'approve' or 'enforce'"),
+        ("CLAWBACK_AGE_LIMIT", "of", "CLAWBACK_AGE_LIMIT: 'of' is not a duration"),
+        ("CLAWBACK_PAGE_SIZE", "5000", "CLAWBACK_PAGE_SIZE: Input should be less than or equal to 1000"),
+        ("CLAWBACK_METRIX", "x", "CLAWBACK_METRIX: there is no such setting; did you mean CLAWBACK_METRICS?"),
+        ("CLAWBACK_QQQQQ", "x", "CLAWBACK_QQQQQ: there is no such setting"),
+    ],
+)
+def test_a_wrong_setting_is_refused_by_name(monkeypatch: pytest.MonkeyPatch, name: str, value: str, says: str) -> None:
+    """A setting that cannot be used is named with what it takes."""
+    monkeypatch.setenv(name, value)
+    with pytest.raises(SettingsError) as refused:
+        load_settings()
+    assert str(refused.value).startswith(says)
+
+
+def test_all_problems_are_told_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Several wrong settings are all named in one go."""
+    monkeypatch.setenv("CLAWBACK_MODE", "x")
+    monkeypatch.setenv("CLAWBACK_MODES", "x")
+    with pytest.raises(SettingsError, match=r"CLAWBACK_MODES: .*; CLAWBACK_MODE: "):
+        load_settings()
+
+
+@pytest.mark.parametrize(("value", "means"), [("off", "off"), ("72h", timedelta(hours=72)), ("", None)])
+def test_the_age_limit_has_three_states(monkeypatch: pytest.MonkeyPatch, value: str, means: object) -> None:
+    """The age limit is off, a duration, or left to safety.yml; an empty variable counts as unset."""
+    monkeypatch.setenv("CLAWBACK_AGE_LIMIT", value)
+    assert load_settings().age_limit == means
+
+
+def test_first_contact_is_harmless(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Against Cloudflare the ceiling is shadow, against a simulator enforce, unless it is set."""
+    assert load_settings().ceiling is Mode.SHADOW
+    monkeypatch.setenv("CLAWBACK_API_URL", "http://127.0.0.1:8343/client/v4")
+    assert load_settings().ceiling is Mode.ENFORCE
+    monkeypatch.setenv("CLAWBACK_MODE", "approve")
+    assert load_settings().ceiling is Mode.APPROVE
+
+
+@pytest.mark.parametrize(
+    "url", ["https://api.cloudflare.com/client/v4", "http://127.0.0.1.evil.test/", "http://localhost.evil.test", "nonsense"]
+)
+def test_only_this_machine_is_a_simulator(url: str) -> None:
+    """A host that only looks like this machine is not taken for a simulator."""
+    assert not Settings(api_url=url).on_simulator
+
+
+def test_secrets_do_not_show() -> None:
+    """Neither the token nor the key appears in a repr."""
+    settings = Settings.model_validate({"cloudflare_api_token": "t0ken", "encryption_key": "k3y"})
+    assert "t0ken" not in repr(settings)
+    assert "k3y" not in repr(settings)
+
+
+def test_the_audit_is_in_the_state_folder_unless_told() -> None:
+    """The audit file follows the state folder, or is where it was set to be."""
+    assert Settings(state=Path("s")).audit_file == Path("s/audit.jsonl")
+    assert Settings(state=Path("s"), audit=Path("a.jsonl")).audit_file == Path("a.jsonl")
