@@ -6,38 +6,42 @@ otherwise with one sentence and a documented code (docs/operations.md), for its 
 
 import asyncio
 import signal
-import sys
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
 from datetime import timedelta
-from typing import Any
+from typing import Any, NoReturn
 
 import structlog
 from temporalio.client import Client
 from temporalio.worker import Worker
 
+from activities.beating import Beating
 from activities.containment import ContainmentActivities
 from activities.ingest import IngestActivities
 from activities.observing import Observing, RetryCounting
 from activities.pollers import PollerActivities
 from activities.records import RecordActivities
 from clawback.audit import AuditLog
+from clawback.cli.exits import ExitCode, exit_now
 from clawback.cloudflare import EmailSecurity
 from clawback.events import EventKind
 from clawback.intake import Intake
 from clawback.polling import PollerStart
-from clawback.rules import RuleSet, load_rules
-from clawback.settings import Settings, load_settings
-from clawback.telemetry import ApiMetrics, configure_logging, serve_metrics
+from clawback.rules import RuleErrors, RuleSet, load_rules
+from clawback.settings import Settings, SettingsError, load_settings
+from clawback.telemetry import ApiMetrics, TelemetryUnavailable, configure_logging, serve_metrics
 from clawback.telemetry.runtime import build_runtime
 from clawback.temporal import names
 from clawback.temporal.bootstrap import prepare
-from clawback.temporal.connect import connect
+from clawback.temporal.connect import TemporalUnreachable, connect
+from clawback.temporal.converter import PayloadKeyError
 from clawback.temporal.gateway import Gateway
 from workflows import WORKFLOWS
 
 GRACE = timedelta(seconds=8)
 """How long running activities may go on after SIGTERM: `clawback up` promises to be gone within ten seconds."""
+API_TIMEOUT = timedelta(seconds=15)
+"""How long the API may take to answer; shorter than any start-to-close, so that the activity itself says what happened."""
 SOURCES = (EventKind.MESSAGE, EventKind.PHISHGUARD_REPORT)
 log = structlog.get_logger("clawback")
 
@@ -109,7 +113,7 @@ class Process:
 def _api(settings: Settings) -> EmailSecurity:
     token = settings.cloudflare_api_token or ("simulator" if settings.on_simulator else "")
     account = settings.cloudflare_account_id or ("simulator" if settings.on_simulator else "")
-    return EmailSecurity(url=settings.api_url, account_id=account, token=token, observer=ApiMetrics())
+    return EmailSecurity(url=settings.api_url, account_id=account, token=token, observer=ApiMetrics(), timeout=API_TIMEOUT)
 
 
 def _rooms(settings: Settings, client: Client, api: EmailSecurity, rules: RuleSet) -> Rooms:
@@ -132,7 +136,7 @@ def _workers(client: Client, rooms: Rooms, on_failure: Any) -> list[Worker]:
             task_queue=names.CONTAIN_QUEUE,
             activities=[contain.move_messages, contain.create_block, contain.reclassify_message],
             max_concurrent_activities=16,
-            interceptors=[RetryCounting()],
+            interceptors=[RetryCounting(), Beating()],
             disable_eager_activity_execution=True,
             **shared,
         ),
@@ -141,7 +145,7 @@ def _workers(client: Client, rooms: Rooms, on_failure: Any) -> list[Worker]:
             task_queue=names.READ_QUEUE,
             activities=[*reading, rooms.pollers.ensure],
             max_concurrent_activities=16,
-            interceptors=[RetryCounting()],
+            interceptors=[RetryCounting(), Beating()],
             disable_eager_activity_execution=True,
             **shared,
         ),
@@ -155,3 +159,26 @@ def _workers(client: Client, rooms: Rooms, on_failure: Any) -> list[Worker]:
             **shared,
         ),
     ]
+
+
+def main() -> NoReturn:
+    """Run one worker process and leave with its exit code."""
+    try:
+        settings = load_settings()
+        configure_logging(settings.log_format, settings.log_level)
+        exit_now(asyncio.run(Process(settings).run()))
+    except SettingsError as error:
+        _leave(str(error), ExitCode.USAGE)
+    except RuleErrors as error:
+        _leave(str(error), ExitCode.NO)
+    except (TemporalUnreachable, TelemetryUnavailable, PayloadKeyError, OSError) as error:
+        _leave(str(error), ExitCode.ENVIRONMENT)
+
+
+def _leave(sentence: str, code: ExitCode) -> NoReturn:
+    log.error("worker.not_started", why=sentence)
+    exit_now(code)
+
+
+if __name__ == "__main__":
+    main()

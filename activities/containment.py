@@ -14,7 +14,7 @@ from activities.observing import Observing
 from clawback.actions import Destination, Disposition, PatternKind
 from clawback.cases.answers import move_outcomes
 from clawback.cases.state import MOVED
-from clawback.cloudflare import EmailSecurity, errors
+from clawback.cloudflare import EmailSecurity, Share, errors
 from clawback.events import Target, is_moved
 from clawback.payloads import Payload, UtcDatetime
 
@@ -89,7 +89,7 @@ class ContainmentActivities:
     """The requests of containment; `gate` gives the never-block list that is loaded now."""
 
     def __init__(self, api: EmailSecurity, gate: BlockGate, observing: Observing) -> None:
-        self._api = api
+        self._api = api.on(Share.ACTING)
         self._gate = gate
         self._observing = observing
 

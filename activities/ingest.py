@@ -32,6 +32,8 @@ class IngestActivities:
         self._observing.read(request.source, taken)
         await self._dispatch(taken, CasePace(linger=request.linger))
         self._intake.dispatched(taken)
+        if taken.page is None:
+            self._observing.polled(request.source, request.end)
         return PageRead(
             page=taken.page,
             records=taken.records,
@@ -47,7 +49,6 @@ class IngestActivities:
         async def one(call: Awaitable[None]) -> None:
             async with room:
                 await call
-                activity.heartbeat()
 
         await _all(one(self._gateway.signal_case(plan, matches, pace)) for plan, matches in taken.matches.values())
 

@@ -35,8 +35,12 @@ class Observing:
             log.info("poll.page_read", source=source.value, fresh=len(taken.fresh), matched=taken.matched, rejected=len(taken.rejected))
 
     def polled(self, source: EventKind, drained_at: datetime) -> None:
-        """Set the age of the last complete poll."""
-        metrics.POLL_LAG.labels(source.value).set_function(lambda: (datetime.now(UTC) - drained_at).total_seconds())
+        """Set the age of the last complete poll, which grows until the next."""
+
+        def age() -> float:
+            return (datetime.now(UTC) - drained_at).total_seconds()
+
+        metrics.POLL_LAG.labels(source.value).set_function(age)
 
     def moved(self, outcomes: Mapping[str, str], seen_at: Mapping[str, datetime]) -> None:
         """Time the way from seeing a message to its move being accepted."""

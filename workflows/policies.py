@@ -1,6 +1,6 @@
 """Every timeout and retry policy of every activity, by what the activity is for.
 
-Start-to-close is short: it is how long a crashed worker keeps a task. Effort is bounded by schedule-to-close or by the workflow's own
+A heartbeat timeout is how long a killed worker keeps a task; start-to-close is longer than the client's own patience. Effort is bounded by schedule-to-close or by the workflow's own
 patience. Requests that are not safe to repeat get one attempt: what to do next is the workflow's decision, after verifying.
 """
 
@@ -17,7 +17,7 @@ _ASK_A_PERSON: Final = [ErrorType.UNAUTHENTICATED, ErrorType.NOT_PERMITTED, Erro
 POLL: Final[dict[str, Any]] = {
     "task_queue": READ_QUEUE,
     "start_to_close_timeout": timedelta(seconds=120),
-    "heartbeat_timeout": timedelta(seconds=20),
+    "heartbeat_timeout": timedelta(seconds=8),
     "schedule_to_close_timeout": timedelta(minutes=15),
     "retry_policy": RetryPolicy(
         initial_interval=timedelta(milliseconds=500),
@@ -31,6 +31,7 @@ POLL: Final[dict[str, Any]] = {
 VERIFY: Final[dict[str, Any]] = {
     "task_queue": READ_QUEUE,
     "start_to_close_timeout": timedelta(seconds=60),
+    "heartbeat_timeout": timedelta(seconds=8),
     "schedule_to_close_timeout": timedelta(hours=24),
     "retry_policy": RetryPolicy(
         initial_interval=timedelta(milliseconds=500),
@@ -43,7 +44,8 @@ VERIFY: Final[dict[str, Any]] = {
 
 CONTAIN: Final[dict[str, Any]] = {
     "task_queue": CONTAIN_QUEUE,
-    "start_to_close_timeout": timedelta(seconds=25),
+    "start_to_close_timeout": timedelta(seconds=60),
+    "heartbeat_timeout": timedelta(seconds=8),
     "retry_policy": RetryPolicy(maximum_attempts=1),
     "priority": Priority(priority_key=2),
 }
