@@ -6,6 +6,7 @@ otherwise with one sentence and a documented code (docs/operations.md), for its 
 
 import asyncio
 import signal
+from collections.abc import Awaitable, Callable
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
 from datetime import timedelta
@@ -13,7 +14,7 @@ from typing import Any, NoReturn
 
 import structlog
 from temporalio.client import Client
-from temporalio.worker import Worker
+from temporalio.worker import Worker, WorkerConfig
 
 from activities.beating import Beating
 from activities.containment import ContainmentActivities
@@ -97,10 +98,10 @@ class Process:
         telemetry = build_runtime()
         client = await connect(settings, runtime=telemetry.runtime)
         await prepare(client)
-        stack.enter_context(serve_metrics(settings.metrics, telemetry.scrape))
-        api = await stack.enter_async_context(_api(settings))
-        rooms = _rooms(settings, client, api, rules)
-        for worker in _workers(client, rooms, self._fail):
+        stack.enter_context(serve_metrics(settings.metrics, [telemetry.scrape]))
+        api = await stack.enter_async_context(connect_api(settings))
+        rooms = build_rooms(settings, client, api, rules)
+        for worker in build_workers(client, rooms, self._fail):
             await stack.enter_async_context(worker)
         await rooms.pollers.ensure()
         log.info("worker.started", mode=settings.ceiling.value, rules=len(rules.rules), rules_version=rules.version, api=settings.api_url)
@@ -110,52 +111,52 @@ class Process:
         self._stop.set()
 
 
-def _api(settings: Settings) -> EmailSecurity:
-    token = settings.cloudflare_api_token or ("simulator" if settings.on_simulator else "")
-    account = settings.cloudflare_account_id or ("simulator" if settings.on_simulator else "")
-    return EmailSecurity(url=settings.api_url, account_id=account, token=token, observer=ApiMetrics(), timeout=API_TIMEOUT)
+def connect_api(settings: Settings) -> EmailSecurity:
+    """Build the API client; a simulator takes any token."""
+    fallback = "simulator" if settings.on_simulator else ""
+    return EmailSecurity(
+        url=settings.api_url,
+        account_id=settings.cloudflare_account_id or fallback,
+        token=settings.cloudflare_api_token or fallback,
+        observer=ApiMetrics(),
+        timeout=API_TIMEOUT,
+    )
 
 
-def _rooms(settings: Settings, client: Client, api: EmailSecurity, rules: RuleSet) -> Rooms:
+def build_rooms(settings: Settings, client: Client, api: EmailSecurity, rules: RuleSet) -> Rooms:
+    """Build every activity over one Temporal client, one API client and one rule set."""
     observing, gateway = Observing(), Gateway(client)
-    intake = Intake(api, lambda: rules, ceiling=settings.ceiling, age_limit=lambda: settings.age_limit or rules.safety.maximum_age)
+    limit = settings.age_limit or rules.safety.maximum_age
+    intake = Intake(api, lambda: rules, ceiling=settings.ceiling, age_limit=None if limit == "off" else limit)
     return Rooms(
         ingest=IngestActivities(intake, gateway, observing),
         containment=ContainmentActivities(api, rules.safety, observing),
-        records=RecordActivities(AuditLog(settings.audit or settings.state / "audit.jsonl"), observing),
+        records=RecordActivities(AuditLog(settings.audit_file), observing),
         pollers=PollerActivities(gateway, pollers_of(settings)),
     )
 
 
-def _workers(client: Client, rooms: Rooms, on_failure: Any) -> list[Worker]:
-    contain, shared = rooms.containment, {"graceful_shutdown_timeout": GRACE, "on_fatal_error": on_failure}
-    reading = [rooms.ingest.read_page, contain.locate_messages, contain.find_block, contain.find_submission, contain.remove_block]
+def build_workers(client: Client, rooms: Rooms, on_failure: Callable[[BaseException], Awaitable[None]] | None = None) -> list[Worker]:
+    """Build the three workers of a process: containment, reading, and workflows with the audit as a local activity."""
+    contain, ingest, pollers = rooms.containment, rooms.ingest, rooms.pollers
+    shared: Any = WorkerConfig(
+        graceful_shutdown_timeout=GRACE,
+        on_fatal_error=on_failure,
+        max_concurrent_activities=16,
+        interceptors=[RetryCounting(), Beating()],
+        disable_eager_activity_execution=True,
+    )
+    containing: list[Callable[..., Any]] = [contain.move_messages, contain.create_block, contain.reclassify_message]
+    finding: list[Callable[..., Any]] = [contain.locate_messages, contain.find_block, contain.find_submission, contain.remove_block]
     return [
-        Worker(
-            client,
-            task_queue=names.CONTAIN_QUEUE,
-            activities=[contain.move_messages, contain.create_block, contain.reclassify_message],
-            max_concurrent_activities=16,
-            interceptors=[RetryCounting(), Beating()],
-            disable_eager_activity_execution=True,
-            **shared,
-        ),
-        Worker(
-            client,
-            task_queue=names.READ_QUEUE,
-            activities=[*reading, rooms.pollers.ensure],
-            max_concurrent_activities=16,
-            interceptors=[RetryCounting(), Beating()],
-            disable_eager_activity_execution=True,
-            **shared,
-        ),
+        Worker(client, task_queue=names.CONTAIN_QUEUE, activities=containing, **shared),
+        Worker(client, task_queue=names.READ_QUEUE, activities=[ingest.read_page, *finding, pollers.ensure], **shared),
         Worker(
             client,
             task_queue=names.WORKFLOW_QUEUE,
             workflows=WORKFLOWS,
             activities=[rooms.records.append],
             no_remote_activities=True,
-            disable_eager_activity_execution=True,
             **shared,
         ),
     ]

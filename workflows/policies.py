@@ -1,7 +1,8 @@
 """Every timeout and retry policy of every activity, by what the activity is for.
 
-A heartbeat timeout is how long a killed worker keeps a task; start-to-close is longer than the client's own patience. Effort is bounded by schedule-to-close or by the workflow's own
-patience. Requests that are not safe to repeat get one attempt: what to do next is the workflow's decision, after verifying.
+A heartbeat timeout is how long a killed worker keeps a task; start-to-close is longer than the client's own patience. Effort is bounded
+by schedule-to-close or by the workflow's own patience. Requests that are not safe to repeat get one attempt: what to do next is the
+workflow's decision, after verifying.
 """
 
 from datetime import timedelta

@@ -48,7 +48,7 @@ class Intake:
         rules: Callable[[], RuleSet],
         *,
         ceiling: Mode,
-        age_limit: Callable[[], timedelta | None],
+        age_limit: timedelta | None,
         clock: Callable[[], datetime] = lambda: datetime.now(UTC),
     ) -> None:
         self._api = api
@@ -147,7 +147,7 @@ class Intake:
         message = event.record if event.kind is EventKind.MESSAGE else event.record.get("message", {})
         if message.get("delivery_mode") in self._rules().safety.ignored_delivery_modes:
             return "delivery_mode"
-        return "age" if is_too_old(event, self._clock(), self._age_limit()) else None
+        return "age" if is_too_old(event, self._clock(), self._age_limit) else None
 
     async def _evaluate(self, event: Event) -> tuple[RuleMatch, ...]:
         evaluation = self._rules().evaluate(event)
