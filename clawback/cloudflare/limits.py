@@ -12,9 +12,9 @@ from email.utils import parsedate_to_datetime
 WINDOW = 300.0
 LONGEST_WAIT = timedelta(hours=1)
 _MOST_COUNTERS = 8
-_LARGEST = 10**9
+_LARGEST = 10**12
 _EPOCH_FROM = 10**8  # a reset larger than this is a moment, not a number of seconds
-_WHOLE = re.compile(r"\d{1,18}")
+_WHOLE = re.compile(r"[0-9]{1,18}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,7 +39,7 @@ def read_retry_after(headers: Mapping[str, str], wall: datetime) -> timedelta | 
     """Read `Retry-After`, in seconds or as an HTTP date; never negative, at most an hour."""
     text = headers.get("retry-after", "").strip()
     if _WHOLE.fullmatch(text):
-        return min(timedelta(seconds=min(int(text), _LARGEST)), LONGEST_WAIT)
+        return min(timedelta(seconds=min(int(text), 10**6)), LONGEST_WAIT)
     try:
         moment = parsedate_to_datetime(text)
     except (ValueError, OverflowError):

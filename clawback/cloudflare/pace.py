@@ -120,7 +120,7 @@ class Pace:
         return list(self._counters.values())
 
     def _own_count(self, now: float) -> Counter:
-        while self._sent and self._sent[0] <= now - WINDOW:
+        while self._sent and self._sent[0] + WINDOW <= now:
             self._sent.popleft()
         reset_at = self._sent[0] + WINDOW if self._sent else now + WINDOW
         answered = max(len(self._sent) - len(self._in_flight), 0)

@@ -1,0 +1,1 @@
+"""The client: what it sends, what it reads, what it makes of failures, and how it paces itself."""
