@@ -1,0 +1,33 @@
+"""An Email Security API in memory, with faults and a ledger: for demos, tests and rehearsals.
+
+An independent witness: it shares no code with the client it is used to judge. The rooms around it use what is exported here.
+"""
+
+from clawback.simulator.corpus import CorpusError, Line, parse_line, read_corpus
+from clawback.simulator.faults import Fault, Faults, parse_faults
+from clawback.simulator.limits import Rate, parse_rate
+from clawback.simulator.options import BodyForm, MoveIdentity, Order, Scope, Shape, SimulatorOptions
+from clawback.simulator.outbreak import Campaign, outbreak
+from clawback.simulator.service import PortTaken, Simulator
+
+__all__ = [
+    "BodyForm",
+    "Campaign",
+    "CorpusError",
+    "Fault",
+    "Faults",
+    "Line",
+    "MoveIdentity",
+    "Order",
+    "PortTaken",
+    "Rate",
+    "Scope",
+    "Shape",
+    "Simulator",
+    "SimulatorOptions",
+    "outbreak",
+    "parse_faults",
+    "parse_line",
+    "parse_rate",
+    "read_corpus",
+]

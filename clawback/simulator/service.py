@@ -1,0 +1,176 @@
+"""The simulator as a whole: the application, and serving it on a port.
+
+PortTaken
+└── the port cannot be listened on; the text says which and why
+"""
+
+import asyncio
+import contextlib
+import socket
+from collections.abc import AsyncIterator, Iterable, Iterator, Mapping, Sequence
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+import uvicorn
+from starlette.applications import Starlette
+from starlette.exceptions import HTTPException
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import Route
+from starlette.types import ASGIApp, Receive, Scope, Send
+
+from clawback.simulator.connection import CuttingProtocol
+from clawback.simulator.containment import Containment
+from clawback.simulator.control import PREFIX, Control
+from clawback.simulator.corpus import Line, parse_line, read_corpus
+from clawback.simulator.drip import drip
+from clawback.simulator.gate import Gate
+from clawback.simulator.investigate import Investigate
+from clawback.simulator.options import SimulatorOptions
+from clawback.simulator.policies import Policies
+from clawback.simulator.reports import Reports
+from clawback.simulator.resources import RESOURCES
+from clawback.simulator.wire import API, NO_ROUTE, WRONG_METHOD, Refusal, fail
+from clawback.simulator.world import World
+
+_KEEP_ALIVE = 75
+_NO_METHOD = 405
+
+
+class PortTaken(OSError):
+    """The port cannot be listened on."""
+
+
+class Simulator:
+    """An Email Security API in memory.
+
+    `app` is the ASGI application; `serve` puts it on a port. `world` is its state, for tests that look rather than ask.
+    """
+
+    def __init__(self, options: SimulatorOptions | None = None) -> None:
+        self.options = options or SimulatorOptions()
+        self.world = World(self.options)
+        self._closing = asyncio.Event()
+        routes = _api_routes(self.world)
+        gate = Gate(self.world, _starlette(routes), routes, self._closing)
+        self.app: ASGIApp = _Switch(_starlette(Control(self.world).routes()), gate)
+
+    def load(self, *paths: Path) -> int:
+        """Load corpora, all or none. Gives the number of records.
+
+        Raises:
+            CorpusError: a file cannot be read, or has a line that is no record.
+
+        """
+        return self.world.take([line for path in paths for line in read_corpus(path)])
+
+    def take(self, lines: Iterable[Mapping[str, Any]]) -> int:
+        """Take corpus lines in, all or none: `{"message": …, "detections": …}`. Gives the number of records.
+
+        Raises:
+            ValueError: one is no record.
+
+        """
+        return self.world.take([parse_line(line) for line in lines])
+
+    @contextlib.asynccontextmanager
+    async def serve(
+        self, port: int = 0, host: str = "127.0.0.1", *, dripping: Sequence[Line] = (), every: timedelta | None = None
+    ) -> AsyncIterator[str]:
+        """Serve until the block is left; gives the base URL, such as `http://127.0.0.1:8080/client/v4`. Port 0 takes a free one.
+
+        With `dripping`, those lines keep arriving, one `every` so often.
+
+        Raises:
+            PortTaken: the port cannot be listened on.
+
+        """
+        listening = _listen(host, port)
+        server = _Server(
+            uvicorn.Config(
+                self.app,
+                http=CuttingProtocol,
+                ws="none",
+                lifespan="off",
+                log_config=None,
+                access_log=False,
+                timeout_keep_alive=_KEEP_ALIVE,
+                timeout_graceful_shutdown=1,
+            )
+        )
+        serving = asyncio.create_task(server.serve([listening]))
+        feeding = asyncio.create_task(drip(self.world, dripping, every)) if dripping and every else None
+        try:
+            await server.up.wait()
+            yield f"http://{host}:{listening.getsockname()[1]}{API}"
+        finally:
+            self._closing.set()
+            server.should_exit = True
+            if feeding is not None:
+                feeding.cancel()
+            await asyncio.gather(serving, *filter(None, [feeding]), return_exceptions=True)
+            self._closing.clear()
+
+
+class _Server(uvicorn.Server):
+    """uvicorn's server that leaves signals to the program, and says when it is up."""
+
+    def __init__(self, config: uvicorn.Config) -> None:
+        super().__init__(config)
+        self.up = asyncio.Event()
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        await super().startup(sockets)
+        self.up.set()
+
+    @contextlib.contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        yield
+
+
+class _Switch:
+    """Sends `/_sim/` to the controls and everything else through the gate."""
+
+    def __init__(self, control: ASGIApp, gate: ASGIApp) -> None:
+        self._control = control
+        self._gate = gate
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            raise NotImplementedError("the simulator speaks HTTP only")
+        behind = scope["path"] == PREFIX or scope["path"].startswith(PREFIX + "/")
+        await (self._control if behind else self._gate)(scope, receive, send)
+
+
+def _api_routes(world: World) -> list[Route]:
+    """Every route of the API; fixed names come before parameters."""
+    policies = (route for resource in RESOURCES for route in Policies(world, resource).routes())
+    return [*Containment(world).routes(), *Reports(world).routes(), *policies, *Investigate(world).routes()]
+
+
+def _starlette(routes: Sequence[Route]) -> Starlette:
+    return Starlette(routes=list(routes), exception_handlers={Refusal: _refused, HTTPException: _unrouted})
+
+
+async def _refused(_: Request, error: Exception) -> Response:
+    assert isinstance(error, Refusal)  # noqa: S101 -- what this is registered for
+    return fail(error)
+
+
+async def _unrouted(_: Request, error: Exception) -> Response:
+    if isinstance(error, HTTPException) and error.status_code == _NO_METHOD:
+        return fail(Refusal(_NO_METHOD, WRONG_METHOD, "Method not allowed for this URI"))
+    return fail(Refusal(404, NO_ROUTE, "No route for the URI"))
+
+
+def _listen(host: str, port: int) -> socket.socket:
+    listening = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
+    listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    try:
+        listening.bind((host, port))
+        listening.listen(2048)
+    except OSError as error:
+        listening.close()
+        raise PortTaken(f"cannot listen on {host}:{port}: {error.strerror or error}") from None
+    return listening
