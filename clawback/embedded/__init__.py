@@ -1,0 +1,33 @@
+"""What `clawback up` and `clawback rehearse` run on this machine: the Temporal dev server and the other processes, and what they need.
+
+Unready              this machine is not as it must be; the text names the place and the remedy
+├── PortTaken        a port is in use
+├── StateLocked      another `clawback up` uses the state folder
+├── DiskUnusable     the state folder cannot be written, or has no room
+└── ChildFailed      a process did not start, or keeps dying
+"""
+
+from clawback.embedded.children import Child, ChildSpec, ChildState, stop_all
+from clawback.embedded.errors import ChildFailed, DiskUnusable, PortTaken, StateLocked, Unready
+from clawback.embedded.preflight import PortWish, check_disk, check_ports, free_port, lock_state
+from clawback.embedded.server import TemporalServer, answers, set_retention
+
+__all__ = [
+    "Child",
+    "ChildFailed",
+    "ChildSpec",
+    "ChildState",
+    "DiskUnusable",
+    "PortTaken",
+    "PortWish",
+    "StateLocked",
+    "TemporalServer",
+    "Unready",
+    "answers",
+    "check_disk",
+    "check_ports",
+    "free_port",
+    "lock_state",
+    "set_retention",
+    "stop_all",
+]

@@ -1,0 +1,21 @@
+"""What can be wrong with this machine; the tree is drawn in the package."""
+
+
+class Unready(RuntimeError):
+    """This machine is not as it must be; the text is one sentence that names the place and the remedy."""
+
+
+class PortTaken(Unready):
+    """A port is in use, or is not ours to use."""
+
+
+class StateLocked(Unready):
+    """Another `clawback up` uses the state folder."""
+
+
+class DiskUnusable(Unready):
+    """The state folder cannot be written, or there is no room."""
+
+
+class ChildFailed(Unready):
+    """A process did not start, or keeps dying."""
