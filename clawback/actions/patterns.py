@@ -10,6 +10,7 @@ from enum import StrEnum
 _DOMAIN = re.compile(r"(?=.{4,253}$)(?:[a-z0-9_](?:[a-z0-9_-]{0,61}[a-z0-9])?\.)+[a-z][a-z0-9-]{0,61}[a-z0-9]", re.IGNORECASE)
 _LOCAL = re.compile(r"[a-z0-9.!#$%&'*+/=?^_`{|}~-]{1,64}", re.IGNORECASE)
 _LONGEST = 1024
+_WIDEST = {4: 16, 6: 32}  # a provider's whole network may be a mistake; half the internet is one
 
 
 class PatternKind(StrEnum):
@@ -45,4 +46,7 @@ def _ip_problem(pattern: str) -> str | None:
         network = ipaddress.ip_network(pattern, strict=False)
     except ValueError:
         return "not_an_ip"
-    return None if network.is_global and not network.is_multicast else "not_a_public_ip"
+    if network.prefixlen < _WIDEST[network.version]:
+        return "network_too_large"
+    ends = (network.network_address, network.broadcast_address)
+    return None if all(end.is_global and not end.is_multicast for end in ends) else "not_a_public_ip"

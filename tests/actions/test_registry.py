@@ -1,0 +1,56 @@
+"""The registry of actions: strict for rule documents, lenient for histories, clear about what is wrong."""
+
+from datetime import timedelta
+from typing import Any
+
+import pytest
+
+from clawback.actions import ACTIONS, ActionError, BlockSender, Mode, parse_action
+from clawback.actions.registry import schema_of, templates_of
+
+
+def test_a_block_is_read_with_its_defaults() -> None:
+    """A mail address, for thirty days."""
+    block = parse_action("block_sender", {"pattern": "{from}"})
+    assert isinstance(block, BlockSender)
+    assert (block.kind, block.expires_after) == ("email", timedelta(days=30))
+    assert templates_of(block) == ("{from}",)
+
+
+@pytest.mark.parametrize(
+    ("name", "parameters", "says"),
+    [
+        ("mvoe", {}, "there is no action 'mvoe'"),
+        ("move", {}, "move.destination"),
+        ("move", {"destination": "Trash"}, "'JunkEmail'"),
+        ("move", {"destination": "Inbox", "folder": "x"}, "move.folder"),
+        ("move", {"destination": "Inbox", "name": "move"}, "move takes"),
+        ("move", ["Inbox"], "move takes a mapping"),
+        ("block_sender", {"pattern": "a", "expires_after": "3 days"}, "30d"),
+        ("block_sender", {"pattern": "a", "expires_after": "0s"}, "greater than"),
+    ],
+)
+def test_a_wrong_action_is_refused_by_name(name: str, parameters: Any, says: str) -> None:
+    """The text names the place and what it takes."""
+    with pytest.raises(ActionError, match=says):
+        parse_action(name, parameters)
+
+
+@pytest.mark.parametrize("name", list(ACTIONS))
+def test_every_action_has_a_schema_with_descriptions(name: str) -> None:
+    """Editors and docs are made from it."""
+    schema = schema_of(name)
+    assert schema["additionalProperties"] is False
+    assert all(field.get("description") or "$ref" in field for field in schema["properties"].values())
+
+
+def test_histories_are_read_leniently() -> None:
+    """A newer release may have written a key that this one does not know."""
+    block = BlockSender(pattern="a@x.test")
+    assert BlockSender.model_validate_json(block.model_dump_json()[:-1] + ',"later":1}') == block
+
+
+@pytest.mark.parametrize(("mode", "ceiling", "effective"), [("enforce", "shadow", "shadow"), ("shadow", "enforce", "shadow")])
+def test_a_ceiling_only_ever_weakens(mode: str, ceiling: str, effective: str) -> None:
+    """The weaker of the two holds."""
+    assert Mode(mode).capped(Mode(ceiling)) == effective
