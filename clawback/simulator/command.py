@@ -10,7 +10,8 @@ from typing import Annotated
 
 import typer
 
-from clawback.simulator.corpus import CorpusError, Line, read_corpus
+from clawback.simulator.corpus import CorpusError, Line, parse_line, read_corpus
+from clawback.simulator.demo import demo_corpus
 from clawback.simulator.drip import parse_drip
 from clawback.simulator.faults import parse_faults
 from clawback.simulator.limits import parse_rate
@@ -82,6 +83,9 @@ async def _run(plan: _Plan) -> None:
 
 
 def _dripping(plan: _Plan) -> list[Line]:
+    """What keeps arriving: the corpora, or without any the demo."""
+    if not plan.corpora:
+        return [parse_line(line) for line in demo_corpus(plan.options.seed)]
     return [line for path in plan.corpora for line in read_corpus(path)]
 
 
@@ -90,7 +94,7 @@ def _greeting(plan: _Plan, url: str, records: int) -> str:
     limit = f"{rate.quota} requests in {rate.seconds:g} s" if rate else "no limit"
     mail = f"{records} records, one every {plan.every.total_seconds():g} s" if plan.every else f"{records} records"
     return (
-        f"The Email Security simulator is at {url} ({mail}; {limit}; faults: {plan.options.faults or 'none'}).\n"
+        f"The Email Security simulator is at {url} ({mail}; {limit}; faults: {str(plan.options.faults) or 'none'}).\n"
         f"Its controls are at {url.partition('/client')[0]}/_sim/ (ledger, requests, state). Ctrl-C stops it."
     )
 
