@@ -1,0 +1,125 @@
+"""What can be wrong with a rule set, said so that it can be put right.
+
+    RuleErrors       every problem of a folder at once
+      └ Problem      one of them: where, what, and what to write instead
+
+Loading never stops at the first problem. This module only holds and words them; who finds a problem decides what it is.
+"""
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from difflib import get_close_matches
+from enum import StrEnum
+from typing import NamedTuple
+
+from clawback.payloads import bounded
+
+_LONGEST_TEXT = 80
+
+
+class Code(StrEnum):
+    """What kind of problem it is; stable, for machines and for the index of errors in the documentation."""
+
+    UNREADABLE = "unreadable"
+    YAML = "yaml"
+    FORBIDDEN_YAML = "forbidden-yaml"
+    INVISIBLE = "invisible-character"
+    TAB = "tab"
+    AMBIGUOUS = "ambiguous-scalar"
+    DUPLICATE_KEY = "duplicate-key"
+    UNKNOWN_KEY = "unknown-key"
+    MISSING_KEY = "missing-key"
+    WRONG_VALUE = "wrong-value"
+    DOCUMENT_KIND = "document-kind"
+    DUPLICATE_NAME = "duplicate-name"
+    DUPLICATE_ID = "duplicate-id"
+    FILE_NAME = "file-name"
+    UNKNOWN_FIELD = "unknown-field"
+    FIELD_TYPE = "field-type"
+    KEYWORD = "keyword"
+    MODIFIER = "modifier"
+    DETECTION = "detection"
+    CONDITION = "condition"
+    PLACEHOLDER = "placeholder"
+    CORRELATION = "correlation"
+    UNKNOWN_RULE = "unknown-rule"
+    ACTION = "action"
+    TEMPLATE = "template"
+    GROUP = "group"
+    MODE = "mode-above-status"
+    HARD_DELETE = "hard-delete"
+    MISSING_TEST = "missing-test"
+    SAFETY = "safety"
+
+
+class Place(NamedTuple):
+    """A place in a file; lines and columns count from 1, columns in characters."""
+
+    file: str
+    line: int = 1
+    column: int = 1
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class Problem:
+    """One thing that is wrong: `file:line:column`, the offending text, what is wrong with it and what to do."""
+
+    place: Place
+    code: Code
+    message: str
+    text: str = ""
+    remedy: str = ""
+
+    def __str__(self) -> str:
+        text = f" {self.text!r}" if self.text else ""
+        remedy = f"; {self.remedy}" if self.remedy else ""
+        return f"{self.place.file}:{self.place.line}:{self.place.column}: {self.code}:{text} {self.message}{remedy}"
+
+
+class RuleErrors(ValueError):
+    """A rule set that cannot be used; `problems` has everything that is wrong with it, in file order."""
+
+    def __init__(self, problems: Iterable[Problem]) -> None:
+        self.problems = tuple(sorted(set(problems)))
+        super().__init__("\n".join(str(problem) for problem in self.problems))
+
+
+class Problems:
+    """Where the problems of one load are gathered."""
+
+    def __init__(self) -> None:
+        self._found: list[Problem] = []
+
+    def __iter__(self) -> Iterator[Problem]:
+        return iter(self._found)
+
+    def __len__(self) -> int:
+        return len(self._found)
+
+    def add(self, place: Place, code: Code, message: str, *, text: object = "", remedy: str = "") -> None:
+        """Note one problem; texts from the file are cut to a readable length."""
+        self._found.append(Problem(place, code, bounded(message), bounded(str(text), _LONGEST_TEXT), bounded(remedy, 600)))
+
+    def raise_if_any(self) -> None:
+        """End the load if anything was wrong.
+
+        Raises:
+            RuleErrors: something was.
+
+        """
+        if self._found:
+            raise RuleErrors(self._found)
+
+
+def nearest(word: str, known: Iterable[str]) -> str:
+    """Say what was probably meant; empty where nothing is close enough."""
+    words = {candidate.casefold(): candidate for candidate in known}
+    close = get_close_matches(word.casefold(), words, n=1, cutoff=0.6)
+    return words[close[0]] if close else ""
+
+
+def did_you_mean(word: str, known: Iterable[str]) -> str:
+    """Word the remedy for an unknown name: the nearest one, or all of them where none is near."""
+    names = list(known)
+    close = nearest(word, names)
+    return f"did you mean {close!r}?" if close else f"there are {', '.join(names)}"

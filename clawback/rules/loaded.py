@@ -1,0 +1,55 @@
+"""What has been read of a folder before the whole set is known: documents with what was understood of them. Data only."""
+
+from dataclasses import dataclass, field
+
+from clawback.events import EventKind
+from clawback.rules.correlations import Correlation
+from clawback.rules.documents import CorrelationDocument, FilterDocument, RuleDocument, Status
+from clawback.rules.errors import Problems
+from clawback.rules.responses import Response
+from clawback.rules.safety import Safety
+from clawback.rules.source import Document
+from clawback.rules.tree import Node
+
+
+@dataclass(slots=True)
+class LoadedRule:
+    """One rule document that could be read, before the whole set is known."""
+
+    read: RuleDocument | CorrelationDocument
+    document: Document
+    tree: Node | None = None
+    selections: tuple[str, ...] = ()
+    correlation: Correlation | None = None
+    response: Response | None = None
+
+    @property
+    def status(self) -> Status:
+        """Its status; a document without one (a building block, a correlation) is stable."""
+        return self.read.status or Status.STABLE
+
+    @property
+    def kind(self) -> EventKind | None:
+        """The kind of event a plain rule is for."""
+        return self.read.logsource.category if isinstance(self.read, RuleDocument) else None
+
+
+@dataclass(slots=True)
+class LoadedFilter:
+    """One exception that could be read."""
+
+    read: FilterDocument
+    document: Document
+    tree: Node
+    rules: tuple[str, ...]
+
+
+@dataclass(slots=True)
+class Loaded:
+    """Everything of a folder that could be read, and what could not."""
+
+    problems: Problems
+    safety: Safety = field(default_factory=Safety)
+    lists: dict[str, tuple[str, ...]] = field(default_factory=dict)
+    rules: list[LoadedRule] = field(default_factory=list)
+    filters: list[LoadedFilter] = field(default_factory=list)

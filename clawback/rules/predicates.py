@@ -1,0 +1,319 @@
+"""Leaves as Python predicates: compiled once, then a plain function of a record.
+
+A record is JSON of unknown quality; a predicate never raises. It answers true or false, or None (not known) where the field comes from
+`/detections` and that answer is not there yet. A list matches if any element does; missing, null and an empty list are one null value.
+"""
+
+import math
+import re
+from collections.abc import Callable, Iterator, Mapping
+from ipaddress import IPv4Network, IPv6Network, ip_address, ip_network
+from typing import Any
+
+import re2
+
+from clawback.payloads import parse_moment
+from clawback.rules.catalogue import ENRICHMENT
+from clawback.rules.tree import Comparison, Exists, Leaf, Network, Null, Number, Regex, SameAs, Test, Text, TimePart, TimeUnit, Wild
+
+Record = Mapping[str, Any]
+Predicate = Callable[[Record], bool | None]
+Check = Callable[[Any], bool]
+
+_MANY_CHECKS = 4
+_NUMBER = re.compile(r"[+-]?(?:[0-9]{1,30})(?:\.[0-9]{1,30})?")
+_MEMORY = 4096
+
+
+def values_of(record: Record, path: tuple[str, ...]) -> Iterator[Any]:
+    """Give every value of a field: lists fan out at every step; a missing one and an empty list give None."""
+    pending: list[tuple[Any, int]] = [(record, 0)]
+    while pending:
+        node, depth = pending.pop()
+        if isinstance(node, list):
+            if not node:
+                yield None
+            pending.extend((item, depth) for item in reversed(node))
+        elif depth == len(path):
+            yield node
+        elif isinstance(node, Mapping):
+            pending.append((node.get(path[depth]), depth + 1))
+        else:
+            yield None
+
+
+def is_unknown(record: Record, path: tuple[str, ...]) -> bool:
+    """Whether a field's value can only be known once `/detections` has been read."""
+    if path[0] == ENRICHMENT:
+        return ENRICHMENT not in record
+    if path[:2] == ("message", ENRICHMENT):
+        message = record.get("message")
+        return isinstance(message, Mapping) and ENRICHMENT not in message
+    return False
+
+
+def as_text(value: Any) -> str | None:
+    """Write a scalar as the text that rules compare: `true`, `5`, `0.5`; None for null and for objects."""
+    if isinstance(value, str):
+        return value
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    if isinstance(value, float) and math.isfinite(value) and value == int(value):
+        return str(int(value))
+    return str(value) if isinstance(value, int | float) and abs(value) < _HUGE else None
+
+
+_HUGE = 10**300
+
+
+def as_number(value: Any) -> int | float | None:
+    """Read a scalar as a number; texts count where they are plain decimal numbers."""
+    if isinstance(value, str):
+        return (float(value) if "." in value else int(value)) if _NUMBER.fullmatch(value) else None
+    return value if isinstance(value, int | float) and not isinstance(value, bool) else None
+
+
+def compile_leaf(leaf: Leaf) -> Predicate:
+    """Compile one leaf."""
+    path = tuple(leaf.field.split("."))
+    references = [test for test in leaf.tests if isinstance(test, SameAs)]
+    if references:
+        return _either_of(path, [_same_as(path, test) for test in references], [test for test in leaf.tests if test not in references])
+    check = compile_tests(leaf.tests)
+    if len(path) == 1 and path[0] != ENRICHMENT:
+        return _plain(path[0], check)
+    return _deep(path, check)
+
+
+def _plain(name: str, check: Check) -> Predicate:
+    def predicate(record: Record) -> bool:
+        value = record.get(name)
+        if value.__class__ is list:
+            return any(map(check, values_of(record, (name,))))
+        return check(value)
+
+    return predicate
+
+
+def _deep(path: tuple[str, ...], check: Check) -> Predicate:
+    asks = is_enrichment(path)
+
+    def predicate(record: Record) -> bool | None:
+        if asks and is_unknown(record, path):
+            return None
+        return any(map(check, values_of(record, path)))
+
+    return predicate
+
+
+def is_enrichment(path: tuple[str, ...]) -> bool:
+    """Whether a field comes from `/detections`."""
+    return path[0] == ENRICHMENT or path[:2] == ("message", ENRICHMENT)
+
+
+def _either_of(path: tuple[str, ...], predicates: list[Predicate], tests: list[Test]) -> Predicate:
+    every = [*predicates, _deep(path, compile_tests(tuple(tests)))] if tests else predicates
+
+    def predicate(record: Record) -> bool | None:
+        answers = [one(record) for one in every]
+        return True if True in answers else None if None in answers else False
+
+    return predicate
+
+
+# ---- tests of one value
+
+
+def compile_tests(tests: tuple[Test, ...]) -> Check:
+    """Compile the tests of a leaf into one check of one scalar; any of them may hold."""
+    checks = [*_text_checks(tests), *(_check(test) for test in tests if not isinstance(test, Text))]
+    if len(checks) == 1:
+        return checks[0]
+    return lambda value: any(check(value) for check in checks)
+
+
+def _text_checks(tests: tuple[Test, ...]) -> Iterator[Check]:
+    texts = [test for test in tests if isinstance(test, Text)]
+    equal = frozenset(text.literal.casefold() for text in texts if not text.cased and text.literal is not None)
+    if equal:
+        yield _equals(equal)
+    inner = tuple(dict.fromkeys(found.casefold() for text in texts if not text.cased and (found := contained(text)) is not None))
+    if inner:
+        yield _contains(inner)
+    for text in texts:
+        if text.cased or (text.literal is None and contained(text) is None):
+            yield _pattern(text)
+
+
+def contained(text: Text) -> str | None:
+    """Give the literal of a text of the form `*literal*`."""
+    match text.parts:
+        case (Wild.MANY, str() as literal, Wild.MANY):
+            return literal
+        case _:
+            return None
+
+
+def _equals(wanted: frozenset[str]) -> Check:
+    if len(wanted) == 1:
+        (only,) = wanted
+
+        def check_one(value: Any) -> bool:
+            if value.__class__ is str:
+                return bool(value.casefold() == only)
+            text = as_text(value)
+            return text is not None and text.casefold() == only
+
+        return check_one
+
+    def check(value: Any) -> bool:
+        if value.__class__ is str:
+            return value.casefold() in wanted
+        text = as_text(value)
+        return text is not None and text.casefold() in wanted
+
+    return check
+
+
+def _contains(wanted: tuple[str, ...]) -> Check:
+    first = wanted[0]
+    if len(wanted) == 1:
+        return lambda value: (text := as_text(value)) is not None and first in text.casefold()
+
+    def check(value: Any) -> bool:
+        text = as_text(value)
+        if text is None:
+            return False
+        folded = text.casefold()
+        return any(one in folded for one in wanted)
+
+    return check
+
+
+def _pattern(text: Text) -> Check:
+    parts = tuple(part if isinstance(part, Wild) or text.cased else part.casefold() for part in text.parts)
+    match parts:
+        case (str() as head, Wild.MANY):
+            return _on_text(lambda value: value.startswith(head), cased=text.cased)
+        case (Wild.MANY, str() as tail):
+            return _on_text(lambda value: value.endswith(tail), cased=text.cased)
+        case (Wild.MANY, str() as middle, Wild.MANY):
+            return _on_text(lambda value: middle in value, cased=text.cased)
+        case _:
+            found = re.compile(wildcard_pattern(parts), re.DOTALL).match
+            return _on_text(lambda value: found(value) is not None, cased=text.cased)
+
+
+def _on_text(holds: Callable[[str], bool], *, cased: bool) -> Check:
+    def check(value: Any) -> bool:
+        text = as_text(value)
+        return text is not None and holds(text if cased else text.casefold())
+
+    return check
+
+
+def wildcard_pattern(parts: tuple[str | Wild, ...]) -> str:
+    """Write a text with wildcards as a regular expression that never backtracks over a `*` it has passed."""
+    segments: list[str] = [""]
+    for part in parts:
+        if part is Wild.MANY:
+            segments.append("")
+        else:
+            segments[-1] += "." if part is Wild.ONE else re.escape(str(part))
+    if len(segments) == 1:
+        return rf"{segments[0]}\Z"
+    head, *middle, tail = segments
+    return head + "".join(f"(?>.*?{segment})" for segment in middle if segment) + rf".*{tail}\Z"
+
+
+def _check(test: Test) -> Check:
+    match test:
+        case Null():
+            return lambda value: value is None
+        case Exists():
+            return lambda value: value is not None
+        case Number():
+            return _number(test)
+        case Regex():
+            return _regex(test)
+        case Network():
+            return _network(ip_network(test.cidr))
+        case TimePart():
+            return _time_part(test)
+        case _:
+            raise TypeError(test)
+
+
+def _number(test: Number) -> Check:
+    compare = _COMPARE[test.comparison]
+    wanted = test.number
+
+    def check(value: Any) -> bool:
+        number = as_number(value)
+        return number is not None and compare(number, wanted)
+
+    return check
+
+
+_COMPARE: Mapping[Comparison, Callable[[float, float], bool]] = {
+    Comparison.EQ: lambda value, wanted: value == wanted,
+    Comparison.LT: lambda value, wanted: value < wanted,
+    Comparison.LTE: lambda value, wanted: value <= wanted,
+    Comparison.GT: lambda value, wanted: value > wanted,
+    Comparison.GTE: lambda value, wanted: value >= wanted,
+}
+
+
+def _regex(test: Regex) -> Check:
+    compiled = re2.compile(f"(?{test.flags}){test.pattern}" if test.flags else test.pattern)
+
+    def check(value: Any) -> bool:
+        text = as_text(value)
+        return text is not None and compiled.search(text.encode("utf-8", "replace")) is not None
+
+    return check
+
+
+def _network(network: IPv4Network | IPv6Network) -> Check:
+    def check(value: Any) -> bool:
+        if not isinstance(value, str):
+            return False
+        try:
+            return ip_address(value.strip()) in network
+        except ValueError:
+            return False
+
+    return check
+
+
+def _time_part(test: TimePart) -> Check:
+    def check(value: Any) -> bool:
+        moment = parse_moment(value)
+        if moment is None:
+            return False
+        part = moment.isocalendar().week if test.unit is TimeUnit.WEEK else getattr(moment, test.unit)
+        return bool(part == test.number)
+
+    return check
+
+
+def _same_as(path: tuple[str, ...], test: SameAs) -> Predicate:
+    other = tuple(test.field.split("."))
+    related = _RELATIONS[test.starts, test.ends]
+
+    def predicate(record: Record) -> bool | None:
+        if is_unknown(record, path) or is_unknown(record, other):
+            return None
+        wanted = [text.casefold() for value in values_of(record, other) if (text := as_text(value)) is not None]
+        texts = (text.casefold() for value in values_of(record, path) if (text := as_text(value)) is not None)
+        return any(related(text, one) for text in texts for one in wanted)
+
+    return predicate
+
+
+_RELATIONS: Mapping[tuple[bool, bool], Callable[[str, str], bool]] = {
+    (False, False): lambda text, other: text == other,
+    (True, False): lambda text, other: text.startswith(other),
+    (False, True): lambda text, other: text.endswith(other),
+    (True, True): lambda text, other: other in text,
+}

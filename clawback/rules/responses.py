@@ -1,0 +1,166 @@
+"""Responses: from a rule document to actions, and from a matching event to the plan of its case."""
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from clawback.actions import Action, ActionError, BlockSender, Destination, Mode, Move, parse_action, templates_of
+from clawback.cases.plan import CasePlan, Limit
+from clawback.cases.windows import Watch
+from clawback.events import Event, EventKind
+from clawback.rules.catalogue import Field
+from clawback.rules.documents import ResponseDocument
+from clawback.rules.errors import Code, Problems
+from clawback.rules.fields import LONGEST_VALUE, as_group_value
+from clawback.rules.predicates import values_of
+from clawback.rules.source import Document
+
+_TEMPLATE = re.compile(r"\{([^{}]*)\}")
+_MOST_PLANS = 8192
+_RESPONSE = "response"
+
+DEFAULT_GROUP: Mapping[EventKind, tuple[str, ...]] = {
+    EventKind.MESSAGE: ("edf_hash",),
+    EventKind.PHISHGUARD_REPORT: ("message.edf_hash",),
+    EventKind.SUBMISSION: ("message.edf_hash",),
+}
+"""What makes a case of a campaign where a rule does not say."""
+
+
+@dataclass(frozen=True, slots=True)
+class Response:
+    """What a rule does: its actions with `{field}` still in them, and the group that shares a case."""
+
+    mode: Mode
+    group_by: tuple[str, ...]
+    actions: tuple[Action, ...]
+    limits: tuple[Limit, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class RuleMatch:
+    """One rule that asks for a response to one event: the plan of its case, the rule that matched, the value that is counted."""
+
+    plan: CasePlan
+    rule: str
+    value: str | None = None
+
+
+def read_response(
+    read: ResponseDocument, group_by: tuple[str, ...], document: Document, problems: Problems, *, hard_delete: bool
+) -> Response | None:
+    """Read a response whose group is `group_by`; None, and problems, where an action cannot be done as written."""
+    actions: list[Action] = []
+    for index, item in enumerate(read.actions):
+        action = _action(item, index, document, problems)
+        if action is not None:
+            _check_templates(action, index, group_by, document, problems)
+            _check_destination(action, index, document, problems, hard_delete=hard_delete)
+            actions.append(action)
+    limits = tuple(Limit(messages=limit.messages, per=limit.per) for limit in read.limits)
+    return Response(read.mode, group_by, tuple(actions), limits) if len(actions) == len(read.actions) else None
+
+
+def _action(item: Mapping[str, Any], index: int, document: Document, problems: Problems) -> Action | None:
+    place = document.value_at(_RESPONSE, "actions", index)
+    if len(item) != 1:
+        problems.add(
+            place, Code.ACTION, "an action is one key and its parameters", text=", ".join(item), remedy="start a new item with a dash"
+        )
+        return None
+    ((name, parameters),) = item.items()
+    try:
+        return parse_action(name, parameters)
+    except ActionError as error:
+        problems.add(place, Code.ACTION, str(error), text=name)
+        return None
+
+
+def _check_templates(action: Action, index: int, group_by: tuple[str, ...], document: Document, problems: Problems) -> None:
+    for text in templates_of(action):
+        place = document.value_at(_RESPONSE, "actions", index, action.name)
+        names = _TEMPLATE.findall(text)
+        for name in names:
+            if name not in group_by:
+                remedy = f"add {name} to group-by, or write one of {', '.join(group_by)}" if name else "name a field between the braces"
+                problems.add(place, Code.TEMPLATE, "a template takes a field of group-by, or it could be empty", text=text, remedy=remedy)
+        if "{" in (rest := _TEMPLATE.sub("", text)) or "}" in rest:
+            problems.add(place, Code.TEMPLATE, "a brace without its other half", text=text, remedy="write {field}")
+
+
+def _check_destination(action: Action, index: int, document: Document, problems: Problems, *, hard_delete: bool) -> None:
+    if isinstance(action, Move) and action.destination is Destination.PURGES and not hard_delete:
+        place = document.value_at(_RESPONSE, "actions", index, "move", "destination")
+        remedy = "use RecoverableItemsDeletions, or set hard_delete: true in safety.yml"
+        problems.add(place, Code.HARD_DELETE, "a hard delete is not permitted", text=action.destination, remedy=remedy)
+
+
+# ---- from event to plan
+
+
+@dataclass(frozen=True, slots=True)
+class GroupField:
+    """One field of a group: its name in the plan, its path in the record, its entry in the catalogue."""
+
+    name: str
+    path: tuple[str, ...]
+    field: Field | None
+
+    def value(self, record: Mapping[str, Any]) -> str | None:
+        """Read the value of this field, as groups compare it."""
+        raw = record.get(self.path[0]) if len(self.path) == 1 else next(values_of(record, self.path), None)
+        return as_group_value(self.field, raw)
+
+
+class Responder:
+    """Makes the matches of one responding rule for events that one rule matched; plans are made once per group and kept."""
+
+    def __init__(self, plan: CasePlan, matched: str, fields: tuple[GroupField, ...], value: GroupField | None = None) -> None:
+        self._plan = plan
+        self._matched = matched
+        self._fields = fields
+        self._value = value
+        self._known: dict[tuple[str | None, ...], RuleMatch] = {}
+
+    def match(self, event: Event) -> RuleMatch:
+        """Give the match of an event that the rule is true of."""
+        record = event.record
+        values = tuple([field.value(record) for field in self._fields])
+        counted = self._value.value(record) if self._value is not None else None
+        if self._plan.watch is None and not any(values):
+            return RuleMatch(self._fill((*values, event.key), alone=True), self._matched, counted)
+        key = (*values, counted)
+        known = self._known.get(key)
+        if known is None:
+            if len(self._known) >= _MOST_PLANS:
+                self._known.clear()
+            known = self._known[key] = RuleMatch(self._fill(values), self._matched, counted)
+        return known
+
+    def _fill(self, values: tuple[str | None, ...], *, alone: bool = False) -> CasePlan:
+        names = [field.name for field in self._fields] + (["event"] if alone else [])
+        group = dict(zip(names, values, strict=True))
+        actions = tuple(_filled(action, group) for action in self._plan.actions)
+        return self._plan.model_copy(update={"group": group, "actions": actions})
+
+
+def _filled(action: Action, group: Mapping[str, str | None]) -> Action:
+    if isinstance(action, BlockSender) and "{" in action.pattern:
+        pattern = _TEMPLATE.sub(lambda found: group.get(found[1]) or "", action.pattern)[:LONGEST_VALUE]
+        return action.model_copy(update={"pattern": pattern})
+    return action
+
+
+def template_plan(name: str, version: str, title: str, level: str, response: Response, watch: Watch | None) -> CasePlan:
+    """Make the plan that is the same for every group of a rule."""
+    return CasePlan(
+        rule=name,
+        version=version,
+        title=title,
+        level=level,
+        mode=response.mode,
+        actions=response.actions,
+        limits=response.limits,
+        watch=watch,
+    )

@@ -1,0 +1,173 @@
+"""The compiled rule set: what ingest evaluates events against, and what everything else asks about rules.
+
+Immutable once built; a new set replaces it whole. Evaluating never raises for an odd record and does no I/O.
+"""
+
+import hashlib
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from datetime import date
+from uuid import UUID
+
+from clawback.actions import Mode
+from clawback.events import Event, EventKind
+from clawback.rules.catalogue import FIELDS
+from clawback.rules.compiler import Today
+from clawback.rules.correlations import Correlation
+from clawback.rules.documents import EventTest, Level, Status, WindowTest
+from clawback.rules.explanation import Explanation, explain_node
+from clawback.rules.index import Engine
+from clawback.rules.responses import GroupField, Responder, Response, RuleMatch, template_plan
+from clawback.rules.safety import Safety
+from clawback.rules.tree import Node
+
+
+@dataclass(frozen=True, slots=True)
+class Rule:
+    """One rule as it was loaded, its exceptions built into `tree`; a correlation has no tree but the names of its rules.
+
+    `version` changes with anything that changes what the rule does. `path` is relative to the folder; `line` where the document starts.
+    """
+
+    name: str
+    title: str
+    status: Status
+    level: Level
+    version: str
+    kinds: tuple[EventKind, ...]
+    path: str
+    line: int
+    id: UUID | None = None
+    description: str = ""
+    author: str = ""
+    tags: tuple[str, ...] = ()
+    references: tuple[str, ...] = ()
+    falsepositives: tuple[str, ...] = ()
+    tree: Node | None = None
+    selections: tuple[str, ...] = ()
+    exceptions: tuple[str, ...] = ()
+    correlation: Correlation | None = None
+    response: Response | None = None
+    tests: tuple[EventTest, ...] | tuple[WindowTest, ...] = ()
+
+    @property
+    def mode(self) -> Mode | None:
+        """The mode it responds with, capped by its status; None for a building block."""
+        return self.response.mode.capped(self.status.ceiling) if self.response else None
+
+
+@dataclass(frozen=True, slots=True)
+class Filter:
+    """An exception: which rules it is for (all of its kind where empty), who owns it and the last day on which it applies."""
+
+    name: str
+    title: str
+    owner: str
+    expires: date | None
+    kind: EventKind
+    rules: tuple[str, ...]
+    path: str
+    line: int
+    tree: Node
+
+    def is_expired(self, today: date) -> bool:
+        """Whether it no longer applies."""
+        return self.expires is not None and today > self.expires
+
+
+@dataclass(frozen=True, slots=True)
+class Evaluation:
+    """What the rules say of one event; `undecided` if some rule could still match once `/detections` is known."""
+
+    matches: tuple[RuleMatch, ...] = ()
+    undecided: bool = False
+
+
+NOTHING = Evaluation()
+UNDECIDED = Evaluation(undecided=True)
+
+
+class RuleSet:
+    """All rules of a folder, compiled."""
+
+    def __init__(
+        self, rules: Mapping[str, Rule], filters: tuple[Filter, ...], lists: Mapping[str, tuple[str, ...]], safety: Safety, today: Today
+    ) -> None:
+        self.rules = rules
+        self.filters = filters
+        self.lists = lists
+        self.safety = safety
+        self.today = today
+        self.version = digest(sorted(rule.version for rule in rules.values()), safety.model_dump_json())
+        self._engines = {kind: Engine(self._rows(kind), today) for kind in EventKind}
+
+    def evaluate(self, event: Event) -> Evaluation:
+        """Evaluate one event against every rule of its kind.
+
+        Fields of `/detections` count as not known while the record does not have `detections`; a rule that hangs on one is then undecided.
+        """
+        hits, undecided = self._engines[event.kind].decide(event.record)
+        if not hits:
+            return UNDECIDED if undecided else NOTHING
+        return Evaluation(tuple([responder.match(event) for hit in hits for responder in hit]), undecided)
+
+    def explain(self, name: str, event: Event) -> tuple[Explanation, ...]:
+        """Explain what a rule makes of an event: its condition as a tree; for a correlation one tree for each of its rules.
+
+        Raises:
+            KeyError: there is no such rule.
+
+        """
+        rule = self.rules[name]
+        trees = [rule] if rule.correlation is None else [self.rules[one] for one in rule.correlation.rules]
+        return tuple(
+            Explanation(one.name, (explained := explain_node(one.tree, event, self.today)).outcome, children=(explained,))
+            for one in trees
+            if one.tree is not None
+        )
+
+    def responders(self, name: str) -> tuple[Responder, ...]:
+        """Who responds when a plain rule is true: the rule itself, and the correlations that refer to it."""
+        rule = self.rules[name]
+        own = [self._responder(rule, rule)] if rule.response else []
+        return (*own, *(self._responder(other, rule) for other in self.rules.values() if self._counts(other, name)))
+
+    def _rows(self, kind: EventKind) -> list[tuple[Node, tuple[Responder, ...]]]:
+        referred: dict[str, list[Rule]] = {}
+        for rule in self.rules.values():
+            for name in dict.fromkeys(rule.correlation.rules if rule.correlation and rule.response else ()):
+                referred.setdefault(name, []).append(rule)
+        rows: list[tuple[Node, tuple[Responder, ...]]] = []
+        for rule in self.rules.values():
+            responding = [*([rule] if rule.response else []), *referred.get(rule.name, ())]
+            if rule.tree is not None and kind in rule.kinds and responding:
+                rows.append((rule.tree, tuple(self._responder(one, rule) for one in responding)))
+        return rows
+
+    @staticmethod
+    def _counts(rule: Rule, name: str) -> bool:
+        return rule.response is not None and rule.correlation is not None and name in rule.correlation.rules
+
+    @staticmethod
+    def _responder(rule: Rule, matched: Rule) -> Responder:
+        if rule.response is None:
+            raise ValueError(f"{rule.name} has no response")
+        correlation = rule.correlation
+        known = FIELDS[matched.kinds[0]]
+
+        def field(name: str) -> GroupField:
+            real = correlation.field_of(name, matched.name) if correlation else name
+            return GroupField(name, tuple(real.split(".")), known.get(real))
+
+        response = Response(rule.mode or Mode.SHADOW, rule.response.group_by, rule.response.actions, rule.response.limits)
+        plan = template_plan(rule.name, rule.version, rule.title, rule.level, response, correlation.watch if correlation else None)
+        counted = field(correlation.value_field) if correlation and correlation.value_field else None
+        return Responder(plan, matched.name, tuple(field(name) for name in response.group_by), counted)
+
+
+def digest(*parts: object) -> str:
+    """Hash content into 12 hex digits, as versions are shown."""
+    return hashlib.sha256("\0".join(str(part) for part in parts).encode("utf-8", "replace")).hexdigest()[:12]
+
+
+Clock = Callable[[], date]

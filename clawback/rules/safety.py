@@ -1,0 +1,97 @@
+"""`safety.yml`: what no rule may do, whatever it says. Read here; heeded by ingest (delivery modes, age), plans and the guard."""
+
+from collections.abc import Callable
+from datetime import timedelta
+from ipaddress import ip_network
+from typing import Annotated, Any
+
+from pydantic import AfterValidator, Field
+
+from clawback.actions import PatternKind, pattern_problem
+from clawback.rules.catalogue import DELIVERY_MODES
+from clawback.rules.documents import Limits, Span, Strict
+
+
+def _trimmed(text: str) -> str:
+    return text.strip().lower()
+
+
+def _must_be(kind: PatternKind) -> Callable[[str], str]:
+    def check(text: str) -> str:
+        if (problem := pattern_problem(text, kind)) is not None and problem != "not_a_public_ip":
+            raise ValueError(f"{text!r}: {problem}")
+        return _trimmed(text)
+
+    return check
+
+
+def _delivery_mode(text: str) -> str:
+    if text not in DELIVERY_MODES:
+        raise ValueError(f"there is no delivery mode {text!r}; there are {', '.join(DELIVERY_MODES)}")
+    return text
+
+
+class NeverBlock(Strict):
+    """Who is never blocked.
+
+    `addresses`: these addresses. `domains`: not as a domain, though single addresses in them may be blocked (free mail, large senders).
+    `suffixes`: the domain, all below it, and every address in it (your own). `networks`: no address in them.
+    """
+
+    addresses: tuple[Annotated[str, AfterValidator(_must_be(PatternKind.EMAIL))], ...] = ()
+    domains: tuple[Annotated[str, AfterValidator(_must_be(PatternKind.DOMAIN))], ...] = ()
+    suffixes: tuple[Annotated[str, AfterValidator(_must_be(PatternKind.DOMAIN))], ...] = ()
+    networks: tuple[Annotated[str, AfterValidator(_must_be(PatternKind.IP))], ...] = ()
+
+    def owns(self, domain: str) -> bool:
+        """Whether a domain is one of the suffixes or below one."""
+        return any(_within(domain, suffix) for suffix in self.suffixes)
+
+
+class Budgets(Strict):
+    """How many messages may be touched in sliding windows: by all rules together, and by a rule that has no limits of its own."""
+
+    overall: Limits = ()
+    rule: Limits = ()
+
+
+class Safety(Strict):
+    """The whole of `safety.yml`."""
+
+    never_block: NeverBlock = Field(default_factory=NeverBlock)
+    ignored_delivery_modes: frozenset[Annotated[str, AfterValidator(_delivery_mode)]] = frozenset()
+    maximum_age: Span | None = Field(default=timedelta(hours=72), gt=timedelta())
+    budgets: Budgets = Field(default_factory=Budgets)
+    hard_delete: bool = False
+
+    def forbids(self, pattern: str, kind: PatternKind) -> bool:
+        """Whether blocking a pattern would block somebody on the never-block list.
+
+        A domain is also refused if an address or a domain below it is listed: blocking it would block them.
+        """
+        wanted = _trimmed(pattern)
+        listed = self.never_block
+        match kind:
+            case PatternKind.EMAIL:
+                return wanted in listed.addresses or listed.owns(wanted.rpartition("@")[2])
+            case PatternKind.DOMAIN:
+                return listed.owns(wanted) or any(_within(one, wanted) for one in self._names())
+            case PatternKind.IP:
+                return any(_overlaps(wanted, network) for network in listed.networks)
+
+    def _names(self) -> tuple[str, ...]:
+        listed = self.never_block
+        return (*listed.domains, *listed.suffixes, *(address.rpartition("@")[2] for address in listed.addresses))
+
+
+def _within(name: str, domain: str) -> bool:
+    return name == domain or name.endswith(f".{domain}")
+
+
+def _overlaps(pattern: str, listed: str) -> bool:
+    try:
+        first: Any = ip_network(pattern, strict=False)
+        second: Any = ip_network(listed, strict=False)
+    except ValueError:
+        return False
+    return first.version == second.version and bool(first.overlaps(second))
