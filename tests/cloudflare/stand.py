@@ -5,9 +5,9 @@ import json
 import socket
 import struct
 from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from datetime import UTC, datetime, timedelta
-from typing import Any
+from typing import Any, Literal
 
 import httpx
 
@@ -96,18 +96,19 @@ def body_of(request: httpx.Request) -> Any:
 
 
 @asynccontextmanager
-async def rude_server(answer: bytes | None, *, reset: bool = False) -> AsyncIterator[str]:
-    """Serve a port that reads one request and then says `answer`, or nothing at all, or resets the connection; give its URL."""
+async def rude_server(answer: bytes, then: Literal["close", "reset", "silence", "drip"]) -> AsyncIterator[str]:
+    """Serve a port that reads one request, says `answer`, and then misbehaves; give its URL."""
     done = asyncio.Event()
 
     async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         await reader.readuntil(b"\r\n\r\n")
-        if answer is not None:
-            writer.write(answer)
-            await writer.drain()
-        elif not reset:
-            await done.wait()
-        if reset:
+        writer.write(answer)
+        while then in {"silence", "drip"} and not done.is_set() and not reader.at_eof():
+            if then == "drip":
+                writer.write(b"1\r\n{\r\n")
+            with suppress(TimeoutError):
+                await asyncio.wait_for(reader.read(1000), 0.01)
+        if then == "reset":
             writer.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
         writer.close()
 

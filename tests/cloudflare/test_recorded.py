@@ -1,0 +1,67 @@
+"""Answers in the recorded shapes of every endpoint, old and new, are read correctly: one folder per case under `answers/`."""
+
+import json
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+
+from clawback.cloudflare import Page
+from clawback.cloudflare.wire import Wire
+from clawback.payloads import parse_moment
+from tests.cloudflare.stand import always
+
+ANSWERS = Path(__file__).parent / "answers"
+CASES = sorted(folder.name for folder in ANSWERS.iterdir() if folder.is_dir())
+
+
+def load(case: str, name: str) -> Any:
+    return json.loads((ANSWERS / case / name).read_text(encoding="utf-8"))
+
+
+@pytest.mark.parametrize("case", CASES)
+async def test_a_recorded_answer_is_read_correctly(case: str) -> None:
+    """The method gives what `expected.json` says of the answer in `answer.json`."""
+    recorded = load(case, "answer.json")
+    content = b"" if recorded["body"] is None else json.dumps(recorded["body"]).encode()
+    api = always(httpx.Response(recorded["status"], headers=recorded["headers"], content=content))
+    arguments = {name: parse_moment(value) if name in {"start", "end"} else value for name, value in recorded["call"]["arguments"].items()}
+    target: Any = api
+    for name in recorded["call"]["method"].split("."):
+        target = getattr(target, name)
+    compare(await target(**arguments), load(case, "expected.json"))
+
+
+def compare(read: Any, expected: Any) -> None:
+    """Check what was read against the part of it that the case names."""
+    match read:
+        case Page():
+            assert (read.next, len(read.rejected)) == (expected["next"], expected["rejected"])
+            compare(read.items, expected)
+        case tuple():
+            assert len(read) == len(expected["items"])
+            for item, wanted in zip(read, expected["items"], strict=True):
+                compare(item, wanted)
+        case Wire():
+            compare_record(read, expected)
+        case dict():
+            assert {name: read[name] for name in expected} == expected
+        case _:
+            assert read == expected
+
+
+def compare_record(read: Wire, expected: dict[str, Any]) -> None:
+    """Check typed fields, the record under current names, and that old names are gone from it."""
+    for name, wanted in expected.items():
+        if name == "record":
+            assert {field: read.record[field] for field in wanted} == wanted
+        elif name == "gone":
+            assert not set(wanted) & set(read.record)
+        else:
+            assert plain(getattr(read, name)) == (parse_moment(wanted) if isinstance(getattr(read, name), datetime) else wanted)
+
+
+def plain(value: Any) -> Any:
+    return list(value) if isinstance(value, tuple) else value
