@@ -54,7 +54,10 @@ class Settings(BaseSettings):
     api_url: str = Field(default=CLOUDFLARE, description="Where the API is; a loopback address is taken for the simulator")
     mode: Mode | None = Field(default=None, description="Ceiling over every rule; default shadow, on the simulator enforce")
     rules: Path = Field(default=Path("rules"), description="The folder of rule files")
-    state: Path = Field(default=Path(".clawback"), description="Where the embedded Temporal server, logs and the audit live")
+    state: Path = Field(
+        default=Path(".clawback"),
+        description="Where the embedded Temporal server, logs and the audit live; without a token, in its `simulator`",
+    )
     audit: Path | None = Field(default=None, description="The audit file; default `audit.jsonl` in the state folder")
     interval: Duration = Field(
         default=timedelta(seconds=5), ge=timedelta(milliseconds=100), description="Wait between two polls of a source"
@@ -85,9 +88,14 @@ class Settings(BaseSettings):
             return False
 
     @property
+    def folder(self) -> Path:
+        """Where this installation keeps its things: without a token apart, so that a demo and the real account never mix."""
+        return self.state if self.cloudflare_api_token else self.state / "simulator"
+
+    @property
     def audit_file(self) -> Path:
         """Where the audit is written."""
-        return self.audit or self.state / "audit.jsonl"
+        return self.audit or self.folder / "audit.jsonl"
 
     @property
     def ceiling(self) -> Mode:

@@ -7,7 +7,8 @@ Unready              this machine is not as it must be; the text names the place
 └── ChildFailed      a process did not start, or keeps dying
 """
 
-from clawback.embedded.children import Child, ChildSpec, ChildState, stop_all
+from clawback.embedded.children import Child, ChildSpec, ChildState
+from clawback.embedded.crew import Crew, environment_with, fetch, simulator_child, temporal_child, worker_child
 from clawback.embedded.errors import ChildFailed, DiskUnusable, PortTaken, StateLocked, Unready
 from clawback.embedded.preflight import PortWish, check_disk, check_ports, free_port, lock_state
 from clawback.embedded.server import TemporalServer, answers, set_retention
@@ -17,6 +18,7 @@ __all__ = [
     "ChildFailed",
     "ChildSpec",
     "ChildState",
+    "Crew",
     "DiskUnusable",
     "PortTaken",
     "PortWish",
@@ -26,8 +28,12 @@ __all__ = [
     "answers",
     "check_disk",
     "check_ports",
+    "environment_with",
+    "fetch",
     "free_port",
     "lock_state",
     "set_retention",
-    "stop_all",
+    "simulator_child",
+    "temporal_child",
+    "worker_child",
 ]

@@ -162,12 +162,6 @@ class Child:
                 os.killpg(self._process.pid, number)
 
 
-async def stop_all(children: Sequence[tuple[Child, float]]) -> None:
-    """End processes one after the other, each with its patience in seconds."""
-    for child, patience in children:
-        await child.stop(patience)
-
-
 def last_words(log: Path) -> str:
     """Quote what a process said last: the `why` of a JSON log line, or the line as it is."""
     try:

@@ -42,6 +42,7 @@ ACTIONS = _counter("actions_total", "Outcomes of actions, one for each message o
 API_REQUESTS = _counter("api_requests_total", "Requests to the API, by the answer's status or the kind of failure.", "endpoint", "status")
 API_REQUEST_SECONDS = _histogram("api_request_seconds", "Time from sending a request to its answer or failure.", _REQUEST, "endpoint")
 API_PACED_SECONDS = _counter("api_paced_seconds_total", "Time requests waited in this process to stay under the rate limit.")
+API_REQUESTS_LEFT = _gauge("api_requests_left", "What is known to be left of the rate limit until its reset.")
 ACTIVITY_RETRIES = _counter("activity_retries_total", "Activity attempts after the first.", "activity")
 SEEN_LAG = _histogram("seen_lag_seconds", "From when a message was scanned to when clawback saw it.", _LAG)
 ACT_LAG = _histogram("act_lag_seconds", "From when clawback saw a message to when its action was accepted.", _LAG)

@@ -67,7 +67,7 @@ def test_a_wrong_setting_is_named_with_the_nearest_one() -> None:
 
 def test_audit_verify_of_an_intact_file(tmp_path: Path) -> None:
     """An intact audit is exit code 0, for people and as JSON; the state folder is looked into unless a file is named."""
-    path = write_audit(tmp_path / "audit.jsonl")
+    path = write_audit(tmp_path / "simulator" / "audit.jsonl")
     done = clawback("audit", "verify", CLAWBACK_STATE=str(tmp_path))
     assert done.returncode == ExitCode.OK
     assert "is intact: 3 records, 1 to 3" in done.stdout

@@ -79,7 +79,9 @@ def test_secrets_do_not_show() -> None:
     assert "k3y" not in repr(settings)
 
 
-def test_the_audit_is_in_the_state_folder_unless_told() -> None:
-    """The audit file follows the state folder, or is where it was set to be."""
-    assert Settings(state=Path("s")).audit_file == Path("s/audit.jsonl")
+def test_a_demo_and_the_real_account_never_mix() -> None:
+    """Without a token everything is kept in a folder of its own; the audit may be set to be anywhere."""
+    assert Settings(state=Path("s")).audit_file == Path("s/simulator/audit.jsonl")
+    real = Settings.model_validate({"state": "s", "cloudflare_api_token": "t0ken"})
+    assert real.audit_file == Path("s/audit.jsonl")
     assert Settings(state=Path("s"), audit=Path("a.jsonl")).audit_file == Path("a.jsonl")
