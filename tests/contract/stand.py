@@ -1,0 +1,77 @@
+"""The client on the simulator: in one process without a port, with a witness that holds every exchange against the document."""
+
+import json
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import httpx
+
+from clawback.cloudflare import EmailSecurity
+from clawback.simulator import Simulator, SimulatorOptions
+from tests.contract import openapi
+
+BASE = "http://simulator.test/client/v4"
+ACCOUNT = "acc"
+TOKEN = "contract-token-0123"
+
+
+class Witness(httpx.AsyncBaseTransport):
+    """Passes requests on to the simulator, and notes what the OpenAPI document has against them or their answers."""
+
+    def __init__(self, simulator: Simulator) -> None:
+        self._inner = httpx.ASGITransport(app=simulator.app)
+        self.seen: list[tuple[str, int]] = []
+        self.problems: list[str] = []
+
+    async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
+        response = await self._inner.handle_async_request(request)
+        body = await response.aread()
+        path = request.url.raw_path.decode().partition("?")[0].removeprefix("/client/v4")
+        self.seen.append((openapi.operation(request.method, path)[1]["operationId"], response.status_code))
+        self.problems += [f"{request.method} {path}: {text}" for text in openapi.problems_of(request, "/client/v4")]
+        answered = openapi.answer_problems(request.method, path, response.status_code, json.loads(body) if body else None)
+        self.problems += [f"{request.method} {path} → {response.status_code}: {text}" for text in answered]
+        return httpx.Response(response.status_code, headers=response.headers, content=body)
+
+
+@asynccontextmanager
+async def on_simulator(**options: Any) -> AsyncIterator[tuple[EmailSecurity, Simulator, Witness]]:
+    """Give a client of a fresh simulator, the simulator, and the witness between them."""
+    simulator = Simulator(SimulatorOptions(**options))
+    witness = Witness(simulator)
+    async with EmailSecurity(url=BASE, account_id=ACCOUNT, token=TOKEN, transport=witness) as api:
+        yield api, simulator, witness
+
+
+def mail(number: int, **fields: Any) -> dict[str, Any]:
+    """Build a corpus line: a malicious message that arrived a few minutes ago."""
+    at = datetime.now(UTC) - timedelta(minutes=5, seconds=number)
+    stamp = at.isoformat(timespec="microseconds").replace("+00:00", "Z")
+    message = {
+        "id": f"POST{number}-2026-11-22T10:00:00-{number}",
+        "postfix_id": f"POST{number}",
+        "message_id": f"<{number}@mail.test>",
+        "from": "ceo@evil.test",
+        "subject": f"Wire {number}",
+        "to": ["user@example.com"],
+        "client_recipients": ["user@example.com"],
+        "final_disposition": "MALICIOUS",
+        "scanned_at": stamp,
+        "sent_at": stamp,
+    }
+    detections = {
+        "action": "NONE",
+        "links": [{"href": "https://evil.test/", "text": None}],
+        "sender_info": {"as_name": None, "as_number": None, "geo": None, "ip": "192.0.2.7", "pld": "evil.test"},
+        "validation": {"comment": None, "dkim": "fail", "dmarc": "fail", "spf": "fail"},
+        **{name: [] for name in ("attachments", "findings", "headers", "threat_categories")},
+    }
+    return {"message": {**message, **fields}, "detections": detections}
+
+
+def last_hour() -> dict[str, datetime]:
+    """Give a window around the messages that `mail` builds."""
+    now = datetime.now(UTC)
+    return {"start": now - timedelta(hours=1), "end": now}

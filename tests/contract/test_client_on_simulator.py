@@ -1,0 +1,165 @@
+"""The client and the simulator, written apart, understand each other in every shape; and the document has nothing against either."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from datetime import timedelta
+from typing import Any
+
+import httpx
+import pytest
+
+from clawback.cloudflare import ApiError, EmailSecurity, NotFound, NotPermitted, RateLimited, Unavailable, UnknownOutcome, pages
+from clawback.simulator import MoveIdentity, Rate, Scope, Shape, Simulator, SimulatorOptions, parse_faults
+from tests.contract.openapi import needs_document
+from tests.contract.stand import ACCOUNT, TOKEN, last_hour, mail, on_simulator
+
+pytestmark = needs_document
+SHAPES = pytest.mark.parametrize("shape", list(Shape))
+
+
+@SHAPES
+async def test_messages_are_found_read_and_moved(shape: Shape) -> None:
+    """From the list over detections to the move and the action log that proves it, in every generation of field names."""
+    async with on_simulator(shape=shape) as (api, simulator, witness):
+        simulator.take([mail(number) for number in range(7)])
+        found = [item async for page in pages(api.messages, **last_hour(), per_page=3) for item in page.items]
+        assert sorted(item.subject or "" for item in found) == [f"Wire {number}" for number in range(7)]
+        assert all(item.scanned_at and item.record["scanned_at"] and "ts" not in item.record for item in found)
+        assert (await api.detections(found[0].id))["links"][0]["href"] == "https://evil.test/"
+        moved = await api.move([item.id for item in found[:5]], "RecoverableItemsDeletions")
+        assert [item.success for item in moved] == [True] * 5
+        entry = (await api.action_log(found[0].id))[-1]
+        assert (entry.operation, entry.properties["folder"]) == ("MOVE", "RecoverableItemsDeletions")
+        assert "MOVE" in (await api.message(found[0].id)).post_delivery_operations
+        assert [row["operation"] for row in simulator.world.ledger.since(0)] == ["move"] * 5
+    assert shape is not Shape.NEW or witness.problems == []
+
+
+@pytest.mark.parametrize("identity", list(MoveIdentity))
+async def test_a_move_of_an_unknown_message_is_told_apart(identity: MoveIdentity) -> None:
+    """Whatever `message_id` means in the answer, one item succeeded and one did not."""
+    async with on_simulator(move_identity=identity) as (api, simulator, witness):
+        simulator.take([mail(1)])
+        moved = await api.move(["POST1-2026-11-22T10:00:00-1", "nobody"], "JunkEmail")
+        assert sorted(bool(item.success) for item in moved) == [False, True]
+        with pytest.raises(NotFound):
+            await api.message("nobody")
+    assert witness.problems == []
+
+
+@SHAPES
+async def test_a_reclassification_becomes_a_submission(shape: Shape) -> None:
+    """It is accepted without an id; the list of submissions is where it is found again."""
+    async with on_simulator(shape=shape) as (api, simulator, witness):
+        simulator.take([mail(1)])
+        await api.reclassify("POST1-2026-11-22T10:00:00-1", "SPAM")
+        page = await api.submissions(start=last_hour()["start"], end=last_hour()["end"] + timedelta(minutes=1))
+        assert [(item.original_postfix_id, item.requested_disposition) for item in page.items] == [("POST1", "SPAM")]
+        assert page.items[0].requested_at is not None
+    assert shape is not Shape.NEW or witness.problems == []
+
+
+@SHAPES
+async def test_a_block_lives_and_dies(shape: Shape) -> None:
+    """Create, find by its exact pattern, read, delete, and gone."""
+    async with on_simulator(shape=shape) as (api, simulator, witness):
+        made = await api.create_block_sender(pattern="ceo@evil.test", pattern_type="EMAIL", comments="clawback/1")
+        await api.create_block_sender(pattern="evil.test", pattern_type="DOMAIN", comments="")
+        found = await api.block_senders(pattern="ceo@evil.test", pattern_type="EMAIL")
+        assert [(item.id, item.comments) for item in found.items] == [(made.id, "clawback/1")]
+        assert (await api.block_sender(made.id)).modified_at is not None
+        await api.delete_block_sender(made.id)
+        with pytest.raises(NotFound):
+            await api.delete_block_sender(made.id)
+        assert [row["operation"] for row in simulator.world.ledger.since(0)] == ["create", "create", "delete"]
+    assert shape is not Shape.NEW or witness.problems == []
+
+
+@pytest.mark.parametrize("page_reports", [True, False])
+async def test_reports_are_read_once_even_where_pages_are_ignored(page_reports: bool) -> None:  # noqa: FBT001 - a parameter of the test
+    """Nine reports at three a page, from a server that pages and from one that does not know how."""
+    async with on_simulator(page_reports=page_reports) as (api, simulator, _):
+        rows = [{"id": n, "title": "t", "content": "c", "created_at": last_hour()["end"].isoformat(), "fields": {}} for n in range(9)]
+        await inject(simulator, "reports", rows)
+        window = {**last_hour(), "end": last_hour()["end"] + timedelta(minutes=1)}
+        found = [item.id async for page in pages(api.phishguard_reports, **window, per_page=3) for item in page.items]
+        assert sorted(found) == [str(n) for n in range(9)]
+
+
+async def inject(simulator: Simulator, kind: str, rows: list[dict[str, Any]]) -> None:
+    async with httpx.AsyncClient(transport=httpx.ASGITransport(app=simulator.app), base_url="http://simulator.test") as http:
+        answer = await http.post(f"/_sim/{kind}", json=rows)
+        assert answer.status_code == 200, answer.text
+
+
+async def test_a_token_that_may_only_read_is_told_so() -> None:
+    """Reading works, writing is not permitted, and another token is not known."""
+    async with on_simulator(tokens={TOKEN: Scope.READ}) as (api, simulator, witness):
+        simulator.take([mail(1)])
+        assert len((await api.messages(**last_hour())).items) == 1
+        with pytest.raises(NotPermitted):
+            await api.move(["POST1-2026-11-22T10:00:00-1"], "JunkEmail")
+    assert witness.problems == []
+
+
+async def test_polling_stops_before_the_limit_and_never_sees_a_429() -> None:
+    """Asked without a pause, the client stops itself where the simulator's counter says, with room left for people."""
+    async with on_simulator(rate=Rate(100, 300)) as (api, _, witness):
+        with pytest.raises(RateLimited) as caught:
+            await asyncio.gather(*(api.messages(**last_hour()) for _ in range(200)))
+        assert caught.value.local
+        await api.move(["nobody"], "JunkEmail")
+    assert len(witness.seen) <= 61
+    assert {status for _, status in witness.seen} == {200}
+
+
+FAULTS = [
+    ("500=1", Unavailable, UnknownOutcome, 0),
+    ("reset=1", Unavailable, UnknownOutcome, 0),
+    ("timeout=1:5", Unavailable, UnknownOutcome, 0),
+    ("lost_answer=1", Unavailable, UnknownOutcome, 1),
+    ("429=1:60", RateLimited, RateLimited, 0),
+]
+
+
+@pytest.fixture
+async def served() -> AsyncIterator[tuple[EmailSecurity, Simulator]]:
+    """Serve a simulator with one message on a real port, and give a client of it that does not wait long."""
+    simulator = Simulator(SimulatorOptions())
+    simulator.take([mail(1)])
+    async with (
+        simulator.serve() as url,
+        EmailSecurity(url=url, account_id=ACCOUNT, token=TOKEN, timeout=timedelta(milliseconds=300)) as api,
+    ):
+        yield api, simulator
+
+
+@pytest.mark.parametrize(("spec", "read", "write", "effects"), FAULTS)
+async def test_each_fault_is_the_error_it_should_be(
+    served: tuple[EmailSecurity, Simulator], spec: str, read: type[ApiError], write: type[ApiError], effects: int
+) -> None:
+    """On a real connection; a lost answer has its effect exactly once, and the client leaves it at that."""
+    api, simulator = served
+    simulator.world.dice.faults = parse_faults(spec)
+    with pytest.raises(write):
+        await api.move(["POST1-2026-11-22T10:00:00-1"], "JunkEmail")
+    with pytest.raises(read):
+        await api.messages(**last_hour())
+    assert len(simulator.world.ledger.since(0)) == effects
+
+
+async def test_a_malformed_answer_to_a_move_that_worked_is_unknown(served: tuple[EmailSecurity, Simulator]) -> None:
+    """The body is cut or is HTML; the move has happened, and the action log can tell."""
+    api, simulator = served
+    simulator.world.dice.faults = parse_faults("malformed=1")
+    with pytest.raises(UnknownOutcome):
+        await api.move(["POST1-2026-11-22T10:00:00-1"], "JunkEmail")
+    simulator.world.dice.faults = parse_faults("")
+    assert [entry.operation for entry in await api.action_log("POST1-2026-11-22T10:00:00-1")] == ["MOVE"]
+
+
+async def test_a_search_that_takes_longer_is_waited_for(served: tuple[EmailSecurity, Simulator]) -> None:
+    """202 and `Location` end in the page that was asked for."""
+    api, simulator = served
+    simulator.world.dice.faults = parse_faults("search_202=1:0.6")
+    assert [item.subject for item in (await api.messages(**last_hour())).items] == ["Wire 1"]
