@@ -30,7 +30,7 @@ from clawback.intake import Intake
 from clawback.polling import PollerStart
 from clawback.rules import RuleErrors, RuleSet, load_rules
 from clawback.settings import Settings, SettingsError, load_settings
-from clawback.telemetry import ApiMetrics, TelemetryUnavailable, configure_logging, serve_metrics
+from clawback.telemetry import ApiMetrics, TelemetryUnavailable, configure_logging, metrics, serve_metrics
 from clawback.telemetry.runtime import build_runtime
 from clawback.temporal import names
 from clawback.temporal.bootstrap import prepare
@@ -100,6 +100,8 @@ class Process:
         await prepare(client)
         stack.enter_context(serve_metrics(settings.metrics, [telemetry.scrape]))
         api = await stack.enter_async_context(connect_api(settings))
+        metrics.RULES_LOADED.set(len(rules.rules))
+        metrics.API_REQUESTS_LEFT.set_function(lambda: api.budget.remaining)
         rooms = build_rooms(settings, client, api, rules)
         for worker in build_workers(client, rooms, self._fail):
             await stack.enter_async_context(worker)

@@ -1,6 +1,6 @@
 """Writing down what cases decided and did: the audit, and the log line and counters that go with it."""
 
-from collections.abc import Sequence
+import asyncio
 
 from temporalio import activity
 from temporalio.exceptions import ApplicationError
@@ -28,17 +28,8 @@ class RecordActivities:
     @activity.defn(name="records.append")
     async def append(self, request: WriteRecords) -> None:
         """Append records to the audit; a full or read-only disk is retried until it can be written."""
-        self.write(request.records)
-
-    def write(self, records: Sequence[AuditRecord]) -> None:
-        """Append and count.
-
-        Raises:
-            ApplicationError: the audit cannot be written now.
-
-        """
         try:
-            self._audit.append(records)
+            written = await asyncio.to_thread(self._audit.append, request.records)
         except AuditUnavailable as error:
             raise ApplicationError(bounded(str(error)), type=ErrorType.AUDIT_UNAVAILABLE) from error
-        self._observing.recorded(records)
+        self._observing.recorded(written)

@@ -15,7 +15,7 @@ from clawback.cli.exits import ExitCode, Failure
 from clawback.cli.output import complain, say
 from clawback.settings import SettingsError
 
-COMMANDS = ("worker", "case", "poll", "audit")
+COMMANDS = ("up", "worker", "simulate", "case", "poll", "audit")
 
 
 class LazyCommands(TyperGroup):

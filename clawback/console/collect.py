@@ -1,4 +1,7 @@
-"""Learning where everything stands: from the worker's /metrics, from Temporal, from the audit and from the processes. Read-only."""
+"""Learning where everything stands: from the worker's /metrics, from Temporal, from the audit and from the processes.
+
+Read-only, but that logs which have grown too large are turned over while we look.
+"""
 
 import asyncio
 import time
@@ -53,6 +56,8 @@ class Collector:
         self._cases = cases or self._cases
         for record in self._tail.read():
             self._take(record)
+        for child in self._children:
+            child.trim_log()
         return Status(
             up_for=timedelta(seconds=int(time.monotonic() - self._began)),
             numbers=self._numbers,

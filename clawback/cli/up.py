@@ -1,0 +1,130 @@
+"""`clawback up`: everything on this machine, watched until Ctrl-C."""
+
+import asyncio
+import signal
+import sys
+from contextlib import AsyncExitStack, suppress
+from datetime import datetime
+from typing import Annotated
+
+import typer
+from rich.console import Console
+from rich.live import Live
+
+from clawback.cli.exits import ExitCode, Failure
+from clawback.cli.output import complain
+from clawback.console import Collector, live_view, plain_line
+from clawback.embedded import Crew, Unready, check_disk, check_ports, lock_state, set_retention
+from clawback.embedded.account import AccountRefused, check_account
+from clawback.embedded.installation import Installation, plan_installation
+from clawback.settings import Settings, load_settings
+from clawback.temporal.connect import TemporalUnreachable, connect
+from clawback.temporal.gateway import Gateway
+
+_LIVE_EVERY, _PLAIN_EVERY = 1.0, 5.0
+
+
+def up(*, plain: Annotated[bool, typer.Option("--plain", help="Print lines even on a terminal, instead of a live view.")] = False) -> int:
+    """Run everything on this machine until Ctrl-C: Temporal, worker, metrics; the simulator where there are no credentials."""
+    settings = load_settings()
+    try:
+        return asyncio.run(_run(settings, plain=plain))
+    except Unready as error:
+        raise Failure(str(error), ExitCode.ENVIRONMENT) from error
+    except TemporalUnreachable as error:
+        raise Failure(str(error), ExitCode.ENVIRONMENT) from error
+    except AccountRefused as error:
+        raise Failure(str(error), ExitCode.REFUSED) from error
+
+
+async def _run(settings: Settings, *, plain: bool) -> int:
+    installation = plan_installation(settings)
+    check_disk(settings.folder)
+    with lock_state(settings.folder):
+        await _check(installation)
+        crew = installation.crew()
+        stopped = _stop_on_signals(crew)
+        watching = asyncio.create_task(_watch(installation, crew, plain=plain))
+        waiting = asyncio.create_task(stopped.wait())
+        try:
+            await asyncio.wait([watching, waiting], return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            watching.cancel()
+            waiting.cancel()
+            with suppress(asyncio.CancelledError):
+                await watching
+    return ExitCode.OK
+
+
+async def _check(installation: Installation) -> None:
+    settings = installation.settings
+    if settings.cloudflare_api_token is not None or settings.cloudflare_account_id is not None:
+        warning = await check_account(settings)
+        if warning:
+            complain(warning)
+    if installation.temporal is None:
+        await connect(settings)
+    check_ports(list(installation.ports()))
+
+
+def _stop_on_signals(crew: Crew) -> asyncio.Event:
+    """Stop at the first SIGINT or SIGTERM, and at once at the second."""
+    stopped = asyncio.Event()
+
+    def told() -> None:
+        if stopped.is_set():
+            crew.kill()
+        stopped.set()
+
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        loop.add_signal_handler(number, told)
+    return stopped
+
+
+async def _watch(installation: Installation, crew: Crew, *, plain: bool) -> None:
+    """Start the processes and show where they stand until cancelled.
+
+    Raises:
+        ChildFailed: one did not start, or keeps dying.
+
+    """
+    console = Console(highlight=False, soft_wrap=not sys.stdout.isatty())
+    console.print(f"clawback {installation.headline}")
+    async with AsyncExitStack() as stack:
+        stack.callback(console.print, "Stopped.")
+        with console.status("Starting …"):
+            await stack.enter_async_context(crew.running())
+        stack.callback(console.print, "Stopping …")
+        collector = await _collector(installation, crew)
+        showing = _show_live if console.is_terminal and not plain else _show_lines
+        tasks = [asyncio.create_task(showing(console, collector, installation)), asyncio.create_task(crew.failed())]
+        try:
+            done, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+            done.pop().result()
+        finally:
+            for task in tasks:
+                task.cancel()
+
+
+async def _collector(installation: Installation, crew: Crew) -> Collector:
+    client = await connect(installation.settings, address=installation.server)
+    if installation.temporal is not None:
+        await set_retention(client)
+    return Collector(Gateway(client), installation.metrics_url, installation.settings.audit_file, crew.children)
+
+
+async def _show_live(console: Console, collector: Collector, installation: Installation) -> None:
+    with Live(console=console, auto_refresh=False, vertical_overflow="crop") as live:
+        while True:
+            live.update(live_view(await collector.collect(), installation.headline, installation.places), refresh=True)
+            await asyncio.sleep(_LIVE_EVERY)
+
+
+async def _show_lines(console: Console, collector: Collector, installation: Installation) -> None:
+    for name, place in installation.places.items():
+        console.print(f"{name}: {place}")
+    while True:
+        status = await collector.collect()
+        console.print(f"{datetime.now().astimezone():%H:%M:%S} {plain_line(status)}")
+        await asyncio.sleep(_PLAIN_EVERY)
