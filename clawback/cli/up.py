@@ -14,7 +14,7 @@ from rich.live import Live
 from clawback.cli.exits import ExitCode, Failure
 from clawback.cli.output import complain
 from clawback.console import Collector, live_view, plain_line
-from clawback.embedded import Crew, Unready, check_disk, check_ports, lock_state, set_retention
+from clawback.embedded import ChildFailed, Crew, Unready, check_disk, check_ports, lock_state, set_retention
 from clawback.embedded.account import AccountRefused, check_account
 from clawback.embedded.installation import Installation, plan_installation
 from clawback.settings import Settings, load_settings
@@ -29,12 +29,18 @@ def up(*, plain: Annotated[bool, typer.Option("--plain", help="Print lines even 
     settings = load_settings()
     try:
         return asyncio.run(_run(settings, plain=plain))
-    except Unready as error:
-        raise Failure(str(error), ExitCode.ENVIRONMENT) from error
-    except TemporalUnreachable as error:
+    except ChildFailed as error:
+        raise Failure(str(error), told_by(error)) from error
+    except (Unready, TemporalUnreachable) as error:
         raise Failure(str(error), ExitCode.ENVIRONMENT) from error
     except AccountRefused as error:
         raise Failure(str(error), ExitCode.REFUSED) from error
+
+
+def told_by(failure: ChildFailed) -> ExitCode:
+    """Give the exit code of a process that ended with one of ours, as the worker does; otherwise it is the environment's fault."""
+    ours = {ExitCode.NO, ExitCode.USAGE, ExitCode.REFUSED}
+    return next((code for code in ours if code == failure.returncode), ExitCode.ENVIRONMENT)
 
 
 async def _run(settings: Settings, *, plain: bool) -> int:

@@ -81,7 +81,7 @@ class Child:
         while not await self.spec.ready():
             if process.returncode is not None:
                 self.state = ChildState.FAILED
-                raise ChildFailed(f"the {self.spec.name} did not start: {last_words(self.spec.log)}")
+                raise ChildFailed(f"the {self.spec.name} did not start: {last_words(self.spec.log)}", process.returncode)
             if time.monotonic() > deadline:
                 await self.stop(1.0)
                 raise ChildFailed(f"the {self.spec.name} is not ready after {STARTING_TIME:.0f} s; its log is {self.spec.log}")
@@ -149,7 +149,7 @@ class Child:
             self._deaths = 1 if time.monotonic() - since > _STEADY else self._deaths + 1
             if self._deaths > _DEATHS:
                 self.state = ChildState.FAILED
-                raise ChildFailed(f"the {self.spec.name} keeps dying: {last_words(self.spec.log)}")
+                raise ChildFailed(f"the {self.spec.name} keeps dying: {last_words(self.spec.log)}", process.returncode)
             self.state = ChildState.RESTARTING
             await asyncio.sleep(min(_FIRST_DELAY * 2 ** (self._deaths - 1), _LONGEST_DELAY))
             process = await self._spawn()

@@ -18,4 +18,8 @@ class DiskUnusable(Unready):
 
 
 class ChildFailed(Unready):
-    """A process did not start, or keeps dying."""
+    """A process did not start, or keeps dying; `returncode` is how it ended, None where it did not."""
+
+    def __init__(self, sentence: str, returncode: int | None = None) -> None:
+        super().__init__(sentence)
+        self.returncode = returncode

@@ -1,0 +1,213 @@
+"""`clawback up` as its user meets it: one command, real processes, real ports, nothing left behind."""
+
+import asyncio
+import os
+import re
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TextIO
+
+import pytest
+
+from clawback.audit import Verified, read_records, verify
+from clawback.cli.exits import ExitCode
+from clawback.embedded import fetch, free_port
+from clawback.records import RecordKind
+from clawback.simulator import Scope, Simulator, SimulatorOptions
+
+RULES = Path(__file__).parents[2] / "rules"
+SEEN = re.compile(r" seen (\d+) · matched (\d+) acted (\d+)")
+
+
+def settings(tmp_path: Path, **changes: str) -> dict[str, str]:
+    """An environment with ports and a state folder of the test's own."""
+    clean = {name: value for name, value in os.environ.items() if not name.startswith(("CLAWBACK_", "CLOUDFLARE_", "TEMPORAL_"))}
+    own = {
+        "CLAWBACK_STATE": str(tmp_path / "state"),
+        "CLAWBACK_RULES": str(RULES),
+        "CLAWBACK_TEMPORAL_PORT": str(free_port()),
+        "CLAWBACK_UI_PORT": str(free_port()),
+        "CLAWBACK_SIMULATOR_PORT": str(free_port()),
+        "CLAWBACK_METRICS": f"127.0.0.1:{free_port()}",
+        "CLAWBACK_INTERVAL": "1s",
+    }
+    return {**clean, **own, **changes}
+
+
+COMMAND = [sys.executable, "-c", "from clawback.cli import main; main()", "up", "--plain"]
+
+
+def refused(environment: dict[str, str]) -> tuple[int, str]:
+    """Run `clawback up` that must end by itself; gives its exit code and what it said on stderr."""
+    done = subprocess.run(COMMAND, env=environment, capture_output=True, text=True, timeout=60, check=False)
+    assert "Traceback" not in done.stderr
+    return done.returncode, done.stderr
+
+
+class Up:
+    """A running `clawback up`, and what it has said so far."""
+
+    def __init__(self, process: subprocess.Popen[str], log: TextIO) -> None:
+        self.process = process
+        self._log = log
+
+    @property
+    def said(self) -> str:
+        """All of its output so far."""
+        self._log.seek(0)
+        return self._log.read()
+
+    def counts(self) -> tuple[int, int, int]:
+        """Seen, matched and acted as last shown."""
+        found = SEEN.findall(self.said)
+        return tuple(map(int, found[-1])) if found else (0, 0, 0)
+
+    def until(self, holds: Callable[[], bool], seconds: float = 40.0) -> None:
+        """Wait until something holds, or fail with what was said."""
+        deadline = time.monotonic() + seconds
+        while not holds():
+            assert self.process.poll() is None, self.said
+            assert time.monotonic() < deadline, self.said
+            time.sleep(0.1)
+
+    def descendants(self) -> list[int]:
+        """The pids of its processes."""
+        own = Path(f"/proc/{self.process.pid}/task")
+        return [int(pid) for thread in own.iterdir() for pid in (thread / "children").read_text().split()]
+
+
+@contextmanager
+def running(environment: dict[str, str], tmp_path: Path) -> Iterator[Up]:
+    """`clawback up` for the length of a test."""
+    path = tmp_path / f"up-{time.monotonic_ns()}.log"
+    with path.open("w") as out, path.open() as log:
+        process = subprocess.Popen(COMMAND, env=environment, stdout=out, stderr=out, text=True)
+        try:
+            yield Up(process, log)
+        finally:
+            process.kill()
+            process.wait()
+
+
+def gone(pids: list[int]) -> bool:
+    """Whether none of these processes runs any more."""
+    return not any(
+        Path(f"/proc/{pid}").exists() and "Z" not in Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] for pid in pids
+    )
+
+
+def test_it_acts_restarts_its_worker_stops_and_goes_on(tmp_path: Path) -> None:
+    """The demo is acted on; a killed worker comes back; Ctrl-C leaves nothing within ten seconds; a second start goes on from the first."""
+    environment = settings(tmp_path)
+    with running(environment, tmp_path) as up:
+        up.until(lambda: up.counts()[2] > 0)
+        worker = next(pid for pid in up.descendants() if b"\0-m\0worker" in Path(f"/proc/{pid}/cmdline").read_bytes())
+        os.kill(worker, signal.SIGKILL)
+        up.until(lambda: worker not in up.descendants() and len(up.descendants()) == 3)
+        page = f"http://{environment['CLAWBACK_METRICS']}/metrics"
+        up.until(lambda: b"clawback_build_info" in _fetched(page))
+        seen, pids = up.counts()[0], up.descendants()
+        began = time.monotonic()
+        up.process.send_signal(signal.SIGINT)
+        assert up.process.wait(15) == ExitCode.OK
+        assert time.monotonic() - began < 10
+        assert gone(pids)
+        assert "Stopped." in up.said
+    with running(environment, tmp_path) as up:
+        up.until(lambda: up.counts()[0] > seen)
+    audit = tmp_path / "state" / "simulator" / "audit.jsonl"
+    assert isinstance(verify(audit), Verified)
+    assert RecordKind.ACTED in {record.kind for record in read_records(audit)}
+
+
+def _fetched(url: str) -> bytes:
+    try:
+        return fetch(url)
+    except OSError:
+        return b""
+
+
+def test_killing_it_leaves_no_process(tmp_path: Path) -> None:
+    """After a SIGKILL, when it can clean nothing up, its processes are gone all the same; meanwhile nobody else may use its folder."""
+    environment = settings(tmp_path)
+    with running(environment, tmp_path) as up:
+        up.until(lambda: "logs:" in up.said)
+        code, said = refused(environment)
+        assert code == ExitCode.ENVIRONMENT
+        assert f"another clawback (pid {up.process.pid}) uses the state folder" in said
+        pids = up.descendants()
+        assert len(pids) == 3
+        up.process.kill()
+        up.process.wait()
+        deadline = time.monotonic() + 5
+        while not gone(pids):
+            assert time.monotonic() < deadline
+            time.sleep(0.05)
+
+
+def test_a_taken_port_is_one_sentence(tmp_path: Path) -> None:
+    """Each port that is in use is named with its purpose and its setting, before anything is started."""
+    for setting in ("CLAWBACK_TEMPORAL_PORT", "CLAWBACK_UI_PORT", "CLAWBACK_SIMULATOR_PORT"):
+        with socket.create_server(("127.0.0.1", 0)) as taken:
+            port = str(taken.getsockname()[1])
+            code, said = refused(settings(tmp_path, **{setting: port}))
+        assert code == ExitCode.ENVIRONMENT
+        assert said.count("\n") == 1
+        assert f"port {port} on 127.0.0.1" in said
+        assert f"set {setting}" in said
+
+
+def test_a_bad_rule_is_told_before_anything_runs_for_long(tmp_path: Path) -> None:
+    """A rule file that cannot be loaded ends it with the worker's own words, and leaves nothing running."""
+    rules = tmp_path / "rules"
+    rules.mkdir()
+    (rules / "bad.yml").write_text("title: Broken\nnam: broken\n")
+    code, said = refused(settings(tmp_path, CLAWBACK_RULES=str(rules)))
+    assert code == ExitCode.NO
+    assert "the worker did not start" in said
+    assert "bad.yml" in said
+
+
+@pytest.mark.parametrize(
+    ("token", "says"),
+    [("wr0ng-t0ken", "does not know the token in CLOUDFLARE_API_TOKEN"), ("bl1nd-t0ken", "give it the permission Cloud Email Security")],
+)
+async def test_a_token_that_is_no_good_is_one_sentence(tmp_path: Path, token: str, says: str) -> None:
+    """A wrong token, and one that lacks the permission, are told apart before anything is started."""
+    simulator = Simulator(SimulatorOptions(tokens={"bl1nd-t0ken": Scope.NONE, "good": Scope.WRITE}))
+    async with simulator.serve() as url:
+        environment = settings(tmp_path, CLAWBACK_API_URL=url, CLOUDFLARE_API_TOKEN=token, CLOUDFLARE_ACCOUNT_ID="0" * 32)
+        code, said = await asyncio.to_thread(refused, environment)
+    assert code == ExitCode.REFUSED
+    assert said.count("\n") == 1
+    assert says in said
+    assert token not in said
+
+
+def test_half_of_the_credentials_is_one_sentence(tmp_path: Path) -> None:
+    """A token without an account, or an account without a token, is refused rather than taken for a demo."""
+    for half in ({"CLOUDFLARE_API_TOKEN": "t0ken-t0ken"}, {"CLOUDFLARE_ACCOUNT_ID": "0" * 32}):
+        code, said = refused(settings(tmp_path, **half))
+        assert (code, said.count("\n")) == (ExitCode.REFUSED, 1)
+        assert "go together" in said
+
+
+def test_a_temporal_server_that_does_not_answer_is_one_sentence(tmp_path: Path) -> None:
+    """With TEMPORAL_ADDRESS no server of ours is started, and one that does not answer is named."""
+    code, said = refused(settings(tmp_path, TEMPORAL_ADDRESS="127.0.0.1:1"))
+    assert code == ExitCode.ENVIRONMENT
+    assert "no Temporal server answers at 127.0.0.1:1" in said
+
+
+def test_a_state_folder_that_cannot_be_written_is_one_sentence(tmp_path: Path) -> None:
+    """A state folder that cannot be made is named with the setting."""
+    (tmp_path / "file").write_text("")
+    code, said = refused(settings(tmp_path, CLAWBACK_STATE=str(tmp_path / "file" / "state")))
+    assert (code, said.count("\n")) == (ExitCode.ENVIRONMENT, 1)
+    assert "cannot be written: not a directory" in said
