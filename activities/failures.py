@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import timedelta
 
-from temporalio.exceptions import ApplicationError
+from temporalio.exceptions import ApplicationError, ApplicationErrorCategory
 
 from clawback.cloudflare import errors
 from clawback.payloads import bounded
@@ -29,7 +29,12 @@ def as_application_error() -> Iterator[None]:
         yield
     except errors.ApiError as error:
         delay = error.retry_after if isinstance(error, errors.RateLimited | errors.Unavailable) else None
-        raise ApplicationError(bounded(str(error)), type=_type_of(error), next_retry_delay=_at_least_some(delay)) from error
+        raise ApplicationError(
+            bounded(str(error)),
+            type=_type_of(error),
+            next_retry_delay=_at_least_some(delay),
+            category=ApplicationErrorCategory.BENIGN,  # expected: logged in one line and counted by status, not as a defect
+        ) from error
 
 
 def _type_of(error: errors.ApiError) -> ErrorType:

@@ -6,6 +6,7 @@ from typing import Any
 
 import structlog
 from temporalio import activity
+from temporalio.exceptions import ApplicationError
 from temporalio.worker import ActivityInboundInterceptor, ExecuteActivityInput, Interceptor
 
 from clawback.cases.state import MOVED
@@ -79,4 +80,8 @@ class _Counting(ActivityInboundInterceptor):
         if info.attempt > 1:
             metrics.ACTIVITY_RETRIES.labels(info.activity_type).inc()
         with structlog.contextvars.bound_contextvars(workflow=info.workflow_id, activity=info.activity_type, attempt=info.attempt):
-            return await super().execute_activity(input)
+            try:
+                return await super().execute_activity(input)
+            except ApplicationError as error:
+                log.warning("activity.failed", type=error.type, why=error.message)
+                raise

@@ -22,19 +22,21 @@ def temporal_binary() -> str:
     return shutil.which("temporal", path=str(Path(sys.executable).parent)) or shutil.which("temporal") or "temporal"
 
 
+ONE_PARTITION = ("matching.numTaskqueueReadPartitions=1", "matching.numTaskqueueWritePartitions=1")
+
+
 @pytest.fixture
-async def temporal() -> AsyncIterator[Client]:
-    """A real Temporal dev server with our search attributes, in memory, for one test: it starts in half a second."""
+async def temporal(request: pytest.FixtureRequest) -> AsyncIterator[Client]:
+    """A real Temporal dev server with our search attributes, in memory, for one test: it starts in half a second.
+
+    An indirect parameter gives further dynamic configuration, such as `("limit.historyCount.suggestContinueAsNew=40",)`.
+    """
+    configured = (*ONE_PARTITION, *getattr(request, "param", ()))
     async with await WorkflowEnvironment.start_local(
         dev_server_existing_path=temporal_binary(),
         data_converter=data_converter(None),
         search_attributes=[SearchAttributeKey.for_keyword(name) for name in names.SEARCH_ATTRIBUTES],
-        dev_server_extra_args=[
-            "--dynamic-config-value",
-            "matching.numTaskqueueReadPartitions=1",
-            "--dynamic-config-value",
-            "matching.numTaskqueueWritePartitions=1",
-        ],
+        dev_server_extra_args=[argument for value in configured for argument in ("--dynamic-config-value", value)],
     ) as environment:
         yield environment.client
 

@@ -16,10 +16,9 @@ with workflow.unsafe.imports_passed_through():
         ACCESS_PAUSE,
         CONTAIN,
         CONTAINMENT_PATIENCE,
+        FIRST_PAUSE,
         LONGEST_PAUSE,
-        NOT_EXECUTED_PAUSE,
         VERIFY,
-        VERIFY_ROUNDS,
     )
 
 R = TypeVar("R")
@@ -42,7 +41,10 @@ class NotExecuted:
 
 @dataclass(frozen=True)
 class Lost:
-    """Nobody knows whether it was done: find out before anything else."""
+    """Nobody knows whether it was done: after the delay, find out before anything else."""
+
+    delay: timedelta
+    why: ErrorType = ErrorType.UNKNOWN_OUTCOME
 
 
 @dataclass(frozen=True)
@@ -56,32 +58,29 @@ Attempt = Answered[R] | NotExecuted | Lost | Impossible
 
 
 class Effort:
-    """All attempts at one thing: bounded in time, and in how often its outcome may be lost."""
+    """All attempts at one thing, bounded in time. Every lost answer must be followed by finding out, before `make` is called again."""
 
     def __init__(self) -> None:
         self._until = workflow.now() + CONTAINMENT_PATIENCE
         self._tries = 0
-        self._why: ErrorType | None = None
-        self.lost = 0
+        self._why: ErrorType = ErrorType.UNAVAILABLE
 
     @property
     def goes_on(self) -> bool:
         """Whether another attempt may be made."""
-        return self.lost < VERIFY_ROUNDS and workflow.now() < self._until
+        return workflow.now() < self._until
 
     def given_up(self) -> str:
         """The outcome of what is still open when no further attempt may be made."""
-        return UNKNOWN if self.lost >= VERIFY_ROUNDS else failed(self._why or ErrorType.UNAVAILABLE)
+        return UNKNOWN if self._why is ErrorType.UNKNOWN_OUTCOME else failed(self._why)
 
     async def make(self, activity: Callable[..., Any], request: object) -> Attempt[Any]:
-        """Make one attempt; where it was not executed, wait as long as it must be waited before the next."""
+        """Make one attempt, and wait as long as must be waited before the next, or before what was done can be seen."""
         made = await _attempt(activity, request, self._tries)
         self._tries += 1
-        if isinstance(made, Lost):
-            self.lost += 1
-        if isinstance(made, NotExecuted):
+        if isinstance(made, Lost | NotExecuted):
             self._why = made.why
-            await workflow.sleep(made.delay, summary=f"before the next attempt: {made.why}")
+            await workflow.sleep(made.delay, summary=f"after an attempt: {made.why}")
         return made
 
 
@@ -106,13 +105,13 @@ async def _attempt(activity: Callable[..., Any], request: object, tries: int) ->
 
 
 def _understood(cause: BaseException | None, tries: int) -> NotExecuted | Lost | Impossible:
+    backoff = min(FIRST_PAUSE * 2 ** min(tries, 10), LONGEST_PAUSE)
     if isinstance(cause, TimedOut) or not isinstance(cause, ApplicationError):
-        return Lost()
+        return Lost(backoff)
     if cause.type in PERMANENT:
         return Impossible(ErrorType(cause.type))
     if cause.type in ACCESS:
         return NotExecuted(ACCESS_PAUSE, ErrorType(cause.type))
     if cause.type in {ErrorType.RATE_LIMITED, ErrorType.UNAVAILABLE}:
-        backoff = min(NOT_EXECUTED_PAUSE * 2 ** min(tries, 10), LONGEST_PAUSE)
         return NotExecuted(cause.next_retry_delay or backoff, ErrorType(cause.type))
-    return Lost()
+    return Lost(backoff)

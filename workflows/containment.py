@@ -26,7 +26,7 @@ with workflow.unsafe.imports_passed_through():
     from clawback.temporal.failures import ErrorType
     from workflows.attempts import Answered, Effort, Impossible, Lost, NotExecuted, verified
     from workflows.expiry import BlockExpiryWorkflow, ExpiringBlock
-    from workflows.policies import MOST_TRIED_AGAIN, REFUSED_PAUSE
+    from workflows.policies import MOST_SILENT, REFUSED_PAUSE
 
 
 class Containment:
@@ -104,33 +104,33 @@ class Moving:
         self._action = action
         self._seen_at = seen_at
         self._asked_at = workflow.now()
+        self._refused: set[str] = set()
 
     async def run(self, targets: Sequence[Target]) -> dict[str, str]:
-        """Give one outcome for each message; those that were refused one by one are tried once more after a while."""
+        """Give one outcome for each message; those whose own mailbox refused are tried once more after a while."""
         outcomes = await self._move(targets)
-        refused = [target for target in targets if outcomes[target.id].startswith(failed(""))]
-        if refused and len(refused) < MOST_TRIED_AGAIN:
+        if self._refused:
             await workflow.sleep(REFUSED_PAUSE, summary="before trying refused messages once more")
-            outcomes |= await self._move(refused)
+            outcomes |= await self._move([target for target in targets if target.id in self._refused])
         return outcomes
 
     async def _move(self, targets: Sequence[Target]) -> dict[str, str]:
-        effort, outcomes, waiting = Effort(), dict[str, str](), list(targets)
-        while waiting and effort.goes_on:
+        effort, outcomes, waiting, silent = Effort(), dict[str, str](), list(targets), 0
+        while waiting and effort.goes_on and silent < MOST_SILENT:
             request = MoveMessages(destination=self._action.destination, targets=tuple(waiting), seen_at=self._seen_at_of(waiting))
             match await effort.make(ContainmentActivities.move_messages, request):
                 case Answered(MoveOutcomes(outcomes=said)):
                     outcomes |= said
-                    waiting = [target for target in waiting if target.id not in outcomes]
-                    effort.lost += 1 if waiting else 0
+                    self._refused |= {target for target, outcome in said.items() if outcome.startswith(failed(""))}
+                    silent += 1
                 case Impossible(why):
                     return outcomes | await self._move_halves(waiting, why)
                 case NotExecuted():
                     continue
-            if waiting:
-                outcomes |= await self._located(waiting)
-                waiting = [target for target in waiting if target.id not in outcomes]
-        return outcomes | {target.id: effort.given_up() for target in waiting}
+            waiting = [target for target in waiting if target.id not in outcomes]
+            outcomes |= await self._located(waiting)
+            waiting = [target for target in waiting if target.id not in outcomes]
+        return outcomes | {target.id: failed("not_moved") if silent >= MOST_SILENT else effort.given_up() for target in waiting}
 
     async def _move_halves(self, targets: Sequence[Target], why: ErrorType) -> dict[str, str]:
         if len(targets) == 1:
@@ -139,6 +139,8 @@ class Moving:
         return await self._move(targets[:middle]) | await self._move(targets[middle:])
 
     async def _located(self, targets: Sequence[Target]) -> dict[str, str]:
+        if not targets:
+            return {}
         request = LocateMessages(destination=self._action.destination, targets=tuple(targets), since=self._asked_at)
         found = await verified(ContainmentActivities.locate_messages, request)
         return found.outcomes if isinstance(found, MoveOutcomes) else {target.id: UNKNOWN for target in targets}

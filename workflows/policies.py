@@ -36,6 +36,7 @@ VERIFY: Final[dict[str, Any]] = {
     "schedule_to_close_timeout": timedelta(hours=24),
     "retry_policy": RetryPolicy(
         initial_interval=timedelta(milliseconds=500),
+        backoff_coefficient=1.5,
         maximum_interval=timedelta(minutes=1),
         non_retryable_error_types=[*_ASK_A_PERSON],
     ),
@@ -71,19 +72,17 @@ RECORD: Final[dict[str, Any]] = {
 }
 """Write to the audit, on this worker, until it is written."""
 
-NOT_EXECUTED_PAUSE: Final = timedelta(seconds=2)
-"""Wait before repeating a request that was certainly not executed and named no delay; doubled each time."""
+FIRST_PAUSE: Final = timedelta(seconds=1)
+"""Wait after an attempt that named no delay: before repeating it, or before looking for what it did. Doubled each time."""
 LONGEST_PAUSE: Final = timedelta(minutes=1)
 """The longest such wait."""
 ACCESS_PAUSE: Final = timedelta(minutes=1)
 """Wait between attempts while the token is refused."""
 CONTAINMENT_PATIENCE: Final = timedelta(hours=24)
 """How long a case tries one action before its outcome is `failed:unavailable`."""
-VERIFY_ROUNDS: Final = 5
-"""How often an unknown outcome is verified and repeated before it is recorded as `unknown`."""
 REFUSED_PAUSE: Final = timedelta(seconds=15)
 """Wait before messages that were refused one by one are tried once more: a mailbox may have been busy."""
-MOST_TRIED_AGAIN: Final = 1000
-"""More refusals than this are not a busy mailbox."""
+MOST_SILENT: Final = 3
+"""Answers that do not speak of a message which then proves not to have been moved, before its outcome is `failed:not_moved`."""
 TROUBLE_PAUSE: Final = timedelta(minutes=1)
 """Wait before a poller that cannot read at all tries again."""

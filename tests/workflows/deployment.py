@@ -1,0 +1,94 @@
+"""A whole installation inside a test: real Temporal server, the simulator on a real port, and the workers that production runs."""
+
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any, TypeVar
+
+from temporalio.client import Client
+
+from clawback.audit import read_records
+from clawback.cases import CasePace, CasePlan, Match, State
+from clawback.events import EventKind, Target, message_event
+from clawback.records import AuditRecord
+from clawback.rules import load_rules
+from clawback.settings import Settings
+from clawback.simulator import Simulator
+from clawback.temporal.gateway import Gateway
+from worker import build_rooms, build_workers, connect_api
+
+T = TypeVar("T")
+RULES = Path(__file__).parents[2] / "rules"
+PATIENCE = timedelta(seconds=40)
+
+
+@dataclass
+class Deployment:
+    """What a test needs of a running installation."""
+
+    gateway: Gateway
+    simulator: Simulator
+    settings: Settings
+
+    @property
+    def ledger(self) -> list[dict[str, Any]]:
+        """Every effective change so far."""
+        return self.simulator.world.ledger.since(0)
+
+    def requests(self, path: str = "") -> int:
+        """How many requests went to paths that end so."""
+        return sum(asked.path.endswith(path) for asked in self.simulator.world.requests.asked)
+
+    def audit(self) -> list[AuditRecord]:
+        """The audit so far, each record once."""
+        return list(read_records(self.settings.audit_file))
+
+    async def tell(self, plan: CasePlan, *matches: Match, pace: CasePace | None = None) -> None:
+        """Signal a case."""
+        await self.gateway.signal_case(plan, matches, pace or CasePace())
+
+    async def settled(self, case_id: str, state: State = State.SETTLED) -> dict[str, str]:
+        """Wait until a case is settled (or in another state); the outcomes of its first action."""
+
+        async def there() -> dict[str, str] | None:
+            memory = (await self.gateway.case(case_id)).memory
+            return memory.outcomes[0] if memory and memory.state is state else None
+
+        return await eventually(there)
+
+
+@asynccontextmanager
+async def deployed(temporal: Client, simulator: Simulator, state: Path, **settings: Any) -> AsyncIterator[Deployment]:
+    """Run simulator and workers until the block is left. Pollers are not started."""
+    async with AsyncExitStack() as stack:
+        url = await stack.enter_async_context(simulator.serve())
+        chosen = Settings(**{"api_url": url, "state": state, "rules": RULES, "age_limit": "off", **settings})
+        api = await stack.enter_async_context(connect_api(chosen))
+        rooms = build_rooms(chosen, temporal, api, load_rules(chosen.rules))
+        for worker in build_workers(temporal, rooms):
+            await stack.enter_async_context(worker)
+        yield Deployment(Gateway(temporal), simulator, chosen)
+
+
+async def eventually(question: Callable[[], Awaitable[T | None]], patience: timedelta = PATIENCE) -> T:
+    """Ask until there is an answer, or the deadline is over."""
+    async with asyncio.timeout(patience.total_seconds()):
+        while (answer := await question()) is None:  # noqa: ASYNC110 - what is asked is outside this process
+            await asyncio.sleep(0.05)
+    return answer
+
+
+def match_of(line: dict[str, Any]) -> Match:
+    """Build the match of a corpus line."""
+    now = datetime.now(UTC)
+    event = message_event(line["message"], now)
+    return Match(key=event.key, at=event.at, seen_at=now, targets=event.targets, handled=event.handled)
+
+
+def stranger(name: str) -> Match:
+    """Build the match of a message that the API does not know."""
+    now = datetime.now(UTC)
+    return Match(key=f"{EventKind.MESSAGE}/{name}", at=now, seen_at=now, targets=(Target(id=name, at=now),))

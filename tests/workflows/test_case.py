@@ -1,0 +1,226 @@
+"""The case workflow on a real server, against the simulator: nothing lost, nothing twice, whatever the API does."""
+
+from dataclasses import replace
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+from temporalio.client import Client
+
+from clawback.actions import BlockSender, Destination, Disposition, Mode, Move, Reclassify
+from clawback.cases import CasePace, CasePlan, Match, State
+from clawback.simulator import MoveIdentity, Simulator, SimulatorOptions, outbreak, parse_faults
+from clawback.temporal.gateway import CaseLine, Refused
+from tests.workflows.deployment import Deployment, deployed, eventually, match_of, stranger
+from worker import connect_api
+
+MOVE = Move(destination=Destination.RECOVERABLE)
+
+
+def plan(**changes: Any) -> CasePlan:
+    """Build an enforcing plan that moves."""
+    return CasePlan(**{"rule": "r", "version": "v1", "mode": Mode.ENFORCE, "group": {"edf_hash": "x"}, "actions": (MOVE,), **changes})
+
+
+def simulated(lines: list[dict[str, Any]], faults: str = "", **options: Any) -> Simulator:
+    """Build a simulator that holds these messages."""
+    simulator = Simulator(replace(SimulatorOptions(rate=None, **options), faults=parse_faults(faults)))
+    simulator.take(lines)
+    return simulator
+
+
+def moved_ids(house: Deployment) -> list[str]:
+    """The messages that were moved, one entry for each effective move."""
+    return [row["id"] for row in house.ledger if row["operation"] == "move"]
+
+
+async def test_a_campaign_is_moved_in_one_request(temporal: Client, tmp_path: Path) -> None:
+    """Three hundred messages, one request, one outcome each."""
+    lines = list(outbreak(300))
+    async with deployed(temporal, simulated(lines), tmp_path) as house:
+        await house.tell(plan(), *map(match_of, lines))
+        outcomes = await house.settled(plan().case_id)
+        assert set(outcomes.values()) == {"moved"}
+        assert sorted(moved_ids(house)) == sorted(line["message"]["id"] for line in lines)
+        assert house.requests("/investigate/move") <= 2  # the first signal may be acted on before the second arrives
+
+
+async def test_a_late_arrival_joins_the_open_case(temporal: Client, tmp_path: Path) -> None:
+    """It is moved alone; the ones before are not touched again, and a repeated signal changes nothing."""
+    lines = list(outbreak(3))
+    async with deployed(temporal, simulated(lines), tmp_path) as house:
+        await house.tell(plan(), *map(match_of, lines[:2]))
+        await house.settled(plan().case_id)
+        await house.tell(plan(), *map(match_of, lines))
+        await eventually(lambda: _count(house, 3))
+        await house.settled(plan().case_id)
+        assert len(moved_ids(house)) == len(set(moved_ids(house))) == 3
+        assert await house.gateway.count_cases() == 1
+
+
+@pytest.mark.parametrize("identity", list(MoveIdentity))
+async def test_whatever_message_id_means_every_move_is_recognised(temporal: Client, tmp_path: Path, identity: MoveIdentity) -> None:
+    """The answer may name messages by any of three ids."""
+    lines = list(outbreak(20))
+    async with deployed(temporal, simulated(lines, move_identity=identity), tmp_path) as house:
+        await house.tell(plan(), *map(match_of, lines))
+        assert set((await house.settled(plan().case_id)).values()) == {"moved"}
+
+
+@pytest.mark.parametrize("fault", ["lost_answer", "reset", "500", "malformed", "429"])
+@pytest.mark.parametrize("count", [2, 40])
+async def test_no_fault_loses_or_repeats_a_move(temporal: Client, tmp_path: Path, fault: str, count: int) -> None:
+    """With three answers in ten spoilt, every message is moved once, and every outcome is certain."""
+    lines = list(outbreak(count))
+    async with deployed(temporal, simulated(lines, f"{fault}=0.3", seed=7), tmp_path) as house:
+        await house.tell(plan(), *map(match_of, lines))
+        outcomes = await house.settled(plan().case_id)
+        assert set(outcomes.values()) == {"moved"}
+        assert sorted(moved_ids(house)) == sorted(outcomes)
+
+
+async def test_an_unknown_message_does_not_spoil_the_others(temporal: Client, tmp_path: Path) -> None:
+    """It fails for itself."""
+    lines = list(outbreak(5))
+    async with deployed(temporal, simulated(lines), tmp_path) as house:
+        await house.tell(plan(), *map(match_of, lines), stranger("4none-2026-01-01T00:00:00-1"))
+        outcomes = await house.settled(plan().case_id)
+        assert sorted(set(outcomes.values())) != ["moved"]
+        assert sum(outcome == "moved" for outcome in outcomes.values()) == 5
+        assert outcomes["4none-2026-01-01T00:00:00-1"].startswith("failed:")
+
+
+@pytest.mark.parametrize("fault", ["", "lost_answer=0.5", "500=0.2,reset=0.2"])
+async def test_a_sender_is_blocked_once(temporal: Client, tmp_path: Path, fault: str) -> None:
+    """One block stands, it is marked as ours, and a workflow will end it."""
+    lines = list(outbreak(1))
+    action = BlockSender(pattern="bad@sender.test")
+    async with deployed(temporal, simulated(lines, fault, seed=3), tmp_path) as house:
+        await house.tell(plan(actions=(action,)), match_of(lines[0]))
+        assert await house.settled(plan().case_id) == {"bad@sender.test": "blocked"}
+        created = [row for row in house.ledger if row["operation"] == "create"]
+        assert [row["pattern"] for row in created] == ["bad@sender.test"]
+        expiry = house.gateway.client.get_workflow_handle(f"expiry/{created[0]['id']}")
+        assert (await expiry.describe()).status.name == "RUNNING"
+
+
+async def test_a_block_of_somebody_else_is_left_alone(temporal: Client, tmp_path: Path) -> None:
+    """Blocking what is blocked is `already_there`, and nothing of ours will end it."""
+    lines = list(outbreak(1))
+    action = BlockSender(pattern="bad@sender.test")
+    async with deployed(temporal, simulated(lines), tmp_path) as house, connect_api(house.settings) as api:
+        await api.create_block_sender(pattern="bad@sender.test", pattern_type="EMAIL", comments="by hand")
+        await house.tell(plan(actions=(action,)), match_of(lines[0]))
+        assert await house.settled(plan().case_id) == {"bad@sender.test": "already_there"}
+        assert sum(row["operation"] == "create" for row in house.ledger) == 1
+
+
+async def test_a_block_ends_when_its_time_is_up(temporal: Client, tmp_path: Path) -> None:
+    """It is removed by its own workflow, and that is recorded."""
+    lines = list(outbreak(1))
+    action = BlockSender(pattern="bad@sender.test", expires_after=timedelta(seconds=1))
+    async with deployed(temporal, simulated(lines), tmp_path) as house:
+        await house.tell(plan(actions=(action,)), match_of(lines[0]))
+        await house.settled(plan().case_id)
+        await eventually(lambda: _has(house, "delete"))
+        assert [row["operation"] for row in house.ledger] == ["create", "delete"]
+
+
+async def test_a_reclassification_is_asked_for_once(temporal: Client, tmp_path: Path) -> None:
+    """Even when every second answer is lost: a submission that was made is found."""
+    lines = list(outbreak(4))
+    action = Reclassify(disposition=Disposition.MALICIOUS)
+    async with deployed(temporal, simulated(lines, "lost_answer=0.5", seed=5), tmp_path) as house:
+        await house.tell(plan(actions=(action,)), *map(match_of, lines))
+        assert list((await house.settled(plan().case_id)).values()) == ["reclassified"]
+        assert sum(row["operation"] == "reclassify" for row in house.ledger) == 1
+
+
+async def test_shadow_touches_nothing(temporal: Client, tmp_path: Path) -> None:
+    """Not one request is sent, and every message has its record."""
+    lines = list(outbreak(4))
+    async with deployed(temporal, simulated(lines), tmp_path) as house:
+        await house.tell(plan(mode=Mode.SHADOW), *map(match_of, lines))
+        assert set((await house.settled(plan().case_id)).values()) == {"would"}
+        assert (house.ledger, house.requests()) == ([], 0)
+
+
+async def test_a_held_case_acts_when_it_is_approved(temporal: Client, tmp_path: Path) -> None:
+    """Nothing is sent before; the second answer is refused with where the case stands."""
+    lines = list(outbreak(2))
+    asking = plan(mode=Mode.APPROVE)
+    async with deployed(temporal, simulated(lines), tmp_path) as house:
+        await house.tell(asking, *map(match_of, lines))
+        assert await house.settled(asking.case_id, State.HELD) == {}
+        assert house.requests() == 0
+        assert await house.gateway.approve(asking.case_id, "ana", "seen it") == State.RESPONDING
+        assert set((await house.settled(asking.case_id)).values()) == {"moved"}
+        with pytest.raises(Refused, match="nothing to answer"):
+            await house.gateway.deny(asking.case_id, "bob")
+
+
+async def test_a_case_closes_and_a_new_one_may_follow(temporal: Client, tmp_path: Path) -> None:
+    """The same campaign after the linger is a new case; a message that was moved is recognised by its record."""
+    lines = list(outbreak(2))
+    pace = CasePace(linger=timedelta(seconds=1))
+    async with deployed(temporal, simulated(lines), tmp_path) as house:
+        await house.tell(plan(), match_of(lines[0]), pace=pace)
+        assert await house.gateway.client.get_workflow_handle(plan().case_id).result() == "closed"
+        await house.tell(plan(), match_of(lines[0]).model_copy(update={"handled": True}), match_of(lines[1]), pace=pace)
+        assert await house.gateway.client.get_workflow_handle(plan().case_id).result() == "closed"
+        assert len(moved_ids(house)) == len(set(moved_ids(house))) == 2
+        assert sorted(_outcomes(house)) == ["already_there", "moved", "moved"]
+
+
+async def test_a_match_that_cannot_be_read_spoils_nothing(temporal: Client, tmp_path: Path) -> None:
+    """It is recorded as rejected; the others are moved."""
+    lines = list(outbreak(1))
+    async with deployed(temporal, simulated(lines), tmp_path) as house:
+        await house.tell(plan(), match_of(lines[0]))
+        await house.gateway.client.get_workflow_handle(plan().case_id).signal("matched", [{"not": "a match"}, 5])
+        await eventually(lambda: _recorded(house, "event_rejected", 2))
+        assert set((await house.settled(plan().case_id)).values()) == {"moved"}
+
+
+@pytest.mark.parametrize("temporal", [("limit.historyCount.suggestContinueAsNew=30",)], indirect=True)
+async def test_the_case_goes_on_over_continue_as_new(temporal: Client, tmp_path: Path) -> None:
+    """A campaign of 3,000 messages carries over several runs; identities and dedupe survive, and nothing is moved twice."""
+    lines = list(outbreak(3000))
+    async with deployed(temporal, simulated(lines), tmp_path) as house:
+        matches = [match_of(line) for line in lines]
+        first_run = (await _told(house, *matches[:200])).run
+        for start in range(0, 3000, 200):
+            await house.tell(plan(), *matches[max(0, start - 100) : start + 200])
+        await eventually(lambda: _count(house, 3000))
+        outcomes = await house.settled(plan().case_id)
+        assert len(outcomes) == len(moved_ids(house)) == 3000
+        assert (await _line(house)).run != first_run
+        assert len({record.id for record in house.audit()}) == len(house.audit())
+
+
+async def _told(house: Deployment, *matches: Match) -> CaseLine:
+    await house.tell(plan(), *matches)
+    await house.settled(plan().case_id)
+    return await _line(house)
+
+
+async def _line(house: Deployment) -> CaseLine:
+    lines = [line async for line in house.gateway.list_cases(rule="r")]
+    return lines[0]
+
+
+async def _count(house: Deployment, count: int) -> bool | None:
+    return len(moved_ids(house)) >= count or None
+
+
+async def _has(house: Deployment, operation: str) -> bool | None:
+    return any(row["operation"] == operation for row in house.ledger) or None
+
+
+async def _recorded(house: Deployment, kind: str, count: int) -> bool | None:
+    return sum(record.kind == kind for record in house.audit()) == count or None
+
+
+def _outcomes(house: Deployment) -> list[str]:
+    return [record.outcome for record in house.audit() if record.kind == "acted" and record.outcome]
