@@ -112,6 +112,8 @@ class Dice:
     def lateness(self, message: str) -> float:
         """By how many seconds a message shows up late in lists; depends on the message and the seed alone."""
         late = self.faults.chance(Fault.LATE_INDEX)
+        if not late.rate:
+            return 0.0
         own = random.Random(f"{self._seed}/{message}")  # noqa: S311 -- reproducible on purpose
         return late.seconds if own.random() < late.rate else 0.0
 

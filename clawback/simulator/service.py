@@ -144,8 +144,10 @@ class _Server(uvicorn.Server):
             server.close()
         for connection in list(self.server_state.connections):
             connection.shutdown()
-        while self.server_state.connections:
-            await asyncio.sleep(0.001)
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(1):
+                while self.server_state.connections:  # noqa: ASYNC110 -- uvicorn has no event for it
+                    await asyncio.sleep(0.001)
 
     @contextlib.contextmanager
     def capture_signals(self) -> Iterator[None]:

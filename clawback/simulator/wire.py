@@ -27,6 +27,8 @@ DUPLICATE = 10409
 RATE_LIMITED = 10429
 INTERNAL = 10500
 
+_ENCODER = json.JSONEncoder(separators=(",", ":"))
+
 
 class Refusal(Exception):
     """A request the API refuses: an HTTP status from 400 on, a code of at least 1000 and a message."""
@@ -51,7 +53,7 @@ def not_found(message: str) -> Refusal:
 
 def dumps(value: object) -> bytes:
     """JSON as the wire has it: compact, ASCII only, so that broken text survives."""
-    return json.dumps(value, separators=(",", ":")).encode()
+    return _ENCODER.encode(value).encode()
 
 
 def stamp(moment: datetime) -> str:

@@ -165,7 +165,7 @@ async def test_wrong_reclassifications_are_refused(api: Api, body: object) -> No
 
 
 async def test_release_delivers_only_what_is_in_quarantine(api: Api) -> None:
-    """A release delivers a quarantined message once; another one is undelivered, an unknown id has no recipients."""
+    """A release delivers a quarantined message once; another is undelivered, an unknown id has no recipients."""
     api.simulator.take([line("q", is_quarantined=True), line("a")])
     for delivered in (["ana@corp.example"], []):
         items = (await api.post("/investigate/release", {"ids": ["q", "a", "nix"]})).json()["result"]
@@ -195,6 +195,10 @@ async def test_message_that_arrives_again_keeps_what_was_done(api: Api) -> None:
     await move(api, ["a"])
     api.simulator.take([line("a", final_disposition="MALICIOUS")])
     record = await api.result("/investigate/a")
-    assert (record["final_disposition"], record["delivery_status"], record["post_delivery_operations"]) == ("MALICIOUS", ["moved"], ["MOVE"])
+    assert (record["final_disposition"], record["delivery_status"], record["action_log"][0]["operation"]) == (
+        "MALICIOUS",
+        ["moved"],
+        "MOVE",
+    )
     await move(api, ["a"])
     assert len(await api.ledger()) == 1

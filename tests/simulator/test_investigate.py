@@ -2,7 +2,8 @@
 
 import json
 from datetime import UTC, datetime, timedelta
-from itertools import pairwise
+from itertools import chain, pairwise
+from typing import Any
 
 import pytest
 
@@ -38,11 +39,11 @@ async def test_cursor_visits_every_message_once(serve: Serve, order: Order) -> N
     visited = await pages(api, per_page=5)
 
     assert [len(page) for page in visited] == [5, 5, 5, 5, 3]
-    assert sorted(sum(visited, [])) == sorted(f"m{number}" for number in range(23))
+    assert sorted(chain.from_iterable(visited)) == sorted(f"m{number}" for number in range(23))
 
 
 @pytest.mark.parametrize(("order", "descending"), [(Order.NEWEST, True), (Order.OLDEST, False)])
-async def test_order_is_by_time(serve: Serve, order: Order, descending: bool) -> None:
+async def test_order_is_by_time(serve: Serve, order: Order, *, descending: bool) -> None:
     """Results come newest or oldest first, as chosen."""
     api = await serve(order=order)
     api.simulator.take(line(f"m{number}", f"2026-11-20T10:{(number * 7) % 60:02}:00Z") for number in range(20))
@@ -153,7 +154,12 @@ async def test_only_detections_unless_asked(api: Api) -> None:
 )
 async def test_filters(api: Api, params: dict[str, str], expected: set[str]) -> None:
     """Each filter finds what it should and nothing else."""
-    other = {"from": "eve@good.example", "to": ["bo@corp.example"], "client_recipients": ["bo@corp.example"], "subject": "Hello world"}
+    other: dict[str, Any] = {
+        "from": "eve@good.example",
+        "to": ["bo@corp.example"],
+        "client_recipients": ["bo@corp.example"],
+        "subject": "Hello world",
+    }
     api.simulator.take(
         [
             line("plain"),
@@ -180,11 +186,11 @@ async def test_get_detections_and_action_log(api: Api) -> None:
         assert await api.result(f"/investigate/{identity}/action_log") == []
 
 
-@pytest.mark.parametrize("path", ["/investigate/nix", "/investigate/nix/detections", "/investigate/nix/action_log", "/investigate/clean/detections"])
+@pytest.mark.parametrize("path", ["nix", "nix/detections", "nix/action_log", "clean/detections"])
 async def test_unknown_messages_are_404(api: Api, path: str) -> None:
     """An id nobody knows, and the detections of a clean message, are 404 with a failure envelope."""
     api.simulator.take([line("clean", final_disposition="NONE")])
-    answer = await api.get(path)
+    answer = await api.get(f"/investigate/{path}")
     assert answer.status_code == 404
     assert answer.json()["success"] is False
 

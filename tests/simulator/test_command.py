@@ -1,0 +1,92 @@
+"""The command as a process: its greeting, its refusals, its end."""
+
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import httpx
+import pytest
+
+from tests.simulator.conftest import line
+
+COMMAND = [sys.executable, "-m", "clawback.simulator"]
+
+
+@contextmanager
+def running(*arguments: str) -> Iterator[tuple[subprocess.Popen[str], str]]:
+    """Run the simulator until the block is left; gives the process and its root URL."""
+    environment = os.environ | {"PYTHONUNBUFFERED": "1"}
+    with subprocess.Popen([*COMMAND, "--port", "0", *arguments], stdout=subprocess.PIPE, text=True, env=environment) as process:
+        try:
+            assert process.stdout is not None
+            greeting = process.stdout.readline()
+            assert "http://127.0.0.1:" in greeting, greeting
+            yield process, greeting.partition(" at ")[2].partition("/client/v4")[0]
+        finally:
+            if process.poll() is None:
+                process.kill()
+
+
+def read(url: str) -> object:
+    """Read JSON from the controls."""
+    answer: object = httpx.get(url).json()
+    return answer
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_serves_a_corpus_and_stops_cleanly(tmp_path: Path, number: int) -> None:
+    """It loads the corpus, says where it is, and ends with exit code 0 within a second of the signal."""
+    path = tmp_path / "c.jsonl"
+    path.write_text(json.dumps(line("a")), encoding="utf-8")
+    with running("--corpus", str(path), "--faults", "timeout=1:60", "--rate-limit", "off") as (process, root):
+        state = read(f"{root}/_sim/state")
+        assert isinstance(state, dict)
+        assert (state["messages"], state["faults"], state["rate_limit"]) == (1, "timeout=1:60", "off")
+        started = time.monotonic()
+        process.send_signal(number)
+        assert process.wait(5) == 0
+        assert time.monotonic() - started < 1
+
+
+def test_drips_the_demo() -> None:
+    """With a drip and no corpus the demo keeps arriving."""
+    with running("--drip", "100/1") as (_, root):
+        deadline, counts = time.monotonic() + 10, set[int]()
+        while len(counts) < 3:
+            assert time.monotonic() < deadline
+            state = read(f"{root}/_sim/state")
+            assert isinstance(state, dict)
+            counts.add(state["messages"])
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code", "sentence"),
+    [
+        (["--corpus", "missing.jsonl"], 3, "missing.jsonl: No such file"),
+        (["--faults", "teapot=1"], 2, "is not a fault"),
+        (["--rate-limit", "fast"], 2, "is not a rate"),
+        (["--drip", "fast"], 2, "is not a drip"),
+        (["--token", ":write"], 2, "is not a token"),
+    ],
+)
+def test_refusals_are_one_sentence(arguments: list[str], code: int, sentence: str) -> None:
+    """What cannot be used ends in one sentence and its exit code."""
+    ended = subprocess.run([*COMMAND, "--port", "0", *arguments], capture_output=True, text=True, timeout=20, check=False)
+    assert (ended.returncode, len(ended.stderr.splitlines())) == (code, 1), ended.stderr
+    assert sentence in ended.stderr
+
+
+def test_taken_port_is_one_sentence() -> None:
+    """A taken port is named, with exit code 3."""
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = str(taken.getsockname()[1])
+        ended = subprocess.run([*COMMAND, "--port", port], capture_output=True, text=True, timeout=20, check=False)
+    assert ended.returncode == 3
+    assert ended.stderr.splitlines() == [f"cannot listen on 127.0.0.1:{port}: Address already in use"]

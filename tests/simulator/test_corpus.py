@@ -1,0 +1,138 @@
+"""Reading corpora, and the synthetic ones."""
+
+import gzip
+import json
+from datetime import UTC, datetime, timedelta
+from itertools import islice
+from pathlib import Path
+
+import pytest
+
+from clawback.simulator import CorpusError, Simulator, demo_corpus, outbreak, parse_line
+from clawback.simulator.drip import endless, parse_drip, stamped
+from clawback.simulator.query import parse_time
+from tests.simulator.conftest import CORPUS, line
+
+
+def write(path: Path, *lines: str) -> Path:
+    """Write a corpus."""
+    path.write_text("\n".join(lines), encoding="utf-8")
+    return path
+
+
+async def test_plain_and_compressed(tmp_path: Path) -> None:
+    """Plain and compressed files load alike; blank lines are passed over."""
+    plain = write(tmp_path / "a.jsonl", json.dumps(line("a")), "", json.dumps(line("b")))
+    packed = tmp_path / "c.jsonl.gz"
+    packed.write_bytes(gzip.compress(json.dumps(line("c")).encode()))
+    simulator = Simulator()
+    assert simulator.load(plain, packed) == 3
+    assert set(simulator.world.mailroom.by_id) == {"a", "b", "c"}
+
+
+@pytest.mark.parametrize(
+    "bad", ["{", "[]", "{}", '{"message": {}}', '{"message": {"id": 5}}', '{"message": {"id": "x"}, "detections": []}']
+)
+async def test_bad_line_is_named_and_nothing_is_loaded(tmp_path: Path, bad: str) -> None:
+    """A bad line is an error with file and line, and the lines before it are not loaded either."""
+    path = write(tmp_path / "bad.jsonl", json.dumps(line("a")), "", bad)
+    simulator = Simulator()
+    with pytest.raises(CorpusError, match=r"bad\.jsonl:3: "):
+        simulator.load(path)
+    assert simulator.world.mailroom.by_id == {}
+
+
+@pytest.mark.parametrize("name", ["missing.jsonl", "torn.jsonl.gz", "no.gz", "latin.jsonl", "folder.jsonl"])
+async def test_unreadable_files_are_named(tmp_path: Path, name: str) -> None:
+    """A missing, torn or undecodable file is one clear error."""
+    (tmp_path / "torn.jsonl.gz").write_bytes(gzip.compress(json.dumps(line("a")).encode() * 50)[:-20])
+    (tmp_path / "no.gz").write_bytes(b"plain")
+    (tmp_path / "latin.jsonl").write_bytes(b'{"message": {"id": "\xff"}}')
+    (tmp_path / "folder.jsonl").mkdir()
+    with pytest.raises(CorpusError, match=name.replace(".", r"\.")):
+        Simulator().load(tmp_path / name)
+
+
+@pytest.mark.skipif(not CORPUS.exists(), reason="the shared corpus is not here")
+async def test_real_corpus_loads_whole() -> None:
+    """Every line of the real corpus is taken in."""
+    simulator = Simulator()
+    assert simulator.load(CORPUS) == 3958
+    assert len(simulator.world.mailroom.by_id) == 3958
+
+
+def test_outbreak_is_one_campaign() -> None:
+    """An outbreak is one sender, one body, one verdict, and as many messages and mailboxes as asked; the same for the same seed."""
+    start = datetime(2026, 11, 22, tzinfo=UTC)
+    messages = [entry["message"] for entry in outbreak(300, seed=4, start=start)]
+    assert messages == [entry["message"] for entry in outbreak(300, seed=4, start=start)]
+    assert {len({message[name] for message in messages}) for name in ("from", "edf_hash", "final_disposition", "subject")} == {1}
+    assert {
+        len({json.dumps(message[name]) for message in messages}) for name in ("id", "postfix_id", "message_id", "to", "scanned_at")
+    } == {300}
+    assert messages[0]["final_disposition"] == "MALICIOUS-BEC"
+
+
+def test_outbreak_ends_now() -> None:
+    """Without a start the outbreak lies just behind the present, so that a poll finds it."""
+    last = [parse_time(entry["message"]["scanned_at"]) for entry in outbreak(50)][-1]
+    assert last is not None
+    assert timedelta() <= datetime.now(UTC) - last < timedelta(seconds=5)
+
+
+def test_demo_is_synthetic_and_rich() -> None:
+    """The demo has every common verdict, campaigns, senders that come back, quarantined mail and reports that name their message."""
+    lines = list(demo_corpus(seed=1))
+    messages = {entry["message"]["postfix_id"]: entry["message"] for entry in lines if "message" in entry}
+    reports = [entry["report"] for entry in lines if "report" in entry]
+    assert {message["final_disposition"] for message in messages.values()} == {
+        "NONE", "BULK", "SPAM", "MALICIOUS", "MALICIOUS-BEC", "SUSPICIOUS", "SPOOF",
+    }  # fmt: skip
+    assert all(message["from"].endswith((".test", ".example")) for message in messages.values())
+    assert len(reports) >= 4
+    assert all(report["fields"]["postfix_id"] in messages for report in reports)
+    bad = [message["from"] for message in messages.values() if message["final_disposition"] == "MALICIOUS"]
+    assert any(bad.count(sender) >= 3 for sender in bad)
+    assert any(message["is_quarantined"] for message in messages.values())
+    assert [parse_line(entry).kind for entry in lines].count("message") == len(messages)
+
+
+def test_drip_never_repeats_an_id_and_keeps_references() -> None:
+    """Over three rounds every id is new, and each report still names a message that came before it."""
+    lines = [parse_line(entry) for entry in demo_corpus()]
+    seen: dict[str, set[object]] = {"message": set(), "report": set()}
+    postfix_ids = set()
+    for arrived in islice(endless(lines), 3 * len(lines)):
+        assert arrived.record["id"] not in seen[arrived.kind]
+        seen[arrived.kind].add(arrived.record["id"])
+        if arrived.kind == "message":
+            postfix_ids.add(arrived.record["postfix_id"])
+        else:
+            assert arrived.record["fields"]["postfix_id"] in postfix_ids
+    assert len(seen["report"]) >= 12
+
+
+def test_drip_keeps_campaigns_within_a_round() -> None:
+    """Copies of one body stay copies within a round, and are another campaign in the next."""
+    lines = [parse_line(entry) for entry in outbreak(3)]
+    hashes = [arrived.record["edf_hash"] for arrived in islice(endless(lines), 6)]
+    assert len(set(hashes[:3])) == 1
+    assert len(set(hashes)) == 2
+
+
+def test_stamped_moves_all_times() -> None:
+    """A stamped message was scanned now and sent shortly before."""
+    now = datetime(2026, 11, 22, tzinfo=UTC)
+    record = stamped(parse_line(line("a", sent_at="2011-01-01T00:00:00Z")), now).record
+    assert parse_time(record["scanned_at"]) == now
+    sent = parse_time(record["sent_at"])
+    assert sent is not None
+    assert timedelta() < now - sent <= timedelta(minutes=1)
+
+
+@pytest.mark.parametrize("text", ["", "5", "0/5", "5/0", "a/5"])
+def test_wrong_drips_are_refused(text: str) -> None:
+    """What is no drip is refused."""
+    with pytest.raises(ValueError, match="is not a drip"):
+        parse_drip(text)
+    assert parse_drip("12/60") == timedelta(seconds=5)
