@@ -83,6 +83,7 @@ def _rule(rule: LoadedRule, kinds: tuple[EventKind, ...]) -> Rule:
         falsepositives=read.falsepositives,
         response=rule.response,
         tests=read.tests,
+        test_lines=tuple(rule.document.value_at("tests", index).line for index in range(len(read.tests))),
     )
 
 

@@ -22,8 +22,7 @@ def compile_node(node: Node, today: Today) -> Predicate:
             last = node.last
             return lambda _: today() > last
         case All() | Some():
-            children = sorted(node.children, key=_cost)
-            compiled = [compile_node(child, today) for child in children]
+            compiled = [compile_node(child, today) for child in by_cost(node.children)]
             decided = not asks_enrichment(node)
             if isinstance(node, All):
                 return _conjunction(compiled) if decided else _open_conjunction(compiled)
@@ -37,6 +36,11 @@ def asks_enrichment(node: Node) -> bool:
         for leaf in leaves_of(node)
         for name in (leaf.field, *(test.field for test in leaf.tests if isinstance(test, SameAs)))
     )
+
+
+def by_cost(children: tuple[Node, ...]) -> list[Node]:
+    """Put the cheapest first: order changes nothing but speed."""
+    return sorted(children, key=_cost)
 
 
 def _cost(node: Node) -> int:

@@ -64,6 +64,8 @@ def _text_misfit(field: Field, text: Text) -> str | None:
 
 def _could_be(text: Text, value: str) -> bool:
     """Whether a text with wildcards matches a value, case aside unless it says so. Values are short: plain recursion will do."""
+    if not text.cased and text.literal is not None:
+        return text.literal.casefold() == value.casefold()
     parts = text.parts if text.cased else tuple(part.casefold() if isinstance(part, str) else part for part in text.parts)
     return _matches(parts, value if text.cased else value.casefold())
 

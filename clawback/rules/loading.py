@@ -3,7 +3,9 @@
 The folder has rule files by theme in any subfolder, `exceptions/` (Sigma filters), `lists/` (values for `expand`) and `safety.yml`.
 """
 
-from collections.abc import Callable
+import gc
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from datetime import UTC, date, datetime
 from pathlib import Path
 
@@ -46,9 +48,22 @@ def load_rules(folder: Path, *, today: Callable[[], date] = utc_today) -> RuleSe
         RuleErrors: anything is wrong with any file; all problems at once, each with file, line, column, text and remedy.
 
     """
-    loaded = read_folder(folder)
-    loaded.problems.raise_if_any()
-    return build_set(loaded, today)
+    with _uncollected():
+        loaded = read_folder(folder)
+        loaded.problems.raise_if_any()
+        return build_set(loaded, today)
+
+
+@contextmanager
+def _uncollected() -> Iterator[None]:
+    """Pause the cyclic garbage collector: nothing that loading makes is garbage, and looking for it costs a third of the time."""
+    was_enabled = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if was_enabled:
+            gc.enable()
 
 
 def read_folder(folder: Path) -> Loaded:

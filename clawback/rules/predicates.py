@@ -10,10 +10,11 @@ from collections.abc import Callable, Iterator, Mapping
 from ipaddress import IPv4Network, IPv6Network, ip_address, ip_network
 from typing import Any
 
-import re2
+import re2  # type: ignore[import-untyped]
 
 from clawback.payloads import parse_moment
 from clawback.rules.catalogue import ENRICHMENT
+from clawback.rules.literals import required_literals
 from clawback.rules.tree import Comparison, Exists, Leaf, Network, Null, Number, Regex, SameAs, Test, Text, TimePart, TimeUnit, Wild
 
 Record = Mapping[str, Any]
@@ -184,8 +185,7 @@ def _contains(wanted: tuple[str, ...]) -> Check:
         text = as_text(value)
         if text is None:
             return False
-        folded = text.casefold()
-        return any(one in folded for one in wanted)
+        return _has_any(text.casefold(), wanted)
 
     return check
 
@@ -265,13 +265,26 @@ _COMPARE: Mapping[Comparison, Callable[[float, float], bool]] = {
 
 
 def _regex(test: Regex) -> Check:
-    compiled = re2.compile(f"(?{test.flags}){test.pattern}" if test.flags else test.pattern)
+    options = re2.Options()
+    options.never_capture = True
+    options.log_errors = False
+    found = re2.compile(f"(?{test.flags}){test.pattern}" if test.flags else test.pattern, options).search
+    literals = tuple(required_literals(test.pattern) or ())
 
     def check(value: Any) -> bool:
         text = as_text(value)
-        return text is not None and compiled.search(text.encode("utf-8", "replace")) is not None
+        if text is None or (literals and not _has_any(text.casefold(), literals)):
+            return False
+        return found(text.encode("utf-8", "replace")) is not None
 
     return check
+
+
+def _has_any(text: str, literals: tuple[str, ...]) -> bool:
+    for literal in literals:  # noqa: SIM110 (any() with a generator costs twice as much)
+        if literal in text:
+            return True
+    return False
 
 
 def _network(network: IPv4Network | IPv6Network) -> Check:

@@ -121,22 +121,26 @@ class Responder:
         self._matched = matched
         self._fields = fields
         self._value = value
-        self._known: dict[tuple[str | None, ...], RuleMatch] = {}
+        self._single = fields[0].path[0] if len(fields) == 1 and len(fields[0].path) == 1 and value is None else ""
+        self._known: dict[str | tuple[str | None, ...], RuleMatch] = {}
 
     def match(self, event: Event) -> RuleMatch:
         """Give the match of an event that the rule is true of."""
-        record = event.record
-        values = tuple([field.value(record) for field in self._fields])
-        counted = self._value.value(record) if self._value is not None else None
+        raw = event.record.get(self._single)
+        if raw.__class__ is str and (known := self._known.get(raw)) is not None:
+            return known
+        values = tuple([field.value(event.record) for field in self._fields])
+        counted = self._value.value(event.record) if self._value is not None else None
         if self._plan.watch is None and not any(values):
             return RuleMatch(self._fill((*values, event.key), alone=True), self._matched, counted)
-        key = (*values, counted)
-        known = self._known.get(key)
-        if known is None:
-            if len(self._known) >= _MOST_PLANS:
-                self._known.clear()
-            known = self._known[key] = RuleMatch(self._fill(values), self._matched, counted)
-        return known
+        key = raw if isinstance(raw, str) else (*values, counted)
+        return self._known.get(key) or self._keep(key, RuleMatch(self._fill(values), self._matched, counted))
+
+    def _keep(self, key: str | tuple[str | None, ...], match: RuleMatch) -> RuleMatch:
+        if len(self._known) >= _MOST_PLANS:
+            self._known.clear()
+        self._known[key] = match
+        return match
 
     def _fill(self, values: tuple[str | None, ...], *, alone: bool = False) -> CasePlan:
         names = [field.name for field in self._fields] + (["event"] if alone else [])

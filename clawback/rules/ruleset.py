@@ -4,7 +4,7 @@ Immutable once built; a new set replaces it whole. Evaluating never raises for a
 """
 
 import hashlib
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import date
 from uuid import UUID
@@ -16,7 +16,7 @@ from clawback.rules.compiler import Today
 from clawback.rules.correlations import Correlation
 from clawback.rules.documents import EventTest, Level, Status, WindowTest
 from clawback.rules.explanation import Explanation, explain_node
-from clawback.rules.index import Engine
+from clawback.rules.index import NONE, Engine
 from clawback.rules.responses import GroupField, Responder, Response, RuleMatch, template_plan
 from clawback.rules.safety import Safety
 from clawback.rules.tree import Node
@@ -48,7 +48,8 @@ class Rule:
     exceptions: tuple[str, ...] = ()
     correlation: Correlation | None = None
     response: Response | None = None
-    tests: tuple[EventTest, ...] | tuple[WindowTest, ...] = ()
+    tests: tuple[EventTest | WindowTest, ...] = ()
+    test_lines: tuple[int, ...] = ()
 
     @property
     def mode(self) -> Mode | None:
@@ -99,14 +100,18 @@ class RuleSet:
         self.safety = safety
         self.today = today
         self.version = digest(sorted(rule.version for rule in rules.values()), safety.model_dump_json())
-        self._engines = {kind: Engine(self._rows(kind), today) for kind in EventKind}
+        self._engines = {kind: Engine(self._rows(kind), kind, today) for kind in EventKind}
+        self._decide = {kind: engine.decide for kind, engine in self._engines.items()}
 
     def evaluate(self, event: Event) -> Evaluation:
         """Evaluate one event against every rule of its kind.
 
         Fields of `/detections` count as not known while the record does not have `detections`; a rule that hangs on one is then undecided.
         """
-        hits, undecided = self._engines[event.kind].decide(event.record)
+        decision = self._decide[event.kind](event.record)
+        if decision is NONE:
+            return NOTHING
+        hits, undecided = decision
         if not hits:
             return UNDECIDED if undecided else NOTHING
         return Evaluation(tuple([responder.match(event) for hit in hits for responder in hit]), undecided)
@@ -126,12 +131,6 @@ class RuleSet:
             if one.tree is not None
         )
 
-    def responders(self, name: str) -> tuple[Responder, ...]:
-        """Who responds when a plain rule is true: the rule itself, and the correlations that refer to it."""
-        rule = self.rules[name]
-        own = [self._responder(rule, rule)] if rule.response else []
-        return (*own, *(self._responder(other, rule) for other in self.rules.values() if self._counts(other, name)))
-
     def _rows(self, kind: EventKind) -> list[tuple[Node, tuple[Responder, ...]]]:
         referred: dict[str, list[Rule]] = {}
         for rule in self.rules.values():
@@ -143,10 +142,6 @@ class RuleSet:
             if rule.tree is not None and kind in rule.kinds and responding:
                 rows.append((rule.tree, tuple(self._responder(one, rule) for one in responding)))
         return rows
-
-    @staticmethod
-    def _counts(rule: Rule, name: str) -> bool:
-        return rule.response is not None and rule.correlation is not None and name in rule.correlation.rules
 
     @staticmethod
     def _responder(rule: Rule, matched: Rule) -> Responder:
@@ -168,6 +163,3 @@ class RuleSet:
 def digest(*parts: object) -> str:
     """Hash content into 12 hex digits, as versions are shown."""
     return hashlib.sha256("\0".join(str(part) for part in parts).encode("utf-8", "replace")).hexdigest()[:12]
-
-
-Clock = Callable[[], date]

@@ -5,7 +5,7 @@ from datetime import timedelta
 from ipaddress import ip_network
 from typing import Annotated, Any
 
-from pydantic import AfterValidator, Field
+from pydantic import AfterValidator, Field, PlainSerializer
 
 from clawback.actions import PatternKind, pattern_problem
 from clawback.rules.catalogue import DELIVERY_MODES
@@ -59,7 +59,7 @@ class Safety(Strict):
     """The whole of `safety.yml`."""
 
     never_block: NeverBlock = Field(default_factory=NeverBlock)
-    ignored_delivery_modes: frozenset[Annotated[str, AfterValidator(_delivery_mode)]] = frozenset()
+    ignored_delivery_modes: Annotated[frozenset[Annotated[str, AfterValidator(_delivery_mode)]], PlainSerializer(sorted)] = frozenset()
     maximum_age: Span | None = Field(default=timedelta(hours=72), gt=timedelta())
     budgets: Budgets = Field(default_factory=Budgets)
     hard_delete: bool = False

@@ -141,7 +141,7 @@ def _values_flat(reading: Reading, value: Any, path: tuple[str | int, ...]) -> b
 
 
 def _linked(item: SigmaDetectionItem, name: str, groups: list[tuple[Test, ...]]) -> Node:
-    leaves = [
+    leaves: list[Node] = [
         Not(Leaf(name, tests)) if isinstance(value, SigmaExists) and not value.exists else Leaf(name, tests)
         for value, tests in zip(item.value, groups, strict=True)
     ]

@@ -6,7 +6,6 @@ values, `yes`/`no`/`on`/`off`, and numbers that YAML versions read differently. 
 
 import re
 import unicodedata
-from collections.abc import Iterable, Iterator
 from typing import Any
 
 import yaml
@@ -258,15 +257,8 @@ def _doubtful(text: str) -> str | None:
     return None
 
 
-def paths_of(value: Any, path: tuple[str | int, ...] = ()) -> Iterator[tuple[tuple[str | int, ...], Any]]:
-    """Every scalar below a value with its path."""
-    items: Iterable[tuple[str | int, Any]]
+def plain(value: Any) -> Any:
+    """Give the same data as ordinary dicts and lists, as the API's JSON would be."""
     if isinstance(value, dict):
-        items = value.items()
-    elif isinstance(value, list):
-        items = enumerate(value)
-    else:
-        yield path, value
-        return
-    for step, child in items:
-        yield from paths_of(child, (*path, step))
+        return {key: plain(child) for key, child in value.items()}
+    return [plain(child) for child in value] if isinstance(value, list) else value

@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Mapping, Sequence
 from itertools import product
 
-import re2
+import re2  # type: ignore[import-untyped]
 from sigma.modifiers import SigmaModifier, modifier_mapping
 from sigma.rule import SigmaDetectionItem
 from sigma.types import (

@@ -1,0 +1,121 @@
+"""What must be true of a record before a rule can be: a few lookups, any one of which must succeed. How the index finds candidates.
+
+An anchor is necessary, never sufficient: whoever is found is still decided by its whole condition.
+"""
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from enum import StrEnum
+
+from clawback.events import EventKind
+from clawback.rules.catalogue import FieldType
+from clawback.rules.fields import find_field
+from clawback.rules.literals import required_literals
+from clawback.rules.predicates import is_enrichment
+from clawback.rules.tree import All, Lapses, Leaf, Named, Node, Not, Null, Regex, SameAs, Some, Test, Text
+
+_SHORTEST = 3
+
+
+class Lookup(StrEnum):
+    """How a field is looked up."""
+
+    EQUAL = "equal"
+    HAS = "has"
+    SOME = "some"
+
+
+@dataclass(frozen=True, slots=True)
+class Anchor:
+    """One lookup: the folded text of a field equals `key`, has it somewhere in it, or is anything but null."""
+
+    field: str
+    lookup: Lookup
+    key: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Cover:
+    """Anchors, one of which holds whenever the condition can; `share` guesses how many events pass."""
+
+    anchors: frozenset[Anchor]
+    share: float
+
+
+def cover_of(node: Node, kind: EventKind, *, blind: bool) -> Cover | None:
+    """Find the most selective anchors of a condition; None where it can hold without any.
+
+    `blind` is for records without `detections`: a leaf that is not known can turn out true, so it needs no anchor and has none.
+    """
+    match node:
+        case Leaf():
+            return _leaf_cover(node, kind, blind=blind)
+        case Named():
+            return cover_of(node.child, kind, blind=blind)
+        case All():
+            covers = [cover for child in node.children if (cover := cover_of(child, kind, blind=blind)) is not None]
+            return min(covers, key=lambda cover: cover.share, default=None)
+        case Some():
+            return _union(cover_of(child, kind, blind=blind) for child in node.children)
+        case Not() | Lapses():
+            return None
+
+
+def _union(covers: Iterable[Cover | None]) -> Cover | None:
+    anchors: set[Anchor] = set()
+    share = 0.0
+    for cover in covers:
+        if cover is None:
+            return None
+        anchors |= cover.anchors
+        share += cover.share
+    return Cover(frozenset(anchors), share)
+
+
+def _leaf_cover(leaf: Leaf, kind: EventKind, *, blind: bool) -> Cover | None:
+    asked = [leaf.field, *(test.field for test in leaf.tests if isinstance(test, SameAs))]
+    if blind and any(is_enrichment(tuple(name.split("."))) for name in asked):
+        return None
+    anchors: set[Anchor] = set()
+    for test in leaf.tests:
+        found = frozenset(_test_anchors(leaf.field, test))
+        if not found:
+            return None
+        anchors |= found
+    known = find_field(kind, leaf.field)
+    common = known is not None and known.type in {FieldType.ENUM, FieldType.BOOLEAN}
+    return Cover(frozenset(anchors), sum(_share(anchor, common=common) for anchor in anchors))
+
+
+def _test_anchors(field: str, test: Test) -> Iterator[Anchor]:
+    match test:
+        case Null():
+            return
+        case Text() if test.literal is not None:
+            yield Anchor(field, Lookup.EQUAL, test.literal.casefold())
+        case Text():
+            longest = max((part.casefold() for part in test.parts if type(part) is str), key=len, default="")
+            yield _has(field, longest)
+        case Regex():
+            literals = required_literals(test.pattern)
+            if literals is None or min(map(len, literals)) < _SHORTEST:
+                yield Anchor(field, Lookup.SOME)
+            else:
+                yield from (_has(field, literal) for literal in literals)
+        case _:
+            yield Anchor(field, Lookup.SOME)
+
+
+def _has(field: str, literal: str) -> Anchor:
+    return Anchor(field, Lookup.HAS, literal) if len(literal) >= _SHORTEST else Anchor(field, Lookup.SOME)
+
+
+def _share(anchor: Anchor, *, common: bool) -> float:
+    """Guess the share of events that an anchor lets through."""
+    match anchor.lookup:
+        case Lookup.SOME:
+            return 0.8
+        case Lookup.EQUAL:
+            return 0.2 if common else 0.0005
+        case Lookup.HAS:
+            return 0.3 if common else 0.3 / len(anchor.key) ** 2.5

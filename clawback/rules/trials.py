@@ -1,0 +1,112 @@
+"""Runs the tests that rules carry in their files, on the same engine that evaluates mail. Rendering results is for others."""
+
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any
+
+from clawback.cases.plan import CasePlan
+from clawback.cases.windows import Sighting, first_window
+from clawback.durations import parse_duration
+from clawback.events import Event, EventKind, message_event, report_event, submission_event
+from clawback.rules.compiler import compile_node
+from clawback.rules.documents import EventTest, Firing, WindowTest
+from clawback.rules.explanation import Explanation
+from clawback.rules.fields import as_group_value, find_field
+from clawback.rules.responses import RuleMatch
+from clawback.rules.ruleset import Rule, RuleSet
+from clawback.rules.source import plain
+
+EPOCH = datetime(2026, 1, 1, tzinfo=UTC)
+"""When relative times (`at`) start to count."""
+
+_BUILD = {EventKind.MESSAGE: message_event, EventKind.PHISHGUARD_REPORT: report_event, EventKind.SUBMISSION: submission_event}
+
+
+@dataclass(frozen=True, slots=True)
+class Trial:
+    """The outcome of one test: what was expected, what was found, and for a failure why (the condition on each of its events)."""
+
+    rule: str
+    name: str
+    passed: bool
+    expected: str
+    found: str
+    path: str
+    line: int
+    why: tuple[Explanation, ...] = ()
+
+
+def run_tests(rules: RuleSet, names: Iterable[str] | None = None) -> list[Trial]:
+    """Run the tests of all rules, or of those named, in the order of the files."""
+    wanted = set(names) if names is not None else set(rules.rules)
+    return [trial for name, rule in rules.rules.items() if name in wanted for trial in _of_rule(rules, rule)]
+
+
+def _of_rule(rules: RuleSet, rule: Rule) -> Iterator[Trial]:
+    for test, line in zip(rule.tests, rule.test_lines, strict=True):
+        if isinstance(test, EventTest):
+            yield _event_trial(rules, rule, test, line)
+        else:
+            yield _window_trial(rules, rule, test, line)
+
+
+def trial_event(kind: EventKind, record: Mapping[str, Any], number: int, at: datetime = EPOCH) -> Event:
+    """Build the event of a test from its partial record; what it leaves out is missing, and `number` makes its id."""
+    data = plain(record)
+    event = _BUILD[kind]({"id": f"test-{number}", "submission_id": f"test-{number}", **data}, at)
+    return Event(event.kind, event.id, at, data, event.targets, event.handled)
+
+
+def matches_of(rules: RuleSet, event: Event) -> tuple[RuleMatch, ...]:
+    """Evaluate a test event; one that says nothing of `detections` has none."""
+    evaluation = rules.evaluate(event)
+    if evaluation.undecided:
+        evaluation = rules.evaluate(event.with_detections({}))
+    return evaluation.matches
+
+
+def _event_trial(rules: RuleSet, rule: Rule, test: EventTest, line: int) -> Trial:
+    event = trial_event(rule.kinds[0], test.event, 1)
+    if rule.response is not None:
+        matched = any(match.plan.rule == rule.name for match in matches_of(rules, event))
+    else:
+        matched = rule.tree is not None and bool(compile_node(rule.tree, rules.today)(event.record))
+    found = "match" if matched else "no match"
+    why = () if found == test.expect else rules.explain(rule.name, event)
+    return Trial(rule.name, test.name, found == test.expect, test.expect, found, rule.path, line, why)
+
+
+def _window_trial(rules: RuleSet, rule: Rule, test: WindowTest, line: int) -> Trial:
+    events = [_window_event(rule, record, number) for number, record in enumerate(test.events, start=1)]
+    seen: dict[str, tuple[CasePlan, list[Sighting]]] = {}
+    for event in events:
+        for match in matches_of(rules, event):
+            if match.plan.rule == rule.name:
+                sighting = Sighting(key=event.key, at=event.at, rule=match.rule, value=match.value)
+                seen.setdefault(match.plan.case_id, (match.plan, []))[1].append(sighting)
+    fired = [plan.group for plan, sightings in seen.values() if plan.watch is not None and first_window(plan.watch, sightings) is not None]
+    passed = len(fired) == test.expect.fires and _has_group(rule, test.expect, fired)
+    why = () if passed else tuple(one for event in events for one in rules.explain(rule.name, event))
+    return Trial(rule.name, test.name, passed, _said(test.expect), _found(fired), rule.path, line, why)
+
+
+def _window_event(rule: Rule, record: Mapping[str, Any], number: int) -> Event:
+    at = EPOCH + parse_duration(record["at"])
+    kind = EventKind(record["kind"]) if "kind" in record else rule.kinds[0]
+    return trial_event(kind, {key: value for key, value in record.items() if key not in {"at", "kind"}}, number, at)
+
+
+def _has_group(rule: Rule, expected: Firing, fired: list[dict[str, str | None]]) -> bool:
+    if expected.group is None:
+        return True
+    wanted = {name: as_group_value(find_field(rule.kinds[0], name), value) for name, value in expected.group.items()}
+    return wanted in fired
+
+
+def _said(expected: Firing) -> str:
+    return f"fires {expected.fires}" + (f" for {expected.group}" if expected.group is not None else "")
+
+
+def _found(fired: list[dict[str, str | None]]) -> str:
+    return f"fires {len(fired)}" + (f" for {', '.join(map(str, fired))}" if fired else "")
