@@ -62,6 +62,7 @@ class Child:
         self._process: asyncio.subprocess.Process | None = None
         self._keeper: asyncio.Task[None] | None = None
         self._deaths = 0
+        self._excused = False
 
     @property
     def pid(self) -> int | None:
@@ -115,8 +116,9 @@ class Child:
         self._signal(signal.SIGKILL)
         await process.wait()
 
-    def kill(self) -> None:
-        """End the process and its group at once, as a crash would; it is restarted."""
+    def kill(self, *, excused: bool = False) -> None:
+        """End the process and its group at once, as a crash would; it is restarted. An excused death is not held against it."""
+        self._excused = excused
         self._signal(signal.SIGKILL)
 
     def trim_log(self) -> None:
@@ -146,7 +148,8 @@ class Child:
         while True:
             since = time.monotonic()
             await process.wait()
-            self._deaths = 1 if time.monotonic() - since > _STEADY else self._deaths + 1
+            fresh = self._excused or time.monotonic() - since > _STEADY
+            self._deaths, self._excused = 1 if fresh else self._deaths + 1, False
             if self._deaths > _DEATHS:
                 self.state = ChildState.FAILED
                 raise ChildFailed(f"the {self.spec.name} keeps dying: {last_words(self.spec.log)}", process.returncode)

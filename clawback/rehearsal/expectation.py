@@ -1,0 +1,184 @@
+"""What should happen: every record evaluated against the rules, every window tried, every action of every case written down. Pure.
+
+It shares with the worker what a rule means (the rule set, the events) and nothing of how it is carried out: no intake, no window
+search, no case machine. The windows here are brute force on purpose.
+"""
+
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from enum import StrEnum
+from itertools import combinations
+
+from clawback.actions import Action, BlockSender, Mode, Move, Reclassify, pattern_problem
+from clawback.cases.plan import CasePlan
+from clawback.cases.windows import Watch, WatchType
+from clawback.events import Event, is_too_old, message_event, report_event
+from clawback.rules import RuleSet
+from clawback.simulator import Line
+
+
+class Fate(StrEnum):
+    """How one piece of work should end."""
+
+    DONE = "done"
+    HANDLED = "handled"
+    """Somebody had dealt with the message before: recorded as done, no effect of ours."""
+    IMPOSSIBLE = "impossible"
+    """Cannot be done, and is recorded as failed with the reason."""
+    SHADOWED = "shadowed"
+    """Recorded as what would have been done."""
+    HELD = "held"
+    """Waits for a person."""
+
+
+@dataclass(frozen=True)
+class Work:
+    """One action of one case on one message, or on the case; `subjects` is what it may be recorded under."""
+
+    case: str
+    rule: str
+    action: Action
+    subjects: frozenset[str]
+    fate: Fate
+
+
+@dataclass
+class Expectation:
+    """All that should happen. `joined` are the (case, event key) pairs that should be recorded; `matched` counts them by rule."""
+
+    events: int = 0
+    joined: set[tuple[str, str]] = field(default_factory=set)
+    matched: dict[str, int] = field(default_factory=dict)
+    work: list[Work] = field(default_factory=list)
+
+    @property
+    def effects(self) -> int:
+        """How many changes the ledger should come to."""
+        moves = {
+            (subject, work.action.destination) for work in self.done(Move) for subject in work.subjects if isinstance(work.action, Move)
+        }
+        blocks = {_pattern(work.action) for work in self.done(BlockSender)}
+        return len(moves) + len(blocks) + sum(1 for _ in self.done(Reclassify))
+
+    def done(self, kind: type[Action]) -> Iterator[Work]:
+        """The work of one kind that should have an effect."""
+        return (work for work in self.work if work.fate is Fate.DONE and isinstance(work.action, kind))
+
+
+@dataclass
+class _Case:
+    plan: CasePlan
+    sightings: list["_Seen"] = field(default_factory=list)
+
+
+@dataclass(frozen=True)
+class _Seen:
+    event: Event
+    rule: str
+    value: str | None
+
+
+def expect(lines: Iterable[Line], rules: RuleSet, now: datetime, age_limit: timedelta | None = None) -> Expectation:
+    """Work out what should become of a corpus under a rule set; rules may go as far as they say."""
+    cases: dict[str, _Case] = {}
+    events = list(_events(lines, now))
+    for event in events:
+        if _is_ours(event, rules, now, age_limit):
+            for found in rules.evaluate(event).matches:
+                case = cases.setdefault(found.plan.case_id, _Case(found.plan))
+                case.sightings.append(_Seen(event, found.rule, found.value))
+    expectation = Expectation(events=len(events))
+    for case_id, case in cases.items():
+        keys = {(case_id, seen.event.key) for seen in case.sightings}
+        expectation.joined |= keys
+        expectation.matched[case.plan.rule] = expectation.matched.get(case.plan.rule, 0) + len(keys)
+        if case.plan.watch is None or fires(case.plan.watch, case.sightings):
+            expectation.work += _work(case, rules)
+    return expectation
+
+
+# ---- events
+
+
+def _events(lines: Iterable[Line], now: datetime) -> Iterator[Event]:
+    """Give every record that is polled as an event, the last of those with the same id; reports with the message they name."""
+    messages, reports = {}, {}
+    for line in lines:
+        if line.kind == "message":
+            messages[line.record["id"]] = message_event(line.record, now).with_detections(line.detections or {})
+        elif line.kind == "report":
+            reports[line.record["id"]] = report_event(line.record, now)
+    by_postfix: dict[str, list[Event]] = defaultdict(list)
+    for message in messages.values():
+        by_postfix[str(message.record.get("postfix_id"))].append(message)
+    yield from messages.values()
+    yield from (_with_message(report, by_postfix) for report in reports.values())
+
+
+def _with_message(report: Event, by_postfix: dict[str, list[Event]]) -> Event:
+    fields = report.record.get("fields") or {}
+    named = {address.lower() for address in fields.get("to") or ()}
+    about = by_postfix.get(str(fields.get("postfix_id")), [])
+    if not about:
+        return report
+    first = next((event for event in about if named & {one.lower() for one in event.record.get("client_recipients") or ()}), about[0])
+    others = tuple(target for event in about if event is not first and not event.handled for target in event.targets)
+    return report.with_message(first, others)
+
+
+def _is_ours(event: Event, rules: RuleSet, now: datetime, age_limit: timedelta | None) -> bool:
+    message = event.record.get("message", event.record)
+    return message.get("delivery_mode") not in rules.safety.ignored_delivery_modes and not is_too_old(event, now, age_limit)
+
+
+# ---- windows
+
+
+def fires(watch: Watch, sightings: Sequence[_Seen]) -> bool:
+    """Whether any window of the timespan satisfies the correlation: each start is tried, and everything within reach of it."""
+    for first in sightings:
+        window = [seen for seen in sightings if first.event.at <= seen.event.at <= first.event.at + watch.timespan]
+        if _satisfied(watch, window):
+            return True
+    return False
+
+
+def _satisfied(watch: Watch, window: Sequence[_Seen]) -> bool:
+    match watch.type:
+        case WatchType.EVENT_COUNT:
+            return len({seen.event.key for seen in window}) >= watch.at_least
+        case WatchType.VALUE_COUNT:
+            return len({seen.value for seen in window} - {None}) >= watch.at_least
+        case WatchType.TEMPORAL:
+            return set(watch.rules) <= {seen.rule for seen in window}
+        case WatchType.TEMPORAL_ORDERED:
+            ordered = [seen.rule for seen in sorted(window, key=lambda seen: (seen.event.at, seen.event.key))]
+            return any(chosen == watch.rules for chosen in combinations(ordered, len(watch.rules)))
+
+
+# ---- actions
+
+
+def _work(case: _Case, rules: RuleSet) -> Iterator[Work]:
+    handled = {target.id for seen in case.sightings if seen.event.handled for target in seen.event.targets}
+    targets = {target.id for seen in case.sightings for target in seen.event.targets}
+    for action in case.plan.actions:
+        if isinstance(action, Move):
+            for target in targets:
+                yield _one(case, action, frozenset({target}), Fate.HANDLED if target in handled else Fate.DONE)
+        elif isinstance(action, Reclassify):
+            yield _one(case, action, frozenset(targets or {""}), Fate.DONE if targets else Fate.IMPOSSIBLE)
+        else:
+            possible = pattern_problem(action.pattern, action.kind) is None and not rules.safety.forbids(action.pattern, action.kind)
+            yield _one(case, action, frozenset({action.pattern}), Fate.DONE if possible else Fate.IMPOSSIBLE)
+
+
+def _one(case: _Case, action: Action, subjects: frozenset[str], fate: Fate) -> Work:
+    by_mode = {Mode.SHADOW: Fate.SHADOWED, Mode.APPROVE: Fate.HELD, Mode.ENFORCE: Fate.DONE}
+    return Work(case.plan.case_id, case.plan.rule, action, subjects, by_mode[case.plan.mode] if fate is Fate.DONE else fate)
+
+
+def _pattern(action: Action) -> tuple[str, str]:
+    return (action.pattern.casefold(), action.kind) if isinstance(action, BlockSender) else ("", "")
