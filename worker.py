@@ -128,12 +128,13 @@ def connect_api(settings: Settings) -> EmailSecurity:
 def build_rooms(settings: Settings, client: Client, api: EmailSecurity, rules: RuleSet) -> Rooms:
     """Build every activity over one Temporal client, one API client and one rule set."""
     observing, gateway = Observing(), Gateway(client)
+    records = RecordActivities(AuditLog(settings.audit_file), observing)
     limit = settings.age_limit or rules.safety.maximum_age
     intake = Intake(api, lambda: rules, ceiling=settings.ceiling, age_limit=None if limit == "off" else limit)
     return Rooms(
-        ingest=IngestActivities(intake, gateway, observing),
+        ingest=IngestActivities(intake, gateway, records, observing),
         containment=ContainmentActivities(api, rules.safety, observing),
-        records=RecordActivities(AuditLog(settings.audit_file), observing),
+        records=records,
         pollers=PollerActivities(gateway, pollers_of(settings)),
     )
 

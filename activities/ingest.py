@@ -2,14 +2,18 @@
 
 import asyncio
 from collections.abc import Awaitable, Iterable
+from datetime import UTC, datetime
 
 from temporalio import activity
 
 from activities.failures import as_application_error
 from activities.observing import Observing
+from activities.records import RecordActivities, WriteRecords
 from clawback.cases import CasePace
-from clawback.intake import Intake, Taken
+from clawback.events import EventKind
+from clawback.intake import Intake, Rejection, Taken
 from clawback.polling import PageRead, ReadPage
+from clawback.records import AuditRecord, RecordKind
 from clawback.temporal.gateway import Gateway
 
 _AT_ONCE = 24
@@ -19,8 +23,9 @@ _AT_ONCE = 24
 class IngestActivities:
     """Everything that turns records into matches. Each may be repeated: cases drop what they have."""
 
-    def __init__(self, intake: Intake, gateway: Gateway, observing: Observing) -> None:
+    def __init__(self, intake: Intake, gateway: Gateway, records: RecordActivities, observing: Observing) -> None:
         self._intake = intake
+        self._records = records
         self._gateway = gateway
         self._observing = observing
 
@@ -30,6 +35,9 @@ class IngestActivities:
         with as_application_error():
             taken = await self._intake.read(request)
         self._observing.read(request.source, taken)
+        if taken.rejected:
+            rejected = tuple(_rejected(request.source, rejection) for rejection in taken.rejected)
+            await self._records.append(WriteRecords(records=rejected))
         await self._dispatch(taken, CasePace(linger=request.linger))
         self._intake.dispatched(taken)
         if taken.page is None:
@@ -55,3 +63,13 @@ class IngestActivities:
 
 async def _all(calls: Iterable[Awaitable[None]]) -> None:
     await asyncio.gather(*calls)
+
+
+def _rejected(source: EventKind, rejection: Rejection) -> AuditRecord:
+    return AuditRecord(
+        id=f"rejected/{source}/{rejection.digest}",
+        at=datetime.now(UTC),
+        kind=RecordKind.EVENT_REJECTED,
+        event=f"{source}/",
+        detail=f"{rejection.reason}: {rejection.raw}",
+    )

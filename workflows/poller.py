@@ -35,9 +35,9 @@ class PollerWorkflow:
         while True:
             if self._memory.paused is None:
                 await self._turn()
-            if workflow.info().is_continue_as_new_suggested() and workflow.all_handlers_finished():
-                workflow.continue_as_new(start.model_copy(update={"memory": self._memory}))
             await self._rest()
+            if self._is_renewable:
+                workflow.continue_as_new(start.model_copy(update={"memory": self._memory}))
 
     async def _turn(self) -> None:
         asked, now = self._asked, workflow.now()
@@ -89,7 +89,7 @@ class PollerWorkflow:
 
     async def _rest(self) -> None:
         if self._memory.paused is not None:
-            await workflow.wait_condition(lambda: self._memory.paused is None)
+            await workflow.wait_condition(lambda: self._memory.paused is None or self._is_renewable)
         elif not self._rewound:
             await self._doze(TROUBLE_PAUSE if self._memory.trouble else self._start.interval)
 
@@ -100,7 +100,11 @@ class PollerWorkflow:
 
     @property
     def _called(self) -> bool:
-        return self._asked > self._answered or self._rewound or self._memory.paused is not None
+        return self._asked > self._answered or self._rewound or self._memory.paused is not None or self._is_renewable
+
+    @property
+    def _is_renewable(self) -> bool:
+        return workflow.info().is_continue_as_new_suggested() and workflow.all_handlers_finished()
 
     @workflow.update(name=names.POLL_NOW)
     async def poll_now(self) -> PollerStatus:

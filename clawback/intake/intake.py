@@ -1,5 +1,7 @@
 """One page in, matches out. It may be asked for the same page again at any time, and then does only what is left to do."""
 
+import hashlib
+import json
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
@@ -11,13 +13,35 @@ from clawback.cloudflare import EmailSecurity, errors
 from clawback.events import Event, EventKind, NotAnEvent, is_too_old, message_event, report_event
 from clawback.intake.joining import Joiner
 from clawback.intake.memo import Memo
+from clawback.payloads import bounded
 from clawback.polling import ReadPage
 from clawback.rules import RuleMatch, RuleSet
 
 JOIN_PATIENCE = timedelta(minutes=2)
 """How long a report waits for its message to be indexed before rules see it without one."""
+_LONGEST_RAW = 4000
+_FEW = 10
 _ASSESSED = 200_000
 _DETECTIONS = 5_000
+
+
+class EvaluationBroken(RuntimeError):
+    """Every record of a page failed in the rules: a defect of ours, which must not let the cursor pass."""
+
+
+@dataclass(frozen=True)
+class Rejection:
+    """A record that could not be understood: its raw JSON (bounded), why, and a hash that is the same when it is read again."""
+
+    raw: str
+    reason: str
+    digest: str
+
+    @classmethod
+    def of(cls, raw: object, reason: str) -> "Rejection":
+        """Reject a record."""
+        text = json.dumps(raw, ensure_ascii=False, default=str)
+        return cls(bounded(text, _LONGEST_RAW), bounded(reason), hashlib.sha256(text.encode("utf-8", "replace")).hexdigest()[:16])
 
 
 @dataclass
@@ -28,7 +52,7 @@ class Taken:
     records: int = 0
     fresh: list[Event] = field(default_factory=list)
     skipped: list[tuple[Event, str]] = field(default_factory=list)
-    rejected: list[tuple[Any, str]] = field(default_factory=list)
+    rejected: list[Rejection] = field(default_factory=list)
     matches: dict[str, tuple[CasePlan, list[Match]]] = field(default_factory=dict)
     assessed: list[tuple[str, object]] = field(default_factory=list)
     newest: datetime | None = None
@@ -69,10 +93,14 @@ class Intake:
             clawback.cloudflare.errors.ApiError: the page, a detection or a joined message could not be read.
 
         """
-        taken = Taken()
-        for event in await self._events(request, taken):
+        taken, broken = Taken(), 0
+        events = await self._events(request, taken)
+        for event in events:
             taken.newest = max(event.at, taken.newest or event.at)
-            await self._assess(event, taken)
+            broken += not await self._assessed_well(event, taken)
+        if broken >= _FEW and broken == len(taken.assessed):
+            raise EvaluationBroken(f"all {broken} records failed: {taken.rejected[-1].reason}")
+        taken.rejected = [rejection for rejection in taken.rejected if rejection.digest not in self._met]
         return taken
 
     def dispatched(self, taken: Taken) -> None:
@@ -81,6 +109,8 @@ class Intake:
             self._assessed.put(key, fingerprint)
         for event in taken.fresh:
             self._met.put(event.key, None)
+        for rejection in taken.rejected:
+            self._met.put(rejection.digest, None)
         for case_id, (_, matches) in taken.matches.items():
             for match in matches:
                 self._sent.put((case_id, match.key), None)
@@ -104,7 +134,7 @@ class Intake:
             records = [item.record for item in reports.items]
             refused = reports.rejected
             build = report_event
-        taken.rejected += [(item.raw, item.reason) for item in refused]
+        taken.rejected += [Rejection.of(item.raw, item.reason) for item in refused]
         events = self._built(records, build, taken)
         taken.records = len(events) + len(taken.rejected)
         return events
@@ -117,7 +147,7 @@ class Intake:
             try:
                 event = build(record, self._clock())
             except NotAnEvent as error:
-                taken.rejected.append((record, str(error)))
+                taken.rejected.append(Rejection.of(record, str(error)))
                 continue
             if event.kind is EventKind.MESSAGE:
                 self._joiner.remember(event)
@@ -125,6 +155,17 @@ class Intake:
         return events
 
     # ---- evaluating
+
+    async def _assessed_well(self, event: Event, taken: Taken) -> bool:
+        """Assess one event; a defect in doing so rejects that event alone."""
+        try:
+            await self._assess(event, taken)
+        except errors.ApiError:
+            raise
+        except Exception as error:  # noqa: BLE001 - one record must never stop the others
+            taken.rejected.append(Rejection.of(event.record, f"{type(error).__name__}: {error}"))
+            return False
+        return True
 
     async def _assess(self, event: Event, taken: Taken) -> None:
         if event.key not in self._met:

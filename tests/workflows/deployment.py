@@ -13,6 +13,7 @@ from temporalio.client import Client
 from clawback.audit import read_records
 from clawback.cases import CasePace, CasePlan, Match, State
 from clawback.events import EventKind, Target, message_event
+from clawback.polling import PollerStart, PollerStatus
 from clawback.records import AuditRecord
 from clawback.rules import load_rules
 from clawback.settings import Settings
@@ -49,6 +50,20 @@ class Deployment:
     async def tell(self, plan: CasePlan, *matches: Match, pace: CasePace | None = None) -> None:
         """Signal a case."""
         await self.gateway.signal_case(plan, matches, pace or CasePace())
+
+    async def poll(self, source: EventKind = EventKind.MESSAGE, **start: Any) -> PollerStatus:
+        """Start a poller unless it runs, and let it read everything there is."""
+        chosen = {"interval": timedelta(hours=1), "start": timedelta(hours=1), **start}
+        await self.gateway.start_poller(PollerStart(source=source, **chosen))
+        return await self.gateway.poll_now(source)
+
+    async def idle(self) -> None:
+        """Wait until there are cases, and none has anything to do."""
+
+        async def there() -> bool | None:
+            return (await self.gateway.count_cases() and not await self.gateway.count_cases(State.RESPONDING)) or None
+
+        await eventually(there)
 
     async def settled(self, case_id: str, state: State = State.SETTLED) -> dict[str, str]:
         """Wait until a case is settled (or in another state); the outcomes of its first action."""

@@ -1,0 +1,173 @@
+"""Pollers on a real server, against the simulator: every record is seen, whatever the API does, and each case hears of it once."""
+
+import json
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+from temporalio.client import Client
+
+from clawback.events import EventKind
+from clawback.records import RecordKind
+from clawback.simulator import Order, Scope, Simulator, SimulatorOptions, outbreak, parse_faults
+from clawback.temporal.gateway import Refused
+from tests.workflows.deployment import Deployment, deployed, eventually
+
+
+def simulated(*campaigns: list[dict[str, Any]], faults: str = "", **options: Any) -> Simulator:
+    """Build a simulator that holds these messages."""
+    simulator = Simulator(replace(SimulatorOptions(rate=None, **options), faults=parse_faults(faults)))
+    for lines in campaigns:
+        simulator.take(lines)
+    return simulator
+
+
+def report_of(line: dict[str, Any], disposition: str) -> dict[str, Any]:
+    """Build the PhishGuard report of a message."""
+    message, now = line["message"], datetime.now(UTC).isoformat()
+    fields = {"to": message["to"], "from": message["from"], "postfix_id": message["postfix_id"], "occurred_at": message["scanned_at"]}
+    report = {"id": 7, "title": "t", "content": "c", "priority": "high", "disposition": disposition, "fields": fields, "created_at": now}
+    return {"report": report}
+
+
+def moved(house: Deployment) -> list[str]:
+    """The messages that were moved, one entry for each effective move."""
+    return [row["id"] for row in house.ledger if row["operation"] == "move"]
+
+
+@pytest.mark.parametrize("order", list(Order))
+async def test_every_page_of_a_window_is_read(temporal: Client, tmp_path: Path, order: Order) -> None:
+    """Two campaigns and clean mail on many small pages: each message of a campaign is moved once, clean mail is not touched."""
+    bad, worse = list(outbreak(60, seed=1)), list(outbreak(40, seed=2, sender="ceo@other.test"))
+    clean = list(outbreak(50, seed=3, disposition="NONE", sender="friend@corp.test"))
+    async with deployed(temporal, simulated(bad, worse, clean, order=order), tmp_path) as house:
+        status = await house.poll(page_size=20)
+        assert (status.seen, status.state) == (150, "polling")
+        await eventually(lambda: _moved(house, 100))
+        await house.idle()
+        assert sorted(moved(house)) == sorted(line["message"]["id"] for line in bad + worse)
+
+
+async def test_what_matches_nothing_costs_no_action(temporal: Client, tmp_path: Path) -> None:
+    """No case is opened, and nothing but the page is asked for."""
+    async with deployed(temporal, simulated(list(outbreak(50, disposition="NONE"))), tmp_path) as house:
+        assert (await house.poll()).seen == 50
+        assert (await house.gateway.count_cases(), house.requests()) == (0, house.requests("/investigate"))
+
+
+async def test_reading_again_changes_nothing(temporal: Client, tmp_path: Path) -> None:
+    """A rewind delivers everything again; the cases and the ledger stay as they are."""
+    lines = list(outbreak(30))
+    async with deployed(temporal, simulated(lines), tmp_path) as house:
+        await house.poll()
+        await eventually(lambda: _moved(house, 30))
+        await house.idle()
+        before = len(house.ledger)
+        await house.gateway.rewind_poller(EventKind.MESSAGE, datetime.now(UTC) - timedelta(hours=1))
+        assert (await house.poll()).turns > 1
+        await house.idle()
+        assert len(house.ledger) == before
+
+
+async def test_a_worker_without_a_memory_changes_nothing(temporal: Client, tmp_path: Path) -> None:
+    """A new worker evaluates and signals everything again; the case's own dedupe holds."""
+    lines = list(outbreak(30))
+    simulator = simulated(lines)
+    async with deployed(temporal, simulator, tmp_path) as house:
+        await house.poll()
+        await eventually(lambda: _moved(house, 30))
+    async with deployed(temporal, simulator, tmp_path) as house:
+        await house.gateway.rewind_poller(EventKind.MESSAGE, datetime.now(UTC) - timedelta(hours=1))
+        assert (await house.poll()).matched > 30
+        assert len(moved(house)) == 30
+
+
+async def test_a_late_record_is_found(temporal: Client, tmp_path: Path) -> None:
+    """A message that appears behind the cursor, within the lookback, is read by the next poll."""
+    early = list(outbreak(1, start=datetime.now(UTC) - timedelta(minutes=10)))
+    async with deployed(temporal, simulated(), tmp_path) as house:
+        await house.poll()
+        house.simulator.take(early)
+        assert (await house.poll()).seen == 1
+        await eventually(lambda: _moved(house, 1))
+
+
+@pytest.mark.parametrize("fault", ["500=0.3", "429=0.3", "malformed=0.3", "reset=0.3", "search_202=0.5"])
+async def test_no_fault_loses_a_page(temporal: Client, tmp_path: Path, fault: str) -> None:
+    """Whatever befalls the reads, all 200 messages are seen and moved once."""
+    lines = list(outbreak(200))
+    async with deployed(temporal, simulated(lines, faults=fault, seed=2), tmp_path) as house:
+        assert (await house.poll(page_size=40)).seen >= 200
+        await eventually(lambda: _moved(house, 200))
+        assert len(moved(house)) == len(set(moved(house)))
+
+
+async def test_a_record_without_an_id_is_rejected_and_stops_nothing(temporal: Client, tmp_path: Path) -> None:
+    """It is in the audit with its raw body, once, however often it is read."""
+    lines = list(outbreak(3))
+    simulator = simulated(lines)
+    _lose_id(simulator)
+    async with deployed(temporal, simulator, tmp_path) as house:
+        await house.poll()
+        await house.poll()
+        await eventually(lambda: _moved(house, 2))
+        rejected = [record for record in house.audit() if record.kind is RecordKind.EVENT_REJECTED]
+        assert len(rejected) == 1
+        assert "edf_hash" in (rejected[0].detail or "")
+
+
+async def test_a_report_acts_on_its_message(temporal: Client, tmp_path: Path) -> None:
+    """A PhishGuard report names a postfix id; the message it is about is found and moved."""
+    line = next(iter(outbreak(1, disposition="SUSPICIOUS")))
+    async with deployed(temporal, simulated([line]), tmp_path) as house:
+        house.simulator.take([report_of(line, "MALICIOUS")])
+        await house.poll(EventKind.PHISHGUARD_REPORT)
+        await eventually(lambda: _moved(house, 1))
+        assert moved(house) == [line["message"]["id"]]
+
+
+async def test_a_paused_poller_reads_nothing_until_it_is_resumed(temporal: Client, tmp_path: Path) -> None:
+    """Its status says why, and `poll_now` says what to do first."""
+    async with deployed(temporal, simulated(list(outbreak(2))), tmp_path) as house:
+        await house.poll()
+        paused = await house.gateway.pause_poller(EventKind.MESSAGE, "maintenance")
+        assert (paused.state, paused.detail) == ("paused", "maintenance")
+        with pytest.raises(Refused, match="resume it first"):
+            await house.gateway.poll_now(EventKind.MESSAGE)
+        assert (await house.gateway.resume_poller(EventKind.MESSAGE)).state == "polling"
+        assert (await house.poll()).state == "polling"
+
+
+async def test_a_refused_token_degrades_the_poller_and_says_so(temporal: Client, tmp_path: Path) -> None:
+    """The status names the problem; nothing is lost, for the cursor has not moved."""
+    simulator = simulated(list(outbreak(2)), tokens={"good": Scope.WRITE})
+    async with deployed(temporal, simulator, tmp_path, cloudflare_api_token="bad") as house:
+        status = await house.poll()
+        assert status.state == "degraded"
+        assert "unauthenticated" in (status.detail or "")
+        assert status.drained_at is None
+
+
+@pytest.mark.parametrize("temporal", [("limit.historyCount.suggestContinueAsNew=20",)], indirect=True)
+async def test_a_poller_goes_on_over_continue_as_new(temporal: Client, tmp_path: Path) -> None:
+    """Its counters and its cursor survive."""
+    async with deployed(temporal, simulated(list(outbreak(5))), tmp_path) as house:
+        first = await house.poll()
+        run = (await temporal.get_workflow_handle("poller/message").describe()).run_id
+        for _ in range(6):
+            last = await house.poll()
+        assert (await temporal.get_workflow_handle("poller/message").describe()).run_id != run
+        assert (last.seen, last.turns) == (5, first.turns + 6)
+
+
+def _lose_id(simulator: Simulator) -> None:
+    mail = next(iter(simulator.world.mailroom.by_id.values()))
+    record = json.loads(mail.record)
+    del record["id"]
+    mail.record = json.dumps(record).encode()
+
+
+async def _moved(house: Deployment, count: int) -> bool | None:
+    return len(moved(house)) >= count or None
