@@ -75,7 +75,7 @@ def _correlation(read: CorrelationDocument) -> Correlation:
     kind = WatchType(body.type)
     data = body.model_dump(by_alias=True, exclude_none=True, exclude_defaults=True)
     parsed = SigmaCorrelationRule.from_dict({"title": read.title, "name": read.name, _CORRELATION: _plain(data)})
-    rules, at_least, value_field = _threshold(kind, parsed, body.condition is not None)
+    rules, at_least, value_field = _threshold(kind, parsed, given=body.condition is not None)
     return Correlation(
         type=kind,
         rules=rules,
@@ -91,7 +91,7 @@ def _plain(data: dict[str, object]) -> dict[str, object]:
     return {key: list(value) if isinstance(value, tuple) else value for key, value in data.items()}
 
 
-def _threshold(kind: WatchType, parsed: SigmaCorrelationRule, given: bool) -> tuple[tuple[str, ...], int, str | None]:
+def _threshold(kind: WatchType, parsed: SigmaCorrelationRule, *, given: bool) -> tuple[tuple[str, ...], int, str | None]:
     rules = tuple(dict.fromkeys(reference.reference for reference in parsed.rules or ()))
     condition = parsed.condition
     if kind in {WatchType.TEMPORAL, WatchType.TEMPORAL_ORDERED}:

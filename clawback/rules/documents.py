@@ -60,6 +60,7 @@ def _one_or_many(value: object) -> object:
 
 Span = Annotated[timedelta, BeforeValidator(_read_span, json_schema_input_type=str)]
 Name = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]{0,63}$")]
+Tag = Annotated[str, Field(pattern=r"^[a-z0-9_-]+\.[a-z0-9._-]+$", max_length=200)]
 Line = Annotated[str, Field(min_length=1, max_length=2000)]
 
 
@@ -127,7 +128,7 @@ class Header(Strict):
     date: Date | None = None
     modified: Date | None = None
     references: tuple[Line, ...] = ()
-    tags: tuple[Line, ...] = ()
+    tags: tuple[Tag, ...] = ()
     falsepositives: tuple[Line, ...] = ()
     level: Level = Level.MEDIUM
     license: str | None = None

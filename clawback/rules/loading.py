@@ -10,7 +10,7 @@ from datetime import UTC, date, datetime
 from pathlib import Path
 
 from clawback.rules.building import build_set
-from clawback.rules.checks import check_names, check_references, check_rule, group_of
+from clawback.rules.checks import check_rule, group_of
 from clawback.rules.correlations import read_correlation
 from clawback.rules.documents import (
     CorrelationDocument,
@@ -22,6 +22,7 @@ from clawback.rules.documents import (
 )
 from clawback.rules.errors import Code, Place, Problems
 from clawback.rules.loaded import Loaded, LoadedFilter, LoadedRule
+from clawback.rules.references import check_set
 from clawback.rules.responses import read_response
 from clawback.rules.ruleset import RuleSet
 from clawback.rules.safety import Safety
@@ -82,8 +83,7 @@ def read_folder(folder: Path) -> Loaded:
             _read_filters(folder, path, loaded)
         elif path.parts[:1] != (LISTS,):
             _read_rules(folder, path, loaded)
-    check_names(loaded)
-    check_references(loaded)
+    check_set(loaded)
     return loaded
 
 

@@ -7,7 +7,6 @@ from typing import Any
 
 from clawback.actions import Action, ActionError, BlockSender, Destination, Mode, Move, parse_action, templates_of
 from clawback.cases.plan import CasePlan, Limit
-from clawback.cases.windows import Watch
 from clawback.events import Event, EventKind
 from clawback.rules.catalogue import Field
 from clawback.rules.documents import ResponseDocument
@@ -154,17 +153,3 @@ def _filled(action: Action, group: Mapping[str, str | None]) -> Action:
         pattern = _TEMPLATE.sub(lambda found: group.get(found[1]) or "", action.pattern)[:LONGEST_VALUE]
         return action.model_copy(update={"pattern": pattern})
     return action
-
-
-def template_plan(name: str, version: str, title: str, level: str, response: Response, watch: Watch | None) -> CasePlan:
-    """Make the plan that is the same for every group of a rule."""
-    return CasePlan(
-        rule=name,
-        version=version,
-        title=title,
-        level=level,
-        mode=response.mode,
-        actions=response.actions,
-        limits=response.limits,
-        watch=watch,
-    )

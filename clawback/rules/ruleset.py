@@ -10,6 +10,7 @@ from datetime import date
 from uuid import UUID
 
 from clawback.actions import Mode
+from clawback.cases.plan import CasePlan
 from clawback.events import Event, EventKind
 from clawback.rules.catalogue import FIELDS
 from clawback.rules.compiler import Today
@@ -17,7 +18,7 @@ from clawback.rules.correlations import Correlation
 from clawback.rules.documents import EventTest, Level, Status, WindowTest
 from clawback.rules.explanation import Explanation, explain_node
 from clawback.rules.index import NONE, Engine
-from clawback.rules.responses import GroupField, Responder, Response, RuleMatch, template_plan
+from clawback.rules.responses import GroupField, Responder, Response, RuleMatch
 from clawback.rules.safety import Safety
 from clawback.rules.tree import Node
 
@@ -154,8 +155,17 @@ class RuleSet:
             real = correlation.field_of(name, matched.name) if correlation else name
             return GroupField(name, tuple(real.split(".")), known.get(real))
 
-        response = Response(rule.mode or Mode.SHADOW, rule.response.group_by, rule.response.actions, rule.response.limits)
-        plan = template_plan(rule.name, rule.version, rule.title, rule.level, response, correlation.watch if correlation else None)
+        response = rule.response
+        plan = CasePlan(
+            rule=rule.name,
+            version=rule.version,
+            title=rule.title,
+            level=rule.level,
+            mode=response.mode.capped(rule.status.ceiling),
+            actions=response.actions,
+            limits=response.limits,
+            watch=correlation.watch if correlation else None,
+        )
         counted = field(correlation.value_field) if correlation and correlation.value_field else None
         return Responder(plan, matched.name, tuple(field(name) for name in response.group_by), counted)
 

@@ -1,7 +1,9 @@
 """From a value that pySigma has parsed to the tests that it stands for. What Sigma can say and we cannot is refused here by name."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from itertools import product
+from math import prod
+from typing import Any
 
 import re2  # type: ignore[import-untyped]
 from sigma.modifiers import SigmaModifier, modifier_mapping
@@ -88,33 +90,16 @@ def _tests(value: SigmaType, lists: Mapping[str, Sequence[str]]) -> Iterator[Tes
 
 
 def _test(value: SigmaType) -> Test:
-    match value:
-        case SigmaNull():
-            return Null()
-        case SigmaExists():
-            return Exists()
-        case SigmaBool():
-            return Text(("true" if value.boolean else "false",))
-        case SigmaTimestampPart():
-            return TimePart(TimeUnit[value.timestamp_part.name], int(value.number))
-        case SigmaRegularExpression():
-            return _regex(value)
-        case SigmaCIDRExpression():
-            return Network(str(value.network))
-        case SigmaFieldReference():
-            return SameAs(value.field, value.starts_with, value.ends_with)
-        case _:
-            return _number(value)
+    make = next((make for kind, make in _MAKE if isinstance(value, kind)), None)
+    if make is None:
+        raise Unsupported(f"values of type {type(value).__name__} are not supported")
+    return make(value)
 
 
-def _number(value: SigmaType) -> Number:
-    if isinstance(value, SigmaCompareExpression):
-        if value.op not in _COMPARISONS:
-            raise Unsupported(f"the comparison {value.op.name} is not supported", "use gt, gte, lt, lte, or neq")
-        return Number(_COMPARISONS[value.op], value.number.number)
-    if isinstance(value, SigmaNumber):
-        return Number(Comparison.EQ, value.number)
-    raise Unsupported(f"values of type {type(value).__name__} are not supported")
+def _comparison(value: SigmaCompareExpression) -> Number:
+    if value.op not in _COMPARISONS:
+        raise Unsupported(f"the comparison {value.op.name} is not supported", "use gt, gte, lt, lte, or neq")
+    return Number(_COMPARISONS[value.op], value.number.number)
 
 
 def _regex(value: SigmaRegularExpression) -> Regex:
@@ -129,14 +114,25 @@ def _regex(value: SigmaRegularExpression) -> Regex:
     return Regex(pattern, flags)
 
 
+_MAKE: Sequence[tuple[type[SigmaType], Callable[[Any], Test]]] = (
+    (SigmaNull, lambda _: Null()),
+    (SigmaExists, lambda _: Exists()),
+    (SigmaBool, lambda value: Text(("true" if value.boolean else "false",))),
+    (SigmaTimestampPart, lambda value: TimePart(TimeUnit[value.timestamp_part.name], int(value.number))),
+    (SigmaNumber, lambda value: Number(Comparison.EQ, value.number)),
+    (SigmaRegularExpression, _regex),
+    (SigmaCIDRExpression, lambda value: Network(str(value.network))),
+    (SigmaFieldReference, lambda value: SameAs(value.field, value.starts_with, value.ends_with)),
+    (SigmaCompareExpression, _comparison),
+)
+
+
 def _texts(value: SigmaString, lists: Mapping[str, Sequence[str]]) -> Iterator[Text]:
     cased = isinstance(value, SigmaCasedString)
     choices = [_choices(part, lists) for part in value.s]
-    count = 0
+    if prod(map(len, choices)) > _MOST_EXPANDED:
+        raise Unsupported(f"the placeholders stand for more than {_MOST_EXPANDED} texts", "use fewer of them in one value")
     for combination in product(*choices):
-        count += 1
-        if count > _MOST_EXPANDED:
-            raise Unsupported(f"the placeholders stand for more than {_MOST_EXPANDED} texts", "use fewer of them in one value")
         yield Text(_joined(part for parts in combination for part in parts), cased)
 
 
