@@ -1,0 +1,51 @@
+"""`python -m bench [outbreak|latency] [OPTIONS]`; without a name, all of them with their defaults."""
+
+import asyncio
+import functools
+import sys
+from collections.abc import Awaitable, Callable
+from typing import ParamSpec
+
+import typer
+
+from bench.latency import latency
+from bench.outbreak import outbreak
+from clawback.cli.exits import ExitCode, exit_now
+
+P = ParamSpec("P")
+COMMANDS: dict[str, Callable[..., Awaitable[None]]] = {"latency": latency, "outbreak": outbreak}
+
+
+def build() -> typer.Typer:
+    """Build the program of all benches."""
+    app = typer.Typer(add_completion=False, rich_markup_mode=None, pretty_exceptions_enable=False, help="Figures and ratios against peers.")
+    for name, bench in COMMANDS.items():
+        app.command(name)(_awaited(bench))
+    return app
+
+
+def _awaited(bench: Callable[P, Awaitable[None]]) -> Callable[P, None]:
+    @functools.wraps(bench)
+    def command(*args: P.args, **kwargs: P.kwargs) -> None:
+        async def run() -> None:
+            await bench(*args, **kwargs)
+
+        asyncio.run(run())
+
+    return command
+
+
+def main(arguments: list[str]) -> int:
+    """Run one bench, or all; the exit code."""
+    app = build()
+    for command in [arguments] if arguments else [[name] for name in COMMANDS]:
+        try:
+            app(command, prog_name="python -m bench", standalone_mode=True)
+        except SystemExit as ended:
+            if ended.code:
+                return ended.code if isinstance(ended.code, int) else ExitCode.DEFECT
+    return ExitCode.OK
+
+
+if __name__ == "__main__":
+    exit_now(main(sys.argv[1:]))

@@ -1,0 +1,78 @@
+"""A synthetic outbreak, one campaign in thousands of mailboxes: clawback beside a script, and beside one workflow per message."""
+
+from collections.abc import Awaitable, Callable
+from datetime import timedelta
+from pathlib import Path
+from random import Random
+from typing import Annotated
+
+import typer
+
+from bench.contenders import Plan, Round, run_bare, run_clawback, run_script
+from bench.report import CLAWBACK, Results, document, medians, table, wide_console, write_json
+from clawback.simulator import parse_rate
+
+LOOP, BULK, BARE = "script, one move per message", "script, 1,000 per move", "bare workflows"
+Contender = Callable[[Plan], Awaitable[Round]]
+
+
+async def compare(plan: Plan, rounds: int, *, loop: bool) -> Results:
+    """Run every contender, in turns; the loop, which mostly waits out blocks, once and last."""
+    contenders: dict[str, Contender] = {CLAWBACK: run_clawback, BULK: lambda plan: run_script(plan, "bulk"), BARE: run_bare}
+    results: dict[str, list[Round]] = {name: [] for name in contenders}
+    for number in range(1, rounds + 1):
+        for name, contender in contenders.items():
+            say(f"round {number} of {rounds}: {name}")
+            results[name].append(await contender(plan))
+    if loop:
+        say(f"once: {LOOP} ({_expected(plan)})")
+        results[LOOP] = [await run_script(plan, "one")]
+    return results
+
+
+def say(words: str) -> None:
+    """Tell whoever waits what is going on."""
+    typer.echo(words, err=True)
+
+
+def notes(results: Results, plan: Plan) -> list[str]:
+    """What must be known to read the table fairly."""
+    own = results[CLAWBACK]
+    waited = [one.detail["seconds_until_read"] for one in own]
+    per_move = (medians(own)["requests"] or 0) / plan.messages
+    size = f"{plan.messages:,} messages of one campaign; rate limit {plan.rate_limit}"
+    until_poll = f"{min(waited):.1f} to {max(waited):.1f} s until its next poll (every {plan.interval.total_seconds():g} s)"
+    more = "also asked for a reclassification, blocked the sender, recorded every decision and outcome, and would have survived a crash"
+    return [
+        f"{size}; median of {len(own)} rounds, ratios to clawback in brackets.",
+        f"clawback's time begins when the messages can be found and includes {until_poll}; a script's begins when somebody starts it.",
+        f"clawback spent {per_move:.4f} requests per moved message, polls included; it {more}.",
+        "The server columns are the Temporal server's. Bare workflows call no API at all.",
+    ]
+
+
+def _expected(plan: Plan) -> str:
+    rate = parse_rate(plan.rate_limit)
+    blocks = plan.messages // rate.quota if rate else 0
+    return f"about {blocks * rate.seconds / 60:.0f} minutes, nearly all of them blocked" if rate and blocks else "no block expected"
+
+
+async def outbreak(  # noqa: PLR0913 - the options of a command
+    *,
+    messages: Annotated[int, typer.Option(help="How many mailboxes the campaign reaches.", min=1)] = 5000,
+    rounds: Annotated[int, typer.Option(help="Rounds of each contender but the loop.", min=1)] = 3,
+    loop: Annotated[bool, typer.Option(help="Run the script with one move per message too; it takes 20 minutes for 5,000.")] = True,
+    rate_limit: Annotated[str, typer.Option(help="The API's limit, N/SECONDS or off.")] = "1200/300",
+    interval: Annotated[int, typer.Option(help="Seconds between two polls of clawback.", min=1)] = 5,
+    seed: Annotated[int, typer.Option(help="Seed of the moment at which the outbreak arrives.")] = 0,
+    json: Annotated[Path | None, typer.Option(help="Also write everything to this file.")] = None,
+) -> None:
+    """Compare clawback with a script and with bare workflows."""
+    plan = Plan(messages, rate_limit, timedelta(seconds=interval), Random(seed))  # noqa: S311 - reproducible on purpose
+    results = await compare(plan, rounds, loop=loop)
+    console = wide_console()
+    console.print(table(results))
+    for note in notes(results, plan):
+        console.print(f"· {note}")
+    about = {"messages": messages, "rate_limit": rate_limit, "interval_seconds": interval, "seed": seed}
+    write_json(document(results, about), json)

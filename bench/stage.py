@@ -1,0 +1,163 @@
+"""The processes a bench runs, each as production runs it: Temporal dev server, simulator on a real port, `python -m worker`.
+
+Every stage has a folder, ports and a server of its own, so that no contender profits from what another left behind.
+"""
+
+import asyncio
+import json
+import tempfile
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any, TypeVar
+
+from temporalio.client import Client
+
+from clawback.cases import State
+from clawback.durations import format_duration
+from clawback.embedded import Child, Crew, TemporalServer, environment_with, fetch, free_port, simulator_child, temporal_child, worker_child
+from clawback.events import EventKind
+from clawback.settings import Settings
+from clawback.temporal.connect import connect
+from clawback.temporal.gateway import Gateway, NoSuchWorkflow
+
+T = TypeVar("T")
+RULES = Path(__file__).parents[1] / "rules"
+PATIENCE = 300.0
+_FOREIGN = ("CLAWBACK_", "CLOUDFLARE_", "TEMPORAL_")
+
+
+@dataclass(frozen=True)
+class Witness:
+    """The controls of a running simulator: mail goes in, and what was asked and done comes out."""
+
+    port: int
+    child: Child
+
+    @property
+    def api(self) -> str:
+        """What a client takes for the base URL."""
+        return f"http://127.0.0.1:{self.port}/client/v4"
+
+    async def inject(self, lines: Iterable[dict[str, Any]], *, stamp: bool = False) -> datetime:
+        """Let mail arrive, all at once; the moment from which it can be found."""
+        body = "\n".join(map(json.dumps, lines)).encode()
+        await self._asked("messages" + ("?stamp=now" if stamp else ""), body)
+        return datetime.now(UTC)
+
+    async def counts(self) -> dict[str, Any]:
+        """How many requests and changes there were."""
+        return dict(await self._asked("counts"))
+
+    async def changes(self) -> list[dict[str, Any]]:
+        """The ledger, in order."""
+        return list(await self._asked("ledger"))
+
+    async def requests(self, since: int = 0) -> list[dict[str, Any]]:
+        """Every API request after that number, in order."""
+        return list(await self._asked(f"requests?since={since}"))
+
+    async def _asked(self, what: str, body: bytes | None = None) -> Any:
+        return json.loads(await asyncio.to_thread(fetch, f"http://127.0.0.1:{self.port}/_sim/{what}", body))
+
+
+@dataclass(frozen=True)
+class Server:
+    """A running Temporal dev server."""
+
+    address: str
+    child: Child
+    client: Client
+
+
+@dataclass(frozen=True)
+class Responder:
+    """A running clawback: server, simulator and worker."""
+
+    server: Server
+    witness: Witness
+    worker: Child
+
+    @property
+    def gateway(self) -> Gateway:
+        """Typed access to its pollers and cases."""
+        return Gateway(self.server.client)
+
+
+@asynccontextmanager
+async def simulator(rate_limit: str) -> AsyncIterator[Witness]:
+    """Run a simulator of its own."""
+    with tempfile.TemporaryDirectory(prefix="clawback-bench-") as folder:
+        port = free_port()
+        child = simulator_child(port, ["--rate-limit", rate_limit], Path(folder))
+        async with Crew((child,)).running():
+            yield Witness(port, child)
+
+
+@asynccontextmanager
+async def temporal() -> AsyncIterator[Server]:
+    """Run a Temporal server of its own, with the flags of production's embedded one."""
+    with tempfile.TemporaryDirectory(prefix="clawback-bench-") as folder:
+        settings = Settings(state=Path(folder))
+        server = TemporalServer(Path(folder) / "temporal.db", free_port())
+        child = temporal_child(server, settings, Path(folder))
+        async with Crew((child,)).running():
+            yield Server(server.address, child, await connect(settings, address=server.address))
+
+
+@asynccontextmanager
+async def clawback(rate_limit: str, interval: timedelta) -> AsyncIterator[Responder]:
+    """Run clawback with the shipped rules, and wait until its pollers have polled."""
+    async with temporal() as server, simulator(rate_limit) as witness:
+        with tempfile.TemporaryDirectory(prefix="clawback-bench-") as folder:
+            metrics = f"127.0.0.1:{free_port()}"
+            worker = worker_child(_environment(server, witness, Path(folder), metrics, interval), metrics, Path(folder))
+            async with Crew((worker,)).running():
+                responder = Responder(server, witness, worker)
+                await eventually(lambda: _polled(responder.gateway))
+                yield responder
+
+
+async def eventually(question: Callable[[], Awaitable[T | None]], patience: float = PATIENCE, every: float = 0.1) -> T:
+    """Ask until there is an answer.
+
+    Raises:
+        TimeoutError: there was none in `patience` seconds.
+
+    """
+    async with asyncio.timeout(patience):
+        while (answer := await question()) is None:  # noqa: ASYNC110 - what is asked is another process
+            await asyncio.sleep(every)
+    return answer
+
+
+async def settled(gateway: Gateway) -> bool | None:
+    """Say whether every case has done all it had to do; None while one has not."""
+    async for line in gateway.list_cases():
+        memory = (await gateway.case(line.id)).memory
+        if memory is None or memory.state is State.RESPONDING or memory.unwritten:
+            return None
+    return True
+
+
+def _environment(server: Server, witness: Witness, folder: Path, metrics: str, interval: timedelta) -> dict[str, str]:
+    changes = {
+        "TEMPORAL_ADDRESS": server.address,
+        "CLAWBACK_API_URL": witness.api,
+        "CLAWBACK_STATE": str(folder),
+        "CLAWBACK_RULES": str(RULES),
+        "CLAWBACK_METRICS": metrics,
+        "CLAWBACK_INTERVAL": format_duration(interval),
+        "CLAWBACK_LOG_FORMAT": "json",
+    }
+    return environment_with(changes, without=_FOREIGN)
+
+
+async def _polled(gateway: Gateway) -> bool | None:
+    try:
+        statuses = [await gateway.poller_status(source) for source in (EventKind.MESSAGE, EventKind.PHISHGUARD_REPORT)]
+    except NoSuchWorkflow:
+        return None
+    return all(status.drained_at for status in statuses) or None
