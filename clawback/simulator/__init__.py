@@ -7,7 +7,7 @@ from clawback.simulator.corpus import CorpusError, Line, parse_line, read_corpus
 from clawback.simulator.demo import demo_corpus
 from clawback.simulator.faults import Fault, Faults, parse_faults
 from clawback.simulator.limits import Rate, parse_rate
-from clawback.simulator.options import BodyForm, MoveIdentity, Order, Scope, Shape, SimulatorOptions
+from clawback.simulator.options import BodyForm, MoveIdentity, Order, Scope, Shape, SimulatorOptions, Verdict
 from clawback.simulator.outbreak import outbreak
 from clawback.simulator.service import PortTaken, Simulator
 
@@ -25,6 +25,7 @@ __all__ = [
     "Shape",
     "Simulator",
     "SimulatorOptions",
+    "Verdict",
     "demo_corpus",
     "outbreak",
     "parse_faults",

@@ -4,6 +4,7 @@ import ipaddress
 import re
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any
+from uuid import UUID
 
 Check = Callable[[Any], str | None]
 
@@ -85,6 +86,24 @@ def public_ip(value: object) -> str | None:
     return "must not be private, loopback, link-local, unspecified or broadcast" if bad else None
 
 
+def address_or_network(value: object) -> str | None:
+    """An IP address or a CIDR block, of any kind."""
+    try:
+        ipaddress.ip_network(value if isinstance(value, str) else "", strict=False)
+    except ValueError:
+        return "must be an IP address or a CIDR block"
+    return None
+
+
+def uuid(value: object) -> str | None:
+    """A UUID."""
+    try:
+        UUID(str(value))
+    except ValueError:
+        return "must be a UUID"
+    return None
+
+
 def regular_expression(value: object) -> str | None:
     """A regular expression (the API speaks Java's dialect; what Python cannot read is taken to be wrong)."""
     try:
@@ -106,3 +125,13 @@ def typed_pattern(record: Mapping[str, Any]) -> str | None:
 def domain_pattern(record: Mapping[str, Any]) -> str | None:
     """A pattern that is a domain, or a valid expression where `is_regex` says so."""
     return (regular_expression if record.get("is_regex") else domain)(record.get("pattern"))
+
+
+def email_pattern(record: Mapping[str, Any]) -> str | None:
+    """An e-mail address in `email`, or a valid expression where `is_email_regex` says so."""
+    return (regular_expression if record.get("is_email_regex") else address)(record.get("email"))
+
+
+def regular_pattern(record: Mapping[str, Any]) -> str | None:
+    """A pattern that is always an expression."""
+    return regular_expression(record.get("pattern"))

@@ -66,6 +66,11 @@ class Mail:
         """Whether the message has a verdict that is not benign."""
         return self.disposition in DETECTIONS
 
+    @property
+    def written_subject(self) -> str | None:
+        """The subject as it was written."""
+        return _text(json.loads(self.record), "subject")
+
     def place(self, folder: str, status: str) -> None:
         """Put the message into a folder of the mailbox; it is not in quarantine any more. An action says why, so `act` follows."""
         self.folder = folder

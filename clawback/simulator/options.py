@@ -46,6 +46,13 @@ class BodyForm(StrEnum):
     FORMER = "former"
 
 
+class Verdict(StrEnum):
+    """What becomes of a submission: it is decided as requested, or stays as it was."""
+
+    ACCEPTED = "accepted"
+    REJECTED = "rejected"
+
+
 class Scope(StrEnum):
     """What a token may do: change things, only read, or nothing at all."""
 
@@ -64,8 +71,8 @@ class SimulatorOptions:
     """Everything that can be chosen; the defaults are the API as documented in November 2026.
 
     `rate` None means no limit. `tokens` empty means that any token may do anything. `refuse_duplicates` answers 409 to a second equal
-    pattern, `page_reports` false ignores `page` and `per_page` on PhishGuard reports. Outcomes of submissions arrive `outcome_after`
-    seconds later; one step of a bulk job takes `job_step` seconds.
+    pattern, `page_reports` false ignores `page` and `per_page` on PhishGuard reports. Submissions are decided as `verdict` says,
+    `outcome_after` seconds later; one step of a bulk job takes `job_step` seconds.
     """
 
     rate: Rate | None = DEFAULT_RATE
@@ -79,6 +86,7 @@ class SimulatorOptions:
     refuse_duplicates: bool = False
     page_reports: bool = True
     outcome_after: float = 5.0
+    verdict: Verdict = Verdict.ACCEPTED
     job_step: float = 0.5
     tokens: Mapping[str, Scope] = field(default_factory=dict)
     clock: Callable[[], datetime] = utc_now

@@ -39,7 +39,7 @@ class Policies:
         one = home + "/{" + self._kind.parameter + "}"
         routes = [Route(home, self.search, methods=["GET"]), Route(home, self.create, methods=["POST"])]
         routes += [Route(home + "/batch", self.batch, methods=["POST"])] if self._kind.batch else []
-        routes += [Route(one, self.replace, methods=["PUT"])] if self._kind.replaceable else []
+        routes += [Route(one, self.replace, methods=["PUT"])] if self._kind.replace else []
         return [
             *routes,
             Route(one, self.get, methods=["GET"]),
@@ -74,7 +74,7 @@ class Policies:
 
     async def replace(self, request: Request) -> Response:
         """PUT a whole policy in the place of one: 200 with the object."""
-        body = self._complete(await object_body(request), self._kind.required)
+        body = self._complete(await object_body(request), self._kind.replace)
         return succeed(self._shaped(self.change(self._id(request), body, request.scope[REQUEST])))
 
     async def delete(self, request: Request) -> Response:
@@ -84,7 +84,7 @@ class Policies:
     async def batch(self, request: Request) -> Response:
         """POST deletes, patches, puts and posts, run in that order, all or nothing."""
         body = await object_body(request)
-        parts = {name: _batch_part(body, name) for name in ("deletes", "patches", "puts", "posts")}
+        parts = {name: _batch_part(body, name) for name in self._kind.batch}
         before, rows = copy.deepcopy(self._held), len(self._world.ledger.rows)
         try:
             return succeed(self._run(parts, request.scope[REQUEST]))
@@ -126,6 +126,8 @@ class Policies:
 
         """
         record = self._known(identity)
+        if problem := self._kind.frozen(record):
+            raise invalid(f"The entry {problem}")
         values = self._complete(body, ())
         if not values:
             raise invalid("The request body must name at least one field")
@@ -151,7 +153,9 @@ class Policies:
         apply: Mapping[str, Callable[[Record], Record]] = {
             "deletes": lambda item: {"id": self._outward(self.remove(_item_id(item), request))},
             "patches": lambda item: self._shaped(self.change(_item_id(item), item, request)),
-            "puts": lambda item: self._shaped(self.change(_item_id(item), self._complete(item, self._kind.required), request)),
+            "puts": lambda item: self._shaped(
+                self.change(_item_id(item), self._complete(item, self._kind.replace or self._kind.required), request)
+            ),
             "posts": lambda item: self._shaped(self.add(item, request)),
         }
         return {name: [apply[name](item) for item in items] for name, items in parts.items()}
@@ -178,6 +182,9 @@ class Policies:
 
     def _complete(self, body: Record, required: tuple[str, ...]) -> Record:
         """The writable fields of a body, each checked by itself."""
+        unknown = body.keys() - self._kind.fields.keys() - {"id"}
+        if self._kind.closed and unknown:
+            raise invalid(f"{min(unknown)} is not known", f"/{min(unknown)}")
         for name in required:
             if name not in body:
                 raise invalid(f"{name} is required", f"/{name}")
@@ -199,9 +206,9 @@ class Policies:
                 raise Refusal(409, DUPLICATE, f"An equal entry already exists: {record['id']}")
 
     def _matches(self, record: Record, params: QueryParams) -> bool:
-        for name in self._kind.filters:
+        for name, field in self._kind.filters.items():
             wants = params.getlist(name)
-            if wants and not any(_spelled(record.get(name)) == want for want in wants):
+            if wants and not _spelled(record.get(field)) & {want.upper() if name == "status" else want for want in wants}:
                 return False
         search = (params.get("search") or "").casefold()
         return not search or any(search in value.casefold() for value in record.values() if isinstance(value, str))
@@ -215,7 +222,8 @@ class Policies:
         """The record as it is sent, in the chosen generation of names."""
         shape = self._world.options.shape
         if shape is Shape.OLD:
-            return {**record, "id": int(record["id"]), "last_modified": record["modified_at"]}
+            status = {"status": record["status"].lower()} if "status" in record else {}
+            return {**record, "id": int(record["id"]), "last_modified": record["modified_at"], **status}
         past = self._kind.required_past_eol if shape is Shape.NEW else ()
         return {**record, **dict.fromkeys(past, record["modified_at"])}
 
@@ -233,5 +241,6 @@ def _item_id(item: Record) -> str:
     return str(item["id"])
 
 
-def _spelled(value: object) -> str:
-    return str(value).lower() if isinstance(value, bool) else str(value)
+def _spelled(value: object) -> set[str]:
+    """How a value, or each item of a list, is spelled in a query."""
+    return {str(item).lower() if isinstance(item, bool) else str(item) for item in (value if isinstance(value, list) else [value])}

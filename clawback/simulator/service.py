@@ -10,7 +10,7 @@ import socket
 from collections.abc import AsyncIterator, Iterable, Iterator, Mapping, Sequence
 from datetime import timedelta
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 import uvicorn
 from starlette.applications import Starlette
@@ -22,15 +22,19 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from clawback.simulator.connection import CuttingProtocol
 from clawback.simulator.containment import Containment
+from clawback.simulator.contents import Contents
 from clawback.simulator.control import PREFIX, Control
 from clawback.simulator.corpus import Line, parse_line, read_corpus
+from clawback.simulator.domains import Domains
 from clawback.simulator.drip import drip
 from clawback.simulator.gate import Gate
 from clawback.simulator.investigate import Investigate
+from clawback.simulator.jobs import Jobs
 from clawback.simulator.options import SimulatorOptions
 from clawback.simulator.policies import Policies
 from clawback.simulator.reports import Reports
 from clawback.simulator.resources import RESOURCES
+from clawback.simulator.submitting import Submitting
 from clawback.simulator.wire import API, NO_ROUTE, WRONG_METHOD, Refusal, fail
 from clawback.simulator.world import World
 
@@ -52,9 +56,11 @@ class Simulator:
         self.options = options or SimulatorOptions()
         self.world = World(self.options)
         self._closing = asyncio.Event()
-        routes = _api_routes(self.world)
+        containment = Containment(self.world)
+        jobs = Jobs(self.world, containment)
+        routes = _api_routes(self.world, containment, jobs)
         gate = Gate(self.world, _starlette(routes), routes, self._closing)
-        self.app: ASGIApp = _Switch(_starlette(Control(self.world).routes()), gate)
+        self.app: ASGIApp = _Switch(_starlette(Control(self.world).routes()), gate, jobs)
 
     def load(self, *paths: Path) -> int:
         """Load corpora, all or none. Gives the number of records.
@@ -154,24 +160,40 @@ class _Server(uvicorn.Server):
         yield
 
 
-class _Switch:
-    """Sends `/_sim/` to the controls and everything else through the gate."""
+class _Endpoints(Protocol):
+    def routes(self) -> list[Route]: ...
 
-    def __init__(self, control: ASGIApp, gate: ASGIApp) -> None:
+
+class _Switch:
+    """Sends `/_sim/` to the controls and everything else through the gate, after the jobs have been brought up to date."""
+
+    def __init__(self, control: ASGIApp, gate: ASGIApp, jobs: Jobs) -> None:
         self._control = control
         self._gate = gate
+        self._jobs = jobs
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
             raise NotImplementedError("the simulator speaks HTTP only")
+        self._jobs.advance()
         behind = scope["path"] == PREFIX or scope["path"].startswith(PREFIX + "/")
         await (self._control if behind else self._gate)(scope, receive, send)
 
 
-def _api_routes(world: World) -> list[Route]:
+def _api_routes(world: World, containment: Containment, jobs: Jobs) -> list[Route]:
     """Every route of the API; fixed names come before parameters."""
-    policies = (route for resource in RESOURCES for route in Policies(world, resource).routes())
-    return [*Containment(world).routes(), *Reports(world).routes(), *policies, *Investigate(world).routes()]
+    policies = [Policies(world, resource) for resource in RESOURCES]
+    parts: Sequence[_Endpoints] = (
+        containment,
+        jobs,
+        Contents(world),
+        Reports(world),
+        Submitting(world),
+        *policies,
+        Domains(world),
+        Investigate(world),
+    )
+    return [route for part in parts for route in part.routes()]
 
 
 def _starlette(routes: Sequence[Route]) -> Starlette:

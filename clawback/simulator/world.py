@@ -1,38 +1,21 @@
 """The whole state of one simulated account, and the few things that touch more than one part of it."""
 
-import json
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Iterable
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
-from uuid import uuid4
 
 from clawback.simulator.corpus import Line
 from clawback.simulator.faults import Dice
+from clawback.simulator.job import Job
 from clawback.simulator.ledger import Ledger, RequestLog
 from clawback.simulator.limits import RateLimiter
 from clawback.simulator.mail import Mail, build
 from clawback.simulator.mailroom import Mailroom
 from clawback.simulator.options import SimulatorOptions
 from clawback.simulator.query import parse_time
+from clawback.simulator.submissions import Review, Submission, team_submission
 from clawback.simulator.wire import stamp
-
-_SIX_LABELS = {label: label for label in ("MALICIOUS", "SUSPICIOUS", "SPOOF", "SPAM", "BULK", "NONE")} | {"MALICIOUS-BEC": "MALICIOUS"}
-
-
-@dataclass(slots=True)
-class Submission:
-    """A submission and what will become of it: the outcome is in the record only from `outcome_at` on."""
-
-    record: dict[str, Any]
-    requested_at: datetime
-    outcome: Mapping[str, Any] = field(default_factory=dict)
-    outcome_at: datetime | None = None
-
-    def seen(self, now: datetime) -> dict[str, Any]:
-        """The record as it reads now."""
-        due = self.outcome_at is not None and self.outcome_at <= now
-        return {**self.record, **self.outcome} if due else self.record
 
 
 @dataclass(slots=True)
@@ -52,7 +35,7 @@ class World:
         self.reports: list[Report] = []
         self.submissions: dict[str, Submission] = {}
         self.policies: dict[str, dict[str, dict[str, Any]]] = {}
-        self.jobs: dict[str, Any] = {}
+        self.jobs: dict[str, Job] = {}
         self.ledger = Ledger()
         self.requests = RequestLog()
         self.dice = Dice(options.seed, options.faults)
@@ -76,30 +59,19 @@ class World:
 
     def submit(self, mail: Mail, disposition: str, kind: str, escalated: str | None) -> str:
         """Make a team submission of a message; its outcome arrives later and never changes the message's own disposition."""
-        now, identity = self.now, str(uuid4())
-        original = _SIX_LABELS.get(mail.disposition or "")
-        record = {
-            "submission_id": identity,
-            "requested_at": stamp(now),
-            "requested_by": "api",
-            "requested_disposition": disposition,
-            "original_disposition": original,
-            "outcome": None,
-            "outcome_disposition": None,
-            "status": "submitted",
-            "subject": _subject(mail),
-            "type": "Team",
-            "customer_status": "unreviewed",
-            "escalated_submission_id": None,
-            "original_postfix_id": mail.postfix_id,
-            "original_edf_hash": mail.edf_hash,
-        }
-        outcome = {"status": "completed", "outcome": "accepted", "outcome_disposition": disposition, "customer_status": "reviewed"}
-        self.submissions[identity] = Submission(record, now, outcome, now + timedelta(seconds=self.options.outcome_after))
+        identity = self.submit_unknown(disposition, mail)
         properties = {"requested_by": "api", "requested_disposition": disposition, "submission_id": identity, "submission_type": kind}
         mail.act(self.action("SUBMISSION", **properties))
-        if escalated is not None:
-            self._escalate(escalated, identity, disposition)
+        if (former := self.submissions.get(escalated or "")) is not None:
+            former.escalate(identity, disposition, self.now)
+        return identity
+
+    def submit_unknown(self, disposition: str, mail: Mail | None = None) -> str:
+        """Make a team submission, of a message that may not be known here. Gives its id."""
+        review = Review(self.options.verdict, timedelta(seconds=self.options.outcome_after))
+        submission = team_submission(mail, disposition, self.now, review)
+        identity = str(submission.record["submission_id"])
+        self.submissions[identity] = submission
         return identity
 
     def action(self, operation: str, **properties: str | None) -> dict[str, Any]:
@@ -133,18 +105,3 @@ class World:
     def _submission(self, record: dict[str, Any]) -> Submission:
         requested = parse_time(record.get("requested_at")) or parse_time(record.get("requested_ts")) or self.now
         return Submission({"requested_at": stamp(requested)} | record, requested)
-
-    def _escalate(self, former: str, identity: str, disposition: str) -> None:
-        if (escalated := self.submissions.get(former)) is not None:
-            added = {
-                "escalated_submission_id": identity,
-                "escalated_at": stamp(self.now),
-                "escalated_as": disposition,
-                "escalated_by": "api",
-            }
-            escalated.record = escalated.record | added | {"customer_status": "escalated"}
-
-
-def _subject(mail: Mail) -> str | None:
-    subject = json.loads(mail.record).get("subject")
-    return subject if isinstance(subject, str) else None
