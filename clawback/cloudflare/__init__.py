@@ -3,7 +3,10 @@
 Callers see `EmailSecurity`, its records and its errors; what the wire looks like stays inside.
 """
 
+from clawback.cloudflare.account_policies import Domain, ProtectedName, SendingRestriction, Verification
 from clawback.cloudflare.client import EmailSecurity
+from clawback.cloudflare.content_rules import ContentPolicy, UrlIgnorePattern
+from clawback.cloudflare.contents import Trace
 from clawback.cloudflare.errors import (
     ApiError,
     NotFound,
@@ -16,18 +19,30 @@ from clawback.cloudflare.errors import (
     Unavailable,
     UnknownOutcome,
 )
+from clawback.cloudflare.feedback import Resubmission
+from clawback.cloudflare.jobs import Job, JobMessage
 from clawback.cloudflare.pace import Budget, Share
 from clawback.cloudflare.paging import Page, PagedBy, RejectedRecord, pages
+from clawback.cloudflare.policies import Batch, BatchResult
 from clawback.cloudflare.records import ActionLogEntry, BlockedSender, Message, MoveItem, Report, Submission
+from clawback.cloudflare.release import ReleaseItem
+from clawback.cloudflare.sender_policies import AllowPolicy, TrustedDomain
 from clawback.cloudflare.surroundings import Clock, Observer
 
 __all__ = [
     "ActionLogEntry",
+    "AllowPolicy",
     "ApiError",
+    "Batch",
+    "BatchResult",
     "BlockedSender",
     "Budget",
     "Clock",
+    "ContentPolicy",
+    "Domain",
     "EmailSecurity",
+    "Job",
+    "JobMessage",
     "Message",
     "MoveItem",
     "NotFound",
@@ -36,15 +51,23 @@ __all__ = [
     "Observer",
     "Page",
     "PagedBy",
+    "ProtectedName",
     "RateLimited",
     "Refused",
     "Rejected",
     "RejectedRecord",
+    "ReleaseItem",
     "Report",
+    "Resubmission",
+    "SendingRestriction",
     "Share",
     "Submission",
+    "Trace",
+    "TrustedDomain",
     "Unauthenticated",
     "Unavailable",
     "UnknownOutcome",
+    "UrlIgnorePattern",
+    "Verification",
     "pages",
 ]

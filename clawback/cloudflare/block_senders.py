@@ -1,9 +1,12 @@
-"""The block list: what is blocked gets *Malicious* from now on; mail already delivered stays where it is. Source: reference §1.6, §2.5."""
+"""The block list as containment uses it: literal patterns only, in a few words. All of it is `settings.block_senders`.
 
-from clawback.cloudflare.calls import Call, Method, page_size, query, short_text
+What is blocked gets *Malicious* from now on; mail already delivered stays where it is. Source: reference §1.6, §2.5.
+"""
+
 from clawback.cloudflare.operations import Operations
 from clawback.cloudflare.paging import Page
 from clawback.cloudflare.records import BlockedSender
+from clawback.cloudflare.sender_policies import BlockList
 
 PATTERN_TYPES = frozenset({"EMAIL", "DOMAIN", "IP"})
 
@@ -15,12 +18,11 @@ class BlockSenders(Operations):
         self, *, pattern: str | None = None, pattern_type: str | None = None, page: int = 1, per_page: int = 1000
     ) -> Page[BlockedSender]:
         """Read one page of the list: GET `settings/block_senders`; `pattern` must match exactly. Permission: Read."""
-        values = {"pattern": pattern, "pattern_type": pattern_type, "page": page, "per_page": page_size(per_page)}
-        return await self._counted(Call(Method.GET, "settings/block_senders", query=query(values)), BlockedSender, page, per_page)
+        return await self._blocks.list(pattern=pattern, pattern_type=pattern_type, page=page, per_page=per_page)
 
     async def block_sender(self, id: str) -> BlockedSender:  # noqa: A002 - the API's word
         """Read one entry: GET `settings/block_senders/{id}`. Permission: Read."""
-        return await self._one(Call(Method.GET, "settings/block_senders/{id}", (id,)), BlockedSender)
+        return await self._blocks.get(id)
 
     async def create_block_sender(self, *, pattern: str, pattern_type: str, comments: str) -> BlockedSender:
         """Block a literal pattern (EMAIL, DOMAIN or IP): POST `settings/block_senders`, 201. Permission: Write.
@@ -34,14 +36,12 @@ class BlockSenders(Operations):
         """
         if pattern_type not in PATTERN_TYPES:
             raise ValueError(f"pattern_type must be one of {', '.join(sorted(PATTERN_TYPES))}")
-        body = {
-            "pattern": short_text("pattern", pattern, empty=False),
-            "pattern_type": pattern_type,
-            "is_regex": False,
-            "comments": short_text("comments", comments),
-        }
-        return await self._one(Call(Method.POST, "settings/block_senders", body=body), BlockedSender)
+        return await self._blocks.create(pattern=pattern, pattern_type=pattern_type, is_regex=False, comments=comments)
 
     async def delete_block_sender(self, id: str) -> None:  # noqa: A002 - the API's word
         """Remove one entry: DELETE `settings/block_senders/{id}`. Permission: Write. `NotFound` where it is gone already."""
-        await self._connection.confirm(Call(Method.DELETE, "settings/block_senders/{id}", (id,)))
+        await self._blocks.delete(id)
+
+    @property
+    def _blocks(self) -> BlockList:
+        return BlockList(self._connection)

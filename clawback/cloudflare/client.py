@@ -7,18 +7,22 @@ from typing import Self
 import httpx
 from pydantic import SecretStr
 
+from clawback.cloudflare.account import AccountSettings
 from clawback.cloudflare.block_senders import BlockSenders
 from clawback.cloudflare.connection import Connection, open_client, redactor, root_of
+from clawback.cloudflare.contents import Contents
 from clawback.cloudflare.feedback import Feedback
 from clawback.cloudflare.investigate import Investigate
+from clawback.cloudflare.jobs import Jobs
 from clawback.cloudflare.pace import Budget, Pace, Share
+from clawback.cloudflare.release import Release
 from clawback.cloudflare.surroundings import Clock, Observer, SystemClock, Unobserved
 
 TIMEOUT = timedelta(seconds=20)
 _EXCHANGES = 3  # a slow answer may take several reads, each within the timeout
 
 
-class EmailSecurity(Investigate, Feedback, BlockSenders):
+class EmailSecurity(Investigate, Contents, Release, Jobs, Feedback, BlockSenders):
     """Cloudflare Email Security of one account; an async context manager.
 
     `url` is the API's (`https://api.cloudflare.com/client/v4`), `timeout` the wait for a connection to answer (5 s to connect).
@@ -56,6 +60,11 @@ class EmailSecurity(Investigate, Feedback, BlockSenders):
         other = object.__new__(type(self))
         other._connection = self._connection.on(share)
         return other
+
+    @property
+    def settings(self) -> AccountSettings:
+        """The policies of the account, by kind."""
+        return AccountSettings(self._connection)
 
     @property
     def budget(self) -> Budget:

@@ -6,7 +6,7 @@ arrived is `Unavailable` where repeating is safe and `UnknownOutcome` where it i
 
 import asyncio
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from http import HTTPStatus
 from importlib.metadata import PackageNotFoundError, version
@@ -34,7 +34,10 @@ _NOT_SENT = (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout, httpx.
 
 @dataclass(frozen=True, slots=True, repr=False)
 class Connection:
-    """A way to the API of one account. `share` says on whose behalf it is used; None lets reads count as polling and writes as acting."""
+    """A way to the API of one account. `share` says on whose behalf it is used; None lets reads count as polling and writes as acting.
+
+    `dialect` remembers for each endpoint with a disputed body which form the server took last (reference §4.3).
+    """
 
     http: httpx.AsyncClient
     root: str
@@ -43,6 +46,7 @@ class Connection:
     clock: Clock
     redact: Callable[[str], str]
     longest: float
+    dialect: dict[str, int] = field(default_factory=dict)
     share: Share | None = None
 
     def on(self, share: Share) -> "Connection":

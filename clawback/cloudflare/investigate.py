@@ -1,5 +1,6 @@
 """The operations on messages: search, look, move, reclassify. Source: reference §1.3."""
 
+from base64 import b64encode
 from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any, TypedDict, Unpack
@@ -80,10 +81,28 @@ class Investigate(Operations):
         call = Call(Method.POST, "investigate/move", body={"destination": Destination(destination).value, "ids": known_ids(ids)})
         return await self._list(call, MoveItem)
 
-    async def reclassify(self, id: str, disposition: str) -> None:  # noqa: A002 - the API's word
+    async def move_one(self, id: str, destination: str) -> tuple[MoveItem, ...]:  # noqa: A002 - the API's word
+        """Move one message: POST `investigate/{id}/move`. Permission: Write. Unlike `move`, an unknown id is `NotFound`."""
+        body = {"destination": Destination(destination).value}
+        return await self._list(Call(Method.POST, "investigate/{id}/move", (id,), body=body), MoveItem)
+
+    async def reclassify(
+        self,
+        id: str,  # noqa: A002 - the API's word
+        disposition: str,
+        *,
+        eml: bytes | None = None,
+        escalated_submission_id: str | None = None,
+    ) -> None:
         """Ask for another disposition: POST `investigate/{id}/reclassify`, answered 202 and done later. Permission: Write.
 
-        Each call is a new submission: after `UnknownOutcome` look for it in `submissions` before repeating.
+        `eml` is the mail itself, which clean mail needs because Cloudflare keeps no body of it; `escalated_submission_id` the user's
+        submission that is escalated. Each call is a new submission: after `UnknownOutcome` look for it in `submissions` before
+        repeating. The newest clients call this deprecated in favour of `submit`, which needs an alert id.
         """
         body = {"expected_disposition": Disposition(disposition).value}
+        if eml is not None:
+            body["eml_content"] = b64encode(eml).decode()
+        if escalated_submission_id is not None:
+            body["escalated_submission_id"] = escalated_submission_id
         await self._connection.confirm(Call(Method.POST, "investigate/{id}/reclassify", (id,), body=body))

@@ -4,10 +4,10 @@ from collections.abc import Mapping
 from http import HTTPStatus
 from typing import Any, TypeVar
 
-from clawback.cloudflare.answers import Answer, unreadable
+from clawback.cloudflare.answers import Answer, Envelope, unreadable
 from clawback.cloudflare.calls import Call
 from clawback.cloudflare.connection import Connection
-from clawback.cloudflare.errors import NotFound, Unavailable
+from clawback.cloudflare.errors import NotFound, Rejected, Unavailable
 from clawback.cloudflare.limits import read_retry_after
 from clawback.cloudflare.paging import Page, counted_page, cursor_page, read_items
 from clawback.cloudflare.wire import Unreadable, Wire
@@ -17,6 +17,7 @@ SEARCH_PATIENCE = 45.0
 
 _FIRST_POLL = 0.5
 _SLOWEST_POLL = 5.0
+_BAD_BODY = frozenset({HTTPStatus.BAD_REQUEST, HTTPStatus.UNPROCESSABLE_ENTITY})
 _POINTS_ON = frozenset({HTTPStatus.ACCEPTED, HTTPStatus.FOUND, HTTPStatus.SEE_OTHER, HTTPStatus.TEMPORARY_REDIRECT})
 
 R = TypeVar("R", bound=Wire)
@@ -29,9 +30,17 @@ class Operations:
         self._connection = connection
 
     async def _one(self, call: Call, kind: type[R]) -> R:
-        envelope = await self._connection.call(call)
+        return self._record(call, await self._connection.call(call), kind)
+
+    def _record(self, call: Call, envelope: Envelope, kind: type[R]) -> R:
+        """Read one record; a list of one is one, as servers before 2026 gave after a create."""
+        match envelope.result:
+            case [only]:
+                result = only
+            case other:
+                result = other
         try:
-            return kind.read(envelope.result)
+            return kind.read(result)
         except Unreadable as error:
             raise unreadable(call, str(error)) from None
 
@@ -42,14 +51,35 @@ class Operations:
         return result
 
     async def _list(self, call: Call, kind: type[R]) -> tuple[R, ...]:
+        return self._items(call, await self._connection.call(call), kind)
+
+    def _items(self, call: Call, envelope: Envelope, kind: type[R]) -> tuple[R, ...]:
         """Read a list that is not paged. After a POST a missing list leaves the outcome unknown."""
-        envelope = await self._connection.call(call)
         if envelope.result is None and not call.repeatable:
             raise unreadable(call, "the answer has no result")
         try:
             return read_items(kind, envelope.result)[0]
         except Unreadable as error:
             raise unreadable(call, str(error)) from None
+
+    async def _either(self, current: Call, former: Call) -> Envelope:
+        """Make a call whose body is disputed: the form taken last, and the other once where it is refused as a request (not executed)."""
+        forms, dialect = (current, former), self._connection.dialect
+        known = dialect.get(current.endpoint, 0)
+        try:
+            return await self._connection.call(forms[known])
+        except Rejected as refused:
+            if refused.status not in _BAD_BODY:
+                raise
+            envelope = await self._otherwise(forms[1 - known], refused)
+        dialect[current.endpoint] = 1 - known
+        return envelope
+
+    async def _otherwise(self, call: Call, refused: Rejected) -> Envelope:
+        try:
+            return await self._connection.call(call)
+        except Rejected:
+            raise refused from None
 
     async def _counted(self, call: Call, kind: type[R], page: int, per_page: int) -> Page[R]:
         envelope = await self._connection.call(call)

@@ -1,0 +1,20 @@
+"""All policies of an account in one place: `api.settings.allow_policies.list()` and its like. Names are the API's."""
+
+from clawback.cloudflare.account_policies import Domains, ImpersonationRegistry, SendingRestrictions
+from clawback.cloudflare.connection import Connection
+from clawback.cloudflare.content_rules import ContentPolicies, UrlIgnorePatterns
+from clawback.cloudflare.sender_policies import AllowPolicies, BlockList, TrustedDomains
+
+
+class AccountSettings:
+    """Every kind of policy over one connection."""
+
+    def __init__(self, connection: Connection) -> None:
+        self.allow_policies = AllowPolicies(connection)
+        self.block_senders = BlockList(connection)
+        self.content_policies = ContentPolicies(connection)
+        self.domains = Domains(connection)
+        self.impersonation_registry = ImpersonationRegistry(connection)
+        self.sending_domain_restrictions = SendingRestrictions(connection)
+        self.trusted_domains = TrustedDomains(connection)
+        self.url_ignore_patterns = UrlIgnorePatterns(connection)
