@@ -74,6 +74,8 @@ class Document:
                 node, place = node[str(step)], places[str(step)]
             elif isinstance(node, Sequence) and isinstance(step, int) and step < len(node):
                 node, place = node[step], node.items_at[step]
+            elif isinstance(node, Table) and isinstance(step, int):
+                continue  # one mapping where a list of them may stand
             else:
                 break
         return place

@@ -45,7 +45,7 @@ CASES: dict[str, tuple[dict[str, str], str]] = {
     "bad id": ({"a_rule.yml": PLAIN.replace("6f1c3a52-", "6f1c3a5-")}, "a_rule.yml:3:5: wrong-value"),
     "bad limit": (
         {"a_rule.yml": PLAIN.replace("  mode: enforce", "  mode: enforce\n  limits: {messages: 1, per: 60}")},
-        "a_rule.yml:11:29: wrong-value: '60' response.limits.0.per: write a duration",
+        "a_rule.yml:11:30: wrong-value: '60' response.limits.0.per: write a duration",
     ),
     "other product": ({"a_rule.yml": PLAIN.replace("cloudflare", "okta")}, "a_rule.yml:5:22: wrong-value: 'okta'"),
     "no status": ({"a_rule.yml": PLAIN.replace("status: stable\n", "")}, "a_rule.yml:1:1: missing-key: 'a_rule' a rule that responds has a status"),

@@ -1,0 +1,161 @@
+"""A second reading of the tree, as simple as it can be: it interprets, shares no code with the compiler, and is the oracle for it."""
+
+import ipaddress
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from typing import Any
+
+import re2
+
+from clawback.rules.tree import (
+    All,
+    Comparison,
+    Exists,
+    Lapses,
+    Leaf,
+    Named,
+    Network,
+    Node,
+    Not,
+    Null,
+    Number,
+    Regex,
+    SameAs,
+    Some,
+    Test,
+    Text,
+    TimePart,
+    Wild,
+)
+
+
+def interpret(node: Node, record: Mapping[str, Any]) -> bool | None:
+    """Answer a tree: true, false, or None for not known."""
+    match node:
+        case Leaf(field, tests):
+            return _or([_test(field, test, record) for test in tests])
+        case Named(_, child):
+            return interpret(child, record)
+        case Not(child):
+            answer = interpret(child, record)
+            return None if answer is None else not answer
+        case Some(children):
+            return _or([interpret(child, record) for child in children])
+        case All(children):
+            negated = _or([None if (one := interpret(child, record)) is None else not one for child in children])
+            return None if negated is None else not negated
+        case Lapses():
+            raise NotImplementedError
+
+
+def _or(answers: list[bool | None]) -> bool | None:
+    if any(answer is True for answer in answers):
+        return True
+    return None if None in answers else False
+
+
+def _unknown(field: str, record: Mapping[str, Any]) -> bool:
+    return field.startswith("detections") and "detections" not in record
+
+
+def values(node: Any, steps: list[str]) -> list[Any]:
+    """All values of a field; a missing one and an empty list are one None."""
+    if isinstance(node, list):
+        return [found for item in node for found in values(item, steps)] or [None]
+    if not steps:
+        return [node]
+    return values(node.get(steps[0]), steps[1:]) if isinstance(node, dict) else [None]
+
+
+def _test(field: str, test: Test, record: Mapping[str, Any]) -> bool | None:
+    asked = [field, test.field] if isinstance(test, SameAs) else [field]
+    if any(_unknown(name, record) for name in asked):
+        return None
+    found = values(dict(record), field.split("."))
+    if isinstance(test, SameAs):
+        others = [text for value in values(dict(record), test.field.split(".")) if (text := _text(value)) is not None]
+        texts = [text for value in found if (text := _text(value)) is not None]
+        return any(_related(test, text.casefold(), other.casefold()) for text in texts for other in others)
+    return any(_holds(test, value) for value in found)
+
+
+def _related(test: SameAs, text: str, other: str) -> bool:
+    if test.starts and test.ends:
+        return other in text
+    if test.starts:
+        return text[: len(other)] == other
+    return text[len(text) - len(other) :] == other and len(other) <= len(text) if test.ends else text == other
+
+
+def _text(value: Any) -> str | None:
+    if isinstance(value, bool):
+        return str(value).lower()
+    if isinstance(value, float):
+        return str(int(value)) if value.is_integer() else str(value)
+    return str(value) if isinstance(value, str | int) else None
+
+
+def _number(value: Any) -> float | None:
+    if isinstance(value, bool):
+        return None
+    if isinstance(value, int | float):
+        return value
+    if isinstance(value, str) and value.isascii() and value.lstrip("+-").replace(".", "", 1).isdigit() and value[-1] != "." and value[0] != ".":
+        return float(value)
+    return None
+
+
+def _holds(test: Test, value: Any) -> bool:
+    match test:
+        case Null():
+            return value is None
+        case Exists():
+            return value is not None
+        case Text(parts, cased):
+            text = _text(value)
+            if text is None:
+                return False
+            return _glob([_folded(part, cased=cased) for part in parts], text if cased else text.casefold())
+        case Regex(pattern, flags):
+            text = _text(value)
+            return text is not None and re2.search((f"(?{flags})" if flags else "") + pattern, text) is not None
+        case Number(comparison, wanted):
+            number = _number(value)
+            return number is not None and _compare(comparison, number, wanted)
+        case Network(cidr):
+            try:
+                return ipaddress.ip_address(value) in ipaddress.ip_network(cidr) if isinstance(value, str) else False
+            except ValueError:
+                return False
+        case TimePart(unit, number):
+            moment = datetime.fromisoformat(value).astimezone(UTC) if isinstance(value, str) and value[:1].isdigit() and "T" in value else None
+            if moment is None:
+                return False
+            return (moment.isocalendar()[1] if unit == "week" else getattr(moment, unit)) == number
+        case _:
+            raise NotImplementedError
+
+
+def _folded(part: str | Wild, *, cased: bool) -> str | Wild:
+    return part if isinstance(part, Wild) or cased else part.casefold()
+
+
+def _glob(parts: list[str | Wild], text: str) -> bool:
+    if not parts:
+        return text == ""
+    first, rest = parts[0], parts[1:]
+    if first is Wild.MANY:
+        return any(_glob(rest, text[start:]) for start in range(len(text) + 1))
+    if first is Wild.ONE:
+        return len(text) > 0 and _glob(rest, text[1:])
+    return text[: len(first)] == first and _glob(rest, text[len(first) :])
+
+
+def _compare(comparison: Comparison, number: float, wanted: float) -> bool:
+    return {
+        Comparison.EQ: number == wanted,
+        Comparison.LT: number < wanted,
+        Comparison.LTE: number <= wanted,
+        Comparison.GT: number > wanted,
+        Comparison.GTE: number >= wanted,
+    }[comparison]

@@ -1,0 +1,162 @@
+"""The compiled, indexed engine agrees with a naive interpreter of the same trees, on whatever rules and records."""
+
+from datetime import date
+from typing import Any
+
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from clawback.events import EventKind
+from clawback.rules.compiler import compile_node
+from clawback.rules.index import Engine
+from clawback.rules.inlining import compile_inline
+from clawback.rules.literals import required_literals
+from clawback.rules.tree import (
+    All,
+    Comparison,
+    Exists,
+    Leaf,
+    Named,
+    Network,
+    Node,
+    Not,
+    Null,
+    Number,
+    Regex,
+    SameAs,
+    Some,
+    Text,
+    TimePart,
+    TimeUnit,
+    Wild,
+)
+
+from tests.rules.naive import interpret
+
+FIELDS = [
+    "from",
+    "subject",
+    "to",
+    "final_disposition",
+    "is_quarantined",
+    "validation.spf",
+    "properties.allowlisted_pattern",
+    "detections.links.href",
+    "detections.findings.score",
+]
+WORDS = ["a", "ab", "abc", "Abc", "ABCD", "bc", "é", "ß", "ss", "STRASSE", "straße", "ſ", "k", "\u212a", "İ", "σ", "ς", "10", "10.0", "5", "true", "", " "]
+PATTERNS = ["abc", "(?i)ABC", "^ab", "c$", "a.c", "(abc|bcd)", "ab+c?", "[ab]c", r"\bab", "(?i)strasse", "(?i)k", "", "a{2}", "x*abcd", r"10\.0"]
+MOMENTS = ["2026-11-22T10:05:00Z", "2026-01-01T00:00:00+02:00", "not a time"]
+ADDRESSES = ["10.1.2.3", "192.0.2.1", "2001:db8::1", "10.1.2"]
+
+words = st.sampled_from(WORDS)
+joined = st.lists(words, min_size=1, max_size=3).map("".join)
+part = st.one_of(words.filter(bool), st.sampled_from([Wild.MANY, Wild.ONE]))
+
+
+def _merged(parts: list[str | Wild]) -> tuple[str | Wild, ...]:
+    """Merge neighbours as the loader does."""
+    found: list[str | Wild] = []
+    for one in parts:
+        if found and not isinstance(one, Wild) and not isinstance(found[-1], Wild):
+            found[-1] += one
+        elif not (found and one is Wild.MANY and found[-1] is Wild.MANY):
+            found.append(one)
+    return tuple(found)
+
+
+texts = st.builds(Text, st.lists(part, max_size=4).map(_merged), st.booleans())
+plain_tests = st.one_of(
+    texts,
+    texts,
+    st.builds(lambda word: Text((word,)), joined.filter(bool)),
+    st.builds(lambda word: Text((Wild.MANY, word, Wild.MANY)), joined.filter(bool)),
+    st.builds(Regex, st.sampled_from(PATTERNS), st.sampled_from(["", "i", "s", "im"])),
+    st.just(Null()),
+    st.just(Exists()),
+    st.builds(Number, st.sampled_from(list(Comparison)), st.sampled_from([0, 5, 10, 0.5])),
+    st.builds(Network, st.sampled_from(["10.0.0.0/8", "2001:db8::/32", "192.0.2.1/32"])),
+    st.builds(TimePart, st.sampled_from(list(TimeUnit)), st.sampled_from([1, 5, 10, 22, 47, 2025])),
+    st.builds(SameAs, st.sampled_from(FIELDS), st.booleans(), st.booleans()),
+)
+leaves = st.builds(Leaf, st.sampled_from(FIELDS), st.lists(plain_tests, min_size=1, max_size=3).map(tuple))
+nodes: st.SearchStrategy[Node] = st.recursive(
+    leaves,
+    lambda inner: st.one_of(
+        st.builds(All, st.lists(inner, min_size=2, max_size=3).map(tuple)),
+        st.builds(Some, st.lists(inner, min_size=2, max_size=3).map(tuple)),
+        st.builds(Not, inner),
+        st.builds(Named, st.just("sel"), inner),
+    ),
+    max_leaves=6,
+)
+
+scalars = st.one_of(
+    joined, joined, st.none(), st.booleans(), st.sampled_from([0, 5, 10, 0.5, 10.0, 10**400]), st.sampled_from(MOMENTS), st.sampled_from(ADDRESSES)
+)
+loose = st.one_of(scalars, scalars, st.lists(scalars, max_size=3), st.just({"odd": 1}), st.just([["abc"], []]))
+records = st.fixed_dictionaries(
+    {},
+    optional={
+        "from": loose,
+        "subject": loose,
+        "to": st.lists(scalars, max_size=3),
+        "final_disposition": scalars,
+        "is_quarantined": scalars,
+        "validation": st.one_of(st.none(), st.fixed_dictionaries({}, optional={"spf": loose}), joined),
+        "properties": st.one_of(st.lists(st.fixed_dictionaries({}, optional={"allowlisted_pattern": loose}), max_size=2)),
+        "detections": st.one_of(
+            st.none(),
+            st.just({}),
+            st.fixed_dictionaries({"links": st.lists(st.fixed_dictionaries({}, optional={"href": loose}), max_size=3)}),
+            st.fixed_dictionaries({"findings": st.one_of(st.none(), st.lists(st.fixed_dictionaries({"score": scalars}), max_size=2))}),
+        ),
+    },
+)
+thorough = settings(max_examples=80, deadline=None, suppress_health_check=list(HealthCheck))
+
+
+def _today() -> date:
+    return date(2026, 11, 22)
+
+
+@thorough
+@given(rules=st.lists(nodes, min_size=9, max_size=12), record=records)
+def test_the_index_finds_exactly_what_is_true(rules: list[Node], record: dict[str, Any]) -> None:
+    """With many rules, what the engine reports is what the interpreter calls true, and it is undecided when anything is not known."""
+    engine = Engine(list(zip(rules, range(len(rules)), strict=True)), EventKind.MESSAGE, _today)
+    answers = [interpret(rule, record) for rule in rules]
+
+    hits, undecided = engine.decide(record)
+
+    assert list(hits) == [number for number, answer in enumerate(answers) if answer is True]
+    assert undecided == (None in answers)
+
+
+@thorough
+@given(rule=nodes, record=records)
+def test_one_rule_is_what_the_interpreter_says(rule: Node, record: dict[str, Any]) -> None:
+    """A condition means the same compiled, inlined, and alone in an engine."""
+    answer = interpret(rule, record)
+
+    assert compile_node(rule, _today)(record) is answer
+    assert compile_inline(rule, _today)(record) is answer
+    hits, undecided = Engine([(rule, "it")], EventKind.MESSAGE, _today).decide(record)
+    assert (list(hits), undecided) == (["it"] if answer else [], answer is None)
+
+
+@thorough
+@given(pattern=st.one_of(st.sampled_from(PATTERNS), st.text("ab(|)?*+[].^$\\{}1,", max_size=12)), text=st.text("abAB12.", max_size=10))
+def test_a_required_literal_is_in_every_text_that_matches(pattern: str, text: str) -> None:
+    """The prefilter of a regular expression never rules out a text that RE2 would match."""
+    import re2
+
+    options = re2.Options()
+    options.log_errors = False
+    try:
+        found = re2.compile(pattern, options).search(text)
+    except re2.error:
+        return
+    literals = required_literals(pattern)
+
+    assert found is None or literals is None or any(literal in text.casefold() for literal in literals)
