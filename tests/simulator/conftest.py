@@ -9,7 +9,7 @@ from typing import Any
 import httpx
 import pytest
 
-from clawback.simulator import Simulator, SimulatorOptions
+from clawback.simulator import Line, Simulator, SimulatorOptions, read_corpus
 
 CORPUS = Path(__file__).parents[2].parent / "shared" / "corpus" / "phishing_pot.jsonl.gz"
 HOME = "/accounts/acc/email-security"
@@ -52,6 +52,14 @@ class Api:
         answer = await self.get(path, **params)
         assert answer.status_code == 200, answer.text
         return answer.json()["result"]
+
+
+@pytest.fixture(scope="session")
+def real_lines() -> list[Line]:
+    """Read the real corpus once, where it is."""
+    if not CORPUS.exists():
+        pytest.skip("the shared corpus is not here")
+    return list(read_corpus(CORPUS))
 
 
 Serve = Callable[..., Any]

@@ -13,10 +13,16 @@ from pathlib import Path
 
 import httpx
 import pytest
+import typer
+from typer.testing import CliRunner
 
+from clawback.cli.simulate import simulate
 from tests.simulator.conftest import line
 
 COMMAND = [sys.executable, "-m", "clawback.simulator"]
+
+app = typer.Typer()
+app.command()(simulate)
 
 
 @contextmanager
@@ -78,8 +84,8 @@ def test_drips_the_demo() -> None:
 )
 def test_refusals_are_one_sentence(arguments: list[str], code: int, sentence: str) -> None:
     """What cannot be used ends in one sentence and its exit code."""
-    ended = subprocess.run([*COMMAND, "--port", "0", *arguments], capture_output=True, text=True, timeout=20, check=False)
-    assert (ended.returncode, len(ended.stderr.splitlines())) == (code, 1), ended.stderr
+    ended = CliRunner().invoke(app, ["--port", "0", *arguments])
+    assert (ended.exit_code, len(ended.stderr.splitlines())) == (code, 1), ended.stderr
     assert sentence in ended.stderr
 
 
@@ -87,6 +93,6 @@ def test_taken_port_is_one_sentence() -> None:
     """A taken port is named, with exit code 3."""
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = str(taken.getsockname()[1])
-        ended = subprocess.run([*COMMAND, "--port", port], capture_output=True, text=True, timeout=20, check=False)
-    assert ended.returncode == 3
+        ended = CliRunner().invoke(app, ["--port", port])
+    assert ended.exit_code == 3
     assert ended.stderr.splitlines() == [f"cannot listen on 127.0.0.1:{port}: Address already in use"]

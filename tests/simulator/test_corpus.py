@@ -8,10 +8,10 @@ from pathlib import Path
 
 import pytest
 
-from clawback.simulator import CorpusError, Simulator, demo_corpus, outbreak, parse_line
+from clawback.simulator import CorpusError, Line, Simulator, demo_corpus, outbreak, parse_line
 from clawback.simulator.drip import endless, parse_drip, stamped
 from clawback.simulator.query import parse_time
-from tests.simulator.conftest import CORPUS, line
+from tests.simulator.conftest import line
 
 
 def write(path: Path, *lines: str) -> Path:
@@ -53,11 +53,10 @@ async def test_unreadable_files_are_named(tmp_path: Path, name: str) -> None:
         Simulator().load(tmp_path / name)
 
 
-@pytest.mark.skipif(not CORPUS.exists(), reason="the shared corpus is not here")
-async def test_real_corpus_loads_whole() -> None:
+async def test_real_corpus_loads_whole(real_lines: list[Line]) -> None:
     """Every line of the real corpus is taken in."""
     simulator = Simulator()
-    assert simulator.load(CORPUS) == 3958
+    assert simulator.world.take(real_lines) == 3958
     assert len(simulator.world.mailroom.by_id) == 3958
 
 

@@ -4,9 +4,9 @@ from typing import Any
 
 import pytest
 
-from clawback.simulator import Shape, demo_corpus, parse_faults
+from clawback.simulator import Line, Shape, demo_corpus, parse_faults
 from tests.simulator import openapi
-from tests.simulator.conftest import CORPUS, Api, Serve, line
+from tests.simulator.conftest import Api, Serve, line
 
 pytestmark = pytest.mark.skipif(not openapi.DOCUMENT.exists(), reason="the OpenAPI document is not here")
 
@@ -44,10 +44,9 @@ async def test_messages_and_actions(serve: Serve, shape: Shape) -> None:
     assert await ask(api, "GET", "/submissions")
 
 
-@pytest.mark.skipif(not CORPUS.exists(), reason="the shared corpus is not here")
-async def test_real_messages(api: Api) -> None:
+async def test_real_messages(api: Api, real_lines: list[Line]) -> None:
     """A page of a thousand real messages is as documented."""
-    api.simulator.load(CORPUS)
+    api.simulator.world.take(real_lines[:1000])
     assert len(await ask(api, "GET", "/investigate", start=SINCE, per_page=1000)) == 1000
 
 

@@ -11,8 +11,8 @@ from typing import Any
 import pytest
 from cloudflare import APIResponseValidationError, AsyncCloudflare, BadRequestError, ConflictError, NotFoundError, PermissionDeniedError
 
-from clawback.simulator import Scope, Shape, demo_corpus, outbreak
-from tests.simulator.conftest import CORPUS, Api, Serve, line
+from clawback.simulator import Line, Scope, Shape, demo_corpus, outbreak
+from tests.simulator.conftest import Api, Serve, line
 
 ACCOUNT = "acc"
 ANY = "any"
@@ -30,10 +30,9 @@ async def every(pages: AsyncIterable[Any]) -> list[Any]:
         return [item async for item in pages]
 
 
-@pytest.mark.skipif(not CORPUS.exists(), reason="the shared corpus is not here")
-async def test_whole_corpus_reads_strictly(api: Api) -> None:
+async def test_whole_corpus_reads_strictly(api: Api, real_lines: list[Line]) -> None:
     """The SDK iterates over all 3,958 real messages by `page`, each once, and ends."""
-    api.simulator.load(CORPUS)
+    api.simulator.world.take(real_lines)
     async with client_of(api) as client:
         found = await every(client.email_security.investigate.list(account_id=ACCOUNT, start=SINCE, per_page=1000))
     assert len({message.id for message in found}) == len(found) == 3958
