@@ -8,7 +8,7 @@ from typing import Any
 import httpx
 import pytest
 
-from clawback.cloudflare import Page
+from clawback.cloudflare import Page, Resubmission
 from clawback.cloudflare.wire import Wire
 from clawback.payloads import parse_moment
 from tests.cloudflare.stand import always
@@ -27,11 +27,18 @@ async def test_a_recorded_answer_is_read_correctly(case: str) -> None:
     recorded = load(case, "answer.json")
     content = b"" if recorded["body"] is None else json.dumps(recorded["body"]).encode()
     api = always(httpx.Response(recorded["status"], headers=recorded["headers"], content=content))
-    arguments = {name: parse_moment(value) if name in {"start", "end"} else value for name, value in recorded["call"]["arguments"].items()}
+    arguments = {name: argument(name, value) for name, value in recorded["call"]["arguments"].items()}
     target: Any = api
     for name in recorded["call"]["method"].split("."):
         target = getattr(target, name)
     compare(await target(**arguments), load(case, "expected.json"))
+
+
+def argument(name: str, value: Any) -> Any:
+    """Turn the JSON of an argument into what the method takes."""
+    if name == "messages":
+        return [Resubmission(**item) for item in value]
+    return parse_moment(value) if name in {"start", "end"} else value
 
 
 def compare(read: Any, expected: Any) -> None:
@@ -60,7 +67,15 @@ def compare_record(read: Wire, expected: dict[str, Any]) -> None:
         elif name == "gone":
             assert not set(wanted) & set(read.record)
         else:
-            assert plain(getattr(read, name)) == (parse_moment(wanted) if isinstance(getattr(read, name), datetime) else wanted)
+            found = look(read, name)
+            assert plain(found) == (parse_moment(wanted) if isinstance(found, datetime) else wanted)
+
+
+def look(read: Any, path: str) -> Any:
+    """Follow a dotted path of attributes and indices."""
+    for part in path.split("."):
+        read = read[int(part)] if part.isdecimal() else getattr(read, part)
+    return read
 
 
 def plain(value: Any) -> Any:

@@ -8,8 +8,8 @@ from typing import Any
 import httpx
 import pytest
 
-from clawback.cloudflare import ApiError, EmailSecurity, NotFound, NotPermitted, RateLimited, Unavailable, UnknownOutcome, pages
-from clawback.simulator import MoveIdentity, Rate, Scope, Shape, Simulator, SimulatorOptions, parse_faults
+from clawback.cloudflare import ApiError, Batch, EmailSecurity, NotFound, NotPermitted, RateLimited, Unavailable, UnknownOutcome, pages
+from clawback.simulator import BodyForm, MoveIdentity, Rate, Scope, Shape, Simulator, SimulatorOptions, parse_faults
 from tests.contract.openapi import needs_document
 from tests.contract.stand import ACCOUNT, TOKEN, last_hour, mail, on_simulator
 
@@ -73,6 +73,30 @@ async def test_a_block_lives_and_dies(shape: Shape) -> None:
             await api.delete_block_sender(made.id)
         assert [row["operation"] for row in simulator.world.ledger.since(0)] == ["create", "create", "delete"]
     assert shape is not Shape.NEW or witness.problems == []
+
+
+@pytest.mark.parametrize("body", list(BodyForm))
+async def test_a_release_reaches_a_server_of_any_age(body: BodyForm) -> None:
+    """Whichever body the server takes, a quarantined message is delivered exactly once, and one that is not is told apart."""
+    async with on_simulator(release_body=body) as (api, simulator, witness):
+        simulator.take([mail(1, is_quarantined=True), mail(2)])
+        released = await api.release(["POST1-2026-11-22T10:00:00-1", "POST2-2026-11-22T10:00:00-2"])
+        assert {item.id.partition("-")[0]: item.complete for item in released} == {"POST1": True, "POST2": False}
+        assert [row["operation"] for row in simulator.world.ledger.since(0)] == ["release"]
+    assert witness.problems == []
+
+
+async def test_many_blocks_are_changed_in_one_request() -> None:
+    """A batch creates, changes and deletes; the simulator's ledger shows each effect once."""
+    async with on_simulator() as (api, simulator, witness):
+        blocks = api.settings.block_senders
+        new = [{"pattern": f"{name}@evil.test", "pattern_type": "EMAIL", "is_regex": False} for name in "abc"]
+        first, second, third = (await blocks.batch(Batch(posts=new))).posts
+        done = await blocks.batch(Batch(deletes=[first.id], patches={second.id: {"comments": "clawback/1"}}))
+        assert (done.deletes, [item.comments for item in done.patches]) == ((first.id,), ["clawback/1"])
+        assert {item.id async for page in pages(blocks.list, per_page=1) for item in page.items} == {second.id, third.id}
+        assert [row["operation"] for row in simulator.world.ledger.since(0)] == ["create"] * 3 + ["delete", "edit"]
+    assert [text for text in witness.problems if "'id'" not in text] == []
 
 
 @pytest.mark.parametrize("page_reports", [True, False])
