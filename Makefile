@@ -42,6 +42,7 @@ check: env ## lint, format, types, imports, rules
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 	$(BIN)/clawback rules check rules
+	$(BIN)/clawback rules test rules
 
 fmt: env ## format and mend what can be mended
 	$(BIN)/ruff check --fix-only --quiet .
