@@ -4,6 +4,7 @@ pySigma parses each item and each condition; whatever it cannot, and whatever we
 module decides what a parsed value means here; it evaluates nothing.
 """
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache
@@ -150,10 +151,13 @@ def _linked(item: SigmaDetectionItem, name: str, groups: list[tuple[Test, ...]])
 
 
 def _said(error: Exception) -> str:
-    text = str(error)
-    for word in ("SigmaString", "SigmaNumber", "SigmaBool"):
-        text = text.replace(word, word.removeprefix("Sigma").lower())
-    return text
+    if (found := _CLASH.search(str(error))) is not None:
+        return f"{found[1].lower()} does not go with the value {found[2]}: texts want quotes, gt and its like want a number"
+    return _CLASS_NAMES.sub(lambda name: name[1].lower(), str(error))
+
+
+_CLASH = re.compile(r"Modifier Sigma(\w+)Modifier incompatible to value type of ('.*')", re.DOTALL)
+_CLASS_NAMES = re.compile(r"\bSigma(String|Number|Bool|Null)\b")
 
 
 def _shown(value: Any) -> str:

@@ -100,40 +100,47 @@ def _number(value: Any) -> float | None:
         return None
     if isinstance(value, int | float):
         return value
-    if isinstance(value, str) and value.isascii() and value.lstrip("+-").replace(".", "", 1).isdigit() and value[-1] != "." and value[0] != ".":
+    if (
+        isinstance(value, str)
+        and value.isascii()
+        and value.lstrip("+-").replace(".", "", 1).isdigit()
+        and value[-1] != "."
+        and value[0] != "."
+    ):
         return float(value)
     return None
 
 
 def _holds(test: Test, value: Any) -> bool:
-    match test:
-        case Null():
-            return value is None
-        case Exists():
-            return value is not None
-        case Text(parts, cased):
-            text = _text(value)
-            if text is None:
-                return False
-            return _glob([_folded(part, cased=cased) for part in parts], text if cased else text.casefold())
-        case Regex(pattern, flags):
-            text = _text(value)
-            return text is not None and re2.search((f"(?{flags})" if flags else "") + pattern, text) is not None
-        case Number(comparison, wanted):
-            number = _number(value)
-            return number is not None and _compare(comparison, number, wanted)
-        case Network(cidr):
-            try:
-                return ipaddress.ip_address(value) in ipaddress.ip_network(cidr) if isinstance(value, str) else False
-            except ValueError:
-                return False
-        case TimePart(unit, number):
-            moment = datetime.fromisoformat(value).astimezone(UTC) if isinstance(value, str) and value[:1].isdigit() and "T" in value else None
-            if moment is None:
-                return False
-            return (moment.isocalendar()[1] if unit == "week" else getattr(moment, unit)) == number
-        case _:
-            raise NotImplementedError
+    if isinstance(test, Null | Exists):
+        return (value is None) is isinstance(test, Null)
+    if isinstance(test, Text | Regex):
+        text = _text(value)
+        return text is not None and _reads(test, text)
+    if isinstance(test, Number):
+        number = _number(value)
+        return number is not None and _compare(test.comparison, number, test.number)
+    return isinstance(value, str) and (_within(test.cidr, value) if isinstance(test, Network) else _is_at(test, value))
+
+
+def _reads(test: Text | Regex, text: str) -> bool:
+    if isinstance(test, Regex):
+        return re2.search((f"(?{test.flags})" if test.flags else "") + test.pattern, text) is not None
+    return _glob([_folded(part, cased=test.cased) for part in test.parts], text if test.cased else text.casefold())
+
+
+def _within(cidr: str, value: str) -> bool:
+    try:
+        return ipaddress.ip_address(value) in ipaddress.ip_network(cidr)
+    except ValueError:
+        return False
+
+
+def _is_at(test: Test, value: str) -> bool:
+    if not isinstance(test, TimePart) or not (value[:1].isdigit() and "T" in value):
+        return False
+    moment = datetime.fromisoformat(value).astimezone(UTC)
+    return bool((moment.isocalendar()[1] if test.unit == "week" else getattr(moment, test.unit)) == test.number)
 
 
 def _folded(part: str | Wild, *, cased: bool) -> str | Wild:

@@ -6,7 +6,6 @@ from pathlib import Path
 from clawback.actions import BlockSender, Destination, Mode, Move, Reclassify
 from clawback.cases.windows import WatchType
 from clawback.rules.trials import run_tests
-
 from tests.rules.folders import load, message
 
 BEC = """title: Quarantine delivered business email compromise

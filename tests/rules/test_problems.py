@@ -19,7 +19,10 @@ COUNT = "type: event_count, rules: [a_block], group-by: [from], timespan: 1h, co
 
 CASES: dict[str, tuple[dict[str, str], str]] = {
     "tab": ({"x.yml": "a:\tb\n"}, "x.yml:1:3: tab: a tab; indent with spaces"),
-    "zero width space": ({"x.yml": "title: a\u200bb\n"}, "x.yml:1:9: invisible-character: 'U+200B' an invisible character, ZERO WIDTH SPACE"),
+    "zero width space": (
+        {"x.yml": "title: a\u200bb\n"},
+        "x.yml:1:9: invisible-character: 'U+200B' an invisible character, ZERO WIDTH SPACE",
+    ),
     "bidi": ({"x.yml": "title: a\u202eb\n"}, "x.yml:1:9: invisible-character: 'U+202E'"),
     "not utf-8": ({"x.yml": "title: \udcff"}, "x.yml:1:8: unreadable"),
     "not yaml": ({"x.yml": "title: [\n"}, "x.yml:2:1: yaml: not YAML"),
@@ -35,7 +38,10 @@ CASES: dict[str, tuple[dict[str, str], str]] = {
     "tag": ({"x.yml": "a: !!str 1\n"}, "x.yml:1:4: forbidden-yaml: 'tag:yaml.org,2002:str'"),
     "merge": ({"x.yml": "a: {<<: {b: c}}\n"}, "x.yml:1:5: forbidden-yaml: '<<'"),
     "not a mapping": ({"x.yml": "- a\n"}, "x.yml:1:1: wrong-value: \"['a']\" a document is a mapping"),
-    "unknown key": ({"a_rule.yml": PLAIN + "levle: high\n"}, "a_rule.yml:16:1: unknown-key: 'levle' there is no such key here; did you mean 'level'?"),
+    "unknown key": (
+        {"a_rule.yml": PLAIN + "levle: high\n"},
+        "a_rule.yml:16:1: unknown-key: 'levle' there is no such key here; did you mean 'level'?",
+    ),
     "unknown key below": (
         {"a_rule.yml": PLAIN.replace("  mode: enforce", "  mode: enforce\n  limit: {messages: 1, per: 1h}")},
         "a_rule.yml:11:3: unknown-key: 'limit' there is no such key here; did you mean 'limits'?",
@@ -48,15 +54,30 @@ CASES: dict[str, tuple[dict[str, str], str]] = {
         "a_rule.yml:11:30: wrong-value: '60' response.limits.0.per: write a duration",
     ),
     "other product": ({"a_rule.yml": PLAIN.replace("cloudflare", "okta")}, "a_rule.yml:5:22: wrong-value: 'okta'"),
-    "no status": ({"a_rule.yml": PLAIN.replace("status: stable\n", "")}, "a_rule.yml:1:1: missing-key: 'a_rule' a rule that responds has a status"),
-    "no id": ({"a_rule.yml": PLAIN.replace("id: 6f1c3a52-0f0e-4d0b-9a53-6b0f6a1b7c11\n", "")}, "missing-key: 'a_rule' a rule that responds has an id"),
+    "no status": (
+        {"a_rule.yml": PLAIN.replace("status: stable\n", "")},
+        "a_rule.yml:1:1: missing-key: 'a_rule' a rule that responds has a status",
+    ),
+    "no id": (
+        {"a_rule.yml": PLAIN.replace("id: 6f1c3a52-0f0e-4d0b-9a53-6b0f6a1b7c11\n", "")},
+        "missing-key: 'a_rule' a rule that responds has an id",
+    ),
     "mode": (
         {"a_rule.yml": PLAIN.replace("status: stable", "status: test")},
         "a_rule.yml:10:9: mode-above-status: 'enforce' the mode is above the status; a rule of status test may at most approve",
     ),
-    "no positive test": ({"a_rule.yml": PLAIN.replace("expect: match", "expect: no match")}, "a_rule.yml:13:1: missing-test: 'a_rule' there is no positive"),
-    "no negative test": ({"a_rule.yml": PLAIN.replace("expect: no match", "expect: match")}, "missing-test: 'a_rule' there is no negative test"),
-    "file name": ({"other.yml": PLAIN}, "other.yml:2:7: file-name: 'a_rule' a file is named after its rule that responds; rename the file to a_rule.yml"),
+    "no positive test": (
+        {"a_rule.yml": PLAIN.replace("expect: match", "expect: no match")},
+        "a_rule.yml:13:1: missing-test: 'a_rule' there is no positive",
+    ),
+    "no negative test": (
+        {"a_rule.yml": PLAIN.replace("expect: no match", "expect: match")},
+        "missing-test: 'a_rule' there is no negative test",
+    ),
+    "file name": (
+        {"other.yml": PLAIN},
+        "other.yml:2:7: file-name: 'a_rule' a file is named after its rule that responds; rename the file to a_rule.yml",
+    ),
     "same name": ({"a.yml": BLOCK, "b.yml": BLOCK}, "b.yml:2:7: duplicate-name: 'a_block' a.yml:2 has the same name"),
     "same id": (
         {"a_rule.yml": PLAIN, "b_rule.yml": PLAIN.replace("name: a_rule", "name: b_rule")},
@@ -66,32 +87,74 @@ CASES: dict[str, tuple[dict[str, str], str]] = {
         {"x.yml": block("sel: {final_dispositon: SPAM}\ncondition: sel")},
         "x.yml:5:9: unknown-field: 'final_dispositon' a message has no such field; did you mean 'final_disposition'?",
     ),
-    "renamed field": ({"x.yml": block("sel: {ts: x}\ncondition: sel")}, "unknown-field: 'ts' a message has no such field; the API calls it scanned_at"),
-    "joined field": ({"x.yml": block("sel: {edf_hash: x}\ncondition: sel").replace("category: message", "category: submission")}, "it is message.edf_hash"),
-    "unknown enum": ({"x.yml": block("sel: {final_disposition: EVIL}\ncondition: sel")}, "x.yml:5:28: field-type: 'final_disposition: EVIL'"),
-    "enum prefix": ({"x.yml": block("sel: {final_disposition|startswith: MALL}\ncondition: sel")}, "final_disposition is never MALL*: it is one of MALICIOUS"),
-    "number on text": ({"x.yml": block("sel: {subject|gt: 5}\ncondition: sel")}, "field-type: 'subject|gt: 5' subject is a string: a number needs a number field"),
-    "text on boolean": ({"x.yml": block("sel: {is_quarantined: maybe}\ncondition: sel")}, "is_quarantined is a boolean: it is true or false"),
+    "renamed field": (
+        {"x.yml": block("sel: {ts: x}\ncondition: sel")},
+        "unknown-field: 'ts' a message has no such field; the API calls it scanned_at",
+    ),
+    "joined field": (
+        {"x.yml": block("sel: {edf_hash: x}\ncondition: sel").replace("category: message", "category: submission")},
+        "it is message.edf_hash",
+    ),
+    "unknown enum": (
+        {"x.yml": block("sel: {final_disposition: EVIL}\ncondition: sel")},
+        "x.yml:5:28: field-type: 'final_disposition: EVIL'",
+    ),
+    "enum prefix": (
+        {"x.yml": block("sel: {final_disposition|startswith: MALL}\ncondition: sel")},
+        "final_disposition is never MALL*: it is one of MALICIOUS",
+    ),
+    "number on text": (
+        {"x.yml": block("sel: {subject|gt: 5}\ncondition: sel")},
+        "field-type: 'subject|gt: 5' subject is a string: a number needs a number field",
+    ),
+    "text on boolean": (
+        {"x.yml": block("sel: {is_quarantined: maybe}\ncondition: sel")},
+        "is_quarantined is a boolean: it is true or false",
+    ),
     "object": ({"x.yml": block("sel: {validation: pass}\ncondition: sel")}, "validation is an object: only exists and null"),
     "keyword": ({"x.yml": block("sel: [invoice]\ncondition: sel")}, "x.yml:5:8: keyword: 'sel' keywords are not supported"),
-    "modified keyword": ({"x.yml": block("sel: {'|contains': invoice}\ncondition: sel")}, "x.yml:5:9: keyword: '|contains' keywords are not supported"),
-    "unknown modifier": ({"x.yml": block("sel: {subject|contain: x}\ncondition: sel")}, "modifier: 'contain' there is no such modifier; did you mean 'contains'?"),
+    "modified keyword": (
+        {"x.yml": block("sel: {'|contains': invoice}\ncondition: sel")},
+        "x.yml:5:9: keyword: '|contains' keywords are not supported",
+    ),
+    "unknown modifier": (
+        {"x.yml": block("sel: {subject|contain: x}\ncondition: sel")},
+        "modifier: 'contain' there is no such modifier; did you mean 'contains'?",
+    ),
     "bad regex": ({"x.yml": block("sel: {subject|re: '('}\ncondition: sel")}, "x.yml:5:21: modifier: 'subject|re: ('"),
     "look-around": ({"x.yml": block("sel: {subject|re: '(?=a)b'}\ncondition: sel")}, "x.yml:5:21: modifier"),
     "re and contains": ({"x.yml": block("sel: {subject|re|contains: a}\ncondition: sel")}, "re cannot be combined with contains"),
     "bad cidr": ({"x.yml": block("sel: {smtp_helo_server_ip|cidr: 10.0.0.0/99}\ncondition: sel")}, "x.yml:5:35: modifier"),
-    "nested value": ({"x.yml": block("sel: {subject: [[a]]}\ncondition: sel")}, "detection: 'subject' a field takes a value or a flat list"),
+    "nested value": (
+        {"x.yml": block("sel: {subject: [[a]]}\ncondition: sel")},
+        "detection: 'subject' a field takes a value or a flat list",
+    ),
     "empty selection": ({"x.yml": block("sel: {}\ncondition: sel")}, "detection: 'sel' the selection is empty"),
     "no condition": ({"x.yml": block("sel: {subject: a}")}, "x.yml:4:1: condition: there is no condition"),
-    "unknown selection": ({"x.yml": block("sel: {subject: a}\ncondition: sell")}, "x.yml:6:14: condition: 'sell' there is no selection 'sell'; did you mean 'sel'?"),
+    "unknown selection": (
+        {"x.yml": block("sel: {subject: a}\ncondition: sell")},
+        "x.yml:6:14: condition: 'sell' there is no selection 'sell'; did you mean 'sel'?",
+    ),
     "bad condition": ({"x.yml": block("sel: {subject: a}\ncondition: sel and")}, "x.yml:6:14: condition: 'sel and'"),
     "nothing of pattern": ({"x.yml": block("sel: {subject: a}\ncondition: 1 of x_*")}, "x.yml:6:14: condition: '1 of x_*'"),
-    "timeframe": ({"x.yml": block("sel: {subject: a}\ntimeframe: 1h\ncondition: sel")}, "x.yml:6:3: detection: 'timeframe' not supported; write a correlation"),
-    "unknown list": ({"x.yml": block("sel: {subject|expand: '%vips%'}\ncondition: sel")}, "x.yml:5:25: placeholder: 'subject|expand' there is no list 'vips'"),
-    "unknown reference": ({"x.yml": block("sel: {from|fieldref: replayto}\ncondition: sel")}, "unknown-field: 'replayto' a message has no such field; did you mean 'replyto'?"),
+    "timeframe": (
+        {"x.yml": block("sel: {subject: a}\ntimeframe: 1h\ncondition: sel")},
+        "x.yml:6:3: detection: 'timeframe' not supported; write a correlation",
+    ),
+    "unknown list": (
+        {"x.yml": block("sel: {subject|expand: '%vips%'}\ncondition: sel")},
+        "x.yml:5:25: placeholder: 'subject|expand' there is no list 'vips'",
+    ),
+    "unknown reference": (
+        {"x.yml": block("sel: {from|fieldref: replayto}\ncondition: sel")},
+        "unknown-field: 'replayto' a message has no such field; did you mean 'replyto'?",
+    ),
     "unknown action": ({"a_rule.yml": PLAIN.replace("- move:", "- moove:")}, "a_rule.yml:12:7: action: 'moove' there is no action 'moove'"),
     "bad action": ({"a_rule.yml": PLAIN.replace("JunkEmail", "Junk")}, "action: 'move' move.destination"),
-    "two actions in one": ({"a_rule.yml": PLAIN.replace("- move: {destination: JunkEmail}", "- {move: {}, reclassify: {}}")}, "action: 'move, reclassify'"),
+    "two actions in one": (
+        {"a_rule.yml": PLAIN.replace("- move: {destination: JunkEmail}", "- {move: {}, reclassify: {}}")},
+        "action: 'move, reclassify'",
+    ),
     "hard delete": (
         {"a_rule.yml": PLAIN.replace("JunkEmail", "RecoverableItemsPurges")},
         "a_rule.yml:12:27: hard-delete: 'RecoverableItemsPurges' a hard delete is not permitted",
@@ -100,30 +163,75 @@ CASES: dict[str, tuple[dict[str, str], str]] = {
         {"a_rule.yml": PLAIN.replace("- move: {destination: JunkEmail}", '- block_sender: {pattern: "{from}"}')},
         "a_rule.yml:12:21: template: '{from}' a template takes a field of group-by, or it could be empty; add from to group-by",
     ),
-    "list group": ({"a_rule.yml": PLAIN.replace("  mode:", "  group-by: [to]\n  mode:")}, "a_rule.yml:10:14: group: 'to' to can have several values"),
+    "list group": (
+        {"a_rule.yml": PLAIN.replace("  mode:", "  group-by: [to]\n  mode:")},
+        "a_rule.yml:10:14: group: 'to' to can have several values",
+    ),
     "enriched group": ({"a_rule.yml": PLAIN.replace("  mode:", "  group-by: [detections.action]\n  mode:")}, "group: 'detections.action'"),
-    "unknown group": ({"a_rule.yml": PLAIN.replace("  mode:", "  group-by: [form]\n  mode:")}, "unknown-field: 'form' a message has no such field; did you mean 'from'?"),
-    "test field": ({"a_rule.yml": PLAIN.replace("event: {from: a@x.test}", "event: {form: a@x.test}")}, "a_rule.yml:14:31: unknown-field: 'form'"),
-    "test type": ({"a_rule.yml": PLAIN.replace("event: {from: a@x.test}", "event: {is_quarantined: 'true'}")}, "field-type: 'true' is_quarantined is a boolean"),
+    "unknown group": (
+        {"a_rule.yml": PLAIN.replace("  mode:", "  group-by: [form]\n  mode:")},
+        "unknown-field: 'form' a message has no such field; did you mean 'from'?",
+    ),
+    "test field": (
+        {"a_rule.yml": PLAIN.replace("event: {from: a@x.test}", "event: {form: a@x.test}")},
+        "a_rule.yml:14:31: unknown-field: 'form'",
+    ),
+    "test type": (
+        {"a_rule.yml": PLAIN.replace("event: {from: a@x.test}", "event: {is_quarantined: 'true'}")},
+        "field-type: 'true' is_quarantined is a boolean",
+    ),
     "chain": (
         {"a.yml": BLOCK, "many.yml": CORRELATION.format(body=COUNT.replace("a_block", "many"))},
         "many.yml:3:41: correlation: 'many' chains of correlations are not supported",
     ),
-    "unknown rule": ({"a.yml": BLOCK, "many.yml": CORRELATION.format(body=COUNT.replace("a_block", "a_blok"))}, "unknown-rule: 'a_blok' there is no such rule; did you mean"),
-    "falling count": ({"a.yml": BLOCK, "many.yml": CORRELATION.format(body=COUNT.replace("gte", "lt"))}, "correlation: 'many' lt is not supported"),
-    "zero count": ({"a.yml": BLOCK, "many.yml": CORRELATION.format(body=COUNT.replace("gte: 2", "gte: 0"))}, "correlation: 'many' 0 is not a count"),
-    "sum": ({"a.yml": BLOCK, "many.yml": CORRELATION.format(body=COUNT.replace("event_count", "value_sum"))}, "the correlation type 'value_sum' is not supported"),
-    "generate": ({"a.yml": BLOCK, "many.yml": CORRELATION.format(body=COUNT + ", generate: true")}, "many.yml:3:115: correlation: 'many' generate is not supported"),
-    "timespan": ({"a.yml": BLOCK, "many.yml": CORRELATION.format(body=COUNT.replace("1h", "1x"))}, "correlation: 'many' Timespan '1x' is invalid"),
-    "test without time": ({"a.yml": BLOCK, "many.yml": CORRELATION.format(body=COUNT).replace("at: 0h, from: a", "from: a")}, "missing-key: the event has no time"),
-    "misplaced filter": ({"x.yml": f"title: F\nname: f\nowner: me\nfilter: {{rules: any}}\n"}, "x.yml:4:1: document-kind: 'filter' a filter among the rules"),
-    "filter without owner": ({"exceptions/x.yml": block("sel: {from: a}\ncondition: sel").replace("detection:", "filter:\n  rules: any")}, "owner is missing"),
-    "filter for nobody": ({"exceptions/x.yml": "owner: me\n" + block("sel: {from: a}\ncondition: sel").replace("detection:", "filter:")}, "says for which rules it is"),
+    "unknown rule": (
+        {"a.yml": BLOCK, "many.yml": CORRELATION.format(body=COUNT.replace("a_block", "a_blok"))},
+        "unknown-rule: 'a_blok' there is no such rule; did you mean",
+    ),
+    "falling count": (
+        {"a.yml": BLOCK, "many.yml": CORRELATION.format(body=COUNT.replace("gte", "lt"))},
+        "correlation: 'many' lt is not supported",
+    ),
+    "zero count": (
+        {"a.yml": BLOCK, "many.yml": CORRELATION.format(body=COUNT.replace("gte: 2", "gte: 0"))},
+        "correlation: 'many' 0 is not a count",
+    ),
+    "sum": (
+        {"a.yml": BLOCK, "many.yml": CORRELATION.format(body=COUNT.replace("event_count", "value_sum"))},
+        "the correlation type 'value_sum' is not supported",
+    ),
+    "generate": (
+        {"a.yml": BLOCK, "many.yml": CORRELATION.format(body=COUNT + ", generate: true")},
+        "many.yml:3:115: correlation: 'many' generate is not supported",
+    ),
+    "timespan": (
+        {"a.yml": BLOCK, "many.yml": CORRELATION.format(body=COUNT.replace("1h", "1x"))},
+        "correlation: 'many' Timespan '1x' is invalid",
+    ),
+    "test without time": (
+        {"a.yml": BLOCK, "many.yml": CORRELATION.format(body=COUNT).replace("at: 0h, from: a", "from: a")},
+        "missing-key: the event has no time",
+    ),
+    "misplaced filter": (
+        {"x.yml": "title: F\nname: f\nowner: me\nfilter: {rules: any}\n"},
+        "x.yml:4:1: document-kind: 'filter' a filter among the rules",
+    ),
+    "filter without owner": (
+        {"exceptions/x.yml": block("sel: {from: a}\ncondition: sel").replace("detection:", "filter:\n  rules: any")},
+        "owner is missing",
+    ),
+    "filter for nobody": (
+        {"exceptions/x.yml": "owner: me\n" + block("sel: {from: a}\ncondition: sel").replace("detection:", "filter:")},
+        "says for which rules it is",
+    ),
     "filter for unknown": (
         {"exceptions/x.yml": "owner: me\n" + block("sel: {from: a}\ncondition: sel").replace("detection:", "filter:\n  rules: [nobody]")},
         "unknown-rule: 'nobody' there is no such rule",
     ),
-    "bad safety": ({"safety.yml": "never_block: {adresses: []}\n"}, "safety.yml:1:15: unknown-key: 'adresses' there is no such key here; did you mean 'addresses'?"),
+    "bad safety": (
+        {"safety.yml": "never_block: {adresses: []}\n"},
+        "safety.yml:1:15: unknown-key: 'adresses' there is no such key here; did you mean 'addresses'?",
+    ),
     "bad never-block": ({"safety.yml": "never_block: {domains: [not a domain]}\n"}, "safety.yml:1:25: wrong-value"),
     "bad delivery mode": ({"safety.yml": "ignored_delivery_modes: [SIMULATION]\n"}, "there is no delivery mode 'SIMULATION'"),
 }

@@ -1,0 +1,108 @@
+"""The loader meets garbage without a crash, and reads good YAML as PyYAML does."""
+
+from pathlib import Path
+
+import yaml
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from clawback.rules import RuleErrors, load_rules
+from clawback.rules.errors import Code, Problems
+from clawback.rules.source import read_documents
+from tests.rules.folders import PLAIN, write
+
+scalars = st.one_of(
+    st.booleans(),
+    st.none(),
+    st.integers(-(10**12), 10**12),
+    st.text(st.characters(codec="utf-8", categories=("L", "N", "P", "S")), max_size=8),
+)
+data = st.recursive(
+    scalars,
+    lambda inner: st.one_of(st.lists(inner, max_size=3), st.dictionaries(st.text("abcxyz", min_size=2), inner, max_size=3)),
+    max_leaves=10,
+)
+PIECES = [
+    "title: ",
+    "detection:",
+    "\n",
+    "  ",
+    "- ",
+    "{",
+    "}",
+    "[",
+    "]",
+    ": ",
+    "sel",
+    "|re",
+    "'",
+    '"',
+    "&a ",
+    "*a",
+    "!!x ",
+    "|",
+    ">",
+    "---\n",
+    "\t",
+    "\u202e",
+    "%",
+    "#",
+    "\x00",
+    "é",
+    "1",
+    "null",
+    "condition: sel and ",
+    "(",
+]
+
+
+@settings(deadline=None)
+@given(data)
+def test_what_is_read_is_what_was_written(value: object) -> None:
+    """Anything written with every text in quotes is read back as it was."""
+    problems = Problems()
+    text = yaml.safe_dump({"key": value}, default_style=None, allow_unicode=True)
+    quoted = yaml.dump({"key": value}, Dumper=_Quoting, allow_unicode=True)
+
+    (document,) = read_documents("x.yml", quoted.encode(), problems)
+
+    assert document.data == {"key": value} == yaml.safe_load(text)
+    assert not list(problems)
+
+
+class _Quoting(yaml.SafeDumper):
+    """Puts texts in quotes, and leaves out anchors."""
+
+    def ignore_aliases(self, data: object) -> bool:  # noqa: ARG002 (PyYAML's signature)
+        return True
+
+
+_Quoting.add_representer(str, lambda dumper, text: dumper.represent_scalar("tag:yaml.org,2002:str", text, style='"'))
+
+
+@settings(deadline=None, max_examples=200)
+@given(st.one_of(st.binary(max_size=60), st.lists(st.sampled_from(PIECES), max_size=25).map(lambda pieces: "".join(pieces).encode())))
+def test_garbage_is_refused_or_read(raw: bytes) -> None:
+    """Whatever is in a file, reading it ends, with documents or with problems that have a place in it."""
+    problems = Problems()
+
+    documents = read_documents("x.yml", raw, problems)
+
+    for problem in problems:
+        assert 1 <= problem.place.line <= raw.count(b"\n") + raw.count(b"\r") + 2
+        assert problem.place.column >= 1
+    assert not (documents and any(problem.code in {Code.YAML, Code.UNREADABLE, Code.TAB, Code.INVISIBLE} for problem in problems))
+
+
+@settings(deadline=None, max_examples=150)
+@given(st.integers(0, len(PLAIN) - 1), st.sampled_from(PIECES), st.integers(0, 4))
+def test_a_broken_rule_is_refused_or_loads(tmp_path_factory, position: int, piece: str, cut: int) -> None:  # type: ignore[no-untyped-def]  # noqa: ANN001
+    """A rule with a piece of it replaced by something else either loads or is refused with problems; nothing else is ever raised."""
+    folder: Path = tmp_path_factory.mktemp("fuzz")
+    write(folder, {"a_rule.yml": PLAIN[:position] + piece + PLAIN[position + cut :]})
+    try:
+        rules = load_rules(folder)
+    except RuleErrors as error:
+        assert error.problems  # noqa: PT017 (either outcome is right, but a refusal has reasons)
+    else:
+        assert rules.version
