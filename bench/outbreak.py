@@ -23,16 +23,22 @@ async def compare(plan: Plan, rounds: int, *, loop: bool) -> Results:
     for number in range(1, rounds + 1):
         for name, contender in contenders.items():
             say(f"round {number} of {rounds}: {name}")
-            results[name].append(await contender(plan))
+            results[name].append(await _told(contender(plan)))
     if loop:
         say(f"once: {LOOP} ({_expected(plan)})")
-        results[LOOP] = [await run_script(plan, "one")]
+        results[LOOP] = [await _told(run_script(plan, "one"))]
     return results
 
 
 def say(words: str) -> None:
     """Tell whoever waits what is going on."""
     typer.echo(words, err=True)
+
+
+async def _told(running: Awaitable[Round]) -> Round:
+    one = await running
+    say(f"  {one.seconds:.1f} s, CPU {one.own.cpu:.1f} s")
+    return one
 
 
 def notes(results: Results, plan: Plan) -> list[str]:

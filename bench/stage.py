@@ -25,7 +25,7 @@ from clawback.temporal.gateway import Gateway, NoSuchWorkflow
 
 T = TypeVar("T")
 RULES = Path(__file__).parents[1] / "rules"
-PATIENCE = 300.0
+PATIENCE = 1800.0
 _FOREIGN = ("CLAWBACK_", "CLOUDFLARE_", "TEMPORAL_")
 
 

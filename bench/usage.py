@@ -9,7 +9,9 @@ from typing import Self
 import psutil  # type: ignore[import-untyped]
 
 EVERY = 0.05
-"""Seconds between two samples: short beside anything measured here, and a sample takes about a millisecond."""
+"""Seconds between two samples: short beside anything measured here."""
+_LOOK_AROUND = 10
+"""Samples between two searches for new children, which read every process of the machine."""
 
 
 @dataclass(frozen=True)
@@ -57,14 +59,19 @@ class _Tree:
         self._last: dict[int, float] = {}
         self._peak = 0
         self._is_known = False
+        self._members: list[psutil.Process] = []
+        self._samples = 0
 
     @property
     def usage(self) -> Usage:
         return Usage(sum(used - self._first[pid] for pid, used in self._last.items()), self._peak)
 
     def sample(self) -> None:
+        if self._samples % _LOOK_AROUND == 0:
+            self._members = self._found() or self._members
+        self._samples += 1
         resident = 0
-        for process in self._members():
+        for process in self._members:
             try:
                 with process.oneshot():
                     times, memory = process.cpu_times(), process.memory_info().rss
@@ -77,7 +84,7 @@ class _Tree:
         self._is_known = True
         self._peak = max(self._peak, resident)
 
-    def _members(self) -> list[psutil.Process]:
+    def _found(self) -> list[psutil.Process]:
         try:
             return [self._root, *self._root.children(recursive=True)]
         except psutil.Error:
