@@ -21,6 +21,7 @@ from clawback.rules import load_rules
 
 QUIET = 3.0
 """Seconds without any work before it may be over."""
+_STILL = 20.0  # a killed worker's workflows take ten seconds to move on: no reason to kill the next one early
 _LOOK_EVERY = 0.25
 _POLLING = ("GET /investigate", "GET /phishguard/reports")
 
@@ -131,7 +132,7 @@ async def _kill(stage: Stage, plan: Rehearsal, progress: Progress) -> None:
     for share in sorted(dice.uniform(0.0, 0.9) for _ in range(plan.kills)):
         while not await stage.worker.spec.ready():  # noqa: ASYNC110 - another process sets no event of ours
             await asyncio.sleep(_LOOK_EVERY)
-        while progress.changes < share * progress.wanted and progress.quiet_for < QUIET:  # noqa: ASYNC110 - nor here
+        while progress.changes < share * progress.wanted and progress.quiet_for < _STILL:  # noqa: ASYNC110 - nor here
             await asyncio.sleep(_LOOK_EVERY / 5)
         await asyncio.sleep(dice.uniform(0.0, 0.5))
         stage.worker.kill(excused=True)

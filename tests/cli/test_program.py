@@ -19,7 +19,7 @@ def clawback(*arguments: str, **environment: str) -> subprocess.CompletedProcess
     """Run `clawback` as a process of its own, with no other settings than those given."""
     clean = {name: value for name, value in os.environ.items() if not name.startswith(("CLAWBACK_", "CLOUDFLARE_", "TEMPORAL_"))}
     command = [sys.executable, "-c", "from clawback.cli import main; main()", *arguments]
-    return subprocess.run(command, env={**clean, **environment}, capture_output=True, text=True, timeout=60, check=False)
+    return subprocess.run(command, env={**clean, **environment}, capture_output=True, text=True, timeout=300, check=False)
 
 
 def sentence(done: subprocess.CompletedProcess[str]) -> str:
@@ -106,6 +106,6 @@ def test_a_reader_that_goes_away_is_no_traceback(tmp_path: Path) -> None:
     reading, writing = os.pipe()
     os.close(reading)
     command = [sys.executable, "-c", "from clawback.cli import main; main()", "audit", "verify", str(path), "--json"]
-    done = subprocess.run(command, stdout=writing, stderr=subprocess.PIPE, text=True, timeout=60, check=False)
+    done = subprocess.run(command, stdout=writing, stderr=subprocess.PIPE, text=True, timeout=300, check=False)
     os.close(writing)
     assert done.stderr == ""
