@@ -15,7 +15,7 @@ from clawback.simulator.demo import demo_corpus
 from clawback.simulator.drip import parse_drip
 from clawback.simulator.faults import parse_faults
 from clawback.simulator.limits import parse_rate
-from clawback.simulator.options import MoveIdentity, Order, Scope, Shape, SimulatorOptions
+from clawback.simulator.options import BodyForm, MoveIdentity, Order, Scope, Shape, SimulatorOptions, Verdict
 from clawback.simulator.service import PortTaken, Simulator
 
 REFUSED = 2
@@ -46,6 +46,10 @@ def simulate(  # noqa: PLR0913 -- the options of a command
     shape: Annotated[Shape, typer.Option(help="The generation of field names.")] = Shape.NEW,
     move_identity: Annotated[MoveIdentity, typer.Option(help="What message_id means in the answer to a move.")] = MoveIdentity.INVESTIGATE,
     token: Annotated[list[str] | None, typer.Option(help="A token to accept, TOKEN[:write|read|none]; default is any.")] = None,
+    release_body: Annotated[BodyForm, typer.Option(help="Which body a release accepts.")] = BodyForm.EITHER,
+    preview_body: Annotated[BodyForm, typer.Option(help="Which body a request for a preview accepts.")] = BodyForm.EITHER,
+    verdict: Annotated[Verdict, typer.Option(help="What becomes of submissions.")] = Verdict.ACCEPTED,
+    page_reports: Annotated[bool, typer.Option(help="Page PhishGuard reports, or ignore page and per_page.")] = True,
     refuse_duplicates: Annotated[bool, typer.Option(help="Answer 409 to a second equal policy.")] = False,
 ) -> None:
     """Run an Email Security API in memory, with faults and a ledger."""
@@ -58,6 +62,10 @@ def simulate(  # noqa: PLR0913 -- the options of a command
             shape=shape,
             move_identity=move_identity,
             tokens=_tokens(token or ()),
+            release_body=release_body,
+            preview_body=preview_body,
+            verdict=verdict,
+            page_reports=page_reports,
             refuse_duplicates=refuse_duplicates,
         )
         plan = _Plan(options, host, port, corpus or [], parse_drip(drip) if drip else None)

@@ -15,6 +15,11 @@ from clawback.simulator.query import parse_time
 from clawback.simulator.wire import stamp
 from clawback.simulator.world import World
 
+_RETENTION = timedelta(days=1)
+_REQUESTS = 100_000
+_SWEEP = 500
+"""What an endless drip keeps, and after how many arrivals it looks; so it can run for weeks."""
+
 _DRIP = re.compile(r"(\d+)/(\d+(?:\.\d+)?)")
 
 
@@ -32,9 +37,11 @@ def parse_drip(text: str) -> timedelta:
 
 
 async def drip(world: World, lines: Sequence[Line], every: timedelta) -> None:
-    """Let the lines arrive one by one, over and over; ends only when cancelled."""
-    for fresh in endless(lines):
+    """Let the lines arrive one by one, over and over; ends only when cancelled. What is older than a day is forgotten."""
+    for number, fresh in enumerate(endless(lines), 1):
         world.take([stamped(fresh, world.now)])
+        if number % _SWEEP == 0:
+            world.forget(_RETENTION, _REQUESTS)
         await asyncio.sleep(every.total_seconds())
 
 

@@ -55,13 +55,25 @@ class RequestLog:
     """Every API request in order of arrival; `seconds` is None while it is being answered."""
 
     asked: list[Asked] = field(default_factory=list)
+    forgotten: int = 0
 
     def begin(self, at: datetime, method: str, template: str, path: str, query: str) -> Asked:
         """Note that a request arrived; the caller fills in how it ended."""
-        entry = Asked(len(self.asked) + 1, stamp(at), method, template, path, query)
+        entry = Asked(self.forgotten + len(self.asked) + 1, stamp(at), method, template, path, query)
         self.asked.append(entry)
         return entry
 
     def since(self, seq: int) -> list[dict[str, Any]]:
         """The requests after that sequence number."""
-        return [asdict(entry) for entry in self.asked[max(seq, 0) :]]
+        return [asdict(entry) for entry in self.asked[max(seq - self.forgotten, 0) :]]
+
+    def keep(self, most: int) -> None:
+        """Forget the oldest requests, down to so many; sequence numbers go on."""
+        gone = max(len(self.asked) - most, 0)
+        del self.asked[:gone]
+        self.forgotten += gone
+
+    def clear(self) -> None:
+        """Forget every request and begin to count again."""
+        self.asked.clear()
+        self.forgotten = 0

@@ -4,7 +4,7 @@ import base64
 import hashlib
 import json
 from bisect import bisect_left, bisect_right, insort
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator
 from dataclasses import dataclass, field
 from datetime import datetime
 from itertools import islice
@@ -54,13 +54,8 @@ class Mailroom:
         """Take messages in; one whose id is known replaces it, and inherits what was done to it."""
         arriving = {mail.id: mail for mail in mails}
         for mail in arriving.values():
-            self._replace(mail)
-        keys = map(self._key, arriving.values())
-        if len(arriving) > len(self._keys) // 8:
-            self._keys = sorted([*self._keys, *keys])
-        else:
-            for key in keys:
-                insort(self._keys, key)
+            self._inherit(mail)
+        self._keep(arriving.values())
 
     def find(self, search: Search, cursor: str | None = None) -> Iterator[Mail]:
         """Everything the search finds, in order, after the cursor. A message that arrives meanwhile never shifts the others.
@@ -82,16 +77,37 @@ class Mailroom:
         mails = found[:per_page]
         return Page(mails, _cursor(self._key(mails[-1])) if len(found) > per_page else None)
 
+    def forget(self, before: datetime) -> None:
+        """Forget the messages scanned before that moment."""
+        kept = [mail for mail in self.by_id.values() if mail.at >= before]
+        if len(kept) < len(self.by_id):
+            self.clear()
+            self._keep(kept)
+
     def clear(self) -> None:
         """Forget every message."""
         for index in (self.by_id, self.by_postfix_id, self.by_alert_id, self._keys):
             index.clear()
 
-    def _replace(self, mail: Mail) -> None:
+    def _keep(self, mails: Collection[Mail]) -> None:
+        """Index messages that are not there yet."""
+        for mail in mails:
+            self._index(mail)
+        keys = map(self._key, mails)
+        if len(mails) > len(self._keys) // 8:
+            self._keys = sorted([*self._keys, *keys])
+        else:
+            for key in keys:
+                insort(self._keys, key)
+
+    def _inherit(self, mail: Mail) -> None:
+        """Let a message take over from its former version, which goes."""
         if (former := self.by_id.get(mail.id)) is not None:
             mail.inherit(former)
             self.by_postfix_id[former.postfix_id].remove(former)
             del self._keys[bisect_left(self._keys, self._key(former))]
+
+    def _index(self, mail: Mail) -> None:
         self.by_id[mail.id] = mail
         self.by_postfix_id.setdefault(mail.postfix_id, []).append(mail)
         if mail.alert_id is not None:

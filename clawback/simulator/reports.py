@@ -1,6 +1,7 @@
 """The endpoints that list what people reported: PhishGuard reports and submissions. Source: reference §1.4 and §1.5.
 
-No default window and no default order is documented for reports: the last 30 days, newest first, are taken here for both.
+No default window and no default order is documented for reports: the last 30 days, newest first, are taken here for both. Without
+`per_page` a page has 20, as in every list; that the SDK pages reports is newer than the OpenAPI document, which gives the whole answer.
 """
 
 from collections.abc import Callable, Mapping

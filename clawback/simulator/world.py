@@ -80,6 +80,14 @@ class World:
         known = {name: value for name, value in properties.items() if value is not None}
         return {"operation": operation, "started_at": at, "completed_at": at, "status": "completed", "success": True, "properties": known}
 
+    def forget(self, age: timedelta, requests: int) -> None:
+        """Forget mail, reports and submissions older than that, and all but the last so many requests; the ledger stays whole."""
+        before = self.now - age
+        self.mailroom.forget(before)
+        self.reports = [report for report in self.reports if report.created_at >= before]
+        self.submissions = {identity: kept for identity, kept in self.submissions.items() if kept.requested_at >= before}
+        self.requests.keep(requests)
+
     def reset(self) -> None:
         """Empty the account and both witnesses; faults, dice and the rate limit are as at the start again."""
         self.mailroom.clear()
@@ -88,7 +96,7 @@ class World:
         self.policies.clear()
         self.jobs.clear()
         self.ledger.rows.clear()
-        self.requests.asked.clear()
+        self.requests.clear()
         self.dice.reset(self.options.faults)
         self.limiter.change(self.options.rate)
 

@@ -1,6 +1,7 @@
 """The controls: injection, the witnesses, reset."""
 
 import json
+from datetime import timedelta
 
 import pytest
 
@@ -98,3 +99,17 @@ async def test_reset_empties_everything(serve: Serve) -> None:
     assert (state["messages"], state["policies"], state["faults"]) == (0, {}, "slow=1:0")
     assert await api.ledger() == []
     assert await api.sim("/requests") == []
+
+
+async def test_forgetting_keeps_the_count_of_requests(api: Api) -> None:
+    """When old requests are forgotten the sequence goes on, `since` still means what it says, and the ledger stays whole."""
+    api.simulator.take([line("a", "2026-01-01T00:00:00Z"), line("b", "2999-01-01T00:00:00Z")])
+    await api.post("/investigate/move", {"destination": "JunkEmail", "ids": ["a"]})
+    for _ in range(4):
+        await api.get("/investigate")
+    api.simulator.world.forget(timedelta(days=1), 2)
+    await api.get("/investigate")
+    assert [row["seq"] for row in await api.sim("/requests")] == [4, 5, 6]
+    assert [row["seq"] for row in await api.sim("/requests?since=5")] == [6]
+    assert set(api.simulator.world.mailroom.by_id) == {"b"}
+    assert [row["id"] for row in await api.ledger()] == ["a"]

@@ -71,3 +71,13 @@ async def test_a_page_looks_at_no_more_than_it_needs(order: Order) -> None:
     second = simulator.world.mailroom.page(search, 100, first.following)
     assert len(looked) == 202
     assert not {found.id for found in first.mails} & {found.id for found in second.mails}
+
+
+def test_forgetting_leaves_the_rest_as_it_was() -> None:
+    """Messages before a moment are gone from every index, the others are found as before."""
+    room = Mailroom()
+    room.put(mail(number, number) for number in range(20))
+    room.forget(EPOCH + timedelta(minutes=12))
+    search = Search(EPOCH, EPOCH + timedelta(hours=1), lambda _: True, EPOCH)
+    assert [found.id for found in room.find(search)] == [f"m{number}" for number in range(19, 11, -1)]
+    assert len(room.by_id) == len([kept for shared in room.by_postfix_id.values() for kept in shared]) == 8
