@@ -111,6 +111,7 @@ async def _watch(installation: Installation, crew: Crew, *, plain: bool) -> None
         finally:
             for task in tasks:
                 task.cancel()
+            await asyncio.gather(*tasks, return_exceptions=True)
 
 
 async def _collector(installation: Installation, crew: Crew) -> Collector:

@@ -76,19 +76,20 @@ def _rules(status: Status) -> RenderableType:
 def _recent(status: Status) -> RenderableType:
     if not status.recent:
         return Text("Nothing has happened yet.", style="dim")
-    return Group(*(_said(record) for record in status.recent))
-
-
-def _said(record: AuditRecord) -> Text:
-    failed = (record.outcome or "").startswith(("failed", "unknown"))
-    style = "red" if failed else "yellow" if record.kind is RecordKind.HELD else ""
-    words = " ".join(_words(record))
-    return Text.assemble((f"{record.at:%H:%M:%S} ", "dim"), (words, style), overflow="ellipsis", no_wrap=True)
+    table = Table(box=None, show_header=False, pad_edge=False)
+    table.add_column(style="dim", no_wrap=True)
+    table.add_column(no_wrap=True)
+    table.add_column(no_wrap=True, overflow="ellipsis")
+    for record in status.recent:
+        failed = (record.outcome or "").startswith(("failed", "unknown"))
+        style = "red" if failed else "yellow" if record.kind is RecordKind.HELD else ""
+        table.add_row(f"{record.at.astimezone():%H:%M:%S}", record.rule or "", Text(" ".join(_words(record)), style=style))
+    return table
 
 
 def _words(record: AuditRecord) -> Iterator[str]:
-    yield f"{record.rule or '':24}"
-    yield record.kind.replace("_", " ")
+    if record.kind is not RecordKind.ACTED:
+        yield record.kind.replace("_", " ")
     for word in (record.action, record.outcome, record.target, record.detail):
         if word:
             yield word
