@@ -207,11 +207,11 @@ class Intake:
         return known
 
     def _collect(self, found: RuleMatch, event: Event, taken: Taken) -> None:
-        plan = found.plan.model_copy(
-            update={"mode": found.plan.mode.capped(self._ceiling), "refusals": self._refusals(found.plan)},
-        )
-        if (plan.case_id, event.key) in self._sent:
+        case_id = found.plan.case_id
+        if (case_id, event.key) in self._sent:
             return
+        if case_id not in taken.matches:  # the plans of one case differ in nothing: an outbreak puts a thousand of them on one page
+            taken.matches[case_id] = (self._effective(found.plan), [])
         match = Match(
             key=event.key,
             at=event.at,
@@ -221,7 +221,10 @@ class Intake:
             targets=event.targets,
             handled=event.handled,
         )
-        taken.matches.setdefault(plan.case_id, (plan, []))[1].append(match)
+        taken.matches[case_id][1].append(match)
+
+    def _effective(self, plan: CasePlan) -> CasePlan:
+        return plan.model_copy(update={"mode": plan.mode.capped(self._ceiling), "refusals": self._refusals(plan)})
 
     def _refusals(self, plan: CasePlan) -> dict[int, str]:
         safety = self._rules().safety
