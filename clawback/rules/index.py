@@ -14,7 +14,7 @@ from ahocorasick_rs import AhoCorasick
 from clawback.events import EventKind
 from clawback.rules.anchors import Anchor, Lookup, cover_of
 from clawback.rules.catalogue import ENRICHMENT
-from clawback.rules.compiler import Today, asks_enrichment, compile_node
+from clawback.rules.compiler import Today, asks_enrichment
 from clawback.rules.inlining import compile_choice, compile_inline
 from clawback.rules.predicates import Predicate, as_text, values_of
 from clawback.rules.tree import Node
@@ -131,14 +131,16 @@ class Engine(Generic[Hit]):
 
     def __init__(self, rows: Sequence[tuple[Node, Hit]], kind: EventKind, today: Today) -> None:
         self._nodes = [node for node, _ in rows]
+        self._hits = [hit for _, hit in rows]
         self._kind = kind
-        few = len(rows) <= _FEW
-        compiled = compile_inline if few else compile_node
-        self._rows: list[tuple[Predicate, Hit]] = [(compiled(node, today), hit) for node, hit in rows]
+        self._today = today
+        self._predicates: list[Predicate | None] = [None] * len(rows)
         self._enriched = any(asks_enrichment(node) for node in self._nodes)
-        self.decide = self._decide_indexed if not few else _one_by_one(self._rows)
+        self.decide = self._decide_indexed
         if len(rows) == 1 and not self._enriched:
-            self.decide = compile_choice(rows[0][0], today, ([rows[0][1]], False), NONE)
+            self.decide = compile_choice(self._nodes[0], today, (self._hits, False), NONE)
+        elif len(rows) <= _FEW:
+            self.decide = self._decide_all
 
     @cached_property
     def _sighted(self) -> _Index:
@@ -150,48 +152,36 @@ class Engine(Generic[Hit]):
 
     def prepare(self) -> None:
         """Build the index now, not at the first event."""
-        if len(self._rows) > _FEW:
-            _ = self._blind
+        if len(self._nodes) > _FEW:
+            _ = self._blind, self._sighted
+
+    def _decide_all(self, record: Mapping[str, Any]) -> Decision[Hit]:
+        return self._ask(range(len(self._nodes)), record)
 
     def _decide_indexed(self, record: Mapping[str, Any]) -> Decision[Hit]:
         index = self._blind if self._enriched and not self._is_enriched(record) else self._sighted
         found = index.candidates(record)
-        if not found:
-            return NONE
-        rows = self._rows
-        return _one_by_one([rows[number] for number in sorted(found)])(record)
+        return self._ask(sorted(found), record) if found else NONE
+
+    def _ask(self, numbers: Iterable[int], record: Mapping[str, Any]) -> Decision[Hit]:
+        hits: list[Hit] = []
+        undecided = False
+        predicates = self._predicates
+        for number in numbers:
+            predicate = predicates[number] or self._compile(number)
+            if answer := predicate(record):
+                hits.append(self._hits[number])
+            elif answer is None:
+                undecided = True
+        return (hits, undecided) if hits or undecided else NONE
+
+    def _compile(self, number: int) -> Predicate:
+        """Compile a condition when it is first a candidate: most rules of a large set hardly ever are."""
+        predicate = self._predicates[number] = compile_inline(self._nodes[number], self._today)
+        return predicate
 
     def _is_enriched(self, record: Mapping[str, Any]) -> bool:
         if self._kind is EventKind.MESSAGE:
             return ENRICHMENT in record
         message = record.get("message")
         return not isinstance(message, Mapping) or ENRICHMENT in message
-
-
-def _one_by_one(rows: Sequence[tuple[Predicate, Hit]]) -> Callable[[Mapping[str, Any]], Decision[Hit]]:
-    if len(rows) == 1:
-        return _only(*rows[0])
-
-    def decide(record: Mapping[str, Any]) -> Decision[Hit]:
-        hits: list[Hit] = []
-        undecided = False
-        for predicate, hit in rows:
-            if answer := predicate(record):
-                hits.append(hit)
-            elif answer is None:
-                undecided = True
-        return (hits, undecided) if hits or undecided else NONE
-
-    return decide
-
-
-def _only(predicate: Predicate, hit: Hit) -> Callable[[Mapping[str, Any]], Decision[Hit]]:
-    matched = ([hit], False)
-
-    def decide(record: Mapping[str, Any]) -> Decision[Hit]:
-        answer = predicate(record)
-        if answer:
-            return matched
-        return _OPEN if answer is None else NONE
-
-    return decide

@@ -52,7 +52,9 @@ def load_rules(folder: Path, *, today: Callable[[], date] = utc_today) -> RuleSe
     with _uncollected():
         loaded = read_folder(folder)
         loaded.problems.raise_if_any()
-        return build_set(loaded, today)
+        rules = build_set(loaded, today)
+        rules.prepare()
+        return rules
 
 
 @contextmanager

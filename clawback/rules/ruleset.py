@@ -104,6 +104,11 @@ class RuleSet:
         self._engines = {kind: Engine(self._rows(kind), kind, today) for kind in EventKind}
         self._decide = {kind: engine.decide for kind, engine in self._engines.items()}
 
+    def prepare(self) -> None:
+        """Build every index now, so that no event has to wait for one."""
+        for engine in self._engines.values():
+            engine.prepare()
+
     def evaluate(self, event: Event) -> Evaluation:
         """Evaluate one event against every rule of its kind.
 

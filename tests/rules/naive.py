@@ -137,9 +137,12 @@ def _within(cidr: str, value: str) -> bool:
 
 
 def _is_at(test: Test, value: str) -> bool:
-    if not isinstance(test, TimePart) or not (value[:1].isdigit() and "T" in value):
+    if not isinstance(test, TimePart) or not (value[:1].isdigit() and "T" in value and ":" in value):
         return False
-    moment = datetime.fromisoformat(value).astimezone(UTC)
+    try:
+        moment = datetime.fromisoformat(value).astimezone(UTC)
+    except ValueError:
+        return False
     return bool((moment.isocalendar()[1] if test.unit == "week" else getattr(moment, test.unit)) == test.number)
 
 

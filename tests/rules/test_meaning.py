@@ -308,8 +308,8 @@ def test_an_extended_condition_of_and_is_a_list_of_rules(tmp_path: Path) -> None
 
 def test_value_count_says_what_it_counts(tmp_path: Path) -> None:
     """A value_count match carries the value, and its threshold may be exclusive."""
-    body = "type: value_count, rules: [first], group-by: [who], timespan: 1d, condition: {field: subject, gt: 2}, aliases: {who: {first: from}}"
-    rules = _correlation(tmp_path, body, BLOCKS)
+    counted = "type: value_count, rules: [first], group-by: [who], timespan: 1d, condition: {field: subject, gt: 2}"
+    rules = _correlation(tmp_path, f"{counted}, aliases: {{who: {{first: from}}}}", BLOCKS)
 
     (match,) = rules.evaluate(message(subject="A", from_="a@x")).matches
 
