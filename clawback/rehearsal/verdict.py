@@ -13,7 +13,7 @@ from clawback.records import AuditRecord, RecordKind
 from clawback.rehearsal.expectation import Expectation, Fate, Work
 
 Row = Mapping[str, Any]
-_Recorded = dict[tuple[str, str], list[AuditRecord]]
+_Recorded = dict[tuple[str, str], dict[str, list[AuditRecord]]]
 
 
 @dataclass
@@ -69,26 +69,23 @@ def _judge_records(verdict: Verdict, work: Sequence[Work], records: Sequence[Aud
         verdict.say(len(found), 0 if one.fate is Fate.HELD else 1, what)
         verdict.lost += [f"{what}: {record.outcome}" for record in found if not _fits(one.fate, record.outcome or "")]
     for left in (acted, would):
-        verdict.unexpected += [
-            f"the record of {record.action} in {record.case} on {record.target}" for rest in left.values() for record in rest
-        ]
+        rest = (record for by_target in left.values() for found in by_target.values() for record in found)
+        verdict.unexpected += [f"the record of {record.action} in {record.case} on {record.target}" for record in rest]
 
 
 def _by_action(records: Sequence[AuditRecord], kind: RecordKind) -> _Recorded:
-    found: _Recorded = defaultdict(list)
+    found: _Recorded = defaultdict(lambda: defaultdict(list))
     for record in records:
         if record.kind is kind:
-            found[record.case or "", record.action or ""].append(record)
+            found[record.case or "", record.action or ""][record.target or ""].append(record)
     return found
 
 
 def _taken(recorded: _Recorded, key: tuple[str, str], subjects: frozenset[str]) -> list[AuditRecord]:
     """Take the records of one piece of work out of all there are."""
-    of_case = recorded.get(key, [])
-    found = [record for record in of_case if (record.target or "") in subjects]
-    if found:
-        recorded[key] = [record for record in of_case if record not in found]
-    return found
+    by_target = recorded.get(key, {})
+    known = subjects & by_target.keys() if len(subjects) > 1 else subjects
+    return [record for subject in known for record in by_target.pop(subject, [])]
 
 
 def _fits(fate: Fate, outcome: str) -> bool:
