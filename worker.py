@@ -15,6 +15,7 @@ from typing import Any, NoReturn
 import structlog
 from temporalio.client import Client
 from temporalio.worker import Worker, WorkerConfig
+from temporalio.worker.workflow_sandbox import SandboxedWorkflowRunner, SandboxRestrictions
 
 from activities.beating import Beating
 from activities.containment import ContainmentActivities
@@ -41,8 +42,12 @@ from workflows import WORKFLOWS
 
 GRACE = timedelta(seconds=8)
 """How long running activities may go on after SIGTERM: `clawback up` promises to be gone within ten seconds."""
+AT_ONCE = 200
+"""Activities of a queue at the same time: cases that move at the same moment share a request, so there should be many."""
 API_TIMEOUT = timedelta(seconds=15)
 """How long the API may take to answer; shorter than any start-to-close, so that the activity itself says what happened."""
+OUR_OWN_CODE = SandboxRestrictions.default.with_passthrough_modules("workflows", "activities", "clawback")
+"""Import our workflow code once, not anew for each of thousands of short cases; tests prove it under the strict sandbox."""
 SOURCES = (EventKind.MESSAGE, EventKind.PHISHGUARD_REPORT)
 log = structlog.get_logger("clawback")
 
@@ -139,13 +144,21 @@ def build_rooms(settings: Settings, client: Client, api: EmailSecurity, rules: R
     )
 
 
-def build_workers(client: Client, rooms: Rooms, on_failure: Callable[[BaseException], Awaitable[None]] | None = None) -> list[Worker]:
-    """Build the three workers of a process: containment, reading, and workflows with the audit as a local activity."""
+def build_workers(
+    client: Client,
+    rooms: Rooms,
+    on_failure: Callable[[BaseException], Awaitable[None]] | None = None,
+    sandbox: SandboxRestrictions = OUR_OWN_CODE,
+) -> list[Worker]:
+    """Build the three workers of a process: containment, reading, and workflows with the audit as a local activity.
+
+    Tests give the strict `sandbox`, in which every run imports the workflow code anew and forbidden calls raise (ADR 0008).
+    """
     contain, ingest, pollers = rooms.containment, rooms.ingest, rooms.pollers
     shared: Any = WorkerConfig(
         graceful_shutdown_timeout=GRACE,
         on_fatal_error=on_failure,
-        max_concurrent_activities=16,
+        max_concurrent_activities=AT_ONCE,
         interceptors=[RetryCounting(), Beating()],
         disable_eager_activity_execution=True,
     )
@@ -158,6 +171,7 @@ def build_workers(client: Client, rooms: Rooms, on_failure: Callable[[BaseExcept
             client,
             task_queue=names.WORKFLOW_QUEUE,
             workflows=WORKFLOWS,
+            workflow_runner=SandboxedWorkflowRunner(sandbox),
             activities=[rooms.records.append],
             no_remote_activities=True,
             **shared,

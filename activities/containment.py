@@ -3,7 +3,9 @@
 Creating is never repeated blindly: the workflow asks `find_…` or `locate_…` first when an answer was lost.
 """
 
-from datetime import datetime, timedelta
+from collections.abc import Sequence
+from datetime import UTC, datetime, timedelta
+from functools import partial
 from typing import Protocol
 
 from pydantic import Field
@@ -12,16 +14,19 @@ from temporalio import activity
 from activities.failures import as_application_error
 from activities.observing import Observing
 from clawback.actions import Destination, Disposition, PatternKind
+from clawback.cases import BATCH as MOST_IDS
+from clawback.cases import MOVED
 from clawback.cases.answers import move_outcomes
-from clawback.cases.state import MOVED
-from clawback.cloudflare import EmailSecurity, Share, errors
+from clawback.cloudflare import EmailSecurity, MoveItem, Share, errors
 from clawback.events import Target, is_moved
+from clawback.gathering import Gathering
 from clawback.payloads import Payload, UtcDatetime
 
+_SPOILT = (errors.Rejected, errors.NotFound)
 _ONE_BY_ONE = 3
 """Up to so many messages are looked up singly; more are found by one search."""
 _MARGIN = timedelta(hours=1)
-_SEARCH_PAGES = 10
+_FEWEST_PAGES = 2
 
 
 class MoveMessages(Payload):
@@ -92,12 +97,14 @@ class ContainmentActivities:
         self._api = api.on(Share.ACTING)
         self._gate = gate
         self._observing = observing
+        self._moving = {folder: Gathering(partial(self._move, folder), MOST_IDS, spoilt=_SPOILT) for folder in Destination}
+        self._locating = Gathering(self._moved_of, MOST_IDS, spoilt=_SPOILT)
 
     @activity.defn(name="email_security.move_messages")
     async def move_messages(self, request: MoveMessages) -> MoveOutcomes:
-        """Move up to 1,000 messages in one request and say what became of each."""
+        """Move up to 1,000 messages in one request, shared with other cases that move now, and say what became of each."""
         with as_application_error():
-            answers = await self._api.move([target.id for target in request.targets], request.destination)
+            answers = await self._moving[request.destination].ask([target.id for target in request.targets])
         outcomes = move_outcomes(request.targets, answers)
         self._observing.moved(outcomes, request.seen_at)
         return MoveOutcomes(outcomes=outcomes)
@@ -106,8 +113,8 @@ class ContainmentActivities:
     async def locate_messages(self, request: LocateMessages) -> MoveOutcomes:
         """Say which messages have been moved; those that have not are not in the answer."""
         with as_application_error():
-            moved = await self._moved_singly(request) if len(request.targets) <= _ONE_BY_ONE else await self._moved_of_many(request)
-        return MoveOutcomes(outcomes=dict.fromkeys(moved, MOVED))
+            moved = await self._locating.ask(request.targets)
+        return MoveOutcomes(outcomes={target.id: MOVED for target in request.targets if target.id in moved})
 
     @activity.defn(name="email_security.find_block")
     async def find_block(self, request: BlockPattern) -> FoundBlock:
@@ -155,25 +162,31 @@ class ContainmentActivities:
         """Say whether a submission for that message and disposition has been made since."""
         postfix_id = request.target.id.partition("-")[0]
         with as_application_error():
-            page = await self._api.submissions(start=request.since - timedelta(minutes=1), end=_now())
+            page = await self._api.submissions(start=request.since - timedelta(minutes=1), end=datetime.now(UTC))
         return any(item.original_postfix_id == postfix_id and item.requested_disposition == request.disposition for item in page.items)
 
-    async def _moved_singly(self, request: LocateMessages) -> list[str]:
-        return [target.id for target in request.targets if is_moved((await self._api.message(target.id)).record)]
+    async def _move(self, folder: Destination, ids: Sequence[str]) -> tuple[MoveItem, ...]:
+        return await self._api.move(ids, folder)
 
-    async def _moved_of_many(self, request: LocateMessages) -> list[str]:
-        wanted = {target.id for target in request.targets}
-        times = [target.at for target in request.targets]
-        start, end = min(times) - _MARGIN, min(max(times) + _MARGIN, _now())
-        moved: list[str] = []
-        page = None
-        for _ in range(_SEARCH_PAGES):
-            found = await self._api.messages(start=start, end=end, cursor=page, message_action="MOVED")
-            moved += [item.id for item in found.items if item.id in wanted and is_moved(item.record)]
-            if (page := found.next) is None:
-                break
+    async def _moved_of(self, targets: Sequence[Target]) -> set[str]:
+        """Which of these messages have been moved: one by one if they are few, else by a search that is cheaper than that."""
+        left, moved = {target.id for target in targets}, set[str]()
+        if len(targets) > _ONE_BY_ONE:
+            moved, is_complete = await self._moved_by_search(targets)
+            left = set() if is_complete else left - moved
+        for identity in left:
+            if is_moved((await self._api.message(identity)).record):
+                moved.add(identity)
         return moved
 
-
-def _now() -> datetime:
-    return activity.info().current_attempt_scheduled_time
+    async def _moved_by_search(self, targets: Sequence[Target]) -> tuple[set[str], bool]:
+        times = [target.at for target in targets]
+        start, end = min(times) - _MARGIN, min(max(times) + _MARGIN, datetime.now(UTC))
+        moved: set[str] = set()
+        page = None
+        for _ in range(max(_FEWEST_PAGES, len(targets) // _ONE_BY_ONE)):
+            found = await self._api.messages(start=start, end=end, cursor=page, message_action="MOVED")
+            moved |= {item.id for item in found.items if is_moved(item.record)}
+            if (page := found.next) is None:
+                return moved, True
+        return moved, False

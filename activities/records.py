@@ -1,15 +1,20 @@
 """Writing down what cases decided and did: the audit, and the log line and counters that go with it."""
 
 import asyncio
+from collections.abc import Sequence
+from datetime import timedelta
 
 from temporalio import activity
 from temporalio.exceptions import ApplicationError
 
 from activities.observing import Observing
 from clawback.audit import AuditLog, AuditUnavailable
+from clawback.gathering import Gathering
 from clawback.payloads import Payload, bounded
 from clawback.records import AuditRecord
 from clawback.temporal.failures import ErrorType
+
+_MOST_AT_ONCE = 5000
 
 
 class WriteRecords(Payload):
@@ -19,17 +24,20 @@ class WriteRecords(Payload):
 
 
 class RecordActivities:
-    """The audit of this worker. At least once, in order within a case."""
+    """The audit of this worker. At least once, in order within a case; cases that write at the same moment share one write to the disk."""
 
     def __init__(self, audit: AuditLog, observing: Observing) -> None:
         self._audit = audit
         self._observing = observing
+        self._writing = Gathering(self._write, _MOST_AT_ONCE, pause=timedelta())
 
     @activity.defn(name="records.append")
     async def append(self, request: WriteRecords) -> None:
         """Append records to the audit; a full or read-only disk is retried until it can be written."""
         try:
-            written = await asyncio.to_thread(self._audit.append, request.records)
+            await self._writing.ask(request.records)
         except AuditUnavailable as error:
             raise ApplicationError(bounded(str(error)), type=ErrorType.AUDIT_UNAVAILABLE) from error
-        self._observing.recorded(written)
+
+    async def _write(self, records: Sequence[AuditRecord]) -> None:
+        self._observing.recorded(await asyncio.to_thread(self._audit.append, records))

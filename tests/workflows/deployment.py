@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from temporalio.client import Client
+from temporalio.worker.workflow_sandbox import SandboxRestrictions
 
 from clawback.audit import read_records
 from clawback.cases import CasePace, CasePlan, Match, State
@@ -83,7 +84,7 @@ async def deployed(temporal: Client, simulator: Simulator, state: Path, **settin
         chosen = Settings(**{"api_url": url, "state": state, "rules": RULES, "age_limit": "off", **settings})
         api = await stack.enter_async_context(connect_api(chosen))
         rooms = build_rooms(chosen, temporal, api, load_rules(chosen.rules))
-        for worker in build_workers(temporal, rooms):
+        for worker in build_workers(temporal, rooms, sandbox=SandboxRestrictions.default):
             await stack.enter_async_context(worker)
         yield Deployment(Gateway(temporal), simulator, chosen)
 

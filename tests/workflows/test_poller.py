@@ -159,7 +159,8 @@ async def test_a_poller_goes_on_over_continue_as_new(temporal: Client, tmp_path:
         for _ in range(6):
             last = await house.poll()
         assert (await temporal.get_workflow_handle("poller/message").describe()).run_id != run
-        assert (last.seen, last.turns) == (5, first.turns + 6)
+        assert last.seen == 5
+        assert last.turns >= first.turns + 6
 
 
 def _lose_id(simulator: Simulator) -> None:

@@ -1,0 +1,108 @@
+"""Writes the tables of docs/operations.md from the code: commands, settings, exit codes, metrics. `make docs` runs it.
+
+It changes only what stands between the markers `<!-- name -->` and `<!-- /name -->`, and exits 1 if that changed anything.
+"""  # noqa: INP001 - a script beside the pages it writes
+
+import ast
+import inspect
+import re
+import sys
+from collections.abc import Callable, Iterable, Iterator
+from datetime import timedelta
+from pathlib import Path
+
+from prometheus_client.metrics import MetricWrapperBase
+
+from clawback.cli import exits
+from clawback.cli.program import COMMANDS, load
+from clawback.durations import format_duration
+from clawback.settings import Settings, variable
+from clawback.telemetry import metrics
+
+PAGE = Path(__file__).parent / "operations.md"
+
+
+def main() -> int:
+    """Write the tables; 1 if the page was not up to date."""
+    before = PAGE.read_text()
+    after = written(before)
+    PAGE.write_text(after)
+    return int(before != after)
+
+
+def written(page: str) -> str:
+    """Give the page with every table as the code has it now."""
+    for name, rows in TABLES.items():
+        table = "\n".join(rows())
+        page = re.sub(
+            rf"(<!-- {name} -->\n).*?(<!-- /{name} -->)", lambda found, table=table: f"{found[1]}{table}\n{found[2]}", page, flags=re.S
+        )
+    return page
+
+
+def _commands() -> Iterator[str]:
+    yield from _head("Command", "What it does")
+    for name in COMMANDS:
+        command = load(name)
+        children = getattr(command, "commands", {})
+        for child, inner in children.items():
+            yield f"| `clawback {name} {child}` | {_first(inner.help)} |"
+        if not children:
+            yield f"| `clawback {name}` | {_first(command.help)} |"
+
+
+def _settings() -> Iterator[str]:
+    yield from _head("Variable", "Default", "What it is")
+    for name, field in Settings.model_fields.items():
+        yield f"| `{variable(name)}` | {_default(field.default)} | {field.description} |"
+
+
+def _exit_codes() -> Iterator[str]:
+    yield from _head("Code", "Name", "Meaning")
+    body = ast.parse(inspect.getsource(exits.ExitCode)).body[0]
+    statements = body.body if isinstance(body, ast.ClassDef) else []
+    for number, statement in enumerate(statements):
+        if isinstance(statement, ast.Assign) and isinstance(statement.targets[0], ast.Name):
+            says = statements[number + 1]
+            meaning = says.value.value if isinstance(says, ast.Expr) and isinstance(says.value, ast.Constant) else ""
+            name = statement.targets[0].id
+            yield f"| {exits.ExitCode[name].value} | {name} | {meaning} |"
+
+
+def _metrics() -> Iterator[str]:
+    yield from _head("Metric", "Type", "Labels", "What it says")
+    ours = [one for one in vars(metrics).values() if isinstance(one, MetricWrapperBase)]
+    for one in sorted(ours, key=lambda one: one._name):
+        suffix = {"counter": "_total", "info": "_info"}.get(one._type, "")
+        labels = ", ".join(one._labelnames) or "—"
+        yield f"| `{one._name}{suffix}` | {one._type} | {labels} | {one._documentation} |"
+
+
+def _head(*columns: str) -> Iterator[str]:
+    yield "| " + " | ".join(columns) + " |"
+    yield "|" + "---|" * len(columns)
+
+
+def _first(text: str | None) -> str:
+    return (text or "").split("\n\n")[0].replace("\n", " ")
+
+
+def _default(value: object) -> str:
+    match value:
+        case None:
+            return "—"
+        case timedelta():
+            return f"`{format_duration(value)}`"
+        case _:
+            return f"`{value}`"
+
+
+TABLES: dict[str, Callable[[], Iterable[str]]] = {
+    "commands": _commands,
+    "settings": _settings,
+    "exit codes": _exit_codes,
+    "metrics": _metrics,
+}
+
+if __name__ == "__main__":
+    sys.exit(main())
