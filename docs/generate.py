@@ -5,13 +5,10 @@ It changes only what stands between the markers `<!-- name -->` and `<!-- /name 
 
 import ast
 import inspect
-import re
 import sys
 from collections.abc import Callable, Iterable, Iterator
 from datetime import timedelta
 from pathlib import Path
-
-from prometheus_client.metrics import MetricWrapperBase
 
 from clawback.cli import exits
 from clawback.cli.program import COMMANDS, load
@@ -33,10 +30,9 @@ def main() -> int:
 def written(page: str) -> str:
     """Give the page with every table as the code has it now."""
     for name, rows in TABLES.items():
-        table = "\n".join(rows())
-        page = re.sub(
-            rf"(<!-- {name} -->\n).*?(<!-- /{name} -->)", lambda found, table=table: f"{found[1]}{table}\n{found[2]}", page, flags=re.S
-        )
+        before, opening, rest = page.partition(f"<!-- {name} -->\n")
+        _, closing, after = rest.partition(f"<!-- /{name} -->")
+        page = before + opening + "".join(f"{row}\n" for row in rows()) + closing + after
     return page
 
 
@@ -64,18 +60,17 @@ def _exit_codes() -> Iterator[str]:
     for number, statement in enumerate(statements):
         if isinstance(statement, ast.Assign) and isinstance(statement.targets[0], ast.Name):
             says = statements[number + 1]
-            meaning = says.value.value if isinstance(says, ast.Expr) and isinstance(says.value, ast.Constant) else ""
+            meaning = str(ast.literal_eval(says.value)) if isinstance(says, ast.Expr) else ""
             name = statement.targets[0].id
             yield f"| {exits.ExitCode[name].value} | {name} | {meaning} |"
 
 
 def _metrics() -> Iterator[str]:
     yield from _head("Metric", "Type", "Labels", "What it says")
-    ours = [one for one in vars(metrics).values() if isinstance(one, MetricWrapperBase)]
-    for one in sorted(ours, key=lambda one: one._name):
-        suffix = {"counter": "_total", "info": "_info"}.get(one._type, "")
-        labels = ", ".join(one._labelnames) or "—"
-        yield f"| `{one._name}{suffix}` | {one._type} | {labels} | {one._documentation} |"
+    for family in sorted(metrics.REGISTRY.collect(), key=lambda family: family.name):
+        if family.name.startswith("clawback_"):
+            suffix = {"counter": "_total", "info": "_info"}.get(family.type, "")
+            yield f"| `{family.name}{suffix}` | {family.type} | {', '.join(metrics.LABELS[family.name]) or '—'} | {family.documentation} |"
 
 
 def _head(*columns: str) -> Iterator[str]:

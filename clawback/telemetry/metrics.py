@@ -23,16 +23,26 @@ _LAG = (0.25, 0.5, 1, 2, 3, 4, 5, 7.5, 10, 15, 30, 60, 300, 900, 3_600, 21_600, 
 _REQUEST = (0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30)
 
 
+LABELS: Final[dict[str, tuple[str, ...]]] = {"clawback_build": ("version", "python")}
+"""The labels of each metric, by its name without `_total`."""
+
+
 def _counter(name: str, says: str, *labels: str) -> Counter:
-    return Counter(f"clawback_{name}", says, labels, registry=REGISTRY)
+    return Counter(_named(name, labels), says, labels, registry=REGISTRY)
 
 
 def _histogram(name: str, says: str, buckets: Sequence[float], *labels: str) -> Histogram:
-    return Histogram(f"clawback_{name}", says, labels, buckets=buckets, registry=REGISTRY)
+    return Histogram(_named(name, labels), says, labels, buckets=buckets, registry=REGISTRY)
 
 
 def _gauge(name: str, says: str, *labels: str) -> Gauge:
-    return Gauge(f"clawback_{name}", says, labels, registry=REGISTRY)
+    return Gauge(_named(name, labels), says, labels, registry=REGISTRY)
+
+
+def _named(name: str, labels: tuple[str, ...]) -> str:
+    full = f"clawback_{name}"
+    LABELS[full.removesuffix("_total")] = labels
+    return full
 
 
 EVENTS_SEEN = _counter("events_seen_total", "Records read from a source for the first time by this process.", "source")

@@ -8,8 +8,6 @@ from temporalio.service import RPCError
 from clawback.settings import Settings
 from clawback.temporal.converter import data_converter
 
-DEFAULT_ADDRESS = "127.0.0.1:7233"
-
 
 class TemporalUnreachable(ConnectionError):
     """No Temporal server answered; the text names the address and what to do."""
@@ -24,7 +22,7 @@ async def connect(settings: Settings, *, runtime: Runtime | None = None, address
 
     """
     profile = ClientConfigProfile.load().to_client_connect_config()
-    target = address or profile.get("target_host") or DEFAULT_ADDRESS
+    target = address or profile.get("target_host") or f"127.0.0.1:{settings.temporal_port}"
     options = {**profile, "target_host": target, "data_converter": data_converter(settings.encryption_key)}
     try:
         return await Client.connect(**options, runtime=runtime)  # type: ignore[arg-type]
