@@ -17,7 +17,7 @@ from clawback.actions import Destination, Disposition, PatternKind
 from clawback.cases import BATCH as MOST_IDS
 from clawback.cases import MOVED
 from clawback.cases.answers import move_outcomes
-from clawback.cloudflare import EmailSecurity, MoveItem, Share, errors
+from clawback.cloudflare import EmailSecurity, MoveItem, Share, errors, pages
 from clawback.events import Target, is_moved
 from clawback.gathering import Gathering
 from clawback.payloads import Payload, UtcDatetime
@@ -27,6 +27,7 @@ _ONE_BY_ONE = 3
 """Up to so many messages are looked up singly; more are found by one search."""
 _MARGIN = timedelta(hours=1)
 _FEWEST_PAGES = 2
+_SKEW = timedelta(minutes=1)
 
 
 class MoveMessages(Payload):
@@ -162,8 +163,11 @@ class ContainmentActivities:
         """Say whether a submission for that message and disposition has been made since."""
         postfix_id = request.target.id.partition("-")[0]
         with as_application_error():
-            page = await self._api.submissions(start=request.since - timedelta(minutes=1), end=datetime.now(UTC))
-        return any(item.original_postfix_id == postfix_id and item.requested_disposition == request.disposition for item in page.items)
+            async for page in pages(self._api.submissions, start=request.since - _SKEW, end=datetime.now(UTC)):
+                for made in page.items:
+                    if made.original_postfix_id == postfix_id and made.requested_disposition == request.disposition:
+                        return True
+        return False
 
     async def _move(self, folder: Destination, ids: Sequence[str]) -> tuple[MoveItem, ...]:
         return await self._api.move(ids, folder)

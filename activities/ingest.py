@@ -44,6 +44,7 @@ class IngestActivities:
             self._observing.polled(request.source, request.end)
         return PageRead(
             page=taken.page,
+            digest=taken.digest,
             records=taken.records,
             seen=len(taken.fresh),
             matched=taken.matched,

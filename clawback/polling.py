@@ -58,12 +58,13 @@ class PollerStatus(Payload):
 
 
 class ReadPage(Payload):
-    """One page to read, evaluate and dispatch: one request to the API."""
+    """One page to read, evaluate and dispatch: one request to the API. `former` is the digest of the page before it."""
 
     source: EventKind
     start: UtcDatetime
     end: UtcDatetime
     page: str | None = None
+    former: str | None = None
     page_size: int = 1000
     linger: Duration = timedelta(minutes=30)
 
@@ -72,6 +73,7 @@ class PageRead(Payload):
     """What became of a page. `seen` counts records met for the first time by that worker, `page` is the next page, None at the end."""
 
     page: str | None = None
+    digest: str | None = None
     records: int = 0
     seen: int = 0
     matched: int = 0

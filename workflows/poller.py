@@ -45,12 +45,14 @@ class PollerWorkflow:
         begin, is_sweep = window_start(self._memory, self._start.lookback, now)
         pages = 0
         page: str | None = None
+        former: str | None = None
         while page is not None or pages == 0:
             request = ReadPage(
                 source=self._start.source,
                 start=begin,
                 end=now,
                 page=page,
+                former=former,
                 page_size=self._start.page_size,
                 linger=self._start.lookback + _SLACK,
             )
@@ -58,7 +60,7 @@ class PollerWorkflow:
             if read is None or self._rewound or self._memory.paused is not None:
                 self._answered = asked
                 return
-            pages, page = pages + 1, read.page
+            pages, page, former = pages + 1, read.page, read.digest
         self._drained(now, asked, pages if is_sweep else None)
 
     async def _read(self, request: ReadPage) -> PageRead | None:

@@ -49,6 +49,7 @@ class Taken:
     """What became of one page: matches by case, what was met for the first time, what could not be understood."""
 
     page: str | None = None
+    digest: str | None = None
     records: int = 0
     fresh: list[Event] = field(default_factory=list)
     skipped: list[tuple[Event, str]] = field(default_factory=list)
@@ -137,6 +138,9 @@ class Intake:
         taken.rejected += [Rejection.of(item.raw, item.reason) for item in refused]
         events = self._built(records, build, taken)
         taken.records = len(events) + len(taken.rejected)
+        taken.digest = hashlib.sha256("\0".join(event.key for event in events).encode("utf-8", "replace")).hexdigest()[:16]
+        if taken.digest == request.former:  # a server that ignores `page` gives the same page for ever
+            taken.page = None
         return events
 
     def _built(

@@ -24,11 +24,19 @@ def simulated(*campaigns: list[dict[str, Any]], faults: str = "", **options: Any
     return simulator
 
 
-def report_of(line: dict[str, Any], disposition: str) -> dict[str, Any]:
+def report_of(line: dict[str, Any], disposition: str, number: int = 7) -> dict[str, Any]:
     """Build the PhishGuard report of a message."""
     message, now = line["message"], datetime.now(UTC).isoformat()
     fields = {"to": message["to"], "from": message["from"], "postfix_id": message["postfix_id"], "occurred_at": message["scanned_at"]}
-    report = {"id": 7, "title": "t", "content": "c", "priority": "high", "disposition": disposition, "fields": fields, "created_at": now}
+    report = {
+        "id": number,
+        "title": "t",
+        "content": "c",
+        "priority": "high",
+        "disposition": disposition,
+        "fields": fields,
+        "created_at": now,
+    }
     return {"report": report}
 
 
@@ -126,6 +134,17 @@ async def test_a_report_acts_on_its_message(temporal: Client, tmp_path: Path) ->
         await house.poll(EventKind.PHISHGUARD_REPORT)
         await eventually(lambda: _moved(house, 1))
         assert moved(house) == [line["message"]["id"]]
+
+
+async def test_a_server_that_ignores_pages_is_not_read_for_ever(temporal: Client, tmp_path: Path) -> None:
+    """The list of reports had no paging before October 2026; the poll ends all the same."""
+    lines = list(outbreak(3, disposition="SUSPICIOUS"))
+    simulator = simulated(lines, page_reports=False)
+    simulator.take([report_of(line, "SPAM", number) for number, line in enumerate(lines)])
+    async with deployed(temporal, simulator, tmp_path) as house:
+        status = await house.poll(EventKind.PHISHGUARD_REPORT, page_size=3)
+        assert (status.state, status.seen) == ("polling", 3)
+        assert house.requests("/phishguard/reports") == 2
 
 
 async def test_a_paused_poller_reads_nothing_until_it_is_resumed(temporal: Client, tmp_path: Path) -> None:
