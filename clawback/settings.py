@@ -3,6 +3,7 @@
 Temporal's connection is not here: it has its own environment (`TEMPORAL_*`, read by the SDK's envconfig).
 """
 
+import base64
 import os
 from collections.abc import Iterator, Mapping
 from datetime import timedelta
@@ -12,7 +13,7 @@ from pathlib import Path
 from typing import Annotated, Literal
 from urllib.parse import urlsplit
 
-from pydantic import AliasChoices, BeforeValidator, Field, SecretStr, ValidationError
+from pydantic import AfterValidator, AliasChoices, BeforeValidator, Field, SecretStr, ValidationError
 from pydantic_core import ErrorDetails
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
@@ -22,10 +23,21 @@ from clawback.durations import parse_duration
 CLOUDFLARE = "https://api.cloudflare.com/client/v4"
 
 PREFIX = "CLAWBACK_"
+KEY_BYTES = 32
 
 
 def _read_duration(value: object) -> object:
     return parse_duration(value) if isinstance(value, str) and value != "off" else value
+
+
+def _check_key(key: SecretStr) -> SecretStr:
+    try:
+        size = len(base64.b64decode(key.get_secret_value(), validate=True))
+    except ValueError:
+        size = 0
+    if size != KEY_BYTES:
+        raise ValueError(f"it is not base64 of {KEY_BYTES} bytes: make one with `openssl rand -base64 {KEY_BYTES}`")
+    return key
 
 
 Duration = Annotated[timedelta, NoDecode, BeforeValidator(_read_duration)]
@@ -74,7 +86,9 @@ class Settings(BaseSettings):
     ui_port: Port = Field(default=8233, description="Port of the embedded Temporal server's web interface")
     simulator_port: Port = Field(default=8343, description="Port of the simulator that `clawback up` starts without credentials")
     metrics: str = Field(default="127.0.0.1:9464", description="Address and port of /metrics")
-    encryption_key: SecretStr | None = Field(default=None, description="Base64 of 32 bytes; payloads are encrypted as soon as it is set")
+    encryption_key: Annotated[SecretStr, AfterValidator(_check_key)] | None = Field(
+        default=None, description="Base64 of 32 bytes; payloads are encrypted as soon as it is set"
+    )
     log_format: str = Field(default="auto", pattern="^(auto|json|console)$", description="auto is coloured on a terminal, JSON elsewhere")
     log_level: str = Field(default="info", pattern="^(debug|info|warning|error)$", description="The least severe event that is logged")
 
