@@ -1,7 +1,7 @@
 """The floor of "one workflow per message": workflows that do nothing, each with one activity that does nothing.
 
 `python -m bench.bare ADDRESS N` is one process: a worker, and what starts N workflows once a line arrives on stdin. It says `ready` before
-that and `started` after it, and works until stdin is closed.
+that, and `worked` when every activity has run; it works until stdin is closed.
 """
 
 import asyncio
@@ -18,9 +18,19 @@ _AT_ONCE = 100
 _LIMIT = timedelta(seconds=60)
 
 
-@activity.defn(name="bare.nothing")
-async def nothing() -> None:
-    """Do nothing."""
+class Activities:
+    """The activity, and how often it has yet to run."""
+
+    def __init__(self, count: int) -> None:
+        self._left = count
+        self.worked = asyncio.Event()
+
+    @activity.defn(name="bare.nothing")
+    async def nothing(self) -> None:
+        """Do nothing, and be counted."""
+        self._left -= 1
+        if self._left <= 0:
+            self.worked.set()
 
 
 @workflow.defn(name=WORKFLOW)
@@ -30,7 +40,7 @@ class Bare:
     @workflow.run
     async def run(self) -> None:
         """Do nothing, durably."""
-        await workflow.execute_activity(nothing, start_to_close_timeout=_LIMIT)
+        await workflow.execute_activity_method(Activities.nothing, start_to_close_timeout=_LIMIT)
 
 
 async def start(client: Client, count: int) -> None:
@@ -47,14 +57,20 @@ async def start(client: Client, count: int) -> None:
 
 
 async def main(address: str, count: int) -> None:
-    """Work until stdin is closed."""
-    client = await Client.connect(address)
-    async with Worker(client, task_queue=QUEUE, workflows=[Bare], activities=[nothing]):
+    """Work until stdin is closed, as it is when whoever reads our figures dies."""
+    client, activities = await Client.connect(address), Activities(count)
+    async with Worker(client, task_queue=QUEUE, workflows=[Bare], activities=[activities.nothing]):
         print("ready", flush=True)
         await asyncio.to_thread(sys.stdin.readline)
-        await start(client, count)
-        print("started", flush=True)
+        working = asyncio.create_task(_work(client, activities, count))
         await asyncio.to_thread(sys.stdin.read)
+        working.cancel()
+
+
+async def _work(client: Client, activities: Activities, count: int) -> None:
+    await start(client, count)
+    await activities.worked.wait()
+    print("worked", flush=True)
 
 
 if __name__ == "__main__":

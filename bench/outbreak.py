@@ -17,28 +17,22 @@ Contender = Callable[[Plan], Awaitable[Round]]
 
 
 async def compare(plan: Plan, rounds: int, *, loop: bool) -> Results:
-    """Run every contender, in turns; the loop, which mostly waits out blocks, once and last."""
-    contenders: dict[str, Contender] = {CLAWBACK: run_clawback, BULK: lambda plan: run_script(plan, "bulk"), BARE: run_bare}
-    results: dict[str, list[Round]] = {name: [] for name in contenders}
-    for number in range(1, rounds + 1):
-        for name, contender in contenders.items():
-            say(f"round {number} of {rounds}: {name}")
-            results[name].append(await _told(contender(plan)))
-    if loop:
-        say(f"once: {LOOP} ({_expected(plan)})")
-        results[LOOP] = [await _told(run_script(plan, "one"))]
+    """Run clawback and the better script in turns, then what takes long once: bare workflows, and the loop, which waits out its blocks."""
+    often: dict[str, Contender] = {CLAWBACK: run_clawback, BULK: lambda plan: run_script(plan, "bulk")}
+    once: dict[str, Contender] = {BARE: run_bare} | ({LOOP: lambda plan: run_script(plan, "one")} if loop else {})
+    turns = [*often.items()] * rounds + [*once.items()]
+    results: dict[str, list[Round]] = {name: [] for name in [*often, *once]}
+    for name, contender in turns:
+        say(f"{name}" + (f" ({_expected(plan)})" if name == LOOP else ""))
+        one = await contender(plan)
+        say(f"  {one.seconds:.1f} s, CPU {one.own.cpu:.1f} s")
+        results[name].append(one)
     return results
 
 
 def say(words: str) -> None:
     """Tell whoever waits what is going on."""
     typer.echo(words, err=True)
-
-
-async def _told(running: Awaitable[Round]) -> Round:
-    one = await running
-    say(f"  {one.seconds:.1f} s, CPU {one.own.cpu:.1f} s")
-    return one
 
 
 def notes(results: Results, plan: Plan) -> list[str]:
@@ -50,7 +44,7 @@ def notes(results: Results, plan: Plan) -> list[str]:
     until_poll = f"{min(waited):.1f} to {max(waited):.1f} s until its next poll (every {plan.interval.total_seconds():g} s)"
     more = "also asked for a reclassification, blocked the sender, recorded every decision and outcome, and would have survived a crash"
     return [
-        f"{size}; median of {len(own)} rounds, ratios to clawback in brackets.",
+        f"{size}; medians of {len(own)} rounds (bare workflows and the loop: once), ratios to clawback in brackets.",
         f"clawback's time begins when the messages can be found and includes {until_poll}; a script's begins when somebody starts it.",
         f"clawback spent {per_move:.4f} requests per moved message, polls included; it {more}.",
         "The server columns are the Temporal server's. Bare workflows call no API at all.",
@@ -66,7 +60,7 @@ def _expected(plan: Plan) -> str:
 async def outbreak(  # noqa: PLR0913 - the options of a command
     *,
     messages: Annotated[int, typer.Option(help="How many mailboxes the campaign reaches.", min=1)] = 5000,
-    rounds: Annotated[int, typer.Option(help="Rounds of each contender but the loop.", min=1)] = 3,
+    rounds: Annotated[int, typer.Option(help="Rounds of clawback and of the script with bulk moves; the others run once.", min=1)] = 3,
     loop: Annotated[bool, typer.Option(help="Run the script with one move per message too; it takes 20 minutes for 5,000.")] = True,
     rate_limit: Annotated[str, typer.Option(help="The API's limit, N/SECONDS or off.")] = "1200/300",
     interval: Annotated[int, typer.Option(help="Seconds between two polls of clawback.", min=1)] = 5,
