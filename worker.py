@@ -23,13 +23,15 @@ from activities.ingest import IngestActivities
 from activities.observing import Observing, RetryCounting
 from activities.pollers import PollerActivities
 from activities.records import RecordActivities
+from activities.rule_news import RuleNews
 from clawback.audit import AuditLog
 from clawback.cli.exits import ExitCode, exit_now
 from clawback.cloudflare import EmailSecurity
 from clawback.events import EventKind
 from clawback.intake import Intake
 from clawback.polling import PollerStart
-from clawback.rules import RuleErrors, RuleSet, load_rules
+from clawback.rules import RuleErrors
+from clawback.rules.live import Change, LiveRules
 from clawback.settings import Settings, SettingsError, load_settings
 from clawback.telemetry import ApiMetrics, TelemetryUnavailable, configure_logging, metrics, serve_metrics
 from clawback.telemetry.runtime import build_runtime
@@ -60,6 +62,7 @@ class Rooms:
     containment: ContainmentActivities
     records: RecordActivities
     pollers: PollerActivities
+    rules: RuleNews
 
 
 def pollers_of(settings: Settings) -> list[PollerStart]:
@@ -99,19 +102,21 @@ class Process:
 
     async def _start(self, stack: AsyncExitStack) -> None:
         settings = self._settings
-        rules = load_rules(settings.rules)
+        rules = LiveRules.load(settings.rules)
         telemetry = build_runtime()
         client = await connect(settings, runtime=telemetry.runtime)
         await prepare(client)
         stack.enter_context(serve_metrics(settings.metrics, [telemetry.scrape]))
         api = await stack.enter_async_context(connect_api(settings))
-        metrics.RULES_LOADED.set(len(rules.rules))
         metrics.API_REQUESTS_LEFT.set_function(lambda: api.budget.remaining)
         rooms = build_rooms(settings, client, api, rules)
         for worker in build_workers(client, rooms, self._fail):
             await stack.enter_async_context(worker)
         await rooms.pollers.ensure()
-        log.info("worker.started", mode=settings.ceiling.value, rules=len(rules.rules), rules_version=rules.version, api=settings.api_url)
+        await rooms.rules.loaded(Change(None, rules.current.version))
+        watching = asyncio.create_task(rules.watch(rooms.rules.loaded))
+        stack.callback(watching.cancel)
+        log.info("worker.started", mode=settings.ceiling.value, rules_version=rules.current.version, api=settings.api_url)
 
     async def _fail(self, error: BaseException) -> None:
         self._broken = error
@@ -130,16 +135,16 @@ def connect_api(settings: Settings) -> EmailSecurity:
     )
 
 
-def build_rooms(settings: Settings, client: Client, api: EmailSecurity, rules: RuleSet) -> Rooms:
-    """Build every activity over one Temporal client, one API client and one rule set."""
+def build_rooms(settings: Settings, client: Client, api: EmailSecurity, rules: LiveRules) -> Rooms:
+    """Build every activity over one Temporal client, one API client and the rules of one folder."""
     observing, gateway = Observing(), Gateway(client)
     records = RecordActivities(AuditLog(settings.audit_file), observing)
-    limit = settings.age_limit or rules.safety.maximum_age
-    intake = Intake(api, lambda: rules, ceiling=settings.ceiling, age_limit=None if limit == "off" else limit)
+    intake = Intake(api, lambda: rules.current, ceiling=settings.ceiling, age_limit=settings.age_limit)
     return Rooms(
         ingest=IngestActivities(intake, gateway, records, observing),
-        containment=ContainmentActivities(api, rules.safety, observing),
+        containment=ContainmentActivities(api, rules, observing),
         records=records,
+        rules=RuleNews(rules, records),
         pollers=PollerActivities(gateway, pollers_of(settings)),
     )
 

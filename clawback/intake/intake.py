@@ -5,7 +5,7 @@ import json
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
-from typing import Any
+from typing import Any, Literal
 
 from clawback.actions import BlockSender, Mode
 from clawback.cases import CasePlan, Match
@@ -73,7 +73,7 @@ class Intake:
         rules: Callable[[], RuleSet],
         *,
         ceiling: Mode,
-        age_limit: timedelta | None,
+        age_limit: timedelta | Literal["off"] | None,
         clock: Callable[[], datetime] = lambda: datetime.now(UTC),
     ) -> None:
         self._api = api
@@ -192,7 +192,8 @@ class Intake:
         message = event.record if event.kind is EventKind.MESSAGE else event.record.get("message", {})
         if message.get("delivery_mode") in self._rules().safety.ignored_delivery_modes:
             return "delivery_mode"
-        return "age" if is_too_old(event, self._clock(), self._age_limit) else None
+        limit = self._age_limit or self._rules().safety.maximum_age
+        return "age" if limit != "off" and is_too_old(event, self._clock(), limit) else None
 
     async def _evaluate(self, event: Event) -> tuple[RuleMatch, ...]:
         evaluation = self._rules().evaluate(event)

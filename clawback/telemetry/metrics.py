@@ -58,6 +58,8 @@ SEEN_LAG = _histogram("seen_lag_seconds", "From when a message was scanned to wh
 ACT_LAG = _histogram("act_lag_seconds", "From when clawback saw a message to when its action was accepted.", _LAG)
 POLL_LAG = _gauge("poll_lag_seconds", "Age of the last complete poll of a source.", "source")
 RULES_LOADED = _gauge("rules_loaded", "Rules in the set that is running.")
+RULES_REFUSED = _gauge("rules_refused", "1 while the rules on the disk are refused and the former set runs on.")
+RULES = Info("clawback_rules", "The version of the set that is running.", registry=REGISTRY)
 AUDIT_RECORDS = _counter("audit_records_total", "Records written to the audit.", "kind")
 BUILD = Info("clawback_build", "What is running.", registry=REGISTRY)
 BUILD.info({"version": __version__, "python": platform.python_version()})

@@ -16,7 +16,7 @@ from clawback.cases import CasePace, CasePlan, Match, State
 from clawback.events import EventKind, Target, message_event
 from clawback.polling import PollerStart, PollerStatus
 from clawback.records import AuditRecord
-from clawback.rules import load_rules
+from clawback.rules.live import LiveRules
 from clawback.settings import Settings
 from clawback.simulator import Simulator
 from clawback.temporal.gateway import Gateway
@@ -83,7 +83,7 @@ async def deployed(temporal: Client, simulator: Simulator, state: Path, **settin
         url = await stack.enter_async_context(simulator.serve())
         chosen = Settings(**{"api_url": url, "state": state, "rules": RULES, "age_limit": "off", **settings})
         api = await stack.enter_async_context(connect_api(chosen))
-        rooms = build_rooms(chosen, temporal, api, load_rules(chosen.rules))
+        rooms = build_rooms(chosen, temporal, api, LiveRules.load(chosen.rules))
         for worker in build_workers(temporal, rooms, sandbox=SandboxRestrictions.default):
             await stack.enter_async_context(worker)
         yield Deployment(Gateway(temporal), simulator, chosen)

@@ -1,0 +1,91 @@
+"""The rule set that is running, and its replacement by what is on the disk: the whole set at once, or not at all.
+
+A change is noticed by the names, sizes and times of the files, and loaded in a thread. A bad set never replaces a good one: it is
+reported, and the old one stays. Open cases are not touched: they keep the response they started with.
+"""
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from datetime import timedelta
+from pathlib import Path
+
+from clawback.actions import PatternKind
+from clawback.rules.loading import load_rules
+from clawback.rules.ruleset import RuleSet
+
+LOOK_EVERY = timedelta(seconds=2)
+"""How often the folder is looked at."""
+_FILES = (".yml", ".yaml")
+
+
+@dataclass(frozen=True)
+class Change:
+    """What became of a change on the disk: `new` is the version that runs now, or None where it was refused for `problem`."""
+
+    old: str | None
+    new: str | None
+    problem: str | None = None
+
+
+class LiveRules:
+    """The rules of a folder; `current` is always a complete, valid set."""
+
+    def __init__(self, folder: Path, rules: RuleSet, seen: object = None) -> None:
+        self._folder = folder
+        self._seen = seen
+        self.current = rules
+        self.problem: str | None = None
+
+    @classmethod
+    def load(cls, folder: Path) -> "LiveRules":
+        """Load the set to start with.
+
+        Raises:
+            RuleErrors: anything is wrong; a process must not start with rules it cannot read.
+
+        """
+        seen = fingerprint(folder)
+        return cls(folder, load_rules(folder), seen)
+
+    def forbids(self, pattern: str, kind: PatternKind) -> bool:
+        """Whether the never-block list that is loaded now forbids a block."""
+        return self.current.safety.forbids(pattern, kind)
+
+    async def watch(self, tell: Callable[[Change], Awaitable[None]], every: timedelta = LOOK_EVERY) -> None:
+        """Look for changes for ever, and tell what became of each."""
+        while True:
+            await asyncio.sleep(every.total_seconds())
+            if (change := await self.look()) is not None:
+                await tell(change)
+
+    async def look(self) -> Change | None:
+        """Look once; None where nothing on the disk has changed, or the change is without effect."""
+        seen = await asyncio.to_thread(fingerprint, self._folder)
+        if seen == self._seen:
+            return None
+        self._seen = seen
+        try:
+            rules = await asyncio.to_thread(load_rules, self._folder)
+        except Exception as error:  # noqa: BLE001 - whatever a file does to the loader, the running set stays
+            self.problem = str(error)
+            return Change(self.current.version, None, self.problem)
+        old, self.problem = self.current.version, None
+        if rules.version == old:
+            return None
+        self.current = rules
+        return Change(old, rules.version)
+
+
+def fingerprint(folder: Path) -> object:
+    """Say cheaply what is in a folder: equal while no file came, went or changed."""
+    files = (path for path in folder.rglob("*") if path.suffix in _FILES)
+    return sorted((str(path), *_stamp(path)) for path in files)
+
+
+def _stamp(path: Path) -> tuple[int, int]:
+    try:
+        stat = path.stat()
+    except FileNotFoundError:
+        return (0, 0)
+    return (stat.st_mtime_ns, stat.st_size)

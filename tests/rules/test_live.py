@@ -1,0 +1,88 @@
+"""Hot reload: the whole set at once or not at all, noticed on the disk, and told."""
+
+import asyncio
+import shutil
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+
+from clawback.rules import RuleErrors
+from clawback.rules.live import Change, LiveRules
+
+SHIPPED = Path(__file__).parents[2] / "rules"
+BEC = Path("bec") / "quarantine_bec.yml"
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    """A copy of the shipped rules."""
+    return Path(shutil.copytree(SHIPPED, tmp_path / "rules"))
+
+
+def edit(path: Path, old: str, new: str) -> None:
+    """Change a file."""
+    text = path.read_text()
+    assert old in text
+    path.write_text(text.replace(old, new))
+
+
+async def test_nothing_changes_while_nothing_changed(folder: Path) -> None:
+    """Looking is cheap and silent; touching a file without changing it too."""
+    live = LiveRules.load(folder)
+    assert await live.look() is None
+    (folder / BEC).touch()
+    assert await live.look() is None
+
+
+async def test_a_changed_rule_is_swapped_in(folder: Path) -> None:
+    """The old and the new version are told, and a match carries the new one."""
+    live = LiveRules.load(folder)
+    old = live.current
+    edit(folder / BEC, "level: critical", "level: high")
+    assert await live.look() == Change(old.version, live.current.version)
+    assert live.current is not old
+    assert live.current.rules["quarantine_bec"].version != old.rules["quarantine_bec"].version
+
+
+async def test_a_bad_set_leaves_the_old_one_running(folder: Path) -> None:
+    """The problem names file and line, and is gone when the file is mended."""
+    live = LiveRules.load(folder)
+    old = live.current
+    edit(folder / BEC, "level: critical", "level: terrible")
+    change = await live.look()
+    assert change is not None
+    assert (change.new, live.current) == (None, old)
+    assert "quarantine_bec.yml" in (live.problem or "")
+    assert await live.look() is None
+    edit(folder / BEC, "level: terrible", "level: critical")
+    assert await live.look() is None
+    assert (live.problem, live.current.version) == (None, old.version)
+
+
+async def test_a_folder_that_vanishes_leaves_the_old_set_running(folder: Path) -> None:
+    """An unmounted disk is not an empty rule set."""
+    live = LiveRules.load(folder)
+    shutil.rmtree(folder)
+    change = await live.look()
+    assert change is not None
+    assert change.new is None
+    assert live.current.rules
+
+
+async def test_watching_tells_each_change_once(folder: Path) -> None:
+    """A change is noticed without anybody asking."""
+    live, told = LiveRules.load(folder), asyncio.Queue[Change]()
+    watching = asyncio.create_task(live.watch(told.put, every=timedelta(milliseconds=20)))
+    edit(folder / BEC, "level: critical", "level: high")
+    async with asyncio.timeout(20):
+        assert (await told.get()).new == live.current.version
+    watching.cancel()
+    assert told.empty()
+
+
+def test_a_process_does_not_start_with_bad_rules(folder: Path) -> None:
+    """At the start there is no good set to fall back on."""
+    edit(folder / BEC, "level: critical", "level: terrible")
+    with pytest.raises(RuleErrors):
+        LiveRules.load(folder)
