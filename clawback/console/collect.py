@@ -110,7 +110,7 @@ def read_numbers(page: str) -> Numbers:
         requests=int(sum(value for _, value in requests)),
         unanswered=int(sum(value for labels, value in requests if not labels["status"].isdecimal())),
         refused=int(sum(value for labels, value in requests if labels["status"].startswith(("4", "5")))),
-        left=int(left[0][1]) if left else None,
+        left=int(left[0][1]) if left and requests else None,
         rules=int(sum(value for _, value in of("rules_loaded"))),
         poll_ages={labels["source"]: timedelta(seconds=value) for labels, value in of("poll_lag_seconds")},
     )
