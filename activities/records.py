@@ -29,7 +29,7 @@ class RecordActivities:
     def __init__(self, audit: AuditLog, observing: Observing) -> None:
         self._audit = audit
         self._observing = observing
-        self._writing = Gathering(self._write, _MOST_AT_ONCE, pause=timedelta())
+        self._writing = Gathering(self._write, _MOST_AT_ONCE, pause=timedelta(), busy=timedelta())
 
     @activity.defn(name="records.append")
     async def append(self, request: WriteRecords) -> None:

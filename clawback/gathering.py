@@ -12,7 +12,9 @@ from typing import Generic, TypeVar
 T = TypeVar("T")
 R = TypeVar("R")
 PAUSE = timedelta(milliseconds=20)
-"""How long the first call waits for others; what a burst of cases needs to be heard."""
+"""How long the first call waits for others."""
+BUSY = timedelta(milliseconds=250)
+"""How long the next waits once calls come together: what makes a request of a burst, and nobody notices."""
 
 
 @dataclass
@@ -33,12 +35,14 @@ class Gathering(Generic[T, R]):
         most: int,
         *,
         pause: timedelta = PAUSE,
+        busy: timedelta = BUSY,
         spoilt: tuple[type[Exception], ...] = (),
     ) -> None:
         self._send = send
         self._spoilt = spoilt
         self._most = most
         self._pause = pause.total_seconds()
+        self._busy = busy.total_seconds()
         self._waiting: list[_Call[T, R]] = []
         self._running: asyncio.Task[None] | None = None
 
@@ -60,6 +64,7 @@ class Gathering(Generic[T, R]):
             await asyncio.sleep(self._pause)
             while batch := self._next_batch():
                 await self._answer(batch)
+                await asyncio.sleep(self._busy if len(batch) > 1 else 0)
         finally:
             self._running = None
 
