@@ -2,11 +2,15 @@
 
 from typing import Any
 
-from workflows.case import CaseWorkflow
-from workflows.expiry import BlockExpiryWorkflow
-from workflows.poller import PollerWorkflow
-from workflows.watchdog import WatchdogWorkflow
+from temporalio import workflow
 
-WORKFLOWS: list[type[Any]] = [CaseWorkflow, PollerWorkflow, BlockExpiryWorkflow, WatchdogWorkflow]
+WORKFLOWS: list[type[Any]] = []
+if not workflow.unsafe.in_sandbox():  # which loads this package anew for every run, and needs only the module of that run's workflow
+    from workflows.case import CaseWorkflow
+    from workflows.expiry import BlockExpiryWorkflow
+    from workflows.poller import PollerWorkflow
+    from workflows.watchdog import WatchdogWorkflow
+
+    WORKFLOWS += [CaseWorkflow, PollerWorkflow, BlockExpiryWorkflow, WatchdogWorkflow]
 
 __all__ = ["WORKFLOWS"]
