@@ -1,8 +1,9 @@
 """What is rehearsed: the mail, the rules, and how hard the world makes it. Values, and the corpus files they stand for."""
 
 import json
+import shutil
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -31,6 +32,10 @@ class Rehearsal:
     seed: int = 0
     age_limit: str = "off"
     timeout: timedelta = timedelta(hours=1)
+
+    def with_rules_in(self, folder: Path) -> "Rehearsal":
+        """Rehearse a copy of the rules: a worker takes changes in while it runs, and must be judged by what it started with."""
+        return replace(self, rules=shutil.copytree(self.rules, folder / "rules")) if self.rules.is_dir() else self
 
     def write_corpora(self, folder: Path) -> list[Path]:
         """Give every corpus as a file; what is invented is written into the folder."""

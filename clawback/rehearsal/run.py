@@ -89,6 +89,7 @@ async def rehearse(plan: Rehearsal, folder: Path, tell: Callable[[Progress], Non
         ChildFailed: a process did not start.
 
     """
+    plan = plan.with_rules_in(folder)
     corpora = plan.write_corpora(folder)
     lines, rules = read_all(corpora), load_rules(plan.rules)
     age_limit = (
