@@ -1,17 +1,14 @@
 """`clawback rules`: check a folder of rules, and run the tests that the rules carry."""
 
-from collections.abc import Iterator
-from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
-from clawback.cli.exits import ExitCode, Failure
+from clawback.cli.exits import ExitCode
 from clawback.cli.output import AsJson, print_json, say
-from clawback.rules import Problem, RuleErrors, RuleSet, load_rules
-from clawback.rules.explanation import Explanation
-from clawback.rules.trials import Trial, run_tests
+from clawback.cli.rule_tests import run_rule_tests
+from clawback.rules import Problem, RuleErrors, load_rules
 from clawback.settings import load_settings
 
 app = typer.Typer(no_args_is_help=True, help="Check rules and run their tests.")
@@ -44,53 +41,9 @@ def check(folder: Folder = None, *, as_json: AsJson = False) -> int:
     return ExitCode.OK
 
 
-@app.command("test")
-def run_them(
-    folder: Folder = None,
-    *,
-    rule: Annotated[list[str] | None, typer.Option(help="Only the tests of this rule; may be repeated.")] = None,
-    as_json: AsJson = False,
-) -> int:
-    """Run the tests that the rules carry; exit code 1 if one fails."""
-    rules = _loaded(folder)
-    if unknown := sorted(set(rule or ()) - set(rules.rules)):
-        raise Failure(f"there is no rule {unknown[0]!r}; there are {', '.join(rules.rules)}", ExitCode.USAGE)
-    trials = run_tests(rules, rule or None)
-    failed = [trial for trial in trials if not trial.passed]
-    if as_json:
-        print_json({"good": not failed, "tests": [_trial(trial) for trial in trials]})
-    else:
-        for line in (line for trial in failed for line in _told(trial)):
-            say(line)
-        say(f"{len(trials) - len(failed)} of {len(trials)} tests of {len({trial.rule for trial in trials})} rules passed")
-    return ExitCode.NO if failed else ExitCode.OK
-
-
-def _loaded(folder: Path | None) -> RuleSet:
-    try:
-        return load_rules(folder or load_settings().rules)
-    except RuleErrors as error:
-        raise Failure(str(error), ExitCode.NO) from error
+app.command("test")(run_rule_tests)
 
 
 def _problem(problem: Problem) -> dict[str, Any]:
     said = {"code": problem.code, "message": problem.message, "text": problem.text, "remedy": problem.remedy}
     return {**problem.place._asdict(), **said}
-
-
-def _trial(trial: Trial) -> dict[str, Any]:
-    return {name: value for name, value in asdict(trial).items() if name != "why"}
-
-
-def _told(trial: Trial) -> Iterator[str]:
-    yield f"{trial.path}:{trial.line}: {trial.rule}: {trial.name!r} expected {trial.expected}, found {trial.found}"
-    for explanation in trial.why:
-        yield from _explained(explanation, 1)
-
-
-def _explained(explanation: Explanation, depth: int) -> Iterator[str]:
-    answer = {True: "yes", False: "no", None: "not known"}[explanation.outcome]
-    tested = f": {explanation.field} is {list(explanation.actual)}, wanted {list(explanation.expected)}" if explanation.field else ""
-    yield f"{'  ' * depth}{answer:9} {explanation.label}{tested}"
-    for child in explanation.children:
-        yield from _explained(child, depth + 1)

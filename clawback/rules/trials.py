@@ -1,7 +1,7 @@
 """Runs the tests that rules carry in their files, on the same engine that evaluates mail. Rendering results is for others."""
 
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import Any
 
@@ -16,16 +16,21 @@ from clawback.rules.fields import as_group_value, find_field
 from clawback.rules.responses import RuleMatch
 from clawback.rules.ruleset import Rule, RuleSet
 from clawback.rules.source import plain
+from clawback.rules.standing import standing_of, word_watch
 
 EPOCH = datetime(2026, 1, 1, tzinfo=UTC)
 """When relative times (`at`) start to count."""
 
 _BUILD = {EventKind.MESSAGE: message_event, EventKind.PHISHGUARD_REPORT: report_event, EventKind.SUBMISSION: submission_event}
+_Seen = dict[str, tuple[CasePlan, list[Sighting]]]
 
 
 @dataclass(frozen=True, slots=True)
 class Trial:
-    """The outcome of one test: what was expected, what was found, and for a failure why (the condition on each of its events)."""
+    """The outcome of one test: what was expected, what was found, and for a failure why: the condition on each of its events.
+
+    `standing` says for each group of a correlation how far it came.
+    """
 
     rule: str
     name: str
@@ -35,6 +40,7 @@ class Trial:
     path: str
     line: int
     why: tuple[Explanation, ...] = ()
+    standing: tuple[str, ...] = ()
 
 
 def run_tests(rules: RuleSet, names: Iterable[str] | None = None) -> list[Trial]:
@@ -43,12 +49,21 @@ def run_tests(rules: RuleSet, names: Iterable[str] | None = None) -> list[Trial]
     return [trial for name, rule in rules.rules.items() if name in wanted for trial in _of_rule(rules, rule)]
 
 
+def run_test(rules: RuleSet, rule: Rule, number: int) -> Trial:
+    """Run one test of a rule, counted from 0 in the order of its file."""
+    test, line = rule.tests[number], rule.test_lines[number]
+    return _event_trial(rules, rule, test, line) if isinstance(test, EventTest) else _window_trial(rules, rule, test, line)
+
+
+def events_of(rule: Rule, test: EventTest | WindowTest) -> list[Event]:
+    """Build the events of a test."""
+    if isinstance(test, EventTest):
+        return [trial_event(rule.kinds[0], test.event, 1)]
+    return [_window_event(rule, record, number) for number, record in enumerate(test.events, start=1)]
+
+
 def _of_rule(rules: RuleSet, rule: Rule) -> Iterator[Trial]:
-    for test, line in zip(rule.tests, rule.test_lines, strict=True):
-        if isinstance(test, EventTest):
-            yield _event_trial(rules, rule, test, line)
-        else:
-            yield _window_trial(rules, rule, test, line)
+    return (run_test(rules, rule, number) for number in range(len(rule.tests)))
 
 
 def trial_event(kind: EventKind, record: Mapping[str, Any], number: int, at: datetime = EPOCH) -> Event:
@@ -58,16 +73,18 @@ def trial_event(kind: EventKind, record: Mapping[str, Any], number: int, at: dat
     return Event(event.kind, event.id, at, data, event.targets, event.handled)
 
 
+def settled(rules: RuleSet, event: Event) -> Event:
+    """Give a test event as it is decided: one that says nothing of `detections`, where a rule asks for them, has none."""
+    return event.with_detections({}) if rules.evaluate(event).undecided else event
+
+
 def matches_of(rules: RuleSet, event: Event) -> tuple[RuleMatch, ...]:
     """Evaluate a test event; one that says nothing of `detections` has none."""
-    evaluation = rules.evaluate(event)
-    if evaluation.undecided:
-        evaluation = rules.evaluate(event.with_detections({}))
-    return evaluation.matches
+    return rules.evaluate(settled(rules, event)).matches
 
 
 def _event_trial(rules: RuleSet, rule: Rule, test: EventTest, line: int) -> Trial:
-    event = trial_event(rule.kinds[0], test.event, 1)
+    (event,) = (settled(rules, event) for event in events_of(rule, test))
     if rule.response is not None:
         matched = any(match.plan.rule == rule.name for match in matches_of(rules, event))
     else:
@@ -78,17 +95,30 @@ def _event_trial(rules: RuleSet, rule: Rule, test: EventTest, line: int) -> Tria
 
 
 def _window_trial(rules: RuleSet, rule: Rule, test: WindowTest, line: int) -> Trial:
-    events = [_window_event(rule, record, number) for number, record in enumerate(test.events, start=1)]
-    seen: dict[str, tuple[CasePlan, list[Sighting]]] = {}
+    events = [settled(rules, event) for event in events_of(rule, test)]
+    seen: _Seen = {}
     for event in events:
-        for match in matches_of(rules, event):
+        for match in rules.evaluate(event).matches:
             if match.plan.rule == rule.name:
                 sighting = Sighting(key=event.key, at=event.at, rule=match.rule, value=match.value)
                 seen.setdefault(match.plan.case_id, (match.plan, []))[1].append(sighting)
     fired = [plan.group for plan, sightings in seen.values() if plan.watch is not None and first_window(plan.watch, sightings) is not None]
-    passed = len(fired) == test.expect.fires and _has_group(rule, test.expect, fired)
-    why = () if passed else tuple(one for event in events for one in rules.explain(rule.name, event))
-    return Trial(rule.name, test.name, passed, _said(test.expect), _found(fired), rule.path, line, why)
+    trial = Trial(rule.name, test.name, len(fired) == test.expect.fires, _said(test.expect), _found(fired), rule.path, line)
+    if trial.passed and _has_group(rule, test.expect, fired):
+        return trial
+    why = tuple(_numbered(one, number, event) for number, event in enumerate(events, 1) for one in rules.explain(rule.name, event))
+    return replace(trial, passed=False, why=why, standing=tuple(_standing(seen)) or ("no event belongs to any group",))
+
+
+def _numbered(explanation: Explanation, number: int, event: Event) -> Explanation:
+    return replace(explanation, label=f"event {number}, {event.at - EPOCH} in: {explanation.label}")
+
+
+def _standing(seen: _Seen) -> Iterator[str]:
+    for plan, sightings in seen.values():
+        if plan.watch is not None:
+            group = ", ".join(f"{name}={value}" for name, value in plan.group.items()) or "all events"
+            yield f"{group}: {standing_of(plan.watch, sightings)}; wanted: {word_watch(plan.watch)}"
 
 
 def _window_event(rule: Rule, record: Mapping[str, Any], number: int) -> Event:

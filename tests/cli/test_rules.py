@@ -47,7 +47,8 @@ def test_a_failing_test_says_why(tmp_path: Path) -> None:
     done = clawback("rules", "test", folder, "--rule", "quarantine_bec")
     assert done.returncode == ExitCode.NO
     assert "'another verdict' expected match, found no match" in done.stdout
-    assert "final_disposition is ['MALICIOUS'], wanted" in done.stdout
+    assert "final_disposition is MALICIOUS-BEC" in done.stdout
+    assert "← MALICIOUS" in done.stdout
 
 
 def test_an_unknown_rule_is_a_usage_error() -> None:
