@@ -23,7 +23,7 @@ _LAG = (0.25, 0.5, 1, 2, 3, 4, 5, 7.5, 10, 15, 30, 60, 300, 900, 3_600, 21_600, 
 _REQUEST = (0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30)
 
 
-LABELS: Final[dict[str, tuple[str, ...]]] = {"clawback_build": ("version", "python")}
+LABELS: Final[dict[str, tuple[str, ...]]] = {}
 """The labels of each metric, by its name without `_total`."""
 
 
@@ -37,6 +37,10 @@ def _histogram(name: str, says: str, buckets: Sequence[float], *labels: str) -> 
 
 def _gauge(name: str, says: str, *labels: str) -> Gauge:
     return Gauge(_named(name, labels), says, labels, registry=REGISTRY)
+
+
+def _info(name: str, says: str, *labels: str) -> Info:
+    return Info(_named(name, labels), says, registry=REGISTRY)
 
 
 def _named(name: str, labels: tuple[str, ...]) -> str:
@@ -59,9 +63,9 @@ ACT_LAG = _histogram("act_lag_seconds", "From when clawback saw a message to whe
 POLL_LAG = _gauge("poll_lag_seconds", "Age of the last complete poll of a source.", "source")
 RULES_LOADED = _gauge("rules_loaded", "Rules in the set that is running.")
 RULES_REFUSED = _gauge("rules_refused", "1 while the rules on the disk are refused and the former set runs on.")
-RULES = Info("clawback_rules", "The version of the set that is running.", registry=REGISTRY)
+RULES = _info("rules", "The version of the set that is running.", "version")
 AUDIT_RECORDS = _counter("audit_records_total", "Records written to the audit.", "kind")
-BUILD = Info("clawback_build", "What is running.", registry=REGISTRY)
+BUILD = _info("build", "What is running.", "version", "python")
 BUILD.info({"version": __version__, "python": platform.python_version()})
 
 
