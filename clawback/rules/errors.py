@@ -50,6 +50,18 @@ class Code(StrEnum):
     HARD_DELETE = "hard-delete"
     MISSING_TEST = "missing-test"
     SAFETY = "safety"
+    UNUSED = "unused-selection"
+    UNREACHABLE = "unreachable"
+    SHADOWED = "shadowed-rule"
+    CONTRADICTORY = "contradictory-rules"
+    EXPIRED = "expired-exception"
+
+
+class Severity(StrEnum):
+    """Whether a problem must be put right, or only looked at."""
+
+    ERROR = "error"
+    WARNING = "warning"
 
 
 class Place(NamedTuple):
@@ -69,6 +81,7 @@ class Problem:
     message: str
     text: str = ""
     remedy: str = ""
+    severity: Severity = Severity.ERROR
 
     def __str__(self) -> str:
         text = f" {self.text!r}" if self.text else ""
@@ -96,9 +109,11 @@ class Problems:
     def __len__(self) -> int:
         return len(self._found)
 
-    def add(self, place: Place, code: Code, message: str, *, text: object = "", remedy: str = "") -> None:
+    def add(  # noqa: PLR0913 (what is known of a problem)
+        self, place: Place, code: Code, message: str, *, text: object = "", remedy: str = "", severity: Severity = Severity.ERROR
+    ) -> None:
         """Note one problem; texts from the file are cut to a readable length."""
-        self._found.append(Problem(place, code, bounded(message), bounded(str(text), _LONGEST_TEXT), bounded(remedy, 600)))
+        self._found.append(Problem(place, code, bounded(message), bounded(str(text), _LONGEST_TEXT), bounded(remedy, 600), severity))
 
     def raise_if_any(self) -> None:
         """End the load if anything was wrong.

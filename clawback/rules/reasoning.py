@@ -33,9 +33,9 @@ class Verdict:
     record: Mapping[str, Any] | None = None
 
 
-def can_hold(kind: EventKind, *goals: Goal) -> Verdict:
-    """Decide whether an event of a kind can make every goal come true."""
-    search = _Search(kind, goals)
+def can_hold(kind: EventKind, *goals: Goal, today: date = date.min) -> Verdict:
+    """Decide whether an event of a kind can make every goal come true; by default as if no exception had ended."""
+    search = _Search(kind, goals, today)
     for literals in search.branches():
         verdict = search.close(literals)
         if verdict is not None:
@@ -43,14 +43,15 @@ def can_hold(kind: EventKind, *goals: Goal) -> Verdict:
     return Verdict(possible=False, why=search.why)
 
 
-def implies(kind: EventKind, one: Node, other: Node) -> bool:
+def implies(kind: EventKind, one: Node, other: Node, today: date = date.min) -> bool:
     """Whether every event that one condition is true of surely makes the other true."""
-    return not can_hold(kind, (one, True), (other, False)).possible
+    return not can_hold(kind, (one, True), (other, False), today=today).possible
 
 
 class _Search:
-    def __init__(self, kind: EventKind, goals: Sequence[Goal]) -> None:
+    def __init__(self, kind: EventKind, goals: Sequence[Goal], today: date) -> None:
         self.why = ""
+        self._today = today
         self._kind = kind
         self._goals = goals
         self._steps = 0
@@ -70,17 +71,18 @@ class _Search:
                 elif isinstance(alternatives, tuple):
                     goals.extend(reversed(alternatives))
                 else:
-                    waiting.extend(([*goals, one], list(literals)) for one in reversed(alternatives[1:]))
-                    goals.append(alternatives[0])
+                    waiting.extend(([*goals, one], list(literals)) for one in reversed(alternatives))
+                    break
+            else:
+                yield literals
             if self._steps > _MOST_STEPS or self._closed > _MOST_CLOSED:
                 yield []
                 return
-            yield literals
 
     def close(self, literals: list[Goal]) -> Verdict | None:
         """Judge one way: None if it contradicts itself."""
         chosen: dict[str, Any] = {}
-        if any((node, not holds) in literals for node, holds in literals if isinstance(node, Lapses)):
+        if any((self._today > node.last) is not holds for node, holds in literals if isinstance(node, Lapses)):
             return None
         for name, (wanted, unwanted) in _by_field(literals).items():
             field = find_field(self._kind, name)
@@ -95,7 +97,7 @@ class _Search:
 
     def _proved(self, chosen: Mapping[str, Any]) -> Mapping[str, Any] | None:
         record = _nested(self._kind, chosen)
-        proved = all(compile_node(node, lambda: date.min)(record) is holds for node, holds in self._goals)
+        proved = all(compile_node(node, lambda: self._today)(record) is holds for node, holds in self._goals)
         return record if proved else None
 
 

@@ -1,0 +1,194 @@
+"""Rules in each other's way: one that another makes superfluous, and two that would do opposite things to the same message.
+
+Whether an event can match two rules is shown by an event: one of their tests, or one that is made up and then evaluated. Pairs for which
+neither is found are not reported.
+"""
+
+import json
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from itertools import combinations
+from typing import Any
+
+from clawback.actions import Action, Destination, Disposition, Mode, Move, Reclassify
+from clawback.events import Event, EventKind
+from clawback.rules.compiler import compile_node
+from clawback.rules.documents import EventTest
+from clawback.rules.errors import Code, Place, Problems, Severity
+from clawback.rules.reasoning import can_hold, implies
+from clawback.rules.ruleset import Rule, RuleSet
+from clawback.rules.tree import Node
+from clawback.rules.trials import trial_event
+
+_MOST_PAIRS = 2_000
+_STRENGTH = {mode: strength for strength, mode in enumerate(Mode)}
+_BACK = "back"
+_OUT = "out"
+_MEANT = {"release": _BACK, "allow_sender": _BACK, "unblock_sender": _BACK, "block_sender": _OUT}
+
+
+def check_quarrels(rules: RuleSet, places: Mapping[str, Place], found: Problems) -> None:
+    """Compare the rules of a set that loads; `places` says where to report each."""
+    quarrels = _Quarrels(rules, places, found)
+    quarrels.check_shadows()
+    quarrels.check_twins()
+    quarrels.check_contradictions()
+
+
+@dataclass(frozen=True, slots=True)
+class _Acting:
+    """A rule that responds, with the conditions any of which brings an event to it, and events that do."""
+
+    rule: Rule
+    kind: EventKind
+    trees: tuple[Node, ...]
+    events: tuple[Event, ...]
+
+    @property
+    def actions(self) -> tuple[Action, ...]:
+        return self.rule.response.actions if self.rule.response is not None else ()
+
+    @property
+    def acts(self) -> bool:
+        return self.rule.mode is not Mode.SHADOW
+
+
+class _Quarrels:
+    def __init__(self, rules: RuleSet, places: Mapping[str, Place], found: Problems) -> None:
+        self._rules = rules
+        self._places = places
+        self._found = found
+        self._acting = {one.rule.name: one for one in _acting(rules)}
+        self._order = {name: index for index, name in enumerate(rules.rules)}
+
+    # ---- superfluous rules
+
+    def check_shadows(self) -> None:
+        """Find rules all of whose events another one takes, doing the same and no less firmly."""
+        shadowed: set[str] = set()
+        for name, one in self._acting.items():
+            for other in self._companions(one):
+                if other.rule.name not in shadowed and self._is_shadowed(one, other):
+                    shadowed.add(name)
+                    self._report_shadow(one.rule, other.rule, "every event that it matches is matched by")
+                    break
+
+    def _companions(self, one: _Acting) -> list[_Acting]:
+        """The other plain rules that match what a plain rule's own tests say it matches."""
+        if one.rule.tree is None:
+            return []
+        names = {match.plan.rule for event in one.events for match in self._rules.evaluate(event).matches if match.rule == match.plan.rule}
+        return [self._acting[name] for name in sorted(names - {one.rule.name}, key=self._order.__getitem__)]
+
+    def _is_shadowed(self, one: _Acting, other: _Acting) -> bool:
+        (tree,), (wider,) = one.trees, other.trees
+        weaker = one.rule.mode is None or other.rule.mode is None or _STRENGTH[one.rule.mode] <= _STRENGTH[other.rule.mode]
+        return weaker and set(one.actions) <= set(other.actions) and implies(one.kind, tree, wider, self._rules.today())
+
+    def check_twins(self) -> None:
+        """Find correlations that wait for the same and do the same."""
+        seen: dict[Any, Rule] = {}
+        for name, rule in self._rules.rules.items():
+            if rule.correlation is not None and rule.response is not None:
+                waits = repr((rule.correlation, rule.response.actions))
+                first = seen.setdefault(waits, rule)
+                if first.name != name:
+                    self._report_shadow(rule, first, "it waits for the same as")
+
+    def _report_shadow(self, rule: Rule, other: Rule, relation: str) -> None:
+        message = f"{relation} {other.name} ({other.path}:{other.line}), which does the same"
+        remedy = "remove it, or let it do something else"
+        self._found.add(self._places[rule.name], Code.SHADOWED, message, text=rule.name, remedy=remedy, severity=Severity.WARNING)
+
+    # ---- contradictory rules
+
+    def check_contradictions(self) -> None:
+        """Find two rules that would do opposite things to one message, or take it to two places."""
+        pairs = ((one, other) for one, other in combinations(self._acting.values(), 2) if one.kind is other.kind)
+        compared = 0
+        for one, other in pairs:
+            if (clash := _clash(one, other)) is not None:
+                compared += 1
+                event = _shared(one, other, self._rules, try_all=compared <= _MOST_PAIRS)
+                if event is not None:
+                    self._report_clash(one, other, clash, event)
+
+    def _report_clash(self, one: _Acting, other: _Acting, clash: "_Clash", event: Mapping[str, Any]) -> None:
+        message = f"{clash.said} the message that {other.rule.name} ({other.rule.path}:{other.rule.line}) {clash.otherwise}"
+        shown = json.dumps(event, ensure_ascii=False)[:200]
+        remedy = f"except the events of one from the other; both match {shown}"
+        place, name = self._places[one.rule.name], one.rule.name
+        self._found.add(place, Code.CONTRADICTORY, message, text=name, remedy=remedy, severity=clash.severity)
+
+
+def _acting(rules: RuleSet) -> Iterator[_Acting]:
+    for rule in rules.rules.values():
+        if rule.response is not None and rule.kinds:
+            sources = [rule] if rule.correlation is None else [rules.rules[name] for name in rule.correlation.rules if name in rules.rules]
+            trees = tuple(source.tree for source in sources if source.tree is not None and source.kinds[0] is rule.kinds[0])
+            if trees:
+                yield _Acting(rule, rule.kinds[0], trees, tuple(_positive(rule)))
+
+
+def _positive(rule: Rule) -> Iterator[Event]:
+    for number, test in enumerate(rule.tests):
+        if isinstance(test, EventTest) and test.expect == "match":
+            event = trial_event(rule.kinds[0], test.event, number)
+            yield event if "detections" in event.record else event.with_detections({})
+
+
+# ---- what contradicts what
+
+
+@dataclass(frozen=True, slots=True)
+class _Clash:
+    severity: Severity
+    said: str
+    otherwise: str
+
+
+def _clash(one: _Acting, other: _Acting) -> _Clash | None:
+    """Say how what two rules do contradicts; rules that only shadow may disagree on where to, but not on whether."""
+    for first, second in ((a, b) for a in one.actions for b in other.actions):
+        if {_meant(first), _meant(second)} == {_BACK, _OUT}:
+            severity = Severity.ERROR if one.acts and other.acts else Severity.WARNING
+            return _Clash(severity, f"it would {_said(first)}", f"would {_said(second)}")
+        if one.acts and other.acts and type(first) is type(second) and isinstance(first, Move | Reclassify) and first != second:
+            return _Clash(Severity.WARNING, f"it would {_said(first)}", f"would {_said(second)}")
+    return None
+
+
+def _meant(action: Action) -> str:
+    """Whether an action takes something away from people or gives it back; empty where neither."""
+    match action:
+        case Move():
+            return _BACK if action.destination is Destination.INBOX else _OUT
+        case Reclassify():
+            return _BACK if action.disposition is Disposition.NONE else _OUT
+        case _:
+            return _MEANT.get(action.name, "")
+
+
+def _said(action: Action) -> str:
+    match action:
+        case Move():
+            return f"move to {action.destination}"
+        case Reclassify():
+            return f"reclassify as {action.disposition}"
+        case _:
+            return action.name.replace("_", " ")
+
+
+def _shared(one: _Acting, other: _Acting, rules: RuleSet, *, try_all: bool) -> Mapping[str, Any] | None:
+    """Find an event that both rules match: one of their tests, or a made-up one."""
+    for mine, theirs in ((one, other), (other, one)):
+        predicates = [compile_node(tree, rules.today) for tree in theirs.trees]
+        for event in mine.events:
+            if any(predicate(event.record) for predicate in predicates):
+                return {key: value for key, value in event.record.items() if value}
+    if not try_all:
+        return None
+    pairs = ((tree, another) for tree in one.trees for another in other.trees)
+    verdicts = (can_hold(one.kind, (tree, True), (another, True), today=rules.today()) for tree, another in pairs)
+    record = next((verdict.record for verdict in verdicts if verdict.record is not None), None)
+    return {key: value for key, value in record.items() if value} if record is not None else None
