@@ -17,9 +17,10 @@ import pytest
 
 from clawback.audit import Verified, read_records, verify
 from clawback.cli.exits import ExitCode
-from clawback.embedded import fetch, free_port
+from clawback.embedded import Crew, TemporalServer, fetch, free_port, temporal_child
 from clawback.records import RecordKind
-from clawback.simulator import Scope, Simulator, SimulatorOptions
+from clawback.settings import Settings
+from clawback.simulator import Scope, Simulator, SimulatorOptions, outbreak
 
 RULES = Path(__file__).parents[2] / "rules"
 SEEN = re.compile(r" seen (\d+) · matched (\d+) acted (\d+)")
@@ -131,6 +132,23 @@ def _fetched(url: str) -> bytes:
         return fetch(url)
     except OSError:
         return b""
+
+
+async def test_with_credentials_and_a_server_of_ones_own_only_the_worker_runs(tmp_path: Path) -> None:
+    """With TEMPORAL_ADDRESS and credentials nothing is started but the worker, and it acts on that account, over that server."""
+    simulator = Simulator(SimulatorOptions(tokens={"g00d-t0ken": Scope.WRITE}))
+    simulator.take(outbreak(20))
+    server = TemporalServer(tmp_path / "temporal.db", free_port())
+    around = Crew((temporal_child(server, Settings.model_construct(), tmp_path),))
+    async with around.running(), simulator.serve() as url:
+        credentials = {"CLOUDFLARE_API_TOKEN": "g00d-t0ken", "CLOUDFLARE_ACCOUNT_ID": "0" * 32}
+        environment = settings(tmp_path, CLAWBACK_API_URL=url, TEMPORAL_ADDRESS=server.address, **credentials)
+        with running(environment, tmp_path) as up:
+            await asyncio.to_thread(up.until, lambda: up.counts()[2] >= 20)
+            assert len(up.descendants()) == 1
+    assert sum(row["operation"] == "move" for row in simulator.world.ledger.rows) == 20
+    assert (tmp_path / "state" / "audit.jsonl").exists()
+    assert not (tmp_path / "state" / "temporal.db").exists()
 
 
 def test_killing_it_leaves_no_process(tmp_path: Path) -> None:
