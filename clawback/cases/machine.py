@@ -82,7 +82,8 @@ class Case:
         self._decision = None
         if self.state is State.WATCHING:
             sighting = Sighting(key=match.key, at=match.at, rule=match.rule, value=match.value)
-            self._sightings = [*self._sightings[-MOST_SIGHTINGS + 1 :], sighting]
+            self._sightings.append(sighting)
+            del self._sightings[:-MOST_SIGHTINGS]
         self._note(RecordKind.EVENT_JOINED, now, event=match.key)
         for target in match.targets:
             self._targets.setdefault(target.id, target)

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
-from itertools import combinations, permutations
+from itertools import combinations, pairwise, permutations
 
 from hypothesis import given
 from hypothesis import strategies as st
@@ -41,8 +41,7 @@ def holds(watch: Watch, some: Sequence[Sighting]) -> bool:
             return {s.rule for s in some} >= set(watch.rules)
         case WatchType.TEMPORAL_ORDERED:
             return any(
-                [s.rule for s in order] == list(watch.rules)
-                and all((a.at, a.key) < (b.at, b.key) for a, b in zip(order, order[1:], strict=False))
+                [s.rule for s in order] == list(watch.rules) and all((a.at, a.key) < (b.at, b.key) for a, b in pairwise(order))
                 for order in permutations(some)
             )
 
@@ -52,6 +51,40 @@ def test_windows_agree_with_brute_force(sightings: list[Sighting], at_least: int
     """Every type of correlation finds a window exactly where the oracle finds a subset."""
     watch = Watch(type=kind, timespan=hours * HOUR, at_least=at_least, rules=("a", "b"))
     assert (first_window(watch, sightings) is not None) == oracle(watch, sightings)
+
+
+@given(SIGHTINGS, st.integers(1, 4), st.integers(0, 6), st.sampled_from(list(WatchType)), st.lists(st.sampled_from("ab"), max_size=3))
+def test_the_first_window_is_the_earliest(sightings: list[Sighting], at_least: int, hours: int, kind: WatchType, rules: list[str]) -> None:
+    """It ends where the oracle first holds, and reaches back over the whole timespan; a rule may be named twice."""
+    watch = Watch(type=kind, timespan=hours * HOUR, at_least=at_least, rules=tuple(rules))
+    ordered = sorted(sightings, key=lambda sighting: (sighting.at, sighting.key))
+    windows = [tuple(s for s in ordered[: end + 1] if newest.at - s.at <= watch.timespan) for end, newest in enumerate(ordered)]
+    assert first_window(watch, sightings) == next((window for window in windows if any_holds(watch, window)), None)
+
+
+def any_holds(watch: Watch, window: Sequence[Sighting]) -> bool:
+    """Say by brute force whether any subset of a window satisfies the correlation."""
+    return any(holds(watch, some) for size in range(len(window) + 1) for some in combinations(window, size))
+
+
+class Counted(str):  # noqa: SLOT000 - a few of them
+    """A value that counts how often it is looked at."""
+
+    looks = 0
+
+    def __hash__(self) -> int:
+        """Count, and hash as a text."""
+        Counted.looks += 1
+        return super().__hash__()
+
+
+def test_a_window_that_never_fills_costs_no_more_for_each_sighting() -> None:
+    """Thousands of sightings of one value are each looked at a few times, not once for each of the others."""
+    watch, value, many = Watch(type=WatchType.VALUE_COUNT, timespan=24 * HOUR, at_least=2), Counted("one"), 5000
+    sightings = [Sighting.model_construct(key=str(n), at=EPOCH + n * timedelta(minutes=1), value=value) for n in range(many)]
+    before = Counted.looks
+    assert first_window(watch, sightings) is None
+    assert Counted.looks - before < 10 * many
 
 
 @given(SIGHTINGS.flatmap(lambda rows: st.tuples(st.just(rows), st.permutations(rows))), st.integers(1, 4), st.integers(0, 6))
