@@ -19,6 +19,7 @@ from bench.actions import Kind, count_actions
 from bench.bare import WORKFLOW
 from bench.stage import Responder, Server, Witness, clawback, eventually, settled, simulator, temporal
 from bench.usage import Usage, Watch
+from clawback.embedded import tether
 from clawback.simulator import outbreak
 
 _ENOUGH_TO_BLOCK = 3
@@ -84,7 +85,9 @@ async def run_script(plan: Plan, how: str) -> Round:
     async with simulator(plan.rate_limit) as witness:
         await witness.inject(outbreak(plan.messages))
         since = datetime.now(UTC)
-        process = subprocess.Popen([sys.executable, "-m", "bench.script", how, witness.api], stdout=subprocess.PIPE, text=True)  # noqa: ASYNC220, S603 - it is waited for in a thread
+        command = [sys.executable, "-m", "bench.script", how, witness.api]
+        tied = [sys.executable, "-I", "-S", tether.__file__, str(os.getpid()), *command]
+        process = subprocess.Popen(tied, stdout=subprocess.PIPE, text=True)  # noqa: ASYNC220, S603 - it is waited for in a thread
         async with Watch({"own": process.pid}) as watch:
             said, cpu = await asyncio.to_thread(_to_the_end, process)
         changes, requests = await witness.changes(), await witness.requests()
