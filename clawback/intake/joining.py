@@ -39,7 +39,7 @@ class Joiner:
             return report
         if not self._by_postfix_id.get(postfix_id):
             await self._search(report, fields if isinstance(fields, Mapping) else {}, now)
-        return _joined(report, self._by_postfix_id.get(postfix_id) or (), fields if isinstance(fields, Mapping) else {})
+        return joined(report, self._by_postfix_id.get(postfix_id) or (), fields if isinstance(fields, Mapping) else {})
 
     async def _search(self, report: Event, fields: Mapping[str, Any], now: datetime) -> None:
         around = parse_moment(fields.get("occurred_at")) or report.at
@@ -58,7 +58,8 @@ class Joiner:
                 return
 
 
-def _joined(report: Event, messages: Iterable[Event], fields: Mapping[str, Any]) -> Event:
+def joined(report: Event, messages: Iterable[Event], fields: Mapping[str, Any]) -> Event:
+    """Give a report with the first message whose recipients it names; further copies are targets too. Without messages, the report."""
     to = fields.get("to")
     named = {address.lower() for address in to if isinstance(address, str)} if isinstance(to, list) else set()
     ranked = sorted(messages, key=lambda event: not named & _recipients(event))

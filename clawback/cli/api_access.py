@@ -1,0 +1,44 @@
+"""How read-only commands reach Cloudflare: the client from the settings, and what its errors mean to a person."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from clawback.cli.exits import ExitCode, Failure
+from clawback.cloudflare import ApiError, EmailSecurity, NotFound, Refused
+from clawback.settings import Settings
+
+
+def open_api(settings: Settings) -> EmailSecurity:
+    """Build the client of the account in the settings.
+
+    Raises:
+        Failure: there are no credentials, or they cannot be used.
+
+    """
+    token, account = settings.cloudflare_api_token, settings.cloudflare_account_id
+    if token is None or not account:
+        raise Failure(
+            "CLOUDFLARE_API_TOKEN and CLOUDFLARE_ACCOUNT_ID are not set; this reads from the API (Read is enough)", ExitCode.USAGE
+        )
+    try:
+        return EmailSecurity(url=settings.api_url, account_id=account, token=token)
+    except ValueError as error:
+        raise Failure(f"the credentials cannot be used: {error}", ExitCode.USAGE) from None
+
+
+@contextmanager
+def api_errors() -> Iterator[None]:
+    """Turn the errors of the client into sentences and exit codes.
+
+    Raises:
+        Failure: the API refused (4), has no such id (1), or could not be asked (3).
+
+    """
+    try:
+        yield
+    except NotFound as error:
+        raise Failure(f"Cloudflare has no such message (any more): {error}", ExitCode.NO) from error
+    except Refused as error:
+        raise Failure(f"Cloudflare refuses: {error}", ExitCode.REFUSED) from error
+    except ApiError as error:
+        raise Failure(f"Cloudflare cannot be asked now: {error}", ExitCode.ENVIRONMENT) from error

@@ -1,0 +1,110 @@
+"""What a rule would do, as people read it: the rule, each event with its condition, each case with its window, actions and obstacles."""
+
+from collections.abc import Iterator, Mapping
+
+from rich.text import Text
+
+from clawback.actions import Action, BlockSender, Mode, Scope
+from clawback.cases.machine import describe
+from clawback.cli.explained import aligned, tree_lines
+from clawback.durations import format_duration
+from clawback.events import Event
+from clawback.payloads import bounded
+from clawback.rules import Rule, RuleSet
+from clawback.rules.explanation import EXCEPTION, Explanation
+from clawback.rules.outlook import Outlook, Planned, Verdict
+from clawback.rules.standing import word_watch
+
+_MODES = {Mode.ENFORCE: "acts at once", Mode.APPROVE: "asks a person first", Mode.SHADOW: "only records"}
+
+
+def rule_lines(rule: Rule) -> Iterator[Text]:
+    """Introduce a rule."""
+    yield Text.assemble((rule.name, "bold"), f": {rule.title}")
+    mode = f"mode {rule.mode}" if rule.mode else "building block"
+    yield Text(f"{rule.path}:{rule.line}, status {rule.status}, {mode}, version {rule.version}", "dim")
+    if rule.correlation:
+        by = f", for each {', '.join(rule.correlation.group_by)}" if rule.correlation.group_by else ""
+        yield Text(f"waits for {word_watch(rule.correlation.watch, rule.correlation.value_field)}{by}", "dim")
+
+
+def verdict_lines(rules: RuleSet, verdict: Verdict) -> Iterator[Text]:
+    """Show one event and the condition as it came out."""
+    yield Text()
+    yield Text.assemble((verdict.event.key, "bold"), _about(verdict.event))
+    yield from aligned(list(tree_lines(verdict.trees)), "  ")
+    for name in dict.fromkeys(name for tree in verdict.trees for name in _exceptions(tree)):
+        yield Text(f"  {_word_exception(rules, name)}", "dim")
+    for reason in verdict.reasons:
+        yield Text.assemble("  ", ("no case: ", "yellow"), reason.text)
+
+
+def outlook_lines(rule: Rule, outlook: Outlook) -> Iterator[Text]:
+    """Show one case that would come of the events."""
+    yield Text()
+    group = ", ".join(f"{name}={value}" for name, value in outlook.plan.group.items())
+    yield Text.assemble((outlook.plan.case_id, "bold"), f" ({group or 'all events together'}), {_counted(len(outlook.events), 'event')}")
+    if outlook.standing is not None:
+        style = "green" if outlook.standing.fires else "yellow"
+        yield Text.assemble("  window   ", (str(outlook.standing), style))
+    yield Text(f"  mode     {outlook.plan.mode}: {_MODES[outlook.plan.mode]}")
+    for planned in outlook.planned:
+        yield Text(f"  action   {_word_action(planned.action)}: {_word_outcomes(planned)}")
+    for limit in rule.response.limits if rule.response else ():
+        yield Text(f"  limit    {limit.messages} messages per {format_duration(limit.per)}, over which it is held for approval")
+    for reason in outlook.reasons:
+        yield Text.assemble("  ", ("but", "yellow"), f"      {reason.text}")
+    yield Text.assemble("  so       ", ("it acts", "green") if outlook.acts else ("it changes nothing by itself", "yellow"))
+
+
+def _about(event: Event) -> str:
+    record = event.record.get("message", event.record)
+    message: Mapping[str, object] = record if isinstance(record, Mapping) else {}
+    sender, subject = message.get("from"), message.get("subject")
+    text = f"  {event.at:%F %T}Z" + (f"  from {sender}" if sender else "") + (f"  {str(subject)!r}" if subject else "")
+    return bounded("".join(letter if letter.isprintable() else "�" for letter in text), 240)
+
+
+def _exceptions(tree: Explanation) -> Iterator[str]:
+    if tree.label.startswith(EXCEPTION):
+        yield tree.label.removeprefix(EXCEPTION)
+    for child in tree.children:
+        yield from _exceptions(child)
+
+
+def _word_exception(rules: RuleSet, name: str) -> str:
+    one = next(filter_ for filter_ in rules.filters if filter_.name == name)
+    until = "no end" if one.expires is None else f"expired after {one.expires}" if one.is_expired(rules.today()) else f"until {one.expires}"
+    return f"exception {name}: false means that it excepts the event; owner {one.owner}, {until} ({one.path}:{one.line})"
+
+
+def _word_action(action: Action) -> str:
+    said = (
+        describe(action).replace(str(action.expires_after), format_duration(action.expires_after))
+        if isinstance(action, BlockSender)
+        else ""
+    )
+    return f"{said}: {action.pattern}" if isinstance(action, BlockSender) else describe(action)
+
+
+def _word_outcomes(planned: Planned) -> str:
+    if not planned.outcomes:
+        return "not yet"
+    whole = planned.action.scope is Scope.CASE
+    return ", ".join(_word_outcome(outcome, "once" if whole else _counted(count, "message")) for outcome, count in planned.outcomes.items())
+
+
+def _word_outcome(outcome: str, how_often: str) -> str:
+    match outcome:
+        case "act":
+            return how_often
+        case "would":
+            return f"{how_often}, recorded only"
+        case "already_there":
+            return f"{how_often} already dealt with"
+        case _:
+            return f"refused: {outcome.removeprefix('failed:').replace('_', ' ')}"
+
+
+def _counted(count: int, what: str) -> str:
+    return f"{count} {what}" if count == 1 else f"{count} {what}s"

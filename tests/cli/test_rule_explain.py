@@ -1,0 +1,123 @@
+"""`clawback rules explain`: what it says of events that match, nearly match, or cannot be read."""
+
+import json
+from pathlib import Path
+
+import pytest
+
+from clawback.cli.exits import ExitCode
+from tests.cli.test_program import clawback, sentence
+
+RULES = str(Path(__file__).parents[2] / "rules")
+ACTING = {"CLAWBACK_MODE": "enforce", "CLAWBACK_AGE_LIMIT": "off", "CLAWBACK_RULES": RULES}
+
+
+def written(path: Path, *records: object) -> str:
+    """Write records as JSON lines."""
+    path.write_text("".join(json.dumps(record) + "\n" for record in records))
+    return str(path)
+
+
+def bec(number: int = 1, hour: int = 1, **fields: object) -> dict[str, object]:
+    """A record of business email compromise, as the API lists it."""
+    at = f"2026-01-01T{hour:02}:00:00Z"
+    return {"id": f"m{number}", "from": "a@x.test", "scanned_at": at, "final_disposition": "MALICIOUS-BEC", "edf_hash": "aa"} | fields
+
+
+def test_a_match_that_acts(tmp_path: Path) -> None:
+    """A match in enforce mode is exit code 0, with the leaf, its value and the actions."""
+    done = clawback("rules", "explain", "quarantine_bec", "--event", written(tmp_path / "one.json", bec()), **ACTING)
+    assert done.returncode == ExitCode.OK, done.stderr
+    assert "final_disposition is MALICIOUS-BEC" in done.stdout
+    assert "action   move to RecoverableItemsDeletions: 1 message" in done.stdout
+    assert "so       it acts" in done.stdout
+    assert "\x1b" not in done.stdout
+
+
+@pytest.mark.parametrize(
+    ("environment", "fields", "code"),
+    [
+        ({"CLAWBACK_MODE": "shadow"}, {}, "mode"),
+        ({}, {"is_quarantined": True}, "no_match"),
+        ({}, {"delivery_mode": "DMARC_AGGREGATE_REPORT"}, "delivery_mode"),
+        ({"CLAWBACK_AGE_LIMIT": "1h"}, {}, "age"),
+        ({}, {"final_disposition": "SPAM"}, "no_match"),
+    ],
+)
+def test_why_it_would_not_act(tmp_path: Path, environment: dict[str, str], fields: dict[str, object], code: str) -> None:
+    """Whatever keeps a rule from acting is among the reasons, and the answer says that it does not act."""
+    path = written(tmp_path / "one.json", bec(**fields))
+    answer = json.loads(clawback("rules", "explain", "quarantine_bec", "--event", path, "--json", **(ACTING | environment)).stdout)
+    reasons = [reason["code"] for part in (*answer["events"], *answer["cases"]) for reason in part["reasons"]]
+    assert code in reasons
+    assert not answer["acts"]
+
+
+def test_a_message_that_was_dealt_with_is_not_moved_again(tmp_path: Path) -> None:
+    """What was moved before stays where it is, and the reason is given; the case is reclassified all the same."""
+    path = written(tmp_path / "one.json", bec(post_delivery_operations=["MOVE"]))
+    (case,) = json.loads(clawback("rules", "explain", "quarantine_bec", "--event", path, "--json", **ACTING).stdout)["cases"]
+    assert [action["outcomes"] for action in case["actions"]] == [{"already_there": 1}, {"act": 1}]
+    assert [reason["code"] for reason in case["reasons"]] == ["handled"]
+
+
+def test_a_correlation_says_what_is_missing(tmp_path: Path) -> None:
+    """Two of three events: the window, what is missing, and exit code 1; with the third it fires."""
+    first = written(tmp_path / "one.json", bec(1, 1), bec(2, 5))
+    done = clawback("rules", "explain", "block_repeat_sender", "--event", first, **ACTING)
+    assert done.returncode == ExitCode.NO
+    assert "2 of 3 seen from 2026-01-01 01:00:00 to 2026-01-01 05:00:00; missing: 1 more event" in done.stdout
+    second = written(tmp_path / "two.json", bec(3, 7))
+    done = clawback("rules", "explain", "block_repeat_sender", "--event", first, "--event", second, "--json", **ACTING)
+    (case,) = json.loads(done.stdout)["cases"]
+    assert (done.returncode, case["window"]["fires"], case["acts"]) == (ExitCode.OK, True, True)
+    assert case["actions"][0]["pattern"] == "a@x.test"
+
+
+def test_a_sender_on_the_never_block_list_is_not_blocked(tmp_path: Path) -> None:
+    """The never-block list is one of the reasons."""
+    records = [bec(number, number, **{"from": "boss@cloudflare.com"}) for number in (1, 2, 3)]
+    done = clawback("rules", "explain", "block_repeat_sender", "--event", written(tmp_path / "e", *records), "--json", **ACTING)
+    (case,) = json.loads(done.stdout)["cases"]
+    assert case["reasons"][0]["code"] == "never_block"
+    assert not case["acts"]
+
+
+def test_shapes_of_events(tmp_path: Path) -> None:
+    """Corpus lines, whole answers of the API and lists of records are all understood."""
+    for value in ({"message": bec(), "detections": {}}, {"success": True, "result": [bec()]}, [bec()], bec()):
+        done = clawback("rules", "explain", "quarantine_bec", "--event", written(tmp_path / "e.json", value), "--json", **ACTING)
+        assert [one["event"] for one in json.loads(done.stdout)["events"]] == ["message/m1"]
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("", "there is no event in"),
+        ("nonsense", "it is not JSON"),
+        ('{"id": "a"}\n{"id', ":2: it is not JSON"),
+        ("[1]", "an event is a JSON object"),
+        ("{}", "the record has no 'id'"),
+    ],
+)
+def test_what_is_no_event_is_a_sentence(tmp_path: Path, text: str, said: str) -> None:
+    """A file without an event in it is named, with the line where there is one."""
+    (tmp_path / "e.json").write_text(text)
+    done = clawback("rules", "explain", "quarantine_bec", "--event", str(tmp_path / "e.json"), **ACTING)
+    assert (done.returncode, said in sentence(done)) == (ExitCode.USAGE, True)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (("quarantine_bce", "--event", "x"), "did you mean 'quarantine_bec'?"),
+        (("quarantine_bec",), "give an event"),
+        (("quarantine_bec", "--event", "/nowhere.json"), "No such file"),
+        (("quarantine_bec", "--id", "abc"), "CLOUDFLARE_API_TOKEN"),
+        (("quarantine_confirmed_report", "--id", "abc"), "is for a phishguard_report"),
+    ],
+)
+def test_wrong_commands(arguments: tuple[str, ...], said: str) -> None:
+    """What cannot be asked is a usage error that says what to write."""
+    done = clawback("rules", "explain", *arguments, **ACTING)
+    assert (done.returncode, said in sentence(done)) == (ExitCode.USAGE, True)
