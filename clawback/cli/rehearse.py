@@ -4,6 +4,7 @@ import asyncio
 import json
 import os
 import shutil
+import signal
 import sys
 import tempfile
 import time
@@ -75,7 +76,9 @@ def _run(plan: Rehearsal, keep: Path | None) -> Result:
     folder = keep or Path(tempfile.mkdtemp(prefix="clawback-rehearsal-"))
     folder.mkdir(parents=True, exist_ok=keep is None)
     try:
-        result = asyncio.run(run_rehearsal(plan, folder.resolve(), _Teller().tell))
+        result = asyncio.run(_interruptible(plan, folder.resolve()))
+    except asyncio.CancelledError:
+        raise Failure(f"interrupted; databases, logs and audit are in {folder}", ExitCode.INTERRUPTED) from None
     except (CorpusError, RuleErrors) as error:
         raise Failure(str(error), ExitCode.NO) from error
     except ChildFailed as error:
@@ -87,6 +90,14 @@ def _run(plan: Rehearsal, keep: Path | None) -> Result:
     else:
         complain(f"databases, logs and audit are in {folder}")
     return result
+
+
+async def _interruptible(plan: Rehearsal, folder: Path) -> Result:
+    """Rehearse; SIGINT and SIGTERM end it with everything that it started."""
+    running = asyncio.ensure_future(run_rehearsal(plan, folder, _Teller().tell))
+    for number in (signal.SIGINT, signal.SIGTERM):
+        asyncio.get_running_loop().add_signal_handler(number, running.cancel)
+    return await running
 
 
 class _Teller:

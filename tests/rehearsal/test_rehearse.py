@@ -1,6 +1,12 @@
 """`clawback rehearse` for real: a Temporal server, a simulator and a worker, faults and kills, in one command."""
 
 import json
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -9,6 +15,13 @@ from clawback.cli.exits import ExitCode
 from tests.cli.test_program import clawback, sentence
 
 RULES = str(Path(__file__).parents[2] / "rules")
+
+
+def command_lines() -> Iterator[bytes]:
+    """The command lines of all processes."""
+    for process in Path("/proc").glob("[0-9]*"):
+        with suppress(OSError):
+            yield (process / "cmdline").read_bytes()
 
 
 def test_an_outbreak_with_faults_and_kills(tmp_path: Path) -> None:
@@ -41,6 +54,23 @@ def test_a_rehearsal_that_cannot_end_in_time_is_no_success(tmp_path: Path) -> No
     assert done.returncode == ExitCode.NO
     assert "NOT DONE" in done.stdout
     assert (tmp_path / "kept" / "logs" / "worker.log").exists()
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_an_interrupted_rehearsal_leaves_no_process(tmp_path: Path, number: signal.Signals) -> None:
+    """A signal ends it with its own exit code, and with everything it started."""
+    kept = tmp_path / "kept"
+    command = [sys.executable, "-c", "from clawback.cli import main; main()", "rehearse", "--rules", RULES, "--keep", str(kept)]
+    process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True)
+    deadline = time.monotonic() + 60
+    while not (kept / "logs" / "worker.log").exists():
+        assert time.monotonic() < deadline
+        time.sleep(0.05)
+    process.send_signal(number)
+    _, said = process.communicate(timeout=30)
+    assert process.returncode == ExitCode.INTERRUPTED
+    assert "clawback: interrupted" in said
+    assert not any(str(kept).encode() in command_line for command_line in command_lines())
 
 
 @pytest.mark.parametrize(
