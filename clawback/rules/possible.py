@@ -171,7 +171,7 @@ def is_within(test: Test, other: Test) -> bool:
         case Exists(), Text():
             return other.parts == (Wild.MANY,)
         case Text(), Text():
-            return (test.cased or not other.cased) and _covers(_tokens(other), _tokens(test))
+            return (test.cased or not other.cased) and _covers(_tokens(other, cased=other.cased), _tokens(test, cased=other.cased))
         case Network(), Network():
             inner, outer = ip_network(test.cidr, strict=False), ip_network(other.cidr, strict=False)
             return inner.version == outer.version and inner.subnet_of(outer)  # type: ignore[arg-type]
@@ -182,8 +182,9 @@ def is_within(test: Test, other: Test) -> bool:
 Tokens = tuple[str | Wild, ...]
 
 
-def _tokens(text: Text) -> Tokens:
-    return tuple(token for part in text.parts for token in ((part,) if isinstance(part, Wild) else part.casefold()))
+def _tokens(text: Text, *, cased: bool) -> Tokens:
+    folded = [part if isinstance(part, Wild) or cased else part.casefold() for part in text.parts]
+    return tuple(token for part in folded for token in ((part,) if isinstance(part, Wild) else part))
 
 
 def _covers(pattern: Tokens, tokens: Tokens) -> bool:

@@ -115,7 +115,7 @@ class _Quarrels:
 
     def _report_clash(self, one: _Acting, other: _Acting, clash: "_Clash", event: Mapping[str, Any]) -> None:
         message = f"{clash.said} the message that {other.rule.name} ({other.rule.path}:{other.rule.line}) {clash.otherwise}"
-        shown = json.dumps(event, ensure_ascii=False)[:200]
+        shown = json.dumps(event, ensure_ascii=False, sort_keys=True)[:200]
         remedy = f"except the events of one from the other; both match {shown}"
         place, name = self._places[one.rule.name], one.rule.name
         self._found.add(place, Code.CONTRADICTORY, message, text=name, remedy=remedy, severity=clash.severity)
@@ -181,11 +181,10 @@ def _said(action: Action) -> str:
 
 def _shared(one: _Acting, other: _Acting, rules: RuleSet, *, try_all: bool) -> Mapping[str, Any] | None:
     """Find an event that both rules match: one of their tests, or a made-up one."""
-    for mine, theirs in ((one, other), (other, one)):
-        predicates = [compile_node(tree, rules.today) for tree in theirs.trees]
-        for event in mine.events:
-            if any(predicate(event.record) for predicate in predicates):
-                return {key: value for key, value in event.record.items() if value}
+    asked = [[compile_node(tree, rules.today) for tree in acting.trees] for acting in (one, other)]
+    for event in (*one.events, *other.events):
+        if all(any(predicate(event.record) for predicate in predicates) for predicates in asked):
+            return {key: value for key, value in event.record.items() if value}
     if not try_all:
         return None
     pairs = ((tree, another) for tree in one.trees for another in other.trees)

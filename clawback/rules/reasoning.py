@@ -59,7 +59,7 @@ class _Search:
 
     def branches(self) -> Iterator[list[Goal]]:
         """Give the ways in which the goals can come true, each as leaves that hold or do not; a search that grows too large gives `[]`."""
-        waiting: list[tuple[list[Goal], list[Goal]]] = [(list(self._goals), [])]
+        waiting: list[tuple[list[Goal], list[Goal]]] = [(list(reversed(self._goals)), [])]
         while waiting:
             goals, literals = waiting.pop()
             while goals:

@@ -101,7 +101,8 @@ class _Condition:
         without = _without(tree, node.name)
         lost = can_hold(self._kind, (tree, True), (without, False))
         gained = can_hold(self._kind, (without, True), (tree, False))
-        return "" if lost.possible or gained.possible else lost.why or gained.why or "the others say it all"
+        together = can_hold(self._kind, (without, True), (node, True))
+        return "" if lost.possible or gained.possible else together.why or "the others decide alone"
 
     def _warn(self, code: Code, message: str, name: str, remedy: str) -> None:
         place = self._document.key_at(self._key, name)
