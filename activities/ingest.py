@@ -40,6 +40,9 @@ class IngestActivities:
             await self._records.append(WriteRecords(records=rejected))
         await self._dispatch(taken, CasePace(linger=request.linger))
         self._intake.dispatched(taken)
+        if taken.postponed is not None:
+            with as_application_error():
+                raise taken.postponed
         if taken.page is None:
             self._observing.polled(request.source, request.end)
         return PageRead(

@@ -1,5 +1,6 @@
 """One page in, matches out. It may be asked for the same page again at any time, and then does only what is left to do."""
 
+import asyncio
 import hashlib
 import json
 from collections.abc import Callable, Iterable, Mapping
@@ -23,6 +24,7 @@ _LONGEST_RAW = 4000
 _FEW = 10
 _ASSESSED = 200_000
 _DETECTIONS = 5_000
+_FETCHES = 8
 
 
 class EvaluationBroken(RuntimeError):
@@ -46,7 +48,10 @@ class Rejection:
 
 @dataclass
 class Taken:
-    """What became of one page: matches by case, what was met for the first time, what could not be understood."""
+    """What became of one page: matches by case, what was met for the first time, what could not be understood.
+
+    `postponed` is why some events could not be decided yet: the page must be read again, which then does only what is left to do.
+    """
 
     page: str | None = None
     digest: str | None = None
@@ -55,6 +60,7 @@ class Taken:
     skipped: list[tuple[Event, str]] = field(default_factory=list)
     rejected: list[Rejection] = field(default_factory=list)
     matches: dict[str, tuple[CasePlan, list[Match]]] = field(default_factory=dict)
+    postponed: errors.ApiError | None = None
     assessed: list[tuple[str, object]] = field(default_factory=list)
     newest: datetime | None = None
 
@@ -86,19 +92,20 @@ class Intake:
         self._met: Memo[str, None] = Memo(_ASSESSED)
         self._sent: Memo[tuple[str, str], None] = Memo(_ASSESSED)
         self._detections: Memo[str, Mapping[str, Any]] = Memo(_DETECTIONS)
+        self._room = asyncio.Semaphore(_FETCHES)
 
     async def read(self, request: ReadPage) -> Taken:
         """Read one page and evaluate what is new or changed on it.
 
         Raises:
-            clawback.cloudflare.errors.ApiError: the page, a detection or a joined message could not be read.
+            clawback.cloudflare.errors.ApiError: the page could not be read.
+            EvaluationBroken: every record of the page breaks the rules' evaluation.
 
         """
-        taken, broken = Taken(), 0
+        taken = Taken()
         events = await self._events(request, taken)
-        for event in events:
-            taken.newest = max(event.at, taken.newest or event.at)
-            broken += not await self._assessed_well(event, taken)
+        taken.newest = max((event.at for event in events), default=None)
+        broken = sum(await asyncio.gather(*(self._breaks(event, taken) for event in events)))
         if broken >= _FEW and broken == len(taken.assessed):
             raise EvaluationBroken(f"all {broken} records failed: {taken.rejected[-1].reason}")
         taken.rejected = [rejection for rejection in taken.rejected if rejection.digest not in self._met]
@@ -160,16 +167,17 @@ class Intake:
 
     # ---- evaluating
 
-    async def _assessed_well(self, event: Event, taken: Taken) -> bool:
-        """Assess one event; a defect in doing so rejects that event alone."""
+    async def _breaks(self, event: Event, taken: Taken) -> bool:
+        """Assess one event, and say whether that broke. What cannot be asked now is postponed; a defect rejects that event alone."""
         try:
             await self._assess(event, taken)
-        except errors.ApiError:
-            raise
+        except errors.ApiError as error:
+            taken.postponed = error
         except Exception as error:  # noqa: BLE001 - one record must never stop the others
+            taken.assessed.append((event.key, None))
             taken.rejected.append(Rejection.of(event.record, f"{type(error).__name__}: {error}"))
-            return False
-        return True
+            return True
+        return False
 
     async def _assess(self, event: Event, taken: Taken) -> None:
         if event.key not in self._met:
@@ -178,15 +186,16 @@ class Intake:
         if self._assessed.get(event.key) == fingerprint:
             return
         if event.kind is not EventKind.MESSAGE:
-            event = await self._joiner.join(event, self._clock())
+            async with self._room:
+                event = await self._joiner.join(event, self._clock())
             if not event.targets and self._clock() - event.at < JOIN_PATIENCE:
                 return
-        taken.assessed.append((event.key, fingerprint))
         if (reason := self._not_ours(event)) is not None:
             taken.skipped.append((event, reason))
-            return
-        for found in await self._evaluate(event):
-            self._collect(found, event, taken)
+        else:
+            for found in await self._evaluate(event):
+                self._collect(found, event, taken)
+        taken.assessed.append((event.key, fingerprint))
 
     def _not_ours(self, event: Event) -> str | None:
         message = event.record if event.kind is EventKind.MESSAGE else event.record.get("message", {})
@@ -204,12 +213,16 @@ class Intake:
     async def _detections_of(self, message: str) -> Mapping[str, Any]:
         known = self._detections.get(message)
         if known is None:
-            try:
-                known = await self._api.detections(message)
-            except (errors.NotFound, errors.Rejected):
-                known = {}
+            async with self._room:
+                known = await self._fetched(message)
             self._detections.put(message, known)
         return known
+
+    async def _fetched(self, message: str) -> Mapping[str, Any]:
+        try:
+            return await self._api.detections(message)
+        except (errors.NotFound, errors.Rejected):
+            return {}
 
     def _collect(self, found: RuleMatch, event: Event, taken: Taken) -> None:
         case_id = found.plan.case_id

@@ -112,6 +112,42 @@ async def test_no_fault_loses_a_page(temporal: Client, tmp_path: Path, fault: st
         assert len(moved(house)) == len(set(moved(house)))
 
 
+NEEDS_DETECTIONS = """
+title: Links
+id: 6a3dfb6e-3f0c-4f04-9d0f-0d4b1a4d2c11
+name: links
+status: stable
+logsource: {product: cloudflare, service: email_security, category: message}
+detection:
+  bad: {final_disposition: MALICIOUS-BEC}
+  link: {detections.links.href|contains: evil.test}
+  condition: bad and link
+level: high
+response: {mode: enforce, actions: [move: {destination: JunkEmail}]}
+tests:
+  - name: yes
+    event: {final_disposition: MALICIOUS-BEC, detections: {links: [{href: "http://evil.test/"}]}}
+    expect: match
+  - {name: no, event: {final_disposition: NONE}, expect: no match}
+"""
+
+
+@pytest.mark.parametrize("fault", ["", "500=0.2,reset=0.1,429=0.1"])
+async def test_detections_are_asked_for_once_and_only_where_they_matter(temporal: Client, tmp_path: Path, fault: str) -> None:
+    """A failing one postpones its own message alone; clean mail costs nothing; in the end every message is decided and moved."""
+    (tmp_path / "safety.yml").write_text("{}")
+    (tmp_path / "links.yml").write_text(NEEDS_DETECTIONS.replace("name: yes", "name: linked").replace("name: no,", "name: clean,"))
+    bad, clean = list(outbreak(60, seed=1)), list(outbreak(60, seed=2, disposition="NONE"))
+    for line in bad:
+        line["detections"]["links"] = [{"href": "http://evil.test/x", "text": None}]
+    async with deployed(temporal, simulated(bad, clean, faults=fault, seed=4), tmp_path / "state", rules=tmp_path) as house:
+        await house.poll()
+        await eventually(lambda: _moved(house, 60))
+        assert sorted(moved(house)) == sorted(line["message"]["id"] for line in bad)
+        answered = [a for a in house.simulator.world.requests.asked if a.path.endswith("/detections") and a.status == 200]
+        assert len(answered) <= 60 * (1.2 if fault else 1)
+
+
 async def test_a_record_without_an_id_is_rejected_and_stops_nothing(temporal: Client, tmp_path: Path) -> None:
     """It is in the audit with its raw body, once, however often it is read."""
     lines = list(outbreak(3))
