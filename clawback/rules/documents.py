@@ -58,7 +58,10 @@ def _one_or_many(value: object) -> object:
     return value if isinstance(value, list) else [value]
 
 
-Span = Annotated[timedelta, BeforeValidator(_read_span, json_schema_input_type=str)]
+DURATION = r"^(?:[0-9]+[wdhms])+$"
+"""How a duration is written, for the JSON Schema; `parse_duration` decides."""
+
+Span = Annotated[timedelta, BeforeValidator(_read_span, json_schema_input_type=Annotated[str, Field(pattern=DURATION, examples=["1h"])])]
 Name = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]{0,63}$")]
 Tag = Annotated[str, Field(pattern=r"^[a-z0-9_-]+\.[a-z0-9._-]+$", max_length=200)]
 Line = Annotated[str, Field(min_length=1, max_length=2000)]
@@ -67,17 +70,17 @@ Line = Annotated[str, Field(min_length=1, max_length=2000)]
 class Logsource(Strict):
     """Which events a rule is for."""
 
-    product: Literal["cloudflare"]
-    service: Literal["email_security"]
-    category: EventKind
-    definition: str | None = None
+    product: Literal["cloudflare"] = Field(description="Always cloudflare")
+    service: Literal["email_security"] = Field(description="Always email_security")
+    category: EventKind = Field(description="The kind of event: it decides which fields there are")
+    definition: str | None = Field(default=None, description="What must be configured for these events to come; for people")
 
 
 class LimitDocument(Strict):
     """A budget: how many messages in how long."""
 
-    messages: int = Field(gt=0)
-    per: Span = Field(gt=timedelta())
+    messages: int = Field(gt=0, description="How many messages may be touched")
+    per: Span = Field(gt=timedelta(), description="In which sliding time, such as 1h")
 
 
 Limits = Annotated[tuple[LimitDocument, ...], BeforeValidator(_one_or_many)]
@@ -87,101 +90,109 @@ Limits = Annotated[tuple[LimitDocument, ...], BeforeValidator(_one_or_many)]
 class ResponseDocument(Strict):
     """What is done about a match."""
 
-    mode: Mode
-    group_by: tuple[Line, ...] | None = Field(default=None, alias="group-by", min_length=1)
-    actions: tuple[dict[str, Any], ...] = Field(min_length=1)
-    limits: Limits = ()
+    mode: Mode = Field(description="shadow records what would be done, approve asks first, enforce acts; the status caps it")
+    group_by: tuple[Line, ...] | None = Field(
+        default=None, alias="group-by", min_length=1, description="Fields whose values share a case; the campaign (edf_hash) unless told"
+    )
+    actions: tuple[dict[str, Any], ...] = Field(min_length=1, description="What is done, in this order")
+    limits: Limits = Field(default=(), description="How many messages in how long; over it the case is held")
 
 
 class EventTest(Strict):
     """One event and whether the rule matches it."""
 
-    name: Line
-    event: dict[str, Any]
-    expect: Literal["match", "no match"]
+    name: Line = Field(description="What it shows; unique within the rule")
+    event: dict[str, Any] = Field(description="The fields of the event that matter, nested as the API nests them")
+    expect: Literal["match", "no match"] = Field(description="Whether the rule matches it")
 
 
 class Firing(Strict):
     """How many groups of a correlation reach their threshold, and one of them."""
 
-    fires: int = Field(ge=0)
-    group: dict[str, str | None] | None = None
+    fires: int = Field(ge=0, description="In how many groups the threshold is reached")
+    group: dict[str, str | None] | None = Field(default=None, description="One of those groups: the group-by fields with their values")
 
 
 class WindowTest(Strict):
     """Events in time (`at`, relative) and whether the correlation fires."""
 
-    name: Line
-    events: tuple[dict[str, Any], ...] = Field(min_length=1)
-    expect: Firing
+    name: Line = Field(description="What it shows; unique within the rule")
+    events: tuple[dict[str, Any], ...] = Field(min_length=1, description="Partial events, each with `at`: its time since the first")
+    expect: Firing = Field(description="How often it fires")
 
 
 class Header(Strict):
     """The keys that every document may have, as Sigma has them."""
 
-    title: Annotated[str, Field(min_length=1, max_length=256)]
-    name: Name
-    id: UUID | None = None
-    status: Status | None = None
-    description: str | None = None
-    author: str | None = None
-    date: Date | None = None
-    modified: Date | None = None
-    references: tuple[Line, ...] = ()
-    tags: tuple[Tag, ...] = ()
-    falsepositives: tuple[Line, ...] = ()
-    level: Level = Level.MEDIUM
-    license: str | None = None
-    related: tuple[dict[str, str], ...] = ()
-    taxonomy: Literal["sigma"] = "sigma"
-    fields: tuple[Line, ...] = ()
-    scope: tuple[Line, ...] = ()
+    title: Annotated[str, Field(min_length=1, max_length=256)] = Field(description="What it is about, in one line")
+    name: Name = Field(description="Unique; cases, metrics and the audit call the rule so, and the file is named after it if it responds")
+    id: UUID | None = Field(default=None, description="A UUID, never reused; a rule that responds has one")
+    status: Status | None = Field(default=None, description="How far it is trusted: experimental shadows, test asks, stable acts")
+    description: str | None = Field(default=None, description="What it finds and why that matters")
+    author: str | None = Field(default=None, description="Who wrote it")
+    date: Date | None = Field(default=None, description="When it was written, YYYY-MM-DD")
+    modified: Date | None = Field(default=None, description="When it was last changed, YYYY-MM-DD")
+    references: tuple[Line, ...] = Field(default=(), description="Where to read on")
+    tags: tuple[Tag, ...] = Field(default=(), description="ATT&CK techniques and tactics, such as attack.t1566")
+    falsepositives: tuple[Line, ...] = Field(default=(), description="What harmless mail it may match")
+    level: Level = Field(default=Level.MEDIUM, description="How grave a match is")
+    license: str | None = Field(default=None, description="Its licence, as an SPDX identifier")
+    related: tuple[dict[str, str], ...] = Field(default=(), description="Other rules, each with id and type")
+    taxonomy: Literal["sigma"] = Field(default="sigma", description="Always sigma")
+    fields: tuple[Line, ...] = Field(default=(), description="Fields worth a look in a match; for people")
+    scope: tuple[Line, ...] = Field(default=(), description="Where it applies; for people")
 
 
 class RuleDocument(Header):
     """A rule on single events."""
 
-    logsource: Logsource
-    detection: dict[str, Any] = Field(min_length=1)
-    response: ResponseDocument | None = None
-    tests: tuple[EventTest, ...] = ()
+    logsource: Logsource = Field(description="Which events it is for")
+    detection: dict[str, Any] = Field(min_length=1, description="Selections by name, and the condition that joins them")
+    response: ResponseDocument | None = Field(default=None, description="What is done; without it the rule is a building block")
+    tests: tuple[EventTest, ...] = Field(default=(), description="Events that it matches and does not; a rule that responds has both")
 
 
 class CorrelationBody(Strict):
     """What a correlation counts."""
 
-    type: str
-    rules: Annotated[tuple[Line, ...], BeforeValidator(_one_or_many)] = ()
-    group_by: Annotated[tuple[Line, ...], BeforeValidator(_one_or_many)] = Field(default=(), alias="group-by")
-    timespan: str
-    condition: dict[str, Any] | str | None = None
-    aliases: dict[str, dict[str, str]] = Field(default_factory=dict)
-    generate: bool | None = None
+    type: str = Field(description="What is counted: events, different values of a field, or different rules")
+    rules: Annotated[tuple[Line, ...], BeforeValidator(_one_or_many)] = Field(
+        default=(), description="Names or ids of the rules it watches"
+    )
+    group_by: Annotated[tuple[Line, ...], BeforeValidator(_one_or_many)] = Field(
+        default=(), alias="group-by", description="Fields, or aliases, whose values are watched apart; they make the case"
+    )
+    timespan: str = Field(description="How long the sliding window is, in event time, such as 24h")
+    condition: dict[str, Any] | str | None = Field(default=None, description="How many: gte or gt; for value_count of which field")
+    aliases: dict[str, dict[str, str]] = Field(default_factory=dict, description="Names for fields that differ between the rules")
+    generate: bool | None = Field(default=None, description="Not supported: a rule that is watched acts when it responds itself")
 
 
 class CorrelationDocument(Header):
     """A rule on several events in a sliding window."""
 
-    correlation: CorrelationBody
-    response: ResponseDocument | None = None
-    tests: tuple[WindowTest, ...] = ()
+    correlation: CorrelationBody = Field(description="What is awaited, of which rules, in what time")
+    response: ResponseDocument | None = Field(default=None, description="What is done once it has come")
+    tests: tuple[WindowTest, ...] = Field(default=(), description="Events in time, and how often it fires")
 
 
 class FilterDocument(Header):
     """An exception to rules: a Sigma filter with an owner and, mostly, an end. `expires` is the last day on which it applies, in UTC."""
 
-    logsource: Logsource
-    filter: dict[str, Any] = Field(min_length=1)
-    owner: Line
-    expires: Date | None = None
+    logsource: Logsource = Field(description="Which events it is for")
+    filter: dict[str, Any] = Field(
+        min_length=1, description="For which rules it is, selections by name, and the condition that must also hold"
+    )
+    owner: Line = Field(description="Who answers for it: an address")
+    expires: Date | None = Field(default=None, description="The last day on which it applies, YYYY-MM-DD in UTC")
 
 
 class ListDocument(Strict):
     """The values that `%name%` stands for; the file's name is the list's."""
 
-    title: str | None = None
-    description: str | None = None
-    values: tuple[Line, ...] = Field(min_length=1)
+    title: str | None = Field(default=None, description="What the list is of")
+    description: str | None = Field(default=None, description="Who fills it, and with what")
+    values: tuple[Line, ...] = Field(min_length=1, description="The values; `*` and `?` are wildcards")
 
 
 def read_model(model: type[Read], document: Document, problems: Problems) -> Read | None:
