@@ -2,8 +2,10 @@
 
 import typer
 
+from clawback.cli.rule_backtest import backtest
 from clawback.cli.rule_check import check
 from clawback.cli.rule_explain import explain
+from clawback.cli.rule_schema import schema
 from clawback.cli.rule_tests import run_rule_tests
 
 app = typer.Typer(no_args_is_help=True, help="Write, check, test and understand rules.")
@@ -11,3 +13,5 @@ app = typer.Typer(no_args_is_help=True, help="Write, check, test and understand 
 app.command("check")(check)
 app.command("test")(run_rule_tests)
 app.command("explain")(explain)
+app.command("backtest")(backtest)
+app.command("schema")(schema)

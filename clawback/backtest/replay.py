@@ -1,0 +1,123 @@
+"""Evaluates history against one rule set or two, and keeps of each match what a case would need. No I/O, no clock."""
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import date, datetime
+from typing import Any
+
+from clawback.cases.plan import CasePlan
+from clawback.cases.windows import Sighting
+from clawback.events import Event, EventKind
+from clawback.payloads import bounded
+from clawback.rules import Evaluation, RuleSet
+
+_LONGEST = 160
+_GONE = frozenset({"quarantined", "rejected", "bounced"})
+
+
+@dataclass(frozen=True, slots=True)
+class Seen:
+    """One match: the event it was of, and what its case needs to know."""
+
+    key: str
+    at: datetime
+    rule: str
+    value: str | None
+    targets: tuple[str, ...]
+    handled: bool
+    sender: str
+    subject: str
+
+    @property
+    def sighting(self) -> Sighting:
+        """The same as a window sees it."""
+        return Sighting(key=self.key, at=self.at, rule=self.rule, value=self.value)
+
+
+@dataclass
+class Traffic:
+    """What went by: events by kind and day, delivered messages, and what was left out (`ignored`: its delivery mode is never acted on)."""
+
+    kinds: Counter[str] = field(default_factory=Counter)
+    days: Counter[date] = field(default_factory=Counter)
+    delivered: int = 0
+    repeated: int = 0
+    ignored: int = 0
+    undecided: int = 0
+    rejected: int = 0
+
+    @property
+    def events(self) -> int:
+        """All of them."""
+        return sum(self.kinds.values())
+
+
+class Version:
+    """What one rule set makes of history: the matches of every case, in the order they came."""
+
+    def __init__(self, rules: RuleSet) -> None:
+        self.rules = rules
+        self.cases: dict[str, tuple[CasePlan, list[Seen]]] = {}
+
+    def keep(self, event: Event, evaluation: Evaluation) -> bool:
+        """Keep the matches of an event, unless its delivery mode is never acted on; False if it is not."""
+        if not evaluation.matches:
+            return True
+        message = _message(event)
+        if message.get("delivery_mode") in self.rules.safety.ignored_delivery_modes:
+            return False
+        targets = tuple(target.id for target in event.targets)
+        sender, subject = _text(message.get("from")), _text(message.get("subject"))
+        for match in evaluation.matches:
+            seen = Seen(event.key, event.at, match.rule, match.value, targets, event.handled, sender, subject)
+            self.cases.setdefault(match.plan.case_id, (match.plan, []))[1].append(seen)
+        return True
+
+
+class Backtest:
+    """Takes events one by one, for all versions at once, so that history is read once."""
+
+    def __init__(self, versions: Sequence[RuleSet]) -> None:
+        self.versions = tuple(Version(rules) for rules in versions)
+        self.traffic = Traffic()
+        self._known: set[str] = set()
+
+    def take(self, event: Event, detections: Mapping[str, Any] | None, *, last: bool = True) -> bool:
+        """Take one event. Without `last`, False, and nothing taken, where a rule hangs on `detections` that are not known (None)."""
+        evaluations = [version.rules.evaluate(event) for version in self.versions]
+        if any(evaluation.undecided for evaluation in evaluations):
+            if detections is None and not last:
+                return False
+            if detections is not None:
+                whole = event.with_detections(detections)
+                evaluations = [version.rules.evaluate(whole) for version in self.versions]
+            self.traffic.undecided += detections is None
+        if event.key in self._known:
+            self.traffic.repeated += 1
+            return True
+        self._known.add(event.key)
+        self._count(event)
+        kept = [version.keep(event, evaluation) for version, evaluation in zip(self.versions, evaluations, strict=True)]
+        self.traffic.ignored += not all(kept)
+        return True
+
+    def _count(self, event: Event) -> None:
+        self.traffic.kinds[event.kind] += 1
+        self.traffic.days[event.at.date()] += 1
+        self.traffic.delivered += event.kind is EventKind.MESSAGE and _is_delivered(event)
+
+
+def _is_delivered(event: Event) -> bool:
+    status = event.record.get("delivery_status")
+    gone = isinstance(status, list) and bool(status) and _GONE.issuperset(one for one in status if isinstance(one, str))
+    return event.record.get("is_quarantined") is not True and not gone
+
+
+def _message(event: Event) -> Mapping[str, Any]:
+    message = event.record if event.kind is EventKind.MESSAGE else event.record.get("message")
+    return message if isinstance(message, Mapping) else {}
+
+
+def _text(value: object) -> str:
+    return bounded("".join(letter if letter.isprintable() else " " for letter in value), _LONGEST) if isinstance(value, str) else ""

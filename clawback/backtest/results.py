@@ -1,0 +1,251 @@
+"""What a backtest found, summed up by rule, day, sender and campaign, and what changed between two versions. Data only."""
+
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import date, datetime, timedelta
+
+from clawback.actions import Mode
+from clawback.backtest.replay import Backtest, Seen, Traffic
+from clawback.backtest.runs import Run, runs_of
+from clawback.rules import RuleSet
+
+EXAMPLES = 20
+
+
+@dataclass
+class RuleResult:
+    """What one rule did. `matches` are distinct events in cases that came to respond (`responses`), `watched` those in any case.
+
+    They differ for correlations, whose cases wait for a threshold. `peaks` are its busiest windows by its limits.
+    """
+
+    rule: str
+    mode: Mode
+    matches: int = 0
+    watched: int = 0
+    cases: int = 0
+    responses: int = 0
+    messages: int = 0
+    actions: Counter[str] = field(default_factory=Counter)
+    refused: Counter[str] = field(default_factory=Counter)
+    peaks: list["Peak"] = field(default_factory=list)
+    before: int | None = None
+    new: int = 0
+    lost: int = 0
+
+
+@dataclass(frozen=True)
+class Peak:
+    """The most messages a rule would have touched in one window of its limit; over it, the case would have been held."""
+
+    allowed: int
+    per: timedelta
+    most: int
+
+    @property
+    def over(self) -> bool:
+        """Whether the limit would have been exceeded."""
+        return self.most > self.allowed
+
+
+@dataclass(frozen=True)
+class Sender:
+    """A sender with how many events matched, and how many of its messages would have been moved."""
+
+    sender: str
+    matches: int
+    moved: int
+
+
+@dataclass(frozen=True)
+class Campaign:
+    """One case, as one of the largest."""
+
+    rule: str
+    group: Mapping[str, str | None]
+    events: int
+    messages: int
+    senders: int
+    subject: str
+    first: datetime
+    last: datetime
+
+
+@dataclass(frozen=True)
+class Change:
+    """A match that one version has and the other has not."""
+
+    rule: str
+    event: str
+    at: datetime
+    sender: str
+    subject: str
+
+
+@dataclass
+class Result:
+    """All of it. `against` is None without another version; `new` and `lost` are some examples of each.
+
+    `moved` are distinct messages that rules in enforce or approve would have moved; `moved_with_shadow` those of all rules.
+    """
+
+    version: str
+    against: str | None
+    traffic: Traffic
+    first: date | None
+    last: date | None
+    matched: int
+    moved: int
+    moved_with_shadow: int
+    rules: list[RuleResult]
+    matches_by_day: Counter[date]
+    actions_by_day: dict[str, Counter[date]]
+    senders: list[Sender]
+    campaigns: list[Campaign]
+    new: list[Change] = field(default_factory=list)
+    lost: list[Change] = field(default_factory=list)
+
+    @property
+    def share(self) -> float:
+        """The share of delivered messages that rules in enforce or approve would have moved, from 0 to 1."""
+        return self.moved / self.traffic.delivered if self.traffic.delivered else 0.0
+
+    @property
+    def share_with_shadow(self) -> float:
+        """The same, were the rules in shadow to act too."""
+        return self.moved_with_shadow / self.traffic.delivered if self.traffic.delivered else 0.0
+
+    @property
+    def days(self) -> int:
+        """Days from the first event to the last, both counted."""
+        return (self.last - self.first).days + 1 if self.first and self.last else 0
+
+    def actions(self, *, shadow: bool) -> Counter[str]:
+        """All actions of the rules in shadow, or of all the others."""
+        return sum((rule.actions for rule in self.rules if (rule.mode is Mode.SHADOW) is shadow), Counter[str]())
+
+
+def summarize(backtest: Backtest, *, top: int = 10) -> Result:
+    """Sum up the first version of a backtest, and its difference from the second where there is one."""
+    version, *others = backtest.versions
+    runs = list(runs_of(version))
+    days = backtest.traffic.days
+    seen = [one for run in runs if run.responds_at for one in run.seen]
+    moved = {done.target for run in runs for done in run.done if done.target}
+    acting = {done.target for run in runs for done in run.done if done.target and run.plan.mode is not Mode.SHADOW}
+    result = Result(
+        version=version.rules.version,
+        against=others[0].rules.version if others else None,
+        traffic=backtest.traffic,
+        first=min(days, default=None),
+        last=max(days, default=None),
+        matched=len({one.key for one in seen}),
+        moved=len(acting),
+        moved_with_shadow=len(moved),
+        rules=_rules(version.rules, runs),
+        matches_by_day=Counter({one.key: one.at.date() for one in seen}.values()),
+        actions_by_day=_actions_by_day(runs),
+        senders=_senders(seen, moved, top),
+        campaigns=_campaigns(runs, top),
+    )
+    if others:
+        _compare(result, _matches(runs), _matches(list(runs_of(others[0]))))
+    return result
+
+
+def _rules(rules: RuleSet, runs: Iterable[Run]) -> list[RuleResult]:
+    by_rule: dict[str, list[Run]] = defaultdict(list)
+    for run in runs:
+        by_rule[run.plan.rule].append(run)
+    return [_rule(name, rule.mode, by_rule[name]) for name, rule in rules.rules.items() if rule.mode is not None]
+
+
+def _rule(name: str, mode: Mode, runs: Sequence[Run]) -> RuleResult:
+    responding = [run for run in runs if run.responds_at is not None]
+    done = [one for run in runs for one in run.done]
+    touched: dict[str, datetime] = {}
+    for one in done:
+        if one.target:
+            touched[one.target] = min(one.at, touched.get(one.target, one.at))
+    return RuleResult(
+        rule=name,
+        mode=mode,
+        matches=len({one.key for run in responding for one in run.seen}),
+        watched=len({one.key for run in runs for one in run.seen}),
+        cases=len(runs),
+        responses=len(responding),
+        messages=len(touched),
+        actions=Counter(one.action for one in done),
+        refused=sum((run.refused for run in runs), Counter[str]()),
+        peaks=[Peak(limit.messages, limit.per, _most_in(sorted(touched.values()), limit.per)) for limit in runs[0].plan.limits]
+        if runs
+        else [],
+    )
+
+
+def _most_in(moments: Sequence[datetime], window: timedelta) -> int:
+    most, start = 0, 0
+    for end, moment in enumerate(moments):
+        while moment - moments[start] > window:
+            start += 1
+        most = max(most, end - start + 1)
+    return most
+
+
+def _actions_by_day(runs: Iterable[Run]) -> dict[str, Counter[date]]:
+    by_day: dict[str, Counter[date]] = {}
+    for run in runs:
+        for done in run.done:
+            by_day.setdefault(done.action, Counter())[done.at.date()] += 1
+    return by_day
+
+
+def _senders(seen: Iterable[Seen], moved: set[str], top: int) -> list[Sender]:
+    keys: dict[str, set[str]] = defaultdict(set)
+    targets: dict[str, set[str]] = defaultdict(set)
+    for one in seen:
+        keys[one.sender.lower()].add(one.key)
+        targets[one.sender.lower()].update(target for target in one.targets if target in moved)
+    ranked = sorted(keys, key=lambda sender: (-len(targets[sender]), -len(keys[sender]), sender))
+    return [Sender(sender, len(keys[sender]), len(targets[sender])) for sender in ranked[:top]]
+
+
+def _campaigns(runs: Iterable[Run], top: int) -> list[Campaign]:
+    responding = [run for run in runs if run.responds_at is not None]
+    largest = sorted(responding, key=lambda run: (-len(run.messages), run.plan.case_id))[:top]
+    return [
+        Campaign(
+            rule=run.plan.rule,
+            group={name: value for name, value in run.plan.group.items() if name != "event"},
+            events=len({one.key for one in run.seen}),
+            messages=len(run.messages),
+            senders=len({one.sender.lower() for one in run.seen}),
+            subject=run.seen[0].subject,
+            first=run.seen[0].at,
+            last=run.seen[-1].at,
+        )
+        for run in largest
+    ]
+
+
+def _matches(runs: Iterable[Run]) -> dict[tuple[str, str], Seen]:
+    return {(run.plan.rule, one.key): one for run in runs if run.responds_at for one in run.seen}
+
+
+def _compare(result: Result, now: Mapping[tuple[str, str], Seen], before: Mapping[tuple[str, str], Seen]) -> None:
+    counted = {"before": Counter(rule for rule, _ in before), "new": Counter[str](), "lost": Counter[str]()}
+    new, lost = now.keys() - before.keys(), before.keys() - now.keys()
+    counted["new"], counted["lost"] = Counter(rule for rule, _ in new), Counter(rule for rule, _ in lost)
+    known = {rule.rule for rule in result.rules}
+    gone = sorted(counted["before"].keys() - known)
+    result.rules += [RuleResult(rule, Mode.SHADOW) for rule in gone]
+    for rule in result.rules:
+        rule.before, rule.new, rule.lost = (counted[what][rule.rule] for what in ("before", "new", "lost"))
+    result.new, result.lost = list(_changes(new, now)), list(_changes(lost, before))
+
+
+def _changes(keys: Iterable[tuple[str, str]], found: Mapping[tuple[str, str], Seen]) -> Iterator[Change]:
+    for rule, key in sorted(keys, key=lambda pair: (found[pair].at, pair))[:EXAMPLES]:
+        one = found[rule, key]
+        yield Change(rule, key, one.at, one.sender, one.subject)
