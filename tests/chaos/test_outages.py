@@ -1,0 +1,106 @@
+"""What must survive anything: the Temporal server killed in the middle of work, an audit that cannot be written, a rate limit block."""
+
+import asyncio
+from dataclasses import replace
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+from temporalio.client import Client
+
+from clawback.embedded import TemporalServer, free_port, temporal_child
+from clawback.events import EventKind
+from clawback.polling import PollerStart
+from clawback.settings import Settings
+from clawback.simulator import Rate, Simulator, SimulatorOptions, outbreak, parse_faults
+from clawback.temporal.bootstrap import prepare
+from clawback.temporal.connect import connect
+from tests.workflows.deployment import Deployment, deployed, eventually
+
+LONG = timedelta(seconds=120)
+
+
+def campaigns(count: int, copies: int) -> list[dict[str, Any]]:
+    """Build several campaigns, so that there is work for several cases."""
+    return [line for seed in range(count) for line in outbreak(copies, seed=seed, sender=f"s{seed}@bad.test")]
+
+
+def simulated(lines: list[dict[str, Any]], faults: str = "", rate: Rate | None = None) -> Simulator:
+    """Build a simulator that holds these messages."""
+    simulator = Simulator(replace(SimulatorOptions(rate=rate), faults=parse_faults(faults), seed=11))
+    simulator.take(lines)
+    return simulator
+
+
+def moved(house: Deployment) -> list[str]:
+    """The messages that were moved, one entry for each effective move."""
+    return [row["id"] for row in house.ledger if row["operation"] == "move"]
+
+
+async def test_a_killed_server_loses_and_repeats_nothing(tmp_path: Path) -> None:
+    """SIGKILL in the middle of the work, twice; the server comes back on its file, and the workers go on by themselves."""
+    server = TemporalServer(tmp_path / "temporal.db", free_port())
+    child = temporal_child(server, Settings(), tmp_path / "logs")
+    await child.start()
+    try:
+        client = await connect(Settings(), address=server.address)
+        await prepare(client)
+        lines = campaigns(30, 5)
+        async with deployed(client, simulated(lines, "slow=0.3:0.2"), tmp_path / "state") as house:
+            polling = asyncio.create_task(_poll(house))
+            for share in (1, len(lines) // 2):
+                await eventually(lambda wanted=share: _moved(house, wanted), LONG)
+                child.kill(excused=True)
+            await eventually(lambda: _moved(house, len(lines)), LONG)
+            await polling
+            assert sorted(moved(house)) == sorted(line["message"]["id"] for line in lines)
+            creations = [row["pattern"] for row in house.ledger if row["operation"] == "create"]
+            assert len(creations) == len(set(creations))
+    finally:
+        await child.stop(5)
+
+
+async def test_an_audit_that_cannot_be_written_holds_containment(temporal: Client, tmp_path: Path) -> None:
+    """Nothing is done unrecorded; as soon as it can be written, the work goes on."""
+    audit = tmp_path / "audit.jsonl"
+    audit.mkdir()
+    lines = list(outbreak(5))
+    async with deployed(temporal, simulated(lines), tmp_path, audit=audit) as house:
+        await house.poll()
+        await eventually(lambda: _started(house))
+        await asyncio.sleep(1)
+        assert house.ledger == []
+        audit.rmdir()
+        await eventually(lambda: _moved(house, 5), LONG)
+        await house.idle()
+        assert sum(record.kind == "acted" and record.action == "move" for record in house.audit()) == 5
+
+
+async def test_a_rate_limit_block_is_waited_out(temporal: Client, tmp_path: Path) -> None:
+    """Somebody else uses the budget up; nothing is sent while the block lasts, and then everything is done once."""
+    lines = campaigns(5, 2)
+    simulator = simulated(lines, rate=Rate(12, 6))
+    async with deployed(temporal, simulator, tmp_path) as house:
+        await house.poll()
+        await eventually(lambda: _moved(house, len(lines)), LONG)
+        assert sorted(moved(house)) == sorted(line["message"]["id"] for line in lines)
+
+
+async def _poll(house: Deployment) -> None:
+    await house.gateway.start_poller(PollerStart(source=EventKind.MESSAGE, interval=timedelta(seconds=1), start=timedelta(hours=1)))
+    await eventually(lambda: _drained(house), LONG)
+
+
+async def _drained(house: Deployment) -> bool | None:
+    try:
+        return (await house.gateway.poller_status(EventKind.MESSAGE)).drained_at is not None or None
+    except Exception:  # noqa: BLE001 - the server may be away
+        return None
+
+
+async def _moved(house: Deployment, count: int) -> bool | None:
+    return len(moved(house)) >= count or None
+
+
+async def _started(house: Deployment) -> bool | None:
+    return await house.gateway.count_cases() > 0 or None
