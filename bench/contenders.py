@@ -22,9 +22,6 @@ from bench.usage import Usage, Watch
 from clawback.embedded import tether
 from clawback.simulator import outbreak
 
-_ENOUGH_TO_BLOCK = 3
-"""Malicious messages of one sender after which the shipped rules block the sender."""
-
 
 @dataclass(frozen=True)
 class Plan:
@@ -143,9 +140,8 @@ def _to_the_end(process: subprocess.Popen[str]) -> tuple[str, float]:
 
 
 async def _all_done(responder: Responder, messages: int) -> bool | None:
-    counts = await responder.witness.counts()
-    wanted = {"move": messages, "reclassify": 1} | ({"create": 1} if messages >= _ENOUGH_TO_BLOCK else {})
-    if any(counts["by_operation"].get(operation, 0) < number for operation, number in wanted.items()):
+    moved = (await responder.witness.counts())["by_operation"].get("move", 0)
+    if moved < messages:
         return None
     return await settled(responder.gateway)
 

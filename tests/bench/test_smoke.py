@@ -40,8 +40,8 @@ def test_outbreak_runs_every_contender(tmp_path: Path) -> None:
     assert rounds[BULK]["requests"] == 2
     assert (rounds[LOOP]["requests"], rounds[LOOP]["refused"]) == (MESSAGES + 2, 1)
     assert rounds[BARE]["detail"]["actions"] == {"bare: activity": MESSAGES, "bare: start": MESSAGES}
-    assert rounds[CLAWBACK]["detail"]["changes"] == {"move": MESSAGES, "reclassify": 1, "create": 1}
-    assert rounds[CLAWBACK]["detail"]["actions"]["case: start"] == 2
+    assert rounds[CLAWBACK]["detail"]["changes"]["move"] == MESSAGES
+    assert rounds[CLAWBACK]["actions"] == sum(rounds[CLAWBACK]["detail"]["actions"].values()) > 0
 
 
 def test_latency_runs(tmp_path: Path) -> None:
