@@ -1,0 +1,183 @@
+"""The JSON Schema of rule files: true to the code, true to what is shipped, and of use to an editor."""
+
+import json
+import re
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from jsonschema import Draft202012Validator
+
+from clawback.actions import ACTIONS
+from clawback.events import EventKind
+from clawback.rules.catalogue import FIELDS, FieldType
+from clawback.rules.errors import Problems
+from clawback.rules.schema import rule_schema, write_schema
+from clawback.rules.schema_fields import MODIFIERS
+from clawback.rules.source import Document, plain, read_documents
+from tests.rules.folders import LOGSOURCE, PLAIN, block, problems
+from tests.rules.test_design import BEC, REPEAT
+from tests.rules.test_problems import BLOCK, CORRELATION, COUNT
+
+RULES = Path(__file__).parents[2] / "rules"
+SHIPPED = sorted(path for path in RULES.rglob("*.yml") if path.name != "safety.yml")
+MODELINE = "# yaml-language-server: $schema="
+MANY = CORRELATION.format(body=COUNT)
+
+
+@pytest.fixture(scope="module")
+def schema() -> Draft202012Validator:
+    """A validator that does not know clawback."""
+    return Draft202012Validator(json.loads(write_schema()))
+
+
+def documents(text: str) -> list[Document]:
+    """All documents of a file."""
+    found = Problems()
+    read = read_documents("x.yml", text.encode(), found)
+    assert not list(found)
+    return read
+
+
+def complaints(schema: Draft202012Validator, text: str) -> list[str]:
+    """What the schema says against a file."""
+    errors = (error for document in documents(text) for error in schema.iter_errors(plain(document.data)))
+    return [f"{error.json_path}: {error.message}" for error in errors]
+
+
+def test_the_committed_schema_is_what_the_code_says() -> None:
+    """`rules/schema.json` is up to date."""
+    assert (RULES / "schema.json").read_text(encoding="utf-8") == write_schema(), "run: clawback rules schema --out rules/schema.json"
+
+
+def test_it_is_a_schema(schema: Draft202012Validator) -> None:
+    """It is valid by the draft it names, and every reference in it leads somewhere."""
+    Draft202012Validator.check_schema(schema.schema)
+    text = json.dumps(schema.schema)
+    assert set(re.findall(r'"#/\$defs/([^"]+)"', text)) <= schema.schema["$defs"].keys()
+
+
+@pytest.mark.parametrize("path", SHIPPED, ids=lambda path: path.stem)
+def test_shipped_files_name_it_and_are_valid(schema: Draft202012Validator, path: Path) -> None:
+    """Every document that is shipped begins with the way to the schema, and is valid by it."""
+    text = path.read_text(encoding="utf-8")
+    for document in re.split(r"^---\n", text, flags=re.MULTILINE):
+        first = document.splitlines()[0]
+        assert first.startswith(MODELINE), path
+        assert (path.parent / first.removeprefix(MODELINE)).resolve() == RULES / "schema.json"
+    assert complaints(schema, text) == []
+
+
+@pytest.mark.parametrize("text", [BEC, REPEAT, PLAIN, BLOCK, MANY], ids=["bec", "repeat", "plain", "block", "many"])
+def test_good_rules_are_valid(schema: Draft202012Validator, text: str) -> None:
+    """The rules of the design page and those that the tests of the loader are made of."""
+    assert complaints(schema, text) == []
+
+
+BAD = {
+    "unknown key": PLAIN + "levle: high\n",
+    "no title": PLAIN.replace("title: A rule\n", ""),
+    "bad name": PLAIN.replace("name: a_rule", "name: A Rule"),
+    "no status": PLAIN.replace("status: stable\n", ""),
+    "no tests": PLAIN.partition("tests:")[0],
+    "mode above status": PLAIN.replace("status: stable", "status: test"),
+    "mode above status of a correlation": MANY.replace("shadow", "enforce").replace("name: many", "name: many\nstatus: experimental"),
+    "other product": PLAIN.replace("cloudflare", "okta"),
+    "other category": PLAIN.replace("category: message", "category: mesage"),
+    "unknown field": PLAIN.replace("sel: {from:", "sel: {form:"),
+    "field of another kind": PLAIN.replace("category: message", "category: submission"),
+    "unknown modifier": PLAIN.replace("sel: {from:", "sel: {from|contain:"),
+    "modifier of another type": PLAIN.replace("sel: {from: a@x.test}", "sel: {is_quarantined|contains: t}"),
+    "number modifier on a text": PLAIN.replace("sel: {from: a@x.test}", "sel: {subject|gt: 5}"),
+    "text for a number": PLAIN.replace("sel: {from: a@x.test}", "sel: {detections.findings.score|gt: high}"),
+    "unknown value": PLAIN.replace("sel: {from: a@x.test}", "sel: {final_disposition: EVIL}"),
+    "exists of what": PLAIN.replace("sel: {from: a@x.test}", "sel: {from|exists: maybe}"),
+    "value of an object": PLAIN.replace("sel: {from: a@x.test}", "sel: {validation: pass}"),
+    "keyword": PLAIN.replace("sel: {from: a@x.test}", "sel: [invoice]"),
+    "empty selection": PLAIN.replace("sel: {from: a@x.test}", "sel: {}"),
+    "no condition": PLAIN.replace("  condition: sel\n", ""),
+    "timeframe": PLAIN.replace("  condition: sel\n", "  condition: sel\n  timeframe: 1h\n"),
+    "unknown action": PLAIN.replace("- move:", "- moove:"),
+    "unknown destination": PLAIN.replace("JunkEmail", "Junk"),
+    "two actions in one": PLAIN.replace(
+        "- move: {destination: JunkEmail}", "- {move: {destination: Inbox}, reclassify: {disposition: SPAM}}"
+    ),
+    "no actions": PLAIN.replace("  actions:\n    - move: {destination: JunkEmail}\n", "  actions: []\n"),
+    "group of a list": PLAIN.replace("  mode:", "  group-by: [to]\n  mode:"),
+    "bad limit": PLAIN.replace("  mode:", "  limits: {messages: 1, per: 60}\n  mode:"),
+    "unknown test field": PLAIN.replace("event: {from: a@x.test}", "event: {form: a@x.test}"),
+    "dotted test field": PLAIN.replace("event: {from: a@x.test}", "event: {validation.spf: pass}"),
+    "test type": PLAIN.replace("event: {from: a@x.test}", "event: {is_quarantined: 'true'}"),
+    "unknown expectation": PLAIN.replace("expect: match", "expect: matches"),
+    "unknown correlation": MANY.replace("event_count", "event_cuont"),
+    "falling count": MANY.replace("gte", "lt"),
+    "zero count": MANY.replace("gte: 2", "gte: 0"),
+    "test without time": MANY.replace("at: 0h, from: a", "from: a"),
+    "correlation without response": MANY.partition("response:")[0],
+    "exception without owner": f"title: X\nname: x\n{LOGSOURCE}filter: {{rules: any, sel: {{from: a}}, condition: not sel}}\n",
+    "exception for nobody": f"title: X\nname: x\nowner: me\n{LOGSOURCE}filter: {{sel: {{from: a}}, condition: not sel}}\n",
+    "empty list": "title: X\nvalues: []\n",
+}
+
+
+@pytest.mark.parametrize("case", BAD)
+def test_bad_rules_are_refused(schema: Draft202012Validator, tmp_path: Path, case: str) -> None:
+    """Each mistake is refused by the schema, and by the loader: an editor marks nothing that would load."""
+    name = {"exception": "exceptions/x.yml", "empty": "lists/x.yml"}.get(case.split(" ", maxsplit=1)[0], "a_rule.yml")
+    files = {name: BAD[case], "many.yml" if "many" in BAD[case] else "z.yml": BLOCK}
+    assert complaints(schema, BAD[case])
+    if case != "dotted test field":  # the loader lets it pass; such an event says nothing
+        assert problems(tmp_path, files)
+
+
+def values_of(kind: FieldType, modifier: str) -> Iterator[Any]:
+    """Values that may stand after a modifier."""
+    if modifier in {"gt", "gte", "lt", "lte", "minute", "hour", "day", "week", "month", "year"}:
+        yield 5
+    elif modifier == "neq":
+        yield {FieldType.NUMBER: 5, FieldType.BOOLEAN: True}.get(kind, "a")
+    else:
+        yield {"cidr": "10.0.0.0/8", "fieldref": "from", "expand": "a"}.get(modifier, "a")
+
+
+@pytest.mark.parametrize("kind", FIELDS)
+def test_every_field_can_be_completed_and_takes_its_modifiers(schema: Draft202012Validator, kind: EventKind) -> None:
+    """Each field of the catalogue is a described property, and is valid with every modifier that goes with its type."""
+    selection = schema.schema["$defs"][f"{kind}_fields"]
+    check = Draft202012Validator({**schema.schema, "if": {}, "then": {"$ref": f"#/$defs/{kind}_fields"}, "else": {}})
+    for field in FIELDS[kind].values():
+        assert selection["properties"][field.name]["description"].startswith(field.description)
+        assert check.is_valid({f"{field.name}|exists": True})
+        for modifier in MODIFIERS[field.type]:
+            for value in values_of(field.type, modifier):
+                assert check.is_valid({f"{field.name}|{modifier}": value}), (field.name, modifier)
+        assert not check.is_valid({f"{field.name}x": "a"})
+
+
+def test_every_modifier_is_one_that_the_loader_takes(tmp_path: Path) -> None:
+    """What the schema offers for a type, the loader takes for a field of that type."""
+    seen: dict[FieldType, str] = {field.type: field.name for field in FIELDS[EventKind.MESSAGE].values() if not field.values}
+    needs_re = {"i", "ignorecase", "m", "multiline", "s", "dotall"}
+    for kind, name in seen.items():
+        for modifier in MODIFIERS[kind]:
+            chain = {"all": "contains|all", "expand": "expand", "wide": "wide|base64"}.get(
+                modifier, f"re|{modifier}" if modifier in needs_re else modifier
+            )
+            value = {"all": "[a, b]", "expand": "'%known%'", "fieldref": name}.get(modifier, str(next(values_of(kind, modifier))).lower())
+            files = {"x.yml": block(f"sel: {{{name}|{chain}: {value}}}\ncondition: sel"), "lists/known.yml": "values: [a]\n"}
+            assert problems(tmp_path / f"{kind}-{modifier}", files) == [], (name, modifier)
+
+
+def test_everything_is_described() -> None:
+    """Every key of a document, every action and every parameter says what it is."""
+    found = rule_schema()["$defs"]
+    named = {
+        name: found[name]
+        for name in ("rule", "correlation", "exception", "list", "ResponseDocument", "CorrelationBody", "Logsource", "WindowTest")
+    }
+    actions = found["action"]["properties"]
+    assert actions.keys() == ACTIONS.keys()
+    for name, part in {**named, **actions}.items():
+        for key, value in part["properties"].items():
+            assert value.get("description"), f"{name}.{key}"
