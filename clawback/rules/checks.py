@@ -85,8 +85,13 @@ def check_record(
     document: Document, path: tuple[str | int, ...], kind: EventKind, problems: Problems, extra: frozenset[str] = frozenset()
 ) -> None:
     """Check that a test event has only fields of its kind (and the `extra` keys of a test), in the shape the API gives them."""
-    for place, name, value in _named_values(document, path, _at(document.data, path), ""):
+    for place, parent, name, value in _named_values(document, path, _at(document.data, path), ""):
         if name in extra:
+            continue
+        if "." in (key := name.removeprefix(f"{parent}.")):
+            head, _, tail = key.rpartition(".")
+            message, remedy = "a test event is nested as the API nests it", f"write {head}: {{{tail}: …}}"
+            problems.add(place, Code.UNKNOWN_FIELD, message, text=key, remedy=remedy)
             continue
         known = find_field(kind, name)
         if known is None:
@@ -101,14 +106,14 @@ def _at(node: Any, path: tuple[str | int, ...]) -> Any:
     return node
 
 
-def _named_values(document: Document, path: tuple[str | int, ...], node: Any, prefix: str) -> Iterator[tuple[Place, str, Any]]:
+def _named_values(document: Document, path: tuple[str | int, ...], node: Any, prefix: str) -> Iterator[tuple[Place, str, str, Any]]:
     if isinstance(node, Table):
         for key, value in node.items():
             name = f"{prefix}.{key}" if prefix else key
             if isinstance(value, Table) or (isinstance(value, list) and any(isinstance(item, Table) for item in value)):
                 yield from _named_values(document, (*path, key), value, name)
             else:
-                yield document.key_at(*path, key), name, value
+                yield document.key_at(*path, key), prefix, name, value
     elif isinstance(node, list):
         for index, item in enumerate(node):
             yield from _named_values(document, (*path, index), item, prefix)

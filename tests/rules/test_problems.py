@@ -176,6 +176,10 @@ CASES: dict[str, tuple[dict[str, str], str]] = {
         {"a_rule.yml": PLAIN.replace("event: {from: a@x.test}", "event: {form: a@x.test}")},
         "a_rule.yml:14:31: unknown-field: 'form'",
     ),
+    "dotted test field": (
+        {"a_rule.yml": PLAIN.replace("event: {from: a@x.test}", "event: {validation.spf: pass}")},
+        "a_rule.yml:14:31: unknown-field: 'validation.spf' a test event is nested as the API nests it; write validation: {spf: …}",
+    ),
     "test type": (
         {"a_rule.yml": PLAIN.replace("event: {from: a@x.test}", "event: {is_quarantined: 'true'}")},
         "field-type: 'true' is_quarantined is a boolean",
