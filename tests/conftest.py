@@ -4,6 +4,7 @@ import shutil
 import sys
 from collections.abc import AsyncIterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 from temporalio.client import Client
@@ -25,19 +26,23 @@ def temporal_binary() -> str:
 ONE_PARTITION = ("matching.numTaskqueueReadPartitions=1", "matching.numTaskqueueWritePartitions=1")
 
 
+def server_options(*configured: str) -> dict[str, Any]:
+    """How tests start a Temporal dev server: ours, in memory, with our search attributes and further dynamic configuration."""
+    return {
+        "dev_server_existing_path": temporal_binary(),
+        "data_converter": data_converter(None),
+        "search_attributes": [SearchAttributeKey.for_keyword(name) for name in names.SEARCH_ATTRIBUTES],
+        "dev_server_extra_args": [word for value in (*ONE_PARTITION, *configured) for word in ("--dynamic-config-value", value)],
+    }
+
+
 @pytest.fixture
 async def temporal(request: pytest.FixtureRequest) -> AsyncIterator[Client]:
-    """A real Temporal dev server with our search attributes, in memory, for one test: it starts in half a second.
+    """A real Temporal dev server for one test: it starts in half a second.
 
     An indirect parameter gives further dynamic configuration, such as `("limit.historyCount.suggestContinueAsNew=40",)`.
     """
-    configured = (*ONE_PARTITION, *getattr(request, "param", ()))
-    async with await WorkflowEnvironment.start_local(
-        dev_server_existing_path=temporal_binary(),
-        data_converter=data_converter(None),
-        search_attributes=[SearchAttributeKey.for_keyword(name) for name in names.SEARCH_ATTRIBUTES],
-        dev_server_extra_args=[argument for value in configured for argument in ("--dynamic-config-value", value)],
-    ) as environment:
+    async with await WorkflowEnvironment.start_local(**server_options(*getattr(request, "param", ()))) as environment:
         yield environment.client
 
 

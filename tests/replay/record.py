@@ -1,0 +1,151 @@
+"""Records the histories that `test_replay.py` replays: `python -m tests.replay.record`, after a change that is meant to alter commands.
+
+Keep the old ones: they stand for cases that are open when a release arrives. A new file gets the next number; nothing is overwritten.
+"""
+
+import asyncio
+import json
+import tempfile
+from collections.abc import Awaitable, Callable
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+from temporalio.client import Client
+from temporalio.testing import WorkflowEnvironment
+
+from clawback.actions import BlockSender, Destination, Disposition, Mode, Move, Reclassify
+from clawback.cases import CasePace, CasePlan, State, Watch, WatchType
+from clawback.events import EventKind
+from clawback.simulator import Simulator, SimulatorOptions, outbreak, parse_faults
+from clawback.temporal import names
+from tests.conftest import server_options
+from tests.workflows.deployment import Deployment, deployed, match_of
+
+HISTORIES = Path(__file__).parent / "histories"
+MOVE = Move(destination=Destination.JUNK)
+SOON = CasePace(linger=timedelta(seconds=1), patience=timedelta(seconds=1))
+LINES = list(outbreak(4))
+
+Scene = Callable[[Deployment], Awaitable[str]]
+
+
+def plan(name: str, *actions: Any, **changes: Any) -> CasePlan:
+    """Build a plan of its own for each scene."""
+    return CasePlan(rule=name, version="v1", mode=changes.pop("mode", Mode.ENFORCE), group={"edf_hash": name}, actions=actions, **changes)
+
+
+async def moved(house: Deployment) -> str:
+    """A campaign is moved; a late arrival joins; the case closes."""
+    told = plan("moved", MOVE, Reclassify(disposition=Disposition.MALICIOUS))
+    await house.tell(told, *map(match_of, LINES[:2]), pace=SOON)
+    await house.settled(told.case_id)
+    await house.tell(told, *map(match_of, LINES[2:]), pace=SOON)
+    return await closed(house, told)
+
+
+async def blocked(house: Deployment) -> str:
+    """A threshold is met and a sender is blocked."""
+    watch = Watch(type=WatchType.EVENT_COUNT, timespan=timedelta(hours=1), at_least=2)
+    told = plan("blocked", BlockSender(pattern="a@bad.test", expires_after=timedelta(seconds=1)), watch=watch)
+    await house.tell(told, match_of(LINES[0]), pace=SOON)
+    await house.settled(told.case_id, State.WATCHING)
+    await house.tell(told, match_of(LINES[1]), pace=SOON)
+    return await closed(house, told)
+
+
+async def shadowed(house: Deployment) -> str:
+    """Nothing is done."""
+    told = plan("shadowed", MOVE, mode=Mode.SHADOW)
+    await house.tell(told, match_of(LINES[0]), pace=SOON)
+    return await closed(house, told)
+
+
+async def approved(house: Deployment) -> str:
+    """Held, approved, moved."""
+    told = plan("approved", MOVE, mode=Mode.APPROVE)
+    await house.tell(told, match_of(LINES[0]), pace=SOON.model_copy(update={"patience": timedelta(days=7)}))
+    await house.settled(told.case_id, State.HELD)
+    await house.gateway.approve(told.case_id, "ana", "looks right")
+    return await closed(house, told)
+
+
+async def expired(house: Deployment) -> str:
+    """Held, and nobody answers."""
+    told = plan("expired", MOVE, mode=Mode.APPROVE)
+    await house.tell(told, match_of(LINES[0]), pace=SOON)
+    return await closed(house, told)
+
+
+async def lost(house: Deployment) -> str:
+    """Answers are lost on the way: verified, repeated, certain."""
+    house.simulator.world.dice.faults = parse_faults("lost_answer=0.5,500=0.2")
+    told = plan("lost", MOVE, BlockSender(pattern="b@bad.test"), Reclassify(disposition=Disposition.SPAM))
+    await house.tell(told, *map(match_of, outbreak(6, seed=9)), pace=SOON)
+    house.simulator.take(list(outbreak(6, seed=9)))
+    found = await closed(house, told)
+    house.simulator.world.dice.faults = parse_faults("")
+    return found
+
+
+async def polled(house: Deployment) -> str:
+    """A poller reads, is paused, resumed and rewound."""
+    await house.poll()
+    await house.gateway.pause_poller(EventKind.MESSAGE, "lunch")
+    await house.gateway.resume_poller(EventKind.MESSAGE)
+    await house.poll()
+    return names.poller_id(EventKind.MESSAGE)
+
+
+async def ended(house: Deployment) -> str:
+    """A block of the scene before ends."""
+    block = next(row["id"] for row in house.ledger if row["operation"] == "create")
+    await house.gateway.client.get_workflow_handle(names.expiry_id(block)).result()
+    return names.expiry_id(block)
+
+
+SCENES: dict[str, Scene] = {
+    "case-moved": moved,
+    "case-blocked": blocked,
+    "case-shadowed": shadowed,
+    "case-approved": approved,
+    "case-expired": expired,
+    "case-lost-answers": lost,
+    "poller": polled,
+    "block-expiry": ended,
+}
+
+
+async def closed(house: Deployment, told: CasePlan) -> str:
+    """Wait until a case is over; its id."""
+    await house.gateway.client.get_workflow_handle(told.case_id).result()
+    return told.case_id
+
+
+async def record(client: Client, folder: Path) -> None:
+    """Play every scene and write its history."""
+    simulator = Simulator(SimulatorOptions(rate=None))
+    simulator.take(LINES)
+    with tempfile.TemporaryDirectory() as state:
+        async with deployed(client, simulator, Path(state)) as house:
+            for name, scene in SCENES.items():
+                history = await client.get_workflow_handle(await scene(house)).fetch_history()
+                save(folder, name, history.to_json())
+
+
+def save(folder: Path, name: str, text: str) -> None:
+    """Write a history beside the ones that are there, without stack traces: replay does not need them, and they name places."""
+    number = len(list(folder.glob(f"{name}.*.json"))) + 1
+    told = json.loads(text, object_hook=lambda found: {key: value for key, value in found.items() if key != "stackTrace"})
+    (folder / f"{name}.{number}.json").write_text(json.dumps(told, indent=1), encoding="utf-8")
+
+
+async def main() -> None:
+    """Record against a fresh server."""
+    HISTORIES.mkdir(exist_ok=True)
+    async with await WorkflowEnvironment.start_local(**server_options()) as environment:
+        await record(environment.client, HISTORIES)
+
+
+if __name__ == "__main__":
+    asyncio.run(main())
