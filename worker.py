@@ -40,6 +40,7 @@ from clawback.temporal.bootstrap import prepare
 from clawback.temporal.connect import TemporalUnreachable, connect
 from clawback.temporal.converter import PayloadKeyError
 from clawback.temporal.gateway import Gateway
+from clawback.temporal.health import PollHealth
 from workflows import WORKFLOWS
 
 GRACE = timedelta(seconds=8)
@@ -106,7 +107,8 @@ class Process:
         telemetry = build_runtime()
         client = await connect(settings, runtime=telemetry.runtime)
         await prepare(client)
-        stack.enter_context(serve_metrics(settings.metrics, [telemetry.scrape]))
+        health = PollHealth(Gateway(client), SOURCES, settings.interval)
+        stack.enter_context(serve_metrics(settings.metrics, [telemetry.scrape], health))
         api = await stack.enter_async_context(connect_api(settings))
         metrics.API_REQUESTS_LEFT.set_function(lambda: api.budget.remaining)
         rooms = build_rooms(settings, client, api, rules)
