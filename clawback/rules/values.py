@@ -31,6 +31,9 @@ from sigma.types import (
 from clawback.rules.errors import Code, did_you_mean
 from clawback.rules.tree import Comparison, Exists, Network, Null, Number, Regex, SameAs, Test, Text, TimePart, TimeUnit, Wild
 
+_SILENT = re2.Options()
+_SILENT.log_errors = False  # the refusal says it all
+
 _COMPARISONS = {
     CompareOperators.LT: Comparison.LT,
     CompareOperators.LTE: Comparison.LTE,
@@ -108,7 +111,7 @@ def _regex(value: SigmaRegularExpression) -> Regex:
     if len(pattern) > _LARGEST_REGEX:
         raise Unsupported(f"the regular expression is longer than {_LARGEST_REGEX} characters", "split it")
     try:
-        re2.compile(f"(?{flags}){pattern}" if flags else pattern)
+        re2.compile(f"(?{flags}){pattern}" if flags else pattern, _SILENT)
     except re2.error as error:
         raise Unsupported(f"RE2 does not take it: {error}", "RE2 has no look-around and no back-references") from None
     return Regex(pattern, flags)

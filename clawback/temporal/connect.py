@@ -1,5 +1,7 @@
 """Connecting: Temporal's own environment (`TEMPORAL_*`, profiles, TLS, API keys) and our data converter."""
 
+import re
+
 from temporalio.client import Client
 from temporalio.envconfig import ClientConfigProfile
 from temporalio.runtime import Runtime
@@ -7,6 +9,8 @@ from temporalio.service import RPCError
 
 from clawback.settings import Settings
 from clawback.temporal.converter import data_converter
+
+_QUOTED = re.compile(r'\b(?:message|error): "([^"]+)"')
 
 
 class TemporalUnreachable(ConnectionError):
@@ -26,8 +30,16 @@ async def connect(settings: Settings, *, runtime: Runtime | None = None, address
     options = {**profile, "target_host": target, "data_converter": data_converter(settings.encryption_key)}
     try:
         return await Client.connect(**options, runtime=runtime)  # type: ignore[arg-type]
-    except (RuntimeError, RPCError) as error:
-        reason = str(error)[:200]
+    except (RuntimeError, ValueError, RPCError) as error:
         raise TemporalUnreachable(
-            f"no Temporal server answers at {target} (set TEMPORAL_ADDRESS, or run `clawback up`): {reason}"
+            f"no Temporal server answers at {target} (set TEMPORAL_ADDRESS, or run `clawback up`): {first_clause(str(error))}"
         ) from error
+
+
+def first_clause(text: str) -> str:
+    """Cut an error of the SDK off where its debug form of nested errors begins, and keep the first message in that."""
+    clause = re.split(r"[({]", text, maxsplit=1)[0]
+    if clause == text:
+        return text[:200]
+    said = _QUOTED.search(text)
+    return clause.rpartition(": ")[0].removeprefix("Failed client connect: ")[:120] + (f" ({said[1].lower()[:120]})" if said else "")
