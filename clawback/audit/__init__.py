@@ -6,6 +6,6 @@ AuditUnavailable    the file cannot be written; nothing of the batch was
 from clawback.audit.chain import GENESIS, Link, read_records
 from clawback.audit.log import AuditLog, AuditUnavailable
 from clawback.audit.tail import Tail
-from clawback.audit.verify import Broken, Verified, verify
+from clawback.audit.verify import Broken, Verified, verify, verify_tail
 
-__all__ = ["GENESIS", "AuditLog", "AuditUnavailable", "Broken", "Link", "Tail", "Verified", "read_records", "verify"]
+__all__ = ["GENESIS", "AuditLog", "AuditUnavailable", "Broken", "Link", "Tail", "Verified", "read_records", "verify", "verify_tail"]

@@ -1,5 +1,6 @@
 """Checking an audit: that no line was changed, taken out, put in or moved. It reads and never mends."""
 
+import os
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -54,6 +55,29 @@ def verify(path: Path) -> Verified | Broken:
                 link, first = step, first or step.sequence
     end = link or Link()
     return Verified(end.sequence - first + 1 if first else 0, first, end.sequence, end.hash, len(files), torn)
+
+
+def verify_tail(path: Path, reach: int = 1024 * 1024) -> Verified | Broken:
+    """Check the last lines of one file, as far as `reach` bytes go; the line of a `Broken` is counted from where that begins.
+
+    Raises:
+        OSError: the file cannot be read.
+
+    """
+    with path.open("rb") as file:
+        begin = max(0, file.seek(0, os.SEEK_END) - reach)
+        file.seek(begin)
+        lines = file.read().splitlines(keepends=True)[1 if begin else 0 :]
+    torn = bool(lines) and not lines[-1].endswith(b"\n")
+    link: Link | None = None
+    first = 0
+    for number, line in enumerate(lines[:-1] if torn else lines, 1):
+        step = _step(line, link)
+        if isinstance(step, str):
+            return Broken(path, number, step)
+        link, first = step, first or step.sequence
+    end = link or Link()
+    return Verified(end.sequence - first + 1 if first else 0, first, end.sequence, end.hash, 1, torn)
 
 
 def _step(line: bytes, before: Link | None) -> Link | str:

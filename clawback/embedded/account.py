@@ -1,8 +1,9 @@
 """Asks Cloudflare one thing before anything starts: whether the token is good and may read what polling reads."""
 
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
-from clawback.cloudflare import ApiError, EmailSecurity, NotPermitted, Refused, Unauthenticated
+from clawback.cloudflare import ApiError, Budget, EmailSecurity, NotPermitted, Refused, Unauthenticated
 from clawback.settings import Settings
 
 PATIENCE = timedelta(seconds=10)
@@ -12,8 +13,26 @@ class AccountRefused(RuntimeError):
     """Cloudflare refuses the token, or what polling asks; the text says what to do."""
 
 
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """What came of asking: a warning where Cloudflare could not be asked now, otherwise what its answer told of the rate limit."""
+
+    warning: str | None = None
+    budget: Budget | None = None
+
+
 async def check_account(settings: Settings) -> str | None:
     """Search for one message, as polling will. Gives a warning where Cloudflare could not be asked now.
+
+    Raises:
+        AccountRefused: the token is wrong or lacks a permission, or the account is not right.
+
+    """
+    return (await ask_account(settings)).warning
+
+
+async def ask_account(settings: Settings) -> Asked:
+    """Search for one message, as polling will.
 
     Raises:
         AccountRefused: the token is wrong or lacks a permission, or the account is not right.
@@ -26,6 +45,7 @@ async def check_account(settings: Settings) -> str | None:
     try:
         async with EmailSecurity(url=settings.api_url, account_id=account, token=token, timeout=PATIENCE) as api:
             await api.messages(start=now - timedelta(minutes=1), end=now, per_page=1)
+            return Asked(budget=api.budget)
     except Unauthenticated:
         raise AccountRefused(
             "Cloudflare does not know the token in CLOUDFLARE_API_TOKEN; it is wrong, expired or deleted: set another"
@@ -40,5 +60,4 @@ async def check_account(settings: Settings) -> str | None:
     except ValueError as error:
         raise AccountRefused(f"the credentials cannot be used: {error}; look at CLOUDFLARE_API_TOKEN and CLAWBACK_API_URL") from None
     except ApiError as error:
-        return f"Cloudflare cannot be asked now ({error.text}); polling goes on trying"
-    return None
+        return Asked(warning=f"Cloudflare cannot be asked now ({error.text}); polling goes on trying")

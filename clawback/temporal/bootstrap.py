@@ -19,6 +19,7 @@ from temporalio.service import RPCError, RPCStatusCode
 
 from clawback.temporal import names
 
+WATCHDOG_SCHEDULE = "watchdog"
 _WATCH_EVERY = timedelta(minutes=5)
 _ALLOWED = {RPCStatusCode.ALREADY_EXISTS, RPCStatusCode.PERMISSION_DENIED, RPCStatusCode.UNIMPLEMENTED}
 
@@ -30,7 +31,7 @@ async def prepare(client: Client) -> None:
     """
     await _register(client)
     with suppress(ScheduleAlreadyRunningError):
-        await client.create_schedule("watchdog", _watchdog())
+        await client.create_schedule(WATCHDOG_SCHEDULE, _watchdog())
 
 
 async def _register(client: Client) -> None:
