@@ -24,7 +24,8 @@ _NUMBERISH = re.compile(
 _BOOLEANISH = frozenset({"yes", "no", "on", "off", "y", "n", "true", "false"})
 _CHECK = "check quotes and indentation"
 _NULLISH = frozenset({"null", "~"})
-_HIDDEN = frozenset({"Cc", "Cf", "Co", "Cs", "Cn", "Zl", "Zp", "Zs"})
+HIDDEN = frozenset({"Cc", "Cf", "Co", "Cs", "Cn", "Zl", "Zp", "Zs"})
+"""The Unicode categories of characters that nobody sees; a plain space is none of them."""
 
 
 class Table(dict[str, Any]):
@@ -103,7 +104,7 @@ def _check_characters(file: str, text: str, problems: Problems) -> None:
     for index, character in enumerate(text):
         if character == "\t":
             problems.add(_place(file, text, index), Code.TAB, "a tab", remedy='indent with spaces; inside a text write "\\t"')
-        elif character not in " \n\r" and unicodedata.category(character) in _HIDDEN:
+        elif character not in " \n\r" and unicodedata.category(character) in HIDDEN:
             name = unicodedata.name(character, "unnamed")
             remedy = f'remove it, or write it visibly in double quotes as "\\u{ord(character):04x}"'
             shown = f"U+{ord(character):04X}"

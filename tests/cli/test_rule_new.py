@@ -1,0 +1,72 @@
+"""`clawback rules new` as a person meets it: an event in, a rule file out, nothing ever overwritten."""
+
+import json
+import shutil
+from pathlib import Path
+
+import pytest
+
+from clawback.cli.exits import ExitCode
+from tests.cli.test_program import clawback, sentence
+
+SHIPPED = Path(__file__).parents[2] / "rules"
+RECORD = {"id": "one", "scanned_at": "2026-11-20T08:00:00Z", "final_disposition": "MALICIOUS", "from": "it@evil.test", "subject": "Pay"}
+
+
+@pytest.fixture
+def rules(tmp_path: Path) -> Path:
+    """A copy of the shipped rules."""
+    return Path(shutil.copytree(SHIPPED, tmp_path / "rules"))
+
+
+def written(folder: Path, *values: object) -> str:
+    """A file of JSON lines."""
+    file = folder / "events.jsonl"
+    file.write_text("".join(json.dumps(value) + "\n" for value in values))
+    return str(file)
+
+
+def test_an_event_becomes_a_rule_that_passes(rules: Path, tmp_path: Path) -> None:
+    """The file is named after the rule, names the schema, and is good among the shipped rules."""
+    event = written(tmp_path, {"message": RECORD, "detections": {}})
+    done = clawback("rules", "new", "--event", event, "--out", str(rules / "drafts"))
+    path = rules / "drafts" / "malicious_evil_test.yml"
+    assert done.returncode == ExitCode.OK
+    assert done.stdout.startswith(f"wrote {path}\n3 of its 3 tests pass")
+    assert path.read_text().startswith("# yaml-language-server: $schema=../schema.json\n")
+    assert clawback("rules", "check", str(path)).returncode == ExitCode.OK
+
+
+def test_nothing_is_overwritten(rules: Path, tmp_path: Path) -> None:
+    """A suggested name that is taken gets a number; one that was asked for is refused."""
+    event = written(tmp_path, RECORD)
+    for _ in range(2):
+        assert clawback("rules", "new", "--event", event, "--out", str(rules)).returncode == ExitCode.OK
+    assert {path.name for path in rules.glob("malicious_*.yml")} == {"malicious_evil_test.yml", "malicious_evil_test_2.yml"}
+    done = clawback("rules", "new", "--event", event, "--out", str(rules), "--name", "quarantine_bec")
+    assert done.returncode == ExitCode.USAGE
+    assert "bec/quarantine_bec.yml" in sentence(done)
+
+
+def test_it_can_be_printed_and_picked_by_line(tmp_path: Path) -> None:
+    """With --out - nothing is written; --line picks one event of several."""
+    event = written(tmp_path, RECORD, {**RECORD, "id": "two", "from": "b@other.test"})
+    done = clawback("rules", "new", "--event", event, "--line", "2", "--out", "-", CLAWBACK_RULES=str(SHIPPED))
+    assert done.returncode == ExitCode.OK
+    assert "\nname: malicious_other_test\n" in done.stdout
+    assert 'from|endswith: "@other.test"' in done.stdout
+
+
+@pytest.mark.parametrize(
+    ("options", "record", "said"),
+    [
+        (("--name", "No-Good"), RECORD, "is no name for a rule"),
+        (("--line", "2"), RECORD, "there is no number 2"),
+        ((), {"id": "one"}, "there is nothing to ask for"),
+    ],
+)
+def test_what_cannot_be_done_is_said(tmp_path: Path, options: tuple[str, ...], record: dict[str, str], said: str) -> None:
+    """A bad name, a line that is not there and an event without content are mistakes of the command line."""
+    done = clawback("rules", "new", "--event", written(tmp_path, record), "--out", "-", *options)
+    assert done.returncode == ExitCode.USAGE
+    assert said in sentence(done)

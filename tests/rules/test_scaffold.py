@@ -1,0 +1,122 @@
+"""A rule made from an event loads, passes its own tests and asks for what tells the event from others, whatever the event is."""
+
+import gzip
+import json
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+from uuid import UUID
+
+import pytest
+from hypothesis import HealthCheck, example, given, settings
+from hypothesis import strategies as st
+
+from clawback.events import Event, message_event, report_event, submission_event
+from clawback.rules.scaffold import Draft, NothingTelling, scaffold, suggest_name, telling
+from clawback.rules.trials import run_tests
+from tests.rules.folders import NOW, TODAY, load, message
+
+CORPUS = Path(__file__).parents[3] / "shared" / "corpus" / "phishing_pot.jsonl.gz"
+ID = UUID("6f1c3a52-0f0e-4d0b-9a53-6b0f6a1b7c11")
+
+
+def made(event: Event, number: int = 0) -> str:
+    """The rule file made from an event."""
+    return scaffold(event, Draft(f"rule_{number}", UUID(int=number), TODAY), ("gmail.com",))
+
+
+def asked(event: Event) -> list[str]:
+    """What a rule made from an event asks for."""
+    return [str(clue) for clue in telling(event, ("gmail.com",))]
+
+
+def test_verdict_and_domain_are_asked_for() -> None:
+    """The verdict and the domain of the sender tell an event."""
+    assert asked(message(final_disposition="SPAM", from_="a@X.test", subject="s")) == [
+        "final_disposition: SPAM",
+        'from|endswith: "@X.test"',
+    ]
+
+
+def test_free_mail_is_asked_for_by_address() -> None:
+    """A domain that everybody shares tells nothing: the address does."""
+    assert asked(message(final_disposition="SPAM", from_="a@gmail.com"))[1] == 'from: "a@gmail.com"'
+
+
+@pytest.mark.parametrize("verdict", ["NONE", "UNKNOWN", "INVENTED", None, 7])
+def test_without_a_verdict_the_subject_is_asked_for(verdict: object) -> None:
+    """A verdict that says nothing, or that rules do not know, is left out."""
+    event = message(final_disposition=verdict, from_="a@x.test", subject="Re: AW: Your 100% *free* C:\\prize?")
+    assert asked(event) == ['from|endswith: "@x.test"', r'subject|contains: "Your 100% \\*free\\* C:\\\\prize\\?"']
+
+
+def test_an_event_with_nothing_to_ask_for_is_refused() -> None:
+    """No rule is made that would match everything."""
+    with pytest.raises(NothingTelling):
+        made(message(final_disposition="NONE"))
+
+
+EVENTS = {
+    "message": message(final_disposition="MALICIOUS", from_="a@x.test"),
+    "quarantined message": message(final_disposition="MALICIOUS", from_="a@x.test", is_quarantined=True),
+    "only a verdict": message(final_disposition="SPAM"),
+    "only a sender": message(from_="shein-survey-free"),
+    "report": report_event({"id": 7, "disposition": "MALICIOUS", "fields": {"from": "a@x.test"}}, NOW),
+    "joined report": report_event({"id": 7, "disposition": "MALICIOUS", "message": {"id": "a", "from": "a@x.test"}}, NOW),
+    "submission": submission_event({"submission_id": "a", "requested_disposition": "MALICIOUS", "subject": "Win: now"}, NOW),
+    "hidden letters": message(from_="\u200bno\u202e@x.test", subject="\U000e0041\ud800\x00\t"),
+}
+
+
+@pytest.mark.parametrize("case", EVENTS)
+def test_it_loads_and_passes_its_tests(tmp_path: Path, case: str) -> None:
+    """The rule of each kind of event has three tests, all of which pass, and only shadows."""
+    rules = load(tmp_path, {"rule_0.yml": made(EVENTS[case])})
+    trials = run_tests(rules)
+    assert [trial.passed for trial in trials] == [True, True, True]
+    assert rules.rules["rule_0"].mode == "shadow"
+
+
+def test_what_is_offered_in_comments_loads_too(tmp_path: Path) -> None:
+    """Each further line of the detection can be put to use by removing its mark."""
+    detections = {"links": [{"href": "https://evil.test/a?b"}], "attachments": [{"name": "a.iso"}]}
+    event = message(final_disposition="SPAM", from_="a@x.test", subject="s", validation={"dmarc": "fail"}, detections=detections)
+    text = made(event)
+    assert '# detections.links.href|contains: "evil.test"' in text
+    assert '# detections.attachments.name|endswith: ".iso"' in text
+    load(tmp_path, {"rule_0.yml": text.replace("    # ", "    ")})
+
+
+TEXT = st.text(max_size=80)
+RECORDS = st.fixed_dictionaries(
+    {}, optional={name: TEXT | st.none() for name in ("from", "subject", "from_name", "replyto", "final_disposition", "edf_hash")}
+)
+
+
+@given(RECORDS)
+@example({"from": "Y"})
+@example({"subject": "null"})
+@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+def test_no_text_breaks_it(tmp_path: Path, record: dict[str, Any]) -> None:
+    """Whatever is in an event, the rule made from it loads and passes its tests, and its suggested name is one."""
+    event = message(**record)
+    try:
+        text = scaffold(event, Draft(suggest_name(event), ID, TODAY))
+    except NothingTelling:
+        return
+    folder = tmp_path / str(len(list(tmp_path.iterdir())))
+    trials = run_tests(load(folder, {f"{suggest_name(event)}.yml": text}))
+    assert [trial.passed for trial in trials] == [True, True, True], text
+
+
+def test_real_mail_makes_good_rules(tmp_path: Path) -> None:
+    """Every eightieth message of the corpus makes a rule; together they load and pass."""
+    if not CORPUS.exists():
+        pytest.skip("the shared corpus is not here")
+    with gzip.open(CORPUS, "rt", encoding="utf-8") as lines:
+        read = [json.loads(line) for number, line in enumerate(lines) if number % 80 == 0]
+    events = [message_event(one["message"], datetime.now(UTC)).with_detections(one["detections"]) for one in read]
+    files = {f"rule_{number}.yml": made(event, number) for number, event in enumerate(events)}
+    trials = run_tests(load(tmp_path, files))
+    assert len(trials) == 3 * len(files) > 100
+    assert [trial for trial in trials if not trial.passed] == []
