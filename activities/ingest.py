@@ -31,29 +31,34 @@ class IngestActivities:
 
     @activity.defn(name="email_security.read_page")
     async def read_page(self, request: ReadPage) -> PageRead:
-        """Read one page, evaluate what is new on it, and tell the cases."""
+        """Read one page, evaluate what is new on it, and tell the cases: first what is certain, then what took further requests."""
         with as_application_error():
-            taken = await self._intake.read(request)
+            page = await self._intake.read(request)
+        await self._tell(request, page)
+        rest = await self._intake.complete(page)
+        await self._tell(request, rest)
+        if rest.postponed is not None:
+            with as_application_error():
+                raise rest.postponed
+        if page.page is None:
+            self._observing.polled(request.source, request.end)
+        return PageRead(
+            page=page.page,
+            digest=page.digest,
+            records=page.records,
+            seen=len(page.fresh),
+            matched=page.matched + rest.matched,
+            rejected=len(page.rejected) + len(rest.rejected),
+            newest=page.newest,
+        )
+
+    async def _tell(self, request: ReadPage, taken: Taken) -> None:
         self._observing.read(request.source, taken)
         if taken.rejected:
             rejected = tuple(_rejected(request.source, rejection) for rejection in taken.rejected)
             await self._records.append(WriteRecords(records=rejected))
         await self._dispatch(taken, CasePace(linger=request.linger))
         self._intake.dispatched(taken)
-        if taken.postponed is not None:
-            with as_application_error():
-                raise taken.postponed
-        if taken.page is None:
-            self._observing.polled(request.source, request.end)
-        return PageRead(
-            page=taken.page,
-            digest=taken.digest,
-            records=taken.records,
-            seen=len(taken.fresh),
-            matched=taken.matched,
-            rejected=len(taken.rejected),
-            newest=taken.newest,
-        )
 
     async def _dispatch(self, taken: Taken, pace: CasePace) -> None:
         room = asyncio.Semaphore(_AT_ONCE)

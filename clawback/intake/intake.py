@@ -3,7 +3,7 @@
 import asyncio
 import hashlib
 import json
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Awaitable, Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Any, Literal
@@ -18,6 +18,8 @@ from clawback.payloads import bounded
 from clawback.polling import ReadPage
 from clawback.rules import RuleMatch, RuleSet
 
+PATIENCE = timedelta(seconds=40)
+"""How long the further requests of one page may take; what is left is done when the page is read again."""
 JOIN_PATIENCE = timedelta(minutes=2)
 """How long a report waits for its message to be indexed before rules see it without one."""
 _LONGEST_RAW = 4000
@@ -50,13 +52,15 @@ class Rejection:
 class Taken:
     """What became of one page: matches by case, what was met for the first time, what could not be understood.
 
-    `postponed` is why some events could not be decided yet: the page must be read again, which then does only what is left to do.
+    `open` are the events that need further requests (`Intake.complete`); `postponed` is why some of those could not be decided yet: the
+    page must be read again, which then does only what is left to do.
     """
 
     page: str | None = None
     digest: str | None = None
     records: int = 0
     fresh: list[Event] = field(default_factory=list)
+    open: list[Event] = field(default_factory=list)
     skipped: list[tuple[Event, str]] = field(default_factory=list)
     rejected: list[Rejection] = field(default_factory=list)
     matches: dict[str, tuple[CasePlan, list[Match]]] = field(default_factory=dict)
@@ -95,7 +99,7 @@ class Intake:
         self._room = asyncio.Semaphore(_FETCHES)
 
     async def read(self, request: ReadPage) -> Taken:
-        """Read one page and evaluate what is new or changed on it.
+        """Read one page and decide what can be decided by the page alone; what needs further requests is left in `open`.
 
         Raises:
             clawback.cloudflare.errors.ApiError: the page could not be read.
@@ -105,9 +109,23 @@ class Intake:
         taken = Taken()
         events = await self._events(request, taken)
         taken.newest = max((event.at for event in events), default=None)
-        broken = sum(await asyncio.gather(*(self._breaks(event, taken) for event in events)))
+        taken.fresh = [event for event in events if event.key not in self._met]
+        broken = sum([await self._breaks(self._decide(event, taken), event, taken) for event in events])
         if broken >= _FEW and broken == len(taken.assessed):
             raise EvaluationBroken(f"all {broken} records failed: {taken.rejected[-1].reason}")
+        return self._without_known(taken)
+
+    async def complete(self, former: Taken) -> Taken:
+        """Decide what a page left open, as far as that is possible now: join, enrich, evaluate. What is not is `postponed`."""
+        taken = Taken()
+        try:
+            async with asyncio.timeout(PATIENCE.total_seconds()):
+                await asyncio.gather(*(self._breaks(self._complete(event, taken), event, taken) for event in former.open))
+        except TimeoutError:
+            taken.postponed = errors.Unavailable("investigate/{id}/detections", "not all could be read in time")
+        return self._without_known(taken)
+
+    def _without_known(self, taken: Taken) -> Taken:
         taken.rejected = [rejection for rejection in taken.rejected if rejection.digest not in self._met]
         return taken
 
@@ -167,10 +185,10 @@ class Intake:
 
     # ---- evaluating
 
-    async def _breaks(self, event: Event, taken: Taken) -> bool:
+    async def _breaks(self, assessing: Awaitable[None], event: Event, taken: Taken) -> bool:
         """Assess one event, and say whether that broke. What cannot be asked now is postponed; a defect rejects that event alone."""
         try:
-            await self._assess(event, taken)
+            await assessing
         except errors.ApiError as error:
             taken.postponed = error
         except Exception as error:  # noqa: BLE001 - one record must never stop the others
@@ -179,23 +197,42 @@ class Intake:
             return True
         return False
 
-    async def _assess(self, event: Event, taken: Taken) -> None:
-        if event.key not in self._met:
-            taken.fresh.append(event)
-        fingerprint = _fingerprint(event, self._rules().version)
-        if self._assessed.get(event.key) == fingerprint:
+    async def _decide(self, event: Event, taken: Taken) -> None:
+        """Decide an event by its record alone; every match that is certain counts, even while another rule is open."""
+        if self._assessed.get(event.key) == _fingerprint(event, self._rules().version):
             return
         if event.kind is not EventKind.MESSAGE:
+            taken.open.append(event)
+        elif self._evaluate(event, taken):
+            self._assess(event, taken)
+        else:
+            taken.open.append(event)
+
+    async def _complete(self, event: Event, taken: Taken) -> None:
+        """Decide an event with whatever requests that takes."""
+        known = event
+        if event.kind is not EventKind.MESSAGE:
             async with self._room:
-                event = await self._joiner.join(event, self._clock())
-            if not event.targets and self._clock() - event.at < JOIN_PATIENCE:
+                known = await self._joiner.join(event, self._clock())
+            if not known.targets and self._clock() - event.at < JOIN_PATIENCE:
                 return
+        if self._not_ours(known) is None and known.targets and self._rules().evaluate(known).undecided:
+            known = known.with_detections(await self._detections_of(known.targets[0].id))
+        self._evaluate(known, taken)
+        self._assess(event, taken)
+
+    def _assess(self, event: Event, taken: Taken) -> None:
+        taken.assessed.append((event.key, _fingerprint(event, self._rules().version)))
+
+    def _evaluate(self, event: Event, taken: Taken) -> bool:
+        """Collect the matches that are certain; False while a rule is open that knowing the detections would decide."""
         if (reason := self._not_ours(event)) is not None:
             taken.skipped.append((event, reason))
-        else:
-            for found in await self._evaluate(event):
-                self._collect(found, event, taken)
-        taken.assessed.append((event.key, fingerprint))
+            return True
+        evaluation = self._rules().evaluate(event)
+        for found in evaluation.matches:
+            self._collect(found, event, taken)
+        return not (evaluation.undecided and event.targets)
 
     def _not_ours(self, event: Event) -> str | None:
         message = event.record if event.kind is EventKind.MESSAGE else event.record.get("message", {})
@@ -203,12 +240,6 @@ class Intake:
             return "delivery_mode"
         limit = self._age_limit or self._rules().safety.maximum_age
         return "age" if limit != "off" and is_too_old(event, self._clock(), limit) else None
-
-    async def _evaluate(self, event: Event) -> tuple[RuleMatch, ...]:
-        evaluation = self._rules().evaluate(event)
-        if evaluation.undecided and event.targets:
-            evaluation = self._rules().evaluate(event.with_detections(await self._detections_of(event.targets[0].id)))
-        return evaluation.matches
 
     async def _detections_of(self, message: str) -> Mapping[str, Any]:
         known = self._detections.get(message)
