@@ -5,8 +5,9 @@ from dataclasses import dataclass
 from datetime import date, timedelta
 from html import escape
 
-_WIDTH, _HEIGHT, _LEFT, _BOTTOM, _TOP = 920, 240, 56, 28, 12
+_WIDTH, _HEIGHT, _LEFT, _BOTTOM, _TOP = 960, 240, 56, 28, 12
 _MOST_BARS = 60
+_RIGHT = 40
 _SPANS = (1, 7, 28, 91, 182, 364)
 _ROW = 26
 _LABEL = 250
@@ -82,7 +83,7 @@ def _y(value: float, highest: int) -> float:
 
 
 def _bars(binned: Sequence[tuple[Series, list[int]]], starts: Sequence[date], span: int, highest: int) -> Iterator[str]:
-    room = (_WIDTH - _LEFT) / len(starts)
+    room = (_WIDTH - _LEFT - _RIGHT) / len(starts)
     width = min(max(room * 0.78, 1.5), 48)
     for index, start in enumerate(starts):
         x = _LEFT + index * room + (room - width) / 2
@@ -99,8 +100,8 @@ def _bars(binned: Sequence[tuple[Series, list[int]]], starts: Sequence[date], sp
 
 
 def _dates(starts: Sequence[date]) -> Iterator[str]:
-    room = (_WIDTH - _LEFT) / len(starts)
+    room = (_WIDTH - _LEFT - _RIGHT) / len(starts)
     every = max(len(starts) // 8, 1)
-    for index in range(0, len(starts), every):
+    for index in range(0, max(len(starts) - every // 2, 1), every):
         x = _LEFT + (index + 0.5) * room
         yield f'<text x="{x:.1f}" y="{_HEIGHT - 8}" class="middle">{starts[index]:%d %b %Y}</text>'

@@ -66,15 +66,20 @@ def _plots(result: Result) -> str:
 def _rules(result: Result) -> str:
     columns = ["rule", "mode", "matches", "watched", "cases", "responses", "messages", "actions", "refused", "busiest window"]
     columns += ["before", "new", "lost"] if result.against else []
-    ranked = sorted(result.rules, key=lambda rule: (-rule.matches, -rule.watched, rule.rule))
-    return f"<section><h2>Rules</h2>{_table(columns, [_rule(rule, compared=result.against is not None) for rule in ranked])}</section>"
+    busy = [rule for rule in result.rules if rule.watched or rule.before or rule.new]
+    ranked = sorted(busy, key=lambda rule: (-rule.matches, -rule.watched, rule.rule))
+    quiet = ", ".join(rule.rule for rule in result.rules if rule not in busy)
+    said = f"<p>Nothing matched: {escape(quiet)}</p>" if quiet else ""
+    return (
+        f"<section><h2>Rules</h2>{_table(columns, [_rule(rule, compared=result.against is not None) for rule in ranked])}{said}</section>"
+    )
 
 
 def _rule(rule: RuleResult, *, compared: bool) -> list[Any]:
     peaks = "; ".join(
         f"{peak.most:,} of {peak.allowed:,} in {format_duration(peak.per)}{': would be held' if peak.over else ''}" for peak in rule.peaks
     )
-    counts = [rule.matches, rule.watched, rule.cases, rule.responses, rule.messages]
+    counts = [rule.matches, rule.watched if rule.watched != rule.matches else None, rule.cases, rule.responses, rule.messages]
     row = [rule.rule, rule.mode, *counts, _counted(rule.actions), _counted(rule.refused), peaks]
     return row + ([rule.before, rule.new, rule.lost] if compared else [])
 

@@ -85,14 +85,12 @@ class Backtest:
 
     def take(self, event: Event, detections: Mapping[str, Any] | None, *, last: bool = True) -> bool:
         """Take one event. Without `last`, False, and nothing taken, where a rule hangs on `detections` that are not known (None)."""
-        evaluations = [version.rules.evaluate(event) for version in self.versions]
+        whole = event if detections is None else event.with_detections(detections)
+        evaluations = [version.rules.evaluate(whole) for version in self.versions]
         if any(evaluation.undecided for evaluation in evaluations):
-            if detections is None and not last:
+            if not last:
                 return False
-            if detections is not None:
-                whole = event.with_detections(detections)
-                evaluations = [version.rules.evaluate(whole) for version in self.versions]
-            self.traffic.undecided += detections is None
+            self.traffic.undecided += 1
         if event.key in self._known:
             self.traffic.repeated += 1
             return True
@@ -120,4 +118,7 @@ def _message(event: Event) -> Mapping[str, Any]:
 
 
 def _text(value: object) -> str:
-    return bounded("".join(letter if letter.isprintable() else " " for letter in value), _LONGEST) if isinstance(value, str) else ""
+    if not isinstance(value, str):
+        return ""
+    text = bounded(value, _LONGEST)
+    return text if text.isprintable() else "".join(letter if letter.isprintable() else " " for letter in text)

@@ -2,7 +2,7 @@
 
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import asdict
+from dataclasses import asdict, fields, is_dataclass
 from typing import Any
 
 from rich.cells import cell_len
@@ -57,7 +57,7 @@ def _is_number(cell: str) -> bool:
 
 def result_data(result: Result) -> dict[str, Any]:
     """Write a result as JSON data; durations as text, days as keys in order."""
-    data = asdict(result)
+    data: dict[str, Any] = _data(result)
     for rule, written in zip(result.rules, data["rules"], strict=True):
         written["peaks"] = [
             {"allowed": one.allowed, "per": format_duration(one.per), "most": one.most, "over": one.over} for one in rule.peaks
@@ -67,6 +67,15 @@ def result_data(result: Result) -> dict[str, Any]:
     data["actions_by_day"] = {action: _by_day(days) for action, days in result.actions_by_day.items()}
     actions = {"acting": dict(result.actions(shadow=False)), "shadow": dict(result.actions(shadow=True))}
     return data | {"share": result.share, "share_with_shadow": result.share_with_shadow, "days": result.days, "actions": actions}
+
+
+def _data(value: Any) -> Any:
+    """Write dataclasses as mappings; `asdict` would make nonsense of a Counter on Python 3.11."""
+    if is_dataclass(value):
+        return {one.name: _data(getattr(value, one.name)) for one in fields(value)}
+    if isinstance(value, Mapping):
+        return {str(key): _data(one) for key, one in value.items()}
+    return [_data(one) for one in value] if isinstance(value, list | tuple) else value
 
 
 def _by_day(days: Mapping[Any, int]) -> dict[str, int]:
