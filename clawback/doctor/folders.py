@@ -39,12 +39,9 @@ def check_rules(folder: Path) -> Iterable[Finding]:
 def check_audit(file: Path) -> Iterable[Finding]:
     """Check the end of the audit, and whether it can be written on."""
     nearest = _nearest(file)
-    if not os.access(nearest, os.W_OK) or (nearest != file.parent and nearest.is_dir() and not os.access(nearest, os.X_OK)):
-        return [
-            problem(
-                "audit", f"{file} cannot be written", "give the worker's user the right to, or set CLAWBACK_AUDIT; cases wait until then"
-            )
-        ]
+    if not os.access(nearest, os.W_OK) or not (nearest.is_dir() or file.is_file()):
+        remedy = "give the worker's user the right to, or set CLAWBACK_AUDIT; cases wait until then"
+        return [problem("audit", f"{file} cannot be written", remedy)]
     if not file.exists():
         return [ok("audit", f"{file} is not written yet")]
     tail = verify_tail(file)
