@@ -1,0 +1,153 @@
+"""What `deploy/` holds fits the code: metrics that exist, files that are there, settings that are settings."""
+
+import json
+import re
+import shutil
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from clawback.settings import Settings, variable
+from clawback.telemetry import metrics
+
+ROOT = Path(__file__).parents[2]
+DEPLOY = ROOT / "deploy"
+SDK = {
+    "temporal_local_activity_execution_failed_total",
+    "temporal_workflow_task_execution_failed_total",
+    "temporal_worker_task_slots_available",
+}
+"""Metrics of the Temporal SDK (Core) that are relied on; the first two appear with the first failure."""
+_NAME = re.compile(r"\b(?:clawback|temporal)_[a-z_]+\b")
+
+
+def ours() -> set[str]:
+    """Every series name that our registry can expose."""
+    suffixes = {"counter": ("_total",), "info": ("_info",), "gauge": ("",), "histogram": ("_bucket", "_count", "_sum")}
+    return {family.name + end for family in metrics.REGISTRY.collect() for end in suffixes.get(family.type, ())}
+
+
+def alerts() -> list[dict[str, Any]]:
+    """Every alert that is shipped."""
+    groups = yaml.safe_load((DEPLOY / "prometheus" / "alerts.yml").read_text())["groups"]
+    return [rule for group in groups for rule in group["rules"]]
+
+
+def panels() -> list[dict[str, Any]]:
+    """Every panel of the dashboard."""
+    found: list[dict[str, Any]] = json.loads((DEPLOY / "grafana" / "clawback.json").read_text())["panels"]
+    return found
+
+
+def expressions() -> Iterator[str]:
+    """Every PromQL expression that is shipped."""
+    yield from (alert["expr"] for alert in alerts())
+    yield from (target["expr"] for panel in panels() for target in panel["targets"])
+
+
+def test_every_metric_exists() -> None:
+    """No alert and no panel watches a metric that nobody writes."""
+    named = {name for expression in expressions() for name in _NAME.findall(expression)}
+    assert named
+    assert named <= ours() | SDK
+
+
+def test_every_metric_of_ours_is_watched_somewhere() -> None:
+    """A metric that neither an alert nor a panel shows would not be missed."""
+    text = " ".join(expressions())
+    assert {name for name in metrics.LABELS if name not in text} == set()
+
+
+def test_every_alert_says_what_to_do() -> None:
+    """Each has a severity, a summary and a runbook sentence, and a name of its own."""
+    names = [alert["alert"] for alert in alerts()]
+    assert len(names) == len(set(names))
+    for alert in alerts():
+        assert alert["labels"]["severity"] in {"warning", "critical"}
+        assert all(alert["annotations"][key].endswith(".") for key in ("summary", "runbook"))
+
+
+def test_every_alert_is_tried() -> None:
+    """The alert tests name each alert at least once."""
+    tried = (DEPLOY / "prometheus" / "alerts_test.yml").read_text()
+    assert [alert["alert"] for alert in alerts() if alert["alert"] not in tried] == []
+
+
+def test_panels_do_not_overlap() -> None:
+    """Each panel has cells of its own on the grid of 24 columns."""
+    cells: set[tuple[int, int]] = set()
+    for panel in panels():
+        at = panel["gridPos"]
+        covered = {(x, y) for x in range(at["x"], at["x"] + at["w"]) for y in range(at["y"], at["y"] + at["h"])}
+        assert not covered & cells
+        assert all(x < 24 for x, _ in covered)
+        cells |= covered
+
+
+@pytest.mark.parametrize(
+    "arguments", [("check", "rules", "alerts.yml"), ("test", "rules", "alerts_test.yml"), ("check", "config", "scrape.yml")]
+)
+def test_promtool_agrees(arguments: tuple[str, ...]) -> None:
+    """Prometheus itself takes the alerts, and each fires when it should and only then."""
+    promtool = shutil.which("promtool")
+    if promtool is None:
+        pytest.skip("promtool is not installed (Debian: apt install prometheus)")
+    done = subprocess.run([promtool, *arguments], cwd=DEPLOY / "prometheus", capture_output=True, text=True, timeout=60, check=False)
+    assert done.returncode == 0, done.stdout + done.stderr
+
+
+def test_what_the_image_copies_is_there() -> None:
+    """Each COPY from the checkout names something that exists and that the ignore file lets through."""
+    copies = re.findall(r"^COPY (?!--from)(.+)$", (DEPLOY / "container" / "Dockerfile").read_text(), re.MULTILINE)
+    sources = [source.rstrip("/") for line in copies for source in line.split()[:-1]]
+    assert "worker.py" in sources
+    assert [source for source in sources if not (ROOT / source).exists()] == []
+    kept = {line[1:] for line in (DEPLOY / "container" / "Dockerfile.dockerignore").read_text().splitlines() if line.startswith("!")}
+    assert {source.partition("/")[0] for source in sources} == kept
+
+
+def test_the_image_installs_hashed_requirements_alone_and_is_not_root() -> None:
+    """Everything from outside is checked against a hash; the last user is not root; its health is asked."""
+    lines = (DEPLOY / "container" / "Dockerfile").read_text().replace("\\\n", "").splitlines()
+    installs = re.findall(r"pip install ([^&]+)", "\n".join(lines))
+    assert installs
+    assert all("--require-hashes" in one or "--no-index" in one for one in installs)
+    assert [line for line in lines if line.startswith("USER")][-1:] == ["USER 10001"]
+    assert "/healthz" in next(line for line in lines if line.startswith("HEALTHCHECK"))
+
+
+@pytest.mark.parametrize("file", ["container/Dockerfile", "systemd/clawback.service", "clawback.env.example", "compose.yml"])
+def test_settings_are_settings(file: str) -> None:
+    """No file sets a variable that clawback would refuse."""
+    known = {variable(name) for name in Settings.model_fields}
+    assert set(re.findall(r"\bCLAWBACK_[A-Z_]+", (DEPLOY / file).read_text())) <= known
+
+
+def test_compose_runs_commands_that_exist() -> None:
+    """Both ways are profiles of their own, keep their state in a volume, and build the image of this folder."""
+    compose = yaml.safe_load((DEPLOY / "compose.yml").read_text())
+    services = compose["services"]
+    assert {name: (one["profiles"], one["command"][0]) for name, one in services.items()} == {
+        "clawback": (["one"], "up"),
+        "worker": (["external"], "worker"),
+    }
+    for one in services.values():
+        assert (DEPLOY / one["build"]["context"] / one["build"]["dockerfile"]).exists()
+        named = {volume.partition(":")[0] for volume in one["volumes"]}
+        assert named & set(compose["volumes"])
+
+
+def test_systemd_agrees(tmp_path: Path) -> None:
+    """The unit is one that systemd takes, its program put in place."""
+    analyze = shutil.which("systemd-analyze")
+    if analyze is None:
+        pytest.skip("systemd-analyze is not installed")
+    unit = (DEPLOY / "systemd" / "clawback.service").read_text()
+    placed = tmp_path / "clawback.service"
+    placed.write_text(unit.replace("/opt/clawback/.venv/bin/clawback", "/bin/true"))
+    done = subprocess.run([analyze, "verify", "--man=no", str(placed)], capture_output=True, text=True, timeout=60, check=False)
+    assert (done.returncode, done.stderr) == (0, "")
