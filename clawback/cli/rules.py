@@ -5,6 +5,7 @@ import typer
 from clawback.cli.rule_backtest import backtest
 from clawback.cli.rule_check import check
 from clawback.cli.rule_explain import explain
+from clawback.cli.rule_list import list_rules
 from clawback.cli.rule_new import new
 from clawback.cli.rule_schema import schema
 from clawback.cli.rule_tests import run_rule_tests
@@ -17,3 +18,4 @@ app.command("explain")(explain)
 app.command("backtest")(backtest)
 app.command("schema")(schema)
 app.command("new")(new)
+app.command("list")(list_rules)

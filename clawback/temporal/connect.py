@@ -17,6 +17,11 @@ class TemporalUnreachable(ConnectionError):
     """No Temporal server answered; the text names the address and what to do."""
 
 
+def server_address(settings: Settings) -> str:
+    """Name the server that `TEMPORAL_*` names, or the embedded one: host and port."""
+    return ClientConfigProfile.load().to_client_connect_config().get("target_host") or f"127.0.0.1:{settings.temporal_port}"
+
+
 async def connect(settings: Settings, *, runtime: Runtime | None = None, address: str | None = None) -> Client:
     """Connect to the server that `TEMPORAL_*` names, or to `address`, or to the embedded default.
 
@@ -26,7 +31,7 @@ async def connect(settings: Settings, *, runtime: Runtime | None = None, address
 
     """
     profile = ClientConfigProfile.load().to_client_connect_config()
-    target = address or profile.get("target_host") or f"127.0.0.1:{settings.temporal_port}"
+    target = address or server_address(settings)
     options = {**profile, "target_host": target, "data_converter": data_converter(settings.encryption_key)}
     try:
         return await Client.connect(**options, runtime=runtime)  # type: ignore[arg-type]
