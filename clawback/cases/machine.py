@@ -74,16 +74,13 @@ class Case:
     def take(self, match: Match, now: datetime) -> bool:
         """Take in one matched event; False if the case already had it."""
         if match.key in self._events:
-            return False
+            return self._is_news(match) and self._sight(match)
         if self.state is State.CLOSED:
             self.state = self._closed_from
         self._events[match.key] = match.at
         self._touched_at = now
         self._decision = None
-        if self.state is State.WATCHING:
-            sighting = Sighting(key=match.key, at=match.at, rule=match.rule, value=match.value)
-            self._sightings.append(sighting)
-            del self._sightings[:-MOST_SIGHTINGS]
+        self._sight(match)
         self._note(RecordKind.EVENT_JOINED, now, event=match.key)
         for target in match.targets:
             self._targets.setdefault(target.id, target)
@@ -92,6 +89,17 @@ class Case:
             self._handled.update(target.id for target in match.targets)
         if not match.targets:
             self._note_untargeted(match, now)
+        return True
+
+    def _is_news(self, match: Match) -> bool:
+        """Whether a known event is seen for the first time as a match of that rule of a correlation."""
+        return all((sighting.key, sighting.rule) != (match.key, match.rule) for sighting in self._sightings)
+
+    def _sight(self, match: Match) -> bool:
+        if self.state is not State.WATCHING:
+            return False
+        self._sightings.append(Sighting(key=match.key, at=match.at, rule=match.rule, value=match.value))
+        del self._sightings[:-MOST_SIGHTINGS]
         return True
 
     def reject(self, raw: str, why: str, now: datetime) -> None:

@@ -94,7 +94,7 @@ class Intake:
         self._joiner = Joiner(api)
         self._assessed: Memo[str, object] = Memo(_ASSESSED)
         self._met: Memo[str, None] = Memo(_ASSESSED)
-        self._sent: Memo[tuple[str, str], None] = Memo(_ASSESSED)
+        self._sent: Memo[tuple[str, str, str], None] = Memo(_ASSESSED)
         self._detections: Memo[str, Mapping[str, Any]] = Memo(_DETECTIONS)
         self._room = asyncio.Semaphore(_FETCHES)
 
@@ -139,7 +139,7 @@ class Intake:
             self._met.put(rejection.digest, None)
         for case_id, (_, matches) in taken.matches.items():
             for match in matches:
-                self._sent.put((case_id, match.key), None)
+                self._sent.put((case_id, match.key, match.rule), None)
 
     # ---- reading
 
@@ -257,7 +257,7 @@ class Intake:
 
     def _collect(self, found: RuleMatch, event: Event, taken: Taken) -> None:
         case_id = found.plan.case_id
-        if (case_id, event.key) in self._sent:
+        if (case_id, event.key, found.rule) in self._sent:
             return
         if case_id not in taken.matches:  # the plans of one case differ in nothing: an outbreak puts a thousand of them on one page
             taken.matches[case_id] = (self._effective(found.plan), [])

@@ -192,6 +192,17 @@ def test_a_watching_case_waits_for_its_threshold() -> None:
     assert RecordKind.THRESHOLD_MET in kinds(case)
 
 
+def test_one_event_may_stand_for_several_rules_of_a_correlation() -> None:
+    """A message that matches both rules of a temporal correlation meets it by itself, and is still one message."""
+    watch = Watch(type=WatchType.TEMPORAL, timespan=timedelta(hours=1), rules=("a", "b"))
+    case = opened(watch=watch)
+    assert case.take(match(1, rule="a"), NOW)
+    assert isinstance(case.next(NOW), Wait)
+    assert not case.take(match(1, rule="a"), NOW)
+    assert case.take(match(1, rule="b"), NOW)
+    assert [target.id for target in acts(case).targets] == ["m1"]
+
+
 def test_a_watching_case_that_closes_says_so() -> None:
     """An event whose case never acted still ends in a record."""
     case = opened(watch=WATCH)
