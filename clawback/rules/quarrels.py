@@ -5,6 +5,7 @@ neither is found are not reported.
 """
 
 import json
+from collections import Counter
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from itertools import combinations
@@ -12,7 +13,6 @@ from typing import Any
 
 from clawback.actions import Action, Destination, Disposition, Mode, Move, Reclassify
 from clawback.events import Event, EventKind
-from clawback.rules.compiler import compile_node
 from clawback.rules.documents import EventTest
 from clawback.rules.errors import Code, Place, Problems, Severity
 from clawback.rules.reasoning import can_hold, implies
@@ -103,18 +103,38 @@ class _Quarrels:
     # ---- contradictory rules
 
     def check_contradictions(self) -> None:
-        """Find two rules that would do opposite things to one message, or take it to two places."""
-        pairs = ((one, other) for one, other in combinations(self._acting.values(), 2) if one.kind is other.kind)
+        """Find two rules that would do opposite things to one message, or take it to two places; one report a rule and severity."""
+        shared = self._shared_events()
+        first: dict[tuple[str, Severity], tuple[_Acting, _Acting, _Clash, Mapping[str, Any]]] = {}
+        others: Counter[tuple[str, Severity]] = Counter()
         compared = 0
-        for one, other in pairs:
-            if (clash := _clash(one, other)) is not None:
-                compared += 1
-                event = _shared(one, other, self._rules, try_all=compared <= _MOST_PAIRS)
-                if event is not None:
-                    self._report_clash(one, other, clash, event)
+        for one, other in combinations(self._acting.values(), 2):
+            clash = _clash(one, other) if one.kind is other.kind else None
+            if clash is None:
+                continue
+            compared += 1
+            event = shared.get((one.rule.name, other.rule.name))
+            if event is None and compared <= _MOST_PAIRS:
+                event = _made_up(one, other, self._rules)
+            if event is not None:
+                first.setdefault((one.rule.name, clash.severity), (one, other, clash, event))
+                others[one.rule.name, clash.severity] += 1
+        for key, found in first.items():
+            self._report_clash(*found, others[key] - 1)
 
-    def _report_clash(self, one: _Acting, other: _Acting, clash: "_Clash", event: Mapping[str, Any]) -> None:
-        message = f"{clash.said} the message that {other.rule.name} ({other.rule.path}:{other.rule.line}) {clash.otherwise}"
+    def _shared_events(self) -> dict[tuple[str, str], Mapping[str, Any]]:
+        """Find the pairs of rules, in the order of the set, that both match an event of a test."""
+        shared: dict[tuple[str, str], Mapping[str, Any]] = {}
+        for one in self._acting.values():
+            for event in one.events:
+                names = {match.plan.rule for match in self._rules.evaluate(event).matches} & self._acting.keys()
+                for pair in combinations(sorted(names, key=self._order.__getitem__), 2):
+                    shared.setdefault(pair, {key: value for key, value in event.record.items() if value})
+        return shared
+
+    def _report_clash(self, one: _Acting, other: _Acting, clash: "_Clash", event: Mapping[str, Any], more: int) -> None:
+        also = f" (and so with {more} other rules)" if more else ""
+        message = f"{clash.said} the message that {other.rule.name} ({other.rule.path}:{other.rule.line}) {clash.otherwise}{also}"
         shown = json.dumps(event, ensure_ascii=False, sort_keys=True)[:200]
         remedy = f"except the events of one from the other; both match {shown}"
         place, name = self._places[one.rule.name], one.rule.name
@@ -179,14 +199,8 @@ def _said(action: Action) -> str:
             return action.name.replace("_", " ")
 
 
-def _shared(one: _Acting, other: _Acting, rules: RuleSet, *, try_all: bool) -> Mapping[str, Any] | None:
-    """Find an event that both rules match: one of their tests, or a made-up one."""
-    asked = [[compile_node(tree, rules.today) for tree in acting.trees] for acting in (one, other)]
-    for event in (*one.events, *other.events):
-        if all(any(predicate(event.record) for predicate in predicates) for predicates in asked):
-            return {key: value for key, value in event.record.items() if value}
-    if not try_all:
-        return None
+def _made_up(one: _Acting, other: _Acting, rules: RuleSet) -> Mapping[str, Any] | None:
+    """Make up an event that both rules match."""
     pairs = ((tree, another) for tree in one.trees for another in other.trees)
     verdicts = (can_hold(one.kind, (tree, True), (another, True), today=rules.today()) for tree, another in pairs)
     record = next((verdict.record for verdict in verdicts if verdict.record is not None), None)

@@ -21,7 +21,7 @@ from clawback.rules.errors import Code, Place, Problems, did_you_mean
 from clawback.rules.fields import field_remedy, find_field, misfit
 from clawback.rules.source import Document
 from clawback.rules.tree import Leaf, Named, Node, Not, Test, conjunction, disjunction
-from clawback.rules.values import Unsupported, tests_of
+from clawback.rules.values import NO_LOOKAROUND, Unsupported, regex_problem, tests_of
 
 _CONDITION = "condition"
 _RESERVED = {"timeframe": "write a correlation with a timespan", "rules": "rules belongs to a filter"}
@@ -101,6 +101,10 @@ def _item(reading: Reading, key: str, value: Any, path: tuple[str | int, ...]) -
         reading.refuse(place, Code.UNKNOWN_FIELD, f"a {reading.kind} has no such field", text=name, remedy=remedy)
     if not _modifiers_known(reading, modifiers, place) or not _values_flat(reading, value, (*path, key)) or known is None:
         return None
+    if "re" in modifiers and (problem := _bad_regex(value)) is not None:
+        place = reading.document.value_at(*path, key)
+        reading.refuse(place, Code.MODIFIER, problem, text=f"{key}: {_shown(value)}", remedy=NO_LOOKAROUND)
+        return None
     try:
         item = SigmaDetectionItem.from_mapping(key, value)
         groups = [tests_of(parsed, item, reading.lists) for parsed in item.value]
@@ -120,6 +124,12 @@ def _item(reading: Reading, key: str, value: Any, path: tuple[str | int, ...]) -
         if (problem := misfit(known, test)) is not None:
             reading.refuse(reading.document.value_at(*path, key), Code.FIELD_TYPE, problem, text=f"{key}: {_shown(value)}")
     return _linked(item, name, groups)
+
+
+def _bad_regex(value: Any) -> str | None:
+    """Say what is wrong with a regular expression before pySigma tries it: that would write to stderr."""
+    patterns = [one for one in (value if isinstance(value, list) else [value]) if isinstance(one, str)]
+    return next((problem for pattern in patterns if (problem := regex_problem(pattern)) is not None), None)
 
 
 def _modifiers_known(reading: Reading, modifiers: list[str], place: Place) -> bool:

@@ -31,6 +31,7 @@ from sigma.types import (
 from clawback.rules.errors import Code, did_you_mean
 from clawback.rules.tree import Comparison, Exists, Network, Null, Number, Regex, SameAs, Test, Text, TimePart, TimeUnit, Wild
 
+NO_LOOKAROUND = "RE2 has no look-around and no back-references"
 _SILENT = re2.Options()
 _SILENT.log_errors = False  # the refusal says it all
 
@@ -110,11 +111,19 @@ def _regex(value: SigmaRegularExpression) -> Regex:
     pattern = value.regexp.original
     if len(pattern) > _LARGEST_REGEX:
         raise Unsupported(f"the regular expression is longer than {_LARGEST_REGEX} characters", "split it")
-    try:
-        re2.compile(f"(?{flags}){pattern}" if flags else pattern, _SILENT)
-    except re2.error as error:
-        raise Unsupported(f"RE2 does not take it: {error}", "RE2 has no look-around and no back-references") from None
+    if (problem := regex_problem(f"(?{flags}){pattern}" if flags else pattern)) is not None:
+        raise Unsupported(problem, NO_LOOKAROUND)
     return Regex(pattern, flags)
+
+
+def regex_problem(pattern: str) -> str | None:
+    """Say what RE2 has against a pattern; None where it takes it."""
+    try:
+        re2.compile(pattern, _SILENT)
+    except re2.error as error:
+        said = error.args[0] if error.args else error
+        return f"RE2 does not take it: {said.decode('utf-8', 'replace') if isinstance(said, bytes) else said}"
+    return None
 
 
 _MAKE: Sequence[tuple[type[SigmaType], Callable[[Any], Test]]] = (
