@@ -1,10 +1,11 @@
 """What must be true of a record before a rule can be: a few lookups, any one of which must succeed. How the index finds candidates.
 
-An anchor is necessary, never sufficient: whoever is found is still decided by its whole condition.
+Some anchor of a cover is necessary. One that is `sure` is also enough: the condition is nothing but this lookup, or an or of such. Whoever
+is found by any other is still decided by its whole condition.
 """
 
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 
 from clawback.events import EventKind
@@ -12,7 +13,7 @@ from clawback.rules.catalogue import FieldType
 from clawback.rules.fields import find_field
 from clawback.rules.literals import required_literals
 from clawback.rules.predicates import is_enrichment
-from clawback.rules.tree import All, Lapses, Leaf, Named, Node, Not, Null, Regex, SameAs, Some, Test, Text
+from clawback.rules.tree import All, Exists, Lapses, Leaf, Named, Node, Not, Null, Regex, SameAs, Some, Test, Text, Wild
 
 _SHORTEST = 3
 
@@ -22,16 +23,19 @@ class Lookup(StrEnum):
 
     EQUAL = "equal"
     HAS = "has"
+    STARTS = "starts"
+    ENDS = "ends"
     SOME = "some"
 
 
 @dataclass(frozen=True, slots=True)
 class Anchor:
-    """One lookup: the folded text of a field equals `key`, has it somewhere in it, or is anything but null."""
+    """One lookup: the folded text of a field equals `key`, has it somewhere or at an end, or is anything but null."""
 
     field: str
     lookup: Lookup
     key: str = ""
+    sure: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,11 +58,15 @@ def cover_of(node: Node, kind: EventKind, *, blind: bool) -> Cover | None:
             return cover_of(node.child, kind, blind=blind)
         case All():
             covers = [cover for child in node.children if (cover := cover_of(child, kind, blind=blind)) is not None]
-            return min(covers, key=lambda cover: cover.share, default=None)
+            return _unsure(min(covers, key=lambda cover: cover.share, default=None))
         case Some():
             return _union(cover_of(child, kind, blind=blind) for child in node.children)
         case Not() | Lapses():
             return None
+
+
+def _unsure(cover: Cover | None) -> Cover | None:
+    return cover and replace(cover, anchors=frozenset(replace(anchor, sure=False) for anchor in cover.anchors))
 
 
 def _union(covers: Iterable[Cover | None]) -> Cover | None:
@@ -92,7 +100,11 @@ def _test_anchors(field: str, test: Test) -> Iterator[Anchor]:
         case Null():
             return
         case Text() if test.literal is not None:
-            yield Anchor(field, Lookup.EQUAL, test.literal.casefold())
+            yield Anchor(field, Lookup.EQUAL, test.literal.casefold(), sure=not test.cased)
+        case Text() if (found := _at_an_end(test)) is not None:
+            yield Anchor(field, *found, sure=not test.cased)
+        case Exists():
+            yield Anchor(field, Lookup.SOME, sure=True)
         case Text():
             longest = max((part.casefold() for part in test.parts if type(part) is str), key=len, default="")
             yield _has(field, longest)
@@ -106,6 +118,21 @@ def _test_anchors(field: str, test: Test) -> Iterator[Anchor]:
             yield Anchor(field, Lookup.SOME)
 
 
+def _at_an_end(text: Text) -> tuple[Lookup, str] | None:
+    """Give the lookup that says all that a text with one literal and wildcards around it says; None if there is no such lookup."""
+    match text.parts:
+        case (Wild.MANY, str() as literal, Wild.MANY):
+            lookup = Lookup.HAS
+        case (str() as literal, Wild.MANY):
+            lookup = Lookup.STARTS
+        case (Wild.MANY, str() as literal):
+            lookup = Lookup.ENDS
+        case _:
+            return None
+    folded = literal.casefold()
+    return (lookup, folded) if len(folded) >= _SHORTEST else None
+
+
 def _has(field: str, literal: str) -> Anchor:
     return Anchor(field, Lookup.HAS, literal) if len(literal) >= _SHORTEST else Anchor(field, Lookup.SOME)
 
@@ -117,5 +144,5 @@ def _share(anchor: Anchor, *, common: bool) -> float:
             return 0.8
         case Lookup.EQUAL:
             return 0.2 if common else 0.0005
-        case Lookup.HAS:
+        case _:
             return 0.3 if common else 0.3 / len(anchor.key) ** 2.5

@@ -1,12 +1,13 @@
 """Finds the rules that are true of a record at a cost that grows with the candidates, not with the rules.
 
 Few conditions are simply asked one after the other. Many are indexed by their anchors: equality by hash, parts of texts by one
-multi-pattern matcher per field; only candidates are then decided by their whole condition.
+multi-pattern matcher per field. What is found is true already where the lookup says all that the condition does; other candidates are then
+decided by their whole condition.
 """
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
-from functools import cached_property
+from dataclasses import dataclass, replace
+from functools import cached_property, partial
 from typing import Any, Generic, TypeVar
 
 from ahocorasick_rs import AhoCorasick
@@ -20,42 +21,67 @@ from clawback.rules.predicates import Predicate, as_text, values_of
 from clawback.rules.tree import Node
 
 Hit = TypeVar("Hit")
+Entries = tuple[int, ...]
 Found = set[int]
+"""Entries of the index: twice the number of a row if it is true where it is found, one more if it is only a candidate."""
 
 _FEW = 8
 
 
 @dataclass(frozen=True, slots=True)
+class _Literals:
+    """Literals that are looked for in one field, all at once; for each the entries if it is anywhere, at the start, at the end."""
+
+    find: Callable[[str], list[tuple[int, int, int]]]
+    literals: tuple[str, ...]
+    anywhere: tuple[Entries, ...]
+    starts: tuple[Entries, ...]
+    ends: tuple[Entries, ...]
+
+    def look_up(self, text: str, found: Found) -> None:
+        """Add the entries of what is in a folded text."""
+        anywhere, starts, ends = self.anywhere, self.starts, self.ends
+        for number, start, end in self._matches(text):
+            if entries := anywhere[number]:
+                found.update(entries)
+            if start == 0 and (entries := starts[number]):
+                found.update(entries)
+            if end == len(text) and (entries := ends[number]):
+                found.update(entries)
+
+    def _matches(self, text: str) -> list[tuple[int, int, int]]:
+        try:
+            return self.find(text)
+        except UnicodeEncodeError:  # a lone surrogate: the matcher takes no such text
+            return [
+                (number, text.find(literal), len(text) if text.endswith(literal) else -1)
+                for number, literal in enumerate(self.literals)
+                if literal in text
+            ]
+
+
+@dataclass(frozen=True, slots=True)
 class _Field:
-    """Everything that is looked up in one field; postings are row numbers."""
+    """Everything that is looked up in one field."""
 
     path: tuple[str, ...]
-    equal: Mapping[str, tuple[int, ...]]
-    matches: Callable[[str], list[tuple[int, int, int]]] | None
-    postings: tuple[tuple[int, ...], ...]
-    some: tuple[int, ...]
+    equal: Mapping[str, Entries]
+    literals: _Literals | None
+    some: Entries
 
     def look_up(self, value: Any, found: Found) -> None:
-        """Add the rows whose anchors hold for one value."""
+        """Add the entries whose anchors hold for one value."""
         if self.some and value is not None:
             found.update(self.some)
         text = value if value.__class__ is str else as_text(value)
         if text is None:
             return
         folded = text.casefold()
-        rows = self.equal.get(folded)
-        if rows is not None:
-            found.update(rows)
-        if self.matches is not None:
-            for number, _, _ in _all_matches(self.matches, folded):
-                found.update(self.postings[number])
-
-
-def _all_matches(matches: Callable[[str], list[tuple[int, int, int]]], text: str) -> list[tuple[int, int, int]]:
-    try:
-        return matches(text)
-    except UnicodeEncodeError:
-        return matches(text.encode("utf-8", "replace").decode("utf-8"))
+        entries = self.equal.get(folded)
+        if entries is not None:
+            found.update(entries)
+        if self.literals is not None:
+            self.literals.look_up(folded, found)
 
 
 class _Index:
@@ -67,16 +93,16 @@ class _Index:
         for number, node in enumerate(nodes):
             cover = cover_of(node, kind, blind=blind)
             if cover is None:
-                always.append(number)
+                always.append(2 * number + 1)
             for anchor in cover.anchors if cover else ():
-                rows.setdefault(anchor, []).append(number)
+                rows.setdefault(replace(anchor, sure=False), []).append(2 * number + (not anchor.sure))
         self._always = frozenset(always)
         fields = _by_field(rows)
         self._plain = tuple((field.path[0], field.look_up) for field in fields if len(field.path) == 1)
         self._deep = tuple((field.path, field.look_up) for field in fields if len(field.path) > 1)
 
     def candidates(self, record: Mapping[str, Any]) -> Found:
-        """Give the rows that could be true of a record."""
+        """Give the entries that a record leads to."""
         found = set(self._always)
         for name, look_up in self._plain:
             value = record.get(name)
@@ -97,23 +123,25 @@ def _by_field(rows: Mapping[Anchor, list[int]]) -> list[_Field]:
     return [_field(name, [(anchor, tuple(numbers)) for anchor, numbers in rows.items() if anchor.field == name]) for name in names]
 
 
-def _field(name: str, rows: Iterable[tuple[Anchor, tuple[int, ...]]]) -> _Field:
-    by_lookup: dict[Lookup, dict[str, tuple[int, ...]]] = {lookup: {} for lookup in Lookup}
-    for anchor, numbers in rows:
-        by_lookup[anchor.lookup][anchor.key] = numbers
-    literals = by_lookup[Lookup.HAS]
+def _field(name: str, rows: Iterable[tuple[Anchor, Entries]]) -> _Field:
+    by_lookup: dict[Lookup, dict[str, Entries]] = {lookup: {} for lookup in Lookup}
+    for anchor, entries in rows:
+        by_lookup[anchor.lookup][anchor.key] = entries
     return _Field(
         path=tuple(name.split(".")),
         equal=by_lookup[Lookup.EQUAL],
-        matches=_matcher(list(literals)) if literals else None,
-        postings=tuple(literals.values()),
+        literals=_literals(*(by_lookup[lookup] for lookup in (Lookup.HAS, Lookup.STARTS, Lookup.ENDS))),
         some=by_lookup[Lookup.SOME].get("", ()),
     )
 
 
-def _matcher(literals: list[str]) -> Callable[[str], list[tuple[int, int, int]]]:
-    machine = AhoCorasick(literals)
-    return lambda text: machine.find_matches_as_indexes(text, overlapping=True)
+def _literals(*lookups: Mapping[str, Entries]) -> _Literals | None:
+    literals = tuple(dict.fromkeys(literal for lookup in lookups for literal in lookup))
+    if not literals:
+        return None
+    find = partial(AhoCorasick(literals).find_matches_as_indexes, overlapping=True)
+    anywhere, starts, ends = (tuple(lookup.get(literal, ()) for literal in literals) for lookup in lookups)
+    return _Literals(find, literals, anywhere, starts, ends)
 
 
 Decision = tuple[Sequence[Hit], bool]
@@ -161,7 +189,25 @@ class Engine(Generic[Hit]):
     def _decide_indexed(self, record: Mapping[str, Any]) -> Decision[Hit]:
         index = self._blind if self._enriched and not self._is_enriched(record) else self._sighted
         found = index.candidates(record)
-        return self._ask(sorted(found), record) if found else NONE
+        return self._settle(sorted(found), record) if found else NONE
+
+    def _settle(self, entries: Iterable[int], record: Mapping[str, Any]) -> Decision[Hit]:
+        """Report the rows that are true where they are found, and decide the candidates. A row can be there twice: as true first."""
+        hits: list[Hit] = []
+        undecided = False
+        last = -1
+        for entry in entries:
+            row = entry >> 1
+            if not entry & 1:
+                hits.append(self._hits[row])
+                last = row
+            elif row != last:
+                predicate = self._predicates[row] or self._compile(row)
+                if answer := predicate(record):
+                    hits.append(self._hits[row])
+                elif answer is None:
+                    undecided = True
+        return (hits, undecided) if hits or undecided else NONE
 
     def _ask(self, numbers: Iterable[int], record: Mapping[str, Any]) -> Decision[Hit]:
         hits: list[Hit] = []

@@ -8,7 +8,7 @@ from collections.abc import Callable, Mapping
 from typing import Any, TypeVar
 
 from clawback.rules.compiler import Today, asks_enrichment, by_cost, compile_node
-from clawback.rules.predicates import Predicate, Record, compile_leaf, compile_tests, contained, values_of
+from clawback.rules.predicates import Predicate, Record, any_value, compile_leaf, compile_tests, contained
 from clawback.rules.tree import All, Exists, Lapses, Leaf, Named, Node, Not, Some, Text, Wild
 
 Chosen = TypeVar("Chosen")
@@ -108,4 +108,4 @@ class _Writer:
 
 def _slow(leaf: Leaf) -> Callable[[Any], bool]:
     check = compile_tests(leaf.tests)
-    return lambda value: any(map(check, values_of({"": value}, ("",)))) if value.__class__ is list else check(value)
+    return lambda value: any_value(value, (), check)

@@ -12,6 +12,7 @@ _GROUP = re.compile(r"\?(?:P?<[A-Za-z0-9_]+>|[imsU-]*:)")
 _FLAGS = re.compile(r"\?[imsU-]+\)")
 _EMPTY = frozenset("bBAz")
 _CLASSES = frozenset("dDwWsSntrfva")
+_MOST_COVERS = 4
 _POSIX = re.compile(r"\[:\^?[a-z]+:\]")
 
 
@@ -21,10 +22,14 @@ class _GaveUp(ValueError):
 
 @dataclass(frozen=True, slots=True)
 class _Part:
-    """A piece of a pattern: the exact text it stands for, if it is one; else literals one of which must be there, if known."""
+    """A piece of a pattern: the exact text it stands for, if it is one; else literals one of which must be there, if known.
+
+    `covers` has every such choice of literals that the piece itself asks for, the best first; `cover` is that one.
+    """
 
     exact: str | None = None
     cover: frozenset[str] | None = None
+    covers: tuple[frozenset[str], ...] = ()
 
     @property
     def needed(self) -> frozenset[str] | None:
@@ -36,12 +41,25 @@ _ANYTHING = _Part()
 
 def required_literals(pattern: str) -> frozenset[str] | None:
     """Give literals, at least one of which is in the folded form of every text that the pattern is found in; None if there are none."""
+    part = _read(pattern)
+    return part.needed if part else None
+
+
+def required_covers(pattern: str) -> tuple[frozenset[str], ...]:
+    """Give several choices of such literals: of each, at least one must be there. The first is what `required_literals` gives."""
+    part = _read(pattern)
+    if part is None or part.needed is None:
+        return ()
+    return part.covers[:_MOST_COVERS] or (part.needed,)
+
+
+def _read(pattern: str) -> _Part | None:
     scanner = _Scanner(pattern)
     try:
         part = scanner.alternation()
     except (_GaveUp, RecursionError, IndexError):
         return None
-    return part.needed if scanner.at == len(pattern) else None
+    return part if scanner.at == len(pattern) else None
 
 
 def _strength(cover: frozenset[str]) -> tuple[int, int]:
@@ -85,7 +103,8 @@ class _Scanner:
         if exact:
             return _Part(exact=run)
         useful = [cover for cover in [*covers, frozenset({run})] if all(cover)]
-        return _Part(cover=max(useful, key=_strength)) if useful else _ANYTHING
+        best = tuple(sorted(useful, key=_strength, reverse=True))
+        return _Part(cover=best[0], covers=best) if best else _ANYTHING
 
     def _quantity(self) -> tuple[bool, bool]:
         """Read a quantifier: whether the atom is there at least once, and whether exactly once."""

@@ -37,15 +37,6 @@ class Response:
     limits: tuple[Limit, ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
-class RuleMatch:
-    """One rule that asks for a response to one event: the plan of its case, the rule that matched, the value that is counted."""
-
-    plan: CasePlan
-    rule: str
-    value: str | None = None
-
-
 def read_response(
     read: ResponseDocument, group_by: tuple[str, ...], document: Document, problems: Problems, *, hard_delete: bool
 ) -> Response | None:
@@ -112,34 +103,65 @@ class GroupField:
         return as_group_value(self.field, raw)
 
 
+class RuleMatch:
+    """One rule that asks for a response to one event: the plan of its case, the rule that matched, the value that is counted.
+
+    The plan is made when it is first asked for: deciding what matches is much cheaper than planning, and not every reader plans.
+    """
+
+    __slots__ = ("_event", "_responder")
+
+    def __init__(self, responder: "Responder", event: Event) -> None:
+        self._responder = responder
+        self._event = event
+
+    @property
+    def plan(self) -> CasePlan:
+        """The response of the rule, frozen for the group of the event."""
+        return self._responder.plan_of(self._event)
+
+    @property
+    def rule(self) -> str:
+        """The rule that is true of the event; the responding rule itself, or one that a correlation refers to."""
+        return self._responder.matched
+
+    @property
+    def value(self) -> str | None:
+        """What a `value_count` counts."""
+        return self._responder.value_of(self._event)
+
+
 class Responder:
-    """Makes the matches of one responding rule for events that one rule matched; plans are made once per group and kept."""
+    """Makes the plans of one responding rule for events that one rule, `matched`, is true of; once per group, and kept."""
 
     def __init__(self, plan: CasePlan, matched: str, fields: tuple[GroupField, ...], value: GroupField | None = None) -> None:
+        self.matched = matched
         self._plan = plan
-        self._matched = matched
         self._fields = fields
         self._value = value
-        self._single = fields[0].path[0] if len(fields) == 1 and len(fields[0].path) == 1 and value is None else ""
-        self._known: dict[str | tuple[str | None, ...], RuleMatch] = {}
+        self._single = fields[0].path[0] if len(fields) == 1 and len(fields[0].path) == 1 else ""
+        self._known: dict[str | tuple[str | None, ...], CasePlan] = {}
 
-    def match(self, event: Event) -> RuleMatch:
-        """Give the match of an event that the rule is true of."""
+    def value_of(self, event: Event) -> str | None:
+        """Give the value that is counted; None where none is."""
+        return self._value.value(event.record) if self._value is not None else None
+
+    def plan_of(self, event: Event) -> CasePlan:
+        """Give the plan for the group of an event."""
         raw = event.record.get(self._single)
         if raw.__class__ is str and (known := self._known.get(raw)) is not None:
             return known
         values = tuple([field.value(event.record) for field in self._fields])
-        counted = self._value.value(event.record) if self._value is not None else None
         if self._plan.watch is None and not any(values):
-            return RuleMatch(self._fill((*values, event.key), alone=True), self._matched, counted)
-        key = raw if isinstance(raw, str) else (*values, counted)
-        return self._known.get(key) or self._keep(key, RuleMatch(self._fill(values), self._matched, counted))
+            return self._fill((*values, event.key), alone=True)
+        key = raw if isinstance(raw, str) else values
+        return self._known.get(key) or self._keep(key, self._fill(values))
 
-    def _keep(self, key: str | tuple[str | None, ...], match: RuleMatch) -> RuleMatch:
+    def _keep(self, key: str | tuple[str | None, ...], plan: CasePlan) -> CasePlan:
         if len(self._known) >= _MOST_PLANS:
             self._known.clear()
-        self._known[key] = match
-        return match
+        self._known[key] = plan
+        return plan
 
     def _fill(self, values: tuple[str | None, ...], *, alone: bool = False) -> CasePlan:
         names = [field.name for field in self._fields] + (["event"] if alone else [])

@@ -120,7 +120,7 @@ class RuleSet:
         hits, undecided = decision
         if not hits:
             return UNDECIDED if undecided else NOTHING
-        return Evaluation(tuple([responder.match(event) for hit in hits for responder in hit]), undecided)
+        return Evaluation(tuple([RuleMatch(responder, event) for hit in hits for responder in hit]), undecided)
 
     def explain(self, name: str, event: Event) -> tuple[Explanation, ...]:
         """Explain what a rule makes of an event: its condition as a tree; for a correlation one tree for each of its rules.

@@ -90,6 +90,8 @@ def _related(test: SameAs, text: str, other: str) -> bool:
 def _text(value: Any) -> str | None:
     if isinstance(value, bool):
         return str(value).lower()
+    if isinstance(value, int | float) and not -(10**300) < value < 10**300:
+        return None
     if isinstance(value, float):
         return str(int(value)) if value.is_integer() else str(value)
     return str(value) if isinstance(value, str | int) else None
