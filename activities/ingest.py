@@ -12,6 +12,7 @@ from activities.records import RecordActivities, WriteRecords
 from clawback.cases import CasePace
 from clawback.events import EventKind
 from clawback.intake import Intake, Rejection, Taken
+from clawback.payloads import bounded
 from clawback.polling import PageRead, ReadPage
 from clawback.records import AuditRecord, RecordKind
 from clawback.temporal.gateway import Gateway
@@ -37,13 +38,11 @@ class IngestActivities:
         await self._tell(request, page)
         rest = await self._intake.complete(page)
         await self._tell(request, rest)
-        if rest.postponed is not None:
-            with as_application_error():
-                raise rest.postponed
         if page.page is None:
             self._observing.polled(request.source, request.end)
         return PageRead(
             page=page.page,
+            postponed=bounded(str(rest.postponed)) if rest.postponed else None,
             digest=page.digest,
             records=page.records,
             seen=len(page.fresh),

@@ -12,13 +12,19 @@ OVERLAP = timedelta(minutes=1)
 """How far a poll in between reads back."""
 
 
+OWED_EVERY = timedelta(seconds=10)
+"""How soon events that could not be decided (their detections could not be fetched) are tried again."""
+
+
 class PollerMemory(Payload):
     """All a poller knows: what continue-as-new carries over.
 
-    `cursor` is the end of the last window that was read to its end; `page` the API's cursor inside the window being read.
+    `cursor` is the end of the last window that was read to its end; `owed` the start of the oldest window in which events are still to be
+    decided: full sweeps begin there until none is left.
     """
 
     cursor: UtcDatetime
+    owed: UtcDatetime | None = None
     swept_at: UtcDatetime | None = None
     sweep_pages: int = 1
     drained_at: UtcDatetime | None = None
@@ -48,6 +54,7 @@ class PollerStatus(Payload):
     source: EventKind
     state: str
     cursor: UtcDatetime
+    owed: UtcDatetime | None = None
     drained_at: UtcDatetime | None = None
     newest: UtcDatetime | None = None
     turns: int = 0
@@ -70,9 +77,13 @@ class ReadPage(Payload):
 
 
 class PageRead(Payload):
-    """What became of a page. `seen` counts records met for the first time by that worker, `page` is the next page, None at the end."""
+    """What became of a page. `seen` counts records met for the first time by that worker, `page` is the next page, None at the end.
+
+    `postponed` says that some events could not be decided yet, and why.
+    """
 
     page: str | None = None
+    postponed: str | None = None
     digest: str | None = None
     records: int = 0
     seen: int = 0
@@ -87,7 +98,9 @@ def window_start(memory: PollerMemory, lookback: timedelta, now: datetime) -> tu
     Every window reaches back over the lookback, for late records; where that takes several pages it does so once a minute, and the
     polls in between read back only a minute.
     """
-    due = memory.swept_at is None or now - memory.swept_at >= SWEEP_EVERY
-    if due or memory.sweep_pages <= 1:
-        return memory.cursor - lookback, True
+    every = SWEEP_EVERY if memory.owed is None else OWED_EVERY
+    due = memory.swept_at is None or now - memory.swept_at >= every
+    if due or (memory.sweep_pages <= 1 and memory.owed is None):
+        begin = memory.cursor - lookback
+        return min(begin, memory.owed or begin), True
     return memory.cursor - min(lookback, OVERLAP), False

@@ -10,7 +10,7 @@ from temporalio.exceptions import ActivityError, ApplicationError, is_cancelled_
 with workflow.unsafe.imports_passed_through():
     from activities.ingest import IngestActivities
     from clawback.payloads import bounded
-    from clawback.polling import PageRead, PollerMemory, PollerStart, PollerStatus, ReadPage, window_start
+    from clawback.polling import OWED_EVERY, PageRead, PollerMemory, PollerStart, PollerStatus, ReadPage, window_start
     from clawback.temporal import names
     from workflows.policies import POLL, TROUBLE_PAUSE
 
@@ -43,7 +43,7 @@ class PollerWorkflow:
         asked, now = self._asked, workflow.now()
         self._rewound = False
         begin, is_sweep = window_start(self._memory, self._start.lookback, now)
-        pages = 0
+        pages, is_owing = 0, False
         page: str | None = None
         former: str | None = None
         while page is not None or pages == 0:
@@ -61,7 +61,15 @@ class PollerWorkflow:
                 self._answered = asked
                 return
             pages, page, former = pages + 1, read.page, read.digest
+            is_owing = is_owing or read.postponed is not None
+        self._owe(begin, is_owing=is_owing, is_sweep=is_sweep)
         self._drained(now, asked, pages if is_sweep else None)
+
+    def _owe(self, begin: datetime, *, is_owing: bool, is_sweep: bool) -> None:
+        if is_owing:
+            self._remember(owed=min(begin, self._memory.owed or begin))
+        elif is_sweep:
+            self._remember(owed=None)
 
     async def _read(self, request: ReadPage) -> PageRead | None:
         try:
@@ -93,7 +101,8 @@ class PollerWorkflow:
         if self._memory.paused is not None:
             await workflow.wait_condition(lambda: self._memory.paused is None or self._is_renewable)
         elif not self._rewound:
-            await self._doze(TROUBLE_PAUSE if self._memory.trouble else self._start.interval)
+            pause = self._start.interval if self._memory.owed is None else min(self._start.interval, OWED_EVERY)
+            await self._doze(TROUBLE_PAUSE if self._memory.trouble else pause)
 
     async def _doze(self, time: timedelta) -> None:
         if not self._called:
@@ -153,6 +162,7 @@ class PollerWorkflow:
             source=self._start.source,
             state=state,
             cursor=memory.cursor,
+            owed=memory.owed,
             drained_at=memory.drained_at,
             newest=memory.newest,
             turns=memory.turns,

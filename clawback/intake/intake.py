@@ -10,7 +10,7 @@ from typing import Any, Literal
 
 from clawback.actions import BlockSender, Mode
 from clawback.cases import CasePlan, Match
-from clawback.cloudflare import EmailSecurity, errors
+from clawback.cloudflare import EmailSecurity, Share, errors
 from clawback.events import Event, EventKind, NotAnEvent, is_too_old, message_event, report_event
 from clawback.intake.joining import Joiner
 from clawback.intake.memo import Memo
@@ -53,7 +53,7 @@ class Taken:
     """What became of one page: matches by case, what was met for the first time, what could not be understood.
 
     `open` are the events that need further requests (`Intake.complete`); `postponed` is why some of those could not be decided yet: the
-    page must be read again, which then does only what is left to do.
+    window must be read again, which then does only what is left to do.
     """
 
     page: str | None = None
@@ -87,6 +87,7 @@ class Intake:
         clock: Callable[[], datetime] = lambda: datetime.now(UTC),
     ) -> None:
         self._api = api
+        self._closer = api.on(Share.ENRICHING)
         self._rules = rules
         self._ceiling = ceiling
         self._age_limit = age_limit
@@ -251,7 +252,7 @@ class Intake:
 
     async def _fetched(self, message: str) -> Mapping[str, Any]:
         try:
-            return await self._api.detections(message)
+            return await self._closer.detections(message)
         except (errors.NotFound, errors.Rejected):
             return {}
 

@@ -124,7 +124,7 @@ class Stage:
 
     async def _read_since(self, since: datetime) -> bool:
         statuses = [await self._needed().poller_status(source) for source in SOURCES]
-        return all(status.cursor >= since for status in statuses)
+        return all(status.cursor >= since and status.owed is None for status in statuses)
 
     async def _none_responding(self) -> bool:
         return await self._needed().count_cases(State.RESPONDING) == 0
