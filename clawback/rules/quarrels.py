@@ -107,20 +107,27 @@ class _Quarrels:
         shared = self._shared_events()
         first: dict[tuple[str, Severity], tuple[_Acting, _Acting, _Clash, Mapping[str, Any]]] = {}
         others: Counter[tuple[str, Severity]] = Counter()
-        compared = 0
-        for one, other in combinations(self._acting.values(), 2):
-            clash = _clash(one, other) if one.kind is other.kind else None
-            if clash is None:
-                continue
-            compared += 1
+        for compared, (one, other, clash) in enumerate(self._clashing()):
             event = shared.get((one.rule.name, other.rule.name))
-            if event is None and compared <= _MOST_PAIRS:
+            if event is None and compared < _MOST_PAIRS:
                 event = _made_up(one, other, self._rules)
             if event is not None:
                 first.setdefault((one.rule.name, clash.severity), (one, other, clash, event))
                 others[one.rule.name, clash.severity] += 1
         for key, found in first.items():
             self._report_clash(*found, others[key] - 1)
+
+    def _clashing(self) -> Iterator[tuple[_Acting, _Acting, "_Clash"]]:
+        """Give the pairs that do not go together, in the order of the set; rules that do the same are compared with others once."""
+        numbers: dict[Any, int] = {}
+        told = {name: numbers.setdefault((one.kind, one.actions, one.acts), len(numbers)) for name, one in self._acting.items()}
+        known: dict[tuple[int, int], _Clash | None] = {}
+        for (name, one), (second, other) in combinations(self._acting.items(), 2):
+            pair = (told[name], told[second])
+            if pair not in known:
+                known[pair] = _clash(one, other) if one.kind is other.kind else None
+            if (clash := known[pair]) is not None:
+                yield one, other, clash
 
     def _shared_events(self) -> dict[tuple[str, str], Mapping[str, Any]]:
         """Find the pairs of rules, in the order of the set, that both match an event of a test."""
