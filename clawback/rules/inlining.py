@@ -8,10 +8,12 @@ from collections.abc import Callable, Mapping
 from typing import Any, TypeVar
 
 from clawback.rules.compiler import Today, asks_enrichment, by_cost, compile_node
+from clawback.rules.literals import required_literals
 from clawback.rules.predicates import Predicate, Record, any_value, compile_leaf, compile_tests, contained
-from clawback.rules.tree import All, Exists, Lapses, Leaf, Named, Node, Not, Some, Text, Wild
+from clawback.rules.tree import All, Exists, Lapses, Leaf, Named, Node, Not, Regex, Some, Text, Wild
 
 Chosen = TypeVar("Chosen")
+_FEW = 8
 
 
 def compile_inline(node: Node, today: Today) -> Predicate:
@@ -62,7 +64,7 @@ class _Writer:
         if written is None:
             return f"{self._constant(compile_leaf(leaf))}(record)"
         kind, holds = written
-        slow = self._constant(_slow(leaf))
+        slow = f"value is not None and {self._constant(_slow(leaf))}"
         value = f"record.get({self._constant(path[0])})"
         if len(path) == 1:
             return f"({holds} if (value := {value}).__class__ is {kind} else {slow}(value))"
@@ -71,16 +73,14 @@ class _Writer:
         return f"({inner} if (value := {value}).__class__ is dict else {whole}(record))"
 
     def _test(self, leaf: Leaf) -> tuple[str, str] | None:
-        """Write the usual case: the type a value mostly has, and the test of one that has it."""
-        texts = [test for test in leaf.tests if isinstance(test, Text) and not test.cased]
-        literals = {test.literal.casefold() for test in texts if test.literal is not None}
+        """Write the usual case: the type a value mostly has, and the test of one that has it. None passes no test that is written here."""
         if leaf.tests == (Exists(),):
             return "str", "True"
-        if len(literals) == len(set(leaf.tests)):
-            return self._equality(literals)
-        if len(texts) != 1 or len(leaf.tests) != 1:
-            return None
-        return self._part(texts[0])
+        texts = [test for test in leaf.tests if isinstance(test, Text) and not test.cased]
+        if len(texts) == len(leaf.tests):
+            literals = {test.literal.casefold() for test in texts if test.literal is not None}
+            return self._equality(literals) if len(literals) == len(set(texts)) else self._parts(texts)
+        return self._regex(leaf.tests[0]) if len(leaf.tests) == 1 and isinstance(leaf.tests[0], Regex) else None
 
     def _equality(self, literals: set[str]) -> tuple[str, str]:
         if literals <= {"true", "false"}:
@@ -89,16 +89,26 @@ class _Writer:
             return "str", f"value.casefold() == {self._constant(literals.pop())}"
         return "str", f"value.casefold() in {self._constant(frozenset(literals))}"
 
-    def _part(self, text: Text) -> tuple[str, str] | None:
+    def _parts(self, texts: list[Text]) -> tuple[str, str] | None:
+        if len(texts) > _FEW:
+            return None
+        return "str", f"({' or '.join(self._part(text) for text in texts)})"
+
+    def _part(self, text: Text) -> str:
         if (middle := contained(text)) is not None:
-            return "str", f"{self._constant(middle.casefold())} in value.casefold()"
+            return f"{self._constant(middle.casefold())} in value.casefold()"
         match text.parts:
             case (str() as head, Wild.MANY):
-                return "str", f"value.casefold().startswith({self._constant(head.casefold())})"
+                return f"value.casefold().startswith({self._constant(head.casefold())})"
             case (Wild.MANY, str() as tail):
-                return "str", f"value.casefold().endswith({self._constant(tail.casefold())})"
+                return f"value.casefold().endswith({self._constant(tail.casefold())})"
             case _:
-                return None
+                return f"{self._constant(compile_tests((text,)))}(value)"
+
+    def _regex(self, regex: Regex) -> tuple[str, str]:
+        whole = f"{self._constant(compile_tests((regex,)))}(value)"
+        needed = required_literals(regex.pattern)
+        return "str", f"({self._constant(next(iter(needed)))} in value.casefold() and {whole})" if needed and len(needed) == 1 else whole
 
     def _constant(self, value: Any) -> str:
         name = f"c{len(self.constants)}"

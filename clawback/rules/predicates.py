@@ -215,7 +215,8 @@ def _pattern(text: Text) -> Check:
             return _on_text(lambda value: middle in value, cased=text.cased)
         case _:
             found = re.compile(wildcard_pattern(parts), re.DOTALL).match
-            return _on_text(lambda value: found(value) is not None, cased=text.cased)
+            needed = max((part for part in parts if isinstance(part, str)), key=len, default="")
+            return _on_text(lambda value: needed in value and found(value) is not None, cased=text.cased)
 
 
 def _on_text(holds: Callable[[str], bool], *, cased: bool) -> Check:
