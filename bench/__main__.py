@@ -1,4 +1,4 @@
-"""`python -m bench [outbreak|latency] [OPTIONS]`; without a name, all of them with their defaults."""
+"""`python -m bench [latency|outbreak|rules] [OPTIONS]`; without a name, all of them with their defaults."""
 
 import asyncio
 import functools
@@ -10,10 +10,11 @@ import typer
 
 from bench.latency import latency
 from bench.outbreak import outbreak
+from bench.rules import rules
 from clawback.cli.exits import ExitCode, exit_now
 
 P = ParamSpec("P")
-COMMANDS: dict[str, Callable[..., Awaitable[None]]] = {"latency": latency, "outbreak": outbreak}
+COMMANDS: dict[str, Callable[..., Awaitable[None]]] = {"latency": latency, "outbreak": outbreak, "rules": rules}
 
 
 def build() -> typer.Typer:
