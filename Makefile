@@ -33,8 +33,8 @@ $(STAMP): requirements/dev.txt pyproject.toml
 up: env ## run everything on this machine: Temporal, worker, /metrics; the simulator where there are no credentials
 	@exec $(BIN)/clawback up $(ARGS)
 
-test: env ## run every test, those against real servers included (ARGS="-k name" narrows)
-	@$(BIN)/python -m pytest $(ARGS)
+test: env ## run every test on two processes, those against real servers included (ARGS="-k name" narrows)
+	@$(BIN)/python -m pytest -n 2 --dist loadfile $(ARGS)
 
 check: env ## lint, format, types, imports, rules
 	$(BIN)/ruff check .
