@@ -6,6 +6,7 @@
 Loading never stops at the first problem. This module only holds and words them; who finds a problem decides what it is.
 """
 
+from collections import Counter
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from difflib import get_close_matches
@@ -15,6 +16,8 @@ from typing import NamedTuple
 from clawback.payloads import bounded
 
 _LONGEST_TEXT = 80
+MOST_PER_FILE = 100
+"""Further problems of one file are counted but not told: nobody reads them, and a file of nothing but tabs has a million."""
 
 
 class Code(StrEnum):
@@ -98,21 +101,27 @@ class RuleErrors(ValueError):
 
 
 class Problems:
-    """Where the problems of one load are gathered."""
+    """Where the problems of one load are gathered; its length counts those too that are not told."""
 
     def __init__(self) -> None:
         self._found: list[Problem] = []
+        self._counts: Counter[str] = Counter()
 
     def __iter__(self) -> Iterator[Problem]:
         return iter(self._found)
 
     def __len__(self) -> int:
-        return len(self._found)
+        return self._counts.total()
 
     def add(  # noqa: PLR0913 (what is known of a problem)
         self, place: Place, code: Code, message: str, *, text: object = "", remedy: str = "", severity: Severity = Severity.ERROR
     ) -> None:
         """Note one problem; texts from the file are cut to a readable length."""
+        self._counts[place.file] += 1
+        if (count := self._counts[place.file]) > MOST_PER_FILE:
+            if count == MOST_PER_FILE + 1:
+                self._found.append(Problem(place, code, "and more: these are the first problems of this file", remedy="mend them first"))
+            return
         self._found.append(Problem(place, code, bounded(message), bounded(str(text), _LONGEST_TEXT), bounded(remedy, 600), severity))
 
     def raise_if_any(self) -> None:

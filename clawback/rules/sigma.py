@@ -184,6 +184,10 @@ def _condition(reading: Reading, text: Any, path: tuple[str, ...]) -> Node | Non
             place, Code.CONDITION, "a condition is a text", text=text, remedy="write the names of selections, joined by and, or, not"
         )
         return None
+    if len(text) > _LONGEST_CONDITION:
+        remedy = "name the selections alike and use 1 of x_*, or split the rule"
+        reading.refuse(place, Code.CONDITION, f"longer than {_LONGEST_CONDITION} characters", text=text, remedy=remedy)
+        return None
     names = SigmaDetections(dict.fromkeys(reading.selections, _PLACEHOLDER), [text])
     try:
         return _node(reading, parse_condition(text), names, 0)
@@ -203,6 +207,7 @@ class _BadCondition(ValueError):
         self.name = name
 
 
+_LONGEST_CONDITION = 4_000
 _PLACEHOLDER = SigmaDetection([SigmaDetectionItem("field", [], [])])
 
 

@@ -10,7 +10,7 @@ from typing import Any
 
 import yaml
 
-from clawback.rules.errors import Code, Place, Problems
+from clawback.rules.errors import MOST_PER_FILE, Code, Place, Problems
 
 _LARGEST = 1 << 20
 _DEEPEST = 40
@@ -101,7 +101,10 @@ def read_documents(file: str, raw: bytes, problems: Problems) -> list[Document]:
 def _check_characters(file: str, text: str, problems: Problems) -> None:
     if text.isascii() and text.replace("\n", "").replace("\r", "").isprintable():
         return
+    before = len(problems)
     for index, character in enumerate(text):
+        if len(problems) - before > MOST_PER_FILE:
+            return
         if character == "\t":
             problems.add(_place(file, text, index), Code.TAB, "a tab", remedy='indent with spaces; inside a text write "\\t"')
         elif character not in " \n\r" and unicodedata.category(character) in HIDDEN:
