@@ -7,12 +7,16 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from hypothesis import settings
 from temporalio.client import Client
 from temporalio.common import SearchAttributeKey
 from temporalio.testing import WorkflowEnvironment
 
 from clawback.temporal import names
 from clawback.temporal.converter import data_converter
+
+settings.register_profile("untimed", deadline=None)
+settings.load_profile("untimed")  # machines are shared: no test is judged by the clock
 
 ROOT = Path(__file__).parents[1]
 CORPUS = ROOT.parent / "shared" / "corpus" / "phishing_pot.jsonl.gz"
