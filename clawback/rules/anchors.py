@@ -4,14 +4,14 @@ Some anchor of a cover is necessary. One that is `sure` is also enough: the cond
 is found by any other is still decided by its whole condition.
 """
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from enum import StrEnum
 
 from clawback.events import EventKind
 from clawback.rules.catalogue import FieldType
 from clawback.rules.fields import find_field
-from clawback.rules.literals import required_literals
+from clawback.rules.literals import required_covers
 from clawback.rules.predicates import is_enrichment
 from clawback.rules.tree import All, Exists, Lapses, Leaf, Named, Node, Not, Null, Regex, SameAs, Some, Test, Text, Wild
 
@@ -30,12 +30,16 @@ class Lookup(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Anchor:
-    """One lookup: the folded text of a field equals `key`, has it somewhere or at an end, or is anything but null."""
+    """One lookup: the folded text of a field equals `key`, has it somewhere or at an end, or is anything but null.
+
+    Where `also` is given, the text must have that somewhere, too.
+    """
 
     field: str
     lookup: Lookup
     key: str = ""
     sure: bool = False
+    also: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,14 +110,10 @@ def _test_anchors(field: str, test: Test) -> Iterator[Anchor]:
         case Exists():
             yield Anchor(field, Lookup.SOME, sure=True)
         case Text():
-            longest = max((part.casefold() for part in test.parts if type(part) is str), key=len, default="")
-            yield _has(field, longest)
+            literals = {part.casefold() for part in test.parts if isinstance(part, str)}
+            yield from _has(field, [{literal} for literal in sorted(literals, key=len, reverse=True)])
         case Regex():
-            literals = required_literals(test.pattern)
-            if literals is None or min(map(len, literals)) < _SHORTEST:
-                yield Anchor(field, Lookup.SOME)
-            else:
-                yield from (_has(field, literal) for literal in literals)
+            yield from _has(field, required_covers(test.pattern))
         case _:
             yield Anchor(field, Lookup.SOME)
 
@@ -133,8 +133,14 @@ def _at_an_end(text: Text) -> tuple[Lookup, str] | None:
     return (lookup, folded) if len(folded) >= _SHORTEST else None
 
 
-def _has(field: str, literal: str) -> Anchor:
-    return Anchor(field, Lookup.HAS, literal) if len(literal) >= _SHORTEST else Anchor(field, Lookup.SOME)
+def _has(field: str, covers: Sequence[Collection[str]]) -> Iterator[Anchor]:
+    """Look for one literal of the first cover that is long enough, and for another one that must be there as well."""
+    useful = [cover for cover in covers if min(map(len, cover)) >= _SHORTEST]
+    if not useful:
+        yield Anchor(field, Lookup.SOME)
+        return
+    also = next((literal for cover in useful[1:] if len(cover) == 1 for literal in cover), "")
+    yield from (Anchor(field, Lookup.HAS, literal, also=also) for literal in useful[0])
 
 
 def _share(anchor: Anchor, *, common: bool) -> float:
@@ -145,4 +151,4 @@ def _share(anchor: Anchor, *, common: bool) -> float:
         case Lookup.EQUAL:
             return 0.2 if common else 0.0005
         case _:
-            return 0.3 if common else 0.3 / len(anchor.key) ** 2.5
+            return 0.3 if common else 0.3 / (len(anchor.key) + len(anchor.also)) ** 2.5

@@ -39,8 +39,8 @@ def asks_enrichment(node: Node) -> bool:
 
 
 def by_cost(children: tuple[Node, ...]) -> list[Node]:
-    """Put the cheapest first: order changes nothing but speed."""
-    return sorted(children, key=_cost)
+    """Put the cheapest first, and what is negated last, since filters seldom decide: order changes nothing but speed."""
+    return sorted(children, key=lambda node: (isinstance(node, Not), _cost(node)))
 
 
 def _cost(node: Node) -> int:

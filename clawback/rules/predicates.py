@@ -7,6 +7,7 @@ A record is JSON of unknown quality; a predicate never raises. It answers true o
 import math
 import re
 from collections.abc import Callable, Iterator, Mapping
+from functools import lru_cache
 from ipaddress import IPv4Network, IPv6Network, ip_address, ip_network
 from typing import Any
 
@@ -88,8 +89,9 @@ def as_number(value: Any) -> int | float | None:
     return value if isinstance(value, int | float) and not isinstance(value, bool) else None
 
 
+@lru_cache(maxsize=4096)
 def compile_leaf(leaf: Leaf) -> Predicate:
-    """Compile one leaf."""
+    """Compile one leaf; rules that ask the same share it, which keeps it in the processor's cache."""
     path = tuple(leaf.field.split("."))
     references = [test for test in leaf.tests if isinstance(test, SameAs)]
     if references:
