@@ -46,8 +46,10 @@ class _Literals:
 
     def look_up(self, text: str, found: Found) -> None:
         """Add the entries of what is in a folded text."""
-        anywhere, starts, ends, pairs = self.anywhere, self.starts, self.ends, self.pairs
         matches = self._matches(text)
+        if not matches:
+            return
+        anywhere, starts, ends, pairs = self.anywhere, self.starts, self.ends, self.pairs
         present = {number for number, _, _ in matches}
         for number, start, end in matches:
             if needing := pairs[number]:

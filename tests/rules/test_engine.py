@@ -85,6 +85,8 @@ PATTERNS = [
     "a{2}",
     "x*abcd",
     r"10\.0",
+    "abc.*(?i:abcd)",
+    r"(abc|bcd).?(?:strasse|abcd)",
 ]
 MOMENTS = ["2026-11-22T10:05:00Z", "2026-01-01T00:00:00+02:00", "not a time"]
 ADDRESSES = ["10.1.2.3", "192.0.2.1", "2001:db8::1", "10.1.2"]
@@ -208,3 +210,12 @@ def test_a_required_literal_is_in_every_text_that_matches(pattern: str, text: st
 
     assert found is None or all(any(literal in text.casefold() for literal in cover) for cover in covers)
     assert (covers[0] if covers else None) == (literals or None)
+
+
+def test_what_is_no_unicode_is_looked_up_all_the_same() -> None:
+    """A lone surrogate, which no matcher takes, hides nothing before, behind or around it."""
+    many = Wild.MANY
+    parts = [("abc", many), (many, "bcd"), (many, "xyz", many), (many, "xyz"), ("bcd", many), (many, "xyz", many, "bcd", many)]
+    rules: list[Node] = [Leaf("subject", (Text(one),)) for one in [*parts, *parts]]
+    engine = Engine(list(zip(rules, range(len(rules)), strict=True)), EventKind.MESSAGE, _today)
+    assert engine.decide({"subject": "ABC \ud800 xyz bcd"}) == ([0, 1, 2, 5, 6, 7, 8, 11], False)
