@@ -76,11 +76,17 @@ class Move(Payload):
     name: Literal["move"] = "move"
     destination: Destination = Field(description="The folder; RecoverableItemsPurges is a hard delete and needs permission in safety.yml")
 
+    @property
+    def widens(self) -> bool:
+        """Whether people are asked whatever the mode: only an administrator can take a hard delete back."""
+        return self.destination is Destination.PURGES
+
 
 class Reclassify(Payload):
     """Tell Cloudflare the right disposition, once per case, on its first message. Inverse: the opposite reclassification."""
 
     scope: ClassVar[Scope] = Scope.CASE
+    widens: ClassVar[bool] = False
     name: Literal["reclassify"] = "reclassify"
     disposition: Disposition = Field(description="What the message should have been")
 
@@ -93,6 +99,11 @@ class BlockSender(Payload):
     pattern: str = Field(description="What to block; {field} takes the value of a group-by field", max_length=1024)
     kind: PatternKind = Field(default=PatternKind.EMAIL, description="What the pattern is: email, domain or ip")
     expires_after: Duration = Field(default=timedelta(days=30), description="When the block is removed again", gt=timedelta())
+
+    @property
+    def widens(self) -> bool:
+        """Whether people are asked whatever the mode: everything but one address may be more senders than anybody meant."""
+        return self.kind is not PatternKind.EMAIL
 
 
 Action = Annotated[Move | Reclassify | BlockSender, Field(discriminator="name")]

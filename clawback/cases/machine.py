@@ -152,7 +152,7 @@ class Case:
                 self.settle(act, certain, now)
             elif self.plan.mode is Mode.SHADOW:
                 self._record_only(act, now)
-            elif self.plan.mode is Mode.APPROVE and self._decision is None:
+            elif (self.plan.mode is Mode.APPROVE or act.action.widens) and self._decision is None:
                 return self._hold(now)
             else:
                 self.state = State.RESPONDING

@@ -176,7 +176,7 @@ def _work(case: _Case, rules: RuleSet) -> Iterator[Work]:
 
 
 def _one(case: _Case, action: Action, subjects: frozenset[str], fate: Fate) -> Work:
-    by_mode = {Mode.SHADOW: Fate.SHADOWED, Mode.APPROVE: Fate.HELD, Mode.ENFORCE: Fate.DONE}
+    by_mode = {Mode.SHADOW: Fate.SHADOWED, Mode.APPROVE: Fate.HELD, Mode.ENFORCE: Fate.HELD if action.widens else Fate.DONE}
     return Work(case.plan.case_id, case.plan.rule, action, subjects, by_mode[case.plan.mode] if fate is Fate.DONE else fate)
 
 

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from clawback.actions import BlockSender, Destination, Disposition, Mode, Move, Reclassify
+from clawback.actions import Action, BlockSender, Destination, Disposition, Mode, Move, PatternKind, Reclassify
 from clawback.cases import (
     BATCH,
     MOVED,
@@ -74,6 +74,17 @@ def test_all_waiting_messages_go_into_one_act() -> None:
     for number in range(5):
         case.take(match(number), NOW)
     assert [target.id for target in acts(case).targets] == ["m0", "m1", "m2", "m3", "m4"]
+
+
+@pytest.mark.parametrize("action", [BlockSender(pattern="x.test", kind=PatternKind.DOMAIN), Move(destination=Destination.PURGES)])
+def test_a_widening_act_waits_for_people_even_when_the_rule_enforces(action: Action) -> None:
+    """What may hit more than was meant, or cannot be taken back, is asked for first; then it is done."""
+    case = opened(actions=(action,))
+    case.take(match(1), NOW)
+    assert isinstance(case.next(NOW), Wait)
+    assert case.state is State.HELD
+    case.decide(Decision(approved=True, by="ana", at=NOW))
+    assert acts(case).action == action
 
 
 def test_an_act_never_holds_more_than_the_api_takes() -> None:
