@@ -4,8 +4,9 @@ An event is the API's own record under its current field names, plus what code n
 messages it is about. Building one never fails for anything but a missing id; odd values stay as they came, for rules to see.
 """
 
+import hashlib
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Any
@@ -21,6 +22,23 @@ class EventKind(StrEnum):
     SUBMISSION = "submission"
 
 
+_CHANGES = (
+    "requested_disposition",
+    "outcome",
+    "outcome_disposition",
+    "status",
+    "customer_status",
+    "escalated_as",
+    "escalated_at",
+    "escalated_by",
+    "escalated_submission_id",
+)
+"""What of a submission changes while it is reviewed; each change is an event of its own."""
+
+
+_LONGEST_VERDICT = 40
+
+
 class NotAnEvent(ValueError):
     """A record without the one thing an event must have: an id."""
 
@@ -28,12 +46,14 @@ class NotAnEvent(ValueError):
 class Target(Payload):
     """One message that a case may act on.
 
-    `id` is the investigate id, which every action wants; `message_id` the RFC 5322 header; `at` when it was scanned, for finding it again.
+    `id` is the investigate id, which every action wants; `message_id` the RFC 5322 header; `at` when it was scanned, for finding it again;
+    `verdict` the final disposition when it was read, which the guard watches for surges.
     """
 
     id: str
     message_id: str | None = None
     at: UtcDatetime
+    verdict: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,7 +62,8 @@ class Event:
 
     `record` holds the API's JSON under current names. `record["detections"]` is the answer of `/detections` where it has been fetched
     (absent means not known); on reports and submissions `record["message"]` is the joined message. `handled` says that the message
-    had already been moved, released or quarantined by somebody when it was read.
+    had already been moved, released or quarantined by somebody when it was read. `version` tells the states of a record apart that changes
+    (a submission before and after its review): each state is an event, and all of them are of one `identity`.
     """
 
     kind: EventKind
@@ -51,23 +72,29 @@ class Event:
     record: Mapping[str, Any]
     targets: tuple[Target, ...] = ()
     handled: bool = False
+    version: str = ""
+
+    @property
+    def identity(self) -> str:
+        """The record's id, unique over all kinds; what windows count by."""
+        return f"{self.kind}/{self.id}"
 
     @property
     def key(self) -> str:
-        """The id that is unique over all kinds; what cases dedupe by."""
-        return f"{self.kind}/{self.id}"
+        """The id of this state of the record, unique over all kinds; what cases dedupe by."""
+        return f"{self.identity}@{self.version}" if self.version else self.identity
 
     def with_detections(self, detections: Mapping[str, Any]) -> "Event":
         """The same event with the answer of `/detections` filled in (on a report or submission: in its message)."""
         record = {**self.record, "detections": detections}
         if self.kind is not EventKind.MESSAGE and isinstance(message := self.record.get("message"), Mapping):
             record = {**self.record, "message": {**message, "detections": detections}}
-        return Event(self.kind, self.id, self.at, record, self.targets, self.handled)
+        return replace(self, record=record)
 
     def with_message(self, message: "Event", others: tuple[Target, ...] = ()) -> "Event":
         """This report or submission joined to the message it is about (and to further copies of it)."""
         record = {**self.record, "message": message.record}
-        return Event(self.kind, self.id, self.at, record, (*message.targets, *others), message.handled)
+        return replace(self, record=record, targets=(*message.targets, *others), handled=message.handled)
 
 
 def message_event(record: Mapping[str, Any], seen_at: datetime) -> Event:
@@ -75,7 +102,13 @@ def message_event(record: Mapping[str, Any], seen_at: datetime) -> Event:
     identity = _identity(record, "id")
     at = _moment(record, seen_at, "scanned_at", "sent_at")
     message_id = record.get("message_id")
-    target = Target(id=identity, message_id=message_id if isinstance(message_id, str) else None, at=at)
+    verdict = record.get("final_disposition")
+    target = Target(
+        id=identity,
+        message_id=message_id if isinstance(message_id, str) else None,
+        at=at,
+        verdict=verdict[:_LONGEST_VERDICT] if isinstance(verdict, str) else None,
+    )
     return Event(EventKind.MESSAGE, identity, at, record, (target,), _is_handled(record))
 
 
@@ -88,8 +121,12 @@ def report_event(record: Mapping[str, Any], seen_at: datetime) -> Event:
 
 
 def submission_event(record: Mapping[str, Any], seen_at: datetime) -> Event:
-    """Build the event of a submission, not yet joined; its time is `requested_at`."""
-    return Event(EventKind.SUBMISSION, _identity(record, "submission_id"), _moment(record, seen_at, "requested_at"), record)
+    """Build the event of a submission in its present state, not yet joined; its time is `requested_at`, whenever it changed."""
+    state = "\0".join(str(record.get(name) or "") for name in _CHANGES)
+    version = hashlib.sha256(state.encode("utf-8", "replace")).hexdigest()[:8]
+    return Event(
+        EventKind.SUBMISSION, _identity(record, "submission_id"), _moment(record, seen_at, "requested_at"), record, version=version
+    )
 
 
 def is_too_old(event: Event, now: datetime, limit: timedelta | None) -> bool:

@@ -93,12 +93,12 @@ class Case:
 
     def _is_news(self, match: Match) -> bool:
         """Whether a known event is seen for the first time as a match of that rule of a correlation."""
-        return all((sighting.key, sighting.rule) != (match.key, match.rule) for sighting in self._sightings)
+        return all((sighting.key, sighting.rule) != (match.sighted_as, match.rule) for sighting in self._sightings)
 
     def _sight(self, match: Match) -> bool:
         if self.state is not State.WATCHING:
             return False
-        self._sightings.append(Sighting(key=match.key, at=match.at, rule=match.rule, value=match.value))
+        self._sightings.append(Sighting(key=match.sighted_as, at=match.at, rule=match.rule, value=match.value))
         del self._sightings[:-MOST_SIGHTINGS]
         return True
 

@@ -46,16 +46,23 @@ class CasePlan(Payload):
 class Match(Payload):
     """One event that matched, as it is signalled to its case.
 
-    `key` is the event's; `rule` the rule that matched it (a correlation's referenced rule); `value` what a `value_count` counts.
+    `key` is the event's; `rule` the rule that matched it (a correlation's referenced rule); `value` what a `value_count` counts. `identity`
+    is the record's where that differs: a record that changes is several events, and a window counts it once.
     """
 
     key: str
+    identity: str = ""
     at: UtcDatetime
     seen_at: UtcDatetime
     rule: str = ""
     value: str | None = None
     targets: tuple[Target, ...] = ()
     handled: bool = False
+
+    @property
+    def sighted_as(self) -> str:
+        """What windows count it by."""
+        return self.identity or self.key
 
 
 def group_hash(group: dict[str, str | None]) -> str:

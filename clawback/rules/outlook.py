@@ -133,6 +133,7 @@ def _matches(rules: RuleSet, rule: Rule, verdict: Verdict, under: Circumstances)
         if found.plan.rule == rule.name:
             match = Match(
                 key=event.key,
+                identity=event.identity if event.version else "",
                 at=event.at,
                 seen_at=under.now,
                 rule=found.rule,
@@ -163,7 +164,7 @@ def _outlook(plan: CasePlan, rule: Rule, found: Sequence[tuple[Match, Verdict]],
         case.take(match, under.now)
     _carry_out(case, under.now)
     watch = plan.watch
-    sightings = [Sighting(key=match.key, at=match.at, rule=match.rule, value=match.value) for match in matches]
+    sightings = [Sighting(key=match.sighted_as, at=match.at, rule=match.rule, value=match.value) for match in matches]
     standing = standing_of(watch, sightings) if watch else None
     planned = tuple(
         Planned(action, dict(Counter(done.values()))) for action, done in zip(plan.actions, case.memory().outcomes, strict=True)

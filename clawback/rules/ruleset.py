@@ -17,6 +17,7 @@ from clawback.rules.compiler import Today
 from clawback.rules.correlations import Correlation
 from clawback.rules.documents import EventTest, Level, Status, WindowTest
 from clawback.rules.explanation import Explanation, explain_node
+from clawback.rules.foresight import Foresight
 from clawback.rules.index import NONE, Engine
 from clawback.rules.responses import GroupField, Responder, Response, RuleMatch
 from clawback.rules.safety import Safety
@@ -101,7 +102,11 @@ class RuleSet:
         self.safety = safety
         self.today = today
         self.version = digest(sorted(rule.version for rule in rules.values()), safety.model_dump_json())
-        self._engines = {kind: Engine(self._rows(kind), kind, today) for kind in EventKind}
+        rows = {kind: self._rows(kind) for kind in EventKind}
+        self._engines = {kind: Engine(rows[kind], kind, today) for kind in EventKind}
+        self._foresight: dict[EventKind, Foresight] = {
+            kind: Foresight((node for node, _ in rows[kind]), today) for kind in EventKind if kind is not EventKind.MESSAGE
+        }
         self._decide = {kind: engine.decide for kind, engine in self._engines.items()}
 
     def prepare(self) -> None:
@@ -121,6 +126,11 @@ class RuleSet:
         if not hits:
             return UNDECIDED if undecided else NOTHING
         return Evaluation(tuple([RuleMatch(responder, event) for hit in hits for responder in hit]), undecided)
+
+    def may_match(self, event: Event) -> bool:
+        """Whether a report or submission without its message may match a responding rule once that is known. A message always may."""
+        foresight = self._foresight.get(event.kind)
+        return foresight is None or foresight.may_match(event)
 
     def explain(self, name: str, event: Event) -> tuple[Explanation, ...]:
         """Explain what a rule makes of an event: its condition as a tree; for a correlation one tree for each of its rules.
