@@ -7,27 +7,31 @@ otherwise with one sentence and a documented code (docs/operations.md), for its 
 import asyncio
 import signal
 from collections.abc import Awaitable, Callable
-from contextlib import AsyncExitStack
+from contextlib import AsyncExitStack, suppress
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any, NoReturn
 
 import structlog
 from temporalio.client import Client
+from temporalio.service import RPCError
 from temporalio.worker import Worker, WorkerConfig
 from temporalio.worker.workflow_sandbox import SandboxedWorkflowRunner, SandboxRestrictions
 
 from activities.beating import Beating
 from activities.containment import ContainmentActivities
+from activities.guarding import GuardActivities
 from activities.ingest import IngestActivities
 from activities.observing import Observing, RetryCounting
+from activities.own_submissions import OwnSubmissions
 from activities.pollers import PollerActivities
 from activities.records import RecordActivities
 from activities.rule_news import RuleNews
 from clawback.audit import AuditLog
 from clawback.cli.exits import ExitCode, exit_now
-from clawback.cloudflare import EmailSecurity
+from clawback.cloudflare import EmailSecurity, Permit
 from clawback.events import EventKind
+from clawback.guard import Budgets
 from clawback.intake import Intake
 from clawback.polling import PollerStart
 from clawback.rules import RuleErrors
@@ -40,7 +44,9 @@ from clawback.temporal.bootstrap import prepare
 from clawback.temporal.connect import TemporalUnreachable, connect
 from clawback.temporal.converter import PayloadKeyError
 from clawback.temporal.gateway import Gateway
+from clawback.temporal.guarding import GuardGateway
 from clawback.temporal.health import PollHealth
+from clawback.temporal.switch import KillSwitch
 from workflows import WORKFLOWS
 
 GRACE = timedelta(seconds=8)
@@ -49,9 +55,10 @@ AT_ONCE = 200
 """Activities of a queue at the same time: cases that move at the same moment share a request, so there should be many."""
 API_TIMEOUT = timedelta(seconds=15)
 """How long the API may take to answer; shorter than any start-to-close, so that the activity itself says what happened."""
+LOOK_AT_SWITCH = timedelta(seconds=5)
+"""How often metrics and log are told whether the kill switch is on."""
 OUR_OWN_CODE = SandboxRestrictions.default.with_passthrough_modules("workflows", "activities", "clawback")
 """Import our workflow code once, not anew for each of thousands of short cases; tests prove it under the strict sandbox."""
-SOURCES = (EventKind.MESSAGE, EventKind.PHISHGUARD_REPORT)
 log = structlog.get_logger("clawback")
 
 
@@ -61,6 +68,7 @@ class Rooms:
 
     ingest: IngestActivities
     containment: ContainmentActivities
+    guard: GuardActivities
     records: RecordActivities
     pollers: PollerActivities
     rules: RuleNews
@@ -71,12 +79,12 @@ def pollers_of(settings: Settings) -> list[PollerStart]:
     return [
         PollerStart(
             source=source,
-            interval=settings.interval,
-            lookback=settings.lookback,
+            interval=settings.interval_of(source),
+            lookback=settings.lookback_of(source),
             start=settings.start,
             page_size=settings.page_size,
         )
-        for source in SOURCES
+        for source in EventKind
     ]
 
 
@@ -107,17 +115,19 @@ class Process:
         telemetry = build_runtime()
         client = await connect(settings, runtime=telemetry.runtime)
         await prepare(client)
-        health = PollHealth(Gateway(client), SOURCES, settings.interval)
+        health = PollHealth(Gateway(client), {source: settings.interval_of(source) for source in EventKind})
         stack.enter_context(serve_metrics(settings.metrics, [telemetry.scrape], health))
-        api = await stack.enter_async_context(connect_api(settings))
+        guard = GuardGateway(client)
+        await guard.ensure()
+        api = await stack.enter_async_context(connect_api(settings, KillSwitch(guard)))
         metrics.API_REQUESTS_LEFT.set_function(lambda: api.budget.remaining)
         rooms = build_rooms(settings, client, api, rules)
         for worker in build_workers(client, rooms, self._fail):
             await stack.enter_async_context(worker)
         await rooms.pollers.ensure()
         await rooms.rules.loaded(Change(None, rules.current.version))
-        watching = asyncio.create_task(rules.watch(rooms.rules.loaded))
-        stack.callback(watching.cancel)
+        for task in (rules.watch(rooms.rules.loaded), watch_switch(guard)):
+            stack.callback(asyncio.create_task(task).cancel)
         log.info("worker.started", mode=settings.ceiling.value, rules_version=rules.current.version, api=settings.api_url)
 
     async def _fail(self, error: BaseException) -> None:
@@ -125,8 +135,21 @@ class Process:
         self._stop.set()
 
 
-def connect_api(settings: Settings) -> EmailSecurity:
-    """Build the API client; a simulator takes any token."""
+async def watch_switch(guard: GuardGateway) -> None:
+    """Show the kill switch in the metrics and the log; nobody acts by this."""
+    shown = None
+    while True:
+        with suppress(RPCError):
+            stopped = await guard.is_stopped()
+            metrics.STOPPED.set(stopped)
+            if stopped is not shown and (stopped or shown is not None):
+                log.warning("worker.containment_stopped" if stopped else "worker.containment_goes_on")
+            shown = stopped
+        await asyncio.sleep(LOOK_AT_SWITCH.total_seconds())
+
+
+def connect_api(settings: Settings, permit: Permit | None = None) -> EmailSecurity:
+    """Build the API client; a simulator takes any token. `permit` is the kill switch, for whoever acts."""
     fallback = "simulator" if settings.on_simulator else ""
     return EmailSecurity(
         url=settings.api_url,
@@ -134,21 +157,29 @@ def connect_api(settings: Settings) -> EmailSecurity:
         token=settings.cloudflare_api_token or fallback,
         observer=ApiMetrics(),
         timeout=API_TIMEOUT,
+        permit=permit,
     )
 
 
 def build_rooms(settings: Settings, client: Client, api: EmailSecurity, rules: LiveRules) -> Rooms:
     """Build every activity over one Temporal client, one API client and the rules of one folder."""
-    observing, gateway = Observing(), Gateway(client)
+    observing, gateway, guard = Observing(), Gateway(client), GuardGateway(client)
     records = RecordActivities(AuditLog(settings.audit_file), observing)
-    intake = Intake(api, lambda: rules.current, ceiling=settings.ceiling, age_limit=settings.age_limit)
+    own = OwnSubmissions(gateway)
+    intake = Intake(api, lambda: rules.current, ceiling=settings.ceiling, age_limit=settings.age_limit, is_ours=own.is_ours)
     return Rooms(
         ingest=IngestActivities(intake, gateway, records, observing),
-        containment=ContainmentActivities(api, rules, observing),
+        containment=ContainmentActivities(api, rules, observing, own),
+        guard=GuardActivities(guard, lambda: budgets_of(settings, rules), observing),
         records=records,
         rules=RuleNews(rules, records),
-        pollers=PollerActivities(gateway, pollers_of(settings)),
+        pollers=PollerActivities(gateway, guard, pollers_of(settings)),
     )
+
+
+def budgets_of(settings: Settings, rules: LiveRules) -> Budgets | None:
+    """The budgets that hold now; None on a simulator whose guard is at its widest."""
+    return None if settings.guard == "widest" else rules.current.safety.budgets.budgets
 
 
 def build_workers(
@@ -179,7 +210,7 @@ def build_workers(
             task_queue=names.WORKFLOW_QUEUE,
             workflows=WORKFLOWS,
             workflow_runner=SandboxedWorkflowRunner(sandbox),
-            activities=[rooms.records.append],
+            activities=[rooms.records.append, rooms.guard.reserve],
             no_remote_activities=True,
             **shared,
         ),

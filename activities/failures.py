@@ -11,6 +11,7 @@ from clawback.payloads import bounded
 from clawback.temporal.failures import ErrorType
 
 _TYPES: tuple[tuple[type[errors.ApiError], ErrorType], ...] = (
+    (errors.Stopped, ErrorType.STOPPED),
     (errors.RateLimited, ErrorType.RATE_LIMITED),
     (errors.Unauthenticated, ErrorType.UNAUTHENTICATED),
     (errors.NotPermitted, ErrorType.NOT_PERMITTED),

@@ -11,6 +11,7 @@ from temporalio.worker import ActivityInboundInterceptor, ExecuteActivityInput, 
 
 from clawback.cases.state import MOVED
 from clawback.events import EventKind
+from clawback.guard import Answer, Ask
 from clawback.intake import Taken
 from clawback.records import AuditRecord, RecordKind
 from clawback.telemetry import metrics
@@ -28,7 +29,12 @@ class Observing:
         now = datetime.now(UTC)
         metrics.EVENTS_SEEN.labels(source.value).inc(len(taken.fresh))
         metrics.EVENTS_REJECTED.labels(source.value).inc(len(taken.rejected))
-        for event in taken.fresh:
+        for event in taken.alone:
+            metrics.EVENTS_ALONE.labels(source.value).inc()
+            log.info("poll.message_not_found", event=event.key)
+        for _, reason in taken.skipped:
+            metrics.EVENTS_SKIPPED.labels(source.value, reason).inc()
+        for event in taken.fresh if source is not EventKind.SUBMISSION else ():  # nothing tells when a submission changed
             metrics.SEEN_LAG.observe(max(0.0, (now - event.at).total_seconds()))
         for plan, matches in taken.matches.values():
             metrics.MATCHES.labels(plan.rule).inc(len(matches))
@@ -42,6 +48,12 @@ class Observing:
             return (datetime.now(UTC) - drained_at).total_seconds()
 
         metrics.POLL_LAG.labels(source.value).set_function(age)
+
+    def guarded(self, ask: Ask, answer: Answer) -> None:
+        """Count what the guard refused, and say why."""
+        if not answer.granted:
+            metrics.GUARD_REFUSALS.labels(ask.rule, ask.spend.value).inc()
+            log.warning("guard.refused", rule=ask.rule, spend=ask.spend.value, count=ask.count, why=answer.reason)
 
     def moved(self, outcomes: Mapping[str, str], seen_at: Mapping[str, datetime]) -> None:
         """Time the way from seeing a message to its move being accepted."""

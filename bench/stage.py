@@ -150,6 +150,7 @@ def _environment(server: Server, witness: Witness, folder: Path, metrics: str, i
         "CLAWBACK_RULES": str(RULES),
         "CLAWBACK_METRICS": metrics,
         "CLAWBACK_INTERVAL": format_duration(interval),
+        "CLAWBACK_GUARD": "widest",
         "CLAWBACK_LOG_FORMAT": "json",
     }
     return environment_with(changes, without=_FOREIGN)
@@ -157,7 +158,7 @@ def _environment(server: Server, witness: Witness, folder: Path, metrics: str, i
 
 async def _polled(gateway: Gateway) -> bool | None:
     try:
-        statuses = [await gateway.poller_status(source) for source in (EventKind.MESSAGE, EventKind.PHISHGUARD_REPORT)]
+        statuses = [await gateway.poller_status(source) for source in EventKind]
     except NoSuchWorkflow:
         return None
     return all(status.drained_at for status in statuses) or None

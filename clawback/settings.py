@@ -13,12 +13,13 @@ from pathlib import Path
 from typing import Annotated, Literal
 from urllib.parse import urlsplit
 
-from pydantic import AfterValidator, AliasChoices, BeforeValidator, Field, SecretStr, ValidationError
+from pydantic import AfterValidator, AliasChoices, BeforeValidator, Field, SecretStr, ValidationError, ValidationInfo, field_validator
 from pydantic_core import ErrorDetails
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from clawback.actions import Mode
 from clawback.durations import parse_duration
+from clawback.events import EventKind
 
 CLOUDFLARE = "https://api.cloudflare.com/client/v4"
 
@@ -77,10 +78,19 @@ class Settings(BaseSettings):
     lookback: Duration = Field(
         default=timedelta(minutes=15), description="How far each poll reads back behind its cursor, for late records"
     )
+    submission_interval: Duration = Field(
+        default=timedelta(minutes=1), ge=timedelta(milliseconds=100), description="The same for submissions, which people review"
+    )
+    submission_lookback: Duration = Field(
+        default=timedelta(hours=72), description="How far polls of submissions read back, the first as well: outcomes come late"
+    )
     start: Duration = Field(default=timedelta(minutes=15), description="How far back the very first poll reads")
     page_size: int = Field(default=1000, ge=1, le=1000, description="Records per page; the API takes at most 1000")
     age_limit: Annotated[timedelta | Literal["off"] | None, NoDecode, BeforeValidator(_read_duration)] = Field(
         default=None, description="Overrides the maximum message age of safety.yml; `off` acts on messages of any age"
+    )
+    guard: Literal["on", "widest"] = Field(
+        default="on", description="`widest` lets every budget pass, for rehearsals and benchmarks; on a simulator alone"
     )
     temporal_port: Port = Field(default=7233, description="Port of the embedded Temporal server, on this machine alone")
     ui_port: Port = Field(default=8233, description="Port of the embedded Temporal server's web interface")
@@ -92,14 +102,17 @@ class Settings(BaseSettings):
     log_format: str = Field(default="auto", pattern="^(auto|json|console)$", description="auto is coloured on a terminal, JSON elsewhere")
     log_level: str = Field(default="info", pattern="^(debug|info|warning|error)$", description="The least severe event that is logged")
 
+    @field_validator("guard")
+    @classmethod
+    def _guarded(cls, guard: str, others: ValidationInfo) -> str:
+        if guard == "widest" and not _is_simulator(others.data.get("api_url", CLOUDFLARE)):
+            raise ValueError("budgets can be widened on a simulator alone; set them in rules/safety.yml")
+        return guard
+
     @property
     def on_simulator(self) -> bool:
         """Whether the API is a simulator: its host is this machine."""
-        host = urlsplit(self.api_url).hostname or ""
-        try:
-            return host == "localhost" or ip_address(host).is_loopback
-        except ValueError:
-            return False
+        return _is_simulator(self.api_url)
 
     @property
     def folder(self) -> Path:
@@ -111,10 +124,26 @@ class Settings(BaseSettings):
         """Where the audit is written."""
         return self.audit or self.folder / "audit.jsonl"
 
+    def interval_of(self, source: EventKind) -> timedelta:
+        """How long to wait between two polls of a source; what people review changes slowly, and each poll costs requests."""
+        return self.submission_interval if source is EventKind.SUBMISSION else self.interval
+
+    def lookback_of(self, source: EventKind) -> timedelta:
+        """How far each poll of a source reads back: submissions are found by when they were made, and change until their review is over."""
+        return max(self.lookback, self.submission_lookback) if source is EventKind.SUBMISSION else self.lookback
+
     @property
     def ceiling(self) -> Mode:
         """The strongest mode any rule may have; first contact with Cloudflare is harmless."""
         return self.mode or (Mode.ENFORCE if self.on_simulator else Mode.SHADOW)
+
+
+def _is_simulator(url: str) -> bool:
+    host = urlsplit(url).hostname or ""
+    try:
+        return host == "localhost" or ip_address(host).is_loopback
+    except ValueError:
+        return False
 
 
 def load_settings() -> Settings:

@@ -8,9 +8,11 @@ WORKFLOWS: list[type[Any]] = []
 if not workflow.unsafe.in_sandbox():  # which loads this package anew for every run, and needs only the module of that run's workflow
     from workflows.case import CaseWorkflow
     from workflows.expiry import BlockExpiryWorkflow
+    from workflows.guard import GuardWorkflow
+    from workflows.marks import OwnSubmissionWorkflow
     from workflows.poller import PollerWorkflow
     from workflows.watchdog import WatchdogWorkflow
 
-    WORKFLOWS += [CaseWorkflow, PollerWorkflow, BlockExpiryWorkflow, WatchdogWorkflow]
+    WORKFLOWS += [CaseWorkflow, PollerWorkflow, GuardWorkflow, BlockExpiryWorkflow, OwnSubmissionWorkflow, WatchdogWorkflow]
 
 __all__ = ["WORKFLOWS"]

@@ -18,10 +18,12 @@ with workflow.unsafe.imports_passed_through():
         CONTAINMENT_PATIENCE,
         FIRST_PAUSE,
         LONGEST_PAUSE,
+        STOPPED_PAUSE,
         VERIFY,
     )
 
 R = TypeVar("R")
+_LEAST = timedelta(seconds=1)
 
 
 @dataclass(frozen=True)
@@ -58,17 +60,22 @@ Attempt = Answered[R] | NotExecuted | Lost | Impossible
 
 
 class Effort:
-    """All attempts at one thing, bounded in time. Every lost answer must be followed by finding out, before `make` is called again."""
+    """All attempts at one thing. Every lost answer must be followed by finding out, before `make` is called again.
 
-    def __init__(self) -> None:
-        self._until = workflow.now() + CONTAINMENT_PATIENCE
+    Bounded by the time spent waiting between attempts: while the kill switch is on, nobody's patience runs out. `is_off` says that the
+    work is no longer wanted.
+    """
+
+    def __init__(self, is_off: Callable[[], bool] = lambda: False) -> None:
+        self._left = CONTAINMENT_PATIENCE
+        self._is_off = is_off
         self._tries = 0
         self._why: ErrorType = ErrorType.UNAVAILABLE
 
     @property
     def goes_on(self) -> bool:
         """Whether another attempt may be made."""
-        return workflow.now() < self._until
+        return self._left > timedelta() and not self._is_off()
 
     def given_up(self) -> str:
         """The outcome of what is still open when no further attempt may be made."""
@@ -79,7 +86,9 @@ class Effort:
         made = await _attempt(activity, request, self._tries)
         self._tries += 1
         if isinstance(made, Lost | NotExecuted):
-            self._why = made.why
+            if made.why is not ErrorType.STOPPED:
+                self._why = made.why
+                self._left -= max(made.delay, _LEAST)
             await workflow.sleep(made.delay, summary=f"after an attempt: {made.why}")
         return made
 
@@ -110,6 +119,8 @@ def _understood(cause: BaseException | None, tries: int) -> NotExecuted | Lost |
         return Lost(backoff)
     if cause.type in PERMANENT:
         return Impossible(ErrorType(cause.type))
+    if cause.type == ErrorType.STOPPED:
+        return NotExecuted(STOPPED_PAUSE, ErrorType.STOPPED)
     if cause.type in ACCESS:
         return NotExecuted(ACCESS_PAUSE, ErrorType(cause.type))
     if cause.type in {ErrorType.RATE_LIMITED, ErrorType.UNAVAILABLE}:

@@ -13,14 +13,16 @@ with workflow.unsafe.imports_passed_through():
     from pydantic import ValidationError
 
     from activities.records import RecordActivities, WriteRecords
-    from clawback.cases import Act, Case, CaseStart, Decision, Match, Wait
+    from clawback.cases import Act, Case, CaseStart, Decision, Match, Proposal, State, Wait
     from clawback.payloads import bounded
     from clawback.temporal import names
     from workflows.containment import Containment
+    from workflows.guarding import Granted, Guarding
     from workflows.policies import RECORD
 
 _STATE = SearchAttributeKey.for_keyword(names.STATE_ATTRIBUTE)
 _RECORDS_AT_ONCE = 500
+_GUARDED = "guarded"
 
 
 @workflow.defn(name=names.CASE)
@@ -38,7 +40,9 @@ class CaseWorkflow:
             self._case = Case(start.plan, start.pace, start.memory)
         self._shown = self._case.state
         self._news = True
-        self._containment = Containment(info.workflow_id, f"case-run:{info.first_execution_run_id}", start.plan.rule)
+        owner = f"case-run:{info.first_execution_run_id}"
+        self._containment = Containment(info.workflow_id, owner, start.plan.rule, lambda: self._case.state is State.UNDONE)
+        self._guarding = Guarding(start.plan)
 
     @workflow.run
     async def run(self, start: CaseStart) -> str:
@@ -49,8 +53,7 @@ class CaseWorkflow:
             self._show()
             await self._write_records()
             if isinstance(step, Act):
-                outcomes = await self._containment.carry_out(step, self._case.seen_at(step.targets))
-                self._case.settle(step, outcomes, workflow.now())
+                await self._act(step)
             elif isinstance(step, Wait):
                 await self._wait(step)
             elif not self._news:
@@ -58,6 +61,19 @@ class CaseWorkflow:
             if workflow.info().is_continue_as_new_suggested() and workflow.all_handlers_finished():
                 await self._write_records()
                 workflow.continue_as_new(start.model_copy(update={"memory": self._case.memory()}))
+
+    async def _act(self, act: Act) -> None:
+        """Ask the guard and do it; where it refuses, people will be asked."""
+        granted = await self._guarding.ask(act, self._case.spent) if workflow.patched(_GUARDED) else Granted()
+        if granted.refused is not None:
+            self._case.hold_back(granted.refused)
+        elif self._case.state is State.UNDONE:
+            await granted.settle({})
+        else:
+            self._case.begin(act)
+            outcomes = await self._containment.carry_out(act, self._case.seen_at(act.targets))
+            self._case.settle(act, outcomes, workflow.now())
+            await granted.settle(outcomes)
 
     @workflow.signal(name=names.MATCHED)
     def matched(self, matches: Any) -> None:
@@ -71,9 +87,15 @@ class CaseWorkflow:
                 self._case.take(match, workflow.now())
         self._news = True
 
+    @workflow.signal(name=names.UNDO_ASKED)
+    def undo_asked(self, by: str, reason: str) -> None:
+        """End the case: what it did is being taken back."""
+        self._case.undo(by, reason, workflow.now())
+        self._news = True
+
     @workflow.update(name=names.APPROVE)
-    def approve(self, by: str, reason: str) -> str:
-        """Let a held case act; the answer is its new state."""
+    def approve(self, by: str, reason: str, shown: str = "") -> str:  # noqa: ARG002 - for the validator
+        """Let a held case do what was shown (its digest); the answer is its new state."""
         return self._decide(Decision(approved=True, by=by, at=workflow.now(), reason=reason))
 
     @workflow.update(name=names.DENY)
@@ -82,23 +104,24 @@ class CaseWorkflow:
         return self._decide(Decision(approved=False, by=by, at=workflow.now(), reason=reason))
 
     @approve.validator
-    def _approvable(self, by: str, reason: str) -> None:  # noqa: ARG002 - a validator has the update's signature
-        self._must_be_held(by)
+    def _approvable(self, by: str, reason: str, shown: str = "") -> None:  # noqa: ARG002 - a validator has the update's signature
+        _must_be_somebody(by)
+        _must_be_fine(self._case.not_approvable(by, shown))
 
     @deny.validator
     def _deniable(self, by: str, reason: str) -> None:  # noqa: ARG002 - a validator has the update's signature
-        self._must_be_held(by)
+        _must_be_somebody(by)
+        _must_be_fine(self._case.not_held())
+
+    @workflow.query(name=names.PROPOSAL)
+    def proposal(self) -> Proposal:
+        """What the case would do if it were approved now."""
+        return self._case.proposal()
 
     @workflow.query(name=names.STATUS)
     def status(self) -> CaseStart:
         """The plan and all that the case knows."""
         return CaseStart(plan=self._plan, pace=self._pace, memory=self._case.memory())
-
-    def _must_be_held(self, by: str) -> None:
-        if not by.strip():
-            raise ApplicationError("say who decides: --by NAME")
-        if (problem := self._case.not_held()) is not None:
-            raise ApplicationError(problem)
 
     def _decide(self, decision: Decision) -> str:
         self._case.decide(decision)
@@ -122,3 +145,13 @@ class CaseWorkflow:
         for first in range(0, len(records), _RECORDS_AT_ONCE):
             batch = WriteRecords(records=records[first : first + _RECORDS_AT_ONCE])
             await workflow.execute_local_activity_method(RecordActivities.append, batch, **RECORD)
+
+
+def _must_be_somebody(by: str) -> None:
+    if not by.strip():
+        raise ApplicationError("say who decides: --by NAME")
+
+
+def _must_be_fine(problem: str | None) -> None:
+    if problem is not None:
+        raise ApplicationError(problem)

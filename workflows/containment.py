@@ -1,6 +1,6 @@
 """How one act of a case is carried out: attempt, wait, verify, repeat. Every outcome is certain, or recorded as unknown."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from datetime import datetime
 
@@ -30,18 +30,19 @@ with workflow.unsafe.imports_passed_through():
 
 
 class Containment:
-    """Carries out the acts of one case; `owner` is the mark that its blocks bear."""
+    """Carries out the acts of one case; `owner` is the mark that its blocks bear, `is_off` says that nothing more is wanted."""
 
-    def __init__(self, case_id: str, owner: str, rule: str) -> None:
+    def __init__(self, case_id: str, owner: str, rule: str, is_off: Callable[[], bool]) -> None:
         self._case_id = case_id
         self._owner = owner
         self._rule = rule
+        self._is_off = is_off
 
     async def carry_out(self, act: Act, seen_at: dict[str, datetime]) -> dict[str, str]:
         """Do the act and give one outcome for each of its subjects."""
         match act.action:
             case Move():
-                return await Moving(act.action, seen_at).run(act.targets)
+                return await Moving(act.action, seen_at, self._is_off).run(act.targets)
             case Reclassify():
                 return {act.targets[0].id: await self._reclassify(act.action, act.targets[0])}
             case BlockSender():
@@ -51,7 +52,7 @@ class Containment:
         until = workflow.now() + action.expires_after
         comments = f"clawback {self._case_id} expires {until:%FT%TZ} {self._owner}"
         wanted = BlockPattern(pattern=action.pattern, kind=action.kind, owner=self._owner, comments=comments)
-        effort = Effort()
+        effort = Effort(self._is_off)
         while effort.goes_on:
             found = await verified(ContainmentActivities.find_block, wanted)
             if not isinstance(found, FoundBlock):
@@ -83,7 +84,7 @@ class Containment:
 
     async def _reclassify(self, action: Reclassify, target: Target) -> str:
         wanted = ReclassifyMessage(target=target, disposition=action.disposition, since=workflow.now())
-        effort = Effort()
+        effort = Effort(self._is_off)
         while effort.goes_on:
             match await effort.make(ContainmentActivities.reclassify_message, wanted):
                 case Answered():
@@ -100,8 +101,9 @@ class Containment:
 class Moving:
     """Moves the messages of one act: in one request if all goes well, in halves where one refused message spoils the rest."""
 
-    def __init__(self, action: Move, seen_at: dict[str, datetime]) -> None:
+    def __init__(self, action: Move, seen_at: dict[str, datetime], is_off: Callable[[], bool]) -> None:
         self._action = action
+        self._is_off = is_off
         self._seen_at = seen_at
         self._asked_at = workflow.now()
         self._refused: set[str] = set()
@@ -109,13 +111,13 @@ class Moving:
     async def run(self, targets: Sequence[Target]) -> dict[str, str]:
         """Give one outcome for each message; those whose own mailbox refused are tried once more after a while."""
         outcomes = await self._move(targets)
-        if self._refused:
+        if self._refused and not self._is_off():
             await workflow.sleep(REFUSED_PAUSE, summary="before trying refused messages once more")
             outcomes |= await self._move([target for target in targets if target.id in self._refused])
         return outcomes
 
     async def _move(self, targets: Sequence[Target]) -> dict[str, str]:
-        effort, outcomes, waiting, silent = Effort(), dict[str, str](), list(targets), 0
+        effort, outcomes, waiting, silent = Effort(self._is_off), dict[str, str](), list(targets), 0
         while waiting and effort.goes_on and silent < MOST_SILENT:
             request = MoveMessages(destination=self._action.destination, targets=tuple(waiting), seen_at=self._seen_at_of(waiting))
             match await effort.make(ContainmentActivities.move_messages, request):

@@ -72,14 +72,23 @@ RECORD: Final[dict[str, Any]] = {
 }
 """Write to the audit, on this worker, until it is written."""
 
+RESERVE: Final[dict[str, Any]] = {
+    "start_to_close_timeout": timedelta(seconds=25),
+    "retry_policy": RetryPolicy(initial_interval=timedelta(milliseconds=200), maximum_interval=timedelta(seconds=10)),
+    "local_retry_threshold": timedelta(seconds=5),
+}
+"""Ask the guard, from this worker, until it answers: without its answer nothing is done."""
+
 FIRST_PAUSE: Final = timedelta(seconds=1)
 """Wait after an attempt that named no delay: before repeating it, or before looking for what it did. Doubled each time."""
 LONGEST_PAUSE: Final = timedelta(minutes=1)
 """The longest such wait."""
 ACCESS_PAUSE: Final = timedelta(minutes=1)
 """Wait between attempts while the token is refused."""
+STOPPED_PAUSE: Final = timedelta(seconds=10)
+"""Wait after an attempt that the kill switch refused; the next one waits in the queue until it is off."""
 CONTAINMENT_PATIENCE: Final = timedelta(hours=24)
-"""How long a case tries one action before its outcome is `failed:unavailable`."""
+"""How long a case waits between attempts at one action, all together, before its outcome is `failed:unavailable`."""
 REFUSED_PAUSE: Final = timedelta(seconds=15)
 """Wait before messages that were refused one by one are tried once more: a mailbox may have been busy."""
 MOST_SILENT: Final = 3

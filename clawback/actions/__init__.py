@@ -16,6 +16,7 @@ from clawback.actions.registry import (
     Move,
     Reclassify,
     Scope,
+    Spend,
     parse_action,
     templates_of,
 )
@@ -32,6 +33,7 @@ __all__ = [
     "PatternKind",
     "Reclassify",
     "Scope",
+    "Spend",
     "parse_action",
     "pattern_problem",
     "templates_of",

@@ -36,6 +36,15 @@ class Scope(StrEnum):
     CASE = "case"
 
 
+class Spend(StrEnum):
+    """What an action costs, and budgets count: messages touched, senders blocked, reclassifications asked for, other policies made."""
+
+    MESSAGES = "messages"
+    BLOCKS = "blocks"
+    RECLASSIFICATIONS = "reclassifications"
+    POLICIES = "policies"
+
+
 class Destination(StrEnum):
     """The five folders of POST `investigate/move` (reference §2.1)."""
 
@@ -73,6 +82,7 @@ class Move(Payload):
     """Move each message of the case to a folder, up to 1,000 in one request. Inverse: move back to where it was."""
 
     scope: ClassVar[Scope] = Scope.MESSAGE
+    spends: ClassVar[Spend] = Spend.MESSAGES
     name: Literal["move"] = "move"
     destination: Destination = Field(description="The folder; RecoverableItemsPurges is a hard delete and needs permission in safety.yml")
 
@@ -86,6 +96,7 @@ class Reclassify(Payload):
     """Tell Cloudflare the right disposition, once per case, on its first message. Inverse: the opposite reclassification."""
 
     scope: ClassVar[Scope] = Scope.CASE
+    spends: ClassVar[Spend] = Spend.RECLASSIFICATIONS
     widens: ClassVar[bool] = False
     name: Literal["reclassify"] = "reclassify"
     disposition: Disposition = Field(description="What the message should have been")
@@ -95,6 +106,7 @@ class BlockSender(Payload):
     """Block a sender for new mail, for a time. Inverse: remove the block if it is still ours."""
 
     scope: ClassVar[Scope] = Scope.CASE
+    spends: ClassVar[Spend] = Spend.BLOCKS
     name: Literal["block_sender"] = "block_sender"
     pattern: str = Field(description="What to block; {field} takes the value of a group-by field", max_length=1024)
     kind: PatternKind = Field(default=PatternKind.EMAIL, description="What the pattern is: email, domain or ip")

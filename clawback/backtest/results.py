@@ -5,9 +5,10 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date, datetime, timedelta
 
-from clawback.actions import Mode
+from clawback.actions import Mode, Spend
 from clawback.backtest.replay import Backtest, Seen, Traffic
 from clawback.backtest.runs import Run, runs_of
+from clawback.cases import Limit
 from clawback.rules import RuleSet
 
 EXAMPLES = 20
@@ -178,10 +179,12 @@ def _rule(name: str, mode: Mode, runs: Sequence[Run]) -> RuleResult:
         messages=len(touched),
         actions=Counter(one.action for one in done),
         refused=sum((run.refused for run in runs), Counter[str]()),
-        peaks=[Peak(limit.messages, limit.per, _most_in(sorted(touched.values()), limit.per)) for limit in runs[0].plan.limits]
-        if runs
-        else [],
+        peaks=_peaks(runs[0].plan.limits, sorted(touched.values())) if runs else [],
     )
+
+
+def _peaks(limits: Iterable[Limit], moments: Sequence[datetime]) -> list[Peak]:
+    return [Peak(limit.most, limit.per, _most_in(moments, limit.per)) for limit in limits if limit.spend is Spend.MESSAGES]
 
 
 def _most_in(moments: Sequence[datetime], window: timedelta) -> int:

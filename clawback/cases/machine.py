@@ -4,19 +4,23 @@ No clock and no I/O: the workflow says what time it is, and does what `next` ret
 steps, so a replay does too.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from datetime import datetime, timedelta
 
-from clawback.actions import Action, BlockSender, Mode, Move, Reclassify, Scope, pattern_problem
+from clawback.actions import Action, BlockSender, Destination, Mode, Move, Reclassify, Scope, Spend, pattern_problem
+from clawback.cases.approvals import person, proposal, still_wanted, what_changed
 from clawback.cases.plan import CasePlan, Match
 from clawback.cases.state import (
     ALREADY_THERE,
+    TOOK_EFFECT,
     WOULD,
     Act,
     CaseMemory,
     CasePace,
     Close,
     Decision,
+    Done,
+    Proposal,
     State,
     Step,
     Wait,
@@ -33,6 +37,10 @@ MOST_TARGETS = 20_000
 """Messages of one case; a case that has settled this many closes at once, and the campaign goes on in a new one."""
 MOST_SIGHTINGS = 5000
 """Sightings a watching case remembers; far above any sane threshold."""
+
+
+_PEOPLE = 2
+"""How many must agree to an action that widens."""
 
 
 class NotHeld(ValueError):
@@ -59,6 +67,12 @@ class Case:
         self._outcomes = [dict(done) for done in memory.outcomes] or [{} for _ in plan.actions]
         self._held_at = memory.held_at
         self._decision = memory.decision
+        self._approvals = list(memory.approvals)
+        self._held_back = memory.hold
+        self._warned = memory.warned
+        self._spent = memory.spent
+        self._done = list(memory.done)
+        self._acting = memory.acting
         self._unwritten = list(memory.unwritten)
 
     @classmethod
@@ -79,7 +93,7 @@ class Case:
             self.state = self._closed_from
         self._events[match.key] = match.at
         self._touched_at = now
-        self._decision = None
+        self._ask_again()
         self._sight(match)
         self._note(RecordKind.EVENT_JOINED, now, event=match.key)
         for target in match.targets:
@@ -110,11 +124,19 @@ class Case:
         """Say why nobody can answer now; None where the case waits for an answer."""
         if self.state is State.HELD:
             return None
-        who = f", decided by {self._decision.by}" if self._decision else ""
+        who = f", {'approved' if self._decision.approved else 'denied'} by {self._decision.by}" if self._decision else ""
         return f"the case is {self.state}{who}: there is nothing to answer"
 
+    def not_approvable(self, by: str, shown: str) -> str | None:
+        """Say why somebody cannot approve what they were shown; None where they can."""
+        if (problem := self.not_held()) is not None:
+            return problem
+        if any(person(one.by) == person(by) for one in self._approvals):
+            return f"{by} has approved this already: another person must agree too"
+        return what_changed(self.proposal(), shown)
+
     def decide(self, decision: Decision) -> None:
-        """Take a person's answer.
+        """Take a person's answer. An approval lets the case act when as many people have agreed as must.
 
         Raises:
             NotHeld: nobody was asked, or somebody has answered already.
@@ -122,25 +144,52 @@ class Case:
         """
         if (problem := self.not_held()) is not None:
             raise NotHeld(problem)
-        self._decision = decision
+        wanted = 0
+        if decision.approved:
+            self._approvals.append(decision)
+            wanted = still_wanted(self._approvals, self.proposal().needs)
         kind = RecordKind.APPROVED if decision.approved else RecordKind.DENIED
-        self._note(kind, decision.at, actor=bounded(decision.by, 120), detail=bounded(decision.reason) or None)
+        said = " · ".join(filter(None, (bounded(decision.reason), f"{wanted} more must agree" if wanted else "")))
+        self._note(kind, decision.at, actor=bounded(decision.by, 120), detail=said or None)
+        if wanted:
+            return
+        self._decision = decision
+        self._held_back, self._warned, self._spent = None, False, 0
         if not decision.approved:
             self._refuse_all("denied", decision.at)
         self.state = State.RESPONDING if decision.approved else State.DENIED
 
+    def hold_back(self, reason: str) -> None:
+        """Note that the guard refused the act that was asked for: people must agree first."""
+        self._held_back = reason
+
+    def begin(self, act: Act) -> None:
+        """Note that an act is under way: should the case be ended from outside, it may have taken effect."""
+        self._acting = act
+
     def settle(self, act: Act, outcomes: Mapping[str, str], now: datetime) -> None:
         """Take what became of an act: one outcome for each of its messages (or for its pattern)."""
+        self._acting = None
         for target, outcome in outcomes.items():
             self._seen_at.pop(target, None)
             self._outcomes[act.index][target] = outcome
             self._note(RecordKind.ACTED, now, action=act.action.name, target=target, outcome=outcome)
+        if effective := tuple(target for target, outcome in outcomes.items() if outcome in TOOK_EFFECT):
+            self._done.append(Done(index=act.index, at=now, subjects=effective))
+            self._spent += len(effective) if act.action.spends is Spend.MESSAGES else 0
+
+    def undo(self, by: str, reason: str, now: datetime) -> None:
+        """End the case because all it did is being taken back; what is still to be done is refused."""
+        self._note(RecordKind.UNDO_STARTED, now, actor=bounded(by, 120), detail=bounded(reason) or None)
+        self.state = State.UNDONE
 
     # ---- what comes out
 
     def next(self, now: datetime) -> Step:
         """Say what to do now. Call it again after every change."""
         if self.state.is_final:
+            if self.state is State.UNDONE:
+                self._refuse_all(self.state, now)
             return Close(state=self.state)
         if self.state.is_refused:
             self._refuse_all(self.state, now)
@@ -152,11 +201,11 @@ class Case:
                 self.settle(act, certain, now)
             elif self.plan.mode is Mode.SHADOW:
                 self._record_only(act, now)
-            elif (self.plan.mode is Mode.APPROVE or act.action.widens) and self._decision is None:
-                return self._hold(now)
+            elif self._decision is None and (reason := self._wants_people(act)) is not None:
+                return self._hold(reason, now)
             else:
                 self.state = State.RESPONDING
-                return act
+                return act.model_copy(update={"approved": self._decision is not None})
         self.state = State.SETTLED
         return self._wait_or_close(now)
 
@@ -176,8 +225,25 @@ class Case:
             outcomes=tuple(self._outcomes),
             held_at=self._held_at,
             decision=self._decision,
+            approvals=tuple(self._approvals),
+            hold=self._held_back,
+            warned=self._warned,
+            spent=self._spent,
+            done=tuple(self._done),
+            acting=self._acting,
             unwritten=tuple(self._unwritten),
         )
+
+    def proposal(self) -> Proposal:
+        """Say what would be done if the case were approved now."""
+        acts = list(self._undecided(self._pending_acts(len(self._targets))))
+        needs = max((_PEOPLE if act.action.widens else 1 for act in acts), default=1)
+        return proposal(self.plan, [(act, describe(act.action)) for act in acts], [subjects(act) for act in acts], needs)
+
+    @property
+    def spent(self) -> int:
+        """Messages touched since people last looked at the case."""
+        return self._spent
 
     def take_records(self) -> tuple[AuditRecord, ...]:
         """Hand over the records made since the last call."""
@@ -205,28 +271,60 @@ class Case:
         self._note(RecordKind.THRESHOLD_MET, now, detail=f"{len(window)} events from {window[0].at:%FT%TZ} to {window[-1].at:%FT%TZ}")
         return True
 
+    def _ask_again(self) -> None:
+        """Something came that nobody has agreed to yet."""
+        self._decision, self._approvals = None, []
+        if self.state is not State.HELD:
+            self._held_back = None
+
+    def _wants_people(self, act: Act) -> str | None:
+        if act.action.widens:
+            return "the action may hit more than was meant: two people must agree"
+        if self.plan.mode is Mode.APPROVE:
+            return "the rule asks for approval"
+        return self._held_back
+
     def _pending(self) -> Act | None:
+        return next(self._pending_acts(BATCH), None)
+
+    def _pending_acts(self, most: int) -> Iterator[Act]:
         for index, action in enumerate(self.plan.actions):
             done = self._outcomes[index]
             if action.scope is Scope.MESSAGE:
-                waiting = [target for target in self._targets.values() if target.id not in done][:BATCH]
+                waiting = [target for target in self._targets.values() if target.id not in done][:most]
                 if waiting:
-                    return Act(index=index, action=action, targets=tuple(waiting))
+                    yield Act(index=index, action=action, targets=tuple(waiting))
             elif not done and self._events:
-                return Act(index=index, action=action, targets=tuple(self._targets.values())[:1])
-        return None
+                yield Act(index=index, action=action, targets=tuple(self._targets.values())[:1])
 
-    def _hold(self, now: datetime) -> Step:
+    def _undecided(self, acts: Iterable[Act]) -> Iterator[Act]:
+        for act in acts:
+            certain = self._foregone(act)
+            left = tuple(target for target in act.targets if target.id not in certain)
+            if not certain or left:
+                yield act.model_copy(update={"targets": left})
+
+    def _hold(self, reason: str, now: datetime) -> Step:
         if self.state is not State.HELD:
             self._held_at, self.state = now, State.HELD
-            self._note(RecordKind.HELD, now, detail="the rule asks for approval")
+            self._note(RecordKind.HELD, now, detail=bounded(reason))
         until = (self._held_at or now) + self._pace.patience
         if now < until:
-            return Wait(until=until)
+            return Wait(until=self._warned_by(until, now))
         self._note(RecordKind.EXPIRED, now)
         self.state = State.EXPIRED
         self._refuse_all(self.state, now)
         return self._wait_or_close(now)
+
+    def _warned_by(self, until: datetime, now: datetime) -> datetime:
+        """Tell people once before their time is up; the moment until which there is nothing to do."""
+        if self._warned or self._pace.patience <= self._pace.warning:
+            return until
+        if now < (warn_at := until - self._pace.warning):
+            return warn_at
+        self._warned = True
+        self._note(RecordKind.EXPIRY_WARNED, now, detail=f"is denied at {until:%FT%TZ} unless somebody answers")
+        return until
 
     def _wait_or_close(self, now: datetime) -> Step:
         if now < self._idle_until and len(self._targets) < MOST_TARGETS:
@@ -252,6 +350,8 @@ class Case:
             return {act.action.pattern: failed(reason)} if reason else {}
         if isinstance(act.action, Reclassify):
             return {} if act.targets else {"": failed("no_message")}
+        if isinstance(act.action, Move) and act.action.destination is Destination.INBOX:
+            return {}  # what was taken out of a mailbox is what this gives back
         return {target.id: ALREADY_THERE for target in act.targets if target.id in self._handled}
 
     def _note_untargeted(self, match: Match, now: datetime) -> None:

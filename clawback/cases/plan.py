@@ -5,18 +5,36 @@ import json
 
 from pydantic import Field
 
-from clawback.actions import Action, Mode
+from clawback.actions import Action, Mode, Spend
 from clawback.actions.registry import Duration
 from clawback.cases.windows import Watch
+from clawback.durations import format_duration
 from clawback.events import Target
 from clawback.payloads import Payload, UtcDatetime
 
 
 class Limit(Payload):
-    """A budget of a rule: how many messages it may touch in a sliding window."""
+    """A budget: how much of one kind may be spent in a sliding window. Exactly one kind is given."""
 
-    messages: int
+    messages: int | None = None
+    blocks: int | None = None
+    reclassifications: int | None = None
+    policies: int | None = None
     per: Duration
+
+    @property
+    def spend(self) -> Spend:
+        """What it counts."""
+        return next((spend for spend in Spend if getattr(self, spend) is not None), Spend.MESSAGES)
+
+    @property
+    def most(self) -> int:
+        """How much of that may be spent."""
+        return getattr(self, self.spend) or 0
+
+    def __str__(self) -> str:
+        """`500 messages per 1h`."""
+        return f"{self.most:,} {self.spend} per {format_duration(self.per)}"
 
 
 class CasePlan(Payload):

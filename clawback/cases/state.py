@@ -42,6 +42,8 @@ BLOCKED = "blocked"
 RECLASSIFIED = "reclassified"
 ALREADY_THERE = "already_there"
 UNKNOWN = "unknown"
+TOOK_EFFECT = frozenset({MOVED, BLOCKED, RECLASSIFIED, UNKNOWN})
+"""Outcomes of acts that changed something, or may have: they cost budget, and can be undone."""
 WOULD = "would"
 
 
@@ -54,11 +56,12 @@ class CasePace(Payload):
     """How long a case waits for things.
 
     `linger`: how long after the last arrival a settled case still takes in late ones (never less than the feed's lookback).
-    `patience`: how long a held case waits for an answer.
+    `patience`: how long a held case waits for an answer; `warning`: how long before its end people are told once more.
     """
 
     linger: Duration = timedelta(minutes=30)
     patience: Duration = timedelta(days=7)
+    warning: Duration = timedelta(days=1)
 
 
 class Decision(Payload):
@@ -70,11 +73,35 @@ class Decision(Payload):
     reason: str = ""
 
 
+class Act(Payload):
+    """Work to do now: one action, on these messages (up to 1,000; one for an action on the whole case, if it has any).
+
+    `approved` says that people have agreed to exactly this.
+    """
+
+    index: int
+    action: Action
+    targets: tuple[Target, ...] = ()
+    approved: bool = False
+
+
+class Done(Payload):
+    """One act that was carried out, as undo needs it: which action, when, and to which messages or which pattern.
+
+    Only what took effect is listed, and what may have (its outcome is `unknown`).
+    """
+
+    index: int
+    at: UtcDatetime
+    subjects: tuple[str, ...]
+
+
 class CaseMemory(Payload):
     """All a case knows besides its plan: what continue-as-new carries over and undo will read.
 
     `outcomes[i]` maps investigate ids (or, for an action on the case, the pattern or message it was done to) to what became of them
-    under action `i`.
+    under action `i`; `done` lists what took effect, for undo; `acting` is the act under way. `approvals` are those given since the case
+    last grew, `hold` is why the guard held it, `spent` the messages it has touched since people last looked at it.
     """
 
     uid: str
@@ -90,15 +117,23 @@ class CaseMemory(Payload):
     outcomes: tuple[dict[str, str], ...] = ()
     held_at: UtcDatetime | None = None
     decision: Decision | None = None
+    approvals: tuple[Decision, ...] = ()
+    hold: str | None = None
+    warned: bool = False
+    spent: int = 0
+    done: tuple[Done, ...] = ()
+    acting: Act | None = None
     unwritten: tuple[AuditRecord, ...] = ()
 
 
-class Act(Payload):
-    """Work to do now: one action, on these messages (up to 1,000; one for an action on the whole case, if it has any)."""
+class Proposal(Payload):
+    """What a held case would do if it were approved now; `digest` stands for exactly this and nothing else."""
 
-    index: int
-    action: Action
-    targets: tuple[Target, ...] = ()
+    rule_version: str
+    actions: tuple[str, ...]
+    messages: tuple[str, ...]
+    needs: int
+    digest: str
 
 
 class Wait(Payload):

@@ -1,11 +1,12 @@
 """`clawback case`: list cases, look into one, decide a held one."""
 
+import sys
 from typing import Annotated
 
 import typer
 
-from clawback.cases import CaseStart, State
-from clawback.cli.exits import ExitCode
+from clawback.cases import CaseStart, Proposal, State
+from clawback.cli.exits import ExitCode, Failure
 from clawback.cli.output import AsJson, print_json, print_table, say
 from clawback.cli.temporal import By, ask, myself
 from clawback.temporal.gateway import CaseLine, Gateway
@@ -13,6 +14,7 @@ from clawback.temporal.gateway import CaseLine, Gateway
 app = typer.Typer(no_args_is_help=True, help="List cases, look into one, decide a held one.")
 
 Id = Annotated[str, typer.Argument(help="The id of the case: case/<rule>/<hash>.")]
+_SHOWN = 20
 Reason = Annotated[str, typer.Option("--reason", help="Why; recorded in the case and in the audit.")]
 
 
@@ -52,15 +54,43 @@ def show(case_id: Id, *, as_json: AsJson = False) -> int:
 
 
 @app.command()
-def approve(case_id: Id, *, by: By = myself(), reason: Reason = "", as_json: AsJson = False) -> int:  # noqa: B008 - the user does not change
-    """Let a held case act."""
-    return _decided(case_id, ask(lambda gateway: gateway.approve(case_id, by, reason)), as_json=as_json)
+def approve(
+    case_id: Id,
+    *,
+    by: By = myself(),  # noqa: B008 - the user does not change
+    digest: Annotated[str, typer.Option(help="What you agree to: the digest that was shown. Without it you are asked.")] = "",
+    reason: Reason = "",
+    as_json: AsJson = False,
+) -> int:
+    """Let a held case do exactly what you were shown; if it has changed since, it refuses and says how."""
+    shown = digest or _shown(ask(lambda gateway: gateway.proposal(case_id)))
+    return _decided(case_id, ask(lambda gateway: gateway.approve(case_id, by, shown, reason)), as_json=as_json)
 
 
 @app.command()
 def deny(case_id: Id, *, by: By = myself(), reason: Reason = "", as_json: AsJson = False) -> int:  # noqa: B008 - the user does not change
     """End a held case without acting."""
     return _decided(case_id, ask(lambda gateway: gateway.deny(case_id, by, reason)), as_json=as_json)
+
+
+def _shown(proposal: Proposal) -> str:
+    """Show what would be done and ask; without a terminal nobody has seen anything, so nothing is approved."""
+    if not sys.stdin.isatty():
+        raise Failure("say what you approve: --digest DIGEST, as `clawback case show` gives it", ExitCode.USAGE)
+    print_proposal(proposal)
+    if not typer.confirm("Let it?"):
+        raise Failure("Nothing was approved.", ExitCode.NO)
+    return proposal.digest
+
+
+def print_proposal(proposal: Proposal) -> None:
+    """Show what a held case would do."""
+    say(f"It would {'; '.join(proposal.actions)}, for {len(proposal.messages)} messages:")
+    for message in proposal.messages[:_SHOWN]:
+        say(f"  {message}")
+    if len(proposal.messages) > _SHOWN:
+        say(f"  and {len(proposal.messages) - _SHOWN} more")
+    say(f"{proposal.needs} {'people' if proposal.needs > 1 else 'person'} must agree. Digest {proposal.digest}")
 
 
 def _decided(case_id: str, state: str, *, as_json: bool) -> int:

@@ -51,7 +51,7 @@ def outlook_lines(rule: Rule, outlook: Outlook) -> Iterator[Text]:
     for planned in outlook.planned:
         yield Text(f"  action   {_word_action(planned.action)}: {_word_outcomes(planned)}")
     for limit in rule.response.limits if rule.response else ():
-        yield Text(f"  limit    {limit.messages} messages per {format_duration(limit.per)}, over which it is held for approval")
+        yield Text(f"  limit    {limit}, over which it is held for approval")
     for reason in outlook.reasons:
         yield Text.assemble("  ", ("but", "yellow"), f"      {reason.text}")
     yield Text.assemble("  so       ", ("it acts", "green") if outlook.acts else ("it changes nothing by itself", "yellow"))

@@ -44,6 +44,7 @@ def rehearse(  # noqa: PLR0913 - the options of a command
     rate_limit: Annotated[str, typer.Option(help="Requests per window, N/SECONDS, or off.")] = "1200/300",
     seed: Annotated[int, typer.Option(help="The seed of faults, kills and invented mail.")] = 0,
     age_limit: Annotated[str, typer.Option(help="Maximum age of a message: a duration, off, or rules for that of safety.yml.")] = "off",
+    guard: Annotated[bool, typer.Option("--guard", help="Let the budgets of safety.yml hold cases; else they are counted only.")] = False,
     timeout: Annotated[str, typer.Option(help="Give up after this long.")] = "1h",
     ledger: Annotated[Path | None, typer.Option(help="Write every effective change here, one JSON object a line.")] = None,
     keep: Annotated[Path | None, typer.Option(help="Keep databases, logs and audit in this folder; it must not exist.")] = None,
@@ -59,6 +60,7 @@ def rehearse(  # noqa: PLR0913 - the options of a command
         kills=kill_worker,
         seed=seed,
         age_limit=age_limit if age_limit in {"off", "rules"} else _checked(age_limit, parse_duration),
+        guard=guard,
         timeout=_duration(timeout),
     )
     _forget_settings()

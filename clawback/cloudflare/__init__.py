@@ -15,6 +15,7 @@ from clawback.cloudflare.errors import (
     RateLimited,
     Refused,
     Rejected,
+    Stopped,
     Unauthenticated,
     Unavailable,
     UnknownOutcome,
@@ -27,7 +28,7 @@ from clawback.cloudflare.policies import Batch, BatchResult
 from clawback.cloudflare.records import ActionLogEntry, BlockedSender, Message, MoveItem, Report, Submission
 from clawback.cloudflare.release import ReleaseItem
 from clawback.cloudflare.sender_policies import AllowPolicy, TrustedDomain
-from clawback.cloudflare.surroundings import Clock, Observer
+from clawback.cloudflare.surroundings import Clock, Observer, Permit
 
 __all__ = [
     "ActionLogEntry",
@@ -51,6 +52,7 @@ __all__ = [
     "Observer",
     "Page",
     "PagedBy",
+    "Permit",
     "ProtectedName",
     "RateLimited",
     "Refused",
@@ -61,6 +63,7 @@ __all__ = [
     "Resubmission",
     "SendingRestriction",
     "Share",
+    "Stopped",
     "Submission",
     "Trace",
     "TrustedDomain",

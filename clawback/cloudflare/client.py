@@ -16,7 +16,7 @@ from clawback.cloudflare.investigate import Investigate
 from clawback.cloudflare.jobs import Jobs
 from clawback.cloudflare.pace import Budget, Pace, Share
 from clawback.cloudflare.release import Release
-from clawback.cloudflare.surroundings import Clock, Observer, SystemClock, Unobserved
+from clawback.cloudflare.surroundings import Clock, Observer, Permit, SystemClock, Unobserved
 
 TIMEOUT = timedelta(seconds=20)
 _EXCHANGES = 3  # a slow answer may take several reads, each within the timeout
@@ -25,7 +25,8 @@ _EXCHANGES = 3  # a slow answer may take several reads, each within the timeout
 class EmailSecurity(Investigate, Contents, Release, Jobs, Feedback, BlockSenders):
     """Cloudflare Email Security of one account; an async context manager.
 
-    `url` is the API's (`https://api.cloudflare.com/client/v4`), `timeout` the wait for a connection to answer (5 s to connect).
+    `url` is the API's (`https://api.cloudflare.com/client/v4`), `timeout` the wait for a connection to answer (5 s to connect),
+    `permit` is asked right before every call that changes something on behalf of acting.
     """
 
     def __init__(  # noqa: PLR0913 - the one place where everything is given
@@ -38,6 +39,7 @@ class EmailSecurity(Investigate, Contents, Release, Jobs, Feedback, BlockSenders
         transport: httpx.AsyncBaseTransport | None = None,
         timeout: timedelta = TIMEOUT,
         clock: Clock | None = None,
+        permit: Permit | None = None,
     ) -> None:
         secret = token.get_secret_value() if isinstance(token, SecretStr) else token
         super().__init__(
@@ -49,6 +51,7 @@ class EmailSecurity(Investigate, Contents, Release, Jobs, Feedback, BlockSenders
                 clock=clock or SystemClock(),
                 redact=redactor(secret),
                 longest=_EXCHANGES * timeout.total_seconds(),
+                permit=permit,
             )
         )
 

@@ -17,10 +17,10 @@ import httpx
 
 from clawback.cloudflare.answers import Answer, Envelope, clean, failure, read_envelope, unreadable
 from clawback.cloudflare.calls import Call, Method, segment
-from clawback.cloudflare.errors import ApiError, RateLimited, Unavailable, UnknownOutcome
+from clawback.cloudflare.errors import ApiError, RateLimited, Stopped, Unavailable, UnknownOutcome
 from clawback.cloudflare.limits import read_counters, read_retry_after
 from clawback.cloudflare.pace import Pace, Share
-from clawback.cloudflare.surroundings import Clock, Observer
+from clawback.cloudflare.surroundings import Clock, Observer, Permit
 
 LARGEST_BODY = 64 * 1024 * 1024
 PATIENCE = 3.0
@@ -36,7 +36,8 @@ _NOT_SENT = (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout, httpx.
 class Connection:
     """A way to the API of one account. `share` says on whose behalf it is used; None lets reads count as polling and writes as acting.
 
-    `dialect` remembers for each endpoint with a disputed body which form the server took last (reference §4.3).
+    `dialect` remembers for each endpoint with a disputed body which form the server took last (reference §4.3). `permit` is asked
+    right before anything is changed on behalf of acting; undo and reads need none.
     """
 
     http: httpx.AsyncClient
@@ -48,6 +49,7 @@ class Connection:
     longest: float
     dialect: dict[str, int] = field(default_factory=dict)
     share: Share | None = None
+    permit: Permit | None = None
 
     def on(self, share: Share) -> "Connection":
         """Give the same way, used on behalf of a share."""
@@ -132,6 +134,8 @@ class Connection:
             waited += wait
         if waited:
             self.observer.paced(waited)
+        if self.permit is not None and share is Share.ACTING and call.method is not Method.GET and not await self.permit():
+            raise Stopped(call.endpoint, "nothing may be changed now")
         return self.pace.sent(share, self.clock.now())
 
     async def _exchange(self, call: Call) -> Answer:

@@ -2,6 +2,7 @@
 
     ApiError
     ├── RateLimited       not executed; come back after `retry_after`
+    ├── Stopped           not executed: nothing may be changed at the moment; come back later
     ├── Unavailable       not executed, or a call that may be repeated as it is (GET, PUT, PATCH, DELETE); come back later
     ├── UnknownOutcome    an unsafe POST that may have been executed: find out before repeating it
     ├── NotUnderstood     a read was answered with success, but with nothing that can be read
@@ -36,6 +37,10 @@ class RateLimited(ApiError):
         super().__init__(endpoint, f"{kept} by the rate limit for {retry_after.total_seconds():.1f} s")
         self.retry_after = retry_after
         self.local = local
+
+
+class Stopped(ApiError):
+    """The call would have changed something on behalf of acting, and was not permitted right before it was to leave."""
 
 
 class Unavailable(ApiError):

@@ -19,6 +19,13 @@ class Observer(Protocol):
         """A request was held back for that long before it was sent."""
 
 
+class Permit(Protocol):
+    """Is asked right before every call that changes something on behalf of acting."""
+
+    async def __call__(self) -> bool:
+        """Whether the call may leave now."""
+
+
 class Clock(Protocol):
     """Time as the connection sees it; tests bring their own."""
 

@@ -14,7 +14,7 @@ from itertools import combinations
 from clawback.actions import Action, BlockSender, Mode, Move, Reclassify, pattern_problem
 from clawback.cases.plan import CasePlan
 from clawback.cases.windows import Watch, WatchType
-from clawback.events import Event, is_too_old, message_event, report_event
+from clawback.events import Event, is_too_old, message_event, report_event, submission_event
 from clawback.rules import RuleSet
 from clawback.simulator import Line
 
@@ -103,29 +103,33 @@ def expect(lines: Iterable[Line], rules: RuleSet, now: datetime, age_limit: time
 
 
 def _events(lines: Iterable[Line], now: datetime) -> Iterator[Event]:
-    """Give every record that is polled as an event, the last of those with the same id; reports with the message they name."""
-    messages, reports = {}, {}
+    """Give every record that is polled as an event, the last of those with the same id; the others with the message they name."""
+    messages, others = {}, {}
     for line in lines:
         if line.kind == "message":
             messages[line.record["id"]] = message_event(line.record, now).with_detections(line.detections or {})
         elif line.kind == "report":
-            reports[line.record["id"]] = report_event(line.record, now)
+            others[f"report {line.record['id']}"] = report_event(line.record, now)
+        else:
+            others[f"submission {line.record['submission_id']}"] = submission_event(line.record, now)
     by_postfix: dict[str, list[Event]] = defaultdict(list)
     for message in messages.values():
         by_postfix[str(message.record.get("postfix_id"))].append(message)
     yield from messages.values()
-    yield from (_with_message(report, by_postfix) for report in reports.values())
+    yield from (_with_message(event, by_postfix) for event in others.values())
 
 
-def _with_message(report: Event, by_postfix: dict[str, list[Event]]) -> Event:
-    fields = report.record.get("fields") or {}
+def _with_message(event: Event, by_postfix: dict[str, list[Event]]) -> Event:
+    """Join a report, which names recipients, or a submission, whose submitter is one."""
+    record = event.record
+    fields = record.get("fields") or {"postfix_id": record.get("original_postfix_id"), "to": [record.get("requested_by") or ""]}
     named = {address.lower() for address in fields.get("to") or ()}
     about = by_postfix.get(str(fields.get("postfix_id")), [])
     if not about:
-        return report
-    first = next((event for event in about if named & {one.lower() for one in event.record.get("client_recipients") or ()}), about[0])
-    others = tuple(target for event in about if event is not first and not event.handled for target in event.targets)
-    return report.with_message(first, others)
+        return event
+    first = next((one for one in about if named & {address.lower() for address in one.record.get("client_recipients") or ()}), about[0])
+    others = tuple(target for one in about if one is not first and not one.handled for target in one.targets)
+    return event.with_message(first, others)
 
 
 def _is_ours(event: Event, rules: RuleSet, now: datetime, age_limit: timedelta | None) -> bool:

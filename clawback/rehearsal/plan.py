@@ -20,7 +20,7 @@ class Rehearsal:
     """One rehearsal. Without a corpus and an outbreak it is the demo's invented mail.
 
     `outbreak` is a number of messages of one campaign; `faults` and `rate_limit` are as `clawback simulate` takes them; `kills` is how
-    often the worker is killed; `age_limit` is a duration or `off`.
+    often the worker is killed; `age_limit` is a duration or `off`; `guard` lets the budgets of safety.yml hold cases.
     """
 
     rules: Path
@@ -31,6 +31,7 @@ class Rehearsal:
     kills: int = 0
     seed: int = 0
     age_limit: str = "off"
+    guard: bool = False
     timeout: timedelta = timedelta(hours=1)
 
     def with_rules_in(self, folder: Path) -> "Rehearsal":

@@ -16,14 +16,14 @@ from clawback.records import RecordKind
 from clawback.rehearsal.expectation import Expectation, expect
 from clawback.rehearsal.plan import Rehearsal, read_all, span
 from clawback.rehearsal.stage import Stage
-from clawback.rehearsal.verdict import Verdict, judge
+from clawback.rehearsal.verdict import Verdict, judge, with_holds
 from clawback.rules import load_rules
 
 QUIET = 3.0
 """Seconds without any work before it may be over."""
 _STILL = 20.0  # a killed worker's workflows take ten seconds to move on: no reason to kill the next one early
 _LOOK_EVERY = 0.25
-_POLLING = ("GET /investigate", "GET /phishguard/reports")
+_POLLING = ("GET /investigate", "GET /phishguard/reports", "GET /submissions")
 
 
 @dataclass
@@ -146,7 +146,7 @@ async def _result(stage: Stage, expectation: Expectation, progress: Progress, co
     records = list(read_records(stage.audit))
     acted = (record for record in records if record.kind in {RecordKind.ACTED, RecordKind.WOULD_HAVE_ACTED})
     return Result(
-        verdict=judge(expectation, ledger, records),
+        verdict=judge(with_holds(expectation, records) if stage.guarded else expectation, ledger, records),
         expectation=expectation,
         drained=known["drained"],
         audit_intact=not (stage.audit.exists() and isinstance(verify(stage.audit), Broken)),

@@ -31,7 +31,6 @@ from clawback.temporal.connect import connect
 from clawback.temporal.gateway import Gateway, NoSuchWorkflow
 
 SETTINGS = ("CLAWBACK_", "CLOUDFLARE_", "TEMPORAL_")
-SOURCES = (EventKind.MESSAGE, EventKind.PHISHGUARD_REPORT)
 _PATIENCE = 5.0
 
 
@@ -43,6 +42,7 @@ class Stage:
         self._simulator_port, metrics_port = free_port(), free_port()
         self._metrics = f"127.0.0.1:{metrics_port}"
         self.audit = folder / "audit.jsonl"
+        self.guarded = plan.guard
         self.logs = folder / "logs"
         self._server = TemporalServer(folder / "temporal.db", free_port())
         options = ["--rate-limit", plan.rate_limit, "--faults", plan.faults, "--seed", str(plan.seed)]
@@ -113,8 +113,10 @@ class Stage:
             "CLAWBACK_API_URL": f"http://127.0.0.1:{self._simulator_port}/client/v4",
             "CLAWBACK_METRICS": self._metrics,
             "CLAWBACK_INTERVAL": "1s",
+            "CLAWBACK_SUBMISSION_INTERVAL": "1s",
             "CLAWBACK_START": format_duration(reach),
             "CLAWBACK_AGE_LIMIT": plan.age_limit,
+            "CLAWBACK_GUARD": "on" if plan.guard else "widest",
             "CLAWBACK_LOG_FORMAT": "json",
             "TEMPORAL_ADDRESS": self._server.address,
         }
@@ -123,7 +125,7 @@ class Stage:
         return environment_with(settings, without=SETTINGS)
 
     async def _read_since(self, since: datetime) -> bool:
-        statuses = [await self._needed().poller_status(source) for source in SOURCES]
+        statuses = [await self._needed().poller_status(source) for source in EventKind]
         return all(status.cursor >= since and status.owed is None for status in statuses)
 
     async def _none_responding(self) -> bool:

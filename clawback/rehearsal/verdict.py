@@ -5,7 +5,7 @@ The ledger says what took effect, the audit what was recorded; each must agree w
 
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from clawback.actions import BlockSender, Move, Reclassify
@@ -49,6 +49,19 @@ def judge(expectation: Expectation, ledger: Iterable[Row], audit: Iterable[Audit
         if row["operation"] not in {"move", "create", "reclassify"}:
             verdict.unexpected.append(f"{row['operation']} of {row['resource']} {row['id']}")
     return verdict
+
+
+def with_holds(expectation: Expectation, audit: Iterable[AuditRecord]) -> Expectation:
+    """Allow for a guard that holds cases: what such a case has not done by then should not have been done."""
+    records = list(audit)
+    held = {record.case for record in records if record.kind is RecordKind.HELD}
+    acted = {(record.case, record.action, record.target) for record in records if record.kind is RecordKind.ACTED}
+
+    def is_held(one: Work) -> bool:
+        return one.case in held and not any((one.case, one.action.name, subject) in acted for subject in one.subjects)
+
+    work = [replace(one, fate=Fate.HELD) if is_held(one) else one for one in expectation.work]
+    return replace(expectation, work=work)
 
 
 # ---- the audit

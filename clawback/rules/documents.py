@@ -6,16 +6,18 @@ from enum import StrEnum
 from typing import Annotated, Any, Literal, TypeVar, get_args
 from uuid import UUID
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, model_validator
 from pydantic_core import ErrorDetails
 
 from clawback.actions import Mode
+from clawback.cases import Limit
 from clawback.durations import parse_duration
 from clawback.events import EventKind
 from clawback.rules.errors import Code, Problems, did_you_mean
 from clawback.rules.source import Document
 
 Read = TypeVar("Read", bound=BaseModel)
+_KIND_AND_TIME = 2
 _BRANCHES = frozenset({"str", "dict[str,any]"})
 
 
@@ -77,10 +79,24 @@ class Logsource(Strict):
 
 
 class LimitDocument(Strict):
-    """A budget: how many messages in how long."""
+    """A budget: how much of one kind in how long."""
 
-    messages: int = Field(gt=0, description="How many messages may be touched")
-    per: Span = Field(gt=timedelta(), description="In which sliding time, such as 1h")
+    messages: int | None = Field(default=None, gt=0, description="How many messages may be touched")
+    blocks: int | None = Field(default=None, gt=0, description="How many senders may be blocked")
+    reclassifications: int | None = Field(default=None, gt=0, description="How many reclassifications may be asked for")
+    policies: int | None = Field(default=None, gt=0, description="How many other policies may be made: allowed senders, trusted domains")
+    per: Span = Field(gt=timedelta(), le=timedelta(days=7), description="In which sliding time, such as 1h; up to 7d")
+
+    @model_validator(mode="after")
+    def _one_kind(self) -> "LimitDocument":
+        if len(self.model_dump(exclude_none=True)) != _KIND_AND_TIME:
+            raise ValueError("write exactly one of messages, blocks, reclassifications, policies, and per")
+        return self
+
+    @property
+    def limit(self) -> Limit:
+        """The same as it is frozen into a case."""
+        return Limit(**self.model_dump(exclude_none=True))
 
 
 Limits = Annotated[tuple[LimitDocument, ...], BeforeValidator(_one_or_many)]
@@ -95,7 +111,7 @@ class ResponseDocument(Strict):
         default=None, alias="group-by", min_length=1, description="Fields whose values share a case; the campaign (edf_hash) unless told"
     )
     actions: tuple[dict[str, Any], ...] = Field(min_length=1, description="What is done, in this order")
-    limits: Limits = Field(default=(), description="How many messages in how long; over it the case is held")
+    limits: Limits = Field(default=(), description="How much in how long, such as {messages: 500, per: 1h}; over it the case is held")
 
 
 class EventTest(Strict):

@@ -48,7 +48,7 @@ def read_response(
             _check_templates(action, index, group_by, document, problems)
             _check_destination(action, index, document, problems, hard_delete=hard_delete)
             actions.append(action)
-    limits = tuple(Limit(messages=limit.messages, per=limit.per) for limit in read.limits)
+    limits = tuple(limit.limit for limit in read.limits)
     return Response(read.mode, group_by, tuple(actions), limits) if len(actions) == len(read.actions) else None
 
 

@@ -3,13 +3,23 @@
 from collections.abc import Callable
 from datetime import timedelta
 from ipaddress import ip_network
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, Field, PlainSerializer
 
+from clawback import guard
 from clawback.actions import PatternKind, pattern_problem
 from clawback.rules.catalogue import DELIVERY_MODES
-from clawback.rules.documents import Limits, Span, Strict
+from clawback.rules.documents import LimitDocument, Limits, Span, Strict
+
+_DEFAULTS = (
+    {"messages": 1000, "per": "1h"},
+    {"messages": 5000, "per": "1d"},
+    {"blocks": 20, "per": "1h"},
+    {"reclassifications": 200, "per": "1h"},
+    {"policies": 5, "per": "1h"},
+)
+"""The budgets that hold where `safety.yml` sets none."""
 
 
 def _trimmed(text: str) -> str:
@@ -48,11 +58,34 @@ class NeverBlock(Strict):
         return any(_within(domain, suffix) for suffix in self.suffixes)
 
 
-class Budgets(Strict):
-    """How many messages may be touched in sliding windows: by all rules together, and by a rule that has no limits of its own."""
+class SurgeDocument(Strict):
+    """When more than usual is too much: in an hour more than `least` messages and more than `factor` times the trailing hourly average."""
 
-    overall: Limits = ()
+    least: int = Field(default=500, gt=0)
+    factor: float = Field(default=10.0, gt=1)
+
+
+class Budgets(Strict):
+    """What may be spent in sliding windows: by all rules together, by a rule that has no limits of its own, and by one case.
+
+    `surge` holds a rule, or a verdict of Cloudflare's, that suddenly hits far more than it used to; `off` watches for none.
+    """
+
+    overall: Limits = tuple(LimitDocument.model_validate(one) for one in _DEFAULTS)
     rule: Limits = ()
+    campaign: int | None = Field(default=1000, gt=0)
+    surge: SurgeDocument | Literal["off"] = SurgeDocument()
+
+    @property
+    def budgets(self) -> guard.Budgets:
+        """The same as the guard is told them."""
+        surge = None if self.surge == "off" else guard.Surge(least=self.surge.least, factor=self.surge.factor)
+        return guard.Budgets(
+            overall=tuple(limit.limit for limit in self.overall),
+            rule=tuple(limit.limit for limit in self.rule),
+            campaign=self.campaign,
+            surge=surge,
+        )
 
 
 class Safety(Strict):

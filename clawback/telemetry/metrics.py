@@ -51,6 +51,8 @@ def _named(name: str, labels: tuple[str, ...]) -> str:
 
 EVENTS_SEEN = _counter("events_seen_total", "Records read from a source for the first time by this process.", "source")
 EVENTS_REJECTED = _counter("events_rejected_total", "Records that could not be understood; each is in the audit.", "source")
+EVENTS_SKIPPED = _counter("events_skipped_total", "Records that rules were not asked about, by reason.", "source", "reason")
+EVENTS_ALONE = _counter("events_alone_total", "Reports and submissions that rules saw without the message they are about.", "source")
 MATCHES = _counter("matches_total", "Events that matched a rule, each counted once by this process.", "rule")
 ACTIONS = _counter("actions_total", "Outcomes of actions, one for each message or case acted on.", "action", "outcome", "mode")
 API_REQUESTS = _counter("api_requests_total", "Requests to the API, by the answer's status or the kind of failure.", "endpoint", "status")
@@ -64,6 +66,8 @@ POLL_LAG = _gauge("poll_lag_seconds", "Age of the last complete poll of a source
 RULES_LOADED = _gauge("rules_loaded", "Rules in the set that is running.")
 RULES_REFUSED = _gauge("rules_refused", "1 while the rules on the disk are refused and the former set runs on.")
 RULES = _info("rules", "The version of the set that is running.", "version")
+GUARD_REFUSALS = _counter("guard_refusals_total", "Acts that the guard did not grant, so that their case is held.", "rule", "spend")
+STOPPED = _gauge("stopped", "1 while the kill switch is on and nothing is contained.")
 AUDIT_RECORDS = _counter("audit_records_total", "Records written to the audit.", "kind")
 BUILD = _info("build", "What is running.", "version", "python")
 BUILD.info({"version": __version__, "python": platform.python_version()})

@@ -2,6 +2,7 @@
 
     ErrorType                      raised for                       who goes on
     ├─ rate_limited                429, or our own pace             the engine, after `next_retry_delay`
+    ├─ stopped                      the kill switch                  the workflow, when it is off
     ├─ unavailable                  certainly not executed           the engine, backing off
     ├─ unknown_outcome              an unsafe POST without an answer  the workflow, after verifying
     ├─ unauthenticated, not_permitted  the token                     the workflow, slowly, and a person
@@ -19,6 +20,7 @@ class ErrorType(StrEnum):
     """The `type` of every `ApplicationError` that an activity raises."""
 
     RATE_LIMITED = "rate_limited"
+    STOPPED = "stopped"
     UNAVAILABLE = "unavailable"
     UNKNOWN_OUTCOME = "unknown_outcome"
     UNAUTHENTICATED = "unauthenticated"

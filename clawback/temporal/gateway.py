@@ -11,7 +11,7 @@ from temporalio.client import Client, WorkflowExecution, WorkflowHandle, Workflo
 from temporalio.common import SearchAttributeKey, SearchAttributePair, TypedSearchAttributes, WorkflowIDConflictPolicy
 from temporalio.service import RPCError, RPCStatusCode
 
-from clawback.cases import CaseMemory, CasePace, CasePlan, CaseStart, Match, State
+from clawback.cases import CaseMemory, CasePace, CasePlan, CaseStart, Match, Proposal, State
 from clawback.events import EventKind
 from clawback.payloads import Payload, UtcDatetime
 from clawback.polling import PollerStart, PollerStatus
@@ -89,18 +89,29 @@ class Gateway:
         """
         return await self._asked(self.client.get_workflow_handle(case_id), names.STATUS, CaseStart)
 
-    async def approve(self, case_id: str, by: str, reason: str = "") -> str:
-        """Approve a held case; the answer is its new state.
+    async def proposal(self, case_id: str) -> Proposal:
+        """Read what an open case would do if it were approved now, and the digest that stands for exactly that.
+
+        Raises:
+            NoSuchWorkflow: the server knows no such case.
+
+        """
+        return await self._asked(self.client.get_workflow_handle(case_id), names.PROPOSAL, Proposal)
+
+    async def approve(self, case_id: str, by: str, shown: str, reason: str = "") -> str:
+        """Approve what a held case proposed when it had the digest `shown`; the answer is its new state.
+
+        It stays `held` where another person must agree too.
 
         Raises:
             NoSuchWorkflow: there is no such open case.
-            Refused: the case is not held.
+            Refused: the case is not held, it has changed since, or this person has agreed already.
 
         """
-        return await self._told(self.client.get_workflow_handle(case_id), names.APPROVE, [by, reason], str)
+        return await self._told(self.client.get_workflow_handle(case_id), names.APPROVE, [by, reason, shown], str)
 
     async def deny(self, case_id: str, by: str, reason: str = "") -> str:
-        """Deny a held case; as `approve`."""
+        """Deny a held case, whatever it proposes; as `approve`."""
         return await self._told(self.client.get_workflow_handle(case_id), names.DENY, [by, reason], str)
 
     # ---- pollers
@@ -140,6 +151,26 @@ class Gateway:
     async def rewind_poller(self, source: EventKind, to: datetime) -> PollerStatus:
         """Read again from a moment on; what was dealt with is recognised."""
         return await self._told(self._poller(source), names.REWIND, [to], PollerStatus)
+
+    # ---- marks
+
+    async def mark_submission(self, mark: str) -> None:
+        """Leave the mark of a reclassification, unless it stands; raises `RPCError` where the server does not answer."""
+        await self.client.start_workflow(
+            names.OWN_SUBMISSION,
+            id=names.own_submission_id(mark),
+            task_queue=names.WORKFLOW_QUEUE,
+            id_conflict_policy=WorkflowIDConflictPolicy.USE_EXISTING,
+        )
+
+    async def submission_marked_at(self, mark: str) -> datetime | None:
+        """Say since when a mark stands; None where there is none. Raises `RPCError` where the server does not answer."""
+        try:
+            return (await self.client.get_workflow_handle(names.own_submission_id(mark)).describe()).start_time
+        except RPCError as error:
+            if error.status is RPCStatusCode.NOT_FOUND:
+                return None
+            raise
 
     # ---- inside
 

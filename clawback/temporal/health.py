@@ -2,7 +2,7 @@
 
 import asyncio
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
 
 from clawback.events import EventKind
@@ -19,23 +19,22 @@ class PollHealth:
     A source that looks late here is asked for at its poller: it may be paused, or another worker may read it.
     """
 
-    def __init__(self, gateway: Gateway, sources: Sequence[EventKind], interval: timedelta) -> None:
+    def __init__(self, gateway: Gateway, intervals: Mapping[EventKind, timedelta]) -> None:
         self._gateway = gateway
-        self._sources = sources
-        self._patience = poll_patience(interval)
+        self._patience = {source.value: poll_patience(interval) for source, interval in intervals.items()}
         self._began = time.monotonic()
         self._loop = asyncio.get_running_loop()
 
     def __call__(self) -> str | None:
         """Look at the ages in this process first, and ask the pollers only of what is late."""
         up_for = timedelta(seconds=time.monotonic() - self._began)
-        late = overdue(poll_ages(), [source.value for source in self._sources], up_for, self._patience)
+        late = overdue(poll_ages(), up_for, self._patience)
         return complaint({source: age for source, age in late.items() if not self._excused(EventKind(source))})
 
     def _excused(self, source: EventKind) -> bool:
         asking = asyncio.run_coroutine_threadsafe(self._gateway.poller_status(source), self._loop)
         try:
-            return is_fresh(asking.result(_PATIENCE), datetime.now(UTC), self._patience)
+            return is_fresh(asking.result(_PATIENCE), datetime.now(UTC), self._patience[source])
         except Exception:  # noqa: BLE001 - whatever keeps the poller from answering, nobody vouches for it
             asking.cancel()
             return False

@@ -16,6 +16,11 @@ POLLER: Final = "poller"
 CASE: Final = "case"
 BLOCK_EXPIRY: Final = "block-expiry"
 WATCHDOG: Final = "watchdog"
+GUARD: Final = "guard"
+GUARD_ID: Final = "guard"
+UNDO: Final = "undo"
+UNDOING: Final = "undoing"
+OWN_SUBMISSION: Final = "own-submission"
 
 MATCHED: Final = "matched"
 APPROVE: Final = "approve"
@@ -25,7 +30,16 @@ PAUSE: Final = "pause"
 RESUME: Final = "resume"
 REWIND: Final = "rewind"
 STATUS: Final = "status"
+PROPOSAL: Final = "proposal"
 EXTEND: Final = "extend"
+RESERVE: Final = "reserve"
+NOT_SPENT: Final = "not_spent"
+STOP: Final = "stop"
+GO: Final = "go"
+WORK_UNDONE: Final = "work_undone"
+CONFIRM: Final = "confirm"
+UNDO_ASKED: Final = "undo_asked"
+STOPPED_MEMO: Final = "stopped"
 
 RULE_ATTRIBUTE: Final = "ClawbackRule"
 STATE_ATTRIBUTE: Final = "ClawbackState"
@@ -41,3 +55,8 @@ def poller_id(source: EventKind) -> str:
 def expiry_id(block_id: str) -> str:
     """The id of the one workflow that removes a block when its time is up."""
     return f"expiry/{block_id}"
+
+
+def own_submission_id(mark: str) -> str:
+    """The id of the mark of one reclassification of ours."""
+    return f"own-submission/{mark}"

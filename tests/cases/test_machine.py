@@ -18,6 +18,7 @@ from clawback.cases import (
     CaseStart,
     Close,
     Decision,
+    Done,
     Match,
     NotHeld,
     State,
@@ -84,7 +85,10 @@ def test_a_widening_act_waits_for_people_even_when_the_rule_enforces(action: Act
     assert isinstance(case.next(NOW), Wait)
     assert case.state is State.HELD
     case.decide(Decision(approved=True, by="ana", at=NOW))
-    assert acts(case).action == action
+    assert (isinstance(case.next(NOW), Wait), case.state) == (True, State.HELD)
+    assert "another person" in (case.not_approvable(" ANA", case.proposal().digest) or "")
+    case.decide(Decision(approved=True, by="bob", at=NOW))
+    assert (acts(case).action, acts(case).approved) == (action, True)
 
 
 def test_an_act_never_holds_more_than_the_api_takes() -> None:
@@ -226,10 +230,87 @@ def test_an_approval_is_asked_for_and_lets_the_case_act() -> None:
     """Held until somebody answers; the answer is recorded with its author."""
     case = opened(mode=Mode.APPROVE)
     case.take(match(1), NOW)
-    assert case.next(NOW) == Wait(until=NOW + CasePace().patience)
+    assert case.next(NOW) == Wait(until=NOW + CasePace().patience - CasePace().warning)
     case.decide(Decision(approved=True, by="ana", at=LATER))
     assert len(acts(case, LATER).targets) == 1
     assert [record.actor for record in case.take_records() if record.kind is RecordKind.APPROVED] == ["ana"]
+
+
+def test_an_approval_is_bound_to_what_was_shown() -> None:
+    """A case that has grown since it was shown refuses, and says by how much; what it shows now can be approved."""
+    case = opened(mode=Mode.APPROVE)
+    case.take(match(1), NOW)
+    case.next(NOW)
+    shown = case.proposal()
+    assert (shown.messages, shown.needs, case.not_approvable("ana", shown.digest)) == (("m1",), 1, None)
+    case.take(match(2), NOW)
+    assert "1 more messages (m2)" in (case.not_approvable("ana", shown.digest) or "")
+    assert "say what you approve" in (case.not_approvable("ana", "") or "")
+    assert case.not_approvable("ana", case.proposal().digest) is None
+
+
+def test_an_approval_is_bound_to_the_rule_and_its_actions() -> None:
+    """The same messages under another version of the rule, or another action, have another digest."""
+    digests = set()
+    for of in (
+        plan(mode=Mode.APPROVE),
+        plan(mode=Mode.APPROVE, version="other"),
+        plan(mode=Mode.APPROVE, actions=(Move(destination=Destination.DELETED),)),
+    ):
+        case = Case.open(of, CasePace(), "uid", NOW)
+        case.take(match(1), NOW)
+        digests.add(case.proposal().digest)
+    assert len(digests) == 3
+
+
+def test_people_are_warned_once_before_their_time_is_up() -> None:
+    """A day before silence becomes a denial it is recorded, and not again."""
+    case = opened(mode=Mode.APPROVE)
+    case.take(match(1), NOW)
+    warned_at = NOW + CasePace().patience - CasePace().warning
+    assert case.next(NOW) == case.next(warned_at - timedelta(seconds=1)) == Wait(until=warned_at)
+    assert case.next(warned_at) == case.next(warned_at) == Wait(until=NOW + CasePace().patience)
+    assert [record.kind for record in case.take_records()].count(RecordKind.EXPIRY_WARNED) == 1
+
+
+def test_what_the_guard_refused_is_held_until_people_agree() -> None:
+    """The refusal is the reason of the hold; an approved act says so, and what arrives later asks the guard anew."""
+    case = opened()
+    case.take(match(1), NOW)
+    assert not acts(case).approved
+    case.hold_back("over the budget")
+    assert (isinstance(case.next(NOW), Wait), case.state) == (True, State.HELD)
+    assert [record.detail for record in case.take_records() if record.kind is RecordKind.HELD] == ["over the budget"]
+    case.decide(Decision(approved=True, by="ana", at=NOW))
+    act = acts(case)
+    assert act.approved
+    done(case, act)
+    case.take(match(2), LATER)
+    assert not acts(case, LATER).approved
+
+
+def test_what_took_effect_is_kept_for_undo_and_counted() -> None:
+    """Moved and unknown messages are listed with their time; failed ones are not; an approval starts the count anew."""
+    case = opened()
+    for number in range(3):
+        case.take(match(number), NOW)
+    act = acts(case)
+    case.begin(act)
+    assert case.memory().acting == act
+    case.settle(act, {"m0": "moved", "m1": "unknown", "m2": "failed:x"}, LATER)
+    assert case.memory().done == (Done(index=0, at=LATER, subjects=("m0", "m1")),)
+    assert (case.memory().acting, case.spent) == (None, 2)
+
+
+def test_an_undone_case_refuses_whatever_is_left() -> None:
+    """It ends at once; what was still to be done, and what comes too late, has one outcome each."""
+    case = opened()
+    case.take(match(1), NOW)
+    case.undo("ana", "wrong", NOW)
+    assert case.next(NOW) == Close(state=State.UNDONE)
+    case.take(match(2), NOW)
+    assert case.next(NOW) == Close(state=State.UNDONE)
+    assert case.memory().outcomes == ({"m1": "failed:undone", "m2": "failed:undone"},)
 
 
 def test_what_arrives_after_an_approval_is_asked_for_again() -> None:
@@ -261,7 +342,7 @@ def test_only_a_held_case_can_be_answered() -> None:
     case.take(match(1), NOW)
     case.next(NOW)
     case.decide(Decision(approved=True, by="ana", at=NOW))
-    with pytest.raises(NotHeld, match="decided by ana"):
+    with pytest.raises(NotHeld, match="approved by ana"):
         case.decide(Decision(approved=False, by="bob", at=NOW))
 
 

@@ -66,7 +66,7 @@ async def approved(house: Deployment) -> str:
     told = plan("approved", MOVE, mode=Mode.APPROVE)
     await house.tell(told, match_of(LINES[0]), pace=SOON.model_copy(update={"patience": timedelta(days=7)}))
     await house.settled(told.case_id, State.HELD)
-    await house.gateway.approve(told.case_id, "ana", "looks right")
+    await house.gateway.approve(told.case_id, "ana", (await house.gateway.proposal(told.case_id)).digest, "looks right")
     return await closed(house, told)
 
 

@@ -20,6 +20,8 @@ from clawback.rules.live import LiveRules
 from clawback.settings import Settings
 from clawback.simulator import Simulator
 from clawback.temporal.gateway import Gateway
+from clawback.temporal.guarding import GuardGateway
+from clawback.temporal.switch import KillSwitch
 from worker import build_rooms, build_workers, connect_api
 
 T = TypeVar("T")
@@ -82,7 +84,8 @@ async def deployed(temporal: Client, simulator: Simulator, state: Path, **settin
     async with AsyncExitStack() as stack:
         url = await stack.enter_async_context(simulator.serve())
         chosen = Settings(**{"api_url": url, "state": state, "rules": RULES, "age_limit": "off", **settings})
-        api = await stack.enter_async_context(connect_api(chosen))
+        await GuardGateway(temporal).ensure()
+        api = await stack.enter_async_context(connect_api(chosen, KillSwitch(GuardGateway(temporal))))
         rooms = build_rooms(chosen, temporal, api, LiveRules.load(chosen.rules))
         for worker in build_workers(temporal, rooms, sandbox=SandboxRestrictions.default):
             await stack.enter_async_context(worker)

@@ -154,7 +154,7 @@ async def test_a_held_case_acts_when_it_is_approved(temporal: Client, tmp_path: 
         await house.tell(asking, *map(match_of, lines))
         assert await house.settled(asking.case_id, State.HELD) == {}
         assert house.requests() == 0
-        assert await house.gateway.approve(asking.case_id, "ana", "seen it") == State.RESPONDING
+        assert await _approve(house, asking.case_id) == State.RESPONDING
         assert set((await house.settled(asking.case_id)).values()) == {"moved"}
         with pytest.raises(Refused, match="nothing to answer"):
             await house.gateway.deny(asking.case_id, "bob")
@@ -187,7 +187,7 @@ async def test_a_match_that_cannot_be_read_spoils_nothing(temporal: Client, tmp_
 async def test_the_case_goes_on_over_continue_as_new(temporal: Client, tmp_path: Path) -> None:
     """A campaign of 3,000 messages carries over several runs; identities and dedupe survive, and nothing is moved twice."""
     lines = list(outbreak(3000))
-    async with deployed(temporal, simulated(lines), tmp_path) as house:
+    async with deployed(temporal, simulated(lines), tmp_path, guard="widest") as house:
         matches = [match_of(line) for line in lines]
         first_run = (await _told(house, *matches[:200])).run
         for start in range(0, 3000, 200):
@@ -197,6 +197,11 @@ async def test_the_case_goes_on_over_continue_as_new(temporal: Client, tmp_path:
         assert len(outcomes) == len(moved_ids(house)) == 3000
         assert (await _line(house)).run != first_run
         assert len({record.id for record in house.audit()}) == len(house.audit())
+
+
+async def _approve(house: Deployment, case_id: str, by: str = "ana") -> str:
+    shown = await house.gateway.proposal(case_id)
+    return await house.gateway.approve(case_id, by, shown.digest, "seen it")
 
 
 async def _told(house: Deployment, *matches: Match) -> CaseLine:

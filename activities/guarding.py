@@ -1,0 +1,36 @@
+"""Asking the guard: the one question before every containment. Cases that ask at the same moment share one call."""
+
+from collections.abc import Callable, Sequence
+from datetime import timedelta
+
+from temporalio import activity
+
+from activities.observing import Observing
+from clawback.gathering import Gathering
+from clawback.guard import Answer, Ask, Budgets, Reservation
+from clawback.temporal.guarding import GuardGateway
+
+_MOST_ASKS = 500
+
+
+class GuardActivities:
+    """Asks with the budgets that are loaded now; None as budgets lets every ask pass, and still counts it."""
+
+    def __init__(self, guard: GuardGateway, budgets: Callable[[], Budgets | None], observing: Observing) -> None:
+        self._guard = guard
+        self._budgets = budgets
+        self._observing = observing
+        self._asking = Gathering(self._ask, _MOST_ASKS, pause=timedelta(milliseconds=5), busy=timedelta(milliseconds=20))
+
+    @activity.defn(name="guard.reserve")
+    async def reserve(self, ask: Ask) -> Answer:
+        """Ask for one act. The same ask may be repeated: it is granted and charged once."""
+        answer = (await self._asking.ask([ask]))[ask.id]
+        self._observing.guarded(ask, answer)
+        return answer
+
+    async def _ask(self, asks: Sequence[Ask]) -> dict[str, Answer]:
+        budgets = self._budgets()
+        if budgets is None:
+            asks, budgets = [ask.model_copy(update={"limits": ()}) for ask in asks], Budgets()
+        return await self._guard.reserve(Reservation(asks=tuple(asks), budgets=budgets))

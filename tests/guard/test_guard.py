@@ -1,0 +1,144 @@
+"""The guard's promises: budgets in every window, one answer for one ask, refunds, surges, demotions."""
+
+from datetime import UTC, datetime, timedelta
+from itertools import count
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from clawback.actions import Spend
+from clawback.cases import Limit
+from clawback.guard import Answer, Ask, Budgets, Demotion, Guard, GuardMemory, Refund, Surge
+
+NOW = datetime(2026, 11, 22, 12, tzinfo=UTC)
+HOUR = timedelta(hours=1)
+TEN_AN_HOUR = Budgets(overall=(Limit(messages=10, per=HOUR),))
+_numbers = count()
+
+
+def asked(number: int = 1, **said: object) -> Ask:
+    """An ask with an id of its own."""
+    return Ask(**{"id": f"a{next(_numbers)}", "rule": "r", "spend": Spend.MESSAGES, "count": number, **said})
+
+
+def fresh() -> Guard:
+    """A guard that knows nothing."""
+    return Guard(GuardMemory())
+
+
+def test_the_last_unit_is_granted_once() -> None:
+    """Ten may be spent; the eleventh is refused, with the budget and what was spent."""
+    guard = fresh()
+    assert [guard.reserve(asked(5), TEN_AN_HOUR, NOW).granted for _ in range(3)] == [True, True, False]
+    refused = guard.reserve(asked(1), TEN_AN_HOUR, NOW)
+    assert refused == Answer(granted=False, reason="1 messages would pass 10 messages per 1h of all rules together (10 so far)")
+
+
+def test_an_ask_that_is_repeated_is_charged_once() -> None:
+    """The answer got lost, and the activity asks again."""
+    guard, ask = fresh(), asked(10)
+    assert guard.reserve(ask, TEN_AN_HOUR, NOW).granted
+    assert guard.reserve(ask, TEN_AN_HOUR, NOW).granted
+    assert guard.spent("all/messages", HOUR, NOW) == 10
+
+
+def test_what_was_not_spent_comes_back_once() -> None:
+    """Already-there and failed messages cost nothing; a refund is never more than was granted."""
+    guard, ask = fresh(), asked(10)
+    guard.reserve(ask, TEN_AN_HOUR, NOW)
+    for _ in range(3):
+        guard.refund(Refund(id=ask.id, count=4))
+    guard.refund(Refund(id="unknown", count=4))
+    assert guard.spent("all/messages", HOUR, NOW) == 0
+    assert guard.reserve(asked(10), TEN_AN_HOUR, NOW).granted
+
+
+def test_a_rule_has_its_own_limits_and_else_the_common_one() -> None:
+    """Its own replace the common one; another rule is not touched by them."""
+    guard, budgets = fresh(), Budgets(rule=(Limit(messages=3, per=HOUR),))
+    own = (Limit(messages=5, per=HOUR), Limit(messages=6, per=timedelta(days=1)))
+    assert guard.reserve(asked(5, limits=own), budgets, NOW).granted
+    assert "5 messages per 1h of the rule" in guard.reserve(asked(1, limits=own), budgets, NOW).reason
+    later = NOW + 2 * HOUR
+    assert "6 messages per 1d of the rule" in guard.reserve(asked(2, limits=own), budgets, later).reason
+    assert not guard.reserve(asked(4, rule="other"), budgets, NOW).granted
+    assert guard.reserve(asked(3, rule="other"), budgets, NOW).granted
+
+
+def test_kinds_are_counted_apart() -> None:
+    """Blocks do not use up messages."""
+    guard, budgets = fresh(), Budgets(overall=(Limit(messages=1, per=HOUR), Limit(blocks=1, per=HOUR)))
+    assert guard.reserve(asked(), budgets, NOW).granted
+    assert guard.reserve(asked(spend=Spend.BLOCKS), budgets, NOW).granted
+    assert not guard.reserve(asked(spend=Spend.BLOCKS), budgets, NOW).granted
+
+
+def test_what_people_agreed_to_is_charged_and_not_refused() -> None:
+    """An approval passes a budget, and others feel it."""
+    guard = fresh()
+    assert guard.reserve(asked(100, approved=True), TEN_AN_HOUR, NOW).granted
+    assert not guard.reserve(asked(1), TEN_AN_HOUR, NOW).granted
+
+
+def test_a_campaign_is_capped() -> None:
+    """What one case has touched since people looked at it, and is about to touch, stays below the cap."""
+    guard, budgets = fresh(), Budgets(campaign=10)
+    assert guard.reserve(asked(5, spent=5), budgets, NOW).granted
+    assert "of one campaign (6 so far)" in guard.reserve(asked(5, spent=6), budgets, NOW).reason
+
+
+@pytest.mark.parametrize("who", [{"rule": "r"}, {"verdicts": {"MALICIOUS": 1}}])
+def test_a_surge_far_above_the_usual_is_held(who: dict[str, object]) -> None:
+    """A rule, or a verdict under many rules, that used to hit two an hour and now hits hundreds."""
+    guard, budgets = fresh(), Budgets(surge=Surge(least=20, factor=10))
+    for hours in range(48, 0, -1):
+        assert guard.reserve(asked(2, verdicts={"MALICIOUS": 2}, rule="r"), budgets, NOW - hours * HOUR).granted
+    granted = [guard.reserve(asked(1, **{"rule": f"other{number}", **who}), budgets, NOW) for number in range(100)]
+    assert 15 <= sum(answer.granted for answer in granted) <= 21
+    assert "hits far more than usual" in granted[-1].reason
+
+
+def test_a_busy_rule_may_be_busy() -> None:
+    """What is usual is no surge."""
+    guard, budgets = fresh(), Budgets(surge=Surge(least=20, factor=10))
+    for hours in range(48, 1, -1):
+        guard.reserve(asked(15), budgets, NOW - hours * HOUR)
+    assert guard.reserve(asked(100), budgets, NOW).granted
+
+
+def test_a_demoted_rule_is_held_until_it_is_confirmed() -> None:
+    """What people agree to may be done all the while."""
+    guard = fresh()
+    guard.demote("r", Demotion(by="ana", at=NOW, undone=3))
+    guard.demote("r", Demotion(by="bob", at=NOW, undone=2))
+    assert guard.demoted["r"].undone == 5
+    assert "undone by bob" in guard.reserve(asked(), Budgets(), NOW).reason
+    assert guard.reserve(asked(approved=True), Budgets(), NOW).granted
+    assert (guard.confirm("r"), guard.confirm("r")) == (True, False)
+    assert guard.reserve(asked(), Budgets(), NOW).granted
+
+
+def test_offences_are_counted_by_pattern() -> None:
+    """The number of earlier blocks; asking again does not make it another offence."""
+    guard, again = fresh(), asked(spend=Spend.BLOCKS, subject="p")
+    assert [guard.reserve(asked(spend=Spend.BLOCKS, subject="p"), Budgets(), NOW).offence for _ in range(2)] == [0, 1]
+    assert [guard.reserve(again, Budgets(), NOW).offence for _ in range(2)] == [2, 2]
+    assert guard.reserve(asked(spend=Spend.BLOCKS, subject="q"), Budgets(), NOW).offence == 0
+
+
+@given(st.lists(st.tuples(st.integers(0, 1500), st.integers(1, 6), st.booleans()), max_size=80))
+def test_no_window_ever_holds_more_than_the_budget(asks: list[tuple[int, int, bool]]) -> None:
+    """Any window, over any sequence of asks and refunds, and over a guard that is carried over between any two of them."""
+    guard, now, granted = fresh(), NOW, list[tuple[datetime, int]]()
+    for gap, number, given_back in asks:
+        now += timedelta(seconds=gap)
+        ask = asked(number)
+        if guard.reserve(ask, TEN_AN_HOUR, now).granted:
+            if given_back:
+                guard.refund(Refund(id=ask.id, count=number))
+            else:
+                granted.append((now, number))
+        guard = Guard(GuardMemory.model_validate_json(guard.memory().model_dump_json()))
+    for end, _ in granted:
+        assert sum(number for at, number in granted if end - HOUR < at <= end) <= 10

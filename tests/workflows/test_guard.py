@@ -1,0 +1,121 @@
+"""The guard on a real server: budgets that many cases ask for at once, the kill switch, holds that people answer."""
+
+import asyncio
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+from temporalio.client import Client
+
+from clawback.actions import Destination, Mode, Move, Spend
+from clawback.cases import CasePlan, Limit, State
+from clawback.guard import Ask, Budgets, Demotion, Reservation
+from clawback.records import RecordKind
+from clawback.temporal import names
+from clawback.temporal.gateway import Refused
+from clawback.temporal.guarding import GuardGateway
+from clawback.temporal.switch import LEASE
+from tests.workflows.deployment import Deployment, deployed, eventually, match_of
+from tests.workflows.test_case import outbreak, simulated
+
+HOUR = timedelta(hours=1)
+
+
+def plan(number: int, **said: object) -> CasePlan:
+    """The plan of one of many campaigns of a rule."""
+    actions = (Move(destination=Destination.JUNK),)
+    return CasePlan(**{"rule": "r", "version": "v", "mode": Mode.ENFORCE, "actions": actions, "group": {"edf_hash": str(number)}, **said})
+
+
+async def _states(house: Deployment, plans: list[CasePlan]) -> list[State]:
+    async def known() -> list[State] | None:
+        states = [memory.state for one in plans if (memory := (await house.gateway.case(one.case_id)).memory)]
+        return states if set(states) <= {State.HELD, State.SETTLED} else None
+
+    return await eventually(known)
+
+
+async def test_twenty_cases_at_once_never_pass_the_budget_together(temporal: Client, tmp_path: Path) -> None:
+    """Ten messages may be moved in an hour: ten cases act, ten are held and say why, and one more after an approval."""
+    lines = list(outbreak(20))
+    plans = [plan(number, limits=(Limit(messages=10, per=HOUR),)) for number in range(20)]
+    async with deployed(temporal, simulated(lines), tmp_path) as house:
+        await asyncio.gather(*(house.tell(one, match_of(line)) for one, line in zip(plans, lines, strict=True)))
+        states = await _states(house, plans)
+        assert (states.count(State.SETTLED), states.count(State.HELD), len(house.ledger)) == (10, 10, 10)
+        held = plans[states.index(State.HELD)].case_id
+        details = {record.detail for record in house.audit() if record.kind is RecordKind.HELD}
+        assert details == {"1 messages would pass 10 messages per 1h of the rule (10 so far)"}
+        shown = await house.gateway.proposal(held)
+        assert await house.gateway.approve(held, "ana", shown.digest) == State.RESPONDING
+        await house.settled(held)
+        assert len(house.ledger) == 11
+
+
+async def test_only_what_took_effect_is_charged(temporal: Client, tmp_path: Path) -> None:
+    """Shadow cases cost nothing, and messages that the API does not know are refunded."""
+    lines = list(outbreak(3))
+    async with deployed(temporal, simulated(lines[:1]), tmp_path) as house:
+        await house.tell(plan(1, mode=Mode.SHADOW), *map(match_of, lines))
+        await house.tell(plan(2), *map(match_of, lines))
+        await house.settled(plan(2).case_id)
+        guard = await GuardGateway(temporal).status()
+        assert guard is not None
+        assert sum(guard.tallies["all/messages"].minutes.values()) == len(house.ledger) == 1
+
+
+async def test_nothing_leaves_after_stop_has_returned(temporal: Client, tmp_path: Path) -> None:
+    """Cases go on coming while it is stopped: not one change is asked for, nothing fails, and all is done after `go`."""
+    lines = list(outbreak(40))
+    switch = GuardGateway(temporal)
+    async with deployed(temporal, simulated(lines), tmp_path) as house:
+        await asyncio.gather(*(house.tell(plan(number), match_of(line)) for number, line in enumerate(lines[:20])))
+        assert (await switch.stop("ana", "too much")).by == "ana"
+        assert (await switch.stop("bob", "me too")).by == "ana"
+        await asyncio.sleep(LEASE.total_seconds())
+        before = house.requests("/move")
+        await asyncio.gather(*(house.tell(plan(number), match_of(line)) for number, line in enumerate(lines[20:], 20)))
+        await asyncio.sleep(2 * LEASE.total_seconds())
+        assert house.requests("/move") == before
+        await switch.go("ana")
+        states = await _states(house, [plan(number) for number in range(40)])
+        assert (set(states), len(house.ledger)) == ({State.SETTLED}, 40)
+        with pytest.raises(Refused, match="nothing is stopped"):
+            await switch.go("ana")
+        kinds = [record.kind for record in house.audit()]
+        assert (kinds.count(RecordKind.STOPPED), kinds.count(RecordKind.WENT_ON)) == (1, 1)
+
+
+async def test_a_demoted_rule_asks_until_it_is_confirmed(temporal: Client, tmp_path: Path) -> None:
+    """An enforcing rule whose work was undone holds its new cases; another rule does not notice."""
+    lines = list(outbreak(3))
+    async with deployed(temporal, simulated(lines), tmp_path) as house:
+        guard = temporal.get_workflow_handle(names.GUARD_ID)
+        await guard.signal(names.WORK_UNDONE, args=["r", Demotion(by="ana", at=match_of(lines[0]).at, reason="wrong")])
+        await house.tell(plan(1), match_of(lines[0]))
+        await house.settled(plan(1).case_id, State.HELD)
+        await house.tell(plan(2, rule="other"), match_of(lines[1]))
+        await house.settled(plan(2, rule="other").case_id)
+        with pytest.raises(Refused, match="nothing of rule 'other' was undone; rules that wait to be confirmed: r"):
+            await GuardGateway(temporal).confirm("other", "ana")
+        await GuardGateway(temporal).confirm("r", "ana")
+        await house.tell(plan(3), match_of(lines[2]))
+        await house.settled(plan(3).case_id)
+
+
+@pytest.mark.parametrize("temporal", [("limit.historyCount.suggestContinueAsNew=30",)], indirect=True)
+async def test_the_guard_remembers_over_continue_as_new(temporal: Client, tmp_path: Path) -> None:
+    """Budgets, grants and the kill switch are carried over."""
+    guard = GuardGateway(temporal)
+    budgets = Budgets(overall=(Limit(messages=5, per=HOUR),))
+    async with deployed(temporal, simulated([]), tmp_path):
+        await guard.stop("ana", "")
+        granted = 0
+        for number in range(30):
+            ask = Ask(id=str(number), rule="r", spend=Spend.MESSAGES, count=1)
+            granted += (await guard.reserve(Reservation(asks=(ask,), budgets=budgets)))[ask.id].granted
+        described = await temporal.get_workflow_handle(names.GUARD_ID).describe()
+        first = (await temporal.get_workflow_handle(names.GUARD_ID).fetch_history()).events[0]
+        assert granted == 5
+        assert first.workflow_execution_started_event_attributes.first_execution_run_id != described.run_id
+        assert await guard.is_stopped()

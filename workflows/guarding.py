@@ -1,0 +1,62 @@
+"""The guard as a case sees it: ask before an act, give back what was not spent."""
+
+import hashlib
+from collections import Counter
+from collections.abc import Mapping
+from contextlib import suppress
+
+from temporalio import workflow
+from temporalio.exceptions import ApplicationError
+
+with workflow.unsafe.imports_passed_through():
+    from activities.guarding import GuardActivities
+    from clawback.actions import BlockSender
+    from clawback.cases import TOOK_EFFECT, Act, CasePlan, subjects
+    from clawback.guard import Answer, Ask, Refund
+    from clawback.temporal import names
+    from workflows.policies import RESERVE
+
+
+class Granted:
+    """What the guard said. Without an ask, for cases that began before there was a guard: granted, and nothing to give back."""
+
+    def __init__(self, ask: Ask | None = None, answer: Answer | None = None) -> None:
+        self._ask = ask
+        self.refused = answer.reason if answer and not answer.granted else None
+        self.offence = answer.offence if answer else 0
+
+    async def settle(self, outcomes: Mapping[str, str]) -> None:
+        """Give back what took no effect. If the guard is gone, so is what it had charged."""
+        if self._ask is None:
+            return
+        spare = self._ask.count - sum(outcome in TOOK_EFFECT for outcome in outcomes.values())
+        if spare > 0:
+            with suppress(ApplicationError):
+                guard = workflow.get_external_workflow_handle(names.GUARD_ID)
+                await guard.signal(names.NOT_SPENT, Refund(id=self._ask.id, count=spare))
+
+
+class Guarding:
+    """Asks the guard on behalf of one case."""
+
+    def __init__(self, plan: CasePlan) -> None:
+        self._plan = plan
+
+    async def ask(self, act: Act, spent: int) -> Granted:
+        """Ask for one act; `spent` are the messages that the case has touched since people last looked at it."""
+        ask = Ask(
+            id=str(workflow.uuid4()),
+            rule=self._plan.rule,
+            spend=act.action.spends,
+            count=len(subjects(act)),
+            spent=spent,
+            verdicts=Counter(target.verdict for target in act.targets if target.verdict),
+            limits=self._plan.limits,
+            subject=_subject(act.action) if isinstance(act.action, BlockSender) else None,
+            approved=act.approved,
+        )
+        return Granted(ask, await workflow.execute_local_activity_method(GuardActivities.reserve, ask, **RESERVE))
+
+
+def _subject(action: BlockSender) -> str:
+    return hashlib.sha256(f"{action.kind}:{action.pattern.lower()}".encode()).hexdigest()[:16]
