@@ -1,11 +1,11 @@
 """What must be true of a record before a rule can be: a few lookups, any one of which must succeed. How the index finds candidates.
 
-Some anchor of a cover is necessary. One that is `sure` is also enough: the condition is nothing but this lookup, or an or of such. Whoever
-is found by any other is still decided by its whole condition.
+A condition is rewritten as an or of paths, each a lookup and the rest that must hold as well. Nothing is lost or added by it: found by
+a path without a rest, a rule is true already, and of any other only the rest is asked.
 """
 
 from collections.abc import Collection, Iterable, Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from enum import StrEnum
 
 from clawback.events import EventKind
@@ -38,20 +38,27 @@ class Anchor:
     field: str
     lookup: Lookup
     key: str = ""
-    sure: bool = False
     also: str = ""
 
 
 @dataclass(frozen=True, slots=True)
-class Cover:
-    """Anchors, one of which holds whenever the condition can; `share` guesses how many events pass."""
+class Path:
+    """One way for a condition to hold: the anchor does, and all of the rest."""
 
-    anchors: frozenset[Anchor]
+    anchor: Anchor
+    rest: tuple[Node, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Cover:
+    """Paths, one of which holds exactly when the condition does; `share` guesses how many events pass their anchors."""
+
+    paths: tuple[Path, ...]
     share: float
 
 
 def cover_of(node: Node, kind: EventKind, *, blind: bool) -> Cover | None:
-    """Find the most selective anchors of a condition; None where it can hold without any.
+    """Find the most selective paths of a condition; None where it can hold without any.
 
     `blind` is for records without `detections`: a leaf that is not known can turn out true, so it needs no anchor and has none.
     """
@@ -61,61 +68,102 @@ def cover_of(node: Node, kind: EventKind, *, blind: bool) -> Cover | None:
         case Named():
             return cover_of(node.child, kind, blind=blind)
         case All():
-            covers = [cover for child in node.children if (cover := cover_of(child, kind, blind=blind)) is not None]
-            return _unsure(min(covers, key=lambda cover: cover.share, default=None))
+            return _narrowed(clauses_of(node), kind, blind=blind)
         case Some():
             return _union(cover_of(child, kind, blind=blind) for child in node.children)
         case Not() | Lapses():
             return None
 
 
-def _unsure(cover: Cover | None) -> Cover | None:
-    return cover and replace(cover, anchors=frozenset(replace(anchor, sure=False) for anchor in cover.anchors))
+def clauses_of(node: Node) -> Iterator[Node]:
+    """Give what must all hold for a node to: conjunctions and negated disjunctions taken apart."""
+    match node:
+        case Named():
+            yield from clauses_of(node.child)
+        case All():
+            for child in node.children:
+                yield from clauses_of(child)
+        case Not():
+            yield from (_negated(alternative) for alternative in _alternatives(node.child))
+        case _:
+            yield node
+
+
+def _alternatives(node: Node) -> Iterator[Node]:
+    match node:
+        case Named():
+            yield from _alternatives(node.child)
+        case Some():
+            for child in node.children:
+                yield from _alternatives(child)
+        case _:
+            yield node
+
+
+def _narrowed(clauses: Iterable[Node], kind: EventKind, *, blind: bool) -> Cover | None:
+    """Find the paths of a conjunction: those of its most selective clause, with all the others as the rest."""
+    every = tuple(clauses)
+    covers = [(cover, index) for index, clause in enumerate(every) if (cover := cover_of(clause, kind, blind=blind)) is not None]
+    best, chosen = min(covers, key=lambda pair: pair[0].share, default=(None, 0))
+    if best is None:
+        return None
+    others = every[:chosen] + every[chosen + 1 :]
+    return Cover(tuple(Path(path.anchor, path.rest + others if path.rest else others) for path in best.paths), best.share)
+
+
+def _negated(node: Node) -> Node:
+    return node.child if isinstance(node, Not) else Not(node)
 
 
 def _union(covers: Iterable[Cover | None]) -> Cover | None:
-    anchors: set[Anchor] = set()
+    paths: list[Path] = []
     share = 0.0
     for cover in covers:
         if cover is None:
             return None
-        anchors |= cover.anchors
+        paths += cover.paths
         share += cover.share
-    return Cover(frozenset(anchors), share)
+    return Cover(tuple(paths), share)
 
 
 def _leaf_cover(leaf: Leaf, kind: EventKind, *, blind: bool) -> Cover | None:
     asked = [leaf.field, *(test.field for test in leaf.tests if isinstance(test, SameAs))]
     if blind and any(is_enrichment(tuple(name.split("."))) for name in asked):
         return None
-    anchors: set[Anchor] = set()
+    paths: dict[Path, None] = {}
     for test in leaf.tests:
-        found = frozenset(_test_anchors(leaf.field, test))
+        found = dict.fromkeys(_test_paths(leaf.field, test))
         if not found:
             return None
-        anchors |= found
+        paths |= found
+    common = is_common(leaf, kind)
+    return Cover(tuple(paths), sum(_share(path.anchor, common=common) for path in paths))
+
+
+def is_common(leaf: Leaf, kind: EventKind) -> bool:
+    """Whether a field has few values, each of them common."""
     known = find_field(kind, leaf.field)
-    common = known is not None and known.type in {FieldType.ENUM, FieldType.BOOLEAN}
-    return Cover(frozenset(anchors), sum(_share(anchor, common=common) for anchor in anchors))
+    return known is not None and known.type in {FieldType.ENUM, FieldType.BOOLEAN}
 
 
-def _test_anchors(field: str, test: Test) -> Iterator[Anchor]:
+def _test_paths(field: str, test: Test) -> Iterator[Path]:
+    rest = (Leaf(field, (test,)),)
     match test:
         case Null():
             return
         case Text() if test.literal is not None:
-            yield Anchor(field, Lookup.EQUAL, test.literal.casefold(), sure=not test.cased)
+            yield Path(Anchor(field, Lookup.EQUAL, test.literal.casefold()), rest if test.cased else ())
         case Text() if (found := _at_an_end(test)) is not None:
-            yield Anchor(field, *found, sure=not test.cased)
+            yield Path(Anchor(field, *found), rest if test.cased else ())
         case Exists():
-            yield Anchor(field, Lookup.SOME, sure=True)
+            yield Path(Anchor(field, Lookup.SOME))
         case Text():
             literals = {part.casefold() for part in test.parts if isinstance(part, str)}
-            yield from _has(field, [{literal} for literal in sorted(literals, key=len, reverse=True)])
+            yield from (Path(anchor, rest) for anchor in _has(field, [{literal} for literal in sorted(literals, key=len, reverse=True)]))
         case Regex():
-            yield from _has(field, required_covers(test.pattern))
+            yield from (Path(anchor, rest) for anchor in _has(field, required_covers(test.pattern)))
         case _:
-            yield Anchor(field, Lookup.SOME)
+            yield Path(Anchor(field, Lookup.SOME), rest)
 
 
 def _at_an_end(text: Text) -> tuple[Lookup, str] | None:

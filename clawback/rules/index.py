@@ -1,65 +1,84 @@
 """Finds the rules that are true of a record at a cost that grows with the candidates, not with the rules.
 
 Few conditions are simply asked one after the other. Many are indexed by their anchors: equality by hash, parts of texts by one
-multi-pattern matcher per field. What is found is true already where the lookup says all that the condition does; other candidates are then
-decided by their whole condition.
+multi-pattern matcher per field. Of a candidate only that is asked which the lookup has not said already, and nothing at all unless its
+guards hold, which are asked once for all rules.
 """
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from functools import cached_property, partial
 from typing import Any, Generic, TypeVar
 
 from ahocorasick_rs import AhoCorasick, Implementation
 
 from clawback.events import EventKind
-from clawback.rules.anchors import Anchor, Lookup, cover_of
+from clawback.rules.anchors import Anchor, Lookup, Path, cover_of
 from clawback.rules.catalogue import ENRICHMENT
 from clawback.rules.compiler import Today, asks_enrichment, compile_node
+from clawback.rules.guards import Guards
 from clawback.rules.inlining import compile_choice, compile_inline
 from clawback.rules.predicates import Predicate, as_text, values_of
-from clawback.rules.tree import Node
+from clawback.rules.tree import Node, conjunction
 
 Hit = TypeVar("Hit")
-Entries = tuple[int, ...]
-Found = set[int]
-"""Entries of the index: twice the number of a row if it is true where it is found, one more if it is only a candidate."""
 
 _FEW = 8
 _FEW_LITERALS = 2_000
 """Up to here a full automaton, twice as fast as a compact one, takes a few megabytes at most."""
+_BITS = 6
+_MOST_RESTS = (1 << _BITS) - 1
+"""An entry is the number of a row, and in its last bits which rest of the row's condition is left to ask: 0 if none is."""
+
+
+Guarded = tuple[int, tuple[int, ...]]
+"""Entries that also need all guards of some bits."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Entries:
+    """What one lookup leads to."""
+
+    free: tuple[int, ...] = ()
+    guarded: tuple[Guarded, ...] = ()
+
+
+_NO_ENTRIES = _Entries()
+
+
+_Uses = tuple[tuple[int, ...], tuple[Guarded, ...], tuple[tuple[int, _Entries], ...], _Entries | None, _Entries | None]
+"""What a literal leads to: free and guarded wherever it is, together with each of some other literals, at the start, at the end."""
 
 
 @dataclass(frozen=True, slots=True)
 class _Literals:
-    """Literals that are looked for in one field, all at once; for each the entries if it is anywhere, at the start, at the end.
-
-    `pairs` has for each the entries that also need another one, with its number.
-    """
+    """Literals that are looked for in one field, all at once."""
 
     find: Callable[[str], list[tuple[int, int, int]]]
     literals: tuple[str, ...]
-    anywhere: tuple[Entries, ...]
-    starts: tuple[Entries, ...]
-    ends: tuple[Entries, ...]
-    pairs: tuple[tuple[tuple[int, int], ...], ...]
+    uses: tuple[_Uses, ...]
 
-    def look_up(self, text: str, found: Found) -> None:
-        """Add the entries of what is in a folded text."""
+    def look_up(self, text: str, found: set[int], guarded: list[Guarded]) -> None:
+        """Add what is in a folded text."""
         matches = self._matches(text)
-        if not matches:
-            return
-        anywhere, starts, ends, pairs = self.anywhere, self.starts, self.ends, self.pairs
-        present = {number for number, _, _ in matches}
+        held: list[_Entries] = []
+        present: set[int] = set()
         for number, start, end in matches:
-            if needing := pairs[number]:
-                found.update([entry for other, entry in needing if other in present])
-            if entries := anywhere[number]:
-                found.update(entries)
-            if start == 0 and (entries := starts[number]):
-                found.update(entries)
-            if end == len(text) and (entries := ends[number]):
-                found.update(entries)
+            free, guards, pairs, starts, ends = self.uses[number]
+            if free:
+                found.update(free)
+            if guards:
+                guarded += guards
+            if pairs:
+                present = present or {one for one, _, _ in matches}
+                held += [entries for other, entries in pairs if other in present]
+            if starts is not None and start == 0:
+                held.append(starts)
+            if ends is not None and end == len(text):
+                held.append(ends)
+        for entries in held:
+            found.update(entries.free)
+            guarded += entries.guarded
 
     def _matches(self, text: str) -> list[tuple[int, int, int]]:
         try:
@@ -77,96 +96,164 @@ class _Field:
     """Everything that is looked up in one field."""
 
     path: tuple[str, ...]
-    equal: Mapping[str, Entries]
+    equal: Mapping[str, _Entries]
     literals: _Literals | None
-    some: Entries
+    some: _Entries
 
-    def look_up(self, value: Any, found: Found) -> None:
-        """Add the entries whose anchors hold for one value."""
-        if self.some and value is not None:
-            found.update(self.some)
+    def look_up(self, value: Any, found: set[int], guarded: list[Guarded]) -> None:
+        """Add what the anchors that hold for one value lead to."""
+        if self.some is not _NO_ENTRIES and value is not None:
+            found.update(self.some.free)
+            guarded += self.some.guarded
         text = value if value.__class__ is str else as_text(value)
         if text is None:
             return
         folded = text.casefold()
         entries = self.equal.get(folded)
         if entries is not None:
-            found.update(entries)
+            found.update(entries.free)
+            guarded += entries.guarded
         if self.literals is not None:
-            self.literals.look_up(folded, found)
-
-
-class _Index:
-    """Candidates of one set of conditions, for records with or (`blind`) without `detections`."""
-
-    def __init__(self, nodes: Sequence[Node], kind: EventKind, *, blind: bool) -> None:
-        always: list[int] = []
-        rows: dict[Anchor, list[int]] = {}
-        for number, node in enumerate(nodes):
-            cover = cover_of(node, kind, blind=blind)
-            if cover is None:
-                always.append(2 * number + 1)
-            for anchor in cover.anchors if cover else ():
-                rows.setdefault(replace(anchor, sure=False), []).append(2 * number + (not anchor.sure))
-        self._always = frozenset(always)
-        fields = _by_field(rows)
-        self._plain = tuple((field.path[0], field.look_up) for field in fields if len(field.path) == 1)
-        self._deep = tuple((field.path, field.look_up) for field in fields if len(field.path) > 1)
-
-    def candidates(self, record: Mapping[str, Any]) -> Found:
-        """Give the entries that a record leads to."""
-        found = set(self._always)
-        for name, look_up in self._plain:
-            value = record.get(name)
-            if value.__class__ is str:
-                look_up(value, found)
-            elif value is not None:
-                for one in values_of(record, (name,)):
-                    look_up(one, found)
-        for path, look_up in self._deep:
-            if record.get(path[0]) is not None:
-                for one in values_of(record, path):
-                    look_up(one, found)
-        return found
-
-
-def _by_field(rows: Mapping[Anchor, list[int]]) -> list[_Field]:
-    names = dict.fromkeys(anchor.field for anchor in rows)
-    return [_field(name, [(anchor, tuple(numbers)) for anchor, numbers in rows.items() if anchor.field == name]) for name in names]
-
-
-def _field(name: str, rows: Iterable[tuple[Anchor, Entries]]) -> _Field:
-    by_lookup: dict[Lookup, dict[str, Entries]] = {lookup: {} for lookup in Lookup}
-    pairs: dict[str, list[tuple[str, int]]] = {}
-    for anchor, entries in rows:
-        if anchor.also:
-            pairs.setdefault(anchor.key, []).extend((anchor.also, entry) for entry in entries)
-        else:
-            by_lookup[anchor.lookup][anchor.key] = entries
-    return _Field(
-        path=tuple(name.split(".")),
-        equal=by_lookup[Lookup.EQUAL],
-        literals=_literals(pairs, *(by_lookup[lookup] for lookup in (Lookup.HAS, Lookup.STARTS, Lookup.ENDS))),
-        some=by_lookup[Lookup.SOME].get("", ()),
-    )
-
-
-def _literals(pairs: Mapping[str, list[tuple[str, int]]], *lookups: Mapping[str, Entries]) -> _Literals | None:
-    others = (other for needing in pairs.values() for other, _ in needing)
-    literals = tuple(dict.fromkeys([*(literal for lookup in (*lookups, pairs) for literal in lookup), *others]))
-    if not literals:
-        return None
-    implementation = Implementation.DFA if len(literals) <= _FEW_LITERALS else None
-    find = partial(AhoCorasick(literals, implementation=implementation).find_matches_as_indexes, overlapping=True)
-    anywhere, starts, ends = (tuple(lookup.get(literal, ()) for literal in literals) for lookup in lookups)
-    numbers = {literal: number for number, literal in enumerate(literals)}
-    numbered = (tuple((numbers[other], entry) for other, entry in pairs.get(literal, ())) for literal in literals)
-    return _Literals(find, literals, anywhere, starts, ends, tuple(numbered))
+            self.literals.look_up(folded, found, guarded)
 
 
 Decision = tuple[Sequence[Hit], bool]
 NONE: tuple[tuple[()], bool] = ((), False)
-_OPEN: tuple[tuple[()], bool] = ((), True)
+
+
+class _Index(Generic[Hit]):
+    """Decides one set of conditions, for records with or (`blind`) without `detections`."""
+
+    def __init__(self, rows: Sequence[tuple[Node, Hit]], kind: EventKind, today: Today, *, blind: bool) -> None:
+        self._hits = [hit for _, hit in rows]
+        self._today = today
+        self._rests: dict[int, Node] = {}
+        self._predicates: dict[int, Predicate] = {}
+        self._guards = Guards(kind)
+        self._always: list[int] = []
+        anchors: dict[Anchor, dict[int, list[int]]] = {}
+        for number, (node, _) in enumerate(rows):
+            cover = cover_of(node, kind, blind=blind)
+            if cover is None:
+                self._always.append(self._entry(number, 1, (node,)))
+            for anchor, needed, entry in self._entries(number, node, cover.paths if cover else ()):
+                anchors.setdefault(anchor, {}).setdefault(needed, []).append(entry)
+        fields = _by_field({anchor: _entries(groups) for anchor, groups in anchors.items()})
+        self._plain = tuple((field.path[0], field.look_up) for field in fields if len(field.path) == 1)
+        self._deep = tuple((field.path, field.look_up) for field in fields if len(field.path) > 1)
+
+    def decide(self, record: Mapping[str, Any]) -> Decision[Hit]:
+        """Give what is true of a record, and whether anything is undecided."""
+        found = self._look_up(record)
+        return self._settle(sorted(found), record) if found else NONE
+
+    def _entries(self, row: int, node: Node, paths: Sequence[Path]) -> Iterator[tuple[Anchor, int, int]]:
+        """Give the anchors of a row with the guards they need and the entry they lead to; paths with the same rest share an entry."""
+        splits = {id(path.rest): self._guards.split(path.rest) for path in paths}
+        rests = list(dict.fromkeys(rest for _, rest in splits.values() if rest))
+        if len(rests) > _MOST_RESTS:
+            splits, rests = dict.fromkeys(splits, (0, (node,))), [(node,)]
+        numbers = {rest: self._entry(row, number, rest) for number, rest in enumerate(rests, start=1)} | {(): self._entry(row, 0, ())}
+        for path in paths:
+            needed, rest = splits[id(path.rest)]
+            yield path.anchor, needed, numbers[rest]
+
+    def _entry(self, row: int, number: int, rest: tuple[Node, ...]) -> int:
+        entry = row << _BITS | number
+        if rest:
+            self._rests[entry] = conjunction(list(rest))
+        return entry
+
+    def _look_up(self, record: Mapping[str, Any]) -> set[int]:
+        """Give the entries that a record leads to."""
+        found = set(self._always)
+        guarded: list[Guarded] = []
+        for name, look_up in self._plain:
+            value = record.get(name)
+            if value.__class__ is str:
+                look_up(value, found, guarded)
+            elif value is not None:
+                for one in values_of(record, (name,)):
+                    look_up(one, found, guarded)
+        for path, look_up in self._deep:
+            if record.get(path[0]) is not None:
+                for one in values_of(record, path):
+                    look_up(one, found, guarded)
+        return found | self._admitted(guarded, record) if guarded else found
+
+    def _admitted(self, guarded: Iterable[Guarded], record: Mapping[str, Any]) -> set[int]:
+        """Give the entries whose guards hold."""
+        holding = self._guards.holding(record)
+        return {entry for needed, entries in guarded if needed & holding == needed for entry in entries}
+
+    def _settle(self, entries: Iterable[int], record: Mapping[str, Any]) -> Decision[Hit]:
+        """Report the rows that are true where they are found, and ask the others what is left. A row can be there several times."""
+        hits: list[Hit] = []
+        undecided: set[int] = set()
+        last = -1
+        for entry in entries:
+            row = entry >> _BITS
+            if row == last:
+                continue
+            answer = (self._predicates.get(entry) or self._compile(entry))(record) if entry & _MOST_RESTS else True
+            if answer:
+                hits.append(self._hits[row])
+                undecided.discard(row)
+                last = row
+            elif answer is None:
+                undecided.add(row)
+        return (hits, bool(undecided)) if hits or undecided else NONE
+
+    def _compile(self, entry: int) -> Predicate:
+        """Compile what is left of a condition when it is first asked: most rules of a large set hardly ever are.
+
+        Among many, closures that share their leaves are as quick as expressions of their own, and sooner made.
+        """
+        predicate = self._predicates[entry] = compile_node(self._rests[entry], self._today)
+        return predicate
+
+
+def _entries(groups: Mapping[int, Sequence[int]]) -> _Entries:
+    return _Entries(tuple(groups.get(0, ())), tuple((needed, tuple(entries)) for needed, entries in groups.items() if needed))
+
+
+def _by_field(anchors: Mapping[Anchor, _Entries]) -> list[_Field]:
+    named: dict[str, dict[Anchor, _Entries]] = {}
+    for anchor, entries in anchors.items():
+        named.setdefault(anchor.field, {})[anchor] = entries
+    return [_field(name, one) for name, one in named.items()]
+
+
+def _field(name: str, anchors: Mapping[Anchor, _Entries]) -> _Field:
+    return _Field(
+        path=tuple(name.split(".")),
+        equal={anchor.key: entries for anchor, entries in anchors.items() if anchor.lookup is Lookup.EQUAL},
+        literals=_literals([(anchor, entries) for anchor, entries in anchors.items() if anchor.lookup in _IN_TEXTS]),
+        some=anchors.get(Anchor(name, Lookup.SOME), _NO_ENTRIES),
+    )
+
+
+_IN_TEXTS = frozenset({Lookup.HAS, Lookup.STARTS, Lookup.ENDS})
+
+
+def _literals(anchors: Sequence[tuple[Anchor, _Entries]]) -> _Literals | None:
+    literals = tuple(dict.fromkeys(literal for anchor, _ in anchors for literal in (anchor.key, anchor.also) if literal))
+    if not literals:
+        return None
+    implementation = Implementation.DFA if len(literals) <= _FEW_LITERALS else None
+    find = partial(AhoCorasick(literals, implementation=implementation).find_matches_as_indexes, overlapping=True)
+    numbers = {literal: number for number, literal in enumerate(literals)}
+    asked: list[list[tuple[Anchor, _Entries]]] = [[] for _ in literals]
+    for anchor, entries in anchors:
+        asked[numbers[anchor.key]].append((anchor, entries))
+    return _Literals(find, literals, tuple(_uses(one, numbers) for one in asked))
+
+
+def _uses(asked: Sequence[tuple[Anchor, _Entries]], numbers: Mapping[str, int]) -> _Uses:
+    plain = {anchor.lookup: entries for anchor, entries in asked if not anchor.also}
+    anywhere = plain.get(Lookup.HAS, _NO_ENTRIES)
+    pairs = tuple((numbers[anchor.also], entries) for anchor, entries in asked if anchor.also)
+    return anywhere.free, anywhere.guarded, pairs, plain.get(Lookup.STARTS), plain.get(Lookup.ENDS)
 
 
 class Engine(Generic[Hit]):
@@ -178,77 +265,45 @@ class Engine(Generic[Hit]):
     decide: Callable[[Mapping[str, Any]], Decision[Hit]]
 
     def __init__(self, rows: Sequence[tuple[Node, Hit]], kind: EventKind, today: Today) -> None:
-        self._nodes = [node for node, _ in rows]
-        self._hits = [hit for _, hit in rows]
+        self._rows = rows
         self._kind = kind
         self._today = today
-        self._predicates: list[Predicate | None] = [None] * len(rows)
-        self._enriched = any(asks_enrichment(node) for node in self._nodes)
-        self.decide = self._decide_indexed
+        self._enriched = any(asks_enrichment(node) for node, _ in rows)
         if len(rows) == 1 and not self._enriched:
-            self.decide = compile_choice(self._nodes[0], today, (self._hits, False), NONE)
+            (node, hit), *_ = rows
+            self.decide = compile_choice(node, today, ([hit], False), NONE)
         elif len(rows) <= _FEW:
+            self._predicates = [compile_inline(node, today) for node, _ in rows]
             self.decide = self._decide_all
+        else:
+            self.decide = self._decide_indexed
 
     @cached_property
-    def _sighted(self) -> _Index:
-        return _Index(self._nodes, self._kind, blind=False)
+    def _sighted(self) -> _Index[Hit]:
+        return _Index(self._rows, self._kind, self._today, blind=False)
 
     @cached_property
-    def _blind(self) -> _Index:
-        return _Index(self._nodes, self._kind, blind=True) if self._enriched else self._sighted
+    def _blind(self) -> _Index[Hit]:
+        return _Index(self._rows, self._kind, self._today, blind=True) if self._enriched else self._sighted
 
     def prepare(self) -> None:
         """Build the index now, not at the first event."""
-        if len(self._nodes) > _FEW:
+        if len(self._rows) > _FEW:
             _ = self._blind, self._sighted
 
     def _decide_all(self, record: Mapping[str, Any]) -> Decision[Hit]:
-        return self._ask(range(len(self._nodes)), record)
-
-    def _decide_indexed(self, record: Mapping[str, Any]) -> Decision[Hit]:
-        index = self._blind if self._enriched and not self._is_enriched(record) else self._sighted
-        found = index.candidates(record)
-        return self._settle(sorted(found), record) if found else NONE
-
-    def _settle(self, entries: Iterable[int], record: Mapping[str, Any]) -> Decision[Hit]:
-        """Report the rows that are true where they are found, and decide the candidates. A row can be there twice: as true first."""
         hits: list[Hit] = []
         undecided = False
-        last = -1
-        for entry in entries:
-            row = entry >> 1
-            if not entry & 1:
-                hits.append(self._hits[row])
-                last = row
-            elif row != last:
-                predicate = self._predicates[row] or self._compile(row)
-                if answer := predicate(record):
-                    hits.append(self._hits[row])
-                elif answer is None:
-                    undecided = True
-        return (hits, undecided) if hits or undecided else NONE
-
-    def _ask(self, numbers: Iterable[int], record: Mapping[str, Any]) -> Decision[Hit]:
-        hits: list[Hit] = []
-        undecided = False
-        predicates = self._predicates
-        for number in numbers:
-            predicate = predicates[number] or self._compile(number)
+        for predicate, (_, hit) in zip(self._predicates, self._rows, strict=True):
             if answer := predicate(record):
-                hits.append(self._hits[number])
+                hits.append(hit)
             elif answer is None:
                 undecided = True
         return (hits, undecided) if hits or undecided else NONE
 
-    def _compile(self, number: int) -> Predicate:
-        """Compile a condition when it is first a candidate: most rules of a large set hardly ever are.
-
-        Among many, closures that share their leaves are as quick as expressions of their own, and sooner made.
-        """
-        compile_one = compile_inline if len(self._nodes) <= _FEW else compile_node
-        predicate = self._predicates[number] = compile_one(self._nodes[number], self._today)
-        return predicate
+    def _decide_indexed(self, record: Mapping[str, Any]) -> Decision[Hit]:
+        index = self._blind if self._enriched and not self._is_enriched(record) else self._sighted
+        return index.decide(record)
 
     def _is_enriched(self, record: Mapping[str, Any]) -> bool:
         if self._kind is EventKind.MESSAGE:

@@ -46,16 +46,26 @@ def values_of(record: Any, path: tuple[str, ...]) -> Iterator[Any]:
 
 def any_value(node: Any, path: tuple[str, ...], check: Check) -> bool:
     """Whether a check holds for any of the values that `values_of` would give; quicker where nothing is nested oddly."""
+    for name in path:
+        if node.__class__ is not dict:
+            break
+        node, path = node.get(name), path[1:]
     if node.__class__ is list:
-        for item in node:
-            if any(map(check, values_of(item, path))) if item.__class__ is list else any_value(item, path, check):
-                return True
-        return not node and check(None)
-    if not path:
-        return check(node)
-    if node.__class__ is dict:
-        return any_value(node.get(path[0]), path[1:], check)
-    return any(map(check, values_of(node, path)))
+        return _any_item(node, path, check)
+    return any(map(check, values_of(node, path))) if path else check(node)
+
+
+def _any_item(items: list[Any], path: tuple[str, ...], check: Check) -> bool:
+    if not items:
+        return check(None)
+    for item in items:
+        if item.__class__ is str and not path:
+            found = check(item)
+        else:
+            found = any(map(check, values_of(item, path))) if item.__class__ is list else any_value(item, path, check)
+        if found:
+            return True
+    return False
 
 
 def is_unknown(record: Record, path: tuple[str, ...]) -> bool:
@@ -195,15 +205,8 @@ def _equals(wanted: frozenset[str]) -> Check:
 def _contains(wanted: tuple[str, ...]) -> Check:
     first = wanted[0]
     if len(wanted) == 1:
-        return lambda value: (text := as_text(value)) is not None and first in text.casefold()
-
-    def check(value: Any) -> bool:
-        text = as_text(value)
-        if text is None:
-            return False
-        return _has_any(text.casefold(), wanted)
-
-    return check
+        return _on_text(lambda text: first in text, cased=False)
+    return _on_text(lambda text: _has_any(text, wanted), cased=False)
 
 
 def _pattern(text: Text) -> Check:
@@ -216,15 +219,35 @@ def _pattern(text: Text) -> Check:
         case (Wild.MANY, str() as middle, Wild.MANY):
             return _on_text(lambda value: middle in value, cased=text.cased)
         case _:
-            found = re.compile(wildcard_pattern(parts), re.DOTALL).match
-            needed = max((part for part in parts if isinstance(part, str)), key=len, default="")
-            return _on_text(lambda value: needed in value and found(value) is not None, cased=text.cased)
+            return _on_text(_wildcards(parts), cased=text.cased)
+
+
+def _wildcards(parts: tuple[str | Wild, ...]) -> Callable[[str], bool]:
+    literals = tuple(part for part in parts if isinstance(part, str))
+    if parts[:1] == parts[-1:] == (Wild.MANY,) and Wild.ONE not in parts:
+        return lambda text: _has_in_turn(text, literals)
+    found = re.compile(wildcard_pattern(parts), re.DOTALL).match
+    needed = max(literals, key=len, default="")
+    return lambda text: needed in text and found(text) is not None
+
+
+def _has_in_turn(text: str, literals: tuple[str, ...]) -> bool:
+    at = 0
+    for literal in literals:
+        at = text.find(literal, at)
+        if at < 0:
+            return False
+        at += len(literal)
+    return True
 
 
 def _on_text(holds: Callable[[str], bool], *, cased: bool) -> Check:
+    if cased:
+        return lambda value: (text := as_text(value)) is not None and holds(text)
+
     def check(value: Any) -> bool:
-        text = as_text(value)
-        return text is not None and holds(text if cased else text.casefold())
+        text = value if value.__class__ is str else as_text(value)
+        return text is not None and holds(text.casefold())
 
     return check
 
@@ -285,16 +308,21 @@ def _regex(test: Regex) -> Check:
     options = re2.Options()
     options.never_capture = True
     options.log_errors = False
-    found = re2.compile(f"(?{test.flags}){test.pattern}" if test.flags else test.pattern, options).search
+    found = re2.compile(anywhere_pattern(test), options).match
     covers = tuple(tuple(cover) for cover in required_covers(test.pattern))
 
     def check(value: Any) -> bool:
-        text = as_text(value)
+        text = value if value.__class__ is str else as_text(value)
         if text is None or (covers and not _has_all(text.casefold(), covers)):
             return False
         return found(text.encode("utf-8", "replace")) is not None
 
     return check
+
+
+def anywhere_pattern(regex: Regex) -> str:
+    """Write a regular expression as one that is found from the start of a text, which costs RE2 half of looking for where it begins."""
+    return f"(?s:.*?)(?{regex.flags}:{regex.pattern})"
 
 
 def _has_all(text: str, covers: tuple[tuple[str, ...], ...]) -> bool:

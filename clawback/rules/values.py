@@ -29,6 +29,7 @@ from sigma.types import (
 )
 
 from clawback.rules.errors import Code, did_you_mean
+from clawback.rules.predicates import anywhere_pattern
 from clawback.rules.tree import Comparison, Exists, Network, Null, Number, Regex, SameAs, Test, Text, TimePart, TimeUnit, Wild
 
 NO_LOOKAROUND = "RE2 has no look-around and no back-references"
@@ -111,9 +112,10 @@ def _regex(value: SigmaRegularExpression) -> Regex:
     pattern = value.regexp.original
     if len(pattern) > _LARGEST_REGEX:
         raise Unsupported(f"the regular expression is longer than {_LARGEST_REGEX} characters", "split it")
-    if (problem := regex_problem(f"(?{flags}){pattern}" if flags else pattern)) is not None:
+    regex = Regex(pattern, flags)
+    if (problem := regex_problem(f"(?{flags}){pattern}" if flags else pattern) or regex_problem(anywhere_pattern(regex))) is not None:
         raise Unsupported(problem, NO_LOOKAROUND)
-    return Regex(pattern, flags)
+    return regex
 
 
 def regex_problem(pattern: str) -> str | None:
