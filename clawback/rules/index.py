@@ -17,7 +17,7 @@ from clawback.rules.anchors import Anchor, Lookup, Path, cover_of
 from clawback.rules.catalogue import ENRICHMENT
 from clawback.rules.compiler import Today, asks_enrichment, compile_node
 from clawback.rules.guards import Guards
-from clawback.rules.inlining import compile_choice, compile_inline
+from clawback.rules.inlining import compile_inline
 from clawback.rules.predicates import Predicate, as_text, values_of
 from clawback.rules.tree import Node, conjunction
 
@@ -269,14 +269,7 @@ class Engine(Generic[Hit]):
         self._kind = kind
         self._today = today
         self._enriched = any(asks_enrichment(node) for node, _ in rows)
-        if len(rows) == 1 and not self._enriched:
-            (node, hit), *_ = rows
-            self.decide = compile_choice(node, today, ([hit], False), NONE)
-        elif len(rows) <= _FEW:
-            self._predicates = [compile_inline(node, today) for node, _ in rows]
-            self.decide = self._decide_all
-        else:
-            self.decide = self._decide_indexed
+        self.decide = self._decide_all if len(rows) <= _FEW else self._decide_indexed
 
     @cached_property
     def _sighted(self) -> _Index[Hit]:
@@ -286,16 +279,22 @@ class Engine(Generic[Hit]):
     def _blind(self) -> _Index[Hit]:
         return _Index(self._rows, self._kind, self._today, blind=True) if self._enriched else self._sighted
 
+    @cached_property
+    def _predicates(self) -> list[tuple[Predicate, Predicate, Hit]]:
+        """For each row what answers in three values, what answers in two where everything is known, and the hit."""
+        nodes = [(node, asks_enrichment(node), compile_inline(node, self._today), hit) for node, hit in self._rows]
+        return [(compile_node(node, self._today) if open_ else inlined, inlined, hit) for node, open_, inlined, hit in nodes]
+
     def prepare(self) -> None:
         """Build the index now, not at the first event."""
-        if len(self._rows) > _FEW:
-            _ = self._blind, self._sighted
+        _ = self._predicates if len(self._rows) <= _FEW else (self._blind, self._sighted)
 
     def _decide_all(self, record: Mapping[str, Any]) -> Decision[Hit]:
         hits: list[Hit] = []
         undecided = False
-        for predicate, (_, hit) in zip(self._predicates, self._rows, strict=True):
-            if answer := predicate(record):
+        known = not self._enriched or self._is_enriched(record)
+        for predicate, inlined, hit in self._predicates:
+            if answer := inlined(record) if known else predicate(record):
                 hits.append(hit)
             elif answer is None:
                 undecided = True

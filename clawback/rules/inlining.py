@@ -1,15 +1,18 @@
 """A condition as one Python expression, for sets of so few rules that the calls between closures would be most of the cost.
 
 The expression is made of our own words and numbered constants only: nothing a rule says ever becomes source text. It means exactly
-what `compiler.compile_node` means, and is used only for conditions that are decided without `/detections`.
+what `compiler.compile_node` means for a record that has everything the condition asks for: it knows true and false only.
 """
 
 from collections.abc import Callable, Mapping
-from typing import Any, TypeVar
+from dataclasses import dataclass
+from typing import Any, Generic, TypeVar
 
+from clawback.events import Event, EventKind
+from clawback.rules.catalogue import ENRICHMENT
 from clawback.rules.compiler import Today, asks_enrichment, by_cost, compile_node
 from clawback.rules.literals import required_literals
-from clawback.rules.predicates import Predicate, Record, any_value, compile_leaf, compile_tests, contained
+from clawback.rules.predicates import Predicate, any_value, compile_leaf, compile_tests, contained
 from clawback.rules.tree import All, Exists, Lapses, Leaf, Named, Node, Not, Regex, Some, Text, Wild
 
 Chosen = TypeVar("Chosen")
@@ -17,31 +20,48 @@ _FEW = 8
 
 
 def compile_inline(node: Node, today: Today) -> Predicate:
-    """Compile a tree into one function; the answer is the same as that of `compile_node`."""
-    if asks_enrichment(node):
-        return compile_node(node, today)
-    writer = _Writer(today)
-    return _function(writer.write(node), writer.constants)
+    """Compile a tree into one function; for records with `detections` if the tree asks for any, the answer is that of `compile_node`."""
+    writer = _Writer(today, "record")
+    return _function(f"lambda record: {writer.write(node)}", writer.constants)
 
 
-def compile_choice(node: Node, today: Today, chosen: Chosen, other: Chosen) -> Callable[[Record], Chosen]:
-    """Compile a tree that is decided without `/detections` into a function that gives `chosen` where it is true, else `other`."""
-    writer = _Writer(today)
-    return _function(f"chosen if {writer.write(node)} else other", {**writer.constants, "chosen": chosen, "other": other})
+@dataclass(frozen=True, slots=True)
+class Choice(Generic[Chosen]):
+    """What is answered about an event: `chosen(event)` where the condition is true, else `none`; `other(event)` where it cannot be told."""
+
+    chosen: Callable[[Event], Chosen]
+    none: Chosen
+    other: Callable[[Event], Chosen]
 
 
-def _function(expression: str, constants: Mapping[str, Any]) -> Callable[[Record], Any]:
+def compile_choice(node: Node, kind: EventKind, today: Today, choice: Choice[Chosen]) -> Callable[[Event], Chosen]:
+    """Compile a tree into a function of events of one kind.
+
+    It cannot tell of another kind, nor where the tree asks for `detections` that are not there.
+    """
+    writer = _Writer(today, "event.record")
+    told = f"(chosen(event) if {writer.write(node)} else none)"
+    known = f" and {_HAS_DETECTIONS[kind]}" if asks_enrichment(node) else ""
+    constants = {"kind": kind, "enrichment": ENRICHMENT, "chosen": choice.chosen, "none": choice.none, "other": choice.other}
+    return _function(f"lambda event: {told} if event.kind is kind{known} else other(event)", {**writer.constants, **constants})
+
+
+_HAS_DETECTIONS = dict.fromkeys(EventKind, "False") | {EventKind.MESSAGE: "enrichment in event.record"}
+
+
+def _function(source: str, constants: Mapping[str, Any]) -> Callable[[Any], Any]:
     scope = {"__builtins__": {}, "bool": bool, "dict": dict, "str": str, **constants}
-    function: Callable[[Record], Any] = eval(compile(f"lambda record: {expression}", "<rule>", "eval"), scope)  # noqa: S307 (see above)
+    function: Callable[[Any], Any] = eval(compile(source, "<rule>", "eval"), scope)  # noqa: S307 (see above)
     return function
 
 
 class _Writer:
     """Writes expressions; whatever they refer to goes into `constants`."""
 
-    def __init__(self, today: Today) -> None:
+    def __init__(self, today: Today, record: str) -> None:
         self.constants: dict[str, Any] = {}
         self._today = today
+        self._record = record
 
     def write(self, node: Node) -> str:
         """Write one node; the expression is true or false, never anything else."""
@@ -56,21 +76,21 @@ class _Writer:
                 word = " and " if isinstance(node, All) else " or "
                 return f"({word.join(self.write(child) for child in by_cost(node.children))})"
             case Lapses():
-                return f"{self._constant(compile_node(node, self._today))}(record)"
+                return f"{self._constant(compile_node(node, self._today))}({self._record})"
 
     def _leaf(self, leaf: Leaf) -> str:
         path = tuple(leaf.field.split("."))
         written = self._test(leaf) if len(path) <= len(("parent", "child")) else None
         if written is None:
-            return f"{self._constant(compile_leaf(leaf))}(record)"
+            return f"{self._constant(compile_leaf(leaf))}({self._record})"
         kind, holds = written
         slow = f"value is not None and {self._constant(_slow(leaf))}"
-        value = f"record.get({self._constant(path[0])})"
+        value = f"{self._record}.get({self._constant(path[0])})"
         if len(path) == 1:
             return f"({holds} if (value := {value}).__class__ is {kind} else {slow}(value))"
         whole = self._constant(compile_leaf(leaf))
         inner = f"({holds} if (value := value.get({self._constant(path[1])})).__class__ is {kind} else {slow}(value))"
-        return f"({inner} if (value := {value}).__class__ is dict else {whole}(record))"
+        return f"({inner} if (value := {value}).__class__ is dict else {whole}({self._record}))"
 
     def _test(self, leaf: Leaf) -> tuple[str, str] | None:
         """Write the usual case: the type a value mostly has, and the test of one that has it. None passes no test that is written here."""

@@ -4,7 +4,7 @@ Immutable once built; a new set replaces it whole. Evaluating never raises for a
 """
 
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
 from uuid import UUID
@@ -19,9 +19,13 @@ from clawback.rules.documents import EventTest, Level, Status, WindowTest
 from clawback.rules.explanation import Explanation, explain_node
 from clawback.rules.foresight import Foresight
 from clawback.rules.index import NONE, Engine
+from clawback.rules.inlining import Choice, compile_choice
 from clawback.rules.responses import GroupField, Responder, Response, RuleMatch
 from clawback.rules.safety import Safety
 from clawback.rules.tree import Node
+
+Row = tuple[Node, tuple[Responder, ...]]
+"""A condition, and who responds where it is true."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,6 +97,12 @@ UNDECIDED = Evaluation(undecided=True)
 class RuleSet:
     """All rules of a folder, compiled."""
 
+    evaluate: Callable[[Event], Evaluation]
+    """Evaluate one event against every rule of its kind.
+
+    Fields of `/detections` count as not known while the record does not have `detections`; a rule that hangs on one is then undecided.
+    """
+
     def __init__(
         self, rules: Mapping[str, Rule], filters: tuple[Filter, ...], lists: Mapping[str, tuple[str, ...]], safety: Safety, today: Today
     ) -> None:
@@ -108,17 +118,14 @@ class RuleSet:
             kind: Foresight((node for node, _ in rows[kind]), today) for kind in EventKind if kind is not EventKind.MESSAGE
         }
         self._decide = {kind: engine.decide for kind, engine in self._engines.items()}
+        self.evaluate = self._only(rows) or self._evaluate
 
     def prepare(self) -> None:
         """Build every index now, so that no event has to wait for one."""
         for engine in self._engines.values():
             engine.prepare()
 
-    def evaluate(self, event: Event) -> Evaluation:
-        """Evaluate one event against every rule of its kind.
-
-        Fields of `/detections` count as not known while the record does not have `detections`; a rule that hangs on one is then undecided.
-        """
+    def _evaluate(self, event: Event) -> Evaluation:
         decision = self._decide[event.kind](event.record)
         if decision is NONE:
             return NOTHING
@@ -126,6 +133,18 @@ class RuleSet:
         if not hits:
             return UNDECIDED if undecided else NOTHING
         return Evaluation(tuple([RuleMatch(responder, event) for hit in hits for responder in hit]), undecided)
+
+    def _only(self, rows: Mapping[EventKind, Sequence[Row]]) -> Callable[[Event], Evaluation] | None:
+        """Compile the only condition there is, where there is only one: finding out what to ask would cost more than asking."""
+        conditions = [(kind, node, hit) for kind, some in rows.items() for node, hit in some]
+        if len(conditions) != 1:
+            return None
+        ((kind, node, hit),) = conditions
+
+        def chosen(event: Event) -> Evaluation:
+            return Evaluation(tuple([RuleMatch(responder, event) for responder in hit]))
+
+        return compile_choice(node, kind, self.today, Choice(chosen, NOTHING, self._evaluate))
 
     def may_match(self, event: Event) -> bool:
         """Whether a report or submission without its message may match a responding rule once that is known. A message always may."""
@@ -147,12 +166,12 @@ class RuleSet:
             if one.tree is not None
         )
 
-    def _rows(self, kind: EventKind) -> list[tuple[Node, tuple[Responder, ...]]]:
+    def _rows(self, kind: EventKind) -> list[Row]:
         referred: dict[str, list[Rule]] = {}
         for rule in self.rules.values():
             for name in dict.fromkeys(rule.correlation.rules if rule.correlation and rule.response else ()):
                 referred.setdefault(name, []).append(rule)
-        rows: list[tuple[Node, tuple[Responder, ...]]] = []
+        rows: list[Row] = []
         for rule in self.rules.values():
             responding = [*([rule] if rule.response else []), *referred.get(rule.name, ())]
             if rule.tree is not None and kind in rule.kinds and responding:

@@ -1,16 +1,18 @@
 """The compiled, indexed engine agrees with a naive interpreter of the same trees, on whatever rules and records."""
 
 import os
-from datetime import date
+from dataclasses import replace
+from datetime import UTC, date, datetime
 from typing import Any
 
+import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from clawback.events import EventKind
-from clawback.rules.compiler import compile_node
+from clawback.events import Event, EventKind
+from clawback.rules.compiler import asks_enrichment, compile_node
 from clawback.rules.index import Engine
-from clawback.rules.inlining import compile_inline
+from clawback.rules.inlining import Choice, compile_choice, compile_inline
 from clawback.rules.literals import required_covers, required_literals
 from clawback.rules.tree import (
     All,
@@ -168,6 +170,10 @@ def _today() -> date:
     return date(2026, 11, 22)
 
 
+def _event(record: dict[str, Any]) -> Event:
+    return Event(EventKind.MESSAGE, "1", datetime(2026, 11, 22, tzinfo=UTC), record)
+
+
 @thorough
 @given(rules=st.lists(nodes, min_size=9, max_size=12), record=records)
 def test_the_index_finds_exactly_what_is_true(rules: list[Node], record: dict[str, Any]) -> None:
@@ -188,7 +194,12 @@ def test_one_rule_is_what_the_interpreter_says(rule: Node, record: dict[str, Any
     answer = interpret(rule, record)
 
     assert compile_node(rule, _today)(record) is answer
-    assert compile_inline(rule, _today)(record) is answer
+    known = "detections" in record or not asks_enrichment(rule)
+    choice = compile_choice(rule, EventKind.MESSAGE, _today, Choice(lambda _: True, none=False, other=lambda _: None))
+    assert choice(_event(record)) is (answer if known else None)
+    assert choice(replace(_event(record), kind=EventKind.SUBMISSION)) is None
+    if known:
+        assert compile_inline(rule, _today)(record) is answer
     hits, undecided = Engine([(rule, "it")], EventKind.MESSAGE, _today).decide(record)
     assert (list(hits), undecided) == (["it"] if answer else [], answer is None)
 
@@ -219,3 +230,26 @@ def test_what_is_no_unicode_is_looked_up_all_the_same() -> None:
     rules: list[Node] = [Leaf("subject", (Text(one),)) for one in [*parts, *parts]]
     engine = Engine(list(zip(rules, range(len(rules)), strict=True)), EventKind.MESSAGE, _today)
     assert engine.decide({"subject": "ABC \ud800 xyz bcd"}) == ([0, 1, 2, 5, 6, 7, 8, 11], False)
+
+
+def test_a_condition_with_more_rests_than_are_numbered_means_the_same() -> None:
+    """A list of very many wildcards is asked as a whole."""
+    words = [f"w{number}" for number in range(200)]
+    many: Node = Leaf("subject", tuple(Text((Wild.MANY, word, Wild.MANY, "end")) for word in words))
+    engine = Engine([(many, number) for number in range(9)], EventKind.MESSAGE, _today)
+    assert engine.decide({"subject": "it is W150, to the END"}) == (list(range(9)), False)
+    assert engine.decide({"subject": "it is W150, to the end."}) == ((), False)
+
+
+@pytest.mark.parametrize("value", [True, False, 1, 0, "true", "1", None, [], ["true"], [True, False], {"a": 1}, 1.0])
+def test_a_guard_says_of_every_value_what_its_clause_says(value: Any) -> None:
+    """What is remembered of one value is never taken for another one that only equals it: `true` is not 1."""
+    flag: Node = Leaf("is_quarantined", (Text(("true",)),))
+    word = Leaf("subject", (Text((Wild.MANY, "word", Wild.MANY)),))
+    rules: list[Node] = [All((word, flag)), All((word, Not(Named("filter", flag)))), All((word, Not(Some((flag, flag)))))] * 3
+    engine = Engine([(rule, number) for number, rule in enumerate(rules)], EventKind.MESSAGE, _today)
+    for odd in (True, 1, "true", None, value):
+        record = {"subject": "a word", "is_quarantined": odd}
+        hits, undecided = engine.decide(record)
+        assert list(hits) == [number for number, rule in enumerate(rules) if interpret(rule, record)]
+        assert not undecided
