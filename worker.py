@@ -27,6 +27,7 @@ from activities.own_submissions import OwnSubmissions
 from activities.pollers import PollerActivities
 from activities.records import RecordActivities
 from activities.rule_news import RuleNews
+from activities.undoing import UndoActivities
 from clawback.audit import AuditLog
 from clawback.cli.exits import ExitCode, exit_now
 from clawback.cloudflare import EmailSecurity, Permit
@@ -69,6 +70,7 @@ class Rooms:
     ingest: IngestActivities
     containment: ContainmentActivities
     guard: GuardActivities
+    undo: UndoActivities
     records: RecordActivities
     pollers: PollerActivities
     rules: RuleNews
@@ -170,6 +172,7 @@ def build_rooms(settings: Settings, client: Client, api: EmailSecurity, rules: L
     return Rooms(
         ingest=IngestActivities(intake, gateway, records, observing),
         containment=ContainmentActivities(api, rules, observing, own),
+        undo=UndoActivities(api, gateway, own),
         guard=GuardActivities(guard, lambda: budgets_of(settings, rules), observing),
         records=records,
         rules=RuleNews(rules, records),
@@ -192,7 +195,7 @@ def build_workers(
 
     Tests give the strict `sandbox`, in which every run imports the workflow code anew and forbidden calls raise (ADR 0008).
     """
-    contain, ingest, pollers = rooms.containment, rooms.ingest, rooms.pollers
+    contain, ingest, pollers, undo = rooms.containment, rooms.ingest, rooms.pollers, rooms.undo
     shared: Any = WorkerConfig(
         graceful_shutdown_timeout=GRACE,
         on_fatal_error=on_failure,
@@ -202,9 +205,10 @@ def build_workers(
     )
     containing: list[Callable[..., Any]] = [contain.move_messages, contain.create_block, contain.reclassify_message]
     finding: list[Callable[..., Any]] = [contain.locate_messages, contain.find_block, contain.find_submission, contain.remove_block]
+    undoing: list[Callable[..., Any]] = [undo.end_case, undo.read_case, undo.return_messages, undo.remove_block, undo.reclassify_message]
     return [
         Worker(client, task_queue=names.CONTAIN_QUEUE, activities=containing, **shared),
-        Worker(client, task_queue=names.READ_QUEUE, activities=[ingest.read_page, *finding, pollers.ensure], **shared),
+        Worker(client, task_queue=names.READ_QUEUE, activities=[ingest.read_page, *finding, *undoing, pollers.ensure], **shared),
         Worker(
             client,
             task_queue=names.WORKFLOW_QUEUE,

@@ -13,6 +13,7 @@ from temporalio import activity
 
 from activities.failures import as_application_error
 from activities.observing import Observing
+from activities.own_submissions import OwnSubmissions
 from clawback.actions import Destination, Disposition, PatternKind
 from clawback.cases import BATCH as MOST_IDS
 from clawback.cases import MOVED
@@ -94,9 +95,11 @@ class BlockGate(Protocol):
 class ContainmentActivities:
     """The requests of containment; `gate` gives the never-block list that is loaded now."""
 
-    def __init__(self, api: EmailSecurity, gate: BlockGate, observing: Observing) -> None:
+    def __init__(self, api: EmailSecurity, gate: BlockGate, observing: Observing, own: OwnSubmissions) -> None:
         self._api = api.on(Share.ACTING)
+        self._removing = api.on(Share.UNDO)
         self._gate = gate
+        self._own = own
         self._observing = observing
         self._moving = {folder: Gathering(partial(self._move, folder), MOST_IDS, spoilt=_SPOILT) for folder in Destination}
         self._locating = Gathering(self._moved_of, MOST_IDS, spoilt=_SPOILT)
@@ -112,7 +115,12 @@ class ContainmentActivities:
 
     @activity.defn(name="email_security.locate_messages")
     async def locate_messages(self, request: LocateMessages) -> MoveOutcomes:
-        """Say which messages have been moved; those that have not are not in the answer."""
+        """Say which messages have been moved; those that have not are not in the answer.
+
+        Nothing tells whether one that was moved out of the inbox is there again: none is in the answer, and the move is repeated.
+        """
+        if request.destination is Destination.INBOX:
+            return MoveOutcomes(outcomes={})
         with as_application_error():
             moved = await self._locating.ask(request.targets)
         return MoveOutcomes(outcomes={target.id: MOVED for target in request.targets if target.id in moved})
@@ -144,18 +152,19 @@ class ContainmentActivities:
         """Remove a block if it is still ours; False if it is gone or somebody else's by now."""
         with as_application_error():
             try:
-                block = await self._api.block_sender(request.id)
+                block = await self._removing.block_sender(request.id)
                 if request.owner not in (block.comments or ""):
                     return False
-                await self._api.delete_block_sender(request.id)
+                await self._removing.delete_block_sender(request.id)
             except errors.NotFound:
                 return False
         return True
 
     @activity.defn(name="email_security.reclassify_message")
     async def reclassify_message(self, request: ReclassifyMessage) -> None:
-        """Ask for one reclassification; every call is a new submission."""
+        """Ask for one reclassification; every call is a new submission, and is marked as ours first."""
         with as_application_error():
+            await self._own.mark(request.target, request.disposition)
             await self._api.reclassify(request.target.id, request.disposition)
 
     @activity.defn(name="email_security.find_submission")

@@ -31,7 +31,7 @@ class Observing:
         metrics.EVENTS_REJECTED.labels(source.value).inc(len(taken.rejected))
         for event in taken.alone:
             metrics.EVENTS_ALONE.labels(source.value).inc()
-            log.info("poll.message_not_found", event=event.key)
+            log.info("poll.message_not_found", source=source.value, about=event.id)
         for _, reason in taken.skipped:
             metrics.EVENTS_SKIPPED.labels(source.value, reason).inc()
         for event in taken.fresh if source is not EventKind.SUBMISSION else ():  # nothing tells when a submission changed
@@ -69,6 +69,8 @@ class Observing:
             if record.kind in _ACTIONS:
                 outcome = (record.outcome or "would").partition(":")[0]
                 metrics.ACTIONS.labels(record.action or "", outcome, record.mode or "").inc()
+            if record.kind is RecordKind.UNDONE and not (record.outcome or "").startswith("failed"):
+                metrics.FALSE_POSITIVES.labels(record.rule or "").inc()
             say = log.debug if record.kind in _QUIET else log.info
             say(f"case.{record.kind}", **_said(record))
 

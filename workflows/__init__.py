@@ -11,8 +11,18 @@ if not workflow.unsafe.in_sandbox():  # which loads this package anew for every 
     from workflows.guard import GuardWorkflow
     from workflows.marks import OwnSubmissionWorkflow
     from workflows.poller import PollerWorkflow
+    from workflows.undo import UndoingWorkflow, UndoWorkflow
     from workflows.watchdog import WatchdogWorkflow
 
-    WORKFLOWS += [CaseWorkflow, PollerWorkflow, GuardWorkflow, BlockExpiryWorkflow, OwnSubmissionWorkflow, WatchdogWorkflow]
+    WORKFLOWS += [
+        CaseWorkflow,
+        PollerWorkflow,
+        GuardWorkflow,
+        BlockExpiryWorkflow,
+        OwnSubmissionWorkflow,
+        UndoWorkflow,
+        UndoingWorkflow,
+        WatchdogWorkflow,
+    ]
 
 __all__ = ["WORKFLOWS"]

@@ -1,6 +1,6 @@
 """Attempts at a request that is not safe to repeat, and how each ended: in one of four ways that a sequence can go on from."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any, Generic, TypeVar
@@ -66,9 +66,10 @@ class Effort:
     work is no longer wanted.
     """
 
-    def __init__(self, is_off: Callable[[], bool] = lambda: False) -> None:
+    def __init__(self, is_off: Callable[[], bool] = lambda: False, options: Mapping[str, Any] = CONTAIN) -> None:
         self._left = CONTAINMENT_PATIENCE
         self._is_off = is_off
+        self._options = options
         self._tries = 0
         self._why: ErrorType = ErrorType.UNAVAILABLE
 
@@ -83,7 +84,7 @@ class Effort:
 
     async def make(self, activity: Callable[..., Any], request: object) -> Attempt[Any]:
         """Make one attempt, and wait as long as must be waited before the next, or before what was done can be seen."""
-        made = await _attempt(activity, request, self._tries)
+        made = await _attempt(activity, request, self._options, self._tries)
         self._tries += 1
         if isinstance(made, Lost | NotExecuted):
             if made.why is not ErrorType.STOPPED:
@@ -104,9 +105,9 @@ async def verified(activity: Callable[..., Any], request: object) -> Any:
         return None
 
 
-async def _attempt(activity: Callable[..., Any], request: object, tries: int) -> Attempt[Any]:
+async def _attempt(activity: Callable[..., Any], request: object, options: Mapping[str, Any], tries: int) -> Attempt[Any]:
     try:
-        return Answered(await workflow.execute_activity_method(activity, request, **CONTAIN))
+        return Answered(await workflow.execute_activity_method(activity, request, **options))
     except ActivityError as error:
         if is_cancelled_exception(error):
             raise

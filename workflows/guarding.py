@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from contextlib import suppress
 
 from temporalio import workflow
-from temporalio.exceptions import ApplicationError
+from temporalio.exceptions import FailureError
 
 with workflow.unsafe.imports_passed_through():
     from activities.guarding import GuardActivities
@@ -31,7 +31,7 @@ class Granted:
             return
         spare = self._ask.count - sum(outcome in TOOK_EFFECT for outcome in outcomes.values())
         if spare > 0:
-            with suppress(ApplicationError):
+            with suppress(FailureError):
                 guard = workflow.get_external_workflow_handle(names.GUARD_ID)
                 await guard.signal(names.NOT_SPENT, Refund(id=self._ask.id, count=spare))
 

@@ -53,6 +53,22 @@ CONTAIN: Final[dict[str, Any]] = {
 }
 """Change something with a request that is not safe to repeat blindly."""
 
+UNDO: Final[dict[str, Any]] = {
+    "task_queue": READ_QUEUE,
+    "start_to_close_timeout": timedelta(seconds=60),
+    "heartbeat_timeout": timedelta(seconds=8),
+    "retry_policy": RetryPolicy(
+        initial_interval=timedelta(seconds=1),
+        maximum_interval=timedelta(minutes=1),
+        non_retryable_error_types=[ErrorType.REJECTED, ErrorType.NOT_FOUND],
+    ),
+    "priority": Priority(priority_key=1),
+}
+"""Take something back: safe to repeat, repeated for ever, on a queue that the kill switch does not stop, ahead of all else."""
+
+UNDO_ONCE: Final[dict[str, Any]] = {**UNDO, "retry_policy": RetryPolicy(maximum_attempts=1)}
+"""Take something back by a request that is not safe to repeat blindly."""
+
 EXPIRE: Final[dict[str, Any]] = {
     "task_queue": READ_QUEUE,
     "start_to_close_timeout": timedelta(seconds=25),

@@ -180,6 +180,8 @@ class Case:
 
     def undo(self, by: str, reason: str, now: datetime) -> None:
         """End the case because all it did is being taken back; what is still to be done is refused."""
+        if self.state.is_final:
+            return
         self._note(RecordKind.UNDO_STARTED, now, actor=bounded(by, 120), detail=bounded(reason) or None)
         self.state = State.UNDONE
 

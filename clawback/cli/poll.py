@@ -1,17 +1,15 @@
 """`clawback poll`: where the pollers stand, and how to steer them."""
 
 from collections.abc import Awaitable, Callable
-from datetime import datetime, timedelta
 from typing import Annotated, Any
 
 import typer
 
-from clawback.cli.exits import ExitCode, Failure
+from clawback.cli.exits import ExitCode
+from clawback.cli.moments import moment
 from clawback.cli.output import AsJson, print_json, print_table, working
 from clawback.cli.temporal import ask
-from clawback.durations import parse_duration
 from clawback.events import EventKind
-from clawback.payloads import parse_moment
 from clawback.polling import PollerStatus
 from clawback.temporal.gateway import Gateway, NoSuchWorkflow
 
@@ -55,18 +53,8 @@ def rewind(
     as_json: AsJson = False,
 ) -> int:
     """Read again from a moment on; what was dealt with is recognised."""
-    moment = _moment(to)
-    return _each(source, lambda gateway, one: gateway.rewind_poller(one, moment), as_json=as_json)
-
-
-def _moment(text: str) -> datetime:
-    if (moment := parse_moment(text)) is not None:
-        return moment
-    try:
-        ago: timedelta = parse_duration(text)
-    except ValueError:
-        raise Failure(f"{text!r} is neither a time (2026-11-22T09:00:00Z) nor a duration (6h)", ExitCode.USAGE) from None
-    return datetime.now().astimezone() - ago
+    at = moment(to, "TO")
+    return _each(source, lambda gateway, one: gateway.rewind_poller(one, at), as_json=as_json)
 
 
 def _each(source: EventKind | None, question: Callable[[Gateway, EventKind], Awaitable[PollerStatus]], *, as_json: bool) -> int:

@@ -4,6 +4,7 @@ import typer
 
 from clawback.cli.rule_backtest import backtest
 from clawback.cli.rule_check import check
+from clawback.cli.rule_confirm import confirm
 from clawback.cli.rule_explain import explain
 from clawback.cli.rule_list import list_rules
 from clawback.cli.rule_new import new
@@ -19,3 +20,4 @@ app.command("backtest")(backtest)
 app.command("schema")(schema)
 app.command("new")(new)
 app.command("list")(list_rules)
+app.command("confirm")(confirm)

@@ -75,8 +75,8 @@ class Gateway:
     async def list_cases(self, *, state: str | None = None, rule: str | None = None, limit: int = 100) -> AsyncIterator[CaseLine]:
         """List cases, newest first, open and closed."""
         clauses = [f"WorkflowType = '{names.CASE}'"]
-        clauses += [f"{names.STATE_ATTRIBUTE} = {_quoted(state)}"] if state else []
-        clauses += [f"{names.RULE_ATTRIBUTE} = {_quoted(rule)}"] if rule else []
+        clauses += [f"{names.STATE_ATTRIBUTE} = {names.quoted(state)}"] if state else []
+        clauses += [f"{names.RULE_ATTRIBUTE} = {names.quoted(rule)}"] if rule else []
         async for execution in self.client.list_workflows(" AND ".join(clauses), limit=limit):
             yield _case_line(execution)
 
@@ -196,10 +196,6 @@ class Gateway:
 
 def _no_such(handle: WorkflowHandle[Any, Any], error: RPCError) -> Exception:
     return NoSuchWorkflow(f"there is no {handle.id}") if error.status is RPCStatusCode.NOT_FOUND else error
-
-
-def _quoted(value: str) -> str:
-    return "'" + value.replace("\\", "\\\\").replace("'", "\\'") + "'"
 
 
 def _case_attributes(plan: CasePlan) -> TypedSearchAttributes:

@@ -60,3 +60,8 @@ def expiry_id(block_id: str) -> str:
 def own_submission_id(mark: str) -> str:
     """The id of the mark of one reclassification of ours."""
     return f"own-submission/{mark}"
+
+
+def quoted(value: str) -> str:
+    """Write a value as the list filter of Temporal wants it."""
+    return "'" + value.replace("\\", "\\\\").replace("'", "\\'") + "'"

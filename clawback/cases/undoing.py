@@ -1,0 +1,124 @@
+"""What it takes to undo a case: everything that took effect, or may have, turned into its inverse. Pure.
+
+Messages go back to the inbox: where they were before a move is more than the API ever says (reference §2.2), and the rules act on mail that
+was delivered. Unknown outcomes are taken back too.
+"""
+
+from collections.abc import Collection, Iterator
+from datetime import datetime
+
+from clawback.actions import BlockSender, Destination, Disposition, Move, Reclassify
+from clawback.cases.machine import describe, subjects
+from clawback.cases.plan import CasePlan
+from clawback.cases.state import TOOK_EFFECT, CaseMemory
+from clawback.events import Target
+from clawback.payloads import Payload, UtcDatetime
+
+_UNKNOWN_BEFORE = Disposition.SUSPICIOUS
+
+
+class Correction(Payload):
+    """The opposite of a reclassification."""
+
+    target: Target
+    disposition: Disposition
+
+
+class Takeback(Payload):
+    """What would be taken back of one case: messages to the inbox, blocks to remove, reclassifications to answer.
+
+    `left` are the actions that have no inverse we could do; a person must look at them.
+    """
+
+    case: str
+    uid: str
+    rule: str
+    version: str = ""
+    messages: tuple[Target, ...] = ()
+    blocks: tuple[BlockSender, ...] = ()
+    corrections: tuple[Correction, ...] = ()
+    left: tuple[str, ...] = ()
+
+    @property
+    def size(self) -> int:
+        """How many things would change."""
+        return len(self.messages) + len(self.blocks) + len(self.corrections)
+
+
+class UndoScope(Payload):
+    """Which part of a case is undone: what was done since a moment, or to these messages alone; by whom and why."""
+
+    by: str
+    reason: str = ""
+    since: UtcDatetime | None = None
+    messages: tuple[str, ...] | None = None
+
+    @property
+    def ends_cases(self) -> bool:
+        """Whether an open case ends by it; the undo of single messages leaves it open."""
+        return self.messages is None
+
+
+def takeback(plan: CasePlan, memory: CaseMemory, scope: UndoScope) -> Takeback:
+    """Work out what undoing a case comes to."""
+    messages: dict[str, Target] = {}
+    blocks, corrections, left = list[BlockSender](), list[Correction](), list[str]()
+    for index, action in enumerate(plan.actions):
+        effective = tuple(_effective(memory, index, scope))
+        match action:
+            case Move(destination=Destination.INBOX):
+                continue
+            case Move():
+                messages |= {one: target for one in effective if (target := _target(memory, one)) is not None}
+            case Reclassify():
+                corrections += _corrections(memory, action, effective)
+            case BlockSender() if effective and scope.messages is None:
+                blocks.append(action)
+            case BlockSender():
+                continue
+            case _ if effective:
+                left.append(describe(action))
+    return Takeback(
+        case=plan.case_id,
+        uid=memory.uid,
+        rule=plan.rule,
+        version=plan.version,
+        messages=tuple(messages.values()),
+        blocks=tuple(blocks),
+        corrections=tuple(corrections),
+        left=tuple(left),
+    )
+
+
+def opposite(disposition: Disposition, before: str | None) -> Disposition:
+    """Answer a reclassification: what was called bad is clean, what was called clean has its former verdict again."""
+    if disposition is not Disposition.NONE:
+        return Disposition.NONE
+    former = (before or "").partition("-")[0]
+    return Disposition(former) if former in set(Disposition) - {Disposition.NONE} else _UNKNOWN_BEFORE
+
+
+def _effective(memory: CaseMemory, index: int, scope: UndoScope) -> Iterator[str]:
+    done_at = {subject: done.at for done in memory.done if done.index == index for subject in done.subjects}
+    acting = set(subjects(memory.acting)) if memory.acting and memory.acting.index == index else set[str]()
+    outcomes = memory.outcomes[index] if index < len(memory.outcomes) else {}
+    for subject in dict.fromkeys((*(one for one, outcome in outcomes.items() if outcome in TOOK_EFFECT), *sorted(acting))):
+        if _is_meant(subject, done_at.get(subject), scope.since, scope.messages):
+            yield subject
+
+
+def _is_meant(subject: str, at: datetime | None, since: datetime | None, messages: Collection[str] | None) -> bool:
+    if messages is not None:
+        return subject in messages
+    return since is None or at is None or at >= since
+
+
+def _target(memory: CaseMemory, message: str) -> Target | None:
+    acting = memory.acting.targets if memory.acting else ()
+    return memory.targets.get(message) or next((target for target in acting if target.id == message), None)
+
+
+def _corrections(memory: CaseMemory, action: Reclassify, messages: Collection[str]) -> Iterator[Correction]:
+    for message in messages:
+        if (target := _target(memory, message)) is not None:
+            yield Correction(target=target, disposition=opposite(action.disposition, target.verdict))

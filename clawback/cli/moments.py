@@ -1,0 +1,23 @@
+"""Moments as people write them on the command line: a time, or how long ago."""
+
+from datetime import UTC, datetime
+
+from clawback.cli.exits import ExitCode, Failure
+from clawback.durations import parse_duration
+from clawback.payloads import parse_moment
+
+
+def moment(text: str, option: str) -> datetime:
+    """Read `2026-11-22T14:00:00Z` or `2h` (ago).
+
+    Raises:
+        Failure: it is neither; the text names the option and gives examples.
+
+    """
+    if (at := parse_moment(text)) is not None:
+        return at
+    try:
+        return datetime.now(UTC) - parse_duration(text)
+    except ValueError:
+        sentence = f"{option}: {text!r} is neither a time (2026-11-22T09:00:00Z) nor how long ago (6h)"
+        raise Failure(sentence, ExitCode.USAGE) from None

@@ -1,0 +1,39 @@
+"""`clawback stop`: the kill switch."""
+
+import asyncio
+from typing import Annotated
+
+import typer
+
+from clawback.cli.exits import ExitCode
+from clawback.cli.output import AsJson, print_json, say, working
+from clawback.cli.temporal import By, ask, myself
+from clawback.guard import Stop
+from clawback.temporal.gateway import Gateway
+from clawback.temporal.guarding import GuardGateway
+from clawback.temporal.switch import LEASE
+
+_MARGIN = 0.2
+
+
+def stop(
+    *,
+    by: By = myself(),  # noqa: B008 - the user does not change
+    reason: Annotated[str, typer.Option("--reason", help="Why; recorded in the audit.")] = "",
+    as_json: AsJson = False,
+) -> int:
+    """Stop all containment: when this returns, no further change leaves any worker. Polling, planning and undo go on."""
+
+    async def stopped(gateway: Gateway) -> Stop:
+        answer = await GuardGateway(gateway.client).stop(by, reason)
+        await asyncio.sleep(LEASE.total_seconds() + _MARGIN)
+        return answer
+
+    with working("Waiting until no worker may act any more"):
+        said = ask(stopped)
+    if as_json:
+        print_json(said.model_dump(mode="json"))
+    else:
+        why = f": {said.reason}" if said.reason else ""
+        say(f"Stopped by {said.by} at {said.at:%Y-%m-%d %H:%M:%S} UTC{why}. `clawback go` lets it go on.")
+    return ExitCode.OK

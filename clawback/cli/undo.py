@@ -1,0 +1,200 @@
+"""`clawback undo`: take back what cases did. It finds the cases, shows what would change back, and has it done by a workflow."""
+
+import asyncio
+import sys
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Annotated, Any, TypeVar
+
+import typer
+
+from clawback.cases import describe
+from clawback.cases.undoing import UndoScope
+from clawback.cli.exits import ExitCode, Failure
+from clawback.cli.moments import moment
+from clawback.cli.output import AsJson, complain, print_json, print_table, say, working
+from clawback.cli.temporal import By, ask, myself
+from clawback.temporal.undoing import Undoable, UndoGateway, Undone, Unreadable
+
+T = TypeVar("T")
+app = typer.Typer(
+    invoke_without_command=True, help="Take back what cases did: of one case, of a rule, of one message, or everything since a time."
+)
+
+Since = Annotated[str, typer.Option("--since", help="Only what was done since: a time, or how long ago such as 2h.")]
+Reason = Annotated[str, typer.Option("--reason", help="Why; recorded in the case and in the audit.")]
+DryRun = Annotated[bool, typer.Option("--dry-run", help="Only show what would change back.")]
+Yes = Annotated[bool, typer.Option("--yes", help="Do not ask again.")]
+_LOOK_EVERY = timedelta(seconds=2)
+
+
+@dataclass(frozen=True)
+class _Wanted:
+    """What the command line asks for."""
+
+    scope: UndoScope
+    dry_run: bool
+    yes: bool
+    as_json: bool
+    case: str | None = None
+    rule: str | None = None
+
+
+@app.callback()
+def everything(  # noqa: PLR0913 - the options of a command
+    context: typer.Context,
+    *,
+    since: Since = "",
+    by: By = myself(),  # noqa: B008 - the user does not change
+    reason: Reason = "",
+    dry_run: DryRun = False,
+    yes: Yes = False,
+    as_json: AsJson = False,
+) -> int:
+    """Take back everything that was done since a time: `clawback undo --since 2h`."""
+    if context.invoked_subcommand is not None:
+        if since or reason or dry_run or yes or as_json:
+            raise Failure(f"options come after {context.invoked_subcommand}", ExitCode.USAGE)
+        return ExitCode.OK
+    if not since:
+        raise Failure("say what to undo: case ID, rule NAME, message ID, or --since TIME", ExitCode.USAGE)
+    return _undo(_Wanted(UndoScope(by=by, reason=reason, since=_moment(since)), dry_run, yes, as_json))
+
+
+@app.command("case")
+def undo_case(  # noqa: PLR0913 - the options of a command
+    case_id: Annotated[str, typer.Argument(help="The id of the case: case/<rule>/<hash>.")],
+    *,
+    since: Since = "",
+    by: By = myself(),  # noqa: B008 - the user does not change
+    reason: Reason = "",
+    dry_run: DryRun = False,
+    yes: Yes = False,
+    as_json: AsJson = False,
+) -> int:
+    """Take back all that a case did, open or closed; an open one ends by it."""
+    return _undo(_Wanted(UndoScope(by=by, reason=reason, since=_moment(since)), dry_run, yes, as_json, case=case_id))
+
+
+@app.command("rule")
+def undo_rule(  # noqa: PLR0913 - the options of a command
+    name: Annotated[str, typer.Argument(help="The name of the rule.")],
+    *,
+    since: Since = "",
+    by: By = myself(),  # noqa: B008 - the user does not change
+    reason: Reason = "",
+    dry_run: DryRun = False,
+    yes: Yes = False,
+    as_json: AsJson = False,
+) -> int:
+    """Take back what the cases of a rule did; its new cases are held until `clawback rules confirm NAME`."""
+    return _undo(_Wanted(UndoScope(by=by, reason=reason, since=_moment(since)), dry_run, yes, as_json, rule=name))
+
+
+@app.command("message")
+def undo_message(  # noqa: PLR0913 - the options of a command
+    message_id: Annotated[str, typer.Argument(help="The investigate id of the message.")],
+    *,
+    by: By = myself(),  # noqa: B008 - the user does not change
+    reason: Reason = "",
+    dry_run: DryRun = False,
+    yes: Yes = False,
+    as_json: AsJson = False,
+) -> int:
+    """Take back what was done to one message; its case goes on."""
+    return _undo(_Wanted(UndoScope(by=by, reason=reason, messages=(message_id,)), dry_run, yes, as_json))
+
+
+def _undo(wanted: _Wanted) -> int:
+    with working("Looking for what can be undone"):
+        found = _asked(lambda undo: _find(undo, wanted))
+    if not found:
+        if wanted.as_json:
+            print_json({"cases": []})
+        else:
+            say("There is nothing to undo.")
+        return ExitCode.NO
+    if wanted.dry_run or not wanted.as_json:
+        _show(found, as_json=wanted.as_json)
+    if wanted.dry_run:
+        return ExitCode.OK
+    if not wanted.yes and not _agreed():
+        raise Failure("Nothing was undone.", ExitCode.NO)
+    return _report(_asked(lambda undo: _carry_out(undo, found)), as_json=wanted.as_json)
+
+
+async def _find(undo: UndoGateway, wanted: _Wanted) -> list[Undoable]:
+    found = [one async for one in undo.find(wanted.scope, case=wanted.case, rule=wanted.rule, since=wanted.scope.since)]
+    return sorted(found, key=lambda one: (one.found.case, one.found.run))
+
+
+async def _carry_out(undo: UndoGateway, found: list[Undoable]) -> Undone:
+    undoing = await undo.start(one.found for one in found)
+    complain(f"{undoing} is under way; it goes on whatever happens to this command") if sys.stderr.isatty() else None
+    result = asyncio.ensure_future(undo.result(undoing))
+    while not result.done():
+        await asyncio.wait([result], timeout=_LOOK_EVERY.total_seconds())
+        if not result.done() and sys.stderr.isatty():
+            progress = await undo.progress(undoing)
+            complain(f"{progress.total - progress.left} of {progress.total} cases begun, {progress.undone.done} things taken back")
+    return result.result()
+
+
+def _agreed() -> bool:
+    if not sys.stdin.isatty():
+        raise Failure("say --yes to undo without being asked, or --dry-run to look only", ExitCode.USAGE)
+    return typer.confirm("Take this back?")
+
+
+def _show(found: list[Undoable], *, as_json: bool) -> None:
+    if as_json:
+        print_json({"cases": [_as_json(one) for one in found]})
+        return
+    for one in found:
+        say(f"{one.found.case}: {'open, would end' if one.is_open and one.found.scope.ends_cases else 'open' if one.is_open else 'closed'}")
+        for target in one.work.messages:
+            say(f"  {target.id} back to the inbox")
+        for block in one.work.blocks:
+            say(f"  remove the block of {block.kind} {block.pattern}")
+        for correction in one.work.corrections:
+            say(f"  {correction.target.id} reclassified as {correction.disposition}")
+        for left in one.work.left:
+            say(f"  cannot be undone by clawback: {left}")
+    works = [one.work for one in found]
+    messages, blocks = sum(len(work.messages) for work in works), sum(len(work.blocks) for work in works)
+    corrections = sum(len(work.corrections) for work in works)
+    say(f"In all: {len(found)} cases, {messages} messages to return, {blocks} blocks to remove, {corrections} reclassifications to answer.")
+
+
+def _as_json(one: Undoable) -> dict[str, Any]:
+    return {
+        "case": one.found.case,
+        "run": one.found.run,
+        "rule": one.work.rule,
+        "open": one.is_open,
+        "messages": [target.id for target in one.work.messages],
+        "blocks": [describe(block) for block in one.work.blocks],
+        "reclassifications": [{"message": one.target.id, "disposition": one.disposition} for one in one.work.corrections],
+        "left": list(one.work.left),
+    }
+
+
+def _report(undone: Undone, *, as_json: bool) -> int:
+    if as_json:
+        print_json(undone.model_dump(mode="json"))
+    else:
+        rows = [{"cases": undone.cases, "taken back": undone.done, "failed": undone.failed, "under way elsewhere": undone.under_way}]
+        print_table(("cases", "taken back", "failed", "under way elsewhere"), rows, "")
+    return ExitCode.NO if undone.failed else ExitCode.OK
+
+
+def _asked(question: Callable[[UndoGateway], Awaitable[T]]) -> T:
+    try:
+        return ask(lambda gateway: question(UndoGateway(gateway.client)))
+    except Unreadable as error:
+        raise Failure(str(error), ExitCode.ENVIRONMENT) from error
+
+
+def _moment(since: str) -> datetime | None:
+    return moment(since, "--since") if since else None

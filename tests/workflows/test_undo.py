@@ -1,0 +1,169 @@
+"""Undo on a real server: everything a case did is taken back, whatever became of the case, and nothing else is."""
+
+import asyncio
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+from temporalio.client import Client
+
+from clawback.actions import BlockSender, Destination, Disposition, Mode, Move, Reclassify
+from clawback.cases import CasePace, CasePlan, State
+from clawback.cases.undoing import UndoScope
+from clawback.records import RecordKind
+from clawback.simulator import parse_faults
+from clawback.temporal.guarding import GuardGateway
+from clawback.temporal.undoing import UndoGateway, Undone
+from tests.workflows.deployment import Deployment, deployed, eventually, match_of
+from tests.workflows.test_case import outbreak, simulated
+from worker import connect_api
+
+SCOPE = UndoScope(by="ana", reason="clean mail")
+MOVE = Move(destination=Destination.RECOVERABLE)
+EVERYTHING = (MOVE, Reclassify(disposition=Disposition.MALICIOUS), BlockSender(pattern="a@sender.example"))
+AT_ONCE = CasePace(linger=timedelta())
+
+
+def plan(**changes: Any) -> CasePlan:
+    """Build an enforcing plan."""
+    return CasePlan(**{"rule": "r", "version": "v1", "mode": Mode.ENFORCE, "group": {"edf_hash": "x"}, "actions": (MOVE,), **changes})
+
+
+async def undo(house: Deployment, scope: UndoScope = SCOPE, **which: Any) -> Undone:
+    """Find and undo, as the command does."""
+    gateway = UndoGateway(house.gateway.client)
+
+    async def indexed() -> list[Any] | None:  # the index of workflows may lag by a second
+        return [one async for one in gateway.find(scope, **which)] or None
+
+    found = await eventually(indexed)
+    return await gateway.result(await gateway.start(one.found for one in found))
+
+
+def rows(house: Deployment, operation: str) -> list[dict[str, Any]]:
+    """The ledger's rows of one operation."""
+    return [row for row in house.ledger if row["operation"] == operation]
+
+
+@pytest.mark.parametrize("is_open", [True, False])
+async def test_a_case_is_taken_back_whole(temporal: Client, tmp_path: Path, *, is_open: bool) -> None:
+    """Messages are in the inbox, the block is gone, the reclassification is answered; the rule is demoted, and it is on record."""
+    lines = list(outbreak(5))
+    told = plan(actions=EVERYTHING)
+    async with deployed(temporal, simulated(lines), tmp_path) as house:
+        await house.tell(told, *map(match_of, lines), pace=CasePace() if is_open else AT_ONCE)
+        await house.settled(told.case_id, State.SETTLED if is_open else State.CLOSED)
+        assert await undo(house, case=told.case_id) == Undone(cases=1, done=7)
+        returned = [row for row in rows(house, "move") if row["destination"] == "Inbox"]
+        assert sorted(row["id"] for row in returned) == sorted(line["message"]["id"] for line in lines)
+        assert (len(rows(house, "create")), len(rows(house, "delete"))) == (1, 1)
+        assert [row["disposition"] for row in rows(house, "reclassify")] == ["MALICIOUS", "NONE"]
+        undone = [record for record in house.audit() if record.kind is RecordKind.UNDONE]
+        assert ({record.actor for record in undone}, len({record.id for record in undone})) == ({"ana"}, 7)
+        guard = await GuardGateway(temporal).status()
+        assert guard is not None
+        assert guard.demoted["r"].undone == 7
+        assert sum(guard.tallies["all/messages"].minutes.values()) == 5  # taking back costs nothing
+        assert await undo(house, case=told.case_id) is not None  # a second undo finds the same, and harms nothing
+        assert len(rows(house, "delete")) == 1
+
+
+async def test_an_undone_case_ends_and_its_campaign_is_held_from_then_on(temporal: Client, tmp_path: Path) -> None:
+    """The state is `undone`; new mail of the campaign opens a new case, which asks first."""
+    lines = list(outbreak(3))
+    async with deployed(temporal, simulated(lines), tmp_path) as house:
+        await house.tell(plan(), *map(match_of, lines[:2]))
+        await house.settled(plan().case_id)
+        await undo(house, case=plan().case_id)
+        memory = (await house.gateway.case(plan().case_id)).memory
+        assert memory is not None
+        assert memory.state is State.UNDONE
+        await house.tell(plan(), match_of(lines[2]))
+        await house.settled(plan().case_id, State.HELD)
+        assert len(rows(house, "move")) == 4
+
+
+async def test_one_message_is_taken_back_alone(temporal: Client, tmp_path: Path) -> None:
+    """Its case goes on, and the others stay where they are."""
+    lines = list(outbreak(3))
+    async with deployed(temporal, simulated(lines), tmp_path) as house:
+        await house.tell(plan(actions=EVERYTHING), *map(match_of, lines))
+        await house.settled(plan().case_id)
+        chosen = lines[1]["message"]["id"]
+        undone = await undo(house, UndoScope(by="ana", messages=(chosen,)))
+        assert undone.done >= 1
+        assert [row["id"] for row in rows(house, "move") if row["destination"] == "Inbox"] == [chosen]
+        assert rows(house, "delete") == []
+        assert (await house.gateway.case(plan().case_id)).memory.state is State.SETTLED  # type: ignore[union-attr]
+
+
+async def test_only_what_was_done_since_is_taken_back(temporal: Client, tmp_path: Path) -> None:
+    """What the case did before stays done."""
+    lines = list(outbreak(4))
+    async with deployed(temporal, simulated(lines), tmp_path) as house:
+        await house.tell(plan(), *map(match_of, lines[:2]))
+        await house.settled(plan().case_id)
+        memory = (await house.gateway.case(plan().case_id)).memory
+        assert memory is not None
+        since = memory.done[-1].at + timedelta(microseconds=1)
+        await house.tell(plan(), *map(match_of, lines[2:]))
+        await eventually(lambda: _moved(house, 4))
+        await house.settled(plan().case_id)
+        await undo(house, UndoScope(by="ana", since=since), rule="r", since=since)
+        back = {row["id"] for row in rows(house, "move") if row["destination"] == "Inbox"}
+        assert back == {line["message"]["id"] for line in lines[2:]}
+
+
+async def test_a_terminated_case_is_taken_back(temporal: Client, tmp_path: Path) -> None:
+    """Termination runs nothing of ours; its memory is read from its history."""
+    lines = list(outbreak(3))
+    async with deployed(temporal, simulated(lines), tmp_path) as house:
+        await house.tell(plan(), *map(match_of, lines))
+        await house.settled(plan().case_id)
+        await temporal.get_workflow_handle(plan().case_id).terminate("by hand")
+        assert await undo(house, rule="r") == Undone(cases=1, done=3)
+
+
+async def test_undo_goes_on_while_everything_is_stopped(temporal: Client, tmp_path: Path) -> None:
+    """The kill switch stops containment, not the way back."""
+    lines = list(outbreak(3))
+    async with deployed(temporal, simulated(lines), tmp_path) as house:
+        await house.tell(plan(actions=EVERYTHING), *map(match_of, lines))
+        await house.settled(plan().case_id)
+        await GuardGateway(temporal).stop("ana", "")
+        assert (await undo(house, case=plan().case_id)).failed == 0
+
+
+@pytest.mark.parametrize("faults", ["lost_answer=0.4", "500=0.4", "429=0.3"])
+async def test_undo_is_exact_under_faults(temporal: Client, tmp_path: Path, faults: str) -> None:
+    """Lost answers, errors and refusals: each message comes back once, each correction is asked for once."""
+    lines = list(outbreak(3))
+    groups = range(6)
+    async with deployed(temporal, simulated(lines * 0), tmp_path) as house:
+        for group in groups:
+            house.simulator.take(mine := list(outbreak(3, seed=group + 1)))
+            await house.tell(plan(group={"edf_hash": str(group)}, actions=EVERYTHING[:2]), *map(match_of, mine))
+        await asyncio.gather(*(house.settled(plan(group={"edf_hash": str(group)}).case_id) for group in groups))
+        house.simulator.world.dice.reset(parse_faults(faults))
+        assert await undo(house, rule="r") == Undone(cases=6, done=24)
+        back = [row["id"] for row in rows(house, "move") if row["destination"] == "Inbox"]
+        assert len(back) == len(set(back)) == 18
+        assert [row["disposition"] for row in rows(house, "reclassify")].count("NONE") == 6
+
+
+async def test_a_block_that_somebody_changed_is_left_alone(temporal: Client, tmp_path: Path) -> None:
+    """Without our mark in its comments it is theirs now."""
+    lines = list(outbreak(1))
+    async with deployed(temporal, simulated(lines), tmp_path) as house:
+        await house.tell(plan(actions=EVERYTHING[2:]), *map(match_of, lines))
+        await house.settled(plan().case_id)
+        (made,) = rows(house, "create")
+        async with connect_api(house.settings) as api:
+            await api.settings.block_senders.edit(made["id"], comments="kept by the mail team")
+        undone = await undo(house, case=plan().case_id)
+        assert (undone.cases, rows(house, "delete")) == (1, [])
+
+
+async def _moved(house: Deployment, number: int) -> bool | None:
+    return len(rows(house, "move")) == number or None
