@@ -7,7 +7,7 @@ guards hold, which are asked once for all rules.
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from functools import cached_property, partial
+from functools import cached_property
 from typing import Any, Generic, TypeVar
 
 from ahocorasick_rs import AhoCorasick, Implementation
@@ -44,6 +44,9 @@ class _Entries:
 
 
 _NO_ENTRIES = _Entries()
+Match = tuple[int, int, int]
+"""The number of a literal, where it starts, where it ends."""
+_OVERLAPPING = True
 
 
 _Uses = tuple[tuple[int, ...], tuple[Guarded, ...], tuple[tuple[int, _Entries], ...], _Entries | None, _Entries | None]
@@ -54,13 +57,11 @@ _Uses = tuple[tuple[int, ...], tuple[Guarded, ...], tuple[tuple[int, _Entries], 
 class _Literals:
     """Literals that are looked for in one field, all at once."""
 
-    find: Callable[[str], list[tuple[int, int, int]]]
     literals: tuple[str, ...]
     uses: tuple[_Uses, ...]
 
-    def look_up(self, text: str, found: set[int], guarded: list[Guarded]) -> None:
-        """Add what is in a folded text."""
-        matches = self._matches(text)
+    def look_up(self, text: str, matches: Sequence[Match], found: set[int], guarded: list[Guarded]) -> None:
+        """Add what the literals lead to that a folded text has."""
         held: list[_Entries] = []
         present: set[int] = set()
         for number, start, end in matches:
@@ -80,32 +81,31 @@ class _Literals:
             found.update(entries.free)
             guarded += entries.guarded
 
-    def _matches(self, text: str) -> list[tuple[int, int, int]]:
-        try:
-            return self.find(text)
-        except UnicodeEncodeError:  # a lone surrogate: the matcher takes no such text
-            return [
-                (number, text.find(literal), len(text) if text.endswith(literal) else -1)
-                for number, literal in enumerate(self.literals)
-                if literal in text
-            ]
+    def matches_in(self, text: str) -> Sequence[Match]:
+        """Find them one by one, in a text that the matcher does not take."""
+        return [
+            (number, text.find(literal), len(text) if text.endswith(literal) else -1)
+            for number, literal in enumerate(self.literals)
+            if literal in text
+        ]
 
 
 @dataclass(frozen=True, slots=True)
 class _Field:
-    """Everything that is looked up in one field."""
+    """Everything that is looked up in one field; `find` is the matcher of the literals."""
 
     path: tuple[str, ...]
     equal: Mapping[str, _Entries]
-    literals: _Literals | None
-    some: _Entries
+    literals: _Literals
+    find: Callable[[str, bool], Sequence[Match]] | None
+    some: _Entries | None
 
     def look_up(self, value: Any, found: set[int], guarded: list[Guarded]) -> None:
         """Add what the anchors that hold for one value lead to."""
-        if self.some is not _NO_ENTRIES and value is not None:
+        text = value if value.__class__ is str else as_text(value)
+        if self.some is not None and value is not None:
             found.update(self.some.free)
             guarded += self.some.guarded
-        text = value if value.__class__ is str else as_text(value)
         if text is None:
             return
         folded = text.casefold()
@@ -113,8 +113,14 @@ class _Field:
         if entries is not None:
             found.update(entries.free)
             guarded += entries.guarded
-        if self.literals is not None:
-            self.literals.look_up(folded, found, guarded)
+        if self.find is None:
+            return
+        try:
+            matches = self.find(folded, _OVERLAPPING)
+        except UnicodeEncodeError:  # a lone surrogate
+            matches = self.literals.matches_in(folded)
+        if matches:
+            self.literals.look_up(folded, matches, found, guarded)
 
 
 Decision = tuple[Sequence[Hit], bool]
@@ -225,28 +231,31 @@ def _by_field(anchors: Mapping[Anchor, _Entries]) -> list[_Field]:
 
 
 def _field(name: str, anchors: Mapping[Anchor, _Entries]) -> _Field:
+    literals = tuple(
+        dict.fromkeys(literal for anchor in anchors if anchor.lookup in _IN_TEXTS for literal in (anchor.key, anchor.also) if literal)
+    )
+    numbers = {literal: number for number, literal in enumerate(literals)}
+    asked: list[list[tuple[Anchor, _Entries]]] = [[] for _ in literals]
+    for anchor, entries in anchors.items():
+        if anchor.lookup in _IN_TEXTS:
+            asked[numbers[anchor.key]].append((anchor, entries))
     return _Field(
         path=tuple(name.split(".")),
         equal={anchor.key: entries for anchor, entries in anchors.items() if anchor.lookup is Lookup.EQUAL},
-        literals=_literals([(anchor, entries) for anchor, entries in anchors.items() if anchor.lookup in _IN_TEXTS]),
-        some=anchors.get(Anchor(name, Lookup.SOME), _NO_ENTRIES),
+        literals=_Literals(literals, tuple(_uses(one, numbers) for one in asked)),
+        find=_matcher(literals),
+        some=anchors.get(Anchor(name, Lookup.SOME)),
     )
 
 
 _IN_TEXTS = frozenset({Lookup.HAS, Lookup.STARTS, Lookup.ENDS})
 
 
-def _literals(anchors: Sequence[tuple[Anchor, _Entries]]) -> _Literals | None:
-    literals = tuple(dict.fromkeys(literal for anchor, _ in anchors for literal in (anchor.key, anchor.also) if literal))
+def _matcher(literals: Sequence[str]) -> Callable[[str, bool], Sequence[Match]] | None:
     if not literals:
         return None
     implementation = Implementation.DFA if len(literals) <= _FEW_LITERALS else None
-    find = partial(AhoCorasick(literals, implementation=implementation).find_matches_as_indexes, overlapping=True)
-    numbers = {literal: number for number, literal in enumerate(literals)}
-    asked: list[list[tuple[Anchor, _Entries]]] = [[] for _ in literals]
-    for anchor, entries in anchors:
-        asked[numbers[anchor.key]].append((anchor, entries))
-    return _Literals(find, literals, tuple(_uses(one, numbers) for one in asked))
+    return AhoCorasick(literals, implementation=implementation).find_matches_as_indexes
 
 
 def _uses(asked: Sequence[tuple[Anchor, _Entries]], numbers: Mapping[str, int]) -> _Uses:
