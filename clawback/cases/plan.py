@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+from functools import lru_cache
 
 from pydantic import Field
 
@@ -85,5 +86,11 @@ class Match(Payload):
 
 def group_hash(group: dict[str, str | None]) -> str:
     """Hash a group so that its values cannot be read from an id: 16 hex digits, equal for equal groups whatever their order."""
-    canonical = json.dumps(sorted(group.items()), ensure_ascii=False)
+    return _hash_of(tuple(group.items()))
+
+
+@lru_cache(maxsize=4096)
+def _hash_of(group: tuple[tuple[str, str | None], ...]) -> str:
+    """Remember the last ones: every rule that matches an event, and every event of a campaign, asks for the same."""
+    canonical = json.dumps(sorted(group), ensure_ascii=False)
     return hashlib.sha256(canonical.encode("utf-8", "surrogatepass")).hexdigest()[:16]
