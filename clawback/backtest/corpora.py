@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from clawback.events import Event, message_event, report_event, submission_event
-from clawback.intake.joining import joined
+from clawback.intake.joining import joined, postfix_id_of
 from clawback.simulator.corpus import CorpusError, Line, read_lines
 
 Sample = tuple[Event, dict[str, Any]]
@@ -87,14 +87,7 @@ def _wanted(path: Path) -> Iterator[str]:
 
 
 def _joined(line: Line, messages: dict[str, list[Event]], now: datetime) -> Sample:
-    if line.kind == "report":
-        event = report_event(line.record, now)
-        fields = line.record.get("fields")
-        if isinstance(fields, dict):
-            event = joined(event, messages.get(str(fields.get("postfix_id")), ()), fields)
-    else:
-        event = submission_event(line.record, now)
-        if about := messages.get(str(line.record.get("original_postfix_id"))):
-            event = event.with_message(about[0])
+    event = report_event(line.record, now) if line.kind == "report" else submission_event(line.record, now)
+    event = joined(event, messages.get(str(postfix_id_of(event)), ()))
     message = event.record.get("message")
     return event, message.get("detections", {}) if isinstance(message, dict) else {}

@@ -13,7 +13,7 @@ from typing import Any, TypeVar
 from clawback.backtest.replay import Backtest
 from clawback.cloudflare import EmailSecurity, NotFound, Page, RateLimited, Rejected, Unavailable, pages
 from clawback.events import Event, EventKind, message_event, report_event, submission_event
-from clawback.intake.joining import joined
+from clawback.intake.joining import joined, postfix_id_of
 
 T = TypeVar("T")
 _TRIES = 4
@@ -41,8 +41,8 @@ class Feed:
         kinds = {kind for version in backtest.versions for rule in version.rules.rules.values() for kind in rule.kinds}
         reports = await self._read(self.api.phishguard_reports, backtest) if EventKind.PHISHGUARD_REPORT in kinds else []
         submissions = await self._read(self.api.submissions, backtest) if EventKind.SUBMISSION in kinds else []
-        said = [report_event(record, self.end) for record in reports]
-        wanted = {_postfix_id(event) for event in said} | {record.get("original_postfix_id") for record in submissions}
+        said = [report_event(record, self.end) for record in reports] + [submission_event(record, self.end) for record in submissions]
+        wanted = {postfix_id_of(event) for event in said}
         messages: dict[str, list[Event]] = defaultdict(list)
         async for page in pages(self._patiently(self.api.messages), start=self.start, end=self.end, per_page=1000):
             backtest.traffic.rejected += len(page.rejected)
@@ -53,11 +53,7 @@ class Feed:
                 await self._take(backtest, event)
             self.tell("messages", len(page.items))
         for event in said:
-            await self._take(backtest, joined(event, messages.get(str(_postfix_id(event)), ()), event.record.get("fields") or {}))
-        for record in submissions:
-            about = messages.get(str(record.get("original_postfix_id")))
-            event = submission_event(record, self.end)
-            await self._take(backtest, event.with_message(about[0]) if about else event)
+            await self._take(backtest, joined(event, messages.get(str(postfix_id_of(event)), ())))
 
     async def _read(self, listing: Callable[..., Awaitable[Page[Any]]], backtest: Backtest) -> list[Mapping[str, Any]]:
         records: list[Mapping[str, Any]] = []
@@ -99,8 +95,3 @@ class Feed:
                     await asyncio.sleep(_FIRST_PAUSE * 2 ** (failures - 1))
 
         return patient
-
-
-def _postfix_id(report: Event) -> object:
-    fields = report.record.get("fields")
-    return fields.get("postfix_id") if isinstance(fields, Mapping) else None

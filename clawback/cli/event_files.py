@@ -11,7 +11,7 @@ from typing import Any
 
 from clawback.cli.exits import ExitCode, Failure
 from clawback.events import Event, EventKind, NotAnEvent, message_event, report_event, submission_event
-from clawback.intake.joining import joined
+from clawback.intake.joining import joined, postfix_id_of
 
 _SHAPES = {"message": EventKind.MESSAGE, "report": EventKind.PHISHGUARD_REPORT, "submission": EventKind.SUBMISSION}
 _BUILD = {EventKind.MESSAGE: message_event, EventKind.PHISHGUARD_REPORT: report_event, EventKind.SUBMISSION: submission_event}
@@ -20,7 +20,9 @@ _LARGEST = 64 * 1024 * 1024
 
 
 def read_events(names: Sequence[str], kinds: Sequence[EventKind], now: datetime) -> list[Event]:
-    """Read events from files (`-` is stdin); a bare record is of the first of `kinds` that it could be. Reports are joined to messages.
+    """Read events from files (`-` is stdin); a bare record is of the first of `kinds` that it could be.
+
+    Reports and submissions are joined to the messages among them.
 
     Raises:
         Failure: a file cannot be read, has no event, or something in it is none; file and line are named.
@@ -31,7 +33,7 @@ def read_events(names: Sequence[str], kinds: Sequence[EventKind], now: datetime)
         where = ", ".join("stdin" if name == "-" else name for name in names)
         raise Failure(f"there is no event in {where}", ExitCode.USAGE)
     messages = [event for event in events if event.kind is EventKind.MESSAGE]
-    return [_joined(event, messages) if event.kind is EventKind.PHISHGUARD_REPORT else event for event in events]
+    return [event if event.targets else joined(event, _named(event, messages)) for event in events]
 
 
 def _file_events(name: str, kinds: Sequence[EventKind], now: datetime) -> Iterator[Event]:
@@ -105,8 +107,6 @@ def _kind_of(record: Mapping[str, Any], kinds: Sequence[EventKind]) -> EventKind
     return EventKind.MESSAGE if EventKind.MESSAGE in kinds or "scanned_at" in record else kinds[0]
 
 
-def _joined(report: Event, messages: Sequence[Event]) -> Event:
-    fields = report.record.get("fields")
-    if report.targets or not isinstance(fields, Mapping):
-        return report
-    return joined(report, [one for one in messages if one.record.get("postfix_id") == fields.get("postfix_id")], fields)
+def _named(event: Event, messages: Sequence[Event]) -> list[Event]:
+    postfix_id = postfix_id_of(event)
+    return [one for one in messages if postfix_id is not None and one.record.get("postfix_id") == postfix_id]

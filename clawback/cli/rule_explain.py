@@ -14,13 +14,17 @@ from clawback.cli.explained import explanation_data, show
 from clawback.cli.outlooks import outlook_lines, rule_lines, verdict_lines
 from clawback.cli.output import AsJson, print_json
 from clawback.cli.rule_folders import folder_of, load_folder, unknown_rule
-from clawback.cloudflare import NotFound
-from clawback.events import Event, EventKind, message_event
+from clawback.cloudflare import EmailSecurity, NotFound
+from clawback.events import Event, EventKind, message_event, submission_event
+from clawback.intake.joining import Joiner
 from clawback.rules import Rule, RuleSet
 from clawback.rules.compiler import asks_enrichment
 from clawback.rules.outlook import Circumstances, Outlook, Verdict, look_ahead
 from clawback.rules.standing import Standing
 from clawback.settings import Settings, load_settings
+
+_BY_ID = frozenset({EventKind.MESSAGE, EventKind.SUBMISSION})
+_RETENTION = timedelta(days=90)
 
 
 def explain(
@@ -30,7 +34,9 @@ def explain(
         list[str] | None,
         typer.Option(help="A file with events as JSON or JSON lines: records, corpus lines or API answers; - is stdin. May be repeated."),
     ] = None,
-    investigate_id: Annotated[list[str] | None, typer.Option("--id", help="An investigate id, read from the API. May be repeated.")] = None,
+    api_id: Annotated[
+        list[str] | None, typer.Option("--id", help="An investigate id, or the id of a submission, read from the API. May be repeated.")
+    ] = None,
     rules: Annotated[Path | None, typer.Option(help="The folder of rules; CLAWBACK_RULES unless told.", show_default=False)] = None,
     as_json: AsJson = False,
 ) -> int:
@@ -44,7 +50,7 @@ def explain(
     if rule not in loaded.rules:
         raise unknown_rule(rule, loaded)
     now = datetime.now(UTC)
-    events = _events(loaded.rules[rule], loaded, event or [], investigate_id or [], now)
+    events = _events(loaded.rules[rule], loaded, event or [], api_id or [], now)
     under = Circumstances(settings.ceiling, _age_limit(settings, loaded), now)
     verdicts, outlooks = look_ahead(loaded, rule, events, under)
     if not verdicts:
@@ -61,9 +67,10 @@ def explain(
 
 def _events(rule: Rule, rules: RuleSet, files: list[str], ids: list[str], now: datetime) -> list[Event]:
     if not files and not ids:
-        raise Failure("give an event: --event FILE, --event - for stdin, or --id with an investigate id", ExitCode.USAGE)
-    if ids and EventKind.MESSAGE not in rule.kinds:
-        raise Failure(f"{rule.name} is for a {' or '.join(rule.kinds)}, and --id reads a message; give it with --event", ExitCode.USAGE)
+        raise Failure("give an event: --event FILE, --event - for stdin, or --id with an id of the API", ExitCode.USAGE)
+    if ids and not _BY_ID.intersection(rule.kinds):
+        kinds = " or ".join(rule.kinds)
+        raise Failure(f"{rule.name} is for a {kinds}, and --id reads a message or submission; give it with --event", ExitCode.USAGE)
     fetched = asyncio.run(_fetched(rule, rules, ids, now)) if ids else []
     return [*(read_events(files, rule.kinds, now) if files else []), *fetched]
 
@@ -72,18 +79,32 @@ async def _fetched(rule: Rule, rules: RuleSet, ids: list[str], now: datetime) ->
     names = rule.correlation.rules if rule.correlation else (rule.name,)
     trees = [tree for name in names if (tree := rules.rules[name].tree) is not None]
     wanted = any(map(asks_enrichment, trees))
-    events = []
     with api_errors():
         async with open_api(load_settings()) as api:
-            for one in ids:
-                event = message_event((await api.message(one)).record, now)
-                if wanted:
-                    try:
-                        event = event.with_detections(await api.detections(one))
-                    except NotFound:
-                        event = event.with_detections({})
-                events.append(event)
-    return events
+            events = [await _read(api, rule, one, now) for one in ids]
+            return [await _enriched(api, event) if wanted else event for event in events]
+
+
+async def _read(api: EmailSecurity, rule: Rule, identity: str, now: datetime) -> Event:
+    """Read a message, or else (for a rule on submissions) a submission with the message that it is about."""
+    try:
+        if EventKind.MESSAGE in rule.kinds:
+            return message_event((await api.message(identity)).record, now)
+    except NotFound:
+        if EventKind.SUBMISSION not in rule.kinds:
+            raise
+    page = await api.submissions(start=now - _RETENTION, end=now, submission_id=identity)
+    found = [one for one in page.items if one.submission_id == identity]
+    if not found:
+        raise Failure(f"there is no submission {identity[:80]} of the last {_RETENTION.days} days", ExitCode.NO)
+    return await Joiner(api).join(submission_event(found[0].record, now), now)
+
+
+async def _enriched(api: EmailSecurity, event: Event) -> Event:
+    try:
+        return event.with_detections(await api.detections(event.targets[0].id)) if event.targets else event
+    except NotFound:
+        return event.with_detections({})
 
 
 def _age_limit(settings: Settings, rules: RuleSet) -> timedelta | None:

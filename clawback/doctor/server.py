@@ -91,6 +91,6 @@ def poller_finding(status: PollerStatus, now: datetime, settings: Settings) -> F
             return warning(name, f"paused: {status.detail}; {last}", "`clawback poll resume` goes on")
         case "degraded":
             return problem(name, f"degraded: {status.detail}; {last}", "it goes on trying; mend what it names")
-    if not is_fresh(status, now, poll_patience(settings.interval)):
+    if not is_fresh(status, now, poll_patience(settings.interval_of(status.source))):
         return problem(name, last, "look at the worker's log, and whether a worker runs")
     return ok(name, f"{last}; {status.seen:,} seen, {status.rejected:,} rejected")

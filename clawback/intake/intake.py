@@ -10,8 +10,8 @@ from typing import Any, Literal
 
 from clawback.actions import BlockSender, Mode
 from clawback.cases import CasePlan, Match
-from clawback.cloudflare import EmailSecurity, Share, errors
-from clawback.events import Event, EventKind, NotAnEvent, is_too_old, message_event, report_event
+from clawback.cloudflare import EmailSecurity, Page, Share, errors
+from clawback.events import Event, EventKind, NotAnEvent, is_too_old, message_event, report_event, submission_event
 from clawback.intake.joining import Joiner
 from clawback.intake.memo import Memo
 from clawback.payloads import bounded
@@ -21,12 +21,17 @@ from clawback.rules import RuleMatch, RuleSet
 PATIENCE = timedelta(seconds=40)
 """How long the further requests of one page may take; what is left is done when the page is read again."""
 JOIN_PATIENCE = timedelta(minutes=2)
-"""How long a report waits for its message to be indexed before rules see it without one."""
+"""How long a report or submission waits for its message to be indexed before rules see it without one."""
 _LONGEST_RAW = 4000
 _FEW = 10
 _ASSESSED = 200_000
 _DETECTIONS = 5_000
 _FETCHES = 8
+
+
+IsOurs = Callable[[Event], Awaitable[bool]]
+"""Whether a submission is one that clawback made. Raises `ApiError` where that cannot be told now."""
+_BUILD = {EventKind.MESSAGE: message_event, EventKind.PHISHGUARD_REPORT: report_event, EventKind.SUBMISSION: submission_event}
 
 
 class EvaluationBroken(RuntimeError):
@@ -53,7 +58,7 @@ class Taken:
     """What became of one page: matches by case, what was met for the first time, what could not be understood.
 
     `open` are the events that need further requests (`Intake.complete`); `postponed` is why some of those could not be decided yet: the
-    window must be read again, which then does only what is left to do.
+    window must be read again, which then does only what is left to do. `alone` are reports and submissions whose message is not found.
     """
 
     page: str | None = None
@@ -62,6 +67,7 @@ class Taken:
     fresh: list[Event] = field(default_factory=list)
     open: list[Event] = field(default_factory=list)
     skipped: list[tuple[Event, str]] = field(default_factory=list)
+    alone: list[Event] = field(default_factory=list)
     rejected: list[Rejection] = field(default_factory=list)
     matches: dict[str, tuple[CasePlan, list[Match]]] = field(default_factory=dict)
     postponed: errors.ApiError | None = None
@@ -84,14 +90,14 @@ class Intake:
         *,
         ceiling: Mode,
         age_limit: timedelta | Literal["off"] | None,
-        clock: Callable[[], datetime] = lambda: datetime.now(UTC),
+        is_ours: IsOurs,
     ) -> None:
         self._api = api
         self._closer = api.on(Share.ENRICHING)
         self._rules = rules
         self._ceiling = ceiling
         self._age_limit = age_limit
-        self._clock = clock
+        self._is_ours = is_ours
         self._joiner = Joiner(api)
         self._assessed: Memo[str, object] = Memo(_ASSESSED)
         self._met: Memo[str, None] = Memo(_ASSESSED)
@@ -145,29 +151,25 @@ class Intake:
     # ---- reading
 
     async def _events(self, request: ReadPage, taken: Taken) -> list[Event]:
-        if request.source is EventKind.MESSAGE:
-            page = await self._api.messages(
-                start=request.start, end=request.end, cursor=request.page, per_page=request.page_size, detections_only=False
-            )
-            taken.page = page.next
-            records: Iterable[Mapping[str, Any]] = [item.record for item in page.items]
-            refused = page.rejected
-            build = message_event
-        else:
-            reports = await self._api.phishguard_reports(
-                start=request.start, end=request.end, page=int(request.page or 1), per_page=request.page_size
-            )
-            taken.page = reports.next
-            records = [item.record for item in reports.items]
-            refused = reports.rejected
-            build = report_event
-        taken.rejected += [Rejection.of(item.raw, item.reason) for item in refused]
-        events = self._built(records, build, taken)
+        page = await self._page(request)
+        taken.page = page.next
+        taken.rejected += [Rejection.of(item.raw, item.reason) for item in page.rejected]
+        events = self._built((item.record for item in page.items), _BUILD[request.source], taken)
         taken.records = len(events) + len(taken.rejected)
         taken.digest = hashlib.sha256("\0".join(event.key for event in events).encode("utf-8", "replace")).hexdigest()[:16]
         if taken.digest == request.former:  # a server that ignores `page` gives the same page for ever
             taken.page = None
         return events
+
+    async def _page(self, request: ReadPage) -> Page[Any]:
+        window: Any = {"start": request.start, "end": request.end, "per_page": request.page_size}
+        match request.source:
+            case EventKind.MESSAGE:
+                return await self._api.messages(cursor=request.page, detections_only=False, **window)
+            case EventKind.PHISHGUARD_REPORT:
+                return await self._api.phishguard_reports(page=int(request.page or 1), **window)
+            case EventKind.SUBMISSION:
+                return await self._api.submissions(page=int(request.page or 1), **window)
 
     def _built(
         self, records: Iterable[Mapping[str, Any]], build: Callable[[Mapping[str, Any], datetime], Event], taken: Taken
@@ -175,12 +177,12 @@ class Intake:
         events = []
         for record in records:
             try:
-                event = build(record, self._clock())
+                event = build(record, _now())
             except NotAnEvent as error:
                 taken.rejected.append(Rejection.of(record, str(error)))
                 continue
             if event.kind is EventKind.MESSAGE:
-                self._joiner.remember(event)
+                self._joiner.remember(event, _now())
             events.append(event)
         return events
 
@@ -202,45 +204,64 @@ class Intake:
         """Decide an event by its record alone; every match that is certain counts, even while another rule is open."""
         if self._assessed.get(event.key) == _fingerprint(event, self._rules().version):
             return
-        if event.kind is not EventKind.MESSAGE:
-            taken.open.append(event)
-        elif self._evaluate(event, taken):
+        if event.kind is EventKind.MESSAGE:
+            is_decided = self._evaluate(event, taken)
+        else:
+            is_decided = not self._rules().may_match(event) or self._is_skipped(event, taken)
+        if is_decided:
             self._assess(event, taken)
         else:
             taken.open.append(event)
 
     async def _complete(self, event: Event, taken: Taken) -> None:
         """Decide an event with whatever requests that takes."""
-        known = event
-        if event.kind is not EventKind.MESSAGE:
-            async with self._room:
-                known = await self._joiner.join(event, self._clock())
-            if not known.targets and self._clock() - event.at < JOIN_PATIENCE:
-                return
-        if self._not_ours(known) is None and known.targets and self._rules().evaluate(known).undecided:
-            known = known.with_detections(await self._detections_of(known.targets[0].id))
-        self._evaluate(known, taken)
+        known = event if event.kind is EventKind.MESSAGE else await self._joined(event)
+        if known is None:
+            return
+        if await self._is_own(known):
+            taken.skipped.append((event, "ours"))
+        else:
+            if self._not_ours(known) is None and known.targets and self._rules().evaluate(known).undecided:
+                known = known.with_detections(await self._detections_of(known.targets[0].id))
+            taken.alone += [] if known.targets else [known]
+            self._evaluate(known, taken)
         self._assess(event, taken)
+
+    async def _joined(self, event: Event) -> Event | None:
+        """Join a report or submission to its message; None while that may still come."""
+        async with self._room:
+            known = await self._joiner.join(event, _now())
+        return known if known.targets or _now() - event.at >= JOIN_PATIENCE else None
+
+    async def _is_own(self, event: Event) -> bool:
+        """Whether rules must not see it, because it is what we submitted ourselves; what a user submits never is."""
+        is_users = str(event.record.get("type")).lower() == "user"
+        return event.kind is EventKind.SUBMISSION and not is_users and await self._is_ours(event)
 
     def _assess(self, event: Event, taken: Taken) -> None:
         taken.assessed.append((event.key, _fingerprint(event, self._rules().version)))
 
     def _evaluate(self, event: Event, taken: Taken) -> bool:
         """Collect the matches that are certain; False while a rule is open that knowing the detections would decide."""
-        if (reason := self._not_ours(event)) is not None:
-            taken.skipped.append((event, reason))
+        if self._is_skipped(event, taken):
             return True
         evaluation = self._rules().evaluate(event)
         for found in evaluation.matches:
             self._collect(found, event, taken)
         return not (evaluation.undecided and event.targets)
 
+    def _is_skipped(self, event: Event, taken: Taken) -> bool:
+        if (reason := self._not_ours(event)) is None:
+            return False
+        taken.skipped.append((event, reason))
+        return True
+
     def _not_ours(self, event: Event) -> str | None:
         message = event.record if event.kind is EventKind.MESSAGE else event.record.get("message", {})
         if message.get("delivery_mode") in self._rules().safety.ignored_delivery_modes:
             return "delivery_mode"
         limit = self._age_limit or self._rules().safety.maximum_age
-        return "age" if limit != "off" and is_too_old(event, self._clock(), limit) else None
+        return "age" if limit != "off" and is_too_old(event, _now(), limit) else None
 
     async def _detections_of(self, message: str) -> Mapping[str, Any]:
         known = self._detections.get(message)
@@ -264,8 +285,9 @@ class Intake:
             taken.matches[case_id] = (self._effective(found.plan), [])
         match = Match(
             key=event.key,
+            identity=event.identity if event.version else "",
             at=event.at,
-            seen_at=self._clock(),
+            seen_at=_now(),
             rule=found.rule,
             value=found.value,
             targets=event.targets,
@@ -283,6 +305,10 @@ class Intake:
             for index, action in enumerate(plan.actions)
             if isinstance(action, BlockSender) and safety.forbids(action.pattern, action.kind)
         }
+
+
+def _now() -> datetime:
+    return datetime.now(UTC)
 
 
 def _fingerprint(event: Event, version: str) -> object:

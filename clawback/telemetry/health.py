@@ -3,7 +3,7 @@
 Rules that were refused are no reason: the former set runs on, and a restart would mend nothing. `clawback_rules_refused` tells of them.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from datetime import timedelta
 
 from clawback.durations import format_duration
@@ -24,13 +24,13 @@ def poll_ages() -> dict[str, timedelta]:
     return {sample.labels["source"]: timedelta(seconds=sample.value) for sample in samples}
 
 
-def overdue(ages: Mapping[str, timedelta], sources: Iterable[str], up_for: timedelta, patience: timedelta) -> dict[str, timedelta]:
-    """Give the sources whose last complete poll is older than `patience`, with its age.
+def overdue(ages: Mapping[str, timedelta], up_for: timedelta, patience: Mapping[str, timedelta]) -> dict[str, timedelta]:
+    """Give the sources whose last complete poll is older than their `patience`, with its age.
 
     A source that this process has not read yet counts from its start, so that a fresh process has as long as any other.
     """
-    known = {source: ages.get(source, up_for) for source in sources}
-    return {source: age for source, age in known.items() if age > patience}
+    known = {source: ages.get(source, up_for) for source in patience}
+    return {source: age for source, age in known.items() if age > patience[source]}
 
 
 def complaint(late: Mapping[str, timedelta]) -> str | None:

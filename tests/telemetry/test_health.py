@@ -8,6 +8,7 @@ from clawback.telemetry.health import complaint, overdue, poll_ages, poll_patien
 
 SOURCES = ("message", "phishguard_report")
 MINUTE = timedelta(minutes=1)
+PATIENCE = dict.fromkeys(SOURCES, 2 * MINUTE)
 
 
 def test_patience_is_two_minutes_or_ten_intervals() -> None:
@@ -18,14 +19,15 @@ def test_patience_is_two_minutes_or_ten_intervals() -> None:
 
 def test_a_fresh_process_has_as_long_as_any_other() -> None:
     """What was never polled counts from the start of the process: well at first, late once the patience is over."""
-    assert overdue({}, SOURCES, 2 * MINUTE, 2 * MINUTE) == {}
-    assert overdue({}, SOURCES, 3 * MINUTE, 2 * MINUTE) == dict.fromkeys(SOURCES, 3 * MINUTE)
+    assert overdue({}, 2 * MINUTE, PATIENCE) == {}
+    assert overdue({}, 3 * MINUTE, PATIENCE) == dict.fromkeys(SOURCES, 3 * MINUTE)
 
 
 def test_each_source_counts_for_itself() -> None:
     """One source that is read does not hide another that is not."""
     ages = {"message": MINUTE, "phishguard_report": 5 * MINUTE}
-    assert overdue(ages, SOURCES, 90 * MINUTE, 2 * MINUTE) == {"phishguard_report": 5 * MINUTE}
+    assert overdue(ages, 90 * MINUTE, PATIENCE) == {"phishguard_report": 5 * MINUTE}
+    assert overdue(ages, 90 * MINUTE, {**PATIENCE, "phishguard_report": 10 * MINUTE}) == {}
 
 
 def test_the_complaint_is_one_sentence_or_nothing() -> None:

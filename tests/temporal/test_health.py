@@ -28,7 +28,7 @@ def test_only_a_pause_or_a_recent_poll_excuses(state: str, age: int | None, *, f
 
 async def test_a_source_that_nobody_polls_is_told(temporal: Client) -> None:
     """Asked over a real server that knows no such poller: well while the patience lasts, unwell after it."""
-    health = PollHealth(Gateway(temporal), [EventKind.SUBMISSION], timedelta(seconds=5))
+    health = PollHealth(Gateway(temporal), {EventKind.SUBMISSION: timedelta(seconds=5)})
     assert await asyncio.to_thread(health) is None
     health._began -= 180
     said = await asyncio.to_thread(health)
