@@ -25,11 +25,23 @@ class _Beating(ActivityInboundInterceptor):
             return await super().execute_activity(input)
         beat = asyncio.create_task(_beat())
         try:
-            return await super().execute_activity(input)
+            return await _to_its_end(asyncio.ensure_future(super().execute_activity(input)))
         finally:
             beat.cancel()
             with suppress(asyncio.CancelledError):
                 await beat
+
+
+async def _to_its_end(work: asyncio.Future[Any]) -> Any:
+    """Wait for an activity. One that its workflow cancels has begun: it says what became of it. A worker that stops waits for none."""
+    while True:
+        try:
+            return await asyncio.shield(work)
+        except asyncio.CancelledError:
+            details = activity.cancellation_details()
+            if work.done() or details is None or not details.cancel_requested:
+                work.cancel()
+                raise
 
 
 async def _beat() -> None:

@@ -7,13 +7,13 @@ from typing import Any
 
 from temporalio import workflow
 from temporalio.common import SearchAttributeKey
-from temporalio.exceptions import ApplicationError
+from temporalio.exceptions import ActivityError, ApplicationError, is_cancelled_exception
 
 with workflow.unsafe.imports_passed_through():
     from pydantic import ValidationError
 
     from activities.records import RecordActivities, WriteRecords
-    from clawback.cases import Act, Case, CaseStart, Decision, Match, Proposal, State, Wait
+    from clawback.cases import UNKNOWN, Act, Case, CaseStart, Decision, Match, Proposal, State, Wait, subjects
     from clawback.payloads import bounded
     from clawback.temporal import names
     from workflows.containment import Containment
@@ -71,9 +71,22 @@ class CaseWorkflow:
             await granted.settle({})
         else:
             self._case.begin(act)
-            outcomes = await self._containment.carry_out(act, self._case.seen_at(act.targets))
+            outcomes = await self._carried_out(act)
             self._case.settle(act, outcomes, workflow.now())
             await granted.settle(outcomes)
+
+    async def _carried_out(self, act: Act) -> dict[str, str]:
+        """Do the act; if the case is undone meanwhile, do not go on, and call unknown what may have taken effect."""
+        work = asyncio.ensure_future(self._containment.carry_out(act, self._case.seen_at(act.targets)))
+        await workflow.wait_condition(lambda: work.done() or self._case.state is State.UNDONE)
+        if not work.done():
+            work.cancel()
+        try:
+            return await work
+        except (asyncio.CancelledError, ActivityError) as error:
+            if self._case.state is not State.UNDONE or not is_cancelled_exception(error):
+                raise
+            return dict.fromkeys(subjects(act), UNKNOWN)
 
     @workflow.signal(name=names.MATCHED)
     def matched(self, matches: Any) -> None:

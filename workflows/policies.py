@@ -9,6 +9,7 @@ from datetime import timedelta
 from typing import Any, Final
 
 from temporalio.common import Priority, RetryPolicy
+from temporalio.workflow import ActivityCancellationType
 
 from clawback.temporal.failures import ErrorType
 from clawback.temporal.names import CONTAIN_QUEUE, READ_QUEUE
@@ -49,9 +50,10 @@ CONTAIN: Final[dict[str, Any]] = {
     "start_to_close_timeout": timedelta(seconds=60),
     "heartbeat_timeout": timedelta(seconds=8),
     "retry_policy": RetryPolicy(maximum_attempts=1),
+    "cancellation_type": ActivityCancellationType.WAIT_CANCELLATION_COMPLETED,
     "priority": Priority(priority_key=2),
 }
-"""Change something with a request that is not safe to repeat blindly."""
+"""Change something with a request that is not safe to repeat blindly. Whoever cancels it learns what became of it."""
 
 UNDO: Final[dict[str, Any]] = {
     "task_queue": READ_QUEUE,

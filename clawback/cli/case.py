@@ -45,11 +45,13 @@ def list_cases(
 @app.command()
 def show(case_id: Id, *, as_json: AsJson = False) -> int:
     """Show one case: what it waits for, what it is about, what became of each message."""
-    case = ask(lambda gateway: gateway.case(case_id))
+    case, proposal = ask(lambda gateway: _look(gateway, case_id))
     if as_json:
-        print_json(case.model_dump(mode="json"))
+        print_json(case.model_dump(mode="json") | {"proposal": proposal and proposal.model_dump(mode="json")})
     else:
         _print_case(case)
+        if proposal is not None:
+            print_proposal(proposal)
     return ExitCode.OK
 
 
@@ -71,6 +73,12 @@ def approve(
 def deny(case_id: Id, *, by: By = myself(), reason: Reason = "", as_json: AsJson = False) -> int:  # noqa: B008 - the user does not change
     """End a held case without acting."""
     return _decided(case_id, ask(lambda gateway: gateway.deny(case_id, by, reason)), as_json=as_json)
+
+
+async def _look(gateway: Gateway, case_id: str) -> tuple[CaseStart, Proposal | None]:
+    case = await gateway.case(case_id)
+    is_held = case.memory is not None and case.memory.state is State.HELD
+    return case, await gateway.proposal(case_id) if is_held else None
 
 
 def _shown(proposal: Proposal) -> str:
@@ -107,6 +115,10 @@ def _print_case(case: CaseStart) -> None:
     if memory is None:
         return
     say(f"{memory.state}, {len(memory.events)} events, {len(memory.targets)} messages, opened {memory.opened_at:%Y-%m-%d %H:%M:%S} UTC")
+    if memory.state is State.HELD and memory.hold:
+        say(f"held: {memory.hold}")
+    for one in memory.approvals:
+        say(f"agreed to by {one.by} at {one.at:%Y-%m-%d %H:%M:%S} UTC {one.reason}".rstrip())
     if memory.decision:
         verb = "approved" if memory.decision.approved else "denied"
         say(f"{verb} by {memory.decision.by} at {memory.decision.at:%Y-%m-%d %H:%M:%S} UTC {memory.decision.reason}".rstrip())

@@ -24,6 +24,11 @@ def say(text: str) -> None:
     sys.stdout.write(text + "\n")
 
 
+def tell(text: str) -> None:
+    """Print how it is going, for whoever waits."""
+    Console(stderr=True, soft_wrap=True, highlight=False).print(escape(text))
+
+
 def complain(text: str) -> None:
     """Print what went wrong, in red on a terminal."""
     Console(stderr=True, soft_wrap=True, highlight=False).print(f"[red]clawback:[/red] {escape(text)}")

@@ -7,6 +7,7 @@ from collections.abc import Awaitable, Callable
 from typing import Annotated, TypeVar
 
 import typer
+from temporalio.service import RPCError
 
 from clawback.cli.exits import ExitCode, Failure
 from clawback.settings import load_settings
@@ -42,5 +43,7 @@ def ask(question: Callable[[Gateway], Awaitable[T]]) -> T:
         return asyncio.run(answered())
     except TemporalUnreachable as error:
         raise Failure(str(error), ExitCode.ENVIRONMENT) from error
+    except RPCError as error:
+        raise Failure(f"the Temporal server did not answer: {error.message}", ExitCode.ENVIRONMENT) from error
     except (NoSuchWorkflow, Refused) as error:
         raise Failure(str(error), ExitCode.NO) from error

@@ -13,7 +13,7 @@ from clawback.cases import describe
 from clawback.cases.undoing import UndoScope
 from clawback.cli.exits import ExitCode, Failure
 from clawback.cli.moments import moment
-from clawback.cli.output import AsJson, complain, print_json, print_table, say, working
+from clawback.cli.output import AsJson, print_json, print_table, say, tell, working
 from clawback.cli.temporal import By, ask, myself
 from clawback.temporal.undoing import Undoable, UndoGateway, Undone, Unreadable
 
@@ -131,13 +131,13 @@ async def _find(undo: UndoGateway, wanted: _Wanted) -> list[Undoable]:
 
 async def _carry_out(undo: UndoGateway, found: list[Undoable]) -> Undone:
     undoing = await undo.start(one.found for one in found)
-    complain(f"{undoing} is under way; it goes on whatever happens to this command") if sys.stderr.isatty() else None
+    tell(f"{undoing} is under way; it goes on whatever becomes of this command.")
     result = asyncio.ensure_future(undo.result(undoing))
     while not result.done():
         await asyncio.wait([result], timeout=_LOOK_EVERY.total_seconds())
-        if not result.done() and sys.stderr.isatty():
+        if not result.done():
             progress = await undo.progress(undoing)
-            complain(f"{progress.total - progress.left} of {progress.total} cases begun, {progress.undone.done} things taken back")
+            tell(f"{progress.total - progress.left} of {progress.total} cases begun, {progress.undone.done} things taken back")
     return result.result()
 
 

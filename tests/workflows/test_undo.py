@@ -14,6 +14,7 @@ from clawback.cases.undoing import UndoScope
 from clawback.records import RecordKind
 from clawback.simulator import parse_faults
 from clawback.temporal.guarding import GuardGateway
+from clawback.temporal.switch import LEASE
 from clawback.temporal.undoing import UndoGateway, Undone
 from tests.workflows.deployment import Deployment, deployed, eventually, match_of
 from tests.workflows.test_case import outbreak, simulated
@@ -133,6 +134,24 @@ async def test_undo_goes_on_while_everything_is_stopped(temporal: Client, tmp_pa
         await house.settled(plan().case_id)
         await GuardGateway(temporal).stop("ana", "")
         assert (await undo(house, case=plan().case_id)).failed == 0
+
+
+async def test_a_case_whose_work_waits_behind_the_kill_switch_is_undone_at_once(temporal: Client, tmp_path: Path) -> None:
+    """Its request never left, so nothing has to come back; the messages have their outcome, and `go` finds nothing to do."""
+    lines = list(outbreak(4))
+    async with deployed(temporal, simulated(lines), tmp_path) as house:
+        await house.tell(plan(), match_of(lines[0]))
+        await house.settled(plan().case_id)
+        await GuardGateway(temporal).stop("ana", "")
+        await asyncio.sleep(LEASE.total_seconds())
+        await house.tell(plan(), *map(match_of, lines[1:]))
+        await house.settled(plan().case_id, State.RESPONDING)
+        assert (await undo(house, case=plan().case_id)).failed == 0
+        await GuardGateway(temporal).go("ana")
+        assert [row["destination"] for row in rows(house, "move")] == ["RecoverableItemsDeletions", "Inbox"]
+        memory = (await house.gateway.case(plan().case_id)).memory
+        assert memory is not None
+        assert (memory.state, len(memory.outcomes[0])) == (State.UNDONE, 4)
 
 
 @pytest.mark.parametrize("faults", ["lost_answer=0.4", "500=0.4", "429=0.3"])
