@@ -55,11 +55,12 @@ def runs_of(version: Version) -> Iterator[Run]:
 
 def _split(watch: Watch | None, seen: Sequence[Seen]) -> Iterator[tuple[Sequence[Seen], datetime | None]]:
     start = 0
+    sightings = [one.sighting for one in seen] if watch is not None else []
     while start < len(seen):
         fired = start + 1
         if watch is not None:
             reach = _reach(seen, start + 1, LINGER + watch.timespan)
-            window = first_window(watch, [one.sighting for one in seen[start:reach]])
+            window = first_window(watch, sightings[start:reach])
             if window is None:
                 yield seen[start:reach], None
                 start = reach

@@ -18,7 +18,7 @@ from clawback.rules.catalogue import ENRICHMENT
 from clawback.rules.compiler import Today, asks_enrichment, compile_node
 from clawback.rules.guards import Guards
 from clawback.rules.inlining import compile_inline
-from clawback.rules.predicates import Predicate, as_text, values_of
+from clawback.rules.predicates import Predicate, all_values, as_text
 from clawback.rules.tree import Node, conjunction
 
 Hit = TypeVar("Hit")
@@ -179,11 +179,11 @@ class _Index(Generic[Hit]):
             if value.__class__ is str:
                 look_up(value, found, guarded)
             elif value is not None:
-                for one in values_of(record, (name,)):
+                for one in all_values(value, ()):
                     look_up(one, found, guarded)
         for path, look_up in self._deep:
             if record.get(path[0]) is not None:
-                for one in values_of(record, path):
+                for one in all_values(record, path):
                     look_up(one, found, guarded)
         return found | self._admitted(guarded, record) if guarded else found
 
