@@ -15,6 +15,7 @@ from activities.failures import as_application_error
 from activities.observing import Observing
 from activities.own_submissions import OwnSubmissions
 from clawback.actions import Destination, Disposition, PatternKind
+from clawback.blocks import EndedBlock, OwnedBlock, Removal
 from clawback.cases import BATCH as MOST_IDS
 from clawback.cases import MOVED
 from clawback.cases.answers import move_outcomes
@@ -68,13 +69,6 @@ class FoundBlock(Payload):
     id: str | None = None
     mine: bool = False
     refused: str | None = None
-
-
-class OwnedBlock(Payload):
-    """A block to remove, if it still carries the owner's mark."""
-
-    id: str
-    owner: str
 
 
 class ReclassifyMessage(Payload):
@@ -148,17 +142,16 @@ class ContainmentActivities:
         return FoundBlock(id=block.id, mine=True)
 
     @activity.defn(name="email_security.remove_block")
-    async def remove_block(self, request: OwnedBlock) -> bool:
-        """Remove a block if it is still ours; False if it is gone or somebody else's by now."""
+    async def remove_block(self, request: OwnedBlock) -> EndedBlock:
+        """Remove a block if it is still ours: a block that somebody has changed since is left alone."""
         with as_application_error():
             try:
-                block = await self._removing.block_sender(request.id)
-                if request.owner not in (block.comments or ""):
-                    return False
+                if not request.is_still(await self._removing.block_sender(request.id)):
+                    return EndedBlock(removal=Removal.LEFT_ALONE)
                 await self._removing.delete_block_sender(request.id)
             except errors.NotFound:
-                return False
-        return True
+                return EndedBlock(removal=Removal.GONE)
+        return EndedBlock(removal=Removal.REMOVED)
 
     @activity.defn(name="email_security.reclassify_message")
     async def reclassify_message(self, request: ReclassifyMessage) -> None:

@@ -16,16 +16,16 @@ with workflow.unsafe.imports_passed_through():
         LocateMessages,
         MoveMessages,
         MoveOutcomes,
-        OwnedBlock,
         ReclassifyMessage,
     )
     from clawback.actions import BlockSender, Move, Reclassify
+    from clawback.blocks import ExpiringBlock, OwnedBlock
     from clawback.cases import ALREADY_THERE, BLOCKED, RECLASSIFIED, UNKNOWN, Act, failed
     from clawback.events import Target
     from clawback.temporal import names
     from clawback.temporal.failures import ErrorType
     from workflows.attempts import Answered, Effort, Impossible, Lost, NotExecuted, verified
-    from workflows.expiry import BlockExpiryWorkflow, ExpiringBlock
+    from workflows.expiry import BlockExpiryWorkflow
     from workflows.policies import MOST_SILENT, REFUSED_PAUSE
 
 
@@ -58,25 +58,27 @@ class Containment:
             if not isinstance(found, FoundBlock):
                 return UNKNOWN
             if found.id or found.refused:
-                return await self._found(found, until)
+                return await self._found(found, action, until)
             match await effort.make(ContainmentActivities.create_block, wanted):
                 case Answered(FoundBlock() as made):
-                    return await self._found(made, until)
+                    return await self._found(made, action, until)
                 case Impossible(why):
                     return failed(why)
         return effort.given_up()
 
-    async def _found(self, block: FoundBlock, until: datetime) -> str:
+    async def _found(self, block: FoundBlock, action: BlockSender, until: datetime) -> str:
         if block.refused:
             return failed(block.refused)
         if block.id is None or not block.mine:
             return ALREADY_THERE
-        owned = OwnedBlock(id=block.id, owner=self._owner)
+        owned = OwnedBlock(id=block.id, owner=self._owner, pattern=action.pattern, kind=action.kind)
+        expiring = ExpiringBlock(block=owned, expires_at=until, rule=self._rule, case=self._case_id)
         with suppress(WorkflowAlreadyStartedError):
             await workflow.start_child_workflow(
                 BlockExpiryWorkflow.run,
-                ExpiringBlock(block=owned, expires_at=until, rule=self._rule, case=self._case_id),
+                expiring,
                 id=names.expiry_id(block.id),
+                memo={names.BLOCK_MEMO: expiring},
                 parent_close_policy=ParentClosePolicy.ABANDON,
                 static_summary=f"removes a block of {self._rule}",
             )

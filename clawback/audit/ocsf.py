@@ -60,6 +60,8 @@ _SHAPES = {
     RecordKind.CASE_CLOSED: _Shape(_Class.INCIDENT, 3, "Close", 5),
     RecordKind.ACTED: _Shape(_Class.REMEDIATION, 1, "Isolate"),
     RecordKind.BLOCK_EXPIRED: _Shape(_Class.REMEDIATION, 3, "Restore"),
+    RecordKind.BLOCK_LIFTED: _Shape(_Class.REMEDIATION, 3, "Restore"),
+    RecordKind.BLOCK_FORBIDDEN: _update(3, _Severity.MEDIUM),
     RecordKind.UNDONE: _Shape(_Class.REMEDIATION, 3, "Restore"),
 }
 

@@ -9,7 +9,7 @@ import json
 import sys
 import tempfile
 from collections.abc import Awaitable, Callable, Sequence
-from datetime import timedelta
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -106,6 +106,23 @@ async def ended(house: Deployment) -> str:
     return names.expiry_id(block)
 
 
+async def extended(house: Deployment) -> str:
+    """A block stands longer than it was to."""
+    block = await standing(house, "extended")
+    until = (await house.gateway.client.get_workflow_handle(block).query(names.STATUS, result_type=datetime)) + timedelta(seconds=1)
+    await house.gateway.client.get_workflow_handle(block).execute_update(names.EXTEND, args=[until, "ana", "they are at it again"])
+    await house.gateway.client.get_workflow_handle(block).result()
+    return block
+
+
+async def lifted(house: Deployment) -> str:
+    """A block is lifted long before its time is up."""
+    block = await standing(house, "lifted", timedelta(days=30))
+    await house.gateway.client.get_workflow_handle(block).execute_update(names.LIFT, args=["ben", "a partner"])
+    await house.gateway.client.get_workflow_handle(block).result()
+    return block
+
+
 async def marked(house: Deployment) -> str:
     """The reclassification of the first scene left its mark, which stands."""
     marks = [found.id async for found in house.gateway.client.list_workflows(f"WorkflowType = '{names.OWN_SUBMISSION}'")]
@@ -121,8 +138,18 @@ SCENES: dict[str, Scene] = {
     "case-lost-answers": lost,
     "poller": polled,
     "block-expiry": ended,
+    "block-extended": extended,
+    "block-lifted": lifted,
     "own-submission": marked,
 }
+
+
+async def standing(house: Deployment, name: str, lasts: timedelta = timedelta(seconds=3)) -> str:
+    """Make a block; the id of the workflow that will end it."""
+    told = plan(name, BlockSender(pattern=f"{name}@bad.test", expires_after=lasts))
+    await house.tell(told, match_of(LINES[0]), pace=SOON)
+    await closed(house, told)
+    return names.expiry_id(next(row["id"] for row in reversed(house.ledger) if row["operation"] == "create"))
 
 
 async def closed(house: Deployment, told: CasePlan) -> str:
