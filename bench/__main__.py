@@ -1,4 +1,4 @@
-"""`python -m bench [latency|outbreak|rules] [OPTIONS]`; without a name, all of them with their defaults."""
+"""`python -m bench [backtest|latency|outbreak|rules] [OPTIONS]`; without a name, all of them with their defaults."""
 
 import asyncio
 import functools
@@ -8,13 +8,14 @@ from typing import ParamSpec
 
 import typer
 
+from bench.backtest import backtest
 from bench.latency import latency
 from bench.outbreak import outbreak
 from bench.rules import rules
 from clawback.cli.exits import ExitCode, exit_now
 
 P = ParamSpec("P")
-COMMANDS: dict[str, Callable[..., Awaitable[None]]] = {"latency": latency, "outbreak": outbreak, "rules": rules}
+COMMANDS: dict[str, Callable[..., Awaitable[None]]] = {"latency": latency, "outbreak": outbreak, "rules": rules, "backtest": backtest}
 
 
 def build() -> typer.Typer:

@@ -14,8 +14,8 @@ from time import process_time
 from typing import Any
 
 import cel as common_expression_language
-import rule_engine
-from cel_expr_python import cel
+import rule_engine  # type: ignore[import-untyped]
+from cel_expr_python import cel  # type: ignore[import-untyped]
 
 from bench.rulesets import CEL, RULE_ENGINE, Condition, Record, compiled_lambdas, rule_document, view_of
 from clawback.cloudflare import Message

@@ -76,7 +76,7 @@ def read_records(corpus: Path, seed: int) -> list[Record]:
     lines: Iterable[dict[str, Any]] = (
         map(json_.loads, gzip.decompress(corpus.read_bytes()).splitlines()) if corpus.exists() else demo_corpus(seed)
     )
-    records = [{**line["message"], "detections": line.get("detections") or {}} for line in lines if "message" in line]
+    records: list[Record] = [{**line["message"], "detections": line.get("detections") or {}} for line in lines if "message" in line]
     Random(seed).shuffle(records)  # noqa: S311 - reproducible on purpose
     return records
 
