@@ -7,7 +7,7 @@ from datetime import date, datetime
 from typing import Any
 
 from clawback.cases.plan import CasePlan
-from clawback.cases.windows import Sighting
+from clawback.cases.windows import Link, Sighting
 from clawback.events import Event, EventKind
 from clawback.payloads import bounded
 from clawback.rules import Evaluation, RuleSet
@@ -24,6 +24,7 @@ class Seen:
     at: datetime
     rule: str
     value: str | None
+    links: tuple[Link, ...]
     targets: tuple[str, ...]
     handled: bool
     sender: str
@@ -32,7 +33,7 @@ class Seen:
     @property
     def sighting(self) -> Sighting:
         """The same as a window sees it."""
-        return Sighting(key=self.key, at=self.at, rule=self.rule, value=self.value)
+        return Sighting(key=self.key, at=self.at, rule=self.rule, value=self.value, links=self.links)
 
 
 @dataclass
@@ -70,7 +71,7 @@ class Version:
         targets = tuple(target.id for target in event.targets)
         sender, subject = _text(message.get("from")), _text(message.get("subject"))
         for match in evaluation.matches:
-            seen = Seen(event.key, event.at, match.rule, match.value, targets, event.handled, sender, subject)
+            seen = Seen(event.key, event.at, match.rule, match.value, match.links, targets, event.handled, sender, subject)
             self.cases.setdefault(match.plan.case_id, (match.plan, []))[1].append(seen)
         return True
 

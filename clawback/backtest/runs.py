@@ -59,7 +59,7 @@ def _split(watch: Watch | None, seen: Sequence[Seen]) -> Iterator[tuple[Sequence
     while start < len(seen):
         fired = start + 1
         if watch is not None:
-            reach = _reach(seen, start + 1, LINGER + watch.timespan)
+            reach = _reach(seen, start + 1, LINGER + watch.reach)
             window = first_window(watch, sightings[start:reach])
             if window is None:
                 yield seen[start:reach], None

@@ -112,7 +112,7 @@ class Case:
     def _sight(self, match: Match) -> bool:
         if self.state is not State.WATCHING:
             return False
-        self._sightings.append(Sighting(key=match.sighted_as, at=match.at, rule=match.rule, value=match.value))
+        self._sightings.append(Sighting(key=match.sighted_as, at=match.at, rule=match.rule, value=match.value, links=match.links))
         del self._sightings[:-MOST_SIGHTINGS]
         return True
 
@@ -261,7 +261,7 @@ class Case:
     @property
     def _idle_until(self) -> datetime:
         """When nothing more can arrive that belongs here: the last arrival, the window it could still join, and lateness."""
-        window = self.plan.watch.timespan if self.plan.watch and self.state is State.WATCHING else timedelta()
+        window = self.plan.watch.reach if self.plan.watch and self.state is State.WATCHING else timedelta()
         return self._touched_at + self._pace.linger + window
 
     def _threshold_met(self, now: datetime) -> bool:

@@ -8,7 +8,7 @@ from pydantic import Field
 
 from clawback.actions import Action, Mode, Spend
 from clawback.actions.registry import Duration
-from clawback.cases.windows import Watch
+from clawback.cases.windows import Link, Watch
 from clawback.durations import format_duration
 from clawback.events import Target
 from clawback.payloads import Payload, UtcDatetime
@@ -75,6 +75,7 @@ class Match(Payload):
     seen_at: UtcDatetime
     rule: str = ""
     value: str | None = None
+    links: tuple[Link, ...] = ()
     targets: tuple[Target, ...] = ()
     handled: bool = False
 

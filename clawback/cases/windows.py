@@ -5,10 +5,12 @@ satisfies it, whatever the order in which its sightings became known. Source: Si
 """
 
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Protocol
+
+from pydantic import Field
 
 from clawback.actions.registry import Duration
 from clawback.payloads import Payload, UtcDatetime
@@ -27,22 +29,40 @@ class Watch(Payload):
     """What a case waits for before it acts.
 
     `at_least` is the count that must be reached (`gte: n`, or `gt: n - 1`); `rules` the referenced rules, all of which must be seen in
-    a `temporal` window, in this order for `temporal_ordered`.
+    a `temporal` window, in this order for `temporal_ordered`. A rule that is a correlation itself has its own watch in `inner`.
     """
 
     type: WatchType
     timespan: Duration
     at_least: int = 1
     rules: tuple[str, ...] = ()
+    inner: dict[str, "Watch"] = Field(default_factory=dict)
+
+    @property
+    def reach(self) -> timedelta:
+        """How far back an event may be that still counts: the timespans of a chain one after the other."""
+        return self.timespan + max((watch.reach for watch in self.inner.values()), default=timedelta())
+
+
+class Link(Payload):
+    """What an event is to one correlation of a chain: the group it belongs to (hashed), and the value that is counted there."""
+
+    group: str
+    value: str | None = None
 
 
 class Sighting(Payload):
-    """One matched event as a window sees it: its key, its time, the referenced rule it matched, and the value that is counted."""
+    """One matched event as a window sees it: its key, its time, the referenced rule it matched, and the value that is counted.
+
+    Where the referenced rule is a correlation, `rule` is the way to the rule that matched (`burst/malicious_delivered`), and `links`
+    has what the event is to each correlation on that way.
+    """
 
     key: str
     at: UtcDatetime
     rule: str = ""
     value: str | None = None
+    links: tuple[Link, ...] = ()
 
 
 def first_window(watch: Watch, sightings: Sequence[Sighting]) -> tuple[Sighting, ...] | None:
@@ -50,7 +70,46 @@ def first_window(watch: Watch, sightings: Sequence[Sighting]) -> tuple[Sighting,
 
     Costs as much as sorting: a case may hold thousands of sightings, and workflow code must come back within two seconds.
     """
-    ordered = sorted(sightings, key=lambda sighting: (sighting.at, sighting.key))
+    ordered = _ordered(watch, sightings)
+    return next((tuple(ordered[start : end + 1]) for start, end in _windows(watch, ordered)), None)
+
+
+def resolved(watch: Watch, sightings: Sequence[Sighting]) -> Sequence[Sighting]:
+    """Give the sightings as the watch itself counts them: those of an inner correlation become its matches.
+
+    An inner correlation matches anew with every event that completes one of its windows, in each of its groups; so what is seen later
+    never takes a match back. All events of such a group have the value that the outer correlation counts, since it is part of the group.
+    """
+    if not watch.inner:
+        return sightings
+    own, inner = list[Sighting](), dict[tuple[str, str], list[Sighting]]()
+    for sighting in sightings:
+        name = sighting.rule.partition("/")[0]
+        if not sighting.links:
+            own.append(sighting)
+        elif name in watch.inner:
+            inner.setdefault((name, sighting.links[0].group), []).append(sighting)
+    for (name, group), some in inner.items():
+        ordered = _ordered(watch.inner[name], [_within(sighting) for sighting in some])
+        for _, end in _windows(watch.inner[name], ordered):
+            newest = ordered[end]
+            own.append(Sighting(key=f"{name}/{group}/{newest.key}", at=newest.at, rule=name, value=some[0].value))
+    return own
+
+
+def _within(sighting: Sighting) -> Sighting:
+    """A sighting as the inner correlation sees it."""
+    link, *further = sighting.links
+    way = sighting.rule.partition("/")[2]
+    return Sighting(key=sighting.key, at=sighting.at, rule=way, value=link.value, links=tuple(further))
+
+
+def _ordered(watch: Watch, sightings: Sequence[Sighting]) -> list[Sighting]:
+    return sorted(resolved(watch, sightings), key=lambda sighting: (sighting.at, sighting.key))
+
+
+def _windows(watch: Watch, ordered: Sequence[Sighting]) -> Iterator[tuple[int, int]]:
+    """Give every window that satisfies the correlation, by its end: the positions of its first and its last sighting."""
     tally, start = _tally(watch), 0
     for end, newest in enumerate(ordered):
         tally.enter(newest)
@@ -58,8 +117,7 @@ def first_window(watch: Watch, sightings: Sequence[Sighting]) -> tuple[Sighting,
             tally.leave(ordered[start])
             start += 1
         if tally.holds_at(newest.at):
-            return tuple(ordered[start : end + 1])
-    return None
+            yield start, end
 
 
 class _Tally(Protocol):

@@ -6,6 +6,7 @@ from rich.text import Text
 
 from clawback.actions import Action, BlockSender, Mode, Scope
 from clawback.cases.machine import describe
+from clawback.cases.windows import Watch
 from clawback.cli.explained import aligned, tree_lines
 from clawback.durations import format_duration
 from clawback.events import Event
@@ -18,14 +19,14 @@ from clawback.rules.standing import word_watch
 _MODES = {Mode.ENFORCE: "acts at once", Mode.APPROVE: "asks a person first", Mode.SHADOW: "only records"}
 
 
-def rule_lines(rule: Rule) -> Iterator[Text]:
+def rule_lines(rule: Rule, watch: Watch | None) -> Iterator[Text]:
     """Introduce a rule."""
     yield Text.assemble((rule.name, "bold"), f": {rule.title}")
     mode = f"mode {rule.mode}" if rule.mode else "building block"
     yield Text(f"{rule.path}:{rule.line}, status {rule.status}, {mode}, version {rule.version}", "dim")
-    if rule.correlation:
+    if rule.correlation and watch:
         by = f", for each {', '.join(rule.correlation.group_by)}" if rule.correlation.group_by else ""
-        yield Text(f"waits for {word_watch(rule.correlation.watch, rule.correlation.value_field)}{by}", "dim")
+        yield Text(f"waits for {word_watch(watch, rule.correlation.value_field)}{by}", "dim")
 
 
 def verdict_lines(rules: RuleSet, verdict: Verdict) -> Iterator[Text]:

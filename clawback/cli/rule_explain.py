@@ -59,7 +59,7 @@ def explain(
     if as_json:
         print_json(_data(loaded.rules[rule], under, verdicts, outlooks))
     else:
-        show(rule_lines(loaded.rules[rule]))
+        show(rule_lines(loaded.rules[rule], loaded.watch_of(loaded.rules[rule])))
         show(line for verdict in verdicts for line in verdict_lines(loaded, verdict))
         show(line for outlook in outlooks for line in outlook_lines(loaded.rules[rule], outlook))
     return ExitCode.OK if any(not one.barred and (one.standing is None or one.standing.fires) for one in outlooks) else ExitCode.NO
@@ -76,8 +76,7 @@ def _events(rule: Rule, rules: RuleSet, files: list[str], ids: list[str], now: d
 
 
 async def _fetched(rule: Rule, rules: RuleSet, ids: list[str], now: datetime) -> list[Event]:
-    names = rule.correlation.rules if rule.correlation else (rule.name,)
-    trees = [tree for name in names if (tree := rules.rules[name].tree) is not None]
+    trees = [tree for name in rules.leaves(rule) if (tree := rules.rules[name].tree) is not None]
     wanted = any(map(asks_enrichment, trees))
     with api_errors():
         async with open_api(load_settings()) as api:

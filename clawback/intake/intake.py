@@ -290,6 +290,7 @@ class Intake:
             seen_at=_now(),
             rule=found.rule,
             value=found.value,
+            links=found.links,
             targets=event.targets,
             handled=event.handled,
         )

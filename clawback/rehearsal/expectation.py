@@ -13,7 +13,7 @@ from itertools import combinations
 
 from clawback.actions import Action, BlockSender, Mode, Move, Reclassify, pattern_problem
 from clawback.cases.plan import CasePlan
-from clawback.cases.windows import Watch, WatchType
+from clawback.cases.windows import Link, Watch, WatchType
 from clawback.events import Event, is_too_old, message_event, report_event, submission_event
 from clawback.rules import RuleSet
 from clawback.simulator import Line
@@ -78,6 +78,12 @@ class _Seen:
     event: Event
     rule: str
     value: str | None
+    links: tuple[Link, ...] = ()
+    of: str = ""
+
+    @property
+    def key(self) -> str:
+        return f"{self.of}{self.event.key}"
 
 
 def expect(lines: Iterable[Line], rules: RuleSet, now: datetime, age_limit: timedelta | None = None) -> Expectation:
@@ -88,7 +94,7 @@ def expect(lines: Iterable[Line], rules: RuleSet, now: datetime, age_limit: time
         if _is_ours(event, rules, now, age_limit):
             for found in rules.evaluate(event).matches:
                 case = cases.setdefault(found.plan.case_id, _Case(found.plan))
-                case.sightings.append(_Seen(event, found.rule, found.value))
+                case.sightings.append(_Seen(event, found.rule, found.value, found.links))
     expectation = Expectation(events=len(events))
     for case_id, case in cases.items():
         keys = {(case_id, seen.event.key) for seen in case.sightings}
@@ -142,6 +148,7 @@ def _is_ours(event: Event, rules: RuleSet, now: datetime, age_limit: timedelta |
 
 def fires(watch: Watch, sightings: Sequence[_Seen]) -> bool:
     """Whether any window of the timespan satisfies the correlation: each start is tried, and everything within reach of it."""
+    sightings = [one for seen in sightings for one in _as_counted(watch, seen, sightings)]
     for first in sightings:
         window = [seen for seen in sightings if first.event.at <= seen.event.at <= first.event.at + watch.timespan]
         if _satisfied(watch, window):
@@ -149,16 +156,35 @@ def fires(watch: Watch, sightings: Sequence[_Seen]) -> bool:
     return False
 
 
+def _as_counted(watch: Watch, seen: _Seen, sightings: Sequence[_Seen]) -> Iterator[_Seen]:
+    """What one event is to a correlation: itself, or a match of an inner correlation if a window that ends with it satisfies that."""
+    if not seen.links:
+        yield seen
+        return
+    name, group = seen.rule.partition("/")[0], seen.links[0].group
+    inner = watch.inner[name]
+    same = [_below(one) for one in sightings if one.links and (one.rule.partition("/")[0], one.links[0].group) == (name, group)]
+    counted = [one for below in same for one in _as_counted(inner, below, same)]
+    for last in _as_counted(inner, _below(seen), same):
+        since, end = last.event.at - inner.timespan, (last.event.at, last.key)
+        if _satisfied(inner, [one for one in counted if since <= one.event.at and (one.event.at, one.key) <= end]):
+            yield _Seen(seen.event, name, seen.value, (), f"{name}/{group}/{last.of}")
+
+
+def _below(seen: _Seen) -> _Seen:
+    return _Seen(seen.event, seen.rule.partition("/")[2], seen.links[0].value, seen.links[1:])
+
+
 def _satisfied(watch: Watch, window: Sequence[_Seen]) -> bool:
     match watch.type:
         case WatchType.EVENT_COUNT:
-            return len({seen.event.key for seen in window}) >= watch.at_least
+            return len({seen.key for seen in window}) >= watch.at_least
         case WatchType.VALUE_COUNT:
             return len({seen.value for seen in window} - {None}) >= watch.at_least
         case WatchType.TEMPORAL:
             return set(watch.rules) <= {seen.rule for seen in window}
         case WatchType.TEMPORAL_ORDERED:
-            ordered = [seen.rule for seen in sorted(window, key=lambda seen: (seen.event.at, seen.event.key))]
+            ordered = [seen.rule for seen in sorted(window, key=lambda seen: (seen.event.at, seen.key))]
             return any(chosen == watch.rules for chosen in combinations(ordered, len(watch.rules)))
 
 

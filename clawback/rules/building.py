@@ -17,11 +17,12 @@ def build_set(loaded: Loaded, today: Today) -> RuleSet:
     """Compile what was loaded; there must be no problems."""
     names = {str(rule.read.id): rule.read.name for rule in loaded.rules if rule.read.id}
     filters = tuple(_filter(item, names) for item in loaded.filters)
-    plain = {rule.read.name: _plain_rule(rule, filters) for rule in loaded.rules if rule.correlation is None}
-    rules = {
-        rule.read.name: plain[rule.read.name] if rule.correlation is None else _correlation_rule(rule, rule.correlation, plain, names)
-        for rule in loaded.rules
-    }
+    built = {rule.read.name: _plain_rule(rule, filters) for rule in loaded.rules if rule.correlation is None}
+    waiting = {rule.read.name: (rule, rule.correlation) for rule in loaded.rules if rule.correlation is not None}
+    while waiting:  # a correlation may refer to others, which must be built first
+        ready = [name for name, (_, one) in waiting.items() if not any(names.get(other, other) in waiting for other in one.rules)]
+        built |= {name: _correlation_rule(*waiting.pop(name), built, names) for name in ready}
+    rules = {rule.read.name: built[rule.read.name] for rule in loaded.rules}
     return RuleSet(rules, filters, dict(loaded.lists), loaded.safety, today)
 
 
@@ -55,12 +56,12 @@ def _gate(filter_: Filter) -> Node:
     return Named(f"exception {filter_.name}", applies)
 
 
-def _correlation_rule(rule: LoadedRule, correlation: Correlation, plain: Mapping[str, Rule], names: Mapping[str, str]) -> Rule:
+def _correlation_rule(rule: LoadedRule, correlation: Correlation, built: Mapping[str, Rule], names: Mapping[str, str]) -> Rule:
     references = tuple(names.get(one, one) for one in correlation.rules)
     aliases = {alias: {names.get(one, one): field for one, field in fields.items()} for alias, fields in correlation.aliases.items()}
     resolved = replace(correlation, rules=references, aliases=aliases)
-    kinds: tuple[EventKind, ...] = tuple(dict.fromkeys(kind for one in references for kind in plain[one].kinds))
-    version = digest(_content(rule), *(plain[one].version for one in references))
+    kinds: tuple[EventKind, ...] = tuple(dict.fromkeys(kind for one in references for kind in built[one].kinds))
+    version = digest(_content(rule), *(built[one].version for one in references))
     return replace(_rule(rule, kinds), correlation=resolved, version=version)
 
 

@@ -22,9 +22,6 @@ def check_rule(rule: LoadedRule, problems: Problems) -> None:
         _check_mode(rule, problems)
         _check_id(rule, problems)
         _check_tests_exist(rule, problems)
-    elif rule.correlation is not None:
-        place = rule.document.key_at("correlation")
-        problems.add(place, Code.CORRELATION, "a correlation without a response does nothing", text=rule.read.name, remedy="add response:")
     names = [test.name for test in rule.read.tests]
     for index, name in enumerate(names):
         if name in names[:index]:

@@ -68,7 +68,7 @@ def _tested(rules: RuleSet) -> Mapping[str, list[list[Event]]]:
     for rule in rules.rules.values():
         for test in rule.tests:
             events = [settled(rules, event) for event in events_of(rule, test)]
-            for name in rule.correlation.rules if rule.correlation else (rule.name,):
+            for name in rules.leaves(rule):
                 tested[name].append([event for event in events if event.kind in rules.rules[name].kinds])
     return tested
 

@@ -164,7 +164,7 @@ def _outlook(plan: CasePlan, rule: Rule, found: Sequence[tuple[Match, Verdict]],
         case.take(match, under.now)
     _carry_out(case, under.now)
     watch = plan.watch
-    sightings = [Sighting(key=match.sighted_as, at=match.at, rule=match.rule, value=match.value) for match in matches]
+    sightings = [Sighting(key=match.sighted_as, at=match.at, rule=match.rule, value=match.value, links=match.links) for match in matches]
     standing = standing_of(watch, sightings) if watch else None
     planned = tuple(
         Planned(action, dict(Counter(done.values()))) for action, done in zip(plan.actions, case.memory().outcomes, strict=True)

@@ -151,7 +151,7 @@ class _Quarrels:
 def _acting(rules: RuleSet) -> Iterator[_Acting]:
     for rule in rules.rules.values():
         if rule.response is not None and rule.kinds:
-            sources = [rule] if rule.correlation is None else [rules.rules[name] for name in rule.correlation.rules if name in rules.rules]
+            sources = [rules.rules[name] for name in rules.leaves(rule)]
             trees = tuple(source.tree for source in sources if source.tree is not None and source.kinds[0] is rule.kinds[0])
             if trees:
                 yield _Acting(rule, rule.kinds[0], trees, tuple(_positive(rule)))

@@ -16,6 +16,7 @@ from clawback.rules.source import Document
 _RESPONSE = "response"
 _CORRELATION = "correlation"
 _KINDS = ", ".join(EventKind)
+_A = {"name": "a name", "id": "an id"}
 
 
 def check_set(loaded: Loaded) -> None:
@@ -45,7 +46,7 @@ class _Checker:
             if first is not item.document:
                 other = first.value_at(key)
                 message = f"{other.file}:{other.line} has the same {key}"
-                self._problems.add(item.document.value_at(key), code, message, text=value, remedy=f"give it a {key} of its own")
+                self._problems.add(item.document.value_at(key), code, message, text=value, remedy=f"give it {_A[key]} of its own")
 
     def check_file_names(self) -> None:
         """Check that a file is named after its rule that responds."""
@@ -70,6 +71,7 @@ class _Checker:
         """Check the groups of rules and what correlations refer to."""
         for rule in self._loaded.rules:
             if rule.correlation is not None:
+                self._check_use(rule)
                 self._check_correlation(rule, rule.correlation)
             elif rule.read.response is not None and rule.read.response.group_by and rule.kind is not None:
                 self._check_group(rule.document, (_RESPONSE, "group-by"), rule.read.response.group_by, rule.kind)
@@ -97,6 +99,14 @@ class _Checker:
 
     # ---- correlations
 
+    def _check_use(self, rule: LoadedRule) -> None:
+        """Check that a correlation without a response is at least part of another."""
+        others = (name for other in self._loaded.rules if other.correlation is not None for name in other.correlation.rules)
+        if rule.read.response is None and rule.read.name not in {self._by_id.get(name, name) for name in others}:
+            place = rule.document.key_at(_CORRELATION)
+            message = "a correlation without a response, to which no other refers, does nothing"
+            self._problems.add(place, Code.CORRELATION, message, text=rule.read.name, remedy="add response:")
+
     def _check_correlation(self, rule: LoadedRule, correlation: Correlation) -> None:
         if rule.read.response is not None and rule.read.response.group_by is not None:
             place = rule.document.key_at(_RESPONSE, "group-by")
@@ -105,14 +115,43 @@ class _Checker:
         kinds: set[EventKind] = set()
         for name in correlation.rules:
             found = self._find(name, rule.document, _CORRELATION, "rules")
-            if found is not None and found.kind is None:
-                place = rule.document.value_at(_CORRELATION, "rules")
-                remedy = "refer to the rules that it is made of"
-                self._problems.add(place, Code.CORRELATION, "chains of correlations are not supported", text=name, remedy=remedy)
+            if found is not None and found.correlation is not None:
+                kinds |= self._check_chain(rule, correlation, found, found.correlation)
             elif found is not None and found.kind is not None:
                 kinds.add(found.kind)
                 self._check_fields(rule.document, correlation, name, found.kind)
         self._check_windows(rule, kinds)
+
+    def _check_chain(self, rule: LoadedRule, outer: Correlation, inner_rule: LoadedRule, inner: Correlation) -> set[EventKind]:
+        """Check a correlation that refers to another; the kinds of events that it comes down to."""
+        name, place = inner_rule.read.name, rule.document.value_at(_CORRELATION, "rules")
+        below = self._below(inner_rule, (rule.read.name,))
+        if below is None:
+            self._problems.add(place, Code.CORRELATION, "correlations refer to each other in a circle", text=name, remedy="break it")
+            return set()
+        wanted = [outer.field_of(one, name) for one in outer.group_by]
+        if outer.value_field is not None:
+            wanted.append(outer.field_of(outer.value_field, name))
+        for one in dict.fromkeys(wanted):
+            if one not in inner.group_by:
+                message = f"the events of one match of {name} may differ in {one}, which {rule.read.name} asks for"
+                self._problems.add(place, Code.CORRELATION, message, text=name, remedy=f"add {one} to the group-by of {name}")
+        return below
+
+    def _below(self, rule: LoadedRule, above: tuple[str, ...]) -> set[EventKind] | None:
+        """The kinds of events that a rule comes down to; None where it comes back to one above."""
+        if rule.read.name in above:
+            return None
+        if rule.correlation is None:
+            return {rule.kind} if rule.kind is not None else set()
+        kinds: set[EventKind] = set()
+        for name in rule.correlation.rules:
+            found = self._rules.get(self._by_id.get(name, name))
+            below = self._below(found, (*above, rule.read.name)) if found is not None else set()
+            if below is None:
+                return None
+            kinds |= below
+        return kinds
 
     def _check_fields(self, document: Document, correlation: Correlation, reference: str, kind: EventKind) -> None:
         for alias, fields in correlation.aliases.items():

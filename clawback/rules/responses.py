@@ -6,7 +6,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from clawback.actions import Action, ActionError, BlockSender, Destination, Mode, Move, parse_action, templates_of
-from clawback.cases.plan import CasePlan, Limit
+from clawback.cases.plan import CasePlan, Limit, group_hash
+from clawback.cases.windows import Link
 from clawback.events import Event, EventKind
 from clawback.rules.catalogue import Field
 from clawback.rules.documents import ResponseDocument
@@ -122,7 +123,7 @@ class RuleMatch:
 
     @property
     def rule(self) -> str:
-        """The rule that is true of the event; the responding rule itself, or one that a correlation refers to."""
+        """The rule that is true of the event: the responding rule itself, or the way to it from a correlation."""
         return self._responder.matched
 
     @property
@@ -130,12 +131,38 @@ class RuleMatch:
         """What a `value_count` counts."""
         return self._responder.value_of(self._event)
 
+    @property
+    def links(self) -> tuple[Link, ...]:
+        """What the event is to each correlation on the way from the responding one to the rule that is true."""
+        return tuple([one.link(self._event) for one in self._responder.inner])
+
+
+@dataclass(frozen=True, slots=True)
+class InnerGroup:
+    """One correlation that another refers to: the fields that make its groups, and what it counts."""
+
+    fields: tuple[GroupField, ...]
+    counted: GroupField | None
+
+    def link(self, event: Event) -> Link:
+        """Say which group an event belongs to, and with which value."""
+        group = group_hash({field.name: field.value(event.record) for field in self.fields})
+        return Link(group=group, value=self.counted.value(event.record) if self.counted is not None else None)
+
 
 class Responder:
     """Makes the plans of one responding rule for events that one rule, `matched`, is true of; once per group, and kept."""
 
-    def __init__(self, plan: CasePlan, matched: str, fields: tuple[GroupField, ...], value: GroupField | None = None) -> None:
+    def __init__(
+        self,
+        plan: CasePlan,
+        matched: str,
+        fields: tuple[GroupField, ...],
+        value: GroupField | None = None,
+        inner: tuple[InnerGroup, ...] = (),
+    ) -> None:
         self.matched = matched
+        self.inner = inner
         self._plan = plan
         self._fields = fields
         self._value = value

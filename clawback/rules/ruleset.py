@@ -11,8 +11,10 @@ from uuid import UUID
 
 from clawback.actions import Mode
 from clawback.cases.plan import CasePlan
+from clawback.cases.windows import Watch
 from clawback.events import Event, EventKind
 from clawback.rules.catalogue import FIELDS
+from clawback.rules.chains import field_of, leaves, watch_of, ways
 from clawback.rules.compiler import Today
 from clawback.rules.correlations import Correlation
 from clawback.rules.documents import EventTest, Level, Status, WindowTest
@@ -20,7 +22,7 @@ from clawback.rules.explanation import Explanation, explain_node
 from clawback.rules.foresight import Foresight
 from clawback.rules.index import NONE, Engine
 from clawback.rules.inlining import Choice, compile_choice
-from clawback.rules.responses import GroupField, Responder, Response, RuleMatch
+from clawback.rules.responses import GroupField, InnerGroup, Responder, Response, RuleMatch
 from clawback.rules.safety import Safety
 from clawback.rules.tree import Node
 
@@ -111,6 +113,7 @@ class RuleSet:
         self.lists = lists
         self.safety = safety
         self.today = today
+        self._correlations = {name: rule.correlation for name, rule in rules.items() if rule.correlation is not None}
         self.version = digest(sorted(rule.version for rule in rules.values()), safety.model_dump_json())
         rows = {kind: self._rows(kind) for kind in EventKind}
         self._engines = {kind: Engine(rows[kind], kind, today) for kind in EventKind}
@@ -151,6 +154,14 @@ class RuleSet:
         foresight = self._foresight.get(event.kind)
         return foresight is None or foresight.may_match(event)
 
+    def leaves(self, rule: Rule) -> tuple[str, ...]:
+        """Name the rules with a condition that a rule comes down to: itself, or those that a correlation refers to."""
+        return leaves(rule.correlation, self._correlations) if rule.correlation is not None else (rule.name,)
+
+    def watch_of(self, rule: Rule) -> Watch | None:
+        """What a correlation waits for; None for a rule on single events."""
+        return watch_of(rule.correlation, self._correlations) if rule.correlation is not None else None
+
     def explain(self, name: str, event: Event) -> tuple[Explanation, ...]:
         """Explain what a rule makes of an event: its condition as a tree; for a correlation one tree for each of its rules.
 
@@ -159,7 +170,7 @@ class RuleSet:
 
         """
         rule = self.rules[name]
-        trees = [rule] if rule.correlation is None else [self.rules[one] for one in rule.correlation.rules]
+        trees = [self.rules[one] for one in self.leaves(rule)]
         return tuple(
             Explanation(one.name, (explained := explain_node(one.tree, event, self.today)).outcome, children=(explained,))
             for one in trees
@@ -167,27 +178,31 @@ class RuleSet:
         )
 
     def _rows(self, kind: EventKind) -> list[Row]:
-        referred: dict[str, list[Rule]] = {}
+        referred: dict[str, list[tuple[Rule, tuple[str, ...]]]] = {}
         for rule in self.rules.values():
-            for name in dict.fromkeys(rule.correlation.rules if rule.correlation and rule.response else ()):
-                referred.setdefault(name, []).append(rule)
+            if rule.response is not None:
+                for way in ways(rule.correlation, self._correlations) if rule.correlation else [(rule.name,)]:
+                    referred.setdefault(way[-1], []).append((rule, way))
         rows: list[Row] = []
         for rule in self.rules.values():
-            responding = [*([rule] if rule.response else []), *referred.get(rule.name, ())]
+            responding = sorted(referred.get(rule.name, ()), key=lambda one: one[0] is not rule)
             if rule.tree is not None and kind in rule.kinds and responding:
-                rows.append((rule.tree, tuple(self._responder(one, rule) for one in responding)))
+                rows.append((rule.tree, tuple(self._responder(one, way) for one, way in responding)))
         return rows
 
-    @staticmethod
-    def _responder(rule: Rule, matched: Rule) -> Responder:
+    def _responder(self, rule: Rule, way: tuple[str, ...]) -> Responder:
         if rule.response is None:
             raise ValueError(f"{rule.name} has no response")
-        correlation = rule.correlation
-        known = FIELDS[matched.kinds[0]]
+        correlation, among = rule.correlation, self._correlations
+        known = FIELDS[self.rules[way[-1]].kinds[0]]
 
-        def field(name: str) -> GroupField:
-            real = correlation.field_of(name, matched.name) if correlation else name
+        def field(name: str, of: Correlation | None = correlation, below: tuple[str, ...] = way) -> GroupField:
+            real = field_of(of, name, below, among) if of else name
             return GroupField(name, tuple(real.split(".")), known.get(real))
+
+        def group(of: Correlation, below: tuple[str, ...]) -> InnerGroup:
+            counted = field(of.value_field, of, below) if of.value_field else None
+            return InnerGroup(tuple(field(name, of, below) for name in of.group_by), counted)
 
         response = rule.response
         plan = CasePlan(
@@ -198,10 +213,11 @@ class RuleSet:
             mode=response.mode.capped(rule.status.ceiling),
             actions=response.actions,
             limits=response.limits,
-            watch=correlation.watch if correlation else None,
+            watch=watch_of(correlation, among) if correlation else None,
         )
         counted = field(correlation.value_field) if correlation and correlation.value_field else None
-        return Responder(plan, matched.name, tuple(field(name) for name in response.group_by), counted)
+        inner = tuple(group(among[name], way[index + 1 :]) for index, name in enumerate(way[:-1]))
+        return Responder(plan, "/".join(way), tuple(field(name) for name in response.group_by), counted, inner)
 
 
 def digest(*parts: object) -> str:

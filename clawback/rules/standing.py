@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-from clawback.cases.windows import Sighting, Watch, WatchType, first_window
+from clawback.cases.windows import Sighting, Watch, WatchType, first_window, resolved
 from clawback.durations import format_duration
 
 
@@ -24,6 +24,8 @@ class Standing:
 
 def standing_of(watch: Watch, sightings: Sequence[Sighting]) -> Standing:
     """Say where a group stands; of windows that come equally close, the earliest."""
+    sightings = resolved(watch, sightings)
+    watch = watch.model_copy(update={"inner": {}})
     wanted = len(watch.rules) if watch.type in {WatchType.TEMPORAL, WatchType.TEMPORAL_ORDERED} else watch.at_least
     if (fired := first_window(watch, sightings)) is not None:
         return Standing(fires=True, seen=len(_counted(watch, fired)), wanted=wanted, missing="", window=fired)
@@ -35,15 +37,16 @@ def standing_of(watch: Watch, sightings: Sequence[Sighting]) -> Standing:
 def word_watch(watch: Watch, value: str | None = None) -> str:
     """Say in a few words what a correlation waits for; `value` is the field that a `value_count` counts."""
     within = f"within {format_duration(watch.timespan)}"
+    rules = [f"{name} ({word_watch(watch.inner[name])})" if name in watch.inner else name for name in watch.rules]
     match watch.type:
         case WatchType.EVENT_COUNT:
-            return f"{watch.at_least} or more events of {', '.join(watch.rules)} {within}"
+            return f"{watch.at_least} or more events of {', '.join(rules)} {within}"
         case WatchType.VALUE_COUNT:
-            return f"{watch.at_least} or more values of {value or 'a field'} in events of {', '.join(watch.rules)} {within}"
+            return f"{watch.at_least} or more values of {value or 'a field'} in events of {', '.join(rules)} {within}"
         case WatchType.TEMPORAL:
-            return f"{' and '.join(watch.rules)}, in any order, {within}"
+            return f"{' and '.join(rules)}, in any order, {within}"
         case WatchType.TEMPORAL_ORDERED:
-            return f"{' then '.join(watch.rules)} {within}"
+            return f"{' then '.join(rules)} {within}"
 
 
 def _windows(watch: Watch, sightings: Sequence[Sighting]) -> Iterator[tuple[Sighting, ...]]:

@@ -100,7 +100,7 @@ def _window_trial(rules: RuleSet, rule: Rule, test: WindowTest, line: int) -> Tr
     for event in events:
         for match in rules.evaluate(event).matches:
             if match.plan.rule == rule.name:
-                sighting = Sighting(key=event.key, at=event.at, rule=match.rule, value=match.value)
+                sighting = Sighting(key=event.key, at=event.at, rule=match.rule, value=match.value, links=match.links)
                 seen.setdefault(match.plan.case_id, (match.plan, []))[1].append(sighting)
     fired = [plan.group for plan, sightings in seen.values() if plan.watch is not None and first_window(plan.watch, sightings) is not None]
     trial = Trial(rule.name, test.name, len(fired) == test.expect.fires, _said(test.expect), _found(fired), rule.path, line)

@@ -8,6 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from clawback.cases import Sighting, Watch, WatchType, first_window
+from clawback.cases.windows import Link
 
 EPOCH = datetime(2026, 1, 1, tzinfo=UTC)
 HOUR = timedelta(hours=1)
@@ -101,3 +102,58 @@ def test_a_window_includes_both_its_ends() -> None:
     assert first_window(watch, [Sighting(key=str(n), at=EPOCH + t) for n, t in enumerate(times)])
     times[-1] += timedelta(seconds=1)
     assert not first_window(watch, [Sighting(key=str(n), at=EPOCH + t) for n, t in enumerate(times)])
+
+
+CHAINED = st.lists(
+    st.tuples(st.integers(0, 8), st.sampled_from(["burst/a", "burst/b", "c"]), st.sampled_from("gh"), st.sampled_from(["x", "y", None])),
+    max_size=8,
+).map(lambda rows: [_chained(number, *row) for number, row in enumerate(rows)])
+KINDS = st.sampled_from(list(WatchType))
+
+
+def _chained(number: int, hour: int, rule: str, group: str, value: str | None) -> Sighting:
+    """One event: of the outer rule `c`, or of one of the rules of the inner correlation `burst` in one of its groups."""
+    links = (Link(group=group, value=value),) if "/" in rule else ()
+    return Sighting(key=str(number), at=EPOCH + hour * HOUR, rule=rule, value=group, links=links)
+
+
+def matches_of_burst(inner: Watch, sightings: Sequence[Sighting]) -> list[Sighting]:
+    """Say by brute force with which events, in which group, the inner correlation matches."""
+    found = []
+    for last in (one for one in sightings if one.links):
+        same = [one for one in sightings if one.links and one.links[0].group == last.links[0].group]
+        window = [one for one in same if last.at - inner.timespan <= one.at and (one.at, one.key) <= (last.at, last.key)]
+        plain = [Sighting(key=one.key, at=one.at, rule=one.rule.partition("/")[2], value=one.links[0].value) for one in window]
+        if any(holds(inner, some) for size in range(1, len(plain) + 1) for some in combinations(plain, size)):
+            found.append(Sighting(key=f"match {last.key}", at=last.at, rule="burst", value=last.value))
+    return found
+
+
+@given(CHAINED, KINDS, KINDS, st.integers(1, 3), st.integers(1, 3), st.integers(0, 4), st.integers(0, 4))
+def test_a_chain_agrees_with_brute_force(  # noqa: PLR0913 - two correlations have six particulars
+    sightings: list[Sighting], kind: WatchType, inner_kind: WatchType, at_least: int, inner_at_least: int, hours: int, inner_hours: int
+) -> None:
+    """The outer correlation sees its own events and the matches of the inner one, whatever the types of both."""
+    inner = Watch(type=inner_kind, timespan=inner_hours * HOUR, at_least=inner_at_least, rules=("a", "b"))
+    outer = Watch(type=kind, timespan=hours * HOUR, at_least=at_least, rules=("burst", "c"), inner={"burst": inner})
+    seen = [*(one for one in sightings if not one.links), *matches_of_burst(inner, sightings)]
+    ordered = kind is WatchType.TEMPORAL_ORDERED
+    if ordered and any(a.at == b.at for a in seen for b in seen if a.rule != b.rule):
+        return  # what is at the same moment has no order that both could know
+    assert (first_window(outer, sightings) is not None) == oracle(outer, seen)
+
+
+@given(CHAINED, KINDS, st.data())
+def test_more_sightings_never_take_a_chain_back(sightings: list[Sighting], kind: WatchType, data: st.DataObject) -> None:
+    """Late events may complete a window, never undo one: that is what makes the order of arrival indifferent."""
+    inner = Watch(type=WatchType.EVENT_COUNT, timespan=2 * HOUR, at_least=2, rules=("a", "b"))
+    outer = Watch(type=kind, timespan=4 * HOUR, at_least=2, rules=("burst", "c"), inner={"burst": inner})
+    some = data.draw(st.lists(st.sampled_from(sightings), unique_by=lambda one: one.key)) if sightings else []
+    if first_window(outer, some) is not None and kind is not WatchType.TEMPORAL_ORDERED:
+        assert first_window(outer, sightings) is not None
+
+
+def test_a_chain_reaches_back_over_both_timespans() -> None:
+    """A case that waits must not forget what the inner correlation still needs."""
+    inner = Watch(type=WatchType.EVENT_COUNT, timespan=2 * HOUR)
+    assert Watch(type=WatchType.TEMPORAL, timespan=4 * HOUR, inner={"burst": inner}).reach == 6 * HOUR

@@ -17,6 +17,11 @@ tests:
 BLOCK = block("sel: {from: a@x.test}\ncondition: sel")
 COUNT = "type: event_count, rules: [a_block], group-by: [from], timespan: 1h, condition: {gte: 2}"
 
+INNER = """title: Burst
+name: burst
+correlation: {type: event_count, rules: [a_block], group-by: [edf_hash], timespan: 1h, condition: {gte: 2}}
+"""
+
 CASES: dict[str, tuple[dict[str, str], str]] = {
     "tab": ({"x.yml": "a:\tb\n"}, "x.yml:1:3: tab: a tab; indent with spaces"),
     "zero width space": (
@@ -184,9 +189,17 @@ CASES: dict[str, tuple[dict[str, str], str]] = {
         {"a_rule.yml": PLAIN.replace("event: {from: a@x.test}", "event: {is_quarantined: 'true'}")},
         "field-type: 'true' is_quarantined is a boolean",
     ),
-    "chain": (
+    "circle": (
         {"a.yml": BLOCK, "many.yml": CORRELATION.format(body=COUNT.replace("a_block", "many"))},
-        "many.yml:3:41: correlation: 'many' chains of correlations are not supported",
+        "many.yml:3:41: correlation: 'many' correlations refer to each other in a circle; break it",
+    ),
+    "chain that groups too widely": (
+        {"a.yml": BLOCK, "b.yml": INNER, "many.yml": CORRELATION.format(body=COUNT.replace("a_block", "burst"))},
+        "correlation: 'burst' the events of one match of burst may differ in from, which many asks for; add from to the group-by of burst",
+    ),
+    "correlation for nothing": (
+        {"a.yml": BLOCK, "b.yml": INNER},
+        "b.yml:3:1: correlation: 'burst' a correlation without a response, to which no other refers, does nothing; add response:",
     ),
     "unknown rule": (
         {"a.yml": BLOCK, "many.yml": CORRELATION.format(body=COUNT.replace("a_block", "a_blok"))},
