@@ -70,7 +70,7 @@ def _correlation(read: CorrelationDocument) -> Correlation:
     if body.generate is not None:
         raise _Refused(("generate",), "generate is not supported", "leave it out: a referenced rule acts when it has a response of its own")
     if body.type not in set(WatchType):
-        remedy = did_you_mean(body.type, list(WatchType))
+        remedy = did_you_mean(body.type, [kind.value for kind in WatchType])
         raise _Refused(("type",), f"the correlation type {body.type!r} is not supported", remedy)
     kind = WatchType(body.type)
     data = body.model_dump(by_alias=True, exclude_none=True, exclude_defaults=True)

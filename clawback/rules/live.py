@@ -5,13 +5,14 @@ reported, and the old one stays. Open cases are not touched: they keep the respo
 """
 
 import asyncio
+import copy
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
 
 from clawback.actions import PatternKind
-from clawback.rules.loading import load_rules
+from clawback.rules.review import load_reviewed
 from clawback.rules.ruleset import RuleSet
 
 LOOK_EVERY = timedelta(seconds=2)
@@ -29,11 +30,13 @@ class Change:
 
 
 class LiveRules:
-    """The rules of a folder; `current` is always a complete, valid set."""
+    """The rules of a folder; `current` is always a complete, valid set, its never-block list completed by the account's own domains."""
 
     def __init__(self, folder: Path, rules: RuleSet, seen: object = None) -> None:
         self._folder = folder
         self._seen = seen
+        self._loaded = rules
+        self._own: frozenset[str] = frozenset()
         self.current = rules
         self.problem: str | None = None
 
@@ -46,7 +49,20 @@ class LiveRules:
 
         """
         seen = fingerprint(folder)
-        return cls(folder, load_rules(folder), seen)
+        return cls(folder, load_reviewed(folder), seen)
+
+    @property
+    def owned(self) -> int:
+        """How many domains of the account are known."""
+        return len(self._own)
+
+    def own(self, domains: frozenset[str]) -> bool:
+        """Never block the account's own domains either, whatever set is loaded; False where that is no news."""
+        if domains == self._own:
+            return False
+        self._own = domains
+        self.current = _owning(self._loaded, domains)
+        return True
 
     def forbids(self, pattern: str, kind: PatternKind) -> bool:
         """Whether the never-block list that is loaded now forbids a block."""
@@ -66,15 +82,25 @@ class LiveRules:
             return None
         self._seen = seen
         try:
-            rules = await asyncio.to_thread(load_rules, self._folder)
+            rules = await asyncio.to_thread(load_reviewed, self._folder)
         except Exception as error:  # noqa: BLE001 - whatever a file does to the loader, the running set stays
             self.problem = str(error)
             return Change(self.current.version, None, self.problem)
         old, self.problem = self.current.version, None
         if rules.version == old:
             return None
-        self.current = rules
+        self._loaded = rules
+        self.current = _owning(rules, self._own)
         return Change(old, rules.version)
+
+
+def _owning(rules: RuleSet, domains: frozenset[str]) -> RuleSet:
+    """Give the same set, of the same version, under a longer never-block list."""
+    if not domains:
+        return rules
+    completed = copy.copy(rules)
+    completed.safety = rules.safety.owning(domains)
+    return completed
 
 
 def fingerprint(folder: Path) -> object:

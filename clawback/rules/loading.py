@@ -49,7 +49,7 @@ def load_rules(folder: Path, *, today: Callable[[], date] = utc_today) -> RuleSe
         RuleErrors: anything is wrong with any file; all problems at once, each with file, line, column, text and remedy.
 
     """
-    with _uncollected():
+    with uncollected():
         loaded = read_folder(folder)
         loaded.problems.raise_if_any()
         rules = build_set(loaded, today)
@@ -58,7 +58,7 @@ def load_rules(folder: Path, *, today: Callable[[], date] = utc_today) -> RuleSe
 
 
 @contextmanager
-def _uncollected() -> Iterator[None]:
+def uncollected() -> Iterator[None]:
     """Pause the cyclic garbage collector: nothing that loading makes is garbage, and looking for it costs a third of the time."""
     was_enabled = gc.isenabled()
     gc.disable()

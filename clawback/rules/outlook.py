@@ -138,6 +138,7 @@ def _matches(rules: RuleSet, rule: Rule, verdict: Verdict, under: Circumstances)
                 seen_at=under.now,
                 rule=found.rule,
                 value=found.value,
+                links=found.links,
                 targets=event.targets,
                 handled=event.handled,
             )

@@ -7,18 +7,37 @@ compared with each other only once every one of them loads.
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from datetime import date
+from pathlib import Path
 
 from clawback.events import EventKind
 from clawback.rules.building import build_set
-from clawback.rules.errors import Code, Place, Problem, Problems, Severity
+from clawback.rules.errors import Code, Place, Problem, Problems, RuleErrors, Severity
 from clawback.rules.loaded import Loaded, LoadedFilter, LoadedRule
-from clawback.rules.loading import utc_today
+from clawback.rules.loading import read_folder, uncollected, utc_today
 from clawback.rules.quarrels import check_quarrels
 from clawback.rules.reasoning import can_hold
+from clawback.rules.ruleset import RuleSet
 from clawback.rules.source import Document
 from clawback.rules.tree import All, Named, Node, Not, Some, names_of
 
 _NOT_SELECTIONS = frozenset({"condition", "rules", "timeframe"})
+
+
+def load_reviewed(folder: Path, today: Callable[[], date] = utc_today) -> RuleSet:
+    """Load all rules of a folder as a worker must: what `clawback rules check` calls an error is refused.
+
+    Raises:
+        RuleErrors: anything is wrong with any file, or can be used but never be meant; all problems at once.
+
+    """
+    with uncollected():
+        loaded = read_folder(folder)
+        loaded.problems.raise_if_any()
+        if errors := [problem for problem in review_rules(loaded, today) if problem.severity is Severity.ERROR]:
+            raise RuleErrors(errors)
+        rules = build_set(loaded, today)
+        rules.prepare()
+        return rules
 
 
 def review_rules(loaded: Loaded, today: Callable[[], date] = utc_today) -> tuple[Problem, ...]:

@@ -97,7 +97,7 @@ def _tests(value: SigmaType, lists: Mapping[str, Sequence[str]]) -> Iterator[Tes
 def _test(value: SigmaType) -> Test:
     make = next((make for kind, make in _MAKE if isinstance(value, kind)), None)
     if make is None:
-        raise Unsupported(f"values of type {type(value).__name__} are not supported")
+        raise Unsupported(f"values of Sigma's type {_sigma_name(value)} are not supported")
     return make(value)
 
 
@@ -177,3 +177,8 @@ def _joined(parts: Iterator[str | Wild]) -> tuple[str | Wild, ...]:
         elif not (part is Wild.MANY and last is Wild.MANY):
             joined.append(part)
     return tuple(joined)
+
+
+def _sigma_name(value: SigmaType) -> str:
+    """Name a type as Sigma's users know it: without the names of pySigma's classes."""
+    return type(value).__name__.removeprefix("Sigma").lower()

@@ -74,6 +74,21 @@ def test_a_correlation_says_what_is_missing(tmp_path: Path) -> None:
     assert case["actions"][0]["pattern"] == "a@x.test"
 
 
+def test_a_chain_of_correlations_says_how_far_it_is(tmp_path: Path) -> None:
+    """The matches of the inner correlation are what the outer one counts: one sender has a burst, the other not yet."""
+    page = (Path(__file__).parents[2] / "docs" / "rules.md").read_text()
+    start = page.index("title: Malicious mail\nname: malicious_mail")
+    folder = tmp_path / "rules"
+    folder.mkdir()
+    (folder / "junk_bursts.yml").write_text(page[start : page.index("```", start)])
+    (folder / "safety.yml").write_text("{}")
+    sent = [bec(number, 1, **{"from": "a@x.test"}) for number in range(3)] + [bec(number, 2, **{"from": "b@x.test"}) for number in (3, 4)]
+    done = clawback("rules", "explain", "junk_bursts", "--rules", str(folder), "--event", written(tmp_path / "some.json", *sent))
+    assert "waits for 2 or more values of from in events of malicious_burst (3 or more events of malicious_mail within 1h)" in done.stdout
+    assert "1 of 2 seen" in done.stdout
+    assert "missing: 1 more value" in done.stdout
+
+
 def test_a_sender_on_the_never_block_list_is_not_blocked(tmp_path: Path) -> None:
     """The never-block list is one of the reasons."""
     records = [bec(number, number, **{"from": "boss@cloudflare.com"}) for number in (1, 2, 3)]

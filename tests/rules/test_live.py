@@ -86,3 +86,16 @@ def test_a_process_does_not_start_with_bad_rules(folder: Path) -> None:
     edit(folder / BEC, "level: critical", "level: terrible")
     with pytest.raises(RuleErrors):
         LiveRules.load(folder)
+
+
+async def test_what_check_refuses_never_runs(folder: Path) -> None:
+    """A condition that can never be true loads, but cannot be meant: neither a reload nor a start takes it."""
+    live = LiveRules.load(folder)
+    old = live.current
+    edit(folder / BEC, "condition: bec", "condition: bec and not bec")
+    change = await live.look()
+    assert change is not None
+    assert (change.new, live.current) == (None, old)
+    assert "unreachable" in (live.problem or "")
+    with pytest.raises(RuleErrors, match="unreachable"):
+        LiveRules.load(folder)
