@@ -57,7 +57,7 @@ class _Guarded:
     """The guards of one field; what they say of a value is remembered."""
 
     def __init__(self, name: str) -> None:
-        self._path = tuple(name.split("."))
+        self._name, *self._deeper = name.split(".")
         self._guards: list[tuple[int, Predicate, bool]] = []
         self._known: dict[str | bool | None, int] = {}
 
@@ -65,8 +65,8 @@ class _Guarded:
         self._guards.append((bit, predicate, wanted))
 
     def holding(self, record: Mapping[str, Any]) -> int:
-        value: Any = record
-        for name in self._path:
+        value: Any = record.get(self._name)
+        for name in self._deeper:
             if value.__class__ is not dict:
                 return self._ask(record)
             value = value.get(name)

@@ -24,8 +24,8 @@ from clawback.rules.tree import Node, conjunction
 Hit = TypeVar("Hit")
 
 _FEW = 8
-_FEW_LITERALS = 2_000
-"""Up to here a full automaton, twice as fast as a compact one, takes a few megabytes at most."""
+_FEW_LITERALS = 300
+"""Up to here a full automaton is quicker than a compact one; a larger one does not stay in the processor's cache."""
 _BITS = 6
 _MOST_RESTS = (1 << _BITS) - 1
 """An entry is the number of a row, and in its last bits which rest of the row's condition is left to ask: 0 if none is."""

@@ -5,6 +5,7 @@ A record is JSON of unknown quality; a predicate never raises. It answers true o
 """
 
 import math
+import operator
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import lru_cache
@@ -294,18 +295,18 @@ def _number(test: Number) -> Check:
     wanted = test.number
 
     def check(value: Any) -> bool:
-        number = as_number(value)
+        number = value if value.__class__ is float or value.__class__ is int else as_number(value)
         return number is not None and compare(number, wanted)
 
     return check
 
 
 _COMPARE: Mapping[Comparison, Callable[[float, float], bool]] = {
-    Comparison.EQ: lambda value, wanted: value == wanted,
-    Comparison.LT: lambda value, wanted: value < wanted,
-    Comparison.LTE: lambda value, wanted: value <= wanted,
-    Comparison.GT: lambda value, wanted: value > wanted,
-    Comparison.GTE: lambda value, wanted: value >= wanted,
+    Comparison.EQ: operator.eq,
+    Comparison.LT: operator.lt,
+    Comparison.LTE: operator.le,
+    Comparison.GT: operator.gt,
+    Comparison.GTE: operator.ge,
 }
 
 

@@ -7,6 +7,7 @@ import hashlib
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
+from typing import NamedTuple
 from uuid import UUID
 
 from clawback.actions import Mode
@@ -84,8 +85,7 @@ class Filter:
         return self.expires is not None and today > self.expires
 
 
-@dataclass(frozen=True, slots=True)
-class Evaluation:
+class Evaluation(NamedTuple):
     """What the rules say of one event; `undecided` if some rule could still match once `/detections` is known."""
 
     matches: tuple[RuleMatch, ...] = ()
