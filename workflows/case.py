@@ -71,13 +71,13 @@ class CaseWorkflow:
             await granted.settle({})
         else:
             self._case.begin(act)
-            outcomes = await self._carried_out(act)
+            outcomes = await self._carried_out(act, granted.offence)
             self._case.settle(act, outcomes, workflow.now())
             await granted.settle(outcomes)
 
-    async def _carried_out(self, act: Act) -> dict[str, str]:
+    async def _carried_out(self, act: Act, offence: int) -> dict[str, str]:
         """Do the act; if the case is undone meanwhile, do not go on, and call unknown what may have taken effect."""
-        work = asyncio.ensure_future(self._containment.carry_out(act, self._case.seen_at(act.targets)))
+        work = asyncio.ensure_future(self._containment.carry_out(act, self._case.seen_at(act.targets), offence))
         await workflow.wait_condition(lambda: work.done() or self._case.state is State.UNDONE)
         if not work.done():
             work.cancel()

@@ -38,18 +38,18 @@ class Containment:
         self._rule = rule
         self._is_off = is_off
 
-    async def carry_out(self, act: Act, seen_at: dict[str, datetime]) -> dict[str, str]:
-        """Do the act and give one outcome for each of its subjects."""
+    async def carry_out(self, act: Act, seen_at: dict[str, datetime], offence: int = 0) -> dict[str, str]:
+        """Do the act and give one outcome for each of its subjects; `offence` counts earlier blocks of the same pattern."""
         match act.action:
             case Move():
                 return await Moving(act.action, seen_at, self._is_off).run(act.targets)
             case Reclassify():
                 return {act.targets[0].id: await self._reclassify(act.action, act.targets[0])}
             case BlockSender():
-                return {act.action.pattern: await self._block(act.action)}
+                return {act.action.pattern: await self._block(act.action, offence)}
 
-    async def _block(self, action: BlockSender) -> str:
-        until = workflow.now() + action.expires_after
+    async def _block(self, action: BlockSender, offence: int) -> str:
+        until = workflow.now() + action.term(offence)
         comments = f"clawback {self._case_id} expires {until:%FT%TZ} {self._owner}"
         wanted = BlockPattern(pattern=action.pattern, kind=action.kind, owner=self._owner, comments=comments)
         effort = Effort(self._is_off)

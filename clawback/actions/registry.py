@@ -3,9 +3,10 @@
 from collections.abc import Mapping
 from datetime import timedelta
 from enum import StrEnum
+from itertools import pairwise
 from typing import Annotated, Any, ClassVar, Literal
 
-from pydantic import BeforeValidator, Field, PlainSerializer, ValidationError
+from pydantic import AfterValidator, BeforeValidator, Field, PlainSerializer, ValidationError
 
 from clawback.actions.patterns import PatternKind
 from clawback.durations import format_duration, parse_duration
@@ -78,6 +79,30 @@ Duration = Annotated[
 """A duration written `30d`; kept as `timedelta`."""
 
 
+def _one_or_many(value: object) -> object:
+    return value if isinstance(value, list | tuple) else (value,)
+
+
+def _growing(terms: tuple[timedelta, ...]) -> tuple[timedelta, ...]:
+    if not terms or terms[0] <= timedelta() or any(later <= sooner for sooner, later in pairwise(terms)):
+        raise ValueError("each term must be longer than the one before, and the first longer than nothing, such as [7d, 30d, 90d]")
+    return terms
+
+
+def _one_if_alone(terms: tuple[timedelta, ...]) -> str | list[str]:
+    written = [format_duration(term) for term in terms]
+    return written[0] if len(written) == 1 else written
+
+
+Terms = Annotated[
+    tuple[Duration, ...],
+    BeforeValidator(_one_or_many, json_schema_input_type=str | list[str]),
+    AfterValidator(_growing),
+    PlainSerializer(_one_if_alone, return_type=str | list[str]),
+]
+"""One duration, or a list of growing ones; one alone is written as it always was."""
+
+
 class Move(Payload):
     """Move each message of the case to a folder, up to 1,000 in one request. Inverse: move back to where it was."""
 
@@ -110,7 +135,14 @@ class BlockSender(Payload):
     name: Literal["block_sender"] = "block_sender"
     pattern: str = Field(description="What to block; {field} takes the value of a group-by field", max_length=1024)
     kind: PatternKind = Field(default=PatternKind.EMAIL, description="What the pattern is: email, domain or ip")
-    expires_after: Duration = Field(default=timedelta(days=30), description="When the block is removed again", gt=timedelta())
+    expires_after: Terms = Field(
+        default=(timedelta(days=30),),
+        description="When the block is removed again; a list is for a pattern that comes back: the first time, the second, and so on",
+    )
+
+    def term(self, offence: int) -> timedelta:
+        """How long this block stands, after so many earlier ones of the same pattern; the last term is for all that follow."""
+        return self.expires_after[min(offence, len(self.expires_after) - 1)]
 
     @property
     def widens(self) -> bool:

@@ -1,6 +1,6 @@
 """The case: one per campaign, as a pure state machine. No clock, no I/O, no Temporal."""
 
-from clawback.cases.machine import BATCH, Case, NotHeld, describe, subjects
+from clawback.cases.machine import BATCH, Case, NotHeld
 from clawback.cases.plan import CasePlan, Limit, Match, group_hash
 from clawback.cases.state import (
     ALREADY_THERE,
@@ -24,6 +24,7 @@ from clawback.cases.state import (
     failed,
 )
 from clawback.cases.windows import Sighting, Watch, WatchType, first_window
+from clawback.cases.wording import describe, subjects
 
 __all__ = [
     "ALREADY_THERE",

@@ -7,7 +7,7 @@ steps, so a replay does too.
 from collections.abc import Iterable, Iterator, Mapping
 from datetime import datetime, timedelta
 
-from clawback.actions import Action, BlockSender, Destination, Mode, Move, Reclassify, Scope, Spend, pattern_problem
+from clawback.actions import BlockSender, Destination, Mode, Move, Reclassify, Scope, Spend, pattern_problem
 from clawback.cases.approvals import person, proposal, still_wanted, what_changed
 from clawback.cases.plan import CasePlan, Match
 from clawback.cases.state import (
@@ -27,6 +27,7 @@ from clawback.cases.state import (
     failed,
 )
 from clawback.cases.windows import Sighting, first_window
+from clawback.cases.wording import in_full, subjects
 from clawback.events import Target
 from clawback.payloads import bounded
 from clawback.records import AuditRecord, RecordKind
@@ -240,7 +241,7 @@ class Case:
         """Say what would be done if the case were approved now."""
         acts = list(self._undecided(self._pending_acts(len(self._targets))))
         needs = max((_PEOPLE if act.action.widens else 1 for act in acts), default=1)
-        return proposal(self.plan, [(act, describe(act.action)) for act in acts], [subjects(act) for act in acts], needs)
+        return proposal(self.plan, [(act, in_full(act.action)) for act in acts], [subjects(act) for act in acts], needs)
 
     @property
     def spent(self) -> int:
@@ -375,21 +376,3 @@ class Case:
                 **said,
             )
         )
-
-
-def subjects(act: Act) -> tuple[str, ...]:
-    """What the outcomes of an act are keyed by: investigate ids, or the pattern of a block."""
-    if isinstance(act.action, BlockSender):
-        return (act.action.pattern,)
-    return tuple(target.id for target in act.targets) or ("",)
-
-
-def describe(action: Action) -> str:
-    """Say an action in a few words, for records and lists."""
-    match action:
-        case Move():
-            return f"move to {action.destination}"
-        case Reclassify():
-            return f"reclassify as {action.disposition}"
-        case BlockSender():
-            return f"block {action.kind} for {action.expires_after}"

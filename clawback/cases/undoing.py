@@ -8,9 +8,9 @@ from collections.abc import Collection, Iterator
 from datetime import datetime
 
 from clawback.actions import BlockSender, Destination, Disposition, Move, Reclassify
-from clawback.cases.machine import describe, subjects
 from clawback.cases.plan import CasePlan
 from clawback.cases.state import TOOK_EFFECT, CaseMemory
+from clawback.cases.wording import describe, subjects
 from clawback.events import Target
 from clawback.payloads import Payload, UtcDatetime
 

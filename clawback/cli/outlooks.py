@@ -5,10 +5,9 @@ from collections.abc import Iterator, Mapping
 from rich.text import Text
 
 from clawback.actions import Action, BlockSender, Mode, Scope
-from clawback.cases.machine import describe
 from clawback.cases.windows import Watch
+from clawback.cases.wording import describe
 from clawback.cli.explained import aligned, tree_lines
-from clawback.durations import format_duration
 from clawback.events import Event
 from clawback.payloads import bounded
 from clawback.rules import Rule, RuleSet
@@ -80,12 +79,7 @@ def _word_exception(rules: RuleSet, name: str) -> str:
 
 
 def _word_action(action: Action) -> str:
-    said = (
-        describe(action).replace(str(action.expires_after), format_duration(action.expires_after))
-        if isinstance(action, BlockSender)
-        else ""
-    )
-    return f"{said}: {action.pattern}" if isinstance(action, BlockSender) else describe(action)
+    return f"{describe(action)}: {action.pattern}" if isinstance(action, BlockSender) else describe(action)
 
 
 def _word_outcomes(planned: Planned) -> str:

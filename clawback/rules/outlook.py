@@ -10,9 +10,9 @@ from datetime import datetime, timedelta
 
 from clawback.actions import Action, BlockSender, Mode
 from clawback.cases import Act, Case, CasePace, CasePlan, Decision, Match, State
-from clawback.cases.machine import subjects
 from clawback.cases.state import ALREADY_THERE
 from clawback.cases.windows import Sighting
+from clawback.cases.wording import subjects
 from clawback.durations import format_duration
 from clawback.events import Event, EventKind, is_too_old
 from clawback.rules.explanation import Explanation

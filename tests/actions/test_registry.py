@@ -13,7 +13,7 @@ def test_a_block_is_read_with_its_defaults() -> None:
     """A mail address, for thirty days."""
     block = parse_action("block_sender", {"pattern": "{from}"})
     assert isinstance(block, BlockSender)
-    assert (block.kind, block.expires_after) == ("email", timedelta(days=30))
+    assert (block.kind, block.expires_after) == ("email", (timedelta(days=30),))
     assert templates_of(block) == ("{from}",)
 
 
@@ -27,7 +27,7 @@ def test_a_block_is_read_with_its_defaults() -> None:
         ("move", {"destination": "Inbox", "name": "move"}, "move takes"),
         ("move", ["Inbox"], "move takes a mapping"),
         ("block_sender", {"pattern": "a", "expires_after": "3 days"}, "30d"),
-        ("block_sender", {"pattern": "a", "expires_after": "0s"}, "greater than"),
+        ("block_sender", {"pattern": "a", "expires_after": "0s"}, "longer than nothing"),
     ],
 )
 def test_a_wrong_action_is_refused_by_name(name: str, parameters: Any, says: str) -> None:

@@ -168,6 +168,10 @@ CASES: dict[str, tuple[dict[str, str], str]] = {
         {"a_rule.yml": PLAIN.replace("- move: {destination: JunkEmail}", '- block_sender: {pattern: "{from}"}')},
         "a_rule.yml:12:21: template: '{from}' a template takes a field of group-by, or it could be empty; add from to group-by",
     ),
+    "shrinking terms": (
+        {"a_rule.yml": PLAIN.replace("- move: {destination: JunkEmail}", "- block_sender: {pattern: a@x.test, expires_after: [30d, 7d]}")},
+        "action: 'block_sender' block_sender.expires_after: Value error, each term must be longer than the one before",
+    ),
     "list group": (
         {"a_rule.yml": PLAIN.replace("  mode:", "  group-by: [to]\n  mode:")},
         "a_rule.yml:10:14: group: 'to' to can have several values",

@@ -1,13 +1,13 @@
 """The guard on a real server: budgets that many cases ask for at once, the kill switch, holds that people answer."""
 
 import asyncio
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
 from temporalio.client import Client
 
-from clawback.actions import Destination, Mode, Move, Spend
+from clawback.actions import BlockSender, Destination, Mode, Move, Spend
 from clawback.cases import CasePlan, Limit, State
 from clawback.guard import Ask, Budgets, Demotion, Reservation
 from clawback.records import RecordKind
@@ -119,3 +119,20 @@ async def test_the_guard_remembers_over_continue_as_new(temporal: Client, tmp_pa
         assert granted == 5
         assert first.workflow_execution_started_event_attributes.first_execution_run_id != described.run_id
         assert await guard.is_stopped()
+
+
+async def test_a_sender_who_comes_back_is_blocked_for_longer(temporal: Client, tmp_path: Path) -> None:
+    """The second block of a pattern, whatever the case, stands for the second term."""
+    lines = list(outbreak(2))
+    block = BlockSender(pattern="again@bad.test", expires_after=(timedelta(days=7), timedelta(days=30)))
+    async with deployed(temporal, simulated(lines), tmp_path) as house:
+        for number, line in enumerate(lines):
+            told = plan(number, actions=(block,))
+            await house.tell(told, match_of(line))
+            await house.settled(told.case_id)
+            (made,) = [row for row in house.ledger if row["operation"] == "create"][number:]
+            ends = await temporal.get_workflow_handle(names.expiry_id(made["id"])).query(names.STATUS, result_type=datetime)
+            days = (ends - datetime.now(UTC)) / timedelta(days=1)
+            assert round(days) == (7, 30)[number]
+            await temporal.get_workflow_handle(names.expiry_id(made["id"])).execute_update(names.LIFT, args=["ana", "test"])
+            await temporal.get_workflow_handle(names.expiry_id(made["id"])).result()
