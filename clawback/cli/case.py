@@ -105,7 +105,8 @@ def _decided(case_id: str, state: str, *, as_json: bool) -> int:
     if as_json:
         print_json({"case": case_id, "state": state})
     else:
-        say(f"{case_id} is {state}.")
+        more = ": another person must agree too" if state == State.HELD else ""
+        say(f"{case_id} is {state}{more}.")
     return ExitCode.OK
 
 
