@@ -43,7 +43,8 @@ class AuditRecord(Payload):
     """One line of the audit.
 
     `event` is the key of the event, `target` the investigate id or pattern that was acted on, `outcome` one of moved, already_there,
-    blocked, reclassified, failed:<reason>, unknown; `actor` is `clawback` or the person who decided.
+    blocked, reclassified, failed:<reason>, unknown; `actor` is `clawback` or the person who decided. `before` and `after` say what an
+    effect changed, as far as it is known: a folder, a verdict.
     """
 
     id: str
@@ -57,5 +58,7 @@ class AuditRecord(Payload):
     action: str | None = None
     target: str | None = None
     outcome: str | None = None
+    before: str | None = None
+    after: str | None = None
     detail: str | None = None
     actor: str = "clawback"
