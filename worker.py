@@ -22,6 +22,7 @@ from activities.beating import Beating
 from activities.containment import ContainmentActivities
 from activities.guarding import GuardActivities
 from activities.ingest import IngestActivities
+from activities.never_block import NeverBlocking
 from activities.observing import Observing, RetryCounting
 from activities.own_submissions import OwnSubmissions
 from activities.pollers import PollerActivities
@@ -41,6 +42,7 @@ from clawback.settings import Settings, SettingsError, load_settings
 from clawback.telemetry import ApiMetrics, TelemetryUnavailable, configure_logging, metrics, serve_metrics
 from clawback.telemetry.runtime import build_runtime
 from clawback.temporal import names
+from clawback.temporal.blocks import BlockGateway
 from clawback.temporal.bootstrap import prepare
 from clawback.temporal.connect import TemporalUnreachable, connect
 from clawback.temporal.converter import PayloadKeyError
@@ -56,6 +58,8 @@ AT_ONCE = 200
 """Activities of a queue at the same time: cases that move at the same moment share a request, so there should be many."""
 API_TIMEOUT = timedelta(seconds=15)
 """How long the API may take to answer; shorter than any start-to-close, so that the activity itself says what happened."""
+READ_DOMAINS = timedelta(seconds=5)
+"""How long a worker waits for the domains of the account before it starts with those of safety.yml alone, and asks again later."""
 LOOK_AT_SWITCH = timedelta(seconds=5)
 """How often metrics and log are told whether the kill switch is on."""
 OUR_OWN_CODE = SandboxRestrictions.default.with_passthrough_modules("workflows", "activities", "clawback")
@@ -74,6 +78,7 @@ class Rooms:
     records: RecordActivities
     pollers: PollerActivities
     rules: RuleNews
+    never_block: NeverBlocking
 
 
 def pollers_of(settings: Settings) -> list[PollerStart]:
@@ -124,11 +129,19 @@ class Process:
         api = await stack.enter_async_context(connect_api(settings, KillSwitch(guard)))
         metrics.API_REQUESTS_LEFT.set_function(lambda: api.budget.remaining)
         rooms = build_rooms(settings, client, api, rules)
+        with suppress(TimeoutError):
+            async with asyncio.timeout(READ_DOMAINS.total_seconds()):
+                await rooms.never_block.read_domains()
         for worker in build_workers(client, rooms, self._fail):
             await stack.enter_async_context(worker)
         await rooms.pollers.ensure()
-        await rooms.rules.loaded(Change(None, rules.current.version))
-        for task in (rules.watch(rooms.rules.loaded), watch_switch(guard)):
+
+        async def loaded(change: Change) -> None:
+            await rooms.rules.loaded(change)
+            await rooms.never_block.compare()
+
+        await loaded(Change(None, rules.current.version))
+        for task in (rules.watch(loaded), rooms.never_block.watch(), watch_switch(guard)):
             stack.callback(asyncio.create_task(task).cancel)
         log.info("worker.started", mode=settings.ceiling.value, rules_version=rules.current.version, api=settings.api_url)
 
@@ -176,6 +189,7 @@ def build_rooms(settings: Settings, client: Client, api: EmailSecurity, rules: L
         guard=GuardActivities(guard, lambda: budgets_of(settings, rules), observing),
         records=records,
         rules=RuleNews(rules, records),
+        never_block=NeverBlocking(api, rules, BlockGateway(client), records),
         pollers=PollerActivities(gateway, guard, pollers_of(settings)),
     )
 

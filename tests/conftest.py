@@ -51,6 +51,14 @@ async def temporal(request: pytest.FixtureRequest) -> AsyncIterator[Client]:
 
 
 @pytest.fixture
+async def skipping() -> AsyncIterator[Client]:
+    """The same server with a clock of its own, which goes on to the next timer as soon as nothing else is to be done."""
+    options = server_options("frontend.WorkflowTimeSkippingEnabled=true")
+    async with await WorkflowEnvironment.start_time_skipping_v2(**options) as environment:
+        yield environment.client
+
+
+@pytest.fixture
 def corpus() -> Path:
     """The shared corpus of real phishing mail; skips where it is not beside the checkout."""
     if not CORPUS.exists():

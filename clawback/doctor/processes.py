@@ -73,6 +73,30 @@ async def check_running_rules(page: WorkerPage, folder: Path) -> Iterable[Findin
     return [ok("running rules", f"the worker runs {running}")]
 
 
+async def check_never_block(page: WorkerPage) -> Iterable[Finding]:
+    """Ask the worker whether it knows the account's own domains, and whether blocks stand against the never-block list."""
+    try:
+        samples = await page.samples()
+    except OSError:
+        return []
+    domains = [_judged_domains(int(value)) for _, value in samples.get("clawback_own_domains", ())]
+    return domains + [_judged_blocks(int(value)) for _, value in samples.get("clawback_blocks_forbidden", ())]
+
+
+def _judged_domains(domains: int) -> Finding:
+    if domains >= 0:
+        return ok("own domains", f"{domains:,} domains of the account are never blocked, beside the list in safety.yml")
+    remedy = "give the token Cloud Email Security: Read, or list your domains under never_block.suffixes in safety.yml"
+    return warning("own domains", "the worker cannot list the domains of the account: only the list in safety.yml holds", remedy)
+
+
+def _judged_blocks(forbidden: int) -> Finding:
+    if not forbidden:
+        return ok("blocks", "none of ours stands against the never-block list")
+    remedy = "`clawback block list --forbidden` names them, `clawback block lift --forbidden` removes them"
+    return warning("blocks", f"{forbidden:,} of ours stand although the never-block list forbids them by now", remedy)
+
+
 def _version_of(folder: Path) -> str | None:
     try:
         return load_rules(folder).version

@@ -6,7 +6,7 @@ from functools import partial
 from clawback.doctor.account import check_clock, check_cloudflare
 from clawback.doctor.examination import Check, Finding, look, ok, problem, warning
 from clawback.doctor.folders import check_audit, check_disk_space, check_rules
-from clawback.doctor.processes import WorkerPage, check_health, check_running_rules
+from clawback.doctor.processes import WorkerPage, check_health, check_never_block, check_running_rules
 from clawback.doctor.server import check_temporal
 from clawback.embedded.installation import Installation, plan_installation
 from clawback.settings import Settings, SettingsError, load_settings
@@ -43,6 +43,7 @@ def _checks(settings: Settings, installation: Installation) -> dict[str, Check]:
     return {
         "rules": partial(asyncio.to_thread, check_rules, settings.rules),
         "running rules": partial(check_running_rules, page, settings.rules),
+        "never-block list": partial(check_never_block, page),
         "worker": partial(check_health, page),
         "temporal": partial(check_temporal, settings),
         "audit": partial(asyncio.to_thread, check_audit, settings.audit_file),

@@ -1,6 +1,6 @@
 """`safety.yml`: what no rule may do, whatever it says. Read here; heeded by ingest (delivery modes, age), plans and the guard."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from datetime import timedelta
 from ipaddress import ip_network
 from typing import Annotated, Any, Literal
@@ -111,6 +111,11 @@ class Safety(Strict):
                 return listed.owns(wanted) or any(_within(one, wanted) for one in self._names())
             case PatternKind.IP:
                 return any(_overlaps(wanted, network) for network in listed.networks)
+
+    def owning(self, domains: Collection[str]) -> "Safety":
+        """The same, with these domains as suffixes too: they, all below them and every address in them are never blocked."""
+        listed = self.never_block.model_copy(update={"suffixes": tuple(sorted({*self.never_block.suffixes, *domains}))})
+        return self.model_copy(update={"never_block": listed})
 
     def _names(self) -> tuple[str, ...]:
         listed = self.never_block

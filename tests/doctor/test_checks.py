@@ -12,7 +12,7 @@ from clawback.cloudflare import Budget
 from clawback.doctor.account import budget_finding, clock_finding
 from clawback.doctor.examination import Finding, Verdict, look
 from clawback.doctor.folders import check_audit
-from clawback.doctor.processes import WorkerPage, check_health, check_running_rules
+from clawback.doctor.processes import WorkerPage, check_health, check_never_block, check_running_rules
 from clawback.doctor.server import check_attributes, check_pollers, check_watchdog, poller_finding
 from clawback.embedded.installation import plan_installation
 from clawback.events import EventKind
@@ -127,3 +127,19 @@ def test_the_end_of_a_long_audit_is_checked(tmp_path: Path) -> None:
     path.write_bytes(b"".join(lines[:-5] + lines[-4:]))
     (finding,) = check_audit(path)
     assert "lines are missing or were moved" in finding.found
+
+
+async def test_the_never_block_list_is_looked_at_through_the_worker() -> None:
+    """Domains that are known and no block against them is right; otherwise there are warnings, with the command that helps."""
+    registry = CollectorRegistry()
+    domains, forbidden = Gauge("clawback_own_domains", "", registry=registry), Gauge("clawback_blocks_forbidden", "", registry=registry)
+    domains.set(3)
+    with serve_metrics("127.0.0.1:0", registry=registry) as server:
+        page = WorkerPage(plan_installation(Settings(metrics=f"127.0.0.1:{server.port}")))
+        assert verdicts(await check_never_block(page)) == [Verdict.OK, Verdict.OK]
+        domains.set(-1)
+        forbidden.set(2)
+        unknown, against = await check_never_block(page)
+        assert (unknown.verdict, against.verdict) == (Verdict.WARNING, Verdict.WARNING)
+        assert "never_block.suffixes" in (unknown.remedy or "")
+        assert "clawback block lift --forbidden" in (against.remedy or "")

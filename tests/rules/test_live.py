@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from clawback.actions import PatternKind
 from clawback.rules import RuleErrors
 from clawback.rules.live import Change, LiveRules
 
@@ -99,3 +100,18 @@ async def test_what_check_refuses_never_runs(folder: Path) -> None:
     assert "unreachable" in (live.problem or "")
     with pytest.raises(RuleErrors, match="unreachable"):
         LiveRules.load(folder)
+
+
+async def test_own_domains_stay_on_the_never_block_list_through_a_reload(folder: Path) -> None:
+    """They, and all in them, are forbidden at once and in every later set; the version is that of the files."""
+    live = LiveRules.load(folder)
+    before = live.current.version
+    assert not live.forbids("boss@eu.own.test", PatternKind.EMAIL)
+    assert live.own(frozenset({"own.test"}))
+    assert not live.own(frozenset({"own.test"}))
+    assert (live.forbids("boss@eu.own.test", PatternKind.EMAIL), live.current.version) == (True, before)
+    edit(folder / BEC, "level: critical", "level: high")
+    assert await live.look() is not None
+    assert live.current.safety.forbids("own.test", PatternKind.DOMAIN)
+    assert live.own(frozenset())
+    assert not live.forbids("own.test", PatternKind.DOMAIN)

@@ -22,7 +22,7 @@ from clawback.simulator import Simulator
 from clawback.temporal.gateway import Gateway
 from clawback.temporal.guarding import GuardGateway
 from clawback.temporal.switch import KillSwitch
-from worker import build_rooms, build_workers, connect_api
+from worker import Rooms, build_rooms, build_workers, connect_api
 
 T = TypeVar("T")
 RULES = Path(__file__).parents[2] / "rules"
@@ -36,6 +36,7 @@ class Deployment:
     gateway: Gateway
     simulator: Simulator
     settings: Settings
+    rooms: Rooms
 
     @property
     def ledger(self) -> list[dict[str, Any]]:
@@ -89,7 +90,7 @@ async def deployed(temporal: Client, simulator: Simulator, state: Path, **settin
         rooms = build_rooms(chosen, temporal, api, LiveRules.load(chosen.rules))
         for worker in build_workers(temporal, rooms, sandbox=SandboxRestrictions.default):
             await stack.enter_async_context(worker)
-        yield Deployment(Gateway(temporal), simulator, chosen)
+        yield Deployment(Gateway(temporal), simulator, chosen, rooms)
 
 
 async def eventually(question: Callable[[], Awaitable[T | None]], patience: timedelta = PATIENCE) -> T:

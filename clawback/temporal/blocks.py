@@ -1,0 +1,113 @@
+"""Every call on the blocks of ours that stand: list, extend, lift. Typed, by name; each block has one workflow that will end it."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from datetime import datetime, timedelta
+from typing import Any, TypeVar
+
+from temporalio.client import Client, WorkflowExecution, WorkflowHandle, WorkflowUpdateFailedError
+from temporalio.service import RPCError, RPCStatusCode
+
+from clawback.blocks import EndedBlock, ExpiringBlock, OwnedBlock, Removal
+from clawback.payloads import Payload, UtcDatetime
+from clawback.temporal import names
+from clawback.temporal.gateway import NoSuchWorkflow, Refused
+
+T = TypeVar("T")
+
+LIFT_PATIENCE = timedelta(seconds=30)
+"""How long `lift` waits to hear that the block is gone; the removal goes on whoever waits."""
+_PREFIX = names.expiry_id("")
+
+
+class StandingBlock(Payload):
+    """One block of ours that Temporal knows to stand: what it is, why it was made, and when it ends."""
+
+    block: OwnedBlock
+    rule: str
+    case: str
+    made_at: UtcDatetime
+    expires_at: UtcDatetime
+
+    @property
+    def id(self) -> str:
+        """The id of the block in the API."""
+        return self.block.id
+
+
+class BlockGateway:
+    """Typed access to standing blocks over one Temporal client."""
+
+    def __init__(self, client: Client) -> None:
+        self.client = client
+
+    async def standing(self) -> AsyncIterator[StandingBlock]:
+        """List every block of ours whose time is not up. Costs one request for a thousand, and no worker needs to run.
+
+        Blocks that a former release made are asked one by one, which takes a worker. The index may lag by a second.
+        """
+        query = f"WorkflowType = '{names.BLOCK_EXPIRY}' AND ExecutionStatus = 'Running'"
+        async for execution in self.client.list_workflows(query):
+            expiring = await self._known(execution)
+            yield StandingBlock(
+                block=expiring.block, rule=expiring.rule, case=expiring.case, made_at=execution.start_time, expires_at=expiring.expires_at
+            )
+
+    async def extend(self, block_id: str, until: datetime, by: str, reason: str = "") -> datetime:
+        """Let a block stand until later; the answer is when it ends.
+
+        Raises:
+            NoSuchWorkflow: no block of ours ever had that id.
+            Refused: it is over, or stands until then already.
+
+        """
+        return await self._told(self._handle(block_id), names.EXTEND, [until, by, reason], datetime)
+
+    async def lift(self, block_id: str, by: str, reason: str = "", patience: timedelta = LIFT_PATIENCE) -> Removal | None:
+        """Remove a block now, if it is still ours; None where it is not gone yet after `patience`, and will be.
+
+        Raises:
+            NoSuchWorkflow: no block of ours ever had that id.
+            Refused: it is over already.
+
+        """
+        handle = self._handle(block_id)
+        await self._told(handle, names.LIFT, [by, reason], type(None))
+        try:
+            async with asyncio.timeout(patience.total_seconds()):
+                ended: EndedBlock = await handle.result()
+        except TimeoutError:
+            return None
+        return ended.removal
+
+    def _handle(self, block_id: str) -> WorkflowHandle[Any, Any]:
+        return self.client.get_workflow_handle(names.expiry_id(block_id.removeprefix(_PREFIX)), result_type=EndedBlock)
+
+    async def _known(self, execution: WorkflowExecution) -> ExpiringBlock:
+        known: ExpiringBlock | None = await execution.memo_value(names.BLOCK_MEMO, None, type_hint=ExpiringBlock)
+        if known is None:
+            handle = self.client.get_workflow_handle(execution.id, run_id=execution.run_id)
+            known = await handle.query(names.STANDING, result_type=ExpiringBlock)
+        return known
+
+    async def _told(self, handle: WorkflowHandle[Any, Any], update: str, args: list[Any], answer: type[T]) -> T:
+        try:
+            result: T = await handle.execute_update(update, args=args, result_type=answer, rpc_timeout=timedelta(seconds=60))
+        except WorkflowUpdateFailedError as error:
+            raise Refused(str(error.cause)) from error
+        except RPCError as error:
+            if error.status is not RPCStatusCode.NOT_FOUND:
+                raise
+            raise await self._why_not(handle) from error
+        return result
+
+    async def _why_not(self, handle: WorkflowHandle[Any, Any]) -> Exception:
+        """Tell a block that is over from one that never was."""
+        block = handle.id.removeprefix(_PREFIX)
+        try:
+            over = (await handle.describe()).close_time
+        except RPCError as error:
+            if error.status is not RPCStatusCode.NOT_FOUND:
+                return error
+            return NoSuchWorkflow(f"no block of ours has the id {block}; `clawback block list` names them")
+        return Refused(f"the block {block} is over since {over:%Y-%m-%d %H:%M:%S} UTC")
