@@ -27,7 +27,7 @@ from clawback.cases.state import (
     failed,
 )
 from clawback.cases.windows import Sighting, first_window
-from clawback.cases.wording import in_full, subjects
+from clawback.cases.wording import change_of, in_full, subjects
 from clawback.events import Target
 from clawback.payloads import bounded
 from clawback.records import AuditRecord, RecordKind
@@ -174,7 +174,8 @@ class Case:
         for target, outcome in outcomes.items():
             self._seen_at.pop(target, None)
             self._outcomes[act.index][target] = outcome
-            self._note(RecordKind.ACTED, now, action=act.action.name, target=target, outcome=outcome)
+            changed = change_of(act, target) if outcome in TOOK_EFFECT else {}
+            self._note(RecordKind.ACTED, now, action=act.action.name, target=target, outcome=outcome, **changed)
         if effective := tuple(target for target, outcome in outcomes.items() if outcome in TOOK_EFFECT):
             self._done.append(Done(index=act.index, at=now, subjects=effective))
             self._spent += len(effective) if act.action.spends is Spend.MESSAGES else 0

@@ -27,3 +27,15 @@ def describe(action: Action) -> str:
 def in_full(action: Action) -> str:
     """Say an action to somebody who must agree to it: with whom it blocks."""
     return f"{describe(action)}: {action.pattern}" if isinstance(action, BlockSender) else describe(action)
+
+
+def change_of(act: Act, subject: str) -> dict[str, str | None]:
+    """Say what an act changes about one of its subjects, for the audit: from what, as far as it is known, to what."""
+    match act.action:
+        case Move():
+            return {"after": act.action.destination.value}
+        case Reclassify():
+            verdict = next((target.verdict for target in act.targets if target.id == subject), None)
+            return {"before": verdict, "after": act.action.disposition.value}
+        case _:
+            return {}

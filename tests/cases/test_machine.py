@@ -302,6 +302,19 @@ def test_what_took_effect_is_kept_for_undo_and_counted() -> None:
     assert (case.memory().acting, case.spent) == (None, 2)
 
 
+def test_records_say_what_was_changed() -> None:
+    """From which verdict to which, and to which folder; what took no effect changed nothing."""
+    case = opened(actions=(MOVE, Reclassify(disposition=Disposition.MALICIOUS)))
+    target = Target(id="m1", at=NOW, verdict="SUSPICIOUS")
+    case.take(match(1, targets=(target,)), NOW)
+    case.take(match(2), NOW)
+    act = acts(case)
+    case.settle(act, {"m1": "moved", "m2": "failed:x"}, NOW)
+    done(case, acts(case), "reclassified")
+    changed = [(one.target, one.before, one.after) for one in case.take_records() if one.kind is RecordKind.ACTED]
+    assert changed == [("m1", None, "JunkEmail"), ("m2", None, None), ("m1", "SUSPICIOUS", "MALICIOUS")]
+
+
 def test_an_undone_case_refuses_whatever_is_left() -> None:
     """It ends at once; what was still to be done, and what comes too late, has one outcome each."""
     case = opened()

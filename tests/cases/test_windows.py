@@ -130,7 +130,7 @@ def matches_of_burst(inner: Watch, sightings: Sequence[Sighting]) -> list[Sighti
 
 
 @given(CHAINED, KINDS, KINDS, st.integers(1, 3), st.integers(1, 3), st.integers(0, 4), st.integers(0, 4))
-def test_a_chain_agrees_with_brute_force(  # noqa: PLR0913 - two correlations have six particulars
+def test_a_chain_agrees_with_brute_force(  # noqa: PLR0913, PLR0917 - two correlations have six particulars
     sightings: list[Sighting], kind: WatchType, inner_kind: WatchType, at_least: int, inner_at_least: int, hours: int, inner_hours: int
 ) -> None:
     """The outer correlation sees its own events and the matches of the inner one, whatever the types of both."""
