@@ -5,10 +5,13 @@ It changes only what stands between the markers `<!-- name -->` and `<!-- /name 
 
 import ast
 import inspect
+import re
 import sys
 from collections.abc import Callable, Iterable, Iterator
 from datetime import timedelta
 from pathlib import Path
+
+import yaml
 
 from clawback.cli import exits
 from clawback.cli.program import COMMANDS, load
@@ -16,6 +19,8 @@ from clawback.durations import format_duration
 from clawback.settings import Settings, variable
 from clawback.telemetry import metrics
 
+ALERTS = Path(__file__).parents[1] / "deploy" / "prometheus" / "alerts.yml"
+_LABEL = re.compile(r"\{\{ \$(?:labels\.)?(\w+)[^}]*\}\}")
 PAGE = Path(__file__).parent / "operations.md"
 
 
@@ -92,11 +97,19 @@ def _default(value: object) -> str:
             return f"`{value}`"
 
 
+def _alerts() -> Iterator[str]:
+    yield from _head("Alert", "Severity", "What it says", "What to do")
+    for rule in yaml.safe_load(ALERTS.read_text())["groups"][0]["rules"]:
+        said = _LABEL.sub(r"(\1)", rule["annotations"]["summary"])
+        yield f"| `{rule['alert']}` | {rule['labels']['severity']} | {said} | {rule['annotations']['runbook']} |"
+
+
 TABLES: dict[str, Callable[[], Iterable[str]]] = {
     "commands": _commands,
     "settings": _settings,
     "exit codes": _exit_codes,
     "metrics": _metrics,
+    "alerts": _alerts,
 }
 
 if __name__ == "__main__":

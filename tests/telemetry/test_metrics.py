@@ -44,7 +44,10 @@ def test_names_follow_the_conventions() -> None:
             continue
         exposed = {sample.name.removesuffix("_bucket").removesuffix("_sum").removesuffix("_count") for sample in family.samples}
         assert family.documentation.endswith(".")
-        assert all(name.endswith(("_total", "_seconds", "_info", "_loaded", "_refused", "_left")) for name in exposed), exposed
+        assert all(
+            name.endswith(("_total", "_seconds", "_info", "_loaded", "_refused", "_left", "_stopped", "_domains", "_forbidden"))
+            for name in exposed
+        ), exposed
 
 
 def test_the_client_observer_counts_answers_failures_and_waits() -> None:
