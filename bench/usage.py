@@ -40,6 +40,8 @@ class Watch:
     async def __aexit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
         self._sampling.cancel()
         await asyncio.gather(self._sampling, return_exceptions=True)
+        for tree in self._trees.values():
+            tree.look_around()
         self._sample()
 
     async def _keep_sampling(self) -> None:
@@ -68,7 +70,7 @@ class _Tree:
 
     def sample(self) -> None:
         if self._samples % _LOOK_AROUND == 0:
-            self._members = self._found() or self._members
+            self.look_around()
         self._samples += 1
         resident = 0
         for process in self._members:
@@ -83,6 +85,10 @@ class _Tree:
             self._last[process.pid] = used
         self._is_known = True
         self._peak = max(self._peak, resident)
+
+    def look_around(self) -> None:
+        """Search for new members now."""
+        self._members = self._found() or self._members
 
     def _found(self) -> list[psutil.Process]:
         try:
