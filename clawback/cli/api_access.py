@@ -5,6 +5,7 @@ from contextlib import contextmanager
 
 from clawback.cli.exits import ExitCode, Failure
 from clawback.cloudflare import ApiError, EmailSecurity, NotFound, Refused
+from clawback.embedded.installation import plan_installation
 from clawback.settings import Settings
 
 
@@ -24,6 +25,19 @@ def open_api(settings: Settings) -> EmailSecurity:
         return EmailSecurity(url=settings.api_url, account_id=account, token=token)
     except ValueError as error:
         raise Failure(f"the credentials cannot be used: {error}", ExitCode.USAGE) from None
+
+
+def open_own_api(settings: Settings) -> EmailSecurity:
+    """Build the client of the API that the worker here uses: the account's, or without a token that of the simulator.
+
+    Raises:
+        Failure: the credentials cannot be used.
+
+    """
+    if settings.cloudflare_api_token is not None:
+        return open_api(settings)
+    nobody = "simulator"
+    return EmailSecurity(url=plan_installation(settings).api_url, account_id=settings.cloudflare_account_id or nobody, token=nobody)
 
 
 @contextmanager

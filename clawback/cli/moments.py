@@ -1,10 +1,23 @@
 """Moments as people write them on the command line: a time, or how long ago."""
 
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 from clawback.cli.exits import ExitCode, Failure
 from clawback.durations import parse_duration
 from clawback.payloads import parse_moment
+
+
+def duration(text: str, option: str) -> timedelta:
+    """Read `30d`.
+
+    Raises:
+        Failure: it is no duration; the text names the option.
+
+    """
+    try:
+        return parse_duration(text)
+    except ValueError as error:
+        raise Failure(f"{option}: {error}", ExitCode.USAGE) from None
 
 
 def moment(text: str, option: str) -> datetime:

@@ -80,6 +80,17 @@ class BlockGateway:
             return None
         return ended.removal
 
+    async def why_not(self, block_id: str) -> Exception:
+        """Tell a block that is over (`Refused`) from one that never was (`NoSuchWorkflow`)."""
+        block = block_id.removeprefix(_PREFIX)
+        try:
+            over = (await self._handle(block).describe()).close_time
+        except RPCError as error:
+            if error.status is not RPCStatusCode.NOT_FOUND:
+                return error
+            return NoSuchWorkflow(f"no block of ours is {block}; `clawback block list` names them")
+        return Refused(f"the block {block} is over since {over:%Y-%m-%d %H:%M:%S} UTC")
+
     def _handle(self, block_id: str) -> WorkflowHandle[Any, Any]:
         return self.client.get_workflow_handle(names.expiry_id(block_id.removeprefix(_PREFIX)), result_type=EndedBlock)
 
@@ -98,16 +109,5 @@ class BlockGateway:
         except RPCError as error:
             if error.status is not RPCStatusCode.NOT_FOUND:
                 raise
-            raise await self._why_not(handle) from error
+            raise await self.why_not(handle.id) from error
         return result
-
-    async def _why_not(self, handle: WorkflowHandle[Any, Any]) -> Exception:
-        """Tell a block that is over from one that never was."""
-        block = handle.id.removeprefix(_PREFIX)
-        try:
-            over = (await handle.describe()).close_time
-        except RPCError as error:
-            if error.status is not RPCStatusCode.NOT_FOUND:
-                return error
-            return NoSuchWorkflow(f"no block of ours has the id {block}; `clawback block list` names them")
-        return Refused(f"the block {block} is over since {over:%Y-%m-%d %H:%M:%S} UTC")

@@ -99,7 +99,7 @@ async def test_a_block_is_lifted_at_once(temporal: Client, tmp_path: Path) -> No
             await blocks.lift(block.id, "ben")
         with pytest.raises(Refused, match="is over since"):
             await blocks.extend(block.id, datetime.now(UTC) + timedelta(days=60), "ben")
-        with pytest.raises(NoSuchWorkflow, match="no block of ours"):
+        with pytest.raises(NoSuchWorkflow, match="no block of ours is nobodys"):
             await blocks.lift("nobodys", "ben")
 
 

@@ -1,0 +1,208 @@
+"""`clawback block`: the blocks of ours that stand, how long they stand, and an end to them at once."""
+
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from clawback.blocks import Removal
+from clawback.cli.api_access import open_own_api
+from clawback.cli.exits import ExitCode, Failure
+from clawback.cli.moments import duration
+from clawback.cli.output import AsJson, complain, print_json, say, working
+from clawback.cli.rule_folders import load_folder
+from clawback.cli.tables import print_fitting
+from clawback.cli.temporal import By, ask, myself
+from clawback.cloudflare import ApiError, BlockedSender, EmailSecurity, pages
+from clawback.own_domains import protected_domains
+from clawback.payloads import parse_moment
+from clawback.rules.safety import Safety
+from clawback.settings import Settings, load_settings
+from clawback.temporal.blocks import BlockGateway, StandingBlock
+from clawback.temporal.gateway import Gateway
+
+app = typer.Typer(no_args_is_help=True, help="See the blocks of ours, extend one, lift some.")
+
+Which = Annotated[str, typer.Argument(help="The id of the block, or its pattern.", show_default=False)]
+Forbidden = Annotated[bool, typer.Option("--forbidden", help="Only those that the never-block list forbids by now.")]
+Reason = Annotated[str, typer.Option("--reason", help="Why; recorded in the audit.")]
+_COLUMNS = ("pattern", "kind", "rule", "made", "ends", "now", "id", "case")
+_FIRST_TO_GO = ("case", "made", "kind", "rule", "now")
+_COLOURS = {"ours": "green", "changed": "yellow", "gone": "dim", "unknown": "dim"}
+_SAID = {
+    Removal.REMOVED: "is removed",
+    Removal.GONE: "was gone already",
+    Removal.LEFT_ALONE: "was changed by somebody since it was made: it is theirs, and left alone",
+    None: "will be removed as soon as Cloudflare can be asked",
+}
+
+
+@app.command("list")
+def list_blocks(
+    *,
+    rule: Annotated[str | None, typer.Option(help="Only blocks that this rule made.")] = None,
+    forbidden: Forbidden = False,
+    as_json: AsJson = False,
+) -> int:
+    """List the blocks of ours that stand, the next to end first, and whether each is still as we made it."""
+    with working("Looking"):
+        blocks, records = ask(lambda gateway: _looked_at(gateway, rule=rule, forbidden=forbidden))
+    rows = [_row(block, None if records is None else _now(block, records)) for block in blocks]
+    if as_json:
+        print_json(rows)
+    elif rows:
+        print_fitting(_COLUMNS, [_shown(row) for row in rows], first_to_go=_FIRST_TO_GO, colours=_COLOURS)
+    else:
+        say("No such block of ours stands.")
+    return ExitCode.OK
+
+
+@app.command()
+def extend(  # noqa: PLR0913 - the options of a command
+    which: Which,
+    *,
+    until: Annotated[str, typer.Option(help="Until when, such as 2026-12-31T00:00:00Z.")] = "",
+    lasts: Annotated[str, typer.Option("--for", help="How much longer than it would, such as 30d.")] = "",
+    by: By = myself(),  # noqa: B008 - the user does not change
+    reason: Reason = "",
+    as_json: AsJson = False,
+) -> int:
+    """Let a block stand longer than it would."""
+    if bool(until) is bool(lasts):
+        raise Failure("say either --until TIME or --for DURATION", ExitCode.USAGE)
+
+    async def extended(gateway: Gateway) -> tuple[StandingBlock, datetime]:
+        blocks = BlockGateway(gateway.client)
+        block = await _the(blocks, which)
+        return block, await blocks.extend(block.id, _end(until) if until else block.expires_at + duration(lasts, "--for"), by, reason)
+
+    block, end = ask(extended)
+    if as_json:
+        print_json({"id": block.id, "pattern": block.block.pattern, "ended_at": block.expires_at, "ends_at": end})
+    else:
+        say(f"The block of {_name(block)} stands until {end:%Y-%m-%d %H:%M:%S} UTC.")
+    return ExitCode.OK
+
+
+@app.command()
+def lift(  # noqa: PLR0913 - the options of a command
+    which: Annotated[str, typer.Argument(help="The id of the block, or its pattern.", show_default=False)] = "",
+    *,
+    forbidden: Forbidden = False,
+    by: By = myself(),  # noqa: B008 - the user does not change
+    reason: Reason = "",
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Only show which would be lifted.")] = False,
+    as_json: AsJson = False,
+) -> int:
+    """Remove a block now, or with --forbidden all that the never-block list forbids by now; exit code 1 if one was left alone."""
+    if bool(which) is forbidden:
+        raise Failure("say which: an id or a pattern, or --forbidden", ExitCode.USAGE)
+    with working("Lifting"):
+        lifted = ask(lambda gateway: _lifted(gateway, which, by, reason or ("it is on the never-block list" if forbidden else ""), dry_run))
+    if as_json:
+        print_json([{**_row(block, None), "outcome": "would" if dry_run else said or "pending"} for block, said in lifted])
+    for block, said in () if as_json else lifted:
+        say(f"The block of {_name(block)} {'would be lifted' if dry_run else _SAID[said]}.")
+    if not lifted and not as_json:
+        say("No block of ours contradicts the never-block list.")
+    return ExitCode.NO if not dry_run and any(said is Removal.LEFT_ALONE for _, said in lifted) else ExitCode.OK
+
+
+async def _lifted(gateway: Gateway, which: str, by: str, reason: str, dry_run: bool) -> list[tuple[StandingBlock, Removal | None]]:  # noqa: FBT001
+    blocks = BlockGateway(gateway.client)
+    chosen = [await _the(blocks, which)] if which else (await _looked_at(gateway, rule=None, forbidden=True, compare=False))[0]
+    return [(block, None if dry_run else await blocks.lift(block.id, by, reason)) for block in chosen]
+
+
+async def _looked_at(
+    gateway: Gateway, *, rule: str | None, forbidden: bool, compare: bool = True
+) -> tuple[list[StandingBlock], Mapping[str, BlockedSender] | None]:
+    """Find blocks on Temporal, the next to end first, and what the API says of all blocks; None where it cannot be asked."""
+    blocks = sorted(
+        [block async for block in BlockGateway(gateway.client).standing() if rule in (None, block.rule)], key=lambda block: block.expires_at
+    )
+    settings = load_settings()
+    async with open_own_api(settings) as api:
+        if forbidden:
+            safety = await _safety(api, settings.rules)
+            blocks = [block for block in blocks if _is_forbidden(block, safety)]
+        return blocks, await _listed(api, settings) if blocks and compare else None
+
+
+async def _listed(api: EmailSecurity, settings: Settings) -> Mapping[str, BlockedSender] | None:
+    try:
+        return {record.id: record async for page in pages(api.settings.block_senders.list) for record in page.items}
+    except ApiError as error:
+        complain(f"{_api_name(settings)} cannot say which blocks are still as we made them: {error}")
+        return None
+
+
+async def _safety(api: EmailSecurity, folder: Path) -> Safety:
+    """The list as a worker has it: that of safety.yml, and the account's own domains where they can be read."""
+    safety = load_folder(folder).safety
+    try:
+        return safety.owning(await protected_domains(api))
+    except ApiError as error:
+        complain(f"the domains of the account cannot be read, so only safety.yml counts: {error}")
+        return safety
+
+
+def _api_name(settings: Settings) -> str:
+    return "Cloudflare" if settings.cloudflare_api_token else "the simulator"
+
+
+def _is_forbidden(block: StandingBlock, safety: Safety) -> bool:
+    pattern, kind = block.block.pattern, block.block.kind
+    return pattern is not None and kind is not None and safety.forbids(pattern, kind)
+
+
+def _now(block: StandingBlock, records: Mapping[str, BlockedSender]) -> str:
+    record = records.get(block.id)
+    return "gone" if record is None else "ours" if block.block.is_still(record) else "changed"
+
+
+async def _the(blocks: BlockGateway, which: str) -> StandingBlock:
+    """Find a block by its id or its pattern.
+
+    Raises:
+        Refused: it is over.
+        NoSuchWorkflow: there never was one.
+        Failure: the pattern has several.
+
+    """
+    found = [block async for block in blocks.standing() if which.lower() in (block.id.lower(), (block.block.pattern or "").lower())]
+    if len(found) > 1:
+        raise Failure(f"{which} is blocked {len(found)} times; say which: {', '.join(block.id for block in found)}", ExitCode.NO)
+    if not found:
+        raise await blocks.why_not(which)
+    return found[0]
+
+
+def _end(until: str) -> datetime:
+    if (end := parse_moment(until)) is None:
+        raise Failure(f"--until: {until!r} is not a time such as 2026-12-31T00:00:00Z", ExitCode.USAGE)
+    return end
+
+
+def _row(block: StandingBlock, now: str | None) -> dict[str, Any]:
+    return {
+        "id": block.id,
+        "pattern": block.block.pattern,
+        "kind": block.block.kind,
+        "rule": block.rule,
+        "case": block.case,
+        "made_at": block.made_at.isoformat(),
+        "ends_at": block.expires_at.isoformat(),
+        "now": now or "unknown",
+    }
+
+
+def _shown(row: Mapping[str, Any]) -> Sequence[str]:
+    made, ends = (f"{datetime.fromisoformat(row[name]):%Y-%m-%d %H:%M}" for name in ("made_at", "ends_at"))
+    return row["pattern"] or "?", row["kind"] or "?", row["rule"], made, ends, row["now"], row["id"], row["case"]
+
+
+def _name(block: StandingBlock) -> str:
+    return block.block.pattern or block.id
