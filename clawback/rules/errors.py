@@ -106,6 +106,7 @@ class Problems:
     def __init__(self) -> None:
         self._found: list[Problem] = []
         self._counts: Counter[str] = Counter()
+        self._doubtful: set[Place] = set()
 
     def __iter__(self) -> Iterator[Problem]:
         return iter(self._found)
@@ -116,13 +117,20 @@ class Problems:
     def add(  # noqa: PLR0913 (what is known of a problem)
         self, place: Place, code: Code, message: str, *, text: object = "", remedy: str = "", severity: Severity = Severity.ERROR
     ) -> None:
-        """Note one problem; texts from the file are cut to a readable length."""
+        """Note one problem; texts from the file are cut to a readable length. Of a doubtful value nothing more is told."""
+        if place in self._doubtful:
+            return
         self._counts[place.file] += 1
         if (count := self._counts[place.file]) > MOST_PER_FILE:
             if count == MOST_PER_FILE + 1:
                 self._found.append(Problem(place, code, "and more: these are the first problems of this file", remedy="mend them first"))
             return
         self._found.append(Problem(place, code, bounded(message), bounded(str(text), _LONGEST_TEXT), bounded(remedy, 600), severity))
+
+    def doubt(self, place: Place, code: Code, message: str, *, text: str, remedy: str) -> None:
+        """Note that a value is doubtful: whatever else is wrong with it may only follow from how it was read."""
+        self.add(place, code, message, text=text, remedy=remedy)
+        self._doubtful.add(place)
 
     def raise_if_any(self) -> None:
         """End the load if anything was wrong.

@@ -104,9 +104,7 @@ def _documents(folder: Path, path: Path, problems: Problems) -> list[Document]:
             Place(name), Code.UNREADABLE, f"the file cannot be read: {error.strerror}", remedy="check that it is there and its permissions"
         )
         return []
-    before = len(problems)
-    documents = read_documents(name, raw, problems)
-    return documents if len(problems) == before else []
+    return read_documents(name, raw, problems)
 
 
 def _read_safety(folder: Path, problems: Problems) -> Safety:

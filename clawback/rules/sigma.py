@@ -162,11 +162,21 @@ def _linked(item: SigmaDetectionItem, name: str, groups: list[tuple[Test, ...]])
 
 def _said(error: Exception) -> str:
     if (found := _CLASH.search(str(error))) is not None:
-        return f"{found[1].lower()} does not go with the value {found[2]}: texts want quotes, gt and its like want a number"
+        modifier, value = _MODIFIER_NAMES.get(found[1], found[1]), found[2]
+        if "SigmaRegularExpression" in value:
+            return f"{modifier} does not go with re: a regular expression minds case, and is found anywhere"
+        return f"{modifier} wants {_WANTED.get(modifier, 'a text: put it in quotes')}"
     return _CLASS_NAMES.sub(lambda name: name[1].lower(), str(error))
 
 
-_CLASH = re.compile(r"Modifier Sigma(\w+)Modifier incompatible to value type of ('.*')", re.DOTALL)
+_CLASH = re.compile(r"Modifier (Sigma\w+) incompatible to value type of '(.*)'", re.DOTALL)
+_MODIFIER_NAMES = {modifier.__name__: name for name, modifier in reversed(modifier_mapping.items())}
+_WANTED = {
+    **dict.fromkeys(("gt", "gte", "lt", "lte"), "a number"),
+    **dict.fromkeys(("minute", "hour", "day", "week", "month", "year"), "a whole number"),
+    **dict.fromkeys(("i", "ignorecase", "m", "multiline", "s", "dotall"), "re before it"),
+    "exists": "true or false",
+}
 _CLASS_NAMES = re.compile(r"\bSigma(String|Number|Bool|Null)\b")
 
 

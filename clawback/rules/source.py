@@ -21,7 +21,8 @@ _NUMBERISH = re.compile(
     r"[-+]?(?:\.?[0-9][0-9_]*(?:\.[0-9_]*)?(?:[eE][-+]?[0-9]+)?|0[xob][0-9a-fA-F_]+|[0-9][0-9_]*(?::[0-5]?[0-9])+(?:\.[0-9_]*)?|\.(?:inf|nan))",
     re.IGNORECASE,
 )
-_BOOLEANISH = frozenset({"yes", "no", "on", "off", "y", "n", "true", "false"})
+_MEANT = dict.fromkeys(("yes", "on", "y", "true"), True) | dict.fromkeys(("no", "off", "n", "false"), False)
+"""What a text that some versions of YAML take for a truth value was probably meant to be."""
 _CHECK = "check quotes and indentation"
 _NULLISH = frozenset({"null", "~"})
 HIDDEN = frozenset({"Cc", "Cf", "Co", "Cs", "Cn", "Zl", "Zp", "Zs"})
@@ -83,7 +84,11 @@ class Document:
 
 
 def read_documents(file: str, raw: bytes, problems: Problems) -> list[Document]:
-    """Read all documents of a file; what is wrong goes to `problems`, and a file that is no YAML at all gives none."""
+    """Read all documents of a file; what is wrong goes to `problems`.
+
+    A file whose structure is in doubt gives none. A doubtful value or a repeated key is read as it was probably meant, so that whatever
+    else is wrong is told at once.
+    """
     if len(raw) > _LARGEST:
         problems.add(Place(file), Code.UNREADABLE, f"the file has {len(raw)} bytes", remedy=f"keep rule files under {_LARGEST} bytes")
         return []
@@ -124,7 +129,7 @@ def _parse(file: str, text: str, problems: Problems) -> list[Document]:
     try:
         for event in yaml.parse(text, Loader=yaml.CSafeLoader):
             if not builder.take(event):
-                return []
+                break
     except yaml.MarkedYAMLError as error:
         at = error.problem_mark or error.context_mark
         place = Place(file, at.line + 1, at.column + 1) if at else Place(file)
@@ -133,7 +138,7 @@ def _parse(file: str, text: str, problems: Problems) -> list[Document]:
     except yaml.YAMLError as error:
         problems.add(Place(file), Code.YAML, f"not YAML: {error}", remedy=_CHECK)
         return []
-    return builder.documents
+    return builder.documents if builder.is_sound else []
 
 
 def _line(text: str, place: Place) -> str:
@@ -146,6 +151,7 @@ class _Builder:
 
     def __init__(self, file: str, problems: Problems) -> None:
         self.documents: list[Document] = []
+        self.is_sound = True
         self._file = file
         self._problems = problems
         self._open: list[tuple[Table | Sequence, str | None]] = []
@@ -201,7 +207,7 @@ class _Builder:
             self._refuse(event, Code.AMBIGUOUS, problem, text=key, remedy=f'write "{key}" in quotes if it is a name')
         elif isinstance(table, Table) and key in table:
             first = table.keys_at[key]
-            self._refuse(event, Code.DUPLICATE_KEY, f"the key is already on line {first.line}", text=key, remedy="keep one of them")
+            self._doubt(event, Code.DUPLICATE_KEY, f"the key is already on line {first.line}", text=key, remedy="keep one of them")
         self._key = key
         if isinstance(table, Table):
             table.keys_at.setdefault(key, place)
@@ -232,8 +238,9 @@ class _Builder:
             return float(text) if "." in text else int(text)
         if problem := _doubtful(text):
             remedy = f"write true, false, a plain decimal number, or '{text}' in quotes" if text else "write null, or '' for an empty text"
-            self._refuse(event, Code.AMBIGUOUS, problem, text=text, remedy=remedy)
-        return text
+            say = self._doubt if text.casefold() in _MEANT else self._refuse
+            say(event, Code.AMBIGUOUS, problem, text=text, remedy=remedy)
+        return _MEANT.get(text.casefold(), text)
 
     def _check_decoration(self, event: yaml.NodeEvent) -> None:
         if event.anchor is not None:
@@ -248,13 +255,17 @@ class _Builder:
 
     def _refuse(self, event: yaml.Event, code: Code, message: str, *, text: str = "", remedy: str = "") -> None:
         self._problems.add(self._place(event), code, message, text=text, remedy=remedy)
+        self.is_sound = False
+
+    def _doubt(self, event: yaml.Event, code: Code, message: str, *, text: str, remedy: str) -> None:
+        self._problems.doubt(self._place(event), code, message, text=text, remedy=remedy)
 
 
 def _doubtful(text: str) -> str | None:
     folded = text.casefold()
     if not text:
         return "an empty value"
-    if folded in _BOOLEANISH:
+    if folded in _MEANT:
         return "YAML versions disagree whether this is a text or a truth value"
     if folded == "null":
         return "YAML versions disagree whether this is a text or null"

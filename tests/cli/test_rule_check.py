@@ -19,7 +19,7 @@ from tests.rules.folders import PLAIN, block, write
 ROOT = Path(__file__).parents[2]
 SHIPPED = str(ROOT / "rules")
 UNUSED = {"x.yml": block("sel: {subject: a}\nother: {subject: b}\ncondition: sel")}
-WRONG = {"a_rule.yml": PLAIN.replace("from: a@x.test}\n", "form: a@x.test}\n"), "b.yml": "title: no\n"}
+WRONG = {"a_rule.yml": PLAIN.replace("from: a@x.test}\n", "form: a@x.test}\n"), "b.yml": "title: 010\n"}
 
 
 def test_the_shipped_rules_have_not_even_a_warning() -> None:
@@ -131,7 +131,7 @@ def test_the_hook_runs_as_pre_commit_runs_it(tmp_path: Path) -> None:
     assert all(re.search(hook["files"], name) for name in changed)
     assert run_hook(hook["entry"], changed, tmp_path).returncode == ExitCode.OK
 
-    (rules / "bec" / "quarantine_bec.yml").write_text("title: no\n")
+    (rules / "bec" / "quarantine_bec.yml").write_text("title: 010\n")
     done = run_hook(hook["entry"], ["rules/bec/quarantine_bec.yml"], tmp_path)
     assert done.returncode == ExitCode.NO
     assert done.stdout.startswith("rules/bec/quarantine_bec.yml:1:8: error: ")

@@ -277,7 +277,7 @@ def test_all_problems_come_at_once(tmp_path: Path) -> None:
         tmp_path,
         {
             "a_rule.yml": PLAIN.replace("from: a@x.test}\n", "form: a@x.test, subject|contian: x}\n").replace("JunkEmail", "Junk"),
-            "b.yml": "title: no\n",
+            "b.yml": "title: 010\n",
             "safety.yml": "hard_delete: maybe\n",
         },
     )
@@ -289,6 +289,13 @@ def test_all_problems_come_at_once(tmp_path: Path) -> None:
         "b.yml:1:8:",
         "safety.yml:1:14:",
     ]
+
+
+def test_a_doubtful_value_hides_nothing_else(tmp_path: Path) -> None:
+    """It is told once, and what else is wrong with the file as well: a second round of mending would cost the author time."""
+    doubtful = PLAIN.replace("from: a@x.test}\n", "is_quarantined: yes, form: a@x.test}\n").replace("JunkEmail", "Junk") + "title: again\n"
+    found = problems(tmp_path, {"a_rule.yml": doubtful})
+    assert [line.split(" ")[1] for line in found] == ["ambiguous-scalar:", "unknown-field:", "action:", "duplicate-key:"]
 
 
 def test_a_missing_safety_file_is_a_problem(tmp_path: Path) -> None:

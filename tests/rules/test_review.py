@@ -148,7 +148,7 @@ def test_a_mistake_is_said_once(tmp_path: Path) -> None:
 
 def test_problems_of_the_loader_come_along(tmp_path: Path) -> None:
     """A folder that cannot be loaded is reviewed as far as it goes: nothing hides behind the first kind of problem."""
-    files = {"x.yml": block("a: {from: a}\nb: {from: b}\ncondition: a and b"), "y.yml": "title: no\n"}
+    files = {"x.yml": block("a: {from: a}\nb: {from: b}\ncondition: a and b"), "y.yml": "title: 010\n"}
     assert [problem.code for problem in review(tmp_path, files)] == ["unreachable", "ambiguous-scalar"]
 
 
