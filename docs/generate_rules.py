@@ -199,6 +199,8 @@ _TYPES = {"string": "a text", "integer": "a whole number", "number": "a number",
 
 
 def _default(value: object) -> str:
+    if isinstance(value, tuple):
+        return ", ".join(map(_default, value))
     return f"`{format_duration(value)}`" if isinstance(value, timedelta) else "nothing" if value is None else f"`{value}`"
 
 

@@ -154,4 +154,6 @@ def did_you_mean(word: str, known: Iterable[str]) -> str:
     """Word the remedy for an unknown name: the nearest one, or all of them where none is near."""
     names = list(known)
     close = nearest(word, names)
-    return f"did you mean {close!r}?" if close else f"there are {', '.join(names)}"
+    if close:
+        return f"did you mean {close!r}?"
+    return f"there are {', '.join(names)}" if names else "there are none yet"

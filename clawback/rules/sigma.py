@@ -207,8 +207,17 @@ def _condition(reading: Reading, text: Any, path: tuple[str, ...]) -> Node | Non
         )
     except (SigmaError, RecursionError) as error:
         remedy = "join the names of selections with and, or, not; use 1 of x_*, all of them"
-        reading.refuse(place, Code.CONDITION, _said(error), text=text, remedy=remedy)
+        reading.refuse(place, Code.CONDITION, _misread(error), text=text, remedy=remedy)
     return None
+
+
+def _misread(error: Exception) -> str:
+    """Say where a condition stops being one, without the grammar that pyparsing quotes."""
+    found = _STOPPED.search(str(error))
+    return f"{found[1] or 'end of text'} at character {int(found[2]) + 1} is not what a condition goes on with" if found else _said(error)
+
+
+_STOPPED = re.compile(r"(?:found (end of text|'.*?'))?\s+\(at char (\d+)\)", re.DOTALL)
 
 
 class _BadCondition(ValueError):
