@@ -9,6 +9,15 @@ from clawback.cloudflare.sender_policies import AllowPolicies, BlockList, Truste
 class AccountSettings:
     """Every kind of policy over one connection."""
 
+    allow_policies: AllowPolicies
+    block_senders: BlockList
+    content_policies: ContentPolicies
+    domains: Domains
+    impersonation_registry: ImpersonationRegistry
+    sending_domain_restrictions: SendingRestrictions
+    trusted_domains: TrustedDomains
+    url_ignore_patterns: UrlIgnorePatterns
+
     def __init__(self, connection: Connection) -> None:
         self.allow_policies = AllowPolicies(connection)
         self.block_senders = BlockList(connection)
