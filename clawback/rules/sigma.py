@@ -101,9 +101,9 @@ def _item(reading: Reading, key: str, value: Any, path: tuple[str | int, ...]) -
         reading.refuse(place, Code.UNKNOWN_FIELD, f"a {reading.kind} has no such field", text=name, remedy=remedy)
     if not _modifiers_known(reading, modifiers, place) or not _values_flat(reading, value, (*path, key)) or known is None:
         return None
-    if "re" in modifiers and (problem := _bad_regex(value)) is not None:
+    if "re" in modifiers and (bad := _bad_regex(value)) is not None:
         place = reading.document.value_at(*path, key)
-        reading.refuse(place, Code.MODIFIER, problem, text=f"{key}: {_shown(value)}", remedy=NO_LOOKAROUND)
+        reading.refuse(place, Code.MODIFIER, str(bad), text=f"{key}: {_shown(value)}", remedy=bad.remedy)
         return None
     try:
         item = SigmaDetectionItem.from_mapping(key, value)
@@ -126,10 +126,14 @@ def _item(reading: Reading, key: str, value: Any, path: tuple[str | int, ...]) -
     return _linked(item, name, groups)
 
 
-def _bad_regex(value: Any) -> str | None:
-    """Say what is wrong with a regular expression before pySigma tries it: that would write to stderr."""
-    patterns = [one for one in (value if isinstance(value, list) else [value]) if isinstance(one, str)]
-    return next((problem for pattern in patterns if (problem := regex_problem(pattern)) is not None), None)
+def _bad_regex(value: Any) -> Unsupported | None:
+    """Say what is wrong with a regular expression before pySigma tries it: that would write to stderr, or take a number for one."""
+    for pattern in value if isinstance(value, list) else [value]:
+        if not isinstance(pattern, str):
+            return Unsupported("re wants a text", "put the regular expression in quotes")
+        if (problem := regex_problem(pattern)) is not None:
+            return Unsupported(problem, NO_LOOKAROUND)
+    return None
 
 
 def _modifiers_known(reading: Reading, modifiers: list[str], place: Place) -> bool:

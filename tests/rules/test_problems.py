@@ -1,8 +1,10 @@
 """Every problem is found, all at once, each with its place, its text and what to do."""
 
 from pathlib import Path
+from random import Random
 
 import pytest
+from sigma.modifiers import modifier_mapping
 
 from tests.rules.folders import PLAIN, block, problems, responding
 
@@ -249,6 +251,14 @@ CASES: dict[str, tuple[dict[str, str], str]] = {
         {"exceptions/x.yml": "owner: me\n" + block("sel: {from: a}\ncondition: sel").replace("detection:", "filter:\n  rules: [nobody]")},
         "unknown-rule: 'nobody' there is no such rule",
     ),
+    "number as a regex": (
+        {"x.yml": block("sel: {subject|re: 5}\ncondition: sel")},
+        "modifier: 'subject|re: 5' re wants a text; put the regular expression in quotes",
+    ),
+    "number as a regex with a flag": (
+        {"x.yml": block("sel: {subject|re|i: -1}\ncondition: sel")},
+        "modifier: 'subject|re|i: -1' re wants a text",
+    ),
     "bad safety": (
         {"safety.yml": "never_block: {adresses: []}\n"},
         "safety.yml:1:15: unknown-key: 'adresses' there is no such key here; did you mean 'addresses'?",
@@ -256,6 +266,8 @@ CASES: dict[str, tuple[dict[str, str], str]] = {
     "bad never-block": ({"safety.yml": "never_block: {domains: [not a domain]}\n"}, "safety.yml:1:25: wrong-value"),
     "bad delivery mode": ({"safety.yml": "ignored_delivery_modes: [SIMULATION]\n"}, "there is no delivery mode 'SIMULATION'"),
 }
+
+ODD = ("x", "''", "5", "-1", "5.5", "true", "null", "[x, 5]", "[null]", "['*']", "[1, 2, null, true]", "'%x%'", "'10.0.0.0/8'", "'('")
 
 
 @pytest.mark.parametrize("case", CASES)
@@ -296,6 +308,17 @@ def test_a_doubtful_value_hides_nothing_else(tmp_path: Path) -> None:
     doubtful = PLAIN.replace("from: a@x.test}\n", "is_quarantined: yes, form: a@x.test}\n").replace("JunkEmail", "Junk") + "title: again\n"
     found = problems(tmp_path, {"a_rule.yml": doubtful})
     assert [line.split(" ")[1] for line in found] == ["ambiguous-scalar:", "unknown-field:", "action:", "duplicate-key:"]
+
+
+@pytest.mark.parametrize("first", modifier_mapping)
+def test_no_pair_of_modifiers_breaks_the_loader(tmp_path: Path, first: str) -> None:
+    """Whatever is written after them, two modifiers are understood or refused; pySigma knows other errors than its own."""
+    odd = Random(first)  # noqa: S311 - reproducible on purpose
+    for second in ("", *modifier_mapping):
+        for value in ODD if not second else odd.sample(ODD, 3):
+            field = odd.choice(("subject", "to", "is_quarantined", "scanned_at", "detections.findings.score", "smtp_helo_server_ip"))
+            item = "|".join(filter(None, (field, first, second)))
+            problems(tmp_path, {"x.yml": block(f"sel: {{{item}: {value}}}\ncondition: sel")})
 
 
 def test_a_missing_safety_file_is_a_problem(tmp_path: Path) -> None:
