@@ -18,7 +18,6 @@ from clawback.rules.source import Document
 
 Read = TypeVar("Read", bound=BaseModel)
 _KIND_AND_TIME = 2
-_BRANCHES = frozenset({"str", "dict[str,any]"})
 
 
 class Strict(BaseModel):
@@ -220,12 +219,13 @@ def read_model(model: type[Read], document: Document, problems: Problems) -> Rea
         return model.model_validate(document.data)
     except ValidationError as error:
         for item in error.errors(include_url=False, include_context=False):
-            _note(model, document, item, problems)
+            if not (item["type"] == "literal_error" and isinstance(item["input"], dict)):  # the other branch says what is wrong with it
+                _note(model, document, item, problems)
         return None
 
 
 def _note(model: type[BaseModel], document: Document, item: ErrorDetails, problems: Problems) -> None:
-    path = tuple(step for step in item["loc"] if step not in _BRANCHES)
+    path = _path_of(document, item)
     if item["type"] == "extra_forbidden":
         known = _keys_of(model, path[:-1])
         place = document.key_at(*path)
@@ -234,14 +234,27 @@ def _note(model: type[BaseModel], document: Document, item: ErrorDetails, proble
         where = f" of {path[-2]}" if len(path) > 1 else ""
         problems.add(document.value_at(*path[:-1]), Code.MISSING_KEY, f"{path[-1]}{where} is missing", remedy=f"add {path[-1]}:")
     else:
-        said = item["msg"].removeprefix("Value error, ")
+        said = "a mapping is wanted here" if item["type"] == "model_type" else item["msg"].removeprefix("Value error, ")
         problems.add(document.value_at(*path), Code.WRONG_VALUE, f"{'.'.join(map(str, path))}: {said}", text=item["input"])
+
+
+def _path_of(document: Document, item: ErrorDetails) -> tuple[str | int, ...]:
+    """Give the way to a value as the document has it: pydantic also names the branches of unions that it tried."""
+    path: list[str | int] = []
+    node = document.data
+    for step in item["loc"]:
+        is_there = step in node if isinstance(node, dict) else isinstance(node, list) and isinstance(step, int) and step < len(node)
+        if is_there:
+            node = node[step]
+        if is_there or isinstance(step, int) or (item["type"] == "missing" and step is item["loc"][-1]):
+            path.append(step)
+    return tuple(path)
 
 
 def _keys_of(model: type[BaseModel], path: tuple[str | int, ...]) -> list[str]:
     for step in path:
         if isinstance(step, str):
-            annotation = next(field.annotation for name, field in model.model_fields.items() if step in (name, field.alias))
+            annotation = next((field.annotation for name, field in model.model_fields.items() if step in (name, field.alias)), None)
             model = _model_in(annotation) or model
     return [field.alias or name for name, field in model.model_fields.items()]
 

@@ -60,6 +60,8 @@ def read_detection(reading: Reading, *path: str) -> Node | None:
             reading.document.key_at(*path), Code.CONDITION, "there is no condition", remedy="add condition: and the names of selections"
         )
         return None
+    if not reading.selections and len(reading.problems) == before:
+        reading.refuse(reading.document.key_at(*path), Code.DETECTION, "there is no selection", remedy="add a name and what must hold")
     if len(reading.problems) > before:
         return None
     texts = conditions if isinstance(conditions, list) else [conditions]

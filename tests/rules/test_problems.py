@@ -259,6 +259,15 @@ CASES: dict[str, tuple[dict[str, str], str]] = {
         {"x.yml": block("sel: {subject|re|i: -1}\ncondition: sel")},
         "modifier: 'subject|re|i: -1' re wants a text",
     ),
+    "no selection": ({"x.yml": block("condition: sel")}, "detection: there is no selection; add a name and what must hold"),
+    "unknown key in one of several forms": (
+        {"safety.yml": "budgets: {surge: {least: 500, facto2: 10}}\n"},
+        "safety.yml:1:31: unknown-key: 'facto2' there is no such key here; did you mean 'factor'?",
+    ),
+    "none of several forms": (
+        {"safety.yml": "budgets: {surge: of}\n"},
+        "safety.yml:1:18: wrong-value: 'of' budgets.surge: Input should be 'off'",
+    ),
     "bad safety": (
         {"safety.yml": "never_block: {adresses: []}\n"},
         "safety.yml:1:15: unknown-key: 'adresses' there is no such key here; did you mean 'addresses'?",
