@@ -63,3 +63,4 @@ bench: env ## print ratios against peers
 docs: env ## write the generated parts of docs/ and fail if they changed
 	@$(BIN)/python -m docs.generate $(ARGS)
 	@$(BIN)/python -m docs.generate_rules $(ARGS)
+	@$(BIN)/python -m docs.generate_api $(ARGS)

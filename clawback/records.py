@@ -37,6 +37,7 @@ class RecordKind(StrEnum):
     RULES_LOADED = "rules_loaded"
     RULES_REFUSED = "rules_refused"
     POLL_DEGRADED = "poll_degraded"
+    BY_HAND = "by_hand"
 
 
 class AuditRecord(Payload):

@@ -1,4 +1,7 @@
-"""The actions themselves and the registry that reads them from a rule document."""
+"""The actions themselves and the registry that reads them from a rule document.
+
+`operations` of an action names what of `clawback.cloudflare.catalogue` does it and takes it back; docs/api.md is made from it.
+"""
 
 from collections.abc import Mapping
 from datetime import timedelta
@@ -108,6 +111,7 @@ class Move(Payload):
 
     scope: ClassVar[Scope] = Scope.MESSAGE
     spends: ClassVar[Spend] = Spend.MESSAGES
+    operations: ClassVar[tuple[str, ...]] = ("move",)
     name: Literal["move"] = "move"
     destination: Destination = Field(description="The folder; RecoverableItemsPurges is a hard delete and needs permission in safety.yml")
 
@@ -122,6 +126,7 @@ class Reclassify(Payload):
 
     scope: ClassVar[Scope] = Scope.CASE
     spends: ClassVar[Spend] = Spend.RECLASSIFICATIONS
+    operations: ClassVar[tuple[str, ...]] = ("reclassify",)
     widens: ClassVar[bool] = False
     name: Literal["reclassify"] = "reclassify"
     disposition: Disposition = Field(description="What the message should have been")
@@ -132,6 +137,7 @@ class BlockSender(Payload):
 
     scope: ClassVar[Scope] = Scope.CASE
     spends: ClassVar[Spend] = Spend.BLOCKS
+    operations: ClassVar[tuple[str, ...]] = ("settings.block_senders.create", "settings.block_senders.delete")
     name: Literal["block_sender"] = "block_sender"
     pattern: str = Field(description="What to block; {field} takes the value of a group-by field", max_length=1024)
     kind: PatternKind = Field(default=PatternKind.EMAIL, description="What the pattern is: email, domain or ip")

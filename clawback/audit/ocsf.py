@@ -63,6 +63,7 @@ _SHAPES = {
     RecordKind.BLOCK_LIFTED: _Shape(_Class.REMEDIATION, 3, "Restore"),
     RecordKind.BLOCK_FORBIDDEN: _update(3, _Severity.MEDIUM),
     RecordKind.UNDONE: _Shape(_Class.REMEDIATION, 3, "Restore"),
+    RecordKind.BY_HAND: _Shape(_Class.REMEDIATION, 99, "Other"),
 }
 
 

@@ -1,4 +1,4 @@
-"""How read-only commands reach Cloudflare: the client from the settings, and what its errors mean to a person."""
+"""How commands reach Cloudflare: the client from the settings, and what its errors mean to a person."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -41,8 +41,8 @@ def open_own_api(settings: Settings) -> EmailSecurity:
 
 
 @contextmanager
-def api_errors() -> Iterator[None]:
-    """Turn the errors of the client into sentences and exit codes.
+def api_errors(kind: str = "message") -> Iterator[None]:
+    """Turn the errors of the client into sentences and exit codes; `kind` is what is asked for.
 
     Raises:
         Failure: the API refused (4), has no such id (1), or could not be asked (3).
@@ -51,7 +51,7 @@ def api_errors() -> Iterator[None]:
     try:
         yield
     except NotFound as error:
-        raise Failure(f"Cloudflare has no such message (any more): {error}", ExitCode.NO) from error
+        raise Failure(f"Cloudflare has no such {kind} (any more): {error}", ExitCode.NO) from error
     except Refused as error:
         raise Failure(f"Cloudflare refuses: {error}", ExitCode.REFUSED) from error
     except ApiError as error:

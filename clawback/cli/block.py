@@ -2,7 +2,6 @@
 
 from collections.abc import Mapping, Sequence
 from datetime import datetime
-from pathlib import Path
 from typing import Annotated, Any
 
 import typer
@@ -11,12 +10,11 @@ from clawback.blocks import Removal
 from clawback.cli.api_access import open_own_api
 from clawback.cli.exits import ExitCode, Failure
 from clawback.cli.moments import duration
+from clawback.cli.never_block import read_safety
 from clawback.cli.output import AsJson, complain, print_json, say, working
-from clawback.cli.rule_folders import load_folder
 from clawback.cli.tables import print_fitting
 from clawback.cli.temporal import By, ask, myself
 from clawback.cloudflare import ApiError, BlockedSender, EmailSecurity, pages
-from clawback.own_domains import protected_domains
 from clawback.payloads import parse_moment
 from clawback.rules.safety import Safety
 from clawback.settings import Settings, load_settings
@@ -126,7 +124,7 @@ async def _looked_at(
     settings = load_settings()
     async with open_own_api(settings) as api:
         if forbidden:
-            safety = await _safety(api, settings.rules)
+            safety = await read_safety(api, settings.rules)
             blocks = [block for block in blocks if _is_forbidden(block, safety)]
         return blocks, await _listed(api, settings) if blocks and compare else None
 
@@ -137,16 +135,6 @@ async def _listed(api: EmailSecurity, settings: Settings) -> Mapping[str, Blocke
     except ApiError as error:
         complain(f"{_api_name(settings)} cannot say which blocks are still as we made them: {error}")
         return None
-
-
-async def _safety(api: EmailSecurity, folder: Path) -> Safety:
-    """The list as a worker has it: that of safety.yml, and the account's own domains where they can be read."""
-    safety = load_folder(folder).safety
-    try:
-        return safety.owning(await protected_domains(api))
-    except ApiError as error:
-        complain(f"the domains of the account cannot be read, so only safety.yml counts: {error}")
-        return safety
 
 
 def _api_name(settings: Settings) -> str:

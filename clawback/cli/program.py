@@ -15,7 +15,7 @@ from clawback.cli.exits import ExitCode, Failure
 from clawback.cli.output import complain, say
 from clawback.settings import SettingsError
 
-COMMANDS = ("up", "worker", "simulate", "rehearse", "rules", "case", "block", "undo", "stop", "go", "poll", "audit", "doctor")
+COMMANDS = ("up", "worker", "simulate", "rehearse", "rules", "case", "block", "undo", "stop", "go", "poll", "api", "audit", "doctor")
 
 
 class LazyCommands(TyperGroup):

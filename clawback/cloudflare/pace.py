@@ -29,11 +29,12 @@ class Share(StrEnum):
     POLLING = "polling"
     ACTING = "acting"
     UNDO = "undo"
+    PEOPLE = "people"
 
 
-RESERVES: Mapping[Share, float] = {Share.ENRICHING: 0.55, Share.POLLING: 0.40, Share.ACTING: 0.25, Share.UNDO: 0.10}
+RESERVES: Mapping[Share, float] = {Share.ENRICHING: 0.55, Share.POLLING: 0.40, Share.ACTING: 0.25, Share.UNDO: 0.10, Share.PEOPLE: 0.0}
 """The part of the quota that each share leaves untouched: a quarter is kept for people, polling leaves 15 % more for acting, and looking
-closer at undecided messages leaves as much again for polling."""
+closer at undecided messages leaves as much again for polling. What people ask for on the command line may use what is kept for them."""
 
 
 @dataclass(frozen=True, slots=True)

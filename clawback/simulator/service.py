@@ -49,7 +49,8 @@ class PortTaken(OSError):
 class Simulator:
     """An Email Security API in memory.
 
-    `app` is the ASGI application; `serve` puts it on a port. `world` is its state, for tests that look rather than ask.
+    `app` is the ASGI application, `routes` are those of the API in it; `serve` puts it on a port. `world` is its state, for tests that
+    look rather than ask.
     """
 
     def __init__(self, options: SimulatorOptions | None = None) -> None:
@@ -58,8 +59,8 @@ class Simulator:
         self._closing = asyncio.Event()
         containment = Containment(self.world)
         jobs = Jobs(self.world, containment)
-        routes = _api_routes(self.world, containment, jobs)
-        gate = Gate(self.world, _starlette(routes), routes, self._closing)
+        self.routes = _api_routes(self.world, containment, jobs)
+        gate = Gate(self.world, _starlette(self.routes), self.routes, self._closing)
         self.app: ASGIApp = _Switch(_starlette(Control(self.world).routes()), gate, jobs)
 
     def load(self, *paths: Path) -> int:

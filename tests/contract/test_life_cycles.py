@@ -38,6 +38,20 @@ async def test_a_policy_lives_and_dies(kind: str, shape: Shape) -> None:
     assert shape is not Shape.NEW or unknown == []
 
 
+async def test_a_domain_is_replaced_and_proved() -> None:
+    """All of it but its name is set anew; what proves it is a TXT record."""
+    made, _, _ = POLICIES["domains"]
+    async with on_simulator() as (api, simulator, _):
+        domain = await api.settings.domains.create(**made)
+        settings = {name: made[name] for name in ("allowed_delivery_modes", "drop_dispositions", "ip_restrictions")}
+        replaced = await api.settings.domains.replace(domain.id, **settings, regions=["AU", "DE"])
+        assert (replaced.id, replaced.domain, replaced.regions) == (domain.id, "b.test", ("AU", "DE"))
+        proof = await api.settings.domains.verification(domain.id)
+        assert proof is not None
+        assert (proof.txt_record_name or "").endswith("b.test")
+        assert [row["operation"] for row in simulator.world.ledger.since(0)] == ["create", "edit"]
+
+
 @pytest.mark.parametrize(
     "pattern", [("192.168.0.1", "IP"), ("not an address", "EMAIL"), ("-", "DOMAIN")], ids=["private", "no address", "no domain"]
 )

@@ -1,0 +1,19 @@
+"""The never-block list as commands need it: that of safety.yml, and the account's own domains where they can be read."""
+
+from pathlib import Path
+
+from clawback.cli.output import complain
+from clawback.cli.rule_folders import load_folder
+from clawback.cloudflare import ApiError, EmailSecurity
+from clawback.own_domains import protected_domains
+from clawback.rules.safety import Safety
+
+
+async def read_safety(api: EmailSecurity, folder: Path) -> Safety:
+    """Read the list as a worker has it; what cannot be read is said."""
+    safety = load_folder(folder).safety
+    try:
+        return safety.owning(await protected_domains(api))
+    except ApiError as error:
+        complain(f"the domains of the account cannot be read, so only safety.yml counts: {error}")
+        return safety

@@ -1,0 +1,268 @@
+"""`clawback api` on the simulator: a command for every operation, bounded lists, and changes that are asked for, recorded, made once."""
+
+import asyncio
+import inspect
+import json
+import re
+from collections.abc import AsyncIterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from temporalio.client import Client
+
+from clawback.actions import Destination, Disposition
+from clawback.audit import read_records
+from clawback.cli import api_reading
+from clawback.cli.api import GROUPS
+from clawback.cli.api_output import COLUMNS
+from clawback.cli.api_parameters import HELP, options_of
+from clawback.cli.exits import ExitCode
+from clawback.cli.program import load, run
+from clawback.cloudflare.catalogue import OPERATIONS, Operation
+from clawback.cloudflare.paging import Page
+from clawback.records import RecordKind
+from clawback.simulator import Simulator, SimulatorOptions, parse_faults
+from clawback.simulator.faults import Dice, Fault
+from clawback.temporal.guarding import GuardGateway
+from tests.contract.stand import mail
+
+RULES = Path(__file__).parents[2] / "rules"
+ONE = "POST1-2026-11-22T10:00:00-1"
+DO_IT = ("--yes", "--although-stopped", "--by", "ana")
+
+
+@pytest.fixture
+async def simulator(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> AsyncIterator[Simulator]:
+    """Serve a simulator with seven messages, and let this process's environment name it."""
+    simulator = Simulator(SimulatorOptions())
+    simulator.take([mail(number) for number in range(7)])
+    monkeypatch.delenv("CLOUDFLARE_API_TOKEN", raising=False)
+    async with simulator.serve() as url:
+        for name, value in {"API_URL": url, "STATE": str(tmp_path), "RULES": str(RULES)}.items():
+            monkeypatch.setenv(f"CLAWBACK_{name}", value)
+        yield simulator
+
+
+async def api(*words: str) -> int:
+    """Run `clawback api` in a thread, while the simulator answers in this loop; the exit code."""
+    return await asyncio.to_thread(run, ["api", *words])
+
+
+def records(tmp_path: Path) -> list[tuple[str | None, str | None, str | None, str]]:
+    """What the audit says of changes by hand: command, target, outcome, who."""
+    found = read_records(tmp_path / "simulator" / "audit.jsonl")
+    return [(one.action, one.target, one.outcome, one.actor) for one in found if one.kind is RecordKind.BY_HAND]
+
+
+def operations_done(simulator: Simulator) -> list[str]:
+    return [str(row["operation"]) for row in simulator.world.ledger.since(0)]
+
+
+# ---- the tree
+
+
+def test_every_operation_is_a_command_and_nothing_else_is() -> None:
+    """Client, commands and table are the same; every option says what it is."""
+    tree: Any = load("api")
+    commands = {(name, verb) for name, group in tree.commands.items() for verb in group.commands}
+    assert commands == {operation.command for operation in OPERATIONS}
+    assert list(tree.commands) == list(GROUPS)
+    assert all(parameter.help for group in tree.commands.values() for one in group.commands.values() for parameter in one.params)
+    used = {option.name for operation in OPERATIONS for option in options_of(operation)}
+    assert used == set(HELP)
+
+
+def test_every_list_has_columns_that_its_records_have() -> None:
+    """A table of fields that nobody sends would be empty."""
+    lists = {operation.name: record_of(operation) for operation in OPERATIONS}
+    assert {name for name, record in lists.items() if record} == set(COLUMNS)
+    for name, record in lists.items():
+        if record:
+            assert set(COLUMNS[name]) <= {*record.model_fields, "from"}, name
+
+
+def record_of(operation: Operation) -> Any:
+    """The record that an operation gives several of."""
+    returned = inspect.signature(operation.function).return_annotation
+    if returned is inspect.Signature.empty or not getattr(returned, "__origin__", None):
+        return None
+    if returned.__origin__ is not Page and returned.__origin__ is not tuple:
+        return None
+    (record, *_) = returned.__args__
+    return record
+
+
+def command_line(operation: Operation, tmp_path: Path) -> list[str]:
+    """The shortest command line of an operation."""
+    (changes := tmp_path / "changes.json").write_text('{"deletes": ["x"]}')
+    told = {Path: str(changes), Destination: "JunkEmail", Disposition: "SPAM"}
+    words = list(operation.command)
+    for option in options_of(operation):
+        flags = getattr(option.default, "param_decls", None)
+        if flags is None or option.default.default is ...:
+            words += [*(flags or ()), "1h" if option.name == "start" else told.get(option.annotation, "x")]
+        elif option.name in {"comments", "notes", "folder"} and operation.command[1] == "edit":
+            words += [flags[0], "x"]
+    more = {"preview": ["--output", str(tmp_path / "x.png")], "make-preview": ["--json"]}
+    return words + (["--sender", "x"] if operation.name in {"move_all", "release_all"} else more.get(operation.command[1], []))
+
+
+async def test_every_command_asks_what_its_operation_says(simulator: Simulator, tmp_path: Path) -> None:
+    """Each in its shortest form reaches its endpoint, and whatever the answer, no command breaks."""
+    for operation in OPERATIONS:
+        before = len(simulator.world.requests.asked)
+        is_reading = operation.method == "GET" or operation.name == "make_preview"
+        code = await api(*command_line(operation, tmp_path), *(() if is_reading else DO_IT))
+        assert code in {ExitCode.OK, ExitCode.NO, ExitCode.REFUSED}, operation
+        asked = [(one.method, re.sub(r"\{\w+\}", "{id}", one.template)) for one in list(simulator.world.requests.asked)[before:]]
+        assert (operation.method, f"/client/v4/accounts/{{id}}/email-security/{operation.endpoint}") in asked, operation
+
+
+# ---- reading
+
+
+async def test_a_list_is_a_table_up_to_its_limit(simulator: Simulator, capsys: pytest.CaptureFixture[str]) -> None:
+    """Three of seven, and a word that there are more; all of them without one."""
+    assert await api("investigate", "list", "--since", "1d", "--limit", "3") == ExitCode.OK
+    shown = capsys.readouterr()
+    assert (shown.out.count("Wire"), "There are more than 3" in shown.err) == (3, True)
+    assert await api("investigate", "list", "--disposition", "MALICIOUS", "--limit", "7") == ExitCode.OK
+    shown = capsys.readouterr()
+    assert (shown.out.count("Wire"), shown.err) == (7, "")
+    assert await api("investigate", "list", "--disposition", "SPAM") == ExitCode.OK
+    assert capsys.readouterr().out == "There are none.\n"
+    assert len(simulator.world.requests.asked) == 3
+
+
+async def test_json_is_a_line_for_each_record(simulator: Simulator, capsys: pytest.CaptureFixture[str]) -> None:
+    """And one document for a single thing; both as the API gave them."""
+    simulator.take([mail(number) for number in range(7, 1_007)])
+    assert await api("investigate", "list", "--json", "--limit", "1005") == ExitCode.OK
+    lines = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
+    assert len({line["id"] for line in lines}) == len(lines) == 1_005
+    assert await api("investigate", "get", ONE, "--json") == ExitCode.OK
+    assert json.loads(capsys.readouterr().out)["subject"] == "Wire 1"
+
+
+async def test_what_a_mail_says_does_not_steer_the_terminal(simulator: Simulator, capsys: pytest.CaptureFixture[str]) -> None:
+    """Control characters of a subject are blanks."""
+    simulator.take([mail(8, subject="\x1b[2J\x07owned\nnext")])
+    for words in (("list",), ("get", "POST8-2026-11-22T10:00:00-8")):
+        assert await api("investigate", *words) == ExitCode.OK
+        assert not {"\x1b", "\x07"} & set(shown := capsys.readouterr().out)
+        assert " [2J owned next" in shown
+
+
+async def test_what_there_is_not_what_is_refused_and_what_makes_no_sense(simulator: Simulator, capsys: pytest.CaptureFixture[str]) -> None:
+    """Each has its exit code and one sentence."""
+    assert await api("investigate", "get", "nobody") == ExitCode.NO
+    assert await api("investigate", "get", "") == ExitCode.USAGE
+    assert await api("investigate", "list", "--since", "yesterday") == ExitCode.USAGE
+    assert await api("submissions", "list", "--type", "NOBODY") == ExitCode.REFUSED
+    simulator.world.dice.faults = parse_faults("500=1")
+    assert await api("investigate", "list") == ExitCode.ENVIRONMENT
+    assert len(capsys.readouterr().err.splitlines()) == 5
+
+
+async def test_whoever_waits_is_told(simulator: Simulator, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    """From some seconds on, on stderr."""
+    monkeypatch.setattr(api_reading, "_QUIET", 0.05)
+    simulator.world.dice.faults = parse_faults("slow=1:0.3")
+    assert await api("investigate", "get", ONE) == ExitCode.OK
+    assert "Cloudflare has not answered yet" in capsys.readouterr().err
+
+
+# ---- changing
+
+
+async def test_a_change_needs_a_yes(simulator: Simulator, capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
+    """Without a terminal it says what it would do, and does nothing, not even on record."""
+    assert await api("investigate", "move", ONE, "--to", "JunkEmail", "--although-stopped") == ExitCode.USAGE
+    said = capsys.readouterr().err
+    assert "POST investigate/move of the simulator" in said
+    assert "destination  JunkEmail" in said
+    assert (operations_done(simulator), (tmp_path / "simulator" / "audit.jsonl").exists()) == ([], False)
+
+
+async def test_a_change_is_made_once_and_recorded_before_and_after(simulator: Simulator, tmp_path: Path) -> None:
+    """One line of the audit for each target; what failed in part ends with 1."""
+    assert await api("investigate", "move", ONE, "--to", "JunkEmail", *DO_IT) == ExitCode.OK
+    assert await api("investigate", "move", ONE, "nobody", "--to", "Inbox", *DO_IT) == ExitCode.NO
+    assert operations_done(simulator) == ["move", "move"]
+    command, second = "investigate move", "nobody"
+    assert records(tmp_path) == [
+        (command, ONE, "begun", "ana"),
+        (command, ONE, "done", "ana"),
+        *((command, target, "begun", "ana") for target in (ONE, second)),
+        *((command, target, "failed:in_part", "ana") for target in (ONE, second)),
+    ]
+
+
+class FirstAlone(Dice):
+    """Spoils the first request and no other."""
+
+    def __init__(self, fault: Fault) -> None:
+        super().__init__(0, parse_faults(""))
+        self.faults_left: list[Fault] = [fault]
+
+    def request_fault(self) -> Fault | None:
+        return self.faults_left.pop() if self.faults_left else None
+
+
+@pytest.mark.parametrize(("fault", "code", "outcome"), [(Fault.LOST_ANSWER, 0, "done"), (Fault.RESET, 1, "failed:not_done")])
+async def test_what_a_lost_answer_did_is_found_out(simulator: Simulator, tmp_path: Path, fault: Fault, code: int, outcome: str) -> None:
+    """It is never done again: done is done, and what was not is left to the person."""
+    simulator.world.dice = FirstAlone(fault)
+    assert await api("investigate", "move", ONE, "--to", "JunkEmail", *DO_IT) == code
+    assert operations_done(simulator) == ["move"] * (code == 0)
+    assert [one[2] for one in records(tmp_path)] == ["begun", outcome]
+    assert [one.method for one in simulator.world.requests.asked] == ["POST", "GET"]
+
+
+@pytest.mark.parametrize(
+    ("words", "code"),
+    [
+        (("block-senders", "create", "--pattern", "paypal.com", "--pattern-type", "DOMAIN"), ExitCode.NO),
+        (("block-senders", "edit", "x", "--pattern", "paypal.com"), ExitCode.NO),
+        (("bulk", "move", "--since", "1h", "--to", "JunkEmail"), ExitCode.USAGE),
+        (("investigate", "move", ONE, "--to", "RecoverableItemsPurges"), ExitCode.NO),
+        (("investigate", "move", "", "--to", "JunkEmail"), ExitCode.USAGE),
+        (("trusted-domains", "batch", "nowhere.json"), ExitCode.USAGE),
+    ],
+)
+async def test_what_must_not_be_done_is_not(simulator: Simulator, words: tuple[str, ...], code: ExitCode) -> None:
+    """The never-block list holds for people too, nothing acts on everything, and hard deletes need their permission."""
+    assert await api(*words, *DO_IT) == code
+    assert operations_done(simulator) == []
+
+
+async def test_a_batch_cannot_smuggle_a_block_in(simulator: Simulator, tmp_path: Path) -> None:
+    """Each of its patterns is held against the list."""
+    (changes := tmp_path / "c.json").write_text(
+        json.dumps({"posts": [{"pattern": "x@paypal.test", "pattern_type": "EMAIL", "is_regex": False}, {"pattern": "gmail.com"}]})
+    )
+    assert await api("block-senders", "batch", str(changes), *DO_IT) == ExitCode.NO
+    assert operations_done(simulator) == []
+
+
+async def test_the_kill_switch_holds_for_people_too(
+    simulator: Simulator, temporal: Client, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Where nobody allows acting, or it is stopped, a change needs a word more; reading does not."""
+    monkeypatch.setenv("TEMPORAL_ADDRESS", temporal.service_client.config.target_host)
+    change = ("investigate", "move", ONE, "--to", "JunkEmail", "--yes")
+    assert await api(*change) == ExitCode.NO
+    assert "--although-stopped does it all the same" in capsys.readouterr().err
+    await GuardGateway(temporal).ensure()
+    assert await api(*change) == ExitCode.OK
+    assert await api("investigate", "get", ONE) == ExitCode.OK
+    assert operations_done(simulator) == ["move"]
+
+
+def test_a_window_ends_now_unless_told() -> None:
+    """Lists read the last day; a job must be told since when."""
+    (listing, job) = (next(one for one in OPERATIONS if one.name == name) for name in ("messages", "move_all"))
+    since = {one.name: one.default.default for operation in (listing,) for one in options_of(operation) if one.name in ("start", "end")}
+    assert since == {"start": "1d", "end": ""}
+    assert next(one for one in options_of(job) if one.name == "start").default.default is ...
