@@ -190,8 +190,18 @@ class Gateway:
         except WorkflowUpdateFailedError as error:
             raise Refused(str(error.cause)) from error
         except RPCError as error:
-            raise _no_such(handle, error) from error
+            raise await self._why_not(handle, error) from error
         return result
+
+    async def _why_not(self, handle: WorkflowHandle[Any, Any], error: RPCError) -> Exception:
+        """Tell what is over (`Refused`) from what never was (`NoSuchWorkflow`): neither takes an update."""
+        if error.status is not RPCStatusCode.NOT_FOUND:
+            return error
+        try:
+            over = (await handle.describe()).close_time
+        except RPCError as unknown:
+            return _no_such(handle, unknown)
+        return Refused(f"{handle.id} is over since {over:%Y-%m-%d %H:%M:%S} UTC")
 
 
 def _no_such(handle: WorkflowHandle[Any, Any], error: RPCError) -> Exception:

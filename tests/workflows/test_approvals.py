@@ -1,0 +1,120 @@
+"""Approvals on a real server: who is first, what exactly was agreed to, who must agree, and what silence means."""
+
+import asyncio
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+from temporalio.client import Client
+
+from clawback.actions import BlockSender, Destination, Mode, Move, PatternKind
+from clawback.cases import CasePace, CasePlan, State
+from clawback.records import RecordKind
+from clawback.temporal.gateway import Refused
+from tests.workflows.deployment import Deployment, deployed, eventually, match_of
+from tests.workflows.test_case import outbreak, simulated
+
+DOMAIN = BlockSender(pattern="bad.example", kind=PatternKind.DOMAIN)
+HARD_DELETE = Move(destination=Destination.PURGES)
+
+
+def plan(**said: Any) -> CasePlan:
+    """The plan of a case that asks first."""
+    return CasePlan(
+        **{
+            "rule": "r",
+            "version": "v",
+            "mode": Mode.APPROVE,
+            "group": {"edf_hash": "x"},
+            "actions": (Move(destination=Destination.JUNK),),
+            **said,
+        }
+    )
+
+
+async def held(house: Deployment, told: CasePlan, lines: list[dict[str, Any]], pace: CasePace | None = None) -> str:
+    """Let a case be held; the digest of what it would do."""
+    await house.tell(told, *map(match_of, lines), pace=pace)
+    await house.settled(told.case_id, State.HELD)
+    return (await house.gateway.proposal(told.case_id)).digest
+
+
+def said(house: Deployment, kind: RecordKind) -> list[tuple[str | None, str | None]]:
+    """Who, and what about it, in the records of one kind."""
+    return [(record.actor, record.detail) for record in house.audit() if record.kind is kind]
+
+
+async def test_of_many_answers_at_once_the_first_counts(temporal: Client, tmp_path: Path) -> None:
+    """Ten people approve or deny at the same moment: one is heard, the others are told who was first; the act is done once, or never."""
+    lines = list(outbreak(2))
+    async with deployed(temporal, simulated(lines), tmp_path) as house:
+        digest = await held(house, plan(), lines)
+        approvals = (house.gateway.approve(plan().case_id, f"approver {number}", digest) for number in range(5))
+        denials = (house.gateway.deny(plan().case_id, f"denier {number}") for number in range(5))
+        answers = await asyncio.gather(*approvals, *denials, return_exceptions=True)
+        heard = [number for number, answer in enumerate(answers) if not isinstance(answer, BaseException)]
+        (first,) = heard
+        who = f"approved by approver {first}" if first < 5 else f"denied by denier {first - 5}"
+        told = [str(answer) for number, answer in enumerate(answers) if number != first]
+        assert all(isinstance(answer, Refused) for number, answer in enumerate(answers) if number != first)
+        assert all(who in text for text in told), told
+        await house.settled(plan().case_id, State.SETTLED if first < 5 else State.DENIED)
+        assert len(house.ledger) == (2 if first < 5 else 0)
+        assert len(said(house, RecordKind.APPROVED) + said(house, RecordKind.DENIED)) == 1
+
+
+async def test_an_approval_of_a_case_that_has_grown_is_refused(temporal: Client, tmp_path: Path) -> None:
+    """What was shown had two messages, now there are three: the answer says which, and nothing is done until the new digest is approved."""
+    lines = list(outbreak(3))
+    async with deployed(temporal, simulated(lines), tmp_path) as house:
+        shown = await held(house, plan(), lines[:2])
+        await house.tell(plan(), match_of(lines[2]))
+
+        async def grown() -> str | None:
+            digest = (await house.gateway.proposal(plan().case_id)).digest
+            return digest if digest != shown else None
+
+        now = await eventually(grown)
+        newest = lines[2]["message"]["id"]
+        with pytest.raises(Refused, match=rf"has changed since it was shown: 1 more messages \({newest}\).*Its digest is now {now}"):
+            await house.gateway.approve(plan().case_id, "ana", shown)
+        assert house.ledger == []
+        await house.gateway.approve(plan().case_id, "ana", now, "all three are phishing")
+        await house.settled(plan().case_id)
+        assert len(house.ledger) == 3
+        assert said(house, RecordKind.APPROVED) == [("ana", "all three are phishing")]
+
+
+@pytest.mark.parametrize("action", [DOMAIN, HARD_DELETE], ids=["domain", "hard delete"])
+async def test_what_widens_takes_two_different_people_whatever_the_mode(temporal: Client, tmp_path: Path, action: Any) -> None:
+    """One person, written in two ways, is one; the second must be shown the same."""
+    lines = list(outbreak(1))
+    told = plan(mode=Mode.ENFORCE, actions=(action,))
+    async with deployed(temporal, simulated(lines), tmp_path) as house:
+        digest = await held(house, told, lines)
+        assert await house.gateway.approve(told.case_id, "Ana", digest) == State.HELD
+        with pytest.raises(Refused, match="has approved this already: another person must agree too"):
+            await house.gateway.approve(told.case_id, " ana ", digest)
+        with pytest.raises(Refused, match="has changed since it was shown"):
+            await house.gateway.approve(told.case_id, "ben", "1-of another case")
+        assert house.ledger == []
+        assert await house.gateway.approve(told.case_id, "ben", digest) == State.RESPONDING
+        await house.settled(told.case_id)
+        assert len(house.ledger) == 1
+
+
+async def test_silence_of_a_week_is_a_denial(skipping: Client, tmp_path: Path) -> None:
+    """After six days people are warned, once; after seven the case has expired, nothing was done, and a late answer is told so."""
+    lines = list(outbreak(2))
+    async with deployed(skipping, simulated(lines), tmp_path) as house:
+        await house.tell(plan(), *map(match_of, lines), pace=CasePace(linger=timedelta(days=30)))
+        handle = skipping.get_workflow_handle(plan().case_id)
+        assert await handle.result() == State.EXPIRED
+        assert house.ledger == []
+        records = [record for record in house.audit() if record.kind in {RecordKind.HELD, RecordKind.EXPIRY_WARNED, RecordKind.EXPIRED}]
+        assert [record.kind for record in records] == [RecordKind.HELD, RecordKind.EXPIRY_WARNED, RecordKind.EXPIRED]
+        asked, warned, expired = (record.at for record in records)
+        assert (warned - asked, expired - asked) == tuple(pytest.approx(timedelta(days=days), abs=timedelta(minutes=1)) for days in (6, 7))
+        with pytest.raises(Refused, match="is over since"):
+            await house.gateway.approve(plan().case_id, "ana", "late")
