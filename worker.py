@@ -56,6 +56,9 @@ GRACE = timedelta(seconds=8)
 """How long running activities may go on after SIGTERM: `clawback up` promises to be gone within ten seconds."""
 AT_ONCE = 200
 """Activities of a queue at the same time: cases that move at the same moment share a request, so there should be many."""
+QUEUE_RATE = 100.0
+"""Activities a second that a queue gives out, to all workers together: what no header of the API tells is that an address may make 200
+requests a second, and there are two queues whose activities make them (ADR 0003)."""
 API_TIMEOUT = timedelta(seconds=15)
 """How long the API may take to answer; shorter than any start-to-close, so that the activity itself says what happened."""
 READ_DOMAINS = timedelta(seconds=5)
@@ -220,9 +223,10 @@ def build_workers(
     containing: list[Callable[..., Any]] = [contain.move_messages, contain.create_block, contain.reclassify_message]
     finding: list[Callable[..., Any]] = [contain.locate_messages, contain.find_block, contain.find_submission, contain.remove_block]
     undoing: list[Callable[..., Any]] = [undo.end_case, undo.read_case, undo.return_messages, undo.remove_block, undo.reclassify_message]
+    reading: list[Callable[..., Any]] = [ingest.read_page, *finding, *undoing, pollers.ensure]
     return [
-        Worker(client, task_queue=names.CONTAIN_QUEUE, activities=containing, **shared),
-        Worker(client, task_queue=names.READ_QUEUE, activities=[ingest.read_page, *finding, *undoing, pollers.ensure], **shared),
+        Worker(client, task_queue=names.CONTAIN_QUEUE, activities=containing, max_task_queue_activities_per_second=QUEUE_RATE, **shared),
+        Worker(client, task_queue=names.READ_QUEUE, activities=reading, max_task_queue_activities_per_second=QUEUE_RATE, **shared),
         Worker(
             client,
             task_queue=names.WORKFLOW_QUEUE,

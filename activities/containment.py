@@ -19,10 +19,11 @@ from clawback.blocks import EndedBlock, OwnedBlock, Removal
 from clawback.cases import BATCH as MOST_IDS
 from clawback.cases import MOVED
 from clawback.cases.answers import move_outcomes
-from clawback.cloudflare import EmailSecurity, MoveItem, Share, errors, pages
+from clawback.cloudflare import EmailSecurity, Share, errors, pages
 from clawback.events import Target, is_moved
 from clawback.gathering import Gathering
 from clawback.payloads import Payload, UtcDatetime
+from clawback.temporal.names import APPROVED_PRIORITY, UNDO_PRIORITY
 
 _SPOILT = (errors.Rejected, errors.NotFound)
 _ONE_BY_ONE = 3
@@ -90,19 +91,23 @@ class ContainmentActivities:
     """The requests of containment; `gate` gives the never-block list that is loaded now."""
 
     def __init__(self, api: EmailSecurity, gate: BlockGate, observing: Observing, own: OwnSubmissions) -> None:
-        self._api = api.on(Share.ACTING)
-        self._removing = api.on(Share.UNDO)
+        self._routine, self._removing = api.on(Share.ACTING), api.on(Share.UNDO)
+        self._urgent = {UNDO_PRIORITY: self._removing, APPROVED_PRIORITY: api.on(Share.APPROVED)}
         self._gate = gate
         self._own = own
         self._observing = observing
-        self._moving = {folder: Gathering(partial(self._move, folder), MOST_IDS, spoilt=_SPOILT) for folder in Destination}
+        self._moving = {
+            (api, folder): Gathering(partial(api.move, destination=folder), MOST_IDS, spoilt=_SPOILT)
+            for api in (self._routine, *self._urgent.values())
+            for folder in Destination
+        }
         self._locating = Gathering(self._moved_of, MOST_IDS, spoilt=_SPOILT)
 
     @activity.defn(name="email_security.move_messages")
     async def move_messages(self, request: MoveMessages) -> MoveOutcomes:
         """Move up to 1,000 messages in one request, shared with other cases that move now, and say what became of each."""
         with as_application_error():
-            answers = await self._moving[request.destination].ask([target.id for target in request.targets])
+            answers = await self._moving[self._api, request.destination].ask([target.id for target in request.targets])
         outcomes = move_outcomes(request.targets, answers)
         self._observing.moved(outcomes, request.seen_at)
         return MoveOutcomes(outcomes=outcomes)
@@ -171,8 +176,10 @@ class ContainmentActivities:
                         return True
         return False
 
-    async def _move(self, folder: Destination, ids: Sequence[str]) -> tuple[MoveItem, ...]:
-        return await self._api.move(ids, folder)
+    @property
+    def _api(self) -> EmailSecurity:
+        """The client on behalf of what is done now: what people take back or have agreed to goes before what rules do alone."""
+        return self._urgent.get(activity.info().priority.priority_key or 0, self._routine)
 
     async def _moved_of(self, targets: Sequence[Target]) -> set[str]:
         """Which of these messages have been moved: one by one if they are few, else by a search that is cheaper than that."""

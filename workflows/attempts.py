@@ -1,6 +1,7 @@
 """Attempts at a request that is not safe to repeat, and how each ended: in one of four ways that a sequence can go on from."""
 
 from collections.abc import Callable, Mapping
+from contextvars import ContextVar
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any, Generic, TypeVar
@@ -20,9 +21,13 @@ with workflow.unsafe.imports_passed_through():
         LONGEST_PAUSE,
         STOPPED_PAUSE,
         VERIFY,
+        agreed_to,
     )
 
 R = TypeVar("R")
+approved: ContextVar[bool] = ContextVar("approved", default=False)
+"""Whether people have agreed to what is being attempted: all of it then goes ahead of what rules do alone."""
+
 _LEAST = timedelta(seconds=1)
 
 
@@ -94,10 +99,10 @@ class Effort:
         return made
 
 
-async def verified(activity: Callable[..., Any], request: object) -> Any:
+async def verified(activity: Callable[..., Any], request: object, options: Mapping[str, Any] = VERIFY) -> Any:
     """Find out what became of something; None where even that cannot be found out."""
     try:
-        return await workflow.execute_activity_method(activity, request, **VERIFY)
+        return await workflow.execute_activity_method(activity, request, **_hurried(options))
     except ActivityError as error:
         if is_cancelled_exception(error):
             raise
@@ -107,11 +112,15 @@ async def verified(activity: Callable[..., Any], request: object) -> Any:
 
 async def _attempt(activity: Callable[..., Any], request: object, options: Mapping[str, Any], tries: int) -> Attempt[Any]:
     try:
-        return Answered(await workflow.execute_activity_method(activity, request, **options))
+        return Answered(await workflow.execute_activity_method(activity, request, **_hurried(options)))
     except ActivityError as error:
         if is_cancelled_exception(error):
             raise
         return _understood(error.cause, tries)
+
+
+def _hurried(options: Mapping[str, Any]) -> Mapping[str, Any]:
+    return agreed_to(options) if approved.get() else options
 
 
 def _understood(cause: BaseException | None, tries: int) -> NotExecuted | Lost | Impossible:

@@ -24,7 +24,7 @@ with workflow.unsafe.imports_passed_through():
     from clawback.events import Target
     from clawback.temporal import names
     from clawback.temporal.failures import ErrorType
-    from workflows.attempts import Answered, Effort, Impossible, Lost, NotExecuted, verified
+    from workflows.attempts import Answered, Effort, Impossible, Lost, NotExecuted, approved, verified
     from workflows.expiry import BlockExpiryWorkflow
     from workflows.policies import MOST_SILENT, REFUSED_PAUSE
 
@@ -40,6 +40,7 @@ class Containment:
 
     async def carry_out(self, act: Act, seen_at: dict[str, datetime], offence: int = 0) -> dict[str, str]:
         """Do the act and give one outcome for each of its subjects; `offence` counts earlier blocks of the same pattern."""
+        approved.set(act.approved)
         match act.action:
             case Move():
                 return await Moving(act.action, seen_at, self._is_off).run(act.targets)

@@ -3,8 +3,11 @@
 A heartbeat timeout is how long a killed worker keeps a task; start-to-close is longer than the client's own patience. Effort is bounded
 by schedule-to-close or by the workflow's own patience. Requests that are not safe to repeat get one attempt: what to do next is the
 workflow's decision, after verifying.
+
+Where activities wait in a queue, undo goes first, then what people have agreed to, then what rules do alone, then reading.
 """
 
+from collections.abc import Mapping
 from datetime import timedelta
 from typing import Any, Final
 
@@ -12,7 +15,10 @@ from temporalio.common import Priority, RetryPolicy
 from temporalio.workflow import ActivityCancellationType
 
 from clawback.temporal.failures import ErrorType
-from clawback.temporal.names import CONTAIN_QUEUE, READ_QUEUE
+from clawback.temporal.names import APPROVED_PRIORITY, CONTAIN_QUEUE, READ_QUEUE, UNDO_PRIORITY
+
+_UNDO, _APPROVED = Priority(priority_key=UNDO_PRIORITY), Priority(priority_key=APPROVED_PRIORITY)
+_ROUTINE, _READING = Priority(priority_key=3), Priority(priority_key=4)
 
 _ASK_A_PERSON: Final = [ErrorType.UNAUTHENTICATED, ErrorType.NOT_PERMITTED, ErrorType.REJECTED, ErrorType.NOT_FOUND]
 
@@ -26,7 +32,7 @@ POLL: Final[dict[str, Any]] = {
         maximum_interval=timedelta(seconds=30),
         non_retryable_error_types=_ASK_A_PERSON,
     ),
-    "priority": Priority(priority_key=3),
+    "priority": _READING,
 }
 """Read one page. A rate-limit block of five minutes fits into its effort."""
 
@@ -41,7 +47,7 @@ VERIFY: Final[dict[str, Any]] = {
         maximum_interval=timedelta(minutes=1),
         non_retryable_error_types=[*_ASK_A_PERSON],
     ),
-    "priority": Priority(priority_key=1),
+    "priority": _ROUTINE,
 }
 """Find out what became of something; before every repeat, so ahead of every poll."""
 
@@ -51,9 +57,15 @@ CONTAIN: Final[dict[str, Any]] = {
     "heartbeat_timeout": timedelta(seconds=8),
     "retry_policy": RetryPolicy(maximum_attempts=1),
     "cancellation_type": ActivityCancellationType.WAIT_CANCELLATION_COMPLETED,
-    "priority": Priority(priority_key=2),
+    "priority": _ROUTINE,
 }
 """Change something with a request that is not safe to repeat blindly. Whoever cancels it learns what became of it."""
+
+
+def agreed_to(options: Mapping[str, Any]) -> Mapping[str, Any]:
+    """The same for what people have agreed to: ahead of what rules do alone."""
+    return {**options, "priority": _APPROVED}
+
 
 UNDO: Final[dict[str, Any]] = {
     "task_queue": READ_QUEUE,
@@ -64,12 +76,15 @@ UNDO: Final[dict[str, Any]] = {
         maximum_interval=timedelta(minutes=1),
         non_retryable_error_types=[ErrorType.REJECTED, ErrorType.NOT_FOUND],
     ),
-    "priority": Priority(priority_key=1),
+    "priority": _UNDO,
 }
 """Take something back: safe to repeat, repeated for ever, on a queue that the kill switch does not stop, ahead of all else."""
 
 UNDO_ONCE: Final[dict[str, Any]] = {**UNDO, "retry_policy": RetryPolicy(maximum_attempts=1)}
 """Take something back by a request that is not safe to repeat blindly."""
+
+VERIFY_UNDO: Final[dict[str, Any]] = {**VERIFY, "priority": _UNDO}
+"""Find out what became of taking something back."""
 
 EXPIRE: Final[dict[str, Any]] = {
     "task_queue": READ_QUEUE,
@@ -79,7 +94,7 @@ EXPIRE: Final[dict[str, Any]] = {
         maximum_interval=timedelta(minutes=10),
         non_retryable_error_types=[],
     ),
-    "priority": Priority(priority_key=1),
+    "priority": _READING,
 }
 """Take something of ours back: safe to repeat, and repeated for ever."""
 

@@ -24,7 +24,7 @@ with workflow.unsafe.imports_passed_through():
     from clawback.temporal.failures import PERMANENT
     from clawback.temporal.undoing import UndoCase, UndoMany, Undone, UndoProgress
     from workflows.attempts import Answered, Effort, Impossible, Lost, verified
-    from workflows.policies import RECORD, UNDO, UNDO_ONCE
+    from workflows.policies import RECORD, UNDO, UNDO_ONCE, VERIFY_UNDO
 
 _REMOVED, _GONE = "removed", "already_gone"
 _AT_ONCE = 50
@@ -89,7 +89,7 @@ class UndoWorkflow:
                 case Impossible(why):
                     return failed(why)
                 case Lost():
-                    made = await verified(ContainmentActivities.find_submission, wanted)
+                    made = await verified(ContainmentActivities.find_submission, wanted, VERIFY_UNDO)
                     if made is not False:
                         return RECLASSIFIED if made else UNKNOWN
         return effort.given_up()

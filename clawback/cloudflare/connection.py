@@ -19,12 +19,16 @@ from clawback.cloudflare.answers import Answer, Envelope, clean, failure, read_e
 from clawback.cloudflare.calls import Call, Method, segment
 from clawback.cloudflare.errors import ApiError, RateLimited, Stopped, Unavailable, UnknownOutcome
 from clawback.cloudflare.limits import read_counters, read_retry_after
-from clawback.cloudflare.pace import Pace, Share
+from clawback.cloudflare.line import Line
+from clawback.cloudflare.pace import ACTS, Pace, Share
 from clawback.cloudflare.surroundings import Clock, Observer, Permit
 
 LARGEST_BODY = 64 * 1024 * 1024
 PATIENCE = 3.0
 """Seconds that a call may be held back before it is told to come back later."""
+
+AT_ONCE = 20
+"""Requests of one client that may be under way; the rest wait in a line, the most urgent first."""
 
 _CONNECT = 5.0
 _SHORTEST_SECRET = 8  # a placeholder such as "sim" is no secret, and part of too many words
@@ -48,6 +52,7 @@ class Connection:
     redact: Callable[[str], str]
     longest: float
     dialect: dict[str, int] = field(default_factory=dict)
+    line: Line = field(default_factory=lambda: Line(AT_ONCE))
     share: Share | None = None
     permit: Permit | None = None
 
@@ -94,19 +99,15 @@ class Connection:
             ApiError: the kind tells what to do; see `errors`.
 
         """
-        ticket = await self._admit(call)
-        started = self.clock.now()
-        answer = None
+        share = self.share or (Share.POLLING if call.method is Method.GET else Share.ACTING)
+        await self._admit(call, share)
         try:
-            answer = await self._exchange(call)
-        except (httpx.HTTPError, httpx.StreamError, httpx.InvalidURL, TimeoutError) as error:
-            self.observer.failed(endpoint=call.endpoint, error=type(error).__name__, seconds=self.clock.now() - started)
-            raise self._redacted(_without_answer(call, error)) from error
+            if self.permit is not None and share in ACTS and call.method is not Method.GET and not await self.permit():
+                raise Stopped(call.endpoint, "nothing may be changed now")
+            ticket, answer = await self._sent(call, share)
+            return self._judged(call, ticket, answer, also)
         finally:
-            if answer is None:
-                self.pace.lost(ticket, self.clock.now())
-        self.observer.answered(endpoint=call.endpoint, status=answer.status, seconds=self.clock.now() - started)
-        return self._judged(call, ticket, answer, also)
+            self.line.leave()
 
     def follow(self, call: Call, location: str) -> Call:
         """Turn a `Location` into the call that polls it; it must stay on the API's host.
@@ -124,19 +125,46 @@ class Connection:
             raise unreadable(call, "the answer points to another host")
         return replace(call, location=target)
 
-    async def _admit(self, call: Call) -> int:
-        share = self.share or (Share.POLLING if call.method is Method.GET else Share.ACTING)
+    async def _admit(self, call: Call, share: Share) -> None:
+        """Wait until a request may leave: for the budget, then for its turn. Whoever was admitted must leave the line.
+
+        Raises:
+            RateLimited: the budget is not there soon enough.
+            Unavailable: its turn did not come.
+
+        """
         waited = 0.0
-        while (wait := self.pace.wait(share, self.clock.now())) > 0:
-            if waited + wait > PATIENCE:
-                raise RateLimited(call.endpoint, timedelta(seconds=wait), local=True)
-            await self.clock.sleep(wait)
-            waited += wait
+        while True:
+            while (wait := self.pace.wait(share, self.clock.now())) > 0:
+                if waited + wait > PATIENCE:
+                    raise RateLimited(call.endpoint, timedelta(seconds=wait), local=True)
+                await self.clock.sleep(wait)
+                waited += wait
+            try:
+                async with asyncio.timeout(_CONNECT):
+                    await self.line.enter(share.rank)
+            except TimeoutError:
+                raise Unavailable(call.endpoint, "too many requests are under way") from None
+            if self.pace.wait(share, self.clock.now()) <= 0:
+                break
+            self.line.leave()
         if waited:
             self.observer.paced(waited)
-        if self.permit is not None and share is Share.ACTING and call.method is not Method.GET and not await self.permit():
-            raise Stopped(call.endpoint, "nothing may be changed now")
-        return self.pace.sent(share, self.clock.now())
+
+    async def _sent(self, call: Call, share: Share) -> tuple[int, Answer]:
+        ticket = self.pace.sent(share, self.clock.now())
+        started = self.clock.now()
+        answer = None
+        try:
+            answer = await self._exchange(call)
+        except (httpx.HTTPError, httpx.StreamError, httpx.InvalidURL, TimeoutError) as error:
+            self.observer.failed(endpoint=call.endpoint, error=type(error).__name__, seconds=self.clock.now() - started)
+            raise self._redacted(_without_answer(call, error)) from error
+        finally:
+            if answer is None:
+                self.pace.lost(ticket, self.clock.now())
+        self.observer.answered(endpoint=call.endpoint, status=answer.status, seconds=self.clock.now() - started)
+        return ticket, answer
 
     async def _exchange(self, call: Call) -> Answer:
         headers = {"Content-Type": "application/json"} if call.body is not None else {}
@@ -185,7 +213,7 @@ def open_client(url: str, token: str, transport: httpx.AsyncBaseTransport | None
         trust_env=not _is_loopback(host),
         follow_redirects=False,
         timeout=httpx.Timeout(timeout.total_seconds(), connect=_CONNECT, pool=_CONNECT),
-        limits=httpx.Limits(max_connections=20, max_keepalive_connections=10, keepalive_expiry=_IDLE),
+        limits=httpx.Limits(max_connections=AT_ONCE, max_keepalive_connections=10, keepalive_expiry=_IDLE),
         headers={"Authorization": f"Bearer {token}", "Accept": "application/json", "User-Agent": f"clawback/{_version()}"},
     )
 

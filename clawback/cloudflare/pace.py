@@ -28,13 +28,30 @@ class Share(StrEnum):
     ENRICHING = "enriching"
     POLLING = "polling"
     ACTING = "acting"
+    APPROVED = "approved"
     UNDO = "undo"
     PEOPLE = "people"
 
+    @property
+    def rank(self) -> int:
+        """Who goes first where requests wait for each other: the lowest."""
+        return -list(Share).index(self)
 
-RESERVES: Mapping[Share, float] = {Share.ENRICHING: 0.55, Share.POLLING: 0.40, Share.ACTING: 0.25, Share.UNDO: 0.10, Share.PEOPLE: 0.0}
+
+ACTS = frozenset({Share.ACTING, Share.APPROVED})
+"""What the kill switch stops."""
+
+RESERVES: Mapping[Share, float] = {
+    Share.ENRICHING: 0.55,
+    Share.POLLING: 0.40,
+    Share.ACTING: 0.25,
+    Share.APPROVED: 0.20,
+    Share.UNDO: 0.10,
+    Share.PEOPLE: 0.0,
+}
 """The part of the quota that each share leaves untouched: a quarter is kept for people, polling leaves 15 % more for acting, and looking
-closer at undecided messages leaves as much again for polling. What people ask for on the command line may use what is kept for them."""
+closer at undecided messages leaves as much again for polling. What people have agreed to, what they take back and what they ask for on the
+command line may use some or all of what is kept for them."""
 
 
 @dataclass(frozen=True, slots=True)

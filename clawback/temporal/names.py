@@ -12,6 +12,11 @@ WORKFLOW_QUEUE: Final = "clawback"
 READ_QUEUE: Final = "clawback-read"
 CONTAIN_QUEUE: Final = "clawback-contain"
 
+UNDO_PRIORITY: Final = 1
+APPROVED_PRIORITY: Final = 2
+"""The priorities of what people take back and of what they have agreed to: by them activities go first in a queue, and by them an activity
+knows on whose behalf it asks the API."""
+
 POLLER: Final = "poller"
 CASE: Final = "case"
 BLOCK_EXPIRY: Final = "block-expiry"

@@ -1,0 +1,171 @@
+"""Several clients and people on one budget, by the simulator's own count: no 429 of ours, people never locked out, undo first."""
+
+import asyncio
+from collections.abc import AsyncIterator, Sequence
+from contextlib import AsyncExitStack, asynccontextmanager, suppress
+from dataclasses import dataclass
+
+import httpx
+import pytest
+
+from clawback.cloudflare import EmailSecurity, RateLimited, Share, Unavailable
+from clawback.cloudflare.connection import AT_ONCE
+from clawback.simulator import Rate, Simulator, SimulatorOptions
+from tests.cloudflare.stand import ACCOUNT, IID, TOKEN, StillClock, client, envelope
+
+BASE = "http://simulator.test/client/v4"
+QUOTA = 400
+FOR_PEOPLE = QUOTA // 4
+
+
+class SharedClock(StillClock):
+    """Time that several wait for at once: it goes on to the latest moment that anybody waits for."""
+
+    async def sleep(self, seconds: float) -> None:
+        until = self.seconds + seconds
+        await asyncio.sleep(0)
+        self.seconds = max(self.seconds, until)
+
+
+@dataclass
+class House:
+    """Two workers' clients and somebody at the dashboard, all with one token, on one clock."""
+
+    workers: Sequence[EmailSecurity]
+    people: httpx.AsyncClient
+    simulator: Simulator
+    clock: StillClock
+
+    async def person(self) -> int:
+        """Somebody looks at the dashboard; the status that they see."""
+        answer = await self.people.get(f"/accounts/{ACCOUNT}/email-security/settings/block_senders")
+        return answer.status_code
+
+    @property
+    def statuses(self) -> list[int | None]:
+        """What the simulator answered, in order."""
+        return [one.status for one in self.simulator.world.requests.asked]
+
+
+@asynccontextmanager
+async def house() -> AsyncIterator[House]:
+    clock = SharedClock()
+    simulator = Simulator(SimulatorOptions(rate=Rate(QUOTA, 300), clock=clock.wall))
+    transport = httpx.ASGITransport(app=simulator.app)
+    async with AsyncExitStack() as stack:
+        workers = [
+            await stack.enter_async_context(EmailSecurity(url=BASE, account_id=ACCOUNT, token=TOKEN, transport=transport, clock=clock))
+            for _ in range(2)
+        ]
+        headers = {"Authorization": f"Bearer {TOKEN}"}
+        people = await stack.enter_async_context(httpx.AsyncClient(transport=transport, base_url=BASE, headers=headers))
+        yield House(workers, people, simulator, clock)
+
+
+async def work(api: EmailSecurity, share: Share, count: int) -> int:
+    """Make so many requests at once on behalf of a share; how many were let through."""
+    made = await asyncio.gather(*(api.on(share).move([IID], "JunkEmail") for _ in range(count)), return_exceptions=True)
+    assert all(isinstance(one, tuple | RateLimited) for one in made), made
+    return sum(isinstance(one, tuple) for one in made)
+
+
+@pytest.mark.parametrize("share", [Share.ENRICHING, Share.POLLING, Share.ACTING, Share.APPROVED, Share.UNDO])
+async def test_two_workers_together_leave_the_reserve_of_their_share(share: Share) -> None:
+    """Whatever both want at once, what is left at the end is the reserve of the share, less what may be under way unheard."""
+    async with house() as told:
+        await asyncio.gather(*(work(api, share, QUOTA) for api in told.workers))
+        reserves = {Share.ENRICHING: 0.55, Share.POLLING: 0.40, Share.ACTING: 0.25, Share.APPROVED: 0.20, Share.UNDO: 0.10}
+        assert set(told.statuses) == {200}
+        assert QUOTA - len(told.statuses) >= reserves[share] * QUOTA - AT_ONCE
+        assert {await told.person() for _ in range(QUOTA - len(told.statuses))} == {200}
+
+
+async def test_people_are_never_locked_out_whatever_the_workers_want() -> None:
+    """For three windows both workers want more than there is, while somebody keeps looking: that one never sees a 429, nor do we."""
+    async with house() as told:
+        seen = set()
+        for _ in range(3 * 30):
+            await asyncio.gather(*(work(api, share, 30) for api in told.workers for share in (Share.POLLING, Share.ACTING)))
+            seen |= {await told.person() for _ in range(2)}
+            told.clock.seconds += 10
+        assert seen == {200}
+        assert set(told.statuses) == {200}
+        assert len(told.statuses) > 2 * (QUOTA - FOR_PEOPLE)
+
+
+async def test_undo_goes_on_where_routine_is_held_back() -> None:
+    """Each more urgent share still goes where the one before has to wait, on the worker that spent it and on the other."""
+    async with house() as told:
+        for share, more_urgent in ((Share.POLLING, Share.ACTING), (Share.ACTING, Share.APPROVED), (Share.APPROVED, Share.UNDO)):
+            await asyncio.gather(*(work(api, share, QUOTA) for api in told.workers))
+            assert [await work(api, more_urgent, 1) for api in told.workers] == [1, 1]
+        await asyncio.gather(*(work(api, Share.UNDO, QUOTA) for api in told.workers))
+        assert await work(told.workers[0], Share.PEOPLE, 1) == 1
+        assert set(told.statuses) == {200}
+
+
+async def test_a_block_is_waited_out() -> None:
+    """People have used all of it up: each worker finds that out with one request, and sends none before the five minutes are over."""
+    async with house() as told:
+        while await told.person() == 200:
+            pass
+        before = len(told.statuses)
+        for _ in range(29):
+            for api in told.workers:
+                for share in Share:
+                    with pytest.raises(RateLimited):
+                        await api.on(share).message(IID)
+            told.clock.seconds += 10
+        assert told.statuses[before:] == [429, 429]
+        told.clock.seconds += 20
+        assert [await work(api, Share.POLLING, 5) for api in told.workers] == [5, 5]
+
+
+class Slow:
+    """A server that answers nobody until it is told to, and remembers who came."""
+
+    def __init__(self) -> None:
+        self.came: list[str] = []
+        self.full = asyncio.Event()
+        self.open = asyncio.Event()
+
+    async def __call__(self, request: httpx.Request) -> httpx.Response:
+        self.came.append(request.url.path.rpartition("/")[2])
+        if len(self.came) == AT_ONCE:
+            self.full.set()
+        await self.open.wait()
+        return envelope([])
+
+
+async def test_in_one_worker_the_most_urgent_goes_next() -> None:
+    """Twenty are under way and forty wait: what people take back passes them all, and nobody who goes away keeps a place."""
+    server = Slow()
+    api = client(server)  # type: ignore[arg-type] # httpx takes a coroutine too
+    routine = [asyncio.create_task(api.on(Share.POLLING).action_log(f"routine{number}")) for number in range(60)]
+    await server.full.wait()
+    urgent = [asyncio.create_task(api.on(share).move_one("x", "Inbox")) for share in (Share.ACTING, Share.UNDO)]
+    gone = asyncio.create_task(api.on(Share.PEOPLE).message("gone"))
+    await asyncio.sleep(0)
+    gone.cancel()
+    with suppress(asyncio.CancelledError):
+        await gone
+    assert len(server.came) == AT_ONCE
+    server.open.set()
+    await asyncio.gather(*routine, *urgent)
+    assert server.came[AT_ONCE : AT_ONCE + 3] == ["move", "move", "action_log"]
+    assert (len(server.came), api.budget.in_flight) == (62, 0)
+
+
+async def test_whoever_waits_too_long_for_a_turn_may_come_back(monkeypatch: pytest.MonkeyPatch) -> None:
+    """It was not sent, so it may simply be made again."""
+    monkeypatch.setattr("clawback.cloudflare.connection._CONNECT", 0.01)
+    server = Slow()
+    api = client(server)  # type: ignore[arg-type] # httpx takes a coroutine too
+    under_way = [asyncio.create_task(api.message(IID)) for _ in range(AT_ONCE)]
+    await server.full.wait()
+    with pytest.raises(Unavailable, match="too many requests"):
+        await api.move([IID], "Inbox")
+    server.open.set()
+    await asyncio.gather(*under_way, return_exceptions=True)
+    await api.move([IID], "Inbox")
+    assert len(server.came) == AT_ONCE + 1
