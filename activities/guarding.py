@@ -1,16 +1,23 @@
 """Asking the guard: the one question before every containment. Cases that ask at the same moment share one call."""
 
+import asyncio
 from collections.abc import Callable, Sequence
 from datetime import timedelta
 
 from temporalio import activity
+from temporalio.exceptions import ApplicationError
 
 from activities.observing import Observing
 from clawback.gathering import Gathering
 from clawback.guard import Answer, Ask, Budgets, Reservation
+from clawback.temporal.failures import ErrorType
 from clawback.temporal.guarding import GuardGateway
 
 _MOST_ASKS = 500
+_LAST_WORD = 0.5
+"""Seconds for an answer that is on its way when the worker stops."""
+_LATER = timedelta(seconds=10)
+"""Beyond the threshold of local retries, so that the next attempt is a timer on the server and keeps no worker from stopping."""
 
 
 class GuardActivities:
@@ -24,8 +31,23 @@ class GuardActivities:
 
     @activity.defn(name="guard.reserve")
     async def reserve(self, ask: Ask) -> Answer:
-        """Ask for one act. The same ask may be repeated: it is granted and charged once."""
-        answer = (await self._asking.ask([ask]))[ask.id]
+        """Ask for one act. The same ask may be repeated: it is granted and charged once.
+
+        A worker that stops does not wait: the guard may be a workflow of this very worker, which takes no work any more.
+
+        Raises:
+            ApplicationError: the worker stops; the engine asks again, here or elsewhere.
+
+        """
+        asking = asyncio.ensure_future(self._asking.ask([ask]))
+        stopping = asyncio.ensure_future(activity.wait_for_worker_shutdown())
+        await asyncio.wait({asking, stopping}, return_when=asyncio.FIRST_COMPLETED)
+        await asyncio.wait({asking}, timeout=_LAST_WORD)
+        stopping.cancel()
+        if not asking.done():
+            asking.cancel()
+            raise ApplicationError("this worker stops", type=ErrorType.UNAVAILABLE, next_retry_delay=_LATER)
+        answer = asking.result()[ask.id]
         self._observing.guarded(ask, answer)
         return answer
 

@@ -54,6 +54,7 @@ class Gathering(Generic[T, R]):
 
         """
         call = _Call[T, R](items)
+        call.answer.add_done_callback(_heard)
         self._waiting.append(call)
         if self._running is None:
             self._running = asyncio.create_task(self._run())
@@ -92,7 +93,15 @@ class Gathering(Generic[T, R]):
                     call.answer.set_result(answer)
 
 
+def _heard(answer: asyncio.Future[R]) -> None:
+    """An error whose caller went away is nobody's: asyncio need not complain that no one took it."""
+    if not answer.cancelled():
+        answer.exception()
+
+
 def _fail(batch: Sequence[_Call[T, R]], error: BaseException) -> None:
     for call in batch:
-        if not call.answer.done():
+        if isinstance(error, asyncio.CancelledError):
+            call.answer.cancel()
+        elif not call.answer.done():
             call.answer.set_exception(error)

@@ -6,7 +6,11 @@ from pathlib import Path
 
 import pytest
 from temporalio.client import Client
+from temporalio.exceptions import ApplicationError
+from temporalio.testing import ActivityEnvironment
 
+from activities.guarding import GuardActivities
+from activities.observing import Observing
 from clawback.actions import BlockSender, Destination, Mode, Move, Spend
 from clawback.cases import CasePlan, Limit, State
 from clawback.guard import Ask, Budgets, Demotion, Reservation
@@ -17,6 +21,7 @@ from clawback.temporal.guarding import GuardGateway
 from clawback.temporal.switch import LEASE
 from tests.workflows.deployment import Deployment, deployed, eventually, match_of
 from tests.workflows.test_case import outbreak, simulated
+from workflows.policies import RESERVE
 
 HOUR = timedelta(hours=1)
 
@@ -84,6 +89,20 @@ async def test_nothing_leaves_after_stop_has_returned(temporal: Client, tmp_path
             await switch.go("ana")
         kinds = [record.kind for record in house.audit()]
         assert (kinds.count(RecordKind.STOPPED), kinds.count(RecordKind.WENT_ON)) == (1, 1)
+
+
+async def test_a_worker_that_stops_does_not_wait_for_the_guard(temporal: Client) -> None:
+    """The guard may be its own workflow, which no worker runs any more: the ask fails, to be repeated on a timer of the server."""
+    worker = ActivityEnvironment()
+    guarding = GuardActivities(GuardGateway(temporal), Budgets, Observing())  # nobody works on this server
+    asking = asyncio.ensure_future(worker.run(guarding.reserve, Ask(id="a", rule="r", spend=Spend.MESSAGES, count=1)))
+    await asyncio.sleep(0.1)
+    assert not asking.done()
+    worker.worker_shutdown()
+    with pytest.raises(ApplicationError, match="this worker stops") as failed:
+        await asking
+    assert failed.value.next_retry_delay is not None
+    assert failed.value.next_retry_delay > RESERVE["local_retry_threshold"]
 
 
 async def test_a_demoted_rule_asks_until_it_is_confirmed(temporal: Client, tmp_path: Path) -> None:
