@@ -1,4 +1,4 @@
-"""Cloudflare: that the token works and may read, what is left of the rate limit, and that our clock is right."""
+"""Cloudflare: that it answers and knows the token, what is left of the rate limit, and that our clock is right."""
 
 import asyncio
 import time
@@ -17,6 +17,7 @@ from clawback.settings import Settings
 _LITTLE = 0.1
 _SKEWED, _FAR_OFF = timedelta(seconds=5), timedelta(minutes=5)
 _PATIENCE = 8.0
+_WHO_ELSE = "find who else uses this token or user, for all its requests are counted together, and give clawback one of its own"
 
 
 async def check_cloudflare(settings: Settings, installation: Installation) -> Iterable[Finding]:
@@ -29,9 +30,11 @@ async def check_cloudflare(settings: Settings, installation: Installation) -> It
         asked = await ask_account(settings)
     except AccountRefused as error:
         return [told("cloudflare", str(error))]
+    if asked.blocked_for is not None:
+        return [blocked_finding(asked.blocked_for)]
     if asked.warning is not None or asked.budget is None:
         return [told("cloudflare", asked.warning or "no answer")]
-    return [ok("cloudflare", "the token may read; whether it may write shows when it acts"), budget_finding(asked.budget)]
+    return [ok("cloudflare", f"{settings.api_url} answers, and knows the token"), budget_finding(asked.budget)]
 
 
 def _half(settings: Settings) -> Finding | None:
@@ -44,8 +47,14 @@ def budget_finding(budget: Budget) -> Finding:
     """Judge what is left of the rate limit."""
     said = f"{budget.remaining:,} of {budget.quota:,} requests left, anew in {budget.resets_in.total_seconds():.0f} s"
     if budget.remaining < _LITTLE * budget.quota:
-        return warning("rate limit", said, "find who else uses this token or user: all its requests are counted together")
+        return warning("rate limit", said, _WHO_ELSE)
     return ok("rate limit", said)
+
+
+def blocked_finding(left: timedelta) -> Finding:
+    """Say that the rate limit is exceeded, and for how long."""
+    said = f"exceeded: Cloudflare blocks all requests of this token or user for {left.total_seconds():.0f} s"
+    return problem("rate limit", said, f"wait, nothing is lost; {_WHO_ELSE}")
 
 
 async def check_clock(settings: Settings, installation: Installation) -> Iterable[Finding]:

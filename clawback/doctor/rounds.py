@@ -6,6 +6,8 @@ from functools import partial
 from clawback.doctor.account import check_clock, check_cloudflare
 from clawback.doctor.examination import Check, Finding, look, ok, problem, warning
 from clawback.doctor.folders import check_audit, check_disk_space, check_rules
+from clawback.doctor.integration import check_integration
+from clawback.doctor.permissions import check_permissions
 from clawback.doctor.processes import WorkerPage, check_health, check_never_block, check_running_rules
 from clawback.doctor.server import check_temporal
 from clawback.embedded.installation import Installation, plan_installation
@@ -49,5 +51,7 @@ def _checks(settings: Settings, installation: Installation) -> dict[str, Check]:
         "audit": partial(asyncio.to_thread, check_audit, settings.audit_file),
         "disk": partial(asyncio.to_thread, check_disk_space, settings),
         "cloudflare": partial(check_cloudflare, settings, installation),
+        "permissions": partial(check_permissions, settings, installation),
+        "integration": partial(check_integration, settings, installation),
         "clock": partial(check_clock, settings, installation),
     }

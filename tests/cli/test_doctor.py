@@ -73,7 +73,7 @@ def test_bad_rules_a_broken_audit_and_an_unusable_one(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("token", "verdict", "says"),
     [
-        ("g00d-t0ken", "ok", "the token may read"),
+        ("g00d-t0ken", "ok", "knows the token"),
         ("bl1nd-t0ken", "problem", "may not read the Email Security"),
         ("wr0ng-t0ken", "problem", "does not know the token"),
     ],
