@@ -23,7 +23,7 @@ from clawback.cli.exits import ExitCode, Failure
 from clawback.cli.never_block import read_safety
 from clawback.cli.output import tell
 from clawback.cli.rule_folders import load_folder
-from clawback.cloudflare import ApiError, Batch, MoveItem, Refused, ReleaseItem, UnknownOutcome
+from clawback.cloudflare import ApiError, Batch, MoveItem, Refused, ReleaseItem, Resubmission, UnknownOutcome
 from clawback.cloudflare.catalogue import Operation
 from clawback.cloudflare.recovery import Found, recovery_of
 from clawback.records import AuditRecord, RecordKind
@@ -123,8 +123,9 @@ def _must_be_agreed_to(wanted: Wanted, settings: Settings) -> None:
     """Show what will be done, and ask; without a terminal somebody must have said yes."""
     where = f"account {settings.cloudflare_account_id}" if settings.cloudflare_api_token else "the simulator"
     tell(f"{wanted.operation.says}: {wanted.operation.method} {wanted.operation.endpoint} of {where}")
-    for name, value in wanted.arguments.items():
-        tell(f"  {name}  {_shown(value)}")
+    shown = dict(_shown(wanted.arguments))
+    for name, text in shown.items():
+        tell(f"  {name.ljust(max(map(len, shown)))}  {text}")
     if wanted.yes:
         return
     if not sys.stdin.isatty():
@@ -133,16 +134,22 @@ def _must_be_agreed_to(wanted: Wanted, settings: Settings) -> None:
         raise Failure("Nothing was done.", ExitCode.NO)
 
 
-def _shown(value: Any) -> str:
-    match value:
-        case Batch():
-            counts = {"deleted": len(value.deletes), "changed": len(value.patches) + len(value.puts), "created": len(value.posts)}
-            return ", ".join(f"{count} {word}" for word, count in counts.items())
-        case bytes():
-            return f"{len(value):,} bytes"
-        case list():
-            return cell([one if isinstance(one, str) else f"{one.alert_id} as {one.disposition}" for one in value])
-    return cell(str(value) if isinstance(value, datetime) else value)
+def _shown(arguments: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
+    for name, value in arguments.items():
+        match value:
+            case Batch():
+                yield from _shown({part: changes for part in ("deletes", "patches", "puts", "posts") if (changes := getattr(value, part))})
+            case bytes():
+                yield name, f"{len(value):,} bytes"
+            case list():
+                yield name, cell([one if isinstance(one, str) else _in_words(one) for one in value])
+            case _:
+                yield name, cell(str(value) if isinstance(value, datetime) else value)
+
+
+def _in_words(item: Any) -> str:
+    """One of several things that are asked for: a resubmission, or the fields of a policy."""
+    return f"{item.alert_id} as {item.disposition}" if isinstance(item, Resubmission) else cell(item)
 
 
 # ---- doing it

@@ -182,6 +182,9 @@ async def test_a_change_needs_a_yes(simulator: Simulator, capsys: pytest.Capture
     said = capsys.readouterr().err
     assert "POST investigate/move of the simulator" in said
     assert "destination  JunkEmail" in said
+    (changes := tmp_path / "c.json").write_text('{"deletes": ["x"], "posts": [{"pattern": "b.test"}]}')
+    assert await api("trusted-domains", "batch", str(changes), "--although-stopped") == ExitCode.USAGE
+    assert re.search(r"deletes  x\n  posts    .*b\.test", capsys.readouterr().err)
     assert (operations_done(simulator), (tmp_path / "simulator" / "audit.jsonl").exists()) == ([], False)
 
 
