@@ -2,6 +2,7 @@
 
 import asyncio
 import inspect
+import io
 import json
 import re
 from collections.abc import AsyncIterator
@@ -186,6 +187,25 @@ async def test_a_change_needs_a_yes(simulator: Simulator, capsys: pytest.Capture
     assert await api("trusted-domains", "batch", str(changes), "--although-stopped") == ExitCode.USAGE
     assert re.search(r"deletes  x\n  posts    .*b\.test", capsys.readouterr().err)
     assert (operations_done(simulator), (tmp_path / "simulator" / "audit.jsonl").exists()) == ([], False)
+
+
+class Terminal(io.StringIO):
+    """Somebody who sits there and types."""
+
+    def isatty(self) -> bool:
+        return True
+
+
+@pytest.mark.parametrize(
+    ("typed", "code", "done"), [("n\n", ExitCode.NO, []), ("y\n", ExitCode.OK, ["move"]), ("", ExitCode.INTERRUPTED, [])]
+)
+async def test_on_a_terminal_it_asks(
+    simulator: Simulator, monkeypatch: pytest.MonkeyPatch, typed: str, code: ExitCode, done: list[str]
+) -> None:
+    """Only a yes does it; whoever goes away has not said yes."""
+    monkeypatch.setattr("sys.stdin", Terminal(typed))
+    assert await api("investigate", "move", ONE, "--to", "JunkEmail", "--although-stopped") == code
+    assert operations_done(simulator) == done
 
 
 async def test_a_change_is_made_once_and_recorded_before_and_after(simulator: Simulator, tmp_path: Path) -> None:

@@ -34,7 +34,10 @@ async def another_worker(temporal: Client, house: Deployment) -> AsyncIterator[N
         api = await stack.enter_async_context(process.connect_api(house.settings, KillSwitch(GuardGateway(temporal))))
         own = await Client.connect(temporal.service_client.config.target_host, data_converter=temporal.data_converter)
         rooms = process.build_rooms(house.settings, own, api, LiveRules.load(house.settings.rules))
-        for one in process.build_workers(own, rooms):
+        workers = process.build_workers(own, rooms)
+        limits = [one.config().get("max_task_queue_activities_per_second") or 0.0 for one in workers]
+        assert 0 < sum(limits) <= 200  # what one address may ask the API for in a second
+        for one in workers:
             await stack.enter_async_context(one)
         yield
 
