@@ -1,4 +1,4 @@
-"""`python -m bench [backtest|latency|outbreak|rules] [OPTIONS]`; without a name, all of them with their defaults."""
+"""`python -m bench [backtest|latency|outbreak|poisoned|rules] [OPTIONS]`; without a name, all of them with their defaults."""
 
 import asyncio
 import functools
@@ -11,11 +11,18 @@ import typer
 from bench.backtest import backtest
 from bench.latency import latency
 from bench.outbreak import outbreak
+from bench.poisoned import poisoned
 from bench.rules import rules
 from clawback.cli.exits import ExitCode, exit_now
 
 P = ParamSpec("P")
-COMMANDS: dict[str, Callable[..., Awaitable[None]]] = {"latency": latency, "outbreak": outbreak, "rules": rules, "backtest": backtest}
+COMMANDS: dict[str, Callable[..., Awaitable[None]]] = {
+    "latency": latency,
+    "outbreak": outbreak,
+    "rules": rules,
+    "backtest": backtest,
+    "poisoned": poisoned,
+}
 
 
 def build() -> typer.Typer:

@@ -108,12 +108,14 @@ async def temporal() -> AsyncIterator[Server]:
 
 
 @asynccontextmanager
-async def clawback(rate_limit: str, interval: timedelta) -> AsyncIterator[Responder]:
-    """Run clawback with the shipped rules, and wait until its pollers have polled."""
+async def clawback(rate_limit: str, interval: timedelta, guard: str = "widest") -> AsyncIterator[Responder]:
+    """Run clawback with the shipped rules, and wait until its pollers have polled; `guard` is `on` where its budgets are to hold."""
     async with temporal() as server, simulator(rate_limit) as witness:
         with tempfile.TemporaryDirectory(prefix="clawback-bench-") as folder:
             metrics = f"127.0.0.1:{free_port()}"
-            worker = worker_child(_environment(server, witness, Path(folder), metrics, interval), metrics, Path(folder))
+            worker = worker_child(
+                {**_environment(server, witness, Path(folder), metrics, interval), "CLAWBACK_GUARD": guard}, metrics, Path(folder)
+            )
             async with Crew((worker,)).running():
                 responder = Responder(server, witness, worker)
                 await eventually(lambda: _polled(responder.gateway))
@@ -150,7 +152,6 @@ def _environment(server: Server, witness: Witness, folder: Path, metrics: str, i
         "CLAWBACK_RULES": str(RULES),
         "CLAWBACK_METRICS": metrics,
         "CLAWBACK_INTERVAL": format_duration(interval),
-        "CLAWBACK_GUARD": "widest",
         "CLAWBACK_LOG_FORMAT": "json",
     }
     return environment_with(changes, without=_FOREIGN)

@@ -1,0 +1,94 @@
+"""Undo while its worker dies: a real worker process is killed in the middle, twice, and everything is taken back once."""
+
+import asyncio
+from collections import Counter
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+from temporalio.client import Client
+
+from clawback.actions import BlockSender, Destination, Disposition, Mode, Move, Reclassify
+from clawback.cases import CasePace, CasePlan, State
+from clawback.cases.undoing import UndoScope
+from clawback.embedded import Child, Crew, environment_with, free_port, worker_child
+from clawback.simulator import Simulator, outbreak
+from clawback.temporal.gateway import Gateway, NoSuchWorkflow
+from clawback.temporal.undoing import Undone, UndoGateway
+from tests.chaos.test_outages import simulated
+from tests.rules.folders import write
+from tests.workflows.deployment import eventually, match_of
+
+CASES, COPIES = 8, 4
+LONG = timedelta(seconds=90)
+_FOREIGN = ("CLAWBACK_", "CLOUDFLARE_", "TEMPORAL_")
+
+
+def plan(number: int) -> CasePlan:
+    """A case that does all there is to take back."""
+    actions = (
+        Move(destination=Destination.RECOVERABLE),
+        Reclassify(disposition=Disposition.MALICIOUS),
+        BlockSender(pattern=f"s{number}@bad.test"),
+    )
+    return CasePlan(rule="r", version="v", mode=Mode.ENFORCE, group={"edf_hash": str(number)}, actions=actions)
+
+
+@asynccontextmanager
+async def worker_of(client: Client, simulator: Simulator, folder: Path) -> AsyncIterator[Child]:
+    """Run the worker as production does, as a process of its own that is started again whenever it dies."""
+    async with simulator.serve() as url:
+        metrics = f"127.0.0.1:{free_port()}"
+        changes = {
+            "TEMPORAL_ADDRESS": client.service_client.config.target_host,
+            "CLAWBACK_API_URL": url,
+            "CLAWBACK_STATE": str(folder),
+            "CLAWBACK_RULES": str(write(folder / "rules", {})),
+            "CLAWBACK_METRICS": metrics,
+            "CLAWBACK_AGE_LIMIT": "off",
+        }
+        child = worker_child(environment_with(changes, without=_FOREIGN), metrics, folder / "logs")
+        async with Crew((child,)).running():
+            yield child
+
+
+async def test_undo_goes_on_after_its_worker_was_killed(temporal: Client, tmp_path: Path) -> None:
+    """SIGKILL when the first message is back, and again when the first block is gone: each thing is taken back exactly once."""
+    simulator = simulated([], "slow=0.5:0.3")
+    mail = [list(outbreak(COPIES, number, sender=f"s{number}@bad.test")) for number in range(CASES)]
+    simulator.take([line for lines in mail for line in lines])
+    gateway, undo = Gateway(temporal), UndoGateway(temporal)
+    async with worker_of(temporal, simulator, tmp_path) as worker:
+        pace = CasePace(linger=timedelta(hours=1))
+        await asyncio.gather(*(gateway.signal_case(plan(number), [*map(match_of, lines)], pace) for number, lines in enumerate(mail)))
+        await asyncio.gather(*(eventually(lambda told=plan(number): _settled(gateway, told), LONG) for number in range(CASES)))
+        found = [one.found async for one in undo.find(UndoScope(by="ana", reason="good mail"), rule="r")]
+        assert len(found) == CASES
+        undoing = await undo.start(found)
+        for done in ("move", "delete"):
+            await eventually(lambda wanted=done: _taken_back(simulator, wanted), LONG)
+            worker.kill(excused=True)
+        assert await asyncio.wait_for(undo.result(undoing), LONG.total_seconds()) == Undone(cases=CASES, done=CASES * (COPIES + 2))
+    back = Counter(row["id"] for row in rows(simulator, "move") if row["destination"] == "Inbox")
+    assert back == Counter({line["message"]["id"]: 1 for lines in mail for line in lines})
+    assert len(rows(simulator, "delete")) == len(rows(simulator, "create")) == CASES
+    assert Counter(row["disposition"] for row in rows(simulator, "reclassify")) == {"MALICIOUS": CASES, "NONE": CASES}
+
+
+def rows(simulator: Simulator, operation: str) -> list[dict[str, Any]]:
+    """The ledger's rows of one operation."""
+    return [row for row in simulator.world.ledger.since(0) if row["operation"] == operation]
+
+
+async def _taken_back(simulator: Simulator, operation: str) -> bool | None:
+    return any(row.get("destination", "Inbox") == "Inbox" for row in rows(simulator, operation)) or None
+
+
+async def _settled(gateway: Gateway, told: CasePlan) -> bool | None:
+    try:
+        memory = (await gateway.case(told.case_id)).memory
+    except NoSuchWorkflow:
+        return None
+    return (memory is not None and memory.state is State.SETTLED) or None
