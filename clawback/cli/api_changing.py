@@ -66,6 +66,8 @@ def change(wanted: Wanted) -> int:
     settings = load_settings()
     asyncio.run(_must_be_allowed(wanted, settings))
     _must_be_agreed_to(wanted, settings)
+    if not wanted.yes:  # whoever was asked may have thought for long
+        asyncio.run(_must_be_allowed(wanted, settings))
     result = asyncio.run(_made(wanted, _Record(wanted, settings)))
     print_result(wanted.operation, {"outcome": str(result)} if isinstance(result, Found) else result, as_json=wanted.as_json)
     return ExitCode.NO if _failures(result) else ExitCode.OK
@@ -84,7 +86,7 @@ async def _must_be_allowed(wanted: Wanted, settings: Settings) -> None:
         with asked():
             async with opened() as api:
                 safety = await read_safety(api, settings.rules)
-        if forbidden := [pattern for pattern, kind in blocks if _is_forbidden(safety, pattern, kind)]:
+        if forbidden := [block["pattern"] for block in blocks if _is_forbidden(safety, block)]:
             raise Failure(f"the never-block list forbids {', '.join(forbidden)}; change rules/safety.yml if that is wrong", ExitCode.NO)
 
 
@@ -104,19 +106,22 @@ async def _must_not_be_stopped(settings: Settings) -> None:
         raise Failure(f"everything is stopped (`clawback stop`), or no worker ever ran here; {remedy}", ExitCode.NO)
 
 
-def _blocks(wanted: Wanted) -> Iterator[tuple[str, str | None]]:
-    """The patterns that would be blocked, with their kind as far as it is told."""
+def _blocks(wanted: Wanted) -> Iterator[Mapping[str, Any]]:
+    """The fields of everything that would be blocked."""
     if not wanted.operation.name.startswith(_BLOCKS):
         return
     changes: Batch = wanted.arguments.get("changes", Batch())
     for fields in (wanted.arguments, *changes.posts, *changes.patches.values(), *changes.puts.values()):
-        if isinstance(pattern := fields.get("pattern"), str):
-            yield pattern, fields.get("pattern_type")
+        if isinstance(fields.get("pattern"), str):
+            yield fields
 
 
-def _is_forbidden(safety: Safety, pattern: str, kind: str | None) -> bool:
-    """Whether the list forbids a pattern, as whatever kind it may be. A regular expression is a literal here: only people can judge it."""
-    return any(safety.forbids(pattern, one) for one in PatternKind if kind is None or one == kind.lower())
+def _is_forbidden(safety: Safety, block: Mapping[str, Any]) -> bool:
+    """Whether the never-block list forbids a block, as whatever kind it may be."""
+    pattern, kind = block["pattern"], str(block.get("pattern_type") or "").lower()
+    if block.get("is_regex"):
+        return safety.forbids_expression(pattern)
+    return any(safety.forbids(pattern, one) for one in PatternKind if kind in {"", one})
 
 
 def _must_be_agreed_to(wanted: Wanted, settings: Settings) -> None:

@@ -5,6 +5,7 @@ from datetime import timedelta
 from ipaddress import ip_network
 from typing import Annotated, Any, Literal
 
+import re2  # type: ignore[import-untyped]
 from pydantic import AfterValidator, Field, PlainSerializer
 
 from clawback import guard
@@ -20,6 +21,12 @@ _DEFAULTS = (
     {"policies": 5, "per": "1h"},
 )
 """The budgets that hold where `safety.yml` sets none."""
+
+
+_SOMEBODY = "somebody"
+_IGNORING_CASE = re2.Options()
+_IGNORING_CASE.case_sensitive = False
+_IGNORING_CASE.log_errors = False
 
 
 def _trimmed(text: str) -> str:
@@ -111,6 +118,20 @@ class Safety(Strict):
                 return listed.owns(wanted) or any(_within(one, wanted) for one in self._names())
             case PatternKind.IP:
                 return any(_overlaps(wanted, network) for network in listed.networks)
+
+    def forbids_expression(self, expression: str) -> bool:
+        """Whether blocking a regular expression would block somebody on the list, a plain address in a listed domain included.
+
+        An expression that RE2 does not take (the API's are Java's) cannot be judged, and is forbidden.
+        """
+        try:
+            finds = re2.compile(expression, _IGNORING_CASE).search
+        except re2.error:
+            return True
+        listed = self.never_block
+        names = (*listed.domains, *listed.suffixes)
+        networks = (str(ip_network(network, strict=False).network_address) for network in listed.networks)
+        return any(finds(text) for text in (*listed.addresses, *names, *(f"{_SOMEBODY}@{name}" for name in names), *networks))
 
     def owning(self, domains: Collection[str]) -> "Safety":
         """The same, with these domains as suffixes too: they, all below them and every address in them are never blocked."""

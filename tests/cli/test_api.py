@@ -247,6 +247,7 @@ async def test_what_a_lost_answer_did_is_found_out(simulator: Simulator, tmp_pat
     ("words", "code"),
     [
         (("block-senders", "create", "--pattern", "paypal.com", "--pattern-type", "DOMAIN"), ExitCode.NO),
+        (("block-senders", "create", "--pattern", "@pay.al", "--pattern-type", "EMAIL", "--is-regex"), ExitCode.NO),
         (("block-senders", "edit", "x", "--pattern", "paypal.com"), ExitCode.NO),
         (("bulk", "move", "--since", "1h", "--to", "JunkEmail"), ExitCode.USAGE),
         (("investigate", "move", ONE, "--to", "RecoverableItemsPurges"), ExitCode.NO),

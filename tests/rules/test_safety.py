@@ -47,6 +47,24 @@ def test_whom_a_block_would_hit(tmp_path: Path, pattern: str, kind: PatternKind,
     assert load(tmp_path, {"safety.yml": SAFETY}).safety.forbids(pattern, kind) is forbidden
 
 
+@pytest.mark.parametrize(
+    ("expression", "forbidden"),
+    [
+        (r".*", True),
+        (r"@gmail\.test$", True),
+        (r"^bad\.guy@gmail\.test$", False),
+        (r"(?i)BOSS@partner\.test", True),
+        (r"own\.test", True),
+        (r"^192\.0\.2\.", True),
+        (r"@evil[0-9]+\.test$", False),
+        (r"(?=.*own)x", True),  # not RE2's: nobody can say
+    ],
+)
+def test_whom_an_expression_would_hit(tmp_path: Path, expression: str, forbidden: bool) -> None:  # noqa: FBT001
+    """What finds a listed name or anybody at it is forbidden; one address of a free mailer is not."""
+    assert load(tmp_path, {"safety.yml": SAFETY}).safety.forbids_expression(expression) is forbidden
+
+
 def test_the_rest_is_read(tmp_path: Path) -> None:
     """Ages, delivery modes and budgets are read as written."""
     safety = load(tmp_path, {"safety.yml": SAFETY}).safety
