@@ -93,7 +93,7 @@ def _rows() -> Iterator[str]:
 
 
 def _actions(operation: Operation) -> Iterator[str]:
-    yield from (f"**{name}**" for name, action in ACTIONS.items() if operation.name in action.operations)
+    yield from (f"**{name}**" for name, action in ACTIONS.items() if operation.name in getattr(action, "operations", ()))
 
 
 def _served() -> dict[tuple[str, str], str]:

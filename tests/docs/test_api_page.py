@@ -39,5 +39,8 @@ def test_every_action_says_which_operations_do_it() -> None:
     """In its `operations`; an action that asks the API for nothing has none. The table then shows it."""
     known = {operation.name for operation in OPERATIONS}
     for name, action in ACTIONS.items():
+        assert hasattr(action, "operations"), (
+            f"say in {action.__name__}.operations what of clawback.cloudflare.catalogue does {name}, or ()"
+        )
         assert set(action.operations) <= known, f"{name}.operations names something that clawback.cloudflare.catalogue has not"
         assert not action.operations or f"**{name}**" in PAGE.read_text()
