@@ -53,6 +53,13 @@ def test_latency_runs(tmp_path: Path) -> None:
     assert "median" in printed
 
 
+def test_poisoned_runs(tmp_path: Path) -> None:
+    """Good mail is touched, held or not, and all that was touched comes back."""
+    _, figures = bench(tmp_path, "poisoned", "--messages", "12", "--campaigns", "3", "--interval", "1")
+    assert (figures["mailboxes_touched"], figures["cases_settled"], figures["cases_held"]) == (12, 3, 0)
+    assert (figures["returned_once"], figures["not_returned"], figures["answer"]["failed"]) == (12, 0, 0)
+
+
 def test_distribution_is_told_right() -> None:
     """Median, ninetieth percentile and extremes, and a bar for each half second."""
     seconds = [0.1, 0.2, 1.1, 1.2, 1.3, 1.4]

@@ -16,7 +16,7 @@ from clawback.cases.undoing import UndoScope
 from clawback.embedded import Child, Crew, environment_with, free_port, worker_child
 from clawback.simulator import Simulator, outbreak
 from clawback.temporal.gateway import Gateway, NoSuchWorkflow
-from clawback.temporal.undoing import Undone, UndoGateway
+from clawback.temporal.undoing import UndoGateway, Undone
 from tests.chaos.test_outages import simulated
 from tests.rules.folders import write
 from tests.workflows.deployment import eventually, match_of
@@ -63,7 +63,7 @@ async def test_undo_goes_on_after_its_worker_was_killed(temporal: Client, tmp_pa
     async with worker_of(temporal, simulator, tmp_path) as worker:
         pace = CasePace(linger=timedelta(hours=1))
         await asyncio.gather(*(gateway.signal_case(plan(number), [*map(match_of, lines)], pace) for number, lines in enumerate(mail)))
-        await asyncio.gather(*(eventually(lambda told=plan(number): _settled(gateway, told), LONG) for number in range(CASES)))
+        await eventually(lambda: _settled(gateway), LONG)
         found = [one.found async for one in undo.find(UndoScope(by="ana", reason="good mail"), rule="r")]
         assert len(found) == CASES
         undoing = await undo.start(found)
@@ -86,9 +86,9 @@ async def _taken_back(simulator: Simulator, operation: str) -> bool | None:
     return any(row.get("destination", "Inbox") == "Inbox" for row in rows(simulator, operation)) or None
 
 
-async def _settled(gateway: Gateway, told: CasePlan) -> bool | None:
+async def _settled(gateway: Gateway) -> bool | None:
     try:
-        memory = (await gateway.case(told.case_id)).memory
+        memories = [(await gateway.case(plan(number).case_id)).memory for number in range(CASES)]
     except NoSuchWorkflow:
         return None
-    return (memory is not None and memory.state is State.SETTLED) or None
+    return all(memory is not None and memory.state is State.SETTLED for memory in memories) or None

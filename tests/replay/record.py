@@ -16,13 +16,16 @@ from typing import Any
 from temporalio.client import Client
 from temporalio.testing import WorkflowEnvironment
 
-from clawback.actions import BlockSender, Destination, Disposition, Mode, Move, Reclassify
-from clawback.cases import CasePace, CasePlan, State, Watch, WatchType
+from clawback.actions import BlockSender, Destination, Disposition, Mode, Move, PatternKind, Reclassify
+from clawback.cases import CasePace, CasePlan, Limit, State, Watch, WatchType
+from clawback.cases.undoing import UndoScope
 from clawback.events import EventKind
 from clawback.simulator import Simulator, SimulatorOptions, outbreak, parse_faults
 from clawback.temporal import names
+from clawback.temporal.guarding import GuardGateway
+from clawback.temporal.undoing import UndoGateway
 from tests.conftest import server_options
-from tests.workflows.deployment import Deployment, deployed, match_of
+from tests.workflows.deployment import Deployment, deployed, eventually, match_of
 
 HISTORIES = Path(__file__).parent / "histories"
 MOVE = Move(destination=Destination.JUNK)
@@ -77,6 +80,79 @@ async def expired(house: Deployment) -> str:
     told = plan("expired", MOVE, mode=Mode.APPROVE)
     await house.tell(told, match_of(LINES[0]), pace=SOON)
     return await closed(house, told)
+
+
+async def denied(house: Deployment) -> str:
+    """Held, and somebody says no; what comes later is refused too."""
+    told = plan("denied", MOVE, mode=Mode.APPROVE)
+    await house.tell(told, match_of(LINES[0]), pace=SOON.model_copy(update={"patience": timedelta(days=7)}))
+    await house.settled(told.case_id, State.HELD)
+    await house.gateway.deny(told.case_id, "ana", "a newsletter")
+    await house.tell(told, match_of(LINES[1]), pace=SOON)
+    return await closed(house, told)
+
+
+async def widened(house: Deployment) -> str:
+    """The action widens: two people agree, whatever the mode."""
+    told = plan("widened", BlockSender(pattern="bad.test", kind=PatternKind.DOMAIN, expires_after=timedelta(days=30)))
+    await house.tell(told, match_of(LINES[0]), pace=SOON.model_copy(update={"patience": timedelta(days=7)}))
+    await house.settled(told.case_id, State.HELD)
+    digest = (await house.gateway.proposal(told.case_id)).digest
+    await house.gateway.approve(told.case_id, "ana", digest)
+    await house.gateway.approve(told.case_id, "ben", digest)
+    return await closed(house, told)
+
+
+async def over_budget(house: Deployment) -> str:
+    """The guard refuses, the case is held, somebody approves, and it acts."""
+    told = plan("over_budget", MOVE, limits=(Limit(messages=1, per=timedelta(hours=1)),))
+    await house.tell(told, *map(match_of, LINES[:2]), pace=SOON.model_copy(update={"patience": timedelta(days=7)}))
+    await house.settled(told.case_id, State.HELD)
+    await house.gateway.approve(told.case_id, "ana", (await house.gateway.proposal(told.case_id)).digest)
+    return await closed(house, told)
+
+
+async def undone(house: Deployment) -> str:
+    """All that a case did is taken back while it is open."""
+    told = plan("undone", MOVE, Reclassify(disposition=Disposition.SPAM), BlockSender(pattern="u@bad.test"))
+    house.simulator.take(mail := list(outbreak(3, seed=21)))
+    await house.tell(told, *map(match_of, mail))
+    await house.settled(told.case_id)
+    undo = UndoGateway(house.gateway.client)
+    found = [one.found async for one in undo.find(UndoScope(by="ana", reason="good mail"), case=told.case_id)]
+    await undo.result(await undo.start(found))
+    return await closed(house, told)
+
+
+async def undo_of_one(house: Deployment) -> str:
+    """The undo of the case before."""
+    return await latest(house, names.UNDO)
+
+
+async def undo_of_many(house: Deployment) -> str:
+    """The workflow that somebody's `clawback undo` started for it."""
+    return await latest(house, names.UNDOING)
+
+
+async def guarded(house: Deployment) -> str:
+    """The guard after all of this, and a stop, a go and the confirmation of a rule."""
+    guard = GuardGateway(house.gateway.client)
+    await guard.stop("ana", "too much")
+    await guard.go("ana")
+    await guard.confirm("undone", "ana")
+    return names.GUARD_ID
+
+
+async def polled_submissions(house: Deployment) -> str:
+    """The poller of another source, which is never told anything."""
+    await house.poll(EventKind.SUBMISSION)
+    return names.poller_id(EventKind.SUBMISSION)
+
+
+async def watched(house: Deployment) -> str:
+    """One look at the pollers."""
+    await house.gateway.client.execute_workflow(names.WATCHDOG, id="watchdog", task_queue=names.WORKFLOW_QUEUE)
+    return "watchdog"
 
 
 async def lost(house: Deployment) -> str:
@@ -135,13 +211,31 @@ SCENES: dict[str, Scene] = {
     "case-shadowed": shadowed,
     "case-approved": approved,
     "case-expired": expired,
+    "case-denied": denied,
+    "case-widened": widened,
+    "case-over-budget": over_budget,
+    "case-undone": undone,
+    "undo": undo_of_one,
+    "undoing": undo_of_many,
     "case-lost-answers": lost,
     "poller": polled,
     "block-expiry": ended,
     "block-extended": extended,
     "block-lifted": lifted,
     "own-submission": marked,
+    "poller-submissions": polled_submissions,
+    "guard": guarded,
+    "watchdog": watched,
 }
+
+
+async def latest(house: Deployment, kind: str) -> str:
+    """The workflow of one kind that started last; the index may lag."""
+
+    async def there() -> str | None:
+        return next(iter([found.id async for found in house.gateway.client.list_workflows(f"WorkflowType = '{kind}'", limit=1)]), None)
+
+    return await eventually(there)
 
 
 async def standing(house: Deployment, name: str, lasts: timedelta = timedelta(seconds=3)) -> str:

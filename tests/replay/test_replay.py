@@ -21,7 +21,7 @@ ADVICE = (
     "keep the old branch, and record new histories beside the old ones with `python -m tests.replay.record`."
 )
 
-CASES = [path for path in SAVED if path.stem.startswith("case-") and path.stem != "case-blocked.2"]
+SPLITTABLE = [path for path in SAVED if path.stem != "case-blocked.2"]
 """All but one, whose patch was asked for after a local activity: what no release did, and none must do."""
 
 
@@ -73,8 +73,8 @@ async def test_saved_histories_replay(path: Path) -> None:
     assert result.replay_failure is None, ADVICE.format(name=path.name) + f"\n{result.replay_failure}"
 
 
-@pytest.mark.parametrize("path", CASES, ids=lambda path: path.stem)
-async def test_a_case_whose_local_activities_were_interrupted_replays(path: Path) -> None:
+@pytest.mark.parametrize("path", SPLITTABLE, ids=lambda path: path.stem)
+async def test_a_workflow_whose_local_activities_were_interrupted_replays(path: Path) -> None:
     """A query during a local activity splits the workflow task in two; what follows it is then recorded in the second."""
     replayer = Replayer(workflows=WORKFLOWS, data_converter=data_converter(None))
     whole = json.loads(history(path).to_json())
