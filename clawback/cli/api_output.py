@@ -77,7 +77,7 @@ def print_result(operation: Operation, result: Any, *, as_json: bool) -> None:
         case Mapping():
             _print_fields(result)
         case str():
-            sys.stdout.write(result if result.endswith("\n") else result + "\n")
+            say((_harmless(result, but="\n\t") if sys.stdout.isatty() else result).rstrip("\n"))
         case _:
             say("Done." if operation.permission == "Write" else "There is nothing to say.")
 
@@ -120,4 +120,9 @@ def cell(value: Any, most: int | None = _MANY) -> str:
             text = value
         case _:
             text = json.dumps(value, ensure_ascii=False, default=str)
-    return "".join(one if one.isprintable() else " " for one in text)
+    return _harmless(text)
+
+
+def _harmless(text: str, but: str = "") -> str:
+    """Turn what a terminal would obey, or nobody would see, into blanks."""
+    return "".join(one if one.isprintable() or one in but else " " for one in text)

@@ -16,7 +16,7 @@ from clawback.actions import Destination, Disposition
 from clawback.audit import read_records
 from clawback.cli import api_reading
 from clawback.cli.api import GROUPS
-from clawback.cli.api_output import COLUMNS
+from clawback.cli.api_output import COLUMNS, print_result
 from clawback.cli.api_parameters import HELP, options_of
 from clawback.cli.exits import ExitCode
 from clawback.cli.program import load, run
@@ -153,6 +153,23 @@ async def test_what_a_mail_says_does_not_steer_the_terminal(simulator: Simulator
         assert await api("investigate", *words) == ExitCode.OK
         assert not {"\x1b", "\x07"} & set(shown := capsys.readouterr().out)
         assert " [2J owned next" in shown
+
+
+def test_a_mail_as_it_is_does_not_either(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    """On a terminal its control characters are blanks; in a pipe it is left as it is."""
+    raw = next(one for one in OPERATIONS if one.name == "raw")
+    print_result(raw, "a\x1b[2Jb\n\tc\n", as_json=False)
+    assert capsys.readouterr().out == "a\x1b[2Jb\n\tc\n"
+    monkeypatch.setattr("sys.stdout", screen := Screen())
+    print_result(raw, "a\x1b[2Jb\n\tc\n", as_json=False)
+    assert screen.getvalue() == "a [2Jb\n\tc\n"
+
+
+class Screen(io.StringIO):
+    """What somebody looks at."""
+
+    def isatty(self) -> bool:
+        return True
 
 
 async def test_what_there_is_not_what_is_refused_and_what_makes_no_sense(simulator: Simulator, capsys: pytest.CaptureFixture[str]) -> None:
