@@ -1,9 +1,11 @@
 """docs/api.md is true: its table is the code's, every action has its operations, and every test it names exists and uses what it says."""
 
 import re
+import shlex
 from pathlib import Path
 
 from clawback.actions import ACTIONS
+from clawback.cli.api_parameters import options_of
 from clawback.cloudflare.catalogue import OPERATIONS
 from docs.generate_api import BY_VERB, PAGE, TESTS, proof_of, written
 
@@ -15,6 +17,17 @@ def test_the_page_is_up_to_date() -> None:
     """The table is as `make docs` would write it now; if this fails, run it and look at what it changed."""
     page = PAGE.read_text()
     assert page == written(page)
+
+
+def test_every_example_is_a_command_with_such_options() -> None:
+    """The lines of the first code block name commands and options that there are."""
+    examples = [shlex.split(line, comments=True)[3:] for line in PAGE.read_text().splitlines() if line.startswith("$ clawback api ")]
+    assert len(examples) > 5
+    for group, verb, *rest in examples:
+        (operation,) = (one for one in OPERATIONS if one.command == (group, verb))
+        own = {"--json", "--limit"} if operation.method == "GET" else {"--reason", "--yes"}
+        flags = {flag for option in options_of(operation) for flag in getattr(option.default, "param_decls", None) or ()}
+        assert {word for word in rest if word.startswith("--")} <= own | {part for flag in flags for part in flag.split("/")}
 
 
 def test_every_test_that_is_named_exists() -> None:
