@@ -1,4 +1,4 @@
-"""How answers of the API are printed: tables for people, JSON for programs. What a table leaves out is in `--json`."""
+"""How answers of the API are printed: tables for people, JSON for programs. What a table leaves out or shortens is in `--json`."""
 
 import json
 import sys
@@ -13,6 +13,7 @@ from clawback.cloudflare.wire import Wire
 from clawback.payloads import parse_moment
 
 _MANY = 3
+_LONG = 40
 
 COLUMNS: Mapping[str, tuple[str, ...]] = {
     "messages": ("scanned_at", "final_disposition", "from", "to", "subject", "id"),
@@ -42,7 +43,12 @@ COLUMNS: Mapping[str, tuple[str, ...]] = {
     "settings.trusted_domains.list": ("pattern", "is_regex", "is_recent", "is_similarity", "comments", "id"),
     "settings.url_ignore_patterns.list": ("pattern", "comments", "id"),
 }
-"""The fields that a table of an operation shows. On a narrow terminal those in the middle go first: the ends say what and which."""
+"""The fields that a table of an operation shows."""
+FIRST_TO_GO: Mapping[str, tuple[str, ...]] = {
+    "messages": ("to", "scanned_at", "from", "final_disposition"),
+    "submissions": ("customer_status", "type", "original_disposition", "requested_at", "requested_disposition"),
+}
+"""What a narrow terminal does without; elsewhere that is the middle, from the right: the ends say what and which."""
 
 
 def print_records(operation: Operation, records: Sequence[Wire]) -> None:
@@ -53,12 +59,16 @@ def print_records(operation: Operation, records: Sequence[Wire]) -> None:
         return
     heads = [column.replace("_", " ") for column in columns]
     lines = [[_in_table(column, record.record.get(column)) for column in columns] for record in records]
-    print_fitting(heads, lines, first_to_go=[*reversed(heads[1:-1])])
+    going = FIRST_TO_GO.get(operation.name, tuple(reversed(columns[1:-1])))
+    print_fitting(heads, lines, first_to_go=[column.replace("_", " ") for column in going])
 
 
 def _in_table(column: str, value: Any) -> str:
+    """A value as a cell of a table: times to the second, and on a terminal long texts in short, but for ids."""
     at = parse_moment(value) if column.endswith("_at") else None
-    return cell(value) if at is None else f"{at:%Y-%m-%d %H:%M:%S}"
+    text = cell(value) if at is None else f"{at:%Y-%m-%d %H:%M:%S}"
+    is_long = len(text) > _LONG and not column.endswith("id") and sys.stdout.isatty()
+    return f"{text[: _LONG - 1]}…" if is_long else text
 
 
 def print_result(operation: Operation, result: Any, *, as_json: bool) -> None:

@@ -16,10 +16,11 @@ from clawback.actions import Destination, Disposition
 from clawback.audit import read_records
 from clawback.cli import api_reading
 from clawback.cli.api import GROUPS
-from clawback.cli.api_output import COLUMNS, print_result
+from clawback.cli.api_output import COLUMNS, FIRST_TO_GO, print_records, print_result
 from clawback.cli.api_parameters import HELP, options_of
 from clawback.cli.exits import ExitCode
 from clawback.cli.program import load, run
+from clawback.cloudflare import Message
 from clawback.cloudflare.catalogue import OPERATIONS, Operation
 from clawback.cloudflare.paging import Page
 from clawback.records import RecordKind
@@ -81,6 +82,7 @@ def test_every_list_has_columns_that_its_records_have() -> None:
     for name, record in lists.items():
         if record:
             assert set(COLUMNS[name]) <= {*record.model_fields, "from"}, name
+            assert set(FIRST_TO_GO.get(name, ())) < set(COLUMNS[name]), name
 
 
 def record_of(operation: Operation) -> Any:
@@ -163,6 +165,22 @@ def test_a_mail_as_it_is_does_not_either(capsys: pytest.CaptureFixture[str], mon
     monkeypatch.setattr("sys.stdout", screen := Screen())
     print_result(raw, "a\x1b[2Jb\n\tc\n", as_json=False)
     assert screen.getvalue() == "a [2Jb\n\tc\n"
+
+
+def test_a_narrow_terminal_keeps_what_matters(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Subject and id stay, the id whole; a subject that is too long is shortened, in a pipe nothing is."""
+    listing = next(one for one in OPERATIONS if one.name == "messages")
+    identity, subject = "4Njp3P0STMz2c02Q-2024-01-05T10:00:00-12345678", "Unusual sign-in " * 5
+    found = [Message.read({"id": identity, "subject": subject, "from": "a@b.test", "to": ["c@d.test"], "final_disposition": "SPAM"})]
+    monkeypatch.setenv("COLUMNS", "100")
+    monkeypatch.setattr("sys.stdout", screen := Screen())
+    print_records(listing, found)
+    head, line = re.sub(r"\x1b\[\d*m", "", screen.getvalue()).splitlines()
+    assert head.split() == ["subject", "id"]
+    assert (identity in line, "…" in line, "a@b.test" in line) == (True, True, False)
+    monkeypatch.setattr("sys.stdout", pipe := io.StringIO())
+    print_records(listing, found)
+    assert subject.strip() in pipe.getvalue()
 
 
 class Screen(io.StringIO):
