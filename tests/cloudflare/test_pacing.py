@@ -6,7 +6,7 @@ from datetime import timedelta
 import httpx
 import pytest
 
-from clawback.cloudflare import EmailSecurity, RateLimited, Share
+from clawback.cloudflare import EmailSecurity, RateLimited, Share, Stopped
 from clawback.cloudflare.connection import PATIENCE
 from tests.cloudflare.stand import IID, WINDOW, Ledger, StillClock, client, envelope
 
@@ -98,4 +98,29 @@ async def test_a_cancelled_call_is_not_in_flight_for_ever() -> None:
     call.cancel()
     with pytest.raises(asyncio.CancelledError):
         await call
+    assert api.budget.in_flight == 0
+
+
+@pytest.mark.parametrize("share", [None, *Share])
+async def test_what_acts_needs_a_permit_right_before_it_leaves(share: Share | None) -> None:
+    """Rules and approvals are stopped, undo and people are not, and reading never is; who was stopped keeps no place in the line."""
+    ledger, asked = Ledger(), 0
+
+    async def permit() -> bool:
+        nonlocal asked
+        asked += 1
+        return False
+
+    api = client(lambda _: envelope([]), observer=ledger, permit=permit)
+    view = api if share is None else api.on(share)
+    acts = share in {None, Share.ACTING, Share.APPROVED}
+    for _ in range(30):
+        await view.messages(**WINDOW)
+        if acts:
+            with pytest.raises(Stopped):
+                await view.move([IID], "JunkEmail")
+        else:
+            await view.move([IID], "JunkEmail")
+    assert asked == (30 if acts else 0)
+    assert [endpoint for endpoint, _ in ledger.rows].count("investigate/move") == (0 if acts else 30)
     assert api.budget.in_flight == 0
