@@ -37,6 +37,7 @@ _CHANGES = (
 
 
 _LONGEST_VERDICT = 40
+_LONGEST_ADDRESS = 320
 
 
 class NotAnEvent(ValueError):
@@ -47,13 +48,16 @@ class Target(Payload):
     """One message that a case may act on.
 
     `id` is the investigate id, which every action wants; `message_id` the RFC 5322 header; `at` when it was scanned, for finding it again;
-    `verdict` the final disposition when it was read, which the guard watches for surges.
+    `verdict` the final disposition when it was read, which the guard watches for surges; `sender` the address in the From header and
+    `mailbox` the protected one it lies in, for people to find it by.
     """
 
     id: str
     message_id: str | None = None
     at: UtcDatetime
     verdict: str | None = None
+    sender: str | None = None
+    mailbox: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,6 +112,8 @@ def message_event(record: Mapping[str, Any], seen_at: datetime) -> Event:
         message_id=message_id if isinstance(message_id, str) else None,
         at=at,
         verdict=verdict[:_LONGEST_VERDICT] if isinstance(verdict, str) else None,
+        sender=_address(record.get("from")),
+        mailbox=_address(record.get("client_recipients")),
     )
     return Event(EventKind.MESSAGE, identity, at, record, (target,), _is_handled(record))
 
@@ -139,6 +145,11 @@ def _identity(record: Mapping[str, Any], field: str) -> str:
     if isinstance(value, bool) or not isinstance(value, str | int) or value == "":
         raise NotAnEvent(f"the record has no {field!r}")
     return str(value)
+
+
+def _address(value: object) -> str | None:
+    first = value[0] if isinstance(value, list) and value else value
+    return first[:_LONGEST_ADDRESS] if isinstance(first, str) and first else None
 
 
 def _moment(record: Mapping[str, Any], seen_at: datetime, *fields: str) -> datetime:

@@ -9,6 +9,7 @@ from datetime import datetime, timedelta
 
 from clawback.actions import BlockSender, Destination, Mode, Move, Reclassify, Scope, Spend, pattern_problem
 from clawback.cases.approvals import person, proposal, still_wanted, what_changed
+from clawback.cases.journal import Journal
 from clawback.cases.plan import CasePlan, Match
 from clawback.cases.state import (
     ALREADY_THERE,
@@ -74,6 +75,8 @@ class Case:
         self._spent = memory.spent
         self._done = list(memory.done)
         self._acting = memory.acting
+        self._why = memory.why
+        self._journal = Journal(memory.journal)
         self._unwritten = list(memory.unwritten)
 
     @classmethod
@@ -94,6 +97,7 @@ class Case:
             self.state = self._closed_from
         self._events[match.key] = match.at
         self._touched_at = now
+        self._why = self._why or match.why
         self._ask_again()
         self._sight(match)
         self._note(RecordKind.EVENT_JOINED, now, event=match.key)
@@ -235,6 +239,8 @@ class Case:
             spent=self._spent,
             done=tuple(self._done),
             acting=self._acting,
+            why=self._why,
+            journal=self._journal.entries,
             unwritten=tuple(self._unwritten),
         )
 
@@ -365,15 +371,15 @@ class Case:
 
     def _note(self, kind: RecordKind, now: datetime, **said: str | None) -> None:
         self._records += 1
-        self._unwritten.append(
-            AuditRecord(
-                id=f"{self._uid}/{self._records}",
-                at=now,
-                kind=kind,
-                rule=self.plan.rule,
-                rule_version=self.plan.version,
-                case=self.plan.case_id,
-                mode=self.plan.mode,
-                **said,
-            )
+        record = AuditRecord(
+            id=f"{self._uid}/{self._records}",
+            at=now,
+            kind=kind,
+            rule=self.plan.rule,
+            rule_version=self.plan.version,
+            case=self.plan.case_id,
+            mode=self.plan.mode,
+            **said,
         )
+        self._unwritten.append(record)
+        self._journal.note(record)

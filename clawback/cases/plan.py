@@ -66,7 +66,8 @@ class Match(Payload):
     """One event that matched, as it is signalled to its case.
 
     `key` is the event's; `rule` the rule that matched it (a correlation's referenced rule); `value` what a `value_count` counts. `identity`
-    is the record's where that differs: a record that changes is several events, and a window counts it once.
+    is the record's where that differs: a record that changes is several events, and a window counts it once. `why` are the reasons
+    for which the rule is true of it, of the first match of a page that goes to a case.
     """
 
     key: str
@@ -78,6 +79,7 @@ class Match(Payload):
     links: tuple[Link, ...] = ()
     targets: tuple[Target, ...] = ()
     handled: bool = False
+    why: tuple[str, ...] = ()
 
     @property
     def sighted_as(self) -> str:

@@ -7,6 +7,7 @@ from pydantic import Field
 
 from clawback.actions import Action
 from clawback.actions.registry import Duration
+from clawback.cases.journal import Entry
 from clawback.cases.plan import CasePlan
 from clawback.cases.windows import Sighting
 from clawback.events import Target
@@ -101,7 +102,8 @@ class CaseMemory(Payload):
 
     `outcomes[i]` maps investigate ids (or, for an action on the case, the pattern or message it was done to) to what became of them
     under action `i`; `done` lists what took effect, for undo; `acting` is the act under way. `approvals` are those given since the case
-    last grew, `hold` is why the guard held it, `spent` the messages it has touched since people last looked at it.
+    last grew, `hold` is why the guard held it, `spent` the messages it has touched since people last looked at it. `why` says for
+    which reasons the first event matched, `journal` is its story for people.
     """
 
     uid: str
@@ -123,6 +125,8 @@ class CaseMemory(Payload):
     spent: int = 0
     done: tuple[Done, ...] = ()
     acting: Act | None = None
+    why: tuple[str, ...] = ()
+    journal: tuple[Entry, ...] = ()
     unwritten: tuple[AuditRecord, ...] = ()
 
 

@@ -17,6 +17,7 @@ from clawback.intake.memo import Memo
 from clawback.payloads import bounded
 from clawback.polling import ReadPage
 from clawback.rules import RuleMatch, RuleSet
+from clawback.rules.reasons import reasons_of
 
 PATIENCE = timedelta(seconds=40)
 """How long the further requests of one page may take; what is left is done when the page is read again."""
@@ -281,7 +282,8 @@ class Intake:
         case_id = found.plan.case_id
         if (case_id, event.key, found.rule) in self._sent:
             return
-        if case_id not in taken.matches:  # the plans of one case differ in nothing: an outbreak puts a thousand of them on one page
+        is_first = case_id not in taken.matches
+        if is_first:  # the plans of one case differ in nothing: an outbreak puts a thousand of them on one page
             taken.matches[case_id] = (self._effective(found.plan), [])
         match = Match(
             key=event.key,
@@ -293,6 +295,7 @@ class Intake:
             links=found.links,
             targets=event.targets,
             handled=event.handled,
+            why=reasons_of(self._rules().explain(found.rule.rpartition("/")[2], event)) if is_first else (),
         )
         taken.matches[case_id][1].append(match)
 
