@@ -94,6 +94,9 @@ class Settings(BaseSettings):
     )
     temporal_port: Port = Field(default=7233, description="Port of the embedded Temporal server, on this machine alone")
     ui_port: Port = Field(default=8233, description="Port of the embedded Temporal server's web interface")
+    temporal_ui: str | None = Field(
+        default=None, description="Where Temporal's web interface is, for links to cases; default that of the embedded server"
+    )
     simulator_port: Port = Field(default=8343, description="Port of the simulator that `clawback up` starts without credentials")
     metrics: str = Field(default="127.0.0.1:9464", description="Address and port of /metrics")
     encryption_key: Annotated[SecretStr, AfterValidator(_check_key)] | None = Field(

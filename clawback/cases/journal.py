@@ -60,4 +60,5 @@ class Journal:
                 self._entries[index] = known.model_copy(update={"until": entry.at, "count": known.count + 1})
                 return
         self._entries.append(entry)
-        del self._entries[_KEPT_FIRST : _KEPT_FIRST + len(self._entries) - MOST]
+        if (excess := len(self._entries) - MOST) > 0:
+            del self._entries[_KEPT_FIRST : _KEPT_FIRST + excess]

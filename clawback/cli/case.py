@@ -1,58 +1,147 @@
-"""`clawback case`: list cases, look into one, decide a held one."""
+"""`clawback case`: list cases, watch them, look into one, decide a held one."""
 
 import sys
-from typing import Annotated
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+from enum import StrEnum
+from typing import Annotated, Any
 
 import typer
+from rich.console import Console
+from rich.text import Text
 
-from clawback.cases import CaseStart, Proposal, State
+from clawback.actions import Mode
+from clawback.cases import Proposal, State
+from clawback.cli.case_looking import full_id, look
+from clawback.cli.case_page import STYLES
+from clawback.cli.case_watch import FIRST_TO_GO, case_table, watch
 from clawback.cli.exits import ExitCode, Failure
-from clawback.cli.output import AsJson, print_json, print_table, say
+from clawback.cli.moments import moment
+from clawback.cli.output import AsJson, print_json, say, working
+from clawback.cli.tables import print_fitting
 from clawback.cli.temporal import By, ask, myself
-from clawback.temporal.gateway import CaseLine, Gateway
+from clawback.temporal.case_lists import CaseFilter, CaseLine, CaseLists
+from clawback.temporal.gateway import Gateway
 
-app = typer.Typer(no_args_is_help=True, help="List cases, look into one, decide a held one.")
+app = typer.Typer(no_args_is_help=True, help="List cases, watch them, look into one, decide a held one.")
 
-Id = Annotated[str, typer.Argument(help="The id of the case: case/<rule>/<hash>.")]
+Id = Annotated[str, typer.Argument(help="The case: case/<rule>/<hash>, or the first digits of its hash.")]
 _SHOWN = 20
 Reason = Annotated[str, typer.Option("--reason", help="Why; recorded in the case and in the audit.")]
 
 
+@dataclass(frozen=True)
+class _Sorting:
+    """How a list is sorted: what by, and whether the largest come first."""
+
+    key: Callable[[CaseLine], Any]
+    descending: bool = False
+
+
+class SortBy(StrEnum):
+    """What a list of cases may be sorted by; unless told, cases that wait for people come first, then the newest."""
+
+    OPENED = "opened"
+    AGE = "age"
+    STATE = "state"
+    RULE = "rule"
+    MODE = "mode"
+
+
+_SORTING = {
+    SortBy.OPENED: _Sorting(lambda line: line.opened_at, descending=True),
+    SortBy.AGE: _Sorting(lambda line: line.lasted(datetime.now(UTC)), descending=True),
+    SortBy.STATE: _Sorting(lambda line: [*State].index(State(line.state)) if line.state in [*State] else len(State)),
+    SortBy.RULE: _Sorting(lambda line: (line.rule, line.id)),
+    SortBy.MODE: _Sorting(lambda line: line.mode),
+}
+OfState = Annotated[State | None, typer.Option("--state", help="Only cases in this state.")]
+OfRule = Annotated[str | None, typer.Option("--rule", help="Only cases of this rule.")]
+OfMode = Annotated[Mode | None, typer.Option("--mode", help="Only cases with this mode.")]
+Since = Annotated[str, typer.Option("--since", help="Only cases opened since: a time, or how long ago such as 2h.")]
+Until = Annotated[str, typer.Option("--until", help="Only cases opened until: a time, or how long ago such as 2h.")]
+OfSender = Annotated[str | None, typer.Option("--sender", help="Only cases about mail of this sender: an address, or its hash.")]
+OfMessage = Annotated[str | None, typer.Option("--message", help="Only cases about this message: its investigate id or Message-ID.")]
+OfMailbox = Annotated[str | None, typer.Option("--mailbox", help="Only cases about mail in this mailbox.")]
+Limit = Annotated[int, typer.Option("--limit", min=1, help="At most this many.")]
+
+
 @app.command("list")
-def list_cases(
+def list_cases(  # noqa: PLR0913 - the options of a command
     *,
-    state: Annotated[State | None, typer.Option(help="Only cases in this state.")] = None,
-    rule: Annotated[str | None, typer.Option(help="Only cases of this rule.")] = None,
-    limit: Annotated[int, typer.Option(min=1, help="At most this many, newest first.")] = 50,
+    state: OfState = None,
+    rule: OfRule = None,
+    mode: OfMode = None,
+    since: Since = "",
+    until: Until = "",
+    sender: OfSender = None,
+    message: OfMessage = None,
+    mailbox: OfMailbox = None,
+    sort: Annotated[SortBy | None, typer.Option(help="Sort by this; else those that wait for people, then the newest.")] = None,
+    limit: Limit = 50,
     as_json: AsJson = False,
 ) -> int:
-    """List cases, open and closed, newest first."""
-
-    async def lines(gateway: Gateway) -> list[CaseLine]:
-        return [line async for line in gateway.list_cases(state=state, rule=rule, limit=limit)]
-
-    found = ask(lines)
+    """List cases, open and closed: those that wait for people first, then the newest."""
+    wanted = _filter(state=state, rule=rule, mode=mode, since=since, until=until, sender=sender, message=message, mailbox=mailbox)
+    with working("Looking"):
+        found = ask(lambda gateway: CaseLists(gateway.client).attention_first(wanted, limit))
+    if sort is not None:
+        found = sorted(found, key=_SORTING[sort].key, reverse=_SORTING[sort].descending)
     if as_json:
         print_json([line.model_dump(mode="json") for line in found])
+    elif found:
+        columns, rows = case_table(found, datetime.now(UTC))
+        print_fitting(columns, rows, first_to_go=FIRST_TO_GO, colours=STYLES)
     else:
-        rows = [
-            {"case": line.id, "state": line.state, "mode": line.mode, "opened": f"{line.opened_at:%Y-%m-%d %H:%M:%S}"} for line in found
-        ]
-        print_table(("case", "state", "mode", "opened"), rows, "There are no such cases.")
+        say("There are no such cases.")
     return ExitCode.OK
 
 
 @app.command()
 def show(case_id: Id, *, as_json: AsJson = False) -> int:
-    """Show one case: what it waits for, what it is about, what became of each message."""
-    case, proposal = ask(lambda gateway: _look(gateway, case_id))
+    """Show one case: why it matched, what happened when, what was done to whom, what it may still spend, and what can be done about it."""
+    with working("Looking"):
+        page = ask(lambda gateway: look(gateway, case_id))
     if as_json:
-        print_json(case.model_dump(mode="json") | {"proposal": proposal and proposal.model_dump(mode="json")})
-    else:
-        _print_case(case)
-        if proposal is not None:
-            print_proposal(proposal)
+        print_json(page.as_json())
+        return ExitCode.OK
+    width = max(len(heading) for heading, _ in page.lines(datetime.now(UTC)))
+    console = Console(highlight=False, soft_wrap=True)
+    for heading, line in page.lines(datetime.now(UTC)):
+        text = Text(heading.ljust(width), "bold").append("  ")
+        console.print(text.append(line, STYLES.get(line.partition(" ")[0], "") if heading == "state" else ""))
     return ExitCode.OK
+
+
+@app.command("watch")
+def watch_cases(  # noqa: PLR0913 - the options of a command
+    case_id: Annotated[str, typer.Argument(help="Watch one case until it ends.", show_default=False)] = "",
+    *,
+    state: OfState = None,
+    rule: OfRule = None,
+    mode: OfMode = None,
+    since: Since = "",
+    limit: Limit = 20,
+    as_json: AsJson = False,
+) -> int:
+    """Watch cases change until Ctrl-C, or one case until it ends: exit code 0 if it was closed, 1 if it was denied, expired or undone."""
+    filtered = _filter(state=state, rule=rule, mode=mode, since=since)
+
+    async def watched(gateway: Gateway) -> list[CaseLine]:
+        wanted = replace(filtered, id_prefix=await full_id(gateway, case_id)) if case_id else filtered
+        return await watch(gateway, wanted, 1 if case_id else limit, as_json=as_json, until=_has_ended if case_id else lambda _: False)
+
+    last = ask(watched)
+    return ExitCode.OK if last and last[0].shown_state == State.CLOSED else ExitCode.NO
+
+
+def _has_ended(lines: list[CaseLine]) -> bool:
+    return not lines or lines[0].closed_at is not None
+
+
+def _filter(since: str = "", until: str = "", **said: Any) -> CaseFilter:
+    return CaseFilter(**said, since=moment(since, "--since") if since else None, until=moment(until, "--until") if until else None)
 
 
 @app.command()
@@ -65,20 +154,16 @@ def approve(
     as_json: AsJson = False,
 ) -> int:
     """Let a held case do exactly what you were shown; if it has changed since, it refuses and says how."""
-    shown = digest or _shown(ask(lambda gateway: gateway.proposal(case_id)))
-    return _decided(case_id, ask(lambda gateway: gateway.approve(case_id, by, shown, reason)), as_json=as_json)
+    case = ask(lambda gateway: full_id(gateway, case_id))
+    shown = digest or _shown(ask(lambda gateway: gateway.proposal(case)))
+    return _decided(case, ask(lambda gateway: gateway.approve(case, by, shown, reason)), as_json=as_json)
 
 
 @app.command()
 def deny(case_id: Id, *, by: By = myself(), reason: Reason = "", as_json: AsJson = False) -> int:  # noqa: B008 - the user does not change
     """End a held case without acting."""
-    return _decided(case_id, ask(lambda gateway: gateway.deny(case_id, by, reason)), as_json=as_json)
-
-
-async def _look(gateway: Gateway, case_id: str) -> tuple[CaseStart, Proposal | None]:
-    case = await gateway.case(case_id)
-    is_held = case.memory is not None and case.memory.state is State.HELD
-    return case, await gateway.proposal(case_id) if is_held else None
+    case = ask(lambda gateway: full_id(gateway, case_id))
+    return _decided(case, ask(lambda gateway: gateway.deny(case, by, reason)), as_json=as_json)
 
 
 def _shown(proposal: Proposal) -> str:
@@ -108,24 +193,3 @@ def _decided(case_id: str, state: str, *, as_json: bool) -> int:
         more = ": another person must agree too" if state == State.HELD else ""
         say(f"{case_id} is {state}{more}.")
     return ExitCode.OK
-
-
-def _print_case(case: CaseStart) -> None:
-    plan, memory = case.plan, case.memory
-    say(f"{plan.case_id}: {plan.title or plan.rule} ({plan.mode}, {plan.level})")
-    if memory is None:
-        return
-    say(f"{memory.state}, {len(memory.events)} events, {len(memory.targets)} messages, opened {memory.opened_at:%Y-%m-%d %H:%M:%S} UTC")
-    if memory.state is State.HELD and memory.hold:
-        say(f"held: {memory.hold}")
-    for one in memory.approvals:
-        say(f"agreed to by {one.by} at {one.at:%Y-%m-%d %H:%M:%S} UTC {one.reason}".rstrip())
-    if memory.decision:
-        verb = "approved" if memory.decision.approved else "denied"
-        say(f"{verb} by {memory.decision.by} at {memory.decision.at:%Y-%m-%d %H:%M:%S} UTC {memory.decision.reason}".rstrip())
-    rows = [
-        {"action": action.name, "on": target, "outcome": outcome}
-        for action, outcomes in zip(plan.actions, memory.outcomes, strict=False)
-        for target, outcome in outcomes.items()
-    ]
-    print_table(("action", "on", "outcome"), rows, "Nothing was done yet.")

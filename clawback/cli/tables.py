@@ -18,23 +18,25 @@ def print_fitting(columns: Line, lines: Sequence[Line], *, first_to_go: Line = (
     `colours` gives the style of a cell by its first word.
     """
     if sys.stdout.isatty():
-        _print_fitted(columns, lines, first_to_go, colours or {})
+        console = Console(highlight=False)
+        console.print(fitted(columns, lines, first_to_go=first_to_go, colours=colours, width=console.width))
         return
     widths = _widths(columns, lines)
     for line in (columns, *lines):
         say("  ".join(text.ljust(width) for text, width in zip(line, widths, strict=True)).rstrip())
 
 
-def _print_fitted(columns: Line, lines: Sequence[Line], first_to_go: Line, colours: Mapping[str, str]) -> None:
-    console = Console(highlight=False)
-    kept = _fitting(columns, lines, first_to_go, console.width)
+def fitted(columns: Line, lines: Sequence[Line], *, first_to_go: Line = (), colours: Mapping[str, str] | None = None, width: int) -> Table:
+    """Build the same table for a terminal of that width."""
+    styles = colours or {}
+    kept = _fitting(columns, lines, first_to_go, width)
     table = Table(box=None, pad_edge=False, header_style="bold")
     for index in kept:
         right = all(line[index].replace(",", "").isdecimal() for line in lines)
         table.add_column(columns[index], justify="right" if right else "left", overflow="fold")
     for line in lines:
-        table.add_row(*(Text(line[index], style=colours.get(line[index].partition(" ")[0], "")) for index in kept))
-    console.print(table)
+        table.add_row(*(Text(line[index], style=styles.get(line[index].partition(" ")[0], "")) for index in kept))
+    return table
 
 
 def _fitting(columns: Line, lines: Sequence[Line], first_to_go: Line, width: int) -> list[int]:

@@ -7,15 +7,15 @@ from collections.abc import AsyncIterator, Sequence
 from datetime import datetime, timedelta
 from typing import Any, TypeVar
 
-from temporalio.client import Client, WorkflowExecution, WorkflowHandle, WorkflowUpdateFailedError
+from temporalio.client import Client, WorkflowHandle, WorkflowUpdateFailedError
 from temporalio.common import SearchAttributeKey, SearchAttributePair, TypedSearchAttributes, WorkflowIDConflictPolicy
 from temporalio.service import RPCError, RPCStatusCode
 
 from clawback.cases import CaseMemory, CasePace, CasePlan, CaseStart, Match, Proposal, State
 from clawback.events import EventKind
-from clawback.payloads import Payload, UtcDatetime
 from clawback.polling import PollerStart, PollerStatus
 from clawback.temporal import names
+from clawback.temporal.case_lists import CaseFilter, CaseLine, case_line
 
 T = TypeVar("T")
 
@@ -29,18 +29,6 @@ class NoSuchWorkflow(LookupError):
 
 class Refused(ValueError):
     """The workflow refused an update; the text is its reason."""
-
-
-class CaseLine(Payload):
-    """One case in a list."""
-
-    id: str
-    run: str
-    rule: str
-    state: str
-    mode: str
-    opened_at: UtcDatetime
-    closed_at: UtcDatetime | None = None
 
 
 class Gateway:
@@ -74,11 +62,8 @@ class Gateway:
 
     async def list_cases(self, *, state: str | None = None, rule: str | None = None, limit: int = 100) -> AsyncIterator[CaseLine]:
         """List cases, newest first, open and closed."""
-        clauses = [f"WorkflowType = '{names.CASE}'"]
-        clauses += [f"{names.STATE_ATTRIBUTE} = {names.quoted(state)}"] if state else []
-        clauses += [f"{names.RULE_ATTRIBUTE} = {names.quoted(rule)}"] if rule else []
-        async for execution in self.client.list_workflows(" AND ".join(clauses), limit=limit):
-            yield _case_line(execution)
+        async for execution in self.client.list_workflows(CaseFilter(state=state, rule=rule).query, limit=limit):
+            yield case_line(execution)
 
     async def case(self, case_id: str) -> CaseStart:
         """Read the plan and the memory of a case, open or closed.
@@ -212,23 +197,6 @@ def _case_attributes(plan: CasePlan) -> TypedSearchAttributes:
     state = State.WATCHING if plan.watch else State.RESPONDING
     values = {names.RULE_ATTRIBUTE: plan.rule, names.STATE_ATTRIBUTE: state.value, names.MODE_ATTRIBUTE: plan.mode.value}
     return TypedSearchAttributes([SearchAttributePair(SearchAttributeKey.for_keyword(key), value) for key, value in values.items()])
-
-
-def _case_line(execution: WorkflowExecution) -> CaseLine:
-    attributes = execution.typed_search_attributes
-
-    def said(key: str) -> str:
-        return attributes.get(SearchAttributeKey.for_keyword(key)) or ""
-
-    return CaseLine(
-        id=execution.id,
-        run=execution.run_id,
-        rule=said(names.RULE_ATTRIBUTE),
-        state=said(names.STATE_ATTRIBUTE),
-        mode=said(names.MODE_ATTRIBUTE),
-        opened_at=execution.start_time,
-        closed_at=execution.close_time,
-    )
 
 
 __all__ = ["CaseLine", "CaseMemory", "Gateway", "NoSuchWorkflow", "Refused"]

@@ -1,0 +1,36 @@
+"""Why a rule is true, in few lines: only what made it so, with what was there."""
+
+from pathlib import Path
+
+from clawback.rules.reasons import reasons_of
+from tests.rules.folders import block, load, message
+
+
+def reasons(folder: Path, detection: str, **record: object) -> tuple[str, ...]:
+    """Load a rule and say why it is true of a message."""
+    rules = load(folder, {"x.yml": block(detection)})
+    return reasons_of(rules.explain("a_block", message(**record)))
+
+
+def test_only_what_made_it_true_is_told(tmp_path: Path) -> None:
+    """Of alternatives the one that holds, of a negation what is not so, of a list the value that was there."""
+    detection = """
+bad: {final_disposition|startswith: MALICIOUS}
+lure: {subject|contains: [invoice, payroll]}
+other: {from: b@x.test}
+filter_handled: {is_quarantined: true}
+condition: (bad or other) and lure and not 1 of filter_*
+"""
+    found = reasons(tmp_path, detection, final_disposition="MALICIOUS-BEC", subject="Your payroll", is_quarantined=False)
+    assert found == (
+        "final_disposition starts with MALICIOUS ← MALICIOUS-BEC",
+        "subject contains payroll ← Your payroll",
+        "not is_quarantined is true ← false",
+    )
+
+
+def test_reasons_are_bounded_and_printable(tmp_path: Path) -> None:
+    """Whatever a stranger writes into a subject, the line stays one short line."""
+    (found,) = reasons(tmp_path, "a: {subject|contains: pay}\ncondition: a", subject="pay\n\x1b[31m" + "x" * 5000)
+    assert found.isprintable()
+    assert len(found) <= 210
