@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from temporalio.client import Client
+from temporalio.client import Client, WorkflowHandle
 
 from clawback.actions import BlockSender, Destination, Disposition, Mode, Move, Reclassify
 from clawback.cases import CasePace, CasePlan, State
@@ -116,13 +116,16 @@ async def test_only_what_was_done_since_is_taken_back(temporal: Client, tmp_path
         assert back == {line["message"]["id"] for line in lines[2:]}
 
 
-async def test_a_terminated_case_is_taken_back(temporal: Client, tmp_path: Path) -> None:
-    """Termination runs nothing of ours; its memory is read from its history."""
+@pytest.mark.parametrize("how", ["terminate", "cancel"])
+async def test_a_case_that_was_ended_from_outside_is_taken_back(temporal: Client, tmp_path: Path, how: str) -> None:
+    """Termination runs nothing of ours, and neither does cancellation: the memory is read from the history."""
     lines = list(outbreak(3))
     async with deployed(temporal, simulated(lines), tmp_path) as house:
         await house.tell(plan(), *map(match_of, lines))
         await house.settled(plan().case_id)
-        await temporal.get_workflow_handle(plan().case_id).terminate("by hand")
+        handle = temporal.get_workflow_handle(plan().case_id)
+        await (handle.terminate("by hand") if how == "terminate" else handle.cancel())
+        await eventually(lambda: _is_over(handle))
         assert await undo(house, rule="r") == Undone(cases=1, done=3)
 
 
@@ -182,6 +185,10 @@ async def test_a_block_that_somebody_changed_is_left_alone(temporal: Client, tmp
             await api.settings.block_senders.edit(made["id"], comments="kept by the mail team")
         undone = await undo(house, case=plan().case_id)
         assert (undone.cases, rows(house, "delete")) == (1, [])
+
+
+async def _is_over(handle: WorkflowHandle[Any, Any]) -> bool | None:
+    return (await handle.describe()).close_time is not None or None
 
 
 async def _moved(house: Deployment, number: int) -> bool | None:
