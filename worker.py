@@ -11,6 +11,7 @@ from contextlib import AsyncExitStack, suppress
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any, NoReturn
+from urllib.parse import quote
 
 import structlog
 from temporalio.client import Client
@@ -23,6 +24,7 @@ from activities.containment import ContainmentActivities
 from activities.guarding import GuardActivities
 from activities.ingest import IngestActivities
 from activities.never_block import NeverBlocking
+from activities.notifying import NoticeActivities
 from activities.observing import Observing, RetryCounting
 from activities.own_submissions import OwnSubmissions
 from activities.pollers import PollerActivities
@@ -35,6 +37,7 @@ from clawback.cloudflare import EmailSecurity, Permit
 from clawback.events import EventKind
 from clawback.guard import Budgets
 from clawback.intake import Intake
+from clawback.notify import ChannelsError, Notifier, kinds_of, read_channels
 from clawback.polling import PollerStart
 from clawback.rules import RuleErrors
 from clawback.rules.live import Change, LiveRules
@@ -79,6 +82,7 @@ class Rooms:
     guard: GuardActivities
     undo: UndoActivities
     records: RecordActivities
+    notices: NoticeActivities
     pollers: PollerActivities
     rules: RuleNews
     never_block: NeverBlocking
@@ -121,7 +125,8 @@ class Process:
 
     async def _start(self, stack: AsyncExitStack) -> None:
         settings = self._settings
-        rules = LiveRules.load(settings.rules)
+        channels = read_channels(settings.channels)
+        rules = LiveRules.load(settings.rules, kinds_of(channels))
         telemetry = build_runtime()
         client = await connect(settings, runtime=telemetry.runtime)
         await prepare(client)
@@ -131,7 +136,8 @@ class Process:
         await guard.ensure()
         api = await stack.enter_async_context(connect_api(settings, KillSwitch(guard)))
         metrics.API_REQUESTS_LEFT.set_function(lambda: api.budget.remaining)
-        rooms = build_rooms(settings, client, api, rules)
+        notifier = await stack.enter_async_context(Notifier(channels))
+        rooms = build_rooms(settings, client, api, rules, notifier)
         with suppress(TimeoutError):
             async with asyncio.timeout(READ_DOMAINS.total_seconds()):
                 await rooms.never_block.read_domains()
@@ -179,8 +185,8 @@ def connect_api(settings: Settings, permit: Permit | None = None) -> EmailSecuri
     )
 
 
-def build_rooms(settings: Settings, client: Client, api: EmailSecurity, rules: LiveRules) -> Rooms:
-    """Build every activity over one Temporal client, one API client and the rules of one folder."""
+def build_rooms(settings: Settings, client: Client, api: EmailSecurity, rules: LiveRules, notifier: Notifier | None = None) -> Rooms:
+    """Build every activity over one Temporal client, one API client, the rules of one folder and the operator's channels, if any."""
     observing, gateway, guard = Observing(), Gateway(client), GuardGateway(client)
     records = RecordActivities(AuditLog(settings.audit_file), observing)
     own = OwnSubmissions(gateway)
@@ -191,10 +197,17 @@ def build_rooms(settings: Settings, client: Client, api: EmailSecurity, rules: L
         undo=UndoActivities(api, gateway, own),
         guard=GuardActivities(guard, lambda: budgets_of(settings, rules), observing),
         records=records,
+        notices=NoticeActivities(notifier or Notifier({}), api, rules, _workflows_page(settings, client)),
         rules=RuleNews(rules, records),
         never_block=NeverBlocking(api, rules, BlockGateway(client), records),
         pollers=PollerActivities(gateway, guard, pollers_of(settings)),
     )
+
+
+def _workflows_page(settings: Settings, client: Client) -> str:
+    """Where Temporal's web interface shows workflows; empty where nobody said."""
+    ui = (settings.temporal_ui or "").rstrip("/")
+    return f"{ui}/namespaces/{quote(client.namespace)}/workflows" if ui else ""
 
 
 def budgets_of(settings: Settings, rules: LiveRules) -> Budgets | None:
@@ -208,7 +221,7 @@ def build_workers(
     on_failure: Callable[[BaseException], Awaitable[None]] | None = None,
     sandbox: SandboxRestrictions = OUR_OWN_CODE,
 ) -> list[Worker]:
-    """Build the three workers of a process: containment, reading, and workflows with the audit as a local activity.
+    """Build the workers of a process: containment, reading, notices, and workflows with the audit as a local activity.
 
     Tests give the strict `sandbox`, in which every run imports the workflow code anew and forbidden calls raise (ADR 0008).
     """
@@ -227,6 +240,7 @@ def build_workers(
     return [
         Worker(client, task_queue=names.CONTAIN_QUEUE, activities=containing, max_task_queue_activities_per_second=QUEUE_RATE, **shared),
         Worker(client, task_queue=names.READ_QUEUE, activities=reading, max_task_queue_activities_per_second=QUEUE_RATE, **shared),
+        Worker(client, task_queue=names.NOTICE_QUEUE, activities=[rooms.notices.deliver], **shared),
         Worker(
             client,
             task_queue=names.WORKFLOW_QUEUE,
@@ -245,7 +259,7 @@ def main() -> NoReturn:
         settings = load_settings()
         configure_logging(settings.log_format, settings.log_level)
         exit_now(asyncio.run(Process(settings).run()))
-    except SettingsError as error:
+    except (SettingsError, ChannelsError) as error:
         _leave(str(error), ExitCode.USAGE)
     except RuleErrors as error:
         _leave(str(error), ExitCode.NO)

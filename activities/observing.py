@@ -17,7 +17,7 @@ from clawback.records import AuditRecord, RecordKind
 from clawback.telemetry import metrics
 
 log = structlog.get_logger("clawback")
-_ACTIONS = {RecordKind.ACTED, RecordKind.WOULD_HAVE_ACTED}
+_ACTIONS = {RecordKind.ACTED, RecordKind.WOULD_HAVE_ACTED, RecordKind.NOTIFIED}
 _QUIET = {RecordKind.EVENT_JOINED, RecordKind.CASE_OPENED, RecordKind.CASE_CLOSED}
 
 

@@ -11,6 +11,7 @@ from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Any
 
+from clawback.actions.patterns import PatternKind, pattern_problem
 from clawback.payloads import Payload, UtcDatetime, parse_moment
 
 
@@ -133,6 +134,13 @@ def submission_event(record: Mapping[str, Any], seen_at: datetime) -> Event:
     return Event(
         EventKind.SUBMISSION, _identity(record, "submission_id"), _moment(record, seen_at, "requested_at"), record, version=version
     )
+
+
+def reporter_of(event: Event) -> str | None:
+    """Give the address of the user who submitted a message; None for all else: a report does not say who reported (reference §1.4)."""
+    by = event.record.get("requested_by")
+    is_users = event.kind is EventKind.SUBMISSION and str(event.record.get("type")).lower() == "user"
+    return by if is_users and isinstance(by, str) and pattern_problem(by, PatternKind.EMAIL) is None else None
 
 
 def is_too_old(event: Event, now: datetime, limit: timedelta | None) -> bool:

@@ -22,6 +22,7 @@ class RecordKind(StrEnum):
     DECIDED = "decided"
     ACTED = "acted"
     WOULD_HAVE_ACTED = "would_have_acted"
+    NOTIFIED = "notified"
     CASE_CLOSED = "case_closed"
     BLOCK_EXPIRED = "block_expired"
     BLOCK_EXTENDED = "block_extended"
@@ -43,9 +44,9 @@ class RecordKind(StrEnum):
 class AuditRecord(Payload):
     """One line of the audit.
 
-    `event` is the key of the event, `target` the investigate id or pattern that was acted on, `outcome` one of moved, already_there,
-    blocked, reclassified, failed:<reason>, unknown; `actor` is `clawback` or the person who decided. `before` and `after` say what an
-    effect changed, as far as it is known: a folder, a verdict.
+    `event` is the key of the event, `target` the investigate id, pattern or channel that was acted on, `outcome` one of moved,
+    already_there, blocked, reclassified, notified, failed:<reason>, unknown; `actor` is `clawback` or the person who decided. `before`
+    and `after` say what an effect changed, as far as it is known: a folder, a verdict.
     """
 
     id: str

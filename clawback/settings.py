@@ -67,6 +67,7 @@ class Settings(BaseSettings):
     api_url: str = Field(default=CLOUDFLARE, description="Where the API is; a loopback address is taken for the simulator")
     mode: Mode | None = Field(default=None, description="Ceiling over every rule; default shadow, on the simulator enforce")
     rules: Path = Field(default=Path("rules"), description="The folder of rule files")
+    channels: Path | None = Field(default=None, description="The TOML file of channels that rules may notify; without it there are none")
     state: Path = Field(
         default=Path(".clawback"),
         description="Where the embedded Temporal server, logs and the audit live; without a token, in its `simulator`",

@@ -15,7 +15,7 @@ from typing import Any
 import typer
 from sigma.modifiers import modifier_mapping
 
-from clawback.actions import ACTIONS, Scope
+from clawback.actions import ACTIONS, CASE_WORDS, Scope
 from clawback.actions.registry import schema_of
 from clawback.cli.rules import app
 from clawback.durations import format_duration
@@ -185,6 +185,11 @@ def _actions() -> Iterator[str]:
             yield f"| | | `{parameter}` | {_cell(_takes(about, schema) + default)} | {_cell(about.get('description', ''))} |"
 
 
+def _words() -> Iterator[str]:
+    yield from _head("Word", "What it stands for")
+    yield from (f"| `{{{word}}}` | {meaning} |" for word, meaning in CASE_WORDS.items())
+
+
 def _takes(about: Mapping[str, Any], schema: Mapping[str, Any]) -> str:
     if (reference := about.get("$ref")) is not None:
         return _takes(schema["$defs"][reference.rpartition("/")[2]], schema)
@@ -290,6 +295,7 @@ TABLES: dict[str, Callable[[], Iterable[str]]] = {
     "renamed": _renamed,
     "groups": _groups,
     "actions": _actions,
+    "words": _words,
     "modes": _modes,
     "errors": _errors,
 }

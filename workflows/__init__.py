@@ -10,6 +10,7 @@ if not workflow.unsafe.in_sandbox():  # which loads this package anew for every 
     from workflows.expiry import BlockExpiryWorkflow
     from workflows.guard import GuardWorkflow
     from workflows.marks import OwnSubmissionWorkflow
+    from workflows.notice import NoticeWorkflow
     from workflows.poller import PollerWorkflow
     from workflows.undo import UndoingWorkflow, UndoWorkflow
     from workflows.watchdog import WatchdogWorkflow
@@ -20,6 +21,7 @@ if not workflow.unsafe.in_sandbox():  # which loads this package anew for every 
         GuardWorkflow,
         BlockExpiryWorkflow,
         OwnSubmissionWorkflow,
+        NoticeWorkflow,
         UndoWorkflow,
         UndoingWorkflow,
         WatchdogWorkflow,

@@ -7,17 +7,19 @@ from typing import Any
 
 from temporalio import workflow
 from temporalio.common import SearchAttributeKey
-from temporalio.exceptions import ActivityError, ApplicationError, is_cancelled_exception
+from temporalio.exceptions import ActivityError, ApplicationError, WorkflowAlreadyStartedError, is_cancelled_exception
+from temporalio.workflow import ParentClosePolicy
 
 with workflow.unsafe.imports_passed_through():
     from pydantic import ValidationError
 
     from activities.records import RecordActivities, WriteRecords
-    from clawback.cases import UNKNOWN, Act, Case, CaseStart, Decision, Match, Proposal, State, Wait, subjects
+    from clawback.cases import UNKNOWN, Act, Case, CaseStart, Decision, Match, Proposal, State, Tell, Wait, subjects
     from clawback.payloads import bounded
     from clawback.temporal import names
     from workflows.containment import Containment
     from workflows.guarding import Granted, Guarding
+    from workflows.notice import NoticeWorkflow
     from workflows.policies import RECORD
 
 _STATE = SearchAttributeKey.for_keyword(names.STATE_ATTRIBUTE)
@@ -34,9 +36,9 @@ class CaseWorkflow:
     def __init__(self, start: CaseStart) -> None:
         info = workflow.info()
         self._plan, self._pace = start.plan, start.pace
-        uid = f"{info.workflow_id}/{info.first_execution_run_id}"
+        self._uid = f"{info.workflow_id}/{info.first_execution_run_id}"
         if start.memory is None:
-            self._case = Case.open(start.plan, start.pace, uid, workflow.now())
+            self._case = Case.open(start.plan, start.pace, self._uid, workflow.now())
         else:
             self._case = Case(start.plan, start.pace, start.memory)
         self._shown = self._case.state
@@ -58,6 +60,9 @@ class CaseWorkflow:
             await self._write_records()
             if isinstance(step, Act):
                 await self._act(step)
+            elif isinstance(step, Tell):
+                await self._tell(step)
+                continue
             elif isinstance(step, Wait):
                 await self._wait(step)
             elif not self._news:
@@ -92,6 +97,24 @@ class CaseWorkflow:
             if self._case.state is not State.UNDONE or not is_cancelled_exception(error):
                 raise
             return dict.fromkeys(subjects(act), UNKNOWN)
+
+    async def _tell(self, tell: Tell) -> None:
+        """Send a notice on its way, in a workflow of its own: the case never waits for whoever is told, nor does its end stop it."""
+        self._case.telling.begin(tell, workflow.now())
+        with suppress(WorkflowAlreadyStartedError):
+            await workflow.start_child_workflow(
+                NoticeWorkflow.run,
+                tell,
+                id=names.notice_id(tell.id),
+                parent_close_policy=ParentClosePolicy.ABANDON,
+                static_summary=f"{tell.notice.name} {tell.receiver}: {tell.facts.occasion}",
+            )
+
+    @workflow.signal(name=names.TOLD)
+    def told(self, uid: str, number: int, outcome: str) -> None:
+        """Note what became of a notice of this case (not of an earlier one of the same id)."""
+        if uid == self._uid:
+            self._case.told(number, outcome, workflow.now())
 
     @workflow.signal(name=names.MATCHED)
     def matched(self, matches: Any) -> None:

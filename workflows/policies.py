@@ -15,7 +15,7 @@ from temporalio.common import Priority, RetryPolicy
 from temporalio.workflow import ActivityCancellationType
 
 from clawback.temporal.failures import ErrorType
-from clawback.temporal.names import APPROVED_PRIORITY, CONTAIN_QUEUE, READ_QUEUE, UNDO_PRIORITY
+from clawback.temporal.names import APPROVED_PRIORITY, CONTAIN_QUEUE, NOTICE_QUEUE, READ_QUEUE, UNDO_PRIORITY
 
 _UNDO, _APPROVED = Priority(priority_key=UNDO_PRIORITY), Priority(priority_key=APPROVED_PRIORITY)
 _ROUTINE, _READING = Priority(priority_key=3), Priority(priority_key=4)
@@ -97,6 +97,19 @@ EXPIRE: Final[dict[str, Any]] = {
     "priority": _READING,
 }
 """Take something of ours back: safe to repeat, and repeated for ever."""
+
+DELIVER: Final[dict[str, Any]] = {
+    "task_queue": NOTICE_QUEUE,
+    "start_to_close_timeout": timedelta(seconds=75),
+    "heartbeat_timeout": timedelta(seconds=8),
+    "schedule_to_close_timeout": timedelta(hours=6),
+    "retry_policy": RetryPolicy(
+        initial_interval=timedelta(seconds=1),
+        maximum_interval=timedelta(minutes=5),
+        non_retryable_error_types=[ErrorType.REJECTED, ErrorType.NOT_FOUND],
+    ),
+}
+"""Tell somebody; repeated with the same id until they have it or hours are over. On a queue of its own, so that nothing waits behind it."""
 
 RECORD: Final[dict[str, Any]] = {
     "start_to_close_timeout": timedelta(seconds=10),

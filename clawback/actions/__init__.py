@@ -4,6 +4,7 @@ Rules name an action by its key (`- move: {destination: JunkEmail}`); the regist
 and gives the JSON Schema. Cases carry the same models in their histories. Nothing here talks to anything.
 """
 
+from clawback.actions.messages import CASE_WORDS, ChannelKind, Notice, Notify, Occasion, TellReporter, texts_of
 from clawback.actions.patterns import PatternKind, pattern_problem
 from clawback.actions.registry import (
     ACTIONS,
@@ -15,26 +16,33 @@ from clawback.actions.registry import (
     Mode,
     Move,
     Reclassify,
-    Scope,
     Spend,
     parse_action,
     templates_of,
 )
+from clawback.actions.scope import Scope
 
 __all__ = [
     "ACTIONS",
+    "CASE_WORDS",
     "Action",
     "ActionError",
     "BlockSender",
+    "ChannelKind",
     "Destination",
     "Disposition",
     "Mode",
     "Move",
+    "Notice",
+    "Notify",
+    "Occasion",
     "PatternKind",
     "Reclassify",
     "Scope",
     "Spend",
+    "TellReporter",
     "parse_action",
     "pattern_problem",
     "templates_of",
+    "texts_of",
 ]

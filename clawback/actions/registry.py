@@ -11,7 +11,9 @@ from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import AfterValidator, BeforeValidator, Field, PlainSerializer, ValidationError
 
+from clawback.actions.messages import Notice, Notify, TellReporter
 from clawback.actions.patterns import PatternKind
+from clawback.actions.scope import Scope
 from clawback.durations import format_duration, parse_duration
 from clawback.payloads import Payload
 
@@ -31,13 +33,6 @@ class Mode(StrEnum):
         """The weaker of this mode and a ceiling."""
         order = list(Mode)
         return min(self, ceiling, key=order.index)
-
-
-class Scope(StrEnum):
-    """What an action is done to: each message of a case, or the case once."""
-
-    MESSAGE = "message"
-    CASE = "case"
 
 
 class Spend(StrEnum):
@@ -159,14 +154,16 @@ class BlockSender(Payload):
 Action = Annotated[Move | Reclassify | BlockSender, Field(discriminator="name")]
 """Any action, told apart by its name."""
 
-ACTIONS: Mapping[str, type[Move] | type[Reclassify] | type[BlockSender]] = {
+ACTIONS: Mapping[str, type[Action] | type[Notice]] = {
     "move": Move,
     "reclassify": Reclassify,
     "block_sender": BlockSender,
+    "notify": Notify,
+    "tell_reporter": TellReporter,
 }
 
 
-def parse_action(name: str, parameters: object) -> Move | Reclassify | BlockSender:
+def parse_action(name: str, parameters: object) -> Action | Notice:
     """Read one action of a rule document strictly: unknown names and keys are refused.
 
     Raises:

@@ -16,15 +16,19 @@ from clawback.cases.state import (
     CaseStart,
     Close,
     Decision,
+    Deed,
     Done,
+    Facts,
     Proposal,
     State,
     Step,
+    Tell,
+    Told,
     Wait,
     failed,
 )
 from clawback.cases.windows import Sighting, Watch, WatchType, first_window
-from clawback.cases.wording import describe, subjects
+from clawback.cases.wording import describe, describe_notice, subjects
 
 __all__ = [
     "ALREADY_THERE",
@@ -43,7 +47,9 @@ __all__ = [
     "CaseStart",
     "Close",
     "Decision",
+    "Deed",
     "Done",
+    "Facts",
     "Limit",
     "Match",
     "NotHeld",
@@ -51,10 +57,13 @@ __all__ = [
     "Sighting",
     "State",
     "Step",
+    "Tell",
+    "Told",
     "Wait",
     "Watch",
     "WatchType",
     "describe",
+    "describe_notice",
     "failed",
     "first_window",
     "group_hash",

@@ -10,7 +10,9 @@ from datetime import datetime, timedelta
 from clawback.actions import BlockSender, Destination, Mode, Move, Reclassify, Scope, Spend, pattern_problem
 from clawback.cases.approvals import person, proposal, still_wanted, what_changed
 from clawback.cases.journal import Journal
+from clawback.cases.notices import Telling
 from clawback.cases.plan import CasePlan, Match
+from clawback.cases.sightings import Sightings
 from clawback.cases.state import (
     ALREADY_THERE,
     TOOK_EFFECT,
@@ -24,10 +26,11 @@ from clawback.cases.state import (
     Proposal,
     State,
     Step,
+    Tell,
     Wait,
     failed,
 )
-from clawback.cases.windows import Sighting, first_window
+from clawback.cases.windows import first_window
 from clawback.cases.wording import change_of, in_full, subjects
 from clawback.events import Target
 from clawback.payloads import bounded
@@ -37,10 +40,6 @@ BATCH = 1000
 """Messages in one move: the most the API takes (reference §1.3)."""
 MOST_TARGETS = 20_000
 """Messages of one case; a case that has settled this many closes at once, and the campaign goes on in a new one."""
-MOST_SIGHTINGS = 5000
-"""Sightings a watching case remembers; far above any sane threshold."""
-
-
 _PEOPLE = 2
 """How many must agree to an action that widens."""
 
@@ -62,7 +61,7 @@ class Case:
         self._touched_at = memory.touched_at
         self._records = memory.records
         self._events = dict(memory.events)
-        self._sightings = list(memory.sightings)
+        self._sightings = Sightings(memory.sightings)
         self._targets = dict(memory.targets)
         self._seen_at = dict(memory.seen_at)
         self._handled = set(memory.handled)
@@ -77,6 +76,8 @@ class Case:
         self._acting = memory.acting
         self._why = memory.why
         self._journal = Journal(memory.journal)
+        self._held_for = memory.held_for
+        self.telling = Telling(plan, memory)
         self._unwritten = list(memory.unwritten)
 
     @classmethod
@@ -92,7 +93,7 @@ class Case:
     def take(self, match: Match, now: datetime) -> bool:
         """Take in one matched event; False if the case already had it."""
         if match.key in self._events:
-            return self._is_news(match) and self._sight(match)
+            return self._sightings.is_news(match) and self._sight(match)
         if self.state is State.CLOSED:
             self.state = self._closed_from
         self._events[match.key] = match.at
@@ -100,6 +101,7 @@ class Case:
         self._why = self._why or match.why
         self._ask_again()
         self._sight(match)
+        self.telling.take(match)
         self._note(RecordKind.EVENT_JOINED, now, event=match.key)
         for target in match.targets:
             self._targets.setdefault(target.id, target)
@@ -110,16 +112,8 @@ class Case:
             self._note_untargeted(match, now)
         return True
 
-    def _is_news(self, match: Match) -> bool:
-        """Whether a known event is seen for the first time as a match of that rule of a correlation."""
-        return all((sighting.key, sighting.rule) != (match.sighted_as, match.rule) for sighting in self._sightings)
-
     def _sight(self, match: Match) -> bool:
-        if self.state is not State.WATCHING:
-            return False
-        self._sightings.append(Sighting(key=match.sighted_as, at=match.at, rule=match.rule, value=match.value, links=match.links))
-        del self._sightings[:-MOST_SIGHTINGS]
-        return True
+        return self.state is State.WATCHING and self._sightings.take(match)
 
     def reject(self, raw: str, why: str, now: datetime) -> None:
         """Record a match that could not be read."""
@@ -184,6 +178,11 @@ class Case:
             self._done.append(Done(index=act.index, at=now, subjects=effective))
             self._spent += len(effective) if act.action.spends is Spend.MESSAGES else 0
 
+    def told(self, number: int, outcome: str, now: datetime) -> None:
+        """Take what became of a notice; the audit has it already."""
+        if (notice := self.telling.end(number, outcome)) is not None:
+            self._journal.note(AuditRecord(id="", at=now, kind=RecordKind.NOTIFIED, action=notice.name, outcome=outcome))
+
     def undo(self, by: str, reason: str, now: datetime) -> None:
         """End the case because all it did is being taken back; what is still to be done is refused."""
         if self.state.is_final:
@@ -194,7 +193,14 @@ class Case:
     # ---- what comes out
 
     def next(self, now: datetime) -> Step:
-        """Say what to do now. Call it again after every change."""
+        """Say what to do now, work before words. Call it again after every change."""
+        work = self._work(now)
+        while isinstance(step := self._words_before(work, now), Tell) and self.plan.mode is Mode.SHADOW:
+            self.telling.begin(step, now, WOULD)
+            self._note(RecordKind.WOULD_HAVE_ACTED, now, action=step.notice.name, target=step.receiver)
+        return step
+
+    def _work(self, now: datetime) -> Step:
         if self.state.is_final:
             if self.state is State.UNDONE:
                 self._refuse_all(self.state, now)
@@ -217,6 +223,12 @@ class Case:
         self.state = State.SETTLED
         return self._wait_or_close(now)
 
+    def _words_before(self, work: Step, now: datetime) -> Step:
+        if not self.plan.notices or isinstance(work, Act):
+            return work
+        stands = self._closed_from if self.state is State.CLOSED else self.state
+        return self.telling.before(work, self.memory(), stands, now, self._pace.patience)
+
     def memory(self) -> CaseMemory:
         """All the case knows, for the next run and for undo."""
         return CaseMemory(
@@ -226,7 +238,7 @@ class Case:
             touched_at=self._touched_at,
             records=self._records,
             events=self._events,
-            sightings=tuple(self._sightings),
+            sightings=tuple(self._sightings.kept),
             targets=self._targets,
             seen_at=self._seen_at,
             handled=frozenset(self._handled),
@@ -241,6 +253,9 @@ class Case:
             acting=self._acting,
             why=self._why,
             journal=self._journal.entries,
+            held_for=self._held_for,
+            told=tuple(self.telling.told),
+            reporters=tuple(self.telling.reporters),
             unwritten=tuple(self._unwritten),
         )
 
@@ -273,10 +288,10 @@ class Case:
         return self._touched_at + self._pace.linger + window
 
     def _threshold_met(self, now: datetime) -> bool:
-        window = first_window(self.plan.watch, self._sightings) if self.plan.watch else ()
+        window = first_window(self.plan.watch, self._sightings.kept) if self.plan.watch else ()
         if window is None:
             return False
-        self._sightings = []
+        self._sightings = Sightings(())
         self.state = State.RESPONDING
         self._note(RecordKind.THRESHOLD_MET, now, detail=f"{len(window)} events from {window[0].at:%FT%TZ} to {window[-1].at:%FT%TZ}")
         return True
@@ -316,7 +331,7 @@ class Case:
 
     def _hold(self, reason: str, now: datetime) -> Step:
         if self.state is not State.HELD:
-            self._held_at, self.state = now, State.HELD
+            self._held_at, self._held_for, self.state = now, reason, State.HELD
             self._note(RecordKind.HELD, now, detail=bounded(reason))
         until = (self._held_at or now) + self._pace.patience
         if now < until:

@@ -6,7 +6,7 @@ from functools import lru_cache
 
 from pydantic import Field
 
-from clawback.actions import Action, Mode, Spend
+from clawback.actions import Action, Mode, Notice, Spend
 from clawback.actions.registry import Duration
 from clawback.cases.windows import Link, Watch
 from clawback.durations import format_duration
@@ -42,7 +42,7 @@ class CasePlan(Payload):
     """The response of one rule, frozen for one group of events: templates are filled in, the mode is the effective one.
 
     `version` is the hash of the rule as it was; `group` the fields of `group-by` with their values (None where the event had none);
-    `refusals` the actions, by position, that safety forbids for this group, each with its reason.
+    `refusals` the actions, by position, that safety forbids for this group, each with its reason; `notices` whom to tell, once it is done.
     """
 
     rule: str
@@ -52,6 +52,7 @@ class CasePlan(Payload):
     mode: Mode = Mode.SHADOW
     group: dict[str, str | None] = Field(default_factory=dict)
     actions: tuple[Action, ...] = ()
+    notices: tuple[Notice, ...] = ()
     refusals: dict[int, str] = Field(default_factory=dict)
     limits: tuple[Limit, ...] = ()
     watch: Watch | None = None
@@ -67,7 +68,8 @@ class Match(Payload):
 
     `key` is the event's; `rule` the rule that matched it (a correlation's referenced rule); `value` what a `value_count` counts. `identity`
     is the record's where that differs: a record that changes is several events, and a window counts it once. `why` are the reasons
-    for which the rule is true of it, of the first match of a page that goes to a case.
+    for which the rule is true of it, of the first match of a page that goes to a case. `reporter` is the address of the user who
+    submitted it, where somebody is to be told.
     """
 
     key: str
@@ -80,6 +82,7 @@ class Match(Payload):
     targets: tuple[Target, ...] = ()
     handled: bool = False
     why: tuple[str, ...] = ()
+    reporter: str | None = None
 
     @property
     def sighted_as(self) -> str:

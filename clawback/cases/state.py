@@ -1,11 +1,12 @@
 """The states of a case, the outcomes of its work, and the memory it carries from run to run."""
 
+import hashlib
 from datetime import timedelta
 from enum import StrEnum
 
 from pydantic import Field
 
-from clawback.actions import Action
+from clawback.actions import Action, Notice, Occasion
 from clawback.actions.registry import Duration
 from clawback.cases.journal import Entry
 from clawback.cases.plan import CasePlan
@@ -97,13 +98,27 @@ class Done(Payload):
     subjects: tuple[str, ...]
 
 
+class Told(Payload):
+    """One notice of a case: which of the plan's, on which occasion, when it set out, what became of it (empty: not known yet).
+
+    `episode` tells occasions of the same kind apart: held a second time, more done since, another reporter.
+    """
+
+    index: int
+    occasion: Occasion
+    episode: str
+    at: UtcDatetime
+    outcome: str = ""
+
+
 class CaseMemory(Payload):
     """All a case knows besides its plan: what continue-as-new carries over and undo will read.
 
     `outcomes[i]` maps investigate ids (or, for an action on the case, the pattern or message it was done to) to what became of them
     under action `i`; `done` lists what took effect, for undo; `acting` is the act under way. `approvals` are those given since the case
-    last grew, `hold` is why the guard held it, `spent` the messages it has touched since people last looked at it. `why` says for
-    which reasons the first event matched, `journal` is its story for people.
+    last grew, `hold` is why the guard held it, `held_for` why it is held, `spent` the messages touched since people last looked at it.
+    `why` says for which reasons the first event matched, `journal` is its story for people. `told` are the notices so far, `reporters`
+    the users who submitted what the case is about.
     """
 
     uid: str
@@ -127,6 +142,9 @@ class CaseMemory(Payload):
     acting: Act | None = None
     why: tuple[str, ...] = ()
     journal: tuple[Entry, ...] = ()
+    held_for: str = ""
+    told: tuple[Told, ...] = ()
+    reporters: tuple[str, ...] = ()
     unwritten: tuple[AuditRecord, ...] = ()
 
 
@@ -152,7 +170,60 @@ class Close(Payload):
     state: State
 
 
-Step = Act | Wait | Close
+class Deed(Payload):
+    """One action of a case and what came of it: outcomes, each with how often."""
+
+    action: str
+    outcomes: dict[str, int] = Field(default_factory=dict)
+
+
+class Facts(Payload):
+    """What there is to tell of a case at one moment. Values of `group` come from mail: whoever shows them makes them harmless first.
+
+    `decided_by` are the people who approved what was done, or the one who denied it; `first` is the message to show a picture of.
+    """
+
+    case: str
+    uid: str
+    rule: str
+    version: str = ""
+    title: str = ""
+    level: str = ""
+    occasion: Occasion
+    at: UtcDatetime
+    group: dict[str, str | None] = Field(default_factory=dict)
+    deeds: tuple[Deed, ...] = ()
+    messages: int = 0
+    events: int = 0
+    is_late: bool = False
+    reason: str = ""
+    decided_by: tuple[str, ...] = ()
+    answer_by: UtcDatetime | None = None
+    first: Target | None = None
+
+
+class Tell(Payload):
+    """One notice to deliver now: to its channel, or to one reporter (`to`). `number` counts the notices of the case."""
+
+    notice: Notice
+    index: int
+    number: int
+    episode: str
+    facts: Facts
+    to: str | None = None
+
+    @property
+    def id(self) -> str:
+        """The same for every attempt at this notice, and for nothing else ever: a hash, from which nothing can be read."""
+        return hashlib.sha256(f"{self.facts.uid}/{self.number}".encode()).hexdigest()[:32]
+
+    @property
+    def receiver(self) -> str:
+        """Who it is for, as records name them: the channel, or a hash of the reporter's address."""
+        return self.notice.channel if self.to is None else f"reporter/{hashlib.sha256(self.to.lower().encode()).hexdigest()[:12]}"
+
+
+Step = Act | Tell | Wait | Close
 
 
 class CaseStart(Payload):

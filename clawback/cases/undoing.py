@@ -9,7 +9,7 @@ from datetime import datetime
 
 from clawback.actions import BlockSender, Destination, Disposition, Move, Reclassify
 from clawback.cases.plan import CasePlan
-from clawback.cases.state import TOOK_EFFECT, CaseMemory
+from clawback.cases.state import TOOK_EFFECT, WOULD, CaseMemory
 from clawback.cases.wording import describe, subjects
 from clawback.events import Target
 from clawback.payloads import Payload, UtcDatetime
@@ -27,7 +27,8 @@ class Correction(Payload):
 class Takeback(Payload):
     """What would be taken back of one case: messages to the inbox, blocks to remove, reclassifications to answer.
 
-    `left` are the actions that have no inverse we could do; a person must look at them.
+    `left` are the actions that have no inverse we could do; a person must look at them. `told` is how many notices have gone out: what
+    people have read cannot be taken back, so nothing is done about it.
     """
 
     case: str
@@ -38,6 +39,7 @@ class Takeback(Payload):
     blocks: tuple[BlockSender, ...] = ()
     corrections: tuple[Correction, ...] = ()
     left: tuple[str, ...] = ()
+    told: int = 0
 
     @property
     def size(self) -> int:
@@ -87,6 +89,7 @@ def takeback(plan: CasePlan, memory: CaseMemory, scope: UndoScope) -> Takeback:
         blocks=tuple(blocks),
         corrections=tuple(corrections),
         left=tuple(left),
+        told=sum(one.outcome != WOULD for one in memory.told) if scope.messages is None else 0,
     )
 
 

@@ -1,6 +1,6 @@
 """What an act is done to, and how an action is said in a few words."""
 
-from clawback.actions import Action, BlockSender, Move, Reclassify
+from clawback.actions import Action, BlockSender, Move, Notice, Reclassify, TellReporter
 from clawback.cases.state import Act
 from clawback.durations import format_duration
 
@@ -22,6 +22,13 @@ def describe(action: Action) -> str:
         case BlockSender():
             terms = ", then ".join(format_duration(term) for term in action.expires_after)
             return f"block {action.kind} for {terms}"
+
+
+def describe_notice(notice: Notice) -> str:
+    """Say in a few words whom a notice tells, and when."""
+    if isinstance(notice, TellReporter):
+        return f"tell the reporter by {notice.channel} when done"
+    return f"notify {notice.channel} when {', '.join(notice.when)}{', with a screenshot' if notice.screenshot else ''}"
 
 
 def in_full(action: Action) -> str:

@@ -7,7 +7,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from clawback.actions import Action
-from clawback.cases import CaseMemory, CasePlan, CaseStart, Limit, Proposal, State, describe
+from clawback.cases import CaseMemory, CasePlan, CaseStart, Limit, Proposal, State, describe, describe_notice
 from clawback.cases.journal import Entry
 from clawback.durations import format_duration
 from clawback.guard import GuardMemory
@@ -28,6 +28,7 @@ _KINDS = {
     RecordKind.EXPIRY_WARNED: "people were warned",
     RecordKind.ACTED: "{action}: {count} {outcome}",
     RecordKind.WOULD_HAVE_ACTED: "{action}: would have acted on {count}",
+    RecordKind.NOTIFIED: "{action}: {outcome}",
     RecordKind.UNDO_STARTED: "undo started by {actor}",
     RecordKind.CASE_CLOSED: "closed",
 }
@@ -105,6 +106,7 @@ class CasePage:
         yield from _headed("timeline", _timeline(memory.journal))
         for action, done in zip(self.plan.actions, memory.outcomes, strict=False):
             yield from _headed(describe(action), _done(action, done, memory))
+        yield from _headed("told", _notices(self.plan, memory))
         yield from _headed("budget", (f"{spent:,} of {limit} of {whose}" for whose, limit, spent in self.budget(now)))
         yield from _headed("to decide", self._to_decide())
         yield "undo", self._undo(memory)
@@ -143,6 +145,11 @@ class CasePage:
 def _headed(heading: str, lines: Iterable[str]) -> Iterator[tuple[str, str]]:
     for number, line in enumerate(lines):
         yield ("" if number else heading), line
+
+
+def _notices(plan: CasePlan, memory: CaseMemory) -> Iterator[str]:
+    for one in memory.told:
+        yield f"{describe_notice(plan.notices[one.index])}: {one.occasion} at {one.at:%H:%M:%S}, {one.outcome or 'under way'}"
 
 
 def _timeline(entries: Sequence[Entry]) -> Iterator[str]:

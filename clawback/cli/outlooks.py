@@ -6,7 +6,7 @@ from rich.text import Text
 
 from clawback.actions import Action, BlockSender, Mode, Scope
 from clawback.cases.windows import Watch
-from clawback.cases.wording import describe
+from clawback.cases.wording import describe, describe_notice
 from clawback.cli.explained import aligned, tree_lines
 from clawback.events import Event
 from clawback.payloads import bounded
@@ -50,6 +50,8 @@ def outlook_lines(rule: Rule, outlook: Outlook) -> Iterator[Text]:
     yield Text(f"  mode     {outlook.plan.mode}: {_MODES[outlook.plan.mode]}")
     for planned in outlook.planned:
         yield Text(f"  action   {_word_action(planned.action)}: {_word_outcomes(planned)}")
+    for notice in outlook.plan.notices:
+        yield Text(f"  tells    {describe_notice(notice)}{', recorded only' if outlook.plan.mode is Mode.SHADOW else ''}")
     for limit in rule.response.limits if rule.response else ():
         yield Text(f"  limit    {limit}, over which it is held for approval")
     for reason in outlook.reasons:

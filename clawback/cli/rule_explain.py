@@ -145,6 +145,7 @@ def _outlook_data(outlook: Outlook) -> dict[str, Any]:
         "events": list(outlook.events),
         "window": window,
         "actions": [planned.action.model_dump(mode="json") | {"outcomes": planned.outcomes} for planned in outlook.planned],
+        "notices": [notice.model_dump(mode="json") for notice in outlook.plan.notices],
         "reasons": [{"code": reason.code, "text": reason.text} for reason in outlook.reasons],
     }
 

@@ -161,6 +161,8 @@ def _show(found: list[Undoable], *, as_json: bool) -> None:
             say(f"  {correction.target.id} reclassified as {correction.disposition}")
         for left in one.work.left:
             say(f"  cannot be undone by clawback: {left}")
+        if one.work.told:
+            say(f"  {one.work.told} notices have gone out: nothing to undo, tell people yourself if they should know")
     works = [one.work for one in found]
     messages, blocks = sum(len(work.messages) for work in works), sum(len(work.blocks) for work in works)
     corrections = sum(len(work.corrections) for work in works)
@@ -177,6 +179,7 @@ def _as_json(one: Undoable) -> dict[str, Any]:
         "blocks": [describe(block) for block in one.work.blocks],
         "reclassifications": [{"message": one.target.id, "disposition": one.disposition} for one in one.work.corrections],
         "left": list(one.work.left),
+        "notices_sent": one.work.told,
     }
 
 

@@ -4,6 +4,7 @@ import asyncio
 from functools import partial
 
 from clawback.doctor.account import check_clock, check_cloudflare
+from clawback.doctor.channels import check_channels
 from clawback.doctor.examination import Check, Finding, look, ok, problem, warning
 from clawback.doctor.folders import check_audit, check_disk_space, check_rules
 from clawback.doctor.integration import check_integration
@@ -46,6 +47,7 @@ def _checks(settings: Settings, installation: Installation) -> dict[str, Check]:
         "rules": partial(asyncio.to_thread, check_rules, settings.rules),
         "running rules": partial(check_running_rules, page, settings.rules),
         "never-block list": partial(check_never_block, page),
+        "channels": partial(check_channels, settings.channels, settings.rules),
         "worker": partial(check_health, page),
         "temporal": partial(check_temporal, settings),
         "audit": partial(asyncio.to_thread, check_audit, settings.audit_file),

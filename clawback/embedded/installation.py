@@ -52,6 +52,12 @@ class Installation:
         return f"against {against}{account} · mode {effective.ceiling}"
 
     @property
+    def _own_ui(self) -> str:
+        """Where the embedded server has its web interface; empty where there is none."""
+        port = self.temporal.ui_port if self.temporal else None
+        return f"http://{HOST}:{port}" if port else ""
+
+    @property
     def places(self) -> dict[str, str]:
         """Where to look for more."""
         embedded = self.temporal
@@ -92,6 +98,7 @@ class Installation:
             "CLAWBACK_API_URL": self.api_url,
             "CLAWBACK_AUDIT": str(self.settings.audit_file),
             "CLAWBACK_LOG_FORMAT": "json",
+            "CLAWBACK_TEMPORAL_UI": self.settings.temporal_ui or self._own_ui,
         }
         yield worker_child(environment_with(changes), self.settings.metrics, self.logs)
 

@@ -11,7 +11,7 @@ from typing import Any, Literal
 from clawback.actions import BlockSender, Mode
 from clawback.cases import CasePlan, Match
 from clawback.cloudflare import EmailSecurity, Page, Share, errors
-from clawback.events import Event, EventKind, NotAnEvent, is_too_old, message_event, report_event, submission_event
+from clawback.events import Event, EventKind, NotAnEvent, is_too_old, message_event, report_event, reporter_of, submission_event
 from clawback.intake.joining import Joiner
 from clawback.intake.memo import Memo
 from clawback.payloads import bounded
@@ -296,6 +296,7 @@ class Intake:
             targets=event.targets,
             handled=event.handled,
             why=reasons_of(self._rules().explain(found.rule.rpartition("/")[2], event)) if is_first else (),
+            reporter=reporter_of(event) if found.plan.notices else None,
         )
         taken.matches[case_id][1].append(match)
 

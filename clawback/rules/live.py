@@ -12,6 +12,7 @@ from datetime import timedelta
 from pathlib import Path
 
 from clawback.actions import PatternKind
+from clawback.rules.notices import Channels
 from clawback.rules.review import load_reviewed
 from clawback.rules.ruleset import RuleSet
 
@@ -32,8 +33,9 @@ class Change:
 class LiveRules:
     """The rules of a folder; `current` is always a complete, valid set, its never-block list completed by the account's own domains."""
 
-    def __init__(self, folder: Path, rules: RuleSet, seen: object = None) -> None:
+    def __init__(self, folder: Path, rules: RuleSet, seen: object = None, channels: Channels | None = None) -> None:
         self._folder = folder
+        self._channels = channels
         self._seen = seen
         self._loaded = rules
         self._own: frozenset[str] = frozenset()
@@ -41,15 +43,15 @@ class LiveRules:
         self.problem: str | None = None
 
     @classmethod
-    def load(cls, folder: Path) -> "LiveRules":
-        """Load the set to start with.
+    def load(cls, folder: Path, channels: Channels | None = None) -> "LiveRules":
+        """Load the set to start with; rules may name these channels (any, where they are not given).
 
         Raises:
             RuleErrors: anything is wrong; a process must not start with rules it cannot read.
 
         """
         seen = fingerprint(folder)
-        return cls(folder, load_reviewed(folder), seen)
+        return cls(folder, load_reviewed(folder, channels), seen, channels)
 
     @property
     def owned(self) -> int:
@@ -63,6 +65,10 @@ class LiveRules:
         self._own = domains
         self.current = _owning(self._loaded, domains)
         return True
+
+    def owns(self, address: str) -> bool | None:
+        """Whether a mail address is in one of the account's own domains; None while those are not known."""
+        return address.rpartition("@")[2].strip().lower() in self._own if self._own else None
 
     def forbids(self, pattern: str, kind: PatternKind) -> bool:
         """Whether the never-block list that is loaded now forbids a block."""
@@ -82,7 +88,7 @@ class LiveRules:
             return None
         self._seen = seen
         try:
-            rules = await asyncio.to_thread(load_reviewed, self._folder)
+            rules = await asyncio.to_thread(load_reviewed, self._folder, self._channels)
         except Exception as error:  # noqa: BLE001 - whatever a file does to the loader, the running set stays
             self.problem = str(error)
             return Change(self.current.version, None, self.problem)

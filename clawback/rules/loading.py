@@ -22,6 +22,7 @@ from clawback.rules.documents import (
 )
 from clawback.rules.errors import Code, Place, Problems
 from clawback.rules.loaded import Loaded, LoadedFilter, LoadedRule
+from clawback.rules.notices import check_reporters
 from clawback.rules.references import check_set
 from clawback.rules.responses import read_response
 from clawback.rules.ruleset import RuleSet
@@ -188,4 +189,5 @@ def _finish(rule: LoadedRule, loaded: Loaded) -> None:
     if rule.read.response is not None and (group_by := group_of(rule)) is not None:
         hard_delete = loaded.safety.hard_delete
         rule.response = read_response(rule.read.response, group_by, rule.document, loaded.problems, hard_delete=hard_delete)
+        check_reporters(rule, loaded.problems)
     loaded.rules.append(rule)

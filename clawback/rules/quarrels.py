@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from itertools import combinations
 from typing import Any
 
-from clawback.actions import Action, Destination, Disposition, Mode, Move, Reclassify
+from clawback.actions import Action, Destination, Disposition, Mode, Move, Notice, Reclassify
 from clawback.events import Event, EventKind
 from clawback.rules.documents import EventTest
 from clawback.rules.errors import Code, Place, Problems, Severity
@@ -45,8 +45,8 @@ class _Acting:
     events: tuple[Event, ...]
 
     @property
-    def actions(self) -> tuple[Action, ...]:
-        return self.rule.response.actions if self.rule.response is not None else ()
+    def actions(self) -> tuple[Action | Notice, ...]:
+        return (*self.rule.response.actions, *self.rule.response.notices) if self.rule.response is not None else ()
 
     @property
     def acts(self) -> bool:
@@ -90,7 +90,7 @@ class _Quarrels:
         seen: dict[Any, Rule] = {}
         for name, rule in self._rules.rules.items():
             if rule.correlation is not None and rule.response is not None:
-                waits = repr((rule.correlation, rule.response.actions))
+                waits = repr((rule.correlation, rule.response.actions, rule.response.notices))
                 first = seen.setdefault(waits, rule)
                 if first.name != name:
                     self._report_shadow(rule, first, "it waits for the same as")
@@ -185,7 +185,7 @@ def _clash(one: _Acting, other: _Acting) -> _Clash | None:
     return None
 
 
-def _meant(action: Action) -> str:
+def _meant(action: Action | Notice) -> str:
     """Whether an action takes something away from people or gives it back; empty where neither."""
     match action:
         case Move():
@@ -196,7 +196,7 @@ def _meant(action: Action) -> str:
             return _MEANT.get(action.name, "")
 
 
-def _said(action: Action) -> str:
+def _said(action: Action | Notice) -> str:
     match action:
         case Move():
             return f"move to {action.destination}"

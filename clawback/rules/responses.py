@@ -5,13 +5,27 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from clawback.actions import Action, ActionError, BlockSender, Destination, Mode, Move, parse_action, templates_of
+from clawback.actions import (
+    CASE_WORDS,
+    Action,
+    ActionError,
+    BlockSender,
+    Destination,
+    Mode,
+    Move,
+    Notice,
+    Notify,
+    TellReporter,
+    parse_action,
+    templates_of,
+    texts_of,
+)
 from clawback.cases.plan import CasePlan, Limit, group_hash
 from clawback.cases.windows import Link
 from clawback.events import Event, EventKind
 from clawback.rules.catalogue import Field
 from clawback.rules.documents import ResponseDocument
-from clawback.rules.errors import Code, Problems
+from clawback.rules.errors import Code, Place, Problems
 from clawback.rules.fields import LONGEST_VALUE, as_group_value
 from clawback.rules.predicates import values_of
 from clawback.rules.source import Document
@@ -30,30 +44,35 @@ DEFAULT_GROUP: Mapping[EventKind, tuple[str, ...]] = {
 
 @dataclass(frozen=True, slots=True)
 class Response:
-    """What a rule does: its actions with `{field}` still in them, and the group that shares a case."""
+    """What a rule does: its actions with `{field}` still in them, whom it tells of them, and the group that shares a case."""
 
     mode: Mode
     group_by: tuple[str, ...]
     actions: tuple[Action, ...]
     limits: tuple[Limit, ...] = ()
+    notices: tuple[Notice, ...] = ()
 
 
 def read_response(
     read: ResponseDocument, group_by: tuple[str, ...], document: Document, problems: Problems, *, hard_delete: bool
 ) -> Response | None:
     """Read a response whose group is `group_by`; None, and problems, where an action cannot be done as written."""
-    actions: list[Action] = []
+    actions, notices = list[Action](), list[Notice]()
     for index, item in enumerate(read.actions):
         action = _action(item, index, document, problems)
-        if action is not None:
+        if isinstance(action, Notify | TellReporter):
+            _check_texts(action, index, group_by, document, problems)
+            notices.append(action)
+        elif action is not None:
             _check_templates(action, index, group_by, document, problems)
             _check_destination(action, index, document, problems, hard_delete=hard_delete)
             actions.append(action)
     limits = tuple(limit.limit for limit in read.limits)
-    return Response(read.mode, group_by, tuple(actions), limits) if len(actions) == len(read.actions) else None
+    is_whole = len(actions) + len(notices) == len(read.actions)
+    return Response(read.mode, group_by, tuple(actions), limits, tuple(notices)) if is_whole else None
 
 
-def _action(item: Mapping[str, Any], index: int, document: Document, problems: Problems) -> Action | None:
+def _action(item: Mapping[str, Any], index: int, document: Document, problems: Problems) -> Action | Notice | None:
     place = document.value_at(_RESPONSE, "actions", index)
     if len(item) != 1:
         problems.add(
@@ -76,8 +95,24 @@ def _check_templates(action: Action, index: int, group_by: tuple[str, ...], docu
             if name not in group_by:
                 remedy = f"add {name} to group-by, or write one of {', '.join(group_by)}" if name else "name a field between the braces"
                 problems.add(place, Code.TEMPLATE, "a template takes a field of group-by, or it could be empty", text=text, remedy=remedy)
-        if "{" in (rest := _TEMPLATE.sub("", text)) or "}" in rest:
-            problems.add(place, Code.TEMPLATE, "a brace without its other half", text=text, remedy="write {field}")
+        _check_braces(text, place, problems)
+
+
+def _check_texts(notice: Notice, index: int, group_by: tuple[str, ...], document: Document, problems: Problems) -> None:
+    """Check the texts of a notice: what it says may be empty, but must be known."""
+    known = (*group_by, *CASE_WORDS)
+    for text in texts_of(notice):
+        place = document.value_at(_RESPONSE, "actions", index, notice.name)
+        for name in _TEMPLATE.findall(text):
+            if name not in known:
+                remedy = f"write one of {', '.join(known)}"
+                problems.add(place, Code.TEMPLATE, f"a notice knows no {{{name[:60]}}}", text=text, remedy=remedy)
+        _check_braces(text, place, problems)
+
+
+def _check_braces(text: str, place: Place, problems: Problems) -> None:
+    if "{" in (rest := _TEMPLATE.sub("", text)) or "}" in rest:
+        problems.add(place, Code.TEMPLATE, "a brace without its other half", text=text, remedy="write {field}")
 
 
 def _check_destination(action: Action, index: int, document: Document, problems: Problems, *, hard_delete: bool) -> None:

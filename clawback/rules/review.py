@@ -14,6 +14,7 @@ from clawback.rules.building import build_set
 from clawback.rules.errors import Code, Place, Problem, Problems, RuleErrors, Severity
 from clawback.rules.loaded import Loaded, LoadedFilter, LoadedRule
 from clawback.rules.loading import read_folder, uncollected, utc_today
+from clawback.rules.notices import Channels, check_channels
 from clawback.rules.quarrels import check_quarrels
 from clawback.rules.reasoning import can_hold
 from clawback.rules.ruleset import RuleSet
@@ -23,8 +24,10 @@ from clawback.rules.tree import All, Named, Node, Not, Some, names_of
 _NOT_SELECTIONS = frozenset({"condition", "rules", "timeframe"})
 
 
-def load_reviewed(folder: Path, today: Callable[[], date] = utc_today) -> RuleSet:
-    """Load all rules of a folder as a worker must: what `clawback rules check` calls an error is refused.
+def load_reviewed(folder: Path, channels: Channels | None = None, today: Callable[[], date] = utc_today) -> RuleSet:
+    """Load all rules of a folder as a worker must: what `clawback rules check` calls an error is refused, and channels that are not there.
+
+    Without `channels` nobody knows which there are, and none is refused.
 
     Raises:
         RuleErrors: anything is wrong with any file, or can be used but never be meant; all problems at once.
@@ -32,6 +35,8 @@ def load_reviewed(folder: Path, today: Callable[[], date] = utc_today) -> RuleSe
     """
     with uncollected():
         loaded = read_folder(folder)
+        if channels is not None:
+            check_channels(loaded, channels, loaded.problems)
         loaded.problems.raise_if_any()
         if errors := [problem for problem in review_rules(loaded, today) if problem.severity is Severity.ERROR]:
             raise RuleErrors(errors)

@@ -11,6 +11,7 @@ from clawback.events import EventKind
 WORKFLOW_QUEUE: Final = "clawback"
 READ_QUEUE: Final = "clawback-read"
 CONTAIN_QUEUE: Final = "clawback-contain"
+NOTICE_QUEUE: Final = "clawback-notice"
 
 UNDO_PRIORITY: Final = 1
 APPROVED_PRIORITY: Final = 2
@@ -26,6 +27,7 @@ GUARD_ID: Final = "guard"
 UNDO: Final = "undo"
 UNDOING: Final = "undoing"
 OWN_SUBMISSION: Final = "own-submission"
+NOTICE: Final = "notice"
 
 MATCHED: Final = "matched"
 APPROVE: Final = "approve"
@@ -46,6 +48,7 @@ GO: Final = "go"
 WORK_UNDONE: Final = "work_undone"
 CONFIRM: Final = "confirm"
 UNDO_ASKED: Final = "undo_asked"
+TOLD: Final = "told"
 STOPPED_MEMO: Final = "stopped"
 BLOCK_MEMO: Final = "block"
 
@@ -68,6 +71,11 @@ def expiry_id(block_id: str) -> str:
 def own_submission_id(mark: str) -> str:
     """The id of the mark of one reclassification of ours."""
     return f"own-submission/{mark}"
+
+
+def notice_id(tell: str) -> str:
+    """The id of the one workflow that delivers a notice."""
+    return f"{NOTICE}/{tell}"
 
 
 def quoted(value: str) -> str:

@@ -6,6 +6,7 @@ from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any, TypeVar
 
 from temporalio.client import Client
@@ -14,6 +15,7 @@ from temporalio.worker.workflow_sandbox import SandboxRestrictions
 from clawback.audit import read_records
 from clawback.cases import CasePace, CasePlan, Match, State
 from clawback.events import EventKind, Target, message_event
+from clawback.notify import Channels, Notifier, kinds_of
 from clawback.polling import PollerStart, PollerStatus
 from clawback.records import AuditRecord
 from clawback.rules.live import LiveRules
@@ -80,14 +82,17 @@ class Deployment:
 
 
 @asynccontextmanager
-async def deployed(temporal: Client, simulator: Simulator, state: Path, **settings: Any) -> AsyncIterator[Deployment]:
+async def deployed(
+    temporal: Client, simulator: Simulator, state: Path, channels: Channels = MappingProxyType({}), **settings: Any
+) -> AsyncIterator[Deployment]:
     """Run simulator and workers until the block is left. Pollers are not started."""
     async with AsyncExitStack() as stack:
         url = await stack.enter_async_context(simulator.serve())
         chosen = Settings(**{"api_url": url, "state": state, "rules": RULES, "age_limit": "off", **settings})
         await GuardGateway(temporal).ensure()
         api = await stack.enter_async_context(connect_api(chosen, KillSwitch(GuardGateway(temporal))))
-        rooms = build_rooms(chosen, temporal, api, LiveRules.load(chosen.rules))
+        notifier = await stack.enter_async_context(Notifier(channels))
+        rooms = build_rooms(chosen, temporal, api, LiveRules.load(chosen.rules, kinds_of(channels)), notifier)
         for worker in build_workers(temporal, rooms, sandbox=SandboxRestrictions.default):
             await stack.enter_async_context(worker)
         yield Deployment(Gateway(temporal), simulator, chosen, rooms)

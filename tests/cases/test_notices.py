@@ -1,0 +1,202 @@
+"""Whom a case tells what, and when: after the work, once for each occasion, in few digests, each reporter once."""
+
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from clawback.actions import Destination, Mode, Move, Notify, Occasion, TellReporter
+from clawback.cases import ALREADY_THERE, MOVED, WOULD, Act, Case, CasePace, CasePlan, Close, Decision, Match, State, Tell, Wait
+from clawback.events import Target
+from clawback.records import RecordKind
+
+NOW = datetime(2026, 11, 22, 12, tzinfo=UTC)
+EVERY = Notify(channel="soc", when=tuple(Occasion))
+REPORTER = TellReporter(channel="desk")
+LONG = timedelta(hours=1)
+
+
+def opened(*notices: Notify | TellReporter, **changes: Any) -> Case:
+    """Open a case that moves and tells."""
+    usual = {
+        "rule": "r",
+        "version": "v",
+        "mode": Mode.ENFORCE,
+        "group": {"edf_hash": "x"},
+        "actions": (Move(destination=Destination.JUNK),),
+    }
+    return Case.open(CasePlan(**{**usual, "notices": notices or (EVERY,), **changes}), CasePace(), "case/r/1/run", NOW)
+
+
+def match(number: int, **changes: Any) -> Match:
+    """Build a match of one message."""
+    target = Target(id=f"m{number}", at=NOW)
+    return Match(**{"key": f"message/m{number}", "at": NOW, "seen_at": NOW, "targets": (target,), **changes})
+
+
+def work(case: Case, now: datetime = NOW, outcome: str = MOVED) -> None:
+    """Expect work and do it."""
+    step = case.next(now)
+    assert isinstance(step, Act)
+    case.settle(step, {target.id: outcome for target in step.targets}, now)
+
+
+def told(case: Case, now: datetime = NOW) -> list[Tell]:
+    """Send what is to be told now on its way."""
+    tells = []
+    while isinstance(step := case.next(now), Tell):
+        case.telling.begin(step, now)
+        tells.append(step)
+    return tells
+
+
+def test_people_are_told_after_the_work_what_was_really_done() -> None:
+    """Never before; with the outcomes as they are, not as they were hoped for."""
+    case = opened()
+    case.take(match(1), NOW)
+    case.take(match(2, handled=True), NOW)
+    step = case.next(NOW)
+    assert isinstance(step, Act)
+    case.settle(step, {"m1": "failed:not_found", "m2": ALREADY_THERE}, NOW)
+    (one,) = told(case)
+    assert (one.facts.occasion, one.facts.is_late, one.facts.messages) == (Occasion.DONE, False, 2)
+    assert one.facts.deeds[0].outcomes == {"failed:not_found": 1, "already_there": 1}
+    assert told(case) == []
+
+
+def test_late_arrivals_are_acted_on_at_once_and_told_in_ever_rarer_digests() -> None:
+    """A message a minute for ten hours: 600 moves, and not more than eight notices; the last tells all."""
+    case = opened()
+    tells: list[Tell] = []
+    for minute in range(600):
+        now = NOW + timedelta(minutes=minute)
+        case.take(match(minute), now)
+        work(case, now)
+        tells += told(case, now)
+    step = case.next(NOW + timedelta(hours=11))
+    assert isinstance(step, Tell)
+    case.telling.begin(step, NOW + timedelta(hours=11))
+    assert isinstance(case.next(NOW + timedelta(hours=11)), Close)
+    assert len(tells) <= 7
+    assert [one.facts.is_late for one in tells[:2]] == [False, True]
+    assert step.facts.deeds[0].outcomes == {"moved": 600}
+
+
+def test_a_digest_wakes_the_case() -> None:
+    """It waits no longer than until the next one is due."""
+    case = opened()
+    case.take(match(1), NOW)
+    work(case)
+    told(case)
+    case.take(match(2), NOW + timedelta(minutes=1))
+    work(case, NOW + timedelta(minutes=1))
+    step = case.next(NOW + timedelta(minutes=1))
+    assert step == Wait(until=NOW + timedelta(minutes=10))
+    assert len(told(case, NOW + timedelta(minutes=10))) == 1
+
+
+def test_a_held_case_tells_once_why_and_until_when_and_again_before_its_time_is_up() -> None:
+    """And then that nobody answered."""
+    case = opened(mode=Mode.APPROVE)
+    case.take(match(1), NOW)
+    (held,) = told(case)
+    assert (held.facts.occasion, held.facts.reason) == (Occasion.HELD, "the rule asks for approval")
+    assert held.facts.answer_by == NOW + timedelta(days=7)
+    case.take(match(2), NOW + LONG)
+    assert told(case, NOW + LONG) == []
+    (last,) = told(case, NOW + timedelta(days=6, hours=1))
+    assert last.facts.occasion is Occasion.HELD
+    (expired,) = told(case, NOW + timedelta(days=8))
+    assert (expired.facts.occasion, expired.facts.deeds[0].outcomes) == (Occasion.EXPIRED, {"failed:expired": 2})
+    case.take(match(3), NOW + timedelta(days=8))
+    assert told(case, NOW + timedelta(days=8)) == []
+
+
+def test_an_answer_is_told_with_who_gave_it() -> None:
+    """Approved: with the work. Denied: at once."""
+    approved, denied = opened(mode=Mode.APPROVE), opened(mode=Mode.APPROVE)
+    for case, yes in ((approved, True), (denied, False)):
+        case.take(match(1), NOW)
+        told(case)
+        case.decide(Decision(approved=yes, by="ana", at=NOW, reason="seen"))
+    work(approved)
+    (done,), (no,) = told(approved), told(denied)
+    assert (done.facts.occasion, done.facts.decided_by) == (Occasion.DONE, ("ana",))
+    assert (no.facts.occasion, no.facts.decided_by, no.facts.reason) == (Occasion.DENIED, ("ana",), "seen")
+
+
+@pytest.mark.parametrize("when", list(Occasion))
+def test_only_who_asked_is_told(when: Occasion) -> None:
+    """Each notice on its own occasions."""
+    case = opened(Notify(channel="soc", when=(when,)), mode=Mode.APPROVE)
+    case.take(match(1), NOW)
+    assert bool(told(case)) is (when is Occasion.HELD)
+    case.decide(Decision(approved=False, by="ana", at=NOW))
+    assert bool(told(case)) is (when is Occasion.DENIED)
+
+
+def test_shadow_tells_nobody_and_records_that_it_would() -> None:
+    """Like every other action."""
+    case = opened(EVERY, REPORTER, mode=Mode.SHADOW)
+    case.take(match(1, reporter="u@own.test"), NOW)
+    assert isinstance(case.next(NOW), Wait)
+    would = [record for record in case.take_records() if record.kind is RecordKind.WOULD_HAVE_ACTED]
+    assert [record.action for record in would] == ["move", "notify", "tell_reporter"]
+    assert "u@own.test" not in str(would)
+    assert {one.outcome for one in case.memory().told} == {WOULD}
+
+
+def test_each_reporter_is_told_once() -> None:
+    """However often they report, and over continue-as-new."""
+    case = opened(REPORTER)
+    for number, reporter in enumerate(["u@own.test", None, "u@own.test", "v@own.test"]):
+        case.take(match(number, reporter=reporter), NOW)
+    work(case)
+    assert [one.to for one in told(case)] == ["u@own.test", "v@own.test"]
+    later = Case(case.plan, CasePace(), case.memory())
+    later.take(match(9, reporter="u@own.test"), NOW)
+    work(later)
+    assert told(later) == []
+
+
+def test_a_rule_may_do_nothing_but_tell() -> None:
+    """Then each match is news."""
+    case = opened(actions=())
+    case.take(match(1), NOW)
+    assert [one.facts.occasion for one in told(case)] == [Occasion.DONE]
+
+
+def test_an_undone_case_tells_nothing_more() -> None:
+    """It ends at once."""
+    case = opened()
+    case.take(match(1), NOW)
+    case.undo("ana", "", NOW)
+    assert case.next(NOW) == Close(state=State.UNDONE)
+
+
+def test_what_became_of_a_notice_is_kept() -> None:
+    """An answer about one that is not known changes nothing."""
+    case = opened()
+    case.take(match(1), NOW)
+    work(case)
+    (one,) = told(case)
+    case.told(one.number, "failed:status_404", NOW)
+    case.told(7, "notified", NOW)
+    assert [kept.outcome for kept in case.memory().told] == ["failed:status_404"]
+
+
+@given(st.lists(st.tuples(st.integers(0, 90), st.booleans()), max_size=60))
+def test_however_matches_come_no_notice_is_twice_and_the_last_tells_all(arrivals: list[tuple[int, bool]]) -> None:
+    """Numbers and ids are unique, also over continue-as-new, and no work is forgotten."""
+    case, now, tells = opened(), NOW, list[Tell]()
+    for number, (minutes, goes_on) in enumerate(arrivals):
+        now += timedelta(minutes=minutes)
+        case.take(match(number), now)
+        work(case, now)
+        tells += told(case, now)
+        case = Case(case.plan, CasePace(), case.memory()) if goes_on else case
+    tells += told(case, now + timedelta(days=1))
+    assert len({one.id for one in tells}) == len(tells)
+    assert not arrivals or tells[-1].facts.deeds[0].outcomes == {"moved": len(arrivals)}

@@ -1,0 +1,165 @@
+"""Notices on a real server, to real receivers: after the work, of what was really done, and never by doing it again."""
+
+import base64
+from collections.abc import Sequence
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+from pydantic import TypeAdapter
+from temporalio.client import Client
+
+from clawback.actions import Destination, Mode, Move, Notify, Occasion, TellReporter
+from clawback.cases import CasePace, CasePlan, Match, State, Told
+from clawback.notify import Channel
+from clawback.records import RecordKind
+from clawback.simulator import Simulator, SimulatorOptions, outbreak, parse_faults
+from tests.notify.letters import KEY
+from tests.notify.receivers import MailReceiver, WebReceiver, mail_receiver, web_receiver
+from tests.notify.test_delivery import verified
+from tests.workflows.deployment import Deployment, deployed, eventually, match_of, stranger
+
+READ: TypeAdapter[Any] = TypeAdapter(Channel)
+SOC = Notify(channel="soc")
+
+
+def webhook(receiver: WebReceiver) -> dict[str, Any]:
+    """Set up one channel."""
+    return {"soc": READ.validate_python({"kind": "webhook", "url": receiver.url, "key": KEY})}
+
+
+def desk(receiver: MailReceiver) -> dict[str, Any]:
+    """Set up a mail channel that names no receivers."""
+    said = {"kind": "mail", "host": "127.0.0.1", "port": receiver.port, "security": "none", "sender": "soc@own.example"}
+    return {"desk": READ.validate_python(said)}
+
+
+def plan(*notices: Notify | TellReporter, **changes: Any) -> CasePlan:
+    """Build an enforcing plan that moves and tells."""
+    move = Move(destination=Destination.JUNK)
+    return CasePlan(**{"rule": "r", "version": "v1", "mode": Mode.ENFORCE, "actions": (move,), "notices": notices or (SOC,), **changes})
+
+
+def simulated(count: int, faults: str = "") -> tuple[Simulator, list[Match]]:
+    """Build a simulator with mail, and the matches of that mail."""
+    simulator = Simulator(SimulatorOptions(rate=None, faults=parse_faults(faults), seed=5))
+    lines = list(outbreak(count))
+    simulator.take(lines)
+    return simulator, [match_of(line) for line in lines]
+
+
+async def outcomes(house: Deployment, told: CasePlan, count: int = 1) -> Sequence[Told]:
+    """Wait until so many notices of a case have come to an end, as the case itself knows."""
+
+    async def ended() -> Sequence[Told] | None:
+        memory = (await house.gateway.case(told.case_id)).memory
+        return memory.told if memory and sum(bool(one.outcome) for one in memory.told) == count else None
+
+    return await eventually(ended)
+
+
+async def test_a_receiver_that_fails_three_times_is_told_once_and_nothing_is_done_again(temporal: Client, tmp_path: Path) -> None:
+    """The work is done once, whatever becomes of telling it; the notice says what was really done, verified by its signature."""
+    simulator, matches = simulated(3, "lost_answer=0.3")
+    with web_receiver(500, 503, 429, retry_after="1") as receiver:
+        async with deployed(temporal, simulator, tmp_path, webhook(receiver)) as house:
+            await house.tell(plan(), *matches, _handled())
+            (told,) = await outcomes(house, plan())
+            assert (told.occasion, told.outcome) == (Occasion.DONE, "notified")
+            moved = [row["id"] for row in house.ledger]
+            assert sorted(moved) == sorted(target.id for match in matches for target in match.targets)
+            (record,) = [record for record in house.audit() if record.kind is RecordKind.NOTIFIED]
+            assert (record.action, record.target, record.outcome) == ("notify", "soc", "notified")
+    (said,) = receiver.accepted
+    assert len(receiver.requests) == 4
+    assert len({headers["webhook-id"] for headers, _ in receiver.requests}) == 1
+    assert all(verified(headers, body) for headers, body in receiver.requests)
+    assert said["data"]["done"] == [{"action": "move to JunkEmail", "outcomes": {"moved": 3, "already_there": 1}}]
+
+
+async def test_a_notice_that_cannot_arrive_fails_alone(temporal: Client, tmp_path: Path) -> None:
+    """The case goes on and closes; the failure is in its memory and in the audit."""
+    simulator, matches = simulated(1)
+    pace = CasePace(linger=timedelta(seconds=2))
+    with web_receiver(404) as receiver:
+        async with deployed(temporal, simulator, tmp_path, webhook(receiver)) as house:
+            await house.tell(plan(), *matches, pace=pace)
+            assert await house.gateway.client.get_workflow_handle(plan().case_id).result() == State.CLOSED
+            assert [one.outcome for one in await outcomes(house, plan())] == ["failed:status_404"]
+            assert [row["operation"] for row in house.ledger] == ["move"]
+
+
+async def test_a_held_case_is_told_and_its_answer_too(temporal: Client, tmp_path: Path) -> None:
+    """First that it waits, then what was done and who approved it."""
+    simulator, matches = simulated(2)
+    asking = plan(mode=Mode.APPROVE)
+    with web_receiver() as receiver:
+        async with deployed(temporal, simulator, tmp_path, webhook(receiver)) as house:
+            await house.tell(asking, *matches)
+            await outcomes(house, asking)
+            assert house.ledger == []
+            shown = await house.gateway.proposal(asking.case_id)
+            await house.gateway.approve(asking.case_id, "ana", shown.digest)
+            await outcomes(house, asking, 2)
+    held, done = receiver.accepted
+    assert (held["type"], held["data"]["reason"]) == ("case.held", "the rule asks for approval")
+    assert (done["type"], done["data"]["decided_by"]) == ("case.done", ["ana"])
+
+
+async def test_a_screenshot_goes_along_or_its_lack_is_told(temporal: Client, tmp_path: Path) -> None:
+    """A notice never waits for a picture."""
+    simulator, matches = simulated(1)
+    notices = (Notify(channel="soc", screenshot=True),)
+    known, unknown = plan(*notices, group={"edf_hash": "a"}), plan(*notices, group={"edf_hash": "b"})
+    with web_receiver() as receiver:
+        async with deployed(temporal, simulator, tmp_path, webhook(receiver)) as house:
+            await house.tell(known, *matches)
+            await outcomes(house, known)
+            await house.tell(unknown, _handled())
+            await outcomes(house, unknown)
+            details = [record.detail for record in house.audit() if record.kind is RecordKind.NOTIFIED]
+    first, second = receiver.accepted
+    assert base64.b64decode(first["data"]["screenshot"]).startswith(b"\x89PNG")
+    assert second["data"]["screenshot"] is None
+    assert "The screenshot of the message could not be had: NotFound." in second["data"]["text"]
+    assert details == [None, "The screenshot of the message could not be had: NotFound."]
+
+
+async def test_reporters_are_written_to_once_and_never_outside(temporal: Client, tmp_path: Path) -> None:
+    """Only within the account's own domains, and no address is in an id or in the audit."""
+    simulator, matches = simulated(4)
+    asking = plan(TellReporter(channel="desk"))
+    reporters = ["u@own.example", "u@own.example", "V@own.example", "x@elsewhere.example"]
+    reported = [match.model_copy(update={"reporter": who}) for match, who in zip(matches, reporters, strict=True)]
+    async with mail_receiver() as receiver, deployed(temporal, simulator, tmp_path, desk(receiver)) as house:
+        house.rooms.never_block._rules.own(frozenset({"own.example"}))
+        await house.tell(asking, *reported)
+        told = await outcomes(house, asking, 3)
+        assert [one.outcome for one in told] == ["notified", "notified", "failed:not_our_domain"]
+        await house.tell(asking, reported[0].model_copy(update={"key": "message/again"}))
+        await eventually(lambda: _joined(house, asking, 5))
+        assert sorted(receiver.receivers) == [["V@own.example"], ["u@own.example"]]
+        ids = [found.id async for found in house.gateway.client.list_workflows("WorkflowType = 'notice'")]
+        assert len(ids) == 3
+        assert "example" not in f"{ids}{[record.model_dump_json() for record in house.audit()]}"
+
+
+async def test_shadow_tells_nobody(temporal: Client, tmp_path: Path) -> None:
+    """It is on record that it would have."""
+    simulator, matches = simulated(1)
+    with web_receiver() as receiver:
+        async with deployed(temporal, simulator, tmp_path, webhook(receiver)) as house:
+            await house.tell(plan(mode=Mode.SHADOW), *matches)
+            await house.settled(plan().case_id)
+            would = [record.action for record in house.audit() if record.kind is RecordKind.WOULD_HAVE_ACTED]
+    assert would == ["move", "notify"]
+    assert receiver.requests == []
+
+
+def _handled() -> Match:
+    return stranger("4none-2026-01-01T00:00:00-1").model_copy(update={"handled": True})
+
+
+async def _joined(house: Deployment, told: CasePlan, count: int) -> bool | None:
+    memory = (await house.gateway.case(told.case_id)).memory
+    return (memory is not None and memory.state is State.SETTLED and len(memory.events) == count) or None
