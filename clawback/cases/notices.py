@@ -35,8 +35,9 @@ class Telling:
         self.reporters = list(memory.reporters)
 
     def take(self, match: Match) -> None:
-        """Note who submitted what joined the case."""
-        if match.reporter and match.reporter not in self.reporters and len(self.reporters) < MOST_REPORTERS:
+        """Note who submitted what joined the case, however they write themselves."""
+        known = {one.lower() for one in self.reporters}
+        if match.reporter and match.reporter.lower() not in known and len(self.reporters) < MOST_REPORTERS:
             self.reporters.append(match.reporter)
 
     def begin(self, tell: Tell, now: datetime, outcome: str = "") -> None:

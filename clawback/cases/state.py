@@ -215,7 +215,8 @@ class Tell(Payload):
     @property
     def id(self) -> str:
         """The same for every attempt at this notice, and for nothing else ever: a hash, from which nothing can be read."""
-        return hashlib.sha256(f"{self.facts.uid}/{self.number}".encode()).hexdigest()[:32]
+        run = self.facts.uid.rpartition("/")[2]
+        return hashlib.sha256(f"{run}/{self.number}".encode()).hexdigest()[:32]
 
     @property
     def receiver(self) -> str:

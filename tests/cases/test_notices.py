@@ -151,7 +151,7 @@ def test_shadow_tells_nobody_and_records_that_it_would() -> None:
 def test_each_reporter_is_told_once() -> None:
     """However often they report, and over continue-as-new."""
     case = opened(REPORTER)
-    for number, reporter in enumerate(["u@own.test", None, "u@own.test", "v@own.test"]):
+    for number, reporter in enumerate(["u@own.test", None, "U@Own.test", "v@own.test"]):
         case.take(match(number, reporter=reporter), NOW)
     work(case)
     assert [one.to for one in told(case)] == ["u@own.test", "v@own.test"]

@@ -89,10 +89,10 @@ class MailReceiver:
 
 
 @asynccontextmanager
-async def mail_receiver(busy: int = 0) -> AsyncIterator[MailReceiver]:
-    """Listen on a free port until the block is left."""
+async def mail_receiver(busy: int = 0, **options: Any) -> AsyncIterator[MailReceiver]:
+    """Listen on a free port until the block is left; `options` are those of the protocol."""
     receiver = MailReceiver(busy=busy)
-    server = await asyncio.get_running_loop().create_server(lambda: SMTP(receiver, hostname="receiver.test"), "127.0.0.1", 0)
+    server = await asyncio.get_running_loop().create_server(lambda: SMTP(receiver, hostname="receiver.test", **options), "127.0.0.1", 0)
     receiver.port = server.sockets[0].getsockname()[1]
     try:
         yield receiver

@@ -4,11 +4,19 @@ import base64
 import hashlib
 import hmac
 import json
+import ssl
 from collections.abc import AsyncIterator, Iterator
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
+from ipaddress import ip_address
+from pathlib import Path
 from typing import Any
 
 import pytest
+from aiosmtpd.smtp import AuthResult
+from cryptography import x509
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.hashes import SHA256
+from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 from pydantic import TypeAdapter
 
 from clawback.notify import Channel, Notifier
@@ -148,6 +156,44 @@ async def test_a_busy_mail_server_is_tried_again_and_some_refused_receivers_are_
             await notifier.send("soc", letter())
         assert await notifier.send("soc", letter()) == "The mail server refused 1 of the receivers."
     assert mail.receivers == [["a@own.test"]]
+
+
+@pytest.mark.parametrize("is_known", [True, False])
+async def test_a_server_is_spoken_to_encrypted_and_only_if_its_certificate_is_known(tmp_path: Path, *, is_known: bool) -> None:
+    """With STARTTLS; a password goes to no server whose certificate nobody vouches for."""
+    context, authority = certificate(tmp_path)
+    said = {"kind": "mail", "host": "127.0.0.1", "sender": "s@own.test", "to": ["a@own.test"], "user": "u", "password": "p"}
+    async with mail_receiver(tls_context=context, require_starttls=True, authenticator=let_in, auth_required=True) as receiver:
+        known = {"ca": authority} if is_known else {}
+        async with Notifier({"soc": READ.validate_python({**said, "port": receiver.port, **known})}) as notifier:
+            if is_known:
+                await notifier.send("soc", letter())
+            else:
+                with pytest.raises(TryAgain, match="not_encrypted"):
+                    await notifier.send("soc", letter())
+    assert len(receiver.mails) == is_known
+
+
+def let_in(*_: object) -> AuthResult:
+    """Take any password."""
+    return AuthResult(success=True)
+
+
+def certificate(folder: Path) -> tuple[ssl.SSLContext, Path]:
+    """Make a certificate of this machine, which vouches for itself."""
+    key = ec.generate_private_key(ec.SECP256R1())
+    name = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, "127.0.0.1")])
+    now = datetime.now(UTC)
+    made = x509.CertificateBuilder(name, name, key.public_key(), x509.random_serial_number(), now, now + timedelta(days=1))
+    made = made.add_extension(x509.SubjectAlternativeName([x509.IPAddress(ip_address("127.0.0.1"))]), critical=False)
+    file = folder / "server.pem"
+    private = key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
+    authority = folder / "ca.pem"
+    authority.write_bytes(made.sign(key, SHA256()).public_bytes(Encoding.PEM))
+    file.write_bytes(authority.read_bytes() + private)
+    context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+    context.load_cert_chain(file)
+    return context, authority
 
 
 async def test_a_server_without_encryption_gets_nothing(mail: MailReceiver) -> None:

@@ -8,23 +8,27 @@ import asyncio
 import json
 import sys
 import tempfile
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from contextlib import asynccontextmanager
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
+from pydantic import TypeAdapter
 from temporalio.client import Client
 from temporalio.testing import WorkflowEnvironment
 
-from clawback.actions import BlockSender, Destination, Disposition, Mode, Move, PatternKind, Reclassify
+from clawback.actions import BlockSender, Destination, Disposition, Mode, Move, Notify, PatternKind, Reclassify
 from clawback.cases import CasePace, CasePlan, Limit, State, Watch, WatchType
 from clawback.cases.undoing import UndoScope
 from clawback.events import EventKind
+from clawback.notify import Channel, Channels
 from clawback.simulator import Simulator, SimulatorOptions, outbreak, parse_faults
 from clawback.temporal import names
 from clawback.temporal.guarding import GuardGateway
 from clawback.temporal.undoing import UndoGateway
 from tests.conftest import server_options
+from tests.notify.receivers import web_receiver
 from tests.workflows.deployment import Deployment, deployed, eventually, match_of
 
 HISTORIES = Path(__file__).parent / "histories"
@@ -205,6 +209,26 @@ async def marked(house: Deployment) -> str:
     return marks[-1]
 
 
+async def told_of(house: Deployment) -> str:
+    """A case tells that it is held, then what was done, by a channel that takes it and by one that is not there."""
+    told = plan("telling", MOVE, mode=Mode.APPROVE, notices=(Notify(channel="soc"), Notify(channel="nobody")))
+    await house.tell(told, match_of(LINES[0]), pace=SOON.model_copy(update={"linger": timedelta(seconds=3), "patience": timedelta(days=7)}))
+    await _outcomes(house, told, 2)
+    await house.gateway.approve(told.case_id, "ana", (await house.gateway.proposal(told.case_id)).digest)
+    await _outcomes(house, told, 4)
+    return await closed(house, told)
+
+
+async def delivered(house: Deployment) -> str:
+    """A notice of the scene before that arrived."""
+    return await _notice(house, "notified")
+
+
+async def not_delivered(house: Deployment) -> str:
+    """A notice of that scene that could not arrive."""
+    return await _notice(house, "failed:no_such_channel")
+
+
 SCENES: dict[str, Scene] = {
     "case-moved": moved,
     "case-blocked": blocked,
@@ -226,7 +250,24 @@ SCENES: dict[str, Scene] = {
     "poller-submissions": polled_submissions,
     "guard": guarded,
     "watchdog": watched,
+    "case-telling": told_of,
+    "notice": delivered,
+    "notice-failed": not_delivered,
 }
+
+
+async def _outcomes(house: Deployment, told: CasePlan, count: int) -> None:
+    async def there() -> bool | None:
+        memory = (await house.gateway.case(told.case_id)).memory
+        return (memory is not None and sum(bool(one.outcome) for one in memory.told) == count) or None
+
+    await eventually(there)
+
+
+async def _notice(house: Deployment, outcome: str) -> str:
+    found = [one.id async for one in house.gateway.client.list_workflows(f"WorkflowType = '{names.NOTICE}'")]
+    results = {one: await house.gateway.client.get_workflow_handle(one).result() for one in found}
+    return next(one for one, result in results.items() if result == outcome)
 
 
 async def latest(house: Deployment, kind: str) -> str:
@@ -257,11 +298,19 @@ async def record(client: Client, folder: Path, wanted: Sequence[str]) -> None:
     simulator = Simulator(SimulatorOptions(rate=None))
     simulator.take(LINES)
     with tempfile.TemporaryDirectory() as state:
-        async with deployed(client, simulator, Path(state)) as house:
+        async with receiving() as channels, deployed(client, simulator, Path(state), channels) as house:
             for name, scene in SCENES.items():
                 played = await scene(house)
                 if name in wanted:
                     save(folder, name, (await client.get_workflow_handle(played).fetch_history()).to_json())
+
+
+@asynccontextmanager
+async def receiving() -> AsyncIterator[Channels]:
+    """One channel, to a receiver on this machine."""
+    with web_receiver() as receiver:
+        channel = TypeAdapter[Any](Channel).validate_python({"kind": "slack", "url": receiver.url})
+        yield {"soc": channel}
 
 
 def save(folder: Path, name: str, text: str) -> None:

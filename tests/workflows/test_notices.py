@@ -11,6 +11,7 @@ from temporalio.client import Client
 
 from clawback.actions import Destination, Mode, Move, Notify, Occasion, TellReporter
 from clawback.cases import CasePace, CasePlan, Match, State, Told
+from clawback.events import EventKind
 from clawback.notify import Channel
 from clawback.records import RecordKind
 from clawback.simulator import Simulator, SimulatorOptions, outbreak, parse_faults
@@ -18,6 +19,7 @@ from tests.notify.letters import KEY
 from tests.notify.receivers import MailReceiver, WebReceiver, mail_receiver, web_receiver
 from tests.notify.test_delivery import verified
 from tests.workflows.deployment import Deployment, deployed, eventually, match_of, stranger
+from tests.workflows.test_submissions import acting, submission
 
 READ: TypeAdapter[Any] = TypeAdapter(Channel)
 SOC = Notify(channel="soc")
@@ -144,20 +146,44 @@ async def test_reporters_are_written_to_once_and_never_outside(temporal: Client,
         assert "example" not in f"{ids}{[record.model_dump_json() for record in house.audit()]}"
 
 
+async def test_a_user_who_submitted_rightly_hears_of_it(temporal: Client, tmp_path: Path) -> None:
+    """From the submission that is polled to the mail that arrives: it says what was done, and goes to whoever submitted it."""
+    (line,) = outbreak(1, disposition="NONE")
+    rules = acting(tmp_path / "rules", "quarantine_confirmed_submission")
+    file = rules / "quarantine_confirmed_submission.yml"
+    file.write_text(file.read_text().replace("  limits:", "    - tell_reporter: {channel: desk}\n  limits:"))
+    simulator = Simulator(SimulatorOptions(rate=None))
+    simulator.take([line])
+    async with mail_receiver() as receiver, deployed(temporal, simulator, tmp_path / "state", desk(receiver), rules=rules) as house:
+        reporter = line["message"]["client_recipients"][0]
+        house.rooms.never_block._rules.own(frozenset({reporter.partition("@")[2]}))
+        house.simulator.take([submission(line, outcome_disposition="MALICIOUS", outcome="accepted", status="completed")])
+        await house.poll(EventKind.SUBMISSION)
+        await eventually(lambda: _mailed(receiver))
+    assert receiver.receivers == [[reporter]]
+    assert "move to RecoverableItemsDeletions: 1 moved" in receiver.mails[0].get_content()
+
+
 async def test_shadow_tells_nobody(temporal: Client, tmp_path: Path) -> None:
     """It is on record that it would have."""
     simulator, matches = simulated(1)
     with web_receiver() as receiver:
         async with deployed(temporal, simulator, tmp_path, webhook(receiver)) as house:
             await house.tell(plan(mode=Mode.SHADOW), *matches)
-            await house.settled(plan().case_id)
-            would = [record.action for record in house.audit() if record.kind is RecordKind.WOULD_HAVE_ACTED]
-    assert would == ["move", "notify"]
+            await eventually(lambda: _would(house, ["move", "notify"]))
     assert receiver.requests == []
 
 
 def _handled() -> Match:
     return stranger("4none-2026-01-01T00:00:00-1").model_copy(update={"handled": True})
+
+
+async def _would(house: Deployment, actions: list[str]) -> bool | None:
+    return [record.action for record in house.audit() if record.kind is RecordKind.WOULD_HAVE_ACTED] == actions or None
+
+
+async def _mailed(receiver: MailReceiver) -> bool | None:
+    return bool(receiver.mails) or None
 
 
 async def _joined(house: Deployment, told: CasePlan, count: int) -> bool | None:
