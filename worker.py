@@ -233,8 +233,19 @@ def build_workers(
         interceptors=[RetryCounting(), Beating()],
         disable_eager_activity_execution=True,
     )
-    containing: list[Callable[..., Any]] = [contain.move_messages, contain.create_block, contain.reclassify_message]
-    finding: list[Callable[..., Any]] = [contain.locate_messages, contain.find_block, contain.find_submission, contain.remove_block]
+    containing: list[Callable[..., Any]] = [
+        contain.move_messages,
+        contain.release_messages,
+        contain.create_block,
+        contain.reclassify_message,
+    ]
+    finding: list[Callable[..., Any]] = [
+        contain.locate_messages,
+        contain.find_release,
+        contain.find_block,
+        contain.find_submission,
+        contain.remove_block,
+    ]
     undoing: list[Callable[..., Any]] = [undo.end_case, undo.read_case, undo.return_messages, undo.remove_block, undo.reclassify_message]
     reading: list[Callable[..., Any]] = [ingest.read_page, *finding, *undoing, pollers.ensure]
     return [

@@ -16,10 +16,11 @@ from activities.observing import Observing
 from activities.own_submissions import OwnSubmissions
 from clawback.actions import Destination, Disposition, PatternKind
 from clawback.blocks import EndedBlock, OwnedBlock, Removal
+from clawback.cases import ALREADY_THERE, MOVED, RELEASED, failed
 from clawback.cases import BATCH as MOST_IDS
-from clawback.cases import MOVED
 from clawback.cases.answers import move_outcomes
 from clawback.cloudflare import EmailSecurity, Share, errors, pages
+from clawback.cloudflare.recovery import RELEASES, is_since
 from clawback.events import Target, is_moved
 from clawback.gathering import Gathering
 from clawback.payloads import Payload, UtcDatetime
@@ -80,6 +81,19 @@ class ReclassifyMessage(Payload):
     since: UtcDatetime
 
 
+class ReleaseMessages(Payload):
+    """Messages to let out of the quarantine."""
+
+    targets: tuple[Target, ...]
+
+
+class FindRelease(Payload):
+    """A message whose release was asked for since a moment, and of which nothing is known."""
+
+    target: Target
+    since: UtcDatetime
+
+
 class BlockGate(Protocol):
     """What must agree right before a block is made."""
 
@@ -123,6 +137,28 @@ class ContainmentActivities:
         with as_application_error():
             moved = await self._locating.ask(request.targets)
         return MoveOutcomes(outcomes={target.id: MOVED for target in request.targets if target.id in moved})
+
+    @activity.defn(name="email_security.release_messages")
+    async def release_messages(self, request: ReleaseMessages) -> MoveOutcomes:
+        """Release messages in one request; those that somebody got are in the answer, and nothing is known of the others."""
+        with as_application_error():
+            items = await self._api.release([target.id for target in request.targets])
+        delivered = {item.id: RELEASED if item.complete else failed("partly_released") for item in items if item.delivered}
+        return MoveOutcomes(outcomes=delivered)
+
+    @activity.defn(name="email_security.find_release")
+    async def find_release(self, request: FindRelease) -> MoveOutcomes:
+        """Say whether a message has been released since, or was out of the quarantine anyway; an empty answer if it lies there still."""
+        identity = request.target.id
+        with as_application_error():
+            try:
+                log = await self._api.action_log(identity)
+                if any(entry.operation in RELEASES and is_since(entry, request.since) for entry in log):
+                    return MoveOutcomes(outcomes={identity: RELEASED})
+                is_out = (await self._api.message(identity)).is_quarantined is False
+            except errors.NotFound:
+                is_out = False
+        return MoveOutcomes(outcomes={identity: ALREADY_THERE} if is_out else {})
 
     @activity.defn(name="email_security.find_block")
     async def find_block(self, request: BlockPattern) -> FoundBlock:

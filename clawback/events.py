@@ -50,7 +50,7 @@ class Target(Payload):
 
     `id` is the investigate id, which every action wants; `message_id` the RFC 5322 header; `at` when it was scanned, for finding it again;
     `verdict` the final disposition when it was read, which the guard watches for surges; `sender` the address in the From header and
-    `mailbox` the protected one it lies in, for people to find it by.
+    `mailbox` the protected one it lies in, for people to find it by; `quarantined` whether it was in the quarantine then.
     """
 
     id: str
@@ -59,6 +59,7 @@ class Target(Payload):
     verdict: str | None = None
     sender: str | None = None
     mailbox: str | None = None
+    quarantined: bool | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,6 +116,7 @@ def message_event(record: Mapping[str, Any], seen_at: datetime) -> Event:
         verdict=verdict[:_LONGEST_VERDICT] if isinstance(verdict, str) else None,
         sender=_address(record.get("from")),
         mailbox=_address(record.get("client_recipients")),
+        quarantined=quarantined if isinstance(quarantined := record.get("is_quarantined"), bool) else None,
     )
     return Event(EventKind.MESSAGE, identity, at, record, (target,), _is_handled(record))
 
@@ -174,5 +176,11 @@ def is_moved(record: Mapping[str, Any]) -> bool:
     return (isinstance(operations, list) and "MOVE" in operations) or (isinstance(status, list) and "moved" in status)
 
 
+def is_released(record: Mapping[str, Any]) -> bool:
+    """Whether a message record says that somebody has let the message out of the quarantine."""
+    operations = record.get("post_delivery_operations")
+    return isinstance(operations, list) and "QUARANTINE_RELEASE" in operations
+
+
 def _is_handled(record: Mapping[str, Any]) -> bool:
-    return is_moved(record) or record.get("is_quarantined") is True
+    return is_moved(record) or is_released(record) or record.get("is_quarantined") is True

@@ -18,7 +18,7 @@ with workflow.unsafe.imports_passed_through():
         MoveOutcomes,
         ReclassifyMessage,
     )
-    from clawback.actions import BlockSender, Move, Reclassify
+    from clawback.actions import BlockSender, Move, Reclassify, Release
     from clawback.blocks import ExpiringBlock, OwnedBlock
     from clawback.cases import ALREADY_THERE, BLOCKED, RECLASSIFIED, UNKNOWN, Act, failed
     from clawback.events import Target
@@ -27,6 +27,7 @@ with workflow.unsafe.imports_passed_through():
     from workflows.attempts import Answered, Effort, Impossible, Lost, NotExecuted, approved, verified
     from workflows.expiry import BlockExpiryWorkflow
     from workflows.policies import MOST_SILENT, REFUSED_PAUSE
+    from workflows.releasing import Releasing
 
 
 class Containment:
@@ -46,6 +47,8 @@ class Containment:
                 return await Moving(act.action, seen_at, self._is_off).run(act.targets)
             case Reclassify():
                 return {act.targets[0].id: await self._reclassify(act.action, act.targets[0])}
+            case Release():
+                return await Releasing(self._is_off).run(act.targets)
             case BlockSender():
                 return {act.action.pattern: await self._block(act.action, offence)}
 

@@ -151,13 +151,24 @@ class BlockSender(Payload):
         return self.kind is not PatternKind.EMAIL
 
 
-Action = Annotated[Move | Reclassify | BlockSender, Field(discriminator="name")]
+class Release(Payload):
+    """Let each message of the case out of the quarantine, to its recipients. Inverse: none; what was delivered can only be moved away."""
+
+    scope: ClassVar[Scope] = Scope.MESSAGE
+    spends: ClassVar[Spend] = Spend.MESSAGES
+    widens: ClassVar[bool] = False
+    operations: ClassVar[tuple[str, ...]] = ("release", "action_log")
+    name: Literal["release"] = "release"
+
+
+Action = Annotated[Move | Reclassify | BlockSender | Release, Field(discriminator="name")]
 """Any action, told apart by its name."""
 
 ACTIONS: Mapping[str, type[Action] | type[Notice]] = {
     "move": Move,
     "reclassify": Reclassify,
     "block_sender": BlockSender,
+    "release": Release,
     "notify": Notify,
     "tell_reporter": TellReporter,
 }
@@ -174,13 +185,19 @@ def parse_action(name: str, parameters: object) -> Action | Notice:
     if model is None:
         raise ActionError(f"there is no action {name[:60]!r}; there are {', '.join(ACTIONS)}")
     if not isinstance(parameters, Mapping) or "name" in parameters:
-        raise ActionError(f"{name} takes a mapping of {', '.join(field for field in model.model_fields if field != 'name')}")
+        takes = ", ".join(field for field in model.model_fields if field != "name")
+        raise ActionError(f"{name} takes a mapping of {takes}" if takes else f"{name} takes nothing; write {{}} after it")
     try:
         return model.model_validate(dict(parameters), extra="forbid")
     except ValidationError as error:
         first = error.errors(include_url=False)[0]
         place = ".".join(str(part) for part in first["loc"])
         raise ActionError(f"{name}.{place}: {first['msg']}") from None
+
+
+def gives_back(action: Action) -> bool:
+    """Whether an action gives mail back to people: what somebody took away or keeps from them is what it is for."""
+    return isinstance(action, Release) or (isinstance(action, Move) and action.destination is Destination.INBOX)
 
 
 def templates_of(action: Action) -> tuple[str, ...]:

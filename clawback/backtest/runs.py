@@ -9,7 +9,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from clawback.actions import Action, BlockSender, Scope, pattern_problem
+from clawback.actions import Action, BlockSender, Scope, gives_back, pattern_problem
 from clawback.backtest.replay import Seen, Version
 from clawback.cases import CasePace
 from clawback.cases.plan import CasePlan
@@ -89,8 +89,9 @@ def _work(plan: CasePlan, seen: Sequence[Seen], responds_at: datetime, safety: S
     handled = {target for one in seen if one.handled for target in one.targets}
     for action in plan.actions:
         if action.scope is Scope.MESSAGE:
-            done += [Done(action.name, max(at, responds_at), target) for target, at in first.items() if target not in handled]
-            refused["already dealt with"] += sum(target in handled for target in first)
+            left_alone = set[str]() if gives_back(action) else handled
+            done += [Done(action.name, max(at, responds_at), target) for target, at in first.items() if target not in left_alone]
+            refused["already dealt with"] += sum(target in left_alone for target in first)
             refused["no message"] += sum(not one.targets for one in seen)
         elif (problem := _impossible(action, safety, known=bool(first))) is None:
             done.append(Done(action.name, responds_at))

@@ -7,7 +7,7 @@ steps, so a replay does too.
 from collections.abc import Iterable, Iterator, Mapping
 from datetime import datetime, timedelta
 
-from clawback.actions import BlockSender, Destination, Mode, Move, Reclassify, Scope, Spend, pattern_problem
+from clawback.actions import BlockSender, Mode, Reclassify, Release, Scope, Spend, gives_back, pattern_problem
 from clawback.cases.approvals import person, proposal, still_wanted, what_changed
 from clawback.cases.journal import Journal
 from clawback.cases.notices import Telling
@@ -375,8 +375,10 @@ class Case:
             return {act.action.pattern: failed(reason)} if reason else {}
         if isinstance(act.action, Reclassify):
             return {} if act.targets else {"": failed("no_message")}
-        if isinstance(act.action, Move) and act.action.destination is Destination.INBOX:
-            return {}  # what was taken out of a mailbox is what this gives back
+        if isinstance(act.action, Release):
+            return {target.id: ALREADY_THERE for target in act.targets if target.quarantined is False}
+        if gives_back(act.action):
+            return {}
         return {target.id: ALREADY_THERE for target in act.targets if target.id in self._handled}
 
     def _note_untargeted(self, match: Match, now: datetime) -> None:

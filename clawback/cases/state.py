@@ -42,9 +42,10 @@ class State(StrEnum):
 MOVED = "moved"
 BLOCKED = "blocked"
 RECLASSIFIED = "reclassified"
+RELEASED = "released"
 ALREADY_THERE = "already_there"
 UNKNOWN = "unknown"
-TOOK_EFFECT = frozenset({MOVED, BLOCKED, RECLASSIFIED, UNKNOWN})
+TOOK_EFFECT = frozenset({MOVED, BLOCKED, RECLASSIFIED, RELEASED, UNKNOWN})
 """Outcomes of acts that changed something, or may have: they cost budget, and can be undone."""
 WOULD = "would"
 

@@ -1,6 +1,6 @@
 """What an act is done to, and how an action is said in a few words."""
 
-from clawback.actions import Action, BlockSender, Move, Notice, Reclassify, TellReporter
+from clawback.actions import Action, BlockSender, Move, Notice, Reclassify, Release, TellReporter
 from clawback.cases.state import Act
 from clawback.durations import format_duration
 
@@ -22,6 +22,8 @@ def describe(action: Action) -> str:
         case BlockSender():
             terms = ", then ".join(format_duration(term) for term in action.expires_after)
             return f"block {action.kind} for {terms}"
+        case Release():
+            return "release from the quarantine"
 
 
 def describe_notice(notice: Notice) -> str:

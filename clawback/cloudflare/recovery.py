@@ -20,7 +20,8 @@ from clawback.cloudflare.wire import Wire
 
 SKEW = timedelta(minutes=1)
 """How far our clock may be ahead of the API's."""
-_RELEASES = frozenset({"RELEASE", "QUARANTINE_RELEASE"})
+RELEASES = frozenset({"RELEASE", "QUARANTINE_RELEASE"})
+"""What action logs call a release."""
 
 
 class Found(StrEnum):
@@ -89,12 +90,13 @@ async def _moved(api: EmailSecurity, given: Mapping[str, Any], since: datetime) 
 
 async def _released(api: EmailSecurity, given: Mapping[str, Any], since: datetime) -> Found:
     async def is_out(identity: str) -> bool:
-        return any(entry.operation in _RELEASES and _is_since(entry, since) for entry in await _log_of(api, identity))
+        return any(entry.operation in RELEASES and is_since(entry, since) for entry in await _log_of(api, identity))
 
     return _judged([await is_out(identity) for identity in _identities(given)])
 
 
-def _is_since(entry: ActionLogEntry, since: datetime) -> bool:
+def is_since(entry: ActionLogEntry, since: datetime) -> bool:
+    """Whether something was done since a moment of our clock."""
     at = entry.completed_at or entry.started_at
     return at is not None and at >= since - SKEW
 

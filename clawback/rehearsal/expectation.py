@@ -11,7 +11,7 @@ from datetime import datetime, timedelta
 from enum import StrEnum
 from itertools import combinations
 
-from clawback.actions import Action, BlockSender, Mode, Move, Reclassify, pattern_problem
+from clawback.actions import Action, BlockSender, Mode, Move, Reclassify, Release, gives_back, pattern_problem
 from clawback.cases.plan import CasePlan
 from clawback.cases.windows import Link, Watch, WatchType
 from clawback.events import Event, is_too_old, message_event, report_event, submission_event
@@ -60,7 +60,8 @@ class Expectation:
             (subject, work.action.destination) for work in self.done(Move) for subject in work.subjects if isinstance(work.action, Move)
         }
         blocks = {_pattern(work.action) for work in self.done(BlockSender)}
-        return len(moves) + len(blocks) + sum(1 for _ in self.done(Reclassify))
+        releases = {subject for work in self.done(Release) for subject in work.subjects}
+        return len(moves) + len(blocks) + len(releases) + sum(1 for _ in self.done(Reclassify))
 
     def done(self, kind: type[Action]) -> Iterator[Work]:
         """The work of one kind that should have an effect."""
@@ -197,7 +198,10 @@ def _work(case: _Case, rules: RuleSet) -> Iterator[Work]:
     for action in case.plan.actions:
         if isinstance(action, Move):
             for target in targets:
-                yield _one(case, action, frozenset({target}), Fate.HANDLED if target in handled else Fate.DONE)
+                yield _one(case, action, frozenset({target}), Fate.HANDLED if target in handled and not gives_back(action) else Fate.DONE)
+        elif isinstance(action, Release):
+            for one in {target.id: target for seen in case.sightings for target in seen.event.targets}.values():
+                yield _one(case, action, frozenset({one.id}), Fate.HANDLED if one.quarantined is False else Fate.DONE)
         elif isinstance(action, Reclassify):
             yield _one(case, action, frozenset(targets or {""}), Fate.DONE if targets else Fate.IMPOSSIBLE)
         else:

@@ -8,7 +8,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from clawback.actions import BlockSender, Move, Reclassify
+from clawback.actions import BlockSender, Move, Reclassify, Release
 from clawback.records import AuditRecord, RecordKind
 from clawback.rehearsal.expectation import Expectation, Fate, Work
 
@@ -43,10 +43,11 @@ def judge(expectation: Expectation, ledger: Iterable[Row], audit: Iterable[Audit
     _judge_events(verdict, expectation, records)
     _judge_records(verdict, expectation.work, records)
     _judge_moves(verdict, expectation, rows)
+    _judge_releases(verdict, expectation, rows)
     _judge_blocks(verdict, expectation, rows)
     _judge_reclassifications(verdict, rows, records)
     for row in rows:
-        if row["operation"] not in {"move", "create", "reclassify"}:
+        if row["operation"] not in {"move", "release", "create", "reclassify"}:
             verdict.unexpected.append(f"{row['operation']} of {row['resource']} {row['id']}")
     return verdict
 
@@ -122,6 +123,14 @@ def _judge_moves(verdict: Verdict, expectation: Expectation, rows: Sequence[Row]
 
 def _moves(expectation: Expectation, fate: Fate) -> Iterator[Any]:
     return (work for work in expectation.work if work.fate is fate and isinstance(work.action, Move))
+
+
+def _judge_releases(verdict: Verdict, expectation: Expectation, rows: Sequence[Row]) -> None:
+    done = [work for work in expectation.work if work.fate is Fate.DONE and isinstance(work.action, Release)]
+    wanted = {subject for work in done for subject in work.subjects}
+    found = Counter(row["id"] for row in rows if row["operation"] == "release")
+    for message in sorted(wanted | set(found)):
+        verdict.say(found[message], int(message in wanted), f"release of {message}")
 
 
 def _judge_blocks(verdict: Verdict, expectation: Expectation, rows: Sequence[Row]) -> None:

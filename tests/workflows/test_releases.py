@@ -1,0 +1,115 @@
+"""Releases on a real server: quarantined mail gets out once, whatever becomes of the answers; what cannot be undone is said."""
+
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+from temporalio.client import Client
+
+from clawback.actions import Mode, Release
+from clawback.cases import CasePace, CasePlan, State
+from clawback.cases.undoing import UndoScope
+from clawback.records import RecordKind
+from clawback.simulator import parse_faults
+from clawback.temporal.undoing import Undone
+from tests.workflows.deployment import Deployment, deployed, eventually, match_of
+from tests.workflows.test_case import outbreak, simulated
+from tests.workflows.test_undo import undo
+
+PLAN = CasePlan(rule="r", version="v", mode=Mode.ENFORCE, group={"edf_hash": "x"}, actions=(Release(),))
+
+
+def quarantined(count: int) -> list[dict[str, Any]]:
+    """Mail that the gateway keeps from its recipients."""
+    lines = list(outbreak(count))
+    for line in lines:
+        line["message"] |= {"is_quarantined": True, "delivery_status": ["quarantined"]}
+    return lines
+
+
+def released(house: Deployment) -> list[str]:
+    """The messages that were released, one entry for each effective release."""
+    return [row["id"] for row in house.ledger if row["operation"] == "release"]
+
+
+@pytest.mark.parametrize("faults", ["", "lost_answer=0.5", "reset=0.3", "429=0.3"])
+async def test_quarantined_mail_gets_out_once(temporal: Client, tmp_path: Path, faults: str) -> None:
+    """A lost answer is looked up in the action log before anything is repeated: nobody gets a message twice."""
+    lines = quarantined(5)
+    async with deployed(temporal, simulated(lines, faults, seed=4), tmp_path) as house:
+        await house.tell(PLAN, *map(match_of, lines))
+        outcomes = await house.settled(PLAN.case_id)
+        assert set(outcomes.values()) == {"released"}
+        assert sorted(released(house)) == sorted(outcomes) == sorted(line["message"]["id"] for line in lines)
+        if not faults:
+            assert (house.requests("/release"), house.requests("/action_log")) == (1, 0)
+
+
+async def test_a_lost_answer_costs_one_look_a_message(temporal: Client, tmp_path: Path) -> None:
+    """Done, but the answer never came: one request to release, and one for each message to see that it is out."""
+    lines = quarantined(3)
+    async with deployed(temporal, simulated(lines, "lost_answer=1"), tmp_path) as house:
+        await house.tell(PLAN, *map(match_of, lines))
+        await eventually(lambda: _are_out(house, 3))
+        house.simulator.world.dice.reset(parse_faults(""))
+        assert set((await house.settled(PLAN.case_id)).values()) == {"released"}
+        assert (len(released(house)), house.requests("/release")) == (3, 1)
+        assert 3 <= house.requests("/action_log") <= 6  # a look whose own answer was lost is made again
+
+
+async def test_what_is_not_in_the_quarantine_is_left_as_it_is(temporal: Client, tmp_path: Path) -> None:
+    """Known from its record: no request at all. Released by somebody meanwhile: one look. Not known to the API: failed, the others go."""
+    inside, outside = quarantined(3), list(outbreak(1, seed=9))
+    meanwhile = {**inside[2], "message": {**inside[2]["message"], "is_quarantined": False, "delivery_status": ["delivered"]}}
+    async with deployed(temporal, simulated([inside[0], *outside, meanwhile]), tmp_path) as house:
+        await house.tell(PLAN, *map(match_of, [*outside, *inside]))
+        outcomes = await house.settled(PLAN.case_id)
+        assert outcomes == {
+            outside[0]["message"]["id"]: "already_there",
+            inside[0]["message"]["id"]: "released",
+            inside[1]["message"]["id"]: "failed:not_released",
+            inside[2]["message"]["id"]: "already_there",
+        }
+        assert released(house) == [inside[0]["message"]["id"]]
+
+
+async def test_what_cannot_be_taken_back_is_said(temporal: Client, tmp_path: Path) -> None:
+    """A release has no inverse: undo says that it could not, and does nothing."""
+    lines = quarantined(1)
+    async with deployed(temporal, simulated(lines), tmp_path) as house:
+        await house.tell(PLAN, *map(match_of, lines), pace=CasePace(linger=timedelta(hours=1)))
+        await house.settled(PLAN.case_id)
+        assert await undo(house, UndoScope(by="ana")) == Undone(cases=1, failed=1)
+        assert len(house.ledger) == 1
+        (record,) = [record for record in house.audit() if record.kind is RecordKind.UNDONE]
+        assert (record.action, record.outcome) == ("release from the quarantine", "failed:no_inverse")
+
+
+async def test_modes_and_budgets_hold_for_releases(temporal: Client, tmp_path: Path) -> None:
+    """Shadow lets nothing out; a rule that asks waits for somebody."""
+    lines = quarantined(2)
+    async with deployed(temporal, simulated(lines), tmp_path) as house:
+        shadow, asking = (PLAN.model_copy(update={"mode": mode, "rule": mode.value}) for mode in (Mode.SHADOW, Mode.APPROVE))
+        await house.tell(shadow, *map(match_of, lines))
+        await house.tell(asking, *map(match_of, lines))
+        assert set((await house.settled(shadow.case_id)).values()) == {"would"}
+        await house.settled(asking.case_id, State.HELD)
+        assert released(house) == []
+        proposal = await house.gateway.proposal(asking.case_id)
+        assert proposal.actions == ("release from the quarantine",)
+        await house.gateway.approve(asking.case_id, "ana", proposal.digest)
+        await house.settled(asking.case_id)
+        assert len(released(house)) == 2
+
+
+async def _are_out(house: Deployment, number: int) -> bool | None:
+    return len(released(house)) == number or None
+
+
+def test_what_somebody_released_is_never_moved_away_again() -> None:
+    """The loop guard: a verdict may stand while people have decided otherwise."""
+    (line,) = outbreak(1)
+    line["message"]["post_delivery_operations"] = ["QUARANTINE_RELEASE"]
+    assert match_of(line).handled
+    assert match_of(line).at <= datetime.now(UTC)
