@@ -58,6 +58,7 @@ def _record(tell: Tell, outcome: str, detail: str | None) -> AuditRecord:
         rule=facts.rule,
         rule_version=facts.version,
         case=facts.case,
+        mode=facts.mode or None,
         action=tell.notice.name,
         target=tell.receiver,
         outcome=outcome,

@@ -25,11 +25,13 @@ CASE_WORDS: Mapping[str, str] = {
     "done": "what was really done, action by action, with counts",
     "messages": "how many messages the case has",
     "events": "how many events it has",
+    "sender": "who sent the first message",
+    "mailbox": "whose mailbox the first message came to",
     "reason": "why it is held, or was denied",
     "approved_by": "who approved or denied it",
     "link": "the case in the Temporal UI, where `CLAWBACK_TEMPORAL_UI` says where that is",
 }
-"""What `{word}` stands for in the template of a notice, besides the fields of `group-by`."""
+"""What `{word}` stands for in the template of a notice, besides the fields of `group-by`, which come first where both have a name."""
 
 
 class Occasion(StrEnum):

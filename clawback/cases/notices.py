@@ -125,6 +125,7 @@ def _facts(plan: CasePlan, memory: CaseMemory, occasion: Occasion, now: datetime
         version=plan.version,
         title=plan.title,
         level=plan.level,
+        mode=plan.mode,
         occasion=occasion,
         at=now,
         group=plan.group,

@@ -190,6 +190,7 @@ class Facts(Payload):
     version: str = ""
     title: str = ""
     level: str = ""
+    mode: str = ""
     occasion: Occasion
     at: UtcDatetime
     group: dict[str, str | None] = Field(default_factory=dict)

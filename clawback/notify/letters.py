@@ -14,7 +14,7 @@ _WORD = re.compile(r"\{([^{}]*)\}")
 _SAID = {
     "moved": "moved",
     "blocked": "blocked",
-    "reclassified": "asked for",
+    "reclassified": "submitted for review",
     "already_there": "already there",
     "unknown": "unknown (nobody could tell whether it was done)",
     "would": "would have been done",
@@ -91,6 +91,8 @@ def _lines(facts: Facts) -> Iterator[str]:
     yield "{summary}"
     yield "{done}"
     yield "Messages: {messages}, events: {events}, rule {rule}, level {level}"
+    if facts.first and facts.first.sender:
+        yield "First message: from {sender} to {mailbox}"
     if facts.reason:
         yield "Why: {reason}"
     if facts.decided_by:
@@ -114,11 +116,13 @@ def _words(facts: Facts, link: str | None) -> Mapping[str, str]:
         "done": "\n".join(done_lines(facts)) or "nothing was to be done",
         "messages": str(facts.messages),
         "events": str(facts.events),
+        "sender": harmless((facts.first and facts.first.sender) or ""),
+        "mailbox": harmless((facts.first and facts.first.mailbox) or ""),
         "reason": harmless(facts.reason),
         "approved_by": ", ".join(map(harmless, facts.decided_by)),
         "link": link or "",
     }
-    return group | {word: ours[word] for word in CASE_WORDS}
+    return {word: ours[word] for word in CASE_WORDS} | group
 
 
 def _filled(template: str, words: Mapping[str, str]) -> str:

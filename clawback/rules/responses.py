@@ -105,7 +105,7 @@ def _check_texts(notice: Notice, index: int, group_by: tuple[str, ...], document
         place = document.value_at(_RESPONSE, "actions", index, notice.name)
         for name in _TEMPLATE.findall(text):
             if name not in known:
-                remedy = f"write one of {', '.join(known)}"
+                remedy = f"add it to group-by if it is a field, or write one of {', '.join(known)}"
                 problems.add(place, Code.TEMPLATE, f"a notice knows no {{{name[:60]}}}", text=text, remedy=remedy)
         _check_braces(text, place, problems)
 

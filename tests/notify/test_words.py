@@ -12,11 +12,12 @@ from hypothesis import strategies as st
 
 from clawback.actions import Notify, Occasion, TellReporter
 from clawback.cases import Deed
+from clawback.events import Target
 from clawback.notify import MailChannel, letter_of
 from clawback.notify.chat import slack_body, teams_body
 from clawback.notify.harmless import harmless
 from clawback.notify.mail import mail_of
-from tests.notify.letters import letter, tell
+from tests.notify.letters import NOW, letter, tell
 
 EVIL = "<!channel> <@U1> @here [click](https://evil.test/x) *b* \r\nBcc: x@y.test javascript:alert(1) \u202egnp.exe"
 MAIL = MailChannel.model_validate(
@@ -82,6 +83,19 @@ def test_a_template_takes_fields_and_words_once() -> None:
     assert made.text.startswith(
         "{case} {evil} by r: move to JunkEmail: 1 failed (not found), 2 moved https://ui.test/workflows/case%2Fr%2F0123/run/history"
     )
+
+
+def test_who_wrote_to_whom_is_said_defanged() -> None:
+    """Of the first message; a template may ask for it."""
+    first = Target(id="m1", at=NOW, sender="boss@evil.test", mailbox="ana@own.test")
+    assert "First message: from boss@evil[.]test to ana@own[.]test" in letter(first=first).text
+    assert letter("{sender}, {mailbox}", first=first).text == "boss@evil[.]test, ana@own[.]test"
+    assert letter("{sender}").text == ""
+
+
+def test_a_field_of_the_group_goes_before_a_word_of_the_case() -> None:
+    """A PhishGuard report has a title of its own."""
+    assert letter("{title}", group={"title": "Reported"}).text == "Reported"
 
 
 def test_a_missing_picture_is_told() -> None:
