@@ -1,6 +1,8 @@
 """`clawback block`: the blocks of ours that stand, how long they stand, and an end to them at once."""
 
-from collections.abc import Mapping, Sequence
+import asyncio
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Annotated, Any
 
@@ -19,7 +21,7 @@ from clawback.payloads import parse_moment
 from clawback.rules.safety import Safety
 from clawback.settings import Settings, load_settings
 from clawback.temporal.blocks import BlockGateway, StandingBlock
-from clawback.temporal.gateway import Gateway
+from clawback.temporal.gateway import Gateway, Refused
 
 app = typer.Typer(no_args_is_help=True, help="See the blocks of ours, extend one, lift some.")
 
@@ -27,7 +29,7 @@ Which = Annotated[str, typer.Argument(help="The id of the block, or its pattern.
 Forbidden = Annotated[bool, typer.Option("--forbidden", help="Only those that the never-block list forbids by now.")]
 Reason = Annotated[str, typer.Option("--reason", help="Why; recorded in the audit.")]
 _COLUMNS = ("pattern", "kind", "rule", "made", "ends", "now", "id", "case")
-_FIRST_TO_GO = ("case", "made", "kind", "rule", "now")
+_FIRST_TO_GO = ("case", "made", "id", "kind", "rule")
 _COLOURS = {"ours": "green", "changed": "yellow", "gone": "dim", "unknown": "dim"}
 _SAID = {
     Removal.REMOVED: "is removed",
@@ -35,6 +37,18 @@ _SAID = {
     Removal.LEFT_ALONE: "was changed by somebody since it was made: it is theirs, and left alone",
     None: "will be removed as soon as Cloudflare can be asked",
 }
+_REFUSED = "refused"
+_STANDS = (Removal.LEFT_ALONE, _REFUSED)
+"""Outcomes of a lift after which the block stands."""
+
+
+@dataclass(frozen=True)
+class Lifted:
+    """What became of a block that was to be lifted: a word for programs, and the end of a sentence for people."""
+
+    block: StandingBlock
+    outcome: str
+    said: str
 
 
 @app.command("list")
@@ -71,10 +85,12 @@ def extend(  # noqa: PLR0913 - the options of a command
     if bool(until) is bool(lasts):
         raise Failure("say either --until TIME or --for DURATION", ExitCode.USAGE)
 
+    later = _later(until, lasts)
+
     async def extended(gateway: Gateway) -> tuple[StandingBlock, datetime]:
         blocks = BlockGateway(gateway.client)
         block = await _the(blocks, which)
-        return block, await blocks.extend(block.id, _end(until) if until else block.expires_at + duration(lasts, "--for"), by, reason)
+        return block, await blocks.extend(block.id, later(block.expires_at), by, reason)
 
     block, end = ask(extended)
     if as_json:
@@ -94,24 +110,35 @@ def lift(  # noqa: PLR0913 - the options of a command
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Only show which would be lifted.")] = False,
     as_json: AsJson = False,
 ) -> int:
-    """Remove a block now, or with --forbidden all that the never-block list forbids by now; exit code 1 if one was left alone."""
+    """Remove a block now, or with --forbidden all that the never-block list forbids; exit code 1 if one was left alone or refused."""
     if bool(which) is forbidden:
         raise Failure("say which: an id or a pattern, or --forbidden", ExitCode.USAGE)
     with working("Lifting"):
         lifted = ask(lambda gateway: _lifted(gateway, which, by, reason or ("it is on the never-block list" if forbidden else ""), dry_run))
     if as_json:
-        print_json([{**_row(block, None), "outcome": "would" if dry_run else said or "pending"} for block, said in lifted])
-    for block, said in () if as_json else lifted:
-        say(f"The block of {_name(block)} {'would be lifted' if dry_run else _SAID[said]}.")
+        print_json([{**_row(one.block, None), "outcome": one.outcome} for one in lifted])
+    for one in () if as_json else lifted:
+        say(f"The block of {_name(one.block)} {one.said}.")
     if not lifted and not as_json:
         say("No block of ours contradicts the never-block list.")
-    return ExitCode.NO if not dry_run and any(said is Removal.LEFT_ALONE for _, said in lifted) else ExitCode.OK
+    return ExitCode.NO if any(one.outcome in _STANDS for one in lifted) else ExitCode.OK
 
 
-async def _lifted(gateway: Gateway, which: str, by: str, reason: str, dry_run: bool) -> list[tuple[StandingBlock, Removal | None]]:  # noqa: FBT001
+async def _lifted(gateway: Gateway, which: str, by: str, reason: str, dry_run: bool) -> list[Lifted]:  # noqa: FBT001
+    """Lift all at once: each may wait for Cloudflare, and one that is refused keeps no other from ending."""
     blocks = BlockGateway(gateway.client)
     chosen = [await _the(blocks, which)] if which else (await _looked_at(gateway, rule=None, forbidden=True, compare=False))[0]
-    return [(block, None if dry_run else await blocks.lift(block.id, by, reason)) for block in chosen]
+    if dry_run:
+        return [Lifted(block, "would", "would be lifted") for block in chosen]
+    return await asyncio.gather(*(_lift(blocks, block, by, reason) for block in chosen))
+
+
+async def _lift(blocks: BlockGateway, block: StandingBlock, by: str, reason: str) -> Lifted:
+    try:
+        removal = await blocks.lift(block.id, by, reason)
+    except Refused as error:
+        return Lifted(block, _REFUSED, f"is not lifted: {error}")
+    return Lifted(block, removal or "pending", _SAID[removal])
 
 
 async def _looked_at(
@@ -163,15 +190,22 @@ async def _the(blocks: BlockGateway, which: str) -> StandingBlock:
     found = [block async for block in blocks.standing() if which.lower() in (block.id.lower(), (block.block.pattern or "").lower())]
     if len(found) > 1:
         raise Failure(f"{which} is blocked {len(found)} times; say which: {', '.join(block.id for block in found)}", ExitCode.NO)
-    if not found:
-        raise await blocks.why_not(which)
-    return found[0]
+    return found[0] if found else await blocks.block(which)
 
 
-def _end(until: str) -> datetime:
-    if (end := parse_moment(until)) is None:
+def _later(until: str, lasts: str) -> Callable[[datetime], datetime]:
+    """Read when a block shall end, given when it would: `until` a time, or `lasts` longer.
+
+    Raises:
+        Failure: it is no time, or no duration.
+
+    """
+    if not until:
+        longer = duration(lasts, "--for")
+        return lambda end: end + longer
+    if (at := parse_moment(until)) is None:
         raise Failure(f"--until: {until!r} is not a time such as 2026-12-31T00:00:00Z", ExitCode.USAGE)
-    return end
+    return lambda _: at
 
 
 def _row(block: StandingBlock, now: str | None) -> dict[str, Any]:
@@ -189,7 +223,7 @@ def _row(block: StandingBlock, now: str | None) -> dict[str, Any]:
 
 def _shown(row: Mapping[str, Any]) -> Sequence[str]:
     made, ends = (f"{datetime.fromisoformat(row[name]):%Y-%m-%d %H:%M}" for name in ("made_at", "ends_at"))
-    return row["pattern"] or "?", row["kind"] or "?", row["rule"], made, ends, row["now"], row["id"], row["case"]
+    return row["pattern"] or row["id"], row["kind"] or "?", row["rule"], made, ends, row["now"], row["id"], row["case"]
 
 
 def _name(block: StandingBlock) -> str:

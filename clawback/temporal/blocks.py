@@ -48,10 +48,26 @@ class BlockGateway:
         """
         query = f"WorkflowType = '{names.BLOCK_EXPIRY}' AND ExecutionStatus = 'Running'"
         async for execution in self.client.list_workflows(query):
-            expiring = await self._known(execution)
-            yield StandingBlock(
-                block=expiring.block, rule=expiring.rule, case=expiring.case, made_at=execution.start_time, expires_at=expiring.expires_at
-            )
+            yield await self._standing(execution)
+
+    async def block(self, block_id: str) -> StandingBlock:
+        """Read one block, also one that is so new that the index does not know it.
+
+        Raises:
+            NoSuchWorkflow: no block of ours ever had that id.
+            Refused: it is over.
+
+        """
+        handle = self._handle(block_id)
+        try:
+            execution = await handle.describe()
+        except RPCError as error:
+            if error.status is not RPCStatusCode.NOT_FOUND:
+                raise
+            raise NoSuchWorkflow(f"no block of ours is {_api_id(block_id)}; `clawback block list` names them") from error
+        if execution.close_time is not None:
+            raise Refused(f"the block {_api_id(block_id)} is over since {execution.close_time:%Y-%m-%d %H:%M:%S} UTC")
+        return await self._standing(execution)
 
     async def extend(self, block_id: str, until: datetime, by: str, reason: str = "") -> datetime:
         """Let a block stand until later; the answer is when it ends.
@@ -80,26 +96,15 @@ class BlockGateway:
             return None
         return ended.removal
 
-    async def why_not(self, block_id: str) -> Exception:
-        """Tell a block that is over (`Refused`) from one that never was (`NoSuchWorkflow`)."""
-        block = block_id.removeprefix(_PREFIX)
-        try:
-            over = (await self._handle(block).describe()).close_time
-        except RPCError as error:
-            if error.status is not RPCStatusCode.NOT_FOUND:
-                return error
-            return NoSuchWorkflow(f"no block of ours is {block}; `clawback block list` names them")
-        return Refused(f"the block {block} is over since {over:%Y-%m-%d %H:%M:%S} UTC")
-
     def _handle(self, block_id: str) -> WorkflowHandle[Any, Any]:
-        return self.client.get_workflow_handle(names.expiry_id(block_id.removeprefix(_PREFIX)), result_type=EndedBlock)
+        return self.client.get_workflow_handle(names.expiry_id(_api_id(block_id)), result_type=EndedBlock)
 
-    async def _known(self, execution: WorkflowExecution) -> ExpiringBlock:
+    async def _standing(self, execution: WorkflowExecution) -> StandingBlock:
         known: ExpiringBlock | None = await execution.memo_value(names.BLOCK_MEMO, None, type_hint=ExpiringBlock)
         if known is None:
             handle = self.client.get_workflow_handle(execution.id, run_id=execution.run_id)
             known = await handle.query(names.STANDING, result_type=ExpiringBlock)
-        return known
+        return StandingBlock(block=known.block, rule=known.rule, case=known.case, made_at=execution.start_time, expires_at=known.expires_at)
 
     async def _told(self, handle: WorkflowHandle[Any, Any], update: str, args: list[Any], answer: type[T]) -> T:
         try:
@@ -107,7 +112,11 @@ class BlockGateway:
         except WorkflowUpdateFailedError as error:
             raise Refused(str(error.cause)) from error
         except RPCError as error:
-            if error.status is not RPCStatusCode.NOT_FOUND:
-                raise
-            raise await self.why_not(handle.id) from error
+            if error.status is RPCStatusCode.NOT_FOUND:
+                await self.block(handle.id)  # says whether it is over, or never was
+            raise
         return result
+
+
+def _api_id(block_id: str) -> str:
+    return block_id.removeprefix(_PREFIX)

@@ -1,0 +1,208 @@
+"""Blocks as an analyst meets them: a list that says what still is ours, more time, and an end at once; against a real server."""
+
+import asyncio
+import json
+from collections.abc import AsyncIterator
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from subprocess import CompletedProcess
+from typing import Any
+
+import pytest
+from temporalio.client import Client
+
+from clawback.actions import BlockSender, Mode
+from clawback.cases import CasePlan
+from clawback.cli.exits import ExitCode
+from clawback.cli.program import run
+from clawback.cloudflare import EmailSecurity
+from clawback.records import RecordKind
+from clawback.simulator import parse_faults
+from clawback.temporal.blocks import StandingBlock
+from tests.cli.test_program import clawback
+from tests.rules.folders import write
+from tests.workflows.deployment import RULES, Deployment, deployed, eventually, match_of
+from tests.workflows.test_blocks import DOMAIN, recorded, removed, standing
+from tests.workflows.test_case import outbreak, simulated
+from worker import connect_api
+
+ANNE, BEN, CLEO = "anne@sender.example", "ben@eu.own.example", "cleo@partner.example"
+LISTED = "never_block: {suffixes: [partner.example]}\n"
+
+
+@pytest.fixture
+async def house(temporal: Client, tmp_path: Path) -> AsyncIterator[Deployment]:
+    """An installation without blocks."""
+    async with deployed(temporal, simulated([]), tmp_path / "state") as house:
+        yield house
+
+
+@pytest.fixture
+async def api(house: Deployment) -> AsyncIterator[EmailSecurity]:
+    """The account as somebody else sees it who edits blocks by hand."""
+    async with connect_api(house.settings) as api:
+        yield api
+
+
+async def made(house: Deployment, pattern: str, lasts: timedelta = timedelta(days=30), rule: str = "r") -> StandingBlock:
+    """Have a case of its own block a pattern, and wait until the index of the server knows it."""
+    before = {block.id for block in await standing(house)}
+    action = BlockSender(pattern=pattern, expires_after=lasts)
+    told = CasePlan(rule=rule, version="v1", mode=Mode.ENFORCE, group={"number": str(len(before))}, actions=(action,))
+    await house.tell(told, match_of(next(iter(outbreak(1)))))
+
+    async def indexed() -> StandingBlock | None:
+        return next((block for block in await standing(house) if block.id not in before), None)
+
+    return await eventually(indexed)
+
+
+async def block(house: Deployment, *arguments: str, rules: Path = RULES) -> CompletedProcess[str]:
+    """Run `clawback block` against the server and the simulator of a deployment."""
+    settings = {
+        "TEMPORAL_ADDRESS": house.gateway.client.service_client.config.target_host,
+        "CLAWBACK_API_URL": house.settings.api_url,
+        "CLAWBACK_RULES": str(rules),
+    }
+    return await asyncio.to_thread(clawback, "block", *arguments, **settings)
+
+
+async def answer(house: Deployment, *arguments: str, rules: Path = RULES) -> Any:
+    """Run a command that succeeds, and read its JSON document."""
+    done = await block(house, *arguments, "--json", rules=rules)
+    assert done.returncode == ExitCode.OK, done.stderr
+    return json.loads(done.stdout)
+
+
+async def test_a_list_says_what_stands_and_whether_it_still_is_ours(house: Deployment, api: EmailSecurity) -> None:
+    """The next to end first; changed and removed ones are told apart; in a pipe it is whole and plain."""
+    assert (await block(house, "list")).stdout == "No such block of ours stands.\n"
+    anne, ben, cleo = (
+        await made(house, ANNE),
+        await made(house, BEN, timedelta(days=7), "other"),
+        await made(house, CLEO, timedelta(days=60)),
+    )
+    await api.settings.block_senders.edit(anne.id, comments="mine now")
+    await api.settings.block_senders.delete(ben.id)
+    rows, mine, done = await asyncio.gather(answer(house, "list"), answer(house, "list", "--rule", "r"), block(house, "list"))
+    assert [(row["pattern"], row["now"]) for row in rows] == [(BEN, "gone"), (ANNE, "changed"), (CLEO, "ours")]
+    assert mine == rows[1:]
+    assert rows[0] == {
+        "id": ben.id,
+        "pattern": BEN,
+        "kind": "email",
+        "rule": "other",
+        "case": ben.case,
+        "made_at": ben.made_at.isoformat(),
+        "ends_at": ben.expires_at.isoformat(),
+        "now": "gone",
+    }
+    heading, first, *_ = done.stdout.splitlines()
+    assert heading.split() == ["pattern", "kind", "rule", "made", "ends", "now", "id", "case"]
+    assert [first.split()[place] for place in (0, -3, -2, -1)] == [BEN, "gone", ben.id, ben.case]
+    assert "\x1b" not in done.stdout
+    assert cleo.id in done.stdout
+
+
+async def test_a_list_needs_no_api(house: Deployment) -> None:
+    """While the API does not answer, what is known to Temporal is listed, and the rest is said to be unknown."""
+    anne = await made(house, ANNE)
+    house.simulator.world.dice.faults = parse_faults("500=1.0")
+    done = await block(house, "list", "--json")
+    assert done.returncode == ExitCode.OK
+    assert [(row["id"], row["now"]) for row in json.loads(done.stdout)] == [(anne.id, "unknown")]
+    assert "cannot say which blocks are still as we made them" in done.stderr
+
+
+async def test_a_block_is_extended_by_its_pattern_or_its_id(house: Deployment) -> None:
+    """For longer or until a time, never for less; who and why is on record."""
+    anne = await made(house, ANNE)
+    told = await block(house, "extend", ANNE.upper(), "--for", "30d", "--by", "ana", "--reason", "still at it")
+    later = anne.expires_at + timedelta(days=30)
+    assert told.stdout == f"The block of {ANNE} stands until {later:%Y-%m-%d %H:%M:%S} UTC.\n"
+    (record,) = recorded(house, RecordKind.BLOCK_EXTENDED)
+    assert (record.actor, record.detail) == ("ana", f"until {later:%FT%TZ} · still at it")
+    shorter, until = await block(house, "extend", anne.id, "--until", "2026-01-01T00:00:00Z"), datetime(2100, 1, 1, tzinfo=UTC)
+    assert (shorter.returncode, "stands until" in shorter.stderr) == (ExitCode.NO, True)
+    extended = await answer(house, "extend", anne.id, "--until", until.isoformat())
+    assert {name: extended[name] for name in ("id", "pattern")} == {"id": anne.id, "pattern": ANNE}
+    assert datetime.fromisoformat(extended["ends_at"]) == until
+
+
+async def test_a_block_is_lifted_once(house: Deployment) -> None:
+    """A dry run only says what it would do; when it is done it is gone at the API; a second time is told that it is over."""
+    anne = await made(house, ANNE)
+    trial = await answer(house, "lift", ANNE, "--dry-run")
+    assert [(row["id"], row["outcome"]) for row in trial] == [(anne.id, "would")]
+    assert removed(house) == []
+    done = await block(house, "lift", f"expiry/{anne.id}", "--by", "ana", "--reason", "a partner")
+    assert (done.returncode, done.stdout) == (ExitCode.OK, f"The block of {ANNE} is removed.\n")
+    assert removed(house) == [anne.id]
+    (record,) = recorded(house, RecordKind.BLOCK_LIFTED)
+    assert (record.actor, record.detail, record.outcome) == ("ana", "a partner", "removed")
+    again = await asyncio.gather(block(house, "lift", anne.id), block(house, "extend", anne.id, "--for", "1d"))
+    assert [(one.returncode, "is over since" in one.stderr + one.stdout) for one in again] == [(ExitCode.NO, True)] * 2
+
+
+async def test_a_block_that_somebody_changed_is_left_alone(house: Deployment, api: EmailSecurity) -> None:
+    """The exit code says that it stands; one that somebody removed is as good as lifted."""
+    anne, ben = await made(house, ANNE), await made(house, BEN)
+    await api.settings.block_senders.edit(anne.id, comments="mine now")
+    await api.settings.block_senders.delete(ben.id)
+    kept, gone = await asyncio.gather(block(house, "lift", ANNE), block(house, "lift", BEN, "--json"))
+    assert (kept.returncode, "it is theirs, and left alone" in kept.stdout) == (ExitCode.NO, True)
+    assert (gone.returncode, [row["outcome"] for row in json.loads(gone.stdout)]) == (ExitCode.OK, ["already_gone"])
+    assert removed(house) == [ben.id]
+
+
+async def test_a_pattern_of_several_blocks_is_asked_about(house: Deployment, api: EmailSecurity) -> None:
+    """One was changed by hand since, and the sender was blocked again: both ids are named, and nothing is lifted."""
+    first = await made(house, ANNE)
+    await api.settings.block_senders.edit(first.id, pattern=CLEO)
+    second = await made(house, ANNE)
+    done = await block(house, "lift", ANNE)
+    assert done.returncode == ExitCode.NO
+    assert f"{ANNE} is blocked 2 times; say which: " in done.stderr
+    assert {first.id, second.id} <= set(done.stderr.replace(",", "").split())
+    assert removed(house) == []
+
+
+async def test_blocks_that_the_list_forbids_by_now_are_lifted_together(house: Deployment, api: EmailSecurity, tmp_path: Path) -> None:
+    """By `safety.yml` and by the domains of the account; one that somebody changed stands, and keeps no other from ending."""
+    rules = write(tmp_path / "rules", {"safety.yml": LISTED})
+    assert "No block of ours contradicts" in (await block(house, "lift", "--forbidden", rules=rules)).stdout
+    await made(house, ANNE)
+    ben, cleo = await made(house, BEN), await made(house, CLEO)
+    await api.settings.domains.create(**DOMAIN)  # type: ignore[arg-type]
+    await api.settings.block_senders.edit(ben.id, comments="mine now")
+    listed, trial = await asyncio.gather(
+        answer(house, "list", "--forbidden", rules=rules), answer(house, "lift", "--forbidden", "--dry-run", rules=rules)
+    )
+    assert {row["id"] for row in listed} == {row["id"] for row in trial} == {ben.id, cleo.id}
+    done = await block(house, "lift", "--forbidden", "--json", rules=rules)
+    assert {row["pattern"]: row["outcome"] for row in json.loads(done.stdout)} == {BEN: "left_alone", CLEO: "removed"}
+    assert (done.returncode, removed(house)) == (ExitCode.NO, [cleo.id])
+    assert {record.detail for record in recorded(house, RecordKind.BLOCK_LIFTED)} == {"it is on the never-block list"}
+
+
+async def test_a_block_that_is_not_ours_is_a_sentence(house: Deployment) -> None:
+    """It says where to look; so does a pattern that never was blocked."""
+    done = await block(house, "lift", "nobody@sender.example")
+    assert done.returncode == ExitCode.NO
+    assert done.stderr.endswith("no block of ours is nobody@sender.example; `clawback block list` names them\n")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (("extend", "x"), "say either --until TIME or --for DURATION"),
+        (("extend", "x", "--for", "1d", "--until", "2100-01-01"), "say either --until TIME or --for DURATION"),
+        (("extend", "x", "--for", "soon"), "--for: "),
+        (("extend", "x", "--until", "soon"), "--until: 'soon' is not a time"),
+        (("lift",), "say which: an id or a pattern, or --forbidden"),
+        (("lift", "x", "--forbidden"), "say which: an id or a pattern, or --forbidden"),
+    ],
+)
+def test_what_cannot_be_meant_is_a_usage_error(arguments: tuple[str, ...], said: str, capsys: pytest.CaptureFixture[str]) -> None:
+    """It is said before any server is asked."""
+    assert (run(["block", *arguments]), said in capsys.readouterr().err) == (ExitCode.USAGE, True)
