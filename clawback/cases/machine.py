@@ -7,14 +7,14 @@ steps, so a replay does too.
 from collections.abc import Iterable, Iterator, Mapping
 from datetime import datetime, timedelta
 
-from clawback.actions import BlockSender, Mode, Reclassify, Release, Scope, Spend, gives_back, pattern_problem
+from clawback.actions import Mode, Scope, Spend
 from clawback.cases.approvals import person, proposal, still_wanted, what_changed
+from clawback.cases.foregone import foregone
 from clawback.cases.journal import Journal
 from clawback.cases.notices import Telling
 from clawback.cases.plan import CasePlan, Match
 from clawback.cases.sightings import Sightings
 from clawback.cases.state import (
-    ALREADY_THERE,
     TOOK_EFFECT,
     WOULD,
     Act,
@@ -211,7 +211,7 @@ class Case:
         if self.state is State.WATCHING and not self._threshold_met(now):
             return self._wait_or_close(now)
         while (act := self._pending()) is not None:
-            if certain := self._foregone(act):
+            if certain := foregone(act, self.plan, self._handled):
                 self.settle(act, certain, now)
             elif self.plan.mode is Mode.SHADOW:
                 self._record_only(act, now)
@@ -324,7 +324,7 @@ class Case:
 
     def _undecided(self, acts: Iterable[Act]) -> Iterator[Act]:
         for act in acts:
-            certain = self._foregone(act)
+            certain = foregone(act, self.plan, self._handled)
             left = tuple(target for target in act.targets if target.id not in certain)
             if not certain or left:
                 yield act.model_copy(update={"targets": left})
@@ -367,19 +367,6 @@ class Case:
     def _refuse_all(self, reason: str, now: datetime) -> None:
         while (act := self._pending()) is not None:
             self.settle(act, dict.fromkeys(subjects(act), failed(reason)), now)
-
-    def _foregone(self, act: Act) -> dict[str, str]:
-        """The outcomes of an act that are certain without asking anybody: impossible patterns, messages already dealt with."""
-        if isinstance(act.action, BlockSender):
-            reason = self.plan.refusals.get(act.index) or pattern_problem(act.action.pattern, act.action.kind)
-            return {act.action.pattern: failed(reason)} if reason else {}
-        if isinstance(act.action, Reclassify):
-            return {} if act.targets else {"": failed("no_message")}
-        if isinstance(act.action, Release):
-            return {target.id: ALREADY_THERE for target in act.targets if target.quarantined is False}
-        if gives_back(act.action):
-            return {}
-        return {target.id: ALREADY_THERE for target in act.targets if target.id in self._handled}
 
     def _note_untargeted(self, match: Match, now: datetime) -> None:
         for action in self.plan.actions:

@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 
 from clawback.actions import Destination, Mode, Move, Notify, Occasion, TellReporter
 from clawback.cases import ALREADY_THERE, MOVED, WOULD, Act, Case, CasePace, CasePlan, Close, Decision, Match, State, Tell, Wait
+from clawback.cases.undoing import UndoScope, takeback
 from clawback.events import Target
 from clawback.records import RecordKind
 
@@ -174,6 +175,19 @@ def test_an_undone_case_tells_nothing_more() -> None:
     case.take(match(1), NOW)
     case.undo("ana", "", NOW)
     assert case.next(NOW) == Close(state=State.UNDONE)
+
+
+def test_undo_says_that_people_were_told_and_pretends_nothing() -> None:
+    """There is nothing to take back about a notice; what would have been told in shadow is not counted."""
+    case, shadow = opened(), opened(mode=Mode.SHADOW)
+    for one in (case, shadow):
+        one.take(match(1), NOW)
+    work(case)
+    told(case)
+    shadow.next(NOW)
+    found, nothing = (takeback(one.plan, one.memory(), UndoScope(by="ana")) for one in (case, shadow))
+    assert (found.told, found.left, found.size) == (1, (), 1)
+    assert (nothing.told, nothing.size) == (0, 0)
 
 
 def test_what_became_of_a_notice_is_kept() -> None:

@@ -6,6 +6,7 @@ import pytest
 
 from clawback.actions import ChannelKind
 from clawback.rules import RuleErrors
+from clawback.rules.live import LiveRules
 from clawback.rules.review import load_reviewed
 from tests.rules.folders import message, problems, responding, write
 
@@ -60,6 +61,17 @@ def test_a_reporter_is_written_to_by_mail_alone(tmp_path: Path) -> None:
     )
     (problem,) = problems(tmp_path, rule("{tell_reporter: {channel: desk}}"))
     assert "only a submission says who reported it: there is nobody to tell" in problem
+
+
+async def test_a_reload_that_names_no_channel_leaves_the_old_set_running(tmp_path: Path) -> None:
+    """Like every other error, and it is said why."""
+    live = LiveRules.load(write(tmp_path, rule("{notify: {channel: soc}}")), CHANNELS)
+    before = live.current
+    write(tmp_path, rule("{notify: {channel: pager}}"))
+    change = await live.look()
+    assert change is not None
+    assert (change.new, live.current) == (None, before)
+    assert "there is no channel pager" in str(live.problem)
 
 
 def test_without_channels_nobody_knows_them(tmp_path: Path) -> None:
