@@ -6,7 +6,7 @@ otherwise with one sentence and a documented code (docs/operations.md), for its 
 
 import asyncio
 import signal
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from contextlib import AsyncExitStack, suppress
 from dataclasses import dataclass
 from datetime import timedelta
@@ -31,13 +31,14 @@ from activities.pollers import PollerActivities
 from activities.records import RecordActivities
 from activities.rule_news import RuleNews
 from activities.undoing import UndoActivities
+from clawback.actions import ChannelKind
 from clawback.audit import AuditLog
 from clawback.cli.exits import ExitCode, exit_now
 from clawback.cloudflare import EmailSecurity, Permit
 from clawback.events import EventKind
 from clawback.guard import Budgets
 from clawback.intake import Intake
-from clawback.notify import ChannelsError, Notifier, kinds_of, read_channels
+from clawback.notify import Channels, ChannelsError, Notifier, kinds_of, read_channels
 from clawback.polling import PollerStart
 from clawback.rules import RuleErrors
 from clawback.rules.live import Change, LiveRules
@@ -126,7 +127,7 @@ class Process:
     async def _start(self, stack: AsyncExitStack) -> None:
         settings = self._settings
         channels = read_channels(settings.channels)
-        rules = LiveRules.load(settings.rules, kinds_of(channels))
+        rules = LiveRules.load(settings.rules, known_channels(settings, channels))
         telemetry = build_runtime()
         client = await connect(settings, runtime=telemetry.runtime)
         await prepare(client)
@@ -202,6 +203,11 @@ def build_rooms(settings: Settings, client: Client, api: EmailSecurity, rules: L
         never_block=NeverBlocking(api, rules, BlockGateway(client), records),
         pollers=PollerActivities(gateway, guard, pollers_of(settings)),
     )
+
+
+def known_channels(settings: Settings, channels: Channels) -> Mapping[str, ChannelKind] | None:
+    """What rules may name. A rehearsal has no channels and tells nobody: there any may be named, and its notices fail on record."""
+    return None if settings.channels is None and settings.on_simulator else kinds_of(channels)
 
 
 def _workflows_page(settings: Settings, client: Client) -> str:
