@@ -61,7 +61,7 @@ def list_blocks(
     """List the blocks of ours that stand, the next to end first, and whether each is still as we made it."""
     with working("Looking"):
         blocks, records = ask(lambda gateway: _looked_at(gateway, rule=rule, forbidden=forbidden))
-    rows = [_row(block, None if records is None else _now(block, records)) for block in blocks]
+    rows = [{**_row(block), "now": "unknown" if records is None else _now(block, records)} for block in blocks]
     if as_json:
         print_json(rows)
     elif rows:
@@ -116,7 +116,7 @@ def lift(  # noqa: PLR0913 - the options of a command
     with working("Lifting"):
         lifted = ask(lambda gateway: _lifted(gateway, which, by, reason or ("it is on the never-block list" if forbidden else ""), dry_run))
     if as_json:
-        print_json([{**_row(one.block, None), "outcome": one.outcome} for one in lifted])
+        print_json([{**_row(one.block), "outcome": one.outcome} for one in lifted])
     for one in () if as_json else lifted:
         say(f"The block of {_name(one.block)} {one.said}.")
     if not lifted and not as_json:
@@ -208,7 +208,7 @@ def _later(until: str, lasts: str) -> Callable[[datetime], datetime]:
     return lambda _: at
 
 
-def _row(block: StandingBlock, now: str | None) -> dict[str, Any]:
+def _row(block: StandingBlock) -> dict[str, Any]:
     return {
         "id": block.id,
         "pattern": block.block.pattern,
@@ -217,7 +217,6 @@ def _row(block: StandingBlock, now: str | None) -> dict[str, Any]:
         "case": block.case,
         "made_at": block.made_at.isoformat(),
         "ends_at": block.expires_at.isoformat(),
-        "now": now or "unknown",
     }
 
 

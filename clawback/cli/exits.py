@@ -17,7 +17,7 @@ class ExitCode(IntEnum):
     USAGE = 2
     """The command or a setting is wrong."""
     ENVIRONMENT = 3
-    """This machine or a server is not as it must be: a taken port, a full or read-only disk, no Temporal server."""
+    """This machine or a server is not as it must be: a taken port, a full or read-only disk, no Temporal server, no worker."""
     REFUSED = 4
     """Cloudflare refused the token, or what it was asked for."""
     DEFECT = 70

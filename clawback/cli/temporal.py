@@ -7,12 +7,14 @@ from collections.abc import Awaitable, Callable
 from typing import Annotated, TypeVar
 
 import typer
+from temporalio.client import WorkflowUpdateRPCTimeoutOrCancelledError
 from temporalio.service import RPCError
 
 from clawback.cli.exits import ExitCode, Failure
 from clawback.settings import load_settings
 from clawback.temporal.connect import TemporalUnreachable, connect
 from clawback.temporal.gateway import Gateway, NoSuchWorkflow, Refused
+from clawback.temporal.updates import Unheard
 
 T = TypeVar("T")
 
@@ -31,7 +33,8 @@ def ask(question: Callable[[Gateway], Awaitable[T]]) -> T:
     """Connect, ask the gateway, and give the answer.
 
     Raises:
-        Failure: there is no server, no such workflow, or it refused.
+        Failure: there is no server, no worker, no such workflow, or it refused.
+        KeyboardInterrupt: somebody interrupted it while it waited for a worker.
 
     """
     settings = load_settings()
@@ -45,5 +48,11 @@ def ask(question: Callable[[Gateway], Awaitable[T]]) -> T:
         raise Failure(str(error), ExitCode.ENVIRONMENT) from error
     except RPCError as error:
         raise Failure(f"the Temporal server did not answer: {error.message}", ExitCode.ENVIRONMENT) from error
+    except WorkflowUpdateRPCTimeoutOrCancelledError as error:
+        if isinstance(error.__cause__, asyncio.CancelledError):
+            raise KeyboardInterrupt from error
+        raise Failure("the Temporal server did not answer in time", ExitCode.ENVIRONMENT) from error
+    except Unheard as error:
+        raise Failure(str(error), ExitCode.ENVIRONMENT) from error
     except (NoSuchWorkflow, Refused) as error:
         raise Failure(str(error), ExitCode.NO) from error

@@ -5,13 +5,14 @@ from collections.abc import AsyncIterator
 from datetime import datetime, timedelta
 from typing import Any, TypeVar
 
-from temporalio.client import Client, WorkflowExecution, WorkflowHandle, WorkflowUpdateFailedError
+from temporalio.client import Client, WorkflowExecution, WorkflowHandle, WorkflowUpdateStage
 from temporalio.service import RPCError, RPCStatusCode
 
 from clawback.blocks import EndedBlock, ExpiringBlock, OwnedBlock, Removal
 from clawback.payloads import Payload, UtcDatetime
 from clawback.temporal import names
 from clawback.temporal.gateway import NoSuchWorkflow, Refused
+from clawback.temporal.updates import PATIENCE, told
 
 T = TypeVar("T")
 
@@ -64,7 +65,8 @@ class BlockGateway:
         except RPCError as error:
             if error.status is not RPCStatusCode.NOT_FOUND:
                 raise
-            raise NoSuchWorkflow(f"no block of ours is {_api_id(block_id)}; `clawback block list` names them") from error
+            sentence = f"no block of ours is {_api_id(block_id)} (any more); `clawback block list` names those that stand"
+            raise NoSuchWorkflow(sentence) from error
         if execution.close_time is not None:
             raise Refused(f"the block {_api_id(block_id)} is over since {execution.close_time:%Y-%m-%d %H:%M:%S} UTC")
         return await self._standing(execution)
@@ -107,15 +109,13 @@ class BlockGateway:
         return StandingBlock(block=known.block, rule=known.rule, case=known.case, made_at=execution.start_time, expires_at=known.expires_at)
 
     async def _told(self, handle: WorkflowHandle[Any, Any], update: str, args: list[Any], answer: type[T]) -> T:
+        sent = handle.start_update(update, args=args, wait_for_stage=WorkflowUpdateStage.ACCEPTED, result_type=answer)
         try:
-            result: T = await handle.execute_update(update, args=args, result_type=answer, rpc_timeout=timedelta(seconds=60))
-        except WorkflowUpdateFailedError as error:
-            raise Refused(str(error.cause)) from error
+            return await told(sent, PATIENCE)
         except RPCError as error:
             if error.status is RPCStatusCode.NOT_FOUND:
                 await self.block(handle.id)  # says whether it is over, or never was
             raise
-        return result
 
 
 def _api_id(block_id: str) -> str:

@@ -1,13 +1,14 @@
 """Every call that the command line, the console and ingest make on workflows: typed, by name, nothing else.
 
-Errors: `NoSuchCase`, `NoSuchPoller` where there is none; a refusal of an update comes as `Refused` with the workflow's own words.
+Errors: `NoSuchWorkflow` where there is none; a refusal of an update comes as `Refused` with the workflow's own words; `Unheard` where no
+worker takes it.
 """
 
 from collections.abc import AsyncIterator, Sequence
 from datetime import datetime, timedelta
 from typing import Any, TypeVar
 
-from temporalio.client import Client, WorkflowHandle, WorkflowUpdateFailedError
+from temporalio.client import Client, WorkflowHandle, WorkflowUpdateStage
 from temporalio.common import SearchAttributeKey, SearchAttributePair, TypedSearchAttributes, WorkflowIDConflictPolicy
 from temporalio.service import RPCError, RPCStatusCode
 
@@ -16,6 +17,7 @@ from clawback.events import EventKind
 from clawback.polling import PollerStart, PollerStatus
 from clawback.temporal import names
 from clawback.temporal.case_lists import CaseFilter, CaseLine, case_line
+from clawback.temporal.updates import PATIENCE, Refused, told
 
 T = TypeVar("T")
 
@@ -25,10 +27,6 @@ SIGNAL_BATCH = 200
 
 class NoSuchWorkflow(LookupError):
     """No case or poller of that id is known to the server."""
-
-
-class Refused(ValueError):
-    """The workflow refused an update; the text is its reason."""
 
 
 class Gateway:
@@ -123,7 +121,7 @@ class Gateway:
 
     async def poll_now(self, source: EventKind) -> PollerStatus:
         """Poll at once and wait until a poll that started after this call has been read to its end."""
-        return await self._told(self._poller(source), names.POLL_NOW, [], PollerStatus)
+        return await self._told(self._poller(source), names.POLL_NOW, [], PollerStatus, patience=None)
 
     async def pause_poller(self, source: EventKind, reason: str) -> PollerStatus:
         """Stop polling a source until it is resumed."""
@@ -169,14 +167,14 @@ class Gateway:
             raise _no_such(handle, error) from error
         return result
 
-    async def _told(self, handle: WorkflowHandle[Any, Any], update: str, args: list[Any], answer: type[T]) -> T:
+    async def _told(
+        self, handle: WorkflowHandle[Any, Any], update: str, args: list[Any], answer: type[T], patience: timedelta | None = PATIENCE
+    ) -> T:
+        sent = handle.start_update(update, args=args, wait_for_stage=WorkflowUpdateStage.ACCEPTED, result_type=answer)
         try:
-            result: T = await handle.execute_update(update, args=args, result_type=answer, rpc_timeout=timedelta(seconds=60))
-        except WorkflowUpdateFailedError as error:
-            raise Refused(str(error.cause)) from error
+            return await told(sent, patience)
         except RPCError as error:
             raise await self._why_not(handle, error) from error
-        return result
 
     async def _why_not(self, handle: WorkflowHandle[Any, Any], error: RPCError) -> Exception:
         """Tell what is over (`Refused`) from what never was (`NoSuchWorkflow`): neither takes an update."""

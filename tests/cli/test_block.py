@@ -134,6 +134,7 @@ async def test_a_block_is_lifted_once(house: Deployment) -> None:
     anne = await made(house, ANNE)
     trial = await answer(house, "lift", ANNE, "--dry-run")
     assert [(row["id"], row["outcome"]) for row in trial] == [(anne.id, "would")]
+    assert set(trial[0]) == {"id", "pattern", "kind", "rule", "case", "made_at", "ends_at", "outcome"}
     assert removed(house) == []
     done = await block(house, "lift", f"expiry/{anne.id}", "--by", "ana", "--reason", "a partner")
     assert (done.returncode, done.stdout) == (ExitCode.OK, f"The block of {ANNE} is removed.\n")
@@ -189,7 +190,7 @@ async def test_a_block_that_is_not_ours_is_a_sentence(house: Deployment) -> None
     """It says where to look; so does a pattern that never was blocked."""
     done = await block(house, "lift", "nobody@sender.example")
     assert done.returncode == ExitCode.NO
-    assert done.stderr.endswith("no block of ours is nobody@sender.example; `clawback block list` names them\n")
+    assert done.stderr.endswith("no block of ours is nobody@sender.example (any more); `clawback block list` names those that stand\n")
 
 
 @pytest.mark.parametrize(
