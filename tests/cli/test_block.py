@@ -19,7 +19,7 @@ from clawback.cloudflare import EmailSecurity
 from clawback.records import RecordKind
 from clawback.simulator import parse_faults
 from clawback.temporal.blocks import StandingBlock
-from tests.cli.test_program import clawback
+from tests.cli.test_program import clawback, sentence
 from tests.rules.folders import write
 from tests.workflows.deployment import RULES, Deployment, deployed, eventually, match_of
 from tests.workflows.test_blocks import DOMAIN, recorded, removed, standing
@@ -190,7 +190,7 @@ async def test_a_block_that_is_not_ours_is_a_sentence(house: Deployment) -> None
     """It says where to look; so does a pattern that never was blocked."""
     done = await block(house, "lift", "nobody@sender.example")
     assert done.returncode == ExitCode.NO
-    assert done.stderr.endswith("no block of ours is nobody@sender.example (any more); `clawback block list` names those that stand\n")
+    assert sentence(done).endswith("no block of ours is nobody@sender.example (any more); `clawback block list` names those that stand")
 
 
 @pytest.mark.parametrize(

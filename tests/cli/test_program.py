@@ -23,9 +23,9 @@ def clawback(*arguments: str, **environment: str) -> subprocess.CompletedProcess
 
 
 def sentence(done: subprocess.CompletedProcess[str]) -> str:
-    """The one line a failed command leaves on stderr."""
+    """The one line a failed command leaves on stderr, besides what it was doing."""
     assert "Traceback" not in done.stderr
-    (line,) = done.stderr.splitlines()
+    (line,) = (line for line in done.stderr.splitlines() if not line.endswith(" …"))
     return line
 
 
