@@ -19,6 +19,7 @@ from temporalio.service import RPCError
 from temporalio.worker import Worker, WorkerConfig
 from temporalio.worker.workflow_sandbox import SandboxedWorkflowRunner, SandboxRestrictions
 
+from activities.account_policies import PolicyActivities
 from activities.beating import Beating
 from activities.containment import ContainmentActivities
 from activities.guarding import GuardActivities
@@ -80,6 +81,7 @@ class Rooms:
 
     ingest: IngestActivities
     containment: ContainmentActivities
+    policies: PolicyActivities
     guard: GuardActivities
     undo: UndoActivities
     records: RecordActivities
@@ -195,6 +197,7 @@ def build_rooms(settings: Settings, client: Client, api: EmailSecurity, rules: L
     return Rooms(
         ingest=IngestActivities(intake, gateway, records, observing),
         containment=ContainmentActivities(api, rules, observing, own),
+        policies=PolicyActivities(api, rules),
         undo=UndoActivities(api, gateway, own),
         guard=GuardActivities(guard, lambda: budgets_of(settings, rules), observing),
         records=records,
@@ -231,7 +234,7 @@ def build_workers(
 
     Tests give the strict `sandbox`, in which every run imports the workflow code anew and forbidden calls raise (ADR 0008).
     """
-    contain, ingest, pollers, undo = rooms.containment, rooms.ingest, rooms.pollers, rooms.undo
+    contain, ingest, policies, pollers, undo = rooms.containment, rooms.ingest, rooms.policies, rooms.pollers, rooms.undo
     shared: Any = WorkerConfig(
         graceful_shutdown_timeout=GRACE,
         on_fatal_error=on_failure,
@@ -244,6 +247,7 @@ def build_workers(
         contain.release_messages,
         contain.create_block,
         contain.reclassify_message,
+        policies.create_policy,
     ]
     finding: list[Callable[..., Any]] = [
         contain.locate_messages,
@@ -251,6 +255,9 @@ def build_workers(
         contain.find_block,
         contain.find_submission,
         contain.remove_block,
+        policies.find_policy,
+        policies.remove_policy,
+        policies.remove_policies,
     ]
     undoing: list[Callable[..., Any]] = [undo.end_case, undo.read_case, undo.return_messages, undo.remove_block, undo.reclassify_message]
     reading: list[Callable[..., Any]] = [ingest.read_page, *finding, *undoing, pollers.ensure]

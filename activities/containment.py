@@ -14,6 +14,7 @@ from temporalio import activity
 from activities.failures import as_application_error
 from activities.observing import Observing
 from activities.own_submissions import OwnSubmissions
+from activities.urgency import Urgency
 from clawback.actions import Destination, Disposition, PatternKind
 from clawback.blocks import EndedBlock, OwnedBlock, Removal
 from clawback.cases import ALREADY_THERE, MOVED, RELEASED, failed
@@ -24,7 +25,6 @@ from clawback.cloudflare.recovery import RELEASES, is_since
 from clawback.events import Target, is_moved
 from clawback.gathering import Gathering
 from clawback.payloads import Payload, UtcDatetime
-from clawback.temporal.names import APPROVED_PRIORITY, UNDO_PRIORITY
 
 _SPOILT = (errors.Rejected, errors.NotFound)
 _ONE_BY_ONE = 3
@@ -105,14 +105,13 @@ class ContainmentActivities:
     """The requests of containment; `gate` gives the never-block list that is loaded now."""
 
     def __init__(self, api: EmailSecurity, gate: BlockGate, observing: Observing, own: OwnSubmissions) -> None:
-        self._routine, self._removing = api.on(Share.ACTING), api.on(Share.UNDO)
-        self._urgent = {UNDO_PRIORITY: self._removing, APPROVED_PRIORITY: api.on(Share.APPROVED)}
+        self._urgency, self._removing = Urgency(api), api.on(Share.UNDO)
         self._gate = gate
         self._own = own
         self._observing = observing
         self._moving = {
             (api, folder): Gathering(partial(api.move, destination=folder), MOST_IDS, spoilt=_SPOILT)
-            for api in (self._routine, *self._urgent.values())
+            for api in self._urgency.clients
             for folder in Destination
         }
         self._locating = Gathering(self._moved_of, MOST_IDS, spoilt=_SPOILT)
@@ -214,8 +213,8 @@ class ContainmentActivities:
 
     @property
     def _api(self) -> EmailSecurity:
-        """The client on behalf of what is done now: what people take back or have agreed to goes before what rules do alone."""
-        return self._urgent.get(activity.info().priority.priority_key or 0, self._routine)
+        """The client on whose behalf the activity asks."""
+        return self._urgency.client
 
     async def _moved_of(self, targets: Sequence[Target]) -> set[str]:
         """Which of these messages have been moved: one by one if they are few, else by a search that is cheaper than that."""

@@ -2,7 +2,7 @@
 
 from datetime import datetime, timedelta
 
-from clawback.actions.registry import Duration
+from clawback.actions.terms import Duration
 from clawback.events import EventKind
 from clawback.payloads import Payload, UtcDatetime
 

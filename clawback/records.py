@@ -28,6 +28,7 @@ class RecordKind(StrEnum):
     BLOCK_EXTENDED = "block_extended"
     BLOCK_LIFTED = "block_lifted"
     BLOCK_FORBIDDEN = "block_forbidden"
+    POLICY_EXPIRED = "policy_expired"
     UNDONE = "undone"
     UNDO_STARTED = "undo_started"
     EXPIRY_WARNED = "expiry_warned"

@@ -6,6 +6,7 @@ from temporalio import workflow
 
 WORKFLOWS: list[type[Any]] = []
 if not workflow.unsafe.in_sandbox():  # which loads this package anew for every run, and needs only the module of that run's workflow
+    from workflows.account_policies import PolicyExpiryWorkflow
     from workflows.case import CaseWorkflow
     from workflows.expiry import BlockExpiryWorkflow
     from workflows.guard import GuardWorkflow
@@ -20,6 +21,7 @@ if not workflow.unsafe.in_sandbox():  # which loads this package anew for every 
         PollerWorkflow,
         GuardWorkflow,
         BlockExpiryWorkflow,
+        PolicyExpiryWorkflow,
         OwnSubmissionWorkflow,
         NoticeWorkflow,
         UndoWorkflow,

@@ -18,12 +18,13 @@ with workflow.unsafe.imports_passed_through():
         MoveOutcomes,
         ReclassifyMessage,
     )
-    from clawback.actions import BlockSender, Move, Reclassify, Release
+    from clawback.actions import BlockSender, Move, PolicyAction, Reclassify, Release
     from clawback.blocks import ExpiringBlock, OwnedBlock
     from clawback.cases import ALREADY_THERE, BLOCKED, RECLASSIFIED, UNKNOWN, Act, failed
     from clawback.events import Target
     from clawback.temporal import names
     from clawback.temporal.failures import ErrorType
+    from workflows.account_policies import PolicyMaking
     from workflows.attempts import Answered, Effort, Impossible, Lost, NotExecuted, approved, verified
     from workflows.expiry import BlockExpiryWorkflow
     from workflows.policies import MOST_SILENT, REFUSED_PAUSE
@@ -38,6 +39,7 @@ class Containment:
         self._owner = owner
         self._rule = rule
         self._is_off = is_off
+        self._policies = PolicyMaking(case_id, owner, rule, is_off)
 
     async def carry_out(self, act: Act, seen_at: dict[str, datetime], offence: int = 0) -> dict[str, str]:
         """Do the act and give one outcome for each of its subjects; `offence` counts earlier blocks of the same pattern."""
@@ -47,6 +49,8 @@ class Containment:
                 return await Moving(act.action, seen_at, self._is_off).run(act.targets)
             case Reclassify():
                 return {act.targets[0].id: await self._reclassify(act.action, act.targets[0])}
+            case PolicyAction():
+                return {act.action.label: await self._policies.make(act.action)}
             case Release():
                 return await Releasing(self._is_off).run(act.targets)
             case BlockSender():

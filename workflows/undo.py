@@ -10,10 +10,11 @@ from temporalio.exceptions import ActivityError, ApplicationError, FailureError,
 from temporalio.workflow import ParentClosePolicy
 
 with workflow.unsafe.imports_passed_through():
+    from activities.account_policies import PolicyActivities
     from activities.containment import BlockPattern, ContainmentActivities, ReclassifyMessage
     from activities.records import RecordActivities, WriteRecords
     from activities.undoing import ReturnMessages, ReturnOutcomes, UndoActivities
-    from clawback.actions import BlockSender
+    from clawback.actions import BlockSender, PolicyAction
     from clawback.cases import BATCH, RECLASSIFIED, UNKNOWN, failed
     from clawback.cases.undoing import Correction, Takeback
     from clawback.events import Target
@@ -23,6 +24,7 @@ with workflow.unsafe.imports_passed_through():
     from clawback.temporal import names
     from clawback.temporal.failures import PERMANENT
     from clawback.temporal.undoing import UndoCase, UndoMany, Undone, UndoProgress
+    from workflows.account_policies import wanted_policy
     from workflows.attempts import Answered, Effort, Impossible, Lost, verified
     from workflows.policies import RECORD, UNDO, UNDO_ONCE, VERIFY_UNDO
 
@@ -45,6 +47,7 @@ class UndoWorkflow:
             ("move", one, outcome) for one, outcome in (await self._return_all(work.messages)).items()
         ]
         outcomes += [("block_sender", block.pattern, await self._unblock(work.uid, block)) for block in work.blocks]
+        outcomes += [(policy.name, policy.label, await self._withdraw(work.uid, policy)) for policy in work.policies]
         outcomes += [("reclassify", one.target.id, await self._correct(one)) for one in work.corrections]
         outcomes += [(left, None, failed("no_inverse")) for left in work.left]
         await self._record(request, work, outcomes)
@@ -75,9 +78,13 @@ class UndoWorkflow:
         return {target.id: said.outcomes.get(target.id, UNKNOWN) for target in targets}
 
     async def _unblock(self, uid: str, block: BlockSender) -> str:
-        pattern = BlockPattern(pattern=block.pattern, kind=block.kind, owner=f"case-run:{uid.rpartition('/')[2]}")
+        pattern = BlockPattern(pattern=block.pattern, kind=block.kind, owner=_owner(uid))
         removed = await workflow.execute_activity_method(UndoActivities.remove_block, pattern, **UNDO)
         return _REMOVED if removed else _GONE
+
+    async def _withdraw(self, uid: str, policy: PolicyAction) -> str:
+        wanted = wanted_policy(policy, _owner(uid))
+        return _REMOVED if await workflow.execute_activity_method(PolicyActivities.remove_policies, wanted, **UNDO) else _GONE
 
     async def _correct(self, correction: Correction) -> str:
         wanted = ReclassifyMessage(target=correction.target, disposition=correction.disposition, since=workflow.now())
@@ -159,6 +166,11 @@ def _records(request: UndoCase, work: Takeback, outcomes: Sequence[tuple[str, st
             actor=bounded(request.scope.by, 120),
             detail=bounded(request.scope.reason) or None,
         )
+
+
+def _owner(uid: str) -> str:
+    """The mark that everything bears which a case has made."""
+    return f"case-run:{uid.rpartition('/')[2]}"
 
 
 def _undo_id(one: UndoCase) -> str:

@@ -6,6 +6,7 @@ and gives the JSON Schema. Cases carry the same models in their histories. Nothi
 
 from clawback.actions.messages import CASE_WORDS, ChannelKind, Notice, Notify, Occasion, TellReporter, texts_of
 from clawback.actions.patterns import PatternKind, pattern_problem
+from clawback.actions.policies import AllowSender, Leniency, PolicyAction, ProtectIdentity, Resource, TrustDomain
 from clawback.actions.registry import (
     ACTIONS,
     Action,
@@ -17,36 +18,43 @@ from clawback.actions.registry import (
     Move,
     Reclassify,
     Release,
-    Spend,
     gives_back,
     parse_action,
+    templated_fields,
     templates_of,
 )
-from clawback.actions.scope import Scope
+from clawback.actions.scope import Scope, Spend
 
 __all__ = [
     "ACTIONS",
     "CASE_WORDS",
     "Action",
     "ActionError",
+    "AllowSender",
     "BlockSender",
     "ChannelKind",
     "Destination",
     "Disposition",
+    "Leniency",
     "Mode",
     "Move",
     "Notice",
     "Notify",
     "Occasion",
     "PatternKind",
+    "PolicyAction",
+    "ProtectIdentity",
     "Reclassify",
     "Release",
+    "Resource",
     "Scope",
     "Spend",
     "TellReporter",
+    "TrustDomain",
     "gives_back",
     "parse_action",
     "pattern_problem",
+    "templated_fields",
     "templates_of",
     "texts_of",
 ]

@@ -6,15 +6,15 @@
 from collections.abc import Mapping
 from datetime import timedelta
 from enum import StrEnum
-from itertools import pairwise
 from typing import Annotated, Any, ClassVar, Literal
 
-from pydantic import AfterValidator, BeforeValidator, Field, PlainSerializer, ValidationError
+from pydantic import Field, ValidationError
 
 from clawback.actions.messages import Notice, Notify, TellReporter
 from clawback.actions.patterns import PatternKind
-from clawback.actions.scope import Scope
-from clawback.durations import format_duration, parse_duration
+from clawback.actions.policies import AllowSender, PolicyAction, ProtectIdentity, TrustDomain
+from clawback.actions.scope import Scope, Spend
+from clawback.actions.terms import Terms
 from clawback.payloads import Payload
 
 
@@ -33,15 +33,6 @@ class Mode(StrEnum):
         """The weaker of this mode and a ceiling."""
         order = list(Mode)
         return min(self, ceiling, key=order.index)
-
-
-class Spend(StrEnum):
-    """What an action costs, and budgets count: messages touched, senders blocked, reclassifications asked for, other policies made."""
-
-    MESSAGES = "messages"
-    BLOCKS = "blocks"
-    RECLASSIFICATIONS = "reclassifications"
-    POLICIES = "policies"
 
 
 class Destination(StrEnum):
@@ -63,42 +54,6 @@ class Disposition(StrEnum):
     SPAM = "SPAM"
     SPOOF = "SPOOF"
     SUSPICIOUS = "SUSPICIOUS"
-
-
-def _read_duration(value: object) -> object:
-    return parse_duration(value) if isinstance(value, str) and not value.startswith("P") else value
-
-
-Duration = Annotated[
-    timedelta,
-    BeforeValidator(_read_duration, json_schema_input_type=str),
-    PlainSerializer(format_duration, return_type=str),
-]
-"""A duration written `30d`; kept as `timedelta`."""
-
-
-def _one_or_many(value: object) -> object:
-    return value if isinstance(value, list | tuple) else (value,)
-
-
-def _growing(terms: tuple[timedelta, ...]) -> tuple[timedelta, ...]:
-    if not terms or terms[0] <= timedelta() or any(later <= sooner for sooner, later in pairwise(terms)):
-        raise ValueError("each term must be longer than the one before, and the first longer than nothing, such as [7d, 30d, 90d]")
-    return terms
-
-
-def _one_if_alone(terms: tuple[timedelta, ...]) -> str | list[str]:
-    written = [format_duration(term) for term in terms]
-    return written[0] if len(written) == 1 else written
-
-
-Terms = Annotated[
-    tuple[Duration, ...],
-    BeforeValidator(_one_or_many, json_schema_input_type=str | list[str]),
-    AfterValidator(_growing),
-    PlainSerializer(_one_if_alone, return_type=str | list[str]),
-]
-"""One duration, or a list of growing ones; one alone is written as it always was."""
 
 
 class Move(Payload):
@@ -161,7 +116,7 @@ class Release(Payload):
     name: Literal["release"] = "release"
 
 
-Action = Annotated[Move | Reclassify | BlockSender | Release, Field(discriminator="name")]
+Action = Annotated[Move | Reclassify | BlockSender | Release | AllowSender | TrustDomain | ProtectIdentity, Field(discriminator="name")]
 """Any action, told apart by its name."""
 
 ACTIONS: Mapping[str, type[Action] | type[Notice]] = {
@@ -169,6 +124,9 @@ ACTIONS: Mapping[str, type[Action] | type[Notice]] = {
     "reclassify": Reclassify,
     "block_sender": BlockSender,
     "release": Release,
+    "allow_sender": AllowSender,
+    "trust_domain": TrustDomain,
+    "protect_identity": ProtectIdentity,
     "notify": Notify,
     "tell_reporter": TellReporter,
 }
@@ -200,9 +158,14 @@ def gives_back(action: Action) -> bool:
     return isinstance(action, Release) or (isinstance(action, Move) and action.destination is Destination.INBOX)
 
 
+def templated_fields(action: Action) -> tuple[str, ...]:
+    """The names of those parameters of an action whose texts are templates."""
+    return action.templated if isinstance(action, PolicyAction) else ("pattern",) if isinstance(action, BlockSender) else ()
+
+
 def templates_of(action: Action) -> tuple[str, ...]:
     """The texts of an action in which `{field}` stands for a value of the event."""
-    return (action.pattern,) if isinstance(action, BlockSender) else ()
+    return tuple(getattr(action, field) for field in templated_fields(action))
 
 
 def schema_of(name: str) -> dict[str, Any]:

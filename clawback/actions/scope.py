@@ -1,4 +1,4 @@
-"""What an action is done to."""
+"""What an action is done to, and what it costs."""
 
 from enum import StrEnum
 
@@ -8,3 +8,12 @@ class Scope(StrEnum):
 
     MESSAGE = "message"
     CASE = "case"
+
+
+class Spend(StrEnum):
+    """What an action costs, and budgets count: messages touched, senders blocked, reclassifications asked for, other policies made."""
+
+    MESSAGES = "messages"
+    BLOCKS = "blocks"
+    RECLASSIFICATIONS = "reclassifications"
+    POLICIES = "policies"

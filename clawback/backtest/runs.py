@@ -9,7 +9,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from clawback.actions import Action, BlockSender, Scope, gives_back, pattern_problem
+from clawback.actions import Action, BlockSender, PolicyAction, Scope, gives_back, pattern_problem
 from clawback.backtest.replay import Seen, Version
 from clawback.cases import CasePace
 from clawback.cases.plan import CasePlan
@@ -101,6 +101,8 @@ def _work(plan: CasePlan, seen: Sequence[Seen], responds_at: datetime, safety: S
 
 
 def _impossible(action: Action, safety: Safety, *, known: bool) -> str | None:
-    if not isinstance(action, BlockSender):
-        return None if known else "no message"
-    return "never_block" if safety.forbids(action.pattern, action.kind) else pattern_problem(action.pattern, action.kind)
+    if isinstance(action, BlockSender):
+        return safety.refuses(action) or pattern_problem(action.pattern, action.kind)
+    if isinstance(action, PolicyAction):
+        return safety.refuses(action) or action.problem
+    return None if known else "no message"

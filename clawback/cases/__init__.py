@@ -5,6 +5,7 @@ from clawback.cases.plan import CasePlan, Limit, Match, group_hash
 from clawback.cases.state import (
     ALREADY_THERE,
     BLOCKED,
+    CREATED,
     MOVED,
     RECLASSIFIED,
     RELEASED,
@@ -35,6 +36,7 @@ __all__ = [
     "ALREADY_THERE",
     "BATCH",
     "BLOCKED",
+    "CREATED",
     "MOVED",
     "RECLASSIFIED",
     "RELEASED",

@@ -2,7 +2,7 @@
 
 from collections.abc import Collection
 
-from clawback.actions import BlockSender, Reclassify, Release, gives_back, pattern_problem
+from clawback.actions import BlockSender, PolicyAction, Reclassify, Release, gives_back, pattern_problem
 from clawback.cases.plan import CasePlan
 from clawback.cases.state import ALREADY_THERE, Act, failed
 
@@ -12,6 +12,9 @@ def foregone(act: Act, plan: CasePlan, handled: Collection[str]) -> dict[str, st
     if isinstance(act.action, BlockSender):
         reason = plan.refusals.get(act.index) or pattern_problem(act.action.pattern, act.action.kind)
         return {act.action.pattern: failed(reason)} if reason else {}
+    if isinstance(act.action, PolicyAction):
+        reason = plan.refusals.get(act.index) or act.action.problem
+        return {act.action.label: failed(reason)} if reason else {}
     if isinstance(act.action, Reclassify):
         return {} if act.targets else {"": failed("no_message")}
     if isinstance(act.action, Release):

@@ -7,7 +7,7 @@ from functools import lru_cache
 from pydantic import Field
 
 from clawback.actions import Action, Mode, Notice, Spend
-from clawback.actions.registry import Duration
+from clawback.actions.terms import Duration
 from clawback.cases.windows import Link, Watch
 from clawback.durations import format_duration
 from clawback.events import Target

@@ -7,7 +7,7 @@ from enum import StrEnum
 from pydantic import Field
 
 from clawback.actions import Action, Notice, Occasion
-from clawback.actions.registry import Duration
+from clawback.actions.terms import Duration
 from clawback.cases.journal import Entry
 from clawback.cases.plan import CasePlan
 from clawback.cases.windows import Sighting
@@ -43,9 +43,10 @@ MOVED = "moved"
 BLOCKED = "blocked"
 RECLASSIFIED = "reclassified"
 RELEASED = "released"
+CREATED = "created"
 ALREADY_THERE = "already_there"
 UNKNOWN = "unknown"
-TOOK_EFFECT = frozenset({MOVED, BLOCKED, RECLASSIFIED, RELEASED, UNKNOWN})
+TOOK_EFFECT = frozenset({MOVED, BLOCKED, RECLASSIFIED, RELEASED, CREATED, UNKNOWN})
 """Outcomes of acts that changed something, or may have: they cost budget, and can be undone."""
 WOULD = "would"
 

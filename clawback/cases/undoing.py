@@ -6,8 +6,21 @@ was delivered. Unknown outcomes are taken back too.
 
 from collections.abc import Collection, Iterator
 from datetime import datetime
+from typing import Annotated
 
-from clawback.actions import BlockSender, Destination, Disposition, Move, Reclassify
+from pydantic import Field
+
+from clawback.actions import (
+    AllowSender,
+    BlockSender,
+    Destination,
+    Disposition,
+    Move,
+    PolicyAction,
+    ProtectIdentity,
+    Reclassify,
+    TrustDomain,
+)
 from clawback.cases.plan import CasePlan
 from clawback.cases.state import TOOK_EFFECT, WOULD, CaseMemory
 from clawback.cases.wording import describe, subjects
@@ -24,8 +37,11 @@ class Correction(Payload):
     disposition: Disposition
 
 
+MadePolicy = Annotated[AllowSender | TrustDomain | ProtectIdentity, Field(discriminator="name")]
+
+
 class Takeback(Payload):
-    """What would be taken back of one case: messages to the inbox, blocks to remove, reclassifications to answer.
+    """What would be taken back of one case: messages to the inbox, blocks and policies to remove, reclassifications to answer.
 
     `left` are the actions that have no inverse we could do; a person must look at them. `told` is how many notices have gone out: what
     people have read cannot be taken back, so nothing is done about it.
@@ -38,13 +54,14 @@ class Takeback(Payload):
     messages: tuple[Target, ...] = ()
     blocks: tuple[BlockSender, ...] = ()
     corrections: tuple[Correction, ...] = ()
+    policies: tuple[MadePolicy, ...] = ()
     left: tuple[str, ...] = ()
     told: int = 0
 
     @property
     def size(self) -> int:
         """How many things would change."""
-        return len(self.messages) + len(self.blocks) + len(self.corrections)
+        return len(self.messages) + len(self.blocks) + len(self.corrections) + len(self.policies)
 
 
 class UndoScope(Payload):
@@ -64,7 +81,7 @@ class UndoScope(Payload):
 def takeback(plan: CasePlan, memory: CaseMemory, scope: UndoScope) -> Takeback:
     """Work out what undoing a case comes to."""
     messages: dict[str, Target] = {}
-    blocks, corrections, left = list[BlockSender](), list[Correction](), list[str]()
+    blocks, policies, corrections, left = list[BlockSender](), list[MadePolicy](), list[Correction](), list[str]()
     for index, action in enumerate(plan.actions):
         effective = tuple(_effective(memory, index, scope))
         match action:
@@ -76,7 +93,9 @@ def takeback(plan: CasePlan, memory: CaseMemory, scope: UndoScope) -> Takeback:
                 corrections += _corrections(memory, action, effective)
             case BlockSender() if effective and scope.messages is None:
                 blocks.append(action)
-            case BlockSender():
+            case PolicyAction() if effective and scope.messages is None:
+                policies.append(action)
+            case BlockSender() | PolicyAction():
                 continue
             case _ if effective:
                 left.append(describe(action))
@@ -88,6 +107,7 @@ def takeback(plan: CasePlan, memory: CaseMemory, scope: UndoScope) -> Takeback:
         messages=tuple(messages.values()),
         blocks=tuple(blocks),
         corrections=tuple(corrections),
+        policies=tuple(policies),
         left=tuple(left),
         told=sum(one.outcome != WOULD for one in memory.told) if scope.messages is None else 0,
     )

@@ -12,7 +12,7 @@ from typing import Protocol
 
 from pydantic import Field
 
-from clawback.actions.registry import Duration
+from clawback.actions.terms import Duration
 from clawback.payloads import Payload, UtcDatetime
 
 

@@ -1,6 +1,6 @@
 """What an act is done to, and how an action is said in a few words."""
 
-from clawback.actions import Action, BlockSender, Move, Notice, Reclassify, Release, TellReporter
+from clawback.actions import Action, BlockSender, Move, Notice, PolicyAction, Reclassify, Release, TellReporter
 from clawback.cases.state import Act
 from clawback.durations import format_duration
 
@@ -9,6 +9,8 @@ def subjects(act: Act) -> tuple[str, ...]:
     """What the outcomes of an act are keyed by: investigate ids, or the pattern of a block."""
     if isinstance(act.action, BlockSender):
         return (act.action.pattern,)
+    if isinstance(act.action, PolicyAction):
+        return (act.action.label,)
     return tuple(target.id for target in act.targets) or ("",)
 
 
@@ -24,6 +26,8 @@ def describe(action: Action) -> str:
             return f"block {action.kind} for {terms}"
         case Release():
             return "release from the quarantine"
+        case PolicyAction():
+            return action.said
 
 
 def describe_notice(notice: Notice) -> str:
@@ -34,8 +38,9 @@ def describe_notice(notice: Notice) -> str:
 
 
 def in_full(action: Action) -> str:
-    """Say an action to somebody who must agree to it: with whom it blocks."""
-    return f"{describe(action)}: {action.pattern}" if isinstance(action, BlockSender) else describe(action)
+    """Say an action to somebody who must agree to it: with whom it blocks or lets off."""
+    about = action.pattern if isinstance(action, BlockSender) else action.label if isinstance(action, PolicyAction) else ""
+    return f"{describe(action)}: {about}" if about else describe(action)
 
 
 def change_of(act: Act, subject: str) -> dict[str, str | None]:

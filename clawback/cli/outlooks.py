@@ -4,9 +4,9 @@ from collections.abc import Iterator, Mapping
 
 from rich.text import Text
 
-from clawback.actions import Action, BlockSender, Mode, Scope
+from clawback.actions import Action, Mode, Scope
 from clawback.cases.windows import Watch
-from clawback.cases.wording import describe, describe_notice
+from clawback.cases.wording import describe_notice, in_full
 from clawback.cli.explained import aligned, tree_lines
 from clawback.events import Event
 from clawback.payloads import bounded
@@ -81,7 +81,7 @@ def _word_exception(rules: RuleSet, name: str) -> str:
 
 
 def _word_action(action: Action) -> str:
-    return f"{describe(action)}: {action.pattern}" if isinstance(action, BlockSender) else describe(action)
+    return in_full(action)
 
 
 def _word_outcomes(planned: Planned) -> str:

@@ -157,6 +157,8 @@ def _show(found: list[Undoable], *, as_json: bool) -> None:
             say(f"  {target.id} back to the inbox")
         for block in one.work.blocks:
             say(f"  remove the block of {block.kind} {block.pattern}")
+        for policy in one.work.policies:
+            say(f"  remove: {policy.said}, {policy.label}")
         for correction in one.work.corrections:
             say(f"  {correction.target.id} reclassified as {correction.disposition}")
         for left in one.work.left:
@@ -166,7 +168,9 @@ def _show(found: list[Undoable], *, as_json: bool) -> None:
     works = [one.work for one in found]
     messages, blocks = sum(len(work.messages) for work in works), sum(len(work.blocks) for work in works)
     corrections = sum(len(work.corrections) for work in works)
-    say(f"In all: {len(found)} cases, {messages} messages to return, {blocks} blocks to remove, {corrections} reclassifications to answer.")
+    policies = sum(len(work.policies) for work in works)
+    parts = f"{messages} messages to return, {blocks} blocks and {policies} policies to remove, {corrections} reclassifications to answer"
+    say(f"In all: {len(found)} cases, {parts}.")
 
 
 def _as_json(one: Undoable) -> dict[str, Any]:
@@ -177,6 +181,7 @@ def _as_json(one: Undoable) -> dict[str, Any]:
         "open": one.is_open,
         "messages": [target.id for target in one.work.messages],
         "blocks": [describe(block) for block in one.work.blocks],
+        "policies": [{"list": policy.resource, **policy.fields} for policy in one.work.policies],
         "reclassifications": [{"message": one.target.id, "disposition": one.disposition} for one in one.work.corrections],
         "left": list(one.work.left),
         "notices_sent": one.work.told,

@@ -5,7 +5,7 @@ from datetime import timedelta
 from pydantic import Field
 
 from clawback.actions import Spend
-from clawback.actions.registry import Duration
+from clawback.actions.terms import Duration
 from clawback.cases.plan import Limit
 from clawback.guard.tally import Tally
 from clawback.payloads import Payload, UtcDatetime

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Any, Literal
 
-from clawback.actions import BlockSender, Mode
+from clawback.actions import Mode
 from clawback.cases import CasePlan, Match
 from clawback.cloudflare import EmailSecurity, Page, Share, errors
 from clawback.events import Event, EventKind, NotAnEvent, is_too_old, message_event, report_event, reporter_of, submission_event
@@ -305,11 +305,7 @@ class Intake:
 
     def _refusals(self, plan: CasePlan) -> dict[int, str]:
         safety = self._rules().safety
-        return {
-            index: "never_block"
-            for index, action in enumerate(plan.actions)
-            if isinstance(action, BlockSender) and safety.forbids(action.pattern, action.kind)
-        }
+        return {index: reason for index, action in enumerate(plan.actions) if (reason := safety.refuses(action)) is not None}
 
 
 def _now() -> datetime:

@@ -11,7 +11,7 @@ from datetime import datetime, timedelta
 from enum import StrEnum
 from itertools import combinations
 
-from clawback.actions import Action, BlockSender, Mode, Move, Reclassify, Release, gives_back, pattern_problem
+from clawback.actions import Action, BlockSender, Mode, Move, PolicyAction, Reclassify, Release, gives_back, pattern_problem
 from clawback.cases.plan import CasePlan
 from clawback.cases.windows import Link, Watch, WatchType
 from clawback.events import Event, is_too_old, message_event, report_event, submission_event
@@ -61,9 +61,10 @@ class Expectation:
         }
         blocks = {_pattern(work.action) for work in self.done(BlockSender)}
         releases = {subject for work in self.done(Release) for subject in work.subjects}
-        return len(moves) + len(blocks) + len(releases) + sum(1 for _ in self.done(Reclassify))
+        policies = {(type(work.action), work.action.label) for work in self.done(PolicyAction) if isinstance(work.action, PolicyAction)}
+        return len(moves) + len(blocks) + len(releases) + len(policies) + sum(1 for _ in self.done(Reclassify))
 
-    def done(self, kind: type[Action]) -> Iterator[Work]:
+    def done(self, kind: type[Action | PolicyAction]) -> Iterator[Work]:
         """The work of one kind that should have an effect."""
         return (work for work in self.work if work.fate is Fate.DONE and isinstance(work.action, kind))
 
@@ -204,8 +205,11 @@ def _work(case: _Case, rules: RuleSet) -> Iterator[Work]:
                 yield _one(case, action, frozenset({one.id}), Fate.HANDLED if one.quarantined is False else Fate.DONE)
         elif isinstance(action, Reclassify):
             yield _one(case, action, frozenset(targets or {""}), Fate.DONE if targets else Fate.IMPOSSIBLE)
+        elif isinstance(action, PolicyAction):
+            possible = action.problem is None and rules.safety.refuses(action) is None
+            yield _one(case, action, frozenset({action.label}), Fate.DONE if possible else Fate.IMPOSSIBLE)
         else:
-            possible = pattern_problem(action.pattern, action.kind) is None and not rules.safety.forbids(action.pattern, action.kind)
+            possible = pattern_problem(action.pattern, action.kind) is None and rules.safety.refuses(action) is None
             yield _one(case, action, frozenset({action.pattern}), Fate.DONE if possible else Fate.IMPOSSIBLE)
 
 

@@ -8,7 +8,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from clawback.actions import BlockSender, Move, Reclassify, Release
+from clawback.actions import BlockSender, Move, PolicyAction, Reclassify, Release
 from clawback.records import AuditRecord, RecordKind
 from clawback.rehearsal.expectation import Expectation, Fate, Work
 
@@ -44,6 +44,7 @@ def judge(expectation: Expectation, ledger: Iterable[Row], audit: Iterable[Audit
     _judge_records(verdict, expectation.work, records)
     _judge_moves(verdict, expectation, rows)
     _judge_releases(verdict, expectation, rows)
+    _judge_policies(verdict, expectation, rows)
     _judge_blocks(verdict, expectation, rows)
     _judge_reclassifications(verdict, rows, records)
     for row in rows:
@@ -125,6 +126,14 @@ def _moves(expectation: Expectation, fate: Fate) -> Iterator[Any]:
     return (work for work in expectation.work if work.fate is fate and isinstance(work.action, Move))
 
 
+def _judge_policies(verdict: Verdict, expectation: Expectation, rows: Sequence[Row]) -> None:
+    done = [work.action for work in expectation.work if work.fate is Fate.DONE and isinstance(work.action, PolicyAction)]
+    wanted = Counter({action.resource.value: len({one.label for one in done if one.resource is action.resource}) for action in done})
+    found = Counter(row["resource"] for row in rows if row["operation"] == "create" and row["resource"] != "block_senders")
+    for resource in sorted(set(wanted) | set(found)):
+        verdict.say(found[resource], wanted[resource], f"creation in {resource}")
+
+
 def _judge_releases(verdict: Verdict, expectation: Expectation, rows: Sequence[Row]) -> None:
     done = [work for work in expectation.work if work.fate is Fate.DONE and isinstance(work.action, Release)]
     wanted = {subject for work in done for subject in work.subjects}
@@ -136,7 +145,7 @@ def _judge_releases(verdict: Verdict, expectation: Expectation, rows: Sequence[R
 def _judge_blocks(verdict: Verdict, expectation: Expectation, rows: Sequence[Row]) -> None:
     blocks = [work.action for work in expectation.work if work.fate is Fate.DONE and isinstance(work.action, BlockSender)]
     wanted = {(action.pattern.casefold(), action.kind.value) for action in blocks}
-    created = [row for row in rows if row["operation"] == "create"]
+    created = [row for row in rows if row["operation"] == "create" and row["resource"] == "block_senders"]
     found = Counter((str(row.get("pattern")).casefold(), str(row.get("pattern_type")).lower()) for row in created)
     for pair in sorted(wanted | set(found)):
         verdict.say(found[pair], int(pair in wanted), f"block of {pair[1]} {pair[0]}")

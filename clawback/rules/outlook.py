@@ -8,7 +8,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from clawback.actions import Action, BlockSender, Mode
+from clawback.actions import Action, Mode
 from clawback.cases import Act, Case, CasePace, CasePlan, Decision, Match, State
 from clawback.cases.state import ALREADY_THERE
 from clawback.cases.windows import Sighting
@@ -147,11 +147,7 @@ def _matches(rules: RuleSet, rule: Rule, verdict: Verdict, under: Circumstances)
 
 def under_ceiling(plan: CasePlan, safety: Safety, ceiling: Mode) -> CasePlan:
     """Give the plan as a case would get it: its mode capped, and the actions that safety forbids refused."""
-    refusals = {
-        index: "never_block"
-        for index, action in enumerate(plan.actions)
-        if isinstance(action, BlockSender) and safety.forbids(action.pattern, action.kind)
-    }
+    refusals = {index: reason for index, action in enumerate(plan.actions) if (reason := safety.refuses(action)) is not None}
     return plan.model_copy(update={"mode": plan.mode.capped(ceiling), "refusals": refusals})
 
 

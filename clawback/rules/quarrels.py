@@ -24,7 +24,7 @@ _MOST_PAIRS = 2_000
 _STRENGTH = {mode: strength for strength, mode in enumerate(Mode)}
 _BACK = "back"
 _OUT = "out"
-_MEANT = {"release": _BACK, "allow_sender": _BACK, "unblock_sender": _BACK, "block_sender": _OUT}
+_MEANT = {"release": _BACK, "allow_sender": _BACK, "trust_domain": _BACK, "block_sender": _OUT}
 
 
 def check_quarrels(rules: RuleSet, places: Mapping[str, Place], found: Problems) -> None:

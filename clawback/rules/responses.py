@@ -9,7 +9,6 @@ from clawback.actions import (
     CASE_WORDS,
     Action,
     ActionError,
-    BlockSender,
     Destination,
     Mode,
     Move,
@@ -17,6 +16,7 @@ from clawback.actions import (
     Notify,
     TellReporter,
     parse_action,
+    templated_fields,
     templates_of,
     texts_of,
 )
@@ -233,7 +233,6 @@ class Responder:
 
 
 def _filled(action: Action, group: Mapping[str, str | None]) -> Action:
-    if isinstance(action, BlockSender) and "{" in action.pattern:
-        pattern = _TEMPLATE.sub(lambda found: group.get(found[1]) or "", action.pattern)[:LONGEST_VALUE]
-        return action.model_copy(update={"pattern": pattern})
-    return action
+    texts = {field: text for field in templated_fields(action) if "{" in (text := getattr(action, field))}
+    filled = {field: _TEMPLATE.sub(lambda found: group.get(found[1]) or "", text)[:LONGEST_VALUE] for field, text in texts.items()}
+    return action.model_copy(update=filled) if filled else action

@@ -9,7 +9,7 @@ import re2  # type: ignore[import-untyped]
 from pydantic import AfterValidator, Field, PlainSerializer
 
 from clawback import guard
-from clawback.actions import PatternKind, pattern_problem
+from clawback.actions import Action, BlockSender, PatternKind, PolicyAction, pattern_problem
 from clawback.rules.catalogue import DELIVERY_MODES
 from clawback.rules.documents import LimitDocument, Limits, Span, Strict
 
@@ -118,6 +118,17 @@ class Safety(Strict):
                 return listed.owns(wanted) or any(_within(one, wanted) for one in self._names())
             case PatternKind.IP:
                 return any(_overlaps(wanted, network) for network in listed.networks)
+
+    def refuses(self, action: Action) -> str | None:
+        """Say in a few fixed words why no rule may do that; None where one may.
+
+        Who must never be blocked must not be let off by a rule either: the account's own domains above all, which others pretend to be, and
+        domains of free mail, which are anybody's.
+        """
+        if isinstance(action, BlockSender):
+            return "never_block" if self.forbids(action.pattern, action.kind) else None
+        matched = action.matched if isinstance(action, PolicyAction) else None
+        return "never_allow" if matched and self.forbids(*matched) else None
 
     def forbids_expression(self, expression: str) -> bool:
         """Whether blocking a regular expression would block somebody on the list, a plain address in a listed domain included.

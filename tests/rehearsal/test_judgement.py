@@ -106,7 +106,7 @@ def acted_out() -> tuple[Expectation, list[dict[str, Any]], list[AuditRecord]]:
     ]
     other = [
         {"operation": "reclassify", "resource": "message", "id": "m0"},
-        {"operation": "create", "resource": "block", "id": "1", "pattern": "A@x.test", "pattern_type": "EMAIL"},
+        {"operation": "create", "resource": "block_senders", "id": "1", "pattern": "A@x.test", "pattern_type": "EMAIL"},
     ]
     records = [one(RecordKind.EVENT_JOINED, number, case=case, event=event) for number, (case, event) in enumerate(sorted(found.joined))]
     for work in found.work:
@@ -141,7 +141,7 @@ FOREIGN = one(RecordKind.ACTED, 99, case="case/other", action="move", target="m9
         (lambda rows, _: rows.append({**rows[0], "id": "m9"}), "unexpected"),
         (lambda rows, _: rows.append({**rows[0], "destination": "Inbox"}), "unexpected"),
         (lambda rows, _: rows.append({**rows[4], "pattern": "b@x.test"}), "unexpected"),
-        (lambda rows, _: rows.append({"operation": "delete", "resource": "block", "id": "1"}), "unexpected"),
+        (lambda rows, _: rows.append({"operation": "delete", "resource": "block_senders", "id": "1"}), "unexpected"),
         (lambda _, records: records.pop(0), "lost"),
         (lambda _, records: records.append(records[0].model_copy(update={"id": "99"})), "twice"),
         (lambda _, records: records.pop(-1), "lost"),

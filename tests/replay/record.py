@@ -18,7 +18,7 @@ from pydantic import TypeAdapter
 from temporalio.client import Client
 from temporalio.testing import WorkflowEnvironment
 
-from clawback.actions import BlockSender, Destination, Disposition, Mode, Move, Notify, PatternKind, Reclassify
+from clawback.actions import BlockSender, Destination, Disposition, Mode, Move, Notify, PatternKind, Reclassify, Release, TrustDomain
 from clawback.cases import CasePace, CasePlan, Limit, State, Watch, WatchType
 from clawback.cases.undoing import UndoScope
 from clawback.events import EventKind
@@ -114,6 +114,33 @@ async def over_budget(house: Deployment) -> str:
     await house.settled(told.case_id, State.HELD)
     await house.gateway.approve(told.case_id, "ana", (await house.gateway.proposal(told.case_id)).digest)
     return await closed(house, told)
+
+
+async def released(house: Deployment) -> str:
+    """Quarantined mail is let out."""
+    told = plan("released", Release())
+    mail = [{**line, "message": {**line["message"], "is_quarantined": True}} for line in outbreak(2, seed=31)]
+    house.simulator.take(mail)
+    await house.tell(told, *map(match_of, mail), pace=SOON)
+    return await closed(house, told)
+
+
+async def trusted(house: Deployment) -> str:
+    """A domain is trusted, which two people agree to."""
+    told = plan("trusted", TrustDomain(pattern="good.example", expires_after=timedelta(seconds=1)))
+    await house.tell(told, match_of(LINES[0]), pace=SOON.model_copy(update={"patience": timedelta(days=7)}))
+    await house.settled(told.case_id, State.HELD)
+    digest = (await house.gateway.proposal(told.case_id)).digest
+    for who in ("ana", "ben"):
+        await house.gateway.approve(told.case_id, who, digest)
+    return await closed(house, told)
+
+
+async def trusted_no_more(house: Deployment) -> str:
+    """The end of that trust."""
+    expiry = await latest(house, names.POLICY_EXPIRY)
+    await house.gateway.client.get_workflow_handle(expiry).result()
+    return expiry
 
 
 async def undone(house: Deployment) -> str:
@@ -238,6 +265,9 @@ SCENES: dict[str, Scene] = {
     "case-denied": denied,
     "case-widened": widened,
     "case-over-budget": over_budget,
+    "case-released": released,
+    "case-trusted": trusted,
+    "policy-expiry": trusted_no_more,
     "case-undone": undone,
     "undo": undo_of_one,
     "undoing": undo_of_many,

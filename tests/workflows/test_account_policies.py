@@ -1,0 +1,154 @@
+"""Policies that rules make, on a real server: agreed to by two where they let somebody in, made once, marked, ended, taken back."""
+
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+from temporalio.client import Client
+
+from clawback.actions import AllowSender, Mode, ProtectIdentity, TrustDomain
+from clawback.cases import CasePace, CasePlan, State
+from clawback.cases.undoing import UndoScope
+from clawback.records import RecordKind
+from clawback.simulator import parse_faults
+from clawback.temporal import names
+from clawback.temporal.undoing import Undone
+from tests.workflows.deployment import Deployment, deployed, eventually, match_of
+from tests.workflows.test_case import outbreak, simulated
+from tests.workflows.test_undo import undo
+from worker import connect_api
+
+ALLOW = AllowSender(pattern="partner@good.example")
+TRUST = TrustDomain(pattern="good.example")
+PROTECT = ProtectIdentity(display_name="Ruth Adeyemi", email="ruth@corp.example")
+
+
+def plan(action: Any, **said: Any) -> CasePlan:
+    """The plan of a case with one action."""
+    return CasePlan(**{"rule": "r", "version": "v", "mode": Mode.ENFORCE, "group": {"edf_hash": action.name}, "actions": (action,), **said})
+
+
+def made(house: Deployment, operation: str = "create") -> list[tuple[str, str]]:
+    """Which lists something was created in, or deleted from, and its id."""
+    return [(row["resource"], row["id"]) for row in house.ledger if row["operation"] == operation]
+
+
+async def agreed(house: Deployment, told: CasePlan, lines: list[dict[str, Any]], pace: CasePace | None = None) -> dict[str, str]:
+    """Let a case be decided by as many people as must agree; its outcomes."""
+    await house.tell(told, *map(match_of, lines), pace=pace)
+    if told.actions[0].widens:
+        await house.settled(told.case_id, State.HELD)
+        digest = (await house.gateway.proposal(told.case_id)).digest
+        assert await house.gateway.approve(told.case_id, "ana", digest) == State.HELD
+        assert made(house) == []
+        await house.gateway.approve(told.case_id, "ben", digest)
+    return await house.settled(told.case_id)
+
+
+@pytest.mark.parametrize("action", [ALLOW, TRUST, PROTECT], ids=lambda action: action.name)
+async def test_a_policy_is_made_once_marked_and_taken_back(temporal: Client, tmp_path: Path, action: Any) -> None:
+    """Two people agree to what lets somebody in; undo removes it, the audit has both."""
+    lines = list(outbreak(1))
+    told = plan(action)
+    async with deployed(temporal, simulated(lines), tmp_path) as house, connect_api(house.settings) as api:
+        assert await agreed(house, told, lines) == {action.label: "created"}
+        ((resource, identity),) = made(house)
+        assert resource == action.resource
+        record = await getattr(api.settings, resource).get(identity)
+        assert told.case_id in (record.comments or "")
+        assert {name: getattr(record, name) for name in action.fields} == action.fields
+        assert await undo(house, UndoScope(by="ana"), case=told.case_id) == Undone(cases=1, done=1)
+        assert made(house, "delete") == [(resource, identity)]
+        (undone,) = [record for record in house.audit() if record.kind is RecordKind.UNDONE]
+        assert (undone.action, undone.target, undone.outcome) == (action.name, action.label, "removed")
+
+
+@pytest.mark.parametrize("action", [ALLOW, TRUST, PROTECT], ids=lambda action: action.name)
+async def test_a_lost_answer_makes_no_second_policy(temporal: Client, tmp_path: Path, action: Any) -> None:
+    """Made, but the answer never came: a look at the list finds our mark, and the ledger has one creation."""
+    lines = list(outbreak(1))
+    async with deployed(temporal, simulated(lines), tmp_path) as house:
+        told = plan(action, mode=Mode.APPROVE)
+        await house.tell(told, *map(match_of, lines))
+        await house.settled(told.case_id, State.HELD)
+        digest = (await house.gateway.proposal(told.case_id)).digest
+        house.simulator.world.dice.reset(parse_faults("lost_answer=1"))
+        for who in ("ana", "ben")[: 2 if action.widens else 1]:
+            await house.gateway.approve(told.case_id, who, digest)
+        await eventually(lambda: _asked(house, action.resource))
+        house.simulator.world.dice.reset(parse_faults("lost_answer=0.5"))
+        assert await house.settled(told.case_id) == {action.label: "created"}
+        assert len(made(house)) == 1
+
+
+async def test_what_stands_already_is_left_alone(temporal: Client, tmp_path: Path) -> None:
+    """A policy of somebody's with the same fields: nothing is made, and undo removes nothing of theirs."""
+    lines = list(outbreak(1))
+    told = plan(PROTECT)
+    async with deployed(temporal, simulated(lines), tmp_path) as house, connect_api(house.settings) as api:
+        fields: Any = {**PROTECT.fields, "name": "ruth ADEYEMI"}
+        theirs = await api.settings.impersonation_registry.create(**fields, comments="by hand")
+        assert await agreed(house, told, lines) == {PROTECT.label: "already_there"}
+        assert made(house) == [(PROTECT.resource, theirs.id)]
+
+
+@pytest.mark.parametrize(
+    ("action", "reason"),
+    [
+        (AllowSender(pattern="gmail.com", kind="domain"), "never_allow"),
+        (TrustDomain(pattern="cloudflare.com"), "never_allow"),
+        (AllowSender(pattern="nobody"), "not_an_address"),
+        (TrustDomain(pattern="good.example", recent=False), "trusts_nothing"),
+        (ProtectIdentity(display_name=" ", email="a@corp.example"), "no_name"),
+    ],
+)
+async def test_what_no_rule_may_let_in_is_refused(temporal: Client, tmp_path: Path, action: Any, reason: str) -> None:
+    """Free mail, large senders, our own: asked again right before acting, whatever the plan says. Nonsense is refused without a request."""
+    lines = list(outbreak(1))
+    told = plan(action)
+    async with deployed(temporal, simulated(lines), tmp_path) as house:
+        await house.tell(told, *map(match_of, lines))
+        if action.problem is None:
+            await house.settled(told.case_id, State.HELD)
+            digest = (await house.gateway.proposal(told.case_id)).digest
+            for who in ("ana", "ben"):
+                await house.gateway.approve(told.case_id, who, digest)
+        assert await house.settled(told.case_id) == {action.label: f"failed:{reason}"}
+        assert made(house) == []
+
+
+async def test_a_policy_ends_when_its_time_is_up(skipping: Client, tmp_path: Path) -> None:
+    """Thirty days later it is gone, and it is on record."""
+    lines = list(outbreak(1))
+    async with deployed(skipping, simulated(lines), tmp_path) as house:
+        await agreed(house, plan(ALLOW), lines, CasePace(linger=timedelta(days=90)))
+        ((resource, identity),) = made(house)
+        expiry = skipping.get_workflow_handle(names.expiry_id(f"{resource}/{identity}"))
+        await expiry.result()
+        described = await expiry.describe()
+        assert described.close_time is not None
+        assert described.close_time - described.start_time == pytest.approx(timedelta(days=30), abs=timedelta(minutes=1))
+        assert made(house, "delete") == [(resource, identity)]
+        await eventually(lambda: _recorded(house, "removed"))
+
+
+async def test_a_policy_that_somebody_changed_is_theirs(temporal: Client, tmp_path: Path) -> None:
+    """It stands when its time is up, and after an undo that finds our mark no longer."""
+    lines = list(outbreak(1))
+    told = plan(TRUST.model_copy(update={"expires_after": timedelta(seconds=3)}))
+    async with deployed(temporal, simulated(lines), tmp_path) as house, connect_api(house.settings) as api:
+        await agreed(house, told, lines)
+        ((_, identity),) = made(house)
+        await api.settings.trusted_domains.edit(identity, is_similarity=True, comments="kept by the mail team")
+        await eventually(lambda: _recorded(house, "left_alone"))
+        await undo(house, UndoScope(by="ana"), case=told.case_id)
+        assert made(house, "delete") == []
+
+
+async def _asked(house: Deployment, resource: str) -> bool | None:
+    return house.requests(f"/settings/{resource}") >= 2 or None
+
+
+async def _recorded(house: Deployment, outcome: str) -> bool | None:
+    return any(record.kind is RecordKind.POLICY_EXPIRED and record.outcome == outcome for record in house.audit()) or None
