@@ -252,6 +252,7 @@ def build_workers(
     finding: list[Callable[..., Any]] = [
         contain.locate_messages,
         contain.find_release,
+        contain.search_messages,
         contain.find_block,
         contain.find_submission,
         contain.remove_block,

@@ -22,7 +22,7 @@ from clawback.cases import BATCH as MOST_IDS
 from clawback.cases.answers import move_outcomes
 from clawback.cloudflare import EmailSecurity, Share, errors, pages
 from clawback.cloudflare.recovery import RELEASES, is_since
-from clawback.events import Target, is_moved
+from clawback.events import Target, is_moved, message_event
 from clawback.gathering import Gathering
 from clawback.payloads import Payload, UtcDatetime
 
@@ -94,8 +94,29 @@ class FindRelease(Payload):
     since: UtcDatetime
 
 
+class SearchMessages(Payload):
+    """Messages to find: of a sender, or with such a subject, scanned in a span of time; at most so many."""
+
+    sender: str = ""
+    subject: str = ""
+    start: UtcDatetime
+    end: UtcDatetime
+    most: int
+
+
+class FoundMessages(Payload):
+    """What a search found and nobody has dealt with; nothing where there were `more` than were asked for."""
+
+    targets: tuple[Target, ...] = ()
+    more: bool = False
+
+
 class BlockGate(Protocol):
-    """What must agree right before a block is made."""
+    """What must agree right before a block is made, and says which mail is nobody's business."""
+
+    @property
+    def ignored_delivery_modes(self) -> frozenset[str]:
+        """The delivery modes of messages that are never touched."""
 
     def forbids(self, pattern: str, kind: PatternKind) -> bool:
         """Whether the pattern is on the never-block list now."""
@@ -158,6 +179,22 @@ class ContainmentActivities:
             except errors.NotFound:
                 is_out = False
         return MoveOutcomes(outcomes={identity: ALREADY_THERE} if is_out else {})
+
+    @activity.defn(name="email_security.search_messages")
+    async def search_messages(self, request: SearchMessages) -> FoundMessages:
+        """Search for messages, up to 1,000 to a request; those that somebody has dealt with, and those that are not mail, are left out."""
+        filters = {name: value for name, value in (("sender", request.sender), ("subject", request.subject)) if value}
+        found: dict[str, Target] = {}
+        now = datetime.now(UTC)
+        with as_application_error():
+            async for page in pages(self._api.messages, start=request.start, end=request.end, **filters):
+                for item in page.items:
+                    event = message_event(item.record, now)
+                    if not event.handled and item.delivery_mode not in self._gate.ignored_delivery_modes:
+                        found |= {target.id: target for target in event.targets}
+                if len(found) > request.most:
+                    return FoundMessages(more=True)
+        return FoundMessages(targets=tuple(found.values()))
 
     @activity.defn(name="email_security.find_block")
     async def find_block(self, request: BlockPattern) -> FoundBlock:

@@ -13,10 +13,12 @@ from temporalio.workflow import ParentClosePolicy
 with workflow.unsafe.imports_passed_through():
     from pydantic import ValidationError
 
+    from activities.containment import ContainmentActivities, FoundMessages, SearchMessages
     from activities.records import RecordActivities, WriteRecords
-    from clawback.cases import UNKNOWN, Act, Case, CaseStart, Decision, Match, Proposal, State, Tell, Wait, subjects
+    from clawback.cases import UNKNOWN, Act, Case, CaseStart, Decision, Match, Proposal, Search, State, Tell, Wait, subjects
     from clawback.payloads import bounded
     from clawback.temporal import names
+    from workflows.attempts import verified
     from workflows.containment import Containment
     from workflows.guarding import Granted, Guarding
     from workflows.notice import NoticeWorkflow
@@ -60,6 +62,8 @@ class CaseWorkflow:
             await self._write_records()
             if isinstance(step, Act):
                 await self._act(step)
+            elif isinstance(step, Search):
+                await self._search(step)
             elif isinstance(step, Tell):
                 await self._tell(step)
                 continue
@@ -70,6 +74,16 @@ class CaseWorkflow:
             if workflow.info().is_continue_as_new_suggested() and workflow.all_handlers_finished():
                 await self._write_records()
                 workflow.continue_as_new(start.model_copy(update={"memory": self._case.memory()}))
+
+    async def _search(self, search: Search) -> None:
+        """Look for what an action is to be done to; where that is not possible, it is not done."""
+        action, now = search.action, workflow.now()
+        wanted = SearchMessages(sender=action.sender, subject=action.subject, start=now - action.since, end=now, most=action.most)
+        found = await verified(ContainmentActivities.search_messages, wanted)
+        if isinstance(found, FoundMessages):
+            self._case.found(search, found.targets, "too_many" if found.more else None, workflow.now())
+        else:
+            self._case.found(search, (), "not_found_out", workflow.now())
 
     async def _act(self, act: Act) -> None:
         """Ask the guard and do it; where it refuses, people will be asked."""

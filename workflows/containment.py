@@ -18,7 +18,7 @@ with workflow.unsafe.imports_passed_through():
         MoveOutcomes,
         ReclassifyMessage,
     )
-    from clawback.actions import BlockSender, Move, PolicyAction, Reclassify, Release
+    from clawback.actions import BlockSender, BulkMove, Move, PolicyAction, Reclassify, Release
     from clawback.blocks import ExpiringBlock, OwnedBlock
     from clawback.cases import ALREADY_THERE, BLOCKED, RECLASSIFIED, UNKNOWN, Act, failed
     from clawback.events import Target
@@ -47,6 +47,9 @@ class Containment:
         match act.action:
             case Move():
                 return await Moving(act.action, seen_at, self._is_off).run(act.targets)
+            case BulkMove():
+                move = Move(destination=act.action.destination)
+                return await Moving(move, seen_at, self._is_off).run(act.targets)
             case Reclassify():
                 return {act.targets[0].id: await self._reclassify(act.action, act.targets[0])}
             case PolicyAction():

@@ -8,13 +8,13 @@ from datetime import timedelta
 from enum import StrEnum
 from typing import Annotated, Any, ClassVar, Literal
 
-from pydantic import Field, ValidationError
+from pydantic import Field, ValidationError, model_validator
 
 from clawback.actions.messages import Notice, Notify, TellReporter
 from clawback.actions.patterns import PatternKind
 from clawback.actions.policies import AllowSender, PolicyAction, ProtectIdentity, TrustDomain
 from clawback.actions.scope import Scope, Spend
-from clawback.actions.terms import Terms
+from clawback.actions.terms import Duration, Terms
 from clawback.payloads import Payload
 
 
@@ -71,6 +71,31 @@ class Move(Payload):
         return self.destination is Destination.PURGES
 
 
+class BulkMove(Payload):
+    """Move older mail of the same kind, which a search finds; somebody must look at it, whatever the mode. Inverse: as of move."""
+
+    scope: ClassVar[Scope] = Scope.MESSAGE
+    spends: ClassVar[Spend] = Spend.MESSAGES
+    operations: ClassVar[tuple[str, ...]] = ("messages", "move")
+    name: Literal["bulk_move"] = "bulk_move"
+    destination: Destination = Field(description="The folder, as for move")
+    sender: str = Field(default="", description="Whose mail; {field} takes the value of a group-by field", max_length=320)
+    subject: str = Field(default="", description="Words of the subject, in any order; {field} as above", max_length=1024)
+    since: Duration = Field(default=timedelta(days=7), gt=timedelta(), le=timedelta(days=30), description="How far back, at most 30d")
+    most: int = Field(default=500, ge=1, le=5000, description="If more than this are found, none is moved")
+
+    @model_validator(mode="after")
+    def _is_narrow(self) -> "BulkMove":
+        if not self.sender.strip() and not self.subject.strip():
+            raise ValueError("say whose mail, or which subject: a search for everything is refused")
+        return self
+
+    @property
+    def widens(self) -> bool:
+        """As of a move."""
+        return self.destination is Destination.PURGES
+
+
 class Reclassify(Payload):
     """Tell Cloudflare the right disposition, once per case, on its first message. Inverse: the opposite reclassification."""
 
@@ -116,11 +141,14 @@ class Release(Payload):
     name: Literal["release"] = "release"
 
 
-Action = Annotated[Move | Reclassify | BlockSender | Release | AllowSender | TrustDomain | ProtectIdentity, Field(discriminator="name")]
+Action = Annotated[
+    Move | BulkMove | Reclassify | BlockSender | Release | AllowSender | TrustDomain | ProtectIdentity, Field(discriminator="name")
+]
 """Any action, told apart by its name."""
 
 ACTIONS: Mapping[str, type[Action] | type[Notice]] = {
     "move": Move,
+    "bulk_move": BulkMove,
     "reclassify": Reclassify,
     "block_sender": BlockSender,
     "release": Release,
@@ -155,12 +183,14 @@ def parse_action(name: str, parameters: object) -> Action | Notice:
 
 def gives_back(action: Action) -> bool:
     """Whether an action gives mail back to people: what somebody took away or keeps from them is what it is for."""
-    return isinstance(action, Release) or (isinstance(action, Move) and action.destination is Destination.INBOX)
+    return isinstance(action, Release) or (isinstance(action, Move | BulkMove) and action.destination is Destination.INBOX)
 
 
 def templated_fields(action: Action) -> tuple[str, ...]:
     """The names of those parameters of an action whose texts are templates."""
-    return action.templated if isinstance(action, PolicyAction) else ("pattern",) if isinstance(action, BlockSender) else ()
+    if isinstance(action, PolicyAction):
+        return action.templated
+    return {"block_sender": ("pattern",), "bulk_move": ("sender", "subject")}.get(action.name, ())
 
 
 def templates_of(action: Action) -> tuple[str, ...]:

@@ -9,7 +9,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from clawback.actions import Action, BlockSender, PolicyAction, Scope, gives_back, pattern_problem
+from clawback.actions import Action, BlockSender, BulkMove, PolicyAction, Scope, gives_back, pattern_problem
 from clawback.backtest.replay import Seen, Version
 from clawback.cases import CasePace
 from clawback.cases.plan import CasePlan
@@ -88,6 +88,8 @@ def _work(plan: CasePlan, seen: Sequence[Seen], responds_at: datetime, safety: S
     first = {target: one.at for one in reversed(seen) for target in one.targets}
     handled = {target for one in seen if one.handled for target in one.targets}
     for action in plan.actions:
+        if isinstance(action, BulkMove):
+            continue  # nobody knows what a search would have found
         if action.scope is Scope.MESSAGE:
             left_alone = set[str]() if gives_back(action) else handled
             done += [Done(action.name, max(at, responds_at), target) for target, at in first.items() if target not in left_alone]

@@ -4,14 +4,15 @@ No clock and no I/O: the workflow says what time it is, and does what `next` ret
 steps, so a replay does too.
 """
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import datetime, timedelta
 
-from clawback.actions import Mode, Scope, Spend
+from clawback.actions import BulkMove, Mode, Scope, Spend
 from clawback.cases.approvals import person, proposal, still_wanted, what_changed
 from clawback.cases.foregone import foregone
 from clawback.cases.journal import Journal
 from clawback.cases.notices import Telling
+from clawback.cases.pending import pending_acts, search_due, undecided
 from clawback.cases.plan import CasePlan, Match
 from clawback.cases.sightings import Sightings
 from clawback.cases.state import (
@@ -24,6 +25,7 @@ from clawback.cases.state import (
     Decision,
     Done,
     Proposal,
+    Search,
     State,
     Step,
     Tell,
@@ -74,6 +76,7 @@ class Case:
         self._spent = memory.spent
         self._done = list(memory.done)
         self._acting = memory.acting
+        self._found = dict(memory.found)
         self._why = memory.why
         self._journal = Journal(memory.journal)
         self._held_for = memory.held_for
@@ -183,6 +186,13 @@ class Case:
         if (notice := self.telling.end(number, outcome)) is not None:
             self._journal.note(AuditRecord(id="", at=now, kind=RecordKind.NOTIFIED, action=notice.name, outcome=outcome))
 
+    def found(self, search: Search, targets: Sequence[Target], problem: str | None, now: datetime) -> None:
+        """Take what a search found, less what the case has already; or why nothing may come of it."""
+        self._found[search.index] = tuple(target for target in targets if target.id not in self._targets)
+        if problem is not None:
+            self._outcomes[search.index][""] = failed(problem)
+            self._note(RecordKind.ACTED, now, action=search.action.name, outcome=failed(problem))
+
     def undo(self, by: str, reason: str, now: datetime) -> None:
         """End the case because all it did is being taken back; what is still to be done is refused."""
         if self.state.is_final:
@@ -210,6 +220,11 @@ class Case:
             return self._wait_or_close(now)
         if self.state is State.WATCHING and not self._threshold_met(now):
             return self._wait_or_close(now)
+        return self._response(now)
+
+    def _response(self, now: datetime) -> Step:
+        if self._events and (search := search_due(self.plan, self._found)) is not None:
+            return search
         while (act := self._pending()) is not None:
             if certain := foregone(act, self.plan, self._handled):
                 self.settle(act, certain, now)
@@ -224,7 +239,7 @@ class Case:
         return self._wait_or_close(now)
 
     def _words_before(self, work: Step, now: datetime) -> Step:
-        if not self.plan.notices or isinstance(work, Act):
+        if not self.plan.notices or isinstance(work, Act | Search):
             return work
         stands = self._closed_from if self.state is State.CLOSED else self.state
         return self.telling.before(work, self.memory(), stands, now, self._pace.patience)
@@ -251,6 +266,7 @@ class Case:
             spent=self._spent,
             done=tuple(self._done),
             acting=self._acting,
+            found=self._found,
             why=self._why,
             journal=self._journal.entries,
             held_for=self._held_for,
@@ -261,7 +277,7 @@ class Case:
 
     def proposal(self) -> Proposal:
         """Say what would be done if the case were approved now."""
-        acts = list(self._undecided(self._pending_acts(len(self._targets))))
+        acts = list(undecided(self._pending_acts(MOST_TARGETS), self.plan, self._handled))
         needs = max((_PEOPLE if act.action.widens else 1 for act in acts), default=1)
         return proposal(self.plan, [(act, in_full(act.action)) for act in acts], [subjects(act) for act in acts], needs)
 
@@ -305,6 +321,8 @@ class Case:
     def _wants_people(self, act: Act) -> str | None:
         if act.action.widens:
             return "the action may hit more than was meant: two people must agree"
+        if isinstance(act.action, BulkMove):
+            return "a search found what it would move: somebody must look at it"
         if self.plan.mode is Mode.APPROVE:
             return "the rule asks for approval"
         return self._held_back
@@ -313,21 +331,7 @@ class Case:
         return next(self._pending_acts(BATCH), None)
 
     def _pending_acts(self, most: int) -> Iterator[Act]:
-        for index, action in enumerate(self.plan.actions):
-            done = self._outcomes[index]
-            if action.scope is Scope.MESSAGE:
-                waiting = [target for target in self._targets.values() if target.id not in done][:most]
-                if waiting:
-                    yield Act(index=index, action=action, targets=tuple(waiting))
-            elif not done and self._events:
-                yield Act(index=index, action=action, targets=tuple(self._targets.values())[:1])
-
-    def _undecided(self, acts: Iterable[Act]) -> Iterator[Act]:
-        for act in acts:
-            certain = foregone(act, self.plan, self._handled)
-            left = tuple(target for target in act.targets if target.id not in certain)
-            if not certain or left:
-                yield act.model_copy(update={"targets": left})
+        return pending_acts(self.plan, self._outcomes, self._targets, self._found, most) if self._events else iter(())
 
     def _hold(self, reason: str, now: datetime) -> Step:
         if self.state is not State.HELD:

@@ -6,7 +6,7 @@ from enum import StrEnum
 
 from pydantic import Field
 
-from clawback.actions import Action, Notice, Occasion
+from clawback.actions import Action, BulkMove, Notice, Occasion
 from clawback.actions.terms import Duration
 from clawback.cases.journal import Entry
 from clawback.cases.plan import CasePlan
@@ -89,6 +89,13 @@ class Act(Payload):
     approved: bool = False
 
 
+class Search(Payload):
+    """A search to be made before the action at that position is decided."""
+
+    index: int
+    action: BulkMove
+
+
 class Done(Payload):
     """One act that was carried out, as undo needs it: which action, when, and to which messages or which pattern.
 
@@ -119,8 +126,8 @@ class CaseMemory(Payload):
     `outcomes[i]` maps investigate ids (or, for an action on the case, the pattern or message it was done to) to what became of them
     under action `i`; `done` lists what took effect, for undo; `acting` is the act under way. `approvals` are those given since the case
     last grew, `hold` is why the guard held it, `held_for` why it is held, `spent` the messages touched since people last looked at it.
-    `why` says for which reasons the first event matched, `journal` is its story for people. `told` are the notices so far, `reporters`
-    the users who submitted what the case is about.
+    `found` is what searches found, by the position of their actions; `why` says for which reasons the first event matched, `journal` is
+    its story for people. `told` are the notices so far, `reporters` the users who submitted what the case is about.
     """
 
     uid: str
@@ -142,12 +149,18 @@ class CaseMemory(Payload):
     spent: int = 0
     done: tuple[Done, ...] = ()
     acting: Act | None = None
+    found: dict[int, tuple[Target, ...]] = Field(default_factory=dict)
     why: tuple[str, ...] = ()
     journal: tuple[Entry, ...] = ()
     held_for: str = ""
     told: tuple[Told, ...] = ()
     reporters: tuple[str, ...] = ()
     unwritten: tuple[AuditRecord, ...] = ()
+
+    def target(self, message: str) -> Target | None:
+        """The message of an id, wherever it came from."""
+        every = (*(self.acting.targets if self.acting else ()), *(one for found in self.found.values() for one in found))
+        return self.targets.get(message) or next((one for one in every if one.id == message), None)
 
 
 class Proposal(Payload):
@@ -227,7 +240,7 @@ class Tell(Payload):
         return self.notice.channel if self.to is None else f"reporter/{hashlib.sha256(self.to.lower().encode()).hexdigest()[:12]}"
 
 
-Step = Act | Tell | Wait | Close
+Step = Act | Search | Tell | Wait | Close
 
 
 class CaseStart(Payload):

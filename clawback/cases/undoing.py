@@ -13,6 +13,7 @@ from pydantic import Field
 from clawback.actions import (
     AllowSender,
     BlockSender,
+    BulkMove,
     Destination,
     Disposition,
     Move,
@@ -85,10 +86,10 @@ def takeback(plan: CasePlan, memory: CaseMemory, scope: UndoScope) -> Takeback:
     for index, action in enumerate(plan.actions):
         effective = tuple(_effective(memory, index, scope))
         match action:
-            case Move(destination=Destination.INBOX):
+            case Move(destination=Destination.INBOX) | BulkMove(destination=Destination.INBOX):
                 continue
-            case Move():
-                messages |= {one: target for one in effective if (target := _target(memory, one)) is not None}
+            case Move() | BulkMove():
+                messages |= {one: target for one in effective if (target := memory.target(one)) is not None}
             case Reclassify():
                 corrections += _corrections(memory, action, effective)
             case BlockSender() if effective and scope.messages is None:
@@ -136,12 +137,7 @@ def _is_meant(subject: str, at: datetime | None, since: datetime | None, message
     return since is None or at is None or at >= since
 
 
-def _target(memory: CaseMemory, message: str) -> Target | None:
-    acting = memory.acting.targets if memory.acting else ()
-    return memory.targets.get(message) or next((target for target in acting if target.id == message), None)
-
-
 def _corrections(memory: CaseMemory, action: Reclassify, messages: Collection[str]) -> Iterator[Correction]:
     for message in messages:
-        if (target := _target(memory, message)) is not None:
+        if (target := memory.target(message)) is not None:
             yield Correction(target=target, disposition=opposite(action.disposition, target.verdict))

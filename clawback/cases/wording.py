@@ -1,6 +1,6 @@
 """What an act is done to, and how an action is said in a few words."""
 
-from clawback.actions import Action, BlockSender, Move, Notice, PolicyAction, Reclassify, Release, TellReporter
+from clawback.actions import Action, BlockSender, BulkMove, Move, Notice, PolicyAction, Reclassify, Release, TellReporter
 from clawback.cases.state import Act
 from clawback.durations import format_duration
 
@@ -24,6 +24,8 @@ def describe(action: Action) -> str:
         case BlockSender():
             terms = ", then ".join(format_duration(term) for term in action.expires_after)
             return f"block {action.kind} for {terms}"
+        case BulkMove():
+            return f"search the last {format_duration(action.since)} and move to {action.destination}"
         case Release():
             return "release from the quarantine"
         case PolicyAction():
@@ -38,15 +40,25 @@ def describe_notice(notice: Notice) -> str:
 
 
 def in_full(action: Action) -> str:
-    """Say an action to somebody who must agree to it: with whom it blocks or lets off."""
-    about = action.pattern if isinstance(action, BlockSender) else action.label if isinstance(action, PolicyAction) else ""
-    return f"{describe(action)}: {about}" if about else describe(action)
+    """Say an action to somebody who must agree to it: with whom it blocks or lets off, or what was searched for."""
+    match action:
+        case BlockSender():
+            return f"{describe(action)}: {action.pattern}"
+        case PolicyAction():
+            return f"{describe(action)}: {action.label}"
+        case BulkMove():
+            searched = ", ".join(
+                filter(None, (action.sender and f"from {action.sender}", action.subject and f"subject {action.subject!r}"))
+            )
+            return f"{describe(action)}: {searched}"
+        case _:
+            return describe(action)
 
 
 def change_of(act: Act, subject: str) -> dict[str, str | None]:
     """Say what an act changes about one of its subjects, for the audit: from what, as far as it is known, to what."""
     match act.action:
-        case Move():
+        case Move() | BulkMove():
             return {"after": act.action.destination.value}
         case Reclassify():
             verdict = next((target.verdict for target in act.targets if target.id == subject), None)

@@ -173,7 +173,7 @@ def _done(action: Action, outcomes: dict[str, str], memory: CaseMemory) -> Itera
     counted = Counter(outcomes.values())
     yield ", ".join(f"{count:,} {outcome}" for outcome, count in counted.most_common()) or "nothing yet"
     for subject, outcome in list(outcomes.items())[:SHOWN]:
-        target = memory.targets.get(subject)
+        target = memory.target(subject)
         whom = f"  {target.mailbox or ''}{f'  from {target.sender}' if target.sender else ''}" if target else ""
         yield f"  {outcome}  {subject or action.name}{whom}"
     if len(outcomes) > SHOWN:

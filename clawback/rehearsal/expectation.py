@@ -11,7 +11,7 @@ from datetime import datetime, timedelta
 from enum import StrEnum
 from itertools import combinations
 
-from clawback.actions import Action, BlockSender, Mode, Move, PolicyAction, Reclassify, Release, gives_back, pattern_problem
+from clawback.actions import Action, BlockSender, BulkMove, Mode, Move, PolicyAction, Reclassify, Release, gives_back, pattern_problem
 from clawback.cases.plan import CasePlan
 from clawback.cases.windows import Link, Watch, WatchType
 from clawback.events import Event, is_too_old, message_event, report_event, submission_event
@@ -197,6 +197,8 @@ def _work(case: _Case, rules: RuleSet) -> Iterator[Work]:
     handled = {target.id for seen in case.sightings if seen.event.handled for target in seen.event.targets}
     targets = {target.id for seen in case.sightings for target in seen.event.targets}
     for action in case.plan.actions:
+        if isinstance(action, BulkMove):
+            continue  # it waits for people
         if isinstance(action, Move):
             for target in targets:
                 yield _one(case, action, frozenset({target}), Fate.HANDLED if target in handled and not gives_back(action) else Fate.DONE)

@@ -74,6 +74,11 @@ class LiveRules:
         """Whether the never-block list that is loaded now forbids a block."""
         return self.current.safety.forbids(pattern, kind)
 
+    @property
+    def ignored_delivery_modes(self) -> frozenset[str]:
+        """The delivery modes of messages that are never touched, as loaded now."""
+        return self.current.safety.ignored_delivery_modes
+
     async def watch(self, tell: Callable[[Change], Awaitable[None]], every: timedelta = LOOK_EVERY) -> None:
         """Look for changes for ever, and tell what became of each."""
         while True:

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from itertools import combinations
 from typing import Any
 
-from clawback.actions import Action, Destination, Disposition, Mode, Move, Notice, Reclassify
+from clawback.actions import Action, BulkMove, Destination, Disposition, Mode, Move, Notice, Reclassify
 from clawback.events import Event, EventKind
 from clawback.rules.documents import EventTest
 from clawback.rules.errors import Code, Place, Problems, Severity
@@ -188,7 +188,7 @@ def _clash(one: _Acting, other: _Acting) -> _Clash | None:
 def _meant(action: Action | Notice) -> str:
     """Whether an action takes something away from people or gives it back; empty where neither."""
     match action:
-        case Move():
+        case Move() | BulkMove():
             return _BACK if action.destination is Destination.INBOX else _OUT
         case Reclassify():
             return _BACK if action.disposition is Disposition.NONE else _OUT

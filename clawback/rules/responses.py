@@ -9,6 +9,7 @@ from clawback.actions import (
     CASE_WORDS,
     Action,
     ActionError,
+    BulkMove,
     Destination,
     Mode,
     Move,
@@ -116,8 +117,8 @@ def _check_braces(text: str, place: Place, problems: Problems) -> None:
 
 
 def _check_destination(action: Action, index: int, document: Document, problems: Problems, *, hard_delete: bool) -> None:
-    if isinstance(action, Move) and action.destination is Destination.PURGES and not hard_delete:
-        place = document.value_at(_RESPONSE, "actions", index, "move", "destination")
+    if isinstance(action, Move | BulkMove) and action.destination is Destination.PURGES and not hard_delete:
+        place = document.value_at(_RESPONSE, "actions", index, action.name, "destination")
         remedy = "use RecoverableItemsDeletions, or set hard_delete: true in safety.yml"
         problems.add(place, Code.HARD_DELETE, "a hard delete is not permitted", text=action.destination, remedy=remedy)
 
