@@ -18,7 +18,19 @@ from pydantic import TypeAdapter
 from temporalio.client import Client
 from temporalio.testing import WorkflowEnvironment
 
-from clawback.actions import BlockSender, Destination, Disposition, Mode, Move, Notify, PatternKind, Reclassify, Release, TrustDomain
+from clawback.actions import (
+    BlockSender,
+    BulkMove,
+    Destination,
+    Disposition,
+    Mode,
+    Move,
+    Notify,
+    PatternKind,
+    Reclassify,
+    Release,
+    TrustDomain,
+)
 from clawback.cases import CasePace, CasePlan, Limit, State, Watch, WatchType
 from clawback.cases.undoing import UndoScope
 from clawback.events import EventKind
@@ -122,6 +134,16 @@ async def released(house: Deployment) -> str:
     mail = [{**line, "message": {**line["message"], "is_quarantined": True}} for line in outbreak(2, seed=31)]
     house.simulator.take(mail)
     await house.tell(told, *map(match_of, mail), pace=SOON)
+    return await closed(house, told)
+
+
+async def searched(house: Deployment) -> str:
+    """Older mail is searched for, looked at, and moved."""
+    told = plan("searched", BulkMove(destination=Destination.JUNK, sender="older@bad.test"))
+    house.simulator.take(list(outbreak(2, seed=41, sender="older@bad.test")))
+    await house.tell(told, match_of(LINES[0]), pace=SOON.model_copy(update={"patience": timedelta(days=7)}))
+    await house.settled(told.case_id, State.HELD)
+    await house.gateway.approve(told.case_id, "ana", (await house.gateway.proposal(told.case_id)).digest)
     return await closed(house, told)
 
 
@@ -266,6 +288,7 @@ SCENES: dict[str, Scene] = {
     "case-widened": widened,
     "case-over-budget": over_budget,
     "case-released": released,
+    "case-searched": searched,
     "case-trusted": trusted,
     "policy-expiry": trusted_no_more,
     "case-undone": undone,
