@@ -61,6 +61,4 @@ bench: env ## print ratios against peers
 	@$(BIN)/python -m bench $(ARGS)
 
 docs: env ## write the generated parts of docs/ and fail if they changed
-	@$(BIN)/python -m docs.generate $(ARGS)
-	@$(BIN)/python -m docs.generate_rules $(ARGS)
-	@$(BIN)/python -m docs.generate_api $(ARGS)
+	@$(BIN)/python -m docs.generate

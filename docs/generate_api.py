@@ -1,10 +1,6 @@
-"""Writes the table of docs/api.md from the code: operation, method, action or command, simulator, permission, tests. `make docs` runs it.
-
-It changes only what stands between the markers `<!-- operations -->` and `<!-- /operations -->`, and exits 1 if that changed anything.
-"""  # noqa: INP001 - a script beside the pages it writes
+"""Writes the table of docs/api.md from the code: method, action or command, simulator, permission, tests. `make docs` runs it."""
 
 import re
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -51,21 +47,6 @@ BY_VERB: dict[str, str] = {
     "verification": "contract/test_life_cycles.py::test_a_domain_is_replaced_and_proved",
 }
 """The same for policies, whose operations are tested for every kind at once."""
-
-
-def main() -> int:
-    """Write the table; 1 if the page was not up to date."""
-    before = PAGE.read_text()
-    after = written(before)
-    PAGE.write_text(after)
-    return int(before != after)
-
-
-def written(page: str) -> str:
-    """Give the page with the table as the code has it now."""
-    before, opening, rest = page.partition("<!-- operations -->\n")
-    _, closing, after = rest.partition("<!-- /operations -->")
-    return before + opening + "".join(f"{row}\n" for row in _rows()) + closing + after
 
 
 def proof_of(operation: Operation) -> str:
@@ -119,5 +100,4 @@ def _recorded(operation: Operation) -> Iterator[str]:
         yield "policies.json"
 
 
-if __name__ == "__main__":
-    sys.exit(main())
+TABLES = {"operations": _rows}

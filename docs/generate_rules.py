@@ -1,11 +1,9 @@
 """Writes the tables of docs/rules.md from the code: fields, modifiers, actions, modes, errors, commands, limits. `make docs` runs it.
 
-It changes only what stands between the markers `<!-- name -->` and `<!-- /name -->`, and exits 1 if that changed anything. The errors are
-what the loader says of the broken files of tests/rules/test_problems.py, and of those below.
-"""  # noqa: INP001 - a script beside the pages it writes
+The errors are what the loader says of the broken files of tests/rules/test_problems.py, and of those below.
+"""
 
 import re
-import sys
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from datetime import timedelta
 from pathlib import Path
@@ -26,6 +24,7 @@ from clawback.rules.errors import Code, Problem
 from clawback.rules.loading import read_folder
 from clawback.rules.responses import DEFAULT_GROUP
 from clawback.rules.review import review_rules
+from docs.tables import cell, head
 from tests.rules.folders import PLAIN, TODAY, block, write
 from tests.rules.test_problems import CASES
 
@@ -116,28 +115,11 @@ _MORE: dict[str, dict[str, str]] = {
 }
 
 
-def main() -> int:
-    """Write the tables; 1 if the page was not up to date."""
-    before = PAGE.read_text(encoding="utf-8")
-    after = written(before)
-    PAGE.write_text(after, encoding="utf-8")
-    return int(before != after)
-
-
-def written(page: str) -> str:
-    """Give the page with every table as the code has it now."""
-    for name, rows in TABLES.items():
-        before, opening, rest = page.partition(f"<!-- {name} -->\n")
-        _, closing, after = rest.partition(f"<!-- /{name} -->")
-        page = before + opening + "".join(f"{row}\n" for row in rows()) + closing + after
-    return page
-
-
 # ---- fields
 
 
 def _fields(kind: EventKind, *, enriched: bool) -> Iterator[str]:
-    yield from _head("Field", "Type", "What it is")
+    yield from head("Field", "Type", "What it is")
     for field in FIELDS[kind].values():
         joined = kind is not EventKind.MESSAGE and field.name.startswith("message.")
         if field.enrichment == enriched and not joined:
@@ -153,7 +135,7 @@ def _values(field: Field) -> str:
 
 
 def _renamed() -> Iterator[str]:
-    yield from _head("Not", "But")
+    yield from head("Not", "But")
     for old, new in RENAMED.items():
         yield f"| `{old}` | `{new.replace(' (', '` (`').replace(' on a report)', '` on a report)')}{'' if '(' in new else '`'} |"
 
@@ -162,31 +144,31 @@ def _renamed() -> Iterator[str]:
 
 
 def _modifiers() -> Iterator[str]:
-    yield from _head("Modifier", "What must hold", "Example")
+    yield from head("Modifier", "What must hold", "Example")
     for name, (meaning, example) in MODIFIERS.items():
-        yield f"| `{name}` | {meaning} | `{_cell(example)}` |"
+        yield f"| `{name}` | {meaning} | `{cell(example)}` |"
 
 
 def _refused() -> Iterator[str]:
-    yield from _head("Refused", "Why", "What the loader says")
+    yield from head("Refused", "Why", "What the loader says")
     for example, reason in REFUSED:
         (problem,) = problems_of({**_LISTS, "x.yml": block(f"sel: {{{example}}}\ncondition: sel")})
-        yield f"| `{_cell(example)}` | {reason} | {_cell(problem.message)} |"
+        yield f"| `{cell(example)}` | {reason} | {cell(problem.message)} |"
 
 
 def _actions() -> Iterator[str]:
-    yield from _head("Action", "Done to", "Parameter", "Takes", "What it is")
+    yield from head("Action", "Done to", "Parameter", "Takes", "What it is")
     for name, model in ACTIONS.items():
         schema = schema_of(name)
         done_to = "the case, once" if model.scope is Scope.CASE else "each message"
-        yield f"| **`{name}`** | {done_to} | | | {_cell(' '.join((model.__doc__ or '').split()))} |"
+        yield f"| **`{name}`** | {done_to} | | | {cell(' '.join((model.__doc__ or '').split()))} |"
         for parameter, about in schema["properties"].items():
             default = "" if parameter in schema.get("required", ()) else f"; {_default(model.model_fields[parameter].default)} unless told"
-            yield f"| | | `{parameter}` | {_cell(_takes(about, schema) + default)} | {_cell(about.get('description', ''))} |"
+            yield f"| | | `{parameter}` | {cell(_takes(about, schema) + default)} | {cell(about.get('description', ''))} |"
 
 
 def _words() -> Iterator[str]:
-    yield from _head("Word", "What it stands for")
+    yield from head("Word", "What it stands for")
     yield from (f"| `{{{word}}}` | {meaning} |" for word, meaning in CASE_WORDS.items())
 
 
@@ -210,14 +192,14 @@ def _default(value: object) -> str:
 
 
 def _modes() -> Iterator[str]:
-    yield from _head("Status", "Strongest mode", "What that does")
+    yield from head("Status", "Strongest mode", "What that does")
     does = {"shadow": "records what it would have done", "approve": "asks, and acts when somebody says so", "enforce": "acts"}
     for status in Status:
         yield f"| `{status}` | `{status.ceiling}` | {does[status.ceiling]} |"
 
 
 def _groups() -> Iterator[str]:
-    yield from _head("Category", "A case is, unless told, one value of")
+    yield from head("Category", "A case is, unless told, one value of")
     for kind, fields in DEFAULT_GROUP.items():
         yield f"| `{kind}` | {', '.join(f'`{field}`' for field in fields)} |"
 
@@ -235,15 +217,15 @@ def problems_of(files: dict[str, str]) -> tuple[Problem, ...]:
 
 
 def _errors() -> Iterator[str]:
-    yield from _head("Code", "Text", "What is wrong", "What to do")
+    yield from head("Code", "Text", "What is wrong", "What to do")
     said: dict[tuple[str, str], Problem] = {}
     for files in (*(files for files, _ in CASES.values() if not _unwritable(files)), *_MORE.values()):
         for problem in problems_of(files):
             said.setdefault((problem.code, re.sub(r"'[^']*'|\d+|[\w/]+\.yml", "", problem.message)), problem)
     for problem in sorted(said.values(), key=lambda problem: list(Code).index(problem.code)):
         kind = "" if problem.severity == "error" else " (warning)"
-        text = f"`{_cell(problem.text)}`" if problem.text else ""
-        yield f"| `{problem.code}`{kind} | {text} | {_cell(problem.message)} | {_cell(problem.remedy or _REMEDIES.get(problem.code, ''))} |"
+        text = f"`{cell(problem.text)}`" if problem.text else ""
+        yield f"| `{problem.code}`{kind} | {text} | {cell(problem.message)} | {cell(problem.remedy or _REMEDIES.get(problem.code, ''))} |"
 
 
 def _unwritable(files: dict[str, str]) -> bool:
@@ -254,12 +236,12 @@ def _unwritable(files: dict[str, str]) -> bool:
 
 
 def _commands() -> Iterator[str]:
-    yield from _head("Command", "What it does")
+    yield from head("Command", "What it does")
     group = typer.main.get_command(app)
     for name, command in getattr(group, "commands", {}).items():
         options = [option for option in command.params if option.name not in {"help", "as_json"}]
         usage = " ".join([f"clawback rules {name}", *(_usage(option) for option in options)])
-        yield f"| `{_cell(usage)}` | {_cell((command.help or '').split(chr(10) * 2)[0].replace(chr(10), ' '))} |"
+        yield f"| `{cell(usage)}` | {cell((command.help or '').split(chr(10) * 2)[0].replace(chr(10), ' '))} |"
 
 
 def _usage(option: Any) -> str:
@@ -268,15 +250,6 @@ def _usage(option: Any) -> str:
         return name if option.required else f"[{name}]"
     said = option.opts[0] if option.is_flag else f"{option.opts[0]} {option.name.upper()}"
     return said if option.required else f"[{said}]"
-
-
-def _head(*columns: str) -> Iterator[str]:
-    yield "| " + " | ".join(columns) + " |"
-    yield "|" + "---|" * len(columns)
-
-
-def _cell(text: str) -> str:
-    return text.replace("|", "\\|").replace("\n", " ")
 
 
 def modifiers_left_out() -> set[str]:
@@ -299,6 +272,3 @@ TABLES: dict[str, Callable[[], Iterable[str]]] = {
     "modes": _modes,
     "errors": _errors,
 }
-
-if __name__ == "__main__":
-    sys.exit(main())
