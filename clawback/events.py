@@ -145,9 +145,14 @@ def reporter_of(event: Event) -> str | None:
     return by if is_users and isinstance(by, str) and pattern_problem(by, PatternKind.EMAIL) is None else None
 
 
+def age_of(event: Event, now: datetime) -> timedelta:
+    """How long ago it happened, or the oldest message it is about was scanned: a submission of today may be about mail of last week."""
+    return now - min(event.at, *(target.at for target in event.targets)) if event.targets else now - event.at
+
+
 def is_too_old(event: Event, now: datetime, limit: timedelta | None) -> bool:
-    """Whether the event happened longer ago than the age limit; None means there is no limit."""
-    return limit is not None and now - event.at > limit
+    """Whether an event, or the mail that it is about, is older than the age limit; None means there is no limit."""
+    return limit is not None and age_of(event, now) > limit
 
 
 def _identity(record: Mapping[str, Any], field: str) -> str:

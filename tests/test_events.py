@@ -58,3 +58,11 @@ def test_the_age_limit() -> None:
     assert is_too_old(event, NOW, timedelta(hours=47))
     assert not is_too_old(event, NOW, timedelta(hours=48))
     assert not is_too_old(event, NOW, None)
+
+
+def test_what_is_about_old_mail_is_as_old_as_that() -> None:
+    """Somebody reports today what came two days ago."""
+    message = message_event({"id": "m", "scanned_at": "2026-11-20T12:00:00Z"}, NOW)
+    submitted = submission_event({"submission_id": "s", "requested_at": NOW.isoformat()}, NOW)
+    assert not is_too_old(submitted, NOW, timedelta(hours=47))
+    assert is_too_old(submitted.with_message(message), NOW, timedelta(hours=47))

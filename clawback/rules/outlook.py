@@ -14,7 +14,7 @@ from clawback.cases.state import ALREADY_THERE
 from clawback.cases.windows import Sighting
 from clawback.cases.wording import subjects
 from clawback.durations import format_duration
-from clawback.events import Event, EventKind, is_too_old
+from clawback.events import Event, EventKind, age_of, is_too_old
 from clawback.rules.explanation import Explanation
 from clawback.rules.ruleset import Rule, RuleSet
 from clawback.rules.safety import Safety
@@ -120,7 +120,7 @@ def _against(rules: RuleSet, rule: Rule, event: Event, under: Circumstances, out
     if mode in rules.safety.ignored_delivery_modes:
         yield Reason("delivery_mode", f"mail delivered as {mode} is never acted on (safety.yml)")
     if is_too_old(event, under.now, under.age_limit) and under.age_limit is not None:
-        age = format_duration(timedelta(hours=(under.now - event.at) // timedelta(hours=1)))
+        age = format_duration(timedelta(hours=age_of(event, under.now) // timedelta(hours=1)))
         limit = format_duration(under.age_limit)
         yield Reason(
             "age", f"the event is {age} old, and nothing older than {limit} is touched (maximum_age in safety.yml, CLAWBACK_AGE_LIMIT)"

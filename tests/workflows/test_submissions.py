@@ -127,6 +127,19 @@ async def test_a_campaign_that_three_people_submit_is_moved(temporal: Client, tm
         assert sorted(moves(house)) == sorted((line["message"]["id"], "JunkEmail") for line in lines)
 
 
+async def test_mail_beyond_the_age_limit_is_left_alone_whenever_it_is_submitted(temporal: Client, tmp_path: Path) -> None:
+    """Of two that are submitted now, the one that came four days ago stays where it is."""
+    old = list(outbreak(1, disposition="NONE", start=datetime.now(UTC) - timedelta(days=4)))
+    new = list(outbreak(1, seed=1, disposition="NONE"))
+    rules = written(tmp_path / "rules", {"follow": FOLLOW})
+    async with deployed(temporal, simulated([*old, *new]), tmp_path / "state", rules=rules, age_limit="72h") as house:
+        house.simulator.take([submission(line) for line in (*old, *new)])
+        assert (await house.poll(EventKind.SUBMISSION)).matched == 1
+        await eventually(lambda: _moved(house, 1))
+        await house.idle()
+        assert moves(house) == [(new[0]["message"]["id"], "JunkEmail")]
+
+
 async def test_a_verdict_that_changed_takes_the_message_out(temporal: Client, tmp_path: Path) -> None:
     """The submission alone changes nothing; the outcome of its review, which comes later, does, and once."""
     (line,) = outbreak(1, disposition="NONE")
