@@ -15,6 +15,7 @@ from activities.containment import BlockPattern, ReclassifyMessage
 from activities.failures import as_application_error
 from activities.own_submissions import OwnSubmissions
 from clawback.actions import Destination
+from clawback.blocks import OwnedBlock
 from clawback.cases import BATCH as MOST_IDS
 from clawback.cases import MOVED, CaseStart
 from clawback.cases.answers import move_outcomes
@@ -93,12 +94,12 @@ class UndoActivities:
 
     @activity.defn(name="undo.remove_block")
     async def remove_block(self, request: BlockPattern) -> bool:
-        """Remove the block of a pattern that bears our mark; False if there is none (any more)."""
+        """Remove the block of a pattern that bears our mark and was not changed since; False if there is none (any more)."""
         removed = False
         with as_application_error():
             page = await self._api.block_senders(pattern=request.pattern, pattern_type=request.kind.upper())
             for block in page.items:
-                if request.owner in (block.comments or "") and (block.pattern or "").lower() == request.pattern.lower():
+                if OwnedBlock(id=block.id, owner=request.owner, pattern=request.pattern, kind=request.kind).is_still(block):
                     with suppress(errors.NotFound):
                         await self._api.delete_block_sender(block.id)
                         removed = True

@@ -174,15 +174,16 @@ async def test_undo_is_exact_under_faults(temporal: Client, tmp_path: Path, faul
         assert [row["disposition"] for row in rows(house, "reclassify")].count("NONE") == 6
 
 
-async def test_a_block_that_somebody_changed_is_left_alone(temporal: Client, tmp_path: Path) -> None:
-    """Without our mark in its comments it is theirs now."""
+@pytest.mark.parametrize("change", [{"comments": "kept by the mail team"}, {"is_regex": True}])
+async def test_a_block_that_somebody_changed_is_left_alone(temporal: Client, tmp_path: Path, change: dict[str, Any]) -> None:
+    """Without our mark in its comments, or with another meaning, it is theirs now."""
     lines = list(outbreak(1))
     async with deployed(temporal, simulated(lines), tmp_path) as house:
         await house.tell(plan(actions=EVERYTHING[2:]), *map(match_of, lines))
         await house.settled(plan().case_id)
         (made,) = rows(house, "create")
         async with connect_api(house.settings) as api:
-            await api.settings.block_senders.edit(made["id"], comments="kept by the mail team")
+            await api.settings.block_senders.edit(made["id"], **change)  # type: ignore[typeddict-item]
         undone = await undo(house, case=plan().case_id)
         assert (undone.cases, rows(house, "delete")) == (1, [])
 
