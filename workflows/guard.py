@@ -29,7 +29,7 @@ class GuardWorkflow:
         while True:
             await workflow.wait_condition(lambda: bool(self._unwritten) or self._is_long())
             await self._write()
-            if self._is_long() and workflow.all_handlers_finished():
+            if self._is_long() and not self._unwritten and workflow.all_handlers_finished():
                 memo = {names.STOPPED_MEMO: self._guard.stopped is not None}
                 workflow.continue_as_new(self._guard.memory(), memo=memo)
 

@@ -80,8 +80,10 @@ class GuardGateway:
             Refused: it was not on.
 
         """
-        await self._told(names.GO, [by], type(None))
-        await self._limit_queue(None)
+        try:
+            await self._told(names.GO, [by], type(None))
+        finally:  # the switch alone decides: a queue that a `go` cut off half-way has left stopped is opened by the next
+            await self._limit_queue(None)
 
     async def confirm(self, rule: str, by: str) -> None:
         """Let a rule act again whose work was undone.

@@ -91,6 +91,20 @@ async def test_nothing_leaves_after_stop_has_returned(temporal: Client, tmp_path
         assert (kinds.count(RecordKind.STOPPED), kinds.count(RecordKind.WENT_ON)) == (1, 1)
 
 
+async def test_go_opens_a_queue_that_a_former_go_has_left_stopped(temporal: Client, tmp_path: Path) -> None:
+    """The command was cut off between the switch and the queue: the next one says that nothing is stopped, and work goes on."""
+    lines = list(outbreak(1))
+    switch = GuardGateway(temporal)
+    async with deployed(temporal, simulated(lines), tmp_path) as house:
+        await switch.stop("ana", "")
+        await temporal.get_workflow_handle(names.GUARD_ID).execute_update(names.GO, "ana")
+        with pytest.raises(Refused, match="nothing is stopped"):
+            await switch.go("ana")
+        await house.tell(plan(1), match_of(lines[0]))
+        await house.settled(plan(1).case_id)
+        assert len(house.ledger) == 1
+
+
 async def test_a_worker_that_stops_does_not_wait_for_the_guard(temporal: Client) -> None:
     """The guard may be its own workflow, which no worker runs any more: the ask fails, to be repeated on a timer of the server."""
     worker = ActivityEnvironment()
@@ -138,6 +152,27 @@ async def test_the_guard_remembers_over_continue_as_new(temporal: Client, tmp_pa
         assert granted == 5
         assert first.workflow_execution_started_event_attributes.first_execution_run_id != described.run_id
         assert await guard.is_stopped()
+
+
+@pytest.mark.parametrize("temporal", [("limit.historyCount.suggestContinueAsNew=30",)], indirect=True)
+async def test_what_is_decided_while_the_audit_is_written_is_recorded_by_the_next_run(temporal: Client, tmp_path: Path) -> None:
+    """The disk is full when it stops; it goes on, and its history grows long, before the first record is written: both are on record."""
+    guard = GuardGateway(temporal)
+    audit = tmp_path / "audit.jsonl"
+    audit.mkdir()
+    async with deployed(temporal, simulated([]), tmp_path, audit=audit) as house:
+        await guard.stop("ana", "")
+        await guard.go("ana")
+        for number in range(10):
+            ask = Ask(id=str(number), rule="r", spend=Spend.MESSAGES, count=1)
+            await guard.reserve(Reservation(asks=(ask,)))
+        audit.rmdir()
+
+        async def recorded() -> list[RecordKind] | None:
+            kinds = [record.kind for record in house.audit()] if audit.exists() else []
+            return kinds if RecordKind.WENT_ON in kinds else None
+
+        assert await eventually(recorded) == [RecordKind.STOPPED, RecordKind.WENT_ON]
 
 
 async def test_a_sender_who_comes_back_is_blocked_for_longer(temporal: Client, tmp_path: Path) -> None:
