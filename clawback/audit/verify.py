@@ -32,8 +32,10 @@ class Broken:
     reason: str
 
 
-def verify(path: Path) -> Verified | Broken:
+def verify(path: Path, head: str | None = None) -> Verified | Broken:
     """Check a whole audit, rotated files included; given a rotated file, check that one alone.
+
+    A chain that was cut off at its end is whole by itself: only a `head` that was kept from an earlier check tells that lines are gone.
 
     Raises:
         OSError: a file cannot be read.
@@ -41,7 +43,7 @@ def verify(path: Path) -> Verified | Broken:
     """
     files = segments(path) or [path]
     link: Link | None = None
-    first, torn = 0, False
+    first, number, torn, is_kept = 0, 0, False, head is None
     for file in files:
         with file.open("rb") as lines:
             for number, line in enumerate(lines, 1):
@@ -52,7 +54,9 @@ def verify(path: Path) -> Verified | Broken:
                 step = _step(line, link)
                 if isinstance(step, str):
                     return Broken(file, number, step)
-                link, first = step, first or step.sequence
+                link, first, is_kept = step, first or step.sequence, is_kept or step.hash == head
+    if not is_kept:
+        return Broken(files[-1], number, "the line of that head is gone: lines were cut off the end, or it is another audit")
     end = link or Link()
     return Verified(end.sequence - first + 1 if first else 0, first, end.sequence, end.hash, len(files), torn)
 

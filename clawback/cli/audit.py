@@ -26,11 +26,12 @@ def verify(
         Path | None, typer.Argument(help="The audit file; the one in the state folder unless told.", show_default=False)
     ] = None,
     *,
+    head: Annotated[str | None, typer.Option(help="A head that was printed before and kept: its line must still be there.")] = None,
     as_json: AsJson = False,
 ) -> int:
     """Check that no line was changed, removed, inserted or moved; exit code 1 if one was."""
     path = file or load_settings().audit_file
-    found = verify_audit(path)
+    found = verify_audit(path, head)
     whole = isinstance(found, Verified)
     if as_json:
         print_json({"intact": whole, **asdict(found)})

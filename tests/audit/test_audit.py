@@ -135,6 +135,21 @@ def test_a_change_is_found_and_located(tmp_path: Path, how: str, says: str) -> N
     assert (found.line, found.reason[: len(says)]) == (2, says)
 
 
+def test_lines_that_were_cut_off_the_end_are_found_by_a_head_that_was_kept(tmp_path: Path) -> None:
+    """Without one the rest is whole; an audit that has only grown since still has the line."""
+    path = tmp_path / "audit.jsonl"
+    log = AuditLog(path)
+    log.append([record("r0"), record("r1")])
+    head = intact(path).head
+    log.append([record("r2")])
+    assert isinstance(verify(path, head), Verified)
+    path.write_bytes(path.read_bytes().splitlines(keepends=True)[0])
+    assert isinstance(verify(path), Verified)
+    cut = verify(path, head)
+    assert isinstance(cut, Broken)
+    assert (cut.line, cut.reason.partition(":")[0]) == (1, "the line of that head is gone")
+
+
 @contextmanager
 def file_size_limit(limit: int) -> Iterator[None]:
     """No file may grow beyond `limit` bytes: a write beyond fails part-way, as on a full disk."""
