@@ -112,5 +112,6 @@ def read_numbers(page: str) -> Numbers:
         refused=int(sum(value for labels, value in requests if labels["status"].startswith(("4", "5")))),
         left=int(left[0][1]) if left and requests else None,
         rules=int(sum(value for _, value in of("rules_loaded"))),
+        stopped=any(value for _, value in of("stopped")),
         poll_ages={labels["source"]: timedelta(seconds=value) for labels, value in of("poll_lag_seconds")},
     )

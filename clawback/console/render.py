@@ -30,6 +30,9 @@ def live_view(status: Status, headline: str, places: Mapping[str, str]) -> Rende
     )
 
 
+_STOPPED = "STOPPED until `clawback go`; undo goes on"
+
+
 def plain_line(status: Status) -> str:
     """Say the status in one line."""
     total = status.total
@@ -41,6 +44,7 @@ def plain_line(status: Status) -> str:
         f"last poll {_poll_age(status)}",
         _api(status),
     ]
+    parts += [f"containment {_STOPPED}"] if _is_stopped(status) else []
     parts += [f"{child.name} {child.state}" for child in status.children if child.state != "running"]
     return " · ".join(parts)
 
@@ -58,7 +62,12 @@ def _facts(status: Status) -> Table:
         ("API", _api(status)),
         ("processes", processes),
     ]
-    return _table(rows)
+    stopped: list[tuple[str, str | Text]] = [("containment", Text(_STOPPED, style="bold red"))] if _is_stopped(status) else []
+    return _table([*stopped, *rows])
+
+
+def _is_stopped(status: Status) -> bool:
+    return status.numbers is not None and status.numbers.stopped
 
 
 def _rules(status: Status) -> RenderableType:

@@ -42,6 +42,7 @@ class Numbers:
     refused: int = 0
     left: int | None = None
     rules: int = 0
+    stopped: bool = False
     poll_ages: Mapping[str, timedelta] = field(default_factory=dict)
 
 

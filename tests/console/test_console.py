@@ -85,6 +85,20 @@ def test_nothing_known_yet_can_be_shown() -> None:
     assert "Nothing has happened yet." in drawn(empty)
 
 
+def test_the_kill_switch_is_shown_as_long_as_it_is_on() -> None:
+    """Read from the worker's metrics; said in both forms, and only then."""
+    stopped_before = metrics.STOPPED._value.get()
+    try:
+        for on in (True, False):
+            metrics.STOPPED.set(on)
+            numbers = read_numbers(generate_latest(metrics.REGISTRY).decode())
+            shown = status(numbers=numbers)
+            assert numbers.stopped is on
+            assert ("STOPPED" in drawn(shown), "STOPPED" in plain_line(shown)) == (on, on)
+    finally:
+        metrics.STOPPED.set(stopped_before)
+
+
 def test_numbers_come_from_a_page_of_metrics() -> None:
     """A page as the worker serves it is read into figures; statuses that are words count as unanswered."""
     before = read_numbers(generate_latest(metrics.REGISTRY).decode())
