@@ -20,6 +20,11 @@ UtcDatetime = Annotated[AwareDatetime, AfterValidator(lambda moment: moment.asti
 """An aware moment, kept in UTC."""
 
 
+def printable(text: str) -> str:
+    """Give a text in which nothing can steer a terminal: what has no look of its own is shown as a replacement character."""
+    return text if text.isprintable() else "".join(letter if letter.isprintable() else "�" for letter in text)
+
+
 def bounded(text: str, limit: int = 300) -> str:
     """Cut a text that came from outside, so that it can go into a history, a record or an error."""
     return text if len(text) <= limit else text[: limit - 1] + "…"

@@ -21,6 +21,7 @@ from clawback.cli.moments import moment
 from clawback.cli.output import AsJson, print_json, say, working
 from clawback.cli.tables import print_fitting
 from clawback.cli.temporal import By, ask, myself
+from clawback.payloads import printable
 from clawback.temporal.case_lists import CaseFilter, CaseLine, CaseLists
 from clawback.temporal.gateway import Gateway
 
@@ -106,11 +107,12 @@ def show(case_id: Id, *, as_json: AsJson = False) -> int:
     if as_json:
         print_json(page.as_json())
         return ExitCode.OK
-    width = max(len(heading) for heading, _ in page.lines(datetime.now(UTC)))
+    lines = list(page.lines(datetime.now(UTC)))
+    width = max(len(heading) for heading, _ in lines)
     console = Console(highlight=False, soft_wrap=True)
-    for heading, line in page.lines(datetime.now(UTC)):
+    for heading, line in lines:
         text = Text(heading.ljust(width), "bold").append("  ")
-        console.print(text.append(line, STYLES.get(line.partition(" ")[0], "") if heading == "state" else ""))
+        console.print(text.append(printable(line), STYLES.get(line.partition(" ")[0], "") if heading == "state" else ""))
     return ExitCode.OK
 
 

@@ -8,7 +8,7 @@ from typing import Any
 from rich.console import Console
 from rich.text import Text
 
-from clawback.payloads import bounded
+from clawback.payloads import bounded, printable
 from clawback.rules.explanation import Explanation
 
 _WORDS = {True: "true", False: "false", None: "not known"}
@@ -77,7 +77,7 @@ def _actual(value: object) -> str:
     if isinstance(value, bool):
         return "true" if value else "false"
     text = value if isinstance(value, str) else str(value)
-    return bounded("".join(letter if letter.isprintable() else "�" for letter in text), _LONGEST)
+    return bounded(printable(text), _LONGEST)
 
 
 def _values(values: Sequence[str]) -> str:

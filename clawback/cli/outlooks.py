@@ -9,7 +9,7 @@ from clawback.cases.windows import Watch
 from clawback.cases.wording import describe_notice, in_full
 from clawback.cli.explained import aligned, tree_lines
 from clawback.events import Event
-from clawback.payloads import bounded
+from clawback.payloads import bounded, printable
 from clawback.rules import Rule, RuleSet
 from clawback.rules.explanation import EXCEPTION, Explanation
 from clawback.rules.outlook import Outlook, Planned, Verdict
@@ -64,7 +64,7 @@ def _about(event: Event) -> str:
     message: Mapping[str, object] = record if isinstance(record, Mapping) else {}
     sender, subject = message.get("from"), message.get("subject")
     text = f"  {event.at:%F %T}Z" + (f"  from {sender}" if sender else "") + (f"  {str(subject)!r}" if subject else "")
-    return bounded("".join(letter if letter.isprintable() else "�" for letter in text), 240)
+    return bounded(printable(text), 240)
 
 
 def _exceptions(tree: Explanation) -> Iterator[str]:

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable, Iterator
 
-from clawback.payloads import bounded
+from clawback.payloads import bounded, printable
 from clawback.rules.explanation import EXCEPTION, Explanation
 
 _MOST = 10
@@ -44,4 +44,4 @@ def _actual(value: object) -> str:
     if value is None:
         return "nothing"
     text = str(value).lower() if isinstance(value, bool) else str(value)
-    return "".join(letter if letter.isprintable() else "�" for letter in text)
+    return printable(text)

@@ -122,6 +122,17 @@ async def test_a_page_tells_what_happened_and_what_can_be_done(house: Deployment
     assert {"plan", "memory", "proposal", "undone", "budget", "temporal_ui", "state", "run", "current_rule_version"} <= set(document)
 
 
+async def test_nothing_in_a_mail_can_steer_the_terminal(house: Deployment) -> None:
+    """A sender is whatever a stranger wrote: escape sequences and line breaks are shown as what they are, nothing."""
+    (line,) = outbreak(1, 7, sender="evil\x1b[2J\r\nstate  fine@bad.test")
+    told = HELD.model_copy(update={"group": {"edf_hash": "evil"}, "mode": Mode.SHADOW})
+    await house.tell(told, match_of(line))
+    await house.settled(told.case_id)
+    shown = (await case(house, "show", told.case_id)).stdout
+    assert "from evil�[2J��state  fine@bad.test" in shown
+    assert "\x1b" not in shown
+
+
 async def test_a_held_case_is_decided_from_its_page(house: Deployment) -> None:
     """The page has the lines to copy; the one for approval works as it stands, once."""
     page = (await case(house, "show", HELD.case_id)).stdout
