@@ -11,7 +11,6 @@ from contextlib import AsyncExitStack, suppress
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any, NoReturn
-from urllib.parse import quote
 
 import structlog
 from temporalio.client import Client
@@ -39,6 +38,7 @@ from clawback.cloudflare import EmailSecurity, Permit
 from clawback.events import EventKind
 from clawback.guard import Budgets
 from clawback.intake import Intake
+from clawback.links import workflows_page
 from clawback.notify import Channels, ChannelsError, Notifier, kinds_of, read_channels
 from clawback.polling import PollerStart
 from clawback.rules import RuleErrors
@@ -201,7 +201,7 @@ def build_rooms(settings: Settings, client: Client, api: EmailSecurity, rules: L
         undo=UndoActivities(api, gateway, own),
         guard=GuardActivities(guard, lambda: budgets_of(settings, rules), observing),
         records=records,
-        notices=NoticeActivities(notifier or Notifier({}), api, rules, _workflows_page(settings, client)),
+        notices=NoticeActivities(notifier or Notifier({}), api, rules, workflows_page(settings.temporal_ui, client.namespace)),
         rules=RuleNews(rules, records),
         never_block=NeverBlocking(api, rules, BlockGateway(client), records),
         pollers=PollerActivities(gateway, guard, pollers_of(settings)),
@@ -211,12 +211,6 @@ def build_rooms(settings: Settings, client: Client, api: EmailSecurity, rules: L
 def known_channels(settings: Settings, channels: Channels) -> Mapping[str, ChannelKind] | None:
     """What rules may name. A rehearsal has no channels and tells nobody: there any may be named, and its notices fail on record."""
     return None if settings.channels is None and settings.on_simulator else kinds_of(channels)
-
-
-def _workflows_page(settings: Settings, client: Client) -> str:
-    """Where Temporal's web interface shows workflows; empty where nobody said."""
-    ui = (settings.temporal_ui or "").rstrip("/")
-    return f"{ui}/namespaces/{quote(client.namespace)}/workflows" if ui else ""
 
 
 def budgets_of(settings: Settings, rules: LiveRules) -> Budgets | None:

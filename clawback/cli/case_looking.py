@@ -4,15 +4,14 @@ import re
 from collections.abc import Awaitable
 from contextlib import suppress
 from typing import TypeVar
-from urllib.parse import quote
 
-from temporalio.client import WorkflowExecutionDescription
 from temporalio.service import RPCError
 
-from clawback.cases import CaseStart, State
+from clawback.cases import CaseStart, Limit, State
 from clawback.cli.case_page import CasePage
 from clawback.cli.exits import ExitCode, Failure
 from clawback.embedded.installation import plan_installation
+from clawback.links import history_page, workflows_page
 from clawback.rules import RuleErrors, RuleSet, load_rules
 from clawback.settings import Settings, load_settings
 from clawback.temporal.case_lists import CaseFilter, CaseLists, case_line
@@ -77,11 +76,11 @@ async def look(gateway: Gateway, said: str) -> CasePage:
         limits=_limits(case, rules),
         overall=rules.safety.budgets.budgets.overall if rules else (),
         current=current.version if current else None,
-        link=_link(settings, gateway.client.namespace, described),
+        link=history_page(workflows_page(plan_installation(settings).ui, gateway.client.namespace), described.id, described.run_id),
     )
 
 
-def _limits(case: CaseStart, rules: RuleSet | None) -> tuple:  # type: ignore[type-arg]
+def _limits(case: CaseStart, rules: RuleSet | None) -> tuple[Limit, ...]:
     common = rules.safety.budgets.budgets.rule if rules else ()
     own = {limit.spend for limit in case.plan.limits}
     return (*case.plan.limits, *(limit for limit in common if limit.spend not in own))
@@ -91,15 +90,6 @@ def _rules(settings: Settings) -> RuleSet | None:
     with suppress(RuleErrors, OSError):
         return load_rules(settings.rules)
     return None
-
-
-def _link(settings: Settings, namespace: str, described: WorkflowExecutionDescription) -> str | None:
-    embedded = plan_installation(settings).temporal
-    own = f"http://127.0.0.1:{embedded.ui_port}" if embedded and embedded.ui_port else None
-    address = settings.temporal_ui or own
-    if address is None:
-        return None
-    return f"{address.rstrip('/')}/namespaces/{quote(namespace)}/workflows/{quote(described.id, safe='')}/{described.run_id}/history"
 
 
 async def _if_it_answers(question: Awaitable[T]) -> T | None:

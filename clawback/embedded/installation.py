@@ -52,16 +52,20 @@ class Installation:
         return f"against {against}{account} · mode {effective.ceiling}"
 
     @property
-    def _own_ui(self) -> str:
+    def own_ui(self) -> str:
         """Where the embedded server has its web interface; empty where there is none."""
         port = self.temporal.ui_port if self.temporal else None
         return f"http://{HOST}:{port}" if port else ""
 
     @property
+    def ui(self) -> str:
+        """Where Temporal's web interface is, as far as is known; empty where it is not."""
+        return self.settings.temporal_ui or self.own_ui
+
+    @property
     def places(self) -> dict[str, str]:
         """Where to look for more."""
-        embedded = self.temporal
-        ui = {"Temporal UI": f"http://{HOST}:{embedded.ui_port}"} if embedded and embedded.ui_port else {"Temporal": self.server}
+        ui = {"Temporal UI": self.own_ui} if self.own_ui else {"Temporal": self.server}
         simulator = {"simulator": f"http://{HOST}:{self.simulator_port}/_sim/ledger"} if self.simulator_port else {}
         return {
             **ui,
@@ -98,7 +102,7 @@ class Installation:
             "CLAWBACK_API_URL": self.api_url,
             "CLAWBACK_AUDIT": str(self.settings.audit_file),
             "CLAWBACK_LOG_FORMAT": "json",
-            "CLAWBACK_TEMPORAL_UI": self.settings.temporal_ui or self._own_ui,
+            "CLAWBACK_TEMPORAL_UI": self.ui,
         }
         yield worker_child(environment_with(changes), self.settings.metrics, self.logs)
 

@@ -3,10 +3,10 @@
 import re
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
-from urllib.parse import quote
 
 from clawback.actions import CASE_WORDS, Notify, Occasion
 from clawback.cases import Facts, Tell
+from clawback.links import history_page
 from clawback.notify.harmless import harmless
 
 LONGEST = 6000
@@ -53,7 +53,7 @@ def letter_of(tell: Tell, workflows_page: str = "", picture: bytes | None = None
     """Put a notice into words; `without` says why a picture that was asked for is missing, and the text tells it."""
     facts, notice = tell.facts, tell.notice
     run = facts.uid.rpartition("/")[2]
-    link = f"{workflows_page}/{quote(facts.case, safe='')}/{run}/history" if workflows_page else None
+    link = history_page(workflows_page, facts.case, run)
     words = _words(facts, link)
     if isinstance(notice, Notify):
         subject, text = words["summary"], notice.template or _default(facts)

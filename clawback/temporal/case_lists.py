@@ -3,7 +3,7 @@
 import asyncio
 import hashlib
 from collections.abc import AsyncIterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import Any
 
@@ -118,7 +118,7 @@ class CaseLists:
         """Give the same, those that wait for people before all others."""
         if wanted.state is not None or wanted.asks_each:
             return await self.find(wanted, limit)
-        held = await self.find(_in_state(wanted, State.HELD), limit)
+        held = await self.find(replace(wanted, state=State.HELD), limit)
         known = {line.run for line in held}
         return [*held, *(line for line in await self.find(wanted, limit) if line.run not in known)][:limit]
 
@@ -179,7 +179,3 @@ _ODD_ENDS = frozenset(
         WorkflowExecutionStatus.TIMED_OUT,
     }
 )
-
-
-def _in_state(wanted: CaseFilter, state: State) -> CaseFilter:
-    return CaseFilter(**{**vars(wanted), "state": state})
