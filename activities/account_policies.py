@@ -5,10 +5,11 @@ from typing import Any, Protocol
 from pydantic import Field
 from temporalio import activity
 
+from activities.containment import FoundEntry, removal_of
 from activities.failures import as_application_error
 from activities.urgency import Urgency
 from clawback.actions import PatternKind, Resource
-from clawback.blocks import EndedBlock, Removal
+from clawback.blocks import EndedBlock
 from clawback.cloudflare import EmailSecurity, Share, errors, pages
 from clawback.cloudflare.policies import Policies, Policy
 from clawback.payloads import Payload
@@ -25,14 +26,6 @@ class WantedPolicy(Payload):
     owner: str
     comments: str = ""
     matched: tuple[str, PatternKind] | None = None
-
-
-class FoundPolicy(Payload):
-    """A policy that stands: its id, and whether it carries the owner's mark."""
-
-    id: str | None = None
-    mine: bool = False
-    refused: str | None = None
 
 
 class OwnedPolicy(Payload):
@@ -63,36 +56,30 @@ class PolicyActivities:
         self._gate = gate
 
     @activity.defn(name="email_security.find_policy")
-    async def find_policy(self, request: WantedPolicy) -> FoundPolicy:
+    async def find_policy(self, request: WantedPolicy) -> FoundEntry:
         """Find a policy of the same fields, ours before anybody else's; an empty answer means that there is none."""
         if self._is_refused(request):
-            return FoundPolicy(refused="never_allow")
+            return FoundEntry(refused="never_allow")
         with as_application_error():
             same = await _same(self._urgency.client, request)
         mine = [policy for policy in same if request.owner in (policy.comments or "")]
-        return FoundPolicy(id=(mine or same)[0].id, mine=bool(mine)) if same else FoundPolicy()
+        return FoundEntry(id=(mine or same)[0].id, mine=bool(mine)) if same else FoundEntry()
 
     @activity.defn(name="email_security.create_policy")
-    async def create_policy(self, request: WantedPolicy) -> FoundPolicy:
+    async def create_policy(self, request: WantedPolicy) -> FoundEntry:
         """Make a policy, unless the list forbids it by now."""
         if self._is_refused(request):
-            return FoundPolicy(refused="never_allow")
+            return FoundEntry(refused="never_allow")
         with as_application_error():
             made = await _list_of(self._urgency.client, request.resource).create(**request.fields, comments=request.comments)
-        return FoundPolicy(id=made.id, mine=True)
+        return FoundEntry(id=made.id, mine=True)
 
     @activity.defn(name="email_security.remove_policy")
     async def remove_policy(self, request: OwnedPolicy) -> EndedBlock:
         """Remove a policy if it is still ours; one that somebody has changed since is left alone."""
         policies = _list_of(self._removing, request.resource)
         with as_application_error():
-            try:
-                if not request.is_still(await policies.get(request.id)):
-                    return EndedBlock(removal=Removal.LEFT_ALONE)
-                await policies.delete(request.id)
-            except errors.NotFound:
-                return EndedBlock(removal=Removal.GONE)
-        return EndedBlock(removal=Removal.REMOVED)
+            return await removal_of(request.id, request.is_still, policies.get, policies.delete)
 
     @activity.defn(name="undo.remove_policies")
     async def remove_policies(self, request: WantedPolicy) -> bool:

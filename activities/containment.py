@@ -3,10 +3,10 @@
 Creating is never repeated blindly: the workflow asks `find_…` or `locate_…` first when an answer was lost.
 """
 
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from datetime import UTC, datetime, timedelta
 from functools import partial
-from typing import Protocol
+from typing import Protocol, TypeVar
 
 from pydantic import Field
 from temporalio import activity
@@ -26,6 +26,7 @@ from clawback.events import Target, is_moved, message_event
 from clawback.gathering import Gathering
 from clawback.payloads import Payload, UtcDatetime
 
+Record = TypeVar("Record")
 _SPOILT = (errors.Rejected, errors.NotFound)
 _ONE_BY_ONE = 3
 """Up to so many messages are looked up singly; more are found by one search."""
@@ -65,8 +66,8 @@ class BlockPattern(Payload):
     comments: str = ""
 
 
-class FoundBlock(Payload):
-    """A block that stands: its id, and whether it carries the owner's mark."""
+class FoundEntry(Payload):
+    """An entry of a list that stands, a block or another policy: its id, and whether it carries the owner's mark."""
 
     id: str | None = None
     mine: bool = False
@@ -197,38 +198,32 @@ class ContainmentActivities:
         return FoundMessages(targets=tuple(found.values()))
 
     @activity.defn(name="email_security.find_block")
-    async def find_block(self, request: BlockPattern) -> FoundBlock:
+    async def find_block(self, request: BlockPattern) -> FoundEntry:
         """Find the block of a pattern, ours before anybody else's; an empty answer means that there is none."""
         if self._gate.forbids(request.pattern, request.kind):
-            return FoundBlock(refused="never_block")
+            return FoundEntry(refused="never_block")
         with as_application_error():
             page = await self._api.block_senders(pattern=request.pattern, pattern_type=request.kind.upper())
         same = [block for block in page.items if (block.pattern or "").lower() == request.pattern.lower() and not block.is_regex]
         same.sort(key=lambda block: request.owner not in (block.comments or ""))
-        return FoundBlock(id=same[0].id, mine=request.owner in (same[0].comments or "")) if same else FoundBlock()
+        return FoundEntry(id=same[0].id, mine=request.owner in (same[0].comments or "")) if same else FoundEntry()
 
     @activity.defn(name="email_security.create_block")
-    async def create_block(self, request: BlockPattern) -> FoundBlock:
+    async def create_block(self, request: BlockPattern) -> FoundEntry:
         """Create a block, unless the never-block list forbids it by now."""
         if self._gate.forbids(request.pattern, request.kind):
-            return FoundBlock(refused="never_block")
+            return FoundEntry(refused="never_block")
         with as_application_error():
             block = await self._api.create_block_sender(
                 pattern=request.pattern, pattern_type=request.kind.upper(), comments=request.comments
             )
-        return FoundBlock(id=block.id, mine=True)
+        return FoundEntry(id=block.id, mine=True)
 
     @activity.defn(name="email_security.remove_block")
     async def remove_block(self, request: OwnedBlock) -> EndedBlock:
         """Remove a block if it is still ours: a block that somebody has changed since is left alone."""
         with as_application_error():
-            try:
-                if not request.is_still(await self._removing.block_sender(request.id)):
-                    return EndedBlock(removal=Removal.LEFT_ALONE)
-                await self._removing.delete_block_sender(request.id)
-            except errors.NotFound:
-                return EndedBlock(removal=Removal.GONE)
-        return EndedBlock(removal=Removal.REMOVED)
+            return await removal_of(request.id, request.is_still, self._removing.block_sender, self._removing.delete_block_sender)
 
     @activity.defn(name="email_security.reclassify_message")
     async def reclassify_message(self, request: ReclassifyMessage) -> None:
@@ -275,3 +270,16 @@ class ContainmentActivities:
             if (page := found.next) is None:
                 return moved, True
         return moved, False
+
+
+async def removal_of(
+    identity: str, is_ours: Callable[[Record], bool], read: Callable[[str], Awaitable[Record]], delete: Callable[[str], Awaitable[None]]
+) -> EndedBlock:
+    """Remove an entry if it is still ours, and say what became of it."""
+    try:
+        if not is_ours(await read(identity)):
+            return EndedBlock(removal=Removal.LEFT_ALONE)
+        await delete(identity)
+    except errors.NotFound:
+        return EndedBlock(removal=Removal.GONE)
+    return EndedBlock(removal=Removal.REMOVED)

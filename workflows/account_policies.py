@@ -9,15 +9,15 @@ from temporalio.exceptions import WorkflowAlreadyStartedError
 from temporalio.workflow import ParentClosePolicy
 
 with workflow.unsafe.imports_passed_through():
-    from activities.account_policies import FoundPolicy, OwnedPolicy, PolicyActivities, WantedPolicy
+    from activities.account_policies import OwnedPolicy, PolicyActivities, WantedPolicy
     from activities.records import RecordActivities, WriteRecords
     from clawback.actions import PolicyAction
     from clawback.blocks import EndedBlock
-    from clawback.cases import ALREADY_THERE, CREATED, UNKNOWN, failed
+    from clawback.cases import CREATED
     from clawback.payloads import Payload, UtcDatetime
     from clawback.records import AuditRecord, RecordKind
     from clawback.temporal import names
-    from workflows.attempts import Answered, Effort, Impossible, verified
+    from workflows.making import made_once
     from workflows.policies import EXPIRE, RECORD
 
 
@@ -45,33 +45,17 @@ class PolicyMaking:
         until = workflow.now() + action.term if action.term else None
         comments = f"clawback {self._case_id} {f'expires {until:%FT%TZ} ' if until else ''}{self._owner}"
         wanted = wanted_policy(action, self._owner, comments)
-        effort = Effort(self._is_off)
-        while effort.goes_on:
-            found = await verified(PolicyActivities.find_policy, wanted)
-            if not isinstance(found, FoundPolicy):
-                return UNKNOWN
-            if found.id or found.refused:
-                return await self._found(found, action, until)
-            match await effort.make(PolicyActivities.create_policy, wanted):
-                case Answered(FoundPolicy() as made):
-                    return await self._found(made, action, until)
-                case Impossible(why):
-                    return failed(why)
-        return effort.given_up()
-
-    async def _found(self, found: FoundPolicy, action: PolicyAction, until: UtcDatetime | None) -> str:
-        if found.refused:
-            return failed(found.refused)
-        if found.id is None or not found.mine:
-            return ALREADY_THERE
+        made = await made_once(PolicyActivities.find_policy, PolicyActivities.create_policy, wanted, self._is_off)
+        if isinstance(made, str):
+            return made
         if until is not None:
-            owned = OwnedPolicy(id=found.id, resource=action.resource, owner=self._owner, fields=dict(action.fields))
+            owned = OwnedPolicy(id=made.id, resource=action.resource, owner=self._owner, fields=dict(action.fields))
             expiring = ExpiringPolicy(policy=owned, action=action.name, expires_at=until, rule=self._rule, case=self._case_id)
             with suppress(WorkflowAlreadyStartedError):
                 await workflow.start_child_workflow(
                     PolicyExpiryWorkflow.run,
                     expiring,
-                    id=names.expiry_id(f"{action.resource}/{found.id}"),
+                    id=names.expiry_id(f"{action.resource}/{made.id}"),
                     parent_close_policy=ParentClosePolicy.ABANDON,
                     static_summary=f"removes a policy of {self._rule}",
                 )

@@ -12,7 +12,6 @@ with workflow.unsafe.imports_passed_through():
     from activities.containment import (
         BlockPattern,
         ContainmentActivities,
-        FoundBlock,
         LocateMessages,
         MoveMessages,
         MoveOutcomes,
@@ -20,13 +19,14 @@ with workflow.unsafe.imports_passed_through():
     )
     from clawback.actions import BlockSender, BulkMove, Move, PolicyAction, Reclassify, Release
     from clawback.blocks import ExpiringBlock, OwnedBlock
-    from clawback.cases import ALREADY_THERE, BLOCKED, RECLASSIFIED, UNKNOWN, Act, failed
+    from clawback.cases import BLOCKED, RECLASSIFIED, UNKNOWN, Act, failed
     from clawback.events import Target
     from clawback.temporal import names
     from clawback.temporal.failures import ErrorType
     from workflows.account_policies import PolicyMaking
     from workflows.attempts import Answered, Effort, Impossible, Lost, NotExecuted, approved, verified
     from workflows.expiry import BlockExpiryWorkflow
+    from workflows.making import made_once
     from workflows.policies import MOST_SILENT, REFUSED_PAUSE
     from workflows.releasing import Releasing
 
@@ -63,32 +63,18 @@ class Containment:
         until = workflow.now() + action.term(offence)
         comments = f"clawback {self._case_id} expires {until:%FT%TZ} {self._owner}"
         wanted = BlockPattern(pattern=action.pattern, kind=action.kind, owner=self._owner, comments=comments)
-        effort = Effort(self._is_off)
-        while effort.goes_on:
-            found = await verified(ContainmentActivities.find_block, wanted)
-            if not isinstance(found, FoundBlock):
-                return UNKNOWN
-            if found.id or found.refused:
-                return await self._found(found, action, until)
-            match await effort.make(ContainmentActivities.create_block, wanted):
-                case Answered(FoundBlock() as made):
-                    return await self._found(made, action, until)
-                case Impossible(why):
-                    return failed(why)
-        return effort.given_up()
+        made = await made_once(ContainmentActivities.find_block, ContainmentActivities.create_block, wanted, self._is_off)
+        return made if isinstance(made, str) else await self._ending(made.id, action, until)
 
-    async def _found(self, block: FoundBlock, action: BlockSender, until: datetime) -> str:
-        if block.refused:
-            return failed(block.refused)
-        if block.id is None or not block.mine:
-            return ALREADY_THERE
-        owned = OwnedBlock(id=block.id, owner=self._owner, pattern=action.pattern, kind=action.kind)
+    async def _ending(self, block: str, action: BlockSender, until: datetime) -> str:
+        """Let a block that we have made end when its time is up."""
+        owned = OwnedBlock(id=block, owner=self._owner, pattern=action.pattern, kind=action.kind)
         expiring = ExpiringBlock(block=owned, expires_at=until, rule=self._rule, case=self._case_id)
         with suppress(WorkflowAlreadyStartedError):
             await workflow.start_child_workflow(
                 BlockExpiryWorkflow.run,
                 expiring,
-                id=names.expiry_id(block.id),
+                id=names.expiry_id(block),
                 memo={names.BLOCK_MEMO: expiring},
                 parent_close_policy=ParentClosePolicy.ABANDON,
                 static_summary=f"removes a block of {self._rule}",
