@@ -13,6 +13,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TextIO
 
+import psutil
 import pytest
 
 from clawback.audit import Verified, read_records, verify
@@ -79,8 +80,7 @@ class Up:
 
     def descendants(self) -> list[int]:
         """The pids of its processes."""
-        own = Path(f"/proc/{self.process.pid}/task")
-        return [int(pid) for thread in own.iterdir() for pid in (thread / "children").read_text().split()]
+        return [child.pid for child in psutil.Process(self.process.pid).children()]
 
 
 @contextmanager
@@ -98,9 +98,15 @@ def running(environment: dict[str, str], tmp_path: Path) -> Iterator[Up]:
 
 def gone(pids: list[int]) -> bool:
     """Whether none of these processes runs any more."""
-    return not any(
-        Path(f"/proc/{pid}").exists() and "Z" not in Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] for pid in pids
-    )
+    return not any(map(is_running, pids))
+
+
+def is_running(pid: int) -> bool:
+    """Whether a process is there and not only waited for."""
+    try:
+        return psutil.Process(pid).status() != psutil.STATUS_ZOMBIE
+    except psutil.NoSuchProcess:
+        return False
 
 
 def test_it_acts_restarts_its_worker_stops_and_goes_on(tmp_path: Path) -> None:
