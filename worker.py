@@ -56,11 +56,14 @@ from clawback.temporal.guarding import GuardGateway
 from clawback.temporal.health import PollHealth
 from clawback.temporal.switch import KillSwitch
 from workflows import WORKFLOWS
+from workflows.guard import GuardWorkflow
 
 GRACE = timedelta(seconds=8)
 """How long running activities may go on after SIGTERM: `clawback up` promises to be gone within ten seconds."""
 AT_ONCE = 200
 """Activities of a queue at the same time: cases that move at the same moment share a request, so there should be many."""
+ASKS_AT_ONCE = 500
+"""Asks of the guard at the same time: those of one moment share one update, so a burst needs few updates."""
 QUEUE_RATE = 100.0
 """Activities a second that a queue gives out, to all workers together: what no header of the API tells is that an address may make 200
 requests a second, and there are two queues whose activities make them (ADR 0003)."""
@@ -226,7 +229,8 @@ def build_workers(
 ) -> list[Worker]:
     """Build the workers of a process: containment, reading, notices, and workflows with the audit as a local activity.
 
-    Tests give the strict `sandbox`, in which every run imports the workflow code anew and forbidden calls raise (ADR 0008).
+    The guard has a worker of its own, first in the list so that it is the last to stop: cases that drain may still ask it. Tests give
+    the strict `sandbox`, in which every run imports the workflow code anew and forbidden calls raise (ADR 0008).
     """
     contain, ingest, policies, pollers, undo = rooms.containment, rooms.ingest, rooms.policies, rooms.pollers, rooms.undo
     shared: Any = WorkerConfig(
@@ -256,16 +260,25 @@ def build_workers(
     ]
     undoing: list[Callable[..., Any]] = [undo.end_case, undo.read_case, undo.return_messages, undo.remove_block, undo.reclassify_message]
     reading: list[Callable[..., Any]] = [ingest.read_page, *finding, *undoing, pollers.ensure]
+    runner = SandboxedWorkflowRunner(sandbox)
     return [
+        Worker(
+            client,
+            task_queue=names.GUARD_QUEUE,
+            workflows=[GuardWorkflow],
+            workflow_runner=runner,
+            activities=[rooms.guard.reserve, rooms.records.append],
+            **{**shared, "max_concurrent_activities": ASKS_AT_ONCE},
+        ),
         Worker(client, task_queue=names.CONTAIN_QUEUE, activities=containing, max_task_queue_activities_per_second=QUEUE_RATE, **shared),
         Worker(client, task_queue=names.READ_QUEUE, activities=reading, max_task_queue_activities_per_second=QUEUE_RATE, **shared),
         Worker(client, task_queue=names.NOTICE_QUEUE, activities=[rooms.notices.deliver], **shared),
         Worker(
             client,
             task_queue=names.WORKFLOW_QUEUE,
-            workflows=WORKFLOWS,
-            workflow_runner=SandboxedWorkflowRunner(sandbox),
-            activities=[rooms.records.append, rooms.guard.reserve],
+            workflows=[kind for kind in WORKFLOWS if kind is not GuardWorkflow],
+            workflow_runner=runner,
+            activities=[rooms.records.append],
             no_remote_activities=True,
             **shared,
         ),

@@ -16,8 +16,8 @@ from clawback.temporal.guarding import GuardGateway
 _MOST_ASKS = 500
 _LAST_WORD = 0.5
 """Seconds for an answer that is on its way when the worker stops."""
-_LATER = timedelta(seconds=10)
-"""Beyond the threshold of local retries, so that the next attempt is a timer on the server and keeps no worker from stopping."""
+_LATER = timedelta(seconds=1)
+"""When another worker, or the next one here, asks again."""
 
 
 class GuardActivities:
@@ -33,7 +33,7 @@ class GuardActivities:
     async def reserve(self, ask: Ask) -> Answer:
         """Ask for one act. The same ask may be repeated: it is granted and charged once.
 
-        A worker that stops does not wait: the guard may be a workflow of this very worker, which takes no work any more.
+        A worker that stops does not wait: the guard may be a workflow of this process, which takes no work any more.
 
         Raises:
             ApplicationError: the worker stops; the engine asks again, here or elsewhere.

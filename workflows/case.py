@@ -20,14 +20,12 @@ with workflow.unsafe.imports_passed_through():
     from clawback.temporal import names
     from workflows.attempts import verified
     from workflows.containment import Containment
-    from workflows.guarding import Granted, Guarding
+    from workflows.guarding import Guarding
     from workflows.notice import NoticeWorkflow
     from workflows.policies import RECORD
 
 _STATE = SearchAttributeKey.for_keyword(names.STATE_ATTRIBUTE)
 _RECORDS_AT_ONCE = 500
-_GUARDED = "guarded"
-_GUARDED_FROM_THE_START = "guarded-from-the-start"
 
 
 @workflow.defn(name=names.CASE)
@@ -48,13 +46,10 @@ class CaseWorkflow:
         owner = f"case-run:{info.first_execution_run_id}"
         self._containment = Containment(info.workflow_id, owner, start.plan.rule, lambda: self._case.state is State.UNDONE)
         self._guarding = Guarding(start.plan)
-        self._is_guarded = False
 
     @workflow.run
     async def run(self, start: CaseStart) -> str:
         """Do what the state machine says until it says that the case is over; the result is the state it ended in."""
-        # asked before any local activity: a replay resolves those early, where it does not see a patch of the next workflow task yet
-        self._is_guarded = workflow.patched(_GUARDED_FROM_THE_START)
         while True:
             self._news = False
             step = self._case.next(workflow.now())
@@ -87,8 +82,7 @@ class CaseWorkflow:
 
     async def _act(self, act: Act) -> None:
         """Ask the guard and do it; where it refuses, people will be asked."""
-        is_guarded = self._is_guarded or workflow.patched(_GUARDED)
-        granted = await self._guarding.ask(act, self._case.spent) if is_guarded else Granted()
+        granted = await self._guarding.ask(act, self._case.spent)
         if granted.refused is not None:
             self._case.hold_back(granted.refused)
         elif self._case.state is State.UNDONE:

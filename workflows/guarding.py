@@ -18,17 +18,15 @@ with workflow.unsafe.imports_passed_through():
 
 
 class Granted:
-    """What the guard said. Without an ask, for cases that began before there was a guard: granted, and nothing to give back."""
+    """What the guard said."""
 
-    def __init__(self, ask: Ask | None = None, answer: Answer | None = None) -> None:
+    def __init__(self, ask: Ask, answer: Answer) -> None:
         self._ask = ask
-        self.refused = answer.reason if answer and not answer.granted else None
-        self.offence = answer.offence if answer else 0
+        self.refused = None if answer.granted else answer.reason
+        self.offence = answer.offence
 
     async def settle(self, outcomes: Mapping[str, str]) -> None:
         """Give back what took no effect. If the guard is gone, so is what it had charged."""
-        if self._ask is None:
-            return
         spare = self._ask.count - sum(outcome in TOOK_EFFECT for outcome in outcomes.values())
         if spare > 0:
             with suppress(FailureError):
@@ -55,7 +53,7 @@ class Guarding:
             subject=_subject(act.action) if isinstance(act.action, BlockSender) else None,
             approved=act.approved,
         )
-        return Granted(ask, await workflow.execute_local_activity_method(GuardActivities.reserve, ask, **RESERVE))
+        return Granted(ask, await workflow.execute_activity_method(GuardActivities.reserve, ask, **RESERVE))
 
 
 def _subject(action: BlockSender) -> str:

@@ -15,7 +15,7 @@ from temporalio.common import Priority, RetryPolicy
 from temporalio.workflow import ActivityCancellationType
 
 from clawback.temporal.failures import ErrorType
-from clawback.temporal.names import APPROVED_PRIORITY, CONTAIN_QUEUE, NOTICE_QUEUE, READ_QUEUE, UNDO_PRIORITY
+from clawback.temporal.names import APPROVED_PRIORITY, CONTAIN_QUEUE, GUARD_QUEUE, NOTICE_QUEUE, READ_QUEUE, UNDO_PRIORITY
 
 _UNDO, _APPROVED = Priority(priority_key=UNDO_PRIORITY), Priority(priority_key=APPROVED_PRIORITY)
 _ROUTINE, _READING = Priority(priority_key=3), Priority(priority_key=4)
@@ -119,11 +119,13 @@ RECORD: Final[dict[str, Any]] = {
 """Write to the audit, on this worker, until it is written."""
 
 RESERVE: Final[dict[str, Any]] = {
+    "task_queue": GUARD_QUEUE,
     "start_to_close_timeout": timedelta(seconds=25),
+    "heartbeat_timeout": timedelta(seconds=8),
     "retry_policy": RetryPolicy(initial_interval=timedelta(milliseconds=200), maximum_interval=timedelta(seconds=10)),
-    "local_retry_threshold": timedelta(seconds=5),
 }
-"""Ask the guard, from this worker, until it answers: without its answer nothing is done."""
+"""Ask the guard until it answers: without its answer nothing is done. Never a local activity: that would hold a workflow-task slot
+while it waits for another workflow."""
 
 FIRST_PAUSE: Final = timedelta(seconds=1)
 """Wait after an attempt that named no delay: before repeating it, or before looking for what it did. Doubled each time."""

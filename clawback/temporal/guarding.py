@@ -33,7 +33,7 @@ class GuardGateway:
             names.GUARD,
             GuardMemory(),
             id=names.GUARD_ID,
-            task_queue=names.WORKFLOW_QUEUE,
+            task_queue=names.GUARD_QUEUE,
             id_conflict_policy=WorkflowIDConflictPolicy.USE_EXISTING,
             memo={names.STOPPED_MEMO: False},
             static_summary="budgets, demotions and the kill switch of this account",
@@ -99,7 +99,7 @@ class GuardGateway:
             names.GUARD,
             GuardMemory(),
             id=names.GUARD_ID,
-            task_queue=names.WORKFLOW_QUEUE,
+            task_queue=names.GUARD_QUEUE,
             id_conflict_policy=WorkflowIDConflictPolicy.USE_EXISTING,
             memo={names.STOPPED_MEMO: False},
         )

@@ -12,6 +12,9 @@ WORKFLOW_QUEUE: Final = "clawback"
 READ_QUEUE: Final = "clawback-read"
 CONTAIN_QUEUE: Final = "clawback-contain"
 NOTICE_QUEUE: Final = "clawback-notice"
+GUARD_QUEUE: Final = "clawback-guard"
+"""The guard workflow and the activity that asks it have a queue and slots of their own: cases that wait for the guard can never
+hold the slots that the guard needs to answer."""
 
 UNDO_PRIORITY: Final = 1
 APPROVED_PRIORITY: Final = 2
