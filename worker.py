@@ -1,7 +1,8 @@
 """The process: settings, logging, metrics, Temporal client, workers; nothing else.
 
-`python -m worker` (or `clawback worker`) runs until SIGTERM or SIGINT, then finishes what it is doing. It exits 0 after that, and
-otherwise with one sentence and a documented code (docs/operations.md), for its supervisor to see.
+`python -m worker` (or `clawback worker`) runs until SIGTERM or SIGINT, then finishes what it is
+doing. It exits 0 after that, and otherwise with one sentence and a documented code
+(docs/operations.md), for its supervisor to see.
 """
 
 import asyncio
@@ -18,68 +19,94 @@ from temporalio.service import RPCError
 from temporalio.worker import Worker, WorkerConfig
 from temporalio.worker.workflow_sandbox import SandboxedWorkflowRunner, SandboxRestrictions
 
-from activities.account_policies import PolicyActivities
-from activities.beating import Beating
+from activities.audit import AuditActivities
 from activities.containment import ContainmentActivities
-from activities.guarding import GuardActivities
+from activities.guard import GuardActivities
 from activities.ingest import IngestActivities
-from activities.never_block import NeverBlocking
-from activities.notifying import NoticeActivities
-from activities.observing import Observing, RetryCounting
-from activities.own_submissions import OwnSubmissions
+from activities.never_block import NeverBlockWatcher
+from activities.notifications import NotificationActivities
+from activities.policies import PolicyActivities
 from activities.pollers import PollerActivities
-from activities.records import RecordActivities
-from activities.rule_news import RuleNews
-from activities.undoing import UndoActivities
+from activities.rule_news import RuleReloadReporter
+from activities.undo import UndoActivities
 from clawback.actions import ChannelKind
 from clawback.audit import AuditLog
 from clawback.cli.exits import ExitCode, exit_now
 from clawback.cloudflare import EmailSecurity, Permit
-from clawback.events import EventKind
 from clawback.guard import Budgets
-from clawback.intake import Intake
-from clawback.links import workflows_page
-from clawback.notify import Channels, ChannelsError, Notifier, kinds_of, read_channels
-from clawback.polling import PollerStart
+from clawback.ingest import Ingest
+from clawback.model.events import EventKind
+from clawback.model.polling import PollerStart
+from clawback.notifications import Channels, ChannelsError, Notifier, kinds_of, read_channels
 from clawback.rules import RuleErrors
 from clawback.rules.live import Change, LiveRules
 from clawback.settings import Settings, SettingsError, load_settings
-from clawback.telemetry import ApiMetrics, TelemetryUnavailable, configure_logging, metrics, serve_metrics
+from clawback.telemetry import (
+    ApiMetrics,
+    TelemetryUnavailable,
+    configure_logging,
+    metrics,
+    serve_metrics,
+)
+from clawback.telemetry.activity_telemetry import ActivityTelemetry, RetryCountInterceptor
 from clawback.telemetry.runtime import build_runtime
 from clawback.temporal import names
-from clawback.temporal.blocks import BlockGateway
+from clawback.temporal.block_gateway import BlockGateway
 from clawback.temporal.bootstrap import prepare
-from clawback.temporal.connect import TemporalUnreachable, connect
-from clawback.temporal.converter import PayloadKeyError
+from clawback.temporal.client import TemporalUnreachable, connect
+from clawback.temporal.data_converter import PayloadKeyError
 from clawback.temporal.gateway import Gateway
-from clawback.temporal.guarding import GuardGateway
-from clawback.temporal.health import PollHealth
-from clawback.temporal.switch import KillSwitch
+from clawback.temporal.guard_gateway import GuardGateway
+from clawback.temporal.heartbeat import HeartbeatInterceptor
+from clawback.temporal.kill_switch import KillSwitch
+from clawback.temporal.own_submissions import OwnSubmissions
+from clawback.temporal.poll_health import PollHealth
+from clawback.temporal.ui_links import workflows_page
 from workflows import WORKFLOWS
 from workflows.guard import GuardWorkflow
 
 GRACE = timedelta(seconds=8)
-"""How long running activities may go on after SIGTERM: `clawback up` promises to be gone within ten seconds."""
+"""How long running activities may go on after SIGTERM.
+
+`clawback up` promises to be gone within ten seconds.
+"""
 AT_ONCE = 200
-"""Activities of a queue at the same time: cases that move at the same moment share a request, so there should be many."""
+"""Activities of a queue at the same time.
+
+Cases that move at the same moment share a request, so there should be many.
+"""
 ASKS_AT_ONCE = 500
-"""Asks of the guard at the same time: those of one moment share one update, so a burst needs few updates."""
+"""Asks of the guard at the same time.
+
+Those of one moment share one update, so a burst needs few updates.
+"""
 QUEUE_RATE = 100.0
-"""Activities a second that a queue gives out, to all workers together: what no header of the API tells is that an address may make 200
-requests a second, and there are two queues whose activities make them (ADR 0003)."""
+"""Activities a second that a queue gives out, to all workers together.
+
+What no header of the API tells is that an address may make 200 requests a second, and there are two
+queues whose activities make them (ADR 0003).
+"""
 API_TIMEOUT = timedelta(seconds=15)
-"""How long the API may take to answer; shorter than any start-to-close, so that the activity itself says what happened."""
+"""How long the API may take to answer.
+
+Shorter than any start-to-close, so that the activity itself says what happened.
+"""
 READ_DOMAINS = timedelta(seconds=5)
 """How long a worker waits for the domains of the account before it starts with those of safety.yml alone, and asks again later."""
 LOOK_AT_SWITCH = timedelta(seconds=5)
 """How often metrics and log are told whether the kill switch is on."""
-OUR_OWN_CODE = SandboxRestrictions.default.with_passthrough_modules("workflows", "activities", "clawback")
-"""Import our workflow code once, not anew for each of thousands of short cases; tests prove it under the strict sandbox."""
+OUR_OWN_CODE = SandboxRestrictions.default.with_passthrough_modules(
+    "workflows", "activities", "clawback"
+)
+"""Import our workflow code once, not anew for each of thousands of short cases.
+
+Tests prove it under the strict sandbox.
+"""
 log = structlog.get_logger("clawback")
 
 
 @dataclass(frozen=True)
-class Rooms:
+class ActivitySet:
     """The activities of one worker, built over one API client."""
 
     ingest: IngestActivities
@@ -87,11 +114,11 @@ class Rooms:
     policies: PolicyActivities
     guard: GuardActivities
     undo: UndoActivities
-    records: RecordActivities
-    notices: NoticeActivities
+    records: AuditActivities
+    notices: NotificationActivities
     pollers: PollerActivities
-    rules: RuleNews
-    never_block: NeverBlocking
+    rules: RuleReloadReporter
+    never_block: NeverBlockWatcher
 
 
 def pollers_of(settings: Settings) -> list[PollerStart]:
@@ -136,14 +163,16 @@ class Process:
         telemetry = build_runtime()
         client = await connect(settings, runtime=telemetry.runtime)
         await prepare(client)
-        health = PollHealth(Gateway(client), {source: settings.interval_of(source) for source in EventKind})
+        health = PollHealth(
+            Gateway(client), {source: settings.interval_of(source) for source in EventKind}
+        )
         stack.enter_context(serve_metrics(settings.metrics, [telemetry.scrape], health))
         guard = GuardGateway(client)
         await guard.ensure()
         api = await stack.enter_async_context(connect_api(settings, KillSwitch(guard)))
         metrics.API_REQUESTS_LEFT.set_function(lambda: api.budget.remaining)
         notifier = await stack.enter_async_context(Notifier(channels))
-        rooms = build_rooms(settings, client, api, rules, notifier)
+        rooms = build_activities(settings, client, api, rules, notifier)
         with suppress(TimeoutError):
             async with asyncio.timeout(READ_DOMAINS.total_seconds()):
                 await rooms.never_block.read_domains()
@@ -158,7 +187,12 @@ class Process:
         await loaded(Change(None, rules.current.version))
         for task in (rules.watch(loaded), rooms.never_block.watch(), watch_switch(guard)):
             stack.callback(asyncio.create_task(task).cancel)
-        log.info("worker.started", mode=settings.ceiling.value, rules_version=rules.current.version, api=settings.api_url)
+        log.info(
+            "worker.started",
+            mode=settings.ceiling.value,
+            rules_version=rules.current.version,
+            api=settings.api_url,
+        )
 
     async def _fail(self, error: BaseException) -> None:
         self._broken = error
@@ -173,13 +207,18 @@ async def watch_switch(guard: GuardGateway) -> None:
             stopped = await guard.is_stopped()
             metrics.STOPPED.set(stopped)
             if stopped is not shown and (stopped or shown is not None):
-                log.warning("worker.containment_stopped" if stopped else "worker.containment_goes_on")
+                log.warning(
+                    "worker.containment_stopped" if stopped else "worker.containment_goes_on"
+                )
             shown = stopped
         await asyncio.sleep(LOOK_AT_SWITCH.total_seconds())
 
 
 def connect_api(settings: Settings, permit: Permit | None = None) -> EmailSecurity:
-    """Build the API client; a simulator takes any token. `permit` is the kill switch, for whoever acts."""
+    """Build the API client; a simulator takes any token.
+
+    `permit` is the kill switch, for whoever acts.
+    """
     fallback = "simulator" if settings.on_simulator else ""
     return EmailSecurity(
         url=settings.api_url,
@@ -191,28 +230,49 @@ def connect_api(settings: Settings, permit: Permit | None = None) -> EmailSecuri
     )
 
 
-def build_rooms(settings: Settings, client: Client, api: EmailSecurity, rules: LiveRules, notifier: Notifier | None = None) -> Rooms:
+def build_activities(
+    settings: Settings,
+    client: Client,
+    api: EmailSecurity,
+    rules: LiveRules,
+    notifier: Notifier | None = None,
+) -> ActivitySet:
     """Build every activity over one Temporal client, one API client, the rules of one folder and the operator's channels, if any."""
-    observing, gateway, guard = Observing(), Gateway(client), GuardGateway(client)
-    records = RecordActivities(AuditLog(settings.audit_file), observing)
+    observing, gateway, guard = ActivityTelemetry(), Gateway(client), GuardGateway(client)
+    records = AuditActivities(AuditLog(settings.audit_file), observing)
     own = OwnSubmissions(gateway)
-    intake = Intake(api, lambda: rules.current, ceiling=settings.ceiling, age_limit=settings.age_limit, is_ours=own.is_ours)
-    return Rooms(
+    intake = Ingest(
+        api,
+        lambda: rules.current,
+        ceiling=settings.ceiling,
+        age_limit=settings.age_limit,
+        is_ours=own.is_ours,
+    )
+    return ActivitySet(
         ingest=IngestActivities(intake, gateway, records, observing),
         containment=ContainmentActivities(api, rules, observing, own),
         policies=PolicyActivities(api, rules),
         undo=UndoActivities(api, gateway, own),
         guard=GuardActivities(guard, lambda: budgets_of(settings, rules), observing),
         records=records,
-        notices=NoticeActivities(notifier or Notifier({}), api, rules, workflows_page(settings.temporal_ui, client.namespace)),
-        rules=RuleNews(rules, records),
-        never_block=NeverBlocking(api, rules, BlockGateway(client), records),
+        notices=NotificationActivities(
+            notifier or Notifier({}),
+            api,
+            rules,
+            workflows_page(settings.temporal_ui, client.namespace),
+        ),
+        rules=RuleReloadReporter(rules, records),
+        never_block=NeverBlockWatcher(api, rules, BlockGateway(client), records),
         pollers=PollerActivities(gateway, guard, pollers_of(settings)),
     )
 
 
 def known_channels(settings: Settings, channels: Channels) -> Mapping[str, ChannelKind] | None:
-    """What rules may name. A rehearsal has no channels and tells nobody: there any may be named, and its notices fail on record."""
+    """What rules may name.
+
+    A rehearsal has no channels and tells nobody: there any may be named, and its notices fail on
+    record.
+    """
     return None if settings.channels is None and settings.on_simulator else kinds_of(channels)
 
 
@@ -223,21 +283,30 @@ def budgets_of(settings: Settings, rules: LiveRules) -> Budgets | None:
 
 def build_workers(
     client: Client,
-    rooms: Rooms,
+    rooms: ActivitySet,
     on_failure: Callable[[BaseException], Awaitable[None]] | None = None,
     sandbox: SandboxRestrictions = OUR_OWN_CODE,
 ) -> list[Worker]:
-    """Build the workers of a process: containment, reading, notices, and workflows with the audit as a local activity.
+    """Build the workers of a process.
 
-    The guard has a worker of its own, first in the list so that it is the last to stop: cases that drain may still ask it. Tests give
-    the strict `sandbox`, in which every run imports the workflow code anew and forbidden calls raise (ADR 0008).
+    Containment, reading, notices, and workflows with the audit as a local activity.
+
+    The guard has a worker of its own, first in the list so that it is the last to stop: cases that
+    drain may still ask it. Tests give the strict `sandbox`, in which every run imports the workflow
+    code anew and forbidden calls raise (ADR 0008).
     """
-    contain, ingest, policies, pollers, undo = rooms.containment, rooms.ingest, rooms.policies, rooms.pollers, rooms.undo
+    contain, ingest, policies, pollers, undo = (
+        rooms.containment,
+        rooms.ingest,
+        rooms.policies,
+        rooms.pollers,
+        rooms.undo,
+    )
     shared: Any = WorkerConfig(
         graceful_shutdown_timeout=GRACE,
         on_fatal_error=on_failure,
         max_concurrent_activities=AT_ONCE,
-        interceptors=[RetryCounting(), Beating()],
+        interceptors=[RetryCountInterceptor(), HeartbeatInterceptor()],
         disable_eager_activity_execution=True,
     )
     containing: list[Callable[..., Any]] = [
@@ -258,7 +327,13 @@ def build_workers(
         policies.remove_policy,
         policies.remove_policies,
     ]
-    undoing: list[Callable[..., Any]] = [undo.end_case, undo.read_case, undo.return_messages, undo.remove_block, undo.reclassify_message]
+    undoing: list[Callable[..., Any]] = [
+        undo.end_case,
+        undo.read_case,
+        undo.return_messages,
+        undo.remove_block,
+        undo.reclassify_message,
+    ]
     reading: list[Callable[..., Any]] = [ingest.read_page, *finding, *undoing, pollers.ensure]
     runner = SandboxedWorkflowRunner(sandbox)
     return [
@@ -270,8 +345,20 @@ def build_workers(
             activities=[rooms.guard.reserve, rooms.records.append],
             **{**shared, "max_concurrent_activities": ASKS_AT_ONCE},
         ),
-        Worker(client, task_queue=names.CONTAIN_QUEUE, activities=containing, max_task_queue_activities_per_second=QUEUE_RATE, **shared),
-        Worker(client, task_queue=names.READ_QUEUE, activities=reading, max_task_queue_activities_per_second=QUEUE_RATE, **shared),
+        Worker(
+            client,
+            task_queue=names.CONTAIN_QUEUE,
+            activities=containing,
+            max_task_queue_activities_per_second=QUEUE_RATE,
+            **shared,
+        ),
+        Worker(
+            client,
+            task_queue=names.READ_QUEUE,
+            activities=reading,
+            max_task_queue_activities_per_second=QUEUE_RATE,
+            **shared,
+        ),
         Worker(client, task_queue=names.NOTICE_QUEUE, activities=[rooms.notices.deliver], **shared),
         Worker(
             client,

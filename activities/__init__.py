@@ -1,1 +1,4 @@
-"""Side effects only, thin: call the port, translate the error, return the result. Decisions are made elsewhere."""
+"""Side effects only, thin: call the port, translate the error, return the result.
+
+Decisions are made elsewhere.
+"""

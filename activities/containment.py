@@ -1,6 +1,9 @@
-"""Everything that changes a mailbox or a policy, and what finds out whether it did. One request of the API to an activity.
+"""Everything that changes a mailbox or a policy, and what finds out whether it did.
 
-Creating is never repeated blindly: the workflow asks `find_…` or `locate_…` first when an answer was lost.
+One request of the API to an activity.
+
+Creating is never repeated blindly: the workflow asks `find_…` or `locate_…` first when an answer
+was lost.
 """
 
 from collections.abc import Awaitable, Callable, Sequence
@@ -11,20 +14,21 @@ from typing import Protocol, TypeVar
 from pydantic import Field
 from temporalio import activity
 
-from activities.failures import as_application_error
-from activities.observing import Observing
-from activities.own_submissions import OwnSubmissions
-from activities.urgency import Urgency
-from clawback.actions import Destination, Disposition, PatternKind
-from clawback.blocks import EndedBlock, OwnedBlock, Removal
+from clawback.actions import Destination, Disposition
 from clawback.cases import ALREADY_THERE, MOVED, RELEASED, failed
 from clawback.cases import BATCH as MOST_IDS
-from clawback.cases.answers import move_outcomes
+from clawback.cases.move_outcomes import move_outcomes
 from clawback.cloudflare import EmailSecurity, Share, errors, pages
 from clawback.cloudflare.recovery import RELEASES, is_since
-from clawback.events import Target, is_moved, message_event
-from clawback.gathering import Gathering
-from clawback.payloads import Payload, UtcDatetime
+from clawback.model.addresses import PatternKind
+from clawback.model.blocks import EndedBlock, OwnedBlock, Removal
+from clawback.model.events import Target, is_moved, message_event
+from clawback.model.payload import Payload, UtcDatetime
+from clawback.telemetry.activity_telemetry import ActivityTelemetry
+from clawback.temporal.application_errors import as_application_error
+from clawback.temporal.batching import Batcher
+from clawback.temporal.own_submissions import OwnSubmissions
+from clawback.temporal.shares import SharedClients
 
 Record = TypeVar("Record")
 _SPOILT = (errors.Rejected, errors.NotFound)
@@ -58,7 +62,10 @@ class LocateMessages(Payload):
 
 
 class BlockPattern(Payload):
-    """A block to find or to create; `owner` is the mark in its comments that says it is this case's."""
+    """A block to find or to create.
+
+    `owner` is the mark in its comments that says it is this case's.
+    """
 
     pattern: str
     kind: PatternKind
@@ -67,7 +74,10 @@ class BlockPattern(Payload):
 
 
 class FoundEntry(Payload):
-    """An entry of a list that stands, a block or another policy: its id, and whether it carries the owner's mark."""
+    """An entry of a list that stands, a block or another policy.
+
+    Its id, and whether it carries the owner's mark.
+    """
 
     id: str | None = None
     mine: bool = False
@@ -75,7 +85,10 @@ class FoundEntry(Payload):
 
 
 class ReclassifyMessage(Payload):
-    """A message and the disposition it should have had; `since` bounds the search for a submission that was made already."""
+    """A message and the disposition it should have had.
+
+    `since` bounds the search for a submission that was made already.
+    """
 
     target: Target
     disposition: Disposition
@@ -96,7 +109,10 @@ class FindRelease(Payload):
 
 
 class SearchMessages(Payload):
-    """Messages to find: of a sender, or with such a subject, scanned in a span of time; at most so many."""
+    """Messages to find: of a sender, or with such a subject, scanned in a span of time.
+
+    At most so many.
+    """
 
     sender: str = ""
     subject: str = ""
@@ -106,7 +122,10 @@ class SearchMessages(Payload):
 
 
 class FoundMessages(Payload):
-    """What a search found and nobody has dealt with; nothing where there were `more` than were asked for."""
+    """What a search found and nobody has dealt with.
+
+    Nothing where there were `more` than were asked for.
+    """
 
     targets: tuple[Target, ...] = ()
     more: bool = False
@@ -126,23 +145,27 @@ class BlockGate(Protocol):
 class ContainmentActivities:
     """The requests of containment; `gate` gives the never-block list that is loaded now."""
 
-    def __init__(self, api: EmailSecurity, gate: BlockGate, observing: Observing, own: OwnSubmissions) -> None:
-        self._urgency, self._removing = Urgency(api), api.on(Share.UNDO)
+    def __init__(
+        self, api: EmailSecurity, gate: BlockGate, observing: ActivityTelemetry, own: OwnSubmissions
+    ) -> None:
+        self._urgency, self._removing = SharedClients(api), api.on(Share.UNDO)
         self._gate = gate
         self._own = own
         self._observing = observing
         self._moving = {
-            (api, folder): Gathering(partial(api.move, destination=folder), MOST_IDS, spoilt=_SPOILT)
+            (api, folder): Batcher(partial(api.move, destination=folder), MOST_IDS, spoilt=_SPOILT)
             for api in self._urgency.clients
             for folder in Destination
         }
-        self._locating = Gathering(self._moved_of, MOST_IDS, spoilt=_SPOILT)
+        self._locating = Batcher(self._moved_of, MOST_IDS, spoilt=_SPOILT)
 
     @activity.defn(name="email_security.move_messages")
     async def move_messages(self, request: MoveMessages) -> MoveOutcomes:
         """Move up to 1,000 messages in one request, shared with other cases that move now, and say what became of each."""
         with as_application_error():
-            answers = await self._moving[self._api, request.destination].ask([target.id for target in request.targets])
+            answers = await self._moving[self._api, request.destination].ask(
+                [target.id for target in request.targets]
+            )
         outcomes = move_outcomes(request.targets, answers)
         self._observing.moved(outcomes, request.seen_at)
         return MoveOutcomes(outcomes=outcomes)
@@ -151,30 +174,45 @@ class ContainmentActivities:
     async def locate_messages(self, request: LocateMessages) -> MoveOutcomes:
         """Say which messages have been moved; those that have not are not in the answer.
 
-        Nothing tells whether one that was moved out of the inbox is there again: none is in the answer, and the move is repeated.
+        Nothing tells whether one that was moved out of the inbox is there again: none is in the
+        answer, and the move is repeated.
         """
         if request.destination is Destination.INBOX:
             return MoveOutcomes(outcomes={})
         with as_application_error():
             moved = await self._locating.ask(request.targets)
-        return MoveOutcomes(outcomes={target.id: MOVED for target in request.targets if target.id in moved})
+        return MoveOutcomes(
+            outcomes={target.id: MOVED for target in request.targets if target.id in moved}
+        )
 
     @activity.defn(name="email_security.release_messages")
     async def release_messages(self, request: ReleaseMessages) -> MoveOutcomes:
-        """Release messages in one request; those that somebody got are in the answer, and nothing is known of the others."""
+        """Release messages in one request.
+
+        Those that somebody got are in the answer, and nothing is known of the others.
+        """
         with as_application_error():
             items = await self._api.release([target.id for target in request.targets])
-        delivered = {item.id: RELEASED if item.complete else failed("partly_released") for item in items if item.delivered}
+        delivered = {
+            item.id: RELEASED if item.complete else failed("partly_released")
+            for item in items
+            if item.delivered
+        }
         return MoveOutcomes(outcomes=delivered)
 
     @activity.defn(name="email_security.find_release")
     async def find_release(self, request: FindRelease) -> MoveOutcomes:
-        """Say whether a message has been released since, or was out of the quarantine anyway; an empty answer if it lies there still."""
+        """Say whether a message has been released since, or was out of the quarantine anyway.
+
+        An empty answer if it lies there still.
+        """
         identity = request.target.id
         with as_application_error():
             try:
                 log = await self._api.action_log(identity)
-                if any(entry.operation in RELEASES and is_since(entry, request.since) for entry in log):
+                if any(
+                    entry.operation in RELEASES and is_since(entry, request.since) for entry in log
+                ):
                     return MoveOutcomes(outcomes={identity: RELEASED})
                 is_out = (await self._api.message(identity)).is_quarantined is False
             except errors.NotFound:
@@ -183,15 +221,27 @@ class ContainmentActivities:
 
     @activity.defn(name="email_security.search_messages")
     async def search_messages(self, request: SearchMessages) -> FoundMessages:
-        """Search for messages, up to 1,000 to a request; those that somebody has dealt with, and those that are not mail, are left out."""
-        filters = {name: value for name, value in (("sender", request.sender), ("subject", request.subject)) if value}
+        """Search for messages, up to 1,000 to a request.
+
+        Those that somebody has dealt with, and those that are not mail, are left out.
+        """
+        filters = {
+            name: value
+            for name, value in (("sender", request.sender), ("subject", request.subject))
+            if value
+        }
         found: dict[str, Target] = {}
         now = datetime.now(UTC)
         with as_application_error():
-            async for page in pages(self._api.messages, start=request.start, end=request.end, **filters):
+            async for page in pages(
+                self._api.messages, start=request.start, end=request.end, **filters
+            ):
                 for item in page.items:
                     event = message_event(item.record, now)
-                    if not event.handled and item.delivery_mode not in self._gate.ignored_delivery_modes:
+                    if (
+                        not event.handled
+                        and item.delivery_mode not in self._gate.ignored_delivery_modes
+                    ):
                         found |= {target.id: target for target in event.targets}
                 if len(found) > request.most:
                     return FoundMessages(more=True)
@@ -199,14 +249,27 @@ class ContainmentActivities:
 
     @activity.defn(name="email_security.find_block")
     async def find_block(self, request: BlockPattern) -> FoundEntry:
-        """Find the block of a pattern, ours before anybody else's; an empty answer means that there is none."""
+        """Find the block of a pattern, ours before anybody else's.
+
+        An empty answer means that there is none.
+        """
         if self._gate.forbids(request.pattern, request.kind):
             return FoundEntry(refused="never_block")
         with as_application_error():
-            page = await self._api.block_senders(pattern=request.pattern, pattern_type=request.kind.upper())
-        same = [block for block in page.items if (block.pattern or "").lower() == request.pattern.lower() and not block.is_regex]
+            page = await self._api.block_senders(
+                pattern=request.pattern, pattern_type=request.kind.upper()
+            )
+        same = [
+            block
+            for block in page.items
+            if (block.pattern or "").lower() == request.pattern.lower() and not block.is_regex
+        ]
         same.sort(key=lambda block: request.owner not in (block.comments or ""))
-        return FoundEntry(id=same[0].id, mine=request.owner in (same[0].comments or "")) if same else FoundEntry()
+        return (
+            FoundEntry(id=same[0].id, mine=request.owner in (same[0].comments or ""))
+            if same
+            else FoundEntry()
+        )
 
     @activity.defn(name="email_security.create_block")
     async def create_block(self, request: BlockPattern) -> FoundEntry:
@@ -215,19 +278,32 @@ class ContainmentActivities:
             return FoundEntry(refused="never_block")
         with as_application_error():
             block = await self._api.create_block_sender(
-                pattern=request.pattern, pattern_type=request.kind.upper(), comments=request.comments
+                pattern=request.pattern,
+                pattern_type=request.kind.upper(),
+                comments=request.comments,
             )
         return FoundEntry(id=block.id, mine=True)
 
     @activity.defn(name="email_security.remove_block")
     async def remove_block(self, request: OwnedBlock) -> EndedBlock:
-        """Remove a block if it is still ours: a block that somebody has changed since is left alone."""
+        """Remove a block if it is still ours.
+
+        A block that somebody has changed since is left alone.
+        """
         with as_application_error():
-            return await removal_of(request.id, request.is_still, self._removing.block_sender, self._removing.delete_block_sender)
+            return await removal_of(
+                request.id,
+                request.is_still,
+                self._removing.block_sender,
+                self._removing.delete_block_sender,
+            )
 
     @activity.defn(name="email_security.reclassify_message")
     async def reclassify_message(self, request: ReclassifyMessage) -> None:
-        """Ask for one reclassification; every call is a new submission, and is marked as ours first."""
+        """Ask for one reclassification.
+
+        Every call is a new submission, and is marked as ours first.
+        """
         with as_application_error():
             await self._own.mark(request.target, request.disposition)
             await self._api.reclassify(request.target.id, request.disposition)
@@ -237,9 +313,14 @@ class ContainmentActivities:
         """Say whether a submission for that message and disposition has been made since."""
         postfix_id = request.target.id.partition("-")[0]
         with as_application_error():
-            async for page in pages(self._api.submissions, start=request.since - _SKEW, end=datetime.now(UTC)):
+            async for page in pages(
+                self._api.submissions, start=request.since - _SKEW, end=datetime.now(UTC)
+            ):
                 for made in page.items:
-                    if made.original_postfix_id == postfix_id and made.requested_disposition == request.disposition:
+                    if (
+                        made.original_postfix_id == postfix_id
+                        and made.requested_disposition == request.disposition
+                    ):
                         return True
         return False
 
@@ -249,7 +330,10 @@ class ContainmentActivities:
         return self._urgency.client
 
     async def _moved_of(self, targets: Sequence[Target]) -> set[str]:
-        """Which of these messages have been moved: one by one if they are few, else by a search that is cheaper than that."""
+        """Which of these messages have been moved.
+
+        One by one if they are few, else by a search that is cheaper than that.
+        """
         left, moved = {target.id for target in targets}, set[str]()
         if len(targets) > _ONE_BY_ONE:
             moved, is_complete = await self._moved_by_search(targets)
@@ -265,7 +349,9 @@ class ContainmentActivities:
         moved: set[str] = set()
         page = None
         for _ in range(max(_FEWEST_PAGES, len(targets) // _ONE_BY_ONE)):
-            found = await self._api.messages(start=start, end=end, cursor=page, message_action="MOVED")
+            found = await self._api.messages(
+                start=start, end=end, cursor=page, message_action="MOVED"
+            )
             moved |= {item.id for item in found.items if is_moved(item.record)}
             if (page := found.next) is None:
                 return moved, True
@@ -273,7 +359,10 @@ class ContainmentActivities:
 
 
 async def removal_of(
-    identity: str, is_ours: Callable[[Record], bool], read: Callable[[str], Awaitable[Record]], delete: Callable[[str], Awaitable[None]]
+    identity: str,
+    is_ours: Callable[[Record], bool],
+    read: Callable[[str], Awaitable[Record]],
+    delete: Callable[[str], Awaitable[None]],
 ) -> EndedBlock:
     """Remove an entry if it is still ours, and say what became of it."""
     try:

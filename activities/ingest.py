@@ -1,4 +1,7 @@
-"""Reading a page and dispatching its matches: what pollers run. One page of the API to an activity."""
+"""Reading a page and dispatching its matches: what pollers run.
+
+One page of the API to an activity.
+"""
 
 import asyncio
 from collections.abc import Awaitable, Iterable
@@ -6,25 +9,37 @@ from datetime import UTC, datetime
 
 from temporalio import activity
 
-from activities.failures import as_application_error
-from activities.observing import Observing
-from activities.records import RecordActivities, WriteRecords
-from clawback.cases import CasePace
-from clawback.events import EventKind
-from clawback.intake import Intake, Rejection, Taken
-from clawback.payloads import bounded
-from clawback.polling import PageRead, ReadPage
-from clawback.records import AuditRecord, RecordKind
+from activities.audit import AuditActivities, WriteRecords
+from clawback.cases import CaseTiming
+from clawback.ingest import Ingest, IngestResult, Rejection
+from clawback.model.audit_record import AuditRecord, RecordKind
+from clawback.model.events import EventKind
+from clawback.model.payload import bounded
+from clawback.model.polling import PageRead, ReadPage
+from clawback.telemetry.activity_telemetry import ActivityTelemetry
+from clawback.temporal.application_errors import as_application_error
 from clawback.temporal.gateway import Gateway
 
 _AT_ONCE = 24
-"""Cases signalled at the same time: enough to keep the server busy, few enough to leave it to others."""
+"""Cases signalled at the same time.
+
+Enough to keep the server busy, few enough to leave it to others.
+"""
 
 
 class IngestActivities:
-    """Everything that turns records into matches. Each may be repeated: cases drop what they have."""
+    """Everything that turns records into matches.
 
-    def __init__(self, intake: Intake, gateway: Gateway, records: RecordActivities, observing: Observing) -> None:
+    Each may be repeated: cases drop what they have.
+    """
+
+    def __init__(
+        self,
+        intake: Ingest,
+        gateway: Gateway,
+        records: AuditActivities,
+        observing: ActivityTelemetry,
+    ) -> None:
         self._intake = intake
         self._records = records
         self._gateway = gateway
@@ -32,7 +47,10 @@ class IngestActivities:
 
     @activity.defn(name="email_security.read_page")
     async def read_page(self, request: ReadPage) -> PageRead:
-        """Read one page, evaluate what is new on it, and tell the cases: first what is certain, then what took further requests."""
+        """Read one page, evaluate what is new on it, and tell the cases.
+
+        First what is certain, then what took further requests.
+        """
         with as_application_error():
             page = await self._intake.read(request)
         await self._tell(request, page)
@@ -51,22 +69,25 @@ class IngestActivities:
             newest=page.newest,
         )
 
-    async def _tell(self, request: ReadPage, taken: Taken) -> None:
+    async def _tell(self, request: ReadPage, taken: IngestResult) -> None:
         self._observing.read(request.source, taken)
         if taken.rejected:
             rejected = tuple(_rejected(request.source, rejection) for rejection in taken.rejected)
             await self._records.append(WriteRecords(records=rejected))
-        await self._dispatch(taken, CasePace(linger=request.linger))
+        await self._dispatch(taken, CaseTiming(linger=request.linger))
         self._intake.dispatched(taken)
 
-    async def _dispatch(self, taken: Taken, pace: CasePace) -> None:
+    async def _dispatch(self, taken: IngestResult, pace: CaseTiming) -> None:
         room = asyncio.Semaphore(_AT_ONCE)
 
         async def one(call: Awaitable[None]) -> None:
             async with room:
                 await call
 
-        await _all(one(self._gateway.signal_case(plan, matches, pace)) for plan, matches in taken.matches.values())
+        await _all(
+            one(self._gateway.signal_case(plan, matches, pace))
+            for plan, matches in taken.matches.values()
+        )
 
 
 async def _all(calls: Iterable[Awaitable[None]]) -> None:

@@ -10,17 +10,20 @@ from datetime import UTC, datetime, timedelta
 import structlog
 from temporalio.exceptions import ApplicationError
 
-from activities.records import RecordActivities, WriteRecords
+from activities.audit import AuditActivities, WriteRecords
 from clawback.cloudflare import ApiError, EmailSecurity, Refused, Share
-from clawback.own_domains import protected_domains
-from clawback.payloads import bounded
-from clawback.records import AuditRecord, RecordKind
+from clawback.cloudflare.own_domains import protected_domains
+from clawback.model.audit_record import AuditRecord, RecordKind
+from clawback.model.payload import bounded
 from clawback.rules.live import LiveRules
 from clawback.telemetry import metrics
-from clawback.temporal.blocks import BlockGateway, StandingBlock
+from clawback.temporal.block_gateway import BlockGateway, StandingBlock
 
 LOOK_EVERY = timedelta(minutes=1)
-"""How often standing blocks are compared with the list: one request to Temporal, none to the API."""
+"""How often standing blocks are compared with the list.
+
+One request to Temporal, none to the API.
+"""
 READ_EVERY = timedelta(hours=1)
 """How often the domains of the account are read: one request to the API."""
 READ_AGAIN = timedelta(minutes=5)
@@ -29,10 +32,15 @@ REMEDY = "clawback block lift --forbidden"
 log = structlog.get_logger("clawback")
 
 
-class NeverBlocking:
-    """What a worker does about the never-block list besides heeding it. Whatever fails here, the list in safety.yml holds."""
+class NeverBlockWatcher:
+    """What a worker does about the never-block list besides heeding it.
 
-    def __init__(self, api: EmailSecurity, rules: LiveRules, blocks: BlockGateway, records: RecordActivities) -> None:
+    Whatever fails here, the list in safety.yml holds.
+    """
+
+    def __init__(
+        self, api: EmailSecurity, rules: LiveRules, blocks: BlockGateway, records: AuditActivities
+    ) -> None:
         self._api = api.on(Share.ENRICHING)
         self._rules = rules
         self._blocks = blocks
@@ -50,7 +58,10 @@ class NeverBlocking:
             await self.compare()
 
     async def read_domains(self) -> None:
-        """Read the domains of the account if it is time to; those that are known are kept where that fails."""
+        """Read the domains of the account if it is time to.
+
+        Those that are known are kept where that fails.
+        """
         if time.monotonic() < self._read_at:
             return
         again = READ_EVERY
@@ -80,7 +91,12 @@ class NeverBlocking:
         self._told = {block.id for block in forbidden}
 
     async def _tell(self, blocks: list[StandingBlock]) -> None:
-        log.warning("never_block.contradicted", blocks=len(blocks), rules=sorted({block.rule for block in blocks}), remedy=REMEDY)
+        log.warning(
+            "never_block.contradicted",
+            blocks=len(blocks),
+            rules=sorted({block.rule for block in blocks}),
+            remedy=REMEDY,
+        )
         try:
             await self._records.append(WriteRecords(records=tuple(map(_record, blocks))))
         except ApplicationError as error:
@@ -90,12 +106,20 @@ class NeverBlocking:
         """Say once what is wrong, until something else is."""
         kind = type(error).__name__
         if kind != self._trouble:
-            log.warning("never_block.own_domains_unknown", why=str(error), holds="never_block in safety.yml", known=self._rules.owned)
+            log.warning(
+                "never_block.own_domains_unknown",
+                why=str(error),
+                holds="never_block in safety.yml",
+                known=self._rules.owned,
+            )
         self._trouble = kind
 
 
 def is_forbidden(block: StandingBlock, rules: LiveRules) -> bool:
-    """Whether the list that is loaded now forbids a block that stands; False where nobody knows what it matches."""
+    """Whether the list that is loaded now forbids a block that stands.
+
+    False where nobody knows what it matches.
+    """
     pattern, kind = block.block.pattern, block.block.kind
     return pattern is not None and kind is not None and rules.forbids(pattern, kind)
 

@@ -1,18 +1,23 @@
-"""Starting what runs for ever, the pollers and the guard: at the worker's start, and when the watchdog finds one missing."""
+"""Starting what runs for ever, the pollers and the guard.
+
+At the worker's start, and when the watchdog finds one missing.
+"""
 
 from collections.abc import Sequence
 
 from temporalio import activity
 
-from clawback.polling import PollerStart
+from clawback.model.polling import PollerStart
 from clawback.temporal.gateway import Gateway
-from clawback.temporal.guarding import GuardGateway
+from clawback.temporal.guard_gateway import GuardGateway
 
 
 class PollerActivities:
     """The pollers that this installation should have."""
 
-    def __init__(self, gateway: Gateway, guard: GuardGateway, wanted: Sequence[PollerStart]) -> None:
+    def __init__(
+        self, gateway: Gateway, guard: GuardGateway, wanted: Sequence[PollerStart]
+    ) -> None:
         self._gateway = gateway
         self._guard = guard
         self._wanted = wanted

@@ -5,9 +5,9 @@ from datetime import UTC, datetime
 import structlog
 from temporalio.exceptions import ApplicationError
 
-from activities.records import RecordActivities, WriteRecords
-from clawback.payloads import bounded
-from clawback.records import AuditRecord, RecordKind
+from activities.audit import AuditActivities, WriteRecords
+from clawback.model.audit_record import AuditRecord, RecordKind
+from clawback.model.payload import bounded
 from clawback.rules.live import Change, LiveRules
 from clawback.telemetry import metrics
 
@@ -15,10 +15,10 @@ log = structlog.get_logger("clawback")
 _LONGEST = 2000
 
 
-class RuleNews:
+class RuleReloadReporter:
     """Records every set that was loaded or refused."""
 
-    def __init__(self, rules: LiveRules, records: RecordActivities) -> None:
+    def __init__(self, rules: LiveRules, records: AuditActivities) -> None:
         self._rules = rules
         self._records = records
 
@@ -28,9 +28,13 @@ class RuleNews:
         metrics.RULES_REFUSED.set(change.new is None)
         metrics.RULES.info({"version": self._rules.current.version})
         if change.new is None:
-            log.error("rules.refused", running=change.old, why=bounded(change.problem or "", _LONGEST))
+            log.error(
+                "rules.refused", running=change.old, why=bounded(change.problem or "", _LONGEST)
+            )
         else:
-            log.info("rules.loaded", old=change.old, new=change.new, rules=len(self._rules.current.rules))
+            log.info(
+                "rules.loaded", old=change.old, new=change.new, rules=len(self._rules.current.rules)
+            )
         try:
             await self._records.append(WriteRecords(records=(_record(change),)))
         except ApplicationError as error:
@@ -39,7 +43,11 @@ class RuleNews:
 
 def _record(change: Change) -> AuditRecord:
     now = datetime.now(UTC)
-    detail = f"{change.old or 'nothing'} → {change.new}" if change.new else f"{change.old} stays: {change.problem}"
+    detail = (
+        f"{change.old or 'nothing'} → {change.new}"
+        if change.new
+        else f"{change.old} stays: {change.problem}"
+    )
     return AuditRecord(
         id=f"rules/{now:%FT%T.%fZ}",
         at=now,

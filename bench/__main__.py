@@ -1,4 +1,7 @@
-"""`python -m bench [backtest|latency|outbreak|poisoned|rules] [OPTIONS]`; without a name, all of them with their defaults."""
+"""`python -m bench [backtest|latency|outbreak|poisoned|rules] [OPTIONS]`.
+
+Without a name, all of them with their defaults.
+"""
 
 import asyncio
 import functools
@@ -27,7 +30,12 @@ COMMANDS: dict[str, Callable[..., Awaitable[None]]] = {
 
 def build() -> typer.Typer:
     """Build the program of all benches."""
-    app = typer.Typer(add_completion=False, rich_markup_mode=None, pretty_exceptions_enable=False, help="Figures and ratios against peers.")
+    app = typer.Typer(
+        add_completion=False,
+        rich_markup_mode=None,
+        pretty_exceptions_enable=False,
+        help="Figures and ratios against peers.",
+    )
     for name, bench in COMMANDS.items():
         app.command(name)(_awaited(bench))
     return app

@@ -1,9 +1,10 @@
 """Counts Temporal Actions, the unit Temporal Cloud bills, from the histories on a server.
 
-Counted as https://docs.temporal.io/cloud/actions has it: 1 for a start, a signal, a signal-with-start, a timer, an accepted update, an
-upsert of search attributes, a continue-as-new, and for each time an activity starts (so for each retry); 2 for a child workflow; 3 for a
-start by a schedule; 1 for all the local activities of one workflow task. Not in a history, so not counted: heartbeats (an activity of
-less than two seconds sends none) and queries.
+Counted as https://docs.temporal.io/cloud/actions has it: 1 for a start, a signal, a
+signal-with-start, a timer, an accepted update, an upsert of search attributes, a continue-as-new,
+and for each time an activity starts (so for each retry); 2 for a child workflow; 3 for a start by a
+schedule; 1 for all the local activities of one workflow task. Not in a history, so not counted:
+heartbeats (an activity of less than two seconds sends none) and queries.
 """
 
 import asyncio
@@ -42,7 +43,9 @@ async def count_actions(client: Client, since: datetime, until: datetime) -> Cou
     return total
 
 
-async def _of(client: Client, execution: WorkflowExecution, since: datetime, until: datetime) -> Counter[Kind]:
+async def _of(
+    client: Client, execution: WorkflowExecution, since: datetime, until: datetime
+) -> Counter[Kind]:
     found = Counter[Kind]()
     async for what, number, at in _counted(client, execution):
         if since <= at <= until:
@@ -50,7 +53,9 @@ async def _of(client: Client, execution: WorkflowExecution, since: datetime, unt
     return found
 
 
-async def _counted(client: Client, execution: WorkflowExecution) -> AsyncIterator[tuple[str, int, datetime]]:
+async def _counted(
+    client: Client, execution: WorkflowExecution
+) -> AsyncIterator[tuple[str, int, datetime]]:
     handle = client.get_workflow_handle(execution.id, run_id=execution.run_id)
     local_in: int | None = None
     scheduled = "TemporalScheduledById" in execution.search_attributes

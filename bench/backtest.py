@@ -1,4 +1,6 @@
-"""What `clawback rules backtest` costs: a long history, the shipped rules, the report included, against only parsing the same file.
+"""What `clawback rules backtest` costs.
+
+A long history, the shipped rules, the report included, against only parsing the same file.
 
 Both are processes of their own, as a person starts them, and take turns.
 """
@@ -46,7 +48,9 @@ async def run(command: Sequence[str]) -> Turn:
 
     """
     started = monotonic()
-    process = await asyncio.create_subprocess_exec(*command, stdout=asyncio.subprocess.DEVNULL, stderr=asyncio.subprocess.PIPE)
+    process = await asyncio.create_subprocess_exec(
+        *command, stdout=asyncio.subprocess.DEVNULL, stderr=asyncio.subprocess.PIPE
+    )
     async with Watch({"own": process.pid}) as watch:
         _, said = await process.communicate()
         seconds = monotonic() - started
@@ -58,7 +62,14 @@ async def run(command: Sequence[str]) -> Turn:
 def medians(turns: Mapping[str, Sequence[Turn]]) -> dict[str, Turn]:
     """The median of each figure over the rounds."""
     return {
-        name: Turn(*(median(values) for values in zip(*((one.seconds, one.cpu_seconds, one.peak_mib) for one in each), strict=True)))
+        name: Turn(
+            *(
+                median(values)
+                for values in zip(
+                    *((one.seconds, one.cpu_seconds, one.peak_mib) for one in each), strict=True
+                )
+            )
+        )
         for name, each in turns.items()
     }
 
@@ -66,20 +77,37 @@ def medians(turns: Mapping[str, Sequence[Turn]]) -> dict[str, Turn]:
 def table(found: Mapping[str, Turn], events: int) -> Table:
     """Every figure; ratios are to parsing."""
     shown = Table(title=None, box=None, pad_edge=False, header_style="bold")
-    for number, heading in enumerate(("", "time s", "CPU s", "peak MiB", "events/s", "CPU µs/event", "to parsing")):
+    for number, heading in enumerate(
+        ("", "time s", "CPU s", "peak MiB", "events/s", "CPU µs/event", "to parsing")
+    ):
         shown.add_column(heading, justify="left" if not number else "right")
     for name, one in found.items():
-        figures = (f"{one.seconds:.1f}", f"{one.cpu_seconds:.1f}", f"{one.peak_mib:.0f}", f"{events / one.seconds:,.0f}")
-        shown.add_row(name, *figures, f"{one.cpu_seconds / events * 1e6:,.0f}", f"{one.cpu_seconds / found[PARSING].cpu_seconds:.2f}")
+        figures = (
+            f"{one.seconds:.1f}",
+            f"{one.cpu_seconds:.1f}",
+            f"{one.peak_mib:.0f}",
+            f"{events / one.seconds:,.0f}",
+        )
+        shown.add_row(
+            name,
+            *figures,
+            f"{one.cpu_seconds / events * 1e6:,.0f}",
+            f"{one.cpu_seconds / found[PARSING].cpu_seconds:.2f}",
+        )
     return shown
 
 
 async def backtest(
     *,
     events: Annotated[int, typer.Option(help="How many messages of history.", min=1)] = GOAL,
-    rounds: Annotated[int, typer.Option(help="Rounds in which both take their turn; medians are told.", min=1)] = 3,
+    rounds: Annotated[
+        int, typer.Option(help="Rounds in which both take their turn; medians are told.", min=1)
+    ] = 3,
     corpus: Annotated[
-        Path, typer.Option(help="Corpus (.jsonl.gz) that is repeated; an invented one where there is no such file.")
+        Path,
+        typer.Option(
+            help="Corpus (.jsonl.gz) that is repeated; an invented one where there is no such file."
+        ),
     ] = CORPUS,
     json: Annotated[Path | None, typer.Option(help="Also write everything to this file.")] = None,
 ) -> None:
@@ -89,7 +117,18 @@ async def backtest(
         typer.echo(f"writing {events:,} events", err=True)
         write_history(corpus, events, history)
         page = str(Path(folder) / "report.html")
-        replay = ["-c", _COMMAND, "rules", "backtest", "--corpus", str(history), "--rules", str(RULES), "--html", page]
+        replay = [
+            "-c",
+            _COMMAND,
+            "rules",
+            "backtest",
+            "--corpus",
+            str(history),
+            "--rules",
+            str(RULES),
+            "--html",
+            page,
+        ]
         turns: dict[str, list[Turn]] = {BACKTEST: [], PARSING: []}
         for number in range(rounds):
             typer.echo(f"round {number + 1} of {rounds}", err=True)
@@ -100,7 +139,21 @@ async def backtest(
     console.print(table(found, events))
     if events == GOAL:
         seconds = found[BACKTEST].seconds
-        console.print(f"{'met   ' if seconds <= _MOST_SECONDS else 'MISSED'} {GOAL:,} events: {seconds:.1f} s (at most {_MOST_SECONDS:g})")
-    about = {"events": events, "corpus": corpus.name if corpus.exists() else "demo", "rounds": rounds}
+        console.print(
+            f"{'met   ' if seconds <= _MOST_SECONDS else 'MISSED'} {GOAL:,} events: {seconds:.1f} s (at most {_MOST_SECONDS:g})"
+        )
+    about = {
+        "events": events,
+        "corpus": corpus.name if corpus.exists() else "demo",
+        "rounds": rounds,
+    }
     every = {name: [asdict(one) for one in each] for name, each in turns.items()}
-    write_json({**surroundings(), **about, "medians": {name: asdict(one) for name, one in found.items()}, "turns": every}, json)
+    write_json(
+        {
+            **surroundings(),
+            **about,
+            "medians": {name: asdict(one) for name, one in found.items()},
+            "turns": every,
+        },
+        json,
+    )

@@ -1,7 +1,10 @@
-"""The floor of "one workflow per message": workflows that do nothing, each with one activity that does nothing.
+"""The floor of "one workflow per message".
 
-`python -m bench.bare ADDRESS N` is one process: a worker, and what starts N workflows once a line arrives on stdin. It says `ready` before
-that, and `worked` when every activity has run; it works until stdin is closed.
+Workflows that do nothing, each with one activity that does nothing.
+
+`python -m bench.bare ADDRESS N` is one process: a worker, and what starts N workflows once a line
+arrives on stdin. It says `ready` before that, and `worked` when every activity has run; it works
+until stdin is closed.
 """
 
 import asyncio

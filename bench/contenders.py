@@ -1,8 +1,11 @@
-"""One round of each contender of the outbreak: what is run, from when to when it is measured, and what is read off afterwards.
+"""One round of each contender of the outbreak.
 
-The clock starts when the messages can be found (for the bare workflows: when they are asked for), and stops at the last move in the
-simulator's ledger (at the last workflow's end). CPU, memory, requests and Temporal actions are counted until the contender has done
-all it does for the outbreak, which for clawback is more than the moves.
+What is run, from when to when it is measured, and what is read off afterwards.
+
+The clock starts when the messages can be found (for the bare workflows: when they are asked for),
+and stops at the last move in the simulator's ledger (at the last workflow's end). CPU, memory,
+requests and Temporal actions are counted until the contender has done all it does for the outbreak,
+which for clawback is more than the moves.
 """
 
 import asyncio
@@ -17,9 +20,18 @@ from typing import Any
 
 from bench.actions import Kind, count_actions
 from bench.bare import WORKFLOW
-from bench.stage import Responder, Server, Witness, clawback, eventually, settled, simulator, temporal
+from bench.stage import (
+    Responder,
+    Server,
+    Witness,
+    clawback,
+    eventually,
+    settled,
+    simulator,
+    temporal,
+)
 from bench.usage import Usage, Watch
-from clawback.embedded import tether
+from clawback.local import parent_death
 from clawback.simulator import outbreak
 
 
@@ -35,7 +47,10 @@ class Plan:
 
 @dataclass(frozen=True)
 class Round:
-    """What one round of one contender took. `cpu` and `peak` are of its own processes, `server` of the Temporal server beside them."""
+    """What one round of one contender took.
+
+    `cpu` and `peak` are of its own processes, `server` of the Temporal server beside them.
+    """
 
     seconds: float
     own: Usage
@@ -48,11 +63,16 @@ class Round:
 
 
 async def run_clawback(plan: Plan) -> Round:
-    """The outbreak arrives at a random moment of the poll interval; clawback has been running and polling before."""
+    """The outbreak arrives at a random moment of the poll interval.
+
+    Clawback has been running and polling before.
+    """
     async with clawback(plan.rate_limit, plan.interval) as responder:
         await asyncio.sleep(plan.random.uniform(0, plan.interval.total_seconds()))
         asked = (await responder.witness.counts())["requests"]
-        async with Watch({"own": responder.worker.pid, "server": responder.server.child.pid}) as watch:
+        async with Watch(
+            {"own": responder.worker.pid, "server": responder.server.child.pid}
+        ) as watch:
             since = await responder.witness.inject(outbreak(plan.messages))
             await eventually(lambda: _all_done(responder, plan.messages))
             until = datetime.now(UTC)
@@ -71,7 +91,12 @@ async def run_clawback(plan: Plan) -> Round:
             "seconds_until_read": _first_read(requests, since),
             "seconds_until_all_done": (until - since).total_seconds(),
             "changes": dict(Counter(row["operation"] for row in changes)),
-            "requests": dict(Counter(f"{asked['method']} {asked['template'].partition('/email-security')[2]}" for asked in requests)),
+            "requests": dict(
+                Counter(
+                    f"{asked['method']} {asked['template'].partition('/email-security')[2]}"
+                    for asked in requests
+                )
+            ),
             "actions": _legible(actions),
         },
     )
@@ -83,8 +108,8 @@ async def run_script(plan: Plan, how: str) -> Round:
         await witness.inject(outbreak(plan.messages))
         since = datetime.now(UTC)
         command = [sys.executable, "-m", "bench.script", how, witness.api]
-        tied = [sys.executable, "-I", "-S", tether.__file__, str(os.getpid()), *command]
-        process = subprocess.Popen(tied, stdout=subprocess.PIPE, text=True)  # noqa: ASYNC220, S603 - it is waited for in a thread
+        tied = [sys.executable, "-I", "-S", parent_death.__file__, str(os.getpid()), *command]
+        process = subprocess.Popen(tied, stdout=subprocess.PIPE, text=True)  # noqa: S603, ASYNC220 - it is waited for in a thread
         async with Watch({"own": process.pid}) as watch:
             said, cpu = await asyncio.to_thread(_to_the_end, process)
         changes, requests = await witness.changes(), await witness.requests()
@@ -102,7 +127,9 @@ async def run_bare(plan: Plan) -> Round:
     """A worker process waits for work, and is told to start and work as many workflows as there are messages."""
     async with temporal() as server:
         command = [sys.executable, "-m", "bench.bare", server.address, str(plan.messages)]
-        process = await asyncio.create_subprocess_exec(*command, stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+        process = await asyncio.create_subprocess_exec(
+            *command, stdin=subprocess.PIPE, stdout=subprocess.PIPE
+        )
         try:
             return await _measured_bare(plan, server, process)
         finally:
@@ -119,7 +146,11 @@ async def _measured_bare(plan: Plan, server: Server, process: asyncio.subprocess
         process.stdin.write(b"go\n")
         await process.stdout.readline()
         await eventually(lambda: _all_completed(server, plan.messages), every=0.5)
-    closed = [line.close_time async for line in server.client.list_workflows(f"WorkflowType = '{WORKFLOW}'") if line.close_time]
+    closed = [
+        line.close_time
+        async for line in server.client.list_workflows(f"WorkflowType = '{WORKFLOW}'")
+        if line.close_time
+    ]
     actions = await count_actions(server.client, since, datetime.now(UTC))
     return Round(
         seconds=(max(closed) - since).total_seconds(),
@@ -157,7 +188,9 @@ def moment(row: dict[str, Any]) -> datetime:
 
 
 def _last_move(changes: list[dict[str, Any]], since: datetime) -> float:
-    return (max(moment(row) for row in changes if row["operation"] == "move") - since).total_seconds()
+    return (
+        max(moment(row) for row in changes if row["operation"] == "move") - since
+    ).total_seconds()
 
 
 def _moved(changes: list[dict[str, Any]]) -> int:

@@ -1,7 +1,9 @@
-"""What evaluates events against conditions: clawback's engine, lambdas written by hand, three expression languages; each the same way.
+"""What evaluates events against conditions.
 
-An evaluator says which conditions hold for an event; whatever a peer wants prepared of an event (a folded view, an activation) is
-prepared before the clock starts, in the peer's favour.
+Clawback's engine, lambdas written by hand, three expression languages; each the same way.
+
+An evaluator says which conditions hold for an event; whatever a peer wants prepared of an event (a
+folded view, an activation) is prepared before the clock starts, in the peer's favour.
 """
 
 import json
@@ -17,9 +19,17 @@ import cel as common_expression_language
 import rule_engine  # type: ignore[import-untyped]
 from cel_expr_python import cel  # type: ignore[import-untyped]
 
-from bench.rulesets import CEL, RULE_ENGINE, Condition, Record, compiled_lambdas, rule_document, view_of
+from bench.rulesets import (
+    CEL,
+    RULE_ENGINE,
+    Condition,
+    Record,
+    compiled_lambdas,
+    rule_document,
+    view_of,
+)
 from clawback.cloudflare import Message
-from clawback.events import message_event
+from clawback.model.events import message_event
 from clawback.rules import RuleSet, load_rules
 
 _SEEN = datetime(2026, 11, 22, tzinfo=UTC)
@@ -28,7 +38,10 @@ _AT_ONCE = 50
 
 @dataclass(frozen=True)
 class Evaluator:
-    """`run(prepare(record))` evaluates one event; `held` reads from the answer which conditions hold, by number."""
+    """`run(prepare(record))` evaluates one event.
+
+    `held` reads from the answer which conditions hold, by number.
+    """
 
     name: str
     run: Callable[[Any], Any]
@@ -42,8 +55,8 @@ class Evaluator:
     def seconds(self, lines: Sequence[str], budget: float, passes: int) -> float:
         """The mean seconds per event over as many of the events as fit into the budget.
 
-        Events are read afresh, a few at a time, just before they are evaluated, as a worker does it; `passes` times for what is quicker
-        than the clock can tell.
+        Events are read afresh, a few at a time, just before they are evaluated, as a worker does
+        it; `passes` times for what is quicker than the clock can tell.
         """
         spent, seen = 0.0, 0
         for start in range(0, len(lines), _AT_ONCE):
@@ -85,22 +98,40 @@ def clawback(conditions: Sequence[Condition]) -> Evaluator:
 
 def engine(rules: RuleSet) -> Evaluator:
     """The engine with everything around it: an event goes in, matches come out."""
-    return Evaluator("clawback", rules.evaluate, _event, lambda answer: sorted(int(match.plan.rule[-5:]) for match in answer.matches))
+    return Evaluator(
+        "clawback",
+        rules.evaluate,
+        _event,
+        lambda answer: sorted(int(match.plan.rule[-5:]) for match in answer.matches),
+    )
 
 
 def with_plans(rules: RuleSet) -> Evaluator:
-    """The engine, and the plan of the case of every match with the id of that case: what dispatching asks of a match."""
+    """The engine, and the plan of the case of every match with the id of that case.
+
+    What dispatching asks of a match.
+    """
 
     def run(event: Any) -> Any:
         return [(match.plan.rule, match.plan.case_id) for match in rules.evaluate(event).matches]
 
-    return Evaluator("clawback, with plans", run, _event, lambda answer: sorted(int(rule[-5:]) for rule, _ in answer))
+    return Evaluator(
+        "clawback, with plans",
+        run,
+        _event,
+        lambda answer: sorted(int(rule[-5:]) for rule, _ in answer),
+    )
 
 
 def lambdas(conditions: Sequence[Condition]) -> Evaluator:
     """A loop over lambdas."""
     compiled = compiled_lambdas(conditions)
-    return Evaluator("lambdas", lambda record: [number for number, holds in enumerate(compiled) if holds(record)], _as_it_is, list)
+    return Evaluator(
+        "lambdas",
+        lambda record: [number for number, holds in enumerate(compiled) if holds(record)],
+        _as_it_is,
+        list,
+    )
 
 
 def one_lambda(conditions: Sequence[Condition]) -> Evaluator:
@@ -111,13 +142,18 @@ def one_lambda(conditions: Sequence[Condition]) -> Evaluator:
 
 def cel_expr_python(conditions: Sequence[Condition]) -> Evaluator:
     """The C++ implementation of CEL, with typed variables."""
-    texts = dict.fromkeys(("sender", "from_name", "subject", "edf_hash", "final_disposition", "replyto", "dmarc"), cel.Type.STRING)
+    texts = dict.fromkeys(
+        ("sender", "from_name", "subject", "edf_hash", "final_disposition", "replyto", "dmarc"),
+        cel.Type.STRING,
+    )
     lists = {"recipients": cel.Type.List(cel.Type.STRING), "scores": cel.Type.List(cel.Type.DOUBLE)}
     env = cel.NewEnv(variables={**texts, **lists, "quarantined": cel.Type.BOOL})
     compiled = [env.compile(condition.peer(CEL)) for condition in conditions]
 
     def run(activation: Any) -> list[int]:
-        return [number for number, one in enumerate(compiled) if one.eval(activation).value() is True]
+        return [
+            number for number, one in enumerate(compiled) if one.eval(activation).value() is True
+        ]
 
     return Evaluator("cel-expr-python", run, lambda record: env.Activation(view_of(record)), list)
 
@@ -129,13 +165,20 @@ def common_expression(conditions: Sequence[Condition]) -> Evaluator:
     def run(context: Any) -> list[int]:
         return [number for number, one in enumerate(compiled) if one.execute(context) is True]
 
-    return Evaluator("common-expression-language", run, lambda record: common_expression_language.Context(view_of(record)), list)
+    return Evaluator(
+        "common-expression-language",
+        run,
+        lambda record: common_expression_language.Context(view_of(record)),
+        list,
+    )
 
 
 def rule_engine_rules(conditions: Sequence[Condition]) -> Evaluator:
     """The rule-engine library."""
     context = rule_engine.Context()
-    compiled = [rule_engine.Rule(condition.peer(RULE_ENGINE), context=context) for condition in conditions]
+    compiled = [
+        rule_engine.Rule(condition.peer(RULE_ENGINE), context=context) for condition in conditions
+    ]
 
     def run(view: Any) -> list[int]:
         return [number for number, one in enumerate(compiled) if one.matches(view)]
@@ -144,13 +187,23 @@ def rule_engine_rules(conditions: Sequence[Condition]) -> Evaluator:
 
 
 def parsing() -> Evaluator:
-    """Not an evaluator at all: what it costs to make the event from the API's JSON, for comparison."""
+    """Not an evaluator at all.
+
+    What it costs to make the event from the API's JSON, for comparison.
+    """
     return Evaluator(
-        "parsing", Message.read, lambda record: {name: value for name, value in record.items() if name != "detections"}, lambda _: []
+        "parsing",
+        Message.read,
+        lambda record: {name: value for name, value in record.items() if name != "detections"},
+        lambda _: [],
     )
 
 
-PEERS: Sequence[Callable[[Sequence[Condition]], Evaluator]] = (cel_expr_python, common_expression, rule_engine_rules)
+PEERS: Sequence[Callable[[Sequence[Condition]], Evaluator]] = (
+    cel_expr_python,
+    common_expression,
+    rule_engine_rules,
+)
 
 
 def _event(record: Record) -> Any:

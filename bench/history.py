@@ -1,4 +1,7 @@
-"""History of any length for the backtest: a corpus again and again, each time a day earlier and under ids of its own."""
+"""History of any length for the backtest.
+
+A corpus again and again, each time a day earlier and under ids of its own.
+"""
 
 import gzip
 import json
@@ -8,7 +11,7 @@ from itertools import count, islice
 from pathlib import Path
 from typing import Any
 
-from clawback.payloads import parse_moment
+from clawback.model.payload import parse_time
 from clawback.simulator import demo_corpus
 
 Line = Mapping[str, Any]
@@ -19,18 +22,31 @@ _TIMES = ("scanned_at", "sent_at", "ts", "sent_date")
 def write_history(corpus: Path, events: int, path: Path) -> None:
     """Write so many messages of a corpus (an invented one where there is no such file) as `.jsonl.gz`."""
     with gzip.open(path, "wt", encoding="utf-8", compresslevel=5) as file:
-        file.writelines(json.dumps(line) + "\n" for line in islice(_repeated(list(_messages(corpus))), events))
+        file.writelines(
+            json.dumps(line) + "\n" for line in islice(_repeated(list(_messages(corpus))), events)
+        )
 
 
 def _messages(corpus: Path) -> Iterator[Line]:
-    lines: Iterable[Line] = map(json.loads, gzip.decompress(corpus.read_bytes()).splitlines()) if corpus.exists() else demo_corpus(0)
+    lines: Iterable[Line] = (
+        map(json.loads, gzip.decompress(corpus.read_bytes()).splitlines())
+        if corpus.exists()
+        else demo_corpus(0)
+    )
     return (line for line in lines if "message" in line)
 
 
 def _repeated(lines: list[Line]) -> Iterator[Line]:
     for turn in count():
         for line in lines:
-            yield {**line, "message": {**line["message"], **_renamed(line["message"], turn), **_earlier(line["message"], turn)}}
+            yield {
+                **line,
+                "message": {
+                    **line["message"],
+                    **_renamed(line["message"], turn),
+                    **_earlier(line["message"], turn),
+                },
+            }
 
 
 def _renamed(message: Line, turn: int) -> dict[str, str]:
@@ -38,5 +54,9 @@ def _renamed(message: Line, turn: int) -> dict[str, str]:
 
 
 def _earlier(message: Line, turn: int) -> dict[str, str]:
-    moments = ((name, parse_moment(message.get(name))) for name in _TIMES)
-    return {name: (moment - timedelta(days=turn)).isoformat() for name, moment in moments if moment is not None}
+    moments = ((name, parse_time(message.get(name))) for name in _TIMES)
+    return {
+        name: (moment - timedelta(days=turn)).isoformat()
+        for name, moment in moments
+        if moment is not None
+    }

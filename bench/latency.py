@@ -1,4 +1,7 @@
-"""How long a message stays in its mailbox: from the moment it can be found until its move is accepted, at a given poll interval."""
+"""How long a message stays in its mailbox.
+
+From the moment it can be found until its move is accepted, at a given poll interval.
+"""
 
 import asyncio
 from collections import Counter
@@ -20,7 +23,10 @@ _BUCKET = 0.5
 
 
 async def latencies(responder: Responder, messages: int, spacing: float, seed: int) -> list[float]:
-    """Let single messages of distinct campaigns arrive at random moments; the seconds until each was moved, in order of arrival."""
+    """Let single messages of distinct campaigns arrive at random moments.
+
+    The seconds until each was moved, in order of arrival.
+    """
     random = Random(seed)  # noqa: S311 - reproducible on purpose
     arrived: dict[str, datetime] = {}
     for number in range(messages):
@@ -34,28 +40,43 @@ async def latencies(responder: Responder, messages: int, spacing: float, seed: i
 async def _moves(responder: Responder, messages: int) -> dict[str, datetime] | None:
     if (await responder.witness.counts())["by_operation"].get("move", 0) < messages:
         return None
-    return {row["id"]: moment(row) for row in await responder.witness.changes() if row["operation"] == "move"}
+    return {
+        row["id"]: moment(row)
+        for row in await responder.witness.changes()
+        if row["operation"] == "move"
+    }
 
 
 def summary(seconds: list[float]) -> dict[str, float]:
     """The figures of a distribution."""
     cuts = quantiles(seconds, n=10, method="inclusive") if len(seconds) > 1 else seconds * 9
-    return {"median": round(cuts[4], 3), "p90": round(cuts[8], 3), "max": round(max(seconds), 3), "min": round(min(seconds), 3)}
+    return {
+        "median": round(cuts[4], 3),
+        "p90": round(cuts[8], 3),
+        "max": round(max(seconds), 3),
+        "min": round(min(seconds), 3),
+    }
 
 
 def histogram(seconds: list[float]) -> str:
     """One line: a bar for each half second from nought to the longest."""
     counted = Counter(int(value / _BUCKET) for value in seconds)
     most = max(counted.values())
-    bars = (_BARS[-(-counted[bucket] * (len(_BARS) - 1) // most)] for bucket in range(max(counted) + 1))
+    bars = (
+        _BARS[-(-counted[bucket] * (len(_BARS) - 1) // most)] for bucket in range(max(counted) + 1)
+    )
     return f"0 s |{''.join(bars)}| {(max(counted) + 1) * _BUCKET:g} s"
 
 
 async def latency(
     *,
     messages: Annotated[int, typer.Option(help="How many messages arrive.", min=1)] = 60,
-    interval: Annotated[int, typer.Option(help="Seconds between two polls of clawback.", min=1)] = 5,
-    spacing: Annotated[float, typer.Option(help="Seconds between two arrivals, on average.", min=0)] = 2.0,
+    interval: Annotated[
+        int, typer.Option(help="Seconds between two polls of clawback.", min=1)
+    ] = 5,
+    spacing: Annotated[
+        float, typer.Option(help="Seconds between two arrivals, on average.", min=0)
+    ] = 2.0,
     seed: Annotated[int, typer.Option(help="Seed of the moments of arrival.")] = 0,
     json: Annotated[Path | None, typer.Option(help="Also write everything to this file.")] = None,
 ) -> None:
@@ -66,8 +87,14 @@ async def latency(
     figures = summary(seconds)
     console = wide_console()
     console.print(
-        f"{messages} messages, polled every {interval} s: " + " · ".join(f"{name} {value:.2f} s" for name, value in figures.items())
+        f"{messages} messages, polled every {interval} s: "
+        + " · ".join(f"{name} {value:.2f} s" for name, value in figures.items())
     )
     console.print(histogram(seconds))
-    about: dict[str, Any] = {"messages": messages, "interval_seconds": interval, "spacing_seconds": spacing, "seed": seed}
+    about: dict[str, Any] = {
+        "messages": messages,
+        "interval_seconds": interval,
+        "spacing_seconds": spacing,
+        "seed": seed,
+    }
     write_json({**surroundings(), **about, **figures, "seconds": seconds}, json)

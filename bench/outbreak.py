@@ -1,4 +1,7 @@
-"""A synthetic outbreak, one campaign in thousands of mailboxes: clawback beside a script, and beside one workflow per message."""
+"""A synthetic outbreak, one campaign in thousands of mailboxes.
+
+Clawback beside a script, and beside one workflow per message.
+"""
 
 from collections.abc import Awaitable, Callable
 from datetime import timedelta
@@ -17,9 +20,17 @@ Contender = Callable[[Plan], Awaitable[Round]]
 
 
 async def compare(plan: Plan, rounds: int, *, loop: bool) -> Results:
-    """Run clawback and the better script in turns, then what takes long once: bare workflows, and the loop, which waits out its blocks."""
-    often: dict[str, Contender] = {CLAWBACK: run_clawback, BULK: lambda plan: run_script(plan, "bulk")}
-    once: dict[str, Contender] = {BARE: run_bare} | ({LOOP: lambda plan: run_script(plan, "one")} if loop else {})
+    """Run clawback and the better script in turns, then what takes long once.
+
+    Bare workflows, and the loop, which waits out its blocks.
+    """
+    often: dict[str, Contender] = {
+        CLAWBACK: run_clawback,
+        BULK: lambda plan: run_script(plan, "bulk"),
+    }
+    once: dict[str, Contender] = {BARE: run_bare} | (
+        {LOOP: lambda plan: run_script(plan, "one")} if loop else {}
+    )
     turns = [*often.items()] * rounds + [*once.items()]
     results: dict[str, list[Round]] = {name: [] for name in [*often, *once]}
     for name, contender in turns:
@@ -54,17 +65,39 @@ def notes(results: Results, plan: Plan) -> list[str]:
 def _expected(plan: Plan) -> str:
     rate = parse_rate(plan.rate_limit)
     blocks = plan.messages // rate.quota if rate else 0
-    return f"about {blocks * rate.seconds / 60:.0f} minutes, nearly all of them blocked" if rate and blocks else "no block expected"
+    return (
+        f"about {blocks * rate.seconds / 60:.0f} minutes, nearly all of them blocked"
+        if rate and blocks
+        else "no block expected"
+    )
 
 
 async def outbreak(  # noqa: PLR0913 - the options of a command
     *,
-    messages: Annotated[int, typer.Option(help="How many mailboxes the campaign reaches.", min=1)] = 5000,
-    rounds: Annotated[int, typer.Option(help="Rounds of clawback and of the script with bulk moves; the others run once.", min=1)] = 3,
-    loop: Annotated[bool, typer.Option(help="Run the script with one move per message too; it takes 20 minutes for 5,000.")] = True,
-    rate_limit: Annotated[str, typer.Option(help="The API's limit, N/SECONDS or off.")] = "1200/300",
-    interval: Annotated[int, typer.Option(help="Seconds between two polls of clawback.", min=1)] = 5,
-    seed: Annotated[int, typer.Option(help="Seed of the moment at which the outbreak arrives.")] = 0,
+    messages: Annotated[
+        int, typer.Option(help="How many mailboxes the campaign reaches.", min=1)
+    ] = 5000,
+    rounds: Annotated[
+        int,
+        typer.Option(
+            help="Rounds of clawback and of the script with bulk moves; the others run once.", min=1
+        ),
+    ] = 3,
+    loop: Annotated[
+        bool,
+        typer.Option(
+            help="Run the script with one move per message too; it takes 20 minutes for 5,000."
+        ),
+    ] = True,
+    rate_limit: Annotated[
+        str, typer.Option(help="The API's limit, N/SECONDS or off.")
+    ] = "1200/300",
+    interval: Annotated[
+        int, typer.Option(help="Seconds between two polls of clawback.", min=1)
+    ] = 5,
+    seed: Annotated[
+        int, typer.Option(help="Seed of the moment at which the outbreak arrives.")
+    ] = 0,
     json: Annotated[Path | None, typer.Option(help="Also write everything to this file.")] = None,
 ) -> None:
     """Compare clawback with a script and with bare workflows."""
@@ -74,5 +107,10 @@ async def outbreak(  # noqa: PLR0913 - the options of a command
     console.print(table(results))
     for note in notes(results, plan):
         console.print(f"· {note}")
-    about = {"messages": messages, "rate_limit": rate_limit, "interval_seconds": interval, "seed": seed}
+    about = {
+        "messages": messages,
+        "rate_limit": rate_limit,
+        "interval_seconds": interval,
+        "seed": seed,
+    }
     write_json(document(results, about), json)

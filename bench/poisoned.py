@@ -1,4 +1,7 @@
-"""A wrong verdict that hits good mail by the thousand: how many mailboxes are touched before it is held, and what taking it back costs."""
+"""A wrong verdict that hits good mail by the thousand.
+
+How many mailboxes are touched before it is held, and what taking it back costs.
+"""
 
 import asyncio
 import json as json_
@@ -15,15 +18,20 @@ import typer
 
 from bench.report import surroundings, wide_console, write_json
 from bench.stage import Responder, clawback, eventually
-from clawback.cases import State
+from clawback.cases import CaseState
 from clawback.simulator import outbreak
 
-_DECIDED = {State.HELD, State.SETTLED}
+_DECIDED = {CaseState.HELD, CaseState.SETTLED}
 _WAIT = 3600.0
 
 
-async def touched(responder: Responder, mail: list[dict[str, Any]], campaigns: int) -> dict[str, Any]:
-    """Let the verdict arrive and wait until every case is held or done; what was touched by then, and how long it took."""
+async def touched(
+    responder: Responder, mail: list[dict[str, Any]], campaigns: int
+) -> dict[str, Any]:
+    """Let the verdict arrive and wait until every case is held or done.
+
+    What was touched by then, and how long it took.
+    """
     began = await responder.witness.inject(mail, stamp=True)
     states = await eventually(lambda: _states(responder, campaigns), every=1.0)
     changes = await responder.witness.changes()
@@ -32,8 +40,8 @@ async def touched(responder: Responder, mail: list[dict[str, Any]], campaigns: i
     return {
         "mailboxes_touched": len({row["id"] for row in moves}),
         "senders_blocked": sum(row["operation"] == "create" for row in changes),
-        "cases_held": states[State.HELD],
-        "cases_settled": states[State.SETTLED],
+        "cases_held": states[CaseState.HELD],
+        "cases_settled": states[CaseState.SETTLED],
         "last_move_at": last,
         "began_at": began.isoformat(),
         "requests": (await responder.witness.counts())["requests"],
@@ -41,21 +49,47 @@ async def touched(responder: Responder, mail: list[dict[str, Any]], campaigns: i
 
 
 async def _states(responder: Responder, campaigns: int) -> Counter[str] | None:
-    states = Counter([line.state async for line in responder.gateway.list_cases(rule="quarantine_bec", limit=2 * campaigns)])
+    states = Counter(
+        [
+            line.state
+            async for line in responder.gateway.list_cases(
+                rule="quarantine_bec", limit=2 * campaigns
+            )
+        ]
+    )
     return states if states.total() == campaigns and set(states) <= _DECIDED else None
 
 
 async def taken_back(responder: Responder) -> dict[str, Any]:
-    """Run `clawback undo --since 1h`, as somebody would; what came back, in what time, for how many requests."""
+    """Run `clawback undo --since 1h`, as somebody would.
+
+    What came back, in what time, for how many requests.
+    """
     before, began = (await responder.witness.counts())["requests"], monotonic()
-    command = [sys.executable, "-c", "from clawback.cli import main; main()", "undo", "--since", "1h", "--yes", "--json"]
+    command = [
+        sys.executable,
+        "-c",
+        "from clawback.cli import main; main()",
+        "undo",
+        "--since",
+        "1h",
+        "--yes",
+        "--json",
+    ]
     process = await asyncio.create_subprocess_exec(
-        *command, env=_environment(responder), stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.DEVNULL
+        *command,
+        env=_environment(responder),
+        stdout=asyncio.subprocess.PIPE,
+        stderr=asyncio.subprocess.DEVNULL,
     )
     said, _ = await asyncio.wait_for(process.communicate(), _WAIT)
     changes = await responder.witness.changes()
-    out = {row["id"] for row in changes if row["operation"] == "move" and row["destination"] != "Inbox"}
-    back = Counter(row["id"] for row in changes if row["operation"] == "move" and row["destination"] == "Inbox")
+    out = {
+        row["id"] for row in changes if row["operation"] == "move" and row["destination"] != "Inbox"
+    }
+    back = Counter(
+        row["id"] for row in changes if row["operation"] == "move" and row["destination"] == "Inbox"
+    )
     return {
         "undo_seconds": round(monotonic() - began, 1),
         "undo_requests": (await responder.witness.counts())["requests"] - before,
@@ -67,26 +101,41 @@ async def taken_back(responder: Responder) -> dict[str, Any]:
 
 
 def _environment(responder: Responder) -> Mapping[str, str]:
-    clean = {name: value for name, value in os.environ.items() if not name.startswith(("CLAWBACK_", "CLOUDFLARE_", "TEMPORAL_"))}
+    clean = {
+        name: value
+        for name, value in os.environ.items()
+        if not name.startswith(("CLAWBACK_", "CLOUDFLARE_", "TEMPORAL_"))
+    }
     return {**clean, "TEMPORAL_ADDRESS": responder.server.address}
 
 
 def newsletters(campaigns: int, copies: int) -> Iterator[dict[str, Any]]:
     """Good mail of many senders that Cloudflare suddenly takes for business email compromise."""
     for number in range(campaigns):
-        yield from outbreak(copies, number, disposition="MALICIOUS-BEC", sender=f"news{number}@partner{number}.example")
+        yield from outbreak(
+            copies,
+            number,
+            disposition="MALICIOUS-BEC",
+            sender=f"news{number}@partner{number}.example",
+        )
 
 
 async def poisoned(
     *,
-    messages: Annotated[int, typer.Option(help="How many good messages get the verdict.", min=1)] = 5000,
+    messages: Annotated[
+        int, typer.Option(help="How many good messages get the verdict.", min=1)
+    ] = 5000,
     campaigns: Annotated[int, typer.Option(help="Of how many senders they are.", min=1)] = 250,
-    interval: Annotated[int, typer.Option(help="Seconds between two polls of clawback.", min=1)] = 5,
+    interval: Annotated[
+        int, typer.Option(help="Seconds between two polls of clawback.", min=1)
+    ] = 5,
     json: Annotated[Path | None, typer.Option(help="Also write everything to this file.")] = None,
 ) -> None:
     """Measure how far a wrong verdict gets before it is held, and what taking it back costs."""
     copies = max(messages // campaigns, 1)
-    typer.echo(f"{campaigns * copies:,} good messages of {campaigns} senders turn MALICIOUS-BEC", err=True)
+    typer.echo(
+        f"{campaigns * copies:,} good messages of {campaigns} senders turn MALICIOUS-BEC", err=True
+    )
     async with clawback("1200/300", timedelta(seconds=interval), guard="on") as responder:
         figures = await touched(responder, list(newsletters(campaigns, copies)), campaigns)
         typer.echo("held; taking it back", err=True)
@@ -94,4 +143,13 @@ async def poisoned(
     console = wide_console()
     for name, value in figures.items():
         console.print(f"{name.replace('_', ' '):20} {value}")
-    write_json({**surroundings(), "messages": campaigns * copies, "campaigns": campaigns, "interval_seconds": interval, **figures}, json)
+    write_json(
+        {
+            **surroundings(),
+            "messages": campaigns * copies,
+            "campaigns": campaigns,
+            "interval_seconds": interval,
+            **figures,
+        },
+        json,
+    )

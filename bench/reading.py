@@ -1,4 +1,7 @@
-"""What a backtest cannot do without: `python -m bench.reading FILE` reads a corpus, and parses every record with pydantic. Nothing more."""
+"""What a backtest cannot do without.
+
+`python -m bench.reading FILE` reads a corpus, and parses every record with pydantic. Nothing more.
+"""
 
 import sys
 from pathlib import Path

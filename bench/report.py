@@ -1,4 +1,7 @@
-"""Figures as people read them: medians of the rounds, ratios to clawback, a table, and a JSON document for machines."""
+"""Figures as people read them.
+
+Medians of the rounds, ratios to clawback, a table, and a JSON document for machines.
+"""
 
 import json
 import os
@@ -26,7 +29,10 @@ COLUMNS: Mapping[str, tuple[str, _Read]] = {
     "refused": ("of them 429", lambda one: one.refused),
     "actions": ("Temporal actions", lambda one: one.actions),
     "server_cpu_seconds": ("server CPU s", lambda one: one.server.cpu if one.server else None),
-    "server_peak_mib": ("server peak MiB", lambda one: one.server.peak / _MIB if one.server else None),
+    "server_peak_mib": (
+        "server peak MiB",
+        lambda one: one.server.peak / _MIB if one.server else None,
+    ),
 }
 """The figures of a contender: its own processes' first, the Temporal server's apart."""
 Results = Mapping[str, Sequence[Round]]
@@ -40,7 +46,10 @@ def medians(rounds: Sequence[Round]) -> dict[str, float | None]:
 def ratios(results: Results) -> dict[str, dict[str, float | None]]:
     """Each contender's medians as multiples of clawback's."""
     own = medians(results[CLAWBACK])
-    return {name: {what: _ratio(value, own[what]) for what, value in medians(rounds).items()} for name, rounds in results.items()}
+    return {
+        name: {what: _ratio(value, own[what]) for what, value in medians(rounds).items()}
+        for name, rounds in results.items()
+    }
 
 
 def table(results: Results) -> Table:
@@ -100,4 +109,10 @@ def _cell(value: float | None, ratio: float | None) -> str:
     if value is None:
         return "-"
     number = f"{value:,.1f}" if value < 100 and value != int(value) else f"{value:,.0f}"
-    return number if ratio is None else f"{number} ({ratio:.2g})" if ratio < 10 else f"{number} ({ratio:,.0f})"
+    return (
+        number
+        if ratio is None
+        else f"{number} ({ratio:.2g})"
+        if ratio < 10
+        else f"{number} ({ratio:,.0f})"
+    )

@@ -1,7 +1,10 @@
-"""Rule sets of any size in a realistic mix: one condition, written as a Sigma rule and in the languages of the peers.
+"""Rule sets of any size in a realistic mix.
 
-About one rule in five hundred matches an event: values are taken from real mail while the set matches too little, and invented while
-it matches too much. The first thousand rules of a set of ten thousand are the set of a thousand. Seeded: the same events, the same rules.
+One condition, written as a Sigma rule and in the languages of the peers.
+
+About one rule in five hundred matches an event: values are taken from real mail while the set
+matches too little, and invented while it matches too much. The first thousand rules of a set of ten
+thousand are the set of a thousand. Seeded: the same events, the same rules.
 """
 
 import json
@@ -55,7 +58,10 @@ class _Dumper(yaml.CSafeDumper):
     """Writes rules."""
 
 
-_Dumper.add_representer(_Quoted, lambda dumper, value: dumper.represent_scalar("tag:yaml.org,2002:str", str(value), style="'"))
+_Dumper.add_representer(
+    _Quoted,
+    lambda dumper, value: dumper.represent_scalar("tag:yaml.org,2002:str", str(value), style="'"),
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,12 +74,17 @@ class Column:
 
 
 COLUMNS: Mapping[str, Column] = {
-    **{name: Column(f"(r.get({name!r}) or '')", name) for name in ("from_name", "subject", "edf_hash", "final_disposition", "replyto")},
+    **{
+        name: Column(f"(r.get({name!r}) or '')", name)
+        for name in ("from_name", "subject", "edf_hash", "final_disposition", "replyto")
+    },
     "from": Column("(r.get('from') or '')", "sender"),
     "is_quarantined": Column("r.get('is_quarantined')", "quarantined"),
     "validation.dmarc": Column("((r.get('validation') or {}).get('dmarc') or '')", "dmarc"),
     "to": Column("(r.get('to') or ())", "recipients", many=True),
-    "detections.findings.score": Column("(r['detections'].get('findings') or ())", "scores", many=True),
+    "detections.findings.score": Column(
+        "(r['detections'].get('findings') or ())", "scores", many=True
+    ),
 }
 
 
@@ -87,7 +98,13 @@ class Part:
 
     def sigma(self) -> dict[str, Any]:
         """The line of a selection."""
-        modifier = "" if self.how in {"is", "wildcard", "flag"} else "|re|i" if self.how == "re" else f"|{self.how}"
+        modifier = (
+            ""
+            if self.how in {"is", "wildcard", "flag"}
+            else "|re|i"
+            if self.how == "re"
+            else f"|{self.how}"
+        )
         values = [_Quoted(value) if isinstance(value, str) else value for value in self.values]
         return {self.field + modifier: values[0] if len(values) == 1 else values}
 
@@ -105,7 +122,11 @@ class Part:
     def _of(self, value: str, constants: dict[str, Any]) -> str:
         name = f"k{len(constants)}"
         if self.how in {"re", "wildcard"}:
-            pattern = self.values[0] if self.how == "re" else ".*".join(map(re.escape, self.values[0].split("*"))) + r"\Z"
+            pattern = (
+                self.values[0]
+                if self.how == "re"
+                else ".*".join(map(re.escape, self.values[0].split("*"))) + r"\Z"
+            )
             found = re.compile(pattern, re.IGNORECASE | re.ASCII | re.DOTALL)
             constants[name] = found.search if self.how == "re" else found.match
             return f"{name}({value}) is not None"
@@ -128,16 +149,23 @@ class Part:
             return f'{column.view} != ""'
         if self.how == "flag":
             return column.view
-        tests = [self._peer_test(language, "e" if column.many else column.view, value) for value in self.values]
+        tests = [
+            self._peer_test(language, "e" if column.many else column.view, value)
+            for value in self.values
+        ]
         if self.how == "is" and len(tests) > 1:
             return f"{column.view} in {json.dumps(self.values)}"
         test = f" {language.either} ".join(f"({test})" for test in tests)
         return language.any_of.format(name=column.view, test=test) if column.many else f"({test})"
 
     def _peer_test(self, language: "Language", name: str, value: str) -> str:
-        pattern = value if self.how == "re" else "^" + ".*".join(map(re.escape, value.split("*"))) + "$"
+        pattern = (
+            value if self.how == "re" else "^" + ".*".join(map(re.escape, value.split("*"))) + "$"
+        )
         test = language.tests["re" if self.how == "wildcard" else self.how]
-        return test.format(name=name, value=json.dumps(pattern if self.how in {"re", "wildcard"} else value))
+        return test.format(
+            name=name, value=json.dumps(pattern if self.how in {"re", "wildcard"} else value)
+        )
 
 
 def _any_of(tests: Any) -> str:
@@ -194,20 +222,37 @@ class Condition:
 
     def detection(self) -> dict[str, Any]:
         """The `detection` of a Sigma rule."""
-        merged = {name: {key: value for part in parts for key, value in part.sigma().items()} for name, parts in self.selections.items()}
+        merged = {
+            name: {key: value for part in parts for key, value in part.sigma().items()}
+            for name, parts in self.selections.items()
+        }
         return {**merged, "condition": self.text}
 
     def python(self, constants: dict[str, Any]) -> str:
         """The body of the lambda that takes the record as `r`."""
-        written = {name: " and ".join(part.python(constants) for part in parts) for name, parts in self.selections.items()}
-        return re.sub(r"\w+", lambda word: f"({written[word[0]]})" if word[0] in written else word[0], self.text)
+        written = {
+            name: " and ".join(part.python(constants) for part in parts)
+            for name, parts in self.selections.items()
+        }
+        return re.sub(
+            r"\w+",
+            lambda word: f"({written[word[0]]})" if word[0] in written else word[0],
+            self.text,
+        )
 
     def peer(self, language: Language) -> str:
         """The expression of a peer."""
         join = f" {language.both} "
-        written = {name: join.join(part.peer(language) for part in parts) for name, parts in self.selections.items()}
+        written = {
+            name: join.join(part.peer(language) for part in parts)
+            for name, parts in self.selections.items()
+        }
         words = {"and": language.both, "or": language.either, "not": language.negated.strip()}
-        return re.sub(r"\w+", lambda word: f"({written[word[0]]})" if word[0] in written else words[word[0]], self.text)
+        return re.sub(
+            r"\w+",
+            lambda word: f"({written[word[0]]})" if word[0] in written else words[word[0]],
+            self.text,
+        )
 
 
 def view_of(record: Record) -> dict[str, Any]:
@@ -217,21 +262,29 @@ def view_of(record: Record) -> dict[str, Any]:
         head, _, tail = name.partition(".")
         value = record.get(head)
         if name == "detections.findings.score":
-            value = [float(one.get("score") or 0) for one in record["detections"].get("findings") or ()]
+            value = [
+                float(one.get("score") or 0) for one in record["detections"].get("findings") or ()
+            ]
         elif tail:
             value = (value or {}).get(tail)
         elif column.many:
             value = [one.casefold() for one in value or ()]
-        found[column.view] = value.casefold() if isinstance(value, str) else "" if value is None else value
+        found[column.view] = (
+            value.casefold() if isinstance(value, str) else "" if value is None else value
+        )
     return found
 
 
 def compiled_lambdas(conditions: Sequence[Condition]) -> list[Callable[[Record], bool]]:
     """The conditions as a Python module of hand-written lambdas would have them."""
     constants: dict[str, Any] = {}
-    source = "lambdas = [\n" + "".join(f"    lambda r: {condition.python(constants)},\n" for condition in conditions) + "]\n"
+    source = (
+        "lambdas = [\n"
+        + "".join(f"    lambda r: {condition.python(constants)},\n" for condition in conditions)
+        + "]\n"
+    )
     scope: dict[str, Any] = dict(constants)
-    exec(compile(source, "<lambdas>", "exec"), scope)  # noqa: S102 - our own source, of vetted words
+    exec(compile(source, "<lambdas>", "exec"), scope)  # noqa: S102 - the benchmark compiles its own source
     found: list[Callable[[Record], bool]] = scope["lambdas"]
     return found
 
@@ -258,12 +311,19 @@ class _Words:
 
     def pair(self) -> list[str]:
         """Two words that stand next to each other in a subject; neither in one another."""
-        found = re.search(r"[a-z]{3,12} [a-z]{3,12}", (self._any().get("subject") or "").casefold()) if self.heard else None
+        found = (
+            re.search(r"[a-z]{3,12} [a-z]{3,12}", (self._any().get("subject") or "").casefold())
+            if self.heard
+            else None
+        )
         return found[0].split(" ") if found else [self.invented(), self.invented()]
 
     def hash(self) -> str:
         """The hash of a body."""
-        return self._real("edf_hash", re.compile("[0-9a-f]{40}")) or f"{self.random.getrandbits(160):040x}"
+        return (
+            self._real("edf_hash", re.compile("[0-9a-f]{40}"))
+            or f"{self.random.getrandbits(160):040x}"
+        )
 
     def invented(self) -> str:
         """A word that no mail has."""
@@ -300,19 +360,46 @@ def _scored(words: _Words) -> Condition:
 
 def _clauses(words: _Words) -> Condition:
     selections = {
-        "verdict": (Part("final_disposition", "startswith", (words.random.choice(("malicious", "susp", "spoof", "spam")),)),),
+        "verdict": (
+            Part(
+                "final_disposition",
+                "startswith",
+                (words.random.choice(("malicious", "susp", "spoof", "spam")),),
+            ),
+        ),
         "sender": (Part("from", "endswith", (f"@{words.domain()}",)),),
-        "lure": (Part("subject", "contains", (words.word(), words.invented())), Part("validation.dmarc", "is", ("fail", "none"))),
+        "lure": (
+            Part("subject", "contains", (words.word(), words.invented())),
+            Part("validation.dmarc", "is", ("fail", "none")),
+        ),
         "handled": (Part("is_quarantined", "flag", (True,)),),
         "ours": (Part("to", "endswith", (f"@{words.invented()}.example",)),),
     }
-    return Condition("five clauses", selections, "verdict and (sender or lure) and not (handled or ours)")
+    return Condition(
+        "five clauses", selections, "verdict and (sender or lure) and not (handled or ours)"
+    )
 
 
 _KINDS: Sequence[tuple[int, Callable[[_Words], Condition]]] = (
     (20, lambda words: _one("equality", "from", "is", words.address())),
-    (8, lambda words: _one("list", "from", "is", *dict.fromkeys(words.address() for _ in range(words.random.randint(5, 20))))),
-    (7, lambda words: _one("list", "edf_hash", "is", *dict.fromkeys(words.hash() for _ in range(words.random.randint(2, 8))))),
+    (
+        8,
+        lambda words: _one(
+            "list",
+            "from",
+            "is",
+            *dict.fromkeys(words.address() for _ in range(words.random.randint(5, 20))),
+        ),
+    ),
+    (
+        7,
+        lambda words: _one(
+            "list",
+            "edf_hash",
+            "is",
+            *dict.fromkeys(words.hash() for _ in range(words.random.randint(2, 8))),
+        ),
+    ),
     (12, lambda words: _one("contains", "subject", "contains", " ".join(words.pair()))),
     (6, lambda words: _one("startswith", "subject", "startswith", " ".join(words.pair()))),
     (12, lambda words: _one("endswith", "from", "endswith", f"@{words.domain()}")),
@@ -325,10 +412,13 @@ _KINDS: Sequence[tuple[int, Callable[[_Words], Condition]]] = (
 KINDS = tuple(dict.fromkeys(make(_Words([{}], Random(0))).kind for _, make in _KINDS))  # noqa: S311 - reproducible on purpose
 
 
-def make_conditions(records: Sequence[Record], count: int, seed: int, live: int | None = None) -> list[Condition]:
+def make_conditions(
+    records: Sequence[Record], count: int, seed: int, live: int | None = None
+) -> list[Condition]:
     """Make conditions over records that have `detections`, so that about one in five hundred holds for a record.
 
-    With `live`, the matches are those that so many rules would have, and the rest of the rules adds none.
+    With `live`, the matches are those that so many rules would have, and the rest of the rules adds
+    none.
     """
     random = Random(seed)  # noqa: S311 - reproducible on purpose
     words = _Words(records, random)
@@ -362,7 +452,11 @@ def rule_document(condition: Condition, number: int) -> str:
         "detection": condition.detection(),
         "falsepositives": ["None: it only exists to be measured"],
         "level": "medium",
-        "response": {"mode": "shadow", "actions": [{"move": {"destination": "JunkEmail"}}], "limits": {"messages": 50, "per": "1h"}},
+        "response": {
+            "mode": "shadow",
+            "actions": [{"move": {"destination": "JunkEmail"}}],
+            "limits": {"messages": 50, "per": "1h"},
+        },
         "tests": [
             {"name": "one that does", "event": {}, "expect": "match"},
             {"name": "one that does not", "event": {}, "expect": "no match"},

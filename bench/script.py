@@ -1,7 +1,10 @@
-"""The script a user would write instead of running clawback: the official SDK, one loop, no memory of what it did.
+"""The script a user would write instead of running clawback.
 
-`python -m bench.script one|bulk URL` pulls every BEC message of the last hour out of the mailboxes: `one` with a request for each message,
-as the SDK's reference shows it; `bulk` with 1,000 ids a request, as somebody would who read on. It imports nothing of clawback.
+The official SDK, one loop, no memory of what it did.
+
+`python -m bench.script one|bulk URL` pulls every BEC message of the last hour out of the mailboxes:
+`one` with a request for each message, as the SDK's reference shows it; `bulk` with 1,000 ids a
+request, as somebody would who read on. It imports nothing of clawback.
 """
 
 import sys
@@ -29,10 +32,15 @@ def patiently(call: Callable[[], T]) -> T:
 
 
 def delivered_bec(client: Cloudflare) -> Iterator[str]:
-    """Give the ids to move. The SDK's own paging asks by `page`, which is past its end of life, so this follows the cursor."""
+    """Give the ids to move.
+
+    The SDK's own paging asks by `page`, which is past its end of life, so this follows the cursor.
+    """
     query: dict[str, Any] = {"start": datetime.now(UTC) - timedelta(hours=1), "per_page": 1000}
     while True:
-        page = patiently(partial(client.email_security.investigate.list, account_id=ACCOUNT, **query))
+        page = patiently(
+            partial(client.email_security.investigate.list, account_id=ACCOUNT, **query)
+        )
         for message in page.result:
             if message.final_disposition == "MALICIOUS-BEC" and not message.is_quarantined:
                 yield message.id
@@ -46,7 +54,9 @@ def move_one_by_one(client: Cloudflare, ids: list[str]) -> int:
     """Move each message with a request of its own; the number moved."""
     move, moved = client.email_security.investigate.move, 0
     for identity in ids:
-        answer = patiently(partial(move.create, identity, account_id=ACCOUNT, destination=DESTINATION))
+        answer = patiently(
+            partial(move.create, identity, account_id=ACCOUNT, destination=DESTINATION)
+        )
         moved += all(item.success for item in answer.result)
     return moved
 
@@ -55,7 +65,14 @@ def move_in_bulk(client: Cloudflare, ids: list[str]) -> int:
     """Move 1,000 messages a request; the number moved."""
     move, moved = client.email_security.investigate.move, 0
     for first in range(0, len(ids), BULK):
-        answer = patiently(partial(move.bulk, account_id=ACCOUNT, destination=DESTINATION, ids=ids[first : first + BULK]))
+        answer = patiently(
+            partial(
+                move.bulk,
+                account_id=ACCOUNT,
+                destination=DESTINATION,
+                ids=ids[first : first + BULK],
+            )
+        )
         moved += sum(item.success for item in answer.result)
     return moved
 

@@ -1,6 +1,9 @@
-"""The processes a bench runs, each as production runs it: Temporal dev server, simulator on a real port, `python -m worker`.
+"""The processes a bench runs, each as production runs it.
 
-Every stage has a folder, ports and a server of its own, so that no contender profits from what another left behind.
+Temporal dev server, simulator on a real port, `python -m worker`.
+
+Every stage has a folder, ports and a server of its own, so that no contender profits from what
+another left behind.
 """
 
 import asyncio
@@ -15,12 +18,22 @@ from typing import Any, TypeVar
 
 from temporalio.client import Client
 
-from clawback.cases import State
-from clawback.durations import format_duration
-from clawback.embedded import Child, Crew, TemporalServer, environment_with, fetch, free_port, simulator_child, temporal_child, worker_child
-from clawback.events import EventKind
+from clawback.cases import CaseState
+from clawback.local import (
+    ChildProcess,
+    ProcessPlan,
+    TemporalServer,
+    environment_with,
+    fetch,
+    free_port,
+    simulator_child,
+    temporal_child,
+    worker_child,
+)
+from clawback.model.durations import format_duration
+from clawback.model.events import EventKind
 from clawback.settings import Settings
-from clawback.temporal.connect import connect
+from clawback.temporal.client import connect
 from clawback.temporal.gateway import Gateway, NoSuchWorkflow
 
 T = TypeVar("T")
@@ -34,7 +47,7 @@ class Witness:
     """The controls of a running simulator: mail goes in, and what was asked and done comes out."""
 
     port: int
-    child: Child
+    child: ChildProcess
 
     @property
     def api(self) -> str:
@@ -60,7 +73,9 @@ class Witness:
         return list(await self._asked(f"requests?since={since}"))
 
     async def _asked(self, what: str, body: bytes | None = None) -> Any:
-        return json.loads(await asyncio.to_thread(fetch, f"http://127.0.0.1:{self.port}/_sim/{what}", body))
+        return json.loads(
+            await asyncio.to_thread(fetch, f"http://127.0.0.1:{self.port}/_sim/{what}", body)
+        )
 
 
 @dataclass(frozen=True)
@@ -68,7 +83,7 @@ class Server:
     """A running Temporal dev server."""
 
     address: str
-    child: Child
+    child: ChildProcess
     client: Client
 
 
@@ -78,7 +93,7 @@ class Responder:
 
     server: Server
     witness: Witness
-    worker: Child
+    worker: ChildProcess
 
     @property
     def gateway(self) -> Gateway:
@@ -92,7 +107,7 @@ async def simulator(rate_limit: str) -> AsyncIterator[Witness]:
     with tempfile.TemporaryDirectory(prefix="clawback-bench-") as folder:
         port = free_port()
         child = simulator_child(port, ["--rate-limit", rate_limit], Path(folder))
-        async with Crew((child,)).running():
+        async with ProcessPlan((child,)).running():
             yield Witness(port, child)
 
 
@@ -103,26 +118,38 @@ async def temporal() -> AsyncIterator[Server]:
         settings = Settings(state=Path(folder))
         server = TemporalServer(Path(folder) / "temporal.db", free_port())
         child = temporal_child(server, settings, Path(folder))
-        async with Crew((child,)).running():
+        async with ProcessPlan((child,)).running():
             yield Server(server.address, child, await connect(settings, address=server.address))
 
 
 @asynccontextmanager
-async def clawback(rate_limit: str, interval: timedelta, guard: str = "widest") -> AsyncIterator[Responder]:
-    """Run clawback with the shipped rules, and wait until its pollers have polled; `guard` is `on` where its budgets are to hold."""
+async def clawback(
+    rate_limit: str, interval: timedelta, guard: str = "widest"
+) -> AsyncIterator[Responder]:
+    """Run clawback with the shipped rules, and wait until its pollers have polled.
+
+    `guard` is `on` where its budgets are to hold.
+    """
     async with temporal() as server, simulator(rate_limit) as witness:
         with tempfile.TemporaryDirectory(prefix="clawback-bench-") as folder:
             metrics = f"127.0.0.1:{free_port()}"
             worker = worker_child(
-                {**_environment(server, witness, Path(folder), metrics, interval), "CLAWBACK_GUARD": guard}, metrics, Path(folder)
+                {
+                    **_environment(server, witness, Path(folder), metrics, interval),
+                    "CLAWBACK_GUARD": guard,
+                },
+                metrics,
+                Path(folder),
             )
-            async with Crew((worker,)).running():
+            async with ProcessPlan((worker,)).running():
                 responder = Responder(server, witness, worker)
                 await eventually(lambda: _polled(responder.gateway))
                 yield responder
 
 
-async def eventually(question: Callable[[], Awaitable[T | None]], patience: float = PATIENCE, every: float = 0.1) -> T:
+async def eventually(
+    question: Callable[[], Awaitable[T | None]], patience: float = PATIENCE, every: float = 0.1
+) -> T:
     """Ask until there is an answer.
 
     Raises:
@@ -139,12 +166,14 @@ async def settled(gateway: Gateway) -> bool | None:
     """Say whether every case has done all it had to do; None while one has not."""
     async for line in gateway.list_cases():
         memory = (await gateway.case(line.id)).memory
-        if memory is None or memory.state is State.RESPONDING or memory.unwritten:
+        if memory is None or memory.state is CaseState.RESPONDING or memory.unwritten:
             return None
     return True
 
 
-def _environment(server: Server, witness: Witness, folder: Path, metrics: str, interval: timedelta) -> dict[str, str]:
+def _environment(
+    server: Server, witness: Witness, folder: Path, metrics: str, interval: timedelta
+) -> dict[str, str]:
     changes = {
         "TEMPORAL_ADDRESS": server.address,
         "CLAWBACK_API_URL": witness.api,

@@ -1,4 +1,7 @@
-"""What processes use while something runs: CPU time, and the peak of resident memory, each over a whole tree of processes."""
+"""What processes use while something runs.
+
+CPU time, and the peak of resident memory, each over a whole tree of processes.
+"""
 
 import asyncio
 from collections.abc import Mapping
@@ -37,7 +40,12 @@ class Watch:
         self._sampling = asyncio.create_task(self._keep_sampling())
         return self
 
-    async def __aexit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+    async def __aexit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
         self._sampling.cancel()
         await asyncio.gather(self._sampling, return_exceptions=True)
         for tree in self._trees.values():
@@ -81,7 +89,9 @@ class _Tree:
                 continue
             resident += memory
             used = times.user + times.system
-            self._first.setdefault(process.pid, used if not self._is_known else 0.0)  # one that comes later is counted from its start
+            self._first.setdefault(
+                process.pid, used if not self._is_known else 0.0
+            )  # one that comes later is counted from its start
             self._last[process.pid] = used
         self._is_known = True
         self._peak = max(self._peak, resident)

@@ -1,3 +1,6 @@
-"""Everything of clawback that can be imported and tested without Temporal; it never imports `workflows` or `activities`."""
+"""Everything of clawback that can be imported and tested without Temporal.
+
+It never imports `workflows` or `activities`.
+"""
 
 __version__ = "0.1.0"

@@ -1,7 +1,8 @@
 """Shows every test that a rule carries as one test of pytest: `pytest rules/`.
 
-Only YAML files in a folder of rules (one with a `safety.yml` at its top) that carry tests are collected; nothing of clawback is
-imported before the first of them. It lives outside `clawback.rules` because importing that package loads the whole engine.
+Only YAML files in a folder of rules (one with a `safety.yml` at its top) that carry tests are
+collected; nothing of clawback is imported before the first of them. It lives outside
+`clawback.rules` because importing that package loads the whole engine.
 """
 
 from collections.abc import Iterable
@@ -12,7 +13,7 @@ import pytest
 
 if TYPE_CHECKING:
     from clawback.rules import Rule, RuleErrors, RuleSet
-    from clawback.rules.trials import Trial
+    from clawback.rules.tools.testing import RuleTestResult
 
 _SUFFIXES = frozenset({".yml", ".yaml"})
 _SAFETY = "safety.yml"
@@ -22,16 +23,23 @@ _LOADED = pytest.StashKey[dict[Path, "RuleSet | RuleErrors"]]()
 class RuleTestFailed(Exception):
     """A test of a rule whose outcome is not what it expects."""
 
-    def __init__(self, trial: "Trial") -> None:
-        super().__init__(f"{trial.rule}: {trial.name!r} expected {trial.expected}, found {trial.found}")
+    def __init__(self, trial: "RuleTestResult") -> None:
+        super().__init__(
+            f"{trial.rule}: {trial.name!r} expected {trial.expected}, found {trial.found}"
+        )
         self.trial = trial
 
 
 def pytest_collect_file(file_path: Path, parent: pytest.Collector) -> "RuleFile | None":
     """Take a YAML file that looks like rules with tests; leave any other alone."""
-    if file_path.suffix not in _SUFFIXES or (folder := _folder_of(file_path, parent.config.rootpath)) is None:
+    if (
+        file_path.suffix not in _SUFFIXES
+        or (folder := _folder_of(file_path, parent.config.rootpath)) is None
+    ):
         return None
-    return RuleFile.from_parent(parent, path=file_path) if _carries_tests(file_path, folder) else None
+    return (
+        RuleFile.from_parent(parent, path=file_path) if _carries_tests(file_path, folder) else None
+    )
 
 
 class RuleFile(pytest.File):
@@ -48,7 +56,13 @@ class RuleFile(pytest.File):
         for rule in rules.rules.values():
             if self._holds(rule):
                 for number, test in enumerate(rule.tests):
-                    yield RuleTest.from_parent(self, name=f"{rule.name}: {test.name}", rules=rules, rule=rule, number=number)
+                    yield RuleTest.from_parent(
+                        self,
+                        name=f"{rule.name}: {test.name}",
+                        rules=rules,
+                        rule=rule,
+                        number=number,
+                    )
 
     def _rules(self) -> "RuleSet":
         from clawback.rules import RuleErrors, load_rules  # noqa: PLC0415 - other projects must not pay for it
@@ -91,16 +105,20 @@ class RuleTest(pytest.Item):
             RuleTestFailed: the outcome is not what it expects.
 
         """
-        from clawback.rules.trials import run_test  # noqa: PLC0415 - other projects must not pay for it
+        from clawback.rules.tools.testing import run_test  # noqa: PLC0415 - other projects must not pay for it
 
         trial = run_test(self._rules, self._rule, self._number)
         if not trial.passed:
             raise RuleTestFailed(trial)
 
-    def repr_failure(self, excinfo: pytest.ExceptionInfo[BaseException], style: object = None) -> str:  # noqa: ARG002 - the base class gives it
+    def repr_failure(
+        self,
+        excinfo: pytest.ExceptionInfo[BaseException],
+        style: object = None,  # noqa: ARG002 - the base class gives it
+    ) -> str:
         """Show the condition as it came out instead of a traceback of ours."""
         if isinstance(excinfo.value, RuleTestFailed):
-            from clawback.cli.rule_tests import failure_lines  # noqa: PLC0415 - other projects must not pay for it
+            from clawback.cli.rules.test_rules import failure_lines  # noqa: PLC0415 - other projects must not pay for it
 
             return "\n".join(line.plain for line in failure_lines(excinfo.value.trial))
         return str(super().repr_failure(excinfo))
@@ -121,7 +139,10 @@ def _folder_of(file: Path, root: Path) -> Path | None:
 
 
 def _said(errors: "RuleErrors", file: str) -> str:
-    """Give the problems of one file, or say where they are; a set with any problem is not used at all."""
+    """Give the problems of one file, or say where they are.
+
+    A set with any problem is not used at all.
+    """
     own = [str(problem) for problem in errors.problems if problem.place.file == file]
     elsewhere = dict.fromkeys(problem.place.file for problem in errors.problems)
     return "\n".join(own) or f"the rules are not used because of problems in {', '.join(elsewhere)}"

@@ -1,6 +1,9 @@
-"""Settings of every process, read from the environment: `CLAWBACK_*`, and Cloudflare's own two. Secrets never show in a `repr`.
+"""Settings of every process, read from the environment: `CLAWBACK_*`, and Cloudflare's own two.
 
-Temporal's connection is not here: it has its own environment (`TEMPORAL_*`, read by the SDK's envconfig).
+Secrets never show in a `repr`.
+
+Temporal's connection is not here: it has its own environment (`TEMPORAL_*`, read by the SDK's
+envconfig).
 """
 
 import base64
@@ -13,13 +16,22 @@ from pathlib import Path
 from typing import Annotated, Literal
 from urllib.parse import urlsplit
 
-from pydantic import AfterValidator, AliasChoices, BeforeValidator, Field, SecretStr, ValidationError, ValidationInfo, field_validator
+from pydantic import (
+    AfterValidator,
+    AliasChoices,
+    BeforeValidator,
+    Field,
+    SecretStr,
+    ValidationError,
+    ValidationInfo,
+    field_validator,
+)
 from pydantic_core import ErrorDetails
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from clawback.actions import Mode
-from clawback.durations import parse_duration
-from clawback.events import EventKind
+from clawback.model.durations import parse_duration
+from clawback.model.events import EventKind
 
 CLOUDFLARE = "https://api.cloudflare.com/client/v4"
 
@@ -37,7 +49,9 @@ def _check_key(key: SecretStr) -> SecretStr:
     except ValueError:
         size = 0
     if size != KEY_BYTES:
-        raise ValueError(f"it is not base64 of {KEY_BYTES} bytes: make one with `openssl rand -base64 {KEY_BYTES}`")
+        raise ValueError(
+            f"it is not base64 of {KEY_BYTES} bytes: make one with `openssl rand -base64 {KEY_BYTES}`"
+        )
     return key
 
 
@@ -50,9 +64,18 @@ class SettingsError(ValueError):
 
 
 class Settings(BaseSettings):
-    """All settings with their defaults; unknown `CLAWBACK_*` variables are refused by `load_settings`."""
+    """All settings with their defaults.
 
-    model_config = SettingsConfigDict(env_prefix="CLAWBACK_", extra="forbid", frozen=True, populate_by_name=True, env_ignore_empty=True)
+    Unknown `CLAWBACK_*` variables are refused by `load_settings`.
+    """
+
+    model_config = SettingsConfigDict(
+        env_prefix="CLAWBACK_",
+        extra="forbid",
+        frozen=True,
+        populate_by_name=True,
+        env_ignore_empty=True,
+    )
 
     cloudflare_api_token: SecretStr | None = Field(
         default=None,
@@ -64,53 +87,96 @@ class Settings(BaseSettings):
         validation_alias=AliasChoices("CLOUDFLARE_ACCOUNT_ID", "cloudflare_account_id"),
         description="The account that the token is for",
     )
-    api_url: str = Field(default=CLOUDFLARE, description="Where the API is; a loopback address is taken for the simulator")
-    mode: Mode | None = Field(default=None, description="Ceiling over every rule; default shadow, on the simulator enforce")
+    api_url: str = Field(
+        default=CLOUDFLARE,
+        description="Where the API is; a loopback address is taken for the simulator",
+    )
+    mode: Mode | None = Field(
+        default=None,
+        description="Ceiling over every rule; default shadow, on the simulator enforce",
+    )
     rules: Path = Field(default=Path("rules"), description="The folder of rule files")
-    channels: Path | None = Field(default=None, description="The TOML file of channels that rules may notify; without it there are none")
+    channels: Path | None = Field(
+        default=None,
+        description="The TOML file of channels that rules may notify; without it there are none",
+    )
     state: Path = Field(
         default=Path(".clawback"),
         description="Where the embedded Temporal server, logs and the audit live; without a token, in its `simulator`",
     )
-    audit: Path | None = Field(default=None, description="The audit file; default `audit.jsonl` in the state folder")
+    audit: Path | None = Field(
+        default=None, description="The audit file; default `audit.jsonl` in the state folder"
+    )
     interval: Duration = Field(
-        default=timedelta(seconds=5), ge=timedelta(milliseconds=100), description="Wait between two polls of a source"
+        default=timedelta(seconds=5),
+        ge=timedelta(milliseconds=100),
+        description="Wait between two polls of a source",
     )
     lookback: Duration = Field(
-        default=timedelta(minutes=15), description="How far each poll reads back behind its cursor, for late records"
+        default=timedelta(minutes=15),
+        description="How far each poll reads back behind its cursor, for late records",
     )
     submission_interval: Duration = Field(
-        default=timedelta(minutes=1), ge=timedelta(milliseconds=100), description="The same for submissions, which people review"
+        default=timedelta(minutes=1),
+        ge=timedelta(milliseconds=100),
+        description="The same for submissions, which people review",
     )
     submission_lookback: Duration = Field(
-        default=timedelta(hours=72), description="How far polls of submissions read back, the first as well: outcomes come late"
+        default=timedelta(hours=72),
+        description="How far polls of submissions read back, the first as well: outcomes come late",
     )
-    start: Duration = Field(default=timedelta(minutes=15), description="How far back the very first poll reads")
-    page_size: int = Field(default=1000, ge=1, le=1000, description="Records per page; the API takes at most 1000")
-    age_limit: Annotated[timedelta | Literal["off"] | None, NoDecode, BeforeValidator(_read_duration)] = Field(
-        default=None, description="Overrides the maximum message age of safety.yml; `off` acts on messages of any age"
+    start: Duration = Field(
+        default=timedelta(minutes=15), description="How far back the very first poll reads"
+    )
+    page_size: int = Field(
+        default=1000, ge=1, le=1000, description="Records per page; the API takes at most 1000"
+    )
+    age_limit: Annotated[
+        timedelta | Literal["off"] | None, NoDecode, BeforeValidator(_read_duration)
+    ] = Field(
+        default=None,
+        description="Overrides the maximum message age of safety.yml; `off` acts on messages of any age",
     )
     guard: Literal["on", "widest"] = Field(
-        default="on", description="`widest` lets every budget pass, for rehearsals and benchmarks; on a simulator alone"
+        default="on",
+        description="`widest` lets every budget pass, for rehearsals and benchmarks; on a simulator alone",
     )
-    temporal_port: Port = Field(default=7233, description="Port of the embedded Temporal server, on this machine alone")
-    ui_port: Port = Field(default=8233, description="Port of the embedded Temporal server's web interface")
+    temporal_port: Port = Field(
+        default=7233, description="Port of the embedded Temporal server, on this machine alone"
+    )
+    ui_port: Port = Field(
+        default=8233, description="Port of the embedded Temporal server's web interface"
+    )
     temporal_ui: str | None = Field(
-        default=None, description="Where Temporal's web interface is, for links to cases; default that of the embedded server"
+        default=None,
+        description="Where Temporal's web interface is, for links to cases; default that of the embedded server",
     )
-    simulator_port: Port = Field(default=8343, description="Port of the simulator that `clawback up` starts without credentials")
+    simulator_port: Port = Field(
+        default=8343,
+        description="Port of the simulator that `clawback up` starts without credentials",
+    )
     metrics: str = Field(default="127.0.0.1:9464", description="Address and port of /metrics")
     encryption_key: Annotated[SecretStr, AfterValidator(_check_key)] | None = Field(
         default=None, description="Base64 of 32 bytes; payloads are encrypted as soon as it is set"
     )
-    log_format: str = Field(default="auto", pattern="^(auto|json|console)$", description="auto is coloured on a terminal, JSON elsewhere")
-    log_level: str = Field(default="info", pattern="^(debug|info|warning|error)$", description="The least severe event that is logged")
+    log_format: str = Field(
+        default="auto",
+        pattern="^(auto|json|console)$",
+        description="auto is coloured on a terminal, JSON elsewhere",
+    )
+    log_level: str = Field(
+        default="info",
+        pattern="^(debug|info|warning|error)$",
+        description="The least severe event that is logged",
+    )
 
     @field_validator("guard")
     @classmethod
     def _guarded(cls, guard: str, others: ValidationInfo) -> str:
         if guard == "widest" and not _is_simulator(others.data.get("api_url", CLOUDFLARE)):
-            raise ValueError("budgets can be widened on a simulator alone; set them in rules/safety.yml")
+            raise ValueError(
+                "budgets can be widened on a simulator alone; set them in rules/safety.yml"
+            )
         return guard
 
     @property
@@ -120,7 +186,10 @@ class Settings(BaseSettings):
 
     @property
     def folder(self) -> Path:
-        """Where this installation keeps its things: without a token apart, so that a demo and the real account never mix."""
+        """Where this installation keeps its things.
+
+        Without a token apart, so that a demo and the real account never mix.
+        """
         return self.state if self.cloudflare_api_token else self.state / "simulator"
 
     @property
@@ -129,12 +198,22 @@ class Settings(BaseSettings):
         return self.audit or self.folder / "audit.jsonl"
 
     def interval_of(self, source: EventKind) -> timedelta:
-        """How long to wait between two polls of a source; what people review changes slowly, and each poll costs requests."""
+        """How long to wait between two polls of a source.
+
+        What people review changes slowly, and each poll costs requests.
+        """
         return self.submission_interval if source is EventKind.SUBMISSION else self.interval
 
     def lookback_of(self, source: EventKind) -> timedelta:
-        """How far each poll of a source reads back: submissions are found by when they were made, and change until their review is over."""
-        return max(self.lookback, self.submission_lookback) if source is EventKind.SUBMISSION else self.lookback
+        """How far each poll of a source reads back.
+
+        Submissions are found by when they were made, and change until their review is over.
+        """
+        return (
+            max(self.lookback, self.submission_lookback)
+            if source is EventKind.SUBMISSION
+            else self.lookback
+        )
 
     @property
     def ceiling(self) -> Mode:
@@ -154,7 +233,8 @@ def load_settings() -> Settings:
     """Read the environment.
 
     Raises:
-        SettingsError: a variable has a value it cannot have, or there is no setting of that name; every such variable is named.
+        SettingsError: a variable has a value it cannot have, or there is no setting of that name;
+            every such variable is named.
 
     """
     problems = list(_unknown(os.environ))
@@ -181,4 +261,6 @@ def _unknown(environment: Mapping[str, str]) -> Iterator[str]:
     for name in sorted(environment):
         if name.upper().startswith(PREFIX) and name.upper() not in known.values():
             near = get_close_matches(name.upper().removeprefix(PREFIX), known, n=1)
-            yield f"{name}: there is no such setting" + (f"; did you mean {known[near[0]]}?" if near else "")
+            yield f"{name}: there is no such setting" + (
+                f"; did you mean {known[near[0]]}?" if near else ""
+            )

@@ -1,4 +1,7 @@
-"""Writes the generated parts of all pages: `python -m docs.generate`. Exit code 1 if one was not up to date."""
+"""Writes the generated parts of all pages: `python -m docs.generate`.
+
+Exit code 1 if one was not up to date.
+"""
 
 import sys
 

@@ -1,4 +1,7 @@
-"""Writes the table of docs/api.md from the code: method, action or command, simulator, permission, tests. `make docs` runs it."""
+"""Writes the table of docs/api.md from the code.
+
+Method, action or command, simulator, permission, tests. `make docs` runs it.
+"""
 
 import re
 from collections.abc import Iterator
@@ -41,7 +44,10 @@ TESTS: dict[str, str] = {
 }
 """The test that uses an operation for what it is for, on the simulator."""
 BY_VERB: dict[str, str] = {
-    **dict.fromkeys(("list", "get", "create", "edit", "delete"), "contract/test_life_cycles.py::test_a_policy_lives_and_dies"),
+    **dict.fromkeys(
+        ("list", "get", "create", "edit", "delete"),
+        "contract/test_life_cycles.py::test_a_policy_lives_and_dies",
+    ),
     "batch": "contract/test_lost_answers.py::test_a_batch_is_found_by_all_that_it_changes",
     "replace": "contract/test_life_cycles.py::test_a_domain_is_replaced_and_proved",
     "verification": "contract/test_life_cycles.py::test_a_domain_is_replaced_and_proved",
@@ -55,7 +61,16 @@ def proof_of(operation: Operation) -> str:
 
 
 def _rows() -> Iterator[str]:
-    columns = ("Operation", "Client", "Action or command", "Simulator", "Permission", "After a lost answer", "Recorded answers", "Test")
+    columns = (
+        "Operation",
+        "Client",
+        "Action or command",
+        "Simulator",
+        "Permission",
+        "After a lost answer",
+        "Recorded answers",
+        "Test",
+    )
     yield "| " + " | ".join(columns) + " |"
     yield "|" + "---|" * len(columns)
     served = _served()
@@ -74,7 +89,11 @@ def _rows() -> Iterator[str]:
 
 
 def _actions(operation: Operation) -> Iterator[str]:
-    yield from (f"**{name}**" for name, action in ACTIONS.items() if operation.name in getattr(action, "operations", ()))
+    yield from (
+        f"**{name}**"
+        for name, action in ACTIONS.items()
+        if operation.name in getattr(action, "operations", ())
+    )
 
 
 def _served() -> dict[tuple[str, str], str]:

@@ -1,4 +1,7 @@
-"""Writes the tables of docs/operations.md from the code: commands, settings, exit codes, metrics. `make docs` runs it."""
+"""Writes the tables of docs/operations.md from the code: commands, settings, exit codes, metrics.
+
+`make docs` runs it.
+"""
 
 import ast
 import inspect
@@ -11,7 +14,7 @@ import yaml
 
 from clawback.cli import exits
 from clawback.cli.program import COMMANDS, load
-from clawback.durations import format_duration
+from clawback.model.durations import format_duration
 from clawback.settings import Settings, variable
 from clawback.telemetry import metrics
 from docs.tables import head

@@ -1,6 +1,9 @@
-"""Writes the tables of docs/rules.md from the code: fields, modifiers, actions, modes, errors, commands, limits. `make docs` runs it.
+"""Writes the tables of docs/rules.md from the code.
 
-The errors are what the loader says of the broken files of tests/rules/test_problems.py, and of those below.
+Fields, modifiers, actions, modes, errors, commands, limits. `make docs` runs it.
+
+The errors are what the loader says of the broken files of tests/rules/test_problems.py, and of
+those below.
 """
 
 import re
@@ -16,14 +19,14 @@ from sigma.modifiers import modifier_mapping
 from clawback.actions import ACTIONS, CASE_WORDS, Scope
 from clawback.actions.registry import schema_of
 from clawback.cli.rules import app
-from clawback.durations import format_duration
-from clawback.events import EventKind
-from clawback.rules.catalogue import FIELDS, RENAMED, Field, FieldType
-from clawback.rules.documents import Status
-from clawback.rules.errors import Code, Problem
-from clawback.rules.loading import read_folder
-from clawback.rules.responses import DEFAULT_GROUP
-from clawback.rules.review import review_rules
+from clawback.model.durations import format_duration
+from clawback.model.events import EventKind
+from clawback.rules.engine.responses import DEFAULT_GROUP
+from clawback.rules.lint.review import review_rules
+from clawback.rules.source.catalogue import FIELDS, RENAMED, Field, FieldType
+from clawback.rules.source.documents import Status
+from clawback.rules.source.errors import Code, Problem
+from clawback.rules.source.loader import read_folder
 from docs.tables import cell, head
 from tests.rules.folders import PLAIN, TODAY, block, write
 from tests.rules.test_problems import CASES
@@ -37,15 +40,27 @@ MODIFIERS: dict[str, tuple[str, str]] = {
     "all": ("every value of the list, not any of them", "subject|contains|all: [invoice, overdue]"),
     "cased": ("upper and lower case count", "subject|contains|cased: URGENT"),
     "neq": ("any other value; also true where there is none", "delivery_mode|neq: API"),
-    "exists": ("there is a value (`true`), or none (`false`); null and an empty list are none", "replyto|exists: true"),
-    "re": ("a regular expression of RE2, found anywhere in the value; case counts", "subject|re: '^Invoice [0-9]+$'"),
+    "exists": (
+        "there is a value (`true`), or none (`false`); null and an empty list are none",
+        "replyto|exists: true",
+    ),
+    "re": (
+        "a regular expression of RE2, found anywhere in the value; case counts",
+        "subject|re: '^Invoice [0-9]+$'",
+    ),
     "i": ("after `re`: case does not count", "subject|re|i: '\\bwire transfer\\b'"),
     "ignorecase": ("the same as `i`", "subject|re|ignorecase: urgent"),
-    "m": ("after `re`: `^` and `$` also match at line breaks", "detections.headers.value|re|m: '^by mx'"),
+    "m": (
+        "after `re`: `^` and `$` also match at line breaks",
+        "detections.headers.value|re|m: '^by mx'",
+    ),
     "multiline": ("the same as `m`", "detections.headers.value|re|multiline: '^by mx'"),
     "s": ("after `re`: `.` also matches a line break", "detections.headers.value|re|s: 'from.*by'"),
     "dotall": ("the same as `s`", "detections.headers.value|re|dotall: 'from.*by'"),
-    "cidr": ("the address is in the network, IPv4 or IPv6", "smtp_previous_hop_ip|cidr: 192.0.2.0/24"),
+    "cidr": (
+        "the address is in the network, IPv4 or IPv6",
+        "smtp_previous_hop_ip|cidr: 192.0.2.0/24",
+    ),
     "gt": ("greater than the number", "detections.attachments.size|gt: 1000000"),
     "gte": ("greater or equal", "detections.findings.score|gte: 0.9"),
     "lt": ("less than the number", "detections.attachments.size|lt: 100"),
@@ -54,7 +69,10 @@ MODIFIERS: dict[str, tuple[str, str]] = {
         "the value of another field of the same event; with `startswith`, `endswith`, `contains` a part of it",
         "replyto|fieldref: from",
     ),
-    "expand": ("`%name%` stands for each value of `lists/name.yml`", "from|expand|endswith: '@%own_domains%'"),
+    "expand": (
+        "`%name%` stands for each value of `lists/name.yml`",
+        "from|expand|endswith: '@%own_domains%'",
+    ),
     "minute": ("the minute of a time, in UTC", "scanned_at|minute: 30"),
     "hour": ("the hour of a time, in UTC", "scanned_at|hour: [0, 1, 2, 3]"),
     "day": ("the day of the month, in UTC", "scanned_at|day: 1"),
@@ -66,21 +84,45 @@ MODIFIERS: dict[str, tuple[str, str]] = {
         "the same at each of the three offsets it can have; with `contains`",
         "detections.links.href|base64offset|contains: '@x.test'",
     ),
-    "wide": ("the text as UTF-16, little endian; before `base64…`", "detections.links.href|wide|base64offset|contains: user"),
-    "utf16": ("the text as UTF-16 with a byte order mark; before `base64…`", "detections.headers.value|utf16|base64: user"),
-    "utf16be": ("the text as UTF-16, big endian; before `base64…`", "detections.headers.value|utf16be|base64: user"),
-    "windash": ("a dash of the text stands for each of the dashes and the slash", "subject|windash|contains: ' -run'"),
+    "wide": (
+        "the text as UTF-16, little endian; before `base64…`",
+        "detections.links.href|wide|base64offset|contains: user",
+    ),
+    "utf16": (
+        "the text as UTF-16 with a byte order mark; before `base64…`",
+        "detections.headers.value|utf16|base64: user",
+    ),
+    "utf16be": (
+        "the text as UTF-16, big endian; before `base64…`",
+        "detections.headers.value|utf16be|base64: user",
+    ),
+    "windash": (
+        "a dash of the text stands for each of the dashes and the slash",
+        "subject|windash|contains: ' -run'",
+    ),
 }
 """Every modifier that pySigma parses: what it does, and an example that loads."""
 
 REFUSED: tuple[tuple[str, str], ...] = (
-    ("subject|re|contains: pay", "a regular expression is found anywhere already; anchor it with `^` and `$`"),
-    ("subject|re: '(?=pay)'", "RE2 has no look-around and no back-references; what it takes runs in linear time"),
+    (
+        "subject|re|contains: pay",
+        "a regular expression is found anywhere already; anchor it with `^` and `$`",
+    ),
+    (
+        "subject|re: '(?=pay)'",
+        "RE2 has no look-around and no back-references; what it takes runs in linear time",
+    ),
     ("subject|re|cased: pay", "a regular expression minds case already; `i` turns that off"),
-    ("subject|expand|base64: '%own_domains%'", "the values of a list are not known when the text is encoded; write them out"),
+    (
+        "subject|expand|base64: '%own_domains%'",
+        "the values of a list are not known when the text is encoded; write them out",
+    ),
     ("subject|i: pay", "the flags belong to `re`"),
     ("subject|gt: 5", "a text is not a number"),
-    ("scanned_at|gt: 5", "a time is not a number; ask for its parts, or write a correlation with a timespan"),
+    (
+        "scanned_at|gt: 5",
+        "a time is not a number; ask for its parts, or write a correlation with a timespan",
+    ),
     ("subject|lookup: pay", "pySigma has no such modifier"),
 )
 """What Sigma's grammar allows, or other backends do, and is refused here: an example, and why."""
@@ -95,7 +137,11 @@ _REMEDIES = {
 _LISTS = {"lists/own_domains.yml": "values: [x.test]\n"}
 _MORE: dict[str, dict[str, str]] = {
     "unused": {"x.yml": block("sel: {subject: a}\nother: {subject: b}\ncondition: sel")},
-    "never": {"x.yml": block("sel: {final_disposition: SPAM}\nother: {final_disposition: BULK}\ncondition: sel and other")},
+    "never": {
+        "x.yml": block(
+            "sel: {final_disposition: SPAM}\nother: {final_disposition: BULK}\ncondition: sel and other"
+        )
+    },
     "shadowed": {
         "a_rule.yml": PLAIN,
         "b_rule.yml": PLAIN.replace("a_rule", "b_rule")
@@ -104,11 +150,15 @@ _MORE: dict[str, dict[str, str]] = {
     },
     "contradictory": {
         "a_rule.yml": PLAIN,
-        "b_rule.yml": PLAIN.replace("a_rule", "b_rule").replace("6f1c3a52", "7f1c3a52").replace("JunkEmail", "Inbox"),
+        "b_rule.yml": PLAIN.replace("a_rule", "b_rule")
+        .replace("6f1c3a52", "7f1c3a52")
+        .replace("JunkEmail", "Inbox"),
     },
     "ended": {
         "exceptions/x.yml": "owner: me\nexpires: 2026-01-31\n"
-        + block("sel: {from: a@x.test}\ncondition: not sel").replace("detection:", "filter:\n  rules: any")
+        + block("sel: {from: a@x.test}\ncondition: not sel").replace(
+            "detection:", "filter:\n  rules: any"
+        )
     },
     "no safety": {"a_rule.yml": PLAIN, "safety.yml": ""},
     "too large": {"x.yml": "title: " + "x" * (1 << 20)},
@@ -131,7 +181,11 @@ def _type(field: Field) -> str:
 
 
 def _values(field: Field) -> str:
-    return f": {', '.join(f'`{value}`' for value in field.values)}" if field.type is FieldType.ENUM else ""
+    return (
+        f": {', '.join(f'`{value}`' for value in field.values)}"
+        if field.type is FieldType.ENUM
+        else ""
+    )
 
 
 def _renamed() -> Iterator[str]:
@@ -163,7 +217,11 @@ def _actions() -> Iterator[str]:
         done_to = "the case, once" if model.scope is Scope.CASE else "each message"
         yield f"| **`{name}`** | {done_to} | | | {cell(' '.join((model.__doc__ or '').split()))} |"
         for parameter, about in schema["properties"].items():
-            default = "" if parameter in schema.get("required", ()) else f"; {_default(model.model_fields[parameter].default)} unless told"
+            default = (
+                ""
+                if parameter in schema.get("required", ())
+                else f"; {_default(model.model_fields[parameter].default)} unless told"
+            )
             yield f"| | | `{parameter}` | {cell(_takes(about, schema) + default)} | {cell(about.get('description', ''))} |"
 
 
@@ -178,22 +236,42 @@ def _takes(about: Mapping[str, Any], schema: Mapping[str, Any]) -> str:
     if "enum" in about:
         return ", ".join(f"`{value}`" for value in about["enum"])
     if "anyOf" in about:
-        return " or ".join(dict.fromkeys(_takes(one, schema) for one in about["anyOf"] if one.get("type") != "null"))
+        return " or ".join(
+            dict.fromkeys(
+                _takes(one, schema) for one in about["anyOf"] if one.get("type") != "null"
+            )
+        )
     return _TYPES.get(about.get("type", ""), "a value")
 
 
-_TYPES = {"string": "a text", "integer": "a whole number", "number": "a number", "boolean": "`true` or `false`", "array": "a list"}
+_TYPES = {
+    "string": "a text",
+    "integer": "a whole number",
+    "number": "a number",
+    "boolean": "`true` or `false`",
+    "array": "a list",
+}
 
 
 def _default(value: object) -> str:
     if isinstance(value, tuple):
         return ", ".join(map(_default, value))
-    return f"`{format_duration(value)}`" if isinstance(value, timedelta) else "nothing" if value is None else f"`{value}`"
+    return (
+        f"`{format_duration(value)}`"
+        if isinstance(value, timedelta)
+        else "nothing"
+        if value is None
+        else f"`{value}`"
+    )
 
 
 def _modes() -> Iterator[str]:
     yield from head("Status", "Strongest mode", "What that does")
-    does = {"shadow": "records what it would have done", "approve": "asks, and acts when somebody says so", "enforce": "acts"}
+    does = {
+        "shadow": "records what it would have done",
+        "approve": "asks, and acts when somebody says so",
+        "enforce": "acts",
+    }
     for status in Status:
         yield f"| `{status}` | `{status.ceiling}` | {does[status.ceiling]} |"
 
@@ -219,9 +297,14 @@ def problems_of(files: dict[str, str]) -> tuple[Problem, ...]:
 def _errors() -> Iterator[str]:
     yield from head("Code", "Text", "What is wrong", "What to do")
     said: dict[tuple[str, str], Problem] = {}
-    for files in (*(files for files, _ in CASES.values() if not _unwritable(files)), *_MORE.values()):
+    for files in (
+        *(files for files, _ in CASES.values() if not _unwritable(files)),
+        *_MORE.values(),
+    ):
         for problem in problems_of(files):
-            said.setdefault((problem.code, re.sub(r"'[^']*'|\d+|[\w/]+\.yml", "", problem.message)), problem)
+            said.setdefault(
+                (problem.code, re.sub(r"'[^']*'|\d+|[\w/]+\.yml", "", problem.message)), problem
+            )
     for problem in sorted(said.values(), key=lambda problem: list(Code).index(problem.code)):
         kind = "" if problem.severity == "error" else " (warning)"
         text = f"`{cell(problem.text)}`" if problem.text else ""

@@ -1,4 +1,7 @@
-"""What the generated pages share: tables between `<!-- name -->` and `<!-- /name -->`, made anew from the code."""
+"""What the generated pages share.
+
+Tables between `<!-- name -->` and `<!-- /name -->`, made anew from the code.
+"""
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path

@@ -1,4 +1,7 @@
-"""What tests of several rooms share: a real Temporal server, and the shared corpus where it is present."""
+"""What tests of several rooms share.
+
+A real Temporal server, and the shared corpus where it is present.
+"""
 
 import shutil
 import sys
@@ -13,7 +16,7 @@ from temporalio.common import SearchAttributeKey
 from temporalio.testing import WorkflowEnvironment
 
 from clawback.temporal import names
-from clawback.temporal.converter import data_converter
+from clawback.temporal.data_converter import data_converter
 
 settings.register_profile("untimed", deadline=None)
 settings.load_profile("untimed")  # machines are shared: no test is judged by the clock
@@ -24,19 +27,32 @@ CORPUS = ROOT.parent / "shared" / "corpus" / "phishing_pot.jsonl.gz"
 
 def temporal_binary() -> str:
     """Find the server that the locked requirements installed."""
-    return shutil.which("temporal", path=str(Path(sys.executable).parent)) or shutil.which("temporal") or "temporal"
+    return (
+        shutil.which("temporal", path=str(Path(sys.executable).parent))
+        or shutil.which("temporal")
+        or "temporal"
+    )
 
 
 ONE_PARTITION = ("matching.numTaskqueueReadPartitions=1", "matching.numTaskqueueWritePartitions=1")
 
 
 def server_options(*configured: str) -> dict[str, Any]:
-    """How tests start a Temporal dev server: ours, in memory, with our search attributes and further dynamic configuration."""
+    """How tests start a Temporal dev server.
+
+    Ours, in memory, with our search attributes and further dynamic configuration.
+    """
     return {
         "dev_server_existing_path": temporal_binary(),
         "data_converter": data_converter(None),
-        "search_attributes": [SearchAttributeKey.for_keyword(name) for name in names.SEARCH_ATTRIBUTES],
-        "dev_server_extra_args": [word for value in (*ONE_PARTITION, *configured) for word in ("--dynamic-config-value", value)],
+        "search_attributes": [
+            SearchAttributeKey.for_keyword(name) for name in names.SEARCH_ATTRIBUTES
+        ],
+        "dev_server_extra_args": [
+            word
+            for value in (*ONE_PARTITION, *configured)
+            for word in ("--dynamic-config-value", value)
+        ],
     }
 
 
@@ -44,9 +60,12 @@ def server_options(*configured: str) -> dict[str, Any]:
 async def temporal(request: pytest.FixtureRequest) -> AsyncIterator[Client]:
     """A real Temporal dev server for one test: it starts in half a second.
 
-    An indirect parameter gives further dynamic configuration, such as `("limit.historyCount.suggestContinueAsNew=40",)`.
+    An indirect parameter gives further dynamic configuration, such as
+    `("limit.historyCount.suggestContinueAsNew=40",)`.
     """
-    async with await WorkflowEnvironment.start_local(**server_options(*getattr(request, "param", ()))) as environment:
+    async with await WorkflowEnvironment.start_local(
+        **server_options(*getattr(request, "param", ()))
+    ) as environment:
         yield environment.client
 
 

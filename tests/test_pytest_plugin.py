@@ -6,14 +6,29 @@ from pathlib import Path
 
 from tests.rules.folders import PLAIN, write
 
-BROKEN = PLAIN.replace("event: {from: b@x.test}, expect: no match", "event: {from: A@x.test}, expect: no match")
+BROKEN = PLAIN.replace(
+    "event: {from: b@x.test}, expect: no match", "event: {from: A@x.test}, expect: no match"
+)
 OTHER = PLAIN.replace("a_rule", "b_rule").replace("6f1c3a52", "7f1c3a52")
 
 
 def run_pytest(folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
     """Run pytest in a folder as its root, without what the environment could bring in."""
-    command = [sys.executable, "-m", "pytest", "-p", "no:cacheprovider", "-p", "no:asyncio", "--rootdir", str(folder), str(folder)]
-    return subprocess.run([*command, *arguments], cwd=folder, capture_output=True, text=True, timeout=120, check=False)
+    command = [
+        sys.executable,
+        "-m",
+        "pytest",
+        "-p",
+        "no:cacheprovider",
+        "-p",
+        "no:asyncio",
+        "--rootdir",
+        str(folder),
+        str(folder),
+    ]
+    return subprocess.run(
+        [*command, *arguments], cwd=folder, capture_output=True, text=True, timeout=120, check=False
+    )
 
 
 def test_each_test_of_a_rule_is_one_test(tmp_path: Path) -> None:
@@ -38,7 +53,10 @@ def test_a_failure_shows_the_condition(tmp_path: Path) -> None:
 
 def test_rules_that_cannot_be_loaded_are_an_error_of_their_file(tmp_path: Path) -> None:
     """A problem is shown with its place in the file that has it; the other files point there."""
-    files = {"a_rule.yml": PLAIN.replace("from: a@x.test}\n", "fromm: a@x.test}\n"), "sub/b_rule.yml": OTHER}
+    files = {
+        "a_rule.yml": PLAIN.replace("from: a@x.test}\n", "fromm: a@x.test}\n"),
+        "sub/b_rule.yml": OTHER,
+    }
     done = run_pytest(write(tmp_path, files))
     assert done.returncode == 2
     assert done.stdout.count("unknown-field: 'fromm'") == 1

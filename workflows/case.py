@@ -1,4 +1,7 @@
-"""One campaign, from its first event to its close: the sequence around the state machine of `clawback.cases`."""
+"""One campaign, from its first event to its close.
+
+The sequence around the state machine of `clawback.cases`.
+"""
 
 import asyncio
 from contextlib import suppress
@@ -7,22 +10,40 @@ from typing import Any
 
 from temporalio import workflow
 from temporalio.common import SearchAttributeKey
-from temporalio.exceptions import ActivityError, ApplicationError, WorkflowAlreadyStartedError, is_cancelled_exception
+from temporalio.exceptions import (
+    ActivityError,
+    ApplicationError,
+    WorkflowAlreadyStartedError,
+    is_cancelled_exception,
+)
 from temporalio.workflow import ParentClosePolicy
 
 with workflow.unsafe.imports_passed_through():
     from pydantic import ValidationError
 
+    from activities.audit import AuditActivities, WriteRecords
     from activities.containment import ContainmentActivities, FoundMessages, SearchMessages
-    from activities.records import RecordActivities, WriteRecords
-    from clawback.cases import UNKNOWN, Act, Case, CaseStart, Decision, Match, Proposal, Search, State, Tell, Wait, subjects
-    from clawback.payloads import bounded
+    from clawback.cases import (
+        UNKNOWN,
+        ActionStep,
+        Case,
+        CaseStart,
+        CaseState,
+        Decision,
+        Match,
+        NotificationStep,
+        Proposal,
+        SearchStep,
+        WaitStep,
+        subjects,
+    )
+    from clawback.model.payload import bounded
     from clawback.temporal import names
-    from workflows.attempts import verified
-    from workflows.containment import Containment
-    from workflows.guarding import Guarding
-    from workflows.notice import NoticeWorkflow
-    from workflows.policies import RECORD
+    from workflows.notification import NotificationWorkflow
+    from workflows.options import RECORD
+    from workflows.steps.attempts import verify
+    from workflows.steps.containment import Containment
+    from workflows.steps.reservation import GuardClient
 
 _STATE = SearchAttributeKey.for_keyword(names.STATE_ATTRIBUTE)
 _RECORDS_AT_ONCE = 500
@@ -30,7 +51,11 @@ _RECORDS_AT_ONCE = 500
 
 @workflow.defn(name=names.CASE)
 class CaseWorkflow:
-    """A case. Id: `case/<rule>/<group hash>`; entered only by signal-with-start, so it never misses an event that matched."""
+    """A case.
+
+    Id: `case/<rule>/<group hash>`; entered only by signal-with-start, so it never misses an event
+    that matched.
+    """
 
     @workflow.init
     def __init__(self, start: CaseStart) -> None:
@@ -44,25 +69,30 @@ class CaseWorkflow:
         self._shown = self._case.state
         self._news = True
         owner = f"case-run:{info.first_execution_run_id}"
-        self._containment = Containment(info.workflow_id, owner, start.plan.rule, lambda: self._case.state is State.UNDONE)
-        self._guarding = Guarding(start.plan)
+        self._containment = Containment(
+            info.workflow_id, owner, start.plan.rule, lambda: self._case.state is CaseState.UNDONE
+        )
+        self._guarding = GuardClient(start.plan)
 
     @workflow.run
     async def run(self, start: CaseStart) -> str:
-        """Do what the state machine says until it says that the case is over; the result is the state it ended in."""
+        """Do what the state machine says until it says that the case is over.
+
+        The result is the state it ended in.
+        """
         while True:
             self._news = False
             step = self._case.next(workflow.now())
             self._show()
             await self._write_records()
-            if isinstance(step, Act):
+            if isinstance(step, ActionStep):
                 await self._act(step)
-            elif isinstance(step, Search):
+            elif isinstance(step, SearchStep):
                 await self._search(step)
-            elif isinstance(step, Tell):
+            elif isinstance(step, NotificationStep):
                 await self._tell(step)
                 continue
-            elif isinstance(step, Wait):
+            elif isinstance(step, WaitStep):
                 await self._wait(step)
             elif not self._news:
                 return step.state
@@ -70,22 +100,30 @@ class CaseWorkflow:
                 await self._write_records()
                 workflow.continue_as_new(start.model_copy(update={"memory": self._case.memory()}))
 
-    async def _search(self, search: Search) -> None:
+    async def _search(self, search: SearchStep) -> None:
         """Look for what an action is to be done to; where that is not possible, it is not done."""
         action, now = search.action, workflow.now()
-        wanted = SearchMessages(sender=action.sender, subject=action.subject, start=now - action.since, end=now, most=action.most)
-        found = await verified(ContainmentActivities.search_messages, wanted)
+        wanted = SearchMessages(
+            sender=action.sender,
+            subject=action.subject,
+            start=now - action.since,
+            end=now,
+            most=action.most,
+        )
+        found = await verify(ContainmentActivities.search_messages, wanted)
         if isinstance(found, FoundMessages):
-            self._case.found(search, found.targets, "too_many" if found.more else None, workflow.now())
+            self._case.found(
+                search, found.targets, "too_many" if found.more else None, workflow.now()
+            )
         else:
             self._case.found(search, (), "not_found_out", workflow.now())
 
-    async def _act(self, act: Act) -> None:
+    async def _act(self, act: ActionStep) -> None:
         """Ask the guard and do it; where it refuses, people will be asked."""
         granted = await self._guarding.ask(act, self._case.spent)
         if granted.refused is not None:
             self._case.hold_back(granted.refused)
-        elif self._case.state is State.UNDONE:
+        elif self._case.state is CaseState.UNDONE:
             await granted.settle({})
         else:
             self._case.begin(act)
@@ -93,25 +131,30 @@ class CaseWorkflow:
             self._case.settle(act, outcomes, workflow.now())
             await granted.settle(outcomes)
 
-    async def _carried_out(self, act: Act, offence: int) -> dict[str, str]:
+    async def _carried_out(self, act: ActionStep, offence: int) -> dict[str, str]:
         """Do the act; if the case is undone meanwhile, do not go on, and call unknown what may have taken effect."""
-        work = asyncio.ensure_future(self._containment.carry_out(act, self._case.seen_at(act.targets), offence))
-        await workflow.wait_condition(lambda: work.done() or self._case.state is State.UNDONE)
+        work = asyncio.ensure_future(
+            self._containment.carry_out(act, self._case.seen_at(act.targets), offence)
+        )
+        await workflow.wait_condition(lambda: work.done() or self._case.state is CaseState.UNDONE)
         if not work.done():
             work.cancel()
         try:
             return await work
         except (asyncio.CancelledError, ActivityError) as error:
-            if self._case.state is not State.UNDONE or not is_cancelled_exception(error):
+            if self._case.state is not CaseState.UNDONE or not is_cancelled_exception(error):
                 raise
             return dict.fromkeys(subjects(act), UNKNOWN)
 
-    async def _tell(self, tell: Tell) -> None:
-        """Send a notice on its way, in a workflow of its own: the case never waits for whoever is told, nor does its end stop it."""
+    async def _tell(self, tell: NotificationStep) -> None:
+        """Send a notice on its way, in a workflow of its own.
+
+        The case never waits for whoever is told, nor does its end stop it.
+        """
         self._case.telling.begin(tell, workflow.now())
         with suppress(WorkflowAlreadyStartedError):
             await workflow.start_child_workflow(
-                NoticeWorkflow.run,
+                NotificationWorkflow.run,
                 tell,
                 id=names.notice_id(tell.id),
                 parent_close_policy=ParentClosePolicy.ABANDON,
@@ -126,12 +169,17 @@ class CaseWorkflow:
 
     @workflow.signal(name=names.MATCHED)
     def matched(self, matches: Any) -> None:
-        """Take in events that matched. What cannot be read is recorded as rejected; the rest is taken."""
+        """Take in events that matched.
+
+        What cannot be read is recorded as rejected; the rest is taken.
+        """
         for raw in matches if isinstance(matches, list) else [matches]:
             try:
                 match = Match.model_validate(raw)
             except ValidationError as error:
-                self._case.reject(bounded(str(raw)), f"{error.error_count()} errors in a match", workflow.now())
+                self._case.reject(
+                    bounded(str(raw)), f"{error.error_count()} errors in a match", workflow.now()
+                )
             else:
                 self._case.take(match, workflow.now())
         self._news = True
@@ -182,18 +230,20 @@ class CaseWorkflow:
             self._shown = self._case.state
             workflow.upsert_search_attributes([_STATE.value_set(self._shown.value)])
 
-    async def _wait(self, step: Wait) -> None:
+    async def _wait(self, step: WaitStep) -> None:
         left = step.until - workflow.now()
         if self._news or left <= timedelta():
             return
         with suppress(asyncio.TimeoutError):
-            await workflow.wait_condition(lambda: self._news, timeout=left, timeout_summary=f"{self._case.state} until then")
+            await workflow.wait_condition(
+                lambda: self._news, timeout=left, timeout_summary=f"{self._case.state} until then"
+            )
 
     async def _write_records(self) -> None:
         records = self._case.take_records()
         for first in range(0, len(records), _RECORDS_AT_ONCE):
             batch = WriteRecords(records=records[first : first + _RECORDS_AT_ONCE])
-            await workflow.execute_local_activity_method(RecordActivities.append, batch, **RECORD)
+            await workflow.execute_local_activity_method(AuditActivities.append, batch, **RECORD)
 
 
 def _must_be_somebody(by: str) -> None:

@@ -1,4 +1,7 @@
-"""The guard of the account: one workflow that every containment asks first. Its decisions are those of `clawback.guard`."""
+"""The guard of the account: one workflow that every containment asks first.
+
+Its decisions are those of `clawback.guard`.
+"""
 
 from collections.abc import Sequence
 
@@ -6,25 +9,37 @@ from temporalio import workflow
 from temporalio.exceptions import ApplicationError
 
 with workflow.unsafe.imports_passed_through():
-    from activities.records import RecordActivities, WriteRecords
-    from clawback.guard import Answer, Demotion, Guard, GuardMemory, Refund, Reservation, Stop
-    from clawback.payloads import bounded
-    from clawback.records import AuditRecord, RecordKind
+    from activities.audit import AuditActivities, WriteRecords
+    from clawback.guard import (
+        Demotion,
+        Guard,
+        GuardSnapshot,
+        Refund,
+        ReservationBatch,
+        ReservationResult,
+        Stop,
+    )
+    from clawback.model.audit_record import AuditRecord, RecordKind
+    from clawback.model.payload import bounded
     from clawback.temporal import names
-    from workflows.policies import RECORD
+    from workflows.options import RECORD
 
 
 @workflow.defn(name=names.GUARD)
 class GuardWorkflow:
-    """The guard. Id: `guard`; one, for ever. Its memo says whether the kill switch is on, for whoever has no time to ask."""
+    """The guard.
+
+    Id: `guard`; one, for ever. Its memo says whether the kill switch is on, for whoever has no time
+    to ask.
+    """
 
     @workflow.init
-    def __init__(self, memory: GuardMemory) -> None:
+    def __init__(self, memory: GuardSnapshot) -> None:
         self._guard = Guard(memory)
         self._unwritten: list[AuditRecord] = []
 
     @workflow.run
-    async def run(self, memory: GuardMemory) -> None:  # noqa: ARG002 - taken by __init__
+    async def run(self, memory: GuardSnapshot) -> None:  # noqa: ARG002 - taken by __init__
         """Write down what was decided; everything else happens in the handlers."""
         while True:
             await workflow.wait_condition(lambda: bool(self._unwritten) or self._is_long())
@@ -34,9 +49,12 @@ class GuardWorkflow:
                 workflow.continue_as_new(self._guard.memory(), memo=memo)
 
     @workflow.update(name=names.RESERVE)
-    def reserve(self, reservation: Reservation) -> dict[str, Answer]:
-        """Answer asks, one after the other; the answers by their ids."""
-        return {ask.id: self._guard.reserve(ask, reservation.budgets, workflow.now()) for ask in reservation.asks}
+    def reserve(self, reservation: ReservationBatch) -> dict[str, ReservationResult]:
+        """ReservationResult asks, one after the other; the answers by their ids."""
+        return {
+            ask.id: self._guard.reserve(ask, reservation.budgets, workflow.now())
+            for ask in reservation.asks
+        }
 
     @workflow.signal(name=names.NOT_SPENT)
     def not_spent(self, refund: Refund) -> None:
@@ -87,10 +105,12 @@ class GuardWorkflow:
         _must_be_somebody(by)
         if rule not in self._guard.demoted:
             held = ", ".join(sorted(self._guard.demoted)) or "none"
-            raise ApplicationError(f"nothing of rule {bounded(rule, 80)!r} was undone; rules that wait to be confirmed: {held}")
+            raise ApplicationError(
+                f"nothing of rule {bounded(rule, 80)!r} was undone; rules that wait to be confirmed: {held}"
+            )
 
     @workflow.query(name=names.STATUS)
-    def status(self) -> GuardMemory:
+    def status(self) -> GuardSnapshot:
         """All that the guard knows."""
         return self._guard.memory()
 
@@ -108,7 +128,9 @@ class GuardWorkflow:
     async def _write(self) -> None:
         records: Sequence[AuditRecord] = tuple(self._unwritten)
         if records:
-            await workflow.execute_local_activity_method(RecordActivities.append, WriteRecords(records=tuple(records)), **RECORD)
+            await workflow.execute_local_activity_method(
+                AuditActivities.append, WriteRecords(records=tuple(records)), **RECORD
+            )
             del self._unwritten[: len(records)]
 
     def _is_long(self) -> bool:

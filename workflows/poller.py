@@ -9,22 +9,34 @@ from temporalio.exceptions import ActivityError, ApplicationError, is_cancelled_
 
 with workflow.unsafe.imports_passed_through():
     from activities.ingest import IngestActivities
-    from clawback.payloads import bounded
-    from clawback.polling import OWED_EVERY, PageRead, PollerMemory, PollerStart, PollerStatus, ReadPage, window_start
+    from clawback.model.payload import bounded
+    from clawback.model.polling import (
+        OWED_EVERY,
+        PageRead,
+        PollerSnapshot,
+        PollerStart,
+        PollerStatus,
+        ReadPage,
+        window_start,
+    )
     from clawback.temporal import names
-    from workflows.policies import POLL, TROUBLE_PAUSE
+    from workflows.options import POLL, TROUBLE_PAUSE
 
 _SLACK = timedelta(minutes=15)
 
 
 @workflow.defn(name=names.POLLER)
 class PollerWorkflow:
-    """Polls one source. Id: `poller/<source>`. Its state is a cursor, a pause flag and counters; correctness is the cases' dedupe."""
+    """Polls one source.
+
+    Id: `poller/<source>`. Its state is a cursor, a pause flag and counters; correctness is the
+    cases' dedupe.
+    """
 
     @workflow.init
     def __init__(self, start: PollerStart) -> None:
         self._start = start
-        self._memory = start.memory or PollerMemory(cursor=workflow.now() - start.start)
+        self._memory = start.memory or PollerSnapshot(cursor=workflow.now() - start.start)
         self._asked = 0
         self._answered = 0
         self._rewound = False
@@ -73,12 +85,17 @@ class PollerWorkflow:
 
     async def _read(self, request: ReadPage) -> PageRead | None:
         try:
-            read: PageRead = await workflow.execute_activity_method(IngestActivities.read_page, request, **POLL)
+            read: PageRead = await workflow.execute_activity_method(
+                IngestActivities.read_page, request, **POLL
+            )
         except ActivityError as error:
             if is_cancelled_exception(error):
                 raise
             self._remember(trouble=_said(error))
-            workflow.logger.error("poll.degraded", extra={"source": self._start.source.value, "why": self._memory.trouble})
+            workflow.logger.error(
+                "poll.degraded",
+                extra={"source": self._start.source.value, "why": self._memory.trouble},
+            )
             return None
         memory = self._memory
         newest = max(filter(None, (read.newest, memory.newest)), default=None)
@@ -101,17 +118,28 @@ class PollerWorkflow:
         if self._memory.paused is not None:
             await workflow.wait_condition(lambda: self._memory.paused is None or self._is_renewable)
         elif not self._rewound:
-            pause = self._start.interval if self._memory.owed is None else min(self._start.interval, OWED_EVERY)
+            pause = (
+                self._start.interval
+                if self._memory.owed is None
+                else min(self._start.interval, OWED_EVERY)
+            )
             await self._doze(TROUBLE_PAUSE if self._memory.trouble else pause)
 
     async def _doze(self, time: timedelta) -> None:
         if not self._called:
             with suppress(asyncio.TimeoutError):
-                await workflow.wait_condition(lambda: self._called, timeout=time, timeout_summary="until the next poll")
+                await workflow.wait_condition(
+                    lambda: self._called, timeout=time, timeout_summary="until the next poll"
+                )
 
     @property
     def _called(self) -> bool:
-        return self._asked > self._answered or self._rewound or self._memory.paused is not None or self._is_renewable
+        return (
+            self._asked > self._answered
+            or self._rewound
+            or self._memory.paused is not None
+            or self._is_renewable
+        )
 
     @property
     def _is_renewable(self) -> bool:
@@ -157,7 +185,13 @@ class PollerWorkflow:
     def status(self) -> PollerStatus:
         """Where the poller stands."""
         memory = self._memory
-        state = "paused" if memory.paused is not None else "degraded" if memory.trouble is not None else "polling"
+        state = (
+            "paused"
+            if memory.paused is not None
+            else "degraded"
+            if memory.trouble is not None
+            else "polling"
+        )
         return PollerStatus(
             source=self._start.source,
             state=state,
@@ -178,5 +212,7 @@ class PollerWorkflow:
 
 def _said(error: ActivityError) -> str:
     cause = error.cause
-    kind = cause.type if isinstance(cause, ApplicationError) and cause.type else type(cause).__name__
+    kind = (
+        cause.type if isinstance(cause, ApplicationError) and cause.type else type(cause).__name__
+    )
     return bounded(f"{kind}: {cause}")

@@ -6,27 +6,33 @@ from collections.abc import Iterator, Sequence
 from contextlib import suppress
 
 from temporalio import workflow
-from temporalio.exceptions import ActivityError, ApplicationError, FailureError, WorkflowAlreadyStartedError, is_cancelled_exception
+from temporalio.exceptions import (
+    ActivityError,
+    ApplicationError,
+    FailureError,
+    WorkflowAlreadyStartedError,
+    is_cancelled_exception,
+)
 from temporalio.workflow import ParentClosePolicy
 
 with workflow.unsafe.imports_passed_through():
-    from activities.account_policies import PolicyActivities
+    from activities.audit import AuditActivities, WriteRecords
     from activities.containment import BlockPattern, ContainmentActivities, ReclassifyMessage
-    from activities.records import RecordActivities, WriteRecords
-    from activities.undoing import ReturnMessages, ReturnOutcomes, UndoActivities
+    from activities.policies import PolicyActivities
+    from activities.undo import ReturnMessages, ReturnOutcomes, UndoActivities
     from clawback.actions import BlockSender, PolicyAction
     from clawback.cases import BATCH, RECLASSIFIED, UNKNOWN, failed
-    from clawback.cases.undoing import Correction, Takeback
-    from clawback.events import Target
+    from clawback.cases.undo_plan import Correction, UndoPlan
     from clawback.guard import Demotion
-    from clawback.payloads import bounded
-    from clawback.records import AuditRecord, RecordKind
+    from clawback.model.audit_record import AuditRecord, RecordKind
+    from clawback.model.events import Target
+    from clawback.model.payload import bounded
     from clawback.temporal import names
-    from clawback.temporal.failures import PERMANENT
-    from clawback.temporal.undoing import UndoCase, UndoMany, Undone, UndoProgress
-    from workflows.account_policies import wanted_policy
-    from workflows.attempts import Answered, Effort, Impossible, Lost, verified
-    from workflows.policies import RECORD, UNDO, UNDO_ONCE, VERIFY_UNDO
+    from clawback.temporal.error_types import PERMANENT
+    from clawback.temporal.undo_gateway import UndoCase, UndoMany, Undone, UndoProgress
+    from workflows.options import RECORD, UNDO, UNDO_ONCE, VERIFY_UNDO
+    from workflows.policy_expiry import wanted_policy
+    from workflows.steps.attempts import Answered, Effort, Impossible, Lost, verify
 
 _REMOVED, _GONE = "removed", "already_gone"
 _AT_ONCE = 50
@@ -34,21 +40,35 @@ _RECORDS_AT_ONCE = 500
 
 
 @workflow.defn(name=names.UNDO)
-class UndoWorkflow:
-    """Undoes one case, or some of its messages. Id: `undo/<case>/<first run>`. Whatever happens in between, it goes on."""
+class CaseUndoWorkflow:
+    """Undoes one case, or some of its messages.
+
+    Id: `undo/<case>/<first run>`. Whatever happens in between, it goes on.
+    """
 
     @workflow.run
     async def run(self, request: UndoCase) -> Undone:
         """End the case, take back what it did, record it, and demote its rule."""
         if request.scope.ends_cases:
             await workflow.execute_activity_method(UndoActivities.end_case, request, **UNDO)
-        work: Takeback = await workflow.execute_activity_method(UndoActivities.read_case, request, **UNDO)
+        work: UndoPlan = await workflow.execute_activity_method(
+            UndoActivities.read_case, request, **UNDO
+        )
         outcomes: list[tuple[str, str | None, str]] = [
-            ("move", one, outcome) for one, outcome in (await self._return_all(work.messages)).items()
+            ("move", one, outcome)
+            for one, outcome in (await self._return_all(work.messages)).items()
         ]
-        outcomes += [("block_sender", block.pattern, await self._unblock(work.uid, block)) for block in work.blocks]
-        outcomes += [(policy.name, policy.label, await self._withdraw(work.uid, policy)) for policy in work.policies]
-        outcomes += [("reclassify", one.target.id, await self._correct(one)) for one in work.corrections]
+        outcomes += [
+            ("block_sender", block.pattern, await self._unblock(work.uid, block))
+            for block in work.blocks
+        ]
+        outcomes += [
+            (policy.name, policy.label, await self._withdraw(work.uid, policy))
+            for policy in work.policies
+        ]
+        outcomes += [
+            ("reclassify", one.target.id, await self._correct(one)) for one in work.corrections
+        ]
         outcomes += [(left, None, failed("no_inverse")) for left in work.left]
         await self._record(request, work, outcomes)
         undone = Undone.of(outcome for _, _, outcome in outcomes)
@@ -69,7 +89,11 @@ class UndoWorkflow:
                 UndoActivities.return_messages, ReturnMessages(targets=tuple(targets)), **UNDO
             )
         except ActivityError as error:
-            if is_cancelled_exception(error) or not isinstance(error.cause, ApplicationError) or error.cause.type not in PERMANENT:
+            if (
+                is_cancelled_exception(error)
+                or not isinstance(error.cause, ApplicationError)
+                or error.cause.type not in PERMANENT
+            ):
                 raise
             if len(targets) == 1:
                 return {targets[0].id: failed(error.cause.type or "refused")}
@@ -79,15 +103,25 @@ class UndoWorkflow:
 
     async def _unblock(self, uid: str, block: BlockSender) -> str:
         pattern = BlockPattern(pattern=block.pattern, kind=block.kind, owner=_owner(uid))
-        removed = await workflow.execute_activity_method(UndoActivities.remove_block, pattern, **UNDO)
+        removed = await workflow.execute_activity_method(
+            UndoActivities.remove_block, pattern, **UNDO
+        )
         return _REMOVED if removed else _GONE
 
     async def _withdraw(self, uid: str, policy: PolicyAction) -> str:
         wanted = wanted_policy(policy, _owner(uid))
-        return _REMOVED if await workflow.execute_activity_method(PolicyActivities.remove_policies, wanted, **UNDO) else _GONE
+        return (
+            _REMOVED
+            if await workflow.execute_activity_method(
+                PolicyActivities.remove_policies, wanted, **UNDO
+            )
+            else _GONE
+        )
 
     async def _correct(self, correction: Correction) -> str:
-        wanted = ReclassifyMessage(target=correction.target, disposition=correction.disposition, since=workflow.now())
+        wanted = ReclassifyMessage(
+            target=correction.target, disposition=correction.disposition, since=workflow.now()
+        )
         effort = Effort(options=UNDO_ONCE)
         while effort.goes_on:
             match await effort.make(UndoActivities.reclassify_message, wanted):
@@ -96,24 +130,38 @@ class UndoWorkflow:
                 case Impossible(why):
                     return failed(why)
                 case Lost():
-                    made = await verified(ContainmentActivities.find_submission, wanted, VERIFY_UNDO)
+                    made = await verify(ContainmentActivities.find_submission, wanted, VERIFY_UNDO)
                     if made is not False:
                         return RECLASSIFIED if made else UNKNOWN
         return effort.given_up()
 
-    async def _record(self, request: UndoCase, work: Takeback, outcomes: Sequence[tuple[str, str | None, str]]) -> None:
+    async def _record(
+        self, request: UndoCase, work: UndoPlan, outcomes: Sequence[tuple[str, str | None, str]]
+    ) -> None:
         for records in _in_batches(tuple(_records(request, work, outcomes))):
-            await workflow.execute_local_activity_method(RecordActivities.append, WriteRecords(records=records), **RECORD)
+            await workflow.execute_local_activity_method(
+                AuditActivities.append, WriteRecords(records=records), **RECORD
+            )
 
     async def _demote(self, request: UndoCase, rule: str, count: int) -> None:
-        demotion = Demotion(by=bounded(request.scope.by, 120), at=workflow.now(), reason=bounded(request.scope.reason), undone=count)
+        demotion = Demotion(
+            by=bounded(request.scope.by, 120),
+            at=workflow.now(),
+            reason=bounded(request.scope.reason),
+            undone=count,
+        )
         with suppress(FailureError):
-            await workflow.get_external_workflow_handle(names.GUARD_ID).signal(names.WORK_UNDONE, args=[rule, demotion])
+            await workflow.get_external_workflow_handle(names.GUARD_ID).signal(
+                names.WORK_UNDONE, args=[rule, demotion]
+            )
 
 
 @workflow.defn(name=names.UNDOING)
-class UndoingWorkflow:
-    """Undoes many cases, some at a time. Id: `undoing/<number>`. The result sums up what was undone."""
+class UndoWorkflow:
+    """Undoes many cases, some at a time.
+
+    Id: `undoing/<number>`. The result sums up what was undone.
+    """
 
     @workflow.init
     def __init__(self, many: UndoMany) -> None:
@@ -129,7 +177,9 @@ class UndoingWorkflow:
             for undone in await asyncio.gather(*(self._undo(one) for one in batch)):
                 self._done = self._done.plus(undone)
             if self._left and workflow.info().is_continue_as_new_suggested():
-                workflow.continue_as_new(UndoMany(cases=tuple(self._left), done=self._done, total=self._total))
+                workflow.continue_as_new(
+                    UndoMany(cases=tuple(self._left), done=self._done, total=self._total)
+                )
         return self._done
 
     @workflow.query(name=names.STATUS)
@@ -140,17 +190,24 @@ class UndoingWorkflow:
     async def _undo(self, one: UndoCase) -> Undone:
         try:
             undone: Undone = await workflow.execute_child_workflow(
-                UndoWorkflow.run, one, id=_undo_id(one), parent_close_policy=ParentClosePolicy.ABANDON
+                CaseUndoWorkflow.run,
+                one,
+                id=_undo_id(one),
+                parent_close_policy=ParentClosePolicy.ABANDON,
             )
         except WorkflowAlreadyStartedError:
             return Undone(under_way=1)
         except FailureError as error:
-            workflow.logger.error("undo.failed", extra={"case": one.case, "why": str(error.cause)[:200]})
+            workflow.logger.error(
+                "undo.failed", extra={"case": one.case, "why": str(error.cause)[:200]}
+            )
             return Undone(cases=1, failed=1)
         return undone
 
 
-def _records(request: UndoCase, work: Takeback, outcomes: Sequence[tuple[str, str | None, str]]) -> Iterator[AuditRecord]:
+def _records(
+    request: UndoCase, work: UndoPlan, outcomes: Sequence[tuple[str, str | None, str]]
+) -> Iterator[AuditRecord]:
     info, now = workflow.info(), workflow.now()
     for number, (action, target, outcome) in enumerate(outcomes):
         yield AuditRecord(
@@ -176,9 +233,16 @@ def _owner(uid: str) -> str:
 def _undo_id(one: UndoCase) -> str:
     """One undo to a case; the undo of single messages is another one."""
     messages = one.scope.messages
-    part = f"/{hashlib.sha256(' '.join(sorted(messages)).encode()).hexdigest()[:12]}" if messages is not None else ""
+    part = (
+        f"/{hashlib.sha256(' '.join(sorted(messages)).encode()).hexdigest()[:12]}"
+        if messages is not None
+        else ""
+    )
     return f"{names.UNDO}/{one.case}/{one.first_run}{part}"
 
 
 def _in_batches(records: tuple[AuditRecord, ...]) -> Iterator[tuple[AuditRecord, ...]]:
-    return (records[first : first + _RECORDS_AT_ONCE] for first in range(0, len(records), _RECORDS_AT_ONCE))
+    return (
+        records[first : first + _RECORDS_AT_ONCE]
+        for first in range(0, len(records), _RECORDS_AT_ONCE)
+    )

@@ -1,4 +1,7 @@
-"""Starts the pollers that are missing. A Schedule runs it every few minutes; it costs one short activity."""
+"""Starts the pollers that are missing.
+
+A Schedule runs it every few minutes; it costs one short activity.
+"""
 
 from datetime import timedelta
 
@@ -19,5 +22,8 @@ class WatchdogWorkflow:
     async def run(self) -> None:
         """Start what is missing."""
         await workflow.execute_activity_method(
-            PollerActivities.ensure, task_queue=names.READ_QUEUE, start_to_close_timeout=_LIMIT, schedule_to_close_timeout=_LIMIT * 4
+            PollerActivities.ensure,
+            task_queue=names.READ_QUEUE,
+            start_to_close_timeout=_LIMIT,
+            schedule_to_close_timeout=_LIMIT * 4,
         )

@@ -1,12 +1,27 @@
 """What can be done: one registry of actions, each with its parameters, its scope and its inverse.
 
-Rules name an action by its key (`- move: {destination: JunkEmail}`); the registry checks it when the rule is loaded, documents it,
-and gives the JSON Schema. Cases carry the same models in their histories. Nothing here talks to anything.
+Rules name an action by its key (`- move: {destination: JunkEmail}`); the registry checks it when
+the rule is loaded, documents it, and gives the JSON Schema. Cases carry the same models in their
+histories. Nothing here talks to anything.
 """
 
-from clawback.actions.messages import CASE_WORDS, ChannelKind, Notice, Notify, Occasion, TellReporter, texts_of
-from clawback.actions.patterns import PatternKind, pattern_problem
-from clawback.actions.policies import AllowSender, Leniency, PolicyAction, ProtectIdentity, Resource, TrustDomain
+from clawback.actions.messages import (
+    CASE_WORDS,
+    ChannelKind,
+    Notice,
+    Notify,
+    Occasion,
+    TellReporter,
+    texts_of,
+)
+from clawback.actions.policies import (
+    AllowSender,
+    Leniency,
+    PolicyAction,
+    ProtectIdentity,
+    Resource,
+    TrustDomain,
+)
 from clawback.actions.registry import (
     ACTIONS,
     Action,
@@ -25,6 +40,7 @@ from clawback.actions.registry import (
     templates_of,
 )
 from clawback.actions.scope import Scope, Spend
+from clawback.model.addresses import PatternKind, pattern_problem
 
 __all__ = [
     "ACTIONS",

@@ -1,7 +1,10 @@
-"""Telling people: what a rule may say to whom. Nothing here changes a mailbox, so it spends nothing and nobody is asked.
+"""Telling people: what a rule may say to whom.
 
-Rules name a channel; where it leads to, and its secrets, are the operator's (`clawback.notify.channels`). People are told after the work,
-wherever in its list a rule has these.
+Nothing here changes a mailbox, so it spends nothing and nobody is asked.
+
+Rules name a channel; where it leads to, and its secrets, are the operator's
+(`clawback.notifications.channels`). People are told after the work, wherever in its list a rule has
+these.
 """
 
 from collections.abc import Mapping
@@ -11,7 +14,7 @@ from typing import Annotated, ClassVar, Literal
 from pydantic import BeforeValidator, Field
 
 from clawback.actions.scope import Scope
-from clawback.payloads import Payload
+from clawback.model.payload import Payload
 
 _LONGEST_TEMPLATE = 4000
 
@@ -62,37 +65,58 @@ def _one_or_many(value: object) -> object:
 
 
 Occasions = Annotated[
-    tuple[Occasion, ...], Field(min_length=1), BeforeValidator(_one_or_many, json_schema_input_type=Occasion | list[Occasion])
+    tuple[Occasion, ...],
+    Field(min_length=1),
+    BeforeValidator(_one_or_many, json_schema_input_type=Occasion | list[Occasion]),
 ]
 ChannelName = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_-]{0,63}$")]
 
 
 class Notify(Payload):
-    """Tell a channel what was really done, once the work is done. Changes nothing, costs nothing, needs nobody's leave; nothing to undo."""
+    """Tell a channel what was really done, once the work is done.
+
+    Changes nothing, costs nothing, needs nobody's leave; nothing to undo.
+    """
 
     scope: ClassVar[Scope] = Scope.CASE
     operations: ClassVar[tuple[str, ...]] = ("preview", "make_preview")
     name: Literal["notify"] = "notify"
-    channel: ChannelName = Field(description="The channel, by the name it has in the operator's file of channels")
+    channel: ChannelName = Field(
+        description="The channel, by the name it has in the operator's file of channels"
+    )
     when: Occasions = Field(
         default=(Occasion.HELD, Occasion.DONE, Occasion.EXPIRED),
         description="On which occasions: the case is held, its work is done, it was denied, nobody answered in time",
     )
     template: str = Field(
-        default="", max_length=_LONGEST_TEMPLATE, description="The text; {field} takes a group-by field or a word of the case"
+        default="",
+        max_length=_LONGEST_TEMPLATE,
+        description="The text; {field} takes a group-by field or a word of the case",
     )
-    screenshot: bool = Field(default=False, description="Send a picture of the first message along; webhook and mail alone take one")
+    screenshot: bool = Field(
+        default=False,
+        description="Send a picture of the first message along; webhook and mail alone take one",
+    )
 
 
 class TellReporter(Payload):
-    """Write to the user whose submission led to the case, once the work is done; each once, and only within the account's own domains."""
+    """Write to the user whose submission led to the case, once the work is done.
+
+    Each once, and only within the account's own domains.
+    """
 
     scope: ClassVar[Scope] = Scope.CASE
     operations: ClassVar[tuple[str, ...]] = ()
     name: Literal["tell_reporter"] = "tell_reporter"
-    channel: ChannelName = Field(description="The channel it goes by, which must be one for mail; whom it names as receivers gets nothing")
-    subject: str = Field(default="", max_length=200, description="The subject; words as in the template")
-    template: str = Field(default="", max_length=_LONGEST_TEMPLATE, description="The text; as for notify")
+    channel: ChannelName = Field(
+        description="The channel it goes by, which must be one for mail; whom it names as receivers gets nothing"
+    )
+    subject: str = Field(
+        default="", max_length=200, description="The subject; words as in the template"
+    )
+    template: str = Field(
+        default="", max_length=_LONGEST_TEMPLATE, description="The text; as for notify"
+    )
     screenshot: ClassVar[bool] = False
 
 

@@ -1,8 +1,10 @@
-"""Policies of the account that a rule may make: who is let off, which domain is trusted, whom nobody may pretend to be.
+"""Policies of the account that a rule may make.
 
-Each says which list of the API it goes into (`resource`, below `settings`) and with which fields; everything else about them is one: our
-mark in the comments, a look before and after every creation, an end, and removal only while they are still ours.
-Source: reference §1.6, §2.5.
+Who is let off, which domain is trusted, whom nobody may pretend to be.
+
+Each says which list of the API it goes into (`resource`, below `settings`) and with which fields;
+everything else about them is one: our mark in the comments, a look before and after every creation,
+an end, and removal only while they are still ours. Source: reference §1.6, §2.5.
 """
 
 from collections.abc import Mapping
@@ -12,11 +14,11 @@ from typing import ClassVar, Literal
 
 from pydantic import Field
 
-from clawback.actions.patterns import PatternKind, pattern_problem
 from clawback.actions.scope import Scope, Spend
 from clawback.actions.terms import Duration
-from clawback.durations import format_duration
-from clawback.payloads import Payload
+from clawback.model.addresses import PatternKind, pattern_problem
+from clawback.model.durations import format_duration
+from clawback.model.payload import Payload
 
 PolicyFields = Mapping[str, str | bool]
 """What a policy is made of, as the API names it; without comments."""
@@ -70,7 +72,10 @@ class PolicyAction(Payload):
 
     @property
     def matched(self) -> tuple[str, PatternKind] | None:
-        """What it lets in, for the lists that say what no rule may touch; None where it lets nothing in."""
+        """What it lets in, for the lists that say what no rule may touch.
+
+        None where it lets nothing in.
+        """
         return None
 
     @property
@@ -80,18 +85,33 @@ class PolicyAction(Payload):
 
 
 class AllowSender(PolicyAction):
-    """Let a sender off for a time. Two people must agree, whatever the mode. Inverse: remove the policy if it is still ours."""
+    """Let a sender off for a time.
+
+    Two people must agree, whatever the mode. Inverse: remove the policy if it is still ours.
+    """
 
     resource: ClassVar[Resource] = Resource.ALLOW_POLICIES
     templated: ClassVar[tuple[str, ...]] = ("pattern",)
     widens: ClassVar[bool] = True
-    operations: ClassVar[tuple[str, ...]] = ("settings.allow_policies.create", "settings.allow_policies.delete")
+    operations: ClassVar[tuple[str, ...]] = (
+        "settings.allow_policies.create",
+        "settings.allow_policies.delete",
+    )
     name: Literal["allow_sender"] = "allow_sender"
-    pattern: str = Field(description="Whom to allow; {field} takes the value of a group-by field", max_length=1024)
-    kind: PatternKind = Field(default=PatternKind.EMAIL, description="What the pattern is: email, domain or ip")
-    off: Leniency = Field(default=Leniency.ACCEPTABLE, description="What they are let off: Spam, Spoof and Bulk, or every detection")
+    pattern: str = Field(
+        description="Whom to allow; {field} takes the value of a group-by field", max_length=1024
+    )
+    kind: PatternKind = Field(
+        default=PatternKind.EMAIL, description="What the pattern is: email, domain or ip"
+    )
+    off: Leniency = Field(
+        default=Leniency.ACCEPTABLE,
+        description="What they are let off: Spam, Spoof and Bulk, or every detection",
+    )
     verified: bool = Field(default=True, description="Only mail that passes DMARC, SPF or DKIM")
-    expires_after: Duration = Field(default=timedelta(days=30), gt=timedelta(), description="When the policy is removed again")
+    expires_after: Duration = Field(
+        default=timedelta(days=30), gt=timedelta(), description="When the policy is removed again"
+    )
 
     @property
     def label(self) -> str:
@@ -133,17 +153,27 @@ class AllowSender(PolicyAction):
 
 
 class TrustDomain(PolicyAction):
-    """Trust a domain that is new, or like another, for a time. Two people must agree. Inverse: remove the entry if it is still ours."""
+    """Trust a domain that is new, or like another, for a time.
+
+    Two people must agree. Inverse: remove the entry if it is still ours.
+    """
 
     resource: ClassVar[Resource] = Resource.TRUSTED_DOMAINS
     templated: ClassVar[tuple[str, ...]] = ("pattern",)
     widens: ClassVar[bool] = True
-    operations: ClassVar[tuple[str, ...]] = ("settings.trusted_domains.create", "settings.trusted_domains.delete")
+    operations: ClassVar[tuple[str, ...]] = (
+        "settings.trusted_domains.create",
+        "settings.trusted_domains.delete",
+    )
     name: Literal["trust_domain"] = "trust_domain"
-    pattern: str = Field(description="The domain; {field} takes the value of a group-by field", max_length=1024)
+    pattern: str = Field(
+        description="The domain; {field} takes the value of a group-by field", max_length=1024
+    )
     recent: bool = Field(default=True, description="It may be new")
     similar: bool = Field(default=False, description="It may look like another")
-    expires_after: Duration = Field(default=timedelta(days=30), gt=timedelta(), description="When the entry is removed again")
+    expires_after: Duration = Field(
+        default=timedelta(days=30), gt=timedelta(), description="When the entry is removed again"
+    )
 
     @property
     def label(self) -> str:
@@ -158,12 +188,19 @@ class TrustDomain(PolicyAction):
     @property
     def fields(self) -> PolicyFields:
         """A trusted domain."""
-        return {"pattern": self.pattern, "is_regex": False, "is_recent": self.recent, "is_similarity": self.similar}
+        return {
+            "pattern": self.pattern,
+            "is_regex": False,
+            "is_recent": self.recent,
+            "is_similarity": self.similar,
+        }
 
     @property
     def problem(self) -> str | None:
         """It must be a domain, and be trusted for something."""
-        return pattern_problem(self.pattern, PatternKind.DOMAIN) or (None if self.recent or self.similar else "trusts_nothing")
+        return pattern_problem(self.pattern, PatternKind.DOMAIN) or (
+            None if self.recent or self.similar else "trusts_nothing"
+        )
 
     @property
     def matched(self) -> tuple[str, PatternKind]:
@@ -177,14 +214,22 @@ class TrustDomain(PolicyAction):
 
 
 class ProtectIdentity(PolicyAction):
-    """Put a name and its address on the list of those that nobody may pretend to be. Inverse: remove the entry if it is still ours."""
+    """Put a name and its address on the list of those that nobody may pretend to be.
+
+    Inverse: remove the entry if it is still ours.
+    """
 
     resource: ClassVar[Resource] = Resource.IMPERSONATION_REGISTRY
     templated: ClassVar[tuple[str, ...]] = ("display_name", "email")
     widens: ClassVar[bool] = False
-    operations: ClassVar[tuple[str, ...]] = ("settings.impersonation_registry.create", "settings.impersonation_registry.delete")
+    operations: ClassVar[tuple[str, ...]] = (
+        "settings.impersonation_registry.create",
+        "settings.impersonation_registry.delete",
+    )
     name: Literal["protect_identity"] = "protect_identity"
-    display_name: str = Field(description="The name; {field} takes the value of a group-by field", max_length=1024)
+    display_name: str = Field(
+        description="The name; {field} takes the value of a group-by field", max_length=1024
+    )
     email: str = Field(description="The address that may use it; {field} as above", max_length=1024)
 
     @property
@@ -205,4 +250,6 @@ class ProtectIdentity(PolicyAction):
     @property
     def problem(self) -> str | None:
         """Both must be there, and the address be one."""
-        return pattern_problem(self.email, PatternKind.EMAIL) or (None if self.display_name.strip() else "no_name")
+        return pattern_problem(self.email, PatternKind.EMAIL) or (
+            None if self.display_name.strip() else "no_name"
+        )

@@ -11,7 +11,10 @@ class Scope(StrEnum):
 
 
 class Spend(StrEnum):
-    """What an action costs, and budgets count: messages touched, senders blocked, reclassifications asked for, other policies made."""
+    """What an action costs, and budgets count.
+
+    Messages touched, senders blocked, reclassifications asked for, other policies made.
+    """
 
     MESSAGES = "messages"
     BLOCKS = "blocks"

@@ -6,7 +6,7 @@ from typing import Annotated
 
 from pydantic import AfterValidator, BeforeValidator, PlainSerializer
 
-from clawback.durations import format_duration, parse_duration
+from clawback.model.durations import format_duration, parse_duration
 
 
 def _read_duration(value: object) -> object:
@@ -26,8 +26,14 @@ def _one_or_many(value: object) -> object:
 
 
 def _growing(terms: tuple[timedelta, ...]) -> tuple[timedelta, ...]:
-    if not terms or terms[0] <= timedelta() or any(later <= sooner for sooner, later in pairwise(terms)):
-        raise ValueError("each term must be longer than the one before, and the first longer than nothing, such as [7d, 30d, 90d]")
+    if (
+        not terms
+        or terms[0] <= timedelta()
+        or any(later <= sooner for sooner, later in pairwise(terms))
+    ):
+        raise ValueError(
+            "each term must be longer than the one before, and the first longer than nothing, such as [7d, 30d, 90d]"
+        )
     return terms
 
 

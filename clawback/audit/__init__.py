@@ -1,4 +1,6 @@
-"""The audit: every decision and every outcome as one OCSF JSON line in a chained, append-only file. An export: nothing decides by it.
+"""The audit: every decision and every outcome as one OCSF JSON line in a chained, append-only file.
+
+An export: nothing decides by it.
 
 AuditUnavailable    the file cannot be written; nothing of the batch was
 """
@@ -8,4 +10,15 @@ from clawback.audit.log import AuditLog, AuditUnavailable
 from clawback.audit.tail import Tail
 from clawback.audit.verify import Broken, Verified, verify, verify_tail
 
-__all__ = ["GENESIS", "AuditLog", "AuditUnavailable", "Broken", "Link", "Tail", "Verified", "read_records", "verify", "verify_tail"]
+__all__ = [
+    "GENESIS",
+    "AuditLog",
+    "AuditUnavailable",
+    "Broken",
+    "Link",
+    "Tail",
+    "Verified",
+    "read_records",
+    "verify",
+    "verify_tail",
+]

@@ -1,6 +1,9 @@
-"""The lines of an audit file: each carries its number, the hash of the line before it and its own. Pure but for reading a file.
+"""The lines of an audit file: each carries its number, the hash of the line before it and its own.
 
-The hash is SHA-256 over the line's bytes up to its own `hash`, so that nothing needs to be put into a canonical form to check it.
+Pure but for reading a file.
+
+The hash is SHA-256 over the line's bytes up to its own `hash`, so that nothing needs to be put into
+a canonical form to check it.
 """
 
 import glob
@@ -12,7 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from clawback.audit.ocsf import to_ocsf
-from clawback.records import AuditRecord
+from clawback.model.audit_record import AuditRecord
 
 GENESIS = "0" * 64
 """What the first line of a chain has in place of the hash before it."""
@@ -38,13 +41,19 @@ def write_line(record: AuditRecord, after: Link) -> tuple[bytes, Link]:
     event = to_ocsf(record)
     event["metadata"]["sequence"] = after.sequence + 1
     event["unmapped"]["previous"] = after.hash
-    body = json.dumps(event, ensure_ascii=False, separators=(",", ":")).encode("utf-8", "backslashreplace").removesuffix(b"}}")
+    body = (
+        json.dumps(event, ensure_ascii=False, separators=(",", ":"))
+        .encode("utf-8", "backslashreplace")
+        .removesuffix(b"}}")
+    )
     seal = hashlib.sha256(body).hexdigest()
     return body + b',"hash":"' + seal.encode() + b'"}}\n', Link(after.sequence + 1, seal, record.id)
 
 
 def read_line(line: bytes) -> tuple[Link, str]:
-    """Check a line by itself; gives where the chain stands after it, and the hash it says came before.
+    """Check a line by itself.
+
+    Gives where the chain stands after it, and the hash it says came before.
 
     Raises:
         NotALine: it is not JSON of ours, or its hash does not match its bytes.
@@ -58,19 +67,31 @@ def read_line(line: bytes) -> tuple[Link, str]:
         raise NotALine("it was changed: its hash does not match")
     try:
         event = json.loads(line)
-        return Link(event["metadata"]["sequence"], seal, event["metadata"]["uid"]), event["unmapped"]["previous"]
+        return Link(event["metadata"]["sequence"], seal, event["metadata"]["uid"]), event[
+            "unmapped"
+        ]["previous"]
     except (ValueError, KeyError, TypeError):
         raise NotALine("it is not an audit record") from None
 
 
 def segments(path: Path) -> list[Path]:
-    """List the files of one audit, oldest first: those that were rotated away, then the live one."""
-    rotated = sorted(file for file in path.parent.glob(f"{glob.escape(path.name)}.*") if file.suffix[1:].isdecimal())
+    """List the files of one audit, oldest first.
+
+    Those that were rotated away, then the live one.
+    """
+    rotated = sorted(
+        file
+        for file in path.parent.glob(f"{glob.escape(path.name)}.*")
+        if file.suffix[1:].isdecimal()
+    )
     return [*rotated, path] if path.exists() else rotated
 
 
 def read_records(path: Path) -> Iterator[AuditRecord]:
-    """Read all records of an audit back, oldest first, each id once; a torn last line is left out."""
+    """Read all records of an audit back, oldest first, each id once.
+
+    A torn last line is left out.
+    """
     known: set[str] = set()
     for segment in segments(path):
         with segment.open("rb") as lines:

@@ -1,4 +1,7 @@
-"""When each rule last matched, as far as the newest part of the audit tells. For people who look; nothing is decided by it."""
+"""When each rule last matched, as far as the newest part of the audit tells.
+
+For people who look; nothing is decided by it.
+"""
 
 import json
 import os
@@ -8,7 +11,7 @@ from pathlib import Path
 from pydantic import ValidationError
 
 from clawback.audit.chain import segments
-from clawback.records import AuditRecord, RecordKind
+from clawback.model.audit_record import AuditRecord, RecordKind
 
 NEWEST_BYTES = 16 * 1024 * 1024
 """How much of the audit is read, from its end: about 30,000 records."""
@@ -17,7 +20,10 @@ _MATCHES = frozenset({RecordKind.CASE_OPENED, RecordKind.EVENT_JOINED})
 
 
 def latest_matches(path: Path, most: int = NEWEST_BYTES) -> dict[str, datetime]:
-    """Give the time of the newest match of each rule in the last `most` bytes; empty where there is no audit that can be read."""
+    """Give the time of the newest match of each rule in the last `most` bytes.
+
+    Empty where there is no audit that can be read.
+    """
     found: dict[str, datetime] = {}
     for segment in reversed(segments(path)):
         if most <= 0:

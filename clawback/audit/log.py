@@ -1,6 +1,9 @@
-"""Writing the audit. Several threads and processes may write one file; what `append` has returned from is on the disk.
+"""Writing the audit.
 
-A repeat of a recent record is dropped by its id (activities are retried); a reader must still expect one from long ago.
+Several threads and processes may write one file; what `append` has returned from is on the disk.
+
+A repeat of a recent record is dropped by its id (activities are retried); a reader must still
+expect one from long ago.
 """
 
 import fcntl
@@ -12,7 +15,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from clawback.audit.chain import Link, NotALine, read_line, segments, write_line
-from clawback.records import AuditRecord
+from clawback.model.audit_record import AuditRecord
 
 MAX_BYTES = 64 * 1024 * 1024
 """The size at which a file is rotated away."""
@@ -27,7 +30,8 @@ class AuditUnavailable(RuntimeError):
 class AuditLog:
     """An append-only, hash-chained file of records.
 
-    Rotated files are named after their last sequence number (`audit.jsonl.000000012345`) and carry the chain on; none is ever removed.
+    Rotated files are named after their last sequence number (`audit.jsonl.000000012345`) and carry
+    the chain on; none is ever removed.
     """
 
     def __init__(self, path: Path, max_bytes: int = MAX_BYTES) -> None:
@@ -67,7 +71,9 @@ class AuditLog:
             full = self._offset >= self._max_bytes
         if full:
             self._path.rename(f"{self._path}.{self._link.sequence:012d}")
-        fresh = tuple({record.id: record for record in records if record.id not in self._recent}.values())
+        fresh = tuple(
+            {record.id: record for record in records if record.id not in self._recent}.values()
+        )
         if fresh:
             with self._opened() as file:
                 self._write(file, fresh)
@@ -93,7 +99,10 @@ class AuditLog:
             os.close(file)
 
     def _catch_up(self, file: int) -> None:
-        """Read what others have written since, and cut off a line that a crash has torn: nobody was told it was written."""
+        """Read what others have written since, and cut off a line that a crash has torn.
+
+        Nobody was told it was written.
+        """
         status = os.fstat(file)
         if status.st_ino != self._inode or status.st_size < self._offset:
             self._start_over(file)

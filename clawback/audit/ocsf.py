@@ -1,15 +1,18 @@
-"""A record in the words of OCSF 1.5, so that any SIEM can take it in. Pure: a record in, a JSON object out.
+"""A record in the words of OCSF 1.5, so that any SIEM can take it in.
 
-Cases are Incident Findings (2005), what was done is Remediation Activity (7001), rule sets are Application Lifecycle (6002), records
-that could not be understood and polls that fail are Application Error (6008). Our own words are kept under `unmapped`, as they were.
-Source: schema.ocsf.io, version 1.5.0.
+Pure: a record in, a JSON object out.
+
+Cases are Incident Findings (2005), what was done is Remediation Activity (7001), rule sets are
+Application Lifecycle (6002), records that could not be understood and polls that fail are
+Application Error (6008). Our own words are kept under `unmapped`, as they were. Source:
+schema.ocsf.io, version 1.5.0.
 """
 
 from enum import IntEnum
 from typing import Any, NamedTuple
 
 from clawback import __version__
-from clawback.records import AuditRecord, RecordKind
+from clawback.model.audit_record import AuditRecord, RecordKind
 
 SCHEMA = "1.5.0"
 
@@ -85,9 +88,13 @@ def to_ocsf(record: AuditRecord) -> dict[str, Any]:
         "activity_name": shape.name,
         "type_uid": shape.kind * 100 + shape.activity,
         "severity_id": int(_severity(record, shape)),
-        "status_id": 2 if shape.kind is _Class.REMEDIATION and not _succeeded(record) else shape.status,
+        "status_id": 2
+        if shape.kind is _Class.REMEDIATION and not _succeeded(record)
+        else shape.status,
         "message": _message(record),
-        "actor": {"app_name": "clawback"} if record.actor == "clawback" else {"user": {"name": record.actor}},
+        "actor": {"app_name": "clawback"}
+        if record.actor == "clawback"
+        else {"user": {"name": record.actor}},
         **_particulars(record, shape.kind),
         "observables": _observables(record),
         "unmapped": said,
@@ -98,7 +105,11 @@ def _particulars(record: AuditRecord, kind: _Class) -> dict[str, Any]:
     match kind:
         case _Class.INCIDENT:
             analytic = {"name": record.rule, "version": record.rule_version, "type_id": _RULE}
-            return {"finding_info_list": [{"uid": record.case, "title": record.rule, "analytic": analytic}]}
+            return {
+                "finding_info_list": [
+                    {"uid": record.case, "title": record.rule, "analytic": analytic}
+                ]
+            }
         case _Class.REMEDIATION:
             return {"command_uid": record.id, "status_detail": record.outcome}
         case _Class.LIFECYCLE:
@@ -109,7 +120,11 @@ def _particulars(record: AuditRecord, kind: _Class) -> dict[str, Any]:
 
 def _observables(record: AuditRecord) -> list[dict[str, Any]]:
     named = {"event": record.event, "target": record.target, "case": record.case}
-    return [{"name": name, "type_id": _RESOURCE_UID, "value": value} for name, value in named.items() if value is not None]
+    return [
+        {"name": name, "type_id": _RESOURCE_UID, "value": value}
+        for name, value in named.items()
+        if value is not None
+    ]
 
 
 def _succeeded(record: AuditRecord) -> bool:
@@ -121,5 +136,10 @@ def _severity(record: AuditRecord, shape: _Shape) -> _Severity:
 
 
 def _message(record: AuditRecord) -> str:
-    words = [record.kind.replace("_", " "), record.action, record.outcome, record.rule and f"by rule {record.rule}"]
+    words = [
+        record.kind.replace("_", " "),
+        record.action,
+        record.outcome,
+        record.rule and f"by rule {record.rule}",
+    ]
     return " · ".join(word for word in words if word)

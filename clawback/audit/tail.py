@@ -1,4 +1,7 @@
-"""Following an audit that others write, to show what happens. It decides nothing and mends nothing."""
+"""Following an audit that others write, to show what happens.
+
+It decides nothing and mends nothing.
+"""
 
 import json
 import os
@@ -6,11 +9,14 @@ from pathlib import Path
 
 from pydantic import ValidationError
 
-from clawback.records import AuditRecord
+from clawback.model.audit_record import AuditRecord
 
 
 class Tail:
-    """Gives each record once, from where the file ended when this was made; follows it when it is rotated."""
+    """Gives each record once, from where the file ended when this was made.
+
+    Follows it when it is rotated.
+    """
 
     def __init__(self, path: Path) -> None:
         self._path = path

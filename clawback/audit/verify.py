@@ -1,4 +1,7 @@
-"""Checking an audit: that no line was changed, taken out, put in or moved. It reads and never mends."""
+"""Checking an audit: that no line was changed, taken out, put in or moved.
+
+It reads and never mends.
+"""
 
 import os
 from dataclasses import dataclass
@@ -11,8 +14,8 @@ from clawback.audit.chain import GENESIS, Link, NotALine, read_line, segments
 class Verified:
     """An intact audit: how many lines from which to which number, over how many files, and the last hash, worth keeping elsewhere.
 
-    `first` is above 1 where older files were archived away. `torn` says that the last line is unfinished: a write was cut short or is
-    going on; nobody was told it was written.
+    `first` is above 1 where older files were archived away. `torn` says that the last line is
+    unfinished: a write was cut short or is going on; nobody was told it was written.
     """
 
     lines: int
@@ -35,7 +38,8 @@ class Broken:
 def verify(path: Path, head: str | None = None) -> Verified | Broken:
     """Check a whole audit, rotated files included; given a rotated file, check that one alone.
 
-    A chain that was cut off at its end is whole by itself: only a `head` that was kept from an earlier check tells that lines are gone.
+    A chain that was cut off at its end is whole by itself: only a `head` that was kept from an
+    earlier check tells that lines are gone.
 
     Raises:
         OSError: a file cannot be read.
@@ -56,13 +60,21 @@ def verify(path: Path, head: str | None = None) -> Verified | Broken:
                     return Broken(file, number, step)
                 link, first, is_kept = step, first or step.sequence, is_kept or step.hash == head
     if not is_kept:
-        return Broken(files[-1], number, "the line of that head is gone: lines were cut off the end, or it is another audit")
+        return Broken(
+            files[-1],
+            number,
+            "the line of that head is gone: lines were cut off the end, or it is another audit",
+        )
     end = link or Link()
-    return Verified(end.sequence - first + 1 if first else 0, first, end.sequence, end.hash, len(files), torn)
+    return Verified(
+        end.sequence - first + 1 if first else 0, first, end.sequence, end.hash, len(files), torn
+    )
 
 
 def verify_tail(path: Path, reach: int = 1024 * 1024) -> Verified | Broken:
-    """Check the last lines of one file, as far as `reach` bytes go; the line of a `Broken` is counted from where that begins.
+    """Check the last lines of one file, as far as `reach` bytes go.
+
+    The line of a `Broken` is counted from where that begins.
 
     Raises:
         OSError: the file cannot be read.
@@ -81,7 +93,9 @@ def verify_tail(path: Path, reach: int = 1024 * 1024) -> Verified | Broken:
             return Broken(path, number, step)
         link, first = step, first or step.sequence
     end = link or Link()
-    return Verified(end.sequence - first + 1 if first else 0, first, end.sequence, end.hash, 1, torn)
+    return Verified(
+        end.sequence - first + 1 if first else 0, first, end.sequence, end.hash, 1, torn
+    )
 
 
 def _step(line: bytes, before: Link | None) -> Link | str:
@@ -90,7 +104,11 @@ def _step(line: bytes, before: Link | None) -> Link | str:
     except NotALine as error:
         return str(error)
     if before is None:
-        return link if link.sequence > 1 or previous == GENESIS else "it says to be the first, but names a line before it"
+        return (
+            link
+            if link.sequence > 1 or previous == GENESIS
+            else "it says to be the first, but names a line before it"
+        )
     if link.sequence != before.sequence + 1:
         return f"it has number {link.sequence} after {before.sequence}: lines are missing or were moved"
     return link if previous == before.hash else "it does not follow the line before it"

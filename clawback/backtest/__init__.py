@@ -1,6 +1,9 @@
-"""What rules would have done over history: replay, cases, actions, the difference between two versions, a report. Changes nothing.
+"""What rules would have done over history.
 
-It shares with production the engine, the grouping and the windows; a case's life is shortened to what decides which messages it takes.
+Replay, cases, actions, the difference between two versions, a report. Changes nothing.
+
+It shares with production the engine, the grouping and the windows; a case's life is shortened to
+what decides which messages it takes.
 """
 
 from clawback.backtest.replay import Backtest, Traffic

@@ -1,4 +1,7 @@
-"""Charts as inline SVG: no script, no font, no request. Colours are the page's own variables, so they follow its light or dark."""
+"""Charts as inline SVG: no script, no font, no request.
+
+Colours are the page's own variables, so they follow its light or dark.
+"""
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -25,11 +28,18 @@ class Series:
 def bars_by_day(series: Sequence[Series], first: date, last: date, what: str) -> str:
     """Draw stacked bars over time; days are put together until there are few enough bars to see."""
     span = next((one for one in _SPANS if ((last - first).days // one) < _MOST_BARS), _SPANS[-1])
-    starts = [first + timedelta(days=number * span) for number in range((last - first).days // span + 1)]
+    starts = [
+        first + timedelta(days=number * span) for number in range((last - first).days // span + 1)
+    ]
     binned = [(one, _binned(one.days, first, span, len(starts))) for one in series]
-    highest = max((sum(counts[index] for _, counts in binned) for index in range(len(starts))), default=0) or 1
+    highest = (
+        max((sum(counts[index] for _, counts in binned) for index in range(len(starts))), default=0)
+        or 1
+    )
     parts = [*_grid(highest), *_bars(binned, starts, span, highest), *_dates(starts)]
-    legend = "".join(f'<span class="key"><i class="{one.style}"></i>{escape(one.name)}</span>' for one in series)
+    legend = "".join(
+        f'<span class="key"><i class="{one.style}"></i>{escape(one.name)}</span>' for one in series
+    )
     each = "day" if span == 1 else f"{span} days"
     label = escape(f"{what} for each {each}")
     svg = f'<svg viewBox="0 0 {_WIDTH} {_HEIGHT}" role="img" aria-label="{label}">{"".join(parts)}</svg>'
@@ -45,7 +55,9 @@ def rows_by_name(rows: Sequence[tuple[str, int, str]], what: str) -> str:
         y = index * _ROW
         width = max(count / highest * (_WIDTH - _LABEL - 90), 1 if count else 0)
         parts.append(f'<text x="{_LABEL - 10}" y="{y + 17}" class="end">{escape(name[:36])}</text>')
-        parts.append(f'<rect x="{_LABEL}" y="{y + 4}" width="{width:.1f}" height="{_ROW - 8}" rx="3" class="{style}"/>')
+        parts.append(
+            f'<rect x="{_LABEL}" y="{y + 4}" width="{width:.1f}" height="{_ROW - 8}" rx="3" class="{style}"/>'
+        )
         parts.append(f'<text x="{_LABEL + width + 8:.1f}" y="{y + 17}">{count:,}</text>')
     label = escape(what)
     svg = f'<svg viewBox="0 0 {_WIDTH} {height}" role="img" aria-label="{label}">{"".join(parts)}</svg>'
@@ -82,7 +94,9 @@ def _y(value: float, highest: int) -> float:
     return _HEIGHT - _BOTTOM - value / highest * (_HEIGHT - _BOTTOM - _TOP)
 
 
-def _bars(binned: Sequence[tuple[Series, list[int]]], starts: Sequence[date], span: int, highest: int) -> Iterator[str]:
+def _bars(
+    binned: Sequence[tuple[Series, list[int]]], starts: Sequence[date], span: int, highest: int
+) -> Iterator[str]:
     room = (_WIDTH - _LEFT - _RIGHT) / len(starts)
     width = min(max(room * 0.78, 1.5), 48)
     for index, start in enumerate(starts):

@@ -1,4 +1,7 @@
-"""Evaluates history against one rule set or two, and keeps of each match what a case would need. No I/O, no clock."""
+"""Evaluates history against one rule set or two, and keeps of each match what a case would need.
+
+No I/O, no clock.
+"""
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
@@ -7,9 +10,9 @@ from datetime import date, datetime
 from typing import Any
 
 from clawback.cases.plan import CasePlan
-from clawback.cases.windows import Link, Sighting
-from clawback.events import Event, EventKind
-from clawback.payloads import bounded
+from clawback.correlation.sliding_window import Link, WindowEntry
+from clawback.model.events import Event, EventKind
+from clawback.model.payload import bounded
 from clawback.rules import Evaluation, RuleSet
 
 _LONGEST = 160
@@ -31,14 +34,19 @@ class Seen:
     subject: str
 
     @property
-    def sighting(self) -> Sighting:
+    def sighting(self) -> WindowEntry:
         """The same as a window sees it."""
-        return Sighting(key=self.key, at=self.at, rule=self.rule, value=self.value, links=self.links)
+        return WindowEntry(
+            key=self.key, at=self.at, rule=self.rule, value=self.value, links=self.links
+        )
 
 
 @dataclass
 class Traffic:
-    """What went by: events by kind and day, delivered messages, and what was left out (`ignored`: its delivery mode is never acted on)."""
+    """What went by: events by kind and day, delivered messages, and what was left out (`ignored`.
+
+    Its delivery mode is never acted on).
+    """
 
     kinds: Counter[str] = field(default_factory=Counter)
     days: Counter[date] = field(default_factory=Counter)
@@ -62,7 +70,10 @@ class Version:
         self.cases: dict[str, tuple[CasePlan, list[Seen]]] = {}
 
     def keep(self, event: Event, evaluation: Evaluation) -> bool:
-        """Keep the matches of an event, unless its delivery mode is never acted on; False if it is not."""
+        """Keep the matches of an event, unless its delivery mode is never acted on.
+
+        False if it is not.
+        """
         if not evaluation.matches:
             return True
         message = _message(event)
@@ -71,7 +82,17 @@ class Version:
         targets = tuple(target.id for target in event.targets)
         sender, subject = _text(message.get("from")), _text(message.get("subject"))
         for match in evaluation.matches:
-            seen = Seen(event.key, event.at, match.rule, match.value, match.links, targets, event.handled, sender, subject)
+            seen = Seen(
+                event.key,
+                event.at,
+                match.rule,
+                match.value,
+                match.links,
+                targets,
+                event.handled,
+                sender,
+                subject,
+            )
             self.cases.setdefault(match.plan.case_id, (match.plan, []))[1].append(seen)
         return True
 
@@ -84,8 +105,14 @@ class Backtest:
         self.traffic = Traffic()
         self._known: set[str] = set()
 
-    def take(self, event: Event, detections: Mapping[str, Any] | None, *, last: bool = True) -> bool:
-        """Take one event. Without `last`, False, and nothing taken, where a rule hangs on `detections` that are not known (None)."""
+    def take(
+        self, event: Event, detections: Mapping[str, Any] | None, *, last: bool = True
+    ) -> bool:
+        """Take one event.
+
+        Without `last`, False, and nothing taken, where a rule hangs on `detections` that are not
+        known (None).
+        """
         whole = event if detections is None else event.with_detections(detections)
         evaluations = [version.rules.evaluate(whole) for version in self.versions]
         if any(evaluation.undecided for evaluation in evaluations):
@@ -97,7 +124,10 @@ class Backtest:
             return True
         self._known.add(event.key)
         self._count(event)
-        kept = [version.keep(event, evaluation) for version, evaluation in zip(self.versions, evaluations, strict=True)]
+        kept = [
+            version.keep(event, evaluation)
+            for version, evaluation in zip(self.versions, evaluations, strict=True)
+        ]
         self.traffic.ignored += not all(kept)
         return True
 
@@ -109,7 +139,11 @@ class Backtest:
 
 def _is_delivered(event: Event) -> bool:
     status = event.record.get("delivery_status")
-    gone = isinstance(status, list) and bool(status) and _GONE.issuperset(one for one in status if isinstance(one, str))
+    gone = (
+        isinstance(status, list)
+        and bool(status)
+        and _GONE.issuperset(one for one in status if isinstance(one, str))
+    )
     return event.record.get("is_quarantined") is not True and not gone
 
 
@@ -122,4 +156,8 @@ def _text(value: object) -> str:
     if not isinstance(value, str):
         return ""
     text = bounded(value, _LONGEST)
-    return text if text.isprintable() else "".join(letter if letter.isprintable() else " " for letter in text)
+    return (
+        text
+        if text.isprintable()
+        else "".join(letter if letter.isprintable() else " " for letter in text)
+    )

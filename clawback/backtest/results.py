@@ -7,7 +7,7 @@ from datetime import date, datetime, timedelta
 
 from clawback.actions import Mode, Spend
 from clawback.backtest.replay import Backtest, Seen, Traffic
-from clawback.backtest.runs import Run, runs_of
+from clawback.backtest.simulated_cases import SimulatedCase, simulate_cases
 from clawback.cases import Limit
 from clawback.rules import RuleSet
 
@@ -16,9 +16,13 @@ EXAMPLES = 20
 
 @dataclass
 class RuleResult:
-    """What one rule did. `matches` are distinct events in cases that came to respond (`responses`), `watched` those in any case.
+    """What one rule did.
 
-    They differ for correlations, whose cases wait for a threshold. `peaks` are its busiest windows by its limits.
+    `matches` are distinct events in cases that came to respond (`responses`), `watched` those in
+    any case.
+
+    They differ for correlations, whose cases wait for a threshold. `peaks` are its busiest windows
+    by its limits.
     """
 
     rule: str
@@ -38,7 +42,10 @@ class RuleResult:
 
 @dataclass(frozen=True)
 class Peak:
-    """The most messages a rule would have touched in one window of its limit; over it, the case would have been held."""
+    """The most messages a rule would have touched in one window of its limit.
+
+    Over it, the case would have been held.
+    """
 
     allowed: int
     per: timedelta
@@ -86,9 +93,12 @@ class Change:
 
 @dataclass
 class Result:
-    """All of it. `against` is None without another version; `new` and `lost` are some examples of each.
+    """All of it.
 
-    `moved` are distinct messages that rules in enforce or approve would have moved; `moved_with_shadow` those of all rules.
+    `against` is None without another version; `new` and `lost` are some examples of each.
+
+    `moved` are distinct messages that rules in enforce or approve would have moved;
+    `moved_with_shadow` those of all rules.
     """
 
     version: str
@@ -124,17 +134,25 @@ class Result:
 
     def actions(self, *, shadow: bool) -> Counter[str]:
         """All actions of the rules in shadow, or of all the others."""
-        return sum((rule.actions for rule in self.rules if (rule.mode is Mode.SHADOW) is shadow), Counter[str]())
+        return sum(
+            (rule.actions for rule in self.rules if (rule.mode is Mode.SHADOW) is shadow),
+            Counter[str](),
+        )
 
 
 def summarize(backtest: Backtest, *, top: int = 10) -> Result:
     """Sum up the first version of a backtest, and its difference from the second where there is one."""
     version, *others = backtest.versions
-    runs = list(runs_of(version))
+    runs = list(simulate_cases(version))
     days = backtest.traffic.days
     seen = [one for run in runs if run.responds_at for one in run.seen]
     moved = {done.target for run in runs for done in run.done if done.target}
-    acting = {done.target for run in runs for done in run.done if done.target and run.plan.mode is not Mode.SHADOW}
+    acting = {
+        done.target
+        for run in runs
+        for done in run.done
+        if done.target and run.plan.mode is not Mode.SHADOW
+    }
     result = Result(
         version=version.rules.version,
         against=others[0].rules.version if others else None,
@@ -151,18 +169,22 @@ def summarize(backtest: Backtest, *, top: int = 10) -> Result:
         campaigns=_campaigns(runs, top),
     )
     if others:
-        _compare(result, _matches(runs), _matches(list(runs_of(others[0]))))
+        _compare(result, _matches(runs), _matches(list(simulate_cases(others[0]))))
     return result
 
 
-def _rules(rules: RuleSet, runs: Iterable[Run]) -> list[RuleResult]:
-    by_rule: dict[str, list[Run]] = defaultdict(list)
+def _rules(rules: RuleSet, runs: Iterable[SimulatedCase]) -> list[RuleResult]:
+    by_rule: dict[str, list[SimulatedCase]] = defaultdict(list)
     for run in runs:
         by_rule[run.plan.rule].append(run)
-    return [_rule(name, rule.mode, by_rule[name]) for name, rule in rules.rules.items() if rule.mode is not None]
+    return [
+        _rule(name, rule.mode, by_rule[name])
+        for name, rule in rules.rules.items()
+        if rule.mode is not None
+    ]
 
 
-def _rule(name: str, mode: Mode, runs: Sequence[Run]) -> RuleResult:
+def _rule(name: str, mode: Mode, runs: Sequence[SimulatedCase]) -> RuleResult:
     responding = [run for run in runs if run.responds_at is not None]
     done = [one for run in runs for one in run.done]
     touched: dict[str, datetime] = {}
@@ -184,7 +206,11 @@ def _rule(name: str, mode: Mode, runs: Sequence[Run]) -> RuleResult:
 
 
 def _peaks(limits: Iterable[Limit], moments: Sequence[datetime]) -> list[Peak]:
-    return [Peak(limit.most, limit.per, _most_in(moments, limit.per)) for limit in limits if limit.spend is Spend.MESSAGES]
+    return [
+        Peak(limit.most, limit.per, _most_in(moments, limit.per))
+        for limit in limits
+        if limit.spend is Spend.MESSAGES
+    ]
 
 
 def _most_in(moments: Sequence[datetime], window: timedelta) -> int:
@@ -196,7 +222,7 @@ def _most_in(moments: Sequence[datetime], window: timedelta) -> int:
     return most
 
 
-def _actions_by_day(runs: Iterable[Run]) -> dict[str, Counter[date]]:
+def _actions_by_day(runs: Iterable[SimulatedCase]) -> dict[str, Counter[date]]:
     by_day: dict[str, Counter[date]] = {}
     for run in runs:
         for done in run.done:
@@ -214,7 +240,7 @@ def _senders(seen: Iterable[Seen], moved: set[str], top: int) -> list[Sender]:
     return [Sender(sender, len(keys[sender]), len(targets[sender])) for sender in ranked[:top]]
 
 
-def _campaigns(runs: Iterable[Run], top: int) -> list[Campaign]:
+def _campaigns(runs: Iterable[SimulatedCase], top: int) -> list[Campaign]:
     responding = [run for run in runs if run.responds_at is not None]
     largest = sorted(responding, key=lambda run: (-len(run.messages), run.plan.case_id))[:top]
     return [
@@ -232,23 +258,36 @@ def _campaigns(runs: Iterable[Run], top: int) -> list[Campaign]:
     ]
 
 
-def _matches(runs: Iterable[Run]) -> dict[tuple[str, str], Seen]:
+def _matches(runs: Iterable[SimulatedCase]) -> dict[tuple[str, str], Seen]:
     return {(run.plan.rule, one.key): one for run in runs if run.responds_at for one in run.seen}
 
 
-def _compare(result: Result, now: Mapping[tuple[str, str], Seen], before: Mapping[tuple[str, str], Seen]) -> None:
-    counted = {"before": Counter(rule for rule, _ in before), "new": Counter[str](), "lost": Counter[str]()}
+def _compare(
+    result: Result, now: Mapping[tuple[str, str], Seen], before: Mapping[tuple[str, str], Seen]
+) -> None:
+    counted = {
+        "before": Counter(rule for rule, _ in before),
+        "new": Counter[str](),
+        "lost": Counter[str](),
+    }
     new, lost = now.keys() - before.keys(), before.keys() - now.keys()
-    counted["new"], counted["lost"] = Counter(rule for rule, _ in new), Counter(rule for rule, _ in lost)
+    counted["new"], counted["lost"] = (
+        Counter(rule for rule, _ in new),
+        Counter(rule for rule, _ in lost),
+    )
     known = {rule.rule for rule in result.rules}
     gone = sorted(counted["before"].keys() - known)
     result.rules += [RuleResult(rule, Mode.SHADOW) for rule in gone]
     for rule in result.rules:
-        rule.before, rule.new, rule.lost = (counted[what][rule.rule] for what in ("before", "new", "lost"))
+        rule.before, rule.new, rule.lost = (
+            counted[what][rule.rule] for what in ("before", "new", "lost")
+        )
     result.new, result.lost = list(_changes(new, now)), list(_changes(lost, before))
 
 
-def _changes(keys: Iterable[tuple[str, str]], found: Mapping[tuple[str, str], Seen]) -> Iterator[Change]:
+def _changes(
+    keys: Iterable[tuple[str, str]], found: Mapping[tuple[str, str], Seen]
+) -> Iterator[Change]:
     for rule, key in sorted(keys, key=lambda pair: (found[pair].at, pair))[:EXAMPLES]:
         one = found[rule, key]
         yield Change(rule, key, one.at, one.sender, one.subject)

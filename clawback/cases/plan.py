@@ -1,4 +1,7 @@
-"""What a case is told when it starts, and what it is told of each event: the payloads between ingest and the case workflow."""
+"""What a case is told when it starts, and what it is told of each event.
+
+The payloads between ingest and the case workflow.
+"""
 
 import hashlib
 import json
@@ -8,14 +11,17 @@ from pydantic import Field
 
 from clawback.actions import Action, Mode, Notice, Spend
 from clawback.actions.terms import Duration
-from clawback.cases.windows import Link, Watch
-from clawback.durations import format_duration
-from clawback.events import Target
-from clawback.payloads import Payload, UtcDatetime
+from clawback.correlation.sliding_window import CorrelationWindow, Link
+from clawback.model.durations import format_duration
+from clawback.model.events import Target
+from clawback.model.payload import Payload, UtcDatetime
 
 
 class Limit(Payload):
-    """A budget: how much of one kind may be spent in a sliding window. Exactly one kind is given."""
+    """A budget: how much of one kind may be spent in a sliding window.
+
+    Exactly one kind is given.
+    """
 
     messages: int | None = None
     blocks: int | None = None
@@ -39,10 +45,13 @@ class Limit(Payload):
 
 
 class CasePlan(Payload):
-    """The response of one rule, frozen for one group of events: templates are filled in, the mode is the effective one.
+    """The response of one rule, frozen for one group of events.
 
-    `version` is the hash of the rule as it was; `group` the fields of `group-by` with their values (None where the event had none);
-    `refusals` the actions, by position, that safety forbids for this group, each with its reason; `notices` whom to tell, once it is done.
+    Templates are filled in, the mode is the effective one.
+
+    `version` is the hash of the rule as it was; `group` the fields of `group-by` with their values
+    (None where the event had none); `refusals` the actions, by position, that safety forbids for
+    this group, each with its reason; `notices` whom to tell, once it is done.
     """
 
     rule: str
@@ -55,7 +64,7 @@ class CasePlan(Payload):
     notices: tuple[Notice, ...] = ()
     refusals: dict[int, str] = Field(default_factory=dict)
     limits: tuple[Limit, ...] = ()
-    watch: Watch | None = None
+    watch: CorrelationWindow | None = None
 
     @property
     def case_id(self) -> str:
@@ -66,10 +75,11 @@ class CasePlan(Payload):
 class Match(Payload):
     """One event that matched, as it is signalled to its case.
 
-    `key` is the event's; `rule` the rule that matched it (a correlation's referenced rule); `value` what a `value_count` counts. `identity`
-    is the record's where that differs: a record that changes is several events, and a window counts it once. `why` are the reasons
-    for which the rule is true of it, of the first match of a page that goes to a case. `reporter` is the address of the user who
-    submitted it, where somebody is to be told.
+    `key` is the event's; `rule` the rule that matched it (a correlation's referenced rule); `value`
+    what a `value_count` counts. `identity` is the record's where that differs: a record that
+    changes is several events, and a window counts it once. `why` are the reasons for which the rule
+    is true of it, of the first match of a page that goes to a case. `reporter` is the address of
+    the user who submitted it, where somebody is to be told.
     """
 
     key: str
@@ -91,12 +101,18 @@ class Match(Payload):
 
 
 def group_hash(group: dict[str, str | None]) -> str:
-    """Hash a group so that its values cannot be read from an id: 16 hex digits, equal for equal groups whatever their order."""
+    """Hash a group so that its values cannot be read from an id.
+
+    16 hex digits, equal for equal groups whatever their order.
+    """
     return _hash_of(tuple(group.items()))
 
 
 @lru_cache(maxsize=4096)
 def _hash_of(group: tuple[tuple[str, str | None], ...]) -> str:
-    """Remember the last ones: every rule that matches an event, and every event of a campaign, asks for the same."""
+    """Remember the last ones.
+
+    Every rule that matches an event, and every event of a campaign, asks for the same.
+    """
     canonical = json.dumps(sorted(group), ensure_ascii=False)
     return hashlib.sha256(canonical.encode("utf-8", "surrogatepass")).hexdigest()[:16]

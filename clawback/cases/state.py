@@ -8,15 +8,15 @@ from pydantic import Field
 
 from clawback.actions import Action, BulkMove, Notice, Occasion
 from clawback.actions.terms import Duration
-from clawback.cases.journal import Entry
 from clawback.cases.plan import CasePlan
-from clawback.cases.windows import Sighting
-from clawback.events import Target
-from clawback.payloads import Payload, UtcDatetime
-from clawback.records import AuditRecord
+from clawback.cases.timeline import TimelineEntry
+from clawback.correlation.sliding_window import WindowEntry
+from clawback.model.audit_record import AuditRecord
+from clawback.model.events import Target
+from clawback.model.payload import Payload, UtcDatetime
 
 
-class State(StrEnum):
+class CaseState(StrEnum):
     """Where a case stands."""
 
     WATCHING = "watching"
@@ -31,12 +31,15 @@ class State(StrEnum):
     @property
     def is_final(self) -> bool:
         """Whether the case is over."""
-        return self in {State.CLOSED, State.UNDONE}
+        return self in {CaseState.CLOSED, CaseState.UNDONE}
 
     @property
     def is_refused(self) -> bool:
-        """Whether nothing more will be done: late arrivals are taken in, refused and recorded until the case closes."""
-        return self in {State.DENIED, State.EXPIRED}
+        """Whether nothing more will be done.
+
+        Late arrivals are taken in, refused and recorded until the case closes.
+        """
+        return self in {CaseState.DENIED, CaseState.EXPIRED}
 
 
 MOVED = "moved"
@@ -56,11 +59,12 @@ def failed(reason: str) -> str:
     return f"failed:{reason}"
 
 
-class CasePace(Payload):
+class CaseTiming(Payload):
     """How long a case waits for things.
 
-    `linger`: how long after the last arrival a settled case still takes in late ones (never less than the feed's lookback).
-    `patience`: how long a held case waits for an answer; `warning`: how long before its end people are told once more.
+    `linger`: how long after the last arrival a settled case still takes in late ones (never less
+    than the feed's lookback). `patience`: how long a held case waits for an answer; `warning`: how
+    long before its end people are told once more.
     """
 
     linger: Duration = timedelta(minutes=30)
@@ -77,8 +81,10 @@ class Decision(Payload):
     reason: str = ""
 
 
-class Act(Payload):
-    """Work to do now: one action, on these messages (up to 1,000; one for an action on the whole case, if it has any).
+class ActionStep(Payload):
+    """Work to do now: one action, on these messages (up to 1,000.
+
+    One for an action on the whole case, if it has any).
 
     `approved` says that people have agreed to exactly this.
     """
@@ -89,15 +95,17 @@ class Act(Payload):
     approved: bool = False
 
 
-class Search(Payload):
+class SearchStep(Payload):
     """A search to be made before the action at that position is decided."""
 
     index: int
     action: BulkMove
 
 
-class Done(Payload):
-    """One act that was carried out, as undo needs it: which action, when, and to which messages or which pattern.
+class AppliedAction(Payload):
+    """One act that was carried out, as undo needs it.
+
+    Which action, when, and to which messages or which pattern.
 
     Only what took effect is listed, and what may have (its outcome is `unknown`).
     """
@@ -107,10 +115,14 @@ class Done(Payload):
     subjects: tuple[str, ...]
 
 
-class Told(Payload):
-    """One notice of a case: which of the plan's, on which occasion, when it set out, what became of it (empty: not known yet).
+class Delivery(Payload):
+    """One notice of a case.
 
-    `episode` tells occasions of the same kind apart: held a second time, more done since, another reporter.
+    Which of the plan's, on which occasion, when it set out, what became of it (empty: not known
+    yet).
+
+    `episode` tells occasions of the same kind apart: held a second time, more done since, another
+    reporter.
     """
 
     index: int
@@ -120,23 +132,25 @@ class Told(Payload):
     outcome: str = ""
 
 
-class CaseMemory(Payload):
+class CaseSnapshot(Payload):
     """All a case knows besides its plan: what continue-as-new carries over and undo will read.
 
-    `outcomes[i]` maps investigate ids (or, for an action on the case, the pattern or message it was done to) to what became of them
-    under action `i`; `done` lists what took effect, for undo; `acting` is the act under way. `approvals` are those given since the case
-    last grew, `hold` is why the guard held it, `held_for` why it is held, `spent` the messages touched since people last looked at it.
-    `found` is what searches found, by the position of their actions; `why` says for which reasons the first event matched, `journal` is
-    its story for people. `told` are the notices so far, `reporters` the users who submitted what the case is about.
+    `outcomes[i]` maps investigate ids (or, for an action on the case, the pattern or message it was
+    done to) to what became of them under action `i`; `done` lists what took effect, for undo;
+    `acting` is the act under way. `approvals` are those given since the case last grew, `hold` is
+    why the guard held it, `held_for` why it is held, `spent` the messages touched since people last
+    looked at it. `found` is what searches found, by the position of their actions; `why` says for
+    which reasons the first event matched, `journal` is its story for people. `told` are the notices
+    so far, `reporters` the users who submitted what the case is about.
     """
 
     uid: str
-    state: State
+    state: CaseState
     opened_at: UtcDatetime
     touched_at: UtcDatetime
     records: int = 0
     events: dict[str, UtcDatetime] = Field(default_factory=dict)
-    sightings: tuple[Sighting, ...] = ()
+    sightings: tuple[WindowEntry, ...] = ()
     targets: dict[str, Target] = Field(default_factory=dict)
     seen_at: dict[str, UtcDatetime] = Field(default_factory=dict)
     handled: frozenset[str] = frozenset()
@@ -147,24 +161,30 @@ class CaseMemory(Payload):
     hold: str | None = None
     warned: bool = False
     spent: int = 0
-    done: tuple[Done, ...] = ()
-    acting: Act | None = None
+    done: tuple[AppliedAction, ...] = ()
+    acting: ActionStep | None = None
     found: dict[int, tuple[Target, ...]] = Field(default_factory=dict)
     why: tuple[str, ...] = ()
-    journal: tuple[Entry, ...] = ()
+    journal: tuple[TimelineEntry, ...] = ()
     held_for: str = ""
-    told: tuple[Told, ...] = ()
+    told: tuple[Delivery, ...] = ()
     reporters: tuple[str, ...] = ()
     unwritten: tuple[AuditRecord, ...] = ()
 
     def target(self, message: str) -> Target | None:
         """The message of an id, wherever it came from."""
-        every = (*(self.acting.targets if self.acting else ()), *(one for found in self.found.values() for one in found))
+        every = (
+            *(self.acting.targets if self.acting else ()),
+            *(one for found in self.found.values() for one in found),
+        )
         return self.targets.get(message) or next((one for one in every if one.id == message), None)
 
 
 class Proposal(Payload):
-    """What a held case would do if it were approved now; `digest` stands for exactly this and nothing else."""
+    """What a held case would do if it were approved now.
+
+    `digest` stands for exactly this and nothing else.
+    """
 
     rule_version: str
     actions: tuple[str, ...]
@@ -173,29 +193,32 @@ class Proposal(Payload):
     digest: str
 
 
-class Wait(Payload):
+class WaitStep(Payload):
     """Nothing to do until something arrives, or until this moment."""
 
     until: UtcDatetime
 
 
-class Close(Payload):
+class CloseStep(Payload):
     """The case is over."""
 
-    state: State
+    state: CaseState
 
 
-class Deed(Payload):
+class ActionSummary(Payload):
     """One action of a case and what came of it: outcomes, each with how often."""
 
     action: str
     outcomes: dict[str, int] = Field(default_factory=dict)
 
 
-class Facts(Payload):
-    """What there is to tell of a case at one moment. Values of `group` come from mail: whoever shows them makes them harmless first.
+class NotificationContext(Payload):
+    """What there is to tell of a case at one moment.
 
-    `decided_by` are the people who approved what was done, or the one who denied it; `first` is the message to show a picture of.
+    Values of `group` come from mail: whoever shows them makes them harmless first.
+
+    `decided_by` are the people who approved what was done, or the one who denied it; `first` is the
+    message to show a picture of.
     """
 
     case: str
@@ -208,7 +231,7 @@ class Facts(Payload):
     occasion: Occasion
     at: UtcDatetime
     group: dict[str, str | None] = Field(default_factory=dict)
-    deeds: tuple[Deed, ...] = ()
+    deeds: tuple[ActionSummary, ...] = ()
     messages: int = 0
     events: int = 0
     is_late: bool = False
@@ -218,34 +241,47 @@ class Facts(Payload):
     first: Target | None = None
 
 
-class Tell(Payload):
-    """One notice to deliver now: to its channel, or to one reporter (`to`). `number` counts the notices of the case."""
+class NotificationStep(Payload):
+    """One notice to deliver now: to its channel, or to one reporter (`to`).
+
+    `number` counts the notices of the case.
+    """
 
     notice: Notice
     index: int
     number: int
     episode: str
-    facts: Facts
+    facts: NotificationContext
     to: str | None = None
 
     @property
     def id(self) -> str:
-        """The same for every attempt at this notice, and for nothing else ever: a hash, from which nothing can be read."""
+        """The same for every attempt at this notice, and for nothing else ever.
+
+        A hash, from which nothing can be read.
+        """
         run = self.facts.uid.rpartition("/")[2]
         return hashlib.sha256(f"{run}/{self.number}".encode()).hexdigest()[:32]
 
     @property
     def receiver(self) -> str:
         """Who it is for, as records name them: the channel, or a hash of the reporter's address."""
-        return self.notice.channel if self.to is None else f"reporter/{hashlib.sha256(self.to.lower().encode()).hexdigest()[:12]}"
+        return (
+            self.notice.channel
+            if self.to is None
+            else f"reporter/{hashlib.sha256(self.to.lower().encode()).hexdigest()[:12]}"
+        )
 
 
-Step = Act | Search | Tell | Wait | Close
+Step = ActionStep | SearchStep | NotificationStep | WaitStep | CloseStep
 
 
 class CaseStart(Payload):
-    """The argument of a case workflow: its plan, its pace, and its memory when it continues as new."""
+    """The argument of a case workflow.
+
+    Its plan, its pace, and its memory when it continues as new.
+    """
 
     plan: CasePlan
-    pace: CasePace = CasePace()
-    memory: CaseMemory | None = None
+    pace: CaseTiming = CaseTiming()
+    memory: CaseSnapshot | None = None

@@ -1,4 +1,7 @@
-"""The `clawback` command. Nothing is decided here: commands read the environment, call `clawback`, and say what came of it."""
+"""The `clawback` command.
+
+Nothing is decided here: commands read the environment, call `clawback`, and say what came of it.
+"""
 
 import sys
 from typing import NoReturn

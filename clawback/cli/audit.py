@@ -23,10 +23,16 @@ def audit() -> None:
 @app.command()
 def verify(
     file: Annotated[
-        Path | None, typer.Argument(help="The audit file; the one in the state folder unless told.", show_default=False)
+        Path | None,
+        typer.Argument(
+            help="The audit file; the one in the state folder unless told.", show_default=False
+        ),
     ] = None,
     *,
-    head: Annotated[str | None, typer.Option(help="A head that was printed before and kept: its line must still be there.")] = None,
+    head: Annotated[
+        str | None,
+        typer.Option(help="A head that was printed before and kept: its line must still be there."),
+    ] = None,
     as_json: AsJson = False,
 ) -> int:
     """Check that no line was changed, removed, inserted or moved; exit code 1 if one was."""
@@ -37,7 +43,9 @@ def verify(
         print_json({"intact": whole, **asdict(found)})
     elif isinstance(found, Verified):
         torn = "; a last line is unfinished" if found.torn else ""
-        say(f"{path} is intact: {found.lines} records, {found.first} to {found.last}, in {found.files} files; head {found.head}{torn}")
+        say(
+            f"{path} is intact: {found.lines} records, {found.first} to {found.last}, in {found.files} files; head {found.head}{torn}"
+        )
     else:
         say(f"{found.file} is broken at line {found.line}: {found.reason}")
     return ExitCode.OK if whole else ExitCode.NO

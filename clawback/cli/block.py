@@ -8,25 +8,30 @@ from typing import Annotated, Any
 
 import typer
 
-from clawback.blocks import Removal
-from clawback.cli.api_access import open_own_api
+from clawback.cli.cloudflare_access import open_own_api
 from clawback.cli.exits import ExitCode, Failure
-from clawback.cli.moments import duration
 from clawback.cli.never_block import read_safety
 from clawback.cli.output import AsJson, complain, print_json, say, working
 from clawback.cli.tables import print_fitting
-from clawback.cli.temporal import By, ask, myself
+from clawback.cli.temporal_access import By, call_gateway, operating_system_user
+from clawback.cli.time_arguments import duration
 from clawback.cloudflare import ApiError, BlockedSender, EmailSecurity, pages
-from clawback.payloads import parse_moment
-from clawback.rules.safety import Safety
+from clawback.model.blocks import Removal
+from clawback.model.payload import parse_time
+from clawback.rules.source.safety import Safety
 from clawback.settings import Settings, load_settings
-from clawback.temporal.blocks import BlockGateway, StandingBlock
-from clawback.temporal.gateway import Gateway, Refused
+from clawback.temporal.block_gateway import BlockGateway, StandingBlock
+from clawback.temporal.gateway import Gateway
+from clawback.temporal.updates import UpdateRefused
 
 app = typer.Typer(no_args_is_help=True, help="See the blocks of ours, extend one, lift some.")
 
-Which = Annotated[str, typer.Argument(help="The id of the block, or its pattern.", show_default=False)]
-Forbidden = Annotated[bool, typer.Option("--forbidden", help="Only those that the never-block list forbids by now.")]
+Which = Annotated[
+    str, typer.Argument(help="The id of the block, or its pattern.", show_default=False)
+]
+Forbidden = Annotated[
+    bool, typer.Option("--forbidden", help="Only those that the never-block list forbids by now.")
+]
 Reason = Annotated[str, typer.Option("--reason", help="Why; recorded in the audit.")]
 _COLUMNS = ("pattern", "kind", "rule", "made", "ends", "now", "id", "case")
 _FIRST_TO_GO = ("case", "made", "id", "kind", "rule")
@@ -44,7 +49,10 @@ _STANDS = (Removal.LEFT_ALONE, _REFUSED)
 
 @dataclass(frozen=True)
 class Lifted:
-    """What became of a block that was to be lifted: a word for programs, and the end of a sentence for people."""
+    """What became of a block that was to be lifted.
+
+    A word for programs, and the end of a sentence for people.
+    """
 
     block: StandingBlock
     outcome: str
@@ -60,12 +68,19 @@ def list_blocks(
 ) -> int:
     """List the blocks of ours that stand, the next to end first, and whether each is still as we made it."""
     with working("Looking"):
-        blocks, records = ask(lambda gateway: _looked_at(gateway, rule=rule, forbidden=forbidden))
-    rows = [{**_row(block), "now": "unknown" if records is None else _now(block, records)} for block in blocks]
+        blocks, records = call_gateway(
+            lambda gateway: _looked_at(gateway, rule=rule, forbidden=forbidden)
+        )
+    rows = [
+        {**_row(block), "now": "unknown" if records is None else _now(block, records)}
+        for block in blocks
+    ]
     if as_json:
         print_json(rows)
     elif rows:
-        print_fitting(_COLUMNS, [_shown(row) for row in rows], first_to_go=_FIRST_TO_GO, colours=_COLOURS)
+        print_fitting(
+            _COLUMNS, [_shown(row) for row in rows], first_to_go=_FIRST_TO_GO, colours=_COLOURS
+        )
     else:
         say("No such block of ours stands.")
     return ExitCode.OK
@@ -76,8 +91,10 @@ def extend(  # noqa: PLR0913 - the options of a command
     which: Which,
     *,
     until: Annotated[str, typer.Option(help="Until when, such as 2026-12-31T00:00:00Z.")] = "",
-    lasts: Annotated[str, typer.Option("--for", help="How much longer than it would, such as 30d.")] = "",
-    by: By = myself(),  # noqa: B008 - the user does not change
+    lasts: Annotated[
+        str, typer.Option("--for", help="How much longer than it would, such as 30d.")
+    ] = "",
+    by: By = operating_system_user(),  # noqa: B008 - the user does not change
     reason: Reason = "",
     as_json: AsJson = False,
 ) -> int:
@@ -92,9 +109,16 @@ def extend(  # noqa: PLR0913 - the options of a command
         block = await _the(blocks, which)
         return block, await blocks.extend(block.id, later(block.expires_at), by, reason)
 
-    block, end = ask(extended)
+    block, end = call_gateway(extended)
     if as_json:
-        print_json({"id": block.id, "pattern": block.block.pattern, "ended_at": block.expires_at, "ends_at": end})
+        print_json(
+            {
+                "id": block.id,
+                "pattern": block.block.pattern,
+                "ended_at": block.expires_at,
+                "ends_at": end,
+            }
+        )
     else:
         say(f"The block of {_name(block)} stands until {end:%Y-%m-%d %H:%M:%S} UTC.")
     return ExitCode.OK
@@ -102,19 +126,34 @@ def extend(  # noqa: PLR0913 - the options of a command
 
 @app.command()
 def lift(  # noqa: PLR0913 - the options of a command
-    which: Annotated[str, typer.Argument(help="The id of the block, or its pattern.", show_default=False)] = "",
+    which: Annotated[
+        str, typer.Argument(help="The id of the block, or its pattern.", show_default=False)
+    ] = "",
     *,
     forbidden: Forbidden = False,
-    by: By = myself(),  # noqa: B008 - the user does not change
+    by: By = operating_system_user(),  # noqa: B008 - the user does not change
     reason: Reason = "",
-    dry_run: Annotated[bool, typer.Option("--dry-run", help="Only show which would be lifted.")] = False,
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="Only show which would be lifted.")
+    ] = False,
     as_json: AsJson = False,
 ) -> int:
-    """Remove a block now, or with --forbidden all that the never-block list forbids; exit code 1 if one was left alone or refused."""
+    """Remove a block now, or with --forbidden all that the never-block list forbids.
+
+    Exit code 1 if one was left alone or refused.
+    """
     if bool(which) is forbidden:
         raise Failure("say which: an id or a pattern, or --forbidden", ExitCode.USAGE)
     with working("Lifting"):
-        lifted = ask(lambda gateway: _lifted(gateway, which, by, reason or ("it is on the never-block list" if forbidden else ""), dry_run))
+        lifted = call_gateway(
+            lambda gateway: _lifted(
+                gateway,
+                which,
+                by,
+                reason or ("it is on the never-block list" if forbidden else ""),
+                dry_run,
+            )
+        )
     if as_json:
         print_json([{**_row(one.block), "outcome": one.outcome} for one in lifted])
     for one in () if as_json else lifted:
@@ -124,10 +163,20 @@ def lift(  # noqa: PLR0913 - the options of a command
     return ExitCode.NO if any(one.outcome in _STANDS for one in lifted) else ExitCode.OK
 
 
-async def _lifted(gateway: Gateway, which: str, by: str, reason: str, dry_run: bool) -> list[Lifted]:  # noqa: FBT001
+async def _lifted(
+    gateway: Gateway,
+    which: str,
+    by: str,
+    reason: str,
+    dry_run: bool,  # noqa: FBT001
+) -> list[Lifted]:
     """Lift all at once: each may wait for Cloudflare, and one that is refused keeps no other from ending."""
     blocks = BlockGateway(gateway.client)
-    chosen = [await _the(blocks, which)] if which else (await _looked_at(gateway, rule=None, forbidden=True, compare=False))[0]
+    chosen = (
+        [await _the(blocks, which)]
+        if which
+        else (await _looked_at(gateway, rule=None, forbidden=True, compare=False))[0]
+    )
     if dry_run:
         return [Lifted(block, "would", "would be lifted") for block in chosen]
     return await asyncio.gather(*(_lift(blocks, block, by, reason) for block in chosen))
@@ -136,7 +185,7 @@ async def _lifted(gateway: Gateway, which: str, by: str, reason: str, dry_run: b
 async def _lift(blocks: BlockGateway, block: StandingBlock, by: str, reason: str) -> Lifted:
     try:
         removal = await blocks.lift(block.id, by, reason)
-    except Refused as error:
+    except UpdateRefused as error:
         return Lifted(block, _REFUSED, f"is not lifted: {error}")
     return Lifted(block, removal or "pending", _SAID[removal])
 
@@ -144,9 +193,17 @@ async def _lift(blocks: BlockGateway, block: StandingBlock, by: str, reason: str
 async def _looked_at(
     gateway: Gateway, *, rule: str | None, forbidden: bool, compare: bool = True
 ) -> tuple[list[StandingBlock], Mapping[str, BlockedSender] | None]:
-    """Find blocks on Temporal, the next to end first, and what the API says of all blocks; None where it cannot be asked."""
+    """Find blocks on Temporal, the next to end first, and what the API says of all blocks.
+
+    None where it cannot be asked.
+    """
     blocks = sorted(
-        [block async for block in BlockGateway(gateway.client).standing() if rule in (None, block.rule)], key=lambda block: block.expires_at
+        [
+            block
+            async for block in BlockGateway(gateway.client).standing()
+            if rule in (None, block.rule)
+        ],
+        key=lambda block: block.expires_at,
     )
     settings = load_settings()
     async with open_own_api(settings) as api:
@@ -158,9 +215,15 @@ async def _looked_at(
 
 async def _listed(api: EmailSecurity, settings: Settings) -> Mapping[str, BlockedSender] | None:
     try:
-        return {record.id: record async for page in pages(api.settings.block_senders.list) for record in page.items}
+        return {
+            record.id: record
+            async for page in pages(api.settings.block_senders.list)
+            for record in page.items
+        }
     except ApiError as error:
-        complain(f"{_api_name(settings)} cannot say which blocks are still as we made them: {error}")
+        complain(
+            f"{_api_name(settings)} cannot say which blocks are still as we made them: {error}"
+        )
         return None
 
 
@@ -187,9 +250,16 @@ async def _the(blocks: BlockGateway, which: str) -> StandingBlock:
         Failure: the pattern has several.
 
     """
-    found = [block async for block in blocks.standing() if which.lower() in (block.id.lower(), (block.block.pattern or "").lower())]
+    found = [
+        block
+        async for block in blocks.standing()
+        if which.lower() in (block.id.lower(), (block.block.pattern or "").lower())
+    ]
     if len(found) > 1:
-        raise Failure(f"{which} is blocked {len(found)} times; say which: {', '.join(block.id for block in found)}", ExitCode.NO)
+        raise Failure(
+            f"{which} is blocked {len(found)} times; say which: {', '.join(block.id for block in found)}",
+            ExitCode.NO,
+        )
     return found[0] if found else await blocks.block(which)
 
 
@@ -203,8 +273,10 @@ def _later(until: str, lasts: str) -> Callable[[datetime], datetime]:
     if not until:
         longer = duration(lasts, "--for")
         return lambda end: end + longer
-    if (at := parse_moment(until)) is None:
-        raise Failure(f"--until: {until!r} is not a time such as 2026-12-31T00:00:00Z", ExitCode.USAGE)
+    if (at := parse_time(until)) is None:
+        raise Failure(
+            f"--until: {until!r} is not a time such as 2026-12-31T00:00:00Z", ExitCode.USAGE
+        )
     return lambda _: at
 
 
@@ -221,8 +293,19 @@ def _row(block: StandingBlock) -> dict[str, Any]:
 
 
 def _shown(row: Mapping[str, Any]) -> Sequence[str]:
-    made, ends = (f"{datetime.fromisoformat(row[name]):%Y-%m-%d %H:%M}" for name in ("made_at", "ends_at"))
-    return row["pattern"] or row["id"], row["kind"] or "?", row["rule"], made, ends, row["now"], row["id"], row["case"]
+    made, ends = (
+        f"{datetime.fromisoformat(row[name]):%Y-%m-%d %H:%M}" for name in ("made_at", "ends_at")
+    )
+    return (
+        row["pattern"] or row["id"],
+        row["kind"] or "?",
+        row["rule"],
+        made,
+        ends,
+        row["now"],
+        row["id"],
+        row["case"],
+    )
 
 
 def _name(block: StandingBlock) -> str:

@@ -13,11 +13,17 @@ class ExitCode(IntEnum):
     OK = 0
     """It worked, and the answer is yes."""
     NO = 1
-    """It worked, and the answer is no: a rule is bad, an audit is broken, something was lost or done twice, there is no such case."""
+    """It worked, and the answer is no.
+
+    A rule is bad, an audit is broken, something was lost or done twice, there is no such case.
+    """
     USAGE = 2
     """The command or a setting is wrong."""
     ENVIRONMENT = 3
-    """This machine or a server is not as it must be: a taken port, a full or read-only disk, no Temporal server, no worker."""
+    """This machine or a server is not as it must be.
+
+    A taken port, a full or read-only disk, no Temporal server, no worker.
+    """
     REFUSED = 4
     """Cloudflare refused the token, or what it was asked for."""
     DEFECT = 70
@@ -29,7 +35,10 @@ class ExitCode(IntEnum):
 
 
 class Failure(Exception):
-    """The end of a command that could not do what it was asked: one sentence that names the place and the remedy, and a code."""
+    """The end of a command that could not do what it was asked.
+
+    One sentence that names the place and the remedy, and a code.
+    """
 
     def __init__(self, sentence: str, code: ExitCode) -> None:
         super().__init__(sentence)
@@ -39,8 +48,8 @@ class Failure(Exception):
 def exit_now(code: int) -> NoReturn:
     """Flush and leave at once.
 
-    Short-lived processes that used the Temporal client may crash while the interpreter shuts down (sdk-python issue 300), which would
-    replace the exit code; `os._exit` does not shut it down.
+    Short-lived processes that used the Temporal client may crash while the interpreter shuts down
+    (sdk-python issue 300), which would replace the exit code; `os._exit` does not shut it down.
     """
     for stream in (sys.stdout, sys.stderr):
         with suppress(OSError, ValueError):

@@ -1,12 +1,15 @@
-"""The never-block list as commands need it: that of safety.yml, and the account's own domains where they can be read."""
+"""The never-block list as commands need it.
+
+That of safety.yml, and the account's own domains where they can be read.
+"""
 
 from pathlib import Path
 
 from clawback.cli.output import complain
-from clawback.cli.rule_folders import load_folder
+from clawback.cli.rules.folders import load_folder
 from clawback.cloudflare import ApiError, EmailSecurity
-from clawback.own_domains import protected_domains
-from clawback.rules.safety import Safety
+from clawback.cloudflare.own_domains import protected_domains
+from clawback.rules.source.safety import Safety
 
 
 async def read_safety(api: EmailSecurity, folder: Path) -> Safety:

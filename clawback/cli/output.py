@@ -1,4 +1,7 @@
-"""What commands print: sentences and tables for people, one JSON document for programs. Answers go to stdout, all else to stderr."""
+"""What commands print: sentences and tables for people, one JSON document for programs.
+
+Answers go to stdout, all else to stderr.
+"""
 
 import json
 import sys
@@ -31,17 +34,24 @@ def tell(text: str) -> None:
 
 def complain(text: str) -> None:
     """Print what went wrong, in red on a terminal."""
-    Console(stderr=True, soft_wrap=True, highlight=False).print(f"[red]clawback:[/red] {escape(text)}")
+    Console(stderr=True, soft_wrap=True, highlight=False).print(
+        f"[red]clawback:[/red] {escape(text)}"
+    )
 
 
 def print_table(columns: Sequence[str], rows: Sequence[Mapping[str, Any]], empty: str) -> None:
-    """Print rows as a table, or a sentence where there are none; a value that is None stays blank."""
+    """Print rows as a table, or a sentence where there are none.
+
+    A value that is None stays blank.
+    """
     if not rows:
         say(empty)
         return
     table = Table(*columns, box=None, pad_edge=False, header_style="bold")
     for row in rows:
-        table.add_row(*(escape("" if row.get(column) is None else str(row[column])) for column in columns))
+        table.add_row(
+            *(escape("" if row.get(column) is None else str(row[column])) for column in columns)
+        )
     Console(soft_wrap=not sys.stdout.isatty(), highlight=False).print(table)
 
 

@@ -6,16 +6,19 @@ from typing import Annotated, Any
 import typer
 
 from clawback.cli.exits import ExitCode
-from clawback.cli.moments import moment
 from clawback.cli.output import AsJson, print_json, print_table, working
-from clawback.cli.temporal import ask
-from clawback.events import EventKind
-from clawback.polling import PollerStatus
+from clawback.cli.temporal_access import call_gateway
+from clawback.cli.time_arguments import parse_time_argument
+from clawback.model.events import EventKind
+from clawback.model.polling import PollerStatus
 from clawback.temporal.gateway import Gateway, NoSuchWorkflow
 
 app = typer.Typer(no_args_is_help=True, help="See where the pollers stand, and steer them.")
 
-Source = Annotated[EventKind | None, typer.Argument(help="The source; all of them unless told.", show_default=False)]
+Source = Annotated[
+    EventKind | None,
+    typer.Argument(help="The source; all of them unless told.", show_default=False),
+]
 
 
 @app.command()
@@ -33,7 +36,10 @@ def now(source: Source = None, *, as_json: AsJson = False) -> int:
 
 @app.command()
 def pause(
-    source: Source = None, *, reason: Annotated[str, typer.Option(help="Why; shown in the status.")] = "paused", as_json: AsJson = False
+    source: Source = None,
+    *,
+    reason: Annotated[str, typer.Option(help="Why; shown in the status.")] = "paused",
+    as_json: AsJson = False,
 ) -> int:
     """Stop polling until it is resumed."""
     return _each(source, lambda gateway, one: gateway.pause_poller(one, reason), as_json=as_json)
@@ -53,11 +59,16 @@ def rewind(
     as_json: AsJson = False,
 ) -> int:
     """Read again from a moment on; what was dealt with is recognised."""
-    at = moment(to, "TO")
+    at = parse_time_argument(to, "TO")
     return _each(source, lambda gateway, one: gateway.rewind_poller(one, at), as_json=as_json)
 
 
-def _each(source: EventKind | None, question: Callable[[Gateway, EventKind], Awaitable[PollerStatus]], *, as_json: bool) -> int:
+def _each(
+    source: EventKind | None,
+    question: Callable[[Gateway, EventKind], Awaitable[PollerStatus]],
+    *,
+    as_json: bool,
+) -> int:
     async def answers(gateway: Gateway) -> list[PollerStatus]:
         found = []
         for one in [source] if source else list(EventKind):
@@ -68,11 +79,15 @@ def _each(source: EventKind | None, question: Callable[[Gateway, EventKind], Awa
                     raise
         return found
 
-    found = ask(answers)
+    found = call_gateway(answers)
     if as_json:
         print_json([one.model_dump(mode="json") for one in found])
     else:
-        print_table(tuple(_row(found[0])) if found else (), [_row(one) for one in found], "No poller was ever started here.")
+        print_table(
+            tuple(_row(found[0])) if found else (),
+            [_row(one) for one in found],
+            "No poller was ever started here.",
+        )
     return ExitCode.OK if found else ExitCode.NO
 
 

@@ -15,7 +15,22 @@ from clawback.cli.exits import ExitCode, Failure
 from clawback.cli.output import complain, say
 from clawback.settings import SettingsError
 
-COMMANDS = ("up", "worker", "simulate", "rehearse", "rules", "case", "block", "undo", "stop", "go", "poll", "api", "audit", "doctor")
+COMMANDS = (
+    "up",
+    "worker",
+    "simulate",
+    "rehearse",
+    "rules",
+    "case",
+    "block",
+    "undo",
+    "stop",
+    "resume",
+    "poll",
+    "api",
+    "audit",
+    "doctor",
+)
 
 
 class LazyCommands(TyperGroup):
@@ -53,17 +68,31 @@ def _say_version(*, wanted: bool) -> None:
 
 def _program(
     *,
-    version: Annotated[bool, typer.Option("--version", callback=_say_version, is_eager=True, help="Print the version.")] = False,
+    version: Annotated[
+        bool,
+        typer.Option("--version", callback=_say_version, is_eager=True, help="Print the version."),
+    ] = False,
 ) -> None:
     """Pull phishing back out of mailboxes: rules on Cloudflare Email Security, acted on durably."""
 
 
 def run(arguments: list[str]) -> int:
-    """Run one command line and give its exit code; whatever goes wrong is one sentence on stderr."""
-    app = typer.Typer(cls=LazyCommands, add_completion=False, no_args_is_help=True, rich_markup_mode=None, pretty_exceptions_enable=False)
+    """Run one command line and give its exit code.
+
+    Whatever goes wrong is one sentence on stderr.
+    """
+    app = typer.Typer(
+        cls=LazyCommands,
+        add_completion=False,
+        no_args_is_help=True,
+        rich_markup_mode=None,
+        pretty_exceptions_enable=False,
+    )
     app.callback()(_program)
     try:
-        answer = get_command(app).main(arguments or ["--help"], prog_name="clawback", standalone_mode=False)
+        answer = get_command(app).main(
+            arguments or ["--help"], prog_name="clawback", standalone_mode=False
+        )
     except (typer.Abort, KeyboardInterrupt):
         return ExitCode.INTERRUPTED
     except BrokenPipeError:
@@ -85,16 +114,22 @@ def _explain(error: Exception) -> ExitCode:
             complain(str(error))
             return ExitCode.USAGE
         case typer.TyperException():
-            if said := " ".join(error.format_message().split()):  # nothing is said where the help was shown instead
+            if said := " ".join(
+                error.format_message().split()
+            ):  # nothing is said where the help was shown instead
                 complain(f"{said} (clawback --help shows what there is)")
             return ExitCode.USAGE
         case OSError():
             complain(_about(error))
             return ExitCode.ENVIRONMENT
         case _:
-            complain(f"a defect: {type(error).__name__}: {str(error)[:300]} (CLAWBACK_LOG_LEVEL=debug shows where)")
+            complain(
+                f"a defect: {type(error).__name__}: {str(error)[:300]} (CLAWBACK_LOG_LEVEL=debug shows where)"
+            )
             return ExitCode.DEFECT
 
 
 def _about(error: OSError) -> str:
-    return f"{error.filename}: {error.strerror}" if error.filename and error.strerror else str(error)
+    return (
+        f"{error.filename}: {error.strerror}" if error.filename and error.strerror else str(error)
+    )

@@ -19,11 +19,11 @@ from rich.console import Console
 from clawback.cli.exits import ExitCode, Failure
 from clawback.cli.output import AsJson, complain, print_json, say
 from clawback.cli.up import told_by
-from clawback.durations import parse_duration
-from clawback.embedded import ChildFailed, Unready
+from clawback.local import ChildFailed, Unready
+from clawback.model.durations import parse_duration
 from clawback.rehearsal import Progress, Rehearsal, Result
 from clawback.rehearsal import rehearse as run_rehearsal
-from clawback.rehearsal.stage import SETTINGS
+from clawback.rehearsal.environment import SETTINGS
 from clawback.rehearsal.summary import as_json as to_json
 from clawback.rehearsal.summary import as_text
 from clawback.rules import RuleErrors
@@ -35,22 +35,51 @@ _SPEAK_EVERY = 10.0
 def rehearse(  # noqa: PLR0913 - the options of a command
     *,
     corpus: Annotated[
-        list[Path] | None, typer.Option(help="A corpus, .jsonl or .jsonl.gz; may be repeated. Default: invented mail.")
+        list[Path] | None,
+        typer.Option(
+            help="A corpus, .jsonl or .jsonl.gz; may be repeated. Default: invented mail."
+        ),
     ] = None,
-    outbreak: Annotated[int, typer.Option(min=0, help="Add this many messages of one invented campaign.")] = 0,
+    outbreak: Annotated[
+        int, typer.Option(min=0, help="Add this many messages of one invented campaign.")
+    ] = 0,
     rules: Annotated[Path, typer.Option(help="The folder of rule files.")] = Path("rules"),
-    faults: Annotated[str, typer.Option(help="Faults with rates, such as 429=0.05,lost_answer=0.02.")] = "",
-    kill_worker: Annotated[int, typer.Option(min=0, help="Kill the worker this often, at moments chosen by the seed.")] = 0,
-    rate_limit: Annotated[str, typer.Option(help="Requests per window, N/SECONDS, or off.")] = "1200/300",
+    faults: Annotated[
+        str, typer.Option(help="Faults with rates, such as 429=0.05,lost_answer=0.02.")
+    ] = "",
+    kill_worker: Annotated[
+        int, typer.Option(min=0, help="Kill the worker this often, at moments chosen by the seed.")
+    ] = 0,
+    rate_limit: Annotated[
+        str, typer.Option(help="Requests per window, N/SECONDS, or off.")
+    ] = "1200/300",
     seed: Annotated[int, typer.Option(help="The seed of faults, kills and invented mail.")] = 0,
-    age_limit: Annotated[str, typer.Option(help="Maximum age of a message: a duration, off, or rules for that of safety.yml.")] = "off",
-    guard: Annotated[bool, typer.Option("--guard", help="Let the budgets of safety.yml hold cases; else they are counted only.")] = False,
+    age_limit: Annotated[
+        str,
+        typer.Option(
+            help="Maximum age of a message: a duration, off, or rules for that of safety.yml."
+        ),
+    ] = "off",
+    guard: Annotated[
+        bool,
+        typer.Option(
+            "--guard", help="Let the budgets of safety.yml hold cases; else they are counted only."
+        ),
+    ] = False,
     timeout: Annotated[str, typer.Option(help="Give up after this long.")] = "1h",
-    ledger: Annotated[Path | None, typer.Option(help="Write every effective change here, one JSON object a line.")] = None,
-    keep: Annotated[Path | None, typer.Option(help="Keep databases, logs and audit in this folder; it must not exist.")] = None,
+    ledger: Annotated[
+        Path | None, typer.Option(help="Write every effective change here, one JSON object a line.")
+    ] = None,
+    keep: Annotated[
+        Path | None,
+        typer.Option(help="Keep databases, logs and audit in this folder; it must not exist."),
+    ] = None,
     as_json: AsJson = False,
 ) -> int:
-    """Feed a corpus to a real worker against a simulator; exit 0 only if nothing was lost, done twice, or touched without need."""
+    """Feed a corpus to a real worker against a simulator.
+
+    Exit 0 only if nothing was lost, done twice, or touched without need.
+    """
     plan = Rehearsal(
         rules=rules,
         corpora=tuple(corpus or ()),
@@ -59,14 +88,18 @@ def rehearse(  # noqa: PLR0913 - the options of a command
         rate_limit=_checked(rate_limit, parse_rate),
         kills=kill_worker,
         seed=seed,
-        age_limit=age_limit if age_limit in {"off", "rules"} else _checked(age_limit, parse_duration),
+        age_limit=age_limit
+        if age_limit in {"off", "rules"}
+        else _checked(age_limit, parse_duration),
         guard=guard,
         timeout=_duration(timeout),
     )
     _forget_settings()
     result = _run(plan, keep)
     if ledger is not None:
-        ledger.write_text("".join(json.dumps(row, ensure_ascii=False) + "\n" for row in result.ledger))
+        ledger.write_text(
+            "".join(json.dumps(row, ensure_ascii=False) + "\n" for row in result.ledger)
+        )
     if as_json:
         print_json(to_json(result))
     else:
@@ -80,7 +113,9 @@ def _run(plan: Rehearsal, keep: Path | None) -> Result:
     try:
         result = asyncio.run(_interruptible(plan, folder.resolve()))
     except asyncio.CancelledError:
-        raise Failure(f"interrupted; databases, logs and audit are in {folder}", ExitCode.INTERRUPTED) from None
+        raise Failure(
+            f"interrupted; databases, logs and audit are in {folder}", ExitCode.INTERRUPTED
+        ) from None
     except (CorpusError, RuleErrors) as error:
         raise Failure(str(error), ExitCode.NO) from error
     except ChildFailed as error:
@@ -124,7 +159,10 @@ class _Teller:
 
 
 def _forget_settings() -> None:
-    """A rehearsal is the same whatever the environment says: no setting, credential or server of the user's is used."""
+    """A rehearsal is the same whatever the environment says.
+
+    No setting, credential or server of the user's is used.
+    """
     for name in [name for name in os.environ if name.startswith(SETTINGS)]:
         del os.environ[name]
     os.environ["TEMPORAL_CONFIG_FILE"] = os.devnull

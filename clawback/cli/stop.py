@@ -7,22 +7,25 @@ import typer
 
 from clawback.cli.exits import ExitCode
 from clawback.cli.output import AsJson, print_json, say, working
-from clawback.cli.temporal import By, ask, myself
+from clawback.cli.temporal_access import By, call_gateway, operating_system_user
 from clawback.guard import Stop
 from clawback.temporal.gateway import Gateway
-from clawback.temporal.guarding import GuardGateway
-from clawback.temporal.switch import LEASE
+from clawback.temporal.guard_gateway import GuardGateway
+from clawback.temporal.kill_switch import LEASE
 
 _MARGIN = 0.2
 
 
 def stop(
     *,
-    by: By = myself(),  # noqa: B008 - the user does not change
+    by: By = operating_system_user(),  # noqa: B008 - the user does not change
     reason: Annotated[str, typer.Option("--reason", help="Why; recorded in the audit.")] = "",
     as_json: AsJson = False,
 ) -> int:
-    """Stop all containment: when this returns, no further change leaves any worker. Polling, planning and undo go on."""
+    """Stop all containment: when this returns, no further change leaves any worker.
+
+    Polling, planning and undo go on.
+    """
 
     async def stopped(gateway: Gateway) -> Stop:
         answer = await GuardGateway(gateway.client).stop(by, reason)
@@ -30,10 +33,12 @@ def stop(
         return answer
 
     with working("Waiting until no worker may act any more"):
-        said = ask(stopped)
+        said = call_gateway(stopped)
     if as_json:
         print_json(said.model_dump(mode="json"))
     else:
         why = f": {said.reason}" if said.reason else ""
-        say(f"Stopped by {said.by} at {said.at:%Y-%m-%d %H:%M:%S} UTC{why}. `clawback go` lets it go on.")
+        say(
+            f"Stopped by {said.by} at {said.at:%Y-%m-%d %H:%M:%S} UTC{why}. `clawback go` lets it go on."
+        )
     return ExitCode.OK

@@ -1,4 +1,7 @@
-"""`clawback undo`: take back what cases did. It finds the cases, shows what would change back, and has it done by a workflow."""
+"""`clawback undo`: take back what cases did.
+
+It finds the cases, shows what would change back, and has it done by a workflow.
+"""
 
 import asyncio
 import sys
@@ -10,20 +13,26 @@ from typing import Annotated, Any, TypeVar
 import typer
 
 from clawback.cases import describe
-from clawback.cases.undoing import UndoScope
+from clawback.cases.undo_plan import UndoScope
 from clawback.cli.exits import ExitCode, Failure
-from clawback.cli.moments import moment
 from clawback.cli.output import AsJson, print_json, print_table, say, tell, working
-from clawback.cli.temporal import By, ask, myself
-from clawback.temporal.undoing import Undoable, UndoGateway, Undone, Unreadable
+from clawback.cli.temporal_access import By, call_gateway, operating_system_user
+from clawback.cli.time_arguments import parse_time_argument
+from clawback.temporal.undo_gateway import Undoable, UndoGateway, Undone, Unreadable
 
 T = TypeVar("T")
 app = typer.Typer(
-    invoke_without_command=True, help="Take back what cases did: of one case, of a rule, of one message, or everything since a time."
+    invoke_without_command=True,
+    help="Take back what cases did: of one case, of a rule, of one message, or everything since a time.",
 )
 
-Since = Annotated[str, typer.Option("--since", help="Only what was done since: a time, or how long ago such as 2h.")]
-Reason = Annotated[str, typer.Option("--reason", help="Why; recorded in the case and in the audit.")]
+Since = Annotated[
+    str,
+    typer.Option("--since", help="Only what was done since: a time, or how long ago such as 2h."),
+]
+Reason = Annotated[
+    str, typer.Option("--reason", help="Why; recorded in the case and in the audit.")
+]
 DryRun = Annotated[bool, typer.Option("--dry-run", help="Only show what would change back.")]
 Yes = Annotated[bool, typer.Option("--yes", help="Do not ask again.")]
 _LOOK_EVERY = timedelta(seconds=2)
@@ -46,7 +55,7 @@ def everything(  # noqa: PLR0913 - the options of a command
     context: typer.Context,
     *,
     since: Since = "",
-    by: By = myself(),  # noqa: B008 - the user does not change
+    by: By = operating_system_user(),  # noqa: B008 - the user does not change
     reason: Reason = "",
     dry_run: DryRun = False,
     yes: Yes = False,
@@ -58,8 +67,12 @@ def everything(  # noqa: PLR0913 - the options of a command
             raise Failure(f"options come after {context.invoked_subcommand}", ExitCode.USAGE)
         return ExitCode.OK
     if not since:
-        raise Failure("say what to undo: case ID, rule NAME, message ID, or --since TIME", ExitCode.USAGE)
-    return _undo(_Wanted(UndoScope(by=by, reason=reason, since=_moment(since)), dry_run, yes, as_json))
+        raise Failure(
+            "say what to undo: case ID, rule NAME, message ID, or --since TIME", ExitCode.USAGE
+        )
+    return _undo(
+        _Wanted(UndoScope(by=by, reason=reason, since=_moment(since)), dry_run, yes, as_json)
+    )
 
 
 @app.command("case")
@@ -67,14 +80,22 @@ def undo_case(  # noqa: PLR0913 - the options of a command
     case_id: Annotated[str, typer.Argument(help="The id of the case: case/<rule>/<hash>.")],
     *,
     since: Since = "",
-    by: By = myself(),  # noqa: B008 - the user does not change
+    by: By = operating_system_user(),  # noqa: B008 - the user does not change
     reason: Reason = "",
     dry_run: DryRun = False,
     yes: Yes = False,
     as_json: AsJson = False,
 ) -> int:
     """Take back all that a case did, open or closed; an open one ends by it."""
-    return _undo(_Wanted(UndoScope(by=by, reason=reason, since=_moment(since)), dry_run, yes, as_json, case=case_id))
+    return _undo(
+        _Wanted(
+            UndoScope(by=by, reason=reason, since=_moment(since)),
+            dry_run,
+            yes,
+            as_json,
+            case=case_id,
+        )
+    )
 
 
 @app.command("rule")
@@ -82,28 +103,37 @@ def undo_rule(  # noqa: PLR0913 - the options of a command
     name: Annotated[str, typer.Argument(help="The name of the rule.")],
     *,
     since: Since = "",
-    by: By = myself(),  # noqa: B008 - the user does not change
+    by: By = operating_system_user(),  # noqa: B008 - the user does not change
     reason: Reason = "",
     dry_run: DryRun = False,
     yes: Yes = False,
     as_json: AsJson = False,
 ) -> int:
-    """Take back what the cases of a rule did; its new cases are held until `clawback rules confirm NAME`."""
-    return _undo(_Wanted(UndoScope(by=by, reason=reason, since=_moment(since)), dry_run, yes, as_json, rule=name))
+    """Take back what the cases of a rule did.
+
+    Its new cases are held until `clawback rules confirm NAME`.
+    """
+    return _undo(
+        _Wanted(
+            UndoScope(by=by, reason=reason, since=_moment(since)), dry_run, yes, as_json, rule=name
+        )
+    )
 
 
 @app.command("message")
 def undo_message(  # noqa: PLR0913 - the options of a command
     message_id: Annotated[str, typer.Argument(help="The investigate id of the message.")],
     *,
-    by: By = myself(),  # noqa: B008 - the user does not change
+    by: By = operating_system_user(),  # noqa: B008 - the user does not change
     reason: Reason = "",
     dry_run: DryRun = False,
     yes: Yes = False,
     as_json: AsJson = False,
 ) -> int:
     """Take back what was done to one message; its case goes on."""
-    return _undo(_Wanted(UndoScope(by=by, reason=reason, messages=(message_id,)), dry_run, yes, as_json))
+    return _undo(
+        _Wanted(UndoScope(by=by, reason=reason, messages=(message_id,)), dry_run, yes, as_json)
+    )
 
 
 def _undo(wanted: _Wanted) -> int:
@@ -125,7 +155,12 @@ def _undo(wanted: _Wanted) -> int:
 
 
 async def _find(undo: UndoGateway, wanted: _Wanted) -> list[Undoable]:
-    found = [one async for one in undo.find(wanted.scope, case=wanted.case, rule=wanted.rule, since=wanted.scope.since)]
+    found = [
+        one
+        async for one in undo.find(
+            wanted.scope, case=wanted.case, rule=wanted.rule, since=wanted.scope.since
+        )
+    ]
     return sorted(found, key=lambda one: (one.found.case, one.found.run))
 
 
@@ -137,13 +172,17 @@ async def _carry_out(undo: UndoGateway, found: list[Undoable]) -> Undone:
         await asyncio.wait([result], timeout=_LOOK_EVERY.total_seconds())
         if not result.done():
             progress = await undo.progress(undoing)
-            tell(f"{progress.total - progress.left} of {progress.total} cases begun, {progress.undone.done} things taken back")
+            tell(
+                f"{progress.total - progress.left} of {progress.total} cases begun, {progress.undone.done} things taken back"
+            )
     return result.result()
 
 
 def _agreed() -> bool:
     if not sys.stdin.isatty():
-        raise Failure("say --yes to undo without being asked, or --dry-run to look only", ExitCode.USAGE)
+        raise Failure(
+            "say --yes to undo without being asked, or --dry-run to look only", ExitCode.USAGE
+        )
     return typer.confirm("Take this back?")
 
 
@@ -152,7 +191,9 @@ def _show(found: list[Undoable], *, as_json: bool) -> None:
         print_json({"cases": [_as_json(one) for one in found]})
         return
     for one in found:
-        say(f"{one.found.case}: {'open, would end' if one.is_open and one.found.scope.ends_cases else 'open' if one.is_open else 'closed'}")
+        say(
+            f"{one.found.case}: {'open, would end' if one.is_open and one.found.scope.ends_cases else 'open' if one.is_open else 'closed'}"
+        )
         for target in one.work.messages:
             say(f"  {target.id} back to the inbox")
         for block in one.work.blocks:
@@ -164,9 +205,14 @@ def _show(found: list[Undoable], *, as_json: bool) -> None:
         for left in one.work.left:
             say(f"  cannot be undone by clawback: {left}")
         if one.work.told:
-            say(f"  {one.work.told} notices have gone out: nothing to undo, tell people yourself if they should know")
+            say(
+                f"  {one.work.told} notices have gone out: nothing to undo, tell people yourself if they should know"
+            )
     works = [one.work for one in found]
-    messages, blocks = sum(len(work.messages) for work in works), sum(len(work.blocks) for work in works)
+    messages, blocks = (
+        sum(len(work.messages) for work in works),
+        sum(len(work.blocks) for work in works),
+    )
     corrections = sum(len(work.corrections) for work in works)
     policies = sum(len(work.policies) for work in works)
     parts = f"{messages} messages to return, {blocks} blocks and {policies} policies to remove, {corrections} reclassifications to answer"
@@ -182,7 +228,10 @@ def _as_json(one: Undoable) -> dict[str, Any]:
         "messages": [target.id for target in one.work.messages],
         "blocks": [describe(block) for block in one.work.blocks],
         "policies": [{"list": policy.resource, **policy.fields} for policy in one.work.policies],
-        "reclassifications": [{"message": one.target.id, "disposition": one.disposition} for one in one.work.corrections],
+        "reclassifications": [
+            {"message": one.target.id, "disposition": one.disposition}
+            for one in one.work.corrections
+        ],
         "left": list(one.work.left),
         "notices_sent": one.work.told,
     }
@@ -192,17 +241,24 @@ def _report(undone: Undone, *, as_json: bool) -> int:
     if as_json:
         print_json(undone.model_dump(mode="json"))
     else:
-        rows = [{"cases": undone.cases, "taken back": undone.done, "failed": undone.failed, "under way elsewhere": undone.under_way}]
+        rows = [
+            {
+                "cases": undone.cases,
+                "taken back": undone.done,
+                "failed": undone.failed,
+                "under way elsewhere": undone.under_way,
+            }
+        ]
         print_table(("cases", "taken back", "failed", "under way elsewhere"), rows, "")
     return ExitCode.NO if undone.failed else ExitCode.OK
 
 
 def _asked(question: Callable[[UndoGateway], Awaitable[T]]) -> T:
     try:
-        return ask(lambda gateway: question(UndoGateway(gateway.client)))
+        return call_gateway(lambda gateway: question(UndoGateway(gateway.client)))
     except Unreadable as error:
         raise Failure(str(error), ExitCode.ENVIRONMENT) from error
 
 
 def _moment(since: str) -> datetime | None:
-    return moment(since, "--since") if since else None
+    return parse_time_argument(since, "--since") if since else None

@@ -13,19 +13,38 @@ from rich.live import Live
 
 from clawback.cli.exits import ExitCode, Failure
 from clawback.cli.output import complain
-from clawback.console import Collector, live_view, plain_line
-from clawback.embedded import ChildFailed, Crew, Unready, check_disk, check_ports, lock_state, set_retention
-from clawback.embedded.account import AccountRefused, check_account
-from clawback.embedded.installation import Installation, plan_installation
+from clawback.local import (
+    ChildFailed,
+    Collector,
+    ProcessPlan,
+    Unready,
+    check_disk,
+    check_ports,
+    live_view,
+    lock_state,
+    plain_line,
+    set_retention,
+)
+from clawback.local.account_check import AccountRefused, check_account
+from clawback.local.installation import Installation, plan_installation
 from clawback.settings import Settings, load_settings
-from clawback.temporal.connect import TemporalUnreachable, connect
+from clawback.temporal.client import TemporalUnreachable, connect
 from clawback.temporal.gateway import Gateway
 
 _LIVE_EVERY, _PLAIN_EVERY = 1.0, 5.0
 
 
-def up(*, plain: Annotated[bool, typer.Option("--plain", help="Print lines even on a terminal, instead of a live view.")] = False) -> int:
-    """Run everything on this machine until Ctrl-C: Temporal, worker, metrics; the simulator where there are no credentials."""
+def up(
+    *,
+    plain: Annotated[
+        bool,
+        typer.Option("--plain", help="Print lines even on a terminal, instead of a live view."),
+    ] = False,
+) -> int:
+    """Run everything on this machine until Ctrl-C.
+
+    Temporal, worker, metrics; the simulator where there are no credentials.
+    """
     settings = load_settings()
     try:
         return asyncio.run(_run(settings, plain=plain))
@@ -38,7 +57,10 @@ def up(*, plain: Annotated[bool, typer.Option("--plain", help="Print lines even 
 
 
 def told_by(failure: ChildFailed) -> ExitCode:
-    """Give the exit code of a process that ended with one of ours, as the worker does; otherwise it is the environment's fault."""
+    """Give the exit code of a process that ended with one of ours, as the worker does.
+
+    Otherwise it is the environment's fault.
+    """
     ours = {ExitCode.NO, ExitCode.USAGE, ExitCode.REFUSED}
     return next((code for code in ours if code == failure.returncode), ExitCode.ENVIRONMENT)
 
@@ -73,7 +95,7 @@ async def _check(installation: Installation) -> None:
     check_ports(list(installation.ports()))
 
 
-def _stop_on_signals(crew: Crew) -> asyncio.Event:
+def _stop_on_signals(crew: ProcessPlan) -> asyncio.Event:
     """Stop at the first SIGINT or SIGTERM, and at once at the second."""
     stopped = asyncio.Event()
 
@@ -88,7 +110,7 @@ def _stop_on_signals(crew: Crew) -> asyncio.Event:
     return stopped
 
 
-async def _watch(installation: Installation, crew: Crew, *, plain: bool) -> None:
+async def _watch(installation: Installation, crew: ProcessPlan, *, plain: bool) -> None:
     """Start the processes and show where they stand until cancelled.
 
     Raises:
@@ -104,7 +126,10 @@ async def _watch(installation: Installation, crew: Crew, *, plain: bool) -> None
         stack.callback(console.print, "Stopping …")
         collector = await _collector(installation, crew)
         showing = _show_live if console.is_terminal and not plain else _show_lines
-        tasks = [asyncio.create_task(showing(console, collector, installation)), asyncio.create_task(crew.failed())]
+        tasks = [
+            asyncio.create_task(showing(console, collector, installation)),
+            asyncio.create_task(crew.failed()),
+        ]
         try:
             done, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
             done.pop().result()
@@ -114,17 +139,22 @@ async def _watch(installation: Installation, crew: Crew, *, plain: bool) -> None
             await asyncio.gather(*tasks, return_exceptions=True)
 
 
-async def _collector(installation: Installation, crew: Crew) -> Collector:
+async def _collector(installation: Installation, crew: ProcessPlan) -> Collector:
     client = await connect(installation.settings, address=installation.server)
     if installation.temporal is not None:
         await set_retention(client)
-    return Collector(Gateway(client), installation.metrics_url, installation.settings.audit_file, crew.children)
+    return Collector(
+        Gateway(client), installation.metrics_url, installation.settings.audit_file, crew.children
+    )
 
 
 async def _show_live(console: Console, collector: Collector, installation: Installation) -> None:
     with Live(console=console, auto_refresh=False, vertical_overflow="crop") as live:
         while True:
-            live.update(live_view(await collector.collect(), installation.headline, installation.places), refresh=True)
+            live.update(
+                live_view(await collector.collect(), installation.headline, installation.places),
+                refresh=True,
+            )
             await asyncio.sleep(_LIVE_EVERY)
 
 

@@ -8,6 +8,9 @@ from clawback.settings import load_settings
 
 
 def worker() -> NoReturn:
-    """Run the worker against the Temporal server that TEMPORAL_* names; settings are read from the environment."""
+    """Run the worker against the Temporal server that TEMPORAL_* names.
+
+    Settings are read from the environment.
+    """
     load_settings()
     os.execv(sys.executable, [sys.executable, "-m", "worker"])  # noqa: S606 - no shell is wanted

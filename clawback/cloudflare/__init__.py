@@ -1,12 +1,18 @@
-"""The typed client of Cloudflare's Email Security API: one account, one budget, no retries of its own. httpx is imported here alone.
+"""The typed client of Cloudflare's Email Security API.
+
+One account, one budget, no retries of its own. httpx is imported here alone.
 
 Callers see `EmailSecurity`, its records and its errors; what the wire looks like stays inside.
 """
 
-from clawback.cloudflare.account_policies import Domain, ProtectedName, SendingRestriction, Verification
+from clawback.cloudflare.account_policies import (
+    Domain,
+    ProtectedName,
+    SendingRestriction,
+    Verification,
+)
 from clawback.cloudflare.client import EmailSecurity
-from clawback.cloudflare.content_rules import ContentPolicy, UrlIgnorePattern
-from clawback.cloudflare.contents import Trace
+from clawback.cloudflare.content_policies import ContentPolicy, UrlIgnorePattern
 from clawback.cloudflare.errors import (
     ApiError,
     NotFound,
@@ -22,13 +28,21 @@ from clawback.cloudflare.errors import (
 )
 from clawback.cloudflare.feedback import Resubmission
 from clawback.cloudflare.jobs import Job, JobMessage
-from clawback.cloudflare.pace import Budget, Share
+from clawback.cloudflare.message_contents import Trace
 from clawback.cloudflare.paging import Page, PagedBy, RejectedRecord, pages
 from clawback.cloudflare.policies import Batch, BatchResult
-from clawback.cloudflare.records import ActionLogEntry, BlockedSender, Message, MoveItem, Report, Submission
+from clawback.cloudflare.protocols import Clock, Observer, Permit
+from clawback.cloudflare.rate_limiter import Budget, Share
+from clawback.cloudflare.records import (
+    ActionLogEntry,
+    BlockedSender,
+    Message,
+    MoveItem,
+    Report,
+    Submission,
+)
 from clawback.cloudflare.release import ReleaseItem
 from clawback.cloudflare.sender_policies import AllowPolicy, TrustedDomain
-from clawback.cloudflare.surroundings import Clock, Observer, Permit
 
 __all__ = [
     "ActionLogEntry",

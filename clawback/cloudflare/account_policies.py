@@ -1,4 +1,7 @@
-"""Policies about the account itself: protected names, its domains, and the rarer lists. Source: reference §1.6, OpenAPI."""
+"""Policies about the account itself: protected names, its domains, and the rarer lists.
+
+Source: reference §1.6, OpenAPI.
+"""
 
 from collections.abc import Mapping
 from http import HTTPStatus
@@ -6,14 +9,17 @@ from typing import Any, ClassVar, NotRequired, TypedDict, Unpack
 
 from pydantic import Field
 
-from clawback.cloudflare.calls import Call, Method
 from clawback.cloudflare.paging import Page
 from clawback.cloudflare.policies import ListOptions, Policies, Policy, checked
+from clawback.cloudflare.requests import ApiRequest, Method
 from clawback.cloudflare.wire import Fields, Flag, Moment, Number, Text, Texts, Wire
 
 
 class ProtectedName(Policy):
-    """One person that nobody may pretend to be. `provenance` A1S_INTERNAL is manual; a directory's entries cannot be changed."""
+    """One person that nobody may pretend to be.
+
+    `provenance` A1S_INTERNAL is manual; a directory's entries cannot be changed.
+    """
 
     name: Text = None
     email: Text = None
@@ -57,7 +63,9 @@ class ImpersonationRegistry(Policies[ProtectedName]):
     batched = ()
     kind = ProtectedName
 
-    async def list(self, *, page: int = 1, per_page: int = 1000, **filters: Unpack[ProtectedNameFilters]) -> Page[ProtectedName]:
+    async def list(
+        self, *, page: int = 1, per_page: int = 1000, **filters: Unpack[ProtectedNameFilters]
+    ) -> Page[ProtectedName]:
         """Read one page: GET. Permission: Read."""
         return await self._page(filters, page, per_page)
 
@@ -71,7 +79,10 @@ class ImpersonationRegistry(Policies[ProtectedName]):
 
 
 class Domain(Policy):
-    """One domain of the account. `status` is lower case in one source and upper case in another: compare without case."""
+    """One domain of the account.
+
+    `status` is lower case in one source and upper case in another: compare without case.
+    """
 
     domain: Text = None
     status: Text = None
@@ -152,12 +163,17 @@ class Verification(Wire):
 
 
 class Domains(Policies[Domain]):
-    """`settings/domains`. The deprecated DELETE of the collection is not offered: several go through `batch`."""
+    """`settings/domains`.
+
+    The deprecated DELETE of the collection is not offered: several go through `batch`.
+    """
 
     path = "settings/domains"
     kind = Domain
 
-    async def list(self, *, page: int = 1, per_page: int = 1000, **filters: Unpack[DomainFilters]) -> Page[Domain]:
+    async def list(
+        self, *, page: int = 1, per_page: int = 1000, **filters: Unpack[DomainFilters]
+    ) -> Page[Domain]:
         """Read one page: GET. Permission: Read."""
         return await self._page(filters, page, per_page)
 
@@ -170,15 +186,27 @@ class Domains(Policies[Domain]):
         return await self._edit(id, fields)
 
     async def replace(self, id: str, **fields: Unpack[DomainSettings]) -> Domain:  # noqa: A002 - the API's word
-        """Set all of a domain but its name: PUT. Permission: Write (assumed; the document names none)."""
+        """Set all of a domain but its name: PUT.
+
+        Permission: Write (assumed; the document names none).
+        """
         body: Mapping[str, Any] = checked(fields)
-        return await self._one(Call(Method.PUT, f"{self.path}/{{id}}", (id,), body=body), Domain)
+        return await self._one(
+            ApiRequest(Method.PUT, f"{self.path}/{{id}}", (id,), body=body), Domain
+        )
 
     async def verification(self, id: str) -> Verification | None:  # noqa: A002 - the API's word
-        """Read what proves a domain: GET `settings/domains/{id}/verification`. None where nothing is needed (204). Permission: Read."""
-        call = Call(Method.GET, f"{self.path}/{{id}}/verification", (id,))
+        """Read what proves a domain: GET `settings/domains/{id}/verification`.
+
+        None where nothing is needed (204). Permission: Read.
+        """
+        call = ApiRequest(Method.GET, f"{self.path}/{{id}}/verification", (id,))
         answer = await self._connection.send(call)
-        return None if answer.status == HTTPStatus.NO_CONTENT else self._record(call, self._connection.read(call, answer), Verification)
+        return (
+            None
+            if answer.status == HTTPStatus.NO_CONTENT
+            else self._record(call, self._connection.read(call, answer), Verification)
+        )
 
 
 class SendingRestriction(Policy):
@@ -211,7 +239,9 @@ class SendingRestrictions(Policies[SendingRestriction]):
     batched: ClassVar[tuple[str, ...]] = ("deletes",)
     kind = SendingRestriction
 
-    async def list(self, *, page: int = 1, per_page: int = 1000, **filters: Unpack[ListOptions]) -> Page[SendingRestriction]:
+    async def list(
+        self, *, page: int = 1, per_page: int = 1000, **filters: Unpack[ListOptions]
+    ) -> Page[SendingRestriction]:
         """Read one page: GET. Permission: Read."""
         return await self._page(filters, page, per_page)
 

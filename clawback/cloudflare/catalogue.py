@@ -1,7 +1,9 @@
-"""Every operation of the API that the client offers, as data: its request, its method on the client, its command.
+"""Every operation of the API that the client offers, as data.
 
-`clawback api`, docs/api.md and the contract tests are made from this one table, so that none of them can lack an operation. It makes no
-request. Source: reference §1, §7.
+Its request, its method on the client, its command.
+
+`clawback api`, docs/api.md and the contract tests are made from this one table, so that none of
+them can lack an operation. It makes no request. Source: reference §1, §7.
 """
 
 import inspect
@@ -10,9 +12,9 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any, get_type_hints
 
-from clawback.cloudflare.account import AccountSettings
-from clawback.cloudflare.calls import Method
+from clawback.cloudflare.account_settings import AccountSettings
 from clawback.cloudflare.client import EmailSecurity
+from clawback.cloudflare.requests import Method
 
 _SETTINGS = "settings."
 
@@ -28,8 +30,9 @@ class Permission(StrEnum):
 class Operation:
     """One operation.
 
-    `name` is the client's method (`messages`, `settings.domains.list`), `endpoint` what is below `email-security/`, `command` the words
-    after `clawback api`. `harmless` marks a POST that changes nothing or may be repeated as it is, `short` other methods that ask the same.
+    `name` is the client's method (`messages`, `settings.domains.list`), `endpoint` what is below
+    `email-security/`, `command` the words after `clawback api`. `harmless` marks a POST that
+    changes nothing or may be repeated as it is, `short` other methods that ask the same.
     """
 
     name: str
@@ -79,7 +82,13 @@ def _investigate() -> Iterator[Operation]:
     yield Operation("detections", Method.GET, f"{one}/detections", ("investigate", "detections"))
     yield Operation("action_log", Method.GET, f"{one}/action_log", ("investigate", "action-log"))
     yield Operation("preview", Method.GET, f"{one}/preview", ("investigate", "preview"))
-    yield Operation("make_preview", Method.POST, "investigate/preview", ("investigate", "make-preview"), harmless=True)
+    yield Operation(
+        "make_preview",
+        Method.POST,
+        "investigate/preview",
+        ("investigate", "make-preview"),
+        harmless=True,
+    )
     yield Operation("raw", Method.GET, f"{one}/raw", ("investigate", "raw"))
     yield Operation("trace", Method.GET, f"{one}/trace", ("investigate", "trace"))
     yield Operation("move", Method.POST, "investigate/move", ("investigate", "move"))
@@ -100,7 +109,9 @@ def _jobs() -> Iterator[Operation]:
 
 
 def _feedback() -> Iterator[Operation]:
-    yield Operation("phishguard_reports", Method.GET, "phishguard/reports", ("phishguard-reports", "list"))
+    yield Operation(
+        "phishguard_reports", Method.GET, "phishguard/reports", ("phishguard-reports", "list")
+    )
     yield Operation("submissions", Method.GET, "submissions", ("submissions", "list"))
     yield Operation("submit", Method.POST, "submissions", ("submissions", "create"))
 
@@ -123,11 +134,17 @@ def _policies(kind: str, *, batched: bool) -> Iterator[Operation]:
         "delete": (Method.DELETE, f"{path}/{{id}}"),
         **({"batch": (Method.POST, f"{path}/batch")} if batched else {}),
         **({"replace": (Method.PUT, f"{path}/{{id}}")} if kind == "domains" else {}),
-        **({"verification": (Method.GET, f"{path}/{{id}}/verification")} if kind == "domains" else {}),
+        **(
+            {"verification": (Method.GET, f"{path}/{{id}}/verification")}
+            if kind == "domains"
+            else {}
+        ),
     }
     for verb, (method, endpoint) in requests.items():
         name = f"{_SETTINGS}{kind}.{verb}"
-        yield Operation(name, method, endpoint, (kind.replace("_", "-"), verb), short=_SHORT.get(name, ()))
+        yield Operation(
+            name, method, endpoint, (kind.replace("_", "-"), verb), short=_SHORT.get(name, ())
+        )
 
 
 def _settings() -> Iterator[Operation]:

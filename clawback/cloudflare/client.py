@@ -7,16 +7,16 @@ from typing import Self
 import httpx
 from pydantic import SecretStr
 
-from clawback.cloudflare.account import AccountSettings
+from clawback.cloudflare.account_settings import AccountSettings
 from clawback.cloudflare.block_senders import BlockSenders
-from clawback.cloudflare.connection import Connection, open_client, redactor, root_of
-from clawback.cloudflare.contents import Contents
 from clawback.cloudflare.feedback import Feedback
 from clawback.cloudflare.investigate import Investigate
 from clawback.cloudflare.jobs import Jobs
-from clawback.cloudflare.pace import Budget, Pace, Share
+from clawback.cloudflare.message_contents import Contents
+from clawback.cloudflare.protocols import Clock, Observer, Permit, SystemClock, Unobserved
+from clawback.cloudflare.rate_limiter import Budget, RateLimiter, Share
 from clawback.cloudflare.release import Release
-from clawback.cloudflare.surroundings import Clock, Observer, Permit, SystemClock, Unobserved
+from clawback.cloudflare.transport import Transport, open_client, redactor, root_of
 
 TIMEOUT = timedelta(seconds=20)
 _EXCHANGES = 3  # a slow answer may take several reads, each within the timeout
@@ -25,8 +25,9 @@ _EXCHANGES = 3  # a slow answer may take several reads, each within the timeout
 class EmailSecurity(Investigate, Contents, Release, Jobs, Feedback, BlockSenders):
     """Cloudflare Email Security of one account; an async context manager.
 
-    `url` is the API's (`https://api.cloudflare.com/client/v4`), `timeout` the wait for a connection to answer (5 s to connect),
-    `permit` is asked right before every call that changes something on behalf of acting.
+    `url` is the API's (`https://api.cloudflare.com/client/v4`), `timeout` the wait for a connection
+    to answer (5 s to connect), `permit` is asked right before every call that changes something on
+    behalf of acting.
     """
 
     def __init__(  # noqa: PLR0913 - the one place where everything is given
@@ -43,10 +44,10 @@ class EmailSecurity(Investigate, Contents, Release, Jobs, Feedback, BlockSenders
     ) -> None:
         secret = token.get_secret_value() if isinstance(token, SecretStr) else token
         super().__init__(
-            Connection(
+            Transport(
                 http=open_client(url, secret, transport, timeout),
                 root=root_of(url, account_id),
-                pace=Pace(),
+                pace=RateLimiter(),
                 observer=observer or Unobserved(),
                 clock=clock or SystemClock(),
                 redact=redactor(secret),
@@ -56,9 +57,12 @@ class EmailSecurity(Investigate, Contents, Release, Jobs, Feedback, BlockSenders
         )
 
     def on(self, share: Share) -> Self:
-        """Give the same client, its requests made on behalf of a share: undo goes before acting, acting before polling.
+        """Give the same client, its requests made on behalf of a share.
 
-        Without it, reads count as polling and writes as acting; say `on(Share.ACTING)` for the reads that an action needs.
+        Undo goes before acting, acting before polling.
+
+        Without it, reads count as polling and writes as acting; say `on(Share.ACTING)` for the
+        reads that an action needs.
         """
         other = object.__new__(type(self))
         other._connection = self._connection.on(share)
@@ -81,5 +85,10 @@ class EmailSecurity(Investigate, Contents, Release, Jobs, Feedback, BlockSenders
     async def __aenter__(self) -> Self:
         return self
 
-    async def __aexit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+    async def __aexit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
         await self.aclose()

@@ -1,4 +1,6 @@
-"""What can go wrong with the API, told apart by what the caller should do next. This module raises nothing and retries nothing.
+"""What can go wrong with the API, told apart by what the caller should do next.
+
+This module raises nothing and retries nothing.
 
     ApiError
     ├── RateLimited       not executed; come back after `retry_after`
@@ -12,8 +14,8 @@
         ├── NotFound          no such id (any more); for a DELETE the caller may count it as done
         └── Rejected          anything else about the request itself
 
-Every text taken from outside is bounded and without control characters; no error carries an id, an address of a mailbox or the token.
-Source: reference §3.2 and §3.3.
+Every text taken from outside is bounded and without control characters; no error carries an id, an
+address of a mailbox or the token. Source: reference §3.2 and §3.3.
 """
 
 from datetime import timedelta
@@ -30,11 +32,16 @@ class ApiError(Exception):
 
 
 class RateLimited(ApiError):
-    """The budget is used up. `retry_after` says when to come back; `local` that no request was spent on finding out."""
+    """The budget is used up.
+
+    `retry_after` says when to come back; `local` that no request was spent on finding out.
+    """
 
     def __init__(self, endpoint: str, retry_after: timedelta, *, local: bool = False) -> None:
         kept = "held back" if local else "refused"
-        super().__init__(endpoint, f"{kept} by the rate limit for {retry_after.total_seconds():.1f} s")
+        super().__init__(
+            endpoint, f"{kept} by the rate limit for {retry_after.total_seconds():.1f} s"
+        )
         self.retry_after = retry_after
         self.local = local
 
@@ -44,9 +51,18 @@ class Stopped(ApiError):
 
 
 class Unavailable(ApiError):
-    """Nobody answered, or the answer was a server's failure; repeating the call is safe. `status` is None without an answer."""
+    """Nobody answered, or the answer was a server's failure; repeating the call is safe.
 
-    def __init__(self, endpoint: str, text: str, status: int | None = None, retry_after: timedelta | None = None) -> None:
+    `status` is None without an answer.
+    """
+
+    def __init__(
+        self,
+        endpoint: str,
+        text: str,
+        status: int | None = None,
+        retry_after: timedelta | None = None,
+    ) -> None:
         super().__init__(endpoint, text)
         self.status = status
         self.retry_after = retry_after
@@ -61,13 +77,18 @@ class UnknownOutcome(ApiError):
 
 
 class NotUnderstood(ApiError):
-    """A successful answer to a read that cannot be read: not JSON, or not of the documented kind."""
+    """A successful answer to a read that cannot be read.
+
+    Not JSON, or not of the documented kind.
+    """
 
 
 class Refused(ApiError):
     """The API said no. `codes` are Cloudflare's own numbers, `text` their bounded explanation."""
 
-    def __init__(self, endpoint: str, status: int, codes: tuple[int, ...] = (), text: str = "") -> None:
+    def __init__(
+        self, endpoint: str, status: int, codes: tuple[int, ...] = (), text: str = ""
+    ) -> None:
         numbers = f" {codes}" if codes else ""
         super().__init__(endpoint, f"{status}{numbers} {text}".rstrip())
         self.status = status
@@ -80,7 +101,10 @@ class Unauthenticated(Refused):
 
 
 class NotPermitted(Refused):
-    """The token is valid, but may not do this: it lacks *Cloud Email Security: Read* or *Write*, or the account has no such product."""
+    """The token is valid, but may not do this.
+
+    It lacks *Cloud Email Security: Read* or *Write*, or the account has no such product.
+    """
 
 
 class NotFound(Refused):
@@ -96,7 +120,9 @@ _MEANINGS: dict[int, type[Refused]] = {
     HTTPStatus.FORBIDDEN: NotPermitted,
     HTTPStatus.NOT_FOUND: NotFound,
 }
-_BAD_TOKEN = frozenset({6003, 6111})  # "Invalid request headers": what a malformed token is told, with status 400
+_BAD_TOKEN = frozenset(
+    {6003, 6111}
+)  # "Invalid request headers": what a malformed token is told, with status 400
 
 
 def refusal(endpoint: str, status: int, codes: tuple[int, ...], text: str) -> Refused:

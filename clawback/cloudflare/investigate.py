@@ -6,14 +6,17 @@ from datetime import datetime
 from typing import Any, TypedDict, Unpack
 
 from clawback.actions import Destination, Disposition
-from clawback.cloudflare.calls import Call, Method, known_ids, page_size, query
 from clawback.cloudflare.operations import Operations
 from clawback.cloudflare.paging import Page
 from clawback.cloudflare.records import ActionLogEntry, Message, MoveItem
+from clawback.cloudflare.requests import ApiRequest, Method, known_ids, page_size, query
 
 
 class MessageFilters(TypedDict, total=False):
-    """What a search may be narrowed by; all optional, all of them must hold. `detections_only` is false unless given."""
+    """What a search may be narrowed by; all optional, all of them must hold.
+
+    `detections_only` is false unless given.
+    """
 
     detections_only: bool
     final_disposition: str | None
@@ -32,12 +35,21 @@ class Investigate(Operations):
     """Reads messages and acts on them."""
 
     async def messages(
-        self, *, start: datetime, end: datetime, cursor: str | None = None, per_page: int = 1000, **filters: Unpack[MessageFilters]
+        self,
+        *,
+        start: datetime,
+        end: datetime,
+        cursor: str | None = None,
+        per_page: int = 1000,
+        **filters: Unpack[MessageFilters],
     ) -> Page[Message]:
-        """Read one page of the messages scanned in `[start, end)`: GET `investigate`. Permission: Read.
+        """Read one page of the messages scanned in `[start, end)`: GET `investigate`.
 
-        A search that is still running (202) is polled at its `Location`, politely, for at most `SEARCH_PATIENCE`. `start` must not be in
-        the future. The order of the records is not documented.
+        Permission: Read.
+
+        A search that is still running (202) is polled at its `Location`, politely, for at most
+        `SEARCH_PATIENCE`. `start` must not be in the future. The order of the records is not
+        documented.
 
         Raises:
             ApiError: see `errors`; `Unavailable` also for a search that is not done in time.
@@ -51,40 +63,66 @@ class Investigate(Operations):
             "cursor": cursor,
             "per_page": page_size(per_page),
         }
-        return await self._search(Call(Method.GET, "investigate", query=query(values)), Message)
+        return await self._search(
+            ApiRequest(Method.GET, "investigate", query=query(values)), Message
+        )
 
     async def message(self, id: str, *, submission: bool = False) -> Message:  # noqa: A002 - the API's word
-        """Read one message: GET `investigate/{id}`. `submission` looks in the submissions' store instead. Permission: Read."""
-        return await self._one(Call(Method.GET, "investigate/{id}", (id,), query({"submission": submission or None})), Message)
+        """Read one message: GET `investigate/{id}`.
+
+        `submission` looks in the submissions' store instead. Permission: Read.
+        """
+        return await self._one(
+            ApiRequest(
+                Method.GET, "investigate/{id}", (id,), query({"submission": submission or None})
+            ),
+            Message,
+        )
 
     async def detections(self, id: str) -> Mapping[str, Any]:  # noqa: A002 - the API's word
-        """Read what was detected in a message: GET `investigate/{id}/detections`; links, attachments, headers, findings. Permission: Read.
+        """Read what was detected in a message.
+
+        GET `investigate/{id}/detections`; links, attachments, headers, findings. Permission: Read.
 
         `NotFound` for a message without a detection.
         """
-        return await self._object(Call(Method.GET, "investigate/{id}/detections", (id,)))
+        return await self._object(ApiRequest(Method.GET, "investigate/{id}/detections", (id,)))
 
     async def action_log(self, id: str) -> tuple[ActionLogEntry, ...]:  # noqa: A002 - the API's word
         """Read what was done to a message: GET `investigate/{id}/action_log`. Permission: Read."""
-        return await self._list(Call(Method.GET, "investigate/{id}/action_log", (id,)), ActionLogEntry)
+        return await self._list(
+            ApiRequest(Method.GET, "investigate/{id}/action_log", (id,)), ActionLogEntry
+        )
 
     async def move(self, ids: Sequence[str], destination: str) -> tuple[MoveItem, ...]:
-        """Move up to 1,000 messages: POST `investigate/move`. Permission: Write. One item per (message, recipient); look at each `success`.
+        """Move up to 1,000 messages: POST `investigate/move`.
 
-        Moving again to the same folder changes nothing, so after `UnknownOutcome` a repetition is tolerable (reference §3.3).
+        Permission: Write. One item per (message, recipient); look at each `success`.
+
+        Moving again to the same folder changes nothing, so after `UnknownOutcome` a repetition is
+        tolerable (reference §3.3).
 
         Raises:
             ValueError: no ids, more than 1,000, or no such folder.
             ApiError: see `errors`.
 
         """
-        call = Call(Method.POST, "investigate/move", body={"destination": Destination(destination).value, "ids": known_ids(ids)})
+        call = ApiRequest(
+            Method.POST,
+            "investigate/move",
+            body={"destination": Destination(destination).value, "ids": known_ids(ids)},
+        )
         return await self._list(call, MoveItem)
 
     async def move_one(self, id: str, destination: str) -> tuple[MoveItem, ...]:  # noqa: A002 - the API's word
-        """Move one message: POST `investigate/{id}/move`. Permission: Write. Unlike `move`, an unknown id is `NotFound`."""
+        """Move one message: POST `investigate/{id}/move`.
+
+        Permission: Write. Unlike `move`, an unknown id is `NotFound`.
+        """
         body = {"destination": Destination(destination).value}
-        return await self._list(Call(Method.POST, "investigate/{id}/move", (id,), body=body), MoveItem)
+        return await self._list(
+            ApiRequest(Method.POST, "investigate/{id}/move", (id,), body=body), MoveItem
+        )
 
     async def reclassify(
         self,
@@ -94,15 +132,20 @@ class Investigate(Operations):
         eml: bytes | None = None,
         escalated_submission_id: str | None = None,
     ) -> None:
-        """Ask for another disposition: POST `investigate/{id}/reclassify`, answered 202 and done later. Permission: Write.
+        """Ask for another disposition.
 
-        `eml` is the mail itself, which clean mail needs because Cloudflare keeps no body of it; `escalated_submission_id` the user's
-        submission that is escalated. Each call is a new submission: after `UnknownOutcome` look for it in `submissions` before
-        repeating. The newest clients call this deprecated in favour of `submit`, which needs an alert id.
+        POST `investigate/{id}/reclassify`, answered 202 and done later. Permission: Write.
+
+        `eml` is the mail itself, which clean mail needs because Cloudflare keeps no body of it;
+        `escalated_submission_id` the user's submission that is escalated. Each call is a new
+        submission: after `UnknownOutcome` look for it in `submissions` before repeating. The newest
+        clients call this deprecated in favour of `submit`, which needs an alert id.
         """
         body = {"expected_disposition": Disposition(disposition).value}
         if eml is not None:
             body["eml_content"] = b64encode(eml).decode()
         if escalated_submission_id is not None:
             body["escalated_submission_id"] = escalated_submission_id
-        await self._connection.confirm(Call(Method.POST, "investigate/{id}/reclassify", (id,), body=body))
+        await self._connection.confirm(
+            ApiRequest(Method.POST, "investigate/{id}/reclassify", (id,), body=body)
+        )

@@ -1,6 +1,9 @@
-"""Bulk jobs: move or release whatever a search finds, at Cloudflare's own pace. Source: reference §1.3.
+"""Bulk jobs: move or release whatever a search finds, at Cloudflare's own pace.
 
-The documented way for campaigns beyond what a list of ids can name; a job takes a search, never ids.
+Source: reference §1.3.
+
+The documented way for campaigns beyond what a list of ids can name; a job takes a search, never
+ids.
 """
 
 from collections.abc import Mapping
@@ -10,17 +13,20 @@ from typing import Any, TypedDict, Unpack
 from pydantic import Field
 
 from clawback.actions import Destination
-from clawback.cloudflare.calls import Call, Method, page_size, query, wire_time
 from clawback.cloudflare.operations import Operations
 from clawback.cloudflare.paging import Page
 from clawback.cloudflare.records import Message
+from clawback.cloudflare.requests import ApiRequest, Method, page_size, query, wire_time
 from clawback.cloudflare.wire import Fields, Identity, Moment, Number, Text, Unreadable, Wire
 
 TERMINAL = frozenset({"COMPLETED", "FAILED", "CANCELLED", "SKIPPED"})
 
 
 class JobSearch(TypedDict, total=False):
-    """What a job acts on. `detections_only` is true unless given; `submissions` looks in the submissions' store instead."""
+    """What a job acts on.
+
+    `detections_only` is true unless given; `submissions` looks in the submissions' store instead.
+    """
 
     start: datetime
     end: datetime
@@ -66,7 +72,11 @@ class Job(Wire):
 
 
 class JobMessage(Wire):
-    """One message of a job. `message_id` is the job's own id for it; `postfix_id`, `alert_id`, `email_message_id` name the mail."""
+    """One message of a job.
+
+    `message_id` is the job's own id for it; `postfix_id`, `alert_id`, `email_message_id` name the
+    mail.
+    """
 
     message_id: Identity
     postfix_id: Text = None
@@ -95,37 +105,79 @@ class Jobs(Operations):
     async def move_all(self, destination: str, *, comment: str, **search: Unpack[JobSearch]) -> Job:
         """Move everything a search finds: POST `investigate/bulk`, 201. Permission: Write.
 
-        Put something unique into `comment`: after `UnknownOutcome` it is what finds the job in `jobs`, so that it is not made twice.
+        Put something unique into `comment`: after `UnknownOutcome` it is what finds the job in
+        `jobs`, so that it is not made twice.
         """
-        return await self._create({"action": "MOVE", "destination": Destination(destination).value, "comment": comment}, search)
+        return await self._create(
+            {"action": "MOVE", "destination": Destination(destination).value, "comment": comment},
+            search,
+        )
 
     async def release_all(self, *, comment: str, **search: Unpack[JobSearch]) -> Job:
-        """Release everything a search finds: POST `investigate/bulk`, 201. Permission: Write. `comment` as in `move_all`."""
+        """Release everything a search finds: POST `investigate/bulk`, 201.
+
+        Permission: Write. `comment` as in `move_all`.
+        """
         return await self._create({"action": "RELEASE", "comment": comment}, search)
 
-    async def jobs(self, *, action_type: str | None = None, status: str | None = None, page: int = 1, per_page: int = 1000) -> Page[Job]:
-        """Read one page of the jobs: GET `investigate/bulk`; `action_type` is MOVE or RELEASE. Permission: Read."""
-        values = {"action_type": action_type, "status": status, "page": page, "per_page": page_size(per_page)}
-        return await self._counted(Call(Method.GET, "investigate/bulk", query=query(values)), Job, page, per_page)
+    async def jobs(
+        self,
+        *,
+        action_type: str | None = None,
+        status: str | None = None,
+        page: int = 1,
+        per_page: int = 1000,
+    ) -> Page[Job]:
+        """Read one page of the jobs: GET `investigate/bulk`; `action_type` is MOVE or RELEASE.
+
+        Permission: Read.
+        """
+        values = {
+            "action_type": action_type,
+            "status": status,
+            "page": page,
+            "per_page": page_size(per_page),
+        }
+        return await self._counted(
+            ApiRequest(Method.GET, "investigate/bulk", query=query(values)), Job, page, per_page
+        )
 
     async def job(self, job_id: str) -> Job:
         """Read one job: GET `investigate/bulk/{id}`. Permission: Read."""
-        return await self._one(Call(Method.GET, "investigate/bulk/{id}", (job_id,)), Job)
+        return await self._one(ApiRequest(Method.GET, "investigate/bulk/{id}", (job_id,)), Job)
 
-    async def job_messages(self, job_id: str, *, status: str | None = None, page: int = 1, per_page: int = 1000) -> Page[JobMessage]:
-        """Read one page of what a job does to each message: GET `investigate/bulk/{id}/messages`. Permission: Read."""
+    async def job_messages(
+        self, job_id: str, *, status: str | None = None, page: int = 1, per_page: int = 1000
+    ) -> Page[JobMessage]:
+        """Read one page of what a job does to each message: GET `investigate/bulk/{id}/messages`.
+
+        Permission: Read.
+        """
         values = {"status": status, "page": page, "per_page": page_size(per_page)}
-        call = Call(Method.GET, "investigate/bulk/{id}/messages", (job_id,), query(values))
+        call = ApiRequest(Method.GET, "investigate/bulk/{id}/messages", (job_id,), query(values))
         return await self._counted(call, JobMessage, page, per_page)
 
     async def cancel_job(self, job_id: str) -> Job:
-        """Stop what a job has not done yet: POST `investigate/bulk/{id}/cancel`. Permission: Write. Cancelling twice does no harm."""
-        return await self._one(Call(Method.POST, "investigate/bulk/{id}/cancel", (job_id,), harmless=True), Job)
+        """Stop what a job has not done yet: POST `investigate/bulk/{id}/cancel`.
+
+        Permission: Write. Cancelling twice does no harm.
+        """
+        return await self._one(
+            ApiRequest(Method.POST, "investigate/bulk/{id}/cancel", (job_id,), harmless=True), Job
+        )
 
     async def delete_job(self, job_id: str) -> None:
         """Forget a job that is over: DELETE `investigate/bulk/{id}`. Permission: Write."""
-        await self._connection.confirm(Call(Method.DELETE, "investigate/bulk/{id}", (job_id,)))
+        await self._connection.confirm(
+            ApiRequest(Method.DELETE, "investigate/bulk/{id}", (job_id,))
+        )
 
     async def _create(self, what: Mapping[str, Any], search: JobSearch) -> Job:
-        wanted = {name: wire_time(value) if isinstance(value, datetime) else value for name, value in search.items() if value is not None}
-        return await self._one(Call(Method.POST, "investigate/bulk", body={**what, "search_params": wanted}), Job)
+        wanted = {
+            name: wire_time(value) if isinstance(value, datetime) else value
+            for name, value in search.items()
+            if value is not None
+        }
+        return await self._one(
+            ApiRequest(Method.POST, "investigate/bulk", body={**what, "search_params": wanted}), Job
+        )

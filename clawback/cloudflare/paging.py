@@ -1,7 +1,10 @@
-"""Pages of records, and reading on until there are no more. Pure apart from awaiting the caller's own function.
+"""Pages of records, and reading on until there are no more.
 
-Two kinds of list exist (reference §1.1): `cursor`, where `result_info.next` names the next page, and `page`, which is counted. A server may
-ignore either; reading ends all the same: on a cursor it has given before, and where pages stop bringing new records.
+Pure apart from awaiting the caller's own function.
+
+Two kinds of list exist (reference §1.1): `cursor`, where `result_info.next` names the next page,
+and `page`, which is counted. A server may ignore either; reading ends all the same: on a cursor it
+has given before, and where pages stop bringing new records.
 """
 
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
@@ -35,9 +38,13 @@ class RejectedRecord:
 
 @dataclass(frozen=True, slots=True)
 class Page(Generic[R]):
-    """One page. `next` is what to ask for next: a cursor, or the number of a page as text; None where the list ends here.
+    """One page.
 
-    `count` and `total` are the server's words, not to be trusted: `total_count` is not the filtered count, or always 0.
+    `next` is what to ask for next: a cursor, or the number of a page as text; None where the list
+    ends here.
+
+    `count` and `total` are the server's words, not to be trusted: `total_count` is not the filtered
+    count, or always 0.
     """
 
     items: tuple[R, ...]
@@ -78,20 +85,39 @@ def cursor_page(kind: type[R], result: Any, info: Mapping[str, Any]) -> Page[R]:
     items, rejected = read_items(kind, result)
     cursor = info.get("next")
     following = cursor if isinstance(cursor, str) and cursor else None
-    return Page(items, rejected, following, PagedBy.CURSOR, _whole(info, "count"), _whole(info, "total_count"))
+    return Page(
+        items,
+        rejected,
+        following,
+        PagedBy.CURSOR,
+        _whole(info, "count"),
+        _whole(info, "total_count"),
+    )
 
 
-def counted_page(kind: type[R], result: Any, info: Mapping[str, Any], page: int, per_page: int) -> Page[R]:
-    """Build a page of a counted list; a full page may have a successor, measured by the size the server says it used."""
+def counted_page(
+    kind: type[R], result: Any, info: Mapping[str, Any], page: int, per_page: int
+) -> Page[R]:
+    """Build a page of a counted list.
+
+    A full page may have a successor, measured by the size the server says it used.
+    """
     items, rejected = read_items(kind, result)
     size = _whole(info, "per_page") or per_page
     records = len(items) + len(rejected)
     following = str(page + 1) if records and records >= min(size, per_page) else None
-    return Page(items, rejected, following, PagedBy.PAGE, _whole(info, "count"), _whole(info, "total_count"))
+    return Page(
+        items, rejected, following, PagedBy.PAGE, _whole(info, "count"), _whole(info, "total_count")
+    )
 
 
-async def pages(listing: Callable[..., Awaitable[Page[R]]], **filters: Any) -> AsyncIterator[Page[R]]:
-    """Read a whole list, page by page; `listing` is any list method of the client, `filters` its parameters. Always ends."""
+async def pages(
+    listing: Callable[..., Awaitable[Page[R]]], **filters: Any
+) -> AsyncIterator[Page[R]]:
+    """Read a whole list, page by page.
+
+    `listing` is any list method of the client, `filters` its parameters. Always ends.
+    """
     seen: set[int] = set()
     asked: set[str] = set()
     barren = 0
@@ -109,7 +135,9 @@ async def pages(listing: Callable[..., Awaitable[Page[R]]], **filters: Any) -> A
 
 
 def _keys(page: Page[Any]) -> set[int]:
-    return {hash(_key(item)) for item in page.items} | {hash(repr(rejected.raw)) for rejected in page.rejected}
+    return {hash(_key(item)) for item in page.items} | {
+        hash(repr(rejected.raw)) for rejected in page.rejected
+    }
 
 
 def _key(item: Wire) -> str:

@@ -1,6 +1,9 @@
-"""The records of the operations that a responder lives on: messages, action log, moves, reports, submissions, blocked senders.
+"""The records of the operations that a responder lives on.
 
-Field names are the API's of November 2026 (reference §1.3 to §1.6); see `wire` for how leniently they are read.
+Messages, action log, moves, reports, submissions, blocked senders.
+
+Field names are the API's of November 2026 (reference §1.3 to §1.6); see `wire` for how leniently
+they are read.
 """
 
 from collections.abc import Mapping
@@ -8,7 +11,18 @@ from typing import Any, ClassVar
 
 from pydantic import Field
 
-from clawback.cloudflare.wire import Fields, Flag, Identity, Moment, Number, Text, Texts, Wire, objects, rename
+from clawback.cloudflare.wire import (
+    Fields,
+    Flag,
+    Identity,
+    Moment,
+    Number,
+    Text,
+    Texts,
+    Wire,
+    objects,
+    rename,
+)
 
 _COMPLETED = {"completed_timestamp": "completed_at"}
 _OCCURRED = {"ts": "occurred_at"}
@@ -16,7 +30,10 @@ _PATTERN_TYPE = {"whitelisted_pattern_type": "allowlisted_pattern_type"}
 
 
 class Message(Wire):
-    """One message of Investigate (`MessageDetails`); `id` is the investigate id that every action wants."""
+    """One message of Investigate (`MessageDetails`).
+
+    `id` is the investigate id that every action wants.
+    """
 
     renamed: ClassVar[Mapping[str, str]] = {"ts": "scanned_at", "sent_date": "sent_at"}
 
@@ -53,19 +70,27 @@ class Message(Wire):
 
     @classmethod
     def current(cls, raw: Mapping[str, Any]) -> dict[str, Any]:
-        """Today's names, also inside `properties` and `action_log`; a single `delivery_status` becomes a list."""
+        """Today's names, also inside `properties` and `action_log`.
+
+        A single `delivery_status` becomes a list.
+        """
         record = rename(raw, cls.renamed)
         if isinstance(record.get("delivery_status"), str):
             record["delivery_status"] = [record["delivery_status"]]
         if isinstance(record.get("properties"), Mapping):
             record["properties"] = rename(record["properties"], _PATTERN_TYPE)
         if isinstance(record.get("action_log"), list):
-            record["action_log"] = [rename(entry, _COMPLETED) for entry in objects(record["action_log"])]
+            record["action_log"] = [
+                rename(entry, _COMPLETED) for entry in objects(record["action_log"])
+            ]
         return record
 
 
 class ActionLogEntry(Wire):
-    """One thing that was done to a message (`ActionEntry`): the documented place to verify that an earlier POST took effect."""
+    """One thing that was done to a message (`ActionEntry`).
+
+    The documented place to verify that an earlier POST took effect.
+    """
 
     renamed: ClassVar[Mapping[str, str]] = _COMPLETED
 
@@ -78,7 +103,10 @@ class ActionLogEntry(Wire):
 
 
 class MoveItem(Wire):
-    """What became of one (message, recipient) of a move (`MoveResponseItem`); a missing `success` counts as not moved."""
+    """What became of one (message, recipient) of a move (`MoveResponseItem`).
+
+    A missing `success` counts as not moved.
+    """
 
     renamed: ClassVar[Mapping[str, str]] = _COMPLETED
 
@@ -93,7 +121,10 @@ class MoveItem(Wire):
 
 
 class Report(Wire):
-    """One PhishGuard report; `fields` has `to`, `from`, `postfix_id` and `occurred_at` of the message it is about."""
+    """One PhishGuard report.
+
+    `fields` has `to`, `from`, `postfix_id` and `occurred_at` of the message it is about.
+    """
 
     renamed: ClassVar[Mapping[str, str]] = {"ts": "created_at"}
 
@@ -116,7 +147,10 @@ class Report(Wire):
 
 
 class Submission(Wire):
-    """One submission by a team or a user; it names its message only by `original_postfix_id` and `original_edf_hash`."""
+    """One submission by a team or a user.
+
+    It names its message only by `original_postfix_id` and `original_edf_hash`.
+    """
 
     renamed: ClassVar[Mapping[str, str]] = {"requested_ts": "requested_at"}
 

@@ -1,6 +1,9 @@
-"""What to do where the answer of an unsafe POST was lost: find out from the API whether it was done. It only reads, and repeats nothing.
+"""What to do where the answer of an unsafe POST was lost.
 
-The containment of cases has its own ways, cheaper for a thousand messages; these serve people, and every operation. Source: reference §3.3.
+Find out from the API whether it was done. It only reads, and repeats nothing.
+
+The containment of cases has its own ways, cheaper for a thousand messages; these serve people, and
+every operation. Source: reference §3.3.
 """
 
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
@@ -35,7 +38,9 @@ class Found(StrEnum):
 class Search(Protocol):
     """Looks for what a call of an operation did: its arguments, and when it was made."""
 
-    async def __call__(self, api: EmailSecurity, given: Mapping[str, Any], since: datetime) -> Found:
+    async def __call__(
+        self, api: EmailSecurity, given: Mapping[str, Any], since: datetime
+    ) -> Found:
         """Say what the API shows."""
 
 
@@ -48,7 +53,10 @@ class Recovery:
 
 
 def recovery_of(operation: Operation) -> Recovery | None:
-    """Give the way to find out whether an unsafe POST was done; None for what may simply be made again."""
+    """Give the way to find out whether an unsafe POST was done.
+
+    None for what may simply be made again.
+    """
     if not operation.unsafe:
         return None
     match operation.command[1]:
@@ -82,7 +90,11 @@ async def _moved(api: EmailSecurity, given: Mapping[str, Any], since: datetime) 
     """Whether the newest move of each message in its action log is the one that was asked for."""
 
     async def is_there(identity: str) -> bool:
-        moves = [entry for entry in await _log_of(api, identity) if entry.operation == "MOVE" and entry.success is not False]
+        moves = [
+            entry
+            for entry in await _log_of(api, identity)
+            if entry.operation == "MOVE" and entry.success is not False
+        ]
         return bool(moves) and moves[-1].properties.get("folder") == given["destination"]
 
     return _judged([await is_there(identity) for identity in _identities(given)])
@@ -90,7 +102,10 @@ async def _moved(api: EmailSecurity, given: Mapping[str, Any], since: datetime) 
 
 async def _released(api: EmailSecurity, given: Mapping[str, Any], since: datetime) -> Found:
     async def is_out(identity: str) -> bool:
-        return any(entry.operation in RELEASES and is_since(entry, since) for entry in await _log_of(api, identity))
+        return any(
+            entry.operation in RELEASES and is_since(entry, since)
+            for entry in await _log_of(api, identity)
+        )
 
     return _judged([await is_out(identity) for identity in _identities(given)])
 
@@ -107,11 +122,16 @@ async def _reclassified(api: EmailSecurity, given: Mapping[str, Any], since: dat
 
 
 async def _resubmitted(api: EmailSecurity, given: Mapping[str, Any], since: datetime) -> Found:
-    """Whether each alert's message has such a submission; the alert is looked up to learn its postfix id."""
+    """Whether each alert's message has such a submission.
+
+    The alert is looked up to learn its postfix id.
+    """
     made, messages = await _submitted(api, since), given["messages"]
 
     async def is_made(message: Resubmission) -> bool:
-        found = await api.messages(start=since - timedelta(days=90), end=datetime.now(UTC), alert_id=message.alert_id)
+        found = await api.messages(
+            start=since - timedelta(days=90), end=datetime.now(UTC), alert_id=message.alert_id
+        )
         return any((item.postfix_id, message.disposition) in made for item in found.items)
 
     return _judged([await is_made(message) for message in messages])
@@ -119,11 +139,20 @@ async def _resubmitted(api: EmailSecurity, given: Mapping[str, Any], since: date
 
 async def _submitted(api: EmailSecurity, since: datetime) -> set[tuple[str | None, str | None]]:
     found = pages(api.submissions, start=since - SKEW, end=datetime.now(UTC) + SKEW)
-    return {(made.original_postfix_id, made.requested_disposition) async for page in found for made in page.items}
+    return {
+        (made.original_postfix_id, made.requested_disposition)
+        async for page in found
+        for made in page.items
+    }
 
 
 async def _started(api: EmailSecurity, given: Mapping[str, Any], since: datetime) -> Found:  # noqa: ARG001 - the comment is unique
-    found = [job async for page in pages(api.jobs) for job in page.items if job.comment == given["comment"]]
+    found = [
+        job
+        async for page in pages(api.jobs)
+        for job in page.items
+        if job.comment == given["comment"]
+    ]
     return _judged([bool(found)])
 
 
@@ -132,26 +161,49 @@ async def _started(api: EmailSecurity, given: Mapping[str, Any], since: datetime
 
 def _created(operation: Operation) -> Search:
     async def search(api: EmailSecurity, given: Mapping[str, Any], since: datetime) -> Found:
-        filters = {name: given[name] for name in ("pattern", "pattern_type") if name in given and operation.endpoint in _FILTERED}
-        return _judged([any([_is_made(record, given, since) async for record in _records(operation, api, **filters)])])
+        filters = {
+            name: given[name]
+            for name in ("pattern", "pattern_type")
+            if name in given and operation.endpoint in _FILTERED
+        }
+        return _judged(
+            [
+                any(
+                    [
+                        _is_made(record, given, since)
+                        async for record in _records(operation, api, **filters)
+                    ]
+                )
+            ]
+        )
 
     return search
 
 
-_FILTERED = frozenset({"settings/allow_policies", "settings/block_senders", "settings/trusted_domains"})
+_FILTERED = frozenset(
+    {"settings/allow_policies", "settings/block_senders", "settings/trusted_domains"}
+)
 """The lists that take the pattern as an exact filter."""
 
 
 def _batched(operation: Operation) -> Search:
     async def search(api: EmailSecurity, given: Mapping[str, Any], since: datetime) -> Found:
         changes: Batch = given["changes"]
-        records = {str(record.record.get("id")): record async for record in _records(operation, api)}
+        records = {
+            str(record.record.get("id")): record async for record in _records(operation, api)
+        }
         changed = {**changes.patches, **changes.puts}
         return _judged(
             [
                 *(identity not in records for identity in changes.deletes),
-                *(identity in records and _holds(records[identity], fields) for identity, fields in changed.items()),
-                *(any(_is_made(record, fields, since) for record in records.values()) for fields in changes.posts),
+                *(
+                    identity in records and _holds(records[identity], fields)
+                    for identity, fields in changed.items()
+                ),
+                *(
+                    any(_is_made(record, fields, since) for record in records.values())
+                    for fields in changes.posts
+                ),
             ]
         )
 
@@ -180,7 +232,10 @@ _OTHERS: Mapping[str, Recovery] = {
     "move_one": Recovery("the action log of the message: 1 request", _moved),
     "release": Recovery("the action log of each message: 1 request a message", _released),
     "reclassify": Recovery("the submissions since: 1 request a page", _reclassified),
-    "submit": Recovery("the submissions since, and the message of each alert: 1 request a page and 1 an alert", _resubmitted),
+    "submit": Recovery(
+        "the submissions since, and the message of each alert: 1 request a page and 1 an alert",
+        _resubmitted,
+    ),
     "move_all": Recovery("the jobs, by the mark in their comment: 1 request a page", _started),
     "release_all": Recovery("the jobs, by the mark in their comment: 1 request a page", _started),
 }

@@ -1,10 +1,13 @@
-"""Letting mail out of quarantine, the one action that must never be repeated blindly: it delivers. Source: reference §1.3, §2.4."""
+"""Letting mail out of quarantine, the one action that must never be repeated blindly: it delivers.
+
+Source: reference §1.3, §2.4.
+"""
 
 from collections.abc import Mapping, Sequence
 from typing import ClassVar
 
-from clawback.cloudflare.calls import Call, Method, known_ids
 from clawback.cloudflare.operations import Operations
+from clawback.cloudflare.requests import ApiRequest, Method, known_ids
 from clawback.cloudflare.wire import Identity, Texts, Wire
 
 
@@ -28,10 +31,13 @@ class Release(Operations):
     """Releases messages."""
 
     async def release(self, ids: Sequence[str]) -> tuple[ReleaseItem, ...]:
-        """Release quarantined messages to their recipients: POST `investigate/release`. Permission: Write. At most 1,000, better 100.
+        """Release quarantined messages to their recipients: POST `investigate/release`.
 
-        The body is disputed (reference §4.3): `{"ids": […]}` goes first, the bare array once if that is refused with 400 or 422; what
-        was taken is remembered. After `UnknownOutcome` read `is_quarantined` or the action log before repeating: it might deliver twice.
+        Permission: Write. At most 1,000, better 100.
+
+        The body is disputed (reference §4.3): `{"ids": […]}` goes first, the bare array once if
+        that is refused with 400 or 422; what was taken is remembered. After `UnknownOutcome` read
+        `is_quarantined` or the action log before repeating: it might deliver twice.
 
         Raises:
             ValueError: no ids, or more than 1,000.
@@ -40,7 +46,7 @@ class Release(Operations):
         """
         known = known_ids(ids)
         current, former = (
-            Call(Method.POST, "investigate/release", body={"ids": known}),
-            Call(Method.POST, "investigate/release", body=known),
+            ApiRequest(Method.POST, "investigate/release", body={"ids": known}),
+            ApiRequest(Method.POST, "investigate/release", body=known),
         )
         return self._items(current, await self._either(current, former), ReleaseItem)

@@ -1,6 +1,7 @@
 """Policies about senders and recipients: blocked, allowed, trusted. Source: reference §1.6, §2.5.
 
-A regular expression here is Java's, matched against envelope from, header from, reply-to, originating IP and server name.
+A regular expression here is Java's, matched against envelope from, header from, reply-to,
+originating IP and server name.
 """
 
 from collections.abc import Mapping
@@ -66,12 +67,17 @@ class BlockFilters(ListOptions, total=False):
 
 
 class BlockList(Policies[BlockedSender]):
-    """`settings/block_senders`: what matches gets *Malicious*. `block_senders` and its like on the client are the daily short forms."""
+    """`settings/block_senders`: what matches gets *Malicious*.
+
+    `block_senders` and its like on the client are the daily short forms.
+    """
 
     path = "settings/block_senders"
     kind = BlockedSender
 
-    async def list(self, *, page: int = 1, per_page: int = 1000, **filters: Unpack[BlockFilters]) -> Page[BlockedSender]:
+    async def list(
+        self, *, page: int = 1, per_page: int = 1000, **filters: Unpack[BlockFilters]
+    ) -> Page[BlockedSender]:
         """Read one page: GET. Permission: Read."""
         return await self._page(filters, page, per_page)
 
@@ -87,8 +93,9 @@ class BlockList(Policies[BlockedSender]):
 class AllowFields(TypedDict, total=False):
     """What may be changed on an allow policy.
 
-    `is_trusted_sender` bypasses all detections and link following, `is_acceptable_sender` only Spam, Spoof and Bulk,
-    `is_exempt_recipient` everything for that recipient; with `verify_sender` the policy holds only if DMARC, SPF or DKIM passes.
+    `is_trusted_sender` bypasses all detections and link following, `is_acceptable_sender` only
+    Spam, Spoof and Bulk, `is_exempt_recipient` everything for that recipient; with `verify_sender`
+    the policy holds only if DMARC, SPF or DKIM passes.
     """
 
     pattern: str
@@ -131,7 +138,9 @@ class AllowPolicies(Policies[AllowPolicy]):
     path = "settings/allow_policies"
     kind = AllowPolicy
 
-    async def list(self, *, page: int = 1, per_page: int = 1000, **filters: Unpack[AllowFilters]) -> Page[AllowPolicy]:
+    async def list(
+        self, *, page: int = 1, per_page: int = 1000, **filters: Unpack[AllowFilters]
+    ) -> Page[AllowPolicy]:
         """Read one page: GET. Permission: Read."""
         return await self._page(filters, page, per_page)
 
@@ -145,7 +154,10 @@ class AllowPolicies(Policies[AllowPolicy]):
 
 
 class NewTrustedDomain(TypedDict):
-    """What a trusted domain is made of: `is_recent` lets it be new, `is_similarity` lets it look like another."""
+    """What a trusted domain is made of.
+
+    `is_recent` lets it be new, `is_similarity` lets it look like another.
+    """
 
     pattern: str
     is_regex: bool
@@ -178,12 +190,17 @@ class TrustedDomains(Policies[TrustedDomain]):
     path = "settings/trusted_domains"
     kind = TrustedDomain
 
-    async def list(self, *, page: int = 1, per_page: int = 1000, **filters: Unpack[TrustedFilters]) -> Page[TrustedDomain]:
+    async def list(
+        self, *, page: int = 1, per_page: int = 1000, **filters: Unpack[TrustedFilters]
+    ) -> Page[TrustedDomain]:
         """Read one page: GET. Permission: Read."""
         return await self._page(filters, page, per_page)
 
     async def create(self, **fields: Unpack[NewTrustedDomain]) -> TrustedDomain:
-        """Trust a domain: POST, 201. Permission: Write. Older servers answered with a list of one, which is read too."""
+        """Trust a domain: POST, 201.
+
+        Permission: Write. Older servers answered with a list of one, which is read too.
+        """
         return await self._create(fields)
 
     async def edit(self, id: str, **fields: Unpack[TrustedFields]) -> TrustedDomain:  # noqa: A002 - the API's word

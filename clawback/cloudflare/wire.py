@@ -1,7 +1,10 @@
-"""The base of every record that comes from the API, and its lenient field types. Only the id is required; nothing else can fail.
+"""The base of every record that comes from the API, and its lenient field types.
 
-A missing field, a null, a wrong type or an unknown enum value leaves the typed field empty; the value itself stays in `record`, for rules
-and people to see. Old field names are read as today's (reference §4.1): the old value is taken where the new one is missing or null.
+Only the id is required; nothing else can fail.
+
+A missing field, a null, a wrong type or an unknown enum value leaves the typed field empty; the
+value itself stays in `record`, for rules and people to see. Old field names are read as today's
+(reference §4.1): the old value is taken where the new one is missing or null.
 """
 
 from collections.abc import Iterator, Mapping
@@ -10,7 +13,7 @@ from typing import Annotated, Any, ClassVar, Self
 
 from pydantic import BaseModel, ConfigDict, PlainValidator, ValidationError
 
-from clawback.payloads import parse_moment
+from clawback.model.payload import parse_time
 
 
 class Unreadable(ValueError):
@@ -24,7 +27,11 @@ def _text(value: object) -> str | None:
 def _texts(value: object) -> tuple[str, ...]:
     if isinstance(value, str):
         return (value,)
-    return tuple(item for item in value if isinstance(item, str)) if isinstance(value, list | tuple) else ()
+    return (
+        tuple(item for item in value if isinstance(item, str))
+        if isinstance(value, list | tuple)
+        else ()
+    )
 
 
 def _flag(value: object) -> bool | None:
@@ -49,7 +56,7 @@ Text = Annotated[str | None, PlainValidator(_text)]
 Texts = Annotated[tuple[str, ...], PlainValidator(_texts)]
 Flag = Annotated[bool | None, PlainValidator(_flag)]
 Number = Annotated[int | None, PlainValidator(_number)]
-Moment = Annotated[datetime | None, PlainValidator(parse_moment)]
+Moment = Annotated[datetime | None, PlainValidator(parse_time)]
 Fields = Annotated[Mapping[str, Any], PlainValidator(_mapping)]
 Identity = Annotated[str, PlainValidator(_identity)]
 """An id: a UUID or any other text, or an int as the API had until 2026; opaque text here."""
@@ -82,12 +89,18 @@ class Wire(BaseModel):
         try:
             return cls.model_validate({**record, "record": record})
         except ValidationError as error:
-            fields = ", ".join(".".join(map(str, item["loc"])) for item in error.errors(include_url=False, include_input=False))
+            fields = ", ".join(
+                ".".join(map(str, item["loc"]))
+                for item in error.errors(include_url=False, include_input=False)
+            )
             raise Unreadable(f"the record has no usable {fields}") from None
 
 
 def rename(raw: Mapping[str, Any], renamed: Mapping[str, str]) -> dict[str, Any]:
-    """Copy an object with its old names (keys of `renamed`) turned into today's; a value under today's name wins."""
+    """Copy an object with its old names (keys of `renamed`) turned into today's.
+
+    A value under today's name wins.
+    """
     record = dict(raw)
     for old, new in renamed.items():
         if old in record:
@@ -99,4 +112,6 @@ def rename(raw: Mapping[str, Any], renamed: Mapping[str, str]) -> dict[str, Any]
 
 def objects(value: object) -> Iterator[Mapping[str, Any]]:
     """Yield the objects of a list, and nothing of anything else."""
-    yield from (item for item in (value if isinstance(value, list) else ()) if isinstance(item, Mapping))
+    yield from (
+        item for item in (value if isinstance(value, list) else ()) if isinstance(item, Mapping)
+    )

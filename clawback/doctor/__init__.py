@@ -1,6 +1,9 @@
-"""What `clawback doctor` looks at: one check a matter, each a finding with what to do. It reads alone; nothing is made, mended or moved."""
+"""What `clawback doctor` looks at: one check a matter, each a finding with what to do.
 
-from clawback.doctor.examination import Finding, Verdict
-from clawback.doctor.rounds import examine
+It reads alone; nothing is made, mended or moved.
+"""
 
-__all__ = ["Finding", "Verdict", "examine"]
+from clawback.doctor.check import CheckStatus, Finding
+from clawback.doctor.suite import examine
+
+__all__ = ["CheckStatus", "Finding", "examine"]

@@ -9,9 +9,9 @@ from email.utils import parsedate_to_datetime
 from urllib.error import HTTPError
 
 from clawback.cloudflare import Budget
-from clawback.doctor.examination import Finding, ok, problem, told, warning
-from clawback.embedded.account import AccountRefused, ask_account
-from clawback.embedded.installation import Installation
+from clawback.doctor.check import Finding, ok, problem, told, warning
+from clawback.local.account_check import AccountRefused, ask_account
+from clawback.local.installation import Installation
 from clawback.settings import Settings
 
 _LITTLE = 0.1
@@ -23,9 +23,20 @@ _WHO_ELSE = "find who else uses this token or user, for all its requests are cou
 async def check_cloudflare(settings: Settings, installation: Installation) -> Iterable[Finding]:
     """Search for one message as polling does, and say what the answer told of the rate limit."""
     if installation.simulator_port is not None:
-        return [_half(settings) or ok("cloudflare", "not asked: no CLOUDFLARE_API_TOKEN is set, so the simulator takes its place")]
+        return [
+            _half(settings)
+            or ok(
+                "cloudflare",
+                "not asked: no CLOUDFLARE_API_TOKEN is set, so the simulator takes its place",
+            )
+        ]
     if settings.on_simulator and settings.cloudflare_api_token is None:
-        return [ok("cloudflare", f"not asked: {settings.api_url} is taken for a simulator, and no CLOUDFLARE_API_TOKEN is set")]
+        return [
+            ok(
+                "cloudflare",
+                f"not asked: {settings.api_url} is taken for a simulator, and no CLOUDFLARE_API_TOKEN is set",
+            )
+        ]
     try:
         asked = await ask_account(settings)
     except AccountRefused as error:
@@ -34,13 +45,20 @@ async def check_cloudflare(settings: Settings, installation: Installation) -> It
         return [blocked_finding(asked.blocked_for)]
     if asked.warning is not None or asked.budget is None:
         return [told("cloudflare", asked.warning or "no answer")]
-    return [ok("cloudflare", f"{settings.api_url} answers, and knows the token"), budget_finding(asked.budget)]
+    return [
+        ok("cloudflare", f"{settings.api_url} answers, and knows the token"),
+        budget_finding(asked.budget),
+    ]
 
 
 def _half(settings: Settings) -> Finding | None:
     if settings.cloudflare_account_id is None:
         return None
-    return problem("cloudflare", "CLOUDFLARE_ACCOUNT_ID is set without CLOUDFLARE_API_TOKEN", "set both, or neither to use the simulator")
+    return problem(
+        "cloudflare",
+        "CLOUDFLARE_ACCOUNT_ID is set without CLOUDFLARE_API_TOKEN",
+        "set both, or neither to use the simulator",
+    )
 
 
 def budget_finding(budget: Budget) -> Finding:
@@ -58,7 +76,10 @@ def blocked_finding(left: timedelta) -> Finding:
 
 
 async def check_clock(settings: Settings, installation: Installation) -> Iterable[Finding]:
-    """Compare our clock with the API's; nothing is said where nobody is asked, or the API cannot be reached."""
+    """Compare our clock with the API's.
+
+    Nothing is said where nobody is asked, or the API cannot be reached.
+    """
     if installation.simulator_port is not None:
         return []
     ahead = await asyncio.to_thread(clock_ahead, settings.api_url)
@@ -66,10 +87,16 @@ async def check_clock(settings: Settings, installation: Installation) -> Iterabl
 
 
 def clock_ahead(url: str) -> timedelta | None:
-    """Say how far our clock is ahead of a server's, to a second or so; None where it does not tell."""
+    """Say how far our clock is ahead of a server's, to a second or so.
+
+    None where it does not tell.
+    """
     began, before = time.monotonic(), datetime.now(UTC)
     try:
-        with urllib.request.urlopen(urllib.request.Request(url, method="HEAD"), timeout=_PATIENCE) as answer:  # noqa: S310 - the setting names it
+        with urllib.request.urlopen(  # noqa: S310 - the setting names it
+            urllib.request.Request(url, method="HEAD"),  # noqa: S310 - the setting names it
+            timeout=_PATIENCE,
+        ) as answer:
             date = answer.headers.get("Date")
     except HTTPError as error:
         with error:
@@ -79,7 +106,9 @@ def clock_ahead(url: str) -> timedelta | None:
     if date is None:
         return None
     middle = before + timedelta(seconds=(time.monotonic() - began) / 2)
-    return middle - parsedate_to_datetime(date) - timedelta(seconds=0.5)  # the header leaves out parts of a second
+    return (
+        middle - parsedate_to_datetime(date) - timedelta(seconds=0.5)
+    )  # the header leaves out parts of a second
 
 
 def clock_finding(ahead: timedelta) -> Finding:
@@ -87,7 +116,11 @@ def clock_finding(ahead: timedelta) -> Finding:
     off, way = abs(ahead), "ahead of" if ahead > timedelta() else "behind"
     said = f"this machine's clock is {off.total_seconds():.0f} s {way} Cloudflare's"
     if off >= _FAR_OFF:
-        return problem("clock", said, "set the clock by NTP: windows of polls and the age of messages are wrong")
+        return problem(
+            "clock",
+            said,
+            "set the clock by NTP: windows of polls and the age of messages are wrong",
+        )
     if off >= _SKEWED:
         return warning("clock", said, "set the clock by NTP")
     return ok("clock", "within a few seconds of Cloudflare's")

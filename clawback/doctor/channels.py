@@ -1,4 +1,6 @@
-"""The channels that rules notify: whether they are set up, whether rules name others, and whether anybody listens there.
+"""The channels that rules notify.
+
+Whether they are set up, whether rules name others, and whether anybody listens there.
 
 Nothing is sent: a connection is opened and closed.
 """
@@ -10,10 +12,17 @@ from contextlib import suppress
 from pathlib import Path
 from urllib.parse import urlsplit
 
-from clawback.doctor.examination import Finding, ok, problem, told, warning
-from clawback.notify import Channel, Channels, ChannelsError, MailChannel, kinds_of, read_channels
+from clawback.doctor.check import Finding, ok, problem, told, warning
+from clawback.notifications import (
+    Channel,
+    Channels,
+    ChannelsError,
+    MailChannel,
+    kinds_of,
+    read_channels,
+)
 from clawback.rules import RuleErrors
-from clawback.rules.review import load_reviewed
+from clawback.rules.lint.review import load_reviewed
 
 _PATIENCE = 5.0
 _HTTPS = 443
@@ -34,7 +43,10 @@ async def check_channels(file: Path | None, rules: Path) -> Iterable[Finding]:
 
 
 def _unknown(rules: Path, channels: Channels) -> list[Finding]:
-    """Say what rules ask of channels that cannot be; other faults of the rules have a row of their own."""
+    """Say what rules ask of channels that cannot be.
+
+    Other faults of the rules have a row of their own.
+    """
     found = list[Finding]()
     with suppress(RuleErrors):
         load_reviewed(rules)
@@ -47,7 +59,11 @@ def _unknown(rules: Path, channels: Channels) -> list[Finding]:
 
 def _readable(file: Path) -> list[Finding]:
     if file.stat().st_mode & (stat.S_IRGRP | stat.S_IROTH):
-        return [warning("channels", f"others can read {file}, and it may hold secrets", f"chmod 600 {file}")]
+        return [
+            warning(
+                "channels", f"others can read {file}, and it may hold secrets", f"chmod 600 {file}"
+            )
+        ]
     return []
 
 
@@ -60,7 +76,11 @@ async def _knock(name: str, channel: Channel) -> Finding:
             with suppress(OSError):
                 await writer.wait_closed()
     except (OSError, TimeoutError):
-        return warning(f"channel {name}", f"{channel.kind}: nobody answers at {host}:{port}", "look at the network, or mend the channel")
+        return warning(
+            f"channel {name}",
+            f"{channel.kind}: nobody answers at {host}:{port}",
+            "look at the network, or mend the channel",
+        )
     return ok(f"channel {name}", f"{channel.kind}: {host}:{port} answers")
 
 

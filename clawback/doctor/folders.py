@@ -1,4 +1,6 @@
-"""What lies on the disk: rules, audit, room. Nothing is written, so a folder that does not exist yet is looked at by its parent.
+"""What lies on the disk: rules, audit, room.
+
+Nothing is written, so a folder that does not exist yet is looked at by its parent.
 
 Each of these blocks on the disk: call it from a thread.
 """
@@ -9,8 +11,8 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from clawback.audit import Broken, verify_tail
-from clawback.doctor.examination import Finding, ok, problem, warning
-from clawback.embedded.preflight import ROOM
+from clawback.doctor.check import Finding, ok, problem, warning
+from clawback.local.preflight import ROOM
 from clawback.rules import RuleErrors, load_rules
 from clawback.settings import Settings
 
@@ -20,7 +22,11 @@ _PLENTY = 5 * ROOM
 def check_rules(folder: Path) -> Iterable[Finding]:
     """Load the rules as a worker would."""
     if not folder.is_dir():
-        return [problem("rules", f"there is no folder {folder}", "set CLAWBACK_RULES to the folder of rules")]
+        return [
+            problem(
+                "rules", f"there is no folder {folder}", "set CLAWBACK_RULES to the folder of rules"
+            )
+        ]
     try:
         rules = load_rules(folder)
     except RuleErrors as error:
@@ -46,7 +52,9 @@ def check_audit(file: Path) -> Iterable[Finding]:
         return [ok("audit", f"{file} is not written yet")]
     tail = verify_tail(file)
     if isinstance(tail, Broken):
-        remedy = "`clawback audit verify` finds where; move the file away, and the worker begins another"
+        remedy = (
+            "`clawback audit verify` finds where; move the file away, and the worker begins another"
+        )
         return [problem("audit", f"{file} is damaged near its end: {tail.reason}", remedy)]
     return [ok("audit", f"{file}: intact at its end, {tail.last} records")]
 
@@ -57,9 +65,17 @@ def check_disk_space(settings: Settings) -> Iterable[Finding]:
     free = shutil.disk_usage(where).free
     said = f"{free >> 20:,} MiB are free for {settings.folder}"
     if free < ROOM:
-        return [problem("disk", said, f"make room, {ROOM >> 20} MiB at least, or set CLAWBACK_STATE to another folder")]
+        return [
+            problem(
+                "disk",
+                said,
+                f"make room, {ROOM >> 20} MiB at least, or set CLAWBACK_STATE to another folder",
+            )
+        ]
     if free < _PLENTY:
-        return [warning("disk", said, "make room before the audit cannot be written: cases wait then")]
+        return [
+            warning("disk", said, "make room before the audit cannot be written: cases wait then")
+        ]
     return [ok("disk", said)]
 
 

@@ -1,4 +1,6 @@
-"""What the token may do, one kind of thing at a time, asked so that nothing changes: reads of one record, writes to what does not exist.
+"""What the token may do, one kind of thing at a time, asked so that nothing changes.
+
+Reads of one record, writes to what does not exist.
 
 Nothing is said where the token is not known or nobody answers: `check_cloudflare` says that.
 """
@@ -10,10 +12,18 @@ from typing import Any
 from uuid import uuid4
 
 from clawback.actions import Destination, Mode
-from clawback.cloudflare import ApiError, EmailSecurity, NotFound, NotPermitted, NotUnderstood, Rejected, Share
-from clawback.doctor.examination import Finding, ok, problem
-from clawback.embedded.account import open_account
-from clawback.embedded.installation import Installation
+from clawback.cloudflare import (
+    ApiError,
+    EmailSecurity,
+    NotFound,
+    NotPermitted,
+    NotUnderstood,
+    Rejected,
+    Share,
+)
+from clawback.doctor.check import Finding, ok, problem
+from clawback.local.account_check import open_account
+from clawback.local.installation import Installation
 from clawback.settings import Settings
 
 Probe = Callable[[EmailSecurity], Awaitable[Any]]
@@ -41,7 +51,11 @@ WRITES: Mapping[str, Probe] = {
 
 async def check_permissions(settings: Settings, installation: Installation) -> Iterable[Finding]:
     """Try each kind of read and write."""
-    if installation.simulator_port is not None or settings.cloudflare_api_token is None or not settings.cloudflare_account_id:
+    if (
+        installation.simulator_port is not None
+        or settings.cloudflare_api_token is None
+        or not settings.cloudflare_account_id
+    ):
         return []
     with suppress(ApiError, ValueError):
         async with open_account(settings) as api:
@@ -88,5 +102,7 @@ def _acting(writes: Mapping[str, bool], ceiling: Mode) -> Finding:
     if ceiling is Mode.SHADOW:
         return ok("permission to act", f"{said}; in shadow it need not")
     return problem(
-        "permission to act", f"{said}, and the mode is {ceiling}", "give it Cloud Email Security: Write, or set CLAWBACK_MODE=shadow"
+        "permission to act",
+        f"{said}, and the mode is {ceiling}",
+        "give it Cloud Email Security: Write, or set CLAWBACK_MODE=shadow",
     )

@@ -1,16 +1,33 @@
-"""The guard as a pure ledger: asks go in one after the other, so no two of them can have the same last unit."""
+"""The guard as a pure ledger.
+
+Asks go in one after the other, so no two of them can have the same last unit.
+"""
 
 from collections.abc import Iterable, Iterator
 from datetime import datetime, timedelta
 
 from clawback.actions import Spend
 from clawback.cases.plan import Limit
-from clawback.durations import format_duration
-from clawback.guard.asking import Answer, Ask, Budgets, Demotion, Grant, GuardMemory, Offence, Refund, Stop, Surge
-from clawback.guard.tally import Tally
+from clawback.guard.payloads import (
+    Budgets,
+    Demotion,
+    Grant,
+    GuardSnapshot,
+    Refund,
+    RepeatOffence,
+    Reservation,
+    ReservationResult,
+    Stop,
+    Surge,
+)
+from clawback.guard.sliding_counter import SlidingCounter
+from clawback.model.durations import format_duration
 
 REMEMBERED = timedelta(days=1)
-"""How long a grant is remembered: an activity that asks again, and the outcome of an act, come long before that."""
+"""How long a grant is remembered.
+
+An activity that asks again, and the outcome of an act, come long before that.
+"""
 MOST_GRANTS = 10_000
 FORGIVEN = timedelta(days=365)
 """How long a pattern must not have been blocked before it counts as new."""
@@ -20,7 +37,7 @@ MOST_OFFENCES = 10_000
 class Guard:
     """All budgets of one account. What it remembers is bounded; `memory()` is all of it."""
 
-    def __init__(self, memory: GuardMemory) -> None:
+    def __init__(self, memory: GuardSnapshot) -> None:
         self._tallies = dict(memory.tallies)
         self._grants = dict(memory.grants)
         self._offences = dict(memory.offences)
@@ -28,9 +45,9 @@ class Guard:
         self.stopped = memory.stopped
         self._refused = memory.refused
 
-    def memory(self) -> GuardMemory:
+    def memory(self) -> GuardSnapshot:
         """All it knows."""
-        return GuardMemory(
+        return GuardSnapshot(
             tallies=self._tallies,
             grants=self._grants,
             offences=self._offences,
@@ -41,22 +58,38 @@ class Guard:
 
     # ---- spending
 
-    def reserve(self, ask: Ask, budgets: Budgets, now: datetime) -> Answer:
-        """Grant an ask and charge it, or say why people must agree first. What people agreed to is charged, and never refused."""
+    def reserve(self, ask: Reservation, budgets: Budgets, now: datetime) -> ReservationResult:
+        """Grant an ask and charge it, or say why people must agree first.
+
+        What people agreed to is charged, and never refused.
+        """
         if (known := self._grants.get(ask.id)) is not None:
-            return Answer(granted=True, offence=known.offence)
-        if not ask.approved and (reason := next(self._objections(ask, budgets, now), None)) is not None:
+            return ReservationResult(granted=True, offence=known.offence)
+        if (
+            not ask.approved
+            and (reason := next(self._objections(ask, budgets, now), None)) is not None
+        ):
             self._refused += 1
-            return Answer(granted=False, reason=reason)
+            return ReservationResult(granted=False, reason=reason)
         offence = self._offend(ask.subject, now) if ask.subject else 0
-        grant = Grant(rule=ask.rule, spend=ask.spend, count=ask.count, at=now, verdicts=ask.verdicts, offence=offence)
+        grant = Grant(
+            rule=ask.rule,
+            spend=ask.spend,
+            count=ask.count,
+            at=now,
+            verdicts=ask.verdicts,
+            offence=offence,
+        )
         self._charge(grant, ask.count)
         self._grants[ask.id] = grant
         self._forget(now)
-        return Answer(granted=True, offence=offence)
+        return ReservationResult(granted=True, offence=offence)
 
     def refund(self, refund: Refund) -> None:
-        """Take back what was granted and not spent. An unknown id is none of ours; nothing is refunded twice."""
+        """Take back what was granted and not spent.
+
+        An unknown id is none of ours; nothing is refunded twice.
+        """
         grant = self._grants.get(refund.id)
         if grant is None or (count := min(refund.count, grant.count)) <= 0:
             return
@@ -65,7 +98,7 @@ class Guard:
 
     def spent(self, key: str, per: timedelta, now: datetime) -> int:
         """What was spent under a key (`all/messages`, `rule/<name>/messages`, `verdict/<verdict>`) in a window."""
-        return self._tallies.get(key, Tally()).spent(per, now)
+        return self._tallies.get(key, SlidingCounter()).spent(per, now)
 
     # ---- switches
 
@@ -89,27 +122,42 @@ class Guard:
 
     # ---- inside
 
-    def _objections(self, ask: Ask, budgets: Budgets, now: datetime) -> Iterator[str]:
+    def _objections(self, ask: Reservation, budgets: Budgets, now: datetime) -> Iterator[str]:
         if (demotion := self.demoted.get(ask.rule)) is not None:
             yield f"the rule's work was undone by {demotion.by}: confirm it with `clawback rules confirm {ask.rule}`"
-        if budgets.campaign is not None and ask.spend is Spend.MESSAGES and ask.spent + ask.count > budgets.campaign:
+        if (
+            budgets.campaign is not None
+            and ask.spend is Spend.MESSAGES
+            and ask.spent + ask.count > budgets.campaign
+        ):
             yield f"{ask.count} messages would pass {budgets.campaign:,} of one campaign ({ask.spent:,} so far)"
-        own = [limit for limit in ask.limits if limit.spend is ask.spend] or [limit for limit in budgets.rule if limit.spend is ask.spend]
+        own = [limit for limit in ask.limits if limit.spend is ask.spend] or [
+            limit for limit in budgets.rule if limit.spend is ask.spend
+        ]
         yield from self._exceeded(ask, own, f"rule/{ask.rule}/{ask.spend}", "of the rule", now)
-        yield from self._exceeded(ask, budgets.overall, f"all/{ask.spend}", "of all rules together", now)
+        yield from self._exceeded(
+            ask, budgets.overall, f"all/{ask.spend}", "of all rules together", now
+        )
         if budgets.surge is not None and ask.spend is Spend.MESSAGES:
             yield from self._surges(ask, budgets.surge, now)
 
-    def _exceeded(self, ask: Ask, limits: Iterable[Limit], key: str, whose: str, now: datetime) -> Iterator[str]:
+    def _exceeded(
+        self, ask: Reservation, limits: Iterable[Limit], key: str, whose: str, now: datetime
+    ) -> Iterator[str]:
         for limit in limits:
-            if limit.spend is ask.spend and (spent := self.spent(key, limit.per, now)) + ask.count > limit.most:
+            if (
+                limit.spend is ask.spend
+                and (spent := self.spent(key, limit.per, now)) + ask.count > limit.most
+            ):
                 yield f"{ask.count} {ask.spend} would pass {limit} {whose} ({spent:,} so far)"
 
-    def _surges(self, ask: Ask, surge: Surge, now: datetime) -> Iterator[str]:
+    def _surges(self, ask: Reservation, surge: Surge, now: datetime) -> Iterator[str]:
         scopes = {f"rule/{ask.rule}/{ask.spend}": (ask.rule, ask.count)}
-        scopes |= {f"verdict/{verdict}": (verdict, count) for verdict, count in ask.verdicts.items()}
+        scopes |= {
+            f"verdict/{verdict}": (verdict, count) for verdict, count in ask.verdicts.items()
+        }
         for key, (who, count) in scopes.items():
-            tally = self._tallies.get(key, Tally())
+            tally = self._tallies.get(key, SlidingCounter())
             usual, spent = tally.rate(now), tally.spent(surge.per, now)
             if spent + count > max(surge.least, surge.factor * usual):
                 yield (
@@ -121,14 +169,19 @@ class Guard:
         keys = {f"all/{grant.spend}": count, f"rule/{grant.rule}/{grant.spend}": count}
         if grant.spend is Spend.MESSAGES:
             share = count / grant.count if grant.count else 0
-            keys |= {f"verdict/{verdict}": round(number * share) for verdict, number in grant.verdicts.items()}
+            keys |= {
+                f"verdict/{verdict}": round(number * share)
+                for verdict, number in grant.verdicts.items()
+            }
         for key, spent in keys.items():
-            self._tallies[key] = self._tallies.get(key, Tally()).with_spent(spent, grant.at)
+            self._tallies[key] = self._tallies.get(key, SlidingCounter()).with_spent(
+                spent, grant.at
+            )
 
     def _offend(self, subject: str, now: datetime) -> int:
         before = self._offences.pop(subject, None)
         times = before.times if before and now - before.at < FORGIVEN else 0
-        self._offences[subject] = Offence(times=times + 1, at=now)
+        self._offences[subject] = RepeatOffence(times=times + 1, at=now)
         while len(self._offences) > MOST_OFFENCES:
             del self._offences[next(iter(self._offences))]
         return times

@@ -1,7 +1,8 @@
 """What should happen: every record evaluated against the rules, every window tried, every action of every case written down. Pure.
 
-It shares with the worker what a rule means (the rule set, the events) and nothing of how it is carried out: no intake, no window
-search, no case machine. The windows here are brute force on purpose.
+It shares with the worker what a rule means (the rule set, the events) and nothing of how it is
+carried out: no intake, no window search, no case machine. The windows here are brute force on
+purpose.
 """
 
 from collections import defaultdict
@@ -11,10 +12,21 @@ from datetime import datetime, timedelta
 from enum import StrEnum
 from itertools import combinations
 
-from clawback.actions import Action, BlockSender, BulkMove, Mode, Move, PolicyAction, Reclassify, Release, gives_back, pattern_problem
+from clawback.actions import (
+    Action,
+    BlockSender,
+    BulkMove,
+    Mode,
+    Move,
+    PolicyAction,
+    Reclassify,
+    Release,
+    gives_back,
+)
 from clawback.cases.plan import CasePlan
-from clawback.cases.windows import Link, Watch, WatchType
-from clawback.events import Event, is_too_old, message_event, report_event, submission_event
+from clawback.correlation.sliding_window import CorrelationType, CorrelationWindow, Link
+from clawback.model.addresses import pattern_problem
+from clawback.model.events import Event, is_too_old, message_event, report_event, submission_event
 from clawback.rules import RuleSet
 from clawback.simulator import Line
 
@@ -35,7 +47,10 @@ class Fate(StrEnum):
 
 @dataclass(frozen=True)
 class Work:
-    """One action of one case on one message, or on the case; `subjects` is what it may be recorded under."""
+    """One action of one case on one message, or on the case.
+
+    `subjects` is what it may be recorded under.
+    """
 
     case: str
     rule: str
@@ -46,7 +61,10 @@ class Work:
 
 @dataclass
 class Expectation:
-    """All that should happen. `joined` are the (case, event key) pairs that should be recorded; `matched` counts them by rule."""
+    """All that should happen.
+
+    `joined` are the (case, event key) pairs that should be recorded; `matched` counts them by rule.
+    """
 
     events: int = 0
     joined: set[tuple[str, str]] = field(default_factory=set)
@@ -57,16 +75,31 @@ class Expectation:
     def effects(self) -> int:
         """How many changes the ledger should come to."""
         moves = {
-            (subject, work.action.destination) for work in self.done(Move) for subject in work.subjects if isinstance(work.action, Move)
+            (subject, work.action.destination)
+            for work in self.done(Move)
+            for subject in work.subjects
+            if isinstance(work.action, Move)
         }
         blocks = {_pattern(work.action) for work in self.done(BlockSender)}
         releases = {subject for work in self.done(Release) for subject in work.subjects}
-        policies = {(type(work.action), work.action.label) for work in self.done(PolicyAction) if isinstance(work.action, PolicyAction)}
-        return len(moves) + len(blocks) + len(releases) + len(policies) + sum(1 for _ in self.done(Reclassify))
+        policies = {
+            (type(work.action), work.action.label)
+            for work in self.done(PolicyAction)
+            if isinstance(work.action, PolicyAction)
+        }
+        return (
+            len(moves)
+            + len(blocks)
+            + len(releases)
+            + len(policies)
+            + sum(1 for _ in self.done(Reclassify))
+        )
 
     def done(self, kind: type[Action | PolicyAction]) -> Iterator[Work]:
         """The work of one kind that should have an effect."""
-        return (work for work in self.work if work.fate is Fate.DONE and isinstance(work.action, kind))
+        return (
+            work for work in self.work if work.fate is Fate.DONE and isinstance(work.action, kind)
+        )
 
 
 @dataclass
@@ -88,7 +121,9 @@ class _Seen:
         return f"{self.of}{self.event.key}"
 
 
-def expect(lines: Iterable[Line], rules: RuleSet, now: datetime, age_limit: timedelta | None = None) -> Expectation:
+def expect(
+    lines: Iterable[Line], rules: RuleSet, now: datetime, age_limit: timedelta | None = None
+) -> Expectation:
     """Work out what should become of a corpus under a rule set; rules may go as far as they say."""
     cases: dict[str, _Case] = {}
     events = list(_events(lines, now))
@@ -111,15 +146,22 @@ def expect(lines: Iterable[Line], rules: RuleSet, now: datetime, age_limit: time
 
 
 def _events(lines: Iterable[Line], now: datetime) -> Iterator[Event]:
-    """Give every record that is polled as an event, the last of those with the same id; the others with the message they name."""
+    """Give every record that is polled as an event, the last of those with the same id.
+
+    The others with the message they name.
+    """
     messages, others = {}, {}
     for line in lines:
         if line.kind == "message":
-            messages[line.record["id"]] = message_event(line.record, now).with_detections(line.detections or {})
+            messages[line.record["id"]] = message_event(line.record, now).with_detections(
+                line.detections or {}
+            )
         elif line.kind == "report":
             others[f"report {line.record['id']}"] = report_event(line.record, now)
         else:
-            others[f"submission {line.record['submission_id']}"] = submission_event(line.record, now)
+            others[f"submission {line.record['submission_id']}"] = submission_event(
+                line.record, now
+            )
     by_postfix: dict[str, list[Event]] = defaultdict(list)
     for message in messages.values():
         by_postfix[str(message.record.get("postfix_id"))].append(message)
@@ -130,46 +172,79 @@ def _events(lines: Iterable[Line], now: datetime) -> Iterator[Event]:
 def _with_message(event: Event, by_postfix: dict[str, list[Event]]) -> Event:
     """Join a report, which names recipients, or a submission, whose submitter is one."""
     record = event.record
-    fields = record.get("fields") or {"postfix_id": record.get("original_postfix_id"), "to": [record.get("requested_by") or ""]}
+    fields = record.get("fields") or {
+        "postfix_id": record.get("original_postfix_id"),
+        "to": [record.get("requested_by") or ""],
+    }
     named = {address.lower() for address in fields.get("to") or ()}
     about = by_postfix.get(str(fields.get("postfix_id")), [])
     if not about:
         return event
-    first = next((one for one in about if named & {address.lower() for address in one.record.get("client_recipients") or ()}), about[0])
-    others = tuple(target for one in about if one is not first and not one.handled for target in one.targets)
+    first = next(
+        (
+            one
+            for one in about
+            if named & {address.lower() for address in one.record.get("client_recipients") or ()}
+        ),
+        about[0],
+    )
+    others = tuple(
+        target for one in about if one is not first and not one.handled for target in one.targets
+    )
     return event.with_message(first, others)
 
 
 def _is_ours(event: Event, rules: RuleSet, now: datetime, age_limit: timedelta | None) -> bool:
     message = event.record.get("message", event.record)
-    return message.get("delivery_mode") not in rules.safety.ignored_delivery_modes and not is_too_old(event, now, age_limit)
+    return message.get(
+        "delivery_mode"
+    ) not in rules.safety.ignored_delivery_modes and not is_too_old(event, now, age_limit)
 
 
 # ---- windows
 
 
-def fires(watch: Watch, sightings: Sequence[_Seen]) -> bool:
-    """Whether any window of the timespan satisfies the correlation: each start is tried, and everything within reach of it."""
+def fires(watch: CorrelationWindow, sightings: Sequence[_Seen]) -> bool:
+    """Whether any window of the timespan satisfies the correlation.
+
+    Each start is tried, and everything within reach of it.
+    """
     sightings = [one for seen in sightings for one in _as_counted(watch, seen, sightings)]
     for first in sightings:
-        window = [seen for seen in sightings if first.event.at <= seen.event.at <= first.event.at + watch.timespan]
+        window = [
+            seen
+            for seen in sightings
+            if first.event.at <= seen.event.at <= first.event.at + watch.timespan
+        ]
         if _satisfied(watch, window):
             return True
     return False
 
 
-def _as_counted(watch: Watch, seen: _Seen, sightings: Sequence[_Seen]) -> Iterator[_Seen]:
-    """What one event is to a correlation: itself, or a match of an inner correlation if a window that ends with it satisfies that."""
+def _as_counted(
+    watch: CorrelationWindow, seen: _Seen, sightings: Sequence[_Seen]
+) -> Iterator[_Seen]:
+    """What one event is to a correlation.
+
+    Itself, or a match of an inner correlation if a window that ends with it satisfies that.
+    """
     if not seen.links:
         yield seen
         return
     name, group = seen.rule.partition("/")[0], seen.links[0].group
     inner = watch.inner[name]
-    same = [_below(one) for one in sightings if one.links and (one.rule.partition("/")[0], one.links[0].group) == (name, group)]
+    same = [
+        _below(one)
+        for one in sightings
+        if one.links and (one.rule.partition("/")[0], one.links[0].group) == (name, group)
+    ]
     counted = [one for below in same for one in _as_counted(inner, below, same)]
     for last in _as_counted(inner, _below(seen), same):
         since, end = last.event.at - inner.timespan, (last.event.at, last.key)
-        if _satisfied(inner, [one for one in counted if since <= one.event.at and (one.event.at, one.key) <= end]):
+        if _satisfied(
+            inner,
+            [one for one in counted if since <= one.event.at and (one.event.at, one.key) <= end],
+        ):
             yield _Seen(seen.event, name, seen.value, (), f"{name}/{group}/{last.of}")
 
 
@@ -177,16 +252,18 @@ def _below(seen: _Seen) -> _Seen:
     return _Seen(seen.event, seen.rule.partition("/")[2], seen.links[0].value, seen.links[1:])
 
 
-def _satisfied(watch: Watch, window: Sequence[_Seen]) -> bool:
+def _satisfied(watch: CorrelationWindow, window: Sequence[_Seen]) -> bool:
     match watch.type:
-        case WatchType.EVENT_COUNT:
+        case CorrelationType.EVENT_COUNT:
             return len({seen.key for seen in window}) >= watch.at_least
-        case WatchType.VALUE_COUNT:
+        case CorrelationType.VALUE_COUNT:
             return len({seen.value for seen in window} - {None}) >= watch.at_least
-        case WatchType.TEMPORAL:
+        case CorrelationType.TEMPORAL:
             return set(watch.rules) <= {seen.rule for seen in window}
-        case WatchType.TEMPORAL_ORDERED:
-            ordered = [seen.rule for seen in sorted(window, key=lambda seen: (seen.event.at, seen.key))]
+        case CorrelationType.TEMPORAL_ORDERED:
+            ordered = [
+                seen.rule for seen in sorted(window, key=lambda seen: (seen.event.at, seen.key))
+            ]
             return any(chosen == watch.rules for chosen in combinations(ordered, len(watch.rules)))
 
 
@@ -194,30 +271,66 @@ def _satisfied(watch: Watch, window: Sequence[_Seen]) -> bool:
 
 
 def _work(case: _Case, rules: RuleSet) -> Iterator[Work]:
-    handled = {target.id for seen in case.sightings if seen.event.handled for target in seen.event.targets}
+    handled = {
+        target.id for seen in case.sightings if seen.event.handled for target in seen.event.targets
+    }
     targets = {target.id for seen in case.sightings for target in seen.event.targets}
     for action in case.plan.actions:
         if isinstance(action, BulkMove):
             continue  # it waits for people
         if isinstance(action, Move):
             for target in targets:
-                yield _one(case, action, frozenset({target}), Fate.HANDLED if target in handled and not gives_back(action) else Fate.DONE)
+                yield _one(
+                    case,
+                    action,
+                    frozenset({target}),
+                    Fate.HANDLED if target in handled and not gives_back(action) else Fate.DONE,
+                )
         elif isinstance(action, Release):
-            for one in {target.id: target for seen in case.sightings for target in seen.event.targets}.values():
-                yield _one(case, action, frozenset({one.id}), Fate.HANDLED if one.quarantined is False else Fate.DONE)
+            for one in {
+                target.id: target for seen in case.sightings for target in seen.event.targets
+            }.values():
+                yield _one(
+                    case,
+                    action,
+                    frozenset({one.id}),
+                    Fate.HANDLED if one.quarantined is False else Fate.DONE,
+                )
         elif isinstance(action, Reclassify):
-            yield _one(case, action, frozenset(targets or {""}), Fate.DONE if targets else Fate.IMPOSSIBLE)
+            yield _one(
+                case, action, frozenset(targets or {""}), Fate.DONE if targets else Fate.IMPOSSIBLE
+            )
         elif isinstance(action, PolicyAction):
             possible = action.problem is None and rules.safety.refuses(action) is None
-            yield _one(case, action, frozenset({action.label}), Fate.DONE if possible else Fate.IMPOSSIBLE)
+            yield _one(
+                case, action, frozenset({action.label}), Fate.DONE if possible else Fate.IMPOSSIBLE
+            )
         else:
-            possible = pattern_problem(action.pattern, action.kind) is None and rules.safety.refuses(action) is None
-            yield _one(case, action, frozenset({action.pattern}), Fate.DONE if possible else Fate.IMPOSSIBLE)
+            possible = (
+                pattern_problem(action.pattern, action.kind) is None
+                and rules.safety.refuses(action) is None
+            )
+            yield _one(
+                case,
+                action,
+                frozenset({action.pattern}),
+                Fate.DONE if possible else Fate.IMPOSSIBLE,
+            )
 
 
 def _one(case: _Case, action: Action, subjects: frozenset[str], fate: Fate) -> Work:
-    by_mode = {Mode.SHADOW: Fate.SHADOWED, Mode.APPROVE: Fate.HELD, Mode.ENFORCE: Fate.HELD if action.widens else Fate.DONE}
-    return Work(case.plan.case_id, case.plan.rule, action, subjects, by_mode[case.plan.mode] if fate is Fate.DONE else fate)
+    by_mode = {
+        Mode.SHADOW: Fate.SHADOWED,
+        Mode.APPROVE: Fate.HELD,
+        Mode.ENFORCE: Fate.HELD if action.widens else Fate.DONE,
+    }
+    return Work(
+        case.plan.case_id,
+        case.plan.rule,
+        action,
+        subjects,
+        by_mode[case.plan.mode] if fate is Fate.DONE else fate,
+    )
 
 
 def _pattern(action: Action) -> tuple[str, str]:

@@ -1,4 +1,7 @@
-"""What is rehearsed: the mail, the rules, and how hard the world makes it. Values, and the corpus files they stand for."""
+"""What is rehearsed: the mail, the rules, and how hard the world makes it.
+
+Values, and the corpus files they stand for.
+"""
 
 import json
 import shutil
@@ -8,7 +11,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
-from clawback.payloads import parse_moment
+from clawback.model.payload import parse_time
 from clawback.simulator import Line, demo_corpus, outbreak, parse_faults, read_corpus
 from clawback.simulator.faults import Fault
 
@@ -19,8 +22,9 @@ _MARGIN = timedelta(days=1)
 class Rehearsal:
     """One rehearsal. Without a corpus and an outbreak it is the demo's invented mail.
 
-    `outbreak` is a number of messages of one campaign; `faults` and `rate_limit` are as `clawback simulate` takes them; `kills` is how
-    often the worker is killed; `age_limit` is a duration or `off`; `guard` lets the budgets of safety.yml hold cases.
+    `outbreak` is a number of messages of one campaign; `faults` and `rate_limit` are as `clawback
+    simulate` takes them; `kills` is how often the worker is killed; `age_limit` is a duration or
+    `off`; `guard` lets the budgets of safety.yml hold cases.
     """
 
     rules: Path
@@ -35,8 +39,15 @@ class Rehearsal:
     timeout: timedelta = timedelta(hours=1)
 
     def with_rules_in(self, folder: Path) -> "Rehearsal":
-        """Rehearse a copy of the rules: a worker takes changes in while it runs, and must be judged by what it started with."""
-        return replace(self, rules=shutil.copytree(self.rules, folder / "rules")) if self.rules.is_dir() else self
+        """Rehearse a copy of the rules.
+
+        A worker takes changes in while it runs, and must be judged by what it started with.
+        """
+        return (
+            replace(self, rules=shutil.copytree(self.rules, folder / "rules"))
+            if self.rules.is_dir()
+            else self
+        )
 
     def write_corpora(self, folder: Path) -> list[Path]:
         """Give every corpus as a file; what is invented is written into the folder."""
@@ -45,7 +56,10 @@ class Rehearsal:
             invented["outbreak"] = outbreak(self.outbreak, self.seed)
         if not self.outbreak and not self.corpora:
             invented["demo"] = demo_corpus(self.seed)
-        return [*self.corpora, *(_written(folder / f"{name}.jsonl", lines) for name, lines in invented.items())]
+        return [
+            *self.corpora,
+            *(_written(folder / f"{name}.jsonl", lines) for name, lines in invented.items()),
+        ]
 
     @property
     def late(self) -> timedelta:
@@ -73,7 +87,7 @@ def span(lines: Iterable[Line]) -> timedelta:
 def _moments(lines: Iterable[Line]) -> Iterator[datetime]:
     for line in lines:
         for name in ("scanned_at", "created_at", "requested_at"):
-            if (moment := parse_moment(line.record.get(name))) is not None:
+            if (moment := parse_time(line.record.get(name))) is not None:
                 yield moment
 
 

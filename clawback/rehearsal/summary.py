@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from typing import Any
 
-from clawback.rehearsal.run import Result
+from clawback.rehearsal.runner import Result
 
 _SHOWN = 10
 
@@ -21,7 +21,10 @@ def as_json(result: Result) -> dict[str, Any]:
         "seconds": round(result.seconds, 1),
         "events": result.expectation.events,
         "matched": result.expectation.matched,
-        "outcomes": {f"{action} {outcome}": count for (action, outcome), count in sorted(result.outcomes.items())},
+        "outcomes": {
+            f"{action} {outcome}": count
+            for (action, outcome), count in sorted(result.outcomes.items())
+        },
         "moved": result.moved,
         "effects": counts["by_operation"],
         "cases": result.cases,
@@ -60,7 +63,11 @@ def _wrong(result: Result) -> Iterator[str]:
         yield "NOT DONE   the time was up before everything was"
     if not result.audit_intact:
         yield "BROKEN     the audit's chain"
-    for name, problems in (("LOST", result.verdict.lost), ("TWICE", result.verdict.twice), ("UNEXPECTED", result.verdict.unexpected)):
+    for name, problems in (
+        ("LOST", result.verdict.lost),
+        ("TWICE", result.verdict.twice),
+        ("UNEXPECTED", result.verdict.unexpected),
+    ):
         for problem in problems[:_SHOWN]:
             yield f"{name:10} {problem}"
         if len(problems) > _SHOWN:

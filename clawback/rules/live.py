@@ -1,7 +1,10 @@
-"""The rule set that is running, and its replacement by what is on the disk: the whole set at once, or not at all.
+"""The rule set that is running, and its replacement by what is on the disk.
 
-A change is noticed by the names, sizes and times of the files, and loaded in a thread. A bad set never replaces a good one: it is
-reported, and the old one stays. Open cases are not touched: they keep the response they started with.
+The whole set at once, or not at all.
+
+A change is noticed by the names, sizes and times of the files, and loaded in a thread. A bad set
+never replaces a good one: it is reported, and the old one stays. Open cases are not touched: they
+keep the response they started with.
 """
 
 import asyncio
@@ -11,10 +14,10 @@ from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
 
-from clawback.actions import PatternKind
-from clawback.rules.notices import Channels
-from clawback.rules.review import load_reviewed
-from clawback.rules.ruleset import RuleSet
+from clawback.model.addresses import PatternKind
+from clawback.rules.engine.ruleset import RuleSet
+from clawback.rules.lint.channels import Channels
+from clawback.rules.lint.review import load_reviewed
 
 LOOK_EVERY = timedelta(seconds=2)
 """How often the folder is looked at."""
@@ -23,7 +26,10 @@ _FILES = (".yml", ".yaml")
 
 @dataclass(frozen=True)
 class Change:
-    """What became of a change on the disk: `new` is the version that runs now, or None where it was refused for `problem`."""
+    """What became of a change on the disk.
+
+    `new` is the version that runs now, or None where it was refused for `problem`.
+    """
 
     old: str | None
     new: str | None
@@ -31,9 +37,15 @@ class Change:
 
 
 class LiveRules:
-    """The rules of a folder; `current` is always a complete, valid set, its never-block list completed by the account's own domains."""
+    """The rules of a folder.
 
-    def __init__(self, folder: Path, rules: RuleSet, seen: object = None, channels: Channels | None = None) -> None:
+    `current` is always a complete, valid set, its never-block list completed by the account's own
+    domains.
+    """
+
+    def __init__(
+        self, folder: Path, rules: RuleSet, seen: object = None, channels: Channels | None = None
+    ) -> None:
         self._folder = folder
         self._channels = channels
         self._seen = seen
@@ -44,7 +56,9 @@ class LiveRules:
 
     @classmethod
     def load(cls, folder: Path, channels: Channels | None = None) -> "LiveRules":
-        """Load the set to start with; rules may name these channels (any, where they are not given).
+        """Load the set to start with.
+
+        Rules may name these channels (any, where they are not given).
 
         Raises:
             RuleErrors: anything is wrong; a process must not start with rules it cannot read.
@@ -59,7 +73,10 @@ class LiveRules:
         return len(self._own)
 
     def own(self, domains: frozenset[str]) -> bool:
-        """Never block the account's own domains either, whatever set is loaded; False where that is no news."""
+        """Never block the account's own domains either, whatever set is loaded.
+
+        False where that is no news.
+        """
         if domains == self._own:
             return False
         self._own = domains
@@ -67,7 +84,10 @@ class LiveRules:
         return True
 
     def owns(self, address: str) -> bool | None:
-        """Whether a mail address is in one of the account's own domains; None while those are not known."""
+        """Whether a mail address is in one of the account's own domains.
+
+        None while those are not known.
+        """
         return address.rpartition("@")[2].strip().lower() in self._own if self._own else None
 
     def forbids(self, pattern: str, kind: PatternKind) -> bool:
@@ -79,7 +99,9 @@ class LiveRules:
         """The delivery modes of messages that are never touched, as loaded now."""
         return self.current.safety.ignored_delivery_modes
 
-    async def watch(self, tell: Callable[[Change], Awaitable[None]], every: timedelta = LOOK_EVERY) -> None:
+    async def watch(
+        self, tell: Callable[[Change], Awaitable[None]], every: timedelta = LOOK_EVERY
+    ) -> None:
         """Look for changes for ever, and tell what became of each."""
         while True:
             await asyncio.sleep(every.total_seconds())

@@ -1,4 +1,7 @@
-"""The body of `clawback simulate` and of `python -m clawback.simulator`: options in, a server until it is told to stop."""
+"""The body of `clawback simulate` and of `python -m clawback.simulator`.
+
+Options in, a server until it is told to stop.
+"""
 
 import asyncio
 import signal
@@ -12,10 +15,18 @@ import typer
 
 from clawback.simulator.corpus import CorpusError, Line, parse_line, read_corpus
 from clawback.simulator.demo import demo_corpus
-from clawback.simulator.drip import parse_drip
 from clawback.simulator.faults import parse_faults
-from clawback.simulator.limits import parse_rate
-from clawback.simulator.options import BodyForm, MoveIdentity, Order, Scope, Shape, SimulatorOptions, Verdict
+from clawback.simulator.mail_stream import parse_drip
+from clawback.simulator.options import (
+    BodyForm,
+    MoveIdentity,
+    Order,
+    ReviewVerdict,
+    Scope,
+    Shape,
+    SimulatorOptions,
+)
+from clawback.simulator.rate_limit import parse_rate
 from clawback.simulator.service import PortTaken, Simulator
 
 REFUSED = 2
@@ -33,24 +44,51 @@ class _Plan:
     every: timedelta | None = None
 
 
-def simulate(  # noqa: PLR0913 -- the options of a command
+def simulate(  # noqa: PLR0913
     *,
-    port: Annotated[int, typer.Option(help="The port to listen on; 0 takes a free one.", min=0, max=65535)] = 8089,
+    port: Annotated[
+        int, typer.Option(help="The port to listen on; 0 takes a free one.", min=0, max=65535)
+    ] = 8089,
     host: Annotated[str, typer.Option(help="The address to listen on.")] = "127.0.0.1",
-    corpus: Annotated[list[Path] | None, typer.Option(help="A corpus to load, .jsonl or .jsonl.gz; may be given again.")] = None,
-    rate_limit: Annotated[str, typer.Option(help="Requests per window and token, N/SECONDS, or off.")] = "1200/300",
-    faults: Annotated[str, typer.Option(help="Faults with rates, such as 429=0.05,lost_answer=0.02,slow=0.1:2.")] = "",
+    corpus: Annotated[
+        list[Path] | None,
+        typer.Option(help="A corpus to load, .jsonl or .jsonl.gz; may be given again."),
+    ] = None,
+    rate_limit: Annotated[
+        str, typer.Option(help="Requests per window and token, N/SECONDS, or off.")
+    ] = "1200/300",
+    faults: Annotated[
+        str, typer.Option(help="Faults with rates, such as 429=0.05,lost_answer=0.02,slow=0.1:2.")
+    ] = "",
     seed: Annotated[int, typer.Option(help="The seed of the faults.")] = 0,
-    drip: Annotated[str | None, typer.Option(help="Let the corpus (or the demo) keep arriving as new mail, N/SECONDS.")] = None,
+    drip: Annotated[
+        str | None,
+        typer.Option(help="Let the corpus (or the demo) keep arriving as new mail, N/SECONDS."),
+    ] = None,
     order: Annotated[Order, typer.Option(help="The order of search results.")] = Order.NEWEST,
     shape: Annotated[Shape, typer.Option(help="The generation of field names.")] = Shape.NEW,
-    move_identity: Annotated[MoveIdentity, typer.Option(help="What message_id means in the answer to a move.")] = MoveIdentity.INVESTIGATE,
-    token: Annotated[list[str] | None, typer.Option(help="A token to accept, TOKEN[:write|read|none]; default is any.")] = None,
-    release_body: Annotated[BodyForm, typer.Option(help="Which body a release accepts.")] = BodyForm.EITHER,
-    preview_body: Annotated[BodyForm, typer.Option(help="Which body a request for a preview accepts.")] = BodyForm.EITHER,
-    verdict: Annotated[Verdict, typer.Option(help="What becomes of submissions.")] = Verdict.ACCEPTED,
-    page_reports: Annotated[bool, typer.Option(help="Page PhishGuard reports, or ignore page and per_page.")] = True,
-    refuse_duplicates: Annotated[bool, typer.Option(help="Answer 409 to a second equal policy.")] = False,
+    move_identity: Annotated[
+        MoveIdentity, typer.Option(help="What message_id means in the answer to a move.")
+    ] = MoveIdentity.INVESTIGATE,
+    token: Annotated[
+        list[str] | None,
+        typer.Option(help="A token to accept, TOKEN[:write|read|none]; default is any."),
+    ] = None,
+    release_body: Annotated[
+        BodyForm, typer.Option(help="Which body a release accepts.")
+    ] = BodyForm.EITHER,
+    preview_body: Annotated[
+        BodyForm, typer.Option(help="Which body a request for a preview accepts.")
+    ] = BodyForm.EITHER,
+    verdict: Annotated[
+        ReviewVerdict, typer.Option(help="What becomes of submissions.")
+    ] = ReviewVerdict.ACCEPTED,
+    page_reports: Annotated[
+        bool, typer.Option(help="Page PhishGuard reports, or ignore page and per_page.")
+    ] = True,
+    refuse_duplicates: Annotated[
+        bool, typer.Option(help="Answer 409 to a second equal policy.")
+    ] = False,
 ) -> None:
     """Run an Email Security API in memory, with faults and a ledger."""
     try:
@@ -100,7 +138,11 @@ def _dripping(plan: _Plan) -> list[Line]:
 def _greeting(plan: _Plan, url: str, records: int) -> str:
     rate = plan.options.rate
     limit = f"{rate.quota} requests in {rate.seconds:g} s" if rate else "no limit"
-    mail = f"{records} records, one every {plan.every.total_seconds():g} s" if plan.every else f"{records} records"
+    mail = (
+        f"{records} records, one every {plan.every.total_seconds():g} s"
+        if plan.every
+        else f"{records} records"
+    )
     return (
         f"The Email Security simulator is at {url} ({mail}; {limit}; faults: {str(plan.options.faults) or 'none'}).\n"
         f"Its controls are at {url.partition('/client')[0]}/_sim/ (ledger, requests, state). Ctrl-C stops it."
@@ -112,7 +154,9 @@ def _tokens(values: Iterable[str]) -> dict[str, Scope]:
     for value in values:
         token, _, scope = value.partition(":")
         if not token or scope not in ("", *Scope):
-            raise ValueError(f"{value[:40]!r} is not a token: write TOKEN, TOKEN:read or TOKEN:none")
+            raise ValueError(
+                f"{value[:40]!r} is not a token: write TOKEN, TOKEN:read or TOKEN:none"
+            )
         tokens[token] = Scope(scope or Scope.WRITE)
     return tokens
 

@@ -1,4 +1,6 @@
-"""Reading corpora: JSON lines of messages with their detections, of reports and of submissions. A bad line is refused, never skipped.
+"""Reading corpora: JSON lines of messages with their detections, of reports and of submissions.
+
+A bad line is refused, never skipped.
 
 CorpusError
 └── names the file and the line, and what is wrong with it
@@ -23,7 +25,10 @@ class CorpusError(ValueError):
 
 @dataclass(frozen=True, slots=True)
 class Line:
-    """One record of a corpus; `detections` is the answer of `/detections` and comes with messages alone."""
+    """One record of a corpus.
+
+    `detections` is the answer of `/detections` and comes with messages alone.
+    """
 
     kind: Kind
     record: dict[str, Any]
@@ -34,11 +39,16 @@ def read_corpus(path: Path) -> Iterator[Line]:
     """Read a `.jsonl` or `.jsonl.gz` file line by line; blank lines are passed over.
 
     Raises:
-        CorpusError: the file cannot be read, or a line is no record; lines before it have been given already.
+        CorpusError: the file cannot be read, or a line is no record; lines before it have been
+            given already.
 
     """
     try:
-        with gzip.open(path, "rt", encoding="utf-8") if path.suffix == ".gz" else path.open(encoding="utf-8") as file:
+        with (
+            gzip.open(path, "rt", encoding="utf-8")
+            if path.suffix == ".gz"
+            else path.open(encoding="utf-8") as file
+        ):
             yield from read_lines(file, str(path))
     except (OSError, EOFError, zlib.error, UnicodeDecodeError) as error:
         reason = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
@@ -61,14 +71,16 @@ def read_lines(lines: Iterable[str], name: str) -> Iterator[Line]:
 
 
 def parse_line(value: object) -> Line:
-    """Understand one line: `{"message": …, "detections": …}`, `{"report": …}` or `{"submission": …}`.
+    """Understand one line: `{"message".
+
+    …, "detections": …}`, `{"report": …}` or `{"submission": …}`.
 
     Raises:
         ValueError: it is none of these, or the record has no id.
 
     """
     if not isinstance(value, Mapping):
-        raise ValueError("a line must be a JSON object")  # noqa: TRY004 -- one kind of refusal
+        raise ValueError("a line must be a JSON object")  # noqa: TRY004 - it is the line's value
     for kind in _IDENTITY:
         if kind in value:
             return Line(kind, _record(value[kind], kind), _detections(value.get("detections")))
@@ -82,17 +94,24 @@ def parse_record(value: object, kind: Kind) -> Line:
         ValueError: it is neither, or has no id.
 
     """
-    return parse_line(value) if isinstance(value, dict) and kind in value else Line(kind, _record(value, kind))
+    return (
+        parse_line(value)
+        if isinstance(value, dict) and kind in value
+        else Line(kind, _record(value, kind))
+    )
 
 
 def _record(value: object, kind: Kind) -> dict[str, Any]:
     if not isinstance(value, dict):
-        raise ValueError(f"the {kind} must be an object")  # noqa: TRY004 -- one kind of refusal
+        raise ValueError(f"the {kind} must be an object")  # noqa: TRY004 - it is the line's value
     identity = value.get(_IDENTITY[kind])
     if kind == "report" and isinstance(identity, int) and not isinstance(identity, bool):
         return value
     if kind == "report" or not isinstance(identity, str) or not identity:
-        raise ValueError(f'the {kind} has no "{_IDENTITY[kind]}"' + (" (a whole number)" if kind == "report" else " (a text)"))
+        raise ValueError(
+            f'the {kind} has no "{_IDENTITY[kind]}"'
+            + (" (a whole number)" if kind == "report" else " (a text)")
+        )
     return value
 
 

@@ -1,7 +1,10 @@
-"""A small, wholly synthetic corpus: a day of mail at an invented company, for people who try clawback without an account.
+"""A small, wholly synthetic corpus.
 
-Clean mail, bulk, spam, two campaigns of business email compromise, credential phish from senders that come back, malware in quarantine,
-and what people reported of it. Every domain ends in `.test` (attackers) or `.example` (everybody else).
+A day of mail at an invented company, for people who try clawback without an account.
+
+Clean mail, bulk, spam, two campaigns of business email compromise, credential phish from senders
+that come back, malware in quarantine, and what people reported of it. Every domain ends in `.test`
+(attackers) or `.example` (everybody else).
 """
 
 from collections.abc import Iterator
@@ -10,17 +13,29 @@ from datetime import UTC, datetime, timedelta
 from random import Random
 from typing import Any
 
-from clawback.simulator.invented import Draft, corpus_line, digest
-from clawback.simulator.wire import stamp
+from clawback.simulator.envelopes import stamp
+from clawback.simulator.synthetic import Draft, corpus_line, digest
 
 COMPANY = "halden-instruments.example"
-_PEOPLE = ("ana.lind", "bo.ferrer", "chidi.okafor", "dana.weiss", "eino.salo", "fay.moreau", "gus.pereira", "hana.kato")
+_PEOPLE = (
+    "ana.lind",
+    "bo.ferrer",
+    "chidi.okafor",
+    "dana.weiss",
+    "eino.salo",
+    "fay.moreau",
+    "gus.pereira",
+    "hana.kato",
+)
 _DAY = timedelta(hours=20)
 
 
 @dataclass(frozen=True, slots=True)
 class _Wave:
-    """One kind of mail and how many copies come; `reported` of them are reported by their recipients."""
+    """One kind of mail and how many copies come.
+
+    `reported` of them are reported by their recipients.
+    """
 
     draft: Draft
     copies: int = 1
@@ -32,11 +47,30 @@ def _clean(sender: str, from_name: str, subject: str) -> _Wave:
 
 
 def _bulk(sender: str, from_name: str, subject: str) -> _Wave:
-    return _Wave(Draft(sender, from_name, subject, "BULK", "Bulk mailing with an unsubscribe link", "UnsolicitedBulk"))
+    return _Wave(
+        Draft(
+            sender,
+            from_name,
+            subject,
+            "BULK",
+            "Bulk mailing with an unsubscribe link",
+            "UnsolicitedBulk",
+        )
+    )
 
 
 def _spam(sender: str, from_name: str, subject: str) -> _Wave:
-    return _Wave(Draft(sender, from_name, subject, "SPAM", "Content typical of spam", "UnsolicitedBulk", authentication="none"))
+    return _Wave(
+        Draft(
+            sender,
+            from_name,
+            subject,
+            "SPAM",
+            "Content typical of spam",
+            "UnsolicitedBulk",
+            authentication="none",
+        )
+    )
 
 
 _CREDENTIALS = Draft(
@@ -97,7 +131,12 @@ _WAVES = (
     _spam("seo@rank-higher.test", "Rank Higher", "Your site is not on page one"),
     _Wave(_CREDENTIALS, copies=4, reported=1),
     _Wave(
-        replace(_CREDENTIALS, sender="quota@mail-storage.test", from_name="Mailbox Quota", subject="Your mailbox is 99% full"),
+        replace(
+            _CREDENTIALS,
+            sender="quota@mail-storage.test",
+            from_name="Mailbox Quota",
+            subject="Your mailbox is 99% full",
+        ),
         copies=3,
     ),
     _Wave(
@@ -153,11 +192,13 @@ _WAVES = (
 
 
 def demo_corpus(seed: int = 0, *, end: datetime | None = None) -> Iterator[dict[str, Any]]:
-    """Give corpus lines of one day that ends at `end` (default now), in order of time: messages, and reports that name them.
+    """Give corpus lines of one day that ends at `end` (default now), in order of time.
+
+    Messages, and reports that name them.
 
     A report comes after its message and refers to it by `fields.postfix_id`.
     """
-    random = Random(seed)  # noqa: S311 -- reproducible on purpose
+    random = Random(seed)  # noqa: S311
     last = end or datetime.now(UTC)
     entries = [entry for wave in _WAVES for entry in _entries(wave, random)]
     random.shuffle(entries)
@@ -182,7 +223,12 @@ def _report(message: dict[str, Any], draft: Draft, at: datetime, random: Random)
         "content": f"An employee reported a message from {draft.from_name}. {draft.reason}.",
         "priority": "high" if draft.disposition.startswith("MALICIOUS") else "medium",
         "disposition": draft.disposition,
-        "fields": {"to": message["to"], "from": draft.sender, "postfix_id": message["postfix_id"], "occurred_at": message["scanned_at"]},
+        "fields": {
+            "to": message["to"],
+            "from": draft.sender,
+            "postfix_id": message["postfix_id"],
+            "occurred_at": message["scanned_at"],
+        },
         "created_at": stamp(at),
         "updated_at": stamp(at),
         "tags": [{"category": "source", "value": "user report"}],

@@ -1,11 +1,14 @@
-"""What was done and what was asked: the two witnesses. Rows are only ever appended; nothing here decides anything."""
+"""What was done and what was asked: the two witnesses.
+
+Rows are only ever appended; nothing here decides anything.
+"""
 
 from dataclasses import asdict, dataclass, field
 from datetime import datetime
 from enum import StrEnum
 from typing import Any
 
-from clawback.simulator.wire import stamp
+from clawback.simulator.envelopes import stamp
 
 
 class Operation(StrEnum):
@@ -21,14 +24,34 @@ class Operation(StrEnum):
 
 @dataclass(slots=True)
 class Ledger:
-    """Every effective change in order, one row per message or policy. A request that changed nothing leaves no row."""
+    """Every effective change in order, one row per message or policy.
+
+    A request that changed nothing leaves no row.
+    """
 
     rows: list[dict[str, Any]] = field(default_factory=list)
 
-    def record(self, at: datetime, request: int, operation: Operation, resource: str, identity: str, **details: str | None) -> None:
+    def record(
+        self,
+        at: datetime,
+        request: int,
+        operation: Operation,
+        resource: str,
+        identity: str,
+        **details: str | None,
+    ) -> None:
         """Add a row; of the details (`destination, disposition, pattern, pattern_type`) those that apply."""
-        row = {"seq": len(self.rows) + 1, "at": stamp(at), "request": request, "operation": operation, "resource": resource, "id": identity}
-        self.rows.append(row | {name: value for name, value in details.items() if value is not None})
+        row = {
+            "seq": len(self.rows) + 1,
+            "at": stamp(at),
+            "request": request,
+            "operation": operation,
+            "resource": resource,
+            "id": identity,
+        }
+        self.rows.append(
+            row | {name: value for name, value in details.items() if value is not None}
+        )
 
     def since(self, seq: int) -> list[dict[str, Any]]:
         """The rows after that sequence number."""
@@ -59,7 +82,9 @@ class RequestLog:
 
     def begin(self, at: datetime, method: str, template: str, path: str, query: str) -> Asked:
         """Note that a request arrived; the caller fills in how it ended."""
-        entry = Asked(self.forgotten + len(self.asked) + 1, stamp(at), method, template, path, query)
+        entry = Asked(
+            self.forgotten + len(self.asked) + 1, stamp(at), method, template, path, query
+        )
         self.asked.append(entry)
         return entry
 

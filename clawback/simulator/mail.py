@@ -1,6 +1,7 @@
 """One message: what lists filter by, where it is, what was done to it, and its JSON ready to send.
 
-The JSON is kept encoded, so that a page of 1,000 is a join of bytes; a change decodes one record, edits it and encodes it again.
+The JSON is kept encoded, so that a page of 1,000 is a join of bytes; a change decodes one record,
+edits it and encodes it again.
 """
 
 import json
@@ -10,12 +11,15 @@ from datetime import datetime
 from typing import Any
 from urllib.parse import urlsplit
 
+from clawback.simulator.envelopes import dumps, stamp
 from clawback.simulator.options import Shape
-from clawback.simulator.query import parse_time
-from clawback.simulator.wire import dumps, stamp
+from clawback.simulator.query_parameters import parse_time
 
 DETECTIONS = frozenset({"MALICIOUS", "MALICIOUS-BEC", "SUSPICIOUS", "SPOOF", "SPAM", "BULK"})
-"""The dispositions that count as a detection: `detections_only` shows these, and only these have `/detections`, `/raw` and `/preview`."""
+"""The dispositions that count as a detection.
+
+`detections_only` shows these, and only these have `/detections`, `/raw` and `/preview`.
+"""
 
 QUARANTINE = "Quarantine"
 INBOX = "Inbox"
@@ -34,7 +38,10 @@ _PAST_EOL_THOUGH_REQUIRED = ("ts", "action_log")
 
 @dataclass(slots=True)
 class Mail:
-    """A message in the state it is in now. `folder` None means that the corpus says it was moved, but not where to."""
+    """A message in the state it is in now.
+
+    `folder` None means that the corpus says it was moved, but not where to.
+    """
 
     id: str
     postfix_id: str
@@ -72,7 +79,10 @@ class Mail:
         return _text(json.loads(self.record), "subject")
 
     def place(self, folder: str, status: str) -> None:
-        """Put the message into a folder of the mailbox; it is not in quarantine any more. An action says why, so `act` follows."""
+        """Put the message into a folder of the mailbox; it is not in quarantine any more.
+
+        An action says why, so `act` follows.
+        """
         self.folder = folder
         self.quarantined = False
         self.statuses = (status,)
@@ -80,26 +90,39 @@ class Mail:
     def act(self, *actions: dict[str, Any]) -> None:
         """Note actions in the action log and in `post_delivery_operations`, and bring the record up to date."""
         self.actions.extend(actions)
-        self.operations = tuple(dict.fromkeys([*self.operations, *(str(action["operation"]) for action in actions)]))
+        self.operations = tuple(
+            dict.fromkeys([*self.operations, *(str(action["operation"]) for action in actions)])
+        )
         self.record = dumps(self._changed(json.loads(self.record), actions))
 
     def inherit(self, former: "Mail") -> None:
         """Take over what was done to a former version of the same message."""
-        self.folder, self.quarantined, self.statuses = former.folder, former.quarantined, former.statuses
+        self.folder, self.quarantined, self.statuses = (
+            former.folder,
+            former.quarantined,
+            former.statuses,
+        )
         self.act(*former.actions)
 
     def _changed(self, record: dict[str, Any], actions: Iterable[dict[str, Any]]) -> dict[str, Any]:
         if self.shape is not Shape.LEAN:
-            record["action_log"] = [*record.get("action_log", ()), *(_logged(action, self.shape) for action in actions)]
+            record["action_log"] = [
+                *record.get("action_log", ()),
+                *(_logged(action, self.shape) for action in actions),
+            ]
         record["post_delivery_operations"] = list(self.operations)
         record["delivery_status"] = list(self.statuses)
         return record | {"is_quarantined": self.quarantined}
 
 
-def build(message: Mapping[str, Any], detections: Mapping[str, Any] | None, now: datetime, shape: Shape) -> Mail:
+def build(
+    message: Mapping[str, Any], detections: Mapping[str, Any] | None, now: datetime, shape: Shape
+) -> Mail:
     """Make a message of one corpus line; the id must be there, everything else may be missing."""
     scanned = parse_time(message.get("scanned_at")) or parse_time(message.get("ts")) or now
-    record = _shaped({**_REQUIRED, "postfix_id": str(message["id"])[:16], "ts": stamp(scanned), **message}, shape)
+    record = _shaped(
+        {**_REQUIRED, "postfix_id": str(message["id"])[:16], "ts": stamp(scanned), **message}, shape
+    )
     quarantined = message.get("is_quarantined") is True
     return Mail(
         id=str(message["id"]),
@@ -108,8 +131,16 @@ def build(message: Mapping[str, Any], detections: Mapping[str, Any] | None, now:
         alert_id=_text(message, "alert_id"),
         at=scanned,
         visible_at=now,
-        senders=_folded([message.get("from"), message.get("envelope_from"), message.get("replyto")]),
-        recipients=_folded([*_list(message, "to"), *_list(message, "envelope_to"), *_list(message, "client_recipients")]),
+        senders=_folded(
+            [message.get("from"), message.get("envelope_from"), message.get("replyto")]
+        ),
+        recipients=_folded(
+            [
+                *_list(message, "to"),
+                *_list(message, "envelope_to"),
+                *_list(message, "client_recipients"),
+            ]
+        ),
         hosts=tuple(_hosts(detections or {})),
         subject=(_text(message, "subject") or "").casefold(),
         text=_searchable(message, detections or {}),
@@ -138,8 +169,14 @@ def _shaped(record: dict[str, Any], shape: Shape) -> dict[str, Any]:
 
 def _logged(action: Mapping[str, Any], shape: Shape) -> dict[str, Any]:
     """An entry of the deprecated `action_log` field, whose properties are fewer than those of the endpoint."""
-    known = {name: value for name, value in action["properties"].items() if name in ("folder", "requested_by")}
-    entry = {name: action[name] for name in ("completed_at", "operation", "status")} | {"properties": known}
+    known = {
+        name: value
+        for name, value in action["properties"].items()
+        if name in ("folder", "requested_by")
+    }
+    entry = {name: action[name] for name in ("completed_at", "operation", "status")} | {
+        "properties": known
+    }
     return entry | {"completed_timestamp": action["completed_at"]} if shape is Shape.OLD else entry
 
 
@@ -154,11 +191,22 @@ def _folder(message: Mapping[str, Any], *, quarantined: bool) -> str | None:
 
 
 def _searchable(message: Mapping[str, Any], detections: Mapping[str, Any]) -> str:
-    """What `query` searches: sender, recipient, subject, attachment names and hashes, message id (reference §1.3)."""
-    words = [message.get("from"), message.get("from_name"), message.get("subject"), message.get("message_id"), *_list(message, "to")]
+    """What `query` searches.
+
+    Sender, recipient, subject, attachment names and hashes, message id (reference §1.3).
+    """
+    words = [
+        message.get("from"),
+        message.get("from_name"),
+        message.get("subject"),
+        message.get("message_id"),
+        *_list(message, "to"),
+    ]
     for attachment in _list(detections, "attachments"):
         if isinstance(attachment, dict):
-            words += [attachment.get(name) for name in ("name", "filename", "md5", "sha1", "sha256")]
+            words += [
+                attachment.get(name) for name in ("name", "filename", "md5", "sha1", "sha256")
+            ]
     return "\n".join(word for word in words if isinstance(word, str)).casefold()
 
 
@@ -174,7 +222,9 @@ def _hosts(detections: Mapping[str, Any]) -> Iterator[str]:
 
 
 def _folded(values: Iterable[object]) -> tuple[str, ...]:
-    return tuple(dict.fromkeys(value.casefold() for value in values if isinstance(value, str) and value))
+    return tuple(
+        dict.fromkeys(value.casefold() for value in values if isinstance(value, str) and value)
+    )
 
 
 def _text(record: Mapping[str, Any], name: str) -> str | None:

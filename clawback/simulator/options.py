@@ -1,4 +1,7 @@
-"""How a simulator behaves where the API leaves it open, and who may call it. Values only; nothing here acts."""
+"""How a simulator behaves where the API leaves it open, and who may call it.
+
+Values only; nothing here acts.
+"""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
@@ -6,11 +9,14 @@ from datetime import UTC, datetime
 from enum import StrEnum
 
 from clawback.simulator.faults import Faults
-from clawback.simulator.limits import DEFAULT_RATE, Rate
+from clawback.simulator.rate_limit import DEFAULT_RATE, Rate
 
 
 class Order(StrEnum):
-    """In which order the investigate list answers; the API documents none, so a client must not rely on any."""
+    """In which order the investigate list answers.
+
+    The API documents none, so a client must not rely on any.
+    """
 
     NEWEST = "newest"
     OLDEST = "oldest"
@@ -20,9 +26,10 @@ class Order(StrEnum):
 class Shape(StrEnum):
     """Which generation of field names is sent.
 
-    `new`: what the OpenAPI document and the SDK 5.9.0 models require, and no other deprecated name. `old`: the deprecated names beside
-    the new ones, integer ids in settings, and postfix ids accepted where investigate ids are due. `lean`: nothing past its end of life,
-    required or not; a strict client fails on it, a tolerant one must not.
+    `new`: what the OpenAPI document and the SDK 5.9.0 models require, and no other deprecated name.
+    `old`: the deprecated names beside the new ones, integer ids in settings, and postfix ids
+    accepted where investigate ids are due. `lean`: nothing past its end of life, required or not; a
+    strict client fails on it, a tolerant one must not.
     """
 
     NEW = "new"
@@ -39,14 +46,17 @@ class MoveIdentity(StrEnum):
 
 
 class BodyForm(StrEnum):
-    """Which of two disputed request bodies is accepted (reference §4.3): the current one, the former one, or either."""
+    """Which of two disputed request bodies is accepted (reference §4.3).
+
+    The current one, the former one, or either.
+    """
 
     EITHER = "either"
     CURRENT = "current"
     FORMER = "former"
 
 
-class Verdict(StrEnum):
+class ReviewVerdict(StrEnum):
     """What becomes of a submission: it is decided as requested, or stays as it was."""
 
     ACCEPTED = "accepted"
@@ -70,9 +80,10 @@ def utc_now() -> datetime:
 class SimulatorOptions:
     """Everything that can be chosen; the defaults are the API as documented in November 2026.
 
-    `rate` None means no limit. `tokens` empty means that any token may do anything. `refuse_duplicates` answers 409 to a second equal
-    pattern, `page_reports` false ignores `page` and `per_page` on PhishGuard reports. Submissions are decided as `verdict` says,
-    `outcome_after` seconds later; one step of a bulk job takes `job_step` seconds.
+    `rate` None means no limit. `tokens` empty means that any token may do anything.
+    `refuse_duplicates` answers 409 to a second equal pattern, `page_reports` false ignores `page`
+    and `per_page` on PhishGuard reports. Submissions are decided as `verdict` says, `outcome_after`
+    seconds later; one step of a bulk job takes `job_step` seconds.
     """
 
     rate: Rate | None = DEFAULT_RATE
@@ -86,7 +97,7 @@ class SimulatorOptions:
     refuse_duplicates: bool = False
     page_reports: bool = True
     outcome_after: float = 5.0
-    verdict: Verdict = Verdict.ACCEPTED
+    verdict: ReviewVerdict = ReviewVerdict.ACCEPTED
     job_step: float = 0.5
     tokens: Mapping[str, Scope] = field(default_factory=dict)
     clock: Callable[[], datetime] = utc_now

@@ -20,23 +20,23 @@ from starlette.responses import Response
 from starlette.routing import Route
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from clawback.simulator.connection import CuttingProtocol
-from clawback.simulator.containment import Containment
-from clawback.simulator.contents import Contents
-from clawback.simulator.control import PREFIX, Control
+from clawback.simulator.account_state import AccountState
+from clawback.simulator.bulk_jobs import Jobs
+from clawback.simulator.containment_endpoints import Containment
+from clawback.simulator.control_endpoints import PREFIX, Control
 from clawback.simulator.corpus import Line, parse_line, read_corpus
-from clawback.simulator.domains import Domains
-from clawback.simulator.drip import drip
-from clawback.simulator.gate import Gate
-from clawback.simulator.investigate import Investigate
-from clawback.simulator.jobs import Jobs
+from clawback.simulator.domain_endpoints import Domains
+from clawback.simulator.dropped_connections import CuttingProtocol
+from clawback.simulator.envelopes import API, NO_ROUTE, WRONG_METHOD, Refusal, fail
+from clawback.simulator.investigate_endpoints import Investigate
+from clawback.simulator.mail_stream import drip
+from clawback.simulator.message_contents import Contents
+from clawback.simulator.middleware import Middleware
 from clawback.simulator.options import SimulatorOptions
-from clawback.simulator.policies import Policies
-from clawback.simulator.reports import Reports
-from clawback.simulator.resources import RESOURCES
-from clawback.simulator.submitting import Submitting
-from clawback.simulator.wire import API, NO_ROUTE, WRONG_METHOD, Refusal, fail
-from clawback.simulator.world import World
+from clawback.simulator.policy_endpoints import Policies
+from clawback.simulator.policy_kinds import RESOURCES
+from clawback.simulator.report_endpoints import Reports
+from clawback.simulator.submission_endpoints import Submitting
 
 _KEEP_ALIVE = 75
 _NO_METHOD = 405
@@ -49,18 +49,18 @@ class PortTaken(OSError):
 class Simulator:
     """An Email Security API in memory.
 
-    `app` is the ASGI application, `routes` are those of the API in it; `serve` puts it on a port. `world` is its state, for tests that
-    look rather than ask.
+    `app` is the ASGI application, `routes` are those of the API in it; `serve` puts it on a port.
+    `world` is its state, for tests that look rather than ask.
     """
 
     def __init__(self, options: SimulatorOptions | None = None) -> None:
         self.options = options or SimulatorOptions()
-        self.world = World(self.options)
+        self.world = AccountState(self.options)
         self._closing = asyncio.Event()
         containment = Containment(self.world)
         jobs = Jobs(self.world, containment)
         self.routes = _api_routes(self.world, containment, jobs)
-        gate = Gate(self.world, _starlette(self.routes), self.routes, self._closing)
+        gate = Middleware(self.world, _starlette(self.routes), self.routes, self._closing)
         self.app: ASGIApp = _Switch(_starlette(Control(self.world).routes()), gate, jobs)
 
     def load(self, *paths: Path) -> int:
@@ -73,7 +73,9 @@ class Simulator:
         return self.world.take([line for path in paths for line in read_corpus(path)])
 
     def take(self, lines: Iterable[Mapping[str, Any]]) -> int:
-        """Take corpus lines in, all or none: `{"message": …, "detections": …}`. Gives the number of records.
+        """Take corpus lines in, all or none: `{"message": …, "detections": …}`.
+
+        Gives the number of records.
 
         Raises:
             ValueError: one is no record.
@@ -83,9 +85,16 @@ class Simulator:
 
     @contextlib.asynccontextmanager
     async def serve(
-        self, port: int = 0, host: str = "127.0.0.1", *, dripping: Sequence[Line] = (), every: timedelta | None = None
+        self,
+        port: int = 0,
+        host: str = "127.0.0.1",
+        *,
+        dripping: Sequence[Line] = (),
+        every: timedelta | None = None,
     ) -> AsyncIterator[str]:
-        """Serve until the block is left; gives the base URL, such as `http://127.0.0.1:8080/client/v4`. Port 0 takes a free one.
+        """Serve until the block is left.
+
+        Gives the base URL, such as `http://127.0.0.1:8080/client/v4`. Port 0 takes a free one.
 
         With `dripping`, those lines keep arriving, one `every` so often.
 
@@ -107,7 +116,9 @@ class Simulator:
             )
         )
         serving = asyncio.create_task(server.serve([listening]))
-        feeding = asyncio.create_task(drip(self.world, dripping, every)) if dripping and every else None
+        feeding = (
+            asyncio.create_task(drip(self.world, dripping, every)) if dripping and every else None
+        )
         try:
             await server.up.wait()
             yield f"http://{host}:{listening.getsockname()[1]}{API}"
@@ -153,7 +164,7 @@ class _Server(uvicorn.Server):
             connection.shutdown()
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(1):
-                while self.server_state.connections:  # noqa: ASYNC110 -- uvicorn has no event for it
+                while self.server_state.connections:  # noqa: ASYNC110
                     await asyncio.sleep(0.001)
 
     @contextlib.contextmanager
@@ -181,7 +192,7 @@ class _Switch:
         await (self._control if behind else self._gate)(scope, receive, send)
 
 
-def _api_routes(world: World, containment: Containment, jobs: Jobs) -> list[Route]:
+def _api_routes(world: AccountState, containment: Containment, jobs: Jobs) -> list[Route]:
     """Every route of the API; fixed names come before parameters."""
     policies = [Policies(world, resource) for resource in RESOURCES]
     parts: Sequence[_Endpoints] = (
@@ -198,11 +209,13 @@ def _api_routes(world: World, containment: Containment, jobs: Jobs) -> list[Rout
 
 
 def _starlette(routes: Sequence[Route]) -> Starlette:
-    return Starlette(routes=list(routes), exception_handlers={Refusal: _refused, HTTPException: _unrouted})
+    return Starlette(
+        routes=list(routes), exception_handlers={Refusal: _refused, HTTPException: _unrouted}
+    )
 
 
 async def _refused(_: Request, error: Exception) -> Response:
-    assert isinstance(error, Refusal)  # noqa: S101 -- what this is registered for
+    assert isinstance(error, Refusal)  # noqa: S101 - for mypy
     return fail(error)
 
 
@@ -213,7 +226,8 @@ async def _unrouted(_: Request, error: Exception) -> Response:
 
 
 def _listen(host: str, port: int) -> socket.socket:
-    # asyncio switches Nagle's algorithm off only where the socket names its protocol; with it every answer waits 40 ms.
+    # asyncio switches Nagle's algorithm off only where the socket names its protocol; with it every
+    # answer waits 40 ms.
     listening = socket.socket(socket.AF_INET, socket.SOCK_STREAM, socket.IPPROTO_TCP)
     listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     try:

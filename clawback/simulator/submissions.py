@@ -1,4 +1,7 @@
-"""Submissions as they are kept: what was asked, and the outcome that arrives later. Source: reference §1.5 and §2.3."""
+"""Submissions as they are kept: what was asked, and the outcome that arrives later.
+
+Source: reference §1.5 and §2.3.
+"""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -6,16 +9,21 @@ from datetime import datetime, timedelta
 from typing import Any
 from uuid import uuid4
 
+from clawback.simulator.envelopes import stamp
 from clawback.simulator.mail import Mail
-from clawback.simulator.options import Verdict
-from clawback.simulator.wire import stamp
+from clawback.simulator.options import ReviewVerdict
 
-_SIX_LABELS = {label: label for label in ("MALICIOUS", "SUSPICIOUS", "SPOOF", "SPAM", "BULK", "NONE")} | {"MALICIOUS-BEC": "MALICIOUS"}
+_SIX_LABELS = {
+    label: label for label in ("MALICIOUS", "SUSPICIOUS", "SPOOF", "SPAM", "BULK", "NONE")
+} | {"MALICIOUS-BEC": "MALICIOUS"}
 
 
 @dataclass(slots=True)
 class Submission:
-    """A submission and what will become of it: the outcome is in the record only from `outcome_at` on."""
+    """A submission and what will become of it.
+
+    The outcome is in the record only from `outcome_at` on.
+    """
 
     record: dict[str, Any]
     requested_at: datetime
@@ -29,7 +37,12 @@ class Submission:
 
     def escalate(self, team_submission: str, disposition: str, now: datetime) -> None:
         """Note that this submission of a user became one of the team."""
-        added = {"escalated_submission_id": team_submission, "escalated_at": stamp(now), "escalated_as": disposition, "escalated_by": "api"}
+        added = {
+            "escalated_submission_id": team_submission,
+            "escalated_at": stamp(now),
+            "escalated_as": disposition,
+            "escalated_by": "api",
+        }
         self.record = self.record | added | {"customer_status": "escalated"}
 
 
@@ -37,11 +50,13 @@ class Submission:
 class Review:
     """How submissions are decided, and after how long."""
 
-    verdict: Verdict
+    verdict: ReviewVerdict
     after: timedelta
 
 
-def team_submission(mail: Mail | None, disposition: str, now: datetime, review: Review) -> Submission:
+def team_submission(
+    mail: Mail | None, disposition: str, now: datetime, review: Review
+) -> Submission:
     """A submission of the team, of a message or of something nobody here knows."""
     original = _SIX_LABELS.get(mail.disposition or "") if mail else None
     record = {
@@ -60,7 +75,7 @@ def team_submission(mail: Mail | None, disposition: str, now: datetime, review: 
         "original_postfix_id": mail.postfix_id if mail else None,
         "original_edf_hash": mail.edf_hash if mail else None,
     }
-    agreed = review.verdict is Verdict.ACCEPTED
+    agreed = review.verdict is ReviewVerdict.ACCEPTED
     outcome = {
         "status": "completed",
         "outcome": review.verdict,

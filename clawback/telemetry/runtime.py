@@ -1,4 +1,7 @@
-"""The Temporal SDK's runtime with its metrics where `/metrics` can fetch them, and its log in ours. One per process."""
+"""The Temporal SDK's runtime with its metrics where `/metrics` can fetch them, and its log in ours.
+
+One per process.
+"""
 
 import logging
 import socket
@@ -8,7 +11,14 @@ from functools import partial
 from typing import NamedTuple
 
 from temporalio import activity, workflow
-from temporalio.runtime import LogForwardingConfig, LoggingConfig, PrometheusConfig, Runtime, TelemetryConfig, TelemetryFilter
+from temporalio.runtime import (
+    LogForwardingConfig,
+    LoggingConfig,
+    PrometheusConfig,
+    Runtime,
+    TelemetryConfig,
+    TelemetryFilter,
+)
 
 from clawback.telemetry.server import Scrape, TelemetryUnavailable
 
@@ -25,27 +35,41 @@ class Telemetry(NamedTuple):
 def build_runtime() -> Telemetry:
     """Build the runtime; its metrics are served on a free loopback port and read from there by `scrape`.
 
-    Durations are in seconds, counters end in `_total`, units are in the names, as in our own metrics.
+    Durations are in seconds, counters end in `_total`, units are in the names, as in our own
+    metrics.
 
     Raises:
         TelemetryUnavailable: no port could be had.
 
     """
-    workflow.logger.workflow_info_on_message = False  # the ids go into fields of the log event, not into its text
+    workflow.logger.workflow_info_on_message = (
+        False  # the ids go into fields of the log event, not into its text
+    )
     activity.logger.activity_info_on_message = False
     for _ in range(_ATTEMPTS):
         address = f"127.0.0.1:{_free_port()}"
         with suppress(ValueError):  # somebody took the port between our look and the SDK's bind
             return Telemetry(_runtime(address), partial(_fetch, f"http://{address}/metrics"))
-    raise TelemetryUnavailable("the Temporal SDK finds no free port on 127.0.0.1 for its metrics; free some ports")
+    raise TelemetryUnavailable(
+        "the Temporal SDK finds no free port on 127.0.0.1 for its metrics; free some ports"
+    )
 
 
 def _runtime(address: str) -> Runtime:
-    metrics = PrometheusConfig(bind_address=address, counters_total_suffix=True, unit_suffix=True, durations_as_seconds=True)
-    forwarding = LogForwardingConfig(
-        logger=logging.getLogger("temporalio.core"), append_target_to_name=False, prepend_target_on_message=False
+    metrics = PrometheusConfig(
+        bind_address=address,
+        counters_total_suffix=True,
+        unit_suffix=True,
+        durations_as_seconds=True,
     )
-    log = LoggingConfig(filter=TelemetryFilter(core_level="WARN", other_level="ERROR"), forwarding=forwarding)
+    forwarding = LogForwardingConfig(
+        logger=logging.getLogger("temporalio.core"),
+        append_target_to_name=False,
+        prepend_target_on_message=False,
+    )
+    log = LoggingConfig(
+        filter=TelemetryFilter(core_level="WARN", other_level="ERROR"), forwarding=forwarding
+    )
     return Runtime(telemetry=TelemetryConfig(metrics=metrics, logging=log))
 
 

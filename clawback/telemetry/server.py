@@ -1,4 +1,6 @@
-"""`/metrics` and `/healthz` of a process, on one port, from a thread of its own: they answer even when the event loop does not.
+"""`/metrics` and `/healthz` of a process, on one port, from a thread of its own.
+
+They answer even when the event loop does not.
 
 It serves what it is given and must not compute anything of its own.
 """
@@ -61,7 +63,8 @@ def serve_metrics(
 
     Args:
         address: `host:port`; port 0 takes a free one.
-        scrapes: Further pages, such as the Temporal SDK's; one that fails is left out and said so in a comment.
+        scrapes: Further pages, such as the Temporal SDK's; one that fails is left out and said so
+            in a comment.
         health: Asked at each `/healthz`.
         registry: The metrics of this process.
 
@@ -79,7 +82,9 @@ def serve_metrics(
         return MetricsServer(ThreadingHTTPServer((host, port), answering))
     except OSError as error:
         reason = (error.strerror or str(error)).lower()
-        raise TelemetryUnavailable(f"/metrics cannot be served on {address}: {reason}; set CLAWBACK_METRICS to a free host:port") from None
+        raise TelemetryUnavailable(
+            f"/metrics cannot be served on {address}: {reason}; set CLAWBACK_METRICS to a free host:port"
+        ) from None
 
 
 class _Pages(BaseHTTPRequestHandler):
@@ -102,7 +107,9 @@ class _Pages(BaseHTTPRequestHandler):
 def _split(address: str) -> tuple[str, int]:
     host, colon, port = address.rpartition(":")
     if not colon or not port.isdecimal() or int(port) > 65_535:  # noqa: PLR2004 - the largest port there is
-        raise TelemetryUnavailable(f"{address!r} is not an address for /metrics; set CLAWBACK_METRICS to host:port, such as 127.0.0.1:9464")
+        raise TelemetryUnavailable(
+            f"{address!r} is not an address for /metrics; set CLAWBACK_METRICS to host:port, such as 127.0.0.1:9464"
+        )
     return host.strip("[]"), int(port)
 
 

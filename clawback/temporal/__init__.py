@@ -1,1 +1,4 @@
-"""How everything outside the workers reaches Temporal: names, connection, payload conversion, and the typed gateway."""
+"""How everything outside the workers reaches Temporal.
+
+Names, connection, payload conversion, and the typed gateway.
+"""

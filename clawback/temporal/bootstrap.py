@@ -1,4 +1,7 @@
-"""What must stand on the server before the first workflow: search attributes and the watchdog's schedule. Safe to repeat."""
+"""What must stand on the server before the first workflow.
+
+Search attributes and the watchdog's schedule. Safe to repeat.
+"""
 
 from contextlib import suppress
 from datetime import timedelta
@@ -21,13 +24,18 @@ from clawback.temporal import names
 
 WATCHDOG_SCHEDULE = "watchdog"
 _WATCH_EVERY = timedelta(minutes=5)
-_ALLOWED = {RPCStatusCode.ALREADY_EXISTS, RPCStatusCode.PERMISSION_DENIED, RPCStatusCode.UNIMPLEMENTED}
+_ALLOWED = {
+    RPCStatusCode.ALREADY_EXISTS,
+    RPCStatusCode.PERMISSION_DENIED,
+    RPCStatusCode.UNIMPLEMENTED,
+}
 
 
 async def prepare(client: Client) -> None:
     """Register the search attributes and the watchdog schedule; what is there is left as it is.
 
-    A server that lets nobody register attributes over this API (Temporal Cloud) must have them already: the first case says so.
+    A server that lets nobody register attributes over this API (Temporal Cloud) must have them
+    already: the first case says so.
     """
     await _register(client)
     with suppress(ScheduleAlreadyRunningError):
@@ -50,9 +58,13 @@ def _type(kind: str) -> IndexedValueType.ValueType:
 
 
 def _watchdog() -> Schedule:
-    action = ScheduleActionStartWorkflow(names.WATCHDOG, id="watchdog", task_queue=names.WORKFLOW_QUEUE)
+    action = ScheduleActionStartWorkflow(
+        names.WATCHDOG, id="watchdog", task_queue=names.WORKFLOW_QUEUE
+    )
     return Schedule(
         action=action,
         spec=ScheduleSpec(intervals=[ScheduleIntervalSpec(every=_WATCH_EVERY)]),
-        policy=SchedulePolicy(overlap=ScheduleOverlapPolicy.SKIP, catchup_window=timedelta(seconds=10)),
+        policy=SchedulePolicy(
+            overlap=ScheduleOverlapPolicy.SKIP, catchup_window=timedelta(seconds=10)
+        ),
     )

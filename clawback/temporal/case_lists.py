@@ -11,16 +11,19 @@ from temporalio.client import Client, WorkflowExecution, WorkflowExecutionStatus
 from temporalio.common import SearchAttributeKey
 from temporalio.service import RPCError
 
-from clawback.cases import CaseMemory, CaseStart, State
-from clawback.events import Target
-from clawback.payloads import Payload, UtcDatetime
+from clawback.cases import CaseSnapshot, CaseStart, CaseState
+from clawback.model.events import Target
+from clawback.model.payload import Payload, UtcDatetime
 from clawback.temporal import names
 
 _AT_ONCE = 12
 
 
 class CaseLine(Payload):
-    """One case in a list. `ended` is how it ended if not by itself: terminated, canceled, failed."""
+    """One case in a list.
+
+    `ended` is how it ended if not by itself: terminated, canceled, failed.
+    """
 
     id: str
     run: str
@@ -43,7 +46,10 @@ class CaseLine(Payload):
 
 @dataclass(frozen=True)
 class CaseFilter:
-    """Which cases: all that is given must hold. `sender` is an address or its hash, `message` an investigate id or a Message-ID."""
+    """Which cases: all that is given must hold.
+
+    `sender` is an address or its hash, `message` an investigate id or a Message-ID.
+    """
 
     state: str | None = None
     rule: str | None = None
@@ -69,23 +75,32 @@ class CaseFilter:
         clauses += [f"{names.MODE_ATTRIBUTE} = {names.quoted(self.mode)}"] if self.mode else []
         clauses += [f"StartTime >= '{self.since:%FT%TZ}'"] if self.since else []
         clauses += [f"StartTime <= '{self.until:%FT%TZ}'"] if self.until else []
-        clauses += [f"WorkflowId STARTS_WITH {names.quoted(self.id_prefix)}"] if self.id_prefix else []
+        clauses += (
+            [f"WorkflowId STARTS_WITH {names.quoted(self.id_prefix)}"] if self.id_prefix else []
+        )
         return " AND ".join(clauses)
 
-    def holds_for(self, memory: CaseMemory | None) -> bool:
+    def holds_for(self, memory: CaseSnapshot | None) -> bool:
         """Whether a case is about such a message."""
-        return memory is not None and any(self._is_about(target) for target in memory.targets.values())
+        return memory is not None and any(
+            self._is_about(target) for target in memory.targets.values()
+        )
 
     def _is_about(self, target: Target) -> bool:
         return (
             (self.sender is None or self.sender.casefold() in _names_of(target.sender))
             and (self.message is None or self.message in (target.id, target.message_id))
-            and (self.mailbox is None or self.mailbox.casefold() == (target.mailbox or "").casefold())
+            and (
+                self.mailbox is None or self.mailbox.casefold() == (target.mailbox or "").casefold()
+            )
         )
 
 
 def sender_hash(address: str) -> str:
-    """Hash an address as lists of cases may be asked for it: 16 hex digits of SHA-256, whatever the case of its letters."""
+    """Hash an address as lists of cases may be asked for it.
+
+    16 hex digits of SHA-256, whatever the case of its letters.
+    """
     return hashlib.sha256(address.casefold().encode("utf-8", "surrogatepass")).hexdigest()[:16]
 
 
@@ -100,7 +115,9 @@ class CaseLists:
         self.client = client
 
     async def find(self, wanted: CaseFilter, limit: int) -> list[CaseLine]:
-        """Give cases that are wanted, the newest first; of too many, open ones and those that were closed last.
+        """Give cases that are wanted, the newest first.
+
+        Of too many, open ones and those that were closed last.
 
         Without addresses or message ids no worker needs to run.
 
@@ -111,16 +128,21 @@ class CaseLists:
         if wanted.asks_each:
             found = [line async for line in self._asked(wanted, limit)]
         else:
-            found = [case_line(execution) async for execution in self.client.list_workflows(wanted.query, limit=limit)]
+            found = [
+                case_line(execution)
+                async for execution in self.client.list_workflows(wanted.query, limit=limit)
+            ]
         return sorted(found, key=lambda line: line.opened_at, reverse=True)[:limit]
 
     async def attention_first(self, wanted: CaseFilter, limit: int) -> list[CaseLine]:
         """Give the same, those that wait for people before all others."""
         if wanted.state is not None or wanted.asks_each:
             return await self.find(wanted, limit)
-        held = await self.find(replace(wanted, state=State.HELD), limit)
+        held = await self.find(replace(wanted, state=CaseState.HELD), limit)
         known = {line.run for line in held}
-        return [*held, *(line for line in await self.find(wanted, limit) if line.run not in known)][:limit]
+        return [*held, *(line for line in await self.find(wanted, limit) if line.run not in known)][
+            :limit
+        ]
 
     async def _asked(self, wanted: CaseFilter, limit: int) -> AsyncIterator[CaseLine]:
         found = 0
@@ -137,11 +159,17 @@ class CaseLists:
         for line in await self._holding(batch, wanted):
             yield line
 
-    async def _holding(self, executions: Sequence[WorkflowExecution], wanted: CaseFilter) -> list[CaseLine]:
+    async def _holding(
+        self, executions: Sequence[WorkflowExecution], wanted: CaseFilter
+    ) -> list[CaseLine]:
         memories = await asyncio.gather(*(self._memory(execution) for execution in executions))
-        return [case_line(execution) for execution, memory in zip(executions, memories, strict=True) if wanted.holds_for(memory)]
+        return [
+            case_line(execution)
+            for execution, memory in zip(executions, memories, strict=True)
+            if wanted.holds_for(memory)
+        ]
 
-    async def _memory(self, execution: WorkflowExecution) -> CaseMemory | None:
+    async def _memory(self, execution: WorkflowExecution) -> CaseSnapshot | None:
         handle = self.client.get_workflow_handle(execution.id, run_id=execution.run_id)
         try:
             start: CaseStart = await handle.query(names.STATUS, result_type=CaseStart)

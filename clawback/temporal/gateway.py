@@ -1,7 +1,9 @@
-"""Every call that the command line, the console and ingest make on workflows: typed, by name, nothing else.
+"""Every call that the command line, the console and ingest make on workflows.
 
-Errors: `NoSuchWorkflow` where there is none; a refusal of an update comes as `Refused` with the workflow's own words; `Unheard` where no
-worker takes it.
+Typed, by name, nothing else.
+
+Errors: `NoSuchWorkflow` where there is none; a refusal of an update comes as `UpdateRefused` with
+the workflow's own words; `Unheard` where no worker takes it.
 """
 
 from collections.abc import AsyncIterator, Sequence
@@ -9,15 +11,20 @@ from datetime import datetime, timedelta
 from typing import Any, TypeVar
 
 from temporalio.client import Client, WorkflowHandle, WorkflowUpdateStage
-from temporalio.common import SearchAttributeKey, SearchAttributePair, TypedSearchAttributes, WorkflowIDConflictPolicy
+from temporalio.common import (
+    SearchAttributeKey,
+    SearchAttributePair,
+    TypedSearchAttributes,
+    WorkflowIDConflictPolicy,
+)
 from temporalio.service import RPCError, RPCStatusCode
 
-from clawback.cases import CaseMemory, CasePace, CasePlan, CaseStart, Match, Proposal, State
-from clawback.events import EventKind
-from clawback.polling import PollerStart, PollerStatus
+from clawback.cases import CasePlan, CaseSnapshot, CaseStart, CaseState, CaseTiming, Match, Proposal
+from clawback.model.events import EventKind
+from clawback.model.polling import PollerStart, PollerStatus
 from clawback.temporal import names
 from clawback.temporal.case_lists import CaseFilter, CaseLine, case_line
-from clawback.temporal.updates import PATIENCE, Refused, told
+from clawback.temporal.updates import PATIENCE, UpdateRefused, execute_update
 
 T = TypeVar("T")
 
@@ -37,8 +44,11 @@ class Gateway:
 
     # ---- cases
 
-    async def signal_case(self, plan: CasePlan, matches: Sequence[Match], pace: CasePace) -> None:
-        """Tell a case of events that matched, starting it if it is not open. Safe to repeat: the case drops what it has."""
+    async def signal_case(self, plan: CasePlan, matches: Sequence[Match], pace: CaseTiming) -> None:
+        """Tell a case of events that matched, starting it if it is not open.
+
+        Safe to repeat: the case drops what it has.
+        """
         for first in range(0, len(matches), SIGNAL_BATCH):
             await self.client.start_workflow(
                 names.CASE,
@@ -51,16 +61,20 @@ class Gateway:
                 static_summary=f"{plan.title or plan.rule} ({plan.mode})",
             )
 
-    async def count_cases(self, state: State | None = None) -> int:
+    async def count_cases(self, state: CaseState | None = None) -> int:
         """Count the open cases, or those in one state. The index may lag by a second."""
         query = f"WorkflowType = '{names.CASE}' AND ExecutionStatus = 'Running'"
         if state is not None:
             query += f" AND {names.STATE_ATTRIBUTE} = '{state}'"
         return (await self.client.count_workflows(query)).count
 
-    async def list_cases(self, *, state: str | None = None, rule: str | None = None, limit: int = 100) -> AsyncIterator[CaseLine]:
+    async def list_cases(
+        self, *, state: str | None = None, rule: str | None = None, limit: int = 100
+    ) -> AsyncIterator[CaseLine]:
         """List cases, newest first, open and closed."""
-        async for execution in self.client.list_workflows(CaseFilter(state=state, rule=rule).query, limit=limit):
+        async for execution in self.client.list_workflows(
+            CaseFilter(state=state, rule=rule).query, limit=limit
+        ):
             yield case_line(execution)
 
     async def case(self, case_id: str) -> CaseStart:
@@ -82,7 +96,9 @@ class Gateway:
         return await self._asked(self.client.get_workflow_handle(case_id), names.PROPOSAL, Proposal)
 
     async def approve(self, case_id: str, by: str, shown: str, reason: str = "") -> str:
-        """Approve what a held case proposed when it had the digest `shown`; the answer is its new state.
+        """Approve what a held case proposed when it had the digest `shown`.
+
+        The answer is its new state.
 
         It stays `held` where another person must agree too.
 
@@ -91,11 +107,15 @@ class Gateway:
             Refused: the case is not held, it has changed since, or this person has agreed already.
 
         """
-        return await self._told(self.client.get_workflow_handle(case_id), names.APPROVE, [by, reason, shown], str)
+        return await self._told(
+            self.client.get_workflow_handle(case_id), names.APPROVE, [by, reason, shown], str
+        )
 
     async def deny(self, case_id: str, by: str, reason: str = "") -> str:
         """Deny a held case, whatever it proposes; as `approve`."""
-        return await self._told(self.client.get_workflow_handle(case_id), names.DENY, [by, reason], str)
+        return await self._told(
+            self.client.get_workflow_handle(case_id), names.DENY, [by, reason], str
+        )
 
     # ---- pollers
 
@@ -121,7 +141,9 @@ class Gateway:
 
     async def poll_now(self, source: EventKind) -> PollerStatus:
         """Poll at once and wait until a poll that started after this call has been read to its end."""
-        return await self._told(self._poller(source), names.POLL_NOW, [], PollerStatus, patience=None)
+        return await self._told(
+            self._poller(source), names.POLL_NOW, [], PollerStatus, patience=None
+        )
 
     async def pause_poller(self, source: EventKind, reason: str) -> PollerStatus:
         """Stop polling a source until it is resumed."""
@@ -138,7 +160,10 @@ class Gateway:
     # ---- marks
 
     async def mark_submission(self, mark: str) -> None:
-        """Leave the mark of a reclassification, unless it stands; raises `RPCError` where the server does not answer."""
+        """Leave the mark of a reclassification, unless it stands.
+
+        Raises `RPCError` where the server does not answer.
+        """
         await self.client.start_workflow(
             names.OWN_SUBMISSION,
             id=names.own_submission_id(mark),
@@ -147,9 +172,14 @@ class Gateway:
         )
 
     async def submission_marked_at(self, mark: str) -> datetime | None:
-        """Say since when a mark stands; None where there is none. Raises `RPCError` where the server does not answer."""
+        """Say since when a mark stands; None where there is none.
+
+        Raises `RPCError` where the server does not answer.
+        """
         try:
-            return (await self.client.get_workflow_handle(names.own_submission_id(mark)).describe()).start_time
+            return (
+                await self.client.get_workflow_handle(names.own_submission_id(mark)).describe()
+            ).start_time
         except RPCError as error:
             if error.status is RPCStatusCode.NOT_FOUND:
                 return None
@@ -168,33 +198,56 @@ class Gateway:
         return result
 
     async def _told(
-        self, handle: WorkflowHandle[Any, Any], update: str, args: list[Any], answer: type[T], patience: timedelta | None = PATIENCE
+        self,
+        handle: WorkflowHandle[Any, Any],
+        update: str,
+        args: list[Any],
+        answer: type[T],
+        patience: timedelta | None = PATIENCE,
     ) -> T:
-        sent = handle.start_update(update, args=args, wait_for_stage=WorkflowUpdateStage.ACCEPTED, result_type=answer)
+        sent = handle.start_update(
+            update, args=args, wait_for_stage=WorkflowUpdateStage.ACCEPTED, result_type=answer
+        )
         try:
-            return await told(sent, patience)
+            return await execute_update(sent, patience)
         except RPCError as error:
             raise await self._why_not(handle, error) from error
 
     async def _why_not(self, handle: WorkflowHandle[Any, Any], error: RPCError) -> Exception:
-        """Tell what is over (`Refused`) from what never was (`NoSuchWorkflow`): neither takes an update."""
+        """Tell what is over (`UpdateRefused`) from what never was (`NoSuchWorkflow`).
+
+        Neither takes an update.
+        """
         if error.status is not RPCStatusCode.NOT_FOUND:
             return error
         try:
             over = (await handle.describe()).close_time
         except RPCError as unknown:
             return _no_such(handle, unknown)
-        return Refused(f"{handle.id} is over since {over:%Y-%m-%d %H:%M:%S} UTC")
+        return UpdateRefused(f"{handle.id} is over since {over:%Y-%m-%d %H:%M:%S} UTC")
 
 
 def _no_such(handle: WorkflowHandle[Any, Any], error: RPCError) -> Exception:
-    return NoSuchWorkflow(f"there is no {handle.id}") if error.status is RPCStatusCode.NOT_FOUND else error
+    return (
+        NoSuchWorkflow(f"there is no {handle.id}")
+        if error.status is RPCStatusCode.NOT_FOUND
+        else error
+    )
 
 
 def _case_attributes(plan: CasePlan) -> TypedSearchAttributes:
-    state = State.WATCHING if plan.watch else State.RESPONDING
-    values = {names.RULE_ATTRIBUTE: plan.rule, names.STATE_ATTRIBUTE: state.value, names.MODE_ATTRIBUTE: plan.mode.value}
-    return TypedSearchAttributes([SearchAttributePair(SearchAttributeKey.for_keyword(key), value) for key, value in values.items()])
+    state = CaseState.WATCHING if plan.watch else CaseState.RESPONDING
+    values = {
+        names.RULE_ATTRIBUTE: plan.rule,
+        names.STATE_ATTRIBUTE: state.value,
+        names.MODE_ATTRIBUTE: plan.mode.value,
+    }
+    return TypedSearchAttributes(
+        [
+            SearchAttributePair(SearchAttributeKey.for_keyword(key), value)
+            for key, value in values.items()
+        ]
+    )
 
 
-__all__ = ["CaseLine", "CaseMemory", "Gateway", "NoSuchWorkflow", "Refused"]
+__all__ = ["CaseLine", "CaseSnapshot", "Gateway", "NoSuchWorkflow", "UpdateRefused"]

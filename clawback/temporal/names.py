@@ -6,20 +6,25 @@ No mail address may ever appear in an id or a search attribute: neither is encry
 from collections.abc import Mapping
 from typing import Final
 
-from clawback.events import EventKind
+from clawback.model.events import EventKind
 
 WORKFLOW_QUEUE: Final = "clawback"
 READ_QUEUE: Final = "clawback-read"
 CONTAIN_QUEUE: Final = "clawback-contain"
 NOTICE_QUEUE: Final = "clawback-notice"
 GUARD_QUEUE: Final = "clawback-guard"
-"""The guard workflow and the activity that asks it have a queue and slots of their own: cases that wait for the guard can never
-hold the slots that the guard needs to answer."""
+"""The guard workflow and the activity that asks it have a queue and slots of their own.
+
+Cases that wait for the guard can never hold the slots that the guard needs to answer.
+"""
 
 UNDO_PRIORITY: Final = 1
 APPROVED_PRIORITY: Final = 2
-"""The priorities of what people take back and of what they have agreed to: by them activities go first in a queue, and by them an activity
-knows on whose behalf it asks the API."""
+"""The priorities of what people take back and of what they have agreed to.
+
+By them activities go first in a queue, and by them an activity knows on whose behalf it asks the
+API.
+"""
 
 POLLER: Final = "poller"
 CASE: Final = "case"
@@ -59,7 +64,11 @@ BLOCK_MEMO: Final = "block"
 RULE_ATTRIBUTE: Final = "ClawbackRule"
 STATE_ATTRIBUTE: Final = "ClawbackState"
 MODE_ATTRIBUTE: Final = "ClawbackMode"
-SEARCH_ATTRIBUTES: Final[Mapping[str, str]] = {RULE_ATTRIBUTE: "Keyword", STATE_ATTRIBUTE: "Keyword", MODE_ATTRIBUTE: "Keyword"}
+SEARCH_ATTRIBUTES: Final[Mapping[str, str]] = {
+    RULE_ATTRIBUTE: "Keyword",
+    STATE_ATTRIBUTE: "Keyword",
+    MODE_ATTRIBUTE: "Keyword",
+}
 
 
 def poller_id(source: EventKind) -> str:

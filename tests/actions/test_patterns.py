@@ -2,7 +2,7 @@
 
 import pytest
 
-from clawback.actions import PatternKind, pattern_problem
+from clawback.model.addresses import PatternKind, pattern_problem
 
 
 @pytest.mark.parametrize(

@@ -1,4 +1,7 @@
-"""The registry of actions: strict for rule documents, lenient for histories, clear about what is wrong."""
+"""The registry of actions.
+
+Strict for rule documents, lenient for histories, clear about what is wrong.
+"""
 
 from datetime import timedelta
 from typing import Any
@@ -41,7 +44,9 @@ def test_every_action_has_a_schema_with_descriptions(name: str) -> None:
     """Editors and docs are made from it."""
     schema = schema_of(name)
     assert schema["additionalProperties"] is False
-    assert all(field.get("description") or "$ref" in field for field in schema["properties"].values())
+    assert all(
+        field.get("description") or "$ref" in field for field in schema["properties"].values()
+    )
 
 
 def test_histories_are_read_leniently() -> None:
@@ -50,7 +55,10 @@ def test_histories_are_read_leniently() -> None:
     assert BlockSender.model_validate_json(block.model_dump_json()[:-1] + ',"later":1}') == block
 
 
-@pytest.mark.parametrize(("mode", "ceiling", "effective"), [("enforce", "shadow", "shadow"), ("shadow", "enforce", "shadow")])
+@pytest.mark.parametrize(
+    ("mode", "ceiling", "effective"),
+    [("enforce", "shadow", "shadow"), ("shadow", "enforce", "shadow")],
+)
 def test_a_ceiling_only_ever_weakens(mode: str, ceiling: str, effective: str) -> None:
     """The weaker of the two holds."""
     assert Mode(mode).capped(Mode(ceiling)) == effective

@@ -1,4 +1,7 @@
-"""The audit on a real disk: chained, complete, written by many, surviving crashes, and telling of changes."""
+"""The audit on a real disk.
+
+Chained, complete, written by many, surviving crashes, and telling of changes.
+"""
 
 import json
 import multiprocessing
@@ -17,14 +20,19 @@ from hypothesis import strategies as st
 from clawback.audit import AuditLog, AuditUnavailable, Broken, Verified, read_records, verify
 from clawback.audit.chain import Link, read_line, write_line
 from clawback.audit.ocsf import to_ocsf
-from clawback.records import AuditRecord, RecordKind
+from clawback.model.audit_record import AuditRecord, RecordKind
 
 NOON = datetime(2026, 11, 22, 12, tzinfo=UTC)
 
 
 def record(identity: str, kind: RecordKind = RecordKind.ACTED, **fields: str) -> AuditRecord:
     """One record with an id of its own."""
-    return AuditRecord(id=identity, at=NOON, kind=kind, **{"rule": "quarantine_bec", "case": "case/quarantine_bec/0", **fields})
+    return AuditRecord(
+        id=identity,
+        at=NOON,
+        kind=kind,
+        **{"rule": "quarantine_bec", "case": "case/quarantine_bec/0", **fields},
+    )
 
 
 def intact(path: Path) -> Verified:
@@ -49,7 +57,10 @@ def test_a_repeat_is_dropped_by_this_writer_and_by_the_next(tmp_path: Path) -> N
     """A record that was already written is not written again, nor twice within one batch, nor after a restart."""
     path = tmp_path / "audit.jsonl"
     log = AuditLog(path)
-    assert [written.id for written in log.append([record("a"), record("a"), record("b")])] == ["a", "b"]
+    assert [written.id for written in log.append([record("a"), record("a"), record("b")])] == [
+        "a",
+        "b",
+    ]
     assert log.append([record("b")]) == ()
     assert [written.id for written in AuditLog(path).append([record("a"), record("c")])] == ["c"]
     assert intact(path).lines == 3
@@ -63,7 +74,10 @@ def test_a_torn_last_line_is_cut_off(tmp_path: Path, cut: int) -> None:
     os.truncate(path, path.stat().st_size - cut)
     state = intact(path)
     assert (state.lines, state.torn) == (1, True)
-    assert [written.id for written in AuditLog(path).append([record("b"), record("c")])] == ["b", "c"]
+    assert [written.id for written in AuditLog(path).append([record("b"), record("c")])] == [
+        "b",
+        "c",
+    ]
     assert (intact(path).lines, intact(path).torn) == (3, False)
 
 
@@ -170,7 +184,9 @@ def test_a_full_disk_is_one_sentence_and_leaves_nothing_half_written(tmp_path: P
     with file_size_limit(size + 700), pytest.raises(AuditUnavailable) as refused:
         log.append([record("b"), record("c")])
     assert path.stat().st_size == size
-    assert "audit.jsonl cannot be written: file too large; make room or set CLAWBACK_AUDIT" in str(refused.value)
+    assert "audit.jsonl cannot be written: file too large; make room or set CLAWBACK_AUDIT" in str(
+        refused.value
+    )
     log.append([record("b"), record("c")])
     assert intact(path).lines == 3
 
@@ -183,7 +199,10 @@ def test_a_place_that_cannot_be_written_is_one_sentence(tmp_path: Path) -> None:
 
 
 def test_a_damaged_last_line_is_not_written_over(tmp_path: Path) -> None:
-    """A whole last line that is not ours stops the writer; it cuts nothing away that may be evidence."""
+    """A whole last line that is not ours stops the writer.
+
+    It cuts nothing away that may be evidence.
+    """
     path = tmp_path / "audit.jsonl"
     AuditLog(path).append([record("a")])
     with path.open("ab") as file:
@@ -209,7 +228,17 @@ def test_any_text_survives_a_line(detail: str, outcome: str, event: str) -> None
 def test_every_kind_is_an_ocsf_event(kind: RecordKind) -> None:
     """Each kind carries what OCSF requires of its class, with ids that agree with each other."""
     event = to_ocsf(record("a", kind, outcome="failed:not_found"))
-    required = {"metadata", "time", "category_uid", "class_uid", "activity_id", "type_uid", "severity_id", "status_id", "message"}
+    required = {
+        "metadata",
+        "time",
+        "category_uid",
+        "class_uid",
+        "activity_id",
+        "type_uid",
+        "severity_id",
+        "status_id",
+        "message",
+    }
     of_class = {2005: "finding_info_list", 6002: "app", 6008: "raw_data", 7001: "command_uid"}
     assert required | {of_class[event["class_uid"]]} <= set(event)
     assert event["type_uid"] == event["class_uid"] * 100 + event["activity_id"]
@@ -220,6 +249,8 @@ def test_every_kind_is_an_ocsf_event(kind: RecordKind) -> None:
 
 def test_a_failure_is_told_from_a_success() -> None:
     """An action that failed has OCSF's failure status and a higher severity than one that did not."""
-    done, undone = (to_ocsf(record("a", outcome=outcome)) for outcome in ("moved", "failed:not_found"))
+    done, undone = (
+        to_ocsf(record("a", outcome=outcome)) for outcome in ("moved", "failed:not_found")
+    )
     assert (done["status_id"], undone["status_id"]) == (1, 2)
     assert undone["severity_id"] > done["severity_id"]

@@ -9,8 +9,8 @@ from typing import Any
 import pytest
 
 from clawback.backtest import Backtest, NoSuchVersion, Result, open_version, summarize
-from clawback.backtest.page import write_page
-from clawback.events import Event, message_event
+from clawback.backtest.html_report import write_page
+from clawback.model.events import Event, message_event
 from clawback.rules import RuleSet
 from tests.rules.folders import LOGSOURCE, load, responding, write
 
@@ -58,28 +58,52 @@ def replayed(*versions: RuleSet, events: list[Event]) -> Result:
 
 def test_matches_of_one_campaign_are_one_case(tmp_path: Path) -> None:
     """Messages of one body are one case, handled ones are not moved, repeated records count once."""
-    events = [event(number, number, final_disposition="MALICIOUS", edf_hash="aa") for number in range(5)]
-    events += [event(9, 9, final_disposition="MALICIOUS", edf_hash="aa", post_delivery_operations=["MOVE"]), events[0], event(7, 1)]
+    events = [
+        event(number, number, final_disposition="MALICIOUS", edf_hash="aa") for number in range(5)
+    ]
+    events += [
+        event(
+            9, 9, final_disposition="MALICIOUS", edf_hash="aa", post_delivery_operations=["MOVE"]
+        ),
+        events[0],
+        event(7, 1),
+    ]
     result = replayed(load(tmp_path, MOVING), events=events)
     (rule,) = result.rules
     assert (rule.matches, rule.cases, rule.messages) == (6, 1, 5)
     assert (dict(rule.actions), dict(rule.refused)) == ({"move": 5}, {"already dealt with": 1})
-    assert (result.traffic.events, result.traffic.repeated, result.moved, result.share) == (7, 1, 5, 5 / 7)
+    assert (result.traffic.events, result.traffic.repeated, result.moved, result.share) == (
+        7,
+        1,
+        5,
+        5 / 7,
+    )
 
 
 def test_a_quiet_half_hour_closes_a_case(tmp_path: Path) -> None:
     """What comes after the linger is another case of the same group."""
-    events = [event(number, minutes, final_disposition="MALICIOUS", edf_hash="aa") for number, minutes in enumerate((0, 30, 61))]
+    events = [
+        event(number, minutes, final_disposition="MALICIOUS", edf_hash="aa")
+        for number, minutes in enumerate((0, 30, 61))
+    ]
     (rule,) = replayed(load(tmp_path, MOVING), events=events).rules
     assert (rule.matches, rule.cases, rule.responses) == (3, 2, 2)
 
 
 def test_a_correlation_responds_from_its_threshold_on(tmp_path: Path) -> None:
-    """Below the threshold nothing is done; from it on all messages of the case are moved, and the sender is blocked once."""
+    """Below the threshold nothing is done.
+
+    From it on all messages of the case are moved, and the sender is blocked once.
+    """
     rules = load(tmp_path, COUNTING)
-    below = replayed(rules, events=[event(number, minutes) for number, minutes in enumerate((0, 50, 110))])
+    below = replayed(
+        rules, events=[event(number, minutes) for number, minutes in enumerate((0, 50, 110))]
+    )
     assert (below.rules[0].watched, below.rules[0].matches, below.moved) == (3, 0, 0)
-    above = replayed(rules, events=[event(number, minutes) for number, minutes in enumerate((0, 50, 55, 80, 300))])
+    above = replayed(
+        rules,
+        events=[event(number, minutes) for number, minutes in enumerate((0, 50, 55, 80, 300))],
+    )
     (rule,) = above.rules
     assert (rule.watched, rule.matches, rule.cases, rule.responses) == (5, 4, 2, 1)
     assert dict(rule.actions) == {"move": 4, "block_sender": 1}
@@ -88,16 +112,28 @@ def test_a_correlation_responds_from_its_threshold_on(tmp_path: Path) -> None:
 def test_new_and_lost_matches(tmp_path: Path) -> None:
     """Against another version each match is kept, new or lost."""
     changed = {"a_rule.yml": responding("sel: {final_disposition: SPAM}\ncondition: sel")}
-    events = [event(1, final_disposition="MALICIOUS"), event(2, final_disposition="SPAM"), event(3, final_disposition="BULK")]
-    result = replayed(load(tmp_path / "new", changed), load(tmp_path / "old", MOVING), events=events)
+    events = [
+        event(1, final_disposition="MALICIOUS"),
+        event(2, final_disposition="SPAM"),
+        event(3, final_disposition="BULK"),
+    ]
+    result = replayed(
+        load(tmp_path / "new", changed), load(tmp_path / "old", MOVING), events=events
+    )
     (rule,) = result.rules
     assert (rule.matches, rule.before, rule.new, rule.lost) == (1, 1, 1, 1)
-    assert ([one.event for one in result.new], [one.event for one in result.lost]) == (["message/m2"], ["message/m1"])
+    assert ([one.event for one in result.new], [one.event for one in result.lost]) == (
+        ["message/m2"],
+        ["message/m1"],
+    )
 
 
 def test_without_detections_an_event_is_taken_only_at_the_end(tmp_path: Path) -> None:
     """An event that hangs on /detections is asked for once, and counted as undecided where they cannot be had."""
-    rules = load(tmp_path, {"a_rule.yml": responding("sel: {detections.links.href|contains: bad}\ncondition: sel")})
+    rules = load(
+        tmp_path,
+        {"a_rule.yml": responding("sel: {detections.links.href|contains: bad}\ncondition: sel")},
+    )
     backtest = Backtest([rules])
     assert not backtest.take(event(1), None, last=False)
     assert backtest.traffic.events == 0
@@ -121,7 +157,10 @@ class Loads(HTMLParser):
 
 def test_the_page_is_whole_and_harmless(tmp_path: Path) -> None:
     """The page loads nothing, escapes what came from mail, and has its plots and figures."""
-    events = [event(number, number * 1441, final_disposition="MALICIOUS", edf_hash="aa") for number in range(9)]
+    events = [
+        event(number, number * 1441, final_disposition="MALICIOUS", edf_hash="aa")
+        for number in range(9)
+    ]
     page = write_page(replayed(load(tmp_path, MOVING), events=events))
     reader = Loads()
     reader.feed(page)
@@ -133,12 +172,19 @@ def test_the_page_is_whole_and_harmless(tmp_path: Path) -> None:
 
 
 def test_another_version_is_a_folder_or_a_revision(tmp_path: Path) -> None:
-    """A revision is unpacked as it was, whatever the work tree says now; what is neither is refused by name."""
+    """A revision is unpacked as it was, whatever the work tree says now.
+
+    What is neither is refused by name.
+    """
     folder = write(tmp_path / "top" / "rules", MOVING)
 
     def git(*arguments: str) -> None:
         author = ["-c", "user.name=t", "-c", "user.email=t@x.test", "-c", "commit.gpgsign=false"]
-        subprocess.run(["git", "-C", str(folder.parent), *author, *arguments], check=True, capture_output=True)  # noqa: S607 - whichever git there is
+        subprocess.run(
+            ["git", "-C", str(folder.parent), *author, *arguments],  # noqa: S607 - git of this machine
+            check=True,
+            capture_output=True,
+        )
 
     git("init", "-q")
     git("add", ".")
@@ -152,5 +198,8 @@ def test_another_version_is_a_folder_or_a_revision(tmp_path: Path) -> None:
     for name in ("nonsense", "--output=/tmp/x"):
         with pytest.raises(NoSuchVersion, match="no git revision"), open_version(name, folder):
             pass
-    with pytest.raises(NoSuchVersion, match="in no git repository"), open_version("HEAD", write(tmp_path / "bare", MOVING)):
+    with (
+        pytest.raises(NoSuchVersion, match="in no git repository"),
+        open_version("HEAD", write(tmp_path / "bare", MOVING)),
+    ):
         pass

@@ -6,8 +6,8 @@ import sys
 from pathlib import Path
 
 from bench.history import write_history
-from clawback.events import message_event
-from clawback.payloads import parse_moment
+from clawback.model.events import message_event
+from clawback.model.payload import parse_time
 from clawback.simulator import read_corpus
 
 ROOT = Path(__file__).parents[2]
@@ -19,7 +19,12 @@ def test_backtest_is_measured_against_parsing(tmp_path: Path) -> None:
     out = tmp_path / "figures.json"
     options = ["--events", "60", "--rounds", "1", "--corpus", str(NOWHERE), "--json", str(out)]
     done = subprocess.run(
-        [sys.executable, "-m", "bench", "backtest", *options], cwd=ROOT, capture_output=True, text=True, timeout=240, check=False
+        [sys.executable, "-m", "bench", "backtest", *options],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        timeout=240,
+        check=False,
     )
     assert done.returncode == 0, done.stderr
     found = json.loads(out.read_text())
@@ -33,9 +38,13 @@ def test_history_repeats_under_new_ids_on_earlier_days(tmp_path: Path) -> None:
     path = tmp_path / "history.jsonl.gz"
     write_history(NOWHERE, 500, path)
     records = [line.record for line in read_corpus(path)]
-    length = next(index for index, record in enumerate(records) if index and record["subject"] == records[0]["subject"] and _turn(record))
+    length = next(
+        index
+        for index, record in enumerate(records)
+        if index and record["subject"] == records[0]["subject"] and _turn(record)
+    )
     first, again = records[0], records[length]
-    now = parse_moment("2030-01-01T00:00:00Z")
+    now = parse_time("2030-01-01T00:00:00Z")
     assert now is not None
     assert len({record["id"] for record in records}) == len(records) == 500
     assert (message_event(first, now).at - message_event(again, now).at).total_seconds() == 86_400

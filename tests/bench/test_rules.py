@@ -1,4 +1,7 @@
-"""The bench of the rules runs, and compares right answers; its conditions mean the same in every language."""
+"""The bench of the rules runs, and compares right answers.
+
+Its conditions mean the same in every language.
+"""
 
 import json
 import subprocess
@@ -18,9 +21,22 @@ NOWHERE = ROOT / "there is no such corpus"
 def test_rules_runs_without_the_corpus(tmp_path: Path) -> None:
     """Every contender is measured on an invented corpus, and the figures are there for people and for machines."""
     out = tmp_path / "figures.json"
-    options = ["--sizes", "1,12", "--rounds", "1", "--budget", "0.001", "--corpus", str(NOWHERE), "--json", str(out)]
+    options = [
+        "--sizes",
+        "1,12",
+        "--rounds",
+        "1",
+        "--budget",
+        "0.001",
+        "--corpus",
+        str(NOWHERE),
+        "--json",
+        str(out),
+    ]
     command = [sys.executable, "-m", "bench", "rules", *options]
-    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=240, check=False)
+    done = subprocess.run(
+        command, cwd=ROOT, capture_output=True, text=True, timeout=240, check=False
+    )
     assert done.returncode == 0, done.stderr
     figures = json.loads(out.read_text())["figures"]
     assert {one["name"] for one in figures if one["contest"] == "12"} == {
@@ -41,7 +57,11 @@ def test_everybody_gives_the_same_answers() -> None:
     records = read_records(NOWHERE, seed=1)
     conditions = make_conditions(records, 150, seed=1)
     assert {condition.kind for condition in conditions} == set(KINDS)
-    contest = Contest("150", 150, [clawback(conditions), lambdas(conditions), *(peer(conditions) for peer in PEERS)])
+    contest = Contest(
+        "150",
+        150,
+        [clawback(conditions), lambdas(conditions), *(peer(conditions) for peer in PEERS)],
+    )
     assert compare_answers(contest, [json.dumps(record) for record in records]) > 0
 
 
@@ -50,4 +70,7 @@ def test_a_wrong_answer_is_found() -> None:
     records = read_records(NOWHERE, seed=1)
     conditions = make_conditions(records, 60, seed=1)
     with pytest.raises(ValueError, match="lambdas says"):
-        compare_answers(Contest("60", 60, [clawback(conditions), lambdas(conditions[::-1])]), [json.dumps(record) for record in records])
+        compare_answers(
+            Contest("60", 60, [clawback(conditions), lambdas(conditions[::-1])]),
+            [json.dumps(record) for record in records],
+        )

@@ -1,4 +1,7 @@
-"""The benches run and count right, with tiny numbers. What they measure is asserted nowhere: a figure is no test."""
+"""The benches run and count right, with tiny numbers.
+
+What they measure is asserted nowhere: a figure is no test.
+"""
 
 import asyncio
 import json
@@ -23,30 +26,52 @@ def bench(tmp_path: Path, *options: str) -> tuple[str, Mapping[str, Any]]:
     """Run a bench as people do; gives what it printed and its JSON document."""
     out = tmp_path / "figures.json"
     command = [sys.executable, "-m", "bench", *options, "--json", str(out)]
-    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=PATIENCE, check=False)
+    done = subprocess.run(
+        command, cwd=ROOT, capture_output=True, text=True, timeout=PATIENCE, check=False
+    )
     assert done.returncode == 0, done.stderr
     return done.stdout, json.loads(out.read_text())
 
 
 def test_outbreak_runs_every_contender(tmp_path: Path) -> None:
-    """Each contender deals with every message, and what it took is read off; the script sits out a block of the rate limit."""
-    options = ("--messages", str(MESSAGES), "--rounds", "1", "--interval", "1", "--rate-limit", f"{MESSAGES - 1}/1")
+    """Each contender deals with every message, and what it took is read off.
+
+    The script sits out a block of the rate limit.
+    """
+    options = (
+        "--messages",
+        str(MESSAGES),
+        "--rounds",
+        "1",
+        "--interval",
+        "1",
+        "--rate-limit",
+        f"{MESSAGES - 1}/1",
+    )
     printed, figures = bench(tmp_path, "outbreak", *options)
     rounds = {name: of[0] for name, of in figures["rounds"].items()}
     assert set(rounds) == {CLAWBACK, BULK, BARE, LOOP}
     assert all(name in printed for name in rounds)
     assert {rounds[name]["moved"] for name in (CLAWBACK, BULK, LOOP)} == {MESSAGES}
-    assert all(one["seconds"] > 0 and one["own"]["cpu"] > 0 and one["own"]["peak"] > 1 << 20 for one in rounds.values())
+    assert all(
+        one["seconds"] > 0 and one["own"]["cpu"] > 0 and one["own"]["peak"] > 1 << 20
+        for one in rounds.values()
+    )
     assert rounds[BULK]["requests"] == 2
     assert (rounds[LOOP]["requests"], rounds[LOOP]["refused"]) == (MESSAGES + 2, 1)
-    assert rounds[BARE]["detail"]["actions"] == {"bare: activity": MESSAGES, "bare: start": MESSAGES}
+    assert rounds[BARE]["detail"]["actions"] == {
+        "bare: activity": MESSAGES,
+        "bare: start": MESSAGES,
+    }
     assert rounds[CLAWBACK]["detail"]["changes"]["move"] == MESSAGES
     assert rounds[CLAWBACK]["actions"] == sum(rounds[CLAWBACK]["detail"]["actions"].values()) > 0
 
 
 def test_latency_runs(tmp_path: Path) -> None:
     """Every message that arrives has a latency, and the figures are those of the latencies."""
-    printed, figures = bench(tmp_path, "latency", "--messages", "3", "--interval", "1", "--spacing", "0.1")
+    printed, figures = bench(
+        tmp_path, "latency", "--messages", "3", "--interval", "1", "--spacing", "0.1"
+    )
     assert len(figures["seconds"]) == 3
     assert all(seconds > 0 for seconds in figures["seconds"])
     assert figures["max"] == round(max(figures["seconds"]), 3)
@@ -55,9 +80,19 @@ def test_latency_runs(tmp_path: Path) -> None:
 
 def test_poisoned_runs(tmp_path: Path) -> None:
     """Good mail is touched, held or not, and all that was touched comes back."""
-    _, figures = bench(tmp_path, "poisoned", "--messages", "12", "--campaigns", "3", "--interval", "1")
-    assert (figures["mailboxes_touched"], figures["cases_settled"], figures["cases_held"]) == (12, 3, 0)
-    assert (figures["returned_once"], figures["not_returned"], figures["answer"]["failed"]) == (12, 0, 0)
+    _, figures = bench(
+        tmp_path, "poisoned", "--messages", "12", "--campaigns", "3", "--interval", "1"
+    )
+    assert (figures["mailboxes_touched"], figures["cases_settled"], figures["cases_held"]) == (
+        12,
+        3,
+        0,
+    )
+    assert (figures["returned_once"], figures["not_returned"], figures["answer"]["failed"]) == (
+        12,
+        0,
+        0,
+    )
 
 
 def test_distribution_is_told_right() -> None:
@@ -70,18 +105,28 @@ def test_distribution_is_told_right() -> None:
 
 def test_ratios_are_multiples_of_clawback() -> None:
     """A ratio is a median over clawback's median; what a contender does not have has none."""
-    own = [Round(seconds=seconds, own=Usage(1.0, 1 << 20), requests=10) for seconds in (1.0, 2.0, 9.0)]
+    own = [
+        Round(seconds=seconds, own=Usage(1.0, 1 << 20), requests=10) for seconds in (1.0, 2.0, 9.0)
+    ]
     found = ratios({CLAWBACK: own, BULK: [Round(seconds=5.0, own=Usage(0.5, 2 << 20), requests=5)]})
     assert found[CLAWBACK]["seconds"] == 1.0
-    assert (found[BULK]["seconds"], found[BULK]["cpu_seconds"], found[BULK]["peak_mib"]) == (2.5, 0.5, 2.0)
+    assert (found[BULK]["seconds"], found[BULK]["cpu_seconds"], found[BULK]["peak_mib"]) == (
+        2.5,
+        0.5,
+        2.0,
+    )
     assert (found[BULK]["requests"], found[BULK]["actions"]) == (0.5, None)
 
 
 async def test_usage_counts_the_whole_tree() -> None:
     """CPU time and memory of a child's child count as the child's, and what a process used before is not counted."""
-    grandchild = "sum(range(30_000_000)); held = bytearray(40 << 20); print('held', flush=True); input()"
+    grandchild = (
+        "sum(range(30_000_000)); held = bytearray(40 << 20); print('held', flush=True); input()"
+    )
     child = f"import subprocess, sys; subprocess.run([sys.executable, '-c', {grandchild!r}])"
-    process = await asyncio.create_subprocess_exec(sys.executable, "-c", child, stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+    process = await asyncio.create_subprocess_exec(
+        sys.executable, "-c", child, stdin=subprocess.PIPE, stdout=subprocess.PIPE
+    )
     assert process.stdout is not None
     async with Watch({"child": process.pid}) as early:
         await process.stdout.readline()

@@ -2,8 +2,8 @@
 
 from datetime import UTC, datetime, timedelta
 
-from clawback.cases.journal import MOST, Journal
-from clawback.records import AuditRecord, RecordKind
+from clawback.cases.timeline import MOST, Timeline
+from clawback.model.audit_record import AuditRecord, RecordKind
 
 START = datetime(2026, 11, 27, tzinfo=UTC)
 
@@ -15,7 +15,7 @@ def record(kind: RecordKind, second: int, **said: str) -> AuditRecord:
 
 def test_what_happens_together_is_one_line() -> None:
     """Outcomes are counted apart; what was decided in between starts a new line."""
-    journal = Journal()
+    journal = Timeline()
     for second, outcome in enumerate(("moved", "failed:x", "moved")):
         journal.note(record(RecordKind.ACTED, second, action="move", outcome=outcome))
     journal.note(record(RecordKind.HELD, 3, detail="too much"))
@@ -31,7 +31,7 @@ def test_what_happens_together_is_one_line() -> None:
 
 def test_decisions_are_never_merged() -> None:
     """Two people who agree are two lines."""
-    journal = Journal()
+    journal = Timeline()
     for second in range(2):
         journal.note(record(RecordKind.APPROVED, second, actor="ana"))
     assert len(journal.entries) == 2
@@ -39,9 +39,9 @@ def test_decisions_are_never_merged() -> None:
 
 def test_a_long_story_keeps_its_beginning_and_its_end() -> None:
     """It is bounded, goes on where a former run stopped, and loses the middle."""
-    journal = Journal()
+    journal = Timeline()
     for second in range(3 * MOST):
-        journal = Journal(journal.entries)
+        journal = Timeline(journal.entries)
         journal.note(record(RecordKind.APPROVED, second, actor=str(second)))
     actors = [entry.actor for entry in journal.entries]
     assert (len(actors), actors[0], actors[-1]) == (MOST, "0", str(3 * MOST - 1))

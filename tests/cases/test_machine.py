@@ -7,59 +7,72 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from clawback.actions import Action, BlockSender, Destination, Disposition, Mode, Move, PatternKind, Reclassify
+from clawback.actions import Action, BlockSender, Destination, Disposition, Mode, Move, Reclassify
 from clawback.cases import (
     BATCH,
     MOVED,
-    Act,
+    ActionStep,
+    AppliedAction,
     Case,
-    CasePace,
     CasePlan,
     CaseStart,
-    Close,
+    CaseState,
+    CaseTiming,
+    CloseStep,
     Decision,
-    Done,
     Match,
     NotHeld,
-    State,
-    Wait,
-    Watch,
-    WatchType,
+    WaitStep,
     subjects,
 )
-from clawback.events import Target
-from clawback.records import RecordKind
+from clawback.correlation.sliding_window import CorrelationType, CorrelationWindow
+from clawback.model.addresses import PatternKind
+from clawback.model.audit_record import RecordKind
+from clawback.model.events import Target
 
 NOW = datetime(2026, 11, 22, 12, tzinfo=UTC)
 LATER = NOW + timedelta(minutes=1)
 MOVE = Move(destination=Destination.JUNK)
-WATCH = Watch(type=WatchType.EVENT_COUNT, timespan=timedelta(hours=24), at_least=3)
+WATCH = CorrelationWindow(
+    type=CorrelationType.EVENT_COUNT, timespan=timedelta(hours=24), at_least=3
+)
 
 
 def plan(**changes: Any) -> CasePlan:
     """Build the plan of an enforcing rule that moves."""
-    return CasePlan(**{"rule": "r", "version": "v1", "mode": Mode.ENFORCE, "group": {"edf_hash": "x"}, "actions": (MOVE,), **changes})
+    return CasePlan(
+        **{
+            "rule": "r",
+            "version": "v1",
+            "mode": Mode.ENFORCE,
+            "group": {"edf_hash": "x"},
+            "actions": (MOVE,),
+            **changes,
+        }
+    )
 
 
 def opened(**changes: Any) -> Case:
     """Open a case."""
-    return Case.open(plan(**changes), CasePace(), "case/r/1/run", NOW)
+    return Case.open(plan(**changes), CaseTiming(), "case/r/1/run", NOW)
 
 
 def match(number: int, **changes: Any) -> Match:
     """Build a match of one message."""
     target = Target(id=f"m{number}", at=NOW)
-    return Match(**{"key": f"message/m{number}", "at": NOW, "seen_at": NOW, "targets": (target,), **changes})
+    return Match(
+        **{"key": f"message/m{number}", "at": NOW, "seen_at": NOW, "targets": (target,), **changes}
+    )
 
 
-def acts(case: Case, now: datetime = NOW) -> Act:
+def acts(case: Case, now: datetime = NOW) -> ActionStep:
     """Expect work."""
     step = case.next(now)
-    assert isinstance(step, Act)
+    assert isinstance(step, ActionStep)
     return step
 
 
-def done(case: Case, act: Act, outcome: str = MOVED) -> None:
+def done(case: Case, act: ActionStep, outcome: str = MOVED) -> None:
     """Carry an act out."""
     case.settle(act, dict.fromkeys(subjects(act), outcome), NOW)
 
@@ -77,15 +90,21 @@ def test_all_waiting_messages_go_into_one_act() -> None:
     assert [target.id for target in acts(case).targets] == ["m0", "m1", "m2", "m3", "m4"]
 
 
-@pytest.mark.parametrize("action", [BlockSender(pattern="x.test", kind=PatternKind.DOMAIN), Move(destination=Destination.PURGES)])
+@pytest.mark.parametrize(
+    "action",
+    [BlockSender(pattern="x.test", kind=PatternKind.DOMAIN), Move(destination=Destination.PURGES)],
+)
 def test_a_widening_act_waits_for_people_even_when_the_rule_enforces(action: Action) -> None:
-    """What may hit more than was meant, or cannot be taken back, is asked for first; then it is done."""
+    """What may hit more than was meant, or cannot be taken back, is asked for first.
+
+    Then it is done.
+    """
     case = opened(actions=(action,))
     case.take(match(1), NOW)
-    assert isinstance(case.next(NOW), Wait)
-    assert case.state is State.HELD
+    assert isinstance(case.next(NOW), WaitStep)
+    assert case.state is CaseState.HELD
     case.decide(Decision(approved=True, by="ana", at=NOW))
-    assert (isinstance(case.next(NOW), Wait), case.state) == (True, State.HELD)
+    assert (isinstance(case.next(NOW), WaitStep), case.state) == (True, CaseState.HELD)
     assert "another person" in (case.not_approvable(" ANA", case.proposal().digest) or "")
     case.decide(Decision(approved=True, by="bob", at=NOW))
     assert (acts(case).action, acts(case).approved) == (action, True)
@@ -107,7 +126,7 @@ def test_an_event_is_taken_once() -> None:
     assert case.take(match(1), NOW)
     done(case, acts(case))
     assert not case.take(match(1), LATER)
-    assert isinstance(case.next(LATER), Wait)
+    assert isinstance(case.next(LATER), WaitStep)
 
 
 def test_late_arrivals_join_the_settled_case() -> None:
@@ -115,7 +134,7 @@ def test_late_arrivals_join_the_settled_case() -> None:
     case = opened()
     case.take(match(1), NOW)
     done(case, acts(case))
-    assert case.next(NOW) == Wait(until=NOW + CasePace().linger)
+    assert case.next(NOW) == WaitStep(until=NOW + CaseTiming().linger)
     case.take(match(2), LATER)
     assert [target.id for target in acts(case, LATER).targets] == ["m2"]
 
@@ -125,7 +144,7 @@ def test_a_settled_case_closes_after_its_linger() -> None:
     case = opened()
     case.take(match(1), NOW)
     done(case, acts(case))
-    assert case.next(NOW + CasePace().linger) == Close(state=State.CLOSED)
+    assert case.next(NOW + CaseTiming().linger) == CloseStep(state=CaseState.CLOSED)
 
 
 def test_an_event_that_comes_while_the_case_closes_reopens_it() -> None:
@@ -133,8 +152,8 @@ def test_an_event_that_comes_while_the_case_closes_reopens_it() -> None:
     case = opened()
     case.take(match(1), NOW)
     done(case, acts(case))
-    end = NOW + CasePace().linger
-    assert isinstance(case.next(end), Close)
+    end = NOW + CaseTiming().linger
+    assert isinstance(case.next(end), CloseStep)
     case.take(match(2), end)
     assert [target.id for target in acts(case, end).targets] == ["m2"]
 
@@ -143,8 +162,10 @@ def test_a_message_somebody_has_dealt_with_costs_no_request() -> None:
     """It is `already_there`, a success."""
     case = opened()
     case.take(match(1, handled=True), NOW)
-    assert isinstance(case.next(NOW), Wait)
-    assert [record.outcome for record in case.take_records() if record.kind is RecordKind.ACTED] == ["already_there"]
+    assert isinstance(case.next(NOW), WaitStep)
+    assert [
+        record.outcome for record in case.take_records() if record.kind is RecordKind.ACTED
+    ] == ["already_there"]
 
 
 def test_an_event_without_a_message_is_recorded_as_failed() -> None:
@@ -152,15 +173,22 @@ def test_an_event_without_a_message_is_recorded_as_failed() -> None:
     case = opened()
     case.take(match(1, targets=()), NOW)
     case.next(NOW)
-    assert [record.outcome for record in case.take_records() if record.kind is RecordKind.ACTED] == ["failed:no_message"]
+    assert [
+        record.outcome for record in case.take_records() if record.kind is RecordKind.ACTED
+    ] == ["failed:no_message"]
 
 
-@pytest.mark.parametrize(("pattern", "outcome"), [("shein-survey-free", "failed:not_an_address"), ("", "failed:no_pattern")])
-def test_a_sender_that_cannot_be_a_pattern_is_a_recorded_failure(pattern: str, outcome: str) -> None:
+@pytest.mark.parametrize(
+    ("pattern", "outcome"),
+    [("shein-survey-free", "failed:not_an_address"), ("", "failed:no_pattern")],
+)
+def test_a_sender_that_cannot_be_a_pattern_is_a_recorded_failure(
+    pattern: str, outcome: str
+) -> None:
     """No request is spent on what the API must refuse."""
     case = opened(actions=(BlockSender(pattern=pattern),))
     case.take(match(1), NOW)
-    assert isinstance(case.next(NOW), Wait)
+    assert isinstance(case.next(NOW), WaitStep)
     assert outcome in [record.outcome for record in case.take_records()]
 
 
@@ -168,7 +196,7 @@ def test_what_safety_forbids_is_a_recorded_failure() -> None:
     """A never-block entry stops a block before anybody is asked."""
     case = opened(actions=(BlockSender(pattern="a@gmail.com"),), refusals={0: "never_block"})
     case.take(match(1), NOW)
-    assert isinstance(case.next(NOW), Wait)
+    assert isinstance(case.next(NOW), WaitStep)
     assert "failed:never_block" in [record.outcome for record in case.take_records()]
 
 
@@ -185,14 +213,14 @@ def test_actions_are_done_in_order_and_case_actions_once() -> None:
     case.take(match(3), LATER)
     third = acts(case, LATER)
     done(case, third)
-    assert (third.action.name, isinstance(case.next(LATER), Wait)) == ("move", True)
+    assert (third.action.name, isinstance(case.next(LATER), WaitStep)) == ("move", True)
 
 
 def test_shadow_records_everything_and_asks_for_nothing() -> None:
     """The complete case, with no act at all."""
     case = opened(mode=Mode.SHADOW, actions=(MOVE, BlockSender(pattern="a@x.test")))
     case.take(match(1), NOW)
-    assert isinstance(case.next(NOW), Wait)
+    assert isinstance(case.next(NOW), WaitStep)
     assert kinds(case).count(RecordKind.WOULD_HAVE_ACTED) == 2
 
 
@@ -201,7 +229,10 @@ def test_a_watching_case_waits_for_its_threshold() -> None:
     case = opened(watch=WATCH)
     for number in range(2):
         case.take(match(number), NOW)
-    assert (case.next(NOW), case.state) == (Wait(until=NOW + timedelta(hours=24) + CasePace().linger), State.WATCHING)
+    assert (case.next(NOW), case.state) == (
+        WaitStep(until=NOW + timedelta(hours=24) + CaseTiming().linger),
+        CaseState.WATCHING,
+    )
     case.take(match(2), LATER)
     assert len(acts(case, LATER).targets) == 3
     assert RecordKind.THRESHOLD_MET in kinds(case)
@@ -209,10 +240,12 @@ def test_a_watching_case_waits_for_its_threshold() -> None:
 
 def test_one_event_may_stand_for_several_rules_of_a_correlation() -> None:
     """A message that matches both rules of a temporal correlation meets it by itself, and is still one message."""
-    watch = Watch(type=WatchType.TEMPORAL, timespan=timedelta(hours=1), rules=("a", "b"))
+    watch = CorrelationWindow(
+        type=CorrelationType.TEMPORAL, timespan=timedelta(hours=1), rules=("a", "b")
+    )
     case = opened(watch=watch)
     assert case.take(match(1, rule="a"), NOW)
-    assert isinstance(case.next(NOW), Wait)
+    assert isinstance(case.next(NOW), WaitStep)
     assert not case.take(match(1, rule="a"), NOW)
     assert case.take(match(1, rule="b"), NOW)
     assert [target.id for target in acts(case).targets] == ["m1"]
@@ -222,7 +255,7 @@ def test_a_watching_case_that_closes_says_so() -> None:
     """An event whose case never acted still ends in a record."""
     case = opened(watch=WATCH)
     case.take(match(1), NOW)
-    assert case.next(NOW + timedelta(days=2)) == Close(state=State.CLOSED)
+    assert case.next(NOW + timedelta(days=2)) == CloseStep(state=CaseState.CLOSED)
     assert [record.detail for record in case.take_records()][-1] == "was watching"
 
 
@@ -230,19 +263,28 @@ def test_an_approval_is_asked_for_and_lets_the_case_act() -> None:
     """Held until somebody answers; the answer is recorded with its author."""
     case = opened(mode=Mode.APPROVE)
     case.take(match(1), NOW)
-    assert case.next(NOW) == Wait(until=NOW + CasePace().patience - CasePace().warning)
+    assert case.next(NOW) == WaitStep(until=NOW + CaseTiming().patience - CaseTiming().warning)
     case.decide(Decision(approved=True, by="ana", at=LATER))
     assert len(acts(case, LATER).targets) == 1
-    assert [record.actor for record in case.take_records() if record.kind is RecordKind.APPROVED] == ["ana"]
+    assert [
+        record.actor for record in case.take_records() if record.kind is RecordKind.APPROVED
+    ] == ["ana"]
 
 
 def test_an_approval_is_bound_to_what_was_shown() -> None:
-    """A case that has grown since it was shown refuses, and says by how much; what it shows now can be approved."""
+    """A case that has grown since it was shown refuses, and says by how much.
+
+    What it shows now can be approved.
+    """
     case = opened(mode=Mode.APPROVE)
     case.take(match(1), NOW)
     case.next(NOW)
     shown = case.proposal()
-    assert (shown.messages, shown.needs, case.not_approvable("ana", shown.digest)) == (("m1",), 1, None)
+    assert (shown.messages, shown.needs, case.not_approvable("ana", shown.digest)) == (
+        ("m1",),
+        1,
+        None,
+    )
     case.take(match(2), NOW)
     assert "1 more messages (m2)" in (case.not_approvable("ana", shown.digest) or "")
     assert "say what you approve" in (case.not_approvable("ana", "") or "")
@@ -257,7 +299,7 @@ def test_an_approval_is_bound_to_the_rule_and_its_actions() -> None:
         plan(mode=Mode.APPROVE, version="other"),
         plan(mode=Mode.APPROVE, actions=(Move(destination=Destination.DELETED),)),
     ):
-        case = Case.open(of, CasePace(), "uid", NOW)
+        case = Case.open(of, CaseTiming(), "uid", NOW)
         case.take(match(1), NOW)
         digests.add(case.proposal().digest)
     assert len(digests) == 3
@@ -267,20 +309,29 @@ def test_people_are_warned_once_before_their_time_is_up() -> None:
     """A day before silence becomes a denial it is recorded, and not again."""
     case = opened(mode=Mode.APPROVE)
     case.take(match(1), NOW)
-    warned_at = NOW + CasePace().patience - CasePace().warning
-    assert case.next(NOW) == case.next(warned_at - timedelta(seconds=1)) == Wait(until=warned_at)
-    assert case.next(warned_at) == case.next(warned_at) == Wait(until=NOW + CasePace().patience)
+    warned_at = NOW + CaseTiming().patience - CaseTiming().warning
+    assert (
+        case.next(NOW) == case.next(warned_at - timedelta(seconds=1)) == WaitStep(until=warned_at)
+    )
+    assert (
+        case.next(warned_at) == case.next(warned_at) == WaitStep(until=NOW + CaseTiming().patience)
+    )
     assert [record.kind for record in case.take_records()].count(RecordKind.EXPIRY_WARNED) == 1
 
 
 def test_what_the_guard_refused_is_held_until_people_agree() -> None:
-    """The refusal is the reason of the hold; an approved act says so, and what arrives later asks the guard anew."""
+    """The refusal is the reason of the hold.
+
+    An approved act says so, and what arrives later asks the guard anew.
+    """
     case = opened()
     case.take(match(1), NOW)
     assert not acts(case).approved
     case.hold_back("over the budget")
-    assert (isinstance(case.next(NOW), Wait), case.state) == (True, State.HELD)
-    assert [record.detail for record in case.take_records() if record.kind is RecordKind.HELD] == ["over the budget"]
+    assert (isinstance(case.next(NOW), WaitStep), case.state) == (True, CaseState.HELD)
+    assert [record.detail for record in case.take_records() if record.kind is RecordKind.HELD] == [
+        "over the budget"
+    ]
     case.decide(Decision(approved=True, by="ana", at=NOW))
     act = acts(case)
     assert act.approved
@@ -290,7 +341,10 @@ def test_what_the_guard_refused_is_held_until_people_agree() -> None:
 
 
 def test_what_took_effect_is_kept_for_undo_and_counted() -> None:
-    """Moved and unknown messages are listed with their time; failed ones are not; an approval starts the count anew."""
+    """Moved and unknown messages are listed with their time.
+
+    Failed ones are not; an approval starts the count anew.
+    """
     case = opened()
     for number in range(3):
         case.take(match(number), NOW)
@@ -298,7 +352,7 @@ def test_what_took_effect_is_kept_for_undo_and_counted() -> None:
     case.begin(act)
     assert case.memory().acting == act
     case.settle(act, {"m0": "moved", "m1": "unknown", "m2": "failed:x"}, LATER)
-    assert case.memory().done == (Done(index=0, at=LATER, subjects=("m0", "m1")),)
+    assert case.memory().done == (AppliedAction(index=0, at=LATER, subjects=("m0", "m1")),)
     assert (case.memory().acting, case.spent) == (None, 2)
 
 
@@ -311,8 +365,16 @@ def test_records_say_what_was_changed() -> None:
     act = acts(case)
     case.settle(act, {"m1": "moved", "m2": "failed:x"}, NOW)
     done(case, acts(case), "reclassified")
-    changed = [(one.target, one.before, one.after) for one in case.take_records() if one.kind is RecordKind.ACTED]
-    assert changed == [("m1", None, "JunkEmail"), ("m2", None, None), ("m1", "SUSPICIOUS", "MALICIOUS")]
+    changed = [
+        (one.target, one.before, one.after)
+        for one in case.take_records()
+        if one.kind is RecordKind.ACTED
+    ]
+    assert changed == [
+        ("m1", None, "JunkEmail"),
+        ("m2", None, None),
+        ("m1", "SUSPICIOUS", "MALICIOUS"),
+    ]
 
 
 def test_an_undone_case_refuses_whatever_is_left() -> None:
@@ -320,9 +382,9 @@ def test_an_undone_case_refuses_whatever_is_left() -> None:
     case = opened()
     case.take(match(1), NOW)
     case.undo("ana", "wrong", NOW)
-    assert case.next(NOW) == Close(state=State.UNDONE)
+    assert case.next(NOW) == CloseStep(state=CaseState.UNDONE)
     case.take(match(2), NOW)
-    assert case.next(NOW) == Close(state=State.UNDONE)
+    assert case.next(NOW) == CloseStep(state=CaseState.UNDONE)
     assert case.memory().outcomes == ({"m1": "failed:undone", "m2": "failed:undone"},)
 
 
@@ -334,7 +396,7 @@ def test_what_arrives_after_an_approval_is_asked_for_again() -> None:
     case.decide(Decision(approved=True, by="ana", at=LATER))
     done(case, acts(case, LATER))
     case.take(match(2), LATER)
-    assert (isinstance(case.next(LATER), Wait), case.state) == (True, State.HELD)
+    assert (isinstance(case.next(LATER), WaitStep), case.state) == (True, CaseState.HELD)
 
 
 def test_a_denial_refuses_late_arrivals_too() -> None:
@@ -344,9 +406,9 @@ def test_a_denial_refuses_late_arrivals_too() -> None:
     case.next(NOW)
     case.decide(Decision(approved=False, by="ana", at=NOW))
     case.take(match(2), LATER)
-    assert isinstance(case.next(LATER), Wait)
+    assert isinstance(case.next(LATER), WaitStep)
     assert case.memory().outcomes == ({"m1": "failed:denied", "m2": "failed:denied"},)
-    assert case.next(LATER + CasePace().linger) == Close(state=State.DENIED)
+    assert case.next(LATER + CaseTiming().linger) == CloseStep(state=CaseState.DENIED)
 
 
 def test_only_a_held_case_can_be_answered() -> None:
@@ -364,26 +426,30 @@ def test_silence_expires_to_deny() -> None:
     case = opened(mode=Mode.APPROVE)
     case.take(match(1), NOW)
     case.next(NOW)
-    assert case.next(NOW + CasePace().patience) == Close(state=State.EXPIRED)
+    assert case.next(NOW + CaseTiming().patience) == CloseStep(state=CaseState.EXPIRED)
     assert case.memory().outcomes == ({"m1": "failed:expired"},)
 
 
 @given(st.lists(st.tuples(st.integers(0, 20), st.booleans(), st.booleans()), max_size=40))
-def test_a_carried_over_case_goes_on_as_if_nothing_had_happened(arrivals: list[tuple[int, bool, bool]]) -> None:
+def test_a_carried_over_case_goes_on_as_if_nothing_had_happened(
+    arrivals: list[tuple[int, bool, bool]],
+) -> None:
     """Whatever arrives and whenever the run continues as new, every event ends in exactly one outcome."""
     case = opened()
     ids: list[str] = []
     for number, carry, act in arrivals:
         case.take(match(number), NOW)
-        if act and isinstance(step := case.next(NOW), Act):
+        if act and isinstance(step := case.next(NOW), ActionStep):
             done(case, step)
         if carry:
             start = CaseStart(plan=plan(), memory=case.memory())
             ids += [record.id for record in case.take_records()]
-            again = CaseStart.model_validate_json(start.model_copy(update={"memory": case.memory()}).model_dump_json())
+            again = CaseStart.model_validate_json(
+                start.model_copy(update={"memory": case.memory()}).model_dump_json()
+            )
             assert again.memory is not None
             case = Case(again.plan, again.pace, again.memory)
-    while isinstance(step := case.next(NOW), Act):
+    while isinstance(step := case.next(NOW), ActionStep):
         done(case, step)
     ids += [record.id for record in case.take_records()]
     assert case.memory().outcomes == ({f"m{number}": MOVED for number, _, _ in arrivals},)

@@ -1,4 +1,7 @@
-"""Whom a case tells what, and when: after the work, once for each occasion, in few digests, each reporter once."""
+"""Whom a case tells what, and when.
+
+After the work, once for each occasion, in few digests, each reporter once.
+"""
 
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -8,10 +11,24 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from clawback.actions import Destination, Mode, Move, Notify, Occasion, TellReporter
-from clawback.cases import ALREADY_THERE, MOVED, WOULD, Act, Case, CasePace, CasePlan, Close, Decision, Match, State, Tell, Wait
-from clawback.cases.undoing import UndoScope, takeback
-from clawback.events import Target
-from clawback.records import RecordKind
+from clawback.cases import (
+    ALREADY_THERE,
+    MOVED,
+    WOULD,
+    ActionStep,
+    Case,
+    CasePlan,
+    CaseState,
+    CaseTiming,
+    CloseStep,
+    Decision,
+    Match,
+    NotificationStep,
+    WaitStep,
+)
+from clawback.cases.undo_plan import UndoScope, plan_undo
+from clawback.model.audit_record import RecordKind
+from clawback.model.events import Target
 
 NOW = datetime(2026, 11, 22, 12, tzinfo=UTC)
 EVERY = Notify(channel="soc", when=tuple(Occasion))
@@ -28,26 +45,33 @@ def opened(*notices: Notify | TellReporter, **changes: Any) -> Case:
         "group": {"edf_hash": "x"},
         "actions": (Move(destination=Destination.JUNK),),
     }
-    return Case.open(CasePlan(**{**usual, "notices": notices or (EVERY,), **changes}), CasePace(), "case/r/1/run", NOW)
+    return Case.open(
+        CasePlan(**{**usual, "notices": notices or (EVERY,), **changes}),
+        CaseTiming(),
+        "case/r/1/run",
+        NOW,
+    )
 
 
 def match(number: int, **changes: Any) -> Match:
     """Build a match of one message."""
     target = Target(id=f"m{number}", at=NOW)
-    return Match(**{"key": f"message/m{number}", "at": NOW, "seen_at": NOW, "targets": (target,), **changes})
+    return Match(
+        **{"key": f"message/m{number}", "at": NOW, "seen_at": NOW, "targets": (target,), **changes}
+    )
 
 
 def work(case: Case, now: datetime = NOW, outcome: str = MOVED) -> None:
     """Expect work and do it."""
     step = case.next(now)
-    assert isinstance(step, Act)
+    assert isinstance(step, ActionStep)
     case.settle(step, {target.id: outcome for target in step.targets}, now)
 
 
-def told(case: Case, now: datetime = NOW) -> list[Tell]:
+def told(case: Case, now: datetime = NOW) -> list[NotificationStep]:
     """Send what is to be told now on its way."""
     tells = []
-    while isinstance(step := case.next(now), Tell):
+    while isinstance(step := case.next(now), NotificationStep):
         case.telling.begin(step, now)
         tells.append(step)
     return tells
@@ -59,7 +83,7 @@ def test_people_are_told_after_the_work_what_was_really_done() -> None:
     case.take(match(1), NOW)
     case.take(match(2, handled=True), NOW)
     step = case.next(NOW)
-    assert isinstance(step, Act)
+    assert isinstance(step, ActionStep)
     case.settle(step, {"m1": "failed:not_found", "m2": ALREADY_THERE}, NOW)
     (one,) = told(case)
     assert (one.facts.occasion, one.facts.is_late, one.facts.messages) == (Occasion.DONE, False, 2)
@@ -68,18 +92,21 @@ def test_people_are_told_after_the_work_what_was_really_done() -> None:
 
 
 def test_late_arrivals_are_acted_on_at_once_and_told_in_ever_rarer_digests() -> None:
-    """A message a minute for ten hours: 600 moves, and not more than eight notices; the last tells all."""
+    """A message a minute for ten hours.
+
+    600 moves, and not more than eight notices; the last tells all.
+    """
     case = opened()
-    tells: list[Tell] = []
+    tells: list[NotificationStep] = []
     for minute in range(600):
         now = NOW + timedelta(minutes=minute)
         case.take(match(minute), now)
         work(case, now)
         tells += told(case, now)
     step = case.next(NOW + timedelta(hours=11))
-    assert isinstance(step, Tell)
+    assert isinstance(step, NotificationStep)
     case.telling.begin(step, NOW + timedelta(hours=11))
-    assert isinstance(case.next(NOW + timedelta(hours=11)), Close)
+    assert isinstance(case.next(NOW + timedelta(hours=11)), CloseStep)
     assert len(tells) <= 7
     assert [one.facts.is_late for one in tells[:2]] == [False, True]
     assert step.facts.deeds[0].outcomes == {"moved": 600}
@@ -94,7 +121,7 @@ def test_a_digest_wakes_the_case() -> None:
     case.take(match(2), NOW + timedelta(minutes=1))
     work(case, NOW + timedelta(minutes=1))
     step = case.next(NOW + timedelta(minutes=1))
-    assert step == Wait(until=NOW + timedelta(minutes=10))
+    assert step == WaitStep(until=NOW + timedelta(minutes=10))
     assert len(told(case, NOW + timedelta(minutes=10))) == 1
 
 
@@ -110,7 +137,10 @@ def test_a_held_case_tells_once_why_and_until_when_and_again_before_its_time_is_
     (last,) = told(case, NOW + timedelta(days=6, hours=1))
     assert last.facts.occasion is Occasion.HELD
     (expired,) = told(case, NOW + timedelta(days=8))
-    assert (expired.facts.occasion, expired.facts.deeds[0].outcomes) == (Occasion.EXPIRED, {"failed:expired": 2})
+    assert (expired.facts.occasion, expired.facts.deeds[0].outcomes) == (
+        Occasion.EXPIRED,
+        {"failed:expired": 2},
+    )
     case.take(match(3), NOW + timedelta(days=8))
     assert told(case, NOW + timedelta(days=8)) == []
 
@@ -125,7 +155,11 @@ def test_an_answer_is_told_with_who_gave_it() -> None:
     work(approved)
     (done,), (no,) = told(approved), told(denied)
     assert (done.facts.occasion, done.facts.decided_by) == (Occasion.DONE, ("ana",))
-    assert (no.facts.occasion, no.facts.decided_by, no.facts.reason) == (Occasion.DENIED, ("ana",), "seen")
+    assert (no.facts.occasion, no.facts.decided_by, no.facts.reason) == (
+        Occasion.DENIED,
+        ("ana",),
+        "seen",
+    )
 
 
 @pytest.mark.parametrize("when", list(Occasion))
@@ -142,7 +176,7 @@ def test_shadow_tells_nobody_and_records_that_it_would() -> None:
     """Like every other action."""
     case = opened(EVERY, REPORTER, mode=Mode.SHADOW)
     case.take(match(1, reporter="u@own.test"), NOW)
-    assert isinstance(case.next(NOW), Wait)
+    assert isinstance(case.next(NOW), WaitStep)
     would = [record for record in case.take_records() if record.kind is RecordKind.WOULD_HAVE_ACTED]
     assert [record.action for record in would] == ["move", "notify", "tell_reporter"]
     assert "u@own.test" not in str(would)
@@ -156,7 +190,7 @@ def test_each_reporter_is_told_once() -> None:
         case.take(match(number, reporter=reporter), NOW)
     work(case)
     assert [one.to for one in told(case)] == ["u@own.test", "v@own.test"]
-    later = Case(case.plan, CasePace(), case.memory())
+    later = Case(case.plan, CaseTiming(), case.memory())
     later.take(match(9, reporter="u@own.test"), NOW)
     work(later)
     assert told(later) == []
@@ -174,18 +208,23 @@ def test_an_undone_case_tells_nothing_more() -> None:
     case = opened()
     case.take(match(1), NOW)
     case.undo("ana", "", NOW)
-    assert case.next(NOW) == Close(state=State.UNDONE)
+    assert case.next(NOW) == CloseStep(state=CaseState.UNDONE)
 
 
 def test_undo_says_that_people_were_told_and_pretends_nothing() -> None:
-    """There is nothing to take back about a notice; what would have been told in shadow is not counted."""
+    """There is nothing to take back about a notice.
+
+    What would have been told in shadow is not counted.
+    """
     case, shadow = opened(), opened(mode=Mode.SHADOW)
     for one in (case, shadow):
         one.take(match(1), NOW)
     work(case)
     told(case)
     shadow.next(NOW)
-    found, nothing = (takeback(one.plan, one.memory(), UndoScope(by="ana")) for one in (case, shadow))
+    found, nothing = (
+        plan_undo(one.plan, one.memory(), UndoScope(by="ana")) for one in (case, shadow)
+    )
     assert (found.told, found.left, found.size) == (1, (), 1)
     assert (nothing.told, nothing.size) == (0, 0)
 
@@ -202,15 +241,17 @@ def test_what_became_of_a_notice_is_kept() -> None:
 
 
 @given(st.lists(st.tuples(st.integers(0, 90), st.booleans()), max_size=60))
-def test_however_matches_come_no_notice_is_twice_and_the_last_tells_all(arrivals: list[tuple[int, bool]]) -> None:
+def test_however_matches_come_no_notice_is_twice_and_the_last_tells_all(
+    arrivals: list[tuple[int, bool]],
+) -> None:
     """Numbers and ids are unique, also over continue-as-new, and no work is forgotten."""
-    case, now, tells = opened(), NOW, list[Tell]()
+    case, now, tells = opened(), NOW, list[NotificationStep]()
     for number, (minutes, goes_on) in enumerate(arrivals):
         now += timedelta(minutes=minutes)
         case.take(match(number), now)
         work(case, now)
         tells += told(case, now)
-        case = Case(case.plan, CasePace(), case.memory()) if goes_on else case
+        case = Case(case.plan, CaseTiming(), case.memory()) if goes_on else case
     tells += told(case, now + timedelta(days=1))
     assert len({one.id for one in tells}) == len(tells)
     assert not arrivals or tells[-1].facts.deeds[0].outcomes == {"moved": len(arrivals)}

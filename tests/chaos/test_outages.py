@@ -1,4 +1,8 @@
-"""What must survive anything: the Temporal server killed in the middle of work, an audit that cannot be written, a rate limit block."""
+"""What must survive anything.
+
+The Temporal server killed in the middle of work, an audit that cannot be written, a rate limit
+block.
+"""
 
 import asyncio
 from dataclasses import replace
@@ -8,13 +12,13 @@ from typing import Any
 
 from temporalio.client import Client
 
-from clawback.embedded import TemporalServer, free_port, temporal_child
-from clawback.events import EventKind
-from clawback.polling import PollerStart
+from clawback.local import TemporalServer, free_port, temporal_child
+from clawback.model.events import EventKind
+from clawback.model.polling import PollerStart
 from clawback.settings import Settings
 from clawback.simulator import Rate, Simulator, SimulatorOptions, outbreak, parse_faults
 from clawback.temporal.bootstrap import prepare
-from clawback.temporal.connect import connect
+from clawback.temporal.client import connect
 from tests.workflows.deployment import Deployment, deployed, eventually
 
 LONG = timedelta(seconds=120)
@@ -22,12 +26,18 @@ LONG = timedelta(seconds=120)
 
 def campaigns(count: int, copies: int) -> list[dict[str, Any]]:
     """Build several campaigns, so that there is work for several cases."""
-    return [line for seed in range(count) for line in outbreak(copies, seed=seed, sender=f"s{seed}@bad.test")]
+    return [
+        line
+        for seed in range(count)
+        for line in outbreak(copies, seed=seed, sender=f"s{seed}@bad.test")
+    ]
 
 
 def simulated(lines: list[dict[str, Any]], faults: str = "", rate: Rate | None = None) -> Simulator:
     """Build a simulator that holds these messages."""
-    simulator = Simulator(replace(SimulatorOptions(rate=rate), faults=parse_faults(faults), seed=11))
+    simulator = Simulator(
+        replace(SimulatorOptions(rate=rate), faults=parse_faults(faults), seed=11)
+    )
     simulator.take(lines)
     return simulator
 
@@ -38,7 +48,10 @@ def moved(house: Deployment) -> list[str]:
 
 
 async def test_a_killed_server_loses_and_repeats_nothing(tmp_path: Path) -> None:
-    """SIGKILL in the middle of the work, twice; the server comes back on its file, and the workers go on by themselves."""
+    """SIGKILL in the middle of the work, twice.
+
+    The server comes back on its file, and the workers go on by themselves.
+    """
     server = TemporalServer(tmp_path / "temporal.db", free_port())
     child = temporal_child(server, Settings(), tmp_path / "logs")
     await child.start()
@@ -60,7 +73,9 @@ async def test_a_killed_server_loses_and_repeats_nothing(tmp_path: Path) -> None
         await child.stop(5)
 
 
-async def test_an_audit_that_cannot_be_written_holds_containment(temporal: Client, tmp_path: Path) -> None:
+async def test_an_audit_that_cannot_be_written_holds_containment(
+    temporal: Client, tmp_path: Path
+) -> None:
     """Nothing is done unrecorded; as soon as it can be written, the work goes on."""
     audit = tmp_path / "audit.jsonl"
     audit.mkdir()
@@ -73,11 +88,16 @@ async def test_an_audit_that_cannot_be_written_holds_containment(temporal: Clien
         audit.rmdir()
         await eventually(lambda: _moved(house, 5), LONG)
         await house.idle()
-        assert sum(record.kind == "acted" and record.action == "move" for record in house.audit()) == 5
+        assert (
+            sum(record.kind == "acted" and record.action == "move" for record in house.audit()) == 5
+        )
 
 
 async def test_a_rate_limit_block_is_waited_out(temporal: Client, tmp_path: Path) -> None:
-    """Somebody else uses the budget up; nothing is sent while the block lasts, and then everything is done once."""
+    """Somebody else uses the budget up.
+
+    Nothing is sent while the block lasts, and then everything is done once.
+    """
     lines = campaigns(5, 2)
     simulator = simulated(lines, rate=Rate(12, 6))
     async with deployed(temporal, simulator, tmp_path) as house:
@@ -87,7 +107,11 @@ async def test_a_rate_limit_block_is_waited_out(temporal: Client, tmp_path: Path
 
 
 async def _poll(house: Deployment) -> None:
-    await house.gateway.start_poller(PollerStart(source=EventKind.MESSAGE, interval=timedelta(seconds=1), start=timedelta(hours=1)))
+    await house.gateway.start_poller(
+        PollerStart(
+            source=EventKind.MESSAGE, interval=timedelta(seconds=1), start=timedelta(hours=1)
+        )
+    )
     await eventually(lambda: _drained(house), LONG)
 
 

@@ -1,4 +1,7 @@
-"""A wrong verdict of Cloudflare's that hits good mail by the thousand: how far it gets, and that one command takes all of it back."""
+"""A wrong verdict of Cloudflare's that hits good mail by the thousand.
+
+How far it gets, and that one command takes all of it back.
+"""
 
 import asyncio
 import json
@@ -10,9 +13,9 @@ from typing import Any
 
 from temporalio.client import Client
 
-from clawback.cases import State
+from clawback.cases import CaseState
 from clawback.cli.exits import ExitCode
-from clawback.records import RecordKind
+from clawback.model.audit_record import RecordKind
 from clawback.simulator import outbreak
 from tests.chaos.test_outages import simulated
 from tests.cli.test_program import clawback
@@ -20,23 +23,37 @@ from tests.workflows.deployment import RULES, Deployment, deployed, eventually
 
 CAMPAIGNS, COPIES = 40, 25
 MOST = 500
-"""Messages in an hour that a rule may move, and beyond which a verdict is a surge: what the shipped safety.yml says."""
+"""Messages in an hour that a rule may move, and beyond which a verdict is a surge.
+
+What the shipped safety.yml says.
+"""
 
 
 def newsletters(disposition: str) -> Iterator[dict[str, Any]]:
     """Good mail of many senders, with the verdict that Cloudflare has of it."""
     for number in range(CAMPAIGNS):
-        yield from outbreak(COPIES, number, disposition=disposition, sender=f"news{number}@partner{number}.example")
+        yield from outbreak(
+            COPIES, number, disposition=disposition, sender=f"news{number}@partner{number}.example"
+        )
 
 
 async def held_or_settled(house: Deployment) -> Counter[str] | None:
     """Count the cases by state once all that matched is decided; the index of workflows may lag."""
     states = Counter([line.state async for line in house.gateway.list_cases(rule="quarantine_bec")])
-    return states if states.total() == CAMPAIGNS and set(states) <= {State.HELD, State.SETTLED} else None
+    return (
+        states
+        if states.total() == CAMPAIGNS and set(states) <= {CaseState.HELD, CaseState.SETTLED}
+        else None
+    )
 
 
-async def test_a_poisoned_verdict_is_held_and_taken_back_by_one_command(temporal: Client, tmp_path: Path) -> None:
-    """A thousand clean mails turn MALICIOUS-BEC at once: at most 500 are touched, people are told once, and all of it comes back."""
+async def test_a_poisoned_verdict_is_held_and_taken_back_by_one_command(
+    temporal: Client, tmp_path: Path
+) -> None:
+    """A thousand clean mails turn MALICIOUS-BEC at once.
+
+    At most 500 are touched, people are told once, and all of it comes back.
+    """
     async with deployed(temporal, simulated(list(newsletters("NONE"))), tmp_path) as house:
         await house.poll()
         assert house.ledger == []
@@ -47,21 +64,41 @@ async def test_a_poisoned_verdict_is_held_and_taken_back_by_one_command(temporal
 
         moved = [row["id"] for row in house.ledger if row["operation"] == "move"]
         blocked = [row["id"] for row in house.ledger if row["operation"] == "create"]
-        assert len(moved) == len(set(moved)) == states[State.SETTLED] * COPIES == MOST
+        assert len(moved) == len(set(moved)) == states[CaseState.SETTLED] * COPIES == MOST
         assert len(blocked) == 20
-        reasons = [record.detail for record in house.audit() if record.kind is RecordKind.HELD and record.rule == "quarantine_bec"]
-        assert len(reasons) == states[State.HELD]
-        assert all("would pass 500 messages per 1h of the rule (500 so far)" in str(reason) for reason in reasons)
+        reasons = [
+            record.detail
+            for record in house.audit()
+            if record.kind is RecordKind.HELD and record.rule == "quarantine_bec"
+        ]
+        assert len(reasons) == states[CaseState.HELD]
+        assert all(
+            "would pass 500 messages per 1h of the rule (500 so far)" in str(reason)
+            for reason in reasons
+        )
 
         address = temporal.service_client.config.target_host
         told = await asyncio.to_thread(
-            clawback, "undo", "--since", "1h", "--yes", "--json", TEMPORAL_ADDRESS=address, CLAWBACK_RULES=str(RULES)
+            clawback,
+            "undo",
+            "--since",
+            "1h",
+            "--yes",
+            "--json",
+            TEMPORAL_ADDRESS=address,
+            CLAWBACK_RULES=str(RULES),
         )
         assert told.returncode == ExitCode.OK, told.stderr
         assert json.loads(told.stdout)["failed"] == 0
-        back = [row["id"] for row in house.ledger if row["operation"] == "move" and row["destination"] == "Inbox"]
+        back = [
+            row["id"]
+            for row in house.ledger
+            if row["operation"] == "move" and row["destination"] == "Inbox"
+        ]
         removed = [row["id"] for row in house.ledger if row["operation"] == "delete"]
-        answered = Counter(row["disposition"] for row in house.ledger if row["operation"] == "reclassify")
+        answered = Counter(
+            row["disposition"] for row in house.ledger if row["operation"] == "reclassify"
+        )
         assert sorted(back) == sorted(moved)
         assert sorted(removed) == sorted(blocked)
         assert answered["NONE"] == answered["MALICIOUS"]

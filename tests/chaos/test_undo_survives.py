@@ -1,4 +1,7 @@
-"""Undo while its worker dies: a real worker process is killed in the middle, twice, and everything is taken back once."""
+"""Undo while its worker dies.
+
+A real worker process is killed in the middle, twice, and everything is taken back once.
+"""
 
 import asyncio
 from collections import Counter
@@ -11,12 +14,12 @@ from typing import Any
 from temporalio.client import Client
 
 from clawback.actions import BlockSender, Destination, Disposition, Mode, Move, Reclassify
-from clawback.cases import CasePace, CasePlan, State
-from clawback.cases.undoing import UndoScope
-from clawback.embedded import Child, Crew, environment_with, free_port, worker_child
+from clawback.cases import CasePlan, CaseState, CaseTiming
+from clawback.cases.undo_plan import UndoScope
+from clawback.local import ChildProcess, ProcessPlan, environment_with, free_port, worker_child
 from clawback.simulator import Simulator, outbreak
 from clawback.temporal.gateway import Gateway, NoSuchWorkflow
-from clawback.temporal.undoing import UndoGateway, Undone
+from clawback.temporal.undo_gateway import UndoGateway, Undone
 from tests.chaos.test_outages import simulated
 from tests.rules.folders import write
 from tests.workflows.deployment import eventually, match_of
@@ -33,11 +36,15 @@ def plan(number: int) -> CasePlan:
         Reclassify(disposition=Disposition.MALICIOUS),
         BlockSender(pattern=f"s{number}@bad.test"),
     )
-    return CasePlan(rule="r", version="v", mode=Mode.ENFORCE, group={"edf_hash": str(number)}, actions=actions)
+    return CasePlan(
+        rule="r", version="v", mode=Mode.ENFORCE, group={"edf_hash": str(number)}, actions=actions
+    )
 
 
 @asynccontextmanager
-async def worker_of(client: Client, simulator: Simulator, folder: Path) -> AsyncIterator[Child]:
+async def worker_of(
+    client: Client, simulator: Simulator, folder: Path
+) -> AsyncIterator[ChildProcess]:
     """Run the worker as production does, as a process of its own that is started again whenever it dies."""
     async with simulator.serve() as url:
         metrics = f"127.0.0.1:{free_port()}"
@@ -50,31 +57,46 @@ async def worker_of(client: Client, simulator: Simulator, folder: Path) -> Async
             "CLAWBACK_AGE_LIMIT": "off",
         }
         child = worker_child(environment_with(changes, without=_FOREIGN), metrics, folder / "logs")
-        async with Crew((child,)).running():
+        async with ProcessPlan((child,)).running():
             yield child
 
 
 async def test_undo_goes_on_after_its_worker_was_killed(temporal: Client, tmp_path: Path) -> None:
-    """SIGKILL when the first message is back, and again when the first block is gone: each thing is taken back exactly once."""
+    """SIGKILL when the first message is back, and again when the first block is gone.
+
+    Each thing is taken back exactly once.
+    """
     simulator = simulated([], "slow=0.5:0.3")
     mail = [list(outbreak(COPIES, number, sender=f"s{number}@bad.test")) for number in range(CASES)]
     simulator.take([line for lines in mail for line in lines])
     gateway, undo = Gateway(temporal), UndoGateway(temporal)
     async with worker_of(temporal, simulator, tmp_path) as worker:
-        pace = CasePace(linger=timedelta(hours=1))
-        await asyncio.gather(*(gateway.signal_case(plan(number), [*map(match_of, lines)], pace) for number, lines in enumerate(mail)))
+        pace = CaseTiming(linger=timedelta(hours=1))
+        await asyncio.gather(
+            *(
+                gateway.signal_case(plan(number), [*map(match_of, lines)], pace)
+                for number, lines in enumerate(mail)
+            )
+        )
         await eventually(lambda: _settled(gateway), LONG)
-        found = [one.found async for one in undo.find(UndoScope(by="ana", reason="good mail"), rule="r")]
+        found = [
+            one.found async for one in undo.find(UndoScope(by="ana", reason="good mail"), rule="r")
+        ]
         assert len(found) == CASES
         undoing = await undo.start(found)
         for done in ("move", "delete"):
             await eventually(lambda wanted=done: _taken_back(simulator, wanted), LONG)
             worker.kill(excused=True)
-        assert await asyncio.wait_for(undo.result(undoing), LONG.total_seconds()) == Undone(cases=CASES, done=CASES * (COPIES + 2))
+        assert await asyncio.wait_for(undo.result(undoing), LONG.total_seconds()) == Undone(
+            cases=CASES, done=CASES * (COPIES + 2)
+        )
     back = Counter(row["id"] for row in rows(simulator, "move") if row["destination"] == "Inbox")
     assert back == Counter({line["message"]["id"]: 1 for lines in mail for line in lines})
     assert len(rows(simulator, "delete")) == len(rows(simulator, "create")) == CASES
-    assert Counter(row["disposition"] for row in rows(simulator, "reclassify")) == {"MALICIOUS": CASES, "NONE": CASES}
+    assert Counter(row["disposition"] for row in rows(simulator, "reclassify")) == {
+        "MALICIOUS": CASES,
+        "NONE": CASES,
+    }
 
 
 def rows(simulator: Simulator, operation: str) -> list[dict[str, Any]]:
@@ -83,7 +105,10 @@ def rows(simulator: Simulator, operation: str) -> list[dict[str, Any]]:
 
 
 async def _taken_back(simulator: Simulator, operation: str) -> bool | None:
-    return any(row.get("destination", "Inbox") == "Inbox" for row in rows(simulator, operation)) or None
+    return (
+        any(row.get("destination", "Inbox") == "Inbox" for row in rows(simulator, operation))
+        or None
+    )
 
 
 async def _settled(gateway: Gateway) -> bool | None:
@@ -91,4 +116,6 @@ async def _settled(gateway: Gateway) -> bool | None:
         memories = [(await gateway.case(plan(number).case_id)).memory for number in range(CASES)]
     except NoSuchWorkflow:
         return None
-    return all(memory is not None and memory.state is State.SETTLED for memory in memories) or None
+    return (
+        all(memory is not None and memory.state is CaseState.SETTLED for memory in memories) or None
+    )

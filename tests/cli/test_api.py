@@ -1,4 +1,7 @@
-"""`clawback api` on the simulator: a command for every operation, bounded lists, and changes that are asked for, recorded, made once."""
+"""`clawback api` on the simulator.
+
+A command for every operation, bounded lists, and changes that are asked for, recorded, made once.
+"""
 
 import asyncio
 import inspect
@@ -14,19 +17,18 @@ from temporalio.client import Client
 
 from clawback.actions import Destination, Disposition
 from clawback.audit import read_records
-from clawback.cli import api_reading
-from clawback.cli.api import GROUPS
-from clawback.cli.api_output import COLUMNS, FIRST_TO_GO, print_records, print_result
-from clawback.cli.api_parameters import HELP, options_of
+from clawback.cli.api import GROUPS, read
+from clawback.cli.api.output import COLUMNS, FIRST_TO_GO, print_records, print_result
+from clawback.cli.api.parameters import HELP, options_of
 from clawback.cli.exits import ExitCode
 from clawback.cli.program import load, run
 from clawback.cloudflare import Message
 from clawback.cloudflare.catalogue import OPERATIONS, Operation
 from clawback.cloudflare.paging import Page
-from clawback.records import RecordKind
+from clawback.model.audit_record import RecordKind
 from clawback.simulator import Simulator, SimulatorOptions, parse_faults
 from clawback.simulator.faults import Dice, Fault
-from clawback.temporal.guarding import GuardGateway
+from clawback.temporal.guard_gateway import GuardGateway
 from tests.contract.stand import mail
 
 RULES = Path(__file__).parents[2] / "rules"
@@ -54,7 +56,11 @@ async def api(*words: str) -> int:
 def records(tmp_path: Path) -> list[tuple[str | None, str | None, str | None, str]]:
     """What the audit says of changes by hand: command, target, outcome, who."""
     found = read_records(tmp_path / "simulator" / "audit.jsonl")
-    return [(one.action, one.target, one.outcome, one.actor) for one in found if one.kind is RecordKind.BY_HAND]
+    return [
+        (one.action, one.target, one.outcome, one.actor)
+        for one in found
+        if one.kind is RecordKind.BY_HAND
+    ]
 
 
 def operations_done(simulator: Simulator) -> list[str]:
@@ -70,7 +76,12 @@ def test_every_operation_is_a_command_and_nothing_else_is() -> None:
     commands = {(name, verb) for name, group in tree.commands.items() for verb in group.commands}
     assert commands == {operation.command for operation in OPERATIONS}
     assert list(tree.commands) == list(GROUPS)
-    assert all(parameter.help for group in tree.commands.values() for one in group.commands.values() for parameter in one.params)
+    assert all(
+        parameter.help
+        for group in tree.commands.values()
+        for one in group.commands.values()
+        for parameter in one.params
+    )
     used = {option.name for operation in OPERATIONS for option in options_of(operation)}
     assert used == set(HELP)
 
@@ -104,33 +115,53 @@ def command_line(operation: Operation, tmp_path: Path) -> list[str]:
     for option in options_of(operation):
         flags = getattr(option.default, "param_decls", None)
         if flags is None or option.default.default is ...:
-            words += [*(flags or ()), "1h" if option.name == "start" else told.get(option.annotation, "x")]
+            words += [
+                *(flags or ()),
+                "1h" if option.name == "start" else told.get(option.annotation, "x"),
+            ]
         elif option.name in {"comments", "notes", "folder"} and operation.command[1] == "edit":
             words += [flags[0], "x"]
     more = {"preview": ["--output", str(tmp_path / "x.png")], "make-preview": ["--json"]}
-    return words + (["--sender", "x"] if operation.name in {"move_all", "release_all"} else more.get(operation.command[1], []))
+    return words + (
+        ["--sender", "x"]
+        if operation.name in {"move_all", "release_all"}
+        else more.get(operation.command[1], [])
+    )
 
 
-async def test_every_command_asks_what_its_operation_says(simulator: Simulator, tmp_path: Path) -> None:
+async def test_every_command_asks_what_its_operation_says(
+    simulator: Simulator, tmp_path: Path
+) -> None:
     """Each in its shortest form reaches its endpoint, and whatever the answer, no command breaks."""
     for operation in OPERATIONS:
         before = len(simulator.world.requests.asked)
         is_reading = operation.method == "GET" or operation.name == "make_preview"
         code = await api(*command_line(operation, tmp_path), *(() if is_reading else DO_IT))
         assert code in {ExitCode.OK, ExitCode.NO, ExitCode.REFUSED}, operation
-        asked = [(one.method, re.sub(r"\{\w+\}", "{id}", one.template)) for one in list(simulator.world.requests.asked)[before:]]
-        assert (operation.method, f"/client/v4/accounts/{{id}}/email-security/{operation.endpoint}") in asked, operation
+        asked = [
+            (one.method, re.sub(r"\{\w+\}", "{id}", one.template))
+            for one in list(simulator.world.requests.asked)[before:]
+        ]
+        assert (
+            operation.method,
+            f"/client/v4/accounts/{{id}}/email-security/{operation.endpoint}",
+        ) in asked, operation
 
 
 # ---- reading
 
 
-async def test_a_list_is_a_table_up_to_its_limit(simulator: Simulator, capsys: pytest.CaptureFixture[str]) -> None:
+async def test_a_list_is_a_table_up_to_its_limit(
+    simulator: Simulator, capsys: pytest.CaptureFixture[str]
+) -> None:
     """Three of seven, and a word that there are more; all of them without one."""
     assert await api("investigate", "list", "--since", "1d", "--limit", "3") == ExitCode.OK
     shown = capsys.readouterr()
     assert (shown.out.count("Wire"), "There are more than 3" in shown.err) == (3, True)
-    assert await api("investigate", "list", "--disposition", "MALICIOUS", "--limit", "7") == ExitCode.OK
+    assert (
+        await api("investigate", "list", "--disposition", "MALICIOUS", "--limit", "7")
+        == ExitCode.OK
+    )
     shown = capsys.readouterr()
     assert (shown.out.count("Wire"), shown.err) == (7, "")
     assert await api("investigate", "list", "--disposition", "SPAM") == ExitCode.OK
@@ -138,7 +169,9 @@ async def test_a_list_is_a_table_up_to_its_limit(simulator: Simulator, capsys: p
     assert len(simulator.world.requests.asked) == 3
 
 
-async def test_json_is_a_line_for_each_record(simulator: Simulator, capsys: pytest.CaptureFixture[str]) -> None:
+async def test_json_is_a_line_for_each_record(
+    simulator: Simulator, capsys: pytest.CaptureFixture[str]
+) -> None:
     """And one document for a single thing; both as the API gave them."""
     simulator.take([mail(number) for number in range(7, 1_007)])
     assert await api("investigate", "list", "--json", "--limit", "1005") == ExitCode.OK
@@ -148,7 +181,9 @@ async def test_json_is_a_line_for_each_record(simulator: Simulator, capsys: pyte
     assert json.loads(capsys.readouterr().out)["subject"] == "Wire 1"
 
 
-async def test_what_a_mail_says_does_not_steer_the_terminal(simulator: Simulator, capsys: pytest.CaptureFixture[str]) -> None:
+async def test_what_a_mail_says_does_not_steer_the_terminal(
+    simulator: Simulator, capsys: pytest.CaptureFixture[str]
+) -> None:
     """Control characters of a subject are blanks."""
     simulator.take([mail(8, subject="\x1b[2J\x07owned\nnext")])
     for words in (("list",), ("get", "POST8-2026-11-22T10:00:00-8")):
@@ -157,7 +192,9 @@ async def test_what_a_mail_says_does_not_steer_the_terminal(simulator: Simulator
         assert " [2J owned next" in shown
 
 
-def test_a_mail_as_it_is_does_not_either(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_mail_as_it_is_does_not_either(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
     """On a terminal its control characters are blanks; in a pipe it is left as it is."""
     raw = next(one for one in OPERATIONS if one.name == "raw")
     print_result(raw, "a\x1b[2Jb\n\tc\n", as_json=False)
@@ -168,10 +205,23 @@ def test_a_mail_as_it_is_does_not_either(capsys: pytest.CaptureFixture[str], mon
 
 
 def test_a_narrow_terminal_keeps_what_matters(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Subject and id stay, the id whole; a subject that is too long is shortened, in a pipe nothing is."""
+    """Subject and id stay, the id whole.
+
+    A subject that is too long is shortened, in a pipe nothing is.
+    """
     listing = next(one for one in OPERATIONS if one.name == "messages")
     identity, subject = "4Njp3P0STMz2c02Q-2024-01-05T10:00:00-12345678", "Unusual sign-in " * 5
-    found = [Message.read({"id": identity, "subject": subject, "from": "a@b.test", "to": ["c@d.test"], "final_disposition": "SPAM"})]
+    found = [
+        Message.read(
+            {
+                "id": identity,
+                "subject": subject,
+                "from": "a@b.test",
+                "to": ["c@d.test"],
+                "final_disposition": "SPAM",
+            }
+        )
+    ]
     monkeypatch.setenv("COLUMNS", "100")
     monkeypatch.setattr("sys.stdout", screen := Screen())
     print_records(listing, found)
@@ -190,7 +240,9 @@ class Screen(io.StringIO):
         return True
 
 
-async def test_what_there_is_not_what_is_refused_and_what_makes_no_sense(simulator: Simulator, capsys: pytest.CaptureFixture[str]) -> None:
+async def test_what_there_is_not_what_is_refused_and_what_makes_no_sense(
+    simulator: Simulator, capsys: pytest.CaptureFixture[str]
+) -> None:
     """Each has its exit code and one sentence."""
     assert await api("investigate", "get", "nobody") == ExitCode.NO
     assert await api("investigate", "get", "") == ExitCode.USAGE
@@ -201,9 +253,11 @@ async def test_what_there_is_not_what_is_refused_and_what_makes_no_sense(simulat
     assert len(capsys.readouterr().err.splitlines()) == 5
 
 
-async def test_whoever_waits_is_told(simulator: Simulator, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_whoever_waits_is_told(
+    simulator: Simulator, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
     """From some seconds on, on stderr."""
-    monkeypatch.setattr(api_reading, "_QUIET", 0.05)
+    monkeypatch.setattr(read, "_QUIET", 0.05)
     simulator.world.dice.faults = parse_faults("slow=1:0.3")
     assert await api("investigate", "get", ONE) == ExitCode.OK
     assert "Cloudflare has not answered yet" in capsys.readouterr().err
@@ -212,16 +266,28 @@ async def test_whoever_waits_is_told(simulator: Simulator, capsys: pytest.Captur
 # ---- changing
 
 
-async def test_a_change_needs_a_yes(simulator: Simulator, capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
+async def test_a_change_needs_a_yes(
+    simulator: Simulator, capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
     """Without a terminal it says what it would do, and does nothing, not even on record."""
-    assert await api("investigate", "move", ONE, "--to", "JunkEmail", "--although-stopped") == ExitCode.USAGE
+    assert (
+        await api("investigate", "move", ONE, "--to", "JunkEmail", "--although-stopped")
+        == ExitCode.USAGE
+    )
     said = capsys.readouterr().err
     assert "POST investigate/move of the simulator" in said
     assert "destination  JunkEmail" in said
-    (changes := tmp_path / "c.json").write_text('{"deletes": ["x"], "posts": [{"pattern": "b.test"}]}')
-    assert await api("trusted-domains", "batch", str(changes), "--although-stopped") == ExitCode.USAGE
+    (changes := tmp_path / "c.json").write_text(
+        '{"deletes": ["x"], "posts": [{"pattern": "b.test"}]}'
+    )
+    assert (
+        await api("trusted-domains", "batch", str(changes), "--although-stopped") == ExitCode.USAGE
+    )
     assert re.search(r"deletes  x\n  posts    .*b\.test", capsys.readouterr().err)
-    assert (operations_done(simulator), (tmp_path / "simulator" / "audit.jsonl").exists()) == ([], False)
+    assert (operations_done(simulator), (tmp_path / "simulator" / "audit.jsonl").exists()) == (
+        [],
+        False,
+    )
 
 
 class Terminal(io.StringIO):
@@ -232,10 +298,15 @@ class Terminal(io.StringIO):
 
 
 @pytest.mark.parametrize(
-    ("typed", "code", "done"), [("n\n", ExitCode.NO, []), ("y\n", ExitCode.OK, ["move"]), ("", ExitCode.INTERRUPTED, [])]
+    ("typed", "code", "done"),
+    [("n\n", ExitCode.NO, []), ("y\n", ExitCode.OK, ["move"]), ("", ExitCode.INTERRUPTED, [])],
 )
 async def test_on_a_terminal_it_asks(
-    simulator: Simulator, monkeypatch: pytest.MonkeyPatch, typed: str, code: ExitCode, done: list[str]
+    simulator: Simulator,
+    monkeypatch: pytest.MonkeyPatch,
+    typed: str,
+    code: ExitCode,
+    done: list[str],
 ) -> None:
     """Only a yes does it; whoever goes away has not said yes."""
     monkeypatch.setattr("sys.stdin", Terminal(typed))
@@ -243,7 +314,9 @@ async def test_on_a_terminal_it_asks(
     assert operations_done(simulator) == done
 
 
-async def test_a_change_is_made_once_and_recorded_before_and_after(simulator: Simulator, tmp_path: Path) -> None:
+async def test_a_change_is_made_once_and_recorded_before_and_after(
+    simulator: Simulator, tmp_path: Path
+) -> None:
     """One line of the audit for each target; what failed in part ends with 1."""
     assert await api("investigate", "move", ONE, "--to", "JunkEmail", *DO_IT) == ExitCode.OK
     assert await api("investigate", "move", ONE, "nobody", "--to", "Inbox", *DO_IT) == ExitCode.NO
@@ -268,8 +341,13 @@ class FirstAlone(Dice):
         return self.faults_left.pop() if self.faults_left else None
 
 
-@pytest.mark.parametrize(("fault", "code", "outcome"), [(Fault.LOST_ANSWER, 0, "done"), (Fault.RESET, 1, "failed:not_done")])
-async def test_what_a_lost_answer_did_is_found_out(simulator: Simulator, tmp_path: Path, fault: Fault, code: int, outcome: str) -> None:
+@pytest.mark.parametrize(
+    ("fault", "code", "outcome"),
+    [(Fault.LOST_ANSWER, 0, "done"), (Fault.RESET, 1, "failed:not_done")],
+)
+async def test_what_a_lost_answer_did_is_found_out(
+    simulator: Simulator, tmp_path: Path, fault: Fault, code: int, outcome: str
+) -> None:
     """It is never done again: done is done, and what was not is left to the person."""
     simulator.world.dice = FirstAlone(fault)
     assert await api("investigate", "move", ONE, "--to", "JunkEmail", *DO_IT) == code
@@ -281,8 +359,22 @@ async def test_what_a_lost_answer_did_is_found_out(simulator: Simulator, tmp_pat
 @pytest.mark.parametrize(
     ("words", "code"),
     [
-        (("block-senders", "create", "--pattern", "paypal.com", "--pattern-type", "DOMAIN"), ExitCode.NO),
-        (("block-senders", "create", "--pattern", "@pay.al", "--pattern-type", "EMAIL", "--is-regex"), ExitCode.NO),
+        (
+            ("block-senders", "create", "--pattern", "paypal.com", "--pattern-type", "DOMAIN"),
+            ExitCode.NO,
+        ),
+        (
+            (
+                "block-senders",
+                "create",
+                "--pattern",
+                "@pay.al",
+                "--pattern-type",
+                "EMAIL",
+                "--is-regex",
+            ),
+            ExitCode.NO,
+        ),
         (("block-senders", "edit", "x", "--pattern", "paypal.com"), ExitCode.NO),
         (("bulk", "move", "--since", "1h", "--to", "JunkEmail"), ExitCode.USAGE),
         (("investigate", "move", ONE, "--to", "RecoverableItemsPurges"), ExitCode.NO),
@@ -290,7 +382,9 @@ async def test_what_a_lost_answer_did_is_found_out(simulator: Simulator, tmp_pat
         (("trusted-domains", "batch", "nowhere.json"), ExitCode.USAGE),
     ],
 )
-async def test_what_must_not_be_done_is_not(simulator: Simulator, words: tuple[str, ...], code: ExitCode) -> None:
+async def test_what_must_not_be_done_is_not(
+    simulator: Simulator, words: tuple[str, ...], code: ExitCode
+) -> None:
     """The never-block list holds for people too, nothing acts on everything, and hard deletes need their permission."""
     assert await api(*words, *DO_IT) == code
     assert operations_done(simulator) == []
@@ -299,16 +393,29 @@ async def test_what_must_not_be_done_is_not(simulator: Simulator, words: tuple[s
 async def test_a_batch_cannot_smuggle_a_block_in(simulator: Simulator, tmp_path: Path) -> None:
     """Each of its patterns is held against the list."""
     (changes := tmp_path / "c.json").write_text(
-        json.dumps({"posts": [{"pattern": "x@paypal.test", "pattern_type": "EMAIL", "is_regex": False}, {"pattern": "gmail.com"}]})
+        json.dumps(
+            {
+                "posts": [
+                    {"pattern": "x@paypal.test", "pattern_type": "EMAIL", "is_regex": False},
+                    {"pattern": "gmail.com"},
+                ]
+            }
+        )
     )
     assert await api("block-senders", "batch", str(changes), *DO_IT) == ExitCode.NO
     assert operations_done(simulator) == []
 
 
 async def test_the_kill_switch_holds_for_people_too(
-    simulator: Simulator, temporal: Client, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    simulator: Simulator,
+    temporal: Client,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
 ) -> None:
-    """Where nobody allows acting, or it is stopped, a change needs a word more; reading does not."""
+    """Where nobody allows acting, or it is stopped, a change needs a word more.
+
+    Reading does not.
+    """
     monkeypatch.setenv("TEMPORAL_ADDRESS", temporal.service_client.config.target_host)
     change = ("investigate", "move", ONE, "--to", "JunkEmail", "--yes")
     assert await api(*change) == ExitCode.NO
@@ -321,7 +428,14 @@ async def test_the_kill_switch_holds_for_people_too(
 
 def test_a_window_ends_now_unless_told() -> None:
     """Lists read the last day; a job must be told since when."""
-    (listing, job) = (next(one for one in OPERATIONS if one.name == name) for name in ("messages", "move_all"))
-    since = {one.name: one.default.default for operation in (listing,) for one in options_of(operation) if one.name in ("start", "end")}
+    (listing, job) = (
+        next(one for one in OPERATIONS if one.name == name) for name in ("messages", "move_all")
+    )
+    since = {
+        one.name: one.default.default
+        for operation in (listing,)
+        for one in options_of(operation)
+        if one.name in ("start", "end")
+    }
     assert since == {"start": "1d", "end": ""}
     assert next(one for one in options_of(job) if one.name == "start").default.default is ...

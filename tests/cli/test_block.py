@@ -1,4 +1,7 @@
-"""Blocks as an analyst meets them: a list that says what still is ours, more time, and an end at once; against a real server."""
+"""Blocks as an analyst meets them.
+
+A list that says what still is ours, more time, and an end at once; against a real server.
+"""
 
 import asyncio
 import json
@@ -16,14 +19,14 @@ from clawback.cases import CasePlan
 from clawback.cli.exits import ExitCode
 from clawback.cli.program import run
 from clawback.cloudflare import EmailSecurity
-from clawback.records import RecordKind
-from clawback.simulator import parse_faults
-from clawback.temporal.blocks import StandingBlock
+from clawback.model.audit_record import RecordKind
+from clawback.simulator import outbreak, parse_faults
+from clawback.temporal.block_gateway import StandingBlock
 from tests.cli.test_program import clawback, sentence
 from tests.rules.folders import write
 from tests.workflows.deployment import RULES, Deployment, deployed, eventually, match_of
 from tests.workflows.test_blocks import DOMAIN, recorded, removed, standing
-from tests.workflows.test_case import outbreak, simulated
+from tests.workflows.test_case import simulated
 from worker import connect_api
 
 ANNE, BEN, CLEO = "anne@sender.example", "ben@eu.own.example", "cleo@partner.example"
@@ -44,11 +47,19 @@ async def api(house: Deployment) -> AsyncIterator[EmailSecurity]:
         yield api
 
 
-async def made(house: Deployment, pattern: str, lasts: timedelta = timedelta(days=30), rule: str = "r") -> StandingBlock:
+async def made(
+    house: Deployment, pattern: str, lasts: timedelta = timedelta(days=30), rule: str = "r"
+) -> StandingBlock:
     """Have a case of its own block a pattern, and wait until the index of the server knows it."""
     before = {block.id for block in await standing(house)}
     action = BlockSender(pattern=pattern, expires_after=lasts)
-    told = CasePlan(rule=rule, version="v1", mode=Mode.ENFORCE, group={"number": str(len(before))}, actions=(action,))
+    told = CasePlan(
+        rule=rule,
+        version="v1",
+        mode=Mode.ENFORCE,
+        group={"number": str(len(before))},
+        actions=(action,),
+    )
     await house.tell(told, match_of(next(iter(outbreak(1)))))
 
     async def indexed() -> StandingBlock | None:
@@ -74,8 +85,13 @@ async def answer(house: Deployment, *arguments: str, rules: Path = RULES) -> Any
     return json.loads(done.stdout)
 
 
-async def test_a_list_says_what_stands_and_whether_it_still_is_ours(house: Deployment, api: EmailSecurity) -> None:
-    """The next to end first; changed and removed ones are told apart; in a pipe it is whole and plain."""
+async def test_a_list_says_what_stands_and_whether_it_still_is_ours(
+    house: Deployment, api: EmailSecurity
+) -> None:
+    """The next to end first.
+
+    Changed and removed ones are told apart; in a pipe it is whole and plain.
+    """
     assert (await block(house, "list")).stdout == "No such block of ours stands.\n"
     anne, ben, cleo = (
         await made(house, ANNE),
@@ -84,8 +100,14 @@ async def test_a_list_says_what_stands_and_whether_it_still_is_ours(house: Deplo
     )
     await api.settings.block_senders.edit(anne.id, comments="mine now")
     await api.settings.block_senders.delete(ben.id)
-    rows, mine, done = await asyncio.gather(answer(house, "list"), answer(house, "list", "--rule", "r"), block(house, "list"))
-    assert [(row["pattern"], row["now"]) for row in rows] == [(BEN, "gone"), (ANNE, "changed"), (CLEO, "ours")]
+    rows, mine, done = await asyncio.gather(
+        answer(house, "list"), answer(house, "list", "--rule", "r"), block(house, "list")
+    )
+    assert [(row["pattern"], row["now"]) for row in rows] == [
+        (BEN, "gone"),
+        (ANNE, "changed"),
+        (CLEO, "ours"),
+    ]
     assert mine == rows[1:]
     assert rows[0] == {
         "id": ben.id,
@@ -117,12 +139,17 @@ async def test_a_list_needs_no_api(house: Deployment) -> None:
 async def test_a_block_is_extended_by_its_pattern_or_its_id(house: Deployment) -> None:
     """For longer or until a time, never for less; who and why is on record."""
     anne = await made(house, ANNE)
-    told = await block(house, "extend", ANNE.upper(), "--for", "30d", "--by", "ana", "--reason", "still at it")
+    told = await block(
+        house, "extend", ANNE.upper(), "--for", "30d", "--by", "ana", "--reason", "still at it"
+    )
     later = anne.expires_at + timedelta(days=30)
     assert told.stdout == f"The block of {ANNE} stands until {later:%Y-%m-%d %H:%M:%S} UTC.\n"
     (record,) = recorded(house, RecordKind.BLOCK_EXTENDED)
     assert (record.actor, record.detail) == ("ana", f"until {later:%FT%TZ} · still at it")
-    shorter, until = await block(house, "extend", anne.id, "--until", "2026-01-01T00:00:00Z"), datetime(2100, 1, 1, tzinfo=UTC)
+    shorter, until = (
+        await block(house, "extend", anne.id, "--until", "2026-01-01T00:00:00Z"),
+        datetime(2100, 1, 1, tzinfo=UTC),
+    )
     assert (shorter.returncode, "stands until" in shorter.stderr) == (ExitCode.NO, True)
     extended = await answer(house, "extend", anne.id, "--until", until.isoformat())
     assert {name: extended[name] for name in ("id", "pattern")} == {"id": anne.id, "pattern": ANNE}
@@ -130,34 +157,62 @@ async def test_a_block_is_extended_by_its_pattern_or_its_id(house: Deployment) -
 
 
 async def test_a_block_is_lifted_once(house: Deployment) -> None:
-    """A dry run only says what it would do; when it is done it is gone at the API; a second time is told that it is over."""
+    """A dry run only says what it would do.
+
+    When it is done it is gone at the API; a second time is told that it is over.
+    """
     anne = await made(house, ANNE)
     trial = await answer(house, "lift", ANNE, "--dry-run")
     assert [(row["id"], row["outcome"]) for row in trial] == [(anne.id, "would")]
-    assert set(trial[0]) == {"id", "pattern", "kind", "rule", "case", "made_at", "ends_at", "outcome"}
+    assert set(trial[0]) == {
+        "id",
+        "pattern",
+        "kind",
+        "rule",
+        "case",
+        "made_at",
+        "ends_at",
+        "outcome",
+    }
     assert removed(house) == []
     done = await block(house, "lift", f"expiry/{anne.id}", "--by", "ana", "--reason", "a partner")
     assert (done.returncode, done.stdout) == (ExitCode.OK, f"The block of {ANNE} is removed.\n")
     assert removed(house) == [anne.id]
     (record,) = recorded(house, RecordKind.BLOCK_LIFTED)
     assert (record.actor, record.detail, record.outcome) == ("ana", "a partner", "removed")
-    again = await asyncio.gather(block(house, "lift", anne.id), block(house, "extend", anne.id, "--for", "1d"))
-    assert [(one.returncode, "is over since" in one.stderr + one.stdout) for one in again] == [(ExitCode.NO, True)] * 2
+    again = await asyncio.gather(
+        block(house, "lift", anne.id), block(house, "extend", anne.id, "--for", "1d")
+    )
+    assert [(one.returncode, "is over since" in one.stderr + one.stdout) for one in again] == [
+        (ExitCode.NO, True)
+    ] * 2
 
 
-async def test_a_block_that_somebody_changed_is_left_alone(house: Deployment, api: EmailSecurity) -> None:
+async def test_a_block_that_somebody_changed_is_left_alone(
+    house: Deployment, api: EmailSecurity
+) -> None:
     """The exit code says that it stands; one that somebody removed is as good as lifted."""
     anne, ben = await made(house, ANNE), await made(house, BEN)
     await api.settings.block_senders.edit(anne.id, comments="mine now")
     await api.settings.block_senders.delete(ben.id)
-    kept, gone = await asyncio.gather(block(house, "lift", ANNE), block(house, "lift", BEN, "--json"))
+    kept, gone = await asyncio.gather(
+        block(house, "lift", ANNE), block(house, "lift", BEN, "--json")
+    )
     assert (kept.returncode, "it is theirs, and left alone" in kept.stdout) == (ExitCode.NO, True)
-    assert (gone.returncode, [row["outcome"] for row in json.loads(gone.stdout)]) == (ExitCode.OK, ["already_gone"])
+    assert (gone.returncode, [row["outcome"] for row in json.loads(gone.stdout)]) == (
+        ExitCode.OK,
+        ["already_gone"],
+    )
     assert removed(house) == [ben.id]
 
 
-async def test_a_pattern_of_several_blocks_is_asked_about(house: Deployment, api: EmailSecurity) -> None:
-    """One was changed by hand since, and the sender was blocked again: both ids are named, and nothing is lifted."""
+async def test_a_pattern_of_several_blocks_is_asked_about(
+    house: Deployment, api: EmailSecurity
+) -> None:
+    """One was changed by hand since, and the sender was blocked again.
+
+    Both ids are named, and nothing is lifted.
+    """
     first = await made(house, ANNE)
     await api.settings.block_senders.edit(first.id, pattern=CLEO)
     second = await made(house, ANNE)
@@ -168,42 +223,63 @@ async def test_a_pattern_of_several_blocks_is_asked_about(house: Deployment, api
     assert removed(house) == []
 
 
-async def test_blocks_that_the_list_forbids_by_now_are_lifted_together(house: Deployment, api: EmailSecurity, tmp_path: Path) -> None:
-    """By `safety.yml` and by the domains of the account; one that somebody changed stands, and keeps no other from ending."""
+async def test_blocks_that_the_list_forbids_by_now_are_lifted_together(
+    house: Deployment, api: EmailSecurity, tmp_path: Path
+) -> None:
+    """By `safety.yml` and by the domains of the account.
+
+    One that somebody changed stands, and keeps no other from ending.
+    """
     rules = write(tmp_path / "rules", {"safety.yml": LISTED})
-    assert "No block of ours contradicts" in (await block(house, "lift", "--forbidden", rules=rules)).stdout
+    assert (
+        "No block of ours contradicts"
+        in (await block(house, "lift", "--forbidden", rules=rules)).stdout
+    )
     await made(house, ANNE)
     ben, cleo = await made(house, BEN), await made(house, CLEO)
     await api.settings.domains.create(**DOMAIN)  # type: ignore[arg-type]
     await api.settings.block_senders.edit(ben.id, comments="mine now")
     listed, trial = await asyncio.gather(
-        answer(house, "list", "--forbidden", rules=rules), answer(house, "lift", "--forbidden", "--dry-run", rules=rules)
+        answer(house, "list", "--forbidden", rules=rules),
+        answer(house, "lift", "--forbidden", "--dry-run", rules=rules),
     )
     assert {row["id"] for row in listed} == {row["id"] for row in trial} == {ben.id, cleo.id}
     done = await block(house, "lift", "--forbidden", "--json", rules=rules)
-    assert {row["pattern"]: row["outcome"] for row in json.loads(done.stdout)} == {BEN: "left_alone", CLEO: "removed"}
+    assert {row["pattern"]: row["outcome"] for row in json.loads(done.stdout)} == {
+        BEN: "left_alone",
+        CLEO: "removed",
+    }
     assert (done.returncode, removed(house)) == (ExitCode.NO, [cleo.id])
-    assert {record.detail for record in recorded(house, RecordKind.BLOCK_LIFTED)} == {"it is on the never-block list"}
+    assert {record.detail for record in recorded(house, RecordKind.BLOCK_LIFTED)} == {
+        "it is on the never-block list"
+    }
 
 
 async def test_a_block_that_is_not_ours_is_a_sentence(house: Deployment) -> None:
     """It says where to look; so does a pattern that never was blocked."""
     done = await block(house, "lift", "nobody@sender.example")
     assert done.returncode == ExitCode.NO
-    assert sentence(done).endswith("no block of ours is nobody@sender.example (any more); `clawback block list` names those that stand")
+    assert sentence(done).endswith(
+        "no block of ours is nobody@sender.example (any more); `clawback block list` names those that stand"
+    )
 
 
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [
         (("extend", "x"), "say either --until TIME or --for DURATION"),
-        (("extend", "x", "--for", "1d", "--until", "2100-01-01"), "say either --until TIME or --for DURATION"),
+        (
+            ("extend", "x", "--for", "1d", "--until", "2100-01-01"),
+            "say either --until TIME or --for DURATION",
+        ),
         (("extend", "x", "--for", "soon"), "--for: "),
         (("extend", "x", "--until", "soon"), "--until: 'soon' is not a time"),
         (("lift",), "say which: an id or a pattern, or --forbidden"),
         (("lift", "x", "--forbidden"), "say which: an id or a pattern, or --forbidden"),
     ],
 )
-def test_what_cannot_be_meant_is_a_usage_error(arguments: tuple[str, ...], said: str, capsys: pytest.CaptureFixture[str]) -> None:
+def test_what_cannot_be_meant_is_a_usage_error(
+    arguments: tuple[str, ...], said: str, capsys: pytest.CaptureFixture[str]
+) -> None:
     """It is said before any server is asked."""
     assert (run(["block", *arguments]), said in capsys.readouterr().err) == (ExitCode.USAGE, True)

@@ -1,4 +1,7 @@
-"""Cases as an analyst meets them: lists that find, a page that tells everything, a watch that ends; against a real server."""
+"""Cases as an analyst meets them.
+
+Lists that find, a page that tells everything, a watch that ends; against a real server.
+"""
 
 import asyncio
 import json
@@ -12,12 +15,13 @@ import pytest
 from temporalio.client import Client
 
 from clawback.actions import BlockSender, Destination, Disposition, Mode, Move, Reclassify
-from clawback.cases import CasePace, CasePlan, State
+from clawback.cases import CasePlan, CaseState, CaseTiming
 from clawback.cli.exits import ExitCode
+from clawback.simulator import outbreak
 from clawback.temporal.case_lists import sender_hash
 from tests.cli.test_program import clawback
 from tests.workflows.deployment import RULES, Deployment, deployed, eventually, match_of
-from tests.workflows.test_case import outbreak, simulated
+from tests.workflows.test_case import simulated
 
 MOVE = Move(destination=Destination.JUNK)
 ACTED = CasePlan(
@@ -26,35 +30,51 @@ ACTED = CasePlan(
     title="Quarantine it",
     mode=Mode.ENFORCE,
     group={"edf_hash": "a"},
-    actions=(MOVE, Reclassify(disposition=Disposition.MALICIOUS), BlockSender(pattern="a@sender.example")),
+    actions=(
+        MOVE,
+        Reclassify(disposition=Disposition.MALICIOUS),
+        BlockSender(pattern="a@sender.example"),
+    ),
 )
-HELD = CasePlan(rule="other", version="v1", mode=Mode.APPROVE, group={"edf_hash": "b"}, actions=(MOVE,))
-SHADOW = CasePlan(rule="other", version="v1", mode=Mode.SHADOW, group={"edf_hash": "c"}, actions=(MOVE,))
+HELD = CasePlan(
+    rule="other", version="v1", mode=Mode.APPROVE, group={"edf_hash": "b"}, actions=(MOVE,)
+)
+SHADOW = CasePlan(
+    rule="other", version="v1", mode=Mode.SHADOW, group={"edf_hash": "c"}, actions=(MOVE,)
+)
 
 
 @pytest.fixture
 async def house(temporal: Client, tmp_path: Path) -> AsyncIterator[Deployment]:
     """Three cases: one that acted, one that waits for people, one that is closed and only shadowed."""
     mail = [list(outbreak(2, seed, sender=f"s{seed}@bad.test")) for seed in range(3)]
-    async with deployed(temporal, simulated([line for lines in mail for line in lines]), tmp_path) as house:
+    async with deployed(
+        temporal, simulated([line for lines in mail for line in lines]), tmp_path
+    ) as house:
         await house.tell(ACTED, *map(match_of, mail[0]))
         await house.tell(HELD, *map(match_of, mail[1]))
-        await house.tell(SHADOW, *map(match_of, mail[2]), pace=CasePace(linger=timedelta()))
+        await house.tell(SHADOW, *map(match_of, mail[2]), pace=CaseTiming(linger=timedelta()))
         await house.settled(ACTED.case_id)
-        await house.settled(HELD.case_id, State.HELD)
+        await house.settled(HELD.case_id, CaseState.HELD)
         await temporal.get_workflow_handle(SHADOW.case_id).result()
         await eventually(lambda: _indexed(house))
         yield house
 
 
 async def _indexed(house: Deployment) -> bool | None:
-    return sorted([line.state async for line in house.gateway.list_cases()]) == ["closed", "held", "settled"] or None
+    return (
+        sorted([line.state async for line in house.gateway.list_cases()])
+        == ["closed", "held", "settled"]
+        or None
+    )
 
 
 async def case(house: Deployment, *arguments: str) -> CompletedProcess[str]:
     """Run `clawback case` against the server of a deployment."""
     address = house.gateway.client.service_client.config.target_host
-    return await asyncio.to_thread(clawback, "case", *arguments, TEMPORAL_ADDRESS=address, CLAWBACK_RULES=str(RULES))
+    return await asyncio.to_thread(
+        clawback, "case", *arguments, TEMPORAL_ADDRESS=address, CLAWBACK_RULES=str(RULES)
+    )
 
 
 async def ids(house: Deployment, *arguments: str) -> list[str]:
@@ -65,7 +85,10 @@ async def ids(house: Deployment, *arguments: str) -> list[str]:
 
 
 async def test_a_list_finds_by_whatever_is_known(house: Deployment) -> None:
-    """State, rule, mode, age, sender (or its hash), message (both of its ids), mailbox; those that wait for people come first."""
+    """CaseState, rule, mode, age, sender (or its hash), message (both of its ids), mailbox.
+
+    Those that wait for people come first.
+    """
     held, acted, shadow = HELD.case_id, ACTED.case_id, SHADOW.case_id
     target: dict[str, Any] = next(outbreak(1, 0, sender="s0@bad.test"))["message"]
     wanted = {
@@ -80,7 +103,13 @@ async def test_a_list_finds_by_whatever_is_known(house: Deployment) -> None:
         ("--message", "nobody's"): [],
         ("--mailbox", target["client_recipients"][0]): [shadow, held, acted],
     }
-    found = dict(zip(wanted, await asyncio.gather(*(ids(house, *arguments) for arguments in wanted)), strict=True))
+    found = dict(
+        zip(
+            wanted,
+            await asyncio.gather(*(ids(house, *arguments) for arguments in wanted)),
+            strict=True,
+        )
+    )
     order = ("--mailbox", target["client_recipients"][0])
     assert sorted(found.pop(order)) == sorted(wanted.pop(order))
     assert found == wanted
@@ -88,7 +117,11 @@ async def test_a_list_finds_by_whatever_is_known(house: Deployment) -> None:
     assert memory is not None
     one = next(iter(memory.targets.values()))
     assert one.message_id is not None
-    assert await ids(house, "--message", one.id) == await ids(house, "--message", one.message_id) == [acted]
+    assert (
+        await ids(house, "--message", one.id)
+        == await ids(house, "--message", one.message_id)
+        == [acted]
+    )
 
 
 async def test_a_list_in_a_pipe_is_whole_and_plain(house: Deployment) -> None:
@@ -96,13 +129,18 @@ async def test_a_list_in_a_pipe_is_whole_and_plain(house: Deployment) -> None:
     done = await case(house, "list", "--sort", "rule")
     heading, *lines = done.stdout.splitlines()
     assert heading.split() == ["state", "mode", "opened", "for", "case"]
-    assert [line.split()[-1] for line in lines] == sorted([HELD.case_id, SHADOW.case_id, ACTED.case_id])
+    assert [line.split()[-1] for line in lines] == sorted(
+        [HELD.case_id, SHADOW.case_id, ACTED.case_id]
+    )
     assert "\x1b" not in done.stdout
     assert (await case(house, "list", "--rule", "none")).stdout == "There are no such cases.\n"
 
 
 async def test_a_page_tells_what_happened_and_what_can_be_done(house: Deployment) -> None:
-    """Found by the first digits of its hash: the story, what was done to whom, the budget and how to take it back."""
+    """Found by the first digits of its hash.
+
+    The story, what was done to whom, the budget and how to take it back.
+    """
     done = await case(house, "show", ACTED.case_id.rpartition("/")[2][:8])
     said = " ".join(done.stdout.split())
     for part in (
@@ -119,11 +157,24 @@ async def test_a_page_tells_what_happened_and_what_can_be_done(house: Deployment
     ):
         assert part in said
     document = json.loads((await case(house, "show", ACTED.case_id, "--json")).stdout)
-    assert {"plan", "memory", "proposal", "undone", "budget", "temporal_ui", "state", "run", "current_rule_version"} <= set(document)
+    assert {
+        "plan",
+        "memory",
+        "proposal",
+        "undone",
+        "budget",
+        "temporal_ui",
+        "state",
+        "run",
+        "current_rule_version",
+    } <= set(document)
 
 
 async def test_nothing_in_a_mail_can_steer_the_terminal(house: Deployment) -> None:
-    """A sender is whatever a stranger wrote: escape sequences and line breaks are shown as what they are, nothing."""
+    """A sender is whatever a stranger wrote.
+
+    Escape sequences and line breaks are shown as what they are, nothing.
+    """
     (line,) = outbreak(1, 7, sender="evil\x1b[2J\r\nstate  fine@bad.test")
     told = HELD.model_copy(update={"group": {"edf_hash": "evil"}, "mode": Mode.SHADOW})
     await house.tell(told, match_of(line))
@@ -147,23 +198,36 @@ async def test_a_held_case_is_decided_from_its_page(house: Deployment) -> None:
 
 
 async def test_a_case_that_is_watched_is_followed_to_its_end(house: Deployment) -> None:
-    """Each change of state is a line; the exit code says how it ended. One that is over ends at once."""
+    """Each change of state is a line; the exit code says how it ended.
+
+    One that is over ends at once.
+    """
     address = house.gateway.client.service_client.config.target_host
     over = await case(house, "watch", SHADOW.case_id)
     assert (over.returncode, SHADOW.case_id in over.stdout) == (ExitCode.OK, True)
-    watching = asyncio.create_task(asyncio.to_thread(clawback, "case", "watch", HELD.case_id, "--json", TEMPORAL_ADDRESS=address))
+    watching = asyncio.create_task(
+        asyncio.to_thread(
+            clawback, "case", "watch", HELD.case_id, "--json", TEMPORAL_ADDRESS=address
+        )
+    )
     await asyncio.sleep(3)
     await house.gateway.client.get_workflow_handle(HELD.case_id).terminate("by hand")
     watched = await watching
     changes = [json.loads(line) for line in watched.stdout.splitlines()]
     assert watched.returncode == ExitCode.NO
-    assert [(change["before"], change["state"]) for change in changes] == [(None, "held"), ("held", "terminated")]
+    assert [(change["before"], change["state"]) for change in changes] == [
+        (None, "held"),
+        ("held", "terminated"),
+    ]
     assert "terminated" in (await case(house, "show", HELD.case_id)).stdout
 
 
 async def test_a_case_that_is_not_there_is_a_sentence(house: Deployment) -> None:
     """It says where to look, and several that may be meant are named."""
-    assert "`clawback case list` names" in (await case(house, "show", "case/other/0123456789abcdef")).stderr
+    assert (
+        "`clawback case list` names"
+        in (await case(house, "show", "case/other/0123456789abcdef")).stderr
+    )
     assert "`clawback case list` names them" in (await case(house, "show", "nonsense")).stderr
     several = await case(house, "show", "other")
     assert (several.returncode, "say more of it" in several.stderr) == (ExitCode.NO, True)

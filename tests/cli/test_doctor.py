@@ -1,4 +1,7 @@
-"""`clawback doctor` as a process: its rows, its exit code, and that no broken matter hides another."""
+"""`clawback doctor` as a process.
+
+Its rows, its exit code, and that no broken matter hides another.
+"""
 
 import asyncio
 import json
@@ -8,7 +11,7 @@ from typing import Any
 import pytest
 
 from clawback.cli.exits import ExitCode
-from clawback.embedded import free_port
+from clawback.local import free_port
 from clawback.simulator import Scope, Simulator, SimulatorOptions
 from tests.cli.test_program import clawback, write_audit
 
@@ -31,7 +34,10 @@ def doctor(tmp_path: Path, **changes: str) -> tuple[int, dict[str, dict[str, Any
 
 
 def test_what_does_not_run_is_a_problem_with_a_remedy_and_hides_nothing(tmp_path: Path) -> None:
-    """Without server and worker both are problems that say what to do; everything else is still looked at, and nothing is made."""
+    """Without server and worker both are problems that say what to do.
+
+    Everything else is still looked at, and nothing is made.
+    """
     code, found = doctor(tmp_path)
     assert code == ExitCode.NO
     problems = {name for name, one in found.items() if one["verdict"] == "problem"}
@@ -43,7 +49,12 @@ def test_what_does_not_run_is_a_problem_with_a_remedy_and_hides_nothing(tmp_path
 
 def test_it_reads_as_a_table(tmp_path: Path) -> None:
     """People get one table with what to do under what is wrong, and a count."""
-    done = clawback("doctor", CLAWBACK_STATE=str(tmp_path), CLAWBACK_RULES=str(RULES), TEMPORAL_ADDRESS="127.0.0.1:1")
+    done = clawback(
+        "doctor",
+        CLAWBACK_STATE=str(tmp_path),
+        CLAWBACK_RULES=str(RULES),
+        TEMPORAL_ADDRESS="127.0.0.1:1",
+    )
     assert "temporal" in done.stdout
     assert "→ start the server" in done.stdout
     assert "problem" in done.stdout.splitlines()[-1]
@@ -79,10 +90,19 @@ def test_bad_rules_a_broken_audit_and_an_unusable_one(tmp_path: Path) -> None:
     ],
 )
 async def test_the_token_is_tried(tmp_path: Path, token: str, verdict: str, says: str) -> None:
-    """A good token shows the rate limit and the clock; a bad one is a problem, and is never printed."""
-    simulator = Simulator(SimulatorOptions(tokens={"g00d-t0ken": Scope.READ, "bl1nd-t0ken": Scope.NONE}))
+    """A good token shows the rate limit and the clock.
+
+    A bad one is a problem, and is never printed.
+    """
+    simulator = Simulator(
+        SimulatorOptions(tokens={"g00d-t0ken": Scope.READ, "bl1nd-t0ken": Scope.NONE})
+    )
     async with simulator.serve() as url:
-        credentials = {"CLOUDFLARE_API_TOKEN": token, "CLOUDFLARE_ACCOUNT_ID": "0" * 32, "CLAWBACK_API_URL": url}
+        credentials = {
+            "CLOUDFLARE_API_TOKEN": token,
+            "CLOUDFLARE_ACCOUNT_ID": "0" * 32,
+            "CLAWBACK_API_URL": url,
+        }
         _, found = await asyncio.to_thread(doctor, tmp_path, **credentials)
     assert found["cloudflare"]["verdict"] == verdict
     assert says in found["cloudflare"]["found"]
@@ -94,6 +114,12 @@ async def test_the_token_is_tried(tmp_path: Path, token: str, verdict: str, says
 def test_half_of_the_credentials_is_a_problem(tmp_path: Path) -> None:
     """A token without an account, or an account without a token."""
     for half in ({"CLOUDFLARE_API_TOKEN": "t0ken-t0ken"}, {"CLOUDFLARE_ACCOUNT_ID": "0" * 32}):
-        _, found = doctor(tmp_path, CLAWBACK_API_URL="http://127.0.0.1:1" if "CLOUDFLARE_API_TOKEN" in half else "", **half)
+        _, found = doctor(
+            tmp_path,
+            CLAWBACK_API_URL="http://127.0.0.1:1" if "CLOUDFLARE_API_TOKEN" in half else "",
+            **half,
+        )
         assert found["cloudflare"]["verdict"] == "problem"
-        assert "neither to use the simulator" in found["cloudflare"]["found"] + (found["cloudflare"]["remedy"] or "")
+        assert "neither to use the simulator" in found["cloudflare"]["found"] + (
+            found["cloudflare"]["remedy"] or ""
+        )

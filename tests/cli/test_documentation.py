@@ -9,7 +9,10 @@ from docs.tables import with_tables
 
 
 def test_the_page_is_up_to_date() -> None:
-    """The tables are as `make docs` would write them now; if this fails, run it and look at what it changed."""
+    """The tables are as `make docs` would write them now.
+
+    If this fails, run it and look at what it changed.
+    """
     page = PAGE.read_text()
     assert page == with_tables(page, TABLES)
 

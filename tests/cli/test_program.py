@@ -1,4 +1,7 @@
-"""The command line as people and scripts meet it: a real process, its sentences and its exit codes."""
+"""The command line as people and scripts meet it.
+
+A real process, its sentences and its exit codes.
+"""
 
 import json
 import os
@@ -12,14 +15,25 @@ import pytest
 from clawback.audit import AuditLog
 from clawback.cli.exits import ExitCode
 from clawback.cli.program import COMMANDS, load
-from clawback.records import AuditRecord, RecordKind
+from clawback.model.audit_record import AuditRecord, RecordKind
 
 
 def clawback(*arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
     """Run `clawback` as a process of its own, with no other settings than those given."""
-    clean = {name: value for name, value in os.environ.items() if not name.startswith(("CLAWBACK_", "CLOUDFLARE_", "TEMPORAL_"))}
+    clean = {
+        name: value
+        for name, value in os.environ.items()
+        if not name.startswith(("CLAWBACK_", "CLOUDFLARE_", "TEMPORAL_"))
+    }
     command = [sys.executable, "-c", "from clawback.cli import main; main()", *arguments]
-    return subprocess.run(command, env={**clean, **environment}, capture_output=True, text=True, timeout=300, check=False)
+    return subprocess.run(
+        command,
+        env={**clean, **environment},
+        capture_output=True,
+        text=True,
+        timeout=300,
+        check=False,
+    )
 
 
 def sentence(done: subprocess.CompletedProcess[str]) -> str:
@@ -31,7 +45,10 @@ def sentence(done: subprocess.CompletedProcess[str]) -> str:
 
 def write_audit(path: Path, count: int = 3) -> Path:
     """Write an audit of some records."""
-    records = [AuditRecord(id=f"r{number}", at=datetime.now(UTC), kind=RecordKind.ACTED, outcome="moved") for number in range(count)]
+    records = [
+        AuditRecord(id=f"r{number}", at=datetime.now(UTC), kind=RecordKind.ACTED, outcome="moved")
+        for number in range(count)
+    ]
     AuditLog(path).append(records)
     return path
 
@@ -50,7 +67,9 @@ def test_every_command_loads(command: str) -> None:
     assert load(command).help
 
 
-@pytest.mark.parametrize("arguments", [("nonsense",), ("audit", "verfy"), ("audit", "verify", "--nope")])
+@pytest.mark.parametrize(
+    "arguments", [("nonsense",), ("audit", "verfy"), ("audit", "verify", "--nope")]
+)
 def test_a_wrong_command_line_is_a_usage_error(arguments: tuple[str, ...]) -> None:
     """What is not a command or an option ends with the code for usage and one sentence."""
     done = clawback(*arguments)
@@ -62,11 +81,17 @@ def test_a_wrong_setting_is_named_with_the_nearest_one() -> None:
     """A setting that does not exist stops every command that reads settings, and says which one was meant."""
     done = clawback("audit", "verify", CLAWBACK_INTERVALL="5s")
     assert done.returncode == ExitCode.USAGE
-    assert sentence(done) == "clawback: CLAWBACK_INTERVALL: there is no such setting; did you mean CLAWBACK_INTERVAL?"
+    assert (
+        sentence(done)
+        == "clawback: CLAWBACK_INTERVALL: there is no such setting; did you mean CLAWBACK_INTERVAL?"
+    )
 
 
 def test_audit_verify_of_an_intact_file(tmp_path: Path) -> None:
-    """An intact audit is exit code 0, for people and as JSON; the state folder is looked into unless a file is named."""
+    """An intact audit is exit code 0, for people and as JSON.
+
+    The state folder is looked into unless a file is named.
+    """
     path = write_audit(tmp_path / "simulator" / "audit.jsonl")
     done = clawback("audit", "verify", CLAWBACK_STATE=str(tmp_path))
     assert done.returncode == ExitCode.OK
@@ -92,12 +117,17 @@ def test_a_file_that_is_not_there_is_the_environments_fault(tmp_path: Path) -> N
     assert sentence(done).endswith("none.jsonl: No such file or directory")
 
 
-@pytest.mark.parametrize("arguments", [("poll", "status"), ("case", "list"), ("case", "show", "case/x/0")])
+@pytest.mark.parametrize(
+    "arguments", [("poll", "status"), ("case", "list"), ("case", "show", "case/x/0")]
+)
 def test_no_server_is_one_sentence(arguments: tuple[str, ...]) -> None:
     """Without a Temporal server a command names the address it tried and the remedy."""
     done = clawback(*arguments, TEMPORAL_ADDRESS="127.0.0.1:1")
     assert done.returncode == ExitCode.ENVIRONMENT
-    assert "no Temporal server answers at 127.0.0.1:1 (set TEMPORAL_ADDRESS, or run `clawback up`)" in sentence(done)
+    assert (
+        "no Temporal server answers at 127.0.0.1:1 (set TEMPORAL_ADDRESS, or run `clawback up`)"
+        in sentence(done)
+    )
 
 
 def test_a_reader_that_goes_away_is_no_traceback(tmp_path: Path) -> None:
@@ -105,7 +135,17 @@ def test_a_reader_that_goes_away_is_no_traceback(tmp_path: Path) -> None:
     path = write_audit(tmp_path / "audit.jsonl", 1)
     reading, writing = os.pipe()
     os.close(reading)
-    command = [sys.executable, "-c", "from clawback.cli import main; main()", "audit", "verify", str(path), "--json"]
-    done = subprocess.run(command, stdout=writing, stderr=subprocess.PIPE, text=True, timeout=300, check=False)
+    command = [
+        sys.executable,
+        "-c",
+        "from clawback.cli import main; main()",
+        "audit",
+        "verify",
+        str(path),
+        "--json",
+    ]
+    done = subprocess.run(
+        command, stdout=writing, stderr=subprocess.PIPE, text=True, timeout=300, check=False
+    )
     os.close(writing)
     assert done.stderr == ""

@@ -1,4 +1,7 @@
-"""`clawback rules backtest` as people run it: over files, over the API, and with something wrong."""
+"""`clawback rules backtest` as people run it.
+
+Over files, over the API, and with something wrong.
+"""
 
 import asyncio
 import json
@@ -22,7 +25,10 @@ def corpus(tmp_path: Path) -> Iterator[Path]:
     """A corpus of three messages, one of which the rule moves."""
     path = tmp_path / "corpus.jsonl"
     senders = ("a@x.test", "b@x.test", "c@x.test")
-    lines = [{"message": {"id": f"m{n}", "from": one, "scanned_at": f"2026-01-0{n + 1}T00:00:00Z"}} for n, one in enumerate(senders)]
+    lines = [
+        {"message": {"id": f"m{n}", "from": one, "scanned_at": f"2026-01-0{n + 1}T00:00:00Z"}}
+        for n, one in enumerate(senders)
+    ]
     path.write_text("".join(json.dumps(line) + "\n" for line in lines))
     return path
 
@@ -30,11 +36,22 @@ def corpus(tmp_path: Path) -> Iterator[Path]:
 def test_over_a_corpus(tmp_path: Path, corpus: Path) -> None:
     """The table, the JSON and the page tell the same, and the exit code is 0."""
     folder = str(write(tmp_path / "rules", {"a_rule.yml": PLAIN}))
-    done = clawback("rules", "backtest", "--corpus", str(corpus), "--rules", folder, "--html", str(tmp_path / "report.html"))
+    done = clawback(
+        "rules",
+        "backtest",
+        "--corpus",
+        str(corpus),
+        "--rules",
+        folder,
+        "--html",
+        str(tmp_path / "report.html"),
+    )
     assert done.returncode == ExitCode.OK, done.stderr
     assert "1 of 3 delivered messages moved (33.33%)" in done.stdout
     assert "1 move" in (tmp_path / "report.html").read_text()
-    answer = json.loads(clawback("rules", "backtest", "--corpus", str(corpus), "--rules", folder, "--json").stdout)
+    answer = json.loads(
+        clawback("rules", "backtest", "--corpus", str(corpus), "--rules", folder, "--json").stdout
+    )
     assert (answer["moved"], answer["actions"]["acting"], answer["days"]) == (1, {"move": 1}, 3)
 
 
@@ -45,18 +62,30 @@ def test_over_a_corpus(tmp_path: Path, corpus: Path) -> None:
         (("--corpus", "/nowhere.jsonl"), ExitCode.NO, "/nowhere.jsonl: No such file"),
         (("--corpus", "GARBAGE"), ExitCode.NO, "garbage.jsonl:2: "),
         (("--corpus", "EMPTY"), ExitCode.NO, "there is no event in that history"),
-        (("--corpus", "EMPTY", "--against", "nonsense"), ExitCode.USAGE, "no git revision 'nonsense'"),
-        (("--corpus", "EMPTY", "--html", "/nowhere/x.html"), ExitCode.USAGE, "there is no folder /nowhere"),
+        (
+            ("--corpus", "EMPTY", "--against", "nonsense"),
+            ExitCode.USAGE,
+            "no git revision 'nonsense'",
+        ),
+        (
+            ("--corpus", "EMPTY", "--html", "/nowhere/x.html"),
+            ExitCode.USAGE,
+            "there is no folder /nowhere",
+        ),
         (("--since", "7x"), ExitCode.USAGE, "is not a duration"),
         (("--since", "7d"), ExitCode.USAGE, "CLOUDFLARE_API_TOKEN"),
     ],
 )
-def test_what_cannot_be_done_is_a_sentence(tmp_path: Path, arguments: tuple[str, ...], code: ExitCode, said: str) -> None:
+def test_what_cannot_be_done_is_a_sentence(
+    tmp_path: Path, arguments: tuple[str, ...], code: ExitCode, said: str
+) -> None:
     """Whatever is wrong is named, with its place and an exit code."""
     (tmp_path / "garbage.jsonl").write_text('{"message": {"id": "a"}}\nnonsense\n')
     (tmp_path / "empty.jsonl").write_text("")
     names = {"GARBAGE": str(tmp_path / "garbage.jsonl"), "EMPTY": str(tmp_path / "empty.jsonl")}
-    done = clawback("rules", "backtest", *(names.get(one, one) for one in arguments), CLAWBACK_RULES=RULES)
+    done = clawback(
+        "rules", "backtest", *(names.get(one, one) for one in arguments), CLAWBACK_RULES=RULES
+    )
     assert done.returncode == code
     assert said in done.stderr.splitlines()[-1]
     assert "Traceback" not in done.stderr
@@ -64,8 +93,14 @@ def test_what_cannot_be_done_is_a_sentence(tmp_path: Path, arguments: tuple[str,
 
 def test_an_unreachable_api_is_the_environments_fault() -> None:
     """Where nobody answers, the code says so."""
-    account = {"CLOUDFLARE_API_TOKEN": "sim", "CLOUDFLARE_ACCOUNT_ID": "sim", "CLAWBACK_API_URL": "http://127.0.0.1:9/client/v4"}
-    done = clawback("rules", "explain", "quarantine_bec", "--id", "one", CLAWBACK_RULES=RULES, **account)
+    account = {
+        "CLOUDFLARE_API_TOKEN": "sim",
+        "CLOUDFLARE_ACCOUNT_ID": "sim",
+        "CLAWBACK_API_URL": "http://127.0.0.1:9/client/v4",
+    }
+    done = clawback(
+        "rules", "explain", "quarantine_bec", "--id", "one", CLAWBACK_RULES=RULES, **account
+    )
     assert done.returncode == ExitCode.ENVIRONMENT
     assert "cannot be asked now" in sentence(done)
 
@@ -84,20 +119,49 @@ async def test_over_the_api_it_only_reads(tmp_path: Path) -> None:
             },
             "detections": {"links": [{"href": "https://bad.test/x"}]},
         }
-        for number, (sender, subject) in enumerate([("a@x.test", "one"), ("a@x.test", "two"), ("b@x.test", "three")])
+        for number, (sender, subject) in enumerate(
+            [("a@x.test", "one"), ("a@x.test", "two"), ("b@x.test", "three")]
+        )
     ]
-    asking = PLAIN.replace("sel: {from: a@x.test}", 'sel: {from: a@x.test, detections.links.href|contains: "bad.test"}').replace(
-        "event: {from: a@x.test}", 'event: {from: a@x.test, detections: {links: [{href: "https://bad.test"}]}}'
+    asking = PLAIN.replace(
+        "sel: {from: a@x.test}", 'sel: {from: a@x.test, detections.links.href|contains: "bad.test"}'
+    ).replace(
+        "event: {from: a@x.test}",
+        'event: {from: a@x.test, detections: {links: [{href: "https://bad.test"}]}}',
     )
     folder = write(tmp_path / "rules", {"a_rule.yml": asking})
     simulator = Simulator()
     simulator.take(lines)
     async with simulator.serve() as url:
-        account = {"CLOUDFLARE_API_TOKEN": "sim", "CLOUDFLARE_ACCOUNT_ID": "acc", "CLAWBACK_API_URL": url}
-        done = await asyncio.to_thread(clawback, "rules", "backtest", "--since", "7d", "--rules", str(folder), "--json", **account)
+        account = {
+            "CLOUDFLARE_API_TOKEN": "sim",
+            "CLOUDFLARE_ACCOUNT_ID": "acc",
+            "CLAWBACK_API_URL": url,
+        }
+        done = await asyncio.to_thread(
+            clawback,
+            "rules",
+            "backtest",
+            "--since",
+            "7d",
+            "--rules",
+            str(folder),
+            "--json",
+            **account,
+        )
         assert done.returncode == ExitCode.OK, done.stderr
         explained = await asyncio.to_thread(
-            clawback, "rules", "explain", "a_rule", "--id", "m0", "--rules", str(folder), "--json", **account, CLAWBACK_MODE="enforce"
+            clawback,
+            "rules",
+            "explain",
+            "a_rule",
+            "--id",
+            "m0",
+            "--rules",
+            str(folder),
+            "--json",
+            **account,
+            CLAWBACK_MODE="enforce",
         )
         async with httpx.AsyncClient() as client:
             root = url.partition("/client")[0] + "/_sim"

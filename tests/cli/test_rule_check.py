@@ -19,7 +19,10 @@ from tests.rules.folders import PLAIN, block, write
 ROOT = Path(__file__).parents[2]
 SHIPPED = str(ROOT / "rules")
 UNUSED = {"x.yml": block("sel: {subject: a}\nother: {subject: b}\ncondition: sel")}
-WRONG = {"a_rule.yml": PLAIN.replace("from: a@x.test}\n", "form: a@x.test}\n"), "b.yml": "title: 010\n"}
+WRONG = {
+    "a_rule.yml": PLAIN.replace("from: a@x.test}\n", "form: a@x.test}\n"),
+    "b.yml": "title: 010\n",
+}
 
 
 def test_the_shipped_rules_have_not_even_a_warning() -> None:
@@ -52,11 +55,16 @@ def test_warnings_fail_only_if_asked(tmp_path: Path) -> None:
 
 
 def test_json_has_everything_in_fields(tmp_path: Path) -> None:
-    """As JSON each problem has severity, place, code, text, message and remedy; a good folder its counts."""
+    """As JSON each problem has severity, place, code, text, message and remedy.
+
+    A good folder its counts.
+    """
     answer = json.loads(clawback("rules", "check", str(write(tmp_path, UNUSED)), "--json").stdout)
     (problem,) = answer["problems"]
     assert answer["good"] is True
-    assert {key: problem[key] for key in ("severity", "path", "file", "line", "column", "code", "text")} == {
+    assert {
+        key: problem[key] for key in ("severity", "path", "file", "line", "column", "code", "text")
+    } == {
         "severity": "warning",
         "path": str(tmp_path / "x.yml"),
         "file": "x.yml",
@@ -66,16 +74,29 @@ def test_json_has_everything_in_fields(tmp_path: Path) -> None:
         "text": "other",
     }
     (folder,) = answer["folders"]
-    assert (folder["rules"], folder["responding"], folder["errors"], folder["warnings"]) == (1, 0, 0, 1)
+    assert (folder["rules"], folder["responding"], folder["errors"], folder["warnings"]) == (
+        1,
+        0,
+        0,
+        1,
+    )
 
 
 def test_github_annotations_name_the_place_and_are_escaped(tmp_path: Path) -> None:
     """Each problem is a workflow command that GitHub takes, whatever is in the text."""
     write(tmp_path, {"a,b:100%.yml": "title: |\n  a\nname: 'x\n\n  y%'\n"})
-    commands = [line for line in clawback("rules", "check", str(tmp_path), "--format", "github").stdout.splitlines() if line[:2] == "::"]
+    commands = [
+        line
+        for line in clawback(
+            "rules", "check", str(tmp_path), "--format", "github"
+        ).stdout.splitlines()
+        if line[:2] == "::"
+    ]
     assert commands
     for command in commands:
-        found = re.fullmatch(r"::(error|warning) file=([^,:]+),line=(\d+),col=(\d+),title=([a-z-]+)::(.+)", command)
+        found = re.fullmatch(
+            r"::(error|warning) file=([^,:]+),line=(\d+),col=(\d+),title=([a-z-]+)::(.+)", command
+        )
         assert found is not None, command
         assert found[2].endswith("/a%2Cb%3A100%25.yml")
         assert "%" not in re.sub(r"%(25|0A|0D)", "", found[6])
@@ -84,7 +105,9 @@ def test_github_annotations_name_the_place_and_are_escaped(tmp_path: Path) -> No
 def test_a_terminal_shows_the_line_and_a_mark(tmp_path: Path) -> None:
     """On a terminal the line of the file is shown with a mark under the offending text."""
     write(tmp_path, {"x.yml": block("sel: {subjct: a}\ncondition: sel")})
-    shown = re.sub(r"\x1b\[[0-9;]*m", "", on_a_terminal("rules", "check", str(tmp_path))).splitlines()
+    shown = re.sub(
+        r"\x1b\[[0-9;]*m", "", on_a_terminal("rules", "check", str(tmp_path))
+    ).splitlines()
     line = next(number for number, text in enumerate(shown) if "sel: {subjct: a}" in text)
     assert shown[line + 1].index("^") == shown[line].index("subjct")
     assert shown[line + 3].startswith("  → did you mean 'subject'?")
@@ -139,5 +162,15 @@ def test_the_hook_runs_as_pre_commit_runs_it(tmp_path: Path) -> None:
 
 def run_hook(entry: str, files: list[str], folder: Path) -> subprocess.CompletedProcess[str]:
     """Run the entry of a hook from the top of a repository, with the commands of this environment."""
-    environment = {**os.environ, "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"}
-    return subprocess.run([*shlex.split(entry), *files], cwd=folder, env=environment, capture_output=True, text=True, check=False)
+    environment = {
+        **os.environ,
+        "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}",
+    }
+    return subprocess.run(
+        [*shlex.split(entry), *files],
+        cwd=folder,
+        env=environment,
+        capture_output=True,
+        text=True,
+        check=False,
+    )

@@ -21,12 +21,25 @@ def written(path: Path, *records: object) -> str:
 def bec(number: int = 1, hour: int = 1, **fields: object) -> dict[str, object]:
     """A record of business email compromise, as the API lists it."""
     at = f"2026-01-01T{hour:02}:00:00Z"
-    return {"id": f"m{number}", "from": "a@x.test", "scanned_at": at, "final_disposition": "MALICIOUS-BEC", "edf_hash": "aa"} | fields
+    return {
+        "id": f"m{number}",
+        "from": "a@x.test",
+        "scanned_at": at,
+        "final_disposition": "MALICIOUS-BEC",
+        "edf_hash": "aa",
+    } | fields
 
 
 def test_a_match_that_acts(tmp_path: Path) -> None:
     """A match in enforce mode is exit code 0, with the leaf, its value and the actions."""
-    done = clawback("rules", "explain", "quarantine_bec", "--event", written(tmp_path / "one.json", bec()), **ACTING)
+    done = clawback(
+        "rules",
+        "explain",
+        "quarantine_bec",
+        "--event",
+        written(tmp_path / "one.json", bec()),
+        **ACTING,
+    )
     assert done.returncode == ExitCode.OK, done.stderr
     assert "final_disposition is MALICIOUS-BEC" in done.stdout
     assert "action   move to RecoverableItemsDeletions: 1 message" in done.stdout
@@ -44,47 +57,100 @@ def test_a_match_that_acts(tmp_path: Path) -> None:
         ({}, {"final_disposition": "SPAM"}, "no_match"),
     ],
 )
-def test_why_it_would_not_act(tmp_path: Path, environment: dict[str, str], fields: dict[str, object], code: str) -> None:
+def test_why_it_would_not_act(
+    tmp_path: Path, environment: dict[str, str], fields: dict[str, object], code: str
+) -> None:
     """Whatever keeps a rule from acting is among the reasons, and the answer says that it does not act."""
     path = written(tmp_path / "one.json", bec(**fields))
-    answer = json.loads(clawback("rules", "explain", "quarantine_bec", "--event", path, "--json", **(ACTING | environment)).stdout)
-    reasons = [reason["code"] for part in (*answer["events"], *answer["cases"]) for reason in part["reasons"]]
+    answer = json.loads(
+        clawback(
+            "rules",
+            "explain",
+            "quarantine_bec",
+            "--event",
+            path,
+            "--json",
+            **(ACTING | environment),
+        ).stdout
+    )
+    reasons = [
+        reason["code"]
+        for part in (*answer["events"], *answer["cases"])
+        for reason in part["reasons"]
+    ]
     assert code in reasons
     assert not answer["acts"]
 
 
 def test_a_message_that_was_dealt_with_is_not_moved_again(tmp_path: Path) -> None:
-    """What was moved before stays where it is, and the reason is given; the case is reclassified all the same."""
+    """What was moved before stays where it is, and the reason is given.
+
+    The case is reclassified all the same.
+    """
     path = written(tmp_path / "one.json", bec(post_delivery_operations=["MOVE"]))
-    (case,) = json.loads(clawback("rules", "explain", "quarantine_bec", "--event", path, "--json", **ACTING).stdout)["cases"]
+    (case,) = json.loads(
+        clawback("rules", "explain", "quarantine_bec", "--event", path, "--json", **ACTING).stdout
+    )["cases"]
     assert [action["outcomes"] for action in case["actions"]] == [{"already_there": 1}, {"act": 1}]
     assert [reason["code"] for reason in case["reasons"]] == ["handled"]
 
 
 def test_a_correlation_says_what_is_missing(tmp_path: Path) -> None:
-    """Two of three events: the window, what is missing, and exit code 1; with the third it fires."""
+    """Two of three events: the window, what is missing, and exit code 1.
+
+    With the third it fires.
+    """
     first = written(tmp_path / "one.json", bec(1, 1), bec(2, 5))
     done = clawback("rules", "explain", "block_repeat_sender", "--event", first, **ACTING)
     assert done.returncode == ExitCode.NO
-    assert "2 of 3 seen from 2026-01-01 01:00:00 to 2026-01-01 05:00:00; missing: 1 more event" in done.stdout
+    assert (
+        "2 of 3 seen from 2026-01-01 01:00:00 to 2026-01-01 05:00:00; missing: 1 more event"
+        in done.stdout
+    )
     second = written(tmp_path / "two.json", bec(3, 7))
-    done = clawback("rules", "explain", "block_repeat_sender", "--event", first, "--event", second, "--json", **ACTING)
+    done = clawback(
+        "rules",
+        "explain",
+        "block_repeat_sender",
+        "--event",
+        first,
+        "--event",
+        second,
+        "--json",
+        **ACTING,
+    )
     (case,) = json.loads(done.stdout)["cases"]
     assert (done.returncode, case["window"]["fires"], case["acts"]) == (ExitCode.OK, True, True)
     assert case["actions"][0]["pattern"] == "a@x.test"
 
 
 def test_a_chain_of_correlations_says_how_far_it_is(tmp_path: Path) -> None:
-    """The matches of the inner correlation are what the outer one counts: one sender has a burst, the other not yet."""
+    """The matches of the inner correlation are what the outer one counts.
+
+    One sender has a burst, the other not yet.
+    """
     page = (Path(__file__).parents[2] / "docs" / "rules.md").read_text()
     start = page.index("title: Malicious mail\nname: malicious_mail")
     folder = tmp_path / "rules"
     folder.mkdir()
     (folder / "junk_bursts.yml").write_text(page[start : page.index("```", start)])
     (folder / "safety.yml").write_text("{}")
-    sent = [bec(number, 1, **{"from": "a@x.test"}) for number in range(3)] + [bec(number, 2, **{"from": "b@x.test"}) for number in (3, 4)]
-    done = clawback("rules", "explain", "junk_bursts", "--rules", str(folder), "--event", written(tmp_path / "some.json", *sent))
-    assert "waits for 2 or more values of from in events of malicious_burst (3 or more events of malicious_mail within 1h)" in done.stdout
+    sent = [bec(number, 1, **{"from": "a@x.test"}) for number in range(3)] + [
+        bec(number, 2, **{"from": "b@x.test"}) for number in (3, 4)
+    ]
+    done = clawback(
+        "rules",
+        "explain",
+        "junk_bursts",
+        "--rules",
+        str(folder),
+        "--event",
+        written(tmp_path / "some.json", *sent),
+    )
+    assert (
+        "waits for 2 or more values of from in events of malicious_burst (3 or more events of malicious_mail within 1h)"
+        in done.stdout
+    )
     assert "1 of 2 seen" in done.stdout
     assert "missing: 1 more value" in done.stdout
 
@@ -92,7 +158,15 @@ def test_a_chain_of_correlations_says_how_far_it_is(tmp_path: Path) -> None:
 def test_a_sender_on_the_never_block_list_is_not_blocked(tmp_path: Path) -> None:
     """The never-block list is one of the reasons."""
     records = [bec(number, number, **{"from": "boss@cloudflare.com"}) for number in (1, 2, 3)]
-    done = clawback("rules", "explain", "block_repeat_sender", "--event", written(tmp_path / "e", *records), "--json", **ACTING)
+    done = clawback(
+        "rules",
+        "explain",
+        "block_repeat_sender",
+        "--event",
+        written(tmp_path / "e", *records),
+        "--json",
+        **ACTING,
+    )
     (case,) = json.loads(done.stdout)["cases"]
     assert case["reasons"][0]["code"] == "never_block"
     assert not case["acts"]
@@ -100,8 +174,21 @@ def test_a_sender_on_the_never_block_list_is_not_blocked(tmp_path: Path) -> None
 
 def test_shapes_of_events(tmp_path: Path) -> None:
     """Corpus lines, whole answers of the API and lists of records are all understood."""
-    for value in ({"message": bec(), "detections": {}}, {"success": True, "result": [bec()]}, [bec()], bec()):
-        done = clawback("rules", "explain", "quarantine_bec", "--event", written(tmp_path / "e.json", value), "--json", **ACTING)
+    for value in (
+        {"message": bec(), "detections": {}},
+        {"success": True, "result": [bec()]},
+        [bec()],
+        bec(),
+    ):
+        done = clawback(
+            "rules",
+            "explain",
+            "quarantine_bec",
+            "--event",
+            written(tmp_path / "e.json", value),
+            "--json",
+            **ACTING,
+        )
         assert [one["event"] for one in json.loads(done.stdout)["events"]] == ["message/m1"]
 
 
@@ -118,7 +205,9 @@ def test_shapes_of_events(tmp_path: Path) -> None:
 def test_what_is_no_event_is_a_sentence(tmp_path: Path, text: str, said: str) -> None:
     """A file without an event in it is named, with the line where there is one."""
     (tmp_path / "e.json").write_text(text)
-    done = clawback("rules", "explain", "quarantine_bec", "--event", str(tmp_path / "e.json"), **ACTING)
+    done = clawback(
+        "rules", "explain", "quarantine_bec", "--event", str(tmp_path / "e.json"), **ACTING
+    )
     assert (done.returncode, said in sentence(done)) == (ExitCode.USAGE, True)
 
 

@@ -1,4 +1,7 @@
-"""`clawback rules list`: what is loaded, how far it may go, when it last matched; with a server, with an audit, with neither."""
+"""`clawback rules list`.
+
+What is loaded, how far it may go, when it last matched; with a server, with an audit, with neither.
+"""
 
 import asyncio
 import json
@@ -11,9 +14,9 @@ from temporalio.client import Client
 
 from clawback.audit import AuditLog
 from clawback.audit.latest import latest_matches
-from clawback.cases import CasePace, CasePlan, Match
+from clawback.cases import CasePlan, CaseTiming, Match
 from clawback.cli.exits import ExitCode
-from clawback.records import AuditRecord, RecordKind
+from clawback.model.audit_record import AuditRecord, RecordKind
 from clawback.temporal.gateway import Gateway
 from tests.cli.test_program import clawback
 from tests.rules.folders import PLAIN, block, write
@@ -27,7 +30,9 @@ NOBODY = "127.0.0.1:9"
 def rules(tmp_path: Path) -> Path:
     """A rule that responds and a building block."""
     folder = tmp_path / "rules"
-    return write(folder, {"a_rule.yml": PLAIN, "a_block.yml": block("sel: {from: a}\ncondition: sel")})
+    return write(
+        folder, {"a_rule.yml": PLAIN, "a_block.yml": block("sel: {from: a}\ncondition: sel")}
+    )
 
 
 def listed(rules: Path, state: Path, **environment: str) -> dict[str, Any]:
@@ -66,21 +71,41 @@ def test_everything_about_a_rule_is_listed(rules: Path, tmp_path: Path) -> None:
 
 
 def test_the_ceiling_counts(rules: Path, tmp_path: Path) -> None:
-    """Against Cloudflare nothing acts until somebody says so; the rule's own mode is still shown."""
+    """Against Cloudflare nothing acts until somebody says so.
+
+    The rule's own mode is still shown.
+    """
     token = {"CLOUDFLARE_API_TOKEN": "t", "CLOUDFLARE_ACCOUNT_ID": "a" * 32}
     answer = listed(rules, tmp_path, **token)
     assert answer["ceiling"] == "shadow"
-    assert [(rule["mode"], rule["mode_of_rule"]) for rule in answer["rules"]] == [(None, None), ("shadow", "enforce")]
+    assert [(rule["mode"], rule["mode_of_rule"]) for rule in answer["rules"]] == [
+        (None, None),
+        ("shadow", "enforce"),
+    ]
     assert listed(rules, tmp_path)["ceiling"] == "enforce"
 
 
 def test_without_server_and_audit_nothing_is_known(rules: Path, tmp_path: Path) -> None:
     """It says so and does not fail; piped, each rule is one aligned line without colour."""
-    done = clawback("rules", "list", str(rules), TEMPORAL_ADDRESS=NOBODY, CLAWBACK_STATE=str(tmp_path))
+    done = clawback(
+        "rules", "list", str(rules), TEMPORAL_ADDRESS=NOBODY, CLAWBACK_STATE=str(tmp_path)
+    )
     head, *lines, summary = done.stdout.splitlines()
     assert done.returncode == ExitCode.OK
     assert [line.split()[0] for line in (head, *lines)] == ["name", "a_block", "a_rule"]
-    assert len({line.index(word) for line, word in ((head, "file"), (lines[0], "a_block.yml"), (lines[1], "a_rule.yml"))}) == 1
+    assert (
+        len(
+            {
+                line.index(word)
+                for line, word in (
+                    (head, "file"),
+                    (lines[0], "a_block.yml"),
+                    (lines[1], "a_rule.yml"),
+                )
+            }
+        )
+        == 1
+    )
     assert lines[1][head.index("last match")] == "-"
     assert "\x1b" not in done.stdout
     assert "no server and no audit" in summary
@@ -91,7 +116,9 @@ def test_the_audit_knows_without_a_server(rules: Path, tmp_path: Path) -> None:
     kinds = (RecordKind.CASE_OPENED, RecordKind.EVENT_JOINED, RecordKind.CASE_CLOSED)
     (tmp_path / "simulator").mkdir()
     audit = AuditLog(tmp_path / "simulator" / "audit.jsonl")
-    audit.append([record(number, kind, AT + timedelta(hours=number)) for number, kind in enumerate(kinds)])
+    audit.append(
+        [record(number, kind, AT + timedelta(hours=number)) for number, kind in enumerate(kinds)]
+    )
     answer = listed(rules, tmp_path)
     assert answer["rules"][1]["last_match"] == "2026-11-20T09:00:00+00:00"
     assert answer["last_match_from"].endswith("audit.jsonl")
@@ -102,11 +129,23 @@ def test_only_the_newest_part_of_the_audit_is_read(tmp_path: Path) -> None:
     path = tmp_path / "audit.jsonl"
     audit = AuditLog(path, max_bytes=20_000)
     for number in range(200):
-        audit.append([record(number, RecordKind.EVENT_JOINED, AT + timedelta(minutes=number), "old" if number < 50 else "new")])
+        audit.append(
+            [
+                record(
+                    number,
+                    RecordKind.EVENT_JOINED,
+                    AT + timedelta(minutes=number),
+                    "old" if number < 50 else "new",
+                )
+            ]
+        )
     with path.open("ab") as file:
         file.write(b'nonsense "event_joined"\n{"torn": "event_joined')
     assert len(list(tmp_path.glob("audit.jsonl.*"))) > 1
-    assert latest_matches(path) == {"old": AT + timedelta(minutes=49), "new": AT + timedelta(minutes=199)}
+    assert latest_matches(path) == {
+        "old": AT + timedelta(minutes=49),
+        "new": AT + timedelta(minutes=199),
+    }
     assert latest_matches(path, most=5_000) == {"new": AT + timedelta(minutes=199)}
     assert latest_matches(tmp_path / "nothing.jsonl") == {}
 
@@ -115,10 +154,12 @@ async def test_the_server_knows_best(temporal: Client, rules: Path, tmp_path: Pa
     """The newest case of a rule is its last match, whatever the audit says."""
     gateway = Gateway(temporal)
     plan = CasePlan(rule="a_rule", version="v", group={"from": "a@x.test"})
-    await gateway.signal_case(plan, [Match(key="message/1", at=AT, seen_at=AT)], CasePace())
+    await gateway.signal_case(plan, [Match(key="message/1", at=AT, seen_at=AT)], CaseTiming())
 
     async def visible() -> datetime | None:
-        return next(iter([line.opened_at async for line in gateway.list_cases(rule="a_rule")]), None)
+        return next(
+            iter([line.opened_at async for line in gateway.list_cases(rule="a_rule")]), None
+        )
 
     opened = await eventually(visible)
     address = temporal.service_client.config.target_host

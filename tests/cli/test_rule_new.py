@@ -1,4 +1,7 @@
-"""`clawback rules new` as a person meets it: an event in, a rule file out, nothing ever overwritten."""
+"""`clawback rules new` as a person meets it.
+
+An event in, a rule file out, nothing ever overwritten.
+"""
 
 import json
 import shutil
@@ -10,7 +13,13 @@ from clawback.cli.exits import ExitCode
 from tests.cli.test_program import clawback, sentence
 
 SHIPPED = Path(__file__).parents[2] / "rules"
-RECORD = {"id": "one", "scanned_at": "2026-11-20T08:00:00Z", "final_disposition": "MALICIOUS", "from": "it@evil.test", "subject": "Pay"}
+RECORD = {
+    "id": "one",
+    "scanned_at": "2026-11-20T08:00:00Z",
+    "final_disposition": "MALICIOUS",
+    "from": "it@evil.test",
+    "subject": "Pay",
+}
 
 
 @pytest.fixture
@@ -41,9 +50,17 @@ def test_nothing_is_overwritten(rules: Path, tmp_path: Path) -> None:
     """A suggested name that is taken gets a number; one that was asked for is refused."""
     event = written(tmp_path, RECORD)
     for _ in range(2):
-        assert clawback("rules", "new", "--event", event, "--out", str(rules)).returncode == ExitCode.OK
-    assert {path.name for path in rules.glob("malicious_*.yml")} == {"malicious_evil_test.yml", "malicious_evil_test_2.yml"}
-    done = clawback("rules", "new", "--event", event, "--out", str(rules), "--name", "quarantine_bec")
+        assert (
+            clawback("rules", "new", "--event", event, "--out", str(rules)).returncode
+            == ExitCode.OK
+        )
+    assert {path.name for path in rules.glob("malicious_*.yml")} == {
+        "malicious_evil_test.yml",
+        "malicious_evil_test_2.yml",
+    }
+    done = clawback(
+        "rules", "new", "--event", event, "--out", str(rules), "--name", "quarantine_bec"
+    )
     assert done.returncode == ExitCode.USAGE
     assert "bec/quarantine_bec.yml" in sentence(done)
 
@@ -51,7 +68,9 @@ def test_nothing_is_overwritten(rules: Path, tmp_path: Path) -> None:
 def test_it_can_be_printed_and_picked_by_line(tmp_path: Path) -> None:
     """With --out - nothing is written; --line picks one event of several."""
     event = written(tmp_path, RECORD, {**RECORD, "id": "two", "from": "b@other.test"})
-    done = clawback("rules", "new", "--event", event, "--line", "2", "--out", "-", CLAWBACK_RULES=str(SHIPPED))
+    done = clawback(
+        "rules", "new", "--event", event, "--line", "2", "--out", "-", CLAWBACK_RULES=str(SHIPPED)
+    )
     assert done.returncode == ExitCode.OK
     assert "\nname: malicious_other_test\n" in done.stdout
     assert 'from|endswith: "@other.test"' in done.stdout
@@ -65,7 +84,9 @@ def test_it_can_be_printed_and_picked_by_line(tmp_path: Path) -> None:
         ((), {"id": "one"}, "there is nothing to ask for"),
     ],
 )
-def test_what_cannot_be_done_is_said(tmp_path: Path, options: tuple[str, ...], record: dict[str, str], said: str) -> None:
+def test_what_cannot_be_done_is_said(
+    tmp_path: Path, options: tuple[str, ...], record: dict[str, str], said: str
+) -> None:
     """A bad name, a line that is not there and an event without content are mistakes of the command line."""
     done = clawback("rules", "new", "--event", written(tmp_path, record), "--out", "-", *options)
     assert done.returncode == ExitCode.USAGE

@@ -28,16 +28,38 @@ def test_every_setting_is_described() -> None:
     ("name", "value", "says"),
     [
         ("CLAWBACK_INTERVAL", "5x", "CLAWBACK_INTERVAL: '5x' is not a duration"),
-        ("CLAWBACK_MODE", "enforced", "CLAWBACK_MODE: Input should be 'shadow', 'approve' or 'enforce'"),
+        (
+            "CLAWBACK_MODE",
+            "enforced",
+            "CLAWBACK_MODE: Input should be 'shadow', 'approve' or 'enforce'",
+        ),
         ("CLAWBACK_AGE_LIMIT", "of", "CLAWBACK_AGE_LIMIT: 'of' is not a duration"),
-        ("CLAWBACK_PAGE_SIZE", "5000", "CLAWBACK_PAGE_SIZE: Input should be less than or equal to 1000"),
-        ("CLAWBACK_ENCRYPTION_KEY", "c2hvcnQ=", "CLAWBACK_ENCRYPTION_KEY: it is not base64 of 32 bytes"),
-        ("CLAWBACK_ENCRYPTION_KEY", "n0t base64", "CLAWBACK_ENCRYPTION_KEY: it is not base64 of 32 bytes"),
-        ("CLAWBACK_METRIX", "x", "CLAWBACK_METRIX: there is no such setting; did you mean CLAWBACK_METRICS?"),
+        (
+            "CLAWBACK_PAGE_SIZE",
+            "5000",
+            "CLAWBACK_PAGE_SIZE: Input should be less than or equal to 1000",
+        ),
+        (
+            "CLAWBACK_ENCRYPTION_KEY",
+            "c2hvcnQ=",
+            "CLAWBACK_ENCRYPTION_KEY: it is not base64 of 32 bytes",
+        ),
+        (
+            "CLAWBACK_ENCRYPTION_KEY",
+            "n0t base64",
+            "CLAWBACK_ENCRYPTION_KEY: it is not base64 of 32 bytes",
+        ),
+        (
+            "CLAWBACK_METRIX",
+            "x",
+            "CLAWBACK_METRIX: there is no such setting; did you mean CLAWBACK_METRICS?",
+        ),
         ("CLAWBACK_QQQQQ", "x", "CLAWBACK_QQQQQ: there is no such setting"),
     ],
 )
-def test_a_wrong_setting_is_refused_by_name(monkeypatch: pytest.MonkeyPatch, name: str, value: str, says: str) -> None:
+def test_a_wrong_setting_is_refused_by_name(
+    monkeypatch: pytest.MonkeyPatch, name: str, value: str, says: str
+) -> None:
     """A setting that cannot be used is named with what it takes."""
     monkeypatch.setenv(name, value)
     with pytest.raises(SettingsError) as refused:
@@ -53,9 +75,16 @@ def test_all_problems_are_told_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
         load_settings()
 
 
-@pytest.mark.parametrize(("value", "means"), [("off", "off"), ("72h", timedelta(hours=72)), ("", None)])
-def test_the_age_limit_has_three_states(monkeypatch: pytest.MonkeyPatch, value: str, means: object) -> None:
-    """The age limit is off, a duration, or left to safety.yml; an empty variable counts as unset."""
+@pytest.mark.parametrize(
+    ("value", "means"), [("off", "off"), ("72h", timedelta(hours=72)), ("", None)]
+)
+def test_the_age_limit_has_three_states(
+    monkeypatch: pytest.MonkeyPatch, value: str, means: object
+) -> None:
+    """The age limit is off, a duration, or left to safety.yml.
+
+    An empty variable counts as unset.
+    """
     monkeypatch.setenv("CLAWBACK_AGE_LIMIT", value)
     assert load_settings().age_limit == means
 
@@ -70,7 +99,13 @@ def test_first_contact_is_harmless(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.mark.parametrize(
-    "url", ["https://api.cloudflare.com/client/v4", "http://127.0.0.1.evil.test/", "http://localhost.evil.test", "nonsense"]
+    "url",
+    [
+        "https://api.cloudflare.com/client/v4",
+        "http://127.0.0.1.evil.test/",
+        "http://localhost.evil.test",
+        "nonsense",
+    ],
 )
 def test_only_this_machine_is_a_simulator(url: str) -> None:
     """A host that only looks like this machine is not taken for a simulator."""
@@ -85,7 +120,10 @@ def test_secrets_do_not_show() -> None:
 
 
 def test_a_demo_and_the_real_account_never_mix() -> None:
-    """Without a token everything is kept in a folder of its own; the audit may be set to be anywhere."""
+    """Without a token everything is kept in a folder of its own.
+
+    The audit may be set to be anywhere.
+    """
     assert Settings(state=Path("s")).audit_file == Path("s/simulator/audit.jsonl")
     real = Settings.model_validate({"state": "s", "cloudflare_api_token": "t0ken"})
     assert real.audit_file == Path("s/audit.jsonl")

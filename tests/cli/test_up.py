@@ -1,4 +1,7 @@
-"""`clawback up` as its user meets it: one command, real processes, real ports, nothing left behind."""
+"""`clawback up` as its user meets it.
+
+One command, real processes, real ports, nothing left behind.
+"""
 
 import asyncio
 import os
@@ -18,8 +21,8 @@ import pytest
 
 from clawback.audit import Verified, read_records, verify
 from clawback.cli.exits import ExitCode
-from clawback.embedded import Crew, TemporalServer, fetch, free_port, temporal_child
-from clawback.records import RecordKind
+from clawback.local import ProcessPlan, TemporalServer, fetch, free_port, temporal_child
+from clawback.model.audit_record import RecordKind
 from clawback.settings import Settings
 from clawback.simulator import Scope, Simulator, SimulatorOptions, outbreak
 
@@ -29,7 +32,11 @@ SEEN = re.compile(r" seen (\d+) · matched (\d+) acted (\d+)")
 
 def settings(tmp_path: Path, **changes: str) -> dict[str, str]:
     """An environment with ports and a state folder of the test's own."""
-    clean = {name: value for name, value in os.environ.items() if not name.startswith(("CLAWBACK_", "CLOUDFLARE_", "TEMPORAL_"))}
+    clean = {
+        name: value
+        for name, value in os.environ.items()
+        if not name.startswith(("CLAWBACK_", "CLOUDFLARE_", "TEMPORAL_"))
+    }
     own = {
         "CLAWBACK_STATE": str(tmp_path / "state"),
         "CLAWBACK_RULES": str(RULES),
@@ -47,7 +54,9 @@ COMMAND = [sys.executable, "-c", "from clawback.cli import main; main()", "up", 
 
 def refused(environment: dict[str, str]) -> tuple[int, str]:
     """Run `clawback up` that must end by itself; gives its exit code and what it said on stderr."""
-    done = subprocess.run(COMMAND, env=environment, capture_output=True, text=True, timeout=60, check=False)
+    done = subprocess.run(
+        COMMAND, env=environment, capture_output=True, text=True, timeout=60, check=False
+    )
     assert "Traceback" not in done.stderr
     return done.returncode, done.stderr
 
@@ -110,11 +119,19 @@ def is_running(pid: int) -> bool:
 
 
 def test_it_acts_restarts_its_worker_stops_and_goes_on(tmp_path: Path) -> None:
-    """The demo is acted on; a killed worker comes back; Ctrl-C leaves nothing within ten seconds; a second start goes on from the first."""
+    """The demo is acted on.
+
+    A killed worker comes back; Ctrl-C leaves nothing within ten seconds; a second start goes on
+    from the first.
+    """
     environment = settings(tmp_path)
     with running(environment, tmp_path) as up:
         up.until(lambda: up.counts()[2] > 0)
-        worker = next(pid for pid in up.descendants() if b"\0-m\0worker" in Path(f"/proc/{pid}/cmdline").read_bytes())
+        worker = next(
+            pid
+            for pid in up.descendants()
+            if b"\0-m\0worker" in Path(f"/proc/{pid}/cmdline").read_bytes()
+        )
         os.kill(worker, signal.SIGKILL)
         up.until(lambda: worker not in up.descendants() and len(up.descendants()) == 3)
         page = f"http://{environment['CLAWBACK_METRICS']}/metrics"
@@ -140,15 +157,19 @@ def _fetched(url: str) -> bytes:
         return b""
 
 
-async def test_with_credentials_and_a_server_of_ones_own_only_the_worker_runs(tmp_path: Path) -> None:
+async def test_with_credentials_and_a_server_of_ones_own_only_the_worker_runs(
+    tmp_path: Path,
+) -> None:
     """With TEMPORAL_ADDRESS and credentials nothing is started but the worker, and it acts on that account, over that server."""
     simulator = Simulator(SimulatorOptions(tokens={"g00d-t0ken": Scope.WRITE}))
     simulator.take(outbreak(20))
     server = TemporalServer(tmp_path / "temporal.db", free_port())
-    around = Crew((temporal_child(server, Settings.model_construct(), tmp_path),))
+    around = ProcessPlan((temporal_child(server, Settings.model_construct(), tmp_path),))
     async with around.running(), simulator.serve() as url:
         credentials = {"CLOUDFLARE_API_TOKEN": "g00d-t0ken", "CLOUDFLARE_ACCOUNT_ID": "0" * 32}
-        environment = settings(tmp_path, CLAWBACK_API_URL=url, TEMPORAL_ADDRESS=server.address, **credentials)
+        environment = settings(
+            tmp_path, CLAWBACK_API_URL=url, TEMPORAL_ADDRESS=server.address, **credentials
+        )
         with running(environment, tmp_path) as up:
             await asyncio.to_thread(up.until, lambda: up.counts()[2] >= 20)
             assert len(up.descendants()) == 1
@@ -158,7 +179,10 @@ async def test_with_credentials_and_a_server_of_ones_own_only_the_worker_runs(tm
 
 
 def test_killing_it_leaves_no_process(tmp_path: Path) -> None:
-    """After a SIGKILL, when it can clean nothing up, its processes are gone all the same; meanwhile nobody else may use its folder."""
+    """After a SIGKILL, when it can clean nothing up, its processes are gone all the same.
+
+    Meanwhile nobody else may use its folder.
+    """
     environment = settings(tmp_path)
     with running(environment, tmp_path) as up:
         up.until(lambda: "logs:" in up.said)
@@ -200,13 +224,23 @@ def test_a_bad_rule_is_told_before_anything_runs_for_long(tmp_path: Path) -> Non
 
 @pytest.mark.parametrize(
     ("token", "says"),
-    [("wr0ng-t0ken", "does not know the token in CLOUDFLARE_API_TOKEN"), ("bl1nd-t0ken", "give it the permission Cloud Email Security")],
+    [
+        ("wr0ng-t0ken", "does not know the token in CLOUDFLARE_API_TOKEN"),
+        ("bl1nd-t0ken", "give it the permission Cloud Email Security"),
+    ],
 )
-async def test_a_token_that_is_no_good_is_one_sentence(tmp_path: Path, token: str, says: str) -> None:
+async def test_a_token_that_is_no_good_is_one_sentence(
+    tmp_path: Path, token: str, says: str
+) -> None:
     """A wrong token, and one that lacks the permission, are told apart before anything is started."""
     simulator = Simulator(SimulatorOptions(tokens={"bl1nd-t0ken": Scope.NONE, "good": Scope.WRITE}))
     async with simulator.serve() as url:
-        environment = settings(tmp_path, CLAWBACK_API_URL=url, CLOUDFLARE_API_TOKEN=token, CLOUDFLARE_ACCOUNT_ID="0" * 32)
+        environment = settings(
+            tmp_path,
+            CLAWBACK_API_URL=url,
+            CLOUDFLARE_API_TOKEN=token,
+            CLOUDFLARE_ACCOUNT_ID="0" * 32,
+        )
         code, said = await asyncio.to_thread(refused, environment)
     assert code == ExitCode.REFUSED
     assert said.count("\n") == 1

@@ -1,4 +1,7 @@
-"""What the tests of the client stand on: a clock that moves only when somebody sleeps, answers, and a server that misbehaves."""
+"""What the tests of the client stand on.
+
+A clock that moves only when somebody sleeps, answers, and a server that misbehaves.
+"""
 
 import asyncio
 import json
@@ -60,24 +63,40 @@ class Ledger:
 
 def client(answer: Callable[[httpx.Request], httpx.Response], **options: Any) -> EmailSecurity:
     """Build a client whose requests are answered by a function."""
-    return EmailSecurity(url=URL, account_id=ACCOUNT, token=TOKEN, transport=httpx.MockTransport(answer), **options)
+    return EmailSecurity(
+        url=URL, account_id=ACCOUNT, token=TOKEN, transport=httpx.MockTransport(answer), **options
+    )
 
 
 def always(response: httpx.Response) -> EmailSecurity:
     """Build a client that is always told the same."""
-    return client(lambda _: httpx.Response(response.status_code, headers=response.headers, content=response.content))
+    return client(
+        lambda _: httpx.Response(
+            response.status_code, headers=response.headers, content=response.content
+        )
+    )
 
 
-def envelope(result: Any, status: int = 200, headers: dict[str, str] | None = None, **info: Any) -> httpx.Response:
+def envelope(
+    result: Any, status: int = 200, headers: dict[str, str] | None = None, **info: Any
+) -> httpx.Response:
     """Build the API's success envelope."""
     body = {"success": True, "errors": [], "messages": [], "result": result}
-    return httpx.Response(status, headers=headers, json={**body, "result_info": info} if info else body)
+    return httpx.Response(
+        status, headers=headers, json={**body, "result_info": info} if info else body
+    )
 
 
-def refusal(status: int, *errors: tuple[int, str], headers: dict[str, str] | None = None) -> httpx.Response:
+def refusal(
+    status: int, *errors: tuple[int, str], headers: dict[str, str] | None = None
+) -> httpx.Response:
     """Build the API's failure envelope."""
     rows = [{"code": code, "message": message} for code, message in errors]
-    return httpx.Response(status, headers=headers, json={"success": False, "errors": rows, "messages": [], "result": None})
+    return httpx.Response(
+        status,
+        headers=headers,
+        json={"success": False, "errors": rows, "messages": [], "result": None},
+    )
 
 
 def recording(requests: list[httpx.Request], response: httpx.Response) -> EmailSecurity:
@@ -85,7 +104,9 @@ def recording(requests: list[httpx.Request], response: httpx.Response) -> EmailS
 
     def answer(request: httpx.Request) -> httpx.Response:
         requests.append(request)
-        return httpx.Response(response.status_code, headers=response.headers, content=response.content)
+        return httpx.Response(
+            response.status_code, headers=response.headers, content=response.content
+        )
 
     return client(answer)
 
@@ -96,7 +117,9 @@ def body_of(request: httpx.Request) -> Any:
 
 
 @asynccontextmanager
-async def rude_server(answer: bytes, then: Literal["close", "reset", "silence", "drip"]) -> AsyncIterator[str]:
+async def rude_server(
+    answer: bytes, then: Literal["close", "reset", "silence", "drip"]
+) -> AsyncIterator[str]:
     """Serve a port that reads one request, says `answer`, and then misbehaves; give its URL."""
     done = asyncio.Event()
 
@@ -109,7 +132,9 @@ async def rude_server(answer: bytes, then: Literal["close", "reset", "silence", 
             with suppress(TimeoutError):
                 await asyncio.wait_for(reader.read(1000), 0.01)
         if then == "reset":
-            writer.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+            writer.get_extra_info("socket").setsockopt(
+                socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0)
+            )
         writer.close()
 
     server = await asyncio.start_server(serve, "127.0.0.1", 0)

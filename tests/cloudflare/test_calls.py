@@ -7,13 +7,26 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from clawback.cloudflare.calls import Call, Method, known_ids, page_size, query, segment, short_text, wire_time
+from clawback.cloudflare.requests import (
+    ApiRequest,
+    Method,
+    known_ids,
+    page_size,
+    query,
+    segment,
+    short_text,
+    wire_time,
+)
 
 
-@given(st.text(alphabet=st.characters(exclude_categories=["Cs"]), min_size=1).filter(lambda text: text not in {".", ".."}))
+@given(
+    st.text(alphabet=st.characters(exclude_categories=["Cs"]), min_size=1).filter(
+        lambda text: text not in {".", ".."}
+    )
+)
 def test_an_id_is_exactly_one_segment(identity: str) -> None:
     """Whatever an id holds, it stays between its two slashes and can be read back."""
-    path = Call(Method.GET, "investigate/{id}/move", (identity,)).path
+    path = ApiRequest(Method.GET, "investigate/{id}/move", (identity,)).path
     assert urlsplit(f"http://h/{path}").path == f"/{path}"
     assert [unquote(part) for part in path.split("/")] == ["investigate", identity, "move"]
 
@@ -33,25 +46,36 @@ def test_an_id_that_would_address_something_else_is_refused(identity: str) -> No
 
 def test_two_ids_fill_two_places() -> None:
     """Each place takes the next id, even one that looks like a place."""
-    assert Call(Method.GET, "a/{id}/b/{id}", ("{id}", "2")).path == "a/%7Bid%7D/b/2"
+    assert ApiRequest(Method.GET, "a/{id}/b/{id}", ("{id}", "2")).path == "a/%7Bid%7D/b/2"
 
 
 def test_times_are_sent_in_utc_with_microseconds() -> None:
     """Another offset is turned into `Z`."""
-    assert wire_time(datetime(2026, 11, 1, 1, 2, 3, 4, tzinfo=timezone(timedelta(hours=2)))) == "2026-10-31T23:02:03.000004Z"
+    assert (
+        wire_time(datetime(2026, 11, 1, 1, 2, 3, 4, tzinfo=timezone(timedelta(hours=2))))
+        == "2026-10-31T23:02:03.000004Z"
+    )
     assert wire_time(datetime(2026, 11, 1, tzinfo=UTC)) == "2026-11-01T00:00:00.000000Z"
 
 
 def test_a_time_without_offset_is_refused() -> None:
     """Nobody knows when it is."""
     with pytest.raises(ValueError, match="aware"):
-        wire_time(datetime(2026, 11, 1))  # noqa: DTZ001 - the point
+        wire_time(datetime(2026, 11, 1))  # noqa: DTZ001 - what is tested
 
 
 def test_a_query_leaves_out_what_is_not_given() -> None:
     """None is omitted, booleans are lower case, a sequence repeats its key."""
-    call = Call(Method.GET, "x", query=query({"a": None, "b": False, "c": 3, "d": ["x y", "z"], "e": "ü&="}))
-    assert parse_qsl(urlsplit(call.path).query) == [("b", "false"), ("c", "3"), ("d", "x y"), ("d", "z"), ("e", "ü&=")]
+    call = ApiRequest(
+        Method.GET, "x", query=query({"a": None, "b": False, "c": 3, "d": ["x y", "z"], "e": "ü&="})
+    )
+    assert parse_qsl(urlsplit(call.path).query) == [
+        ("b", "false"),
+        ("c", "3"),
+        ("d", "x y"),
+        ("d", "z"),
+        ("e", "ü&="),
+    ]
 
 
 @pytest.mark.parametrize("ids", [[], ["a", ""], ["a"] * 1001, "abc"])
@@ -78,5 +102,5 @@ def test_texts_are_bounded_before_they_are_sent() -> None:
 
 def test_only_a_post_is_not_repeatable() -> None:
     """POST is unsafe unless it is marked harmless; every other method may be repeated."""
-    assert [method for method in Method if not Call(method, "x").repeatable] == [Method.POST]
-    assert Call(Method.POST, "x", harmless=True).repeatable
+    assert [method for method in Method if not ApiRequest(method, "x").repeatable] == [Method.POST]
+    assert ApiRequest(Method.POST, "x", harmless=True).repeatable

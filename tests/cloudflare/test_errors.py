@@ -1,4 +1,7 @@
-"""What each failure means: one kind of error for one thing to do, with bounded texts and without secrets."""
+"""What each failure means.
+
+One kind of error for one thing to do, with bounded texts and without secrets.
+"""
 
 from collections.abc import AsyncIterator
 from datetime import timedelta
@@ -36,7 +39,11 @@ from tests.cloudflare.stand import (
     rude_server,
 )
 
-READS: list[tuple[str, dict[str, Any]]] = [("message", {"id": IID}), ("messages", WINDOW), ("delete_block_sender", {"id": "b1"})]
+READS: list[tuple[str, dict[str, Any]]] = [
+    ("message", {"id": IID}),
+    ("messages", WINDOW),
+    ("delete_block_sender", {"id": "b1"}),
+]
 WRITES: list[tuple[str, dict[str, Any]]] = [
     ("move", {"ids": [IID], "destination": "JunkEmail"}),
     ("reclassify", {"id": IID, "disposition": "SPAM"}),
@@ -44,7 +51,9 @@ WRITES: list[tuple[str, dict[str, Any]]] = [
 ]
 HTML = b"<html><head><title>502 Bad Gateway</title></head><body>cloudflare</body></html>"
 CUT_SHORT = b"HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\n{"
-PROBLEM = b'{"type":"https://x.test","title":"Origin is down","status":521,"detail":"No TCP handshake"}'
+PROBLEM = (
+    b'{"type":"https://x.test","title":"Origin is down","status":521,"detail":"No TCP handshake"}'
+)
 
 
 async def error_of(api: EmailSecurity, method: str, arguments: dict[str, Any]) -> ApiError:
@@ -56,18 +65,44 @@ async def error_of(api: EmailSecurity, method: str, arguments: dict[str, Any]) -
 @pytest.mark.parametrize(("method", "arguments"), READS + WRITES)
 @pytest.mark.parametrize(
     ("status", "kind"),
-    [(400, Rejected), (401, Unauthenticated), (403, NotPermitted), (404, NotFound), (409, Rejected), (422, Rejected), (301, Rejected)],
+    [
+        (400, Rejected),
+        (401, Unauthenticated),
+        (403, NotPermitted),
+        (404, NotFound),
+        (409, Rejected),
+        (422, Rejected),
+        (301, Rejected),
+    ],
 )
-async def test_a_refusal_was_not_executed(status: int, kind: type[Refused], method: str, arguments: dict[str, Any]) -> None:
+async def test_a_refusal_was_not_executed(
+    status: int, kind: type[Refused], method: str, arguments: dict[str, Any]
+) -> None:
     """Each status below 500 has one meaning, the same for reads and writes, and carries Cloudflare's codes."""
     error = await error_of(always(refusal(status, (10000, "No"), (7003, "way"))), method, arguments)
     assert isinstance(error, Refused)
-    assert (type(error), error.status, error.codes, error.text) == (kind, status, (10000, 7003), "No; way")
+    assert (type(error), error.status, error.codes, error.text) == (
+        kind,
+        status,
+        (10000, 7003),
+        "No; way",
+    )
 
 
 @pytest.mark.parametrize("status", [408, 500, 502, 503, 520, 526])
-@pytest.mark.parametrize("body", [b"", HTML, PROBLEM, b'{"success":false,"errors":[{"code":1000,"message":"boom"}],"result":null}', b"[[["])
-async def test_a_servers_failure_may_be_repeated_only_where_that_is_safe(status: int, body: bytes) -> None:
+@pytest.mark.parametrize(
+    "body",
+    [
+        b"",
+        HTML,
+        PROBLEM,
+        b'{"success":false,"errors":[{"code":1000,"message":"boom"}],"result":null}',
+        b"[[[",
+    ],
+)
+async def test_a_servers_failure_may_be_repeated_only_where_that_is_safe(
+    status: int, body: bytes
+) -> None:
     """Reads and deletions are `Unavailable`, posts `UnknownOutcome`, whatever the body is."""
     for method, arguments in READS:
         error = await error_of(always(httpx.Response(status, content=body)), method, arguments)
@@ -79,12 +114,26 @@ async def test_a_servers_failure_may_be_repeated_only_where_that_is_safe(status:
         assert error.status == status
 
 
-@pytest.mark.parametrize("body", [HTML, b"{", b'"text"', b'{"success":true,"result":"text"}', b'{"success":true,"result":{"x":1}}'])
+@pytest.mark.parametrize(
+    "body",
+    [
+        HTML,
+        b"{",
+        b'"text"',
+        b'{"success":true,"result":"text"}',
+        b'{"success":true,"result":{"x":1}}',
+    ],
+)
 async def test_a_success_that_cannot_be_read(body: bytes) -> None:
     """A read is `NotUnderstood`; a post may well have been executed."""
-    assert isinstance(await error_of(always(httpx.Response(200, content=body)), "messages", WINDOW), NotUnderstood)
+    assert isinstance(
+        await error_of(always(httpx.Response(200, content=body)), "messages", WINDOW), NotUnderstood
+    )
     for method, arguments in (WRITES[0], WRITES[2]):
-        assert isinstance(await error_of(always(httpx.Response(200, content=body)), method, arguments), UnknownOutcome)
+        assert isinstance(
+            await error_of(always(httpx.Response(200, content=body)), method, arguments),
+            UnknownOutcome,
+        )
 
 
 async def test_an_empty_success_of_a_move_is_unknown() -> None:
@@ -100,15 +149,28 @@ async def test_a_success_that_says_it_failed_is_a_refusal() -> None:
 
 async def test_a_malformed_token_is_told_apart_from_a_bad_request() -> None:
     """Cloudflare answers it with 400 and the codes 6003 and 6111."""
-    body = {"success": False, "errors": [{"code": 6003, "message": "Invalid request headers", "error_chain": [{"code": 6111}]}]}
-    assert isinstance(await error_of(always(httpx.Response(400, json=body)), *READS[0]), Unauthenticated)
+    body = {
+        "success": False,
+        "errors": [
+            {"code": 6003, "message": "Invalid request headers", "error_chain": [{"code": 6111}]}
+        ],
+    }
+    assert isinstance(
+        await error_of(always(httpx.Response(400, json=body)), *READS[0]), Unauthenticated
+    )
 
 
 @pytest.mark.parametrize(("method", "arguments"), READS + WRITES)
-async def test_a_429_was_not_executed_and_says_when_to_come_back(method: str, arguments: dict[str, Any]) -> None:
+async def test_a_429_was_not_executed_and_says_when_to_come_back(
+    method: str, arguments: dict[str, Any]
+) -> None:
     """The delay is data; until it is over nothing is sent, and the rest of it is told without a request."""
     clock, ledger = StillClock(), Ledger()
-    api = client(lambda _: refusal(429, (10000, "slow down"), headers={"Retry-After": "300"}), clock=clock, observer=ledger)
+    api = client(
+        lambda _: refusal(429, (10000, "slow down"), headers={"Retry-After": "300"}),
+        clock=clock,
+        observer=ledger,
+    )
     error = await error_of(api, method, arguments)
     assert isinstance(error, RateLimited)
     assert (error.retry_after, error.local) == (timedelta(seconds=300), False)
@@ -125,19 +187,31 @@ async def test_texts_from_outside_are_bounded_and_on_one_line() -> None:
     error = await error_of(always(httpx.Response(500, content=huge)), *READS[0])
     assert len(str(error)) < 400
     assert str(error).isprintable()
-    error = await error_of(always(refusal(400, *((1000 + n, "y" * 1000) for n in range(500)))), *READS[0])
+    error = await error_of(
+        always(refusal(400, *((1000 + n, "y" * 1000) for n in range(500)))), *READS[0]
+    )
     assert isinstance(error, Refused)
     assert len(error.codes) == 10
     assert len(str(error)) < 500
 
 
 async def test_an_error_names_the_endpoint_but_never_the_id_or_the_token() -> None:
-    """What is logged cannot be used to act: no investigate id, no account, no token, even if the server echoes it."""
-    for response in (refusal(400, (1000, f"bad header Bearer {TOKEN}")), httpx.Response(500, text=f"token {TOKEN}")):
+    """What is logged cannot be used to act.
+
+    No investigate id, no account, no token, even if the server echoes it.
+    """
+    for response in (
+        refusal(400, (1000, f"bad header Bearer {TOKEN}")),
+        httpx.Response(500, text=f"token {TOKEN}"),
+    ):
         for method, arguments in READS + WRITES:
             error = await error_of(always(response), method, arguments)
             assert "[token]" in str(error)
-            assert not [secret for secret in (TOKEN, IID, ACCOUNT) if secret in f"{error!s} {error!r} {error.__dict__}"]
+            assert not [
+                secret
+                for secret in (TOKEN, IID, ACCOUNT)
+                if secret in f"{error!s} {error!r} {error.__dict__}"
+            ]
     assert "investigate/{id}" in str(await error_of(always(refusal(404)), *READS[0]))
 
 
@@ -157,7 +231,17 @@ def test_an_impossible_token_is_refused_without_being_repeated(token: str) -> No
     assert not token or token not in str(caught.value)
 
 
-@pytest.mark.parametrize("url", ["", "api.cloudflare.com", "ftp://x.test", "https://", "https://user:pw@x.test", "https://x.test?a=1"])
+@pytest.mark.parametrize(
+    "url",
+    [
+        "",
+        "api.cloudflare.com",
+        "ftp://x.test",
+        "https://",
+        "https://user:pw@x.test",
+        "https://x.test?a=1",
+    ],
+)
 def test_an_impossible_address_is_refused(url: str) -> None:
     """It must be an http address that endpoints can be appended to."""
     with pytest.raises(ValueError, match="address"):
@@ -166,20 +250,40 @@ def test_an_impossible_address_is_refused(url: str) -> None:
 
 async def test_a_closed_port_is_unavailable_for_everybody() -> None:
     """What could not be sent was not executed: a post may be repeated."""
-    async with EmailSecurity(url=f"http://127.0.0.1:{closed_port()}", account_id=ACCOUNT, token=TOKEN) as api:
+    async with EmailSecurity(
+        url=f"http://127.0.0.1:{closed_port()}", account_id=ACCOUNT, token=TOKEN
+    ) as api:
         for method, arguments in READS + WRITES:
             assert isinstance(await error_of(api, method, arguments), Unavailable)
 
 
 @pytest.mark.parametrize(
     ("answer", "then"),
-    [(b"", "reset"), (b"", "close"), (CUT_SHORT, "reset"), (CUT_SHORT, "close"), (b"garbage\r\n\r\n", "close"), (b"", "silence")],
+    [
+        (b"", "reset"),
+        (b"", "close"),
+        (CUT_SHORT, "reset"),
+        (CUT_SHORT, "close"),
+        (b"garbage\r\n\r\n", "close"),
+        (b"", "silence"),
+    ],
 )
-async def test_a_lost_answer_leaves_a_post_unknown(answer: bytes, then: Literal["close", "reset", "silence"]) -> None:
-    """After the request has left, a real socket that resets, closes, breaks off or stays silent: reads may be repeated, posts not."""
+async def test_a_lost_answer_leaves_a_post_unknown(
+    answer: bytes, then: Literal["close", "reset", "silence"]
+) -> None:
+    """After the request has left, a real socket that resets, closes, breaks off or stays silent.
+
+    Reads may be repeated, posts not.
+    """
     async with rude_server(answer, then) as url:
         ledger = Ledger()
-        async with EmailSecurity(url=url, account_id=ACCOUNT, token=TOKEN, timeout=timedelta(milliseconds=300), observer=ledger) as api:
+        async with EmailSecurity(
+            url=url,
+            account_id=ACCOUNT,
+            token=TOKEN,
+            timeout=timedelta(milliseconds=300),
+            observer=ledger,
+        ) as api:
             assert isinstance(await error_of(api, *READS[0]), Unavailable)
             assert isinstance(await error_of(api, *WRITES[0]), UnknownOutcome)
             assert api.budget.in_flight == 0
@@ -191,7 +295,13 @@ async def test_an_answer_that_drips_is_given_up() -> None:
     chunked = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n"
     async with rude_server(chunked, "drip") as url:
         ledger = Ledger()
-        async with EmailSecurity(url=url, account_id=ACCOUNT, token=TOKEN, timeout=timedelta(milliseconds=100), observer=ledger) as api:
+        async with EmailSecurity(
+            url=url,
+            account_id=ACCOUNT,
+            token=TOKEN,
+            timeout=timedelta(milliseconds=100),
+            observer=ledger,
+        ) as api:
             assert isinstance(await error_of(api, *WRITES[0]), UnknownOutcome)
         assert ledger.rows == [("investigate/move", "TimeoutError")]
 

@@ -1,4 +1,7 @@
-"""What holds for every operation of the catalogue: it is the client's, it is read in old and new shapes, and no answer can crash it."""
+"""What holds for every operation of the catalogue.
+
+It is the client's, it is read in old and new shapes, and no answer can crash it.
+"""
 
 import inspect
 import json
@@ -12,7 +15,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from clawback.cloudflare import ApiError, BatchResult, EmailSecurity, Page
-from clawback.cloudflare.account import AccountSettings
+from clawback.cloudflare.account_settings import AccountSettings
 from clawback.cloudflare.catalogue import OPERATIONS, Operation, Permission
 from clawback.cloudflare.wire import Wire
 from tests.cloudflare.stand import URL, always, envelope, recording
@@ -20,7 +23,9 @@ from tests.cloudflare.test_lenient import JSON, RECORDS
 from tests.cloudflare.test_recorded import CASES, load
 from tests.contract.test_requests import CALLS, call
 
-POLICIES: dict[str, Any] = json.loads((Path(__file__).parent / "policies.json").read_text(encoding="utf-8"))
+POLICIES: dict[str, Any] = json.loads(
+    (Path(__file__).parent / "policies.json").read_text(encoding="utf-8")
+)
 ARGUMENTS: dict[str, dict[str, Any]] = dict(reversed(CALLS))
 EVERY = pytest.mark.parametrize("operation", OPERATIONS, ids=lambda operation: operation.name)
 RECORDED = {load(case, "answer.json")["call"]["method"] for case in CASES}
@@ -30,10 +35,20 @@ NOT_READ = {"close", "aclose", "on"}
 def test_the_catalogue_is_the_client() -> None:
     """Every public coroutine of the client and its policies is an operation, or the short form of one, and nothing else is in it."""
     kinds = get_type_hints(AccountSettings)
-    offered = {name for name, _ in inspect.getmembers(EmailSecurity, inspect.iscoroutinefunction) if not name.startswith("_")}
+    offered = {
+        name
+        for name, _ in inspect.getmembers(EmailSecurity, inspect.iscoroutinefunction)
+        if not name.startswith("_")
+    }
     for kind, policies in kinds.items():
-        verbs = {name for name, _ in inspect.getmembers(policies, inspect.iscoroutinefunction) if not name.startswith("_")}
-        offered |= {f"settings.{kind}.{verb}" for verb in (verbs if policies.batched else verbs - {"batch"})}
+        verbs = {
+            name
+            for name, _ in inspect.getmembers(policies, inspect.iscoroutinefunction)
+            if not name.startswith("_")
+        }
+        offered |= {
+            f"settings.{kind}.{verb}" for verb in (verbs if policies.batched else verbs - {"batch"})
+        }
     named = [name for operation in OPERATIONS for name in (operation.name, *operation.short)]
     assert sorted(named) == sorted(offered - NOT_READ)
     assert len({operation.command for operation in OPERATIONS}) == len(OPERATIONS)
@@ -47,15 +62,25 @@ async def test_a_row_says_what_is_sent(operation: Operation) -> None:
     path = httpx.URL(URL).path
     sent = requests[0].url.path.removeprefix(path).split("/email-security/")[1].split("/")
     assert (requests[0].method, len(sent)) == (operation.method, len(operation.endpoint.split("/")))
-    assert all(part in ("{id}", said) for part, said in zip(operation.endpoint.split("/"), sent, strict=True))
-    assert f"Permission: {operation.permission}" in " ".join((inspect.getdoc(operation.function) or "").split())
-    assert operation.permission is (Permission.READ if requests[0].method == "GET" else Permission.WRITE)
+    assert all(
+        part in ("{id}", said)
+        for part, said in zip(operation.endpoint.split("/"), sent, strict=True)
+    )
+    assert f"Permission: {operation.permission}" in " ".join(
+        (inspect.getdoc(operation.function) or "").split()
+    )
+    assert operation.permission is (
+        Permission.READ if requests[0].method == "GET" else Permission.WRITE
+    )
 
 
 @EVERY
 @pytest.mark.parametrize("shape", ["new", "old"])
 async def test_a_policy_of_any_age_is_read_by_every_verb(operation: Operation, shape: str) -> None:
-    """Ids that are numbers, names that have ended: the record is the same under today's names, whoever gives it."""
+    """Ids that are numbers, names that have ended.
+
+    The record is the same under today's names, whoever gives it.
+    """
     if not operation.name.startswith("settings.") or operation.command[1] == "verification":
         assert {operation.name, *operation.short} & RECORDED  # these have folders of their own
         return
@@ -86,19 +111,32 @@ def records_of(read: Any) -> list[Wire]:
 def is_read(record: Any, expected: dict[str, Any], identity: str) -> bool:
     """Whether a record has all that was told, under today's names, typed and raw."""
     typed = {name: getattr(record, name) for name in expected}
-    as_told = {name: list(value) if isinstance(value, tuple) else value for name, value in typed.items()}
+    as_told = {
+        name: list(value) if isinstance(value, tuple) else value for name, value in typed.items()
+    }
     changed = datetime(2026, 11, 1, 8, 0, 1, tzinfo=UTC)
-    return (record.id, record.modified_at, as_told) == (identity, changed, expected) and "last_modified" not in record.record
+    return (record.id, record.modified_at, as_told) == (
+        identity,
+        changed,
+        expected,
+    ) and "last_modified" not in record.record
 
 
 @EVERY
 @given(result=st.lists(RECORDS | JSON, max_size=4) | RECORDS | JSON, info=JSON | RECORDS)
 @settings(max_examples=10)
-async def test_no_answer_can_crash_an_operation(operation: Operation, result: Any, info: Any) -> None:
-    """Whatever a success holds, there is a value or an error of the tree; a page has every record, read or rejected."""
+async def test_no_answer_can_crash_an_operation(
+    operation: Operation, result: Any, info: Any
+) -> None:
+    """Whatever a success holds, there is a value or an error of the tree.
+
+    A page has every record, read or rejected.
+    """
     body = {"success": True, "result": result, "result_info": info}
     try:
-        read = await operation.of(always(httpx.Response(200, json=body)))(**ARGUMENTS[operation.name])
+        read = await operation.of(always(httpx.Response(200, json=body)))(
+            **ARGUMENTS[operation.name]
+        )
     except ApiError:
         return
     if isinstance(read, Page):

@@ -1,4 +1,7 @@
-"""Answers made by hypothesis: missing, null, unknown, wrong and superfluous values never crash a page, and lose no record."""
+"""Answers made by hypothesis.
+
+Missing, null, unknown, wrong and superfluous values never crash a page, and lose no record.
+"""
 
 import json
 from typing import Any
@@ -10,7 +13,7 @@ from hypothesis import strategies as st
 
 from clawback.cloudflare import ApiError, BlockedSender, Message, Page, Report, Submission
 from clawback.cloudflare.account_policies import Domain, ProtectedName, SendingRestriction
-from clawback.cloudflare.content_rules import ContentPolicy, UrlIgnorePattern
+from clawback.cloudflare.content_policies import ContentPolicy, UrlIgnorePattern
 from clawback.cloudflare.jobs import Job, JobMessage
 from clawback.cloudflare.records import ActionLogEntry, MoveItem
 from clawback.cloudflare.release import ReleaseItem
@@ -18,10 +21,32 @@ from clawback.cloudflare.sender_policies import AllowPolicy, TrustedDomain
 from clawback.cloudflare.wire import Unreadable, Wire
 from tests.cloudflare.stand import IID, WINDOW, always, envelope
 
-KINDS: list[type[Wire]] = [Message, Report, Submission, BlockedSender, ActionLogEntry, MoveItem, Job, JobMessage]
-KINDS += [ReleaseItem, AllowPolicy, TrustedDomain, ProtectedName, Domain, SendingRestriction, ContentPolicy, UrlIgnorePattern]
+KINDS: list[type[Wire]] = [
+    Message,
+    Report,
+    Submission,
+    BlockedSender,
+    ActionLogEntry,
+    MoveItem,
+    Job,
+    JobMessage,
+]
+KINDS += [
+    ReleaseItem,
+    AllowPolicy,
+    TrustedDomain,
+    ProtectedName,
+    Domain,
+    SendingRestriction,
+    ContentPolicy,
+    UrlIgnorePattern,
+]
 JSON = st.recursive(
-    st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False, allow_infinity=False) | st.text(),
+    st.none()
+    | st.booleans()
+    | st.integers()
+    | st.floats(allow_nan=False, allow_infinity=False)
+    | st.text(),
     lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(), inner, max_size=3),
     max_leaves=8,
 )
@@ -32,18 +57,26 @@ IDS: dict[type[Wire], str | None] = {
     ActionLogEntry: None,
     MoveItem: None,
 }
-NAMES = sorted({name for kind in KINDS for name in (*kind.model_fields, *kind.renamed)} | {"from", "action_log"})
+NAMES = sorted(
+    {name for kind in KINDS for name in (*kind.model_fields, *kind.renamed)}
+    | {"from", "action_log"}
+)
 RECORDS = st.dictionaries(st.sampled_from(NAMES) | st.text(), JSON, max_size=12)
 
 
 def has_id(kind: type[Wire], raw: Any) -> bool:
-    """Say by the contract alone whether a record can be used: an object with a non-empty text or an int as its id."""
+    """Say by the contract alone whether a record can be used.
+
+    An object with a non-empty text or an int as its id.
+    """
     if not isinstance(raw, dict):
         return False
     field = IDS.get(kind, "id")
     value = raw.get(field) if field else "not needed"
     if value is None:
-        value = next((raw[old] for old, new in kind.renamed.items() if new == field and old in raw), None)
+        value = next(
+            (raw[old] for old, new in kind.renamed.items() if new == field and old in raw), None
+        )
     return isinstance(value, str | int) and not isinstance(value, bool) and value != ""
 
 
@@ -51,7 +84,10 @@ def has_id(kind: type[Wire], raw: Any) -> bool:
 @given(raw=RECORDS | JSON)
 @settings(max_examples=60)
 def test_only_the_id_is_required(kind: type[Wire], raw: Any) -> None:
-    """A record with an id is always read, and one without never; the raw values of unknown fields are kept."""
+    """A record with an id is always read, and one without never.
+
+    The raw values of unknown fields are kept.
+    """
     try:
         record = kind.read(raw).record
     except Unreadable:
@@ -59,13 +95,17 @@ def test_only_the_id_is_required(kind: type[Wire], raw: Any) -> None:
         return
     assert has_id(kind, raw)
     known = set(NAMES)
-    assert {name: value for name, value in record.items() if name not in known} == {n: v for n, v in raw.items() if n not in known}
+    assert {name: value for name, value in record.items() if name not in known} == {
+        n: v for n, v in raw.items() if n not in known
+    }
 
 
 @pytest.mark.parametrize("method", ["messages", "phishguard_reports", "submissions"])
 @given(raw=st.lists(RECORDS | JSON, max_size=6), info=JSON | RECORDS)
 @settings(max_examples=60)
-async def test_no_record_can_crash_or_shorten_a_page(method: str, raw: list[Any], info: Any) -> None:
+async def test_no_record_can_crash_or_shorten_a_page(
+    method: str, raw: list[Any], info: Any
+) -> None:
     """Every record of an answer is either read or rejected, whatever it and `result_info` hold."""
     api = always(httpx.Response(200, json={"success": True, "result": raw, "result_info": info}))
     page = await getattr(api, method)(**WINDOW)
@@ -79,8 +119,13 @@ async def test_a_move_is_read_whatever_it_says(raw: list[Any]) -> None:
     assert len(items) == sum(isinstance(item, dict) for item in raw)
 
 
-@given(body=st.binary(max_size=200) | JSON.map(lambda value: json.dumps(value).encode()), status=st.integers(200, 599))
-async def test_any_bytes_under_any_status_are_a_page_or_an_api_error(body: bytes, status: int) -> None:
+@given(
+    body=st.binary(max_size=200) | JSON.map(lambda value: json.dumps(value).encode()),
+    status=st.integers(200, 599),
+)
+async def test_any_bytes_under_any_status_are_a_page_or_an_api_error(
+    body: bytes, status: int
+) -> None:
     """Whatever comes back, the caller sees a page or one of the errors of the tree."""
     try:
         outcome: object = await always(httpx.Response(status, content=body)).messages(**WINDOW)
@@ -101,9 +146,15 @@ async def test_any_bytes_under_any_status_are_a_page_or_an_api_error(body: bytes
     ],
 )
 async def test_json_beyond_the_standard_is_made_harmless(text: str) -> None:
-    """Lone surrogates, NaN, infinities, a byte order mark: read, and fit to be written as JSON again."""
+    """Lone surrogates, NaN, infinities, a byte order mark.
+
+    Read, and fit to be written as JSON again.
+    """
     page = await always(httpx.Response(200, content=text.encode())).messages(**WINDOW)
-    assert json.loads(json.dumps(page.items[0].record, allow_nan=False).encode()) == page.items[0].record
+    assert (
+        json.loads(json.dumps(page.items[0].record, allow_nan=False).encode())
+        == page.items[0].record
+    )
     page.items[0].record["subject"].encode()
 
 

@@ -6,7 +6,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from clawback.cloudflare.limits import LONGEST_WAIT, Counter, read_counters, read_retry_after
+from clawback.cloudflare.rate_limit_headers import (
+    LONGEST_WAIT,
+    Counter,
+    read_counters,
+    read_retry_after,
+)
 
 WALL = datetime(2026, 11, 22, 12, 0, tzinfo=UTC)
 
@@ -19,20 +24,36 @@ def test_the_documented_example_is_read() -> None:
 
 def test_several_counters_find_their_policies_by_name() -> None:
     """Each counter takes the policy of its name."""
-    headers = {"ratelimit": '"a";r=5;t=30, "b";r=7;t=1', "ratelimit-policy": '"b";q=200;w=1, "a";q=1200;w=300'}
-    assert read_counters(headers, 0.0, WALL) == (Counter("a", 1200, 5, 30.0, 300.0), Counter("b", 200, 7, 1.0, 1.0))
+    headers = {
+        "ratelimit": '"a";r=5;t=30, "b";r=7;t=1',
+        "ratelimit-policy": '"b";q=200;w=1, "a";q=1200;w=300',
+    }
+    assert read_counters(headers, 0.0, WALL) == (
+        Counter("a", 1200, 5, 30.0, 300.0),
+        Counter("b", 200, 7, 1.0, 1.0),
+    )
 
 
 @pytest.mark.parametrize("reset", ["30", str(int((WALL + timedelta(seconds=30)).timestamp()))])
 def test_the_older_names_are_tolerated(reset: str) -> None:
     """`X-RateLimit-*`, whose reset is a number of seconds or a moment."""
-    headers = {"x-ratelimit-limit": "1200", "x-ratelimit-remaining": "17", "x-ratelimit-reset": reset}
+    headers = {
+        "x-ratelimit-limit": "1200",
+        "x-ratelimit-remaining": "17",
+        "x-ratelimit-reset": reset,
+    }
     assert read_counters(headers, 5.0, WALL) == (Counter("x", 1200, 17, 35.0),)
 
 
 @pytest.mark.parametrize(
     ("text", "seconds"),
-    [("0", 0), ("300", 300), ("Sun, 22 Nov 2026 12:01:00 GMT", 60), ("Sun, 22 Nov 2026 11:00:00 GMT", 0), ("99999999999999", 3600)],
+    [
+        ("0", 0),
+        ("300", 300),
+        ("Sun, 22 Nov 2026 12:01:00 GMT", 60),
+        ("Sun, 22 Nov 2026 11:00:00 GMT", 0),
+        ("99999999999999", 3600),
+    ],
 )
 def test_retry_after_is_read_in_both_forms(text: str, seconds: int) -> None:
     """Seconds or a date; a date gone by is now, and nothing is longer than an hour."""
@@ -45,13 +66,18 @@ def test_an_unreadable_retry_after_counts_as_absent(text: str) -> None:
     assert read_retry_after({"retry-after": text}, WALL) is None
 
 
-NAMES = st.sampled_from(["ratelimit", "ratelimit-policy", "retry-after", "x-ratelimit-remaining", "x-ratelimit-reset"])
+NAMES = st.sampled_from(
+    ["ratelimit", "ratelimit-policy", "retry-after", "x-ratelimit-remaining", "x-ratelimit-reset"]
+)
 FIELDS = st.from_regex(r'"?[a-z]*"?;[rtqw]=[0-9]+;[rtqw]=[0-9]+', fullmatch=True)
 
 
 @given(st.dictionaries(NAMES, st.text() | FIELDS | st.integers().map(str)))
 def test_no_header_can_break_the_reading(headers: dict[str, str]) -> None:
-    """Whatever a header says, a counter is sane: something of something, until a time within the hour."""
+    """Whatever a header says, a counter is sane.
+
+    Something of something, until a time within the hour.
+    """
     for counter in read_counters(headers, 100.0, WALL):
         assert counter.quota >= max(counter.remaining, 1)
         assert counter.remaining >= 0

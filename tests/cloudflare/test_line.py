@@ -1,4 +1,7 @@
-"""The line before the door: never too many inside, never a place lost, the most urgent next; whatever comes, goes, or gives up."""
+"""The line before the door.
+
+Never too many inside, never a place lost, the most urgent next; whatever comes, goes, or gives up.
+"""
 
 import asyncio
 from dataclasses import dataclass
@@ -6,10 +9,12 @@ from dataclasses import dataclass
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from clawback.cloudflare.line import Line
-from clawback.cloudflare.pace import Share
+from clawback.cloudflare.priority_limiter import PriorityLimiter
+from clawback.cloudflare.rate_limiter import Share
 
-STEPS = st.lists(st.tuples(st.sampled_from(["come", "leave", "give up"]), st.integers(0, 5)), max_size=60)
+STEPS = st.lists(
+    st.tuples(st.sampled_from(["come", "leave", "give up"]), st.integers(0, 5)), max_size=60
+)
 
 
 @dataclass
@@ -33,7 +38,7 @@ async def settle() -> None:
 @settings(max_examples=150)
 async def test_the_line_keeps_its_word(most: int, steps: list[tuple[str, int]]) -> None:
     """Held to a list that is sorted anew each time."""
-    line, inside, waiting = Line(most), list[Somebody](), list[Somebody]()
+    line, inside, waiting = PriorityLimiter(most), list[Somebody](), list[Somebody]()
     for step, number in steps:
         expected = sorted(waiting, key=lambda one: one.rank)[:1]
         match step:
@@ -63,7 +68,7 @@ async def test_the_line_keeps_its_word(most: int, steps: list[tuple[str, int]]) 
 
 async def test_who_is_called_and_gives_up_at_the_same_moment_passes_the_place_on() -> None:
     """The place is not lost with them."""
-    line = Line(1)
+    line = PriorityLimiter(1)
     await line.enter(0)
     first, second = (asyncio.create_task(line.enter(0)) for _ in range(2))
     await settle()
@@ -75,5 +80,12 @@ async def test_who_is_called_and_gives_up_at_the_same_moment_passes_the_place_on
 
 def test_the_ranks_are_those_of_the_shares() -> None:
     """People first, looking closer last."""
-    ranked = [Share.PEOPLE, Share.UNDO, Share.APPROVED, Share.ACTING, Share.POLLING, Share.ENRICHING]
+    ranked = [
+        Share.PEOPLE,
+        Share.UNDO,
+        Share.APPROVED,
+        Share.ACTING,
+        Share.POLLING,
+        Share.ENRICHING,
+    ]
     assert sorted(Share, key=lambda share: share.rank) == ranked

@@ -1,12 +1,33 @@
-"""What single operations promise beyond their shapes: disputed bodies, strict writing, batches, jobs."""
+"""What single operations promise beyond their shapes.
+
+Disputed bodies, strict writing, batches, jobs.
+"""
 
 from typing import Any
 
 import httpx
 import pytest
 
-from clawback.cloudflare import Batch, EmailSecurity, NotFound, Rejected, Resubmission, Share, Unavailable, UnknownOutcome
-from tests.cloudflare.stand import IID, WINDOW, always, body_of, client, envelope, recording, refusal
+from clawback.cloudflare import (
+    Batch,
+    EmailSecurity,
+    NotFound,
+    Rejected,
+    Resubmission,
+    Share,
+    Unavailable,
+    UnknownOutcome,
+)
+from tests.cloudflare.stand import (
+    IID,
+    WINDOW,
+    always,
+    body_of,
+    client,
+    envelope,
+    recording,
+    refusal,
+)
 
 OLD, NEW = [IID], {"ids": [IID]}
 
@@ -35,7 +56,10 @@ async def test_the_newest_body_of_a_release_goes_first() -> None:
 
 @pytest.mark.parametrize("status", [400, 422])
 async def test_an_older_body_is_tried_once_and_remembered(status: int) -> None:
-    """An older server costs one request more, once for all views; when it is renewed the client notices."""
+    """An older server costs one request more, once for all views.
+
+    When it is renewed the client notices.
+    """
     server = Disputed(list, status)
     api = client(server)
     await api.release([IID])
@@ -57,9 +81,14 @@ async def test_a_release_that_is_refused_in_both_forms_tells_the_first_reason() 
     assert server.bodies == [NEW, OLD, NEW, OLD]
 
 
-@pytest.mark.parametrize(("status", "kind"), [(404, NotFound), (409, Rejected), (500, UnknownOutcome)])
+@pytest.mark.parametrize(
+    ("status", "kind"), [(404, NotFound), (409, Rejected), (500, UnknownOutcome)]
+)
 async def test_no_other_failure_is_tried_again(status: int, kind: type[Exception]) -> None:
-    """A release may deliver: what may have been executed, or was refused for another reason, is not repeated in another form."""
+    """A release may deliver.
+
+    What may have been executed, or was refused for another reason, is not repeated in another form.
+    """
     server = Disputed(str, status)
     with pytest.raises(kind):
         await client(server).release([IID])
@@ -79,12 +108,29 @@ async def test_a_preview_of_clean_mail_falls_back_to_the_postfix_id() -> None:
 
 
 async def test_a_batch_always_carries_all_its_lists() -> None:
-    """All four are required, empty or not, with ids inside the items; the answer is read back by kind."""
+    """All four are required, empty or not, with ids inside the items.
+
+    The answer is read back by kind.
+    """
     requests: list[httpx.Request] = []
-    answer = envelope({"deletes": [{"id": "d"}], "patches": [{"id": "p"}], "posts": [{"id": 7}], "puts": None})
-    done = await recording(requests, answer).settings.block_senders.batch(Batch(deletes=["d"], patches={"p": {"comments": "c"}}))
-    assert body_of(requests[0]) == {"deletes": [{"id": "d"}], "patches": [{"comments": "c", "id": "p"}], "puts": [], "posts": []}
-    assert (done.deletes, [item.id for item in done.patches], [item.id for item in done.posts], done.puts) == (("d",), ["p"], ["7"], ())
+    answer = envelope(
+        {"deletes": [{"id": "d"}], "patches": [{"id": "p"}], "posts": [{"id": 7}], "puts": None}
+    )
+    done = await recording(requests, answer).settings.block_senders.batch(
+        Batch(deletes=["d"], patches={"p": {"comments": "c"}})
+    )
+    assert body_of(requests[0]) == {
+        "deletes": [{"id": "d"}],
+        "patches": [{"comments": "c", "id": "p"}],
+        "puts": [],
+        "posts": [],
+    }
+    assert (
+        done.deletes,
+        [item.id for item in done.patches],
+        [item.id for item in done.posts],
+        done.puts,
+    ) == (("d",), ["p"], ["7"], ())
 
 
 @pytest.mark.parametrize("result", [None, [], "x", {"patches": "x"}])
@@ -95,7 +141,10 @@ async def test_a_batch_whose_answer_cannot_be_read_is_unknown(result: Any) -> No
 
 
 async def test_writing_is_strict_before_anything_is_sent() -> None:
-    """What the API must refuse is refused here: nothing, too much, too long, unknown words, a batch where there is none."""
+    """What the API must refuse is refused here.
+
+    Nothing, too much, too long, unknown words, a batch where there is none.
+    """
     requests: list[httpx.Request] = []
     api = recording(requests, envelope([]))
     settings = api.settings
@@ -115,7 +164,9 @@ async def test_writing_is_strict_before_anything_is_sent() -> None:
         lambda: api.delete_block_sender(""),
         lambda: api.create_block_sender(pattern="", pattern_type="EMAIL", comments=""),
         lambda: api.create_block_sender(pattern="a@b.test", pattern_type="email", comments=""),
-        lambda: api.create_block_sender(pattern="a@b.test", pattern_type="EMAIL", comments="x" * 1025),
+        lambda: api.create_block_sender(
+            pattern="a@b.test", pattern_type="EMAIL", comments="x" * 1025
+        ),
         lambda: settings.block_senders.edit("x"),
         lambda: settings.trusted_domains.edit("x", pattern="x" * 1025),
         lambda: settings.block_senders.batch(Batch()),
@@ -132,8 +183,13 @@ async def test_writing_is_strict_before_anything_is_sent() -> None:
 async def test_a_field_that_is_none_clears_and_one_not_given_is_left_alone() -> None:
     """An edit sends exactly what it was given."""
     requests: list[httpx.Request] = []
-    await recording(requests, envelope({"id": "x"})).settings.allow_policies.edit("x", comments=None, verify_sender=False)
-    assert (requests[0].method, body_of(requests[0])) == ("PATCH", {"comments": None, "verify_sender": False})
+    await recording(requests, envelope({"id": "x"})).settings.allow_policies.edit(
+        "x", comments=None, verify_sender=False
+    )
+    assert (requests[0].method, body_of(requests[0])) == (
+        "PATCH",
+        {"comments": None, "verify_sender": False},
+    )
 
 
 async def test_a_cancelled_job_may_be_cancelled_again() -> None:
@@ -153,4 +209,8 @@ async def test_the_mail_itself_travels_as_base64() -> None:
     requests: list[httpx.Request] = []
     api: EmailSecurity = recording(requests, envelope({}, 202))
     await api.reclassify(IID, "MALICIOUS", eml=b"From: \xff", escalated_submission_id="s")
-    assert body_of(requests[0]) == {"expected_disposition": "MALICIOUS", "eml_content": "RnJvbTog/w==", "escalated_submission_id": "s"}
+    assert body_of(requests[0]) == {
+        "expected_disposition": "MALICIOUS",
+        "eml_content": "RnJvbTog/w==",
+        "escalated_submission_id": "s",
+    }

@@ -7,20 +7,30 @@ import httpx
 import pytest
 
 from clawback.cloudflare import EmailSecurity, RateLimited, Share, Stopped
-from clawback.cloudflare.connection import PATIENCE
+from clawback.cloudflare.transport import PATIENCE
 from tests.cloudflare.stand import IID, WINDOW, Ledger, StillClock, client, envelope
 
 
 def telling(remaining: int, *, quota: int = 100, reset: int = 30) -> dict[str, str]:
-    return {"Ratelimit": f'"default";r={remaining};t={reset}', "Ratelimit-Policy": f'"burst";q={quota};w=60'}
+    return {
+        "Ratelimit": f'"default";r={remaining};t={reset}',
+        "Ratelimit-Policy": f'"burst";q={quota};w=60',
+    }
 
 
 def told(remaining: int, clock: StillClock, ledger: Ledger, reset: int = 30) -> EmailSecurity:
-    return client(lambda _: envelope([], headers=telling(remaining, reset=reset)), clock=clock, observer=ledger)
+    return client(
+        lambda _: envelope([], headers=telling(remaining, reset=reset)),
+        clock=clock,
+        observer=ledger,
+    )
 
 
 async def test_reads_stop_at_the_reserve_and_writes_go_on() -> None:
-    """With 30 of 100 left polling is held back for the time to the reset, without a request; acting and undo still go."""
+    """With 30 of 100 left polling is held back for the time to the reset, without a request.
+
+    Acting and undo still go.
+    """
     clock, ledger = StillClock(), Ledger()
     api = told(30, clock, ledger)
     await api.messages(**WINDOW)
@@ -29,7 +39,11 @@ async def test_reads_stop_at_the_reserve_and_writes_go_on() -> None:
     assert (caught.value.retry_after, caught.value.local) == (timedelta(seconds=30), True)
     await api.on(Share.ACTING).messages(**WINDOW)
     await api.on(Share.UNDO).move([IID], "Inbox")
-    assert [endpoint for endpoint, _ in ledger.rows] == ["investigate", "investigate", "investigate/move"]
+    assert [endpoint for endpoint, _ in ledger.rows] == [
+        "investigate",
+        "investigate",
+        "investigate/move",
+    ]
     assert clock.slept == []
 
 
@@ -44,7 +58,10 @@ async def test_a_short_delay_is_waited_for_and_told() -> None:
 
 
 async def test_the_last_third_is_spread_out() -> None:
-    """Low on budget, requests keep a distance; nobody waits longer than the patience, and nobody is sent into the reserve."""
+    """Low on budget, requests keep a distance.
+
+    Nobody waits longer than the patience, and nobody is sent into the reserve.
+    """
     clock, ledger = StillClock(), Ledger()
     api = told(50, clock, ledger)
     for _ in range(4):
@@ -66,7 +83,10 @@ async def test_views_share_one_budget() -> None:
 
 
 async def test_many_at_once_do_not_overrun_the_budget() -> None:
-    """A hundred calls started together spend no more than what was left above the reserve; the others are told to come back."""
+    """A hundred calls started together spend no more than what was left above the reserve.
+
+    The others are told to come back.
+    """
     clock, sent = StillClock(), 0
 
     def answer(_: httpx.Request) -> httpx.Response:
@@ -76,7 +96,9 @@ async def test_many_at_once_do_not_overrun_the_budget() -> None:
 
     api = client(answer, clock=clock)
     await api.move([IID], "JunkEmail")
-    outcomes = await asyncio.gather(*(api.move([IID], "JunkEmail") for _ in range(100)), return_exceptions=True)
+    outcomes = await asyncio.gather(
+        *(api.move([IID], "JunkEmail") for _ in range(100)), return_exceptions=True
+    )
     held_back = [outcome for outcome in outcomes if isinstance(outcome, RateLimited)]
     assert sent <= 60 - 25
     assert len(held_back) == 101 - sent
@@ -103,7 +125,10 @@ async def test_a_cancelled_call_is_not_in_flight_for_ever() -> None:
 
 @pytest.mark.parametrize("share", [None, *Share])
 async def test_what_acts_needs_a_permit_right_before_it_leaves(share: Share | None) -> None:
-    """Rules and approvals are stopped, undo and people are not, and reading never is; who was stopped keeps no place in the line."""
+    """Rules and approvals are stopped, undo and people are not, and reading never is.
+
+    Who was stopped keeps no place in the line.
+    """
     ledger, asked = Ledger(), 0
 
     async def permit() -> bool:
@@ -122,5 +147,7 @@ async def test_what_acts_needs_a_permit_right_before_it_leaves(share: Share | No
         else:
             await view.move([IID], "JunkEmail")
     assert asked == (30 if acts else 0)
-    assert [endpoint for endpoint, _ in ledger.rows].count("investigate/move") == (0 if acts else 30)
+    assert [endpoint for endpoint, _ in ledger.rows].count("investigate/move") == (
+        0 if acts else 30
+    )
     assert api.budget.in_flight == 0

@@ -14,7 +14,9 @@ from tests.cloudflare.stand import WINDOW, client, envelope
 BOUND = 60
 
 
-def bounded(answer: Callable[[httpx.QueryParams], httpx.Response]) -> tuple[EmailSecurity, list[httpx.QueryParams]]:
+def bounded(
+    answer: Callable[[httpx.QueryParams], httpx.Response],
+) -> tuple[EmailSecurity, list[httpx.QueryParams]]:
     """Build a client whose server gives up the test when it is asked too often."""
     asked: list[httpx.QueryParams] = []
 
@@ -46,26 +48,40 @@ async def test_a_cursor_list_is_read_to_its_end(total: int, size: int) -> None:
         return envelope(records(first, min(first + size, total)), next=following, per_page=size)
 
     api, asked = bounded(answer)
-    assert await ids(api, "messages", **WINDOW, per_page=size) == [str(number) for number in range(total)]
+    assert await ids(api, "messages", **WINDOW, per_page=size) == [
+        str(number) for number in range(total)
+    ]
     assert len(asked) == max(-(-total // size), 1)
 
 
 @given(total=st.integers(0, 40), size=st.integers(1, 12), cap=st.integers(1, 12))
 @settings(max_examples=40)
-async def test_a_counted_list_is_read_to_its_end_even_if_the_server_gives_less_than_asked(total: int, size: int, cap: int) -> None:
+async def test_a_counted_list_is_read_to_its_end_even_if_the_server_gives_less_than_asked(
+    total: int, size: int, cap: int
+) -> None:
     """A page that is full by the size the server says it used is not the last."""
 
     def answer(query: httpx.QueryParams) -> httpx.Response:
         used = min(int(query["per_page"]), cap)
         first = (int(query["page"]) - 1) * used
-        return envelope(records(first, min(first + used, total)), page=int(query["page"]), per_page=used, total_count=99)
+        return envelope(
+            records(first, min(first + used, total)),
+            page=int(query["page"]),
+            per_page=used,
+            total_count=99,
+        )
 
     api, _ = bounded(answer)
-    assert await ids(api, "block_senders", per_page=size) == [str(number) for number in range(total)]
+    assert await ids(api, "block_senders", per_page=size) == [
+        str(number) for number in range(total)
+    ]
 
 
 async def test_a_server_that_ignores_the_page_ends_the_list() -> None:
-    """The same records again are no next page: what the official client asks for ever costs two requests here."""
+    """The same records again are no next page.
+
+    What the official client asks for ever costs two requests here.
+    """
     api, asked = bounded(lambda _: envelope(records(0, 5)))
     assert await ids(api, "phishguard_reports", **WINDOW, per_page=5) == ["0", "1", "2", "3", "4"]
     assert len(asked) == 2
@@ -81,15 +97,24 @@ async def test_a_server_that_ignores_the_page_with_records_that_cannot_be_used_e
 async def test_a_cursor_given_twice_ends_the_list() -> None:
     """A circle of cursors is walked once."""
     circle = {None: "a", "a": "b", "b": "a"}
-    api, asked = bounded(lambda query: envelope([{"id": query.get("cursor", "start")}], next=circle[query.get("cursor")]))
+    api, asked = bounded(
+        lambda query: envelope(
+            [{"id": query.get("cursor", "start")}], next=circle[query.get("cursor")]
+        )
+    )
     assert await ids(api, "messages", **WINDOW) == ["start", "a", "b"]
     assert len(asked) == 3
 
 
 async def test_an_empty_page_with_a_cursor_is_not_the_end_but_many_are() -> None:
-    """A search may have nothing on one page; new cursors without new records do not go on for ever."""
+    """A search may have nothing on one page.
+
+    New cursors without new records do not go on for ever.
+    """
     gap = {None: ([], "1"), "1": ([], "2"), "2": (records(0, 1), None)}
-    api, _ = bounded(lambda query: envelope(gap[query.get("cursor")][0], next=gap[query.get("cursor")][1]))
+    api, _ = bounded(
+        lambda query: envelope(gap[query.get("cursor")][0], next=gap[query.get("cursor")][1])
+    )
     assert await ids(api, "messages", **WINDOW) == ["0"]
     api, asked = bounded(lambda query: envelope([], next=str(int(query.get("cursor", 0)) + 1)))
     assert await ids(api, "messages", **WINDOW) == []
@@ -97,9 +122,17 @@ async def test_an_empty_page_with_a_cursor_is_not_the_end_but_many_are() -> None
 
 
 @given(
-    st.lists(st.tuples(st.lists(st.sampled_from("abc"), max_size=3), st.sampled_from([None, "", "x", "y", "z"])), min_size=1, max_size=6)
+    st.lists(
+        st.tuples(
+            st.lists(st.sampled_from("abc"), max_size=3), st.sampled_from([None, "", "x", "y", "z"])
+        ),
+        min_size=1,
+        max_size=6,
+    )
 )
-async def test_no_server_can_keep_a_list_from_ending(script: list[tuple[list[str], str | None]]) -> None:
+async def test_no_server_can_keep_a_list_from_ending(
+    script: list[tuple[list[str], str | None]],
+) -> None:
     """Whatever pages and cursors come, in a circle, reading ends and gives every record that was shown at least once."""
     shown: set[str] = set()
     count = 0
@@ -123,7 +156,9 @@ async def test_a_page_says_how_to_ask_for_the_next() -> None:
     assert (by_number.next, by_number.paged_by, by_number.next_page) == ("2", PagedBy.PAGE, 2)
 
 
-@pytest.mark.parametrize("info", [{"count": 2.0}, {"count": True}, {"count": "2"}, {"next": 5}, {"next": ["x"]}])
+@pytest.mark.parametrize(
+    "info", [{"count": 2.0}, {"count": True}, {"count": "2"}, {"next": 5}, {"next": ["x"]}]
+)
 async def test_a_strange_result_info_is_survived(info: dict[str, Any]) -> None:
     """Numbers may be floats; anything else counts as not said."""
     api, _ = bounded(lambda _: envelope(records(0, 2), **info))

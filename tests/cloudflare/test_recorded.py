@@ -1,4 +1,7 @@
-"""Answers in the recorded shapes of every endpoint, old and new, are read correctly: one folder per case under `answers/`."""
+"""Answers in the recorded shapes of every endpoint, old and new, are read correctly.
+
+One folder per case under `answers/`.
+"""
 
 import json
 from datetime import datetime
@@ -10,7 +13,7 @@ import pytest
 
 from clawback.cloudflare import Page, Resubmission
 from clawback.cloudflare.wire import Wire
-from clawback.payloads import parse_moment
+from clawback.model.payload import parse_time
 from tests.cloudflare.stand import always
 
 ANSWERS = Path(__file__).parent / "answers"
@@ -27,7 +30,9 @@ async def test_a_recorded_answer_is_read_correctly(case: str) -> None:
     recorded = load(case, "answer.json")
     content = b"" if recorded["body"] is None else json.dumps(recorded["body"]).encode()
     api = always(httpx.Response(recorded["status"], headers=recorded["headers"], content=content))
-    arguments = {name: argument(name, value) for name, value in recorded["call"]["arguments"].items()}
+    arguments = {
+        name: argument(name, value) for name, value in recorded["call"]["arguments"].items()
+    }
     target: Any = api
     for name in recorded["call"]["method"].split("."):
         target = getattr(target, name)
@@ -38,7 +43,7 @@ def argument(name: str, value: Any) -> Any:
     """Turn the JSON of an argument into what the method takes."""
     if name == "messages":
         return [Resubmission(**item) for item in value]
-    return parse_moment(value) if name in {"start", "end"} else value
+    return parse_time(value) if name in {"start", "end"} else value
 
 
 def compare(read: Any, expected: Any) -> None:
@@ -68,7 +73,7 @@ def compare_record(read: Wire, expected: dict[str, Any]) -> None:
             assert not set(wanted) & set(read.record)
         else:
             found = look(read, name)
-            assert plain(found) == (parse_moment(wanted) if isinstance(found, datetime) else wanted)
+            assert plain(found) == (parse_time(wanted) if isinstance(found, datetime) else wanted)
 
 
 def look(read: Any, path: str) -> Any:

@@ -1,4 +1,7 @@
-"""A search that takes longer: 202 and `Location` are followed politely, on the API's host only, and not for ever."""
+"""A search that takes longer.
+
+202 and `Location` are followed politely, on the API's host only, and not for ever.
+"""
 
 from collections.abc import Callable, Iterator
 
@@ -23,14 +26,27 @@ def scripted(answers: list[httpx.Response], clock: StillClock) -> tuple[EmailSec
 
 
 def running(location: str, status: int = 202, **headers: str) -> httpx.Response:
-    return envelope([], status, {"Location": location, **headers}, count=0, per_page=20, total_count=0)
+    return envelope(
+        [], status, {"Location": location, **headers}, count=0, per_page=20, total_count=0
+    )
 
 
-@pytest.mark.parametrize("location", ["/client/v4/searches/1", f"{URL}/searches/1", f"{URL.replace(':8080', ':8080')}/searches/1"])
+@pytest.mark.parametrize(
+    "location",
+    ["/client/v4/searches/1", f"{URL}/searches/1", f"{URL.replace(':8080', ':8080')}/searches/1"],
+)
 async def test_a_running_search_is_polled_where_it_says(location: str) -> None:
     """A relative or absolute `Location` is asked, later each time, until the page is there."""
     clock = StillClock()
-    api, asked = scripted([running(location), running(location), running(location), envelope([{"id": "a"}], next="c2")], clock)
+    api, asked = scripted(
+        [
+            running(location),
+            running(location),
+            running(location),
+            envelope([{"id": "a"}], next="c2"),
+        ],
+        clock,
+    )
     page = await api.messages(**WINDOW)
     assert ([item.id for item in page.items], page.next) == (["a"], "c2")
     assert asked[1:] == [f"{URL}/searches/1"] * 3
@@ -39,7 +55,9 @@ async def test_a_running_search_is_polled_where_it_says(location: str) -> None:
 
 async def test_a_search_may_point_on() -> None:
     """An answer with another `Location`, or a redirect to the finished page, is followed too."""
-    api, asked = scripted([running("/a"), running("/b"), running("/c", 303), envelope([{"id": "a"}])], StillClock())
+    api, asked = scripted(
+        [running("/a"), running("/b"), running("/c", 303), envelope([{"id": "a"}])], StillClock()
+    )
     assert len((await api.messages(**WINDOW)).items) == 1
     assert [url.rpartition("/")[2] for url in asked[1:]] == ["a", "b", "c"]
 
@@ -91,7 +109,9 @@ ENDS: list[tuple[Callable[[], httpx.Response], type[Exception]]] = [
 
 
 @pytest.mark.parametrize(("end", "kind"), ENDS)
-async def test_a_poll_that_fails_is_told_like_any_read(end: Callable[[], httpx.Response], kind: type[Exception]) -> None:
+async def test_a_poll_that_fails_is_told_like_any_read(
+    end: Callable[[], httpx.Response], kind: type[Exception]
+) -> None:
     """A search that is gone may be started anew; every other failure is what it always is."""
     api, _ = scripted([running("/a"), end()], StillClock())
     with pytest.raises(kind):

@@ -1,4 +1,7 @@
-"""Several clients and people on one budget, by the simulator's own count: no 429 of ours, people never locked out, undo first."""
+"""Several clients and people on one budget, by the simulator's own count.
+
+No 429 of ours, people never locked out, undo first.
+"""
 
 import asyncio
 from collections.abc import AsyncIterator, Sequence
@@ -9,7 +12,7 @@ import httpx
 import pytest
 
 from clawback.cloudflare import EmailSecurity, RateLimited, Share, Unavailable
-from clawback.cloudflare.connection import AT_ONCE
+from clawback.cloudflare.transport import AT_ONCE
 from clawback.simulator import Rate, Simulator, SimulatorOptions
 from tests.cloudflare.stand import ACCOUNT, IID, TOKEN, StillClock, client, envelope
 
@@ -19,7 +22,10 @@ FOR_PEOPLE = QUOTA // 4
 
 
 class SharedClock(StillClock):
-    """Time that several wait for at once: it goes on to the latest moment that anybody waits for."""
+    """Time that several wait for at once.
+
+    It goes on to the latest moment that anybody waits for.
+    """
 
     async def sleep(self, seconds: float) -> None:
         until = self.seconds + seconds
@@ -54,38 +60,63 @@ async def house() -> AsyncIterator[House]:
     transport = httpx.ASGITransport(app=simulator.app)
     async with AsyncExitStack() as stack:
         workers = [
-            await stack.enter_async_context(EmailSecurity(url=BASE, account_id=ACCOUNT, token=TOKEN, transport=transport, clock=clock))
+            await stack.enter_async_context(
+                EmailSecurity(
+                    url=BASE, account_id=ACCOUNT, token=TOKEN, transport=transport, clock=clock
+                )
+            )
             for _ in range(2)
         ]
         headers = {"Authorization": f"Bearer {TOKEN}"}
-        people = await stack.enter_async_context(httpx.AsyncClient(transport=transport, base_url=BASE, headers=headers))
+        people = await stack.enter_async_context(
+            httpx.AsyncClient(transport=transport, base_url=BASE, headers=headers)
+        )
         yield House(workers, people, simulator, clock)
 
 
 async def work(api: EmailSecurity, share: Share, count: int) -> int:
     """Make so many requests at once on behalf of a share; how many were let through."""
-    made = await asyncio.gather(*(api.on(share).move([IID], "JunkEmail") for _ in range(count)), return_exceptions=True)
+    made = await asyncio.gather(
+        *(api.on(share).move([IID], "JunkEmail") for _ in range(count)), return_exceptions=True
+    )
     assert all(isinstance(one, tuple | RateLimited) for one in made), made
     return sum(isinstance(one, tuple) for one in made)
 
 
-@pytest.mark.parametrize("share", [Share.ENRICHING, Share.POLLING, Share.ACTING, Share.APPROVED, Share.UNDO])
+@pytest.mark.parametrize(
+    "share", [Share.ENRICHING, Share.POLLING, Share.ACTING, Share.APPROVED, Share.UNDO]
+)
 async def test_two_workers_together_leave_the_reserve_of_their_share(share: Share) -> None:
     """Whatever both want at once, what is left at the end is the reserve of the share, less what may be under way unheard."""
     async with house() as told:
         await asyncio.gather(*(work(api, share, QUOTA) for api in told.workers))
-        reserves = {Share.ENRICHING: 0.55, Share.POLLING: 0.40, Share.ACTING: 0.25, Share.APPROVED: 0.20, Share.UNDO: 0.10}
+        reserves = {
+            Share.ENRICHING: 0.55,
+            Share.POLLING: 0.40,
+            Share.ACTING: 0.25,
+            Share.APPROVED: 0.20,
+            Share.UNDO: 0.10,
+        }
         assert set(told.statuses) == {200}
         assert QUOTA - len(told.statuses) >= reserves[share] * QUOTA - AT_ONCE
         assert {await told.person() for _ in range(QUOTA - len(told.statuses))} == {200}
 
 
 async def test_people_are_never_locked_out_whatever_the_workers_want() -> None:
-    """For three windows both workers want more than there is, while somebody keeps looking: that one never sees a 429, nor do we."""
+    """For three windows both workers want more than there is, while somebody keeps looking.
+
+    That one never sees a 429, nor do we.
+    """
     async with house() as told:
         seen = set()
         for _ in range(3 * 30):
-            await asyncio.gather(*(work(api, share, 30) for api in told.workers for share in (Share.POLLING, Share.ACTING)))
+            await asyncio.gather(
+                *(
+                    work(api, share, 30)
+                    for api in told.workers
+                    for share in (Share.POLLING, Share.ACTING)
+                )
+            )
             seen |= {await told.person() for _ in range(2)}
             told.clock.seconds += 10
         assert seen == {200}
@@ -96,7 +127,11 @@ async def test_people_are_never_locked_out_whatever_the_workers_want() -> None:
 async def test_undo_goes_on_where_routine_is_held_back() -> None:
     """Each more urgent share still goes where the one before has to wait, on the worker that spent it and on the other."""
     async with house() as told:
-        for share, more_urgent in ((Share.POLLING, Share.ACTING), (Share.ACTING, Share.APPROVED), (Share.APPROVED, Share.UNDO)):
+        for share, more_urgent in (
+            (Share.POLLING, Share.ACTING),
+            (Share.ACTING, Share.APPROVED),
+            (Share.APPROVED, Share.UNDO),
+        ):
             await asyncio.gather(*(work(api, share, QUOTA) for api in told.workers))
             assert [await work(api, more_urgent, 1) for api in told.workers] == [1, 1]
         await asyncio.gather(*(work(api, Share.UNDO, QUOTA) for api in told.workers))
@@ -105,7 +140,10 @@ async def test_undo_goes_on_where_routine_is_held_back() -> None:
 
 
 async def test_a_block_is_waited_out() -> None:
-    """People have used all of it up: each worker finds that out with one request, and sends none before the five minutes are over."""
+    """People have used all of it up.
+
+    Each worker finds that out with one request, and sends none before the five minutes are over.
+    """
     async with house() as told:
         while await told.person() == 200:
             pass
@@ -138,12 +176,21 @@ class Slow:
 
 
 async def test_in_one_worker_the_most_urgent_goes_next() -> None:
-    """Twenty are under way and forty wait: what people take back passes them all, and nobody who goes away keeps a place."""
+    """Twenty are under way and forty wait.
+
+    What people take back passes them all, and nobody who goes away keeps a place.
+    """
     server = Slow()
     api = client(server)  # type: ignore[arg-type] # httpx takes a coroutine too
-    routine = [asyncio.create_task(api.on(Share.POLLING).action_log(f"routine{number}")) for number in range(60)]
+    routine = [
+        asyncio.create_task(api.on(Share.POLLING).action_log(f"routine{number}"))
+        for number in range(60)
+    ]
     await server.full.wait()
-    urgent = [asyncio.create_task(api.on(share).move_one("x", "Inbox")) for share in (Share.ACTING, Share.UNDO)]
+    urgent = [
+        asyncio.create_task(api.on(share).move_one("x", "Inbox"))
+        for share in (Share.ACTING, Share.UNDO)
+    ]
     gone = asyncio.create_task(api.on(Share.PEOPLE).message("gone"))
     await asyncio.sleep(0)
     gone.cancel()
@@ -156,9 +203,11 @@ async def test_in_one_worker_the_most_urgent_goes_next() -> None:
     assert (len(server.came), api.budget.in_flight) == (62, 0)
 
 
-async def test_whoever_waits_too_long_for_a_turn_may_come_back(monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_whoever_waits_too_long_for_a_turn_may_come_back(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     """It was not sent, so it may simply be made again."""
-    monkeypatch.setattr("clawback.cloudflare.connection._CONNECT", 0.01)
+    monkeypatch.setattr("clawback.cloudflare.transport._CONNECT", 0.01)
     server = Slow()
     api = client(server)  # type: ignore[arg-type] # httpx takes a coroutine too
     under_way = [asyncio.create_task(api.message(IID)) for _ in range(AT_ONCE)]

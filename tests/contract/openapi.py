@@ -1,6 +1,7 @@
 """The OpenAPI document of the API, and the check of one request or answer against it.
 
-The document lies beside the repository (`../shared/api`); without it the tests that need it are skipped.
+The document lies beside the repository (`../shared/api`); without it the tests that need it are
+skipped.
 """
 
 import json
@@ -16,16 +17,20 @@ import pytest
 from jsonschema import Draft202012Validator
 
 DOCUMENT = Path(__file__).parents[3] / "shared" / "api" / "openapi-email-security.json"
-needs_document = pytest.mark.skipif(not DOCUMENT.exists(), reason="the OpenAPI document is not beside the repository")
+needs_document = pytest.mark.skipif(
+    not DOCUMENT.exists(), reason="the OpenAPI document is not beside the repository"
+)
 
-# What the newest clients send although the document of 2026-08-14 does not know it (reference §4.3 and §7).
+# What the newest clients send although the document of 2026-08-14 does not know it (reference §4.3
+# and §7).
 NEWER_QUERY = {
     "email_security_investigate": {"smtp_helo_ip"},
     "email_security_get_phishguard_reports": {"page", "per_page"},
     "email_security_submissions": {"order", "direction"},
 }
 NEWER_BODY = {"email_security_post_preview"}
-# Schemas of create and update reuse the full object, whose read-only fields are listed as required (reference §4.3).
+# Schemas of create and update reuse the full object, whose read-only fields are listed as required
+# (reference §4.3).
 READ_ONLY = {"id", "created_at", "last_modified", "modified_at"}
 
 
@@ -44,7 +49,10 @@ def _modern(node: dict[str, Any]) -> dict[str, Any]:
 
 
 def operation(method: str, path: str) -> tuple[str, dict[str, Any], dict[str, str]]:
-    """Find the operation of a request: its path template, its description and the path's parameters; fixed paths go before templates."""
+    """Find the operation of a request.
+
+    Its path template, its description and the path's parameters; fixed paths go before templates.
+    """
     found = [item for item in _operations(method) if (match := item[1].fullmatch(path)) and match]
     assert found, f"no operation for {method} {path}"
     template, pattern, described = min(found, key=lambda item: item[0].count("{"))
@@ -54,13 +62,27 @@ def operation(method: str, path: str) -> tuple[str, dict[str, Any], dict[str, st
 
 
 def problems_of(request: httpx.Request, root: str) -> list[str]:
-    """Say everything that is wrong with a request: path parameters, query names and values, body, anything deprecated."""
+    """Say everything that is wrong with a request.
+
+    Path parameters, query names and values, body, anything deprecated.
+    """
     path = request.url.raw_path.decode().partition("?")[0].removeprefix(root)
     _, described, filled = operation(request.method, path)
-    parameters = [_resolve(parameter) for parameter in (*described.get("parameters", ()), *_shared(request.method, path))]
+    parameters = [
+        _resolve(parameter)
+        for parameter in (*described.get("parameters", ()), *_shared(request.method, path))
+    ]
     return [
-        *_query_problems(request, described["operationId"], {p["name"]: p for p in parameters if p["in"] == "query"}),
-        *(p for name, value in filled.items() for p in _value_problems(name, value, _schema_of(parameters, name))),
+        *_query_problems(
+            request,
+            described["operationId"],
+            {p["name"]: p for p in parameters if p["in"] == "query"},
+        ),
+        *(
+            p
+            for name, value in filled.items()
+            for p in _value_problems(name, value, _schema_of(parameters, name))
+        ),
         *_body_problems(request, described),
     ]
 
@@ -76,15 +98,23 @@ def answer_problems(method: str, path: str, status: int, body: Any) -> list[str]
 def _operations(method: str) -> Iterator[tuple[str, re.Pattern[str], dict[str, Any]]]:
     for template, item in document()["paths"].items():
         if method.lower() in item:
-            yield template, re.compile(re.sub(r"\\?\{(\w+)\\?\}", r"(?P<\1>[^/]+)", template)), item[method.lower()]
+            yield (
+                template,
+                re.compile(re.sub(r"\\?\{(\w+)\\?\}", r"(?P<\1>[^/]+)", template)),
+                item[method.lower()],
+            )
 
 
 def _shared(method: str, path: str) -> list[dict[str, Any]]:
-    shared: list[dict[str, Any]] = document()["paths"][operation(method, path)[0]].get("parameters", [])
+    shared: list[dict[str, Any]] = document()["paths"][operation(method, path)[0]].get(
+        "parameters", []
+    )
     return shared
 
 
-def _query_problems(request: httpx.Request, name: str, known: dict[str, dict[str, Any]]) -> Iterator[str]:
+def _query_problems(
+    request: httpx.Request, name: str, known: dict[str, dict[str, Any]]
+) -> Iterator[str]:
     for key, value in parse_qsl(request.url.query.decode(), keep_blank_values=True):
         if key not in known:
             if key not in NEWER_QUERY.get(name, set()):
@@ -96,16 +126,24 @@ def _query_problems(request: httpx.Request, name: str, known: dict[str, dict[str
 
 
 def _value_problems(name: str, text: str, schema: dict[str, Any]) -> Iterator[str]:
-    """Check a text of a query or path: it fits if it does as it is, or as the JSON value it spells."""
+    """Check a text of a query or path.
+
+    It fits if it does as it is, or as the JSON value it spells.
+    """
     spelled = [text]
     if re.fullmatch(r"-?\d+|true|false", text):
         spelled.append(json.loads(text))
-    if all(_schema_problems(value, schema) and _schema_problems([value], schema) for value in spelled):
+    if all(
+        _schema_problems(value, schema) and _schema_problems([value], schema) for value in spelled
+    ):
         yield f"{name}={text!r} does not fit"
 
 
 def _schema_of(parameters: list[dict[str, Any]], name: str) -> dict[str, Any]:
-    return next((p["schema"] for p in parameters if p["in"] == "path" and p["name"] == name), {"type": "string"})
+    return next(
+        (p["schema"] for p in parameters if p["in"] == "path" and p["name"] == name),
+        {"type": "string"},
+    )
 
 
 def _body_problems(request: httpx.Request, described: dict[str, Any]) -> Iterator[str]:
@@ -121,7 +159,9 @@ def _body_problems(request: httpx.Request, described: dict[str, Any]) -> Iterato
         yield "the body is not declared as JSON"
     body = json.loads(request.content)
     if described["operationId"] not in NEWER_BODY:
-        yield from _schema_problems(body, expected["content"]["application/json"]["schema"], lenient=READ_ONLY)
+        yield from _schema_problems(
+            body, expected["content"]["application/json"]["schema"], lenient=READ_ONLY
+        )
     yield from _deprecated(body, _resolve(expected["content"]["application/json"]["schema"]))
 
 
@@ -131,13 +171,22 @@ def _deprecated(body: Any, schema: dict[str, Any]) -> Iterator[str]:
             yield f"{name} is deprecated"
 
 
-def _schema_problems(value: Any, schema: dict[str, Any], lenient: set[str] = frozenset()) -> list[str]:  # type: ignore[assignment]
-    validator = Draft202012Validator({**schema, "components": document()["components"]}, format_checker=Draft202012Validator.FORMAT_CHECKER)
+def _schema_problems(
+    value: Any, schema: dict[str, Any], lenient: set[str] = frozenset()
+) -> list[str]:  # type: ignore[assignment]
+    validator = Draft202012Validator(
+        {**schema, "components": document()["components"]},
+        format_checker=Draft202012Validator.FORMAT_CHECKER,
+    )
     return [
         f"{error.json_path}: {error.message[:200]}"
         for error in validator.iter_errors(value)
-        if not (error.validator == "required" and any(f"'{name}'" in error.message for name in lenient))
-        and not (lenient and "('id' was unexpected)" in error.message)  # batch bodies must name ids that their own schemas forbid
+        if not (
+            error.validator == "required" and any(f"'{name}'" in error.message for name in lenient)
+        )
+        and not (
+            lenient and "('id' was unexpected)" in error.message
+        )  # batch bodies must name ids that their own schemas forbid
     ]
 
 

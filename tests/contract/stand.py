@@ -1,4 +1,7 @@
-"""The client on the simulator: in one process without a port, with a witness that holds every exchange against the document."""
+"""The client on the simulator.
+
+In one process without a port, with a witness that holds every exchange against the document.
+"""
 
 import json
 from collections.abc import AsyncIterator
@@ -29,10 +32,19 @@ class Witness(httpx.AsyncBaseTransport):
         response = await self._inner.handle_async_request(request)
         body = await response.aread()
         path = request.url.raw_path.decode().partition("?")[0].removeprefix("/client/v4")
-        self.seen.append((openapi.operation(request.method, path)[1]["operationId"], response.status_code))
-        self.problems += [f"{request.method} {path}: {text}" for text in openapi.problems_of(request, "/client/v4")]
-        answered = openapi.answer_problems(request.method, path, response.status_code, json.loads(body) if body else None)
-        self.problems += [f"{request.method} {path} → {response.status_code}: {text}" for text in answered]
+        self.seen.append(
+            (openapi.operation(request.method, path)[1]["operationId"], response.status_code)
+        )
+        self.problems += [
+            f"{request.method} {path}: {text}"
+            for text in openapi.problems_of(request, "/client/v4")
+        ]
+        answered = openapi.answer_problems(
+            request.method, path, response.status_code, json.loads(body) if body else None
+        )
+        self.problems += [
+            f"{request.method} {path} → {response.status_code}: {text}" for text in answered
+        ]
         return httpx.Response(response.status_code, headers=response.headers, content=body)
 
 
@@ -64,7 +76,13 @@ def mail(number: int, **fields: Any) -> dict[str, Any]:
     detections = {
         "action": "NONE",
         "links": [{"href": "https://evil.test/", "text": None}],
-        "sender_info": {"as_name": None, "as_number": None, "geo": None, "ip": "192.0.2.7", "pld": "evil.test"},
+        "sender_info": {
+            "as_name": None,
+            "as_number": None,
+            "geo": None,
+            "ip": "192.0.2.7",
+            "pld": "evil.test",
+        },
         "validation": {"comment": None, "dkim": "fail", "dmarc": "fail", "spf": "fail"},
         **{name: [] for name in ("attachments", "findings", "headers", "threat_categories")},
     }

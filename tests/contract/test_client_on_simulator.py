@@ -1,4 +1,7 @@
-"""The client and the simulator, written apart, understand each other in every shape; and the document has nothing against either."""
+"""The client and the simulator, written apart, understand each other in every shape.
+
+And the document has nothing against either.
+"""
 
 import asyncio
 from collections.abc import AsyncIterator
@@ -8,8 +11,27 @@ from typing import Any
 import httpx
 import pytest
 
-from clawback.cloudflare import ApiError, Batch, EmailSecurity, NotFound, NotPermitted, RateLimited, Unavailable, UnknownOutcome, pages
-from clawback.simulator import BodyForm, MoveIdentity, Rate, Scope, Shape, Simulator, SimulatorOptions, parse_faults
+from clawback.cloudflare import (
+    ApiError,
+    Batch,
+    EmailSecurity,
+    NotFound,
+    NotPermitted,
+    RateLimited,
+    Unavailable,
+    UnknownOutcome,
+    pages,
+)
+from clawback.simulator import (
+    BodyForm,
+    MoveIdentity,
+    Rate,
+    Scope,
+    Shape,
+    Simulator,
+    SimulatorOptions,
+    parse_faults,
+)
 from tests.contract.openapi import needs_document
 from tests.contract.stand import ACCOUNT, TOKEN, last_hour, mail, on_simulator
 
@@ -22,14 +44,26 @@ async def test_messages_are_found_read_and_moved(shape: Shape) -> None:
     """From the list over detections to the move and the action log that proves it, in every generation of field names."""
     async with on_simulator(shape=shape) as (api, simulator, witness):
         simulator.take([mail(number) for number in range(7)])
-        found = [item async for page in pages(api.messages, **last_hour(), per_page=3) for item in page.items]
-        assert sorted(item.subject or "" for item in found) == [f"Wire {number}" for number in range(7)]
-        assert all(item.scanned_at and item.record["scanned_at"] and "ts" not in item.record for item in found)
+        found = [
+            item
+            async for page in pages(api.messages, **last_hour(), per_page=3)
+            for item in page.items
+        ]
+        assert sorted(item.subject or "" for item in found) == [
+            f"Wire {number}" for number in range(7)
+        ]
+        assert all(
+            item.scanned_at and item.record["scanned_at"] and "ts" not in item.record
+            for item in found
+        )
         assert (await api.detections(found[0].id))["links"][0]["href"] == "https://evil.test/"
         moved = await api.move([item.id for item in found[:5]], "RecoverableItemsDeletions")
         assert [item.success for item in moved] == [True] * 5
         entry = (await api.action_log(found[0].id))[-1]
-        assert (entry.operation, entry.properties["folder"]) == ("MOVE", "RecoverableItemsDeletions")
+        assert (entry.operation, entry.properties["folder"]) == (
+            "MOVE",
+            "RecoverableItemsDeletions",
+        )
         assert "MOVE" in (await api.message(found[0].id)).post_delivery_operations
         assert [row["operation"] for row in simulator.world.ledger.since(0)] == ["move"] * 5
     assert shape is not Shape.NEW or witness.problems == []
@@ -53,8 +87,12 @@ async def test_a_reclassification_becomes_a_submission(shape: Shape) -> None:
     async with on_simulator(shape=shape) as (api, simulator, witness):
         simulator.take([mail(1)])
         await api.reclassify("POST1-2026-11-22T10:00:00-1", "SPAM")
-        page = await api.submissions(start=last_hour()["start"], end=last_hour()["end"] + timedelta(minutes=1))
-        assert [(item.original_postfix_id, item.requested_disposition) for item in page.items] == [("POST1", "SPAM")]
+        page = await api.submissions(
+            start=last_hour()["start"], end=last_hour()["end"] + timedelta(minutes=1)
+        )
+        assert [(item.original_postfix_id, item.requested_disposition) for item in page.items] == [
+            ("POST1", "SPAM")
+        ]
         assert page.items[0].requested_at is not None
     assert shape is not Shape.NEW or witness.problems == []
 
@@ -63,7 +101,9 @@ async def test_a_reclassification_becomes_a_submission(shape: Shape) -> None:
 async def test_a_block_lives_and_dies(shape: Shape) -> None:
     """Create, find by its exact pattern, read, delete, and gone."""
     async with on_simulator(shape=shape) as (api, simulator, witness):
-        made = await api.create_block_sender(pattern="ceo@evil.test", pattern_type="EMAIL", comments="clawback/1")
+        made = await api.create_block_sender(
+            pattern="ceo@evil.test", pattern_type="EMAIL", comments="clawback/1"
+        )
         await api.create_block_sender(pattern="evil.test", pattern_type="DOMAIN", comments="")
         found = await api.block_senders(pattern="ceo@evil.test", pattern_type="EMAIL")
         assert [(item.id, item.comments) for item in found.items] == [(made.id, "clawback/1")]
@@ -71,7 +111,11 @@ async def test_a_block_lives_and_dies(shape: Shape) -> None:
         await api.delete_block_sender(made.id)
         with pytest.raises(NotFound):
             await api.delete_block_sender(made.id)
-        assert [row["operation"] for row in simulator.world.ledger.since(0)] == ["create", "create", "delete"]
+        assert [row["operation"] for row in simulator.world.ledger.since(0)] == [
+            "create",
+            "create",
+            "delete",
+        ]
     assert shape is not Shape.NEW or witness.problems == []
 
 
@@ -81,7 +125,10 @@ async def test_a_release_reaches_a_server_of_any_age(body: BodyForm) -> None:
     async with on_simulator(release_body=body) as (api, simulator, witness):
         simulator.take([mail(1, is_quarantined=True), mail(2)])
         released = await api.release(["POST1-2026-11-22T10:00:00-1", "POST2-2026-11-22T10:00:00-2"])
-        assert {item.id.partition("-")[0]: item.complete for item in released} == {"POST1": True, "POST2": False}
+        assert {item.id.partition("-")[0]: item.complete for item in released} == {
+            "POST1": True,
+            "POST2": False,
+        }
         assert [row["operation"] for row in simulator.world.ledger.since(0)] == ["release"]
     assert witness.problems == []
 
@@ -90,12 +137,25 @@ async def test_many_blocks_are_changed_in_one_request() -> None:
     """A batch creates, changes and deletes; the simulator's ledger shows each effect once."""
     async with on_simulator() as (api, simulator, witness):
         blocks = api.settings.block_senders
-        new = [{"pattern": f"{name}@evil.test", "pattern_type": "EMAIL", "is_regex": False} for name in "abc"]
+        new = [
+            {"pattern": f"{name}@evil.test", "pattern_type": "EMAIL", "is_regex": False}
+            for name in "abc"
+        ]
         first, second, third = (await blocks.batch(Batch(posts=new))).posts
-        done = await blocks.batch(Batch(deletes=[first.id], patches={second.id: {"comments": "clawback/1"}}))
-        assert (done.deletes, [item.comments for item in done.patches]) == ((first.id,), ["clawback/1"])
-        assert {item.id async for page in pages(blocks.list, per_page=1) for item in page.items} == {second.id, third.id}
-        assert [row["operation"] for row in simulator.world.ledger.since(0)] == ["create"] * 3 + ["delete", "edit"]
+        done = await blocks.batch(
+            Batch(deletes=[first.id], patches={second.id: {"comments": "clawback/1"}})
+        )
+        assert (done.deletes, [item.comments for item in done.patches]) == (
+            (first.id,),
+            ["clawback/1"],
+        )
+        assert {
+            item.id async for page in pages(blocks.list, per_page=1) for item in page.items
+        } == {second.id, third.id}
+        assert [row["operation"] for row in simulator.world.ledger.since(0)] == ["create"] * 3 + [
+            "delete",
+            "edit",
+        ]
     assert [text for text in witness.problems if "'id'" not in text] == []
 
 
@@ -103,15 +163,30 @@ async def test_many_blocks_are_changed_in_one_request() -> None:
 async def test_reports_are_read_once_even_where_pages_are_ignored(page_reports: bool) -> None:  # noqa: FBT001 - a parameter of the test
     """Nine reports at three a page, from a server that pages and from one that does not know how."""
     async with on_simulator(page_reports=page_reports) as (api, simulator, _):
-        rows = [{"id": n, "title": "t", "content": "c", "created_at": last_hour()["end"].isoformat(), "fields": {}} for n in range(9)]
+        rows = [
+            {
+                "id": n,
+                "title": "t",
+                "content": "c",
+                "created_at": last_hour()["end"].isoformat(),
+                "fields": {},
+            }
+            for n in range(9)
+        ]
         await inject(simulator, "reports", rows)
         window = {**last_hour(), "end": last_hour()["end"] + timedelta(minutes=1)}
-        found = [item.id async for page in pages(api.phishguard_reports, **window, per_page=3) for item in page.items]
+        found = [
+            item.id
+            async for page in pages(api.phishguard_reports, **window, per_page=3)
+            for item in page.items
+        ]
         assert sorted(found) == [str(n) for n in range(9)]
 
 
 async def inject(simulator: Simulator, kind: str, rows: list[dict[str, Any]]) -> None:
-    async with httpx.AsyncClient(transport=httpx.ASGITransport(app=simulator.app), base_url="http://simulator.test") as http:
+    async with httpx.AsyncClient(
+        transport=httpx.ASGITransport(app=simulator.app), base_url="http://simulator.test"
+    ) as http:
         answer = await http.post(f"/_sim/{kind}", json=rows)
         assert answer.status_code == 200, answer.text
 
@@ -153,16 +228,25 @@ async def served() -> AsyncIterator[tuple[EmailSecurity, Simulator]]:
     simulator.take([mail(1)])
     async with (
         simulator.serve() as url,
-        EmailSecurity(url=url, account_id=ACCOUNT, token=TOKEN, timeout=timedelta(milliseconds=300)) as api,
+        EmailSecurity(
+            url=url, account_id=ACCOUNT, token=TOKEN, timeout=timedelta(milliseconds=300)
+        ) as api,
     ):
         yield api, simulator
 
 
 @pytest.mark.parametrize(("spec", "read", "write", "effects"), FAULTS)
 async def test_each_fault_is_the_error_it_should_be(
-    served: tuple[EmailSecurity, Simulator], spec: str, read: type[ApiError], write: type[ApiError], effects: int
+    served: tuple[EmailSecurity, Simulator],
+    spec: str,
+    read: type[ApiError],
+    write: type[ApiError],
+    effects: int,
 ) -> None:
-    """On a real connection; a lost answer has its effect exactly once, and the client leaves it at that."""
+    """On a real connection.
+
+    A lost answer has its effect exactly once, and the client leaves it at that.
+    """
     api, simulator = served
     simulator.world.dice.faults = parse_faults(spec)
     with pytest.raises(write):
@@ -172,17 +256,23 @@ async def test_each_fault_is_the_error_it_should_be(
     assert len(simulator.world.ledger.since(0)) == effects
 
 
-async def test_a_malformed_answer_to_a_move_that_worked_is_unknown(served: tuple[EmailSecurity, Simulator]) -> None:
+async def test_a_malformed_answer_to_a_move_that_worked_is_unknown(
+    served: tuple[EmailSecurity, Simulator],
+) -> None:
     """The body is cut or is HTML; the move has happened, and the action log can tell."""
     api, simulator = served
     simulator.world.dice.faults = parse_faults("malformed=1")
     with pytest.raises(UnknownOutcome):
         await api.move(["POST1-2026-11-22T10:00:00-1"], "JunkEmail")
     simulator.world.dice.faults = parse_faults("")
-    assert [entry.operation for entry in await api.action_log("POST1-2026-11-22T10:00:00-1")] == ["MOVE"]
+    assert [entry.operation for entry in await api.action_log("POST1-2026-11-22T10:00:00-1")] == [
+        "MOVE"
+    ]
 
 
-async def test_a_search_that_takes_longer_is_waited_for(served: tuple[EmailSecurity, Simulator]) -> None:
+async def test_a_search_that_takes_longer_is_waited_for(
+    served: tuple[EmailSecurity, Simulator],
+) -> None:
     """202 and `Location` end in the page that was asked for."""
     api, simulator = served
     simulator.world.dice.faults = parse_faults("search_202=1:0.6")

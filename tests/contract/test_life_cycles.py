@@ -1,4 +1,7 @@
-"""Every kind of policy, a bulk job and the contents of a message, from birth to death: the client on the simulator, seen by the witness."""
+"""Every kind of policy, a bulk job and the contents of a message, from birth to death.
+
+The client on the simulator, seen by the witness.
+"""
 
 from typing import Any
 
@@ -18,7 +21,10 @@ ONE = "POST1-2026-11-22T10:00:00-1"
 @pytest.mark.parametrize("shape", list(Shape))
 @pytest.mark.parametrize("kind", POLICIES)
 async def test_a_policy_lives_and_dies(kind: str, shape: Shape) -> None:
-    """Created, found in the list, read, changed, deleted, and gone; in every generation of field names."""
+    """Created, found in the list, read, changed, deleted, and gone.
+
+    In every generation of field names.
+    """
     made, changed, _ = POLICIES[kind]
     async with on_simulator(shape=shape) as (api, simulator, witness):
         policies: Any = getattr(api.settings, kind)
@@ -32,9 +38,18 @@ async def test_a_policy_lives_and_dies(kind: str, shape: Shape) -> None:
         await policies.delete(new.id)
         with pytest.raises(NotFound):
             await policies.get(new.id)
-        assert [row["operation"] for row in simulator.world.ledger.since(0)] == ["create", "edit", "delete"]
-    # The document spells a domain's status in lower case, the SDK's models (and so the simulator) in upper case (reference §4.3).
-    unknown = [text for text in witness.problems if not (kind == "domains" and ".status: 'PENDING'" in text)]
+        assert [row["operation"] for row in simulator.world.ledger.since(0)] == [
+            "create",
+            "edit",
+            "delete",
+        ]
+    # The document spells a domain's status in lower case, the SDK's models (and so the simulator)
+    # in upper case (reference §4.3).
+    unknown = [
+        text
+        for text in witness.problems
+        if not (kind == "domains" and ".status: 'PENDING'" in text)
+    ]
     assert shape is not Shape.NEW or unknown == []
 
 
@@ -43,9 +58,16 @@ async def test_a_domain_is_replaced_and_proved() -> None:
     made, _, _ = POLICIES["domains"]
     async with on_simulator() as (api, simulator, _):
         domain = await api.settings.domains.create(**made)
-        settings = {name: made[name] for name in ("allowed_delivery_modes", "drop_dispositions", "ip_restrictions")}
+        settings = {
+            name: made[name]
+            for name in ("allowed_delivery_modes", "drop_dispositions", "ip_restrictions")
+        }
         replaced = await api.settings.domains.replace(domain.id, **settings, regions=["AU", "DE"])
-        assert (replaced.id, replaced.domain, replaced.regions) == (domain.id, "b.test", ("AU", "DE"))
+        assert (replaced.id, replaced.domain, replaced.regions) == (
+            domain.id,
+            "b.test",
+            ("AU", "DE"),
+        )
         proof = await api.settings.domains.verification(domain.id)
         assert proof is not None
         assert (proof.txt_record_name or "").endswith("b.test")
@@ -53,7 +75,9 @@ async def test_a_domain_is_replaced_and_proved() -> None:
 
 
 @pytest.mark.parametrize(
-    "pattern", [("192.168.0.1", "IP"), ("not an address", "EMAIL"), ("-", "DOMAIN")], ids=["private", "no address", "no domain"]
+    "pattern",
+    [("192.168.0.1", "IP"), ("not an address", "EMAIL"), ("-", "DOMAIN")],
+    ids=["private", "no address", "no domain"],
 )
 async def test_a_pattern_that_cannot_be_is_rejected_for_good(pattern: tuple[str, str]) -> None:
     """The refusal has a reason and no effect."""
@@ -69,13 +93,24 @@ async def test_a_bulk_job_is_found_again_by_its_comment() -> None:
     """Started by a search, listed, looked into, and refused where it cannot be deleted yet or any more."""
     async with on_simulator(job_step=0.0) as (api, simulator, witness):
         simulator.take([mail(number) for number in range(3)])
-        job = await api.move_all("JunkEmail", comment="clawback/case/1", sender="ceo@evil.test", **last_hour())
-        found = [item async for page in pages(api.jobs, per_page=1) for item in page.items if item.comment == "clawback/case/1"]
+        job = await api.move_all(
+            "JunkEmail", comment="clawback/case/1", sender="ceo@evil.test", **last_hour()
+        )
+        found = [
+            item
+            async for page in pages(api.jobs, per_page=1)
+            for item in page.items
+            if item.comment == "clawback/case/1"
+        ]
         assert [item.job_id for item in found] == [job.job_id]
         while not (job := await api.job(job.job_id)).over:
             assert job.status in {"PENDING", "DISCOVERING", "PROCESSING"}
         assert (job.status, job.messages_successful) == ("COMPLETED", 3)
-        rows = [row async for page in pages(api.job_messages, job_id=job.job_id, per_page=2) for row in page.items]
+        rows = [
+            row
+            async for page in pages(api.job_messages, job_id=job.job_id, per_page=2)
+            for row in page.items
+        ]
         assert {row.postfix_id for row in rows} == {"POST0", "POST1", "POST2"}
         await api.delete_job(job.job_id)
         with pytest.raises(NotFound):
@@ -101,6 +136,10 @@ async def test_a_submission_by_alert_id_is_found_in_the_list() -> None:
     async with on_simulator() as (api, simulator, witness):
         simulator.take([mail(1, alert_id="alert-1")])
         await api.submit([Resubmission("alert-1", "SPAM")])
-        found = [item async for page in pages(api.submissions, **last_hour()) for item in page.items]
-        assert [(item.original_postfix_id, item.requested_disposition) for item in found] == [("POST1", "SPAM")]
+        found = [
+            item async for page in pages(api.submissions, **last_hour()) for item in page.items
+        ]
+        assert [(item.original_postfix_id, item.requested_disposition) for item in found] == [
+            ("POST1", "SPAM")
+        ]
     assert witness.problems == []

@@ -1,4 +1,8 @@
-"""For every unsafe POST: its answer is lost after the effect, and what the API shows tells so, with one effect and at the stated cost."""
+"""For every unsafe POST.
+
+Its answer is lost after the effect, and what the API shows tells so, with one effect and at the
+stated cost.
+"""
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -40,11 +44,20 @@ async def served() -> AsyncIterator[tuple[EmailSecurity, Simulator]]:
     """Serve a simulator on a real port, with three messages of which one is in quarantine, and a client of it."""
     simulator = Simulator(SimulatorOptions(job_step=3600.0))
     simulator.take([mail(1, alert_id="alert-1"), mail(2), mail(3, is_quarantined=True)])
-    async with simulator.serve() as url, EmailSecurity(url=url, account_id=ACCOUNT, token=TOKEN) as api:
+    async with (
+        simulator.serve() as url,
+        EmailSecurity(url=url, account_id=ACCOUNT, token=TOKEN) as api,
+    ):
         yield api, simulator
 
 
-async def found_after(fault: str, operation: Operation, given: dict[str, Any], api: EmailSecurity, simulator: Simulator) -> Found:
+async def found_after(
+    fault: str,
+    operation: Operation,
+    given: dict[str, Any],
+    api: EmailSecurity,
+    simulator: Simulator,
+) -> Found:
     """Make the call under a fault that loses its answer, and find out what became of it."""
     since = datetime.now(UTC)
     simulator.world.dice.faults = parse_faults(fault)
@@ -65,9 +78,14 @@ def requests(simulator: Simulator) -> int:
     return len(simulator.world.requests.since(0))
 
 
-@pytest.mark.parametrize("name", [name for name in UNSAFE if name != "settings.sending_domain_restrictions.batch"])
+@pytest.mark.parametrize(
+    "name", [name for name in UNSAFE if name != "settings.sending_domain_restrictions.batch"]
+)
 async def test_a_lost_answer_is_one_effect_and_is_found(name: str) -> None:
-    """Done once, found at the stated cost, and never repeated; what was not executed is not found either."""
+    """Done once, found at the stated cost, and never repeated.
+
+    What was not executed is not found either.
+    """
     operation = OPERATION[name]
     given, cost = CASES[name]
     async with served() as (api, simulator):
@@ -81,7 +99,10 @@ async def test_a_lost_answer_is_one_effect_and_is_found(name: str) -> None:
 
 @pytest.mark.parametrize("kind", [kind for kind in POLICIES if kind != "impersonation_registry"])
 async def test_a_batch_is_found_by_all_that_it_changes(kind: str) -> None:
-    """What it deletes is gone, what it changes is changed; only half of that is no proof. Sending restrictions only delete in a batch."""
+    """What it deletes is gone, what it changes is changed; only half of that is no proof.
+
+    Sending restrictions only delete in a batch.
+    """
     made, changed, _ = POLICIES[kind]
     operation = OPERATION[f"settings.{kind}.batch"]
     async with served() as (api, simulator):
@@ -90,8 +111,14 @@ async def test_a_batch_is_found_by_all_that_it_changes(kind: str) -> None:
         only_deletes = policies.batched == ("deletes",)
         changes = Batch(deletes=[gone.id], patches={} if only_deletes else {kept.id: changed})
         before = effects(simulator)
-        assert await found_after("reset=1", operation, {"changes": changes}, api, simulator) is Found.NOT_DONE
-        assert await found_after("lost_answer=1", operation, {"changes": changes}, api, simulator) is Found.DONE
+        assert (
+            await found_after("reset=1", operation, {"changes": changes}, api, simulator)
+            is Found.NOT_DONE
+        )
+        assert (
+            await found_after("lost_answer=1", operation, {"changes": changes}, api, simulator)
+            is Found.DONE
+        )
         assert effects(simulator) - before == (1 if only_deletes else 2)
         recovery = recovery_of(operation)
         assert recovery

@@ -1,4 +1,7 @@
-"""What `deploy/` holds fits the code: metrics that exist, files that are there, settings that are settings."""
+"""What `deploy/` holds fits the code.
+
+Metrics that exist, files that are there, settings that are settings.
+"""
 
 import json
 import re
@@ -21,14 +24,26 @@ SDK = {
     "temporal_workflow_task_execution_failed_total",
     "temporal_worker_task_slots_available",
 }
-"""Metrics of the Temporal SDK (Core) that are relied on; the first two appear with the first failure."""
+"""Metrics of the Temporal SDK (Core) that are relied on.
+
+The first two appear with the first failure.
+"""
 _NAME = re.compile(r"\b(?:clawback|temporal)_[a-z_]+\b")
 
 
 def ours() -> set[str]:
     """Every series name that our registry can expose."""
-    suffixes = {"counter": ("_total",), "info": ("_info",), "gauge": ("",), "histogram": ("_bucket", "_count", "_sum")}
-    return {family.name + end for family in metrics.REGISTRY.collect() for end in suffixes.get(family.type, ())}
+    suffixes = {
+        "counter": ("_total",),
+        "info": ("_info",),
+        "gauge": ("",),
+        "histogram": ("_bucket", "_count", "_sum"),
+    }
+    return {
+        family.name + end
+        for family in metrics.REGISTRY.collect()
+        for end in suffixes.get(family.type, ())
+    }
 
 
 def alerts() -> list[dict[str, Any]]:
@@ -39,7 +54,9 @@ def alerts() -> list[dict[str, Any]]:
 
 def panels() -> list[dict[str, Any]]:
     """Every panel of the dashboard."""
-    found: list[dict[str, Any]] = json.loads((DEPLOY / "grafana" / "clawback.json").read_text())["panels"]
+    found: list[dict[str, Any]] = json.loads((DEPLOY / "grafana" / "clawback.json").read_text())[
+        "panels"
+    ]
     return found
 
 
@@ -82,36 +99,61 @@ def test_panels_do_not_overlap() -> None:
     cells: set[tuple[int, int]] = set()
     for panel in panels():
         at = panel["gridPos"]
-        covered = {(x, y) for x in range(at["x"], at["x"] + at["w"]) for y in range(at["y"], at["y"] + at["h"])}
+        covered = {
+            (x, y)
+            for x in range(at["x"], at["x"] + at["w"])
+            for y in range(at["y"], at["y"] + at["h"])
+        }
         assert not covered & cells
         assert all(x < 24 for x, _ in covered)
         cells |= covered
 
 
 @pytest.mark.parametrize(
-    "arguments", [("check", "rules", "alerts.yml"), ("test", "rules", "alerts_test.yml"), ("check", "config", "scrape.yml")]
+    "arguments",
+    [
+        ("check", "rules", "alerts.yml"),
+        ("test", "rules", "alerts_test.yml"),
+        ("check", "config", "scrape.yml"),
+    ],
 )
 def test_promtool_agrees(arguments: tuple[str, ...]) -> None:
     """Prometheus itself takes the alerts, and each fires when it should and only then."""
     promtool = shutil.which("promtool")
     if promtool is None:
         pytest.skip("promtool is not installed (Debian: apt install prometheus)")
-    done = subprocess.run([promtool, *arguments], cwd=DEPLOY / "prometheus", capture_output=True, text=True, timeout=60, check=False)
+    done = subprocess.run(
+        [promtool, *arguments],
+        cwd=DEPLOY / "prometheus",
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
     assert done.returncode == 0, done.stdout + done.stderr
 
 
 def test_what_the_image_copies_is_there() -> None:
     """Each COPY from the checkout names something that exists and that the ignore file lets through."""
-    copies = re.findall(r"^COPY (?!--from)(.+)$", (DEPLOY / "container" / "Dockerfile").read_text(), re.MULTILINE)
+    copies = re.findall(
+        r"^COPY (?!--from)(.+)$", (DEPLOY / "container" / "Dockerfile").read_text(), re.MULTILINE
+    )
     sources = [source.rstrip("/") for line in copies for source in line.split()[:-1]]
     assert "worker.py" in sources
     assert [source for source in sources if not (ROOT / source).exists()] == []
-    kept = {line[1:] for line in (DEPLOY / "container" / "Dockerfile.dockerignore").read_text().splitlines() if line.startswith("!")}
+    kept = {
+        line[1:]
+        for line in (DEPLOY / "container" / "Dockerfile.dockerignore").read_text().splitlines()
+        if line.startswith("!")
+    }
     assert {source.partition("/")[0] for source in sources} == kept
 
 
 def test_the_image_installs_hashed_requirements_alone_and_is_not_root() -> None:
-    """Everything from outside is checked against a hash; the last user is not root; its health is asked."""
+    """Everything from outside is checked against a hash.
+
+    The last user is not root; its health is asked.
+    """
     lines = (DEPLOY / "container" / "Dockerfile").read_text().replace("\\\n", "").splitlines()
     installs = re.findall(r"pip install ([^&]+)", "\n".join(lines))
     assert installs
@@ -120,7 +162,10 @@ def test_the_image_installs_hashed_requirements_alone_and_is_not_root() -> None:
     assert "/healthz" in next(line for line in lines if line.startswith("HEALTHCHECK"))
 
 
-@pytest.mark.parametrize("file", ["container/Dockerfile", "systemd/clawback.service", "clawback.env.example", "compose.yml"])
+@pytest.mark.parametrize(
+    "file",
+    ["container/Dockerfile", "systemd/clawback.service", "clawback.env.example", "compose.yml"],
+)
 def test_settings_are_settings(file: str) -> None:
     """No file sets a variable that clawback would refuse."""
     known = {variable(name) for name in Settings.model_fields}
@@ -149,7 +194,13 @@ def test_systemd_agrees(tmp_path: Path) -> None:
     unit = (DEPLOY / "systemd" / "clawback.service").read_text()
     placed = tmp_path / "clawback.service"
     placed.write_text(unit.replace("/opt/clawback/.venv/bin/clawback", "/bin/true"))
-    done = subprocess.run([analyze, "verify", "--man=no", str(placed)], capture_output=True, text=True, timeout=60, check=False)
+    done = subprocess.run(
+        [analyze, "verify", "--man=no", str(placed)],
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
     assert (done.returncode, done.stderr) == (0, "")
 
 

@@ -5,7 +5,7 @@ import shlex
 from pathlib import Path
 
 from clawback.actions import ACTIONS
-from clawback.cli.api_parameters import options_of
+from clawback.cli.api.parameters import options_of
 from clawback.cloudflare.catalogue import OPERATIONS
 from docs.generate_api import BY_VERB, PAGE, TABLES, TESTS, proof_of
 from docs.tables import with_tables
@@ -15,46 +15,77 @@ NAMED = re.compile(r"`(\w+/test_\w+\.py)::(test_\w+)`")
 
 
 def test_the_page_is_up_to_date() -> None:
-    """The table is as `make docs` would write it now; if this fails, run it and look at what it changed."""
+    """The table is as `make docs` would write it now.
+
+    If this fails, run it and look at what it changed.
+    """
     page = PAGE.read_text()
     assert page == with_tables(page, TABLES)
 
 
 def test_every_example_is_a_command_with_such_options() -> None:
     """The lines of the first code block name commands and options that there are."""
-    examples = [shlex.split(line, comments=True)[3:] for line in PAGE.read_text().splitlines() if line.startswith("$ clawback api ")]
+    examples = [
+        shlex.split(line, comments=True)[3:]
+        for line in PAGE.read_text().splitlines()
+        if line.startswith("$ clawback api ")
+    ]
     assert len(examples) > 5
     for group, verb, *rest in examples:
         (operation,) = (one for one in OPERATIONS if one.command == (group, verb))
         own = {"--json", "--limit"} if operation.method == "GET" else {"--reason", "--yes"}
-        flags = {flag for option in options_of(operation) for flag in getattr(option.default, "param_decls", None) or ()}
-        assert {word for word in rest if word.startswith("--")} <= own | {part for flag in flags for part in flag.split("/")}
+        flags = {
+            flag
+            for option in options_of(operation)
+            for flag in getattr(option.default, "param_decls", None) or ()
+        }
+        assert {word for word in rest if word.startswith("--")} <= own | {
+            part for flag in flags for part in flag.split("/")
+        }
 
 
 def test_every_test_that_is_named_exists() -> None:
     """In the file that is named, in the table and below it."""
     named = NAMED.findall(PAGE.read_text())
     assert len(named) > len(OPERATIONS)
-    assert [one for one in named if f"def {one[1]}(" not in (TESTS_FOLDER / one[0]).read_text(encoding="utf-8")] == []
+    assert [
+        one
+        for one in named
+        if f"def {one[1]}(" not in (TESTS_FOLDER / one[0]).read_text(encoding="utf-8")
+    ] == []
 
 
 def test_a_test_uses_the_operation_it_is_named_for() -> None:
     """By the name of its method, or as one of all policies or all unsafe posts."""
-    assert set(TESTS) == {operation.name for operation in OPERATIONS if not operation.name.startswith("settings.")}
+    assert set(TESTS) == {
+        operation.name for operation in OPERATIONS if not operation.name.startswith("settings.")
+    }
     for operation in OPERATIONS:
         file, _, name = proof_of(operation).partition("::")
-        body = (TESTS_FOLDER / file).read_text(encoding="utf-8").partition(f"def {name}(")[2].partition("\nasync def ")[0]
+        body = (
+            (TESTS_FOLDER / file)
+            .read_text(encoding="utf-8")
+            .partition(f"def {name}(")[2]
+            .partition("\nasync def ")[0]
+        )
         verb = operation.name.rpartition(".")[2]
         assert re.search(rf"\.{verb}\b", body) or "operation" in body, operation.name
-    assert set(BY_VERB) == {operation.command[1] for operation in OPERATIONS if operation.name.startswith("settings.")}
+    assert set(BY_VERB) == {
+        operation.command[1] for operation in OPERATIONS if operation.name.startswith("settings.")
+    }
 
 
 def test_every_action_says_which_operations_do_it() -> None:
-    """In its `operations`; an action that asks the API for nothing has none. The table then shows it."""
+    """In its `operations`; an action that asks the API for nothing has none.
+
+    The table then shows it.
+    """
     known = {operation.name for operation in OPERATIONS}
     for name, action in ACTIONS.items():
         assert hasattr(action, "operations"), (
             f"say in {action.__name__}.operations what of clawback.cloudflare.catalogue does {name}, or ()"
         )
-        assert set(action.operations) <= known, f"{name}.operations names something that clawback.cloudflare.catalogue has not"
+        assert set(action.operations) <= known, (
+            f"{name}.operations names something that clawback.cloudflare.catalogue has not"
+        )
         assert not action.operations or f"**{name}**" in PAGE.read_text()

@@ -1,4 +1,8 @@
-"""docs/rules.md is true: its examples load, its wrong examples give the errors that stand below them, its tables are the code's."""
+"""docs/rules.md is true.
+
+Its examples load, its wrong examples give the errors that stand below them, its tables are the
+code's.
+"""
 
 import re
 import shutil
@@ -9,16 +13,16 @@ from pathlib import Path
 import pytest
 
 from clawback.actions import ACTIONS, Mode
-from clawback.cases.windows import WatchType
-from clawback.events import EventKind
+from clawback.correlation.sliding_window import CorrelationType
+from clawback.model.events import EventKind
 from clawback.rules import load_rules
-from clawback.rules.catalogue import FIELDS
-from clawback.rules.documents import Level, Status
-from clawback.rules.errors import Code
-from clawback.rules.loading import read_folder
-from clawback.rules.review import review_rules
-from clawback.rules.safety import Safety
-from clawback.rules.trials import run_tests
+from clawback.rules.lint.review import review_rules
+from clawback.rules.source.catalogue import FIELDS
+from clawback.rules.source.documents import Level, Status
+from clawback.rules.source.errors import Code
+from clawback.rules.source.loader import read_folder
+from clawback.rules.source.safety import Safety
+from clawback.rules.tools.testing import run_tests
 from docs.generate_rules import MODIFIERS, PAGE, TABLES, modifiers_left_out, problems_of
 from docs.tables import with_tables
 from tests.rules.folders import block
@@ -47,8 +51,12 @@ class Example:
 def _examples() -> Iterator[Example]:
     found = list(FENCE.finditer(TEXT))
     for index, one in enumerate(found):
-        after = found[index + 1][3] if index + 1 < len(found) and found[index + 1][1] == "text" else ""
-        yield Example(one[1], tuple(one[2].split()), one[3], TEXT.count("\n", 0, one.start()) + 1, after)
+        after = (
+            found[index + 1][3] if index + 1 < len(found) and found[index + 1][1] == "text" else ""
+        )
+        yield Example(
+            one[1], tuple(one[2].split()), one[3], TEXT.count("\n", 0, one.start()) + 1, after
+        )
 
 
 EXAMPLES = [example for example in _examples() if example.language == "yaml"]
@@ -73,7 +81,13 @@ def _line(example: Example) -> str:
 
 def test_every_example_is_executed() -> None:
     """A YAML block that is marked as nothing would be executed by nobody."""
-    assert {example.kind for example in EXAMPLES} == {"rule", "wrong", "list", "exception", "safety"}
+    assert {example.kind for example in EXAMPLES} == {
+        "rule",
+        "wrong",
+        "list",
+        "exception",
+        "safety",
+    }
 
 
 @pytest.mark.parametrize("example", _of("rule"), ids=_line)
@@ -95,7 +109,9 @@ def test_a_wrong_rule_gives_exactly_these_errors(tmp_path: Path, example: Exampl
     folder = _folder(tmp_path)
     (folder / example.mark[1]).write_text(example.text, encoding="utf-8")
 
-    assert example.after.splitlines() == [str(problem) for problem in review_rules(read_folder(folder))]
+    assert example.after.splitlines() == [
+        str(problem) for problem in review_rules(read_folder(folder))
+    ]
 
 
 @pytest.mark.parametrize("example", _of("exception"), ids=_line)
@@ -107,7 +123,9 @@ def test_an_exception_fits_the_shipped_rules(tmp_path: Path, example: Example) -
     before, after = load_rules(SHIPPED), load_rules(folder)
 
     (added,) = {one.name for one in after.filters} - {one.name for one in before.filters}
-    changed = {name for name, rule in after.rules.items() if rule.version != before.rules[name].version}
+    changed = {
+        name for name, rule in after.rules.items() if rule.version != before.rules[name].version
+    }
     assert changed == {name for name, rule in after.rules.items() if added in rule.exceptions}
     assert len(changed) == 2
 
@@ -122,7 +140,10 @@ def test_the_safety_file_is_whole(tmp_path: Path, example: Example) -> None:
 
 
 def test_the_tables_are_up_to_date() -> None:
-    """The tables are as `make docs` would write them now; if this fails, run it and look at what it changed."""
+    """The tables are as `make docs` would write them now.
+
+    If this fails, run it and look at what it changed.
+    """
     assert with_tables(TEXT, TABLES) == TEXT
 
 
@@ -134,7 +155,7 @@ def test_every_table_has_its_place() -> None:
 def test_nothing_is_left_out() -> None:
     """Every field, modifier, action, mode, status, level, correlation type and error code is on the page."""
     names = {name for kind in EventKind for name in FIELDS[kind] if not name.startswith("message.")}
-    words = [*names, *ACTIONS, *Mode, *Status, *WatchType, *Code, *EventKind]
+    words = [*names, *ACTIONS, *Mode, *Status, *CorrelationType, *Code, *EventKind]
 
     assert [word for word in words if f"`{word}`" not in TEXT] == []
     assert all(level in TEXT for level in Level)
@@ -147,4 +168,12 @@ def test_the_example_of_a_modifier_loads(modifier: str) -> None:
     example = MODIFIERS[modifier][1]
 
     assert modifier in example.partition(":")[0].split("|")
-    assert problems_of({"lists/own_domains.yml": "values: [x.test]\n", "x.yml": block(f"sel: {{{example}}}\ncondition: sel")}) == ()
+    assert (
+        problems_of(
+            {
+                "lists/own_domains.yml": "values: [x.test]\n",
+                "x.yml": block(f"sel: {{{example}}}\ncondition: sel"),
+            }
+        )
+        == ()
+    )

@@ -1,4 +1,7 @@
-"""What doctor says of the account: permissions, integration, rate limit, clock, reachability; each wrong in turn, each with what to do."""
+"""What doctor says of the account.
+
+Permissions, integration, rate limit, clock, reachability; each wrong in turn, each with what to do.
+"""
 
 import asyncio
 from collections.abc import AsyncIterator, Iterable
@@ -12,17 +15,17 @@ import pytest
 from clawback.actions import Mode
 from clawback.cloudflare import Domain
 from clawback.doctor.account import check_clock, check_cloudflare
-from clawback.doctor.examination import Finding, Verdict
+from clawback.doctor.check import CheckStatus, Finding
 from clawback.doctor.integration import check_integration, integration_findings
 from clawback.doctor.permissions import check_permissions, permission_findings
-from clawback.embedded.installation import plan_installation
+from clawback.local.installation import plan_installation
 from clawback.settings import Settings
 from clawback.simulator import Rate, Scope, Simulator, SimulatorOptions
 from tests.cloudflare.stand import client, closed_port, envelope, refusal, rude_server
 
 TOKENS = {"wr1te-t0ken": Scope.WRITE, "read-t0ken": Scope.READ, "bl1nd-t0ken": Scope.NONE}
 WRITER = "wr1te-t0ken"
-Rows = dict[str, tuple[Verdict, str]]
+Rows = dict[str, tuple[CheckStatus, str]]
 
 
 def settings(url: str, token: str = WRITER, **more: Any) -> Settings:
@@ -35,7 +38,7 @@ async def asked(check: Any, told: Settings) -> Rows:
 
 
 def by_name(findings: Iterable[Finding]) -> Rows:
-    assert all(one.remedy or one.verdict is Verdict.OK for one in findings)
+    assert all(one.remedy or one.verdict is CheckStatus.OK for one in findings)
     return {one.check: (one.verdict, f"{one.found} → {one.remedy}") for one in findings}
 
 
@@ -50,17 +53,34 @@ async def served() -> AsyncIterator[tuple[Simulator, str]]:
 @pytest.mark.parametrize(
     ("token", "mode", "verdicts", "says"),
     [
-        ("wr1te-t0ken", None, [Verdict.OK, Verdict.OK], "may move messages, change policies"),
-        ("read-t0ken", None, [Verdict.OK, Verdict.PROBLEM], "give it Cloud Email Security: Write"),
-        ("read-t0ken", Mode.SHADOW, [Verdict.OK, Verdict.OK], "in shadow it need not"),
+        (
+            "wr1te-t0ken",
+            None,
+            [CheckStatus.OK, CheckStatus.OK],
+            "may move messages, change policies",
+        ),
+        (
+            "read-t0ken",
+            None,
+            [CheckStatus.OK, CheckStatus.PROBLEM],
+            "give it Cloud Email Security: Write",
+        ),
+        ("read-t0ken", Mode.SHADOW, [CheckStatus.OK, CheckStatus.OK], "in shadow it need not"),
         ("bl1nd-t0ken", None, [], ""),
         ("n0body-t0ken", None, [], ""),
     ],
 )
 async def test_each_permission_is_tried_and_nothing_changes(
-    served: tuple[Simulator, str], token: str, mode: Mode | None, verdicts: list[Verdict], says: str
+    served: tuple[Simulator, str],
+    token: str,
+    mode: Mode | None,
+    verdicts: list[CheckStatus],
+    says: str,
 ) -> None:
-    """Reading and acting are told apart; what `cloudflare` says of a token that may not even search is not said twice."""
+    """Reading and acting are told apart.
+
+    What `cloudflare` says of a token that may not even search is not said twice.
+    """
     simulator, url = served
     rows = await asked(check_permissions, settings(url, token, mode=mode))
     assert [verdict for verdict, _ in rows.values()] == verdicts
@@ -69,9 +89,14 @@ async def test_each_permission_is_tried_and_nothing_changes(
     assert len(simulator.world.requests.asked) <= 8
 
 
-@pytest.mark.parametrize("part", ["phishguard/reports", "submissions", "settings/domains", "settings/block_senders"])
+@pytest.mark.parametrize(
+    "part", ["phishguard/reports", "submissions", "settings/domains", "settings/block_senders"]
+)
 async def test_what_cannot_be_read_is_named(part: str) -> None:
-    """An account without PhishGuard, a role that may not see policies: the row names what is missing."""
+    """An account without PhishGuard, a role that may not see policies.
+
+    The row names what is missing.
+    """
 
     def answer(request: httpx.Request) -> httpx.Response:
         if request.method != "GET":
@@ -80,82 +105,132 @@ async def test_what_cannot_be_read_is_named(part: str) -> None:
 
     rows = by_name(await permission_findings(client(answer), Mode.ENFORCE))
     verdict, said = rows["permission to read"]
-    named = {"phishguard/reports": "PhishGuard reports", "settings/domains": "domains", "settings/block_senders": "block senders"}
-    assert (verdict, f"may not read {named.get(part, part)} →" in said) == (Verdict.PROBLEM, True)
+    named = {
+        "phishguard/reports": "PhishGuard reports",
+        "settings/domains": "domains",
+        "settings/block_senders": "block senders",
+    }
+    assert (verdict, f"may not read {named.get(part, part)} →" in said) == (
+        CheckStatus.PROBLEM,
+        True,
+    )
 
 
 async def test_policies_and_mail_are_different_permissions() -> None:
     """A configuration administrator may change policies and not act on mail."""
 
     def answer(request: httpx.Request) -> httpx.Response:
-        return refusal(403, (10000, "no")) if request.method == "POST" else refusal(404) if request.method == "PATCH" else envelope([])
+        return (
+            refusal(403, (10000, "no"))
+            if request.method == "POST"
+            else refusal(404)
+            if request.method == "PATCH"
+            else envelope([])
+        )
 
-    verdict, said = by_name(await permission_findings(client(answer), Mode.APPROVE))["permission to act"]
-    assert (verdict, "may not move messages, and the mode is approve" in said) == (Verdict.PROBLEM, True)
+    verdict, said = by_name(await permission_findings(client(answer), Mode.APPROVE))[
+        "permission to act"
+    ]
+    assert (verdict, "may not move messages, and the mode is approve" in said) == (
+        CheckStatus.PROBLEM,
+        True,
+    )
 
 
 async def test_the_integration_of_the_domains_is_looked_at(served: tuple[Simulator, str]) -> None:
     """None at all, one that waits for its proof and reaches no mailbox, and one that is as it should be."""
     simulator, url = served
     verdict, said = (await asked(check_integration, settings(url)))["integration"]
-    assert (verdict, "no domain" in said) == (Verdict.WARNING, True)
-    made = {"domain": "b.test", "allowed_delivery_modes": ["API"], "drop_dispositions": [], "ip_restrictions": [], "regions": ["GLOBAL"]}
+    assert (verdict, "no domain" in said) == (CheckStatus.WARNING, True)
+    made = {
+        "domain": "b.test",
+        "allowed_delivery_modes": ["API"],
+        "drop_dispositions": [],
+        "ip_restrictions": [],
+        "regions": ["GLOBAL"],
+    }
     async with httpx.AsyncClient(headers={"Authorization": "Bearer wr1te-t0ken"}) as http:
-        answer = await http.post(f"{url}/accounts/{'0' * 32}/email-security/settings/domains", json=made)
+        answer = await http.post(
+            f"{url}/accounts/{'0' * 32}/email-security/settings/domains", json=made
+        )
         (record,) = simulator.world.policies["domains"].values()
         assert answer.status_code == 201
     told = settings(url)
     findings = list(await check_integration(told, plan_installation(told)))
-    assert [one.verdict for one in findings] == [Verdict.PROBLEM, Verdict.WARNING]
+    assert [one.verdict for one in findings] == [CheckStatus.PROBLEM, CheckStatus.WARNING]
     assert "nothing can be moved there" in findings[0].found
     assert findings[1].found == "not in service (pending): b.test"
     record.update(status="ACTIVE", integration_id="6f1c3a52-0f0e-4d0b-9a53-6b0f6a1b7c11")
-    assert (await asked(check_integration, told))["integration"][0] is Verdict.OK
+    assert (await asked(check_integration, told))["integration"][0] is CheckStatus.OK
 
 
 def test_a_withdrawn_authorization_comes_first_and_many_domains_are_few_words() -> None:
     """With Cloudflare's own reason on one line; of many domains five are named."""
-    authorization = {"authorized": False, "timestamp": "2026-11-01T00:00:00Z", "status_message": "consent\nrevoked"}
+    authorization = {
+        "authorized": False,
+        "timestamp": "2026-11-01T00:00:00Z",
+        "status_message": "consent\nrevoked",
+    }
     fields = {"integration_id": "i", "status": "active", "authorization": authorization}
-    domains = [Domain.read({"id": str(number), "domain": f"d{number}.test", **fields}) for number in range(7)]
+    domains = [
+        Domain.read({"id": str(number), "domain": f"d{number}.test", **fields})
+        for number in range(7)
+    ]
     (finding,) = integration_findings(domains, Mode.SHADOW)
-    assert finding.verdict is Verdict.PROBLEM
-    assert finding.found.endswith("d0.test, d1.test, d2.test, d3.test, d4.test and 2 more (consent revoked)")
+    assert finding.verdict is CheckStatus.PROBLEM
+    assert finding.found.endswith(
+        "d0.test, d1.test, d2.test, d3.test, d4.test and 2 more (consent revoked)"
+    )
 
 
 async def test_a_rate_limit_that_is_nearly_or_wholly_used_up(served: tuple[Simulator, str]) -> None:
     """Nearly is a warning with who to look for; a block is a problem with how long it lasts."""
     simulator, url = served
-    assert (await asked(check_cloudflare, settings(url)))["rate limit"][0] is Verdict.OK
+    assert (await asked(check_cloudflare, settings(url)))["rate limit"][0] is CheckStatus.OK
     now = simulator.world.now.timestamp()
     for _ in range(92):
         simulator.world.limiter.take("wr1te-t0ken", now)
     verdict, said = (await asked(check_cloudflare, settings(url)))["rate limit"]
-    assert (verdict, said.startswith("6 of 100 requests left")) == (Verdict.WARNING, True)
+    assert (verdict, said.startswith("6 of 100 requests left")) == (CheckStatus.WARNING, True)
     while simulator.world.limiter.take("wr1te-t0ken", now) is not None:
         pass
     rows = await asked(check_cloudflare, settings(url))
     assert rows.keys() == {"rate limit"}
-    assert rows["rate limit"][0] is Verdict.PROBLEM
+    assert rows["rate limit"][0] is CheckStatus.PROBLEM
     assert "blocks all requests" in rows["rate limit"][1]
 
 
-@pytest.mark.parametrize(("hours", "verdict"), [(0, Verdict.OK), (-2, Verdict.PROBLEM), (3, Verdict.PROBLEM)])
-async def test_a_skewed_clock_is_seen_in_the_date_of_an_answer(hours: int, verdict: Verdict) -> None:
+@pytest.mark.parametrize(
+    ("hours", "verdict"), [(0, CheckStatus.OK), (-2, CheckStatus.PROBLEM), (3, CheckStatus.PROBLEM)]
+)
+async def test_a_skewed_clock_is_seen_in_the_date_of_an_answer(
+    hours: int, verdict: CheckStatus
+) -> None:
     """The server says another time: it is ours that is wrong, and which way."""
     date = format_datetime(datetime.now(UTC) + timedelta(hours=hours), usegmt=True)
-    answer = f"HTTP/1.1 404 Not Found\r\nDate: {date}\r\nContent-Length: 0\r\nConnection: close\r\n\r\n"
+    answer = (
+        f"HTTP/1.1 404 Not Found\r\nDate: {date}\r\nContent-Length: 0\r\nConnection: close\r\n\r\n"
+    )
     async with rude_server(answer.encode(), "close") as url:
         found, said = (await asked(check_clock, settings(url)))["clock"]
     assert found is verdict
-    assert verdict is Verdict.OK or ("behind" if hours > 0 else "ahead of") in said
+    assert verdict is CheckStatus.OK or ("behind" if hours > 0 else "ahead of") in said
 
 
 async def test_nobody_there_is_said_once(served: tuple[Simulator, str]) -> None:
-    """A closed port is a problem with what to look at; everything else about the account is silent."""
+    """A closed port is a problem with what to look at.
+
+    Everything else about the account is silent.
+    """
     told = settings(f"http://127.0.0.1:{closed_port()}")
     verdict, said = (await asked(check_cloudflare, told))["cloudflare"]
-    assert (verdict, "CLAWBACK_API_URL" in said, "HTTPS_PROXY" in said) == (Verdict.PROBLEM, True, True)
-    others = await asyncio.gather(*(asked(check, told) for check in (check_permissions, check_integration, check_clock)))
+    assert (verdict, "CLAWBACK_API_URL" in said, "HTTPS_PROXY" in said) == (
+        CheckStatus.PROBLEM,
+        True,
+        True,
+    )
+    others = await asyncio.gather(
+        *(asked(check, told) for check in (check_permissions, check_integration, check_clock))
+    )
     assert others == [{}, {}, {}]
     assert served[0].world.requests.asked == []

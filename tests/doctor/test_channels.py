@@ -5,8 +5,8 @@ from pathlib import Path
 import pytest
 
 from clawback.doctor.channels import check_channels
-from clawback.doctor.examination import Verdict
-from tests.notify.receivers import web_receiver
+from clawback.doctor.check import CheckStatus
+from tests.notifications.receivers import web_receiver
 from tests.rules.folders import responding, write
 
 TELLS = "response: {mode: enforce, actions: [{notify: {channel: soc}}]}"
@@ -14,7 +14,14 @@ TELLS = "response: {mode: enforce, actions: [{notify: {channel: soc}}]}"
 
 def folder(tmp_path: Path) -> Path:
     """A folder of one rule that notifies."""
-    write(tmp_path, {"a_rule.yml": responding("sel: {from: a@x.test}\ncondition: sel", response=TELLS, tests=TESTS)})
+    write(
+        tmp_path,
+        {
+            "a_rule.yml": responding(
+                "sel: {from: a@x.test}\ncondition: sel", response=TELLS, tests=TESTS
+            )
+        },
+    )
     return tmp_path
 
 
@@ -24,23 +31,28 @@ TESTS = "tests:\n  - {name: one, event: {from: a@x.test}, expect: match}\n  - {n
 async def test_a_channel_that_nobody_set_up_is_a_problem(tmp_path: Path) -> None:
     """With the place in the rule, and what to do."""
     first, second = await check_channels(None, folder(tmp_path))
-    assert first.verdict is Verdict.PROBLEM
+    assert first.verdict is CheckStatus.PROBLEM
     assert "a_rule.yml:9:" in first.found
     assert "there is no channel soc" in first.found
     assert "CLAWBACK_CHANNELS" in str(first.remedy)
-    assert second.verdict is Verdict.OK
+    assert second.verdict is CheckStatus.OK
 
 
 @pytest.mark.parametrize("listens", [True, False])
-async def test_a_channel_is_knocked_at_and_nothing_is_sent(tmp_path: Path, *, listens: bool) -> None:
-    """Whoever does not answer is a warning, without the secret part of the address; a file that others can read is one too."""
+async def test_a_channel_is_knocked_at_and_nothing_is_sent(
+    tmp_path: Path, *, listens: bool
+) -> None:
+    """Whoever does not answer is a warning, without the secret part of the address.
+
+    A file that others can read is one too.
+    """
     with web_receiver() as receiver:
         file = tmp_path / "channels.toml"
         port = receiver.url.split(":")[2].split("/")[0] if listens else "1"
         file.write_text(f'[soc]\nkind = "slack"\nurl = "http://127.0.0.1:{port}/secret-path"\n')
         file.chmod(0o600 if listens else 0o644)
         findings = list(await check_channels(file, folder(tmp_path)))
-    assert {one.verdict for one in findings} == {Verdict.OK if listens else Verdict.WARNING}
+    assert {one.verdict for one in findings} == {CheckStatus.OK if listens else CheckStatus.WARNING}
     assert len(findings) == (1 if listens else 2)
     assert "secret-path" not in str(findings)
     assert receiver.requests == []
@@ -49,4 +61,4 @@ async def test_a_channel_is_knocked_at_and_nothing_is_sent(tmp_path: Path, *, li
 async def test_a_file_that_cannot_be_used_is_a_problem(tmp_path: Path) -> None:
     """A worker would not start."""
     (finding,) = await check_channels(tmp_path / "nowhere.toml", folder(tmp_path))
-    assert finding.verdict is Verdict.PROBLEM
+    assert finding.verdict is CheckStatus.PROBLEM

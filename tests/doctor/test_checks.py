@@ -10,13 +10,18 @@ from temporalio.client import Client
 
 from clawback.cloudflare import Budget
 from clawback.doctor.account import budget_finding, clock_finding
-from clawback.doctor.examination import Finding, Verdict, look
+from clawback.doctor.check import CheckStatus, Finding, look
 from clawback.doctor.folders import check_audit
-from clawback.doctor.processes import WorkerPage, check_health, check_never_block, check_running_rules
+from clawback.doctor.processes import (
+    WorkerPage,
+    check_health,
+    check_never_block,
+    check_running_rules,
+)
 from clawback.doctor.server import check_attributes, check_pollers, check_watchdog, poller_finding
-from clawback.embedded.installation import plan_installation
-from clawback.events import EventKind
-from clawback.polling import PollerStatus
+from clawback.local.installation import plan_installation
+from clawback.model.events import EventKind
+from clawback.model.polling import PollerStatus
 from clawback.rules import load_rules
 from clawback.settings import Settings
 from clawback.simulator import Simulator, outbreak
@@ -29,7 +34,7 @@ from tests.workflows.deployment import RULES, deployed
 NOW = datetime(2026, 11, 22, 12, tzinfo=UTC)
 
 
-def verdicts(findings: Iterable[Finding]) -> list[Verdict]:
+def verdicts(findings: Iterable[Finding]) -> list[CheckStatus]:
     return [one.verdict for one in findings]
 
 
@@ -40,106 +45,153 @@ async def test_a_check_that_fails_is_one_row() -> None:
         raise RuntimeError("no\nsuch luck")
 
     (finding,) = await look("luck", broken)
-    assert (finding.check, finding.verdict) == ("luck", Verdict.PROBLEM)
+    assert (finding.check, finding.verdict) == ("luck", CheckStatus.PROBLEM)
     assert finding.found == "the check failed: RuntimeError: no such luck"
 
 
 async def test_the_watchdog_is_missed_found_and_seen_paused(temporal: Client) -> None:
-    """A server without the schedule is a problem; what the worker prepares is right; a pause is a warning with its reason."""
-    assert verdicts(await check_watchdog(temporal)) == [Verdict.PROBLEM]
+    """A server without the schedule is a problem.
+
+    What the worker prepares is right; a pause is a warning with its reason.
+    """
+    assert verdicts(await check_watchdog(temporal)) == [CheckStatus.PROBLEM]
     await prepare(temporal)
-    assert verdicts(await check_watchdog(temporal)) == [Verdict.OK]
-    assert verdicts(await check_attributes(temporal)) == [Verdict.OK]
+    assert verdicts(await check_watchdog(temporal)) == [CheckStatus.OK]
+    assert verdicts(await check_attributes(temporal)) == [CheckStatus.OK]
     await temporal.get_schedule_handle(WATCHDOG_SCHEDULE).pause(note="moving house")
     (finding,) = await check_watchdog(temporal)
-    assert (finding.verdict, finding.found) == (Verdict.WARNING, "the schedule is paused: moving house")
+    assert (finding.verdict, finding.found) == (
+        CheckStatus.WARNING,
+        "the schedule is paused: moving house",
+    )
 
 
 async def test_pollers_are_missed_and_found(temporal: Client, tmp_path: Path) -> None:
-    """None at all is a problem; one that has just read everything is right; a paused one is a warning."""
+    """None at all is a problem.
+
+    One that has just read everything is right; a paused one is a warning.
+    """
     settings = Settings(state=tmp_path)
-    assert verdicts(await check_pollers(Gateway(temporal), settings)) == [Verdict.PROBLEM]
+    assert verdicts(await check_pollers(Gateway(temporal), settings)) == [CheckStatus.PROBLEM]
     simulator = Simulator()
     simulator.take(outbreak(3))
     async with deployed(temporal, simulator, tmp_path) as installation:
         await installation.poll()
         (finding,) = await check_pollers(installation.gateway, settings)
-        assert (finding.check, finding.verdict) == ("poller message", Verdict.OK)
+        assert (finding.check, finding.verdict) == ("poller message", CheckStatus.OK)
         assert "3 seen" in finding.found
         await installation.gateway.pause_poller(EventKind.MESSAGE, "holidays")
         (finding,) = await check_pollers(installation.gateway, settings)
-    assert finding.verdict is Verdict.WARNING
+    assert finding.verdict is CheckStatus.WARNING
     assert "holidays" in finding.found
 
 
 @pytest.mark.parametrize(
     ("state", "age", "verdict"),
-    [("polling", 10, Verdict.OK), ("polling", 600, Verdict.PROBLEM), ("degraded", 10, Verdict.PROBLEM), ("paused", 600, Verdict.WARNING)],
+    [
+        ("polling", 10, CheckStatus.OK),
+        ("polling", 600, CheckStatus.PROBLEM),
+        ("degraded", 10, CheckStatus.PROBLEM),
+        ("paused", 600, CheckStatus.WARNING),
+    ],
 )
-def test_how_a_poller_is_judged(state: str, age: int, verdict: Verdict) -> None:
+def test_how_a_poller_is_judged(state: str, age: int, verdict: CheckStatus) -> None:
     """By what it says of itself, then by the age of its last complete poll."""
-    status = PollerStatus(source=EventKind.MESSAGE, state=state, cursor=NOW, drained_at=NOW - timedelta(seconds=age), detail="why")
+    status = PollerStatus(
+        source=EventKind.MESSAGE,
+        state=state,
+        cursor=NOW,
+        drained_at=NOW - timedelta(seconds=age),
+        detail="why",
+    )
     assert poller_finding(status, NOW, Settings()).verdict is verdict
 
 
 async def test_the_workers_pages_are_read() -> None:
-    """A worker that runs the rules on the disk is right; one that refused them, or runs others, is a warning; 503 is a problem."""
+    """A worker that runs the rules on the disk is right.
+
+    One that refused them, or runs others, is a warning; 503 is a problem.
+    """
     registry, problems = CollectorRegistry(), list[str]()
     refused = Gauge("clawback_rules_refused", "1 while refused.", registry=registry)
     version = Info("clawback_rules", "The version.", registry=registry)
     version.info({"version": load_rules(RULES).version})
-    with serve_metrics("127.0.0.1:0", health=lambda: problems[0] if problems else None, registry=registry) as server:
+    with serve_metrics(
+        "127.0.0.1:0", health=lambda: problems[0] if problems else None, registry=registry
+    ) as server:
         page = WorkerPage(plan_installation(Settings(metrics=f"0.0.0.0:{server.port}")))
-        assert verdicts(await check_health(page)) == [Verdict.OK]
-        assert verdicts(await check_running_rules(page, RULES)) == [Verdict.OK]
+        assert verdicts(await check_health(page)) == [CheckStatus.OK]
+        assert verdicts(await check_running_rules(page, RULES)) == [CheckStatus.OK]
         version.info({"version": "0ther"})
         assert "the worker runs 0ther" in next(iter(await check_running_rules(page, RULES))).found
         refused.set(1)
         assert "refused the rules" in next(iter(await check_running_rules(page, RULES))).found
         problems.append("no complete poll of message for 3m")
         (finding,) = await check_health(page)
-    assert finding.verdict is Verdict.PROBLEM
+    assert finding.verdict is CheckStatus.PROBLEM
     assert finding.found.endswith("/healthz: no complete poll of message for 3m")
 
 
 @pytest.mark.parametrize(
-    ("seconds", "verdict"), [(0, Verdict.OK), (-4, Verdict.OK), (30, Verdict.WARNING), (-30, Verdict.WARNING), (600, Verdict.PROBLEM)]
+    ("seconds", "verdict"),
+    [
+        (0, CheckStatus.OK),
+        (-4, CheckStatus.OK),
+        (30, CheckStatus.WARNING),
+        (-30, CheckStatus.WARNING),
+        (600, CheckStatus.PROBLEM),
+    ],
 )
-def test_how_a_clock_is_judged(seconds: int, verdict: Verdict) -> None:
+def test_how_a_clock_is_judged(seconds: int, verdict: CheckStatus) -> None:
     """Some seconds are noise, half a minute is a warning, ten minutes make polls read the wrong window."""
     assert clock_finding(timedelta(seconds=seconds)).verdict is verdict
 
 
-@pytest.mark.parametrize(("left", "verdict"), [(1_200, Verdict.OK), (120, Verdict.OK), (119, Verdict.WARNING)])
-def test_how_the_rate_limit_is_judged(left: int, verdict: Verdict) -> None:
+@pytest.mark.parametrize(
+    ("left", "verdict"),
+    [(1_200, CheckStatus.OK), (120, CheckStatus.OK), (119, CheckStatus.WARNING)],
+)
+def test_how_the_rate_limit_is_judged(left: int, verdict: CheckStatus) -> None:
     """Less than a tenth left is a warning: somebody else spends it."""
-    assert budget_finding(Budget(left, 1_200, timedelta(seconds=200), 0, timedelta())).verdict is verdict
+    assert (
+        budget_finding(Budget(left, 1_200, timedelta(seconds=200), 0, timedelta())).verdict
+        is verdict
+    )
 
 
 def test_the_end_of_a_long_audit_is_checked(tmp_path: Path) -> None:
-    """Beyond the reach nothing is read; a removed line within it is found; a line that is being written is no damage."""
+    """Beyond the reach nothing is read.
+
+    A removed line within it is found; a line that is being written is no damage.
+    """
     path = write_audit(tmp_path / "audit.jsonl", 3_000)
     assert path.stat().st_size > 1024 * 1024
-    assert verdicts(check_audit(path)) == [Verdict.OK]
+    assert verdicts(check_audit(path)) == [CheckStatus.OK]
     lines = path.read_bytes().splitlines(keepends=True)
     path.write_bytes(b"".join(lines) + b'{"half')
-    assert verdicts(check_audit(path)) == [Verdict.OK]
+    assert verdicts(check_audit(path)) == [CheckStatus.OK]
     path.write_bytes(b"".join(lines[:-5] + lines[-4:]))
     (finding,) = check_audit(path)
     assert "lines are missing or were moved" in finding.found
 
 
 async def test_the_never_block_list_is_looked_at_through_the_worker() -> None:
-    """Domains that are known and no block against them is right; otherwise there are warnings, with the command that helps."""
+    """Domains that are known and no block against them is right.
+
+    Otherwise there are warnings, with the command that helps.
+    """
     registry = CollectorRegistry()
-    domains, forbidden = Gauge("clawback_own_domains", "", registry=registry), Gauge("clawback_blocks_forbidden", "", registry=registry)
+    domains, forbidden = (
+        Gauge("clawback_own_domains", "", registry=registry),
+        Gauge("clawback_blocks_forbidden", "", registry=registry),
+    )
     domains.set(3)
     with serve_metrics("127.0.0.1:0", registry=registry) as server:
         page = WorkerPage(plan_installation(Settings(metrics=f"127.0.0.1:{server.port}")))
-        assert verdicts(await check_never_block(page)) == [Verdict.OK, Verdict.OK]
+        assert verdicts(await check_never_block(page)) == [CheckStatus.OK, CheckStatus.OK]
         domains.set(-1)
         forbidden.set(2)
         unknown, against = await check_never_block(page)
-        assert (unknown.verdict, against.verdict) == (Verdict.WARNING, Verdict.WARNING)
+        assert (unknown.verdict, against.verdict) == (CheckStatus.WARNING, CheckStatus.WARNING)
         assert "never_block.suffixes" in (unknown.remedy or "")
         assert "clawback block lift --forbidden" in (against.remedy or "")

@@ -1,4 +1,7 @@
-"""The guard's promises: budgets in every window, one answer for one ask, refunds, surges, demotions."""
+"""The guard's promises.
+
+Budgets in every window, one answer for one ask, refunds, surges, demotions.
+"""
 
 from datetime import UTC, datetime, timedelta
 from itertools import count
@@ -9,7 +12,16 @@ from hypothesis import strategies as st
 
 from clawback.actions import Spend
 from clawback.cases import Limit
-from clawback.guard import Answer, Ask, Budgets, Demotion, Guard, GuardMemory, Refund, Surge
+from clawback.guard import (
+    Budgets,
+    Demotion,
+    Guard,
+    GuardSnapshot,
+    Refund,
+    Reservation,
+    ReservationResult,
+    Surge,
+)
 
 NOW = datetime(2026, 11, 22, 12, tzinfo=UTC)
 HOUR = timedelta(hours=1)
@@ -17,22 +29,37 @@ TEN_AN_HOUR = Budgets(overall=(Limit(messages=10, per=HOUR),))
 _numbers = count()
 
 
-def asked(number: int = 1, **said: object) -> Ask:
+def asked(number: int = 1, **said: object) -> Reservation:
     """An ask with an id of its own."""
-    return Ask(**{"id": f"a{next(_numbers)}", "rule": "r", "spend": Spend.MESSAGES, "count": number, **said})
+    return Reservation(
+        **{
+            "id": f"a{next(_numbers)}",
+            "rule": "r",
+            "spend": Spend.MESSAGES,
+            "count": number,
+            **said,
+        }
+    )
 
 
 def fresh() -> Guard:
     """A guard that knows nothing."""
-    return Guard(GuardMemory())
+    return Guard(GuardSnapshot())
 
 
 def test_the_last_unit_is_granted_once() -> None:
     """Ten may be spent; the eleventh is refused, with the budget and what was spent."""
     guard = fresh()
-    assert [guard.reserve(asked(5), TEN_AN_HOUR, NOW).granted for _ in range(3)] == [True, True, False]
+    assert [guard.reserve(asked(5), TEN_AN_HOUR, NOW).granted for _ in range(3)] == [
+        True,
+        True,
+        False,
+    ]
     refused = guard.reserve(asked(1), TEN_AN_HOUR, NOW)
-    assert refused == Answer(granted=False, reason="1 messages would pass 10 messages per 1h of all rules together (10 so far)")
+    assert refused == ReservationResult(
+        granted=False,
+        reason="1 messages would pass 10 messages per 1h of all rules together (10 so far)",
+    )
 
 
 def test_an_ask_that_is_repeated_is_charged_once() -> None:
@@ -59,16 +86,24 @@ def test_a_rule_has_its_own_limits_and_else_the_common_one() -> None:
     guard, budgets = fresh(), Budgets(rule=(Limit(messages=3, per=HOUR),))
     own = (Limit(messages=5, per=HOUR), Limit(messages=6, per=timedelta(days=1)))
     assert guard.reserve(asked(5, limits=own), budgets, NOW).granted
-    assert "5 messages per 1h of the rule" in guard.reserve(asked(1, limits=own), budgets, NOW).reason
+    assert (
+        "5 messages per 1h of the rule" in guard.reserve(asked(1, limits=own), budgets, NOW).reason
+    )
     later = NOW + 2 * HOUR
-    assert "6 messages per 1d of the rule" in guard.reserve(asked(2, limits=own), budgets, later).reason
+    assert (
+        "6 messages per 1d of the rule"
+        in guard.reserve(asked(2, limits=own), budgets, later).reason
+    )
     assert not guard.reserve(asked(4, rule="other"), budgets, NOW).granted
     assert guard.reserve(asked(3, rule="other"), budgets, NOW).granted
 
 
 def test_kinds_are_counted_apart() -> None:
     """Blocks do not use up messages."""
-    guard, budgets = fresh(), Budgets(overall=(Limit(messages=1, per=HOUR), Limit(blocks=1, per=HOUR)))
+    guard, budgets = (
+        fresh(),
+        Budgets(overall=(Limit(messages=1, per=HOUR), Limit(blocks=1, per=HOUR))),
+    )
     assert guard.reserve(asked(), budgets, NOW).granted
     assert guard.reserve(asked(spend=Spend.BLOCKS), budgets, NOW).granted
     assert not guard.reserve(asked(spend=Spend.BLOCKS), budgets, NOW).granted
@@ -93,8 +128,13 @@ def test_a_surge_far_above_the_usual_is_held(who: dict[str, object]) -> None:
     """A rule, or a verdict under many rules, that used to hit two an hour and now hits hundreds."""
     guard, budgets = fresh(), Budgets(surge=Surge(least=20, factor=10))
     for hours in range(48, 0, -1):
-        assert guard.reserve(asked(2, verdicts={"MALICIOUS": 2}, rule="r"), budgets, NOW - hours * HOUR).granted
-    granted = [guard.reserve(asked(1, **{"rule": f"other{number}", **who}), budgets, NOW) for number in range(100)]
+        assert guard.reserve(
+            asked(2, verdicts={"MALICIOUS": 2}, rule="r"), budgets, NOW - hours * HOUR
+        ).granted
+    granted = [
+        guard.reserve(asked(1, **{"rule": f"other{number}", **who}), budgets, NOW)
+        for number in range(100)
+    ]
     assert 15 <= sum(answer.granted for answer in granted) <= 21
     assert "hits far more than usual" in granted[-1].reason
 
@@ -122,7 +162,10 @@ def test_a_demoted_rule_is_held_until_it_is_confirmed() -> None:
 def test_offences_are_counted_by_pattern() -> None:
     """The number of earlier blocks; asking again does not make it another offence."""
     guard, again = fresh(), asked(spend=Spend.BLOCKS, subject="p")
-    assert [guard.reserve(asked(spend=Spend.BLOCKS, subject="p"), Budgets(), NOW).offence for _ in range(2)] == [0, 1]
+    assert [
+        guard.reserve(asked(spend=Spend.BLOCKS, subject="p"), Budgets(), NOW).offence
+        for _ in range(2)
+    ] == [0, 1]
     assert [guard.reserve(again, Budgets(), NOW).offence for _ in range(2)] == [2, 2]
     assert guard.reserve(asked(spend=Spend.BLOCKS, subject="q"), Budgets(), NOW).offence == 0
 
@@ -139,6 +182,6 @@ def test_no_window_ever_holds_more_than_the_budget(asks: list[tuple[int, int, bo
                 guard.refund(Refund(id=ask.id, count=number))
             else:
                 granted.append((now, number))
-        guard = Guard(GuardMemory.model_validate_json(guard.memory().model_dump_json()))
+        guard = Guard(GuardSnapshot.model_validate_json(guard.memory().model_dump_json()))
     for end, _ in granted:
         assert sum(number for at, number in granted if end - HOUR < at <= end) <= 10

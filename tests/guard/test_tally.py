@@ -5,18 +5,32 @@ from datetime import UTC, datetime, timedelta
 from hypothesis import given
 from hypothesis import strategies as st
 
-from clawback.guard import Tally
-from clawback.guard.tally import FINE, LONGEST
+from clawback.guard import SlidingCounter
+from clawback.guard.sliding_counter import FINE, LONGEST
 
 START = datetime(2026, 11, 22, 12, 0, 17, tzinfo=UTC)
-SPANS = st.sampled_from([timedelta(minutes=1), timedelta(minutes=10), timedelta(hours=1), timedelta(hours=2), timedelta(days=1), LONGEST])
+SPANS = st.sampled_from(
+    [
+        timedelta(minutes=1),
+        timedelta(minutes=10),
+        timedelta(hours=1),
+        timedelta(hours=2),
+        timedelta(days=1),
+        LONGEST,
+    ]
+)
 SPENDINGS = st.lists(st.tuples(st.integers(0, 90_000), st.integers(1, 50)), min_size=1, max_size=60)
 
 
 @given(SPENDINGS, SPANS)
-def test_a_window_is_never_counted_short_and_at_most_one_step_long(spendings: list[tuple[int, int]], per: timedelta) -> None:
-    """Whatever was spent in the window is counted; nothing is that is older than the window and one step."""
-    tally, spent, now = Tally(), list[tuple[datetime, int]](), START
+def test_a_window_is_never_counted_short_and_at_most_one_step_long(
+    spendings: list[tuple[int, int]], per: timedelta
+) -> None:
+    """Whatever was spent in the window is counted.
+
+    Nothing is that is older than the window and one step.
+    """
+    tally, spent, now = SlidingCounter(), list[tuple[datetime, int]](), START
     for gap, count in spendings:
         now += timedelta(seconds=gap)
         tally = tally.with_spent(count, now)
@@ -30,7 +44,7 @@ def test_a_window_is_never_counted_short_and_at_most_one_step_long(spendings: li
 @given(SPENDINGS)
 def test_what_a_tally_keeps_is_bounded(spendings: list[tuple[int, int]]) -> None:
     """Minutes of two hours and hours of a week, however long it runs."""
-    tally, now = Tally(), START
+    tally, now = SlidingCounter(), START
     for gap, count in spendings:
         now += timedelta(seconds=gap)
         tally = tally.with_spent(count, now)
@@ -40,7 +54,7 @@ def test_what_a_tally_keeps_is_bounded(spendings: list[tuple[int, int]]) -> None
 
 def test_the_rate_is_the_average_of_the_hours_before_the_last() -> None:
     """What happens now does not make itself usual; hours without anything count as hours."""
-    tally = Tally()
+    tally = SlidingCounter()
     for hours, count in ((10, 100), (5, 100), (0, 5000)):
         tally = tally.with_spent(count, START - timedelta(hours=hours))
     assert tally.rate(START) == 200 / 9
@@ -48,4 +62,4 @@ def test_the_rate_is_the_average_of_the_hours_before_the_last() -> None:
 
 def test_an_empty_tally_has_no_rate() -> None:
     """Nothing is usual where nothing is known."""
-    assert Tally().rate(START) == 0.0
+    assert SlidingCounter().rate(START) == 0.0

@@ -1,4 +1,7 @@
-"""The judge of a rehearsal: what should happen is worked out right, and whatever goes wrong is found."""
+"""The judge of a rehearsal.
+
+What should happen is worked out right, and whatever goes wrong is found.
+"""
 
 import copy
 from collections.abc import Callable
@@ -8,8 +11,8 @@ from typing import Any
 
 import pytest
 
-from clawback.records import AuditRecord, RecordKind
-from clawback.rehearsal import Expectation, Verdict, expect, judge
+from clawback.model.audit_record import AuditRecord, RecordKind
+from clawback.rehearsal import Expectation, Judgement, expect, judge
 from clawback.rules import load_rules
 from clawback.simulator import Line, parse_line
 
@@ -43,7 +46,10 @@ def fates(expectation: Expectation) -> list[tuple[str, str, str]]:
 
 def test_each_message_of_a_campaign_is_moved_and_the_case_reclassified_once() -> None:
     """Two messages of one body are one case: two moves, one reclassification."""
-    found = expected(message("m1", "MALICIOUS-BEC", edf_hash="h"), message("m2", "MALICIOUS-BEC", edf_hash="h", hours=30))
+    found = expected(
+        message("m1", "MALICIOUS-BEC", edf_hash="h"),
+        message("m2", "MALICIOUS-BEC", edf_hash="h", hours=30),
+    )
     assert fates(found) == [
         ("quarantine_bec", "move", "done"),
         ("quarantine_bec", "move", "done"),
@@ -53,24 +59,39 @@ def test_each_message_of_a_campaign_is_moved_and_the_case_reclassified_once() ->
     assert found.matched == {"quarantine_bec": 2, "block_repeat_sender": 2}
 
 
-@pytest.mark.parametrize(("hours", "blocked"), [((0, 12, 24), True), ((0, 12, 24.01), False), ((0, 0, 0), True), ((0, 13, 26, 39), False)])
-def test_a_window_is_closed_at_both_ends_and_slides(hours: tuple[float, ...], *, blocked: bool) -> None:
+@pytest.mark.parametrize(
+    ("hours", "blocked"),
+    [((0, 12, 24), True), ((0, 12, 24.01), False), ((0, 0, 0), True), ((0, 13, 26, 39), False)],
+)
+def test_a_window_is_closed_at_both_ends_and_slides(
+    hours: tuple[float, ...], *, blocked: bool
+) -> None:
     """Three within exactly a day fire the correlation, three spread wider do not, in whatever order they are."""
     lines = [message(f"m{number}", "MALICIOUS", hours=ago) for number, ago in enumerate(hours)]
     for order in (lines, lines[::-1]):
-        assert (("block_repeat_sender", "block_sender", "done") in fates(expected(*order))) is blocked
+        assert (
+            ("block_repeat_sender", "block_sender", "done") in fates(expected(*order))
+        ) is blocked
 
 
-@pytest.mark.parametrize(("sender", "fate"), [("a@cloudflare.com", "impossible"), ("no-domain", "impossible"), ("a@x.test", "done")])
+@pytest.mark.parametrize(
+    ("sender", "fate"),
+    [("a@cloudflare.com", "impossible"), ("no-domain", "impossible"), ("a@x.test", "done")],
+)
 def test_a_sender_that_cannot_be_blocked_is_expected_to_fail(sender: str, fate: str) -> None:
     """A sender of the never-block list, and one that is no address, should end as a recorded failure."""
-    found = fates(expected(*(message(f"m{number}", "MALICIOUS", **{"from": sender}) for number in range(3))))
+    found = fates(
+        expected(*(message(f"m{number}", "MALICIOUS", **{"from": sender}) for number in range(3)))
+    )
     assert found == [("block_repeat_sender", "block_sender", fate)]
 
 
 def test_shadow_rules_should_only_say_what_they_would_do() -> None:
     """A rule in shadow mode expects records and no effects."""
-    lines = [message(f"m{number}", "SPOOF", htmltext_structure_hash="s", edf_hash=str(number)) for number in range(10)]
+    lines = [
+        message(f"m{number}", "SPOOF", htmltext_structure_hash="s", edf_hash=str(number))
+        for number in range(10)
+    ]
     found = expected(*lines)
     assert set(fates(found)) == {("junk_spoof_campaign", "move", "shadowed")}
     assert found.effects == 0
@@ -78,7 +99,9 @@ def test_shadow_rules_should_only_say_what_they_would_do() -> None:
 
 def test_mail_that_is_not_ours_is_left_out() -> None:
     """Delivery modes of safety.yml, and messages beyond an age limit, should match nothing."""
-    assert not expected(message("m1", "MALICIOUS-BEC", delivery_mode="SIMULATION_SUBMISSION")).joined
+    assert not expected(
+        message("m1", "MALICIOUS-BEC", delivery_mode="SIMULATION_SUBMISSION")
+    ).joined
     old = message("m1", "MALICIOUS-BEC", hours=80)
     assert not expect([old], RULES, NOW, timedelta(hours=72)).joined
     assert expect([old], RULES, NOW, None).joined
@@ -86,12 +109,24 @@ def test_mail_that_is_not_ours_is_left_out() -> None:
 
 def test_a_report_is_joined_to_its_message_and_its_copies() -> None:
     """A confirmed report of a missed message should move that message and its other copies."""
-    first, second = (message(name, "NONE", postfix_id="p", client_recipients=[f"{name}@corp.example"]) for name in ("m1", "m2"))
+    first, second = (
+        message(name, "NONE", postfix_id="p", client_recipients=[f"{name}@corp.example"])
+        for name in ("m1", "m2")
+    )
     report = parse_line(
-        {"report": {"id": 7, "disposition": "MALICIOUS", "created_at": NOW.isoformat(), "fields": {"postfix_id": "p", "to": []}}}
+        {
+            "report": {
+                "id": 7,
+                "disposition": "MALICIOUS",
+                "created_at": NOW.isoformat(),
+                "fields": {"postfix_id": "p", "to": []},
+            }
+        }
     )
     work = expected(first, second, report).work
-    assert sorted(subject for one in work if one.action.name == "move" for subject in one.subjects) == ["m1", "m2"]
+    assert sorted(
+        subject for one in work if one.action.name == "move" for subject in one.subjects
+    ) == ["m1", "m2"]
 
 
 # ---- the judge
@@ -102,16 +137,40 @@ def acted_out() -> tuple[Expectation, list[dict[str, Any]], list[AuditRecord]]:
     lines = [message(f"m{number}", "MALICIOUS-BEC", edf_hash="h") for number in range(3)]
     found = expected(*lines)
     moves = [
-        {"operation": "move", "resource": "message", "id": f"m{number}", "destination": "RecoverableItemsDeletions"} for number in range(3)
+        {
+            "operation": "move",
+            "resource": "message",
+            "id": f"m{number}",
+            "destination": "RecoverableItemsDeletions",
+        }
+        for number in range(3)
     ]
     other = [
         {"operation": "reclassify", "resource": "message", "id": "m0"},
-        {"operation": "create", "resource": "block_senders", "id": "1", "pattern": "A@x.test", "pattern_type": "EMAIL"},
+        {
+            "operation": "create",
+            "resource": "block_senders",
+            "id": "1",
+            "pattern": "A@x.test",
+            "pattern_type": "EMAIL",
+        },
     ]
-    records = [one(RecordKind.EVENT_JOINED, number, case=case, event=event) for number, (case, event) in enumerate(sorted(found.joined))]
+    records = [
+        one(RecordKind.EVENT_JOINED, number, case=case, event=event)
+        for number, (case, event) in enumerate(sorted(found.joined))
+    ]
     for work in found.work:
         target = "m0" if work.action.name == "reclassify" else next(iter(work.subjects))
-        records.append(one(RecordKind.ACTED, len(records), case=work.case, action=work.action.name, target=target, outcome="moved"))
+        records.append(
+            one(
+                RecordKind.ACTED,
+                len(records),
+                case=work.case,
+                action=work.action.name,
+                target=target,
+                outcome="moved",
+            )
+        )
     return found, moves + other, records
 
 
@@ -122,7 +181,7 @@ def one(kind: RecordKind, number: int, **fields: str) -> AuditRecord:
 
 def test_a_perfect_run_is_clean() -> None:
     """Where all happened once and nothing else did, nothing is wrong."""
-    assert judge(*acted_out()) == Verdict()
+    assert judge(*acted_out()) == Judgement()
 
 
 Rows, Records = list[dict[str, Any]], list[AuditRecord]
@@ -141,14 +200,29 @@ FOREIGN = one(RecordKind.ACTED, 99, case="case/other", action="move", target="m9
         (lambda rows, _: rows.append({**rows[0], "id": "m9"}), "unexpected"),
         (lambda rows, _: rows.append({**rows[0], "destination": "Inbox"}), "unexpected"),
         (lambda rows, _: rows.append({**rows[4], "pattern": "b@x.test"}), "unexpected"),
-        (lambda rows, _: rows.append({"operation": "delete", "resource": "block_senders", "id": "1"}), "unexpected"),
+        (
+            lambda rows, _: rows.append(
+                {"operation": "delete", "resource": "block_senders", "id": "1"}
+            ),
+            "unexpected",
+        ),
         (lambda _, records: records.pop(0), "lost"),
         (lambda _, records: records.append(records[0].model_copy(update={"id": "99"})), "twice"),
         (lambda _, records: records.pop(-1), "lost"),
         (lambda _, records: records.append(records[-1].model_copy(update={"id": "99"})), "twice"),
         (lambda _, records: records.append(FOREIGN), "unexpected"),
-        (lambda _, records: records.append(records.pop(-1).model_copy(update={"outcome": "failed:timeout"})), "lost"),
-        (lambda _, records: records.append(records.pop(-1).model_copy(update={"outcome": "unknown"})), "lost"),
+        (
+            lambda _, records: records.append(
+                records.pop(-1).model_copy(update={"outcome": "failed:timeout"})
+            ),
+            "lost",
+        ),
+        (
+            lambda _, records: records.append(
+                records.pop(-1).model_copy(update={"outcome": "unknown"})
+            ),
+            "lost",
+        ),
     ],
 )
 def test_whatever_goes_wrong_is_found(spoil: Callable[[Rows, Records], object], where: str) -> None:

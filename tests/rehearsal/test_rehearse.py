@@ -1,4 +1,7 @@
-"""`clawback rehearse` for real: a Temporal server, a simulator and a worker, faults and kills, in one command."""
+"""`clawback rehearse` for real.
+
+A Temporal server, a simulator and a worker, faults and kills, in one command.
+"""
 
 import json
 import signal
@@ -29,11 +32,28 @@ def test_an_outbreak_with_faults_and_kills(tmp_path: Path) -> None:
     ledger = tmp_path / "ledger.jsonl"
     faults = "429=0.05,500=0.05,reset=0.03,lost_answer=0.1"
     done = clawback(
-        *("rehearse", "--rules", RULES, "--outbreak", "1500", "--kill-worker", "2", "--faults", faults, "--seed", "3"),
+        *(
+            "rehearse",
+            "--rules",
+            RULES,
+            "--outbreak",
+            "1500",
+            "--kill-worker",
+            "2",
+            "--faults",
+            faults,
+            "--seed",
+            "3",
+        ),
         *("--ledger", str(ledger), "--timeout", "3m", "--json"),
     )
     said = json.loads(done.stdout)
-    assert (done.returncode, said["lost"], said["twice"], said["unexpected"]) == (ExitCode.OK, [], [], []), done.stderr
+    assert (done.returncode, said["lost"], said["twice"], said["unexpected"]) == (
+        ExitCode.OK,
+        [],
+        [],
+        [],
+    ), done.stderr
     assert (said["moved"], said["kills"], said["effects"]["create"]) == (1500, 2, 1)
     rows = [json.loads(line) for line in ledger.read_text().splitlines()]
     assert len({row["id"] for row in rows if row["operation"] == "move"}) == 1500
@@ -50,7 +70,9 @@ def test_the_demo_for_people() -> None:
 
 def test_a_rehearsal_that_cannot_end_in_time_is_no_success(tmp_path: Path) -> None:
     """When the time is up before all is done, that is exit code 1, and what was kept can be looked at."""
-    done = clawback("rehearse", "--rules", RULES, "--timeout", "1s", "--keep", str(tmp_path / "kept"))
+    done = clawback(
+        "rehearse", "--rules", RULES, "--timeout", "1s", "--keep", str(tmp_path / "kept")
+    )
     assert done.returncode == ExitCode.NO
     assert "NOT DONE" in done.stdout
     assert (tmp_path / "kept" / "logs" / "worker.log").exists()
@@ -60,8 +82,19 @@ def test_a_rehearsal_that_cannot_end_in_time_is_no_success(tmp_path: Path) -> No
 def test_an_interrupted_rehearsal_leaves_no_process(tmp_path: Path, number: signal.Signals) -> None:
     """A signal ends it with its own exit code, and with everything it started."""
     kept = tmp_path / "kept"
-    command = [sys.executable, "-c", "from clawback.cli import main; main()", "rehearse", "--rules", RULES, "--keep", str(kept)]
-    process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True)
+    command = [
+        sys.executable,
+        "-c",
+        "from clawback.cli import main; main()",
+        "rehearse",
+        "--rules",
+        RULES,
+        "--keep",
+        str(kept),
+    ]
+    process = subprocess.Popen(
+        command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True
+    )
     deadline = time.monotonic() + 60
     while not (kept / "logs" / "worker.log").exists():
         assert time.monotonic() < deadline
@@ -83,7 +116,9 @@ def test_an_interrupted_rehearsal_leaves_no_process(tmp_path: Path, number: sign
         (("--rules", "/nowhere"), ExitCode.NO, "/nowhere"),
     ],
 )
-def test_what_cannot_be_rehearsed_is_one_sentence(arguments: tuple[str, str], code: ExitCode, says: str) -> None:
+def test_what_cannot_be_rehearsed_is_one_sentence(
+    arguments: tuple[str, str], code: ExitCode, says: str
+) -> None:
     """A wrong option or a file that is not there is told before anything is started."""
     rules = () if "--rules" in arguments else ("--rules", RULES)
     done = clawback("rehearse", *rules, *arguments)

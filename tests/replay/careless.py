@@ -1,4 +1,7 @@
-"""A case after a change that nobody gated, for showing that the replay test can fail. It must not be used for anything else."""
+"""A case after a change that nobody gated, for showing that the replay test can fail.
+
+It must not be used for anything else.
+"""
 
 from datetime import timedelta
 from typing import Any

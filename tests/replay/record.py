@@ -1,7 +1,10 @@
-"""Records the histories that `test_replay.py` replays: `python -m tests.replay.record`, after a change that is meant to alter commands.
+"""Records the histories that `test_replay.py` replays.
 
-Keep the old ones: they stand for cases that are open when a release arrives. A new file gets the next number; nothing is overwritten.
-All scenes are played, in order; names as arguments say which to save, all of them unless told.
+`python -m tests.replay.record`, after a change that is meant to alter commands.
+
+Keep the old ones: they stand for cases that are open when a release arrives. A new file gets the
+next number; nothing is overwritten. All scenes are played, in order; names as arguments say which
+to save, all of them unless told.
 """
 
 import asyncio
@@ -26,26 +29,27 @@ from clawback.actions import (
     Mode,
     Move,
     Notify,
-    PatternKind,
     Reclassify,
     Release,
     TrustDomain,
 )
-from clawback.cases import CasePace, CasePlan, Limit, State, Watch, WatchType
-from clawback.cases.undoing import UndoScope
-from clawback.events import EventKind
-from clawback.notify import Channel, Channels
+from clawback.cases import CasePlan, CaseState, CaseTiming, Limit
+from clawback.cases.undo_plan import UndoScope
+from clawback.correlation.sliding_window import CorrelationType, CorrelationWindow
+from clawback.model.addresses import PatternKind
+from clawback.model.events import EventKind
+from clawback.notifications import Channel, Channels
 from clawback.simulator import Simulator, SimulatorOptions, outbreak, parse_faults
 from clawback.temporal import names
-from clawback.temporal.guarding import GuardGateway
-from clawback.temporal.undoing import UndoGateway
+from clawback.temporal.guard_gateway import GuardGateway
+from clawback.temporal.undo_gateway import UndoGateway
 from tests.conftest import server_options
-from tests.notify.receivers import web_receiver
+from tests.notifications.receivers import web_receiver
 from tests.workflows.deployment import Deployment, deployed, eventually, match_of
 
 HISTORIES = Path(__file__).parent / "histories"
 MOVE = Move(destination=Destination.JUNK)
-SOON = CasePace(linger=timedelta(seconds=1), patience=timedelta(seconds=1))
+SOON = CaseTiming(linger=timedelta(seconds=1), patience=timedelta(seconds=1))
 LINES = list(outbreak(4))
 
 Scene = Callable[[Deployment], Awaitable[str]]
@@ -53,7 +57,14 @@ Scene = Callable[[Deployment], Awaitable[str]]
 
 def plan(name: str, *actions: Any, **changes: Any) -> CasePlan:
     """Build a plan of its own for each scene."""
-    return CasePlan(rule=name, version="v1", mode=changes.pop("mode", Mode.ENFORCE), group={"edf_hash": name}, actions=actions, **changes)
+    return CasePlan(
+        rule=name,
+        version="v1",
+        mode=changes.pop("mode", Mode.ENFORCE),
+        group={"edf_hash": name},
+        actions=actions,
+        **changes,
+    )
 
 
 async def moved(house: Deployment) -> str:
@@ -67,10 +78,16 @@ async def moved(house: Deployment) -> str:
 
 async def blocked(house: Deployment) -> str:
     """A threshold is met and a sender is blocked."""
-    watch = Watch(type=WatchType.EVENT_COUNT, timespan=timedelta(hours=1), at_least=2)
-    told = plan("blocked", BlockSender(pattern="a@bad.test", expires_after=timedelta(seconds=1)), watch=watch)
+    watch = CorrelationWindow(
+        type=CorrelationType.EVENT_COUNT, timespan=timedelta(hours=1), at_least=2
+    )
+    told = plan(
+        "blocked",
+        BlockSender(pattern="a@bad.test", expires_after=timedelta(seconds=1)),
+        watch=watch,
+    )
     await house.tell(told, match_of(LINES[0]), pace=SOON)
-    await house.settled(told.case_id, State.WATCHING)
+    await house.settled(told.case_id, CaseState.WATCHING)
     await house.tell(told, match_of(LINES[1]), pace=SOON)
     return await closed(house, told)
 
@@ -85,9 +102,13 @@ async def shadowed(house: Deployment) -> str:
 async def approved(house: Deployment) -> str:
     """Held, approved, moved."""
     told = plan("approved", MOVE, mode=Mode.APPROVE)
-    await house.tell(told, match_of(LINES[0]), pace=SOON.model_copy(update={"patience": timedelta(days=7)}))
-    await house.settled(told.case_id, State.HELD)
-    await house.gateway.approve(told.case_id, "ana", (await house.gateway.proposal(told.case_id)).digest, "looks right")
+    await house.tell(
+        told, match_of(LINES[0]), pace=SOON.model_copy(update={"patience": timedelta(days=7)})
+    )
+    await house.settled(told.case_id, CaseState.HELD)
+    await house.gateway.approve(
+        told.case_id, "ana", (await house.gateway.proposal(told.case_id)).digest, "looks right"
+    )
     return await closed(house, told)
 
 
@@ -101,8 +122,10 @@ async def expired(house: Deployment) -> str:
 async def denied(house: Deployment) -> str:
     """Held, and somebody says no; what comes later is refused too."""
     told = plan("denied", MOVE, mode=Mode.APPROVE)
-    await house.tell(told, match_of(LINES[0]), pace=SOON.model_copy(update={"patience": timedelta(days=7)}))
-    await house.settled(told.case_id, State.HELD)
+    await house.tell(
+        told, match_of(LINES[0]), pace=SOON.model_copy(update={"patience": timedelta(days=7)})
+    )
+    await house.settled(told.case_id, CaseState.HELD)
     await house.gateway.deny(told.case_id, "ana", "a newsletter")
     await house.tell(told, match_of(LINES[1]), pace=SOON)
     return await closed(house, told)
@@ -110,9 +133,14 @@ async def denied(house: Deployment) -> str:
 
 async def widened(house: Deployment) -> str:
     """The action widens: two people agree, whatever the mode."""
-    told = plan("widened", BlockSender(pattern="bad.test", kind=PatternKind.DOMAIN, expires_after=timedelta(days=30)))
-    await house.tell(told, match_of(LINES[0]), pace=SOON.model_copy(update={"patience": timedelta(days=7)}))
-    await house.settled(told.case_id, State.HELD)
+    told = plan(
+        "widened",
+        BlockSender(pattern="bad.test", kind=PatternKind.DOMAIN, expires_after=timedelta(days=30)),
+    )
+    await house.tell(
+        told, match_of(LINES[0]), pace=SOON.model_copy(update={"patience": timedelta(days=7)})
+    )
+    await house.settled(told.case_id, CaseState.HELD)
     digest = (await house.gateway.proposal(told.case_id)).digest
     await house.gateway.approve(told.case_id, "ana", digest)
     await house.gateway.approve(told.case_id, "ben", digest)
@@ -122,16 +150,25 @@ async def widened(house: Deployment) -> str:
 async def over_budget(house: Deployment) -> str:
     """The guard refuses, the case is held, somebody approves, and it acts."""
     told = plan("over_budget", MOVE, limits=(Limit(messages=1, per=timedelta(hours=1)),))
-    await house.tell(told, *map(match_of, LINES[:2]), pace=SOON.model_copy(update={"patience": timedelta(days=7)}))
-    await house.settled(told.case_id, State.HELD)
-    await house.gateway.approve(told.case_id, "ana", (await house.gateway.proposal(told.case_id)).digest)
+    await house.tell(
+        told,
+        *map(match_of, LINES[:2]),
+        pace=SOON.model_copy(update={"patience": timedelta(days=7)}),
+    )
+    await house.settled(told.case_id, CaseState.HELD)
+    await house.gateway.approve(
+        told.case_id, "ana", (await house.gateway.proposal(told.case_id)).digest
+    )
     return await closed(house, told)
 
 
 async def released(house: Deployment) -> str:
     """Quarantined mail is let out."""
     told = plan("released", Release())
-    mail = [{**line, "message": {**line["message"], "is_quarantined": True}} for line in outbreak(2, seed=31)]
+    mail = [
+        {**line, "message": {**line["message"], "is_quarantined": True}}
+        for line in outbreak(2, seed=31)
+    ]
     house.simulator.take(mail)
     await house.tell(told, *map(match_of, mail), pace=SOON)
     return await closed(house, told)
@@ -141,17 +178,23 @@ async def searched(house: Deployment) -> str:
     """Older mail is searched for, looked at, and moved."""
     told = plan("searched", BulkMove(destination=Destination.JUNK, sender="older@bad.test"))
     house.simulator.take(list(outbreak(2, seed=41, sender="older@bad.test")))
-    await house.tell(told, match_of(LINES[0]), pace=SOON.model_copy(update={"patience": timedelta(days=7)}))
-    await house.settled(told.case_id, State.HELD)
-    await house.gateway.approve(told.case_id, "ana", (await house.gateway.proposal(told.case_id)).digest)
+    await house.tell(
+        told, match_of(LINES[0]), pace=SOON.model_copy(update={"patience": timedelta(days=7)})
+    )
+    await house.settled(told.case_id, CaseState.HELD)
+    await house.gateway.approve(
+        told.case_id, "ana", (await house.gateway.proposal(told.case_id)).digest
+    )
     return await closed(house, told)
 
 
 async def trusted(house: Deployment) -> str:
     """A domain is trusted, which two people agree to."""
     told = plan("trusted", TrustDomain(pattern="good.example", expires_after=timedelta(seconds=1)))
-    await house.tell(told, match_of(LINES[0]), pace=SOON.model_copy(update={"patience": timedelta(days=7)}))
-    await house.settled(told.case_id, State.HELD)
+    await house.tell(
+        told, match_of(LINES[0]), pace=SOON.model_copy(update={"patience": timedelta(days=7)})
+    )
+    await house.settled(told.case_id, CaseState.HELD)
     digest = (await house.gateway.proposal(told.case_id)).digest
     for who in ("ana", "ben"):
         await house.gateway.approve(told.case_id, who, digest)
@@ -167,12 +210,17 @@ async def trusted_no_more(house: Deployment) -> str:
 
 async def undone(house: Deployment) -> str:
     """All that a case did is taken back while it is open."""
-    told = plan("undone", MOVE, Reclassify(disposition=Disposition.SPAM), BlockSender(pattern="u@bad.test"))
+    told = plan(
+        "undone", MOVE, Reclassify(disposition=Disposition.SPAM), BlockSender(pattern="u@bad.test")
+    )
     house.simulator.take(mail := list(outbreak(3, seed=21)))
     await house.tell(told, *map(match_of, mail))
     await house.settled(told.case_id)
     undo = UndoGateway(house.gateway.client)
-    found = [one.found async for one in undo.find(UndoScope(by="ana", reason="good mail"), case=told.case_id)]
+    found = [
+        one.found
+        async for one in undo.find(UndoScope(by="ana", reason="good mail"), case=told.case_id)
+    ]
     await undo.result(await undo.start(found))
     return await closed(house, told)
 
@@ -204,14 +252,18 @@ async def polled_submissions(house: Deployment) -> str:
 
 async def watched(house: Deployment) -> str:
     """One look at the pollers."""
-    await house.gateway.client.execute_workflow(names.WATCHDOG, id="watchdog", task_queue=names.WORKFLOW_QUEUE)
+    await house.gateway.client.execute_workflow(
+        names.WATCHDOG, id="watchdog", task_queue=names.WORKFLOW_QUEUE
+    )
     return "watchdog"
 
 
 async def lost(house: Deployment) -> str:
     """Answers are lost on the way: verified, repeated, certain."""
     house.simulator.world.dice.faults = parse_faults("lost_answer=0.5,500=0.2")
-    told = plan("lost", MOVE, BlockSender(pattern="b@bad.test"), Reclassify(disposition=Disposition.SPAM))
+    told = plan(
+        "lost", MOVE, BlockSender(pattern="b@bad.test"), Reclassify(disposition=Disposition.SPAM)
+    )
     await house.tell(told, *map(match_of, outbreak(6, seed=9)), pace=SOON)
     house.simulator.take(list(outbreak(6, seed=9)))
     found = await closed(house, told)
@@ -238,8 +290,14 @@ async def ended(house: Deployment) -> str:
 async def extended(house: Deployment) -> str:
     """A block stands longer than it was to."""
     block = await standing(house, "extended")
-    until = (await house.gateway.client.get_workflow_handle(block).query(names.STATUS, result_type=datetime)) + timedelta(seconds=1)
-    await house.gateway.client.get_workflow_handle(block).execute_update(names.EXTEND, args=[until, "ana", "they are at it again"])
+    until = (
+        await house.gateway.client.get_workflow_handle(block).query(
+            names.STATUS, result_type=datetime
+        )
+    ) + timedelta(seconds=1)
+    await house.gateway.client.get_workflow_handle(block).execute_update(
+        names.EXTEND, args=[until, "ana", "they are at it again"]
+    )
     await house.gateway.client.get_workflow_handle(block).result()
     return block
 
@@ -247,23 +305,43 @@ async def extended(house: Deployment) -> str:
 async def lifted(house: Deployment) -> str:
     """A block is lifted long before its time is up."""
     block = await standing(house, "lifted", timedelta(days=30))
-    await house.gateway.client.get_workflow_handle(block).execute_update(names.LIFT, args=["ben", "a partner"])
+    await house.gateway.client.get_workflow_handle(block).execute_update(
+        names.LIFT, args=["ben", "a partner"]
+    )
     await house.gateway.client.get_workflow_handle(block).result()
     return block
 
 
 async def marked(house: Deployment) -> str:
     """The reclassification of the first scene left its mark, which stands."""
-    marks = [found.id async for found in house.gateway.client.list_workflows(f"WorkflowType = '{names.OWN_SUBMISSION}'")]
+    marks = [
+        found.id
+        async for found in house.gateway.client.list_workflows(
+            f"WorkflowType = '{names.OWN_SUBMISSION}'"
+        )
+    ]
     return marks[-1]
 
 
 async def told_of(house: Deployment) -> str:
     """A case tells that it is held, then what was done, by a channel that takes it and by one that is not there."""
-    told = plan("telling", MOVE, mode=Mode.APPROVE, notices=(Notify(channel="soc"), Notify(channel="nobody")))
-    await house.tell(told, match_of(LINES[0]), pace=SOON.model_copy(update={"linger": timedelta(seconds=3), "patience": timedelta(days=7)}))
+    told = plan(
+        "telling",
+        MOVE,
+        mode=Mode.APPROVE,
+        notices=(Notify(channel="soc"), Notify(channel="nobody")),
+    )
+    await house.tell(
+        told,
+        match_of(LINES[0]),
+        pace=SOON.model_copy(
+            update={"linger": timedelta(seconds=3), "patience": timedelta(days=7)}
+        ),
+    )
     await _outcomes(house, told, 2)
-    await house.gateway.approve(told.case_id, "ana", (await house.gateway.proposal(told.case_id)).digest)
+    await house.gateway.approve(
+        told.case_id, "ana", (await house.gateway.proposal(told.case_id)).digest
+    )
     await _outcomes(house, told, 4)
     return await closed(house, told)
 
@@ -312,13 +390,18 @@ SCENES: dict[str, Scene] = {
 async def _outcomes(house: Deployment, told: CasePlan, count: int) -> None:
     async def there() -> bool | None:
         memory = (await house.gateway.case(told.case_id)).memory
-        return (memory is not None and sum(bool(one.outcome) for one in memory.told) == count) or None
+        return (
+            memory is not None and sum(bool(one.outcome) for one in memory.told) == count
+        ) or None
 
     await eventually(there)
 
 
 async def _notice(house: Deployment, outcome: str) -> str:
-    found = [one.id async for one in house.gateway.client.list_workflows(f"WorkflowType = '{names.NOTICE}'")]
+    found = [
+        one.id
+        async for one in house.gateway.client.list_workflows(f"WorkflowType = '{names.NOTICE}'")
+    ]
     results = {one: await house.gateway.client.get_workflow_handle(one).result() for one in found}
     return next(one for one, result in results.items() if result == outcome)
 
@@ -327,7 +410,17 @@ async def latest(house: Deployment, kind: str) -> str:
     """The workflow of one kind that started last; the index may lag."""
 
     async def there() -> str | None:
-        return next(iter([found.id async for found in house.gateway.client.list_workflows(f"WorkflowType = '{kind}'", limit=1)]), None)
+        return next(
+            iter(
+                [
+                    found.id
+                    async for found in house.gateway.client.list_workflows(
+                        f"WorkflowType = '{kind}'", limit=1
+                    )
+                ]
+            ),
+            None,
+        )
 
     return await eventually(there)
 
@@ -337,7 +430,9 @@ async def standing(house: Deployment, name: str, lasts: timedelta = timedelta(se
     told = plan(name, BlockSender(pattern=f"{name}@bad.test", expires_after=lasts))
     await house.tell(told, match_of(LINES[0]), pace=SOON)
     await closed(house, told)
-    return names.expiry_id(next(row["id"] for row in reversed(house.ledger) if row["operation"] == "create"))
+    return names.expiry_id(
+        next(row["id"] for row in reversed(house.ledger) if row["operation"] == "create")
+    )
 
 
 async def closed(house: Deployment, told: CasePlan) -> str:
@@ -351,11 +446,18 @@ async def record(client: Client, folder: Path, wanted: Sequence[str]) -> None:
     simulator = Simulator(SimulatorOptions(rate=None))
     simulator.take(LINES)
     with tempfile.TemporaryDirectory() as state:
-        async with receiving() as channels, deployed(client, simulator, Path(state), channels) as house:
+        async with (
+            receiving() as channels,
+            deployed(client, simulator, Path(state), channels) as house,
+        ):
             for name, scene in SCENES.items():
                 played = await scene(house)
                 if name in wanted:
-                    save(folder, name, (await client.get_workflow_handle(played).fetch_history()).to_json())
+                    save(
+                        folder,
+                        name,
+                        (await client.get_workflow_handle(played).fetch_history()).to_json(),
+                    )
 
 
 @asynccontextmanager
@@ -367,9 +469,17 @@ async def receiving() -> AsyncIterator[Channels]:
 
 
 def save(folder: Path, name: str, text: str) -> None:
-    """Write a history beside the ones that are there, without stack traces: replay does not need them, and they name places."""
+    """Write a history beside the ones that are there, without stack traces.
+
+    Replay does not need them, and they name places.
+    """
     number = len(list(folder.glob(f"{name}.*.json"))) + 1
-    told = json.loads(text, object_hook=lambda found: {key: value for key, value in found.items() if key != "stackTrace"})
+    told = json.loads(
+        text,
+        object_hook=lambda found: {
+            key: value for key, value in found.items() if key != "stackTrace"
+        },
+    )
     (folder / f"{name}.{number}.json").write_text(json.dumps(told, indent=1), encoding="utf-8")
 
 

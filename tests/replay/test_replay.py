@@ -1,4 +1,7 @@
-"""Saved histories replay: a change that would break cases that are open when it is released fails here."""
+"""Saved histories replay.
+
+A change that would break cases that are open when it is released fails here.
+"""
 
 import json
 from collections.abc import Mapping
@@ -10,7 +13,7 @@ from temporalio import workflow
 from temporalio.client import WorkflowHistory
 from temporalio.worker import Replayer
 
-from clawback.temporal.converter import data_converter
+from clawback.temporal.data_converter import data_converter
 from tests.replay.careless import CarelessCase
 from tests.replay.record import HISTORIES, SCENES
 from workflows import WORKFLOWS
@@ -22,7 +25,10 @@ ADVICE = (
 )
 
 SPLITTABLE = [path for path in SAVED if path.stem != "case-blocked.2"]
-"""All but one, whose patch was asked for after a local activity: what no release did, and none must do."""
+"""All but one, whose patch was asked for after a local activity.
+
+What no release did, and none must do.
+"""
 
 
 def history(path: Path) -> WorkflowHistory:
@@ -37,15 +43,27 @@ def interrupted(events: list[dict[str, Any]]) -> list[dict[str, Any]]:
     for event in events:
         found.append(event)
         numbers[event["eventId"]] = str(len(found))
-        if event.get("markerRecordedEventAttributes", {}).get("markerName") == "core_local_activity":
-            found += [{**task, "eventTime": event["eventTime"], "taskId": event["taskId"]} for task in _workflow_task(len(found) + 1)]
-    renumbered = (_renumbered(event, numbers) if event["eventId"] in numbers else event for event in found)
+        if (
+            event.get("markerRecordedEventAttributes", {}).get("markerName")
+            == "core_local_activity"
+        ):
+            found += [
+                {**task, "eventTime": event["eventTime"], "taskId": event["taskId"]}
+                for task in _workflow_task(len(found) + 1)
+            ]
+    renumbered = (
+        _renumbered(event, numbers) if event["eventId"] in numbers else event for event in found
+    )
     return [{**event, "eventId": str(number)} for number, event in enumerate(renumbered, start=1)]
 
 
 def _workflow_task(first: int) -> tuple[dict[str, Any], ...]:
     return (
-        {"eventId": "", "eventType": "EVENT_TYPE_WORKFLOW_TASK_SCHEDULED", "workflowTaskScheduledEventAttributes": {"attempt": 1}},
+        {
+            "eventId": "",
+            "eventType": "EVENT_TYPE_WORKFLOW_TASK_SCHEDULED",
+            "workflowTaskScheduledEventAttributes": {"attempt": 1},
+        },
         {
             "eventId": "",
             "eventType": "EVENT_TYPE_WORKFLOW_TASK_STARTED",
@@ -54,14 +72,22 @@ def _workflow_task(first: int) -> tuple[dict[str, Any], ...]:
         {
             "eventId": "",
             "eventType": "EVENT_TYPE_WORKFLOW_TASK_COMPLETED",
-            "workflowTaskCompletedEventAttributes": {"scheduledEventId": str(first), "startedEventId": str(first + 1)},
+            "workflowTaskCompletedEventAttributes": {
+                "scheduledEventId": str(first),
+                "startedEventId": str(first + 1),
+            },
         },
     )
 
 
 def _renumbered(value: Any, numbers: Mapping[str, str]) -> Any:
     if isinstance(value, dict):
-        return {key: numbers.get(inner, inner) if key.endswith("EventId") else _renumbered(inner, numbers) for key, inner in value.items()}
+        return {
+            key: numbers.get(inner, inner)
+            if key.endswith("EventId")
+            else _renumbered(inner, numbers)
+            for key, inner in value.items()
+        }
     return value
 
 
@@ -70,17 +96,26 @@ async def test_saved_histories_replay(path: Path) -> None:
     """Every path of every workflow, as it was recorded."""
     replayer = Replayer(workflows=WORKFLOWS, data_converter=data_converter(None))
     result = await replayer.replay_workflow(history(path), raise_on_replay_failure=False)
-    assert result.replay_failure is None, ADVICE.format(name=path.name) + f"\n{result.replay_failure}"
+    assert result.replay_failure is None, (
+        ADVICE.format(name=path.name) + f"\n{result.replay_failure}"
+    )
 
 
 @pytest.mark.parametrize("path", SPLITTABLE, ids=lambda path: path.stem)
 async def test_a_workflow_whose_local_activities_were_interrupted_replays(path: Path) -> None:
-    """A query during a local activity splits the workflow task in two; what follows it is then recorded in the second."""
+    """A query during a local activity splits the workflow task in two.
+
+    What follows it is then recorded in the second.
+    """
     replayer = Replayer(workflows=WORKFLOWS, data_converter=data_converter(None))
     whole = json.loads(history(path).to_json())
-    split = WorkflowHistory.from_json(path.stem, json.dumps({"events": interrupted(whole["events"])}))
+    split = WorkflowHistory.from_json(
+        path.stem, json.dumps({"events": interrupted(whole["events"])})
+    )
     result = await replayer.replay_workflow(split, raise_on_replay_failure=False)
-    assert result.replay_failure is None, ADVICE.format(name=path.name) + f"\n{result.replay_failure}"
+    assert result.replay_failure is None, (
+        ADVICE.format(name=path.name) + f"\n{result.replay_failure}"
+    )
 
 
 def test_every_scene_is_saved() -> None:
@@ -91,7 +126,9 @@ def test_every_scene_is_saved() -> None:
 async def test_a_careless_change_is_caught() -> None:
     """The known-bad one: the test above can fail."""
     replayer = Replayer(workflows=[CarelessCase], data_converter=data_converter(None))
-    result = await replayer.replay_workflow(history(HISTORIES / "case-moved.1.json"), raise_on_replay_failure=False)
+    result = await replayer.replay_workflow(
+        history(HISTORIES / "case-moved.1.json"), raise_on_replay_failure=False
+    )
     assert isinstance(result.replay_failure, workflow.NondeterminismError)
 
 

@@ -5,7 +5,7 @@ from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import Any
 
-from clawback.events import Event, message_event, report_event
+from clawback.model.events import Event, message_event, report_event
 from clawback.rules import RuleErrors, RuleSet, load_rules
 
 NOW = datetime(2026, 11, 22, 12, tzinfo=UTC)
@@ -54,18 +54,24 @@ def problems(folder: Path, files: Mapping[str, str]) -> list[str]:
 
 def block(detection: str, name: str = "a_block") -> str:
     """Write a building block around the lines of a detection."""
-    return f"title: A block\nname: {name}\n{LOGSOURCE}detection:\n" + "".join(f"  {line}\n" for line in detection.strip().splitlines())
+    return f"title: A block\nname: {name}\n{LOGSOURCE}detection:\n" + "".join(
+        f"  {line}\n" for line in detection.strip().splitlines()
+    )
 
 
 def responding(detection: str, **keys: str) -> str:
-    """Write a responding rule around the lines of a detection; `keys` replace the lines of other keys."""
+    """Write a responding rule around the lines of a detection.
+
+    `keys` replace the lines of other keys.
+    """
     lines = {
         "title": "title: A rule",
         "name": "name: a_rule",
         "id": "id: 6f1c3a52-0f0e-4d0b-9a53-6b0f6a1b7c11",
         "status": "status: stable",
         "logsource": LOGSOURCE.strip(),
-        "detection": "detection:\n" + "\n".join(f"  {line}" for line in detection.strip().splitlines()),
+        "detection": "detection:\n"
+        + "\n".join(f"  {line}" for line in detection.strip().splitlines()),
         "response": "response: {mode: enforce, actions: [{move: {destination: JunkEmail}}]}",
         "tests": "tests:\n  - {name: one, event: {}, expect: match}\n  - {name: two, event: {}, expect: no match}",
     }

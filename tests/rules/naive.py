@@ -1,4 +1,7 @@
-"""A second reading of the tree, as simple as it can be: it interprets, shares no code with the compiler, and is the oracle for it."""
+"""A second reading of the tree, as simple as it can be.
+
+It interprets, shares no code with the compiler, and is the oracle for it.
+"""
 
 import ipaddress
 from collections.abc import Mapping
@@ -7,7 +10,7 @@ from typing import Any
 
 import re2
 
-from clawback.rules.tree import (
+from clawback.rules.engine.tree import (
     All,
     Comparison,
     Exists,
@@ -42,7 +45,12 @@ def interpret(node: Node, record: Mapping[str, Any]) -> bool | None:
         case Some(children):
             return _or([interpret(child, record) for child in children])
         case All(children):
-            negated = _or([None if (one := interpret(child, record)) is None else not one for child in children])
+            negated = _or(
+                [
+                    None if (one := interpret(child, record)) is None else not one
+                    for child in children
+                ]
+            )
             return None if negated is None else not negated
         case Lapses():
             raise NotImplementedError
@@ -73,9 +81,15 @@ def _test(field: str, test: Test, record: Mapping[str, Any]) -> bool | None:
         return None
     found = values(dict(record), field.split("."))
     if isinstance(test, SameAs):
-        others = [text for value in values(dict(record), test.field.split(".")) if (text := _text(value)) is not None]
+        others = [
+            text
+            for value in values(dict(record), test.field.split("."))
+            if (text := _text(value)) is not None
+        ]
         texts = [text for value in found if (text := _text(value)) is not None]
-        return any(_related(test, text.casefold(), other.casefold()) for text in texts for other in others)
+        return any(
+            _related(test, text.casefold(), other.casefold()) for text in texts for other in others
+        )
     return any(_holds(test, value) for value in found)
 
 
@@ -84,7 +98,11 @@ def _related(test: SameAs, text: str, other: str) -> bool:
         return other in text
     if test.starts:
         return text[: len(other)] == other
-    return text[len(text) - len(other) :] == other and len(other) <= len(text) if test.ends else text == other
+    return (
+        text[len(text) - len(other) :] == other and len(other) <= len(text)
+        if test.ends
+        else text == other
+    )
 
 
 def _text(value: Any) -> str | None:
@@ -122,13 +140,20 @@ def _holds(test: Test, value: Any) -> bool:
     if isinstance(test, Number):
         number = _number(value)
         return number is not None and _compare(test.comparison, number, test.number)
-    return isinstance(value, str) and (_within(test.cidr, value) if isinstance(test, Network) else _is_at(test, value))
+    return isinstance(value, str) and (
+        _within(test.cidr, value) if isinstance(test, Network) else _is_at(test, value)
+    )
 
 
 def _reads(test: Text | Regex, text: str) -> bool:
     if isinstance(test, Regex):
-        return re2.search((f"(?{test.flags})" if test.flags else "") + test.pattern, text) is not None
-    return _glob([_folded(part, cased=test.cased) for part in test.parts], text if test.cased else text.casefold())
+        return (
+            re2.search((f"(?{test.flags})" if test.flags else "") + test.pattern, text) is not None
+        )
+    return _glob(
+        [_folded(part, cased=test.cased) for part in test.parts],
+        text if test.cased else text.casefold(),
+    )
 
 
 def _within(cidr: str, value: str) -> bool:
@@ -139,13 +164,18 @@ def _within(cidr: str, value: str) -> bool:
 
 
 def _is_at(test: Test, value: str) -> bool:
-    if not isinstance(test, TimePart) or not (value[:1].isdigit() and "T" in value and ":" in value):
+    if not isinstance(test, TimePart) or not (
+        value[:1].isdigit() and "T" in value and ":" in value
+    ):
         return False
     try:
         moment = datetime.fromisoformat(value).astimezone(UTC)
     except ValueError:
         return False
-    return bool((moment.isocalendar()[1] if test.unit == "week" else getattr(moment, test.unit)) == test.number)
+    return bool(
+        (moment.isocalendar()[1] if test.unit == "week" else getattr(moment, test.unit))
+        == test.number
+    )
 
 
 def _folded(part: str | Wild, *, cased: bool) -> str | Wild:

@@ -2,8 +2,8 @@
 
 from pathlib import Path
 
-from clawback.rules.coverage import Coverage, measure_coverage, word_node
-from clawback.rules.tree import All, Leaf, Named, Not, Some, Text
+from clawback.rules.engine.tree import All, Leaf, Named, Not, Some, Text
+from clawback.rules.tools.coverage import Coverage, measure_coverage, word_node
 from tests.rules.folders import LOGSOURCE, load, responding
 
 TESTED = "tests:\n  - {name: one, event: {from: a@x.test, subject: pay}, expect: match}\n  - {name: two, event: {}, expect: no match}"
@@ -19,9 +19,15 @@ def covered(folder: Path, files: dict[str, str]) -> dict[str, Coverage]:
 
 
 def test_what_no_test_reaches_is_named(tmp_path: Path) -> None:
-    """A filter that never fires and an alternative that never holds are gaps; everything else is covered."""
+    """A filter that never fires and an alternative that never holds are gaps.
+
+    Everything else is covered.
+    """
     found = covered(tmp_path, {"a_rule.yml": responding(DETECTION, tests=TESTED)})["a_rule"]
-    assert found.gaps == ("alternative from_name contains urgent of words is never true", "selection filter_known is never true")
+    assert found.gaps == (
+        "alternative from_name contains urgent of words is never true",
+        "selection filter_known is never true",
+    )
     assert found.tests == 2
     assert 0.8 < found.share < 1
 
@@ -66,11 +72,18 @@ owner: me@x.test
     files = {"a_rule.yml": responding(DETECTION, tests=TESTED), "exceptions/ours.yml": exception}
     assert len(covered(tmp_path, files)["ours"].gaps) == 1
     more = "\n  - {name: three, event: {envelope_from: ours@x.test}, expect: no match}"
-    assert covered(tmp_path, files | {"a_rule.yml": responding(DETECTION, tests=TESTED + more)})["ours"].gaps == ()
+    assert (
+        covered(tmp_path, files | {"a_rule.yml": responding(DETECTION, tests=TESTED + more)})[
+            "ours"
+        ].gaps
+        == ()
+    )
 
 
 def test_conditions_are_worded_as_written() -> None:
     """And, or, not and parentheses stand where a person would put them."""
-    one, two, three = (Named(name, Leaf("from", (Text(("a",)),))) for name in ("one", "two", "three"))
+    one, two, three = (
+        Named(name, Leaf("from", (Text(("a",)),))) for name in ("one", "two", "three")
+    )
     assert word_node(All((one, Not(Some((two, three)))))) == "one and not (two or three)"
     assert word_node(one.child) == "from is a"

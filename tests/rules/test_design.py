@@ -4,14 +4,16 @@ from datetime import timedelta
 from pathlib import Path
 
 from clawback.actions import BlockSender, Destination, Mode, Move, Reclassify
-from clawback.cases.windows import WatchType
-from clawback.rules.trials import run_tests
+from clawback.correlation.sliding_window import CorrelationType
+from clawback.rules.tools.testing import run_tests
 from tests.rules.folders import load, message
 
 BEC = """title: Quarantine delivered business email compromise
 id: 6f1c3a52-0f0e-4d0b-9a53-6b0f6a1b7c11        # UUID, never reused
-name: quarantine_bec                             # unique; the file is named after the rule that responds
-status: stable                                   # experimental may only shadow, test may at most approve, stable may enforce
+# unique; the file is named after the rule that responds
+name: quarantine_bec
+# experimental may only shadow, test may at most approve, stable may enforce
+status: stable
 description: A BEC verdict on a message that was delivered and is still in the mailbox.
 author: Security Engineering
 date: 2026-11-22
@@ -25,7 +27,8 @@ falsepositives: [A new payroll vendor before its domain is trusted]
 level: critical
 response:
   mode: enforce
-  group-by: [edf_hash]                           # a case per campaign; this is the default (an event without it is its own case)
+  # a case per campaign; this is the default (an event without it is its own case)
+  group-by: [edf_hash]
   actions:
     - move: {destination: RecoverableItemsDeletions}
     - reclassify: {disposition: MALICIOUS}
@@ -47,7 +50,8 @@ response:
   mode: enforce
   actions:
     - block_sender: {pattern: "{from}", kind: email, expires_after: 30d}
-tests:                                           # times are relative; each event is a partial message
+# times are relative; each event is a partial message
+tests:
   - name: third in a day
     events:
       - {at: 0h, from: a@x.test, final_disposition: MALICIOUS}
@@ -92,17 +96,29 @@ def test_a_correlation_gives_a_plan_that_watches(tmp_path: Path) -> None:
     assert match.plan.rule == "block_repeat_sender"
     assert match.plan.group == {"from": "a@x.test"}
     assert match.plan.watch is not None
-    assert match.plan.watch.type is WatchType.EVENT_COUNT
+    assert match.plan.watch.type is CorrelationType.EVENT_COUNT
     assert (match.plan.watch.at_least, match.plan.watch.timespan) == (3, timedelta(days=1))
-    assert match.plan.actions == (BlockSender(pattern="a@x.test", expires_after=timedelta(days=30)),)
+    assert match.plan.actions == (
+        BlockSender(pattern="a@x.test", expires_after=timedelta(days=30)),
+    )
 
 
 def test_an_event_without_the_default_group_is_its_own_case(tmp_path: Path) -> None:
     """Two messages without a campaign hash do not share a case."""
     rules = load(tmp_path, FILES)
-    one, other = message(final_disposition="MALICIOUS-BEC"), message(id="two", final_disposition="MALICIOUS-BEC", edf_hash="")
+    one, other = (
+        message(final_disposition="MALICIOUS-BEC"),
+        message(id="two", final_disposition="MALICIOUS-BEC", edf_hash=""),
+    )
 
-    plans = [next(match.plan for match in rules.evaluate(event).matches if match.plan.rule == "quarantine_bec") for event in (one, other)]
+    plans = [
+        next(
+            match.plan
+            for match in rules.evaluate(event).matches
+            if match.plan.rule == "quarantine_bec"
+        )
+        for event in (one, other)
+    ]
 
     assert plans[0].case_id != plans[1].case_id
     assert plans[0].group == {"edf_hash": None, "event": "message/one"}
@@ -112,7 +128,10 @@ def test_senders_that_are_missing_share_a_group(tmp_path: Path) -> None:
     """A correlation groups missing values together, and its pattern is then empty, never the word None."""
     rules = load(tmp_path, FILES)
 
-    plans = [rules.evaluate(message(id=name, final_disposition="MALICIOUS")).matches[0].plan for name in ("one", "two")]
+    plans = [
+        rules.evaluate(message(id=name, final_disposition="MALICIOUS")).matches[0].plan
+        for name in ("one", "two")
+    ]
 
     assert plans[0].case_id == plans[1].case_id
     assert plans[0].actions == (BlockSender(pattern="", expires_after=timedelta(days=30)),)
@@ -122,7 +141,12 @@ def test_plans_are_made_once_per_group(tmp_path: Path) -> None:
     """The plan of a group is the same object for every event of it."""
     rules = load(tmp_path, FILES)
 
-    plans = [rules.evaluate(message(id=name, final_disposition="MALICIOUS", from_="a@x.test")).matches[0].plan for name in ("one", "two")]
+    plans = [
+        rules.evaluate(message(id=name, final_disposition="MALICIOUS", from_="a@x.test"))
+        .matches[0]
+        .plan
+        for name in ("one", "two")
+    ]
 
     assert plans[0] is plans[1]
 
@@ -138,9 +162,17 @@ def test_a_failing_test_says_what_was_found(tmp_path: Path) -> None:
     """A test that expects the wrong thing fails with what was found and the condition of each event."""
     wrong = REPEAT.replace("45h", "23h")
 
-    failed = [trial for trial in run_tests(load(tmp_path, {"block_repeat_sender.yml": wrong})) if not trial.passed]
+    failed = [
+        trial
+        for trial in run_tests(load(tmp_path, {"block_repeat_sender.yml": wrong}))
+        if not trial.passed
+    ]
 
     (trial,) = failed
-    assert (trial.name, trial.expected, trial.found) == ("spread over days", "fires 0", "fires 1 for {'from': 'a@x.test'}")
+    assert (trial.name, trial.expected, trial.found) == (
+        "spread over days",
+        "fires 0",
+        "fires 1 for {'from': 'a@x.test'}",
+    )
     assert [explanation.outcome for explanation in trial.why] == [True, True, True]
     assert trial.line == 20

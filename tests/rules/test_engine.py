@@ -9,12 +9,12 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from clawback.events import Event, EventKind
-from clawback.rules.compiler import asks_enrichment, compile_node
-from clawback.rules.index import Engine
-from clawback.rules.inlining import Choice, compile_choice, compile_inline
-from clawback.rules.literals import required_covers, required_literals
-from clawback.rules.tree import (
+from clawback.model.events import Event, EventKind
+from clawback.rules.engine.codegen import Choice, compile_choice, compile_inline
+from clawback.rules.engine.compiler import asks_enrichment, compile_node
+from clawback.rules.engine.index import Engine
+from clawback.rules.engine.literals import required_covers, required_literals
+from clawback.rules.engine.tree import (
     All,
     Comparison,
     Exists,
@@ -123,7 +123,9 @@ plain_tests = st.one_of(
     st.builds(TimePart, st.sampled_from(list(TimeUnit)), st.sampled_from([1, 5, 10, 22, 47, 2025])),
     st.builds(SameAs, st.sampled_from(FIELDS), st.booleans(), st.booleans()),
 )
-leaves = st.builds(Leaf, st.sampled_from(FIELDS), st.lists(plain_tests, min_size=1, max_size=3).map(tuple))
+leaves = st.builds(
+    Leaf, st.sampled_from(FIELDS), st.lists(plain_tests, min_size=1, max_size=3).map(tuple)
+)
 nodes: st.SearchStrategy[Node] = st.recursive(
     leaves,
     lambda inner: st.one_of(
@@ -144,7 +146,9 @@ scalars = st.one_of(
     st.sampled_from(MOMENTS),
     st.sampled_from(ADDRESSES),
 )
-loose = st.one_of(scalars, scalars, st.lists(scalars, max_size=3), st.just({"odd": 1}), st.just([["abc"], []]))
+loose = st.one_of(
+    scalars, scalars, st.lists(scalars, max_size=3), st.just({"odd": 1}), st.just([["abc"], []])
+)
 records = st.fixed_dictionaries(
     {},
     optional={
@@ -153,17 +157,33 @@ records = st.fixed_dictionaries(
         "to": st.lists(scalars, max_size=3),
         "final_disposition": scalars,
         "is_quarantined": scalars,
-        "validation": st.one_of(st.none(), st.fixed_dictionaries({}, optional={"spf": loose}), joined),
-        "properties": st.one_of(st.lists(st.fixed_dictionaries({}, optional={"allowlisted_pattern": loose}), max_size=2)),
+        "validation": st.one_of(
+            st.none(), st.fixed_dictionaries({}, optional={"spf": loose}), joined
+        ),
+        "properties": st.one_of(
+            st.lists(st.fixed_dictionaries({}, optional={"allowlisted_pattern": loose}), max_size=2)
+        ),
         "detections": st.one_of(
             st.none(),
             st.just({}),
-            st.fixed_dictionaries({"links": st.lists(st.fixed_dictionaries({}, optional={"href": loose}), max_size=3)}),
-            st.fixed_dictionaries({"findings": st.one_of(st.none(), st.lists(st.fixed_dictionaries({"score": scalars}), max_size=2))}),
+            st.fixed_dictionaries(
+                {"links": st.lists(st.fixed_dictionaries({}, optional={"href": loose}), max_size=3)}
+            ),
+            st.fixed_dictionaries(
+                {
+                    "findings": st.one_of(
+                        st.none(), st.lists(st.fixed_dictionaries({"score": scalars}), max_size=2)
+                    )
+                }
+            ),
         ),
     },
 )
-thorough = settings(max_examples=int(os.environ.get("RULES_EXAMPLES", "80")), deadline=None, suppress_health_check=list(HealthCheck))
+thorough = settings(
+    max_examples=int(os.environ.get("RULES_EXAMPLES", "80")),
+    deadline=None,
+    suppress_health_check=list(HealthCheck),
+)
 
 
 def _today() -> date:
@@ -195,7 +215,9 @@ def test_one_rule_is_what_the_interpreter_says(rule: Node, record: dict[str, Any
 
     assert compile_node(rule, _today)(record) is answer
     known = "detections" in record or not asks_enrichment(rule)
-    choice = compile_choice(rule, EventKind.MESSAGE, _today, Choice(lambda _: True, none=False, other=lambda _: None))
+    choice = compile_choice(
+        rule, EventKind.MESSAGE, _today, Choice(lambda _: True, none=False, other=lambda _: None)
+    )
     assert choice(_event(record)) is (answer if known else None)
     assert choice(replace(_event(record), kind=EventKind.SUBMISSION)) is None
     if known:
@@ -205,7 +227,10 @@ def test_one_rule_is_what_the_interpreter_says(rule: Node, record: dict[str, Any
 
 
 @thorough
-@given(pattern=st.one_of(st.sampled_from(PATTERNS), st.text("ab(|)?*+[].^$\\{}1,", max_size=12)), text=st.text("abAB12.", max_size=10))
+@given(
+    pattern=st.one_of(st.sampled_from(PATTERNS), st.text("ab(|)?*+[].^$\\{}1,", max_size=12)),
+    text=st.text("abAB12.", max_size=10),
+)
 def test_a_required_literal_is_in_every_text_that_matches(pattern: str, text: str) -> None:
     """The prefilter of a regular expression never rules out a text that RE2 would match."""
     import re2
@@ -219,14 +244,23 @@ def test_a_required_literal_is_in_every_text_that_matches(pattern: str, text: st
     literals = required_literals(pattern)
     covers = required_covers(pattern)
 
-    assert found is None or all(any(literal in text.casefold() for literal in cover) for cover in covers)
+    assert found is None or all(
+        any(literal in text.casefold() for literal in cover) for cover in covers
+    )
     assert (covers[0] if covers else None) == (literals or None)
 
 
 def test_what_is_no_unicode_is_looked_up_all_the_same() -> None:
     """A lone surrogate, which no matcher takes, hides nothing before, behind or around it."""
     many = Wild.MANY
-    parts = [("abc", many), (many, "bcd"), (many, "xyz", many), (many, "xyz"), ("bcd", many), (many, "xyz", many, "bcd", many)]
+    parts = [
+        ("abc", many),
+        (many, "bcd"),
+        (many, "xyz", many),
+        (many, "xyz"),
+        ("bcd", many),
+        (many, "xyz", many, "bcd", many),
+    ]
     rules: list[Node] = [Leaf("subject", (Text(one),)) for one in [*parts, *parts]]
     engine = Engine(list(zip(rules, range(len(rules)), strict=True)), EventKind.MESSAGE, _today)
     assert engine.decide({"subject": "ABC \ud800 xyz bcd"}) == ([0, 1, 2, 5, 6, 7, 8, 11], False)
@@ -241,15 +275,28 @@ def test_a_condition_with_more_rests_than_are_numbered_means_the_same() -> None:
     assert engine.decide({"subject": "it is W150, to the end."}) == ((), False)
 
 
-@pytest.mark.parametrize("value", [True, False, 1, 0, "true", "1", None, [], ["true"], [True, False], {"a": 1}, 1.0])
+@pytest.mark.parametrize(
+    "value", [True, False, 1, 0, "true", "1", None, [], ["true"], [True, False], {"a": 1}, 1.0]
+)
 def test_a_guard_says_of_every_value_what_its_clause_says(value: Any) -> None:
-    """What is remembered of one value is never taken for another one that only equals it: `true` is not 1."""
+    """What is remembered of one value is never taken for another one that only equals it.
+
+    `true` is not 1.
+    """
     flag: Node = Leaf("is_quarantined", (Text(("true",)),))
     word = Leaf("subject", (Text((Wild.MANY, "word", Wild.MANY)),))
-    rules: list[Node] = [All((word, flag)), All((word, Not(Named("filter", flag)))), All((word, Not(Some((flag, flag)))))] * 3
-    engine = Engine([(rule, number) for number, rule in enumerate(rules)], EventKind.MESSAGE, _today)
+    rules: list[Node] = [
+        All((word, flag)),
+        All((word, Not(Named("filter", flag)))),
+        All((word, Not(Some((flag, flag))))),
+    ] * 3
+    engine = Engine(
+        [(rule, number) for number, rule in enumerate(rules)], EventKind.MESSAGE, _today
+    )
     for odd in (True, 1, "true", None, value):
         record = {"subject": "a word", "is_quarantined": odd}
         hits, undecided = engine.decide(record)
-        assert list(hits) == [number for number, rule in enumerate(rules) if interpret(rule, record)]
+        assert list(hits) == [
+            number for number, rule in enumerate(rules) if interpret(rule, record)
+        ]
         assert not undecided

@@ -1,4 +1,7 @@
-"""What a submission may match is known before its message is: never too little, and less than everything."""
+"""What a submission may match is known before its message is.
+
+Never too little, and less than everything.
+"""
 
 from collections.abc import Mapping
 from datetime import UTC, date, datetime
@@ -8,19 +11,21 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from clawback.events import Event, EventKind
+from clawback.model.events import Event, EventKind
 from clawback.rules import load_rules
-from clawback.rules.compiler import compile_node
-from clawback.rules.documents import EventTest
-from clawback.rules.foresight import Foresight
-from clawback.rules.tree import All, Exists, Leaf, Named, Node, Not, Null, SameAs, Some, Text
-from clawback.rules.trials import trial_event
+from clawback.rules.engine.compiler import compile_node
+from clawback.rules.engine.partial_evaluation import PartialEvaluation
+from clawback.rules.engine.tree import All, Exists, Leaf, Named, Node, Not, Null, SameAs, Some, Text
+from clawback.rules.source.documents import EventTest
+from clawback.rules.tools.testing import trial_event
 from tests.workflows.deployment import RULES
 
 NOW = datetime(2026, 11, 22, 12, tzinfo=UTC)
 VALUES = st.sampled_from(["a", "b", None])
 FIELDS = st.sampled_from(["status", "type", "message.id", "message.edf_hash"])
-TESTS = st.sampled_from([Text(("a",)), Text(("b",)), Null(), Exists(), SameAs("message.id"), SameAs("status")])
+TESTS = st.sampled_from(
+    [Text(("a",)), Text(("b",)), Null(), Exists(), SameAs("message.id"), SameAs("status")]
+)
 LEAVES = st.builds(Leaf, FIELDS, st.lists(TESTS, min_size=1, max_size=2).map(tuple))
 NODES: st.SearchStrategy[Node] = st.recursive(
     LEAVES,
@@ -47,18 +52,20 @@ def submission(record: Mapping[str, Any]) -> Event:
 
 
 @given(NODES, OUTER, MESSAGES)
-def test_what_matches_with_its_message_may_match_without(node: Node, outer: dict[str, Any], message: dict[str, Any] | None) -> None:
+def test_what_matches_with_its_message_may_match_without(
+    node: Node, outer: dict[str, Any], message: dict[str, Any] | None
+) -> None:
     """Whatever the condition and whatever the message, no match is lost by not looking for it."""
     whole = {**outer, "message": message} if message is not None else outer
     if compile_node(node, today)(whole):
-        assert Foresight([node], today).may_match(submission(outer))
+        assert PartialEvaluation([node], today).may_match(submission(outer))
 
 
 @given(OUTER)
 def test_a_condition_that_asks_nothing_of_the_message_is_decided(outer: dict[str, Any]) -> None:
     """Then no message is looked for in vain."""
     node = Leaf("status", (Text(("a",)),))
-    assert Foresight([node], today).may_match(submission(outer)) is (outer["status"] == "a")
+    assert PartialEvaluation([node], today).may_match(submission(outer)) is (outer["status"] == "a")
 
 
 @pytest.mark.parametrize("kind", [EventKind.SUBMISSION, EventKind.PHISHGUARD_REPORT])
@@ -72,6 +79,9 @@ def test_no_shipped_rule_loses_a_match(kind: EventKind) -> None:
         for number, test in enumerate(rule.tests)
         if isinstance(test, EventTest) and test.expect == "match"
     ]
-    alone = [submission({key: value for key, value in event.record.items() if key != "message"}) for event in events]
+    alone = [
+        submission({key: value for key, value in event.record.items() if key != "message"})
+        for event in events
+    ]
     assert alone
     assert all(rules.may_match(Event(kind, event.id, event.at, event.record)) for event in alone)

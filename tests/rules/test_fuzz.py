@@ -71,9 +71,14 @@ def noise(random: Random, raw: bytes) -> bytes:
 
 
 def monster(random: Random, raw: bytes) -> bytes:
-    """Something far too deep, too long or too much; on its own, or as the condition or the value of a rule."""
+    """Something far too deep, too long or too much.
+
+    On its own, or as the condition or the value of a rule.
+    """
     large = random.choice(MONSTERS)
-    return random.choice((large, raw + b"\n" + large, raw.replace(b"condition: ", b"condition: " + large + b" ", 1)))
+    return random.choice(
+        (large, raw + b"\n" + large, raw.replace(b"condition: ", b"condition: " + large + b" ", 1))
+    )
 
 
 VALUES = (
@@ -147,8 +152,13 @@ def shipped() -> list[tuple[Path, bytes]]:
     return [(path.relative_to(RULES), path.read_bytes()) for path in sorted(RULES.rglob("*.yml"))]
 
 
-def folders(random: Random, shipped: list[tuple[Path, bytes]], folder: Path) -> Iterator[tuple[Mutation, bytes]]:
-    """Write one folder after the other, of one mutated file each, beside good lists; now and then it is safety, a list or an exception."""
+def folders(
+    random: Random, shipped: list[tuple[Path, bytes]], folder: Path
+) -> Iterator[tuple[Mutation, bytes]]:
+    """Write one folder after the other, of one mutated file each, beside good lists.
+
+    Now and then it is safety, a list or an exception.
+    """
     lists = [(path, raw) for path, raw in shipped if path.parts[0] in {"lists", "safety.yml"}]
     while True:
         path, raw = random.choice(shipped)
@@ -175,8 +185,13 @@ def resident() -> int:
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
 
 
-def test_garbage_is_refused_and_nothing_else_happens(tmp_path: Path, shipped: list[tuple[Path, bytes]]) -> None:
-    """Mutated rules, noise and monsters give a set or problems: no other error, no hang, no growth once every kind has been seen."""
+def test_garbage_is_refused_and_nothing_else_happens(
+    tmp_path: Path, shipped: list[tuple[Path, bytes]]
+) -> None:
+    """Mutated rules, noise and monsters give a set or problems.
+
+    No other error, no hang, no growth once every kind has been seen.
+    """
     random = Random(SEED)  # noqa: S311 - reproducible on purpose
     outcomes = {"loaded": 0, "refused": 0}
     started = monotonic()
@@ -185,21 +200,28 @@ def test_garbage_is_refused_and_nothing_else_happens(tmp_path: Path, shipped: li
         before = monotonic()
         outcomes["refused" if told(tmp_path) else "loaded"] += 1
         spent = monotonic() - before
-        assert spent < SLOWEST, f"{mutate.__name__}: {spent:.1f} s for {len(mutated)} bytes, {mutated[:80]!r}"
+        assert spent < SLOWEST, (
+            f"{mutate.__name__}: {spent:.1f} s for {len(mutated)} bytes, {mutated[:80]!r}"
+        )
         if warm is None and monotonic() - started > SECONDS * WARM:
             gc.collect()
             warm = resident()
         if monotonic() - started > SECONDS:
             break
     assert warm is not None
-    assert resident() - warm < GROWTH, f"grew by {(resident() - warm) >> 20} MiB in {sum(outcomes.values())} loads"
+    assert resident() - warm < GROWTH, (
+        f"grew by {(resident() - warm) >> 20} MiB in {sum(outcomes.values())} loads"
+    )
     assert all(outcomes.values()), outcomes
 
 
 @pytest.mark.parametrize("number", range(len(MONSTERS)))
 def test_monsters_are_refused_soon(number: int, tmp_path: Path) -> None:
     """Each monster, as a file of its own and as a condition, is refused with problems, soon."""
-    for name, raw in (("alone", MONSTERS[number]), ("condition", RULE.replace(b"CONDITION", MONSTERS[number]))):
+    for name, raw in (
+        ("alone", MONSTERS[number]),
+        ("condition", RULE.replace(b"CONDITION", MONSTERS[number])),
+    ):
         folder = tmp_path / name
         folder.mkdir()
         (folder / "safety.yml").write_bytes(b"{}\n")

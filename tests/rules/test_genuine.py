@@ -1,4 +1,7 @@
-"""Everyday mail that must be left alone: what no shipped rule may match, though much of it sounds like what phishing imitates."""
+"""Everyday mail that must be left alone.
+
+What no shipped rule may match, though much of it sounds like what phishing imitates.
+"""
 
 from datetime import UTC, datetime
 from pathlib import Path
@@ -6,12 +9,20 @@ from typing import Any
 
 import pytest
 
-from clawback.events import message_event
+from clawback.model.events import message_event
 from clawback.rules import RuleSet, load_rules
 
 NOW = datetime(2026, 11, 22, 12, tzinfo=UTC)
 PASSING = {"dkim": "pass", "dmarc": "pass", "spf": "pass", "comment": None}
-NOTHING_FOUND = {"action": "", "attachments": [], "findings": [], "headers": [], "links": [], "sender_info": {}, "validation": PASSING}
+NOTHING_FOUND = {
+    "action": "",
+    "attachments": [],
+    "findings": [],
+    "headers": [],
+    "links": [],
+    "sender_info": {},
+    "validation": PASSING,
+}
 
 MAIL: dict[str, dict[str, Any]] = {
     "newsletter": {
@@ -20,10 +31,25 @@ MAIL: dict[str, dict[str, Any]] = {
         "subject": "This week: 20 % off winter boots",
         "final_disposition": "BULK",
     },
-    "invoice": {"from": "billing@supplier.example", "from_name": "Supplier Ltd", "subject": "Invoice 2026-1123 for November"},
-    "reminder of an invoice": {"from": "billing@supplier.example", "subject": "Reminder: invoice 2026-1098 is overdue"},
-    "order": {"from": "auto-confirm@amazon.com", "from_name": "Amazon.com", "subject": "Your Amazon.com order has shipped"},
-    "parcel": {"from": "noreply@dhl.com", "from_name": "DHL", "subject": "Your parcel arrives tomorrow"},
+    "invoice": {
+        "from": "billing@supplier.example",
+        "from_name": "Supplier Ltd",
+        "subject": "Invoice 2026-1123 for November",
+    },
+    "reminder of an invoice": {
+        "from": "billing@supplier.example",
+        "subject": "Reminder: invoice 2026-1098 is overdue",
+    },
+    "order": {
+        "from": "auto-confirm@amazon.com",
+        "from_name": "Amazon.com",
+        "subject": "Your Amazon.com order has shipped",
+    },
+    "parcel": {
+        "from": "noreply@dhl.com",
+        "from_name": "DHL",
+        "subject": "Your parcel arrives tomorrow",
+    },
     "password reset": {
         "from": "no-reply@accounts.google.com",
         "from_name": "Google",
@@ -34,7 +60,11 @@ MAIL: dict[str, dict[str, Any]] = {
         "from_name": "Microsoft account team",
         "subject": "New sign-in to your account",
     },
-    "payment": {"from": "service@paypal.com", "from_name": "service@paypal.com", "subject": "You sent a payment to Corner Books"},
+    "payment": {
+        "from": "service@paypal.com",
+        "from_name": "service@paypal.com",
+        "subject": "You sent a payment to Corner Books",
+    },
     "document to sign": {
         "from": "dse@docusign.net",
         "from_name": "Ana Ruiz via DocuSign",
@@ -46,35 +76,86 @@ MAIL: dict[str, dict[str, Any]] = {
         "from_name": "Ana Ruiz (via Google Drive)",
         "subject": "Document shared with you: Plan",
     },
-    "invitation": {"from": "ana@corp.example", "from_name": "Ana Ruiz", "subject": "Invitation: Weekly sync @ Mon Nov 23, 2026 10am"},
-    "internal": {"from": "bob@corp.example", "from_name": "Bob Chen", "to": ["ana@corp.example"], "subject": "Re: Lunch on Thursday?"},
-    "payslip": {"from": "hr@corp.example", "from_name": "Human Resources", "subject": "Your payslip for November is available"},
-    "bank": {"from": "info@bank.example", "from_name": "Your Bank", "subject": "Your statement is ready"},
-    "mailing list": {"from": "dev@lists.example", "replyto": "dev@lists.example", "subject": "[dev] Release 2.4 vote"},
+    "invitation": {
+        "from": "ana@corp.example",
+        "from_name": "Ana Ruiz",
+        "subject": "Invitation: Weekly sync @ Mon Nov 23, 2026 10am",
+    },
+    "internal": {
+        "from": "bob@corp.example",
+        "from_name": "Bob Chen",
+        "to": ["ana@corp.example"],
+        "subject": "Re: Lunch on Thursday?",
+    },
+    "payslip": {
+        "from": "hr@corp.example",
+        "from_name": "Human Resources",
+        "subject": "Your payslip for November is available",
+    },
+    "bank": {
+        "from": "info@bank.example",
+        "from_name": "Your Bank",
+        "subject": "Your statement is ready",
+    },
+    "mailing list": {
+        "from": "dev@lists.example",
+        "replyto": "dev@lists.example",
+        "subject": "[dev] Release 2.4 vote",
+    },
     "support": {
         "from": "support@vendor.example",
         "from_name": "Vendor Support",
         "replyto": "case-881@vendor.example",
         "subject": "Case 881 was updated",
     },
-    "recruiter": {"from": "jane.doe@gmail.com", "from_name": "Jane Doe", "subject": "Application as backend engineer"},
-    "press": {"from": "editor@paper.example", "from_name": "Editor", "subject": "A question about your announcement"},
-    "alert of ours": {"from": "alerts@monitoring.example", "from_name": "Monitoring", "subject": "[RESOLVED] disk usage on db-1"},
-    "tax office": {"from": "noreply@tax.example", "from_name": "Tax Office", "subject": "A new letter in your mailbox"},
-    "subscription": {"from": "billing@saas.example", "from_name": "SaaS Billing", "subject": "Your subscription renews on 1 December"},
+    "recruiter": {
+        "from": "jane.doe@gmail.com",
+        "from_name": "Jane Doe",
+        "subject": "Application as backend engineer",
+    },
+    "press": {
+        "from": "editor@paper.example",
+        "from_name": "Editor",
+        "subject": "A question about your announcement",
+    },
+    "alert of ours": {
+        "from": "alerts@monitoring.example",
+        "from_name": "Monitoring",
+        "subject": "[RESOLVED] disk usage on db-1",
+    },
+    "tax office": {
+        "from": "noreply@tax.example",
+        "from_name": "Tax Office",
+        "subject": "A new letter in your mailbox",
+    },
+    "subscription": {
+        "from": "billing@saas.example",
+        "from_name": "SaaS Billing",
+        "subject": "Your subscription renews on 1 December",
+    },
     "with an attachment": {
         "from": "ana@partner.example",
         "subject": "Minutes of Tuesday",
         "detections": {
             **NOTHING_FOUND,
-            "attachments": [{"name": "minutes.pdf", "content_type": "application/pdf", "size": 81_000, "encrypted": False}],
+            "attachments": [
+                {
+                    "name": "minutes.pdf",
+                    "content_type": "application/pdf",
+                    "size": 81_000,
+                    "encrypted": False,
+                }
+            ],
         },
     },
     "with links": {
         "from": "news@shop.example",
         "subject": "What is new in November",
         "final_disposition": "BULK",
-        "detections": {**NOTHING_FOUND, "links": [{"href": "https://shop.example/boots", "text": "Boots"}]},
+        "detections": {
+            **NOTHING_FOUND,
+            "links": [{"href": "https://shop.example/boots", "text": "Boots"}],
+        },
     },
 }
 

@@ -1,4 +1,7 @@
-"""The shipped rules as a library: how many there are, how each is furnished, how little they touch of clean mail, how rarely they ask."""
+"""The shipped rules as a library.
+
+How many there are, how each is furnished, how little they touch of clean mail, how rarely they ask.
+"""
 
 import gzip
 import json
@@ -10,11 +13,11 @@ import yaml
 
 from clawback.actions import Destination, Mode, Move
 from clawback.cases.plan import CasePlan
-from clawback.events import Event, message_event
+from clawback.model.events import Event, message_event
 from clawback.rules import RuleSet, load_rules
-from clawback.rules.coverage import measure_coverage
-from clawback.rules.documents import EventTest, Level, Status
-from clawback.rules.ruleset import Rule
+from clawback.rules.engine.ruleset import Rule
+from clawback.rules.source.documents import EventTest, Level, Status
+from clawback.rules.tools.coverage import measure_coverage
 from clawback.simulator import demo_corpus
 from clawback.simulator.demo import COMPANY
 
@@ -26,7 +29,10 @@ HEADER = "# yaml-language-server: $schema="
 RULES = load_rules(FOLDER)
 RESPONDING = [rule for rule in RULES.rules.values() if rule.response is not None]
 MOST_ASKED = 0.2
-"""The share of suspect mail for which /detections may be fetched: a page of 100 may cost 20 requests more, not 100."""
+"""The share of suspect mail for which /detections may be fetched.
+
+A page of 100 may cost 20 requests more, not 100.
+"""
 
 
 def test_it_is_a_library() -> None:
@@ -34,7 +40,15 @@ def test_it_is_a_library() -> None:
     themes = {rule.path.partition("/")[0] for rule in RESPONDING}
 
     assert len(RESPONDING) >= 15
-    assert themes >= {"attachments", "authentication", "bec", "campaigns", "credentials", "impersonation", "links"}
+    assert themes >= {
+        "attachments",
+        "authentication",
+        "bec",
+        "campaigns",
+        "credentials",
+        "impersonation",
+        "links",
+    }
     assert themes >= {"reported", "senders", "submissions", "threads"}
 
 
@@ -54,7 +68,10 @@ def test_a_rule_is_furnished(rule: Rule) -> None:
 @pytest.mark.parametrize("rule", RESPONDING, ids=lambda rule: rule.name)
 def test_a_rule_shows_what_it_wants_and_what_not(rule: Rule) -> None:
     """At least one test fires and at least one does not."""
-    fires = [test.expect == "match" if isinstance(test, EventTest) else test.expect.fires > 0 for test in rule.tests]
+    fires = [
+        test.expect == "match" if isinstance(test, EventTest) else test.expect.fires > 0
+        for test in rule.tests
+    ]
 
     assert any(fires)
     assert not all(fires)
@@ -69,12 +86,19 @@ def test_rules_on_trial_touch_nothing() -> None:
 
 
 def test_where_mail_goes_follows_from_its_verdict() -> None:
-    """Weak evidence moves to junk, where people can look; only rules that need a malicious verdict move out of sight."""
+    """Weak evidence moves to junk, where people can look.
+
+    Only rules that need a malicious verdict move out of sight.
+    """
     for rule in RESPONDING:
         assert rule.response is not None
         for action in rule.response.actions:
             if isinstance(action, Move):
-                expected = {"junk": Destination.JUNK, "quarantine": Destination.RECOVERABLE, "restore": Destination.INBOX}
+                expected = {
+                    "junk": Destination.JUNK,
+                    "quarantine": Destination.RECOVERABLE,
+                    "restore": Destination.INBOX,
+                }
                 assert action.destination is expected[rule.name.partition("_")[0]], rule.name
 
 
@@ -93,18 +117,34 @@ def test_no_two_rules_pull_at_the_same_message() -> None:
 
 def test_clean_mail_is_left_alone() -> None:
     """Of a day of clean mail in the demo corpus no rule matches anything, in whatever mode."""
-    clean = [(event, detections) for event, detections in _demo() if event.record["final_disposition"] == "NONE"]
+    clean = [
+        (event, detections)
+        for event, detections in _demo()
+        if event.record["final_disposition"] == "NONE"
+    ]
 
     assert len(clean) >= 8
-    assert [(event.id, plan.rule) for event, detections in clean for plan in _decided(RULES, event, detections)] == []
+    assert [
+        (event.id, plan.rule)
+        for event, detections in clean
+        for plan in _decided(RULES, event, detections)
+    ] == []
 
 
 def test_bulk_mail_that_proves_its_sender_is_left_alone() -> None:
     """Newsletters of the demo corpus are nobody's business either."""
-    bulk = [(event, detections) for event, detections in _demo() if event.record["final_disposition"] == "BULK"]
+    bulk = [
+        (event, detections)
+        for event, detections in _demo()
+        if event.record["final_disposition"] == "BULK"
+    ]
 
     assert len(bulk) >= 4
-    assert [(event.id, plan.rule) for event, detections in bulk for plan in _decided(RULES, event, detections)] == []
+    assert [
+        (event.id, plan.rule)
+        for event, detections in bulk
+        for plan in _decided(RULES, event, detections)
+    ] == []
 
 
 def test_the_demo_is_of_the_company_on_the_lists() -> None:
@@ -117,7 +157,10 @@ def test_enrichment_is_asked_for_sparingly() -> None:
     if not CORPUS.exists():
         pytest.skip("the shared corpus is not here")
     with gzip.open(CORPUS, "rt", encoding="utf-8") as lines:
-        open_ones = [RULES.evaluate(message_event(json.loads(line)["message"], NOW)).undecided for line in lines]
+        open_ones = [
+            RULES.evaluate(message_event(json.loads(line)["message"], NOW)).undecided
+            for line in lines
+        ]
 
     assert 0 < sum(open_ones) <= MOST_ASKED * len(open_ones)
 
@@ -134,13 +177,18 @@ def test_every_file_is_ordinary_yaml() -> None:
 
 
 def test_every_file_names_the_schema() -> None:
-    """An editor completes a shipped rule without being told how: its first line says where the schema is."""
+    """An editor completes a shipped rule without being told how.
+
+    Its first line says where the schema is.
+    """
     for rule in RULES.rules.values():
         path = FOLDER / rule.path
         first = path.read_text(encoding="utf-8").partition("\n")[0]
 
         assert first.startswith(HEADER), rule.path
-        assert (path.parent / first.removeprefix(HEADER)).resolve() == FOLDER / "schema.json", rule.path
+        assert (path.parent / first.removeprefix(HEADER)).resolve() == FOLDER / "schema.json", (
+            rule.path
+        )
 
 
 def test_the_readme_lists_every_rule() -> None:
@@ -148,7 +196,9 @@ def test_the_readme_lists_every_rule() -> None:
     page = (FOLDER / "README.md").read_text(encoding="utf-8")
 
     for rule in RESPONDING:
-        row = next((line for line in page.splitlines() if line.startswith(f"| `{rule.name}` |")), "")
+        row = next(
+            (line for line in page.splitlines() if line.startswith(f"| `{rule.name}` |")), ""
+        )
         assert row.endswith(f"| {rule.status} | {rule.mode} |"), rule.name
 
 

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from clawback.actions import PatternKind
+from clawback.model.addresses import PatternKind
 from clawback.rules import RuleErrors
 from clawback.rules.live import Change, LiveRules
 
@@ -90,7 +90,10 @@ def test_a_process_does_not_start_with_bad_rules(folder: Path) -> None:
 
 
 async def test_what_check_refuses_never_runs(folder: Path) -> None:
-    """A condition that can never be true loads, but cannot be meant: neither a reload nor a start takes it."""
+    """A condition that can never be true loads, but cannot be meant.
+
+    Neither a reload nor a start takes it.
+    """
     live = LiveRules.load(folder)
     old = live.current
     edit(folder / BEC, "condition: bec", "condition: bec and not bec")
@@ -103,13 +106,19 @@ async def test_what_check_refuses_never_runs(folder: Path) -> None:
 
 
 async def test_own_domains_stay_on_the_never_block_list_through_a_reload(folder: Path) -> None:
-    """They, and all in them, are forbidden at once and in every later set; the version is that of the files."""
+    """They, and all in them, are forbidden at once and in every later set.
+
+    The version is that of the files.
+    """
     live = LiveRules.load(folder)
     before = live.current.version
     assert not live.forbids("boss@eu.own.test", PatternKind.EMAIL)
     assert live.own(frozenset({"own.test"}))
     assert not live.own(frozenset({"own.test"}))
-    assert (live.forbids("boss@eu.own.test", PatternKind.EMAIL), live.current.version) == (True, before)
+    assert (live.forbids("boss@eu.own.test", PatternKind.EMAIL), live.current.version) == (
+        True,
+        before,
+    )
     edit(folder / BEC, "level: critical", "level: high")
     assert await live.look() is not None
     assert live.current.safety.forbids("own.test", PatternKind.DOMAIN)

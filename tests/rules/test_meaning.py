@@ -1,4 +1,7 @@
-"""What Sigma's words mean here: modifiers, values, conditions, fields, what is not known, exceptions, correlations."""
+"""What Sigma's words mean here.
+
+Modifiers, values, conditions, fields, what is not known, exceptions, correlations.
+"""
 
 from datetime import date, timedelta
 from pathlib import Path
@@ -6,9 +9,9 @@ from typing import Any
 
 import pytest
 
-from clawback.events import Event, EventKind
+from clawback.model.events import Event, EventKind
 from clawback.rules import RuleSet
-from clawback.rules.catalogue import FIELDS
+from clawback.rules.source.catalogue import FIELDS
 from tests.rules.folders import LOGSOURCE, block, is_match, load, message, report, responding
 
 MEANINGS: list[tuple[str, dict[str, Any], bool]] = [
@@ -57,8 +60,16 @@ MEANINGS: list[tuple[str, dict[str, Any], bool]] = [
     ("smtp_helo_server_ip|cidr: 10.0.0.0/8", {"smtp_helo_server_ip": "11.2.3.4"}, False),
     ("smtp_helo_server_ip|cidr: 10.0.0.0/8", {"smtp_helo_server_ip": "not one"}, False),
     ("smtp_helo_server_ip|cidr: '2001:db8::/32'", {"smtp_helo_server_ip": "2001:DB8::5"}, True),
-    ("detections.findings.score|gte: 0.5", {"detections": {"findings": [{"score": 0.1}, {"score": 0.5}]}}, True),
-    ("detections.findings.score|gt: 0.5", {"detections": {"findings": [{"score": 0.1}, {"score": "0.5"}]}}, False),
+    (
+        "detections.findings.score|gte: 0.5",
+        {"detections": {"findings": [{"score": 0.1}, {"score": 0.5}]}},
+        True,
+    ),
+    (
+        "detections.findings.score|gt: 0.5",
+        {"detections": {"findings": [{"score": 0.1}, {"score": "0.5"}]}},
+        False,
+    ),
     ("detections.attachments.size|lt: 10", {"detections": {"attachments": [{"size": "9"}]}}, True),
     ("detections.attachments.size|lte: 10", {"detections": {"attachments": [{"size": 10}]}}, True),
     ("detections.attachments.size: 10", {"detections": {"attachments": [{"size": "10.0"}]}}, True),
@@ -91,7 +102,12 @@ MEANINGS: list[tuple[str, dict[str, Any], bool]] = [
 
 
 @pytest.mark.parametrize(("selection", "record", "expected"), MEANINGS)
-def test_a_selection_means_what_sigma_says(tmp_path: Path, selection: str, record: dict[str, Any], expected: bool) -> None:  # noqa: FBT001
+def test_a_selection_means_what_sigma_says(
+    tmp_path: Path,
+    selection: str,
+    record: dict[str, Any],
+    expected: bool,  # noqa: FBT001
+) -> None:
     """Each modifier and each kind of value matches what it should and nothing else."""
     files = {
         "a_rule.yml": responding(f"sel: {{{selection}}}\ncondition: sel"),
@@ -122,16 +138,34 @@ CONDITIONS: list[tuple[str, list[str], bool]] = [
 
 
 @pytest.mark.parametrize(("condition", "words", "expected"), CONDITIONS)
-def test_a_condition_means_what_sigma_says(tmp_path: Path, condition: str, words: list[str], expected: bool) -> None:  # noqa: FBT001
-    """Conditions join selections as Sigma does, with its precedence; a list of them is any of them."""
+def test_a_condition_means_what_sigma_says(
+    tmp_path: Path,
+    condition: str,
+    words: list[str],
+    expected: bool,  # noqa: FBT001
+) -> None:
+    """Conditions join selections as Sigma does, with its precedence.
+
+    A list of them is any of them.
+    """
     detection = f"sel_a: {{to: a}}\nsel_b: {{to: b}}\nother: {{to: c}}\ncondition: {condition}"
 
-    assert is_match(load(tmp_path, {"a_rule.yml": responding(detection)}), message(to=words)) is expected
+    assert (
+        is_match(load(tmp_path, {"a_rule.yml": responding(detection)}), message(to=words))
+        is expected
+    )
 
 
 def test_a_list_of_mappings_is_any_of_them(tmp_path: Path) -> None:
     """A selection written as a list holds if one of its mappings does, each as a whole."""
-    rules = load(tmp_path, {"a_rule.yml": responding("sel:\n  - {from: a, subject: b}\n  - {from: c}\ncondition: sel")})
+    rules = load(
+        tmp_path,
+        {
+            "a_rule.yml": responding(
+                "sel:\n  - {from: a, subject: b}\n  - {from: c}\ncondition: sel"
+            )
+        },
+    )
 
     assert is_match(rules, message(from_="a")) is False
     assert is_match(rules, message(from_="a", subject="b")) is True
@@ -164,7 +198,12 @@ ENRICHED = "known: {from: a}\nasked: {detections.links.href|contains: evil}\n"
         ("known and not asked", "b", False),
     ],
 )
-def test_enrichment_is_asked_for_only_where_it_matters(tmp_path: Path, condition: str, sender: str, expected: bool | None) -> None:  # noqa: FBT001
+def test_enrichment_is_asked_for_only_where_it_matters(
+    tmp_path: Path,
+    condition: str,
+    sender: str,
+    expected: bool | None,  # noqa: FBT001
+) -> None:
     """Without `detections` a rule is undecided exactly if the answer could change the result."""
     rules = load(tmp_path, {"a_rule.yml": responding(f"{ENRICHED}condition: {condition}")})
 
@@ -177,13 +216,20 @@ def test_enrichment_decides(tmp_path: Path) -> None:
     event = message(from_="a")
 
     assert is_match(rules, event.with_detections({})) is False
-    assert is_match(rules, event.with_detections({"links": [{"href": "https://evil.test"}]})) is True
+    assert (
+        is_match(rules, event.with_detections({"links": [{"href": "https://evil.test"}]})) is True
+    )
 
 
 def test_enrichment_of_a_report_is_that_of_its_message(tmp_path: Path) -> None:
-    """On a report the joined message's detections are asked for; without a message there is nothing to ask."""
+    """On a report the joined message's detections are asked for.
+
+    Without a message there is nothing to ask.
+    """
     detection = "asked: {message.detections.links.href|contains: evil}\ncondition: asked"
-    rule = responding(detection, logsource=LOGSOURCE.strip().replace("message}", "phishguard_report}"))
+    rule = responding(
+        detection, logsource=LOGSOURCE.strip().replace("message}", "phishguard_report}")
+    )
     rules = load(tmp_path, {"a_rule.yml": rule})
 
     assert is_match(rules, report()) is False
@@ -196,15 +242,21 @@ def test_with_many_rules_undecided_is_still_seen(tmp_path: Path) -> None:
     """The index keeps rules that hang on enrichment among the candidates."""
     others = {
         f"rule_{n}.yml": responding(
-            f"sel: {{from: s{n}}}\ncondition: sel", name=f"name: rule_{n}", id=f"id: 6f1c3a52-0f0e-4d0b-9a53-6b0f6a1b7d{n}"
+            f"sel: {{from: s{n}}}\ncondition: sel",
+            name=f"name: rule_{n}",
+            id=f"id: 6f1c3a52-0f0e-4d0b-9a53-6b0f6a1b7d{n}",
         )
         for n in range(10, 30)
     }
-    rules = load(tmp_path, {**others, "a_rule.yml": responding(f"{ENRICHED}condition: known and asked")})
+    rules = load(
+        tmp_path, {**others, "a_rule.yml": responding(f"{ENRICHED}condition: known and asked")}
+    )
 
     assert is_match(rules, message(from_="a")) is None
     assert is_match(rules, message(from_="s12")) is False
-    assert [match.plan.rule for match in rules.evaluate(message(from_="S12")).matches] == ["rule_12"]
+    assert [match.plan.rule for match in rules.evaluate(message(from_="S12")).matches] == [
+        "rule_12"
+    ]
 
 
 # ---- exceptions
@@ -218,10 +270,14 @@ def _filter(rules: str, **keys: str) -> str:
 
 def _filtered(folder: Path, rules: str, today: date = date(2026, 11, 22), **keys: str) -> RuleSet:
     rule = responding("sel: {subject: a}\ncondition: sel")
-    return load(folder, {"a_rule.yml": rule, "exceptions/training.yml": _filter(rules, **keys)}, today)
+    return load(
+        folder, {"a_rule.yml": rule, "exceptions/training.yml": _filter(rules, **keys)}, today
+    )
 
 
-@pytest.mark.parametrize("rules", ["any", "[a_rule]", "a_rule", "[6f1c3a52-0f0e-4d0b-9a53-6b0f6a1b7c11]"])
+@pytest.mark.parametrize(
+    "rules", ["any", "[a_rule]", "a_rule", "[6f1c3a52-0f0e-4d0b-9a53-6b0f6a1b7c11]"]
+)
 def test_an_exception_applies(tmp_path: Path, rules: str) -> None:
     """A filter applies to any rule, or to those it names by name or id."""
     loaded = _filtered(tmp_path, rules)
@@ -231,7 +287,10 @@ def test_an_exception_applies(tmp_path: Path, rules: str) -> None:
     assert loaded.rules["a_rule"].exceptions == ("a_filter",)
 
 
-@pytest.mark.parametrize(("today", "applies"), [(date(2026, 11, 21), True), (date(2026, 11, 22), True), (date(2026, 11, 23), False)])
+@pytest.mark.parametrize(
+    ("today", "applies"),
+    [(date(2026, 11, 21), True), (date(2026, 11, 22), True), (date(2026, 11, 23), False)],
+)
 def test_an_exception_expires(tmp_path: Path, today: date, applies: bool) -> None:  # noqa: FBT001
     """`expires` is the last day on which an exception applies."""
     loaded = _filtered(tmp_path, "any", today, expires="2026-11-22")
@@ -242,8 +301,15 @@ def test_an_exception_expires(tmp_path: Path, today: date, applies: bool) -> Non
 
 def test_an_exception_of_another_kind_does_not_apply(tmp_path: Path) -> None:
     """A filter for reports leaves message rules alone, even with `any`."""
-    other = _filter("any").replace("category: message", "category: phishguard_report").replace("from|endswith", "fields.from|endswith")
-    rules = load(tmp_path, {"a_rule.yml": responding("sel: {subject: a}\ncondition: sel"), "exceptions/x.yml": other})
+    other = (
+        _filter("any")
+        .replace("category: message", "category: phishguard_report")
+        .replace("from|endswith", "fields.from|endswith")
+    )
+    rules = load(
+        tmp_path,
+        {"a_rule.yml": responding("sel: {subject: a}\ncondition: sel"), "exceptions/x.yml": other},
+    )
 
     assert is_match(rules, message(subject="a", from_="x@train.test")) is True
 
@@ -263,7 +329,10 @@ def test_versions_do_not_change_with_layout(tmp_path: Path) -> None:
     """Comments, order of keys and tests do not change a version; a value does."""
     text = responding("sel: {subject: a}\ncondition: sel")
     one = load(tmp_path / "one", {"a_rule.yml": text})
-    same = load(tmp_path / "same", {"a_rule.yml": "# a comment\n" + text.replace("name: two", "name: second")})
+    same = load(
+        tmp_path / "same",
+        {"a_rule.yml": "# a comment\n" + text.replace("name: two", "name: second")},
+    )
     other = load(tmp_path / "other", {"a_rule.yml": text.replace("JunkEmail", "DeletedItems")})
 
     assert one.version == same.version
@@ -282,17 +351,27 @@ def _correlation(folder: Path, body: str, blocks: dict[str, str]) -> RuleSet:
     return load(folder, files)
 
 
-BLOCKS = {"first": "sel: {subject: a}\ncondition: sel", "second": "sel: {subject|startswith: a}\ncondition: sel"}
+BLOCKS = {
+    "first": "sel: {subject: a}\ncondition: sel",
+    "second": "sel: {subject|startswith: a}\ncondition: sel",
+}
 ALIASES = "aliases: {who: {first: from, second: replyto}}"
 
 
 def test_each_rule_of_a_temporal_correlation_gives_a_match(tmp_path: Path) -> None:
     """An event that two referenced rules match counts for both, each by its own field of the alias."""
-    rules = _correlation(tmp_path, f"type: temporal, rules: [first, second], group-by: [who], timespan: 5m, {ALIASES}", BLOCKS)
+    rules = _correlation(
+        tmp_path,
+        f"type: temporal, rules: [first, second], group-by: [who], timespan: 5m, {ALIASES}",
+        BLOCKS,
+    )
 
     matches = rules.evaluate(message(subject="a", from_="A@x", replyto="b@x")).matches
 
-    assert {(match.rule, match.plan.group["who"]) for match in matches} == {("first", "a@x"), ("second", "b@x")}
+    assert {(match.rule, match.plan.group["who"]) for match in matches} == {
+        ("first", "a@x"),
+        ("second", "b@x"),
+    }
     assert matches[0].plan.watch is not None
     assert matches[0].plan.watch.rules == ("first", "second")
     assert matches[0].plan.watch.timespan == timedelta(minutes=5)
@@ -300,7 +379,11 @@ def test_each_rule_of_a_temporal_correlation_gives_a_match(tmp_path: Path) -> No
 
 def test_an_extended_condition_of_and_is_a_list_of_rules(tmp_path: Path) -> None:
     """`first and second` is the same as naming both rules."""
-    rules = _correlation(tmp_path, f"type: temporal, group-by: [who], timespan: 5m, condition: first and second, {ALIASES}", BLOCKS)
+    rules = _correlation(
+        tmp_path,
+        f"type: temporal, group-by: [who], timespan: 5m, condition: first and second, {ALIASES}",
+        BLOCKS,
+    )
 
     assert rules.rules["many"].correlation is not None
     assert rules.rules["many"].correlation.rules == ("first", "second")
@@ -330,7 +413,11 @@ def test_explaining_shows_every_leaf(tmp_path: Path) -> None:
     assert (tree.label, tree.outcome) == ("a_rule", False)
     known, negated = tree.children[0].children
     assert (known.label, known.outcome) == ("known", False)
-    assert (known.children[0].field, known.children[0].expected, known.children[0].actual) == ("from", ("a",), ("b",))
+    assert (known.children[0].field, known.children[0].expected, known.children[0].actual) == (
+        "from",
+        ("a",),
+        ("b",),
+    )
     assert (negated.label, negated.outcome) == ("not", None)
     leaf = negated.children[0].children[0]
     assert (leaf.field, leaf.outcome, leaf.actual) == ("detections.links.href", None, ())
@@ -347,10 +434,15 @@ def test_explaining_an_unknown_rule_is_an_error(tmp_path: Path) -> None:
 # ---- robustness and the catalogue
 
 
-BLOCKING = "response: {mode: enforce, group-by: [from], actions: [{block_sender: {pattern: '{from}'}}]}"
+BLOCKING = (
+    "response: {mode: enforce, group-by: [from], actions: [{block_sender: {pattern: '{from}'}}]}"
+)
 
 
-@pytest.mark.parametrize("odd", [None, [], {}, 5, "x", [[["x"]]], {"from": {"from": 1}}, "\ud800", float("nan"), 10**400, True])
+@pytest.mark.parametrize(
+    "odd",
+    [None, [], {}, 5, "x", [[["x"]]], {"from": {"from": 1}}, "\ud800", float("nan"), 10**400, True],
+)
 def test_odd_records_are_evaluated(tmp_path: Path, odd: Any) -> None:
     """Whatever stands in a field, evaluating does not raise, and a plan made of it can be written as JSON."""
     rule = responding(
@@ -358,11 +450,18 @@ def test_odd_records_are_evaluated(tmp_path: Path, odd: Any) -> None:
         response=BLOCKING,
     )
     rules = load(tmp_path, {"a_rule.yml": rule})
-    event = Event(EventKind.MESSAGE, "one", message().at, {"id": "one", "from": odd, "detections": odd, "validation": odd})
+    event = Event(
+        EventKind.MESSAGE,
+        "one",
+        message().at,
+        {"id": "one", "from": odd, "detections": odd, "validation": odd},
+    )
 
     (match,) = rules.evaluate(event).matches
 
-    assert match.plan.model_validate_json(match.plan.model_dump_json()).case_id == match.plan.case_id
+    assert (
+        match.plan.model_validate_json(match.plan.model_dump_json()).case_id == match.plan.case_id
+    )
 
 
 def test_a_long_value_still_fits_a_plan(tmp_path: Path) -> None:

@@ -6,8 +6,8 @@ import pytest
 
 from clawback.actions import ChannelKind
 from clawback.rules import RuleErrors
+from clawback.rules.lint.review import load_reviewed
 from clawback.rules.live import LiveRules
-from clawback.rules.review import load_reviewed
 from clawback.settings import Settings
 from tests.rules.folders import message, problems, responding, write
 from worker import known_channels
@@ -24,7 +24,11 @@ def rule(*actions: str, logsource: str | None = None) -> dict[str, str]:
     group = "original_edf_hash" if logsource else "edf_hash"
     response = f"response: {{mode: enforce, group-by: [{group}], actions: [{', '.join(actions)}]}}"
     detection = f"sel: {{{field}: a@x.test}}\ncondition: sel"
-    return {"a_rule.yml": responding(detection, response=response, tests=TESTS.replace("from", field), **keys)}
+    return {
+        "a_rule.yml": responding(
+            detection, response=response, tests=TESTS.replace("from", field), **keys
+        )
+    }
 
 
 def refused(folder: Path, files: dict[str, str]) -> str:
@@ -36,7 +40,10 @@ def refused(folder: Path, files: dict[str, str]) -> str:
 
 def test_notices_are_apart_from_work_wherever_they_stand(tmp_path: Path) -> None:
     """They come after it in any case, and the plan carries them as they are."""
-    rules = load_reviewed(write(tmp_path, rule("{notify: {channel: soc}}", "{move: {destination: JunkEmail}}")), CHANNELS)
+    rules = load_reviewed(
+        write(tmp_path, rule("{notify: {channel: soc}}", "{move: {destination: JunkEmail}}")),
+        CHANNELS,
+    )
     (match,) = rules.evaluate(message(from_="a@x.test", edf_hash="x")).matches
     assert [action.name for action in match.plan.actions] == ["move"]
     assert [notice.channel for notice in match.plan.notices] == ["soc"]
@@ -46,7 +53,10 @@ def test_notices_are_apart_from_work_wherever_they_stand(tmp_path: Path) -> None
     ("action", "said"),
     [
         ("{notify: {channel: pager}}", "there is no channel pager; there are soc, siem, desk"),
-        ("{notify: {channel: soc, screenshot: true}}", "soc is a channel of kind slack: it takes no screenshot"),
+        (
+            "{notify: {channel: soc, screenshot: true}}",
+            "soc is a channel of kind slack: it takes no screenshot",
+        ),
     ],
 )
 def test_a_channel_must_be_there_and_able(tmp_path: Path, action: str, said: str) -> None:
@@ -96,9 +106,15 @@ def test_without_channels_nobody_knows_them(tmp_path: Path) -> None:
         ("{notify: {channel: soc, template: '{subject}'}}", "a notice knows no {subject}"),
         ("{notify: {channel: soc, template: '{done'}}", "a brace without its other half"),
         ("{notify: {channel: Soc}}", "notify.channel: String should match pattern"),
-        ("{notify: {channel: soc, when: [never]}}", "notify.when.0: Input should be 'held', 'done', 'denied' or 'expired'"),
+        (
+            "{notify: {channel: soc, when: [never]}}",
+            "notify.when.0: Input should be 'held', 'done', 'denied' or 'expired'",
+        ),
         ("{notify: {channel: soc, when: []}}", "notify.when: Tuple should have at least 1 item"),
-        ("{notify: {channel: soc, url: 'https://x.test'}}", "notify.url: Extra inputs are not permitted"),
+        (
+            "{notify: {channel: soc, url: 'https://x.test'}}",
+            "notify.url: Extra inputs are not permitted",
+        ),
     ],
 )
 def test_what_is_written_wrong_is_refused(tmp_path: Path, action: str, said: str) -> None:
@@ -108,13 +124,21 @@ def test_what_is_written_wrong_is_refused(tmp_path: Path, action: str, said: str
 
 
 @pytest.mark.parametrize("template", ["{done} {case} {link}", "{edf_hash}: {summary}", "no words"])
-def test_a_template_takes_fields_of_the_group_and_words_of_the_case(tmp_path: Path, template: str) -> None:
+def test_a_template_takes_fields_of_the_group_and_words_of_the_case(
+    tmp_path: Path, template: str
+) -> None:
     """They may be empty: nothing is done by them."""
     assert problems(tmp_path, rule(f"{{notify: {{channel: soc, template: '{template}'}}}}")) == []
 
 
 def test_rules_that_tell_others_are_not_superfluous(tmp_path: Path) -> None:
     """Doing the same and telling somebody else is something else."""
-    first, second = rule("{notify: {channel: soc}}")["a_rule.yml"], rule("{notify: {channel: siem}}")["a_rule.yml"]
-    files = {"a_rule.yml": first, "b_rule.yml": second.replace("a_rule", "b_rule").replace("6f1c3a52", "7f1c3a52")}
+    first, second = (
+        rule("{notify: {channel: soc}}")["a_rule.yml"],
+        rule("{notify: {channel: siem}}")["a_rule.yml"],
+    )
+    files = {
+        "a_rule.yml": first,
+        "b_rule.yml": second.replace("a_rule", "b_rule").replace("6f1c3a52", "7f1c3a52"),
+    }
     assert load_reviewed(write(tmp_path, files), CHANNELS).rules.keys() == {"a_rule", "b_rule"}

@@ -33,8 +33,14 @@ CASES: dict[str, tuple[dict[str, str], str]] = {
     "bidi": ({"x.yml": "title: a\u202eb\n"}, "x.yml:1:9: invisible-character: 'U+202E'"),
     "not utf-8": ({"x.yml": "title: \udcff"}, "x.yml:1:8: unreadable"),
     "not yaml": ({"x.yml": "title: [\n"}, "x.yml:2:1: yaml: not YAML"),
-    "too deep": ({"x.yml": "a: " + "[" * 50 + "]" * 50}, "forbidden-yaml: nested deeper than 40 levels"),
-    "duplicate key": ({"a_rule.yml": PLAIN + "title: again\n"}, "a_rule.yml:16:1: duplicate-key: 'title' the key is already on line 1"),
+    "too deep": (
+        {"x.yml": "a: " + "[" * 50 + "]" * 50},
+        "forbidden-yaml: nested deeper than 40 levels",
+    ),
+    "duplicate key": (
+        {"a_rule.yml": PLAIN + "title: again\n"},
+        "a_rule.yml:16:1: duplicate-key: 'title' the key is already on line 1",
+    ),
     "norway": ({"x.yml": "title: no\n"}, "x.yml:1:8: ambiguous-scalar: 'no'"),
     "norway key": ({"x.yml": "on: x\n"}, "x.yml:1:1: ambiguous-scalar: 'on'"),
     "octal": ({"x.yml": "title: 010\n"}, "x.yml:1:8: ambiguous-scalar: '010'"),
@@ -44,23 +50,46 @@ CASES: dict[str, tuple[dict[str, str], str]] = {
     "anchor": ({"x.yml": "a: &x 1\n"}, "x.yml:1:4: forbidden-yaml: '&x' anchors are refused"),
     "tag": ({"x.yml": "a: !!str 1\n"}, "x.yml:1:4: forbidden-yaml: 'tag:yaml.org,2002:str'"),
     "merge": ({"x.yml": "a: {<<: {b: c}}\n"}, "x.yml:1:5: forbidden-yaml: '<<'"),
-    "not a mapping": ({"x.yml": "- a\n"}, "x.yml:1:1: wrong-value: \"['a']\" a document is a mapping"),
+    "not a mapping": (
+        {"x.yml": "- a\n"},
+        "x.yml:1:1: wrong-value: \"['a']\" a document is a mapping",
+    ),
     "unknown key": (
         {"a_rule.yml": PLAIN + "levle: high\n"},
         "a_rule.yml:16:1: unknown-key: 'levle' there is no such key here; did you mean 'level'?",
     ),
     "unknown key below": (
-        {"a_rule.yml": PLAIN.replace("  mode: enforce", "  mode: enforce\n  limit: {messages: 1, per: 1h}")},
+        {
+            "a_rule.yml": PLAIN.replace(
+                "  mode: enforce", "  mode: enforce\n  limit: {messages: 1, per: 1h}"
+            )
+        },
         "a_rule.yml:11:3: unknown-key: 'limit' there is no such key here; did you mean 'limits'?",
     ),
-    "missing key": ({"a_rule.yml": PLAIN.replace("title: A rule\n", "")}, "a_rule.yml:1:1: missing-key: title is missing; add title:"),
-    "bad name": ({"a_rule.yml": PLAIN.replace("name: a_rule", "name: A Rule")}, "a_rule.yml:2:7: wrong-value: 'A Rule' name:"),
-    "bad id": ({"a_rule.yml": PLAIN.replace("6f1c3a52-", "6f1c3a5-")}, "a_rule.yml:3:5: wrong-value"),
+    "missing key": (
+        {"a_rule.yml": PLAIN.replace("title: A rule\n", "")},
+        "a_rule.yml:1:1: missing-key: title is missing; add title:",
+    ),
+    "bad name": (
+        {"a_rule.yml": PLAIN.replace("name: a_rule", "name: A Rule")},
+        "a_rule.yml:2:7: wrong-value: 'A Rule' name:",
+    ),
+    "bad id": (
+        {"a_rule.yml": PLAIN.replace("6f1c3a52-", "6f1c3a5-")},
+        "a_rule.yml:3:5: wrong-value",
+    ),
     "bad limit": (
-        {"a_rule.yml": PLAIN.replace("  mode: enforce", "  mode: enforce\n  limits: {messages: 1, per: 60}")},
+        {
+            "a_rule.yml": PLAIN.replace(
+                "  mode: enforce", "  mode: enforce\n  limits: {messages: 1, per: 60}"
+            )
+        },
         "a_rule.yml:11:30: wrong-value: '60' response.limits.0.per: write a duration",
     ),
-    "other product": ({"a_rule.yml": PLAIN.replace("cloudflare", "okta")}, "a_rule.yml:5:22: wrong-value: 'okta'"),
+    "other product": (
+        {"a_rule.yml": PLAIN.replace("cloudflare", "okta")},
+        "a_rule.yml:5:22: wrong-value: 'okta'",
+    ),
     "no status": (
         {"a_rule.yml": PLAIN.replace("status: stable\n", "")},
         "a_rule.yml:1:1: missing-key: 'a_rule' a rule that responds has a status",
@@ -85,7 +114,10 @@ CASES: dict[str, tuple[dict[str, str], str]] = {
         {"other.yml": PLAIN},
         "other.yml:2:7: file-name: 'a_rule' a file is named after its rule that responds; rename the file to a_rule.yml",
     ),
-    "same name": ({"a.yml": BLOCK, "b.yml": BLOCK}, "b.yml:2:7: duplicate-name: 'a_block' a.yml:2 has the same name"),
+    "same name": (
+        {"a.yml": BLOCK, "b.yml": BLOCK},
+        "b.yml:2:7: duplicate-name: 'a_block' a.yml:2 has the same name",
+    ),
     "same id": (
         {"a_rule.yml": PLAIN, "b_rule.yml": PLAIN.replace("name: a_rule", "name: b_rule")},
         "b_rule.yml:3:5: duplicate-id: '6f1c3a52-0f0e-4d0b-9a53-6b0f6a1b7c11' a_rule.yml:3 has the same id",
@@ -99,7 +131,11 @@ CASES: dict[str, tuple[dict[str, str], str]] = {
         "unknown-field: 'ts' a message has no such field; the API calls it scanned_at",
     ),
     "joined field": (
-        {"x.yml": block("sel: {edf_hash: x}\ncondition: sel").replace("category: message", "category: submission")},
+        {
+            "x.yml": block("sel: {edf_hash: x}\ncondition: sel").replace(
+                "category: message", "category: submission"
+            )
+        },
         "it is message.edf_hash",
     ),
     "unknown enum": (
@@ -118,8 +154,14 @@ CASES: dict[str, tuple[dict[str, str], str]] = {
         {"x.yml": block("sel: {is_quarantined: maybe}\ncondition: sel")},
         "is_quarantined is a boolean: it is true or false",
     ),
-    "object": ({"x.yml": block("sel: {validation: pass}\ncondition: sel")}, "validation is an object: only exists and null"),
-    "keyword": ({"x.yml": block("sel: [invoice]\ncondition: sel")}, "x.yml:5:8: keyword: 'sel' keywords are not supported"),
+    "object": (
+        {"x.yml": block("sel: {validation: pass}\ncondition: sel")},
+        "validation is an object: only exists and null",
+    ),
+    "keyword": (
+        {"x.yml": block("sel: [invoice]\ncondition: sel")},
+        "x.yml:5:8: keyword: 'sel' keywords are not supported",
+    ),
     "modified keyword": (
         {"x.yml": block("sel: {'|contains': invoice}\ncondition: sel")},
         "x.yml:5:9: keyword: '|contains' keywords are not supported",
@@ -128,22 +170,46 @@ CASES: dict[str, tuple[dict[str, str], str]] = {
         {"x.yml": block("sel: {subject|contain: x}\ncondition: sel")},
         "modifier: 'contain' there is no such modifier; did you mean 'contains'?",
     ),
-    "bad regex": ({"x.yml": block("sel: {subject|re: '('}\ncondition: sel")}, "x.yml:5:21: modifier: 'subject|re: ('"),
-    "look-around": ({"x.yml": block("sel: {subject|re: '(?=a)b'}\ncondition: sel")}, "x.yml:5:21: modifier"),
-    "re and contains": ({"x.yml": block("sel: {subject|re|contains: a}\ncondition: sel")}, "re cannot be combined with contains"),
-    "bad cidr": ({"x.yml": block("sel: {smtp_helo_server_ip|cidr: 10.0.0.0/99}\ncondition: sel")}, "x.yml:5:35: modifier"),
+    "bad regex": (
+        {"x.yml": block("sel: {subject|re: '('}\ncondition: sel")},
+        "x.yml:5:21: modifier: 'subject|re: ('",
+    ),
+    "look-around": (
+        {"x.yml": block("sel: {subject|re: '(?=a)b'}\ncondition: sel")},
+        "x.yml:5:21: modifier",
+    ),
+    "re and contains": (
+        {"x.yml": block("sel: {subject|re|contains: a}\ncondition: sel")},
+        "re cannot be combined with contains",
+    ),
+    "bad cidr": (
+        {"x.yml": block("sel: {smtp_helo_server_ip|cidr: 10.0.0.0/99}\ncondition: sel")},
+        "x.yml:5:35: modifier",
+    ),
     "nested value": (
         {"x.yml": block("sel: {subject: [[a]]}\ncondition: sel")},
         "detection: 'subject' a field takes a value or a flat list",
     ),
-    "empty selection": ({"x.yml": block("sel: {}\ncondition: sel")}, "detection: 'sel' the selection is empty"),
-    "no condition": ({"x.yml": block("sel: {subject: a}")}, "x.yml:4:1: condition: there is no condition"),
+    "empty selection": (
+        {"x.yml": block("sel: {}\ncondition: sel")},
+        "detection: 'sel' the selection is empty",
+    ),
+    "no condition": (
+        {"x.yml": block("sel: {subject: a}")},
+        "x.yml:4:1: condition: there is no condition",
+    ),
     "unknown selection": (
         {"x.yml": block("sel: {subject: a}\ncondition: sell")},
         "x.yml:6:14: condition: 'sell' there is no selection 'sell'; did you mean 'sel'?",
     ),
-    "bad condition": ({"x.yml": block("sel: {subject: a}\ncondition: sel and")}, "x.yml:6:14: condition: 'sel and'"),
-    "nothing of pattern": ({"x.yml": block("sel: {subject: a}\ncondition: 1 of x_*")}, "x.yml:6:14: condition: '1 of x_*'"),
+    "bad condition": (
+        {"x.yml": block("sel: {subject: a}\ncondition: sel and")},
+        "x.yml:6:14: condition: 'sel and'",
+    ),
+    "nothing of pattern": (
+        {"x.yml": block("sel: {subject: a}\ncondition: 1 of x_*")},
+        "x.yml:6:14: condition: '1 of x_*'",
+    ),
     "timeframe": (
         {"x.yml": block("sel: {subject: a}\ntimeframe: 1h\ncondition: sel")},
         "x.yml:6:3: detection: 'timeframe' not supported; write a correlation",
@@ -156,10 +222,20 @@ CASES: dict[str, tuple[dict[str, str], str]] = {
         {"x.yml": block("sel: {from|fieldref: replayto}\ncondition: sel")},
         "unknown-field: 'replayto' a message has no such field; did you mean 'replyto'?",
     ),
-    "unknown action": ({"a_rule.yml": PLAIN.replace("- move:", "- moove:")}, "a_rule.yml:12:7: action: 'moove' there is no action 'moove'"),
-    "bad action": ({"a_rule.yml": PLAIN.replace("JunkEmail", "Junk")}, "action: 'move' move.destination"),
+    "unknown action": (
+        {"a_rule.yml": PLAIN.replace("- move:", "- moove:")},
+        "a_rule.yml:12:7: action: 'moove' there is no action 'moove'",
+    ),
+    "bad action": (
+        {"a_rule.yml": PLAIN.replace("JunkEmail", "Junk")},
+        "action: 'move' move.destination",
+    ),
     "two actions in one": (
-        {"a_rule.yml": PLAIN.replace("- move: {destination: JunkEmail}", "- {move: {}, reclassify: {}}")},
+        {
+            "a_rule.yml": PLAIN.replace(
+                "- move: {destination: JunkEmail}", "- {move: {}, reclassify: {}}"
+            )
+        },
         "action: 'move, reclassify'",
     ),
     "hard delete": (
@@ -167,18 +243,30 @@ CASES: dict[str, tuple[dict[str, str], str]] = {
         "a_rule.yml:12:27: hard-delete: 'RecoverableItemsPurges' a hard delete is not permitted",
     ),
     "template": (
-        {"a_rule.yml": PLAIN.replace("- move: {destination: JunkEmail}", '- block_sender: {pattern: "{from}"}')},
+        {
+            "a_rule.yml": PLAIN.replace(
+                "- move: {destination: JunkEmail}", '- block_sender: {pattern: "{from}"}'
+            )
+        },
         "a_rule.yml:12:21: template: '{from}' a template takes a field of group-by, or it could be empty; add from to group-by",
     ),
     "shrinking terms": (
-        {"a_rule.yml": PLAIN.replace("- move: {destination: JunkEmail}", "- block_sender: {pattern: a@x.test, expires_after: [30d, 7d]}")},
+        {
+            "a_rule.yml": PLAIN.replace(
+                "- move: {destination: JunkEmail}",
+                "- block_sender: {pattern: a@x.test, expires_after: [30d, 7d]}",
+            )
+        },
         "action: 'block_sender' block_sender.expires_after: Value error, each term must be longer than the one before",
     ),
     "list group": (
         {"a_rule.yml": PLAIN.replace("  mode:", "  group-by: [to]\n  mode:")},
         "a_rule.yml:10:14: group: 'to' to can have several values",
     ),
-    "enriched group": ({"a_rule.yml": PLAIN.replace("  mode:", "  group-by: [detections.action]\n  mode:")}, "group: 'detections.action'"),
+    "enriched group": (
+        {"a_rule.yml": PLAIN.replace("  mode:", "  group-by: [detections.action]\n  mode:")},
+        "group: 'detections.action'",
+    ),
     "unknown group": (
         {"a_rule.yml": PLAIN.replace("  mode:", "  group-by: [form]\n  mode:")},
         "unknown-field: 'form' a message has no such field; did you mean 'from'?",
@@ -200,7 +288,11 @@ CASES: dict[str, tuple[dict[str, str], str]] = {
         "many.yml:3:41: correlation: 'many' correlations refer to each other in a circle; break it",
     ),
     "chain that groups too widely": (
-        {"a.yml": BLOCK, "b.yml": INNER, "many.yml": CORRELATION.format(body=COUNT.replace("a_block", "burst"))},
+        {
+            "a.yml": BLOCK,
+            "b.yml": INNER,
+            "many.yml": CORRELATION.format(body=COUNT.replace("a_block", "burst")),
+        },
         "correlation: 'burst' the events of one match of burst may differ in from, which many asks for; add from to the group-by of burst",
     ),
     "correlation for nothing": (
@@ -220,7 +312,10 @@ CASES: dict[str, tuple[dict[str, str], str]] = {
         "correlation: 'many' 0 is not a count",
     ),
     "sum": (
-        {"a.yml": BLOCK, "many.yml": CORRELATION.format(body=COUNT.replace("event_count", "value_sum"))},
+        {
+            "a.yml": BLOCK,
+            "many.yml": CORRELATION.format(body=COUNT.replace("event_count", "value_sum")),
+        },
         "the correlation type 'value_sum' is not supported",
     ),
     "generate": (
@@ -232,7 +327,10 @@ CASES: dict[str, tuple[dict[str, str], str]] = {
         "correlation: 'many' Timespan '1x' is invalid",
     ),
     "test without time": (
-        {"a.yml": BLOCK, "many.yml": CORRELATION.format(body=COUNT).replace("at: 0h, from: a", "from: a")},
+        {
+            "a.yml": BLOCK,
+            "many.yml": CORRELATION.format(body=COUNT).replace("at: 0h, from: a", "from: a"),
+        },
         "missing-key: the event has no time",
     ),
     "misplaced filter": (
@@ -240,15 +338,27 @@ CASES: dict[str, tuple[dict[str, str], str]] = {
         "x.yml:4:1: document-kind: 'filter' a filter among the rules",
     ),
     "filter without owner": (
-        {"exceptions/x.yml": block("sel: {from: a}\ncondition: sel").replace("detection:", "filter:\n  rules: any")},
+        {
+            "exceptions/x.yml": block("sel: {from: a}\ncondition: sel").replace(
+                "detection:", "filter:\n  rules: any"
+            )
+        },
         "owner is missing",
     ),
     "filter for nobody": (
-        {"exceptions/x.yml": "owner: me\n" + block("sel: {from: a}\ncondition: sel").replace("detection:", "filter:")},
+        {
+            "exceptions/x.yml": "owner: me\n"
+            + block("sel: {from: a}\ncondition: sel").replace("detection:", "filter:")
+        },
         "says for which rules it is",
     ),
     "filter for unknown": (
-        {"exceptions/x.yml": "owner: me\n" + block("sel: {from: a}\ncondition: sel").replace("detection:", "filter:\n  rules: [nobody]")},
+        {
+            "exceptions/x.yml": "owner: me\n"
+            + block("sel: {from: a}\ncondition: sel").replace(
+                "detection:", "filter:\n  rules: [nobody]"
+            )
+        },
         "unknown-rule: 'nobody' there is no such rule",
     ),
     "number as a regex": (
@@ -259,7 +369,10 @@ CASES: dict[str, tuple[dict[str, str], str]] = {
         {"x.yml": block("sel: {subject|re|i: -1}\ncondition: sel")},
         "modifier: 'subject|re|i: -1' re wants a text",
     ),
-    "no selection": ({"x.yml": block("condition: sel")}, "detection: there is no selection; add a name and what must hold"),
+    "no selection": (
+        {"x.yml": block("condition: sel")},
+        "detection: there is no selection; add a name and what must hold",
+    ),
     "unknown key in one of several forms": (
         {"safety.yml": "budgets: {surge: {least: 500, facto2: 10}}\n"},
         "safety.yml:1:31: unknown-key: 'facto2' there is no such key here; did you mean 'factor'?",
@@ -272,11 +385,32 @@ CASES: dict[str, tuple[dict[str, str], str]] = {
         {"safety.yml": "never_block: {adresses: []}\n"},
         "safety.yml:1:15: unknown-key: 'adresses' there is no such key here; did you mean 'addresses'?",
     ),
-    "bad never-block": ({"safety.yml": "never_block: {domains: [not a domain]}\n"}, "safety.yml:1:25: wrong-value"),
-    "bad delivery mode": ({"safety.yml": "ignored_delivery_modes: [SIMULATION]\n"}, "there is no delivery mode 'SIMULATION'"),
+    "bad never-block": (
+        {"safety.yml": "never_block: {domains: [not a domain]}\n"},
+        "safety.yml:1:25: wrong-value",
+    ),
+    "bad delivery mode": (
+        {"safety.yml": "ignored_delivery_modes: [SIMULATION]\n"},
+        "there is no delivery mode 'SIMULATION'",
+    ),
 }
 
-ODD = ("x", "''", "5", "-1", "5.5", "true", "null", "[x, 5]", "[null]", "['*']", "[1, 2, null, true]", "'%x%'", "'10.0.0.0/8'", "'('")
+ODD = (
+    "x",
+    "''",
+    "5",
+    "-1",
+    "5.5",
+    "true",
+    "null",
+    "[x, 5]",
+    "[null]",
+    "['*']",
+    "[1, 2, null, true]",
+    "'%x%'",
+    "'10.0.0.0/8'",
+    "'('",
+)
 
 
 @pytest.mark.parametrize("case", CASES)
@@ -293,11 +427,16 @@ def test_a_problem_is_named(tmp_path: Path, case: str) -> None:
 
 
 def test_all_problems_come_at_once(tmp_path: Path) -> None:
-    """Loading goes on after a problem: every file and every key is reported in one go, in file order."""
+    """Loading goes on after a problem.
+
+    Every file and every key is reported in one go, in file order.
+    """
     found = problems(
         tmp_path,
         {
-            "a_rule.yml": PLAIN.replace("from: a@x.test}\n", "form: a@x.test, subject|contian: x}\n").replace("JunkEmail", "Junk"),
+            "a_rule.yml": PLAIN.replace(
+                "from: a@x.test}\n", "form: a@x.test, subject|contian: x}\n"
+            ).replace("JunkEmail", "Junk"),
             "b.yml": "title: 010\n",
             "safety.yml": "hard_delete: maybe\n",
         },
@@ -313,19 +452,44 @@ def test_all_problems_come_at_once(tmp_path: Path) -> None:
 
 
 def test_a_doubtful_value_hides_nothing_else(tmp_path: Path) -> None:
-    """It is told once, and what else is wrong with the file as well: a second round of mending would cost the author time."""
-    doubtful = PLAIN.replace("from: a@x.test}\n", "is_quarantined: yes, form: a@x.test}\n").replace("JunkEmail", "Junk") + "title: again\n"
+    """It is told once, and what else is wrong with the file as well.
+
+    A second round of mending would cost the author time.
+    """
+    doubtful = (
+        PLAIN.replace("from: a@x.test}\n", "is_quarantined: yes, form: a@x.test}\n").replace(
+            "JunkEmail", "Junk"
+        )
+        + "title: again\n"
+    )
     found = problems(tmp_path, {"a_rule.yml": doubtful})
-    assert [line.split(" ")[1] for line in found] == ["ambiguous-scalar:", "unknown-field:", "action:", "duplicate-key:"]
+    assert [line.split(" ")[1] for line in found] == [
+        "ambiguous-scalar:",
+        "unknown-field:",
+        "action:",
+        "duplicate-key:",
+    ]
 
 
 @pytest.mark.parametrize("first", modifier_mapping)
 def test_no_pair_of_modifiers_breaks_the_loader(tmp_path: Path, first: str) -> None:
-    """Whatever is written after them, two modifiers are understood or refused; pySigma knows other errors than its own."""
+    """Whatever is written after them, two modifiers are understood or refused.
+
+    PySigma knows other errors than its own.
+    """
     odd = Random(first)  # noqa: S311 - reproducible on purpose
     for second in ("", *modifier_mapping):
         for value in ODD if not second else odd.sample(ODD, 3):
-            field = odd.choice(("subject", "to", "is_quarantined", "scanned_at", "detections.findings.score", "smtp_helo_server_ip"))
+            field = odd.choice(
+                (
+                    "subject",
+                    "to",
+                    "is_quarantined",
+                    "scanned_at",
+                    "detections.findings.score",
+                    "smtp_helo_server_ip",
+                )
+            )
             item = "|".join(filter(None, (field, first, second)))
             problems(tmp_path, {"x.yml": block(f"sel: {{{item}: {value}}}\ncondition: sel")})
 
@@ -348,7 +512,9 @@ def test_a_missing_folder_is_a_problem(tmp_path: Path) -> None:
 
 def test_texts_from_files_are_bounded(tmp_path: Path) -> None:
     """However long the offending text, its problem stays readable."""
-    found = problems(tmp_path, {"x.yml": block(f"sel: {{subject|re: '({'a' * 5000}'}}\ncondition: sel")})
+    found = problems(
+        tmp_path, {"x.yml": block(f"sel: {{subject|re: '({'a' * 5000}'}}\ncondition: sel")}
+    )
 
     assert found
     assert all(len(line) < 1200 for line in found)
@@ -357,5 +523,13 @@ def test_texts_from_files_are_bounded(tmp_path: Path) -> None:
 def test_a_responding_rule_can_be_written(tmp_path: Path) -> None:
     """The texts that these tests are made of load without a problem."""
     assert problems(tmp_path, {"a_rule.yml": PLAIN}) == []
-    assert problems(tmp_path / "other", {"a_rule.yml": responding("sel: {subject: a}\ncondition: sel")}) == []
-    assert problems(tmp_path / "third", {"a.yml": BLOCK, "many.yml": CORRELATION.format(body=COUNT)}) == []
+    assert (
+        problems(
+            tmp_path / "other", {"a_rule.yml": responding("sel: {subject: a}\ncondition: sel")}
+        )
+        == []
+    )
+    assert (
+        problems(tmp_path / "third", {"a.yml": BLOCK, "many.yml": CORRELATION.format(body=COUNT)})
+        == []
+    )

@@ -6,11 +6,26 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from clawback.events import EventKind
-from clawback.rules.compiler import compile_node
-from clawback.rules.possible import is_within
-from clawback.rules.reasoning import can_hold, implies
-from clawback.rules.tree import All, Comparison, Exists, Lapses, Leaf, Network, Node, Not, Null, Number, Some, Test, Text, Wild
+from clawback.model.events import EventKind
+from clawback.rules.engine.compiler import compile_node
+from clawback.rules.engine.tree import (
+    All,
+    Comparison,
+    Exists,
+    Lapses,
+    Leaf,
+    Network,
+    Node,
+    Not,
+    Null,
+    Number,
+    Some,
+    Test,
+    Text,
+    Wild,
+)
+from clawback.rules.lint.satisfiability import can_hold, implies
+from clawback.rules.lint.value_domains import is_within
 
 MESSAGE = EventKind.MESSAGE
 MANY, ONE = Wild.MANY, Wild.ONE
@@ -35,13 +50,25 @@ IMPOSSIBLE: dict[str, Node] = {
     "two values of one field": All((leaf("from", "a"), leaf("from", "b"))),
     "a value and nothing": All((leaf("from", "a"), leaf("from", Null()))),
     "neither there nor missing": Not(Some((leaf("from", Exists()), leaf("from", Null())))),
-    "a text that is excepted": All((leaf("subject", has("foobar")), Not(leaf("subject", has("foo"))))),
+    "a text that is excepted": All(
+        (leaf("subject", has("foobar")), Not(leaf("subject", has("foo"))))
+    ),
     "an excepted list": All((leaf("from", "a", "b"), Not(leaf("from", "B", "c", "A")))),
     "two beginnings": All((leaf("subject", starts("ab")), leaf("subject", starts("cd")))),
-    "neither true nor false": All((leaf("is_quarantined", Exists()), Not(leaf("is_quarantined", "true", "false")))),
-    "an empty range": All((leaf("detections.findings.score", Number(Comparison.GT, 3)), Not(leaf("detections.findings.score", Exists())))),
+    "neither true nor false": All(
+        (leaf("is_quarantined", Exists()), Not(leaf("is_quarantined", "true", "false")))
+    ),
+    "an empty range": All(
+        (
+            leaf("detections.findings.score", Number(Comparison.GT, 3)),
+            Not(leaf("detections.findings.score", Exists())),
+        )
+    ),
     "a network in an excepted one": All(
-        (leaf("x_originating_ip", Network("10.1.0.0/16")), Not(leaf("x_originating_ip", Network("10.0.0.0/8"))))
+        (
+            leaf("x_originating_ip", Network("10.1.0.0/16")),
+            Not(leaf("x_originating_ip", Network("10.0.0.0/8"))),
+        )
     ),
     "in every alternative": All((Some((leaf("from", "a"), leaf("from", "b"))), leaf("from", "c"))),
     "an ended exception that has not": All((Lapses(date(2026, 1, 1)), leaf("from", "a"))),
@@ -65,24 +92,35 @@ def test_a_list_can_have_several_values() -> None:
 
 def test_a_contradiction_is_said() -> None:
     """The reason names the field and what is asked of it."""
-    assert can_hold(MESSAGE, (IMPOSSIBLE["two values of one field"], True)).why == "from cannot be a and b at once"
+    assert (
+        can_hold(MESSAGE, (IMPOSSIBLE["two values of one field"], True)).why
+        == "from cannot be a and b at once"
+    )
 
 
 def test_an_enum_is_open() -> None:
     """The API may invent a value: not being any that is known is possible."""
-    assert can_hold(MESSAGE, (All((leaf("delivery_mode", Exists()), Not(leaf("delivery_mode", "DIRECT")))), True)).possible
+    assert can_hold(
+        MESSAGE,
+        (All((leaf("delivery_mode", Exists()), Not(leaf("delivery_mode", "DIRECT")))), True),
+    ).possible
 
 
 def test_one_condition_follows_from_another() -> None:
     """A narrower condition implies a wider one, not the other way round."""
-    narrow, wide = All((leaf("from", "a@x.test"), leaf("subject", has("invoice")))), leaf("from", Text((MANY, "@X.test")))
+    narrow, wide = (
+        All((leaf("from", "a@x.test"), leaf("subject", has("invoice")))),
+        leaf("from", Text((MANY, "@X.test"))),
+    )
     assert implies(MESSAGE, narrow, wide)
     assert not implies(MESSAGE, wide, narrow)
 
 
 def test_a_condition_that_is_too_large_counts_as_possible() -> None:
     """A search that would not end is given up, and nothing is claimed."""
-    clauses = [Some(tuple(leaf("from", f"{one}-{other}") for other in range(12))) for one in range(12)]
+    clauses = [
+        Some(tuple(leaf("from", f"{one}-{other}") for other in range(12))) for one in range(12)
+    ]
     assert can_hold(MESSAGE, (All(tuple(clauses)), True)).possible
 
 
@@ -93,9 +131,19 @@ def parts_of(shape: str, w: str, v: str) -> tuple[str | Wild, ...]:
 
 WORDS = st.sampled_from(["a", "b", "ab", "ba", "A"])
 SHAPES = ("w", "w*", "*w", "*w*", "w?", "?w", "w*v", "*", "")
-TEXTS = st.builds(lambda shape, w, v, cased: Text(parts_of(shape, w, v), cased), st.sampled_from(SHAPES), WORDS, WORDS, st.booleans())
+TEXTS = st.builds(
+    lambda shape, w, v, cased: Text(parts_of(shape, w, v), cased),
+    st.sampled_from(SHAPES),
+    WORDS,
+    WORDS,
+    st.booleans(),
+)
 TESTS = st.one_of(TEXTS, st.just(Null()), st.just(Exists()))
-LEAVES = st.builds(Leaf, st.sampled_from(["subject", "from", "to"]), st.lists(TESTS, min_size=1, max_size=3).map(tuple))
+LEAVES = st.builds(
+    Leaf,
+    st.sampled_from(["subject", "from", "to"]),
+    st.lists(TESTS, min_size=1, max_size=3).map(tuple),
+)
 TREES = st.recursive(
     LEAVES,
     lambda inner: st.one_of(
@@ -107,13 +155,20 @@ TREES = st.recursive(
 )
 VALUES = st.one_of(st.none(), st.text(alphabet="abA", max_size=4))
 EVENTS = st.fixed_dictionaries(
-    {}, optional={"subject": VALUES, "from": VALUES, "to": st.lists(VALUES.filter(lambda value: value is not None), max_size=2)}
+    {},
+    optional={
+        "subject": VALUES,
+        "from": VALUES,
+        "to": st.lists(VALUES.filter(lambda value: value is not None), max_size=2),
+    },
 )
 
 
 @given(TREES, st.lists(EVENTS, max_size=5))
 @settings(max_examples=300, deadline=None)
-def test_nothing_that_happens_is_called_impossible(tree: Node, events: list[dict[str, object]]) -> None:
+def test_nothing_that_happens_is_called_impossible(
+    tree: Node, events: list[dict[str, object]]
+) -> None:
     """No event contradicts a proof, and every event that is given as an example is one."""
     predicate = compile_node(tree, lambda: date.min)
     for holds in (True, False):
@@ -126,5 +181,7 @@ def test_nothing_that_happens_is_called_impossible(tree: Node, events: list[dict
 @settings(max_examples=500, deadline=None)
 def test_what_is_within_passes_both(test: Test, other: Test, value: str | None) -> None:
     """A value that passes a test passes every test that this one is within."""
-    if is_within(test, other) and compile_node(Leaf("subject", (test,)), lambda: date.min)({"subject": value}):
+    if is_within(test, other) and compile_node(Leaf("subject", (test,)), lambda: date.min)(
+        {"subject": value}
+    ):
         assert compile_node(Leaf("subject", (other,)), lambda: date.min)({"subject": value})

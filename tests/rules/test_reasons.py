@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from clawback.rules.reasons import reasons_of
+from clawback.rules.engine.reasons import reasons_of
 from tests.rules.folders import block, load, message
 
 
@@ -21,7 +21,13 @@ other: {from: b@x.test}
 filter_handled: {is_quarantined: true}
 condition: (bad or other) and lure and not 1 of filter_*
 """
-    found = reasons(tmp_path, detection, final_disposition="MALICIOUS-BEC", subject="Your payroll", is_quarantined=False)
+    found = reasons(
+        tmp_path,
+        detection,
+        final_disposition="MALICIOUS-BEC",
+        subject="Your payroll",
+        is_quarantined=False,
+    )
     assert found == (
         "final_disposition starts with MALICIOUS ← MALICIOUS-BEC",
         "subject contains payroll ← Your payroll",
@@ -31,6 +37,8 @@ condition: (bad or other) and lure and not 1 of filter_*
 
 def test_reasons_are_bounded_and_printable(tmp_path: Path) -> None:
     """Whatever a stranger writes into a subject, the line stays one short line."""
-    (found,) = reasons(tmp_path, "a: {subject|contains: pay}\ncondition: a", subject="pay\n\x1b[31m" + "x" * 5000)
+    (found,) = reasons(
+        tmp_path, "a: {subject|contains: pay}\ncondition: a", subject="pay\n\x1b[31m" + "x" * 5000
+    )
     assert found.isprintable()
     assert len(found) <= 210

@@ -5,9 +5,9 @@ from pathlib import Path
 
 import pytest
 
-from clawback.rules.errors import Problem
-from clawback.rules.loading import read_folder
-from clawback.rules.review import review_rules
+from clawback.rules.lint.review import review_rules
+from clawback.rules.source.errors import Problem
+from clawback.rules.source.loader import read_folder
 from tests.rules.folders import LOGSOURCE, PLAIN, TODAY, block, write
 
 INBOX = "- move: {destination: Inbox}"
@@ -25,9 +25,19 @@ def said(folder: Path, files: Mapping[str, str]) -> list[str]:
     return [f"{problem.severity} {problem}" for problem in review(folder, files)]
 
 
-def rule(name: str, number: int, detection: str = "sel: {from: a@x.test}", actions: str = JUNK, **changes: str) -> dict[str, str]:
+def rule(
+    name: str,
+    number: int,
+    detection: str = "sel: {from: a@x.test}",
+    actions: str = JUNK,
+    **changes: str,
+) -> dict[str, str]:
     """A responding rule that matches mail from a@x.test, in a file of its name."""
-    text = PLAIN.replace("a_rule", name).replace("6f1c3a52", f"{number:08d}").replace("sel: {from: a@x.test}", detection)
+    text = (
+        PLAIN.replace("a_rule", name)
+        .replace("6f1c3a52", f"{number:08d}")
+        .replace("sel: {from: a@x.test}", detection)
+    )
     text = text.replace(JUNK, actions)
     for before, after in changes.items():
         text = text.replace(f"{before}: ", f"{before}: {after} #")
@@ -37,7 +47,9 @@ def rule(name: str, number: int, detection: str = "sel: {from: a@x.test}", actio
 def exception(lines: str, more: str = "") -> dict[str, str]:
     """An exception to all rules."""
     body = "".join(f"  {line}\n" for line in lines.splitlines())
-    return {"exceptions/x.yml": f"title: X\nname: x\nowner: me@x.test\n{more}{LOGSOURCE}filter:\n  rules: any\n{body}"}
+    return {
+        "exceptions/x.yml": f"title: X\nname: x\nowner: me@x.test\n{more}{LOGSOURCE}filter:\n  rules: any\n{body}"
+    }
 
 
 CASES: dict[str, tuple[dict[str, str], str]] = {
@@ -54,7 +66,11 @@ CASES: dict[str, tuple[dict[str, str], str]] = {
         "the condition can never be true: from cannot be a and *b* at once",
     ),
     "excepts itself": (
-        {"x.yml": block("sel: {subject|contains: invoice 7}\nfilter: {subject|contains: Invoice}\ncondition: sel and not filter")},
+        {
+            "x.yml": block(
+                "sel: {subject|contains: invoice 7}\nfilter: {subject|contains: Invoice}\ncondition: sel and not filter"
+            )
+        },
         "error x.yml:7:14: unreachable: 'sel and not filter' the condition can never be true: subject cannot be",
     ),
     "always true": (
@@ -70,14 +86,21 @@ CASES: dict[str, tuple[dict[str, str], str]] = {
         "warning x.yml:6:3: unreachable: 'b' the selection can never be true",
     ),
     "a filter that filters nothing": (
-        {"x.yml": block("a: {final_disposition: SPAM}\nfilter: {final_disposition: BULK}\ncondition: a and not filter")},
+        {
+            "x.yml": block(
+                "a: {final_disposition: SPAM}\nfilter: {final_disposition: BULK}\ncondition: a and not filter"
+            )
+        },
         "warning x.yml:6:3: unreachable: 'filter' the selection makes no difference: final_disposition cannot be SPAM and BULK at once",
     ),
     "an exception from everything": (
         exception("a: {from: a}\ncondition: a and not a"),
         "error exceptions/x.yml:8:14: unreachable: 'a and not a' the condition can never be true",
     ),
-    "an exception from nothing": (exception("a: {from: a}\ncondition: a or not a"), "such an exception excepts nothing"),
+    "an exception from nothing": (
+        exception("a: {from: a}\ncondition: a or not a"),
+        "such an exception excepts nothing",
+    ),
     "an unused selection of an exception": (
         exception("a: {from: a}\nb: {from: b}\ncondition: not a"),
         "warning exceptions/x.yml:8:3: unused-selection: 'b'",
@@ -91,7 +114,10 @@ CASES: dict[str, tuple[dict[str, str], str]] = {
         "warning a_rule.yml:6:1: shadowed-rule: 'a_rule' every event that it matches is matched by b_rule (b_rule.yml:1)",
     ),
     "a narrower rule": (
-        {**rule("a_rule", 1, "sel: {from: a@x.test, subject: null}"), **rule("b_rule", 2, "sel: {from|endswith: '@x.test'}")},
+        {
+            **rule("a_rule", 1, "sel: {from: a@x.test, subject: null}"),
+            **rule("b_rule", 2, "sel: {from|endswith: '@x.test'}"),
+        },
         "shadowed-rule: 'a_rule' every event that it matches is matched by b_rule",
     ),
     "a weaker rule beside a stronger one": (
@@ -107,7 +133,10 @@ CASES: dict[str, tuple[dict[str, str], str]] = {
         'both match {"from": "a@x.test", "subject": "x"}',
     ),
     "opposite moves of a rule on trial": (
-        {**rule("a_rule", 1), **rule("b_rule", 2, actions=INBOX, status="experimental", mode="shadow")},
+        {
+            **rule("a_rule", 1),
+            **rule("b_rule", 2, actions=INBOX, status="experimental", mode="shadow"),
+        },
         "warning a_rule.yml:6:1: contradictory-rules",
     ),
     "two places": (
@@ -118,9 +147,17 @@ CASES: dict[str, tuple[dict[str, str], str]] = {
 
 WELL: dict[str, dict[str, str]] = {
     "one rule": {"a_rule.yml": PLAIN},
-    "the same for other events": {**rule("a_rule", 1), **rule("b_rule", 2, "sel: {from: [b@x.test, c@x.test]}", DELETED)},
-    "two places, one on trial": {**rule("a_rule", 1), **rule("b_rule", 2, actions=DELETED, status="experimental", mode="shadow")},
-    "an exception that goes on": exception("a: {from: a}\ncondition: not a", "expires: 2026-11-22\n"),
+    "the same for other events": {
+        **rule("a_rule", 1),
+        **rule("b_rule", 2, "sel: {from: [b@x.test, c@x.test]}", DELETED),
+    },
+    "two places, one on trial": {
+        **rule("a_rule", 1),
+        **rule("b_rule", 2, actions=DELETED, status="experimental", mode="shadow"),
+    },
+    "an exception that goes on": exception(
+        "a: {from: a}\ncondition: not a", "expires: 2026-11-22\n"
+    ),
     "a list of several": {"x.yml": block("a: {to: a}\nb: {to: b}\ncondition: a and b")},
 }
 
@@ -140,16 +177,28 @@ def test_what_is_well_is_left_alone(tmp_path: Path, case: str) -> None:
 
 
 def test_a_mistake_is_said_once(tmp_path: Path) -> None:
-    """Of two identical rules one is superfluous, not both; a contradiction is reported for the pair."""
+    """Of two identical rules one is superfluous, not both.
+
+    A contradiction is reported for the pair.
+    """
     twins = said(tmp_path / "twins", {**rule("a_rule", 1), **rule("b_rule", 2)})
     opposed = said(tmp_path / "opposed", {**rule("a_rule", 1), **rule("b_rule", 2, actions=INBOX)})
     assert (len(twins), len(opposed)) == (1, 1)
 
 
 def test_problems_of_the_loader_come_along(tmp_path: Path) -> None:
-    """A folder that cannot be loaded is reviewed as far as it goes: nothing hides behind the first kind of problem."""
-    files = {"x.yml": block("a: {from: a}\nb: {from: b}\ncondition: a and b"), "y.yml": "title: 010\n"}
-    assert [problem.code for problem in review(tmp_path, files)] == ["unreachable", "ambiguous-scalar"]
+    """A folder that cannot be loaded is reviewed as far as it goes.
+
+    Nothing hides behind the first kind of problem.
+    """
+    files = {
+        "x.yml": block("a: {from: a}\nb: {from: b}\ncondition: a and b"),
+        "y.yml": "title: 010\n",
+    }
+    assert [problem.code for problem in review(tmp_path, files)] == [
+        "unreachable",
+        "ambiguous-scalar",
+    ]
 
 
 def test_a_list_that_is_a_placeholder_is_not_judged(tmp_path: Path) -> None:
@@ -175,4 +224,6 @@ tests:
         "more.yml": text.replace("name: many", "name: more"),
     }
     (line,) = said(tmp_path, files)
-    assert line.startswith("warning more.yml:3:1: shadowed-rule: 'more' it waits for the same as many (many.yml:1)")
+    assert line.startswith(
+        "warning more.yml:3:1: shadowed-rule: 'more' it waits for the same as many (many.yml:1)"
+    )

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from clawback.actions import PatternKind
+from clawback.model.addresses import PatternKind
 from tests.rules.folders import load
 
 SAFETY = """never_block:
@@ -42,7 +42,12 @@ budgets: {overall: [{messages: 10, per: 1h}], rule: {messages: 5, per: 1h}}
         ("", PatternKind.EMAIL, False),
     ],
 )
-def test_whom_a_block_would_hit(tmp_path: Path, pattern: str, kind: PatternKind, forbidden: bool) -> None:  # noqa: FBT001
+def test_whom_a_block_would_hit(
+    tmp_path: Path,
+    pattern: str,
+    kind: PatternKind,
+    forbidden: bool,  # noqa: FBT001
+) -> None:
     """Listed addresses, domains, everything below a suffix, and whatever would take them along are never blocked."""
     assert load(tmp_path, {"safety.yml": SAFETY}).safety.forbids(pattern, kind) is forbidden
 
@@ -61,7 +66,10 @@ def test_whom_a_block_would_hit(tmp_path: Path, pattern: str, kind: PatternKind,
     ],
 )
 def test_whom_an_expression_would_hit(tmp_path: Path, expression: str, forbidden: bool) -> None:  # noqa: FBT001
-    """What finds a listed name or anybody at it is forbidden; one address of a free mailer is not."""
+    """What finds a listed name or anybody at it is forbidden.
+
+    One address of a free mailer is not.
+    """
     assert load(tmp_path, {"safety.yml": SAFETY}).safety.forbids_expression(expression) is forbidden
 
 
@@ -71,7 +79,9 @@ def test_the_rest_is_read(tmp_path: Path) -> None:
 
     assert safety.maximum_age == timedelta(days=2)
     assert safety.ignored_delivery_modes == {"SIMULATION_SUBMISSION"}
-    assert [(limit.messages, limit.per) for limit in safety.budgets.overall + safety.budgets.rule] == [
+    assert [
+        (limit.messages, limit.per) for limit in safety.budgets.overall + safety.budgets.rule
+    ] == [
         (10, timedelta(hours=1)),
         (5, timedelta(hours=1)),
     ]

@@ -11,9 +11,9 @@ import pytest
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
-from clawback.events import Event, message_event, report_event, submission_event
-from clawback.rules.scaffold import Draft, NothingTelling, scaffold, suggest_name, telling
-from clawback.rules.trials import run_tests
+from clawback.model.events import Event, message_event, report_event, submission_event
+from clawback.rules.tools.scaffold import Draft, NothingTelling, scaffold, suggest_name, telling
+from clawback.rules.tools.testing import run_tests
 from tests.rules.folders import NOW, TODAY, load, message
 
 CORPUS = Path(__file__).parents[3] / "shared" / "corpus" / "phishing_pot.jsonl.gz"
@@ -46,8 +46,13 @@ def test_free_mail_is_asked_for_by_address() -> None:
 @pytest.mark.parametrize("verdict", ["NONE", "UNKNOWN", "INVENTED", None, 7])
 def test_without_a_verdict_the_subject_is_asked_for(verdict: object) -> None:
     """A verdict that says nothing, or that rules do not know, is left out."""
-    event = message(final_disposition=verdict, from_="a@x.test", subject="Re: AW: Your 100% *free* C:\\prize?")
-    assert asked(event) == ['from|endswith: "@x.test"', r'subject|contains: "Your 100% \\*free\\* C:\\\\prize\\?"']
+    event = message(
+        final_disposition=verdict, from_="a@x.test", subject="Re: AW: Your 100% *free* C:\\prize?"
+    )
+    assert asked(event) == [
+        'from|endswith: "@x.test"',
+        r'subject|contains: "Your 100% \\*free\\* C:\\\\prize\\?"',
+    ]
 
 
 def test_an_event_with_nothing_to_ask_for_is_refused() -> None:
@@ -58,12 +63,20 @@ def test_an_event_with_nothing_to_ask_for_is_refused() -> None:
 
 EVENTS = {
     "message": message(final_disposition="MALICIOUS", from_="a@x.test"),
-    "quarantined message": message(final_disposition="MALICIOUS", from_="a@x.test", is_quarantined=True),
+    "quarantined message": message(
+        final_disposition="MALICIOUS", from_="a@x.test", is_quarantined=True
+    ),
     "only a verdict": message(final_disposition="SPAM"),
     "only a sender": message(from_="shein-survey-free"),
-    "report": report_event({"id": 7, "disposition": "MALICIOUS", "fields": {"from": "a@x.test"}}, NOW),
-    "joined report": report_event({"id": 7, "disposition": "MALICIOUS", "message": {"id": "a", "from": "a@x.test"}}, NOW),
-    "submission": submission_event({"submission_id": "a", "requested_disposition": "MALICIOUS", "subject": "Win: now"}, NOW),
+    "report": report_event(
+        {"id": 7, "disposition": "MALICIOUS", "fields": {"from": "a@x.test"}}, NOW
+    ),
+    "joined report": report_event(
+        {"id": 7, "disposition": "MALICIOUS", "message": {"id": "a", "from": "a@x.test"}}, NOW
+    ),
+    "submission": submission_event(
+        {"submission_id": "a", "requested_disposition": "MALICIOUS", "subject": "Win: now"}, NOW
+    ),
     "hidden letters": message(from_="\u200bno\u202e@x.test", subject="\U000e0041\ud800\x00\t"),
 }
 
@@ -80,7 +93,13 @@ def test_it_loads_and_passes_its_tests(tmp_path: Path, case: str) -> None:
 def test_what_is_offered_in_comments_loads_too(tmp_path: Path) -> None:
     """Each further line of the detection can be put to use by removing its mark."""
     detections = {"links": [{"href": "https://evil.test/a?b"}], "attachments": [{"name": "a.iso"}]}
-    event = message(final_disposition="SPAM", from_="a@x.test", subject="s", validation={"dmarc": "fail"}, detections=detections)
+    event = message(
+        final_disposition="SPAM",
+        from_="a@x.test",
+        subject="s",
+        validation={"dmarc": "fail"},
+        detections=detections,
+    )
     text = made(event)
     assert '# detections.links.href|contains: "evil.test"' in text
     assert '# detections.attachments.name|endswith: ".iso"' in text
@@ -89,14 +108,20 @@ def test_what_is_offered_in_comments_loads_too(tmp_path: Path) -> None:
 
 TEXT = st.text(max_size=80)
 RECORDS = st.fixed_dictionaries(
-    {}, optional={name: TEXT | st.none() for name in ("from", "subject", "from_name", "replyto", "final_disposition", "edf_hash")}
+    {},
+    optional={
+        name: TEXT | st.none()
+        for name in ("from", "subject", "from_name", "replyto", "final_disposition", "edf_hash")
+    },
 )
 
 
 @given(RECORDS)
 @example({"from": "Y"})
 @example({"subject": "null"})
-@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(
+    max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+)
 def test_no_text_breaks_it(tmp_path: Path, record: dict[str, Any]) -> None:
     """Whatever is in an event, the rule made from it loads and passes its tests, and its suggested name is one."""
     event = message(**record)
@@ -115,7 +140,10 @@ def test_real_mail_makes_good_rules(tmp_path: Path) -> None:
         pytest.skip("the shared corpus is not here")
     with gzip.open(CORPUS, "rt", encoding="utf-8") as lines:
         read = [json.loads(line) for number, line in enumerate(lines) if number % 80 == 0]
-    events = [message_event(one["message"], datetime.now(UTC)).with_detections(one["detections"]) for one in read]
+    events = [
+        message_event(one["message"], datetime.now(UTC)).with_detections(one["detections"])
+        for one in read
+    ]
     files = {f"rule_{number}.yml": made(event, number) for number, event in enumerate(events)}
     trials = run_tests(load(tmp_path, files))
     assert len(trials) == 3 * len(files) > 100

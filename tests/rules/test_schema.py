@@ -1,4 +1,7 @@
-"""The JSON Schema of rule files: true to the code, true to what is shipped, and of use to an editor."""
+"""The JSON Schema of rule files.
+
+True to the code, true to what is shipped, and of use to an editor.
+"""
 
 import json
 import re
@@ -10,12 +13,12 @@ import pytest
 from jsonschema import Draft202012Validator
 
 from clawback.actions import ACTIONS
-from clawback.events import EventKind
-from clawback.rules.catalogue import FIELDS, FieldType
-from clawback.rules.errors import Problems
-from clawback.rules.schema import rule_schema, write_schema
-from clawback.rules.schema_fields import MODIFIERS
-from clawback.rules.source import Document, plain, read_documents
+from clawback.model.events import EventKind
+from clawback.rules.source.catalogue import FIELDS, FieldType
+from clawback.rules.source.errors import Problems
+from clawback.rules.source.yaml_reader import Document, plain, read_documents
+from clawback.rules.tools.schema import rule_schema, write_schema
+from clawback.rules.tools.schema_fields import MODIFIERS
 from tests.rules.folders import LOGSOURCE, PLAIN, block, problems
 from tests.rules.test_design import BEC, REPEAT
 from tests.rules.test_problems import BLOCK, CORRELATION, COUNT
@@ -42,13 +45,17 @@ def documents(text: str) -> list[Document]:
 
 def complaints(schema: Draft202012Validator, text: str) -> list[str]:
     """What the schema says against a file."""
-    errors = (error for document in documents(text) for error in schema.iter_errors(plain(document.data)))
+    errors = (
+        error for document in documents(text) for error in schema.iter_errors(plain(document.data))
+    )
     return [f"{error.json_path}: {error.message}" for error in errors]
 
 
 def test_the_committed_schema_is_what_the_code_says() -> None:
     """`rules/schema.json` is up to date."""
-    assert (RULES / "schema.json").read_text(encoding="utf-8") == write_schema(), "run: clawback rules schema --out rules/schema.json"
+    assert (RULES / "schema.json").read_text(encoding="utf-8") == write_schema(), (
+        "run: clawback rules schema --out rules/schema.json"
+    )
 
 
 def test_it_is_a_schema(schema: Draft202012Validator) -> None:
@@ -69,7 +76,9 @@ def test_shipped_files_name_it_and_are_valid(schema: Draft202012Validator, path:
     assert complaints(schema, text) == []
 
 
-@pytest.mark.parametrize("text", [BEC, REPEAT, PLAIN, BLOCK, MANY], ids=["bec", "repeat", "plain", "block", "many"])
+@pytest.mark.parametrize(
+    "text", [BEC, REPEAT, PLAIN, BLOCK, MANY], ids=["bec", "repeat", "plain", "block", "many"]
+)
 def test_good_rules_are_valid(schema: Draft202012Validator, text: str) -> None:
     """The rules of the design page and those that the tests of the loader are made of."""
     assert complaints(schema, text) == []
@@ -82,15 +91,21 @@ BAD = {
     "no status": PLAIN.replace("status: stable\n", ""),
     "no tests": PLAIN.partition("tests:")[0],
     "mode above status": PLAIN.replace("status: stable", "status: test"),
-    "mode above status of a correlation": MANY.replace("shadow", "enforce").replace("name: many", "name: many\nstatus: experimental"),
+    "mode above status of a correlation": MANY.replace("shadow", "enforce").replace(
+        "name: many", "name: many\nstatus: experimental"
+    ),
     "other product": PLAIN.replace("cloudflare", "okta"),
     "other category": PLAIN.replace("category: message", "category: mesage"),
     "unknown field": PLAIN.replace("sel: {from:", "sel: {form:"),
     "field of another kind": PLAIN.replace("category: message", "category: submission"),
     "unknown modifier": PLAIN.replace("sel: {from:", "sel: {from|contain:"),
-    "modifier of another type": PLAIN.replace("sel: {from: a@x.test}", "sel: {is_quarantined|contains: t}"),
+    "modifier of another type": PLAIN.replace(
+        "sel: {from: a@x.test}", "sel: {is_quarantined|contains: t}"
+    ),
     "number modifier on a text": PLAIN.replace("sel: {from: a@x.test}", "sel: {subject|gt: 5}"),
-    "text for a number": PLAIN.replace("sel: {from: a@x.test}", "sel: {detections.findings.score|gt: high}"),
+    "text for a number": PLAIN.replace(
+        "sel: {from: a@x.test}", "sel: {detections.findings.score|gt: high}"
+    ),
     "unknown value": PLAIN.replace("sel: {from: a@x.test}", "sel: {final_disposition: EVIL}"),
     "exists of what": PLAIN.replace("sel: {from: a@x.test}", "sel: {from|exists: maybe}"),
     "value of an object": PLAIN.replace("sel: {from: a@x.test}", "sel: {validation: pass}"),
@@ -101,9 +116,12 @@ BAD = {
     "unknown action": PLAIN.replace("- move:", "- moove:"),
     "unknown destination": PLAIN.replace("JunkEmail", "Junk"),
     "two actions in one": PLAIN.replace(
-        "- move: {destination: JunkEmail}", "- {move: {destination: Inbox}, reclassify: {disposition: SPAM}}"
+        "- move: {destination: JunkEmail}",
+        "- {move: {destination: Inbox}, reclassify: {disposition: SPAM}}",
     ),
-    "no actions": PLAIN.replace("  actions:\n    - move: {destination: JunkEmail}\n", "  actions: []\n"),
+    "no actions": PLAIN.replace(
+        "  actions:\n    - move: {destination: JunkEmail}\n", "  actions: []\n"
+    ),
     "group of a list": PLAIN.replace("  mode:", "  group-by: [to]\n  mode:"),
     "bad limit": PLAIN.replace("  mode:", "  limits: {messages: 1, per: 60}\n  mode:"),
     "unknown test field": PLAIN.replace("event: {from: a@x.test}", "event: {form: a@x.test}"),
@@ -123,8 +141,13 @@ BAD = {
 
 @pytest.mark.parametrize("case", BAD)
 def test_bad_rules_are_refused(schema: Draft202012Validator, tmp_path: Path, case: str) -> None:
-    """Each mistake is refused by the schema, and by the loader: an editor marks nothing that would load."""
-    name = {"exception": "exceptions/x.yml", "empty": "lists/x.yml"}.get(case.split(" ", maxsplit=1)[0], "a_rule.yml")
+    """Each mistake is refused by the schema, and by the loader.
+
+    An editor marks nothing that would load.
+    """
+    name = {"exception": "exceptions/x.yml", "empty": "lists/x.yml"}.get(
+        case.split(" ", maxsplit=1)[0], "a_rule.yml"
+    )
     files = {name: BAD[case], "many.yml" if "many" in BAD[case] else "z.yml": BLOCK}
     assert complaints(schema, BAD[case])
     assert problems(tmp_path, files)
@@ -141,10 +164,14 @@ def values_of(kind: FieldType, modifier: str) -> Iterator[Any]:
 
 
 @pytest.mark.parametrize("kind", FIELDS)
-def test_every_field_can_be_completed_and_takes_its_modifiers(schema: Draft202012Validator, kind: EventKind) -> None:
+def test_every_field_can_be_completed_and_takes_its_modifiers(
+    schema: Draft202012Validator, kind: EventKind
+) -> None:
     """Each field of the catalogue is a described property, and is valid with every modifier that goes with its type."""
     selection = schema.schema["$defs"][f"{kind}_fields"]
-    check = Draft202012Validator({**schema.schema, "if": {}, "then": {"$ref": f"#/$defs/{kind}_fields"}, "else": {}})
+    check = Draft202012Validator(
+        {**schema.schema, "if": {}, "then": {"$ref": f"#/$defs/{kind}_fields"}, "else": {}}
+    )
     for field in FIELDS[kind].values():
         assert selection["properties"][field.name]["description"].startswith(field.description)
         assert check.is_valid({f"{field.name}|exists": True})
@@ -156,15 +183,22 @@ def test_every_field_can_be_completed_and_takes_its_modifiers(schema: Draft20201
 
 def test_every_modifier_is_one_that_the_loader_takes(tmp_path: Path) -> None:
     """What the schema offers for a type, the loader takes for a field of that type."""
-    seen: dict[FieldType, str] = {field.type: field.name for field in FIELDS[EventKind.MESSAGE].values() if not field.values}
+    seen: dict[FieldType, str] = {
+        field.type: field.name for field in FIELDS[EventKind.MESSAGE].values() if not field.values
+    }
     needs_re = {"i", "ignorecase", "m", "multiline", "s", "dotall"}
     for kind, name in seen.items():
         for modifier in MODIFIERS[kind]:
             chain = {"all": "contains|all", "expand": "expand", "wide": "wide|base64"}.get(
                 modifier, f"re|{modifier}" if modifier in needs_re else modifier
             )
-            value = {"all": "[a, b]", "expand": "'%known%'", "fieldref": name}.get(modifier, str(next(values_of(kind, modifier))).lower())
-            files = {"x.yml": block(f"sel: {{{name}|{chain}: {value}}}\ncondition: sel"), "lists/known.yml": "values: [a]\n"}
+            value = {"all": "[a, b]", "expand": "'%known%'", "fieldref": name}.get(
+                modifier, str(next(values_of(kind, modifier))).lower()
+            )
+            files = {
+                "x.yml": block(f"sel: {{{name}|{chain}: {value}}}\ncondition: sel"),
+                "lists/known.yml": "values: [a]\n",
+            }
             assert problems(tmp_path / f"{kind}-{modifier}", files) == [], (name, modifier)
 
 
@@ -173,7 +207,16 @@ def test_everything_is_described() -> None:
     found = rule_schema()["$defs"]
     named = {
         name: found[name]
-        for name in ("rule", "correlation", "exception", "list", "ResponseDocument", "CorrelationBody", "Logsource", "WindowTest")
+        for name in (
+            "rule",
+            "correlation",
+            "exception",
+            "list",
+            "ResponseDocument",
+            "CorrelationBody",
+            "Logsource",
+            "WindowTest",
+        )
     }
     actions = found["action"]["properties"]
     assert actions.keys() == ACTIONS.keys()

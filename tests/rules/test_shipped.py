@@ -1,4 +1,7 @@
-"""The rules that are shipped: their own tests, what they touch of the corpus, and that no two of them pull at the same message."""
+"""The rules that are shipped.
+
+Their own tests, what they touch of the corpus, and that no two of them pull at the same message.
+"""
 
 import gzip
 import json
@@ -11,10 +14,10 @@ import pytest
 
 from clawback.actions import Destination, Mode, Move
 from clawback.cases.plan import CasePlan
-from clawback.cases.windows import Sighting, first_window
-from clawback.events import Event, message_event
+from clawback.correlation.sliding_window import WindowEntry, find_window
+from clawback.model.events import Event, message_event
 from clawback.rules import RuleSet, load_rules
-from clawback.rules.trials import run_tests
+from clawback.rules.tools.testing import run_tests
 
 ROOT = Path(__file__).parents[2]
 CORPUS = ROOT.parent / "shared" / "corpus" / "phishing_pot.jsonl.gz"
@@ -70,11 +73,16 @@ def test_experimental_rules_only_shadow(rules: RuleSet) -> None:
 
 
 def test_the_corpus_matches_as_counted_by_hand(rules: RuleSet, events: list[Event]) -> None:
-    """107 BEC messages, 1,149 malicious ones of which 1,042 harvest credentials; none of them waits for enrichment."""
+    """107 BEC messages, 1,149 malicious ones of which 1,042 harvest credentials.
+
+    None of them waits for enrichment.
+    """
     counts: dict[str, int] = defaultdict(int)
     for event in events:
         evaluation = rules.evaluate(event)
-        assert not evaluation.undecided or not str(event.record["final_disposition"]).startswith("MALICIOUS")
+        assert not evaluation.undecided or not str(event.record["final_disposition"]).startswith(
+            "MALICIOUS"
+        )
         for match in evaluation.matches:
             counts[match.rule] += 1
 
@@ -85,17 +93,27 @@ def test_the_corpus_matches_as_counted_by_hand(rules: RuleSet, events: list[Even
 
 def test_fifteen_senders_repeat_within_a_day(rules: RuleSet, events: list[Event]) -> None:
     """The windows of the repeat-sender rule fire for exactly the senders that brute force finds."""
-    cases: dict[str, tuple[CasePlan, list[Sighting]]] = {}
+    cases: dict[str, tuple[CasePlan, list[WindowEntry]]] = {}
     times: dict[str | None, list[datetime]] = defaultdict(list)
     for event in events:
         if str(event.record["final_disposition"]).startswith("MALICIOUS"):
             times[(event.record["from"] or "").strip().lower() or None].append(event.at)
         for match in rules.evaluate(event).matches:
             if match.plan.rule == "block_repeat_sender":
-                cases.setdefault(match.plan.case_id, (match.plan, []))[1].append(Sighting(key=event.key, at=event.at))
+                cases.setdefault(match.plan.case_id, (match.plan, []))[1].append(
+                    WindowEntry(key=event.key, at=event.at)
+                )
 
-    fired = {plan.group["from"] for plan, seen in cases.values() if plan.watch is not None and first_window(plan.watch, seen) is not None}
-    expected = {sender for sender, at in times.items() if any(sum(0 <= (b - a).total_seconds() <= 86400 for b in at) >= 3 for a in at)}
+    fired = {
+        plan.group["from"]
+        for plan, seen in cases.values()
+        if plan.watch is not None and find_window(plan.watch, seen) is not None
+    }
+    expected = {
+        sender
+        for sender, at in times.items()
+        if any(sum(0 <= (b - a).total_seconds() <= 86400 for b in at) >= 3 for a in at)
+    }
 
     assert fired == expected
     assert len(fired) == 15
@@ -105,6 +123,9 @@ def test_no_message_is_moved_to_two_places(rules: RuleSet, events: list[Event]) 
     """Rules that match the same message agree on where it goes."""
     for event in events:
         places: set[Destination] = {
-            action.destination for match in rules.evaluate(event).matches for action in match.plan.actions if isinstance(action, Move)
+            action.destination
+            for match in rules.evaluate(event).matches
+            for action in match.plan.actions
+            if isinstance(action, Move)
         }
         assert len(places) <= 1, event.id

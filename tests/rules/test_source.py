@@ -7,8 +7,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from clawback.rules import RuleErrors, load_rules
-from clawback.rules.errors import Code, Problems
-from clawback.rules.source import read_documents
+from clawback.rules.source.errors import Code, Problems
+from clawback.rules.source.yaml_reader import read_documents
 from tests.rules.folders import PLAIN, write
 
 scalars = st.one_of(
@@ -19,7 +19,10 @@ scalars = st.one_of(
 )
 data = st.recursive(
     scalars,
-    lambda inner: st.one_of(st.lists(inner, max_size=3), st.dictionaries(st.text("abcxyz", min_size=2), inner, max_size=3)),
+    lambda inner: st.one_of(
+        st.lists(inner, max_size=3),
+        st.dictionaries(st.text("abcxyz", min_size=2), inner, max_size=3),
+    ),
     max_leaves=10,
 )
 PIECES = [
@@ -73,15 +76,22 @@ def test_what_is_read_is_what_was_written(value: object) -> None:
 class _Quoting(yaml.SafeDumper):
     """Puts texts in quotes, and leaves out anchors."""
 
-    def ignore_aliases(self, data: object) -> bool:  # noqa: ARG002 (PyYAML's signature)
+    def ignore_aliases(self, data: object) -> bool:  # noqa: ARG002
         return True
 
 
-_Quoting.add_representer(str, lambda dumper, text: dumper.represent_scalar("tag:yaml.org,2002:str", text, style='"'))
+_Quoting.add_representer(
+    str, lambda dumper, text: dumper.represent_scalar("tag:yaml.org,2002:str", text, style='"')
+)
 
 
 @settings(deadline=None, max_examples=200)
-@given(st.one_of(st.binary(max_size=60), st.lists(st.sampled_from(PIECES), max_size=25).map(lambda pieces: "".join(pieces).encode())))
+@given(
+    st.one_of(
+        st.binary(max_size=60),
+        st.lists(st.sampled_from(PIECES), max_size=25).map(lambda pieces: "".join(pieces).encode()),
+    )
+)
 def test_garbage_is_refused_or_read(raw: bytes) -> None:
     """Whatever is in a file, reading it ends, with documents or with problems that have a place in it."""
     problems = Problems()
@@ -91,18 +101,29 @@ def test_garbage_is_refused_or_read(raw: bytes) -> None:
     for problem in problems:
         assert 1 <= problem.place.line <= raw.count(b"\n") + raw.count(b"\r") + 2
         assert problem.place.column >= 1
-    assert not (documents and any(problem.code in {Code.YAML, Code.UNREADABLE, Code.TAB, Code.INVISIBLE} for problem in problems))
+    assert not (
+        documents
+        and any(
+            problem.code in {Code.YAML, Code.UNREADABLE, Code.TAB, Code.INVISIBLE}
+            for problem in problems
+        )
+    )
 
 
 @settings(deadline=None, max_examples=150)
 @given(st.integers(0, len(PLAIN) - 1), st.sampled_from(PIECES), st.integers(0, 4))
-def test_a_broken_rule_is_refused_or_loads(tmp_path_factory, position: int, piece: str, cut: int) -> None:  # type: ignore[no-untyped-def]  # noqa: ANN001
+def test_a_broken_rule_is_refused_or_loads(
+    tmp_path_factory,  # noqa: ANN001 - hypothesis
+    position: int,
+    piece: str,
+    cut: int,
+) -> None:  # type: ignore[no-untyped-def]
     """A rule with a piece of it replaced by something else either loads or is refused with problems; nothing else is ever raised."""
     folder: Path = tmp_path_factory.mktemp("fuzz")
     write(folder, {"a_rule.yml": PLAIN[:position] + piece + PLAIN[position + cut :]})
     try:
         rules = load_rules(folder)
     except RuleErrors as error:
-        assert error.problems  # noqa: PT017 (either outcome is right, but a refusal has reasons)
+        assert error.problems  # noqa: PT017 - several errors are right
     else:
         assert rules.version

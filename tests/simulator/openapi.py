@@ -26,8 +26,13 @@ def check(method: str, path: str, status: int, body: Any) -> None:
     if "$ref" in response:
         response = root["components"]["responses"][response["$ref"].rpartition("/")[2]]
     schema = response["content"]["application/json"]["schema"]
-    validator = jsonschema.Draft202012Validator({**schema, "components": root["components"]}, format_checker=jsonschema.FormatChecker())
-    problems = [f"{'/'.join(map(str, error.absolute_path))}: {error.message[:200]}" for error in validator.iter_errors(body)]
+    validator = jsonschema.Draft202012Validator(
+        {**schema, "components": root["components"]}, format_checker=jsonschema.FormatChecker()
+    )
+    problems = [
+        f"{'/'.join(map(str, error.absolute_path))}: {error.message[:200]}"
+        for error in validator.iter_errors(body)
+    ]
     assert not problems, f"{method} {path} {status}: {problems[:5]}"
 
 

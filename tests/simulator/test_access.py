@@ -8,14 +8,23 @@ from tests.simulator.conftest import HOME, Serve
 TOKENS = {"w": Scope.WRITE, "r": Scope.READ, "n": Scope.NONE}
 
 
-@pytest.mark.parametrize(("token", "read", "write"), [("w", 200, 201), ("r", 200, 403), ("n", 403, 403), ("stranger", 401, 401)])
+@pytest.mark.parametrize(
+    ("token", "read", "write"),
+    [("w", 200, 201), ("r", 200, 403), ("n", 403, 403), ("stranger", 401, 401)],
+)
 async def test_scopes(serve: Serve, token: str, read: int, write: int) -> None:
-    """Each token may do what its scope says; a 403 points to the documentation, and nothing refused is done."""
+    """Each token may do what its scope says.
+
+    A 403 points to the documentation, and nothing refused is done.
+    """
     api = await serve(tokens=TOKENS)
     headers = {"authorization": f"Bearer {token}"}
     url = f"{api.url}{HOME}/settings/block_senders"
     body = {"pattern": "a@b.test", "pattern_type": "EMAIL", "is_regex": False}
-    answers = [await api.client.get(url, headers=headers), await api.client.post(url, headers=headers, json=body)]
+    answers = [
+        await api.client.get(url, headers=headers),
+        await api.client.post(url, headers=headers, json=body),
+    ]
     assert [answer.status_code for answer in answers] == [read, write]
     for answer in answers:
         if answer.status_code in (401, 403):
@@ -26,7 +35,10 @@ async def test_scopes(serve: Serve, token: str, read: int, write: int) -> None:
 
 
 async def test_any_token_will_do_by_default(serve: Serve) -> None:
-    """Without configured tokens any non-empty token or legacy key may do anything; none at all is a 401."""
+    """Without configured tokens any non-empty token or legacy key may do anything.
+
+    None at all is a 401.
+    """
     api = await serve()
     url = f"{api.url}{HOME}/investigate"
     assert (await api.client.get(url)).status_code == 200

@@ -16,7 +16,7 @@ import pytest
 import typer
 from typer.testing import CliRunner
 
-from clawback.cli.simulate import simulate
+from clawback.simulator.command import simulate
 from tests.simulator.conftest import line
 
 COMMAND = [sys.executable, "-m", "clawback.simulator"]
@@ -29,7 +29,9 @@ app.command()(simulate)
 def running(*arguments: str) -> Iterator[tuple[subprocess.Popen[str], str]]:
     """Run the simulator until the block is left; gives the process and its root URL."""
     environment = os.environ | {"PYTHONUNBUFFERED": "1"}
-    with subprocess.Popen([*COMMAND, "--port", "0", *arguments], stdout=subprocess.PIPE, text=True, env=environment) as process:
+    with subprocess.Popen(
+        [*COMMAND, "--port", "0", *arguments], stdout=subprocess.PIPE, text=True, env=environment
+    ) as process:
         try:
             assert process.stdout is not None
             greeting = process.stdout.readline()
@@ -51,10 +53,17 @@ def test_serves_a_corpus_and_stops_cleanly(tmp_path: Path, number: int) -> None:
     """It loads the corpus, says where it is, and ends with exit code 0 within a second of the signal."""
     path = tmp_path / "c.jsonl"
     path.write_text(json.dumps(line("a")), encoding="utf-8")
-    with running("--corpus", str(path), "--faults", "timeout=1:60", "--rate-limit", "off") as (process, root):
+    with running("--corpus", str(path), "--faults", "timeout=1:60", "--rate-limit", "off") as (
+        process,
+        root,
+    ):
         state = read(f"{root}/_sim/state")
         assert isinstance(state, dict)
-        assert (state["messages"], state["faults"], state["rate_limit"]) == (1, "timeout=1:60", "off")
+        assert (state["messages"], state["faults"], state["rate_limit"]) == (
+            1,
+            "timeout=1:60",
+            "off",
+        )
         started = time.monotonic()
         process.send_signal(number)
         assert process.wait(5) == 0
@@ -95,4 +104,6 @@ def test_taken_port_is_one_sentence() -> None:
         port = str(taken.getsockname()[1])
         ended = CliRunner().invoke(app, ["--port", port])
     assert ended.exit_code == 3
-    assert ended.stderr.splitlines() == [f"cannot listen on 127.0.0.1:{port}: Address already in use"]
+    assert ended.stderr.splitlines() == [
+        f"cannot listen on 127.0.0.1:{port}: Address already in use"
+    ]

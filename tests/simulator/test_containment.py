@@ -21,16 +21,28 @@ async def test_move_changes_the_message(api: Api) -> None:
     api.simulator.take([line("a")])
     items = await move(api, ["a"], "RecoverableItemsDeletions")
 
-    assert [(item["success"], item["message_id"], item["recipient"], item["destination"]) for item in items] == [
-        (True, "a", "ana@corp.example", "RecoverableItemsDeletions")
-    ]
+    assert [
+        (item["success"], item["message_id"], item["recipient"], item["destination"])
+        for item in items
+    ] == [(True, "a", "ana@corp.example", "RecoverableItemsDeletions")]
     record = await api.result("/investigate/a")
     assert (record["post_delivery_operations"], record["delivery_status"]) == (["MOVE"], ["moved"])
     assert [entry["operation"] for entry in record["action_log"]] == ["MOVE"]
     log = await api.result("/investigate/a/action_log")
-    assert [(entry["operation"], entry["properties"]["folder"]) for entry in log] == [("MOVE", "RecoverableItemsDeletions")]
-    assert [{name: row[name] for name in ("seq", "operation", "resource", "id", "destination")} for row in await api.ledger()] == [
-        {"seq": 1, "operation": "move", "resource": "message", "id": "a", "destination": "RecoverableItemsDeletions"}
+    assert [(entry["operation"], entry["properties"]["folder"]) for entry in log] == [
+        ("MOVE", "RecoverableItemsDeletions")
+    ]
+    assert [
+        {name: row[name] for name in ("seq", "operation", "resource", "id", "destination")}
+        for row in await api.ledger()
+    ] == [
+        {
+            "seq": 1,
+            "operation": "move",
+            "resource": "message",
+            "id": "a",
+            "destination": "RecoverableItemsDeletions",
+        }
     ]
 
 
@@ -46,7 +58,12 @@ async def test_move_to_the_same_folder_changes_nothing(api: Api) -> None:
 
 async def test_move_answers_per_recipient_and_per_unknown_id(api: Api) -> None:
     """There is an item for each recipient, one for an unknown id, one for a message without recipients, and none twice."""
-    api.simulator.take([line("two", client_recipients=["ana@corp.example", "bo@corp.example"]), line("none", client_recipients=[])])
+    api.simulator.take(
+        [
+            line("two", client_recipients=["ana@corp.example", "bo@corp.example"]),
+            line("none", client_recipients=[]),
+        ]
+    )
     items = await move(api, ["two", "nix", "none", "two"])
     assert [(item["message_id"], item["recipient"], item["success"]) for item in items] == [
         ("two", "ana@corp.example", True),
@@ -58,10 +75,18 @@ async def test_move_answers_per_recipient_and_per_unknown_id(api: Api) -> None:
 
 
 @pytest.mark.parametrize(
-    ("identity", "expected"), [(MoveIdentity.INVESTIGATE, "a"), (MoveIdentity.POSTFIX, "pf-a"), (MoveIdentity.HEADER, "<a@mail.test>")]
+    ("identity", "expected"),
+    [
+        (MoveIdentity.INVESTIGATE, "a"),
+        (MoveIdentity.POSTFIX, "pf-a"),
+        (MoveIdentity.HEADER, "<a@mail.test>"),
+    ],
 )
 async def test_meaning_of_message_id(serve: Serve, identity: MoveIdentity, expected: str) -> None:
-    """`message_id` in the answer to a move means what was chosen; the ledger always names the investigate id."""
+    """`message_id` in the answer to a move means what was chosen.
+
+    The ledger always names the investigate id.
+    """
     api = await serve(move_identity=identity)
     api.simulator.take([line("a")])
     assert [item["message_id"] for item in await move(api, ["a"])] == [expected]
@@ -90,7 +115,9 @@ async def test_wrong_moves_are_refused(api: Api, body: object) -> None:
 
 async def test_body_that_is_no_json_is_refused(api: Api) -> None:
     """A body that is not JSON is a 400."""
-    answer = await api.client.post(f"{api.url}/accounts/acc/email-security/investigate/move", content=b"{")
+    answer = await api.client.post(
+        f"{api.url}/accounts/acc/email-security/investigate/move", content=b"{"
+    )
     assert answer.status_code == 400
 
 
@@ -106,8 +133,12 @@ async def test_move_of_a_thousand(api: Api) -> None:
 async def test_single_move(api: Api) -> None:
     """One message can be moved by its path; an unknown one is a 404."""
     api.simulator.take([line("a")])
-    assert (await api.post("/investigate/a/move", {"destination": "DeletedItems"})).json()["result"][0]["success"] is True
-    assert (await api.post("/investigate/nix/move", {"destination": "DeletedItems"})).status_code == 404
+    assert (await api.post("/investigate/a/move", {"destination": "DeletedItems"})).json()[
+        "result"
+    ][0]["success"] is True
+    assert (
+        await api.post("/investigate/nix/move", {"destination": "DeletedItems"})
+    ).status_code == 404
 
 
 async def test_quarantined_message_cannot_be_moved(api: Api) -> None:
@@ -121,13 +152,20 @@ async def test_old_shape_speaks_old(serve: Serve) -> None:
     """In the old shape postfix ids are accepted and the deprecated fields are answered."""
     api = await serve(shape=Shape.OLD)
     api.simulator.take([line("a"), line("b")])
-    answer = await api.post("/investigate/move", {"destination": "JunkEmail", "postfix_ids": ["pf-a", "pf-b"]})
-    assert [(item["success"], item["item_count"]) for item in answer.json()["result"]] == [(True, 1)] * 2
+    answer = await api.post(
+        "/investigate/move", {"destination": "JunkEmail", "postfix_ids": ["pf-a", "pf-b"]}
+    )
+    assert [(item["success"], item["item_count"]) for item in answer.json()["result"]] == [
+        (True, 1)
+    ] * 2
     assert [row["id"] for row in await api.ledger()] == ["a", "b"]
 
 
 async def test_reclassify_makes_a_submission_with_a_later_outcome(serve: Serve) -> None:
-    """Reclassifying answers 202 at once; the outcome comes later, and the message keeps its disposition."""
+    """Reclassifying answers 202 at once.
+
+    The outcome comes later, and the message keeps its disposition.
+    """
     now = datetime(2026, 11, 22, 12, tzinfo=UTC)
     clock = [now]
     api = await serve(clock=lambda: clock[0], outcome_after=60, rate=None)
@@ -141,11 +179,17 @@ async def test_reclassify_makes_a_submission_with_a_later_outcome(serve: Serve) 
     decided = (await api.result("/submissions"))[0]
 
     assert (pending["outcome_disposition"], decided["outcome_disposition"]) == (None, "NONE")
-    assert (decided["original_disposition"], decided["original_postfix_id"], decided["type"]) == ("MALICIOUS", "pf-a", "Team")
+    assert (decided["original_disposition"], decided["original_postfix_id"], decided["type"]) == (
+        "MALICIOUS",
+        "pf-a",
+        "Team",
+    )
     assert (await api.result("/investigate/a"))["final_disposition"] == "MALICIOUS"
     log = await api.result("/investigate/a/action_log")
     assert log[0]["properties"]["submission_id"] == decided["submission_id"]
-    assert [(row["operation"], row["disposition"]) for row in await api.ledger()] == [("reclassify", "NONE")]
+    assert [(row["operation"], row["disposition"]) for row in await api.ledger()] == [
+        ("reclassify", "NONE")
+    ]
 
 
 async def test_each_reclassify_is_a_new_submission(api: Api) -> None:
@@ -157,7 +201,14 @@ async def test_each_reclassify_is_a_new_submission(api: Api) -> None:
     assert len(await api.ledger()) == 2
 
 
-@pytest.mark.parametrize("body", [{}, {"expected_disposition": "MALICIOUS-BEC"}, {"expected_disposition": "SPAM", "eml_content": "%%%"}])
+@pytest.mark.parametrize(
+    "body",
+    [
+        {},
+        {"expected_disposition": "MALICIOUS-BEC"},
+        {"expected_disposition": "SPAM", "eml_content": "%%%"},
+    ],
+)
 async def test_wrong_reclassifications_are_refused(api: Api, body: object) -> None:
     """Only the six dispositions and base64 are accepted."""
     api.simulator.take([line("a")])
@@ -165,24 +216,38 @@ async def test_wrong_reclassifications_are_refused(api: Api, body: object) -> No
 
 
 async def test_release_delivers_only_what_is_in_quarantine(api: Api) -> None:
-    """A release delivers a quarantined message once; another is undelivered, an unknown id has no recipients."""
+    """A release delivers a quarantined message once.
+
+    Another is undelivered, an unknown id has no recipients.
+    """
     api.simulator.take([line("q", is_quarantined=True), line("a")])
     for delivered in (["ana@corp.example"], []):
-        items = (await api.post("/investigate/release", {"ids": ["q", "a", "nix"]})).json()["result"]
+        items = (await api.post("/investigate/release", {"ids": ["q", "a", "nix"]})).json()[
+            "result"
+        ]
         assert [item["id"] for item in items] == ["q", "a", "nix"]
         assert items[0]["delivered"] == delivered
         assert (items[1]["delivered"], items[1]["undelivered"]) == ([], ["ana@corp.example"])
         assert (items[2]["delivered"], items[2]["undelivered"]) == ([], [])
     record = await api.result("/investigate/q")
-    assert (record["is_quarantined"], record["post_delivery_operations"]) == (False, ["QUARANTINE_RELEASE"])
+    assert (record["is_quarantined"], record["post_delivery_operations"]) == (
+        False,
+        ["QUARANTINE_RELEASE"],
+    )
     assert [(row["operation"], row["id"]) for row in await api.ledger()] == [("release", "q")]
 
 
 @pytest.mark.parametrize(
-    ("form", "statuses"), [(BodyForm.EITHER, (200, 200)), (BodyForm.CURRENT, (200, 400)), (BodyForm.FORMER, (400, 200))]
+    ("form", "statuses"),
+    [(BodyForm.EITHER, (200, 200)), (BodyForm.CURRENT, (200, 400)), (BodyForm.FORMER, (400, 200))],
 )
-async def test_disputed_release_body(serve: Serve, form: BodyForm, statuses: tuple[int, int]) -> None:
-    """The simulator accepts the release body that was chosen: the object, the bare array, or either."""
+async def test_disputed_release_body(
+    serve: Serve, form: BodyForm, statuses: tuple[int, int]
+) -> None:
+    """The simulator accepts the release body that was chosen.
+
+    The object, the bare array, or either.
+    """
     api = await serve(release_body=form)
     api.simulator.take([line("q", is_quarantined=True)])
     answers = [await api.post("/investigate/release", body) for body in ({"ids": ["q"]}, ["q"])]
@@ -195,7 +260,11 @@ async def test_message_that_arrives_again_keeps_what_was_done(api: Api) -> None:
     await move(api, ["a"])
     api.simulator.take([line("a", final_disposition="MALICIOUS")])
     record = await api.result("/investigate/a")
-    assert (record["final_disposition"], record["delivery_status"], record["action_log"][0]["operation"]) == (
+    assert (
+        record["final_disposition"],
+        record["delivery_status"],
+        record["action_log"][0]["operation"],
+    ) == (
         "MALICIOUS",
         ["moved"],
         "MOVE",

@@ -6,7 +6,7 @@ from datetime import timedelta
 import pytest
 
 from clawback.simulator import parse_faults
-from clawback.simulator.query import parse_time
+from clawback.simulator.query_parameters import parse_time
 from tests.simulator.conftest import Api, Serve, line
 
 SINCE = "2026-01-01T00:00:00Z"
@@ -14,10 +14,17 @@ SINCE = "2026-01-01T00:00:00Z"
 
 async def test_messages_as_list_as_lines_and_bare(api: Api) -> None:
     """Messages can be injected as a JSON list, as JSON lines, as whole corpus lines or as bare records."""
-    assert (await api.control("/messages", json.dumps([line("a"), line("b")["message"]]))).json() == {"injected": 2}
+    assert (
+        await api.control("/messages", json.dumps([line("a"), line("b")["message"]]))
+    ).json() == {"injected": 2}
     lines = "\n".join(json.dumps(line(identity)) for identity in ("c", "d")) + "\n\n"
     assert (await api.control("/messages", lines)).json() == {"injected": 2}
-    assert {record["id"] for record in await api.result("/investigate", start=SINCE)} == {"a", "b", "c", "d"}
+    assert {record["id"] for record in await api.result("/investigate", start=SINCE)} == {
+        "a",
+        "b",
+        "c",
+        "d",
+    }
 
 
 async def test_messages_can_arrive_now(api: Api) -> None:
@@ -30,18 +37,34 @@ async def test_messages_can_arrive_now(api: Api) -> None:
 
 
 async def test_reports_and_submissions(api: Api) -> None:
-    """Reports and submissions are injected the same way; a submission injected again replaces the first."""
+    """Reports and submissions are injected the same way.
+
+    A submission injected again replaces the first.
+    """
     fields = {"to": [], "postfix_id": "pf"}
-    report = {"id": 5, "title": "t", "content": "c", "priority": "low", "disposition": "SPAM", "fields": fields}
+    report = {
+        "id": 5,
+        "title": "t",
+        "content": "c",
+        "priority": "low",
+        "disposition": "SPAM",
+        "fields": fields,
+    }
     assert (await api.control("/reports", json.dumps([report]))).json() == {"injected": 1}
     assert (await api.result("/phishguard/reports"))[0]["id"] == 5
     for outcome in (None, "SPAM"):
-        await api.control("/submissions", json.dumps({"submission_id": "s", "outcome_disposition": outcome}))
-    assert [record["outcome_disposition"] for record in await api.result("/submissions")] == ["SPAM"]
+        await api.control(
+            "/submissions", json.dumps({"submission_id": "s", "outcome_disposition": outcome})
+        )
+    assert [record["outcome_disposition"] for record in await api.result("/submissions")] == [
+        "SPAM"
+    ]
 
 
 @pytest.mark.parametrize("path", ["messages", "reports", "submissions"])
-@pytest.mark.parametrize("body", ["[{}]", "{", "[1]", '[{"id": ""}]', '[{"id": true, "submission_id": 4}]'])
+@pytest.mark.parametrize(
+    "body", ["[{}]", "{", "[1]", '[{"id": ""}]', '[{"id": true, "submission_id": 4}]']
+)
 async def test_bad_records_are_refused_whole(api: Api, path: str, body: str) -> None:
     """A record without its id, or no record at all, is refused with a reason, and nothing is taken in."""
     good = json.dumps(line("a")) + "\n" if path == "messages" and not body.startswith("[") else ""
@@ -59,7 +82,13 @@ async def test_witnesses_since(api: Api) -> None:
     await api.get("/investigate/a", submission="false")
     assert [row["seq"] for row in await api.sim("/ledger?since=1")] == [2, 3]
     asked = (await api.sim("/requests?since=1"))[0]
-    assert (asked["seq"], asked["method"], asked["status"], asked["fault"], asked["query"]) == (2, "GET", 200, None, "submission=false")
+    assert (asked["seq"], asked["method"], asked["status"], asked["fault"], asked["query"]) == (
+        2,
+        "GET",
+        200,
+        None,
+        "submission=false",
+    )
     assert asked["template"].endswith("/investigate/{investigate_id}")
     assert asked["path"].endswith("/investigate/a")
     assert asked["seconds"] > 0
@@ -72,13 +101,20 @@ async def test_counts(api: Api) -> None:
     await api.get("/investigate/nix")
     await api.get("/nowhere")
     counts = await api.sim("/counts")
-    assert counts["by_endpoint"] == {"POST /investigate/move": 1, "GET /investigate/{investigate_id}": 1, "GET (unknown)": 1}
+    assert counts["by_endpoint"] == {
+        "POST /investigate/move": 1,
+        "GET /investigate/{investigate_id}": 1,
+        "GET (unknown)": 1,
+    }
     assert counts["by_status"] == {"200": 1, "404": 2}
     assert counts["by_operation"] == {"move": 1}
 
 
 async def test_faults_can_be_changed(api: Api) -> None:
-    """Faults can be set while it runs, as text or as JSON; a wrong specification changes nothing."""
+    """Faults can be set while it runs, as text or as JSON.
+
+    A wrong specification changes nothing.
+    """
     assert (await api.control("/faults", "500=1")).json() == {"faults": "500=1"}
     assert (await api.get("/investigate")).status_code >= 500
     assert (await api.control("/faults", "500=2")).status_code == 400
@@ -92,7 +128,10 @@ async def test_reset_empties_everything(serve: Serve) -> None:
     api = await serve(faults=parse_faults("slow=1:0"))
     api.simulator.take([line("a")])
     await api.post("/investigate/move", {"destination": "JunkEmail", "ids": ["a"]})
-    await api.post("/settings/block_senders", {"pattern": "a@b.test", "pattern_type": "EMAIL", "is_regex": False})
+    await api.post(
+        "/settings/block_senders",
+        {"pattern": "a@b.test", "pattern_type": "EMAIL", "is_regex": False},
+    )
     await api.control("/faults", "500=1")
     assert (await api.control("/reset", "")).json() == {"reset": True}
     state = await api.sim("/state")

@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 
 from clawback.simulator import CorpusError, Line, Simulator, demo_corpus, outbreak, parse_line
-from clawback.simulator.drip import endless, parse_drip, stamped
-from clawback.simulator.query import parse_time
+from clawback.simulator.mail_stream import endless, parse_drip, stamped
+from clawback.simulator.query_parameters import parse_time
 from tests.simulator.conftest import line
 
 
@@ -31,7 +31,15 @@ async def test_plain_and_compressed(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    "bad", ["{", "[]", "{}", '{"message": {}}', '{"message": {"id": 5}}', '{"message": {"id": "x"}, "detections": []}']
+    "bad",
+    [
+        "{",
+        "[]",
+        "{}",
+        '{"message": {}}',
+        '{"message": {"id": 5}}',
+        '{"message": {"id": "x"}, "detections": []}',
+    ],
 )
 async def test_bad_line_is_named_and_nothing_is_loaded(tmp_path: Path, bad: str) -> None:
     """A bad line is an error with file and line, and the lines before it are not loaded either."""
@@ -42,10 +50,14 @@ async def test_bad_line_is_named_and_nothing_is_loaded(tmp_path: Path, bad: str)
     assert simulator.world.mailroom.by_id == {}
 
 
-@pytest.mark.parametrize("name", ["missing.jsonl", "torn.jsonl.gz", "no.gz", "latin.jsonl", "folder.jsonl"])
+@pytest.mark.parametrize(
+    "name", ["missing.jsonl", "torn.jsonl.gz", "no.gz", "latin.jsonl", "folder.jsonl"]
+)
 async def test_unreadable_files_are_named(tmp_path: Path, name: str) -> None:
     """A missing, torn or undecodable file is one clear error."""
-    (tmp_path / "torn.jsonl.gz").write_bytes(gzip.compress(json.dumps(line("a")).encode() * 50)[:-20])
+    (tmp_path / "torn.jsonl.gz").write_bytes(
+        gzip.compress(json.dumps(line("a")).encode() * 50)[:-20]
+    )
     (tmp_path / "no.gz").write_bytes(b"plain")
     (tmp_path / "latin.jsonl").write_bytes(b'{"message": {"id": "\xff"}}')
     (tmp_path / "folder.jsonl").mkdir()
@@ -65,9 +77,13 @@ def test_outbreak_is_one_campaign() -> None:
     start = datetime(2026, 11, 22, tzinfo=UTC)
     messages = [entry["message"] for entry in outbreak(300, seed=4, start=start)]
     assert messages == [entry["message"] for entry in outbreak(300, seed=4, start=start)]
-    assert {len({message[name] for message in messages}) for name in ("from", "edf_hash", "final_disposition", "subject")} == {1}
     assert {
-        len({json.dumps(message[name]) for message in messages}) for name in ("id", "postfix_id", "message_id", "to", "scanned_at")
+        len({message[name] for message in messages})
+        for name in ("from", "edf_hash", "final_disposition", "subject")
+    } == {1}
+    assert {
+        len({json.dumps(message[name]) for message in messages})
+        for name in ("id", "postfix_id", "message_id", "to", "scanned_at")
     } == {300}
     assert messages[0]["final_disposition"] == "MALICIOUS-BEC"
 
@@ -82,7 +98,9 @@ def test_outbreak_ends_now() -> None:
 def test_demo_is_synthetic_and_rich() -> None:
     """The demo has every common verdict, campaigns, senders that come back, quarantined mail and reports that name their message."""
     lines = list(demo_corpus(seed=1))
-    messages = {entry["message"]["postfix_id"]: entry["message"] for entry in lines if "message" in entry}
+    messages = {
+        entry["message"]["postfix_id"]: entry["message"] for entry in lines if "message" in entry
+    }
     reports = [entry["report"] for entry in lines if "report" in entry]
     assert {message["final_disposition"] for message in messages.values()} == {
         "NONE", "BULK", "SPAM", "MALICIOUS", "MALICIOUS-BEC", "SUSPICIOUS", "SPOOF",
@@ -90,7 +108,11 @@ def test_demo_is_synthetic_and_rich() -> None:
     assert all(message["from"].endswith((".test", ".example")) for message in messages.values())
     assert len(reports) >= 4
     assert all(report["fields"]["postfix_id"] in messages for report in reports)
-    bad = [message["from"] for message in messages.values() if message["final_disposition"] == "MALICIOUS"]
+    bad = [
+        message["from"]
+        for message in messages.values()
+        if message["final_disposition"] == "MALICIOUS"
+    ]
     assert any(bad.count(sender) >= 3 for sender in bad)
     assert any(message["is_quarantined"] for message in messages.values())
     assert [parse_line(entry).kind for entry in lines].count("message") == len(messages)

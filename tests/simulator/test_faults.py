@@ -7,7 +7,7 @@ import httpx
 import pytest
 
 from clawback.simulator import Fault, Simulator, SimulatorOptions, parse_faults
-from clawback.simulator.connection import ConnectionDropped
+from clawback.simulator.dropped_connections import ConnectionDropped
 from clawback.simulator.faults import Dice
 from tests.simulator.conftest import Api, Serve, line
 
@@ -32,7 +32,18 @@ def test_specification_round_trips() -> None:
 
 
 @pytest.mark.parametrize(
-    "spec", ["429", "429=x", "429=1.1", "429=-0.1", "teapot=0.1", "429=0.6,500=0.6", "slow=0.1:x", "slow=0.1:-1", "slow=nan"]
+    "spec",
+    [
+        "429",
+        "429=x",
+        "429=1.1",
+        "429=-0.1",
+        "teapot=0.1",
+        "429=0.6,500=0.6",
+        "slow=0.1:x",
+        "slow=0.1:-1",
+        "slow=nan",
+    ],
 )
 def test_wrong_specifications_are_refused(spec: str) -> None:
     """Unknown names, rates out of range and sums over one are refused."""
@@ -43,7 +54,9 @@ def test_wrong_specifications_are_refused(spec: str) -> None:
 def test_rates_are_kept_and_reproducible() -> None:
     """Faults happen about as often as asked, and the same way for the same seed."""
     faults = parse_faults("429=0.1,lost_answer=0.2")
-    first, second = ([dice.request_fault() for _ in range(5000)] for dice in (Dice(7, faults), Dice(7, faults)))
+    first, second = (
+        [dice.request_fault() for _ in range(5000)] for dice in (Dice(7, faults), Dice(7, faults))
+    )
     assert first == second
     assert 0.08 < first.count(Fault.RATE_LIMITED) / 5000 < 0.12
     assert 0.18 < first.count(Fault.LOST_ANSWER) / 5000 < 0.22
@@ -62,7 +75,10 @@ async def test_server_errors_come_in_every_form(serve: Serve) -> None:
     """Server errors come enveloped, as problem JSON, as HTML and empty; none is executed."""
     api = await faulty(serve, "500=1")
     answers = [await api.post("/investigate/move", MOVE) for _ in range(60)]
-    kinds = {(answer.status_code, answer.headers.get("content-type", "").partition(";")[0]) for answer in answers}
+    kinds = {
+        (answer.status_code, answer.headers.get("content-type", "").partition(";")[0])
+        for answer in answers
+    }
     assert kinds == {
         (500, "application/json"),
         (500, "application/problem+json"),
@@ -77,7 +93,9 @@ async def test_timeout_holds_and_does_not_execute(serve: Serve) -> None:
     """A timed out request is held past the client's patience and never executed."""
     api = await faulty(serve, "timeout=1:30")
     with pytest.raises(httpx.ReadTimeout):
-        await api.client.post(f"{api.url}/accounts/acc/email-security/investigate/move", json=MOVE, timeout=0.2)
+        await api.client.post(
+            f"{api.url}/accounts/acc/email-security/investigate/move", json=MOVE, timeout=0.2
+        )
     assert await api.ledger() == []
     row = (await api.sim("/requests"))[0]
     assert (row["status"], row["fault"]) == (None, "timeout")
@@ -102,13 +120,19 @@ async def test_stopping_does_not_wait_for_held_requests() -> None:
 
 
 @pytest.mark.parametrize(("fault", "executed"), [("reset", False), ("lost_answer", True)])
-async def test_dropped_connections(serve: Serve, fault: str, executed: bool) -> None:  # noqa: FBT001 -- a parameter
-    """A reset comes before the effect, a lost answer after it; the client sees the same kinds of ending, abrupt or not."""
+async def test_dropped_connections(serve: Serve, fault: str, executed: bool) -> None:  # noqa: FBT001
+    """A reset comes before the effect, a lost answer after it.
+
+    The client sees the same kinds of ending, abrupt or not.
+    """
     api = await faulty(serve, f"{fault}=1")
     endings = set()
     for number in range(24):
         with pytest.raises((httpx.ReadError, httpx.RemoteProtocolError)) as ending:
-            await api.post("/investigate/move", {"destination": ("JunkEmail", "Inbox")[number % 2], "ids": ["a"]})
+            await api.post(
+                "/investigate/move",
+                {"destination": ("JunkEmail", "Inbox")[number % 2], "ids": ["a"]},
+            )
         endings.add(ending.type)
     assert endings == {httpx.ReadError, httpx.RemoteProtocolError}
     assert len(await api.ledger()) == (24 if executed else 0)
@@ -116,13 +140,20 @@ async def test_dropped_connections(serve: Serve, fault: str, executed: bool) -> 
 
 
 async def test_dropped_connection_in_process() -> None:
-    """Where there is no connection, the client of an in-process transport sees an exception; the effect is there all the same."""
+    """Where there is no connection, the client of an in-process transport sees an exception.
+
+    The effect is there all the same.
+    """
     simulator = Simulator(SimulatorOptions(faults=parse_faults("lost_answer=1")))
     simulator.take([line("a")])
     transport = httpx.ASGITransport(app=simulator.app)
-    async with httpx.AsyncClient(transport=transport, headers={"authorization": "Bearer x"}) as client:
+    async with httpx.AsyncClient(
+        transport=transport, headers={"authorization": "Bearer x"}
+    ) as client:
         with pytest.raises(ConnectionDropped):
-            await client.post("http://sim/client/v4/accounts/a/email-security/investigate/move", json=MOVE)
+            await client.post(
+                "http://sim/client/v4/accounts/a/email-security/investigate/move", json=MOVE
+            )
     assert [row["id"] for row in simulator.world.ledger.rows] == ["a"]
 
 
@@ -131,7 +162,10 @@ async def test_malformed_answers_are_200_and_unreadable(serve: Serve) -> None:
     api = await faulty(serve, "malformed=1")
     answers = [await api.post("/investigate/move", MOVE) for _ in range(12)]
     assert {answer.status_code for answer in answers} == {200}
-    assert {answer.headers["content-type"].partition(";")[0] for answer in answers} == {"application/json", "text/html"}
+    assert {answer.headers["content-type"].partition(";")[0] for answer in answers} == {
+        "application/json",
+        "text/html",
+    }
     for answer in answers:
         with pytest.raises(ValueError, match=r"Expecting|Unterminated|Extra|Invalid"):
             answer.json()
@@ -174,7 +208,10 @@ async def test_other_requests_never_answer_202(serve: Serve) -> None:
 
 
 async def test_late_index_hides_some_messages_for_a_while(serve: Serve) -> None:
-    """The chosen share of messages shows up in lists late, and then for good; by id they are there at once."""
+    """The chosen share of messages shows up in lists late, and then for good.
+
+    By id they are there at once.
+    """
     api = await serve(faults=parse_faults("late_index=0.3:0.5"))
     api.simulator.take(line(f"m{number}") for number in range(200))
 

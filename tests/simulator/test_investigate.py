@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from clawback.simulator import Order, Shape
-from clawback.simulator.wire import stamp
+from clawback.simulator.envelopes import stamp
 from tests.simulator.conftest import Api, Serve, line
 
 SINCE = "2026-01-01T00:00:00Z"
@@ -18,7 +18,11 @@ async def pages(api: Api, **params: object) -> list[list[str]]:
     """Read every page by its cursor."""
     found, cursor = [], None
     while True:
-        body = (await api.get("/investigate", start=SINCE, **params, **({"cursor": cursor} if cursor else {}))).json()
+        body = (
+            await api.get(
+                "/investigate", start=SINCE, **params, **({"cursor": cursor} if cursor else {})
+            )
+        ).json()
         found.append([record["id"] for record in body["result"]])
         if (cursor := body["result_info"]["next"]) is None:
             return found
@@ -26,7 +30,9 @@ async def pages(api: Api, **params: object) -> list[list[str]]:
 
 async def found(api: Api, **params: object) -> set[str]:
     """Give the ids that one large page finds."""
-    records = await api.result("/investigate", **{"start": SINCE, "per_page": 1000, "detections_only": "false"} | params)
+    records = await api.result(
+        "/investigate", **{"start": SINCE, "per_page": 1000, "detections_only": "false"} | params
+    )
     return {record["id"] for record in records}
 
 
@@ -34,7 +40,9 @@ async def found(api: Api, **params: object) -> set[str]:
 async def test_cursor_visits_every_message_once(serve: Serve, order: Order) -> None:
     """Whatever the order, following `next` finds every message exactly once."""
     api = await serve(order=order)
-    api.simulator.take(line(f"m{number}", f"2026-11-20T10:00:{number % 7:02}Z") for number in range(23))
+    api.simulator.take(
+        line(f"m{number}", f"2026-11-20T10:00:{number % 7:02}Z") for number in range(23)
+    )
 
     visited = await pages(api, per_page=5)
 
@@ -46,7 +54,9 @@ async def test_cursor_visits_every_message_once(serve: Serve, order: Order) -> N
 async def test_order_is_by_time(serve: Serve, order: Order, *, descending: bool) -> None:
     """Results come newest or oldest first, as chosen."""
     api = await serve(order=order)
-    api.simulator.take(line(f"m{number}", f"2026-11-20T10:{(number * 7) % 60:02}:00Z") for number in range(20))
+    api.simulator.take(
+        line(f"m{number}", f"2026-11-20T10:{(number * 7) % 60:02}:00Z") for number in range(20)
+    )
     times = [record["scanned_at"] for record in await api.result("/investigate", start=SINCE)]
     assert times == sorted(times, reverse=descending)
 
@@ -56,7 +66,9 @@ async def test_shuffled_order_is_not_by_time_but_stable(serve: Serve) -> None:
     api = await serve(order=Order.SHUFFLED, seed=3)
     api.simulator.take(line(f"m{number}", f"2026-11-20T10:{number:02}:00Z") for number in range(20))
     first = [record["scanned_at"] for record in await api.result("/investigate", start=SINCE)]
-    assert first == [record["scanned_at"] for record in await api.result("/investigate", start=SINCE)]
+    assert first == [
+        record["scanned_at"] for record in await api.result("/investigate", start=SINCE)
+    ]
     assert any(a > b for a, b in pairwise(first))
     assert any(a < b for a, b in pairwise(first))
 
@@ -66,8 +78,17 @@ async def test_arrivals_do_not_shift_pages(api: Api) -> None:
     api.simulator.take(line(f"m{number}", f"2026-11-20T10:00:{number:02}Z") for number in range(6))
     first = (await api.get("/investigate", start=SINCE, per_page=3)).json()
     api.simulator.take([line("new", "2026-11-20T11:00:00Z")])
-    second = (await api.get("/investigate", start=SINCE, per_page=3, cursor=first["result_info"]["next"])).json()
-    assert [record["id"] for record in first["result"] + second["result"]] == ["m5", "m4", "m3", "m2", "m1", "m0"]
+    second = (
+        await api.get("/investigate", start=SINCE, per_page=3, cursor=first["result_info"]["next"])
+    ).json()
+    assert [record["id"] for record in first["result"] + second["result"]] == [
+        "m5",
+        "m4",
+        "m3",
+        "m2",
+        "m1",
+        "m0",
+    ]
 
 
 async def test_cursor_result_info(api: Api) -> None:
@@ -83,7 +104,10 @@ async def test_cursor_result_info(api: Api) -> None:
 async def test_deprecated_page_still_pages_and_ends(api: Api) -> None:
     """`page` pages as long as no cursor is given, and ends in an empty page."""
     api.simulator.take(line(f"m{number}") for number in range(5))
-    seen = [await api.result("/investigate", start=SINCE, per_page=2, page=page) for page in (1, 2, 3, 4)]
+    seen = [
+        await api.result("/investigate", start=SINCE, per_page=2, page=page)
+        for page in (1, 2, 3, 4)
+    ]
     assert [len(page) for page in seen] == [2, 2, 1, 0]
     assert len({record["id"] for page in seen for record in page}) == 5
 
@@ -97,7 +121,12 @@ async def test_window_is_half_open(api: Api) -> None:
 async def test_default_window_is_thirty_days(api: Api) -> None:
     """Without `start`, messages older than 30 days are not found."""
     now = datetime.now(UTC)
-    api.simulator.take([line("old", stamp(now - timedelta(days=31))), line("recent", stamp(now - timedelta(days=29)))])
+    api.simulator.take(
+        [
+            line("old", stamp(now - timedelta(days=31))),
+            line("recent", stamp(now - timedelta(days=29))),
+        ]
+    )
     assert {record["id"] for record in await api.result("/investigate")} == {"recent"}
 
 
@@ -127,7 +156,9 @@ async def test_wrong_parameters_are_refused(api: Api, params: dict[str, object])
 
 async def test_only_detections_unless_asked(api: Api) -> None:
     """Clean mail is found only with `detections_only=false`."""
-    api.simulator.take([line("bad"), line("clean", final_disposition="NONE"), line("odd", final_disposition=None)])
+    api.simulator.take(
+        [line("bad"), line("clean", final_disposition="NONE"), line("odd", final_disposition=None)]
+    )
     assert {record["id"] for record in await api.result("/investigate", start=SINCE)} == {"bad"}
     assert await found(api) == {"bad", "clean", "odd"}
 
@@ -178,7 +209,10 @@ async def test_message_action_finds_what_was_moved(api: Api) -> None:
 
 
 async def test_get_detections_and_action_log(api: Api) -> None:
-    """One message, its detections and its (empty) action log can be read; an id with a colon, encoded or not."""
+    """One message, its detections and its (empty) action log can be read.
+
+    An id with a colon, encoded or not.
+    """
     api.simulator.take([line("4x-2026-11-20T10:00:00-1")])
     for identity in ("4x-2026-11-20T10:00:00-1", "4x-2026-11-20T10%3A00%3A00-1"):
         assert (await api.result(f"/investigate/{identity}"))["id"] == "4x-2026-11-20T10:00:00-1"

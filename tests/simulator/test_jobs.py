@@ -12,7 +12,12 @@ from tests.simulator.test_sdk import ACCOUNT, client_of, every
 
 START = datetime(2026, 11, 22, 12, tzinfo=UTC)
 BULK = "/investigate/bulk"
-MOVE = {"action": "MOVE", "destination": "JunkEmail", "search_params": {"sender": "mallory@evil.test"}, "comment": "case 7"}
+MOVE = {
+    "action": "MOVE",
+    "destination": "JunkEmail",
+    "search_params": {"sender": "mallory@evil.test"},
+    "comment": "case 7",
+}
 
 
 @pytest.fixture
@@ -37,7 +42,10 @@ async def make(api: Api, **changes: Any) -> str:
 
 
 async def test_job_progresses_and_completes(timed: tuple[Api, Callable[[float], None]]) -> None:
-    """A job waits, discovers, works a hundred a step and completes; its counts always add up, and each move is one row."""
+    """A job waits, discovers, works a hundred a step and completes.
+
+    Its counts always add up, and each move is one row.
+    """
     api, after = timed
     identity = await make(api)
     seen = []
@@ -68,13 +76,20 @@ async def test_job_goes_on_unwatched(timed: tuple[Api, Callable[[float], None]])
 
 
 async def test_cancelled_job_stops(timed: tuple[Api, Callable[[float], None]]) -> None:
-    """Cancelling leaves what is done and stops the rest; a job that ended is deleted, not cancelled, and not before."""
+    """Cancelling leaves what is done and stops the rest.
+
+    A job that ended is deleted, not cancelled, and not before.
+    """
     api, after = timed
     identity = await make(api)
     after(3)
     assert (await api.send("DELETE", f"{BULK}/{identity}")).status_code == 400
     job = (await api.post(f"{BULK}/{identity}/cancel", None)).json()["result"]
-    assert (job["status"], job["messages_successful"], job["messages_cancelled"]) == ("CANCELLED", 100, 150)
+    assert (job["status"], job["messages_successful"], job["messages_cancelled"]) == (
+        "CANCELLED",
+        100,
+        150,
+    )
     after(60)
     assert len(await api.ledger()) == 100
     assert (await api.post(f"{BULK}/{identity}/cancel", None)).status_code == 400
@@ -85,11 +100,19 @@ async def test_cancelled_job_stops(timed: tuple[Api, Callable[[float], None]]) -
 async def test_release_job(timed: tuple[Api, Callable[[float], None]]) -> None:
     """A release job delivers what is in quarantine and fails for the rest."""
     api, after = timed
-    api.simulator.take([line("q", "2026-11-20T10:00:00Z", subject="Held", is_quarantined=True), line("p", subject="Held")])
+    api.simulator.take(
+        [
+            line("q", "2026-11-20T10:00:00Z", subject="Held", is_quarantined=True),
+            line("p", subject="Held"),
+        ]
+    )
     identity = await make(api, action="RELEASE", search_params={"exact_subject": "held"})
     after(60)
     rows = await api.result(f"{BULK}/{identity}/messages")
-    assert {row["postfix_id"]: row["status"] for row in rows} == {"pf-q": "COMPLETED", "pf-p": "FAILED"}
+    assert {row["postfix_id"]: row["status"] for row in rows} == {
+        "pf-q": "COMPLETED",
+        "pf-p": "FAILED",
+    }
     assert [row["id"] for row in await api.ledger()] == ["q"]
 
 
@@ -106,7 +129,12 @@ async def test_submissions_are_skipped(timed: tuple[Api, Callable[[float], None]
 
 @pytest.mark.parametrize(
     "change",
-    [{"action": "DELETE"}, {"destination": None}, {"search_params": None}, {"search_params": {"final_disposition": "BAD"}}],
+    [
+        {"action": "DELETE"},
+        {"destination": None},
+        {"search_params": None},
+        {"search_params": {"final_disposition": "BAD"}},
+    ],
 )
 async def test_wrong_jobs_are_refused(api: Api, change: dict[str, Any]) -> None:
     """A job that cannot be done is a 400."""
@@ -123,25 +151,40 @@ async def test_answers_are_as_documented(timed: tuple[Api, Callable[[float], Non
     identity = created.json()["result"]["job_id"]
     one = BULK + "/{job_id}"
     after(3)
-    openapi.check("get", BULK, 200, (await api.get(BULK, action_type="MOVE", status="PROCESSING")).json())
+    openapi.check(
+        "get", BULK, 200, (await api.get(BULK, action_type="MOVE", status="PROCESSING")).json()
+    )
     openapi.check("get", one, 200, (await api.get(f"{BULK}/{identity}")).json())
-    messages = (await api.get(f"{BULK}/{identity}/messages", status="COMPLETED", per_page=1000)).json()
+    messages = (
+        await api.get(f"{BULK}/{identity}/messages", status="COMPLETED", per_page=1000)
+    ).json()
     assert messages["result_info"]["count"] == 100
     openapi.check("get", one + "/messages", 200, messages)
-    openapi.check("post", one + "/cancel", 200, (await api.post(f"{BULK}/{identity}/cancel", None)).json())
+    openapi.check(
+        "post", one + "/cancel", 200, (await api.post(f"{BULK}/{identity}/cancel", None)).json()
+    )
     openapi.check("delete", one, 200, (await api.send("DELETE", f"{BULK}/{identity}")).json())
 
 
 async def test_life_cycle_through_the_sdk(serve: Serve) -> None:
     """Create, list, get, messages, cancel and delete of a job read strictly."""
     api = await serve(job_step=0)
-    api.simulator.take([line("a"), line("b", client_recipients=["ana@corp.example", "bo@corp.example"])])
+    api.simulator.take(
+        [line("a"), line("b", client_recipients=["ana@corp.example", "bo@corp.example"])]
+    )
     async with client_of(api) as client:
         bulk = client.email_security.investigate.bulk
-        created = await bulk.create(account_id=ACCOUNT, action="MOVE", destination="JunkEmail", search_params={"detections_only": True})
+        created = await bulk.create(
+            account_id=ACCOUNT,
+            action="MOVE",
+            destination="JunkEmail",
+            search_params={"detections_only": True},
+        )
         job = await bulk.get(created.job_id, account_id=ACCOUNT)
         assert (job.status, job.messages_successful) == ("COMPLETED", 3)
-        assert [item.job_id for item in await every(bulk.list(account_id=ACCOUNT))] == [created.job_id]
+        assert [item.job_id for item in await every(bulk.list(account_id=ACCOUNT))] == [
+            created.job_id
+        ]
         rows = await every(bulk.messages.list(created.job_id, account_id=ACCOUNT, per_page=2))
         assert len({row.message_id for row in rows}) == 3
         await bulk.delete(created.job_id, account_id=ACCOUNT)
@@ -153,5 +196,7 @@ async def test_cancel_through_the_sdk(timed: tuple[Api, Callable[[float], None]]
     api, _ = timed
     identity = await make(api)
     async with client_of(api) as client:
-        cancelled = await client.email_security.investigate.bulk.cancel.create(identity, account_id=ACCOUNT)
+        cancelled = await client.email_security.investigate.bulk.cancel.create(
+            identity, account_id=ACCOUNT
+        )
     assert cancelled.status == "CANCELLED"

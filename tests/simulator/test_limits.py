@@ -19,7 +19,10 @@ async def test_headers_count_down(serve: Serve) -> None:
 
 
 async def test_exceeding_blocks_for_the_length_of_the_window(serve: Serve) -> None:
-    """The request too many starts a block of five minutes, in which everything is a 429; afterwards a new window begins."""
+    """The request too many starts a block of five minutes, in which everything is a 429.
+
+    Afterwards a new window begins.
+    """
     start = datetime(2026, 11, 22, 12, tzinfo=UTC)
     clock = [start]
     api = await serve(rate=Rate(3, 300), clock=lambda: clock[0])

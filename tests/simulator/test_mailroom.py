@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from clawback.simulator import Order, Shape, Simulator, SimulatorOptions, outbreak
 from clawback.simulator.mail import Mail, build
-from clawback.simulator.mailroom import Mailroom, Search
+from clawback.simulator.mailbox_store import MailboxSearch, MailboxStore
 
 EPOCH = datetime(2026, 11, 1, tzinfo=UTC)
 
@@ -22,7 +22,9 @@ Batches = tuple[list[tuple[int, int]], list[tuple[int, int]]]
 def mail(number: int, minute: int) -> Mail:
     """Make a message scanned in that minute."""
     at = (EPOCH + timedelta(minutes=minute)).isoformat()
-    return build({"id": f"m{number}", "scanned_at": at, "final_disposition": "SPAM"}, None, EPOCH, Shape.NEW)
+    return build(
+        {"id": f"m{number}", "scanned_at": at, "final_disposition": "SPAM"}, None, EPOCH, Shape.NEW
+    )
 
 
 windows = st.tuples(minutes, minutes)
@@ -30,13 +32,20 @@ batches = st.tuples(arrivals, arrivals)
 
 
 @given(batches, st.sampled_from(Order), windows, st.integers(min_value=1, max_value=7))
-def test_pages_are_what_a_scan_would_find(arrived: Batches, order: Order, window: tuple[int, int], per_page: int) -> None:
-    """However messages arrive, in one go or two, replaced or not: the pages are exactly the window, in order, without repetition."""
-    room = Mailroom(order)
+def test_pages_are_what_a_scan_would_find(
+    arrived: Batches, order: Order, window: tuple[int, int], per_page: int
+) -> None:
+    """However messages arrive, in one go or two, replaced or not.
+
+    The pages are exactly the window, in order, without repetition.
+    """
+    room = MailboxStore(order)
     for batch in arrived:
         room.put(mail(*entry) for entry in batch)
     first, last = window
-    search = Search(EPOCH + timedelta(minutes=first), EPOCH + timedelta(minutes=last), lambda _: True, EPOCH)
+    search = MailboxSearch(
+        EPOCH + timedelta(minutes=first), EPOCH + timedelta(minutes=last), lambda _: True, EPOCH
+    )
 
     seen: list[Mail] = []
     cursor = None
@@ -47,7 +56,11 @@ def test_pages_are_what_a_scan_would_find(arrived: Batches, order: Order, window
         if (cursor := page.following) is None:
             break
 
-    expected = {f"m{number}" for number, minute in dict(arrived[0] + arrived[1]).items() if first <= minute < last}
+    expected = {
+        f"m{number}"
+        for number, minute in dict(arrived[0] + arrived[1]).items()
+        if first <= minute < last
+    }
     assert sorted(found.id for found in seen) == sorted(expected)
     if order is not Order.SHUFFLED:
         times = [found.at for found in seen]
@@ -66,7 +79,9 @@ async def test_a_page_looks_at_no_more_than_it_needs(order: Order) -> None:
         looked.append(found.id)
         return True
 
-    search = Search(start + timedelta(seconds=5), start + timedelta(seconds=25), keep, simulator.world.now)
+    search = MailboxSearch(
+        start + timedelta(seconds=5), start + timedelta(seconds=25), keep, simulator.world.now
+    )
     first = simulator.world.mailroom.page(search, 100, None)
     second = simulator.world.mailroom.page(search, 100, first.following)
     assert len(looked) == 202
@@ -75,9 +90,15 @@ async def test_a_page_looks_at_no_more_than_it_needs(order: Order) -> None:
 
 def test_forgetting_leaves_the_rest_as_it_was() -> None:
     """Messages before a moment are gone from every index, the others are found as before."""
-    room = Mailroom()
+    room = MailboxStore()
     room.put(mail(number, number) for number in range(20))
     room.forget(EPOCH + timedelta(minutes=12))
-    search = Search(EPOCH, EPOCH + timedelta(hours=1), lambda _: True, EPOCH)
-    assert [found.id for found in room.find(search)] == [f"m{number}" for number in range(19, 11, -1)]
-    assert len(room.by_id) == len([kept for shared in room.by_postfix_id.values() for kept in shared]) == 8
+    search = MailboxSearch(EPOCH, EPOCH + timedelta(hours=1), lambda _: True, EPOCH)
+    assert [found.id for found in room.find(search)] == [
+        f"m{number}" for number in range(19, 11, -1)
+    ]
+    assert (
+        len(room.by_id)
+        == len([kept for shared in room.by_postfix_id.values() for kept in shared])
+        == 8
+    )

@@ -8,7 +8,9 @@ from clawback.simulator import Line, Shape, demo_corpus, parse_faults
 from tests.simulator import openapi
 from tests.simulator.conftest import Api, Serve, line
 
-pytestmark = pytest.mark.skipif(not openapi.DOCUMENT.exists(), reason="the OpenAPI document is not here")
+pytestmark = pytest.mark.skipif(
+    not openapi.DOCUMENT.exists(), reason="the OpenAPI document is not here"
+)
 
 SINCE = "2010-01-01T00:00:00Z"
 BLOCK = {"pattern": "a@evil.test", "pattern_type": "EMAIL", "is_regex": False}
@@ -16,7 +18,9 @@ ONE = "/investigate/{investigate_id}"
 BLOCKS = "/settings/block_senders"
 
 
-async def ask(api: Api, method: str, template: str, path: str | None = None, body: Any = None, **params: Any) -> Any:
+async def ask(
+    api: Api, method: str, template: str, path: str | None = None, body: Any = None, **params: Any
+) -> Any:
     """Send a request and check its answer; gives the result."""
     url = f"{api.url}/accounts/acc/email-security{path or template}"
     answer = await api.client.request(method, url, params=params, json=body)
@@ -29,11 +33,21 @@ async def test_messages_and_actions(serve: Serve, shape: Shape) -> None:
     """Searches, records, detections, logs, moves, submissions and releases are as documented, in both shapes."""
     api = await serve(shape=shape)
     api.simulator.take([*demo_corpus(), line("q", is_quarantined=True)])
-    found = await ask(api, "GET", "/investigate", start=SINCE, per_page=1000, detections_only="false")
+    found = await ask(
+        api, "GET", "/investigate", start=SINCE, per_page=1000, detections_only="false"
+    )
     ids = [message["id"] for message in found if message["final_disposition"] != "NONE"]
-    await ask(api, "POST", "/investigate/move", body={"destination": "JunkEmail", "ids": [*ids, "nix"]})
+    await ask(
+        api, "POST", "/investigate/move", body={"destination": "JunkEmail", "ids": [*ids, "nix"]}
+    )
     await ask(api, "POST", ONE + "/move", f"/investigate/{ids[0]}/move", {"destination": "Inbox"})
-    await ask(api, "POST", ONE + "/reclassify", f"/investigate/{ids[0]}/reclassify", {"expected_disposition": "NONE"})
+    await ask(
+        api,
+        "POST",
+        ONE + "/reclassify",
+        f"/investigate/{ids[0]}/reclassify",
+        {"expected_disposition": "NONE"},
+    )
     await ask(api, "POST", "/investigate/release", body={"ids": ["q", ids[0], "nix"]})
     await ask(api, "GET", "/investigate", start=SINCE, per_page=1000)
     for identity in (ids[0], "q"):

@@ -31,7 +31,8 @@ async def test_life_cycle_of_a_block(api: Api) -> None:
     assert (await api.get(f"{BLOCKS}/{identity}")).status_code == 404
     rows = await api.ledger()
     assert [(row["operation"], row["id"], row["pattern"], row["pattern_type"]) for row in rows] == [
-        (operation, identity, "mallory@evil.test", "EMAIL") for operation in ("create", "edit", "delete")
+        (operation, identity, "mallory@evil.test", "EMAIL")
+        for operation in ("create", "edit", "delete")
     ]
 
 
@@ -92,7 +93,10 @@ async def test_good_patterns_are_accepted(api: Api, body: object) -> None:
 
 
 async def test_duplicates_are_allowed_unless_chosen(api: Api, serve: Serve) -> None:
-    """The API documents no uniqueness: a second equal block is created, or a 409 where that was chosen."""
+    """The API documents no uniqueness.
+
+    A second equal block is created, or a 409 where that was chosen.
+    """
     assert [(await api.post(BLOCKS, block())).status_code for _ in range(2)] == [201, 201]
     assert len(await api.ledger()) == 2
     strict = await serve(refuse_duplicates=True)
@@ -112,7 +116,10 @@ async def test_list_filters_searches_and_pages(api: Api) -> None:
     assert await patterns(pattern="m3@evil.test") == ["m3@evil.test"]
     assert await patterns(pattern_type="DOMAIN") == ["evil.test"]
     assert await patterns(search="campaign") == ["evil.test"]
-    assert await patterns(order="pattern", direction="desc", per_page=2) == ["m4@evil.test", "m3@evil.test"]
+    assert await patterns(order="pattern", direction="desc", per_page=2) == [
+        "m4@evil.test",
+        "m3@evil.test",
+    ]
     second = (await api.get(BLOCKS, per_page=4, page=2)).json()
     assert second["result_info"] == {"count": 2, "page": 2, "per_page": 4, "total_count": 6}
     assert (await api.get(BLOCKS, per_page=4, page=3)).json()["result"] == []
@@ -128,18 +135,40 @@ async def test_edit_is_checked_as_a_whole(api: Api) -> None:
 
 async def test_batch_runs_in_order_or_not_at_all(api: Api) -> None:
     """A batch deletes, patches and creates in one request; a bad item undoes everything."""
-    first, second = [(await api.post(BLOCKS, block(f"m{number}@evil.test"))).json()["result"]["id"] for number in range(2)]
-    good = {"deletes": [{"id": first}], "patches": [{"id": second, "comments": "x"}], "puts": [], "posts": [block("n@evil.test")]}
+    first, second = [
+        (await api.post(BLOCKS, block(f"m{number}@evil.test"))).json()["result"]["id"]
+        for number in range(2)
+    ]
+    good = {
+        "deletes": [{"id": first}],
+        "patches": [{"id": second, "comments": "x"}],
+        "puts": [],
+        "posts": [block("n@evil.test")],
+    }
     bad = good | {"deletes": [{"id": second}], "patches": [], "posts": [block("nope")]}
 
     done = await api.post(f"{BLOCKS}/batch", good)
     assert done.status_code == 200, done.text
-    assert {name: len(items) for name, items in done.json()["result"].items()} == {"deletes": 1, "patches": 1, "puts": 0, "posts": 1}
+    assert {name: len(items) for name, items in done.json()["result"].items()} == {
+        "deletes": 1,
+        "patches": 1,
+        "puts": 0,
+        "posts": 1,
+    }
     assert (await api.post(f"{BLOCKS}/batch", bad)).status_code == 400
     assert (await api.post(f"{BLOCKS}/batch", {"posts": []})).status_code == 400
 
-    assert {record["pattern"] for record in await api.result(BLOCKS)} == {"m1@evil.test", "n@evil.test"}
-    assert [row["operation"] for row in await api.ledger()] == ["create", "create", "delete", "edit", "create"]
+    assert {record["pattern"] for record in await api.result(BLOCKS)} == {
+        "m1@evil.test",
+        "n@evil.test",
+    }
+    assert [row["operation"] for row in await api.ledger()] == [
+        "create",
+        "create",
+        "delete",
+        "edit",
+        "create",
+    ]
 
 
 async def test_old_shape_has_integer_ids(serve: Serve) -> None:
@@ -148,4 +177,6 @@ async def test_old_shape_has_integer_ids(serve: Serve) -> None:
     created = (await api.post(BLOCKS, block())).json()["result"]
     assert isinstance(created["id"], int)
     assert created["last_modified"] == created["modified_at"]
-    assert (await api.send("DELETE", f"{BLOCKS}/{created['id']}")).json()["result"] == {"id": created["id"]}
+    assert (await api.send("DELETE", f"{BLOCKS}/{created['id']}")).json()["result"] == {
+        "id": created["id"]
+    }

@@ -27,14 +27,22 @@ def report(number: int, at: str = "2026-11-20T10:00:00Z") -> dict[str, Any]:
 
 def submission(identity: str, **fields: Any) -> dict[str, Any]:
     """Write a user's submission as a corpus line."""
-    record = {"submission_id": identity, "requested_at": "2026-11-20T10:00:00Z", "subject": "Odd invoice", "type": "User"}
+    record = {
+        "submission_id": identity,
+        "requested_at": "2026-11-20T10:00:00Z",
+        "subject": "Odd invoice",
+        "type": "User",
+    }
     return {"submission": record | fields}
 
 
 async def test_reports_page_until_empty(api: Api) -> None:
     """Reports come newest first, page by page, without a `result_info`."""
     api.simulator.take(report(number, f"2026-11-20T10:{number:02}:00Z") for number in range(5))
-    seen = [await api.result("/phishguard/reports", start=SINCE, per_page=2, page=page) for page in (1, 2, 3, 4)]
+    seen = [
+        await api.result("/phishguard/reports", start=SINCE, per_page=2, page=page)
+        for page in (1, 2, 3, 4)
+    ]
     assert [[record["id"] for record in page] for page in seen] == [[4, 3], [2, 1], [0], []]
     assert "result_info" not in (await api.get("/phishguard/reports")).json()
 
@@ -43,13 +51,18 @@ async def test_reports_without_paging_repeat_themselves(serve: Serve) -> None:
     """Where paging is ignored every page is the whole answer."""
     api = await serve(page_reports=False)
     api.simulator.take(report(number) for number in range(3))
-    assert [len(await api.result("/phishguard/reports", start=SINCE, per_page=1, page=page)) for page in (1, 9)] == [3, 3]
+    assert [
+        len(await api.result("/phishguard/reports", start=SINCE, per_page=1, page=page))
+        for page in (1, 9)
+    ] == [3, 3]
 
 
 async def test_reports_by_time(api: Api) -> None:
     """`start` and `end` are half-open on the time of creation."""
     api.simulator.take([report(1, "2026-11-20T10:00:00Z"), report(2, "2026-11-20T11:00:00Z")])
-    found = await api.result("/phishguard/reports", start="2026-11-20T10:00:00Z", end="2026-11-20T11:00:00Z")
+    found = await api.result(
+        "/phishguard/reports", start="2026-11-20T10:00:00Z", end="2026-11-20T11:00:00Z"
+    )
     assert [record["id"] for record in found] == [1]
 
 
@@ -61,7 +74,9 @@ async def test_times_of_reports_by_shape(serve: Serve, shape: Shape) -> None:
     record = (await api.result("/phishguard/reports", start=SINCE))[0]
     made = (await api.result("/submissions", start=SINCE))[0]
     assert record["fields"]["occurred_at"] == record["created_at"] == "2026-11-20T10:00:00Z"
-    assert ("ts" in record, "ts" in record["fields"], "requested_ts" in made) == (shape is Shape.OLD,) * 3
+    assert ("ts" in record, "ts" in record["fields"], "requested_ts" in made) == (
+        shape is Shape.OLD,
+    ) * 3
 
 
 @pytest.mark.parametrize(
@@ -80,13 +95,17 @@ async def test_times_of_reports_by_shape(serve: Serve, shape: Shape) -> None:
         ({"end": "2026-11-20T10:00:00Z"}, []),
     ],
 )
-async def test_submissions_filter_and_order(api: Api, params: dict[str, str], expected: list[str]) -> None:
+async def test_submissions_filter_and_order(
+    api: Api, params: dict[str, str], expected: list[str]
+) -> None:
     """Each filter and order of submissions does what it says; the total counts all."""
     api.simulator.take(
         [
             submission("a", customer_status="escalated", escalated_by="ana@corp.example"),
             submission("b", requested_disposition="SPAM"),
-            submission("team", type="Team", subject="Bank notice", requested_at="2026-11-21T10:00:00Z"),
+            submission(
+                "team", type="Team", subject="Bank notice", requested_at="2026-11-21T10:00:00Z"
+            ),
         ]
     )
     body = (await api.get("/submissions", **({"start": SINCE} | params))).json()
@@ -94,7 +113,15 @@ async def test_submissions_filter_and_order(api: Api, params: dict[str, str], ex
     assert body["result_info"]["total_count"] == 3
 
 
-@pytest.mark.parametrize("params", [{"type": "Team"}, {"status": "done"}, {"order": "age"}, {"requested_disposition": "MALICIOUS-BEC"}])
+@pytest.mark.parametrize(
+    "params",
+    [
+        {"type": "Team"},
+        {"status": "done"},
+        {"order": "age"},
+        {"requested_disposition": "MALICIOUS-BEC"},
+    ],
+)
 async def test_wrong_submission_filters_are_refused(api: Api, params: dict[str, str]) -> None:
     """A value outside its set is a 400."""
     assert (await api.get("/submissions", **params)).status_code == 400

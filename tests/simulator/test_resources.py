@@ -6,7 +6,7 @@ import pytest
 from cloudflare import BadRequestError, NotFoundError
 
 from clawback.simulator import Shape
-from clawback.simulator.resources import RESOURCES
+from clawback.simulator.policy_kinds import RESOURCES
 from tests.simulator import openapi
 from tests.simulator.conftest import Api, Serve
 from tests.simulator.test_sdk import ACCOUNT, client_of, every
@@ -30,12 +30,26 @@ DOMAIN = {
 GOOD: dict[str, dict[str, Any]] = {
     "allow_policies": ALLOW,
     "block_senders": {"pattern": "evil.test", "pattern_type": "DOMAIN", "is_regex": False},
-    "trusted_domains": {"pattern": "vendor.example", "is_regex": False, "is_recent": True, "is_similarity": False},
-    "impersonation_registry": {"name": "Jane Roe", "email": "jane@corp.example", "is_email_regex": False},
+    "trusted_domains": {
+        "pattern": "vendor.example",
+        "is_regex": False,
+        "is_recent": True,
+        "is_similarity": False,
+    },
+    "impersonation_registry": {
+        "name": "Jane Roe",
+        "email": "jane@corp.example",
+        "is_email_regex": False,
+    },
     "domains": DOMAIN,
     "sending_domain_restrictions": {"domain": "corp.example", "exclude": ["sub.corp.example"]},
     "url_ignore_patterns": {"pattern": "^https://ok[.]example/"},
-    "content_policies": {"enabled": True, "name": "Invoices", "pattern": "(?i)invoice", "targets": ["SUBJECT"]},
+    "content_policies": {
+        "enabled": True,
+        "name": "Invoices",
+        "pattern": "(?i)invoice",
+        "targets": ["SUBJECT"],
+    },
 }
 EDITS: dict[str, dict[str, Any]] = {
     "allow_policies": {"verify_sender": False},
@@ -44,7 +58,11 @@ EDITS: dict[str, dict[str, Any]] = {
     "domains": {"lookback_hops": 2},
     "content_policies": {"enabled": False},
 }
-SUBJECTS = {"domains": "domain", "sending_domain_restrictions": "domain", "impersonation_registry": "email"}
+SUBJECTS = {
+    "domains": "domain",
+    "sending_domain_restrictions": "domain",
+    "impersonation_registry": "email",
+}
 
 
 @pytest.mark.parametrize("name", GOOD)
@@ -64,16 +82,22 @@ async def test_life_cycle_through_the_sdk(api: Api, name: str) -> None:
         with pytest.raises(NotFoundError):
             await kind.get(created.id, account_id=ACCOUNT)
     rows = await api.ledger()
-    assert [(row["operation"], row["resource"]) for row in rows] == [(operation, name) for operation in ("create", "edit", "delete")]
+    assert [(row["operation"], row["resource"]) for row in rows] == [
+        (operation, name) for operation in ("create", "edit", "delete")
+    ]
     assert rows[0]["pattern"] == GOOD[name][SUBJECTS.get(name, "pattern")]
 
 
-@pytest.mark.parametrize("name", ["allow_policies", "trusted_domains", "domains", "content_policies"])
+@pytest.mark.parametrize(
+    "name", ["allow_policies", "trusted_domains", "domains", "content_policies"]
+)
 async def test_batch_through_the_sdk(api: Api, name: str) -> None:
     """A batch of all four parts reads strictly and does them."""
     async with client_of(api) as client:
         kind = getattr(client.email_security.settings, name)
-        first, second, third = [(await kind.create(account_id=ACCOUNT, **GOOD[name])).id for _ in range(3)]
+        first, second, third = [
+            (await kind.create(account_id=ACCOUNT, **GOOD[name])).id for _ in range(3)
+        ]
         put = {field: value for field, value in GOOD[name].items() if field != "domain"}
         batch = {
             "deletes": [{"id": first}],
@@ -82,9 +106,18 @@ async def test_batch_through_the_sdk(api: Api, name: str) -> None:
             "posts": [GOOD[name]],
         }
         done = await kind.batch(account_id=ACCOUNT, **batch)
-        assert [record.id for record in (*done.deletes, *done.patches, *done.puts)] == [first, second, third]
+        assert [record.id for record in (*done.deletes, *done.patches, *done.puts)] == [
+            first,
+            second,
+            third,
+        ]
         assert len(await every(kind.list(account_id=ACCOUNT))) == 3
-    assert [row["operation"] for row in await api.ledger()] == ["create"] * 3 + ["delete", "edit", "edit", "create"]
+    assert [row["operation"] for row in await api.ledger()] == ["create"] * 3 + [
+        "delete",
+        "edit",
+        "edit",
+        "create",
+    ]
 
 
 @pytest.mark.skipif(not openapi.DOCUMENT.exists(), reason="the OpenAPI document is not here")
@@ -93,7 +126,8 @@ async def test_batch_through_the_sdk(api: Api, name: str) -> None:
 async def test_answers_are_as_documented(serve: Serve, resource: Any, shape: Shape) -> None:
     """Every answer of every kind is as the OpenAPI document says, but for two known differences.
 
-    A domain's status is upper case, as the SDK wants it; and in the old shape ids are integers, as they were.
+    A domain's status is upper case, as the SDK wants it; and in the old shape ids are integers, as
+    they were.
     """
     api = await serve(shape=shape)
     home = f"/settings/{resource.name}"
@@ -126,7 +160,9 @@ def documented(value: Any) -> Any:
     levelled = {name: documented(item) for name, item in value.items()}
     if isinstance(value.get("id"), int):
         levelled["id"] = "00000000-0000-4000-8000-000000000000"
-    return levelled | ({"status": value["status"].lower()} if isinstance(value.get("status"), str) else {})
+    return levelled | (
+        {"status": value["status"].lower()} if isinstance(value.get("status"), str) else {}
+    )
 
 
 @pytest.mark.parametrize(
@@ -181,11 +217,22 @@ async def test_filters_of_flags_and_lists(api: Api) -> None:
     for recent in (True, False):
         await api.post("/settings/trusted_domains", GOOD["trusted_domains"] | {"is_recent": recent})
     for number, mode in enumerate(("API", "BCC", "DIRECT")):
-        await api.post("/settings/domains", DOMAIN | {"domain": f"d{number}.example", "allowed_delivery_modes": [mode]})
+        await api.post(
+            "/settings/domains",
+            DOMAIN | {"domain": f"d{number}.example", "allowed_delivery_modes": [mode]},
+        )
 
-    assert [record["is_recent"] for record in await api.result("/settings/trusted_domains", is_recent="false")] == [False]
-    assert [record["domain"] for record in await api.result("/settings/domains", allowed_delivery_mode="BCC")] == ["d1.example"]
-    both = await api.result("/settings/domains", domain=["d0.example", "d2.example"], order="domain")
+    assert [
+        record["is_recent"]
+        for record in await api.result("/settings/trusted_domains", is_recent="false")
+    ] == [False]
+    assert [
+        record["domain"]
+        for record in await api.result("/settings/domains", allowed_delivery_mode="BCC")
+    ] == ["d1.example"]
+    both = await api.result(
+        "/settings/domains", domain=["d0.example", "d2.example"], order="domain"
+    )
     assert [record["domain"] for record in both] == ["d0.example", "d2.example"]
     assert len(await api.result("/settings/domains", status="pending")) == 3
 
@@ -195,20 +242,34 @@ async def test_replacing_a_policy(api: Api) -> None:
     home = "/settings/block_senders"
     identity = (await api.post(home, GOOD["block_senders"])).json()["result"]["id"]
     body = {"pattern": "worse.test", "pattern_type": "DOMAIN", "is_regex": False}
-    assert (await api.send("PUT", f"{home}/{identity}", body)).json()["result"]["pattern"] == "worse.test"
-    assert (await api.send("PUT", f"{home}/{identity}", {"pattern": "worst.test"})).status_code == 400
+    assert (await api.send("PUT", f"{home}/{identity}", body)).json()["result"][
+        "pattern"
+    ] == "worse.test"
+    assert (
+        await api.send("PUT", f"{home}/{identity}", {"pattern": "worst.test"})
+    ).status_code == 400
 
 
 async def test_deleting_many_domains_needs_a_body(api: Api) -> None:
-    """The deprecated delete of many wants ids; the SDK sends none, is refused, and deletes nothing."""
-    ids = [(await api.post("/settings/domains", DOMAIN | {"domain": f"d{number}.example"})).json()["result"]["id"] for number in range(3)]
+    """The deprecated delete of many wants ids.
+
+    The SDK sends none, is refused, and deletes nothing.
+    """
+    ids = [
+        (await api.post("/settings/domains", DOMAIN | {"domain": f"d{number}.example"})).json()[
+            "result"
+        ]["id"]
+        for number in range(3)
+    ]
     async with client_of(api) as client:
         with pytest.warns(DeprecationWarning, match="deprecated"), pytest.raises(BadRequestError):
             await every(client.email_security.settings.domains.bulk_delete(account_id=ACCOUNT))
     done = await api.send("DELETE", "/settings/domains", [{"id": ids[0]}, {"id": ids[2]}])
     assert done.json()["result"] == [{"id": ids[0]}, {"id": ids[2]}]
     assert [record["id"] for record in await api.result("/settings/domains")] == [ids[1]]
-    assert (await api.send("DELETE", "/settings/domains", [{"id": ids[1]}, {"id": ids[0]}])).status_code == 404
+    assert (
+        await api.send("DELETE", "/settings/domains", [{"id": ids[1]}, {"id": ids[0]}])
+    ).status_code == 404
     assert len(await api.result("/settings/domains")) == 1
 
 
@@ -222,5 +283,7 @@ async def test_domain_verification(serve: Serve) -> None:
         assert answer.status_code == status
         if status == 200:
             openapi.check("get", "/settings/domains/{domain_id}/verification", 200, answer.json())
-        assert (await api.result(f"/settings/domains/{identity}"))["status"] == ("PENDING" if status == 200 else "ACTIVE")
+        assert (await api.result(f"/settings/domains/{identity}"))["status"] == (
+            "PENDING" if status == 200 else "ACTIVE"
+        )
     assert (await api.get("/settings/domains/nix/verification")).status_code == 404

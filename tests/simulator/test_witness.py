@@ -1,4 +1,7 @@
-"""The witnesses under every fault at once: what the ledger says is what happened, and the request log explains it."""
+"""The witnesses under every fault at once.
+
+What the ledger says is what happened, and the request log explains it.
+"""
 
 import asyncio
 from collections import Counter
@@ -26,15 +29,24 @@ async def insist(api: Api, path: str, body: dict[str, Any]) -> int:
 
 
 async def test_ledger_under_all_faults(serve: Serve) -> None:
-    """Moves repeated under faults are each one row; creates repeated under faults are as many rows as there are blocks.
+    """Moves repeated under faults are each one row.
 
-    Every row belongs to a request that was executed, and every executed request that had an effect has its rows.
+    Creates repeated under faults are as many rows as there are blocks.
+
+    Every row belongs to a request that was executed, and every executed request that had an effect
+    has its rows.
     """
     api = await serve(faults=parse_faults(SPEC), seed=11, rate=None)
     api.simulator.take(line(f"m{number}") for number in range(80))
-    moves = [insist(api, "/investigate/move", {"destination": "JunkEmail", "ids": [f"m{number}"]}) for number in range(80)]
+    moves = [
+        insist(api, "/investigate/move", {"destination": "JunkEmail", "ids": [f"m{number}"]})
+        for number in range(80)
+    ]
     pattern = {"pattern_type": "EMAIL", "is_regex": False}
-    creates = [insist(api, "/settings/block_senders", {"pattern": f"m{number}@evil.test"} | pattern) for number in range(40)]
+    creates = [
+        insist(api, "/settings/block_senders", {"pattern": f"m{number}@evil.test"} | pattern)
+        for number in range(40)
+    ]
     sent = sum(await asyncio.gather(*moves, *creates))
 
     rows, asked = await api.ledger(), {entry["seq"]: entry for entry in await api.sim("/requests")}
@@ -45,9 +57,18 @@ async def test_ledger_under_all_faults(serve: Serve) -> None:
     assert sorted(moved) == sorted(f"m{number}" for number in range(80))
     assert len(created) == len(set(created)) == len(api.simulator.world.policies["block_senders"])
     assert {asked[row["request"]]["fault"] for row in rows} <= EXECUTED
-    posts = [entry for entry in asked.values() if entry["template"].endswith("/block_senders") and entry["fault"] in EXECUTED]
-    assert sorted(entry["seq"] for entry in posts) == sorted(row["request"] for row in rows if row["operation"] == "create")
+    posts = [
+        entry
+        for entry in asked.values()
+        if entry["template"].endswith("/block_senders") and entry["fault"] in EXECUTED
+    ]
+    assert sorted(entry["seq"] for entry in posts) == sorted(
+        row["request"] for row in rows if row["operation"] == "create"
+    )
     seen = Counter(entry["fault"] for entry in asked.values())
-    assert all(seen[fault] > 0 for fault in ("429", "500", "timeout", "reset", "lost_answer", "malformed", "slow"))
+    assert all(
+        seen[fault] > 0
+        for fault in ("429", "500", "timeout", "reset", "lost_answer", "malformed", "slow")
+    )
     assert [row["seq"] for row in rows] == list(range(1, len(rows) + 1))
     assert all(entry["seconds"] is not None for entry in asked.values())

@@ -17,7 +17,10 @@ def test_patience_is_two_minutes_or_ten_intervals() -> None:
 
 
 def test_a_fresh_process_has_as_long_as_any_other() -> None:
-    """What was never polled counts from the start of the process: well at first, late once the patience is over."""
+    """What was never polled counts from the start of the process.
+
+    Well at first, late once the patience is over.
+    """
     assert overdue({}, 2 * MINUTE, PATIENCE) == {}
     assert overdue({}, 3 * MINUTE, PATIENCE) == dict.fromkeys(SOURCES, 3 * MINUTE)
 
@@ -33,7 +36,10 @@ def test_the_complaint_is_one_sentence_or_nothing() -> None:
     """It names each late source and for how long, in one line."""
     assert complaint({}) is None
     said = complaint({"message": timedelta(seconds=185.7), "phishguard_report": 5 * MINUTE})
-    assert said == "no complete poll of message for 3m5s and phishguard_report for 5m; `clawback poll status` and the log say why"
+    assert (
+        said
+        == "no complete poll of message for 3m5s and phishguard_report for 5m; `clawback poll status` and the log say why"
+    )
 
 
 def test_ages_come_from_the_gauge() -> None:

@@ -32,8 +32,17 @@ def test_structlog_and_stdlib_share_one_form() -> None:
     structlog.get_logger("clawback.test").info("containment.message_moved", id="m1")
     logging.getLogger("temporalio.worker").warning("slow %s", "task")
     ours, theirs = _lines(stream)
-    assert (ours["event"], ours["id"], ours["level"], ours["logger"]) == ("containment.message_moved", "m1", "info", "clawback.test")
-    assert (theirs["event"], theirs["level"], theirs["logger"]) == ("slow task", "warning", "temporalio.worker")
+    assert (ours["event"], ours["id"], ours["level"], ours["logger"]) == (
+        "containment.message_moved",
+        "m1",
+        "info",
+        "clawback.test",
+    )
+    assert (theirs["event"], theirs["level"], theirs["logger"]) == (
+        "slow task",
+        "warning",
+        "temporalio.worker",
+    )
     assert set(theirs) <= set(ours)
 
 

@@ -42,10 +42,25 @@ def test_names_follow_the_conventions() -> None:
     for family in metrics.REGISTRY.collect():
         if not family.name.startswith("clawback_"):
             continue
-        exposed = {sample.name.removesuffix("_bucket").removesuffix("_sum").removesuffix("_count") for sample in family.samples}
+        exposed = {
+            sample.name.removesuffix("_bucket").removesuffix("_sum").removesuffix("_count")
+            for sample in family.samples
+        }
         assert family.documentation.endswith(".")
         assert all(
-            name.endswith(("_total", "_seconds", "_info", "_loaded", "_refused", "_left", "_stopped", "_domains", "_forbidden"))
+            name.endswith(
+                (
+                    "_total",
+                    "_seconds",
+                    "_info",
+                    "_loaded",
+                    "_refused",
+                    "_left",
+                    "_stopped",
+                    "_domains",
+                    "_forbidden",
+                )
+            )
             for name in exposed
         ), exposed
 
@@ -63,7 +78,9 @@ def test_the_client_observer_counts_answers_failures_and_waits() -> None:
     observer.paced(1.5)
     assert value("clawback_api_requests_total", endpoint="investigate.probe", status="429") == 1
     assert value("clawback_api_requests_total", endpoint="investigate.probe", status="timeout") == 1
-    assert value("clawback_api_request_seconds_sum", endpoint="investigate.probe") == pytest.approx(3.2)
+    assert value("clawback_api_request_seconds_sum", endpoint="investigate.probe") == pytest.approx(
+        3.2
+    )
     assert value("clawback_api_paced_seconds_total") - before == 1.5
 
 
@@ -76,7 +93,9 @@ def test_a_page_that_fails_is_left_out() -> None:
     with serve_metrics("127.0.0.1:0", [broken]) as server:
         status, page = _get(server.port, "/metrics")
     assert status == 200
-    assert "clawback_rules_loaded" in {family.name for family in text_string_to_metric_families(page)}
+    assert "clawback_rules_loaded" in {
+        family.name for family in text_string_to_metric_families(page)
+    }
     assert "a page is missing: ConnectionRefusedError" in page
 
 
@@ -95,7 +114,9 @@ def test_a_taken_port_is_one_sentence() -> None:
     with serve_metrics("127.0.0.1:0") as server, pytest.raises(TelemetryUnavailable) as refused:
         serve_metrics(f"127.0.0.1:{server.port}")
     assert str(refused.value).count("\n") == 0
-    assert f"127.0.0.1:{server.port}: address already in use; set CLAWBACK_METRICS" in str(refused.value)
+    assert f"127.0.0.1:{server.port}: address already in use; set CLAWBACK_METRICS" in str(
+        refused.value
+    )
 
 
 @pytest.mark.parametrize("address", ["9464", "localhost", "localhost:http", "127.0.0.1:99999", ""])

@@ -3,7 +3,7 @@
 import pytest
 
 from clawback.settings import Settings
-from clawback.temporal.connect import TemporalUnreachable, connect, first_clause
+from clawback.temporal.client import TemporalUnreachable, connect, first_clause
 
 
 @pytest.mark.parametrize(
@@ -17,7 +17,10 @@ async def test_the_reason_is_words_not_debug_text(address: str, reason: str) -> 
     """The real SDK's nested error comes out as its first clause and its message."""
     with pytest.raises(TemporalUnreachable) as refused:
         await connect(Settings.model_construct(), address=address)
-    assert str(refused.value) == f"no Temporal server answers at {address} (set TEMPORAL_ADDRESS, or run `clawback up`): {reason}"
+    assert (
+        str(refused.value)
+        == f"no Temporal server answers at {address} (set TEMPORAL_ADDRESS, or run `clawback up`): {reason}"
+    )
 
 
 def test_a_refused_key_keeps_its_message() -> None:
@@ -26,4 +29,7 @@ def test_a_refused_key_keeps_its_message() -> None:
         "Failed client connect: `get_system_info` call error after connection: "
         'Status { code: Unauthenticated, message: "Request unauthorized.", metadata: MetadataMap { headers: {} }, source: None }'
     )
-    assert first_clause(text) == "`get_system_info` call error after connection (request unauthorized.)"
+    assert (
+        first_clause(text)
+        == "`get_system_info` call error after connection (request unauthorized.)"
+    )

@@ -8,7 +8,7 @@ from pydantic import SecretStr
 from temporalio.api.common.v1 import Payload
 from temporalio.converter import DataConverter
 
-from clawback.temporal.converter import COMPRESS_FROM, PayloadKeyError, data_converter
+from clawback.temporal.data_converter import COMPRESS_FROM, PayloadKeyError, data_converter
 
 
 def key() -> SecretStr:
@@ -58,7 +58,9 @@ async def test_another_key_is_named_as_the_problem() -> None:
         await back(data_converter(key()), payload)
 
 
-@pytest.mark.parametrize("text", ["", "short", base64.b64encode(b"16 bytes long...").decode(), "not base64!"])
+@pytest.mark.parametrize(
+    "text", ["", "short", base64.b64encode(b"16 bytes long...").decode(), "not base64!"]
+)
 def test_an_unusable_key_is_refused(text: str) -> None:
     """The error says how to make one."""
     with pytest.raises(PayloadKeyError, match="openssl"):

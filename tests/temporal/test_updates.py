@@ -6,9 +6,9 @@ from datetime import timedelta
 import pytest
 from temporalio.client import Client, WorkflowHandle, WorkflowUpdateStage
 
-from clawback.cli.temporal import ask
+from clawback.cli.temporal_access import call_gateway
 from clawback.temporal.gateway import Gateway
-from clawback.temporal.updates import Unheard, told
+from clawback.temporal.updates import NoWorkerAnswered, execute_update
 
 
 @pytest.fixture
@@ -17,14 +17,24 @@ async def forsaken(temporal: Client) -> WorkflowHandle[object, object]:
     return await temporal.start_workflow("forsaken", id="forsaken", task_queue="nobodys")
 
 
-async def test_people_are_told_that_no_worker_answers(forsaken: WorkflowHandle[object, object]) -> None:
+async def test_people_are_told_that_no_worker_answers(
+    forsaken: WorkflowHandle[object, object],
+) -> None:
     """After the time they are ready to wait, and not as a refusal: it may still be done."""
-    with pytest.raises(Unheard, match="no worker answers"):
-        await told(forsaken.start_update("lift", wait_for_stage=WorkflowUpdateStage.ACCEPTED), timedelta(milliseconds=200))
+    with pytest.raises(NoWorkerAnswered, match="no worker answers"):
+        await execute_update(
+            forsaken.start_update("lift", wait_for_stage=WorkflowUpdateStage.ACCEPTED),
+            timedelta(milliseconds=200),
+        )
 
 
-async def test_whoever_waits_for_a_worker_can_interrupt(forsaken: WorkflowHandle[object, object], monkeypatch: pytest.MonkeyPatch) -> None:
-    """The SDK makes an error of its own of an interruption; a command still ends as one that was interrupted."""
+async def test_whoever_waits_for_a_worker_can_interrupt(
+    forsaken: WorkflowHandle[object, object], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The SDK makes an error of its own of an interruption.
+
+    A command still ends as one that was interrupted.
+    """
 
     async def interrupted(gateway: Gateway) -> str:
         task = asyncio.current_task()
@@ -34,4 +44,4 @@ async def test_whoever_waits_for_a_worker_can_interrupt(forsaken: WorkflowHandle
 
     monkeypatch.setenv("TEMPORAL_ADDRESS", forsaken._client.service_client.config.target_host)
     with pytest.raises(KeyboardInterrupt):
-        await asyncio.to_thread(ask, interrupted)
+        await asyncio.to_thread(call_gateway, interrupted)

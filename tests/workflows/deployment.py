@@ -1,4 +1,7 @@
-"""A whole installation inside a test: real Temporal server, the simulator on a real port, and the workers that production runs."""
+"""A whole installation inside a test.
+
+Real Temporal server, the simulator on a real port, and the workers that production runs.
+"""
 
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
@@ -13,18 +16,18 @@ from temporalio.client import Client
 from temporalio.worker.workflow_sandbox import SandboxRestrictions
 
 from clawback.audit import read_records
-from clawback.cases import CasePace, CasePlan, Match, State
-from clawback.events import EventKind, Target, message_event
-from clawback.notify import Channels, Notifier, kinds_of
-from clawback.polling import PollerStart, PollerStatus
-from clawback.records import AuditRecord
+from clawback.cases import CasePlan, CaseState, CaseTiming, Match
+from clawback.model.audit_record import AuditRecord
+from clawback.model.events import EventKind, Target, message_event
+from clawback.model.polling import PollerStart, PollerStatus
+from clawback.notifications import Channels, Notifier, kinds_of
 from clawback.rules.live import LiveRules
 from clawback.settings import Settings
 from clawback.simulator import Simulator
 from clawback.temporal.gateway import Gateway
-from clawback.temporal.guarding import GuardGateway
-from clawback.temporal.switch import KillSwitch
-from worker import Rooms, build_rooms, build_workers, connect_api
+from clawback.temporal.guard_gateway import GuardGateway
+from clawback.temporal.kill_switch import KillSwitch
+from worker import ActivitySet, build_activities, build_workers, connect_api
 
 T = TypeVar("T")
 RULES = Path(__file__).parents[2] / "rules"
@@ -38,7 +41,7 @@ class Deployment:
     gateway: Gateway
     simulator: Simulator
     settings: Settings
-    rooms: Rooms
+    rooms: ActivitySet
 
     @property
     def ledger(self) -> list[dict[str, Any]]:
@@ -53,9 +56,9 @@ class Deployment:
         """The audit so far, each record once."""
         return list(read_records(self.settings.audit_file))
 
-    async def tell(self, plan: CasePlan, *matches: Match, pace: CasePace | None = None) -> None:
+    async def tell(self, plan: CasePlan, *matches: Match, pace: CaseTiming | None = None) -> None:
         """Signal a case."""
-        await self.gateway.signal_case(plan, matches, pace or CasePace())
+        await self.gateway.signal_case(plan, matches, pace or CaseTiming())
 
     async def poll(self, source: EventKind = EventKind.MESSAGE, **start: Any) -> PollerStatus:
         """Start a poller unless it runs, and let it read everything there is."""
@@ -67,11 +70,14 @@ class Deployment:
         """Wait until there are cases, and none has anything to do."""
 
         async def there() -> bool | None:
-            return (await self.gateway.count_cases() and not await self.gateway.count_cases(State.RESPONDING)) or None
+            return (
+                await self.gateway.count_cases()
+                and not await self.gateway.count_cases(CaseState.RESPONDING)
+            ) or None
 
         await eventually(there)
 
-    async def settled(self, case_id: str, state: State = State.SETTLED) -> dict[str, str]:
+    async def settled(self, case_id: str, state: CaseState = CaseState.SETTLED) -> dict[str, str]:
         """Wait until a case is settled (or in another state); the outcomes of its first action."""
 
         async def there() -> dict[str, str] | None:
@@ -83,22 +89,34 @@ class Deployment:
 
 @asynccontextmanager
 async def deployed(
-    temporal: Client, simulator: Simulator, state: Path, channels: Channels = MappingProxyType({}), **settings: Any
+    temporal: Client,
+    simulator: Simulator,
+    state: Path,
+    channels: Channels = MappingProxyType({}),
+    **settings: Any,
 ) -> AsyncIterator[Deployment]:
     """Run simulator and workers until the block is left. Pollers are not started."""
     async with AsyncExitStack() as stack:
         url = await stack.enter_async_context(simulator.serve())
-        chosen = Settings(**{"api_url": url, "state": state, "rules": RULES, "age_limit": "off", **settings})
+        chosen = Settings(
+            **{"api_url": url, "state": state, "rules": RULES, "age_limit": "off", **settings}
+        )
         await GuardGateway(temporal).ensure()
-        api = await stack.enter_async_context(connect_api(chosen, KillSwitch(GuardGateway(temporal))))
+        api = await stack.enter_async_context(
+            connect_api(chosen, KillSwitch(GuardGateway(temporal)))
+        )
         notifier = await stack.enter_async_context(Notifier(channels))
-        rooms = build_rooms(chosen, temporal, api, LiveRules.load(chosen.rules, kinds_of(channels)), notifier)
+        rooms = build_activities(
+            chosen, temporal, api, LiveRules.load(chosen.rules, kinds_of(channels)), notifier
+        )
         for worker in build_workers(temporal, rooms, sandbox=SandboxRestrictions.default):
             await stack.enter_async_context(worker)
         yield Deployment(Gateway(temporal), simulator, chosen, rooms)
 
 
-async def eventually(question: Callable[[], Awaitable[T | None]], patience: timedelta = PATIENCE) -> T:
+async def eventually(
+    question: Callable[[], Awaitable[T | None]], patience: timedelta = PATIENCE
+) -> T:
     """Ask until there is an answer, or the deadline is over."""
     async with asyncio.timeout(patience.total_seconds()):
         while (answer := await question()) is None:  # noqa: ASYNC110 - what is asked is outside this process
@@ -110,10 +128,14 @@ def match_of(line: dict[str, Any]) -> Match:
     """Build the match of a corpus line."""
     now = datetime.now(UTC)
     event = message_event(line["message"], now)
-    return Match(key=event.key, at=event.at, seen_at=now, targets=event.targets, handled=event.handled)
+    return Match(
+        key=event.key, at=event.at, seen_at=now, targets=event.targets, handled=event.handled
+    )
 
 
 def stranger(name: str) -> Match:
     """Build the match of a message that the API does not know."""
     now = datetime.now(UTC)
-    return Match(key=f"{EventKind.MESSAGE}/{name}", at=now, seen_at=now, targets=(Target(id=name, at=now),))
+    return Match(
+        key=f"{EventKind.MESSAGE}/{name}", at=now, seen_at=now, targets=(Target(id=name, at=now),)
+    )

@@ -1,4 +1,7 @@
-"""Policies that rules make, on a real server: agreed to by two where they let somebody in, made once, marked, ended, taken back."""
+"""Policies that rules make, on a real server.
+
+Agreed to by two where they let somebody in, made once, marked, ended, taken back.
+"""
 
 from datetime import timedelta
 from pathlib import Path
@@ -8,14 +11,14 @@ import pytest
 from temporalio.client import Client
 
 from clawback.actions import AllowSender, Mode, ProtectIdentity, TrustDomain
-from clawback.cases import CasePace, CasePlan, State
-from clawback.cases.undoing import UndoScope
-from clawback.records import RecordKind
-from clawback.simulator import parse_faults
+from clawback.cases import CasePlan, CaseState, CaseTiming
+from clawback.cases.undo_plan import UndoScope
+from clawback.model.audit_record import RecordKind
+from clawback.simulator import outbreak, parse_faults
 from clawback.temporal import names
-from clawback.temporal.undoing import Undone
+from clawback.temporal.undo_gateway import Undone
 from tests.workflows.deployment import Deployment, deployed, eventually, match_of
-from tests.workflows.test_case import outbreak, simulated
+from tests.workflows.test_case import simulated
 from tests.workflows.test_undo import undo
 from worker import connect_api
 
@@ -26,7 +29,16 @@ PROTECT = ProtectIdentity(display_name="Ruth Adeyemi", email="ruth@corp.example"
 
 def plan(action: Any, **said: Any) -> CasePlan:
     """The plan of a case with one action."""
-    return CasePlan(**{"rule": "r", "version": "v", "mode": Mode.ENFORCE, "group": {"edf_hash": action.name}, "actions": (action,), **said})
+    return CasePlan(
+        **{
+            "rule": "r",
+            "version": "v",
+            "mode": Mode.ENFORCE,
+            "group": {"edf_hash": action.name},
+            "actions": (action,),
+            **said,
+        }
+    )
 
 
 def made(house: Deployment, operation: str = "create") -> list[tuple[str, str]]:
@@ -34,24 +46,31 @@ def made(house: Deployment, operation: str = "create") -> list[tuple[str, str]]:
     return [(row["resource"], row["id"]) for row in house.ledger if row["operation"] == operation]
 
 
-async def agreed(house: Deployment, told: CasePlan, lines: list[dict[str, Any]], pace: CasePace | None = None) -> dict[str, str]:
+async def agreed(
+    house: Deployment, told: CasePlan, lines: list[dict[str, Any]], pace: CaseTiming | None = None
+) -> dict[str, str]:
     """Let a case be decided by as many people as must agree; its outcomes."""
     await house.tell(told, *map(match_of, lines), pace=pace)
     if told.actions[0].widens:
-        await house.settled(told.case_id, State.HELD)
+        await house.settled(told.case_id, CaseState.HELD)
         digest = (await house.gateway.proposal(told.case_id)).digest
-        assert await house.gateway.approve(told.case_id, "ana", digest) == State.HELD
+        assert await house.gateway.approve(told.case_id, "ana", digest) == CaseState.HELD
         assert made(house) == []
         await house.gateway.approve(told.case_id, "ben", digest)
     return await house.settled(told.case_id)
 
 
 @pytest.mark.parametrize("action", [ALLOW, TRUST, PROTECT], ids=lambda action: action.name)
-async def test_a_policy_is_made_once_marked_and_taken_back(temporal: Client, tmp_path: Path, action: Any) -> None:
+async def test_a_policy_is_made_once_marked_and_taken_back(
+    temporal: Client, tmp_path: Path, action: Any
+) -> None:
     """Two people agree to what lets somebody in; undo removes it, the audit has both."""
     lines = list(outbreak(1))
     told = plan(action)
-    async with deployed(temporal, simulated(lines), tmp_path) as house, connect_api(house.settings) as api:
+    async with (
+        deployed(temporal, simulated(lines), tmp_path) as house,
+        connect_api(house.settings) as api,
+    ):
         assert await agreed(house, told, lines) == {action.label: "created"}
         ((resource, identity),) = made(house)
         assert resource == action.resource
@@ -61,17 +80,26 @@ async def test_a_policy_is_made_once_marked_and_taken_back(temporal: Client, tmp
         assert await undo(house, UndoScope(by="ana"), case=told.case_id) == Undone(cases=1, done=1)
         assert made(house, "delete") == [(resource, identity)]
         (undone,) = [record for record in house.audit() if record.kind is RecordKind.UNDONE]
-        assert (undone.action, undone.target, undone.outcome) == (action.name, action.label, "removed")
+        assert (undone.action, undone.target, undone.outcome) == (
+            action.name,
+            action.label,
+            "removed",
+        )
 
 
 @pytest.mark.parametrize("action", [ALLOW, TRUST, PROTECT], ids=lambda action: action.name)
-async def test_a_lost_answer_makes_no_second_policy(temporal: Client, tmp_path: Path, action: Any) -> None:
-    """Made, but the answer never came: a look at the list finds our mark, and the ledger has one creation."""
+async def test_a_lost_answer_makes_no_second_policy(
+    temporal: Client, tmp_path: Path, action: Any
+) -> None:
+    """Made, but the answer never came.
+
+    A look at the list finds our mark, and the ledger has one creation.
+    """
     lines = list(outbreak(1))
     async with deployed(temporal, simulated(lines), tmp_path) as house:
         told = plan(action, mode=Mode.APPROVE)
         await house.tell(told, *map(match_of, lines))
-        await house.settled(told.case_id, State.HELD)
+        await house.settled(told.case_id, CaseState.HELD)
         digest = (await house.gateway.proposal(told.case_id)).digest
         house.simulator.world.dice.reset(parse_faults("lost_answer=1"))
         for who in ("ana", "ben")[: 2 if action.widens else 1]:
@@ -83,10 +111,16 @@ async def test_a_lost_answer_makes_no_second_policy(temporal: Client, tmp_path: 
 
 
 async def test_what_stands_already_is_left_alone(temporal: Client, tmp_path: Path) -> None:
-    """A policy of somebody's with the same fields: nothing is made, and undo removes nothing of theirs."""
+    """A policy of somebody's with the same fields.
+
+    Nothing is made, and undo removes nothing of theirs.
+    """
     lines = list(outbreak(1))
     told = plan(PROTECT)
-    async with deployed(temporal, simulated(lines), tmp_path) as house, connect_api(house.settings) as api:
+    async with (
+        deployed(temporal, simulated(lines), tmp_path) as house,
+        connect_api(house.settings) as api,
+    ):
         fields: Any = {**PROTECT.fields, "name": "ruth ADEYEMI"}
         theirs = await api.settings.impersonation_registry.create(**fields, comments="by hand")
         assert await agreed(house, told, lines) == {PROTECT.label: "already_there"}
@@ -103,14 +137,19 @@ async def test_what_stands_already_is_left_alone(temporal: Client, tmp_path: Pat
         (ProtectIdentity(display_name=" ", email="a@corp.example"), "no_name"),
     ],
 )
-async def test_what_no_rule_may_let_in_is_refused(temporal: Client, tmp_path: Path, action: Any, reason: str) -> None:
-    """Free mail, large senders, our own: asked again right before acting, whatever the plan says. Nonsense is refused without a request."""
+async def test_what_no_rule_may_let_in_is_refused(
+    temporal: Client, tmp_path: Path, action: Any, reason: str
+) -> None:
+    """Free mail, large senders, our own: asked again right before acting, whatever the plan says.
+
+    Nonsense is refused without a request.
+    """
     lines = list(outbreak(1))
     told = plan(action)
     async with deployed(temporal, simulated(lines), tmp_path) as house:
         await house.tell(told, *map(match_of, lines))
         if action.problem is None:
-            await house.settled(told.case_id, State.HELD)
+            await house.settled(told.case_id, CaseState.HELD)
             digest = (await house.gateway.proposal(told.case_id)).digest
             for who in ("ana", "ben"):
                 await house.gateway.approve(told.case_id, who, digest)
@@ -122,13 +161,15 @@ async def test_a_policy_ends_when_its_time_is_up(skipping: Client, tmp_path: Pat
     """Thirty days later it is gone, and it is on record."""
     lines = list(outbreak(1))
     async with deployed(skipping, simulated(lines), tmp_path) as house:
-        await agreed(house, plan(ALLOW), lines, CasePace(linger=timedelta(days=90)))
+        await agreed(house, plan(ALLOW), lines, CaseTiming(linger=timedelta(days=90)))
         ((resource, identity),) = made(house)
         expiry = skipping.get_workflow_handle(names.expiry_id(f"{resource}/{identity}"))
         await expiry.result()
         described = await expiry.describe()
         assert described.close_time is not None
-        assert described.close_time - described.start_time == pytest.approx(timedelta(days=30), abs=timedelta(minutes=1))
+        assert described.close_time - described.start_time == pytest.approx(
+            timedelta(days=30), abs=timedelta(minutes=1)
+        )
         assert made(house, "delete") == [(resource, identity)]
         await eventually(lambda: _recorded(house, "removed"))
 
@@ -137,10 +178,15 @@ async def test_a_policy_that_somebody_changed_is_theirs(temporal: Client, tmp_pa
     """It stands when its time is up, and after an undo that finds our mark no longer."""
     lines = list(outbreak(1))
     told = plan(TRUST.model_copy(update={"expires_after": timedelta(seconds=3)}))
-    async with deployed(temporal, simulated(lines), tmp_path) as house, connect_api(house.settings) as api:
+    async with (
+        deployed(temporal, simulated(lines), tmp_path) as house,
+        connect_api(house.settings) as api,
+    ):
         await agreed(house, told, lines)
         ((_, identity),) = made(house)
-        await api.settings.trusted_domains.edit(identity, is_similarity=True, comments="kept by the mail team")
+        await api.settings.trusted_domains.edit(
+            identity, is_similarity=True, comments="kept by the mail team"
+        )
         await eventually(lambda: _recorded(house, "left_alone"))
         await undo(house, UndoScope(by="ana"), case=told.case_id)
         assert made(house, "delete") == []
@@ -151,4 +197,10 @@ async def _asked(house: Deployment, resource: str) -> bool | None:
 
 
 async def _recorded(house: Deployment, outcome: str) -> bool | None:
-    return any(record.kind is RecordKind.POLICY_EXPIRED and record.outcome == outcome for record in house.audit()) or None
+    return (
+        any(
+            record.kind is RecordKind.POLICY_EXPIRED and record.outcome == outcome
+            for record in house.audit()
+        )
+        or None
+    )

@@ -1,4 +1,7 @@
-"""Approvals on a real server: who is first, what exactly was agreed to, who must agree, and what silence means."""
+"""Approvals on a real server.
+
+Who is first, what exactly was agreed to, who must agree, and what silence means.
+"""
 
 import asyncio
 from datetime import timedelta
@@ -8,12 +11,14 @@ from typing import Any
 import pytest
 from temporalio.client import Client
 
-from clawback.actions import BlockSender, Destination, Mode, Move, PatternKind
-from clawback.cases import CasePace, CasePlan, State
-from clawback.records import RecordKind
-from clawback.temporal.gateway import Refused
+from clawback.actions import BlockSender, Destination, Mode, Move
+from clawback.cases import CasePlan, CaseState, CaseTiming
+from clawback.model.addresses import PatternKind
+from clawback.model.audit_record import RecordKind
+from clawback.simulator import outbreak
+from clawback.temporal.updates import UpdateRefused
 from tests.workflows.deployment import Deployment, deployed, eventually, match_of
-from tests.workflows.test_case import outbreak, simulated
+from tests.workflows.test_case import simulated
 
 DOMAIN = BlockSender(pattern="bad.example", kind=PatternKind.DOMAIN)
 HARD_DELETE = Move(destination=Destination.PURGES)
@@ -33,10 +38,12 @@ def plan(**said: Any) -> CasePlan:
     )
 
 
-async def held(house: Deployment, told: CasePlan, lines: list[dict[str, Any]], pace: CasePace | None = None) -> str:
+async def held(
+    house: Deployment, told: CasePlan, lines: list[dict[str, Any]], pace: CaseTiming | None = None
+) -> str:
     """Let a case be held; the digest of what it would do."""
     await house.tell(told, *map(match_of, lines), pace=pace)
-    await house.settled(told.case_id, State.HELD)
+    await house.settled(told.case_id, CaseState.HELD)
     return (await house.gateway.proposal(told.case_id)).digest
 
 
@@ -46,26 +53,43 @@ def said(house: Deployment, kind: RecordKind) -> list[tuple[str | None, str | No
 
 
 async def test_of_many_answers_at_once_the_first_counts(temporal: Client, tmp_path: Path) -> None:
-    """Ten people approve or deny at the same moment: one is heard, the others are told who was first; the act is done once, or never."""
+    """Ten people approve or deny at the same moment.
+
+    One is heard, the others are told who was first; the act is done once, or never.
+    """
     lines = list(outbreak(2))
     async with deployed(temporal, simulated(lines), tmp_path) as house:
         digest = await held(house, plan(), lines)
-        approvals = (house.gateway.approve(plan().case_id, f"approver {number}", digest) for number in range(5))
+        approvals = (
+            house.gateway.approve(plan().case_id, f"approver {number}", digest)
+            for number in range(5)
+        )
         denials = (house.gateway.deny(plan().case_id, f"denier {number}") for number in range(5))
         answers = await asyncio.gather(*approvals, *denials, return_exceptions=True)
-        heard = [number for number, answer in enumerate(answers) if not isinstance(answer, BaseException)]
+        heard = [
+            number for number, answer in enumerate(answers) if not isinstance(answer, BaseException)
+        ]
         (first,) = heard
         who = f"approved by approver {first}" if first < 5 else f"denied by denier {first - 5}"
         told = [str(answer) for number, answer in enumerate(answers) if number != first]
-        assert all(isinstance(answer, Refused) for number, answer in enumerate(answers) if number != first)
+        assert all(
+            isinstance(answer, UpdateRefused)
+            for number, answer in enumerate(answers)
+            if number != first
+        )
         assert all(who in text for text in told), told
-        await house.settled(plan().case_id, State.SETTLED if first < 5 else State.DENIED)
+        await house.settled(plan().case_id, CaseState.SETTLED if first < 5 else CaseState.DENIED)
         assert len(house.ledger) == (2 if first < 5 else 0)
         assert len(said(house, RecordKind.APPROVED) + said(house, RecordKind.DENIED)) == 1
 
 
-async def test_an_approval_of_a_case_that_has_grown_is_refused(temporal: Client, tmp_path: Path) -> None:
-    """What was shown had two messages, now there are three: the answer says which, and nothing is done until the new digest is approved."""
+async def test_an_approval_of_a_case_that_has_grown_is_refused(
+    temporal: Client, tmp_path: Path
+) -> None:
+    """What was shown had two messages, now there are three.
+
+    The answer says which, and nothing is done until the new digest is approved.
+    """
     lines = list(outbreak(3))
     async with deployed(temporal, simulated(lines), tmp_path) as house:
         shown = await held(house, plan(), lines[:2])
@@ -77,7 +101,10 @@ async def test_an_approval_of_a_case_that_has_grown_is_refused(temporal: Client,
 
         now = await eventually(grown)
         newest = lines[2]["message"]["id"]
-        with pytest.raises(Refused, match=rf"has changed since it was shown: 1 more messages \({newest}\).*Its digest is now {now}"):
+        with pytest.raises(
+            UpdateRefused,
+            match=rf"has changed since it was shown: 1 more messages \({newest}\).*Its digest is now {now}",
+        ):
             await house.gateway.approve(plan().case_id, "ana", shown)
         assert house.ledger == []
         await house.gateway.approve(plan().case_id, "ana", now, "all three are phishing")
@@ -87,34 +114,51 @@ async def test_an_approval_of_a_case_that_has_grown_is_refused(temporal: Client,
 
 
 @pytest.mark.parametrize("action", [DOMAIN, HARD_DELETE], ids=["domain", "hard delete"])
-async def test_what_widens_takes_two_different_people_whatever_the_mode(temporal: Client, tmp_path: Path, action: Any) -> None:
+async def test_what_widens_takes_two_different_people_whatever_the_mode(
+    temporal: Client, tmp_path: Path, action: Any
+) -> None:
     """One person, written in two ways, is one; the second must be shown the same."""
     lines = list(outbreak(1))
     told = plan(mode=Mode.ENFORCE, actions=(action,))
     async with deployed(temporal, simulated(lines), tmp_path) as house:
         digest = await held(house, told, lines)
-        assert await house.gateway.approve(told.case_id, "Ana", digest) == State.HELD
-        with pytest.raises(Refused, match="has approved this already: another person must agree too"):
+        assert await house.gateway.approve(told.case_id, "Ana", digest) == CaseState.HELD
+        with pytest.raises(
+            UpdateRefused, match="has approved this already: another person must agree too"
+        ):
             await house.gateway.approve(told.case_id, " ana ", digest)
-        with pytest.raises(Refused, match="has changed since it was shown"):
+        with pytest.raises(UpdateRefused, match="has changed since it was shown"):
             await house.gateway.approve(told.case_id, "ben", "1-of another case")
         assert house.ledger == []
-        assert await house.gateway.approve(told.case_id, "ben", digest) == State.RESPONDING
+        assert await house.gateway.approve(told.case_id, "ben", digest) == CaseState.RESPONDING
         await house.settled(told.case_id)
         assert len(house.ledger) == 1
 
 
 async def test_silence_of_a_week_is_a_denial(skipping: Client, tmp_path: Path) -> None:
-    """After six days people are warned, once; after seven the case has expired, nothing was done, and a late answer is told so."""
+    """After six days people are warned, once.
+
+    After seven the case has expired, nothing was done, and a late answer is told so.
+    """
     lines = list(outbreak(2))
     async with deployed(skipping, simulated(lines), tmp_path) as house:
-        await house.tell(plan(), *map(match_of, lines), pace=CasePace(linger=timedelta(days=30)))
+        await house.tell(plan(), *map(match_of, lines), pace=CaseTiming(linger=timedelta(days=30)))
         handle = skipping.get_workflow_handle(plan().case_id)
-        assert await handle.result() == State.EXPIRED
+        assert await handle.result() == CaseState.EXPIRED
         assert house.ledger == []
-        records = [record for record in house.audit() if record.kind in {RecordKind.HELD, RecordKind.EXPIRY_WARNED, RecordKind.EXPIRED}]
-        assert [record.kind for record in records] == [RecordKind.HELD, RecordKind.EXPIRY_WARNED, RecordKind.EXPIRED]
+        records = [
+            record
+            for record in house.audit()
+            if record.kind in {RecordKind.HELD, RecordKind.EXPIRY_WARNED, RecordKind.EXPIRED}
+        ]
+        assert [record.kind for record in records] == [
+            RecordKind.HELD,
+            RecordKind.EXPIRY_WARNED,
+            RecordKind.EXPIRED,
+        ]
         asked, warned, expired = (record.at for record in records)
-        assert (warned - asked, expired - asked) == tuple(pytest.approx(timedelta(days=days), abs=timedelta(minutes=1)) for days in (6, 7))
-        with pytest.raises(Refused, match="is over since"):
+        assert (warned - asked, expired - asked) == tuple(
+            pytest.approx(timedelta(days=days), abs=timedelta(minutes=1)) for days in (6, 7)
+        )
+        with pytest.raises(UpdateRefused, match="is over since"):
             await house.gateway.approve(plan().case_id, "ana", "late")

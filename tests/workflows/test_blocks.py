@@ -1,4 +1,7 @@
-"""Blocks of ours on a real server: they end when they should, people can extend and lift them, and what others changed is left alone."""
+"""Blocks of ours on a real server.
+
+They end when they should, people can extend and lift them, and what others changed is left alone.
+"""
 
 import asyncio
 from base64 import b64encode
@@ -10,20 +13,22 @@ import pytest
 from pydantic import SecretStr
 from temporalio.client import Client
 
-from activities.never_block import NeverBlocking
-from clawback.actions import BlockSender, Mode, PatternKind
-from clawback.blocks import Removal
+from activities.never_block import NeverBlockWatcher
+from clawback.actions import BlockSender, Mode
 from clawback.cases import CasePlan
-from clawback.records import AuditRecord, RecordKind
+from clawback.model.addresses import PatternKind
+from clawback.model.audit_record import AuditRecord, RecordKind
+from clawback.model.blocks import Removal
 from clawback.rules.live import LiveRules
-from clawback.simulator import parse_faults
+from clawback.simulator import outbreak, parse_faults
 from clawback.simulator.options import Scope
 from clawback.telemetry import metrics
-from clawback.temporal.blocks import BlockGateway, StandingBlock
-from clawback.temporal.converter import data_converter
-from clawback.temporal.gateway import NoSuchWorkflow, Refused
+from clawback.temporal.block_gateway import BlockGateway, StandingBlock
+from clawback.temporal.data_converter import data_converter
+from clawback.temporal.gateway import NoSuchWorkflow
+from clawback.temporal.updates import UpdateRefused
 from tests.workflows.deployment import RULES, Deployment, deployed, eventually, match_of
-from tests.workflows.test_case import outbreak, simulated
+from tests.workflows.test_case import simulated
 from worker import connect_api
 
 PATTERN = "a@sender.example"
@@ -36,15 +41,21 @@ DOMAIN = {
 }
 
 
-async def blocked(house: Deployment, lasts: timedelta = timedelta(days=30), pattern: str = PATTERN) -> StandingBlock:
+async def blocked(
+    house: Deployment, lasts: timedelta = timedelta(days=30), pattern: str = PATTERN
+) -> StandingBlock:
     """Have a case block a sender; the block as it stands."""
     action = BlockSender(pattern=pattern, expires_after=lasts)
-    told = CasePlan(rule="r", version="v1", mode=Mode.ENFORCE, group={"from": pattern}, actions=(action,))
+    told = CasePlan(
+        rule="r", version="v1", mode=Mode.ENFORCE, group={"from": pattern}, actions=(action,)
+    )
     await house.tell(told, match_of(next(iter(outbreak(1)))))
     await house.settled(told.case_id)
 
     async def indexed() -> StandingBlock | None:
-        return next((block for block in await standing(house) if block.block.pattern == pattern), None)
+        return next(
+            (block for block in await standing(house) if block.block.pattern == pattern), None
+        )
 
     return await eventually(indexed)
 
@@ -64,55 +75,84 @@ def recorded(house: Deployment, kind: RecordKind) -> list[AuditRecord]:
     return [record for record in house.audit() if record.kind is kind]
 
 
-async def test_a_block_that_stands_is_listed_with_all_that_is_known_of_it(temporal: Client, tmp_path: Path) -> None:
-    """Pattern, rule, case and times come from the index of the server alone: it is listed after the workers are gone."""
+async def test_a_block_that_stands_is_listed_with_all_that_is_known_of_it(
+    temporal: Client, tmp_path: Path
+) -> None:
+    """Pattern, rule, case and times come from the index of the server alone.
+
+    It is listed after the workers are gone.
+    """
     async with deployed(temporal, simulated([]), tmp_path) as house:
         block = await blocked(house)
     assert await standing(house) == [block]
     assert (block.block.pattern, block.block.kind, block.rule) == (PATTERN, PatternKind.EMAIL, "r")
     assert block.case.startswith("case/r/")
-    assert block.expires_at - block.made_at == pytest.approx(timedelta(days=30), abs=timedelta(seconds=20))
+    assert block.expires_at - block.made_at == pytest.approx(
+        timedelta(days=30), abs=timedelta(seconds=20)
+    )
 
 
-async def test_what_a_block_matches_is_encrypted_in_the_index_too(temporal: Client, tmp_path: Path) -> None:
-    """With a key, whoever looks at the server sees no address of a block; who has the key reads it."""
-    client = Client(**{**temporal.config(), "data_converter": data_converter(SecretStr(b64encode(bytes(range(32))).decode()))})
+async def test_what_a_block_matches_is_encrypted_in_the_index_too(
+    temporal: Client, tmp_path: Path
+) -> None:
+    """With a key, whoever looks at the server sees no address of a block.
+
+    Who has the key reads it.
+    """
+    client = Client(
+        **{
+            **temporal.config(),
+            "data_converter": data_converter(SecretStr(b64encode(bytes(range(32))).decode())),
+        }
+    )
     async with deployed(client, simulated([]), tmp_path) as house:
         block = await blocked(house)
-        (execution,) = [one async for one in temporal.list_workflows("WorkflowType = 'block-expiry'")]
+        (execution,) = [
+            one async for one in temporal.list_workflows("WorkflowType = 'block-expiry'")
+        ]
         raw = execution.raw_info.SerializeToString()
         assert (PATTERN.encode() in raw, b"block" in raw) == (False, True)
         assert block.block.pattern == PATTERN
 
 
 async def test_a_block_is_lifted_at_once(temporal: Client, tmp_path: Path) -> None:
-    """Thirty days before its time; who and why is on record, and whatever comes later is told that it is over."""
+    """Thirty days before its time.
+
+    Who and why is on record, and whatever comes later is told that it is over.
+    """
     async with deployed(temporal, simulated([]), tmp_path) as house:
         block, blocks = await blocked(house), BlockGateway(temporal)
-        with pytest.raises(Refused, match="say who you are"):
+        with pytest.raises(UpdateRefused, match="say who you are"):
             await blocks.lift(block.id, " ")
         assert await blocks.lift(block.id, "ana", "a partner") is Removal.REMOVED
         assert removed(house) == [block.id]
         record = recorded(house, RecordKind.BLOCK_LIFTED)[0]
-        assert (record.actor, record.detail, record.outcome, record.target) == ("ana", "a partner", "removed", block.id)
-        with pytest.raises(Refused, match="is over since"):
+        assert (record.actor, record.detail, record.outcome, record.target) == (
+            "ana",
+            "a partner",
+            "removed",
+            block.id,
+        )
+        with pytest.raises(UpdateRefused, match="is over since"):
             await blocks.lift(block.id, "ben")
-        with pytest.raises(Refused, match="is over since"):
+        with pytest.raises(UpdateRefused, match="is over since"):
             await blocks.extend(block.id, datetime.now(UTC) + timedelta(days=60), "ben")
         with pytest.raises(NoSuchWorkflow, match="no block of ours is nobodys"):
             await blocks.lift("nobodys", "ben")
 
 
-async def test_while_a_lift_is_under_way_a_second_is_told_who_was_first(temporal: Client, tmp_path: Path) -> None:
+async def test_while_a_lift_is_under_way_a_second_is_told_who_was_first(
+    temporal: Client, tmp_path: Path
+) -> None:
     """The API is silent, so the block still stands: it goes as soon as the API answers."""
     simulator = simulated([])
     async with deployed(temporal, simulator, tmp_path) as house:
         block, blocks = await blocked(house), BlockGateway(temporal)
         simulator.world.dice.faults = parse_faults("500=1.0")
         assert await blocks.lift(block.id, "ana", patience=timedelta(milliseconds=300)) is None
-        with pytest.raises(Refused, match="ana has lifted it"):
+        with pytest.raises(UpdateRefused, match="ana has lifted it"):
             await blocks.lift(block.id, "ben")
-        with pytest.raises(Refused, match="ana has lifted it"):
+        with pytest.raises(UpdateRefused, match="ana has lifted it"):
             await blocks.extend(block.id, datetime.now(UTC) + timedelta(days=60), "ben")
         simulator.world.dice.faults = parse_faults("")
         await eventually(lambda: _gone(house, block.id))
@@ -127,29 +167,46 @@ async def test_a_block_is_extended_and_never_shortened(temporal: Client, tmp_pat
         await eventually(lambda: _stands_until(house, until))
         record = recorded(house, RecordKind.BLOCK_EXTENDED)[0]
         assert (record.actor, record.detail) == ("ana", f"until {until:%FT%TZ} · still at it")
-        with pytest.raises(Refused, match="stands until"):
+        with pytest.raises(UpdateRefused, match="stands until"):
             await blocks.extend(block.id, block.expires_at, "ana")
         assert removed(house) == []
 
 
-async def test_a_block_stands_for_thirty_days_and_an_extended_one_for_sixty(skipping: Client, tmp_path: Path) -> None:
+async def test_a_block_stands_for_thirty_days_and_an_extended_one_for_sixty(
+    skipping: Client, tmp_path: Path
+) -> None:
     """By the server's clock, which is ahead of ours by then."""
     async with deployed(skipping, simulated([]), tmp_path) as house:
         blocks = BlockGateway(skipping)
         short, long = await blocked(house), await blocked(house, pattern="b@sender.example")
         await blocks.extend(long.id, long.made_at + timedelta(days=60), "ana")
         lasted = [await _ended(house, block) - block.made_at for block in (short, long)]
-        assert lasted == [pytest.approx(timedelta(days=days), abs=timedelta(minutes=1)) for days in (30, 60)]
+        assert lasted == [
+            pytest.approx(timedelta(days=days), abs=timedelta(minutes=1)) for days in (30, 60)
+        ]
         assert sorted(removed(house)) == sorted((short.id, long.id))
 
 
 @pytest.mark.parametrize(
     "change",
-    [{"comments": "mine now"}, {"pattern": "other@sender.example"}, {"pattern_type": "DOMAIN", "pattern": "x.example"}, {"is_regex": True}],
+    [
+        {"comments": "mine now"},
+        {"pattern": "other@sender.example"},
+        {"pattern_type": "DOMAIN", "pattern": "x.example"},
+        {"is_regex": True},
+    ],
 )
-async def test_a_block_that_somebody_changed_is_left_alone(temporal: Client, tmp_path: Path, change: dict[str, Any]) -> None:
-    """Its mark, its pattern, its kind: whatever was changed, it is not ours to remove any more, and the record says so."""
-    async with deployed(temporal, simulated([]), tmp_path) as house, connect_api(house.settings) as api:
+async def test_a_block_that_somebody_changed_is_left_alone(
+    temporal: Client, tmp_path: Path, change: dict[str, Any]
+) -> None:
+    """Its mark, its pattern, its kind.
+
+    Whatever was changed, it is not ours to remove any more, and the record says so.
+    """
+    async with (
+        deployed(temporal, simulated([]), tmp_path) as house,
+        connect_api(house.settings) as api,
+    ):
         block = await blocked(house)
         await api.settings.block_senders.edit(block.id, **change)  # type: ignore[typeddict-item]
         assert await BlockGateway(temporal).lift(block.id, "ana") is Removal.LEFT_ALONE
@@ -157,50 +214,77 @@ async def test_a_block_that_somebody_changed_is_left_alone(temporal: Client, tmp
         assert recorded(house, RecordKind.BLOCK_LIFTED)[0].outcome == "left_alone"
 
 
-async def test_a_remark_of_somebody_does_not_make_a_block_theirs(temporal: Client, tmp_path: Path) -> None:
+async def test_a_remark_of_somebody_does_not_make_a_block_theirs(
+    temporal: Client, tmp_path: Path
+) -> None:
     """Our mark is still in the comments, so the block ends."""
-    async with deployed(temporal, simulated([]), tmp_path) as house, connect_api(house.settings) as api:
+    async with (
+        deployed(temporal, simulated([]), tmp_path) as house,
+        connect_api(house.settings) as api,
+    ):
         block = await blocked(house)
         comments = (await api.block_sender(block.id)).comments
         await api.settings.block_senders.edit(block.id, comments=f"{comments} - seen by ben")
         assert await BlockGateway(temporal).lift(block.id, "ana") is Removal.REMOVED
 
 
-async def test_own_domains_of_the_account_are_never_blocked(temporal: Client, tmp_path: Path) -> None:
+async def test_own_domains_of_the_account_are_never_blocked(
+    temporal: Client, tmp_path: Path
+) -> None:
     """They are read once an hour, hold for decisions and right before acting, and are kept when they cannot be read again."""
     simulator = simulated([])
     async with deployed(temporal, simulator, tmp_path) as house, connect_api(house.settings) as api:
         await api.settings.domains.create(**DOMAIN)  # type: ignore[arg-type]
         await house.rooms.never_block.read_domains()
         await house.rooms.never_block.read_domains()
-        assert sum(asked.path.endswith("/settings/domains") and asked.method == "GET" for asked in simulator.world.requests.asked) == 1
+        assert (
+            sum(
+                asked.path.endswith("/settings/domains") and asked.method == "GET"
+                for asked in simulator.world.requests.asked
+            )
+            == 1
+        )
         told = CasePlan(
-            rule="r", version="v1", mode=Mode.ENFORCE, group={"from": "x"}, actions=(BlockSender(pattern="boss@eu.own.example"),)
+            rule="r",
+            version="v1",
+            mode=Mode.ENFORCE,
+            group={"from": "x"},
+            actions=(BlockSender(pattern="boss@eu.own.example"),),
         )
         await house.tell(told, match_of(next(iter(outbreak(1)))))
         assert await house.settled(told.case_id) == {"boss@eu.own.example": "failed:never_block"}
         assert house.requests("/settings/block_senders") == 0
 
 
-async def test_domains_that_may_not_be_listed_are_said_once(temporal: Client, tmp_path: Path) -> None:
+async def test_domains_that_may_not_be_listed_are_said_once(
+    temporal: Client, tmp_path: Path
+) -> None:
     """The worker goes on with the list of its file."""
     simulator = simulated([], tokens={"nothing": Scope.NONE})
     settings = {"cloudflare_api_token": "nothing", "cloudflare_account_id": "a" * 32}
-    async with deployed(temporal, simulator, tmp_path, **settings) as house, connect_api(house.settings) as api:
+    async with (
+        deployed(temporal, simulator, tmp_path, **settings) as house,
+        connect_api(house.settings) as api,
+    ):
         rules = LiveRules.load(RULES)
-        watch = NeverBlocking(api, rules, BlockGateway(temporal), house.rooms.records)
+        watch = NeverBlockWatcher(api, rules, BlockGateway(temporal), house.rooms.records)
         await watch.read_domains()
         assert (rules.owned, metrics.OWN_DOMAINS._value.get()) == (0, -1)
         await watch.read_domains()
         assert house.requests("/settings/domains") == 1  # not again before an hour is over
 
 
-async def test_a_block_that_the_list_forbids_by_now_is_told_of_once(temporal: Client, tmp_path: Path) -> None:
+async def test_a_block_that_the_list_forbids_by_now_is_told_of_once(
+    temporal: Client, tmp_path: Path
+) -> None:
     """Counted while it stands, recorded once, with the command that lifts it."""
     async with deployed(temporal, simulated([]), tmp_path) as house:
         block, watch = await blocked(house), house.rooms.never_block
         await watch.compare()
-        assert (metrics.BLOCKS_FORBIDDEN._value.get(), recorded(house, RecordKind.BLOCK_FORBIDDEN)) == (0, [])
+        assert (
+            metrics.BLOCKS_FORBIDDEN._value.get(),
+            recorded(house, RecordKind.BLOCK_FORBIDDEN),
+        ) == (0, [])
         watch._rules.own(frozenset({"sender.example"}))
         await watch.compare()
         await watch.compare()

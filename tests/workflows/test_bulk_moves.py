@@ -1,4 +1,7 @@
-"""Older mail of the same kind, which no poll has met: searched for, shown to somebody, moved like any other, taken back like any other."""
+"""Older mail of the same kind, which no poll has met.
+
+Searched for, shown to somebody, moved like any other, taken back like any other.
+"""
 
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -8,10 +11,11 @@ import pytest
 from temporalio.client import Client
 
 from clawback.actions import BulkMove, Destination, Mode, Move
-from clawback.cases import CasePlan, State
-from clawback.temporal.undoing import Undone
+from clawback.cases import CasePlan, CaseState
+from clawback.simulator import outbreak
+from clawback.temporal.undo_gateway import Undone
 from tests.workflows.deployment import Deployment, deployed, match_of
-from tests.workflows.test_case import outbreak, simulated
+from tests.workflows.test_case import simulated
 from tests.workflows.test_undo import undo
 
 SENDER = "a@bad.test"
@@ -20,7 +24,13 @@ SEARCH = BulkMove(destination=Destination.JUNK, sender=SENDER)
 
 def plan(action: BulkMove = SEARCH, mode: Mode = Mode.ENFORCE) -> CasePlan:
     """Move what matched, and what a search finds besides."""
-    return CasePlan(rule="r", version="v", mode=mode, group={"from": SENDER}, actions=(Move(destination=Destination.JUNK), action))
+    return CasePlan(
+        rule="r",
+        version="v",
+        mode=mode,
+        group={"from": SENDER},
+        actions=(Move(destination=Destination.JUNK), action),
+    )
 
 
 def mail(count: int, age: timedelta, seed: int = 0, **changes: Any) -> list[dict[str, Any]]:
@@ -36,11 +46,20 @@ def ids(lines: list[dict[str, Any]]) -> list[str]:
 
 def moved(house: Deployment, destination: str = "JunkEmail") -> list[str]:
     """The messages that were moved there."""
-    return sorted(row["id"] for row in house.ledger if row["operation"] == "move" and row["destination"] == destination)
+    return sorted(
+        row["id"]
+        for row in house.ledger
+        if row["operation"] == "move" and row["destination"] == destination
+    )
 
 
-async def test_older_mail_is_found_shown_and_moved_with_leave(temporal: Client, tmp_path: Path) -> None:
-    """The match is moved at once; the rest waits for somebody, who is shown exactly what was found; undo returns all of it."""
+async def test_older_mail_is_found_shown_and_moved_with_leave(
+    temporal: Client, tmp_path: Path
+) -> None:
+    """The match is moved at once.
+
+    The rest waits for somebody, who is shown exactly what was found; undo returns all of it.
+    """
     new, old = mail(2, timedelta(minutes=1)), mail(3, timedelta(days=5), 1)
     others = [
         *mail(1, timedelta(days=9), 2),  # too old
@@ -50,7 +69,7 @@ async def test_older_mail_is_found_shown_and_moved_with_leave(temporal: Client, 
     ]
     async with deployed(temporal, simulated([*new, *old, *others]), tmp_path) as house:
         await house.tell(plan(), *map(match_of, new))
-        await house.settled(plan().case_id, State.HELD)
+        await house.settled(plan().case_id, CaseState.HELD)
         assert moved(house) == ids(new)
         proposal = await house.gateway.proposal(plan().case_id)
         assert sorted(proposal.messages) == ids(old)
@@ -69,7 +88,9 @@ async def test_modes_hold_for_what_was_found(temporal: Client, tmp_path: Path, m
     told = plan(mode=mode)
     async with deployed(temporal, simulated([*new, *old]), tmp_path) as house:
         await house.tell(told, *map(match_of, new))
-        await house.settled(told.case_id, State.HELD if mode is Mode.APPROVE else State.SETTLED)
+        await house.settled(
+            told.case_id, CaseState.HELD if mode is Mode.APPROVE else CaseState.SETTLED
+        )
         assert house.ledger == []
         memory = (await house.gateway.case(told.case_id)).memory
         assert memory is not None
@@ -91,13 +112,17 @@ async def test_a_search_that_finds_too_much_moves_nothing(temporal: Client, tmp_
 
 
 @pytest.mark.parametrize("faults", ["lost_answer=0.4", "500=0.2,429=0.2"])
-async def test_what_was_found_is_moved_once_under_faults(temporal: Client, tmp_path: Path, faults: str) -> None:
+async def test_what_was_found_is_moved_once_under_faults(
+    temporal: Client, tmp_path: Path, faults: str
+) -> None:
     """As every move."""
     new, old = mail(1, timedelta(minutes=1)), mail(6, timedelta(days=1), 1)
     async with deployed(temporal, simulated([*new, *old], faults, seed=2), tmp_path) as house:
         await house.tell(plan(), *map(match_of, new))
-        await house.settled(plan().case_id, State.HELD)
-        await house.gateway.approve(plan().case_id, "ana", (await house.gateway.proposal(plan().case_id)).digest)
+        await house.settled(plan().case_id, CaseState.HELD)
+        await house.gateway.approve(
+            plan().case_id, "ana", (await house.gateway.proposal(plan().case_id)).digest
+        )
         await house.settled(plan().case_id)
         assert moved(house) == ids([*new, *old])
 

@@ -1,4 +1,7 @@
-"""The case workflow on a real server, against the simulator: nothing lost, nothing twice, whatever the API does."""
+"""The case workflow on a real server, against the simulator.
+
+Nothing lost, nothing twice, whatever the API does.
+"""
 
 from dataclasses import replace
 from datetime import timedelta
@@ -9,9 +12,10 @@ import pytest
 from temporalio.client import Client
 
 from clawback.actions import BlockSender, Destination, Disposition, Mode, Move, Reclassify
-from clawback.cases import CasePace, CasePlan, Match, State
+from clawback.cases import CasePlan, CaseState, CaseTiming, Match
 from clawback.simulator import MoveIdentity, Simulator, SimulatorOptions, outbreak, parse_faults
-from clawback.temporal.gateway import CaseLine, Refused
+from clawback.temporal.case_lists import CaseLine
+from clawback.temporal.updates import UpdateRefused
 from tests.workflows.deployment import Deployment, deployed, eventually, match_of, stranger
 from worker import connect_api
 
@@ -20,12 +24,23 @@ MOVE = Move(destination=Destination.RECOVERABLE)
 
 def plan(**changes: Any) -> CasePlan:
     """Build an enforcing plan that moves."""
-    return CasePlan(**{"rule": "r", "version": "v1", "mode": Mode.ENFORCE, "group": {"edf_hash": "x"}, "actions": (MOVE,), **changes})
+    return CasePlan(
+        **{
+            "rule": "r",
+            "version": "v1",
+            "mode": Mode.ENFORCE,
+            "group": {"edf_hash": "x"},
+            "actions": (MOVE,),
+            **changes,
+        }
+    )
 
 
 def simulated(lines: list[dict[str, Any]], faults: str = "", **options: Any) -> Simulator:
     """Build a simulator that holds these messages."""
-    simulator = Simulator(replace(SimulatorOptions(rate=None, **options), faults=parse_faults(faults)))
+    simulator = Simulator(
+        replace(SimulatorOptions(rate=None, **options), faults=parse_faults(faults))
+    )
     simulator.take(lines)
     return simulator
 
@@ -43,7 +58,9 @@ async def test_a_campaign_is_moved_in_one_request(temporal: Client, tmp_path: Pa
         outcomes = await house.settled(plan().case_id)
         assert set(outcomes.values()) == {"moved"}
         assert sorted(moved_ids(house)) == sorted(line["message"]["id"] for line in lines)
-        assert house.requests("/investigate/move") <= 2  # the first signal may be acted on before the second arrives
+        assert (
+            house.requests("/investigate/move") <= 2
+        )  # the first signal may be acted on before the second arrives
 
 
 async def test_a_late_arrival_joins_the_open_case(temporal: Client, tmp_path: Path) -> None:
@@ -60,7 +77,9 @@ async def test_a_late_arrival_joins_the_open_case(temporal: Client, tmp_path: Pa
 
 
 @pytest.mark.parametrize("identity", list(MoveIdentity))
-async def test_whatever_message_id_means_every_move_is_recognised(temporal: Client, tmp_path: Path, identity: MoveIdentity) -> None:
+async def test_whatever_message_id_means_every_move_is_recognised(
+    temporal: Client, tmp_path: Path, identity: MoveIdentity
+) -> None:
     """The answer may name messages by any of three ids."""
     lines = list(outbreak(20))
     async with deployed(temporal, simulated(lines, move_identity=identity), tmp_path) as house:
@@ -70,7 +89,9 @@ async def test_whatever_message_id_means_every_move_is_recognised(temporal: Clie
 
 @pytest.mark.parametrize("fault", ["lost_answer", "reset", "500", "malformed", "429"])
 @pytest.mark.parametrize("count", [2, 40])
-async def test_no_fault_loses_or_repeats_a_move(temporal: Client, tmp_path: Path, fault: str, count: int) -> None:
+async def test_no_fault_loses_or_repeats_a_move(
+    temporal: Client, tmp_path: Path, fault: str, count: int
+) -> None:
     """With three answers in ten spoilt, every message is moved once, and every outcome is certain."""
     lines = list(outbreak(count))
     async with deployed(temporal, simulated(lines, f"{fault}=0.3", seed=7), tmp_path) as house:
@@ -80,7 +101,9 @@ async def test_no_fault_loses_or_repeats_a_move(temporal: Client, tmp_path: Path
         assert sorted(moved_ids(house)) == sorted(outcomes)
 
 
-async def test_an_unknown_message_does_not_spoil_the_others(temporal: Client, tmp_path: Path) -> None:
+async def test_an_unknown_message_does_not_spoil_the_others(
+    temporal: Client, tmp_path: Path
+) -> None:
     """It fails for itself."""
     lines = list(outbreak(5))
     async with deployed(temporal, simulated(lines), tmp_path) as house:
@@ -109,8 +132,13 @@ async def test_a_block_of_somebody_else_is_left_alone(temporal: Client, tmp_path
     """Blocking what is blocked is `already_there`, and nothing of ours will end it."""
     lines = list(outbreak(1))
     action = BlockSender(pattern="bad@sender.test")
-    async with deployed(temporal, simulated(lines), tmp_path) as house, connect_api(house.settings) as api:
-        await api.create_block_sender(pattern="bad@sender.test", pattern_type="EMAIL", comments="by hand")
+    async with (
+        deployed(temporal, simulated(lines), tmp_path) as house,
+        connect_api(house.settings) as api,
+    ):
+        await api.create_block_sender(
+            pattern="bad@sender.test", pattern_type="EMAIL", comments="by hand"
+        )
         await house.tell(plan(actions=(action,)), match_of(lines[0]))
         assert await house.settled(plan().case_id) == {"bad@sender.test": "already_there"}
         assert sum(row["operation"] == "create" for row in house.ledger) == 1
@@ -152,22 +180,30 @@ async def test_a_held_case_acts_when_it_is_approved(temporal: Client, tmp_path: 
     asking = plan(mode=Mode.APPROVE)
     async with deployed(temporal, simulated(lines), tmp_path) as house:
         await house.tell(asking, *map(match_of, lines))
-        assert await house.settled(asking.case_id, State.HELD) == {}
+        assert await house.settled(asking.case_id, CaseState.HELD) == {}
         assert house.requests() == 0
-        assert await _approve(house, asking.case_id) == State.RESPONDING
+        assert await _approve(house, asking.case_id) == CaseState.RESPONDING
         assert set((await house.settled(asking.case_id)).values()) == {"moved"}
-        with pytest.raises(Refused, match="nothing to answer"):
+        with pytest.raises(UpdateRefused, match="nothing to answer"):
             await house.gateway.deny(asking.case_id, "bob")
 
 
 async def test_a_case_closes_and_a_new_one_may_follow(temporal: Client, tmp_path: Path) -> None:
-    """The same campaign after the linger is a new case; a message that was moved is recognised by its record."""
+    """The same campaign after the linger is a new case.
+
+    A message that was moved is recognised by its record.
+    """
     lines = list(outbreak(2))
-    pace = CasePace(linger=timedelta(seconds=1))
+    pace = CaseTiming(linger=timedelta(seconds=1))
     async with deployed(temporal, simulated(lines), tmp_path) as house:
         await house.tell(plan(), match_of(lines[0]), pace=pace)
         assert await house.gateway.client.get_workflow_handle(plan().case_id).result() == "closed"
-        await house.tell(plan(), match_of(lines[0]).model_copy(update={"handled": True}), match_of(lines[1]), pace=pace)
+        await house.tell(
+            plan(),
+            match_of(lines[0]).model_copy(update={"handled": True}),
+            match_of(lines[1]),
+            pace=pace,
+        )
         assert await house.gateway.client.get_workflow_handle(plan().case_id).result() == "closed"
         assert len(moved_ids(house)) == len(set(moved_ids(house))) == 2
         assert sorted(_outcomes(house)) == ["already_there", "moved", "moved"]
@@ -178,14 +214,21 @@ async def test_a_match_that_cannot_be_read_spoils_nothing(temporal: Client, tmp_
     lines = list(outbreak(1))
     async with deployed(temporal, simulated(lines), tmp_path) as house:
         await house.tell(plan(), match_of(lines[0]))
-        await house.gateway.client.get_workflow_handle(plan().case_id).signal("matched", [{"not": "a match"}, 5])
+        await house.gateway.client.get_workflow_handle(plan().case_id).signal(
+            "matched", [{"not": "a match"}, 5]
+        )
         await eventually(lambda: _recorded(house, "event_rejected", 2))
         assert set((await house.settled(plan().case_id)).values()) == {"moved"}
 
 
-@pytest.mark.parametrize("temporal", [("limit.historyCount.suggestContinueAsNew=30",)], indirect=True)
+@pytest.mark.parametrize(
+    "temporal", [("limit.historyCount.suggestContinueAsNew=30",)], indirect=True
+)
 async def test_the_case_goes_on_over_continue_as_new(temporal: Client, tmp_path: Path) -> None:
-    """A campaign of 3,000 messages carries over several runs; identities and dedupe survive, and nothing is moved twice."""
+    """A campaign of 3,000 messages carries over several runs.
+
+    Identities and dedupe survive, and nothing is moved twice.
+    """
     lines = list(outbreak(3000))
     async with deployed(temporal, simulated(lines), tmp_path, guard="widest") as house:
         matches = [match_of(line) for line in lines]

@@ -1,4 +1,7 @@
-"""The guard on a real server: budgets that many cases ask for at once, the kill switch, holds that people answer."""
+"""The guard on a real server.
+
+Budgets that many cases ask for at once, the kill switch, holds that people answer.
+"""
 
 import asyncio
 from datetime import UTC, datetime, timedelta
@@ -9,18 +12,19 @@ from temporalio.client import Client
 from temporalio.exceptions import ApplicationError
 from temporalio.testing import ActivityEnvironment
 
-from activities.guarding import GuardActivities
-from activities.observing import Observing
+from activities.guard import GuardActivities
 from clawback.actions import BlockSender, Destination, Mode, Move, Spend
-from clawback.cases import CasePlan, Limit, State
-from clawback.guard import Ask, Budgets, Demotion, Reservation
-from clawback.records import RecordKind
+from clawback.cases import CasePlan, CaseState, Limit
+from clawback.guard import Budgets, Demotion, Reservation, ReservationBatch
+from clawback.model.audit_record import RecordKind
+from clawback.simulator import outbreak
+from clawback.telemetry.activity_telemetry import ActivityTelemetry
 from clawback.temporal import names
-from clawback.temporal.gateway import Refused
-from clawback.temporal.guarding import GuardGateway
-from clawback.temporal.switch import LEASE
+from clawback.temporal.guard_gateway import GuardGateway
+from clawback.temporal.kill_switch import LEASE
+from clawback.temporal.updates import UpdateRefused
 from tests.workflows.deployment import Deployment, deployed, eventually, match_of
-from tests.workflows.test_case import outbreak, simulated
+from tests.workflows.test_case import simulated
 
 HOUR = timedelta(hours=1)
 
@@ -28,44 +32,72 @@ HOUR = timedelta(hours=1)
 def plan(number: int, **said: object) -> CasePlan:
     """The plan of one of many campaigns of a rule."""
     actions = (Move(destination=Destination.JUNK),)
-    return CasePlan(**{"rule": "r", "version": "v", "mode": Mode.ENFORCE, "actions": actions, "group": {"edf_hash": str(number)}, **said})
+    return CasePlan(
+        **{
+            "rule": "r",
+            "version": "v",
+            "mode": Mode.ENFORCE,
+            "actions": actions,
+            "group": {"edf_hash": str(number)},
+            **said,
+        }
+    )
 
 
-async def _states(house: Deployment, plans: list[CasePlan]) -> list[State]:
-    async def known() -> list[State] | None:
-        states = [memory.state for one in plans if (memory := (await house.gateway.case(one.case_id)).memory)]
-        return states if set(states) <= {State.HELD, State.SETTLED} else None
+async def _states(house: Deployment, plans: list[CasePlan]) -> list[CaseState]:
+    async def known() -> list[CaseState] | None:
+        states = [
+            memory.state
+            for one in plans
+            if (memory := (await house.gateway.case(one.case_id)).memory)
+        ]
+        return states if set(states) <= {CaseState.HELD, CaseState.SETTLED} else None
 
     return await eventually(known)
 
 
-async def test_twenty_cases_at_once_never_pass_the_budget_together(temporal: Client, tmp_path: Path) -> None:
-    """Ten messages may be moved in an hour: ten cases act, ten are held and say why, and one more after an approval."""
+async def test_twenty_cases_at_once_never_pass_the_budget_together(
+    temporal: Client, tmp_path: Path
+) -> None:
+    """Ten messages may be moved in an hour.
+
+    Ten cases act, ten are held and say why, and one more after an approval.
+    """
     lines = list(outbreak(20))
     plans = [plan(number, limits=(Limit(messages=10, per=HOUR),)) for number in range(20)]
     async with deployed(temporal, simulated(lines), tmp_path) as house:
-        await asyncio.gather(*(house.tell(one, match_of(line)) for one, line in zip(plans, lines, strict=True)))
+        await asyncio.gather(
+            *(house.tell(one, match_of(line)) for one, line in zip(plans, lines, strict=True))
+        )
         states = await _states(house, plans)
-        assert (states.count(State.SETTLED), states.count(State.HELD), len(house.ledger)) == (10, 10, 10)
-        held = plans[states.index(State.HELD)].case_id
+        assert (
+            states.count(CaseState.SETTLED),
+            states.count(CaseState.HELD),
+            len(house.ledger),
+        ) == (10, 10, 10)
+        held = plans[states.index(CaseState.HELD)].case_id
         details = {record.detail for record in house.audit() if record.kind is RecordKind.HELD}
         assert details == {"1 messages would pass 10 messages per 1h of the rule (10 so far)"}
         shown = await house.gateway.proposal(held)
-        assert await house.gateway.approve(held, "ana", shown.digest) == State.RESPONDING
+        assert await house.gateway.approve(held, "ana", shown.digest) == CaseState.RESPONDING
         await house.settled(held)
         assert len(house.ledger) == 11
 
 
-async def test_a_thousand_cases_that_ask_at_once_all_act_or_are_held(temporal: Client, tmp_path: Path) -> None:
+async def test_a_thousand_cases_that_ask_at_once_all_act_or_are_held(
+    temporal: Client, tmp_path: Path
+) -> None:
     """Ten times as many cases as there are workflow-task slots wait for the guard at the same moment, and the guard still answers."""
     count, budget = 1000, 400
     lines = list(outbreak(count))
     plans = [plan(number, limits=(Limit(messages=budget, per=HOUR),)) for number in range(count)]
     async with deployed(temporal, simulated(lines), tmp_path) as house:
-        await asyncio.gather(*(house.tell(one, match_of(line)) for one, line in zip(plans, lines, strict=True)))
+        await asyncio.gather(
+            *(house.tell(one, match_of(line)) for one, line in zip(plans, lines, strict=True))
+        )
 
         async def ended() -> int | None:
-            waiting = count - len(house.ledger) - await house.gateway.count_cases(State.HELD)
+            waiting = count - len(house.ledger) - await house.gateway.count_cases(CaseState.HELD)
             return len(house.ledger) if waiting == 0 else None
 
         assert await eventually(ended, timedelta(minutes=4)) == budget
@@ -84,35 +116,50 @@ async def test_only_what_took_effect_is_charged(temporal: Client, tmp_path: Path
 
 
 async def test_nothing_leaves_after_stop_has_returned(temporal: Client, tmp_path: Path) -> None:
-    """Cases go on coming while it is stopped: not one change is asked for, nothing fails, and all is done after `go`."""
+    """Cases go on coming while it is stopped.
+
+    Not one change is asked for, nothing fails, and all is done after `go`.
+    """
     lines = list(outbreak(40))
     switch = GuardGateway(temporal)
     async with deployed(temporal, simulated(lines), tmp_path) as house:
-        await asyncio.gather(*(house.tell(plan(number), match_of(line)) for number, line in enumerate(lines[:20])))
+        await asyncio.gather(
+            *(house.tell(plan(number), match_of(line)) for number, line in enumerate(lines[:20]))
+        )
         assert (await switch.stop("ana", "too much")).by == "ana"
         assert (await switch.stop("bob", "me too")).by == "ana"
         await asyncio.sleep(LEASE.total_seconds())
         before = house.requests("/move")
-        await asyncio.gather(*(house.tell(plan(number), match_of(line)) for number, line in enumerate(lines[20:], 20)))
+        await asyncio.gather(
+            *(
+                house.tell(plan(number), match_of(line))
+                for number, line in enumerate(lines[20:], 20)
+            )
+        )
         await asyncio.sleep(2 * LEASE.total_seconds())
         assert house.requests("/move") == before
         await switch.go("ana")
         states = await _states(house, [plan(number) for number in range(40)])
-        assert (set(states), len(house.ledger)) == ({State.SETTLED}, 40)
-        with pytest.raises(Refused, match="nothing is stopped"):
+        assert (set(states), len(house.ledger)) == ({CaseState.SETTLED}, 40)
+        with pytest.raises(UpdateRefused, match="nothing is stopped"):
             await switch.go("ana")
         kinds = [record.kind for record in house.audit()]
         assert (kinds.count(RecordKind.STOPPED), kinds.count(RecordKind.WENT_ON)) == (1, 1)
 
 
-async def test_go_opens_a_queue_that_a_former_go_has_left_stopped(temporal: Client, tmp_path: Path) -> None:
-    """The command was cut off between the switch and the queue: the next one says that nothing is stopped, and work goes on."""
+async def test_go_opens_a_queue_that_a_former_go_has_left_stopped(
+    temporal: Client, tmp_path: Path
+) -> None:
+    """The command was cut off between the switch and the queue.
+
+    The next one says that nothing is stopped, and work goes on.
+    """
     lines = list(outbreak(1))
     switch = GuardGateway(temporal)
     async with deployed(temporal, simulated(lines), tmp_path) as house:
         await switch.stop("ana", "")
         await temporal.get_workflow_handle(names.GUARD_ID).execute_update(names.GO, "ana")
-        with pytest.raises(Refused, match="nothing is stopped"):
+        with pytest.raises(UpdateRefused, match="nothing is stopped"):
             await switch.go("ana")
         await house.tell(plan(1), match_of(lines[0]))
         await house.settled(plan(1).case_id)
@@ -120,10 +167,17 @@ async def test_go_opens_a_queue_that_a_former_go_has_left_stopped(temporal: Clie
 
 
 async def test_a_worker_that_stops_does_not_wait_for_the_guard(temporal: Client) -> None:
-    """The guard may be its own workflow, which no worker runs any more: the ask fails, to be repeated on a timer of the server."""
+    """The guard may be its own workflow, which no worker runs any more.
+
+    The ask fails, to be repeated on a timer of the server.
+    """
     worker = ActivityEnvironment()
-    guarding = GuardActivities(GuardGateway(temporal), Budgets, Observing())  # nobody works on this server
-    asking = asyncio.ensure_future(worker.run(guarding.reserve, Ask(id="a", rule="r", spend=Spend.MESSAGES, count=1)))
+    guarding = GuardActivities(
+        GuardGateway(temporal), Budgets, ActivityTelemetry()
+    )  # nobody works on this server
+    asking = asyncio.ensure_future(
+        worker.run(guarding.reserve, Reservation(id="a", rule="r", spend=Spend.MESSAGES, count=1))
+    )
     await asyncio.sleep(0.1)
     assert not asking.done()
     worker.worker_shutdown()
@@ -137,19 +191,27 @@ async def test_a_demoted_rule_asks_until_it_is_confirmed(temporal: Client, tmp_p
     lines = list(outbreak(3))
     async with deployed(temporal, simulated(lines), tmp_path) as house:
         guard = temporal.get_workflow_handle(names.GUARD_ID)
-        await guard.signal(names.WORK_UNDONE, args=["r", Demotion(by="ana", at=match_of(lines[0]).at, reason="wrong")])
+        await guard.signal(
+            names.WORK_UNDONE,
+            args=["r", Demotion(by="ana", at=match_of(lines[0]).at, reason="wrong")],
+        )
         await house.tell(plan(1), match_of(lines[0]))
-        await house.settled(plan(1).case_id, State.HELD)
+        await house.settled(plan(1).case_id, CaseState.HELD)
         await house.tell(plan(2, rule="other"), match_of(lines[1]))
         await house.settled(plan(2, rule="other").case_id)
-        with pytest.raises(Refused, match="nothing of rule 'other' was undone; rules that wait to be confirmed: r"):
+        with pytest.raises(
+            UpdateRefused,
+            match="nothing of rule 'other' was undone; rules that wait to be confirmed: r",
+        ):
             await GuardGateway(temporal).confirm("other", "ana")
         await GuardGateway(temporal).confirm("r", "ana")
         await house.tell(plan(3), match_of(lines[2]))
         await house.settled(plan(3).case_id)
 
 
-@pytest.mark.parametrize("temporal", [("limit.historyCount.suggestContinueAsNew=30",)], indirect=True)
+@pytest.mark.parametrize(
+    "temporal", [("limit.historyCount.suggestContinueAsNew=30",)], indirect=True
+)
 async def test_the_guard_remembers_over_continue_as_new(temporal: Client, tmp_path: Path) -> None:
     """Budgets, grants and the kill switch are carried over."""
     guard = GuardGateway(temporal)
@@ -158,18 +220,30 @@ async def test_the_guard_remembers_over_continue_as_new(temporal: Client, tmp_pa
         await guard.stop("ana", "")
         granted = 0
         for number in range(30):
-            ask = Ask(id=str(number), rule="r", spend=Spend.MESSAGES, count=1)
-            granted += (await guard.reserve(Reservation(asks=(ask,), budgets=budgets)))[ask.id].granted
+            ask = Reservation(id=str(number), rule="r", spend=Spend.MESSAGES, count=1)
+            granted += (await guard.reserve(ReservationBatch(asks=(ask,), budgets=budgets)))[
+                ask.id
+            ].granted
         described = await temporal.get_workflow_handle(names.GUARD_ID).describe()
         first = (await temporal.get_workflow_handle(names.GUARD_ID).fetch_history()).events[0]
         assert granted == 5
-        assert first.workflow_execution_started_event_attributes.first_execution_run_id != described.run_id
+        assert (
+            first.workflow_execution_started_event_attributes.first_execution_run_id
+            != described.run_id
+        )
         assert await guard.is_stopped()
 
 
-@pytest.mark.parametrize("temporal", [("limit.historyCount.suggestContinueAsNew=30",)], indirect=True)
-async def test_what_is_decided_while_the_audit_is_written_is_recorded_by_the_next_run(temporal: Client, tmp_path: Path) -> None:
-    """The disk is full when it stops; it goes on, and its history grows long, before the first record is written: both are on record."""
+@pytest.mark.parametrize(
+    "temporal", [("limit.historyCount.suggestContinueAsNew=30",)], indirect=True
+)
+async def test_what_is_decided_while_the_audit_is_written_is_recorded_by_the_next_run(
+    temporal: Client, tmp_path: Path
+) -> None:
+    """The disk is full when it stops.
+
+    It goes on, and its history grows long, before the first record is written: both are on record.
+    """
     guard = GuardGateway(temporal)
     audit = tmp_path / "audit.jsonl"
     audit.mkdir()
@@ -177,8 +251,8 @@ async def test_what_is_decided_while_the_audit_is_written_is_recorded_by_the_nex
         await guard.stop("ana", "")
         await guard.go("ana")
         for number in range(10):
-            ask = Ask(id=str(number), rule="r", spend=Spend.MESSAGES, count=1)
-            await guard.reserve(Reservation(asks=(ask,)))
+            ask = Reservation(id=str(number), rule="r", spend=Spend.MESSAGES, count=1)
+            await guard.reserve(ReservationBatch(asks=(ask,)))
         audit.rmdir()
 
         async def recorded() -> list[RecordKind] | None:
@@ -188,18 +262,26 @@ async def test_what_is_decided_while_the_audit_is_written_is_recorded_by_the_nex
         assert await eventually(recorded) == [RecordKind.STOPPED, RecordKind.WENT_ON]
 
 
-async def test_a_sender_who_comes_back_is_blocked_for_longer(temporal: Client, tmp_path: Path) -> None:
+async def test_a_sender_who_comes_back_is_blocked_for_longer(
+    temporal: Client, tmp_path: Path
+) -> None:
     """The second block of a pattern, whatever the case, stands for the second term."""
     lines = list(outbreak(2))
-    block = BlockSender(pattern="again@bad.test", expires_after=(timedelta(days=7), timedelta(days=30)))
+    block = BlockSender(
+        pattern="again@bad.test", expires_after=(timedelta(days=7), timedelta(days=30))
+    )
     async with deployed(temporal, simulated(lines), tmp_path) as house:
         for number, line in enumerate(lines):
             told = plan(number, actions=(block,))
             await house.tell(told, match_of(line))
             await house.settled(told.case_id)
             (made,) = [row for row in house.ledger if row["operation"] == "create"][number:]
-            ends = await temporal.get_workflow_handle(names.expiry_id(made["id"])).query(names.STATUS, result_type=datetime)
+            ends = await temporal.get_workflow_handle(names.expiry_id(made["id"])).query(
+                names.STATUS, result_type=datetime
+            )
             days = (ends - datetime.now(UTC)) / timedelta(days=1)
             assert round(days) == (7, 30)[number]
-            await temporal.get_workflow_handle(names.expiry_id(made["id"])).execute_update(names.LIFT, args=["ana", "test"])
+            await temporal.get_workflow_handle(names.expiry_id(made["id"])).execute_update(
+                names.LIFT, args=["ana", "test"]
+            )
             await temporal.get_workflow_handle(names.expiry_id(made["id"])).result()

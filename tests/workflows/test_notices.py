@@ -1,4 +1,7 @@
-"""Notices on a real server, to real receivers: after the work, of what was really done, and never by doing it again."""
+"""Notices on a real server, to real receivers.
+
+After the work, of what was really done, and never by doing it again.
+"""
 
 import base64
 from collections.abc import Sequence
@@ -10,14 +13,14 @@ from pydantic import TypeAdapter
 from temporalio.client import Client
 
 from clawback.actions import Destination, Mode, Move, Notify, Occasion, TellReporter
-from clawback.cases import CasePace, CasePlan, Match, State, Told
-from clawback.events import EventKind
-from clawback.notify import Channel
-from clawback.records import RecordKind
+from clawback.cases import CasePlan, CaseState, CaseTiming, Delivery, Match
+from clawback.model.audit_record import RecordKind
+from clawback.model.events import EventKind
+from clawback.notifications import Channel
 from clawback.simulator import Simulator, SimulatorOptions, outbreak, parse_faults
-from tests.notify.letters import KEY
-from tests.notify.receivers import MailReceiver, WebReceiver, mail_receiver, web_receiver
-from tests.notify.test_delivery import verified
+from tests.notifications.letters import KEY
+from tests.notifications.receivers import MailReceiver, WebReceiver, mail_receiver, web_receiver
+from tests.notifications.test_delivery import verified
 from tests.workflows.deployment import Deployment, deployed, eventually, match_of, stranger
 from tests.workflows.test_submissions import acting, submission
 
@@ -32,14 +35,29 @@ def webhook(receiver: WebReceiver) -> dict[str, Any]:
 
 def desk(receiver: MailReceiver) -> dict[str, Any]:
     """Set up a mail channel that names no receivers."""
-    said = {"kind": "mail", "host": "127.0.0.1", "port": receiver.port, "security": "none", "sender": "soc@own.example"}
+    said = {
+        "kind": "mail",
+        "host": "127.0.0.1",
+        "port": receiver.port,
+        "security": "none",
+        "sender": "soc@own.example",
+    }
     return {"desk": READ.validate_python(said)}
 
 
 def plan(*notices: Notify | TellReporter, **changes: Any) -> CasePlan:
     """Build an enforcing plan that moves and tells."""
     move = Move(destination=Destination.JUNK)
-    return CasePlan(**{"rule": "r", "version": "v1", "mode": Mode.ENFORCE, "actions": (move,), "notices": notices or (SOC,), **changes})
+    return CasePlan(
+        **{
+            "rule": "r",
+            "version": "v1",
+            "mode": Mode.ENFORCE,
+            "actions": (move,),
+            "notices": notices or (SOC,),
+            **changes,
+        }
+    )
 
 
 def simulated(count: int, faults: str = "") -> tuple[Simulator, list[Match]]:
@@ -50,18 +68,27 @@ def simulated(count: int, faults: str = "") -> tuple[Simulator, list[Match]]:
     return simulator, [match_of(line) for line in lines]
 
 
-async def outcomes(house: Deployment, told: CasePlan, count: int = 1) -> Sequence[Told]:
+async def outcomes(house: Deployment, told: CasePlan, count: int = 1) -> Sequence[Delivery]:
     """Wait until so many notices of a case have come to an end, as the case itself knows."""
 
-    async def ended() -> Sequence[Told] | None:
+    async def ended() -> Sequence[Delivery] | None:
         memory = (await house.gateway.case(told.case_id)).memory
-        return memory.told if memory and sum(bool(one.outcome) for one in memory.told) == count else None
+        return (
+            memory.told
+            if memory and sum(bool(one.outcome) for one in memory.told) == count
+            else None
+        )
 
     return await eventually(ended)
 
 
-async def test_a_receiver_that_fails_three_times_is_told_once_and_nothing_is_done_again(temporal: Client, tmp_path: Path) -> None:
-    """The work is done once, whatever becomes of telling it; the notice says what was really done, verified by its signature."""
+async def test_a_receiver_that_fails_three_times_is_told_once_and_nothing_is_done_again(
+    temporal: Client, tmp_path: Path
+) -> None:
+    """The work is done once, whatever becomes of telling it.
+
+    The notice says what was really done, verified by its signature.
+    """
     simulator, matches = simulated(3, "lost_answer=0.3")
     with web_receiver(500, 503, 429, retry_after="1") as receiver:
         async with deployed(temporal, simulator, tmp_path, webhook(receiver)) as house:
@@ -69,24 +96,31 @@ async def test_a_receiver_that_fails_three_times_is_told_once_and_nothing_is_don
             (told,) = await outcomes(house, plan())
             assert (told.occasion, told.outcome) == (Occasion.DONE, "notified")
             moved = [row["id"] for row in house.ledger]
-            assert sorted(moved) == sorted(target.id for match in matches for target in match.targets)
+            assert sorted(moved) == sorted(
+                target.id for match in matches for target in match.targets
+            )
             (record,) = [record for record in house.audit() if record.kind is RecordKind.NOTIFIED]
             assert (record.action, record.target, record.outcome) == ("notify", "soc", "notified")
     (said,) = receiver.accepted
     assert len(receiver.requests) == 4
     assert len({headers["webhook-id"] for headers, _ in receiver.requests}) == 1
     assert all(verified(headers, body) for headers, body in receiver.requests)
-    assert said["data"]["done"] == [{"action": "move to JunkEmail", "outcomes": {"moved": 3, "already_there": 1}}]
+    assert said["data"]["done"] == [
+        {"action": "move to JunkEmail", "outcomes": {"moved": 3, "already_there": 1}}
+    ]
 
 
 async def test_a_notice_that_cannot_arrive_fails_alone(temporal: Client, tmp_path: Path) -> None:
     """The case goes on and closes; the failure is in its memory and in the audit."""
     simulator, matches = simulated(1)
-    pace = CasePace(linger=timedelta(seconds=2))
+    pace = CaseTiming(linger=timedelta(seconds=2))
     with web_receiver(404) as receiver:
         async with deployed(temporal, simulator, tmp_path, webhook(receiver)) as house:
             await house.tell(plan(), *matches, pace=pace)
-            assert await house.gateway.client.get_workflow_handle(plan().case_id).result() == State.CLOSED
+            assert (
+                await house.gateway.client.get_workflow_handle(plan().case_id).result()
+                == CaseState.CLOSED
+            )
             assert [one.outcome for one in await outcomes(house, plan())] == ["failed:status_404"]
             assert [row["operation"] for row in house.ledger] == ["move"]
 
@@ -108,18 +142,25 @@ async def test_a_held_case_is_told_and_its_answer_too(temporal: Client, tmp_path
     assert (done["type"], done["data"]["decided_by"]) == ("case.done", ["ana"])
 
 
-async def test_a_screenshot_goes_along_or_its_lack_is_told(temporal: Client, tmp_path: Path) -> None:
+async def test_a_screenshot_goes_along_or_its_lack_is_told(
+    temporal: Client, tmp_path: Path
+) -> None:
     """A notice never waits for a picture."""
     simulator, matches = simulated(1)
     notices = (Notify(channel="soc", screenshot=True),)
-    known, unknown = plan(*notices, group={"edf_hash": "a"}), plan(*notices, group={"edf_hash": "b"})
+    known, unknown = (
+        plan(*notices, group={"edf_hash": "a"}),
+        plan(*notices, group={"edf_hash": "b"}),
+    )
     with web_receiver() as receiver:
         async with deployed(temporal, simulator, tmp_path, webhook(receiver)) as house:
             await house.tell(known, *matches)
             await outcomes(house, known)
             await house.tell(unknown, _handled())
             await outcomes(house, unknown)
-            details = [record.detail for record in house.audit() if record.kind is RecordKind.NOTIFIED]
+            details = [
+                record.detail for record in house.audit() if record.kind is RecordKind.NOTIFIED
+            ]
     first, second = receiver.accepted
     assert base64.b64decode(first["data"]["screenshot"]).startswith(b"\x89PNG")
     assert second["data"]["screenshot"] is None
@@ -127,13 +168,21 @@ async def test_a_screenshot_goes_along_or_its_lack_is_told(temporal: Client, tmp
     assert details == [None, "The screenshot of the message could not be had: NotFound."]
 
 
-async def test_reporters_are_written_to_once_and_never_outside(temporal: Client, tmp_path: Path) -> None:
+async def test_reporters_are_written_to_once_and_never_outside(
+    temporal: Client, tmp_path: Path
+) -> None:
     """Only within the account's own domains, and no address is in an id or in the audit."""
     simulator, matches = simulated(4)
     asking = plan(TellReporter(channel="desk"))
     reporters = ["u@own.example", "u@own.example", "V@own.example", "x@elsewhere.example"]
-    reported = [match.model_copy(update={"reporter": who}) for match, who in zip(matches, reporters, strict=True)]
-    async with mail_receiver() as receiver, deployed(temporal, simulator, tmp_path, desk(receiver)) as house:
+    reported = [
+        match.model_copy(update={"reporter": who})
+        for match, who in zip(matches, reporters, strict=True)
+    ]
+    async with (
+        mail_receiver() as receiver,
+        deployed(temporal, simulator, tmp_path, desk(receiver)) as house,
+    ):
         house.rooms.never_block._rules.own(frozenset({"own.example"}))
         await house.tell(asking, *reported)
         told = await outcomes(house, asking, 3)
@@ -141,23 +190,40 @@ async def test_reporters_are_written_to_once_and_never_outside(temporal: Client,
         await house.tell(asking, reported[0].model_copy(update={"key": "message/again"}))
         await eventually(lambda: _joined(house, asking, 5))
         assert sorted(receiver.receivers) == [["V@own.example"], ["u@own.example"]]
-        ids = [found.id async for found in house.gateway.client.list_workflows("WorkflowType = 'notice'")]
+        ids = [
+            found.id
+            async for found in house.gateway.client.list_workflows("WorkflowType = 'notice'")
+        ]
         assert len(ids) == 3
         assert "example" not in f"{ids}{[record.model_dump_json() for record in house.audit()]}"
 
 
 async def test_a_user_who_submitted_rightly_hears_of_it(temporal: Client, tmp_path: Path) -> None:
-    """From the submission that is polled to the mail that arrives: it says what was done, and goes to whoever submitted it."""
+    """From the submission that is polled to the mail that arrives.
+
+    It says what was done, and goes to whoever submitted it.
+    """
     (line,) = outbreak(1, disposition="NONE")
     rules = acting(tmp_path / "rules", "quarantine_confirmed_submission")
     file = rules / "quarantine_confirmed_submission.yml"
-    file.write_text(file.read_text().replace("  limits:", "    - tell_reporter: {channel: desk}\n  limits:"))
+    file.write_text(
+        file.read_text().replace("  limits:", "    - tell_reporter: {channel: desk}\n  limits:")
+    )
     simulator = Simulator(SimulatorOptions(rate=None))
     simulator.take([line])
-    async with mail_receiver() as receiver, deployed(temporal, simulator, tmp_path / "state", desk(receiver), rules=rules) as house:
+    async with (
+        mail_receiver() as receiver,
+        deployed(temporal, simulator, tmp_path / "state", desk(receiver), rules=rules) as house,
+    ):
         reporter = line["message"]["client_recipients"][0]
         house.rooms.never_block._rules.own(frozenset({reporter.partition("@")[2]}))
-        house.simulator.take([submission(line, outcome_disposition="MALICIOUS", outcome="accepted", status="completed")])
+        house.simulator.take(
+            [
+                submission(
+                    line, outcome_disposition="MALICIOUS", outcome="accepted", status="completed"
+                )
+            ]
+        )
         await house.poll(EventKind.SUBMISSION)
         await eventually(lambda: _mailed(receiver))
     assert receiver.receivers == [[reporter]]
@@ -179,7 +245,9 @@ def _handled() -> Match:
 
 
 async def _would(house: Deployment, actions: list[str]) -> bool | None:
-    return [record.action for record in house.audit() if record.kind is RecordKind.WOULD_HAVE_ACTED] == actions or None
+    return [
+        record.action for record in house.audit() if record.kind is RecordKind.WOULD_HAVE_ACTED
+    ] == actions or None
 
 
 async def _mailed(receiver: MailReceiver) -> bool | None:
@@ -188,4 +256,6 @@ async def _mailed(receiver: MailReceiver) -> bool | None:
 
 async def _joined(house: Deployment, told: CasePlan, count: int) -> bool | None:
     memory = (await house.gateway.case(told.case_id)).memory
-    return (memory is not None and memory.state is State.SETTLED and len(memory.events) == count) or None
+    return (
+        memory is not None and memory.state is CaseState.SETTLED and len(memory.events) == count
+    ) or None

@@ -1,4 +1,7 @@
-"""Pollers on a real server, against the simulator: every record is seen, whatever the API does, and each case hears of it once."""
+"""Pollers on a real server, against the simulator.
+
+Every record is seen, whatever the API does, and each case hears of it once.
+"""
 
 import json
 from dataclasses import replace
@@ -9,16 +12,18 @@ from typing import Any
 import pytest
 from temporalio.client import Client
 
-from clawback.events import EventKind
-from clawback.records import RecordKind
+from clawback.model.audit_record import RecordKind
+from clawback.model.events import EventKind
 from clawback.simulator import Order, Scope, Simulator, SimulatorOptions, outbreak, parse_faults
-from clawback.temporal.gateway import Refused
+from clawback.temporal.updates import UpdateRefused
 from tests.workflows.deployment import Deployment, deployed, eventually
 
 
 def simulated(*campaigns: list[dict[str, Any]], faults: str = "", **options: Any) -> Simulator:
     """Build a simulator that holds these messages."""
-    simulator = Simulator(replace(SimulatorOptions(rate=None, **options), faults=parse_faults(faults)))
+    simulator = Simulator(
+        replace(SimulatorOptions(rate=None, **options), faults=parse_faults(faults))
+    )
     for lines in campaigns:
         simulator.take(lines)
     return simulator
@@ -27,7 +32,12 @@ def simulated(*campaigns: list[dict[str, Any]], faults: str = "", **options: Any
 def report_of(line: dict[str, Any], disposition: str, number: int = 7) -> dict[str, Any]:
     """Build the PhishGuard report of a message."""
     message, now = line["message"], datetime.now(UTC).isoformat()
-    fields = {"to": message["to"], "from": message["from"], "postfix_id": message["postfix_id"], "occurred_at": message["scanned_at"]}
+    fields = {
+        "to": message["to"],
+        "from": message["from"],
+        "postfix_id": message["postfix_id"],
+        "occurred_at": message["scanned_at"],
+    }
     report = {
         "id": number,
         "title": "t",
@@ -46,8 +56,13 @@ def moved(house: Deployment) -> list[str]:
 
 
 @pytest.mark.parametrize("order", list(Order))
-async def test_every_page_of_a_window_is_read(temporal: Client, tmp_path: Path, order: Order) -> None:
-    """Two campaigns and clean mail on many small pages: each message of a campaign is moved once, clean mail is not touched."""
+async def test_every_page_of_a_window_is_read(
+    temporal: Client, tmp_path: Path, order: Order
+) -> None:
+    """Two campaigns and clean mail on many small pages.
+
+    Each message of a campaign is moved once, clean mail is not touched.
+    """
     bad, worse = list(outbreak(60, seed=1)), list(outbreak(40, seed=2, sender="ceo@other.test"))
     clean = list(outbreak(50, seed=3, disposition="NONE", sender="friend@corp.test"))
     async with deployed(temporal, simulated(bad, worse, clean, order=order), tmp_path) as house:
@@ -60,9 +75,14 @@ async def test_every_page_of_a_window_is_read(temporal: Client, tmp_path: Path, 
 
 async def test_what_matches_nothing_costs_no_action(temporal: Client, tmp_path: Path) -> None:
     """No case is opened, and nothing but the page is asked for."""
-    async with deployed(temporal, simulated(list(outbreak(50, disposition="NONE"))), tmp_path) as house:
+    async with deployed(
+        temporal, simulated(list(outbreak(50, disposition="NONE"))), tmp_path
+    ) as house:
         assert (await house.poll()).seen == 50
-        assert (await house.gateway.count_cases(), house.requests()) == (0, house.requests("/investigate"))
+        assert (await house.gateway.count_cases(), house.requests()) == (
+            0,
+            house.requests("/investigate"),
+        )
 
 
 async def test_reading_again_changes_nothing(temporal: Client, tmp_path: Path) -> None:
@@ -102,7 +122,9 @@ async def test_a_late_record_is_found(temporal: Client, tmp_path: Path) -> None:
         await eventually(lambda: _moved(house, 1))
 
 
-@pytest.mark.parametrize("fault", ["500=0.3", "429=0.3", "malformed=0.3", "reset=0.3", "search_202=0.5"])
+@pytest.mark.parametrize(
+    "fault", ["500=0.3", "429=0.3", "malformed=0.3", "reset=0.3", "search_202=0.5"]
+)
 async def test_no_fault_loses_a_page(temporal: Client, tmp_path: Path, fault: str) -> None:
     """Whatever befalls the reads, all 200 messages are seen and moved once."""
     lines = list(outbreak(200))
@@ -133,22 +155,37 @@ tests:
 
 
 @pytest.mark.parametrize("fault", ["", "500=0.2,reset=0.1,429=0.1"])
-async def test_detections_are_asked_for_once_and_only_where_they_matter(temporal: Client, tmp_path: Path, fault: str) -> None:
-    """A failing one postpones its own message alone; clean mail costs nothing; in the end every message is decided and moved."""
+async def test_detections_are_asked_for_once_and_only_where_they_matter(
+    temporal: Client, tmp_path: Path, fault: str
+) -> None:
+    """A failing one postpones its own message alone.
+
+    Clean mail costs nothing; in the end every message is decided and moved.
+    """
     (tmp_path / "safety.yml").write_text("{}")
-    (tmp_path / "links.yml").write_text(NEEDS_DETECTIONS.replace("name: yes", "name: linked").replace("name: no,", "name: clean,"))
+    (tmp_path / "links.yml").write_text(
+        NEEDS_DETECTIONS.replace("name: yes", "name: linked").replace("name: no,", "name: clean,")
+    )
     bad, clean = list(outbreak(60, seed=1)), list(outbreak(60, seed=2, disposition="NONE"))
     for line in bad:
         line["detections"]["links"] = [{"href": "http://evil.test/x", "text": None}]
-    async with deployed(temporal, simulated(bad, clean, faults=fault, seed=4), tmp_path / "state", rules=tmp_path) as house:
+    async with deployed(
+        temporal, simulated(bad, clean, faults=fault, seed=4), tmp_path / "state", rules=tmp_path
+    ) as house:
         await house.poll()
         await eventually(lambda: _moved(house, 60))
         assert sorted(moved(house)) == sorted(line["message"]["id"] for line in bad)
-        answered = [a for a in house.simulator.world.requests.asked if a.path.endswith("/detections") and a.status == 200]
+        answered = [
+            a
+            for a in house.simulator.world.requests.asked
+            if a.path.endswith("/detections") and a.status == 200
+        ]
         assert len(answered) <= 60 * (1.2 if fault else 1)
 
 
-async def test_a_record_without_an_id_is_rejected_and_stops_nothing(temporal: Client, tmp_path: Path) -> None:
+async def test_a_record_without_an_id_is_rejected_and_stops_nothing(
+    temporal: Client, tmp_path: Path
+) -> None:
     """It is in the audit with its raw body, once, however often it is read."""
     lines = list(outbreak(3))
     simulator = simulated(lines)
@@ -172,7 +209,9 @@ async def test_a_report_acts_on_its_message(temporal: Client, tmp_path: Path) ->
         assert moved(house) == [line["message"]["id"]]
 
 
-async def test_a_server_that_ignores_pages_is_not_read_for_ever(temporal: Client, tmp_path: Path) -> None:
+async def test_a_server_that_ignores_pages_is_not_read_for_ever(
+    temporal: Client, tmp_path: Path
+) -> None:
     """The list of reports had no paging before October 2026; the poll ends all the same."""
     lines = list(outbreak(3, disposition="SUSPICIOUS"))
     simulator = simulated(lines, page_reports=False)
@@ -183,19 +222,23 @@ async def test_a_server_that_ignores_pages_is_not_read_for_ever(temporal: Client
         assert house.requests("/phishguard/reports") == 2
 
 
-async def test_a_paused_poller_reads_nothing_until_it_is_resumed(temporal: Client, tmp_path: Path) -> None:
+async def test_a_paused_poller_reads_nothing_until_it_is_resumed(
+    temporal: Client, tmp_path: Path
+) -> None:
     """Its status says why, and `poll_now` says what to do first."""
     async with deployed(temporal, simulated(list(outbreak(2))), tmp_path) as house:
         await house.poll()
         paused = await house.gateway.pause_poller(EventKind.MESSAGE, "maintenance")
         assert (paused.state, paused.detail) == ("paused", "maintenance")
-        with pytest.raises(Refused, match="resume it first"):
+        with pytest.raises(UpdateRefused, match="resume it first"):
             await house.gateway.poll_now(EventKind.MESSAGE)
         assert (await house.gateway.resume_poller(EventKind.MESSAGE)).state == "polling"
         assert (await house.poll()).state == "polling"
 
 
-async def test_a_refused_token_degrades_the_poller_and_says_so(temporal: Client, tmp_path: Path) -> None:
+async def test_a_refused_token_degrades_the_poller_and_says_so(
+    temporal: Client, tmp_path: Path
+) -> None:
     """The status names the problem; nothing is lost, for the cursor has not moved."""
     simulator = simulated(list(outbreak(2)), tokens={"good": Scope.WRITE})
     async with deployed(temporal, simulator, tmp_path, cloudflare_api_token="bad") as house:
@@ -205,7 +248,9 @@ async def test_a_refused_token_degrades_the_poller_and_says_so(temporal: Client,
         assert status.drained_at is None
 
 
-@pytest.mark.parametrize("temporal", [("limit.historyCount.suggestContinueAsNew=20",)], indirect=True)
+@pytest.mark.parametrize(
+    "temporal", [("limit.historyCount.suggestContinueAsNew=20",)], indirect=True
+)
 async def test_a_poller_goes_on_over_continue_as_new(temporal: Client, tmp_path: Path) -> None:
     """Its counters and its cursor survive."""
     async with deployed(temporal, simulated(list(outbreak(5))), tmp_path) as house:

@@ -1,4 +1,7 @@
-"""One budget on a real server: two workers share it, undo passes a waiting backlog, approvals pass routine, a block is waited out."""
+"""One budget on a real server.
+
+Two workers share it, undo passes a waiting backlog, approvals pass routine, a block is waited out.
+"""
 
 import asyncio
 from collections.abc import AsyncIterator
@@ -12,46 +15,67 @@ from temporalio.client import Client
 
 import worker as process
 from clawback.actions import BlockSender, Mode
-from clawback.cases import CasePlan, State
+from clawback.cases import CasePlan, CaseState
 from clawback.rules.live import LiveRules
-from clawback.simulator import Rate, Simulator, SimulatorOptions
-from clawback.temporal.guarding import GuardGateway
-from clawback.temporal.switch import KillSwitch
+from clawback.simulator import Rate, Simulator, SimulatorOptions, outbreak
+from clawback.temporal.guard_gateway import GuardGateway
+from clawback.temporal.kill_switch import KillSwitch
 from tests.workflows.deployment import Deployment, deployed, eventually, match_of
-from tests.workflows.test_undo import outbreak, rows, undo
+from tests.workflows.test_undo import rows, undo
 
 
 def blocking(number: int, mode: Mode = Mode.ENFORCE) -> CasePlan:
-    """The plan of a case that blocks a sender: two requests, and none of them shared with another case."""
+    """The plan of a case that blocks a sender.
+
+    Two requests, and none of them shared with another case.
+    """
     action = BlockSender(pattern=f"{mode}{number}@sender.example")
-    return CasePlan(rule="r", version="v", mode=mode, actions=(action,), group={"from": action.pattern})
+    return CasePlan(
+        rule="r", version="v", mode=mode, actions=(action,), group={"from": action.pattern}
+    )
 
 
 @asynccontextmanager
 async def another_worker(temporal: Client, house: Deployment) -> AsyncIterator[None]:
     """Run the workers of a second process beside the first, with a client of their own."""
     async with AsyncExitStack() as stack:
-        api = await stack.enter_async_context(process.connect_api(house.settings, KillSwitch(GuardGateway(temporal))))
-        own = await Client.connect(temporal.service_client.config.target_host, data_converter=temporal.data_converter)
+        api = await stack.enter_async_context(
+            process.connect_api(house.settings, KillSwitch(GuardGateway(temporal)))
+        )
+        own = await Client.connect(
+            temporal.service_client.config.target_host, data_converter=temporal.data_converter
+        )
         rooms = process.build_rooms(house.settings, own, api, LiveRules.load(house.settings.rules))
         workers = process.build_workers(own, rooms)
-        limits = [one.config().get("max_task_queue_activities_per_second") or 0.0 for one in workers]
+        limits = [
+            one.config().get("max_task_queue_activities_per_second") or 0.0 for one in workers
+        ]
         assert 0 < sum(limits) <= 200  # what one address may ask the API for in a second
         for one in workers:
             await stack.enter_async_context(one)
         yield
 
 
-async def test_two_workers_share_one_budget_and_undo_passes_the_backlog(temporal: Client, tmp_path: Path) -> None:
-    """More is to be done than there are requests: both workers hold back, nobody sees a 429, undo goes on at once."""
+async def test_two_workers_share_one_budget_and_undo_passes_the_backlog(
+    temporal: Client, tmp_path: Path
+) -> None:
+    """More is to be done than there are requests.
+
+    Both workers hold back, nobody sees a 429, undo goes on at once.
+    """
     quota, cases = 100, 60
     simulator = Simulator(replace(SimulatorOptions(), rate=Rate(quota, 300)))
     simulator.take(list(outbreak(1)))
     (line,) = outbreak(1)
-    async with deployed(temporal, simulator, tmp_path, guard="widest") as house, another_worker(temporal, house):
+    async with (
+        deployed(temporal, simulator, tmp_path, guard="widest") as house,
+        another_worker(temporal, house),
+    ):
         await house.tell(blocking(0), match_of(line))
         await house.settled(blocking(0).case_id)
-        await asyncio.gather(*(house.tell(blocking(number), match_of(line)) for number in range(1, cases)))
+        await asyncio.gather(
+            *(house.tell(blocking(number), match_of(line)) for number in range(1, cases))
+        )
 
         async def held_back() -> bool | None:
             return len(simulator.world.requests.asked) >= quota * 0.5 or None
@@ -65,15 +89,20 @@ async def test_two_workers_share_one_budget_and_undo_passes_the_backlog(temporal
         assert len(rows(house, "create")) < cases
 
 
-async def test_what_people_agreed_to_passes_what_rules_do_alone(temporal: Client, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Twenty routine acts wait in the queue when the approved one arrives; the next worker does it before them."""
+async def test_what_people_agreed_to_passes_what_rules_do_alone(
+    temporal: Client, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Twenty routine acts wait in the queue when the approved one arrives.
+
+    The next worker does it before them.
+    """
     monkeypatch.setattr(process, "AT_ONCE", 1)
     simulator = Simulator(replace(SimulatorOptions(), rate=None))
     (line,) = outbreak(1)
     asking = blocking(0, Mode.APPROVE)
     async with only_planning(temporal, simulator, tmp_path) as (house, containing):
         await house.tell(asking, match_of(line))
-        await house.settled(asking.case_id, State.HELD)
+        await house.settled(asking.case_id, CaseState.HELD)
         routine = [blocking(number) for number in range(20)]
         await asyncio.gather(*(house.tell(plan, match_of(line)) for plan in routine))
         for plan in routine:
@@ -84,12 +113,18 @@ async def test_what_people_agreed_to_passes_what_rules_do_alone(temporal: Client
         async with containing:
             await house.settled(routine[-1].case_id)
             await house.settled(asking.case_id)
-    created = [row["pattern"] for row in simulator.world.ledger.since(0) if row["operation"] == "create"]
-    assert created.index("approve0@sender.example") < 5  # asked for last; the server may have one or two under way already
+    created = [
+        row["pattern"] for row in simulator.world.ledger.since(0) if row["operation"] == "create"
+    ]
+    assert (
+        created.index("approve0@sender.example") < 5
+    )  # asked for last; the server may have one or two under way already
 
 
 @asynccontextmanager
-async def only_planning(temporal: Client, simulator: Simulator, state: Path) -> AsyncIterator[tuple[Deployment, Any]]:
+async def only_planning(
+    temporal: Client, simulator: Simulator, state: Path
+) -> AsyncIterator[tuple[Deployment, Any]]:
     """Run an installation whose worker for containment is left to be started."""
     original, kept = process.build_workers, []
 
@@ -109,14 +144,22 @@ async def waiting_to_act(house: Deployment, plan: CasePlan) -> None:
 
     async def scheduled() -> bool | None:
         history = await house.gateway.client.get_workflow_handle(plan.case_id).fetch_history()
-        named = [event.activity_task_scheduled_event_attributes.activity_type.name for event in history.events]
+        named = [
+            event.activity_task_scheduled_event_attributes.activity_type.name
+            for event in history.events
+        ]
         return "email_security.create_block" in named or None
 
     await eventually(scheduled)
 
 
-async def test_a_block_is_waited_out_by_the_whole_installation(temporal: Client, tmp_path: Path) -> None:
-    """Somebody else used the limit up: a case finds out with one request, asks nothing more while it lasts, and then does its work."""
+async def test_a_block_is_waited_out_by_the_whole_installation(
+    temporal: Client, tmp_path: Path
+) -> None:
+    """Somebody else used the limit up.
+
+    A case finds out with one request, asks nothing more while it lasts, and then does its work.
+    """
     simulator = Simulator(replace(SimulatorOptions(), rate=Rate(30, 3)))
     (line,) = outbreak(1)
     async with deployed(temporal, simulator, tmp_path) as house:

@@ -1,4 +1,7 @@
-"""Releases on a real server: quarantined mail gets out once, whatever becomes of the answers; what cannot be undone is said."""
+"""Releases on a real server.
+
+Quarantined mail gets out once, whatever becomes of the answers; what cannot be undone is said.
+"""
 
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -8,16 +11,18 @@ import pytest
 from temporalio.client import Client
 
 from clawback.actions import Mode, Release
-from clawback.cases import CasePace, CasePlan, State
-from clawback.cases.undoing import UndoScope
-from clawback.records import RecordKind
-from clawback.simulator import parse_faults
-from clawback.temporal.undoing import Undone
+from clawback.cases import CasePlan, CaseState, CaseTiming
+from clawback.cases.undo_plan import UndoScope
+from clawback.model.audit_record import RecordKind
+from clawback.simulator import outbreak, parse_faults
+from clawback.temporal.undo_gateway import Undone
 from tests.workflows.deployment import Deployment, deployed, eventually, match_of
-from tests.workflows.test_case import outbreak, simulated
+from tests.workflows.test_case import simulated
 from tests.workflows.test_undo import undo
 
-PLAN = CasePlan(rule="r", version="v", mode=Mode.ENFORCE, group={"edf_hash": "x"}, actions=(Release(),))
+PLAN = CasePlan(
+    rule="r", version="v", mode=Mode.ENFORCE, group={"edf_hash": "x"}, actions=(Release(),)
+)
 
 
 def quarantined(count: int) -> list[dict[str, Any]]:
@@ -34,20 +39,32 @@ def released(house: Deployment) -> list[str]:
 
 
 @pytest.mark.parametrize("faults", ["", "lost_answer=0.5", "reset=0.3", "429=0.3"])
-async def test_quarantined_mail_gets_out_once(temporal: Client, tmp_path: Path, faults: str) -> None:
-    """A lost answer is looked up in the action log before anything is repeated: nobody gets a message twice."""
+async def test_quarantined_mail_gets_out_once(
+    temporal: Client, tmp_path: Path, faults: str
+) -> None:
+    """A lost answer is looked up in the action log before anything is repeated.
+
+    Nobody gets a message twice.
+    """
     lines = quarantined(5)
     async with deployed(temporal, simulated(lines, faults, seed=4), tmp_path) as house:
         await house.tell(PLAN, *map(match_of, lines))
         outcomes = await house.settled(PLAN.case_id)
         assert set(outcomes.values()) == {"released"}
-        assert sorted(released(house)) == sorted(outcomes) == sorted(line["message"]["id"] for line in lines)
+        assert (
+            sorted(released(house))
+            == sorted(outcomes)
+            == sorted(line["message"]["id"] for line in lines)
+        )
         if not faults:
             assert (house.requests("/release"), house.requests("/action_log")) == (1, 0)
 
 
 async def test_a_lost_answer_costs_one_look_a_message(temporal: Client, tmp_path: Path) -> None:
-    """Done, but the answer never came: one request to release, and one for each message to see that it is out."""
+    """Done, but the answer never came.
+
+    One request to release, and one for each message to see that it is out.
+    """
     lines = quarantined(3)
     async with deployed(temporal, simulated(lines, "lost_answer=1"), tmp_path) as house:
         await house.tell(PLAN, *map(match_of, lines))
@@ -55,13 +72,27 @@ async def test_a_lost_answer_costs_one_look_a_message(temporal: Client, tmp_path
         house.simulator.world.dice.reset(parse_faults(""))
         assert set((await house.settled(PLAN.case_id)).values()) == {"released"}
         assert (len(released(house)), house.requests("/release")) == (3, 1)
-        assert 3 <= house.requests("/action_log") <= 6  # a look whose own answer was lost is made again
+        assert (
+            3 <= house.requests("/action_log") <= 6
+        )  # a look whose own answer was lost is made again
 
 
-async def test_what_is_not_in_the_quarantine_is_left_as_it_is(temporal: Client, tmp_path: Path) -> None:
-    """Known from its record: no request at all. Released by somebody meanwhile: one look. Not known to the API: failed, the others go."""
+async def test_what_is_not_in_the_quarantine_is_left_as_it_is(
+    temporal: Client, tmp_path: Path
+) -> None:
+    """Known from its record: no request at all.
+
+    Released by somebody meanwhile: one look. Not known to the API: failed, the others go.
+    """
     inside, outside = quarantined(3), list(outbreak(1, seed=9))
-    meanwhile = {**inside[2], "message": {**inside[2]["message"], "is_quarantined": False, "delivery_status": ["delivered"]}}
+    meanwhile = {
+        **inside[2],
+        "message": {
+            **inside[2]["message"],
+            "is_quarantined": False,
+            "delivery_status": ["delivered"],
+        },
+    }
     async with deployed(temporal, simulated([inside[0], *outside, meanwhile]), tmp_path) as house:
         await house.tell(PLAN, *map(match_of, [*outside, *inside]))
         outcomes = await house.settled(PLAN.case_id)
@@ -78,23 +109,29 @@ async def test_what_cannot_be_taken_back_is_said(temporal: Client, tmp_path: Pat
     """A release has no inverse: undo says that it could not, and does nothing."""
     lines = quarantined(1)
     async with deployed(temporal, simulated(lines), tmp_path) as house:
-        await house.tell(PLAN, *map(match_of, lines), pace=CasePace(linger=timedelta(hours=1)))
+        await house.tell(PLAN, *map(match_of, lines), pace=CaseTiming(linger=timedelta(hours=1)))
         await house.settled(PLAN.case_id)
         assert await undo(house, UndoScope(by="ana")) == Undone(cases=1, failed=1)
         assert len(house.ledger) == 1
         (record,) = [record for record in house.audit() if record.kind is RecordKind.UNDONE]
-        assert (record.action, record.outcome) == ("release from the quarantine", "failed:no_inverse")
+        assert (record.action, record.outcome) == (
+            "release from the quarantine",
+            "failed:no_inverse",
+        )
 
 
 async def test_modes_and_budgets_hold_for_releases(temporal: Client, tmp_path: Path) -> None:
     """Shadow lets nothing out; a rule that asks waits for somebody."""
     lines = quarantined(2)
     async with deployed(temporal, simulated(lines), tmp_path) as house:
-        shadow, asking = (PLAN.model_copy(update={"mode": mode, "rule": mode.value}) for mode in (Mode.SHADOW, Mode.APPROVE))
+        shadow, asking = (
+            PLAN.model_copy(update={"mode": mode, "rule": mode.value})
+            for mode in (Mode.SHADOW, Mode.APPROVE)
+        )
         await house.tell(shadow, *map(match_of, lines))
         await house.tell(asking, *map(match_of, lines))
         assert set((await house.settled(shadow.case_id)).values()) == {"would"}
-        await house.settled(asking.case_id, State.HELD)
+        await house.settled(asking.case_id, CaseState.HELD)
         assert released(house) == []
         proposal = await house.gateway.proposal(asking.case_id)
         assert proposal.actions == ("release from the quarantine",)

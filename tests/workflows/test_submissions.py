@@ -1,4 +1,7 @@
-"""Submissions on a real server, against the simulator: what people submit and what reviews come to is acted on, our own is not."""
+"""Submissions on a real server, against the simulator.
+
+What people submit and what reviews come to is acted on, our own is not.
+"""
 
 from collections.abc import Mapping
 from dataclasses import replace
@@ -10,9 +13,9 @@ import pytest
 from temporalio.client import Client
 
 from clawback.actions import Disposition
-from clawback.cases import State
+from clawback.cases import CaseState
 from clawback.cloudflare import Resubmission
-from clawback.events import EventKind
+from clawback.model.events import EventKind
 from clawback.simulator import Simulator, SimulatorOptions, outbreak, parse_faults
 from tests.workflows.deployment import RULES, Deployment, deployed, eventually
 from worker import connect_api
@@ -69,7 +72,9 @@ tests:
 
 def simulated(lines: list[dict[str, Any]], faults: str = "", **options: Any) -> Simulator:
     """Build a simulator that holds these messages."""
-    simulator = Simulator(replace(SimulatorOptions(rate=None, **options), faults=parse_faults(faults)))
+    simulator = Simulator(
+        replace(SimulatorOptions(rate=None, **options), faults=parse_faults(faults))
+    )
     simulator.take(lines)
     return simulator
 
@@ -97,7 +102,14 @@ def submission(line: dict[str, Any], **changes: Any) -> dict[str, Any]:
 def acting(folder: Path, name: str) -> Path:
     """Put one shipped rule into a folder of its own, where it acts."""
     text = (RULES / "submissions" / f"{name}.yml").read_text()
-    return written(folder, {name: text.replace("status: experimental", "status: stable").replace("mode: shadow", "mode: enforce")})
+    return written(
+        folder,
+        {
+            name: text.replace("status: experimental", "status: stable").replace(
+                "mode: shadow", "mode: enforce"
+            )
+        },
+    )
 
 
 def written(folder: Path, rules: Mapping[str, str]) -> Path:
@@ -113,7 +125,9 @@ def moves(house: Deployment) -> list[tuple[str, str]]:
     return [(row["id"], row["destination"]) for row in house.ledger if row["operation"] == "move"]
 
 
-async def test_a_campaign_that_three_people_submit_is_moved(temporal: Client, tmp_path: Path) -> None:
+async def test_a_campaign_that_three_people_submit_is_moved(
+    temporal: Client, tmp_path: Path
+) -> None:
     """Two of them change nothing; with the third, each one's copy goes."""
     lines = list(outbreak(3, disposition="NONE"))
     rules = acting(tmp_path / "rules", "junk_widely_submitted")
@@ -124,15 +138,21 @@ async def test_a_campaign_that_three_people_submit_is_moved(temporal: Client, tm
         house.simulator.take([submission(lines[2])])
         await house.poll(EventKind.SUBMISSION)
         await eventually(lambda: _moved(house, 3))
-        assert sorted(moves(house)) == sorted((line["message"]["id"], "JunkEmail") for line in lines)
+        assert sorted(moves(house)) == sorted(
+            (line["message"]["id"], "JunkEmail") for line in lines
+        )
 
 
-async def test_mail_beyond_the_age_limit_is_left_alone_whenever_it_is_submitted(temporal: Client, tmp_path: Path) -> None:
+async def test_mail_beyond_the_age_limit_is_left_alone_whenever_it_is_submitted(
+    temporal: Client, tmp_path: Path
+) -> None:
     """Of two that are submitted now, the one that came four days ago stays where it is."""
     old = list(outbreak(1, disposition="NONE", start=datetime.now(UTC) - timedelta(days=4)))
     new = list(outbreak(1, seed=1, disposition="NONE"))
     rules = written(tmp_path / "rules", {"follow": FOLLOW})
-    async with deployed(temporal, simulated([*old, *new]), tmp_path / "state", rules=rules, age_limit="72h") as house:
+    async with deployed(
+        temporal, simulated([*old, *new]), tmp_path / "state", rules=rules, age_limit="72h"
+    ) as house:
         house.simulator.take([submission(line) for line in (*old, *new)])
         assert (await house.poll(EventKind.SUBMISSION)).matched == 1
         await eventually(lambda: _moved(house, 1))
@@ -140,14 +160,25 @@ async def test_mail_beyond_the_age_limit_is_left_alone_whenever_it_is_submitted(
         assert moves(house) == [(new[0]["message"]["id"], "JunkEmail")]
 
 
-async def test_a_verdict_that_changed_takes_the_message_out(temporal: Client, tmp_path: Path) -> None:
-    """The submission alone changes nothing; the outcome of its review, which comes later, does, and once."""
+async def test_a_verdict_that_changed_takes_the_message_out(
+    temporal: Client, tmp_path: Path
+) -> None:
+    """The submission alone changes nothing.
+
+    The outcome of its review, which comes later, does, and once.
+    """
     (line,) = outbreak(1, disposition="NONE")
     rules = acting(tmp_path / "rules", "quarantine_confirmed_submission")
     async with deployed(temporal, simulated([line]), tmp_path / "state", rules=rules) as house:
         house.simulator.take([submission(line)])
         assert (await house.poll(EventKind.SUBMISSION)).matched == 0
-        house.simulator.take([submission(line, outcome_disposition="MALICIOUS", outcome="accepted", status="completed")])
+        house.simulator.take(
+            [
+                submission(
+                    line, outcome_disposition="MALICIOUS", outcome="accepted", status="completed"
+                )
+            ]
+        )
         await house.poll(EventKind.SUBMISSION)
         await eventually(lambda: _moved(house, 1))
         assert (await house.poll(EventKind.SUBMISSION)).matched == 1
@@ -161,11 +192,16 @@ async def test_what_a_review_found_harmless_goes_back(temporal: Client, tmp_path
         acting(tmp_path / "rules", "restore_benign_submission"),
         {"requested_disposition": "NONE", "original_disposition": "MALICIOUS"},
     )
-    async with deployed(temporal, simulated([line]), tmp_path / "state", rules=rules) as house, connect_api(house.settings) as api:
+    async with (
+        deployed(temporal, simulated([line]), tmp_path / "state", rules=rules) as house,
+        connect_api(house.settings) as api,
+    ):
         await api.move([line["message"]["id"]], "JunkEmail")
         house.simulator.take([submission(line, **asked)])
         assert (await house.poll(EventKind.SUBMISSION)).matched == 0
-        house.simulator.take([submission(line, outcome_disposition="NONE", outcome="accepted", **asked)])
+        house.simulator.take(
+            [submission(line, outcome_disposition="NONE", outcome="accepted", **asked)]
+        )
         house.simulator.world.dice.faults = parse_faults("lost_answer=0.4")
         await house.poll(EventKind.SUBMISSION)
         await eventually(lambda: _moved(house, 2))
@@ -173,8 +209,13 @@ async def test_what_a_review_found_harmless_goes_back(temporal: Client, tmp_path
         assert moves(house)[1:] == [(line["message"]["id"], "Inbox")]
 
 
-async def test_what_we_submit_ourselves_never_comes_back_as_an_event(temporal: Client, tmp_path: Path) -> None:
-    """Neither while it is reviewed, nor after, nor for a worker that remembers nothing; what people submit of other mail does."""
+async def test_what_we_submit_ourselves_never_comes_back_as_an_event(
+    temporal: Client, tmp_path: Path
+) -> None:
+    """Neither while it is reviewed, nor after, nor for a worker that remembers nothing.
+
+    What people submit of other mail does.
+    """
     lines = [*outbreak(1, disposition="SUSPICIOUS"), *outbreak(1, seed=1, disposition="SPAM")]
     simulator = simulated(lines[:1], outcome_after=0.0)
     rules = written(tmp_path / "rules", {"follow": FOLLOW, "tell": RECLASSIFY})
@@ -182,7 +223,10 @@ async def test_what_we_submit_ourselves_never_comes_back_as_an_event(temporal: C
         await house.poll()
         await eventually(lambda: _did(house, "reclassify"))
         assert (await house.poll(EventKind.SUBMISSION)).matched == 0
-    async with deployed(temporal, simulator, tmp_path / "state", rules=rules) as house, connect_api(house.settings) as api:
+    async with (
+        deployed(temporal, simulator, tmp_path / "state", rules=rules) as house,
+        connect_api(house.settings) as api,
+    ):
         assert (await house.poll(EventKind.SUBMISSION)).matched == 0
         assert moves(house) == []
         house.simulator.take(lines[1:])
@@ -194,7 +238,10 @@ async def test_what_we_submit_ourselves_never_comes_back_as_an_event(temporal: C
 
 
 async def test_a_submission_that_changes_counts_once(temporal: Client, tmp_path: Path) -> None:
-    """Three states of one submission are three events of one case, and no threshold of two; another submission meets it."""
+    """Three states of one submission are three events of one case, and no threshold of two.
+
+    Another submission meets it.
+    """
     lines = list(outbreak(2, disposition="NONE"))
     rules = written(tmp_path / "rules", {"two": COUNT})
     async with deployed(temporal, simulated(lines), tmp_path / "state", rules=rules) as house:
@@ -203,31 +250,45 @@ async def test_a_submission_that_changes_counts_once(temporal: Client, tmp_path:
             status_of_poller = await house.poll(EventKind.SUBMISSION)
         assert status_of_poller.matched == 3
         (case,) = [one.id async for one in house.gateway.list_cases()]
-        await house.settled(case, State.WATCHING)
+        await house.settled(case, CaseState.WATCHING)
         assert moves(house) == []
         house.simulator.take([submission(lines[1])])
         await house.poll(EventKind.SUBMISSION)
         await eventually(lambda: _moved(house, 2))
 
 
-async def test_a_submission_without_its_message_is_still_seen_and_recorded(temporal: Client, tmp_path: Path) -> None:
+async def test_a_submission_without_its_message_is_still_seen_and_recorded(
+    temporal: Client, tmp_path: Path
+) -> None:
     """The rule matches it, the case has it, and that there was nothing to move is on record."""
     (line,) = outbreak(1, disposition="NONE")
     rules = written(tmp_path / "rules", {"follow": FOLLOW})
     async with deployed(temporal, simulated([]), tmp_path / "state", rules=rules) as house:
-        house.simulator.take([submission(line, requested_at=(datetime.now(UTC) - timedelta(minutes=10)).isoformat())])
+        house.simulator.take(
+            [submission(line, requested_at=(datetime.now(UTC) - timedelta(minutes=10)).isoformat())]
+        )
         assert (await house.poll(EventKind.SUBMISSION)).matched == 1
         await eventually(lambda: _recorded(house, "failed:no_message"))
 
 
 @pytest.mark.parametrize("polled_before", [True, False])
-async def test_submissions_of_one_campaign_cost_one_search_at_most(temporal: Client, tmp_path: Path, *, polled_before: bool) -> None:
-    """Two hundred people submit it: none where the messages went by lately, else one; what no rule wants costs nothing but its page."""
+async def test_submissions_of_one_campaign_cost_one_search_at_most(
+    temporal: Client, tmp_path: Path, *, polled_before: bool
+) -> None:
+    """Two hundred people submit it.
+
+    None where the messages went by lately, else one; what no rule wants costs nothing but its page.
+    """
     lines = list(outbreak(200, disposition="NONE"))
     rules = written(tmp_path / "rules", {"follow": FOLLOW})
     async with deployed(temporal, simulated(lines), tmp_path / "state", rules=rules) as house:
         house.simulator.take([submission(line) for line in lines[:100]])
-        house.simulator.take([submission(line, requested_disposition="SPAM", subject=f"{n}") for n, line in enumerate(lines[100:])])
+        house.simulator.take(
+            [
+                submission(line, requested_disposition="SPAM", subject=f"{n}")
+                for n, line in enumerate(lines[100:])
+            ]
+        )
         if polled_before:
             await house.poll()
         before = house.requests("/investigate")
@@ -243,7 +304,9 @@ async def test_no_fault_loses_a_submission(temporal: Client, tmp_path: Path, fau
     """Whatever befalls the reads, pages of submissions and searches alike, each one's message is moved, once."""
     lines = list(outbreak(30, disposition="NONE"))
     rules = written(tmp_path / "rules", {"follow": FOLLOW})
-    async with deployed(temporal, simulated(lines, fault, seed=3), tmp_path / "state", rules=rules) as house:
+    async with deployed(
+        temporal, simulated(lines, fault, seed=3), tmp_path / "state", rules=rules
+    ) as house:
         house.simulator.take([submission(line) for line in lines])
         await house.poll(EventKind.SUBMISSION, page_size=10)
         await eventually(lambda: _moved(house, 30))

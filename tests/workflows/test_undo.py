@@ -1,4 +1,7 @@
-"""Undo on a real server: everything a case did is taken back, whatever became of the case, and nothing else is."""
+"""Undo on a real server.
+
+Everything a case did is taken back, whatever became of the case, and nothing else is.
+"""
 
 import asyncio
 from datetime import timedelta
@@ -9,26 +12,39 @@ import pytest
 from temporalio.client import Client, WorkflowHandle
 
 from clawback.actions import BlockSender, Destination, Disposition, Mode, Move, Reclassify
-from clawback.cases import CasePace, CasePlan, State
-from clawback.cases.undoing import UndoScope
-from clawback.records import RecordKind
-from clawback.simulator import parse_faults
-from clawback.temporal.guarding import GuardGateway
-from clawback.temporal.switch import LEASE
-from clawback.temporal.undoing import UndoGateway, Undone
+from clawback.cases import CasePlan, CaseState, CaseTiming
+from clawback.cases.undo_plan import UndoScope
+from clawback.model.audit_record import RecordKind
+from clawback.simulator import outbreak, parse_faults
+from clawback.temporal.guard_gateway import GuardGateway
+from clawback.temporal.kill_switch import LEASE
+from clawback.temporal.undo_gateway import UndoGateway, Undone
 from tests.workflows.deployment import Deployment, deployed, eventually, match_of
-from tests.workflows.test_case import outbreak, simulated
+from tests.workflows.test_case import simulated
 from worker import connect_api
 
 SCOPE = UndoScope(by="ana", reason="clean mail")
 MOVE = Move(destination=Destination.RECOVERABLE)
-EVERYTHING = (MOVE, Reclassify(disposition=Disposition.MALICIOUS), BlockSender(pattern="a@sender.example"))
-AT_ONCE = CasePace(linger=timedelta())
+EVERYTHING = (
+    MOVE,
+    Reclassify(disposition=Disposition.MALICIOUS),
+    BlockSender(pattern="a@sender.example"),
+)
+AT_ONCE = CaseTiming(linger=timedelta())
 
 
 def plan(**changes: Any) -> CasePlan:
     """Build an enforcing plan."""
-    return CasePlan(**{"rule": "r", "version": "v1", "mode": Mode.ENFORCE, "group": {"edf_hash": "x"}, "actions": (MOVE,), **changes})
+    return CasePlan(
+        **{
+            "rule": "r",
+            "version": "v1",
+            "mode": Mode.ENFORCE,
+            "group": {"edf_hash": "x"},
+            "actions": (MOVE,),
+            **changes,
+        }
+    )
 
 
 async def undo(house: Deployment, scope: UndoScope = SCOPE, **which: Any) -> Undone:
@@ -48,29 +64,43 @@ def rows(house: Deployment, operation: str) -> list[dict[str, Any]]:
 
 
 @pytest.mark.parametrize("is_open", [True, False])
-async def test_a_case_is_taken_back_whole(temporal: Client, tmp_path: Path, *, is_open: bool) -> None:
-    """Messages are in the inbox, the block is gone, the reclassification is answered; the rule is demoted, and it is on record."""
+async def test_a_case_is_taken_back_whole(
+    temporal: Client, tmp_path: Path, *, is_open: bool
+) -> None:
+    """Messages are in the inbox, the block is gone, the reclassification is answered.
+
+    The rule is demoted, and it is on record.
+    """
     lines = list(outbreak(5))
     told = plan(actions=EVERYTHING)
     async with deployed(temporal, simulated(lines), tmp_path) as house:
-        await house.tell(told, *map(match_of, lines), pace=CasePace() if is_open else AT_ONCE)
-        await house.settled(told.case_id, State.SETTLED if is_open else State.CLOSED)
+        await house.tell(told, *map(match_of, lines), pace=CaseTiming() if is_open else AT_ONCE)
+        await house.settled(told.case_id, CaseState.SETTLED if is_open else CaseState.CLOSED)
         assert await undo(house, case=told.case_id) == Undone(cases=1, done=7)
         returned = [row for row in rows(house, "move") if row["destination"] == "Inbox"]
-        assert sorted(row["id"] for row in returned) == sorted(line["message"]["id"] for line in lines)
+        assert sorted(row["id"] for row in returned) == sorted(
+            line["message"]["id"] for line in lines
+        )
         assert (len(rows(house, "create")), len(rows(house, "delete"))) == (1, 1)
         assert [row["disposition"] for row in rows(house, "reclassify")] == ["MALICIOUS", "NONE"]
         undone = [record for record in house.audit() if record.kind is RecordKind.UNDONE]
-        assert ({record.actor for record in undone}, len({record.id for record in undone})) == ({"ana"}, 7)
+        assert ({record.actor for record in undone}, len({record.id for record in undone})) == (
+            {"ana"},
+            7,
+        )
         guard = await GuardGateway(temporal).status()
         assert guard is not None
         assert guard.demoted["r"].undone == 7
         assert sum(guard.tallies["all/messages"].minutes.values()) == 5  # taking back costs nothing
-        assert await undo(house, case=told.case_id) is not None  # a second undo finds the same, and harms nothing
+        assert (
+            await undo(house, case=told.case_id) is not None
+        )  # a second undo finds the same, and harms nothing
         assert len(rows(house, "delete")) == 1
 
 
-async def test_an_undone_case_ends_and_its_campaign_is_held_from_then_on(temporal: Client, tmp_path: Path) -> None:
+async def test_an_undone_case_ends_and_its_campaign_is_held_from_then_on(
+    temporal: Client, tmp_path: Path
+) -> None:
     """The state is `undone`; new mail of the campaign opens a new case, which asks first."""
     lines = list(outbreak(3))
     async with deployed(temporal, simulated(lines), tmp_path) as house:
@@ -79,9 +109,9 @@ async def test_an_undone_case_ends_and_its_campaign_is_held_from_then_on(tempora
         await undo(house, case=plan().case_id)
         memory = (await house.gateway.case(plan().case_id)).memory
         assert memory is not None
-        assert memory.state is State.UNDONE
+        assert memory.state is CaseState.UNDONE
         await house.tell(plan(), match_of(lines[2]))
-        await house.settled(plan().case_id, State.HELD)
+        await house.settled(plan().case_id, CaseState.HELD)
         assert len(rows(house, "move")) == 4
 
 
@@ -94,9 +124,11 @@ async def test_one_message_is_taken_back_alone(temporal: Client, tmp_path: Path)
         chosen = lines[1]["message"]["id"]
         undone = await undo(house, UndoScope(by="ana", messages=(chosen,)))
         assert undone.done >= 1
-        assert [row["id"] for row in rows(house, "move") if row["destination"] == "Inbox"] == [chosen]
+        assert [row["id"] for row in rows(house, "move") if row["destination"] == "Inbox"] == [
+            chosen
+        ]
         assert rows(house, "delete") == []
-        assert (await house.gateway.case(plan().case_id)).memory.state is State.SETTLED  # type: ignore[union-attr]
+        assert (await house.gateway.case(plan().case_id)).memory.state is CaseState.SETTLED  # type: ignore[union-attr]
 
 
 async def test_only_what_was_done_since_is_taken_back(temporal: Client, tmp_path: Path) -> None:
@@ -117,8 +149,13 @@ async def test_only_what_was_done_since_is_taken_back(temporal: Client, tmp_path
 
 
 @pytest.mark.parametrize("how", ["terminate", "cancel"])
-async def test_a_case_that_was_ended_from_outside_is_taken_back(temporal: Client, tmp_path: Path, how: str) -> None:
-    """Termination runs nothing of ours, and neither does cancellation: the memory is read from the history."""
+async def test_a_case_that_was_ended_from_outside_is_taken_back(
+    temporal: Client, tmp_path: Path, how: str
+) -> None:
+    """Termination runs nothing of ours, and neither does cancellation.
+
+    The memory is read from the history.
+    """
     lines = list(outbreak(3))
     async with deployed(temporal, simulated(lines), tmp_path) as house:
         await house.tell(plan(), *map(match_of, lines))
@@ -139,8 +176,13 @@ async def test_undo_goes_on_while_everything_is_stopped(temporal: Client, tmp_pa
         assert (await undo(house, case=plan().case_id)).failed == 0
 
 
-async def test_a_case_whose_work_waits_behind_the_kill_switch_is_undone_at_once(temporal: Client, tmp_path: Path) -> None:
-    """Its request never left, so nothing has to come back; the messages have their outcome, and `go` finds nothing to do."""
+async def test_a_case_whose_work_waits_behind_the_kill_switch_is_undone_at_once(
+    temporal: Client, tmp_path: Path
+) -> None:
+    """Its request never left, so nothing has to come back.
+
+    The messages have their outcome, and `go` finds nothing to do.
+    """
     lines = list(outbreak(4))
     async with deployed(temporal, simulated(lines), tmp_path) as house:
         await house.tell(plan(), match_of(lines[0]))
@@ -148,25 +190,35 @@ async def test_a_case_whose_work_waits_behind_the_kill_switch_is_undone_at_once(
         await GuardGateway(temporal).stop("ana", "")
         await asyncio.sleep(LEASE.total_seconds())
         await house.tell(plan(), *map(match_of, lines[1:]))
-        await house.settled(plan().case_id, State.RESPONDING)
+        await house.settled(plan().case_id, CaseState.RESPONDING)
         assert (await undo(house, case=plan().case_id)).failed == 0
         await GuardGateway(temporal).go("ana")
-        assert [row["destination"] for row in rows(house, "move")] == ["RecoverableItemsDeletions", "Inbox"]
+        assert [row["destination"] for row in rows(house, "move")] == [
+            "RecoverableItemsDeletions",
+            "Inbox",
+        ]
         memory = (await house.gateway.case(plan().case_id)).memory
         assert memory is not None
-        assert (memory.state, len(memory.outcomes[0])) == (State.UNDONE, 4)
+        assert (memory.state, len(memory.outcomes[0])) == (CaseState.UNDONE, 4)
 
 
 @pytest.mark.parametrize("faults", ["lost_answer=0.4", "500=0.4", "429=0.3"])
 async def test_undo_is_exact_under_faults(temporal: Client, tmp_path: Path, faults: str) -> None:
-    """Lost answers, errors and refusals: each message comes back once, each correction is asked for once."""
+    """Lost answers, errors and refusals.
+
+    Each message comes back once, each correction is asked for once.
+    """
     lines = list(outbreak(3))
     groups = range(6)
     async with deployed(temporal, simulated(lines * 0), tmp_path) as house:
         for group in groups:
             house.simulator.take(mine := list(outbreak(3, seed=group + 1)))
-            await house.tell(plan(group={"edf_hash": str(group)}, actions=EVERYTHING[:2]), *map(match_of, mine))
-        await asyncio.gather(*(house.settled(plan(group={"edf_hash": str(group)}).case_id) for group in groups))
+            await house.tell(
+                plan(group={"edf_hash": str(group)}, actions=EVERYTHING[:2]), *map(match_of, mine)
+            )
+        await asyncio.gather(
+            *(house.settled(plan(group={"edf_hash": str(group)}).case_id) for group in groups)
+        )
         house.simulator.world.dice.reset(parse_faults(faults))
         assert await undo(house, rule="r") == Undone(cases=6, done=24)
         back = [row["id"] for row in rows(house, "move") if row["destination"] == "Inbox"]
@@ -175,7 +227,9 @@ async def test_undo_is_exact_under_faults(temporal: Client, tmp_path: Path, faul
 
 
 @pytest.mark.parametrize("change", [{"comments": "kept by the mail team"}, {"is_regex": True}])
-async def test_a_block_that_somebody_changed_is_left_alone(temporal: Client, tmp_path: Path, change: dict[str, Any]) -> None:
+async def test_a_block_that_somebody_changed_is_left_alone(
+    temporal: Client, tmp_path: Path, change: dict[str, Any]
+) -> None:
     """Without our mark in its comments, or with another meaning, it is theirs now."""
     lines = list(outbreak(1))
     async with deployed(temporal, simulated(lines), tmp_path) as house:

@@ -1,0 +1,134 @@
+"""History from the API, read-only and frugal.
+
+Whole pages, `/detections` only where a rule hangs on them, at the client's pace.
+
+The client repeats nothing, so patience is here: it waits out the rate limit and tries an
+unavailable server a few times.
+"""
+
+import asyncio
+from collections import defaultdict
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any, TypeVar
+
+from clawback.backtest.replay import Backtest
+from clawback.cloudflare import (
+    EmailSecurity,
+    NotFound,
+    Page,
+    RateLimited,
+    Rejected,
+    Unavailable,
+    pages,
+)
+from clawback.ingest.join import joined, postfix_id_of
+from clawback.model.events import Event, EventKind, message_event, report_event, submission_event
+
+T = TypeVar("T")
+_TRIES = 4
+_FIRST_PAUSE = 2.0
+
+
+@dataclass
+class Feed:
+    """One reading of the account between two moments.
+
+    `detections` bounds the requests for `/detections`; `tell` hears what was read.
+    """
+
+    api: EmailSecurity
+    start: datetime
+    end: datetime
+    detections: int
+    tell: Callable[[str, int], None]
+    _known: dict[str, Mapping[str, Any]] = field(default_factory=dict)
+
+    async def run(self, backtest: Backtest) -> None:
+        """Give everything to a backtest.
+
+        Messages first, then the reports and submissions about them.
+
+        Raises:
+            ApiError: the API refused, or could not be read in time.
+
+        """
+        kinds = {
+            kind
+            for version in backtest.versions
+            for rule in version.rules.rules.values()
+            for kind in rule.kinds
+        }
+        reports = (
+            await self._read(self.api.phishguard_reports, backtest)
+            if EventKind.PHISHGUARD_REPORT in kinds
+            else []
+        )
+        submissions = (
+            await self._read(self.api.submissions, backtest)
+            if EventKind.SUBMISSION in kinds
+            else []
+        )
+        said = [report_event(record, self.end) for record in reports] + [
+            submission_event(record, self.end) for record in submissions
+        ]
+        wanted = {postfix_id_of(event) for event in said}
+        messages: dict[str, list[Event]] = defaultdict(list)
+        async for page in pages(
+            self._patiently(self.api.messages), start=self.start, end=self.end, per_page=1000
+        ):
+            backtest.traffic.rejected += len(page.rejected)
+            for item in page.items:
+                event = message_event(item.record, self.end)
+                if (postfix_id := item.record.get("postfix_id")) in wanted:
+                    messages[str(postfix_id)].append(event)
+                await self._take(backtest, event)
+            self.tell("messages", len(page.items))
+        for event in said:
+            await self._take(backtest, joined(event, messages.get(str(postfix_id_of(event)), ())))
+
+    async def _read(
+        self, listing: Callable[..., Awaitable[Page[Any]]], backtest: Backtest
+    ) -> list[Mapping[str, Any]]:
+        records: list[Mapping[str, Any]] = []
+        async for page in pages(
+            self._patiently(listing), start=self.start, end=self.end, per_page=1000
+        ):
+            backtest.traffic.rejected += len(page.rejected)
+            records += [item.record for item in page.items]
+        return records
+
+    async def _take(self, backtest: Backtest, event: Event) -> None:
+        if backtest.take(event, None, last=False):
+            return
+        known = await self._detections_of(event.targets[0].id) if event.targets else {}
+        backtest.take(event, known)
+
+    async def _detections_of(self, message: str) -> Mapping[str, Any] | None:
+        if message not in self._known:
+            if self.detections <= 0:
+                return None
+            self.detections -= 1
+            try:
+                self._known[message] = await self._patiently(self.api.detections)(message)
+            except (NotFound, Rejected):
+                self._known[message] = {}
+            self.tell("detections", 1)
+        return self._known[message]
+
+    def _patiently(self, call: Callable[..., Awaitable[T]]) -> Callable[..., Awaitable[T]]:
+        async def patient(*given: Any, **named: Any) -> T:
+            failures = 0
+            while True:
+                try:
+                    return await call(*given, **named)
+                except RateLimited as limit:
+                    await asyncio.sleep(limit.retry_after.total_seconds())
+                except Unavailable:
+                    failures += 1
+                    if failures == _TRIES:
+                        raise
+                    await asyncio.sleep(_FIRST_PAUSE * 2 ** (failures - 1))
+
+        return patient

@@ -1,0 +1,116 @@
+"""History from corpus files.
+
+Every line an event, reports and submissions joined to the message they name. Reads; changes
+nothing.
+"""
+
+import gzip
+import json
+import zlib
+from collections import defaultdict
+from collections.abc import Callable, Iterator, Sequence
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+from clawback.ingest.join import joined, postfix_id_of
+from clawback.model.events import Event, message_event, report_event, submission_event
+from clawback.simulator.corpus import CorpusError, Line, read_lines
+
+Sample = tuple[Event, dict[str, Any]]
+_TELL_EVERY = 500
+
+
+def corpus_events(
+    paths: Sequence[Path], now: datetime, tell: Callable[[int], None]
+) -> Iterator[Sample]:
+    """Give every event of the files with its detections, messages before what was said of them.
+
+    `tell` hears of the bytes read.
+
+    Files are read twice where they have reports, so that only messages that a report names are
+    kept.
+
+    Raises:
+        CorpusError: a file cannot be read, or has a line that is no record.
+
+    """
+    wanted = {postfix_id for path in paths for postfix_id in _wanted(path)}
+    messages: dict[str, list[Event]] = defaultdict(list)
+    later: list[Line] = []
+    for path in paths:
+        for line in read_lines(_texts(path, tell), str(path)):
+            if line.kind != "message":
+                later.append(line)
+                continue
+            event = message_event(line.record, now)
+            if (postfix_id := line.record.get("postfix_id")) in wanted:
+                messages[str(postfix_id)].append(event.with_detections(line.detections or {}))
+            yield event, line.detections or {}
+    yield from (_joined(line, messages, now) for line in later)
+
+
+def size_of(paths: Sequence[Path]) -> int:
+    """Give the bytes of all files.
+
+    Raises:
+        CorpusError: one is not there.
+
+    """
+    try:
+        return sum(path.stat().st_size for path in paths)
+    except OSError as error:
+        raise CorpusError(f"{error.filename}: {error.strerror}") from None
+
+
+def _texts(path: Path, tell: Callable[[int], None]) -> Iterator[str]:
+    try:
+        with (
+            path.open("rb") as raw,
+            gzip.open(raw, "rb") if path.suffix == ".gz" else path.open("rb") as file,
+        ):
+            before = 0
+            for number, line in enumerate(file):
+                yield line.decode("utf-8")
+                if number % _TELL_EVERY == 0:
+                    at = raw.tell() if path.suffix == ".gz" else file.tell()
+                    tell(at - before)
+                    before = at
+            tell(path.stat().st_size - before)
+    except (OSError, EOFError, zlib.error, UnicodeDecodeError) as error:
+        reason = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
+        raise CorpusError(f"{path}: {reason}") from None
+
+
+def _wanted(path: Path) -> Iterator[str]:
+    """Find which messages reports and submissions name.
+
+    A line that cannot be read is left to the second reading to refuse.
+    """
+    for text in _texts(path, lambda _: None):
+        if '"report"' not in text and '"submission"' not in text:
+            continue
+        try:
+            value = json.loads(text)
+        except ValueError:
+            continue
+        for kind, place in (("report", "fields"), ("submission", None)):
+            record = value.get(kind) if isinstance(value, dict) else None
+            fields = record.get(place) if place and isinstance(record, dict) else record
+            if isinstance(fields, dict):
+                yield from (
+                    one
+                    for name in ("postfix_id", "original_postfix_id")
+                    if isinstance(one := fields.get(name), str)
+                )
+
+
+def _joined(line: Line, messages: dict[str, list[Event]], now: datetime) -> Sample:
+    event = (
+        report_event(line.record, now)
+        if line.kind == "report"
+        else submission_event(line.record, now)
+    )
+    event = joined(event, messages.get(str(postfix_id_of(event)), ()))
+    message = event.record.get("message")
+    return event, message.get("detections", {}) if isinstance(message, dict) else {}

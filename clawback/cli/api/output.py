@@ -1,0 +1,214 @@
+"""How answers of the API are printed: tables for people, JSON for programs.
+
+What a table leaves out or shortens is in `--json`.
+"""
+
+import json
+import sys
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from clawback.cli.output import print_json, say
+from clawback.cli.tables import print_fitting
+from clawback.cloudflare import BatchResult
+from clawback.cloudflare.catalogue import Operation
+from clawback.cloudflare.wire import Wire
+from clawback.model.payload import parse_time
+
+_MANY = 3
+_LONG = 40
+
+COLUMNS: Mapping[str, tuple[str, ...]] = {
+    "messages": ("scanned_at", "final_disposition", "from", "to", "subject", "id"),
+    "action_log": ("completed_at", "operation", "status", "success", "properties"),
+    "move": ("success", "status", "destination", "recipient", "message_id"),
+    "move_one": ("success", "status", "destination", "recipient", "message_id"),
+    "release": ("delivered", "undelivered", "failed", "id"),
+    "jobs": (
+        "created_at",
+        "action_type",
+        "status",
+        "messages_successful",
+        "messages_failed",
+        "messages_pending",
+        "comment",
+        "job_id",
+    ),
+    "job_messages": (
+        "processed_at",
+        "status",
+        "status_message",
+        "retry_count",
+        "postfix_id",
+        "alert_id",
+    ),
+    "phishguard_reports": ("created_at", "disposition", "priority", "title", "id"),
+    "submissions": (
+        "requested_at",
+        "type",
+        "original_disposition",
+        "requested_disposition",
+        "outcome_disposition",
+        "customer_status",
+        "subject",
+        "submission_id",
+    ),
+    "settings.allow_policies.list": (
+        "pattern",
+        "pattern_type",
+        "is_regex",
+        "is_trusted_sender",
+        "is_acceptable_sender",
+        "comments",
+        "id",
+    ),
+    "settings.block_senders.list": (
+        "pattern",
+        "pattern_type",
+        "is_regex",
+        "created_at",
+        "comments",
+        "id",
+    ),
+    "settings.content_policies.list": ("name", "pattern", "enabled", "targets", "notes", "id"),
+    "settings.domains.list": (
+        "domain",
+        "status",
+        "allowed_delivery_modes",
+        "inbox_provider",
+        "integration_id",
+        "id",
+    ),
+    "settings.impersonation_registry.list": (
+        "name",
+        "email",
+        "is_email_regex",
+        "provenance",
+        "comments",
+        "id",
+    ),
+    "settings.sending_domain_restrictions.list": ("domain", "exclude", "comments", "id"),
+    "settings.trusted_domains.list": (
+        "pattern",
+        "is_regex",
+        "is_recent",
+        "is_similarity",
+        "comments",
+        "id",
+    ),
+    "settings.url_ignore_patterns.list": ("pattern", "comments", "id"),
+}
+"""The fields that a table of an operation shows."""
+FIRST_TO_GO: Mapping[str, tuple[str, ...]] = {
+    "messages": ("to", "scanned_at", "from", "final_disposition"),
+    "submissions": (
+        "customer_status",
+        "type",
+        "original_disposition",
+        "requested_at",
+        "requested_disposition",
+    ),
+}
+"""What a narrow terminal does without.
+
+Elsewhere that is the middle, from the right: the ends say what and which.
+"""
+
+
+def print_records(operation: Operation, records: Sequence[Wire]) -> None:
+    """Print records as a table."""
+    columns = COLUMNS[operation.name]
+    if not records:
+        say("There are none.")
+        return
+    heads = [column.replace("_", " ") for column in columns]
+    lines = [
+        [_in_table(column, record.record.get(column)) for column in columns] for record in records
+    ]
+    going = FIRST_TO_GO.get(operation.name, tuple(reversed(columns[1:-1])))
+    print_fitting(heads, lines, first_to_go=[column.replace("_", " ") for column in going])
+
+
+def _in_table(column: str, value: Any) -> str:
+    """A value as a cell of a table.
+
+    Times to the second, and on a terminal long texts in short, but for ids.
+    """
+    at = parse_time(value) if column.endswith("_at") else None
+    text = cell(value) if at is None else f"{at:%Y-%m-%d %H:%M:%S}"
+    is_long = len(text) > _LONG and not column.endswith("id") and sys.stdout.isatty()
+    return f"{text[: _LONG - 1]}…" if is_long else text
+
+
+def print_result(operation: Operation, result: Any, *, as_json: bool) -> None:
+    """Print what an operation gave that is not a page."""
+    if as_json:
+        print_json(plain(result))
+        return
+    match result:
+        case tuple():
+            print_records(operation, result)
+        case Wire():
+            _print_fields(result.record)
+        case BatchResult():
+            made = {
+                "deleted": len(result.deletes),
+                "changed": len(result.patches) + len(result.puts),
+                "created": len(result.posts),
+            }
+            say(", ".join(f"{count} {word}" for word, count in made.items()) + ".")
+        case Mapping():
+            _print_fields(result)
+        case str():
+            say((_harmless(result, but="\n\t") if sys.stdout.isatty() else result).rstrip("\n"))
+        case _:
+            say("Done." if operation.permission == "Write" else "There is nothing to say.")
+
+
+def print_line(record: Wire) -> None:
+    """Print a record as one line of JSON."""
+    sys.stdout.write(json.dumps(record.record, ensure_ascii=False, default=str) + "\n")
+
+
+def plain(result: Any) -> Any:
+    """A result as JSON takes it."""
+    match result:
+        case tuple() | list():
+            return [plain(one) for one in result]
+        case Wire():
+            return result.record
+        case BatchResult():
+            return {
+                name: plain(getattr(result, name))
+                for name in ("deletes", "patches", "puts", "posts")
+            }
+    return result
+
+
+def _print_fields(record: Mapping[str, Any]) -> None:
+    shown = {name: value for name, value in record.items() if value not in (None, [], {}, "")}
+    width = max(map(len, shown), default=0)
+    for name, value in shown.items():
+        say(f"{name.ljust(width)}  {cell(value, most=None)}")
+
+
+def cell(value: Any, most: int | None = _MANY) -> str:
+    """A value as a cell: one line, nothing in it that a terminal would obey."""
+    match value:
+        case None:
+            return ""
+        case bool():
+            return "yes" if value else "no"
+        case list() if all(isinstance(one, str) for one in value):
+            more = len(value) - most if most is not None and len(value) > most else 0
+            text = ", ".join(value[:most]) + (f" and {more} more" if more else "")
+        case str():
+            text = value
+        case _:
+            text = json.dumps(value, ensure_ascii=False, default=str)
+    return _harmless(text)
+
+
+def _harmless(text: str, but: str = "") -> str:
+    """Turn what a terminal would obey, or nobody would see, into blanks."""
+    return "".join(one if one.isprintable() or one in but else " " for one in text)

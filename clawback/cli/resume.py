@@ -1,0 +1,16 @@
+"""`clawback go`: the end of `clawback stop`."""
+
+from clawback.cli.exits import ExitCode
+from clawback.cli.output import AsJson, print_json, say
+from clawback.cli.temporal_access import By, call_gateway, operating_system_user
+from clawback.temporal.guard_gateway import GuardGateway
+
+
+def resume(*, by: By = operating_system_user(), as_json: AsJson = False) -> int:  # noqa: B008 - the user does not change
+    """Let containment go on after `clawback stop`: what waited is done now."""
+    call_gateway(lambda gateway: GuardGateway(gateway.client).go(by))
+    if as_json:
+        print_json({"stopped": False})
+    else:
+        say("Containment goes on.")
+    return ExitCode.OK

@@ -1,0 +1,147 @@
+"""`clawback rules backtest`.
+
+What a rule set would have done over history, and what changes against another version of it.
+"""
+
+import asyncio
+import sys
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack, contextmanager
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.console import Console
+from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+
+from clawback.backtest import Backtest, NoSuchVersion, Result, open_version, summarize
+from clawback.backtest.corpus_history import corpus_events, size_of
+from clawback.cli.cloudflare_access import api_errors, open_api
+from clawback.cli.exits import ExitCode, Failure
+from clawback.cli.output import AsJson, print_json, say
+from clawback.cli.rules.backtest_output import result_data, say_result
+from clawback.cli.rules.folders import folder_of, load_folder
+from clawback.model.durations import parse_duration
+from clawback.rules import RuleSet
+from clawback.settings import load_settings
+from clawback.simulator.corpus import CorpusError
+
+Top = Annotated[int, typer.Option(min=1, max=1000, help="How many senders and campaigns to list.")]
+
+
+def backtest(  # noqa: PLR0913 - one parameter for each option
+    *,
+    corpus: Annotated[
+        list[Path] | None,
+        typer.Option(help="A file of messages, .jsonl or .jsonl.gz; may be repeated."),
+    ] = None,
+    since: Annotated[
+        str | None, typer.Option(help="Read the account itself, this far back: 7d. Only reads.")
+    ] = None,
+    rules: Annotated[
+        Path | None,
+        typer.Option(help="The folder of rules; CLAWBACK_RULES unless told.", show_default=False),
+    ] = None,
+    against: Annotated[
+        str | None,
+        typer.Option(
+            help="Another version to compare with: a folder, or a git revision of this one."
+        ),
+    ] = None,
+    html: Annotated[Path | None, typer.Option(help="Also write a report as one HTML file.")] = None,
+    detections: Annotated[
+        int, typer.Option(min=0, help="With --since: at most this many requests for /detections.")
+    ] = 1000,
+    top: Top = 10,
+    as_json: AsJson = False,
+) -> int:
+    """Replay history: matches, cases and actions by rule, and what is new or lost against another version. Changes nothing.
+
+    Exit code 0: done. 1: the rules, the other version or a corpus cannot be used. 2: the command is
+    wrong. 3, 4: the API cannot be asked, or refuses.
+    """
+    if bool(corpus) == (since is not None):
+        raise Failure(
+            "say where history comes from: --corpus FILE (may be repeated), or --since 7d for the account itself",
+            ExitCode.USAGE,
+        )
+    folder = folder_of(rules)[0]
+    if html is not None and not html.resolve().parent.is_dir():
+        raise Failure(f"--html {html}: there is no folder {html.parent}", ExitCode.USAGE)
+    span = _span(since) if since is not None else None
+    run = Backtest(_versions(folder, against))
+    if span is not None:
+        asyncio.run(_read_account(run, span, detections))
+    else:
+        _read_corpora(run, corpus or [])
+    if not run.traffic.events:
+        raise Failure("there is no event in that history", ExitCode.NO)
+    result = summarize(run, top=top)
+    if html is not None:
+        _write_page(result, html, against)
+    if as_json:
+        print_json(result_data(result))
+    else:
+        say_result(result)
+        say(f"The report is in {html}." if html else "--html FILE writes a report with plots.")
+    return ExitCode.OK
+
+
+def _span(text: str) -> timedelta:
+    try:
+        return parse_duration(text)
+    except ValueError as error:
+        raise Failure(f"--since: {error}", ExitCode.USAGE) from None
+
+
+def _versions(folder: Path, against: str | None) -> list[RuleSet]:
+    versions = [load_folder(folder)]
+    if against is not None:
+        try:
+            with ExitStack() as stack:
+                versions.append(load_folder(stack.enter_context(open_version(against, folder))))
+        except NoSuchVersion as error:
+            raise Failure(f"--against: {error}", ExitCode.USAGE) from None
+    return versions
+
+
+def _read_corpora(run: Backtest, paths: Sequence[Path]) -> None:
+    try:
+        with _progress("Replaying", size_of(paths)) as tell:
+            for event, detections in corpus_events(paths, datetime.now(UTC), tell):
+                run.take(event, detections)
+    except CorpusError as error:
+        raise Failure(str(error), ExitCode.NO) from None
+
+
+async def _read_account(run: Backtest, span: timedelta, detections: int) -> None:
+    from clawback.backtest.api_history import Feed  # noqa: PLC0415 - a corpus needs no client
+
+    now = datetime.now(UTC)
+    with _progress("Reading the account", None) as tell, api_errors():
+        async with open_api(load_settings()) as api:
+            await Feed(api, now - span, now, detections, lambda _, count: tell(count)).run(run)
+
+
+def _write_page(result: Result, path: Path, against: str | None) -> None:
+    from clawback.backtest.html_report import write_page  # noqa: PLC0415 - only where a page is wanted
+
+    path.write_text(write_page(result, against), encoding="utf-8")
+
+
+@contextmanager
+def _progress(what: str, total: int | None) -> Iterator[Callable[[int], None]]:
+    """Show on stderr how far it is: a bar on a terminal, one line elsewhere."""
+    console = Console(stderr=True, highlight=False)
+    if not console.is_terminal:
+        console.print(f"{what} …")
+        yield lambda _: None
+        return
+    count = TextColumn("{task.percentage:>3.0f} %" if total else "{task.completed:,.0f} records")
+    columns = (TextColumn(what), BarColumn(), count, TimeElapsedColumn(), TimeRemainingColumn())
+    with Progress(
+        *columns, console=console, transient=True, disable=not sys.stderr.isatty()
+    ) as progress:
+        task = progress.add_task(what, total=total)
+        yield lambda amount: progress.advance(task, amount)

@@ -1,0 +1,218 @@
+"""The result of a backtest as people read it, and as JSON."""
+
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import asdict, fields, is_dataclass
+from typing import Any
+
+from rich.cells import cell_len
+
+from clawback.backtest.results import Change, Result, RuleResult
+from clawback.cli.output import say
+from clawback.model.durations import format_duration
+
+
+def say_result(result: Result) -> None:
+    """Print a result: the traffic, a table by rule, what changed, the senders and campaigns that were hit most."""
+    for line in _headline(result):
+        say(line)
+    busy = [rule for rule in result.rules if rule.watched or rule.before or rule.new]
+    columns = [
+        "rule",
+        "mode",
+        "matches",
+        "of",
+        "cases",
+        "responses",
+        "messages",
+        "actions",
+        "a day",
+        "refused",
+    ]
+    ranked = sorted(busy, key=lambda rule: (-rule.matches, -rule.watched, rule.rule))
+    _say_table(
+        [*columns, *(["before", "new", "lost"] if result.against else [])],
+        [_row(rule, result.days) for rule in ranked],
+    )
+    if quiet := [rule.rule for rule in result.rules if rule not in busy]:
+        say(f"nothing matched {len(quiet)} rules: {', '.join(quiet)}")
+    for line in _limits(result.rules):
+        say(line)
+    for name, changes in (("New", result.new), ("Lost", result.lost)):
+        _say_changes(name, changes, sum(getattr(rule, name.lower()) for rule in result.rules))
+    if result.senders:
+        say("\nSenders hit most")
+        _say_table(
+            ("sender", "matches", "moved"),
+            [asdict(one) | {"sender": one.sender or "(none)"} for one in result.senders],
+        )
+    if result.campaigns:
+        say("\nLargest cases")
+        _say_table(
+            ("rule", "group", "messages", "senders", "from", "to", "subject"),
+            list(_campaigns(result)),
+        )
+
+
+def _say_table(columns: Sequence[str], rows: Sequence[Mapping[str, Any]]) -> None:
+    """Print aligned columns, whole whatever the width.
+
+    Numbers to the right, the last column ragged.
+    """
+    cells = [list(columns), *([_cell(row.get(column)) for column in columns] for row in rows)]
+    widths = [max(map(cell_len, column)) for column in zip(*cells, strict=True)]
+    numeric = [all(_is_number(row[index]) for row in cells[1:]) for index in range(len(columns))]
+    for row in cells:
+        padded = [
+            " " * (width - cell_len(cell)) + cell
+            if right
+            else cell + " " * (width - cell_len(cell))
+            for cell, width, right in zip(row, widths, numeric, strict=True)
+        ]
+        say("  ".join(padded).rstrip())
+
+
+def _cell(value: object) -> str:
+    return "" if value is None else f"{value:,}" if isinstance(value, int) else str(value)
+
+
+def _is_number(cell: str) -> bool:
+    return not cell.strip("0123456789,.%")
+
+
+def result_data(result: Result) -> dict[str, Any]:
+    """Write a result as JSON data; durations as text, days as keys in order."""
+    data: dict[str, Any] = _data(result)
+    for rule, written in zip(result.rules, data["rules"], strict=True):
+        written["peaks"] = [
+            {
+                "allowed": one.allowed,
+                "per": format_duration(one.per),
+                "most": one.most,
+                "over": one.over,
+            }
+            for one in rule.peaks
+        ]
+    data["traffic"] |= {"days": _by_day(result.traffic.days), "events": result.traffic.events}
+    data["matches_by_day"] = _by_day(result.matches_by_day)
+    data["actions_by_day"] = {
+        action: _by_day(days) for action, days in result.actions_by_day.items()
+    }
+    actions = {
+        "acting": dict(result.actions(shadow=False)),
+        "shadow": dict(result.actions(shadow=True)),
+    }
+    return data | {
+        "share": result.share,
+        "share_with_shadow": result.share_with_shadow,
+        "days": result.days,
+        "actions": actions,
+    }
+
+
+def _data(value: Any) -> Any:
+    """Write dataclasses as mappings; `asdict` would make nonsense of a Counter on Python 3.11."""
+    if is_dataclass(value):
+        return {one.name: _data(getattr(value, one.name)) for one in fields(value)}
+    if isinstance(value, Mapping):
+        return {str(key): _data(one) for key, one in value.items()}
+    return [_data(one) for one in value] if isinstance(value, list | tuple) else value
+
+
+def _by_day(days: Mapping[Any, int]) -> dict[str, int]:
+    return {str(day): days[day] for day in sorted(days)}
+
+
+def _headline(result: Result) -> Iterator[str]:
+    traffic = result.traffic
+    kinds = ", ".join(f"{count:,} {kind}s" for kind, count in traffic.kinds.items())
+    yield (
+        f"{traffic.events:,} events ({kinds}) from {result.first} to {result.last}; rules {result.version}"
+        + (f" against {result.against}" if result.against else "")
+    )
+    yield f"{result.matched:,} events would have come to a response"
+    for name, shadow, moved, share in (
+        ("rules in enforce or approve", False, result.moved, result.share),
+        ("with those in shadow too   ", True, result.moved_with_shadow, result.share_with_shadow),
+    ):
+        actions = result.actions(shadow=False) + (
+            result.actions(shadow=True) if shadow else Counter[str]()
+        )
+        said = f"{_counts(actions) or 'no action'}; {_a_day(actions.total(), result.days)} actions a day"
+        yield f"{name}: {said}; {moved:,} of {traffic.delivered:,} delivered messages moved ({share:.2%})"
+    left_out = {
+        "seen before": traffic.repeated,
+        "matched, but of an ignored delivery mode": traffic.ignored,
+        "undecided without /detections": traffic.undecided,
+        "not understood": traffic.rejected,
+    }
+    if any(left_out.values()):
+        yield "left out: " + ", ".join(
+            f"{count:,} {why}" for why, count in left_out.items() if count
+        )
+    yield ""
+
+
+def _row(rule: RuleResult, days: int) -> dict[str, Any]:
+    total = rule.actions.total()
+    row = {
+        "rule": rule.rule,
+        "mode": rule.mode,
+        "matches": rule.matches,
+        "of": rule.watched if rule.watched != rule.matches else None,
+        "cases": rule.cases,
+        "responses": rule.responses,
+        "messages": rule.messages,
+        "actions": _counts(rule.actions),
+        "a day": _a_day(total, days),
+        "refused": _counts(rule.refused),
+    }
+    return row | {"before": rule.before, "new": rule.new or None, "lost": rule.lost or None}
+
+
+def _counts(counts: Counter[str]) -> str:
+    return ", ".join(f"{count:,} {what}" for what, count in counts.most_common())
+
+
+def _a_day(total: int, days: int) -> str:
+    return f"{total / days:,.1f}" if days else "0"
+
+
+def _limits(rules: Sequence[RuleResult]) -> Iterator[str]:
+    for rule in rules:
+        for peak in rule.peaks:
+            if peak.over:
+                per = format_duration(peak.per)
+                yield f"{rule.rule} would have been held: {peak.most:,} messages within {per}, its limit is {peak.allowed:,}"
+
+
+def _say_changes(name: str, changes: Sequence[Change], total: int) -> None:
+    if total:
+        say(
+            f"\n{name} matches: {total:,}"
+            + (f", the first {len(changes)}" if total > len(changes) else "")
+        )
+        rows = [
+            {
+                "rule": one.rule,
+                "at": f"{one.at:%F %T}",
+                "sender": one.sender,
+                "subject": one.subject[:60],
+            }
+            for one in changes
+        ]
+        _say_table(("rule", "at", "sender", "subject"), rows)
+
+
+def _campaigns(result: Result) -> Iterator[dict[str, Any]]:
+    for one in result.campaigns:
+        group = ", ".join(str(value) for value in one.group.values())
+        span = {"from": f"{one.first:%F %H:%M}", "to": f"{one.last:%F %H:%M}"}
+        yield {
+            "rule": one.rule,
+            "group": group[:44],
+            "messages": one.messages,
+            "senders": one.senders,
+            **span,
+            "subject": one.subject[:50],
+        }

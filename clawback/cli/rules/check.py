@@ -1,0 +1,244 @@
+"""`clawback rules check`.
+
+Everything that is wrong with folders of rules, for people, for programs, for a code review.
+"""
+
+import sys
+from collections.abc import Iterator
+from dataclasses import dataclass
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+from rich.console import Console
+from rich.text import Text
+
+from clawback.cli.exits import ExitCode
+from clawback.cli.output import AsJson, print_json, say
+from clawback.cli.rules.folders import folder_of
+from clawback.rules import Problem, RuleSet
+from clawback.rules.engine.builder import build_set
+from clawback.rules.lint.review import review_rules
+from clawback.rules.source.errors import Severity
+from clawback.rules.source.loader import read_folder, utc_today
+
+Paths = Annotated[
+    list[Path] | None,
+    typer.Argument(
+        help="Folders of rules, or files in them: a file stands for its whole folder. That of CLAWBACK_RULES unless told.",
+        show_default=False,
+    ),
+]
+
+
+class Format(StrEnum):
+    """How problems are written."""
+
+    TEXT = "text"
+    JSON = "json"
+    GITHUB = "github"
+
+
+@dataclass(frozen=True, slots=True)
+class Checked:
+    """One folder, what is wrong with it, and the rules in it if they can be used."""
+
+    folder: Path
+    problems: tuple[Problem, ...]
+    rules: RuleSet | None
+
+    def path_of(self, problem: Problem) -> str:
+        """Name the file of a problem as it can be opened from here."""
+        file = Path(problem.place.file)
+        return str(self.folder / file if file != self.folder else file)
+
+    def count(self, severity: Severity) -> int:
+        """Count the problems of one severity."""
+        return sum(problem.severity is severity for problem in self.problems)
+
+
+def check(
+    paths: Paths = None,
+    *,
+    form: Annotated[
+        Format, typer.Option("--format", help="github writes annotations for a pull request.")
+    ] = Format.TEXT,
+    as_json: AsJson = False,
+    strict: Annotated[bool, typer.Option("--strict", help="Fail for warnings too.")] = False,
+) -> int:
+    """Load rules as the worker would, and say everything that is wrong with them, all at once.
+
+    Errors are what the worker refuses, and what can be used but never be meant. Warnings are worth
+    a look.
+
+    Exit code 0: good, perhaps with warnings. 1: there are errors (with --strict: or warnings). 2:
+    there is no such folder or file.
+    """
+    folders = dict.fromkeys(_shown(folder_of(path)[0]) for path in paths or (None,))
+    checked = [check_folder(folder) for folder in folders]
+    _write(checked, Format.JSON if as_json else form, strict=strict)
+    return ExitCode.OK if _is_good(checked, strict=strict) else ExitCode.NO
+
+
+def check_folder(folder: Path) -> Checked:
+    """Read a folder and find everything that is wrong with it."""
+    loaded = read_folder(folder)
+    problems = review_rules(loaded)
+    return Checked(folder, problems, None if len(loaded.problems) else build_set(loaded, utc_today))
+
+
+def _shown(folder: Path) -> Path:
+    """Write a folder as people would: from here if it is below here."""
+    whole, here = folder.resolve(), Path.cwd()
+    return whole.relative_to(here) if whole.is_relative_to(here) else folder
+
+
+def _is_good(checked: list[Checked], *, strict: bool) -> bool:
+    return not any(
+        one.count(Severity.ERROR) or (strict and one.count(Severity.WARNING)) for one in checked
+    )
+
+
+def _write(checked: list[Checked], form: Format, *, strict: bool) -> None:
+    if form is Format.JSON:
+        problems = [_fields(one, problem) for one in checked for problem in one.problems]
+        print_json(
+            {
+                "good": _is_good(checked, strict=strict),
+                "problems": problems,
+                "folders": [_folder(one) for one in checked],
+            }
+        )
+        return
+    show = _annotate if form is Format.GITHUB else _Shown() if sys.stdout.isatty() else _tell
+    for one in checked:
+        for problem in one.problems:
+            show(one, problem)
+        say(_summary(one))
+
+
+def _fields(one: Checked, problem: Problem) -> dict[str, Any]:
+    said = {
+        "code": problem.code,
+        "message": problem.message,
+        "text": problem.text,
+        "remedy": problem.remedy,
+    }
+    return {
+        "severity": problem.severity,
+        "path": one.path_of(problem),
+        **problem.place._asdict(),
+        **said,
+    }
+
+
+def _folder(one: Checked) -> dict[str, Any]:
+    counts = {f"{severity}s": one.count(severity) for severity in Severity}
+    return {"folder": one.folder, **counts, **(_content(one.rules) if one.rules else {})}
+
+
+def _content(rules: RuleSet) -> dict[str, Any]:
+    responding = sum(rule.response is not None for rule in rules.rules.values())
+    return {
+        "rules": len(rules.rules),
+        "responding": responding,
+        "exceptions": len(rules.filters),
+        "version": rules.version,
+    }
+
+
+def _summary(one: Checked) -> str:
+    counted = [
+        _counted(one.count(severity), severity) for severity in Severity if one.count(severity)
+    ]
+    if one.rules is None or one.count(Severity.ERROR):
+        return f"{one.folder} is not good: {' and '.join(counted)}"
+    content = _content(one.rules)
+    counts = f"{content['rules']} rules, {content['responding']} of them respond, {content['exceptions']} exceptions"
+    return f"{one.folder} is good: {counts}; version {content['version']}" + (
+        f"; {counted[0]}" if counted else ""
+    )
+
+
+def _counted(count: int, what: str) -> str:
+    return f"{count} {what}" + ("s" if count > 1 else "")
+
+
+# ---- one problem
+
+
+def _tell(one: Checked, problem: Problem) -> None:
+    at = f"{one.path_of(problem)}:{problem.place.line}:{problem.place.column}"
+    say(f"{at}: {problem.severity}: {problem.code}: {_said(problem)}")
+
+
+def _said(problem: Problem) -> str:
+    text = f"{problem.text!r} " if problem.text else ""
+    return f"{text}{problem.message}" + (f"; {problem.remedy}" if problem.remedy else "")
+
+
+def _annotate(one: Checked, problem: Problem) -> None:
+    where = {
+        "file": one.path_of(problem),
+        "line": problem.place.line,
+        "col": problem.place.column,
+        "title": problem.code,
+    }
+    properties = ",".join(f"{key}={_escaped(str(value), ':,')}" for key, value in where.items())
+    say(f"::{problem.severity} {properties}::{_escaped(_said(problem))}")
+
+
+def _escaped(text: str, more: str = "") -> str:
+    return "".join(f"%{ord(one):02X}" if one in f"%\r\n{more}" else one for one in text)
+
+
+class _Shown:
+    """Shows problems on a terminal.
+
+    The line of the file, a mark under the place, what is wrong and what to do.
+    """
+
+    def __init__(self) -> None:
+        self._console = Console(highlight=False, soft_wrap=True)
+        self._lines: dict[str, list[str]] = {}
+
+    def __call__(self, one: Checked, problem: Problem) -> None:
+        path = one.path_of(problem)
+        colour = "red" if problem.severity is Severity.ERROR else "yellow"
+        at = f"{path}:{problem.place.line}:{problem.place.column}"
+        self._console.print(
+            Text.assemble(
+                (at, "bold"), "  ", (problem.severity, colour), "  ", (problem.code, "dim")
+            )
+        )
+        for line in self._source(path, problem):
+            self._console.print(line)
+        self._console.print(
+            Text(f"  {f'{problem.text!r}: ' if problem.text else ''}{problem.message}")
+        )
+        if problem.remedy:
+            self._console.print(Text.assemble("  ", ("→ ", "green"), problem.remedy))
+        self._console.print()
+
+    def _source(self, path: str, problem: Problem) -> Iterator[Text]:
+        lines = self._lines.setdefault(path, _lines_of(path))
+        if problem.place.line <= len(lines):
+            line = lines[problem.place.line - 1]
+            start = max(0, problem.place.column - self._console.width // 2)
+            shown = line[start : start + self._console.width - 6]
+            yield Text(f"  │ {shown}", style="dim")
+            yield Text.assemble(
+                ("  │ ", "dim"), " " * (problem.place.column - 1 - start), ("^", "bold red")
+            )
+
+
+def _lines_of(path: str) -> list[str]:
+    try:
+        text = Path(path).read_text(encoding="utf-8", errors="replace")
+    except OSError:
+        return []
+    return [
+        "".join(one if one.isprintable() else "\N{WHITE SQUARE}" for one in line)
+        for line in text.splitlines()
+    ]

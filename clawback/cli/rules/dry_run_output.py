@@ -1,0 +1,143 @@
+"""What a rule would do, as people read it.
+
+The rule, each event with its condition, each case with its window, actions and obstacles.
+"""
+
+from collections.abc import Iterator, Mapping
+
+from rich.text import Text
+
+from clawback.actions import Action, Mode, Scope
+from clawback.cases.descriptions import describe_notice, in_full
+from clawback.cli.rules.explain_output import aligned, tree_lines
+from clawback.correlation.progress import describe_correlation
+from clawback.correlation.sliding_window import CorrelationWindow
+from clawback.model.events import Event
+from clawback.model.payload import bounded, printable
+from clawback.rules import Rule, RuleSet
+from clawback.rules.engine.explanation import EXCEPTION, Explanation
+from clawback.rules.tools.dry_run import DryRun, Planned, RuleVerdict
+
+_MODES = {
+    Mode.ENFORCE: "acts at once",
+    Mode.APPROVE: "asks a person first",
+    Mode.SHADOW: "only records",
+}
+
+
+def rule_lines(rule: Rule, watch: CorrelationWindow | None) -> Iterator[Text]:
+    """Introduce a rule."""
+    yield Text.assemble((rule.name, "bold"), f": {rule.title}")
+    mode = f"mode {rule.mode}" if rule.mode else "building block"
+    yield Text(
+        f"{rule.path}:{rule.line}, status {rule.status}, {mode}, version {rule.version}", "dim"
+    )
+    if rule.correlation and watch:
+        by = (
+            f", for each {', '.join(rule.correlation.group_by)}"
+            if rule.correlation.group_by
+            else ""
+        )
+        yield Text(
+            f"waits for {describe_correlation(watch, rule.correlation.value_field)}{by}", "dim"
+        )
+
+
+def verdict_lines(rules: RuleSet, verdict: RuleVerdict) -> Iterator[Text]:
+    """Show one event and the condition as it came out."""
+    yield Text()
+    yield Text.assemble((verdict.event.key, "bold"), _about(verdict.event))
+    yield from aligned(list(tree_lines(verdict.trees)), "  ")
+    for name in dict.fromkeys(name for tree in verdict.trees for name in _exceptions(tree)):
+        yield Text(f"  {_word_exception(rules, name)}", "dim")
+    for reason in verdict.reasons:
+        yield Text.assemble("  ", ("no case: ", "yellow"), reason.text)
+
+
+def outlook_lines(rule: Rule, outlook: DryRun) -> Iterator[Text]:
+    """Show one case that would come of the events."""
+    yield Text()
+    group = ", ".join(f"{name}={value}" for name, value in outlook.plan.group.items())
+    yield Text.assemble(
+        (outlook.plan.case_id, "bold"),
+        f" ({group or 'all events together'}), {_counted(len(outlook.events), 'event')}",
+    )
+    if outlook.standing is not None:
+        style = "green" if outlook.standing.fires else "yellow"
+        yield Text.assemble("  window   ", (str(outlook.standing), style))
+    yield Text(f"  mode     {outlook.plan.mode}: {_MODES[outlook.plan.mode]}")
+    for planned in outlook.planned:
+        yield Text(f"  action   {_word_action(planned.action)}: {_word_outcomes(planned)}")
+    for notice in outlook.plan.notices:
+        yield Text(
+            f"  tells    {describe_notice(notice)}{', recorded only' if outlook.plan.mode is Mode.SHADOW else ''}"
+        )
+    for limit in rule.response.limits if rule.response else ():
+        yield Text(f"  limit    {limit}, over which it is held for approval")
+    for reason in outlook.reasons:
+        yield Text.assemble("  ", ("but", "yellow"), f"      {reason.text}")
+    yield Text.assemble(
+        "  so       ",
+        ("it acts", "green") if outlook.acts else ("it changes nothing by itself", "yellow"),
+    )
+
+
+def _about(event: Event) -> str:
+    record = event.record.get("message", event.record)
+    message: Mapping[str, object] = record if isinstance(record, Mapping) else {}
+    sender, subject = message.get("from"), message.get("subject")
+    text = (
+        f"  {event.at:%F %T}Z"
+        + (f"  from {sender}" if sender else "")
+        + (f"  {str(subject)!r}" if subject else "")
+    )
+    return bounded(printable(text), 240)
+
+
+def _exceptions(tree: Explanation) -> Iterator[str]:
+    if tree.label.startswith(EXCEPTION):
+        yield tree.label.removeprefix(EXCEPTION)
+    for child in tree.children:
+        yield from _exceptions(child)
+
+
+def _word_exception(rules: RuleSet, name: str) -> str:
+    one = next(filter_ for filter_ in rules.filters if filter_.name == name)
+    until = (
+        "no end"
+        if one.expires is None
+        else f"expired after {one.expires}"
+        if one.is_expired(rules.today())
+        else f"until {one.expires}"
+    )
+    return f"exception {name}: false means that it excepts the event; owner {one.owner}, {until} ({one.path}:{one.line})"
+
+
+def _word_action(action: Action) -> str:
+    return in_full(action)
+
+
+def _word_outcomes(planned: Planned) -> str:
+    if not planned.outcomes:
+        return "not yet"
+    whole = planned.action.scope is Scope.CASE
+    return ", ".join(
+        _word_outcome(outcome, "once" if whole else _counted(count, "message"))
+        for outcome, count in planned.outcomes.items()
+    )
+
+
+def _word_outcome(outcome: str, how_often: str) -> str:
+    match outcome:
+        case "act":
+            return how_often
+        case "would":
+            return f"{how_often}, recorded only"
+        case "already_there":
+            return f"{how_often} already dealt with"
+        case _:
+            return f"refused: {outcome.removeprefix('failed:').replace('_', ' ')}"
+
+
+def _counted(count: int, what: str) -> str:
+    return f"{count} {what}" if count == 1 else f"{count} {what}s"

@@ -1,0 +1,139 @@
+"""Events from files as people have them.
+
+Corpus lines, records as the API gives them, its whole answers, lists, JSON lines.
+"""
+
+import gzip
+import json
+import sys
+import zlib
+from collections.abc import Iterator, Mapping, Sequence
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+from clawback.cli.exits import ExitCode, Failure
+from clawback.ingest.join import joined, postfix_id_of
+from clawback.model.events import (
+    Event,
+    EventKind,
+    NotAnEvent,
+    message_event,
+    report_event,
+    submission_event,
+)
+
+_SHAPES = {
+    "message": EventKind.MESSAGE,
+    "report": EventKind.PHISHGUARD_REPORT,
+    "submission": EventKind.SUBMISSION,
+}
+_BUILD = {
+    EventKind.MESSAGE: message_event,
+    EventKind.PHISHGUARD_REPORT: report_event,
+    EventKind.SUBMISSION: submission_event,
+}
+_GZIP = b"\x1f\x8b"
+_LARGEST = 64 * 1024 * 1024
+
+
+def read_events(names: Sequence[str], kinds: Sequence[EventKind], now: datetime) -> list[Event]:
+    """Read events from files (`-` is stdin).
+
+    A bare record is of the first of `kinds` that it could be.
+
+    Reports and submissions are joined to the messages among them.
+
+    Raises:
+        Failure: a file cannot be read, has no event, or something in it is none; file and line are
+            named.
+
+    """
+    events = [event for name in names for event in _file_events(name, kinds, now)]
+    if not events:
+        where = ", ".join("stdin" if name == "-" else name for name in names)
+        raise Failure(f"there is no event in {where}", ExitCode.USAGE)
+    messages = [event for event in events if event.kind is EventKind.MESSAGE]
+    return [event if event.targets else joined(event, _named(event, messages)) for event in events]
+
+
+def _file_events(name: str, kinds: Sequence[EventKind], now: datetime) -> Iterator[Event]:
+    for where, value in _values(name, _text(name)):
+        try:
+            yield from (_event(record, kinds, now) for record in _records(value))
+        except NotAnEvent as error:
+            raise Failure(f"{where}: {error}", ExitCode.USAGE) from None
+
+
+def _text(name: str) -> str:
+    where = "stdin" if name == "-" else name
+    try:
+        raw = sys.stdin.buffer.read(_LARGEST) if name == "-" else Path(name).read_bytes()[:_LARGEST]
+        return (gzip.decompress(raw) if raw[:2] == _GZIP else raw).decode()
+    except (EOFError, zlib.error, gzip.BadGzipFile) as error:
+        raise Failure(f"{where}: it cannot be unpacked: {error}", ExitCode.USAGE) from None
+    except OSError as error:
+        raise Failure(f"{where}: {error.strerror}", ExitCode.USAGE) from None
+    except UnicodeDecodeError:
+        raise Failure(f"{where}: it is not text", ExitCode.USAGE) from None
+
+
+def _values(name: str, text: str) -> Iterator[tuple[str, Any]]:
+    """Give the documents of a text: one JSON document, or one on each line."""
+    name = "stdin" if name == "-" else name
+    if not text.strip():
+        return
+    try:
+        whole = json.loads(text)
+    except ValueError as error:
+        lines = [(number, line) for number, line in enumerate(text.splitlines(), 1) if line.strip()]
+        if len(lines) < 2 or not lines[0][1].rstrip().endswith("}"):  # noqa: PLR2004
+            raise Failure(f"{name}: it is not JSON: {error}", ExitCode.USAGE) from None
+    else:
+        yield name, whole
+        return
+    for number, line in lines:
+        try:
+            yield f"{name}:{number}", json.loads(line)
+        except ValueError as error:
+            raise Failure(f"{name}:{number}: it is not JSON: {error}", ExitCode.USAGE) from None
+
+
+def _records(value: Any) -> Iterator[Any]:
+    if isinstance(value, dict) and "success" in value and "result" in value:
+        value = value["result"]
+    yield from value if isinstance(value, list) else [value]
+
+
+def _event(value: Any, kinds: Sequence[EventKind], now: datetime) -> Event:
+    if not isinstance(value, dict):
+        raise NotAnEvent("an event is a JSON object")
+    for name, kind in _SHAPES.items():
+        if isinstance(value.get(name), dict) and value.keys() <= {name, "detections"}:
+            event = _BUILD[kind](value[name], now)
+            return (
+                event.with_detections(value["detections"] or {}) if "detections" in value else event
+            )
+    kind = _kind_of(value, kinds)
+    event = _BUILD[kind](value, now)
+    message = value.get("message")
+    if kind is EventKind.MESSAGE or not isinstance(message, dict):
+        return event
+    return event.with_message(message_event(message, now))
+
+
+def _kind_of(record: Mapping[str, Any], kinds: Sequence[EventKind]) -> EventKind:
+    if "submission_id" in record:
+        return EventKind.SUBMISSION
+    if isinstance(record.get("fields"), dict) or "disposition" in record:
+        return EventKind.PHISHGUARD_REPORT
+    return EventKind.MESSAGE if EventKind.MESSAGE in kinds or "scanned_at" in record else kinds[0]
+
+
+def _named(event: Event, messages: Sequence[Event]) -> list[Event]:
+    postfix_id = postfix_id_of(event)
+    return [
+        one
+        for one in messages
+        if postfix_id is not None and one.record.get("postfix_id") == postfix_id
+    ]

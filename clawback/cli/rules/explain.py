@@ -1,0 +1,214 @@
+"""`clawback rules explain`.
+
+What a rule makes of one event or several, what it would do about them, and what keeps it from doing
+so.
+"""
+
+import asyncio
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from clawback.cli.cloudflare_access import api_errors, open_api
+from clawback.cli.exits import ExitCode, Failure
+from clawback.cli.output import AsJson, print_json
+from clawback.cli.rules.dry_run_output import outlook_lines, rule_lines, verdict_lines
+from clawback.cli.rules.event_files import read_events
+from clawback.cli.rules.explain_output import explanation_data, show
+from clawback.cli.rules.folders import folder_of, load_folder, unknown_rule
+from clawback.cloudflare import EmailSecurity, NotFound
+from clawback.correlation.progress import Progress
+from clawback.ingest.join import Joiner
+from clawback.model.events import Event, EventKind, message_event, submission_event
+from clawback.rules import Rule, RuleSet
+from clawback.rules.engine.compiler import asks_enrichment
+from clawback.rules.tools.dry_run import Circumstances, DryRun, RuleVerdict, dry_run
+from clawback.settings import Settings, load_settings
+
+_BY_ID = frozenset({EventKind.MESSAGE, EventKind.SUBMISSION})
+_RETENTION = timedelta(days=90)
+
+
+def explain(
+    rule: Annotated[str, typer.Argument(help="The name of the rule.")],
+    *,
+    event: Annotated[
+        list[str] | None,
+        typer.Option(
+            help="A file with events as JSON or JSON lines: records, corpus lines or API answers; - is stdin. May be repeated."
+        ),
+    ] = None,
+    api_id: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--id",
+            help="An investigate id, or the id of a submission, read from the API. May be repeated.",
+        ),
+    ] = None,
+    rules: Annotated[
+        Path | None,
+        typer.Option(help="The folder of rules; CLAWBACK_RULES unless told.", show_default=False),
+    ] = None,
+    as_json: AsJson = False,
+) -> int:
+    """Explain what a rule makes of events.
+
+    Its condition as a tree, what it would do, and what keeps it from doing so.
+
+    Exit code 0: it would respond, if only in shadow. 1: it would not, or not yet. 2: the command is
+    wrong. 3, 4: the API cannot be asked, or refuses.
+    """
+    settings = load_settings()
+    loaded = load_folder(folder_of(rules)[0])
+    if rule not in loaded.rules:
+        raise unknown_rule(rule, loaded)
+    now = datetime.now(UTC)
+    events = _events(loaded.rules[rule], loaded, event or [], api_id or [], now)
+    under = Circumstances(settings.ceiling, _age_limit(settings, loaded), now)
+    verdicts, outlooks = dry_run(loaded, rule, events, under)
+    if not verdicts:
+        kinds = " or ".join(loaded.rules[rule].kinds)
+        raise Failure(
+            f"{rule} is for a {kinds}, and there is only a {events[0].kind}", ExitCode.USAGE
+        )
+    if as_json:
+        print_json(_data(loaded.rules[rule], under, verdicts, outlooks))
+    else:
+        show(rule_lines(loaded.rules[rule], loaded.watch_of(loaded.rules[rule])))
+        show(line for verdict in verdicts for line in verdict_lines(loaded, verdict))
+        show(line for outlook in outlooks for line in outlook_lines(loaded.rules[rule], outlook))
+    return (
+        ExitCode.OK
+        if any(not one.barred and (one.standing is None or one.standing.fires) for one in outlooks)
+        else ExitCode.NO
+    )
+
+
+def _events(
+    rule: Rule, rules: RuleSet, files: list[str], ids: list[str], now: datetime
+) -> list[Event]:
+    if not files and not ids:
+        raise Failure(
+            "give an event: --event FILE, --event - for stdin, or --id with an id of the API",
+            ExitCode.USAGE,
+        )
+    if ids and not _BY_ID.intersection(rule.kinds):
+        kinds = " or ".join(rule.kinds)
+        raise Failure(
+            f"{rule.name} is for a {kinds}, and --id reads a message or submission; give it with --event",
+            ExitCode.USAGE,
+        )
+    fetched = asyncio.run(_fetched(rule, rules, ids, now)) if ids else []
+    return [*(read_events(files, rule.kinds, now) if files else []), *fetched]
+
+
+async def _fetched(rule: Rule, rules: RuleSet, ids: list[str], now: datetime) -> list[Event]:
+    trees = [tree for name in rules.leaves(rule) if (tree := rules.rules[name].tree) is not None]
+    wanted = any(map(asks_enrichment, trees))
+    with api_errors():
+        async with open_api(load_settings()) as api:
+            events = [await _read(api, rule, one, now) for one in ids]
+            return [await _enriched(api, event) if wanted else event for event in events]
+
+
+async def _read(api: EmailSecurity, rule: Rule, identity: str, now: datetime) -> Event:
+    """Read a message, or else (for a rule on submissions) a submission with the message that it is about."""
+    try:
+        if EventKind.MESSAGE in rule.kinds:
+            return message_event((await api.message(identity)).record, now)
+    except NotFound:
+        if EventKind.SUBMISSION not in rule.kinds:
+            raise
+    page = await api.submissions(start=now - _RETENTION, end=now, submission_id=identity)
+    found = [one for one in page.items if one.submission_id == identity]
+    if not found:
+        raise Failure(
+            f"there is no submission {identity[:80]} of the last {_RETENTION.days} days",
+            ExitCode.NO,
+        )
+    return await Joiner(api).join(submission_event(found[0].record, now), now)
+
+
+async def _enriched(api: EmailSecurity, event: Event) -> Event:
+    try:
+        return (
+            event.with_detections(await api.detections(event.targets[0].id))
+            if event.targets
+            else event
+        )
+    except NotFound:
+        return event.with_detections({})
+
+
+def _age_limit(settings: Settings, rules: RuleSet) -> timedelta | None:
+    if settings.age_limit == "off":
+        return None
+    return settings.age_limit or rules.safety.maximum_age
+
+
+def _data(
+    rule: Rule,
+    under: Circumstances,
+    verdicts: tuple[RuleVerdict, ...],
+    outlooks: tuple[DryRun, ...],
+) -> dict[str, Any]:
+    return {
+        "rule": {
+            "name": rule.name,
+            "title": rule.title,
+            "path": rule.path,
+            "line": rule.line,
+            "version": rule.version,
+        },
+        "ceiling": under.ceiling,
+        "acts": any(outlook.acts for outlook in outlooks),
+        "events": [_verdict_data(verdict) for verdict in verdicts],
+        "cases": [_outlook_data(outlook) for outlook in outlooks],
+    }
+
+
+def _verdict_data(verdict: RuleVerdict) -> dict[str, Any]:
+    return {
+        "event": verdict.event.key,
+        "at": verdict.event.at.isoformat(),
+        "outcome": verdict.outcome,
+        "reasons": [{"code": reason.code, "text": reason.text} for reason in verdict.reasons],
+        "condition": [explanation_data(tree) for tree in verdict.trees],
+    }
+
+
+def _outlook_data(outlook: DryRun) -> dict[str, Any]:
+    standing = outlook.standing
+    window = _window_data(standing) if standing else None
+    return {
+        "case": outlook.plan.case_id,
+        "group": outlook.plan.group,
+        "state": outlook.state,
+        "written_mode": outlook.written_mode,
+        "mode": outlook.plan.mode,
+        "acts": outlook.acts,
+        "events": list(outlook.events),
+        "window": window,
+        "actions": [
+            planned.action.model_dump(mode="json") | {"outcomes": planned.outcomes}
+            for planned in outlook.planned
+        ],
+        "notices": [notice.model_dump(mode="json") for notice in outlook.plan.notices],
+        "reasons": [{"code": reason.code, "text": reason.text} for reason in outlook.reasons],
+    }
+
+
+def _window_data(standing: Progress) -> dict[str, Any]:
+    events = [
+        {"event": one.key, "at": one.at.isoformat(), "rule": one.rule, "value": one.value}
+        for one in standing.window
+    ]
+    return {
+        "fires": standing.fires,
+        "seen": standing.seen,
+        "wanted": standing.wanted,
+        "missing": standing.missing,
+        "events": events,
+    }

@@ -1,0 +1,102 @@
+"""Explanations as people read them.
+
+One aligned line for every node, coloured on a terminal, plain in a pipe; and as JSON.
+"""
+
+import sys
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from rich.console import Console
+from rich.text import Text
+
+from clawback.model.payload import bounded, printable
+from clawback.rules.engine.explanation import Explanation
+
+_WORDS = {True: "true", False: "false", None: "not known"}
+_STYLES = {True: "green", False: "red", None: "yellow"}
+_WIDEST, _NARROWEST = 72, 24
+_LONGEST = 100
+_MOST = 5
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """One node: its answer, what was asked (indented), and what was there."""
+
+    outcome: bool | None
+    asked: str
+    found: str = ""
+
+
+def tree_lines(explanations: Iterable[Explanation], depth: int = 0) -> Iterator[Line]:
+    """Write trees as lines, from the root down."""
+    for one in explanations:
+        asked = (
+            f"{one.field} {one.label} {_values(one.expected)}".rstrip() if one.field else one.label
+        )
+        yield Line(one.outcome, "  " * depth + asked, _found(one))
+        yield from tree_lines(one.children, depth + 1)
+
+
+def aligned(lines: Sequence[Line], indent: str = "") -> Iterator[Text]:
+    """Put lines into columns: answer, question, what was there."""
+    width = min(max((len(line.asked) for line in lines), default=0), _WIDEST)
+    for line in lines:
+        text = Text(indent)
+        text.append(f"{_WORDS[line.outcome]:<9}  ", _STYLES[line.outcome])
+        text.append(
+            line.asked.ljust(max(width, _NARROWEST)) if line.found else line.asked,
+            "bold" if not line.found else "",
+        )
+        text.append(
+            f"  {line.found}" if line.found else "", "dim" if line.outcome is None else "cyan"
+        )
+        yield text
+
+
+def show(lines: Iterable[Text]) -> None:
+    """Print lines on stdout, whole in a pipe and cut to the screen's width on a terminal."""
+    console = Console(highlight=False, soft_wrap=True, file=sys.stdout)
+    for line in lines:
+        console.print(line)
+
+
+def explanation_data(one: Explanation) -> dict[str, Any]:
+    """Write a tree as JSON data; an outcome of null is not known."""
+    data: dict[str, Any] = {"label": one.label, "outcome": one.outcome}
+    if one.field is not None:
+        data |= {
+            "field": one.field,
+            "expected": list(one.expected),
+            "held": list(one.held),
+            "actual": list(one.actual),
+        }
+    return data | (
+        {"children": [explanation_data(child) for child in one.children]} if one.children else {}
+    )
+
+
+def _found(one: Explanation) -> str:
+    if one.field is None:
+        return ""
+    if one.outcome is None and not one.actual:
+        return "needs /detections"
+    actual = _values([_actual(value) for value in one.actual])
+    which = f" ({_values(one.held)})" if one.held and len(one.expected) > 1 else ""
+    return f"← {actual or 'nothing'}{which}"
+
+
+def _actual(value: object) -> str:
+    if value is None:
+        return "nothing"
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    text = value if isinstance(value, str) else str(value)
+    return bounded(printable(text), _LONGEST)
+
+
+def _values(values: Sequence[str]) -> str:
+    shown = ", ".join(bounded(value, _LONGEST) for value in values[:_MOST])
+    return shown + (f" and {len(values) - _MOST} more" if len(values) > _MOST else "")

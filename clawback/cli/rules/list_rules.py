@@ -1,0 +1,245 @@
+"""`clawback rules list`: what is loaded, how far each rule may go, and when it last matched."""
+
+import asyncio
+import sys
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
+from datetime import datetime
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from clawback.actions import Mode
+from clawback.audit.latest import latest_matches
+from clawback.cli.exits import ExitCode
+from clawback.cli.output import AsJson, print_json, say
+from clawback.cli.rules.folders import folder_of, load_folder
+from clawback.rules import Rule, RuleSet
+from clawback.settings import Settings, load_settings
+
+_PATIENCE = 5.0
+_AT_ONCE = 8
+_UNKNOWN = "-"
+_COLUMNS = ("name", "status", "mode", "level", "kind", "tests", "last match", "version", "file")
+_FIRST_TO_GO = ("file", "version", "kind", "tests", "level")
+_COLOURS = {
+    "enforce": "bold red",
+    "approve": "yellow",
+    "shadow": "cyan",
+    "stable": "green",
+    "test": "yellow",
+    "experimental": "dim",
+    "critical": "bold red",
+    "high": "red",
+    "medium": "yellow",
+}
+
+
+def list_rules(
+    folder: Annotated[
+        Path | None,
+        typer.Argument(
+            help="The folder of rules, or a file in it; that of CLAWBACK_RULES unless told.",
+            show_default=False,
+        ),
+    ] = None,
+    *,
+    as_json: AsJson = False,
+) -> int:
+    """List rules: how far each may go under the ceiling CLAWBACK_MODE, when it last matched, its version and its file.
+
+    The last match is that of the newest case on the Temporal server; of the audit if no server
+    answers; - if neither knows.
+    """
+    settings = load_settings()
+    root, file = folder_of(folder)
+    rules = load_folder(root)
+    chosen = [rule for rule in rules.rules.values() if file is None or rule.path == file]
+    names = [rule.name for rule in chosen if rule.response is not None]
+    matches, source = _last_matches(settings, names)
+    ceiling = _ceiling(settings)
+    rows = [_row(rule, ceiling, matches.get(rule.name)) for rule in chosen]
+    if as_json:
+        about = {
+            "folder": root,
+            "version": rules.version,
+            "ceiling": ceiling,
+            "last_match_from": source,
+        }
+        print_json({**about, "rules": rows})
+    else:
+        _print(rows)
+        say(_summary(root, rules, settings, source))
+    return ExitCode.OK
+
+
+def _ceiling(settings: Settings) -> Mode:
+    """The strongest mode any rule may have.
+
+    Without a token `clawback up` runs the simulator, where all may act.
+    """
+    return settings.ceiling if settings.cloudflare_api_token else settings.mode or Mode.ENFORCE
+
+
+def _row(rule: Rule, ceiling: Mode, last: datetime | None) -> dict[str, Any]:
+    return {
+        "name": rule.name,
+        "title": rule.title,
+        "status": rule.status,
+        "mode": rule.mode.capped(ceiling) if rule.mode is not None else None,
+        "mode_of_rule": rule.mode,
+        "level": rule.level,
+        "kind": ", ".join(rule.kinds),
+        "correlation": rule.correlation.type if rule.correlation is not None else None,
+        "version": rule.version,
+        "file": rule.path,
+        "line": rule.line,
+        "tests": len(rule.tests),
+        "last_match": last.isoformat() if last is not None else None,
+    }
+
+
+def _summary(root: Path, rules: RuleSet, settings: Settings, source: str | None) -> str:
+    where = (
+        ""
+        if settings.cloudflare_api_token or settings.mode
+        else " on the simulator (no CLOUDFLARE_API_TOKEN is set)"
+    )
+    counts = f"{root}: {len(rules.rules)} rules, {len(rules.filters)} exceptions, version {rules.version}"
+    known = (
+        f"last matches (UTC) from {source}"
+        if source
+        else "no server and no audit to know last matches from"
+    )
+    return f"{counts}; ceiling {_ceiling(settings)}{where}; {known}"
+
+
+# ---- when a rule last matched
+
+
+def _last_matches(
+    settings: Settings, names: Sequence[str]
+) -> tuple[Mapping[str, datetime], str | None]:
+    """Ask the server, else the audit; gives what is known and who knew it."""
+    known = asyncio.run(_cases(settings, names)) if names else None
+    if known is not None:
+        return known, "Temporal"
+    found = latest_matches(settings.audit_file)
+    return found, str(settings.audit_file) if settings.audit_file.exists() else None
+
+
+async def _cases(settings: Settings, names: Sequence[str]) -> Mapping[str, datetime] | None:
+    """Give when the newest case of each rule was opened.
+
+    None where no server answers soon enough.
+    """
+    from temporalio.service import RPCError  # noqa: PLC0415 - half a second that no other command of rules needs
+
+    from clawback.temporal.client import TemporalUnreachable, connect, server_address  # noqa: PLC0415
+    from clawback.temporal.gateway import Gateway  # noqa: PLC0415
+
+    with suppress(TemporalUnreachable, RPCError, OSError, TimeoutError):
+        async with asyncio.timeout(_PATIENCE):
+            await _knock(server_address(settings))
+            gateway = Gateway(await connect(settings))
+            turn = asyncio.Semaphore(_AT_ONCE)
+
+            async def newest(name: str) -> tuple[str, datetime] | None:
+                async with turn:
+                    return next(
+                        iter(
+                            [
+                                (name, line.opened_at)
+                                async for line in gateway.list_cases(rule=name, limit=1)
+                            ]
+                        ),
+                        None,
+                    )
+
+            answers = await asyncio.gather(*map(newest, names))
+            return dict(answer for answer in answers if answer is not None)
+    return None
+
+
+async def _knock(address: str) -> None:
+    """Find out at once whether anybody listens: the SDK would try for several seconds.
+
+    Raises:
+        OSError: nobody does.
+
+    """
+    host, _, port = address.rpartition(":")
+    if port.isdecimal():
+        _, writer = await asyncio.open_connection(host.strip("[]"), int(port))
+        writer.close()
+
+
+# ---- printing
+
+
+def _print(rows: Sequence[Mapping[str, Any]]) -> None:
+    lines = [_shown(row) for row in rows]
+    if not sys.stdout.isatty():
+        widths = [
+            max(len(line[index]) for line in (_COLUMNS, *lines)) for index in range(len(_COLUMNS))
+        ]
+        for line in (_COLUMNS, *lines):
+            say(
+                "  ".join(
+                    text.ljust(width) for text, width in zip(line, widths, strict=True)
+                ).rstrip()
+            )
+        return
+    console = Console(highlight=False)
+    kept = _fitting(lines, console.width)
+    table = Table(box=None, pad_edge=False, header_style="bold")
+    for index in kept:
+        table.add_column(
+            _COLUMNS[index], justify="right" if _COLUMNS[index] == "tests" else "left", no_wrap=True
+        )
+    for line in lines:
+        table.add_row(
+            *(
+                Text(line[index], style=_COLOURS.get(line[index].partition(" ")[0], ""))
+                for index in kept
+            )
+        )
+    console.print(table)
+
+
+def _fitting(lines: Sequence[tuple[str, ...]], width: int) -> list[int]:
+    """Choose the columns that a terminal has room for; what is dropped is in --json."""
+    widths = [
+        max(len(line[index]) for line in (_COLUMNS, *lines)) + 2 for index in range(len(_COLUMNS))
+    ]
+    kept = list(range(len(_COLUMNS)))
+    for name in _FIRST_TO_GO:
+        if sum(widths[index] for index in kept) > width:
+            kept.remove(_COLUMNS.index(name))
+    return kept
+
+
+def _shown(row: Mapping[str, Any]) -> tuple[str, ...]:
+    mode = row["mode"] or _UNKNOWN
+    capped = f"{mode} (of {row['mode_of_rule']})" if row["mode"] != row["mode_of_rule"] else mode
+    kind = f"{row['kind']}, {row['correlation']}" if row["correlation"] else row["kind"]
+    last = (
+        datetime.fromisoformat(row["last_match"]).strftime("%Y-%m-%d %H:%M")
+        if row["last_match"]
+        else _UNKNOWN
+    )
+    return (
+        row["name"],
+        row["status"],
+        capped,
+        row["level"],
+        kind,
+        str(row["tests"]),
+        last,
+        row["version"],
+        row["file"],
+    )

@@ -1,0 +1,144 @@
+"""`clawback rules new`: the file of a rule, made from an event."""
+
+import os
+import re
+import sys
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Annotated
+from uuid import uuid4
+
+import typer
+
+from clawback.cli.exits import ExitCode, Failure
+from clawback.cli.output import say
+from clawback.cli.rules.event_files import read_events
+from clawback.model.events import Event, EventKind
+from clawback.rules import RuleErrors, load_rules
+from clawback.rules.source.loaded import Loaded
+from clawback.rules.source.loader import SAFETY, read_folder
+from clawback.rules.tools.scaffold import Draft, NothingTelling, scaffold, suggest_name
+from clawback.rules.tools.schema import FILE_NAME
+from clawback.rules.tools.testing import run_tests
+from clawback.settings import load_settings
+
+_NAME = re.compile(r"[a-z][a-z0-9_]{0,63}")
+_STDOUT = "-"
+
+
+def new(
+    *,
+    event: Annotated[
+        str,
+        typer.Option(
+            "--event",
+            help="A file with the event: a corpus line or a record of the API; - is stdin.",
+        ),
+    ],
+    name: Annotated[
+        str | None,
+        typer.Option(
+            "--name",
+            help="The name of the rule; made from the event unless told.",
+            show_default=False,
+        ),
+    ] = None,
+    out: Annotated[
+        str | None,
+        typer.Option(
+            "--out",
+            help="The folder to write to, - for stdout; that of CLAWBACK_RULES unless told.",
+            show_default=False,
+        ),
+    ] = None,
+    line: Annotated[
+        int, typer.Option("--line", min=1, help="Which event of the file, counted from 1.")
+    ] = 1,
+) -> int:
+    """Write a rule with tests from an event.
+
+    What is most telling about it, on trial (it only shadows), ready to be gone on with.
+
+    Exit code 2 if there is no such event, the event has nothing to ask for, or the file is already
+    there: nothing is ever overwritten.
+    """
+    told = _one_event(event, line)
+    folder = Path(out) if out not in (None, _STDOUT) else load_settings().rules
+    root = next(
+        (one for one in (folder, *folder.resolve().parents) if (one / SAFETY).exists()), None
+    )
+    there = read_folder(root) if root is not None else None
+    chosen = _name_of(told, name, folder, there)
+    text = _written(told, chosen, folder, root, there)
+    if out == _STDOUT:
+        sys.stdout.write(text)
+        return ExitCode.OK
+    folder.mkdir(parents=True, exist_ok=True)
+    path = folder / f"{chosen}.yml"
+    path.write_text(text, encoding="utf-8")
+    say(f"wrote {path}")
+    say(_next_steps(path, root, chosen, there))
+    return ExitCode.OK
+
+
+def _one_event(file: str, number: int) -> Event:
+    events = read_events([file], list(EventKind), datetime.now(UTC))
+    if number > len(events):
+        where = "stdin" if file == _STDOUT else file
+        raise Failure(
+            f"{where} has {len(events)} events; there is no number {number}", ExitCode.USAGE
+        )
+    return events[number - 1]
+
+
+def _name_of(event: Event, name: str | None, folder: Path, there: Loaded | None) -> str:
+    taken = (
+        {rule.read.name: rule.document.file for rule in there.rules} if there is not None else {}
+    )
+    if name is None:
+        suggested = suggest_name(event)
+        numbered = (
+            suggested if number == 1 else f"{suggested}_{number}" for number in range(1, 10_000)
+        )
+        return next(
+            one for one in numbered if one not in taken and not (folder / f"{one}.yml").exists()
+        )
+    if not _NAME.fullmatch(name):
+        raise Failure(
+            f"{name!r} is no name for a rule: write small letters, digits and _, a letter first, at most 64",
+            ExitCode.USAGE,
+        )
+    if name in taken or (folder / f"{name}.yml").exists():
+        raise Failure(
+            f"there is a rule {name!r} already, in {taken.get(name, f'{name}.yml')}; choose another name",
+            ExitCode.USAGE,
+        )
+    return name
+
+
+def _written(event: Event, name: str, folder: Path, root: Path | None, there: Loaded | None) -> str:
+    schema = ""
+    if root is not None and (root / FILE_NAME).exists():
+        schema = Path(os.path.relpath(root / FILE_NAME, folder)).as_posix()
+        schema = schema if schema.startswith(".") else f"./{schema}"
+    shared: Sequence[str] = there.safety.never_block.domains if there is not None else ()
+    try:
+        return scaffold(event, Draft(name, uuid4(), datetime.now(UTC).date(), schema), shared)
+    except NothingTelling as error:
+        raise Failure(str(error), ExitCode.USAGE) from None
+
+
+def _next_steps(path: Path, root: Path | None, name: str, there: Loaded | None) -> str:
+    """Say how the rule does among the others, and what to do next."""
+    if root is None or there is None or len(there.problems):
+        return f"next: put it into a folder of rules, then clawback rules check {path}"
+    try:
+        trials = run_tests(load_rules(root), [name])
+    except RuleErrors as error:
+        return "among the others it has problems:\n" + "\n".join(
+            str(problem) for problem in error.problems
+        )
+    passed = sum(trial.passed for trial in trials)
+    said = f"{passed} of its {len(trials)} tests pass among the other rules"
+    return f"{said}; next: say what it is about, then clawback rules check {path} and clawback rules test {path}"

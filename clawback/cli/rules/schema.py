@@ -1,0 +1,35 @@
+"""`clawback rules schema`: the JSON Schema of rule files, for editors."""
+
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from clawback.cli.exits import ExitCode
+from clawback.cli.output import say
+from clawback.rules.tools.schema import write_schema
+
+
+def schema(
+    out: Annotated[
+        Path | None,
+        typer.Option(
+            "--out",
+            help="Write it to this file instead, such as rules/schema.json.",
+            show_default=False,
+        ),
+    ] = None,
+) -> int:
+    """Print the JSON Schema of rule files.
+
+    Editors complete and check fields, modifiers, actions and tests with it.
+    """
+    if out is None:
+        sys.stdout.write(write_schema())
+    else:
+        out.write_text(write_schema(), encoding="utf-8")
+        say(
+            f"wrote {out}; name it in the first line of a rule: # yaml-language-server: $schema=<the way from the rule to it>"
+        )
+    return ExitCode.OK

@@ -1,0 +1,60 @@
+"""What may be a pattern of a block.
+
+The API's own rules, checked before a request is spent on a refusal.
+
+Source: reference §1.6 (EMAIL must be a valid address, DOMAIN a valid domain, IP not private, 1 to
+1,024 characters).
+"""
+
+import ipaddress
+import re
+from enum import StrEnum
+
+_DOMAIN = re.compile(
+    r"(?=.{4,253}$)(?:[a-z0-9_](?:[a-z0-9_-]{0,61}[a-z0-9])?\.)+[a-z][a-z0-9-]{0,61}[a-z0-9]",
+    re.IGNORECASE,
+)
+_LOCAL = re.compile(r"[a-z0-9.!#$%&'*+/=?^_`{|}~-]{1,64}", re.IGNORECASE)
+_LONGEST = 1024
+_WIDEST = {4: 16, 6: 32}  # a provider's whole network may be a mistake; half the internet is one
+
+
+class PatternKind(StrEnum):
+    """What a block matches; the values are the rule file's, the API spells them in upper case."""
+
+    EMAIL = "email"
+    DOMAIN = "domain"
+    IP = "ip"
+
+
+def pattern_problem(pattern: str | None, kind: PatternKind) -> str | None:
+    """Say in a few fixed words why a value cannot be a pattern of that kind; None where it can."""
+    if not pattern:
+        return "no_pattern"
+    if len(pattern) > _LONGEST:
+        return "pattern_too_long"
+    match kind:
+        case PatternKind.EMAIL:
+            return None if _is_address(pattern) else "not_an_address"
+        case PatternKind.DOMAIN:
+            return None if _DOMAIN.fullmatch(pattern) else "not_a_domain"
+        case PatternKind.IP:
+            return _ip_problem(pattern)
+
+
+def _is_address(pattern: str) -> bool:
+    local, _, domain = pattern.rpartition("@")
+    return bool(_LOCAL.fullmatch(local)) and bool(_DOMAIN.fullmatch(domain))
+
+
+def _ip_problem(pattern: str) -> str | None:
+    try:
+        network = ipaddress.ip_network(pattern, strict=False)
+    except ValueError:
+        return "not_an_ip"
+    if network.prefixlen < _WIDEST[network.version]:
+        return "network_too_large"
+    ends = (network.network_address, network.broadcast_address)
+    return (
+        None if all(end.is_global and not end.is_multicast for end in ends) else "not_a_public_ip"
+    )

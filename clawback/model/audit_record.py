@@ -1,0 +1,71 @@
+"""What is written down of every decision and outcome.
+
+The typed record that cases, activities and commands hand to the audit.
+
+A record carries no subject, body or address: ids, hashes, words and times. `id` is stable, so a
+repeat can be dropped by its reader.
+"""
+
+from enum import StrEnum
+
+from clawback.model.payload import Payload, UtcDatetime
+
+
+class RecordKind(StrEnum):
+    """Everything that is recorded; the values are history and log names, so append-only."""
+
+    EVENT_REJECTED = "event_rejected"
+    CASE_OPENED = "case_opened"
+    EVENT_JOINED = "event_joined"
+    THRESHOLD_MET = "threshold_met"
+    HELD = "held"
+    APPROVED = "approved"
+    DENIED = "denied"
+    EXPIRED = "expired"
+    DECIDED = "decided"
+    ACTED = "acted"
+    WOULD_HAVE_ACTED = "would_have_acted"
+    NOTIFIED = "notified"
+    CASE_CLOSED = "case_closed"
+    BLOCK_EXPIRED = "block_expired"
+    BLOCK_EXTENDED = "block_extended"
+    BLOCK_LIFTED = "block_lifted"
+    BLOCK_FORBIDDEN = "block_forbidden"
+    POLICY_EXPIRED = "policy_expired"
+    UNDONE = "undone"
+    UNDO_STARTED = "undo_started"
+    EXPIRY_WARNED = "expiry_warned"
+    STOPPED = "stopped"
+    WENT_ON = "went_on"
+    RULE_DEMOTED = "rule_demoted"
+    RULE_CONFIRMED = "rule_confirmed"
+    RULES_LOADED = "rules_loaded"
+    RULES_REFUSED = "rules_refused"
+    POLL_DEGRADED = "poll_degraded"
+    BY_HAND = "by_hand"
+
+
+class AuditRecord(Payload):
+    """One line of the audit.
+
+    `event` is the key of the event, `target` the investigate id, pattern or channel that was acted
+    on, `outcome` one of moved, already_there, blocked, reclassified, notified, failed:<reason>,
+    unknown; `actor` is `clawback` or the person who decided. `before` and `after` say what an
+    effect changed, as far as it is known: a folder, a verdict.
+    """
+
+    id: str
+    at: UtcDatetime
+    kind: RecordKind
+    rule: str | None = None
+    rule_version: str | None = None
+    case: str | None = None
+    mode: str | None = None
+    event: str | None = None
+    action: str | None = None
+    target: str | None = None
+    outcome: str | None = None
+    before: str | None = None
+    after: str | None = None
+    detail: str | None = None
+    actor: str = "clawback"

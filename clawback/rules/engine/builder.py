@@ -1,0 +1,133 @@
+"""Puts a rule set together from documents without problems.
+
+Exceptions go into the rules' trees, references become names.
+"""
+
+import json
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import Any
+
+from clawback.model.events import EventKind
+from clawback.rules.engine.compiler import Today
+from clawback.rules.engine.ruleset import Filter, Rule, RuleSet, digest
+from clawback.rules.engine.tree import Lapses, Named, Node, conjunction, disjunction
+from clawback.rules.source.correlations import Correlation
+from clawback.rules.source.loaded import Loaded, LoadedFilter, LoadedRule
+
+
+def build_set(loaded: Loaded, today: Today) -> RuleSet:
+    """Compile what was loaded; there must be no problems."""
+    names = {str(rule.read.id): rule.read.name for rule in loaded.rules if rule.read.id}
+    filters = tuple(_filter(item, names) for item in loaded.filters)
+    built = {
+        rule.read.name: _plain_rule(rule, filters)
+        for rule in loaded.rules
+        if rule.correlation is None
+    }
+    waiting = {
+        rule.read.name: (rule, rule.correlation)
+        for rule in loaded.rules
+        if rule.correlation is not None
+    }
+    while waiting:  # a correlation may refer to others, which must be built first
+        ready = [
+            name
+            for name, (_, one) in waiting.items()
+            if not any(names.get(other, other) in waiting for other in one.rules)
+        ]
+        built |= {name: _correlation_rule(*waiting.pop(name), built, names) for name in ready}
+    rules = {rule.read.name: built[rule.read.name] for rule in loaded.rules}
+    return RuleSet(rules, filters, dict(loaded.lists), loaded.safety, today)
+
+
+def _filter(item: LoadedFilter, names: Mapping[str, str]) -> Filter:
+    read = item.read
+    return Filter(
+        name=read.name,
+        title=read.title,
+        owner=read.owner,
+        expires=read.expires,
+        kind=read.logsource.category,
+        rules=tuple(names.get(rule, rule) for rule in item.rules),
+        path=item.document.file,
+        line=item.document.place.line,
+        tree=item.tree,
+    )
+
+
+def _plain_rule(rule: LoadedRule, filters: tuple[Filter, ...]) -> Rule:
+    if rule.tree is None or rule.kind is None:
+        raise ValueError(f"{rule.read.name} has no condition")
+    applied = [
+        one
+        for one in filters
+        if one.kind is rule.kind and (not one.rules or rule.read.name in one.rules)
+    ]
+    tree = conjunction([rule.tree, *(_gate(one) for one in applied)])
+    built = _rule(rule, (rule.kind,))
+    version = digest(_content(rule), tree)
+    return replace(
+        built,
+        tree=tree,
+        selections=rule.selections,
+        exceptions=tuple(one.name for one in applied),
+        version=version,
+    )
+
+
+def _gate(filter_: Filter) -> Node:
+    applies = (
+        filter_.tree
+        if filter_.expires is None
+        else disjunction([Lapses(filter_.expires), filter_.tree])
+    )
+    return Named(f"exception {filter_.name}", applies)
+
+
+def _correlation_rule(
+    rule: LoadedRule, correlation: Correlation, built: Mapping[str, Rule], names: Mapping[str, str]
+) -> Rule:
+    references = tuple(names.get(one, one) for one in correlation.rules)
+    aliases = {
+        alias: {names.get(one, one): field for one, field in fields.items()}
+        for alias, fields in correlation.aliases.items()
+    }
+    resolved = replace(correlation, rules=references, aliases=aliases)
+    kinds: tuple[EventKind, ...] = tuple(
+        dict.fromkeys(kind for one in references for kind in built[one].kinds)
+    )
+    version = digest(_content(rule), *(built[one].version for one in references))
+    return replace(_rule(rule, kinds), correlation=resolved, version=version)
+
+
+def _rule(rule: LoadedRule, kinds: tuple[EventKind, ...]) -> Rule:
+    read = rule.read
+    return Rule(
+        name=read.name,
+        title=read.title,
+        status=rule.status,
+        level=read.level,
+        version="",
+        kinds=kinds,
+        path=rule.document.file,
+        line=rule.document.place.line,
+        id=read.id,
+        description=read.description or "",
+        author=read.author or "",
+        tags=read.tags,
+        references=read.references,
+        falsepositives=read.falsepositives,
+        response=rule.response,
+        tests=read.tests,
+        test_lines=tuple(
+            rule.document.value_at("tests", index).line for index in range(len(read.tests))
+        ),
+    )
+
+
+def _content(rule: LoadedRule) -> str:
+    data: dict[str, Any] = {
+        key: value for key, value in rule.document.data.items() if key != "tests"
+    }
+    return json.dumps(data, sort_keys=True, ensure_ascii=False, default=str)

@@ -1,0 +1,303 @@
+"""What must hold between documents.
+
+Names and ids used once, files named after their rule, references that lead somewhere.
+"""
+
+from collections.abc import Iterable
+from typing import Any
+
+from clawback.model.durations import parse_duration
+from clawback.model.events import EventKind
+from clawback.rules.lint.rule_checks import check_record
+from clawback.rules.source.catalogue import FieldType
+from clawback.rules.source.correlations import Correlation
+from clawback.rules.source.errors import Code, did_you_mean
+from clawback.rules.source.fields import field_remedy, find_field
+from clawback.rules.source.loaded import Loaded, LoadedFilter, LoadedRule
+from clawback.rules.source.yaml_reader import Document
+
+_RESPONSE = "response"
+_CORRELATION = "correlation"
+_KINDS = ", ".join(EventKind)
+_A = {"name": "a name", "id": "an id"}
+
+
+def check_set(loaded: Loaded) -> None:
+    """Check what documents say of each other."""
+    checker = _Checker(loaded)
+    checker.check_once("name", Code.DUPLICATE_NAME)
+    checker.check_once("id", Code.DUPLICATE_ID)
+    checker.check_file_names()
+    checker.check_rules()
+    checker.check_filters()
+
+
+class _Checker:
+    def __init__(self, loaded: Loaded) -> None:
+        self._loaded = loaded
+        self._problems = loaded.problems
+        self._rules = {rule.read.name: rule for rule in loaded.rules}
+        self._by_id = {str(rule.read.id): rule.read.name for rule in loaded.rules if rule.read.id}
+
+    def check_once(self, key: str, code: Code) -> None:
+        """Check that no two documents have the same value of a key."""
+        seen: dict[Any, Document] = {}
+        items: list[LoadedRule | LoadedFilter] = [*self._loaded.rules, *self._loaded.filters]
+        for item in items:
+            value = getattr(item.read, key)
+            first = seen.setdefault(value, item.document) if value is not None else item.document
+            if first is not item.document:
+                other = first.value_at(key)
+                message = f"{other.file}:{other.line} has the same {key}"
+                self._problems.add(
+                    item.document.value_at(key),
+                    code,
+                    message,
+                    text=value,
+                    remedy=f"give it {_A[key]} of its own",
+                )
+
+    def check_file_names(self) -> None:
+        """Check that a file is named after its rule that responds."""
+        by_file: dict[str, list[LoadedRule]] = {}
+        for rule in self._loaded.rules:
+            if rule.read.response is not None:
+                by_file.setdefault(rule.document.file, []).append(rule)
+        for file, rules in by_file.items():
+            names = [rule.read.name for rule in rules]
+            if file.rpartition("/")[2].rpartition(".")[0] not in names:
+                place = rules[0].document.value_at("name")
+                remedy = f"rename the file to {names[0]}.yml"
+                self._problems.add(
+                    place,
+                    Code.FILE_NAME,
+                    "a file is named after its rule that responds",
+                    text=names[0],
+                    remedy=remedy,
+                )
+
+    def check_filters(self) -> None:
+        """Check that exceptions name rules that are there."""
+        for item in self._loaded.filters:
+            for name in item.rules:
+                self._find(name, item.document, "filter", "rules")
+
+    def check_rules(self) -> None:
+        """Check the groups of rules and what correlations refer to."""
+        for rule in self._loaded.rules:
+            if rule.correlation is not None:
+                self._check_use(rule)
+                self._check_correlation(rule, rule.correlation)
+            elif (
+                rule.read.response is not None
+                and rule.read.response.group_by
+                and rule.kind is not None
+            ):
+                self._check_group(
+                    rule.document, (_RESPONSE, "group-by"), rule.read.response.group_by, rule.kind
+                )
+
+    def _find(self, name: str, document: Document, *path: str) -> LoadedRule | None:
+        found = self._rules.get(self._by_id.get(name, name))
+        if found is None:
+            remedy = did_you_mean(name, self._rules)
+            self._problems.add(
+                document.value_at(*path),
+                Code.UNKNOWN_RULE,
+                "there is no such rule",
+                text=name,
+                remedy=remedy,
+            )
+        return found
+
+    def _check_group(
+        self, document: Document, path: tuple[str, ...], names: Iterable[str], kind: EventKind
+    ) -> None:
+        for index, name in enumerate(names):
+            field = find_field(kind, name)
+            place = document.value_at(*path, index)
+            if field is None:
+                remedy = field_remedy(kind, name)
+                self._problems.add(
+                    place,
+                    Code.UNKNOWN_FIELD,
+                    f"a {kind} has no such field",
+                    text=name,
+                    remedy=remedy,
+                )
+            elif field.many or field.type is FieldType.OBJECT:
+                remedy = "use a field with one value"
+                self._problems.add(
+                    place,
+                    Code.GROUP,
+                    f"{name} can have several values: a case has one group",
+                    text=name,
+                    remedy=remedy,
+                )
+            elif field.enrichment:
+                remedy = "use a field of the message itself"
+                self._problems.add(
+                    place,
+                    Code.GROUP,
+                    f"{name} comes from enrichment and may not be known yet",
+                    text=name,
+                    remedy=remedy,
+                )
+
+    # ---- correlations
+
+    def _check_use(self, rule: LoadedRule) -> None:
+        """Check that a correlation without a response is at least part of another."""
+        others = (
+            name
+            for other in self._loaded.rules
+            if other.correlation is not None
+            for name in other.correlation.rules
+        )
+        if rule.read.response is None and rule.read.name not in {
+            self._by_id.get(name, name) for name in others
+        }:
+            place = rule.document.key_at(_CORRELATION)
+            message = "a correlation without a response, to which no other refers, does nothing"
+            self._problems.add(
+                place, Code.CORRELATION, message, text=rule.read.name, remedy="add response:"
+            )
+
+    def _check_correlation(self, rule: LoadedRule, correlation: Correlation) -> None:
+        if rule.read.response is not None and rule.read.response.group_by is not None:
+            place = rule.document.key_at(_RESPONSE, "group-by")
+            remedy = "leave it out: the group-by of the correlation makes the case"
+            self._problems.add(
+                place,
+                Code.GROUP,
+                "a correlation already has a group-by",
+                text="group-by",
+                remedy=remedy,
+            )
+        kinds: set[EventKind] = set()
+        for name in correlation.rules:
+            found = self._find(name, rule.document, _CORRELATION, "rules")
+            if found is not None and found.correlation is not None:
+                kinds |= self._check_chain(rule, correlation, found, found.correlation)
+            elif found is not None and found.kind is not None:
+                kinds.add(found.kind)
+                self._check_fields(rule.document, correlation, name, found.kind)
+        self._check_windows(rule, kinds)
+
+    def _check_chain(
+        self, rule: LoadedRule, outer: Correlation, inner_rule: LoadedRule, inner: Correlation
+    ) -> set[EventKind]:
+        """Check a correlation that refers to another; the kinds of events that it comes down to."""
+        name, place = inner_rule.read.name, rule.document.value_at(_CORRELATION, "rules")
+        below = self._below(inner_rule, (rule.read.name,))
+        if below is None:
+            self._problems.add(
+                place,
+                Code.CORRELATION,
+                "correlations refer to each other in a circle",
+                text=name,
+                remedy="break it",
+            )
+            return set()
+        wanted = [outer.field_of(one, name) for one in outer.group_by]
+        if outer.value_field is not None:
+            wanted.append(outer.field_of(outer.value_field, name))
+        for one in dict.fromkeys(wanted):
+            if one not in inner.group_by:
+                message = f"the events of one match of {name} may differ in {one}, which {rule.read.name} asks for"
+                self._problems.add(
+                    place,
+                    Code.CORRELATION,
+                    message,
+                    text=name,
+                    remedy=f"add {one} to the group-by of {name}",
+                )
+        return below
+
+    def _below(self, rule: LoadedRule, above: tuple[str, ...]) -> set[EventKind] | None:
+        """The kinds of events that a rule comes down to; None where it comes back to one above."""
+        if rule.read.name in above:
+            return None
+        if rule.correlation is None:
+            return {rule.kind} if rule.kind is not None else set()
+        kinds: set[EventKind] = set()
+        for name in rule.correlation.rules:
+            found = self._rules.get(self._by_id.get(name, name))
+            below = self._below(found, (*above, rule.read.name)) if found is not None else set()
+            if below is None:
+                return None
+            kinds |= below
+        return kinds
+
+    def _check_fields(
+        self, document: Document, correlation: Correlation, reference: str, kind: EventKind
+    ) -> None:
+        for alias, fields in correlation.aliases.items():
+            if reference not in fields:
+                place = document.key_at(_CORRELATION, "aliases", alias)
+                remedy = f"say which field of {reference} it stands for"
+                self._problems.add(
+                    place,
+                    Code.CORRELATION,
+                    f"the alias leaves {reference} out",
+                    text=alias,
+                    remedy=remedy,
+                )
+            else:
+                self._check_group(
+                    document, (_CORRELATION, "aliases", alias, reference), [fields[reference]], kind
+                )
+        grouped = [name for name in correlation.group_by if name not in correlation.aliases]
+        self._check_group(document, (_CORRELATION, "group-by"), grouped, kind)
+        if (
+            correlation.value_field is not None
+            and correlation.value_field not in correlation.aliases
+        ):
+            self._check_group(
+                document, (_CORRELATION, "condition", "field"), [correlation.value_field], kind
+            )
+
+    def _check_windows(self, rule: LoadedRule, kinds: set[EventKind]) -> None:
+        for index, test in enumerate(rule.read.tests):
+            for position, event in enumerate(getattr(test, "events", ())):
+                path = ("tests", index, "events", position)
+                self._check_at(rule.document, path, event)
+                kind = event.get("kind", next(iter(kinds)) if len(kinds) == 1 else None)
+                if kind in set(EventKind):
+                    check_record(
+                        rule.document,
+                        path,
+                        EventKind(kind),
+                        self._problems,
+                        frozenset({"at", "kind"}),
+                    )
+                elif kinds:
+                    place = rule.document.value_at(*path, "kind")
+                    remedy = f"add kind: and one of {_KINDS}"
+                    self._problems.add(
+                        place,
+                        Code.WRONG_VALUE,
+                        "the event has no kind that exists",
+                        text=kind,
+                        remedy=remedy,
+                    )
+
+    def _check_at(
+        self, document: Document, path: tuple[str | int, ...], event: dict[str, Any]
+    ) -> None:
+        try:
+            parse_duration(event["at"])
+        except KeyError:
+            remedy = "add at: and a duration since the first event, such as 0h"
+            self._problems.add(
+                document.value_at(*path), Code.MISSING_KEY, "the event has no time", remedy=remedy
+            )
+        except (ValueError, TypeError):
+            remedy = "write a duration, such as 0h or 1h30m"
+            self._problems.add(
+                document.value_at(*path, "at"),
+                Code.WRONG_VALUE,
+                "not a duration",
+                text=event["at"],
+                remedy=remedy,
+            )

@@ -1,0 +1,215 @@
+"""What must hold of one rule beyond its shape.
+
+Its mode, its tests, the fields of its test events, the group of its cases.
+"""
+
+from collections.abc import Iterator
+from typing import Any
+
+from clawback.model.events import EventKind
+from clawback.rules.engine.responses import DEFAULT_GROUP
+from clawback.rules.engine.tree import SameAs, leaves_of
+from clawback.rules.source.catalogue import Field, FieldType
+from clawback.rules.source.documents import CorrelationDocument, RuleDocument
+from clawback.rules.source.errors import Code, Place, Problems
+from clawback.rules.source.fields import field_remedy, find_field
+from clawback.rules.source.loaded import LoadedRule
+from clawback.rules.source.yaml_reader import Document, Table
+
+_RESPONSE = "response"
+
+
+def check_rule(rule: LoadedRule, problems: Problems) -> None:
+    """Check one rule by itself."""
+    if rule.read.response is not None:
+        _check_mode(rule, problems)
+        _check_id(rule, problems)
+        _check_tests_exist(rule, problems)
+    names = [test.name for test in rule.read.tests]
+    for index, name in enumerate(names):
+        if name in names[:index]:
+            place = rule.document.value_at("tests", index, "name")
+            problems.add(
+                place,
+                Code.DUPLICATE_NAME,
+                "another test has this name",
+                text=name,
+                remedy="name it after what it shows",
+            )
+    if rule.kind is not None:
+        _check_rule_fields(rule, rule.kind, problems)
+
+
+def _check_mode(rule: LoadedRule, problems: Problems) -> None:
+    response = rule.read.response
+    if rule.read.status is None and isinstance(rule.read, RuleDocument):
+        remedy = "add status: experimental (may shadow), test (may approve) or stable (may enforce)"
+        problems.add(
+            rule.document.place,
+            Code.MISSING_KEY,
+            "a rule that responds has a status",
+            text=rule.read.name,
+            remedy=remedy,
+        )
+    elif response is not None and response.mode.capped(rule.status.ceiling) is not response.mode:
+        place = rule.document.value_at(_RESPONSE, "mode")
+        remedy = f"a rule of status {rule.status} may at most {rule.status.ceiling}"
+        problems.add(
+            place, Code.MODE, "the mode is above the status", text=response.mode, remedy=remedy
+        )
+
+
+def _check_id(rule: LoadedRule, problems: Problems) -> None:
+    if rule.read.id is None and isinstance(rule.read, RuleDocument):
+        remedy = "add id: and a new UUID, never one that was used before"
+        problems.add(
+            rule.document.place,
+            Code.MISSING_KEY,
+            "a rule that responds has an id",
+            text=rule.read.name,
+            remedy=remedy,
+        )
+
+
+def _check_tests_exist(rule: LoadedRule, problems: Problems) -> None:
+    positive, negative = _test_counts(rule.read)
+    wanted = (
+        ("match", "no match")
+        if isinstance(rule.read, RuleDocument)
+        else ("{fires: 1}", "{fires: 0}")
+    )
+    for count, what, expect in zip(
+        (positive, negative), ("positive", "negative"), wanted, strict=True
+    ):
+        if not count:
+            remedy = f"add one to tests: with expect: {expect}"
+            problems.add(
+                rule.document.key_at("tests"),
+                Code.MISSING_TEST,
+                f"there is no {what} test",
+                text=rule.read.name,
+                remedy=remedy,
+            )
+
+
+def _test_counts(read: RuleDocument | CorrelationDocument) -> tuple[int, int]:
+    if isinstance(read, RuleDocument):
+        positive = sum(test.expect == "match" for test in read.tests)
+    else:
+        positive = sum(test.expect.fires > 0 for test in read.tests)
+    return positive, len(read.tests) - positive
+
+
+# ---- fields
+
+
+def _check_rule_fields(rule: LoadedRule, kind: EventKind, problems: Problems) -> None:
+    references = (
+        [
+            test.field
+            for leaf in leaves_of(rule.tree)
+            for test in leaf.tests
+            if isinstance(test, SameAs)
+        ]
+        if rule.tree
+        else []
+    )
+    for name in references:
+        if find_field(kind, name) is None:
+            place = rule.document.key_at("detection")
+            problems.add(
+                place,
+                Code.UNKNOWN_FIELD,
+                f"a {kind} has no such field",
+                text=name,
+                remedy=field_remedy(kind, name),
+            )
+    for index in range(len(rule.read.tests)):
+        check_record(rule.document, ("tests", index, "event"), kind, problems)
+
+
+def check_record(
+    document: Document,
+    path: tuple[str | int, ...],
+    kind: EventKind,
+    problems: Problems,
+    extra: frozenset[str] = frozenset(),
+) -> None:
+    """Check that a test event has only fields of its kind (and the `extra` keys of a test), in the shape the API gives them."""
+    for place, parent, name, value in _named_values(document, path, _at(document.data, path), ""):
+        if name in extra:
+            continue
+        if "." in (key := name.removeprefix(f"{parent}.")):
+            head, _, tail = key.rpartition(".")
+            message, remedy = (
+                "a test event is nested as the API nests it",
+                f"write {head}: {{{tail}: …}}",
+            )
+            problems.add(place, Code.UNKNOWN_FIELD, message, text=key, remedy=remedy)
+            continue
+        known = find_field(kind, name)
+        if known is None:
+            problems.add(
+                place,
+                Code.UNKNOWN_FIELD,
+                f"a {kind} has no such field",
+                text=name,
+                remedy=field_remedy(kind, name),
+            )
+        elif (problem := _wrong_type(known, value)) is not None:
+            problems.add(place, Code.FIELD_TYPE, problem, text=value)
+
+
+def _at(node: Any, path: tuple[str | int, ...]) -> Any:
+    for step in path:
+        node = node[step]
+    return node
+
+
+def _named_values(
+    document: Document, path: tuple[str | int, ...], node: Any, prefix: str
+) -> Iterator[tuple[Place, str, str, Any]]:
+    if isinstance(node, Table):
+        for key, value in node.items():
+            name = f"{prefix}.{key}" if prefix else key
+            if isinstance(value, Table) or (
+                isinstance(value, list) and any(isinstance(item, Table) for item in value)
+            ):
+                yield from _named_values(document, (*path, key), value, name)
+            else:
+                yield document.key_at(*path, key), prefix, name, value
+    elif isinstance(node, list):
+        for index, item in enumerate(node):
+            yield from _named_values(document, (*path, index), item, prefix)
+
+
+def _wrong_type(field: Field, value: Any) -> str | None:
+    values = value if isinstance(value, list) else [value]
+    for one in values:
+        boolean, number = (
+            isinstance(one, bool),
+            isinstance(one, int | float) and not isinstance(one, bool),
+        )
+        wanted = {
+            FieldType.BOOLEAN: boolean,
+            FieldType.NUMBER: number,
+            FieldType.OBJECT: False,
+        }.get(field.type, isinstance(one, str))
+        if one is not None and not wanted:
+            return f"{field.name} is a {field.type}"
+    return None
+
+
+# ---- groups
+
+
+def group_of(rule: LoadedRule) -> tuple[str, ...] | None:
+    """Give the fields that share a case.
+
+    Of a correlation its group-by; else the response's, or the campaign's.
+    """
+    if rule.read.response is None:
+        return None
+    if isinstance(rule.read, CorrelationDocument):
+        return rule.read.correlation.group_by
+    return rule.read.response.group_by or DEFAULT_GROUP[rule.read.logsource.category]

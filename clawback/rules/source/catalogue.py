@@ -1,0 +1,278 @@
+"""Every field that a rule may name, by event kind: its type, its values and one line about it.
+
+Data only.
+
+Source: reference §1.3 (MessageDetails, detections), §1.4 (PhishGuardReport), §1.5 (Submission),
+under their current names.
+"""
+
+from dataclasses import dataclass, replace
+from enum import StrEnum
+
+from clawback.model.events import EventKind
+
+
+class FieldType(StrEnum):
+    """What the values of a field are."""
+
+    STRING = "string"
+    ADDRESS = "address"
+    DOMAIN = "domain"
+    IP = "ip"
+    ENUM = "enum"
+    NUMBER = "number"
+    BOOLEAN = "boolean"
+    TIME = "time"
+    OBJECT = "object"
+
+
+@dataclass(frozen=True, slots=True)
+class Field:
+    """One field: its dotted name, type, one line of description.
+
+    `many` where a record can have several values of it.
+    """
+
+    name: str
+    type: FieldType
+    description: str
+    values: tuple[str, ...] = ()
+    many: bool = False
+
+    @property
+    def enrichment(self) -> bool:
+        """Whether it comes from `/detections`, which is fetched only when a rule is still undecided without it."""
+        return self.name.startswith((f"{ENRICHMENT}.", f"message.{ENRICHMENT}.")) or self.name in {
+            ENRICHMENT,
+            f"message.{ENRICHMENT}",
+        }
+
+    def below(self, parent: str) -> "Field":
+        """Name the same field as it is seen from an enclosing object."""
+        return replace(self, name=f"{parent}.{self.name}")
+
+
+ENRICHMENT = "detections"
+DISPOSITIONS = (
+    "MALICIOUS",
+    "MALICIOUS-BEC",
+    "SUSPICIOUS",
+    "SPOOF",
+    "SPAM",
+    "BULK",
+    "ENCRYPTED",
+    "EXTERNAL",
+    "UNKNOWN",
+    "NONE",
+)
+SUBMITTED_DISPOSITIONS = ("MALICIOUS", "SUSPICIOUS", "SPOOF", "SPAM", "BULK", "NONE")
+DELIVERY_MODES = (
+    "DIRECT",
+    "BCC",
+    "JOURNAL",
+    "REVIEW_SUBMISSION",
+    "DMARC_UNVERIFIED",
+    "DMARC_FAILURE_REPORT",
+    "DMARC_AGGREGATE_REPORT",
+    "THREAT_INTEL_SUBMISSION",
+    "SIMULATION_SUBMISSION",
+    "API",
+    "RETRO_SCAN",
+)
+DELIVERY_STATUSES = (
+    "delivered",
+    "moved",
+    "quarantined",
+    "rejected",
+    "deferred",
+    "bounced",
+    "queued",
+    "move_failed",
+)
+OPERATIONS = ("PREVIEW", "QUARANTINE_RELEASE", "SUBMISSION", "MOVE")
+VERDICTS = ("pass", "neutral", "fail", "error", "none")
+PATTERN_TYPES = (
+    "quarantine_release",
+    "acceptable_sender",
+    "allowed_sender",
+    "allowed_recipient",
+    "domain_similarity",
+    "domain_recency",
+    "managed_acceptable_sender",
+    "outbound_ndr",
+)
+
+_S, _A, _T, _O, _B, _N, _E = (
+    FieldType.STRING,
+    FieldType.ADDRESS,
+    FieldType.TIME,
+    FieldType.OBJECT,
+    FieldType.BOOLEAN,
+    FieldType.NUMBER,
+    FieldType.ENUM,
+)
+
+_VALIDATION = (
+    Field("validation", _O, "What sender authentication said"),
+    Field("validation.spf", _E, "Verdict of SPF", VERDICTS),
+    Field("validation.dkim", _E, "Verdict of DKIM", VERDICTS),
+    Field("validation.dmarc", _E, "Verdict of DMARC", VERDICTS),
+    Field("validation.comment", _S, "The authentication results as the gateway wrote them"),
+)
+
+_FINDINGS = (
+    Field("findings", _O, "What the detections found", many=True),
+    Field("findings.name", _S, "Name of the detection", many=True),
+    Field("findings.detail", _S, "What it found, for people", many=True),
+    Field("findings.reason", _S, "Why it counts", many=True),
+    Field("findings.detection", _E, "Disposition it speaks for", DISPOSITIONS, many=True),
+    Field("findings.field", _S, "Field it looked at", many=True),
+    Field("findings.portion", _S, "Part of the message it looked at", many=True),
+    Field("findings.value", _S, "The text it found", many=True),
+    Field("findings.score", _N, "Its confidence, from 0 to 1", many=True),
+    Field("findings.attachment", _S, "The attachment it looked at", many=True),
+)
+
+_DETECTIONS = (
+    Field("action", _S, "What the gateway did with the message"),
+    Field("final_disposition", _E, "The verdict", DISPOSITIONS),
+    *_VALIDATION,
+    *_FINDINGS,
+    Field("headers", _O, "The headers of the message", many=True),
+    Field("headers.name", _S, "Name of a header", many=True),
+    Field("headers.value", _S, "Value of a header", many=True),
+    Field("links", _O, "The links in the message", many=True),
+    Field("links.href", _S, "Where a link leads", many=True),
+    Field("links.text", _S, "What a link shows", many=True),
+    Field("attachments", _O, "The attachments of the message", many=True),
+    Field("attachments.name", _S, "Name of an attachment", many=True),
+    Field("attachments.filename", _S, "File name of an attachment", many=True),
+    Field("attachments.content_type", _S, "Media type of an attachment", many=True),
+    Field("attachments.size", _N, "Bytes of an attachment", many=True),
+    Field("attachments.encrypted", _B, "Whether an attachment is encrypted", many=True),
+    Field("attachments.detection", _E, "Verdict on an attachment", DISPOSITIONS, many=True),
+    Field("attachments.md5", _S, "MD5 of an attachment", many=True),
+    Field("attachments.sha1", _S, "SHA-1 of an attachment", many=True),
+    Field("attachments.sha256", _S, "SHA-256 of an attachment", many=True),
+    Field("threat_categories", _O, "What kind of threat it is", many=True),
+    Field("threat_categories.id", _N, "Number of a threat category", many=True),
+    Field("threat_categories.name", _S, "Name of a threat category", many=True),
+    Field("threat_categories.description", _S, "Description of a threat category", many=True),
+    Field("sender_info", _O, "What is known about the sending host"),
+    Field("sender_info.ip", FieldType.IP, "Address of the sending host"),
+    Field("sender_info.as_name", _S, "Name of its autonomous system"),
+    Field("sender_info.as_number", _N, "Number of its autonomous system"),
+    Field("sender_info.geo", _S, "Where it is"),
+    Field("sender_info.pld", FieldType.DOMAIN, "Registered domain of the sender"),
+)
+
+_MESSAGE = (
+    Field("id", _S, "Investigate id of the message"),
+    Field("postfix_id", _S, "The mail gateway's id"),
+    Field("postfix_id_outbound", _S, "The mail gateway's id on the way out"),
+    Field("message_id", _S, "The Message-ID header"),
+    Field("alert_id", _S, "Id of the alert, where there was a detection"),
+    Field("from", _A, "Sender in the From header"),
+    Field("from_name", _S, "Display name in the From header"),
+    Field("envelope_from", _A, "Sender in the envelope"),
+    Field("replyto", _A, "Address in the Reply-To header"),
+    Field("to", _A, "Addresses in the To header", many=True),
+    Field("to_name", _S, "Display names in the To header", many=True),
+    Field("envelope_to", _A, "Recipients in the envelope", many=True),
+    Field("client_recipients", _A, "Recipients in the protected mailboxes", many=True),
+    Field("subject", _S, "The Subject header"),
+    Field("sent_at", _T, "When it was sent, by the Date header"),
+    Field("scanned_at", _T, "When it was scanned"),
+    Field("delivery_mode", _E, "How the message came to be scanned", DELIVERY_MODES),
+    Field("delivery_status", _E, "What became of the delivery", DELIVERY_STATUSES, many=True),
+    Field("final_disposition", _E, "The verdict", DISPOSITIONS),
+    Field("detection_reasons", _S, "Why there was a verdict, for people", many=True),
+    Field("threat_categories", _S, "What kind of threat it is", many=True),
+    Field("edf_hash", _S, "Hash that messages of one campaign share"),
+    Field("htmltext_structure_hash", _S, "Hash of the structure of the HTML part"),
+    Field("is_phish_submission", _B, "Whether it is a report of phishing by a user"),
+    Field("is_quarantined", _B, "Whether it is in the quarantine"),
+    Field(
+        "post_delivery_operations", _E, "What was done to it after delivery", OPERATIONS, many=True
+    ),
+    Field("smtp_helo_server_ip", FieldType.IP, "Address of the host that said HELO"),
+    Field("smtp_previous_hop_ip", FieldType.IP, "Address of the host before the gateway"),
+    Field("x_originating_ip", FieldType.IP, "Address in the X-Originating-IP header"),
+    Field("properties", _O, "Which of your lists had a part in the verdict"),
+    Field("properties.allowlisted_pattern", _S, "The pattern of the allow policy that matched"),
+    Field(
+        "properties.allowlisted_pattern_type",
+        _E,
+        "The kind of allow policy that matched",
+        PATTERN_TYPES,
+    ),
+    Field("properties.blocklisted_message", _B, "Whether a blocked sender matched"),
+    Field("properties.blocklisted_pattern", _S, "The pattern of the blocked sender that matched"),
+    *_VALIDATION,
+    Field(ENRICHMENT, _O, "The answer of /detections"),
+    *(field.below(ENRICHMENT) for field in _DETECTIONS),
+)
+
+_JOINED = (
+    Field("message", _O, "The message it is about, where it was found"),
+    *(field.below("message") for field in _MESSAGE),
+)
+
+_REPORT = (
+    Field("id", _N, "Number of the report"),
+    Field("title", _S, "Title of the report"),
+    Field("content", _S, "Text of the report"),
+    Field("priority", _S, "Priority PhishGuard gave it"),
+    Field("disposition", _E, "PhishGuard's verdict", DISPOSITIONS),
+    Field("created_at", _T, "When the report was written"),
+    Field("updated_at", _T, "When the report was last changed"),
+    Field("tags", _O, "Tags of the report", many=True),
+    Field("tags.category", _S, "Category of a tag", many=True),
+    Field("tags.value", _S, "Value of a tag", many=True),
+    Field("fields", _O, "What the report says of the message"),
+    Field("fields.from", _A, "Sender of the reported message"),
+    Field("fields.to", _A, "Recipients of the reported message", many=True),
+    Field("fields.postfix_id", _S, "The mail gateway's id of the reported message"),
+    Field("fields.occurred_at", _T, "When the reported message was seen"),
+    *_JOINED,
+)
+
+_SUBMISSION = (
+    Field("submission_id", _S, "Id of the submission"),
+    Field("requested_at", _T, "When it was submitted"),
+    Field("requested_by", _A, "Who submitted it"),
+    Field("requested_disposition", _E, "What the submitter says it is", SUBMITTED_DISPOSITIONS),
+    Field("original_disposition", _E, "The verdict it had", SUBMITTED_DISPOSITIONS),
+    Field("outcome_disposition", _E, "The verdict after review", SUBMITTED_DISPOSITIONS),
+    Field("outcome", _S, "What the review came to, for people"),
+    Field("status", _S, "How far the review is"),
+    Field(
+        "customer_status", _E, "How far your own review is", ("escalated", "reviewed", "unreviewed")
+    ),
+    Field("subject", _S, "Subject of the submitted message"),
+    Field("type", _E, "Who submits: your team or a user", ("Team", "User")),
+    Field("escalated_as", _E, "What it was escalated as", SUBMITTED_DISPOSITIONS),
+    Field("escalated_at", _T, "When it was escalated"),
+    Field("escalated_by", _A, "Who escalated it"),
+    Field("escalated_submission_id", _S, "The team submission it was escalated to"),
+    Field("original_postfix_id", _S, "The mail gateway's id of the submitted message"),
+    Field("original_edf_hash", _S, "Campaign hash of the submitted message"),
+    *_JOINED,
+)
+
+FIELDS = {
+    EventKind.MESSAGE: {field.name: field for field in _MESSAGE},
+    EventKind.PHISHGUARD_REPORT: {field.name: field for field in _REPORT},
+    EventKind.SUBMISSION: {field.name: field for field in _SUBMISSION},
+}
+"""All fields by event kind and name."""
+
+RENAMED = {
+    "ts": "scanned_at (created_at on a report)",
+    "sent_date": "sent_at",
+    "requested_ts": "requested_at",
+    "findings": "detections.findings",
+    "action_log": "post_delivery_operations",
+    "properties.whitelisted_pattern_type": "properties.allowlisted_pattern_type",
+}
+"""Names the API no longer has, or will soon not have, and what to write instead."""

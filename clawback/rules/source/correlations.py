@@ -1,0 +1,168 @@
+"""Correlations: what Sigma may say of several events, and which of it can be decided while events keep arriving."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import timedelta
+
+from sigma.correlations import (
+    CorrelationConditionAND,
+    CorrelationConditionItem,
+    SigmaCorrelationCondition,
+    SigmaCorrelationConditionOperator,
+    SigmaCorrelationRule,
+    SigmaExtendedCorrelationCondition,
+    SigmaRuleReference,
+)
+from sigma.exceptions import SigmaError
+
+from clawback.correlation.sliding_window import CorrelationType, CorrelationWindow
+from clawback.rules.source.documents import CorrelationDocument
+from clawback.rules.source.errors import Code, Problems, did_you_mean
+from clawback.rules.source.yaml_reader import Document
+
+_COUNTS = {SigmaCorrelationConditionOperator.GTE: 0, SigmaCorrelationConditionOperator.GT: 1}
+_CORRELATION = "correlation"
+
+
+@dataclass(frozen=True, slots=True)
+class Correlation:
+    """What a correlation waits for.
+
+    `rules` are names once the whole set is known, `aliases` map an alias to rule and field.
+    """
+
+    type: CorrelationType
+    rules: tuple[str, ...]
+    timespan: timedelta
+    group_by: tuple[str, ...] = ()
+    at_least: int = 1
+    value_field: str | None = None
+    aliases: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
+
+    @property
+    def watch(self) -> CorrelationWindow:
+        """The same as a case carries it."""
+        return CorrelationWindow(
+            type=self.type, timespan=self.timespan, at_least=self.at_least, rules=self.rules
+        )
+
+    def field_of(self, name: str, rule: str) -> str:
+        """Resolve a group-by name for events of one referenced rule."""
+        return self.aliases.get(name, {}).get(rule, name)
+
+
+class _Refused(ValueError):
+    def __init__(self, path: tuple[str, ...], message: str, remedy: str = "") -> None:
+        super().__init__(message)
+        self.path = path
+        self.remedy = remedy
+
+
+def read_correlation(
+    read: CorrelationDocument, document: Document, problems: Problems
+) -> Correlation | None:
+    """Read a correlation; None, and problems, where it is wrong or cannot be decided event by event."""
+    try:
+        return _correlation(read)
+    except _Refused as error:
+        place = document.value_at(_CORRELATION, *error.path)
+        problems.add(place, Code.CORRELATION, str(error), text=read.name, remedy=error.remedy)
+    except SigmaError as error:
+        problems.add(document.value_at(_CORRELATION), Code.CORRELATION, str(error), text=read.name)
+    return None
+
+
+def _correlation(read: CorrelationDocument) -> Correlation:
+    body = read.correlation
+    if body.generate is not None:
+        raise _Refused(
+            ("generate",),
+            "generate is not supported",
+            "leave it out: a referenced rule acts when it has a response of its own",
+        )
+    if body.type not in set(CorrelationType):
+        remedy = did_you_mean(body.type, [kind.value for kind in CorrelationType])
+        raise _Refused(("type",), f"the correlation type {body.type!r} is not supported", remedy)
+    kind = CorrelationType(body.type)
+    data = body.model_dump(by_alias=True, exclude_none=True, exclude_defaults=True)
+    parsed = SigmaCorrelationRule.from_dict(
+        {"title": read.title, "name": read.name, _CORRELATION: _plain(data)}
+    )
+    rules, at_least, value_field = _threshold(kind, parsed, given=body.condition is not None)
+    return Correlation(
+        type=kind,
+        rules=rules,
+        timespan=timedelta(seconds=parsed.timespan.seconds),
+        group_by=body.group_by,
+        at_least=at_least,
+        value_field=value_field,
+        aliases=body.aliases,
+    )
+
+
+def _plain(data: dict[str, object]) -> dict[str, object]:
+    return {key: list(value) if isinstance(value, tuple) else value for key, value in data.items()}
+
+
+def _threshold(
+    kind: CorrelationType, parsed: SigmaCorrelationRule, *, given: bool
+) -> tuple[tuple[str, ...], int, str | None]:
+    rules = tuple(dict.fromkeys(reference.reference for reference in parsed.rules or ()))
+    condition = parsed.condition
+    if kind in {CorrelationType.TEMPORAL, CorrelationType.TEMPORAL_ORDERED}:
+        if isinstance(condition, SigmaExtendedCorrelationCondition):
+            return _conjoined(condition), 1, None
+        if given:
+            raise _Refused(
+                ("condition",),
+                f"{kind} takes no count",
+                "leave the condition out: all rules must be seen",
+            )
+        return tuple(reference.reference for reference in parsed.rules or ()), 1, None
+    if not given or not isinstance(condition, SigmaCorrelationCondition):
+        raise _Refused((), f"{kind} needs a condition", "write condition: {gte: 3}")
+    return rules, _count(condition), _value_field(kind, condition)
+
+
+def _count(condition: SigmaCorrelationCondition) -> int:
+    if condition.op not in _COUNTS:
+        said = condition.op.name.lower()
+        raise _Refused(
+            ("condition",),
+            f"{said} is not supported: it cannot be decided while events keep arriving",
+            "use gte or gt",
+        )
+    if not isinstance(condition.count, int) or condition.count + _COUNTS[condition.op] < 1:
+        raise _Refused(
+            ("condition",),
+            f"{condition.count} is not a count",
+            "write a whole number of at least 1",
+        )
+    return condition.count + _COUNTS[condition.op]
+
+
+def _value_field(kind: CorrelationType, condition: SigmaCorrelationCondition) -> str | None:
+    fieldref = condition.fieldref
+    if kind is CorrelationType.VALUE_COUNT and not isinstance(fieldref, str):
+        raise _Refused(
+            ("condition",), "value_count over several fields is not supported", "name one field"
+        )
+    if kind is CorrelationType.EVENT_COUNT and fieldref is not None:
+        raise _Refused(
+            ("condition",),
+            "event_count counts events, not a field",
+            "use value_count, or leave field out",
+        )
+    return fieldref if isinstance(fieldref, str) else None
+
+
+def _conjoined(condition: SigmaExtendedCorrelationCondition) -> tuple[str, ...]:
+    parsed = condition.parsed
+    items: list[SigmaRuleReference | CorrelationConditionItem] = (
+        parsed.args if isinstance(parsed, CorrelationConditionAND) else [parsed]
+    )
+    names = [item.reference for item in items if isinstance(item, SigmaRuleReference)]
+    if len(names) != len(items):
+        remedy = "join the rules with and; write one correlation per alternative"
+        raise _Refused(("condition",), "or and not between rules are not supported", remedy)
+    return tuple(names)

@@ -1,0 +1,204 @@
+"""What can be wrong with a rule set, said so that it can be put right.
+
+    RuleErrors       every problem of a folder at once
+      └ Problem      one of them: where, what, and what to write instead
+
+Loading never stops at the first problem. This module only holds and words them; who finds a problem
+decides what it is.
+"""
+
+from collections import Counter
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from difflib import get_close_matches
+from enum import StrEnum
+from typing import NamedTuple
+
+from clawback.model.payload import bounded
+
+_LONGEST_TEXT = 80
+MOST_PER_FILE = 100
+"""Further problems of one file are counted but not told.
+
+Nobody reads them, and a file of nothing but tabs has a million.
+"""
+
+
+class Code(StrEnum):
+    """What kind of problem it is.
+
+    Stable, for machines and for the index of errors in the documentation.
+    """
+
+    UNREADABLE = "unreadable"
+    YAML = "yaml"
+    FORBIDDEN_YAML = "forbidden-yaml"
+    INVISIBLE = "invisible-character"
+    TAB = "tab"
+    AMBIGUOUS = "ambiguous-scalar"
+    DUPLICATE_KEY = "duplicate-key"
+    UNKNOWN_KEY = "unknown-key"
+    MISSING_KEY = "missing-key"
+    WRONG_VALUE = "wrong-value"
+    DOCUMENT_KIND = "document-kind"
+    DUPLICATE_NAME = "duplicate-name"
+    DUPLICATE_ID = "duplicate-id"
+    FILE_NAME = "file-name"
+    UNKNOWN_FIELD = "unknown-field"
+    FIELD_TYPE = "field-type"
+    KEYWORD = "keyword"
+    MODIFIER = "modifier"
+    DETECTION = "detection"
+    CONDITION = "condition"
+    PLACEHOLDER = "placeholder"
+    CORRELATION = "correlation"
+    UNKNOWN_RULE = "unknown-rule"
+    ACTION = "action"
+    TEMPLATE = "template"
+    GROUP = "group"
+    MODE = "mode-above-status"
+    HARD_DELETE = "hard-delete"
+    MISSING_TEST = "missing-test"
+    SAFETY = "safety"
+    UNUSED = "unused-selection"
+    UNREACHABLE = "unreachable"
+    SHADOWED = "shadowed-rule"
+    CONTRADICTORY = "contradictory-rules"
+    EXPIRED = "expired-exception"
+
+
+class Severity(StrEnum):
+    """Whether a problem must be put right, or only looked at."""
+
+    ERROR = "error"
+    WARNING = "warning"
+
+
+class Place(NamedTuple):
+    """A place in a file; lines and columns count from 1, columns in characters."""
+
+    file: str
+    line: int = 1
+    column: int = 1
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class Problem:
+    """One thing that is wrong.
+
+    `file:line:column`, the offending text, what is wrong with it and what to do.
+    """
+
+    place: Place
+    code: Code
+    message: str
+    text: str = ""
+    remedy: str = ""
+    severity: Severity = Severity.ERROR
+
+    def __str__(self) -> str:
+        text = f" {self.text!r}" if self.text else ""
+        remedy = f"; {self.remedy}" if self.remedy else ""
+        return f"{self.place.file}:{self.place.line}:{self.place.column}: {self.code}:{text} {self.message}{remedy}"
+
+
+class RuleErrors(ValueError):
+    """A rule set that cannot be used.
+
+    `problems` has everything that is wrong with it, in file order.
+    """
+
+    def __init__(self, problems: Iterable[Problem]) -> None:
+        self.problems = tuple(sorted(set(problems)))
+        super().__init__("\n".join(str(problem) for problem in self.problems))
+
+
+class Problems:
+    """Where the problems of one load are gathered.
+
+    Its length counts those too that are not told.
+    """
+
+    def __init__(self) -> None:
+        self._found: list[Problem] = []
+        self._counts: Counter[str] = Counter()
+        self._doubtful: set[Place] = set()
+
+    def __iter__(self) -> Iterator[Problem]:
+        return iter(self._found)
+
+    def __len__(self) -> int:
+        return self._counts.total()
+
+    def add(  # noqa: PLR0913
+        self,
+        place: Place,
+        code: Code,
+        message: str,
+        *,
+        text: object = "",
+        remedy: str = "",
+        severity: Severity = Severity.ERROR,
+    ) -> None:
+        """Note one problem; texts from the file are cut to a readable length.
+
+        Of a doubtful value nothing more is told.
+        """
+        if place in self._doubtful:
+            return
+        self._counts[place.file] += 1
+        if (count := self._counts[place.file]) > MOST_PER_FILE:
+            if count == MOST_PER_FILE + 1:
+                self._found.append(
+                    Problem(
+                        place,
+                        code,
+                        "and more: these are the first problems of this file",
+                        remedy="mend them first",
+                    )
+                )
+            return
+        self._found.append(
+            Problem(
+                place,
+                code,
+                bounded(message),
+                bounded(str(text), _LONGEST_TEXT),
+                bounded(remedy, 600),
+                severity,
+            )
+        )
+
+    def doubt(self, place: Place, code: Code, message: str, *, text: str, remedy: str) -> None:
+        """Note that a value is doubtful.
+
+        Whatever else is wrong with it may only follow from how it was read.
+        """
+        self.add(place, code, message, text=text, remedy=remedy)
+        self._doubtful.add(place)
+
+    def raise_if_any(self) -> None:
+        """End the load if anything was wrong.
+
+        Raises:
+            RuleErrors: something was.
+
+        """
+        if self._found:
+            raise RuleErrors(self._found)
+
+
+def nearest(word: str, known: Iterable[str]) -> str:
+    """Say what was probably meant; empty where nothing is close enough."""
+    words = {candidate.casefold(): candidate for candidate in known}
+    close = get_close_matches(word.casefold(), words, n=1, cutoff=0.6)
+    return words[close[0]] if close else ""
+
+
+def did_you_mean(word: str, known: Iterable[str]) -> str:
+    """Word the remedy for an unknown name: the nearest one, or all of them where none is near."""
+    names = list(known)
+    close = nearest(word, names)
+    if close:
+        return f"did you mean {close!r}?"
+    return f"there are {', '.join(names)}" if names else "there are none yet"

@@ -1,0 +1,243 @@
+"""Loads a folder of rules.
+
+Reads every file, gathers every problem, and compiles the set only if there is none.
+
+The folder has rule files by theme in any subfolder, `exceptions/` (Sigma filters), `lists/` (values
+for `expand`) and `safety.yml`.
+"""
+
+import gc
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from datetime import UTC, date, datetime
+from pathlib import Path
+
+from clawback.rules.engine.builder import build_set
+from clawback.rules.engine.responses import read_response
+from clawback.rules.engine.ruleset import RuleSet
+from clawback.rules.lint.channels import check_reporters
+from clawback.rules.lint.references import check_set
+from clawback.rules.lint.rule_checks import check_rule, group_of
+from clawback.rules.source.correlations import read_correlation
+from clawback.rules.source.documents import (
+    CorrelationDocument,
+    FilterDocument,
+    Header,
+    ListDocument,
+    RuleDocument,
+    read_model,
+)
+from clawback.rules.source.errors import Code, Place, Problems
+from clawback.rules.source.loaded import Loaded, LoadedFilter, LoadedRule
+from clawback.rules.source.safety import Safety
+from clawback.rules.source.sigma import Reading, read_detection
+from clawback.rules.source.yaml_reader import Document, read_documents
+
+EXCEPTIONS = "exceptions"
+LISTS = "lists"
+SAFETY = "safety.yml"
+"""The names with a meaning of their own inside a folder of rules."""
+
+_MOST_FILES = 20_000
+
+
+def utc_today() -> date:
+    """Give the day it is, in UTC."""
+    return datetime.now(UTC).date()
+
+
+def load_rules(folder: Path, *, today: Callable[[], date] = utc_today) -> RuleSet:
+    """Load and compile all rules of a folder; `today` is the clock by which exceptions expire.
+
+    Raises:
+        RuleErrors: anything is wrong with any file; all problems at once, each with file, line,
+            column, text and remedy.
+
+    """
+    with uncollected():
+        loaded = read_folder(folder)
+        loaded.problems.raise_if_any()
+        rules = build_set(loaded, today)
+        rules.prepare()
+        return rules
+
+
+@contextmanager
+def uncollected() -> Iterator[None]:
+    """Pause the cyclic garbage collector.
+
+    Nothing that loading makes is garbage, and looking for it costs a third of the time.
+    """
+    was_enabled = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if was_enabled:
+            gc.enable()
+
+
+def read_folder(folder: Path) -> Loaded:
+    """Read and check a folder without compiling it; whatever is wrong is in `problems`."""
+    loaded = Loaded(Problems())
+    if not folder.is_dir():
+        loaded.problems.add(
+            Place(str(folder)),
+            Code.UNREADABLE,
+            "there is no such folder",
+            remedy="name the folder of rules",
+        )
+        return loaded
+    files = _files(folder)
+    loaded.safety = _read_safety(folder, loaded.problems)
+    for path in files:
+        if path.parts[:1] == (LISTS,):
+            _read_list(folder, path, loaded)
+    for path in files:
+        if path.parts[:1] == (EXCEPTIONS,):
+            _read_filters(folder, path, loaded)
+        elif path.parts[:1] != (LISTS,):
+            _read_rules(folder, path, loaded)
+    check_set(loaded)
+    return loaded
+
+
+def _files(folder: Path) -> list[Path]:
+    found = (
+        path.relative_to(folder)
+        for pattern in ("*.yml", "*.yaml")
+        for path in folder.rglob(pattern)
+    )
+    visible = (
+        path
+        for path in found
+        if not any(part.startswith(".") for part in path.parts) and path != Path(SAFETY)
+    )
+    return sorted(visible)[:_MOST_FILES]
+
+
+def _documents(folder: Path, path: Path, problems: Problems) -> list[Document]:
+    name = path.as_posix()
+    try:
+        raw = (folder / path).read_bytes()
+    except OSError as error:
+        problems.add(
+            Place(name),
+            Code.UNREADABLE,
+            f"the file cannot be read: {error.strerror}",
+            remedy="check that it is there and its permissions",
+        )
+        return []
+    return read_documents(name, raw, problems)
+
+
+def _read_safety(folder: Path, problems: Problems) -> Safety:
+    if not (folder / SAFETY).exists():
+        remedy = "add it; an empty mapping, {}, takes the defaults"
+        problems.add(Place(SAFETY), Code.SAFETY, "there is no safety.yml", remedy=remedy)
+        return Safety()
+    documents = _documents(folder, Path(SAFETY), problems)
+    if len(documents) > 1:
+        problems.add(
+            documents[1].place,
+            Code.SAFETY,
+            "safety.yml is one document",
+            remedy="remove the second one",
+        )
+    return (read_model(Safety, documents[0], problems) if documents else None) or Safety()
+
+
+def _read_list(folder: Path, path: Path, loaded: Loaded) -> None:
+    documents = _documents(folder, path, loaded.problems)
+    if not documents:
+        return
+    read = read_model(ListDocument, documents[0], loaded.problems)
+    if path.stem in loaded.lists:
+        loaded.problems.add(
+            documents[0].place,
+            Code.DUPLICATE_NAME,
+            "there is another list of this name",
+            text=path.stem,
+            remedy="rename one",
+        )
+    loaded.lists[path.stem] = read.values if read else ()
+
+
+def _read_filters(folder: Path, path: Path, loaded: Loaded) -> None:
+    for document in _documents(folder, path, loaded.problems):
+        read = read_model(FilterDocument, document, loaded.problems)
+        if read is None:
+            continue
+        reading = Reading(document, read.logsource.category, loaded.lists, loaded.problems)
+        tree = read_detection(reading, "filter")
+        rules = _filtered_rules(read, document, loaded.problems)
+        if tree is not None and rules is not None:
+            loaded.filters.append(LoadedFilter(read, document, tree, rules))
+
+
+def _filtered_rules(
+    read: FilterDocument, document: Document, problems: Problems
+) -> tuple[str, ...] | None:
+    rules = read.filter.get("rules")
+    if isinstance(rules, str):
+        return () if rules == "any" else (rules,)
+    if isinstance(rules, list) and rules and all(isinstance(rule, str) for rule in rules):
+        return tuple(rules)
+    remedy = "write rules: any, or the names or ids of rules"
+    problems.add(
+        document.value_at("filter", "rules"),
+        Code.WRONG_VALUE,
+        "a filter says for which rules it is",
+        text=rules,
+        remedy=remedy,
+    )
+    return None
+
+
+def _read_rules(folder: Path, path: Path, loaded: Loaded) -> None:
+    for document in _documents(folder, path, loaded.problems):
+        if not isinstance(document.data, dict):
+            read_model(Header, document, loaded.problems)
+        elif "filter" in document.data:
+            remedy = f"move it to {EXCEPTIONS}/"
+            loaded.problems.add(
+                document.key_at("filter"),
+                Code.DOCUMENT_KIND,
+                "a filter among the rules",
+                text="filter",
+                remedy=remedy,
+            )
+        elif "correlation" in document.data:
+            _read_correlation(document, loaded)
+        else:
+            _read_rule(document, loaded)
+
+
+def _read_rule(document: Document, loaded: Loaded) -> None:
+    read = read_model(RuleDocument, document, loaded.problems)
+    if read is None:
+        return
+    reading = Reading(document, read.logsource.category, loaded.lists, loaded.problems)
+    rule = LoadedRule(
+        read, document, read_detection(reading, "detection"), tuple(reading.selections)
+    )
+    _finish(rule, loaded)
+
+
+def _read_correlation(document: Document, loaded: Loaded) -> None:
+    read = read_model(CorrelationDocument, document, loaded.problems)
+    if read is None:
+        return
+    rule = LoadedRule(read, document, correlation=read_correlation(read, document, loaded.problems))
+    _finish(rule, loaded)
+
+
+def _finish(rule: LoadedRule, loaded: Loaded) -> None:
+    check_rule(rule, loaded.problems)
+    if rule.read.response is not None and (group_by := group_of(rule)) is not None:
+        hard_delete = loaded.safety.hard_delete
+        rule.response = read_response(
+            rule.read.response, group_by, rule.document, loaded.problems, hard_delete=hard_delete
+        )
+        check_reporters(rule, loaded.problems)
+    loaded.rules.append(rule)

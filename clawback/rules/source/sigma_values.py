@@ -1,0 +1,233 @@
+"""From a value that pySigma has parsed to the tests that it stands for.
+
+What Sigma can say and we cannot is refused here by name.
+"""
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from itertools import product
+from math import prod
+from typing import Any
+
+import re2  # type: ignore[import-untyped]
+from sigma.modifiers import SigmaModifier, modifier_mapping
+from sigma.rule import SigmaDetectionItem
+from sigma.types import (
+    CompareOperators,
+    Placeholder,
+    SigmaBool,
+    SigmaCasedString,
+    SigmaCIDRExpression,
+    SigmaCompareExpression,
+    SigmaExists,
+    SigmaExpansion,
+    SigmaFieldReference,
+    SigmaNull,
+    SigmaNumber,
+    SigmaRegularExpression,
+    SigmaRegularExpressionFlag,
+    SigmaString,
+    SigmaTimestampPart,
+    SigmaType,
+    SpecialChars,
+)
+
+from clawback.rules.engine.predicates import anywhere_pattern
+from clawback.rules.engine.tree import (
+    Comparison,
+    Exists,
+    Network,
+    Null,
+    Number,
+    Regex,
+    SameAs,
+    Test,
+    Text,
+    TimePart,
+    TimeUnit,
+    Wild,
+)
+from clawback.rules.source.errors import Code, did_you_mean
+
+NO_LOOKAROUND = "RE2 has no look-around and no back-references"
+_SILENT = re2.Options()
+_SILENT.log_errors = False  # the refusal says it all
+
+_COMPARISONS = {
+    CompareOperators.LT: Comparison.LT,
+    CompareOperators.LTE: Comparison.LTE,
+    CompareOperators.GT: Comparison.GT,
+    CompareOperators.GTE: Comparison.GTE,
+}
+_FLAGS = {
+    SigmaRegularExpressionFlag.IGNORECASE: "i",
+    SigmaRegularExpressionFlag.MULTILINE: "m",
+    SigmaRegularExpressionFlag.DOTALL: "s",
+}
+_WILDS = {SpecialChars.WILDCARD_MULTI: Wild.MANY, SpecialChars.WILDCARD_SINGLE: Wild.ONE}
+_ENCODINGS = frozenset({"base64", "base64offset", "wide", "utf16", "utf16be", "windash"})
+_ANCHORS = frozenset({"contains", "startswith", "endswith", "expand"})
+_MOST_EXPANDED = 20_000
+_LARGEST_REGEX = 2_000
+
+
+class Unsupported(ValueError):
+    """A value that Sigma allows and this engine does not, or that means nothing.
+
+    With the code and the remedy of the problem.
+    """
+
+    def __init__(self, message: str, remedy: str = "", code: Code = Code.MODIFIER) -> None:
+        super().__init__(message)
+        self.remedy = remedy
+        self.code = code
+
+
+def tests_of(
+    value: SigmaType, item: SigmaDetectionItem, lists: Mapping[str, Sequence[str]]
+) -> tuple[Test, ...]:
+    """Give the tests of one value, any of which may hold.
+
+    Raises:
+        Unsupported: the value cannot be honoured.
+
+    """
+    _check_combination(item.modifiers)
+    return tuple(_tests(value, lists))
+
+
+def _check_combination(modifiers: Sequence[type[SigmaModifier[SigmaType, SigmaType]]]) -> None:
+    names = {name for name, modifier in modifier_mapping.items() if modifier in modifiers}
+    if "re" in names and (clash := names & _ANCHORS):
+        remedy = (
+            "a regular expression is found anywhere: anchor it with ^ and $, and write texts out"
+        )
+        raise Unsupported(f"re cannot be combined with {', '.join(sorted(clash))}", remedy)
+    if "expand" in names and (clash := names & _ENCODINGS):
+        raise Unsupported(
+            f"expand cannot be combined with {', '.join(sorted(clash))}", "write the values out"
+        )
+
+
+def _tests(value: SigmaType, lists: Mapping[str, Sequence[str]]) -> Iterator[Test]:
+    match value:
+        case SigmaExpansion():
+            for inner in value.values:
+                yield from _tests(inner, lists)
+        case SigmaString():
+            yield from _texts(value, lists)
+        case _:
+            yield _test(value)
+
+
+def _test(value: SigmaType) -> Test:
+    make = next((make for kind, make in _MAKE if isinstance(value, kind)), None)
+    if make is None:
+        raise Unsupported(f"values of Sigma's type {_sigma_name(value)} are not supported")
+    return make(value)
+
+
+def _comparison(value: SigmaCompareExpression) -> Number:
+    if value.op not in _COMPARISONS:
+        raise Unsupported(
+            f"the comparison {value.op.name} is not supported", "use gt, gte, lt, lte, or neq"
+        )
+    return Number(_COMPARISONS[value.op], value.number.number)
+
+
+def _regex(value: SigmaRegularExpression) -> Regex:
+    flags = "".join(sorted(_FLAGS[flag] for flag in value.flags))
+    pattern = value.regexp.original
+    if len(pattern) > _LARGEST_REGEX:
+        raise Unsupported(
+            f"the regular expression is longer than {_LARGEST_REGEX} characters", "split it"
+        )
+    regex = Regex(pattern, flags)
+    if (
+        problem := regex_problem(f"(?{flags}){pattern}" if flags else pattern)
+        or regex_problem(anywhere_pattern(regex))
+    ) is not None:
+        raise Unsupported(problem, NO_LOOKAROUND)
+    return regex
+
+
+def regex_problem(pattern: str) -> str | None:
+    """Say what RE2 has against a pattern; None where it takes it."""
+    try:
+        re2.compile(pattern, _SILENT)
+    except re2.error as error:
+        said = error.args[0] if error.args else error
+        return f"RE2 does not take it: {said.decode('utf-8', 'replace') if isinstance(said, bytes) else said}"
+    return None
+
+
+_MAKE: Sequence[tuple[type[SigmaType], Callable[[Any], Test]]] = (
+    (SigmaNull, lambda _: Null()),
+    (SigmaExists, lambda _: Exists()),
+    (SigmaBool, lambda value: Text(("true" if value.boolean else "false",))),
+    (
+        SigmaTimestampPart,
+        lambda value: TimePart(TimeUnit[value.timestamp_part.name], int(value.number)),
+    ),
+    (SigmaNumber, lambda value: Number(Comparison.EQ, value.number)),
+    (SigmaRegularExpression, _regex),
+    (SigmaCIDRExpression, lambda value: Network(str(value.network))),
+    (SigmaFieldReference, lambda value: SameAs(value.field, value.starts_with, value.ends_with)),
+    (SigmaCompareExpression, _comparison),
+)
+
+
+def _texts(value: SigmaString, lists: Mapping[str, Sequence[str]]) -> Iterator[Text]:
+    cased = isinstance(value, SigmaCasedString)
+    choices = [_choices(part, lists) for part in value.s]
+    if prod(map(len, choices)) > _MOST_EXPANDED:
+        raise Unsupported(
+            f"the placeholders stand for more than {_MOST_EXPANDED} texts",
+            "use fewer of them in one value",
+        )
+    for combination in product(*choices):
+        yield Text(_joined(part for parts in combination for part in parts), cased)
+
+
+def _choices(
+    part: str | SpecialChars | Placeholder, lists: Mapping[str, Sequence[str]]
+) -> list[tuple[str | Wild, ...]]:
+    if isinstance(part, str):
+        return [(part,)]
+    if isinstance(part, SpecialChars):
+        return [(_WILDS[part],)]
+    if part.name not in lists:
+        raise Unsupported(
+            f"there is no list {part.name!r} in rules/lists",
+            did_you_mean(part.name, lists),
+            Code.PLACEHOLDER,
+        )
+    return [tuple(_plain(SigmaString(text))) for text in lists[part.name]]
+
+
+def _plain(text: SigmaString) -> Iterator[str | Wild]:
+    for part in text.s:
+        if isinstance(part, SpecialChars):
+            yield _WILDS[part]
+        elif isinstance(part, str):
+            yield part
+
+
+def _joined(parts: Iterator[str | Wild]) -> tuple[str | Wild, ...]:
+    joined: list[str | Wild] = []
+    for part in parts:
+        last = joined[-1] if joined else None
+        if (
+            isinstance(part, str)
+            and isinstance(last, str)
+            and not isinstance(part, Wild)
+            and not isinstance(last, Wild)
+        ):
+            joined[-1] = last + part
+        elif not (part is Wild.MANY and last is Wild.MANY):
+            joined.append(part)
+    return tuple(joined)
+
+
+def _sigma_name(value: SigmaType) -> str:
+    """Name a type as Sigma's users know it: without the names of pySigma's classes."""
+    return type(value).__name__.removeprefix("Sigma").lower()

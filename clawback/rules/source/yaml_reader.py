@@ -1,0 +1,365 @@
+"""Reads rule files as the strict part of YAML that leaves no doubt, and remembers where everything stood.
+
+Refused here, with its place: tabs, invisible and bidirectional characters, duplicate keys, anchors,
+aliases, tags, merge keys, empty values, `yes`/`no`/`on`/`off`, and numbers that YAML versions read
+differently. Nothing here knows what a rule is.
+"""
+
+import re
+import unicodedata
+from typing import Any
+
+import yaml
+
+from clawback.rules.source.errors import MOST_PER_FILE, Code, Place, Problems
+
+_LARGEST = 1 << 20
+_DEEPEST = 40
+_LONGEST_NUMBER = 18
+_INTEGER = re.compile(r"-?(?:0|[1-9][0-9]*)")
+_DECIMAL = re.compile(r"-?(?:0|[1-9][0-9]*)\.[0-9]+")
+_NUMBERISH = re.compile(
+    r"[-+]?(?:\.?[0-9][0-9_]*(?:\.[0-9_]*)?(?:[eE][-+]?[0-9]+)?|0[xob][0-9a-fA-F_]+|[0-9][0-9_]*(?::[0-5]?[0-9])+(?:\.[0-9_]*)?|\.(?:inf|nan))",
+    re.IGNORECASE,
+)
+_MEANT = dict.fromkeys(("yes", "on", "y", "true"), True) | dict.fromkeys(
+    ("no", "off", "n", "false"), False
+)
+"""What a text that some versions of YAML take for a truth value was probably meant to be."""
+_CHECK = "check quotes and indentation"
+_NULLISH = frozenset({"null", "~"})
+HIDDEN = frozenset({"Cc", "Cf", "Co", "Cs", "Cn", "Zl", "Zp", "Zs"})
+"""The Unicode categories of characters that nobody sees; a plain space is none of them."""
+
+
+class Table(dict[str, Any]):
+    """A mapping that knows where each of its keys and values stood."""
+
+    __slots__ = ("keys_at", "place", "values_at")
+
+    def __init__(self, place: Place) -> None:
+        super().__init__()
+        self.place = place
+        self.keys_at: dict[str, Place] = {}
+        self.values_at: dict[str, Place] = {}
+
+
+class Sequence(list[Any]):
+    """A list that knows where each of its items stood."""
+
+    __slots__ = ("items_at", "place")
+
+    def __init__(self, place: Place) -> None:
+        super().__init__()
+        self.place = place
+        self.items_at: list[Place] = []
+
+
+class Document:
+    """One document of a file: its data, and the way from a path in it to a place in the file."""
+
+    def __init__(self, data: Any, place: Place) -> None:
+        self.file = place.file
+        self.data = data
+        self.place = place
+
+    def value_at(self, *path: str | int) -> Place:
+        """Find where the value at a path stands.
+
+        The nearest that exists for a path that does not.
+        """
+        return self._walk(path, key_wanted=False)
+
+    def key_at(self, *path: str | int) -> Place:
+        """Find where the last key of a path stands."""
+        return self._walk(path, key_wanted=True)
+
+    def _walk(self, path: tuple[str | int, ...], *, key_wanted: bool) -> Place:
+        node, place = self.data, self.place
+        for depth, step in enumerate(path):
+            if isinstance(node, Table) and step in node:
+                places = node.keys_at if key_wanted and depth == len(path) - 1 else node.values_at
+                node, place = node[str(step)], places[str(step)]
+            elif isinstance(node, Sequence) and isinstance(step, int) and step < len(node):
+                node, place = node[step], node.items_at[step]
+            elif isinstance(node, Table) and isinstance(step, int):
+                continue  # one mapping where a list of them may stand
+            else:
+                break
+        return place
+
+
+def read_documents(file: str, raw: bytes, problems: Problems) -> list[Document]:
+    """Read all documents of a file; what is wrong goes to `problems`.
+
+    A file whose structure is in doubt gives none. A doubtful value or a repeated key is read as it
+    was probably meant, so that whatever else is wrong is told at once.
+    """
+    if len(raw) > _LARGEST:
+        problems.add(
+            Place(file),
+            Code.UNREADABLE,
+            f"the file has {len(raw)} bytes",
+            remedy=f"keep rule files under {_LARGEST} bytes",
+        )
+        return []
+    try:
+        text = raw.decode("utf-8")
+    except UnicodeDecodeError as error:
+        place = _place(file, raw[: error.start].decode("utf-8", "replace"), None)
+        problems.add(
+            place,
+            Code.UNREADABLE,
+            "the file is not UTF-8",
+            text=raw[error.start : error.start + 4],
+            remedy="save it as UTF-8",
+        )
+        return []
+    before = len(problems)
+    _check_characters(file, text, problems)
+    return _parse(file, text, problems) if len(problems) == before else []
+
+
+def _check_characters(file: str, text: str, problems: Problems) -> None:
+    if text.isascii() and text.replace("\n", "").replace("\r", "").isprintable():
+        return
+    before = len(problems)
+    for index, character in enumerate(text):
+        if len(problems) - before > MOST_PER_FILE:
+            return
+        if character == "\t":
+            problems.add(
+                _place(file, text, index),
+                Code.TAB,
+                "a tab",
+                remedy='indent with spaces; inside a text write "\\t"',
+            )
+        elif character not in " \n\r" and unicodedata.category(character) in HIDDEN:
+            name = unicodedata.name(character, "unnamed")
+            remedy = f'remove it, or write it visibly in double quotes as "\\u{ord(character):04x}"'
+            shown = f"U+{ord(character):04X}"
+            problems.add(
+                _place(file, text, index),
+                Code.INVISIBLE,
+                f"an invisible character, {name}",
+                text=shown,
+                remedy=remedy,
+            )
+
+
+def _place(file: str, text: str, index: int | None) -> Place:
+    before = text[:index]
+    return Place(file, before.count("\n") + 1, len(before) - (before.rfind("\n") + 1) + 1)
+
+
+def _parse(file: str, text: str, problems: Problems) -> list[Document]:
+    builder = _Builder(file, problems)
+    try:
+        for event in yaml.parse(text, Loader=yaml.CSafeLoader):
+            if not builder.take(event):
+                break
+    except yaml.MarkedYAMLError as error:
+        at = error.problem_mark or error.context_mark
+        place = Place(file, at.line + 1, at.column + 1) if at else Place(file)
+        problems.add(
+            place,
+            Code.YAML,
+            f"not YAML: {error.problem or error.context}",
+            text=_line(text, place),
+            remedy=_CHECK,
+        )
+        return []
+    except yaml.YAMLError as error:
+        problems.add(Place(file), Code.YAML, f"not YAML: {error}", remedy=_CHECK)
+        return []
+    return builder.documents if builder.is_sound else []
+
+
+def _line(text: str, place: Place) -> str:
+    lines = text.splitlines()
+    return lines[place.line - 1].strip() if place.line <= len(lines) else ""
+
+
+class _Builder:
+    """Turns YAML events into data, without recursion, so that no nesting can exhaust a stack."""
+
+    def __init__(self, file: str, problems: Problems) -> None:
+        self.documents: list[Document] = []
+        self.is_sound = True
+        self._file = file
+        self._problems = problems
+        self._open: list[tuple[Table | Sequence, str | None]] = []
+        self._key: str | None = None
+
+    def take(self, event: yaml.Event) -> bool:
+        """Take one event; False where going on makes no sense."""
+        match event:
+            case yaml.ScalarEvent():
+                self._scalar(event)
+            case yaml.MappingStartEvent() | yaml.SequenceStartEvent():
+                return self._start(event)
+            case yaml.MappingEndEvent() | yaml.SequenceEndEvent():
+                _, self._key = self._open.pop()
+            case yaml.AliasEvent():
+                self._refuse(
+                    event,
+                    Code.FORBIDDEN_YAML,
+                    "aliases are refused",
+                    text=f"*{event.anchor}",
+                    remedy="write the value again",
+                )
+                self._put(None, self._place(event))
+        return True
+
+    def _start(self, event: yaml.MappingStartEvent | yaml.SequenceStartEvent) -> bool:
+        self._check_decoration(event)
+        place = self._place(event)
+        if len(self._open) >= _DEEPEST:
+            self._refuse(
+                event,
+                Code.FORBIDDEN_YAML,
+                f"nested deeper than {_DEEPEST} levels",
+                remedy="flatten it",
+            )
+            return False
+        if self._wants_key():
+            self._refuse(
+                event,
+                Code.YAML,
+                "a key must be a plain text",
+                remedy="write one word before the colon",
+            )
+            return False
+        node = Table(place) if isinstance(event, yaml.MappingStartEvent) else Sequence(place)
+        self._put(node, place)
+        self._open.append((node, None))
+        self._key = None
+        return True
+
+    def _scalar(self, event: yaml.ScalarEvent) -> None:
+        self._check_decoration(event)
+        place = self._place(event)
+        plain = not event.style and bool(event.implicit[0])
+        if self._wants_key():
+            self._take_key(event, place, plain=plain)
+        else:
+            self._put(self._resolve(event, plain=plain), place)
+
+    def _wants_key(self) -> bool:
+        return bool(self._open) and isinstance(self._open[-1][0], Table) and self._key is None
+
+    def _take_key(self, event: yaml.ScalarEvent, place: Place, *, plain: bool) -> None:
+        table = self._open[-1][0]
+        key = event.value
+        if key == "<<" and plain:
+            self._refuse(
+                event,
+                Code.FORBIDDEN_YAML,
+                "merge keys are refused",
+                text=key,
+                remedy="write the keys out",
+            )
+        elif plain and (problem := _doubtful(key)):
+            self._refuse(
+                event,
+                Code.AMBIGUOUS,
+                problem,
+                text=key,
+                remedy=f'write "{key}" in quotes if it is a name',
+            )
+        elif isinstance(table, Table) and key in table:
+            first = table.keys_at[key]
+            self._doubt(
+                event,
+                Code.DUPLICATE_KEY,
+                f"the key is already on line {first.line}",
+                text=key,
+                remedy="keep one of them",
+            )
+        self._key = key
+        if isinstance(table, Table):
+            table.keys_at.setdefault(key, place)
+
+    def _put(self, value: Any, place: Place) -> None:
+        if not self._open:
+            self.documents.append(Document(value, place))
+            return
+        node = self._open[-1][0]
+        if isinstance(node, Sequence):
+            node.append(value)
+            node.items_at.append(place)
+        elif self._key is not None:
+            node.setdefault(self._key, value)
+            node.values_at.setdefault(self._key, place)
+            if not isinstance(value, Table | Sequence):
+                self._key = None
+
+    def _resolve(self, event: yaml.ScalarEvent, *, plain: bool) -> Any:
+        text = event.value
+        if not plain:
+            return text
+        if text in {"true", "false"}:
+            return text == "true"
+        if text in _NULLISH:
+            return None
+        if (_INTEGER.fullmatch(text) or _DECIMAL.fullmatch(text)) and len(text) <= _LONGEST_NUMBER:
+            return float(text) if "." in text else int(text)
+        if problem := _doubtful(text):
+            remedy = (
+                f"write true, false, a plain decimal number, or '{text}' in quotes"
+                if text
+                else "write null, or '' for an empty text"
+            )
+            say = self._doubt if text.casefold() in _MEANT else self._refuse
+            say(event, Code.AMBIGUOUS, problem, text=text, remedy=remedy)
+        return _MEANT.get(text.casefold(), text)
+
+    def _check_decoration(self, event: yaml.NodeEvent) -> None:
+        if event.anchor is not None:
+            remedy = "write the value out where it is used"
+            self._refuse(
+                event,
+                Code.FORBIDDEN_YAML,
+                "anchors are refused",
+                text=f"&{event.anchor}",
+                remedy=remedy,
+            )
+        if (tag := getattr(event, "tag", None)) is not None:
+            self._refuse(
+                event, Code.FORBIDDEN_YAML, "tags are refused", text=tag, remedy="leave the tag out"
+            )
+
+    def _place(self, event: yaml.Event) -> Place:
+        mark = event.start_mark
+        return Place(self._file, mark.line + 1, mark.column + 1) if mark else Place(self._file)
+
+    def _refuse(
+        self, event: yaml.Event, code: Code, message: str, *, text: str = "", remedy: str = ""
+    ) -> None:
+        self._problems.add(self._place(event), code, message, text=text, remedy=remedy)
+        self.is_sound = False
+
+    def _doubt(
+        self, event: yaml.Event, code: Code, message: str, *, text: str, remedy: str
+    ) -> None:
+        self._problems.doubt(self._place(event), code, message, text=text, remedy=remedy)
+
+
+def _doubtful(text: str) -> str | None:
+    folded = text.casefold()
+    if not text:
+        return "an empty value"
+    if folded in _MEANT:
+        return "YAML versions disagree whether this is a text or a truth value"
+    if folded == "null":
+        return "YAML versions disagree whether this is a text or null"
+    if _NUMBERISH.fullmatch(text):
+        return "YAML versions disagree about this number"
+    return None
+
+
+def plain(value: Any) -> Any:
+    """Give the same data as ordinary dicts and lists, as the API's JSON would be."""
+    if isinstance(value, dict):
+        return {key: plain(child) for key, child in value.items()}
+    return [plain(child) for child in value] if isinstance(value, list) else value

@@ -1,0 +1,1 @@
+"""What rule authors use: tests, coverage, dry run, scaffold, JSON Schema."""

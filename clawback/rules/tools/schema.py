@@ -1,0 +1,283 @@
+"""The JSON Schema of a rule file, for editors.
+
+Every document a folder of rules may hold, apart from `safety.yml`.
+
+Derived from the document models, the field catalogue and the action registry, so that it cannot say
+anything else than they do. Editors validate with it; the loader does not: it knows more and says it
+better.
+"""
+
+import json
+from typing import Any
+
+from pydantic import BaseModel
+
+from clawback.actions import ACTIONS, Mode
+from clawback.actions.registry import schema_of
+from clawback.correlation.sliding_window import CorrelationType
+from clawback.model.events import EventKind
+from clawback.rules.source.documents import (
+    DURATION,
+    CorrelationDocument,
+    FilterDocument,
+    ListDocument,
+    RuleDocument,
+    Status,
+)
+from clawback.rules.tools.schema_fields import Schema, field_definitions
+
+FILE_NAME = "schema.json"
+"""What the schema is called in the folder of rules."""
+
+_KINDS = tuple(EventKind)
+
+
+def rule_schema() -> Schema:
+    """Give the schema (draft 2020-12) of one document of a rule file.
+
+    A rule, a correlation, an exception or a list.
+    """
+    definitions: dict[str, Schema] = {
+        **field_definitions(),
+        **_action_definitions(),
+        "window_event": _window_event(),
+    }
+    documents = {
+        "rule": _rule(_model(RuleDocument, definitions)),
+        "correlation": _correlation(_model(CorrelationDocument, definitions)),
+        "exception": _exception(_model(FilterDocument, definitions)),
+        "list": _model(ListDocument, definitions),
+    }
+    _refine(definitions)
+    return {
+        "$schema": "https://json-schema.org/draft/2020-12/schema",
+        "title": "clawback rule",
+        "description": "A Sigma rule, correlation or exception of clawback, or a list of values.",
+        "type": "object",
+        **_either(
+            "correlation",
+            "correlation",
+            _either("filter", "exception", _either("values", "list", _named("rule"))),
+        ),
+        "$defs": {**definitions, **documents},
+    }
+
+
+def write_schema() -> str:
+    """Write the schema as it is committed.
+
+    Short enough to read in a review, one line where one will do.
+    """
+    return _written(rule_schema(), 0) + "\n"
+
+
+def _named(name: str) -> Schema:
+    return {"$ref": f"#/$defs/{name}"}
+
+
+def _either(key: str, name: str, otherwise: Schema) -> Schema:
+    return {"if": {"required": [key]}, "then": _named(name), "else": otherwise}
+
+
+# ---- from models
+
+
+def _model(model: type[BaseModel], definitions: dict[str, Schema]) -> Schema:
+    """Give the schema of a document model; what it refers to goes into the definitions."""
+    schema = _tidied(model.model_json_schema(by_alias=True))
+    definitions |= schema.pop("$defs", {})
+    return dict(schema)
+
+
+def _tidied(node: Any) -> Any:
+    """Leave out what is of no use to an editor.
+
+    Generated titles, null defaults, and null beside a real type.
+    """
+    if isinstance(node, list):
+        return [_tidied(item) for item in node]
+    if not isinstance(node, dict):
+        return node
+    made = {
+        key: _tidied(value)
+        for key, value in node.items()
+        if not (key == "title" and isinstance(value, str))
+    }
+    if "default" in made and made["default"] in (None, [], {}):
+        del made["default"]
+    if len(real := [one for one in made.get("anyOf", ()) if one != {"type": "null"}]) == 1:
+        del made["anyOf"]
+        made = {**real[0], **made}
+    return made
+
+
+def _refine(definitions: dict[str, Schema]) -> None:
+    """Say what the models leave to code.
+
+    Actions, values that may stand alone, the words of correlations.
+    """
+    response = definitions["ResponseDocument"]["properties"]
+    response["actions"]["items"] = _named("action")
+    response["limits"] = _alone_or_listed(response["limits"])
+    body = definitions["CorrelationBody"]["properties"]
+    body["type"] = {"description": body["type"]["description"], "enum": list(CorrelationType)}
+    body["timespan"] |= {"pattern": r"^[0-9]+[smhdwMy]$", "examples": ["24h"]}
+    body["condition"] |= {"anyOf": [_count(), {"type": "string"}]}
+    body |= {key: _alone_or_listed(body[key]) for key in ("rules", "group-by")}
+    del body["generate"]
+    definitions["WindowTest"]["properties"]["events"]["items"] = _named("window_event")
+
+
+def _alone_or_listed(schema: Schema) -> Schema:
+    description = {"description": schema["description"]}
+    return {**description, "anyOf": [schema["items"], {"type": "array", "items": schema["items"]}]}
+
+
+def _count() -> Schema:
+    number = {"type": "integer", "minimum": 1, "description": "At least this many"}
+    more = {"type": "integer", "minimum": 0, "description": "More than this many"}
+    field = {
+        "type": "string",
+        "description": "value_count: the field whose different values are counted",
+    }
+    return {
+        "type": "object",
+        "properties": {"gte": number, "gt": more, "field": field},
+        "additionalProperties": False,
+    }
+
+
+# ---- documents
+
+
+def _rule(schema: Schema) -> Schema:
+    shapes = [_when_kind(kind, _rule_of(kind)) for kind in _KINDS]
+    needs = ["id", "status", "tests"]
+    responds = {
+        "if": {"required": ["response"]},
+        "then": {"required": needs, "properties": {"tests": {"minItems": 2}}},
+    }
+    return {**schema, "allOf": [*shapes, responds, *_ceilings()]}
+
+
+def _rule_of(kind: EventKind) -> Schema:
+    return {
+        "detection": _detection(kind),
+        "response": {"properties": {"group-by": {"items": _named(f"{kind}_group")}}},
+        "tests": {"items": {"properties": {"event": _named(f"{kind}_event")}}},
+    }
+
+
+def _correlation(schema: Schema) -> Schema:
+    responds = {"required": ["response", "tests"], "properties": {"tests": {"minItems": 2}}}
+    return {**schema, "allOf": [responds, *_ceilings()]}
+
+
+def _exception(schema: Schema) -> Schema:
+    rules = {
+        "description": "any, or the names or ids of the rules it is for",
+        "anyOf": [{"type": "string"}, _names()],
+    }
+    return {
+        **schema,
+        "allOf": [_when_kind(kind, {"filter": _detection(kind, rules=rules)}) for kind in _KINDS],
+    }
+
+
+def _names() -> Schema:
+    return {"type": "array", "items": {"type": "string"}, "minItems": 1}
+
+
+def _when_kind(kind: EventKind, properties: Schema) -> Schema:
+    logsource = {"required": ["category"], "properties": {"category": {"const": kind.value}}}
+    return {
+        "if": {"required": ["logsource"], "properties": {"logsource": logsource}},
+        "then": {"properties": properties},
+    }
+
+
+def _ceilings() -> list[Schema]:
+    """Say which modes a status allows."""
+    ceilings = {
+        status: [mode for mode in Mode if mode.capped(status.ceiling) is mode] for status in Status
+    }
+    return [
+        {
+            "if": {"required": ["status"], "properties": {"status": {"const": status.value}}},
+            "then": {"properties": {"response": {"properties": {"mode": {"enum": modes}}}}},
+        }
+        for status, modes in ceilings.items()
+        if len(modes) < len(Mode)
+    ]
+
+
+def _detection(kind: EventKind, **more: Schema) -> Schema:
+    return {
+        "type": "object",
+        "required": ["condition", *more],
+        "properties": {"condition": _named("condition"), **more},
+        "patternProperties": {
+            f"^(?!(?:condition|timeframe{''.join(f'|{name}' for name in more)})$)": _named(
+                f"{kind}_selection"
+            )
+        },
+        "additionalProperties": False,
+    }
+
+
+def _action_definitions() -> dict[str, Schema]:
+    definitions: dict[str, Schema] = {}
+    properties: dict[str, Schema] = {}
+    for name, model in ACTIONS.items():
+        schema = _tidied(schema_of(name))
+        definitions |= schema.pop("$defs", {})
+        properties[name] = {**schema, "description": " ".join((model.__doc__ or "").split())}
+    one = {
+        "type": "object",
+        "properties": properties,
+        "additionalProperties": False,
+        "minProperties": 1,
+        "maxProperties": 1,
+    }
+    return {**definitions, "action": {"description": "One action and its parameters", **one}}
+
+
+def _window_event() -> Schema:
+    at = {
+        "type": "string",
+        "pattern": DURATION,
+        "description": "When it happens: time since the first event, such as 0h or 1h30m",
+    }
+    kind = {
+        "enum": list(_KINDS),
+        "description": "Which kind it is, where the watched rules are for several",
+    }
+    events = [field_definitions()[f"{one}_event"] for one in _KINDS]
+    shapes = [
+        {**event, "properties": {"at": at, "kind": kind, **event["properties"]}, "required": ["at"]}
+        for event in events
+    ]
+    return {"description": "A partial event with its time", "anyOf": shapes}
+
+
+# ---- writing
+
+_WIDTH = 140
+
+
+def _written(node: Any, depth: int) -> str:
+    flat = json.dumps(node, ensure_ascii=False)
+    is_plain = not isinstance(node, dict) and not (
+        isinstance(node, list) and any(isinstance(one, dict | list) for one in node)
+    )
+    if is_plain or len(flat) + depth <= _WIDTH:
+        return flat
+    inner = " " * (depth + 1)
+    if isinstance(node, list):
+        items = [_written(item, depth + 1) for item in node]
+        return "[\n" + ",\n".join(inner + item for item in items) + f"\n{' ' * depth}]"
+    pairs = [
+        f"{json.dumps(key, ensure_ascii=False)}: {_written(value, depth + 1)}"
+        for key, value in node.items()
+    ]
+    return "{\n" + ",\n".join(inner + pair for pair in pairs) + f"\n{' ' * depth}}}"

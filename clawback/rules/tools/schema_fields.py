@@ -1,0 +1,247 @@
+"""The JSON Schema of what rules say of events.
+
+Detections with their fields and modifiers, and the partial events of tests.
+
+Derived from the field catalogue. It knows shapes, not meaning: whether a condition can be parsed, a
+regex compiled or a list found is for the loader.
+"""
+
+import re
+from collections.abc import Iterable, Iterator, Mapping
+from typing import Any
+
+from clawback.model.events import EventKind
+from clawback.rules.source.catalogue import FIELDS, Field, FieldType
+
+Schema = dict[str, Any]
+
+_TEXT = (
+    "contains",
+    "startswith",
+    "endswith",
+    "all",
+    "cased",
+    "expand",
+    "re",
+    "i",
+    "ignorecase",
+    "m",
+    "multiline",
+    "s",
+    "dotall",
+)
+_BYTES = ("windash", "wide", "utf16", "utf16be", "base64", "base64offset")
+_TIME = ("minute", "hour", "day", "week", "month", "year")
+_COMPARISONS = ("gt", "gte", "lt", "lte")
+_TEXTS: tuple[str, ...] = (*_TEXT, *_BYTES, "fieldref", "neq")
+
+MODIFIERS: Mapping[FieldType, tuple[str, ...]] = {
+    FieldType.STRING: (*_TEXTS, "cidr"),
+    FieldType.ADDRESS: _TEXTS,
+    FieldType.DOMAIN: _TEXTS,
+    FieldType.IP: (*_TEXTS, "cidr"),
+    FieldType.ENUM: _TEXTS,
+    FieldType.TIME: (*_TEXTS, *_TIME),
+    FieldType.NUMBER: (*_COMPARISONS, "fieldref", "neq"),
+    FieldType.BOOLEAN: ("fieldref", "neq"),
+    FieldType.OBJECT: (),
+}
+"""The modifiers that go with a type of field, beside `exists`, which goes with all."""
+
+_OFFERED: Mapping[FieldType, tuple[str, ...]] = {
+    FieldType.STRING: ("contains", "startswith", "endswith", "re"),
+    FieldType.ADDRESS: ("endswith", "contains"),
+    FieldType.DOMAIN: ("endswith",),
+    FieldType.IP: ("cidr",),
+    FieldType.ENUM: ("startswith",),
+    FieldType.TIME: (),
+    FieldType.NUMBER: _COMPARISONS,
+    FieldType.BOOLEAN: (),
+    FieldType.OBJECT: (),
+}
+"""The modifiers that editors offer by name; all others are accepted too."""
+
+_VALUES: Mapping[FieldType, str] = {
+    FieldType.NUMBER: "numbers",
+    FieldType.BOOLEAN: "booleans",
+    FieldType.OBJECT: "nothing",
+}
+
+
+def field_definitions() -> dict[str, Schema]:
+    """Give the definitions that detections and test events are made of, for `$defs`."""
+    shared = {
+        "texts": _one_or_many(
+            {"type": ["string", "null"]},
+            "A text, or several of which any may match; * and ? are wildcards",
+        ),
+        "numbers": _one_or_many(
+            {"type": ["number", "null"]}, "A number, or several of which any may match"
+        ),
+        "booleans": _one_or_many({"type": ["boolean", "null"]}, "true or false"),
+        "nothing": {
+            "type": "null",
+            "description": "An object has no value: ask |exists, or name a field below it",
+        },
+        "exists": {"type": "boolean", "description": "Whether there is a value"},
+        "condition": _one_or_many(
+            {"type": "string"}, "Names of selections, joined by and, or, not; 1 of x_*, all of them"
+        ),
+    }
+    enums = {name: _enum(values) for values, name in _ENUMS.items()}
+    kinds = {name: schema for kind in EventKind for name, schema in _of_kind(kind)}
+    return {**shared, **enums, **kinds}
+
+
+def _of_kind(kind: EventKind) -> Iterator[tuple[str, Schema]]:
+    fields = FIELDS[kind].values()
+    selection = {
+        "type": "object",
+        "minProperties": 1,
+        "additionalProperties": False,
+        **_selection(fields),
+    }
+    yield f"{kind}_fields", selection
+    reference = {"$ref": f"#/$defs/{kind}_fields"}
+    either = {"anyOf": [reference, {"type": "array", "minItems": 1, "items": reference}]}
+    yield (
+        f"{kind}_selection",
+        {"description": "All of these fields; in a list, any of its items", **either},
+    )
+    yield f"{kind}_event", _event(kind)
+    groups = [
+        field.name
+        for field in fields
+        if not field.many and not field.enrichment and field.type is not FieldType.OBJECT
+    ]
+    yield f"{kind}_group", {"type": "string", "enum": groups}
+
+
+# ---- detections
+
+
+def _selection(fields: Iterable[Field]) -> Schema:
+    properties: dict[str, Schema] = {}
+    types: dict[FieldType, list[str]] = {}
+    for field in fields:
+        types.setdefault(field.type, []).append(field.name)
+        properties[field.name] = {"description": _described(field), **_values_of(field)}
+        properties |= {
+            f"{field.name}|{one}": {"$ref": f"#/$defs/{_VALUES.get(field.type, 'texts')}"}
+            for one in _OFFERED[field.type]
+        }
+    names = [name for some in types.values() for name in some]
+    patterns = {_pattern(names, ("exists",), ""): {"$ref": "#/$defs/exists"}}
+    for kind, some in types.items():
+        for value, modifiers in _by_value(kind).items():
+            patterns[_pattern(some, modifiers, "+")] = {"$ref": f"#/$defs/{value}"}
+    return {"properties": properties, "patternProperties": patterns}
+
+
+def _by_value(kind: FieldType) -> Mapping[str, list[str]]:
+    """Sort the modifiers of a type by the values they take."""
+    found: dict[str, list[str]] = {}
+    for modifier in MODIFIERS[kind]:
+        value = (
+            "numbers"
+            if modifier in (*_COMPARISONS, *_TIME)
+            else _VALUES.get(kind, "texts")
+            if modifier == "neq"
+            else "texts"
+        )
+        found.setdefault(value, []).append(modifier)
+    return found
+
+
+def _described(field: Field) -> str:
+    return field.description + (
+        " (from /detections, fetched only where a rule hangs on it)" if field.enrichment else ""
+    )
+
+
+def _values_of(field: Field) -> Schema:
+    return {
+        "$ref": f"#/$defs/{_ENUMS[field.values] if field.values else _VALUES.get(field.type, 'texts')}"
+    }
+
+
+def _pattern(names: Iterable[str], modifiers: Iterable[str], repeated: str) -> str:
+    fields = "|".join(re.escape(name) for name in sorted(names))
+    return rf"^(?:{fields})(?:\|(?:{'|'.join(modifiers)})){repeated}$"
+
+
+def _one_or_many(schema: Schema, description: str) -> Schema:
+    return {
+        "description": description,
+        "anyOf": [schema, {"type": "array", "minItems": 1, "items": schema}],
+    }
+
+
+def _enum_names() -> Mapping[tuple[str, ...], str]:
+    """Name each set of values after the first field that has it.
+
+    Fields that share one share its definition.
+    """
+    names: dict[tuple[str, ...], str] = {}
+    for field in (field for fields in FIELDS.values() for field in fields.values() if field.values):
+        name = f"{field.name.rpartition('.')[2]}_values"
+        names.setdefault(
+            field.values,
+            name if name not in names.values() else f"{field.name.replace('.', '_')}_values",
+        )
+    return names
+
+
+_ENUMS = _enum_names()
+
+
+def _enum(values: tuple[str, ...]) -> Schema:
+    anyhow = "|".join(
+        "".join(f"[{c.upper()}{c.lower()}]" if c.isalpha() else re.escape(c) for c in value)
+        for value in values
+    )
+    loose = {"type": "string", "pattern": rf"^(?:{anyhow})$|[*?]"}
+    return _one_or_many(
+        {"anyOf": [{"enum": [*values, None]}, loose]}, f"One of {', '.join(values)}"
+    )
+
+
+# ---- test events
+
+
+def _event(kind: EventKind) -> Schema:
+    tree: Schema = {"type": "object", "properties": {}, "additionalProperties": False}
+    for field in FIELDS[kind].values():
+        if kind is not EventKind.MESSAGE and field.name.startswith("message."):
+            continue
+        if field.name == "message":
+            tree["properties"]["message"] = {
+                "description": field.description,
+                "$ref": "#/$defs/message_event",
+            }
+            continue
+        _plant(tree, field.name.split("."), field)
+    return tree
+
+
+def _plant(tree: Schema, path: list[str], field: Field) -> None:
+    node = tree
+    for step in path[:-1]:
+        node = node["properties"][step]
+        node = node["anyOf"][0] if "anyOf" in node else node
+    node["properties"][path[-1]] = {"description": field.description, **_record_value(field)}
+
+
+def _record_value(field: Field) -> Schema:
+    if field.type is FieldType.OBJECT:
+        one: Schema = {"type": "object", "properties": {}, "additionalProperties": False}
+        return (
+            {"anyOf": [one, {"type": "array", "items": one}, {"type": "null"}]}
+            if field.many
+            else {**one, "type": ["object", "null"]}
+        )
+    kind = {FieldType.NUMBER: "number", FieldType.BOOLEAN: "boolean"}.get(field.type, "string")
+    one = {"type": [kind, "null"]}
+    if field.values:
+        one = {"anyOf": [{"enum": [*field.values, None]}, {"type": "string"}]}
+    return {"anyOf": [one, {"type": "array", "items": one}]} if field.many else one

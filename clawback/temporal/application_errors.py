@@ -1,0 +1,51 @@
+"""Translates the client's errors into `ApplicationError`s: the only place that knows both trees."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import timedelta
+
+from temporalio.exceptions import ApplicationError, ApplicationErrorCategory
+
+from clawback.cloudflare import errors
+from clawback.model.payload import bounded
+from clawback.temporal.error_types import ErrorType
+
+_TYPES: tuple[tuple[type[errors.ApiError], ErrorType], ...] = (
+    (errors.Stopped, ErrorType.STOPPED),
+    (errors.RateLimited, ErrorType.RATE_LIMITED),
+    (errors.Unauthenticated, ErrorType.UNAUTHENTICATED),
+    (errors.NotPermitted, ErrorType.NOT_PERMITTED),
+    (errors.NotFound, ErrorType.NOT_FOUND),
+    (errors.Rejected, ErrorType.REJECTED),
+    (errors.Unavailable, ErrorType.UNAVAILABLE),
+    (errors.UnknownOutcome, ErrorType.UNKNOWN_OUTCOME),
+    (errors.NotUnderstood, ErrorType.NOT_UNDERSTOOD),
+)
+
+
+@contextmanager
+def as_application_error() -> Iterator[None]:
+    """Raise the client's errors as Temporal's, with their delay as data."""
+    try:
+        yield
+    except errors.ApiError as error:
+        delay = (
+            error.retry_after
+            if isinstance(error, errors.RateLimited | errors.Unavailable)
+            else None
+        )
+        raise ApplicationError(
+            bounded(str(error)),
+            type=_type_of(error),
+            next_retry_delay=_at_least_some(delay),
+            # expected: logged in one line and counted by status, not as a defect
+            category=ApplicationErrorCategory.BENIGN,
+        ) from error
+
+
+def _type_of(error: errors.ApiError) -> ErrorType:
+    return next(word for kind, word in _TYPES if isinstance(error, kind))
+
+
+def _at_least_some(delay: timedelta | None) -> timedelta | None:
+    return None if delay is None else max(delay, timedelta(milliseconds=100))

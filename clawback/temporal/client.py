@@ -1,0 +1,61 @@
+"""Connecting: Temporal's own environment (`TEMPORAL_*`, profiles, TLS, API keys) and our data converter."""
+
+import re
+
+from temporalio.client import Client
+from temporalio.envconfig import ClientConfigProfile
+from temporalio.runtime import Runtime
+from temporalio.service import RPCError
+
+from clawback.settings import Settings
+from clawback.temporal.data_converter import data_converter
+
+_QUOTED = re.compile(r'\b(?:message|error): "([^"]+)"')
+
+
+class TemporalUnreachable(ConnectionError):
+    """No Temporal server answered; the text names the address and what to do."""
+
+
+def server_address(settings: Settings) -> str:
+    """Name the server that `TEMPORAL_*` names, or the embedded one: host and port."""
+    return (
+        ClientConfigProfile.load().to_client_connect_config().get("target_host")
+        or f"127.0.0.1:{settings.temporal_port}"
+    )
+
+
+async def connect(
+    settings: Settings, *, runtime: Runtime | None = None, address: str | None = None
+) -> Client:
+    """Connect to the server that `TEMPORAL_*` names, or to `address`, or to the embedded default.
+
+    Raises:
+        TemporalUnreachable: nobody answers there, or it does not take our credentials.
+        PayloadKeyError: the encryption key is unusable.
+
+    """
+    profile = ClientConfigProfile.load().to_client_connect_config()
+    target = address or server_address(settings)
+    options = {
+        **profile,
+        "target_host": target,
+        "data_converter": data_converter(settings.encryption_key),
+    }
+    try:
+        return await Client.connect(**options, runtime=runtime)  # type: ignore[arg-type]
+    except (RuntimeError, ValueError, RPCError) as error:
+        raise TemporalUnreachable(
+            f"no Temporal server answers at {target} (set TEMPORAL_ADDRESS, or run `clawback up`): {first_clause(str(error))}"
+        ) from error
+
+
+def first_clause(text: str) -> str:
+    """Cut an error of the SDK off where its debug form of nested errors begins, and keep the first message in that."""
+    clause = re.split(r"[({]", text, maxsplit=1)[0]
+    if clause == text:
+        return text[:200]
+    said = _QUOTED.search(text)
+    return clause.rpartition(": ")[0].removeprefix("Failed client connect: ")[:120] + (
+        f" ({said[1].lower()[:120]})" if said else ""
+    )

@@ -1,0 +1,129 @@
+"""The one data converter.
+
+Pydantic JSON, compressed when large, encrypted as soon as a key is set; it reads all forms.
+
+Each payload says in its metadata how it is stored, so a key may be set (or changed to a new one
+that knows the old) while cases are open. Not covered, by Temporal's design: ids, types, search
+attributes and queue names.
+"""
+
+import base64
+import binascii
+import dataclasses
+import hashlib
+import os
+import zlib
+from collections.abc import Sequence
+
+from cryptography.exceptions import InvalidTag
+from cryptography.hazmat.primitives.ciphers.aead import AESGCM
+from pydantic import SecretStr
+from temporalio.api.common.v1 import Payload
+from temporalio.contrib.pydantic import pydantic_data_converter
+from temporalio.converter import (
+    DataConverter,
+    DefaultFailureConverterWithEncodedAttributes,
+    PayloadCodec,
+)
+
+COMPRESS_FROM = 4096
+"""Bytes below which compressing a payload is not worth it."""
+_ZLIB = b"binary/zlib"
+_AES = b"binary/encrypted"
+_NONCE = 12
+
+
+class PayloadKeyError(ValueError):
+    """The encryption key cannot be used, or a payload was written with another one."""
+
+
+class CompactCodec(PayloadCodec):
+    """Compresses payloads over 4 KiB: the memory of a large case goes over many times."""
+
+    async def encode(self, payloads: Sequence[Payload]) -> list[Payload]:
+        """Wrap each large payload."""
+        return [
+            self._deflate(payload) if payload.ByteSize() >= COMPRESS_FROM else payload
+            for payload in payloads
+        ]
+
+    async def decode(self, payloads: Sequence[Payload]) -> list[Payload]:
+        """Unwrap what was wrapped; leave the rest."""
+        return [
+            Payload.FromString(zlib.decompress(payload.data))
+            if payload.metadata.get("encoding") == _ZLIB
+            else payload
+            for payload in payloads
+        ]
+
+    def _deflate(self, payload: Payload) -> Payload:
+        return Payload(
+            metadata={"encoding": _ZLIB}, data=zlib.compress(payload.SerializeToString(), level=1)
+        )
+
+
+class EncryptingCodec(PayloadCodec):
+    """AES-256-GCM under one key, over compressed payloads.
+
+    Payloads stored in the clear are read as they are.
+    """
+
+    def __init__(self, key: bytes) -> None:
+        self._cipher = AESGCM(key)
+        self._key_id = hashlib.sha256(key).hexdigest()[:8].encode()
+        self._compact = CompactCodec()
+
+    async def encode(self, payloads: Sequence[Payload]) -> list[Payload]:
+        """Compress, then encrypt each payload under a fresh nonce."""
+        return [self._seal(payload) for payload in await self._compact.encode(payloads)]
+
+    async def decode(self, payloads: Sequence[Payload]) -> list[Payload]:
+        """Decrypt what was encrypted, then decompress.
+
+        Raises:
+            PayloadKeyError: the payload was encrypted with another key.
+
+        """
+        return await self._compact.decode([self._open(payload) for payload in payloads])
+
+    def _seal(self, payload: Payload) -> Payload:
+        nonce = os.urandom(_NONCE)
+        sealed = nonce + self._cipher.encrypt(nonce, payload.SerializeToString(), self._key_id)
+        return Payload(metadata={"encoding": _AES, "encryption-key-id": self._key_id}, data=sealed)
+
+    def _open(self, payload: Payload) -> Payload:
+        if payload.metadata.get("encoding") != _AES:
+            return payload
+        nonce, sealed = payload.data[:_NONCE], payload.data[_NONCE:]
+        try:
+            return Payload.FromString(
+                self._cipher.decrypt(nonce, sealed, payload.metadata["encryption-key-id"])
+            )
+        except InvalidTag:
+            raise PayloadKeyError(
+                "a payload was encrypted with another key: set CLAWBACK_ENCRYPTION_KEY to that one"
+            ) from None
+
+
+def data_converter(key: SecretStr | None) -> DataConverter:
+    """Build the converter.
+
+    Raises:
+        PayloadKeyError: the key is not base64 of 32 bytes.
+
+    """
+    if key is None:
+        return dataclasses.replace(pydantic_data_converter, payload_codec=CompactCodec())
+    try:
+        raw = base64.b64decode(key.get_secret_value(), validate=True)
+    except binascii.Error:
+        raw = b""
+    if len(raw) != 32:  # noqa: PLR2004 - the key length of AES-256
+        raise PayloadKeyError(
+            "CLAWBACK_ENCRYPTION_KEY is not base64 of 32 bytes: make one with `openssl rand -base64 32`"
+        )
+    return dataclasses.replace(
+        pydantic_data_converter,
+        payload_codec=EncryptingCodec(raw),
+        failure_converter_class=DefaultFailureConverterWithEncodedAttributes,
+    )

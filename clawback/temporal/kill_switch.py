@@ -1,0 +1,57 @@
+"""The kill switch as a worker sees it.
+
+A short lease to act, renewed from the server only while there is something to do.
+
+A lease begins before the server is asked, on this machine's monotonic clock. So once the switch is
+on and a lease's time has passed, no worker anywhere holds one, whatever their clocks say, and
+without anybody knowing how many workers there are (ADR 0012).
+"""
+
+import asyncio
+import time
+from collections.abc import Callable
+from datetime import timedelta
+
+from temporalio.service import RPCError
+
+from clawback.temporal.guard_gateway import GuardGateway
+
+LEASE = timedelta(seconds=3)
+"""How long after `stop` a request may still leave."""
+_RPC_TIME = 10.0
+
+
+class KillSwitch:
+    """Permits requests while the switch is off. If the server cannot be asked, it does not."""
+
+    def __init__(
+        self,
+        guard: GuardGateway,
+        *,
+        lease: timedelta = LEASE,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._guard = guard
+        self._lease = lease.total_seconds()
+        self._clock = clock
+        self._until = float("-inf")
+        self._asking = asyncio.Lock()
+
+    async def __call__(self) -> bool:
+        """Whether a request may leave now."""
+        if self._clock() < self._until:
+            return True
+        async with self._asking:
+            if self._clock() >= self._until:
+                await self._renew()
+        return self._clock() < self._until
+
+    async def _renew(self) -> None:
+        began = self._clock()
+        try:
+            async with asyncio.timeout(_RPC_TIME):
+                stopped = await self._guard.is_stopped()
+        except (RPCError, TimeoutError):
+            return
+        if not stopped:
+            self._until = began + self._lease

@@ -1,0 +1,169 @@
+"""The budget: never below the reserve, never into a 429, never stuck; and a 429 is waited out."""
+
+from dataclasses import dataclass, field
+from datetime import timedelta
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from clawback.cloudflare.rate_limit_headers import Counter
+from clawback.cloudflare.rate_limiter import QUOTA, RESERVES, RateLimiter, Share
+
+
+@dataclass
+class FixedWindow:
+    """A server that counts in fixed windows, as an independent oracle of what was left and what was too much."""
+
+    quota: int
+    window: float
+    used: int = 0
+    least_left: dict[Share, int] = field(default_factory=dict)
+
+    def counter(self, now: float) -> Counter:
+        left = self.window - now % self.window
+        return Counter(
+            "default", self.quota, max(self.quota - self.used, 0), now + left, self.window
+        )
+
+
+SHARES = st.sampled_from(list(Share))
+
+
+@given(
+    st.integers(1, 400),
+    st.sampled_from([1.0, 10.0, 60.0, 300.0]),
+    st.lists(st.tuples(SHARES, st.floats(0, 5), st.integers(0, 3)), max_size=80),
+)
+def test_the_reserve_is_never_touched(
+    quota: int, window: float, steps: list[tuple[Share, float, int]]
+) -> None:
+    """Against a server that counts people too, no request of a share leaves less than that share's reserve."""
+    pace, server, now = RateLimiter(), FixedWindow(quota, window), 0.0
+    heard = False
+    for share, pause, people in steps:
+        if int((now + pause) // window) != int(now // window):
+            server.used = 0
+            heard = False
+        now += pause
+        if pace.wait(share, now) > 0:
+            continue
+        ticket = pace.sent(share, now)
+        server.used += 1
+        if heard:
+            assert server.quota - server.used >= int(RESERVES[share] * quota)
+        server.used = min(server.used + people, quota)
+        pace.answered(ticket, now, [server.counter(now)])
+        heard = True
+
+
+@given(st.integers(1, 400), st.integers(0, 400), st.floats(0.1, 300), SHARES)
+def test_a_full_budget_lets_everybody_go(
+    quota: int, remaining: int, left: float, share: Share
+) -> None:
+    """Whatever was left before, once the reset is over and nothing is in flight a request may go.
+
+    The pace is never stuck.
+    """
+    pace = RateLimiter()
+    ticket = pace.sent(share, 0.0)
+    pace.answered(ticket, 0.0, [Counter("default", quota, min(remaining, quota), left, 60.0)])
+    for _ in range(3):
+        if wait := pace.wait(share, 0.0):
+            assert wait <= left
+    assert pace.wait(share, left + 0.001) == 0.0
+
+
+@pytest.mark.parametrize("share", list(Share))
+def test_without_headers_no_five_minutes_hold_more_than_the_quota_less_the_reserve(
+    share: Share,
+) -> None:
+    """A share that sends whenever it may stays within the documented limit in every window, wherever the window begins."""
+    pace, now, sent = RateLimiter(), 0.0, []
+    while now < 1500:
+        if wait := pace.wait(share, now):
+            now += wait
+            continue
+        pace.answered(pace.sent(share, now), now)
+        sent.append(now)
+    most = QUOTA - int(RESERVES[share] * QUOTA)
+    assert all(later - first >= 300 - 1e-6 for first, later in zip(sent, sent[most:], strict=False))
+    assert len(sent) >= 4 * most
+
+
+def test_plenty_is_not_delayed_and_the_rest_is_spread() -> None:
+    """Above a third of what may be spent nothing waits.
+
+    Below it requests keep the distance that lasts until the reset.
+    """
+    pace = RateLimiter()
+    pace.answered(pace.sent(Share.ACTING, 0.0), 0.0, [Counter("default", 100, 60, 30.0, 60.0)])
+    assert pace.wait(Share.ACTING, 0.0) == 0.0
+    pace.answered(pace.sent(Share.ACTING, 0.0), 0.0, [Counter("default", 100, 35, 30.0, 60.0)])
+    assert pace.wait(Share.ACTING, 0.0) == pytest.approx(3.0)
+    assert pace.wait(Share.ACTING, 3.1) == 0.0
+
+
+def test_polling_cannot_starve_acting() -> None:
+    """Where polling has used up its part, acting still has some, and undo more."""
+    pace = RateLimiter()
+    pace.answered(pace.sent(Share.POLLING, 0.0), 0.0, [Counter("default", 100, 38, 30.0, 60.0)])
+    assert pace.wait(Share.POLLING, 0.0) == 30.0
+    assert pace.wait(Share.ACTING, 0.0) == 0.0
+    pace.answered(pace.sent(Share.ACTING, 0.0), 0.0, [Counter("default", 100, 20, 30.0, 60.0)])
+    assert pace.wait(Share.ACTING, 0.0) == 30.0
+    assert pace.wait(Share.UNDO, 0.0) == 0.0
+
+
+def test_requests_in_flight_are_counted_as_spent() -> None:
+    """What has left but is not answered yet is taken off what the server said, until it is."""
+    pace = RateLimiter()
+    pace.answered(pace.sent(Share.ACTING, 0.0), 0.0, [Counter("default", 100, 27, 30.0, 60.0)])
+    first, second = pace.sent(Share.UNDO, 0.0), pace.sent(Share.UNDO, 0.0)
+    assert pace.wait(Share.ACTING, 20.0) == 10.0
+    pace.answered(second, 20.0, [Counter("default", 100, 27, 30.0, 60.0)])
+    pace.lost(first, 20.0)
+    assert pace.wait(Share.ACTING, 20.0) == 0.0
+
+
+def test_a_late_answer_does_not_overwrite_a_younger_one() -> None:
+    """Answers may overtake each other; what the youngest request was told stands."""
+    pace = RateLimiter()
+    old, young = pace.sent(Share.POLLING, 0.0), pace.sent(Share.POLLING, 0.0)
+    pace.answered(young, 1.0, [Counter("default", 100, 10, 30.0, 60.0)])
+    pace.answered(old, 2.0, [Counter("default", 100, 90, 30.0, 60.0)])
+    assert pace.budget(2.0).remaining == 10
+
+
+def test_a_429_stops_everybody_until_it_is_over() -> None:
+    """Not even undo is sent into a block; after it the pace starts anew."""
+    pace = RateLimiter()
+    assert pace.refused(pace.sent(Share.POLLING, 0.0), 0.0, timedelta(seconds=300)) == timedelta(
+        seconds=300
+    )
+    assert {pace.wait(share, 100.0) for share in Share} == {200.0}
+    assert pace.budget(100.0).blocked_for == timedelta(seconds=200)
+    assert pace.wait(Share.UNDO, 300.0) == 0.0
+
+
+def test_a_429_without_a_delay_doubles_from_30_seconds_to_five_minutes() -> None:
+    """The documented block is five minutes.
+
+    A server that does not say gets more patience each time, and none is left after a success.
+    """
+    pace, now, delays = RateLimiter(), 0.0, []
+    for _ in range(6):
+        delays.append(pace.refused(pace.sent(Share.ACTING, now), now, None))
+        now += 1000
+    assert [delay.total_seconds() for delay in delays] == [30, 60, 120, 240, 300, 300]
+    pace.answered(pace.sent(Share.ACTING, now), now)
+    assert pace.refused(pace.sent(Share.ACTING, now), now, None).total_seconds() == 30
+
+
+def test_a_429_without_a_delay_believes_an_empty_counter() -> None:
+    """The reset of a counter that is at zero is the best guess there is."""
+    pace = RateLimiter()
+    delay = pace.refused(
+        pace.sent(Share.ACTING, 0.0), 0.0, None, [Counter("default", 100, 0, 42.0, 60.0)]
+    )
+    assert delay == timedelta(seconds=42)

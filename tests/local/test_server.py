@@ -1,0 +1,98 @@
+"""The embedded Temporal server, the real one.
+
+It keeps what it was given over a kill, for as long as it should.
+"""
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+from temporalio.api.enums.v1 import IndexedValueType
+from temporalio.api.operatorservice.v1 import ListSearchAttributesRequest
+from temporalio.api.workflowservice.v1 import DescribeNamespaceRequest
+from temporalio.client import Client
+from temporalio.common import SearchAttributeKey, SearchAttributePair, TypedSearchAttributes
+
+from clawback.local import (
+    ChildProcess,
+    ProcessSpec,
+    TemporalServer,
+    Unready,
+    answers,
+    free_port,
+    set_retention,
+    temporal_server,
+)
+from clawback.settings import Settings
+from clawback.temporal.client import connect
+from clawback.temporal.names import RULE_ATTRIBUTE, SEARCH_ATTRIBUTES
+
+SETTINGS = Settings.model_construct()
+
+
+@asynccontextmanager
+async def running(state: Path) -> AsyncIterator[tuple[ChildProcess, Client]]:
+    """An embedded server on a state folder, and a client of it."""
+    embedded = TemporalServer(state / "temporal.db", free_port())
+    one = ChildProcess(
+        ProcessSpec(
+            "Temporal server",
+            embedded.command(),
+            state / "temporal.log",
+            lambda: answers(SETTINGS, embedded.address),
+        )
+    )
+    await one.start()
+    try:
+        yield one, await connect(SETTINGS, address=embedded.address)
+    finally:
+        await one.stop(5.0)
+
+
+async def test_it_is_set_up_and_survives_a_kill(tmp_path: Path) -> None:
+    """Search attributes and retention stand, and a workflow started before a SIGKILL is there after it."""
+    async with running(tmp_path) as (one, client):
+        await set_retention(client)
+        attributes = TypedSearchAttributes(
+            [SearchAttributePair(SearchAttributeKey.for_keyword(RULE_ATTRIBUTE), "bec")]
+        )
+        await client.start_workflow(
+            "nobody-runs-this", id="kept", task_queue="none", search_attributes=attributes
+        )
+        one.kill()
+    async with running(tmp_path) as (_, client):
+        assert (
+            await client.get_workflow_handle("kept").describe()
+        ).workflow_type == "nobody-runs-this"
+        described = await client.workflow_service.describe_namespace(
+            DescribeNamespaceRequest(namespace="default")
+        )
+        assert described.config.workflow_execution_retention_ttl.ToTimedelta() == timedelta(
+            days=400
+        )
+        listed = await client.operator_service.list_search_attributes(
+            ListSearchAttributesRequest(namespace="default")
+        )
+        assert {listed.custom_attributes[name] for name in SEARCH_ATTRIBUTES} == {
+            IndexedValueType.INDEXED_VALUE_TYPE_KEYWORD
+        }
+    assert (tmp_path / "temporal.db").stat().st_size > 0
+
+
+async def test_it_stops_within_seconds(tmp_path: Path) -> None:
+    """On SIGTERM the server ends by itself, well before it would be killed."""
+    async with running(tmp_path) as (one, _):
+        process = one._process
+        await one.stop(5.0)
+    assert process is not None
+    assert process.returncode == 0
+
+
+def test_a_missing_program_is_one_sentence(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """Without the `temporal` program the refusal says how to get it, or to do without."""
+    monkeypatch.setattr(temporal_server.sys, "executable", str(tmp_path / "python"))
+    monkeypatch.setenv("PATH", str(tmp_path))
+    with pytest.raises(Unready, match="run `make env`, or set TEMPORAL_ADDRESS"):
+        TemporalServer(tmp_path / "temporal.db", 1).command()

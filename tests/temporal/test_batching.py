@@ -1,0 +1,102 @@
+"""Group commit: calls made at the same moment become one, each caller hears what concerns it, and nobody waits for ever."""
+
+import asyncio
+from collections.abc import Sequence
+from datetime import timedelta
+
+import pytest
+
+from clawback.temporal.batching import Batcher
+
+
+class Refusal(Exception):
+    """One item spoils a call."""
+
+
+class Line:
+    """A far end that notes what it was sent, and refuses any call with `bad` in it."""
+
+    def __init__(self) -> None:
+        self.sent: list[list[str]] = []
+        self.called = asyncio.Event()
+        self.open = asyncio.Event()
+        self.open.set()
+
+    async def send(self, items: Sequence[str]) -> int:
+        """Take a call."""
+        self.sent.append(list(items))
+        self.called.set()
+        await self.open.wait()
+        if "bad" in items:
+            raise Refusal
+        if "broken" in items:
+            raise ConnectionError
+        return len(items)
+
+
+async def test_calls_of_one_moment_become_one() -> None:
+    """Three callers, one call; each gets the whole answer."""
+    line = Line()
+    gathering = Batcher(line.send, most=10)
+    assert await asyncio.gather(
+        gathering.ask(["a"]), gathering.ask(["b", "c"]), gathering.ask(["d"])
+    ) == [4, 4, 4]
+    assert line.sent == [["a", "b", "c", "d"]]
+
+
+async def test_what_is_asked_while_a_call_is_under_way_goes_into_the_next() -> None:
+    """The second call holds all that came meanwhile."""
+    line = Line()
+    line.open.clear()
+    gathering = Batcher(line.send, most=10, pause=timedelta())
+    first = asyncio.create_task(gathering.ask(["a"]))
+    await line.called.wait()
+    later = [asyncio.create_task(gathering.ask([item])) for item in "bc"]
+    await asyncio.sleep(0)
+    line.open.set()
+    assert await asyncio.gather(first, *later) == [1, 2, 2]
+    assert line.sent == [["a"], ["b", "c"]]
+
+
+async def test_no_call_is_larger_than_allowed_unless_one_caller_makes_it_so() -> None:
+    """A caller's items stay together."""
+    line = Line()
+    gathering = Batcher(line.send, most=3)
+    await asyncio.gather(
+        gathering.ask(["a", "b"]), gathering.ask(["c", "d"]), gathering.ask(list("efgh"))
+    )
+    assert line.sent == [["a", "b"], ["c", "d"], ["e", "f", "g", "h"]]
+
+
+async def test_one_spoilt_call_is_repeated_caller_by_caller() -> None:
+    """The refusal reaches the caller it is meant for; the others get their answer."""
+    line = Line()
+    gathering = Batcher(line.send, most=10, spoilt=(Refusal,))
+    answers = await asyncio.gather(
+        gathering.ask(["a"]), gathering.ask(["bad"]), gathering.ask(["c"]), return_exceptions=True
+    )
+    assert (answers[0], type(answers[1]), answers[2]) == (1, Refusal, 1)
+
+
+async def test_any_other_error_reaches_every_caller() -> None:
+    """What is unknown for one is unknown for all; nothing is repeated."""
+    line = Line()
+    gathering = Batcher(line.send, most=10, spoilt=(Refusal,))
+    answers = await asyncio.gather(
+        gathering.ask(["a"]), gathering.ask(["broken"]), return_exceptions=True
+    )
+    assert [type(answer) for answer in answers] == [ConnectionError, ConnectionError]
+    assert len(line.sent) == 1
+
+
+async def test_a_caller_that_goes_away_takes_nothing_back() -> None:
+    """Its items were asked for; the other callers get their answer."""
+    line = Line()
+    gathering = Batcher(line.send, most=10)
+    gone, stays = (asyncio.create_task(gathering.ask([item])) for item in "ab")
+    await asyncio.sleep(0)
+    gone.cancel()
+    assert await stays == 2
+    with pytest.raises(asyncio.CancelledError):
+        await gone
+    assert await gathering.ask(["c"]) == 1

@@ -1,0 +1,1 @@
+"""Sequences that several workflows share. None is a workflow of its own."""
