@@ -6,12 +6,12 @@ A repeat has the same id; nothing here touches what is told of.
 import base64
 import binascii
 
+from cachetools import LRUCache
 from temporalio import activity
 from temporalio.exceptions import ApplicationError, ApplicationErrorCategory
 
 from clawback.cases import NotificationStep
 from clawback.cloudflare import ApiError, EmailSecurity, Share, errors
-from clawback.ingest.lru_cache import LruCache
 from clawback.model.events import Target
 from clawback.model.payload import Payload
 from clawback.notifications import NotDelivered, Notifier, render_notification
@@ -43,7 +43,7 @@ class NotificationActivities:
         self._api = api.on(Share.ENRICHING)
         self._rules = rules
         self._workflows_page = workflows_page
-        self._pictures: LruCache[str, bytes] = LruCache(_PICTURES)
+        self._pictures: LRUCache[str, bytes] = LRUCache(_PICTURES)
 
     @activity.defn(name="notice.deliver")
     async def deliver(self, tell: NotificationStep) -> Delivered:
@@ -89,7 +89,7 @@ class NotificationActivities:
             return None, f"{_NO_PICTURE}: {type(error).__name__}."
         if len(picture) > _LARGEST_PICTURE:
             return None, f"{_NO_PICTURE}: it is too large."
-        self._pictures.put(first.id, picture)
+        self._pictures[first.id] = picture
         return picture, None
 
     async def _taken(self, message: Target) -> bytes:

@@ -11,11 +11,12 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Any, Literal
 
+from cachetools import LRUCache
+
 from clawback.actions import Mode
 from clawback.cases import CasePlan, Match
 from clawback.cloudflare import EmailSecurity, Page, Share, errors
 from clawback.ingest.join import Joiner
-from clawback.ingest.lru_cache import LruCache
 from clawback.model.events import (
     Event,
     EventKind,
@@ -135,10 +136,10 @@ class Ingest:
         self._age_limit = age_limit
         self._is_ours = is_ours
         self._joiner = Joiner(api)
-        self._assessed: LruCache[str, object] = LruCache(_ASSESSED)
-        self._met: LruCache[str, None] = LruCache(_ASSESSED)
-        self._sent: LruCache[tuple[str, str, str], None] = LruCache(_ASSESSED)
-        self._detections: LruCache[str, Mapping[str, Any]] = LruCache(_DETECTIONS)
+        self._assessed: LRUCache[str, object] = LRUCache(_ASSESSED)
+        self._met: LRUCache[str, None] = LRUCache(_ASSESSED)
+        self._sent: LRUCache[tuple[str, str, str], None] = LRUCache(_ASSESSED)
+        self._detections: LRUCache[str, Mapping[str, Any]] = LRUCache(_DETECTIONS)
         self._room = asyncio.Semaphore(_FETCHES)
 
     async def read(self, request: ReadPage) -> IngestResult:
@@ -194,14 +195,14 @@ class Ingest:
         Only now need it not be done again.
         """
         for key, fingerprint in taken.assessed:
-            self._assessed.put(key, fingerprint)
+            self._assessed[key] = fingerprint
         for event in taken.fresh:
-            self._met.put(event.key, None)
+            self._met[event.key] = None
         for rejection in taken.rejected:
-            self._met.put(rejection.digest, None)
+            self._met[rejection.digest] = None
         for case_id, (_, matches) in taken.matches.items():
             for match in matches:
-                self._sent.put((case_id, match.key, match.rule), None)
+                self._sent[case_id, match.key, match.rule] = None
 
     # ---- reading
 
@@ -350,7 +351,7 @@ class Ingest:
         if known is None:
             async with self._room:
                 known = await self._fetched(message)
-            self._detections.put(message, known)
+            self._detections[message] = known
         return known
 
     async def _fetched(self, message: str) -> Mapping[str, Any]:

@@ -13,9 +13,10 @@ from datetime import datetime, timedelta
 from typing import Any
 from weakref import WeakValueDictionary
 
+from cachetools import LRUCache
+
 from clawback.cloudflare import EmailSecurity
 from clawback.cloudflare.investigate import MessageFilters
-from clawback.ingest.lru_cache import LruCache
 from clawback.model.events import Event, EventKind, message_event
 from clawback.model.payload import parse_time
 
@@ -65,8 +66,8 @@ class Joiner:
 
     def __init__(self, api: EmailSecurity) -> None:
         self._api = api
-        self._by_postfix_id: LruCache[str, tuple[_Copy, ...]] = LruCache(_REMEMBERED)
-        self._searched: LruCache[_Search, datetime] = LruCache(_REMEMBERED)
+        self._by_postfix_id: LRUCache[str, tuple[_Copy, ...]] = LRUCache(_REMEMBERED)
+        self._searched: LRUCache[_Search, datetime] = LRUCache(_REMEMBERED)
         self._searching: WeakValueDictionary[_Search, asyncio.Lock] = WeakValueDictionary()
 
     def remember(self, event: Event, now: datetime) -> None:
@@ -77,10 +78,8 @@ class Joiner:
         postfix_id = event.record.get("postfix_id")
         if isinstance(postfix_id, str) and postfix_id:
             known = self._by_postfix_id.get(postfix_id) or ()
-            self._by_postfix_id.put(
-                postfix_id,
-                (*(other for other in known if other.event.id != event.id), _Copy(event, now)),
-            )
+            others = (copy for copy in known if copy.event.id != event.id)
+            self._by_postfix_id[postfix_id] = (*others, _Copy(event, now))
 
     async def join(self, event: Event, now: datetime) -> Event:
         """Give the event with its message, or as it is where none can be found.
@@ -117,7 +116,7 @@ class Joiner:
                 self.remember(message_event(message.record, now), now)
             if (page := found.next) is None:
                 break
-        self._searched.put(search, now)
+        self._searched[search] = now
 
 
 def postfix_id_of(event: Event) -> str | None:
