@@ -2,7 +2,7 @@
 
 Run as a script, it asks the kernel for that and becomes the program.
 
-`python -I -S tether.py <pid of the parent> <program> <arguments…>`. Should the parent die, however
+`python -I -S parent_death.py <pid of the parent> <program> <arguments…>`. Should the parent die, however
 it dies, the program is killed (Linux; elsewhere the program is only stopped by a parent that can
 still do so). It imports nothing of clawback, to start at once.
 """

@@ -114,7 +114,7 @@ async def test_a_process_that_keeps_dying_is_given_up(
 async def test_a_process_dies_with_a_parent_that_is_killed(tmp_path: Path) -> None:
     """When the parent is killed with SIGKILL, so that it can clean nothing up, its child is gone too."""
     program = (
-        "import asyncio, sys, pathlib; from tests.embedded.test_children import *\n"
+        "import asyncio, sys, pathlib; from tests.local.test_children import *\n"
         "async def run():\n"
         "    one = child(pathlib.Path(sys.argv[1]), SLEEP); await one.start(); print(one.pid, flush=True); await asyncio.sleep(60)\n"
         "asyncio.run(run())\n"

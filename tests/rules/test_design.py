@@ -175,4 +175,4 @@ def test_a_failing_test_says_what_was_found(tmp_path: Path) -> None:
         "fires 1 for {'from': 'a@x.test'}",
     )
     assert [explanation.outcome for explanation in trial.why] == [True, True, True]
-    assert trial.line == 20
+    assert trial.line == 21
