@@ -12,7 +12,8 @@ from temporalio.exceptions import ApplicationError
 
 from clawback.audit import AuditLog, AuditUnavailable
 from clawback.model.audit_record import AuditRecord
-from clawback.model.payload import Payload, bounded
+from clawback.model.payload import Payload
+from clawback.model.texts import bounded
 from clawback.telemetry.activity_telemetry import ActivityTelemetry
 from clawback.temporal.batching import Batcher
 from clawback.temporal.error_types import ErrorType

@@ -14,7 +14,6 @@ from typing import Protocol, TypeVar
 from pydantic import Field
 from temporalio import activity
 
-from clawback.actions import Destination, Disposition
 from clawback.cases import ALREADY_THERE, MOVED, RELEASED, failed
 from clawback.cases import BATCH as MOST_IDS
 from clawback.cases.move_outcomes import move_outcomes
@@ -22,8 +21,10 @@ from clawback.cloudflare import EmailSecurity, Share, errors, pages
 from clawback.cloudflare.recovery import RELEASES, is_since
 from clawback.model.addresses import PatternKind
 from clawback.model.blocks import EndedBlock, OwnedBlock, Removal
-from clawback.model.events import Target, is_moved, message_event
-from clawback.model.payload import Payload, UtcDatetime
+from clawback.model.events import is_moved, message_event
+from clawback.model.messages import Destination, Disposition, Target
+from clawback.model.payload import Payload
+from clawback.model.times import UtcDatetime
 from clawback.telemetry.activity_telemetry import ActivityTelemetry
 from clawback.temporal.application_errors import as_application_error
 from clawback.temporal.batching import Batcher

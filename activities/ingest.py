@@ -14,8 +14,8 @@ from clawback.cases import CaseTiming
 from clawback.ingest import Ingest, IngestResult, Rejection
 from clawback.model.audit_record import AuditRecord, RecordKind
 from clawback.model.events import EventKind
-from clawback.model.payload import bounded
 from clawback.model.polling import PageRead, ReadPage
+from clawback.model.texts import bounded
 from clawback.telemetry.activity_telemetry import ActivityTelemetry
 from clawback.temporal.application_errors import as_application_error
 from clawback.temporal.gateway import Gateway

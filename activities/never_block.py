@@ -14,7 +14,7 @@ from activities.audit import AuditActivities, WriteRecords
 from clawback.cloudflare import ApiError, EmailSecurity, Refused, Share
 from clawback.cloudflare.own_domains import protected_domains
 from clawback.model.audit_record import AuditRecord, RecordKind
-from clawback.model.payload import bounded
+from clawback.model.texts import bounded
 from clawback.rules.live import LiveRules
 from clawback.telemetry import metrics
 from clawback.temporal.block_gateway import BlockGateway, StandingBlock

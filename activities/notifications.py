@@ -12,7 +12,7 @@ from temporalio.exceptions import ApplicationError, ApplicationErrorCategory
 
 from clawback.cases import NotificationStep
 from clawback.cloudflare import ApiError, EmailSecurity, Share, errors
-from clawback.model.events import Target
+from clawback.model.messages import Target
 from clawback.model.payload import Payload
 from clawback.notifications import NotDelivered, Notifier, render_notification
 from clawback.notifications.errors import Refused, TryAgain

@@ -7,7 +7,7 @@ from temporalio.exceptions import ApplicationError
 
 from activities.audit import AuditActivities, WriteRecords
 from clawback.model.audit_record import AuditRecord, RecordKind
-from clawback.model.payload import bounded
+from clawback.model.texts import bounded
 from clawback.rules.live import Change, LiveRules
 from clawback.telemetry import metrics
 

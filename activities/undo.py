@@ -20,14 +20,13 @@ from temporalio.exceptions import ApplicationError
 from temporalio.service import RPCError, RPCStatusCode
 
 from activities.containment import BlockPattern, ReclassifyMessage
-from clawback.actions import Destination
 from clawback.cases import BATCH as MOST_IDS
 from clawback.cases import MOVED, CaseStart
 from clawback.cases.move_outcomes import move_outcomes
 from clawback.cases.undo_plan import UndoPlan, plan_undo
 from clawback.cloudflare import EmailSecurity, MoveItem, Share, errors
 from clawback.model.blocks import OwnedBlock
-from clawback.model.events import Target
+from clawback.model.messages import Destination, Target
 from clawback.model.payload import Payload
 from clawback.temporal import names
 from clawback.temporal.application_errors import as_application_error

@@ -11,7 +11,7 @@ from itertools import count, islice
 from pathlib import Path
 from typing import Any
 
-from clawback.model.payload import parse_time
+from clawback.model.times import parse_time
 from clawback.simulator import demo_corpus
 
 Line = Mapping[str, Any]

@@ -29,9 +29,9 @@ from pydantic import (
 from pydantic_core import ErrorDetails
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
-from clawback.actions import Mode
 from clawback.model.durations import parse_duration
 from clawback.model.events import EventKind
+from clawback.model.mode import Mode
 
 CLOUDFLARE = "https://api.cloudflare.com/client/v4"
 

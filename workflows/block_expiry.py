@@ -12,7 +12,8 @@ with workflow.unsafe.imports_passed_through():
     from activities.containment import ContainmentActivities
     from clawback.model.audit_record import AuditRecord, RecordKind
     from clawback.model.blocks import EndedBlock, ExpiringBlock
-    from clawback.model.payload import bounded, parse_time
+    from clawback.model.texts import bounded
+    from clawback.model.times import parse_time
     from clawback.temporal import names
     from workflows.options import EXPIRE, RECORD
 

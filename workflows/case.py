@@ -37,7 +37,7 @@ with workflow.unsafe.imports_passed_through():
         WaitStep,
         subjects,
     )
-    from clawback.model.payload import bounded
+    from clawback.model.texts import bounded
     from clawback.temporal import names
     from workflows.notification import NotificationWorkflow
     from workflows.options import RECORD

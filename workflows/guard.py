@@ -20,7 +20,7 @@ with workflow.unsafe.imports_passed_through():
         Stop,
     )
     from clawback.model.audit_record import AuditRecord, RecordKind
-    from clawback.model.payload import bounded
+    from clawback.model.texts import bounded
     from clawback.temporal import names
     from workflows.options import RECORD
 

@@ -18,7 +18,8 @@ with workflow.unsafe.imports_passed_through():
     from clawback.cases import CREATED
     from clawback.model.audit_record import AuditRecord, RecordKind
     from clawback.model.blocks import EndedBlock
-    from clawback.model.payload import Payload, UtcDatetime
+    from clawback.model.payload import Payload
+    from clawback.model.times import UtcDatetime
     from clawback.temporal import names
     from workflows.options import EXPIRE, RECORD
     from workflows.steps.create_once import create_once

@@ -9,7 +9,6 @@ from temporalio.exceptions import ActivityError, ApplicationError, is_cancelled_
 
 with workflow.unsafe.imports_passed_through():
     from activities.ingest import IngestActivities
-    from clawback.model.payload import bounded
     from clawback.model.polling import (
         OWED_EVERY,
         PageRead,
@@ -19,6 +18,7 @@ with workflow.unsafe.imports_passed_through():
         ReadPage,
         window_start,
     )
+    from clawback.model.texts import bounded
     from clawback.temporal import names
     from workflows.options import POLL, TROUBLE_PAUSE
 

@@ -25,8 +25,8 @@ with workflow.unsafe.imports_passed_through():
     from clawback.cases.undo_plan import Correction, UndoPlan
     from clawback.guard import Demotion
     from clawback.model.audit_record import AuditRecord, RecordKind
-    from clawback.model.events import Target
-    from clawback.model.payload import bounded
+    from clawback.model.messages import Target
+    from clawback.model.texts import bounded
     from clawback.temporal import names
     from clawback.temporal.error_types import PERMANENT
     from clawback.temporal.undo_gateway import UndoCase, UndoMany, Undone, UndoProgress

@@ -15,9 +15,8 @@ from typing import ClassVar, Literal
 from pydantic import Field
 
 from clawback.actions.scope import Scope, Spend
-from clawback.actions.terms import Duration
 from clawback.model.addresses import PatternKind, pattern_problem
-from clawback.model.durations import format_duration
+from clawback.model.durations import Duration, format_duration
 from clawback.model.payload import Payload
 
 PolicyFields = Mapping[str, str | bool]

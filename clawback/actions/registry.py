@@ -6,7 +6,6 @@ docs/api.md is made from it.
 
 from collections.abc import Mapping
 from datetime import timedelta
-from enum import StrEnum
 from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import Field, ValidationError, model_validator
@@ -14,8 +13,9 @@ from pydantic import Field, ValidationError, model_validator
 from clawback.actions.messages import Notice, Notify, TellReporter
 from clawback.actions.policies import AllowSender, PolicyAction, ProtectIdentity, TrustDomain
 from clawback.actions.scope import Scope, Spend
-from clawback.actions.terms import Duration, Terms
 from clawback.model.addresses import PatternKind
+from clawback.model.durations import Duration, GrowingDurations
+from clawback.model.messages import Destination, Disposition
 from clawback.model.payload import Payload
 
 
@@ -24,40 +24,6 @@ class ActionError(ValueError):
 
     The text says what to write instead.
     """
-
-
-class Mode(StrEnum):
-    """How far a rule may go, weakest first: record what would be done, ask first, act."""
-
-    SHADOW = "shadow"
-    APPROVE = "approve"
-    ENFORCE = "enforce"
-
-    def capped(self, ceiling: "Mode") -> "Mode":
-        """The weaker of this mode and a ceiling."""
-        order = list(Mode)
-        return min(self, ceiling, key=order.index)
-
-
-class Destination(StrEnum):
-    """The five folders of POST `investigate/move` (reference §2.1)."""
-
-    INBOX = "Inbox"
-    JUNK = "JunkEmail"
-    DELETED = "DeletedItems"
-    RECOVERABLE = "RecoverableItemsDeletions"
-    PURGES = "RecoverableItemsPurges"
-
-
-class Disposition(StrEnum):
-    """The six dispositions a reclassification may ask for (reference §2.3)."""
-
-    NONE = "NONE"
-    BULK = "BULK"
-    MALICIOUS = "MALICIOUS"
-    SPAM = "SPAM"
-    SPOOF = "SPOOF"
-    SUSPICIOUS = "SUSPICIOUS"
 
 
 class Move(Payload):
@@ -156,7 +122,7 @@ class BlockSender(Payload):
     kind: PatternKind = Field(
         default=PatternKind.EMAIL, description="What the pattern is: email, domain or ip"
     )
-    expires_after: Terms = Field(
+    expires_after: GrowingDurations = Field(
         default=(timedelta(days=30),),
         description="When the block is removed again; a list is for a pattern that comes back: the first time, the second, and so on",
     )

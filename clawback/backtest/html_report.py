@@ -11,10 +11,10 @@ from html import escape
 from importlib.resources import files
 from typing import Any
 
-from clawback.actions import Mode
 from clawback.backtest.charts import Series, bars_by_day, rows_by_name
 from clawback.backtest.results import Change, Result, RuleResult
 from clawback.model.durations import format_duration
+from clawback.model.mode import Mode
 
 _STYLES = {"move": "one", "block_sender": "two", "reclassify": "three"}
 _BY_MODE = {Mode.ENFORCE: "one", Mode.APPROVE: "two", Mode.SHADOW: "faint"}

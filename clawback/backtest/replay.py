@@ -12,7 +12,7 @@ from typing import Any
 from clawback.cases.plan import CasePlan
 from clawback.correlation.sliding_window import Link, WindowEntry
 from clawback.model.events import Event, EventKind
-from clawback.model.payload import bounded
+from clawback.model.texts import bounded
 from clawback.rules import Evaluation, RuleSet
 
 _LONGEST = 160

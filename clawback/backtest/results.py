@@ -5,10 +5,11 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date, datetime, timedelta
 
-from clawback.actions import Mode, Spend
+from clawback.actions import Spend
 from clawback.backtest.replay import Backtest, Seen, Traffic
 from clawback.backtest.simulated_cases import SimulatedCase, simulate_cases
 from clawback.cases import Limit
+from clawback.model.mode import Mode
 from clawback.rules import RuleSet
 
 EXAMPLES = 20

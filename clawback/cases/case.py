@@ -9,7 +9,7 @@ inputs in the same order give the same steps, so a replay does too.
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import datetime, timedelta
 
-from clawback.actions import BulkMove, Mode, Scope, Spend
+from clawback.actions import BulkMove, Scope, Spend
 from clawback.cases.approvals import person, proposal, still_wanted, what_changed
 from clawback.cases.case_notifications import CaseNotifications
 from clawback.cases.descriptions import change_of, in_full, subjects
@@ -37,8 +37,9 @@ from clawback.cases.timeline import Timeline
 from clawback.correlation.sliding_window import find_window
 from clawback.correlation.window_buffer import WindowBuffer
 from clawback.model.audit_record import AuditRecord, RecordKind
-from clawback.model.events import Target
-from clawback.model.payload import bounded
+from clawback.model.messages import Target
+from clawback.model.mode import Mode
+from clawback.model.texts import bounded
 
 BATCH = 1000
 """Messages in one move: the most the API takes (reference §1.3)."""

@@ -23,7 +23,7 @@ from clawback.cases.state import (
     Step,
     WaitStep,
 )
-from clawback.model.payload import bounded
+from clawback.model.texts import bounded
 
 FIRST_DIGEST = timedelta(minutes=10)
 """How long after the first notice of work done the next may come; twice as long each time."""

@@ -10,7 +10,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Protocol
 
 from clawback.cases.state import MOVED, failed
-from clawback.model.events import Target
+from clawback.model.messages import Target
 
 _NOT_A_WORD = re.compile(r"[^a-z0-9]+")
 _LONGEST_REASON = 40

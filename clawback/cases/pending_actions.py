@@ -9,7 +9,7 @@ from clawback.actions import BulkMove, Scope
 from clawback.cases.plan import CasePlan
 from clawback.cases.precheck import precheck
 from clawback.cases.state import ActionStep, SearchStep
-from clawback.model.events import Target
+from clawback.model.messages import Target
 
 Found = Mapping[int, Sequence[Target]]
 """What the searches of a plan have found, by the position of the action."""

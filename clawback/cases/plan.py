@@ -9,12 +9,13 @@ from functools import lru_cache
 
 from pydantic import Field
 
-from clawback.actions import Action, Mode, Notice, Spend
-from clawback.actions.terms import Duration
+from clawback.actions import Action, Notice, Spend
 from clawback.correlation.sliding_window import CorrelationWindow, Link
-from clawback.model.durations import format_duration
-from clawback.model.events import Target
-from clawback.model.payload import Payload, UtcDatetime
+from clawback.model.durations import Duration, format_duration
+from clawback.model.messages import Target
+from clawback.model.mode import Mode
+from clawback.model.payload import Payload
+from clawback.model.times import UtcDatetime
 
 
 class Limit(Payload):

@@ -7,13 +7,14 @@ from enum import StrEnum
 from pydantic import Field
 
 from clawback.actions import Action, BulkMove, Notice, Occasion
-from clawback.actions.terms import Duration
 from clawback.cases.plan import CasePlan
 from clawback.cases.timeline import TimelineEntry
 from clawback.correlation.sliding_window import WindowEntry
 from clawback.model.audit_record import AuditRecord
-from clawback.model.events import Target
-from clawback.model.payload import Payload, UtcDatetime
+from clawback.model.durations import Duration
+from clawback.model.messages import Target
+from clawback.model.payload import Payload
+from clawback.model.times import UtcDatetime
 
 
 class CaseState(StrEnum):

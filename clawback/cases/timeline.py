@@ -6,7 +6,8 @@ The audit has every detail; this is what a case remembers.
 from collections.abc import Iterable
 
 from clawback.model.audit_record import AuditRecord, RecordKind
-from clawback.model.payload import Payload, UtcDatetime
+from clawback.model.payload import Payload
+from clawback.model.times import UtcDatetime
 
 MOST = 120
 _KEPT_FIRST = 20

@@ -16,8 +16,6 @@ from clawback.actions import (
     AllowSender,
     BlockSender,
     BulkMove,
-    Destination,
-    Disposition,
     Move,
     PolicyAction,
     ProtectIdentity,
@@ -27,8 +25,9 @@ from clawback.actions import (
 from clawback.cases.descriptions import describe, subjects
 from clawback.cases.plan import CasePlan
 from clawback.cases.state import TOOK_EFFECT, WOULD, CaseSnapshot
-from clawback.model.events import Target
-from clawback.model.payload import Payload, UtcDatetime
+from clawback.model.messages import Destination, Disposition, Target
+from clawback.model.payload import Payload
+from clawback.model.times import UtcDatetime
 
 _UNKNOWN_BEFORE = Disposition.SUSPICIOUS
 

@@ -17,7 +17,7 @@ from clawback.cli.temporal_access import By, call_gateway, operating_system_user
 from clawback.cli.time_arguments import duration
 from clawback.cloudflare import ApiError, BlockedSender, EmailSecurity, pages
 from clawback.model.blocks import Removal
-from clawback.model.payload import parse_time
+from clawback.model.times import parse_time
 from clawback.rules.source.safety import Safety
 from clawback.settings import Settings, load_settings
 from clawback.temporal.block_gateway import BlockGateway, StandingBlock

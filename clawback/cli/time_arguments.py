@@ -4,7 +4,7 @@ from datetime import UTC, datetime, timedelta
 
 from clawback.cli.exits import ExitCode, Failure
 from clawback.model.durations import parse_duration
-from clawback.model.payload import parse_time
+from clawback.model.times import parse_time
 
 
 def duration(text: str, option: str) -> timedelta:

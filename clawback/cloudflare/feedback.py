@@ -8,11 +8,11 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, TypedDict, Unpack
 
-from clawback.actions import Disposition
 from clawback.cloudflare.operations import Operations
 from clawback.cloudflare.paging import Page
 from clawback.cloudflare.records import Report, Submission
 from clawback.cloudflare.requests import MOST_IDS, ApiRequest, Method, page_size, query
+from clawback.model.messages import Disposition
 
 
 class SubmissionFilters(TypedDict, total=False):

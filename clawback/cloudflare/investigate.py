@@ -5,11 +5,11 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any, TypedDict, Unpack
 
-from clawback.actions import Destination, Disposition
 from clawback.cloudflare.operations import Operations
 from clawback.cloudflare.paging import Page
 from clawback.cloudflare.records import ActionLogEntry, Message, MoveItem
 from clawback.cloudflare.requests import ApiRequest, Method, known_ids, page_size, query
+from clawback.model.messages import Destination, Disposition
 
 
 class MessageFilters(TypedDict, total=False):

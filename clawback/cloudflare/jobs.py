@@ -12,12 +12,12 @@ from typing import Any, TypedDict, Unpack
 
 from pydantic import Field
 
-from clawback.actions import Destination
 from clawback.cloudflare.operations import Operations
 from clawback.cloudflare.paging import Page
 from clawback.cloudflare.records import Message
 from clawback.cloudflare.requests import ApiRequest, Method, page_size, query, wire_time
 from clawback.cloudflare.wire import Fields, Identity, Moment, Number, Text, Unreadable, Wire
+from clawback.model.messages import Destination
 
 TERMINAL = frozenset({"COMPLETED", "FAILED", "CANCELLED", "SKIPPED"})
 

@@ -24,7 +24,7 @@ from clawback.cloudflare.errors import (
     refusal,
 )
 from clawback.cloudflare.requests import ApiRequest, Method
-from clawback.model.payload import bounded
+from clawback.model.texts import bounded
 
 _MOST_CODES = 10
 _MOST_TEXT = 4_000  # of a foreign page, before tags and blanks are taken out

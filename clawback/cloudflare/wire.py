@@ -13,7 +13,7 @@ from typing import Annotated, Any, ClassVar, Self
 
 from pydantic import BaseModel, ConfigDict, PlainValidator, ValidationError
 
-from clawback.model.payload import parse_time
+from clawback.model.times import parse_time
 
 
 class Unreadable(ValueError):

@@ -13,8 +13,9 @@ from typing import Protocol
 
 from pydantic import Field
 
-from clawback.actions.terms import Duration
-from clawback.model.payload import Payload, UtcDatetime
+from clawback.model.durations import Duration
+from clawback.model.payload import Payload
+from clawback.model.times import UtcDatetime
 
 
 class CorrelationType(StrEnum):

@@ -7,12 +7,12 @@ moved.
 from collections.abc import Iterable, Sequence
 from contextlib import suppress
 
-from clawback.actions import Mode
 from clawback.cloudflare import ApiError, Domain, EmailSecurity, Share, pages
 from clawback.doctor.check import Finding, ok, problem, warning
 from clawback.local.account_check import open_account
 from clawback.local.installation import Installation
-from clawback.model.payload import bounded
+from clawback.model.mode import Mode
+from clawback.model.texts import bounded
 from clawback.settings import Settings
 
 _NAMED = 5

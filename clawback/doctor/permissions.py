@@ -11,7 +11,6 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 from uuid import uuid4
 
-from clawback.actions import Destination, Mode
 from clawback.cloudflare import (
     ApiError,
     EmailSecurity,
@@ -24,6 +23,8 @@ from clawback.cloudflare import (
 from clawback.doctor.check import Finding, ok, problem
 from clawback.local.account_check import open_account
 from clawback.local.installation import Installation
+from clawback.model.messages import Destination
+from clawback.model.mode import Mode
 from clawback.settings import Settings
 
 Probe = Callable[[EmailSecurity], Awaitable[Any]]

@@ -5,10 +5,11 @@ from datetime import timedelta
 from pydantic import Field
 
 from clawback.actions import Spend
-from clawback.actions.terms import Duration
 from clawback.cases.plan import Limit
 from clawback.guard.sliding_counter import SlidingCounter
-from clawback.model.payload import Payload, UtcDatetime
+from clawback.model.durations import Duration
+from clawback.model.payload import Payload
+from clawback.model.times import UtcDatetime
 
 
 class Surge(Payload):

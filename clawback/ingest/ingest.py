@@ -13,7 +13,6 @@ from typing import Any, Literal
 
 from cachetools import LRUCache
 
-from clawback.actions import Mode
 from clawback.cases import CasePlan, Match
 from clawback.cloudflare import EmailSecurity, Page, Share, errors
 from clawback.ingest.join import Joiner
@@ -27,8 +26,9 @@ from clawback.model.events import (
     reporter_of,
     submission_event,
 )
-from clawback.model.payload import bounded
+from clawback.model.mode import Mode
 from clawback.model.polling import ReadPage
+from clawback.model.texts import bounded
 from clawback.rules import RuleMatch, RuleSet
 from clawback.rules.engine.reasons import reasons_of
 

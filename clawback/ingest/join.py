@@ -18,7 +18,7 @@ from cachetools import LRUCache
 from clawback.cloudflare import EmailSecurity
 from clawback.cloudflare.investigate import MessageFilters
 from clawback.model.events import Event, EventKind, message_event
-from clawback.model.payload import parse_time
+from clawback.model.times import parse_time
 
 _REMEMBERED = 50_000
 _AROUND = timedelta(hours=1)

@@ -8,7 +8,8 @@ repeat can be dropped by its reader.
 
 from enum import StrEnum
 
-from clawback.model.payload import Payload, UtcDatetime
+from clawback.model.payload import Payload
+from clawback.model.times import UtcDatetime
 
 
 class RecordKind(StrEnum):

@@ -9,7 +9,8 @@ from typing import Any, Protocol
 from pydantic import model_validator
 
 from clawback.model.addresses import PatternKind
-from clawback.model.payload import Payload, UtcDatetime
+from clawback.model.payload import Payload
+from clawback.model.times import UtcDatetime
 
 
 class BlockRecord(Protocol):

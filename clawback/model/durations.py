@@ -1,17 +1,18 @@
-"""Durations as people write them (`30d`, `1h30m`), to and from `timedelta`.
-
-The one place that knows the units.
-"""
+"""Durations as people write them (`30d`, `1h30m`), to and from `timedelta`."""
 
 import re
 from datetime import timedelta
+from itertools import pairwise
+from typing import Annotated
+
+from pydantic import AfterValidator, BeforeValidator, PlainSerializer
 
 _SECONDS = {"w": 604_800, "d": 86_400, "h": 3_600, "m": 60, "s": 1}
 _PART = re.compile(r"(\d+)([wdhms])")
 
 
 def parse_duration(text: str) -> timedelta:
-    """Read `30d`, `12h`, `1h30m`, `0s` as a duration.
+    """Read `30d`, `12h`, `1h30m` or `0s`.
 
     Raises:
         ValueError: the text is not one or more whole numbers, each followed by w, d, h, m or s.
@@ -20,8 +21,10 @@ def parse_duration(text: str) -> timedelta:
     parts = _PART.findall(text)
     if not parts or "".join(number + unit for number, unit in parts) != text:
         raise ValueError(
-            f"{text[:40]!r} is not a duration: write a whole number and a unit (w d h m s), such as 30d or 1h30m"
+            f"{text[:40]!r} is not a duration: "
+            "write a whole number and a unit (w d h m s), such as 30d or 1h30m"
         )
+
     try:
         return timedelta(seconds=sum(int(number) * _SECONDS[unit] for number, unit in parts))
     except OverflowError:
@@ -29,14 +32,51 @@ def parse_duration(text: str) -> timedelta:
 
 
 def format_duration(duration: timedelta) -> str:
-    """Write a duration with whole units, largest first.
+    """Write a duration in whole days, hours, minutes and seconds; fractions are dropped."""
+    rest = int(duration.total_seconds())
+    text = ""
+    for unit in "dhms":
+        count, rest = divmod(rest, _SECONDS[unit])
+        text += f"{count}{unit}" if count else ""
+    return text or "0s"
 
-    The inverse of `parse_duration` down to the second.
-    """
-    left = int(duration.total_seconds())
-    written = ""
-    for unit, size in _SECONDS.items():
-        count, left = divmod(left, size)
-        written += f"{count}{unit}" if count and unit != "w" else ""
-        left += count * size if unit == "w" else 0
-    return written or "0s"
+
+def _read_duration(value: object) -> object:
+    """Read our own notation; pydantic reads ISO 8601 (`P30D`) itself."""
+    return parse_duration(value) if isinstance(value, str) and not value.startswith("P") else value
+
+
+Duration = Annotated[
+    timedelta,
+    BeforeValidator(_read_duration, json_schema_input_type=str),
+    PlainSerializer(format_duration, return_type=str),
+]
+"""A duration written `30d`, kept as `timedelta`."""
+
+
+def _as_sequence(value: object) -> object:
+    return value if isinstance(value, list | tuple) else (value,)
+
+
+def _check_growing(durations: tuple[timedelta, ...]) -> tuple[timedelta, ...]:
+    is_growing = all(first < second for first, second in pairwise(durations))
+    if not durations or durations[0] <= timedelta() or not is_growing:
+        raise ValueError(
+            "each duration must be longer than the one before and the first longer than zero, "
+            "such as [7d, 30d, 90d]"
+        )
+    return durations
+
+
+def _format_durations(durations: tuple[timedelta, ...]) -> str | list[str]:
+    texts = [format_duration(duration) for duration in durations]
+    return texts[0] if len(texts) == 1 else texts
+
+
+GrowingDurations = Annotated[
+    tuple[Duration, ...],
+    BeforeValidator(_as_sequence, json_schema_input_type=str | list[str]),
+    AfterValidator(_check_growing),
+    PlainSerializer(_format_durations, return_type=str | list[str]),
+]
+"""One duration, or a list of growing ones; a single one is written without a list."""

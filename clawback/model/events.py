@@ -13,7 +13,8 @@ from enum import StrEnum
 from typing import Any
 
 from clawback.model.addresses import PatternKind, pattern_problem
-from clawback.model.payload import Payload, UtcDatetime, parse_time
+from clawback.model.messages import Target
+from clawback.model.times import parse_time
 
 
 class EventKind(StrEnum):
@@ -44,25 +45,6 @@ _LONGEST_ADDRESS = 320
 
 class NotAnEvent(ValueError):
     """A record without the one thing an event must have: an id."""
-
-
-class Target(Payload):
-    """One message that a case may act on.
-
-    `id` is the investigate id, which every action wants; `message_id` the RFC 5322 header; `at`
-    when it was scanned, for finding it again; `verdict` the final disposition when it was read,
-    which the guard watches for surges; `sender` the address in the From header and `mailbox` the
-    protected one it lies in, for people to find it by; `quarantined` whether it was in the
-    quarantine then.
-    """
-
-    id: str
-    message_id: str | None = None
-    at: UtcDatetime
-    verdict: str | None = None
-    sender: str | None = None
-    mailbox: str | None = None
-    quarantined: bool | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,9 +5,10 @@ Pure: no clock, no I/O.
 
 from datetime import datetime, timedelta
 
-from clawback.actions.terms import Duration
+from clawback.model.durations import Duration
 from clawback.model.events import EventKind
-from clawback.model.payload import Payload, UtcDatetime
+from clawback.model.payload import Payload
+from clawback.model.times import UtcDatetime
 
 SWEEP_EVERY = timedelta(minutes=1)
 """How often a poll reads the whole lookback again when that takes more than one page."""

@@ -16,7 +16,6 @@ from clawback.actions import (
     Action,
     BlockSender,
     BulkMove,
-    Mode,
     Move,
     PolicyAction,
     Reclassify,
@@ -27,6 +26,7 @@ from clawback.cases.plan import CasePlan
 from clawback.correlation.sliding_window import CorrelationType, CorrelationWindow, Link
 from clawback.model.addresses import pattern_problem
 from clawback.model.events import Event, is_too_old, message_event, report_event, submission_event
+from clawback.model.mode import Mode
 from clawback.rules import RuleSet
 from clawback.simulator import Line
 

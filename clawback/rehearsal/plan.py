@@ -11,7 +11,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
-from clawback.model.payload import parse_time
+from clawback.model.times import parse_time
 from clawback.simulator import Line, demo_corpus, outbreak, parse_faults, read_corpus
 from clawback.simulator.faults import Fault
 

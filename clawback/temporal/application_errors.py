@@ -7,7 +7,7 @@ from datetime import timedelta
 from temporalio.exceptions import ApplicationError, ApplicationErrorCategory
 
 from clawback.cloudflare import errors
-from clawback.model.payload import bounded
+from clawback.model.texts import bounded
 from clawback.temporal.error_types import ErrorType
 
 _TYPES: tuple[tuple[type[errors.ApiError], ErrorType], ...] = (

@@ -12,7 +12,8 @@ from temporalio.client import Client, WorkflowExecution, WorkflowHandle, Workflo
 from temporalio.service import RPCError, RPCStatusCode
 
 from clawback.model.blocks import EndedBlock, ExpiringBlock, OwnedBlock, Removal
-from clawback.model.payload import Payload, UtcDatetime
+from clawback.model.payload import Payload
+from clawback.model.times import UtcDatetime
 from clawback.temporal import names
 from clawback.temporal.gateway import NoSuchWorkflow
 from clawback.temporal.updates import PATIENCE, UpdateRefused, execute_update

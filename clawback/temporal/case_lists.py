@@ -12,8 +12,9 @@ from temporalio.common import SearchAttributeKey
 from temporalio.service import RPCError
 
 from clawback.cases import CaseSnapshot, CaseStart, CaseState
-from clawback.model.events import Target
-from clawback.model.payload import Payload, UtcDatetime
+from clawback.model.messages import Target
+from clawback.model.payload import Payload
+from clawback.model.times import UtcDatetime
 from clawback.temporal import names
 
 _AT_ONCE = 12

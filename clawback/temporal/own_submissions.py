@@ -11,8 +11,9 @@ from temporalio.service import RPCError
 
 from clawback.cloudflare import errors
 from clawback.ingest.join import postfix_id_of
-from clawback.model.events import Event, Target
-from clawback.model.payload import parse_time
+from clawback.model.events import Event
+from clawback.model.messages import Target
+from clawback.model.times import parse_time
 from clawback.temporal.gateway import Gateway
 
 _SKEW = timedelta(minutes=1)

@@ -8,8 +8,9 @@ from typing import Any
 
 import pytest
 
-from clawback.actions import ACTIONS, ActionError, BlockSender, Mode, parse_action
+from clawback.actions import ACTIONS, ActionError, BlockSender, parse_action
 from clawback.actions.registry import schema_of, templates_of
+from clawback.model.mode import Mode
 
 
 def test_a_block_is_read_with_its_defaults() -> None:
@@ -30,7 +31,7 @@ def test_a_block_is_read_with_its_defaults() -> None:
         ("move", {"destination": "Inbox", "name": "move"}, "move takes"),
         ("move", ["Inbox"], "move takes a mapping"),
         ("block_sender", {"pattern": "a", "expires_after": "3 days"}, "30d"),
-        ("block_sender", {"pattern": "a", "expires_after": "0s"}, "longer than nothing"),
+        ("block_sender", {"pattern": "a", "expires_after": "0s"}, "longer than zero"),
     ],
 )
 def test_a_wrong_action_is_refused_by_name(name: str, parameters: Any, says: str) -> None:

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from bench.history import write_history
 from clawback.model.events import message_event
-from clawback.model.payload import parse_time
+from clawback.model.times import parse_time
 from clawback.simulator import read_corpus
 
 ROOT = Path(__file__).parents[2]

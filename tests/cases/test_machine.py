@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from clawback.actions import Action, BlockSender, Destination, Disposition, Mode, Move, Reclassify
+from clawback.actions import Action, BlockSender, Move, Reclassify
 from clawback.cases import (
     BATCH,
     MOVED,
@@ -28,7 +28,8 @@ from clawback.cases import (
 from clawback.correlation.sliding_window import CorrelationType, CorrelationWindow
 from clawback.model.addresses import PatternKind
 from clawback.model.audit_record import RecordKind
-from clawback.model.events import Target
+from clawback.model.messages import Destination, Disposition, Target
+from clawback.model.mode import Mode
 
 NOW = datetime(2026, 11, 22, 12, tzinfo=UTC)
 LATER = NOW + timedelta(minutes=1)

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from clawback.actions import Destination, Mode, Move, Notify, Occasion, TellReporter
+from clawback.actions import Move, Notify, Occasion, TellReporter
 from clawback.cases import (
     ALREADY_THERE,
     MOVED,
@@ -28,7 +28,8 @@ from clawback.cases import (
 )
 from clawback.cases.undo_plan import UndoScope, plan_undo
 from clawback.model.audit_record import RecordKind
-from clawback.model.events import Target
+from clawback.model.messages import Destination, Target
+from clawback.model.mode import Mode
 
 NOW = datetime(2026, 11, 22, 12, tzinfo=UTC)
 EVERY = Notify(channel="soc", when=tuple(Occasion))

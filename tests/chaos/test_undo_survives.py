@@ -13,10 +13,12 @@ from typing import Any
 
 from temporalio.client import Client
 
-from clawback.actions import BlockSender, Destination, Disposition, Mode, Move, Reclassify
+from clawback.actions import BlockSender, Move, Reclassify
 from clawback.cases import CasePlan, CaseState, CaseTiming
 from clawback.cases.undo_plan import UndoScope
 from clawback.local import ChildProcess, ProcessPlan, environment_with, free_port, worker_child
+from clawback.model.messages import Destination, Disposition
+from clawback.model.mode import Mode
 from clawback.simulator import Simulator, outbreak
 from clawback.temporal.gateway import Gateway, NoSuchWorkflow
 from clawback.temporal.undo_gateway import UndoGateway, Undone

@@ -15,7 +15,6 @@ from typing import Any
 import pytest
 from temporalio.client import Client
 
-from clawback.actions import Destination, Disposition
 from clawback.audit import read_records
 from clawback.cli.api import GROUPS, read
 from clawback.cli.api.output import COLUMNS, FIRST_TO_GO, print_records, print_result
@@ -26,6 +25,7 @@ from clawback.cloudflare import Message
 from clawback.cloudflare.catalogue import OPERATIONS, Operation
 from clawback.cloudflare.paging import Page
 from clawback.model.audit_record import RecordKind
+from clawback.model.messages import Destination, Disposition
 from clawback.simulator import Simulator, SimulatorOptions, parse_faults
 from clawback.simulator.faults import Dice, Fault
 from clawback.temporal.guard_gateway import GuardGateway

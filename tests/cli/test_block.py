@@ -14,12 +14,13 @@ from typing import Any
 import pytest
 from temporalio.client import Client
 
-from clawback.actions import BlockSender, Mode
+from clawback.actions import BlockSender
 from clawback.cases import CasePlan
 from clawback.cli.exits import ExitCode
 from clawback.cli.program import run
 from clawback.cloudflare import EmailSecurity
 from clawback.model.audit_record import RecordKind
+from clawback.model.mode import Mode
 from clawback.simulator import outbreak, parse_faults
 from clawback.temporal.block_gateway import StandingBlock
 from tests.cli.test_program import clawback, sentence

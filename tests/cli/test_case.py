@@ -14,9 +14,11 @@ from typing import Any
 import pytest
 from temporalio.client import Client
 
-from clawback.actions import BlockSender, Destination, Disposition, Mode, Move, Reclassify
+from clawback.actions import BlockSender, Move, Reclassify
 from clawback.cases import CasePlan, CaseState, CaseTiming
 from clawback.cli.exits import ExitCode
+from clawback.model.messages import Destination, Disposition
+from clawback.model.mode import Mode
 from clawback.simulator import outbreak
 from clawback.temporal.case_lists import sender_hash
 from tests.cli.test_program import clawback

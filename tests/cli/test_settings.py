@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from clawback.actions import Mode
+from clawback.model.mode import Mode
 from clawback.settings import Settings, SettingsError, load_settings, variable
 
 KEY = base64.b64encode(bytes(32)).decode()

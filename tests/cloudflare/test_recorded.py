@@ -13,7 +13,7 @@ import pytest
 
 from clawback.cloudflare import Page, Resubmission
 from clawback.cloudflare.wire import Wire
-from clawback.model.payload import parse_time
+from clawback.model.times import parse_time
 from tests.cloudflare.stand import always
 
 ANSWERS = Path(__file__).parent / "answers"

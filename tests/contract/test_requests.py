@@ -8,8 +8,8 @@ from urllib.parse import urlsplit
 import httpx
 import pytest
 
-from clawback.actions import Destination, Disposition
 from clawback.cloudflare import Batch, EmailSecurity, Resubmission
+from clawback.model.messages import Destination, Disposition
 from tests.cloudflare.stand import ACCOUNT, END, IID, START, URL, WINDOW, envelope, recording
 from tests.contract.openapi import document, needs_document, operation, problems_of
 

@@ -12,9 +12,10 @@ from pathlib import Path
 
 import pytest
 
-from clawback.actions import ACTIONS, Mode
+from clawback.actions import ACTIONS
 from clawback.correlation.sliding_window import CorrelationType
 from clawback.model.events import EventKind
+from clawback.model.mode import Mode
 from clawback.rules import load_rules
 from clawback.rules.lint.review import review_rules
 from clawback.rules.source.catalogue import FIELDS

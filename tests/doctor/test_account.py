@@ -12,13 +12,13 @@ from typing import Any
 import httpx
 import pytest
 
-from clawback.actions import Mode
 from clawback.cloudflare import Domain
 from clawback.doctor.account import check_clock, check_cloudflare
 from clawback.doctor.check import CheckStatus, Finding
 from clawback.doctor.integration import check_integration, integration_findings
 from clawback.doctor.permissions import check_permissions, permission_findings
 from clawback.local.installation import plan_installation
+from clawback.model.mode import Mode
 from clawback.settings import Settings
 from clawback.simulator import Rate, Scope, Simulator, SimulatorOptions
 from tests.cloudflare.stand import client, closed_port, envelope, refusal, rude_server

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from clawback.actions import Notify, Occasion, TellReporter
 from clawback.cases import ActionSummary
-from clawback.model.events import Target
+from clawback.model.messages import Target
 from clawback.notifications import MailChannel, render_notification
 from clawback.notifications.chat import slack_body, teams_body
 from clawback.notifications.defang import defang

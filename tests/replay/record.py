@@ -21,23 +21,14 @@ from pydantic import TypeAdapter
 from temporalio.client import Client
 from temporalio.testing import WorkflowEnvironment
 
-from clawback.actions import (
-    BlockSender,
-    BulkMove,
-    Destination,
-    Disposition,
-    Mode,
-    Move,
-    Notify,
-    Reclassify,
-    Release,
-    TrustDomain,
-)
+from clawback.actions import BlockSender, BulkMove, Move, Notify, Reclassify, Release, TrustDomain
 from clawback.cases import CasePlan, CaseState, CaseTiming, Limit
 from clawback.cases.undo_plan import UndoScope
 from clawback.correlation.sliding_window import CorrelationType, CorrelationWindow
 from clawback.model.addresses import PatternKind
 from clawback.model.events import EventKind
+from clawback.model.messages import Destination, Disposition
+from clawback.model.mode import Mode
 from clawback.notifications import Channel, Channels
 from clawback.simulator import Simulator, SimulatorOptions, outbreak, parse_faults
 from clawback.temporal import names

@@ -3,8 +3,10 @@
 from datetime import timedelta
 from pathlib import Path
 
-from clawback.actions import BlockSender, Destination, Mode, Move, Reclassify
+from clawback.actions import BlockSender, Move, Reclassify
 from clawback.correlation.sliding_window import CorrelationType
+from clawback.model.messages import Destination
+from clawback.model.mode import Mode
 from clawback.rules.tools.testing import run_tests
 from tests.rules.folders import load, message
 

@@ -11,9 +11,11 @@ from pathlib import Path
 import pytest
 import yaml
 
-from clawback.actions import Destination, Mode, Move
+from clawback.actions import Move
 from clawback.cases.plan import CasePlan
 from clawback.model.events import Event, message_event
+from clawback.model.messages import Destination
+from clawback.model.mode import Mode
 from clawback.rules import RuleSet, load_rules
 from clawback.rules.engine.ruleset import Rule
 from clawback.rules.source.documents import EventTest, Level, Status

@@ -257,7 +257,7 @@ CASES: dict[str, tuple[dict[str, str], str]] = {
                 "- block_sender: {pattern: a@x.test, expires_after: [30d, 7d]}",
             )
         },
-        "action: 'block_sender' block_sender.expires_after: Value error, each term must be longer than the one before",
+        "action: 'block_sender' block_sender.expires_after: Value error, each duration must be longer than the one before",
     ),
     "list group": (
         {"a_rule.yml": PLAIN.replace("  mode:", "  group-by: [to]\n  mode:")},

@@ -12,10 +12,12 @@ from pathlib import Path
 
 import pytest
 
-from clawback.actions import Destination, Mode, Move
+from clawback.actions import Move
 from clawback.cases.plan import CasePlan
 from clawback.correlation.sliding_window import WindowEntry, find_window
 from clawback.model.events import Event, message_event
+from clawback.model.messages import Destination
+from clawback.model.mode import Mode
 from clawback.rules import RuleSet, load_rules
 from clawback.rules.tools.testing import run_tests
 

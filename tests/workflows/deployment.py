@@ -18,7 +18,8 @@ from temporalio.worker.workflow_sandbox import SandboxRestrictions
 from clawback.audit import read_records
 from clawback.cases import CasePlan, CaseState, CaseTiming, Match
 from clawback.model.audit_record import AuditRecord
-from clawback.model.events import EventKind, Target, message_event
+from clawback.model.events import EventKind, message_event
+from clawback.model.messages import Target
 from clawback.model.polling import PollerStart, PollerStatus
 from clawback.notifications import Channels, Notifier, kinds_of
 from clawback.rules.live import LiveRules

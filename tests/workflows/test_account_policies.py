@@ -10,10 +10,11 @@ from typing import Any
 import pytest
 from temporalio.client import Client
 
-from clawback.actions import AllowSender, Mode, ProtectIdentity, TrustDomain
+from clawback.actions import AllowSender, ProtectIdentity, TrustDomain
 from clawback.cases import CasePlan, CaseState, CaseTiming
 from clawback.cases.undo_plan import UndoScope
 from clawback.model.audit_record import RecordKind
+from clawback.model.mode import Mode
 from clawback.simulator import outbreak, parse_faults
 from clawback.temporal import names
 from clawback.temporal.undo_gateway import Undone

@@ -11,10 +11,12 @@ from typing import Any
 import pytest
 from temporalio.client import Client
 
-from clawback.actions import BlockSender, Destination, Mode, Move
+from clawback.actions import BlockSender, Move
 from clawback.cases import CasePlan, CaseState, CaseTiming
 from clawback.model.addresses import PatternKind
 from clawback.model.audit_record import RecordKind
+from clawback.model.messages import Destination
+from clawback.model.mode import Mode
 from clawback.simulator import outbreak
 from clawback.temporal.updates import UpdateRefused
 from tests.workflows.deployment import Deployment, deployed, eventually, match_of

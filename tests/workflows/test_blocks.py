@@ -14,11 +14,12 @@ from pydantic import SecretStr
 from temporalio.client import Client
 
 from activities.never_block import NeverBlockWatcher
-from clawback.actions import BlockSender, Mode
+from clawback.actions import BlockSender
 from clawback.cases import CasePlan
 from clawback.model.addresses import PatternKind
 from clawback.model.audit_record import AuditRecord, RecordKind
 from clawback.model.blocks import Removal
+from clawback.model.mode import Mode
 from clawback.rules.live import LiveRules
 from clawback.simulator import outbreak, parse_faults
 from clawback.simulator.options import Scope

@@ -10,8 +10,10 @@ from typing import Any
 import pytest
 from temporalio.client import Client
 
-from clawback.actions import BulkMove, Destination, Mode, Move
+from clawback.actions import BulkMove, Move
 from clawback.cases import CasePlan, CaseState
+from clawback.model.messages import Destination
+from clawback.model.mode import Mode
 from clawback.simulator import outbreak
 from clawback.temporal.undo_gateway import Undone
 from tests.workflows.deployment import Deployment, deployed, match_of

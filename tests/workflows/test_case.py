@@ -11,8 +11,10 @@ from typing import Any
 import pytest
 from temporalio.client import Client
 
-from clawback.actions import BlockSender, Destination, Disposition, Mode, Move, Reclassify
+from clawback.actions import BlockSender, Move, Reclassify
 from clawback.cases import CasePlan, CaseState, CaseTiming, Match
+from clawback.model.messages import Destination, Disposition
+from clawback.model.mode import Mode
 from clawback.simulator import MoveIdentity, Simulator, SimulatorOptions, outbreak, parse_faults
 from clawback.temporal.case_lists import CaseLine
 from clawback.temporal.updates import UpdateRefused

@@ -13,10 +13,12 @@ from temporalio.exceptions import ApplicationError
 from temporalio.testing import ActivityEnvironment
 
 from activities.guard import GuardActivities
-from clawback.actions import BlockSender, Destination, Mode, Move, Spend
+from clawback.actions import BlockSender, Move, Spend
 from clawback.cases import CasePlan, CaseState, Limit
 from clawback.guard import Budgets, Demotion, Reservation, ReservationBatch
 from clawback.model.audit_record import RecordKind
+from clawback.model.messages import Destination
+from clawback.model.mode import Mode
 from clawback.simulator import outbreak
 from clawback.telemetry.activity_telemetry import ActivityTelemetry
 from clawback.temporal import names

@@ -12,10 +12,12 @@ from typing import Any
 from pydantic import TypeAdapter
 from temporalio.client import Client
 
-from clawback.actions import Destination, Mode, Move, Notify, Occasion, TellReporter
+from clawback.actions import Move, Notify, Occasion, TellReporter
 from clawback.cases import CasePlan, CaseState, CaseTiming, Delivery, Match
 from clawback.model.audit_record import RecordKind
 from clawback.model.events import EventKind
+from clawback.model.messages import Destination
+from clawback.model.mode import Mode
 from clawback.notifications import Channel
 from clawback.simulator import Simulator, SimulatorOptions, outbreak, parse_faults
 from tests.notifications.letters import KEY

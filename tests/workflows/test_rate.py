@@ -14,8 +14,9 @@ import pytest
 from temporalio.client import Client
 
 import worker as process
-from clawback.actions import BlockSender, Mode
+from clawback.actions import BlockSender
 from clawback.cases import CasePlan, CaseState
+from clawback.model.mode import Mode
 from clawback.rules.live import LiveRules
 from clawback.simulator import Rate, Simulator, SimulatorOptions, outbreak
 from clawback.temporal import names

@@ -12,10 +12,10 @@ from typing import Any
 import pytest
 from temporalio.client import Client
 
-from clawback.actions import Disposition
 from clawback.cases import CaseState
 from clawback.cloudflare import Resubmission
 from clawback.model.events import EventKind
+from clawback.model.messages import Disposition
 from clawback.simulator import Simulator, SimulatorOptions, outbreak, parse_faults
 from tests.workflows.deployment import RULES, Deployment, deployed, eventually
 from worker import connect_api

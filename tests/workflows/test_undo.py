@@ -11,10 +11,12 @@ from typing import Any
 import pytest
 from temporalio.client import Client, WorkflowHandle
 
-from clawback.actions import BlockSender, Destination, Disposition, Mode, Move, Reclassify
+from clawback.actions import BlockSender, Move, Reclassify
 from clawback.cases import CasePlan, CaseState, CaseTiming
 from clawback.cases.undo_plan import UndoScope
 from clawback.model.audit_record import RecordKind
+from clawback.model.messages import Destination, Disposition
+from clawback.model.mode import Mode
 from clawback.simulator import outbreak, parse_faults
 from clawback.temporal.guard_gateway import GuardGateway
 from clawback.temporal.kill_switch import LEASE

@@ -23,7 +23,7 @@ with workflow.unsafe.imports_passed_through():
     from clawback.actions import BlockSender, BulkMove, Move, PolicyAction, Reclassify, Release
     from clawback.cases import BLOCKED, RECLASSIFIED, UNKNOWN, ActionStep, failed
     from clawback.model.blocks import ExpiringBlock, OwnedBlock
-    from clawback.model.events import Target
+    from clawback.model.messages import Target
     from clawback.temporal import names
     from clawback.temporal.error_types import ErrorType
     from workflows.block_expiry import BlockExpiryWorkflow

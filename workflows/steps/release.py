@@ -16,7 +16,7 @@ with workflow.unsafe.imports_passed_through():
         ReleaseMessages,
     )
     from clawback.cases import UNKNOWN, failed
-    from clawback.model.events import Target
+    from clawback.model.messages import Target
     from clawback.temporal.error_types import ErrorType
     from workflows.options import MOST_SILENT
     from workflows.steps.attempts import Answered, Effort, Impossible, NotExecuted, verify

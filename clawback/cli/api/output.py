@@ -13,7 +13,7 @@ from clawback.cli.tables import print_fitting
 from clawback.cloudflare import BatchResult
 from clawback.cloudflare.catalogue import Operation
 from clawback.cloudflare.wire import Wire
-from clawback.model.payload import parse_time
+from clawback.model.times import parse_time
 
 _MANY = 3
 _LONG = 40

@@ -17,12 +17,12 @@ from uuid import uuid4
 
 import typer
 
-from clawback.actions import Destination, Disposition
 from clawback.cli.exits import ExitCode, Failure
 from clawback.cli.time_arguments import parse_time_argument
 from clawback.cloudflare import Batch, Resubmission
 from clawback.cloudflare.catalogue import Operation
 from clawback.cloudflare.requests import Method
+from clawback.model.messages import Destination, Disposition
 
 NEVER_ASKED = frozenset({"self", "page", "per_page", "cursor"})
 """What paging does by itself."""

@@ -17,7 +17,6 @@ from uuid import uuid4
 import typer
 from temporalio.service import RPCError
 
-from clawback.actions import Destination
 from clawback.audit import AuditLog, AuditUnavailable
 from clawback.cli.api.output import cell, print_result
 from clawback.cli.api.read import asked, opened, telling
@@ -38,6 +37,7 @@ from clawback.cloudflare.catalogue import Operation
 from clawback.cloudflare.recovery import Found, recovery_of
 from clawback.model.addresses import PatternKind
 from clawback.model.audit_record import AuditRecord, RecordKind
+from clawback.model.messages import Destination
 from clawback.rules.source.safety import Safety
 from clawback.settings import Settings, load_settings
 from clawback.temporal.client import TemporalUnreachable, connect

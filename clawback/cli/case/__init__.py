@@ -11,7 +11,6 @@ import typer
 from rich.console import Console
 from rich.text import Text
 
-from clawback.actions import Mode
 from clawback.cases import CaseState, Proposal
 from clawback.cli.case.lookup import full_id, gather_page
 from clawback.cli.case.page import STYLES
@@ -21,7 +20,8 @@ from clawback.cli.output import AsJson, print_json, say, working
 from clawback.cli.tables import print_fitting
 from clawback.cli.temporal_access import By, call_gateway, operating_system_user
 from clawback.cli.time_arguments import parse_time_argument
-from clawback.model.payload import printable
+from clawback.model.mode import Mode
+from clawback.model.texts import printable
 from clawback.temporal.case_lists import CaseFilter, CaseLine, CaseLists
 from clawback.temporal.gateway import Gateway
 

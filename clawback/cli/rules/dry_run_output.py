@@ -7,13 +7,14 @@ from collections.abc import Iterator, Mapping
 
 from rich.text import Text
 
-from clawback.actions import Action, Mode, Scope
+from clawback.actions import Action, Scope
 from clawback.cases.descriptions import describe_notice, in_full
 from clawback.cli.rules.explain_output import aligned, tree_lines
 from clawback.correlation.progress import describe_correlation
 from clawback.correlation.sliding_window import CorrelationWindow
 from clawback.model.events import Event
-from clawback.model.payload import bounded, printable
+from clawback.model.mode import Mode
+from clawback.model.texts import bounded, printable
 from clawback.rules import Rule, RuleSet
 from clawback.rules.engine.explanation import EXCEPTION, Explanation
 from clawback.rules.tools.dry_run import DryRun, Planned, RuleVerdict

@@ -11,7 +11,7 @@ from typing import Any
 from rich.console import Console
 from rich.text import Text
 
-from clawback.model.payload import bounded, printable
+from clawback.model.texts import bounded, printable
 from clawback.rules.engine.explanation import Explanation
 
 _WORDS = {True: "true", False: "false", None: "not known"}

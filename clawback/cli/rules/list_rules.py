@@ -13,11 +13,11 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from clawback.actions import Mode
 from clawback.audit.latest import latest_matches
 from clawback.cli.exits import ExitCode
 from clawback.cli.output import AsJson, print_json, say
 from clawback.cli.rules.folders import folder_of, load_folder
+from clawback.model.mode import Mode
 from clawback.rules import Rule, RuleSet
 from clawback.settings import Settings, load_settings
 

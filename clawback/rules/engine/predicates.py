@@ -15,7 +15,7 @@ from typing import Any
 
 import re2  # type: ignore[import-untyped]
 
-from clawback.model.payload import parse_time
+from clawback.model.times import parse_time
 from clawback.rules.engine.literals import required_covers
 from clawback.rules.engine.tree import (
     Comparison,

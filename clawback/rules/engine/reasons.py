@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable, Iterator
 
-from clawback.model.payload import bounded, printable
+from clawback.model.texts import bounded, printable
 from clawback.rules.engine.explanation import EXCEPTION, Explanation
 
 _MOST = 10

@@ -10,8 +10,6 @@ from clawback.actions import (
     Action,
     ActionError,
     BulkMove,
-    Destination,
-    Mode,
     Move,
     Notice,
     Notify,
@@ -24,6 +22,8 @@ from clawback.actions import (
 from clawback.cases.plan import CasePlan, Limit, group_hash
 from clawback.correlation.sliding_window import Link
 from clawback.model.events import Event, EventKind
+from clawback.model.messages import Destination
+from clawback.model.mode import Mode
 from clawback.rules.engine.predicates import values_of
 from clawback.rules.source.catalogue import Field
 from clawback.rules.source.documents import ResponseDocument

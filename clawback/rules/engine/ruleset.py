@@ -13,10 +13,10 @@ from datetime import date
 from typing import NamedTuple
 from uuid import UUID
 
-from clawback.actions import Mode
 from clawback.cases.plan import CasePlan
 from clawback.correlation.sliding_window import CorrelationWindow
 from clawback.model.events import Event, EventKind
+from clawback.model.mode import Mode
 from clawback.rules.engine.codegen import Choice, compile_choice
 from clawback.rules.engine.compiler import Today
 from clawback.rules.engine.correlation_graph import field_of, leaves, watch_of, ways

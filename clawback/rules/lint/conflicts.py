@@ -13,17 +13,10 @@ from dataclasses import dataclass
 from itertools import combinations
 from typing import Any
 
-from clawback.actions import (
-    Action,
-    BulkMove,
-    Destination,
-    Disposition,
-    Mode,
-    Move,
-    Notice,
-    Reclassify,
-)
+from clawback.actions import Action, BulkMove, Move, Notice, Reclassify
 from clawback.model.events import Event, EventKind
+from clawback.model.messages import Destination, Disposition
+from clawback.model.mode import Mode
 from clawback.rules.engine.ruleset import Rule, RuleSet
 from clawback.rules.engine.tree import Node
 from clawback.rules.lint.satisfiability import can_hold, implies

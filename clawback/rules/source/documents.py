@@ -13,10 +13,10 @@ from uuid import UUID
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, model_validator
 from pydantic_core import ErrorDetails
 
-from clawback.actions import Mode
 from clawback.cases import Limit
 from clawback.model.durations import parse_duration
 from clawback.model.events import EventKind
+from clawback.model.mode import Mode
 from clawback.rules.source.errors import Code, Problems, did_you_mean
 from clawback.rules.source.yaml_reader import Document
 

@@ -14,7 +14,7 @@ from difflib import get_close_matches
 from enum import StrEnum
 from typing import NamedTuple
 
-from clawback.model.payload import bounded
+from clawback.model.texts import bounded
 
 _LONGEST_TEXT = 80
 MOST_PER_FILE = 100

@@ -10,7 +10,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from clawback.actions import Action, Mode
+from clawback.actions import Action
 from clawback.cases import ActionStep, Case, CasePlan, CaseState, CaseTiming, Decision, Match
 from clawback.cases.descriptions import subjects
 from clawback.cases.state import ALREADY_THERE
@@ -18,6 +18,7 @@ from clawback.correlation.progress import Progress, measure_progress
 from clawback.correlation.sliding_window import WindowEntry
 from clawback.model.durations import format_duration
 from clawback.model.events import Event, EventKind, age_of, is_too_old
+from clawback.model.mode import Mode
 from clawback.rules.engine.explanation import Explanation
 from clawback.rules.engine.ruleset import Rule, RuleSet
 from clawback.rules.source.safety import Safety

@@ -12,10 +12,11 @@ from typing import Any
 
 from pydantic import BaseModel
 
-from clawback.actions import ACTIONS, Mode
+from clawback.actions import ACTIONS
 from clawback.actions.registry import schema_of
 from clawback.correlation.sliding_window import CorrelationType
 from clawback.model.events import EventKind
+from clawback.model.mode import Mode
 from clawback.rules.source.documents import (
     DURATION,
     CorrelationDocument,

@@ -1,0 +1,45 @@
+"""Messages as cases act on them, and the folders and dispositions that the API knows."""
+
+from enum import StrEnum
+
+from clawback.model.payload import Payload
+from clawback.model.times import UtcDatetime
+
+
+class Destination(StrEnum):
+    """The five folders of POST `investigate/move` (reference §2.1)."""
+
+    INBOX = "Inbox"
+    JUNK = "JunkEmail"
+    DELETED = "DeletedItems"
+    RECOVERABLE = "RecoverableItemsDeletions"
+    PURGES = "RecoverableItemsPurges"
+
+
+class Disposition(StrEnum):
+    """The six dispositions that a reclassification may ask for (reference §2.3)."""
+
+    NONE = "NONE"
+    BULK = "BULK"
+    MALICIOUS = "MALICIOUS"
+    SPAM = "SPAM"
+    SPOOF = "SPOOF"
+    SUSPICIOUS = "SUSPICIOUS"
+
+
+class Target(Payload):
+    """One message that a case may act on, as it was when it was read.
+
+    `id` is the investigate id, which every operation takes; `message_id` the RFC 5322 header; `at`
+    when it was scanned; `verdict` the final disposition, which the guard watches for surges;
+    `sender` the address in the From header; `mailbox` the protected mailbox; `quarantined` whether
+    it was in quarantine (None: the API did not say).
+    """
+
+    id: str
+    message_id: str | None = None
+    at: UtcDatetime
+    verdict: str | None = None
+    sender: str | None = None
+    mailbox: str | None = None
+    quarantined: bool | None = None
