@@ -16,8 +16,8 @@ from time import process_time
 from typing import Any
 
 import cel as common_expression_language
-import rule_engine  # type: ignore[import-untyped]
-from cel_expr_python import cel  # type: ignore[import-untyped]
+import rule_engine
+from cel_expr_python import cel
 
 from bench.rulesets import (
     CEL,

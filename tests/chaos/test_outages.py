@@ -7,6 +7,7 @@ block.
 import asyncio
 from dataclasses import replace
 from datetime import timedelta
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -62,7 +63,7 @@ async def test_a_killed_server_loses_and_repeats_nothing(tmp_path: Path) -> None
         async with deployed(client, simulated(lines, "slow=0.3:0.2"), tmp_path / "state") as house:
             polling = asyncio.create_task(_poll(house))
             for share in (1, len(lines) // 2):
-                await eventually(lambda wanted=share: _moved(house, wanted), LONG)
+                await eventually(partial(_moved, house, share), LONG)
                 child.kill(excused=True)
             await eventually(lambda: _moved(house, len(lines)), LONG)
             await polling

@@ -8,6 +8,7 @@ from collections import Counter
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from datetime import timedelta
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -87,7 +88,7 @@ async def test_undo_goes_on_after_its_worker_was_killed(temporal: Client, tmp_pa
         assert len(found) == CASES
         undoing = await undo.start(found)
         for done in ("move", "delete"):
-            await eventually(lambda wanted=done: _taken_back(simulator, wanted), LONG)
+            await eventually(partial(_taken_back, simulator, done), LONG)
             worker.kill(excused=True)
         assert await asyncio.wait_for(undo.result(undoing), LONG.total_seconds()) == Undone(
             cases=CASES, done=CASES * (COPIES + 2)

@@ -5,7 +5,6 @@ Over files, over the API, and with something wrong.
 
 import asyncio
 import json
-from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -21,7 +20,7 @@ RULES = str(Path(__file__).parents[2] / "rules")
 
 
 @pytest.fixture
-def corpus(tmp_path: Path) -> Iterator[Path]:
+def corpus(tmp_path: Path) -> Path:
     """A corpus of three messages, one of which the rule moves."""
     path = tmp_path / "corpus.jsonl"
     senders = ("a@x.test", "b@x.test", "c@x.test")

@@ -2,6 +2,7 @@
 
 import json
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -18,7 +19,7 @@ def written(path: Path, *records: object) -> str:
     return str(path)
 
 
-def bec(number: int = 1, hour: int = 1, **fields: object) -> dict[str, object]:
+def bec(number: int = 1, hour: int = 1, **fields: Any) -> dict[str, object]:
     """A record of business email compromise, as the API lists it."""
     at = f"2026-01-01T{hour:02}:00:00Z"
     return {
@@ -58,7 +59,7 @@ def test_a_match_that_acts(tmp_path: Path) -> None:
     ],
 )
 def test_why_it_would_not_act(
-    tmp_path: Path, environment: dict[str, str], fields: dict[str, object], code: str
+    tmp_path: Path, environment: dict[str, str], fields: dict[str, Any], code: str
 ) -> None:
     """Whatever keeps a rule from acting is among the reasons, and the answer says that it does not act."""
     path = written(tmp_path / "one.json", bec(**fields))

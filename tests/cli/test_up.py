@@ -77,7 +77,8 @@ class Up:
     def counts(self) -> tuple[int, int, int]:
         """Seen, matched and acted as last shown."""
         found = SEEN.findall(self.said)
-        return tuple(map(int, found[-1])) if found else (0, 0, 0)
+        seen, matched, acted = map(int, found[-1]) if found else (0, 0, 0)
+        return seen, matched, acted
 
     def until(self, holds: Callable[[], bool], seconds: float = 40.0) -> None:
         """Wait until something holds, or fail with what was said."""
@@ -113,7 +114,7 @@ def gone(pids: list[int]) -> bool:
 def is_running(pid: int) -> bool:
     """Whether a process is there and not only waited for."""
     try:
-        return psutil.Process(pid).status() != psutil.STATUS_ZOMBIE
+        return bool(psutil.Process(pid).status() != psutil.STATUS_ZOMBIE)
     except psutil.NoSuchProcess:
         return False
 

@@ -10,7 +10,7 @@ import struct
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager, suppress
 from datetime import UTC, datetime, timedelta
-from typing import Any, Literal
+from typing import Any, Literal, TypedDict
 
 import httpx
 
@@ -22,7 +22,16 @@ TOKEN = "s3cret-token-0123456789"
 START = datetime(2026, 11, 1, tzinfo=UTC)
 END = datetime(2026, 11, 2, tzinfo=UTC)
 IID = "4Njp3P0STMz2c02Q-2024-01-05T10:00:00-12345678"
-WINDOW = {"start": START, "end": END}
+
+
+class Window(TypedDict):
+    """The keyword arguments of a read over a period."""
+
+    start: datetime
+    end: datetime
+
+
+WINDOW = Window(start=START, end=END)
 
 
 class StillClock:

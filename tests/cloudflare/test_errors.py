@@ -3,7 +3,7 @@
 One kind of error for one thing to do, with bounded texts and without secrets.
 """
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from datetime import timedelta
 from typing import Any, Literal
 
@@ -39,12 +39,12 @@ from tests.cloudflare.stand import (
     rude_server,
 )
 
-READS: list[tuple[str, dict[str, Any]]] = [
+READS: list[tuple[str, Mapping[str, Any]]] = [
     ("message", {"id": IID}),
     ("messages", WINDOW),
     ("delete_block_sender", {"id": "b1"}),
 ]
-WRITES: list[tuple[str, dict[str, Any]]] = [
+WRITES: list[tuple[str, Mapping[str, Any]]] = [
     ("move", {"ids": [IID], "destination": "JunkEmail"}),
     ("reclassify", {"id": IID, "disposition": "SPAM"}),
     ("create_block_sender", {"pattern": "a@b.test", "pattern_type": "EMAIL", "comments": ""}),
@@ -56,7 +56,7 @@ PROBLEM = (
 )
 
 
-async def error_of(api: EmailSecurity, method: str, arguments: dict[str, Any]) -> ApiError:
+async def error_of(api: EmailSecurity, method: str, arguments: Mapping[str, Any]) -> ApiError:
     with pytest.raises(ApiError) as caught:
         await getattr(api, method)(**arguments)
     return caught.value
@@ -76,7 +76,7 @@ async def error_of(api: EmailSecurity, method: str, arguments: dict[str, Any]) -
     ],
 )
 async def test_a_refusal_was_not_executed(
-    status: int, kind: type[Refused], method: str, arguments: dict[str, Any]
+    status: int, kind: type[Refused], method: str, arguments: Mapping[str, Any]
 ) -> None:
     """Each status below 500 has one meaning, the same for reads and writes, and carries Cloudflare's codes."""
     error = await error_of(always(refusal(status, (10000, "No"), (7003, "way"))), method, arguments)
@@ -162,7 +162,7 @@ async def test_a_malformed_token_is_told_apart_from_a_bad_request() -> None:
 
 @pytest.mark.parametrize(("method", "arguments"), READS + WRITES)
 async def test_a_429_was_not_executed_and_says_when_to_come_back(
-    method: str, arguments: dict[str, Any]
+    method: str, arguments: Mapping[str, Any]
 ) -> None:
     """The delay is data; until it is over nothing is sent, and the rest of it is told without a request."""
     clock, ledger = StillClock(), Ledger()

@@ -5,6 +5,7 @@ It is the client's, it is read in old and new shapes, and no answer can crash it
 
 import inspect
 import json
+from collections.abc import Mapping
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, get_type_hints
@@ -26,7 +27,7 @@ from tests.contract.test_requests import CALLS, call
 POLICIES: dict[str, Any] = json.loads(
     (Path(__file__).parent / "policies.json").read_text(encoding="utf-8")
 )
-ARGUMENTS: dict[str, dict[str, Any]] = dict(reversed(CALLS))
+ARGUMENTS: dict[str, Mapping[str, Any]] = dict(reversed(CALLS))
 EVERY = pytest.mark.parametrize("operation", OPERATIONS, ids=lambda operation: operation.name)
 RECORDED = {load(case, "answer.json")["call"]["method"] for case in CASES}
 NOT_READ = {"close", "aclose", "on"}

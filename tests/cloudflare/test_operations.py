@@ -3,6 +3,7 @@
 Disputed bodies, strict writing, batches, jobs.
 """
 
+from collections.abc import Awaitable, Callable
 from typing import Any
 
 import httpx
@@ -148,7 +149,7 @@ async def test_writing_is_strict_before_anything_is_sent() -> None:
     requests: list[httpx.Request] = []
     api = recording(requests, envelope([]))
     settings = api.settings
-    wrong = [
+    wrong: list[Callable[[], Awaitable[object]]] = [
         lambda: api.release([]),
         lambda: api.move([], "Inbox"),
         lambda: api.move([IID] * 1001, "Inbox"),

@@ -25,9 +25,11 @@ def scripted(answers: list[httpx.Response], clock: StillClock) -> tuple[EmailSec
     return client(answer, clock=clock), asked
 
 
-def running(location: str, status: int = 202, **headers: str) -> httpx.Response:
+def running(
+    location: str, status: int = 202, headers: dict[str, str] | None = None
+) -> httpx.Response:
     return envelope(
-        [], status, {"Location": location, **headers}, count=0, per_page=20, total_count=0
+        [], status, {"Location": location, **(headers or {})}, count=0, per_page=20, total_count=0
     )
 
 
@@ -65,7 +67,7 @@ async def test_a_search_may_point_on() -> None:
 async def test_the_server_may_ask_for_more_patience() -> None:
     """`Retry-After` on a 202 is waited for."""
     clock = StillClock()
-    api, _ = scripted([running("/a", **{"Retry-After": "7"}), envelope([])], clock)
+    api, _ = scripted([running("/a", headers={"Retry-After": "7"}), envelope([])], clock)
     await api.messages(**WINDOW)
     assert clock.slept == [7.0]
 

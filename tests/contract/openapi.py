@@ -6,7 +6,7 @@ skipped.
 
 import json
 import re
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -172,8 +172,8 @@ def _deprecated(body: Any, schema: dict[str, Any]) -> Iterator[str]:
 
 
 def _schema_problems(
-    value: Any, schema: dict[str, Any], lenient: set[str] = frozenset()
-) -> list[str]:  # type: ignore[assignment]
+    value: Any, schema: dict[str, Any], lenient: Collection[str] = frozenset()
+) -> list[str]:
     validator = Draft202012Validator(
         {**schema, "components": document()["components"]},
         format_checker=Draft202012Validator.FORMAT_CHECKER,

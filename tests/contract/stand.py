@@ -13,6 +13,7 @@ import httpx
 
 from clawback.cloudflare import EmailSecurity
 from clawback.simulator import Simulator, SimulatorOptions
+from tests.cloudflare.stand import Window
 from tests.contract import openapi
 
 BASE = "http://simulator.test/client/v4"
@@ -89,7 +90,7 @@ def mail(number: int, **fields: Any) -> dict[str, Any]:
     return {"message": {**message, **fields}, "detections": detections}
 
 
-def last_hour() -> dict[str, datetime]:
+def last_hour() -> Window:
     """Give a window around the messages that `mail` builds."""
     now = datetime.now(UTC)
-    return {"start": now - timedelta(hours=1), "end": now}
+    return Window(start=now - timedelta(hours=1), end=now)

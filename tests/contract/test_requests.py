@@ -1,6 +1,7 @@
 """Every request that the client can send is one that the OpenAPI document describes, and nothing in it is deprecated."""
 
 import asyncio
+from collections.abc import Mapping
 from datetime import timedelta
 from typing import Any
 from urllib.parse import urlsplit
@@ -26,7 +27,7 @@ SEARCH = {
 }
 PATTERN = {"pattern": "a@b.test", "pattern_type": "EMAIL"}
 
-CALLS: list[tuple[str, dict[str, Any]]] = [
+CALLS: list[tuple[str, Mapping[str, Any]]] = [
     ("messages", WINDOW),
     (
         "messages",
@@ -193,7 +194,7 @@ CALLS += [
 
 @pytest.mark.parametrize(("method", "arguments"), CALLS)
 async def test_a_request_is_as_the_document_describes_it(
-    method: str, arguments: dict[str, Any]
+    method: str, arguments: Mapping[str, Any]
 ) -> None:
     """Path, query, body: each is known, of the right kind, and not deprecated."""
     requests: list[httpx.Request] = []
@@ -201,7 +202,7 @@ async def test_a_request_is_as_the_document_describes_it(
     assert [problems_of(request, ROOT) for request in requests] == [[]]
 
 
-async def call(api: EmailSecurity, method: str, arguments: dict[str, Any]) -> None:
+async def call(api: EmailSecurity, method: str, arguments: Mapping[str, Any]) -> None:
     """Make a call for the sake of its request alone."""
     target: Any = api
     for name in method.split("."):

@@ -3,6 +3,7 @@
 It keeps what it was given over a kill, for as long as it should.
 """
 
+import sys
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from datetime import timedelta
@@ -23,7 +24,6 @@ from clawback.local import (
     answers,
     free_port,
     set_retention,
-    temporal_server,
 )
 from clawback.settings import Settings
 from clawback.temporal.client import connect
@@ -92,7 +92,7 @@ async def test_it_stops_within_seconds(tmp_path: Path) -> None:
 
 def test_a_missing_program_is_one_sentence(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     """Without the `temporal` program the refusal says how to get it, or to do without."""
-    monkeypatch.setattr(temporal_server.sys, "executable", str(tmp_path / "python"))
+    monkeypatch.setattr(sys, "executable", str(tmp_path / "python"))
     monkeypatch.setenv("PATH", str(tmp_path))
     with pytest.raises(Unready, match="run `make env`, or set TEMPORAL_ADDRESS"):
         TemporalServer(tmp_path / "temporal.db", 1).command()

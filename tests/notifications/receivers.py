@@ -97,7 +97,7 @@ class MailReceiver:
             self.busy -= 1
             return "451 try again"
         assert isinstance(envelope.content, bytes)
-        self.mails.append(message_from_bytes(envelope.content, policy=default))  # type: ignore[arg-type]
+        self.mails.append(message_from_bytes(envelope.content, policy=default))
         self.receivers.append(list(envelope.rcpt_tos))
         return "250 OK"
 

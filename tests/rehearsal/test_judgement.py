@@ -7,7 +7,7 @@ import copy
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeAlias
 
 import pytest
 
@@ -20,7 +20,9 @@ RULES = load_rules(Path(__file__).parents[2] / "rules")
 NOW = datetime(2026, 11, 22, 12, tzinfo=UTC)
 
 
-def message(identity: str, disposition: str, *, hours: float = 0, **fields: Any) -> Line:
+def message(
+    identity: str, disposition: str, *, hours: float = 0, sender: str = "a@x.test", **fields: Any
+) -> Line:
     """One corpus line; `hours` is how long ago it was scanned."""
     at = (NOW - timedelta(hours=hours)).isoformat()
     record = {
@@ -28,7 +30,7 @@ def message(identity: str, disposition: str, *, hours: float = 0, **fields: Any)
         "postfix_id": f"p-{identity}",
         "final_disposition": disposition,
         "scanned_at": at,
-        "from": "a@x.test",
+        "from": sender,
         **fields,
     }
     return parse_line({"message": record, "detections": {}})
@@ -81,7 +83,7 @@ def test_a_window_is_closed_at_both_ends_and_slides(
 def test_a_sender_that_cannot_be_blocked_is_expected_to_fail(sender: str, fate: str) -> None:
     """A sender of the never-block list, and one that is no address, should end as a recorded failure."""
     found = fates(
-        expected(*(message(f"m{number}", "MALICIOUS", **{"from": sender}) for number in range(3)))
+        expected(*(message(f"m{number}", "MALICIOUS", sender=sender) for number in range(3)))
     )
     assert found == [("block_repeat_sender", "block_sender", fate)]
 
@@ -184,7 +186,8 @@ def test_a_perfect_run_is_clean() -> None:
     assert judge(*acted_out()) == Judgement()
 
 
-Rows, Records = list[dict[str, Any]], list[AuditRecord]
+Rows: TypeAlias = list[dict[str, Any]]
+Records: TypeAlias = list[AuditRecord]
 FOREIGN = one(RecordKind.ACTED, 99, case="case/other", action="move", target="m9", outcome="moved")
 
 

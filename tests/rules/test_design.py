@@ -82,9 +82,10 @@ def test_a_plain_rule_gives_its_plan(tmp_path: Path) -> None:
     assert plan.level == "critical"
     assert plan.group == {"edf_hash": "ab"}
     assert plan.watch is None
-    assert [type(action) for action in plan.actions] == [Move, Reclassify]
-    assert isinstance(plan.actions[0], Move)
-    assert plan.actions[0].destination is Destination.RECOVERABLE
+    move, reclassify = plan.actions
+    assert isinstance(move, Move)
+    assert isinstance(reclassify, Reclassify)
+    assert move.destination is Destination.RECOVERABLE
     assert (plan.limits[0].messages, plan.limits[0].per) == (500, timedelta(hours=1))
 
 

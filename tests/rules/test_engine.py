@@ -215,9 +215,8 @@ def test_one_rule_is_what_the_interpreter_says(rule: Node, record: dict[str, Any
 
     assert compile_node(rule, _today)(record) is answer
     known = "detections" in record or not asks_enrichment(rule)
-    choice = compile_choice(
-        rule, EventKind.MESSAGE, _today, Choice(lambda _: True, none=False, other=lambda _: None)
-    )
+    answers: Choice[bool | None] = Choice(lambda _: True, none=False, other=lambda _: None)
+    choice = compile_choice(rule, EventKind.MESSAGE, _today, answers)
     assert choice(_event(record)) is (answer if known else None)
     assert choice(replace(_event(record), kind=EventKind.SUBMISSION)) is None
     if known:
@@ -253,7 +252,7 @@ def test_a_required_literal_is_in_every_text_that_matches(pattern: str, text: st
 def test_what_is_no_unicode_is_looked_up_all_the_same() -> None:
     """A lone surrogate, which no matcher takes, hides nothing before, behind or around it."""
     many = Wild.MANY
-    parts = [
+    parts: list[tuple[str | Wild, ...]] = [
         ("abc", many),
         (many, "bcd"),
         (many, "xyz", many),

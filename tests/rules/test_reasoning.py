@@ -126,7 +126,8 @@ def test_a_condition_that_is_too_large_counts_as_possible() -> None:
 
 def parts_of(shape: str, w: str, v: str) -> tuple[str | Wild, ...]:
     """The parts of a text of a shape in which letters stand for words."""
-    return tuple({"*": MANY, "?": ONE, "w": w, "v": v}[one] for one in shape)
+    meaning: dict[str, str | Wild] = {"*": MANY, "?": ONE, "w": w, "v": v}
+    return tuple(meaning[letter] for letter in shape)
 
 
 WORDS = st.sampled_from(["a", "b", "ab", "ba", "A"])

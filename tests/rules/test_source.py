@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+import pytest
 import yaml
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -113,11 +114,11 @@ def test_garbage_is_refused_or_read(raw: bytes) -> None:
 @settings(deadline=None, max_examples=150)
 @given(st.integers(0, len(PLAIN) - 1), st.sampled_from(PIECES), st.integers(0, 4))
 def test_a_broken_rule_is_refused_or_loads(
-    tmp_path_factory,  # noqa: ANN001 - hypothesis
+    tmp_path_factory: pytest.TempPathFactory,
     position: int,
     piece: str,
     cut: int,
-) -> None:  # type: ignore[no-untyped-def]
+) -> None:
     """A rule with a piece of it replaced by something else either loads or is refused with problems; nothing else is ever raised."""
     folder: Path = tmp_path_factory.mktemp("fuzz")
     write(folder, {"a_rule.yml": PLAIN[:position] + piece + PLAIN[position + cut :]})

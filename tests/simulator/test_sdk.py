@@ -18,6 +18,7 @@ from cloudflare import (
     NotFoundError,
     PermissionDeniedError,
 )
+from cloudflare.types.email_security.settings.block_sender_batch_params import Post
 
 from clawback.simulator import Line, Scope, Shape, demo_corpus, outbreak
 from tests.simulator.conftest import Api, Serve, line
@@ -136,10 +137,10 @@ async def test_block_senders_life_cycle(api: Api) -> None:
         fetched = await blocks.get(created.id, account_id=ACCOUNT)
         assert fetched is not None
         assert fetched.pattern == "a@evil.test"
-        post = {"pattern": "evil.test", "pattern_type": "DOMAIN", "is_regex": False}
+        post: Post = {"pattern": "evil.test", "pattern_type": "DOMAIN", "is_regex": False}
         batch = await blocks.batch(
             account_id=ACCOUNT, deletes=[{"id": created.id}], patches=[], posts=[post], puts=[]
-        )  # type: ignore[list-item]
+        )
         assert batch is not None
         assert batch.posts
         left = await every(blocks.list(account_id=ACCOUNT))

@@ -38,9 +38,8 @@ async def test_calls_of_one_moment_become_one() -> None:
     """Three callers, one call; each gets the whole answer."""
     line = Line()
     gathering = Batcher(line.send, most=10)
-    assert await asyncio.gather(
-        gathering.ask(["a"]), gathering.ask(["b", "c"]), gathering.ask(["d"])
-    ) == [4, 4, 4]
+    answers = await asyncio.gather(*(gathering.ask(items) for items in (["a"], ["b", "c"], ["d"])))
+    assert answers == [4, 4, 4]
     assert line.sent == [["a", "b", "c", "d"]]
 
 

@@ -100,12 +100,9 @@ async def test_what_a_block_matches_is_encrypted_in_the_index_too(
 
     Who has the key reads it.
     """
-    client = Client(
-        **{
-            **temporal.config(),
-            "data_converter": data_converter(SecretStr(b64encode(bytes(range(32))).decode())),
-        }
-    )
+    config = temporal.config()
+    config["data_converter"] = data_converter(SecretStr(b64encode(bytes(range(32))).decode()))
+    client = Client(**config)
     async with deployed(client, simulated([]), tmp_path) as house:
         block = await blocked(house)
         (execution,) = [
@@ -209,7 +206,7 @@ async def test_a_block_that_somebody_changed_is_left_alone(
         connect_api(house.settings) as api,
     ):
         block = await blocked(house)
-        await api.settings.block_senders.edit(block.id, **change)  # type: ignore[typeddict-item]
+        await api.settings.block_senders.edit(block.id, **change)
         assert await BlockGateway(temporal).lift(block.id, "ana") is Removal.LEFT_ALONE
         assert removed(house) == []
         assert recorded(house, RecordKind.BLOCK_LIFTED)[0].outcome == "left_alone"
@@ -262,7 +259,10 @@ async def test_domains_that_may_not_be_listed_are_said_once(
 ) -> None:
     """The worker goes on with the list of its file."""
     simulator = simulated([], tokens={"nothing": Scope.NONE})
-    settings = {"cloudflare_api_token": "nothing", "cloudflare_account_id": "a" * 32}
+    settings: dict[str, Any] = {
+        "cloudflare_api_token": "nothing",
+        "cloudflare_account_id": "a" * 32,
+    }
     async with (
         deployed(temporal, simulator, tmp_path, **settings) as house,
         connect_api(house.settings) as api,

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from temporalio.client import Client
+from temporalio.client import Client, WorkflowExecutionStatus
 
 from clawback.actions import BlockSender, Move, Reclassify
 from clawback.cases import CasePlan, CaseState, CaseTiming, Match
@@ -127,7 +127,7 @@ async def test_a_sender_is_blocked_once(temporal: Client, tmp_path: Path, fault:
         created = [row for row in house.ledger if row["operation"] == "create"]
         assert [row["pattern"] for row in created] == ["bad@sender.test"]
         expiry = house.gateway.client.get_workflow_handle(f"expiry/{created[0]['id']}")
-        assert (await expiry.describe()).status.name == "RUNNING"
+        assert (await expiry.describe()).status is WorkflowExecutionStatus.RUNNING
 
 
 async def test_a_block_of_somebody_else_is_left_alone(temporal: Client, tmp_path: Path) -> None:

@@ -19,7 +19,6 @@ from clawback.cases import CasePlan, CaseState
 from clawback.model.mode import Mode
 from clawback.rules.live import LiveRules
 from clawback.simulator import Rate, Simulator, SimulatorOptions, outbreak
-from clawback.temporal import names
 from clawback.temporal.guard_gateway import GuardGateway
 from clawback.temporal.kill_switch import KillSwitch
 from tests.workflows.deployment import Deployment, deployed, eventually, match_of
@@ -47,9 +46,8 @@ async def another_worker(temporal: Client, house: Deployment) -> AsyncIterator[N
         own = await Client.connect(
             temporal.service_client.config.target_host, data_converter=temporal.data_converter
         )
-        rooms = process.build_activities(
-            house.settings, own, api, LiveRules.load(house.settings.rules)
-        )
+        rules = LiveRules.load(house.settings.rules)
+        rooms = process.build_activities(house.settings, own, api, rules)
         workers = process.build_workers(own, rooms)
         limits = [
             one.config().get("max_task_queue_activities_per_second") or 0.0 for one in workers
@@ -133,9 +131,9 @@ async def only_planning(
     original, kept = process.build_workers, []
 
     def without_containment(*one: Any, **two: Any) -> Any:
-        workers = {worker.task_queue: worker for worker in original(*one, **two)}
-        kept.append(workers.pop(names.CONTAIN_QUEUE))
-        return list(workers.values())
+        containing, *others = original(*one, **two)
+        kept.append(containing)
+        return others
 
     with pytest.MonkeyPatch.context() as patched:
         patched.setattr("tests.workflows.deployment.build_workers", without_containment)

@@ -239,7 +239,7 @@ async def test_a_block_that_somebody_changed_is_left_alone(
         await house.settled(plan().case_id)
         (made,) = rows(house, "create")
         async with connect_api(house.settings) as api:
-            await api.settings.block_senders.edit(made["id"], **change)  # type: ignore[typeddict-item]
+            await api.settings.block_senders.edit(made["id"], **change)
         undone = await undo(house, case=plan().case_id)
         assert (undone.cases, rows(house, "delete")) == (1, [])
 

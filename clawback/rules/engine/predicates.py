@@ -13,7 +13,7 @@ from functools import lru_cache
 from ipaddress import IPv4Network, IPv6Network, ip_address, ip_network
 from typing import Any
 
-import re2  # type: ignore[import-untyped]
+import re2
 
 from clawback.model.times import parse_time
 from clawback.rules.engine.literals import required_covers

@@ -8,7 +8,7 @@ from datetime import timedelta
 from ipaddress import ip_network
 from typing import Annotated, Any, Literal
 
-import re2  # type: ignore[import-untyped]
+import re2
 from pydantic import AfterValidator, Field, PlainSerializer
 
 from clawback import guard

@@ -8,7 +8,7 @@ from itertools import product
 from math import prod
 from typing import Any
 
-import re2  # type: ignore[import-untyped]
+import re2
 from sigma.modifiers import SigmaModifier, modifier_mapping
 from sigma.rule import SigmaDetectionItem
 from sigma.types import (
