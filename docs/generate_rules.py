@@ -21,12 +21,12 @@ from clawback.actions.registry import schema_of
 from clawback.cli.rules import app
 from clawback.model.durations import format_duration
 from clawback.model.events import EventKind
-from clawback.rules.engine.responses import DEFAULT_GROUP
 from clawback.rules.lint.review import review_rules
+from clawback.rules.loader import read_folder
 from clawback.rules.source.catalogue import FIELDS, RENAMED, Field, FieldType
 from clawback.rules.source.documents import Status
 from clawback.rules.source.errors import Code, Problem
-from clawback.rules.source.loader import read_folder
+from clawback.rules.source.responses import DEFAULT_GROUP
 from docs.tables import cell, head
 from tests.rules.folders import PLAIN, TODAY, block, write
 from tests.rules.test_problems import CASES

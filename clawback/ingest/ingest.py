@@ -30,7 +30,7 @@ from clawback.model.mode import Mode
 from clawback.model.polling import ReadPage
 from clawback.model.texts import bounded
 from clawback.rules import RuleMatch, RuleSet
-from clawback.rules.engine.reasons import reasons_of
+from clawback.rules.engine.explanation import reasons_of
 
 PATIENCE = timedelta(seconds=40)
 """How long the further requests of one page may take.

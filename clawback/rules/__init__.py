@@ -1,9 +1,9 @@
 """Sigma rules: load, check, compile, index, evaluate, explain, test."""
 
-from clawback.rules.engine.responses import RuleMatch
+from clawback.rules.engine.matches import RuleMatch
 from clawback.rules.engine.ruleset import Evaluation, Filter, Rule, RuleSet
+from clawback.rules.loader import load_rules
 from clawback.rules.source.errors import Place, Problem, RuleErrors
-from clawback.rules.source.loader import load_rules
 from clawback.rules.source.safety import Safety
 
 __all__ = [

@@ -18,10 +18,10 @@ from clawback.model.events import EventKind
 from clawback.model.mode import Mode
 from clawback.rules import load_rules
 from clawback.rules.lint.review import review_rules
+from clawback.rules.loader import read_folder
 from clawback.rules.source.catalogue import FIELDS
 from clawback.rules.source.documents import Level, Status
 from clawback.rules.source.errors import Code
-from clawback.rules.source.loader import read_folder
 from clawback.rules.source.safety import Safety
 from clawback.rules.tools.testing import run_tests
 from docs.generate_rules import MODIFIERS, PAGE, TABLES, modifiers_left_out, problems_of

@@ -10,7 +10,7 @@ from typing import Any
 
 import re2
 
-from clawback.rules.engine.tree import (
+from clawback.rules.source.condition import (
     All,
     Comparison,
     Exists,

@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from clawback.rules.engine.tree import All, Leaf, Named, Not, Some, Text
+from clawback.rules.source.condition import All, Leaf, Named, Not, Some, Text
 from clawback.rules.tools.coverage import Coverage, measure_coverage, word_node
 from tests.rules.folders import LOGSOURCE, load, responding
 

@@ -14,7 +14,7 @@ from clawback.rules.engine.codegen import Choice, compile_choice, compile_inline
 from clawback.rules.engine.compiler import asks_enrichment, compile_node
 from clawback.rules.engine.index import Engine
 from clawback.rules.engine.literals import required_covers, required_literals
-from clawback.rules.engine.tree import (
+from clawback.rules.source.condition import (
     All,
     Comparison,
     Exists,

@@ -13,9 +13,19 @@ from hypothesis import strategies as st
 
 from clawback.model.events import Event, EventKind
 from clawback.rules import load_rules
-from clawback.rules.engine.compiler import compile_node
-from clawback.rules.engine.partial_evaluation import PartialEvaluation
-from clawback.rules.engine.tree import All, Exists, Leaf, Named, Node, Not, Null, SameAs, Some, Text
+from clawback.rules.engine.compiler import PartialEvaluation, compile_node
+from clawback.rules.source.condition import (
+    All,
+    Exists,
+    Leaf,
+    Named,
+    Node,
+    Not,
+    Null,
+    SameAs,
+    Some,
+    Text,
+)
 from clawback.rules.source.documents import EventTest
 from clawback.rules.tools.testing import trial_event
 from tests.workflows.deployment import RULES

@@ -8,7 +8,9 @@ from hypothesis import strategies as st
 
 from clawback.model.events import EventKind
 from clawback.rules.engine.compiler import compile_node
-from clawback.rules.engine.tree import (
+from clawback.rules.lint.satisfiability import can_hold, implies
+from clawback.rules.lint.value_domains import is_within
+from clawback.rules.source.condition import (
     All,
     Comparison,
     Exists,
@@ -24,8 +26,6 @@ from clawback.rules.engine.tree import (
     Text,
     Wild,
 )
-from clawback.rules.lint.satisfiability import can_hold, implies
-from clawback.rules.lint.value_domains import is_within
 
 MESSAGE = EventKind.MESSAGE
 MANY, ONE = Wild.MANY, Wild.ONE

@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from clawback.rules.engine.reasons import reasons_of
+from clawback.rules.engine.explanation import reasons_of
 from tests.rules.folders import block, load, message
 
 

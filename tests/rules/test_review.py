@@ -6,8 +6,8 @@ from pathlib import Path
 import pytest
 
 from clawback.rules.lint.review import review_rules
+from clawback.rules.loader import read_folder
 from clawback.rules.source.errors import Problem
-from clawback.rules.source.loader import read_folder
 from tests.rules.folders import LOGSOURCE, PLAIN, TODAY, block, write
 
 INBOX = "- move: {destination: Inbox}"

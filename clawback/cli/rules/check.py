@@ -20,8 +20,8 @@ from clawback.cli.rules.folders import folder_of
 from clawback.rules import Problem, RuleSet
 from clawback.rules.engine.builder import build_set
 from clawback.rules.lint.review import review_rules
+from clawback.rules.loader import read_folder, utc_today
 from clawback.rules.source.errors import Severity
-from clawback.rules.source.loader import read_folder, utc_today
 
 Paths = Annotated[
     list[Path] | None,

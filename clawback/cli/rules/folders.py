@@ -7,8 +7,8 @@ from pathlib import Path
 
 from clawback.cli.exits import ExitCode, Failure
 from clawback.rules import RuleErrors, RuleSet, load_rules
+from clawback.rules.loader import SAFETY
 from clawback.rules.source.errors import did_you_mean
-from clawback.rules.source.loader import SAFETY
 from clawback.settings import load_settings
 
 

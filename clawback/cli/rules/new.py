@@ -16,8 +16,8 @@ from clawback.cli.output import say
 from clawback.cli.rules.event_files import read_events
 from clawback.model.events import Event, EventKind
 from clawback.rules import RuleErrors, load_rules
+from clawback.rules.loader import SAFETY, read_folder
 from clawback.rules.source.loaded import Loaded
-from clawback.rules.source.loader import SAFETY, read_folder
 from clawback.rules.tools.scaffold import Draft, NothingTelling, scaffold, suggest_name
 from clawback.rules.tools.schema import FILE_NAME
 from clawback.rules.tools.testing import run_tests

@@ -10,7 +10,7 @@ from clawback.model.events import EventKind
 from clawback.rules.engine.compiler import asks_enrichment
 from clawback.rules.engine.predicates import Predicate, compile_leaf
 from clawback.rules.engine.prefilter import is_common
-from clawback.rules.engine.tree import Leaf, Node, Not, SameAs
+from clawback.rules.source.condition import Leaf, Node, Not, SameAs
 
 _PLAIN = frozenset({str, bool, type(None)})
 _MOST_VALUES = 1_000

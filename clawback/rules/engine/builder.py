@@ -11,7 +11,7 @@ from typing import Any
 from clawback.model.events import EventKind
 from clawback.rules.engine.compiler import Today
 from clawback.rules.engine.ruleset import Filter, Rule, RuleSet, digest
-from clawback.rules.engine.tree import Lapses, Named, Node, conjunction, disjunction
+from clawback.rules.source.condition import Lapses, Named, Node, conjunction, disjunction
 from clawback.rules.source.correlations import Correlation
 from clawback.rules.source.loaded import Loaded, LoadedFilter, LoadedRule
 

@@ -19,7 +19,8 @@ from clawback.rules.engine.predicates import (
     compile_tests,
     contained,
 )
-from clawback.rules.engine.tree import (
+from clawback.rules.source.catalogue import ENRICHMENT
+from clawback.rules.source.condition import (
     All,
     Exists,
     Lapses,
@@ -32,7 +33,6 @@ from clawback.rules.engine.tree import (
     Text,
     Wild,
 )
-from clawback.rules.source.catalogue import ENRICHMENT
 
 Chosen = TypeVar("Chosen")
 _FEW = 8

@@ -19,8 +19,8 @@ from clawback.rules.engine.codegen import compile_inline
 from clawback.rules.engine.compiler import Today, asks_enrichment, compile_node
 from clawback.rules.engine.predicates import Predicate, all_values, as_text
 from clawback.rules.engine.prefilter import Lookup, Path, Prefilter, cover_of
-from clawback.rules.engine.tree import Node, conjunction
 from clawback.rules.source.catalogue import ENRICHMENT
+from clawback.rules.source.condition import Node, conjunction
 
 Hit = TypeVar("Hit")
 

@@ -17,7 +17,8 @@ import re2
 
 from clawback.model.times import parse_time
 from clawback.rules.engine.literals import required_covers
-from clawback.rules.engine.tree import (
+from clawback.rules.source.catalogue import ENRICHMENT
+from clawback.rules.source.condition import (
     Comparison,
     Exists,
     Leaf,
@@ -32,7 +33,6 @@ from clawback.rules.engine.tree import (
     TimeUnit,
     Wild,
 )
-from clawback.rules.source.catalogue import ENRICHMENT
 
 Record = Mapping[str, Any]
 Predicate = Callable[[Record], bool | None]

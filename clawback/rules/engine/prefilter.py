@@ -14,7 +14,8 @@ from enum import StrEnum
 from clawback.model.events import EventKind
 from clawback.rules.engine.literals import required_covers
 from clawback.rules.engine.predicates import is_enrichment
-from clawback.rules.engine.tree import (
+from clawback.rules.source.catalogue import FieldType, find_field
+from clawback.rules.source.condition import (
     All,
     Exists,
     Lapses,
@@ -30,8 +31,6 @@ from clawback.rules.engine.tree import (
     Text,
     Wild,
 )
-from clawback.rules.source.catalogue import FieldType
-from clawback.rules.source.fields import find_field
 
 _SHORTEST = 3
 

@@ -18,16 +18,15 @@ from clawback.correlation.sliding_window import CorrelationWindow
 from clawback.model.events import Event, EventKind
 from clawback.model.mode import Mode
 from clawback.rules.engine.codegen import Choice, compile_choice
-from clawback.rules.engine.compiler import Today
-from clawback.rules.engine.correlation_graph import field_of, leaves, watch_of, ways
+from clawback.rules.engine.compiler import PartialEvaluation, Today
 from clawback.rules.engine.explanation import Explanation, explain_node
 from clawback.rules.engine.index import NONE, Engine
-from clawback.rules.engine.partial_evaluation import PartialEvaluation
-from clawback.rules.engine.responses import GroupField, InnerGroup, Responder, Response, RuleMatch
-from clawback.rules.engine.tree import Node
+from clawback.rules.engine.matches import GroupField, InnerGroup, Responder, RuleMatch
 from clawback.rules.source.catalogue import FIELDS
-from clawback.rules.source.correlations import Correlation
+from clawback.rules.source.condition import Node
+from clawback.rules.source.correlations import Correlation, field_of, leaves, watch_of, ways
 from clawback.rules.source.documents import EventTest, Level, Status, WindowTest
+from clawback.rules.source.responses import Response
 from clawback.rules.source.safety import Safety
 
 Row = tuple[Node, tuple[Responder, ...]]

@@ -18,8 +18,8 @@ from clawback.model.events import Event, EventKind
 from clawback.model.messages import Destination, Disposition
 from clawback.model.mode import Mode
 from clawback.rules.engine.ruleset import Rule, RuleSet
-from clawback.rules.engine.tree import Node
 from clawback.rules.lint.satisfiability import can_hold, implies
+from clawback.rules.source.condition import Node
 from clawback.rules.source.documents import EventTest
 from clawback.rules.source.errors import Code, Place, Problems, Severity
 from clawback.rules.tools.testing import trial_event

@@ -14,13 +14,13 @@ from pathlib import Path
 from clawback.model.events import EventKind
 from clawback.rules.engine.builder import build_set
 from clawback.rules.engine.ruleset import RuleSet
-from clawback.rules.engine.tree import All, Named, Node, Not, Some, names_of
 from clawback.rules.lint.channels import Channels, check_channels
 from clawback.rules.lint.conflicts import check_conflicts
 from clawback.rules.lint.satisfiability import can_hold
+from clawback.rules.loader import read_folder, uncollected, utc_today
+from clawback.rules.source.condition import All, Named, Node, Not, Some, names_of
 from clawback.rules.source.errors import Code, Place, Problem, Problems, RuleErrors, Severity
 from clawback.rules.source.loaded import Loaded, LoadedFilter, LoadedRule
-from clawback.rules.source.loader import read_folder, uncollected, utc_today
 from clawback.rules.source.yaml_reader import Document
 
 _NOT_SELECTIONS = frozenset({"condition", "rules", "timeframe"})

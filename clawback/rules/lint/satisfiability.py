@@ -14,10 +14,9 @@ from typing import Any
 
 from clawback.model.events import EventKind
 from clawback.rules.engine.compiler import compile_node
-from clawback.rules.engine.tree import All, Lapses, Leaf, Named, Node, Not, Some
 from clawback.rules.lint.value_domains import value_domain
-from clawback.rules.source.catalogue import ENRICHMENT
-from clawback.rules.source.fields import find_field
+from clawback.rules.source.catalogue import ENRICHMENT, find_field
+from clawback.rules.source.condition import All, Lapses, Leaf, Named, Node, Not, Some
 
 _MOST_STEPS = 20_000
 _MOST_CLOSED = 400

@@ -14,8 +14,18 @@ from itertools import islice, pairwise
 from typing import Any
 
 from clawback.rules.engine.predicates import compile_leaf
-from clawback.rules.engine.tree import Exists, Leaf, Network, Null, Number, SameAs, Test, Text, Wild
 from clawback.rules.source.catalogue import Field, FieldType
+from clawback.rules.source.condition import (
+    Exists,
+    Leaf,
+    Network,
+    Null,
+    Number,
+    SameAs,
+    Test,
+    Text,
+    Wild,
+)
 
 _MOST_CANDIDATES = 400
 _MOST_PAIRS = 10_000

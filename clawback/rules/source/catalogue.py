@@ -10,6 +10,7 @@ from dataclasses import dataclass, replace
 from enum import StrEnum
 
 from clawback.model.events import EventKind
+from clawback.rules.source.errors import nearest
 
 
 class FieldType(StrEnum):
@@ -276,3 +277,45 @@ RENAMED = {
     "properties.whitelisted_pattern_type": "properties.allowlisted_pattern_type",
 }
 """Names the API no longer has, or will soon not have, and what to write instead."""
+
+LONGEST_VALUE = 1024
+"""Longer group values are cut.
+
+No address, domain or hash is this long, and a plan must fit into a history.
+"""
+
+
+def find_field(kind: EventKind, name: str) -> Field | None:
+    """Find the field of that name on that kind of event."""
+    return FIELDS[kind].get(name)
+
+
+def field_remedy(kind: EventKind, name: str) -> str:
+    """Say what to write instead of a field that does not exist."""
+    head, _, tail = name.rpartition("message.")
+    for old, new in RENAMED.items():
+        if tail == old or tail.startswith(f"{old}."):
+            return f"the API calls it {head}{new}{tail[len(old) :] if '(' not in new else ''}"
+    for joined in (f"message.{name}", f"detections.{name}"):
+        if joined in FIELDS[kind]:
+            return f"on this category it is {joined}"
+    close = nearest(name, FIELDS[kind])
+    return (
+        f"did you mean {close!r}?"
+        if close
+        else f"a {kind} has {', '.join(field for field in FIELDS[kind] if '.' not in field)}"
+    )
+
+
+def as_group_value(field: Field | None, value: object) -> str | None:
+    """Make a field's value part of a group.
+
+    Trimmed, addresses and domains in lower case; None where there is none.
+    """
+    if value is None or isinstance(value, list | dict):
+        return None
+    text = str(value).lower() if isinstance(value, bool) else str(value)
+    text = text.strip()[:LONGEST_VALUE].encode("utf-8", "replace").decode("utf-8")
+    if field is not None and field.type in {FieldType.ADDRESS, FieldType.DOMAIN}:
+        text = text.lower()
+    return text or None

@@ -6,8 +6,7 @@ Documents with what was understood of them. Data only.
 from dataclasses import dataclass, field
 
 from clawback.model.events import EventKind
-from clawback.rules.engine.responses import Response
-from clawback.rules.engine.tree import Node
+from clawback.rules.source.condition import Node
 from clawback.rules.source.correlations import Correlation
 from clawback.rules.source.documents import (
     CorrelationDocument,
@@ -16,6 +15,7 @@ from clawback.rules.source.documents import (
     Status,
 )
 from clawback.rules.source.errors import Problems
+from clawback.rules.source.responses import Response
 from clawback.rules.source.safety import Safety
 from clawback.rules.source.yaml_reader import Document
 

@@ -26,10 +26,16 @@ from sigma.rule import SigmaDetection, SigmaDetectionItem, SigmaDetections
 from sigma.types import SigmaExists
 
 from clawback.model.events import EventKind
-from clawback.rules.engine.tree import Leaf, Named, Node, Not, Test, conjunction, disjunction
+from clawback.rules.source.catalogue import field_remedy, find_field
+from clawback.rules.source.condition import Leaf, Named, Node, Not, Test, conjunction, disjunction
 from clawback.rules.source.errors import Code, Place, Problems, did_you_mean
-from clawback.rules.source.fields import field_remedy, find_field, misfit
-from clawback.rules.source.sigma_values import NO_LOOKAROUND, Unsupported, regex_problem, tests_of
+from clawback.rules.source.sigma_values import (
+    NO_LOOKAROUND,
+    Unsupported,
+    misfit,
+    regex_problem,
+    tests_of,
+)
 from clawback.rules.source.yaml_reader import Document
 
 _CONDITION = "condition"

@@ -32,7 +32,8 @@ from sigma.types import (
 )
 
 from clawback.rules.engine.predicates import anywhere_pattern
-from clawback.rules.engine.tree import (
+from clawback.rules.source.catalogue import Field, FieldType
+from clawback.rules.source.condition import (
     Comparison,
     Exists,
     Network,
@@ -231,3 +232,79 @@ def _joined(parts: Iterator[str | Wild]) -> tuple[str | Wild, ...]:
 def _sigma_name(value: SigmaType) -> str:
     """Name a type as Sigma's users know it: without the names of pySigma's classes."""
     return type(value).__name__.removeprefix("Sigma").lower()
+
+
+# ---- whether a test fits the type of its field
+
+_TEXTS = frozenset(
+    {
+        FieldType.STRING,
+        FieldType.ADDRESS,
+        FieldType.DOMAIN,
+        FieldType.IP,
+        FieldType.ENUM,
+        FieldType.TIME,
+    }
+)
+
+
+def misfit(field: Field, test: Test) -> str | None:
+    """Say why a test makes no sense on a field; None where it does."""
+    if isinstance(test, Text):
+        return _text_misfit(field, test)
+    types, needs = _NEEDS.get(type(test), (frozenset(FieldType), ""))
+    return None if field.type in types else f"{field.name} is a {field.type}: {needs}"
+
+
+_NEEDS: Mapping[type[Test], tuple[frozenset[FieldType], str]] = {
+    Regex: (_TEXTS, "a regular expression needs a text field"),
+    Number: (
+        frozenset({FieldType.NUMBER}),
+        "a number needs a number field; write a text in quotes",
+    ),
+    Network: (frozenset({FieldType.IP, FieldType.STRING}), "cidr needs an address field"),
+    TimePart: (
+        frozenset({FieldType.TIME}),
+        "minute, hour, day, week, month and year need a time field",
+    ),
+    SameAs: (frozenset(FieldType) - {FieldType.OBJECT}, "name a field below it"),
+}
+_OBJECT = "{} is an object: only exists and null can be asked of it; name a field below it"
+
+
+def _text_misfit(field: Field, text: Text) -> str | None:
+    if field.type is FieldType.OBJECT:
+        return _OBJECT.format(field.name)
+    if field.type is FieldType.BOOLEAN and text.literal not in {"true", "false"}:
+        return f"{field.name} is a boolean: it is true or false"
+    if field.type is FieldType.NUMBER:
+        return f"{field.name} is a number: write it without quotes, or use gt, gte, lt, lte"
+    if field.type is FieldType.ENUM and not any(_could_be(text, value) for value in field.values):
+        return f"{field.name} is never {text}: it is one of {', '.join(field.values)}"
+    return None
+
+
+def _could_be(text: Text, value: str) -> bool:
+    """Whether a text with wildcards matches a value, case aside unless it says so.
+
+    Values are short: plain recursion will do.
+    """
+    if not text.cased and text.literal is not None:
+        return text.literal.casefold() == value.casefold()
+    parts = (
+        text.parts
+        if text.cased
+        else tuple(part.casefold() if isinstance(part, str) else part for part in text.parts)
+    )
+    return _matches(parts, value if text.cased else value.casefold())
+
+
+def _matches(parts: tuple[str | Wild, ...], value: str) -> bool:
+    if not parts:
+        return not value
+    head, rest = parts[0], parts[1:]
+    if head is Wild.MANY:
+        return any(_matches(rest, value[start:]) for start in range(len(value) + 1))
+    if head is Wild.ONE:
+        return bool(value) and _matches(rest, value[1:])
+    return isinstance(head, str) and value.startswith(head) and _matches(rest, value[len(head) :])

@@ -14,7 +14,7 @@ from clawback.model.events import Event
 from clawback.rules.engine.compiler import compile_node
 from clawback.rules.engine.explanation import EXCEPTION, word_test
 from clawback.rules.engine.ruleset import Filter, Rule, RuleSet
-from clawback.rules.engine.tree import All, Lapses, Leaf, Named, Node, Not, Some
+from clawback.rules.source.condition import All, Lapses, Leaf, Named, Node, Not, Some
 from clawback.rules.tools.testing import events_of, settled
 
 _LONGEST = 100

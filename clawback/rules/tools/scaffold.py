@@ -17,7 +17,7 @@ from uuid import UUID
 
 from clawback.model.events import Event, EventKind
 from clawback.rules.engine.predicates import values_of
-from clawback.rules.source.fields import find_field
+from clawback.rules.source.catalogue import find_field
 from clawback.rules.source.yaml_reader import HIDDEN
 
 _NO_VERDICTS = frozenset({"NONE", "UNKNOWN", "EXTERNAL", "ENCRYPTED"})

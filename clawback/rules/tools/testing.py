@@ -15,10 +15,10 @@ from clawback.model.durations import parse_duration
 from clawback.model.events import Event, EventKind, message_event, report_event, submission_event
 from clawback.rules.engine.compiler import compile_node
 from clawback.rules.engine.explanation import Explanation
-from clawback.rules.engine.responses import RuleMatch
+from clawback.rules.engine.matches import RuleMatch
 from clawback.rules.engine.ruleset import Rule, RuleSet
+from clawback.rules.source.catalogue import as_group_value, find_field
 from clawback.rules.source.documents import EventTest, Firing, WindowTest
-from clawback.rules.source.fields import as_group_value, find_field
 from clawback.rules.source.yaml_reader import plain
 
 EPOCH = datetime(2026, 1, 1, tzinfo=UTC)

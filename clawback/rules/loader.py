@@ -13,7 +13,6 @@ from datetime import UTC, date, datetime
 from pathlib import Path
 
 from clawback.rules.engine.builder import build_set
-from clawback.rules.engine.responses import read_response
 from clawback.rules.engine.ruleset import RuleSet
 from clawback.rules.lint.channels import check_reporters
 from clawback.rules.lint.references import check_set
@@ -29,6 +28,7 @@ from clawback.rules.source.documents import (
 )
 from clawback.rules.source.errors import Code, Place, Problems
 from clawback.rules.source.loaded import Loaded, LoadedFilter, LoadedRule
+from clawback.rules.source.responses import read_response
 from clawback.rules.source.safety import Safety
 from clawback.rules.source.sigma import Reading, read_detection
 from clawback.rules.source.yaml_reader import Document, read_documents

@@ -1,0 +1,171 @@
+"""Reads the `response` of a rule document into actions, notices and limits."""
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from clawback.actions import (
+    CASE_WORDS,
+    Action,
+    ActionError,
+    BulkMove,
+    Move,
+    Notice,
+    Notify,
+    TellReporter,
+    parse_action,
+    templates_of,
+    texts_of,
+)
+from clawback.cases.plan import Limit
+from clawback.model.events import EventKind
+from clawback.model.messages import Destination
+from clawback.model.mode import Mode
+from clawback.rules.source.documents import ResponseDocument
+from clawback.rules.source.errors import Code, Place, Problems
+from clawback.rules.source.yaml_reader import Document
+
+TEMPLATE = re.compile(r"\{([^{}]*)\}")
+_RESPONSE = "response"
+
+DEFAULT_GROUP: Mapping[EventKind, tuple[str, ...]] = {
+    EventKind.MESSAGE: ("edf_hash",),
+    EventKind.PHISHGUARD_REPORT: ("message.edf_hash",),
+    EventKind.SUBMISSION: ("message.edf_hash",),
+}
+"""What makes a case of a campaign where a rule does not say."""
+
+
+@dataclass(frozen=True, slots=True)
+class Response:
+    """What a rule does: its actions with `{field}` still in them, whom it tells of them, and the group that shares a case."""
+
+    mode: Mode
+    group_by: tuple[str, ...]
+    actions: tuple[Action, ...]
+    limits: tuple[Limit, ...] = ()
+    notices: tuple[Notice, ...] = ()
+
+
+def read_response(
+    read: ResponseDocument,
+    group_by: tuple[str, ...],
+    document: Document,
+    problems: Problems,
+    *,
+    hard_delete: bool,
+) -> Response | None:
+    """Read a response whose group is `group_by`.
+
+    None, and problems, where an action cannot be done as written.
+    """
+    actions, notices = list[Action](), list[Notice]()
+    for index, item in enumerate(read.actions):
+        action = _action(item, index, document, problems)
+        if isinstance(action, Notify | TellReporter):
+            _check_texts(action, index, group_by, document, problems)
+            notices.append(action)
+        elif action is not None:
+            _check_templates(action, index, group_by, document, problems)
+            _check_destination(action, index, document, problems, hard_delete=hard_delete)
+            actions.append(action)
+    limits = tuple(limit.limit for limit in read.limits)
+    is_whole = len(actions) + len(notices) == len(read.actions)
+    return (
+        Response(read.mode, group_by, tuple(actions), limits, tuple(notices)) if is_whole else None
+    )
+
+
+def _action(
+    item: Mapping[str, Any], index: int, document: Document, problems: Problems
+) -> Action | Notice | None:
+    place = document.value_at(_RESPONSE, "actions", index)
+    if len(item) != 1:
+        problems.add(
+            place,
+            Code.ACTION,
+            "an action is one key and its parameters",
+            text=", ".join(item),
+            remedy="start a new item with a dash",
+        )
+        return None
+    ((name, parameters),) = item.items()
+    try:
+        return parse_action(name, parameters)
+    except ActionError as error:
+        problems.add(place, Code.ACTION, str(error), text=name)
+        return None
+
+
+def _check_templates(
+    action: Action, index: int, group_by: tuple[str, ...], document: Document, problems: Problems
+) -> None:
+    for text in templates_of(action):
+        place = document.value_at(_RESPONSE, "actions", index, action.name)
+        names = TEMPLATE.findall(text)
+        for name in names:
+            if name not in group_by:
+                remedy = (
+                    f"add {name} to group-by, or write one of {', '.join(group_by)}"
+                    if name
+                    else "name a field between the braces"
+                )
+                problems.add(
+                    place,
+                    Code.TEMPLATE,
+                    "a template takes a field of group-by, or it could be empty",
+                    text=text,
+                    remedy=remedy,
+                )
+        _check_braces(text, place, problems)
+
+
+def _check_texts(
+    notice: Notice, index: int, group_by: tuple[str, ...], document: Document, problems: Problems
+) -> None:
+    """Check the texts of a notice: what it says may be empty, but must be known."""
+    known = (*group_by, *CASE_WORDS)
+    for text in texts_of(notice):
+        place = document.value_at(_RESPONSE, "actions", index, notice.name)
+        for name in TEMPLATE.findall(text):
+            if name not in known:
+                remedy = f"add it to group-by if it is a field, or write one of {', '.join(known)}"
+                problems.add(
+                    place,
+                    Code.TEMPLATE,
+                    f"a notice knows no {{{name[:60]}}}",
+                    text=text,
+                    remedy=remedy,
+                )
+        _check_braces(text, place, problems)
+
+
+def _check_braces(text: str, place: Place, problems: Problems) -> None:
+    if "{" in (rest := TEMPLATE.sub("", text)) or "}" in rest:
+        problems.add(
+            place,
+            Code.TEMPLATE,
+            "a brace without its other half",
+            text=text,
+            remedy="write {field}",
+        )
+
+
+def _check_destination(
+    action: Action, index: int, document: Document, problems: Problems, *, hard_delete: bool
+) -> None:
+    if (
+        isinstance(action, Move | BulkMove)
+        and action.destination is Destination.PURGES
+        and not hard_delete
+    ):
+        place = document.value_at(_RESPONSE, "actions", index, action.name, "destination")
+        remedy = "use RecoverableItemsDeletions, or set hard_delete: true in safety.yml"
+        problems.add(
+            place,
+            Code.HARD_DELETE,
+            "a hard delete is not permitted",
+            text=action.destination,
+            remedy=remedy,
+        )
