@@ -29,6 +29,7 @@ from pydantic import (
 from pydantic_core import ErrorDetails
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
+from clawback.app_files import default_rules
 from clawback.model.durations import parse_duration
 from clawback.model.events import EventKind
 from clawback.model.mode import Mode
@@ -95,7 +96,10 @@ class Settings(BaseSettings):
         default=None,
         description="Ceiling over every rule; default shadow, on the simulator enforce",
     )
-    rules: Path = Field(default=Path("rules"), description="The folder of rule files")
+    rules: Path = Field(
+        default_factory=default_rules,
+        description="Folder of rule files; default `./rules` if it exists, else the shipped rules",
+    )
     channels: Path | None = Field(
         default=None,
         description="The TOML file of channels that rules may notify; without it there are none",

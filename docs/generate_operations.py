@@ -11,6 +11,7 @@ from datetime import timedelta
 from pathlib import Path
 
 import yaml
+from pydantic_core import PydanticUndefinedType
 
 from clawback.cli import exits
 from clawback.cli.program import COMMANDS, load
@@ -67,7 +68,7 @@ def _first(text: str | None) -> str:
 
 def _default(value: object) -> str:
     match value:
-        case None:
+        case None | PydanticUndefinedType():
             return "—"
         case timedelta():
             return f"`{format_duration(value)}`"

@@ -16,8 +16,9 @@ from typing import Annotated
 import typer
 from rich.console import Console
 
+from clawback.app_files import default_rules, describe_rules
 from clawback.cli.exits import ExitCode, Failure
-from clawback.cli.output import AsJson, complain, print_json, say
+from clawback.cli.output import AsJson, complain, print_json, say, tell
 from clawback.cli.up import told_by
 from clawback.local import ChildFailed, Unready
 from clawback.model.durations import parse_duration
@@ -43,7 +44,12 @@ def rehearse(  # noqa: PLR0913 - the options of a command
     outbreak: Annotated[
         int, typer.Option(min=0, help="Add this many messages of one invented campaign.")
     ] = 0,
-    rules: Annotated[Path, typer.Option(help="The folder of rule files.")] = Path("rules"),
+    rules: Annotated[
+        Path | None,
+        typer.Option(
+            help="Folder of rule files, default ./rules if it exists, else the shipped rules."
+        ),
+    ] = None,
     faults: Annotated[
         str, typer.Option(help="Faults with rates, such as 429=0.05,lost_answer=0.02.")
     ] = "",
@@ -81,7 +87,7 @@ def rehearse(  # noqa: PLR0913 - the options of a command
     Exit 0 only if nothing was lost, done twice, or touched without need.
     """
     plan = Rehearsal(
-        rules=rules,
+        rules=rules or default_rules(),
         corpora=tuple(corpus or ()),
         outbreak=outbreak,
         faults=_checked(faults, parse_faults),
@@ -95,6 +101,7 @@ def rehearse(  # noqa: PLR0913 - the options of a command
         timeout=_duration(timeout),
     )
     _forget_settings()
+    tell(f"rules: {describe_rules(plan.rules)}")
     result = _run(plan, keep)
     if ledger is not None:
         ledger.write_text(

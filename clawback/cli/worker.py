@@ -1,16 +1,14 @@
-"""`clawback worker`: become the worker process."""
+"""`clawback worker`: replace this process with the worker."""
 
 import os
-import sys
 from typing import NoReturn
 
+from clawback.app_files import worker_command
 from clawback.settings import load_settings
 
 
 def worker() -> NoReturn:
-    """Run the worker against the Temporal server that TEMPORAL_* names.
-
-    Settings are read from the environment.
-    """
-    load_settings()
-    os.execv(sys.executable, [sys.executable, "-m", "worker"])  # noqa: S606 - no shell is wanted
+    """Run the worker in the foreground, against the Temporal server that TEMPORAL_* names."""
+    load_settings()  # a wrong setting is reported as by every other command
+    command = worker_command()
+    os.execv(command[0], command)  # noqa: S606 - no shell is wanted

@@ -10,6 +10,7 @@ import shutil
 from collections.abc import Iterable
 from pathlib import Path
 
+from clawback.app_files import describe_rules
 from clawback.audit import Broken, verify_tail
 from clawback.doctor.check import Finding, ok, problem, warning
 from clawback.local.preflight import ROOM
@@ -39,7 +40,9 @@ def check_rules(folder: Path) -> Iterable[Finding]:
                 "`clawback rules check` says everything; a worker that runs keeps its set",
             )
         ]
-    return [ok("rules", f"{folder}: {len(rules.rules)} rules, version {rules.version}")]
+    return [
+        ok("rules", f"{describe_rules(folder)}: {len(rules.rules)} rules, version {rules.version}")
+    ]
 
 
 def check_audit(file: Path) -> Iterable[Finding]:

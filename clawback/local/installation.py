@@ -9,6 +9,7 @@ from pathlib import Path
 
 from temporalio.envconfig import ClientConfigProfile
 
+from clawback.app_files import describe_rules
 from clawback.local.child_process import ChildProcess
 from clawback.local.preflight import PortWish
 from clawback.local.processes import (
@@ -99,7 +100,7 @@ class Installation:
             **simulator,
             "audit": str(self.settings.audit_file),
             "logs": str(self.logs),
-            "rules": str(self.settings.rules),
+            "rules": describe_rules(self.settings.rules),
         }
 
     def ports(self) -> Iterator[PortWish]:

@@ -5,13 +5,13 @@ Which of them are wanted is not decided here.
 
 import asyncio
 import os
-import sys
 import urllib.request
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+from clawback.app_files import module_command, worker_command
 from clawback.local.child_process import ChildProcess, ProcessSpec
 from clawback.local.temporal_server import TemporalServer, answers
 from clawback.settings import Settings
@@ -91,7 +91,7 @@ def temporal_child(server: TemporalServer, settings: Settings, logs: Path) -> Ch
 
 def simulator_child(port: int, options: Sequence[str], logs: Path) -> ChildProcess:
     """Build the simulator's process; `options` are those of `clawback simulate`."""
-    command = [sys.executable, "-m", "clawback.simulator", "--port", str(port), *options]
+    command = [*module_command("clawback.simulator"), "--port", str(port), *options]
     return ChildProcess(
         ProcessSpec(
             SIMULATOR,
@@ -107,10 +107,13 @@ def worker_child(environment: Mapping[str, str], metrics: str, logs: Path) -> Ch
 
     `environment` is all it gets, `metrics` where it serves its health.
     """
-    command = [sys.executable, "-m", "worker"]
     return ChildProcess(
         ProcessSpec(
-            WORKER, command, logs / "worker.log", _serves(f"http://{metrics}/healthz"), environment
+            WORKER,
+            worker_command(),
+            logs / "worker.log",
+            _serves(f"http://{metrics}/healthz"),
+            environment,
         )
     )
 

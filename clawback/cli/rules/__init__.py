@@ -9,6 +9,7 @@ from clawback.cli.rules.backtest import backtest
 from clawback.cli.rules.check import check
 from clawback.cli.rules.confirm import confirm
 from clawback.cli.rules.explain import explain
+from clawback.cli.rules.init import init
 from clawback.cli.rules.list_rules import list_rules
 from clawback.cli.rules.new import new
 from clawback.cli.rules.schema import schema
@@ -21,6 +22,7 @@ app.command("test")(run_rule_tests)
 app.command("explain")(explain)
 app.command("backtest")(backtest)
 app.command("schema")(schema)
+app.command("init")(init)
 app.command("new")(new)
 app.command("list")(list_rules)
 app.command("confirm")(confirm)

@@ -14,6 +14,7 @@ import typer
 from rich.console import Console
 from rich.text import Text
 
+from clawback.app_files import describe_rules
 from clawback.cli.exits import ExitCode
 from clawback.cli.output import AsJson, print_json, say
 from clawback.cli.rules.folders import folder_of
@@ -153,10 +154,10 @@ def _summary(one: Checked) -> str:
         _counted(one.count(severity), severity) for severity in Severity if one.count(severity)
     ]
     if one.rules is None or one.count(Severity.ERROR):
-        return f"{one.folder} is not good: {' and '.join(counted)}"
+        return f"{describe_rules(one.folder)} is not good: {' and '.join(counted)}"
     content = _content(one.rules)
     counts = f"{content['rules']} rules, {content['responding']} of them respond, {content['exceptions']} exceptions"
-    return f"{one.folder} is good: {counts}; version {content['version']}" + (
+    return f"{describe_rules(one.folder)} is good: {counts}; version {content['version']}" + (
         f"; {counted[0]}" if counted else ""
     )
 

@@ -13,6 +13,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from clawback.app_files import describe_rules
 from clawback.audit.latest import latest_matches
 from clawback.cli.exits import ExitCode
 from clawback.cli.output import AsJson, print_json, say
@@ -109,7 +110,7 @@ def _summary(root: Path, rules: RuleSet, settings: Settings, source: str | None)
         if settings.cloudflare_api_token or settings.mode
         else " on the simulator (no CLOUDFLARE_API_TOKEN is set)"
     )
-    counts = f"{root}: {len(rules.rules)} rules, {len(rules.filters)} exceptions, version {rules.version}"
+    counts = f"{describe_rules(root)}: {len(rules.rules)} rules, {len(rules.filters)} exceptions, version {rules.version}"
     known = (
         f"last matches (UTC) from {source}"
         if source

@@ -1,0 +1,62 @@
+"""Locates the files that clawback runs by path: `worker.py` with its packages, and the shipped rules.
+
+A wheel carries them in `clawback/_app`; in a checkout they are at the top of the repository.
+Child processes start through the commands built here, so no code comes from the current directory.
+"""
+
+import shutil
+import sys
+from pathlib import Path
+
+_PACKAGE = Path(__file__).resolve().parent
+
+
+def app_folder() -> Path:
+    """Return the folder that holds `worker.py`, `workflows`, `activities` and `rules`."""
+    packaged = _PACKAGE / "_app"
+    return packaged if packaged.is_dir() else _PACKAGE.parent
+
+
+def module_command(module: str) -> list[str]:
+    """Build the command that runs an installed module.
+
+    Without `-P`, `python -m` would put the current directory first on `sys.path`.
+    """
+    return [sys.executable, "-P", "-m", module]
+
+
+def worker_command() -> list[str]:
+    """Build the command that runs the worker."""
+    return module_command("clawback.run_worker")
+
+
+def shipped_rules() -> Path:
+    """Return the folder of the rules that come with clawback."""
+    return app_folder() / "rules"
+
+
+def default_rules() -> Path:
+    """Choose the rules where no folder is set: `./rules` if it exists, else the shipped rules."""
+    own = Path("rules")
+    return own if own.is_dir() else shipped_rules()
+
+
+def describe_rules(folder: Path) -> str:
+    """Return the path of a folder of rules, marked if it is the shipped one."""
+    if folder != shipped_rules():
+        return str(folder)
+    return f"{folder} (shipped; `clawback rules init` copies them out to edit)"
+
+
+def copy_shipped_rules(folder: Path) -> int:
+    """Copy the shipped rules to a new or empty folder and return the number of files.
+
+    Raises:
+        FileExistsError: the folder exists and is not empty.
+
+    """
+    if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
+        raise FileExistsError(f"{folder} exists and is not empty")
+
+    shutil.copytree(shipped_rules(), folder, dirs_exist_ok=True)
+    return sum(path.is_file() for path in folder.rglob("*"))
