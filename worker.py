@@ -115,7 +115,7 @@ class ActivitySet:
     guard: GuardActivities
     undo: UndoActivities
     records: AuditActivities
-    notices: NotificationActivities
+    notifications: NotificationActivities
     pollers: PollerActivities
     rules: RuleReloadReporter
     never_block: NeverBlockWatcher
@@ -255,7 +255,7 @@ def build_activities(
         undo=UndoActivities(api, gateway, own),
         guard=GuardActivities(guard, lambda: budgets_of(settings, rules), observing),
         records=records,
-        notices=NotificationActivities(
+        notifications=NotificationActivities(
             notifier or Notifier({}),
             api,
             rules,
@@ -270,7 +270,7 @@ def build_activities(
 def known_channels(settings: Settings, channels: Channels) -> Mapping[str, ChannelKind] | None:
     """What rules may name.
 
-    A rehearsal has no channels and tells nobody: there any may be named, and its notices fail on
+    A rehearsal has no channels and tells nobody: there any may be named, and its notifications fail on
     record.
     """
     return None if settings.channels is None and settings.on_simulator else kinds_of(channels)
@@ -289,7 +289,7 @@ def build_workers(
 ) -> list[Worker]:
     """Build the workers of a process.
 
-    Containment, reading, notices, and workflows with the audit as a local activity.
+    Containment, reading, notifications, and workflows with the audit as a local activity.
 
     The guard has a worker of its own, first in the list so that it is the last to stop: cases that
     drain may still ask it. Tests give the strict `sandbox`, in which every run imports the workflow
@@ -359,7 +359,12 @@ def build_workers(
             max_task_queue_activities_per_second=QUEUE_RATE,
             **shared,
         ),
-        Worker(client, task_queue=names.NOTICE_QUEUE, activities=[rooms.notices.deliver], **shared),
+        Worker(
+            client,
+            task_queue=names.NOTIFICATION_QUEUE,
+            activities=[rooms.notifications.deliver],
+            **shared,
+        ),
         Worker(
             client,
             task_queue=names.WORKFLOW_QUEUE,

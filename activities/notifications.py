@@ -25,9 +25,9 @@ _NO_PICTURE = "The screenshot of the message could not be had"
 
 
 class Delivered(Payload):
-    """A notice has got there; `without` says what of it did not."""
+    """The notification was delivered; `missing` says what could not be included."""
 
-    without: str | None = None
+    missing: str | None = None
 
 
 class NotificationActivities:
@@ -45,41 +45,41 @@ class NotificationActivities:
         self._workflows_page = workflows_page
         self._pictures: LRUCache[str, bytes] = LRUCache(_PICTURES)
 
-    @activity.defn(name="notice.deliver")
-    async def deliver(self, tell: NotificationStep) -> Delivered:
+    @activity.defn(name="notifications.deliver")
+    async def deliver(self, step: NotificationStep) -> Delivered:
         """Make one attempt to deliver a notice."""
         try:
-            self._check_receiver(tell)
-            picture, why = await self._picture(tell)
+            self._check_receiver(step)
+            picture, why = await self._picture(step)
             lost = await self._notifier.send(
-                tell.notice.channel, render_notification(tell, self._workflows_page, picture, why)
+                step.action.channel, render_notification(step, self._workflows_page, picture, why)
             )
         except NotDelivered as error:
             raise ApplicationError(
-                f"{tell.notice.channel}: {error.reason}",
+                f"{step.action.channel}: {error.reason}",
                 error.reason,
                 type=ErrorType.REJECTED if isinstance(error, Refused) else ErrorType.UNAVAILABLE,
                 next_retry_delay=error.after if isinstance(error, TryAgain) else None,
                 category=ApplicationErrorCategory.BENIGN,
             ) from None
-        return Delivered(without=" ".join(filter(None, (why, lost))) or None)
+        return Delivered(missing=" ".join(filter(None, (why, lost))) or None)
 
-    def _check_receiver(self, tell: NotificationStep) -> None:
+    def _check_receiver(self, step: NotificationStep) -> None:
         """Let nobody outside be written to."""
-        if tell.to is None:
+        if step.reporter is None:
             return
-        is_ours = self._rules.owns(tell.to)
+        is_ours = self._rules.owns(step.reporter)
         if is_ours is None:
             raise TryAgain("own_domains_unknown")
         if not is_ours:
             raise Refused("not_our_domain")
 
-    async def _picture(self, tell: NotificationStep) -> tuple[bytes | None, str | None]:
+    async def _picture(self, step: NotificationStep) -> tuple[bytes | None, str | None]:
         """Give the picture that was asked for, or why it goes out without."""
-        first = tell.facts.first
-        if not tell.notice.screenshot:
+        first = step.context.first
+        if not step.action.screenshot:
             return None, None
-        if not self._notifier.takes_pictures(tell.notice.channel):
+        if not self._notifier.takes_pictures(step.action.channel):
             return None, f"{_NO_PICTURE}: this channel takes none."
         if first is None:
             return None, f"{_NO_PICTURE}: the case has no message."

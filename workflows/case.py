@@ -90,7 +90,7 @@ class CaseWorkflow:
             elif isinstance(step, SearchStep):
                 await self._search(step)
             elif isinstance(step, NotificationStep):
-                await self._tell(step)
+                await self._notify(step)
                 continue
             elif isinstance(step, WaitStep):
                 await self._wait(step)
@@ -146,26 +146,23 @@ class CaseWorkflow:
                 raise
             return dict.fromkeys(subjects(act), UNKNOWN)
 
-    async def _tell(self, tell: NotificationStep) -> None:
-        """Send a notice on its way, in a workflow of its own.
-
-        The case never waits for whoever is told, nor does its end stop it.
-        """
-        self._case.telling.begin(tell, workflow.now())
+    async def _notify(self, step: NotificationStep) -> None:
+        """Start the notification workflow. The case does not wait for it, and may close first."""
+        self._case.notifications.begin(step, workflow.now())
         with suppress(WorkflowAlreadyStartedError):
             await workflow.start_child_workflow(
                 NotificationWorkflow.run,
-                tell,
-                id=names.notice_id(tell.id),
+                step,
+                id=names.notification_id(step.id),
                 parent_close_policy=ParentClosePolicy.ABANDON,
-                static_summary=f"{tell.notice.name} {tell.receiver}: {tell.facts.occasion}",
+                static_summary=f"{step.action.name} {step.recipient}: {step.context.occasion}",
             )
 
-    @workflow.signal(name=names.TOLD)
-    def told(self, uid: str, number: int, outcome: str) -> None:
-        """Note what became of a notice of this case (not of an earlier one of the same id)."""
+    @workflow.signal(name=names.NOTIFICATION_ENDED)
+    def notification_ended(self, uid: str, number: int, outcome: str) -> None:
+        """Note the outcome of a notification, unless it is of an earlier case with this id."""
         if uid == self._uid:
-            self._case.told(number, outcome, workflow.now())
+            self._case.end_notification(number, outcome, workflow.now())
 
     @workflow.signal(name=names.MATCHED)
     def matched(self, matches: Any) -> None:

@@ -1,7 +1,4 @@
-"""One notice on its way to whoever is to be told.
-
-Whatever becomes of it, the case that it tells of is not touched.
-"""
+"""The notification workflow: deliver one notification, whatever happens to its case."""
 
 from contextlib import suppress
 
@@ -25,60 +22,61 @@ with workflow.unsafe.imports_passed_through():
 _NOTIFIED = "notified"
 
 
-@workflow.defn(name=names.NOTICE)
+@workflow.defn(name=names.NOTIFICATION)
 class NotificationWorkflow:
-    """Delivers one notice, records what became of it, and says so to its case.
+    """Delivers one notification, audits the outcome, and signals it to the case.
 
-    Id: `notice/<hash>`; one per notice.
+    Id: `notification/<hash>`; one per notification.
     """
 
     @workflow.run
-    async def run(self, tell: NotificationStep) -> str:
-        """Deliver it; the result is `notified` or `failed:<reason>`."""
-        outcome, detail = await self._delivered(tell)
-        record = _record(tell, outcome, detail)
+    async def run(self, step: NotificationStep) -> str:
+        """Deliver the notification. Returns `notified` or `failed:<reason>`."""
+        outcome, detail = await self._deliver(step)
+
+        record = _build_record(step, outcome, detail)
         await workflow.execute_local_activity_method(
             AuditActivities.append, WriteRecords(records=(record,)), **RECORD
         )
-        with suppress(FailureError):  # a case that is closed has it in the audit alone
-            case = workflow.get_external_workflow_handle(tell.facts.case)
-            await case.signal(names.TOLD, args=[tell.facts.uid, tell.number, outcome])
+
+        with suppress(FailureError):  # the case may have closed: then the audit alone has it
+            case = workflow.get_external_workflow_handle(step.context.case)
+            await case.signal(
+                names.NOTIFICATION_ENDED, args=[step.context.uid, step.number, outcome]
+            )
         return outcome
 
-    async def _delivered(self, tell: NotificationStep) -> tuple[str, str | None]:
+    async def _deliver(self, step: NotificationStep) -> tuple[str, str | None]:
         try:
             delivered: Delivered = await workflow.execute_activity_method(
-                NotificationActivities.deliver, tell, **DELIVER
+                NotificationActivities.deliver, step, **DELIVER
             )
         except ActivityError as error:
             if is_cancelled_exception(error):
                 raise
             return failed(_reason(error.cause)), None
-        return _NOTIFIED, delivered.without
+        return _NOTIFIED, delivered.missing
 
 
 def _reason(cause: BaseException | None) -> str:
-    """Say in a fixed word why it could not be delivered.
-
-    The last attempt's, or that nobody answered.
-    """
+    """Return the reason code of the last attempt, or `unavailable` if it timed out."""
     if not isinstance(cause, ApplicationError):
         return ErrorType.UNAVAILABLE
     return str(cause.details[0]) if cause.details else cause.type or ErrorType.UNAVAILABLE
 
 
-def _record(tell: NotificationStep, outcome: str, detail: str | None) -> AuditRecord:
-    facts = tell.facts
+def _build_record(step: NotificationStep, outcome: str, detail: str | None) -> AuditRecord:
+    context = step.context
     return AuditRecord(
         id=workflow.info().workflow_id,
         at=workflow.now(),
         kind=RecordKind.NOTIFIED,
-        rule=facts.rule,
-        rule_version=facts.version,
-        case=facts.case,
-        mode=facts.mode or None,
-        action=tell.notice.name,
-        target=tell.receiver,
+        rule=context.rule,
+        rule_version=context.version,
+        case=context.case,
+        mode=context.mode or None,
+        action=step.action.name,
+        target=step.recipient,
         outcome=outcome,
         detail=detail,
     )

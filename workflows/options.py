@@ -21,7 +21,7 @@ from clawback.temporal.names import (
     APPROVED_PRIORITY,
     CONTAIN_QUEUE,
     GUARD_QUEUE,
-    NOTICE_QUEUE,
+    NOTIFICATION_QUEUE,
     READ_QUEUE,
     UNDO_PRIORITY,
 )
@@ -116,7 +116,7 @@ EXPIRE: Final[dict[str, Any]] = {
 """Take something of ours back: safe to repeat, and repeated for ever."""
 
 DELIVER: Final[dict[str, Any]] = {
-    "task_queue": NOTICE_QUEUE,
+    "task_queue": NOTIFICATION_QUEUE,
     "start_to_close_timeout": timedelta(seconds=75),
     "heartbeat_timeout": timedelta(seconds=8),
     "schedule_to_close_timeout": timedelta(hours=6),

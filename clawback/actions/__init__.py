@@ -8,7 +8,7 @@ histories. Nothing here talks to anything.
 from clawback.actions.messages import (
     CASE_WORDS,
     ChannelKind,
-    Notice,
+    NotificationAction,
     Notify,
     Occasion,
     TellReporter,
@@ -50,7 +50,7 @@ __all__ = [
     "ChannelKind",
     "Leniency",
     "Move",
-    "Notice",
+    "NotificationAction",
     "Notify",
     "Occasion",
     "PatternKind",

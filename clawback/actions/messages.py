@@ -120,10 +120,10 @@ class TellReporter(Payload):
     screenshot: ClassVar[bool] = False
 
 
-Notice = Annotated[Notify | TellReporter, Field(discriminator="name")]
+NotificationAction = Annotated[Notify | TellReporter, Field(discriminator="name")]
 """Anything that tells people."""
 
 
-def texts_of(notice: Notice) -> tuple[str, ...]:
+def texts_of(notice: NotificationAction) -> tuple[str, ...]:
     """The texts of a notice in which `{word}` stands for something."""
     return (notice.template,) if isinstance(notice, Notify) else (notice.subject, notice.template)

@@ -10,7 +10,7 @@ from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import Field, ValidationError, model_validator
 
-from clawback.actions.messages import Notice, Notify, TellReporter
+from clawback.actions.messages import NotificationAction, Notify, TellReporter
 from clawback.actions.policies import AllowSender, PolicyAction, ProtectIdentity, TrustDomain
 from clawback.actions.scope import Scope, Spend
 from clawback.model.addresses import PatternKind
@@ -169,7 +169,7 @@ Action = Annotated[
 ]
 """Any action, told apart by its name."""
 
-ACTIONS: Mapping[str, type[Action] | type[Notice]] = {
+ACTIONS: Mapping[str, type[Action] | type[NotificationAction]] = {
     "move": Move,
     "bulk_move": BulkMove,
     "reclassify": Reclassify,
@@ -183,7 +183,7 @@ ACTIONS: Mapping[str, type[Action] | type[Notice]] = {
 }
 
 
-def parse_action(name: str, parameters: object) -> Action | Notice:
+def parse_action(name: str, parameters: object) -> Action | NotificationAction:
     """Read one action of a rule document strictly: unknown names and keys are refused.
 
     Raises:

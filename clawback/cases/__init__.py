@@ -1,7 +1,7 @@
 """The case: one per campaign, as a pure state machine. No clock, no I/O, no Temporal."""
 
 from clawback.cases.case import BATCH, Case, NotHeld
-from clawback.cases.descriptions import describe, describe_notice, subjects
+from clawback.cases.descriptions import describe, describe_notification, subjects
 from clawback.cases.plan import CasePlan, Limit, Match, group_hash
 from clawback.cases.state import (
     ALREADY_THERE,
@@ -74,7 +74,7 @@ __all__ = [
     "WaitStep",
     "WindowEntry",
     "describe",
-    "describe_notice",
+    "describe_notification",
     "failed",
     "find_window",
     "group_hash",

@@ -89,7 +89,7 @@ class Case:
         self._why = memory.why
         self._journal = Timeline(memory.journal)
         self._held_for = memory.held_for
-        self.telling = CaseNotifications(plan, memory)
+        self.notifications = CaseNotifications(plan, memory)
         self._unwritten = list(memory.unwritten)
 
     @classmethod
@@ -113,7 +113,7 @@ class Case:
         self._why = self._why or match.why
         self._ask_again()
         self._sight(match)
-        self.telling.take(match)
+        self.notifications.add_reporter(match)
         self._note(RecordKind.EVENT_JOINED, now, event=match.key)
         for target in match.targets:
             self._targets.setdefault(target.id, target)
@@ -210,12 +210,12 @@ class Case:
             self._done.append(AppliedAction(index=act.index, at=now, subjects=effective))
             self._spent += len(effective) if act.action.spends is Spend.MESSAGES else 0
 
-    def told(self, number: int, outcome: str, now: datetime) -> None:
-        """Take what became of a notice; the audit has it already."""
-        if (notice := self.telling.end(number, outcome)) is not None:
+    def end_notification(self, number: int, outcome: str, now: datetime) -> None:
+        """Note the outcome of a notification. Its own workflow has written the audit record."""
+        if (action := self.notifications.end(number, outcome)) is not None:
             self._journal.note(
                 AuditRecord(
-                    id="", at=now, kind=RecordKind.NOTIFIED, action=notice.name, outcome=outcome
+                    id="", at=now, kind=RecordKind.NOTIFIED, action=action.name, outcome=outcome
                 )
             )
 
@@ -248,15 +248,15 @@ class Case:
     # ---- what comes out
 
     def next(self, now: datetime) -> Step:
-        """Say what to do now, work before words. Call it again after every change."""
+        """Say what to do now, actions before notifications. Call it again after every change."""
         work = self._work(now)
         while (
-            isinstance(step := self._words_before(work, now), NotificationStep)
+            isinstance(step := self._notification_before(work, now), NotificationStep)
             and self.plan.mode is Mode.SHADOW
         ):
-            self.telling.begin(step, now, WOULD)
+            self.notifications.begin(step, now, WOULD)
             self._note(
-                RecordKind.WOULD_HAVE_ACTED, now, action=step.notice.name, target=step.receiver
+                RecordKind.WOULD_HAVE_ACTED, now, action=step.action.name, target=step.recipient
             )
         return step
 
@@ -288,11 +288,11 @@ class Case:
         self.state = CaseState.SETTLED
         return self._wait_or_close(now)
 
-    def _words_before(self, work: Step, now: datetime) -> Step:
-        if not self.plan.notices or isinstance(work, ActionStep | SearchStep):
+    def _notification_before(self, work: Step, now: datetime) -> Step:
+        if not self.plan.notifications or isinstance(work, ActionStep | SearchStep):
             return work
         stands = self._closed_from if self.state is CaseState.CLOSED else self.state
-        return self.telling.before(work, self.memory(), stands, now, self._pace.patience)
+        return self.notifications.due_before(work, self.memory(), stands, now, self._pace.patience)
 
     def memory(self) -> CaseSnapshot:
         """All the case knows, for the next run and for undo."""
@@ -320,8 +320,8 @@ class Case:
             why=self._why,
             journal=self._journal.entries,
             held_for=self._held_for,
-            told=tuple(self.telling.told),
-            reporters=tuple(self.telling.reporters),
+            notifications=tuple(self.notifications.deliveries),
+            reporters=tuple(self.notifications.reporters),
             unwritten=tuple(self._unwritten),
         )
 
@@ -418,7 +418,7 @@ class Case:
         return self._wait_or_close(now)
 
     def _warned_by(self, until: datetime, now: datetime) -> datetime:
-        """NotificationStep people once before their time is up.
+        """Notify people once before their time is up.
 
         The moment until which there is nothing to do.
         """

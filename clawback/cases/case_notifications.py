@@ -1,15 +1,15 @@
-"""Whom a case tells what, and when: pure, from its plan and its memory.
+"""Which notifications a case sends, and when. Pure: it reads the plan and the case's snapshot.
 
-People are told after the work, once for each occasion. What arrives late is told in digests that
-come ever more rarely, so their number stays small however long a campaign goes on; what is still
-untold is told when the case closes.
+A case notifies after its actions, once per occasion. Late arrivals are reported in digests at
+doubling intervals, so a campaign of any length sends few notifications. Whatever is unreported when
+the case closes goes out then.
 """
 
 from collections import Counter
 from collections.abc import Iterator
 from datetime import datetime, timedelta
 
-from clawback.actions import Notice, Notify, Occasion
+from clawback.actions import NotificationAction, Notify, Occasion
 from clawback.cases.descriptions import describe
 from clawback.cases.plan import CasePlan, Match
 from clawback.cases.state import (
@@ -26,9 +26,10 @@ from clawback.cases.state import (
 from clawback.model.texts import bounded
 
 FIRST_DIGEST = timedelta(minutes=10)
-"""How long after the first notice of work done the next may come; twice as long each time."""
-MOST_REPORTERS = 200
-"""Reporters of one case who are written to; what more of them ask for, a person should answer."""
+"""Minimum time between the first `done` notification and the next; it doubles with each digest."""
+MAX_REPORTERS = 200
+"""Reporters notified per case. Beyond that, a person should answer."""
+_MAX_DOUBLINGS = 12
 _OCCASIONS = {
     CaseState.HELD: Occasion.HELD,
     CaseState.SETTLED: Occasion.DONE,
@@ -38,148 +39,177 @@ _OCCASIONS = {
 
 
 class CaseNotifications:
-    """The notices of one case: those that went out, and what is to be told next."""
+    """The deliveries of one case: what was sent, and what is due."""
 
-    def __init__(self, plan: CasePlan, memory: CaseSnapshot) -> None:
+    def __init__(self, plan: CasePlan, snapshot: CaseSnapshot) -> None:
         self._plan = plan
-        self.told = list(memory.told)
-        self.reporters = list(memory.reporters)
+        self.deliveries = list(snapshot.notifications)
+        self.reporters = list(snapshot.reporters)
 
-    def take(self, match: Match) -> None:
-        """Note who submitted what joined the case, however they write themselves."""
-        known = {one.lower() for one in self.reporters}
+    def add_reporter(self, match: Match) -> None:
+        """Remember who reported this event. Addresses are compared without case."""
+        known = {reporter.lower() for reporter in self.reporters}
         if (
             match.reporter
             and match.reporter.lower() not in known
-            and len(self.reporters) < MOST_REPORTERS
+            and len(self.reporters) < MAX_REPORTERS
         ):
             self.reporters.append(match.reporter)
 
-    def begin(self, tell: NotificationStep, now: datetime, outcome: str = "") -> None:
-        """Note that a notice is on its way; that is never repeated."""
-        self.told.append(
+    def begin(self, step: NotificationStep, now: datetime, outcome: str = "") -> None:
+        """Record that a notification was started. It is never started again."""
+        self.deliveries.append(
             Delivery(
-                index=tell.index,
-                occasion=tell.facts.occasion,
-                episode=tell.episode,
+                index=step.index,
+                occasion=step.context.occasion,
+                episode=step.episode,
                 at=now,
                 outcome=outcome,
             )
         )
 
-    def end(self, number: int, outcome: str) -> Notice | None:
-        """Note what became of a notice, and say which of the plan's it was.
-
-        None where there is no such notice.
-        """
-        if number >= len(self.told):
+    def end(self, number: int, outcome: str) -> NotificationAction | None:
+        """Record the outcome of delivery `number`. Returns its action, None if it is unknown."""
+        if number >= len(self.deliveries):
             return None
-        self.told[number] = self.told[number].model_copy(update={"outcome": outcome})
-        return self._plan.notices[self.told[number].index]
 
-    def before(
+        delivery = self.deliveries[number].model_copy(update={"outcome": outcome})
+        self.deliveries[number] = delivery
+        return self._plan.notifications[delivery.index]
+
+    def due_before(
         self,
         step: Step,
-        memory: CaseSnapshot,
-        stands: CaseState,
+        snapshot: CaseSnapshot,
+        state: CaseState,
         now: datetime,
-        patience: timedelta,
+        timeout: timedelta,
     ) -> Step:
-        """Give what is to be told before a step that does no work, or that step, which waits no longer than until the next digest.
+        """Return the notification to send before `step`, or `step` if none is due.
 
-        `stands` is the state of the case, or the one it was in when it closed.
+        Actions always come first. A wait is shortened to end when the next digest is due.
+
+        Args:
+            step: what the case does next, notifications aside.
+            snapshot: the case now.
+            state: the state to report; for a closed case, the one it closed from.
+            now: the current time.
+            timeout: how long a held case waits for an answer.
+
         """
-        occasion = _OCCASIONS.get(stands)
+        occasion = _OCCASIONS.get(state)
         if isinstance(step, ActionStep) or occasion is None:
             return step
-        for index, notice in enumerate(self._plan.notices):
-            for episode, to in _due(index, notice, occasion, memory, now):
-                facts = _facts(self._plan, memory, occasion, now, patience)
-                facts = facts.model_copy(update={"is_late": bool(_done(index, memory))})
+
+        for index, action in enumerate(self._plan.notifications):
+            for episode, reporter in _due_episodes(index, action, occasion, snapshot, now):
+                context = _build_context(self._plan, snapshot, occasion, now, timeout)
+                is_late = bool(_done_deliveries(index, snapshot))
                 return NotificationStep(
-                    notice=notice,
+                    action=action,
                     index=index,
-                    number=len(self.told),
+                    number=len(self.deliveries),
                     episode=episode,
-                    facts=facts,
-                    to=to,
+                    context=context.model_copy(update={"is_late": is_late}),
+                    reporter=reporter,
                 )
-        digest_at = self._digest_at(occasion, memory)
-        return (
-            WaitStep(until=min(step.until, digest_at))
-            if isinstance(step, WaitStep) and digest_at
-            else step
-        )
 
-    def _digest_at(self, occasion: Occasion, memory: CaseSnapshot) -> datetime | None:
-        """When what is untold will be told; None where nothing is."""
-        done = [
-            _done(index, memory)
-            for index, notice in enumerate(self._plan.notices)
-            if isinstance(notice, Notify)
+        digest_at = self._next_digest_at(snapshot) if occasion is Occasion.DONE else None
+        if isinstance(step, WaitStep) and digest_at:
+            return WaitStep(until=min(step.until, digest_at))
+        return step
+
+    def _next_digest_at(self, snapshot: CaseSnapshot) -> datetime | None:
+        """When the earliest pending digest is due; None if everything was reported."""
+        sent = [
+            _done_deliveries(index, snapshot)
+            for index, action in enumerate(self._plan.notifications)
+            if isinstance(action, Notify)
         ]
-        untold = (one for one in done if one and one[-1].episode != _extent(memory))
-        return min(map(_digest_at, untold), default=None) if occasion is Occasion.DONE else None
+        stale = (done for done in sent if done and done[-1].episode != _progress(snapshot))
+        return min(map(_digest_at, stale), default=None)
 
 
-def _due(
-    index: int, notice: Notice, occasion: Occasion, memory: CaseSnapshot, now: datetime
+def _due_episodes(
+    index: int,
+    action: NotificationAction,
+    occasion: Occasion,
+    snapshot: CaseSnapshot,
+    now: datetime,
 ) -> Iterator[tuple[str, str | None]]:
-    if not isinstance(notice, Notify):
-        yield from _reporters(index, occasion, memory)
-    elif occasion in notice.when:
-        episode = _episode(occasion, memory)
-        done = _done(index, memory) if occasion is Occasion.DONE else []
-        if any(
-            (one.index, one.occasion, one.episode) == (index, occasion, episode)
-            for one in memory.told
-        ):
-            return  # it has been told
-        if not done or now >= _digest_at(done) or memory.state is CaseState.CLOSED:
-            yield episode, None
+    """Yield (episode, reporter) for each delivery of this action that is due now."""
+    if not isinstance(action, Notify):
+        yield from _unnotified_reporters(index, occasion, snapshot)
+        return
+    if occasion not in action.when:
+        return
+
+    episode = _episode(occasion, snapshot)
+    sent = {(one.index, one.occasion, one.episode) for one in snapshot.notifications}
+    if (index, occasion, episode) in sent:
+        return
+
+    done = _done_deliveries(index, snapshot) if occasion is Occasion.DONE else []
+    if not done or now >= _digest_at(done) or snapshot.state is CaseState.CLOSED:
+        yield episode, None
 
 
-def _reporters(index: int, occasion: Occasion, memory: CaseSnapshot) -> Iterator[tuple[str, str]]:
-    if occasion is Occasion.DONE:
-        told = {one.episode for one in memory.told if one.index == index}
-        yield from (
-            (f"reporter {number}", to)
-            for number, to in enumerate(memory.reporters)
-            if f"reporter {number}" not in told
-        )
+def _unnotified_reporters(
+    index: int, occasion: Occasion, snapshot: CaseSnapshot
+) -> Iterator[tuple[str, str]]:
+    if occasion is not Occasion.DONE:
+        return
+    sent = {one.episode for one in snapshot.notifications if one.index == index}
+    for number, reporter in enumerate(snapshot.reporters):
+        episode = f"reporter {number}"
+        if episode not in sent:
+            yield episode, reporter
 
 
-def _episode(occasion: Occasion, memory: CaseSnapshot) -> str:
+def _episode(occasion: Occasion, snapshot: CaseSnapshot) -> str:
     match occasion:
         case Occasion.DONE:
-            return _extent(memory)
+            return _progress(snapshot)
         case Occasion.HELD:
-            return f"since {memory.held_at:%FT%TZ}{', a last time' if memory.warned else ''}"
+            return f"held {snapshot.held_at:%FT%TZ}{', reminder' if snapshot.warned else ''}"
         case _:
             return "ended"
 
 
-def _extent(memory: CaseSnapshot) -> str:
-    """How much has been done and has come: another value means that there is news."""
-    return f"{sum(map(len, memory.outcomes))} outcomes of {len(memory.events)} events"
+def _progress(snapshot: CaseSnapshot) -> str:
+    """Identify how far the case has come: a new value means there is something to report."""
+    return f"{sum(map(len, snapshot.outcomes))} outcomes of {len(snapshot.events)} events"
 
 
-def _done(index: int, memory: CaseSnapshot) -> list[Delivery]:
-    return [one for one in memory.told if (one.index, one.occasion) == (index, Occasion.DONE)]
+def _done_deliveries(index: int, snapshot: CaseSnapshot) -> list[Delivery]:
+    return [
+        delivery
+        for delivery in snapshot.notifications
+        if (delivery.index, delivery.occasion) == (index, Occasion.DONE)
+    ]
 
 
 def _digest_at(done: list[Delivery]) -> datetime:
-    return done[-1].at + FIRST_DIGEST * (1 << min(len(done) - 1, 12))
+    return done[-1].at + FIRST_DIGEST * (1 << min(len(done) - 1, _MAX_DOUBLINGS))
 
 
-def _facts(
-    plan: CasePlan, memory: CaseSnapshot, occasion: Occasion, now: datetime, patience: timedelta
+def _build_context(
+    plan: CasePlan,
+    snapshot: CaseSnapshot,
+    occasion: Occasion,
+    now: datetime,
+    timeout: timedelta,
 ) -> NotificationContext:
-    decision = memory.decision
+    is_held = occasion is Occasion.HELD
+    decision = snapshot.decision
     denied_by = (decision.by,) if decision and not decision.approved else ()
+    actions = tuple(
+        ActionSummary(action=describe(action), outcomes=dict(Counter(outcomes.values())))
+        for action, outcomes in zip(plan.actions, snapshot.outcomes, strict=False)
+    )
     return NotificationContext(
         case=plan.case_id,
-        uid=memory.uid,
+        uid=snapshot.uid,
         rule=plan.rule,
         version=plan.version,
         title=plan.title,
@@ -188,18 +218,11 @@ def _facts(
         occasion=occasion,
         at=now,
         group=plan.group,
-        deeds=tuple(
-            ActionSummary(action=describe(action), outcomes=dict(Counter(done.values())))
-            for action, done in zip(plan.actions, memory.outcomes, strict=False)
-        ),
-        messages=len(memory.targets),
-        events=len(memory.events),
-        reason=bounded(
-            memory.held_for if occasion is Occasion.HELD else decision.reason if decision else ""
-        ),
-        decided_by=denied_by or tuple(dict.fromkeys(one.by for one in memory.approvals)),
-        answer_by=memory.held_at + patience
-        if memory.held_at and occasion is Occasion.HELD
-        else None,
-        first=next(iter(memory.targets.values()), None),
+        actions=actions,
+        messages=len(snapshot.targets),
+        events=len(snapshot.events),
+        reason=bounded(snapshot.held_for if is_held else decision.reason if decision else ""),
+        decided_by=denied_by or tuple(dict.fromkeys(one.by for one in snapshot.approvals)),
+        answer_by=snapshot.held_at + timeout if snapshot.held_at and is_held else None,
+        first=next(iter(snapshot.targets.values()), None),
     )

@@ -5,7 +5,7 @@ from clawback.actions import (
     BlockSender,
     BulkMove,
     Move,
-    Notice,
+    NotificationAction,
     PolicyAction,
     Reclassify,
     Release,
@@ -44,11 +44,12 @@ def describe(action: Action) -> str:
             return action.said
 
 
-def describe_notice(notice: Notice) -> str:
-    """Say in a few words whom a notice tells, and when."""
-    if isinstance(notice, TellReporter):
-        return f"tell the reporter by {notice.channel} when done"
-    return f"notify {notice.channel} when {', '.join(notice.when)}{', with a screenshot' if notice.screenshot else ''}"
+def describe_notification(action: NotificationAction) -> str:
+    """Describe who is notified, and when."""
+    if isinstance(action, TellReporter):
+        return f"tell the reporter by {action.channel} when done"
+    screenshot = ", with a screenshot" if action.screenshot else ""
+    return f"notify {action.channel} when {', '.join(action.when)}{screenshot}"
 
 
 def in_full(action: Action) -> str:

@@ -9,7 +9,7 @@ from functools import lru_cache
 
 from pydantic import Field
 
-from clawback.actions import Action, Notice, Spend
+from clawback.actions import Action, NotificationAction, Spend
 from clawback.correlation.sliding_window import CorrelationWindow, Link
 from clawback.model.durations import Duration, format_duration
 from clawback.model.messages import Target
@@ -52,7 +52,7 @@ class CasePlan(Payload):
 
     `version` is the hash of the rule as it was; `group` the fields of `group-by` with their values
     (None where the event had none); `refusals` the actions, by position, that safety forbids for
-    this group, each with its reason; `notices` whom to tell, once it is done.
+    this group, each with its reason; `notifications` are sent once the actions are done.
     """
 
     rule: str
@@ -62,7 +62,7 @@ class CasePlan(Payload):
     mode: Mode = Mode.SHADOW
     group: dict[str, str | None] = Field(default_factory=dict)
     actions: tuple[Action, ...] = ()
-    notices: tuple[Notice, ...] = ()
+    notifications: tuple[NotificationAction, ...] = ()
     refusals: dict[int, str] = Field(default_factory=dict)
     limits: tuple[Limit, ...] = ()
     watch: CorrelationWindow | None = None

@@ -6,7 +6,7 @@ from enum import StrEnum
 
 from pydantic import Field
 
-from clawback.actions import Action, BulkMove, Notice, Occasion
+from clawback.actions import Action, BulkMove, NotificationAction, Occasion
 from clawback.cases.plan import CasePlan
 from clawback.cases.timeline import TimelineEntry
 from clawback.correlation.sliding_window import WindowEntry
@@ -117,13 +117,10 @@ class AppliedAction(Payload):
 
 
 class Delivery(Payload):
-    """One notice of a case.
+    """One notification that a case started: which of the plan's, why, when, and its outcome.
 
-    Which of the plan's, on which occasion, when it set out, what became of it (empty: not known
-    yet).
-
-    `episode` tells occasions of the same kind apart: held a second time, more done since, another
-    reporter.
+    `outcome` is empty while delivery is in progress. `episode` distinguishes repeats of the same
+    occasion: held again, more messages since, another reporter.
     """
 
     index: int
@@ -141,8 +138,8 @@ class CaseSnapshot(Payload):
     `acting` is the act under way. `approvals` are those given since the case last grew, `hold` is
     why the guard held it, `held_for` why it is held, `spent` the messages touched since people last
     looked at it. `found` is what searches found, by the position of their actions; `why` says for
-    which reasons the first event matched, `journal` is its story for people. `told` are the notices
-    so far, `reporters` the users who submitted what the case is about.
+    which reasons the first event matched, `journal` is its story for people. `notifications` are
+    those started so far, `reporters` the users who submitted what the case is about.
     """
 
     uid: str
@@ -168,7 +165,7 @@ class CaseSnapshot(Payload):
     why: tuple[str, ...] = ()
     journal: tuple[TimelineEntry, ...] = ()
     held_for: str = ""
-    told: tuple[Delivery, ...] = ()
+    notifications: tuple[Delivery, ...] = ()
     reporters: tuple[str, ...] = ()
     unwritten: tuple[AuditRecord, ...] = ()
 
@@ -207,19 +204,17 @@ class CloseStep(Payload):
 
 
 class ActionSummary(Payload):
-    """One action of a case and what came of it: outcomes, each with how often."""
+    """One action of a case and how often it had each outcome."""
 
     action: str
     outcomes: dict[str, int] = Field(default_factory=dict)
 
 
 class NotificationContext(Payload):
-    """What there is to tell of a case at one moment.
+    """The state of a case that one notification reports.
 
-    Values of `group` come from mail: whoever shows them makes them harmless first.
-
-    `decided_by` are the people who approved what was done, or the one who denied it; `first` is the
-    message to show a picture of.
+    Values of `group` come from mail: defang them before you show them. `decided_by` lists who
+    approved the actions, or who denied them. `first` is the message a screenshot shows.
     """
 
     case: str
@@ -232,7 +227,7 @@ class NotificationContext(Payload):
     occasion: Occasion
     at: UtcDatetime
     group: dict[str, str | None] = Field(default_factory=dict)
-    deeds: tuple[ActionSummary, ...] = ()
+    actions: tuple[ActionSummary, ...] = ()
     messages: int = 0
     events: int = 0
     is_late: bool = False
@@ -243,35 +238,30 @@ class NotificationContext(Payload):
 
 
 class NotificationStep(Payload):
-    """One notice to deliver now: to its channel, or to one reporter (`to`).
+    """Start one notification, to a channel or through it to one reporter.
 
-    `number` counts the notices of the case.
+    `number` counts the notifications of the case, from 0.
     """
 
-    notice: Notice
+    action: NotificationAction
     index: int
     number: int
     episode: str
-    facts: NotificationContext
-    to: str | None = None
+    context: NotificationContext
+    reporter: str | None = None
 
     @property
     def id(self) -> str:
-        """The same for every attempt at this notice, and for nothing else ever.
-
-        A hash, from which nothing can be read.
-        """
-        run = self.facts.uid.rpartition("/")[2]
+        """Identifies this notification: the same for every attempt, never reused. A hash."""
+        run = self.context.uid.rpartition("/")[2]
         return hashlib.sha256(f"{run}/{self.number}".encode()).hexdigest()[:32]
 
     @property
-    def receiver(self) -> str:
-        """Who it is for, as records name them: the channel, or a hash of the reporter's address."""
-        return (
-            self.notice.channel
-            if self.to is None
-            else f"reporter/{hashlib.sha256(self.to.lower().encode()).hexdigest()[:12]}"
-        )
+    def recipient(self) -> str:
+        """The recipient as audit records name it: the channel, or a hash of the reporter."""
+        if self.reporter is None:
+            return self.action.channel
+        return f"reporter/{hashlib.sha256(self.reporter.lower().encode()).hexdigest()[:12]}"
 
 
 Step = ActionStep | SearchStep | NotificationStep | WaitStep | CloseStep

@@ -47,9 +47,8 @@ class UndoPlan(Payload):
 
     Messages to the inbox, blocks and policies to remove, reclassifications to answer.
 
-    `left` are the actions that have no inverse we could do; a person must look at them. `told` is
-    how many notices have gone out: what people have read cannot be taken back, so nothing is done
-    about it.
+    `left` are the actions that have no inverse we could do; a person must look at them. `notifications`
+    counts those sent, which nothing can take back.
     """
 
     case: str
@@ -61,7 +60,7 @@ class UndoPlan(Payload):
     corrections: tuple[Correction, ...] = ()
     policies: tuple[MadePolicy, ...] = ()
     left: tuple[str, ...] = ()
-    told: int = 0
+    notifications: int = 0
 
     @property
     def size(self) -> int:
@@ -124,7 +123,9 @@ def plan_undo(plan: CasePlan, memory: CaseSnapshot, scope: UndoScope) -> UndoPla
         corrections=tuple(corrections),
         policies=tuple(policies),
         left=tuple(left),
-        told=sum(one.outcome != WOULD for one in memory.told) if scope.messages is None else 0,
+        notifications=sum(one.outcome != WOULD for one in memory.notifications)
+        if scope.messages is None
+        else 0,
     )
 
 

@@ -204,9 +204,9 @@ def _show(found: list[Undoable], *, as_json: bool) -> None:
             say(f"  {correction.target.id} reclassified as {correction.disposition}")
         for left in one.work.left:
             say(f"  cannot be undone by clawback: {left}")
-        if one.work.told:
+        if one.work.notifications:
             say(
-                f"  {one.work.told} notices have gone out: nothing to undo, tell people yourself if they should know"
+                f"  {one.work.notifications} notifications were sent and cannot be taken back: tell the recipients yourself if they need to know"
             )
     works = [one.work for one in found]
     messages, blocks = (
@@ -233,7 +233,7 @@ def _as_json(one: Undoable) -> dict[str, Any]:
             for one in one.work.corrections
         ],
         "left": list(one.work.left),
-        "notices_sent": one.work.told,
+        "notifications_sent": one.work.notifications,
     }
 
 

@@ -381,7 +381,7 @@ class Ingest:
             why=reasons_of(self._rules().explain(found.rule.rpartition("/")[2], event))
             if is_first
             else (),
-            reporter=reporter_of(event) if found.plan.notices else None,
+            reporter=reporter_of(event) if found.plan.notifications else None,
         )
         taken.matches[case_id][1].append(match)
 

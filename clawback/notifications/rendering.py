@@ -53,7 +53,7 @@ class RenderedNotification:
 
 
 def render_notification(
-    tell: NotificationStep,
+    step: NotificationStep,
     workflows_page: str = "",
     picture: bytes | None = None,
     without: str | None = None,
@@ -62,7 +62,7 @@ def render_notification(
 
     `without` says why a picture that was asked for is missing, and the text tells it.
     """
-    facts, notice = tell.facts, tell.notice
+    facts, notice = step.context, step.action
     run = facts.uid.rpartition("/")[2]
     link = history_page(workflows_page, facts.case, run)
     words = _words(facts, link)
@@ -72,12 +72,12 @@ def render_notification(
         subject, text = notice.subject or _THANKS_SUBJECT, notice.template or _THANKS
     said = _filled(text, words) + (f"\n\n{without}" if without else "")
     return RenderedNotification(
-        tell.id,
+        step.id,
         " ".join(_filled(subject, words).split())[:200],
         said[:LONGEST],
         facts,
         link,
-        tell.to,
+        step.reporter,
         picture,
     )
 
@@ -87,7 +87,7 @@ def action_lines(facts: NotificationContext) -> Iterator[str]:
 
     Of one that nothing has come of, that.
     """
-    for deed in facts.deeds:
+    for deed in facts.actions:
         counts = ", ".join(
             f"{count} {_said(outcome)}" for outcome, count in sorted(deed.outcomes.items())
         )
@@ -96,9 +96,9 @@ def action_lines(facts: NotificationContext) -> Iterator[str]:
 
 def summary(facts: NotificationContext) -> str:
     """Say in one sentence what happened."""
-    if facts.occasion is Occasion.DONE and facts.deeds:
+    if facts.occasion is Occasion.DONE and facts.actions:
         total: dict[str, int] = {}
-        for outcome, count in (pair for deed in facts.deeds for pair in deed.outcomes.items()):
+        for outcome, count in (pair for deed in facts.actions for pair in deed.outcomes.items()):
             total[_kind(outcome)] = total.get(_kind(outcome), 0) + count
         counts = (
             ", ".join(f"{count} {kind}" for kind, count in sorted(total.items())) or "nothing to do"

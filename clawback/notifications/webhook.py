@@ -26,7 +26,7 @@ def webhook_body(letter: RenderedNotification) -> bytes:
         "level": facts.level,
         "summary": summary(facts),
         "text": letter.text,
-        "done": [deed.model_dump() for deed in facts.deeds],
+        "done": [deed.model_dump() for deed in facts.actions],
         "messages": facts.messages,
         "events": facts.events,
         "group": facts.group,

@@ -11,7 +11,7 @@ from clawback.model.events import EventKind
 WORKFLOW_QUEUE: Final = "clawback"
 READ_QUEUE: Final = "clawback-read"
 CONTAIN_QUEUE: Final = "clawback-contain"
-NOTICE_QUEUE: Final = "clawback-notice"
+NOTIFICATION_QUEUE: Final = "clawback-notification"
 GUARD_QUEUE: Final = "clawback-guard"
 """The guard workflow and the activity that asks it have a queue and slots of their own.
 
@@ -36,7 +36,7 @@ GUARD_ID: Final = "guard"
 UNDO: Final = "undo"
 UNDOING: Final = "undoing"
 OWN_SUBMISSION: Final = "own-submission"
-NOTICE: Final = "notice"
+NOTIFICATION: Final = "notification"
 
 MATCHED: Final = "matched"
 APPROVE: Final = "approve"
@@ -57,7 +57,7 @@ GO: Final = "go"
 WORK_UNDONE: Final = "work_undone"
 CONFIRM: Final = "confirm"
 UNDO_ASKED: Final = "undo_asked"
-TOLD: Final = "told"
+NOTIFICATION_ENDED: Final = "notification_ended"
 STOPPED_MEMO: Final = "stopped"
 BLOCK_MEMO: Final = "block"
 
@@ -86,9 +86,9 @@ def own_submission_id(mark: str) -> str:
     return f"own-submission/{mark}"
 
 
-def notice_id(tell: str) -> str:
-    """The id of the one workflow that delivers a notice."""
-    return f"{NOTICE}/{tell}"
+def notification_id(hashed: str) -> str:
+    """The id of the one workflow that delivers a notification."""
+    return f"{NOTIFICATION}/{hashed}"
 
 
 def quoted(value: str) -> str:

@@ -23,7 +23,7 @@ def facts(**changes: Any) -> NotificationContext:
         "title": "A rule",
         "level": "high",
         "at": NOW,
-        "deeds": deeds,
+        "actions": deeds,
     }
     return NotificationContext(
         **{**given, "occasion": Occasion.DONE, "messages": 3, "events": 3, **changes}
@@ -35,12 +35,12 @@ def tell(
 ) -> NotificationStep:
     """Build a notice."""
     return NotificationStep(
-        notice=notice or Notify(channel="soc"),
+        action=notice or Notify(channel="soc"),
         index=0,
         number=0,
         episode="e",
-        facts=facts(**changes),
-        to=to,
+        context=facts(**changes),
+        reporter=to,
     )
 
 

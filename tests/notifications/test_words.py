@@ -69,14 +69,14 @@ def test_the_default_text_says_what_was_really_done() -> None:
         ),
         ActionSummary(action="block email for 30d", outcomes={}),
     )
-    text = letter(deeds=deeds, decided_by=("ana", "ben"), reason="ours").text
+    text = letter(actions=deeds, decided_by=("ana", "ben"), reason="ours").text
     assert (
         "move to JunkEmail: 1 already there, 1 failed (not found), 2 moved, 1 unknown (nobody could tell"
         in text
     )
     assert "block email for 30d: nothing yet" in text
     assert "Approved by ana, ben" in text
-    assert "Done: 1 already there, 1 failed, 2 moved, 1 unknown" in letter(deeds=deeds).subject
+    assert "Done: 1 already there, 1 failed, 2 moved, 1 unknown" in letter(actions=deeds).subject
 
 
 @pytest.mark.parametrize(
@@ -187,5 +187,5 @@ def test_a_notice_has_a_stable_id_from_which_nothing_can_be_read() -> None:
     """Receivers drop repeats by it."""
     assert tell().id == tell(Notify(channel="other")).id
     assert re.fullmatch(r"[0-9a-f]{32}", tell().id)
-    assert tell(to="someone@own.test").receiver.startswith("reporter/")
-    assert "someone" not in tell(to="someone@own.test").receiver
+    assert tell(to="someone@own.test").recipient.startswith("reporter/")
+    assert "someone" not in tell(to="someone@own.test").recipient

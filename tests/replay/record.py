@@ -314,13 +314,13 @@ async def marked(house: Deployment) -> str:
     return marks[-1]
 
 
-async def told_of(house: Deployment) -> str:
+async def notified(house: Deployment) -> str:
     """A case tells that it is held, then what was done, by a channel that takes it and by one that is not there."""
     told = plan(
-        "telling",
+        "notified",
         MOVE,
         mode=Mode.APPROVE,
-        notices=(Notify(channel="soc"), Notify(channel="nobody")),
+        notifications=(Notify(channel="soc"), Notify(channel="nobody")),
     )
     await house.tell(
         told,
@@ -338,13 +338,13 @@ async def told_of(house: Deployment) -> str:
 
 
 async def delivered(house: Deployment) -> str:
-    """A notice of the scene before that arrived."""
-    return await _notice(house, "notified")
+    """The delivered notification of the scene before."""
+    return await _notification(house, "notified")
 
 
 async def not_delivered(house: Deployment) -> str:
-    """A notice of that scene that could not arrive."""
-    return await _notice(house, "failed:no_such_channel")
+    """The failed notification of that scene."""
+    return await _notification(house, "failed:no_such_channel")
 
 
 SCENES: dict[str, Scene] = {
@@ -372,9 +372,9 @@ SCENES: dict[str, Scene] = {
     "poller-submissions": polled_submissions,
     "guard": guarded,
     "watchdog": watched,
-    "case-telling": told_of,
-    "notice": delivered,
-    "notice-failed": not_delivered,
+    "case-notified": notified,
+    "notification": delivered,
+    "notification-failed": not_delivered,
 }
 
 
@@ -382,16 +382,18 @@ async def _outcomes(house: Deployment, told: CasePlan, count: int) -> None:
     async def there() -> bool | None:
         memory = (await house.gateway.case(told.case_id)).memory
         return (
-            memory is not None and sum(bool(one.outcome) for one in memory.told) == count
+            memory is not None and sum(bool(one.outcome) for one in memory.notifications) == count
         ) or None
 
     await eventually(there)
 
 
-async def _notice(house: Deployment, outcome: str) -> str:
+async def _notification(house: Deployment, outcome: str) -> str:
     found = [
         one.id
-        async for one in house.gateway.client.list_workflows(f"WorkflowType = '{names.NOTICE}'")
+        async for one in house.gateway.client.list_workflows(
+            f"WorkflowType = '{names.NOTIFICATION}'"
+        )
     ]
     results = {one: await house.gateway.client.get_workflow_handle(one).result() for one in found}
     return next(one for one, result in results.items() if result == outcome)

@@ -15,7 +15,7 @@ from clawback.cases import (
     Limit,
     Proposal,
     describe,
-    describe_notice,
+    describe_notification,
 )
 from clawback.cases.timeline import TimelineEntry
 from clawback.guard import GuardSnapshot
@@ -124,7 +124,7 @@ class CasePage:
         yield from _headed("timeline", _timeline(memory.journal))
         for action, done in zip(self.plan.actions, memory.outcomes, strict=False):
             yield from _headed(describe(action), _done(action, done, memory))
-        yield from _headed("told", _notices(self.plan, memory))
+        yield from _headed("notifications", _notifications(self.plan, memory))
         yield from _headed(
             "budget",
             (f"{spent:,} of {limit} of {whose}" for whose, limit, spent in self.budget(now)),
@@ -182,9 +182,9 @@ def _headed(heading: str, lines: Iterable[str]) -> Iterator[tuple[str, str]]:
         yield ("" if number else heading), line
 
 
-def _notices(plan: CasePlan, memory: CaseSnapshot) -> Iterator[str]:
-    for one in memory.told:
-        yield f"{describe_notice(plan.notices[one.index])}: {one.occasion} at {one.at:%H:%M:%S}, {one.outcome or 'under way'}"
+def _notifications(plan: CasePlan, memory: CaseSnapshot) -> Iterator[str]:
+    for one in memory.notifications:
+        yield f"{describe_notification(plan.notifications[one.index])}: {one.occasion} at {one.at:%H:%M:%S}, {one.outcome or 'under way'}"
 
 
 def _timeline(entries: Sequence[TimelineEntry]) -> Iterator[str]:

@@ -8,7 +8,7 @@ from collections.abc import Iterator, Mapping
 from rich.text import Text
 
 from clawback.actions import Action, Scope
-from clawback.cases.descriptions import describe_notice, in_full
+from clawback.cases.descriptions import describe_notification, in_full
 from clawback.cli.rules.explain_output import aligned, tree_lines
 from clawback.correlation.progress import describe_correlation
 from clawback.correlation.sliding_window import CorrelationWindow
@@ -69,9 +69,9 @@ def outlook_lines(rule: Rule, outlook: DryRun) -> Iterator[Text]:
     yield Text(f"  mode     {outlook.plan.mode}: {_MODES[outlook.plan.mode]}")
     for planned in outlook.planned:
         yield Text(f"  action   {_word_action(planned.action)}: {_word_outcomes(planned)}")
-    for notice in outlook.plan.notices:
+    for notice in outlook.plan.notifications:
         yield Text(
-            f"  tells    {describe_notice(notice)}{', recorded only' if outlook.plan.mode is Mode.SHADOW else ''}"
+            f"  tells    {describe_notification(notice)}{', recorded only' if outlook.plan.mode is Mode.SHADOW else ''}"
         )
     for limit in rule.response.limits if rule.response else ():
         yield Text(f"  limit    {limit}, over which it is held for approval")

@@ -195,7 +195,7 @@ def _outlook_data(outlook: DryRun) -> dict[str, Any]:
             planned.action.model_dump(mode="json") | {"outcomes": planned.outcomes}
             for planned in outlook.planned
         ],
-        "notices": [notice.model_dump(mode="json") for notice in outlook.plan.notices],
+        "notifications": [notice.model_dump(mode="json") for notice in outlook.plan.notifications],
         "reasons": [{"code": reason.code, "text": reason.text} for reason in outlook.reasons],
     }
 

@@ -262,7 +262,7 @@ class RuleSet:
             level=rule.level,
             mode=response.mode.capped(rule.status.ceiling),
             actions=response.actions,
-            notices=response.notices,
+            notifications=response.notifications,
             limits=response.limits,
             watch=watch_of(correlation, among) if correlation else None,
         )

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator, Mapping
 
-from clawback.actions import ChannelKind, Notice, Notify, TellReporter
+from clawback.actions import ChannelKind, NotificationAction, Notify, TellReporter
 from clawback.model.events import EventKind
 from clawback.rules.source.errors import Code, Place, Problems
 from clawback.rules.source.loaded import Loaded, LoadedRule
@@ -13,7 +13,7 @@ Channels = Mapping[str, ChannelKind]
 
 def check_reporters(rule: LoadedRule, problems: Problems) -> None:
     """Refuse to tell the reporter of what names none."""
-    for notice, place in _notices(rule):
+    for notice, place in _notifications(rule):
         if isinstance(notice, TellReporter) and rule.kind not in {None, EventKind.SUBMISSION}:
             message = "only a submission says who reported it: there is nobody to tell"
             problems.add(
@@ -28,7 +28,7 @@ def check_reporters(rule: LoadedRule, problems: Problems) -> None:
 def check_channels(loaded: Loaded, channels: Channels, found: Problems) -> None:
     """Refuse what names a channel that is not there, or that cannot do what is asked of it."""
     for rule in loaded.rules:
-        for notice, place in _notices(rule):
+        for notice, place in _notifications(rule):
             kind = channels.get(notice.channel)
             if kind is None:
                 there = (
@@ -66,7 +66,7 @@ def check_channels(loaded: Loaded, channels: Channels, found: Problems) -> None:
                 )
 
 
-def _notices(rule: LoadedRule) -> Iterator[tuple[Notice, Place]]:
+def _notifications(rule: LoadedRule) -> Iterator[tuple[NotificationAction, Place]]:
     if rule.response is None or rule.read.response is None:
         return
     places = (
@@ -75,4 +75,4 @@ def _notices(rule: LoadedRule) -> Iterator[tuple[Notice, Place]]:
         for name in item
         if name in {"notify", "tell_reporter"}
     )
-    yield from zip(rule.response.notices, places, strict=True)
+    yield from zip(rule.response.notifications, places, strict=True)

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from itertools import combinations
 from typing import Any
 
-from clawback.actions import Action, BulkMove, Move, Notice, Reclassify
+from clawback.actions import Action, BulkMove, Move, NotificationAction, Reclassify
 from clawback.model.events import Event, EventKind
 from clawback.model.messages import Destination, Disposition
 from clawback.model.mode import Mode
@@ -49,9 +49,9 @@ class _Acting:
     events: tuple[Event, ...]
 
     @property
-    def actions(self) -> tuple[Action | Notice, ...]:
+    def actions(self) -> tuple[Action | NotificationAction, ...]:
         return (
-            (*self.rule.response.actions, *self.rule.response.notices)
+            (*self.rule.response.actions, *self.rule.response.notifications)
             if self.rule.response is not None
             else ()
         )
@@ -116,7 +116,7 @@ class _Quarrels:
         seen: dict[Any, Rule] = {}
         for name, rule in self._rules.rules.items():
             if rule.correlation is not None and rule.response is not None:
-                waits = repr((rule.correlation, rule.response.actions, rule.response.notices))
+                waits = repr((rule.correlation, rule.response.actions, rule.response.notifications))
                 first = seen.setdefault(waits, rule)
                 if first.name != name:
                     self._report_shadow(rule, first, "it waits for the same as")
@@ -248,7 +248,7 @@ def _clash(one: _Acting, other: _Acting) -> _Clash | None:
     return None
 
 
-def _meant(action: Action | Notice) -> str:
+def _meant(action: Action | NotificationAction) -> str:
     """Whether an action takes something away from people or gives it back; empty where neither."""
     match action:
         case Move() | BulkMove():
@@ -259,7 +259,7 @@ def _meant(action: Action | Notice) -> str:
             return _MEANT.get(action.name, "")
 
 
-def _said(action: Action | Notice) -> str:
+def _said(action: Action | NotificationAction) -> str:
     match action:
         case Move():
             return f"move to {action.destination}"

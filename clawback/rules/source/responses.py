@@ -1,4 +1,4 @@
-"""Reads the `response` of a rule document into actions, notices and limits."""
+"""Reads the `response` of a rule document into actions, notifications and limits."""
 
 import re
 from collections.abc import Mapping
@@ -11,7 +11,7 @@ from clawback.actions import (
     ActionError,
     BulkMove,
     Move,
-    Notice,
+    NotificationAction,
     Notify,
     TellReporter,
     parse_action,
@@ -45,7 +45,7 @@ class Response:
     group_by: tuple[str, ...]
     actions: tuple[Action, ...]
     limits: tuple[Limit, ...] = ()
-    notices: tuple[Notice, ...] = ()
+    notifications: tuple[NotificationAction, ...] = ()
 
 
 def read_response(
@@ -60,26 +60,28 @@ def read_response(
 
     None, and problems, where an action cannot be done as written.
     """
-    actions, notices = list[Action](), list[Notice]()
+    actions, notifications = list[Action](), list[NotificationAction]()
     for index, item in enumerate(read.actions):
         action = _action(item, index, document, problems)
         if isinstance(action, Notify | TellReporter):
             _check_texts(action, index, group_by, document, problems)
-            notices.append(action)
+            notifications.append(action)
         elif action is not None:
             _check_templates(action, index, group_by, document, problems)
             _check_destination(action, index, document, problems, hard_delete=hard_delete)
             actions.append(action)
     limits = tuple(limit.limit for limit in read.limits)
-    is_whole = len(actions) + len(notices) == len(read.actions)
+    is_whole = len(actions) + len(notifications) == len(read.actions)
     return (
-        Response(read.mode, group_by, tuple(actions), limits, tuple(notices)) if is_whole else None
+        Response(read.mode, group_by, tuple(actions), limits, tuple(notifications))
+        if is_whole
+        else None
     )
 
 
 def _action(
     item: Mapping[str, Any], index: int, document: Document, problems: Problems
-) -> Action | Notice | None:
+) -> Action | NotificationAction | None:
     place = document.value_at(_RESPONSE, "actions", index)
     if len(item) != 1:
         problems.add(
@@ -122,19 +124,23 @@ def _check_templates(
 
 
 def _check_texts(
-    notice: Notice, index: int, group_by: tuple[str, ...], document: Document, problems: Problems
+    action: NotificationAction,
+    index: int,
+    group_by: tuple[str, ...],
+    document: Document,
+    problems: Problems,
 ) -> None:
-    """Check the texts of a notice: what it says may be empty, but must be known."""
+    """Check the templates of a notification: each word must be known; its value may be empty."""
     known = (*group_by, *CASE_WORDS)
-    for text in texts_of(notice):
-        place = document.value_at(_RESPONSE, "actions", index, notice.name)
+    for text in texts_of(action):
+        place = document.value_at(_RESPONSE, "actions", index, action.name)
         for name in TEMPLATE.findall(text):
             if name not in known:
                 remedy = f"add it to group-by if it is a field, or write one of {', '.join(known)}"
                 problems.add(
                     place,
                     Code.TEMPLATE,
-                    f"a notice knows no {{{name[:60]}}}",
+                    f"a notification has no field or word {{{name[:60]}}}",
                     text=text,
                     remedy=remedy,
                 )

@@ -37,7 +37,7 @@ REPORTER = TellReporter(channel="desk")
 LONG = timedelta(hours=1)
 
 
-def opened(*notices: Notify | TellReporter, **changes: Any) -> Case:
+def opened(*notifications: Notify | TellReporter, **changes: Any) -> Case:
     """Open a case that moves and tells."""
     usual = {
         "rule": "r",
@@ -47,7 +47,7 @@ def opened(*notices: Notify | TellReporter, **changes: Any) -> Case:
         "actions": (Move(destination=Destination.JUNK),),
     }
     return Case.open(
-        CasePlan(**{**usual, "notices": notices or (EVERY,), **changes}),
+        CasePlan(**{**usual, "notifications": notifications or (EVERY,), **changes}),
         CaseTiming(),
         "case/r/1/run",
         NOW,
@@ -73,7 +73,7 @@ def told(case: Case, now: datetime = NOW) -> list[NotificationStep]:
     """Send what is to be told now on its way."""
     tells = []
     while isinstance(step := case.next(now), NotificationStep):
-        case.telling.begin(step, now)
+        case.notifications.begin(step, now)
         tells.append(step)
     return tells
 
@@ -87,8 +87,12 @@ def test_people_are_told_after_the_work_what_was_really_done() -> None:
     assert isinstance(step, ActionStep)
     case.settle(step, {"m1": "failed:not_found", "m2": ALREADY_THERE}, NOW)
     (one,) = told(case)
-    assert (one.facts.occasion, one.facts.is_late, one.facts.messages) == (Occasion.DONE, False, 2)
-    assert one.facts.deeds[0].outcomes == {"failed:not_found": 1, "already_there": 1}
+    assert (one.context.occasion, one.context.is_late, one.context.messages) == (
+        Occasion.DONE,
+        False,
+        2,
+    )
+    assert one.context.actions[0].outcomes == {"failed:not_found": 1, "already_there": 1}
     assert told(case) == []
 
 
@@ -106,11 +110,11 @@ def test_late_arrivals_are_acted_on_at_once_and_told_in_ever_rarer_digests() -> 
         tells += told(case, now)
     step = case.next(NOW + timedelta(hours=11))
     assert isinstance(step, NotificationStep)
-    case.telling.begin(step, NOW + timedelta(hours=11))
+    case.notifications.begin(step, NOW + timedelta(hours=11))
     assert isinstance(case.next(NOW + timedelta(hours=11)), CloseStep)
     assert len(tells) <= 7
-    assert [one.facts.is_late for one in tells[:2]] == [False, True]
-    assert step.facts.deeds[0].outcomes == {"moved": 600}
+    assert [one.context.is_late for one in tells[:2]] == [False, True]
+    assert step.context.actions[0].outcomes == {"moved": 600}
 
 
 def test_a_digest_wakes_the_case() -> None:
@@ -131,14 +135,17 @@ def test_a_held_case_tells_once_why_and_until_when_and_again_before_its_time_is_
     case = opened(mode=Mode.APPROVE)
     case.take(match(1), NOW)
     (held,) = told(case)
-    assert (held.facts.occasion, held.facts.reason) == (Occasion.HELD, "the rule asks for approval")
-    assert held.facts.answer_by == NOW + timedelta(days=7)
+    assert (held.context.occasion, held.context.reason) == (
+        Occasion.HELD,
+        "the rule asks for approval",
+    )
+    assert held.context.answer_by == NOW + timedelta(days=7)
     case.take(match(2), NOW + LONG)
     assert told(case, NOW + LONG) == []
     (last,) = told(case, NOW + timedelta(days=6, hours=1))
-    assert last.facts.occasion is Occasion.HELD
+    assert last.context.occasion is Occasion.HELD
     (expired,) = told(case, NOW + timedelta(days=8))
-    assert (expired.facts.occasion, expired.facts.deeds[0].outcomes) == (
+    assert (expired.context.occasion, expired.context.actions[0].outcomes) == (
         Occasion.EXPIRED,
         {"failed:expired": 2},
     )
@@ -155,8 +162,8 @@ def test_an_answer_is_told_with_who_gave_it() -> None:
         case.decide(Decision(approved=yes, by="ana", at=NOW, reason="seen"))
     work(approved)
     (done,), (no,) = told(approved), told(denied)
-    assert (done.facts.occasion, done.facts.decided_by) == (Occasion.DONE, ("ana",))
-    assert (no.facts.occasion, no.facts.decided_by, no.facts.reason) == (
+    assert (done.context.occasion, done.context.decided_by) == (Occasion.DONE, ("ana",))
+    assert (no.context.occasion, no.context.decided_by, no.context.reason) == (
         Occasion.DENIED,
         ("ana",),
         "seen",
@@ -181,7 +188,7 @@ def test_shadow_tells_nobody_and_records_that_it_would() -> None:
     would = [record for record in case.take_records() if record.kind is RecordKind.WOULD_HAVE_ACTED]
     assert [record.action for record in would] == ["move", "notify", "tell_reporter"]
     assert "u@own.test" not in str(would)
-    assert {one.outcome for one in case.memory().told} == {WOULD}
+    assert {one.outcome for one in case.memory().notifications} == {WOULD}
 
 
 def test_each_reporter_is_told_once() -> None:
@@ -190,7 +197,7 @@ def test_each_reporter_is_told_once() -> None:
     for number, reporter in enumerate(["u@own.test", None, "U@Own.test", "v@own.test"]):
         case.take(match(number, reporter=reporter), NOW)
     work(case)
-    assert [one.to for one in told(case)] == ["u@own.test", "v@own.test"]
+    assert [one.reporter for one in told(case)] == ["u@own.test", "v@own.test"]
     later = Case(case.plan, CaseTiming(), case.memory())
     later.take(match(9, reporter="u@own.test"), NOW)
     work(later)
@@ -201,7 +208,7 @@ def test_a_rule_may_do_nothing_but_tell() -> None:
     """Then each match is news."""
     case = opened(actions=())
     case.take(match(1), NOW)
-    assert [one.facts.occasion for one in told(case)] == [Occasion.DONE]
+    assert [one.context.occasion for one in told(case)] == [Occasion.DONE]
 
 
 def test_an_undone_case_tells_nothing_more() -> None:
@@ -226,8 +233,8 @@ def test_undo_says_that_people_were_told_and_pretends_nothing() -> None:
     found, nothing = (
         plan_undo(one.plan, one.memory(), UndoScope(by="ana")) for one in (case, shadow)
     )
-    assert (found.told, found.left, found.size) == (1, (), 1)
-    assert (nothing.told, nothing.size) == (0, 0)
+    assert (found.notifications, found.left, found.size) == (1, (), 1)
+    assert (nothing.notifications, nothing.size) == (0, 0)
 
 
 def test_what_became_of_a_notice_is_kept() -> None:
@@ -236,9 +243,9 @@ def test_what_became_of_a_notice_is_kept() -> None:
     case.take(match(1), NOW)
     work(case)
     (one,) = told(case)
-    case.told(one.number, "failed:status_404", NOW)
-    case.told(7, "notified", NOW)
-    assert [kept.outcome for kept in case.memory().told] == ["failed:status_404"]
+    case.end_notification(one.number, "failed:status_404", NOW)
+    case.end_notification(7, "notified", NOW)
+    assert [kept.outcome for kept in case.memory().notifications] == ["failed:status_404"]
 
 
 @given(st.lists(st.tuples(st.integers(0, 90), st.booleans()), max_size=60))
@@ -255,4 +262,4 @@ def test_however_matches_come_no_notice_is_twice_and_the_last_tells_all(
         case = Case(case.plan, CaseTiming(), case.memory()) if goes_on else case
     tells += told(case, now + timedelta(days=1))
     assert len({one.id for one in tells}) == len(tells)
-    assert not arrivals or tells[-1].facts.deeds[0].outcomes == {"moved": len(arrivals)}
+    assert not arrivals or tells[-1].context.actions[0].outcomes == {"moved": len(arrivals)}

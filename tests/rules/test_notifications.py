@@ -46,7 +46,7 @@ def test_notices_are_apart_from_work_wherever_they_stand(tmp_path: Path) -> None
     )
     (match,) = rules.evaluate(message(from_="a@x.test", edf_hash="x")).matches
     assert [action.name for action in match.plan.actions] == ["move"]
-    assert [notice.channel for notice in match.plan.notices] == ["soc"]
+    assert [notice.channel for notice in match.plan.notifications] == ["soc"]
 
 
 @pytest.mark.parametrize(
@@ -103,7 +103,10 @@ def test_without_channels_nobody_knows_them(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("action", "said"),
     [
-        ("{notify: {channel: soc, template: '{subject}'}}", "a notice knows no {subject}"),
+        (
+            "{notify: {channel: soc, template: '{subject}'}}",
+            "a notification has no field or word {subject}",
+        ),
         ("{notify: {channel: soc, template: '{done'}}", "a brace without its other half"),
         ("{notify: {channel: Soc}}", "notify.channel: String should match pattern"),
         (

@@ -47,7 +47,7 @@ def desk(receiver: MailReceiver) -> dict[str, Any]:
     return {"desk": READ.validate_python(said)}
 
 
-def plan(*notices: Notify | TellReporter, **changes: Any) -> CasePlan:
+def plan(*notifications: Notify | TellReporter, **changes: Any) -> CasePlan:
     """Build an enforcing plan that moves and tells."""
     move = Move(destination=Destination.JUNK)
     return CasePlan(
@@ -56,7 +56,7 @@ def plan(*notices: Notify | TellReporter, **changes: Any) -> CasePlan:
             "version": "v1",
             "mode": Mode.ENFORCE,
             "actions": (move,),
-            "notices": notices or (SOC,),
+            "notifications": notifications or (SOC,),
             **changes,
         }
     )
@@ -76,8 +76,8 @@ async def outcomes(house: Deployment, told: CasePlan, count: int = 1) -> Sequenc
     async def ended() -> Sequence[Delivery] | None:
         memory = (await house.gateway.case(told.case_id)).memory
         return (
-            memory.told
-            if memory and sum(bool(one.outcome) for one in memory.told) == count
+            memory.notifications
+            if memory and sum(bool(one.outcome) for one in memory.notifications) == count
             else None
         )
 
@@ -194,7 +194,7 @@ async def test_reporters_are_written_to_once_and_never_outside(
         assert sorted(receiver.receivers) == [["V@own.example"], ["u@own.example"]]
         ids = [
             found.id
-            async for found in house.gateway.client.list_workflows("WorkflowType = 'notice'")
+            async for found in house.gateway.client.list_workflows("WorkflowType = 'notification'")
         ]
         assert len(ids) == 3
         assert "example" not in f"{ids}{[record.model_dump_json() for record in house.audit()]}"
