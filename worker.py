@@ -170,7 +170,7 @@ class Process:
         guard = GuardGateway(client)
         await guard.ensure()
         api = await stack.enter_async_context(connect_api(settings, KillSwitch(guard)))
-        metrics.API_REQUESTS_LEFT.set_function(lambda: api.budget.remaining)
+        metrics.API_REQUESTS_LEFT.set_function(lambda: api.rate_limit.remaining)
         notifier = await stack.enter_async_context(Notifier(channels))
         rooms = build_activities(settings, client, api, rules, notifier)
         with suppress(TimeoutError):

@@ -32,7 +32,7 @@ from clawback.temporal.own_submissions import OwnSubmissions
 from clawback.temporal.shares import SharedClients
 
 Record = TypeVar("Record")
-_SPOILT = (errors.Rejected, errors.NotFound)
+_SPOILT = (errors.InvalidRequest, errors.NotFound)
 _ONE_BY_ONE = 3
 """Up to so many messages are looked up singly; more are found by one search."""
 _MARGIN = timedelta(hours=1)
@@ -195,7 +195,7 @@ class ContainmentActivities:
         with as_application_error():
             items = await self._api.release([target.id for target in request.targets])
         delivered = {
-            item.id: RELEASED if item.complete else failed("partly_released")
+            item.id: RELEASED if item.is_complete else failed("partly_released")
             for item in items
             if item.delivered
         }

@@ -11,8 +11,7 @@ import structlog
 from temporalio.exceptions import ApplicationError
 
 from activities.audit import AuditActivities, WriteRecords
-from clawback.cloudflare import ApiError, EmailSecurity, Refused, Share
-from clawback.cloudflare.own_domains import protected_domains
+from clawback.cloudflare import ApiError, ClientError, EmailSecurity, Share, protected_domains
 from clawback.model.audit_record import AuditRecord, RecordKind
 from clawback.model.texts import bounded
 from clawback.rules.live import LiveRules
@@ -66,10 +65,10 @@ class NeverBlockWatcher:
             return
         again = READ_EVERY
         try:
-            domains = await protected_domains(self._api)
+            domains = await protected_domains(self._api.settings.domains)
         except ApiError as error:
             self._complain(error)
-            again = READ_EVERY if isinstance(error, Refused) else READ_AGAIN
+            again = READ_EVERY if isinstance(error, ClientError) else READ_AGAIN
         else:
             self._trouble = None
             metrics.OWN_DOMAINS.set(len(domains))

@@ -11,7 +11,7 @@ from temporalio import activity
 from activities.containment import FoundEntry, removal_of
 from clawback.actions import Resource
 from clawback.cloudflare import EmailSecurity, Share, errors, pages
-from clawback.cloudflare.policies import Policies, Policy
+from clawback.cloudflare.account_settings.policy_list import Policy, PolicyList
 from clawback.model.addresses import PatternKind
 from clawback.model.blocks import EndedBlock
 from clawback.model.payload import Payload
@@ -145,7 +145,7 @@ async def _same(api: EmailSecurity, request: WantedPolicy) -> list[Policy]:
     ]
 
 
-async def _deleted(policies: Policies[Any], identity: str) -> bool:
+async def _deleted(policies: PolicyList[Any], identity: str) -> bool:
     try:
         await policies.delete(identity)
     except errors.NotFound:

@@ -36,7 +36,7 @@ from clawback.temporal.gateway import Gateway
 from clawback.temporal.own_submissions import OwnSubmissions
 from clawback.temporal.undo_gateway import UndoCase
 
-_SPOILT = (errors.Rejected, errors.NotFound)
+_SPOILT = (errors.InvalidRequest, errors.NotFound)
 _IN_FLIGHT = timedelta(seconds=70)
 """How long a request of a case that was ended from outside may still be under way.
 

@@ -193,7 +193,7 @@ def parsing() -> Evaluator:
     """
     return Evaluator(
         "parsing",
-        Message.read,
+        Message.parse,
         lambda record: {name: value for name, value in record.items() if name != "detections"},
         lambda _: [],
     )

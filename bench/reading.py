@@ -14,7 +14,7 @@ def main(path: Path) -> None:
     """Parse every message of a file."""
     for line in read_corpus(path):
         if line.kind == "message":
-            Message.read(line.record)
+            Message.parse(line.record)
 
 
 if __name__ == "__main__":

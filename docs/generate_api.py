@@ -77,7 +77,7 @@ def _rows() -> Iterator[str]:
     for operation in OPERATIONS:
         cells = (
             f"{operation.method} `{operation.endpoint}`",
-            ", ".join(f"`{name}`" for name in (operation.name, *operation.short)),
+            ", ".join(f"`{name}`" for name in (operation.name, *operation.aliases)),
             ", ".join([*_actions(operation), f"`api {' '.join(operation.command)}`"]),
             f"`{served[operation.method, operation.endpoint]}`",
             operation.permission,
@@ -109,11 +109,11 @@ def _served() -> dict[tuple[str, str], str]:
 
 def _recovery(operation: Operation) -> str:
     recovery = recovery_of(operation)
-    return "repeat" if recovery is None else f"look at {recovery.looks_at}"
+    return "repeat" if recovery is None else f"look at {recovery.source}"
 
 
 def _recorded(operation: Operation) -> Iterator[str]:
-    names = {operation.name, *operation.short}
+    names = {operation.name, *operation.aliases}
     yield from (case for case in CASES if load(case, "answer.json")["call"]["method"] in names)
     if operation.name.startswith("settings.") and operation.command[1] != "verification":
         yield "policies.json"

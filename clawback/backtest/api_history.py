@@ -16,10 +16,10 @@ from typing import Any, TypeVar
 from clawback.backtest.replay import Backtest
 from clawback.cloudflare import (
     EmailSecurity,
+    InvalidRequest,
     NotFound,
     Page,
     RateLimited,
-    Rejected,
     Unavailable,
     pages,
 )
@@ -112,7 +112,7 @@ class Feed:
             self.detections -= 1
             try:
                 self._known[message] = await self._patiently(self.api.detections)(message)
-            except (NotFound, Rejected):
+            except (NotFound, InvalidRequest):
                 self._known[message] = {}
             self.tell("detections", 1)
         return self._known[message]

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 from clawback.cli.exits import ExitCode, Failure
-from clawback.cloudflare import ApiError, EmailSecurity, NotFound, Refused
+from clawback.cloudflare import ApiError, ClientError, EmailSecurity, NotFound
 from clawback.local.installation import plan_installation
 from clawback.settings import Settings
 
@@ -62,7 +62,7 @@ def api_errors(kind: str = "message") -> Iterator[None]:
         yield
     except NotFound as error:
         raise Failure(f"Cloudflare has no such {kind} (any more): {error}", ExitCode.NO) from error
-    except Refused as error:
+    except ClientError as error:
         raise Failure(f"Cloudflare refuses: {error}", ExitCode.REFUSED) from error
     except ApiError as error:
         raise Failure(f"Cloudflare cannot be asked now: {error}", ExitCode.ENVIRONMENT) from error

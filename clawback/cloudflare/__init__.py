@@ -1,48 +1,44 @@
-"""The typed client of Cloudflare's Email Security API.
+"""The typed client of Cloudflare's Email Security API: one account, one rate limit, no retries.
 
-One account, one budget, no retries of its own. httpx is imported here alone.
-
-Callers see `EmailSecurity`, its records and its errors; what the wire looks like stays inside.
+Callers use `EmailSecurity`, its records and its errors. Touch this room when the API changes, or
+when requests, rate limiting or recovery of lost responses must behave differently.
 """
 
-from clawback.cloudflare.account_policies import (
-    Domain,
-    ProtectedName,
-    SendingRestriction,
-    Verification,
-)
+from clawback.cloudflare.account_settings.allow_policies import AllowPolicy
+from clawback.cloudflare.account_settings.block_senders import BlockedSender
+from clawback.cloudflare.account_settings.content_policies import ContentPolicy
+from clawback.cloudflare.account_settings.domains import Domain, Verification, protected_domains
+from clawback.cloudflare.account_settings.impersonation_registry import ProtectedName
+from clawback.cloudflare.account_settings.policy_list import Batch, BatchResult
+from clawback.cloudflare.account_settings.sending_domain_restrictions import SendingRestriction
+from clawback.cloudflare.account_settings.trusted_domains import TrustedDomain
+from clawback.cloudflare.account_settings.url_ignore_patterns import UrlIgnorePattern
 from clawback.cloudflare.client import EmailSecurity
-from clawback.cloudflare.content_policies import ContentPolicy, UrlIgnorePattern
 from clawback.cloudflare.errors import (
     ApiError,
+    ClientError,
+    ContainmentStopped,
+    InvalidRequest,
     NotFound,
-    NotPermitted,
-    NotUnderstood,
+    PermissionDenied,
     RateLimited,
-    Refused,
-    Rejected,
-    Stopped,
     Unauthenticated,
     Unavailable,
     UnknownOutcome,
+    UnreadableResponse,
 )
-from clawback.cloudflare.feedback import Resubmission
-from clawback.cloudflare.jobs import Job, JobMessage
-from clawback.cloudflare.message_contents import Trace
-from clawback.cloudflare.paging import Page, PagedBy, RejectedRecord, pages
-from clawback.cloudflare.policies import Batch, BatchResult
-from clawback.cloudflare.protocols import Clock, Observer, Permit
-from clawback.cloudflare.rate_limiter import Budget, Share
-from clawback.cloudflare.records import (
+from clawback.cloudflare.operations.bulk_jobs import Job, JobMessage
+from clawback.cloudflare.operations.feedback import Report, Resubmission, Submission
+from clawback.cloudflare.operations.investigate import (
     ActionLogEntry,
-    BlockedSender,
     Message,
     MoveItem,
-    Report,
-    Submission,
+    ReleaseItem,
 )
-from clawback.cloudflare.release import ReleaseItem
-from clawback.cloudflare.sender_policies import AllowPolicy, TrustedDomain
+from clawback.cloudflare.operations.message_contents import Trace
+from clawback.cloudflare.paging import Page, PagedBy, RejectedRecord, pages
+from clawback.cloudflare.protocols import Clock, Observer, Permit
+from clawback.cloudflare.rate_limiter import RateLimitStatus, Share
 
 __all__ = [
     "ActionLogEntry",
@@ -51,40 +47,41 @@ __all__ = [
     "Batch",
     "BatchResult",
     "BlockedSender",
-    "Budget",
+    "ClientError",
     "Clock",
+    "ContainmentStopped",
     "ContentPolicy",
     "Domain",
     "EmailSecurity",
+    "InvalidRequest",
     "Job",
     "JobMessage",
     "Message",
     "MoveItem",
     "NotFound",
-    "NotPermitted",
-    "NotUnderstood",
     "Observer",
     "Page",
     "PagedBy",
+    "PermissionDenied",
     "Permit",
     "ProtectedName",
+    "RateLimitStatus",
     "RateLimited",
-    "Refused",
-    "Rejected",
     "RejectedRecord",
     "ReleaseItem",
     "Report",
     "Resubmission",
     "SendingRestriction",
     "Share",
-    "Stopped",
     "Submission",
     "Trace",
     "TrustedDomain",
     "Unauthenticated",
     "Unavailable",
     "UnknownOutcome",
+    "UnreadableResponse",
     "UrlIgnorePattern",
     "Verification",
     "pages",
+    "protected_domains",
 ]

@@ -1,4 +1,4 @@
-"""The client: all operations on the Email Security of one account, over one httpx client and one budget. It never repeats a call."""
+"""The client: every operation on Email Security of one account. It never repeats a call."""
 
 from datetime import timedelta
 from types import TracebackType
@@ -8,29 +8,29 @@ import httpx
 from pydantic import SecretStr
 
 from clawback.cloudflare.account_settings import AccountSettings
-from clawback.cloudflare.block_senders import BlockSenders
-from clawback.cloudflare.feedback import Feedback
-from clawback.cloudflare.investigate import Investigate
-from clawback.cloudflare.jobs import Jobs
-from clawback.cloudflare.message_contents import Contents
-from clawback.cloudflare.protocols import Clock, Observer, Permit, SystemClock, Unobserved
-from clawback.cloudflare.rate_limiter import Budget, RateLimiter, Share
-from clawback.cloudflare.release import Release
-from clawback.cloudflare.transport import Transport, open_client, redactor, root_of
+from clawback.cloudflare.account_settings.block_senders import BlockShortcuts
+from clawback.cloudflare.http_client import open_http_client, root_url
+from clawback.cloudflare.operations.bulk_jobs import BulkJobs
+from clawback.cloudflare.operations.feedback import Feedback
+from clawback.cloudflare.operations.investigate import Investigate
+from clawback.cloudflare.operations.message_contents import MessageContents
+from clawback.cloudflare.protocols import Clock, NullObserver, Observer, Permit, SystemClock
+from clawback.cloudflare.rate_limiter import RateLimiter, RateLimitStatus, Share
+from clawback.cloudflare.transport import Transport, token_redactor
 
 TIMEOUT = timedelta(seconds=20)
-_EXCHANGES = 3  # a slow answer may take several reads, each within the timeout
+_EXCHANGE_TIMEOUTS = 3  # a slow response may take several reads, each within the timeout
 
 
-class EmailSecurity(Investigate, Contents, Release, Jobs, Feedback, BlockSenders):
+class EmailSecurity(Investigate, MessageContents, BulkJobs, Feedback, BlockShortcuts):
     """Cloudflare Email Security of one account; an async context manager.
 
-    `url` is the API's (`https://api.cloudflare.com/client/v4`), `timeout` the wait for a connection
-    to answer (5 s to connect), `permit` is asked right before every call that changes something on
-    behalf of acting.
+    `url` is the API's (`https://api.cloudflare.com/client/v4`), `timeout` the wait for each read of
+    a response (5 s to connect), `permit` is asked right before every containment call that changes
+    something.
     """
 
-    def __init__(  # noqa: PLR0913 - the one place where everything is given
+    def __init__(  # noqa: PLR0913 - keyword-only options, all but three with defaults
         self,
         *,
         url: str,
@@ -45,42 +45,40 @@ class EmailSecurity(Investigate, Contents, Release, Jobs, Feedback, BlockSenders
         secret = token.get_secret_value() if isinstance(token, SecretStr) else token
         super().__init__(
             Transport(
-                http=open_client(url, secret, transport, timeout),
-                root=root_of(url, account_id),
-                pace=RateLimiter(),
-                observer=observer or Unobserved(),
+                http=open_http_client(url, secret, transport, timeout),
+                root=root_url(url, account_id),
+                rate_limiter=RateLimiter(),
+                observer=observer or NullObserver(),
                 clock=clock or SystemClock(),
-                redact=redactor(secret),
-                longest=_EXCHANGES * timeout.total_seconds(),
+                redact=token_redactor(secret),
+                exchange_timeout=_EXCHANGE_TIMEOUTS * timeout.total_seconds(),
                 permit=permit,
             )
         )
 
     def on(self, share: Share) -> Self:
-        """Give the same client, its requests made on behalf of a share.
+        """Return the same client with another share of the rate limit.
 
-        Undo goes before acting, acting before polling.
-
-        Without it, reads count as polling and writes as acting; say `on(Share.ACTING)` for the
-        reads that an action needs.
+        By default reads count as polling and writes as acting; use `on(Share.ACTING)` for the reads
+        that an action needs.
         """
         other = object.__new__(type(self))
-        other._connection = self._connection.on(share)
+        other._transport = self._transport.on(share)
         return other
 
     @property
     def settings(self) -> AccountSettings:
-        """The policies of the account, by kind."""
-        return AccountSettings(self._connection)
+        """The policy lists of the account."""
+        return AccountSettings(self._transport)
 
     @property
-    def budget(self) -> Budget:
+    def rate_limit(self) -> RateLimitStatus:
         """What is known to be left of the rate limit."""
-        return self._connection.pace.budget(self._connection.clock.now())
+        return self._transport.rate_limiter.status(self._transport.clock.monotonic())
 
     async def aclose(self) -> None:
         """Close all connections."""
-        await self._connection.http.aclose()
+        await self._transport.http.aclose()
 
     async def __aenter__(self) -> Self:
         return self

@@ -1,21 +1,20 @@
-"""What can go wrong with the API, told apart by what the caller should do next.
-
-This module raises nothing and retries nothing.
+"""The errors of the API client, divided by what the caller should do next.
 
     ApiError
-    ├── RateLimited       not executed; come back after `retry_after`
-    ├── Stopped           not executed: nothing may be changed at the moment; come back later
-    ├── Unavailable       not executed, or a call that may be repeated as it is (GET, PUT, PATCH, DELETE); come back later
-    ├── UnknownOutcome    an unsafe POST that may have been executed: find out before repeating it
-    ├── NotUnderstood     a read was answered with success, but with nothing that can be read
-    └── Refused           not executed, and repeating it would be refused again
-        ├── Unauthenticated   the token is wrong or expired
-        ├── NotPermitted      the token lacks a permission, or the account the product
-        ├── NotFound          no such id (any more); for a DELETE the caller may count it as done
-        └── Rejected          anything else about the request itself
+    ├── RateLimited          not executed; retry after `retry_after`
+    ├── ContainmentStopped   not executed; the kill switch is on, retry later
+    ├── Unavailable          not executed, or safe to repeat (GET, PUT, PATCH, DELETE); retry later
+    ├── UnknownOutcome       a POST that may have been executed; find out before you repeat it
+    ├── UnreadableResponse   a read succeeded, but its response cannot be parsed
+    └── ClientError          not executed, and a retry would fail in the same way
+        ├── Unauthenticated     the token is wrong or expired
+        ├── PermissionDenied    the token lacks a permission, or the account lacks the product
+        ├── NotFound            no such id, or no longer; a DELETE may treat it as success
+        └── InvalidRequest      anything else that is wrong with the request itself
 
-Every text taken from outside is bounded and without control characters; no error carries an id, an
-address of a mailbox or the token. Source: reference §3.2 and §3.3.
+Texts from outside are bounded and free of control characters. No error carries an id, a mailbox
+address or the token, except where the API's own explanation quotes one: log `ApiError.summary`, not
+its text. Source: reference §3.2 and §3.3.
 """
 
 from datetime import timedelta
@@ -23,37 +22,46 @@ from http import HTTPStatus
 
 
 class ApiError(Exception):
-    """Anything that went wrong; `endpoint` is a fixed template such as `investigate/move`."""
+    """The base of all errors; `endpoint` is a fixed template such as `investigate/move`."""
 
     def __init__(self, endpoint: str, text: str) -> None:
         super().__init__(f"{endpoint}: {text}")
         self.endpoint = endpoint
         self.text = text
 
+    @property
+    def summary(self) -> str:
+        """The error without any text from outside: safe for logs, metrics and Temporal."""
+        return f"{self.endpoint}: {type(self).__name__}"
+
 
 class RateLimited(ApiError):
-    """The budget is used up.
+    """The rate limit is reached; retry after `retry_after`.
 
-    `retry_after` says when to come back; `local` that no request was spent on finding out.
+    `is_local` says that clawback held the request back, so it did not count.
     """
 
-    def __init__(self, endpoint: str, retry_after: timedelta, *, local: bool = False) -> None:
-        kept = "held back" if local else "refused"
-        super().__init__(
-            endpoint, f"{kept} by the rate limit for {retry_after.total_seconds():.1f} s"
-        )
+    def __init__(self, endpoint: str, retry_after: timedelta, *, is_local: bool = False) -> None:
+        reason = "held back" if is_local else "refused"
+        seconds = retry_after.total_seconds()
+        super().__init__(endpoint, f"{reason} by the rate limit for {seconds:.1f} s")
         self.retry_after = retry_after
-        self.local = local
+        self.is_local = is_local
+
+    @property
+    def summary(self) -> str:
+        """The whole text, which holds nothing from outside."""
+        return str(self)
 
 
-class Stopped(ApiError):
-    """The call would have changed something on behalf of acting, and was not permitted right before it was to leave."""
+class ContainmentStopped(ApiError):
+    """The call was for containment, and containment was stopped right before it was sent."""
 
 
 class Unavailable(ApiError):
-    """Nobody answered, or the answer was a server's failure; repeating the call is safe.
+    """No response, or a server error, to a call that is safe to repeat.
 
-    `status` is None without an answer.
+    `status` is None without a response.
     """
 
     def __init__(
@@ -67,24 +75,37 @@ class Unavailable(ApiError):
         self.status = status
         self.retry_after = retry_after
 
+    @property
+    def summary(self) -> str:
+        """The kind of error and the HTTP status."""
+        return f"{super().summary} ({self.status or 'no response'})"
+
 
 class UnknownOutcome(ApiError):
-    """A POST left, and whether it was executed is not known. `status` is None without an answer."""
+    """A POST was sent, and it is not known whether it was executed.
+
+    `status` is None without a response.
+    """
 
     def __init__(self, endpoint: str, text: str, status: int | None = None) -> None:
         super().__init__(endpoint, text)
         self.status = status
 
+    @property
+    def summary(self) -> str:
+        """The kind of error and the HTTP status."""
+        return f"{super().summary} ({self.status or 'no response'})"
 
-class NotUnderstood(ApiError):
-    """A successful answer to a read that cannot be read.
 
-    Not JSON, or not of the documented kind.
+class UnreadableResponse(ApiError):
+    """A read succeeded, but its response is not JSON or not of the documented shape."""
+
+
+class ClientError(ApiError):
+    """The API rejected the request with a 3xx or 4xx status.
+
+    `codes` are Cloudflare's error codes, `text` is its explanation, bounded.
     """
-
-
-class Refused(ApiError):
-    """The API said no. `codes` are Cloudflare's own numbers, `text` their bounded explanation."""
 
     def __init__(
         self, endpoint: str, status: int, codes: tuple[int, ...] = (), text: str = ""
@@ -95,39 +116,45 @@ class Refused(ApiError):
         self.codes = codes
         self.text = text
 
+    @property
+    def summary(self) -> str:
+        """The kind of error, the HTTP status and Cloudflare's codes."""
+        codes = f", codes {', '.join(map(str, self.codes))}" if self.codes else ""
+        return f"{super().summary} ({self.status}{codes})"
 
-class Unauthenticated(Refused):
+
+class Unauthenticated(ClientError):
     """The token is not valid."""
 
 
-class NotPermitted(Refused):
-    """The token is valid, but may not do this.
+class PermissionDenied(ClientError):
+    """The token is valid, but not allowed to do this.
 
-    It lacks *Cloud Email Security: Read* or *Write*, or the account has no such product.
+    It lacks *Cloud Email Security: Read* or *Write*, or the account lacks the product.
     """
 
 
-class NotFound(Refused):
-    """No such id, aged out, or no such path (code 7003)."""
+class NotFound(ClientError):
+    """No such id, or no such path (code 7003). Old messages expire."""
 
 
-class Rejected(Refused):
-    """The request itself is refused: a bad value, a conflict, a redirect."""
+class InvalidRequest(ClientError):
+    """The request itself is wrong: a bad value, a conflict, a redirect."""
 
 
-_MEANINGS: dict[int, type[Refused]] = {
+_BY_STATUS: dict[int, type[ClientError]] = {
     HTTPStatus.UNAUTHORIZED: Unauthenticated,
-    HTTPStatus.FORBIDDEN: NotPermitted,
+    HTTPStatus.FORBIDDEN: PermissionDenied,
     HTTPStatus.NOT_FOUND: NotFound,
 }
-_BAD_TOKEN = frozenset(
-    {6003, 6111}
-)  # "Invalid request headers": what a malformed token is told, with status 400
+
+# "Invalid request headers": the answer to a malformed token, with status 400.
+_BAD_TOKEN_CODES = frozenset({6003, 6111})
 
 
-def refusal(endpoint: str, status: int, codes: tuple[int, ...], text: str) -> Refused:
-    """Build the error of a 3xx or 4xx answer that says the request was not executed."""
-    kind = _MEANINGS.get(status, Rejected)
-    if status == HTTPStatus.BAD_REQUEST and _BAD_TOKEN.intersection(codes):
-        kind = Unauthenticated
-    return kind(endpoint, status, codes, text)
+def client_error(endpoint: str, status: int, codes: tuple[int, ...], text: str) -> ClientError:
+    """Build the error for a 3xx or 4xx response, which says that nothing was executed."""
+    error_type = _BY_STATUS.get(status, InvalidRequest)
+    if status == HTTPStatus.BAD_REQUEST and _BAD_TOKEN_CODES.intersection(codes):
+        error_type = Unauthenticated
+    return error_type(endpoint, status, codes, text)

@@ -1,10 +1,8 @@
-"""Pages of records, and reading on until there are no more.
+"""Pages of records, and iteration over all of them. Pure except for awaiting the caller's function.
 
-Pure apart from awaiting the caller's own function.
-
-Two kinds of list exist (reference §1.1): `cursor`, where `result_info.next` names the next page,
-and `page`, which is counted. A server may ignore either; reading ends all the same: on a cursor it
-has given before, and where pages stop bringing new records.
+The API has two kinds of list (reference §1.1): `cursor`, where `result_info.next` names the next
+page, and `page`, which is numbered. A server may ignore either, so iteration also ends at a cursor
+that was seen before, and when pages bring no new records.
 """
 
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
@@ -12,25 +10,25 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any, Generic, TypeVar
 
-from clawback.cloudflare.wire import Unreadable, Wire
+from clawback.cloudflare.wire_model import InvalidRecord, WireModel
 
-R = TypeVar("R", bound=Wire)
+R = TypeVar("R", bound=WireModel)
 
 
 class PagedBy(StrEnum):
-    """The name of the parameter that asks for the next page."""
+    """The parameter that requests the next page."""
 
     CURSOR = "cursor"
     PAGE = "page"
 
 
-# A search may give an empty page and go on; a counted list may not.
-_BARREN = {PagedBy.CURSOR: 5, PagedBy.PAGE: 0}
+# Pages without new records that are tolerated: a search may return an empty page and continue.
+_MAX_BARREN = {PagedBy.CURSOR: 5, PagedBy.PAGE: 0}
 
 
 @dataclass(frozen=True, slots=True)
 class RejectedRecord:
-    """A record that could not be used: as it came, and why."""
+    """A record that could not be parsed, as received, and the reason."""
 
     raw: Any
     reason: str
@@ -38,13 +36,10 @@ class RejectedRecord:
 
 @dataclass(frozen=True, slots=True)
 class Page(Generic[R]):
-    """One page.
+    """One page of a list.
 
-    `next` is what to ask for next: a cursor, or the number of a page as text; None where the list
-    ends here.
-
-    `count` and `total` are the server's words, not to be trusted: `total_count` is not the filtered
-    count, or always 0.
+    `next` is a cursor or the number of the next page as text; None at the end of the list. `count`
+    and `total` are the server's and not reliable: `total_count` ignores filters, or is always 0.
     """
 
     items: tuple[R, ...]
@@ -56,98 +51,106 @@ class Page(Generic[R]):
 
     @property
     def next_page(self) -> int | None:
-        """The number of the next page of a counted list."""
+        """The number of the next page of a numbered list."""
         return int(self.next) if self.next is not None and self.paged_by is PagedBy.PAGE else None
 
 
-def read_items(kind: type[R], result: Any) -> tuple[tuple[R, ...], tuple[RejectedRecord, ...]]:
-    """Read the records of a list; null is an empty one.
+def parse_records(
+    record_type: type[R], result: Any
+) -> tuple[tuple[R, ...], tuple[RejectedRecord, ...]]:
+    """Parse the records of a list; null counts as an empty list.
 
     Raises:
-        Unreadable: it is not a list.
+        InvalidRecord: it is not a list.
 
     """
     if result is None:
         return (), ()
     if not isinstance(result, list):
-        raise Unreadable("the result is not a list")
+        raise InvalidRecord("the result is not a list")
+
     items, rejected = [], []
     for raw in result:
         try:
-            items.append(kind.read(raw))
-        except Unreadable as error:
+            items.append(record_type.parse(raw))
+        except InvalidRecord as error:
             rejected.append(RejectedRecord(raw, str(error)))
     return tuple(items), tuple(rejected)
 
 
-def cursor_page(kind: type[R], result: Any, info: Mapping[str, Any]) -> Page[R]:
+def parse_cursor_page(record_type: type[R], result: Any, info: Mapping[str, Any]) -> Page[R]:
     """Build a page of a cursor list from its envelope."""
-    items, rejected = read_items(kind, result)
+    items, rejected = parse_records(record_type, result)
     cursor = info.get("next")
-    following = cursor if isinstance(cursor, str) and cursor else None
     return Page(
         items,
         rejected,
-        following,
+        cursor if isinstance(cursor, str) and cursor else None,
         PagedBy.CURSOR,
-        _whole(info, "count"),
-        _whole(info, "total_count"),
+        _integer(info, "count"),
+        _integer(info, "total_count"),
     )
 
 
-def counted_page(
-    kind: type[R], result: Any, info: Mapping[str, Any], page: int, per_page: int
+def parse_counted_page(
+    record_type: type[R], result: Any, info: Mapping[str, Any], page: int, per_page: int
 ) -> Page[R]:
-    """Build a page of a counted list.
+    """Build a page of a numbered list.
 
-    A full page may have a successor, measured by the size the server says it used.
+    A full page may have a successor. The server may have used a smaller page size than requested.
     """
-    items, rejected = read_items(kind, result)
-    size = _whole(info, "per_page") or per_page
+    items, rejected = parse_records(record_type, result)
+    used_size = _integer(info, "per_page") or per_page
     records = len(items) + len(rejected)
-    following = str(page + 1) if records and records >= min(size, per_page) else None
+    is_full = records > 0 and records >= min(used_size, per_page)
     return Page(
-        items, rejected, following, PagedBy.PAGE, _whole(info, "count"), _whole(info, "total_count")
+        items,
+        rejected,
+        str(page + 1) if is_full else None,
+        PagedBy.PAGE,
+        _integer(info, "count"),
+        _integer(info, "total_count"),
     )
 
 
 async def pages(
     listing: Callable[..., Awaitable[Page[R]]], **filters: Any
 ) -> AsyncIterator[Page[R]]:
-    """Read a whole list, page by page.
+    """Read a whole list, page by page; always ends.
 
-    `listing` is any list method of the client, `filters` its parameters. Always ends.
+    `listing` is any list method of the client, `filters` its parameters.
     """
     seen: set[int] = set()
-    asked: set[str] = set()
+    requested: set[str] = set()
     barren = 0
     page = await listing(**filters)
     while True:
-        fresh = _keys(page) - seen
-        seen |= fresh
-        barren = 0 if fresh else barren + 1
-        if fresh or not asked:
+        new = _keys(page) - seen
+        seen |= new
+        barren = 0 if new else barren + 1
+        if new or not requested:
             yield page
-        if page.next is None or page.next in asked or barren > _BARREN[page.paged_by]:
+        if page.next is None or page.next in requested or barren > _MAX_BARREN[page.paged_by]:
             return
-        asked.add(page.next)
+        requested.add(page.next)
         page = await listing(**{**filters, page.paged_by: page.next_page or page.next})
 
 
 def _keys(page: Page[Any]) -> set[int]:
+    """Hash what identifies each record: hashes alone, so that long lists stay small."""
     return {hash(_key(item)) for item in page.items} | {
         hash(repr(rejected.raw)) for rejected in page.rejected
     }
 
 
-def _key(item: Wire) -> str:
+def _key(item: WireModel) -> str:
     for field in ("id", "submission_id", "job_id", "message_id"):
         if isinstance(identity := getattr(item, field, None), str):
             return identity
     return repr(item.record)
 
 
-def _whole(info: Mapping[str, Any], name: str) -> int | None:
+def _integer(info: Mapping[str, Any], name: str) -> int | None:
     value = info.get(name)
     if isinstance(value, float) and value.is_integer():
         return int(value)

@@ -1,9 +1,7 @@
-"""How many requests may be under way at once, and who goes next when there are more.
+"""Limits the requests in flight and lets waiting ones in by rank, then in order of arrival.
 
-The most urgent, then whoever came first.
-
-What is under way is all that a process may not know of the server's counter. So this bounds how far
-several workers that share one budget can be off together: by so many requests each.
+A process cannot know what its own requests in flight will do to the server's counter. This limit
+therefore also bounds how far several workers that share one rate limit can exceed it together.
 """
 
 import asyncio
@@ -12,29 +10,31 @@ from itertools import count
 
 
 class PriorityLimiter:
-    """A line before a door through which `most` may be at once. A lower rank goes first."""
+    """Admits at most `max_inside` at once; a lower rank goes first."""
 
-    def __init__(self, most: int) -> None:
-        self._free = most
+    def __init__(self, max_inside: int) -> None:
+        self._free = max_inside
         self._waiting: list[tuple[int, int, asyncio.Future[None]]] = []
         self._order = count()
 
     async def enter(self, rank: int) -> None:
-        """Wait for a place; who enters must leave."""
+        """Wait for a slot; whoever enters must leave."""
         if self._free:
             self._free -= 1
             return
+
         turn: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         heapq.heappush(self._waiting, (rank, next(self._order), turn))
         try:
             await turn
         except asyncio.CancelledError:
+            # The slot was given to us in the same loop iteration as the cancellation: pass it on.
             if turn.done() and not turn.cancelled():
                 self.leave()
             raise
 
     def leave(self) -> None:
-        """Give the place to the next in line."""
+        """Give the slot to the next in line."""
         while self._waiting:
             _, _, turn = heapq.heappop(self._waiting)
             if not turn.done():

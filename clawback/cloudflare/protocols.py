@@ -1,6 +1,6 @@
-"""What a connection needs from around it: somebody who counts its requests, and a clock.
+"""What the transport needs from its surroundings: an observer, a permit and a clock.
 
-Neither may fail or block.
+None of them may block; observers and clocks may not fail either.
 """
 
 import asyncio
@@ -10,36 +10,36 @@ from typing import Protocol
 
 
 class Observer(Protocol):
-    """Is told of every request, for metrics.
+    """Receives every request, for metrics.
 
-    `endpoint` is a fixed template, `error` the name of an exception.
+    `endpoint` is a fixed template, `error` the name of an exception class.
     """
 
-    def answered(self, *, endpoint: str, status: int, seconds: float) -> None:
-        """An answer came, of whatever status."""
+    def record_response(self, *, endpoint: str, status: int, seconds: float) -> None:
+        """A response arrived, whatever its status."""
 
-    def failed(self, *, endpoint: str, error: str, seconds: float) -> None:
-        """No answer came."""
+    def record_failure(self, *, endpoint: str, error: str, seconds: float) -> None:
+        """No response arrived."""
 
-    def paced(self, seconds: float) -> None:
-        """A request was held back for that long before it was sent."""
+    def record_delay(self, seconds: float) -> None:
+        """A request was delayed by the rate limiter before it was sent."""
 
 
 class Permit(Protocol):
-    """Is asked right before every call that changes something on behalf of acting."""
+    """Is asked right before every containment call that changes something."""
 
     async def __call__(self) -> bool:
-        """Whether the call may leave now."""
+        """Whether the call may be sent now."""
 
 
 class Clock(Protocol):
-    """Time as the connection sees it; tests bring their own."""
+    """The time as the client sees it; tests bring their own."""
 
-    def now(self) -> float:
+    def monotonic(self) -> float:
         """Seconds of a monotonic clock."""
 
-    def wall(self) -> datetime:
-        """The time of day."""
+    def wall_time(self) -> datetime:
+        """The current time in UTC."""
 
     async def sleep(self, seconds: float) -> None:
         """Wait."""
@@ -48,12 +48,12 @@ class Clock(Protocol):
 class SystemClock:
     """The clock of the machine."""
 
-    def now(self) -> float:
+    def monotonic(self) -> float:
         """Seconds of the monotonic clock."""
         return time.monotonic()
 
-    def wall(self) -> datetime:
-        """The time of day in UTC."""
+    def wall_time(self) -> datetime:
+        """The current time in UTC."""
         return datetime.now(UTC)
 
     async def sleep(self, seconds: float) -> None:
@@ -61,14 +61,14 @@ class SystemClock:
         await asyncio.sleep(seconds)
 
 
-class Unobserved:
-    """An observer that does not look."""
+class NullObserver:
+    """An observer that records nothing."""
 
-    def answered(self, *, endpoint: str, status: int, seconds: float) -> None:
-        """Ignore an answer."""
+    def record_response(self, *, endpoint: str, status: int, seconds: float) -> None:
+        """Do nothing."""
 
-    def failed(self, *, endpoint: str, error: str, seconds: float) -> None:
-        """Ignore a failure."""
+    def record_failure(self, *, endpoint: str, error: str, seconds: float) -> None:
+        """Do nothing."""
 
-    def paced(self, seconds: float) -> None:
-        """Ignore a delay."""
+    def record_delay(self, seconds: float) -> None:
+        """Do nothing."""

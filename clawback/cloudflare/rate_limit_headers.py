@@ -1,9 +1,7 @@
-"""Reads what an answer says about the rate limit.
+"""Parses the rate-limit headers of a response. Pure.
 
-`Ratelimit`, `Ratelimit-Policy`, the older `X-RateLimit-*`, `Retry-After`. Pure.
-
-Source: reference §3.1 (fundamentals/api/reference/limits). Anything that cannot be read counts as
-not said.
+`Ratelimit` and `Ratelimit-Policy`, the older `X-RateLimit-*`, and `Retry-After`. What cannot be
+parsed counts as missing. Source: reference §3.1 (fundamentals/api/reference/limits).
 """
 
 import re
@@ -13,19 +11,19 @@ from datetime import UTC, datetime, timedelta
 from email.utils import parsedate_to_datetime
 
 WINDOW = 300.0
-LONGEST_WAIT = timedelta(hours=1)
-_MOST_COUNTERS = 8
-_LARGEST = 10**12
-_EPOCH_FROM = 10**8  # a reset larger than this is a moment, not a number of seconds
-_WHOLE = re.compile(r"[0-9]{1,18}")
+MAX_WAIT = timedelta(hours=1)
+_MAX_COUNTERS = 8
+_MAX_NUMBER = 10**12
+_MIN_EPOCH = 10**8  # a larger reset is a point in time, not a number of seconds
+_DIGITS = re.compile(r"[0-9]{1,18}")
 
 
 @dataclass(frozen=True, slots=True)
 class Counter:
     """One counter of the server.
 
-    `remaining` of `quota` calls until `reset_at` (seconds of the local clock), then `window`
-    seconds more.
+    `remaining` of `quota` calls until `reset_at` (seconds of the local monotonic clock); after
+    that, `quota` calls for every `window` seconds.
     """
 
     name: str
@@ -35,73 +33,76 @@ class Counter:
     window: float = WINDOW
 
 
-def read_counters(headers: Mapping[str, str], now: float, wall: datetime) -> tuple[Counter, ...]:
-    """Read every counter that an answer names.
+def parse_counters(
+    headers: Mapping[str, str], now: float, wall_time: datetime
+) -> tuple[Counter, ...]:
+    """Parse every counter of a response.
 
-    `headers` has lower-case names, `now` is the local clock in seconds.
+    `headers` has lower-case names; `now` is the local monotonic clock in seconds.
     """
-    policies = dict(_items(headers.get("ratelimit-policy", "")))
-    found = tuple(
+    policies = dict(_parse_list(headers.get("ratelimit-policy", "")))
+    counters = tuple(
         _counter(name, values, policies, now)
-        for name, values in _items(headers.get("ratelimit", ""))
+        for name, values in _parse_list(headers.get("ratelimit", ""))
         if "r" in values
     )
-    return found[:_MOST_COUNTERS] or _older(headers, now, wall)
+    return counters[:_MAX_COUNTERS] or _parse_x_headers(headers, now, wall_time)
 
 
-def read_retry_after(headers: Mapping[str, str], wall: datetime) -> timedelta | None:
-    """Read `Retry-After`, in seconds or as an HTTP date; never negative, at most an hour."""
+def parse_retry_after(headers: Mapping[str, str], wall_time: datetime) -> timedelta | None:
+    """Parse `Retry-After`, in seconds or as an HTTP date; never negative, at most an hour."""
     text = headers.get("retry-after", "").strip()
-    if _WHOLE.fullmatch(text):
-        return min(timedelta(seconds=min(int(text), 10**6)), LONGEST_WAIT)
+    if _DIGITS.fullmatch(text):
+        return min(timedelta(seconds=min(int(text), 10**6)), MAX_WAIT)
     try:
-        moment = parsedate_to_datetime(text)
+        date = parsedate_to_datetime(text)
     except (ValueError, OverflowError):
         return None
-    aware = moment if moment.tzinfo else moment.replace(tzinfo=UTC)
-    return min(max(aware - wall, timedelta()), LONGEST_WAIT)
+    aware = date if date.tzinfo else date.replace(tzinfo=UTC)
+    return min(max(aware - wall_time, timedelta()), MAX_WAIT)
 
 
 def _counter(
     name: str, values: Mapping[str, int], policies: Mapping[str, Mapping[str, int]], now: float
 ) -> Counter:
-    """Join a counter to its policy.
+    """Join a counter with the policy of its name, or with the only policy.
 
-    The one of its name, or the only one (Cloudflare's own example names them differently).
+    Cloudflare's own example gives them different names.
     """
     only = next(iter(policies.values())) if len(policies) == 1 else {}
     policy = policies.get(name, only)
     remaining = values["r"]
-    window = min(float(policy.get("w") or WINDOW), LONGEST_WAIT.total_seconds())
-    reset = min(float(values.get("t", window)), LONGEST_WAIT.total_seconds())
+    window = min(float(policy.get("w") or WINDOW), MAX_WAIT.total_seconds())
+    reset = min(float(values.get("t", window)), MAX_WAIT.total_seconds())
     return Counter(name, max(policy.get("q", 0), remaining, 1), remaining, now + reset, window)
 
 
-def _older(headers: Mapping[str, str], now: float, wall: datetime) -> tuple[Counter, ...]:
+def _parse_x_headers(
+    headers: Mapping[str, str], now: float, wall_time: datetime
+) -> tuple[Counter, ...]:
     remaining = _number(headers.get("x-ratelimit-remaining", ""))
     if remaining is None:
         return ()
     quota = _number(headers.get("x-ratelimit-limit", "")) or 0
     reset = _number(headers.get("x-ratelimit-reset", ""))
+
     seconds = WINDOW if reset is None else float(reset)
-    if seconds > _EPOCH_FROM:
-        seconds = max(seconds - wall.timestamp(), 0.0)
-    seconds = min(seconds, LONGEST_WAIT.total_seconds())
+    if seconds > _MIN_EPOCH:
+        seconds = max(seconds - wall_time.timestamp(), 0.0)
+    seconds = min(seconds, MAX_WAIT.total_seconds())
     return (Counter("x", max(quota, remaining, 1), remaining, now + seconds),)
 
 
-def _items(header: str) -> Iterator[tuple[str, Mapping[str, int]]]:
-    """Read a structured field list such as `"default";r=50;t=30, "burst";r=3;t=1`."""
+def _parse_list(header: str) -> Iterator[tuple[str, Mapping[str, int]]]:
+    """Parse a structured field list such as `"default";r=50;t=30, "burst";r=3;t=1`."""
     for item in header.split(",") if header else ():
         name, *parameters = item.split(";")
         pairs = (parameter.partition("=") for parameter in parameters)
         numbers = {key.strip().lower(): _number(value) for key, _, value in pairs}
-        yield (
-            name.strip().strip('"'),
-            {key: number for key, number in numbers.items() if number is not None},
-        )
+        known = {key: number for key, number in numbers.items() if number is not None}
+        yield name.strip().strip('"'), known
 
 
 def _number(text: str) -> int | None:
     text = text.strip().strip('"')
-    return min(int(text), _LARGEST) if _WHOLE.fullmatch(text) else None
+    return min(int(text), _MAX_NUMBER) if _DIGITS.fullmatch(text) else None

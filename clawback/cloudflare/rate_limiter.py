@@ -1,13 +1,13 @@
-"""Decides when the next request may go, so that polling starves neither containment nor people on the dashboard. Pure: no clock, no I/O.
+"""Decides when the next request may be sent. Pure: no clock, no I/O.
 
-Cloudflare counts the requests of a token or user together, whoever makes them (reference §3.1), and
-blocks everything for five minutes once it is over. So the server's own counter is the budget. Each
-share of the work keeps its hands off a reserve: polling leaves the most, acting less, undo least.
-With plenty left nothing is delayed; the last third is spread over the time to the reset; when
-nothing is left, the caller is told how long, without a request. Until the server says anything,
-1,200 per 300 s are assumed.
+Cloudflare counts all requests of a token or user together, whoever makes them (reference §3.1), and
+blocks everything for five minutes once the limit is exceeded. So the server's own counter decides.
+Each share leaves a reserve untouched: polling the largest, containment a smaller one, undo the
+smallest. Above a third of the spendable rest nothing is delayed; below it, requests are spread over
+the time to the reset; at zero, the caller learns how long to wait without sending a request. Until
+the server reports a counter, 1,200 requests per 300 s are assumed.
 
-All times are seconds of one monotonic clock that the caller brings along.
+All times are seconds of one monotonic clock, passed in by the caller.
 """
 
 from collections import deque
@@ -19,13 +19,13 @@ from enum import StrEnum
 from clawback.cloudflare.rate_limit_headers import WINDOW, Counter
 
 QUOTA = 1_200
-_LOW = 1 / 3
+_SPREAD_BELOW = 1 / 3
 _FIRST_BLOCK = timedelta(seconds=30)
 _LONGEST_BLOCK = timedelta(seconds=300)
 
 
 class Share(StrEnum):
-    """On whose behalf a request is made, least urgent first."""
+    """The purpose of a request, least urgent first."""
 
     ENRICHING = "enriching"
     POLLING = "polling"
@@ -36,12 +36,12 @@ class Share(StrEnum):
 
     @property
     def rank(self) -> int:
-        """Who goes first where requests wait for each other: the lowest."""
+        """The order in which waiting requests go: lowest first."""
         return -list(Share).index(self)
 
 
-ACTS = frozenset({Share.ACTING, Share.APPROVED})
-"""What the kill switch stops."""
+CONTAINMENT_SHARES = frozenset({Share.ACTING, Share.APPROVED})
+"""The shares that the kill switch stops."""
 
 RESERVES: Mapping[Share, float] = {
     Share.ENRICHING: 0.55,
@@ -53,17 +53,17 @@ RESERVES: Mapping[Share, float] = {
 }
 """The part of the quota that each share leaves untouched.
 
-A quarter is kept for people, polling leaves 15 % more for acting, and looking closer at undecided
-messages leaves as much again for polling. What people have agreed to, what they take back and what
-they ask for on the command line may use some or all of what is kept for them.
+A quarter is kept for people. Polling leaves 15 % more for containment, and enrichment leaves as
+much again for polling. Approved actions, undo and requests from the command line may use some or
+all of what is kept for people.
 """
 
 
 @dataclass(frozen=True, slots=True)
-class Budget:
-    """What is known to be left, for `doctor` and metrics.
+class RateLimitStatus:
+    """What is known of the tightest counter, for `doctor` and metrics.
 
-    Of the tightest counter, requests in flight not deducted.
+    Requests in flight are not deducted from `remaining`.
     """
 
     remaining: int
@@ -74,88 +74,88 @@ class Budget:
 
 
 class RateLimiter:
-    """The budget of one token, shared by all calls of one client."""
+    """The rate limit of one token, shared by all calls of one client."""
 
     def __init__(self, reserves: Mapping[Share, float] = RESERVES) -> None:
         self._reserves = reserves
         self._counters: dict[str, Counter] = {}
-        self._heard = 0  # the youngest request whose answer told the counters
-        self._issued = 0
+        self._newest_reported = 0  # the newest request whose response reported counters
+        self._newest_sent = 0
         self._in_flight: set[int] = set()
-        self._sent: deque[float] = deque(maxlen=QUOTA)
-        self._last: dict[Share, float] = {}
+        self._sent_at: deque[float] = deque(maxlen=QUOTA)
+        self._last_sent: dict[Share, float] = {}
         self._blocked_until = 0.0
         self._blocks = 0
 
-    def wait(self, share: Share, now: float) -> float:
-        """Seconds that a request of this share should wait; 0 means that it may go now."""
+    def delay(self, share: Share, now: float) -> float:
+        """Return the seconds that a request of this share must wait; 0 means send it now."""
         if now < self._blocked_until:
             return self._blocked_until - now
-        return max(self._counter_wait(counter, share, now) for counter in self._current(now))
+        return max(self._counter_delay(counter, share, now) for counter in self._current(now))
 
-    def sent(self, share: Share, now: float) -> int:
-        """Count a request as on its way; the number returned is given back with its outcome."""
-        self._issued += 1
-        self._in_flight.add(self._issued)
-        self._last[share] = now
-        self._sent.append(now)
-        return self._issued
+    def record_sent(self, share: Share, now: float) -> int:
+        """Count a request as in flight; pass the returned number on with its outcome."""
+        self._newest_sent += 1
+        self._in_flight.add(self._newest_sent)
+        self._last_sent[share] = now
+        self._sent_at.append(now)
+        return self._newest_sent
 
-    def answered(self, ticket: int, now: float, counters: Iterable[Counter] = ()) -> None:
-        """Take in what an answer said of the counters.
+    def record_response(self, number: int, now: float, counters: Iterable[Counter] = ()) -> None:
+        """Record a response and the counters that it reports.
 
-        An answer that came late does not overwrite a younger request's.
+        A late response does not overwrite the counters of a newer request.
         """
-        told = {counter.name: counter for counter in counters}
         self._blocks = 0
-        self._settle(ticket, now, told)
+        self._settle(number, now, {counter.name: counter for counter in counters})
 
-    def lost(self, ticket: int, now: float) -> None:
-        """Take in that a request ended without an answer.
+    def record_lost(self, number: int, now: float) -> None:
+        """Record that a request ended without a response; the server may have counted it."""
+        self._settle(number, now, {})
 
-        It may have been counted by the server.
-        """
-        self._settle(ticket, now, {})
-
-    def refused(
+    def record_rejection(
         self,
-        ticket: int,
+        number: int,
         now: float,
         retry_after: timedelta | None,
         counters: Iterable[Counter] = (),
     ) -> timedelta:
-        """Take in a 429: nobody sends before it is over.
+        """Record a 429: nothing is sent until it is over. Return how long that is.
 
-        Gives how long; without a word of the server 30 s, doubling to five minutes.
+        Without `retry_after` or an empty counter: 30 s, doubling up to five minutes.
         """
-        told = {counter.name: counter for counter in counters}
-        self._settle(ticket, now, told)
+        reported = {counter.name: counter for counter in counters}
+        self._settle(number, now, reported)
         self._blocks += 1
-        emptied = [
-            timedelta(seconds=counter.reset_at - now)
-            for counter in told.values()
-            if counter.remaining == 0
-        ]
-        guess = max(
-            emptied, default=min(_FIRST_BLOCK * 2 ** min(self._blocks - 1, 8), _LONGEST_BLOCK)
-        )
-        delay = guess if retry_after is None else retry_after
-        self._blocked_until = max(self._blocked_until, now + delay.total_seconds())
+
+        if retry_after is None:
+            backoff = min(_FIRST_BLOCK * 2 ** min(self._blocks - 1, 8), _LONGEST_BLOCK)
+            resets = [
+                timedelta(seconds=counter.reset_at - now)
+                for counter in reported.values()
+                if counter.remaining == 0
+            ]
+            retry_after = max(resets, default=backoff)
+        self._blocked_until = max(self._blocked_until, now + retry_after.total_seconds())
         return timedelta(seconds=self._blocked_until - now)
 
-    def budget(self, now: float) -> Budget:
-        """What is known to be left now."""
+    def status(self, now: float) -> RateLimitStatus:
+        """Return what is known to be left now."""
         tightest = min(self._current(now), key=lambda counter: counter.remaining / counter.quota)
-        blocked = timedelta(seconds=max(self._blocked_until - now, 0.0))
-        resets_in = timedelta(seconds=tightest.reset_at - now)
-        return Budget(tightest.remaining, tightest.quota, resets_in, len(self._in_flight), blocked)
+        return RateLimitStatus(
+            tightest.remaining,
+            tightest.quota,
+            resets_in=timedelta(seconds=tightest.reset_at - now),
+            in_flight=len(self._in_flight),
+            blocked_for=timedelta(seconds=max(self._blocked_until - now, 0.0)),
+        )
 
-    def _settle(self, ticket: int, now: float, told: Mapping[str, Counter]) -> None:
-        self._in_flight.discard(ticket)
-        if told and ticket > self._heard:
-            self._heard = ticket
-            self._counters = dict(told)
-        elif not told:
+    def _settle(self, number: int, now: float, reported: Mapping[str, Counter]) -> None:
+        self._in_flight.discard(number)
+        if reported and number > self._newest_reported:
+            self._newest_reported = number
+            self._counters = dict(reported)
+        elif not reported:
             current = [counter for counter in self._current(now) if counter.name in self._counters]
             self._counters = {
                 counter.name: replace(counter, remaining=max(counter.remaining - 1, 0))
@@ -163,9 +163,9 @@ class RateLimiter:
             }
 
     def _current(self, now: float) -> list[Counter]:
-        """The counters as they are now.
+        """Return the counters as they are now: full again after their reset.
 
-        Those past their reset are full again; without any, our own count of the last 300 s.
+        Without any, our own count of the last 300 s.
         """
         if not self._counters:
             return [self._own_count(now)]
@@ -177,18 +177,18 @@ class RateLimiter:
         return list(self._counters.values())
 
     def _own_count(self, now: float) -> Counter:
-        while self._sent and self._sent[0] + WINDOW <= now:
-            self._sent.popleft()
-        reset_at = self._sent[0] + WINDOW if self._sent else now + WINDOW
-        answered = max(len(self._sent) - len(self._in_flight), 0)
-        return Counter("own", QUOTA, QUOTA - answered, reset_at)
+        while self._sent_at and self._sent_at[0] + WINDOW <= now:
+            self._sent_at.popleft()
+        reset_at = self._sent_at[0] + WINDOW if self._sent_at else now + WINDOW
+        finished = max(len(self._sent_at) - len(self._in_flight), 0)
+        return Counter("own", QUOTA, QUOTA - finished, reset_at)
 
-    def _counter_wait(self, counter: Counter, share: Share, now: float) -> float:
+    def _counter_delay(self, counter: Counter, share: Share, now: float) -> float:
         reserve = int(self._reserves[share] * counter.quota)
         spendable = counter.remaining - len(self._in_flight) - reserve
-        left = counter.reset_at - now
+        until_reset = counter.reset_at - now
         if spendable <= 0:
-            return left
-        if spendable >= _LOW * (counter.quota - reserve) or share not in self._last:
+            return until_reset
+        if spendable >= _SPREAD_BELOW * (counter.quota - reserve) or share not in self._last_sent:
             return 0.0
-        return max(self._last[share] + left / spendable - now, 0.0)
+        return max(self._last_sent[share] + until_reset / spendable - now, 0.0)

@@ -1,9 +1,7 @@
-"""What to do where the answer of an unsafe POST was lost.
+"""Finds out whether an unsafe POST was executed after its response was lost. Reads only.
 
-Find out from the API whether it was done. It only reads, and repeats nothing.
-
-The containment of cases has its own ways, cheaper for a thousand messages; these serve people, and
-every operation. Source: reference §3.3.
+This serves people and covers every operation. Containment has cheaper ways of its own for a
+thousand messages. Source: reference §3.3.
 """
 
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
@@ -12,230 +10,241 @@ from datetime import UTC, datetime, timedelta
 from enum import StrEnum
 from typing import Any, Protocol
 
+from clawback.cloudflare.account_settings.policy_list import Batch, PolicyList
 from clawback.cloudflare.catalogue import Operation
 from clawback.cloudflare.client import EmailSecurity
 from clawback.cloudflare.errors import NotFound
-from clawback.cloudflare.feedback import Resubmission
+from clawback.cloudflare.operations.feedback import Resubmission
+from clawback.cloudflare.operations.investigate import ActionLogEntry
 from clawback.cloudflare.paging import pages
-from clawback.cloudflare.policies import Batch, Policies
-from clawback.cloudflare.records import ActionLogEntry
-from clawback.cloudflare.wire import Wire
+from clawback.cloudflare.wire_model import WireModel
 
 SKEW = timedelta(minutes=1)
 """How far our clock may be ahead of the API's."""
+
 RELEASES = frozenset({"RELEASE", "QUARANTINE_RELEASE"})
-"""What action logs call a release."""
+"""The names of a release in action logs."""
+
+_PATTERN_FILTERED = frozenset(
+    {"settings/allow_policies", "settings/block_senders", "settings/trusted_domains"}
+)
+"""The lists that take the pattern as an exact filter."""
 
 
-class Found(StrEnum):
-    """What the API shows of a request whose answer was lost."""
+class RecoveryResult(StrEnum):
+    """What the API shows of a request whose response was lost."""
 
     DONE = "done"
     NOT_DONE = "not done"
     PARTLY = "partly done"
 
 
-class Search(Protocol):
-    """Looks for what a call of an operation did: its arguments, and when it was made."""
+class RecoveryCheck(Protocol):
+    """Looks for the effect of a call, given its arguments and the time it was made."""
 
     async def __call__(
-        self, api: EmailSecurity, given: Mapping[str, Any], since: datetime
-    ) -> Found:
-        """Say what the API shows."""
+        self, api: EmailSecurity, arguments: Mapping[str, Any], since: datetime
+    ) -> RecoveryResult:
+        """Return what the API shows."""
 
 
 @dataclass(frozen=True, slots=True)
 class Recovery:
-    """How to find out: `looks_at` says where and at which cost, for people."""
+    """How to find out; `source` says where it looks and what that costs, for people."""
 
-    looks_at: str
-    search: Search
+    source: str
+    check: RecoveryCheck
 
 
 def recovery_of(operation: Operation) -> Recovery | None:
-    """Give the way to find out whether an unsafe POST was done.
-
-    None for what may simply be made again.
-    """
-    if not operation.unsafe:
+    """Return how to find out whether an unsafe POST was executed; None if it may be repeated."""
+    if not operation.is_unsafe:
         return None
     match operation.command[1]:
         case "create" if operation.name.startswith("settings."):
-            return Recovery("the list, by its fields: 1 request a page", _created(operation))
+            return Recovery("the list, by its fields: 1 request a page", _check_created(operation))
         case "batch":
-            return Recovery("the whole list: 1 request a page", _batched(operation))
+            return Recovery("the whole list: 1 request a page", _check_batch(operation))
         case _:
-            return _OTHERS[operation.name]
+            return _BY_NAME[operation.name]
 
 
-def _judged(done: Sequence[bool]) -> Found:
-    return Found.DONE if all(done) else Found.PARTLY if any(done) else Found.NOT_DONE
+def is_since(entry: ActionLogEntry, since: datetime) -> bool:
+    """Whether an action happened since a time of our clock."""
+    at = entry.completed_at or entry.started_at
+    return at is not None and at >= since - SKEW
+
+
+def _summarise(done: Sequence[bool]) -> RecoveryResult:
+    if all(done):
+        return RecoveryResult.DONE
+    return RecoveryResult.PARTLY if any(done) else RecoveryResult.NOT_DONE
 
 
 # ---- messages
 
 
-def _identities(given: Mapping[str, Any]) -> Sequence[str]:
-    return given["ids"] if "ids" in given else [given["id"]]
+def _message_ids(arguments: Mapping[str, Any]) -> Sequence[str]:
+    return arguments["ids"] if "ids" in arguments else [arguments["id"]]
 
 
-async def _log_of(api: EmailSecurity, identity: str) -> Sequence[ActionLogEntry]:
+async def _read_action_log(api: EmailSecurity, identity: str) -> Sequence[ActionLogEntry]:
     try:
         return await api.action_log(identity)
     except NotFound:
         return ()
 
 
-async def _moved(api: EmailSecurity, given: Mapping[str, Any], since: datetime) -> Found:  # noqa: ARG001 - the folder counts, not the time
-    """Whether the newest move of each message in its action log is the one that was asked for."""
+async def _check_moved(
+    api: EmailSecurity,
+    arguments: Mapping[str, Any],
+    since: datetime,  # noqa: ARG001 - only the folder counts, not the time
+) -> RecoveryResult:
+    """Check that the newest move of each message went to the requested folder."""
 
     async def is_there(identity: str) -> bool:
         moves = [
             entry
-            for entry in await _log_of(api, identity)
+            for entry in await _read_action_log(api, identity)
             if entry.operation == "MOVE" and entry.success is not False
         ]
-        return bool(moves) and moves[-1].properties.get("folder") == given["destination"]
+        return bool(moves) and moves[-1].properties.get("folder") == arguments["destination"]
 
-    return _judged([await is_there(identity) for identity in _identities(given)])
+    return _summarise([await is_there(identity) for identity in _message_ids(arguments)])
 
 
-async def _released(api: EmailSecurity, given: Mapping[str, Any], since: datetime) -> Found:
-    async def is_out(identity: str) -> bool:
+async def _check_released(
+    api: EmailSecurity, arguments: Mapping[str, Any], since: datetime
+) -> RecoveryResult:
+    async def is_released(identity: str) -> bool:
         return any(
             entry.operation in RELEASES and is_since(entry, since)
-            for entry in await _log_of(api, identity)
+            for entry in await _read_action_log(api, identity)
         )
 
-    return _judged([await is_out(identity) for identity in _identities(given)])
+    return _summarise([await is_released(identity) for identity in _message_ids(arguments)])
 
 
-def is_since(entry: ActionLogEntry, since: datetime) -> bool:
-    """Whether something was done since a moment of our clock."""
-    at = entry.completed_at or entry.started_at
-    return at is not None and at >= since - SKEW
+async def _check_reclassified(
+    api: EmailSecurity, arguments: Mapping[str, Any], since: datetime
+) -> RecoveryResult:
+    wanted = (arguments["id"].partition("-")[0], arguments["disposition"])
+    return _summarise([wanted in await _read_submissions(api, since)])
 
 
-async def _reclassified(api: EmailSecurity, given: Mapping[str, Any], since: datetime) -> Found:
-    wanted = (given["id"].partition("-")[0], given["disposition"])
-    return _judged([wanted in await _submitted(api, since)])
+async def _check_submitted(
+    api: EmailSecurity, arguments: Mapping[str, Any], since: datetime
+) -> RecoveryResult:
+    """Check that each message has such a submission.
 
-
-async def _resubmitted(api: EmailSecurity, given: Mapping[str, Any], since: datetime) -> Found:
-    """Whether each alert's message has such a submission.
-
-    The alert is looked up to learn its postfix id.
+    Submissions name no alert, so each alert is looked up for the postfix id of its message.
     """
-    made, messages = await _submitted(api, since), given["messages"]
+    submissions, messages = await _read_submissions(api, since), arguments["messages"]
 
-    async def is_made(message: Resubmission) -> bool:
+    async def is_submitted(message: Resubmission) -> bool:
         found = await api.messages(
             start=since - timedelta(days=90), end=datetime.now(UTC), alert_id=message.alert_id
         )
-        return any((item.postfix_id, message.disposition) in made for item in found.items)
+        return any((item.postfix_id, message.disposition) in submissions for item in found.items)
 
-    return _judged([await is_made(message) for message in messages])
+    return _summarise([await is_submitted(message) for message in messages])
 
 
-async def _submitted(api: EmailSecurity, since: datetime) -> set[tuple[str | None, str | None]]:
-    found = pages(api.submissions, start=since - SKEW, end=datetime.now(UTC) + SKEW)
+async def _read_submissions(
+    api: EmailSecurity, since: datetime
+) -> set[tuple[str | None, str | None]]:
+    listing = pages(api.submissions, start=since - SKEW, end=datetime.now(UTC) + SKEW)
     return {
-        (made.original_postfix_id, made.requested_disposition)
-        async for page in found
-        for made in page.items
+        (item.original_postfix_id, item.requested_disposition)
+        async for page in listing
+        for item in page.items
     }
 
 
-async def _started(api: EmailSecurity, given: Mapping[str, Any], since: datetime) -> Found:  # noqa: ARG001 - the comment is unique
+async def _check_job(
+    api: EmailSecurity,
+    arguments: Mapping[str, Any],
+    since: datetime,  # noqa: ARG001 - the comment is unique
+) -> RecoveryResult:
     found = [
         job
         async for page in pages(api.jobs)
         for job in page.items
-        if job.comment == given["comment"]
+        if job.comment == arguments["comment"]
     ]
-    return _judged([bool(found)])
+    return _summarise([bool(found)])
 
 
 # ---- policies
 
 
-def _created(operation: Operation) -> Search:
-    async def search(api: EmailSecurity, given: Mapping[str, Any], since: datetime) -> Found:
-        filters = {
-            name: given[name]
-            for name in ("pattern", "pattern_type")
-            if name in given and operation.endpoint in _FILTERED
-        }
-        return _judged(
-            [
-                any(
-                    [
-                        _is_made(record, given, since)
-                        async for record in _records(operation, api, **filters)
-                    ]
-                )
-            ]
-        )
+def _check_created(operation: Operation) -> RecoveryCheck:
+    is_filtered = operation.endpoint in _PATTERN_FILTERED
 
-    return search
+    async def check(
+        api: EmailSecurity, arguments: Mapping[str, Any], since: datetime
+    ) -> RecoveryResult:
+        names = {"pattern", "pattern_type"} & set(arguments) if is_filtered else set()
+        filters = {name: arguments[name] for name in names}
+        matches = [
+            _is_created(record, arguments, since)
+            async for record in _read_list(operation, api, **filters)
+        ]
+        return _summarise([any(matches)])
+
+    return check
 
 
-_FILTERED = frozenset(
-    {"settings/allow_policies", "settings/block_senders", "settings/trusted_domains"}
-)
-"""The lists that take the pattern as an exact filter."""
-
-
-def _batched(operation: Operation) -> Search:
-    async def search(api: EmailSecurity, given: Mapping[str, Any], since: datetime) -> Found:
-        changes: Batch = given["changes"]
+def _check_batch(operation: Operation) -> RecoveryCheck:
+    async def check(
+        api: EmailSecurity, arguments: Mapping[str, Any], since: datetime
+    ) -> RecoveryResult:
+        changes: Batch = arguments["changes"]
         records = {
-            str(record.record.get("id")): record async for record in _records(operation, api)
+            str(record.record.get("id")): record async for record in _read_list(operation, api)
         }
-        changed = {**changes.patches, **changes.puts}
-        return _judged(
-            [
-                *(identity not in records for identity in changes.deletes),
-                *(
-                    identity in records and _holds(records[identity], fields)
-                    for identity, fields in changed.items()
-                ),
-                *(
-                    any(_is_made(record, fields, since) for record in records.values())
-                    for fields in changes.posts
-                ),
-            ]
+        deleted = (identity not in records for identity in changes.deletes)
+        changed = (
+            identity in records and _has_fields(records[identity], fields)
+            for identity, fields in {**changes.patches, **changes.puts}.items()
         )
+        created = (
+            any(_is_created(record, fields, since) for record in records.values())
+            for fields in changes.posts
+        )
+        return _summarise([*deleted, *changed, *created])
 
-    return search
+    return check
 
 
-async def _records(operation: Operation, api: EmailSecurity, **filters: Any) -> AsyncIterator[Wire]:
-    policies: Policies[Any] = getattr(api.settings, operation.name.split(".")[1])
-    listing: Callable[..., Awaitable[Any]] = policies.list  # type: ignore[attr-defined] # every kind has its own
+async def _read_list(
+    operation: Operation, api: EmailSecurity, **filters: Any
+) -> AsyncIterator[WireModel]:
+    policies: PolicyList[Any] = getattr(api.settings, operation.name.split(".")[1])
+    listing: Callable[..., Awaitable[Any]] = policies.list  # type: ignore[attr-defined] # subclasses define it
     async for page in pages(listing, **filters):
         for record in page.items:
             yield record
 
 
-def _is_made(record: Wire, fields: Mapping[str, Any], since: datetime) -> bool:
+def _is_created(record: WireModel, fields: Mapping[str, Any], since: datetime) -> bool:
     created = getattr(record, "created_at", None)
-    return _holds(record, fields) and (created is None or created >= since - SKEW)
+    return _has_fields(record, fields) and (created is None or created >= since - SKEW)
 
 
-def _holds(record: Wire, fields: Mapping[str, Any]) -> bool:
+def _has_fields(record: WireModel, fields: Mapping[str, Any]) -> bool:
     return all(record.record.get(name) == value for name, value in fields.items())
 
 
-_OTHERS: Mapping[str, Recovery] = {
-    "move": Recovery("the action log of each message: 1 request a message", _moved),
-    "move_one": Recovery("the action log of the message: 1 request", _moved),
-    "release": Recovery("the action log of each message: 1 request a message", _released),
-    "reclassify": Recovery("the submissions since: 1 request a page", _reclassified),
+_BY_NAME: Mapping[str, Recovery] = {
+    "move": Recovery("the action log of each message: 1 request a message", _check_moved),
+    "move_one": Recovery("the action log of the message: 1 request", _check_moved),
+    "release": Recovery("the action log of each message: 1 request a message", _check_released),
+    "reclassify": Recovery("the submissions since: 1 request a page", _check_reclassified),
     "submit": Recovery(
         "the submissions since, and the message of each alert: 1 request a page and 1 an alert",
-        _resubmitted,
+        _check_submitted,
     ),
-    "move_all": Recovery("the jobs, by the mark in their comment: 1 request a page", _started),
-    "release_all": Recovery("the jobs, by the mark in their comment: 1 request a page", _started),
+    "move_all": Recovery("the jobs, by their unique comment: 1 request a page", _check_job),
+    "release_all": Recovery("the jobs, by their unique comment: 1 request a page", _check_job),
 }

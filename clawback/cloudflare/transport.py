@@ -1,10 +1,8 @@
-"""Sends calls: one httpx client, one pace, one observer.
+"""Sends requests, one attempt each: rate limit, kill switch, exchange, errors.
 
-The only module that talks to the network, and it never repeats a call.
-
-It turns what the transport does into the errors of `errors` by one rule: what certainly did not
-leave is `Unavailable`; what may have arrived is `Unavailable` where repeating is safe and
-`UnknownOutcome` where it is not. Bodies and the time of an exchange are bounded.
+The only module that talks to the network. It turns transport failures into `errors` by one rule:
+what was certainly not sent is `Unavailable`; what may have arrived is `Unavailable` if a repeat is
+safe and `UnknownOutcome` if not. Response bodies and the time of an exchange are bounded.
 """
 
 import asyncio
@@ -12,37 +10,40 @@ from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from http import HTTPStatus
-from importlib.metadata import PackageNotFoundError, version
-from ipaddress import ip_address
 from urllib.parse import urljoin, urlsplit
 
 import httpx
 
-from clawback.cloudflare.errors import ApiError, RateLimited, Stopped, Unavailable, UnknownOutcome
-from clawback.cloudflare.priority_limiter import PriorityLimiter
-from clawback.cloudflare.protocols import Clock, Observer, Permit
-from clawback.cloudflare.rate_limit_headers import read_counters, read_retry_after
-from clawback.cloudflare.rate_limiter import ACTS, RateLimiter, Share
-from clawback.cloudflare.requests import ApiRequest, Method, segment
-from clawback.cloudflare.responses import (
+from clawback.cloudflare.api_request import ApiRequest, Method
+from clawback.cloudflare.api_response import (
     ApiResponse,
     Envelope,
-    clean,
-    failure,
-    read_envelope,
-    unreadable,
+    clean_text,
+    parse_envelope,
+    response_error,
+    unreadable_response,
 )
+from clawback.cloudflare.errors import (
+    ApiError,
+    ContainmentStopped,
+    RateLimited,
+    Unavailable,
+    UnknownOutcome,
+)
+from clawback.cloudflare.http_client import CONNECT_TIMEOUT, MAX_CONNECTIONS
+from clawback.cloudflare.priority_limiter import PriorityLimiter
+from clawback.cloudflare.protocols import Clock, Observer, Permit
+from clawback.cloudflare.rate_limit_headers import parse_counters, parse_retry_after
+from clawback.cloudflare.rate_limiter import CONTAINMENT_SHARES, RateLimiter, Share
 
-LARGEST_BODY = 64 * 1024 * 1024
-PATIENCE = 3.0
-"""Seconds that a call may be held back before it is told to come back later."""
+MAX_BODY = 64 * 1024 * 1024
+MAX_DELAY = 3.0
+"""Seconds that the rate limiter may delay a call before it fails with `RateLimited`."""
 
-AT_ONCE = 20
-"""Requests of one client that may be under way; the rest wait in a line, the most urgent first."""
+MAX_IN_FLIGHT = MAX_CONNECTIONS
+"""Requests of one client in flight; the rest wait, the most urgent first."""
 
-_CONNECT = 5.0
-_SHORTEST_SECRET = 8  # a placeholder such as "sim" is no secret, and part of too many words
-_IDLE = 4.0  # below uvicorn's 5 s: a connection that the server closes under a POST leaves its outcome unknown
+_MIN_SECRET = 8  # a placeholder such as "sim" is no secret, and is part of too many words
 _NOT_SENT = (
     httpx.ConnectError,
     httpx.ConnectTimeout,
@@ -54,188 +55,198 @@ _NOT_SENT = (
 
 @dataclass(frozen=True, slots=True, repr=False)
 class Transport:
-    """A way to the API of one account.
+    """Sends requests to the API of one account.
 
-    `share` says on whose behalf it is used; None lets reads count as polling and writes as acting.
-
-    `dialect` remembers for each endpoint with a disputed body which form the server took last
-    (reference §4.3). `permit` is asked right before anything is changed on behalf of acting; undo
-    and reads need none.
+    `share` is the purpose of its requests; None counts reads as polling and writes as acting.
+    `accepted_form` remembers, for each endpoint whose body the sources dispute, which form the
+    server accepted last (reference §4.3). `permit` is asked right before a containment call changes
+    something; reads and undo need none.
     """
 
     http: httpx.AsyncClient
     root: str
-    pace: RateLimiter
+    rate_limiter: RateLimiter
     observer: Observer
     clock: Clock
     redact: Callable[[str], str]
-    longest: float
-    dialect: dict[str, int] = field(default_factory=dict)
-    line: PriorityLimiter = field(default_factory=lambda: PriorityLimiter(AT_ONCE))
+    exchange_timeout: float
+    accepted_form: dict[str, int] = field(default_factory=dict)
+    priority_limiter: PriorityLimiter = field(
+        default_factory=lambda: PriorityLimiter(MAX_IN_FLIGHT)
+    )
     share: Share | None = None
     permit: Permit | None = None
 
     def on(self, share: Share) -> "Transport":
-        """Give the same way, used on behalf of a share."""
+        """Return the same transport with another share."""
         return replace(self, share=share)
 
-    async def call(self, call: ApiRequest) -> Envelope:
-        """Make a call and read its envelope.
+    async def call(self, request: ApiRequest) -> Envelope:
+        """Send a request and parse its envelope.
 
         Raises:
-            ApiError: the kind tells what to do; see `errors`.
+            ApiError: see `errors`.
 
         """
-        return self.read(call, await self.send(call))
+        return self.read(request, await self.send(request))
 
-    async def confirm(self, call: ApiRequest) -> None:
-        """Make a call whose status says all.
+    async def confirm(self, request: ApiRequest) -> None:
+        """Send a request whose status says everything.
 
-        An empty body is enough, a body must still not say that it failed.
+        An empty body is enough; a body must still not report a failure.
 
         Raises:
-            ApiError: the kind tells what to do; see `errors`.
+            ApiError: see `errors`.
 
         """
-        answer = await self.send(call)
-        if answer.body.strip():
-            self.read(call, answer)
+        response = await self.send(request)
+        if response.body.strip():
+            self.read(request, response)
 
-    def read(self, call: ApiRequest, answer: ApiResponse) -> Envelope:
-        """Read the envelope of an answer.
+    def read(self, request: ApiRequest, response: ApiResponse) -> Envelope:
+        """Parse the envelope of a response.
 
         Raises:
-            ApiError: the kind tells what to do; see `errors`.
+            ApiError: see `errors`.
 
         """
         try:
-            return read_envelope(call, answer)
+            return parse_envelope(request, response)
         except ApiError as error:
             raise self._redacted(error) from None
 
-    async def send(self, call: ApiRequest, also: frozenset[int] = frozenset()) -> ApiResponse:
-        """Make a call and give its answer unread: 2xx, or one of the statuses `also`.
+    async def send(
+        self, request: ApiRequest, also_accept: frozenset[int] = frozenset()
+    ) -> ApiResponse:
+        """Send a request and return its response unparsed: 2xx, or a status in `also_accept`.
 
         Raises:
-            ApiError: the kind tells what to do; see `errors`.
+            ApiError: see `errors`.
 
         """
-        share = self.share or (Share.POLLING if call.method is Method.GET else Share.ACTING)
-        await self._admit(call, share)
+        share = self.share or (Share.POLLING if request.method is Method.GET else Share.ACTING)
+        await self._enter(request, share)
         try:
-            if (
-                self.permit is not None
-                and share in ACTS
-                and call.method is not Method.GET
-                and not await self.permit()
-            ):
-                raise Stopped(call.endpoint, "nothing may be changed now")
-            ticket, answer = await self._sent(call, share)
-            return self._judged(call, ticket, answer, also)
+            await self._check_permit(request, share)
+            number, response = await self._exchange_counted(request, share)
+            return self._check_response(request, number, response, also_accept)
         finally:
-            self.line.leave()
+            self.priority_limiter.leave()
 
-    def follow(self, call: ApiRequest, location: str) -> ApiRequest:
-        """Turn a `Location` into the call that polls it; it must stay on the API's host.
+    def follow(self, request: ApiRequest, location: str) -> ApiRequest:
+        """Build the request that polls a `Location`, which must stay on the API's host.
 
         Raises:
-            ApiError: it leads elsewhere.
+            ApiError: it points to another host.
 
         """
         try:
-            target = urljoin(call.location or self.root + call.path, location)
-            elsewhere = _origin(target) != _origin(self.root)
+            target = urljoin(request.location or self.root + request.path, location)
+            is_same_origin = _origin(target) == _origin(self.root)
         except ValueError:
-            elsewhere = True
-        if elsewhere:
-            raise unreadable(call, "the answer points to another host")
-        return replace(call, location=target)
+            is_same_origin = False
+        if not is_same_origin:
+            raise unreadable_response(request, "the response points to another host")
+        return replace(request, location=target)
 
-    async def _admit(self, call: ApiRequest, share: Share) -> None:
-        """Wait until a request may leave: for the budget, then for its turn.
+    async def _enter(self, request: ApiRequest, share: Share) -> None:
+        """Wait for the rate limiter, then for a slot. Whoever enters must leave.
 
-        Whoever was admitted must leave the line.
+        The rate limiter is asked again with the slot in hand: requests that were sent meanwhile may
+        have used up what it promised.
 
         Raises:
-            RateLimited: the budget is not there soon enough.
-            Unavailable: its turn did not come.
+            RateLimited: the rate limiter would delay the request for too long.
+            Unavailable: no slot became free.
 
         """
         waited = 0.0
         while True:
-            while (wait := self.pace.wait(share, self.clock.now())) > 0:
-                if waited + wait > PATIENCE:
-                    raise RateLimited(call.endpoint, timedelta(seconds=wait), local=True)
-                await self.clock.sleep(wait)
-                waited += wait
+            while (delay := self.rate_limiter.delay(share, self.clock.monotonic())) > 0:
+                if waited + delay > MAX_DELAY:
+                    raise RateLimited(request.endpoint, timedelta(seconds=delay), is_local=True)
+                await self.clock.sleep(delay)
+                waited += delay
+
             try:
-                async with asyncio.timeout(_CONNECT):
-                    await self.line.enter(share.rank)
+                async with asyncio.timeout(CONNECT_TIMEOUT):
+                    await self.priority_limiter.enter(share.rank)
             except TimeoutError:
-                raise Unavailable(call.endpoint, "too many requests are under way") from None
-            if self.pace.wait(share, self.clock.now()) <= 0:
+                raise Unavailable(request.endpoint, "too many requests are in flight") from None
+            if self.rate_limiter.delay(share, self.clock.monotonic()) <= 0:
                 break
-            self.line.leave()
+            self.priority_limiter.leave()
+
         if waited:
-            self.observer.paced(waited)
+            self.observer.record_delay(waited)
 
-    async def _sent(self, call: ApiRequest, share: Share) -> tuple[int, ApiResponse]:
-        ticket = self.pace.sent(share, self.clock.now())
-        started = self.clock.now()
-        answer = None
+    async def _check_permit(self, request: ApiRequest, share: Share) -> None:
+        is_containment = share in CONTAINMENT_SHARES and request.method is not Method.GET
+        if self.permit is not None and is_containment and not await self.permit():
+            raise ContainmentStopped(request.endpoint, "containment is stopped")
+
+    async def _exchange_counted(self, request: ApiRequest, share: Share) -> tuple[int, ApiResponse]:
+        """Exchange and report to the rate limiter and the observer, whatever happens."""
+        started = self.clock.monotonic()
+        number = self.rate_limiter.record_sent(share, started)
+        response = None
         try:
-            answer = await self._exchange(call)
+            response = await self._exchange(request)
         except (httpx.HTTPError, httpx.StreamError, httpx.InvalidURL, TimeoutError) as error:
-            self.observer.failed(
-                endpoint=call.endpoint,
+            self.observer.record_failure(
+                endpoint=request.endpoint,
                 error=type(error).__name__,
-                seconds=self.clock.now() - started,
+                seconds=self.clock.monotonic() - started,
             )
-            raise self._redacted(_without_answer(call, error)) from error
+            raise self._redacted(_failure_error(request, error)) from error
         finally:
-            if answer is None:
-                self.pace.lost(ticket, self.clock.now())
-        self.observer.answered(
-            endpoint=call.endpoint, status=answer.status, seconds=self.clock.now() - started
-        )
-        return ticket, answer
+            if response is None:
+                self.rate_limiter.record_lost(number, self.clock.monotonic())
 
-    async def _exchange(self, call: ApiRequest) -> ApiResponse:
-        headers = {"Content-Type": "application/json"} if call.body is not None else {}
-        request = self.http.build_request(
-            call.method,
-            call.location or self.root + call.path,
-            content=call.content,
+        self.observer.record_response(
+            endpoint=request.endpoint,
+            status=response.status,
+            seconds=self.clock.monotonic() - started,
+        )
+        return number, response
+
+    async def _exchange(self, request: ApiRequest) -> ApiResponse:
+        headers = {"Content-Type": "application/json"} if request.body is not None else {}
+        http_request = self.http.build_request(
+            request.method,
+            request.location or self.root + request.path,
+            content=request.content,
             headers=headers,
         )
-        async with asyncio.timeout(self.longest):
-            response = await self.http.send(request, stream=True)
+        async with asyncio.timeout(self.exchange_timeout):
+            response = await self.http.send(http_request, stream=True)
             try:
                 body = bytearray()
                 async for chunk in response.aiter_bytes():
                     body += chunk
-                    if len(body) > LARGEST_BODY:
-                        raise unreadable(call, "the answer is too large", response.status_code)
+                    if len(body) > MAX_BODY:
+                        status = response.status_code
+                        raise unreadable_response(request, "the response is too large", status)
             finally:
                 await response.aclose()
-        return ApiResponse(
-            response.status_code,
-            {name.lower(): value for name, value in response.headers.items()},
-            bytes(body),
-        )
 
-    def _judged(
-        self, call: ApiRequest, ticket: int, answer: ApiResponse, also: frozenset[int]
+        lower_case = {name.lower(): value for name, value in response.headers.items()}
+        return ApiResponse(response.status_code, lower_case, bytes(body))
+
+    def _check_response(
+        self, request: ApiRequest, number: int, response: ApiResponse, also_accept: frozenset[int]
     ) -> ApiResponse:
-        now, wall = self.clock.now(), self.clock.wall()
-        counters = read_counters(answer.headers, now, wall)
-        retry_after = read_retry_after(answer.headers, wall)
-        if answer.status == HTTPStatus.TOO_MANY_REQUESTS:
-            raise RateLimited(call.endpoint, self.pace.refused(ticket, now, retry_after, counters))
-        self.pace.answered(ticket, now, counters)
-        if not answer.ok and answer.status not in also:
-            raise self._redacted(failure(call, answer, retry_after))
-        return answer
+        now, wall_time = self.clock.monotonic(), self.clock.wall_time()
+        counters = parse_counters(response.headers, now, wall_time)
+        retry_after = parse_retry_after(response.headers, wall_time)
+        if response.status == HTTPStatus.TOO_MANY_REQUESTS:
+            delay = self.rate_limiter.record_rejection(number, now, retry_after, counters)
+            raise RateLimited(request.endpoint, delay)
+
+        self.rate_limiter.record_response(number, now, counters)
+        if not response.is_success and response.status not in also_accept:
+            raise self._redacted(response_error(request, response, retry_after))
+        return response
 
     def _redacted(self, error: ApiError) -> ApiError:
         error.text = self.redact(error.text)
@@ -243,87 +254,21 @@ class Transport:
         return error
 
 
-def open_client(
-    url: str, token: str, transport: httpx.AsyncBaseTransport | None, timeout: timedelta
-) -> httpx.AsyncClient:
-    """Build the httpx client.
-
-    No redirects, no retries, the token in a header that httpx keeps out of its `repr`.
-
-    Raises:
-        ValueError: the address or the token cannot be used; the text never holds the token.
-
-    """
-    host = _checked_host(url)
-    if not token.isascii() or not token.isprintable() or " " in token or not token:
-        raise ValueError("the API token must be printable ASCII without blanks")
-    return httpx.AsyncClient(
-        transport=transport,
-        trust_env=not _is_loopback(host),
-        follow_redirects=False,
-        timeout=httpx.Timeout(timeout.total_seconds(), connect=_CONNECT, pool=_CONNECT),
-        limits=httpx.Limits(
-            max_connections=AT_ONCE, max_keepalive_connections=10, keepalive_expiry=_IDLE
-        ),
-        headers={
-            "Authorization": f"Bearer {token}",
-            "Accept": "application/json",
-            "User-Agent": f"clawback/{_version()}",
-        },
-    )
-
-
-def root_of(url: str, account_id: str) -> str:
-    """Build the address that all endpoints are below."""
-    return f"{url.rstrip('/')}/accounts/{segment(account_id)}/email-security/"
-
-
-def redactor(token: str) -> Callable[[str], str]:
-    """Build what takes the token out of a text, should a server echo it."""
-    return lambda text: text.replace(token, "[token]") if len(token) >= _SHORTEST_SECRET else text
-
-
-def _checked_host(url: str) -> str:
-    parts = urlsplit(url)
-    if (
-        parts.scheme not in {"http", "https"}
-        or not parts.hostname
-        or parts.username
-        or parts.query
-        or parts.fragment
-    ):
-        raise ValueError(
-            "the API's address must be http(s)://host[:port][/path], without user, query or fragment"
-        )
-    return parts.hostname
+def token_redactor(token: str) -> Callable[[str], str]:
+    """Build a function that removes the token from a text, in case a server echoes it."""
+    if len(token) < _MIN_SECRET:
+        return lambda text: text
+    return lambda text: text.replace(token, "[token]")
 
 
 def _origin(url: str) -> tuple[str, str | None, int | None, str | None]:
     parts = urlsplit(url)
-    return (
-        parts.scheme,
-        parts.hostname,
-        parts.port or {"http": 80, "https": 443}.get(parts.scheme),
-        parts.username,
-    )
+    port = parts.port or {"http": 80, "https": 443}.get(parts.scheme)
+    return parts.scheme, parts.hostname, port, parts.username
 
 
-def _without_answer(call: ApiRequest, error: Exception) -> ApiError:
-    text = clean(f"{type(error).__name__} {error}")
-    if isinstance(error, _NOT_SENT) or call.repeatable:
-        return Unavailable(call.endpoint, text)
-    return UnknownOutcome(call.endpoint, text)
-
-
-def _is_loopback(host: str) -> bool:
-    try:
-        return ip_address(host).is_loopback
-    except ValueError:
-        return host == "localhost"
-
-
-def _version() -> str:
-    try:
-        return version("clawback")
-    except PackageNotFoundError:
-        return "0"
+def _failure_error(request: ApiRequest, error: Exception) -> ApiError:
+    text = clean_text(f"{type(error).__name__} {error}")
+    if isinstance(error, _NOT_SENT) or request.is_repeatable:
+        return Unavailable(request.endpoint, text)
+    return UnknownOutcome(request.endpoint, text)

@@ -8,7 +8,7 @@ from datetime import UTC, datetime, timedelta
 from email.utils import parsedate_to_datetime
 from urllib.error import HTTPError
 
-from clawback.cloudflare import Budget
+from clawback.cloudflare import RateLimitStatus
 from clawback.doctor.check import Finding, ok, problem, told, warning
 from clawback.local.account_check import AccountRefused, ask_account
 from clawback.local.installation import Installation
@@ -61,7 +61,7 @@ def _half(settings: Settings) -> Finding | None:
     )
 
 
-def budget_finding(budget: Budget) -> Finding:
+def budget_finding(budget: RateLimitStatus) -> Finding:
     """Judge what is left of the rate limit."""
     said = f"{budget.remaining:,} of {budget.quota:,} requests left, anew in {budget.resets_in.total_seconds():.0f} s"
     if budget.remaining < _LITTLE * budget.quota:

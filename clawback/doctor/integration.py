@@ -92,7 +92,7 @@ def _unreachable(domains: Sequence[Domain], ceiling: Mode) -> Iterable[Finding]:
 
 
 def _out_of_service(domains: Sequence[Domain]) -> Iterable[Finding]:
-    waiting = [domain for domain in domains if domain.status is not None and not domain.active]
+    waiting = [domain for domain in domains if domain.status is not None and not domain.is_active]
     if waiting:
         states = sorted({(domain.status or "").lower() for domain in waiting})
         remedy = (

@@ -14,11 +14,11 @@ from uuid import uuid4
 from clawback.cloudflare import (
     ApiError,
     EmailSecurity,
+    InvalidRequest,
     NotFound,
-    NotPermitted,
-    NotUnderstood,
-    Rejected,
+    PermissionDenied,
     Share,
+    UnreadableResponse,
 )
 from clawback.doctor.check import Finding, ok, problem
 from clawback.local.account_check import open_account
@@ -81,9 +81,9 @@ async def permission_findings(api: EmailSecurity, ceiling: Mode) -> list[Finding
 async def _may(probe: Probe, api: EmailSecurity) -> bool:
     try:
         await probe(api)
-    except NotPermitted:
+    except PermissionDenied:
         return False
-    except (NotFound, Rejected, NotUnderstood):
+    except (NotFound, InvalidRequest, UnreadableResponse):
         return True  # it was looked at, which is all that was asked
     return True
 

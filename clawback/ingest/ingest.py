@@ -357,7 +357,7 @@ class Ingest:
     async def _fetched(self, message: str) -> Mapping[str, Any]:
         try:
             return await self._closer.detections(message)
-        except (errors.NotFound, errors.Rejected):
+        except (errors.NotFound, errors.InvalidRequest):
             return {}
 
     def _collect(self, found: RuleMatch, event: Event, taken: IngestResult) -> None:

@@ -16,7 +16,7 @@ from weakref import WeakValueDictionary
 from cachetools import LRUCache
 
 from clawback.cloudflare import EmailSecurity
-from clawback.cloudflare.investigate import MessageFilters
+from clawback.cloudflare.operations.investigate import MessageFilters
 from clawback.model.events import Event, EventKind, message_event
 from clawback.model.times import parse_time
 

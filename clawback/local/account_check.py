@@ -8,11 +8,11 @@ from datetime import UTC, datetime, timedelta
 
 from clawback.cloudflare import (
     ApiError,
-    Budget,
+    ClientError,
     EmailSecurity,
-    NotPermitted,
+    PermissionDenied,
     RateLimited,
-    Refused,
+    RateLimitStatus,
     Unauthenticated,
 )
 from clawback.settings import Settings
@@ -32,7 +32,7 @@ class Asked:
     """
 
     warning: str | None = None
-    budget: Budget | None = None
+    budget: RateLimitStatus | None = None
     blocked_for: timedelta | None = None
 
 
@@ -75,17 +75,17 @@ async def ask_account(settings: Settings) -> Asked:
     try:
         async with open_account(settings) as api:
             await api.messages(start=now - timedelta(minutes=1), end=now, per_page=1)
-            return Asked(budget=api.budget)
+            return Asked(budget=api.rate_limit)
     except Unauthenticated:
         raise AccountRefused(
             "Cloudflare does not know the token in CLOUDFLARE_API_TOKEN; it is wrong, expired or deleted: set another"
         ) from None
-    except NotPermitted:
+    except PermissionDenied:
         raise AccountRefused(
             f"the token in CLOUDFLARE_API_TOKEN may not read the Email Security of account {account}; "
             "give it the permission Cloud Email Security (Read, and Write to act), or set CLOUDFLARE_ACCOUNT_ID to its account"
         ) from None
-    except Refused as error:
+    except ClientError as error:
         raise AccountRefused(
             f"Cloudflare refuses to search the account {account}: {error.text}; look at CLOUDFLARE_ACCOUNT_ID"
         ) from None

@@ -144,16 +144,16 @@ BUILD.info({"version": __version__, "python": platform.python_version()})
 class ApiMetrics:
     """Counts and times what the API client does; an observer of `clawback.cloudflare`."""
 
-    def answered(self, endpoint: str, status: int, seconds: float) -> None:
+    def record_response(self, endpoint: str, status: int, seconds: float) -> None:
         """Count an answer, of whatever status."""
         API_REQUESTS.labels(endpoint, str(status)).inc()
         API_REQUEST_SECONDS.labels(endpoint).observe(seconds)
 
-    def failed(self, endpoint: str, error: str, seconds: float) -> None:
+    def record_failure(self, endpoint: str, error: str, seconds: float) -> None:
         """Count a request without an answer; `error` is one of a few words that say why."""
         API_REQUESTS.labels(endpoint, error).inc()
         API_REQUEST_SECONDS.labels(endpoint).observe(seconds)
 
-    def paced(self, seconds: float) -> None:
+    def record_delay(self, seconds: float) -> None:
         """Count the wait of a request for its turn under the rate limit."""
         API_PACED_SECONDS.inc(seconds)

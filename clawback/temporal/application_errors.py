@@ -11,15 +11,15 @@ from clawback.model.texts import bounded
 from clawback.temporal.error_types import ErrorType
 
 _TYPES: tuple[tuple[type[errors.ApiError], ErrorType], ...] = (
-    (errors.Stopped, ErrorType.STOPPED),
+    (errors.ContainmentStopped, ErrorType.STOPPED),
     (errors.RateLimited, ErrorType.RATE_LIMITED),
     (errors.Unauthenticated, ErrorType.UNAUTHENTICATED),
-    (errors.NotPermitted, ErrorType.NOT_PERMITTED),
+    (errors.PermissionDenied, ErrorType.NOT_PERMITTED),
     (errors.NotFound, ErrorType.NOT_FOUND),
-    (errors.Rejected, ErrorType.REJECTED),
+    (errors.InvalidRequest, ErrorType.REJECTED),
     (errors.Unavailable, ErrorType.UNAVAILABLE),
     (errors.UnknownOutcome, ErrorType.UNKNOWN_OUTCOME),
-    (errors.NotUnderstood, ErrorType.NOT_UNDERSTOOD),
+    (errors.UnreadableResponse, ErrorType.NOT_UNDERSTOOD),
 )
 
 

@@ -157,13 +157,13 @@ async def test_a_list_is_a_table_up_to_its_limit(
     """Three of seven, and a word that there are more; all of them without one."""
     assert await api("investigate", "list", "--since", "1d", "--limit", "3") == ExitCode.OK
     shown = capsys.readouterr()
-    assert (shown.out.count("Wire"), "There are more than 3" in shown.err) == (3, True)
+    assert (shown.out.count("WireModel"), "There are more than 3" in shown.err) == (3, True)
     assert (
         await api("investigate", "list", "--disposition", "MALICIOUS", "--limit", "7")
         == ExitCode.OK
     )
     shown = capsys.readouterr()
-    assert (shown.out.count("Wire"), shown.err) == (7, "")
+    assert (shown.out.count("WireModel"), shown.err) == (7, "")
     assert await api("investigate", "list", "--disposition", "SPAM") == ExitCode.OK
     assert capsys.readouterr().out == "There are none.\n"
     assert len(simulator.world.requests.asked) == 3
@@ -178,7 +178,7 @@ async def test_json_is_a_line_for_each_record(
     lines = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
     assert len({line["id"] for line in lines}) == len(lines) == 1_005
     assert await api("investigate", "get", ONE, "--json") == ExitCode.OK
-    assert json.loads(capsys.readouterr().out)["subject"] == "Wire 1"
+    assert json.loads(capsys.readouterr().out)["subject"] == "WireModel 1"
 
 
 async def test_what_a_mail_says_does_not_steer_the_terminal(
@@ -212,7 +212,7 @@ def test_a_narrow_terminal_keeps_what_matters(monkeypatch: pytest.MonkeyPatch) -
     listing = next(one for one in OPERATIONS if one.name == "messages")
     identity, subject = "4Njp3P0STMz2c02Q-2024-01-05T10:00:00-12345678", "Unusual sign-in " * 5
     found = [
-        Message.read(
+        Message.parse(
             {
                 "id": identity,
                 "subject": subject,

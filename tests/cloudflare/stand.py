@@ -41,10 +41,10 @@ class StillClock:
         self.seconds = 1000.0
         self.slept: list[float] = []
 
-    def now(self) -> float:
+    def monotonic(self) -> float:
         return self.seconds
 
-    def wall(self) -> datetime:
+    def wall_time(self) -> datetime:
         return START + timedelta(seconds=self.seconds)
 
     async def sleep(self, seconds: float) -> None:
@@ -58,15 +58,15 @@ class Ledger:
     def __init__(self) -> None:
         self.rows: list[tuple[str, Any]] = []
 
-    def answered(self, *, endpoint: str, status: int, seconds: float) -> None:
+    def record_response(self, *, endpoint: str, status: int, seconds: float) -> None:
         assert seconds >= 0
         self.rows.append((endpoint, status))
 
-    def failed(self, *, endpoint: str, error: str, seconds: float) -> None:
+    def record_failure(self, *, endpoint: str, error: str, seconds: float) -> None:
         assert seconds >= 0
         self.rows.append((endpoint, error))
 
-    def paced(self, seconds: float) -> None:
+    def record_delay(self, seconds: float) -> None:
         self.rows.append(("paced", seconds))
 
 

@@ -12,16 +12,16 @@ import pytest
 
 from clawback.cloudflare import (
     ApiError,
+    ClientError,
     EmailSecurity,
+    InvalidRequest,
     NotFound,
-    NotPermitted,
-    NotUnderstood,
+    PermissionDenied,
     RateLimited,
-    Refused,
-    Rejected,
     Unauthenticated,
     Unavailable,
     UnknownOutcome,
+    UnreadableResponse,
 )
 from tests.cloudflare.stand import (
     ACCOUNT,
@@ -66,21 +66,21 @@ async def error_of(api: EmailSecurity, method: str, arguments: Mapping[str, Any]
 @pytest.mark.parametrize(
     ("status", "kind"),
     [
-        (400, Rejected),
+        (400, InvalidRequest),
         (401, Unauthenticated),
-        (403, NotPermitted),
+        (403, PermissionDenied),
         (404, NotFound),
-        (409, Rejected),
-        (422, Rejected),
-        (301, Rejected),
+        (409, InvalidRequest),
+        (422, InvalidRequest),
+        (301, InvalidRequest),
     ],
 )
 async def test_a_refusal_was_not_executed(
-    status: int, kind: type[Refused], method: str, arguments: Mapping[str, Any]
+    status: int, kind: type[ClientError], method: str, arguments: Mapping[str, Any]
 ) -> None:
     """Each status below 500 has one meaning, the same for reads and writes, and carries Cloudflare's codes."""
     error = await error_of(always(refusal(status, (10000, "No"), (7003, "way"))), method, arguments)
-    assert isinstance(error, Refused)
+    assert isinstance(error, ClientError)
     assert (type(error), error.status, error.codes, error.text) == (
         kind,
         status,
@@ -125,9 +125,10 @@ async def test_a_servers_failure_may_be_repeated_only_where_that_is_safe(
     ],
 )
 async def test_a_success_that_cannot_be_read(body: bytes) -> None:
-    """A read is `NotUnderstood`; a post may well have been executed."""
+    """A read is `UnreadableResponse`; a post may well have been executed."""
     assert isinstance(
-        await error_of(always(httpx.Response(200, content=body)), "messages", WINDOW), NotUnderstood
+        await error_of(always(httpx.Response(200, content=body)), "messages", WINDOW),
+        UnreadableResponse,
     )
     for method, arguments in (WRITES[0], WRITES[2]):
         assert isinstance(
@@ -144,7 +145,9 @@ async def test_an_empty_success_of_a_move_is_unknown() -> None:
 
 async def test_a_success_that_says_it_failed_is_a_refusal() -> None:
     """`success: false` counts, also under 200."""
-    assert isinstance(await error_of(always(refusal(200, (1001, "no"))), *WRITES[0]), Rejected)
+    assert isinstance(
+        await error_of(always(refusal(200, (1001, "no"))), *WRITES[0]), InvalidRequest
+    )
 
 
 async def test_a_malformed_token_is_told_apart_from_a_bad_request() -> None:
@@ -173,11 +176,11 @@ async def test_a_429_was_not_executed_and_says_when_to_come_back(
     )
     error = await error_of(api, method, arguments)
     assert isinstance(error, RateLimited)
-    assert (error.retry_after, error.local) == (timedelta(seconds=300), False)
+    assert (error.retry_after, error.is_local) == (timedelta(seconds=300), False)
     clock.seconds += 100
     again = await error_of(api, *WRITES[0])
     assert isinstance(again, RateLimited)
-    assert (again.retry_after, again.local) == (timedelta(seconds=200), True)
+    assert (again.retry_after, again.is_local) == (timedelta(seconds=200), True)
     assert [status for _, status in ledger.rows] == [429]
 
 
@@ -190,7 +193,7 @@ async def test_texts_from_outside_are_bounded_and_on_one_line() -> None:
     error = await error_of(
         always(refusal(400, *((1000 + n, "y" * 1000) for n in range(500)))), *READS[0]
     )
-    assert isinstance(error, Refused)
+    assert isinstance(error, ClientError)
     assert len(error.codes) == 10
     assert len(str(error)) < 500
 
@@ -218,8 +221,10 @@ async def test_an_error_names_the_endpoint_but_never_the_id_or_the_token() -> No
 async def test_the_token_is_in_no_repr() -> None:
     """Neither of the client nor of anything it holds."""
     async with always(refusal(404)) as api:
-        http = api._connection.http
-        assert TOKEN not in repr([api, vars(api), api._connection, http, http.headers, api.budget])
+        http = api._transport.http
+        assert TOKEN not in repr(
+            [api, vars(api), api._transport, http, http.headers, api.rate_limit]
+        )
         assert http.headers["authorization"] == f"Bearer {TOKEN}"
 
 
@@ -244,7 +249,7 @@ def test_an_impossible_token_is_refused_without_being_repeated(token: str) -> No
 )
 def test_an_impossible_address_is_refused(url: str) -> None:
     """It must be an http address that endpoints can be appended to."""
-    with pytest.raises(ValueError, match="address"):
+    with pytest.raises(ValueError, match="API URL"):
         EmailSecurity(url=url, account_id=ACCOUNT, token=TOKEN)
 
 
@@ -286,7 +291,7 @@ async def test_a_lost_answer_leaves_a_post_unknown(
         ) as api:
             assert isinstance(await error_of(api, *READS[0]), Unavailable)
             assert isinstance(await error_of(api, *WRITES[0]), UnknownOutcome)
-            assert api.budget.in_flight == 0
+            assert api.rate_limit.in_flight == 0
         assert [endpoint for endpoint, _ in ledger.rows] == ["investigate/{id}", "investigate/move"]
 
 
@@ -314,5 +319,5 @@ async def test_an_answer_that_is_too_large_is_not_read_to_its_end() -> None:
             yield b" " * 2**20
 
     api = client(lambda _: httpx.Response(200, content=endless()))
-    assert isinstance(await error_of(api, *READS[0]), NotUnderstood)
+    assert isinstance(await error_of(api, *READS[0]), UnreadableResponse)
     assert isinstance(await error_of(api, *WRITES[0]), UnknownOutcome)

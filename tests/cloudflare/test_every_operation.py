@@ -18,7 +18,7 @@ from hypothesis import strategies as st
 from clawback.cloudflare import ApiError, BatchResult, EmailSecurity, Page
 from clawback.cloudflare.account_settings import AccountSettings
 from clawback.cloudflare.catalogue import OPERATIONS, Operation, Permission
-from clawback.cloudflare.wire import Wire
+from clawback.cloudflare.wire_model import WireModel
 from tests.cloudflare.stand import URL, always, envelope, recording
 from tests.cloudflare.test_lenient import JSON, RECORDS
 from tests.cloudflare.test_recorded import CASES, load
@@ -48,9 +48,10 @@ def test_the_catalogue_is_the_client() -> None:
             if not name.startswith("_")
         }
         offered |= {
-            f"settings.{kind}.{verb}" for verb in (verbs if policies.batched else verbs - {"batch"})
+            f"settings.{kind}.{verb}"
+            for verb in (verbs if policies.batch_kinds else verbs - {"batch"})
         }
-    named = [name for operation in OPERATIONS for name in (operation.name, *operation.short)]
+    named = [name for operation in OPERATIONS for name in (operation.name, *operation.aliases)]
     assert sorted(named) == sorted(offered - NOT_READ)
     assert len({operation.command for operation in OPERATIONS}) == len(OPERATIONS)
 
@@ -83,7 +84,7 @@ async def test_a_policy_of_any_age_is_read_by_every_verb(operation: Operation, s
     The record is the same under today's names, whoever gives it.
     """
     if not operation.name.startswith("settings.") or operation.command[1] == "verification":
-        assert {operation.name, *operation.short} & RECORDED  # these have folders of their own
+        assert {operation.name, *operation.aliases} & RECORDED  # these have folders of their own
         return
     told = POLICIES[operation.name.split(".")[1]]
     raw, verb = told[shape], operation.command[1]
@@ -92,19 +93,19 @@ async def test_a_policy_of_any_age_is_read_by_every_verb(operation: Operation, s
         "delete": {"id": raw["id"]},
         "batch": {"deletes": [{"id": raw["id"]}], "patches": [raw], "posts": [raw], "puts": [raw]},
     }
-    target = operation.of(always(envelope(results.get(verb, raw))))
+    target = operation.bind(always(envelope(results.get(verb, raw))))
     read = await target(**ARGUMENTS[operation.name])
     assert all(is_read(record, told["read"], str(raw["id"])) for record in records_of(read))
     assert len(records_of(read)) == {"delete": 0, "batch": 3}.get(verb, 1)
 
 
-def records_of(read: Any) -> list[Wire]:
+def records_of(read: Any) -> list[WireModel]:
     match read:
         case Page():
             return list(read.items)
         case BatchResult():
             return [*read.patches, *read.posts, *read.puts]
-        case Wire():
+        case WireModel():
             return [read]
     return []
 
@@ -135,7 +136,7 @@ async def test_no_answer_can_crash_an_operation(
     """
     body = {"success": True, "result": result, "result_info": info}
     try:
-        read = await operation.of(always(httpx.Response(200, json=body)))(
+        read = await operation.bind(always(httpx.Response(200, json=body)))(
             **ARGUMENTS[operation.name]
         )
     except ApiError:

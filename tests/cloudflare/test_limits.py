@@ -7,10 +7,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from clawback.cloudflare.rate_limit_headers import (
-    LONGEST_WAIT,
+    MAX_WAIT,
     Counter,
-    read_counters,
-    read_retry_after,
+    parse_counters,
+    parse_retry_after,
 )
 
 WALL = datetime(2026, 11, 22, 12, 0, tzinfo=UTC)
@@ -19,7 +19,7 @@ WALL = datetime(2026, 11, 22, 12, 0, tzinfo=UTC)
 def test_the_documented_example_is_read() -> None:
     """A counter and a policy of different names belong together where there is only one of each."""
     headers = {"ratelimit": '"default";r=50;t=30', "ratelimit-policy": '"burst";q=100;w=60'}
-    assert read_counters(headers, 10.0, WALL) == (Counter("default", 100, 50, 40.0, 60.0),)
+    assert parse_counters(headers, 10.0, WALL) == (Counter("default", 100, 50, 40.0, 60.0),)
 
 
 def test_several_counters_find_their_policies_by_name() -> None:
@@ -28,7 +28,7 @@ def test_several_counters_find_their_policies_by_name() -> None:
         "ratelimit": '"a";r=5;t=30, "b";r=7;t=1',
         "ratelimit-policy": '"b";q=200;w=1, "a";q=1200;w=300',
     }
-    assert read_counters(headers, 0.0, WALL) == (
+    assert parse_counters(headers, 0.0, WALL) == (
         Counter("a", 1200, 5, 30.0, 300.0),
         Counter("b", 200, 7, 1.0, 1.0),
     )
@@ -42,7 +42,7 @@ def test_the_older_names_are_tolerated(reset: str) -> None:
         "x-ratelimit-remaining": "17",
         "x-ratelimit-reset": reset,
     }
-    assert read_counters(headers, 5.0, WALL) == (Counter("x", 1200, 17, 35.0),)
+    assert parse_counters(headers, 5.0, WALL) == (Counter("x", 1200, 17, 35.0),)
 
 
 @pytest.mark.parametrize(
@@ -57,13 +57,13 @@ def test_the_older_names_are_tolerated(reset: str) -> None:
 )
 def test_retry_after_is_read_in_both_forms(text: str, seconds: int) -> None:
     """Seconds or a date; a date gone by is now, and nothing is longer than an hour."""
-    assert read_retry_after({"retry-after": text}, WALL) == timedelta(seconds=seconds)
+    assert parse_retry_after({"retry-after": text}, WALL) == timedelta(seconds=seconds)
 
 
 @pytest.mark.parametrize("text", ["", "soon", "-1", "1.5", "٣", "Sun, 99 Nov 2026 12:01:00 GMT"])
 def test_an_unreadable_retry_after_counts_as_absent(text: str) -> None:
     """Nonsense is not a delay."""
-    assert read_retry_after({"retry-after": text}, WALL) is None
+    assert parse_retry_after({"retry-after": text}, WALL) is None
 
 
 NAMES = st.sampled_from(
@@ -78,10 +78,10 @@ def test_no_header_can_break_the_reading(headers: dict[str, str]) -> None:
 
     Something of something, until a time within the hour.
     """
-    for counter in read_counters(headers, 100.0, WALL):
+    for counter in parse_counters(headers, 100.0, WALL):
         assert counter.quota >= max(counter.remaining, 1)
         assert counter.remaining >= 0
-        assert 100.0 <= counter.reset_at <= 100.0 + LONGEST_WAIT.total_seconds()
-        assert 0 < counter.window <= LONGEST_WAIT.total_seconds()
-    delay = read_retry_after(headers, WALL)
-    assert delay is None or timedelta() <= delay <= LONGEST_WAIT
+        assert 100.0 <= counter.reset_at <= 100.0 + MAX_WAIT.total_seconds()
+        assert 0 < counter.window <= MAX_WAIT.total_seconds()
+    delay = parse_retry_after(headers, WALL)
+    assert delay is None or timedelta() <= delay <= MAX_WAIT

@@ -12,8 +12,8 @@ import pytest
 from clawback.cloudflare import (
     Batch,
     EmailSecurity,
+    InvalidRequest,
     NotFound,
-    Rejected,
     Resubmission,
     Share,
     Unavailable,
@@ -51,7 +51,7 @@ class Disputed:
 async def test_the_newest_body_of_a_release_goes_first() -> None:
     """A server of today costs one request."""
     server = Disputed(dict)
-    assert (await client(server).release([IID]))[0].complete
+    assert (await client(server).release([IID]))[0].is_complete
     assert server.bodies == [NEW]
 
 
@@ -77,13 +77,13 @@ async def test_a_release_that_is_refused_in_both_forms_tells_the_first_reason() 
     server = Disputed(str)
     api = client(server)
     for _ in range(2):
-        with pytest.raises(Rejected, match="wrong body"):
+        with pytest.raises(InvalidRequest, match="wrong body"):
             await api.release([IID])
     assert server.bodies == [NEW, OLD, NEW, OLD]
 
 
 @pytest.mark.parametrize(
-    ("status", "kind"), [(404, NotFound), (409, Rejected), (500, UnknownOutcome)]
+    ("status", "kind"), [(404, NotFound), (409, InvalidRequest), (500, UnknownOutcome)]
 )
 async def test_no_other_failure_is_tried_again(status: int, kind: type[Exception]) -> None:
     """A release may deliver.

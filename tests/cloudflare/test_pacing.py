@@ -6,8 +6,8 @@ from datetime import timedelta
 import httpx
 import pytest
 
-from clawback.cloudflare import EmailSecurity, RateLimited, Share, Stopped
-from clawback.cloudflare.transport import PATIENCE
+from clawback.cloudflare import ContainmentStopped, EmailSecurity, RateLimited, Share
+from clawback.cloudflare.transport import MAX_DELAY
 from tests.cloudflare.stand import IID, WINDOW, Ledger, StillClock, client, envelope
 
 
@@ -36,7 +36,7 @@ async def test_reads_stop_at_the_reserve_and_writes_go_on() -> None:
     await api.messages(**WINDOW)
     with pytest.raises(RateLimited) as caught:
         await api.messages(**WINDOW)
-    assert (caught.value.retry_after, caught.value.local) == (timedelta(seconds=30), True)
+    assert (caught.value.retry_after, caught.value.is_local) == (timedelta(seconds=30), True)
     await api.on(Share.ACTING).messages(**WINDOW)
     await api.on(Share.UNDO).move([IID], "Inbox")
     assert [endpoint for endpoint, _ in ledger.rows] == [
@@ -67,7 +67,7 @@ async def test_the_last_third_is_spread_out() -> None:
     for _ in range(4):
         await api.messages(**WINDOW)
     assert clock.slept == pytest.approx([3.0, 3.0, 3.0])
-    assert max(clock.slept) <= PATIENCE + 0.01
+    assert max(clock.slept) <= MAX_DELAY + 0.01
 
 
 async def test_views_share_one_budget() -> None:
@@ -76,8 +76,8 @@ async def test_views_share_one_budget() -> None:
     api = told(5, clock, ledger)
     undo = api.on(Share.UNDO)
     await undo.move([IID], "Inbox")
-    assert api.budget == undo.budget
-    assert (api.budget.remaining, api.budget.quota, api.budget.in_flight) == (5, 100, 0)
+    assert api.rate_limit == undo.rate_limit
+    assert (api.rate_limit.remaining, api.rate_limit.quota, api.rate_limit.in_flight) == (5, 100, 0)
     with pytest.raises(RateLimited):
         await undo.move([IID], "Inbox")
 
@@ -116,11 +116,11 @@ async def test_a_cancelled_call_is_not_in_flight_for_ever() -> None:
     api = client(answer)  # type: ignore[arg-type] # httpx takes a coroutine too
     call = asyncio.create_task(api.message(IID))
     await started.wait()
-    assert api.budget.in_flight == 1
+    assert api.rate_limit.in_flight == 1
     call.cancel()
     with pytest.raises(asyncio.CancelledError):
         await call
-    assert api.budget.in_flight == 0
+    assert api.rate_limit.in_flight == 0
 
 
 @pytest.mark.parametrize("share", [None, *Share])
@@ -142,7 +142,7 @@ async def test_what_acts_needs_a_permit_right_before_it_leaves(share: Share | No
     for _ in range(30):
         await view.messages(**WINDOW)
         if acts:
-            with pytest.raises(Stopped):
+            with pytest.raises(ContainmentStopped):
                 await view.move([IID], "JunkEmail")
         else:
             await view.move([IID], "JunkEmail")
@@ -150,4 +150,4 @@ async def test_what_acts_needs_a_permit_right_before_it_leaves(share: Share | No
     assert [endpoint for endpoint, _ in ledger.rows].count("investigate/move") == (
         0 if acts else 30
     )
-    assert api.budget.in_flight == 0
+    assert api.rate_limit.in_flight == 0

@@ -39,21 +39,21 @@ def test_the_reserve_is_never_touched(
     quota: int, window: float, steps: list[tuple[Share, float, int]]
 ) -> None:
     """Against a server that counts people too, no request of a share leaves less than that share's reserve."""
-    pace, server, now = RateLimiter(), FixedWindow(quota, window), 0.0
+    limiter, server, now = RateLimiter(), FixedWindow(quota, window), 0.0
     heard = False
     for share, pause, people in steps:
         if int((now + pause) // window) != int(now // window):
             server.used = 0
             heard = False
         now += pause
-        if pace.wait(share, now) > 0:
+        if limiter.delay(share, now) > 0:
             continue
-        ticket = pace.sent(share, now)
+        ticket = limiter.record_sent(share, now)
         server.used += 1
         if heard:
             assert server.quota - server.used >= int(RESERVES[share] * quota)
         server.used = min(server.used + people, quota)
-        pace.answered(ticket, now, [server.counter(now)])
+        limiter.record_response(ticket, now, [server.counter(now)])
         heard = True
 
 
@@ -63,15 +63,17 @@ def test_a_full_budget_lets_everybody_go(
 ) -> None:
     """Whatever was left before, once the reset is over and nothing is in flight a request may go.
 
-    The pace is never stuck.
+    The limiter is never stuck.
     """
-    pace = RateLimiter()
-    ticket = pace.sent(share, 0.0)
-    pace.answered(ticket, 0.0, [Counter("default", quota, min(remaining, quota), left, 60.0)])
+    limiter = RateLimiter()
+    ticket = limiter.record_sent(share, 0.0)
+    limiter.record_response(
+        ticket, 0.0, [Counter("default", quota, min(remaining, quota), left, 60.0)]
+    )
     for _ in range(3):
-        if wait := pace.wait(share, 0.0):
+        if wait := limiter.delay(share, 0.0):
             assert wait <= left
-    assert pace.wait(share, left + 0.001) == 0.0
+    assert limiter.delay(share, left + 0.001) == 0.0
 
 
 @pytest.mark.parametrize("share", list(Share))
@@ -79,12 +81,12 @@ def test_without_headers_no_five_minutes_hold_more_than_the_quota_less_the_reser
     share: Share,
 ) -> None:
     """A share that sends whenever it may stays within the documented limit in every window, wherever the window begins."""
-    pace, now, sent = RateLimiter(), 0.0, []
+    limiter, now, sent = RateLimiter(), 0.0, []
     while now < 1500:
-        if wait := pace.wait(share, now):
+        if wait := limiter.delay(share, now):
             now += wait
             continue
-        pace.answered(pace.sent(share, now), now)
+        limiter.record_response(limiter.record_sent(share, now), now)
         sent.append(now)
     most = QUOTA - int(RESERVES[share] * QUOTA)
     assert all(later - first >= 300 - 1e-6 for first, later in zip(sent, sent[most:], strict=False))
@@ -96,54 +98,64 @@ def test_plenty_is_not_delayed_and_the_rest_is_spread() -> None:
 
     Below it requests keep the distance that lasts until the reset.
     """
-    pace = RateLimiter()
-    pace.answered(pace.sent(Share.ACTING, 0.0), 0.0, [Counter("default", 100, 60, 30.0, 60.0)])
-    assert pace.wait(Share.ACTING, 0.0) == 0.0
-    pace.answered(pace.sent(Share.ACTING, 0.0), 0.0, [Counter("default", 100, 35, 30.0, 60.0)])
-    assert pace.wait(Share.ACTING, 0.0) == pytest.approx(3.0)
-    assert pace.wait(Share.ACTING, 3.1) == 0.0
+    limiter = RateLimiter()
+    limiter.record_response(
+        limiter.record_sent(Share.ACTING, 0.0), 0.0, [Counter("default", 100, 60, 30.0, 60.0)]
+    )
+    assert limiter.delay(Share.ACTING, 0.0) == 0.0
+    limiter.record_response(
+        limiter.record_sent(Share.ACTING, 0.0), 0.0, [Counter("default", 100, 35, 30.0, 60.0)]
+    )
+    assert limiter.delay(Share.ACTING, 0.0) == pytest.approx(3.0)
+    assert limiter.delay(Share.ACTING, 3.1) == 0.0
 
 
 def test_polling_cannot_starve_acting() -> None:
     """Where polling has used up its part, acting still has some, and undo more."""
-    pace = RateLimiter()
-    pace.answered(pace.sent(Share.POLLING, 0.0), 0.0, [Counter("default", 100, 38, 30.0, 60.0)])
-    assert pace.wait(Share.POLLING, 0.0) == 30.0
-    assert pace.wait(Share.ACTING, 0.0) == 0.0
-    pace.answered(pace.sent(Share.ACTING, 0.0), 0.0, [Counter("default", 100, 20, 30.0, 60.0)])
-    assert pace.wait(Share.ACTING, 0.0) == 30.0
-    assert pace.wait(Share.UNDO, 0.0) == 0.0
+    limiter = RateLimiter()
+    limiter.record_response(
+        limiter.record_sent(Share.POLLING, 0.0), 0.0, [Counter("default", 100, 38, 30.0, 60.0)]
+    )
+    assert limiter.delay(Share.POLLING, 0.0) == 30.0
+    assert limiter.delay(Share.ACTING, 0.0) == 0.0
+    limiter.record_response(
+        limiter.record_sent(Share.ACTING, 0.0), 0.0, [Counter("default", 100, 20, 30.0, 60.0)]
+    )
+    assert limiter.delay(Share.ACTING, 0.0) == 30.0
+    assert limiter.delay(Share.UNDO, 0.0) == 0.0
 
 
 def test_requests_in_flight_are_counted_as_spent() -> None:
     """What has left but is not answered yet is taken off what the server said, until it is."""
-    pace = RateLimiter()
-    pace.answered(pace.sent(Share.ACTING, 0.0), 0.0, [Counter("default", 100, 27, 30.0, 60.0)])
-    first, second = pace.sent(Share.UNDO, 0.0), pace.sent(Share.UNDO, 0.0)
-    assert pace.wait(Share.ACTING, 20.0) == 10.0
-    pace.answered(second, 20.0, [Counter("default", 100, 27, 30.0, 60.0)])
-    pace.lost(first, 20.0)
-    assert pace.wait(Share.ACTING, 20.0) == 0.0
+    limiter = RateLimiter()
+    limiter.record_response(
+        limiter.record_sent(Share.ACTING, 0.0), 0.0, [Counter("default", 100, 27, 30.0, 60.0)]
+    )
+    first, second = limiter.record_sent(Share.UNDO, 0.0), limiter.record_sent(Share.UNDO, 0.0)
+    assert limiter.delay(Share.ACTING, 20.0) == 10.0
+    limiter.record_response(second, 20.0, [Counter("default", 100, 27, 30.0, 60.0)])
+    limiter.record_lost(first, 20.0)
+    assert limiter.delay(Share.ACTING, 20.0) == 0.0
 
 
 def test_a_late_answer_does_not_overwrite_a_younger_one() -> None:
     """Answers may overtake each other; what the youngest request was told stands."""
-    pace = RateLimiter()
-    old, young = pace.sent(Share.POLLING, 0.0), pace.sent(Share.POLLING, 0.0)
-    pace.answered(young, 1.0, [Counter("default", 100, 10, 30.0, 60.0)])
-    pace.answered(old, 2.0, [Counter("default", 100, 90, 30.0, 60.0)])
-    assert pace.budget(2.0).remaining == 10
+    limiter = RateLimiter()
+    old, young = limiter.record_sent(Share.POLLING, 0.0), limiter.record_sent(Share.POLLING, 0.0)
+    limiter.record_response(young, 1.0, [Counter("default", 100, 10, 30.0, 60.0)])
+    limiter.record_response(old, 2.0, [Counter("default", 100, 90, 30.0, 60.0)])
+    assert limiter.status(2.0).remaining == 10
 
 
 def test_a_429_stops_everybody_until_it_is_over() -> None:
-    """Not even undo is sent into a block; after it the pace starts anew."""
-    pace = RateLimiter()
-    assert pace.refused(pace.sent(Share.POLLING, 0.0), 0.0, timedelta(seconds=300)) == timedelta(
-        seconds=300
-    )
-    assert {pace.wait(share, 100.0) for share in Share} == {200.0}
-    assert pace.budget(100.0).blocked_for == timedelta(seconds=200)
-    assert pace.wait(Share.UNDO, 300.0) == 0.0
+    """Not even undo is sent into a block; after it the limiter starts anew."""
+    limiter = RateLimiter()
+    assert limiter.record_rejection(
+        limiter.record_sent(Share.POLLING, 0.0), 0.0, timedelta(seconds=300)
+    ) == timedelta(seconds=300)
+    assert {limiter.delay(share, 100.0) for share in Share} == {200.0}
+    assert limiter.status(100.0).blocked_for == timedelta(seconds=200)
+    assert limiter.delay(Share.UNDO, 300.0) == 0.0
 
 
 def test_a_429_without_a_delay_doubles_from_30_seconds_to_five_minutes() -> None:
@@ -151,19 +163,22 @@ def test_a_429_without_a_delay_doubles_from_30_seconds_to_five_minutes() -> None
 
     A server that does not say gets more patience each time, and none is left after a success.
     """
-    pace, now, delays = RateLimiter(), 0.0, []
+    limiter, now, delays = RateLimiter(), 0.0, []
     for _ in range(6):
-        delays.append(pace.refused(pace.sent(Share.ACTING, now), now, None))
+        delays.append(limiter.record_rejection(limiter.record_sent(Share.ACTING, now), now, None))
         now += 1000
     assert [delay.total_seconds() for delay in delays] == [30, 60, 120, 240, 300, 300]
-    pace.answered(pace.sent(Share.ACTING, now), now)
-    assert pace.refused(pace.sent(Share.ACTING, now), now, None).total_seconds() == 30
+    limiter.record_response(limiter.record_sent(Share.ACTING, now), now)
+    assert (
+        limiter.record_rejection(limiter.record_sent(Share.ACTING, now), now, None).total_seconds()
+        == 30
+    )
 
 
 def test_a_429_without_a_delay_believes_an_empty_counter() -> None:
     """The reset of a counter that is at zero is the best guess there is."""
-    pace = RateLimiter()
-    delay = pace.refused(
-        pace.sent(Share.ACTING, 0.0), 0.0, None, [Counter("default", 100, 0, 42.0, 60.0)]
+    limiter = RateLimiter()
+    delay = limiter.record_rejection(
+        limiter.record_sent(Share.ACTING, 0.0), 0.0, None, [Counter("default", 100, 0, 42.0, 60.0)]
     )
     assert delay == timedelta(seconds=42)

@@ -12,7 +12,7 @@ import httpx
 import pytest
 
 from clawback.cloudflare import Page, Resubmission
-from clawback.cloudflare.wire import Wire
+from clawback.cloudflare.wire_model import WireModel
 from clawback.model.times import parse_time
 from tests.cloudflare.stand import always
 
@@ -56,7 +56,7 @@ def compare(read: Any, expected: Any) -> None:
             assert len(read) == len(expected["items"])
             for item, wanted in zip(read, expected["items"], strict=True):
                 compare(item, wanted)
-        case Wire():
+        case WireModel():
             compare_record(read, expected)
         case dict():
             assert {name: read[name] for name in expected} == expected
@@ -64,7 +64,7 @@ def compare(read: Any, expected: Any) -> None:
             assert read == expected
 
 
-def compare_record(read: Wire, expected: dict[str, Any]) -> None:
+def compare_record(read: WireModel, expected: dict[str, Any]) -> None:
     """Check typed fields, the record under current names, and that old names are gone from it."""
     for name, wanted in expected.items():
         if name == "record":

@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator
 import httpx
 import pytest
 
-from clawback.cloudflare import EmailSecurity, NotUnderstood, RateLimited, Unavailable
+from clawback.cloudflare import EmailSecurity, RateLimited, Unavailable, UnreadableResponse
 from tests.cloudflare.stand import URL, WINDOW, StillClock, client, envelope, refusal
 
 
@@ -97,7 +97,7 @@ async def test_a_search_without_end_is_given_up_in_bounded_time() -> None:
 async def test_a_location_elsewhere_is_not_followed(location: str) -> None:
     """The token is not carried to another host, port or scheme."""
     api, asked = scripted([running(location)], StillClock())
-    with pytest.raises(NotUnderstood, match="another host"):
+    with pytest.raises(UnreadableResponse, match="another host"):
         await api.messages(**WINDOW)
     assert len(asked) == 1
 
@@ -106,7 +106,7 @@ ENDS: list[tuple[Callable[[], httpx.Response], type[Exception]]] = [
     (lambda: refusal(404, (7003, "gone")), Unavailable),
     (lambda: refusal(429, headers={"Retry-After": "60"}), RateLimited),
     (lambda: httpx.Response(502), Unavailable),
-    (lambda: httpx.Response(200, content=b"<html>"), NotUnderstood),
+    (lambda: httpx.Response(200, content=b"<html>"), UnreadableResponse),
 ]
 
 

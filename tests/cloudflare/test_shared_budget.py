@@ -12,7 +12,7 @@ import httpx
 import pytest
 
 from clawback.cloudflare import EmailSecurity, RateLimited, Share, Unavailable
-from clawback.cloudflare.transport import AT_ONCE
+from clawback.cloudflare.transport import MAX_IN_FLIGHT
 from clawback.simulator import Rate, Simulator, SimulatorOptions
 from tests.cloudflare.stand import ACCOUNT, IID, TOKEN, StillClock, client, envelope
 
@@ -56,7 +56,7 @@ class House:
 @asynccontextmanager
 async def house() -> AsyncIterator[House]:
     clock = SharedClock()
-    simulator = Simulator(SimulatorOptions(rate=Rate(QUOTA, 300), clock=clock.wall))
+    simulator = Simulator(SimulatorOptions(rate=Rate(QUOTA, 300), clock=clock.wall_time))
     transport = httpx.ASGITransport(app=simulator.app)
     async with AsyncExitStack() as stack:
         workers = [
@@ -98,7 +98,7 @@ async def test_two_workers_together_leave_the_reserve_of_their_share(share: Shar
             Share.UNDO: 0.10,
         }
         assert set(told.statuses) == {200}
-        assert QUOTA - len(told.statuses) >= reserves[share] * QUOTA - AT_ONCE
+        assert QUOTA - len(told.statuses) >= reserves[share] * QUOTA - MAX_IN_FLIGHT
         assert {await told.person() for _ in range(QUOTA - len(told.statuses))} == {200}
 
 
@@ -169,7 +169,7 @@ class Slow:
 
     async def __call__(self, request: httpx.Request) -> httpx.Response:
         self.came.append(request.url.path.rpartition("/")[2])
-        if len(self.came) == AT_ONCE:
+        if len(self.came) == MAX_IN_FLIGHT:
             self.full.set()
         await self.open.wait()
         return envelope([])
@@ -196,25 +196,25 @@ async def test_in_one_worker_the_most_urgent_goes_next() -> None:
     gone.cancel()
     with suppress(asyncio.CancelledError):
         await gone
-    assert len(server.came) == AT_ONCE
+    assert len(server.came) == MAX_IN_FLIGHT
     server.open.set()
     await asyncio.gather(*routine, *urgent)
-    assert server.came[AT_ONCE : AT_ONCE + 3] == ["move", "move", "action_log"]
-    assert (len(server.came), api.budget.in_flight) == (62, 0)
+    assert server.came[MAX_IN_FLIGHT : MAX_IN_FLIGHT + 3] == ["move", "move", "action_log"]
+    assert (len(server.came), api.rate_limit.in_flight) == (62, 0)
 
 
 async def test_whoever_waits_too_long_for_a_turn_may_come_back(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """It was not sent, so it may simply be made again."""
-    monkeypatch.setattr("clawback.cloudflare.transport._CONNECT", 0.01)
+    monkeypatch.setattr("clawback.cloudflare.transport.CONNECT_TIMEOUT", 0.01)
     server = Slow()
     api = client(server)  # type: ignore[arg-type] # httpx takes a coroutine too
-    under_way = [asyncio.create_task(api.message(IID)) for _ in range(AT_ONCE)]
+    under_way = [asyncio.create_task(api.message(IID)) for _ in range(MAX_IN_FLIGHT)]
     await server.full.wait()
-    with pytest.raises(Unavailable, match="too many requests"):
+    with pytest.raises(Unavailable, match="too many requests are in flight"):
         await api.move([IID], "Inbox")
     server.open.set()
     await asyncio.gather(*under_way, return_exceptions=True)
     await api.move([IID], "Inbox")
-    assert len(server.came) == AT_ONCE + 1
+    assert len(server.came) == MAX_IN_FLIGHT + 1

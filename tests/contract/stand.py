@@ -67,7 +67,7 @@ def mail(number: int, **fields: Any) -> dict[str, Any]:
         "postfix_id": f"POST{number}",
         "message_id": f"<{number}@mail.test>",
         "from": "ceo@evil.test",
-        "subject": f"Wire {number}",
+        "subject": f"WireModel {number}",
         "to": ["user@example.com"],
         "client_recipients": ["user@example.com"],
         "final_disposition": "MALICIOUS",

@@ -16,7 +16,7 @@ from clawback.cloudflare import (
     Batch,
     EmailSecurity,
     NotFound,
-    NotPermitted,
+    PermissionDenied,
     RateLimited,
     Unavailable,
     UnknownOutcome,
@@ -50,7 +50,7 @@ async def test_messages_are_found_read_and_moved(shape: Shape) -> None:
             for item in page.items
         ]
         assert sorted(item.subject or "" for item in found) == [
-            f"Wire {number}" for number in range(7)
+            f"WireModel {number}" for number in range(7)
         ]
         assert all(
             item.scanned_at and item.record["scanned_at"] and "ts" not in item.record
@@ -125,7 +125,7 @@ async def test_a_release_reaches_a_server_of_any_age(body: BodyForm) -> None:
     async with on_simulator(release_body=body) as (api, simulator, witness):
         simulator.take([mail(1, is_quarantined=True), mail(2)])
         released = await api.release(["POST1-2026-11-22T10:00:00-1", "POST2-2026-11-22T10:00:00-2"])
-        assert {item.id.partition("-")[0]: item.complete for item in released} == {
+        assert {item.id.partition("-")[0]: item.is_complete for item in released} == {
             "POST1": True,
             "POST2": False,
         }
@@ -196,7 +196,7 @@ async def test_a_token_that_may_only_read_is_told_so() -> None:
     async with on_simulator(tokens={TOKEN: Scope.READ}) as (api, simulator, witness):
         simulator.take([mail(1)])
         assert len((await api.messages(**last_hour())).items) == 1
-        with pytest.raises(NotPermitted):
+        with pytest.raises(PermissionDenied):
             await api.move(["POST1-2026-11-22T10:00:00-1"], "JunkEmail")
     assert witness.problems == []
 
@@ -206,7 +206,7 @@ async def test_polling_stops_before_the_limit_and_never_sees_a_429() -> None:
     async with on_simulator(rate=Rate(100, 300)) as (api, _, witness):
         with pytest.raises(RateLimited) as caught:
             await asyncio.gather(*(api.messages(**last_hour()) for _ in range(200)))
-        assert caught.value.local
+        assert caught.value.is_local
         await api.move(["nobody"], "JunkEmail")
     assert len(witness.seen) <= 61
     assert {status for _, status in witness.seen} == {200}
@@ -276,4 +276,4 @@ async def test_a_search_that_takes_longer_is_waited_for(
     """202 and `Location` end in the page that was asked for."""
     api, simulator = served
     simulator.world.dice.faults = parse_faults("search_202=1:0.6")
-    assert [item.subject for item in (await api.messages(**last_hour())).items] == ["Wire 1"]
+    assert [item.subject for item in (await api.messages(**last_hour())).items] == ["WireModel 1"]

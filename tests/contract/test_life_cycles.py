@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 
-from clawback.cloudflare import NotFound, Rejected, Resubmission, pages
-from clawback.cloudflare.policies import Policies
+from clawback.cloudflare import InvalidRequest, NotFound, Resubmission, pages
+from clawback.cloudflare.account_settings.policy_list import PolicyList
 from clawback.simulator import BodyForm, Shape
 from tests.contract.openapi import needs_document
 from tests.contract.stand import last_hour, mail, on_simulator
@@ -28,7 +28,7 @@ async def test_a_policy_lives_and_dies(kind: str, shape: Shape) -> None:
     made, changed, _ = POLICIES[kind]
     async with on_simulator(shape=shape) as (api, simulator, witness):
         policies: Any = getattr(api.settings, kind)
-        assert isinstance(getattr(api.settings, kind), Policies)
+        assert isinstance(getattr(api.settings, kind), PolicyList)
         new = await policies.create(**made)
         assert {name: new.record[name] for name in made} == made
         assert [item.id async for page in pages(policies.list) for item in page.items] == [new.id]
@@ -82,7 +82,7 @@ async def test_a_domain_is_replaced_and_proved() -> None:
 async def test_a_pattern_that_cannot_be_is_rejected_for_good(pattern: tuple[str, str]) -> None:
     """The refusal has a reason and no effect."""
     async with on_simulator() as (api, simulator, witness):
-        with pytest.raises(Rejected) as caught:
+        with pytest.raises(InvalidRequest) as caught:
             await api.create_block_sender(pattern=pattern[0], pattern_type=pattern[1], comments="")
         assert caught.value.text
         assert simulator.world.ledger.since(0) == []
@@ -103,7 +103,7 @@ async def test_a_bulk_job_is_found_again_by_its_comment() -> None:
             if item.comment == "clawback/case/1"
         ]
         assert [item.job_id for item in found] == [job.job_id]
-        while not (job := await api.job(job.job_id)).over:
+        while not (job := await api.job(job.job_id)).is_over:
             assert job.status in {"PENDING", "DISCOVERING", "PROCESSING"}
         assert (job.status, job.messages_successful) == ("COMPLETED", 3)
         rows = [

@@ -13,7 +13,7 @@ import pytest
 
 from clawback.cloudflare import Batch, EmailSecurity, Resubmission, UnknownOutcome
 from clawback.cloudflare.catalogue import OPERATIONS, Operation
-from clawback.cloudflare.recovery import Found, recovery_of
+from clawback.cloudflare.recovery import RecoveryResult, recovery_of
 from clawback.simulator import Simulator, SimulatorOptions, parse_faults
 from tests.contract.stand import ACCOUNT, TOKEN, mail
 from tests.contract.test_requests import POLICIES
@@ -21,7 +21,7 @@ from tests.contract.test_requests import POLICIES
 ONE, TWO = (f"POST{number}-2026-11-22T10:00:00-{number}" for number in (1, 2))
 QUARANTINED = "POST3-2026-11-22T10:00:00-3"
 OPERATION = {operation.name: operation for operation in OPERATIONS}
-UNSAFE = [operation.name for operation in OPERATIONS if operation.unsafe]
+UNSAFE = [operation.name for operation in OPERATIONS if operation.is_unsafe]
 HOUR = {"start": datetime.now(UTC) - timedelta(hours=1), "end": datetime.now(UTC)}
 
 # what is asked, and what finding out costs in requests
@@ -57,16 +57,16 @@ async def found_after(
     given: dict[str, Any],
     api: EmailSecurity,
     simulator: Simulator,
-) -> Found:
+) -> RecoveryResult:
     """Make the call under a fault that loses its answer, and find out what became of it."""
     since = datetime.now(UTC)
     simulator.world.dice.faults = parse_faults(fault)
     with pytest.raises(UnknownOutcome):
-        await operation.of(api)(**given)
+        await operation.bind(api)(**given)
     simulator.world.dice.faults = parse_faults("")
     recovery = recovery_of(operation)
     assert recovery
-    return await recovery.search(api, given, since)
+    return await recovery.check(api, given, since)
 
 
 def effects(simulator: Simulator) -> int:
@@ -89,10 +89,16 @@ async def test_a_lost_answer_is_one_effect_and_is_found(name: str) -> None:
     operation = OPERATION[name]
     given, cost = CASES[name]
     async with served() as (api, simulator):
-        assert await found_after("reset=1", operation, given, api, simulator) is Found.NOT_DONE
+        assert (
+            await found_after("reset=1", operation, given, api, simulator)
+            is RecoveryResult.NOT_DONE
+        )
         assert effects(simulator) == 0
         before = requests(simulator)
-        assert await found_after("lost_answer=1", operation, given, api, simulator) is Found.DONE
+        assert (
+            await found_after("lost_answer=1", operation, given, api, simulator)
+            is RecoveryResult.DONE
+        )
         assert requests(simulator) - before == 1 + cost
         assert effects(simulator) == len(given.get("ids", ["one"]))
 
@@ -108,22 +114,22 @@ async def test_a_batch_is_found_by_all_that_it_changes(kind: str) -> None:
     async with served() as (api, simulator):
         policies = getattr(api.settings, kind)
         gone, kept = await policies.create(**made), await policies.create(**made)
-        only_deletes = policies.batched == ("deletes",)
+        only_deletes = policies.batch_kinds == ("deletes",)
         changes = Batch(deletes=[gone.id], patches={} if only_deletes else {kept.id: changed})
         before = effects(simulator)
         assert (
             await found_after("reset=1", operation, {"changes": changes}, api, simulator)
-            is Found.NOT_DONE
+            is RecoveryResult.NOT_DONE
         )
         assert (
             await found_after("lost_answer=1", operation, {"changes": changes}, api, simulator)
-            is Found.DONE
+            is RecoveryResult.DONE
         )
         assert effects(simulator) - before == (1 if only_deletes else 2)
         recovery = recovery_of(operation)
         assert recovery
         mixed = {"changes": Batch(deletes=[gone.id, kept.id])}
-        assert await recovery.search(api, mixed, datetime.now(UTC)) is Found.PARTLY
+        assert await recovery.check(api, mixed, datetime.now(UTC)) is RecoveryResult.PARTLY
 
 
 def test_every_unsafe_post_has_a_way_to_find_out() -> None:

@@ -173,7 +173,7 @@ def test_a_withdrawn_authorization_comes_first_and_many_domains_are_few_words() 
     }
     fields = {"integration_id": "i", "status": "active", "authorization": authorization}
     domains = [
-        Domain.read({"id": str(number), "domain": f"d{number}.test", **fields})
+        Domain.parse({"id": str(number), "domain": f"d{number}.test", **fields})
         for number in range(7)
     ]
     (finding,) = integration_findings(domains, Mode.SHADOW)

@@ -8,7 +8,7 @@ import pytest
 from prometheus_client import CollectorRegistry, Gauge, Info
 from temporalio.client import Client
 
-from clawback.cloudflare import Budget
+from clawback.cloudflare import RateLimitStatus
 from clawback.doctor.account import budget_finding, clock_finding
 from clawback.doctor.check import CheckStatus, Finding, look
 from clawback.doctor.folders import check_audit
@@ -154,7 +154,7 @@ def test_how_a_clock_is_judged(seconds: int, verdict: CheckStatus) -> None:
 def test_how_the_rate_limit_is_judged(left: int, verdict: CheckStatus) -> None:
     """Less than a tenth left is a warning: somebody else spends it."""
     assert (
-        budget_finding(Budget(left, 1_200, timedelta(seconds=200), 0, timedelta())).verdict
+        budget_finding(RateLimitStatus(left, 1_200, timedelta(seconds=200), 0, timedelta())).verdict
         is verdict
     )
 

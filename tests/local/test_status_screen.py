@@ -133,8 +133,8 @@ def test_numbers_come_from_a_page_of_metrics() -> None:
     """
     before = read_numbers(generate_latest(metrics.REGISTRY).decode())
     for code in (200, 429, 503):
-        ApiMetrics().answered("investigate.console", code, 0.1)
-    ApiMetrics().failed("investigate.console", "ReadTimeout", 3)
+        ApiMetrics().record_response("investigate.console", code, 0.1)
+    ApiMetrics().record_failure("investigate.console", "ReadTimeout", 3)
     metrics.API_REQUESTS_LEFT.set(77)
     after = read_numbers(generate_latest(metrics.REGISTRY).decode())
     assert (

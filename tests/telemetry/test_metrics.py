@@ -73,9 +73,9 @@ def test_the_client_observer_counts_answers_failures_and_waits() -> None:
 
     before = value("clawback_api_paced_seconds_total")
     observer = ApiMetrics()
-    observer.answered("investigate.probe", 429, 0.2)
-    observer.failed("investigate.probe", "timeout", 3)
-    observer.paced(1.5)
+    observer.record_response("investigate.probe", 429, 0.2)
+    observer.record_failure("investigate.probe", "timeout", 3)
+    observer.record_delay(1.5)
     assert value("clawback_api_requests_total", endpoint="investigate.probe", status="429") == 1
     assert value("clawback_api_requests_total", endpoint="investigate.probe", status="timeout") == 1
     assert value("clawback_api_request_seconds_sum", endpoint="investigate.probe") == pytest.approx(

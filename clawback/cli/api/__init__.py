@@ -15,9 +15,9 @@ from clawback.cli.api.read import read_list, read_one, read_picture
 from clawback.cli.api.write import Wanted, change
 from clawback.cli.output import AsJson
 from clawback.cli.temporal_access import By, operating_system_user
+from clawback.cloudflare.api_request import Method
 from clawback.cloudflare.catalogue import OPERATIONS, Operation
 from clawback.cloudflare.paging import Page
-from clawback.cloudflare.requests import Method
 
 GROUPS = {
     "investigate": "Look at messages; move, reclassify and release them.",
@@ -75,7 +75,7 @@ def _tree() -> typer.Typer:
 
 
 def _help(operation: Operation) -> str:
-    says = operation.says
+    says = operation.summary
     for page, all_of_them in _ONE_PAGE.items():
         says = says.replace(page, all_of_them)
     return f"{says}: {operation.method} {operation.endpoint}. Permission: {operation.permission}."

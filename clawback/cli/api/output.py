@@ -12,7 +12,7 @@ from clawback.cli.output import print_json, say
 from clawback.cli.tables import print_fitting
 from clawback.cloudflare import BatchResult
 from clawback.cloudflare.catalogue import Operation
-from clawback.cloudflare.wire import Wire
+from clawback.cloudflare.wire_model import WireModel
 from clawback.model.times import parse_time
 
 _MANY = 3
@@ -115,7 +115,7 @@ Elsewhere that is the middle, from the right: the ends say what and which.
 """
 
 
-def print_records(operation: Operation, records: Sequence[Wire]) -> None:
+def print_records(operation: Operation, records: Sequence[WireModel]) -> None:
     """Print records as a table."""
     columns = COLUMNS[operation.name]
     if not records:
@@ -148,7 +148,7 @@ def print_result(operation: Operation, result: Any, *, as_json: bool) -> None:
     match result:
         case tuple():
             print_records(operation, result)
-        case Wire():
+        case WireModel():
             _print_fields(result.record)
         case BatchResult():
             made = {
@@ -165,7 +165,7 @@ def print_result(operation: Operation, result: Any, *, as_json: bool) -> None:
             say("Done." if operation.permission == "Write" else "There is nothing to say.")
 
 
-def print_line(record: Wire) -> None:
+def print_line(record: WireModel) -> None:
     """Print a record as one line of JSON."""
     sys.stdout.write(json.dumps(record.record, ensure_ascii=False, default=str) + "\n")
 
@@ -175,7 +175,7 @@ def plain(result: Any) -> Any:
     match result:
         case tuple() | list():
             return [plain(one) for one in result]
-        case Wire():
+        case WireModel():
             return result.record
         case BatchResult():
             return {

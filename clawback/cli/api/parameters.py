@@ -20,8 +20,8 @@ import typer
 from clawback.cli.exits import ExitCode, Failure
 from clawback.cli.time_arguments import parse_time_argument
 from clawback.cloudflare import Batch, Resubmission
+from clawback.cloudflare.api_request import Method
 from clawback.cloudflare.catalogue import Operation
-from clawback.cloudflare.requests import Method
 from clawback.model.messages import Destination, Disposition
 
 NEVER_ASKED = frozenset({"self", "page", "per_page", "cursor"})

@@ -18,9 +18,9 @@ from clawback.cli.cloudflare_access import api_errors, open_own_api
 from clawback.cli.exits import ExitCode, Failure
 from clawback.cli.output import print_json, say, tell
 from clawback.cloudflare import EmailSecurity, Share, pages
+from clawback.cloudflare.api_request import MAX_PER_PAGE
 from clawback.cloudflare.catalogue import Operation
-from clawback.cloudflare.requests import MOST_PER_PAGE
-from clawback.cloudflare.wire import Wire
+from clawback.cloudflare.wire_model import WireModel
 from clawback.settings import load_settings
 
 _QUIET = 2.0
@@ -49,7 +49,7 @@ def read_list(
 
     A table at the end, or a line of JSON for each record as it comes.
     """
-    kept: list[Wire] = []
+    kept: list[WireModel] = []
     reading = asyncio.run(
         _read(operation, arguments, limit, print_line if as_json else kept.append)
     )
@@ -63,12 +63,15 @@ def read_list(
 
 
 async def _read(
-    operation: Operation, arguments: Mapping[str, Any], limit: int, take: Callable[[Wire], None]
+    operation: Operation,
+    arguments: Mapping[str, Any],
+    limit: int,
+    take: Callable[[WireModel], None],
 ) -> _Reading:
     reading = _Reading()
     with asked():
         async with opened() as api, telling(lambda: str(reading)):
-            found = pages(operation.of(api), **arguments, per_page=min(limit + 1, MOST_PER_PAGE))
+            found = pages(operation.bind(api), **arguments, per_page=min(limit + 1, MAX_PER_PAGE))
             async for page in found:
                 reading.unreadable += len(page.rejected)
                 for record in page.items[: limit - reading.records]:
@@ -117,7 +120,7 @@ def read_picture(
 async def _one(operation: Operation, arguments: Mapping[str, Any]) -> Any:
     with asked():
         async with opened() as api, telling(lambda: "Cloudflare has not answered yet …"):
-            return await operation.of(api)(**arguments)
+            return await operation.bind(api)(**arguments)
 
 
 @contextmanager

@@ -27,14 +27,14 @@ from clawback.cli.rules.folders import load_folder
 from clawback.cloudflare import (
     ApiError,
     Batch,
+    ClientError,
     MoveItem,
-    Refused,
     ReleaseItem,
     Resubmission,
     UnknownOutcome,
 )
 from clawback.cloudflare.catalogue import Operation
-from clawback.cloudflare.recovery import Found, recovery_of
+from clawback.cloudflare.recovery import RecoveryResult, recovery_of
 from clawback.model.addresses import PatternKind
 from clawback.model.audit_record import AuditRecord, RecordKind
 from clawback.model.messages import Destination
@@ -85,7 +85,7 @@ def change(wanted: Wanted) -> int:
     result = asyncio.run(_made(wanted, _Record(wanted, settings)))
     print_result(
         wanted.operation,
-        {"outcome": str(result)} if isinstance(result, Found) else result,
+        {"outcome": str(result)} if isinstance(result, RecoveryResult) else result,
         as_json=wanted.as_json,
     )
     return ExitCode.NO if _failures(result) else ExitCode.OK
@@ -173,7 +173,7 @@ def _must_be_agreed_to(wanted: Wanted, settings: Settings) -> None:
         else "the simulator"
     )
     tell(
-        f"{wanted.operation.says}: {wanted.operation.method} {wanted.operation.endpoint} of {where}"
+        f"{wanted.operation.summary}: {wanted.operation.method} {wanted.operation.endpoint} of {where}"
     )
     shown = dict(_shown(wanted.arguments))
     for name, text in shown.items():
@@ -223,7 +223,7 @@ async def _made(wanted: Wanted, record: "_Record") -> Any:
         with asked():
             async with opened() as api, telling(lambda: "Cloudflare has not answered yet …"):
                 try:
-                    result = await operation.of(api)(**wanted.arguments)
+                    result = await operation.bind(api)(**wanted.arguments)
                 except UnknownOutcome as lost:
                     result = await _found_out(wanted, since, lost)
     except Failure as error:
@@ -235,7 +235,7 @@ async def _made(wanted: Wanted, record: "_Record") -> Any:
 
 def _outcome(error: Failure) -> str:
     match error.__cause__:
-        case Refused():
+        case ClientError():
             return "failed:refused"
         case ValueError():
             return "failed:rejected"
@@ -244,7 +244,7 @@ def _outcome(error: Failure) -> str:
     return "failed:unavailable"
 
 
-async def _found_out(wanted: Wanted, since: datetime, lost: UnknownOutcome) -> Found:
+async def _found_out(wanted: Wanted, since: datetime, lost: UnknownOutcome) -> RecoveryResult:
     """Find out what a lost answer did.
 
     Raises:
@@ -254,22 +254,24 @@ async def _found_out(wanted: Wanted, since: datetime, lost: UnknownOutcome) -> F
     recovery = recovery_of(wanted.operation)
     found = None
     if recovery is not None:
-        tell(f"The answer was lost ({lost.text}); looking at {recovery.looks_at}.")
+        tell(f"The answer was lost ({lost.text}); looking at {recovery.source}.")
         try:
             async with opened() as api:
-                found = await recovery.search(api, wanted.arguments, since)
+                found = await recovery.check(api, wanted.arguments, since)
         except ApiError as error:
             tell(f"That cannot be read now: {error}")
     match found:
-        case Found.DONE:
+        case RecoveryResult.DONE:
             return found
-        case Found.NOT_DONE:
+        case RecoveryResult.NOT_DONE:
             raise Failure(
                 "the answer was lost, and it was not done, as far as Cloudflare shows: run it again",
                 ExitCode.NO,
             ) from lost
     sentence = (
-        "only part of it shows" if found is Found.PARTLY else "nobody knows whether it was done"
+        "only part of it shows"
+        if found is RecoveryResult.PARTLY
+        else "nobody knows whether it was done"
     )
     raise Failure(
         f"the answer was lost, and {sentence}: look before you run it again", ExitCode.ENVIRONMENT
@@ -283,7 +285,7 @@ def _failures(result: Any) -> int:
         1
         for item in items
         if (isinstance(item, MoveItem) and not item.success)
-        or (isinstance(item, ReleaseItem) and not item.complete)
+        or (isinstance(item, ReleaseItem) and not item.is_complete)
     )
 
 

@@ -1,10 +1,8 @@
-"""The base of every record that comes from the API, and its lenient field types.
+"""The base of every record that the API returns, and its lenient field types.
 
-Only the id is required; nothing else can fail.
-
-A missing field, a null, a wrong type or an unknown enum value leaves the typed field empty; the
-value itself stays in `record`, for rules and people to see. Old field names are read as today's
-(reference §4.1): the old value is taken where the new one is missing or null.
+Only the id is required. A missing field, a null, a wrong type or an unknown enum value leaves the
+typed field empty; the value itself stays in `record`, for rules and people. Fields under their old
+names are read under the current ones (reference §4.1); a value under the current name wins.
 """
 
 from collections.abc import Iterator, Mapping
@@ -16,8 +14,8 @@ from pydantic import BaseModel, ConfigDict, PlainValidator, ValidationError
 from clawback.model.times import parse_time
 
 
-class Unreadable(ValueError):
-    """One record that cannot be used: not an object, or without its id."""
+class InvalidRecord(ValueError):
+    """A record that cannot be used: not an object, or without an id."""
 
 
 def _text(value: object) -> str | None:
@@ -27,11 +25,8 @@ def _text(value: object) -> str | None:
 def _texts(value: object) -> tuple[str, ...]:
     if isinstance(value, str):
         return (value,)
-    return (
-        tuple(item for item in value if isinstance(item, str))
-        if isinstance(value, list | tuple)
-        else ()
-    )
+    items = value if isinstance(value, list | tuple) else ()
+    return tuple(item for item in items if isinstance(item, str))
 
 
 def _flag(value: object) -> bool | None:
@@ -56,14 +51,14 @@ Text = Annotated[str | None, PlainValidator(_text)]
 Texts = Annotated[tuple[str, ...], PlainValidator(_texts)]
 Flag = Annotated[bool | None, PlainValidator(_flag)]
 Number = Annotated[int | None, PlainValidator(_number)]
-Moment = Annotated[datetime | None, PlainValidator(parse_time)]
+Timestamp = Annotated[datetime | None, PlainValidator(parse_time)]
 Fields = Annotated[Mapping[str, Any], PlainValidator(_mapping)]
 Identity = Annotated[str, PlainValidator(_identity)]
-"""An id: a UUID or any other text, or an int as the API had until 2026; opaque text here."""
+"""An id, opaque: a UUID, another string, or an integer as the API had until 2026."""
 
 
-class Wire(BaseModel):
-    """One record of an answer. `record` is the raw object under current names."""
+class WireModel(BaseModel):
+    """One record of a response; `record` is the raw object under current field names."""
 
     model_config = ConfigDict(frozen=True, extra="ignore")
 
@@ -71,21 +66,21 @@ class Wire(BaseModel):
     record: Annotated[dict[str, Any], PlainValidator(dict)]
 
     @classmethod
-    def current(cls, raw: Mapping[str, Any]) -> dict[str, Any]:
-        """The object under current names; `raw` itself is left alone."""
-        return rename(raw, cls.renamed)
+    def with_current_names(cls, raw: Mapping[str, Any]) -> dict[str, Any]:
+        """Copy the object under current field names."""
+        return rename_fields(raw, cls.renamed)
 
     @classmethod
-    def read(cls, raw: object) -> Self:
-        """Read one object of an answer.
+    def parse(cls, raw: object) -> Self:
+        """Parse one object of a response.
 
         Raises:
-            Unreadable: it is not an object, or has no id.
+            InvalidRecord: it is not an object, or has no id.
 
         """
         if not isinstance(raw, Mapping):
-            raise Unreadable("the record is not an object")
-        record = cls.current(raw)
+            raise InvalidRecord("the record is not an object")
+        record = cls.with_current_names(raw)
         try:
             return cls.model_validate({**record, "record": record})
         except ValidationError as error:
@@ -93,14 +88,11 @@ class Wire(BaseModel):
                 ".".join(map(str, item["loc"]))
                 for item in error.errors(include_url=False, include_input=False)
             )
-            raise Unreadable(f"the record has no usable {fields}") from None
+            raise InvalidRecord(f"the record has no usable {fields}") from None
 
 
-def rename(raw: Mapping[str, Any], renamed: Mapping[str, str]) -> dict[str, Any]:
-    """Copy an object with its old names (keys of `renamed`) turned into today's.
-
-    A value under today's name wins.
-    """
+def rename_fields(raw: Mapping[str, Any], renamed: Mapping[str, str]) -> dict[str, Any]:
+    """Copy an object, old names (keys of `renamed`) turned into current ones."""
     record = dict(raw)
     for old, new in renamed.items():
         if old in record:
@@ -110,8 +102,8 @@ def rename(raw: Mapping[str, Any], renamed: Mapping[str, str]) -> dict[str, Any]
     return record
 
 
-def objects(value: object) -> Iterator[Mapping[str, Any]]:
-    """Yield the objects of a list, and nothing of anything else."""
+def objects_of(value: object) -> Iterator[Mapping[str, Any]]:
+    """Yield the objects of a list; nothing if it is not a list."""
     yield from (
         item for item in (value if isinstance(value, list) else ()) if isinstance(item, Mapping)
     )

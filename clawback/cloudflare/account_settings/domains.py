@@ -1,0 +1,161 @@
+"""The domains of the account, `settings/domains`. Source: reference §1.6, OpenAPI."""
+
+from collections.abc import Mapping
+from http import HTTPStatus
+from typing import Any, NotRequired, TypedDict, Unpack
+
+from pydantic import Field
+
+from clawback.cloudflare.account_settings.policy_list import (
+    ListOptions,
+    Policy,
+    PolicyList,
+    check_texts,
+)
+from clawback.cloudflare.api_request import ApiRequest, Method
+from clawback.cloudflare.paging import Page, pages
+from clawback.cloudflare.wire_model import Fields, Flag, Number, Text, Texts, Timestamp, WireModel
+from clawback.model.addresses import PatternKind, pattern_problem
+
+
+class Domain(Policy):
+    """One domain of the account.
+
+    `status` is lower case in one source and upper case in another: compare without case.
+    """
+
+    domain: Text = None
+    status: Text = None
+    folder: Text = None
+    transport: Text = None
+    integration_id: Text = None
+    inbox_provider: Text = None
+    dmarc_status: Text = None
+    spf_status: Text = None
+    lookback_hops: Number = None
+    require_tls_inbound: Flag = None
+    require_tls_outbound: Flag = None
+    regions: Texts = ()
+    ip_restrictions: Texts = ()
+    drop_dispositions: Texts = ()
+    allowed_delivery_modes: Texts = ()
+    authorization: Fields = Field(default_factory=dict)
+
+    @property
+    def is_active(self) -> bool:
+        """Whether Email Security processes the domain."""
+        return (self.status or "").lower() == "active"
+
+
+class DomainFields(TypedDict, total=False):
+    """Fields that can be changed; the name cannot."""
+
+    allowed_delivery_modes: list[str]
+    drop_dispositions: list[str]
+    ip_restrictions: list[str]
+    regions: list[str]
+    folder: str
+    integration_id: str | None
+    lookback_hops: int
+    require_tls_inbound: bool
+    require_tls_outbound: bool
+    transport: str
+
+
+class DomainSettings(TypedDict):
+    """All settings of a domain except its name."""
+
+    allowed_delivery_modes: list[str]
+    drop_dispositions: list[str]
+    ip_restrictions: list[str]
+    regions: list[str]
+    folder: NotRequired[str]
+    integration_id: NotRequired[str | None]
+    lookback_hops: NotRequired[int]
+    require_tls_inbound: NotRequired[bool]
+    require_tls_outbound: NotRequired[bool]
+    transport: NotRequired[str]
+
+
+class NewDomain(DomainSettings):
+    """Fields of a new domain."""
+
+    domain: str
+
+
+class DomainFilters(ListOptions, total=False):
+    """List filters; `domain` takes several names."""
+
+    domain: list[str] | None
+    status: str | None
+    integration_id: str | None
+    allowed_delivery_mode: str | None
+    active_delivery_mode: str | None
+
+
+class Verification(WireModel):
+    """The TXT record that proves ownership of a domain."""
+
+    status: Text = None
+    txt_record_name: Text = None
+    txt_record_value: Text = None
+    last_checked_at: Timestamp = None
+
+
+class Domains(PolicyList[Domain]):
+    """`settings/domains`.
+
+    The deprecated DELETE of the collection is not offered; use `batch` to delete several.
+    """
+
+    path = "settings/domains"
+    record_type = Domain
+
+    async def list(
+        self, *, page: int = 1, per_page: int = 1000, **filters: Unpack[DomainFilters]
+    ) -> Page[Domain]:
+        """List domains, one page at a time: GET. Permission: Read."""
+        return await self._list_page(filters, page, per_page)
+
+    async def create(self, **fields: Unpack[NewDomain]) -> Domain:
+        """Add a domain: POST, 201. Permission: Write."""
+        return await self._create(fields)
+
+    async def edit(self, id: str, **fields: Unpack[DomainFields]) -> Domain:
+        """Change a domain: PATCH. Permission: Write."""
+        return await self._edit(id, fields)
+
+    async def replace(self, id: str, **fields: Unpack[DomainSettings]) -> Domain:
+        """Set all settings of a domain except its name: PUT.
+
+        Permission: Write (assumed; the document names none).
+        """
+        body: Mapping[str, Any] = check_texts(fields)
+        request = ApiRequest(Method.PUT, f"{self.path}/{{id}}", (id,), body=body)
+        return await self._fetch_one(request, Domain)
+
+    async def verification(self, id: str) -> Verification | None:
+        """Read the proof of ownership of a domain: GET `settings/domains/{id}/verification`.
+
+        None if no verification is needed (204). Permission: Read.
+        """
+        request = ApiRequest(Method.GET, f"{self.path}/{{id}}/verification", (id,))
+        response = await self._transport.send(request)
+        if response.status == HTTPStatus.NO_CONTENT:
+            return None
+        return self._parse_record(request, self._transport.read(request, response), Verification)
+
+
+async def protected_domains(domains: Domains) -> frozenset[str]:
+    """Read the names of all domains of the account, whatever their status.
+
+    They are never blocked. Names that are not valid domains are left out. Permission: Read.
+
+    Raises:
+        ApiError: see `errors`; `PermissionDenied` if the token cannot list domains.
+
+    """
+    names: set[str] = set()
+    async for page in pages(domains.list):
+        names.update((item.domain or "").strip().lower() for item in page.items)
+    return frozenset(name for name in names if pattern_problem(name, PatternKind.DOMAIN) is None)

@@ -1,0 +1,180 @@
+"""What people report about messages: PhishGuard reports and submissions.
+
+Source: reference §1.4, §1.5.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, ClassVar, TypedDict, Unpack
+
+from pydantic import Field
+
+from clawback.cloudflare.api_request import (
+    MAX_IDS,
+    ApiRequest,
+    Method,
+    check_page_size,
+    encode_query,
+)
+from clawback.cloudflare.operations.operation_group import OperationGroup
+from clawback.cloudflare.paging import Page
+from clawback.cloudflare.wire_model import (
+    Fields,
+    Identity,
+    Text,
+    Timestamp,
+    WireModel,
+    rename_fields,
+)
+from clawback.model.messages import Disposition
+
+_OCCURRED = {"ts": "occurred_at"}
+
+
+class Report(WireModel):
+    """One PhishGuard report.
+
+    `fields` has `to`, `from`, `postfix_id` and `occurred_at` of the reported message.
+    """
+
+    renamed: ClassVar[Mapping[str, str]] = {"ts": "created_at"}
+
+    id: Identity
+    title: Text = None
+    content: Text = None
+    priority: Text = None
+    disposition: Text = None
+    created_at: Timestamp = None
+    updated_at: Timestamp = None
+    fields: Fields = Field(default_factory=dict)
+
+    @classmethod
+    def with_current_names(cls, raw: Mapping[str, Any]) -> dict[str, Any]:
+        """Rename also inside `fields`."""
+        record = rename_fields(raw, cls.renamed)
+        if isinstance(record.get("fields"), Mapping):
+            record["fields"] = rename_fields(record["fields"], _OCCURRED)
+        return record
+
+
+class Submission(WireModel):
+    """One submission by a team or a user.
+
+    It names its message only by `original_postfix_id` and `original_edf_hash`.
+    """
+
+    renamed: ClassVar[Mapping[str, str]] = {"requested_ts": "requested_at"}
+
+    submission_id: Identity
+    requested_at: Timestamp = None
+    requested_by: Text = None
+    requested_disposition: Text = None
+    original_disposition: Text = None
+    outcome_disposition: Text = None
+    outcome: Text = None
+    status: Text = None
+    subject: Text = None
+    type: Text = None
+    customer_status: Text = None
+    escalated_as: Text = None
+    escalated_at: Timestamp = None
+    escalated_by: Text = None
+    escalated_submission_id: Text = None
+    original_postfix_id: Text = None
+    original_edf_hash: Text = None
+
+
+class SubmissionFilters(TypedDict, total=False):
+    """List filters: `type` is TEAM or USER; `status` is escalated, reviewed or unreviewed."""
+
+    type: str | None
+    submission_id: str | None
+    original_disposition: str | None
+    requested_disposition: str | None
+    outcome_disposition: str | None
+    status: str | None
+    query: str | None
+    escalated_from_user: bool | None
+
+
+@dataclass(frozen=True, slots=True)
+class Resubmission:
+    """A request for another disposition of one detection, by its alert id."""
+
+    alert_id: str
+    disposition: str
+    escalated_submission_id: str | None = None
+
+    @property
+    def body(self) -> dict[str, str]:
+        """The item of the request body."""
+        item = {
+            "alert_id": self.alert_id,
+            "expected_disposition": Disposition(self.disposition).value,
+        }
+        if self.escalated_submission_id is not None:
+            item["escalated_submission_id"] = self.escalated_submission_id
+        return item
+
+
+class Feedback(OperationGroup):
+    """Reads reports and submissions, and creates submissions."""
+
+    async def phishguard_reports(
+        self, *, start: datetime, end: datetime, page: int = 1, per_page: int = 1000
+    ) -> Page[Report]:
+        """List the reports of `[start, end)`, one page at a time: GET `phishguard/reports`.
+
+        A server from before October 2026 ignores `page` and returns the whole list every time;
+        `pages` handles that. Permission: Read.
+        """
+        values: dict[str, Any] = {
+            "start": start,
+            "end": end,
+            "page": page,
+            "per_page": check_page_size(per_page),
+        }
+        request = ApiRequest(Method.GET, "phishguard/reports", query=encode_query(values))
+        return await self._fetch_page(request, Report, page, per_page)
+
+    async def submissions(
+        self,
+        *,
+        start: datetime,
+        end: datetime,
+        page: int = 1,
+        per_page: int = 1000,
+        **filters: Unpack[SubmissionFilters],
+    ) -> Page[Submission]:
+        """List the submissions of `[start, end)`, one page at a time: GET `submissions`.
+
+        Permission: Read.
+        """
+        values: dict[str, Any] = {
+            **filters,
+            "start": start,
+            "end": end,
+            "page": page,
+            "per_page": check_page_size(per_page),
+        }
+        request = ApiRequest(Method.GET, "submissions", query=encode_query(values))
+        return await self._fetch_page(request, Submission, page, per_page)
+
+    async def submit(self, messages: Sequence[Resubmission]) -> None:
+        """Request other dispositions of detections: POST `submissions`. Permission: Write.
+
+        The successor of `reclassify`; it also takes effect later. The response is not documented,
+        so only the status counts. Each call creates submissions: after `UnknownOutcome` look for
+        them in `submissions` before you retry. `missed_detection` is not offered, because its
+        fields could not be confirmed.
+
+        Raises:
+            ValueError: no messages, or more than 1,000.
+            ApiError: see `errors`.
+
+        """
+        if not 1 <= len(messages) <= MAX_IDS:
+            raise ValueError(f"one request takes 1 to {MAX_IDS} messages")
+        body = {"type": "reclassification", "messages": [message.body for message in messages]}
+        await self._transport.confirm(ApiRequest(Method.POST, "submissions", body=body))
