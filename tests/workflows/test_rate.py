@@ -19,6 +19,7 @@ from clawback.cases import CasePlan, CaseState
 from clawback.model.mode import Mode
 from clawback.rules.live import LiveRules
 from clawback.simulator import Rate, Simulator, SimulatorOptions, outbreak
+from clawback.temporal import names
 from clawback.temporal.guard_gateway import GuardGateway
 from clawback.temporal.kill_switch import KillSwitch
 from tests.workflows.deployment import Deployment, deployed, eventually, match_of
@@ -131,9 +132,9 @@ async def only_planning(
     original, kept = process.build_workers, []
 
     def without_containment(*one: Any, **two: Any) -> Any:
-        containing, *others = original(*one, **two)
-        kept.append(containing)
-        return others
+        workers = {worker.task_queue: worker for worker in original(*one, **two)}
+        kept.append(workers.pop(names.CONTAIN_QUEUE))
+        return list(workers.values())
 
     with pytest.MonkeyPatch.context() as patched:
         patched.setattr("tests.workflows.deployment.build_workers", without_containment)
