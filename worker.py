@@ -208,7 +208,7 @@ async def watch_switch(guard: GuardGateway) -> None:
             metrics.STOPPED.set(stopped)
             if stopped is not shown and (stopped or shown is not None):
                 log.warning(
-                    "worker.containment_stopped" if stopped else "worker.containment_goes_on"
+                    "worker.containment_stopped" if stopped else "worker.containment_resumed"
                 )
             shown = stopped
         await asyncio.sleep(LOOK_AT_SWITCH.total_seconds())
@@ -277,8 +277,8 @@ def known_channels(settings: Settings, channels: Channels) -> Mapping[str, Chann
 
 
 def budgets_of(settings: Settings, rules: LiveRules) -> Budgets | None:
-    """The budgets that hold now; None on a simulator whose guard is at its widest."""
-    return None if settings.guard == "widest" else rules.current.safety.budgets.budgets
+    """The budgets that hold now; None on a simulator whose guard is unlimited."""
+    return None if settings.guard == "unlimited" else rules.current.safety.budgets.budgets
 
 
 def build_workers(

@@ -124,7 +124,7 @@ async def temporal() -> AsyncIterator[Server]:
 
 @asynccontextmanager
 async def clawback(
-    rate_limit: str, interval: timedelta, guard: str = "widest"
+    rate_limit: str, interval: timedelta, guard: str = "unlimited"
 ) -> AsyncIterator[Responder]:
     """Run clawback with the shipped rules, and wait until its pollers have polled.
 

@@ -141,9 +141,9 @@ class Settings(BaseSettings):
         default=None,
         description="Overrides the maximum message age of safety.yml; `off` acts on messages of any age",
     )
-    guard: Literal["on", "widest"] = Field(
+    guard: Literal["on", "unlimited"] = Field(
         default="on",
-        description="`widest` lets every budget pass, for rehearsals and benchmarks; on a simulator alone",
+        description="`unlimited` grants every reservation: for rehearsals and benchmarks, against a simulator only",
     )
     temporal_port: Port = Field(
         default=7233, description="Port of the embedded Temporal server, on this machine alone"
@@ -177,9 +177,9 @@ class Settings(BaseSettings):
     @field_validator("guard")
     @classmethod
     def _guarded(cls, guard: str, others: ValidationInfo) -> str:
-        if guard == "widest" and not _is_simulator(others.data.get("api_url", CLOUDFLARE)):
+        if guard == "unlimited" and not _is_simulator(others.data.get("api_url", CLOUDFLARE)):
             raise ValueError(
-                "budgets can be widened on a simulator alone; set them in rules/safety.yml"
+                "`unlimited` is allowed against a simulator only; set budgets in safety.yml"
             )
         return guard
 

@@ -70,12 +70,12 @@ class GuardWorkflow:
         workflow.upsert_memo({names.STOPPED_MEMO: True})
         return self._guard.stopped or Stop(by=by, at=workflow.now(), reason=reason)
 
-    @workflow.update(name=names.GO)
-    def go(self, by: str) -> None:
+    @workflow.update(name=names.RESUME)
+    def resume(self, by: str) -> None:
         """Let everybody act again."""
-        self._guard.go()
+        self._guard.resume()
         workflow.upsert_memo({names.STOPPED_MEMO: False})
-        self._note(RecordKind.WENT_ON, by)
+        self._note(RecordKind.RESUMED, by)
 
     @workflow.signal(name=names.WORK_UNDONE)
     def work_undone(self, rule: str, demotion: Demotion) -> None:
@@ -94,11 +94,11 @@ class GuardWorkflow:
     def _stoppable(self, by: str, reason: str) -> None:  # noqa: ARG002 - a validator has the update's signature
         _must_be_somebody(by)
 
-    @go.validator
-    def _can_go(self, by: str) -> None:
+    @resume.validator
+    def _resumable(self, by: str) -> None:
         _must_be_somebody(by)
         if self._guard.stopped is None:
-            raise ApplicationError("nothing is stopped")
+            raise ApplicationError("containment is not stopped")
 
     @confirm.validator
     def _confirmable(self, rule: str, by: str) -> None:

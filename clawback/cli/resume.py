@@ -1,4 +1,4 @@
-"""`clawback go`: the end of `clawback stop`."""
+"""`clawback resume`: end `clawback stop`."""
 
 from clawback.cli.exits import ExitCode
 from clawback.cli.output import AsJson, print_json, say
@@ -7,10 +7,10 @@ from clawback.temporal.guard_gateway import GuardGateway
 
 
 def resume(*, by: By = operating_system_user(), as_json: AsJson = False) -> int:  # noqa: B008 - the user does not change
-    """Let containment go on after `clawback stop`: what waited is done now."""
-    call_gateway(lambda gateway: GuardGateway(gateway.client).go(by))
+    """Resume containment after `clawback stop`; waiting actions run now."""
+    call_gateway(lambda gateway: GuardGateway(gateway.client).resume(by))
     if as_json:
         print_json({"stopped": False})
     else:
-        say("Containment goes on.")
+        say("Containment resumed.")
     return ExitCode.OK

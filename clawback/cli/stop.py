@@ -39,6 +39,6 @@ def stop(
     else:
         why = f": {said.reason}" if said.reason else ""
         say(
-            f"Stopped by {said.by} at {said.at:%Y-%m-%d %H:%M:%S} UTC{why}. `clawback go` lets it go on."
+            f"Stopped by {said.by} at {said.at:%Y-%m-%d %H:%M:%S} UTC{why}. Run `clawback resume` to end it."
         )
     return ExitCode.OK

@@ -106,8 +106,8 @@ class Guard:
         """Note that nothing may be done; the first reason stands."""
         self.stopped = self.stopped or stop
 
-    def go(self) -> None:
-        """Note that work goes on."""
+    def resume(self) -> None:
+        """Note that containment may act again."""
         self.stopped = None
 
     def demote(self, rule: str, demotion: Demotion) -> None:

@@ -41,7 +41,7 @@ def live_view(status: Status, headline: str, places: Mapping[str, str]) -> Rende
     )
 
 
-_STOPPED = "STOPPED until `clawback go`; undo goes on"
+_STOPPED = "STOPPED until `clawback resume`; undo continues"
 
 
 def plain_line(status: Status) -> str:

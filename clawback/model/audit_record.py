@@ -37,7 +37,7 @@ class RecordKind(StrEnum):
     UNDO_STARTED = "undo_started"
     EXPIRY_WARNED = "expiry_warned"
     STOPPED = "stopped"
-    WENT_ON = "went_on"
+    RESUMED = "resumed"
     RULE_DEMOTED = "rule_demoted"
     RULE_CONFIRMED = "rule_confirmed"
     RULES_LOADED = "rules_loaded"

@@ -148,7 +148,7 @@ class RehearsalEnvironment:
             "CLAWBACK_SUBMISSION_INTERVAL": "1s",
             "CLAWBACK_START": format_duration(reach),
             "CLAWBACK_AGE_LIMIT": plan.age_limit,
-            "CLAWBACK_GUARD": "on" if plan.guard else "widest",
+            "CLAWBACK_GUARD": "on" if plan.guard else "unlimited",
             "CLAWBACK_LOG_FORMAT": "json",
             "TEMPORAL_ADDRESS": self._server.address,
         }

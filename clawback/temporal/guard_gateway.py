@@ -81,16 +81,16 @@ class GuardGateway:
         await self._limit_queue(f"stopped by {by}: {reason}"[:200])
         return stopped
 
-    async def go(self, by: str) -> None:
-        """Turn it off.
+    async def resume(self, by: str) -> None:
+        """Turn the kill switch off.
 
         Raises:
-            Refused: it was not on.
+            UpdateRefused: it was not on.
 
         """
         try:
-            await self._told(names.GO, [by], type(None))
-        # the switch alone decides: a queue that a `go` cut off half-way has left stopped is opened
+            await self._told(names.RESUME, [by], type(None))
+        # the switch alone decides: a queue that an interrupted `resume` left stopped is opened
         # by the next
         finally:
             await self._limit_queue(None)
@@ -137,7 +137,7 @@ class GuardGateway:
             task_queue=names.CONTAIN_QUEUE,
             task_queue_type=TaskQueueType.TASK_QUEUE_TYPE_ACTIVITY,
             update_queue_rate_limit=UpdateTaskQueueConfigRequest.RateLimitUpdate(
-                rate_limit=limit, reason=reason or "goes on"
+                rate_limit=limit, reason=reason or "resumed"
             ),
         )
         try:

@@ -33,7 +33,7 @@ from tests.contract.stand import mail
 
 RULES = Path(__file__).parents[2] / "rules"
 ONE = "POST1-2026-11-22T10:00:00-1"
-DO_IT = ("--yes", "--although-stopped", "--by", "ana")
+DO_IT = ("--yes", "--force", "--by", "ana")
 
 
 @pytest.fixture
@@ -270,19 +270,14 @@ async def test_a_change_needs_a_yes(
     simulator: Simulator, capsys: pytest.CaptureFixture[str], tmp_path: Path
 ) -> None:
     """Without a terminal it says what it would do, and does nothing, not even on record."""
-    assert (
-        await api("investigate", "move", ONE, "--to", "JunkEmail", "--although-stopped")
-        == ExitCode.USAGE
-    )
+    assert await api("investigate", "move", ONE, "--to", "JunkEmail", "--force") == ExitCode.USAGE
     said = capsys.readouterr().err
     assert "POST investigate/move of the simulator" in said
     assert "destination  JunkEmail" in said
     (changes := tmp_path / "c.json").write_text(
         '{"deletes": ["x"], "posts": [{"pattern": "b.test"}]}'
     )
-    assert (
-        await api("trusted-domains", "batch", str(changes), "--although-stopped") == ExitCode.USAGE
-    )
+    assert await api("trusted-domains", "batch", str(changes), "--force") == ExitCode.USAGE
     assert re.search(r"deletes  x\n  posts    .*b\.test", capsys.readouterr().err)
     assert (operations_done(simulator), (tmp_path / "simulator" / "audit.jsonl").exists()) == (
         [],
@@ -310,7 +305,7 @@ async def test_on_a_terminal_it_asks(
 ) -> None:
     """Only a yes does it; whoever goes away has not said yes."""
     monkeypatch.setattr("sys.stdin", Terminal(typed))
-    assert await api("investigate", "move", ONE, "--to", "JunkEmail", "--although-stopped") == code
+    assert await api("investigate", "move", ONE, "--to", "JunkEmail", "--force") == code
     assert operations_done(simulator) == done
 
 
@@ -419,7 +414,7 @@ async def test_the_kill_switch_holds_for_people_too(
     monkeypatch.setenv("TEMPORAL_ADDRESS", temporal.service_client.config.target_host)
     change = ("investigate", "move", ONE, "--to", "JunkEmail", "--yes")
     assert await api(*change) == ExitCode.NO
-    assert "--although-stopped does it all the same" in capsys.readouterr().err
+    assert "--force overrides" in capsys.readouterr().err
     await GuardGateway(temporal).ensure()
     assert await api(*change) == ExitCode.OK
     assert await api("investigate", "get", ONE) == ExitCode.OK

@@ -227,10 +227,10 @@ async def undo_of_many(house: Deployment) -> str:
 
 
 async def guarded(house: Deployment) -> str:
-    """The guard after all of this, and a stop, a go and the confirmation of a rule."""
+    """The guard after all of this, and a stop, a resume and the confirmation of a rule."""
     guard = GuardGateway(house.gateway.client)
     await guard.stop("ana", "too much")
-    await guard.go("ana")
+    await guard.resume("ana")
     await guard.confirm("undone", "ana")
     return names.GUARD_ID
 

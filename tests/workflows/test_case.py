@@ -232,7 +232,7 @@ async def test_the_case_goes_on_over_continue_as_new(temporal: Client, tmp_path:
     Identities and dedupe survive, and nothing is moved twice.
     """
     lines = list(outbreak(3000))
-    async with deployed(temporal, simulated(lines), tmp_path, guard="widest") as house:
+    async with deployed(temporal, simulated(lines), tmp_path, guard="unlimited") as house:
         matches = [match_of(line) for line in lines]
         first_run = (await _told(house, *matches[:200])).run
         for start in range(0, 3000, 200):

@@ -120,7 +120,7 @@ async def test_only_what_took_effect_is_charged(temporal: Client, tmp_path: Path
 async def test_nothing_leaves_after_stop_has_returned(temporal: Client, tmp_path: Path) -> None:
     """Cases go on coming while it is stopped.
 
-    Not one change is asked for, nothing fails, and all is done after `go`.
+    Not one change is asked for, nothing fails, and all is done after `resume`.
     """
     lines = list(outbreak(40))
     switch = GuardGateway(temporal)
@@ -140,13 +140,13 @@ async def test_nothing_leaves_after_stop_has_returned(temporal: Client, tmp_path
         )
         await asyncio.sleep(2 * LEASE.total_seconds())
         assert house.requests("/move") == before
-        await switch.go("ana")
+        await switch.resume("ana")
         states = await _states(house, [plan(number) for number in range(40)])
         assert (set(states), len(house.ledger)) == ({CaseState.SETTLED}, 40)
-        with pytest.raises(UpdateRefused, match="nothing is stopped"):
-            await switch.go("ana")
+        with pytest.raises(UpdateRefused, match="containment is not stopped"):
+            await switch.resume("ana")
         kinds = [record.kind for record in house.audit()]
-        assert (kinds.count(RecordKind.STOPPED), kinds.count(RecordKind.WENT_ON)) == (1, 1)
+        assert (kinds.count(RecordKind.STOPPED), kinds.count(RecordKind.RESUMED)) == (1, 1)
 
 
 async def test_go_opens_a_queue_that_a_former_go_has_left_stopped(
@@ -154,15 +154,15 @@ async def test_go_opens_a_queue_that_a_former_go_has_left_stopped(
 ) -> None:
     """The command was cut off between the switch and the queue.
 
-    The next one says that nothing is stopped, and work goes on.
+    The next one says that containment is not stopped, and work goes on.
     """
     lines = list(outbreak(1))
     switch = GuardGateway(temporal)
     async with deployed(temporal, simulated(lines), tmp_path) as house:
         await switch.stop("ana", "")
-        await temporal.get_workflow_handle(names.GUARD_ID).execute_update(names.GO, "ana")
-        with pytest.raises(UpdateRefused, match="nothing is stopped"):
-            await switch.go("ana")
+        await temporal.get_workflow_handle(names.GUARD_ID).execute_update(names.RESUME, "ana")
+        with pytest.raises(UpdateRefused, match="containment is not stopped"):
+            await switch.resume("ana")
         await house.tell(plan(1), match_of(lines[0]))
         await house.settled(plan(1).case_id)
         assert len(house.ledger) == 1
@@ -251,7 +251,7 @@ async def test_what_is_decided_while_the_audit_is_written_is_recorded_by_the_nex
     audit.mkdir()
     async with deployed(temporal, simulated([]), tmp_path, audit=audit) as house:
         await guard.stop("ana", "")
-        await guard.go("ana")
+        await guard.resume("ana")
         for number in range(10):
             ask = Reservation(id=str(number), rule="r", spend=Spend.MESSAGES, count=1)
             await guard.reserve(ReservationBatch(asks=(ask,)))
@@ -259,9 +259,9 @@ async def test_what_is_decided_while_the_audit_is_written_is_recorded_by_the_nex
 
         async def recorded() -> list[RecordKind] | None:
             kinds = [record.kind for record in house.audit()] if audit.exists() else []
-            return kinds if RecordKind.WENT_ON in kinds else None
+            return kinds if RecordKind.RESUMED in kinds else None
 
-        assert await eventually(recorded) == [RecordKind.STOPPED, RecordKind.WENT_ON]
+        assert await eventually(recorded) == [RecordKind.STOPPED, RecordKind.RESUMED]
 
 
 async def test_a_sender_who_comes_back_is_blocked_for_longer(

@@ -71,7 +71,7 @@ async def test_two_workers_share_one_budget_and_undo_passes_the_backlog(
     simulator.take(list(outbreak(1)))
     (line,) = outbreak(1)
     async with (
-        deployed(temporal, simulator, tmp_path, guard="widest") as house,
+        deployed(temporal, simulator, tmp_path, guard="unlimited") as house,
         another_worker(temporal, house),
     ):
         await house.tell(blocking(0), match_of(line))
@@ -138,7 +138,7 @@ async def only_planning(
 
     with pytest.MonkeyPatch.context() as patched:
         patched.setattr("tests.workflows.deployment.build_workers", without_containment)
-        async with deployed(temporal, simulator, state, guard="widest") as house:
+        async with deployed(temporal, simulator, state, guard="unlimited") as house:
             yield house, kept[0]
 
 

@@ -183,7 +183,7 @@ async def test_a_case_whose_work_waits_behind_the_kill_switch_is_undone_at_once(
 ) -> None:
     """Its request never left, so nothing has to come back.
 
-    The messages have their outcome, and `go` finds nothing to do.
+    The messages have their outcome, and `resume` finds nothing to do.
     """
     lines = list(outbreak(4))
     async with deployed(temporal, simulated(lines), tmp_path) as house:
@@ -194,7 +194,7 @@ async def test_a_case_whose_work_waits_behind_the_kill_switch_is_undone_at_once(
         await house.tell(plan(), *map(match_of, lines[1:]))
         await house.settled(plan().case_id, CaseState.RESPONDING)
         assert (await undo(house, case=plan().case_id)).failed == 0
-        await GuardGateway(temporal).go("ana")
+        await GuardGateway(temporal).resume("ana")
         assert [row["destination"] for row in rows(house, "move")] == [
             "RecoverableItemsDeletions",
             "Inbox",

@@ -52,11 +52,9 @@ Reason = Annotated[
     str, typer.Option("--reason", help="Why; recorded in the audit.", show_default=False)
 ]
 Yes = Annotated[bool, typer.Option("--yes", help="Do not ask.")]
-AlthoughStopped = Annotated[
+Force = Annotated[
     bool,
-    typer.Option(
-        "--although-stopped", help="Do it while `clawback stop` is on, or cannot be asked."
-    ),
+    typer.Option("--force", help="Act while containment is stopped or its state is unknown."),
 ]
 
 
@@ -118,7 +116,7 @@ def _changing(_: Operation) -> tuple[dict[str, tuple[Any, Any]], _Run]:
         "by": (By, operating_system_user()),
         "reason": (Reason, ""),
         "yes": (Yes, False),
-        "although_stopped": (AlthoughStopped, False),
+        "force": (Force, False),
     }
     return {**own, "as_json": (AsJson, False)}, _change
 
@@ -149,7 +147,7 @@ def _read_picture(operation: Operation, given: dict[str, Any]) -> int:
 
 
 def _change(operation: Operation, given: dict[str, Any]) -> int:
-    how = {name: given[name] for name in ("by", "reason", "yes", "although_stopped", "as_json")}
+    how = {name: given[name] for name in ("by", "reason", "yes", "force", "as_json")}
     return change(Wanted(operation, arguments_of(operation, given), **how))
 
 

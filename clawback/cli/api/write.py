@@ -57,7 +57,7 @@ class Wanted:
     by: str
     reason: str
     yes: bool
-    although_stopped: bool
+    force: bool
     as_json: bool
 
     @property
@@ -104,7 +104,7 @@ async def _must_be_allowed(wanted: Wanted, settings: Settings) -> None:
             "only an administrator could take that back, and rules/safety.yml does not permit hard deletes",
             ExitCode.NO,
         )
-    if not wanted.although_stopped:
+    if not wanted.force:
         await _must_not_be_stopped(settings)
     if blocks := list(_blocks(wanted)):
         with asked():
@@ -127,17 +127,17 @@ def _must_be_narrow(wanted: Wanted) -> None:
 
 
 async def _must_not_be_stopped(settings: Settings) -> None:
-    remedy = "--although-stopped does it all the same"
+    remedy = "--force overrides"
     try:
         stopped = await GuardGateway(await connect(settings)).is_stopped()
     except (TemporalUnreachable, RPCError) as error:
         raise Failure(
-            f"whether everything is stopped cannot be asked: {error}; {remedy}",
+            f"refused: cannot tell whether containment is stopped: {error}; {remedy}",
             ExitCode.ENVIRONMENT,
         ) from error
     if stopped:
         raise Failure(
-            f"everything is stopped (`clawback stop`), or no worker ever ran here; {remedy}",
+            f"refused: containment is stopped, or no worker ever ran here; {remedy}",
             ExitCode.NO,
         )
 
