@@ -53,14 +53,15 @@ from clawback.telemetry.runtime import build_runtime
 from clawback.temporal import names
 from clawback.temporal.block_gateway import BlockGateway
 from clawback.temporal.bootstrap import prepare
+from clawback.temporal.case_gateway import CaseGateway
 from clawback.temporal.client import TemporalUnreachable, connect
 from clawback.temporal.data_converter import PayloadKeyError
-from clawback.temporal.gateway import Gateway
 from clawback.temporal.guard_gateway import GuardGateway
 from clawback.temporal.heartbeat import HeartbeatInterceptor
 from clawback.temporal.kill_switch import KillSwitch
 from clawback.temporal.own_submissions import OwnSubmissions
 from clawback.temporal.poll_health import PollHealth
+from clawback.temporal.poller_gateway import PollerGateway
 from clawback.temporal.ui_links import workflows_page
 from workflows import WORKFLOWS
 from workflows.guard import GuardWorkflow
@@ -164,7 +165,7 @@ class Process:
         client = await connect(settings, runtime=telemetry.runtime)
         await prepare(client)
         health = PollHealth(
-            Gateway(client), {source: settings.interval_of(source) for source in EventKind}
+            PollerGateway(client), {source: settings.interval_of(source) for source in EventKind}
         )
         stack.enter_context(serve_metrics(settings.metrics, [telemetry.scrape], health))
         guard = GuardGateway(client)
@@ -238,9 +239,9 @@ def build_activities(
     notifier: Notifier | None = None,
 ) -> ActivitySet:
     """Build every activity over one Temporal client, one API client, the rules of one folder and the operator's channels, if any."""
-    observing, gateway, guard = ActivityTelemetry(), Gateway(client), GuardGateway(client)
+    observing, guard = ActivityTelemetry(), GuardGateway(client)
     records = AuditActivities(AuditLog(settings.audit_file), observing)
-    own = OwnSubmissions(gateway)
+    own = OwnSubmissions(client)
     intake = Ingest(
         api,
         lambda: rules.current,
@@ -249,10 +250,10 @@ def build_activities(
         is_ours=own.is_ours,
     )
     return ActivitySet(
-        ingest=IngestActivities(intake, gateway, records, observing),
+        ingest=IngestActivities(intake, CaseGateway(client), records, observing),
         containment=ContainmentActivities(api, rules, observing, own),
         policies=PolicyActivities(api, rules),
-        undo=UndoActivities(api, gateway, own),
+        undo=UndoActivities(api, client, own),
         guard=GuardActivities(guard, lambda: budgets_of(settings, rules), observing),
         records=records,
         notifications=NotificationActivities(
@@ -263,7 +264,7 @@ def build_activities(
         ),
         rules=RuleReloadReporter(rules, records),
         never_block=NeverBlockWatcher(api, rules, BlockGateway(client), records),
-        pollers=PollerActivities(gateway, guard, pollers_of(settings)),
+        pollers=PollerActivities(PollerGateway(client), guard, pollers_of(settings)),
     )
 
 

@@ -18,7 +18,7 @@ from clawback.model.polling import PageRead, ReadPage
 from clawback.model.texts import bounded
 from clawback.telemetry.activity_telemetry import ActivityTelemetry
 from clawback.temporal.application_errors import as_application_error
-from clawback.temporal.gateway import Gateway
+from clawback.temporal.case_gateway import CaseGateway
 
 _AT_ONCE = 24
 """Cases signalled at the same time.
@@ -36,13 +36,13 @@ class IngestActivities:
     def __init__(
         self,
         intake: Ingest,
-        gateway: Gateway,
+        cases: CaseGateway,
         records: AuditActivities,
         observing: ActivityTelemetry,
     ) -> None:
         self._intake = intake
         self._records = records
-        self._gateway = gateway
+        self._cases = cases
         self._observing = observing
 
     @activity.defn(name="email_security.read_page")
@@ -85,7 +85,7 @@ class IngestActivities:
                 await call
 
         await _all(
-            one(self._gateway.signal_case(plan, matches, pace))
+            one(self._cases.signal_matches(plan, matches, pace))
             for plan, matches in taken.matches.values()
         )
 

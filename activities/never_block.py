@@ -16,7 +16,7 @@ from clawback.model.audit_record import AuditRecord, RecordKind
 from clawback.model.texts import bounded
 from clawback.rules.live import LiveRules
 from clawback.telemetry import metrics
-from clawback.temporal.block_gateway import BlockGateway, StandingBlock
+from clawback.temporal.block_gateway import ActiveBlock, BlockGateway
 
 LOOK_EVERY = timedelta(minutes=1)
 """How often standing blocks are compared with the list.
@@ -79,7 +79,7 @@ class NeverBlockWatcher:
     async def compare(self) -> None:
         """Find the blocks of ours that the list forbids by now: counted, and told of once each."""
         try:
-            standing = [block async for block in self._blocks.standing()]
+            standing = [block async for block in self._blocks.list_active()]
         except Exception as error:  # noqa: BLE001 - whatever a server answers, the rules must go on being watched
             log.warning("never_block.not_compared", why=bounded(str(error)))
             return
@@ -89,7 +89,7 @@ class NeverBlockWatcher:
             await self._tell(news)
         self._told = {block.id for block in forbidden}
 
-    async def _tell(self, blocks: list[StandingBlock]) -> None:
+    async def _tell(self, blocks: list[ActiveBlock]) -> None:
         log.warning(
             "never_block.contradicted",
             blocks=len(blocks),
@@ -114,7 +114,7 @@ class NeverBlockWatcher:
         self._trouble = kind
 
 
-def is_forbidden(block: StandingBlock, rules: LiveRules) -> bool:
+def is_forbidden(block: ActiveBlock, rules: LiveRules) -> bool:
     """Whether the list that is loaded now forbids a block that stands.
 
     False where nobody knows what it matches.
@@ -123,7 +123,7 @@ def is_forbidden(block: StandingBlock, rules: LiveRules) -> bool:
     return pattern is not None and kind is not None and rules.forbids(pattern, kind)
 
 
-def _record(block: StandingBlock) -> AuditRecord:
+def _record(block: ActiveBlock) -> AuditRecord:
     return AuditRecord(
         id=f"forbidden/{block.id}",
         at=datetime.now(UTC),

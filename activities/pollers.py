@@ -8,17 +8,17 @@ from collections.abc import Sequence
 from temporalio import activity
 
 from clawback.model.polling import PollerStart
-from clawback.temporal.gateway import Gateway
 from clawback.temporal.guard_gateway import GuardGateway
+from clawback.temporal.poller_gateway import PollerGateway
 
 
 class PollerActivities:
     """The pollers that this installation should have."""
 
     def __init__(
-        self, gateway: Gateway, guard: GuardGateway, wanted: Sequence[PollerStart]
+        self, pollers: PollerGateway, guard: GuardGateway, wanted: Sequence[PollerStart]
     ) -> None:
-        self._gateway = gateway
+        self._pollers = pollers
         self._guard = guard
         self._wanted = wanted
 
@@ -27,4 +27,4 @@ class PollerActivities:
         """Start the guard and each poller unless it runs."""
         await self._guard.ensure()
         for start in self._wanted:
-            await self._gateway.start_poller(start)
+            await self._pollers.start(start)

@@ -11,6 +11,7 @@ from typing import Any
 from temporalio import activity
 from temporalio.api.enums.v1 import EventType
 from temporalio.client import (
+    Client,
     WorkflowExecutionDescription,
     WorkflowExecutionStatus,
     WorkflowHandle,
@@ -32,9 +33,8 @@ from clawback.temporal import names
 from clawback.temporal.application_errors import as_application_error
 from clawback.temporal.batching import Batcher
 from clawback.temporal.error_types import ErrorType
-from clawback.temporal.gateway import Gateway
 from clawback.temporal.own_submissions import OwnSubmissions
-from clawback.temporal.undo_gateway import UndoCase
+from clawback.temporal.undo_gateway import CaseUndoRequest
 
 _SPOILT = (errors.InvalidRequest, errors.NotFound)
 _IN_FLIGHT = timedelta(seconds=70)
@@ -61,23 +61,23 @@ class ReturnOutcomes(Payload):
 class UndoActivities:
     """The requests of undo."""
 
-    def __init__(self, api: EmailSecurity, gateway: Gateway, own: OwnSubmissions) -> None:
+    def __init__(self, api: EmailSecurity, client: Client, own: OwnSubmissions) -> None:
         self._api = api.on(Share.UNDO)
-        self._gateway = gateway
+        self._client = client
         self._own = own
         self._returning = Batcher(self._return, MOST_IDS, spoilt=_SPOILT)
 
     @activity.defn(name="undo.end_case")
-    async def end_case(self, request: UndoCase) -> None:
+    async def end_case(self, request: CaseUndoRequest) -> None:
         """Tell an open case that it is undone; one that is closed needs no telling."""
-        handle = self._gateway.client.get_workflow_handle(
+        handle = self._client.get_workflow_handle(
             request.case, first_execution_run_id=request.first_run
         )
         with suppress_not_found():
-            await handle.signal(names.UNDO_ASKED, args=[request.scope.by, request.scope.reason])
+            await handle.signal(names.UNDO_REQUESTED, args=[request.scope.by, request.scope.reason])
 
     @activity.defn(name="undo.read_case")
-    async def read_case(self, request: UndoCase) -> UndoPlan:
+    async def read_case(self, request: CaseUndoRequest) -> UndoPlan:
         """Say what is to be taken back of a case that has ended (or, for single messages, of one as it stands).
 
         Raises:
@@ -148,12 +148,12 @@ class UndoActivities:
         return await self._api.move(ids, Destination.INBOX)
 
     async def _last_run(
-        self, request: UndoCase
+        self, request: CaseUndoRequest
     ) -> tuple[WorkflowHandle[Any, Any], WorkflowExecutionDescription]:
         """Follow a case over its continuations to the run that it is in, or ended in."""
         run = request.run
         while True:
-            handle = self._gateway.client.get_workflow_handle(request.case, run_id=run)
+            handle = self._client.get_workflow_handle(request.case, run_id=run)
             described = await handle.describe()
             if described.status is not WorkflowExecutionStatus.CONTINUED_AS_NEW:
                 return handle, described

@@ -174,7 +174,7 @@ async def _all_done(responder: Responder, messages: int) -> bool | None:
     moved = (await responder.witness.counts())["by_operation"].get("move", 0)
     if moved < messages:
         return None
-    return await settled(responder.gateway)
+    return await settled(responder.cases)
 
 
 async def _all_completed(server: Server, messages: int) -> bool | None:

@@ -20,6 +20,7 @@ from bench.report import surroundings, wide_console, write_json
 from bench.stage import Responder, clawback, eventually
 from clawback.cases import CaseState
 from clawback.simulator import outbreak
+from clawback.temporal.case_index import CaseFilter
 
 _DECIDED = {CaseState.HELD, CaseState.SETTLED}
 _WAIT = 3600.0
@@ -52,8 +53,8 @@ async def _states(responder: Responder, campaigns: int) -> Counter[str] | None:
     states = Counter(
         [
             line.state
-            async for line in responder.gateway.list_cases(
-                rule="quarantine_bec", limit=2 * campaigns
+            for line in await responder.cases.find(
+                CaseFilter(rule="quarantine_bec"), limit=2 * campaigns
             )
         ]
     )

@@ -33,8 +33,10 @@ from clawback.local import (
 from clawback.model.durations import format_duration
 from clawback.model.events import EventKind
 from clawback.settings import Settings
+from clawback.temporal.case_gateway import CaseGateway
 from clawback.temporal.client import connect
-from clawback.temporal.gateway import Gateway, NoSuchWorkflow
+from clawback.temporal.poller_gateway import PollerGateway
+from clawback.temporal.workflow_calls import NoSuchWorkflow
 
 T = TypeVar("T")
 RULES = Path(__file__).parents[1] / "rules"
@@ -96,9 +98,14 @@ class Responder:
     worker: ChildProcess
 
     @property
-    def gateway(self) -> Gateway:
-        """Typed access to its pollers and cases."""
-        return Gateway(self.server.client)
+    def cases(self) -> CaseGateway:
+        """Typed access to its cases."""
+        return CaseGateway(self.server.client)
+
+    @property
+    def pollers(self) -> PollerGateway:
+        """Typed access to its pollers."""
+        return PollerGateway(self.server.client)
 
 
 @asynccontextmanager
@@ -143,7 +150,7 @@ async def clawback(
             )
             async with ProcessPlan((worker,)).running():
                 responder = Responder(server, witness, worker)
-                await eventually(lambda: _polled(responder.gateway))
+                await eventually(lambda: _polled(responder.pollers))
                 yield responder
 
 
@@ -162,10 +169,10 @@ async def eventually(
     return answer
 
 
-async def settled(gateway: Gateway) -> bool | None:
+async def settled(cases: CaseGateway) -> bool | None:
     """Say whether every case has done all it had to do; None while one has not."""
-    async for line in gateway.list_cases():
-        memory = (await gateway.case(line.id)).memory
+    for line in await cases.find():
+        memory = (await cases.status(line.id)).memory
         if memory is None or memory.state is CaseState.RESPONDING or memory.unwritten:
             return None
     return True
@@ -186,9 +193,9 @@ def _environment(
     return environment_with(changes, without=_FOREIGN)
 
 
-async def _polled(gateway: Gateway) -> bool | None:
+async def _polled(pollers: PollerGateway) -> bool | None:
     try:
-        statuses = [await gateway.poller_status(source) for source in EventKind]
+        statuses = [await pollers.status(source) for source in EventKind]
     except NoSuchWorkflow:
         return None
     return all(status.drained_at for status in statuses) or None

@@ -1,4 +1,4 @@
-"""The end of a block: removes it when its time is up or when somebody lifts it, if it is still ours."""
+"""Removes a block of ours when its time is up or when somebody lifts it."""
 
 import asyncio
 from contextlib import suppress
@@ -13,18 +13,16 @@ with workflow.unsafe.imports_passed_through():
     from clawback.model.audit_record import AuditRecord, RecordKind
     from clawback.model.blocks import EndedBlock, ExpiringBlock
     from clawback.model.texts import bounded
-    from clawback.model.times import parse_time
     from clawback.temporal import names
     from workflows.options import EXPIRE, RECORD
-
-_TOLD = "extensions-are-told"
 
 
 @workflow.defn(name=names.BLOCK_EXPIRY)
 class BlockExpiryWorkflow:
-    """Removes one block when its time is up.
+    """Removes one block when its time is up, unless somebody else has changed the block.
 
-    Id: `expiry/<block id>`; one per block. The result says what became of it.
+    Id: `expiry/<block id>`; one per block. Its memo holds the block as it stands, so that blocks
+    are listed without asking any workflow. The result says how the block ended.
     """
 
     @workflow.init
@@ -35,20 +33,20 @@ class BlockExpiryWorkflow:
         self._extensions = 0
         self._unwritten: list[AuditRecord] = []
         self._lifted_by: tuple[str, str] | None = None
-        self._over = False
+        self._has_ended = False
 
     @workflow.run
     async def run(self, block: ExpiringBlock) -> EndedBlock:
-        """Wait, remove, record."""
-        while (
-            left := self._block.expires_at - workflow.now()
-        ) > timedelta() and self._lifted_by is None:
+        """Wait until the block ends, remove it, record that."""
+        while (left := self._left()) > timedelta() and self._lifted_by is None:
             await self._wait(left)
             await self._write()
-        self._over = True
+
+        self._has_ended = True
         ended: EndedBlock = await workflow.execute_activity_method(
             ContainmentActivities.remove_block, block.block, **EXPIRE
         )
+
         if self._lifted_by is None:
             self._note(RecordKind.BLOCK_EXPIRED, self._uid, ended)
         else:
@@ -58,70 +56,62 @@ class BlockExpiryWorkflow:
         return ended
 
     @workflow.update(name=names.EXTEND)
-    def extend(self, until: datetime, by: str = "", reason: str = "") -> datetime:
-        """Let the block stand until later; the answer is when it ends."""
-        asked = (
-            parse_time(until) or self._block.expires_at
-        )  # the SDK leaves arguments untyped where a former release gave fewer
-        self._block = self._block.model_copy(
-            update={"expires_at": max(self._block.expires_at, asked)}
-        )
-        if workflow.patched(_TOLD):
-            self._extensions += 1
-            workflow.upsert_memo({names.BLOCK_MEMO: self._block})
-            detail = f"until {self._block.expires_at:%FT%TZ}" + (f" · {reason}" if reason else "")
-            self._note(
-                RecordKind.BLOCK_EXTENDED,
-                f"{self._uid}/{self._extensions}",
-                actor=by or "clawback",
-                detail=detail,
-            )
-        return self._block.expires_at
+    def extend(self, until: datetime, by: str, reason: str) -> datetime:
+        """Extend the block; return when it ends."""
+        self._block = self._block.model_copy(update={"expires_at": until})
+        self._extensions += 1
+        workflow.upsert_memo({names.BLOCK_MEMO: self._block})
+
+        detail = f"until {until:%FT%TZ}" + (f" · {reason}" if reason else "")
+        uid = f"{self._uid}/{self._extensions}"
+        self._note(RecordKind.BLOCK_EXTENDED, uid, actor=by, detail=detail)
+        return until
 
     @workflow.update(name=names.LIFT)
-    def lift(self, by: str, reason: str = "") -> None:
-        """Remove the block now; the result of the workflow says what became of it."""
+    def lift(self, by: str, reason: str) -> None:
+        """Remove the block now; the result of the workflow says how it ended."""
         self._lifted_by = (by, reason)
 
     @extend.validator
-    def _extensible(self, until: datetime, by: str = "", reason: str = "") -> None:  # noqa: ARG002 - a validator has the update's signature
-        self._must_stand(by)
+    def _validate_extend(self, until: datetime, by: str, reason: str) -> None:  # noqa: ARG002 - a validator has the update's signature
+        self._validate(by)
         if until <= self._block.expires_at:
             raise ApplicationError(
-                f"the block stands until {self._block.expires_at:%FT%TZ} already; `lift` ends it sooner"
+                f"the block already stands until {self._block.expires_at:%FT%TZ}; "
+                "use `lift` to end it sooner"
             )
 
     @lift.validator
-    def _liftable(self, by: str, reason: str = "") -> None:  # noqa: ARG002 - a validator has the update's signature
-        self._must_stand(by)
+    def _validate_lift(self, by: str, reason: str) -> None:  # noqa: ARG002 - a validator has the update's signature
+        self._validate(by)
 
     @workflow.query(name=names.STATUS)
-    def status(self) -> datetime:
-        """When the block ends."""
-        return self._block.expires_at
-
-    @workflow.query(name=names.STANDING)
-    def standing(self) -> ExpiringBlock:
-        """All that is known of the block."""
+    def status(self) -> ExpiringBlock:
+        """The block as it stands now."""
         return self._block
 
-    def _must_stand(self, by: str) -> None:
+    def _validate(self, by: str) -> None:
         if not by.strip():
             raise ApplicationError("say who you are: --by NAME")
         if self._lifted_by is not None:
-            raise ApplicationError(f"the block is over: {self._lifted_by[0]} has lifted it")
-        if self._over:
+            raise ApplicationError(f"the block has ended: {self._lifted_by[0]} has lifted it")
+        if self._has_ended:
             raise ApplicationError(
-                f"the block is over: its time was up at {self._block.expires_at:%FT%TZ}"
+                f"the block has ended: it expired at {self._block.expires_at:%FT%TZ}"
             )
 
+    def _left(self) -> timedelta:
+        return self._block.expires_at - workflow.now()
+
     async def _wait(self, left: timedelta) -> None:
+        # A timed wait takes a timer even if its condition already holds.
         if self._unwritten:
             return
         with suppress(asyncio.TimeoutError):
-            news = lambda: bool(self._unwritten) or self._lifted_by is not None  # noqa: E731
             await workflow.wait_condition(
-                news, timeout=left, timeout_summary="until the block ends"
+                lambda: bool(self._unwritten) or self._lifted_by is not None,
+                timeout=left,
+                timeout_summary="until the block ends",
             )
 
     async def _write(self) -> None:

@@ -181,7 +181,7 @@ class CaseWorkflow:
                 self._case.take(match, workflow.now())
         self._news = True
 
-    @workflow.signal(name=names.UNDO_ASKED)
+    @workflow.signal(name=names.UNDO_REQUESTED)
     def undo_asked(self, by: str, reason: str) -> None:
         """End the case: what it did is being taken back."""
         self._case.undo(by, reason, workflow.now())

@@ -56,7 +56,7 @@ class GuardWorkflow:
             for ask in reservation.asks
         }
 
-    @workflow.signal(name=names.NOT_SPENT)
+    @workflow.signal(name=names.REFUNDED)
     def not_spent(self, refund: Refund) -> None:
         """Take back what was granted and not spent."""
         self._guard.refund(refund)

@@ -29,7 +29,12 @@ with workflow.unsafe.imports_passed_through():
     from clawback.model.texts import bounded
     from clawback.temporal import names
     from clawback.temporal.error_types import PERMANENT
-    from clawback.temporal.undo_gateway import UndoCase, UndoMany, Undone, UndoProgress
+    from clawback.temporal.undo_gateway import (
+        CaseUndoRequest,
+        UndoProgress,
+        UndoRequest,
+        UndoSummary,
+    )
     from workflows.options import RECORD, UNDO, UNDO_ONCE, VERIFY_UNDO
     from workflows.policy_expiry import wanted_policy
     from workflows.steps.attempts import Answered, Effort, Impossible, Lost, verify
@@ -39,7 +44,7 @@ _AT_ONCE = 50
 _RECORDS_AT_ONCE = 500
 
 
-@workflow.defn(name=names.UNDO)
+@workflow.defn(name=names.CASE_UNDO)
 class CaseUndoWorkflow:
     """Undoes one case, or some of its messages.
 
@@ -47,7 +52,7 @@ class CaseUndoWorkflow:
     """
 
     @workflow.run
-    async def run(self, request: UndoCase) -> Undone:
+    async def run(self, request: CaseUndoRequest) -> UndoSummary:
         """End the case, take back what it did, record it, and demote its rule."""
         if request.scope.ends_cases:
             await workflow.execute_activity_method(UndoActivities.end_case, request, **UNDO)
@@ -71,7 +76,7 @@ class CaseUndoWorkflow:
         ]
         outcomes += [(left, None, failed("no_inverse")) for left in work.left]
         await self._record(request, work, outcomes)
-        undone = Undone.of(outcome for _, _, outcome in outcomes)
+        undone = UndoSummary.of(outcome for _, _, outcome in outcomes)
         if undone.done:
             await self._demote(request, work.rule, undone.done)
         return undone
@@ -136,14 +141,17 @@ class CaseUndoWorkflow:
         return effort.given_up()
 
     async def _record(
-        self, request: UndoCase, work: UndoPlan, outcomes: Sequence[tuple[str, str | None, str]]
+        self,
+        request: CaseUndoRequest,
+        work: UndoPlan,
+        outcomes: Sequence[tuple[str, str | None, str]],
     ) -> None:
         for records in _in_batches(tuple(_records(request, work, outcomes))):
             await workflow.execute_local_activity_method(
                 AuditActivities.append, WriteRecords(records=records), **RECORD
             )
 
-    async def _demote(self, request: UndoCase, rule: str, count: int) -> None:
+    async def _demote(self, request: CaseUndoRequest, rule: str, count: int) -> None:
         demotion = Demotion(
             by=bounded(request.scope.by, 120),
             at=workflow.now(),
@@ -156,7 +164,7 @@ class CaseUndoWorkflow:
             )
 
 
-@workflow.defn(name=names.UNDOING)
+@workflow.defn(name=names.UNDO)
 class UndoWorkflow:
     """Undoes many cases, some at a time.
 
@@ -164,13 +172,13 @@ class UndoWorkflow:
     """
 
     @workflow.init
-    def __init__(self, many: UndoMany) -> None:
+    def __init__(self, many: UndoRequest) -> None:
         self._left = list(many.cases)
         self._done = many.done
         self._total = many.total or len(many.cases)
 
     @workflow.run
-    async def run(self, many: UndoMany) -> Undone:  # noqa: ARG002 - taken by __init__
+    async def run(self, many: UndoRequest) -> UndoSummary:  # noqa: ARG002 - taken by __init__
         """Start an undo for each case, wait for them, sum up."""
         while self._left:
             batch, self._left = self._left[:_AT_ONCE], self._left[_AT_ONCE:]
@@ -178,7 +186,7 @@ class UndoWorkflow:
                 self._done = self._done.plus(undone)
             if self._left and workflow.info().is_continue_as_new_suggested():
                 workflow.continue_as_new(
-                    UndoMany(cases=tuple(self._left), done=self._done, total=self._total)
+                    UndoRequest(cases=tuple(self._left), done=self._done, total=self._total)
                 )
         return self._done
 
@@ -187,26 +195,26 @@ class UndoWorkflow:
         """How far it is."""
         return UndoProgress(total=self._total, left=len(self._left), undone=self._done)
 
-    async def _undo(self, one: UndoCase) -> Undone:
+    async def _undo(self, one: CaseUndoRequest) -> UndoSummary:
         try:
-            undone: Undone = await workflow.execute_child_workflow(
+            undone: UndoSummary = await workflow.execute_child_workflow(
                 CaseUndoWorkflow.run,
                 one,
                 id=_undo_id(one),
                 parent_close_policy=ParentClosePolicy.ABANDON,
             )
         except WorkflowAlreadyStartedError:
-            return Undone(under_way=1)
+            return UndoSummary(under_way=1)
         except FailureError as error:
             workflow.logger.error(
                 "undo.failed", extra={"case": one.case, "why": str(error.cause)[:200]}
             )
-            return Undone(cases=1, failed=1)
+            return UndoSummary(cases=1, failed=1)
         return undone
 
 
 def _records(
-    request: UndoCase, work: UndoPlan, outcomes: Sequence[tuple[str, str | None, str]]
+    request: CaseUndoRequest, work: UndoPlan, outcomes: Sequence[tuple[str, str | None, str]]
 ) -> Iterator[AuditRecord]:
     info, now = workflow.info(), workflow.now()
     for number, (action, target, outcome) in enumerate(outcomes):
@@ -230,7 +238,7 @@ def _owner(uid: str) -> str:
     return f"case-run:{uid.rpartition('/')[2]}"
 
 
-def _undo_id(one: UndoCase) -> str:
+def _undo_id(one: CaseUndoRequest) -> str:
     """One undo to a case; the undo of single messages is another one."""
     messages = one.scope.messages
     part = (
@@ -238,7 +246,7 @@ def _undo_id(one: UndoCase) -> str:
         if messages is not None
         else ""
     )
-    return f"{names.UNDO}/{one.case}/{one.first_run}{part}"
+    return names.case_undo_id(f"{one.case}/{one.first_run}{part}")
 
 
 def _in_batches(records: tuple[AuditRecord, ...]) -> Iterator[tuple[AuditRecord, ...]]:

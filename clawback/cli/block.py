@@ -7,22 +7,22 @@ from datetime import datetime
 from typing import Annotated, Any
 
 import typer
+from temporalio.client import Client
 
 from clawback.cli.cloudflare_access import open_own_api
 from clawback.cli.exits import ExitCode, Failure
 from clawback.cli.never_block import read_safety
 from clawback.cli.output import AsJson, complain, print_json, say, working
 from clawback.cli.tables import print_fitting
-from clawback.cli.temporal_access import By, call_gateway, operating_system_user
+from clawback.cli.temporal_access import By, call_temporal, operating_system_user
 from clawback.cli.time_arguments import duration
 from clawback.cloudflare import ApiError, BlockedSender, EmailSecurity, pages
 from clawback.model.blocks import Removal
 from clawback.model.times import parse_time
 from clawback.rules.source.safety import Safety
 from clawback.settings import Settings, load_settings
-from clawback.temporal.block_gateway import BlockGateway, StandingBlock
-from clawback.temporal.gateway import Gateway
-from clawback.temporal.updates import UpdateRefused
+from clawback.temporal.block_gateway import ActiveBlock, BlockGateway
+from clawback.temporal.workflow_calls import UpdateRefused
 
 app = typer.Typer(no_args_is_help=True, help="See the blocks of ours, extend one, lift some.")
 
@@ -54,7 +54,7 @@ class Lifted:
     A word for programs, and the end of a sentence for people.
     """
 
-    block: StandingBlock
+    block: ActiveBlock
     outcome: str
     said: str
 
@@ -68,8 +68,8 @@ def list_blocks(
 ) -> int:
     """List the blocks of ours that stand, the next to end first, and whether each is still as we made it."""
     with working("Looking"):
-        blocks, records = call_gateway(
-            lambda gateway: _looked_at(gateway, rule=rule, forbidden=forbidden)
+        blocks, records = call_temporal(
+            lambda client: _looked_at(client, rule=rule, forbidden=forbidden)
         )
     rows = [
         {**_row(block), "now": "unknown" if records is None else _now(block, records)}
@@ -104,12 +104,12 @@ def extend(  # noqa: PLR0913 - the options of a command
 
     later = _later(until, lasts)
 
-    async def extended(gateway: Gateway) -> tuple[StandingBlock, datetime]:
-        blocks = BlockGateway(gateway.client)
+    async def extended(client: Client) -> tuple[ActiveBlock, datetime]:
+        blocks = BlockGateway(client)
         block = await _the(blocks, which)
         return block, await blocks.extend(block.id, later(block.expires_at), by, reason)
 
-    block, end = call_gateway(extended)
+    block, end = call_temporal(extended)
     if as_json:
         print_json(
             {
@@ -145,9 +145,9 @@ def lift(  # noqa: PLR0913 - the options of a command
     if bool(which) is forbidden:
         raise Failure("say which: an id or a pattern, or --forbidden", ExitCode.USAGE)
     with working("Lifting"):
-        lifted = call_gateway(
-            lambda gateway: _lifted(
-                gateway,
+        lifted = call_temporal(
+            lambda client: _lifted(
+                client,
                 which,
                 by,
                 reason or ("it is on the never-block list" if forbidden else ""),
@@ -164,25 +164,25 @@ def lift(  # noqa: PLR0913 - the options of a command
 
 
 async def _lifted(
-    gateway: Gateway,
+    client: Client,
     which: str,
     by: str,
     reason: str,
     dry_run: bool,  # noqa: FBT001
 ) -> list[Lifted]:
     """Lift all at once: each may wait for Cloudflare, and one that is refused keeps no other from ending."""
-    blocks = BlockGateway(gateway.client)
+    blocks = BlockGateway(client)
     chosen = (
         [await _the(blocks, which)]
         if which
-        else (await _looked_at(gateway, rule=None, forbidden=True, compare=False))[0]
+        else (await _looked_at(client, rule=None, forbidden=True, compare=False))[0]
     )
     if dry_run:
         return [Lifted(block, "would", "would be lifted") for block in chosen]
     return await asyncio.gather(*(_lift(blocks, block, by, reason) for block in chosen))
 
 
-async def _lift(blocks: BlockGateway, block: StandingBlock, by: str, reason: str) -> Lifted:
+async def _lift(blocks: BlockGateway, block: ActiveBlock, by: str, reason: str) -> Lifted:
     try:
         removal = await blocks.lift(block.id, by, reason)
     except UpdateRefused as error:
@@ -191,18 +191,14 @@ async def _lift(blocks: BlockGateway, block: StandingBlock, by: str, reason: str
 
 
 async def _looked_at(
-    gateway: Gateway, *, rule: str | None, forbidden: bool, compare: bool = True
-) -> tuple[list[StandingBlock], Mapping[str, BlockedSender] | None]:
+    client: Client, *, rule: str | None, forbidden: bool, compare: bool = True
+) -> tuple[list[ActiveBlock], Mapping[str, BlockedSender] | None]:
     """Find blocks on Temporal, the next to end first, and what the API says of all blocks.
 
     None where it cannot be asked.
     """
     blocks = sorted(
-        [
-            block
-            async for block in BlockGateway(gateway.client).standing()
-            if rule in (None, block.rule)
-        ],
+        [block async for block in BlockGateway(client).list_active() if rule in (None, block.rule)],
         key=lambda block: block.expires_at,
     )
     settings = load_settings()
@@ -231,36 +227,36 @@ def _api_name(settings: Settings) -> str:
     return "Cloudflare" if settings.cloudflare_api_token else "the simulator"
 
 
-def _is_forbidden(block: StandingBlock, safety: Safety) -> bool:
+def _is_forbidden(block: ActiveBlock, safety: Safety) -> bool:
     pattern, kind = block.block.pattern, block.block.kind
     return pattern is not None and kind is not None and safety.forbids(pattern, kind)
 
 
-def _now(block: StandingBlock, records: Mapping[str, BlockedSender]) -> str:
+def _now(block: ActiveBlock, records: Mapping[str, BlockedSender]) -> str:
     record = records.get(block.id)
     return "gone" if record is None else "ours" if block.block.is_still(record) else "changed"
 
 
-async def _the(blocks: BlockGateway, which: str) -> StandingBlock:
+async def _the(blocks: BlockGateway, which: str) -> ActiveBlock:
     """Find a block by its id or its pattern.
 
     Raises:
-        Refused: it is over.
+        UpdateRefused: it has ended.
         NoSuchWorkflow: there never was one.
         Failure: the pattern has several.
 
     """
     found = [
         block
-        async for block in blocks.standing()
-        if which.lower() in (block.id.lower(), (block.block.pattern or "").lower())
+        async for block in blocks.list_active()
+        if which.lower() in (block.id.lower(), block.block.pattern.lower())
     ]
     if len(found) > 1:
         raise Failure(
             f"{which} is blocked {len(found)} times; say which: {', '.join(block.id for block in found)}",
             ExitCode.NO,
         )
-    return found[0] if found else await blocks.block(which)
+    return found[0] if found else await blocks.read(which)
 
 
 def _later(until: str, lasts: str) -> Callable[[datetime], datetime]:
@@ -280,7 +276,7 @@ def _later(until: str, lasts: str) -> Callable[[datetime], datetime]:
     return lambda _: at
 
 
-def _row(block: StandingBlock) -> dict[str, Any]:
+def _row(block: ActiveBlock) -> dict[str, Any]:
     return {
         "id": block.id,
         "pattern": block.block.pattern,
@@ -308,5 +304,5 @@ def _shown(row: Mapping[str, Any]) -> Sequence[str]:
     )
 
 
-def _name(block: StandingBlock) -> str:
+def _name(block: ActiveBlock) -> str:
     return block.block.pattern or block.id

@@ -4,14 +4,16 @@ from collections.abc import Awaitable, Callable
 from typing import Annotated, Any
 
 import typer
+from temporalio.client import Client
 
 from clawback.cli.exits import ExitCode
 from clawback.cli.output import AsJson, print_json, print_table, working
-from clawback.cli.temporal_access import call_gateway
+from clawback.cli.temporal_access import call_temporal
 from clawback.cli.time_arguments import parse_time_argument
 from clawback.model.events import EventKind
 from clawback.model.polling import PollerStatus
-from clawback.temporal.gateway import Gateway, NoSuchWorkflow
+from clawback.temporal.poller_gateway import PollerGateway
+from clawback.temporal.workflow_calls import NoSuchWorkflow
 
 app = typer.Typer(no_args_is_help=True, help="See where the pollers stand, and steer them.")
 
@@ -24,14 +26,14 @@ Source = Annotated[
 @app.command()
 def status(source: Source = None, *, as_json: AsJson = False) -> int:
     """Show where each poller stands."""
-    return _each(source, lambda gateway, one: gateway.poller_status(one), as_json=as_json)
+    return _each(source, lambda pollers, one: pollers.status(one), as_json=as_json)
 
 
 @app.command()
 def now(source: Source = None, *, as_json: AsJson = False) -> int:
     """Poll at once, and wait until all there is has been read."""
     with working("Polling"):
-        return _each(source, lambda gateway, one: gateway.poll_now(one), as_json=as_json)
+        return _each(source, lambda pollers, one: pollers.poll_now(one), as_json=as_json)
 
 
 @app.command()
@@ -42,13 +44,13 @@ def pause(
     as_json: AsJson = False,
 ) -> int:
     """Stop polling until it is resumed."""
-    return _each(source, lambda gateway, one: gateway.pause_poller(one, reason), as_json=as_json)
+    return _each(source, lambda pollers, one: pollers.pause(one, reason), as_json=as_json)
 
 
 @app.command()
 def resume(source: Source = None, *, as_json: AsJson = False) -> int:
     """Go on polling."""
-    return _each(source, lambda gateway, one: gateway.resume_poller(one), as_json=as_json)
+    return _each(source, lambda pollers, one: pollers.resume(one), as_json=as_json)
 
 
 @app.command()
@@ -60,26 +62,26 @@ def rewind(
 ) -> int:
     """Read again from a moment on; what was dealt with is recognised."""
     at = parse_time_argument(to, "TO")
-    return _each(source, lambda gateway, one: gateway.rewind_poller(one, at), as_json=as_json)
+    return _each(source, lambda pollers, one: pollers.rewind(one, at), as_json=as_json)
 
 
 def _each(
     source: EventKind | None,
-    question: Callable[[Gateway, EventKind], Awaitable[PollerStatus]],
+    question: Callable[[PollerGateway, EventKind], Awaitable[PollerStatus]],
     *,
     as_json: bool,
 ) -> int:
-    async def answers(gateway: Gateway) -> list[PollerStatus]:
+    async def answers(client: Client) -> list[PollerStatus]:
         found = []
         for one in [source] if source else list(EventKind):
             try:
-                found.append(await question(gateway, one))
+                found.append(await question(PollerGateway(client), one))
             except NoSuchWorkflow:
                 if source:
                     raise
         return found
 
-    found = call_gateway(answers)
+    found = call_temporal(answers)
     if as_json:
         print_json([one.model_dump(mode="json") for one in found])
     else:

@@ -4,12 +4,12 @@ import asyncio
 from typing import Annotated
 
 import typer
+from temporalio.client import Client
 
 from clawback.cli.exits import ExitCode
 from clawback.cli.output import AsJson, print_json, say, working
-from clawback.cli.temporal_access import By, call_gateway, operating_system_user
+from clawback.cli.temporal_access import By, call_temporal, operating_system_user
 from clawback.guard import Stop
-from clawback.temporal.gateway import Gateway
 from clawback.temporal.guard_gateway import GuardGateway
 from clawback.temporal.kill_switch import LEASE
 
@@ -27,13 +27,13 @@ def stop(
     Polling, planning and undo go on.
     """
 
-    async def stopped(gateway: Gateway) -> Stop:
-        answer = await GuardGateway(gateway.client).stop(by, reason)
+    async def stopped(client: Client) -> Stop:
+        answer = await GuardGateway(client).stop(by, reason)
         await asyncio.sleep(LEASE.total_seconds() + _MARGIN)
         return answer
 
     with working("Waiting until no worker may act any more"):
-        said = call_gateway(stopped)
+        said = call_temporal(stopped)
     if as_json:
         print_json(said.model_dump(mode="json"))
     else:

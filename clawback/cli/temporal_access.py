@@ -1,6 +1,6 @@
 """How commands reach Temporal.
 
-Connect, call the gateway, and turn what can go wrong into sentences.
+Connect, call a gateway, and turn errors into exit codes and messages.
 """
 
 import asyncio
@@ -10,14 +10,13 @@ from collections.abc import Awaitable, Callable
 from typing import Annotated, TypeVar
 
 import typer
-from temporalio.client import WorkflowUpdateRPCTimeoutOrCancelledError
+from temporalio.client import Client, WorkflowUpdateRPCTimeoutOrCancelledError
 from temporalio.service import RPCError
 
 from clawback.cli.exits import ExitCode, Failure
 from clawback.settings import load_settings
 from clawback.temporal.client import TemporalUnreachable, connect
-from clawback.temporal.gateway import Gateway, NoSuchWorkflow
-from clawback.temporal.updates import NoWorkerAnswered, UpdateRefused
+from clawback.temporal.workflow_calls import NoSuchWorkflow, NoWorkerAnswered, UpdateRefused
 
 T = TypeVar("T")
 
@@ -37,8 +36,8 @@ def operating_system_user() -> str:
         return f"unknown@{socket.gethostname()}"
 
 
-def call_gateway(question: Callable[[Gateway], Awaitable[T]]) -> T:
-    """Connect, ask the gateway, and give the answer.
+def call_temporal(call: Callable[[Client], Awaitable[T]]) -> T:
+    """Connect to Temporal, make a call, and return its result.
 
     Raises:
         Failure: there is no server, no worker, no such workflow, or it refused.
@@ -47,11 +46,11 @@ def call_gateway(question: Callable[[Gateway], Awaitable[T]]) -> T:
     """
     settings = load_settings()
 
-    async def answered() -> T:
-        return await question(Gateway(await connect(settings)))
+    async def connect_and_call() -> T:
+        return await call(await connect(settings))
 
     try:
-        return asyncio.run(answered())
+        return asyncio.run(connect_and_call())
     except TemporalUnreachable as error:
         raise Failure(str(error), ExitCode.ENVIRONMENT) from error
     except RPCError as error:

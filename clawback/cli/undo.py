@@ -16,9 +16,9 @@ from clawback.cases import describe
 from clawback.cases.undo_plan import UndoScope
 from clawback.cli.exits import ExitCode, Failure
 from clawback.cli.output import AsJson, print_json, print_table, say, tell, working
-from clawback.cli.temporal_access import By, call_gateway, operating_system_user
+from clawback.cli.temporal_access import By, call_temporal, operating_system_user
 from clawback.cli.time_arguments import parse_time_argument
-from clawback.temporal.undo_gateway import Undoable, UndoGateway, Undone, Unreadable
+from clawback.temporal.undo_gateway import CaseUnreadable, UndoCandidate, UndoGateway, UndoSummary
 
 T = TypeVar("T")
 app = typer.Typer(
@@ -154,18 +154,18 @@ def _undo(wanted: _Wanted) -> int:
     return _report(_asked(lambda undo: _carry_out(undo, found)), as_json=wanted.as_json)
 
 
-async def _find(undo: UndoGateway, wanted: _Wanted) -> list[Undoable]:
+async def _find(undo: UndoGateway, wanted: _Wanted) -> list[UndoCandidate]:
     found = [
         one
         async for one in undo.find(
             wanted.scope, case=wanted.case, rule=wanted.rule, since=wanted.scope.since
         )
     ]
-    return sorted(found, key=lambda one: (one.found.case, one.found.run))
+    return sorted(found, key=lambda one: (one.request.case, one.request.run))
 
 
-async def _carry_out(undo: UndoGateway, found: list[Undoable]) -> Undone:
-    undoing = await undo.start(one.found for one in found)
+async def _carry_out(undo: UndoGateway, found: list[UndoCandidate]) -> UndoSummary:
+    undoing = await undo.start(one.request for one in found)
     tell(f"{undoing} is under way; it goes on whatever becomes of this command.")
     result = asyncio.ensure_future(undo.result(undoing))
     while not result.done():
@@ -186,29 +186,29 @@ def _agreed() -> bool:
     return typer.confirm("Take this back?")
 
 
-def _show(found: list[Undoable], *, as_json: bool) -> None:
+def _show(found: list[UndoCandidate], *, as_json: bool) -> None:
     if as_json:
         print_json({"cases": [_as_json(one) for one in found]})
         return
     for one in found:
         say(
-            f"{one.found.case}: {'open, would end' if one.is_open and one.found.scope.ends_cases else 'open' if one.is_open else 'closed'}"
+            f"{one.request.case}: {'open, would end' if one.is_open and one.request.scope.ends_cases else 'open' if one.is_open else 'closed'}"
         )
-        for target in one.work.messages:
+        for target in one.plan.messages:
             say(f"  {target.id} back to the inbox")
-        for block in one.work.blocks:
+        for block in one.plan.blocks:
             say(f"  remove the block of {block.kind} {block.pattern}")
-        for policy in one.work.policies:
+        for policy in one.plan.policies:
             say(f"  remove: {policy.said}, {policy.label}")
-        for correction in one.work.corrections:
+        for correction in one.plan.corrections:
             say(f"  {correction.target.id} reclassified as {correction.disposition}")
-        for left in one.work.left:
+        for left in one.plan.left:
             say(f"  cannot be undone by clawback: {left}")
-        if one.work.notifications:
+        if one.plan.notifications:
             say(
-                f"  {one.work.notifications} notifications were sent and cannot be taken back: tell the recipients yourself if they need to know"
+                f"  {one.plan.notifications} notifications were sent and cannot be taken back: tell the recipients yourself if they need to know"
             )
-    works = [one.work for one in found]
+    works = [one.plan for one in found]
     messages, blocks = (
         sum(len(work.messages) for work in works),
         sum(len(work.blocks) for work in works),
@@ -219,25 +219,25 @@ def _show(found: list[Undoable], *, as_json: bool) -> None:
     say(f"In all: {len(found)} cases, {parts}.")
 
 
-def _as_json(one: Undoable) -> dict[str, Any]:
+def _as_json(one: UndoCandidate) -> dict[str, Any]:
     return {
-        "case": one.found.case,
-        "run": one.found.run,
-        "rule": one.work.rule,
+        "case": one.request.case,
+        "run": one.request.run,
+        "rule": one.plan.rule,
         "open": one.is_open,
-        "messages": [target.id for target in one.work.messages],
-        "blocks": [describe(block) for block in one.work.blocks],
-        "policies": [{"list": policy.resource, **policy.fields} for policy in one.work.policies],
+        "messages": [target.id for target in one.plan.messages],
+        "blocks": [describe(block) for block in one.plan.blocks],
+        "policies": [{"list": policy.resource, **policy.fields} for policy in one.plan.policies],
         "reclassifications": [
             {"message": one.target.id, "disposition": one.disposition}
-            for one in one.work.corrections
+            for one in one.plan.corrections
         ],
-        "left": list(one.work.left),
-        "notifications_sent": one.work.notifications,
+        "left": list(one.plan.left),
+        "notifications_sent": one.plan.notifications,
     }
 
 
-def _report(undone: Undone, *, as_json: bool) -> int:
+def _report(undone: UndoSummary, *, as_json: bool) -> int:
     if as_json:
         print_json(undone.model_dump(mode="json"))
     else:
@@ -255,8 +255,8 @@ def _report(undone: Undone, *, as_json: bool) -> int:
 
 def _asked(question: Callable[[UndoGateway], Awaitable[T]]) -> T:
     try:
-        return call_gateway(lambda gateway: question(UndoGateway(gateway.client)))
-    except Unreadable as error:
+        return call_temporal(lambda client: question(UndoGateway(client)))
+    except CaseUnreadable as error:
         raise Failure(str(error), ExitCode.ENVIRONMENT) from error
 
 

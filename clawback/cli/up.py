@@ -29,7 +29,6 @@ from clawback.local.account_check import AccountRefused, check_account
 from clawback.local.installation import Installation, plan_installation
 from clawback.settings import Settings, load_settings
 from clawback.temporal.client import TemporalUnreachable, connect
-from clawback.temporal.gateway import Gateway
 
 _LIVE_EVERY, _PLAIN_EVERY = 1.0, 5.0
 
@@ -144,7 +143,7 @@ async def _collector(installation: Installation, crew: ProcessPlan) -> Collector
     if installation.temporal is not None:
         await set_retention(client)
     return Collector(
-        Gateway(client), installation.metrics_url, installation.settings.audit_file, crew.children
+        client, installation.metrics_url, installation.settings.audit_file, crew.children
     )
 
 

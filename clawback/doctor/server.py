@@ -16,9 +16,10 @@ from clawback.settings import Settings
 from clawback.telemetry.health import poll_patience
 from clawback.temporal.bootstrap import WATCHDOG_SCHEDULE
 from clawback.temporal.client import TemporalUnreachable, connect
-from clawback.temporal.gateway import Gateway, NoSuchWorkflow
 from clawback.temporal.names import SEARCH_ATTRIBUTES
 from clawback.temporal.poll_health import is_fresh
+from clawback.temporal.poller_gateway import PollerGateway
+from clawback.temporal.workflow_calls import NoSuchWorkflow
 
 _WORKER = "start a worker: it registers what is missing"
 _SILENT = {RPCStatusCode.PERMISSION_DENIED, RPCStatusCode.UNIMPLEMENTED}
@@ -44,7 +45,7 @@ async def check_temporal(settings: Settings) -> Iterable[Finding]:
         ),
         *await look("search attributes", lambda: check_attributes(client)),
         *await look("watchdog", lambda: check_watchdog(client)),
-        *await look("pollers", lambda: check_pollers(Gateway(client), settings)),
+        *await look("pollers", lambda: check_pollers(PollerGateway(client), settings)),
     ]
 
 
@@ -96,7 +97,7 @@ async def check_watchdog(client: Client) -> Iterable[Finding]:
     return [ok("watchdog", "the schedule stands")]
 
 
-async def check_pollers(gateway: Gateway, settings: Settings) -> Iterable[Finding]:
+async def check_pollers(pollers: PollerGateway, settings: Settings) -> Iterable[Finding]:
     """Ask each poller where it stands.
 
     A source that was never polled is left out, for not every installation has all.
@@ -104,17 +105,19 @@ async def check_pollers(gateway: Gateway, settings: Settings) -> Iterable[Findin
     found = [
         finding
         for source in EventKind
-        for finding in await look(f"poller {source}", partial(_asked, gateway, source, settings))
+        for finding in await look(f"poller {source}", partial(_asked, pollers, source, settings))
     ]
     return found or [
         problem("pollers", "no poller was ever started here", "start a worker: it starts them")
     ]
 
 
-async def _asked(gateway: Gateway, source: EventKind, settings: Settings) -> Iterable[Finding]:
+async def _asked(
+    pollers: PollerGateway, source: EventKind, settings: Settings
+) -> Iterable[Finding]:
     name = f"poller {source}"
     try:
-        return [poller_finding(await gateway.poller_status(source), datetime.now(UTC), settings)]
+        return [poller_finding(await pollers.status(source), datetime.now(UTC), settings)]
     except NoSuchWorkflow:
         return []
     except (RPCError, WorkflowQueryFailedError) as error:

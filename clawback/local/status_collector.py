@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import TypeVar
 
 from prometheus_client.parser import text_string_to_metric_families
+from temporalio.client import Client
 from temporalio.service import RPCError
 
 from clawback.audit import Tail
@@ -24,7 +25,9 @@ from clawback.local.status import WORTH_SHOWING, Health, Numbers, RuleCounts, St
 from clawback.model.audit_record import AuditRecord
 from clawback.model.events import EventKind
 from clawback.model.polling import PollerStatus
-from clawback.temporal.gateway import Gateway, NoSuchWorkflow
+from clawback.temporal.case_gateway import CaseGateway
+from clawback.temporal.poller_gateway import PollerGateway
+from clawback.temporal.workflow_calls import NoSuchWorkflow
 
 T = TypeVar("T")
 
@@ -37,9 +40,9 @@ class Collector:
     """Keeps what was learnt last, so that one source that does not answer leaves the rest of the display as it is."""
 
     def __init__(
-        self, gateway: Gateway, metrics_url: str, audit: Path, children: Sequence[ChildProcess]
+        self, client: Client, metrics_url: str, audit: Path, children: Sequence[ChildProcess]
     ) -> None:
-        self._gateway = gateway
+        self._case_gateway, self._poller_gateway = CaseGateway(client), PollerGateway(client)
         self._metrics_url = metrics_url
         self._tail = Tail(audit)
         self._children = children
@@ -89,11 +92,11 @@ class Collector:
         found = []
         for source in EventKind:
             with suppress(NoSuchWorkflow):
-                found.append(await self._gateway.poller_status(source))
+                found.append(await self._poller_gateway.status(source))
         return tuple(found)
 
     async def _count_cases(self) -> dict[str, int]:
-        counts = await asyncio.gather(*(self._gateway.count_cases(state) for state in OPEN_STATES))
+        counts = await asyncio.gather(*(self._case_gateway.count(state) for state in OPEN_STATES))
         return {state.value: count for state, count in zip(OPEN_STATES, counts, strict=True)}
 
 

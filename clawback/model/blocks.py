@@ -4,9 +4,7 @@ What is known of it, whether it is still ours, and how it ended. Pure; talks to 
 """
 
 from enum import StrEnum
-from typing import Any, Protocol
-
-from pydantic import model_validator
+from typing import Protocol
 
 from clawback.model.addresses import PatternKind
 from clawback.model.payload import Payload
@@ -34,22 +32,17 @@ class BlockRecord(Protocol):
 
 
 class OwnedBlock(Payload):
-    """A block of ours: its id, the mark in its comments, and what it matched when it was made (None where a former release made it)."""
+    """A block of ours: its id, the owner mark in its comments, and what it matched when made."""
 
     id: str
     owner: str
-    pattern: str | None = None
-    kind: PatternKind | None = None
+    pattern: str
+    kind: PatternKind
 
     def is_still(self, record: BlockRecord) -> bool:
-        """Whether a block that stands is this one.
-
-        It bears our mark, and nobody has changed what it matches.
-        """
+        """Whether the API's record is still this block: it has our mark, and matches the same."""
         if self.owner not in (record.comments or ""):
             return False
-        if self.pattern is None or self.kind is None:
-            return True
         same = (record.pattern or "").strip().lower() == self.pattern.strip().lower()
         return same and (record.pattern_type or "").lower() == self.kind and not record.is_regex
 
@@ -76,18 +69,6 @@ class Removal(StrEnum):
 
 
 class EndedBlock(Payload):
-    """What became of a block whose time was up.
-
-    Former releases said True where it was removed, and False otherwise.
-    """
+    """How a block of ours, or a policy, ended."""
 
     removal: Removal
-
-    @model_validator(mode="before")
-    @classmethod
-    def _former(cls, value: Any) -> Any:
-        return (
-            {"removal": Removal.REMOVED if value else Removal.GONE}
-            if isinstance(value, bool)
-            else value
-        )

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from prometheus_client.parser import text_string_to_metric_families
+from temporalio.client import Client
 from temporalio.service import RPCError
 
 from clawback.cases import CaseState
@@ -30,8 +31,10 @@ from clawback.model.durations import format_duration
 from clawback.model.events import EventKind
 from clawback.rehearsal.plan import Rehearsal
 from clawback.settings import Settings
+from clawback.temporal.case_gateway import CaseGateway
 from clawback.temporal.client import connect
-from clawback.temporal.gateway import Gateway, NoSuchWorkflow
+from clawback.temporal.poller_gateway import PollerGateway
+from clawback.temporal.workflow_calls import NoSuchWorkflow
 
 SETTINGS = ("CLAWBACK_", "CLOUDFLARE_", "TEMPORAL_")
 _PATIENCE = 5.0
@@ -68,7 +71,7 @@ class RehearsalEnvironment:
         self.worker: ChildProcess = worker_child(
             self._environment(plan, folder, reach), self._metrics, self.logs
         )
-        self._gateway: Gateway | None = None
+        self._client: Client | None = None
 
     @asynccontextmanager
     async def set_up(self) -> AsyncIterator[None]:
@@ -79,7 +82,7 @@ class RehearsalEnvironment:
 
         """
         async with self._around.running():
-            self._gateway = Gateway(await connect(self._settings, address=self._server.address))
+            self._client = await connect(self._settings, address=self._server.address)
             yield
 
     @asynccontextmanager
@@ -109,10 +112,8 @@ class RehearsalEnvironment:
 
     async def cases(self) -> dict[str, int]:
         """Count the open cases by state."""
-        gateway = self._needed()
-        return {
-            state.value: count for state in CaseState if (count := await gateway.count_cases(state))
-        }
+        cases = CaseGateway(self._needed())
+        return {state.value: count for state in CaseState if (count := await cases.count(state))}
 
     async def counters(self) -> dict[str, float]:
         """Read the worker's counters, summed over their labels; empty while it does not answer."""
@@ -157,16 +158,17 @@ class RehearsalEnvironment:
         return environment_with(settings, without=SETTINGS)
 
     async def _read_since(self, since: datetime) -> bool:
-        statuses = [await self._needed().poller_status(source) for source in EventKind]
+        pollers = PollerGateway(self._needed())
+        statuses = [await pollers.status(source) for source in EventKind]
         return all(status.cursor >= since and status.owed is None for status in statuses)
 
     async def _none_responding(self) -> bool:
-        return await self._needed().count_cases(CaseState.RESPONDING) == 0
+        return await CaseGateway(self._needed()).count(CaseState.RESPONDING) == 0
 
-    def _needed(self) -> Gateway:
-        if self._gateway is None:
+    def _needed(self) -> Client:
+        if self._client is None:
             raise RuntimeError("the stage is not set up")
-        return self._gateway
+        return self._client
 
     @staticmethod
     async def _asked(question: Any) -> bool:

@@ -1,6 +1,6 @@
-"""Every call on the guard: asking it, stopping it, confirming rules.
+"""Typed calls on the guard: reserve, stop, resume, confirm a rule.
 
-Typed, by name, and safe to repeat.
+The guard is one workflow per account. Whoever needs it first starts it.
 """
 
 from collections.abc import Sequence
@@ -16,22 +16,23 @@ from temporalio.service import RPCError, RPCStatusCode
 
 from clawback.guard import GuardSnapshot, ReservationBatch, ReservationResult, Stop
 from clawback.temporal import names
-from clawback.temporal.updates import UpdateRefused
+from clawback.temporal.workflow_calls import UpdateRefused
 
 T = TypeVar("T")
 
-_NO_SUCH_CALL = {RPCStatusCode.UNIMPLEMENTED, RPCStatusCode.PERMISSION_DENIED}
-_UPDATE_TIME = timedelta(seconds=20)
+_UNSUPPORTED = {RPCStatusCode.UNIMPLEMENTED, RPCStatusCode.PERMISSION_DENIED}
+_UPDATE_TIMEOUT = timedelta(seconds=20)
+_LONGEST_REASON = 200
 
 
 class GuardGateway:
-    """Typed access to the one guard of the account. It is started by whoever needs it first."""
+    """Typed access to the guard of the account over one Temporal client."""
 
     def __init__(self, client: Client) -> None:
         self.client = client
 
     async def ensure(self) -> None:
-        """Start the guard unless it runs."""
+        """Start the guard unless it is running."""
         await self.client.start_workflow(
             names.GUARD,
             GuardSnapshot(),
@@ -42,27 +43,25 @@ class GuardGateway:
             static_summary="budgets, demotions and the kill switch of this account",
         )
 
-    async def reserve(self, reservation: ReservationBatch) -> dict[str, ReservationResult]:
-        """Ask for some acts at once; the answers by the ids of the asks."""
-        return await self._told(names.RESERVE, [reservation], dict[str, ReservationResult])
+    async def reserve(self, batch: ReservationBatch) -> dict[str, ReservationResult]:
+        """Reserve several actions in one update; return the results by reservation id."""
+        return await self._update(names.RESERVE, [batch], dict[str, ReservationResult])
 
     async def status(self) -> GuardSnapshot | None:
-        """Read what the guard knows; None where it was never started."""
+        """Read the guard's snapshot; None if the guard was never started."""
         try:
             handle = self.client.get_workflow_handle(names.GUARD_ID)
-            memory: GuardSnapshot = await handle.query(names.STATUS, result_type=GuardSnapshot)
+            snapshot: GuardSnapshot = await handle.query(names.STATUS, result_type=GuardSnapshot)
         except RPCError as error:
             if error.status is RPCStatusCode.NOT_FOUND:
                 return None
             raise
-        return memory
+        return snapshot
 
     async def is_stopped(self) -> bool:
-        """Whether the kill switch is on, by the server's own word.
+        """Whether the kill switch is on. A lost guard counts as stopped.
 
-        Where there is no guard, nobody may act either.
-
-        It reads what the server has committed, needs no worker, and costs no action.
+        Reads the memo that the server has committed: needs no worker and costs no action.
         """
         try:
             described = await self.client.get_workflow_handle(names.GUARD_ID).describe()
@@ -73,38 +72,38 @@ class GuardGateway:
         return bool(await described.memo_value(names.STOPPED_MEMO, default=False))
 
     async def stop(self, by: str, reason: str) -> Stop:
-        """Turn the kill switch on, and stop the queue of containment.
+        """Turn the kill switch on and close the containment queue.
 
-        A request may still leave until `switch.LEASE` is over.
+        Requests may still leave until `kill_switch.LEASE` has passed.
         """
-        stopped = await self._told(names.STOP, [by, reason], Stop)
-        await self._limit_queue(f"stopped by {by}: {reason}"[:200])
+        stopped = await self._update(names.STOP, [by, reason], Stop)
+        await self._limit_queue(f"stopped by {by}: {reason}"[:_LONGEST_REASON])
         return stopped
 
     async def resume(self, by: str) -> None:
-        """Turn the kill switch off.
+        """Turn the kill switch off and open the containment queue.
 
         Raises:
-            UpdateRefused: it was not on.
+            UpdateRefused: the kill switch was not on.
 
         """
         try:
-            await self._told(names.RESUME, [by], type(None))
-        # the switch alone decides: a queue that an interrupted `resume` left stopped is opened
-        # by the next
+            await self._update(names.RESUME, [by], type(None))
         finally:
+            # The kill switch alone decides. An interrupted `resume` may have left the queue closed,
+            # so the next one opens it even if the guard refuses.
             await self._limit_queue(None)
 
     async def confirm(self, rule: str, by: str) -> None:
-        """Let a rule act again whose work was undone.
+        """Let a demoted rule act without approval again.
 
         Raises:
-            Refused: nothing of that rule was undone.
+            UpdateRefused: the rule is not demoted.
 
         """
-        await self._told(names.CONFIRM, [rule, by], type(None))
+        await self._update(names.CONFIRM, [rule, by], type(None))
 
-    async def _told(self, update: str, args: Sequence[Any], answer: type[T]) -> T:
+    async def _update(self, update: str, args: Sequence[Any], result_type: type[T]) -> T:
         start: WithStartWorkflowOperation[Any, Any] = WithStartWorkflowOperation(
             names.GUARD,
             GuardSnapshot(),
@@ -118,17 +117,17 @@ class GuardGateway:
                 update,
                 args=args,
                 start_workflow_operation=start,
-                result_type=answer,
-                rpc_timeout=_UPDATE_TIME,
+                result_type=result_type,
+                rpc_timeout=_UPDATE_TIMEOUT,
             )
         except WorkflowUpdateFailedError as error:
             raise UpdateRefused(str(error.cause)) from error
         return result
 
     async def _limit_queue(self, reason: str | None) -> None:
-        """Let nothing (or, without a reason, everything) out of the containment queue.
+        """Close the containment queue for a reason, or open it (None).
 
-        A server that cannot is no matter.
+        A server without this call is fine: the kill switch holds without it.
         """
         limit = None if reason is None else RateLimit(requests_per_second=0)
         request = UpdateTaskQueueConfigRequest(
@@ -143,5 +142,5 @@ class GuardGateway:
         try:
             await self.client.workflow_service.update_task_queue_config(request)
         except RPCError as error:
-            if error.status not in _NO_SUCH_CALL:
+            if error.status not in _UNSUPPORTED:
                 raise

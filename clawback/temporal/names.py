@@ -1,12 +1,15 @@
-"""The names both sides of Temporal agree on. They live in histories: change none, add only.
+"""The names that both sides of Temporal agree on.
 
-No mail address may ever appear in an id or a search attribute: neither is encrypted.
+Workflow types are kebab-case; signals are past-tense facts, updates imperatives, queries nouns.
+No mail address may appear in an id or a search attribute: neither is encrypted.
 """
 
 from collections.abc import Mapping
 from typing import Final
 
 from clawback.model.events import EventKind
+
+# ---- task queues
 
 WORKFLOW_QUEUE: Final = "clawback"
 READ_QUEUE: Final = "clawback-read"
@@ -18,13 +21,14 @@ GUARD_QUEUE: Final = "clawback-guard"
 Cases that wait for the guard can never hold the slots that the guard needs to answer.
 """
 
+# ---- priorities: lower goes first
+
 UNDO_PRIORITY: Final = 1
 APPROVED_PRIORITY: Final = 2
-"""The priorities of what people take back and of what they have agreed to.
+ROUTINE_PRIORITY: Final = 3
+READ_PRIORITY: Final = 4
 
-By them activities go first in a queue, and by them an activity knows on whose behalf it asks the
-API.
-"""
+# ---- workflow types
 
 POLLER: Final = "poller"
 CASE: Final = "case"
@@ -33,33 +37,42 @@ POLICY_EXPIRY: Final = "policy-expiry"
 WATCHDOG: Final = "watchdog"
 GUARD: Final = "guard"
 GUARD_ID: Final = "guard"
+CASE_UNDO: Final = "case-undo"
 UNDO: Final = "undo"
-UNDOING: Final = "undoing"
 OWN_SUBMISSION: Final = "own-submission"
 NOTIFICATION: Final = "notification"
 
+# ---- signals
+
 MATCHED: Final = "matched"
+UNDO_REQUESTED: Final = "undo_requested"
+NOTIFICATION_ENDED: Final = "notification_ended"
+REFUNDED: Final = "refunded"
+WORK_UNDONE: Final = "work_undone"
+
+# ---- updates
+
 APPROVE: Final = "approve"
 DENY: Final = "deny"
 POLL_NOW: Final = "poll_now"
 PAUSE: Final = "pause"
 RESUME: Final = "resume"
 REWIND: Final = "rewind"
-STATUS: Final = "status"
-PROPOSAL: Final = "proposal"
 EXTEND: Final = "extend"
 LIFT: Final = "lift"
-STANDING: Final = "standing"
 RESERVE: Final = "reserve"
-NOT_SPENT: Final = "not_spent"
 STOP: Final = "stop"
-WORK_UNDONE: Final = "work_undone"
 CONFIRM: Final = "confirm"
-UNDO_ASKED: Final = "undo_asked"
-NOTIFICATION_ENDED: Final = "notification_ended"
+
+# ---- queries
+
+STATUS: Final = "status"
+PROPOSAL: Final = "proposal"
+
+# ---- memo and search attributes
+
 STOPPED_MEMO: Final = "stopped"
 BLOCK_MEMO: Final = "block"
-
 RULE_ATTRIBUTE: Final = "ClawbackRule"
 STATE_ATTRIBUTE: Final = "ClawbackState"
 MODE_ATTRIBUTE: Final = "ClawbackMode"
@@ -70,19 +83,27 @@ SEARCH_ATTRIBUTES: Final[Mapping[str, str]] = {
 }
 
 
+# ---- workflow ids
+
+
 def poller_id(source: EventKind) -> str:
     """The id of the one poller of a source."""
-    return f"poller/{source}"
+    return f"{POLLER}/{source}"
 
 
 def expiry_id(block_id: str) -> str:
-    """The id of the one workflow that removes a block when its time is up."""
+    """The id of the workflow that removes a block, or a policy (`<list>/<id>`), when it expires."""
     return f"expiry/{block_id}"
 
 
-def own_submission_id(mark: str) -> str:
-    """The id of the mark of one reclassification of ours."""
-    return f"own-submission/{mark}"
+def case_undo_id(case_uid: str) -> str:
+    """The id of the undo of a case, by the case's uid (`<case id>/<first run>`)."""
+    return f"{CASE_UNDO}/{case_uid}"
+
+
+def own_submission_id(key: str) -> str:
+    """The id of the marker of one reclassification of ours."""
+    return f"{OWN_SUBMISSION}/{key}"
 
 
 def notification_id(hashed: str) -> str:
@@ -90,6 +111,6 @@ def notification_id(hashed: str) -> str:
     return f"{NOTIFICATION}/{hashed}"
 
 
-def quoted(value: str) -> str:
-    """Write a value as the list filter of Temporal wants it."""
+def quote_value(value: str) -> str:
+    """Quote a value for a visibility query."""
     return "'" + value.replace("\\", "\\\\").replace("'", "\\'") + "'"

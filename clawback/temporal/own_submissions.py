@@ -1,48 +1,56 @@
-"""Which submissions are our own.
+"""Recognises submissions that clawback made itself.
 
-Every reclassification leaves a mark on the Temporal server before it is asked for (ADR 0011).
+Before every reclassification, clawback starts a marker workflow on the Temporal server (ADR 0011).
 """
 
 import asyncio
 import hashlib
 from datetime import UTC, datetime, timedelta
 
-from temporalio.service import RPCError
+from temporalio.client import Client
+from temporalio.common import WorkflowIDConflictPolicy
+from temporalio.service import RPCError, RPCStatusCode
 
 from clawback.cloudflare import errors
 from clawback.ingest.join import postfix_id_of
 from clawback.model.events import Event
 from clawback.model.messages import Target
 from clawback.model.times import parse_time
-from clawback.temporal.gateway import Gateway
+from clawback.temporal import names
 
-_SKEW = timedelta(minutes=1)
+_CLOCK_SKEW = timedelta(minutes=1)
 
 
 class OwnSubmissions:
-    """Marks reclassifications and recognises them among the submissions.
+    """Marks reclassifications and recognises them among submissions.
 
-    All workers share the marks; they outlast every restart.
+    All workers share the markers, which survive every restart.
     """
 
-    def __init__(self, gateway: Gateway) -> None:
-        self._gateway = gateway
+    def __init__(self, client: Client) -> None:
+        self._client = client
 
     async def mark(self, target: Target, disposition: str) -> None:
-        """Note that a reclassification of a message is about to be asked for; safe to repeat.
+        """Record that a reclassification of a message is about to be requested; safe to repeat.
 
         Raises:
-            errors.Unavailable: the Temporal server does not answer, so that nothing may be asked
-                for yet.
+            errors.Unavailable: the Temporal server does not answer, so do not send the request.
 
         """
         try:
-            await self._gateway.mark_submission(_mark(_postfix_id(target), disposition))
+            await self._client.start_workflow(
+                names.OWN_SUBMISSION,
+                id=names.own_submission_id(_marker_key(_postfix_id(target), disposition)),
+                task_queue=names.WORKFLOW_QUEUE,
+                id_conflict_policy=WorkflowIDConflictPolicy.USE_EXISTING,
+            )
         except RPCError as error:
             raise errors.Unavailable("own submissions", str(error)) from error
 
     async def is_ours(self, event: Event) -> bool:
-        """Whether a submission asks for what we asked for, of the same message, and not before we did.
+        """Whether a submission asks for the disposition that we asked for, of the same message.
+
+        A submission from before our request is not ours.
 
         Raises:
             errors.Unavailable: the Temporal server does not answer.
@@ -50,21 +58,29 @@ class OwnSubmissions:
         """
         disposition = str(event.record.get("requested_disposition") or "")
         requested_at = parse_time(event.record.get("requested_at")) or datetime.now(UTC)
-        named = {postfix_id_of(event), *(_postfix_id(target) for target in event.targets)} - {None}
+        named = {postfix_id_of(event), *map(_postfix_id, event.targets)} - {None}
+        keys = [_marker_key(str(postfix_id), disposition) for postfix_id in named]
+
         try:
-            marked = await asyncio.gather(
-                *(self._gateway.submission_marked_at(_mark(str(one), disposition)) for one in named)
-            )
+            marked = await asyncio.gather(*map(self._marked_at, keys))
         except RPCError as error:
             raise errors.Unavailable("own submissions", str(error)) from error
-        return any(at is not None and requested_at >= at - _SKEW for at in marked)
+        return any(at is not None and requested_at >= at - _CLOCK_SKEW for at in marked)
+
+    async def _marked_at(self, key: str) -> datetime | None:
+        handle = self._client.get_workflow_handle(names.own_submission_id(key))
+        try:
+            return (await handle.describe()).start_time
+        except RPCError as error:
+            if error.status is RPCStatusCode.NOT_FOUND:
+                return None
+            raise
 
 
 def _postfix_id(target: Target) -> str:
     return target.id.partition("-")[0]
 
 
-def _mark(postfix_id: str, disposition: str) -> str:
-    return hashlib.sha256(
-        f"{postfix_id}\0{disposition.upper()}".encode("utf-8", "surrogatepass")
-    ).hexdigest()[:32]
+def _marker_key(postfix_id: str, disposition: str) -> str:
+    text = f"{postfix_id}\0{disposition.upper()}"
+    return hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()[:32]

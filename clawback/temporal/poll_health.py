@@ -11,7 +11,7 @@ from datetime import UTC, datetime, timedelta
 from clawback.model.events import EventKind
 from clawback.model.polling import PollerStatus
 from clawback.telemetry.health import complaint, overdue, poll_ages, poll_patience
-from clawback.temporal.gateway import Gateway
+from clawback.temporal.poller_gateway import PollerGateway
 
 _PATIENCE = 3.0
 
@@ -25,8 +25,8 @@ class PollHealth:
     may read it.
     """
 
-    def __init__(self, gateway: Gateway, intervals: Mapping[EventKind, timedelta]) -> None:
-        self._gateway = gateway
+    def __init__(self, pollers: PollerGateway, intervals: Mapping[EventKind, timedelta]) -> None:
+        self._pollers = pollers
         self._patience = {
             source.value: poll_patience(interval) for source, interval in intervals.items()
         }
@@ -42,7 +42,7 @@ class PollHealth:
         )
 
     def _excused(self, source: EventKind) -> bool:
-        asking = asyncio.run_coroutine_threadsafe(self._gateway.poller_status(source), self._loop)
+        asking = asyncio.run_coroutine_threadsafe(self._pollers.status(source), self._loop)
         try:
             return is_fresh(asking.result(_PATIENCE), datetime.now(UTC), self._patience[source])
         except Exception:  # noqa: BLE001 - whatever keeps the poller from answering, nobody vouches for it

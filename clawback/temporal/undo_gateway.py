@@ -1,14 +1,13 @@
-"""Finding what can be undone, and having it undone: what `clawback undo` says to Temporal.
+"""Typed calls on undo: find what can be undone, start it, follow it.
 
-Everything after `start` is durable.
+The undo runs in a workflow: once it is started, it does not depend on the caller.
 """
 
 import asyncio
 import uuid
-from collections.abc import AsyncIterator, Iterable, Mapping
+from collections.abc import AsyncIterator, Iterable
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
 
 from temporalio.client import Client, WorkflowExecution, WorkflowExecutionStatus
 from temporalio.service import RPCError
@@ -18,11 +17,11 @@ from clawback.cases.undo_plan import UndoPlan, UndoScope, plan_undo
 from clawback.model.payload import Payload
 from clawback.temporal import names
 
-_AT_ONCE = 12
+_CONCURRENT_QUERIES = 12
 
 
-class UndoCase(Payload):
-    """One case to undo: its id, the run in which it was found, the first run of that chain, and which part of it."""
+class CaseUndoRequest(Payload):
+    """One case to undo: the run in which it was found, the first run of its chain, the scope."""
 
     case: str
     run: str
@@ -30,10 +29,11 @@ class UndoCase(Payload):
     scope: UndoScope
 
 
-class Undone(Payload):
-    """What was undone: cases, things done (messages returned, blocks removed, reclassifications answered), things that could not be.
+class UndoSummary(Payload):
+    """What an undo did, counted.
 
-    `under_way` are cases that another undo is at.
+    `done` and `failed` count messages, blocks, policies and reclassifications; `under_way` counts
+    cases that another undo is working on.
     """
 
     cases: int = 0
@@ -42,45 +42,46 @@ class Undone(Payload):
     under_way: int = 0
 
     @classmethod
-    def of(cls, outcomes: Iterable[str]) -> "Undone":
-        """Sum up the outcomes of one case."""
+    def of(cls, outcomes: Iterable[str]) -> "UndoSummary":
+        """Count the outcomes of one case."""
         failures = [outcome.startswith(("failed", "unknown")) for outcome in outcomes]
         return cls(cases=1, done=len(failures) - sum(failures), failed=sum(failures))
 
-    def plus(self, other: "Undone") -> "Undone":
-        """Both together."""
-        return Undone(
-            **{name: getattr(self, name) + getattr(other, name) for name in Undone.model_fields}
-        )
+    def plus(self, other: "UndoSummary") -> "UndoSummary":
+        """Add two summaries."""
+        sums = {
+            name: getattr(self, name) + getattr(other, name) for name in type(self).model_fields
+        }
+        return UndoSummary(**sums)
 
 
-class UndoMany(Payload):
-    """Cases to undo, and what was undone of them in earlier runs."""
+class UndoRequest(Payload):
+    """Cases to undo, and what earlier runs of the workflow have done."""
 
-    cases: tuple[UndoCase, ...]
-    done: Undone = Undone()
+    cases: tuple[CaseUndoRequest, ...]
+    done: UndoSummary = UndoSummary()
     total: int = 0
 
 
 class UndoProgress(Payload):
-    """How far an undo is."""
+    """How far an undo is: cases in total, cases left, and what was done so far."""
 
     total: int
     left: int
-    undone: Undone
+    undone: UndoSummary
 
 
 @dataclass(frozen=True)
-class Undoable:
-    """One case as it was found, and what would be taken back of it."""
+class UndoCandidate:
+    """A case of which something can be undone, and its undo plan."""
 
-    found: UndoCase
-    work: UndoPlan
+    request: CaseUndoRequest
+    plan: UndoPlan
     is_open: bool
 
 
-class Unreadable(RuntimeError):
-    """A case whose memory the server could not give; the text names it and says why."""
+class CaseUnreadable(RuntimeError):
+    """A case did not answer a query; the text names it and says why."""
 
 
 class UndoGateway:
@@ -96,93 +97,94 @@ class UndoGateway:
         case: str | None = None,
         rule: str | None = None,
         since: datetime | None = None,
-    ) -> AsyncIterator[Undoable]:
-        """Find every case (of an id, of a rule, that was open since a moment) of which something would be taken back.
+    ) -> AsyncIterator[UndoCandidate]:
+        """Find every case of which something in `scope` can be undone.
+
+        Narrow it by case id, by rule, or to cases that were open at or after `since`.
 
         Raises:
-            Unreadable: a case did not give its memory: no worker is running, or its history is
-                damaged.
+            CaseUnreadable: a case did not answer: no worker runs, or its history is damaged.
 
         """
-        pending: set[asyncio.Task[Undoable | None]] = set()
+        pending: set[asyncio.Task[UndoCandidate | None]] = set()
         async for execution in self.client.list_workflows(_query(case, rule, since)):
             pending.add(asyncio.create_task(self._read(execution, scope)))
-            if len(pending) >= _AT_ONCE:
+            if len(pending) >= _CONCURRENT_QUERIES:
                 done, pending = await asyncio.wait(pending, return_when=asyncio.FIRST_COMPLETED)
                 for task in done:
-                    if (one := task.result()) is not None:
-                        yield one
-        for one in await asyncio.gather(*pending):
-            if one is not None:
-                yield one
+                    if (candidate := task.result()) is not None:
+                        yield candidate
 
-    async def start(self, cases: Iterable[UndoCase]) -> str:
-        """Start to undo cases; the id of the workflow that does it, whatever becomes of the caller."""
-        chosen = tuple(cases)
+        for candidate in await asyncio.gather(*pending):
+            if candidate is not None:
+                yield candidate
+
+    async def start(self, requests: Iterable[CaseUndoRequest]) -> str:
+        """Start to undo cases; return the id of the workflow that does it."""
+        cases = tuple(requests)
         handle = await self.client.start_workflow(
-            names.UNDOING,
-            UndoMany(cases=chosen),
-            id=f"{names.UNDOING}/{uuid.uuid4().hex[:12]}",
+            names.UNDO,
+            UndoRequest(cases=cases),
+            id=f"{names.UNDO}/{uuid.uuid4().hex[:12]}",
             task_queue=names.WORKFLOW_QUEUE,
-            static_summary=f"undoes {len(chosen)} cases",
+            static_summary=f"undoes {len(cases)} cases",
         )
         return handle.id
 
-    async def progress(self, undoing: str) -> UndoProgress:
+    async def progress(self, undo_id: str) -> UndoProgress:
         """Read how far an undo is."""
-        progress: UndoProgress = await self.client.get_workflow_handle(undoing).query(
-            names.STATUS, result_type=UndoProgress
-        )
+        handle = self.client.get_workflow_handle(undo_id)
+        progress: UndoProgress = await handle.query(names.STATUS, result_type=UndoProgress)
         return progress
 
-    async def result(self, undoing: str) -> Undone:
+    async def result(self, undo_id: str) -> UndoSummary:
         """Wait for an undo to end."""
-        undone: Undone = await self.client.get_workflow_handle(undoing, result_type=Undone).result()
-        return undone
+        handle = self.client.get_workflow_handle(undo_id, result_type=UndoSummary)
+        summary: UndoSummary = await handle.result()
+        return summary
 
-    async def of_case(self, uid: str) -> Undone | None:
-        """Say what was undone of a case (by its uid).
-
-        None where nothing was, or where it is still under way.
-        """
-        handle = self.client.get_workflow_handle(f"{names.UNDO}/{uid}", result_type=Undone)
+    async def result_of_case(self, case_uid: str) -> UndoSummary | None:
+        """Read what the undo of a case did; None if there was none or it has not ended."""
+        handle = self.client.get_workflow_handle(
+            names.case_undo_id(case_uid), result_type=UndoSummary
+        )
         try:
             described = await handle.describe()
-            return (
-                await handle.result()
-                if described.status is WorkflowExecutionStatus.COMPLETED
-                else None
-            )
+            if described.status is not WorkflowExecutionStatus.COMPLETED:
+                return None
+            summary: UndoSummary = await handle.result()
         except RPCError:
             return None
+        return summary
 
-    async def _read(self, execution: WorkflowExecution, scope: UndoScope) -> Undoable | None:
+    async def _read(self, execution: WorkflowExecution, scope: UndoScope) -> UndoCandidate | None:
         handle = self.client.get_workflow_handle(execution.id, run_id=execution.run_id)
         try:
             start: CaseStart = await handle.query(names.STATUS, result_type=CaseStart)
         except RPCError as error:
-            raise Unreadable(
+            raise CaseUnreadable(
                 f"{execution.id} did not answer: {error.message}; undo needs a running worker"
             ) from error
+
         if start.memory is None:
             return None
-        work = plan_undo(start.plan, start.memory, scope)
-        if not work.size and not work.left:
+        plan = plan_undo(start.plan, start.memory, scope)
+        if not plan.size and not plan.left:
             return None
-        found = UndoCase(
+
+        request = CaseUndoRequest(
             case=execution.id,
             run=execution.run_id,
-            first_run=work.uid.rpartition("/")[2],
+            first_run=plan.uid.rpartition("/")[2],
             scope=scope,
         )
-        return Undoable(found, work, execution.status is WorkflowExecutionStatus.RUNNING)
+        return UndoCandidate(request, plan, execution.status is WorkflowExecutionStatus.RUNNING)
 
 
 def _query(case: str | None, rule: str | None, since: datetime | None) -> str:
-    clauses: Mapping[str, Any] = {
-        f"WorkflowType = '{names.CASE}' AND ExecutionStatus != 'ContinuedAsNew'": True,
-        f"WorkflowId = {names.quoted(case or '')}": case,
-        f"{names.RULE_ATTRIBUTE} = {names.quoted(rule or '')}": rule,
-        f"(ExecutionStatus = 'Running' OR CloseTime >= '{since:%FT%TZ}')" if since else "": since,
-    }
-    return " AND ".join(clause for clause, wanted in clauses.items() if wanted)
+    clauses = [f"WorkflowType = '{names.CASE}' AND ExecutionStatus != 'ContinuedAsNew'"]
+    clauses += [f"WorkflowId = {names.quote_value(case)}"] if case else []
+    clauses += [f"{names.RULE_ATTRIBUTE} = {names.quote_value(rule)}"] if rule else []
+    if since:
+        clauses.append(f"(ExecutionStatus = 'Running' OR CloseTime >= '{since:%FT%TZ}')")
+    return " AND ".join(clauses)

@@ -108,7 +108,7 @@ async def test_a_rate_limit_block_is_waited_out(temporal: Client, tmp_path: Path
 
 
 async def _poll(house: Deployment) -> None:
-    await house.gateway.start_poller(
+    await house.pollers.start(
         PollerStart(
             source=EventKind.MESSAGE, interval=timedelta(seconds=1), start=timedelta(hours=1)
         )
@@ -118,7 +118,7 @@ async def _poll(house: Deployment) -> None:
 
 async def _drained(house: Deployment) -> bool | None:
     try:
-        return (await house.gateway.poller_status(EventKind.MESSAGE)).drained_at is not None or None
+        return (await house.pollers.status(EventKind.MESSAGE)).drained_at is not None or None
     except Exception:  # noqa: BLE001 - the server may be away
         return None
 
@@ -128,4 +128,4 @@ async def _moved(house: Deployment, count: int) -> bool | None:
 
 
 async def _started(house: Deployment) -> bool | None:
-    return await house.gateway.count_cases() > 0 or None
+    return await house.cases.count() > 0 or None

@@ -17,6 +17,7 @@ from clawback.cases import CaseState
 from clawback.cli.exits import ExitCode
 from clawback.model.audit_record import RecordKind
 from clawback.simulator import outbreak
+from clawback.temporal.case_index import CaseFilter
 from tests.chaos.test_outages import simulated
 from tests.cli.test_program import clawback
 from tests.workflows.deployment import RULES, Deployment, deployed, eventually
@@ -39,7 +40,9 @@ def newsletters(disposition: str) -> Iterator[dict[str, Any]]:
 
 async def held_or_settled(house: Deployment) -> Counter[str] | None:
     """Count the cases by state once all that matched is decided; the index of workflows may lag."""
-    states = Counter([line.state async for line in house.gateway.list_cases(rule="quarantine_bec")])
+    states = Counter(
+        [line.state for line in await house.cases.find(CaseFilter(rule="quarantine_bec"))]
+    )
     return (
         states
         if states.total() == CAMPAIGNS and set(states) <= {CaseState.HELD, CaseState.SETTLED}

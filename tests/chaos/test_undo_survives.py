@@ -21,8 +21,9 @@ from clawback.local import ChildProcess, ProcessPlan, environment_with, free_por
 from clawback.model.messages import Destination, Disposition
 from clawback.model.mode import Mode
 from clawback.simulator import Simulator, outbreak
-from clawback.temporal.gateway import Gateway, NoSuchWorkflow
-from clawback.temporal.undo_gateway import UndoGateway, Undone
+from clawback.temporal.case_gateway import CaseGateway
+from clawback.temporal.undo_gateway import UndoGateway, UndoSummary
+from clawback.temporal.workflow_calls import NoSuchWorkflow
 from tests.chaos.test_outages import simulated
 from tests.rules.folders import write
 from tests.workflows.deployment import eventually, match_of
@@ -72,25 +73,26 @@ async def test_undo_goes_on_after_its_worker_was_killed(temporal: Client, tmp_pa
     simulator = simulated([], "slow=0.5:0.3")
     mail = [list(outbreak(COPIES, number, sender=f"s{number}@bad.test")) for number in range(CASES)]
     simulator.take([line for lines in mail for line in lines])
-    gateway, undo = Gateway(temporal), UndoGateway(temporal)
+    cases, undo = CaseGateway(temporal), UndoGateway(temporal)
     async with worker_of(temporal, simulator, tmp_path) as worker:
         pace = CaseTiming(linger=timedelta(hours=1))
         await asyncio.gather(
             *(
-                gateway.signal_case(plan(number), [*map(match_of, lines)], pace)
+                cases.signal_matches(plan(number), [*map(match_of, lines)], pace)
                 for number, lines in enumerate(mail)
             )
         )
-        await eventually(lambda: _settled(gateway), LONG)
+        await eventually(lambda: _settled(cases), LONG)
         found = [
-            one.found async for one in undo.find(UndoScope(by="ana", reason="good mail"), rule="r")
+            one.request
+            async for one in undo.find(UndoScope(by="ana", reason="good mail"), rule="r")
         ]
         assert len(found) == CASES
         undoing = await undo.start(found)
         for done in ("move", "delete"):
             await eventually(partial(_taken_back, simulator, done), LONG)
             worker.kill(excused=True)
-        assert await asyncio.wait_for(undo.result(undoing), LONG.total_seconds()) == Undone(
+        assert await asyncio.wait_for(undo.result(undoing), LONG.total_seconds()) == UndoSummary(
             cases=CASES, done=CASES * (COPIES + 2)
         )
     back = Counter(row["id"] for row in rows(simulator, "move") if row["destination"] == "Inbox")
@@ -114,9 +116,9 @@ async def _taken_back(simulator: Simulator, operation: str) -> bool | None:
     )
 
 
-async def _settled(gateway: Gateway) -> bool | None:
+async def _settled(cases: CaseGateway) -> bool | None:
     try:
-        memories = [(await gateway.case(plan(number).case_id)).memory for number in range(CASES)]
+        memories = [(await cases.status(plan(number).case_id)).memory for number in range(CASES)]
     except NoSuchWorkflow:
         return None
     return (

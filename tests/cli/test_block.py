@@ -22,7 +22,7 @@ from clawback.cloudflare import EmailSecurity
 from clawback.model.audit_record import RecordKind
 from clawback.model.mode import Mode
 from clawback.simulator import outbreak, parse_faults
-from clawback.temporal.block_gateway import StandingBlock
+from clawback.temporal.block_gateway import ActiveBlock
 from tests.cli.test_program import clawback, sentence
 from tests.rules.folders import write
 from tests.workflows.deployment import RULES, Deployment, deployed, eventually, match_of
@@ -50,7 +50,7 @@ async def api(house: Deployment) -> AsyncIterator[EmailSecurity]:
 
 async def made(
     house: Deployment, pattern: str, lasts: timedelta = timedelta(days=30), rule: str = "r"
-) -> StandingBlock:
+) -> ActiveBlock:
     """Have a case of its own block a pattern, and wait until the index of the server knows it."""
     before = {block.id for block in await standing(house)}
     action = BlockSender(pattern=pattern, expires_after=lasts)
@@ -63,7 +63,7 @@ async def made(
     )
     await house.tell(told, match_of(next(iter(outbreak(1)))))
 
-    async def indexed() -> StandingBlock | None:
+    async def indexed() -> ActiveBlock | None:
         return next((block for block in await standing(house) if block.id not in before), None)
 
     return await eventually(indexed)
@@ -72,7 +72,7 @@ async def made(
 async def block(house: Deployment, *arguments: str, rules: Path = RULES) -> CompletedProcess[str]:
     """Run `clawback block` against the server and the simulator of a deployment."""
     settings = {
-        "TEMPORAL_ADDRESS": house.gateway.client.service_client.config.target_host,
+        "TEMPORAL_ADDRESS": house.client.service_client.config.target_host,
         "CLAWBACK_API_URL": house.settings.api_url,
         "CLAWBACK_RULES": str(rules),
     }
@@ -184,7 +184,7 @@ async def test_a_block_is_lifted_once(house: Deployment) -> None:
     again = await asyncio.gather(
         block(house, "lift", anne.id), block(house, "extend", anne.id, "--for", "1d")
     )
-    assert [(one.returncode, "is over since" in one.stderr + one.stdout) for one in again] == [
+    assert [(one.returncode, "ended at" in one.stderr + one.stdout) for one in again] == [
         (ExitCode.NO, True)
     ] * 2
 

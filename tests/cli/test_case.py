@@ -20,7 +20,7 @@ from clawback.cli.exits import ExitCode
 from clawback.model.messages import Destination, Disposition
 from clawback.model.mode import Mode
 from clawback.simulator import outbreak
-from clawback.temporal.case_lists import sender_hash
+from clawback.temporal.case_index import sender_hash
 from tests.cli.test_program import clawback
 from tests.workflows.deployment import RULES, Deployment, deployed, eventually, match_of
 from tests.workflows.test_case import simulated
@@ -65,15 +65,14 @@ async def house(temporal: Client, tmp_path: Path) -> AsyncIterator[Deployment]:
 
 async def _indexed(house: Deployment) -> bool | None:
     return (
-        sorted([line.state async for line in house.gateway.list_cases()])
-        == ["closed", "held", "settled"]
+        sorted([line.state for line in await house.cases.find()]) == ["closed", "held", "settled"]
         or None
     )
 
 
 async def case(house: Deployment, *arguments: str) -> CompletedProcess[str]:
     """Run `clawback case` against the server of a deployment."""
-    address = house.gateway.client.service_client.config.target_host
+    address = house.client.service_client.config.target_host
     return await asyncio.to_thread(
         clawback, "case", *arguments, TEMPORAL_ADDRESS=address, CLAWBACK_RULES=str(RULES)
     )
@@ -115,7 +114,7 @@ async def test_a_list_finds_by_whatever_is_known(house: Deployment) -> None:
     order = ("--mailbox", target["client_recipients"][0])
     assert sorted(found.pop(order)) == sorted(wanted.pop(order))
     assert found == wanted
-    memory = (await house.gateway.case(acted)).memory
+    memory = (await house.cases.status(acted)).memory
     assert memory is not None
     one = next(iter(memory.targets.values()))
     assert one.message_id is not None
@@ -204,7 +203,7 @@ async def test_a_case_that_is_watched_is_followed_to_its_end(house: Deployment) 
 
     One that is over ends at once.
     """
-    address = house.gateway.client.service_client.config.target_host
+    address = house.client.service_client.config.target_host
     over = await case(house, "watch", SHADOW.case_id)
     assert (over.returncode, SHADOW.case_id in over.stdout) == (ExitCode.OK, True)
     watching = asyncio.create_task(
@@ -213,7 +212,7 @@ async def test_a_case_that_is_watched_is_followed_to_its_end(house: Deployment) 
         )
     )
     await asyncio.sleep(3)
-    await house.gateway.client.get_workflow_handle(HELD.case_id).terminate("by hand")
+    await house.client.get_workflow_handle(HELD.case_id).terminate("by hand")
     watched = await watching
     changes = [json.loads(line) for line in watched.stdout.splitlines()]
     assert watched.returncode == ExitCode.NO

@@ -17,7 +17,8 @@ from clawback.audit.latest import latest_matches
 from clawback.cases import CasePlan, CaseTiming, Match
 from clawback.cli.exits import ExitCode
 from clawback.model.audit_record import AuditRecord, RecordKind
-from clawback.temporal.gateway import Gateway
+from clawback.temporal.case_gateway import CaseGateway
+from clawback.temporal.case_index import CaseFilter
 from tests.cli.test_program import clawback
 from tests.rules.folders import PLAIN, block, write
 from tests.workflows.deployment import eventually
@@ -152,13 +153,13 @@ def test_only_the_newest_part_of_the_audit_is_read(tmp_path: Path) -> None:
 
 async def test_the_server_knows_best(temporal: Client, rules: Path, tmp_path: Path) -> None:
     """The newest case of a rule is its last match, whatever the audit says."""
-    gateway = Gateway(temporal)
+    cases = CaseGateway(temporal)
     plan = CasePlan(rule="a_rule", version="v", group={"from": "a@x.test"})
-    await gateway.signal_case(plan, [Match(key="message/1", at=AT, seen_at=AT)], CaseTiming())
+    await cases.signal_matches(plan, [Match(key="message/1", at=AT, seen_at=AT)], CaseTiming())
 
     async def visible() -> datetime | None:
         return next(
-            iter([line.opened_at async for line in gateway.list_cases(rule="a_rule")]), None
+            iter([line.opened_at for line in await cases.find(CaseFilter(rule="a_rule"))]), None
         )
 
     opened = await eventually(visible)

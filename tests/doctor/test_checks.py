@@ -27,7 +27,7 @@ from clawback.settings import Settings
 from clawback.simulator import Simulator, outbreak
 from clawback.telemetry import serve_metrics
 from clawback.temporal.bootstrap import WATCHDOG_SCHEDULE, prepare
-from clawback.temporal.gateway import Gateway
+from clawback.temporal.poller_gateway import PollerGateway
 from tests.cli.test_program import write_audit
 from tests.workflows.deployment import RULES, deployed
 
@@ -72,16 +72,16 @@ async def test_pollers_are_missed_and_found(temporal: Client, tmp_path: Path) ->
     One that has just read everything is right; a paused one is a warning.
     """
     settings = Settings(state=tmp_path)
-    assert verdicts(await check_pollers(Gateway(temporal), settings)) == [CheckStatus.PROBLEM]
+    assert verdicts(await check_pollers(PollerGateway(temporal), settings)) == [CheckStatus.PROBLEM]
     simulator = Simulator()
     simulator.take(outbreak(3))
     async with deployed(temporal, simulator, tmp_path) as installation:
         await installation.poll()
-        (finding,) = await check_pollers(installation.gateway, settings)
+        (finding,) = await check_pollers(installation.pollers, settings)
         assert (finding.check, finding.verdict) == ("poller message", CheckStatus.OK)
         assert "3 seen" in finding.found
-        await installation.gateway.pause_poller(EventKind.MESSAGE, "holidays")
-        (finding,) = await check_pollers(installation.gateway, settings)
+        await installation.pollers.pause(EventKind.MESSAGE, "holidays")
+        (finding,) = await check_pollers(installation.pollers, settings)
     assert finding.verdict is CheckStatus.WARNING
     assert "holidays" in finding.found
 

@@ -2,9 +2,9 @@
 
 `python -m tests.replay.record`, after a change that is meant to alter commands.
 
-Keep the old ones: they stand for cases that are open when a release arrives. A new file gets the
-next number; nothing is overwritten. All scenes are played, in order; names as arguments say which
-to save, all of them unless told.
+Until 0.1.0 is tagged, delete the old histories first. After that, keep them: they stand for
+workflows that are open when a release is installed. A new file gets the next number; nothing is
+overwritten. Every scene is played, in order; arguments name the scenes to save (default: all).
 """
 
 import asyncio
@@ -13,7 +13,7 @@ import sys
 import tempfile
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
-from datetime import datetime, timedelta
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -26,6 +26,7 @@ from clawback.cases import CasePlan, CaseState, CaseTiming, Limit
 from clawback.cases.undo_plan import UndoScope
 from clawback.correlation.sliding_window import CorrelationType, CorrelationWindow
 from clawback.model.addresses import PatternKind
+from clawback.model.blocks import ExpiringBlock
 from clawback.model.events import EventKind
 from clawback.model.messages import Destination, Disposition
 from clawback.model.mode import Mode
@@ -97,8 +98,8 @@ async def approved(house: Deployment) -> str:
         told, match_of(LINES[0]), pace=SOON.model_copy(update={"patience": timedelta(days=7)})
     )
     await house.settled(told.case_id, CaseState.HELD)
-    await house.gateway.approve(
-        told.case_id, "ana", (await house.gateway.proposal(told.case_id)).digest, "looks right"
+    await house.cases.approve(
+        told.case_id, "ana", (await house.cases.proposal(told.case_id)).digest, "looks right"
     )
     return await closed(house, told)
 
@@ -117,7 +118,7 @@ async def denied(house: Deployment) -> str:
         told, match_of(LINES[0]), pace=SOON.model_copy(update={"patience": timedelta(days=7)})
     )
     await house.settled(told.case_id, CaseState.HELD)
-    await house.gateway.deny(told.case_id, "ana", "a newsletter")
+    await house.cases.deny(told.case_id, "ana", "a newsletter")
     await house.tell(told, match_of(LINES[1]), pace=SOON)
     return await closed(house, told)
 
@@ -132,9 +133,9 @@ async def widened(house: Deployment) -> str:
         told, match_of(LINES[0]), pace=SOON.model_copy(update={"patience": timedelta(days=7)})
     )
     await house.settled(told.case_id, CaseState.HELD)
-    digest = (await house.gateway.proposal(told.case_id)).digest
-    await house.gateway.approve(told.case_id, "ana", digest)
-    await house.gateway.approve(told.case_id, "ben", digest)
+    digest = (await house.cases.proposal(told.case_id)).digest
+    await house.cases.approve(told.case_id, "ana", digest)
+    await house.cases.approve(told.case_id, "ben", digest)
     return await closed(house, told)
 
 
@@ -147,8 +148,8 @@ async def over_budget(house: Deployment) -> str:
         pace=SOON.model_copy(update={"patience": timedelta(days=7)}),
     )
     await house.settled(told.case_id, CaseState.HELD)
-    await house.gateway.approve(
-        told.case_id, "ana", (await house.gateway.proposal(told.case_id)).digest
+    await house.cases.approve(
+        told.case_id, "ana", (await house.cases.proposal(told.case_id)).digest
     )
     return await closed(house, told)
 
@@ -173,8 +174,8 @@ async def searched(house: Deployment) -> str:
         told, match_of(LINES[0]), pace=SOON.model_copy(update={"patience": timedelta(days=7)})
     )
     await house.settled(told.case_id, CaseState.HELD)
-    await house.gateway.approve(
-        told.case_id, "ana", (await house.gateway.proposal(told.case_id)).digest
+    await house.cases.approve(
+        told.case_id, "ana", (await house.cases.proposal(told.case_id)).digest
     )
     return await closed(house, told)
 
@@ -186,16 +187,16 @@ async def trusted(house: Deployment) -> str:
         told, match_of(LINES[0]), pace=SOON.model_copy(update={"patience": timedelta(days=7)})
     )
     await house.settled(told.case_id, CaseState.HELD)
-    digest = (await house.gateway.proposal(told.case_id)).digest
+    digest = (await house.cases.proposal(told.case_id)).digest
     for who in ("ana", "ben"):
-        await house.gateway.approve(told.case_id, who, digest)
+        await house.cases.approve(told.case_id, who, digest)
     return await closed(house, told)
 
 
 async def trusted_no_more(house: Deployment) -> str:
     """The end of that trust."""
     expiry = await latest(house, names.POLICY_EXPIRY)
-    await house.gateway.client.get_workflow_handle(expiry).result()
+    await house.client.get_workflow_handle(expiry).result()
     return expiry
 
 
@@ -207,9 +208,9 @@ async def undone(house: Deployment) -> str:
     house.simulator.take(mail := list(outbreak(3, seed=21)))
     await house.tell(told, *map(match_of, mail))
     await house.settled(told.case_id)
-    undo = UndoGateway(house.gateway.client)
+    undo = UndoGateway(house.client)
     found = [
-        one.found
+        one.request
         async for one in undo.find(UndoScope(by="ana", reason="good mail"), case=told.case_id)
     ]
     await undo.result(await undo.start(found))
@@ -218,17 +219,17 @@ async def undone(house: Deployment) -> str:
 
 async def undo_of_one(house: Deployment) -> str:
     """The undo of the case before."""
-    return await latest(house, names.UNDO)
+    return await latest(house, names.CASE_UNDO)
 
 
 async def undo_of_many(house: Deployment) -> str:
     """The workflow that somebody's `clawback undo` started for it."""
-    return await latest(house, names.UNDOING)
+    return await latest(house, names.UNDO)
 
 
 async def guarded(house: Deployment) -> str:
     """The guard after all of this, and a stop, a resume and the confirmation of a rule."""
-    guard = GuardGateway(house.gateway.client)
+    guard = GuardGateway(house.client)
     await guard.stop("ana", "too much")
     await guard.resume("ana")
     await guard.confirm("undone", "ana")
@@ -243,7 +244,7 @@ async def polled_submissions(house: Deployment) -> str:
 
 async def watched(house: Deployment) -> str:
     """One look at the pollers."""
-    await house.gateway.client.execute_workflow(
+    await house.client.execute_workflow(
         names.WATCHDOG, id="watchdog", task_queue=names.WORKFLOW_QUEUE
     )
     return "watchdog"
@@ -265,8 +266,8 @@ async def lost(house: Deployment) -> str:
 async def polled(house: Deployment) -> str:
     """A poller reads, is paused, resumed and rewound."""
     await house.poll()
-    await house.gateway.pause_poller(EventKind.MESSAGE, "lunch")
-    await house.gateway.resume_poller(EventKind.MESSAGE)
+    await house.pollers.pause(EventKind.MESSAGE, "lunch")
+    await house.pollers.resume(EventKind.MESSAGE)
     await house.poll()
     return names.poller_id(EventKind.MESSAGE)
 
@@ -274,32 +275,28 @@ async def polled(house: Deployment) -> str:
 async def ended(house: Deployment) -> str:
     """A block of the scene before ends."""
     block = next(row["id"] for row in house.ledger if row["operation"] == "create")
-    await house.gateway.client.get_workflow_handle(names.expiry_id(block)).result()
+    await house.client.get_workflow_handle(names.expiry_id(block)).result()
     return names.expiry_id(block)
 
 
 async def extended(house: Deployment) -> str:
     """A block stands longer than it was to."""
     block = await standing(house, "extended")
-    until = (
-        await house.gateway.client.get_workflow_handle(block).query(
-            names.STATUS, result_type=datetime
-        )
-    ) + timedelta(seconds=1)
-    await house.gateway.client.get_workflow_handle(block).execute_update(
-        names.EXTEND, args=[until, "ana", "they are at it again"]
-    )
-    await house.gateway.client.get_workflow_handle(block).result()
+    handle = house.client.get_workflow_handle(block)
+    known: ExpiringBlock = await handle.query(names.STATUS, result_type=ExpiringBlock)
+    until = known.expires_at + timedelta(seconds=1)
+    await handle.execute_update(names.EXTEND, args=[until, "ana", "they are at it again"])
+    await handle.result()
     return block
 
 
 async def lifted(house: Deployment) -> str:
     """A block is lifted long before its time is up."""
     block = await standing(house, "lifted", timedelta(days=30))
-    await house.gateway.client.get_workflow_handle(block).execute_update(
+    await house.client.get_workflow_handle(block).execute_update(
         names.LIFT, args=["ben", "a partner"]
     )
-    await house.gateway.client.get_workflow_handle(block).result()
+    await house.client.get_workflow_handle(block).result()
     return block
 
 
@@ -307,9 +304,7 @@ async def marked(house: Deployment) -> str:
     """The reclassification of the first scene left its mark, which stands."""
     marks = [
         found.id
-        async for found in house.gateway.client.list_workflows(
-            f"WorkflowType = '{names.OWN_SUBMISSION}'"
-        )
+        async for found in house.client.list_workflows(f"WorkflowType = '{names.OWN_SUBMISSION}'")
     ]
     return marks[-1]
 
@@ -330,8 +325,8 @@ async def notified(house: Deployment) -> str:
         ),
     )
     await _outcomes(house, told, 2)
-    await house.gateway.approve(
-        told.case_id, "ana", (await house.gateway.proposal(told.case_id)).digest
+    await house.cases.approve(
+        told.case_id, "ana", (await house.cases.proposal(told.case_id)).digest
     )
     await _outcomes(house, told, 4)
     return await closed(house, told)
@@ -361,8 +356,8 @@ SCENES: dict[str, Scene] = {
     "case-trusted": trusted,
     "policy-expiry": trusted_no_more,
     "case-undone": undone,
-    "undo": undo_of_one,
-    "undoing": undo_of_many,
+    "case-undo": undo_of_one,
+    "undo": undo_of_many,
     "case-lost-answers": lost,
     "poller": polled,
     "block-expiry": ended,
@@ -380,7 +375,7 @@ SCENES: dict[str, Scene] = {
 
 async def _outcomes(house: Deployment, told: CasePlan, count: int) -> None:
     async def there() -> bool | None:
-        memory = (await house.gateway.case(told.case_id)).memory
+        memory = (await house.cases.status(told.case_id)).memory
         return (
             memory is not None and sum(bool(one.outcome) for one in memory.notifications) == count
         ) or None
@@ -391,11 +386,9 @@ async def _outcomes(house: Deployment, told: CasePlan, count: int) -> None:
 async def _notification(house: Deployment, outcome: str) -> str:
     found = [
         one.id
-        async for one in house.gateway.client.list_workflows(
-            f"WorkflowType = '{names.NOTIFICATION}'"
-        )
+        async for one in house.client.list_workflows(f"WorkflowType = '{names.NOTIFICATION}'")
     ]
-    results = {one: await house.gateway.client.get_workflow_handle(one).result() for one in found}
+    results = {one: await house.client.get_workflow_handle(one).result() for one in found}
     return next(one for one, result in results.items() if result == outcome)
 
 
@@ -407,7 +400,7 @@ async def latest(house: Deployment, kind: str) -> str:
             iter(
                 [
                     found.id
-                    async for found in house.gateway.client.list_workflows(
+                    async for found in house.client.list_workflows(
                         f"WorkflowType = '{kind}'", limit=1
                     )
                 ]
@@ -430,7 +423,7 @@ async def standing(house: Deployment, name: str, lasts: timedelta = timedelta(se
 
 async def closed(house: Deployment, told: CasePlan) -> str:
     """Wait until a case is over; its id."""
-    await house.gateway.client.get_workflow_handle(told.case_id).result()
+    await house.client.get_workflow_handle(told.case_id).result()
     return told.case_id
 
 

@@ -24,12 +24,6 @@ ADVICE = (
     "keep the old branch, and record new histories beside the old ones with `python -m tests.replay.record`."
 )
 
-SPLITTABLE = [path for path in SAVED if path.stem != "case-blocked.2"]
-"""All but one, whose patch was asked for after a local activity.
-
-What no release did, and none must do.
-"""
-
 
 def history(path: Path) -> WorkflowHistory:
     """Read a saved history."""
@@ -101,7 +95,7 @@ async def test_saved_histories_replay(path: Path) -> None:
     )
 
 
-@pytest.mark.parametrize("path", SPLITTABLE, ids=lambda path: path.stem)
+@pytest.mark.parametrize("path", SAVED, ids=lambda path: path.stem)
 async def test_a_workflow_whose_local_activities_were_interrupted_replays(path: Path) -> None:
     """A query during a local activity splits the workflow task in two.
 

@@ -12,8 +12,8 @@ from temporalio.client import Client
 from clawback.model.events import EventKind
 from clawback.model.polling import PollerStatus
 from clawback.telemetry import metrics
-from clawback.temporal.gateway import Gateway
 from clawback.temporal.poll_health import PollHealth, is_fresh
+from clawback.temporal.poller_gateway import PollerGateway
 
 NOW = datetime(2026, 11, 22, 12, tzinfo=UTC)
 PATIENCE = timedelta(minutes=2)
@@ -45,7 +45,7 @@ async def test_a_source_that_nobody_polls_is_told(temporal: Client) -> None:
     Well while the patience lasts, unwell after it.
     """
     metrics.POLL_LAG.clear()  # this process may have read it in an earlier test
-    health = PollHealth(Gateway(temporal), {EventKind.SUBMISSION: timedelta(seconds=5)})
+    health = PollHealth(PollerGateway(temporal), {EventKind.SUBMISSION: timedelta(seconds=5)})
     assert await asyncio.to_thread(health) is None
     health._began -= 180
     said = await asyncio.to_thread(health)

@@ -4,11 +4,11 @@ import asyncio
 from datetime import timedelta
 
 import pytest
-from temporalio.client import Client, WorkflowHandle, WorkflowUpdateStage
+from temporalio.client import Client, WorkflowHandle
 
-from clawback.cli.temporal_access import call_gateway
-from clawback.temporal.gateway import Gateway
-from clawback.temporal.updates import NoWorkerAnswered, execute_update
+from clawback.cli.temporal_access import call_temporal
+from clawback.temporal.case_gateway import CaseGateway
+from clawback.temporal.workflow_calls import NoWorkerAnswered, send_update
 
 
 @pytest.fixture
@@ -22,10 +22,7 @@ async def test_people_are_told_that_no_worker_answers(
 ) -> None:
     """After the time they are ready to wait, and not as a refusal: it may still be done."""
     with pytest.raises(NoWorkerAnswered, match="no worker answers"):
-        await execute_update(
-            forsaken.start_update("lift", wait_for_stage=WorkflowUpdateStage.ACCEPTED),
-            timedelta(milliseconds=200),
-        )
+        await send_update(forsaken, "lift", [], str, timedelta(milliseconds=200))
 
 
 async def test_whoever_waits_for_a_worker_can_interrupt(
@@ -36,12 +33,12 @@ async def test_whoever_waits_for_a_worker_can_interrupt(
     A command still ends as one that was interrupted.
     """
 
-    async def interrupted(gateway: Gateway) -> str:
+    async def interrupted(client: Client) -> str:
         task = asyncio.current_task()
         assert task is not None
         asyncio.get_running_loop().call_later(0.2, task.cancel)
-        return await gateway.approve(forsaken.id, "ana", "digest")
+        return await CaseGateway(client).approve(forsaken.id, "ana", "digest")
 
     monkeypatch.setenv("TEMPORAL_ADDRESS", forsaken._client.service_client.config.target_host)
     with pytest.raises(KeyboardInterrupt):
-        await asyncio.to_thread(call_gateway, interrupted)
+        await asyncio.to_thread(call_temporal, interrupted)

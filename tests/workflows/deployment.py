@@ -25,9 +25,10 @@ from clawback.notifications import Channels, Notifier, kinds_of
 from clawback.rules.live import LiveRules
 from clawback.settings import Settings
 from clawback.simulator import Simulator
-from clawback.temporal.gateway import Gateway
+from clawback.temporal.case_gateway import CaseGateway
 from clawback.temporal.guard_gateway import GuardGateway
 from clawback.temporal.kill_switch import KillSwitch
+from clawback.temporal.poller_gateway import PollerGateway
 from worker import ActivitySet, build_activities, build_workers, connect_api
 
 T = TypeVar("T")
@@ -39,10 +40,20 @@ PATIENCE = timedelta(seconds=40)
 class Deployment:
     """What a test needs of a running installation."""
 
-    gateway: Gateway
+    client: Client
     simulator: Simulator
     settings: Settings
     rooms: ActivitySet
+
+    @property
+    def cases(self) -> CaseGateway:
+        """Typed access to the cases."""
+        return CaseGateway(self.client)
+
+    @property
+    def pollers(self) -> PollerGateway:
+        """Typed access to the pollers."""
+        return PollerGateway(self.client)
 
     @property
     def ledger(self) -> list[dict[str, Any]]:
@@ -59,21 +70,20 @@ class Deployment:
 
     async def tell(self, plan: CasePlan, *matches: Match, pace: CaseTiming | None = None) -> None:
         """Signal a case."""
-        await self.gateway.signal_case(plan, matches, pace or CaseTiming())
+        await self.cases.signal_matches(plan, matches, pace or CaseTiming())
 
     async def poll(self, source: EventKind = EventKind.MESSAGE, **start: Any) -> PollerStatus:
         """Start a poller unless it runs, and let it read everything there is."""
         chosen = {"interval": timedelta(hours=1), "start": timedelta(hours=1), **start}
-        await self.gateway.start_poller(PollerStart(source=source, **chosen))
-        return await self.gateway.poll_now(source)
+        await self.pollers.start(PollerStart(source=source, **chosen))
+        return await self.pollers.poll_now(source)
 
     async def idle(self) -> None:
         """Wait until there are cases, and none has anything to do."""
 
         async def there() -> bool | None:
             return (
-                await self.gateway.count_cases()
-                and not await self.gateway.count_cases(CaseState.RESPONDING)
+                await self.cases.count() and not await self.cases.count(CaseState.RESPONDING)
             ) or None
 
         await eventually(there)
@@ -82,7 +92,7 @@ class Deployment:
         """Wait until a case is settled (or in another state); the outcomes of its first action."""
 
         async def there() -> dict[str, str] | None:
-            memory = (await self.gateway.case(case_id)).memory
+            memory = (await self.cases.status(case_id)).memory
             return memory.outcomes[0] if memory and memory.state is state else None
 
         return await eventually(there)
@@ -112,7 +122,7 @@ async def deployed(
         )
         for worker in build_workers(temporal, rooms, sandbox=SandboxRestrictions.default):
             await stack.enter_async_context(worker)
-        yield Deployment(Gateway(temporal), simulator, chosen, rooms)
+        yield Deployment(temporal, simulator, chosen, rooms)
 
 
 async def eventually(

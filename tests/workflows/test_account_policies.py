@@ -17,7 +17,7 @@ from clawback.model.audit_record import RecordKind
 from clawback.model.mode import Mode
 from clawback.simulator import outbreak, parse_faults
 from clawback.temporal import names
-from clawback.temporal.undo_gateway import Undone
+from clawback.temporal.undo_gateway import UndoSummary
 from tests.workflows.deployment import Deployment, deployed, eventually, match_of
 from tests.workflows.test_case import simulated
 from tests.workflows.test_undo import undo
@@ -54,10 +54,10 @@ async def agreed(
     await house.tell(told, *map(match_of, lines), pace=pace)
     if told.actions[0].widens:
         await house.settled(told.case_id, CaseState.HELD)
-        digest = (await house.gateway.proposal(told.case_id)).digest
-        assert await house.gateway.approve(told.case_id, "ana", digest) == CaseState.HELD
+        digest = (await house.cases.proposal(told.case_id)).digest
+        assert await house.cases.approve(told.case_id, "ana", digest) == CaseState.HELD
         assert made(house) == []
-        await house.gateway.approve(told.case_id, "ben", digest)
+        await house.cases.approve(told.case_id, "ben", digest)
     return await house.settled(told.case_id)
 
 
@@ -78,7 +78,9 @@ async def test_a_policy_is_made_once_marked_and_taken_back(
         record = await getattr(api.settings, resource).get(identity)
         assert told.case_id in (record.comments or "")
         assert {name: getattr(record, name) for name in action.fields} == action.fields
-        assert await undo(house, UndoScope(by="ana"), case=told.case_id) == Undone(cases=1, done=1)
+        assert await undo(house, UndoScope(by="ana"), case=told.case_id) == UndoSummary(
+            cases=1, done=1
+        )
         assert made(house, "delete") == [(resource, identity)]
         (undone,) = [record for record in house.audit() if record.kind is RecordKind.UNDONE]
         assert (undone.action, undone.target, undone.outcome) == (
@@ -101,10 +103,10 @@ async def test_a_lost_answer_makes_no_second_policy(
         told = plan(action, mode=Mode.APPROVE)
         await house.tell(told, *map(match_of, lines))
         await house.settled(told.case_id, CaseState.HELD)
-        digest = (await house.gateway.proposal(told.case_id)).digest
+        digest = (await house.cases.proposal(told.case_id)).digest
         house.simulator.world.dice.reset(parse_faults("lost_answer=1"))
         for who in ("ana", "ben")[: 2 if action.widens else 1]:
-            await house.gateway.approve(told.case_id, who, digest)
+            await house.cases.approve(told.case_id, who, digest)
         await eventually(lambda: _asked(house, action.resource))
         house.simulator.world.dice.reset(parse_faults("lost_answer=0.5"))
         assert await house.settled(told.case_id) == {action.label: "created"}
@@ -151,9 +153,9 @@ async def test_what_no_rule_may_let_in_is_refused(
         await house.tell(told, *map(match_of, lines))
         if action.problem is None:
             await house.settled(told.case_id, CaseState.HELD)
-            digest = (await house.gateway.proposal(told.case_id)).digest
+            digest = (await house.cases.proposal(told.case_id)).digest
             for who in ("ana", "ben"):
-                await house.gateway.approve(told.case_id, who, digest)
+                await house.cases.approve(told.case_id, who, digest)
         assert await house.settled(told.case_id) == {action.label: f"failed:{reason}"}
         assert made(house) == []
 

@@ -18,7 +18,7 @@ from clawback.model.audit_record import RecordKind
 from clawback.model.messages import Destination
 from clawback.model.mode import Mode
 from clawback.simulator import outbreak
-from clawback.temporal.updates import UpdateRefused
+from clawback.temporal.workflow_calls import UpdateRefused
 from tests.workflows.deployment import Deployment, deployed, eventually, match_of
 from tests.workflows.test_case import simulated
 
@@ -46,7 +46,7 @@ async def held(
     """Let a case be held; the digest of what it would do."""
     await house.tell(told, *map(match_of, lines), pace=pace)
     await house.settled(told.case_id, CaseState.HELD)
-    return (await house.gateway.proposal(told.case_id)).digest
+    return (await house.cases.proposal(told.case_id)).digest
 
 
 def said(house: Deployment, kind: RecordKind) -> list[tuple[str | None, str | None]]:
@@ -63,10 +63,9 @@ async def test_of_many_answers_at_once_the_first_counts(temporal: Client, tmp_pa
     async with deployed(temporal, simulated(lines), tmp_path) as house:
         digest = await held(house, plan(), lines)
         approvals = (
-            house.gateway.approve(plan().case_id, f"approver {number}", digest)
-            for number in range(5)
+            house.cases.approve(plan().case_id, f"approver {number}", digest) for number in range(5)
         )
-        denials = (house.gateway.deny(plan().case_id, f"denier {number}") for number in range(5))
+        denials = (house.cases.deny(plan().case_id, f"denier {number}") for number in range(5))
         answers = await asyncio.gather(*approvals, *denials, return_exceptions=True)
         heard = [
             number for number, answer in enumerate(answers) if not isinstance(answer, BaseException)
@@ -98,7 +97,7 @@ async def test_an_approval_of_a_case_that_has_grown_is_refused(
         await house.tell(plan(), match_of(lines[2]))
 
         async def grown() -> str | None:
-            digest = (await house.gateway.proposal(plan().case_id)).digest
+            digest = (await house.cases.proposal(plan().case_id)).digest
             return digest if digest != shown else None
 
         now = await eventually(grown)
@@ -107,9 +106,9 @@ async def test_an_approval_of_a_case_that_has_grown_is_refused(
             UpdateRefused,
             match=rf"has changed since it was shown: 1 more messages \({newest}\).*Its digest is now {now}",
         ):
-            await house.gateway.approve(plan().case_id, "ana", shown)
+            await house.cases.approve(plan().case_id, "ana", shown)
         assert house.ledger == []
-        await house.gateway.approve(plan().case_id, "ana", now, "all three are phishing")
+        await house.cases.approve(plan().case_id, "ana", now, "all three are phishing")
         await house.settled(plan().case_id)
         assert len(house.ledger) == 3
         assert said(house, RecordKind.APPROVED) == [("ana", "all three are phishing")]
@@ -124,15 +123,15 @@ async def test_what_widens_takes_two_different_people_whatever_the_mode(
     told = plan(mode=Mode.ENFORCE, actions=(action,))
     async with deployed(temporal, simulated(lines), tmp_path) as house:
         digest = await held(house, told, lines)
-        assert await house.gateway.approve(told.case_id, "Ana", digest) == CaseState.HELD
+        assert await house.cases.approve(told.case_id, "Ana", digest) == CaseState.HELD
         with pytest.raises(
             UpdateRefused, match="has approved this already: another person must agree too"
         ):
-            await house.gateway.approve(told.case_id, " ana ", digest)
+            await house.cases.approve(told.case_id, " ana ", digest)
         with pytest.raises(UpdateRefused, match="has changed since it was shown"):
-            await house.gateway.approve(told.case_id, "ben", "1-of another case")
+            await house.cases.approve(told.case_id, "ben", "1-of another case")
         assert house.ledger == []
-        assert await house.gateway.approve(told.case_id, "ben", digest) == CaseState.RESPONDING
+        assert await house.cases.approve(told.case_id, "ben", digest) == CaseState.RESPONDING
         await house.settled(told.case_id)
         assert len(house.ledger) == 1
 
@@ -162,5 +161,5 @@ async def test_silence_of_a_week_is_a_denial(skipping: Client, tmp_path: Path) -
         minute = timedelta(minutes=1)
         assert warned - asked == pytest.approx(timedelta(days=6), abs=minute)
         assert expired - asked == pytest.approx(timedelta(days=7), abs=minute)
-        with pytest.raises(UpdateRefused, match="is over since"):
-            await house.gateway.approve(plan().case_id, "ana", "late")
+        with pytest.raises(UpdateRefused, match="ended at"):
+            await house.cases.approve(plan().case_id, "ana", "late")

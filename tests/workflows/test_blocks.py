@@ -24,10 +24,9 @@ from clawback.rules.live import LiveRules
 from clawback.simulator import outbreak, parse_faults
 from clawback.simulator.options import Scope
 from clawback.telemetry import metrics
-from clawback.temporal.block_gateway import BlockGateway, StandingBlock
+from clawback.temporal.block_gateway import ActiveBlock, BlockGateway
 from clawback.temporal.data_converter import data_converter
-from clawback.temporal.gateway import NoSuchWorkflow
-from clawback.temporal.updates import UpdateRefused
+from clawback.temporal.workflow_calls import NoSuchWorkflow, UpdateRefused
 from tests.workflows.deployment import RULES, Deployment, deployed, eventually, match_of
 from tests.workflows.test_case import simulated
 from worker import connect_api
@@ -44,7 +43,7 @@ DOMAIN = {
 
 async def blocked(
     house: Deployment, lasts: timedelta = timedelta(days=30), pattern: str = PATTERN
-) -> StandingBlock:
+) -> ActiveBlock:
     """Have a case block a sender; the block as it stands."""
     action = BlockSender(pattern=pattern, expires_after=lasts)
     told = CasePlan(
@@ -53,7 +52,7 @@ async def blocked(
     await house.tell(told, match_of(next(iter(outbreak(1)))))
     await house.settled(told.case_id)
 
-    async def indexed() -> StandingBlock | None:
+    async def indexed() -> ActiveBlock | None:
         return next(
             (block for block in await standing(house) if block.block.pattern == pattern), None
         )
@@ -61,9 +60,9 @@ async def blocked(
     return await eventually(indexed)
 
 
-async def standing(house: Deployment) -> list[StandingBlock]:
+async def standing(house: Deployment) -> list[ActiveBlock]:
     """All blocks of ours that stand."""
-    return [block async for block in BlockGateway(house.gateway.client).standing()]
+    return [block async for block in BlockGateway(house.client).list_active()]
 
 
 def removed(house: Deployment) -> list[str]:
@@ -131,11 +130,11 @@ async def test_a_block_is_lifted_at_once(temporal: Client, tmp_path: Path) -> No
             "removed",
             block.id,
         )
-        with pytest.raises(UpdateRefused, match="is over since"):
+        with pytest.raises(UpdateRefused, match="ended at"):
             await blocks.lift(block.id, "ben")
-        with pytest.raises(UpdateRefused, match="is over since"):
+        with pytest.raises(UpdateRefused, match="ended at"):
             await blocks.extend(block.id, datetime.now(UTC) + timedelta(days=60), "ben")
-        with pytest.raises(NoSuchWorkflow, match="no block of ours is nobodys"):
+        with pytest.raises(NoSuchWorkflow, match="clawback has no block nobodys"):
             await blocks.lift("nobodys", "ben")
 
 
@@ -310,8 +309,8 @@ async def _nothing_stands(house: Deployment) -> bool | None:
     return not await standing(house) or None
 
 
-async def _ended(house: Deployment, block: StandingBlock) -> datetime:
-    handle = house.gateway.client.get_workflow_handle(f"expiry/{block.id}")
+async def _ended(house: Deployment, block: ActiveBlock) -> datetime:
+    handle = house.client.get_workflow_handle(f"expiry/{block.id}")
     async with asyncio.timeout(60):
         await handle.result()
     closed = (await handle.describe()).close_time

@@ -15,7 +15,7 @@ from clawback.cases import CasePlan, CaseState
 from clawback.model.messages import Destination
 from clawback.model.mode import Mode
 from clawback.simulator import outbreak
-from clawback.temporal.undo_gateway import Undone
+from clawback.temporal.undo_gateway import UndoSummary
 from tests.workflows.deployment import Deployment, deployed, match_of
 from tests.workflows.test_case import simulated
 from tests.workflows.test_undo import undo
@@ -73,13 +73,13 @@ async def test_older_mail_is_found_shown_and_moved_with_leave(
         await house.tell(plan(), *map(match_of, new))
         await house.settled(plan().case_id, CaseState.HELD)
         assert moved(house) == ids(new)
-        proposal = await house.gateway.proposal(plan().case_id)
+        proposal = await house.cases.proposal(plan().case_id)
         assert sorted(proposal.messages) == ids(old)
         assert proposal.actions == (f"search the last 7d and move to JunkEmail: from {SENDER}",)
-        await house.gateway.approve(plan().case_id, "ana", proposal.digest)
+        await house.cases.approve(plan().case_id, "ana", proposal.digest)
         await house.settled(plan().case_id)
         assert moved(house) == ids([*new, *old])
-        assert await undo(house, case=plan().case_id) == Undone(cases=1, done=5)
+        assert await undo(house, case=plan().case_id) == UndoSummary(cases=1, done=5)
         assert moved(house, "Inbox") == ids([*new, *old])
 
 
@@ -94,7 +94,7 @@ async def test_modes_hold_for_what_was_found(temporal: Client, tmp_path: Path, m
             told.case_id, CaseState.HELD if mode is Mode.APPROVE else CaseState.SETTLED
         )
         assert house.ledger == []
-        memory = (await house.gateway.case(told.case_id)).memory
+        memory = (await house.cases.status(told.case_id)).memory
         assert memory is not None
         assert sorted(memory.outcomes[1]) == (ids(old) if mode is Mode.SHADOW else [])
         assert [sorted(one.id for one in found) for found in memory.found.values()] == [ids(old)]
@@ -107,7 +107,7 @@ async def test_a_search_that_finds_too_much_moves_nothing(temporal: Client, tmp_
     async with deployed(temporal, simulated([*new, *old]), tmp_path) as house:
         await house.tell(told, *map(match_of, new))
         await house.settled(told.case_id)
-        memory = (await house.gateway.case(told.case_id)).memory
+        memory = (await house.cases.status(told.case_id)).memory
         assert memory is not None
         assert memory.outcomes[1] == {"": "failed:too_many"}
         assert moved(house) == ids(new)
@@ -122,8 +122,8 @@ async def test_what_was_found_is_moved_once_under_faults(
     async with deployed(temporal, simulated([*new, *old], faults, seed=2), tmp_path) as house:
         await house.tell(plan(), *map(match_of, new))
         await house.settled(plan().case_id, CaseState.HELD)
-        await house.gateway.approve(
-            plan().case_id, "ana", (await house.gateway.proposal(plan().case_id)).digest
+        await house.cases.approve(
+            plan().case_id, "ana", (await house.cases.proposal(plan().case_id)).digest
         )
         await house.settled(plan().case_id)
         assert moved(house) == ids([*new, *old])

@@ -16,8 +16,8 @@ from clawback.cases import CasePlan, CaseState, CaseTiming, Match
 from clawback.model.messages import Destination, Disposition
 from clawback.model.mode import Mode
 from clawback.simulator import MoveIdentity, Simulator, SimulatorOptions, outbreak, parse_faults
-from clawback.temporal.case_lists import CaseLine
-from clawback.temporal.updates import UpdateRefused
+from clawback.temporal.case_index import CaseFilter, CaseLine
+from clawback.temporal.workflow_calls import UpdateRefused
 from tests.workflows.deployment import Deployment, deployed, eventually, match_of, stranger
 from worker import connect_api
 
@@ -75,7 +75,7 @@ async def test_a_late_arrival_joins_the_open_case(temporal: Client, tmp_path: Pa
         await eventually(lambda: _count(house, 3))
         await house.settled(plan().case_id)
         assert len(moved_ids(house)) == len(set(moved_ids(house))) == 3
-        assert await house.gateway.count_cases() == 1
+        assert await house.cases.count() == 1
 
 
 @pytest.mark.parametrize("identity", list(MoveIdentity))
@@ -126,7 +126,7 @@ async def test_a_sender_is_blocked_once(temporal: Client, tmp_path: Path, fault:
         assert await house.settled(plan().case_id) == {"bad@sender.test": "blocked"}
         created = [row for row in house.ledger if row["operation"] == "create"]
         assert [row["pattern"] for row in created] == ["bad@sender.test"]
-        expiry = house.gateway.client.get_workflow_handle(f"expiry/{created[0]['id']}")
+        expiry = house.client.get_workflow_handle(f"expiry/{created[0]['id']}")
         assert (await expiry.describe()).status is WorkflowExecutionStatus.RUNNING
 
 
@@ -187,7 +187,7 @@ async def test_a_held_case_acts_when_it_is_approved(temporal: Client, tmp_path: 
         assert await _approve(house, asking.case_id) == CaseState.RESPONDING
         assert set((await house.settled(asking.case_id)).values()) == {"moved"}
         with pytest.raises(UpdateRefused, match="nothing to answer"):
-            await house.gateway.deny(asking.case_id, "bob")
+            await house.cases.deny(asking.case_id, "bob")
 
 
 async def test_a_case_closes_and_a_new_one_may_follow(temporal: Client, tmp_path: Path) -> None:
@@ -199,14 +199,14 @@ async def test_a_case_closes_and_a_new_one_may_follow(temporal: Client, tmp_path
     pace = CaseTiming(linger=timedelta(seconds=1))
     async with deployed(temporal, simulated(lines), tmp_path) as house:
         await house.tell(plan(), match_of(lines[0]), pace=pace)
-        assert await house.gateway.client.get_workflow_handle(plan().case_id).result() == "closed"
+        assert await house.client.get_workflow_handle(plan().case_id).result() == "closed"
         await house.tell(
             plan(),
             match_of(lines[0]).model_copy(update={"handled": True}),
             match_of(lines[1]),
             pace=pace,
         )
-        assert await house.gateway.client.get_workflow_handle(plan().case_id).result() == "closed"
+        assert await house.client.get_workflow_handle(plan().case_id).result() == "closed"
         assert len(moved_ids(house)) == len(set(moved_ids(house))) == 2
         assert sorted(_outcomes(house)) == ["already_there", "moved", "moved"]
 
@@ -216,7 +216,7 @@ async def test_a_match_that_cannot_be_read_spoils_nothing(temporal: Client, tmp_
     lines = list(outbreak(1))
     async with deployed(temporal, simulated(lines), tmp_path) as house:
         await house.tell(plan(), match_of(lines[0]))
-        await house.gateway.client.get_workflow_handle(plan().case_id).signal(
+        await house.client.get_workflow_handle(plan().case_id).signal(
             "matched", [{"not": "a match"}, 5]
         )
         await eventually(lambda: _recorded(house, "event_rejected", 2))
@@ -245,8 +245,8 @@ async def test_the_case_goes_on_over_continue_as_new(temporal: Client, tmp_path:
 
 
 async def _approve(house: Deployment, case_id: str, by: str = "ana") -> str:
-    shown = await house.gateway.proposal(case_id)
-    return await house.gateway.approve(case_id, by, shown.digest, "seen it")
+    shown = await house.cases.proposal(case_id)
+    return await house.cases.approve(case_id, by, shown.digest, "seen it")
 
 
 async def _told(house: Deployment, *matches: Match) -> CaseLine:
@@ -256,7 +256,7 @@ async def _told(house: Deployment, *matches: Match) -> CaseLine:
 
 
 async def _line(house: Deployment) -> CaseLine:
-    lines = [line async for line in house.gateway.list_cases(rule="r")]
+    lines = await house.cases.find(CaseFilter(rule="r"))
     return lines[0]
 
 

@@ -22,9 +22,10 @@ from clawback.model.mode import Mode
 from clawback.simulator import outbreak
 from clawback.telemetry.activity_telemetry import ActivityTelemetry
 from clawback.temporal import names
+from clawback.temporal.block_gateway import BlockGateway
 from clawback.temporal.guard_gateway import GuardGateway
 from clawback.temporal.kill_switch import LEASE
-from clawback.temporal.updates import UpdateRefused
+from clawback.temporal.workflow_calls import UpdateRefused
 from tests.workflows.deployment import Deployment, deployed, eventually, match_of
 from tests.workflows.test_case import simulated
 
@@ -51,7 +52,7 @@ async def _states(house: Deployment, plans: list[CasePlan]) -> list[CaseState]:
         states = [
             memory.state
             for one in plans
-            if (memory := (await house.gateway.case(one.case_id)).memory)
+            if (memory := (await house.cases.status(one.case_id)).memory)
         ]
         return states if set(states) <= {CaseState.HELD, CaseState.SETTLED} else None
 
@@ -80,8 +81,8 @@ async def test_twenty_cases_at_once_never_pass_the_budget_together(
         held = plans[states.index(CaseState.HELD)].case_id
         details = {record.detail for record in house.audit() if record.kind is RecordKind.HELD}
         assert details == {"1 messages would pass 10 messages per 1h of the rule (10 so far)"}
-        shown = await house.gateway.proposal(held)
-        assert await house.gateway.approve(held, "ana", shown.digest) == CaseState.RESPONDING
+        shown = await house.cases.proposal(held)
+        assert await house.cases.approve(held, "ana", shown.digest) == CaseState.RESPONDING
         await house.settled(held)
         assert len(house.ledger) == 11
 
@@ -99,7 +100,7 @@ async def test_a_thousand_cases_that_ask_at_once_all_act_or_are_held(
         )
 
         async def ended() -> int | None:
-            waiting = count - len(house.ledger) - await house.gateway.count_cases(CaseState.HELD)
+            waiting = count - len(house.ledger) - await house.cases.count(CaseState.HELD)
             return len(house.ledger) if waiting == 0 else None
 
         assert await eventually(ended, timedelta(minutes=4)) == budget
@@ -278,10 +279,8 @@ async def test_a_sender_who_comes_back_is_blocked_for_longer(
             await house.tell(told, match_of(line))
             await house.settled(told.case_id)
             (made,) = [row for row in house.ledger if row["operation"] == "create"][number:]
-            ends = await temporal.get_workflow_handle(names.expiry_id(made["id"])).query(
-                names.STATUS, result_type=datetime
-            )
-            days = (ends - datetime.now(UTC)) / timedelta(days=1)
+            active = await BlockGateway(temporal).read(made["id"])
+            days = (active.expires_at - datetime.now(UTC)) / timedelta(days=1)
             assert round(days) == (7, 30)[number]
             await temporal.get_workflow_handle(names.expiry_id(made["id"])).execute_update(
                 names.LIFT, args=["ana", "test"]

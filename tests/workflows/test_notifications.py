@@ -74,7 +74,7 @@ async def outcomes(house: Deployment, told: CasePlan, count: int = 1) -> Sequenc
     """Wait until so many notices of a case have come to an end, as the case itself knows."""
 
     async def ended() -> Sequence[Delivery] | None:
-        memory = (await house.gateway.case(told.case_id)).memory
+        memory = (await house.cases.status(told.case_id)).memory
         return (
             memory.notifications
             if memory and sum(bool(one.outcome) for one in memory.notifications) == count
@@ -120,8 +120,7 @@ async def test_a_notice_that_cannot_arrive_fails_alone(temporal: Client, tmp_pat
         async with deployed(temporal, simulator, tmp_path, webhook(receiver)) as house:
             await house.tell(plan(), *matches, pace=pace)
             assert (
-                await house.gateway.client.get_workflow_handle(plan().case_id).result()
-                == CaseState.CLOSED
+                await house.client.get_workflow_handle(plan().case_id).result() == CaseState.CLOSED
             )
             assert [one.outcome for one in await outcomes(house, plan())] == ["failed:status_404"]
             assert [row["operation"] for row in house.ledger] == ["move"]
@@ -136,8 +135,8 @@ async def test_a_held_case_is_told_and_its_answer_too(temporal: Client, tmp_path
             await house.tell(asking, *matches)
             await outcomes(house, asking)
             assert house.ledger == []
-            shown = await house.gateway.proposal(asking.case_id)
-            await house.gateway.approve(asking.case_id, "ana", shown.digest)
+            shown = await house.cases.proposal(asking.case_id)
+            await house.cases.approve(asking.case_id, "ana", shown.digest)
             await outcomes(house, asking, 2)
     held, done = receiver.accepted
     assert (held["type"], held["data"]["reason"]) == ("case.held", "the rule asks for approval")
@@ -193,8 +192,7 @@ async def test_reporters_are_written_to_once_and_never_outside(
         await eventually(lambda: _joined(house, asking, 5))
         assert sorted(receiver.receivers) == [["V@own.example"], ["u@own.example"]]
         ids = [
-            found.id
-            async for found in house.gateway.client.list_workflows("WorkflowType = 'notification'")
+            found.id async for found in house.client.list_workflows("WorkflowType = 'notification'")
         ]
         assert len(ids) == 3
         assert "example" not in f"{ids}{[record.model_dump_json() for record in house.audit()]}"
@@ -257,7 +255,7 @@ async def _mailed(receiver: MailReceiver) -> bool | None:
 
 
 async def _joined(house: Deployment, told: CasePlan, count: int) -> bool | None:
-    memory = (await house.gateway.case(told.case_id)).memory
+    memory = (await house.cases.status(told.case_id)).memory
     return (
         memory is not None and memory.state is CaseState.SETTLED and len(memory.events) == count
     ) or None

@@ -15,7 +15,7 @@ from temporalio.client import Client
 from clawback.model.audit_record import RecordKind
 from clawback.model.events import EventKind
 from clawback.simulator import Order, Scope, Simulator, SimulatorOptions, outbreak, parse_faults
-from clawback.temporal.updates import UpdateRefused
+from clawback.temporal.workflow_calls import UpdateRefused
 from tests.workflows.deployment import Deployment, deployed, eventually
 
 
@@ -79,7 +79,7 @@ async def test_what_matches_nothing_costs_no_action(temporal: Client, tmp_path: 
         temporal, simulated(list(outbreak(50, disposition="NONE"))), tmp_path
     ) as house:
         assert (await house.poll()).seen == 50
-        assert (await house.gateway.count_cases(), house.requests()) == (
+        assert (await house.cases.count(), house.requests()) == (
             0,
             house.requests("/investigate"),
         )
@@ -93,7 +93,7 @@ async def test_reading_again_changes_nothing(temporal: Client, tmp_path: Path) -
         await eventually(lambda: _moved(house, 30))
         await house.idle()
         before = len(house.ledger)
-        await house.gateway.rewind_poller(EventKind.MESSAGE, datetime.now(UTC) - timedelta(hours=1))
+        await house.pollers.rewind(EventKind.MESSAGE, datetime.now(UTC) - timedelta(hours=1))
         assert (await house.poll()).turns > 1
         await house.idle()
         assert len(house.ledger) == before
@@ -107,7 +107,7 @@ async def test_a_worker_without_a_memory_changes_nothing(temporal: Client, tmp_p
         await house.poll()
         await eventually(lambda: _moved(house, 30))
     async with deployed(temporal, simulator, tmp_path) as house:
-        await house.gateway.rewind_poller(EventKind.MESSAGE, datetime.now(UTC) - timedelta(hours=1))
+        await house.pollers.rewind(EventKind.MESSAGE, datetime.now(UTC) - timedelta(hours=1))
         assert (await house.poll()).matched > 30
         assert len(moved(house)) == 30
 
@@ -228,11 +228,11 @@ async def test_a_paused_poller_reads_nothing_until_it_is_resumed(
     """Its status says why, and `poll_now` says what to do first."""
     async with deployed(temporal, simulated(list(outbreak(2))), tmp_path) as house:
         await house.poll()
-        paused = await house.gateway.pause_poller(EventKind.MESSAGE, "maintenance")
+        paused = await house.pollers.pause(EventKind.MESSAGE, "maintenance")
         assert (paused.state, paused.detail) == ("paused", "maintenance")
         with pytest.raises(UpdateRefused, match="resume it first"):
-            await house.gateway.poll_now(EventKind.MESSAGE)
-        assert (await house.gateway.resume_poller(EventKind.MESSAGE)).state == "polling"
+            await house.pollers.poll_now(EventKind.MESSAGE)
+        assert (await house.pollers.resume(EventKind.MESSAGE)).state == "polling"
         assert (await house.poll()).state == "polling"
 
 

@@ -110,8 +110,8 @@ async def test_what_people_agreed_to_passes_what_rules_do_alone(
         await asyncio.gather(*(house.tell(plan, match_of(line)) for plan in routine))
         for plan in routine:
             await waiting_to_act(house, plan)
-        shown = await house.gateway.proposal(asking.case_id)
-        await house.gateway.approve(asking.case_id, "ana", shown.digest)
+        shown = await house.cases.proposal(asking.case_id)
+        await house.cases.approve(asking.case_id, "ana", shown.digest)
         await waiting_to_act(house, asking)
         async with containing:
             await house.settled(routine[-1].case_id)
@@ -146,7 +146,7 @@ async def waiting_to_act(house: Deployment, plan: CasePlan) -> None:
     """Wait until the act of a case has been handed to the queue of containment."""
 
     async def scheduled() -> bool | None:
-        history = await house.gateway.client.get_workflow_handle(plan.case_id).fetch_history()
+        history = await house.client.get_workflow_handle(plan.case_id).fetch_history()
         named = [
             event.activity_task_scheduled_event_attributes.activity_type.name
             for event in history.events

@@ -16,7 +16,7 @@ from clawback.cases.undo_plan import UndoScope
 from clawback.model.audit_record import RecordKind
 from clawback.model.mode import Mode
 from clawback.simulator import outbreak, parse_faults
-from clawback.temporal.undo_gateway import Undone
+from clawback.temporal.undo_gateway import UndoSummary
 from tests.workflows.deployment import Deployment, deployed, eventually, match_of
 from tests.workflows.test_case import simulated
 from tests.workflows.test_undo import undo
@@ -112,7 +112,7 @@ async def test_what_cannot_be_taken_back_is_said(temporal: Client, tmp_path: Pat
     async with deployed(temporal, simulated(lines), tmp_path) as house:
         await house.tell(PLAN, *map(match_of, lines), pace=CaseTiming(linger=timedelta(hours=1)))
         await house.settled(PLAN.case_id)
-        assert await undo(house, UndoScope(by="ana")) == Undone(cases=1, failed=1)
+        assert await undo(house, UndoScope(by="ana")) == UndoSummary(cases=1, failed=1)
         assert len(house.ledger) == 1
         (record,) = [record for record in house.audit() if record.kind is RecordKind.UNDONE]
         assert (record.action, record.outcome) == (
@@ -134,9 +134,9 @@ async def test_modes_and_budgets_hold_for_releases(temporal: Client, tmp_path: P
         assert set((await house.settled(shadow.case_id)).values()) == {"would"}
         await house.settled(asking.case_id, CaseState.HELD)
         assert released(house) == []
-        proposal = await house.gateway.proposal(asking.case_id)
+        proposal = await house.cases.proposal(asking.case_id)
         assert proposal.actions == ("release from the quarantine",)
-        await house.gateway.approve(asking.case_id, "ana", proposal.digest)
+        await house.cases.approve(asking.case_id, "ana", proposal.digest)
         await house.settled(asking.case_id)
         assert len(released(house)) == 2
 

@@ -249,7 +249,7 @@ async def test_a_submission_that_changes_counts_once(temporal: Client, tmp_path:
             house.simulator.take([submission(lines[0], status=status)])
             status_of_poller = await house.poll(EventKind.SUBMISSION)
         assert status_of_poller.matched == 3
-        (case,) = [one.id async for one in house.gateway.list_cases()]
+        (case,) = [one.id for one in await house.cases.find()]
         await house.settled(case, CaseState.WATCHING)
         assert moves(house) == []
         house.simulator.take([submission(lines[1])])

@@ -20,7 +20,7 @@ from clawback.model.mode import Mode
 from clawback.simulator import outbreak, parse_faults
 from clawback.temporal.guard_gateway import GuardGateway
 from clawback.temporal.kill_switch import LEASE
-from clawback.temporal.undo_gateway import UndoGateway, Undone
+from clawback.temporal.undo_gateway import UndoGateway, UndoSummary
 from tests.workflows.deployment import Deployment, deployed, eventually, match_of
 from tests.workflows.test_case import simulated
 from worker import connect_api
@@ -49,15 +49,15 @@ def plan(**changes: Any) -> CasePlan:
     )
 
 
-async def undo(house: Deployment, scope: UndoScope = SCOPE, **which: Any) -> Undone:
+async def undo(house: Deployment, scope: UndoScope = SCOPE, **which: Any) -> UndoSummary:
     """Find and undo, as the command does."""
-    gateway = UndoGateway(house.gateway.client)
+    gateway = UndoGateway(house.client)
 
     async def indexed() -> list[Any] | None:  # the index of workflows may lag by a second
         return [one async for one in gateway.find(scope, **which)] or None
 
     found = await eventually(indexed)
-    return await gateway.result(await gateway.start(one.found for one in found))
+    return await gateway.result(await gateway.start(one.request for one in found))
 
 
 def rows(house: Deployment, operation: str) -> list[dict[str, Any]]:
@@ -78,7 +78,7 @@ async def test_a_case_is_taken_back_whole(
     async with deployed(temporal, simulated(lines), tmp_path) as house:
         await house.tell(told, *map(match_of, lines), pace=CaseTiming() if is_open else AT_ONCE)
         await house.settled(told.case_id, CaseState.SETTLED if is_open else CaseState.CLOSED)
-        assert await undo(house, case=told.case_id) == Undone(cases=1, done=7)
+        assert await undo(house, case=told.case_id) == UndoSummary(cases=1, done=7)
         returned = [row for row in rows(house, "move") if row["destination"] == "Inbox"]
         assert sorted(row["id"] for row in returned) == sorted(
             line["message"]["id"] for line in lines
@@ -109,7 +109,7 @@ async def test_an_undone_case_ends_and_its_campaign_is_held_from_then_on(
         await house.tell(plan(), *map(match_of, lines[:2]))
         await house.settled(plan().case_id)
         await undo(house, case=plan().case_id)
-        memory = (await house.gateway.case(plan().case_id)).memory
+        memory = (await house.cases.status(plan().case_id)).memory
         assert memory is not None
         assert memory.state is CaseState.UNDONE
         await house.tell(plan(), match_of(lines[2]))
@@ -130,7 +130,7 @@ async def test_one_message_is_taken_back_alone(temporal: Client, tmp_path: Path)
             chosen
         ]
         assert rows(house, "delete") == []
-        assert (await house.gateway.case(plan().case_id)).memory.state is CaseState.SETTLED  # type: ignore[union-attr]
+        assert (await house.cases.status(plan().case_id)).memory.state is CaseState.SETTLED  # type: ignore[union-attr]
 
 
 async def test_only_what_was_done_since_is_taken_back(temporal: Client, tmp_path: Path) -> None:
@@ -139,7 +139,7 @@ async def test_only_what_was_done_since_is_taken_back(temporal: Client, tmp_path
     async with deployed(temporal, simulated(lines), tmp_path) as house:
         await house.tell(plan(), *map(match_of, lines[:2]))
         await house.settled(plan().case_id)
-        memory = (await house.gateway.case(plan().case_id)).memory
+        memory = (await house.cases.status(plan().case_id)).memory
         assert memory is not None
         since = memory.done[-1].at + timedelta(microseconds=1)
         await house.tell(plan(), *map(match_of, lines[2:]))
@@ -165,7 +165,7 @@ async def test_a_case_that_was_ended_from_outside_is_taken_back(
         handle = temporal.get_workflow_handle(plan().case_id)
         await (handle.terminate("by hand") if how == "terminate" else handle.cancel())
         await eventually(lambda: _is_over(handle))
-        assert await undo(house, rule="r") == Undone(cases=1, done=3)
+        assert await undo(house, rule="r") == UndoSummary(cases=1, done=3)
 
 
 async def test_undo_goes_on_while_everything_is_stopped(temporal: Client, tmp_path: Path) -> None:
@@ -199,7 +199,7 @@ async def test_a_case_whose_work_waits_behind_the_kill_switch_is_undone_at_once(
             "RecoverableItemsDeletions",
             "Inbox",
         ]
-        memory = (await house.gateway.case(plan().case_id)).memory
+        memory = (await house.cases.status(plan().case_id)).memory
         assert memory is not None
         assert (memory.state, len(memory.outcomes[0])) == (CaseState.UNDONE, 4)
 
@@ -222,7 +222,7 @@ async def test_undo_is_exact_under_faults(temporal: Client, tmp_path: Path, faul
             *(house.settled(plan(group={"edf_hash": str(group)}).case_id) for group in groups)
         )
         house.simulator.world.dice.reset(parse_faults(faults))
-        assert await undo(house, rule="r") == Undone(cases=6, done=24)
+        assert await undo(house, rule="r") == UndoSummary(cases=6, done=24)
         back = [row["id"] for row in rows(house, "move") if row["destination"] == "Inbox"]
         assert len(back) == len(set(back)) == 18
         assert [row["disposition"] for row in rows(house, "reclassify")].count("NONE") == 6

@@ -31,7 +31,7 @@ class GrantedReservation:
         if spare > 0:
             with suppress(FailureError):
                 guard = workflow.get_external_workflow_handle(names.GUARD_ID)
-                await guard.signal(names.NOT_SPENT, Refund(id=self._ask.id, count=spare))
+                await guard.signal(names.REFUNDED, Refund(id=self._ask.id, count=spare))
 
 
 class GuardClient:

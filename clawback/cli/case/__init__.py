@@ -10,6 +10,7 @@ from typing import Annotated, Any
 import typer
 from rich.console import Console
 from rich.text import Text
+from temporalio.client import Client
 
 from clawback.cases import CaseState, Proposal
 from clawback.cli.case.lookup import full_id, gather_page
@@ -18,12 +19,12 @@ from clawback.cli.case.watch import FIRST_TO_GO, case_table, watch
 from clawback.cli.exits import ExitCode, Failure
 from clawback.cli.output import AsJson, print_json, say, working
 from clawback.cli.tables import print_fitting
-from clawback.cli.temporal_access import By, call_gateway, operating_system_user
+from clawback.cli.temporal_access import By, call_temporal, operating_system_user
 from clawback.cli.time_arguments import parse_time_argument
 from clawback.model.mode import Mode
 from clawback.model.texts import printable
-from clawback.temporal.case_lists import CaseFilter, CaseLine, CaseLists
-from clawback.temporal.gateway import Gateway
+from clawback.temporal.case_gateway import CaseGateway
+from clawback.temporal.case_index import CaseFilter, CaseLine
 
 app = typer.Typer(
     no_args_is_help=True, help="List cases, watch them, look into one, decide a held one."
@@ -129,9 +130,7 @@ def list_cases(  # noqa: PLR0913 - the options of a command
         mailbox=mailbox,
     )
     with working("Looking"):
-        found = call_gateway(
-            lambda gateway: CaseLists(gateway.client).attention_first(wanted, limit)
-        )
+        found = call_temporal(lambda client: CaseGateway(client).find_held_first(wanted, limit))
     if sort is not None:
         found = sorted(found, key=_SORTING[sort].key, reverse=_SORTING[sort].descending)
     if as_json:
@@ -148,7 +147,7 @@ def list_cases(  # noqa: PLR0913 - the options of a command
 def show(case_id: Id, *, as_json: AsJson = False) -> int:
     """Show one case: why it matched, what happened when, what was done to whom, what it may still spend, and what can be done about it."""
     with working("Looking"):
-        page = call_gateway(lambda gateway: gather_page(gateway, case_id))
+        page = call_temporal(lambda client: gather_page(client, case_id))
     if as_json:
         print_json(page.as_json())
         return ExitCode.OK
@@ -185,19 +184,19 @@ def watch_cases(  # noqa: PLR0913 - the options of a command
     """
     filtered = _filter(state=state, rule=rule, mode=mode, since=since)
 
-    async def watched(gateway: Gateway) -> list[CaseLine]:
+    async def watched(client: Client) -> list[CaseLine]:
         wanted = (
-            replace(filtered, id_prefix=await full_id(gateway, case_id)) if case_id else filtered
+            replace(filtered, id_prefix=await full_id(client, case_id)) if case_id else filtered
         )
         return await watch(
-            gateway,
+            CaseGateway(client),
             wanted,
             1 if case_id else limit,
             as_json=as_json,
             until=_has_ended if case_id else lambda _: False,
         )
 
-    last = call_gateway(watched)
+    last = call_temporal(watched)
     return ExitCode.OK if last and last[0].shown_state == CaseState.CLOSED else ExitCode.NO
 
 
@@ -231,11 +230,11 @@ def approve(
 
     If it has changed since, it refuses and says how.
     """
-    case = call_gateway(lambda gateway: full_id(gateway, case_id))
-    shown = digest or _shown(call_gateway(lambda gateway: gateway.proposal(case)))
+    case = call_temporal(lambda client: full_id(client, case_id))
+    shown = digest or _shown(call_temporal(lambda client: CaseGateway(client).proposal(case)))
     return _decided(
         case,
-        call_gateway(lambda gateway: gateway.approve(case, by, shown, reason)),
+        call_temporal(lambda client: CaseGateway(client).approve(case, by, shown, reason)),
         as_json=as_json,
     )
 
@@ -249,9 +248,11 @@ def deny(
     as_json: AsJson = False,
 ) -> int:
     """End a held case without acting."""
-    case = call_gateway(lambda gateway: full_id(gateway, case_id))
+    case = call_temporal(lambda client: full_id(client, case_id))
     return _decided(
-        case, call_gateway(lambda gateway: gateway.deny(case, by, reason)), as_json=as_json
+        case,
+        call_temporal(lambda client: CaseGateway(client).deny(case, by, reason)),
+        as_json=as_json,
     )
 
 

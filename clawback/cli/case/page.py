@@ -22,7 +22,7 @@ from clawback.guard import GuardSnapshot
 from clawback.guard.sliding_counter import SlidingCounter
 from clawback.model.audit_record import RecordKind
 from clawback.model.durations import format_duration
-from clawback.temporal.undo_gateway import Undone
+from clawback.temporal.undo_gateway import UndoSummary
 
 SHOWN = 20
 _KINDS = {
@@ -65,7 +65,7 @@ class CasePage:
     ended: str | None = None
     closed_at: datetime | None = None
     proposal: Proposal | None = None
-    undone: Undone | None = None
+    undone: UndoSummary | None = None
     guard: GuardSnapshot | None = None
     limits: tuple[Limit, ...] = ()
     overall: tuple[Limit, ...] = ()

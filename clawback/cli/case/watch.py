@@ -16,8 +16,8 @@ from rich.live import Live
 from clawback.cli.case.page import STYLES
 from clawback.cli.output import say
 from clawback.cli.tables import fitted
-from clawback.temporal.case_lists import CaseFilter, CaseLine, CaseLists
-from clawback.temporal.gateway import Gateway
+from clawback.temporal.case_gateway import CaseGateway
+from clawback.temporal.case_index import CaseFilter, CaseLine
 
 EVERY = 2.0
 """Seconds between two looks: one request each, and no work for anybody."""
@@ -28,15 +28,14 @@ Ended = Callable[[list[CaseLine]], bool]
 
 
 async def watch(
-    gateway: Gateway, wanted: CaseFilter, limit: int, *, as_json: bool, until: Ended
+    cases: CaseGateway, wanted: CaseFilter, limit: int, *, as_json: bool, until: Ended
 ) -> list[CaseLine]:
     """Show the cases and every change of their state, until `until` holds for those that are shown; gives the last ones."""
-    lists = CaseLists(gateway.client)
     if as_json or not sys.stdout.isatty():
-        return await _told(lists, wanted, limit, as_json=as_json, until=until)
+        return await _told(cases, wanted, limit, as_json=as_json, until=until)
     with Live(console=Console(highlight=False), auto_refresh=False, transient=False) as live:
         while True:
-            found = await lists.attention_first(wanted, limit)
+            found = await cases.find_held_first(wanted, limit)
             columns, rows = case_table(found, datetime.now(UTC))
             live.update(
                 fitted(
@@ -50,11 +49,11 @@ async def watch(
 
 
 async def _told(
-    lists: CaseLists, wanted: CaseFilter, limit: int, *, as_json: bool, until: Ended
+    cases: CaseGateway, wanted: CaseFilter, limit: int, *, as_json: bool, until: Ended
 ) -> list[CaseLine]:
     known: dict[str, str] = {}
     while True:
-        found = await lists.attention_first(wanted, limit)
+        found = await cases.find_held_first(wanted, limit)
         for line in reversed(found):
             if known.get(line.run) != line.shown_state:
                 _tell_change(line, known.get(line.run), as_json=as_json)

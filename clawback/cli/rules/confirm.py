@@ -6,7 +6,7 @@ import typer
 
 from clawback.cli.exits import ExitCode
 from clawback.cli.output import AsJson, print_json, say
-from clawback.cli.temporal_access import By, call_gateway, operating_system_user
+from clawback.cli.temporal_access import By, call_temporal, operating_system_user
 from clawback.temporal.guard_gateway import GuardGateway
 
 
@@ -20,7 +20,7 @@ def confirm(
 
     Cases held by then stay so.
     """
-    call_gateway(lambda gateway: GuardGateway(gateway.client).confirm(name, by))
+    call_temporal(lambda client: GuardGateway(client).confirm(name, by))
     if as_json:
         print_json({"rule": name, "confirmed_by": by})
     else:

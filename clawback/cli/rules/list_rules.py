@@ -140,26 +140,20 @@ async def _cases(settings: Settings, names: Sequence[str]) -> Mapping[str, datet
     """
     from temporalio.service import RPCError  # noqa: PLC0415 - half a second that no other command of rules needs
 
+    from clawback.temporal.case_gateway import CaseGateway  # noqa: PLC0415
+    from clawback.temporal.case_index import CaseFilter  # noqa: PLC0415
     from clawback.temporal.client import TemporalUnreachable, connect, server_address  # noqa: PLC0415
-    from clawback.temporal.gateway import Gateway  # noqa: PLC0415
 
     with suppress(TemporalUnreachable, RPCError, OSError, TimeoutError):
         async with asyncio.timeout(_PATIENCE):
             await _knock(server_address(settings))
-            gateway = Gateway(await connect(settings))
+            cases = CaseGateway(await connect(settings))
             turn = asyncio.Semaphore(_AT_ONCE)
 
             async def newest(name: str) -> tuple[str, datetime] | None:
                 async with turn:
-                    return next(
-                        iter(
-                            [
-                                (name, line.opened_at)
-                                async for line in gateway.list_cases(rule=name, limit=1)
-                            ]
-                        ),
-                        None,
-                    )
+                    lines = await cases.find(CaseFilter(rule=name), limit=1)
+                    return (name, lines[0].opened_at) if lines else None
 
             answers = await asyncio.gather(*map(newest, names))
             return dict(answer for answer in answers if answer is not None)
