@@ -171,7 +171,7 @@ class Process:
         guard = GuardGateway(client)
         await guard.ensure()
         api = await stack.enter_async_context(connect_api(settings, KillSwitch(guard)))
-        metrics.API_REQUESTS_LEFT.set_function(lambda: api.rate_limit.remaining)
+        metrics.API_RATE_LIMIT_REMAINING.set_function(lambda: api.rate_limit.remaining)
         notifier = await stack.enter_async_context(Notifier(channels))
         rooms = build_activities(settings, client, api, rules, notifier)
         with suppress(TimeoutError):
@@ -206,7 +206,7 @@ async def watch_switch(guard: GuardGateway) -> None:
     while True:
         with suppress(RPCError):
             stopped = await guard.is_stopped()
-            metrics.STOPPED.set(stopped)
+            metrics.CONTAINMENT_STOPPED.set(stopped)
             if stopped is not shown and (stopped or shown is not None):
                 log.warning(
                     "worker.containment_stopped" if stopped else "worker.containment_resumed"

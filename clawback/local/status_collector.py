@@ -121,7 +121,7 @@ def read_numbers(page: str) -> Numbers:
         ]
 
     requests = of("api_requests_total")
-    left = of("api_requests_left")
+    left = of("api_rate_limit_remaining")
     return Numbers(
         requests=int(sum(value for _, value in requests)),
         unanswered=int(
@@ -132,7 +132,7 @@ def read_numbers(page: str) -> Numbers:
         ),
         left=int(left[0][1]) if left and requests else None,
         rules=int(sum(value for _, value in of("rules_loaded"))),
-        stopped=any(value for _, value in of("stopped")),
+        stopped=any(value for _, value in of("containment_stopped")),
         poll_ages={
             labels["source"]: timedelta(seconds=value) for labels, value in of("poll_lag_seconds")
         },

@@ -34,7 +34,9 @@ def as_json(result: Result) -> dict[str, Any]:
         "requests_by_status": counts["by_status"],
         "faults": counts["by_fault"],
         "retries": _counter(result, "activity_retries"),
-        "paced_seconds": round(result.counters.get("clawback_api_paced_seconds_total", 0.0), 1),
+        "paced_seconds": round(
+            result.counters.get("clawback_api_rate_limit_delay_seconds_total", 0.0), 1
+        ),
         "kills": result.kills,
         "temporal_actions": result.temporal_actions,
     }

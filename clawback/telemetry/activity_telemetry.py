@@ -36,14 +36,14 @@ class ActivityTelemetry:
         metrics.EVENTS_SEEN.labels(source.value).inc(len(taken.fresh))
         metrics.EVENTS_REJECTED.labels(source.value).inc(len(taken.rejected))
         for event in taken.alone:
-            metrics.EVENTS_ALONE.labels(source.value).inc()
+            metrics.EVENTS_UNJOINED.labels(source.value).inc()
             log.info("poll.message_not_found", source=source.value, about=event.id)
         for _, reason in taken.skipped:
             metrics.EVENTS_SKIPPED.labels(source.value, reason).inc()
         for event in (
             taken.fresh if source is not EventKind.SUBMISSION else ()
         ):  # nothing tells when a submission changed
-            metrics.SEEN_LAG.observe(max(0.0, (now - event.at).total_seconds()))
+            metrics.INGEST_LAG.observe(max(0.0, (now - event.at).total_seconds()))
         for plan, matches in taken.matches.values():
             metrics.MATCHES.labels(plan.rule).inc(len(matches))
         if taken.fresh or taken.rejected:
@@ -80,7 +80,7 @@ class ActivityTelemetry:
         now = datetime.now(UTC)
         for target, outcome in outcomes.items():
             if outcome == MOVED and target in seen_at:
-                metrics.ACT_LAG.observe((now - seen_at[target]).total_seconds())
+                metrics.CONTAINMENT_LAG.observe((now - seen_at[target]).total_seconds())
 
     def recorded(self, records: Sequence[AuditRecord]) -> None:
         """Count records by kind and actions by outcome, and log what a person would want to read."""
@@ -90,7 +90,7 @@ class ActivityTelemetry:
                 outcome = (record.outcome or "would").partition(":")[0]
                 metrics.ACTIONS.labels(record.action or "", outcome, record.mode or "").inc()
             if record.kind is RecordKind.UNDONE and not (record.outcome or "").startswith("failed"):
-                metrics.FALSE_POSITIVES.labels(record.rule or "").inc()
+                metrics.ACTIONS_UNDONE.labels(record.rule or "").inc()
             say = log.debug if record.kind in _QUIET else log.info
             say(f"case.{record.kind}", **_said(record))
 

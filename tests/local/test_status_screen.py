@@ -114,16 +114,16 @@ def test_nothing_known_yet_can_be_shown() -> None:
 
 def test_the_kill_switch_is_shown_as_long_as_it_is_on() -> None:
     """Read from the worker's metrics; said in both forms, and only then."""
-    stopped_before = metrics.STOPPED._value.get()
+    stopped_before = metrics.CONTAINMENT_STOPPED._value.get()
     try:
         for on in (True, False):
-            metrics.STOPPED.set(on)
+            metrics.CONTAINMENT_STOPPED.set(on)
             numbers = read_numbers(generate_latest(metrics.REGISTRY).decode())
             shown = status(numbers=numbers)
             assert numbers.stopped is on
             assert ("STOPPED" in drawn(shown), "STOPPED" in plain_line(shown)) == (on, on)
     finally:
-        metrics.STOPPED.set(stopped_before)
+        metrics.CONTAINMENT_STOPPED.set(stopped_before)
 
 
 def test_numbers_come_from_a_page_of_metrics() -> None:
@@ -135,7 +135,7 @@ def test_numbers_come_from_a_page_of_metrics() -> None:
     for code in (200, 429, 503):
         ApiMetrics().record_response("investigate.console", code, 0.1)
     ApiMetrics().record_failure("investigate.console", "ReadTimeout", 3)
-    metrics.API_REQUESTS_LEFT.set(77)
+    metrics.API_RATE_LIMIT_REMAINING.set(77)
     after = read_numbers(generate_latest(metrics.REGISTRY).decode())
     assert (
         after.requests - before.requests,

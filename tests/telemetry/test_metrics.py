@@ -55,7 +55,7 @@ def test_names_follow_the_conventions() -> None:
                     "_info",
                     "_loaded",
                     "_refused",
-                    "_left",
+                    "_remaining",
                     "_stopped",
                     "_domains",
                     "_forbidden",
@@ -71,7 +71,7 @@ def test_the_client_observer_counts_answers_failures_and_waits() -> None:
     def value(name: str, **labels: str) -> float:
         return metrics.REGISTRY.get_sample_value(name, labels) or 0.0
 
-    before = value("clawback_api_paced_seconds_total")
+    before = value("clawback_api_rate_limit_delay_seconds_total")
     observer = ApiMetrics()
     observer.record_response("investigate.probe", 429, 0.2)
     observer.record_failure("investigate.probe", "timeout", 3)
@@ -81,7 +81,7 @@ def test_the_client_observer_counts_answers_failures_and_waits() -> None:
     assert value("clawback_api_request_seconds_sum", endpoint="investigate.probe") == pytest.approx(
         3.2
     )
-    assert value("clawback_api_paced_seconds_total") - before == 1.5
+    assert value("clawback_api_rate_limit_delay_seconds_total") - before == 1.5
 
 
 def test_a_page_that_fails_is_left_out() -> None:
