@@ -37,7 +37,7 @@ from clawback.guard import Budgets
 from clawback.ingest import Ingest
 from clawback.model.events import EventKind
 from clawback.model.polling import PollerStart
-from clawback.notifications import Channels, ChannelsError, Notifier, kinds_of, read_channels
+from clawback.notifications import ChannelFileError, Channels, Notifier, kinds_of, read_channels
 from clawback.rules import RuleErrors
 from clawback.rules.live import Change, LiveRules
 from clawback.settings import Settings, SettingsError, load_settings
@@ -384,7 +384,7 @@ def main() -> NoReturn:
         settings = load_settings()
         configure_logging(settings.log_format, settings.log_level)
         exit_now(asyncio.run(Process(settings).run()))
-    except (SettingsError, ChannelsError) as error:
+    except (SettingsError, ChannelFileError) as error:
         _leave(str(error), ExitCode.USAGE)
     except RuleErrors as error:
         _leave(str(error), ExitCode.NO)

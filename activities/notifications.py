@@ -1,7 +1,4 @@
-"""Telling people, one attempt to an activity.
-
-A repeat has the same id; nothing here touches what is told of.
-"""
+"""Delivers notifications, one attempt per activity attempt."""
 
 import base64
 import binascii
@@ -14,14 +11,13 @@ from clawback.cases import NotificationStep
 from clawback.cloudflare import ApiError, EmailSecurity, Share, errors
 from clawback.model.messages import Target
 from clawback.model.payload import Payload
-from clawback.notifications import NotDelivered, Notifier, render_notification
-from clawback.notifications.errors import Refused, TryAgain
+from clawback.notifications import DeliveryError, Notifier, render_notification
+from clawback.notifications.errors import DeliveryRejected, DeliveryUnavailable
 from clawback.rules.live import LiveRules
 from clawback.temporal.error_types import ErrorType
 
-_PICTURES = 16
-_LARGEST_PICTURE = 5 * 1024 * 1024
-_NO_PICTURE = "The screenshot of the message could not be had"
+_CACHED_SCREENSHOTS = 16
+_MAX_SCREENSHOT_BYTES = 5 * 1024 * 1024
 
 
 class Delivered(Payload):
@@ -31,9 +27,9 @@ class Delivered(Payload):
 
 
 class NotificationActivities:
-    """Delivers notices by the operator's channels.
+    """Delivers notifications through the operator's channels.
 
-    Reporters are written to only within the account's own domains.
+    Reporters are written to only at the account's own domains.
     """
 
     def __init__(
@@ -43,62 +39,75 @@ class NotificationActivities:
         self._api = api.on(Share.ENRICHING)
         self._rules = rules
         self._workflows_page = workflows_page
-        self._pictures: LRUCache[str, bytes] = LRUCache(_PICTURES)
+        self._screenshots: LRUCache[str, bytes] = LRUCache(_CACHED_SCREENSHOTS)
 
     @activity.defn(name="notifications.deliver")
     async def deliver(self, step: NotificationStep) -> Delivered:
-        """Make one attempt to deliver a notice."""
+        """Make one attempt to deliver a notification. Every attempt carries the same id."""
+        channel = step.action.channel
         try:
-            self._check_receiver(step)
-            picture, why = await self._picture(step)
-            lost = await self._notifier.send(
-                step.action.channel, render_notification(step, self._workflows_page, picture, why)
-            )
-        except NotDelivered as error:
-            raise ApplicationError(
-                f"{step.action.channel}: {error.reason}",
-                error.reason,
-                type=ErrorType.REJECTED if isinstance(error, Refused) else ErrorType.UNAVAILABLE,
-                next_retry_delay=error.after if isinstance(error, TryAgain) else None,
-                category=ApplicationErrorCategory.BENIGN,
-            ) from None
-        return Delivered(missing=" ".join(filter(None, (why, lost))) or None)
+            self._check_reporter(step.reporter)
+            screenshot, missing = await self._screenshot(step)
+            notification = render_notification(step, self._workflows_page, screenshot, missing)
+            refused = await self._notifier.send(channel, notification)
+        except DeliveryError as error:
+            raise _application_error(channel, error) from None
+        return Delivered(missing=" ".join(filter(None, (missing, refused))) or None)
 
-    def _check_receiver(self, step: NotificationStep) -> None:
-        """Let nobody outside be written to."""
-        if step.reporter is None:
+    def _check_reporter(self, reporter: str | None) -> None:
+        """Refuse to write to addresses outside the account."""
+        if reporter is None:
             return
-        is_ours = self._rules.owns(step.reporter)
-        if is_ours is None:
-            raise TryAgain("own_domains_unknown")
-        if not is_ours:
-            raise Refused("not_our_domain")
+        is_own = self._rules.owns(reporter)
+        if is_own is None:
+            raise DeliveryUnavailable("own_domains_unknown")
+        if not is_own:
+            raise DeliveryRejected("not_our_domain")
 
-    async def _picture(self, step: NotificationStep) -> tuple[bytes | None, str | None]:
-        """Give the picture that was asked for, or why it goes out without."""
-        first = step.context.first
+    async def _screenshot(self, step: NotificationStep) -> tuple[bytes | None, str | None]:
+        """Return the screenshot if it was asked for, else why there is none."""
         if not step.action.screenshot:
             return None, None
-        if not self._notifier.takes_pictures(step.action.channel):
-            return None, f"{_NO_PICTURE}: this channel takes none."
-        if first is None:
-            return None, f"{_NO_PICTURE}: the case has no message."
+
+        message = step.context.first
+        if not self._notifier.supports_screenshots(step.action.channel):
+            return None, _no_screenshot("this channel does not support screenshots")
+        if message is None:
+            return None, _no_screenshot("the case has no message")
+
         try:
-            picture = self._pictures.get(first.id) or await self._taken(first)
+            screenshot = self._screenshots.get(message.id) or await self._fetch(message)
         except (ApiError, binascii.Error) as error:
-            return None, f"{_NO_PICTURE}: {type(error).__name__}."
-        if len(picture) > _LARGEST_PICTURE:
-            return None, f"{_NO_PICTURE}: it is too large."
-        self._pictures[first.id] = picture
-        return picture, None
+            return None, _no_screenshot(type(error).__name__)
+        if len(screenshot) > _MAX_SCREENSHOT_BYTES:
+            return None, _no_screenshot("it is too large")
 
-    async def _taken(self, message: Target) -> bytes:
-        """Read the picture of a detection.
+        self._screenshots[message.id] = screenshot
+        return screenshot, None
 
-        Of clean mail have one made, which needs the message in its inbox.
+    async def _fetch(self, message: Target) -> bytes:
+        """Fetch the preview of a message.
+
+        Cloudflare keeps previews of detections only. For a clean message it renders one on
+        request, for which the message must still be in the mailbox.
         """
         try:
             text = await self._api.preview(message.id)
         except errors.NotFound:
             text = await self._api.make_preview(message.id)
         return base64.b64decode(text)
+
+
+def _no_screenshot(reason: str) -> str:
+    return f"No screenshot of the message: {reason}."
+
+
+def _application_error(channel: str, error: DeliveryError) -> ApplicationError:
+    is_rejected = isinstance(error, DeliveryRejected)
+    return ApplicationError(
+        f"{channel}: {error.reason}",
+        error.reason,
+        type=ErrorType.REJECTED if is_rejected else ErrorType.UNAVAILABLE,
+        next_retry_delay=error.retry_after if isinstance(error, DeliveryUnavailable) else None,
+        category=ApplicationErrorCategory.BENIGN,
+    )

@@ -10,14 +10,12 @@ import stat
 from collections.abc import Iterable
 from contextlib import suppress
 from pathlib import Path
-from urllib.parse import urlsplit
 
 from clawback.doctor.check import Finding, ok, problem, told, warning
 from clawback.notifications import (
     Channel,
+    ChannelFileError,
     Channels,
-    ChannelsError,
-    MailChannel,
     kinds_of,
     read_channels,
 )
@@ -25,15 +23,13 @@ from clawback.rules import RuleErrors
 from clawback.rules.lint.review import load_reviewed
 
 _PATIENCE = 5.0
-_HTTPS = 443
-_HTTP = 80
 
 
 async def check_channels(file: Path | None, rules: Path) -> Iterable[Finding]:
     """Read the file of channels, compare it with what rules name, and knock at every channel."""
     try:
         channels = await asyncio.to_thread(read_channels, file)
-    except ChannelsError as error:
+    except ChannelFileError as error:
         return [problem("channels", str(error), "mend the file; a worker does not start with it")]
     named = await asyncio.to_thread(_unknown, rules, channels)
     if file is None:
@@ -68,7 +64,7 @@ def _readable(file: Path) -> list[Finding]:
 
 
 async def _knock(name: str, channel: Channel) -> Finding:
-    host, port = _where(channel)
+    host, port = channel.endpoint
     try:
         async with asyncio.timeout(_PATIENCE):
             _, writer = await asyncio.open_connection(host, port)
@@ -82,11 +78,3 @@ async def _knock(name: str, channel: Channel) -> Finding:
             "look at the network, or mend the channel",
         )
     return ok(f"channel {name}", f"{channel.kind}: {host}:{port} answers")
-
-
-def _where(channel: Channel) -> tuple[str, int]:
-    """Name host and port alone: the rest of an address may be a secret."""
-    if isinstance(channel, MailChannel):
-        return channel.host, channel.port
-    parts = urlsplit(channel.url.get_secret_value())
-    return parts.hostname or "", parts.port or (_HTTPS if parts.scheme == "https" else _HTTP)

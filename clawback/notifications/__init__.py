@@ -1,29 +1,20 @@
-"""Telling people: channels that the operator has set up, what is said, and how it gets there.
+"""Notifications to people: the operator's channels, rendering, delivery.
 
-Changes nothing that is told of.
-
-Secrets (addresses of webhooks, keys, passwords) stand in the operator's file or environment: never
-in rules, histories, logs or a `repr`.
+Touch it to add a kind of channel (`channels/`), to change a text (`templates/`) or how text from
+mail is defanged.
 """
 
-from clawback.notifications.channels import (
-    Channel,
-    Channels,
-    ChannelsError,
-    MailChannel,
-    kinds_of,
-    read_channels,
-)
+from clawback.notifications.channel_file import ChannelFileError, kinds_of, read_channels
+from clawback.notifications.channels import Channel, Channels
 from clawback.notifications.delivery import Notifier
-from clawback.notifications.errors import NotDelivered
+from clawback.notifications.errors import DeliveryError
 from clawback.notifications.rendering import RenderedNotification, render_notification
 
 __all__ = [
     "Channel",
+    "ChannelFileError",
     "Channels",
-    "ChannelsError",
-    "MailChannel",
-    "NotDelivered",
+    "DeliveryError",
     "Notifier",
     "RenderedNotification",
     "kinds_of",

@@ -1,29 +1,39 @@
-"""Makes text that came out of mail harmless to show: whoever wrote it wanted to be clicked.
+"""Defangs text that comes from mail, so that no chat or mail client turns it into links.
 
-Nothing in it can be a link, a mention or a line of its own; what it says can still be read.
+The result has no working link, no mention and no line break, and still reads like the original.
 """
 
 import re
 import unicodedata
 
-LONGEST = 200
+from clawback.model.texts import bounded
+
+MAX_LENGTH = 200
 _DOTS = re.compile(r"(?<=\w)[.\u3002\uff0e\uff61](?=\w)")
-_SCHEME = re.compile(
+_SCHEMES = re.compile(
     r":(?=[/\\]{1,2})|(?<=\bmailto):|(?<=\bjavascript):|(?<=\bdata):|(?<=\btel):|(?<=\bfile):",
     re.IGNORECASE,
 )
+_HTTP = re.compile(r"\bhttp(?=s?:)", re.IGNORECASE)
 _MENTION = re.compile(r"(?<!\w)@(?=\w)")
+_LINE_BREAKS = frozenset({"Cc", "Zl", "Zp"})
 
 
-def defang(text: str, longest: int = LONGEST) -> str:
-    """Defang a text: `hxxp[:]//evil[.]test`, no control or invisible characters, no line breaks, no leading `@`, at most so long."""
-    seen = " ".join(
-        "".join(
-            " " if unicodedata.category(char) in {"Cc", "Zl", "Zp"} else char
-            for char in text[: longest * 4]
-        ).split()
-    )
-    visible = "".join(char for char in seen if not unicodedata.category(char).startswith("C"))
-    flat = re.sub(r"\bhttp(?=s?:)", "hxxp", visible, flags=re.IGNORECASE)
-    defanged = _MENTION.sub("[@]", _DOTS.sub("[.]", _SCHEME.sub("[:]", flat)))
-    return defanged if len(defanged) <= longest else defanged[: longest - 1] + "…"
+def defang(text: str, limit: int = MAX_LENGTH) -> str:
+    """Defang a text: `https://evil.test` becomes `hxxps[:]//evil[.]test`.
+
+    Control characters become spaces, invisible characters are dropped, a leading `@` becomes
+    `[@]`. The result has at most `limit` characters.
+    """
+    visible = _visible_line(text[: limit * 4])  # bounds the work; blanks may still collapse
+    text = _HTTP.sub("hxxp", visible)
+    text = _SCHEMES.sub("[:]", text)
+    text = _DOTS.sub("[.]", text)
+    text = _MENTION.sub("[@]", text)
+    return bounded(text, limit)
+
+
+def _visible_line(text: str) -> str:
+    spaced = "".join(" " if unicodedata.category(c) in _LINE_BREAKS else c for c in text)
+    line = " ".join(spaced.split())
+    return "".join(c for c in line if not unicodedata.category(c).startswith("C"))

@@ -1,31 +1,28 @@
-"""Why a notice did not get there.
+"""Why a notification could not be delivered.
 
-NotDelivered           `reason` is a fixed word for outcomes
-├─ TryAgain            the receiver is away or busy; `after` is how long it asks to be left alone
-└─ Refused             no repeat can change it
+DeliveryError            `reason` is a fixed code, used in outcomes
+├─ DeliveryUnavailable   the receiver is down or busy; `retry_after` is how long it asks to wait
+└─ DeliveryRejected      a retry cannot succeed
 """
 
 from datetime import timedelta
 
 
-class NotDelivered(Exception):
-    """A notice that nobody has got.
-
-    `reason` is a few fixed characters, without anything that the receiver said.
-    """
+class DeliveryError(Exception):
+    """An attempt failed. `reason` is one of our codes, never text from the receiver."""
 
     def __init__(self, reason: str) -> None:
         super().__init__(reason)
         self.reason = reason
 
 
-class TryAgain(NotDelivered):
-    """It may get there later."""
+class DeliveryUnavailable(DeliveryError):
+    """A later attempt may succeed."""
 
-    def __init__(self, reason: str, after: timedelta | None = None) -> None:
+    def __init__(self, reason: str, retry_after: timedelta | None = None) -> None:
         super().__init__(reason)
-        self.after = after
+        self.retry_after = retry_after
 
 
-class Refused(NotDelivered):
-    """It will never get there as it is."""
+class DeliveryRejected(DeliveryError):
+    """No attempt can succeed."""

@@ -1,180 +1,169 @@
-"""What is said: a notice put into words, from the facts of a case and the template of its rule."""
+"""Renders notifications as plain text, from the context of a case and the template of its rule.
+
+A rule's template has `{word}` placeholders, each looked up once, so that a value from mail can
+never act as a template. The default texts are Jinja templates in `templates/`.
+"""
 
 import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections import Counter
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
+
+from jinja2 import Environment, PackageLoader, StrictUndefined, select_autoescape
 
 from clawback.actions import CASE_WORDS, Notify, Occasion
 from clawback.cases import NotificationContext, NotificationStep
+from clawback.model.texts import bounded
 from clawback.notifications.defang import defang
 from clawback.temporal.ui_links import history_page
 
-LONGEST = 6000
-_WORD = re.compile(r"\{([^{}]*)\}")
-_SAID = {
-    "moved": "moved",
-    "blocked": "blocked",
+MAX_TEXT = 6000
+_MAX_SUBJECT = 200
+_PLACEHOLDER = re.compile(r"\{([^{}]*)\}")
+_DESCRIPTIONS = {
     "reclassified": "submitted for review",
     "already_there": "already there",
-    "unknown": "unknown (nobody could tell whether it was done)",
+    "unknown": "unknown (it could not be verified)",
     "would": "would have been done",
 }
 _SUMMARIES = {
-    Occasion.HELD: "Held: it waits for somebody to approve or deny it",
-    Occasion.DONE: "Done",
-    Occasion.DENIED: "Denied: nothing more is done",
-    Occasion.EXPIRED: "Expired: nobody answered in time, so nothing more is done",
+    Occasion.HELD: "Held: waiting for approval",
+    Occasion.DENIED: "Denied: no further action",
+    Occasion.EXPIRED: "Expired: nobody answered in time, no further action",
 }
-_THANKS = """Thank you for reporting a message as suspicious.
-
-We have looked into it, and this is what was done about it and its copies:
-
-{done}
-
-You need not do anything. If you have clicked a link in it, opened an attachment or answered it, tell your security team now.
-"""
-_THANKS_SUBJECT = "Thank you for your report"
+_REPORTER_SUBJECT = "Thank you for your report"
+_TEMPLATES = Environment(
+    loader=PackageLoader("clawback.notifications"),
+    autoescape=select_autoescape(),
+    undefined=StrictUndefined,
+    trim_blocks=True,
+    lstrip_blocks=True,
+)
 
 
 @dataclass(frozen=True, slots=True)
 class RenderedNotification:
-    """One notice in words, plain text throughout.
+    """A notification as plain text.
 
-    `id` is the same at every attempt; `to` is the reporter it is for, if for one.
+    `id` is the same for every attempt. `reporter` is the address it goes to, if it is for one
+    reporter. `screenshot` is a PNG.
     """
 
     id: str
     subject: str
     text: str
-    facts: NotificationContext
+    context: NotificationContext
     link: str | None = None
-    to: str | None = None
-    picture: bytes | None = field(default=None, repr=False)
+    reporter: str | None = None
+    screenshot: bytes | None = field(default=None, repr=False)
 
 
 def render_notification(
     step: NotificationStep,
     workflows_page: str = "",
-    picture: bytes | None = None,
-    without: str | None = None,
+    screenshot: bytes | None = None,
+    missing: str | None = None,
 ) -> RenderedNotification:
-    """Put a notice into words.
+    """Render a notification.
 
-    `without` says why a picture that was asked for is missing, and the text tells it.
+    Args:
+        step: what to report, and by which action of the rule.
+        workflows_page: URL of the namespace's workflows in the Temporal UI; empty if unknown.
+        screenshot: the picture of the first message, if there is one to send.
+        missing: a sentence on why a requested screenshot is missing, added to the text.
+
     """
-    facts, notice = step.context, step.action
-    run = facts.uid.rpartition("/")[2]
-    link = history_page(workflows_page, facts.case, run)
-    words = _words(facts, link)
-    if isinstance(notice, Notify):
-        subject, text = words["summary"], notice.template or _default(facts)
+    context, action = step.context, step.action
+    run_id = context.uid.rpartition("/")[2]
+    link = history_page(workflows_page, context.case, run_id)
+    words = _case_words(context, link)
+    group = {name: defang(value or "") for name, value in context.group.items()}
+    fields = words | group
+
+    if isinstance(action, Notify):
+        subject, default = words["summary"], "case.txt"
     else:
-        subject, text = notice.subject or _THANKS_SUBJECT, notice.template or _THANKS
-    said = _filled(text, words) + (f"\n\n{without}" if without else "")
+        subject, default = _fill(action.subject or _REPORTER_SUBJECT, fields), "reporter.txt"
+    text = (
+        _fill(action.template, fields)
+        if action.template
+        else _TEMPLATES.get_template(default).render(
+            words, answer_by=context.answer_by, group=group
+        )
+    )
+    text += f"\n\n{missing}" if missing else ""
+
     return RenderedNotification(
-        step.id,
-        " ".join(_filled(subject, words).split())[:200],
-        said[:LONGEST],
-        facts,
-        link,
-        step.reporter,
-        picture,
+        id=step.id,
+        subject=" ".join(subject.split())[:_MAX_SUBJECT],
+        text=bounded(text, MAX_TEXT),
+        context=context,
+        link=link,
+        reporter=step.reporter,
+        screenshot=screenshot,
     )
 
 
-def action_lines(facts: NotificationContext) -> Iterator[str]:
-    """Say of each action what really came of it, with counts.
+def summarize(context: NotificationContext) -> str:
+    """Summarize the state of the case in one line: level, title, counted outcomes."""
+    return f"[{context.level or 'medium'}] {context.title or context.rule}: {_status(context)}"
 
-    Of one that nothing has come of, that.
-    """
-    for deed in facts.actions:
+
+def _status(context: NotificationContext) -> str:
+    if context.occasion is not Occasion.DONE:
+        return _SUMMARIES[context.occasion]
+    if not context.actions:
+        return "Matched"
+
+    totals = Counter[str]()
+    for action in context.actions:
+        for outcome, count in action.outcomes.items():
+            totals[_describe_kind(outcome)] += count
+    counts = ", ".join(f"{count} {kind}" for kind, count in sorted(totals.items()))
+    return f"Done{', with late arrivals' if context.is_late else ''}: {counts or 'nothing to do'}"
+
+
+def _action_lines(context: NotificationContext) -> Iterator[str]:
+    for action in context.actions:
         counts = ", ".join(
-            f"{count} {_said(outcome)}" for outcome, count in sorted(deed.outcomes.items())
+            f"{count} {_describe_outcome(outcome)}"
+            for outcome, count in sorted(action.outcomes.items())
         )
-        yield f"{deed.action}: {counts or 'nothing yet'}"
+        yield f"{action.action}: {counts or 'nothing yet'}"
 
 
-def summary(facts: NotificationContext) -> str:
-    """Say in one sentence what happened."""
-    if facts.occasion is Occasion.DONE and facts.actions:
-        total: dict[str, int] = {}
-        for outcome, count in (pair for deed in facts.actions for pair in deed.outcomes.items()):
-            total[_kind(outcome)] = total.get(_kind(outcome), 0) + count
-        counts = (
-            ", ".join(f"{count} {kind}" for kind, count in sorted(total.items())) or "nothing to do"
-        )
-        said = f"Done{', with late arrivals' if facts.is_late else ''}: {counts}"
-    else:
-        said = "Matched" if facts.occasion is Occasion.DONE else _SUMMARIES[facts.occasion]
-    return f"[{facts.level or 'medium'}] {facts.title or facts.rule}: {said}"
+def _describe_outcome(outcome: str) -> str:
+    kind, _, reason = outcome.partition(":")
+    if kind == "failed":
+        return f"failed ({reason.replace('_', ' ')})"
+    return _DESCRIPTIONS.get(kind, kind)
 
 
-def _default(facts: NotificationContext) -> str:
-    return "\n".join(_lines(facts))
+def _describe_kind(outcome: str) -> str:
+    return _describe_outcome(outcome).partition(" (")[0]
 
 
-def _lines(facts: NotificationContext) -> Iterator[str]:
-    yield "{summary}"
-    yield "{done}"
-    yield "Messages: {messages}, events: {events}, rule {rule}, level {level}"
-    if facts.first and facts.first.sender:
-        yield "First message: from {sender} to {mailbox}"
-    if facts.reason:
-        yield "Why: {reason}"
-    if facts.decided_by:
-        yield f"{'Denied' if facts.occasion is Occasion.DENIED else 'Approved'} by {{approved_by}}"
-    if facts.answer_by:
-        yield f"Without an answer it is denied at {facts.answer_by:%Y-%m-%d %H:%M} UTC: clawback case show {{case}}"
-    for name in facts.group:
-        yield f"{name}: {{{name}}}"
-    yield "Case: {case}"
-
-
-def _words(facts: NotificationContext, link: str | None) -> Mapping[str, str]:
-    group = {name: defang(value or "") for name, value in facts.group.items()}
-    ours = {
-        "case": facts.case,
-        "rule": facts.rule,
-        "title": facts.title or facts.rule,
-        "level": facts.level,
-        "occasion": facts.occasion.value,
-        "summary": summary(facts),
-        "done": "\n".join(action_lines(facts)) or "nothing was to be done",
-        "messages": str(facts.messages),
-        "events": str(facts.events),
-        "sender": defang((facts.first and facts.first.sender) or ""),
-        "mailbox": defang((facts.first and facts.first.mailbox) or ""),
-        "reason": defang(facts.reason),
-        "approved_by": ", ".join(map(defang, facts.decided_by)),
+def _case_words(context: NotificationContext, link: str | None) -> dict[str, str]:
+    sender = context.first.sender if context.first else None
+    mailbox = context.first.mailbox if context.first else None
+    words = {
+        "case": context.case,
+        "rule": context.rule,
+        "title": context.title or context.rule,
+        "level": context.level,
+        "occasion": context.occasion.value,
+        "summary": summarize(context),
+        "done": "\n".join(_action_lines(context)) or "no action was needed",
+        "messages": str(context.messages),
+        "events": str(context.events),
+        "sender": defang(sender or ""),
+        "mailbox": defang(mailbox or ""),
+        "reason": defang(context.reason),
+        "approved_by": ", ".join(map(defang, context.decided_by)),
         "link": link or "",
     }
-    return {word: ours[word] for word in CASE_WORDS} | group
+    return {word: words[word] for word in CASE_WORDS}
 
 
-def _filled(template: str, words: Mapping[str, str]) -> str:
-    """Fill a template; each word is looked up once, so that a value can never be a template."""
-    return _WORD.sub(lambda found: words.get(found[1], ""), template)
-
-
-def _said(outcome: str) -> str:
-    kind, _, reason = outcome.partition(":")
-    return f"failed ({reason.replace('_', ' ')})" if kind == "failed" else _SAID.get(kind, kind)
-
-
-def _kind(outcome: str) -> str:
-    kind = outcome.partition(":")[0]
-    return "failed" if kind == "failed" else _SAID.get(kind, kind).partition(" (")[0]
-
-
-def paragraphs(text: str, longest: int) -> Iterable[str]:
-    """Cut a text into pieces that a channel takes, at line ends where there are any."""
-    while text:
-        cut = (
-            len(text)
-            if len(text) <= longest
-            else text.rfind("\n", 1, longest)
-            if "\n" in text[1:longest]
-            else longest
-        )
-        yield text[:cut].strip("\n")
-        text = text[cut:].lstrip("\n")
+def _fill(template: str, fields: Mapping[str, str]) -> str:
+    return _PLACEHOLDER.sub(lambda match: fields.get(match[1], ""), template)

@@ -1,4 +1,4 @@
-"""Receivers on this machine: a web server and a mail server that keep what they are sent."""
+"""A web server and a mail server on this machine that record what they receive."""
 
 import asyncio
 import json
@@ -17,10 +17,7 @@ from aiosmtpd.smtp import SMTP, Envelope, Session
 
 @dataclass
 class WebReceiver:
-    """Answers with these statuses, one after the other, then with 204.
-
-    Keeps every request, and what it accepted.
-    """
+    """Answers with `statuses` in order, then with 204. Records all requests and accepted bodies."""
 
     statuses: list[int] = field(default_factory=list)
     headers: dict[str, str] = field(default_factory=dict)
@@ -29,7 +26,7 @@ class WebReceiver:
     accepted: list[dict[str, Any]] = field(default_factory=list)
 
     def take(self, headers: dict[str, str], body: bytes) -> int:
-        """Take one request; the status to answer with."""
+        """Record a request and return the status to answer with."""
         self.requests.append((headers, body))
         status = self.statuses.pop(0) if self.statuses else 204
         if status < 300:
@@ -39,12 +36,12 @@ class WebReceiver:
 
 @contextmanager
 def web_receiver(*statuses: int, **headers: str) -> Iterator[WebReceiver]:
-    """Listen on a free port until the block is left."""
+    """Serve on a free port."""
     receiver = WebReceiver(
         list(statuses), {name.replace("_", "-"): value for name, value in headers.items()}
     )
 
-    class Taking(BaseHTTPRequestHandler):
+    class Handler(BaseHTTPRequestHandler):
         def do_POST(self) -> None:
             body = self.rfile.read(int(self.headers["content-length"]))
             self.send_response(
@@ -56,9 +53,9 @@ def web_receiver(*statuses: int, **headers: str) -> Iterator[WebReceiver]:
             self.end_headers()
 
         def log_message(self, *_: object) -> None:
-            """Say nothing."""
+            """Keep the test output clean."""
 
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Taking)
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
     thread = threading.Thread(
         target=server.serve_forever, kwargs={"poll_interval": 0.01}, daemon=True
     )
@@ -74,15 +71,15 @@ def web_receiver(*statuses: int, **headers: str) -> Iterator[WebReceiver]:
 
 @dataclass
 class MailReceiver:
-    """Keeps what it is sent, with its envelope.
+    """Records mails and their envelopes.
 
-    Refuses receivers of the domain `refused.test`, and `busy` mails to begin with.
+    Refuses recipients at `refused.test`, and the first `busy` mails.
     """
 
     port: int = 0
     busy: int = 0
     mails: list[EmailMessage] = field(default_factory=list)
-    receivers: list[list[str]] = field(default_factory=list)
+    recipients: list[list[str]] = field(default_factory=list)
 
     async def handle_RCPT(  # noqa: N802
         self, _: SMTP, __: Session, envelope: Envelope, address: str, ___: list[str]
@@ -98,13 +95,13 @@ class MailReceiver:
             return "451 try again"
         assert isinstance(envelope.content, bytes)
         self.mails.append(message_from_bytes(envelope.content, policy=default))
-        self.receivers.append(list(envelope.rcpt_tos))
+        self.recipients.append(list(envelope.rcpt_tos))
         return "250 OK"
 
 
 @asynccontextmanager
 async def mail_receiver(busy: int = 0, **options: Any) -> AsyncIterator[MailReceiver]:
-    """Listen on a free port until the block is left; `options` are those of the protocol."""
+    """Serve on a free port. `options` are those of `aiosmtpd.smtp.SMTP`."""
     receiver = MailReceiver(busy=busy)
     server = await asyncio.get_running_loop().create_server(
         lambda: SMTP(receiver, hostname="receiver.test", **options), "127.0.0.1", 0

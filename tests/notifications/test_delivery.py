@@ -1,8 +1,6 @@
-"""Getting there: real receivers on this machine, one attempt each."""
+"""Delivery to real receivers on this machine, one attempt at a time."""
 
 import base64
-import hashlib
-import hmac
 import json
 import ssl
 from collections.abc import AsyncIterator, Iterator
@@ -17,232 +15,270 @@ from cryptography import x509
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
-from pydantic import TypeAdapter
+from standardwebhooks import Webhook, WebhookVerificationError
 
-from clawback.notifications import Channel, Notifier
-from clawback.notifications.errors import Refused, TryAgain
-from tests.notifications.letters import KEY, letter
+from clawback.actions import TellReporter
+from clawback.notifications import Notifier, render_notification
+from clawback.notifications.channel_file import parse_channels
+from clawback.notifications.errors import DeliveryError, DeliveryRejected, DeliveryUnavailable
 from tests.notifications.receivers import MailReceiver, WebReceiver, mail_receiver, web_receiver
-
-READ: TypeAdapter[Any] = TypeAdapter(Channel)
+from tests.notifications.samples import KEY, build_notification, build_step
 
 
 @pytest.fixture
 def web() -> Iterator[WebReceiver]:
-    """A web server that takes everything."""
+    """A web server that accepts everything."""
     with web_receiver() as receiver:
         yield receiver
 
 
 @pytest.fixture
 async def mail() -> AsyncIterator[MailReceiver]:
-    """A mail server that takes nearly everything."""
+    """A mail server that refuses only recipients at `refused.test`."""
     async with mail_receiver() as receiver:
         yield receiver
 
 
+def notifier(**settings: Any) -> Notifier:
+    """A notifier with one channel, `soc`."""
+    return Notifier(parse_channels({"soc": settings}))
+
+
 def webhook(url: str) -> Notifier:
-    """Build a notifier with one signed webhook."""
-    return Notifier({"soc": READ.validate_python({"kind": "webhook", "url": url, "key": KEY})})
+    return notifier(kind="webhook", url=url, key=KEY)
 
 
-def mailing(receiver: MailReceiver, *to: str) -> Notifier:
-    """Build a notifier with one mail server."""
-    said = {
-        "kind": "mail",
-        "host": "127.0.0.1",
-        "port": receiver.port,
-        "security": "none",
-        "sender": "s@own.test",
-        "to": to,
-    }
-    return Notifier({"soc": READ.validate_python(said)})
+def mailer(port: int, *to: str, **settings: Any) -> Notifier:
+    defaults = {"host": "127.0.0.1", "security": "none", "sender": "s@own.test"}
+    return notifier(kind="mail", port=port, to=to, **{**defaults, **settings})
 
 
-def verified(headers: dict[str, str], body: bytes) -> bool:
-    """Verify as docs/operations.md tells receivers to."""
-    secret = base64.b64decode(KEY.removeprefix("whsec_"))
-    signed = f"{headers['webhook-id']}.{headers['webhook-timestamp']}.".encode() + body
-    wanted = base64.b64encode(hmac.new(secret, signed, hashlib.sha256).digest()).decode()
-    return any(
-        hmac.compare_digest(one, f"v1,{wanted}") for one in headers["webhook-signature"].split()
-    )
+async def test_a_webhook_is_signed(web: WebReceiver) -> None:
+    """The library of the specification verifies it."""
+    async with webhook(web.url) as channels:
+        await channels.send("soc", build_notification())
+    (headers, body) = web.requests[0]
+    payload = Webhook(KEY).verify(body, headers)
+    assert payload["type"] == "case.done"
+    assert payload["data"]["done"] == [
+        {"action": "move to JunkEmail", "outcomes": {"moved": 2, "failed:not_found": 1}}
+    ]
 
 
-async def test_a_webhook_is_signed_and_a_forged_one_is_noticed(web: WebReceiver) -> None:
-    """The receiver verifies id, time and body; a repeat has the same id."""
-    async with webhook(web.url) as notifier:
-        await notifier.send("soc", letter())
-        await notifier.send("soc", letter())
+@pytest.mark.parametrize(
+    ("old", "new", "header"), [(b"moved", b"freed", {}), (b"", b"", {"webhook-id": "another"})]
+)
+async def test_a_forged_webhook_fails_verification(
+    web: WebReceiver, old: bytes, new: bytes, header: dict[str, str]
+) -> None:
+    """The signature covers the id and the body."""
+    async with webhook(web.url) as channels:
+        await channels.send("soc", build_notification())
+    (headers, body) = web.requests[0]
+    with pytest.raises(WebhookVerificationError):
+        Webhook(KEY).verify(body.replace(old, new), {**headers, **header})
+
+
+async def test_a_webhook_with_another_timestamp_fails_verification(web: WebReceiver) -> None:
+    """A recorded request cannot be made young again."""
+    async with webhook(web.url) as channels:
+        await channels.send("soc", build_notification())
+    (headers, body) = web.requests[0]
+    later = str(int(headers["webhook-timestamp"]) + 1)
+    with pytest.raises(WebhookVerificationError):
+        Webhook(KEY).verify(body, {**headers, "webhook-timestamp": later})
+
+
+async def test_every_attempt_has_the_same_webhook_id(web: WebReceiver) -> None:
+    """Receivers drop repeats by it; the body has it too."""
+    async with webhook(web.url) as channels:
+        await channels.send("soc", build_notification())
+        await channels.send("soc", build_notification())
     (headers, body), (again, _) = web.requests
-    assert verified(headers, body)
-    assert not verified(headers, body.replace(b"moved", b"freed"))
-    assert not verified({**headers, "webhook-timestamp": "1"}, body)
     assert headers["webhook-id"] == again["webhook-id"] == json.loads(body)["id"]
-    said = web.accepted[0]
-    assert (said["type"], said["data"]["done"]) == (
-        "case.done",
-        [{"action": "move to JunkEmail", "outcomes": {"moved": 2, "failed:not_found": 1}}],
-    )
 
 
-async def test_a_picture_goes_along_with_a_webhook(web: WebReceiver) -> None:
-    """In base64."""
-    async with webhook(web.url) as notifier:
-        await notifier.send("soc", letter(picture=b"\x89PNG"))
+async def test_a_webhook_carries_the_screenshot_in_base64(web: WebReceiver) -> None:
+    """JSON takes no bytes."""
+    async with webhook(web.url) as channels:
+        await channels.send("soc", build_notification(screenshot=b"\x89PNG"))
     assert base64.b64decode(web.accepted[0]["data"]["screenshot"]) == b"\x89PNG"
 
 
-@pytest.mark.parametrize("kind", ["slack", "teams"])
-async def test_chats_are_posted_to(web: WebReceiver, kind: str) -> None:
-    """Without a signature: their address is the secret."""
-    async with Notifier({"soc": READ.validate_python({"kind": kind, "url": web.url})}) as notifier:
-        await notifier.send("soc", letter())
-    assert web.accepted[0].keys() >= ({"blocks", "text"} if kind == "slack" else {"attachments"})
+@pytest.mark.parametrize(("kind", "key"), [("slack", "blocks"), ("teams", "attachments")])
+async def test_chats_receive_their_own_format(web: WebReceiver, kind: str, key: str) -> None:
+    """The URL is the only secret: nothing is signed."""
+    async with notifier(kind=kind, url=web.url) as channels:
+        await channels.send("soc", build_notification())
+    assert key in web.accepted[0]
+    assert "webhook-signature" not in web.requests[0][0]
 
 
 @pytest.mark.parametrize(
     ("status", "error", "reason"),
     [
-        (500, TryAgain, "status_500"),
-        (429, TryAgain, "status_429"),
-        (404, Refused, "status_404"),
-        (302, Refused, "redirected"),
+        (500, DeliveryUnavailable, "status_500"),
+        (429, DeliveryUnavailable, "status_429"),
+        (404, DeliveryRejected, "status_404"),
+        (302, DeliveryRejected, "redirected"),
     ],
 )
-async def test_an_answer_decides_whether_it_is_worth_another_try(
-    status: int, error: type[Exception], reason: str
+async def test_the_status_decides_whether_to_retry(
+    status: int, error: type[DeliveryError], reason: str
 ) -> None:
     """A redirect is not followed: it could lead anywhere."""
-    with web_receiver(status, retry_after="7", location="http://127.0.0.1:1/elsewhere") as web:
-        async with webhook(web.url) as notifier:
+    with web_receiver(status, location="http://127.0.0.1:1/elsewhere") as web:
+        async with webhook(web.url) as channels:
             with pytest.raises(error) as raised:
-                await notifier.send("soc", letter())
+                await channels.send("soc", build_notification())
     assert len(web.requests) == 1
-    assert getattr(raised.value, "reason", "") == reason
-    assert getattr(raised.value, "after", None) == (
-        timedelta(seconds=7) if error is TryAgain else None
-    )
+    assert raised.value.reason == reason
     assert "secret-path" not in str(raised.value)
 
 
-async def test_nobody_listening_is_tried_again() -> None:
-    """The error names no address."""
+async def test_a_busy_receiver_may_ask_for_a_pause() -> None:
+    """By the header `Retry-After`, in seconds."""
+    with web_receiver(429, retry_after="7") as web:
+        async with webhook(web.url) as channels:
+            with pytest.raises(DeliveryUnavailable) as raised:
+                await channels.send("soc", build_notification())
+    assert raised.value.retry_after == timedelta(seconds=7)
+
+
+async def test_a_receiver_that_is_down_is_retried() -> None:
+    """The error does not name its address."""
     with web_receiver() as web:
-        gone = web.url
-    async with webhook(gone) as notifier:
-        with pytest.raises(TryAgain, match="unavailable"):
-            await notifier.send("soc", letter())
+        closed = web.url
+    async with webhook(closed) as channels:
+        with pytest.raises(DeliveryUnavailable, match=r"^unavailable$"):
+            await channels.send("soc", build_notification())
 
 
-async def test_a_channel_that_is_gone_is_refused() -> None:
-    """A rule of an open case may name one that is no longer set up."""
-    async with Notifier({}) as notifier:
-        with pytest.raises(Refused, match="no_such_channel"):
-            await notifier.send("soc", letter())
+async def test_a_channel_that_was_removed_is_rejected() -> None:
+    """The rule of an open case may still name it."""
+    async with Notifier({}) as channels:
+        with pytest.raises(DeliveryRejected, match="no_such_channel"):
+            await channels.send("soc", build_notification())
 
 
-async def test_a_mail_arrives(mail: MailReceiver) -> None:
-    """From the sender to everybody the channel names."""
-    async with mailing(mail, "a@own.test", "b@own.test") as notifier:
-        assert await notifier.send("soc", letter()) is None
-    assert mail.receivers == [["a@own.test", "b@own.test"]]
+async def test_only_mail_reaches_a_reporter(web: WebReceiver) -> None:
+    """A channel may have changed its kind since the case opened."""
+    step = build_step(TellReporter(channel="soc"), reporter="u@own.test")
+    async with webhook(web.url) as channels:
+        with pytest.raises(DeliveryRejected, match="not_a_mail_channel"):
+            await channels.send("soc", render_notification(step))
+    assert web.requests == []
+
+
+async def test_a_mail_goes_to_every_address_of_its_channel(mail: MailReceiver) -> None:
+    """In one message."""
+    async with mailer(mail.port, "a@own.test", "b@own.test") as channels:
+        assert await channels.send("soc", build_notification()) is None
+    assert mail.recipients == [["a@own.test", "b@own.test"]]
     assert "2 moved" in mail.mails[0].get_content()
 
 
+async def test_a_mail_to_a_reporter_goes_to_nobody_else(mail: MailReceiver) -> None:
+    """The addresses of the channel get nothing."""
+    step = build_step(TellReporter(channel="soc"), reporter="u@own.test")
+    async with mailer(mail.port, "a@own.test") as channels:
+        await channels.send("soc", render_notification(step))
+    assert mail.recipients == [["u@own.test"]]
+
+
 @pytest.mark.parametrize(
-    ("to", "error", "reason"),
-    [((), Refused, "nobody_to_write_to"), (("x@refused.test",), Refused, "receivers_refused")],
+    ("to", "reason"), [((), "no_recipients"), (("x@refused.test",), "recipients_refused")]
 )
-async def test_a_mail_that_cannot_arrive_is_refused(
-    mail: MailReceiver, to: tuple[str, ...], error: type[Exception], reason: str
+async def test_a_mail_that_cannot_arrive_is_rejected(
+    mail: MailReceiver, to: tuple[str, ...], reason: str
 ) -> None:
-    """For good."""
-    async with mailing(mail, *to) as notifier:
-        with pytest.raises(error, match=reason):
-            await notifier.send("soc", letter())
+    """A retry would fail in the same way."""
+    async with mailer(mail.port, *to) as channels:
+        with pytest.raises(DeliveryRejected, match=reason):
+            await channels.send("soc", build_notification())
     assert mail.mails == []
 
 
-async def test_a_busy_mail_server_is_tried_again_and_some_refused_receivers_are_told() -> None:
-    """Who was accepted has it."""
+async def test_a_busy_mail_server_is_retried() -> None:
+    """SMTP replies below 500 are temporary."""
     async with (
         mail_receiver(busy=1) as mail,
-        mailing(mail, "a@own.test", "x@refused.test") as notifier,
+        mailer(mail.port, "a@own.test") as channels,
     ):
-        with pytest.raises(TryAgain, match="smtp_451"):
-            await notifier.send("soc", letter())
-        assert await notifier.send("soc", letter()) == "The mail server refused 1 of the receivers."
-    assert mail.receivers == [["a@own.test"]]
+        with pytest.raises(DeliveryUnavailable, match="smtp_451"):
+            await channels.send("soc", build_notification())
+        assert await channels.send("soc", build_notification()) is None
 
 
-@pytest.mark.parametrize("is_known", [True, False])
-async def test_a_server_is_spoken_to_encrypted_and_only_if_its_certificate_is_known(
-    tmp_path: Path, *, is_known: bool
-) -> None:
-    """With STARTTLS; a password goes to no server whose certificate nobody vouches for."""
-    context, authority = certificate(tmp_path)
-    said = {
-        "kind": "mail",
-        "host": "127.0.0.1",
-        "sender": "s@own.test",
-        "to": ["a@own.test"],
-        "user": "u",
-        "password": "p",
-    }
+async def test_some_refused_recipients_are_reported(mail: MailReceiver) -> None:
+    """The others have the mail, so it is not sent again."""
+    async with mailer(mail.port, "a@own.test", "x@refused.test") as channels:
+        refused = await channels.send("soc", build_notification())
+    assert refused == "Recipients refused by the mail server: 1."
+    assert mail.recipients == [["a@own.test"]]
+
+
+@pytest.fixture
+async def tls_mail(tmp_path: Path) -> AsyncIterator[tuple[MailReceiver, Path]]:
+    """A mail server that requires STARTTLS and a password, and the CA of its certificate."""
+    context, authority = build_certificate(tmp_path)
     async with mail_receiver(
-        tls_context=context, require_starttls=True, authenticator=let_in, auth_required=True
+        tls_context=context,
+        require_starttls=True,
+        authenticator=accept_password,
+        auth_required=True,
     ) as receiver:
-        known = {"ca": authority} if is_known else {}
-        async with Notifier(
-            {"soc": READ.validate_python({**said, "port": receiver.port, **known})}
-        ) as notifier:
-            if is_known:
-                await notifier.send("soc", letter())
-            else:
-                with pytest.raises(TryAgain, match="not_encrypted"):
-                    await notifier.send("soc", letter())
-    assert len(receiver.mails) == is_known
+        yield receiver, authority
 
 
-def let_in(*_: object) -> AuthResult:
-    """Take any password."""
+LOGIN = {"security": "starttls", "user": "u", "password": "p"}
+
+
+async def test_mail_is_sent_with_starttls(tls_mail: tuple[MailReceiver, Path]) -> None:
+    """The channel names the CA of the certificate."""
+    receiver, authority = tls_mail
+    async with mailer(receiver.port, "a@own.test", ca=authority, **LOGIN) as channels:
+        await channels.send("soc", build_notification())
+    assert len(receiver.mails) == 1
+
+
+async def test_an_unknown_certificate_gets_no_mail(tls_mail: tuple[MailReceiver, Path]) -> None:
+    """Nor the password."""
+    receiver, _ = tls_mail
+    async with mailer(receiver.port, "a@own.test", **LOGIN) as channels:
+        with pytest.raises(DeliveryUnavailable, match="not_encrypted"):
+            await channels.send("soc", build_notification())
+    assert receiver.mails == []
+
+
+async def test_a_server_without_starttls_gets_no_mail(mail: MailReceiver) -> None:
+    """Neither password nor mail leaves in clear text."""
+    async with mailer(mail.port, "a@own.test", **LOGIN) as channels:
+        with pytest.raises(DeliveryUnavailable):
+            await channels.send("soc", build_notification())
+    assert mail.mails == []
+
+
+def accept_password(*_: object) -> AuthResult:
     return AuthResult(success=True)
 
 
-def certificate(folder: Path) -> tuple[ssl.SSLContext, Path]:
-    """Make a certificate of this machine, which vouches for itself."""
+def build_certificate(folder: Path) -> tuple[ssl.SSLContext, Path]:
+    """Build a self-signed certificate for 127.0.0.1: the server's context, and the CA file."""
     key = ec.generate_private_key(ec.SECP256R1())
     name = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, "127.0.0.1")])
+    address = x509.SubjectAlternativeName([x509.IPAddress(ip_address("127.0.0.1"))])
     now = datetime.now(UTC)
-    made = x509.CertificateBuilder(
+    builder = x509.CertificateBuilder(
         name, name, key.public_key(), x509.random_serial_number(), now, now + timedelta(days=1)
-    )
-    made = made.add_extension(
-        x509.SubjectAlternativeName([x509.IPAddress(ip_address("127.0.0.1"))]), critical=False
-    )
-    file = folder / "server.pem"
-    private = key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
+    ).add_extension(address, critical=False)
+
     authority = folder / "ca.pem"
-    authority.write_bytes(made.sign(key, SHA256()).public_bytes(Encoding.PEM))
-    file.write_bytes(authority.read_bytes() + private)
+    authority.write_bytes(builder.sign(key, SHA256()).public_bytes(Encoding.PEM))
+    private = key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
+    chain = folder / "server.pem"
+    chain.write_bytes(authority.read_bytes() + private)
+
     context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
-    context.load_cert_chain(file)
+    context.load_cert_chain(chain)
     return context, authority
-
-
-async def test_a_server_without_encryption_gets_nothing(mail: MailReceiver) -> None:
-    """Neither password nor mail leaves in clear."""
-    said = {
-        "kind": "mail",
-        "host": "127.0.0.1",
-        "port": mail.port,
-        "sender": "s@own.test",
-        "to": ["a@own.test"],
-    }
-    async with Notifier(
-        {"soc": READ.validate_python({**said, "user": "u", "password": "p"})}
-    ) as notifier:
-        with pytest.raises(TryAgain):
-            await notifier.send("soc", letter())
-    assert mail.mails == []

@@ -1,7 +1,4 @@
-"""Notices on a real server, to real receivers.
-
-After the work, of what was really done, and never by doing it again.
-"""
+"""Notifications from a real Temporal server to real receivers."""
 
 import base64
 from collections.abc import Sequence
@@ -9,7 +6,7 @@ from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
-from pydantic import TypeAdapter
+from standardwebhooks import Webhook
 from temporalio.client import Client
 
 from clawback.actions import Move, Notify, Occasion, TellReporter
@@ -18,37 +15,35 @@ from clawback.model.audit_record import RecordKind
 from clawback.model.events import EventKind
 from clawback.model.messages import Destination
 from clawback.model.mode import Mode
-from clawback.notifications import Channel
+from clawback.notifications import Channels
+from clawback.notifications.channel_file import parse_channels
 from clawback.simulator import Simulator, SimulatorOptions, outbreak, parse_faults
-from tests.notifications.letters import KEY
 from tests.notifications.receivers import MailReceiver, WebReceiver, mail_receiver, web_receiver
-from tests.notifications.test_delivery import verified
+from tests.notifications.samples import KEY
 from tests.workflows.deployment import Deployment, deployed, eventually, match_of, stranger
 from tests.workflows.test_submissions import acting, submission
 
-READ: TypeAdapter[Any] = TypeAdapter(Channel)
 SOC = Notify(channel="soc")
 
 
-def webhook(receiver: WebReceiver) -> dict[str, Any]:
-    """Set up one channel."""
-    return {"soc": READ.validate_python({"kind": "webhook", "url": receiver.url, "key": KEY})}
+def webhook(receiver: WebReceiver) -> Channels:
+    return parse_channels({"soc": {"kind": "webhook", "url": receiver.url, "key": KEY}})
 
 
-def desk(receiver: MailReceiver) -> dict[str, Any]:
-    """Set up a mail channel that names no receivers."""
-    said = {
+def helpdesk(receiver: MailReceiver) -> Channels:
+    """A mail channel without addresses of its own."""
+    settings = {
         "kind": "mail",
         "host": "127.0.0.1",
         "port": receiver.port,
         "security": "none",
         "sender": "soc@own.example",
     }
-    return {"desk": READ.validate_python(said)}
+    return parse_channels({"desk": settings})
 
 
 def plan(*notifications: Notify | TellReporter, **changes: Any) -> CasePlan:
-    """Build an enforcing plan that moves and tells."""
+    """A plan that moves messages and notifies."""
     move = Move(destination=Destination.JUNK)
     return CasePlan(
         **{
@@ -63,7 +58,7 @@ def plan(*notifications: Notify | TellReporter, **changes: Any) -> CasePlan:
 
 
 def simulated(count: int, faults: str = "") -> tuple[Simulator, list[Match]]:
-    """Build a simulator with mail, and the matches of that mail."""
+    """A simulator with mail, and the matches of that mail."""
     simulator = Simulator(SimulatorOptions(rate=None, faults=parse_faults(faults), seed=5))
     lines = list(outbreak(count))
     simulator.take(lines)
@@ -71,7 +66,7 @@ def simulated(count: int, faults: str = "") -> tuple[Simulator, list[Match]]:
 
 
 async def outcomes(house: Deployment, told: CasePlan, count: int = 1) -> Sequence[Delivery]:
-    """Wait until so many notices of a case have come to an end, as the case itself knows."""
+    """Wait until the case knows the outcomes of `count` notifications."""
 
     async def ended() -> Sequence[Delivery] | None:
         memory = (await house.cases.status(told.case_id)).memory
@@ -84,13 +79,10 @@ async def outcomes(house: Deployment, told: CasePlan, count: int = 1) -> Sequenc
     return await eventually(ended)
 
 
-async def test_a_receiver_that_fails_three_times_is_told_once_and_nothing_is_done_again(
+async def test_a_receiver_that_fails_three_times_gets_one_notification_and_no_action_is_repeated(
     temporal: Client, tmp_path: Path
 ) -> None:
-    """The work is done once, whatever becomes of telling it.
-
-    The notice says what was really done, verified by its signature.
-    """
+    """The notification is signed and reports the real outcomes."""
     simulator, matches = simulated(3, "lost_answer=0.3")
     with web_receiver(500, 503, 429, retry_after="1") as receiver:
         async with deployed(temporal, simulator, tmp_path, webhook(receiver)) as house:
@@ -103,17 +95,19 @@ async def test_a_receiver_that_fails_three_times_is_told_once_and_nothing_is_don
             )
             (record,) = [record for record in house.audit() if record.kind is RecordKind.NOTIFIED]
             assert (record.action, record.target, record.outcome) == ("notify", "soc", "notified")
-    (said,) = receiver.accepted
+    assert len(receiver.accepted) == 1
     assert len(receiver.requests) == 4
     assert len({headers["webhook-id"] for headers, _ in receiver.requests}) == 1
-    assert all(verified(headers, body) for headers, body in receiver.requests)
-    assert said["data"]["done"] == [
+    payloads = [Webhook(KEY).verify(body, headers) for headers, body in receiver.requests]
+    assert payloads[-1]["data"]["done"] == [
         {"action": "move to JunkEmail", "outcomes": {"moved": 3, "already_there": 1}}
     ]
 
 
-async def test_a_notice_that_cannot_arrive_fails_alone(temporal: Client, tmp_path: Path) -> None:
-    """The case goes on and closes; the failure is in its memory and in the audit."""
+async def test_a_notification_that_cannot_arrive_does_not_fail_its_case(
+    temporal: Client, tmp_path: Path
+) -> None:
+    """The case closes as usual; its snapshot has the failure."""
     simulator, matches = simulated(1)
     pace = CaseTiming(linger=timedelta(seconds=2))
     with web_receiver(404) as receiver:
@@ -126,8 +120,10 @@ async def test_a_notice_that_cannot_arrive_fails_alone(temporal: Client, tmp_pat
             assert [row["operation"] for row in house.ledger] == ["move"]
 
 
-async def test_a_held_case_is_told_and_its_answer_too(temporal: Client, tmp_path: Path) -> None:
-    """First that it waits, then what was done and who approved it."""
+async def test_a_held_case_notifies_when_held_and_when_done(
+    temporal: Client, tmp_path: Path
+) -> None:
+    """The second notification names the approver."""
     simulator, matches = simulated(2)
     asking = plan(mode=Mode.APPROVE)
     with web_receiver() as receiver:
@@ -143,15 +139,15 @@ async def test_a_held_case_is_told_and_its_answer_too(temporal: Client, tmp_path
     assert (done["type"], done["data"]["decided_by"]) == ("case.done", ["ana"])
 
 
-async def test_a_screenshot_goes_along_or_its_lack_is_told(
+async def test_a_screenshot_is_sent_or_its_absence_is_explained(
     temporal: Client, tmp_path: Path
 ) -> None:
-    """A notice never waits for a picture."""
+    """A notification never waits for a screenshot."""
     simulator, matches = simulated(1)
-    notices = (Notify(channel="soc", screenshot=True),)
+    notify = (Notify(channel="soc", screenshot=True),)
     known, unknown = (
-        plan(*notices, group={"edf_hash": "a"}),
-        plan(*notices, group={"edf_hash": "b"}),
+        plan(*notify, group={"edf_hash": "a"}),
+        plan(*notify, group={"edf_hash": "b"}),
     )
     with web_receiver() as receiver:
         async with deployed(temporal, simulator, tmp_path, webhook(receiver)) as house:
@@ -165,14 +161,14 @@ async def test_a_screenshot_goes_along_or_its_lack_is_told(
     first, second = receiver.accepted
     assert base64.b64decode(first["data"]["screenshot"]).startswith(b"\x89PNG")
     assert second["data"]["screenshot"] is None
-    assert "The screenshot of the message could not be had: NotFound." in second["data"]["text"]
-    assert details == [None, "The screenshot of the message could not be had: NotFound."]
+    assert "No screenshot of the message: NotFound." in second["data"]["text"]
+    assert details == [None, "No screenshot of the message: NotFound."]
 
 
-async def test_reporters_are_written_to_once_and_never_outside(
+async def test_reporters_get_one_mail_and_only_inside_the_account(
     temporal: Client, tmp_path: Path
 ) -> None:
-    """Only within the account's own domains, and no address is in an id or in the audit."""
+    """No address is in a workflow id or in the audit."""
     simulator, matches = simulated(4)
     asking = plan(TellReporter(channel="desk"))
     reporters = ["u@own.example", "u@own.example", "V@own.example", "x@elsewhere.example"]
@@ -182,7 +178,7 @@ async def test_reporters_are_written_to_once_and_never_outside(
     ]
     async with (
         mail_receiver() as receiver,
-        deployed(temporal, simulator, tmp_path, desk(receiver)) as house,
+        deployed(temporal, simulator, tmp_path, helpdesk(receiver)) as house,
     ):
         house.rooms.never_block._rules.own(frozenset({"own.example"}))
         await house.tell(asking, *reported)
@@ -190,7 +186,7 @@ async def test_reporters_are_written_to_once_and_never_outside(
         assert [one.outcome for one in told] == ["notified", "notified", "failed:not_our_domain"]
         await house.tell(asking, reported[0].model_copy(update={"key": "message/again"}))
         await eventually(lambda: _joined(house, asking, 5))
-        assert sorted(receiver.receivers) == [["V@own.example"], ["u@own.example"]]
+        assert sorted(receiver.recipients) == [["V@own.example"], ["u@own.example"]]
         ids = [
             found.id async for found in house.client.list_workflows("WorkflowType = 'notification'")
         ]
@@ -198,11 +194,10 @@ async def test_reporters_are_written_to_once_and_never_outside(
         assert "example" not in f"{ids}{[record.model_dump_json() for record in house.audit()]}"
 
 
-async def test_a_user_who_submitted_rightly_hears_of_it(temporal: Client, tmp_path: Path) -> None:
-    """From the submission that is polled to the mail that arrives.
-
-    It says what was done, and goes to whoever submitted it.
-    """
+async def test_the_reporter_of_a_confirmed_submission_gets_a_mail(
+    temporal: Client, tmp_path: Path
+) -> None:
+    """From the polled submission to the mail, which reports the outcome."""
     (line,) = outbreak(1, disposition="NONE")
     rules = acting(tmp_path / "rules", "quarantine_confirmed_submission")
     file = rules / "quarantine_confirmed_submission.yml"
@@ -213,7 +208,7 @@ async def test_a_user_who_submitted_rightly_hears_of_it(temporal: Client, tmp_pa
     simulator.take([line])
     async with (
         mail_receiver() as receiver,
-        deployed(temporal, simulator, tmp_path / "state", desk(receiver), rules=rules) as house,
+        deployed(temporal, simulator, tmp_path / "state", helpdesk(receiver), rules=rules) as house,
     ):
         reporter = line["message"]["client_recipients"][0]
         house.rooms.never_block._rules.own(frozenset({reporter.partition("@")[2]}))
@@ -226,12 +221,12 @@ async def test_a_user_who_submitted_rightly_hears_of_it(temporal: Client, tmp_pa
         )
         await house.poll(EventKind.SUBMISSION)
         await eventually(lambda: _mailed(receiver))
-    assert receiver.receivers == [[reporter]]
+    assert receiver.recipients == [[reporter]]
     assert "move to RecoverableItemsDeletions: 1 moved" in receiver.mails[0].get_content()
 
 
-async def test_shadow_tells_nobody(temporal: Client, tmp_path: Path) -> None:
-    """It is on record that it would have."""
+async def test_shadow_mode_notifies_nobody(temporal: Client, tmp_path: Path) -> None:
+    """The audit says that it would have."""
     simulator, matches = simulated(1)
     with web_receiver() as receiver:
         async with deployed(temporal, simulator, tmp_path, webhook(receiver)) as house:

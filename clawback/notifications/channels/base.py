@@ -1,0 +1,131 @@
+"""What every channel has: its settings, how it delivers, and what it supports.
+
+A secret is written in the channel file, or `{env = "NAME"}` takes it from the environment. Secrets
+appear in no `repr` and no error.
+"""
+
+import os
+from abc import ABC, abstractmethod
+from collections.abc import Mapping
+from datetime import timedelta
+from http import HTTPStatus
+from ipaddress import ip_address
+from typing import Annotated, Any, ClassVar
+from urllib.parse import urlsplit
+
+import httpx
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, SecretStr
+
+from clawback.notifications.errors import DeliveryRejected, DeliveryUnavailable
+from clawback.notifications.rendering import RenderedNotification
+
+_MAX_RETRY_AFTER = 3600
+_HTTPS_PORT = 443
+_HTTP_PORT = 80
+_BUSY = frozenset({HTTPStatus.REQUEST_TIMEOUT, HTTPStatus.TOO_EARLY, HTTPStatus.TOO_MANY_REQUESTS})
+
+
+def _resolve_secret(value: object) -> object:
+    if not isinstance(value, dict):
+        return value
+    if set(value) != {"env"}:
+        raise ValueError('expected the secret itself or {env = "NAME"}')
+    name = str(value["env"])
+    if not os.environ.get(name):
+        raise ValueError(f"environment variable {name} is not set")
+    return os.environ[name]
+
+
+def is_loopback(host: str) -> bool:
+    try:
+        return host == "localhost" or ip_address(host).is_loopback
+    except ValueError:
+        return False
+
+
+def _check_url(url: SecretStr) -> SecretStr:
+    parts = urlsplit(url.get_secret_value())
+    if not parts.hostname or parts.scheme not in {"https", "http"}:
+        raise ValueError("expected a URL: https://…")
+    if parts.scheme != "https" and not is_loopback(parts.hostname):
+        raise ValueError("expected https; http is allowed for loopback addresses only")
+    return url
+
+
+Secret = Annotated[SecretStr, BeforeValidator(_resolve_secret)]
+WebUrl = Annotated[Secret, AfterValidator(_check_url)]
+
+
+class Channel(BaseModel, ABC):
+    """A table of the channel file. Subclasses give `kind` as a literal string."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True)
+
+    supports_screenshots: ClassVar[bool] = False
+    """Whether a notification may carry a picture of the first message."""
+    supports_reporters: ClassVar[bool] = False
+    """Whether it can write to a single address, as `tell_reporter` needs."""
+
+    kind: str
+
+    @property
+    @abstractmethod
+    def endpoint(self) -> tuple[str, int]:
+        """Host and port. The rest of the address may be a secret."""
+
+    @abstractmethod
+    async def deliver(
+        self, notification: RenderedNotification, http: httpx.AsyncClient
+    ) -> str | None:
+        """Make one attempt. Returns a sentence about what could not be delivered, if anything.
+
+        Raises:
+            DeliveryError: the attempt failed.
+
+        """
+
+
+class HttpChannel(Channel):
+    """A channel that takes one POST request per notification."""
+
+    url: WebUrl
+
+    @property
+    def endpoint(self) -> tuple[str, int]:
+        parts = urlsplit(self.url.get_secret_value())
+        default = _HTTPS_PORT if parts.scheme == "https" else _HTTP_PORT
+        return parts.hostname or "", parts.port or default
+
+    @abstractmethod
+    def build_request(self, notification: RenderedNotification) -> Mapping[str, Any]:
+        """Build the request, as keyword arguments of `httpx.AsyncClient.stream`."""
+
+    async def deliver(
+        self, notification: RenderedNotification, http: httpx.AsyncClient
+    ) -> str | None:
+        request = self.build_request(notification)
+        try:
+            # Streaming leaves the response body unread: its status is all that counts.
+            async with http.stream("POST", self.url.get_secret_value(), **request) as response:
+                _check_response(response)
+        except httpx.TimeoutException:
+            raise DeliveryUnavailable("timeout") from None
+        except httpx.HTTPError:
+            raise DeliveryUnavailable("unavailable") from None
+        return None
+
+
+def _check_response(response: httpx.Response) -> None:
+    if response.is_success:
+        return
+    reason = f"status_{response.status_code}"
+    if response.status_code in _BUSY or response.is_server_error:
+        retry_after = _parse_retry_after(response.headers.get("retry-after", ""))
+        raise DeliveryUnavailable(reason, retry_after)
+    raise DeliveryRejected("redirected" if response.is_redirect else reason)
+
+
+def _parse_retry_after(seconds: str) -> timedelta | None:
+    if not (seconds.isascii() and seconds.isdecimal()):
+        return None
+    return timedelta(seconds=min(max(int(seconds[:6]), 1), _MAX_RETRY_AFTER))

@@ -1,0 +1,145 @@
+"""Mail: plain text by SMTP, to the addresses of the channel or to one reporter."""
+
+import asyncio
+import smtplib
+import ssl
+from email.message import EmailMessage
+from email.policy import SMTP
+from email.utils import format_datetime, parseaddr
+from pathlib import Path
+from typing import Annotated, ClassVar, Literal
+
+import httpx
+from pydantic import AfterValidator, Field, model_validator
+
+from clawback.model.addresses import PatternKind, pattern_problem
+from clawback.notifications.channels.base import Channel, Secret, is_loopback
+from clawback.notifications.errors import DeliveryError, DeliveryRejected, DeliveryUnavailable
+from clawback.notifications.rendering import RenderedNotification
+
+_TIMEOUT = 20.0
+_FIRST_PERMANENT_CODE = 500
+"""SMTP replies from here on are permanent failures (RFC 5321, 4.2.1)."""
+
+
+def _check_address(text: str) -> str:
+    is_header_safe = "\n" not in text and "\r" not in text
+    if not is_header_safe or pattern_problem(parseaddr(text)[1], PatternKind.EMAIL) is not None:
+        raise ValueError("expected a mail address")
+    return text
+
+
+Address = Annotated[str, AfterValidator(_check_address)]
+
+
+class MailChannel(Channel):
+    """A mail server that relays for us. `to` may be empty if only reporters get mail."""
+
+    supports_screenshots: ClassVar[bool] = True
+    supports_reporters: ClassVar[bool] = True
+
+    kind: Literal["mail"]
+    host: str
+    port: int = Field(default=587, ge=1, le=65_535)
+    security: Literal["starttls", "tls", "none"] = "starttls"
+    ca: Path | None = None
+    user: str | None = None
+    password: Secret | None = None
+    sender: Address
+    to: tuple[Address, ...] = ()
+
+    @model_validator(mode="after")
+    def _check_security(self) -> "MailChannel":
+        if self.security == "none" and not is_loopback(self.host):
+            raise ValueError(
+                'security = "none" is allowed for loopback addresses only; use starttls or tls'
+            )
+        if (self.user is None) != (self.password is None):
+            raise ValueError("user and password must be given together")
+        return self
+
+    @property
+    def endpoint(self) -> tuple[str, int]:
+        return self.host, self.port
+
+    async def deliver(
+        self,
+        notification: RenderedNotification,
+        http: httpx.AsyncClient,  # noqa: ARG002 - mail needs no HTTP client
+    ) -> str | None:
+        return await asyncio.to_thread(self._send, notification)
+
+    def _send(self, notification: RenderedNotification) -> str | None:
+        if notification.reporter is None and not self.to:
+            raise DeliveryRejected("no_recipients")
+
+        try:
+            with self._connect() as server:
+                if self.user is not None and self.password is not None:
+                    server.login(self.user, self.password.get_secret_value())
+                refused = server.send_message(build_mail(notification, self))
+        except (smtplib.SMTPException, OSError) as error:
+            raise _delivery_error(error) from None
+
+        return f"Recipients refused by the mail server: {len(refused)}." if refused else None
+
+    def _connect(self) -> smtplib.SMTP:
+        """Connect with TLS and a verified certificate, unless `security` is `none`."""
+        context = ssl.create_default_context(cafile=self.ca)
+        if self.security == "tls":
+            return smtplib.SMTP_SSL(self.host, self.port, timeout=_TIMEOUT, context=context)
+
+        server = smtplib.SMTP(self.host, self.port, timeout=_TIMEOUT)
+        if self.security == "starttls":
+            try:
+                server.starttls(context=context)
+            except BaseException:
+                server.close()
+                raise
+        return server
+
+
+def build_mail(notification: RenderedNotification, channel: MailChannel) -> EmailMessage:
+    """Build the mail. Every attempt has the same Message-ID, so mailboxes can drop repeats."""
+    domain = parseaddr(channel.sender)[1].rpartition("@")[2]
+    mail = EmailMessage(policy=SMTP)
+    mail["From"] = channel.sender
+    mail["To"] = notification.reporter or ", ".join(channel.to)
+    mail["Subject"] = notification.subject
+    mail["Date"] = format_datetime(notification.context.at)
+    mail["Message-ID"] = f"<{notification.id}@{domain}>"
+    mail["Auto-Submitted"] = "auto-generated"
+    mail["X-Auto-Response-Suppress"] = "All"
+
+    # A reporter has no access to the Temporal UI.
+    has_link = notification.link and notification.reporter is None
+    link = f"\n{notification.link}\n" if has_link else ""
+    mail.set_content(f"{notification.text}\n{link}")
+
+    if notification.screenshot:
+        mail.add_attachment(
+            notification.screenshot, maintype="image", subtype="png", filename="message.png"
+        )
+    return mail
+
+
+def _delivery_error(error: smtplib.SMTPException | OSError) -> DeliveryError:
+    match error:
+        case smtplib.SMTPAuthenticationError():
+            return DeliveryUnavailable("unauthenticated")  # the operator can fix the password
+        case smtplib.SMTPRecipientsRefused():
+            is_permanent = all(
+                code >= _FIRST_PERMANENT_CODE for code, _ in error.recipients.values()
+            )
+            return _by_permanence("recipients_refused", is_permanent=is_permanent)
+        case smtplib.SMTPResponseException():
+            is_permanent = error.smtp_code >= _FIRST_PERMANENT_CODE
+            return _by_permanence(f"smtp_{error.smtp_code}", is_permanent=is_permanent)
+        case ssl.SSLError():
+            return DeliveryUnavailable("not_encrypted")
+        case _:
+            return DeliveryUnavailable("unavailable")
+
+
+def _by_permanence(reason: str, *, is_permanent: bool) -> DeliveryError:
+    return DeliveryRejected(reason) if is_permanent else DeliveryUnavailable(reason)

@@ -1,0 +1,111 @@
+"""The channel file is checked strictly, and its errors name the place without the secret."""
+
+from pathlib import Path
+
+import pytest
+
+from clawback.notifications import ChannelFileError, Channels, kinds_of, read_channels
+from clawback.notifications.channels.mail import MailChannel
+from tests.notifications.samples import KEY
+
+VALID = f"""
+[soc]
+kind = "slack"
+url = "https://hooks.slack.test/services/T0/B0/secret"
+
+[siem]
+kind = "webhook"
+url = "https://siem.own.test/clawback"
+key = "{KEY}"
+
+[mail]
+kind = "mail"
+host = "smtp.own.test"
+user = "clawback"
+password = {{env = "MAIL_PASSWORD"}}
+sender = "Security <security@own.test>"
+to = ["soc@own.test"]
+"""
+
+
+@pytest.fixture(autouse=True)
+def _password(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("MAIL_PASSWORD", "hunter2")
+
+
+def read(folder: Path, text: str) -> Channels:
+    file = folder / "channels.toml"
+    file.write_text(text)
+    return read_channels(file)
+
+
+def test_channels_are_read(tmp_path: Path) -> None:
+    """Rules see their kinds."""
+    kinds = kinds_of(read(tmp_path, VALID))
+    assert kinds == {"soc": "slack", "siem": "webhook", "mail": "mail"}
+
+
+def test_a_secret_may_come_from_the_environment(tmp_path: Path) -> None:
+    """Then the file holds none."""
+    mail = read(tmp_path, VALID)["mail"]
+    assert isinstance(mail, MailChannel)
+    assert mail.password is not None
+    assert mail.password.get_secret_value() == "hunter2"
+
+
+def test_no_secret_appears_in_a_repr(tmp_path: Path) -> None:
+    """A traceback or a log may print the channels."""
+    channels = read(tmp_path, VALID)
+    assert not any(secret in repr(channels) for secret in ("hunter2", "B0/secret", KEY))
+
+
+def test_without_a_file_there_are_no_channels() -> None:
+    """Notifications are optional."""
+    assert read_channels(None) == {}
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "expected"),
+    [
+        ("https://hooks", "http://hooks", "soc.url: expected https; http is allowed for loopback"),
+        ("https://hooks", "ftp://hooks", "soc.url: expected a URL"),
+        (KEY, "short", "siem.key: expected whsec_ and base64"),
+        ('"slack"', '"pager"', "soc: Input tag 'pager'"),
+        ("smtp.own.test", 'smtp.own.test"\nsecurity = "none', 'mail: security = "none" is allowed'),
+        ('user = "clawback"', "", "mail: user and password must be given together"),
+        ("soc@own.test", "nobody", "mail.to.0: expected a mail address"),
+        (
+            "Security <security@own.test>",
+            "S <s@own.test>\\nBcc: x@y.test",
+            "mail.sender: expected a mail address",
+        ),
+        (
+            '{env = "MAIL_PASSWORD"}',
+            '{env = "NOWHERE"}',
+            "mail.password: environment variable NOWHERE is not set",
+        ),
+        ('{env = "MAIL_PASSWORD"}', "{env = 'A', or = 'B'}", "mail.password: expected the secret"),
+        ("[soc]", "[SOC]", "String should match pattern"),
+        ("[soc]", "[soc]\nhue = 1", "soc.hue: Extra inputs are not permitted"),
+        ("[soc]", "[soc", "invalid TOML"),
+    ],
+)
+def test_an_error_names_file_channel_and_key_but_no_secret(
+    tmp_path: Path, old: str, new: str, expected: str
+) -> None:
+    """Any value may be a secret."""
+    with pytest.raises(ChannelFileError) as raised:
+        read(tmp_path, VALID.replace(old, new))
+    message = str(raised.value)
+    assert expected in message
+    assert "channels.toml" in message
+    assert "hunter2" not in message
+    assert "B0/secret" not in message
+
+
+def test_a_missing_file_is_named(tmp_path: Path) -> None:
+    """So is the setting to correct."""
+    with pytest.raises(
+        ChannelFileError, match=r"nowhere\.toml: cannot be read .* check CLAWBACK_CHANNELS"
+    ):
+        read_channels(tmp_path / "nowhere.toml")

@@ -1,0 +1,134 @@
+"""The rendered text reports real outcomes, and text from mail cannot change its meaning."""
+
+import re
+
+import pytest
+
+from clawback.actions import Notify, Occasion, TellReporter
+from clawback.cases import ActionSummary
+from clawback.model.messages import Target
+from clawback.notifications import render_notification
+from tests.notifications.samples import NOW, build_notification, build_step
+
+FIRST = Target(id="m1", at=NOW, sender="boss@evil.test", mailbox="ana@own.test")
+
+
+def test_the_default_text_reports_each_outcome_with_its_count() -> None:
+    """It claims nothing that was not done."""
+    outcomes = {"moved": 2, "already_there": 1, "unknown": 1, "failed:not_found": 1}
+    actions = (
+        ActionSummary(action="move to JunkEmail", outcomes=outcomes),
+        ActionSummary(action="block email for 30d", outcomes={}),
+    )
+    text = build_notification(actions=actions).text
+    assert (
+        "move to JunkEmail: 1 already there, 1 failed (not found), 2 moved, "
+        "1 unknown (it could not be verified)\n"
+    ) in text
+    assert "block email for 30d: nothing yet" in text
+
+
+def test_the_subject_counts_outcomes_over_all_actions() -> None:
+    """Reasons of failures are in the text only."""
+    actions = (
+        ActionSummary(action="a", outcomes={"moved": 2, "failed:not_found": 1}),
+        ActionSummary(action="b", outcomes={"already_there": 1, "unknown": 1}),
+    )
+    subject = build_notification(actions=actions).subject
+    assert "Done: 1 already there, 1 failed, 2 moved, 1 unknown" in subject
+
+
+def test_the_default_text_names_the_approvers_and_the_reason() -> None:
+    """Both come from people, so they are defanged too."""
+    text = build_notification(decided_by=("ana", "ben"), reason="see x.test").text
+    assert "Approved by ana, ben\n" in text
+    assert "Reason: see x[.]test\n" in text
+
+
+def test_the_default_text_has_no_blank_lines() -> None:
+    """Parts that do not apply leave nothing behind."""
+    lines = build_notification(group={"edf_hash": "x"}).text.splitlines()
+    assert all(line.strip() for line in lines)
+    assert lines[-2:] == ["edf_hash: x", "Case: case/r/0123"]
+
+
+@pytest.mark.parametrize(
+    ("occasion", "expected"),
+    [
+        (Occasion.HELD, "Held: waiting for approval"),
+        (Occasion.DENIED, "Denied"),
+        (Occasion.EXPIRED, "Expired: nobody answered"),
+    ],
+)
+def test_subject_and_text_name_the_occasion(occasion: Occasion, expected: str) -> None:
+    """Whoever reads only the subject knows whether to act."""
+    notification = build_notification(occasion=occasion)
+    assert expected in notification.subject
+    assert expected in notification.text
+
+
+def test_a_held_case_says_until_when_it_waits() -> None:
+    """And how to look at it."""
+    text = build_notification(occasion=Occasion.HELD, answer_by=NOW).text
+    assert "at 2026-11-22 12:00 UTC unless somebody answers: clawback case show case/r/0123" in text
+
+
+def test_a_placeholder_is_filled_once() -> None:
+    """A value from mail is never read as a template."""
+    group = {"subject": "{case} {evil}"}
+    notification = build_notification("{subject} by {rule}: {done} {link}", group=group)
+    assert notification.text == (
+        "{case} {evil} by r: move to JunkEmail: 1 failed (not found), 2 moved "
+        "https://ui.test/workflows/case%2Fr%2F0123/run/history"
+    )
+
+
+def test_a_value_from_mail_is_no_jinja_template() -> None:
+    """The default text is rendered by Jinja; values are not."""
+    text = build_notification(group={"subject": "{{ 7 * 7 }}{% raw %}"}).text
+    assert "subject: {{ 7 * 7 }}{% raw %}" in text
+
+
+def test_sender_and_mailbox_of_the_first_message_are_defanged() -> None:
+    """In the default text and in a template."""
+    default = build_notification(first=FIRST).text
+    assert "First message: from boss@evil[.]test to ana@own[.]test" in default
+    template = build_notification("{sender}, {mailbox}", first=FIRST).text
+    assert template == "boss@evil[.]test, ana@own[.]test"
+
+
+def test_a_word_without_a_value_is_empty() -> None:
+    """The case has no first message."""
+    assert build_notification("{sender}").text == ""
+
+
+def test_a_group_field_takes_precedence_over_a_word_of_the_case() -> None:
+    """A PhishGuard report has a title of its own."""
+    assert build_notification("{title}", group={"title": "Reported"}).text == "Reported"
+
+
+def test_a_missing_screenshot_is_explained_at_the_end() -> None:
+    """The reader asked for it."""
+    notification = render_notification(build_step(), missing="No picture.")
+    assert notification.text.endswith("No picture.")
+
+
+def test_a_reporter_is_thanked_and_told_the_outcome() -> None:
+    """The text leaves out what only the team needs."""
+    step = build_step(TellReporter(channel="desk"), reporter="u@own.test")
+    text = render_notification(step).text
+    assert "Thank you" in text
+    assert "2 moved" in text
+    assert "case/" not in text
+
+
+def test_the_id_does_not_depend_on_the_channel_and_reveals_nothing() -> None:
+    """Receivers drop repeats by it."""
+    assert build_step().id == build_step(Notify(channel="other")).id
+    assert re.fullmatch(r"[0-9a-f]{32}", build_step().id)
+
+
+def test_audit_records_name_a_reporter_by_a_hash() -> None:
+    """They are searchable, and the address is personal data."""
+    recipient = build_step(reporter="someone@own.test").recipient
+    assert re.fullmatch(r"reporter/[0-9a-f]{12}", recipient)
