@@ -30,7 +30,7 @@ from clawback.model.mode import Mode
 from clawback.model.polling import ReadPage
 from clawback.model.texts import bounded
 from clawback.rules import RuleMatch, RuleSet
-from clawback.rules.engine.explanation import reasons_of
+from clawback.rules.engine.explanation import list_reasons
 
 PATIENCE = timedelta(seconds=40)
 """How long the further requests of one page may take.
@@ -378,7 +378,7 @@ class Ingest:
             links=found.links,
             targets=event.targets,
             handled=event.handled,
-            why=reasons_of(self._rules().explain(found.rule.rpartition("/")[2], event))
+            why=list_reasons(self._rules().explain(found.rule.rpartition("/")[2], event))
             if is_first
             else (),
             reporter=reporter_of(event) if found.plan.notifications else None,

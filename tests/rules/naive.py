@@ -11,10 +11,11 @@ from typing import Any
 import re2
 
 from clawback.rules.source.condition import (
-    All,
+    And,
     Comparison,
     Exists,
-    Lapses,
+    ExpiredAfter,
+    FieldReference,
     Leaf,
     Named,
     Network,
@@ -22,13 +23,12 @@ from clawback.rules.source.condition import (
     Not,
     Null,
     Number,
+    Or,
     Regex,
-    SameAs,
-    Some,
     Test,
     Text,
     TimePart,
-    Wild,
+    Wildcard,
 )
 
 
@@ -42,9 +42,9 @@ def interpret(node: Node, record: Mapping[str, Any]) -> bool | None:
         case Not(child):
             answer = interpret(child, record)
             return None if answer is None else not answer
-        case Some(children):
+        case Or(children):
             return _or([interpret(child, record) for child in children])
-        case All(children):
+        case And(children):
             negated = _or(
                 [
                     None if (one := interpret(child, record)) is None else not one
@@ -52,7 +52,7 @@ def interpret(node: Node, record: Mapping[str, Any]) -> bool | None:
                 ]
             )
             return None if negated is None else not negated
-        case Lapses():
+        case ExpiredAfter():
             raise NotImplementedError
 
 
@@ -76,11 +76,11 @@ def values(node: Any, steps: list[str]) -> list[Any]:
 
 
 def _test(field: str, test: Test, record: Mapping[str, Any]) -> bool | None:
-    asked = [field, test.field] if isinstance(test, SameAs) else [field]
+    asked = [field, test.field] if isinstance(test, FieldReference) else [field]
     if any(_unknown(name, record) for name in asked):
         return None
     found = values(dict(record), field.split("."))
-    if isinstance(test, SameAs):
+    if isinstance(test, FieldReference):
         others = [
             text
             for value in values(dict(record), test.field.split("."))
@@ -93,7 +93,7 @@ def _test(field: str, test: Test, record: Mapping[str, Any]) -> bool | None:
     return any(_holds(test, value) for value in found)
 
 
-def _related(test: SameAs, text: str, other: str) -> bool:
+def _related(test: FieldReference, text: str, other: str) -> bool:
     if test.starts and test.ends:
         return other in text
     if test.starts:
@@ -178,17 +178,17 @@ def _is_at(test: Test, value: str) -> bool:
     )
 
 
-def _folded(part: str | Wild, *, cased: bool) -> str | Wild:
-    return part if isinstance(part, Wild) or cased else part.casefold()
+def _folded(part: str | Wildcard, *, cased: bool) -> str | Wildcard:
+    return part if isinstance(part, Wildcard) or cased else part.casefold()
 
 
-def _glob(parts: list[str | Wild], text: str) -> bool:
+def _glob(parts: list[str | Wildcard], text: str) -> bool:
     if not parts:
         return text == ""
     first, rest = parts[0], parts[1:]
-    if first is Wild.MANY:
+    if first is Wildcard.MANY:
         return any(_glob(rest, text[start:]) for start in range(len(text) + 1))
-    if first is Wild.ONE:
+    if first is Wildcard.ONE:
         return len(text) > 0 and _glob(rest, text[1:])
     return text[: len(first)] == first and _glob(rest, text[len(first) :])
 

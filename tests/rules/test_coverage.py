@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from clawback.rules.source.condition import All, Leaf, Named, Not, Some, Text
+from clawback.rules.source.condition import And, Leaf, Named, Not, Or, Text
 from clawback.rules.tools.coverage import Coverage, measure_coverage, word_node
 from tests.rules.folders import LOGSOURCE, load, responding
 
@@ -85,5 +85,5 @@ def test_conditions_are_worded_as_written() -> None:
     one, two, three = (
         Named(name, Leaf("from", (Text(("a",)),))) for name in ("one", "two", "three")
     )
-    assert word_node(All((one, Not(Some((two, three)))))) == "one and not (two or three)"
+    assert word_node(And((one, Not(Or((two, three)))))) == "one and not (two or three)"
     assert word_node(one.child) == "from is a"

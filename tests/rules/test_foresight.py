@@ -15,15 +15,15 @@ from clawback.model.events import Event, EventKind
 from clawback.rules import load_rules
 from clawback.rules.engine.compiler import PartialEvaluation, compile_node
 from clawback.rules.source.condition import (
-    All,
+    And,
     Exists,
+    FieldReference,
     Leaf,
     Named,
     Node,
     Not,
     Null,
-    SameAs,
-    Some,
+    Or,
     Text,
 )
 from clawback.rules.source.documents import EventTest
@@ -34,14 +34,21 @@ NOW = datetime(2026, 11, 22, 12, tzinfo=UTC)
 VALUES = st.sampled_from(["a", "b", None])
 FIELDS = st.sampled_from(["status", "type", "message.id", "message.edf_hash"])
 TESTS = st.sampled_from(
-    [Text(("a",)), Text(("b",)), Null(), Exists(), SameAs("message.id"), SameAs("status")]
+    [
+        Text(("a",)),
+        Text(("b",)),
+        Null(),
+        Exists(),
+        FieldReference("message.id"),
+        FieldReference("status"),
+    ]
 )
 LEAVES = st.builds(Leaf, FIELDS, st.lists(TESTS, min_size=1, max_size=2).map(tuple))
 NODES: st.SearchStrategy[Node] = st.recursive(
     LEAVES,
     lambda inner: st.one_of(
-        st.builds(All, st.lists(inner, min_size=1, max_size=3).map(tuple)),
-        st.builds(Some, st.lists(inner, min_size=1, max_size=3).map(tuple)),
+        st.builds(And, st.lists(inner, min_size=1, max_size=3).map(tuple)),
+        st.builds(Or, st.lists(inner, min_size=1, max_size=3).map(tuple)),
         st.builds(Not, inner),
         st.builds(Named, st.just("one"), inner),
     ),

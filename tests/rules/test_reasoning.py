@@ -11,24 +11,24 @@ from clawback.rules.engine.compiler import compile_node
 from clawback.rules.lint.satisfiability import can_hold, implies
 from clawback.rules.lint.value_domains import is_within
 from clawback.rules.source.condition import (
-    All,
+    And,
     Comparison,
     Exists,
-    Lapses,
+    ExpiredAfter,
     Leaf,
     Network,
     Node,
     Not,
     Null,
     Number,
-    Some,
+    Or,
     Test,
     Text,
-    Wild,
+    Wildcard,
 )
 
 MESSAGE = EventKind.MESSAGE
-MANY, ONE = Wild.MANY, Wild.ONE
+MANY, ONE = Wildcard.MANY, Wildcard.ONE
 
 
 def leaf(field: str, *tests: str | Test) -> Leaf:
@@ -47,31 +47,31 @@ def has(text: str) -> Text:
 
 
 IMPOSSIBLE: dict[str, Node] = {
-    "two values of one field": All((leaf("from", "a"), leaf("from", "b"))),
-    "a value and nothing": All((leaf("from", "a"), leaf("from", Null()))),
-    "neither there nor missing": Not(Some((leaf("from", Exists()), leaf("from", Null())))),
-    "a text that is excepted": All(
+    "two values of one field": And((leaf("from", "a"), leaf("from", "b"))),
+    "a value and nothing": And((leaf("from", "a"), leaf("from", Null()))),
+    "neither there nor missing": Not(Or((leaf("from", Exists()), leaf("from", Null())))),
+    "a text that is excepted": And(
         (leaf("subject", has("foobar")), Not(leaf("subject", has("foo"))))
     ),
-    "an excepted list": All((leaf("from", "a", "b"), Not(leaf("from", "B", "c", "A")))),
-    "two beginnings": All((leaf("subject", starts("ab")), leaf("subject", starts("cd")))),
-    "neither true nor false": All(
+    "an excepted list": And((leaf("from", "a", "b"), Not(leaf("from", "B", "c", "A")))),
+    "two beginnings": And((leaf("subject", starts("ab")), leaf("subject", starts("cd")))),
+    "neither true nor false": And(
         (leaf("is_quarantined", Exists()), Not(leaf("is_quarantined", "true", "false")))
     ),
-    "an empty range": All(
+    "an empty range": And(
         (
             leaf("detections.findings.score", Number(Comparison.GT, 3)),
             Not(leaf("detections.findings.score", Exists())),
         )
     ),
-    "a network in an excepted one": All(
+    "a network in an excepted one": And(
         (
             leaf("x_originating_ip", Network("10.1.0.0/16")),
             Not(leaf("x_originating_ip", Network("10.0.0.0/8"))),
         )
     ),
-    "in every alternative": All((Some((leaf("from", "a"), leaf("from", "b"))), leaf("from", "c"))),
-    "an ended exception that has not": All((Lapses(date(2026, 1, 1)), leaf("from", "a"))),
+    "in every alternative": And((Or((leaf("from", "a"), leaf("from", "b"))), leaf("from", "c"))),
+    "an ended exception that has not": And((ExpiredAfter(date(2026, 1, 1)), leaf("from", "a"))),
 }
 
 
@@ -85,7 +85,7 @@ def test_what_cannot_be_is_found(case: str) -> None:
 
 def test_a_list_can_have_several_values() -> None:
     """Two values of a field that is a list are no contradiction, and the event that is found has both."""
-    verdict = can_hold(MESSAGE, (All((leaf("to", "a"), leaf("to", "b"))), True))
+    verdict = can_hold(MESSAGE, (And((leaf("to", "a"), leaf("to", "b"))), True))
     assert verdict.record is not None
     assert verdict.record["to"] == ["a", "b"]
 
@@ -102,14 +102,14 @@ def test_an_enum_is_open() -> None:
     """The API may invent a value: not being any that is known is possible."""
     assert can_hold(
         MESSAGE,
-        (All((leaf("delivery_mode", Exists()), Not(leaf("delivery_mode", "DIRECT")))), True),
+        (And((leaf("delivery_mode", Exists()), Not(leaf("delivery_mode", "DIRECT")))), True),
     ).possible
 
 
 def test_one_condition_follows_from_another() -> None:
     """A narrower condition implies a wider one, not the other way round."""
     narrow, wide = (
-        All((leaf("from", "a@x.test"), leaf("subject", has("invoice")))),
+        And((leaf("from", "a@x.test"), leaf("subject", has("invoice")))),
         leaf("from", Text((MANY, "@X.test"))),
     )
     assert implies(MESSAGE, narrow, wide)
@@ -119,14 +119,14 @@ def test_one_condition_follows_from_another() -> None:
 def test_a_condition_that_is_too_large_counts_as_possible() -> None:
     """A search that would not end is given up, and nothing is claimed."""
     clauses = [
-        Some(tuple(leaf("from", f"{one}-{other}") for other in range(12))) for one in range(12)
+        Or(tuple(leaf("from", f"{one}-{other}") for other in range(12))) for one in range(12)
     ]
-    assert can_hold(MESSAGE, (All(tuple(clauses)), True)).possible
+    assert can_hold(MESSAGE, (And(tuple(clauses)), True)).possible
 
 
-def parts_of(shape: str, w: str, v: str) -> tuple[str | Wild, ...]:
+def parts_of(shape: str, w: str, v: str) -> tuple[str | Wildcard, ...]:
     """The parts of a text of a shape in which letters stand for words."""
-    meaning: dict[str, str | Wild] = {"*": MANY, "?": ONE, "w": w, "v": v}
+    meaning: dict[str, str | Wildcard] = {"*": MANY, "?": ONE, "w": w, "v": v}
     return tuple(meaning[letter] for letter in shape)
 
 
@@ -149,8 +149,8 @@ TREES = st.recursive(
     LEAVES,
     lambda inner: st.one_of(
         st.builds(Not, inner),
-        st.builds(All, st.lists(inner, min_size=1, max_size=3).map(tuple)),
-        st.builds(Some, st.lists(inner, min_size=1, max_size=3).map(tuple)),
+        st.builds(And, st.lists(inner, min_size=1, max_size=3).map(tuple)),
+        st.builds(Or, st.lists(inner, min_size=1, max_size=3).map(tuple)),
     ),
     max_leaves=8,
 )

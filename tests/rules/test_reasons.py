@@ -2,14 +2,14 @@
 
 from pathlib import Path
 
-from clawback.rules.engine.explanation import reasons_of
+from clawback.rules.engine.explanation import list_reasons
 from tests.rules.folders import block, load, message
 
 
 def reasons(folder: Path, detection: str, **record: object) -> tuple[str, ...]:
     """Load a rule and say why it is true of a message."""
     rules = load(folder, {"x.yml": block(detection)})
-    return reasons_of(rules.explain("a_block", message(**record)))
+    return list_reasons(rules.explain("a_block", message(**record)))
 
 
 def test_only_what_made_it_true_is_told(tmp_path: Path) -> None:

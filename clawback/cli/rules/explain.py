@@ -76,7 +76,7 @@ def explain(
     if as_json:
         print_json(_data(loaded.rules[rule], under, verdicts, outlooks))
     else:
-        show(rule_lines(loaded.rules[rule], loaded.watch_of(loaded.rules[rule])))
+        show(rule_lines(loaded.rules[rule], loaded.window_of(loaded.rules[rule])))
         show(line for verdict in verdicts for line in verdict_lines(loaded, verdict))
         show(line for outlook in outlooks for line in outlook_lines(loaded.rules[rule], outlook))
     return (

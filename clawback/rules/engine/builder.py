@@ -11,7 +11,7 @@ from typing import Any
 from clawback.model.events import EventKind
 from clawback.rules.engine.compiler import Today
 from clawback.rules.engine.ruleset import Filter, Rule, RuleSet, digest
-from clawback.rules.source.condition import Lapses, Named, Node, conjunction, disjunction
+from clawback.rules.source.condition import ExpiredAfter, Named, Node, join_and, join_or
 from clawback.rules.source.correlations import Correlation
 from clawback.rules.source.loaded import Loaded, LoadedFilter, LoadedRule
 
@@ -64,7 +64,7 @@ def _plain_rule(rule: LoadedRule, filters: tuple[Filter, ...]) -> Rule:
         for one in filters
         if one.kind is rule.kind and (not one.rules or rule.read.name in one.rules)
     ]
-    tree = conjunction([rule.tree, *(_gate(one) for one in applied)])
+    tree = join_and([rule.tree, *(_gate(one) for one in applied)])
     built = _rule(rule, (rule.kind,))
     version = digest(_content(rule), tree)
     return replace(
@@ -80,7 +80,7 @@ def _gate(filter_: Filter) -> Node:
     applies = (
         filter_.tree
         if filter_.expires is None
-        else disjunction([Lapses(filter_.expires), filter_.tree])
+        else join_or([ExpiredAfter(filter_.expires), filter_.tree])
     )
     return Named(f"exception {filter_.name}", applies)
 

@@ -1,8 +1,8 @@
-"""A condition as one Python expression, for sets of so few rules that the calls between closures would be most of the cost.
+"""Generates one Python expression for a condition, for rule sets so small that calls between closures are most of the cost.
 
-The expression is made of our own words and numbered constants only: nothing a rule says ever
-becomes source text. It means exactly what `compiler.compile_node` means for a record that has
-everything the condition asks for: it knows true and false only.
+An expression consists of our own words and numbered constants; no part of a rule becomes source
+code. It is two-valued: it is used only for records that have everything the condition asks for, and
+then agrees with `compile_node`.
 """
 
 from collections.abc import Callable, Mapping
@@ -11,76 +11,71 @@ from typing import Any, Generic, TypeVar
 
 from clawback.model.events import Event, EventKind
 from clawback.rules.engine.compiler import Today, asks_enrichment, by_cost, compile_node
-from clawback.rules.engine.literals import required_literals
+from clawback.rules.engine.field_values import has_value
 from clawback.rules.engine.predicates import (
     Predicate,
-    any_value,
     compile_leaf,
     compile_tests,
-    contained,
+    literal_inside,
+    match_any_regex,
 )
 from clawback.rules.source.catalogue import ENRICHMENT
 from clawback.rules.source.condition import (
-    All,
+    And,
     Exists,
-    Lapses,
+    ExpiredAfter,
     Leaf,
     Named,
     Node,
     Not,
+    Or,
     Regex,
-    Some,
     Text,
-    Wild,
+    Wildcard,
 )
 
-Chosen = TypeVar("Chosen")
-_FEW = 8
+Answer = TypeVar("Answer")
+
+_MOST_PATTERNS = 8
+_DEEPEST_PATH = 2
 
 
-def compile_inline(node: Node, today: Today) -> Predicate:
-    """Compile a tree into one function.
-
-    For records with `detections` if the tree asks for any, the answer is that of `compile_node`.
-    """
+def generate_predicate(node: Node, today: Today) -> Predicate:
+    """Generate a predicate of records that have `detections` if the condition asks for any."""
     writer = _Writer(today, "record")
-    return _function(f"lambda record: {writer.write(node)}", writer.constants)
+    return _compile(f"lambda record: {writer.write(node)}", writer.constants)
 
 
 @dataclass(frozen=True, slots=True)
-class Choice(Generic[Chosen]):
-    """What is answered about an event.
+class Branches(Generic[Answer]):
+    """What to answer: `matched(event)`, `unmatched`, or `unknown(event)` if it cannot be decided."""
 
-    `chosen(event)` where the condition is true, else `none`; `other(event)` where it cannot be
-    told.
-    """
-
-    chosen: Callable[[Event], Chosen]
-    none: Chosen
-    other: Callable[[Event], Chosen]
+    matched: Callable[[Event], Answer]
+    unmatched: Answer
+    unknown: Callable[[Event], Answer]
 
 
-def compile_choice(
-    node: Node, kind: EventKind, today: Today, choice: Choice[Chosen]
-) -> Callable[[Event], Chosen]:
-    """Compile a tree into a function of events of one kind.
+def generate_evaluator(
+    node: Node, kind: EventKind, today: Today, branches: Branches[Answer]
+) -> Callable[[Event], Answer]:
+    """Generate a function of events that tests the condition and chooses the branch in one call.
 
-    It cannot tell of another kind, nor where the tree asks for `detections` that are not there.
+    Events of another kind, and those without the `detections` that the condition asks for, take the
+    branch `unknown`.
     """
     writer = _Writer(today, "event.record")
-    told = f"(chosen(event) if {writer.write(node)} else none)"
-    known = f" and {_HAS_DETECTIONS[kind]}" if asks_enrichment(node) else ""
+    answer = f"(matched(event) if {writer.write(node)} else unmatched)"
+    is_known = f" and {_HAS_DETECTIONS[kind]}" if asks_enrichment(node) else ""
     constants = {
+        **writer.constants,
         "kind": kind,
         "enrichment": ENRICHMENT,
-        "chosen": choice.chosen,
-        "none": choice.none,
-        "other": choice.other,
+        "matched": branches.matched,
+        "unmatched": branches.unmatched,
+        "unknown": branches.unknown,
     }
-    return _function(
-        f"lambda event: {told} if event.kind is kind{known} else other(event)",
-        {**writer.constants, **constants},
-    )
+    source = f"lambda event: {answer} if event.kind is kind{is_known} else unknown(event)"
+    return _compile(source, constants)
 
 
 _HAS_DETECTIONS = dict.fromkeys(EventKind, "False") | {
@@ -88,14 +83,14 @@ _HAS_DETECTIONS = dict.fromkeys(EventKind, "False") | {
 }
 
 
-def _function(source: str, constants: Mapping[str, Any]) -> Callable[[Any], Any]:
+def _compile(source: str, constants: Mapping[str, Any]) -> Callable[[Any], Any]:
     scope = {"__builtins__": {}, "bool": bool, "dict": dict, "str": str, **constants}
     function: Callable[[Any], Any] = eval(compile(source, "<rule>", "eval"), scope)  # noqa: S307 - the source is ours
     return function
 
 
 class _Writer:
-    """Writes expressions; whatever they refer to goes into `constants`."""
+    """Writes expressions; what they refer to goes into `constants`."""
 
     def __init__(self, today: Today, record: str) -> None:
         self.constants: dict[str, Any] = {}
@@ -103,7 +98,7 @@ class _Writer:
         self._record = record
 
     def write(self, node: Node) -> str:
-        """Write one node; the expression is true or false, never anything else."""
+        """Write a node as an expression that is true or false."""
         match node:
             case Leaf():
                 return self._leaf(node)
@@ -111,80 +106,66 @@ class _Writer:
                 return self.write(node.child)
             case Not():
                 return f"(not {self.write(node.child)})"
-            case All() | Some():
-                word = " and " if isinstance(node, All) else " or "
+            case And() | Or():
+                word = " and " if isinstance(node, And) else " or "
                 return f"({word.join(self.write(child) for child in by_cost(node.children))})"
-            case Lapses():
+            case ExpiredAfter():
                 return f"{self._constant(compile_node(node, self._today))}({self._record})"
 
     def _leaf(self, leaf: Leaf) -> str:
-        path = tuple(leaf.field.split("."))
-        written = self._test(leaf) if len(path) <= len(("parent", "child")) else None
-        if written is None:
+        """Write a leaf: the test inline for a value of the usual type, a call for any other."""
+        path = leaf.field.split(".")
+        inline = self._tests(leaf) if len(path) <= _DEEPEST_PATH else None
+        if inline is None:
             return f"{self._constant(compile_leaf(leaf))}({self._record})"
-        kind, holds = written
-        slow = f"value is not None and {self._constant(_slow(leaf))}"
+        usual_type, test = inline
+        unusual = f"value is not None and {self._constant(_check_any_value(leaf))}"
         value = f"{self._record}.get({self._constant(path[0])})"
         if len(path) == 1:
-            return f"({holds} if (value := {value}).__class__ is {kind} else {slow}(value))"
-        whole = self._constant(compile_leaf(leaf))
-        inner = f"({holds} if (value := value.get({self._constant(path[1])})).__class__ is {kind} else {slow}(value))"
-        return f"({inner} if (value := {value}).__class__ is dict else {whole}({self._record}))"
+            return f"({test} if (value := {value}).__class__ is {usual_type} else {unusual}(value))"
+        inner = f"value.get({self._constant(path[1])})"
+        whole = f"{self._constant(compile_leaf(leaf))}({self._record})"
+        nested = f"({test} if (value := {inner}).__class__ is {usual_type} else {unusual}(value))"
+        return f"({nested} if (value := {value}).__class__ is dict else {whole})"
 
-    def _test(self, leaf: Leaf) -> tuple[str, str] | None:
-        """Write the usual case: the type a value mostly has, and the test of one that has it.
-
-        None passes no test that is written here.
-        """
+    def _tests(self, leaf: Leaf) -> tuple[str, str] | None:
+        """Write the usual type of the value and the test of it; None if there is no inline form."""
         if leaf.tests == (Exists(),):
             return "str", "True"
+        if len(leaf.tests) == 1 and isinstance(leaf.tests[0], Regex):
+            return "str", self._regex(leaf.tests[0])
         texts = [test for test in leaf.tests if isinstance(test, Text) and not test.cased]
-        if len(texts) == len(leaf.tests):
-            literals = {test.literal.casefold() for test in texts if test.literal is not None}
-            return (
-                self._equality(literals) if len(literals) == len(set(texts)) else self._parts(texts)
-            )
-        return (
-            self._regex(leaf.tests[0])
-            if len(leaf.tests) == 1 and isinstance(leaf.tests[0], Regex)
-            else None
-        )
+        if len(texts) != len(leaf.tests):
+            return None
+        literals = {text.literal.casefold() for text in texts if text.literal is not None}
+        if len(literals) == len(set(texts)):
+            return self._equality(literals)
+        return self._patterns(texts) if len(texts) <= _MOST_PATTERNS else None
 
     def _equality(self, literals: set[str]) -> tuple[str, str]:
         if literals <= {"true", "false"}:
-            return (
-                "bool",
-                f"value in {self._constant(frozenset(literal == 'true' for literal in literals))}",
-            )
+            booleans = frozenset(literal == "true" for literal in literals)
+            return "bool", f"value in {self._constant(booleans)}"
         if len(literals) == 1:
             return "str", f"value.casefold() == {self._constant(literals.pop())}"
         return "str", f"value.casefold() in {self._constant(frozenset(literals))}"
 
-    def _parts(self, texts: list[Text]) -> tuple[str, str] | None:
-        if len(texts) > _FEW:
-            return None
-        return "str", f"({' or '.join(self._part(text) for text in texts)})"
+    def _patterns(self, texts: list[Text]) -> tuple[str, str]:
+        return "str", f"({' or '.join(self._pattern(text) for text in texts)})"
 
-    def _part(self, text: Text) -> str:
-        if (middle := contained(text)) is not None:
-            return f"{self._constant(middle.casefold())} in value.casefold()"
+    def _pattern(self, text: Text) -> str:
+        if (literal := literal_inside(text)) is not None:
+            return f"{self._constant(literal.casefold())} in value.casefold()"
         match text.parts:
-            case (str() as head, Wild.MANY):
+            case (str() as head, Wildcard.MANY):
                 return f"value.casefold().startswith({self._constant(head.casefold())})"
-            case (Wild.MANY, str() as tail):
+            case (Wildcard.MANY, str() as tail):
                 return f"value.casefold().endswith({self._constant(tail.casefold())})"
             case _:
                 return f"{self._constant(compile_tests((text,)))}(value)"
 
-    def _regex(self, regex: Regex) -> tuple[str, str]:
-        whole = f"{self._constant(compile_tests((regex,)))}(value)"
-        needed = required_literals(regex.pattern)
-        return (
-            "str",
-            f"({self._constant(next(iter(needed)))} in value.casefold() and {whole})"
-            if needed and len(needed) == 1
-            else whole,
-        )
+    def _regex(self, regex: Regex) -> str:
+        return f"({self._constant(match_any_regex([regex.expression]))}(value) is not None)"
 
     def _constant(self, value: Any) -> str:
         name = f"c{len(self.constants)}"
@@ -192,6 +173,6 @@ class _Writer:
         return name
 
 
-def _slow(leaf: Leaf) -> Callable[[Any], bool]:
+def _check_any_value(leaf: Leaf) -> Callable[[Any], bool]:
     check = compile_tests(leaf.tests)
-    return lambda value: any_value(value, (), check)
+    return lambda value: has_value(value, (), check)

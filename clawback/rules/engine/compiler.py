@@ -1,36 +1,36 @@
-"""Turns a tree into one predicate.
-
-Kleene's three-valued and, or, not over compiled leaves, the cheapest leaves first.
-"""
+"""Compiles a condition to one predicate in Kleene's three-valued logic: true, false, unknown."""
 
 from collections.abc import Callable, Iterable
-from dataclasses import replace
 from datetime import date
 from functools import cached_property
 
 from clawback.model.events import Event
-from clawback.rules.engine.predicates import Predicate, Record, compile_leaf, is_enrichment
+from clawback.rules.engine.field_values import Record, is_enrichment
+from clawback.rules.engine.predicates import Predicate, compile_leaf
 from clawback.rules.source.catalogue import ENRICHMENT
 from clawback.rules.source.condition import (
-    All,
-    Lapses,
+    And,
+    ExpiredAfter,
+    FieldReference,
     Leaf,
     Named,
     Node,
     Not,
-    Regex,
-    SameAs,
-    Some,
+    Or,
     Test,
-    Text,
+    children_of,
     leaves_of,
+    replace_children,
 )
 
 Today = Callable[[], date]
+"""The clock by which exceptions expire: the current day in UTC."""
+
+_MOST_TESTS_COUNTED = 8
 
 
 def compile_node(node: Node, today: Today) -> Predicate:
-    """Compile a tree; the predicate answers true, false, or None for not known."""
+    """Compile a condition; the predicate answers true, false, or None for unknown."""
     match node:
         case Leaf():
             return compile_leaf(node)
@@ -38,30 +38,28 @@ def compile_node(node: Node, today: Today) -> Predicate:
             return compile_node(node.child, today)
         case Not():
             return _negation(compile_node(node.child, today))
-        case Lapses():
+        case ExpiredAfter():
             last = node.last
             return lambda _: today() > last
-        case All() | Some():
-            compiled = [compile_node(child, today) for child in by_cost(node.children)]
-            decided = not asks_enrichment(node)
-            if isinstance(node, All):
-                return _conjunction(compiled) if decided else _open_conjunction(compiled)
-            return _disjunction(compiled) if decided else _open_disjunction(compiled)
+        case And() | Or():
+            children = [compile_node(child, today) for child in by_cost(node.children)]
+            is_two_valued = not asks_enrichment(node)
+            if isinstance(node, And):
+                return _and(children) if is_two_valued else _kleene_and(children)
+            return _or(children) if is_two_valued else _kleene_or(children)
 
 
 def asks_enrichment(node: Node) -> bool:
     """Whether any leaf needs `/detections`."""
     return any(
-        is_enrichment(tuple(name.split(".")))
-        for leaf in leaves_of(node)
-        for name in (leaf.field, *(test.field for test in leaf.tests if isinstance(test, SameAs)))
+        is_enrichment(tuple(name.split("."))) for leaf in leaves_of(node) for name in leaf.fields
     )
 
 
 def by_cost(children: tuple[Node, ...]) -> list[Node]:
-    """Put the cheapest first, and what is negated last, since filters seldom decide.
+    """Sort children by cost, negated ones last: exceptions rarely apply.
 
-    Order changes nothing but speed.
+    The order affects only the speed.
     """
     return sorted(children, key=lambda node: (isinstance(node, Not), _cost(node)))
 
@@ -69,21 +67,12 @@ def by_cost(children: tuple[Node, ...]) -> list[Node]:
 def _cost(node: Node) -> int:
     match node:
         case Leaf():
-            return (1 if "." not in node.field else 4) + sum(
-                _test_cost(test) for test in node.tests[:8]
-            )
-        case Lapses():
+            field = 1 if "." not in node.field else 4
+            return field + sum(test.cost for test in node.tests[:_MOST_TESTS_COUNTED])
+        case ExpiredAfter():
             return 1_000
-        case Named() | Not():
-            return _cost(node.child)
-        case All() | Some():
-            return sum(_cost(child) for child in node.children)
-
-
-def _test_cost(test: object) -> int:
-    if isinstance(test, Regex | SameAs):
-        return 20
-    return 1 if isinstance(test, Text) and test.literal is not None else 3
+        case _:
+            return sum(_cost(child) for child in children_of(node))
 
 
 def _negation(child: Predicate) -> Predicate:
@@ -94,13 +83,13 @@ def _negation(child: Predicate) -> Predicate:
     return predicate
 
 
-def _conjunction(children: list[Predicate]) -> Predicate:
-    if len(children) == 2:  # noqa: PLR2004
+def _and(children: list[Predicate]) -> Predicate:
+    if len(children) == 2:  # noqa: PLR2004 - the most frequent number, without a loop
         first, second = children
         return lambda record: first(record) and second(record)
 
     def predicate(record: Record) -> bool:
-        for child in children:  # noqa: SIM110
+        for child in children:  # noqa: SIM110 - a generator costs more than the loop
             if not child(record):
                 return False
         return True
@@ -108,13 +97,13 @@ def _conjunction(children: list[Predicate]) -> Predicate:
     return predicate
 
 
-def _disjunction(children: list[Predicate]) -> Predicate:
-    if len(children) == 2:  # noqa: PLR2004
+def _or(children: list[Predicate]) -> Predicate:
+    if len(children) == 2:  # noqa: PLR2004 - the most frequent number, without a loop
         first, second = children
         return lambda record: first(record) or second(record)
 
     def predicate(record: Record) -> bool:
-        for child in children:  # noqa: SIM110
+        for child in children:  # noqa: SIM110 - a generator costs more than the loop
             if child(record):
                 return True
         return False
@@ -122,44 +111,46 @@ def _disjunction(children: list[Predicate]) -> Predicate:
     return predicate
 
 
-def _open_conjunction(children: list[Predicate]) -> Predicate:
+def _kleene_and(children: list[Predicate]) -> Predicate:
     def predicate(record: Record) -> bool | None:
-        answer: bool | None = True
+        result: bool | None = True
         for child in children:
-            found = child(record)
-            if found is False:
+            answer = child(record)
+            if answer is False:
                 return False
-            if found is None:
-                answer = None
-        return answer
+            if answer is None:
+                result = None
+        return result
 
     return predicate
 
 
-def _open_disjunction(children: list[Predicate]) -> Predicate:
+def _kleene_or(children: list[Predicate]) -> Predicate:
     def predicate(record: Record) -> bool | None:
-        answer: bool | None = False
+        result: bool | None = False
         for child in children:
-            found = child(record)
-            if found:
+            answer = child(record)
+            if answer:
                 return True
-            if found is None:
-                answer = None
-        return answer
+            if answer is None:
+                result = None
+        return result
 
     return predicate
 
 
 # ---- partial evaluation
 
-_JOINED = "message."
-
 
 class PartialEvaluation:
-    """The conditions of one kind of event, before the message it is about is known."""
+    """Evaluates conditions on reports and submissions before the message they are about is known.
 
-    def __init__(self, nodes: Iterable[Node], today: Today) -> None:
-        self._nodes = tuple(dict.fromkeys(nodes))
+    Fields of the message count as unknown, so the answer shows whether it is worth fetching. It
+    never counts as a match.
+    """
+
+    def __init__(self, conditions: Iterable[Node], today: Today) -> None:
+        self._conditions = tuple(dict.fromkeys(conditions))
         self._today = today
 
     def may_match(self, event: Event) -> bool:
@@ -168,29 +159,22 @@ class PartialEvaluation:
 
     @cached_property
     def _predicates(self) -> list[Predicate]:
-        return [compile_node(_veiled(node), self._today) for node in self._nodes]
+        return [compile_node(_without_message(node), self._today) for node in self._conditions]
 
 
-def _veiled(node: Node) -> Node:
-    match node:
-        case Leaf():
-            return Leaf(_name(node.field), tuple(map(_test, node.tests)))
-        case All():
-            return All(tuple(map(_veiled, node.children)))
-        case Some():
-            return Some(tuple(map(_veiled, node.children)))
-        case Not():
-            return Not(_veiled(node.child))
-        case Named():
-            return replace(node, child=_veiled(node.child))
-        case _:
-            return node
+def _without_message(node: Node) -> Node:
+    if isinstance(node, Leaf):
+        return Leaf(_unknown_field(node.field), tuple(map(_without_message_in_test, node.tests)))
+    return replace_children(node, tuple(map(_without_message, children_of(node))))
 
 
-def _test(test: Test) -> Test:
-    return replace(test, field=_name(test.field)) if isinstance(test, SameAs) else test
+def _without_message_in_test(test: Test) -> Test:
+    if isinstance(test, FieldReference):
+        return FieldReference(_unknown_field(test.field), test.starts, test.ends)
+    return test
 
 
-def _name(field: str) -> str:
-    """Put a field of the message below what is not known until `/detections` has been read."""
-    return f"{ENRICHMENT}.{field}" if field == "message" or field.startswith(_JOINED) else field
+def _unknown_field(name: str) -> str:
+    """Move a field of the message below `detections`, which are unknown until fetched."""
+    is_of_message = name == "message" or name.startswith("message.")
+    return f"{ENRICHMENT}.{name}" if is_of_message else name

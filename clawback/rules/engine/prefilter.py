@@ -1,245 +1,170 @@
-"""What must be true of a record before a rule can be: a few lookups, any one of which must succeed.
+"""Derives prefilters from conditions: lookups in single fields, of which one must succeed for the condition to hold.
 
-How the index finds candidates.
-
-A condition is rewritten as an or of paths, each a lookup and the rest that must hold as well.
-Nothing is lost or added by it: found by a path without a rest, a rule is true already, and of any
-other only the rest is asked.
+The index runs the lookups of all rules at once and evaluates only the conditions whose prefilter
+succeeds.
 """
 
-from collections.abc import Collection, Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 
 from clawback.model.events import EventKind
-from clawback.rules.engine.literals import required_covers
-from clawback.rules.engine.predicates import is_enrichment
+from clawback.rules.engine.field_values import is_enrichment
 from clawback.rules.source.catalogue import FieldType, find_field
 from clawback.rules.source.condition import (
-    All,
+    And,
     Exists,
-    Lapses,
+    ExpiredAfter,
     Leaf,
     Named,
     Node,
     Not,
     Null,
+    Or,
     Regex,
-    SameAs,
-    Some,
     Test,
     Text,
-    Wild,
+    Wildcard,
 )
 
-_SHORTEST = 3
+_SHORTEST_LITERAL = 3
 
 
 class Lookup(StrEnum):
-    """How a field is looked up."""
+    """What is looked up in a field. All but `matches` compare casefolded text."""
 
-    EQUAL = "equal"
-    HAS = "has"
-    STARTS = "starts"
-    ENDS = "ends"
-    SOME = "some"
+    EQUALS = "equals"
+    CONTAINS = "contains"
+    STARTS_WITH = "starts with"
+    ENDS_WITH = "ends with"
+    MATCHES = "matches"
+    EXISTS = "exists"
 
 
 @dataclass(frozen=True, slots=True)
 class Prefilter:
-    """One lookup: the folded text of a field equals `key`, has it somewhere or at an end, or is anything but null.
-
-    Where `also` is given, the text must have that somewhere, too.
-    """
+    """One lookup: the field equals, contains, … `key`; empty for `exists`."""
 
     field: str
     lookup: Lookup
     key: str = ""
-    also: str = ""
-
-
-@dataclass(frozen=True, slots=True)
-class Path:
-    """One way for a condition to hold: the anchor does, and all of the rest."""
-
-    anchor: Prefilter
-    rest: tuple[Node, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
 class PrefilterSet:
-    """Paths, one of which holds exactly when the condition does.
+    """Alternative prefilters of one condition, and the estimated share of events that pass them.
 
-    `share` guesses how many events pass their anchors.
+    Each is mapped to whether it is exact: then the condition holds where the lookup succeeds, and
+    needs no evaluation.
     """
 
-    paths: tuple[Path, ...]
+    exact: Mapping[Prefilter, bool]
     share: float
 
 
-def cover_of(node: Node, kind: EventKind, *, blind: bool) -> PrefilterSet | None:
-    """Find the most selective paths of a condition; None where it can hold without any.
+def prefilters_of(node: Node, kind: EventKind, *, blind: bool) -> PrefilterSet | None:
+    """Find the most selective prefilters of a condition; None if it can hold without any.
 
-    `blind` is for records without `detections`: a leaf that is not known can turn out true, so it
-    needs no anchor and has none.
+    `blind` is for records without `detections`. A leaf that asks for these is then unknown, which a
+    prefilter must not rule out.
     """
     match node:
         case Leaf():
-            return _leaf_cover(node, kind, blind=blind)
+            return _of_leaf(node, kind, blind=blind)
         case Named():
-            return cover_of(node.child, kind, blind=blind)
-        case All():
-            return _narrowed(clauses_of(node), kind, blind=blind)
-        case Some():
-            return _union(cover_of(child, kind, blind=blind) for child in node.children)
-        case Not() | Lapses():
+            return prefilters_of(node.child, kind, blind=blind)
+        case And():
+            return _most_selective(tuple(_clauses_of(node)), kind, blind=blind)
+        case Or():
+            return _union(prefilters_of(child, kind, blind=blind) for child in node.children)
+        case Not() | ExpiredAfter():
             return None
 
 
-def clauses_of(node: Node) -> Iterator[Node]:
-    """Give what must all hold for a node to: conjunctions and negated disjunctions taken apart."""
+def _clauses_of(node: Node) -> Iterator[Node]:
     match node:
         case Named():
-            yield from clauses_of(node.child)
-        case All():
+            yield from _clauses_of(node.child)
+        case And():
             for child in node.children:
-                yield from clauses_of(child)
-        case Not():
-            yield from (_negated(alternative) for alternative in _alternatives(node.child))
+                yield from _clauses_of(child)
         case _:
             yield node
 
 
-def _alternatives(node: Node) -> Iterator[Node]:
-    match node:
-        case Named():
-            yield from _alternatives(node.child)
-        case Some():
-            for child in node.children:
-                yield from _alternatives(child)
-        case _:
-            yield node
+def _most_selective(
+    clauses: tuple[Node, ...], kind: EventKind, *, blind: bool
+) -> PrefilterSet | None:
+    """Choose one clause of a conjunction; its prefilters are exact only if it is the only one."""
+    found = (prefilters_of(clause, kind, blind=blind) for clause in clauses)
+    best = min(filter(None, found), key=lambda one: one.share, default=None)
+    if best is None or len(clauses) == 1:
+        return best
+    return PrefilterSet(dict.fromkeys(best.exact, False), best.share)
 
 
-def _narrowed(clauses: Iterable[Node], kind: EventKind, *, blind: bool) -> PrefilterSet | None:
-    """Find the paths of a conjunction.
-
-    Those of its most selective clause, with all the others as the rest.
-    """
-    every = tuple(clauses)
-    covers = [
-        (cover, index)
-        for index, clause in enumerate(every)
-        if (cover := cover_of(clause, kind, blind=blind)) is not None
-    ]
-    best, chosen = min(covers, key=lambda pair: pair[0].share, default=(None, 0))
-    if best is None:
-        return None
-    others = every[:chosen] + every[chosen + 1 :]
-    return PrefilterSet(
-        tuple(
-            Path(path.anchor, path.rest + others if path.rest else others) for path in best.paths
-        ),
-        best.share,
-    )
-
-
-def _negated(node: Node) -> Node:
-    return node.child if isinstance(node, Not) else Not(node)
-
-
-def _union(covers: Iterable[PrefilterSet | None]) -> PrefilterSet | None:
-    paths: list[Path] = []
+def _union(alternatives: Iterable[PrefilterSet | None]) -> PrefilterSet | None:
+    exact: dict[Prefilter, bool] = {}
     share = 0.0
-    for cover in covers:
-        if cover is None:
+    for one in alternatives:
+        if one is None:
             return None
-        paths += cover.paths
-        share += cover.share
-    return PrefilterSet(tuple(paths), share)
+        exact |= {key: value or exact.get(key, False) for key, value in one.exact.items()}
+        share += one.share
+    return PrefilterSet(exact, share)
 
 
-def _leaf_cover(leaf: Leaf, kind: EventKind, *, blind: bool) -> PrefilterSet | None:
-    asked = [leaf.field, *(test.field for test in leaf.tests if isinstance(test, SameAs))]
-    if blind and any(is_enrichment(tuple(name.split("."))) for name in asked):
+def _of_leaf(leaf: Leaf, kind: EventKind, *, blind: bool) -> PrefilterSet | None:
+    if blind and any(is_enrichment(tuple(name.split("."))) for name in leaf.fields):
         return None
-    paths: dict[Path, None] = {}
-    for test in leaf.tests:
-        found = dict.fromkeys(_test_paths(leaf.field, test))
-        if not found:
-            return None
-        paths |= found
-    common = is_common(leaf, kind)
-    return PrefilterSet(tuple(paths), sum(_share(path.anchor, common=common) for path in paths))
-
-
-def is_common(leaf: Leaf, kind: EventKind) -> bool:
-    """Whether a field has few values, each of them common."""
     known = find_field(kind, leaf.field)
-    return known is not None and known.type in {FieldType.ENUM, FieldType.BOOLEAN}
+    has_few_values = known is not None and known.type in {FieldType.ENUM, FieldType.BOOLEAN}
+    found = (_of_test(leaf.field, test, has_few_values=has_few_values) for test in leaf.tests)
+    return _union(found)
 
 
-def _test_paths(field: str, test: Test) -> Iterator[Path]:
-    rest = (Leaf(field, (test,)),)
+def _of_test(field: str, test: Test, *, has_few_values: bool) -> PrefilterSet | None:
     match test:
         case Null():
-            return
-        case Text() if test.literal is not None:
-            yield Path(
-                Prefilter(field, Lookup.EQUAL, test.literal.casefold()), rest if test.cased else ()
-            )
-        case Text() if (found := _at_an_end(test)) is not None:
-            yield Path(Prefilter(field, *found), rest if test.cased else ())
-        case Exists():
-            yield Path(Prefilter(field, Lookup.SOME))
-        case Text():
-            literals = {part.casefold() for part in test.parts if isinstance(part, str)}
-            yield from (
-                Path(anchor, rest)
-                for anchor in _has(
-                    field, [{literal} for literal in sorted(literals, key=len, reverse=True)]
-                )
-            )
-        case Regex():
-            yield from (Path(anchor, rest) for anchor in _has(field, required_covers(test.pattern)))
-        case _:
-            yield Path(Prefilter(field, Lookup.SOME), rest)
-
-
-def _at_an_end(text: Text) -> tuple[Lookup, str] | None:
-    """Give the lookup that says all that a text with one literal and wildcards around it says.
-
-    None if there is no such lookup.
-    """
-    match text.parts:
-        case (Wild.MANY, str() as literal, Wild.MANY):
-            lookup = Lookup.HAS
-        case (str() as literal, Wild.MANY):
-            lookup = Lookup.STARTS
-        case (Wild.MANY, str() as literal):
-            lookup = Lookup.ENDS
-        case _:
             return None
-    folded = literal.casefold()
-    return (lookup, folded) if len(folded) >= _SHORTEST else None
-
-
-def _has(field: str, covers: Sequence[Collection[str]]) -> Iterator[Prefilter]:
-    """Look for one literal of the first cover that is long enough, and for another one that must be there as well."""
-    useful = [cover for cover in covers if min(map(len, cover)) >= _SHORTEST]
-    if not useful:
-        yield Prefilter(field, Lookup.SOME)
-        return
-    also = next((literal for cover in useful[1:] if len(cover) == 1 for literal in cover), "")
-    yield from (Prefilter(field, Lookup.HAS, literal, also=also) for literal in useful[0])
-
-
-def _share(anchor: Prefilter, *, common: bool) -> float:
-    """Guess the share of events that an anchor lets through."""
-    match anchor.lookup:
-        case Lookup.SOME:
-            return 0.8
-        case Lookup.EQUAL:
-            return 0.2 if common else 0.0005
+        case Text():
+            lookup, key, is_whole = _literal_lookup(test)
+            exact = is_whole and not test.cased
+        case Regex():
+            lookup, key, exact = Lookup.MATCHES, test.expression, True
         case _:
-            return 0.3 if common else 0.3 / (len(anchor.key) + len(anchor.also)) ** 2.5
+            lookup, key, exact = Lookup.EXISTS, "", isinstance(test, Exists)
+    prefilter = Prefilter(field, lookup, key)
+    return PrefilterSet({prefilter: exact}, _estimate_share(prefilter, has_few_values))
+
+
+def _literal_lookup(text: Text) -> tuple[Lookup, str, bool]:
+    """Choose the lookup of a text, its key, and whether it says all that the text says."""
+    if text.literal is not None:
+        return Lookup.EQUALS, text.literal.casefold(), True
+    match text.parts:
+        case (str() as literal, Wildcard.MANY):
+            lookup, is_whole = Lookup.STARTS_WITH, True
+        case (Wildcard.MANY, str() as literal):
+            lookup, is_whole = Lookup.ENDS_WITH, True
+        case parts:
+            literal = max((part for part in parts if isinstance(part, str)), key=len, default="")
+            lookup = Lookup.CONTAINS
+            is_whole = parts == (Wildcard.MANY, literal, Wildcard.MANY)
+    folded = literal.casefold()
+    if len(folded) < _SHORTEST_LITERAL:
+        return Lookup.EXISTS, "", False
+    return lookup, folded, is_whole
+
+
+def _estimate_share(prefilter: Prefilter, has_few_values: bool) -> float:  # noqa: FBT001 - private
+    """Guess the share of events that pass a prefilter; only the order of the guesses matters."""
+    match prefilter.lookup:
+        case Lookup.EXISTS:
+            return 0.8
+        case Lookup.EQUALS:
+            return 0.2 if has_few_values else 0.0005
+        case Lookup.MATCHES:
+            return 0.3 if has_few_values else 0.01
+        case _:
+            return 0.3 if has_few_values else 0.3 / len(prefilter.key) ** 2.5

@@ -1,13 +1,11 @@
-"""The compiled rule set.
+"""The compiled rule set: what ingest evaluates events against, and what all else asks about rules.
 
-What ingest evaluates events against, and what everything else asks about rules.
-
-Immutable once built; a new set replaces it whole. Evaluating never raises for an odd record and
-does no I/O.
+Immutable; a changed folder gives a new set. Evaluation does no I/O and never raises for an
+unexpected record.
 """
 
 import hashlib
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
 from typing import NamedTuple
@@ -17,30 +15,25 @@ from clawback.cases.plan import CasePlan
 from clawback.correlation.sliding_window import CorrelationWindow
 from clawback.model.events import Event, EventKind
 from clawback.model.mode import Mode
-from clawback.rules.engine.codegen import Choice, compile_choice
+from clawback.rules.engine.codegen import Branches, generate_evaluator
 from clawback.rules.engine.compiler import PartialEvaluation, Today
 from clawback.rules.engine.explanation import Explanation, explain_node
-from clawback.rules.engine.index import NONE, Engine
+from clawback.rules.engine.index import NOTHING, Engine
 from clawback.rules.engine.matches import GroupField, InnerGroup, Responder, RuleMatch
-from clawback.rules.source.catalogue import FIELDS
+from clawback.rules.source.catalogue import find_field
 from clawback.rules.source.condition import Node
-from clawback.rules.source.correlations import Correlation, field_of, leaves, watch_of, ways
+from clawback.rules.source.correlations import Correlation, CorrelationGraph
 from clawback.rules.source.documents import EventTest, Level, Status, WindowTest
 from clawback.rules.source.responses import Response
 from clawback.rules.source.safety import Safety
 
-Row = tuple[Node, tuple[Responder, ...]]
-"""A condition, and who responds where it is true."""
-
 
 @dataclass(frozen=True, slots=True)
 class Rule:
-    """One rule as it was loaded, its exceptions built into `tree`.
+    """One rule. Its `tree` includes its exceptions; a correlation has none.
 
-    A correlation has no tree but the names of its rules.
-
-    `version` changes with anything that changes what the rule does. `path` is relative to the
-    folder; `line` where the document starts.
+    `version` changes with everything that changes what the rule does. `path` is relative to the
+    folder, `line` is where the document starts.
     """
 
     name: str
@@ -67,13 +60,13 @@ class Rule:
 
     @property
     def mode(self) -> Mode | None:
-        """The mode it responds with, capped by its status; None for a building block."""
+        """The mode of its response, capped by its status; None for a building block."""
         return self.response.mode.capped(self.status.ceiling) if self.response else None
 
 
 @dataclass(frozen=True, slots=True)
 class Filter:
-    """An exception: which rules it is for (all of its kind where empty), who owns it and the last day on which it applies."""
+    """An exception: its rules (all of its kind if empty), owner, and the last day it applies."""
 
     name: str
     title: str
@@ -91,17 +84,17 @@ class Filter:
 
 
 class Evaluation(NamedTuple):
-    """What the rules say of one event.
-
-    `undecided` if some rule could still match once `/detections` is known.
-    """
+    """The matches of one event; `undecided` if `/detections` could add any."""
 
     matches: tuple[RuleMatch, ...] = ()
     undecided: bool = False
 
 
-NOTHING = Evaluation()
-UNDECIDED = Evaluation(undecided=True)
+_NO_MATCH = Evaluation()
+_UNDECIDED = Evaluation(undecided=True)
+
+_Condition = tuple[Node, tuple[Responder, ...]]
+"""A condition, and the rules that respond if it holds."""
 
 
 class RuleSet:
@@ -110,8 +103,8 @@ class RuleSet:
     evaluate: Callable[[Event], Evaluation]
     """Evaluate one event against every rule of its kind.
 
-    Fields of `/detections` count as not known while the record does not have `detections`; a rule
-    that hangs on one is then undecided.
+    Fields of `/detections` are unknown while the record has no `detections`. A rule that depends
+    on one is then undecided.
     """
 
     def __init__(
@@ -127,135 +120,114 @@ class RuleSet:
         self.lists = lists
         self.safety = safety
         self.today = today
-        self._correlations = {
-            name: rule.correlation for name, rule in rules.items() if rule.correlation is not None
-        }
-        self.version = digest(
-            sorted(rule.version for rule in rules.values()), safety.model_dump_json()
+        versions = sorted(rule.version for rule in rules.values())
+        self.version = digest(versions, safety.model_dump_json())
+
+        self._graph = CorrelationGraph(
+            {name: one.correlation for name, one in rules.items() if one.correlation is not None}
         )
-        rows = {kind: self._rows(kind) for kind in EventKind}
-        self._engines = {kind: Engine(rows[kind], kind, today) for kind in EventKind}
-        self._foresight: dict[EventKind, PartialEvaluation] = {
-            kind: PartialEvaluation((node for node, _ in rows[kind]), today)
-            for kind in EventKind
+        conditions = {kind: list(self._conditions(kind)) for kind in EventKind}
+        self._engines = {kind: Engine(found, kind, today) for kind, found in conditions.items()}
+        self._decide = {kind: engine.decide for kind, engine in self._engines.items()}
+        self._partial: dict[EventKind, PartialEvaluation] = {
+            kind: PartialEvaluation((node for node, _ in found), today)
+            for kind, found in conditions.items()
             if kind is not EventKind.MESSAGE
         }
-        self._decide = {kind: engine.decide for kind, engine in self._engines.items()}
-        self.evaluate = self._only(rows) or self._evaluate
+        self.evaluate = self._evaluator_of_one(conditions) or self._evaluate
 
     def prepare(self) -> None:
-        """Build every index now, so that no event has to wait for one."""
+        """Build every index now, so that no event waits for it."""
         for engine in self._engines.values():
             engine.prepare()
 
-    def _evaluate(self, event: Event) -> Evaluation:
-        decision = self._decide[event.kind](event.record)
-        if decision is NONE:
-            return NOTHING
-        hits, undecided = decision
-        if not hits:
-            return UNDECIDED if undecided else NOTHING
-        return Evaluation(
-            tuple([RuleMatch(responder, event) for hit in hits for responder in hit]), undecided
-        )
-
-    def _only(
-        self, rows: Mapping[EventKind, Sequence[Row]]
-    ) -> Callable[[Event], Evaluation] | None:
-        """Compile the only condition there is, where there is only one.
-
-        Finding out what to ask would cost more than asking.
-        """
-        conditions = [(kind, node, hit) for kind, some in rows.items() for node, hit in some]
-        if len(conditions) != 1:
-            return None
-        ((kind, node, hit),) = conditions
-
-        def chosen(event: Event) -> Evaluation:
-            return Evaluation(tuple([RuleMatch(responder, event) for responder in hit]))
-
-        return compile_choice(node, kind, self.today, Choice(chosen, NOTHING, self._evaluate))
-
     def may_match(self, event: Event) -> bool:
-        """Whether a report or submission without its message may match a responding rule once that is known. A message always may."""
-        foresight = self._foresight.get(event.kind)
-        return foresight is None or foresight.may_match(event)
+        """Whether an event without its message could match once the message is known."""
+        partial = self._partial.get(event.kind)
+        return partial is None or partial.may_match(event)
 
     def leaves(self, rule: Rule) -> tuple[str, ...]:
-        """Name the rules with a condition that a rule comes down to.
+        """Name the rules with a condition: the rule itself, or those below a correlation."""
+        return self._graph.leaves(rule.correlation) if rule.correlation else (rule.name,)
 
-        Itself, or those that a correlation refers to.
-        """
-        return (
-            leaves(rule.correlation, self._correlations)
-            if rule.correlation is not None
-            else (rule.name,)
-        )
-
-    def watch_of(self, rule: Rule) -> CorrelationWindow | None:
-        """What a correlation waits for; None for a rule on single events."""
-        return (
-            watch_of(rule.correlation, self._correlations) if rule.correlation is not None else None
-        )
+    def window_of(self, rule: Rule) -> CorrelationWindow | None:
+        """Give the window of a correlation; None for a rule on single events."""
+        return self._graph.window(rule.correlation) if rule.correlation else None
 
     def explain(self, name: str, event: Event) -> tuple[Explanation, ...]:
-        """Explain what a rule makes of an event.
-
-        Its condition as a tree; for a correlation one tree for each of its rules.
+        """Explain a rule for an event: one tree, or for a correlation one for each rule below it.
 
         Raises:
             KeyError: there is no such rule.
 
         """
-        rule = self.rules[name]
-        trees = [self.rules[one] for one in self.leaves(rule)]
-        return tuple(
-            Explanation(
-                one.name,
-                (explained := explain_node(one.tree, event, self.today)).outcome,
-                children=(explained,),
-            )
-            for one in trees
-            if one.tree is not None
-        )
+        found: list[Explanation] = []
+        for leaf in self.leaves(self.rules[name]):
+            if (tree := self.rules[leaf].tree) is not None:
+                explained = explain_node(tree, event, self.today)
+                found.append(Explanation(leaf, explained.outcome, children=(explained,)))
+        return tuple(found)
 
-    def _rows(self, kind: EventKind) -> list[Row]:
-        referred: dict[str, list[tuple[Rule, tuple[str, ...]]]] = {}
+    # ---- evaluation
+
+    def _evaluate(self, event: Event) -> Evaluation:
+        decision = self._decide[event.kind](event.record)
+        if decision is NOTHING:
+            return _NO_MATCH
+        hits, undecided = decision
+        if not hits:
+            return _UNDECIDED if undecided else _NO_MATCH
+        matches = tuple([RuleMatch(responder, event) for hit in hits for responder in hit])
+        return Evaluation(matches, undecided)
+
+    def _evaluator_of_one(
+        self, conditions: Mapping[EventKind, Sequence[_Condition]]
+    ) -> Callable[[Event], Evaluation] | None:
+        """Generate the evaluation of a set with a single condition; the dispatch would cost more."""
+        found = [(kind, *one) for kind, some in conditions.items() for one in some]
+        if len(found) != 1:
+            return None
+        ((kind, node, responders),) = found
+
+        def match(event: Event) -> Evaluation:
+            return Evaluation(tuple([RuleMatch(responder, event) for responder in responders]))
+
+        branches = Branches(match, _NO_MATCH, self._evaluate)
+        return generate_evaluator(node, kind, self.today, branches)
+
+    # ---- responders
+
+    def _conditions(self, kind: EventKind) -> Iterator[_Condition]:
+        """Give the conditions on one kind of event that any rule responds to."""
+        paths: dict[str, list[tuple[Rule, tuple[str, ...]]]] = {}
         for rule in self.rules.values():
             if rule.response is not None:
-                for way in (
-                    ways(rule.correlation, self._correlations)
-                    if rule.correlation
-                    else [(rule.name,)]
+                for path in (
+                    self._graph.paths(rule.correlation) if rule.correlation else [(rule.name,)]
                 ):
-                    referred.setdefault(way[-1], []).append((rule, way))
-        rows: list[Row] = []
-        for rule in self.rules.values():
-            responding = sorted(referred.get(rule.name, ()), key=lambda one: one[0] is not rule)
-            if rule.tree is not None and kind in rule.kinds and responding:
-                rows.append(
-                    (rule.tree, tuple(self._responder(one, way) for one, way in responding))
-                )
-        return rows
+                    paths.setdefault(path[-1], []).append((rule, path))
 
-    def _responder(self, rule: Rule, way: tuple[str, ...]) -> Responder:
+        for rule in self.rules.values():
+            if rule.tree is not None and kind in rule.kinds and rule.name in paths:
+                itself_first = sorted(paths[rule.name], key=lambda one: one[0] is not rule)
+                yield rule.tree, tuple(self._responder(*one) for one in itself_first)
+
+    def _responder(self, rule: Rule, path: tuple[str, ...]) -> Responder:
+        """Make the responder of a rule for the events that match the rule at the end of a path."""
         if rule.response is None:
             raise ValueError(f"{rule.name} has no response")
-        correlation, among = rule.correlation, self._correlations
-        known = FIELDS[self.rules[way[-1]].kinds[0]]
+        fields = tuple(
+            self._group_field(rule.correlation, name, path) for name in rule.response.group_by
+        )
+        inner = tuple(
+            self._inner_group(self._graph.correlations[name], path[index + 1 :])
+            for index, name in enumerate(path[:-1])
+        )
+        counted = self._counted_field(rule.correlation, path) if rule.correlation else None
+        return Responder(self._plan(rule, rule.response), "/".join(path), fields, counted, inner)
 
-        def field(
-            name: str, of: Correlation | None = correlation, below: tuple[str, ...] = way
-        ) -> GroupField:
-            real = field_of(of, name, below, among) if of else name
-            return GroupField(name, tuple(real.split(".")), known.get(real))
-
-        def group(of: Correlation, below: tuple[str, ...]) -> InnerGroup:
-            counted = field(of.value_field, of, below) if of.value_field else None
-            return InnerGroup(tuple(field(name, of, below) for name in of.group_by), counted)
-
-        response = rule.response
-        plan = CasePlan(
+    def _plan(self, rule: Rule, response: Response) -> CasePlan:
+        return CasePlan(
             rule=rule.name,
             version=rule.version,
             title=rule.title,
@@ -264,19 +236,26 @@ class RuleSet:
             actions=response.actions,
             notifications=response.notifications,
             limits=response.limits,
-            watch=watch_of(correlation, among) if correlation else None,
+            watch=self.window_of(rule),
         )
-        counted = (
-            field(correlation.value_field) if correlation and correlation.value_field else None
-        )
-        inner = tuple(group(among[name], way[index + 1 :]) for index, name in enumerate(way[:-1]))
-        return Responder(
-            plan, "/".join(way), tuple(field(name) for name in response.group_by), counted, inner
-        )
+
+    def _inner_group(self, correlation: Correlation, path: tuple[str, ...]) -> InnerGroup:
+        fields = tuple(self._group_field(correlation, name, path) for name in correlation.group_by)
+        return InnerGroup(fields, self._counted_field(correlation, path))
+
+    def _counted_field(self, correlation: Correlation, path: tuple[str, ...]) -> GroupField | None:
+        name = correlation.value_field
+        return self._group_field(correlation, name, path) if name else None
+
+    def _group_field(
+        self, correlation: Correlation | None, name: str, path: tuple[str, ...]
+    ) -> GroupField:
+        field = self._graph.resolve_field(correlation, name, path) if correlation else name
+        kind = self.rules[path[-1]].kinds[0]
+        return GroupField(name, tuple(field.split(".")), find_field(kind, field))
 
 
 def digest(*parts: object) -> str:
-    """Hash content into 12 hex digits, as versions are shown."""
-    return hashlib.sha256(
-        "\0".join(str(part) for part in parts).encode("utf-8", "replace")
-    ).hexdigest()[:12]
+    """Hash content into the 12 hex digits of a version."""
+    text = "\0".join(str(part) for part in parts)
+    return hashlib.sha256(text.encode("utf-8", "replace")).hexdigest()[:12]

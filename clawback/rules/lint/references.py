@@ -198,9 +198,9 @@ class _Checker:
                 remedy="break it",
             )
             return set()
-        wanted = [outer.field_of(one, name) for one in outer.group_by]
+        wanted = [outer.resolve_field(one, name) for one in outer.group_by]
         if outer.value_field is not None:
-            wanted.append(outer.field_of(outer.value_field, name))
+            wanted.append(outer.resolve_field(outer.value_field, name))
         for one in dict.fromkeys(wanted):
             if one not in inner.group_by:
                 message = f"the events of one match of {name} may differ in {one}, which {rule.read.name} asks for"

@@ -18,7 +18,7 @@ from clawback.rules.lint.channels import Channels, check_channels
 from clawback.rules.lint.conflicts import check_conflicts
 from clawback.rules.lint.satisfiability import can_hold
 from clawback.rules.loader import read_folder, uncollected, utc_today
-from clawback.rules.source.condition import All, Named, Node, Not, Some, names_of
+from clawback.rules.source.condition import And, Named, Node, Not, Or, walk
 from clawback.rules.source.errors import Code, Place, Problem, Problems, RuleErrors, Severity
 from clawback.rules.source.loaded import Loaded, LoadedFilter, LoadedRule
 from clawback.rules.source.yaml_reader import Document
@@ -102,7 +102,7 @@ class _Condition:
 
     def check(self, tree: Node, selections: tuple[str, ...]) -> None:
         """Say which selections are never used, and what can never, or only, be true."""
-        used = set(names_of(tree))
+        used = {one.name for one in walk(tree) if isinstance(one, Named)}
         for name in selections:
             if name not in used:
                 self._warn(
@@ -200,7 +200,7 @@ def _selections_in(node: Node) -> Iterator[Named]:
             yield node
         case Not():
             yield from _selections_in(node.child)
-        case All() | Some():
+        case And() | Or():
             for child in node.children:
                 yield from _selections_in(child)
         case _:
@@ -211,10 +211,10 @@ def _without(node: Node, name: str) -> Node:
     """The same condition with a selection that is never true."""
     match node:
         case Named():
-            return Some(()) if node.name == name else node
+            return Or(()) if node.name == name else node
         case Not():
             return Not(_without(node.child, name))
-        case All() | Some():
+        case And() | Or():
             return replace(node, children=tuple(_without(child, name) for child in node.children))
         case _:
             return node

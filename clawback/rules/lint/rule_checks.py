@@ -8,7 +8,7 @@ from typing import Any
 
 from clawback.model.events import EventKind
 from clawback.rules.source.catalogue import Field, FieldType, field_remedy, find_field
-from clawback.rules.source.condition import SameAs, leaves_of
+from clawback.rules.source.condition import FieldReference, leaves_of
 from clawback.rules.source.documents import CorrelationDocument, RuleDocument
 from clawback.rules.source.errors import Code, Place, Problems
 from clawback.rules.source.loaded import LoadedRule
@@ -108,7 +108,7 @@ def _check_rule_fields(rule: LoadedRule, kind: EventKind, problems: Problems) ->
             test.field
             for leaf in leaves_of(rule.tree)
             for test in leaf.tests
-            if isinstance(test, SameAs)
+            if isinstance(test, FieldReference)
         ]
         if rule.tree
         else []

@@ -16,7 +16,7 @@ from clawback.model.events import EventKind
 from clawback.rules.engine.compiler import compile_node
 from clawback.rules.lint.value_domains import value_domain
 from clawback.rules.source.catalogue import ENRICHMENT, find_field
-from clawback.rules.source.condition import All, Lapses, Leaf, Named, Node, Not, Some
+from clawback.rules.source.condition import And, ExpiredAfter, Leaf, Named, Node, Not, Or
 
 _MOST_STEPS = 20_000
 _MOST_CLOSED = 400
@@ -97,7 +97,7 @@ class _Search:
         if any(
             (self._today > node.last) is not holds
             for node, holds in literals
-            if isinstance(node, Lapses)
+            if isinstance(node, ExpiredAfter)
         ):
             return None
         for name, (wanted, unwanted) in _by_field(literals).items():
@@ -126,9 +126,9 @@ def _alternatives(node: Node, *, holds: bool) -> tuple[Goal, ...] | list[Goal] |
     match node:
         case Named() | Not():
             return ((node.child, holds is isinstance(node, Named)),)
-        case All() | Some():
+        case And() | Or():
             parts = [(child, holds) for child in node.children]
-            return tuple(parts) if isinstance(node, All) is holds else parts
+            return tuple(parts) if isinstance(node, And) is holds else parts
         case _:
             return None
 

@@ -17,14 +17,14 @@ from clawback.rules.engine.predicates import compile_leaf
 from clawback.rules.source.catalogue import Field, FieldType
 from clawback.rules.source.condition import (
     Exists,
+    FieldReference,
     Leaf,
     Network,
     Null,
     Number,
-    SameAs,
     Test,
     Text,
-    Wild,
+    Wildcard,
 )
 
 _MOST_CANDIDATES = 400
@@ -61,7 +61,9 @@ def value_domain(field: Field, wanted: Sequence[Leaf], unwanted: Sequence[Leaf])
     """Find what a field may hold so that every wanted leaf is true and no unwanted one is."""
     if _is_asked_both(wanted, unwanted):
         return IMPOSSIBLE
-    if any(isinstance(test, SameAs) for leaf in (*wanted, *unwanted) for test in leaf.tests):
+    if any(
+        isinstance(test, FieldReference) for leaf in (*wanted, *unwanted) for test in leaf.tests
+    ):
         return OPEN
     if _fitting((None,), wanted, unwanted):
         return ValueDomain(values=())
@@ -131,7 +133,8 @@ def _stated(leaves: Iterable[Leaf]) -> Iterator[Any]:
 
 def _written(text: Text, many: str = "") -> str:
     return "".join(
-        part if isinstance(part, str) else many if part is Wild.MANY else "x" for part in text.parts
+        part if isinstance(part, str) else many if part is Wildcard.MANY else "x"
+        for part in text.parts
     )
 
 
@@ -139,16 +142,16 @@ def _joined(wanted: Sequence[Leaf]) -> Iterator[str]:
     """A text that begins, goes on and ends as all wanted leaves ask, where they agree."""
     texts = [next((test for test in leaf.tests if isinstance(test, Text)), None) for leaf in wanted]
     some = [text for text in texts if text is not None]
-    heads = [text for text in some if text.parts and not isinstance(text.parts[0], Wild)]
+    heads = [text for text in some if text.parts and not isinstance(text.parts[0], Wildcard)]
     tails = [
         text
         for text in some
-        if text.parts and not isinstance(text.parts[-1], Wild) and text not in heads
+        if text.parts and not isinstance(text.parts[-1], Wildcard) and text not in heads
     ]
     middle = [text for text in some if text not in heads and text not in tails]
     heads.sort(
         key=lambda text: len(
-            text.parts[0].value if isinstance(text.parts[0], Wild) else text.parts[0]
+            text.parts[0].value if isinstance(text.parts[0], Wildcard) else text.parts[0]
         )
     )
     if some:
@@ -201,12 +204,12 @@ def _clash(one: Text, other: Text) -> bool:
     heads = [
         str(text.parts[0]).casefold()
         for text in (one, other)
-        if text.parts and not isinstance(text.parts[0], Wild)
+        if text.parts and not isinstance(text.parts[0], Wildcard)
     ]
     tails = [
         str(text.parts[-1]).casefold()
         for text in (one, other)
-        if text.parts and not isinstance(text.parts[-1], Wild)
+        if text.parts and not isinstance(text.parts[-1], Wildcard)
     ]
     both = len((one, other))
     starts = (
@@ -228,7 +231,7 @@ def is_within(test: Test, other: Test) -> bool:
         case _, Exists():
             return True
         case Exists(), Text():
-            return other.parts == (Wild.MANY,)
+            return other.parts == (Wildcard.MANY,)
         case Text(), Text():
             return (test.cased or not other.cased) and _covers(
                 _tokens(other, cased=other.cased), _tokens(test, cased=other.cased)
@@ -240,13 +243,15 @@ def is_within(test: Test, other: Test) -> bool:
             return test == other
 
 
-Tokens = tuple[str | Wild, ...]
+Tokens = tuple[str | Wildcard, ...]
 
 
 def _tokens(text: Text, *, cased: bool) -> Tokens:
-    folded = [part if isinstance(part, Wild) or cased else part.casefold() for part in text.parts]
+    folded = [
+        part if isinstance(part, Wildcard) or cased else part.casefold() for part in text.parts
+    ]
     return tuple(
-        token for part in folded for token in ((part,) if isinstance(part, Wild) else part)
+        token for part in folded for token in ((part,) if isinstance(part, Wildcard) else part)
     )
 
 
@@ -257,12 +262,12 @@ def _covers(pattern: Tokens, tokens: Tokens) -> bool:
     """
     at, here, star, mark = 0, 0, -1, 0
     while here < len(tokens):
-        if at < len(pattern) and pattern[at] is Wild.MANY:
+        if at < len(pattern) and pattern[at] is Wildcard.MANY:
             star, mark, at = at, here, at + 1
         elif (
             at < len(pattern)
-            and tokens[here] is not Wild.MANY
-            and (pattern[at] is Wild.ONE or pattern[at] == tokens[here])
+            and tokens[here] is not Wildcard.MANY
+            and (pattern[at] is Wildcard.ONE or pattern[at] == tokens[here])
         ):
             at, here = at + 1, here + 1
         elif star >= 0:
@@ -270,4 +275,4 @@ def _covers(pattern: Tokens, tokens: Tokens) -> bool:
             at, here = star + 1, mark
         else:
             return False
-    return all(token is Wild.MANY for token in pattern[at:])
+    return all(token is Wildcard.MANY for token in pattern[at:])

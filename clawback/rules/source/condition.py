@@ -1,54 +1,84 @@
-"""What a rule asks of an event, as a tree.
+"""The condition of a rule as a tree: and, or, not over named selections whose leaves test one field each.
 
-And, or, not over named selections, whose leaves test one field each.
-
-The tree is what pySigma's parse means, with nothing left open; it is compiled, indexed, explained
-and interpreted from here. It has no behaviour of its own.
+It is what pySigma parses, with everything resolved. The engine compiles, indexes and explains it.
 """
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date
 from enum import Enum, StrEnum
+from typing import ClassVar
 
 
-class Wild(Enum):
-    """The two wildcards of a Sigma text."""
+class Wildcard(Enum):
+    """The two wildcards of Sigma."""
 
     MANY = "*"
     ONE = "?"
 
 
+# ---- tests: what a leaf asks of one value
+
+
 @dataclass(frozen=True, slots=True)
 class Text:
-    """A text with wildcards, whole; matched without regard to case unless `cased`.
+    """A string with wildcards that must match the whole value; case-insensitive unless `cased`."""
 
-    A field's text is folded the same way.
-    """
-
-    parts: tuple[str | Wild, ...]
+    parts: tuple[str | Wildcard, ...]
     cased: bool = False
 
     @property
     def literal(self) -> str | None:
-        """The text itself where there is no wildcard in it."""
+        """The string itself if it has no wildcard."""
         if not self.parts:
             return ""
         return self.parts[0] if len(self.parts) == 1 and isinstance(self.parts[0], str) else None
 
+    @property
+    def cost(self) -> int:
+        """Relative cost of the test; cheap tests run first."""
+        return 1 if self.literal is not None else 3
+
+    def describe(self) -> tuple[str, str]:
+        """Name the operator and the expected value, such as `contains` and `invoice`."""
+        match self.parts:
+            case (Wildcard.MANY, str() as literal, Wildcard.MANY):
+                operator, expected = "contains", literal
+            case (str() as literal, Wildcard.MANY):
+                operator, expected = "starts with", literal
+            case (Wildcard.MANY, str() as literal):
+                operator, expected = "ends with", literal
+            case _ if self.literal is not None:
+                operator, expected = "is", self.literal
+            case _:
+                operator, expected = "is like", str(self)
+        return f"{operator} (cased)" if self.cased else operator, expected or "''"
+
     def __str__(self) -> str:
         return "".join(
-            part.value if isinstance(part, Wild) else part.replace("*", "\\*").replace("?", "\\?")
+            part.value
+            if isinstance(part, Wildcard)
+            else part.replace("*", "\\*").replace("?", "\\?")
             for part in self.parts
         )
 
 
 @dataclass(frozen=True, slots=True)
 class Regex:
-    """A regular expression of RE2, found anywhere; `flags` are some of `i`, `m`, `s`."""
+    """An RE2 regular expression, searched for anywhere; `flags` are some of `i`, `m`, `s`."""
 
     pattern: str
     flags: str = ""
+    cost: ClassVar[int] = 20
+
+    @property
+    def expression(self) -> str:
+        """The pattern with its flags inline, as RE2 compiles it."""
+        return f"(?{self.flags}){self.pattern}" if self.flags else self.pattern
+
+    def describe(self) -> tuple[str, str]:
+        """Name the operator and the pattern."""
+        return "matches", str(self)
 
     def __str__(self) -> str:
         return f"/{self.pattern}/{self.flags}"
@@ -56,7 +86,13 @@ class Regex:
 
 @dataclass(frozen=True, slots=True)
 class Null:
-    """No value: the field is missing, null or an empty list."""
+    """The field is missing, null or an empty list."""
+
+    cost: ClassVar[int] = 3
+
+    def describe(self) -> tuple[str, str]:
+        """Name the operator; it has no operand."""
+        return "is null", ""
 
     def __str__(self) -> str:
         return "null"
@@ -64,14 +100,20 @@ class Null:
 
 @dataclass(frozen=True, slots=True)
 class Exists:
-    """Some value: the field is there and neither null nor an empty list."""
+    """The field is neither missing nor null nor an empty list."""
+
+    cost: ClassVar[int] = 3
+
+    def describe(self) -> tuple[str, str]:
+        """Name the operator; it has no operand."""
+        return "exists", ""
 
     def __str__(self) -> str:
         return "exists"
 
 
 class Comparison(StrEnum):
-    """How a number is compared."""
+    """How numbers are compared."""
 
     EQ = "="
     LT = "<"
@@ -82,10 +124,15 @@ class Comparison(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Number:
-    """A comparison with a number; texts that are plain numbers count as numbers."""
+    """A comparison with a number; strings that are plain decimal numbers count as numbers."""
 
     comparison: Comparison
     number: int | float
+    cost: ClassVar[int] = 3
+
+    def describe(self) -> tuple[str, str]:
+        """Name the comparison and the number."""
+        return self.comparison.value, str(self.number)
 
     def __str__(self) -> str:
         return f"{self.comparison} {self.number}"
@@ -93,24 +140,36 @@ class Number:
 
 @dataclass(frozen=True, slots=True)
 class Network:
-    """An IPv4 or IPv6 network that has the field's address in it."""
+    """An IPv4 or IPv6 network that contains the address in the field."""
 
     cidr: str
+    cost: ClassVar[int] = 3
+
+    def describe(self) -> tuple[str, str]:
+        """Name the operator and the network."""
+        return "is in", self.cidr
 
     def __str__(self) -> str:
         return f"in {self.cidr}"
 
 
 @dataclass(frozen=True, slots=True)
-class SameAs:
-    """The text of another field.
+class FieldReference:
+    """A comparison with another field of the event.
 
-    The same, or with `starts`/`ends` its beginning, its end or (both) a part of it.
+    Equal; with `starts` or `ends` the value starts or ends with the other one; with both it
+    contains it.
     """
 
     field: str
     starts: bool = False
     ends: bool = False
+    cost: ClassVar[int] = 20
+
+    def describe(self) -> tuple[str, str]:
+        """Name the operator and the other field."""
+        relation, _, field = str(self).rpartition(" ")
+        return relation, f"field {field}"
 
     def __str__(self) -> str:
         relation = {
@@ -139,100 +198,116 @@ class TimePart:
 
     unit: TimeUnit
     number: int
+    cost: ClassVar[int] = 3
+
+    def describe(self) -> tuple[str, str]:
+        """Name the operator, the part and the number."""
+        return "is", str(self)
 
     def __str__(self) -> str:
         return f"{self.unit} = {self.number}"
 
 
-Test = Text | Regex | Null | Exists | Number | Network | SameAs | TimePart
+Test = Text | Regex | Null | Exists | Number | Network | FieldReference | TimePart
+
+
+# ---- nodes
 
 
 @dataclass(frozen=True, slots=True)
 class Leaf:
-    """One field of which any value must pass any of the tests."""
+    """A field, and tests of which any must pass for any value of the field."""
 
     field: str
     tests: tuple[Test, ...]
 
+    @property
+    def fields(self) -> tuple[str, ...]:
+        """The field, and those that its tests refer to."""
+        references = (test.field for test in self.tests if isinstance(test, FieldReference))
+        return (self.field, *references)
+
 
 @dataclass(frozen=True, slots=True)
-class All:
-    """Every child must hold."""
+class And:
+    """True if every child is."""
 
     children: tuple["Node", ...]
 
 
 @dataclass(frozen=True, slots=True)
-class Some:
-    """Some child must hold."""
+class Or:
+    """True if any child is."""
 
     children: tuple["Node", ...]
 
 
 @dataclass(frozen=True, slots=True)
 class Not:
-    """The child must not hold."""
+    """True if the child is false."""
 
     child: "Node"
 
 
 @dataclass(frozen=True, slots=True)
 class Named:
-    """A selection of the rule, under the name it has there."""
+    """A selection or an exception, under the name it has in its document."""
 
     name: str
     child: "Node"
 
 
 @dataclass(frozen=True, slots=True)
-class Lapses:
-    """Holds from the day after `last`: how an exception stops applying.
-
-    The day is read from the rule set's clock, in UTC.
-    """
+class ExpiredAfter:
+    """True from the day after `last`, in UTC: how an exception stops to apply."""
 
     last: date
 
 
-Node = All | Some | Not | Named | Leaf | Lapses
+Node = And | Or | Not | Named | Leaf | ExpiredAfter
+
+
+def children_of(node: Node) -> tuple[Node, ...]:
+    """Give the direct children of a node."""
+    match node:
+        case And() | Or():
+            return node.children
+        case Not() | Named():
+            return (node.child,)
+        case _:
+            return ()
+
+
+def replace_children(node: Node, children: tuple[Node, ...]) -> Node:
+    """Give the same node with other children, as many as before."""
+    match node:
+        case And() | Or():
+            return replace(node, children=children)
+        case Not() | Named():
+            return replace(node, child=children[0])
+        case _:
+            return node
+
+
+def walk(node: Node) -> Iterator[Node]:
+    """Give a node and everything below it, depth first, from left to right."""
+    yield node
+    for child in children_of(node):
+        yield from walk(child)
 
 
 def leaves_of(node: Node) -> Iterator[Leaf]:
     """Give all leaves below a node, from left to right."""
-    match node:
-        case Leaf():
-            yield node
-        case All() | Some():
-            for child in node.children:
-                yield from leaves_of(child)
-        case Not() | Named():
-            yield from leaves_of(node.child)
-        case Lapses():
-            return
+    return (one for one in walk(node) if isinstance(one, Leaf))
 
 
-def names_of(node: Node) -> Iterator[str]:
-    """Give the names of all selections below a node."""
-    match node:
-        case Named():
-            yield node.name
-            yield from names_of(node.child)
-        case All() | Some():
-            for child in node.children:
-                yield from names_of(child)
-        case Not():
-            yield from names_of(node.child)
-        case _:
-            return
+def join_and(children: list[Node]) -> Node:
+    """Join conditions that must all hold; a single one is returned as it is."""
+    return children[0] if len(children) == 1 else And(tuple(children))
 
 
-def conjunction(children: list[Node]) -> Node:
-    """Make a conjunction; of one child, the child."""
-    return children[0] if len(children) == 1 else All(tuple(children))
-
-
-def disjunction(children: list[Node]) -> Node:
-    """Make a disjunction in which texts asked of the same field are one leaf."""
+def join_or(children: list[Node]) -> Node:
+    """Join alternatives; leaves of the same field become one leaf."""
     merged: dict[str, list[Test]] = {}
     others: list[Node] = []
     for child in children:
@@ -241,4 +316,4 @@ def disjunction(children: list[Node]) -> Node:
         else:
             others.append(child)
     nodes: list[Node] = [*(Leaf(field, tuple(tests)) for field, tests in merged.items()), *others]
-    return nodes[0] if len(nodes) == 1 else Some(tuple(nodes))
+    return nodes[0] if len(nodes) == 1 else Or(tuple(nodes))

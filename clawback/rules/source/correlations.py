@@ -40,13 +40,13 @@ class Correlation:
     aliases: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
 
     @property
-    def watch(self) -> CorrelationWindow:
-        """The same as a case carries it."""
+    def window(self) -> CorrelationWindow:
+        """The window that a case carries, without those of inner correlations."""
         return CorrelationWindow(
             type=self.type, timespan=self.timespan, at_least=self.at_least, rules=self.rules
         )
 
-    def field_of(self, name: str, rule: str) -> str:
+    def resolve_field(self, name: str, rule: str) -> str:
         """Resolve a group-by name for events of one referenced rule."""
         return self.aliases.get(name, {}).get(rule, name)
 
@@ -168,36 +168,44 @@ def _conjoined(condition: SigmaExtendedCorrelationCondition) -> tuple[str, ...]:
     return tuple(names)
 
 
-# ---- the graph of correlations that refer to correlations
-
-Correlations = Mapping[str, Correlation]
-"""All correlations of a rule set, by name. The loader refuses cycles."""
+# ---- correlations that refer to correlations
 
 
-def ways(correlation: Correlation, among: Correlations) -> Iterator[tuple[str, ...]]:
-    """Give the ways down to every rule with a condition.
+class CorrelationGraph:
+    """The correlations of a rule set by name; the loader has refused cycles.
 
-    Its name, after those of the correlations between.
+    A path leads from a correlation down to a rule with a condition: the names of the correlations
+    between, then that of the rule.
     """
-    for name in dict.fromkeys(correlation.rules):
-        if name not in among:
-            yield (name,)
-        else:
-            yield from ((name, *way) for way in ways(among[name], among))
 
+    def __init__(self, correlations: Mapping[str, Correlation]) -> None:
+        self.correlations = correlations
 
-def leaves(correlation: Correlation, among: Correlations) -> tuple[str, ...]:
-    """Name the rules with a condition that a correlation comes down to."""
-    return tuple(dict.fromkeys(way[-1] for way in ways(correlation, among)))
+    def paths(self, correlation: Correlation) -> Iterator[tuple[str, ...]]:
+        """Give the paths to every rule below a correlation."""
+        for name in dict.fromkeys(correlation.rules):
+            inner = self.correlations.get(name)
+            if inner is None:
+                yield (name,)
+            else:
+                yield from ((name, *path) for path in self.paths(inner))
 
+    def leaves(self, correlation: Correlation) -> tuple[str, ...]:
+        """Name the rules with a condition below a correlation."""
+        return tuple(dict.fromkeys(path[-1] for path in self.paths(correlation)))
 
-def watch_of(correlation: Correlation, among: Correlations) -> CorrelationWindow:
-    """What a correlation waits for, with what those it refers to wait for."""
-    inner = {name: watch_of(among[name], among) for name in correlation.rules if name in among}
-    return correlation.watch.model_copy(update={"inner": inner})
+    def window(self, correlation: Correlation) -> CorrelationWindow:
+        """Give the window of a correlation with those of the correlations below it."""
+        inner = {
+            name: self.window(self.correlations[name])
+            for name in correlation.rules
+            if name in self.correlations
+        }
+        return correlation.window.model_copy(update={"inner": inner})
 
-
-def field_of(correlation: Correlation, name: str, way: tuple[str, ...], among: Correlations) -> str:
-    """Resolve a group-by name of a correlation to the field of the rule at the end of a way."""
-    real = correlation.field_of(name, way[0])
-    return real if len(way) == 1 else field_of(among[way[0]], real, way[1:], among)
+    def resolve_field(self, correlation: Correlation, name: str, path: tuple[str, ...]) -> str:
+        """Resolve a group-by name to the field of the rule at the end of a path."""
+        field = correlation.resolve_field(name, path[0])
+        if len(path) == 1:
+            return field
+        return self.resolve_field(self.correlations[path[0]], field, path[1:])

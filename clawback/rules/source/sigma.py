@@ -27,7 +27,7 @@ from sigma.types import SigmaExists
 
 from clawback.model.events import EventKind
 from clawback.rules.source.catalogue import field_remedy, find_field
-from clawback.rules.source.condition import Leaf, Named, Node, Not, Test, conjunction, disjunction
+from clawback.rules.source.condition import Leaf, Named, Node, Not, Test, join_and, join_or
 from clawback.rules.source.errors import Code, Place, Problems, did_you_mean
 from clawback.rules.source.sigma_values import (
     NO_LOOKAROUND,
@@ -110,7 +110,7 @@ def read_detection(reading: Reading, *path: str) -> Node | None:
     texts = conditions if isinstance(conditions, list) else [conditions]
     nodes = [_condition(reading, text, (*path, _CONDITION)) for text in texts]
     whole = [node for node in nodes if node is not None]
-    return disjunction(whole) if len(whole) == len(nodes) else None
+    return join_or(whole) if len(whole) == len(nodes) else None
 
 
 # ---- selections
@@ -120,7 +120,7 @@ def _selection(reading: Reading, definition: Any, path: tuple[str | int, ...]) -
     if isinstance(definition, dict) and definition:
         items = [_item(reading, key, value, path) for key, value in definition.items()]
         nodes = [node for node in items if node is not None]
-        return conjunction(nodes) if nodes else None
+        return join_and(nodes) if nodes else None
     if (
         isinstance(definition, list)
         and definition
@@ -128,7 +128,7 @@ def _selection(reading: Reading, definition: Any, path: tuple[str | int, ...]) -
     ):
         found = [_selection(reading, item, (*path, index)) for index, item in enumerate(definition)]
         nodes = [node for node in found if node is not None]
-        return disjunction(nodes) if nodes else None
+        return join_or(nodes) if nodes else None
     code, remedy = Code.KEYWORD, "name the field: subject|contains: …, for example"
     message = "keywords are not supported: an event has fields, not one text to search"
     if definition in ({}, []):
@@ -245,7 +245,7 @@ def _linked(item: SigmaDetectionItem, name: str, groups: list[tuple[Test, ...]])
         else Leaf(name, tests)
         for value, tests in zip(item.value, groups, strict=True)
     ]
-    node = conjunction(leaves) if item.value_linking is ConditionAND else disjunction(leaves)
+    node = join_and(leaves) if item.value_linking is ConditionAND else join_or(leaves)
     return Not(node) if item.negated else node
 
 
@@ -367,13 +367,11 @@ def _node(reading: Reading, item: Any, names: SigmaDetections, depth: int) -> No
             ]
             if not chosen:
                 raise _BadCondition(f"no selection is called {item.pattern}", item.pattern)
-            return conjunction(chosen) if item.cond_class is ConditionAND else disjunction(chosen)
+            return join_and(chosen) if item.cond_class is ConditionAND else join_or(chosen)
         case ConditionNOT():
             return Not(_node(reading, item.args[0], names, depth + 1))
         case ConditionAND() | ConditionOR():
             children = [_node(reading, child, names, depth + 1) for child in item.args]
-            return (
-                conjunction(children) if isinstance(item, ConditionAND) else disjunction(children)
-            )
+            return join_and(children) if isinstance(item, ConditionAND) else join_or(children)
         case _:
             raise _BadCondition("this is not a condition")

@@ -31,21 +31,20 @@ from sigma.types import (
     SpecialChars,
 )
 
-from clawback.rules.engine.predicates import anywhere_pattern
 from clawback.rules.source.catalogue import Field, FieldType
 from clawback.rules.source.condition import (
     Comparison,
     Exists,
+    FieldReference,
     Network,
     Null,
     Number,
     Regex,
-    SameAs,
     Test,
     Text,
     TimePart,
     TimeUnit,
-    Wild,
+    Wildcard,
 )
 from clawback.rules.source.errors import Code, did_you_mean
 
@@ -64,7 +63,7 @@ _FLAGS = {
     SigmaRegularExpressionFlag.MULTILINE: "m",
     SigmaRegularExpressionFlag.DOTALL: "s",
 }
-_WILDS = {SpecialChars.WILDCARD_MULTI: Wild.MANY, SpecialChars.WILDCARD_SINGLE: Wild.ONE}
+_WILDS = {SpecialChars.WILDCARD_MULTI: Wildcard.MANY, SpecialChars.WILDCARD_SINGLE: Wildcard.ONE}
 _ENCODINGS = frozenset({"base64", "base64offset", "wide", "utf16", "utf16be", "windash"})
 _ANCHORS = frozenset({"contains", "startswith", "endswith", "expand"})
 _MOST_EXPANDED = 20_000
@@ -143,10 +142,7 @@ def _regex(value: SigmaRegularExpression) -> Regex:
             f"the regular expression is longer than {_LARGEST_REGEX} characters", "split it"
         )
     regex = Regex(pattern, flags)
-    if (
-        problem := regex_problem(f"(?{flags}){pattern}" if flags else pattern)
-        or regex_problem(anywhere_pattern(regex))
-    ) is not None:
+    if (problem := regex_problem(regex.expression)) is not None:
         raise Unsupported(problem, NO_LOOKAROUND)
     return regex
 
@@ -172,7 +168,10 @@ _MAKE: Sequence[tuple[type[SigmaType], Callable[[Any], Test]]] = (
     (SigmaNumber, lambda value: Number(Comparison.EQ, value.number)),
     (SigmaRegularExpression, _regex),
     (SigmaCIDRExpression, lambda value: Network(str(value.network))),
-    (SigmaFieldReference, lambda value: SameAs(value.field, value.starts_with, value.ends_with)),
+    (
+        SigmaFieldReference,
+        lambda value: FieldReference(value.field, value.starts_with, value.ends_with),
+    ),
     (SigmaCompareExpression, _comparison),
 )
 
@@ -191,7 +190,7 @@ def _texts(value: SigmaString, lists: Mapping[str, Sequence[str]]) -> Iterator[T
 
 def _choices(
     part: str | SpecialChars | Placeholder, lists: Mapping[str, Sequence[str]]
-) -> list[tuple[str | Wild, ...]]:
+) -> list[tuple[str | Wildcard, ...]]:
     if isinstance(part, str):
         return [(part,)]
     if isinstance(part, SpecialChars):
@@ -205,7 +204,7 @@ def _choices(
     return [tuple(_plain(SigmaString(text))) for text in lists[part.name]]
 
 
-def _plain(text: SigmaString) -> Iterator[str | Wild]:
+def _plain(text: SigmaString) -> Iterator[str | Wildcard]:
     for part in text.s:
         if isinstance(part, SpecialChars):
             yield _WILDS[part]
@@ -213,18 +212,18 @@ def _plain(text: SigmaString) -> Iterator[str | Wild]:
             yield part
 
 
-def _joined(parts: Iterator[str | Wild]) -> tuple[str | Wild, ...]:
-    joined: list[str | Wild] = []
+def _joined(parts: Iterator[str | Wildcard]) -> tuple[str | Wildcard, ...]:
+    joined: list[str | Wildcard] = []
     for part in parts:
         last = joined[-1] if joined else None
         if (
             isinstance(part, str)
             and isinstance(last, str)
-            and not isinstance(part, Wild)
-            and not isinstance(last, Wild)
+            and not isinstance(part, Wildcard)
+            and not isinstance(last, Wildcard)
         ):
             joined[-1] = last + part
-        elif not (part is Wild.MANY and last is Wild.MANY):
+        elif not (part is Wildcard.MANY and last is Wildcard.MANY):
             joined.append(part)
     return tuple(joined)
 
@@ -267,7 +266,7 @@ _NEEDS: Mapping[type[Test], tuple[frozenset[FieldType], str]] = {
         frozenset({FieldType.TIME}),
         "minute, hour, day, week, month and year need a time field",
     ),
-    SameAs: (frozenset(FieldType) - {FieldType.OBJECT}, "name a field below it"),
+    FieldReference: (frozenset(FieldType) - {FieldType.OBJECT}, "name a field below it"),
 }
 _OBJECT = "{} is an object: only exists and null can be asked of it; name a field below it"
 
@@ -299,12 +298,12 @@ def _could_be(text: Text, value: str) -> bool:
     return _matches(parts, value if text.cased else value.casefold())
 
 
-def _matches(parts: tuple[str | Wild, ...], value: str) -> bool:
+def _matches(parts: tuple[str | Wildcard, ...], value: str) -> bool:
     if not parts:
         return not value
     head, rest = parts[0], parts[1:]
-    if head is Wild.MANY:
+    if head is Wildcard.MANY:
         return any(_matches(rest, value[start:]) for start in range(len(value) + 1))
-    if head is Wild.ONE:
+    if head is Wildcard.ONE:
         return bool(value) and _matches(rest, value[1:])
     return isinstance(head, str) and value.startswith(head) and _matches(rest, value[len(head) :])

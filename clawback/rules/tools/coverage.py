@@ -12,9 +12,9 @@ from dataclasses import dataclass
 
 from clawback.model.events import Event
 from clawback.rules.engine.compiler import compile_node
-from clawback.rules.engine.explanation import EXCEPTION, word_test
+from clawback.rules.engine.explanation import EXCEPTION
 from clawback.rules.engine.ruleset import Filter, Rule, RuleSet
-from clawback.rules.source.condition import All, Lapses, Leaf, Named, Node, Not, Some
+from clawback.rules.source.condition import And, ExpiredAfter, Leaf, Named, Node, Not, Or
 from clawback.rules.tools.testing import events_of, settled
 
 _LONGEST = 100
@@ -115,7 +115,7 @@ def _parts(node: Node, rules: RuleSet, events: Sequence[Event]) -> Iterator[Part
             if not node.name.startswith(EXCEPTION):
                 yield _part("selection", node.name, node, rules, events)
                 yield from _alternatives(node.child, node.name, rules, events)
-        case All() | Some():
+        case And() | Or():
             children = [child for child in node.children if not _is_exception(child)]
             if len(children) > 1:
                 shown = type(node)(tuple(children))
@@ -124,12 +124,12 @@ def _parts(node: Node, rules: RuleSet, events: Sequence[Event]) -> Iterator[Part
                 yield from _parts(child, rules, events)
         case Not():
             yield from _parts(node.child, rules, events)
-        case Leaf() | Lapses():
+        case Leaf() | ExpiredAfter():
             return
 
 
 def _alternatives(node: Node, name: str, rules: RuleSet, events: Sequence[Event]) -> Iterator[Part]:
-    for child in node.children if isinstance(node, Some) else ():
+    for child in node.children if isinstance(node, Or) else ():
         yield _part("alternative", f"{word_node(child)} of {name}", child, rules, events)
 
 
@@ -160,18 +160,18 @@ def _worded(node: Node) -> str:
             return node.name
         case Not():
             return f"not {_within(node.child)}"
-        case All() | Some():
-            return (" and " if isinstance(node, All) else " or ").join(
+        case And() | Or():
+            return (" and " if isinstance(node, And) else " or ").join(
                 _within(child) for child in node.children
             )
         case Leaf():
-            words = [" ".join(filter(None, word_test(test))) for test in node.tests[:3]]
+            words = [" ".join(filter(None, test.describe())) for test in node.tests[:3]]
             return f"{node.field} {' or '.join(words)}" + (
                 " or …" if len(node.tests) > len(words) else ""
             )
-        case Lapses():
+        case ExpiredAfter():
             return f"after {node.last}"
 
 
 def _within(node: Node) -> str:
-    return f"({_worded(node)})" if isinstance(node, All | Some) else _worded(node)
+    return f"({_worded(node)})" if isinstance(node, And | Or) else _worded(node)

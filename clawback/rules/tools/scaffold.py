@@ -16,7 +16,7 @@ from typing import Any
 from uuid import UUID
 
 from clawback.model.events import Event, EventKind
-from clawback.rules.engine.predicates import values_of
+from clawback.rules.engine.field_values import iterate_values
 from clawback.rules.source.catalogue import find_field
 from clawback.rules.source.yaml_reader import HIDDEN
 
@@ -147,7 +147,7 @@ def telling(event: Event, shared_domains: Sequence[str]) -> list[Clue]:
 
 def _clues(event: Event, fields: Sequence[str]) -> Iterator[Clue]:
     for field in fields:
-        values = values_of(event.record, tuple(field.split(".")))
+        values = iterate_values(event.record, tuple(field.split(".")))
         value = next((one for one in values if isinstance(one, str) and one.strip()), None)
         if value is not None and _is_known(event.kind, field, value):
             text = value.encode("utf-8", "replace").decode()

@@ -1,0 +1,100 @@
+"""Reads the values of a field from a record: JSON of unknown quality, so nothing here ever raises.
+
+A list has the values of all its elements. Missing, null and an empty list are one null value.
+"""
+
+import math
+import re
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import Any
+
+from clawback.rules.source.catalogue import ENRICHMENT
+
+Record = Mapping[str, Any]
+
+_DECIMAL = re.compile(r"[+-]?(?:[0-9]{1,30})(?:\.[0-9]{1,30})?")
+_HUGE = 10**300
+
+
+def iterate_values(record: Any, path: tuple[str, ...]) -> Iterator[Any]:
+    """Give every value at a path; lists fan out at every step."""
+    pending: list[tuple[Any, int]] = [(record, 0)]
+    while pending:
+        node, depth = pending.pop()
+        if isinstance(node, list):
+            if not node:
+                yield None
+            pending.extend((item, depth) for item in reversed(node))
+        elif depth == len(path):
+            yield node
+        elif isinstance(node, Mapping):
+            pending.append((node.get(path[depth]), depth + 1))
+        else:
+            yield None
+
+
+def read_values(node: Any, path: tuple[str, ...]) -> Sequence[Any]:
+    """Give the same as `iterate_values` at once; faster for records of the usual shape."""
+    for depth, name in enumerate(path):
+        if node.__class__ is not dict:
+            return _fan_out(node, path[depth:])
+        node = node.get(name)
+    return _fan_out(node, ()) if node.__class__ is list else (node,)
+
+
+def _fan_out(node: Any, path: tuple[str, ...]) -> Sequence[Any]:
+    if node.__class__ is not list or not node:
+        return tuple(iterate_values(node, path))
+    values: list[Any] = []
+    for item in node:
+        if item.__class__ is str and not path:
+            values.append(item)
+        elif item.__class__ is dict:
+            values += read_values(item, path)
+        else:
+            values += iterate_values(item, path)
+    return values
+
+
+def has_value(node: Any, path: tuple[str, ...], check: Callable[[Any], bool]) -> bool:
+    """Whether a check passes for any value at a path."""
+    for value in read_values(node, path):  # noqa: SIM110 - a generator costs more than the loop
+        if check(value):
+            return True
+    return False
+
+
+def is_enrichment(path: tuple[str, ...]) -> bool:
+    """Whether a field comes from `/detections`."""
+    return path[0] == ENRICHMENT or path[:2] == ("message", ENRICHMENT)
+
+
+def is_unknown(record: Record, path: tuple[str, ...]) -> bool:
+    """Whether a field is known only once `/detections` has been fetched."""
+    if path[0] == ENRICHMENT:
+        return ENRICHMENT not in record
+    if path[:2] == ("message", ENRICHMENT):
+        message = record.get("message")
+        return isinstance(message, Mapping) and ENRICHMENT not in message
+    return False
+
+
+def as_text(value: Any) -> str | None:
+    """Convert a scalar to the string that rules compare: `true`, `5`, `0.5`.
+
+    None for null, for objects, and for numbers that are too large to print.
+    """
+    if isinstance(value, str):
+        return value
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    if isinstance(value, float) and math.isfinite(value) and value == int(value):
+        return str(int(value))
+    return str(value) if isinstance(value, int | float) and abs(value) < _HUGE else None
+
+
+def as_number(value: Any) -> int | float | None:
+    """Convert a scalar to a number; strings count if they are plain decimal numbers."""
+    if isinstance(value, str):
+        return (float(value) if "." in value else int(value)) if _DECIMAL.fullmatch(value) else None
+    return value if isinstance(value, int | float) and not isinstance(value, bool) else None
