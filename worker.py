@@ -48,7 +48,8 @@ from clawback.telemetry import (
     metrics,
     serve_metrics,
 )
-from clawback.telemetry.activity_telemetry import ActivityTelemetry, RetryCountInterceptor
+from clawback.telemetry.activity_interceptor import ActivityInterceptor
+from clawback.telemetry.activity_telemetry import ActivityTelemetry
 from clawback.telemetry.runtime import build_runtime
 from clawback.temporal import names
 from clawback.temporal.block_gateway import BlockGateway
@@ -154,7 +155,7 @@ class Process:
             await self._stop.wait()
             log.info("worker.stopping")
         if self._broken is not None:
-            log.error("worker.failed", why=str(self._broken)[:300])
+            log.error("worker.failed", exc_info=self._broken)
         return 1 if self._broken else 0
 
     async def _start(self, stack: AsyncExitStack) -> None:
@@ -307,7 +308,7 @@ def build_workers(
         graceful_shutdown_timeout=GRACE,
         on_fatal_error=on_failure,
         max_concurrent_activities=AT_ONCE,
-        interceptors=[RetryCountInterceptor(), HeartbeatInterceptor()],
+        interceptors=[ActivityInterceptor(), HeartbeatInterceptor()],
         disable_eager_activity_execution=True,
     )
     containing: list[Callable[..., Any]] = [
@@ -385,15 +386,15 @@ def main() -> NoReturn:
         configure_logging(settings.log_format, settings.log_level)
         exit_now(asyncio.run(Process(settings).run()))
     except (SettingsError, ChannelFileError) as error:
-        _leave(str(error), ExitCode.USAGE)
+        _leave(error, ExitCode.USAGE)
     except RuleErrors as error:
-        _leave(str(error), ExitCode.NO)
+        _leave(error, ExitCode.NO)
     except (TemporalUnreachable, TelemetryUnavailable, PayloadKeyError, OSError) as error:
-        _leave(str(error), ExitCode.ENVIRONMENT)
+        _leave(error, ExitCode.ENVIRONMENT)
 
 
-def _leave(sentence: str, code: ExitCode) -> NoReturn:
-    log.error("worker.not_started", why=sentence)
+def _leave(error: Exception, code: ExitCode) -> NoReturn:
+    log.error("worker.not_started", error=error)
     exit_now(code)
 
 

@@ -54,4 +54,4 @@ class AuditActivities:
             raise ApplicationError(bounded(str(error)), type=ErrorType.AUDIT_UNAVAILABLE) from error
 
     async def _write(self, records: Sequence[AuditRecord]) -> None:
-        self._observing.recorded(await asyncio.to_thread(self._audit.append, records))
+        self._observing.record_audit(await asyncio.to_thread(self._audit.append, records))

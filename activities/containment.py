@@ -168,7 +168,7 @@ class ContainmentActivities:
                 [target.id for target in request.targets]
             )
         outcomes = move_outcomes(request.targets, answers)
-        self._observing.moved(outcomes, request.seen_at)
+        self._observing.record_moves(outcomes, request.seen_at)
         return MoveOutcomes(outcomes=outcomes)
 
     @activity.defn(name="email_security.locate_messages")

@@ -64,7 +64,7 @@ class GuardActivities:
                 "this worker stops", type=ErrorType.UNAVAILABLE, next_retry_delay=_LATER
             )
         answer = asking.result()[ask.id]
-        self._observing.guarded(ask, answer)
+        self._observing.record_reservation(ask, answer)
         return answer
 
     async def _ask(self, asks: Sequence[Reservation]) -> dict[str, ReservationResult]:

@@ -57,7 +57,7 @@ class IngestActivities:
         rest = await self._intake.complete(page)
         await self._tell(request, rest)
         if page.page is None:
-            self._observing.polled(request.source, request.end)
+            self._observing.record_complete_poll(request.source, request.end)
         return PageRead(
             page=page.page,
             postponed=bounded(str(rest.postponed)) if rest.postponed else None,
@@ -70,7 +70,7 @@ class IngestActivities:
         )
 
     async def _tell(self, request: ReadPage, taken: IngestResult) -> None:
-        self._observing.read(request.source, taken)
+        self._observing.record_page(request.source, taken)
         if taken.rejected:
             rejected = tuple(_rejected(request.source, rejection) for rejection in taken.rejected)
             await self._records.append(WriteRecords(records=rejected))

@@ -13,7 +13,6 @@ from temporalio.exceptions import ApplicationError
 from activities.audit import AuditActivities, WriteRecords
 from clawback.cloudflare import ApiError, ClientError, EmailSecurity, Share, protected_domains
 from clawback.model.audit_record import AuditRecord, RecordKind
-from clawback.model.texts import bounded
 from clawback.rules.live import LiveRules
 from clawback.telemetry import metrics
 from clawback.temporal.block_gateway import ActiveBlock, BlockGateway
@@ -81,7 +80,7 @@ class NeverBlockWatcher:
         try:
             standing = [block async for block in self._blocks.list_active()]
         except Exception as error:  # noqa: BLE001 - whatever a server answers, the rules must go on being watched
-            log.warning("never_block.not_compared", why=bounded(str(error)))
+            log.warning("never_block.not_compared", error=error)
             return
         forbidden = [block for block in standing if is_forbidden(block, self._rules)]
         metrics.BLOCKS_FORBIDDEN.set(len(forbidden))
@@ -94,12 +93,11 @@ class NeverBlockWatcher:
             "never_block.contradicted",
             blocks=len(blocks),
             rules=sorted({block.rule for block in blocks}),
-            remedy=REMEDY,
         )
         try:
             await self._records.append(WriteRecords(records=tuple(map(_record, blocks))))
         except ApplicationError as error:
-            log.warning("never_block.not_recorded", why=error.message)
+            log.warning("never_block.not_recorded", error=error)
 
     def _complain(self, error: ApiError) -> None:
         """Say once what is wrong, until something else is."""
@@ -107,8 +105,7 @@ class NeverBlockWatcher:
         if kind != self._trouble:
             log.warning(
                 "never_block.own_domains_unknown",
-                why=str(error),
-                holds="never_block in safety.yml",
+                error=error,
                 known=self._rules.owned,
             )
         self._trouble = kind

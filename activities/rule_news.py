@@ -28,9 +28,7 @@ class RuleReloadReporter:
         metrics.RULES_REFUSED.set(change.new is None)
         metrics.RULES.info({"version": self._rules.current.version})
         if change.new is None:
-            log.error(
-                "rules.refused", running=change.old, why=bounded(change.problem or "", _LONGEST)
-            )
+            log.error("rules.refused", running=change.old, error=change.error)
         else:
             log.info(
                 "rules.loaded", old=change.old, new=change.new, rules=len(self._rules.current.rules)
@@ -38,7 +36,7 @@ class RuleReloadReporter:
         try:
             await self._records.append(WriteRecords(records=(_record(change),)))
         except ApplicationError as error:
-            log.warning("rules.not_recorded", why=error.message)
+            log.warning("rules.not_recorded", error=error)
 
 
 def _record(change: Change) -> AuditRecord:

@@ -32,6 +32,7 @@ from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 from clawback.app_files import default_rules
 from clawback.model.durations import parse_duration
 from clawback.model.events import EventKind
+from clawback.model.loggable_error import LoggableError
 from clawback.model.mode import Mode
 
 CLOUDFLARE = "https://api.cloudflare.com/client/v4"
@@ -60,7 +61,7 @@ Duration = Annotated[timedelta, NoDecode, BeforeValidator(_read_duration)]
 Port = Annotated[int, Field(ge=1, le=65_535)]
 
 
-class SettingsError(ValueError):
+class SettingsError(LoggableError, ValueError):
     """A setting that cannot be used; the text names the variable and what it takes."""
 
 

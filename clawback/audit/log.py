@@ -16,6 +16,7 @@ from pathlib import Path
 
 from clawback.audit.chain import Link, NotALine, read_line, segments, write_line
 from clawback.model.audit_record import AuditRecord
+from clawback.model.loggable_error import LoggableError
 
 MAX_BYTES = 64 * 1024 * 1024
 """The size at which a file is rotated away."""
@@ -23,7 +24,7 @@ _REACH = 8 * 1024 * 1024
 _REMEMBERED = 100_000
 
 
-class AuditUnavailable(RuntimeError):
+class AuditUnavailable(LoggableError, RuntimeError):
     """The audit cannot be written; the text names the file, the reason and the remedy."""
 
 

@@ -13,15 +13,17 @@
         └── InvalidRequest      anything else that is wrong with the request itself
 
 Texts from outside are bounded and free of control characters. No error carries an id, a mailbox
-address or the token, except where the API's own explanation quotes one: log `ApiError.summary`, not
-its text. Source: reference §3.2 and §3.3.
+address or the token, except where the API's own explanation quotes one: log `ApiError.log_text`,
+not its text. Source: reference §3.2 and §3.3.
 """
 
 from datetime import timedelta
 from http import HTTPStatus
 
+from clawback.model.loggable_error import LoggableError
 
-class ApiError(Exception):
+
+class ApiError(LoggableError):
     """The base of all errors; `endpoint` is a fixed template such as `investigate/move`."""
 
     def __init__(self, endpoint: str, text: str) -> None:
@@ -30,7 +32,7 @@ class ApiError(Exception):
         self.text = text
 
     @property
-    def summary(self) -> str:
+    def log_text(self) -> str:
         """The error without any text from outside: safe for logs, metrics and Temporal."""
         return f"{self.endpoint}: {type(self).__name__}"
 
@@ -49,7 +51,7 @@ class RateLimited(ApiError):
         self.is_local = is_local
 
     @property
-    def summary(self) -> str:
+    def log_text(self) -> str:
         """The whole text, which holds nothing from outside."""
         return str(self)
 
@@ -76,9 +78,9 @@ class Unavailable(ApiError):
         self.retry_after = retry_after
 
     @property
-    def summary(self) -> str:
+    def log_text(self) -> str:
         """The kind of error and the HTTP status."""
-        return f"{super().summary} ({self.status or 'no response'})"
+        return f"{super().log_text} ({self.status or 'no response'})"
 
 
 class UnknownOutcome(ApiError):
@@ -92,9 +94,9 @@ class UnknownOutcome(ApiError):
         self.status = status
 
     @property
-    def summary(self) -> str:
+    def log_text(self) -> str:
         """The kind of error and the HTTP status."""
-        return f"{super().summary} ({self.status or 'no response'})"
+        return f"{super().log_text} ({self.status or 'no response'})"
 
 
 class UnreadableResponse(ApiError):
@@ -117,10 +119,10 @@ class ClientError(ApiError):
         self.text = text
 
     @property
-    def summary(self) -> str:
+    def log_text(self) -> str:
         """The kind of error, the HTTP status and Cloudflare's codes."""
         codes = f", codes {', '.join(map(str, self.codes))}" if self.codes else ""
-        return f"{super().summary} ({self.status}{codes})"
+        return f"{super().log_text} ({self.status}{codes})"
 
 
 class Unauthenticated(ClientError):

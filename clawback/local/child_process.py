@@ -27,6 +27,7 @@ _STEADY = 60.0
 _DEATHS = 10
 _FIRST_DELAY, _LONGEST_DELAY = 0.5, 30.0
 _LARGEST_LOG = 20 * 1024 * 1024
+_MAX_QUOTED = 300
 
 
 class ProcessState(StrEnum):
@@ -90,7 +91,7 @@ class ChildProcess:
             if process.returncode is not None:
                 self.state = ProcessState.FAILED
                 raise ChildFailed(
-                    f"the {self.spec.name} did not start: {last_words(self.spec.log)}",
+                    f"the {self.spec.name} did not start: {last_log_line(self.spec.log)}",
                     process.returncode,
                 )
             if time.monotonic() > deadline:
@@ -178,7 +179,7 @@ class ChildProcess:
             if self._deaths > _DEATHS:
                 self.state = ProcessState.FAILED
                 raise ChildFailed(
-                    f"the {self.spec.name} keeps dying: {last_words(self.spec.log)}",
+                    f"the {self.spec.name} keeps dying: {last_log_line(self.spec.log)}",
                     process.returncode,
                 )
             self.state = ProcessState.RESTARTING
@@ -193,19 +194,20 @@ class ChildProcess:
                 os.killpg(self._process.pid, number)
 
 
-def last_words(log: Path) -> str:
-    """Quote what a process said last: the `why` of a JSON log line, or the line as it is."""
+def last_log_line(log: Path) -> str:
+    """Return the last line of a log: the `error` of a JSON event, or the line as it is."""
     try:
         lines = log.read_text(errors="replace").splitlines()
     except OSError:
         lines = []
-    line = next((line for line in reversed(lines) if line.strip()), "it said nothing")
+    line = next((line for line in reversed(lines) if line.strip()), None)
+    if line is None:
+        return f"it exited without output; see {log}"
+
     try:
-        said = json.loads(line)
+        event = json.loads(line)
     except ValueError:
-        return line[:300]
-    return (
-        str(said.get("why") or said.get("event") or line)[:300]
-        if isinstance(said, dict)
-        else line[:300]
-    )
+        event = None
+    if isinstance(event, dict):
+        line = str(event.get("error") or event.get("event") or line)
+    return line[:_MAX_QUOTED]

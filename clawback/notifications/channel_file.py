@@ -11,6 +11,7 @@ from pydantic import Field, TypeAdapter, ValidationError
 
 from clawback.actions import ChannelKind
 from clawback.actions.messages import ChannelName
+from clawback.model.loggable_error import LoggableError
 from clawback.notifications.channels import CHANNEL_TYPES, Channels
 
 _ANY_CHANNEL: Any = reduce(operator.or_, CHANNEL_TYPES)
@@ -18,7 +19,7 @@ _CHANNEL = Annotated[_ANY_CHANNEL, Field(discriminator="kind")]
 _FILE: TypeAdapter[Channels] = TypeAdapter(dict[ChannelName, _CHANNEL])
 
 
-class ChannelFileError(ValueError):
+class ChannelFileError(LoggableError, ValueError):
     """The channel file cannot be used. The message names file, channel and key, no secret."""
 
 

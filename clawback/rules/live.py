@@ -28,12 +28,17 @@ _FILES = (".yml", ".yaml")
 class Change:
     """What became of a change on the disk.
 
-    `new` is the version that runs now, or None where it was refused for `problem`.
+    `new` is the version that runs now, or None if it was refused because of `error`.
     """
 
     old: str | None
     new: str | None
-    problem: str | None = None
+    error: Exception | None = None
+
+    @property
+    def problem(self) -> str | None:
+        """Why the rules were refused."""
+        return None if self.error is None else str(self.error)
 
 
 class LiveRules:
@@ -118,7 +123,7 @@ class LiveRules:
             rules = await asyncio.to_thread(load_reviewed, self._folder, self._channels)
         except Exception as error:  # noqa: BLE001 - whatever a file does to the loader, the running set stays
             self.problem = str(error)
-            return Change(self.current.version, None, self.problem)
+            return Change(self.current.version, None, error)
         old, self.problem = self.current.version, None
         if rules.version == old:
             return None

@@ -1,77 +1,66 @@
-"""Logging, configured once for structlog and the standard library alike.
+"""Logging, configured once for structlog and the standard library: JSON lines or coloured text.
 
-JSON lines, or coloured text on a terminal.
-
-It must not let a secret out, whoever logs it, nor an address or a subject above debug.
+`privacy` decides what may be shown at which level.
 """
 
 import logging
 import sys
 from collections.abc import Callable, MutableMapping
+from types import TracebackType
 from typing import Any, TextIO
 
 import structlog
 
+from clawback.telemetry.privacy import withhold_private
+
 Processor = Callable[[Any, str, MutableMapping[str, Any]], MutableMapping[str, Any]]
 
-_SECRET = ("token", "authorization", "secret", "password", "encryption_key", "body")
-_PRIVATE = frozenset(
-    {
-        "subject",
-        "from",
-        "from_name",
-        "sender",
-        "to",
-        "to_name",
-        "recipient",
-        "recipients",
-        "address",
-        "group",
-        "pattern",
-    }
-)
-_CHATTY = ("httpx", "httpcore", "asyncio", "uvicorn.access")
+_VERBOSE_LIBRARIES = ("httpx", "httpcore", "asyncio", "uvicorn.access")
 
 
 def configure_logging(
     log_format: str = "auto", level: str = "info", stream: TextIO | None = None
 ) -> None:
-    """Send every log event of the process to one stream in one form.
+    """Send every log event of the process to one stream in one format.
 
     Calling it again replaces the earlier configuration.
 
     Args:
-        log_format: `json`, `console`, or `auto` (console on a terminal, JSON elsewhere).
-        level: The least severe event that is logged: debug, info, warning or error.
-        stream: Where to; standard error unless told.
+        log_format: `json`, `console`, or `auto` (console on a terminal, JSON otherwise).
+        level: The least severe level to log: debug, info, warning or error.
+        stream: The destination, standard error by default.
 
     """
     stream = stream or sys.stderr
-    console = log_format == "console" or (log_format == "auto" and stream.isatty())
+    is_console = log_format == "console" or (log_format == "auto" and stream.isatty())
     structlog.configure(
         processors=[
             structlog.stdlib.filter_by_level,
-            *_shared(),
+            *_shared_processors(),
             structlog.stdlib.ProcessorFormatter.wrap_for_formatter,
         ],
         wrapper_class=structlog.stdlib.BoundLogger,
         logger_factory=structlog.stdlib.LoggerFactory(),
         cache_logger_on_first_use=True,
     )
-    destination = logging.StreamHandler(stream)
-    destination.setFormatter(
+
+    handler = logging.StreamHandler(stream)
+    handler.setFormatter(
         structlog.stdlib.ProcessorFormatter(
-            foreign_pre_chain=_shared(), processors=_rendering(console=console)
+            foreign_pre_chain=_shared_processors(),
+            processors=_renderers(is_console=is_console),
+            pass_foreign_args=True,
         )
     )
     root = logging.getLogger()
-    root.handlers[:] = [destination]
+    root.handlers[:] = [handler]
     root.setLevel(level.upper())
-    for name in _CHATTY:
+    for name in _VERBOSE_LIBRARIES:
         logging.getLogger(name).setLevel(logging.WARNING)
+    sys.excepthook = _log_crash
 
 
-def _shared() -> list[Processor]:
+def _shared_processors() -> list[Processor]:
     return [
         structlog.contextvars.merge_contextvars,
         structlog.stdlib.add_log_level,
@@ -82,25 +71,24 @@ def _shared() -> list[Processor]:
     ]
 
 
-def _rendering(*, console: bool) -> list[Any]:
+def _renderers(*, is_console: bool) -> list[Any]:
     # Neither renderer may print local variables: they hold tokens and messages.
-    last: list[Any] = (
+    renderers: list[Any] = (
         [structlog.dev.ConsoleRenderer(exception_formatter=structlog.dev.plain_traceback)]
-        if console
+        if is_console
         else [
             structlog.processors.format_exc_info,
             structlog.processors.JSONRenderer(ensure_ascii=False, default=str),
         ]
     )
-    return [structlog.stdlib.ProcessorFormatter.remove_processors_meta, *last]
+    return [structlog.stdlib.ProcessorFormatter.remove_processors_meta, *renderers]
 
 
-def withhold_private(
-    _: object, method: str, event: MutableMapping[str, Any]
-) -> MutableMapping[str, Any]:
-    """Blank the fields that hold secrets, and above debug those that name people or quote them."""
-    private = frozenset() if method == "debug" else _PRIVATE
-    for key in event:
-        if key in private or any(word in key.lower() for word in _SECRET):
-            event[key] = "[withheld]"
-    return event
+def _log_crash(
+    kind: type[BaseException], error: BaseException, trace: TracebackType | None
+) -> None:
+    """Log an uncaught exception: Python itself would print its message."""
+    if issubclass(kind, KeyboardInterrupt):
+        sys.__excepthook__(kind, error, trace)
+        return
+    structlog.get_logger("clawback").critical("process.crashed", exc_info=error)

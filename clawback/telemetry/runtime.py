@@ -66,6 +66,7 @@ def _runtime(address: str) -> Runtime:
         logger=logging.getLogger("temporalio.core"),
         append_target_to_name=False,
         prepend_target_on_message=False,
+        append_log_fields_to_message=False,  # fields may quote payloads
     )
     log = LoggingConfig(
         filter=TelemetryFilter(core_level="WARN", other_level="ERROR"), forwarding=forwarding

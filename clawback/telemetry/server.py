@@ -12,6 +12,7 @@ from typing import Self
 
 from prometheus_client import CollectorRegistry, generate_latest
 
+from clawback.model.loggable_error import LoggableError
 from clawback.telemetry.metrics import REGISTRY
 
 _PLAIN = "text/plain; version=0.0.4; charset=utf-8"
@@ -23,7 +24,7 @@ Health = Callable[[], str | None]
 """Says what is wrong with the process, or None."""
 
 
-class TelemetryUnavailable(RuntimeError):
+class TelemetryUnavailable(LoggableError, RuntimeError):
     """`/metrics` cannot be served where it should be; the text says why and what to set."""
 
 

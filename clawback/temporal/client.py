@@ -7,13 +7,14 @@ from temporalio.envconfig import ClientConfigProfile
 from temporalio.runtime import Runtime
 from temporalio.service import RPCError
 
+from clawback.model.loggable_error import LoggableError
 from clawback.settings import Settings
 from clawback.temporal.data_converter import data_converter
 
 _QUOTED = re.compile(r'\b(?:message|error): "([^"]+)"')
 
 
-class TemporalUnreachable(ConnectionError):
+class TemporalUnreachable(LoggableError, ConnectionError):
     """No Temporal server answered; the text names the address and what to do."""
 
 

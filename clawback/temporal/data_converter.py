@@ -26,6 +26,8 @@ from temporalio.converter import (
     PayloadCodec,
 )
 
+from clawback.model.loggable_error import LoggableError
+
 COMPRESS_FROM = 4096
 """Bytes below which compressing a payload is not worth it."""
 _ZLIB = b"binary/zlib"
@@ -33,7 +35,7 @@ _AES = b"binary/encrypted"
 _NONCE = 12
 
 
-class PayloadKeyError(ValueError):
+class PayloadKeyError(LoggableError, ValueError):
     """The encryption key cannot be used, or a payload was written with another one."""
 
 

@@ -89,7 +89,7 @@ async def test_a_process_that_does_not_start_is_quoted(tmp_path: Path) -> None:
     """A process that ends before it is ready fails the start with what it said last."""
     with pytest.raises(ChildFailed, match="the probe did not start: no rules in rules/"):
         await child(
-            tmp_path, """print('{"event": "worker.not_started", "why": "no rules in rules/"}')"""
+            tmp_path, """print('{"event": "worker.not_started", "error": "no rules in rules/"}')"""
         ).start()
 
 

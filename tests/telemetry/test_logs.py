@@ -1,45 +1,27 @@
-"""Logging: one form for everything, and nothing private in it."""
+"""Logging: one format for every logger, levels, and no secret at any level."""
 
-import io
-import json
 import logging
-from collections.abc import Iterator
 
 import pytest
 import structlog
 
-from clawback.telemetry import configure_logging
+from tests.telemetry.log_capture import captured_logs, log_lines
 
 
-@pytest.fixture(autouse=True)
-def restored() -> Iterator[None]:
-    """Leaves the root logger and structlog as they were."""
-    root = logging.getLogger()
-    handlers, level = root.handlers[:], root.level
-    yield
-    root.handlers[:], root.level = handlers, level
-    structlog.reset_defaults()
-
-
-def _lines(stream: io.StringIO) -> list[dict[str, object]]:
-    return [json.loads(line) for line in stream.getvalue().splitlines()]
-
-
-def test_structlog_and_stdlib_share_one_form() -> None:
-    """An event of structlog and one of the standard library come out as JSON lines with the same keys."""
-    stream = io.StringIO()
-    configure_logging("json", "info", stream)
-    structlog.get_logger("clawback.test").info("containment.message_moved", id="m1")
-    logging.getLogger("temporalio.worker").warning("slow %s", "task")
-    ours, theirs = _lines(stream)
-    assert (ours["event"], ours["id"], ours["level"], ours["logger"]) == (
-        "containment.message_moved",
-        "m1",
+def test_structlog_and_stdlib_share_one_format() -> None:
+    """Events of structlog and of the standard library are JSON lines with the same keys."""
+    with captured_logs() as stream:
+        structlog.get_logger("clawback.test").info("poll.page_read", source="message")
+        logging.getLogger("temporalio.worker").warning("%s slow tasks", 7)
+    ours, theirs = log_lines(stream)
+    assert (ours["event"], ours["source"], ours["level"], ours["logger"]) == (
+        "poll.page_read",
+        "message",
         "info",
         "clawback.test",
     )
     assert (theirs["event"], theirs["level"], theirs["logger"]) == (
-        "slow task",
+        "7 slow tasks",
         "warning",
         "temporalio.worker",
     )
@@ -48,51 +30,47 @@ def test_structlog_and_stdlib_share_one_form() -> None:
 
 @pytest.mark.parametrize("key", ["api_token", "Authorization", "body", "encryption_key"])
 def test_secrets_are_withheld_at_every_level(key: str) -> None:
-    """A field that may hold a secret is blanked even at debug."""
-    stream = io.StringIO()
-    configure_logging("json", "debug", stream)
-    structlog.get_logger("clawback.test").debug("client.called", **{key: "s3cret"})
+    """A field that may hold a secret is withheld even at debug."""
+    with captured_logs(level="debug") as stream:
+        structlog.get_logger("clawback.test").debug("client.called", **{key: "s3cret"})
     assert "s3cret" not in stream.getvalue()
 
 
-def test_people_are_named_at_debug_alone() -> None:
-    """Addresses and subjects are shown at debug and blanked above."""
-    stream = io.StringIO()
-    configure_logging("json", "debug", stream)
-    log = structlog.get_logger("clawback.test")
-    log.debug("event.seen", subject="Invoice", sender="a@x.test")
-    log.info("event.seen", subject="Invoice", sender="a@x.test")
-    quiet, loud = _lines(stream)
-    assert (quiet["subject"], quiet["sender"]) == ("Invoice", "a@x.test")
-    assert (loud["subject"], loud["sender"]) == ("[withheld]", "[withheld]")
+def test_addresses_and_subjects_are_logged_at_debug_only() -> None:
+    """They are shown at debug and withheld above."""
+    with captured_logs(level="debug") as stream:
+        log = structlog.get_logger("clawback.test")
+        log.debug("event.seen", subject="Invoice", sender="a@x.test")
+        log.info("event.seen", subject="Invoice", sender="a@x.test")
+    debug, info = log_lines(stream)
+    assert (debug["subject"], debug["sender"]) == ("Invoice", "a@x.test")
+    assert (info["subject"], info["sender"]) == ("[withheld]", "[withheld]")
 
 
-@pytest.mark.parametrize("form", ["json", "console"])
-def test_a_traceback_shows_no_local_variables(form: str) -> None:
-    """An exception is logged with its traceback but without the values in its frames."""
-    stream = io.StringIO()
-    configure_logging(form, "info", stream)
-    held = "s3" + "cret"
-    try:
-        int(held[:0])
-    except ValueError:
-        structlog.get_logger("clawback.test").exception("worker.failed")
+@pytest.mark.parametrize("log_format", ["json", "console"])
+def test_a_traceback_shows_frames_but_no_values(log_format: str) -> None:
+    """An exception is logged with its class and frames, without its message or local variables."""
+    with captured_logs(log_format) as stream:
+        held = "s3" + "cret"
+        try:
+            int(held)
+        except ValueError:
+            structlog.get_logger("clawback.test").exception("worker.failed")
     assert "ValueError" in stream.getvalue()
+    assert "int(held)" in stream.getvalue()
     assert "s3cret" not in stream.getvalue()
 
 
-def test_level_and_chatty_libraries() -> None:
-    """Events below the level are dropped, and the HTTP client does not log each request."""
-    stream = io.StringIO()
-    configure_logging("json", "info", stream)
-    structlog.get_logger("clawback.test").debug("not.shown")
-    logging.getLogger("httpx").info("GET https://x/?message_id=<a@b>")
+def test_events_below_the_level_are_dropped() -> None:
+    """Also the requests that the HTTP client would log."""
+    with captured_logs() as stream:
+        structlog.get_logger("clawback.test").debug("not.shown")
+        logging.getLogger("httpx").info("GET https://x/?message_id=<a@b>")
     assert stream.getvalue() == ""
 
 
-def test_auto_is_json_where_there_is_no_terminal() -> None:
+def test_auto_is_json_without_a_terminal() -> None:
     """`auto` on a stream that is not a terminal gives JSON."""
-    stream = io.StringIO()
-    configure_logging("auto", "info", stream)
-    structlog.get_logger("clawback.test").info("worker.started")
-    assert _lines(stream)[0]["event"] == "worker.started"
+    with captured_logs("auto") as stream:
+        structlog.get_logger("clawback.test").info("worker.started")
+    assert log_lines(stream)[0]["event"] == "worker.started"

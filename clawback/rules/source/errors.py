@@ -14,6 +14,7 @@ from difflib import get_close_matches
 from enum import StrEnum
 from typing import NamedTuple
 
+from clawback.model.loggable_error import LoggableError
 from clawback.model.texts import bounded
 
 _LONGEST_TEXT = 80
@@ -102,7 +103,10 @@ class Problem:
         return f"{self.place.file}:{self.place.line}:{self.place.column}: {self.code}:{text} {self.message}{remedy}"
 
 
-class RuleErrors(ValueError):
+_MAX_LOGGED = 10
+
+
+class RuleErrors(LoggableError, ValueError):
     """A rule set that cannot be used.
 
     `problems` has everything that is wrong with it, in file order.
@@ -111,6 +115,17 @@ class RuleErrors(ValueError):
     def __init__(self, problems: Iterable[Problem]) -> None:
         self.problems = tuple(sorted(set(problems)))
         super().__init__("\n".join(str(problem) for problem in self.problems))
+
+    @property
+    def log_text(self) -> str:
+        """The place and code of each problem, without texts from the rules: tests quote mail."""
+        places = [
+            f"{place.file}:{place.line}:{place.column} {problem.code}"
+            for problem in self.problems[:_MAX_LOGGED]
+            for place in [problem.place]
+        ]
+        more = len(self.problems) - len(places)
+        return ", ".join(places) + (f" and {more} more" if more else "")
 
 
 class Problems:
