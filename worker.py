@@ -314,7 +314,6 @@ def build_workers(
     containing: list[Callable[..., Any]] = [
         contain.move_messages,
         contain.release_messages,
-        contain.create_block,
         contain.reclassify_message,
         policies.create_policy,
     ]
@@ -322,9 +321,7 @@ def build_workers(
         contain.locate_messages,
         contain.find_release,
         contain.search_messages,
-        contain.find_block,
         contain.find_submission,
-        contain.remove_block,
         policies.find_policy,
         policies.remove_policy,
         policies.remove_policies,
@@ -333,7 +330,6 @@ def build_workers(
         undo.end_case,
         undo.read_case,
         undo.return_messages,
-        undo.remove_block,
         undo.reclassify_message,
     ]
     reading: list[Callable[..., Any]] = [ingest.read_page, *finding, *undoing, pollers.ensure]

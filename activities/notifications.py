@@ -66,7 +66,7 @@ class NotificationActivities:
 
     async def _screenshot(self, step: NotificationStep) -> tuple[bytes | None, str | None]:
         """Return the screenshot if it was asked for, else why there is none."""
-        if not step.action.screenshot:
+        if not step.action.wants_screenshot:
             return None, None
 
         message = step.context.first

@@ -1,153 +1,134 @@
-"""Making and removing policies of the account.
+"""Creating and removing entries on the policy lists of the account, sender blocks included.
 
-Found by their fields, known by the mark in their comments. One creation to an activity.
+Nothing makes an entry unique, so creating one is never repeated blindly: the workflow calls
+`find_policy` before every attempt.
 """
 
 from typing import Any, Protocol
 
-from pydantic import Field
 from temporalio import activity
 
-from activities.containment import FoundEntry, removal_of
-from clawback.actions import Resource
+from clawback.actions import Policy, PolicyAction
 from clawback.cloudflare import EmailSecurity, Share, errors, pages
-from clawback.cloudflare.account_settings.policy_list import Policy, PolicyList
+from clawback.cloudflare.account_settings.policy_list import Policy as PolicyRecord
+from clawback.cloudflare.account_settings.policy_list import PolicyList
 from clawback.model.addresses import PatternKind
-from clawback.model.blocks import EndedBlock
 from clawback.model.payload import Payload
+from clawback.model.policies import (
+    EndedPolicy,
+    OwnedPolicy,
+    Removal,
+    Resource,
+    has_fields,
+    has_mark,
+)
 from clawback.temporal.application_errors import as_application_error
 from clawback.temporal.shares import SharedClients
 
 
-class WantedPolicy(Payload):
-    """A policy to find, to make or to take back.
+class PolicyRequest(Payload):
+    """An entry to find, to create or to undo; `owner` is the mark of its case in the comments."""
 
-    `owner` is the mark in its comments that says it is this case's.
-
-    `matched` is whom it lets in, for a last look at the list of those whom no rule may let in.
-    """
-
-    resource: Resource
-    fields: dict[str, str | bool]
+    action: Policy
     owner: str
     comments: str = ""
-    matched: tuple[str, PatternKind] | None = None
 
 
-class OwnedPolicy(Payload):
-    """A policy of ours, as it was made."""
+class FoundPolicy(Payload):
+    """An entry of a list: its id (None: there is none) and whether it has the owner's mark.
 
-    id: str
-    resource: Resource
-    owner: str
-    fields: dict[str, str | bool] = Field(default_factory=dict)
+    `refused` is the reason why no rule may create it.
+    """
 
-    def is_still(self, record: Policy) -> bool:
-        """Whether a policy that stands is this one.
-
-        It bears our mark, and nobody has changed what it says.
-        """
-        return self.owner in (record.comments or "") and is_made_of(record, self.fields)
+    id: str | None = None
+    is_mine: bool = False
+    refused: str | None = None
 
 
-class AllowGate(Protocol):
-    """What must agree right before somebody is let in."""
+class NeverBlockList(Protocol):
+    """The never-block list that is loaded now."""
 
     def forbids(self, pattern: str, kind: PatternKind) -> bool:
-        """Whether the pattern is on the list that no rule may touch now."""
+        """Whether no rule may block or allow the pattern."""
 
 
 class PolicyActivities:
-    """The requests about policies; `gate` gives the list that is loaded now."""
+    """The requests about policies; `never_block` is asked again right before each creation."""
 
-    def __init__(self, api: EmailSecurity, gate: AllowGate) -> None:
-        self._urgency, self._removing = SharedClients(api), api.on(Share.UNDO)
-        self._gate = gate
+    def __init__(self, api: EmailSecurity, never_block: NeverBlockList) -> None:
+        self._clients, self._undo_client = SharedClients(api), api.on(Share.UNDO)
+        self._never_block = never_block
 
     @activity.defn(name="email_security.find_policy")
-    async def find_policy(self, request: WantedPolicy) -> FoundEntry:
-        """Find a policy of the same fields, ours before anybody else's.
-
-        An empty answer means that there is none.
-        """
-        if self._is_refused(request):
-            return FoundEntry(refused="never_allow")
+    async def find_policy(self, request: PolicyRequest) -> FoundPolicy:
+        """Find an entry with the same fields, ours before anybody else's."""
+        if self._is_forbidden(request.action):
+            return FoundPolicy(refused=request.action.refusal)
         with as_application_error():
-            same = await _same(self._urgency.client, request)
-        mine = [policy for policy in same if request.owner in (policy.comments or "")]
-        return FoundEntry(id=(mine or same)[0].id, mine=bool(mine)) if same else FoundEntry()
+            found = await _find(self._clients.client, request.action)
+        mine = [record for record in found if has_mark(record, request.owner)]
+        return FoundPolicy(id=(mine or found)[0].id, is_mine=bool(mine)) if found else FoundPolicy()
 
     @activity.defn(name="email_security.create_policy")
-    async def create_policy(self, request: WantedPolicy) -> FoundEntry:
-        """Make a policy, unless the list forbids it by now."""
-        if self._is_refused(request):
-            return FoundEntry(refused="never_allow")
+    async def create_policy(self, request: PolicyRequest) -> FoundPolicy:
+        """Create an entry: POST `settings/<list>`."""
+        if self._is_forbidden(request.action):
+            return FoundPolicy(refused=request.action.refusal)
         with as_application_error():
-            made = await _list_of(self._urgency.client, request.resource).create(
-                **request.fields, comments=request.comments
+            created = await _list_of(self._clients.client, request.action.resource).create(
+                **request.action.fields, comments=request.comments
             )
-        return FoundEntry(id=made.id, mine=True)
+        return FoundPolicy(id=created.id, is_mine=True)
 
     @activity.defn(name="email_security.remove_policy")
-    async def remove_policy(self, request: OwnedPolicy) -> EndedBlock:
-        """Remove a policy if it is still ours.
-
-        One that somebody has changed since is left alone.
-        """
-        policies = _list_of(self._removing, request.resource)
+    async def remove_policy(self, request: OwnedPolicy) -> EndedPolicy:
+        """Remove an entry if it is still ours and unchanged."""
+        policies = _list_of(self._undo_client, request.resource)
         with as_application_error():
-            return await removal_of(request.id, request.is_still, policies.get, policies.delete)
+            try:
+                if not request.is_still(await policies.get(request.id)):
+                    return EndedPolicy(removal=Removal.LEFT_ALONE)
+                await policies.delete(request.id)
+            except errors.NotFound:
+                return EndedPolicy(removal=Removal.GONE)
+        return EndedPolicy(removal=Removal.REMOVED)
 
     @activity.defn(name="undo.remove_policies")
-    async def remove_policies(self, request: WantedPolicy) -> bool:
-        """Remove the policies of those fields that bear our mark.
-
-        False if there is none (any more).
-        """
-        removed = False
+    async def remove_policies(self, request: PolicyRequest) -> EndedPolicy:
+        """Remove every entry with these fields that has the owner's mark."""
+        removal = Removal.GONE
         with as_application_error():
-            for policy in await _same(self._removing, request):
-                if request.owner in (policy.comments or ""):
-                    removed |= await _deleted(_list_of(self._removing, request.resource), policy.id)
-        return removed
+            for record in await _find(self._undo_client, request.action):
+                if has_mark(record, request.owner):
+                    policies = _list_of(self._undo_client, request.action.resource)
+                    if await _delete(policies, record.id):
+                        removal = Removal.REMOVED
+        return EndedPolicy(removal=removal)
 
-    def _is_refused(self, request: WantedPolicy) -> bool:
-        return request.matched is not None and self._gate.forbids(*request.matched)
-
-
-def is_made_of(record: Policy, fields: dict[str, str | bool]) -> bool:
-    """Whether a policy has these fields, whatever the case of their letters."""
-    return all(
-        _folded(getattr(record, name, None)) == _folded(value) for name, value in fields.items()
-    )
-
-
-def _folded(value: object) -> object:
-    return value.strip().casefold() if isinstance(value, str) else value or False
+    def _is_forbidden(self, action: PolicyAction) -> bool:
+        protected = action.protected_pattern
+        return protected is not None and self._never_block.forbids(*protected)
 
 
 def _list_of(api: EmailSecurity, resource: Resource) -> Any:
     return getattr(api.settings, resource.value)
 
 
-async def _same(api: EmailSecurity, request: WantedPolicy) -> list[Policy]:
-    """List what may be it: the lists of patterns by the pattern, the registry by its search, which is for people."""
-    pattern = request.fields.get("pattern")
-    filters = (
-        {"pattern": pattern} if pattern is not None else {"search": request.fields.get("email")}
-    )
-    found = pages(_list_of(api, request.resource).list, **filters)
-    return [
-        policy
-        async for page in found
-        for policy in page.items
-        if is_made_of(policy, request.fields)
-    ]
+async def _find(api: EmailSecurity, action: PolicyAction) -> list[PolicyRecord]:
+    """List the entries with the fields of an action.
+
+    Most lists filter by the exact pattern. The impersonation registry has only a full-text search.
+    """
+    fields = dict(action.fields)
+    pattern = fields.get("pattern")
+    filters = {"pattern": pattern} if pattern is not None else {"search": action.label}
+    found = pages(_list_of(api, action.resource).list, **filters)
+    return [record async for page in found for record in page.items if has_fields(record, fields)]
 
 
-async def _deleted(policies: PolicyList[Any], identity: str) -> bool:
+async def _delete(policies: PolicyList[Any], id: str) -> bool:  # noqa: A002 - the API's word
     try:
-        await policies.delete(identity)
+        await policies.delete(id)
     except errors.NotFound:
         return False
     return True

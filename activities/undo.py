@@ -4,7 +4,7 @@ Never charged, never stopped by the kill switch, ahead of every queue, and safe 
 """
 
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -20,13 +20,13 @@ from temporalio.client import (
 from temporalio.exceptions import ApplicationError
 from temporalio.service import RPCError, RPCStatusCode
 
-from activities.containment import BlockPattern, ReclassifyMessage
+from activities.containment import MessageOutcomes, ReclassifyMessage
+from clawback.actions.move import move_outcomes
+from clawback.actions.outcomes import MOVED
 from clawback.cases import BATCH as MOST_IDS
-from clawback.cases import MOVED, CaseStart
-from clawback.cases.move_outcomes import move_outcomes
+from clawback.cases import CaseStart
 from clawback.cases.undo_plan import UndoPlan, plan_undo
 from clawback.cloudflare import EmailSecurity, MoveItem, Share, errors
-from clawback.model.blocks import OwnedBlock
 from clawback.model.messages import Destination, Target
 from clawback.model.payload import Payload
 from clawback.temporal import names
@@ -50,12 +50,6 @@ class ReturnMessages(Payload):
     """Up to 1,000 messages to move back to the inbox."""
 
     targets: tuple[Target, ...]
-
-
-class ReturnOutcomes(Payload):
-    """What became of each, by investigate id; one that is missing is unknown."""
-
-    outcomes: dict[str, str]
 
 
 class UndoActivities:
@@ -100,7 +94,7 @@ class UndoActivities:
         return plan_undo(start.plan, start.memory, request.scope)
 
     @activity.defn(name="undo.return_messages")
-    async def return_messages(self, request: ReturnMessages) -> ReturnOutcomes:
+    async def return_messages(self, request: ReturnMessages) -> MessageOutcomes:
         """Move messages back to the inbox, in one request with whatever else is returned now.
 
         A repeat changes nothing.
@@ -108,31 +102,11 @@ class UndoActivities:
         with as_application_error():
             answers = await self._returning.ask([target.id for target in request.targets])
         outcomes = move_outcomes(request.targets, answers)
-        return ReturnOutcomes(
+        return MessageOutcomes(
             outcomes={
                 one: RETURNED if outcome == MOVED else outcome for one, outcome in outcomes.items()
             }
         )
-
-    @activity.defn(name="undo.remove_block")
-    async def remove_block(self, request: BlockPattern) -> bool:
-        """Remove the block of a pattern that bears our mark and was not changed since.
-
-        False if there is none (any more).
-        """
-        removed = False
-        with as_application_error():
-            page = await self._api.block_senders(
-                pattern=request.pattern, pattern_type=request.kind.upper()
-            )
-            for block in page.items:
-                if OwnedBlock(
-                    id=block.id, owner=request.owner, pattern=request.pattern, kind=request.kind
-                ).is_still(block):
-                    with suppress(errors.NotFound):
-                        await self._api.delete_block_sender(block.id)
-                        removed = True
-        return removed
 
     @activity.defn(name="undo.reclassify_message")
     async def reclassify_message(self, request: ReclassifyMessage) -> None:

@@ -16,8 +16,7 @@ from typing import Any
 import typer
 from sigma.modifiers import modifier_mapping
 
-from clawback.actions import ACTIONS, CASE_WORDS, Scope
-from clawback.actions.registry import schema_of
+from clawback.actions import ACTIONS, CASE_WORDS, Scope, schema_of
 from clawback.cli.rules import app
 from clawback.model.durations import format_duration
 from clawback.model.events import EventKind

@@ -9,9 +9,9 @@ from temporalio.exceptions import ApplicationError
 
 with workflow.unsafe.imports_passed_through():
     from activities.audit import AuditActivities, WriteRecords
-    from activities.containment import ContainmentActivities
+    from activities.policies import PolicyActivities
     from clawback.model.audit_record import AuditRecord, RecordKind
-    from clawback.model.blocks import EndedBlock, ExpiringBlock
+    from clawback.model.policies import EndedPolicy, ExpiringBlock
     from clawback.model.texts import bounded
     from clawback.temporal import names
     from workflows.options import EXPIRE, RECORD
@@ -36,15 +36,15 @@ class BlockExpiryWorkflow:
         self._has_ended = False
 
     @workflow.run
-    async def run(self, block: ExpiringBlock) -> EndedBlock:
+    async def run(self, block: ExpiringBlock) -> EndedPolicy:
         """Wait until the block ends, remove it, record that."""
         while (left := self._left()) > timedelta() and self._lifted_by is None:
             await self._wait(left)
             await self._write()
 
         self._has_ended = True
-        ended: EndedBlock = await workflow.execute_activity_method(
-            ContainmentActivities.remove_block, block.block, **EXPIRE
+        ended: EndedPolicy = await workflow.execute_activity_method(
+            PolicyActivities.remove_policy, block.block.policy, **EXPIRE
         )
 
         if self._lifted_by is None:
@@ -126,7 +126,7 @@ class BlockExpiryWorkflow:
         self,
         kind: RecordKind,
         uid: str,
-        ended: EndedBlock | None = None,
+        ended: EndedPolicy | None = None,
         actor: str = "clawback",
         detail: str = "",
     ) -> None:

@@ -22,9 +22,9 @@ with workflow.unsafe.imports_passed_through():
     from pydantic import ValidationError
 
     from activities.audit import AuditActivities, WriteRecords
-    from activities.containment import ContainmentActivities, FoundMessages, SearchMessages
+    from activities.containment import ContainmentActivities, FoundMessages
+    from clawback.actions.outcomes import UNKNOWN
     from clawback.cases import (
-        UNKNOWN,
         ActionStep,
         Case,
         CaseStart,
@@ -35,14 +35,14 @@ with workflow.unsafe.imports_passed_through():
         Proposal,
         SearchStep,
         WaitStep,
-        subjects,
     )
     from clawback.model.texts import bounded
     from clawback.temporal import names
     from workflows.notification import NotificationWorkflow
     from workflows.options import RECORD
     from workflows.steps.attempts import verify
-    from workflows.steps.containment import Containment
+    from workflows.steps.containment import carry_out
+    from workflows.steps.context import StepContext
     from workflows.steps.reservation import GuardClient
 
 _STATE = SearchAttributeKey.for_keyword(names.STATE_ATTRIBUTE)
@@ -68,10 +68,6 @@ class CaseWorkflow:
             self._case = Case(start.plan, start.pace, start.memory)
         self._shown = self._case.state
         self._news = True
-        owner = f"case-run:{info.first_execution_run_id}"
-        self._containment = Containment(
-            info.workflow_id, owner, start.plan.rule, lambda: self._case.state is CaseState.UNDONE
-        )
         self._guarding = GuardClient(start.plan)
 
     @workflow.run
@@ -102,19 +98,11 @@ class CaseWorkflow:
 
     async def _search(self, search: SearchStep) -> None:
         """Look for what an action is to be done to; where that is not possible, it is not done."""
-        action, now = search.action, workflow.now()
-        wanted = SearchMessages(
-            sender=action.sender,
-            subject=action.subject,
-            start=now - action.since,
-            end=now,
-            most=action.most,
-        )
-        found = await verify(ContainmentActivities.search_messages, wanted)
+        query = search.action.search(workflow.now())
+        found = await verify(ContainmentActivities.search_messages, query)
         if isinstance(found, FoundMessages):
-            self._case.found(
-                search, found.targets, "too_many" if found.more else None, workflow.now()
-            )
+            problem = "too_many" if found.has_more else None
+            self._case.found(search, found.targets, problem, workflow.now())
         else:
             self._case.found(search, (), "not_found_out", workflow.now())
 
@@ -127,15 +115,21 @@ class CaseWorkflow:
             await granted.settle({})
         else:
             self._case.begin(act)
-            outcomes = await self._carried_out(act, granted.offence)
+            outcomes = await self._carry_out(act, granted.repeats)
             self._case.settle(act, outcomes, workflow.now())
             await granted.settle(outcomes)
 
-    async def _carried_out(self, act: ActionStep, offence: int) -> dict[str, str]:
+    async def _carry_out(self, act: ActionStep, repeats: int) -> dict[str, str]:
         """Do the act; if the case is undone meanwhile, do not go on, and call unknown what may have taken effect."""
-        work = asyncio.ensure_future(
-            self._containment.carry_out(act, self._case.seen_at(act.targets), offence)
+        context = StepContext(
+            case_id=workflow.info().workflow_id,
+            rule=self._plan.rule,
+            owner=f"case-run:{workflow.info().first_execution_run_id}",
+            is_off=lambda: self._case.state is CaseState.UNDONE,
+            first_seen=self._case.seen_at(act.targets),
+            repeats=repeats,
         )
+        work = asyncio.ensure_future(carry_out(act, context))
         await workflow.wait_condition(lambda: work.done() or self._case.state is CaseState.UNDONE)
         if not work.done():
             work.cancel()
@@ -144,7 +138,7 @@ class CaseWorkflow:
         except (asyncio.CancelledError, ActivityError) as error:
             if self._case.state is not CaseState.UNDONE or not is_cancelled_exception(error):
                 raise
-            return dict.fromkeys(subjects(act), UNKNOWN)
+            return dict.fromkeys(act.subjects, UNKNOWN)
 
     async def _notify(self, step: NotificationStep) -> None:
         """Start the notification workflow. The case does not wait for it, and may close first."""

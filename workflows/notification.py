@@ -13,7 +13,8 @@ from temporalio.exceptions import (
 with workflow.unsafe.imports_passed_through():
     from activities.audit import AuditActivities, WriteRecords
     from activities.notifications import Delivered, NotificationActivities
-    from clawback.cases import NotificationStep, failed
+    from clawback.actions.outcomes import failed
+    from clawback.cases import NotificationStep
     from clawback.model.audit_record import AuditRecord, RecordKind
     from clawback.temporal import names
     from clawback.temporal.error_types import ErrorType

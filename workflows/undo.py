@@ -17,15 +17,17 @@ from temporalio.workflow import ParentClosePolicy
 
 with workflow.unsafe.imports_passed_through():
     from activities.audit import AuditActivities, WriteRecords
-    from activities.containment import BlockPattern, ContainmentActivities, ReclassifyMessage
-    from activities.policies import PolicyActivities
-    from activities.undo import ReturnMessages, ReturnOutcomes, UndoActivities
-    from clawback.actions import BlockSender, PolicyAction
-    from clawback.cases import BATCH, RECLASSIFIED, UNKNOWN, failed
-    from clawback.cases.undo_plan import Correction, UndoPlan
+    from activities.containment import MessageOutcomes
+    from activities.policies import PolicyActivities, PolicyRequest
+    from activities.undo import ReturnMessages, UndoActivities
+    from clawback.actions import Correction, PolicyAction
+    from clawback.actions.outcomes import UNKNOWN, failed
+    from clawback.cases import BATCH
+    from clawback.cases.undo_plan import UndoPlan
     from clawback.guard import Demotion
     from clawback.model.audit_record import AuditRecord, RecordKind
     from clawback.model.messages import Target
+    from clawback.model.policies import EndedPolicy
     from clawback.model.texts import bounded
     from clawback.temporal import names
     from clawback.temporal.error_types import PERMANENT
@@ -36,10 +38,10 @@ with workflow.unsafe.imports_passed_through():
         UndoSummary,
     )
     from workflows.options import RECORD, UNDO, UNDO_ONCE, VERIFY_UNDO
-    from workflows.policy_expiry import wanted_policy
-    from workflows.steps.attempts import Answered, Effort, Impossible, Lost, verify
+    from workflows.steps.attempts import Attempts
+    from workflows.steps.messages import in_halves
+    from workflows.steps.reclassify import reclassify
 
-_REMOVED, _GONE = "removed", "already_gone"
 _AT_ONCE = 50
 _RECORDS_AT_ONCE = 500
 
@@ -64,17 +66,13 @@ class CaseUndoWorkflow:
             for one, outcome in (await self._return_all(work.messages)).items()
         ]
         outcomes += [
-            ("block_sender", block.pattern, await self._unblock(work.uid, block))
-            for block in work.blocks
-        ]
-        outcomes += [
-            (policy.name, policy.label, await self._withdraw(work.uid, policy))
+            (policy.name, policy.label, await self._remove(work.uid, policy))
             for policy in work.policies
         ]
         outcomes += [
             ("reclassify", one.target.id, await self._correct(one)) for one in work.corrections
         ]
-        outcomes += [(left, None, failed("no_inverse")) for left in work.left]
+        outcomes += [(action, None, failed("no_inverse")) for action in work.irreversible]
         await self._record(request, work, outcomes)
         undone = UndoSummary.of(outcome for _, _, outcome in outcomes)
         if undone.done:
@@ -90,7 +88,7 @@ class CaseUndoWorkflow:
     async def _return(self, targets: Sequence[Target]) -> dict[str, str]:
         """Return messages in one request; where one that is refused spoils it, in halves."""
         try:
-            said: ReturnOutcomes = await workflow.execute_activity_method(
+            returned: MessageOutcomes = await workflow.execute_activity_method(
                 UndoActivities.return_messages, ReturnMessages(targets=tuple(targets)), **UNDO
             )
         except ActivityError as error:
@@ -100,45 +98,25 @@ class CaseUndoWorkflow:
                 or error.cause.type not in PERMANENT
             ):
                 raise
-            if len(targets) == 1:
-                return {targets[0].id: failed(error.cause.type or "refused")}
-            middle = len(targets) // 2
-            return await self._return(targets[:middle]) | await self._return(targets[middle:])
-        return {target.id: said.outcomes.get(target.id, UNKNOWN) for target in targets}
+            return await in_halves(self._return, targets, error.cause.type or "refused")
+        return {target.id: returned.outcomes.get(target.id, UNKNOWN) for target in targets}
 
-    async def _unblock(self, uid: str, block: BlockSender) -> str:
-        pattern = BlockPattern(pattern=block.pattern, kind=block.kind, owner=_owner(uid))
-        removed = await workflow.execute_activity_method(
-            UndoActivities.remove_block, pattern, **UNDO
+    async def _remove(self, uid: str, policy: PolicyAction) -> str:
+        ended: EndedPolicy = await workflow.execute_activity_method(
+            PolicyActivities.remove_policies,
+            PolicyRequest(action=policy, owner=_owner(uid)),
+            **UNDO,
         )
-        return _REMOVED if removed else _GONE
-
-    async def _withdraw(self, uid: str, policy: PolicyAction) -> str:
-        wanted = wanted_policy(policy, _owner(uid))
-        return (
-            _REMOVED
-            if await workflow.execute_activity_method(
-                PolicyActivities.remove_policies, wanted, **UNDO
-            )
-            else _GONE
-        )
+        return ended.removal
 
     async def _correct(self, correction: Correction) -> str:
-        wanted = ReclassifyMessage(
-            target=correction.target, disposition=correction.disposition, since=workflow.now()
+        return await reclassify(
+            Attempts(options=UNDO_ONCE),
+            UndoActivities.reclassify_message,
+            correction.target,
+            correction.disposition,
+            VERIFY_UNDO,
         )
-        effort = Effort(options=UNDO_ONCE)
-        while effort.goes_on:
-            match await effort.make(UndoActivities.reclassify_message, wanted):
-                case Answered():
-                    return RECLASSIFIED
-                case Impossible(why):
-                    return failed(why)
-                case Lost():
-                    made = await verify(ContainmentActivities.find_submission, wanted, VERIFY_UNDO)
-                    if made is not False:
-                        return RECLASSIFIED if made else UNKNOWN
-        return effort.given_up()
 
     async def _record(
         self,

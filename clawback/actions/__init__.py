@@ -1,72 +1,80 @@
-"""What can be done: one registry of actions, each with its parameters, its scope and its inverse.
+"""Actions: what a rule can do. One module per action; `base` says what an action must have.
 
-Rules name an action by its key (`- move: {destination: JunkEmail}`); the registry checks it when
-the rule is loaded, documents it, and gives the JSON Schema. Cases carry the same models in their
-histories. Nothing here talks to anything.
+To add one: write its module, list it in `registry`, add the activity that calls the API and a
+workflow step that `workflows.steps.containment.STEPS` maps the action to (actions that create a
+policy need neither). Everything else asks the action.
 """
 
-from clawback.actions.messages import (
-    CASE_WORDS,
+from clawback.actions.allow_sender import AllowSender, Leniency
+from clawback.actions.base import (
+    BaseAction,
+    BudgetKind,
     ChannelKind,
+    Conflict,
+    ContainmentAction,
+    Correction,
+    Effect,
+    MessageSearch,
     NotificationAction,
-    Notify,
     Occasion,
-    TellReporter,
-    texts_of,
+    Scope,
+    UndoPart,
 )
-from clawback.actions.policies import (
-    AllowSender,
-    Leniency,
-    PolicyAction,
-    ProtectIdentity,
-    Resource,
-    TrustDomain,
-)
+from clawback.actions.block_sender import BlockSender
+from clawback.actions.bulk_move import BulkMove
+from clawback.actions.move import Move, MoveAction
+from clawback.actions.notify import Notify
+from clawback.actions.policy import PolicyAction
+from clawback.actions.protect_identity import ProtectIdentity
+from clawback.actions.reclassify import Reclassify
 from clawback.actions.registry import (
     ACTIONS,
+    CASE_WORDS,
+    NOTIFICATIONS,
     Action,
     ActionError,
-    BlockSender,
-    BulkMove,
-    Move,
-    Reclassify,
-    Release,
-    gives_back,
+    Notification,
+    Policy,
     parse_action,
-    templated_fields,
-    templates_of,
+    schema_of,
 )
-from clawback.actions.scope import Scope, Spend
-from clawback.model.addresses import PatternKind, pattern_problem
+from clawback.actions.release import Release
+from clawback.actions.tell_reporter import TellReporter
+from clawback.actions.trust_domain import TrustDomain
 
 __all__ = [
     "ACTIONS",
     "CASE_WORDS",
+    "NOTIFICATIONS",
     "Action",
     "ActionError",
     "AllowSender",
+    "BaseAction",
     "BlockSender",
+    "BudgetKind",
     "BulkMove",
     "ChannelKind",
+    "Conflict",
+    "ContainmentAction",
+    "Correction",
+    "Effect",
     "Leniency",
+    "MessageSearch",
     "Move",
+    "MoveAction",
+    "Notification",
     "NotificationAction",
     "Notify",
     "Occasion",
-    "PatternKind",
+    "Policy",
     "PolicyAction",
     "ProtectIdentity",
     "Reclassify",
     "Release",
-    "Resource",
     "Scope",
-    "Spend",
     "TellReporter",
     "TrustDomain",
-    "gives_back",
+    "UndoPart",
     "parse_action",
-    "pattern_problem",
-    "templated_fields",
-    "templates_of",
-    "texts_of",
+    "schema_of",
 ]

@@ -12,6 +12,7 @@ from typing import Any
 from clawback.cases.plan import CasePlan
 from clawback.correlation.sliding_window import Link, WindowEntry
 from clawback.model.events import Event, EventKind
+from clawback.model.messages import Target
 from clawback.model.texts import bounded
 from clawback.rules import Evaluation, RuleSet
 
@@ -28,7 +29,7 @@ class Seen:
     rule: str
     value: str | None
     links: tuple[Link, ...]
-    targets: tuple[str, ...]
+    targets: tuple[Target, ...]
     handled: bool
     sender: str
     subject: str
@@ -79,7 +80,7 @@ class Version:
         message = _message(event)
         if message.get("delivery_mode") in self.rules.safety.ignored_delivery_modes:
             return False
-        targets = tuple(target.id for target in event.targets)
+        targets = event.targets
         sender, subject = _text(message.get("from")), _text(message.get("subject"))
         for match in evaluation.matches:
             seen = Seen(

@@ -5,7 +5,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date, datetime, timedelta
 
-from clawback.actions import Spend
+from clawback.actions import BudgetKind
 from clawback.backtest.replay import Backtest, Seen, Traffic
 from clawback.backtest.simulated_cases import SimulatedCase, simulate_cases
 from clawback.cases import Limit
@@ -210,7 +210,7 @@ def _peaks(limits: Iterable[Limit], moments: Sequence[datetime]) -> list[Peak]:
     return [
         Peak(limit.most, limit.per, _most_in(moments, limit.per))
         for limit in limits
-        if limit.spend is Spend.MESSAGES
+        if limit.kind is BudgetKind.MESSAGES
     ]
 
 
@@ -236,7 +236,9 @@ def _senders(seen: Iterable[Seen], moved: set[str], top: int) -> list[Sender]:
     targets: dict[str, set[str]] = defaultdict(set)
     for one in seen:
         keys[one.sender.lower()].add(one.key)
-        targets[one.sender.lower()].update(target for target in one.targets if target in moved)
+        targets[one.sender.lower()].update(
+            target.id for target in one.targets if target.id in moved
+        )
     ranked = sorted(keys, key=lambda sender: (-len(targets[sender]), -len(keys[sender]), sender))
     return [Sender(sender, len(keys[sender]), len(targets[sender])) for sender in ranked[:top]]
 

@@ -6,16 +6,17 @@ and approvals to be given at once.
 """
 
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from clawback.actions import Action, BlockSender, BulkMove, PolicyAction, Scope, gives_back
+from clawback.actions import Action, Scope
+from clawback.actions.outcomes import ALREADY_THERE, failed
 from clawback.backtest.replay import Seen, Version
 from clawback.cases import CaseTiming
 from clawback.cases.plan import CasePlan
 from clawback.correlation.sliding_window import CorrelationWindow, find_window
-from clawback.model.addresses import pattern_problem
+from clawback.model.messages import Target
 from clawback.rules.source.safety import Safety
 
 LINGER = CaseTiming().linger
@@ -49,7 +50,7 @@ class SimulatedCase:
     @property
     def messages(self) -> frozenset[str]:
         """The messages it is about."""
-        return frozenset(target for one in self.seen for target in one.targets)
+        return frozenset(target.id for one in self.seen for target in one.targets)
 
 
 def simulate_cases(version: Version) -> Iterator[SimulatedCase]:
@@ -111,30 +112,36 @@ def _work(
 ) -> tuple[tuple[SimulatedOutcome, ...], Counter[str]]:
     done: list[SimulatedOutcome] = []
     refused = Counter[str]()
-    first = {target: one.at for one in reversed(seen) for target in one.targets}
-    handled = {target for one in seen if one.handled for target in one.targets}
+    first = {target.id: one.at for one in reversed(seen) for target in one.targets}
+    targets = {target.id: target for one in reversed(seen) for target in one.targets}
+    handled = {target.id for one in seen if one.handled for target in one.targets}
     for action in plan.actions:
-        if isinstance(action, BulkMove):
+        if action.needs_search:
             continue  # nobody knows what a search would have found
+        known = _known(action, list(targets.values()), handled, safety)
+        refused.update(_in_words(outcome) for outcome in known.values())
         if action.scope is Scope.MESSAGE:
-            left_alone = set[str]() if gives_back(action) else handled
             done += [
                 SimulatedOutcome(action.name, max(at, responds_at), target)
                 for target, at in first.items()
-                if target not in left_alone
+                if target not in known
             ]
-            refused["already dealt with"] += sum(target in left_alone for target in first)
             refused["no message"] += sum(not one.targets for one in seen)
-        elif (problem := _impossible(action, safety, known=bool(first))) is None:
+        elif not known:
             done.append(SimulatedOutcome(action.name, responds_at))
-        else:
-            refused[problem.replace("_", " ")] += 1
     return tuple(done), +refused
 
 
-def _impossible(action: Action, safety: Safety, *, known: bool) -> str | None:
-    if isinstance(action, BlockSender):
-        return safety.refuses(action) or pattern_problem(action.pattern, action.kind)
-    if isinstance(action, PolicyAction):
-        return safety.refuses(action) or action.problem
-    return None if known else "no message"
+def _known(
+    action: Action, targets: Sequence[Target], handled: Collection[str], safety: Safety
+) -> dict[str, str]:
+    """Outcomes that are known without asking the API, by subject."""
+    if (reason := safety.refuses(action)) is not None:
+        return dict.fromkeys(action.subjects(targets), failed(reason))
+    return action.precheck(targets, handled)
+
+
+def _in_words(outcome: str) -> str:
+    if outcome == ALREADY_THERE:
+        return "already dealt with"
+    return outcome.removeprefix(failed("")).replace("_", " ")

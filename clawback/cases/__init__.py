@@ -1,18 +1,8 @@
 """The case: one per campaign, as a pure state machine. No clock, no I/O, no Temporal."""
 
 from clawback.cases.case import BATCH, Case, NotHeld
-from clawback.cases.descriptions import describe, describe_notification, subjects
 from clawback.cases.plan import CasePlan, Limit, Match, group_hash
 from clawback.cases.state import (
-    ALREADY_THERE,
-    BLOCKED,
-    CREATED,
-    MOVED,
-    RECLASSIFIED,
-    RELEASED,
-    TOOK_EFFECT,
-    UNKNOWN,
-    WOULD,
     ActionStep,
     ActionSummary,
     AppliedAction,
@@ -29,7 +19,6 @@ from clawback.cases.state import (
     SearchStep,
     Step,
     WaitStep,
-    failed,
 )
 from clawback.correlation.sliding_window import (
     CorrelationType,
@@ -39,16 +28,7 @@ from clawback.correlation.sliding_window import (
 )
 
 __all__ = [
-    "ALREADY_THERE",
     "BATCH",
-    "BLOCKED",
-    "CREATED",
-    "MOVED",
-    "RECLASSIFIED",
-    "RELEASED",
-    "TOOK_EFFECT",
-    "UNKNOWN",
-    "WOULD",
     "ActionStep",
     "ActionSummary",
     "AppliedAction",
@@ -73,10 +53,6 @@ __all__ = [
     "Step",
     "WaitStep",
     "WindowEntry",
-    "describe",
-    "describe_notification",
-    "failed",
     "find_window",
     "group_hash",
-    "subjects",
 ]

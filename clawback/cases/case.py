@@ -9,16 +9,13 @@ inputs in the same order give the same steps, so a replay does too.
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import datetime, timedelta
 
-from clawback.actions import BulkMove, Scope, Spend
+from clawback.actions import BudgetKind, Scope
+from clawback.actions.outcomes import TOOK_EFFECT, WOULD, failed
 from clawback.cases.approvals import person, proposal, still_wanted, what_changed
 from clawback.cases.case_notifications import CaseNotifications
-from clawback.cases.descriptions import change_of, in_full, subjects
-from clawback.cases.pending_actions import pending_acts, search_due, undecided
+from clawback.cases.pending_actions import pending_acts, precheck, search_due, undecided
 from clawback.cases.plan import CasePlan, Match
-from clawback.cases.precheck import precheck
 from clawback.cases.state import (
-    TOOK_EFFECT,
-    WOULD,
     ActionStep,
     AppliedAction,
     CaseSnapshot,
@@ -31,7 +28,6 @@ from clawback.cases.state import (
     SearchStep,
     Step,
     WaitStep,
-    failed,
 )
 from clawback.cases.timeline import Timeline
 from clawback.correlation.sliding_window import find_window
@@ -48,8 +44,6 @@ MOST_TARGETS = 20_000
 
 A case that has settled this many closes at once, and the campaign goes on in a new one.
 """
-_PEOPLE = 2
-"""How many must agree to an action that widens."""
 
 
 class NotHeld(ValueError):
@@ -195,7 +189,7 @@ class Case:
         for target, outcome in outcomes.items():
             self._seen_at.pop(target, None)
             self._outcomes[act.index][target] = outcome
-            changed = change_of(act, target) if outcome in TOOK_EFFECT else {}
+            changed = self._change(act, target) if outcome in TOOK_EFFECT else {}
             self._note(
                 RecordKind.ACTED,
                 now,
@@ -208,7 +202,7 @@ class Case:
             target for target, outcome in outcomes.items() if outcome in TOOK_EFFECT
         ):
             self._done.append(AppliedAction(index=act.index, at=now, subjects=effective))
-            self._spent += len(effective) if act.action.spends is Spend.MESSAGES else 0
+            self._spent += len(effective) if act.action.budget is BudgetKind.MESSAGES else 0
 
     def end_notification(self, number: int, outcome: str, now: datetime) -> None:
         """Note the outcome of a notification. Its own workflow has written the audit record."""
@@ -328,11 +322,11 @@ class Case:
     def proposal(self) -> Proposal:
         """Say what would be done if the case were approved now."""
         acts = list(undecided(self._pending_acts(MOST_TARGETS), self.plan, self._handled))
-        needs = max((_PEOPLE if act.action.widens else 1 for act in acts), default=1)
+        needs = max((act.action.approvers for act in acts), default=1)
         return proposal(
             self.plan,
-            [(act, in_full(act.action)) for act in acts],
-            [subjects(act) for act in acts],
+            [(act, act.action.describe_in_full()) for act in acts],
+            [act.subjects for act in acts],
             needs,
         )
 
@@ -387,10 +381,8 @@ class Case:
             self._held_back = None
 
     def _wants_people(self, act: ActionStep) -> str | None:
-        if act.action.widens:
-            return "the action may hit more than was meant: two people must agree"
-        if isinstance(act.action, BulkMove):
-            return "a search found what it would move: somebody must look at it"
+        if (reason := act.action.approval_reason) is not None:
+            return reason
         if self.plan.mode is Mode.APPROVE:
             return "the rule asks for approval"
         return self._held_back
@@ -442,14 +434,18 @@ class Case:
         self._closed_from, self.state = self.state, CaseState.CLOSED
         return CloseStep(state=ended)
 
+    def _change(self, act: ActionStep, subject: str) -> dict[str, str | None]:
+        target = next((target for target in act.targets if target.id == subject), None)
+        return act.action.audit_change(target)
+
     def _record_only(self, act: ActionStep, now: datetime) -> None:
-        for target in subjects(act):
+        for target in act.subjects:
             self._outcomes[act.index][target] = WOULD
             self._note(RecordKind.WOULD_HAVE_ACTED, now, action=act.action.name, target=target)
 
     def _refuse_all(self, reason: str, now: datetime) -> None:
         while (act := self._pending()) is not None:
-            self.settle(act, dict.fromkeys(subjects(act), failed(reason)), now)
+            self.settle(act, dict.fromkeys(act.subjects, failed(reason)), now)
 
     def _note_untargeted(self, match: Match, now: datetime) -> None:
         for action in self.plan.actions:

@@ -9,8 +9,7 @@ from collections import Counter
 from collections.abc import Iterator
 from datetime import datetime, timedelta
 
-from clawback.actions import NotificationAction, Notify, Occasion
-from clawback.cases.descriptions import describe
+from clawback.actions import NotificationAction, Occasion
 from clawback.cases.plan import CasePlan, Match
 from clawback.cases.state import (
     ActionStep,
@@ -124,7 +123,7 @@ class CaseNotifications:
         sent = [
             _done_deliveries(index, snapshot)
             for index, action in enumerate(self._plan.notifications)
-            if isinstance(action, Notify)
+            if not action.is_for_reporters
         ]
         stale = (done for done in sent if done and done[-1].episode != _progress(snapshot))
         return min(map(_digest_at, stale), default=None)
@@ -138,10 +137,10 @@ def _due_episodes(
     now: datetime,
 ) -> Iterator[tuple[str, str | None]]:
     """Yield (episode, reporter) for each delivery of this action that is due now."""
-    if not isinstance(action, Notify):
+    if action.is_for_reporters:
         yield from _unnotified_reporters(index, occasion, snapshot)
         return
-    if occasion not in action.when:
+    if not action.is_due_on(occasion):
         return
 
     episode = _episode(occasion, snapshot)
@@ -204,7 +203,7 @@ def _build_context(
     decision = snapshot.decision
     denied_by = (decision.by,) if decision and not decision.approved else ()
     actions = tuple(
-        ActionSummary(action=describe(action), outcomes=dict(Counter(outcomes.values())))
+        ActionSummary(action=action.describe(), outcomes=dict(Counter(outcomes.values())))
         for action, outcomes in zip(plan.actions, snapshot.outcomes, strict=False)
     )
     return NotificationContext(

@@ -5,9 +5,9 @@ Pure.
 
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 
-from clawback.actions import BulkMove, Scope
+from clawback.actions import Scope
+from clawback.actions.outcomes import failed
 from clawback.cases.plan import CasePlan
-from clawback.cases.precheck import precheck
 from clawback.cases.state import ActionStep, SearchStep
 from clawback.model.messages import Target
 
@@ -23,9 +23,9 @@ def search_due(plan: CasePlan, found: Found) -> SearchStep | None:
     due = (
         SearchStep(index=index, action=action)
         for index, action in enumerate(plan.actions)
-        if isinstance(action, BulkMove)
+        if action.needs_search and index not in found
     )
-    return next((search for search in due if search.index not in found), None)
+    return next(due, None)
 
 
 def pending_acts(
@@ -38,12 +38,19 @@ def pending_acts(
     """The acts that are left, each for at most so many messages."""
     for index, (action, done) in enumerate(zip(plan.actions, outcomes, strict=True)):
         if action.scope is Scope.MESSAGE:
-            among = found.get(index, ()) if isinstance(action, BulkMove) else targets.values()
+            among = found.get(index, ()) if action.needs_search else targets.values()
             waiting = [target for target in among if target.id not in done][:most]
             if waiting:
                 yield ActionStep(index=index, action=action, targets=tuple(waiting))
         elif not done:
             yield ActionStep(index=index, action=action, targets=tuple(targets.values())[:1])
+
+
+def precheck(step: ActionStep, plan: CasePlan, handled: Collection[str]) -> dict[str, str]:
+    """The outcomes of a step that are known without asking the API, by subject."""
+    if (reason := plan.refusals.get(step.index)) is not None:
+        return dict.fromkeys(step.subjects, failed(reason))
+    return step.action.precheck(step.targets, handled)
 
 
 def undecided(

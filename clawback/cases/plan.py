@@ -9,7 +9,7 @@ from functools import lru_cache
 
 from pydantic import Field
 
-from clawback.actions import Action, NotificationAction, Spend
+from clawback.actions import Action, BudgetKind, Notification
 from clawback.correlation.sliding_window import CorrelationWindow, Link
 from clawback.model.durations import Duration, format_duration
 from clawback.model.messages import Target
@@ -31,18 +31,20 @@ class Limit(Payload):
     per: Duration
 
     @property
-    def spend(self) -> Spend:
+    def kind(self) -> BudgetKind:
         """What it counts."""
-        return next((spend for spend in Spend if getattr(self, spend) is not None), Spend.MESSAGES)
+        return next(
+            (kind for kind in BudgetKind if getattr(self, kind) is not None), BudgetKind.MESSAGES
+        )
 
     @property
     def most(self) -> int:
         """How much of that may be spent."""
-        return getattr(self, self.spend) or 0
+        return getattr(self, self.kind) or 0
 
     def __str__(self) -> str:
         """`500 messages per 1h`."""
-        return f"{self.most:,} {self.spend} per {format_duration(self.per)}"
+        return f"{self.most:,} {self.kind} per {format_duration(self.per)}"
 
 
 class CasePlan(Payload):
@@ -62,7 +64,7 @@ class CasePlan(Payload):
     mode: Mode = Mode.SHADOW
     group: dict[str, str | None] = Field(default_factory=dict)
     actions: tuple[Action, ...] = ()
-    notifications: tuple[NotificationAction, ...] = ()
+    notifications: tuple[Notification, ...] = ()
     refusals: dict[int, str] = Field(default_factory=dict)
     limits: tuple[Limit, ...] = ()
     watch: CorrelationWindow | None = None

@@ -6,7 +6,7 @@ from enum import StrEnum
 
 from pydantic import Field
 
-from clawback.actions import Action, BulkMove, NotificationAction, Occasion
+from clawback.actions import Action, Notification, Occasion
 from clawback.cases.plan import CasePlan
 from clawback.cases.timeline import TimelineEntry
 from clawback.correlation.sliding_window import WindowEntry
@@ -43,23 +43,6 @@ class CaseState(StrEnum):
         return self in {CaseState.DENIED, CaseState.EXPIRED}
 
 
-MOVED = "moved"
-BLOCKED = "blocked"
-RECLASSIFIED = "reclassified"
-RELEASED = "released"
-CREATED = "created"
-ALREADY_THERE = "already_there"
-UNKNOWN = "unknown"
-TOOK_EFFECT = frozenset({MOVED, BLOCKED, RECLASSIFIED, RELEASED, CREATED, UNKNOWN})
-"""Outcomes of acts that changed something, or may have: they cost budget, and can be undone."""
-WOULD = "would"
-
-
-def failed(reason: str) -> str:
-    """The outcome of work that cannot be done; the reason is a few fixed words."""
-    return f"failed:{reason}"
-
-
 class CaseTiming(Payload):
     """How long a case waits for things.
 
@@ -83,11 +66,10 @@ class Decision(Payload):
 
 
 class ActionStep(Payload):
-    """Work to do now: one action, on these messages (up to 1,000.
+    """Carry out one action of the plan now, on up to 1,000 messages.
 
-    One for an action on the whole case, if it has any).
-
-    `approved` says that people have agreed to exactly this.
+    An action on the whole case has at most one target, the first message. `approved` says that
+    people have approved exactly this.
     """
 
     index: int
@@ -95,12 +77,17 @@ class ActionStep(Payload):
     targets: tuple[Target, ...] = ()
     approved: bool = False
 
+    @property
+    def subjects(self) -> tuple[str, ...]:
+        """The keys of its outcomes."""
+        return self.action.subjects(self.targets)
+
 
 class SearchStep(Payload):
-    """A search to be made before the action at that position is decided."""
+    """Search for the messages of one action before anything is decided about it."""
 
     index: int
-    action: BulkMove
+    action: Action
 
 
 class AppliedAction(Payload):
@@ -243,7 +230,7 @@ class NotificationStep(Payload):
     `number` counts the notifications of the case, from 0.
     """
 
-    action: NotificationAction
+    action: Notification
     index: int
     number: int
     episode: str

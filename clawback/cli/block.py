@@ -17,7 +17,7 @@ from clawback.cli.tables import print_fitting
 from clawback.cli.temporal_access import By, call_temporal, operating_system_user
 from clawback.cli.time_arguments import duration
 from clawback.cloudflare import ApiError, BlockedSender, EmailSecurity, pages
-from clawback.model.blocks import Removal
+from clawback.model.policies import Removal
 from clawback.model.times import parse_time
 from clawback.rules.source.safety import Safety
 from clawback.settings import Settings, load_settings
@@ -228,13 +228,14 @@ def _api_name(settings: Settings) -> str:
 
 
 def _is_forbidden(block: ActiveBlock, safety: Safety) -> bool:
-    pattern, kind = block.block.pattern, block.block.kind
-    return pattern is not None and kind is not None and safety.forbids(pattern, kind)
+    return safety.forbids(block.block.pattern, block.block.kind)
 
 
 def _now(block: ActiveBlock, records: Mapping[str, BlockedSender]) -> str:
     record = records.get(block.id)
-    return "gone" if record is None else "ours" if block.block.is_still(record) else "changed"
+    return (
+        "gone" if record is None else "ours" if block.block.policy.is_still(record) else "changed"
+    )
 
 
 async def _the(blocks: BlockGateway, which: str) -> ActiveBlock:

@@ -12,7 +12,6 @@ from typing import Annotated, Any, TypeVar
 
 import typer
 
-from clawback.cases import describe
 from clawback.cases.undo_plan import UndoScope
 from clawback.cli.exits import ExitCode, Failure
 from clawback.cli.output import AsJson, print_json, print_table, say, tell, working
@@ -196,26 +195,21 @@ def _show(found: list[UndoCandidate], *, as_json: bool) -> None:
         )
         for target in one.plan.messages:
             say(f"  {target.id} back to the inbox")
-        for block in one.plan.blocks:
-            say(f"  remove the block of {block.kind} {block.pattern}")
         for policy in one.plan.policies:
-            say(f"  remove: {policy.said}, {policy.label}")
+            say(f"  remove: {policy.describe_in_full()}")
         for correction in one.plan.corrections:
             say(f"  {correction.target.id} reclassified as {correction.disposition}")
-        for left in one.plan.left:
-            say(f"  cannot be undone by clawback: {left}")
+        for action in one.plan.irreversible:
+            say(f"  cannot be undone by clawback: {action}")
         if one.plan.notifications:
             say(
                 f"  {one.plan.notifications} notifications were sent and cannot be taken back: tell the recipients yourself if they need to know"
             )
     works = [one.plan for one in found]
-    messages, blocks = (
-        sum(len(work.messages) for work in works),
-        sum(len(work.blocks) for work in works),
-    )
+    messages = sum(len(work.messages) for work in works)
     corrections = sum(len(work.corrections) for work in works)
     policies = sum(len(work.policies) for work in works)
-    parts = f"{messages} messages to return, {blocks} blocks and {policies} policies to remove, {corrections} reclassifications to answer"
+    parts = f"{messages} messages to return, {policies} blocks and policies to remove, {corrections} reclassifications to answer"
     say(f"In all: {len(found)} cases, {parts}.")
 
 
@@ -226,13 +220,12 @@ def _as_json(one: UndoCandidate) -> dict[str, Any]:
         "rule": one.plan.rule,
         "open": one.is_open,
         "messages": [target.id for target in one.plan.messages],
-        "blocks": [describe(block) for block in one.plan.blocks],
         "policies": [{"list": policy.resource, **policy.fields} for policy in one.plan.policies],
         "reclassifications": [
             {"message": one.target.id, "disposition": one.disposition}
             for one in one.plan.corrections
         ],
-        "left": list(one.plan.left),
+        "irreversible": list(one.plan.irreversible),
         "notifications_sent": one.plan.notifications,
     }
 

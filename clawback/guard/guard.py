@@ -6,7 +6,7 @@ Asks go in one after the other, so no two of them can have the same last unit.
 from collections.abc import Iterable, Iterator
 from datetime import datetime, timedelta
 
-from clawback.actions import Spend
+from clawback.actions import BudgetKind
 from clawback.cases.plan import Limit
 from clawback.guard.payloads import (
     Budgets,
@@ -14,7 +14,7 @@ from clawback.guard.payloads import (
     Grant,
     GuardSnapshot,
     Refund,
-    RepeatOffence,
+    RepeatCount,
     Reservation,
     ReservationResult,
     Stop,
@@ -31,7 +31,7 @@ An activity that asks again, and the outcome of an act, come long before that.
 MOST_GRANTS = 10_000
 FORGIVEN = timedelta(days=365)
 """How long a pattern must not have been blocked before it counts as new."""
-MOST_OFFENCES = 10_000
+MOST_REPEATS = 10_000
 
 
 class Guard:
@@ -40,7 +40,7 @@ class Guard:
     def __init__(self, memory: GuardSnapshot) -> None:
         self._tallies = dict(memory.tallies)
         self._grants = dict(memory.grants)
-        self._offences = dict(memory.offences)
+        self._repeats = dict(memory.repeats)
         self.demoted = dict(memory.demoted)
         self.stopped = memory.stopped
         self._refused = memory.refused
@@ -50,7 +50,7 @@ class Guard:
         return GuardSnapshot(
             tallies=self._tallies,
             grants=self._grants,
-            offences=self._offences,
+            repeats=self._repeats,
             demoted=self.demoted,
             stopped=self.stopped,
             refused=self._refused,
@@ -64,26 +64,26 @@ class Guard:
         What people agreed to is charged, and never refused.
         """
         if (known := self._grants.get(ask.id)) is not None:
-            return ReservationResult(granted=True, offence=known.offence)
+            return ReservationResult(granted=True, repeats=known.repeats)
         if (
             not ask.approved
             and (reason := next(self._objections(ask, budgets, now), None)) is not None
         ):
             self._refused += 1
             return ReservationResult(granted=False, reason=reason)
-        offence = self._offend(ask.subject, now) if ask.subject else 0
+        repeats = self._count_repeat(ask.subject, now) if ask.subject else 0
         grant = Grant(
             rule=ask.rule,
-            spend=ask.spend,
+            budget=ask.budget,
             count=ask.count,
             at=now,
             verdicts=ask.verdicts,
-            offence=offence,
+            repeats=repeats,
         )
         self._charge(grant, ask.count)
         self._grants[ask.id] = grant
         self._forget(now)
-        return ReservationResult(granted=True, offence=offence)
+        return ReservationResult(granted=True, repeats=repeats)
 
     def refund(self, refund: Refund) -> None:
         """Take back what was granted and not spent.
@@ -127,18 +127,18 @@ class Guard:
             yield f"the rule's work was undone by {demotion.by}: confirm it with `clawback rules confirm {ask.rule}`"
         if (
             budgets.campaign is not None
-            and ask.spend is Spend.MESSAGES
+            and ask.budget is BudgetKind.MESSAGES
             and ask.spent + ask.count > budgets.campaign
         ):
             yield f"{ask.count} messages would pass {budgets.campaign:,} of one campaign ({ask.spent:,} so far)"
-        own = [limit for limit in ask.limits if limit.spend is ask.spend] or [
-            limit for limit in budgets.rule if limit.spend is ask.spend
+        own = [limit for limit in ask.limits if limit.kind is ask.budget] or [
+            limit for limit in budgets.rule if limit.kind is ask.budget
         ]
-        yield from self._exceeded(ask, own, f"rule/{ask.rule}/{ask.spend}", "of the rule", now)
+        yield from self._exceeded(ask, own, f"rule/{ask.rule}/{ask.budget}", "of the rule", now)
         yield from self._exceeded(
-            ask, budgets.overall, f"all/{ask.spend}", "of all rules together", now
+            ask, budgets.overall, f"all/{ask.budget}", "of all rules together", now
         )
-        if budgets.surge is not None and ask.spend is Spend.MESSAGES:
+        if budgets.surge is not None and ask.budget is BudgetKind.MESSAGES:
             yield from self._surges(ask, budgets.surge, now)
 
     def _exceeded(
@@ -146,13 +146,13 @@ class Guard:
     ) -> Iterator[str]:
         for limit in limits:
             if (
-                limit.spend is ask.spend
+                limit.kind is ask.budget
                 and (spent := self.spent(key, limit.per, now)) + ask.count > limit.most
             ):
-                yield f"{ask.count} {ask.spend} would pass {limit} {whose} ({spent:,} so far)"
+                yield f"{ask.count} {ask.budget} would pass {limit} {whose} ({spent:,} so far)"
 
     def _surges(self, ask: Reservation, surge: Surge, now: datetime) -> Iterator[str]:
-        scopes = {f"rule/{ask.rule}/{ask.spend}": (ask.rule, ask.count)}
+        scopes = {f"rule/{ask.rule}/{ask.budget}": (ask.rule, ask.count)}
         scopes |= {
             f"verdict/{verdict}": (verdict, count) for verdict, count in ask.verdicts.items()
         }
@@ -166,8 +166,8 @@ class Guard:
                 )
 
     def _charge(self, grant: Grant, count: int) -> None:
-        keys = {f"all/{grant.spend}": count, f"rule/{grant.rule}/{grant.spend}": count}
-        if grant.spend is Spend.MESSAGES:
+        keys = {f"all/{grant.budget}": count, f"rule/{grant.rule}/{grant.budget}": count}
+        if grant.budget is BudgetKind.MESSAGES:
             share = count / grant.count if grant.count else 0
             keys |= {
                 f"verdict/{verdict}": round(number * share)
@@ -178,12 +178,12 @@ class Guard:
                 spent, grant.at
             )
 
-    def _offend(self, subject: str, now: datetime) -> int:
-        before = self._offences.pop(subject, None)
+    def _count_repeat(self, subject: str, now: datetime) -> int:
+        before = self._repeats.pop(subject, None)
         times = before.times if before and now - before.at < FORGIVEN else 0
-        self._offences[subject] = RepeatOffence(times=times + 1, at=now)
-        while len(self._offences) > MOST_OFFENCES:
-            del self._offences[next(iter(self._offences))]
+        self._repeats[subject] = RepeatCount(times=times + 1, at=now)
+        while len(self._repeats) > MOST_REPEATS:
+            del self._repeats[next(iter(self._repeats))]
         return times
 
     def _forget(self, now: datetime) -> None:

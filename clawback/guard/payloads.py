@@ -4,7 +4,7 @@ from datetime import timedelta
 
 from pydantic import Field
 
-from clawback.actions import Spend
+from clawback.actions import BudgetKind
 from clawback.cases.plan import Limit
 from clawback.guard.sliding_counter import SlidingCounter
 from clawback.model.durations import Duration
@@ -50,7 +50,7 @@ class Reservation(Payload):
 
     id: str
     rule: str
-    spend: Spend
+    budget: BudgetKind
     count: int
     spent: int = 0
     verdicts: dict[str, int] = Field(default_factory=dict)
@@ -62,12 +62,12 @@ class Reservation(Payload):
 class ReservationResult(Payload):
     """Whether the act may be done; if not, why people must be asked.
 
-    `offence` counts earlier blocks of the same pattern.
+    `repeats` counts earlier blocks of the same pattern.
     """
 
     granted: bool
     reason: str = ""
-    offence: int = 0
+    repeats: int = 0
 
 
 class ReservationBatch(Payload):
@@ -108,14 +108,14 @@ class Grant(Payload):
     """What was granted to an ask, for giving the same answer again and for refunds."""
 
     rule: str
-    spend: Spend
+    budget: BudgetKind
     count: int
     at: UtcDatetime
     verdicts: dict[str, int] = Field(default_factory=dict)
-    offence: int = 0
+    repeats: int = 0
 
 
-class RepeatOffence(Payload):
+class RepeatCount(Payload):
     """How often a pattern was blocked, and when last."""
 
     times: int
@@ -127,7 +127,7 @@ class GuardSnapshot(Payload):
 
     tallies: dict[str, SlidingCounter] = Field(default_factory=dict)
     grants: dict[str, Grant] = Field(default_factory=dict)
-    offences: dict[str, RepeatOffence] = Field(default_factory=dict)
+    repeats: dict[str, RepeatCount] = Field(default_factory=dict)
     demoted: dict[str, Demotion] = Field(default_factory=dict)
     stopped: Stop | None = None
     refused: int = 0

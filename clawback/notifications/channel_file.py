@@ -10,7 +10,7 @@ from typing import Annotated, Any
 from pydantic import Field, TypeAdapter, ValidationError
 
 from clawback.actions import ChannelKind
-from clawback.actions.messages import ChannelName
+from clawback.actions.base import ChannelName
 from clawback.model.loggable_error import LoggableError
 from clawback.notifications.channels import CHANNEL_TYPES, Channels
 

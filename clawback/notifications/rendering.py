@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 
 from jinja2 import Environment, PackageLoader, StrictUndefined, select_autoescape
 
-from clawback.actions import CASE_WORDS, Notify, Occasion
+from clawback.actions import CASE_WORDS, Occasion
 from clawback.cases import NotificationContext, NotificationStep
 from clawback.model.texts import bounded
 from clawback.notifications.defang import defang
@@ -80,10 +80,11 @@ def render_notification(
     group = {name: defang(value or "") for name, value in context.group.items()}
     fields = words | group
 
-    if isinstance(action, Notify):
-        subject, default = words["summary"], "case.txt"
+    if action.is_for_reporters:
+        subject = _fill(action.subject_template or _REPORTER_SUBJECT, fields)
+        default = "reporter.txt"
     else:
-        subject, default = _fill(action.subject or _REPORTER_SUBJECT, fields), "reporter.txt"
+        subject, default = words["summary"], "case.txt"
     text = (
         _fill(action.template, fields)
         if action.template

@@ -20,12 +20,11 @@ from clawback.actions import (
     PolicyAction,
     Reclassify,
     Release,
-    gives_back,
 )
 from clawback.cases.plan import CasePlan
 from clawback.correlation.sliding_window import CorrelationType, CorrelationWindow, Link
-from clawback.model.addresses import pattern_problem
 from clawback.model.events import Event, is_too_old, message_event, report_event, submission_event
+from clawback.model.messages import Destination
 from clawback.model.mode import Mode
 from clawback.rules import RuleSet
 from clawback.simulator import Line
@@ -85,7 +84,7 @@ class Expectation:
         policies = {
             (type(work.action), work.action.label)
             for work in self.done(PolicyAction)
-            if isinstance(work.action, PolicyAction)
+            if isinstance(work.action, PolicyAction) and not isinstance(work.action, BlockSender)
         }
         return (
             len(moves)
@@ -284,7 +283,9 @@ def _work(case: _Case, rules: RuleSet) -> Iterator[Work]:
                     case,
                     action,
                     frozenset({target}),
-                    Fate.HANDLED if target in handled and not gives_back(action) else Fate.DONE,
+                    Fate.HANDLED
+                    if target in handled and action.destination is not Destination.INBOX
+                    else Fate.DONE,
                 )
         elif isinstance(action, Release):
             for one in {
@@ -305,24 +306,13 @@ def _work(case: _Case, rules: RuleSet) -> Iterator[Work]:
             yield _one(
                 case, action, frozenset({action.label}), Fate.DONE if possible else Fate.IMPOSSIBLE
             )
-        else:
-            possible = (
-                pattern_problem(action.pattern, action.kind) is None
-                and rules.safety.refuses(action) is None
-            )
-            yield _one(
-                case,
-                action,
-                frozenset({action.pattern}),
-                Fate.DONE if possible else Fate.IMPOSSIBLE,
-            )
 
 
 def _one(case: _Case, action: Action, subjects: frozenset[str], fate: Fate) -> Work:
     by_mode = {
         Mode.SHADOW: Fate.SHADOWED,
         Mode.APPROVE: Fate.HELD,
-        Mode.ENFORCE: Fate.HELD if action.widens else Fate.DONE,
+        Mode.ENFORCE: Fate.HELD if action.has_wide_impact else Fate.DONE,
     }
     return Work(
         case.plan.case_id,

@@ -180,7 +180,9 @@ def _judge_policies(verdict: Judgement, expectation: Expectation, rows: Sequence
     done = [
         work.action
         for work in expectation.work
-        if work.fate is Fate.DONE and isinstance(work.action, PolicyAction)
+        if work.fate is Fate.DONE
+        and isinstance(work.action, PolicyAction)
+        and not isinstance(work.action, BlockSender)
     ]
     wanted = Counter(
         {

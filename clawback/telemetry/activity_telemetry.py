@@ -6,7 +6,7 @@ from typing import Any
 
 import structlog
 
-from clawback.cases.state import MOVED
+from clawback.actions.outcomes import MOVED
 from clawback.guard import Reservation, ReservationResult
 from clawback.ingest import IngestResult
 from clawback.model.audit_record import AuditRecord, RecordKind
@@ -54,9 +54,9 @@ class ActivityTelemetry:
         """Count and log what the guard refused."""
         if result.granted:
             return
-        metrics.GUARD_REFUSALS.labels(request.rule, request.spend.value).inc()
+        metrics.GUARD_REFUSALS.labels(request.rule, request.budget.value).inc()
         log.warning(
-            "guard.refused", rule=request.rule, spend=request.spend.value, count=request.count
+            "guard.refused", rule=request.rule, budget=request.budget.value, count=request.count
         )
         log.debug("guard.refusal_explained", rule=request.rule, reason=result.reason)
 

@@ -134,7 +134,7 @@ GUARD_REFUSALS = _counter(
     "guard_refusals_total",
     "Reservations that the guard refused; the case is held.",
     "rule",
-    "spend",
+    "budget",
 )
 OWN_DOMAINS = _gauge(
     "own_domains", "Domains of the account, which are never blocked; -1 while unknown."

@@ -11,8 +11,8 @@ from typing import Any, TypeVar
 from temporalio.client import Client, WorkflowExecution, WorkflowHandle
 from temporalio.service import RPCError, RPCStatusCode
 
-from clawback.model.blocks import EndedBlock, ExpiringBlock, OwnedBlock, Removal
 from clawback.model.payload import Payload
+from clawback.model.policies import EndedPolicy, ExpiringBlock, OwnedBlock, Removal
 from clawback.model.times import UtcDatetime
 from clawback.temporal import names
 from clawback.temporal.workflow_calls import NoSuchWorkflow, UpdateRefused, send_update
@@ -107,14 +107,14 @@ class BlockGateway:
         await self._update(handle, names.LIFT, [by, reason], type(None))
         try:
             async with asyncio.timeout(patience.total_seconds()):
-                ended: EndedBlock = await handle.result()
+                ended: EndedPolicy = await handle.result()
         except TimeoutError:
             return None
         return ended.removal
 
     def _handle(self, block_id: str) -> WorkflowHandle[Any, Any]:
         return self.client.get_workflow_handle(
-            names.expiry_id(_api_id(block_id)), result_type=EndedBlock
+            names.expiry_id(_api_id(block_id)), result_type=EndedPolicy
         )
 
     async def _update(

@@ -169,7 +169,7 @@ class UndoGateway:
         if start.memory is None:
             return None
         plan = plan_undo(start.plan, start.memory, scope)
-        if not plan.size and not plan.left:
+        if not plan.size and not plan.irreversible:
             return None
 
         request = CaseUndoRequest(

@@ -8,8 +8,7 @@ from typing import Any
 
 import pytest
 
-from clawback.actions import ACTIONS, ActionError, BlockSender, parse_action
-from clawback.actions.registry import schema_of, templates_of
+from clawback.actions import ACTIONS, ActionError, BlockSender, parse_action, schema_of
 from clawback.model.mode import Mode
 
 
@@ -18,7 +17,7 @@ def test_a_block_is_read_with_its_defaults() -> None:
     block = parse_action("block_sender", {"pattern": "{from}"})
     assert isinstance(block, BlockSender)
     assert (block.kind, block.expires_after) == ("email", (timedelta(days=30),))
-    assert templates_of(block) == ("{from}",)
+    assert block.templates == ("{from}",)
 
 
 @pytest.mark.parametrize(

@@ -11,10 +11,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from clawback.actions import Move, Notify, Occasion, TellReporter
+from clawback.actions.outcomes import ALREADY_THERE, MOVED, WOULD
 from clawback.cases import (
-    ALREADY_THERE,
-    MOVED,
-    WOULD,
     ActionStep,
     Case,
     CasePlan,
@@ -233,7 +231,7 @@ def test_undo_says_that_people_were_told_and_pretends_nothing() -> None:
     found, nothing = (
         plan_undo(one.plan, one.memory(), UndoScope(by="ana")) for one in (case, shadow)
     )
-    assert (found.notifications, found.left, found.size) == (1, (), 1)
+    assert (found.notifications, found.irreversible, found.size) == (1, (), 1)
     assert (nothing.notifications, nothing.size) == (0, 0)
 
 

@@ -8,9 +8,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from clawback.actions import Action, BlockSender, Move, Reclassify
+from clawback.actions.outcomes import MOVED
 from clawback.cases import (
     BATCH,
-    MOVED,
     ActionStep,
     AppliedAction,
     Case,
@@ -23,7 +23,6 @@ from clawback.cases import (
     Match,
     NotHeld,
     WaitStep,
-    subjects,
 )
 from clawback.correlation.sliding_window import CorrelationType, CorrelationWindow
 from clawback.model.addresses import PatternKind
@@ -75,7 +74,7 @@ def acts(case: Case, now: datetime = NOW) -> ActionStep:
 
 def done(case: Case, act: ActionStep, outcome: str = MOVED) -> None:
     """Carry an act out."""
-    case.settle(act, dict.fromkeys(subjects(act), outcome), NOW)
+    case.settle(act, dict.fromkeys(act.subjects, outcome), NOW)
 
 
 def kinds(case: Case) -> list[RecordKind]:

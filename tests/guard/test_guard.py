@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from clawback.actions import Spend
+from clawback.actions import BudgetKind
 from clawback.cases import Limit
 from clawback.guard import (
     Budgets,
@@ -35,7 +35,7 @@ def asked(number: int = 1, **said: object) -> Reservation:
         **{
             "id": f"a{next(_numbers)}",
             "rule": "r",
-            "spend": Spend.MESSAGES,
+            "budget": BudgetKind.MESSAGES,
             "count": number,
             **said,
         }
@@ -105,8 +105,8 @@ def test_kinds_are_counted_apart() -> None:
         Budgets(overall=(Limit(messages=1, per=HOUR), Limit(blocks=1, per=HOUR))),
     )
     assert guard.reserve(asked(), budgets, NOW).granted
-    assert guard.reserve(asked(spend=Spend.BLOCKS), budgets, NOW).granted
-    assert not guard.reserve(asked(spend=Spend.BLOCKS), budgets, NOW).granted
+    assert guard.reserve(asked(budget=BudgetKind.BLOCKS), budgets, NOW).granted
+    assert not guard.reserve(asked(budget=BudgetKind.BLOCKS), budgets, NOW).granted
 
 
 def test_what_people_agreed_to_is_charged_and_not_refused() -> None:
@@ -159,15 +159,15 @@ def test_a_demoted_rule_is_held_until_it_is_confirmed() -> None:
     assert guard.reserve(asked(), Budgets(), NOW).granted
 
 
-def test_offences_are_counted_by_pattern() -> None:
-    """The number of earlier blocks; asking again does not make it another offence."""
-    guard, again = fresh(), asked(spend=Spend.BLOCKS, subject="p")
+def test_repeats_are_counted_by_pattern() -> None:
+    """The number of earlier blocks; asking again does not make it another repeats."""
+    guard, again = fresh(), asked(budget=BudgetKind.BLOCKS, subject="p")
     assert [
-        guard.reserve(asked(spend=Spend.BLOCKS, subject="p"), Budgets(), NOW).offence
+        guard.reserve(asked(budget=BudgetKind.BLOCKS, subject="p"), Budgets(), NOW).repeats
         for _ in range(2)
     ] == [0, 1]
-    assert [guard.reserve(again, Budgets(), NOW).offence for _ in range(2)] == [2, 2]
-    assert guard.reserve(asked(spend=Spend.BLOCKS, subject="q"), Budgets(), NOW).offence == 0
+    assert [guard.reserve(again, Budgets(), NOW).repeats for _ in range(2)] == [2, 2]
+    assert guard.reserve(asked(budget=BudgetKind.BLOCKS, subject="q"), Budgets(), NOW).repeats == 0
 
 
 @given(st.lists(st.tuples(st.integers(0, 1500), st.integers(1, 6), st.booleans()), max_size=80))

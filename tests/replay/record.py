@@ -26,10 +26,10 @@ from clawback.cases import CasePlan, CaseState, CaseTiming, Limit
 from clawback.cases.undo_plan import UndoScope
 from clawback.correlation.sliding_window import CorrelationType, CorrelationWindow
 from clawback.model.addresses import PatternKind
-from clawback.model.blocks import ExpiringBlock
 from clawback.model.events import EventKind
 from clawback.model.messages import Destination, Disposition
 from clawback.model.mode import Mode
+from clawback.model.policies import ExpiringBlock
 from clawback.notifications import Channel, Channels
 from clawback.simulator import Simulator, SimulatorOptions, outbreak, parse_faults
 from clawback.temporal import names

@@ -52,7 +52,7 @@ async def agreed(
 ) -> dict[str, str]:
     """Let a case be decided by as many people as must agree; its outcomes."""
     await house.tell(told, *map(match_of, lines), pace=pace)
-    if told.actions[0].widens:
+    if told.actions[0].has_wide_impact:
         await house.settled(told.case_id, CaseState.HELD)
         digest = (await house.cases.proposal(told.case_id)).digest
         assert await house.cases.approve(told.case_id, "ana", digest) == CaseState.HELD
@@ -105,7 +105,7 @@ async def test_a_lost_answer_makes_no_second_policy(
         await house.settled(told.case_id, CaseState.HELD)
         digest = (await house.cases.proposal(told.case_id)).digest
         house.simulator.world.dice.reset(parse_faults("lost_answer=1"))
-        for who in ("ana", "ben")[: 2 if action.widens else 1]:
+        for who in ("ana", "ben")[: 2 if action.has_wide_impact else 1]:
             await house.cases.approve(told.case_id, who, digest)
         await eventually(lambda: _asked(house, action.resource))
         house.simulator.world.dice.reset(parse_faults("lost_answer=0.5"))

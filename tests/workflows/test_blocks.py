@@ -18,8 +18,8 @@ from clawback.actions import BlockSender
 from clawback.cases import CasePlan
 from clawback.model.addresses import PatternKind
 from clawback.model.audit_record import AuditRecord, RecordKind
-from clawback.model.blocks import Removal
 from clawback.model.mode import Mode
+from clawback.model.policies import Removal
 from clawback.rules.live import LiveRules
 from clawback.simulator import outbreak, parse_faults
 from clawback.simulator.options import Scope

@@ -13,7 +13,7 @@ from temporalio.exceptions import ApplicationError
 from temporalio.testing import ActivityEnvironment
 
 from activities.guard import GuardActivities
-from clawback.actions import BlockSender, Move, Spend
+from clawback.actions import BlockSender, BudgetKind, Move
 from clawback.cases import CasePlan, CaseState, Limit
 from clawback.guard import Budgets, Demotion, Reservation, ReservationBatch
 from clawback.model.audit_record import RecordKind
@@ -179,7 +179,9 @@ async def test_a_worker_that_stops_does_not_wait_for_the_guard(temporal: Client)
         GuardGateway(temporal), Budgets, ActivityTelemetry()
     )  # nobody works on this server
     asking = asyncio.ensure_future(
-        worker.run(guarding.reserve, Reservation(id="a", rule="r", spend=Spend.MESSAGES, count=1))
+        worker.run(
+            guarding.reserve, Reservation(id="a", rule="r", budget=BudgetKind.MESSAGES, count=1)
+        )
     )
     await asyncio.sleep(0.1)
     assert not asking.done()
@@ -223,7 +225,7 @@ async def test_the_guard_remembers_over_continue_as_new(temporal: Client, tmp_pa
         await guard.stop("ana", "")
         granted = 0
         for number in range(30):
-            ask = Reservation(id=str(number), rule="r", spend=Spend.MESSAGES, count=1)
+            ask = Reservation(id=str(number), rule="r", budget=BudgetKind.MESSAGES, count=1)
             granted += (await guard.reserve(ReservationBatch(asks=(ask,), budgets=budgets)))[
                 ask.id
             ].granted
@@ -254,7 +256,7 @@ async def test_what_is_decided_while_the_audit_is_written_is_recorded_by_the_nex
         await guard.stop("ana", "")
         await guard.resume("ana")
         for number in range(10):
-            ask = Reservation(id=str(number), rule="r", spend=Spend.MESSAGES, count=1)
+            ask = Reservation(id=str(number), rule="r", budget=BudgetKind.MESSAGES, count=1)
             await guard.reserve(ReservationBatch(asks=(ask,)))
         audit.rmdir()
 

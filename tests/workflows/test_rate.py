@@ -151,7 +151,7 @@ async def waiting_to_act(house: Deployment, plan: CasePlan) -> None:
             event.activity_task_scheduled_event_attributes.activity_type.name
             for event in history.events
         ]
-        return "email_security.create_block" in named or None
+        return "email_security.create_policy" in named or None
 
     await eventually(scheduled)
 

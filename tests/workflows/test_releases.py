@@ -116,7 +116,7 @@ async def test_what_cannot_be_taken_back_is_said(temporal: Client, tmp_path: Pat
         assert len(house.ledger) == 1
         (record,) = [record for record in house.audit() if record.kind is RecordKind.UNDONE]
         assert (record.action, record.outcome) == (
-            "release from the quarantine",
+            "release from quarantine",
             "failed:no_inverse",
         )
 
@@ -135,7 +135,7 @@ async def test_modes_and_budgets_hold_for_releases(temporal: Client, tmp_path: P
         await house.settled(asking.case_id, CaseState.HELD)
         assert released(house) == []
         proposal = await house.cases.proposal(asking.case_id)
-        assert proposal.actions == ("release from the quarantine",)
+        assert proposal.actions == ("release from quarantine",)
         await house.cases.approve(asking.case_id, "ana", proposal.digest)
         await house.settled(asking.case_id)
         assert len(released(house)) == 2

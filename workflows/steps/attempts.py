@@ -1,7 +1,4 @@
-"""Attempts at a request that is not safe to repeat, and how each ended.
-
-In one of four ways that a sequence can go on from.
-"""
+"""Attempts at a request that is not safe to repeat, and how each one ended."""
 
 from collections.abc import Callable, Mapping
 from contextvars import ContextVar
@@ -14,7 +11,7 @@ from temporalio.exceptions import ActivityError, ApplicationError, is_cancelled_
 from temporalio.exceptions import TimeoutError as TimedOut
 
 with workflow.unsafe.imports_passed_through():
-    from clawback.cases import UNKNOWN, failed
+    from clawback.actions.outcomes import UNKNOWN, failed
     from clawback.temporal.error_types import ACCESS, PERMANENT, ErrorType
     from workflows.options import (
         ACCESS_PAUSE,
@@ -28,25 +25,22 @@ with workflow.unsafe.imports_passed_through():
     )
 
 R = TypeVar("R")
-approved: ContextVar[bool] = ContextVar("approved", default=False)
-"""Whether people have agreed to what is being attempted.
+is_approved: ContextVar[bool] = ContextVar("is_approved", default=False)
+"""Whether people have approved what is being attempted: its requests go ahead of routine work."""
 
-All of it then goes ahead of what rules do alone.
-"""
-
-_LEAST = timedelta(seconds=1)
+_LEAST_PAUSE = timedelta(seconds=1)
 
 
 @dataclass(frozen=True)
 class Answered(Generic[R]):
-    """It was done, and this is the answer."""
+    """The request succeeded, with this response."""
 
     value: R
 
 
 @dataclass(frozen=True)
 class NotExecuted:
-    """It was certainly not done; try again after the delay."""
+    """The request certainly had no effect; repeat it after the delay."""
 
     delay: timedelta
     why: ErrorType
@@ -54,7 +48,7 @@ class NotExecuted:
 
 @dataclass(frozen=True)
 class Lost:
-    """Nobody knows whether it was done: after the delay, find out before anything else."""
+    """The response was lost; after the delay, check the API before repeating the request."""
 
     delay: timedelta
     why: ErrorType = ErrorType.UNKNOWN_OUTCOME
@@ -62,7 +56,7 @@ class Lost:
 
 @dataclass(frozen=True)
 class Impossible:
-    """It was refused, and no repeat can change that."""
+    """The request was refused, and repeating it cannot help."""
 
     why: ErrorType
 
@@ -70,77 +64,80 @@ class Impossible:
 Attempt = Answered[R] | NotExecuted | Lost | Impossible
 
 
-class Effort:
+class Attempts:
     """All attempts at one thing.
 
-    Every lost answer must be followed by finding out, before `make` is called again.
-
-    Bounded by the time spent waiting between attempts: while the kill switch is on, nobody's
-    patience runs out. `is_off` says that the work is no longer wanted.
+    The caller checks the API after every lost response, before it calls `make` again. Patience is
+    measured by the time spent waiting between attempts; waiting for the kill switch does not count.
+    `is_off` says that the work is no longer wanted.
     """
 
     def __init__(
         self, is_off: Callable[[], bool] = lambda: False, options: Mapping[str, Any] = CONTAIN
     ) -> None:
-        self._left = CONTAINMENT_PATIENCE
+        self._patience = CONTAINMENT_PATIENCE
         self._is_off = is_off
         self._options = options
-        self._tries = 0
-        self._why: ErrorType = ErrorType.UNAVAILABLE
+        self._count = 0
+        self._last_error: ErrorType = ErrorType.UNAVAILABLE
 
     @property
-    def goes_on(self) -> bool:
+    def may_continue(self) -> bool:
         """Whether another attempt may be made."""
-        return self._left > timedelta() and not self._is_off()
+        return self._patience > timedelta() and not self._is_off()
 
-    def given_up(self) -> str:
+    @property
+    def outcome_of_giving_up(self) -> str:
         """The outcome of what is still open when no further attempt may be made."""
-        return UNKNOWN if self._why is ErrorType.UNKNOWN_OUTCOME else failed(self._why)
+        is_unknown = self._last_error is ErrorType.UNKNOWN_OUTCOME
+        return UNKNOWN if is_unknown else failed(self._last_error)
 
     async def make(self, activity: Callable[..., Any], request: object) -> Attempt[Any]:
-        """Make one attempt, and wait as long as must be waited before the next, or before what was done can be seen."""
-        made = await _attempt(activity, request, self._options, self._tries)
-        self._tries += 1
-        if isinstance(made, Lost | NotExecuted):
-            if made.why is not ErrorType.STOPPED:
-                self._why = made.why
-                self._left -= max(made.delay, _LEAST)
-            await workflow.sleep(made.delay, summary=f"after an attempt: {made.why}")
-        return made
+        """Make one attempt; if it did not succeed, wait until the next one, or a check, makes sense."""
+        attempt = await _attempt(activity, request, self._options, self._count)
+        self._count += 1
+        if isinstance(attempt, Lost | NotExecuted):
+            if attempt.why is not ErrorType.STOPPED:
+                self._last_error = attempt.why
+                self._patience -= max(attempt.delay, _LEAST_PAUSE)
+            await workflow.sleep(attempt.delay, summary=f"after an attempt: {attempt.why}")
+        return attempt
 
 
 async def verify(
     activity: Callable[..., Any], request: object, options: Mapping[str, Any] = VERIFY
 ) -> Any:
-    """Find out what became of something; None where even that cannot be found out."""
+    """Check the API for what became of a request; None if even that fails."""
     try:
-        return await workflow.execute_activity_method(activity, request, **_hurried(options))
+        return await workflow.execute_activity_method(activity, request, **_prioritised(options))
     except ActivityError as error:
         if is_cancelled_exception(error):
             raise
-        workflow.logger.warning("containment.not_verified", extra={"why": str(error.cause)[:200]})
+        workflow.logger.warning(
+            "containment.verification_failed", extra={"why": str(error.cause)[:200]}
+        )
         return None
 
 
 async def _attempt(
-    activity: Callable[..., Any], request: object, options: Mapping[str, Any], tries: int
+    activity: Callable[..., Any], request: object, options: Mapping[str, Any], count: int
 ) -> Attempt[Any]:
     try:
         return Answered(
-            await workflow.execute_activity_method(activity, request, **_hurried(options))
+            await workflow.execute_activity_method(activity, request, **_prioritised(options))
         )
     except ActivityError as error:
         if is_cancelled_exception(error):
             raise
-        return _understood(error.cause, tries)
+        return _classify(error.cause, count)
 
 
-def _hurried(options: Mapping[str, Any]) -> Mapping[str, Any]:
-    return approved_options(options) if approved.get() else options
+def _prioritised(options: Mapping[str, Any]) -> Mapping[str, Any]:
+    return approved_options(options) if is_approved.get() else options
 
 
-def _understood(cause: BaseException | None, tries: int) -> NotExecuted | Lost | Impossible:
-    backoff = min(FIRST_PAUSE * 2 ** min(tries, 10), LONGEST_PAUSE)
+def _classify(cause: BaseException | None, count: int) -> NotExecuted | Lost | Impossible:
+    backoff = min(FIRST_PAUSE * 2 ** min(count, 10), LONGEST_PAUSE)
     if isinstance(cause, TimedOut) or not isinstance(cause, ApplicationError):
         return Lost(backoff)
     if cause.type in PERMANENT:

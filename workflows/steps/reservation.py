@@ -1,6 +1,5 @@
 """The guard as a case sees it: ask before an act, give back what was not spent."""
 
-import hashlib
 from collections import Counter
 from collections.abc import Mapping
 from contextlib import suppress
@@ -10,8 +9,8 @@ from temporalio.exceptions import FailureError
 
 with workflow.unsafe.imports_passed_through():
     from activities.guard import GuardActivities
-    from clawback.actions import BlockSender
-    from clawback.cases import TOOK_EFFECT, ActionStep, CasePlan, subjects
+    from clawback.actions.outcomes import TOOK_EFFECT
+    from clawback.cases import ActionStep, CasePlan
     from clawback.guard import Refund, Reservation, ReservationResult
     from clawback.temporal import names
     from workflows.options import RESERVE
@@ -23,7 +22,7 @@ class GrantedReservation:
     def __init__(self, ask: Reservation, answer: ReservationResult) -> None:
         self._ask = ask
         self.refused = None if answer.granted else answer.reason
-        self.offence = answer.offence
+        self.repeats = answer.repeats
 
     async def settle(self, outcomes: Mapping[str, str]) -> None:
         """Give back what took no effect. If the guard is gone, so is what it had charged."""
@@ -48,18 +47,14 @@ class GuardClient:
         ask = Reservation(
             id=str(workflow.uuid4()),
             rule=self._plan.rule,
-            spend=act.action.spends,
-            count=len(subjects(act)),
+            budget=act.action.budget,
+            count=len(act.subjects),
             spent=spent,
             verdicts=Counter(target.verdict for target in act.targets if target.verdict),
             limits=self._plan.limits,
-            subject=_subject(act.action) if isinstance(act.action, BlockSender) else None,
+            subject=act.action.guard_subject,
             approved=act.approved,
         )
         return GrantedReservation(
             ask, await workflow.execute_activity_method(GuardActivities.reserve, ask, **RESERVE)
         )
-
-
-def _subject(action: BlockSender) -> str:
-    return hashlib.sha256(f"{action.kind}:{action.pattern.lower()}".encode()).hexdigest()[:16]

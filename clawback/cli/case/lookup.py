@@ -103,8 +103,8 @@ async def gather_page(client: Client, said: str) -> CasePage:
 
 def _limits(case: CaseStart, rules: RuleSet | None) -> tuple[Limit, ...]:
     common = rules.safety.budgets.budgets.rule if rules else ()
-    own = {limit.spend for limit in case.plan.limits}
-    return (*case.plan.limits, *(limit for limit in common if limit.spend not in own))
+    own = {limit.kind for limit in case.plan.limits}
+    return (*case.plan.limits, *(limit for limit in common if limit.kind not in own))
 
 
 def _rules(settings: Settings) -> RuleSet | None:

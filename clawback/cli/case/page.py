@@ -14,8 +14,6 @@ from clawback.cases import (
     CaseState,
     Limit,
     Proposal,
-    describe,
-    describe_notification,
 )
 from clawback.cases.timeline import TimelineEntry
 from clawback.guard import GuardSnapshot
@@ -102,14 +100,14 @@ class CasePage:
 
     def budget(self, now: datetime) -> Iterator[tuple[str, Limit, int]]:
         """What of each budget that the case is measured by is spent."""
-        spends = {action.spends for action in self.plan.actions}
+        kinds = {action.budget for action in self.plan.actions}
         for whose, key, limits in (
             ("the rule", f"rule/{self.plan.rule}", self.limits),
             ("all rules together", "all", self.overall),
         ):
             for limit in limits:
-                if limit.spend in spends and self.guard is not None:
-                    tally = self.guard.tallies.get(f"{key}/{limit.spend}", SlidingCounter())
+                if limit.kind in kinds and self.guard is not None:
+                    tally = self.guard.tallies.get(f"{key}/{limit.kind}", SlidingCounter())
                     yield whose, limit, tally.spent(limit.per, now)
 
     def lines(self, now: datetime) -> Iterator[tuple[str, str]]:
@@ -123,7 +121,7 @@ class CasePage:
         yield from _headed("why", memory.why)
         yield from _headed("timeline", _timeline(memory.journal))
         for action, done in zip(self.plan.actions, memory.outcomes, strict=False):
-            yield from _headed(describe(action), _done(action, done, memory))
+            yield from _headed(action.describe(), _done(action, done, memory))
         yield from _headed("notifications", _notifications(self.plan, memory))
         yield from _headed(
             "budget",
@@ -184,7 +182,7 @@ def _headed(heading: str, lines: Iterable[str]) -> Iterator[tuple[str, str]]:
 
 def _notifications(plan: CasePlan, memory: CaseSnapshot) -> Iterator[str]:
     for one in memory.notifications:
-        yield f"{describe_notification(plan.notifications[one.index])}: {one.occasion} at {one.at:%H:%M:%S}, {one.outcome or 'under way'}"
+        yield f"{plan.notifications[one.index].describe()}: {one.occasion} at {one.at:%H:%M:%S}, {one.outcome or 'under way'}"
 
 
 def _timeline(entries: Sequence[TimelineEntry]) -> Iterator[str]:

@@ -7,8 +7,7 @@ from collections.abc import Iterator, Mapping
 
 from rich.text import Text
 
-from clawback.actions import Action, Scope
-from clawback.cases.descriptions import describe_notification, in_full
+from clawback.actions import Scope
 from clawback.cli.rules.explain_output import aligned, tree_lines
 from clawback.correlation.progress import describe_correlation
 from clawback.correlation.sliding_window import CorrelationWindow
@@ -68,10 +67,10 @@ def outlook_lines(rule: Rule, outlook: DryRun) -> Iterator[Text]:
         yield Text.assemble("  window   ", (str(outlook.standing), style))
     yield Text(f"  mode     {outlook.plan.mode}: {_MODES[outlook.plan.mode]}")
     for planned in outlook.planned:
-        yield Text(f"  action   {_word_action(planned.action)}: {_word_outcomes(planned)}")
+        yield Text(f"  action   {planned.action.describe_in_full()}: {_word_outcomes(planned)}")
     for notice in outlook.plan.notifications:
         yield Text(
-            f"  tells    {describe_notification(notice)}{', recorded only' if outlook.plan.mode is Mode.SHADOW else ''}"
+            f"  tells    {notice.describe()}{', recorded only' if outlook.plan.mode is Mode.SHADOW else ''}"
         )
     for limit in rule.response.limits if rule.response else ():
         yield Text(f"  limit    {limit}, over which it is held for approval")
@@ -112,10 +111,6 @@ def _word_exception(rules: RuleSet, name: str) -> str:
         else f"until {one.expires}"
     )
     return f"exception {name}: false means that it excepts the event; owner {one.owner}, {until} ({one.path}:{one.line})"
-
-
-def _word_action(action: Action) -> str:
-    return in_full(action)
 
 
 def _word_outcomes(planned: Planned) -> str:

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
 
-from clawback.actions import Action, templated_fields
+from clawback.actions import Action
 from clawback.cases.plan import CasePlan, group_hash
 from clawback.correlation.sliding_window import Link
 from clawback.model.events import Event
@@ -102,7 +102,7 @@ class Responder:
 
 
 def _fill_templates(action: Action, group: Mapping[str, str | None]) -> Action:
-    texts = {field: getattr(action, field) for field in templated_fields(action)}
+    texts = {field: getattr(action, field) for field in action.templated_fields}
     filled = {
         field: TEMPLATE.sub(lambda found: group.get(found[1]) or "", text)[:LONGEST_VALUE]
         for field, text in texts.items()

@@ -2,8 +2,7 @@
 
 from collections.abc import Iterator, Mapping
 
-from clawback.actions import ChannelKind, NotificationAction, Notify, TellReporter
-from clawback.model.events import EventKind
+from clawback.actions import ACTIONS, ChannelKind, NotificationAction
 from clawback.rules.source.errors import Code, Place, Problems
 from clawback.rules.source.loaded import Loaded, LoadedRule
 
@@ -14,7 +13,7 @@ Channels = Mapping[str, ChannelKind]
 def check_reporters(rule: LoadedRule, problems: Problems) -> None:
     """Refuse to tell the reporter of what names none."""
     for notice, place in _notifications(rule):
-        if isinstance(notice, TellReporter) and rule.kind not in {None, EventKind.SUBMISSION}:
+        if notice.event_kinds and rule.kind and rule.kind not in notice.event_kinds:
             message = "only a submission says who reported it: there is nobody to tell"
             problems.add(
                 place,
@@ -44,26 +43,9 @@ def check_channels(loaded: Loaded, channels: Channels, found: Problems) -> None:
                     text=notice.channel,
                     remedy=remedy,
                 )
-            elif isinstance(notice, TellReporter) and kind is not ChannelKind.MAIL:
-                message = (
-                    f"{notice.channel} is a channel of kind {kind}: it cannot write to a reporter"
-                )
-                found.add(
-                    place,
-                    Code.ACTION,
-                    message,
-                    text=notice.channel,
-                    remedy="name a channel of kind mail",
-                )
-            elif isinstance(notice, Notify) and notice.screenshot and not kind.takes_pictures:
-                message = f"{notice.channel} is a channel of kind {kind}: it takes no screenshot"
-                found.add(
-                    place,
-                    Code.ACTION,
-                    message,
-                    text=notice.channel,
-                    remedy="leave screenshot out, or name a webhook or mail channel",
-                )
+            elif (problem := notice.channel_problem(kind)) is not None:
+                message, remedy = problem
+                found.add(place, Code.ACTION, message, text=notice.channel, remedy=remedy)
 
 
 def _notifications(rule: LoadedRule) -> Iterator[tuple[NotificationAction, Place]]:
@@ -73,6 +55,6 @@ def _notifications(rule: LoadedRule) -> Iterator[tuple[NotificationAction, Place
         rule.document.value_at("response", "actions", index, name)
         for index, item in enumerate(rule.read.response.actions)
         for name in item
-        if name in {"notify", "tell_reporter"}
+        if issubclass(ACTIONS[name], NotificationAction)
     )
     yield from zip(rule.response.notifications, places, strict=True)

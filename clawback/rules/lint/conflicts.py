@@ -13,9 +13,8 @@ from dataclasses import dataclass
 from itertools import combinations
 from typing import Any
 
-from clawback.actions import Action, BulkMove, Move, NotificationAction, Reclassify
+from clawback.actions import BaseAction, Conflict
 from clawback.model.events import Event, EventKind
-from clawback.model.messages import Destination, Disposition
 from clawback.model.mode import Mode
 from clawback.rules.engine.ruleset import Rule, RuleSet
 from clawback.rules.lint.satisfiability import can_hold, implies
@@ -26,9 +25,6 @@ from clawback.rules.tools.testing import trial_event
 
 _MOST_PAIRS = 2_000
 _STRENGTH = {mode: strength for strength, mode in enumerate(Mode)}
-_BACK = "back"
-_OUT = "out"
-_MEANT = {"release": _BACK, "allow_sender": _BACK, "trust_domain": _BACK, "block_sender": _OUT}
 
 
 def check_conflicts(rules: RuleSet, places: Mapping[str, Place], found: Problems) -> None:
@@ -49,7 +45,7 @@ class _Acting:
     events: tuple[Event, ...]
 
     @property
-    def actions(self) -> tuple[Action | NotificationAction, ...]:
+    def actions(self) -> tuple[BaseAction, ...]:
         return (
             (*self.rule.response.actions, *self.rule.response.notifications)
             if self.rule.response is not None
@@ -233,40 +229,14 @@ def _clash(one: _Acting, other: _Acting) -> _Clash | None:
 
     Rules that only shadow may disagree on where to, but not on whether.
     """
+    both_act = one.acts and other.acts
     for first, second in ((a, b) for a in one.actions for b in other.actions):
-        if {_meant(first), _meant(second)} == {_BACK, _OUT}:
-            severity = Severity.ERROR if one.acts and other.acts else Severity.WARNING
-            return _Clash(severity, f"it would {_said(first)}", f"would {_said(second)}")
-        if (
-            one.acts
-            and other.acts
-            and type(first) is type(second)
-            and isinstance(first, Move | Reclassify)
-            and first != second
-        ):
-            return _Clash(Severity.WARNING, f"it would {_said(first)}", f"would {_said(second)}")
+        conflict = first.conflict_with(second)
+        if conflict is Conflict.OPPOSITE or (conflict is Conflict.DIVERGENT and both_act):
+            is_error = conflict is Conflict.OPPOSITE and both_act
+            severity = Severity.ERROR if is_error else Severity.WARNING
+            return _Clash(severity, f"it would {first.describe()}", f"would {second.describe()}")
     return None
-
-
-def _meant(action: Action | NotificationAction) -> str:
-    """Whether an action takes something away from people or gives it back; empty where neither."""
-    match action:
-        case Move() | BulkMove():
-            return _BACK if action.destination is Destination.INBOX else _OUT
-        case Reclassify():
-            return _BACK if action.disposition is Disposition.NONE else _OUT
-        case _:
-            return _MEANT.get(action.name, "")
-
-
-def _said(action: Action | NotificationAction) -> str:
-    match action:
-        case Move():
-            return f"move to {action.destination}"
-        case Reclassify():
-            return f"reclassify as {action.disposition}"
-        case _:
-            return action.name.replace("_", " ")
 
 
 def _made_up(one: _Acting, other: _Acting, rules: RuleSet) -> Mapping[str, Any] | None:

@@ -9,14 +9,10 @@ from clawback.actions import (
     CASE_WORDS,
     Action,
     ActionError,
-    BulkMove,
-    Move,
+    BaseAction,
+    ContainmentAction,
     NotificationAction,
-    Notify,
-    TellReporter,
     parse_action,
-    templates_of,
-    texts_of,
 )
 from clawback.cases.plan import Limit
 from clawback.model.events import EventKind
@@ -63,10 +59,10 @@ def read_response(
     actions, notifications = list[Action](), list[NotificationAction]()
     for index, item in enumerate(read.actions):
         action = _action(item, index, document, problems)
-        if isinstance(action, Notify | TellReporter):
+        if isinstance(action, NotificationAction):
             _check_texts(action, index, group_by, document, problems)
             notifications.append(action)
-        elif action is not None:
+        elif isinstance(action, ContainmentAction):
             _check_templates(action, index, group_by, document, problems)
             _check_destination(action, index, document, problems, hard_delete=hard_delete)
             actions.append(action)
@@ -81,7 +77,7 @@ def read_response(
 
 def _action(
     item: Mapping[str, Any], index: int, document: Document, problems: Problems
-) -> Action | NotificationAction | None:
+) -> BaseAction | None:
     place = document.value_at(_RESPONSE, "actions", index)
     if len(item) != 1:
         problems.add(
@@ -103,7 +99,7 @@ def _action(
 def _check_templates(
     action: Action, index: int, group_by: tuple[str, ...], document: Document, problems: Problems
 ) -> None:
-    for text in templates_of(action):
+    for text in action.templates:
         place = document.value_at(_RESPONSE, "actions", index, action.name)
         names = TEMPLATE.findall(text)
         for name in names:
@@ -132,7 +128,7 @@ def _check_texts(
 ) -> None:
     """Check the templates of a notification: each word must be known; its value may be empty."""
     known = (*group_by, *CASE_WORDS)
-    for text in texts_of(action):
+    for text in action.templates:
         place = document.value_at(_RESPONSE, "actions", index, action.name)
         for name in TEMPLATE.findall(text):
             if name not in known:
@@ -161,17 +157,13 @@ def _check_braces(text: str, place: Place, problems: Problems) -> None:
 def _check_destination(
     action: Action, index: int, document: Document, problems: Problems, *, hard_delete: bool
 ) -> None:
-    if (
-        isinstance(action, Move | BulkMove)
-        and action.destination is Destination.PURGES
-        and not hard_delete
-    ):
+    if action.is_hard_delete and not hard_delete:
         place = document.value_at(_RESPONSE, "actions", index, action.name, "destination")
         remedy = "use RecoverableItemsDeletions, or set hard_delete: true in safety.yml"
         problems.add(
             place,
             Code.HARD_DELETE,
             "a hard delete is not permitted",
-            text=action.destination,
+            text=Destination.PURGES,
             remedy=remedy,
         )

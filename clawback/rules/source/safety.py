@@ -12,7 +12,7 @@ import re2
 from pydantic import AfterValidator, Field, PlainSerializer
 
 from clawback import guard
-from clawback.actions import Action, BlockSender, PolicyAction
+from clawback.actions import Action
 from clawback.model.addresses import PatternKind, pattern_problem
 from clawback.rules.source.catalogue import DELIVERY_MODES
 from clawback.rules.source.documents import LimitDocument, Limits, Span, Strict
@@ -145,10 +145,8 @@ class Safety(Strict):
         Who must never be blocked must not be let off by a rule either: the account's own domains
         above all, which others pretend to be, and domains of free mail, which are anybody's.
         """
-        if isinstance(action, BlockSender):
-            return "never_block" if self.forbids(action.pattern, action.kind) else None
-        matched = action.matched if isinstance(action, PolicyAction) else None
-        return "never_allow" if matched and self.forbids(*matched) else None
+        protected = action.protected_pattern
+        return action.refusal if protected is not None and self.forbids(*protected) else None
 
     def forbids_expression(self, expression: str) -> bool:
         """Whether blocking a regular expression would block somebody on the list, a plain address in a listed domain included.

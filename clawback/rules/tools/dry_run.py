@@ -11,9 +11,8 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from clawback.actions import Action
+from clawback.actions.outcomes import ALREADY_THERE
 from clawback.cases import ActionStep, Case, CasePlan, CaseState, CaseTiming, Decision, Match
-from clawback.cases.descriptions import subjects
-from clawback.cases.state import ALREADY_THERE
 from clawback.correlation.progress import Progress, measure_progress
 from clawback.correlation.sliding_window import WindowEntry
 from clawback.model.durations import format_duration
@@ -230,7 +229,7 @@ def _carry_out(case: Case, now: datetime) -> None:
     while True:
         step = case.next(now)
         if isinstance(step, ActionStep):
-            case.settle(step, dict.fromkeys(subjects(step), ACT), now)
+            case.settle(step, dict.fromkeys(step.subjects, ACT), now)
         elif case.state is CaseState.HELD:
             case.decide(Decision(approved=True, by="", at=now))
         else:

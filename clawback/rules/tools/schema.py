@@ -12,8 +12,7 @@ from typing import Any
 
 from pydantic import BaseModel
 
-from clawback.actions import ACTIONS
-from clawback.actions.registry import schema_of
+from clawback.actions import ACTIONS, schema_of
 from clawback.correlation.sliding_window import CorrelationType
 from clawback.model.events import EventKind
 from clawback.model.mode import Mode

@@ -1,0 +1,82 @@
+"""`block_sender`: block a sender for new mail, for a time."""
+
+import hashlib
+from datetime import timedelta
+from typing import ClassVar, Literal
+
+from pydantic import Field
+
+from clawback.actions.base import BudgetKind, Effect
+from clawback.actions.outcomes import BLOCKED
+from clawback.actions.policy import PolicyAction, PolicyFields
+from clawback.model.addresses import PatternKind, pattern_problem
+from clawback.model.durations import GrowingDurations, format_duration
+from clawback.model.policies import Resource
+
+
+class BlockSender(PolicyAction):
+    """Block a sender for new mail, for a time. Mail already delivered stays where it is."""
+
+    budget: ClassVar[BudgetKind] = BudgetKind.BLOCKS
+    resource: ClassVar[Resource] = Resource.BLOCK_SENDERS
+    created_outcome: ClassVar[str] = BLOCKED
+    refusal: ClassVar[str] = "never_block"
+    templated_fields: ClassVar[tuple[str, ...]] = ("pattern",)
+    operations: ClassVar[tuple[str, ...]] = (
+        "settings.block_senders.create",
+        "settings.block_senders.delete",
+    )
+
+    name: Literal["block_sender"] = "block_sender"
+    pattern: str = Field(
+        description="What to block; {field} takes the value of a group-by field", max_length=1024
+    )
+    kind: PatternKind = Field(
+        default=PatternKind.EMAIL, description="What the pattern is: email, domain or ip"
+    )
+    expires_after: GrowingDurations = Field(
+        default=(timedelta(days=30),),
+        description="When the block is removed again; in a list, the first duration is for the "
+        "first block of a pattern, the second for the next, and so on",
+    )
+
+    @property
+    def has_wide_impact(self) -> bool:
+        """A domain or network may cover more senders than intended."""
+        return self.kind is not PatternKind.EMAIL
+
+    @property
+    def effect(self) -> Effect:
+        return Effect.WITHHOLDS
+
+    @property
+    def protected_pattern(self) -> tuple[str, PatternKind]:
+        return self.pattern, self.kind
+
+    @property
+    def guard_subject(self) -> str:
+        return hashlib.sha256(f"{self.kind}:{self.pattern.lower()}".encode()).hexdigest()[:16]
+
+    @property
+    def label(self) -> str:
+        return self.pattern
+
+    @property
+    def fields(self) -> PolicyFields:
+        return {
+            "pattern": self.pattern,
+            "pattern_type": self.kind.upper(),
+            "is_regex": False,
+        }
+
+    @property
+    def problem(self) -> str | None:
+        return pattern_problem(self.pattern, self.kind)
+
+    def lifetime(self, repeats: int) -> timedelta:
+        """The last duration applies to all further repeats."""
+        return self.expires_after[min(repeats, len(self.expires_after) - 1)]
+
+    def describe(self) -> str:
+        durations = ", then ".join(format_duration(duration) for duration in self.expires_after)
+        return f"block {self.kind} for {durations}"

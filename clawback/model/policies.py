@@ -1,0 +1,93 @@
+"""Entries of ours on the policy lists of the account: how we recognise them, and how they ended."""
+
+from enum import StrEnum
+
+from pydantic import Field
+
+from clawback.model.addresses import PatternKind
+from clawback.model.payload import Payload
+from clawback.model.times import UtcDatetime
+
+
+class Resource(StrEnum):
+    """The policy lists that clawback writes to, as the API names them below `settings`."""
+
+    ALLOW_POLICIES = "allow_policies"
+    BLOCK_SENDERS = "block_senders"
+    IMPERSONATION_REGISTRY = "impersonation_registry"
+    TRUSTED_DOMAINS = "trusted_domains"
+
+
+class OwnedPolicy(Payload):
+    """An entry of ours as it was created: `owner` is the mark in its comments."""
+
+    id: str
+    resource: Resource
+    owner: str
+    fields: dict[str, str | bool] = Field(default_factory=dict)
+
+    def is_still(self, record: object) -> bool:
+        """Whether an entry of the list is this one: it has our mark and the same fields."""
+        return has_mark(record, self.owner) and has_fields(record, self.fields)
+
+
+class OwnedBlock(Payload):
+    """A sender block of ours: its id, our mark, and what it matches."""
+
+    id: str
+    owner: str
+    pattern: str
+    kind: PatternKind
+
+    @property
+    def policy(self) -> OwnedPolicy:
+        """The same as an entry of the list `block_senders`."""
+        fields: dict[str, str | bool] = {
+            "pattern": self.pattern,
+            "pattern_type": self.kind.upper(),
+            "is_regex": False,
+        }
+        return OwnedPolicy(
+            id=self.id, resource=Resource.BLOCK_SENDERS, owner=self.owner, fields=fields
+        )
+
+
+class ExpiringBlock(Payload):
+    """A block of ours, when it ends, and for which case it was made."""
+
+    block: OwnedBlock
+    expires_at: UtcDatetime
+    rule: str
+    case: str
+
+
+class Removal(StrEnum):
+    """How an entry of ours ended; the values are outcomes in the audit."""
+
+    REMOVED = "removed"
+    GONE = "already_gone"
+    LEFT_ALONE = "left_alone"
+    """It no longer has our mark or our fields: whoever changed it keeps it."""
+
+
+class EndedPolicy(Payload):
+    """What became of an entry that was to be removed."""
+
+    removal: Removal
+
+
+def has_mark(record: object, owner: str) -> bool:
+    """Whether an entry of a list has the mark of a case in its comments."""
+    return owner in (getattr(record, "comments", None) or "")
+
+
+def has_fields(record: object, fields: dict[str, str | bool]) -> bool:
+    """Whether an entry of a list has these fields; case does not matter."""
+    return all(
+        _folded(getattr(record, name, None)) == _folded(value) for name, value in fields.items()
+    )
+
+
+def _folded(value: object) -> object:
+    """The API leaves out what is false."""
+    return value.strip().casefold() if isinstance(value, str) else value or False

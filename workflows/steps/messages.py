@@ -1,0 +1,165 @@
+"""Moves and releases: one request for many messages, until each of them has an outcome."""
+
+import asyncio
+from collections.abc import Awaitable, Callable, Sequence
+from typing import Any, ClassVar
+
+from temporalio import workflow
+
+with workflow.unsafe.imports_passed_through():
+    from activities.containment import (
+        ContainmentActivities,
+        FindRelease,
+        LocateMessages,
+        MessageOutcomes,
+        MoveMessages,
+        ReleaseMessages,
+    )
+    from clawback.actions import MoveAction, Release
+    from clawback.actions.outcomes import UNKNOWN, failed, is_failed
+    from clawback.model.messages import Target
+    from workflows.options import MOST_SILENT, REFUSED_PAUSE
+    from workflows.steps.attempts import (
+        Answered,
+        Attempt,
+        Attempts,
+        Impossible,
+        NotExecuted,
+        verify,
+    )
+    from workflows.steps.context import StepContext
+
+MOST_RELEASES = 100
+"""Messages in one release. The API gives no limit, and advises fewer than for a move (reference §2.8)."""
+
+Outcomes = dict[str, str]
+
+
+async def move_messages(
+    action: MoveAction, targets: Sequence[Target], context: StepContext
+) -> Outcomes:
+    """Move the messages; those whose own mailbox refused are tried once more after a while."""
+    moves = _Moves(action, context)
+    outcomes = await moves.settle(targets)
+    refused = [target for target in targets if target.id in moves.refused]
+    if refused and not context.is_off():
+        await workflow.sleep(REFUSED_PAUSE, summary="before trying refused messages once more")
+        outcomes |= await moves.settle(refused)
+    return outcomes
+
+
+async def release_messages(
+    action: Release,  # noqa: ARG001 - every step takes its action
+    targets: Sequence[Target],
+    context: StepContext,
+) -> Outcomes:
+    """Release the messages, a hundred to a request."""
+    releases = _Releases(context)
+    outcomes: Outcomes = {}
+    for first in range(0, len(targets), MOST_RELEASES):
+        outcomes |= await releases.settle(targets[first : first + MOST_RELEASES])
+    return outcomes
+
+
+async def in_halves(
+    send: Callable[[Sequence[Target]], Awaitable[Outcomes]], targets: Sequence[Target], why: str
+) -> Outcomes:
+    """Send the halves of a refused request, so that one bad message fails alone."""
+    if len(targets) == 1:
+        return {targets[0].id: failed(why)}
+    middle = len(targets) // 2
+    return await send(targets[:middle]) | await send(targets[middle:])
+
+
+class _Requests:
+    """Repeats a request until every message has an outcome, checking the API in between."""
+
+    silence: ClassVar[str]
+    """The outcome of a message that `MOST_SILENT` responses did not name and that is unchanged."""
+
+    def __init__(self, context: StepContext) -> None:
+        self._context = context
+        self._started_at = workflow.now()
+
+    async def settle(self, targets: Sequence[Target]) -> Outcomes:
+        """Give one outcome for each message."""
+        attempts, silent = Attempts(self._context.is_off), 0
+        outcomes: Outcomes = {}
+        waiting = list(targets)
+        while waiting and attempts.may_continue and silent < MOST_SILENT:
+            match await self._request(attempts, waiting):
+                case Answered(MessageOutcomes(outcomes=answered)):
+                    self._note(answered)
+                    outcomes |= answered
+                    silent += 1
+                case Impossible(why):
+                    return outcomes | await in_halves(self.settle, waiting, why)
+                case NotExecuted():
+                    continue
+            waiting = [target for target in waiting if target.id not in outcomes]
+            outcomes |= await self._look_up(waiting)
+            waiting = [target for target in waiting if target.id not in outcomes]
+
+        is_silent = silent >= MOST_SILENT
+        rest = failed(self.silence) if is_silent else attempts.outcome_of_giving_up
+        return outcomes | {target.id: rest for target in waiting}
+
+    def _note(self, outcomes: Outcomes) -> None:
+        """Take note of the outcomes of one response."""
+
+    async def _request(self, attempts: Attempts, targets: Sequence[Target]) -> Attempt[Any]:
+        raise NotImplementedError
+
+    async def _look_up(self, targets: Sequence[Target]) -> Outcomes:
+        """Check the API: messages that certainly are unchanged are left out."""
+        raise NotImplementedError
+
+
+class _Moves(_Requests):
+    silence = "not_moved"
+
+    def __init__(self, action: MoveAction, context: StepContext) -> None:
+        super().__init__(context)
+        self.refused: set[str] = set()
+        self._destination = action.destination
+
+    def _note(self, outcomes: Outcomes) -> None:
+        self.refused |= {id_ for id_, outcome in outcomes.items() if is_failed(outcome)}
+
+    async def _request(self, attempts: Attempts, targets: Sequence[Target]) -> Attempt[Any]:
+        ids = {target.id for target in targets}
+        request = MoveMessages(
+            destination=self._destination,
+            targets=tuple(targets),
+            first_seen={id_: at for id_, at in self._context.first_seen.items() if id_ in ids},
+        )
+        return await attempts.make(ContainmentActivities.move_messages, request)
+
+    async def _look_up(self, targets: Sequence[Target]) -> Outcomes:
+        if not targets:
+            return {}
+        request = LocateMessages(destination=self._destination, targets=tuple(targets))
+        found = await verify(ContainmentActivities.locate_messages, request)
+        if isinstance(found, MessageOutcomes):
+            return found.outcomes
+        return {target.id: UNKNOWN for target in targets}
+
+
+class _Releases(_Requests):
+    silence = "not_released"
+
+    async def _request(self, attempts: Attempts, targets: Sequence[Target]) -> Attempt[Any]:
+        request = ReleaseMessages(targets=tuple(targets))
+        return await attempts.make(ContainmentActivities.release_messages, request)
+
+    async def _look_up(self, targets: Sequence[Target]) -> Outcomes:
+        """A release delivers: one that cannot be checked is unknown and not repeated."""
+        requests = [FindRelease(target=target, since=self._started_at) for target in targets]
+        results = await asyncio.gather(
+            *(verify(ContainmentActivities.find_release, request) for request in requests)
+        )
+        outcomes: Outcomes = {}
+        for target, result in zip(targets, results, strict=True):
+            is_known = isinstance(result, MessageOutcomes)
+            outcomes |= result.outcomes if is_known else {target.id: UNKNOWN}
+        return outcomes

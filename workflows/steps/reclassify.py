@@ -1,0 +1,48 @@
+"""Reclassifications: every call makes another submission, so none is repeated unchecked."""
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+from temporalio import workflow
+
+with workflow.unsafe.imports_passed_through():
+    from activities.containment import ContainmentActivities, ReclassifyMessage
+    from clawback.actions import Reclassify
+    from clawback.actions.outcomes import RECLASSIFIED, UNKNOWN, failed
+    from clawback.model.messages import Disposition, Target
+    from workflows.options import VERIFY
+    from workflows.steps.attempts import Answered, Attempts, Impossible, Lost, verify
+    from workflows.steps.context import StepContext
+
+
+async def reclassify_first(
+    action: Reclassify, targets: Sequence[Target], context: StepContext
+) -> dict[str, str]:
+    """Reclassify the first message of the case."""
+    attempts = Attempts(context.is_off)
+    outcome = await reclassify(
+        attempts, ContainmentActivities.reclassify_message, targets[0], action.disposition
+    )
+    return {targets[0].id: outcome}
+
+
+async def reclassify(
+    attempts: Attempts,
+    activity: Callable[..., Any],
+    target: Target,
+    disposition: Disposition,
+    verify_options: Mapping[str, Any] = VERIFY,
+) -> str:
+    """Reclassify one message by an activity that takes `ReclassifyMessage`; give the outcome."""
+    request = ReclassifyMessage(target=target, disposition=disposition, since=workflow.now())
+    while attempts.may_continue:
+        match await attempts.make(activity, request):
+            case Answered():
+                return RECLASSIFIED
+            case Impossible(why):
+                return failed(why)
+            case Lost():
+                made = await verify(ContainmentActivities.find_submission, request, verify_options)
+                if made is not False:
+                    return RECLASSIFIED if made else UNKNOWN
+    return attempts.outcome_of_giving_up
