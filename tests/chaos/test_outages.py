@@ -18,9 +18,11 @@ from clawback.model.events import EventKind
 from clawback.model.polling import PollerStart
 from clawback.settings import Settings
 from clawback.simulator import Rate, Simulator, SimulatorOptions, outbreak, parse_faults
+from clawback.telemetry import metrics
 from clawback.temporal.bootstrap import prepare
 from clawback.temporal.client import connect
-from tests.workflows.deployment import Deployment, deployed, eventually
+from tests.waiting import eventually, until
+from tests.workflows.deployment import Deployment, deployed
 
 LONG = timedelta(seconds=120)
 
@@ -84,7 +86,8 @@ async def test_an_audit_that_cannot_be_written_holds_containment(
     async with deployed(temporal, simulated(lines), tmp_path, audit=audit) as house:
         await house.poll()
         await eventually(lambda: _started(house))
-        await asyncio.sleep(1)
+        tried = _audit_retries()
+        await until(lambda: _audit_retries() >= tried + 3)
         assert house.ledger == []
         audit.rmdir()
         await eventually(lambda: _moved(house, 5), LONG)
@@ -105,6 +108,10 @@ async def test_a_rate_limit_block_is_waited_out(temporal: Client, tmp_path: Path
         await house.poll()
         await eventually(lambda: _moved(house, len(lines)), LONG)
         assert sorted(moved(house)) == sorted(line["message"]["id"] for line in lines)
+
+
+def _audit_retries() -> float:
+    return float(metrics.ACTIVITY_RETRIES.labels("records.append")._value.get())
 
 
 async def _poll(house: Deployment) -> None:

@@ -20,7 +20,8 @@ from clawback.simulator import outbreak
 from clawback.temporal.case_index import CaseFilter
 from tests.chaos.test_outages import simulated
 from tests.cli.test_program import clawback
-from tests.workflows.deployment import RULES, Deployment, deployed, eventually
+from tests.waiting import eventually
+from tests.workflows.deployment import RULES, Deployment, deployed
 
 CAMPAIGNS, COPIES = 40, 25
 MOST = 500

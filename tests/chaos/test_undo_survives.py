@@ -26,7 +26,8 @@ from clawback.temporal.undo_gateway import UndoGateway, UndoSummary
 from clawback.temporal.workflow_calls import NoSuchWorkflow
 from tests.chaos.test_outages import simulated
 from tests.rules.folders import write
-from tests.workflows.deployment import eventually, match_of
+from tests.waiting import eventually
+from tests.workflows.deployment import match_of
 
 CASES, COPIES = 8, 4
 LONG = timedelta(seconds=90)

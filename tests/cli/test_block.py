@@ -25,7 +25,8 @@ from clawback.simulator import outbreak, parse_faults
 from clawback.temporal.block_gateway import ActiveBlock
 from tests.cli.test_program import clawback, sentence
 from tests.rules.folders import write
-from tests.workflows.deployment import RULES, Deployment, deployed, eventually, match_of
+from tests.waiting import eventually
+from tests.workflows.deployment import RULES, Deployment, deployed, match_of
 from tests.workflows.test_blocks import DOMAIN, recorded, removed, standing
 from tests.workflows.test_case import simulated
 from worker import connect_api

@@ -21,8 +21,9 @@ from clawback.model.messages import Destination, Disposition
 from clawback.model.mode import Mode
 from clawback.simulator import outbreak
 from clawback.temporal.case_index import sender_hash
-from tests.cli.test_program import clawback
-from tests.workflows.deployment import RULES, Deployment, deployed, eventually, match_of
+from tests.cli.test_program import COMMAND, clawback, environment_of
+from tests.waiting import eventually
+from tests.workflows.deployment import RULES, Deployment, deployed, match_of
 from tests.workflows.test_case import simulated
 
 MOVE = Move(destination=Destination.JUNK)
@@ -206,16 +207,17 @@ async def test_a_case_that_is_watched_is_followed_to_its_end(house: Deployment) 
     address = house.client.service_client.config.target_host
     over = await case(house, "watch", SHADOW.case_id)
     assert (over.returncode, SHADOW.case_id in over.stdout) == (ExitCode.OK, True)
-    watching = asyncio.create_task(
-        asyncio.to_thread(
-            clawback, "case", "watch", HELD.case_id, "--json", TEMPORAL_ADDRESS=address
-        )
+    watching = await asyncio.create_subprocess_exec(
+        *(*COMMAND, "case", "watch", HELD.case_id, "--json"),
+        env=environment_of(TEMPORAL_ADDRESS=address),
+        stdout=asyncio.subprocess.PIPE,
     )
-    await asyncio.sleep(3)
+    assert watching.stdout is not None
+    first = await watching.stdout.readline()
     await house.client.get_workflow_handle(HELD.case_id).terminate("by hand")
-    watched = await watching
-    changes = [json.loads(line) for line in watched.stdout.splitlines()]
-    assert watched.returncode == ExitCode.NO
+    later, _ = await watching.communicate()
+    changes = [json.loads(line) for line in (first + later).splitlines()]
+    assert watching.returncode == ExitCode.NO
     assert [(change["before"], change["state"]) for change in changes] == [
         (None, "held"),
         ("held", "terminated"),

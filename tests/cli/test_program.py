@@ -17,18 +17,21 @@ from clawback.cli.exits import ExitCode
 from clawback.cli.program import COMMANDS, load
 from clawback.model.audit_record import AuditRecord, RecordKind
 
+COMMAND = (sys.executable, "-c", "from clawback.cli import main; main()")
 
-def clawback(*arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
+
+def environment_of(**settings: str) -> dict[str, str]:
+    """The environment of this process without settings of clawback, and with those given."""
+    prefixes = ("CLAWBACK_", "CLOUDFLARE_", "TEMPORAL_")
+    clean = {name: value for name, value in os.environ.items() if not name.startswith(prefixes)}
+    return clean | settings
+
+
+def clawback(*arguments: str, **settings: str) -> subprocess.CompletedProcess[str]:
     """Run `clawback` as a process of its own, with no other settings than those given."""
-    clean = {
-        name: value
-        for name, value in os.environ.items()
-        if not name.startswith(("CLAWBACK_", "CLOUDFLARE_", "TEMPORAL_"))
-    }
-    command = [sys.executable, "-c", "from clawback.cli import main; main()", *arguments]
     return subprocess.run(
-        command,
-        env={**clean, **environment},
+        [*COMMAND, *arguments],
+        env=environment_of(**settings),
         capture_output=True,
         text=True,
         timeout=300,

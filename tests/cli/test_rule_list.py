@@ -21,7 +21,7 @@ from clawback.temporal.case_gateway import CaseGateway
 from clawback.temporal.case_index import CaseFilter
 from tests.cli.test_program import clawback
 from tests.rules.folders import PLAIN, block, write
-from tests.workflows.deployment import eventually
+from tests.waiting import eventually
 
 AT = datetime(2026, 11, 20, 8, tzinfo=UTC)
 NOBODY = "127.0.0.1:9"

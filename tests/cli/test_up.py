@@ -13,6 +13,7 @@ import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from datetime import timedelta
 from pathlib import Path
 from typing import TextIO
 
@@ -25,6 +26,7 @@ from clawback.local import ProcessPlan, TemporalServer, fetch, free_port, tempor
 from clawback.model.audit_record import RecordKind
 from clawback.settings import Settings
 from clawback.simulator import Scope, Simulator, SimulatorOptions, outbreak
+from tests.waiting import wait_until
 
 RULES = Path(__file__).parents[2] / "rules"
 SEEN = re.compile(r" seen (\d+) · matched (\d+) acted (\d+)")
@@ -82,11 +84,12 @@ class Up:
 
     def until(self, holds: Callable[[], bool], seconds: float = 40.0) -> None:
         """Wait until something holds, or fail with what was said."""
-        deadline = time.monotonic() + seconds
-        while not holds():
+
+        def holds_while_running() -> bool:
             assert self.process.poll() is None, self.said
-            assert time.monotonic() < deadline, self.said
-            time.sleep(0.1)
+            return holds()
+
+        wait_until(holds_while_running, timedelta(seconds=seconds), lambda: self.said)
 
     def descendants(self) -> list[int]:
         """The pids of its processes."""
@@ -194,10 +197,7 @@ def test_killing_it_leaves_no_process(tmp_path: Path) -> None:
         assert len(pids) == 3
         up.process.kill()
         up.process.wait()
-        deadline = time.monotonic() + 5
-        while not gone(pids):
-            assert time.monotonic() < deadline
-            time.sleep(0.05)
+        wait_until(lambda: gone(pids), timedelta(seconds=5))
 
 
 def test_a_taken_port_is_one_sentence(tmp_path: Path) -> None:

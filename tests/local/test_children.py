@@ -6,21 +6,14 @@ Real processes all.
 import asyncio
 import sys
 import time
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
 
 import pytest
 
 from clawback.local import ChildFailed, ChildProcess, ProcessSpec, ProcessState, child_process
-
-
-async def until(holds: Callable[[], bool], seconds: float = 10.0) -> None:
-    """Poll a condition until it holds, or fail."""
-    deadline = time.monotonic() + seconds
-    while not holds():
-        assert time.monotonic() < deadline, "it did not come true in time"
-        await asyncio.sleep(0.02)
+from tests.waiting import until
 
 
 def alive(pid: int) -> bool:
@@ -59,6 +52,11 @@ async def started(one: ChildProcess) -> AsyncIterator[ChildProcess]:
 
 
 SLEEP = "import sys, time, pathlib; pathlib.Path(sys.argv[1]).touch(); time.sleep(60)"
+DYING = (
+    "import sys, time, pathlib; flag = pathlib.Path(sys.argv[1])\n"
+    "if flag.exists(): sys.exit('boom')\n"
+    "flag.touch(); time.sleep(60)"
+)
 STUBBORN = "import signal; signal.signal(signal.SIGTERM, signal.SIG_IGN); " + SLEEP
 
 
@@ -100,12 +98,8 @@ async def test_a_process_that_keeps_dying_is_given_up(
     monkeypatch.setattr(child_process, "_FIRST_DELAY", 0.01)
     monkeypatch.setattr(child_process, "_LONGEST_DELAY", 0.01)
     monkeypatch.setattr(child_process, "_DEATHS", 3)
-    async with started(
-        child(
-            tmp_path,
-            "import sys, time, pathlib; pathlib.Path(sys.argv[1]).touch(); time.sleep(0.3); print('boom')",
-        )
-    ) as one:
+    async with started(child(tmp_path, DYING)) as one:
+        one.kill()
         with pytest.raises(ChildFailed, match="keeps dying: boom"):
             await one.failed()
         assert (one.state, one.pid, one.restarts) == (ProcessState.FAILED, None, 3)

@@ -7,15 +7,16 @@ import json
 import signal
 import subprocess
 import sys
-import time
 from collections.abc import Iterator
 from contextlib import suppress
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
 
 from clawback.cli.exits import ExitCode
 from tests.cli.test_program import clawback, sentence
+from tests.waiting import wait_until
 
 RULES = str(Path(__file__).parents[2] / "rules")
 
@@ -95,10 +96,7 @@ def test_an_interrupted_rehearsal_leaves_no_process(tmp_path: Path, number: sign
     process = subprocess.Popen(
         command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True
     )
-    deadline = time.monotonic() + 60
-    while not (kept / "logs" / "worker.log").exists():
-        assert time.monotonic() < deadline
-        time.sleep(0.05)
+    wait_until((kept / "logs" / "worker.log").exists, timedelta(seconds=60))
     process.send_signal(number)
     _, said = process.communicate(timeout=30)
     assert process.returncode == ExitCode.INTERRUPTED

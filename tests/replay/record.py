@@ -37,7 +37,8 @@ from clawback.temporal.guard_gateway import GuardGateway
 from clawback.temporal.undo_gateway import UndoGateway
 from tests.conftest import server_options
 from tests.notifications.receivers import web_receiver
-from tests.workflows.deployment import Deployment, deployed, eventually, match_of
+from tests.waiting import eventually
+from tests.workflows.deployment import Deployment, deployed, match_of
 
 HISTORIES = Path(__file__).parent / "histories"
 MOVE = Move(destination=Destination.JUNK)

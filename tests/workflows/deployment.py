@@ -3,20 +3,20 @@
 Real Temporal server, the simulator on a real port, and the workers that production runs.
 """
 
-import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from types import MappingProxyType
-from typing import Any, TypeVar
+from typing import Any
 
 from temporalio.client import Client
 from temporalio.worker.workflow_sandbox import SandboxRestrictions
 
 from clawback.audit import read_records
 from clawback.cases import CasePlan, CaseState, CaseTiming, Match
+from clawback.cloudflare import EmailSecurity
 from clawback.model.audit_record import AuditRecord
 from clawback.model.events import EventKind, message_event
 from clawback.model.messages import Target
@@ -29,11 +29,10 @@ from clawback.temporal.case_gateway import CaseGateway
 from clawback.temporal.guard_gateway import GuardGateway
 from clawback.temporal.kill_switch import KillSwitch
 from clawback.temporal.poller_gateway import PollerGateway
+from tests.waiting import eventually
 from worker import ActivitySet, build_activities, build_workers, connect_api
 
-T = TypeVar("T")
 RULES = Path(__file__).parents[2] / "rules"
-PATIENCE = timedelta(seconds=40)
 
 
 @dataclass
@@ -44,6 +43,8 @@ class Deployment:
     simulator: Simulator
     settings: Settings
     rooms: ActivitySet
+    api: EmailSecurity
+    switch: KillSwitch
 
     @property
     def cases(self) -> CaseGateway:
@@ -97,6 +98,25 @@ class Deployment:
 
         return await eventually(there)
 
+    async def lease_over(self) -> None:
+        """Wait until the worker holds no lease any more, once the kill switch is on."""
+
+        async def refused() -> bool | None:
+            return not await self.switch() or None
+
+        await eventually(refused)
+
+    async def scheduled(self, plan: CasePlan, activity_type: str) -> None:
+        """Wait until a case has given an activity to its task queue."""
+        handle = self.client.get_workflow_handle(plan.case_id)
+
+        async def there() -> bool | None:
+            events = (await handle.fetch_history()).events
+            scheduled = [one.activity_task_scheduled_event_attributes for one in events]
+            return activity_type in {one.activity_type.name for one in scheduled} or None
+
+        await eventually(there)
+
 
 @asynccontextmanager
 async def deployed(
@@ -113,26 +133,15 @@ async def deployed(
             **{"api_url": url, "state": state, "rules": RULES, "age_limit": "off", **settings}
         )
         await GuardGateway(temporal).ensure()
-        api = await stack.enter_async_context(
-            connect_api(chosen, KillSwitch(GuardGateway(temporal)))
-        )
+        switch = KillSwitch(GuardGateway(temporal))
+        api = await stack.enter_async_context(connect_api(chosen, switch))
         notifier = await stack.enter_async_context(Notifier(channels))
         rooms = build_activities(
             chosen, temporal, api, LiveRules.load(chosen.rules, kinds_of(channels)), notifier
         )
         for worker in build_workers(temporal, rooms, sandbox=SandboxRestrictions.default):
             await stack.enter_async_context(worker)
-        yield Deployment(temporal, simulator, chosen, rooms)
-
-
-async def eventually(
-    question: Callable[[], Awaitable[T | None]], patience: timedelta = PATIENCE
-) -> T:
-    """Ask until there is an answer, or the deadline is over."""
-    async with asyncio.timeout(patience.total_seconds()):
-        while (answer := await question()) is None:  # noqa: ASYNC110 - what is asked is outside this process
-            await asyncio.sleep(0.05)
-    return answer
+        yield Deployment(temporal, simulator, chosen, rooms, api, switch)
 
 
 def match_of(line: dict[str, Any]) -> Match:

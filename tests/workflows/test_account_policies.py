@@ -18,7 +18,8 @@ from clawback.model.mode import Mode
 from clawback.simulator import outbreak, parse_faults
 from clawback.temporal import names
 from clawback.temporal.undo_gateway import UndoSummary
-from tests.workflows.deployment import Deployment, deployed, eventually, match_of
+from tests.waiting import eventually
+from tests.workflows.deployment import Deployment, deployed, match_of
 from tests.workflows.test_case import simulated
 from tests.workflows.test_undo import undo
 from worker import connect_api

@@ -19,7 +19,8 @@ from clawback.model.messages import Destination
 from clawback.model.mode import Mode
 from clawback.simulator import outbreak
 from clawback.temporal.workflow_calls import UpdateRefused
-from tests.workflows.deployment import Deployment, deployed, eventually, match_of
+from tests.waiting import eventually
+from tests.workflows.deployment import Deployment, deployed, match_of
 from tests.workflows.test_case import simulated
 
 DOMAIN = BlockSender(pattern="bad.example", kind=PatternKind.DOMAIN)

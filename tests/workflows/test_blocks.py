@@ -27,7 +27,8 @@ from clawback.telemetry import metrics
 from clawback.temporal.block_gateway import ActiveBlock, BlockGateway
 from clawback.temporal.data_converter import data_converter
 from clawback.temporal.workflow_calls import NoSuchWorkflow, UpdateRefused
-from tests.workflows.deployment import RULES, Deployment, deployed, eventually, match_of
+from tests.waiting import eventually
+from tests.workflows.deployment import RULES, Deployment, deployed, match_of
 from tests.workflows.test_case import simulated
 from worker import connect_api
 

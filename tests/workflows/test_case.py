@@ -18,7 +18,8 @@ from clawback.model.mode import Mode
 from clawback.simulator import MoveIdentity, Simulator, SimulatorOptions, outbreak, parse_faults
 from clawback.temporal.case_index import CaseFilter, CaseLine
 from clawback.temporal.workflow_calls import UpdateRefused
-from tests.workflows.deployment import Deployment, deployed, eventually, match_of, stranger
+from tests.waiting import eventually
+from tests.workflows.deployment import Deployment, deployed, match_of, stranger
 from worker import connect_api
 
 MOVE = Move(destination=Destination.RECOVERABLE)

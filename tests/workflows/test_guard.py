@@ -5,16 +5,19 @@ Budgets that many cases ask for at once, the kill switch, holds that people answ
 
 import asyncio
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from pathlib import Path
 
 import pytest
 from temporalio.client import Client
 from temporalio.exceptions import ApplicationError
+from temporalio.service import RPCError
 from temporalio.testing import ActivityEnvironment
 
 from activities.guard import GuardActivities
 from clawback.actions import BlockSender, BudgetKind, Move
 from clawback.cases import CasePlan, CaseState, Limit
+from clawback.cloudflare import ContainmentStopped
 from clawback.guard import Budgets, Demotion, Reservation, ReservationBatch
 from clawback.model.audit_record import RecordKind
 from clawback.model.messages import Destination
@@ -24,9 +27,9 @@ from clawback.telemetry.activity_telemetry import ActivityTelemetry
 from clawback.temporal import names
 from clawback.temporal.block_gateway import BlockGateway
 from clawback.temporal.guard_gateway import GuardGateway
-from clawback.temporal.kill_switch import LEASE
 from clawback.temporal.workflow_calls import UpdateRefused
-from tests.workflows.deployment import Deployment, deployed, eventually, match_of
+from tests.waiting import eventually
+from tests.workflows.deployment import Deployment, deployed, match_of
 from tests.workflows.test_case import simulated
 
 HOUR = timedelta(hours=1)
@@ -131,7 +134,7 @@ async def test_nothing_leaves_after_stop_has_returned(temporal: Client, tmp_path
         )
         assert (await switch.stop("ana", "too much")).by == "ana"
         assert (await switch.stop("bob", "me too")).by == "ana"
-        await asyncio.sleep(LEASE.total_seconds())
+        await house.lease_over()
         before = house.requests("/move")
         await asyncio.gather(
             *(
@@ -139,7 +142,10 @@ async def test_nothing_leaves_after_stop_has_returned(temporal: Client, tmp_path
                 for number, line in enumerate(lines[20:], 20)
             )
         )
-        await asyncio.sleep(2 * LEASE.total_seconds())
+        for number in range(20, 40):
+            await house.scheduled(plan(number), "email_security.move_messages")
+        with pytest.raises(ContainmentStopped):
+            await house.api.move([lines[0]["message"]["id"]], Destination.JUNK)
         assert house.requests("/move") == before
         await switch.resume("ana")
         states = await _states(house, [plan(number) for number in range(40)])
@@ -183,12 +189,20 @@ async def test_a_worker_that_stops_does_not_wait_for_the_guard(temporal: Client)
             guarding.reserve, Reservation(id="a", rule="r", budget=BudgetKind.MESSAGES, count=1)
         )
     )
-    await asyncio.sleep(0.1)
+    await eventually(partial(_is_started, temporal, names.GUARD_ID))
     assert not asking.done()
     worker.worker_shutdown()
     with pytest.raises(ApplicationError, match="this worker stops") as failed:
         await asking
     assert failed.value.next_retry_delay is not None
+
+
+async def _is_started(client: Client, workflow_id: str) -> bool | None:
+    try:
+        await client.get_workflow_handle(workflow_id).describe()
+    except RPCError:
+        return None
+    return True
 
 
 async def test_a_demoted_rule_asks_until_it_is_confirmed(temporal: Client, tmp_path: Path) -> None:

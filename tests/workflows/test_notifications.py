@@ -20,7 +20,8 @@ from clawback.notifications.channel_file import parse_channels
 from clawback.simulator import Simulator, SimulatorOptions, outbreak, parse_faults
 from tests.notifications.receivers import MailReceiver, WebReceiver, mail_receiver, web_receiver
 from tests.notifications.samples import KEY
-from tests.workflows.deployment import Deployment, deployed, eventually, match_of, stranger
+from tests.waiting import eventually
+from tests.workflows.deployment import Deployment, deployed, match_of, stranger
 from tests.workflows.test_submissions import acting, submission
 
 SOC = Notify(channel="soc")

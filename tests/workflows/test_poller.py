@@ -16,7 +16,8 @@ from clawback.model.audit_record import RecordKind
 from clawback.model.events import EventKind
 from clawback.simulator import Order, Scope, Simulator, SimulatorOptions, outbreak, parse_faults
 from clawback.temporal.workflow_calls import UpdateRefused
-from tests.workflows.deployment import Deployment, deployed, eventually
+from tests.waiting import eventually
+from tests.workflows.deployment import Deployment, deployed
 
 
 def simulated(*campaigns: list[dict[str, Any]], faults: str = "", **options: Any) -> Simulator:

@@ -22,7 +22,8 @@ from clawback.simulator import Rate, Simulator, SimulatorOptions, outbreak
 from clawback.temporal import names
 from clawback.temporal.guard_gateway import GuardGateway
 from clawback.temporal.kill_switch import KillSwitch
-from tests.workflows.deployment import Deployment, deployed, eventually, match_of
+from tests.waiting import eventually
+from tests.workflows.deployment import Deployment, deployed, match_of
 from tests.workflows.test_undo import rows, undo
 
 
@@ -109,10 +110,10 @@ async def test_what_people_agreed_to_passes_what_rules_do_alone(
         routine = [blocking(number) for number in range(20)]
         await asyncio.gather(*(house.tell(plan, match_of(line)) for plan in routine))
         for plan in routine:
-            await waiting_to_act(house, plan)
+            await house.scheduled(plan, "email_security.create_policy")
         shown = await house.cases.proposal(asking.case_id)
         await house.cases.approve(asking.case_id, "ana", shown.digest)
-        await waiting_to_act(house, asking)
+        await house.scheduled(asking, "email_security.create_policy")
         async with containing:
             await house.settled(routine[-1].case_id)
             await house.settled(asking.case_id)
@@ -140,20 +141,6 @@ async def only_planning(
         patched.setattr("tests.workflows.deployment.build_workers", without_containment)
         async with deployed(temporal, simulator, state, guard="unlimited") as house:
             yield house, kept[0]
-
-
-async def waiting_to_act(house: Deployment, plan: CasePlan) -> None:
-    """Wait until the act of a case has been handed to the queue of containment."""
-
-    async def scheduled() -> bool | None:
-        history = await house.client.get_workflow_handle(plan.case_id).fetch_history()
-        named = [
-            event.activity_task_scheduled_event_attributes.activity_type.name
-            for event in history.events
-        ]
-        return "email_security.create_policy" in named or None
-
-    await eventually(scheduled)
 
 
 async def test_a_block_is_waited_out_by_the_whole_installation(

@@ -17,7 +17,8 @@ from clawback.cloudflare import Resubmission
 from clawback.model.events import EventKind
 from clawback.model.messages import Disposition
 from clawback.simulator import Simulator, SimulatorOptions, outbreak, parse_faults
-from tests.workflows.deployment import RULES, Deployment, deployed, eventually
+from tests.waiting import eventually
+from tests.workflows.deployment import RULES, Deployment, deployed
 from worker import connect_api
 
 LOGSOURCE = "logsource: {product: cloudflare, service: email_security, category: submission}"

@@ -19,9 +19,9 @@ from clawback.model.messages import Destination, Disposition
 from clawback.model.mode import Mode
 from clawback.simulator import outbreak, parse_faults
 from clawback.temporal.guard_gateway import GuardGateway
-from clawback.temporal.kill_switch import LEASE
 from clawback.temporal.undo_gateway import UndoGateway, UndoSummary
-from tests.workflows.deployment import Deployment, deployed, eventually, match_of
+from tests.waiting import eventually
+from tests.workflows.deployment import Deployment, deployed, match_of
 from tests.workflows.test_case import simulated
 from worker import connect_api
 
@@ -190,7 +190,7 @@ async def test_a_case_whose_work_waits_behind_the_kill_switch_is_undone_at_once(
         await house.tell(plan(), match_of(lines[0]))
         await house.settled(plan().case_id)
         await GuardGateway(temporal).stop("ana", "")
-        await asyncio.sleep(LEASE.total_seconds())
+        await house.lease_over()
         await house.tell(plan(), *map(match_of, lines[1:]))
         await house.settled(plan().case_id, CaseState.RESPONDING)
         assert (await undo(house, case=plan().case_id)).failed == 0
