@@ -120,9 +120,9 @@ async def test_what_people_agreed_to_passes_what_rules_do_alone(
     created = [
         row["pattern"] for row in simulator.world.ledger.since(0) if row["operation"] == "create"
     ]
-    assert (
-        created.index("approve0@sender.example") < 5
-    )  # asked for last; the server may have one or two under way already
+    # It was asked for last. A worker polls five times at once, so that many routine acts (and the
+    # one that runs) may be under way when the server first compares priorities.
+    assert created.index("approve0@sender.example") < 8
 
 
 @asynccontextmanager
