@@ -1,11 +1,10 @@
-"""What tests of several rooms share.
+"""Fixtures for tests of several packages: a real Temporal server, the shared corpus, no network."""
 
-A real Temporal server, and the shared corpus where it is present.
-"""
-
+import ipaddress
 import shutil
+import socket
 import sys
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -21,12 +20,48 @@ from clawback.temporal.data_converter import data_converter
 settings.register_profile("untimed", deadline=None)
 settings.load_profile("untimed")  # machines are shared: no test is judged by the clock
 
+
+class NotLoopback(OSError):
+    """A test tried to reach another machine."""
+
+
+@pytest.fixture(autouse=True, scope="session")
+def loopback_only() -> Iterator[None]:
+    """Refuse connections of this process to anything but loopback addresses and Unix sockets."""
+    connect, connect_ex = socket.socket.connect, socket.socket.connect_ex
+
+    def guarded_connect(self: socket.socket, address: Any) -> None:
+        _require_loopback(address)
+        connect(self, address)
+
+    def guarded_connect_ex(self: socket.socket, address: Any) -> int:
+        _require_loopback(address)
+        return connect_ex(self, address)
+
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr(socket.socket, "connect", guarded_connect)
+        patched.setattr(socket.socket, "connect_ex", guarded_connect_ex)
+        yield
+
+
+def _require_loopback(address: Any) -> None:
+    if not isinstance(address, tuple):
+        return  # a Unix socket
+    host = address[0]
+    try:
+        is_loopback = ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        is_loopback = host == "localhost"
+    if not is_loopback:
+        raise NotLoopback(f"tests may not connect to {host}")
+
+
 ROOT = Path(__file__).parents[1]
 CORPUS = ROOT.parent / "shared" / "corpus" / "phishing_pot.jsonl.gz"
 
 
 def temporal_binary() -> str:
-    """Find the server that the locked requirements installed."""
+    """The path of the server that the locked requirements install."""
     return (
         shutil.which("temporal", path=str(Path(sys.executable).parent))
         or shutil.which("temporal")
@@ -38,10 +73,7 @@ ONE_PARTITION = ("matching.numTaskqueueReadPartitions=1", "matching.numTaskqueue
 
 
 def server_options(*configured: str) -> dict[str, Any]:
-    """How tests start a Temporal dev server.
-
-    Ours, in memory, with our search attributes and further dynamic configuration.
-    """
+    """Options of an in-memory Temporal dev server; `configured` is further dynamic configuration."""
     return {
         "dev_server_existing_path": temporal_binary(),
         "data_converter": data_converter(None),
@@ -58,9 +90,9 @@ def server_options(*configured: str) -> dict[str, Any]:
 
 @pytest.fixture
 async def temporal(request: pytest.FixtureRequest) -> AsyncIterator[Client]:
-    """A real Temporal dev server for one test: it starts in half a second.
+    """A Temporal dev server for one test; it starts in half a second.
 
-    An indirect parameter gives further dynamic configuration, such as
+    An indirect parameter gives further dynamic configuration, for instance
     `("limit.historyCount.suggestContinueAsNew=40",)`.
     """
     async with await WorkflowEnvironment.start_local(
@@ -71,7 +103,7 @@ async def temporal(request: pytest.FixtureRequest) -> AsyncIterator[Client]:
 
 @pytest.fixture
 async def skipping() -> AsyncIterator[Client]:
-    """The same server with a clock of its own, which goes on to the next timer as soon as nothing else is to be done."""
+    """The same server with time skipping: when it is idle, its clock jumps to the next timer."""
     options = server_options("frontend.WorkflowTimeSkippingEnabled=true")
     async with await WorkflowEnvironment.start_time_skipping_v2(**options) as environment:
         yield environment.client
@@ -79,7 +111,7 @@ async def skipping() -> AsyncIterator[Client]:
 
 @pytest.fixture
 def corpus() -> Path:
-    """The shared corpus of real phishing mail; skips where it is not beside the checkout."""
+    """The shared corpus of real phishing mail; skips the test if it is not beside the checkout."""
     if not CORPUS.exists():
         pytest.skip("the shared corpus is not beside this checkout")
     return CORPUS
