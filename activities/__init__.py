@@ -1,4 +1,68 @@
-"""Side effects only, thin: call the port, translate the error, return the result.
+"""Side effects: call the port, translate the error, return the result. No decisions.
 
-Decisions are made elsewhere.
+One activity class a file; `ACTIVITIES` lists every activity by the task queue that it runs on.
+Change this room when something new is asked of a system outside.
 """
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from temporalio import workflow
+
+from clawback.temporal import names
+
+ACTIVITIES: dict[str, tuple[Callable[..., Any], ...]] = {}
+
+# Workflow files import the modules of the activities that they call; in the sandbox, this package
+# must not import all the others for every run.
+if not workflow.unsafe.in_sandbox():
+    from activities.audit import AuditActivities
+    from activities.containment import ContainmentActivities
+    from activities.guard import GuardActivities
+    from activities.ingest import IngestActivities
+    from activities.notifications import NotificationActivities
+    from activities.policies import PolicyActivities
+    from activities.pollers import PollerActivities
+    from activities.undo import UndoActivities
+
+    ACTIVITIES |= {
+        names.WORKFLOW_QUEUE: (AuditActivities.append_records,),
+        names.GUARD_QUEUE: (GuardActivities.reserve, AuditActivities.append_records),
+        names.CONTAIN_QUEUE: (
+            ContainmentActivities.move_messages,
+            ContainmentActivities.release_messages,
+            ContainmentActivities.reclassify_message,
+            PolicyActivities.create_policy,
+        ),
+        # The kill switch closes the containment queue only. What verifies, expires or undoes must
+        # go on, so it runs beside reading.
+        names.READ_QUEUE: (
+            IngestActivities.read_page,
+            ContainmentActivities.locate_messages,
+            ContainmentActivities.find_release,
+            ContainmentActivities.search_messages,
+            ContainmentActivities.find_submission,
+            PolicyActivities.find_policy,
+            PolicyActivities.remove_policy,
+            PolicyActivities.remove_policies,
+            UndoActivities.end_case,
+            UndoActivities.read_case,
+            UndoActivities.return_messages,
+            UndoActivities.reclassify_message,
+            PollerActivities.start_pollers,
+        ),
+        names.NOTIFICATION_QUEUE: (NotificationActivities.deliver,),
+    }
+
+
+def bind_activities(queue: str, instances: Mapping[type[Any], object]) -> list[Callable[..., Any]]:
+    """Return the activities of a queue, bound to the instances of their classes."""
+    by_class_name = {kind.__name__: instance for kind, instance in instances.items()}
+    bound: list[Callable[..., Any]] = []
+    for function in ACTIVITIES[queue]:
+        class_name, _, method = function.__qualname__.partition(".")
+        bound.append(getattr(by_class_name[class_name], method))
+    return bound
+
+
+__all__ = ["ACTIVITIES", "bind_activities"]

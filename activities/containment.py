@@ -15,6 +15,7 @@ from temporalio import activity
 from clawback.actions import MessageSearch
 from clawback.actions.move import move_outcomes
 from clawback.actions.outcomes import ALREADY_THERE, MOVED, RELEASED, failed
+from clawback.batching import Batcher
 from clawback.cases import BATCH as MOST_IDS
 from clawback.cloudflare import EmailSecurity, errors, pages
 from clawback.cloudflare.recovery import RELEASES, is_since
@@ -24,7 +25,6 @@ from clawback.model.payload import Payload
 from clawback.model.times import UtcDatetime
 from clawback.telemetry.activity_telemetry import ActivityTelemetry
 from clawback.temporal.application_errors import as_application_error
-from clawback.temporal.batching import Batcher
 from clawback.temporal.own_submissions import OwnSubmissions
 from clawback.temporal.shares import SharedClients
 

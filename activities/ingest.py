@@ -1,63 +1,54 @@
-"""Reading a page and dispatching its matches: what pollers run.
-
-One page of the API to an activity.
-"""
+"""The activity that pollers run: read one page of the API and send its matches to their cases."""
 
 import asyncio
-from collections.abc import Awaitable, Iterable
 from datetime import UTC, datetime
 
 from temporalio import activity
 
-from activities.audit import AuditActivities, WriteRecords
-from clawback.cases import CaseTiming
+from clawback.audit import AuditUnavailable, AuditWriter
+from clawback.cases import CasePlan, CaseTiming, Match
 from clawback.ingest import Ingest, IngestResult, Rejection
 from clawback.model.audit_record import AuditRecord, RecordKind
 from clawback.model.events import EventKind
 from clawback.model.polling import PageRead, ReadPage
 from clawback.model.texts import bounded
 from clawback.telemetry.activity_telemetry import ActivityTelemetry
-from clawback.temporal.application_errors import as_application_error
+from clawback.temporal.application_errors import as_application_error, audit_unavailable
 from clawback.temporal.case_gateway import CaseGateway
 
-_AT_ONCE = 24
-"""Cases signalled at the same time.
-
-Enough to keep the server busy, few enough to leave it to others.
-"""
+_CONCURRENT_SIGNALS = 24
+"""Enough to keep the server busy, few enough to leave capacity to others."""
 
 
 class IngestActivities:
-    """Everything that turns records into matches.
-
-    Each may be repeated: cases drop what they have.
-    """
+    """Turns records into matches. Safe to repeat: cases drop matches that they have."""
 
     def __init__(
         self,
-        intake: Ingest,
+        ingest: Ingest,
         cases: CaseGateway,
-        records: AuditActivities,
-        observing: ActivityTelemetry,
+        audit: AuditWriter,
+        telemetry: ActivityTelemetry,
     ) -> None:
-        self._intake = intake
-        self._records = records
+        self._ingest = ingest
+        self._audit = audit
         self._cases = cases
-        self._observing = observing
+        self._telemetry = telemetry
 
     @activity.defn(name="email_security.read_page")
     async def read_page(self, request: ReadPage) -> PageRead:
-        """Read one page, evaluate what is new on it, and tell the cases.
+        """Read one page, evaluate what is new on it, and signal the cases.
 
-        First what is certain, then what took further requests.
+        What the page alone decides is dispatched first, before anything that needs more requests.
         """
         with as_application_error():
-            page = await self._intake.read(request)
-        await self._tell(request, page)
-        rest = await self._intake.complete(page)
-        await self._tell(request, rest)
+            page = await self._ingest.read(request)
+        await self._dispatch(request, page)
+        rest = await self._ingest.complete(page)
+        await self._dispatch(request, rest)
+
         if page.page is None:
-            self._observing.record_complete_poll(request.source, request.end)
+            self._telemetry.record_complete_poll(request.source, request.end)
         return PageRead(
             page=page.page,
             postponed=bounded(str(rest.postponed)) if rest.postponed else None,
@@ -69,32 +60,31 @@ class IngestActivities:
             newest=page.newest,
         )
 
-    async def _tell(self, request: ReadPage, taken: IngestResult) -> None:
-        self._observing.record_page(request.source, taken)
-        if taken.rejected:
-            rejected = tuple(_rejected(request.source, rejection) for rejection in taken.rejected)
-            await self._records.append(WriteRecords(records=rejected))
-        await self._dispatch(taken, CaseTiming(linger=request.linger))
-        self._intake.dispatched(taken)
+    async def _dispatch(self, request: ReadPage, result: IngestResult) -> None:
+        self._telemetry.record_page(request.source, result)
+        if result.rejected:
+            await self._record(request.source, result)
+        await self._signal(result, CaseTiming(linger=request.linger))
+        self._ingest.mark_dispatched(result)
 
-    async def _dispatch(self, taken: IngestResult, pace: CaseTiming) -> None:
-        room = asyncio.Semaphore(_AT_ONCE)
+    async def _record(self, source: EventKind, result: IngestResult) -> None:
+        records = [_build_record(source, rejection) for rejection in result.rejected]
+        try:
+            await self._audit.append(records)
+        except AuditUnavailable as error:
+            raise audit_unavailable(error) from error
 
-        async def one(call: Awaitable[None]) -> None:
-            async with room:
-                await call
+    async def _signal(self, result: IngestResult, timing: CaseTiming) -> None:
+        slots = asyncio.Semaphore(_CONCURRENT_SIGNALS)
 
-        await _all(
-            one(self._cases.signal_matches(plan, matches, pace))
-            for plan, matches in taken.matches.values()
-        )
+        async def signal(plan: CasePlan, matches: list[Match]) -> None:
+            async with slots:
+                await self._cases.signal_matches(plan, matches, timing)
 
-
-async def _all(calls: Iterable[Awaitable[None]]) -> None:
-    await asyncio.gather(*calls)
+        await asyncio.gather(*(signal(plan, found) for plan, found in result.matches.values()))
 
 
-def _rejected(source: EventKind, rejection: Rejection) -> AuditRecord:
+def _build_record(source: EventKind, rejection: Rejection) -> AuditRecord:
     return AuditRecord(
         id=f"rejected/{source}/{rejection.digest}",
         at=datetime.now(UTC),

@@ -1,7 +1,4 @@
-"""Starting what runs for ever, the pollers and the guard.
-
-At the worker's start, and when the watchdog finds one missing.
-"""
+"""The activity that starts what must always run: the guard and the pollers."""
 
 from collections.abc import Sequence
 
@@ -13,18 +10,18 @@ from clawback.temporal.poller_gateway import PollerGateway
 
 
 class PollerActivities:
-    """The pollers that this installation should have."""
+    """Starts the pollers of this installation, at the worker's start and when one is missing."""
 
     def __init__(
-        self, pollers: PollerGateway, guard: GuardGateway, wanted: Sequence[PollerStart]
+        self, pollers: PollerGateway, guard: GuardGateway, starts: Sequence[PollerStart]
     ) -> None:
         self._pollers = pollers
         self._guard = guard
-        self._wanted = wanted
+        self._starts = starts
 
-    @activity.defn(name="pollers.ensure")
-    async def ensure(self) -> None:
-        """Start the guard and each poller unless it runs."""
+    @activity.defn(name="temporal.start_pollers")
+    async def start_pollers(self) -> None:
+        """Start the guard and each poller unless it is running."""
         await self._guard.ensure()
-        for start in self._wanted:
+        for start in self._starts:
             await self._pollers.start(start)

@@ -23,6 +23,7 @@ from temporalio.service import RPCError, RPCStatusCode
 from activities.containment import MessageOutcomes, ReclassifyMessage
 from clawback.actions.move import move_outcomes
 from clawback.actions.outcomes import MOVED
+from clawback.batching import Batcher
 from clawback.cases import BATCH as MOST_IDS
 from clawback.cases import CaseStart
 from clawback.cases.undo_plan import UndoPlan, plan_undo
@@ -31,7 +32,6 @@ from clawback.model.messages import Destination, Target
 from clawback.model.payload import Payload
 from clawback.temporal import names
 from clawback.temporal.application_errors import as_application_error
-from clawback.temporal.batching import Batcher
 from clawback.temporal.error_types import ErrorType
 from clawback.temporal.own_submissions import OwnSubmissions
 from clawback.temporal.undo_gateway import CaseUndoRequest

@@ -1,6 +1,7 @@
-"""Durable logic only: sequence, waiting, and what to do after a failure.
+"""Durable logic: sequence, waiting, and what to do after a failure.
 
-Decisions are made by pure functions in `clawback`.
+One workflow a file, listed in `WORKFLOWS`. Decisions are pure functions in `clawback`. Change this
+room when the order of steps changes.
 """
 
 from typing import Any
@@ -8,28 +9,30 @@ from typing import Any
 from temporalio import workflow
 
 WORKFLOWS: list[type[Any]] = []
-if (
-    not workflow.unsafe.in_sandbox()
-):  # which loads this package anew for every run, and needs only the module of that run's workflow
+
+# The sandbox imports this package anew for every run, which needs the module of its own workflow
+# only. Importing all of them would cost every case time and memory.
+if not workflow.unsafe.in_sandbox():
     from workflows.block_expiry import BlockExpiryWorkflow
     from workflows.case import CaseWorkflow
+    from workflows.case_undo import CaseUndoWorkflow
     from workflows.guard import GuardWorkflow
     from workflows.notification import NotificationWorkflow
     from workflows.own_submission import OwnSubmissionWorkflow
     from workflows.policy_expiry import PolicyExpiryWorkflow
     from workflows.poller import PollerWorkflow
-    from workflows.undo import CaseUndoWorkflow, UndoWorkflow
+    from workflows.undo import UndoWorkflow
     from workflows.watchdog import WatchdogWorkflow
 
     WORKFLOWS += [
-        CaseWorkflow,
-        PollerWorkflow,
-        GuardWorkflow,
         BlockExpiryWorkflow,
-        PolicyExpiryWorkflow,
-        OwnSubmissionWorkflow,
-        NotificationWorkflow,
         CaseUndoWorkflow,
+        CaseWorkflow,
+        GuardWorkflow,
+        NotificationWorkflow,
+        OwnSubmissionWorkflow,
+        PolicyExpiryWorkflow,
+        PollerWorkflow,
         UndoWorkflow,
         WatchdogWorkflow,
     ]

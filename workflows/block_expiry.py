@@ -8,13 +8,14 @@ from temporalio import workflow
 from temporalio.exceptions import ApplicationError
 
 with workflow.unsafe.imports_passed_through():
-    from activities.audit import AuditActivities, WriteRecords
     from activities.policies import PolicyActivities
     from clawback.model.audit_record import AuditRecord, RecordKind
     from clawback.model.policies import EndedPolicy, ExpiringBlock
     from clawback.model.texts import bounded
     from clawback.temporal import names
-    from workflows.options import EXPIRE, RECORD
+    from workflows.options import EXPIRE
+    from workflows.steps.audit import write_records
+    from workflows.validators import require_actor
 
 
 @workflow.defn(name=names.BLOCK_EXPIRY)
@@ -91,8 +92,7 @@ class BlockExpiryWorkflow:
         return self._block
 
     def _validate(self, by: str) -> None:
-        if not by.strip():
-            raise ApplicationError("say who you are: --by NAME")
+        require_actor(by)
         if self._lifted_by is not None:
             raise ApplicationError(f"the block has ended: {self._lifted_by[0]} has lifted it")
         if self._has_ended:
@@ -116,11 +116,8 @@ class BlockExpiryWorkflow:
 
     async def _write(self) -> None:
         records = tuple(self._unwritten)
-        if records:
-            await workflow.execute_local_activity_method(
-                AuditActivities.append, WriteRecords(records=records), **RECORD
-            )
-            del self._unwritten[: len(records)]
+        await write_records(records)
+        del self._unwritten[: len(records)]
 
     def _note(
         self,

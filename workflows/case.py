@@ -1,6 +1,6 @@
-"""One campaign, from its first event to its close.
+"""One campaign under one rule, from its first match to its close.
 
-The sequence around the state machine of `clawback.cases`.
+This is the sequence around the state machine `clawback.cases.Case`, which decides every step.
 """
 
 import asyncio
@@ -12,7 +12,6 @@ from temporalio import workflow
 from temporalio.common import SearchAttributeKey
 from temporalio.exceptions import (
     ActivityError,
-    ApplicationError,
     WorkflowAlreadyStartedError,
     is_cancelled_exception,
 )
@@ -21,7 +20,6 @@ from temporalio.workflow import ParentClosePolicy
 with workflow.unsafe.imports_passed_through():
     from pydantic import ValidationError
 
-    from activities.audit import AuditActivities, WriteRecords
     from activities.containment import ContainmentActivities, FoundMessages
     from clawback.actions.outcomes import UNKNOWN
     from clawback.cases import (
@@ -39,22 +37,21 @@ with workflow.unsafe.imports_passed_through():
     from clawback.model.texts import bounded
     from clawback.temporal import names
     from workflows.notification import NotificationWorkflow
-    from workflows.options import RECORD
     from workflows.steps.attempts import verify
+    from workflows.steps.audit import write_records
     from workflows.steps.containment import carry_out
     from workflows.steps.context import StepContext
     from workflows.steps.reservation import GuardClient
+    from workflows.validators import require_actor, require_no_problem
 
 _STATE = SearchAttributeKey.for_keyword(names.STATE_ATTRIBUTE)
-_RECORDS_AT_ONCE = 500
 
 
 @workflow.defn(name=names.CASE)
 class CaseWorkflow:
-    """A case.
+    """Responds to one campaign.
 
-    Id: `case/<rule>/<group hash>`; entered only by signal-with-start, so it never misses an event
-    that matched.
+    Id: `case/<rule>/<group hash>`. Only signal-with-start starts it, so it never misses a match.
     """
 
     @workflow.init
@@ -66,20 +63,17 @@ class CaseWorkflow:
             self._case = Case.open(start.plan, start.pace, self._uid, workflow.now())
         else:
             self._case = Case(start.plan, start.pace, start.memory)
-        self._shown = self._case.state
-        self._news = True
+        self._shown_state = self._case.state
+        self._has_news = True
         self._guarding = GuardClient(start.plan)
 
     @workflow.run
     async def run(self, start: CaseStart) -> str:
-        """Do what the state machine says until it says that the case is over.
-
-        The result is the state it ended in.
-        """
+        """Take the steps of the state machine until the case ends; return its last state."""
         while True:
-            self._news = False
+            self._has_news = False
             step = self._case.next(workflow.now())
-            self._show()
+            self._publish_state()
             await self._write_records()
             if isinstance(step, ActionStep):
                 await self._act(step)
@@ -90,14 +84,14 @@ class CaseWorkflow:
                 continue
             elif isinstance(step, WaitStep):
                 await self._wait(step)
-            elif not self._news:
+            elif not self._has_news:
                 return step.state
             if workflow.info().is_continue_as_new_suggested() and workflow.all_handlers_finished():
                 await self._write_records()
                 workflow.continue_as_new(start.model_copy(update={"memory": self._case.memory()}))
 
     async def _search(self, search: SearchStep) -> None:
-        """Look for what an action is to be done to; where that is not possible, it is not done."""
+        """Find the messages that an action applies to; without them the action is not run."""
         query = search.action.search(workflow.now())
         found = await verify(ContainmentActivities.search_messages, query)
         if isinstance(found, FoundMessages):
@@ -107,7 +101,7 @@ class CaseWorkflow:
             self._case.found(search, (), "not_found_out", workflow.now())
 
     async def _act(self, act: ActionStep) -> None:
-        """Ask the guard and do it; where it refuses, people will be asked."""
+        """Reserve with the guard and run the action; if the guard refuses, the case is held."""
         granted = await self._guarding.ask(act, self._case.spent)
         if granted.refused is not None:
             self._case.hold_back(granted.refused)
@@ -120,11 +114,12 @@ class CaseWorkflow:
             await granted.settle(outcomes)
 
     async def _carry_out(self, act: ActionStep, repeats: int) -> dict[str, str]:
-        """Do the act; if the case is undone meanwhile, do not go on, and call unknown what may have taken effect."""
+        """Run the action. If the case is undone meanwhile, stop, and give unknown outcomes."""
+        info = workflow.info()
         context = StepContext(
-            case_id=workflow.info().workflow_id,
+            case_id=info.workflow_id,
             rule=self._plan.rule,
-            owner=f"case-run:{workflow.info().first_execution_run_id}",
+            owner=f"case-run:{info.first_execution_run_id}",
             is_off=lambda: self._case.state is CaseState.UNDONE,
             first_seen=self._case.seen_at(act.targets),
             repeats=repeats,
@@ -160,9 +155,9 @@ class CaseWorkflow:
 
     @workflow.signal(name=names.MATCHED)
     def matched(self, matches: Any) -> None:
-        """Take in events that matched.
+        """Take matches. One that cannot be read is recorded as rejected; the others are taken.
 
-        What cannot be read is recorded as rejected; the rest is taken.
+        Takes raw values: the SDK drops a signal silently if it cannot decode it.
         """
         for raw in matches if isinstance(matches, list) else [matches]:
             try:
@@ -173,33 +168,33 @@ class CaseWorkflow:
                 )
             else:
                 self._case.take(match, workflow.now())
-        self._news = True
+        self._has_news = True
 
     @workflow.signal(name=names.UNDO_REQUESTED)
-    def undo_asked(self, by: str, reason: str) -> None:
-        """End the case: what it did is being taken back."""
+    def undo_requested(self, by: str, reason: str) -> None:
+        """End the case: what it did is being undone."""
         self._case.undo(by, reason, workflow.now())
-        self._news = True
+        self._has_news = True
 
     @workflow.update(name=names.APPROVE)
-    def approve(self, by: str, reason: str, shown: str = "") -> str:  # noqa: ARG002 - for the validator
-        """Let a held case do what was shown (its digest); the answer is its new state."""
+    def approve(self, by: str, reason: str, digest: str) -> str:  # noqa: ARG002 - for the validator
+        """Approve what was shown (by its digest); return the new state."""
         return self._decide(Decision(approved=True, by=by, at=workflow.now(), reason=reason))
 
     @workflow.update(name=names.DENY)
     def deny(self, by: str, reason: str) -> str:
-        """Forbid a held case to act; the answer is its new state."""
+        """Deny a held case; return the new state."""
         return self._decide(Decision(approved=False, by=by, at=workflow.now(), reason=reason))
 
     @approve.validator
-    def _approvable(self, by: str, reason: str, shown: str = "") -> None:  # noqa: ARG002 - a validator has the update's signature
-        _must_be_somebody(by)
-        _must_be_fine(self._case.not_approvable(by, shown))
+    def _validate_approve(self, by: str, reason: str, digest: str) -> None:  # noqa: ARG002 - a validator has the update's signature
+        require_actor(by)
+        require_no_problem(self._case.not_approvable(by, digest))
 
     @deny.validator
-    def _deniable(self, by: str, reason: str) -> None:  # noqa: ARG002 - a validator has the update's signature
-        _must_be_somebody(by)
-        _must_be_fine(self._case.not_held())
+    def _validate_deny(self, by: str, reason: str) -> None:  # noqa: ARG002 - a validator has the update's signature
+        require_actor(by)
+        require_no_problem(self._case.not_held())
 
     @workflow.query(name=names.PROPOSAL)
     def proposal(self) -> Proposal:
@@ -208,40 +203,30 @@ class CaseWorkflow:
 
     @workflow.query(name=names.STATUS)
     def status(self) -> CaseStart:
-        """The plan and all that the case knows."""
+        """The plan and the snapshot of the case."""
         return CaseStart(plan=self._plan, pace=self._pace, memory=self._case.memory())
 
     def _decide(self, decision: Decision) -> str:
         self._case.decide(decision)
-        self._news = True
+        self._has_news = True
         return self._case.state
 
-    def _show(self) -> None:
-        if self._shown is not self._case.state:
-            self._shown = self._case.state
-            workflow.upsert_search_attributes([_STATE.value_set(self._shown.value)])
+    def _publish_state(self) -> None:
+        if self._shown_state is not self._case.state:
+            self._shown_state = self._case.state
+            workflow.upsert_search_attributes([_STATE.value_set(self._shown_state.value)])
 
     async def _wait(self, step: WaitStep) -> None:
         left = step.until - workflow.now()
-        if self._news or left <= timedelta():
+        # A timed wait takes a timer even if its condition already holds.
+        if self._has_news or left <= timedelta():
             return
         with suppress(asyncio.TimeoutError):
             await workflow.wait_condition(
-                lambda: self._news, timeout=left, timeout_summary=f"{self._case.state} until then"
+                lambda: self._has_news,
+                timeout=left,
+                timeout_summary=f"{self._case.state} until then",
             )
 
     async def _write_records(self) -> None:
-        records = self._case.take_records()
-        for first in range(0, len(records), _RECORDS_AT_ONCE):
-            batch = WriteRecords(records=records[first : first + _RECORDS_AT_ONCE])
-            await workflow.execute_local_activity_method(AuditActivities.append, batch, **RECORD)
-
-
-def _must_be_somebody(by: str) -> None:
-    if not by.strip():
-        raise ApplicationError("say who decides: --by NAME")
-
-
-def _must_be_fine(problem: str | None) -> None:
-    if problem is not None:
-        raise ApplicationError(problem)
+        await write_records(self._case.take_records())

@@ -11,14 +11,14 @@ from temporalio.exceptions import (
 )
 
 with workflow.unsafe.imports_passed_through():
-    from activities.audit import AuditActivities, WriteRecords
     from activities.notifications import Delivered, NotificationActivities
     from clawback.actions.outcomes import failed
     from clawback.cases import NotificationStep
     from clawback.model.audit_record import AuditRecord, RecordKind
     from clawback.temporal import names
     from clawback.temporal.error_types import ErrorType
-    from workflows.options import DELIVER, RECORD
+    from workflows.options import DELIVER
+    from workflows.steps.audit import write_records
 
 _NOTIFIED = "notified"
 
@@ -35,10 +35,7 @@ class NotificationWorkflow:
         """Deliver the notification. Returns `notified` or `failed:<reason>`."""
         outcome, detail = await self._deliver(step)
 
-        record = _build_record(step, outcome, detail)
-        await workflow.execute_local_activity_method(
-            AuditActivities.append, WriteRecords(records=(record,)), **RECORD
-        )
+        await write_records([_build_record(step, outcome, detail)])
 
         with suppress(FailureError):  # the case may have closed: then the audit alone has it
             case = workflow.get_external_workflow_handle(step.context.case)

@@ -1,12 +1,12 @@
-"""Every timeout and retry policy of every activity, by what the activity is for.
+"""Every timeout, retry policy, priority and task queue of every activity, by purpose.
 
-A heartbeat timeout is how long a killed worker keeps a task; start-to-close is longer than the
-client's own patience. Effort is bounded by schedule-to-close or by the workflow's own patience.
-Requests that are not safe to repeat get one attempt: what to do next is the workflow's decision,
-after verifying.
+A heartbeat timeout is how long a killed worker keeps a task. Start-to-close is longer than the API
+client's own timeout, so that the activity itself says what happened. Retries end by
+schedule-to-close or by the patience of the workflow. A request that is not safe to repeat gets one
+attempt: the workflow verifies before it tries again.
 
-Where activities wait in a queue, undo goes first, then what people have agreed to, then what rules
-do alone, then reading.
+Activities that wait in a queue are taken in this order: undo, what people approved, what rules do
+alone, reading.
 """
 
 from collections.abc import Mapping
@@ -16,20 +16,15 @@ from typing import Any, Final
 from temporalio.common import Priority, RetryPolicy
 from temporalio.workflow import ActivityCancellationType
 
+from clawback.temporal import names
 from clawback.temporal.error_types import ErrorType
-from clawback.temporal.names import (
-    APPROVED_PRIORITY,
-    CONTAIN_QUEUE,
-    GUARD_QUEUE,
-    NOTIFICATION_QUEUE,
-    READ_QUEUE,
-    UNDO_PRIORITY,
-)
 
-_UNDO, _APPROVED = Priority(priority_key=UNDO_PRIORITY), Priority(priority_key=APPROVED_PRIORITY)
-_ROUTINE, _READING = Priority(priority_key=3), Priority(priority_key=4)
+_UNDO = Priority(priority_key=names.UNDO_PRIORITY)
+_APPROVED = Priority(priority_key=names.APPROVED_PRIORITY)
+_ROUTINE = Priority(priority_key=names.ROUTINE_PRIORITY)
+_READING = Priority(priority_key=names.READ_PRIORITY)
 
-_ASK_A_PERSON: Final = [
+_NOT_RETRYABLE: Final = [
     ErrorType.UNAUTHENTICATED,
     ErrorType.NOT_PERMITTED,
     ErrorType.REJECTED,
@@ -37,21 +32,21 @@ _ASK_A_PERSON: Final = [
 ]
 
 POLL: Final[dict[str, Any]] = {
-    "task_queue": READ_QUEUE,
+    "task_queue": names.READ_QUEUE,
     "start_to_close_timeout": timedelta(seconds=120),
     "heartbeat_timeout": timedelta(seconds=8),
     "schedule_to_close_timeout": timedelta(minutes=15),
     "retry_policy": RetryPolicy(
         initial_interval=timedelta(milliseconds=500),
         maximum_interval=timedelta(seconds=30),
-        non_retryable_error_types=_ASK_A_PERSON,
+        non_retryable_error_types=_NOT_RETRYABLE,
     ),
     "priority": _READING,
 }
-"""Read one page. A rate-limit block of five minutes fits into its effort."""
+"""Read one page of the API. A rate-limit block of five minutes fits into schedule-to-close."""
 
 VERIFY: Final[dict[str, Any]] = {
-    "task_queue": READ_QUEUE,
+    "task_queue": names.READ_QUEUE,
     "start_to_close_timeout": timedelta(seconds=60),
     "heartbeat_timeout": timedelta(seconds=8),
     "schedule_to_close_timeout": timedelta(hours=24),
@@ -59,33 +54,33 @@ VERIFY: Final[dict[str, Any]] = {
         initial_interval=timedelta(milliseconds=500),
         backoff_coefficient=1.5,
         maximum_interval=timedelta(minutes=1),
-        non_retryable_error_types=[*_ASK_A_PERSON],
+        non_retryable_error_types=_NOT_RETRYABLE,
     ),
     "priority": _ROUTINE,
 }
-"""Find out what became of something; before every repeat, so ahead of every poll."""
+"""Verify what a request did. Comes before every repeat, so it goes ahead of every poll."""
 
 CONTAIN: Final[dict[str, Any]] = {
-    "task_queue": CONTAIN_QUEUE,
+    "task_queue": names.CONTAIN_QUEUE,
     "start_to_close_timeout": timedelta(seconds=60),
     "heartbeat_timeout": timedelta(seconds=8),
     "retry_policy": RetryPolicy(maximum_attempts=1),
     "cancellation_type": ActivityCancellationType.WAIT_CANCELLATION_COMPLETED,
     "priority": _ROUTINE,
 }
-"""Change something with a request that is not safe to repeat blindly.
+"""Send a request that is not safe to repeat without verifying first.
 
-Whoever cancels it learns what became of it.
+A workflow that cancels it waits for the result.
 """
 
 
 def approved_options(options: Mapping[str, Any]) -> Mapping[str, Any]:
-    """The same for what people have agreed to: ahead of what rules do alone."""
+    """Return the same options at the priority of what people approved."""
     return {**options, "priority": _APPROVED}
 
 
 UNDO: Final[dict[str, Any]] = {
-    "task_queue": READ_QUEUE,
+    "task_queue": names.READ_QUEUE,
     "start_to_close_timeout": timedelta(seconds=60),
     "heartbeat_timeout": timedelta(seconds=8),
     "retry_policy": RetryPolicy(
@@ -95,28 +90,30 @@ UNDO: Final[dict[str, Any]] = {
     ),
     "priority": _UNDO,
 }
-"""Take something back: safe to repeat, repeated for ever, on a queue that the kill switch does not stop, ahead of all else."""
+"""Undo something by a request that is safe to repeat; retried for ever, ahead of all else.
+
+On a queue that the kill switch does not close.
+"""
 
 UNDO_ONCE: Final[dict[str, Any]] = {**UNDO, "retry_policy": RetryPolicy(maximum_attempts=1)}
-"""Take something back by a request that is not safe to repeat blindly."""
+"""Undo something by a request that is not safe to repeat without verifying first."""
 
 VERIFY_UNDO: Final[dict[str, Any]] = {**VERIFY, "priority": _UNDO}
-"""Find out what became of taking something back."""
+"""Verify what a request of an undo did."""
 
 EXPIRE: Final[dict[str, Any]] = {
-    "task_queue": READ_QUEUE,
+    "task_queue": names.READ_QUEUE,
     "start_to_close_timeout": timedelta(seconds=25),
     "retry_policy": RetryPolicy(
         initial_interval=timedelta(seconds=1),
         maximum_interval=timedelta(minutes=10),
-        non_retryable_error_types=[],
     ),
     "priority": _READING,
 }
-"""Take something of ours back: safe to repeat, and repeated for ever."""
+"""Remove something of ours that has expired: safe to repeat, retried for ever."""
 
 DELIVER: Final[dict[str, Any]] = {
-    "task_queue": NOTIFICATION_QUEUE,
+    "task_queue": names.NOTIFICATION_QUEUE,
     "start_to_close_timeout": timedelta(seconds=75),
     "heartbeat_timeout": timedelta(seconds=8),
     "schedule_to_close_timeout": timedelta(hours=6),
@@ -126,9 +123,9 @@ DELIVER: Final[dict[str, Any]] = {
         non_retryable_error_types=[ErrorType.REJECTED, ErrorType.NOT_FOUND],
     ),
 }
-"""Tell somebody; repeated with the same id until they have it or hours are over.
+"""Deliver a notification; repeated with the same id until it is delivered or time is up.
 
-On a queue of its own, so that nothing waits behind it.
+On a queue of its own, so that nothing else waits behind a slow channel.
 """
 
 RECORD: Final[dict[str, Any]] = {
@@ -138,10 +135,10 @@ RECORD: Final[dict[str, Any]] = {
     ),
     "local_retry_threshold": timedelta(seconds=5),
 }
-"""Write to the audit, on this worker, until it is written."""
+"""Write to the audit of this worker, as a local activity, until it is written."""
 
 RESERVE: Final[dict[str, Any]] = {
-    "task_queue": GUARD_QUEUE,
+    "task_queue": names.GUARD_QUEUE,
     "start_to_close_timeout": timedelta(seconds=25),
     "heartbeat_timeout": timedelta(seconds=8),
     "retry_policy": RetryPolicy(
@@ -153,28 +150,32 @@ RESERVE: Final[dict[str, Any]] = {
 Never a local activity: that would hold a workflow-task slot while it waits for another workflow.
 """
 
-FIRST_PAUSE: Final = timedelta(seconds=1)
-"""Wait after an attempt that named no delay.
+START_POLLERS: Final[dict[str, Any]] = {
+    "task_queue": names.READ_QUEUE,
+    "start_to_close_timeout": timedelta(seconds=30),
+    "schedule_to_close_timeout": timedelta(minutes=2),
+}
+"""Start what must always run. The watchdog comes again, so a failure may end."""
 
-Before repeating it, or before looking for what it did. Doubled each time.
-"""
+FIRST_PAUSE: Final = timedelta(seconds=1)
+"""Wait after an attempt that named no delay, before repeating or verifying it. Doubles."""
 LONGEST_PAUSE: Final = timedelta(minutes=1)
-"""The longest such wait."""
+"""The longest wait that doubling reaches."""
 ACCESS_PAUSE: Final = timedelta(minutes=1)
 """Wait between attempts while the token is refused."""
 STOPPED_PAUSE: Final = timedelta(seconds=10)
 """Wait after an attempt that the kill switch refused.
 
-The next one waits in the queue until it is off.
+The next one waits in the closed queue until containment is resumed.
 """
 CONTAINMENT_PATIENCE: Final = timedelta(hours=24)
-"""How long a case waits between attempts at one action, all together, before its outcome is `failed:unavailable`."""
+"""Total wait between attempts at one action, before its outcome is `failed:unavailable`."""
 REFUSED_PAUSE: Final = timedelta(seconds=15)
-"""Wait before messages that were refused one by one are tried once more.
-
-A mailbox may have been busy.
-"""
+"""Wait before messages that were refused one by one are tried once more: a mailbox may be busy."""
 MOST_SILENT: Final = 3
-"""Answers that do not speak of a message which then proves not to have been moved, before its outcome is `failed:not_moved`."""
+"""Responses that omit a message which then turns out not to have been moved.
+
+After these, its outcome is `failed:not_moved`.
+"""
 TROUBLE_PAUSE: Final = timedelta(minutes=1)
 """Wait before a poller that cannot read at all tries again."""

@@ -1,7 +1,4 @@
-"""The mark of a reclassification that we asked for.
-
-A workflow that stands for a while and does nothing.
-"""
+"""Marks a reclassification that clawback requested: the workflow's existence is the mark."""
 
 from datetime import timedelta
 
@@ -10,22 +7,22 @@ from temporalio import workflow
 with workflow.unsafe.imports_passed_through():
     from clawback.temporal import names
 
-KEPT = timedelta(days=30)
-"""How long a mark stands for sure: longer than any poll reads submissions again.
+MARK_LIFETIME = timedelta(days=30)
+"""Longer than any poll reads submissions again.
 
-Then it is as good as long as the server keeps it.
+After that, the mark is found for as long as the server keeps closed workflows.
 """
 
 
 @workflow.defn(name=names.OWN_SUBMISSION)
 class OwnSubmissionWorkflow:
-    """One reclassification.
+    """Marks one reclassification.
 
-    Id: `own-submission/<hash of message and disposition>`. That it exists, and since when, is all
-    it says.
+    Id: `own-submission/<hash of message and disposition>`. Only its existence and its start time
+    are ever read.
     """
 
     @workflow.run
     async def run(self) -> None:
-        """Stand there."""
-        await workflow.sleep(KEPT, summary="so that our own submission is recognised")
+        """Wait until nobody needs the mark."""
+        await workflow.sleep(MARK_LIFETIME, summary="so that our own submission is recognised")

@@ -9,11 +9,13 @@ from clawback.audit.chain import GENESIS, Link, read_records
 from clawback.audit.log import AuditLog, AuditUnavailable
 from clawback.audit.tail import Tail
 from clawback.audit.verify import Broken, Verified, verify, verify_tail
+from clawback.audit.writer import AuditWriter
 
 __all__ = [
     "GENESIS",
     "AuditLog",
     "AuditUnavailable",
+    "AuditWriter",
     "Broken",
     "Link",
     "Tail",

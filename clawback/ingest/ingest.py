@@ -189,7 +189,7 @@ class Ingest:
         ]
         return taken
 
-    def dispatched(self, taken: IngestResult) -> None:
+    def mark_dispatched(self, taken: IngestResult) -> None:
         """Remember that the matches of a page have reached their cases.
 
         Only now need it not be done again.

@@ -1,4 +1,4 @@
-"""Translates the client's errors into `ApplicationError`s: the only place that knows both trees."""
+"""Translates errors into `ApplicationError`s: the only module that knows both trees."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -6,6 +6,7 @@ from datetime import timedelta
 
 from temporalio.exceptions import ApplicationError, ApplicationErrorCategory
 
+from clawback.audit import AuditUnavailable
 from clawback.cloudflare import errors
 from clawback.model.texts import bounded
 from clawback.temporal.error_types import ErrorType
@@ -25,7 +26,7 @@ _TYPES: tuple[tuple[type[errors.ApiError], ErrorType], ...] = (
 
 @contextmanager
 def as_application_error() -> Iterator[None]:
-    """Raise the client's errors as Temporal's, with their delay as data."""
+    """Raise errors of the API client as `ApplicationError`s, with their delay as data."""
     try:
         yield
     except errors.ApiError as error:
@@ -38,13 +39,18 @@ def as_application_error() -> Iterator[None]:
             bounded(str(error)),
             type=_type_of(error),
             next_retry_delay=_at_least_some(delay),
-            # expected: logged in one line and counted by status, not as a defect
+            # Expected: logged in one line and counted by status, not as a defect.
             category=ApplicationErrorCategory.BENIGN,
         ) from error
 
 
+def audit_unavailable(error: AuditUnavailable) -> ApplicationError:
+    """Translate an audit that cannot be written."""
+    return ApplicationError(bounded(str(error)), type=ErrorType.AUDIT_UNAVAILABLE)
+
+
 def _type_of(error: errors.ApiError) -> ErrorType:
-    return next(word for kind, word in _TYPES if isinstance(error, kind))
+    return next(error_type for kind, error_type in _TYPES if isinstance(error, kind))
 
 
 def _at_least_some(delay: timedelta | None) -> timedelta | None:

@@ -17,7 +17,6 @@ from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
-from pydantic import TypeAdapter
 from temporalio.client import Client
 from temporalio.testing import WorkflowEnvironment
 
@@ -30,7 +29,8 @@ from clawback.model.events import EventKind
 from clawback.model.messages import Destination, Disposition
 from clawback.model.mode import Mode
 from clawback.model.policies import ExpiringBlock
-from clawback.notifications import Channel, Channels
+from clawback.notifications import Channels
+from clawback.notifications.channels.slack import SlackChannel
 from clawback.simulator import Simulator, SimulatorOptions, outbreak, parse_faults
 from clawback.temporal import names
 from clawback.temporal.guard_gateway import GuardGateway
@@ -451,7 +451,7 @@ async def record(client: Client, folder: Path, wanted: Sequence[str]) -> None:
 async def receiving() -> AsyncIterator[Channels]:
     """One channel, to a receiver on this machine."""
     with web_receiver() as receiver:
-        channel = TypeAdapter[Any](Channel).validate_python({"kind": "slack", "url": receiver.url})
+        channel = SlackChannel.model_validate({"kind": "slack", "url": receiver.url})
         yield {"soc": channel}
 
 

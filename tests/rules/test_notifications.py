@@ -8,9 +8,9 @@ from clawback.actions import ChannelKind
 from clawback.rules import RuleErrors
 from clawback.rules.lint.review import load_reviewed
 from clawback.rules.live import LiveRules
+from clawback.services.configuration import channels_for_rules
 from clawback.settings import Settings
 from tests.rules.folders import message, problems, responding, write
-from worker import known_channels
 
 CHANNELS = {"soc": ChannelKind.SLACK, "siem": ChannelKind.WEBHOOK, "desk": ChannelKind.MAIL}
 TESTS = "tests:\n  - {name: one, event: {from: a@x.test}, expect: match}\n  - {name: two, event: {}, expect: no match}"
@@ -89,8 +89,8 @@ async def test_a_reload_that_names_no_channel_leaves_the_old_set_running(tmp_pat
 def test_a_rehearsal_takes_rules_that_name_channels_and_an_account_does_not() -> None:
     """A rehearsal is given no channels, so that it cannot tell anybody."""
     rehearsing, real = Settings(api_url="http://127.0.0.1:1"), Settings(api_url="https://api.test")
-    assert known_channels(rehearsing, {}) is None
-    assert known_channels(real, {}) == {}
+    assert channels_for_rules(rehearsing, {}) is None
+    assert channels_for_rules(real, {}) == {}
 
 
 def test_without_channels_nobody_knows_them(tmp_path: Path) -> None:

@@ -30,7 +30,7 @@ from clawback.temporal.guard_gateway import GuardGateway
 from clawback.temporal.kill_switch import KillSwitch
 from clawback.temporal.poller_gateway import PollerGateway
 from tests.waiting import eventually
-from worker import ActivitySet, build_activities, build_workers, connect_api
+from worker import Services, build_components, build_workers, connect_api
 
 RULES = Path(__file__).parents[2] / "rules"
 
@@ -42,7 +42,7 @@ class Deployment:
     client: Client
     simulator: Simulator
     settings: Settings
-    rooms: ActivitySet
+    services: Services
     api: EmailSecurity
     switch: KillSwitch
 
@@ -136,12 +136,12 @@ async def deployed(
         switch = KillSwitch(GuardGateway(temporal))
         api = await stack.enter_async_context(connect_api(chosen, switch))
         notifier = await stack.enter_async_context(Notifier(channels))
-        rooms = build_activities(
+        components = build_components(
             chosen, temporal, api, LiveRules.load(chosen.rules, kinds_of(channels)), notifier
         )
-        for worker in build_workers(temporal, rooms, sandbox=SandboxRestrictions.default):
+        for worker in build_workers(temporal, components, sandbox=SandboxRestrictions.default):
             await stack.enter_async_context(worker)
-        yield Deployment(temporal, simulator, chosen, rooms, api, switch)
+        yield Deployment(temporal, simulator, chosen, components.services, api, switch)
 
 
 def match_of(line: dict[str, Any]) -> Match:

@@ -13,7 +13,6 @@ import pytest
 from pydantic import SecretStr
 from temporalio.client import Client
 
-from activities.never_block import NeverBlockWatcher
 from clawback.actions import BlockSender
 from clawback.cases import CasePlan
 from clawback.model.addresses import PatternKind
@@ -21,6 +20,7 @@ from clawback.model.audit_record import AuditRecord, RecordKind
 from clawback.model.mode import Mode
 from clawback.model.policies import Removal
 from clawback.rules.live import LiveRules
+from clawback.services.never_block_watcher import NeverBlockWatcher
 from clawback.simulator import outbreak, parse_faults
 from clawback.simulator.options import Scope
 from clawback.telemetry import metrics
@@ -233,8 +233,8 @@ async def test_own_domains_of_the_account_are_never_blocked(
     simulator = simulated([])
     async with deployed(temporal, simulator, tmp_path) as house, connect_api(house.settings) as api:
         await api.settings.domains.create(**DOMAIN)  # type: ignore[arg-type]
-        await house.rooms.never_block.read_domains()
-        await house.rooms.never_block.read_domains()
+        await house.services.never_block.read_domains()
+        await house.services.never_block.read_domains()
         assert (
             sum(
                 asked.path.endswith("/settings/domains") and asked.method == "GET"
@@ -268,7 +268,7 @@ async def test_domains_that_may_not_be_listed_are_said_once(
         connect_api(house.settings) as api,
     ):
         rules = LiveRules.load(RULES)
-        watch = NeverBlockWatcher(api, rules, BlockGateway(temporal), house.rooms.records)
+        watch = NeverBlockWatcher(api, rules, BlockGateway(temporal), house.services.audit)
         await watch.read_domains()
         assert (rules.owned, metrics.OWN_DOMAINS._value.get()) == (0, -1)
         await watch.read_domains()
@@ -280,7 +280,7 @@ async def test_a_block_that_the_list_forbids_by_now_is_told_of_once(
 ) -> None:
     """Counted while it stands, recorded once, with the command that lifts it."""
     async with deployed(temporal, simulated([]), tmp_path) as house:
-        block, watch = await blocked(house), house.rooms.never_block
+        block, watch = await blocked(house), house.services.never_block
         await watch.compare()
         assert (
             metrics.BLOCKS_FORBIDDEN._value.get(),

@@ -49,8 +49,8 @@ async def another_worker(temporal: Client, house: Deployment) -> AsyncIterator[N
             temporal.service_client.config.target_host, data_converter=temporal.data_converter
         )
         rules = LiveRules.load(house.settings.rules)
-        rooms = process.build_activities(house.settings, own, api, rules)
-        workers = process.build_workers(own, rooms)
+        components = process.build_components(house.settings, own, api, rules)
+        workers = process.build_workers(own, components)
         limits = [
             one.config().get("max_task_queue_activities_per_second") or 0.0 for one in workers
         ]

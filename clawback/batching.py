@@ -1,9 +1,7 @@
-"""Joins calls that are made at the same moment into one.
+"""Joins calls made at the same moment into one (group commit).
 
-Group commit, for bulk requests and for writes that wait for a disk.
-
-One call is under way at a time; whatever is asked meanwhile goes into the next one. It knows
-nothing of what it sends.
+Used for bulk requests to the API, for reservations, and for writes that wait for a disk. One call
+is under way at a time; whatever is asked meanwhile goes into the next one.
 """
 
 import asyncio
@@ -15,12 +13,9 @@ from typing import Generic, TypeVar
 T = TypeVar("T")
 R = TypeVar("R")
 PAUSE = timedelta(milliseconds=20)
-"""How long the first call waits for others."""
+"""How long the first call waits for others to join."""
 BUSY = timedelta(milliseconds=250)
-"""How long the next waits once calls come together.
-
-What makes a request of a burst, and nobody notices.
-"""
+"""How long the next batch waits once calls come together: long enough to join a burst."""
 
 
 @dataclass
@@ -32,10 +27,10 @@ class _Call(Generic[T, R]):
 
 
 class Batcher(Generic[T, R]):
-    """Gathers calls; `send` makes one call for up to `most` items, and each caller gets the whole answer.
+    """Joins calls of `ask` into calls of `send`, of at most `most` items each.
 
-    `spoilt` are the errors by which one item may spoil the call for all: then each caller's items
-    are sent by themselves.
+    Every caller gets the whole answer of its batch. `spoilt` are the errors by which one item can
+    fail the batch for all: after one of those, each caller's items are sent separately.
     """
 
     def __init__(
@@ -56,17 +51,16 @@ class Batcher(Generic[T, R]):
         self._running: asyncio.Task[None] | None = None
 
     async def ask(self, items: Sequence[T]) -> R:
-        """Ask for some items, together with whoever else asks now.
+        """Send items together with whatever else is asked now; return the answer of the batch.
 
-        A caller that goes away takes nothing back.
+        A caller that is cancelled does not withdraw its items.
 
         Raises:
-            Exception: what the call raised, to all its callers; one of `spoilt` only to those it is
-                meant for.
+            Exception: what `send` raised. One of `spoilt` reaches only the callers it is meant for.
 
         """
         call = _Call[T, R](items)
-        call.answer.add_done_callback(_heard)
+        call.answer.add_done_callback(_retrieve_exception)
         self._waiting.append(call)
         if self._running is None:
             self._running = asyncio.create_task(self._run())
@@ -76,7 +70,7 @@ class Batcher(Generic[T, R]):
         try:
             await asyncio.sleep(self._pause)
             while batch := self._next_batch():
-                await self._answer(batch)
+                await self._send_batch(batch)
                 await asyncio.sleep(self._busy if len(batch) > 1 else 0)
         finally:
             self._running = None
@@ -90,13 +84,13 @@ class Batcher(Generic[T, R]):
             batch.append(call)
         return batch
 
-    async def _answer(self, batch: Sequence[_Call[T, R]]) -> None:
+    async def _send_batch(self, batch: Sequence[_Call[T, R]]) -> None:
         try:
             answer = await self._send([item for call in batch for item in call.items])
-        except BaseException as error:  # noqa: BLE001 - whatever it is belongs to the callers
+        except BaseException as error:  # noqa: BLE001 - every error belongs to the callers
             if isinstance(error, self._spoilt) and len(batch) > 1:
                 for call in batch:
-                    await self._answer([call])
+                    await self._send_batch([call])
             else:
                 _fail(batch, error)
         else:
@@ -105,11 +99,8 @@ class Batcher(Generic[T, R]):
                     call.answer.set_result(answer)
 
 
-def _heard(answer: asyncio.Future[R]) -> None:
-    """An error whose caller went away is nobody's.
-
-    Asyncio need not complain that no one took it.
-    """
+def _retrieve_exception(answer: asyncio.Future[R]) -> None:
+    """Mark an error as seen: asyncio would log one whose caller was cancelled."""
     if not answer.cancelled():
         answer.exception()
 

@@ -6,7 +6,7 @@ from datetime import timedelta
 
 import pytest
 
-from clawback.temporal.batching import Batcher
+from clawback.batching import Batcher
 
 
 class Refusal(Exception):

@@ -1,0 +1,41 @@
+"""What the components of a worker need, worked out from settings, channels and rules."""
+
+from collections.abc import Mapping
+
+from clawback.actions import ChannelKind
+from clawback.guard import Budgets
+from clawback.model.events import EventKind
+from clawback.model.polling import PollerStart
+from clawback.notifications import Channels, kinds_of
+from clawback.rules.live import LiveRules
+from clawback.settings import Settings
+
+
+def poller_starts(settings: Settings) -> list[PollerStart]:
+    """Return the arguments of the pollers of an installation: one per source."""
+    return [
+        PollerStart(
+            source=source,
+            interval=settings.interval_of(source),
+            lookback=settings.lookback_of(source),
+            start=settings.start,
+            page_size=settings.page_size,
+        )
+        for source in EventKind
+    ]
+
+
+def channels_for_rules(settings: Settings, channels: Channels) -> Mapping[str, ChannelKind] | None:
+    """Return the channels that rules may name; None if rules may name any.
+
+    A rehearsal has no channels and notifies nobody. There rules may name any channel, and their
+    notifications fail on record.
+    """
+    if settings.channels is None and settings.on_simulator:
+        return None
+    return kinds_of(channels)
+
+
+def current_budgets(settings: Settings, rules: LiveRules) -> Budgets | None:
+    """Return the budgets of the rules that are loaded now; None if the guard is unlimited."""
+    return None if settings.guard == "unlimited" else rules.current.safety.budgets.budgets

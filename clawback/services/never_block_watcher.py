@@ -1,0 +1,128 @@
+"""Keeps the account's own domains on the never-block list, and reports active blocks against it.
+
+Nothing is lifted here: a person does that with `clawback block lift --forbidden`.
+"""
+
+import asyncio
+import time
+from datetime import UTC, datetime, timedelta
+
+import structlog
+
+from clawback.audit import AuditUnavailable, AuditWriter
+from clawback.cloudflare import ApiError, ClientError, EmailSecurity, Share, protected_domains
+from clawback.model.audit_record import AuditRecord, RecordKind
+from clawback.rules.live import LiveRules
+from clawback.telemetry import metrics
+from clawback.temporal.block_gateway import ActiveBlock, BlockGateway
+
+COMPARE_EVERY = timedelta(minutes=1)
+"""How often active blocks are compared with the list: one request to Temporal, none to the API."""
+READ_EVERY = timedelta(hours=1)
+"""How often the domains of the account are read: one request to the API."""
+READ_AGAIN = timedelta(minutes=5)
+"""When they are read again after the API did not answer."""
+REMEDY = "clawback block lift --forbidden"
+log = structlog.get_logger("clawback")
+
+
+class NeverBlockWatcher:
+    """Maintains the never-block list of a worker.
+
+    Whatever fails here, the list in safety.yml stays in force.
+    """
+
+    def __init__(
+        self, api: EmailSecurity, rules: LiveRules, blocks: BlockGateway, audit: AuditWriter
+    ) -> None:
+        self._api = api.on(Share.ENRICHING)
+        self._rules = rules
+        self._blocks = blocks
+        self._audit = audit
+        self._next_read = float("-inf")
+        self._logged_error: str | None = None
+        self._reported: set[str] = set()
+        metrics.OWN_DOMAINS.set(-1)
+
+    async def watch(self) -> None:
+        """Read the domains and compare the blocks until cancelled."""
+        while True:
+            await asyncio.sleep(COMPARE_EVERY.total_seconds())
+            await self.read_domains()
+            await self.compare()
+
+    async def read_domains(self) -> None:
+        """Read the domains of the account if that is due; a failure keeps the known ones."""
+        if time.monotonic() < self._next_read:
+            return
+
+        delay = READ_EVERY
+        try:
+            domains = await protected_domains(self._api.settings.domains)
+        except ApiError as error:
+            self._log_once(error)
+            # A refusal needs a person (the token lacks a permission); anything else may pass soon.
+            delay = READ_EVERY if isinstance(error, ClientError) else READ_AGAIN
+        else:
+            self._logged_error = None
+            metrics.OWN_DOMAINS.set(len(domains))
+            if self._rules.own(domains):
+                log.info("never_block.own_domains_read", domains=len(domains))
+        self._next_read = time.monotonic() + delay.total_seconds()
+
+    async def compare(self) -> None:
+        """Count the active blocks that the list forbids now, and report each of them once."""
+        try:
+            active = [block async for block in self._blocks.list_active()]
+        except Exception as error:  # noqa: BLE001 - whatever the server answers, the watcher must go on
+            log.warning("never_block.not_compared", error=error)
+            return
+
+        forbidden = [block for block in active if is_forbidden(block, self._rules)]
+        metrics.BLOCKS_FORBIDDEN.set(len(forbidden))
+        if news := [block for block in forbidden if block.id not in self._reported]:
+            await self._report(news)
+        self._reported = {block.id for block in forbidden}
+
+    async def _report(self, blocks: list[ActiveBlock]) -> None:
+        log.warning(
+            "never_block.contradicted",
+            blocks=len(blocks),
+            rules=sorted({block.rule for block in blocks}),
+        )
+        try:
+            await self._audit.append(tuple(map(_record, blocks)))
+        except AuditUnavailable as error:
+            log.warning("never_block.not_recorded", error=error)
+
+    def _log_once(self, error: ApiError) -> None:
+        """Log an error unless the last read failed in the same way."""
+        kind = type(error).__name__
+        if kind != self._logged_error:
+            log.warning(
+                "never_block.own_domains_unknown",
+                error=error,
+                known=self._rules.owned,
+            )
+        self._logged_error = kind
+
+
+def is_forbidden(block: ActiveBlock, rules: LiveRules) -> bool:
+    """Whether the list that is loaded now forbids an active block."""
+    return rules.forbids(block.block.pattern, block.block.kind)
+
+
+def _record(block: ActiveBlock) -> AuditRecord:
+    return AuditRecord(
+        id=f"forbidden/{block.id}",
+        at=datetime.now(UTC),
+        kind=RecordKind.BLOCK_FORBIDDEN,
+        rule=block.rule,
+        case=block.case,
+        action="block_sender",
+        target=block.id,
+        detail=(
+            f"stands until {block.expires_at:%FT%TZ}, but the never-block list forbids it now: "
+            f"{REMEDY}"
+        ),
+    )

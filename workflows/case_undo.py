@@ -1,0 +1,165 @@
+"""Undoes what one case did."""
+
+from collections.abc import Iterator, Sequence
+from contextlib import suppress
+from typing import NamedTuple
+
+from temporalio import workflow
+from temporalio.exceptions import (
+    ActivityError,
+    ApplicationError,
+    FailureError,
+    is_cancelled_exception,
+)
+
+with workflow.unsafe.imports_passed_through():
+    from activities.containment import MessageOutcomes
+    from activities.policies import PolicyActivities, PolicyRequest
+    from activities.undo import ReturnMessages, UndoActivities
+    from clawback.actions import Correction, PolicyAction
+    from clawback.actions.outcomes import UNKNOWN, failed
+    from clawback.cases import BATCH
+    from clawback.cases.undo_plan import UndoPlan
+    from clawback.guard import Demotion
+    from clawback.model.audit_record import AuditRecord, RecordKind
+    from clawback.model.messages import Target
+    from clawback.model.policies import EndedPolicy
+    from clawback.model.texts import bounded
+    from clawback.temporal import names
+    from clawback.temporal.error_types import PERMANENT
+    from clawback.temporal.undo_gateway import CaseUndoRequest, UndoSummary
+    from workflows.options import UNDO, UNDO_ONCE, VERIFY_UNDO
+    from workflows.steps.attempts import Attempts
+    from workflows.steps.audit import write_records
+    from workflows.steps.messages import in_halves
+    from workflows.steps.reclassify import reclassify
+
+_LONGEST_ACTOR = 120
+
+
+class _Outcome(NamedTuple):
+    """What became of undoing one action on one target."""
+
+    action: str
+    target: str | None
+    outcome: str
+
+
+@workflow.defn(name=names.CASE_UNDO)
+class CaseUndoWorkflow:
+    """Undoes one case, or some of its messages.
+
+    Id: `case-undo/<case>/<first run>`; one per case. It needs no replay of the case, and goes on
+    whatever becomes of the caller.
+    """
+
+    @workflow.run
+    async def run(self, request: CaseUndoRequest) -> UndoSummary:
+        """End the case, undo what it did, record that, and demote its rule."""
+        if request.scope.ends_cases:
+            await workflow.execute_activity_method(UndoActivities.end_case, request, **UNDO)
+        plan: UndoPlan = await workflow.execute_activity_method(
+            UndoActivities.read_case, request, **UNDO
+        )
+
+        outcomes = await self._undo(plan)
+        await write_records(tuple(_build_records(request, plan, outcomes)))
+
+        summary = UndoSummary.of(one.outcome for one in outcomes)
+        if summary.done:
+            await self._demote(request, plan.rule, summary.done)
+        return summary
+
+    async def _undo(self, plan: UndoPlan) -> list[_Outcome]:
+        owner = _owner_mark(plan.uid)
+        returned = await self._return_all(plan.messages)
+        outcomes = [_Outcome("move", target, outcome) for target, outcome in returned.items()]
+        for policy in plan.policies:
+            outcome = await self._remove_policy(owner, policy)
+            outcomes.append(_Outcome(policy.name, policy.label, outcome))
+        for correction in plan.corrections:
+            outcome = await self._correct(correction)
+            outcomes.append(_Outcome("reclassify", correction.target.id, outcome))
+
+        return outcomes + [
+            _Outcome(action, None, failed("no_inverse")) for action in plan.irreversible
+        ]
+
+    async def _return_all(self, targets: Sequence[Target]) -> dict[str, str]:
+        outcomes: dict[str, str] = {}
+        for first in range(0, len(targets), BATCH):
+            outcomes |= await self._return(targets[first : first + BATCH])
+        return outcomes
+
+    async def _return(self, targets: Sequence[Target]) -> dict[str, str]:
+        """Return messages to the inbox in one request; on a permanent refusal, halve the batch."""
+        try:
+            returned: MessageOutcomes = await workflow.execute_activity_method(
+                UndoActivities.return_messages, ReturnMessages(targets=tuple(targets)), **UNDO
+            )
+        except ActivityError as error:
+            if is_cancelled_exception(error) or (reason := _permanent_reason(error)) is None:
+                raise
+            return await in_halves(self._return, targets, reason)
+        return {target.id: returned.outcomes.get(target.id, UNKNOWN) for target in targets}
+
+    async def _remove_policy(self, owner: str, policy: PolicyAction) -> str:
+        request = PolicyRequest(action=policy, owner=owner)
+        ended: EndedPolicy = await workflow.execute_activity_method(
+            PolicyActivities.remove_policies, request, **UNDO
+        )
+        return ended.removal
+
+    async def _correct(self, correction: Correction) -> str:
+        """Request the opposite reclassification."""
+        return await reclassify(
+            Attempts(options=UNDO_ONCE),
+            UndoActivities.reclassify_message,
+            correction.target,
+            correction.disposition,
+            VERIFY_UNDO,
+        )
+
+    async def _demote(self, request: CaseUndoRequest, rule: str, count: int) -> None:
+        """Tell the guard, which holds every further case of the rule until a person confirms it."""
+        demotion = Demotion(
+            by=bounded(request.scope.by, _LONGEST_ACTOR),
+            at=workflow.now(),
+            reason=bounded(request.scope.reason),
+            undone=count,
+        )
+        with suppress(FailureError):
+            guard = workflow.get_external_workflow_handle(names.GUARD_ID)
+            await guard.signal(names.WORK_UNDONE, args=[rule, demotion])
+
+
+def _permanent_reason(error: ActivityError) -> str | None:
+    cause = error.cause
+    if isinstance(cause, ApplicationError) and cause.type in PERMANENT:
+        return cause.type
+    return None
+
+
+def _build_records(
+    request: CaseUndoRequest, plan: UndoPlan, outcomes: Sequence[_Outcome]
+) -> Iterator[AuditRecord]:
+    info, now = workflow.info(), workflow.now()
+    for number, one in enumerate(outcomes):
+        yield AuditRecord(
+            id=f"{info.workflow_id}/{info.run_id}/{number}",
+            at=now,
+            kind=RecordKind.UNDONE,
+            rule=plan.rule,
+            rule_version=plan.version,
+            case=plan.case,
+            action=one.action,
+            target=one.target,
+            outcome=one.outcome,
+            actor=bounded(request.scope.by, _LONGEST_ACTOR),
+            detail=bounded(request.scope.reason) or None,
+        )
+
+
+def _owner_mark(case_uid: str) -> str:
+    """The mark on everything that a case has created."""
+    return f"case-run:{case_uid.rpartition('/')[2]}"
