@@ -13,7 +13,7 @@ from typing import Any
 
 from clawback.model.times import parse_time
 from clawback.simulator import Line, demo_corpus, outbreak, parse_faults, read_corpus
-from clawback.simulator.faults import Fault
+from clawback.simulator.faults.late_index import LateIndex
 
 _MARGIN = timedelta(days=1)
 
@@ -64,7 +64,7 @@ class Rehearsal:
     @property
     def late(self) -> timedelta:
         """How much later than it was sent a message may be found."""
-        chance = parse_faults(self.faults).chance(Fault.LATE_INDEX)
+        chance = parse_faults(self.faults).of(LateIndex.name)
         return timedelta(seconds=chance.seconds) if chance.rate else timedelta()
 
 

@@ -1,40 +1,40 @@
-"""An Email Security API in memory, with faults and a ledger: for demos, tests and rehearsals.
+"""A simulated Email Security API with faults and a ledger, for demos, tests and rehearsals.
 
-An independent witness: it shares no code with the client it is used to judge. The rooms around it
-use what is exported here.
+It shares no code with the client that it tests. Touch it when the API changes, or to add a fault
+(`faults/`).
 """
 
 from clawback.simulator.corpus import CorpusError, Line, parse_line, read_corpus
 from clawback.simulator.demo import demo_corpus
-from clawback.simulator.faults import Fault, Faults, parse_faults
+from clawback.simulator.faults import FAULT_TYPES, FaultRates, parse_faults
 from clawback.simulator.options import (
     BodyForm,
     MoveIdentity,
     Order,
     ReviewVerdict,
-    Scope,
     Shape,
     SimulatorOptions,
+    TokenScope,
 )
-from clawback.simulator.outbreak import outbreak
 from clawback.simulator.rate_limit import Rate, parse_rate
-from clawback.simulator.service import PortTaken, Simulator
+from clawback.simulator.service import PortUnavailable, Simulator
+from clawback.simulator.synthetic import outbreak
 
 __all__ = [
+    "FAULT_TYPES",
     "BodyForm",
     "CorpusError",
-    "Fault",
-    "Faults",
+    "FaultRates",
     "Line",
     "MoveIdentity",
     "Order",
-    "PortTaken",
+    "PortUnavailable",
     "Rate",
     "ReviewVerdict",
-    "Scope",
     "Shape",
     "Simulator",
     "SimulatorOptions",
+    "TokenScope",
     "demo_corpus",
     "outbreak",
     "parse_faults",

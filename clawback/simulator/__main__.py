@@ -1,4 +1,4 @@
-"""`python -m clawback.simulator --port P`: the simulator without the rest of clawback."""
+"""`python -m clawback.simulator`: the simulator without the rest of clawback."""
 
 import typer
 

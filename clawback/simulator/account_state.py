@@ -1,47 +1,44 @@
-"""The whole state of one simulated account, and the few things that touch more than one part of it."""
+"""The state of the simulated account, and the changes that touch more than one part of it."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
-from clawback.simulator.bulk_job import Job
+from clawback.simulator.bulk_jobs import BulkJob
 from clawback.simulator.corpus import Line
-from clawback.simulator.envelopes import stamp
-from clawback.simulator.faults import Dice
+from clawback.simulator.faults import FaultSampler
 from clawback.simulator.ledger import Ledger, RequestLog
-from clawback.simulator.mail import Mail, build
+from clawback.simulator.mail import Mail, build_mail
 from clawback.simulator.mailbox_store import MailboxStore
 from clawback.simulator.options import SimulatorOptions
 from clawback.simulator.query_parameters import parse_time
 from clawback.simulator.rate_limit import RateLimiter
-from clawback.simulator.submissions import Review, Submission, team_submission
+from clawback.simulator.responses import format_time
+from clawback.simulator.submissions import Review, Submission, build_team_submission
 
 
 @dataclass(slots=True)
 class Report:
-    """A PhishGuard report, filtered by when it was created."""
+    """A PhishGuard report. Lists filter by `created_at`."""
 
     record: dict[str, Any]
     created_at: datetime
 
 
 class AccountState:
-    """What the account holds.
-
-    Messages, reports, submissions, policies, the witnesses, the dice and the rate limit.
-    """
+    """Messages, reports, submissions, policies and jobs; ledger and request log; faults; limit."""
 
     def __init__(self, options: SimulatorOptions) -> None:
         self.options = options
-        self.mailroom = MailboxStore(options.order, options.seed)
+        self.mailboxes = MailboxStore(options.order, options.seed)
         self.reports: list[Report] = []
         self.submissions: dict[str, Submission] = {}
         self.policies: dict[str, dict[str, dict[str, Any]]] = {}
-        self.jobs: dict[str, Job] = {}
+        self.jobs: dict[str, BulkJob] = {}
         self.ledger = Ledger()
         self.requests = RequestLog()
-        self.dice = Dice(options.seed, options.faults)
+        self.faults = FaultSampler(options.seed, options.faults)
         self.limiter = RateLimiter(options.rate)
 
     @property
@@ -49,45 +46,48 @@ class AccountState:
         """The time by the simulator's clock."""
         return self.options.clock()
 
-    def take(self, lines: Iterable[Line]) -> int:
-        """Take corpus lines in: messages, reports, submissions. Gives how many there were."""
-        sorted_in: dict[str, list[Line]] = {"message": [], "report": [], "submission": []}
+    def add(self, lines: Iterable[Line]) -> int:
+        """Add messages, reports and submissions. Returns how many."""
+        by_kind: dict[str, list[Line]] = {"message": [], "report": [], "submission": []}
         for line in lines:
-            sorted_in[line.kind].append(line)
-        self.mailroom.put([self._mail(line) for line in sorted_in["message"]])
-        self.reports += [self._report(line.record) for line in sorted_in["report"]]
-        for line in sorted_in["submission"]:
-            self.submissions[str(line.record["submission_id"])] = self._submission(line.record)
-        return sum(map(len, sorted_in.values()))
+            by_kind[line.kind].append(line)
+
+        self.mailboxes.put([self._build_mail(line) for line in by_kind["message"]])
+        self.reports += [self._build_report(line.record) for line in by_kind["report"]]
+        for line in by_kind["submission"]:
+            submission_id = str(line.record["submission_id"])
+            self.submissions[submission_id] = self._build_submission(line.record)
+        return sum(map(len, by_kind.values()))
 
     def submit(self, mail: Mail, disposition: str, kind: str, escalated: str | None) -> str:
-        """Make a team submission of a message.
+        """Add a team submission of a message. Returns its id.
 
         Its outcome arrives later and never changes the message's own disposition.
         """
-        identity = self.submit_unknown(disposition, mail)
-        properties = {
-            "requested_by": "api",
-            "requested_disposition": disposition,
-            "submission_id": identity,
-            "submission_type": kind,
-        }
-        mail.act(self.action("SUBMISSION", **properties))
-        if (former := self.submissions.get(escalated or "")) is not None:
-            former.escalate(identity, disposition, self.now)
-        return identity
+        submission_id = self.submit_unknown(disposition, mail)
+        action = self.build_action(
+            "SUBMISSION",
+            requested_by="api",
+            requested_disposition=disposition,
+            submission_id=submission_id,
+            submission_type=kind,
+        )
+        mail.log(action)
+        if (user_submission := self.submissions.get(escalated or "")) is not None:
+            user_submission.escalate(submission_id, disposition, self.now)
+        return submission_id
 
     def submit_unknown(self, disposition: str, mail: Mail | None = None) -> str:
-        """Make a team submission, of a message that may not be known here. Gives its id."""
+        """Add a team submission of a message that may be unknown. Returns its id."""
         review = Review(self.options.verdict, timedelta(seconds=self.options.outcome_after))
-        submission = team_submission(mail, disposition, self.now, review)
-        identity = str(submission.record["submission_id"])
-        self.submissions[identity] = submission
-        return identity
+        submission = build_team_submission(mail, disposition, self.now, review)
+        submission_id = str(submission.record["submission_id"])
+        self.submissions[submission_id] = submission
+        return submission_id
 
-    def action(self, operation: str, **properties: str | None) -> dict[str, Any]:
-        """An entry of the action log (OpenAPI `ActionEntry`) that began and ended now."""
-        at = stamp(self.now)
+    def build_action(self, operation: str, **properties: str | None) -> dict[str, Any]:
+        """Build an entry of the action log (OpenAPI `ActionEntry`) that started and ended now."""
+        at = format_time(self.now)
         known = {name: value for name, value in properties.items() if value is not None}
         return {
             "operation": operation,
@@ -98,49 +98,48 @@ class AccountState:
             "properties": known,
         }
 
-    def forget(self, age: timedelta, requests: int) -> None:
-        """Forget mail, reports and submissions older than that, and all but the last so many requests; the ledger stays whole."""
+    def expire(self, age: timedelta, max_requests: int) -> None:
+        """Drop mail, reports and submissions older than `age`, and old requests.
+
+        The ledger stays complete.
+        """
         before = self.now - age
-        self.mailroom.forget(before)
+        self.mailboxes.expire(before)
         self.reports = [report for report in self.reports if report.created_at >= before]
         self.submissions = {
-            identity: kept
-            for identity, kept in self.submissions.items()
-            if kept.requested_at >= before
+            submission_id: submission
+            for submission_id, submission in self.submissions.items()
+            if submission.requested_at >= before
         }
-        self.requests.keep(requests)
+        self.requests.truncate(max_requests)
 
     def reset(self) -> None:
-        """Empty the account and both witnesses.
-
-        Faults, dice and the rate limit are as at the start again.
-        """
-        self.mailroom.clear()
+        """Empty the account, the ledger and the request log; restore faults and rate limit."""
+        self.mailboxes.clear()
         self.reports.clear()
         self.submissions.clear()
         self.policies.clear()
         self.jobs.clear()
         self.ledger.rows.clear()
         self.requests.clear()
-        self.dice.reset(self.options.faults)
+        self.faults.reset(self.options.faults)
         self.limiter.change(self.options.rate)
 
-    def _mail(self, line: Line) -> Mail:
+    def _build_mail(self, line: Line) -> Mail:
         now = self.now
-        mail = build(line.record, line.detections, now, self.options.shape)
-        mail.visible_at = now + timedelta(seconds=self.dice.lateness(mail.id))
+        mail = build_mail(line.record, line.detections, now, self.options.shape)
+        mail.visible_at = now + timedelta(seconds=self.faults.lateness(mail.id))
         return mail
 
-    def _report(self, record: dict[str, Any]) -> Report:
+    def _build_report(self, record: dict[str, Any]) -> Report:
         created = parse_time(record.get("created_at")) or parse_time(record.get("ts")) or self.now
-        return Report(
-            {"created_at": stamp(created), "updated_at": stamp(created)} | record, created
-        )
+        times = {"created_at": format_time(created), "updated_at": format_time(created)}
+        return Report(times | record, created)
 
-    def _submission(self, record: dict[str, Any]) -> Submission:
+    def _build_submission(self, record: dict[str, Any]) -> Submission:
         requested = (
             parse_time(record.get("requested_at"))
             or parse_time(record.get("requested_ts"))
             or self.now
         )
-        return Submission({"requested_at": stamp(requested)} | record, requested)
+        return Submission({"requested_at": format_time(requested)} | record, requested)

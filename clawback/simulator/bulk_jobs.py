@@ -1,191 +1,113 @@
-"""The endpoints of bulk jobs, and the work of the jobs themselves.
+"""Bulk jobs: their messages, counters and progress. Source: reference §1.3 (bulk jobs)."""
 
-Source: reference §1.3 (bulk jobs), §2.7.
-
-A job is PENDING for one step, DISCOVERING for another, then does a hundred messages a step. It goes
-on with the clock: whoever asks the simulator anything sees it as far as it would be by then, its
-effects in the ledger included. Phish submissions are skipped.
-"""
-
+import json
+from collections import Counter
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from datetime import datetime
+from enum import StrEnum
 from typing import Any
+from uuid import uuid4
 
-from starlette.requests import Request
-from starlette.responses import Response
-from starlette.routing import Route
-
-from clawback.simulator import query_parameters
-from clawback.simulator.account_state import AccountState
-from clawback.simulator.bulk_job import FINAL, Job, JobMessage, JobStatus
-from clawback.simulator.containment_endpoints import Containment, read_destination
-from clawback.simulator.envelopes import HOME, cursor_info, invalid, not_found, object_body, succeed
+from clawback.simulator.mail import Mail
 from clawback.simulator.mailbox_store import MailboxSearch
-from clawback.simulator.message_search import LABELS, as_params, wanted
-from clawback.simulator.middleware import REQUEST
-from clawback.simulator.options import Shape
-
-ACTIONS = ("MOVE", "RELEASE")
-MESSAGES_A_STEP = 100
-_MESSAGE_STATUSES = ("PENDING", "PROCESSING", "COMPLETED", "FAILED", "CANCELLED", "SKIPPED")
+from clawback.simulator.responses import format_time
 
 
-class Jobs:
-    """Bulk jobs; every message they change leaves its own row in the ledger, under the request that made the job."""
+class JobStatus(StrEnum):
+    """The progress of a job; the last three are final."""
 
-    def __init__(self, world: AccountState, containment: Containment) -> None:
-        self._world = world
-        self._containment = containment
+    PENDING = "PENDING"
+    DISCOVERING = "DISCOVERING"
+    PROCESSING = "PROCESSING"
+    COMPLETED = "COMPLETED"
+    FAILED = "FAILED"
+    CANCELLED = "CANCELLED"
 
-    def routes(self) -> list[Route]:
-        """The routes of these endpoints."""
-        home = HOME + "/investigate/bulk"
-        return [
-            Route(home, self.create, methods=["POST"]),
-            Route(home, self.search, methods=["GET"]),
-            Route(home + "/{job_id}", self.get, methods=["GET"]),
-            Route(home + "/{job_id}", self.delete, methods=["DELETE"]),
-            Route(home + "/{job_id}/cancel", self.cancel, methods=["POST"]),
-            Route(home + "/{job_id}/messages", self.messages, methods=["GET"]),
-        ]
 
-    async def create(self, request: Request) -> Response:
-        """POST a job: 201 with the job, which has not begun."""
-        body = await object_body(request)
-        if body.get("action") not in ACTIONS:
-            raise invalid("action must be MOVE or RELEASE", "/action")
-        destination = read_destination(body) if body["action"] == "MOVE" else None
-        search_params = body.get("search_params")
-        if not isinstance(search_params, dict):
-            raise invalid("search_params must be an object", "/search_params")
-        search = self._search(search_params)
-        comment = body.get("comment")
-        job = Job(
-            body["action"],
-            destination,
-            search_params,
-            search,
-            comment,
-            request.scope[REQUEST],
-            self._world.now,
-        )
-        self._world.jobs[job.id] = job
-        return succeed(job.shown(), status=201)
+FINAL = frozenset({JobStatus.COMPLETED, JobStatus.FAILED, JobStatus.CANCELLED})
 
-    async def search(self, request: Request) -> Response:
-        """GET the jobs, newest first, by page and with a cursor `result_info`."""
-        params = request.query_params
-        action = query_parameters.choice(params, "action_type", ACTIONS)
-        status = query_parameters.choice(params, "status", tuple(JobStatus))
-        found = [
-            job
-            for job in self._world.jobs.values()
-            if action in (None, job.action) and status in (None, job.status)
-        ]
-        return self._page(request, [job.shown() for job in reversed(found)])
 
-    async def get(self, request: Request) -> Response:
-        """GET one job."""
-        return succeed(self._known(request).shown())
+@dataclass(slots=True)
+class JobMessage:
+    """One message of a job, for one of its recipients."""
 
-    async def delete(self, request: Request) -> Response:
-        """DELETE a job that has ended; one that has not is a 400."""
-        job = self._known(request)
-        if job.status not in FINAL:
-            raise invalid("The job has not ended; cancel it first")
-        del self._world.jobs[job.id]
-        return succeed({"id": job.id})
+    mail: Mail
+    recipient: str
+    created_at: datetime
+    id: str = field(default_factory=lambda: str(uuid4()))
+    status: str = "PENDING"
+    status_message: str | None = None
+    processed_at: datetime | None = None
 
-    async def cancel(self, request: Request) -> Response:
-        """POST to stop a job: its pending messages are cancelled; one that has ended is a 400."""
-        job = self._known(request)
-        if job.status in FINAL:
-            raise invalid("The job has ended")
-        for message in job.messages or ():
-            if message.status == "PENDING":
-                message.end("CANCELLED", self._world.now)
-        job.end(JobStatus.CANCELLED, self._world.now)
-        return succeed(job.shown())
+    def end(self, status: str, now: datetime, reason: str | None = None) -> None:
+        self.status, self.processed_at, self.status_message = status, now, reason
 
-    async def messages(self, request: Request) -> Response:
-        """GET the messages of a job, by page and with a cursor `result_info`."""
-        job = self._known(request)
-        status = query_parameters.choice(request.query_params, "status", _MESSAGE_STATUSES)
-        rows = [
-            row.shown(job.action, job.destination)
-            for row in job.messages or ()
-            if status in (None, row.status)
-        ]
-        return self._page(request, rows)
+    def to_json(self, action: str, destination: str | None) -> dict[str, Any]:
+        """The row as sent: OpenAPI `BulkActionMessageDetail`, with `message` as in SDK 5.7.0."""
+        return {
+            "message_id": self.id,
+            "postfix_id": self.mail.postfix_id,
+            "alert_id": self.mail.alert_id,
+            "email_message_id": self.mail.message_id,
+            "action_type": action,
+            "action_params": action_params(action, destination)
+            | {"client_recipient": self.recipient},
+            "status": self.status,
+            "status_message": self.status_message,
+            "retry_count": 0,
+            "retry_after": None,
+            "created_at": format_time(self.created_at),
+            "processed_at": format_time(self.processed_at) if self.processed_at else None,
+            "message": json.loads(self.mail.record),
+        }
 
-    def advance(self) -> None:
-        """Bring every job to where it would be by now."""
-        now = self._world.now
-        for job in self._world.jobs.values():
-            if job.status not in FINAL:
-                self._advance(job, now)
 
-    def _advance(self, job: Job, now: datetime) -> None:
-        step = self._world.options.job_step
-        steps = int((now - job.created_at).total_seconds() / step) if step else 1_000_000
-        if steps >= 1 and job.started_at is None:
-            job.status, job.started_at = JobStatus.DISCOVERING, now
-        if steps >= 2:  # noqa: PLR2004
-            job.status = JobStatus.PROCESSING
-            self._discover(job, now)
-            self._work(job, now, (steps - 2) * MESSAGES_A_STEP)
+@dataclass(slots=True)
+class BulkJob:
+    """A job: what it does, the request that created it, and its progress."""
 
-    def _discover(self, job: Job, now: datetime) -> None:
-        if job.messages is None:
-            found = self._world.mailroom.find(job.search)
-            job.messages = [
-                JobMessage(mail, recipient, now)
-                for mail in found
-                for recipient in mail.addressees or ("",)
-            ]
+    action: str
+    destination: str | None
+    search_params: Mapping[str, Any]
+    search: MailboxSearch
+    comment: str | None
+    request: int
+    created_at: datetime
+    id: str = field(default_factory=lambda: str(uuid4()))
+    status: JobStatus = JobStatus.PENDING
+    messages: list[JobMessage] | None = None
+    started_at: datetime | None = None
+    completed_at: datetime | None = None
 
-    def _work(self, job: Job, now: datetime, through: int) -> None:
-        messages = job.messages or []
-        for message in messages[:through]:
-            if message.status == "PENDING":
-                self._do(job, message, now)
-        if through >= len(messages):
-            job.end(JobStatus.COMPLETED, now)
+    def end(self, status: JobStatus, now: datetime) -> None:
+        self.status, self.completed_at = status, now
 
-    def _do(self, job: Job, message: JobMessage, now: datetime) -> None:
-        mail = message.mail
-        if mail.submission:
-            message.end("SKIPPED", now, "phish submission")
-        elif job.action == "MOVE":
-            problem = self._containment.move(mail, str(job.destination), job.request)
-            message.end("FAILED" if problem else "COMPLETED", now, problem)
-        else:
-            released = (
-                self._containment.deliver(mail, job.request)
-                or "QUARANTINE_RELEASE" in mail.operations
-            )
-            message.end(
-                "COMPLETED" if released else "FAILED",
-                now,
-                None if released else "not in quarantine",
-            )
+    def to_json(self) -> dict[str, Any]:
+        """The job as sent: OpenAPI `BulkJobDetail`, with the counters of SDK 5.8.0.
 
-    def _search(self, search_params: dict[str, Any]) -> MailboxSearch:
-        params = as_params(search_params)
-        start, end = query_parameters.window(params, self._world.now)
-        keep = wanted(
-            params,
-            labels=LABELS,
-            submissions=query_parameters.boolean(params, "submissions", default=False),
-        )
-        return MailboxSearch(start, end, keep, self._world.now)
+        `total_messages_discovered` is the sum of the other five.
+        """
+        counts = Counter(message.status for message in self.messages or ())
+        return {
+            "job_id": self.id,
+            "action_type": self.action,
+            "action_params": action_params(self.action, self.destination),
+            "search_params": dict(self.search_params),
+            "status": self.status,
+            "status_message": None,
+            "comment": self.comment,
+            "created_at": format_time(self.created_at),
+            "started_at": format_time(self.started_at) if self.started_at else None,
+            "completed_at": format_time(self.completed_at) if self.completed_at else None,
+            "total_messages_discovered": sum(counts.values()),
+            "messages_pending": counts["PENDING"],
+            "messages_successful": counts["COMPLETED"],
+            "messages_failed": counts["FAILED"],
+            "messages_skipped": counts["SKIPPED"],
+            "messages_cancelled": counts["CANCELLED"],
+        }
 
-    def _known(self, request: Request) -> Job:
-        if (job := self._world.jobs.get(str(request.path_params["job_id"]))) is None:
-            raise not_found("No bulk job with this id")
-        return job
 
-    def _page(self, request: Request, rows: list[dict[str, Any]]) -> Response:
-        page, per_page = query_parameters.paging(request.query_params)
-        shown = rows[(page - 1) * per_page : page * per_page]
-        lean = self._world.options.shape is Shape.LEAN
-        return succeed(shown, result_info=cursor_info(len(shown), per_page, None, None, lean=lean))
+def action_params(action: str, destination: str | None) -> dict[str, Any]:
+    return {"type": action, "destination": destination} if destination else {"type": action}

@@ -1,7 +1,4 @@
-"""The body of `clawback simulate` and of `python -m clawback.simulator`.
-
-Options in, a server until it is told to stop.
-"""
+"""`clawback simulate` and `python -m clawback.simulator`: serve until SIGINT or SIGTERM."""
 
 import asyncio
 import signal
@@ -15,24 +12,24 @@ import typer
 
 from clawback.simulator.corpus import CorpusError, Line, parse_line, read_corpus
 from clawback.simulator.demo import demo_corpus
-from clawback.simulator.faults import parse_faults
-from clawback.simulator.mail_stream import parse_drip
+from clawback.simulator.faults import FAULT_TYPES, parse_faults
+from clawback.simulator.mail_stream import parse_interval
 from clawback.simulator.options import (
     BodyForm,
     MoveIdentity,
     Order,
     ReviewVerdict,
-    Scope,
     Shape,
     SimulatorOptions,
+    TokenScope,
 )
 from clawback.simulator.rate_limit import parse_rate
-from clawback.simulator.service import PortTaken, Simulator
+from clawback.simulator.service import PortUnavailable, Simulator
 
-REFUSED = 2
-"""The exit code for options that cannot be used, as for any wrong usage."""
+USAGE_ERROR = 2
+"""Exit code for invalid options."""
 UNAVAILABLE = 3
-"""The exit code where the machine is in the way: a taken port, a corpus that cannot be read."""
+"""Exit code if the port is taken or a corpus cannot be read."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,56 +38,63 @@ class _Plan:
     host: str
     port: int
     corpora: list[Path] = field(default_factory=list)
-    every: timedelta | None = None
+    interval: timedelta | None = None
 
 
 def simulate(  # noqa: PLR0913
     *,
     port: Annotated[
-        int, typer.Option(help="The port to listen on; 0 takes a free one.", min=0, max=65535)
+        int, typer.Option(help="Port to listen on; 0 selects a free port.", min=0, max=65535)
     ] = 8089,
-    host: Annotated[str, typer.Option(help="The address to listen on.")] = "127.0.0.1",
+    host: Annotated[str, typer.Option(help="Address to listen on.")] = "127.0.0.1",
     corpus: Annotated[
         list[Path] | None,
-        typer.Option(help="A corpus to load, .jsonl or .jsonl.gz; may be given again."),
+        typer.Option(help="Corpus to load, .jsonl or .jsonl.gz. Repeatable."),
     ] = None,
     rate_limit: Annotated[
-        str, typer.Option(help="Requests per window and token, N/SECONDS, or off.")
+        str, typer.Option(help="Requests per window and token, N/SECONDS, or `off`.")
     ] = "1200/300",
     faults: Annotated[
-        str, typer.Option(help="Faults with rates, such as 429=0.05,lost_answer=0.02,slow=0.1:2.")
+        str,
+        typer.Option(
+            help=f"Faults and rates, such as 429=0.05,slow=0.1:2. Faults: {', '.join(FAULT_TYPES)}."
+        ),
     ] = "",
-    seed: Annotated[int, typer.Option(help="The seed of the faults.")] = 0,
+    seed: Annotated[int, typer.Option(help="Seed of the faults.")] = 0,
     drip: Annotated[
         str | None,
-        typer.Option(help="Let the corpus (or the demo) keep arriving as new mail, N/SECONDS."),
+        typer.Option(help="Stream the corpus (or the demo) endlessly as new mail, N/SECONDS."),
     ] = None,
-    order: Annotated[Order, typer.Option(help="The order of search results.")] = Order.NEWEST,
-    shape: Annotated[Shape, typer.Option(help="The generation of field names.")] = Shape.NEW,
+    order: Annotated[Order, typer.Option(help="Order of search results.")] = Order.NEWEST,
+    shape: Annotated[
+        Shape, typer.Option(help="Generation of field names in responses.")
+    ] = Shape.NEW,
     move_identity: Annotated[
-        MoveIdentity, typer.Option(help="What message_id means in the answer to a move.")
+        MoveIdentity, typer.Option(help="What message_id means in the response to a move.")
     ] = MoveIdentity.INVESTIGATE,
     token: Annotated[
         list[str] | None,
-        typer.Option(help="A token to accept, TOKEN[:write|read|none]; default is any."),
+        typer.Option(
+            help="Token to accept, TOKEN[:write|read|none]. Repeatable. Default: any token."
+        ),
     ] = None,
     release_body: Annotated[
-        BodyForm, typer.Option(help="Which body a release accepts.")
+        BodyForm, typer.Option(help="Request body that a release accepts.")
     ] = BodyForm.EITHER,
     preview_body: Annotated[
-        BodyForm, typer.Option(help="Which body a request for a preview accepts.")
+        BodyForm, typer.Option(help="Request body that a preview accepts.")
     ] = BodyForm.EITHER,
     verdict: Annotated[
-        ReviewVerdict, typer.Option(help="What becomes of submissions.")
+        ReviewVerdict, typer.Option(help="How submissions are decided.")
     ] = ReviewVerdict.ACCEPTED,
     page_reports: Annotated[
         bool, typer.Option(help="Page PhishGuard reports, or ignore page and per_page.")
     ] = True,
     refuse_duplicates: Annotated[
-        bool, typer.Option(help="Answer 409 to a second equal policy.")
+        bool, typer.Option(help="Respond to a second equal policy with 409.")
     ] = False,
 ) -> None:
-    """Run an Email Security API in memory, with faults and a ledger."""
+    """Run a simulated Email Security API, with faults and a ledger."""
     try:
         options = SimulatorOptions(
             rate=parse_rate(rate_limit),
@@ -99,68 +103,69 @@ def simulate(  # noqa: PLR0913
             order=order,
             shape=shape,
             move_identity=move_identity,
-            tokens=_tokens(token or ()),
+            tokens=_parse_tokens(token or ()),
             release_body=release_body,
             preview_body=preview_body,
             verdict=verdict,
             page_reports=page_reports,
             refuse_duplicates=refuse_duplicates,
         )
-        plan = _Plan(options, host, port, corpus or [], parse_drip(drip) if drip else None)
+        plan = _Plan(options, host, port, corpus or [], parse_interval(drip) if drip else None)
     except ValueError as error:
-        raise _failure(error, REFUSED) from None
+        raise _exit(error, USAGE_ERROR) from None
     try:
         asyncio.run(_run(plan))
-    except (PortTaken, CorpusError) as error:
-        raise _failure(error, UNAVAILABLE) from None
+    except (PortUnavailable, CorpusError) as error:
+        raise _exit(error, UNAVAILABLE) from None
 
 
 async def _run(plan: _Plan) -> None:
-    """Serve until SIGINT or SIGTERM."""
     simulator = Simulator(plan.options)
-    dripping = _dripping(plan) if plan.every else []
-    loaded = 0 if plan.every else simulator.load(*plan.corpora)
+    stream = _read_stream(plan) if plan.interval else []
+    loaded = 0 if plan.interval else simulator.load(*plan.corpora)
     stopping = asyncio.Event()
     for number in (signal.SIGINT, signal.SIGTERM):
         asyncio.get_running_loop().add_signal_handler(number, stopping.set)
-    async with simulator.serve(plan.port, plan.host, dripping=dripping, every=plan.every) as url:
-        typer.echo(_greeting(plan, url, len(dripping) if plan.every else loaded))
+    async with simulator.serve(plan.port, plan.host, stream=stream, interval=plan.interval) as url:
+        typer.echo(_describe(plan, url, len(stream) if plan.interval else loaded))
         await stopping.wait()
 
 
-def _dripping(plan: _Plan) -> list[Line]:
-    """What keeps arriving: the corpora, or without any the demo."""
+def _read_stream(plan: _Plan) -> list[Line]:
+    """Read what keeps arriving: the corpora, by default the demo."""
     if not plan.corpora:
         return [parse_line(line) for line in demo_corpus(plan.options.seed)]
     return [line for path in plan.corpora for line in read_corpus(path)]
 
 
-def _greeting(plan: _Plan, url: str, records: int) -> str:
+def _describe(plan: _Plan, url: str, records: int) -> str:
     rate = plan.options.rate
     limit = f"{rate.quota} requests in {rate.seconds:g} s" if rate else "no limit"
     mail = (
-        f"{records} records, one every {plan.every.total_seconds():g} s"
-        if plan.every
+        f"{records} records, one every {plan.interval.total_seconds():g} s"
+        if plan.interval
         else f"{records} records"
     )
     return (
-        f"The Email Security simulator is at {url} ({mail}; {limit}; faults: {str(plan.options.faults) or 'none'}).\n"
-        f"Its controls are at {url.partition('/client')[0]}/_sim/ (ledger, requests, state). Ctrl-C stops it."
+        f"The Email Security simulator is at {url} "
+        f"({mail}; {limit}; faults: {str(plan.options.faults) or 'none'}).\n"
+        f"Its controls are at {url.partition('/client')[0]}/_sim/ (ledger, requests, state). "
+        "Press Ctrl-C to stop."
     )
 
 
-def _tokens(values: Iterable[str]) -> dict[str, Scope]:
+def _parse_tokens(values: Iterable[str]) -> dict[str, TokenScope]:
     tokens = {}
     for value in values:
         token, _, scope = value.partition(":")
-        if not token or scope not in ("", *Scope):
+        if not token or scope not in ("", *TokenScope):
             raise ValueError(
-                f"{value[:40]!r} is not a token: write TOKEN, TOKEN:read or TOKEN:none"
+                f"invalid token {value[:40]!r}; expected TOKEN, TOKEN:read or TOKEN:none"
             )
-        tokens[token] = Scope(scope or Scope.WRITE)
+        tokens[token] = TokenScope(scope or TokenScope.WRITE)
     return tokens
 
 
-def _failure(error: Exception, code: int) -> typer.Exit:
+def _exit(error: Exception, code: int) -> typer.Exit:
     typer.echo(str(error), err=True)
     return typer.Exit(code)

@@ -1,10 +1,10 @@
-"""The endpoints that change messages: move one and many, reclassify, release.
+"""Endpoints that change messages: move, reclassify, release.
 
 Source: reference §1.3, §2.1 to §2.4.
 
-What the API leaves open is settled thus. Ids named twice count once. A message in quarantine cannot
-be moved (an item without success); moving one to the folder it is in succeeds and changes nothing.
-Releasing a message that is not in quarantine leaves it `undelivered`.
+Where the API documents nothing, the simulator does this: ids given twice count once; a quarantined
+message cannot be moved (an item without success); moving a message to the folder it is in succeeds
+and changes nothing; releasing a message that is not quarantined leaves it `undelivered`.
 """
 
 import base64
@@ -16,13 +16,13 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from clawback.simulator.account_state import AccountState
-from clawback.simulator.envelopes import HOME, invalid, json_body, object_body, stamp, succeed
 from clawback.simulator.investigate_endpoints import find_mail, look_up
 from clawback.simulator.ledger import Operation
 from clawback.simulator.mail import INBOX, QUARANTINE, Mail
 from clawback.simulator.message_search import DISPOSITIONS
 from clawback.simulator.middleware import REQUEST
 from clawback.simulator.options import BodyForm, MoveIdentity, Shape
+from clawback.simulator.responses import HOME, format_time, invalid, read_json, read_object, succeed
 
 DESTINATIONS = (
     "Inbox",
@@ -31,17 +31,16 @@ DESTINATIONS = (
     "RecoverableItemsDeletions",
     "RecoverableItemsPurges",
 )
-MOST_IDS = 1000
+MAX_IDS = 1000
 
 
-class Containment:
-    """Changing messages; every effective change leaves a row in the ledger."""
+class ContainmentEndpoints:
+    """Changes to messages. Each change that takes effect adds a row to the ledger."""
 
-    def __init__(self, world: AccountState) -> None:
-        self._world = world
+    def __init__(self, account: AccountState) -> None:
+        self._account = account
 
     def routes(self) -> list[Route]:
-        """The routes of these endpoints."""
         one = HOME + "/investigate/{investigate_id}"
         return [
             Route(HOME + "/investigate/move", self.move_many, methods=["POST"]),
@@ -51,36 +50,36 @@ class Containment:
         ]
 
     async def move_one(self, request: Request) -> Response:
-        """POST move of one message; an unknown one is a 404."""
-        destination = read_destination(await object_body(request))
-        mail = find_mail(self._world, str(request.path_params["investigate_id"]))
-        return succeed(self._moved(mail, destination, request.scope[REQUEST]))
+        """POST to move one message; 404 if it is unknown."""
+        destination = read_destination(await read_object(request))
+        mail = find_mail(self._account, str(request.path_params["investigate_id"]))
+        return succeed(self._move(mail, destination, request.scope[REQUEST]))
 
     async def move_many(self, request: Request) -> Response:
-        """POST move of up to 1,000 messages; unknown ones come back as items without success."""
-        body = await object_body(request)
+        """POST to move up to 1,000 messages; unknown ones become items without success."""
+        body = await read_object(request)
         destination = read_destination(body)
         items: list[dict[str, Any]] = []
-        for identity in dict.fromkeys(self._named(body)):
-            mail = look_up(self._world, identity)
+        for identity in dict.fromkeys(self._read_ids(body)):
+            mail = look_up(self._account, identity)
             if mail is None:
-                items.append(self._item(identity, None, destination, problem="not_found"))
+                items.append(self._build_item(identity, None, destination, problem="not_found"))
             else:
-                items += self._moved(mail, destination, request.scope[REQUEST])
+                items += self._move(mail, destination, request.scope[REQUEST])
         return succeed(items)
 
     async def reclassify(self, request: Request) -> Response:
-        """POST reclassify: makes a submission, and answers 202 with an empty object before anything is decided."""
-        body = await object_body(request)
-        mail = find_mail(self._world, str(request.path_params["investigate_id"]))
+        """POST to reclassify: adds a submission; 202 with `{}` before it is decided."""
+        body = await read_object(request)
+        mail = find_mail(self._account, str(request.path_params["investigate_id"]))
         disposition = read_disposition(body)
         if body.get("eml_content") is not None:
             _check_base64(body["eml_content"])
-        self._world.submit(
+        self._account.submit(
             mail, disposition, "reclassification", body.get("escalated_submission_id")
         )
-        self._world.ledger.record(
-            self._world.now,
+        self._account.ledger.record(
+            self._account.now,
             request.scope[REQUEST],
             Operation.RECLASSIFY,
             "message",
@@ -90,24 +89,24 @@ class Containment:
         return succeed({}, status=202)
 
     async def release(self, request: Request) -> Response:
-        """POST release of messages in quarantine, one item each with its recipients by result."""
-        identities = self._to_release(await json_body(request))
+        """POST to release quarantined messages: one item each, with recipients by result."""
+        identities = self._read_release(await read_json(request))
         return succeed(
             [
-                self._released(identity, request.scope[REQUEST])
+                self._release(identity, request.scope[REQUEST])
                 for identity in dict.fromkeys(identities)
             ]
         )
 
-    def move(self, mail: Mail, destination: str, request: int) -> str | None:
-        """Move a message and note it; gives why it cannot be moved, or None."""
+    def move_mail(self, mail: Mail, destination: str, request: int) -> str | None:
+        """Move a message. Returns why it cannot be moved, None if it was."""
         if mail.folder == QUARANTINE:
             return "quarantined"
         if mail.folder != destination:
             mail.place(destination, "moved")
-            mail.act(self._world.action("MOVE", folder=destination, requested_by="api"))
-            self._world.ledger.record(
-                self._world.now,
+            mail.log(self._account.build_action("MOVE", folder=destination, requested_by="api"))
+            self._account.ledger.record(
+                self._account.now,
                 request,
                 Operation.MOVE,
                 "message",
@@ -116,28 +115,30 @@ class Containment:
             )
         return None
 
-    def deliver(self, mail: Mail, request: int) -> bool:
-        """Release a message out of quarantine and note it; False where it is not in there."""
+    def release_mail(self, mail: Mail, request: int) -> bool:
+        """Release a message. Returns False if it is not quarantined."""
         if mail.folder != QUARANTINE:
             return False
         mail.place(INBOX, "delivered")
-        mail.act(self._world.action("QUARANTINE_RELEASE", requested_by="api"))
-        self._world.ledger.record(self._world.now, request, Operation.RELEASE, "message", mail.id)
+        mail.log(self._account.build_action("QUARANTINE_RELEASE", requested_by="api"))
+        self._account.ledger.record(
+            self._account.now, request, Operation.RELEASE, "message", mail.id
+        )
         return True
 
-    def _moved(self, mail: Mail, destination: str, request: int) -> list[dict[str, Any]]:
-        """One item per recipient, or one without a recipient where the message names none."""
-        problem = self.move(mail, destination, request)
-        identity = self._identity(mail)
+    def _move(self, mail: Mail, destination: str, request: int) -> list[dict[str, Any]]:
+        """Move a message. Returns one item per recipient, or one item if it has none."""
+        problem = self.move_mail(mail, destination, request)
+        identity = self._response_id(mail)
         return [
-            self._item(identity, recipient, destination, problem=problem)
+            self._build_item(identity, recipient, destination, problem=problem)
             for recipient in mail.addressees or (None,)
         ]
 
-    def _item(
+    def _build_item(
         self, identity: str | None, recipient: str | None, destination: str, *, problem: str | None
     ) -> dict[str, Any]:
-        at = stamp(self._world.now)
+        at = format_time(self._account.now)
         item = {
             "success": problem is None,
             "message_id": identity,
@@ -147,13 +148,13 @@ class Containment:
             "status": problem or "completed",
             "completed_at": None if problem else at,
         }
-        old = self._world.options.shape is Shape.OLD
+        old = self._account.options.shape is Shape.OLD
         return (
             item | {"completed_timestamp": at, "item_count": 0 if problem else 1} if old else item
         )
 
-    def _identity(self, mail: Mail) -> str | None:
-        match self._world.options.move_identity:
+    def _response_id(self, mail: Mail) -> str | None:
+        match self._account.options.move_identity:
             case MoveIdentity.INVESTIGATE:
                 return mail.id
             case MoveIdentity.POSTFIX:
@@ -161,12 +162,12 @@ class Containment:
             case MoveIdentity.HEADER:
                 return mail.message_id
 
-    def _named(self, body: dict[str, Any]) -> list[str]:
-        old = self._world.options.shape is Shape.OLD and "ids" not in body
+    def _read_ids(self, body: dict[str, Any]) -> list[str]:
+        old = self._account.options.shape is Shape.OLD and "ids" not in body
         return read_ids(body.get("postfix_ids" if old else "ids"), "postfix_ids" if old else "ids")
 
-    def _to_release(self, body: object) -> list[str]:
-        form = self._world.options.release_body
+    def _read_release(self, body: object) -> list[str]:
+        form = self._account.options.release_body
         if isinstance(body, list) and form is not BodyForm.CURRENT:
             return read_ids(body, "")
         if isinstance(body, dict) and form is not BodyForm.FORMER:
@@ -176,9 +177,9 @@ class Containment:
             + ("an array of ids" if form is BodyForm.FORMER else "an object with ids")
         )
 
-    def _released(self, identity: str, request: int) -> dict[str, Any]:
-        mail = look_up(self._world, identity)
-        delivered = mail is not None and self.deliver(mail, request)
+    def _release(self, identity: str, request: int) -> dict[str, Any]:
+        mail = look_up(self._account, identity)
+        delivered = mail is not None and self.release_mail(mail, request)
         recipients = list(mail.addressees) if mail is not None else []
         item: dict[str, Any] = {
             "id": identity,
@@ -188,16 +189,16 @@ class Containment:
         item["undelivered"] = [] if delivered else recipients
         return (
             item | {"postfix_id": mail.postfix_id}
-            if mail is not None and self._world.options.shape is Shape.OLD
+            if mail is not None and self._account.options.shape is Shape.OLD
             else item
         )
 
 
 def read_destination(body: dict[str, Any]) -> str:
-    """The `destination` of a move.
+    """Read the `destination` of a move.
 
     Raises:
-        Refusal: it is missing or not one of the five.
+        Refusal: it is missing or unknown.
 
     """
     destination = body.get("destination")
@@ -207,10 +208,10 @@ def read_destination(body: dict[str, Any]) -> str:
 
 
 def read_disposition(body: dict[str, Any]) -> str:
-    """The `expected_disposition` of a submission.
+    """Read the `expected_disposition` of a submission.
 
     Raises:
-        Refusal: it is missing or not one of the six.
+        Refusal: it is missing or unknown.
 
     """
     disposition = body.get("expected_disposition")
@@ -223,7 +224,7 @@ def read_disposition(body: dict[str, Any]) -> str:
 
 
 def read_ids(value: object, name: str) -> list[str]:
-    """A list of 1 to 1,000 ids.
+    """Check a list of 1 to 1,000 ids.
 
     Raises:
         Refusal: it is something else.
@@ -235,8 +236,8 @@ def read_ids(value: object, name: str) -> list[str]:
         or not all(isinstance(item, str) and item for item in value)
     ):
         raise invalid(f"{name or 'The body'} must be an array of ids", f"/{name}")
-    if len(value) > MOST_IDS:
-        raise invalid(f"{name or 'The body'} may name at most {MOST_IDS} ids", f"/{name}")
+    if len(value) > MAX_IDS:
+        raise invalid(f"{name or 'The body'} may name at most {MAX_IDS} ids", f"/{name}")
     return value
 
 

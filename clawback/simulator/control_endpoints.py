@@ -1,8 +1,7 @@
-"""The `/_sim/` endpoints: inject mail, read the witnesses, change faults and rate.
+"""The `/_sim/` endpoints: add mail, read ledger and request log, change faults and rate limit.
 
-Never limited, never faulted, never in the request log.
-
-Answers are bare JSON, without the API's envelope; a refusal is a 400 with `{"error": …}`.
+They have no rate limit and no faults, and the request log leaves them out. Responses are JSON
+without the API's envelope; errors are a 400 with `{"error": …}`.
 """
 
 import json
@@ -16,22 +15,21 @@ from starlette.routing import Route
 
 from clawback.simulator.account_state import AccountState
 from clawback.simulator.corpus import Kind, Line, parse_record
-from clawback.simulator.envelopes import dumps
 from clawback.simulator.faults import parse_faults
-from clawback.simulator.mail_stream import stamped
+from clawback.simulator.mail_stream import restamp
 from clawback.simulator.rate_limit import parse_rate
+from clawback.simulator.responses import dump_json
 
 PREFIX = "/_sim"
 
 
-class Control:
-    """What a test or a rehearsal does to the simulator behind the API's back."""
+class ControlEndpoints:
+    """What a test or a rehearsal does to the simulator beside the API."""
 
-    def __init__(self, world: AccountState) -> None:
-        self._world = world
+    def __init__(self, account: AccountState) -> None:
+        self._account = account
 
     def routes(self) -> list[Route]:
-        """The routes below `/_sim/`."""
         return [
             Route(PREFIX + "/messages", self.messages, methods=["POST"]),
             Route(PREFIX + "/reports", self.reports, methods=["POST"]),
@@ -46,9 +44,9 @@ class Control:
         ]
 
     async def messages(self, request: Request) -> Response:
-        """POST corpus lines (a JSON list or JSON lines.
+        """POST messages as a JSON list or JSON lines, all or none; with `?stamp=now` they arrive now.
 
-        Bare message records will do), all or none; `?stamp=now` makes them arrive now.
+        An item is a corpus line or a message record.
         """
         return await self._inject(request, "message")
 
@@ -57,90 +55,84 @@ class Control:
         return await self._inject(request, "report")
 
     async def submissions(self, request: Request) -> Response:
-        """POST submissions, as a JSON list or JSON lines; one whose id is known replaces it."""
+        """POST submissions, as a JSON list or JSON lines; a known id replaces it."""
         return await self._inject(request, "submission")
 
     async def ledger(self, request: Request) -> Response:
-        """GET every effective change after `?since=SEQ`, in order."""
-        return _answer(self._world.ledger.since(_since(request)))
+        """GET the ledger after `?since=SEQ`, in order."""
+        return _respond(self._account.ledger.since(_since(request)))
 
     async def requests(self, request: Request) -> Response:
-        """GET every API request after `?since=SEQ`, in order."""
-        return _answer(self._world.requests.since(_since(request)))
+        """GET the request log after `?since=SEQ`, in order."""
+        return _respond(self._account.requests.since(_since(request)))
 
     async def counts(self, _: Request) -> Response:
-        """GET how many requests there were by endpoint, status and fault, and how many changes by operation."""
-        asked = self._world.requests.asked
-        return _answer(
+        """GET the number of requests by endpoint, status and fault, and of changes by operation."""
+        entries = self._account.requests.entries
+        return _respond(
             {
-                "requests": len(asked),
+                "requests": len(entries),
                 "by_endpoint": Counter(
-                    f"{entry.method} {_short(entry.template)}" for entry in asked
+                    f"{entry.method} {_shorten(entry.template)}" for entry in entries
                 ),
-                "by_status": Counter(str(entry.status) for entry in asked),
-                "by_fault": Counter(entry.fault for entry in asked if entry.fault),
-                "changes": len(self._world.ledger.rows),
-                "by_operation": Counter(str(row["operation"]) for row in self._world.ledger.rows),
+                "by_status": Counter(str(entry.status) for entry in entries),
+                "by_fault": Counter(entry.fault for entry in entries if entry.fault),
+                "changes": len(self._account.ledger.rows),
+                "by_operation": Counter(str(row["operation"]) for row in self._account.ledger.rows),
             }
         )
 
     async def state(self, _: Request) -> Response:
-        """GET how much there is of everything, and what is in force."""
-        world = self._world
-        return _answer(
+        """GET how many records of each kind there are, the faults and the rate limit."""
+        account = self._account
+        return _respond(
             {
-                "messages": len(world.mailroom.by_id),
-                "folders": Counter(str(mail.folder) for mail in world.mailroom.by_id.values()),
-                "reports": len(world.reports),
-                "submissions": len(world.submissions),
-                "policies": {name: len(held) for name, held in world.policies.items()},
-                "faults": str(world.dice.faults),
-                "rate_limit": str(world.limiter.rate or "off"),
+                "messages": len(account.mailboxes.by_id),
+                "folders": Counter(str(mail.folder) for mail in account.mailboxes.by_id.values()),
+                "reports": len(account.reports),
+                "submissions": len(account.submissions),
+                "policies": {name: len(held) for name, held in account.policies.items()},
+                "faults": str(account.faults.rates),
+                "rate_limit": str(account.limiter.rate or "off"),
             }
         )
 
     async def faults(self, request: Request) -> Response:
-        """POST another specification of faults, as text or as `{"faults": …}`; empty means none."""
+        """POST a fault specification, as text or as `{"faults": …}`; empty means none."""
         try:
-            faults = parse_faults(await _spec(request, "faults"))
+            faults = parse_faults(await _read_spec(request, "faults"))
         except ValueError as error:
-            return _refuse(error)
-        self._world.dice.faults = faults
-        return _answer({"faults": str(faults)})
+            return _fail(error)
+        self._account.faults.rates = faults
+        return _respond({"faults": str(faults)})
 
     async def rate_limit(self, request: Request) -> Response:
-        """POST another limit, `N/SECONDS` or `off`, as text or as `{"limit".
-
-        …}`; all counts and blocks are forgotten.
-        """
+        """POST a rate limit, `N/SECONDS` or `off`, as text or as `{"limit": …}`. Resets all counts."""
         try:
-            rate = parse_rate(await _spec(request, "limit"))
+            rate = parse_rate(await _read_spec(request, "limit"))
         except ValueError as error:
-            return _refuse(error)
-        self._world.limiter.change(rate)
-        return _answer({"limit": str(rate or "off")})
+            return _fail(error)
+        self._account.limiter.change(rate)
+        return _respond({"limit": str(rate or "off")})
 
     async def reset(self, _: Request) -> Response:
-        """POST to empty the account and both witnesses.
-
-        Faults, dice and the limit are as at the start again.
-        """
-        self._world.reset()
-        return _answer({"reset": True})
+        """POST to empty the account, the ledger and the request log, and restore the options."""
+        self._account.reset()
+        return _respond({"reset": True})
 
     async def _inject(self, request: Request, kind: Kind) -> Response:
         try:
-            lines = list(_lines(await request.body(), kind))
+            lines = list(_read_lines(await request.body(), kind))
         except ValueError as error:
-            return _refuse(error)
+            return _fail(error)
         if request.query_params.get("stamp") == "now":
-            lines = [stamped(line, self._world.now) for line in lines]
-        return _answer({"injected": self._world.take(lines)})
+            lines = [restamp(line, self._account.now) for line in lines]
+        return _respond({"injected": self._account.add(lines)})
 
 
-def _lines(body: bytes, kind: Kind) -> Iterator[Line]:
+def _read_lines(body: bytes, kind: Kind) -> Iterator[Line]:
     text = body.decode()
-    values = json.loads(text) if text.lstrip().startswith("[") else _each_line(text)
+    values = json.loads(text) if text.lstrip().startswith("[") else _parse_lines(text)
     for number, value in enumerate(values, 1):
         try:
             yield parse_record(value, kind)
@@ -148,7 +140,7 @@ def _lines(body: bytes, kind: Kind) -> Iterator[Line]:
             raise ValueError(f"item {number}: {error}") from None
 
 
-def _each_line(text: str) -> Iterator[Any]:
+def _parse_lines(text: str) -> Iterator[Any]:
     for number, line in enumerate(text.split("\n"), 1):
         if line.strip():
             try:
@@ -157,13 +149,13 @@ def _each_line(text: str) -> Iterator[Any]:
                 raise ValueError(f"line {number}: {error}") from None
 
 
-async def _spec(request: Request, name: str) -> str:
+async def _read_spec(request: Request, name: str) -> str:
     text = (await request.body()).decode()
     if not text.lstrip().startswith("{"):
         return text.strip()
     value = json.loads(text).get(name)
     if not isinstance(value, str):
-        raise ValueError(f'the body needs "{name}" as a text')  # noqa: TRY004 - it is the caller's value
+        raise ValueError(f'the body must have a string "{name}"')  # noqa: TRY004 - the value is wrong, not the caller's type
     return value
 
 
@@ -172,13 +164,13 @@ def _since(request: Request) -> int:
     return int(value) if value.isdecimal() else 0
 
 
-def _short(template: str) -> str:
+def _shorten(template: str) -> str:
     return template.partition("/email-security")[2] or template
 
 
-def _answer(value: object) -> Response:
-    return Response(dumps(value), media_type="application/json")
+def _respond(value: object) -> Response:
+    return Response(dump_json(value), media_type="application/json")
 
 
-def _refuse(error: ValueError) -> Response:
-    return Response(dumps({"error": str(error)}), 400, media_type="application/json")
+def _fail(error: ValueError) -> Response:
+    return Response(dump_json({"error": str(error)}), 400, media_type="application/json")

@@ -1,9 +1,6 @@
-"""Reading corpora: JSON lines of messages with their detections, of reports and of submissions.
+"""Reads a corpus: JSON lines of messages with their detections, reports and submissions.
 
-A bad line is refused, never skipped.
-
-CorpusError
-└── names the file and the line, and what is wrong with it
+CorpusError   a file or a line is invalid; the message names both. No line is skipped.
 """
 
 import gzip
@@ -20,15 +17,12 @@ _IDENTITY: Mapping[Kind, str] = {"message": "id", "report": "id", "submission": 
 
 
 class CorpusError(ValueError):
-    """A corpus that cannot be read; the text says where and why."""
+    """A corpus cannot be read."""
 
 
 @dataclass(frozen=True, slots=True)
 class Line:
-    """One record of a corpus.
-
-    `detections` is the answer of `/detections` and comes with messages alone.
-    """
+    """One record of a corpus. `detections` is the result of `/detections`; only messages have it."""
 
     kind: Kind
     record: dict[str, Any]
@@ -36,11 +30,10 @@ class Line:
 
 
 def read_corpus(path: Path) -> Iterator[Line]:
-    """Read a `.jsonl` or `.jsonl.gz` file line by line; blank lines are passed over.
+    """Read a `.jsonl` or `.jsonl.gz` file line by line. Blank lines are ignored.
 
     Raises:
-        CorpusError: the file cannot be read, or a line is no record; lines before it have been
-            given already.
+        CorpusError: the file cannot be read or a line is invalid; earlier lines were yielded.
 
     """
     try:
@@ -56,10 +49,10 @@ def read_corpus(path: Path) -> Iterator[Line]:
 
 
 def read_lines(lines: Iterable[str], name: str) -> Iterator[Line]:
-    """Read JSON lines; `name` is what errors call the source.
+    """Read JSON lines. Errors call the source `name`.
 
     Raises:
-        CorpusError: a line is not JSON or no record.
+        CorpusError: a line is not JSON or not a record.
 
     """
     for number, text in enumerate(lines, 1):
@@ -71,24 +64,24 @@ def read_lines(lines: Iterable[str], name: str) -> Iterator[Line]:
 
 
 def parse_line(value: object) -> Line:
-    """Understand one line: `{"message".
-
-    …, "detections": …}`, `{"report": …}` or `{"submission": …}`.
+    """Parse `{"message": …, "detections": …}`, `{"report": …}` or `{"submission": …}`.
 
     Raises:
         ValueError: it is none of these, or the record has no id.
 
     """
     if not isinstance(value, Mapping):
-        raise ValueError("a line must be a JSON object")  # noqa: TRY004 - it is the line's value
+        raise ValueError("a line must be a JSON object")  # noqa: TRY004 - the data is invalid, not the call
     for kind in _IDENTITY:
         if kind in value:
-            return Line(kind, _record(value[kind], kind), _detections(value.get("detections")))
+            return Line(
+                kind, _check_record(value[kind], kind), _check_detections(value.get("detections"))
+            )
     raise ValueError('a line needs a "message", a "report" or a "submission"')
 
 
 def parse_record(value: object, kind: Kind) -> Line:
-    """Understand a record that stands alone, or a whole corpus line of that kind.
+    """Parse a bare record, or a corpus line of that kind.
 
     Raises:
         ValueError: it is neither, or has no id.
@@ -97,25 +90,25 @@ def parse_record(value: object, kind: Kind) -> Line:
     return (
         parse_line(value)
         if isinstance(value, dict) and kind in value
-        else Line(kind, _record(value, kind))
+        else Line(kind, _check_record(value, kind))
     )
 
 
-def _record(value: object, kind: Kind) -> dict[str, Any]:
+def _check_record(value: object, kind: Kind) -> dict[str, Any]:
     if not isinstance(value, dict):
-        raise ValueError(f"the {kind} must be an object")  # noqa: TRY004 - it is the line's value
+        raise ValueError(f"the {kind} must be an object")  # noqa: TRY004 - the data is invalid, not the call
     identity = value.get(_IDENTITY[kind])
     if kind == "report" and isinstance(identity, int) and not isinstance(identity, bool):
         return value
     if kind == "report" or not isinstance(identity, str) or not identity:
         raise ValueError(
             f'the {kind} has no "{_IDENTITY[kind]}"'
-            + (" (a whole number)" if kind == "report" else " (a text)")
+            + (" (an integer)" if kind == "report" else " (a string)")
         )
     return value
 
 
-def _detections(value: object) -> dict[str, Any] | None:
+def _check_detections(value: object) -> dict[str, Any] | None:
     if value is not None and not isinstance(value, dict):
         raise ValueError('"detections" must be an object')
     return value

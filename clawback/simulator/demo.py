@@ -1,10 +1,8 @@
-"""A small, wholly synthetic corpus.
+"""The demo corpus: a day of synthetic mail at an invented company.
 
-A day of mail at an invented company, for people who try clawback without an account.
-
-Clean mail, bulk, spam, two campaigns of business email compromise, credential phish from senders
-that come back, malware in quarantine, and what people reported of it. Every domain ends in `.test`
-(attackers) or `.example` (everybody else).
+It has clean mail, bulk, spam, two campaigns of business email compromise, credential phishing from
+recurring senders, quarantined malware, and user reports of these. Domains of attackers end in
+`.test`, all others in `.example`.
 """
 
 from collections.abc import Iterator
@@ -13,7 +11,7 @@ from datetime import UTC, datetime, timedelta
 from random import Random
 from typing import Any
 
-from clawback.simulator.envelopes import stamp
+from clawback.simulator.responses import format_time
 from clawback.simulator.synthetic import Draft, corpus_line, digest
 
 COMPANY = "halden-instruments.example"
@@ -32,10 +30,7 @@ _DAY = timedelta(hours=20)
 
 @dataclass(frozen=True, slots=True)
 class _Wave:
-    """One kind of mail and how many copies come.
-
-    `reported` of them are reported by their recipients.
-    """
+    """A message, its number of copies, and how many of them their recipients report."""
 
     draft: Draft
     copies: int = 1
@@ -192,13 +187,11 @@ _WAVES = (
 
 
 def demo_corpus(seed: int = 0, *, end: datetime | None = None) -> Iterator[dict[str, Any]]:
-    """Give corpus lines of one day that ends at `end` (default now), in order of time.
+    """Generate the messages and reports of a day that ends at `end` (default: now), in order.
 
-    Messages, and reports that name them.
-
-    A report comes after its message and refers to it by `fields.postfix_id`.
+    A report follows its message and refers to it by `fields.postfix_id`.
     """
-    random = Random(seed)  # noqa: S311
+    random = Random(seed)  # noqa: S311 - reproducible on purpose
     last = end or datetime.now(UTC)
     entries = [entry for wave in _WAVES for entry in _entries(wave, random)]
     random.shuffle(entries)
@@ -229,7 +222,7 @@ def _report(message: dict[str, Any], draft: Draft, at: datetime, random: Random)
             "postfix_id": message["postfix_id"],
             "occurred_at": message["scanned_at"],
         },
-        "created_at": stamp(at),
-        "updated_at": stamp(at),
+        "created_at": format_time(at),
+        "updated_at": format_time(at),
         "tags": [{"category": "source", "value": "user report"}],
     }

@@ -1,9 +1,8 @@
-"""Ending a connection without an answer.
+"""Closes connections without a response, for which ASGI has no message.
 
-What ASGI has no word for, as an extension of the scope that our HTTP protocol offers.
+`DroppableProtocol` adds an extension to the ASGI scope that does it.
 
-ConnectionDropped
-└── raised where there is no connection to cut, as on an in-process ASGI transport
+ConnectionDropped   there is no connection to close, as with an in-process ASGI transport
 """
 
 import socket
@@ -20,19 +19,17 @@ if TYPE_CHECKING:
     from uvicorn.config import Config
     from uvicorn.server import ServerState
 
-CUT = "clawback.cut"
+EXTENSION = "clawback.drop"
+# SO_LINGER with a timeout of 0 makes close() send RST instead of FIN.
 _RESET_ON_CLOSE = struct.pack("ii", 1, 0)
 
 
 class ConnectionDropped(ConnectionResetError):
-    """The simulator dropped the connection without an answer."""
+    """The simulator dropped the connection without a response."""
 
 
-class CuttingProtocol(H11Protocol):
-    """uvicorn's HTTP/1.1, with `scope["extensions"]["clawback.cut"]`.
-
-    A function that ends the connection, with a reset if `abrupt`.
-    """
+class DroppableProtocol(H11Protocol):
+    """uvicorn's HTTP/1.1 protocol with `scope["extensions"]["clawback.drop"]`."""
 
     def __init__(
         self,
@@ -42,36 +39,35 @@ class CuttingProtocol(H11Protocol):
         _loop: "asyncio.AbstractEventLoop | None" = None,
     ) -> None:
         super().__init__(config, server_state, app_state, _loop)
-        self._inner = self.app
-        self.app = self._with_cut
+        self._wrapped_app = self.app
+        self.app = self._app_with_drop
 
-    async def _with_cut(self, scope: Scope, receive: Receive, send: Send) -> None:
-        scope.setdefault("extensions", {})[CUT] = self._cut
-        await self._inner(scope, receive, send)
+    async def _app_with_drop(self, scope: Scope, receive: Receive, send: Send) -> None:
+        scope.setdefault("extensions", {})[EXTENSION] = self._drop
+        await self._wrapped_app(scope, receive, send)
 
-    def _cut(self, *, abrupt: bool) -> None:
-        if abrupt and (sock := self.transport.get_extra_info("socket")) is not None:
+    def _drop(self, *, is_abrupt: bool) -> None:
+        if is_abrupt and (sock := self.transport.get_extra_info("socket")) is not None:
             sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _RESET_ON_CLOSE)
             self.transport.abort()
         else:
             self.transport.close()
 
 
-async def drop(scope: Scope, receive: Receive, *, abrupt: bool) -> None:
-    """End the connection of this request without an answer, and return when it is gone.
+async def drop_connection(scope: Scope, receive: Receive, *, is_abrupt: bool) -> None:
+    """Close the connection of a request without a response; with a TCP reset if `is_abrupt`.
 
     Raises:
-        ConnectionDropped: there is no connection; the client of an in-process transport sees this.
+        ConnectionDropped: there is no connection; an in-process client sees this exception.
 
     """
-    cut: Callable[..., None] | None = scope.get("extensions", {}).get(CUT)
-    if cut is None:
+    drop: Callable[..., None] | None = scope.get("extensions", {}).get(EXTENSION)
+    if drop is None:
         raise ConnectionDropped("the simulator dropped the connection")
-    cut(abrupt=abrupt)
-    await gone(receive)
+    drop(is_abrupt=is_abrupt)
+    await wait_for_disconnect(receive)
 
 
-async def gone(receive: Receive) -> None:
-    """Wait until the client is gone."""
+async def wait_for_disconnect(receive: Receive) -> None:
     while (await receive())["type"] != "http.disconnect":
         pass

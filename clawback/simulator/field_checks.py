@@ -1,7 +1,4 @@
-"""What a field of a policy may hold: small checks that say what is wrong, or None.
-
-Source: reference §1.6.
-"""
+"""Checks of policy fields. Each returns what is wrong, or None. Source: reference §1.6."""
 
 import ipaddress
 import re
@@ -11,23 +8,23 @@ from uuid import UUID
 
 Check = Callable[[Any], str | None]
 
-LONGEST = 1024
+MAX_LENGTH = 1024
 _LABEL = re.compile(r"[a-z0-9_](?:[a-z0-9_-]{0,61}[a-z0-9])?", re.IGNORECASE)
 _LOCAL = re.compile(r"[^\s@<>()\[\],;:\\\"]{1,64}")
 
 
-def text(least: int = 0, most: int = LONGEST) -> Check:
-    """A text with so many characters."""
+def text(minimum: int = 0, maximum: int = MAX_LENGTH) -> Check:
+    """A string of so many characters."""
 
     def check(value: object) -> str | None:
-        fits = isinstance(value, str) and least <= len(value) <= most
-        return None if fits else f"must be a text of {least} to {most} characters"
+        fits = isinstance(value, str) and minimum <= len(value) <= maximum
+        return None if fits else f"must be a string of {minimum} to {maximum} characters"
 
     return check
 
 
 def nullable(inner: Check) -> Check:
-    """Null, or what the inner check lets pass."""
+    """Null, or a value that passes the inner check."""
     return lambda value: None if value is None else inner(value)
 
 
@@ -36,28 +33,30 @@ def boolean(value: object) -> str | None:
     return None if isinstance(value, bool) else "must be true or false"
 
 
-def whole(least: int = -(2**31), most: int = 2**31 - 1) -> Check:
-    """A whole number in that range."""
+def integer(minimum: int = -(2**31), maximum: int = 2**31 - 1) -> Check:
+    """An integer in that range."""
 
     def check(value: object) -> str | None:
-        fits = isinstance(value, int) and not isinstance(value, bool) and least <= value <= most
-        return None if fits else f"must be a whole number from {least} to {most}"
+        fits = (
+            isinstance(value, int) and not isinstance(value, bool) and minimum <= value <= maximum
+        )
+        return None if fits else f"must be an integer from {minimum} to {maximum}"
 
     return check
 
 
 def one_of(values: Iterable[str]) -> Check:
-    """One of a fixed set of texts."""
+    """One of a fixed set of strings."""
     allowed = tuple(values)
     return lambda value: None if value in allowed else f"must be one of {', '.join(allowed)}"
 
 
-def many(inner: Check, least: int = 0, most: int = LONGEST) -> Check:
-    """An array with so many items, each of which passes the inner check."""
+def many(inner: Check, minimum: int = 0, maximum: int = MAX_LENGTH) -> Check:
+    """An array of so many items, each of which passes the inner check."""
 
     def check(value: object) -> str | None:
-        if not isinstance(value, list) or not least <= len(value) <= most:
-            return f"must be an array of {least} to {most} items"
+        if not isinstance(value, list) or not minimum <= len(value) <= maximum:
+            return f"must be an array of {minimum} to {maximum} items"
         return next(
             (f"has an item that {problem}" for item in value if (problem := inner(item))), None
         )
@@ -85,7 +84,7 @@ def address(value: object) -> str | None:
 
 
 def public_ip(value: object) -> str | None:
-    """An IPv4 or IPv6 address or CIDR block that is not private, loopback, link-local, unspecified or broadcast, mapped or not."""
+    """A public IPv4 or IPv6 address or CIDR block, IPv4-mapped addresses included."""
     try:
         network = ipaddress.ip_network(value if isinstance(value, str) else "", strict=False)
     except ValueError:
@@ -115,10 +114,7 @@ def uuid(value: object) -> str | None:
 
 
 def regular_expression(value: object) -> str | None:
-    """A regular expression (the API speaks Java's dialect.
-
-    What Python cannot read is taken to be wrong).
-    """
+    """A regular expression. The API uses Java's dialect; this approximates it by Python's."""
     try:
         re.compile(str(value))
     except re.error:
@@ -130,7 +126,7 @@ _PATTERNS: Mapping[str, Check] = {"EMAIL": address, "DOMAIN": domain, "IP": publ
 
 
 def typed_pattern(record: Mapping[str, Any]) -> str | None:
-    """A pattern that is valid for its `pattern_type`, or a valid expression where `is_regex` says so."""
+    """A pattern valid for its `pattern_type`, or a regular expression if `is_regex`."""
     check = (
         regular_expression
         if record.get("is_regex")
@@ -140,15 +136,15 @@ def typed_pattern(record: Mapping[str, Any]) -> str | None:
 
 
 def domain_pattern(record: Mapping[str, Any]) -> str | None:
-    """A pattern that is a domain, or a valid expression where `is_regex` says so."""
+    """A pattern that is a domain, or a regular expression if `is_regex`."""
     return (regular_expression if record.get("is_regex") else domain)(record.get("pattern"))
 
 
 def email_pattern(record: Mapping[str, Any]) -> str | None:
-    """An e-mail address in `email`, or a valid expression where `is_email_regex` says so."""
+    """An address in `email`, or a regular expression if `is_email_regex`."""
     return (regular_expression if record.get("is_email_regex") else address)(record.get("email"))
 
 
 def regular_pattern(record: Mapping[str, Any]) -> str | None:
-    """A pattern that is always an expression."""
+    """A pattern that is always a regular expression."""
     return regular_expression(record.get("pattern"))

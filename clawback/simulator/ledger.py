@@ -1,18 +1,15 @@
-"""What was done and what was asked: the two witnesses.
-
-Rows are only ever appended; nothing here decides anything.
-"""
+"""The two records of what happened: the ledger of changes and the log of requests."""
 
 from dataclasses import asdict, dataclass, field
 from datetime import datetime
 from enum import StrEnum
 from typing import Any
 
-from clawback.simulator.envelopes import stamp
+from clawback.simulator.responses import format_time
 
 
 class Operation(StrEnum):
-    """What an effective change did."""
+    """What a change did."""
 
     MOVE = "move"
     RECLASSIFY = "reclassify"
@@ -24,9 +21,9 @@ class Operation(StrEnum):
 
 @dataclass(slots=True)
 class Ledger:
-    """Every effective change in order, one row per message or policy.
+    """Every change that took effect, in order: one row per message or policy.
 
-    A request that changed nothing leaves no row.
+    A request that changed nothing adds no row.
     """
 
     rows: list[dict[str, Any]] = field(default_factory=list)
@@ -40,27 +37,30 @@ class Ledger:
         identity: str,
         **details: str | None,
     ) -> None:
-        """Add a row; of the details (`destination, disposition, pattern, pattern_type`) those that apply."""
+        """Add a row. Details are `destination`, `disposition`, `pattern` and `pattern_type`."""
         row = {
             "seq": len(self.rows) + 1,
-            "at": stamp(at),
+            "at": format_time(at),
             "request": request,
             "operation": operation,
             "resource": resource,
             "id": identity,
         }
-        self.rows.append(
-            row | {name: value for name, value in details.items() if value is not None}
-        )
+        known = {name: value for name, value in details.items() if value is not None}
+        self.rows.append(row | known)
 
     def since(self, seq: int) -> list[dict[str, Any]]:
-        """The rows after that sequence number."""
+        """Return the rows after a sequence number."""
         return self.rows[max(seq, 0) :]
 
 
 @dataclass(slots=True)
-class Asked:
-    """One API request: `status` is None where no answer was sent, `fault` None where none befell it, `path` comes without the query."""
+class LoggedRequest:
+    """One API request. `path` excludes the query.
+
+    `status` is None if no response was sent, `fault` if there was none, `seconds` while the request
+    is in progress.
+    """
 
     seq: int
     at: str
@@ -75,30 +75,31 @@ class Asked:
 
 @dataclass(slots=True)
 class RequestLog:
-    """Every API request in order of arrival; `seconds` is None while it is being answered."""
+    """API requests in order of arrival. The oldest may be dropped; sequence numbers go on."""
 
-    asked: list[Asked] = field(default_factory=list)
-    forgotten: int = 0
+    entries: list[LoggedRequest] = field(default_factory=list)
+    dropped: int = 0
 
-    def begin(self, at: datetime, method: str, template: str, path: str, query: str) -> Asked:
-        """Note that a request arrived; the caller fills in how it ended."""
-        entry = Asked(
-            self.forgotten + len(self.asked) + 1, stamp(at), method, template, path, query
-        )
-        self.asked.append(entry)
+    def begin(
+        self, at: datetime, method: str, template: str, path: str, query: str
+    ) -> LoggedRequest:
+        """Log a request that arrived. The caller fills in how it ended."""
+        seq = self.dropped + len(self.entries) + 1
+        entry = LoggedRequest(seq, format_time(at), method, template, path, query)
+        self.entries.append(entry)
         return entry
 
     def since(self, seq: int) -> list[dict[str, Any]]:
-        """The requests after that sequence number."""
-        return [asdict(entry) for entry in self.asked[max(seq - self.forgotten, 0) :]]
+        """Return the requests after a sequence number."""
+        return [asdict(entry) for entry in self.entries[max(seq - self.dropped, 0) :]]
 
-    def keep(self, most: int) -> None:
-        """Forget the oldest requests, down to so many; sequence numbers go on."""
-        gone = max(len(self.asked) - most, 0)
-        del self.asked[:gone]
-        self.forgotten += gone
+    def truncate(self, limit: int) -> None:
+        """Drop the oldest requests until `limit` are left."""
+        excess = max(len(self.entries) - limit, 0)
+        del self.entries[:excess]
+        self.dropped += excess
 
     def clear(self) -> None:
-        """Forget every request and begin to count again."""
-        self.asked.clear()
-        self.forgotten = 0
+        """Drop all requests and restart the sequence."""
+        self.entries.clear()
+        self.dropped = 0

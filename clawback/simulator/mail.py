@@ -1,7 +1,7 @@
-"""One message: what lists filter by, where it is, what was done to it, and its JSON ready to send.
+"""One message: the fields that searches filter by, its folder, its action log, its JSON.
 
-The JSON is kept encoded, so that a page of 1,000 is a join of bytes; a change decodes one record,
-edits it and encodes it again.
+The JSON is kept encoded, so that a page of 1,000 messages is a join of bytes. A change decodes,
+edits and encodes one record.
 """
 
 import json
@@ -11,15 +11,12 @@ from datetime import datetime
 from typing import Any
 from urllib.parse import urlsplit
 
-from clawback.simulator.envelopes import dumps, stamp
 from clawback.simulator.options import Shape
 from clawback.simulator.query_parameters import parse_time
+from clawback.simulator.responses import dump_json, format_time
 
 DETECTIONS = frozenset({"MALICIOUS", "MALICIOUS-BEC", "SUSPICIOUS", "SPOOF", "SPAM", "BULK"})
-"""The dispositions that count as a detection.
-
-`detections_only` shows these, and only these have `/detections`, `/raw` and `/preview`.
-"""
+"""Dispositions that are detections: `detections_only` matches them, and only they have bodies."""
 
 QUARANTINE = "Quarantine"
 INBOX = "Inbox"
@@ -38,9 +35,9 @@ _PAST_EOL_THOUGH_REQUIRED = ("ts", "action_log")
 
 @dataclass(slots=True)
 class Mail:
-    """A message in the state it is in now.
+    """A message in its current state.
 
-    `folder` None means that the corpus says it was moved, but not where to.
+    `folder` is None if the corpus says that the message was moved, but not where to.
     """
 
     id: str
@@ -70,58 +67,56 @@ class Mail:
 
     @property
     def is_detection(self) -> bool:
-        """Whether the message has a verdict that is not benign."""
+        """Whether the verdict is not benign."""
         return self.disposition in DETECTIONS
 
     @property
-    def written_subject(self) -> str | None:
-        """The subject as it was written."""
+    def original_subject(self) -> str | None:
+        """The subject, not case-folded."""
         return _text(json.loads(self.record), "subject")
 
     def place(self, folder: str, status: str) -> None:
-        """Put the message into a folder of the mailbox; it is not in quarantine any more.
-
-        An action says why, so `act` follows.
-        """
+        """Put the message into a folder of its mailbox. Call `log` afterwards to update the record."""
         self.folder = folder
         self.quarantined = False
         self.statuses = (status,)
 
-    def act(self, *actions: dict[str, Any]) -> None:
-        """Note actions in the action log and in `post_delivery_operations`, and bring the record up to date."""
+    def log(self, *actions: dict[str, Any]) -> None:
+        """Add entries to the action log, and update the record."""
         self.actions.extend(actions)
         self.operations = tuple(
             dict.fromkeys([*self.operations, *(str(action["operation"]) for action in actions)])
         )
-        self.record = dumps(self._changed(json.loads(self.record), actions))
+        self.record = dump_json(self._update(json.loads(self.record), actions))
 
-    def inherit(self, former: "Mail") -> None:
-        """Take over what was done to a former version of the same message."""
+    def inherit(self, earlier: "Mail") -> None:
+        """Take over folder and action log of an earlier version of the same message."""
         self.folder, self.quarantined, self.statuses = (
-            former.folder,
-            former.quarantined,
-            former.statuses,
+            earlier.folder,
+            earlier.quarantined,
+            earlier.statuses,
         )
-        self.act(*former.actions)
+        self.log(*earlier.actions)
 
-    def _changed(self, record: dict[str, Any], actions: Iterable[dict[str, Any]]) -> dict[str, Any]:
+    def _update(self, record: dict[str, Any], actions: Iterable[dict[str, Any]]) -> dict[str, Any]:
         if self.shape is not Shape.LEAN:
             record["action_log"] = [
                 *record.get("action_log", ()),
-                *(_logged(action, self.shape) for action in actions),
+                *(_action_log_entry(action, self.shape) for action in actions),
             ]
         record["post_delivery_operations"] = list(self.operations)
         record["delivery_status"] = list(self.statuses)
         return record | {"is_quarantined": self.quarantined}
 
 
-def build(
+def build_mail(
     message: Mapping[str, Any], detections: Mapping[str, Any] | None, now: datetime, shape: Shape
 ) -> Mail:
-    """Make a message of one corpus line; the id must be there, everything else may be missing."""
+    """Build a message from a corpus line. Only the id is required."""
     scanned = parse_time(message.get("scanned_at")) or parse_time(message.get("ts")) or now
-    record = _shaped(
-        {**_REQUIRED, "postfix_id": str(message["id"])[:16], "ts": stamp(scanned), **message}, shape
+    record = _select_fields(
+        {**_REQUIRED, "postfix_id": str(message["id"])[:16], "ts": format_time(scanned), **message},
+        shape,
     )
     quarantined = message.get("is_quarantined") is True
     return Mail(
@@ -131,10 +126,10 @@ def build(
         alert_id=_text(message, "alert_id"),
         at=scanned,
         visible_at=now,
-        senders=_folded(
+        senders=_casefold(
             [message.get("from"), message.get("envelope_from"), message.get("replyto")]
         ),
-        recipients=_folded(
+        recipients=_casefold(
             [
                 *_list(message, "to"),
                 *_list(message, "envelope_to"),
@@ -143,7 +138,7 @@ def build(
         ),
         hosts=tuple(_hosts(detections or {})),
         subject=(_text(message, "subject") or "").casefold(),
-        text=_searchable(message, detections or {}),
+        text=_searchable_text(message, detections or {}),
         disposition=_text(message, "final_disposition"),
         edf_hash=_text(message, "edf_hash"),
         helo_ip=_text(message, "smtp_helo_server_ip"),
@@ -153,22 +148,22 @@ def build(
         operations=tuple(map(str, _list(message, "post_delivery_operations"))),
         statuses=tuple(map(str, _list(message, "delivery_status"))),
         addressees=tuple(map(str, _list(message, "client_recipients"))),
-        record=dumps(record),
-        detections=dumps(detections) if detections else None,
+        record=dump_json(record),
+        detections=dump_json(detections) if detections else None,
         shape=shape,
     )
 
 
-def _shaped(record: dict[str, Any], shape: Shape) -> dict[str, Any]:
-    """Leave out what the chosen generation no longer sends."""
+def _select_fields(record: dict[str, Any], shape: Shape) -> dict[str, Any]:
+    """Drop the fields that the chosen generation no longer sends."""
     if shape is Shape.OLD:
         return record
-    gone = _PAST_EOL if shape is Shape.NEW else _PAST_EOL + _PAST_EOL_THOUGH_REQUIRED
-    return {name: value for name, value in record.items() if name not in gone}
+    dropped = _PAST_EOL if shape is Shape.NEW else _PAST_EOL + _PAST_EOL_THOUGH_REQUIRED
+    return {name: value for name, value in record.items() if name not in dropped}
 
 
-def _logged(action: Mapping[str, Any], shape: Shape) -> dict[str, Any]:
-    """An entry of the deprecated `action_log` field, whose properties are fewer than those of the endpoint."""
+def _action_log_entry(action: Mapping[str, Any], shape: Shape) -> dict[str, Any]:
+    """Build an entry of the deprecated `action_log` field, with fewer properties than the endpoint."""
     known = {
         name: value
         for name, value in action["properties"].items()
@@ -190,11 +185,8 @@ def _folder(message: Mapping[str, Any], *, quarantined: bool) -> str | None:
     return None if "MOVE" in _list(message, "post_delivery_operations") else INBOX
 
 
-def _searchable(message: Mapping[str, Any], detections: Mapping[str, Any]) -> str:
-    """What `query` searches.
-
-    Sender, recipient, subject, attachment names and hashes, message id (reference §1.3).
-    """
+def _searchable_text(message: Mapping[str, Any], detections: Mapping[str, Any]) -> str:
+    """Return what `query` searches: sender, recipient, subject, message id, attachments (§1.3)."""
     words = [
         message.get("from"),
         message.get("from_name"),
@@ -221,7 +213,7 @@ def _hosts(detections: Mapping[str, Any]) -> Iterator[str]:
             yield host.casefold()
 
 
-def _folded(values: Iterable[object]) -> tuple[str, ...]:
+def _casefold(values: Iterable[object]) -> tuple[str, ...]:
     return tuple(
         dict.fromkeys(value.casefold() for value in values if isinstance(value, str) and value)
     )

@@ -1,7 +1,4 @@
-"""All messages: by id, by postfix id, by time; and the search over them with its cursor.
-
-Nothing here knows HTTP.
-"""
+"""All messages, by id, postfix id, alert id and time, and the search over them with its cursor."""
 
 import base64
 import hashlib
@@ -15,31 +12,34 @@ from itertools import islice
 from clawback.simulator.mail import Mail
 from clawback.simulator.options import Order
 
-Keep = Callable[[Mail], bool]
+Filter = Callable[[Mail], bool]
 Key = tuple[float, str]
-"""Where a message stands in the order of results: by time or by a hash, then by id."""
+"""The sort key of a message: its time or a hash, then its id."""
 
 
 class BadCursor(ValueError):
-    """A cursor that this simulator never gave."""
+    """A cursor that this simulator did not issue."""
 
 
 @dataclass(frozen=True, slots=True)
 class MailboxSearch:
-    """A search: a half-open range of `scanned_at`, a predicate, and the moment it is made (later mail is not yet visible)."""
+    """A half-open range of `scanned_at`, a filter, and the time of the search.
+
+    Mail that becomes visible after `now` is not found.
+    """
 
     start: datetime
     end: datetime
-    keep: Keep
+    filter: Filter
     now: datetime
 
 
 @dataclass(frozen=True, slots=True)
 class Page:
-    """One page of a search; `following` is the cursor of the next, None on the last."""
+    """One page of results. `next_cursor` is None on the last page."""
 
     mails: list[Mail]
-    following: str | None
+    next_cursor: str | None
 
 
 @dataclass(slots=True)
@@ -54,59 +54,60 @@ class MailboxStore:
     _keys: list[Key] = field(default_factory=list)
 
     def put(self, mails: Iterable[Mail]) -> None:
-        """Take messages in; one whose id is known replaces it, and inherits what was done to it."""
-        arriving = {mail.id: mail for mail in mails}
-        for mail in arriving.values():
+        """Add messages. A message with a known id replaces it, and inherits its folder and actions."""
+        new = {mail.id: mail for mail in mails}
+        for mail in new.values():
             self._inherit(mail)
-        self._keep(arriving.values())
+        self._insert(new.values())
 
     def find(self, search: MailboxSearch, cursor: str | None = None) -> Iterator[Mail]:
-        """Everything the search finds, in order, after the cursor.
+        """Find messages in order, starting after the cursor.
 
-        A message that arrives meanwhile never shifts the others.
+        The cursor is a sort key, so new messages do not shift the pages.
 
         Raises:
-            BadCursor: the cursor is not one of ours.
+            BadCursor: the cursor was not issued by this simulator.
 
         """
         keys = self._range(search)
         after = (
             keys.start
             if cursor is None
-            else max(keys.start, bisect_right(self._keys, _read_cursor(cursor)))
+            else max(keys.start, bisect_right(self._keys, _parse_cursor(cursor)))
         )
         for _, identity in islice(self._keys, after, keys.stop):
             mail = self.by_id[identity]
             if (
                 search.start <= mail.at < search.end
                 and mail.visible_at <= search.now
-                and search.keep(mail)
+                and search.filter(mail)
             ):
                 yield mail
 
     def page(self, search: MailboxSearch, per_page: int, cursor: str | None, skip: int = 0) -> Page:
-        """One page of what the search finds, `skip` messages on (the deprecated way of paging)."""
+        """Return one page, after skipping `skip` messages (the deprecated way of paging)."""
         found = list(islice(self.find(search, cursor), skip, skip + per_page + 1))
         mails = found[:per_page]
-        return Page(mails, _cursor(self._key(mails[-1])) if len(found) > per_page else None)
+        return Page(mails, _format_cursor(self._key(mails[-1])) if len(found) > per_page else None)
 
-    def forget(self, before: datetime) -> None:
-        """Forget the messages scanned before that moment."""
+    def expire(self, before: datetime) -> None:
+        """Drop messages scanned before a time."""
         kept = [mail for mail in self.by_id.values() if mail.at >= before]
         if len(kept) < len(self.by_id):
             self.clear()
-            self._keep(kept)
+            self._insert(kept)
 
     def clear(self) -> None:
-        """Forget every message."""
+        """Drop all messages."""
         for index in (self.by_id, self.by_postfix_id, self.by_alert_id, self._keys):
             index.clear()
 
-    def _keep(self, mails: Collection[Mail]) -> None:
-        """Index messages that are not there yet."""
+    def _insert(self, mails: Collection[Mail]) -> None:
+        """Index new messages."""
         for mail in mails:
             self._index(mail)
         keys = map(self._key, mails)
+        # One sort of everything is cheaper than many insertions into a list.
         if len(mails) > len(self._keys) // 8:
             self._keys = sorted([*self._keys, *keys])
         else:
@@ -114,11 +115,11 @@ class MailboxStore:
                 insort(self._keys, key)
 
     def _inherit(self, mail: Mail) -> None:
-        """Let a message take over from its former version, which goes."""
-        if (former := self.by_id.get(mail.id)) is not None:
-            mail.inherit(former)
-            self.by_postfix_id[former.postfix_id].remove(former)
-            del self._keys[bisect_left(self._keys, self._key(former))]
+        """Replace the earlier version of a message, if there is one."""
+        if (earlier := self.by_id.get(mail.id)) is not None:
+            mail.inherit(earlier)
+            self.by_postfix_id[earlier.postfix_id].remove(earlier)
+            del self._keys[bisect_left(self._keys, self._key(earlier))]
 
     def _index(self, mail: Mail) -> None:
         self.by_id[mail.id] = mail
@@ -127,10 +128,7 @@ class MailboxStore:
             self.by_alert_id[mail.alert_id] = mail
 
     def _range(self, search: MailboxSearch) -> range:
-        """Which keys can be in the search's range of times.
-
-        All of them where the order is not by time.
-        """
+        """Return the positions that can be in the time range; all if the order is not by time."""
         match self.order:
             case Order.NEWEST:
                 first, last = -search.end.timestamp(), -search.start.timestamp()
@@ -160,11 +158,11 @@ class MailboxStore:
                 return float(int.from_bytes(digest, "big")), mail.id
 
 
-def _cursor(key: Key) -> str:
+def _format_cursor(key: Key) -> str:
     return base64.urlsafe_b64encode(json.dumps(key).encode()).decode().rstrip("=")
 
 
-def _read_cursor(cursor: str) -> Key:
+def _parse_cursor(cursor: str) -> Key:
     try:
         place, identity = json.loads(base64.urlsafe_b64decode(cursor + "=" * (-len(cursor) % 4)))
         return float(place), str(identity)

@@ -1,11 +1,10 @@
-"""From query parameters to a search over messages.
+"""Filters of the message search, from its query parameters. Source: reference §1.3.
 
-The semantics the reference leaves open are settled here, and said.
-
-`final_disposition` is compared literally (MALICIOUS does not include MALICIOUS-BEC); the terms of
-`query` must all occur; `sender` and `recipient` take an address or a domain (subdomains included);
-`domain` is that of a sender, a recipient or a link; `subject` wants all its words in any order. The
-submissions datastore is never searched unless asked for. Source: reference §1.3.
+Where the reference leaves the semantics open, the simulator does this: `final_disposition` matches
+literally (MALICIOUS excludes MALICIOUS-BEC); all terms of `query` must occur; `sender` and
+`recipient` take an address or a domain with its subdomains; `domain` is that of a sender, a
+recipient or a link; all words of `subject` must occur, in any order. The submissions datastore is
+searched only on request.
 """
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
@@ -15,7 +14,7 @@ from starlette.datastructures import QueryParams
 
 from clawback.simulator import query_parameters
 from clawback.simulator.mail import Mail
-from clawback.simulator.mailbox_store import Keep
+from clawback.simulator.mailbox_store import Filter
 
 DISPOSITIONS = ("MALICIOUS", "SUSPICIOUS", "SPOOF", "SPAM", "BULK", "NONE")
 LABELS = (
@@ -46,41 +45,41 @@ ACTIONS: Mapping[str, str] = {
     "MOVED": "MOVE",
     "SUBMITTED": "SUBMISSION",
 }
-"""The spelling of the filter, and that of `post_delivery_operations`."""
+"""Values of `message_action`, and of `post_delivery_operations`."""
 
 
-def wanted(
+def build_filter(
     params: QueryParams, *, labels: tuple[str, ...] = DISPOSITIONS, submissions: bool = False
-) -> Keep:
-    """The predicate that the query parameters (or the `search_params` of a bulk job) describe.
+) -> Filter:
+    """Build the predicate of query parameters, or of the `search_params` of a bulk job.
 
     Raises:
-        Refusal: a parameter has a value it cannot have.
+        Refusal: a parameter has an invalid value.
 
     """
     query_parameters.choice(params, "final_disposition", labels)
     query_parameters.choice(params, "message_action", tuple(ACTIONS))
     query_parameters.choice(params, "delivery_status", STATUSES)
-    keeps: list[Keep] = [_is_submission if submissions else _is_regular]
+    filters: list[Filter] = [_is_submission if submissions else _is_regular]
     if query_parameters.boolean(params, "detections_only", default=True):
-        keeps.append(_is_detection)
-    keeps += [make(value) for name, make in _FILTERS.items() if (value := params.get(name))]
-    return _all_of(keeps)
+        filters.append(_is_detection)
+    filters += [make(value) for name, make in _FILTERS.items() if (value := params.get(name))]
+    return _all_of(filters)
 
 
 def as_params(search_params: Mapping[str, Any]) -> QueryParams:
-    """The `search_params` of a bulk job as query parameters; null counts as missing."""
+    """Convert the `search_params` of a bulk job to query parameters; null means missing."""
     return QueryParams(
-        {name: _spelled(value) for name, value in search_params.items() if value is not None}
+        {name: _query_value(value) for name, value in search_params.items() if value is not None}
     )
 
 
-def _spelled(value: object) -> str:
+def _query_value(value: object) -> str:
     return str(value).lower() if isinstance(value, bool) else str(value)
 
 
-def _all_of(keeps: list[Keep]) -> Keep:
-    return lambda mail: all(keep(mail) for keep in keeps)
+def _all_of(filters: list[Filter]) -> Filter:
+    return lambda mail: all(matches(mail) for matches in filters)
 
 
 def _is_regular(mail: Mail) -> bool:
@@ -95,54 +94,54 @@ def _is_detection(mail: Mail) -> bool:
     return mail.is_detection
 
 
-def _disposition(value: str) -> Keep:
+def _disposition(value: str) -> Filter:
     return lambda mail: mail.disposition == value
 
 
-def _action(value: str) -> Keep:
+def _action(value: str) -> Filter:
     return lambda mail: ACTIONS[value] in mail.operations
 
 
-def _status(value: str) -> Keep:
+def _status(value: str) -> Filter:
     return lambda mail: value in mail.statuses
 
 
-def _sender(value: str) -> Keep:
-    wants = value.casefold()
-    return lambda mail: any(_is_of(address, wants) for address in mail.senders[:2])
+def _sender(value: str) -> Filter:
+    wanted = value.casefold()
+    return lambda mail: any(_is_at(address, wanted) for address in mail.senders[:2])
 
 
-def _recipient(value: str) -> Keep:
-    wants = value.casefold()
-    return lambda mail: any(_is_of(address, wants) for address in mail.recipients)
+def _recipient(value: str) -> Filter:
+    wanted = value.casefold()
+    return lambda mail: any(_is_at(address, wanted) for address in mail.recipients)
 
 
-def _domain(value: str) -> Keep:
-    wants = value.casefold()
-    return lambda mail: any(_is_under(host, wants) for host in _hosts_of(mail))
+def _domain(value: str) -> Filter:
+    wanted = value.casefold()
+    return lambda mail: any(_is_under(host, wanted) for host in _hosts_of(mail))
 
 
-def _subject(value: str) -> Keep:
+def _subject(value: str) -> Filter:
     words = value.casefold().split()
     return lambda mail: all(word in mail.subject for word in words)
 
 
-def _exact_subject(value: str) -> Keep:
-    wants = value.casefold()
-    return lambda mail: mail.subject == wants
+def _exact_subject(value: str) -> Filter:
+    wanted = value.casefold()
+    return lambda mail: mail.subject == wanted
 
 
-def _query(value: str) -> Keep:
+def _query(value: str) -> Filter:
     terms = value.casefold().split()
     return lambda mail: all(term in mail.text for term in terms)
 
 
-def _equals(attribute: str) -> Callable[[str], Keep]:
+def _equals(attribute: str) -> Callable[[str], Filter]:
     return lambda value: lambda mail: getattr(mail, attribute) == value
 
 
-def _is_of(address: str, wants: str) -> bool:
-    return address == wants if "@" in wants else _is_under(address.rpartition("@")[2], wants)
+def _is_at(address: str, wanted: str) -> bool:
+    return address == wanted if "@" in wanted else _is_under(address.rpartition("@")[2], wanted)
 
 
 def _is_under(host: str, domain: str) -> bool:
@@ -155,7 +154,7 @@ def _hosts_of(mail: Mail) -> Iterator[str]:
     yield from mail.hosts
 
 
-_FILTERS: Mapping[str, Callable[[str], Keep]] = {
+_FILTERS: Mapping[str, Callable[[str], Filter]] = {
     "final_disposition": _disposition,
     "message_action": _action,
     "delivery_status": _status,

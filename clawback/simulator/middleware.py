@@ -1,232 +1,170 @@
-"""What every API request passes before and after the endpoint.
+"""What every API request passes before and after its endpoint.
 
-Authentication, rate limit, faults, permission, and the request log.
-
-An ASGI middleware. It knows no endpoint; a fault is carried out here, where the connection and the
-whole answer are at hand.
+In this order: the request log, authentication, the rate limit, faults, permissions. An ASGI
+middleware, because faults need the connection and the whole response.
 """
 
 import asyncio
-import contextlib
 import time
-from collections.abc import Awaitable, Callable, Sequence
-from dataclasses import dataclass
-from uuid import uuid4
+from collections.abc import Mapping, Sequence
+from functools import partial
 
-from starlette.datastructures import Headers, MutableHeaders, QueryParams
-from starlette.requests import Request
+from starlette.datastructures import Headers, MutableHeaders
 from starlette.responses import Response
 from starlette.routing import BaseRoute, Match, Route
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from clawback.simulator.account_state import AccountState
-from clawback.simulator.authentication import identify, permit
-from clawback.simulator.corruption import malformed, server_error
-from clawback.simulator.dropped_connections import drop, gone
-from clawback.simulator.envelopes import HOME, RATE_LIMITED, Refusal, cursor_info, fail, succeed
-from clawback.simulator.faults import Fault
-from clawback.simulator.ledger import Asked
+from clawback.simulator.faults.base import Exchange
+from clawback.simulator.faults.registry import REQUEST_FAULTS
+from clawback.simulator.ledger import LoggedRequest
+from clawback.simulator.options import TokenScope
+from clawback.simulator.responses import AUTHENTICATION, RATE_LIMITED, Refusal, fail
 
 REQUEST = "clawback.request"
-"""The key of the scope that holds the request's sequence number, for the ledger."""
-
-_SEARCH = HOME + "/investigate"
-
-
-@dataclass(slots=True)
-class _Call:
-    """One request on its way."""
-
-    scope: Scope
-    receive: Receive
-    send: Send
-    entry: Asked
-    token: str = ""
+"""The key of the ASGI scope that holds the request's sequence number, for the ledger."""
 
 
 class Middleware:
-    """Guards the application `inner`, whose routes are `routes`."""
+    """Wraps the application `app`, whose routes are `routes`."""
 
     def __init__(
         self,
-        world: AccountState,
-        inner: ASGIApp,
+        account: AccountState,
+        app: ASGIApp,
         routes: Sequence[BaseRoute],
         closing: asyncio.Event,
     ) -> None:
-        self._world = world
-        self._inner = inner
+        self._account = account
+        self._app = app
         self._routes = routes
         self._closing = closing
-        self._searches: dict[str, float] = {}
-        self._carry_out: dict[Fault, Callable[[_Call], Awaitable[None]]] = {
-            Fault.RATE_LIMITED: self._rate_limited,
-            Fault.SERVER_ERROR: self._server_error,
-            Fault.TIMEOUT: self._timeout,
-            Fault.RESET: self._reset,
-            Fault.LOST_ANSWER: self._lost_answer,
-            Fault.MALFORMED: self._malformed,
-            Fault.SEARCH_202: self._search_202,
-        }
+        self._faults = {fault.name: fault() for fault in REQUEST_FAULTS}
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Answer one request, and log it whatever becomes of it."""
+        """Answer one request and log it, whatever its outcome."""
         query = scope["query_string"].decode("latin-1")
-        template = self._template(scope)
-        entry = self._world.requests.begin(
-            self._world.now, scope["method"], template, scope["path"], query
+        entry = self._account.requests.begin(
+            self._account.now, scope["method"], self._template(scope), scope["path"], query
         )
         scope[REQUEST] = entry.seq
         started = time.monotonic()
         try:
-            await self._pass(_Call(scope, receive, send, entry))
+            await self._authenticate(scope, receive, send, entry)
         finally:
             entry.seconds = round(time.monotonic() - started, 6)
 
-    async def _pass(self, call: _Call) -> None:
-        world = self._world
+    async def _authenticate(
+        self, scope: Scope, receive: Receive, send: Send, entry: LoggedRequest
+    ) -> None:
+        account = self._account
         try:
-            call.token = identify(Headers(scope=call.scope), world.options.tokens)
+            token = identify(Headers(scope=scope), account.options.tokens)
         except Refusal as refusal:
-            call.send = self._answering(call, {})
-            await self._respond(call, fail(refusal))
+            await fail(refusal)(scope, receive, _wrap(send, entry, {}))
             return
-        now = world.now.timestamp()
-        headers = world.limiter.take(call.token, now)
-        call.send = self._answering(
-            call, world.limiter.refusal(call.token, now) if headers is None else headers
-        )
+
+        now = account.now.timestamp()
+        headers = account.limiter.take(token, now)
         if headers is None:
-            await self._respond(
-                call,
-                fail(
-                    Refusal(
-                        429, RATE_LIMITED, "Rate limit exceeded; all calls are blocked for a while"
-                    )
-                ),
+            blocked = Refusal(
+                429, RATE_LIMITED, "Rate limit exceeded; all calls are blocked for a while"
             )
-        else:
-            await self._admit(call)
-
-    async def _admit(self, call: _Call) -> None:
-        """Let the request in, with or without a fault."""
-        dice = self._world.dice
-        fault, delay = dice.request_fault(), dice.delay()
-        if delay:
-            call.entry.fault = Fault.SLOW
-            await self._pause(delay)
-        if fault is None or (fault is Fault.SEARCH_202 and not self._is_new_search(call)):
-            await self._execute(call, call.send)
+            headers = account.limiter.refusal(token, now)
+            await fail(blocked)(scope, receive, _wrap(send, entry, headers))
             return
-        call.entry.fault = fault
-        await self._carry_out[fault](call)
 
-    async def _execute(self, call: _Call, send: Send) -> None:
+        exchange = Exchange(
+            scope,
+            receive,
+            _wrap(send, entry, headers),
+            entry,
+            random=account.faults.random,
+            clock=account.options.clock,
+            closing=self._closing,
+            endpoint=partial(self._execute, scope, receive, token),
+        )
+        await self._apply_faults(exchange)
+
+    async def _apply_faults(self, exchange: Exchange) -> None:
+        sampler = self._account.faults
+        for fault_type in sampler.choose():
+            fault = self._faults[fault_type.name]
+            if fault.applies_to(exchange):
+                exchange.entry.fault = fault.name
+                await fault.apply(exchange, sampler.rates.of(fault.name).seconds)
+                if fault.is_exclusive:
+                    return
+
+        follow_ups = (fault.follow_up(exchange) for fault in self._faults.values())
+        response = next(filter(None, follow_ups), None)
+        if response is not None:
+            await exchange.respond(response)
+        else:
+            await exchange.endpoint(exchange.send)
+
+    async def _execute(self, scope: Scope, receive: Receive, token: str, send: Send) -> None:
         try:
-            permit(call.token, call.scope["method"], self._world.options.tokens)
+            check_permission(token, scope["method"], self._account.options.tokens)
         except Refusal as refusal:
-            await fail(refusal)(call.scope, call.receive, send)
-            return
-        search = QueryParams(call.scope["query_string"]).get("search_id")
-        ready = self._searches.get(search or "")
-        if ready is not None and ready > self._world.now.timestamp():
-            await self._unready(call, str(search))(call.scope, call.receive, send)
+            response: Response = fail(refusal)
+            await response(scope, receive, send)
         else:
-            await self._inner(call.scope, call.receive, send)
-
-    async def _rate_limited(self, call: _Call) -> None:
-        seconds = max(round(self._world.dice.faults.chance(Fault.RATE_LIMITED).seconds), 0)
-        refusal = Refusal(429, RATE_LIMITED, "Too many requests; try again soon")
-        await self._respond(call, fail(refusal, {"retry-after": str(seconds)}))
-
-    async def _server_error(self, call: _Call) -> None:
-        await self._respond(call, server_error(self._world.dice.random))
-
-    async def _timeout(self, call: _Call) -> None:
-        """Hold the request until the client gives up, or for so long; it is never executed."""
-        leaving = asyncio.create_task(gone(call.receive))
-        pausing = asyncio.create_task(
-            self._pause(self._world.dice.faults.chance(Fault.TIMEOUT).seconds)
-        )
-        await asyncio.wait({leaving, pausing}, return_when=asyncio.FIRST_COMPLETED)
-        for task in (leaving, pausing):
-            task.cancel()
-        await asyncio.gather(leaving, pausing, return_exceptions=True)
-        await drop(call.scope, call.receive, abrupt=False)
-
-    async def _reset(self, call: _Call) -> None:
-        await drop(call.scope, call.receive, abrupt=self._world.dice.random.random() < 0.5)  # noqa: PLR2004
-
-    async def _lost_answer(self, call: _Call) -> None:
-        """Execute the request and say nothing.
-
-        Whether the end is abrupt tells the client nothing either.
-        """
-        await self._executed(call)
-        await drop(call.scope, call.receive, abrupt=self._world.dice.random.random() < 0.5)  # noqa: PLR2004
-
-    async def _malformed(self, call: _Call) -> None:
-        await self._respond(call, malformed(await self._executed(call), self._world.dice.random))
-
-    async def _search_202(self, call: _Call) -> None:
-        search = str(uuid4())
-        self._searches[search] = (
-            self._world.now.timestamp() + self._world.dice.faults.chance(Fault.SEARCH_202).seconds
-        )
-        await self._respond(call, self._unready(call, search))
-
-    def _unready(self, call: _Call, search: str) -> Response:
-        """The 202 of a search that is still running, with where to ask again.
-
-        As a path or as a whole URL.
-        """
-        url = Request(call.scope).url.include_query_params(search_id=search)
-        whole = self._world.dice.random.random() < 0.5  # noqa: PLR2004
-        answer = succeed([], status=202, result_info=cursor_info(0, 20, None, None, lean=False))
-        answer.headers["location"] = str(url) if whole else f"{url.path}?{url.query}"
-        return answer
-
-    async def _executed(self, call: _Call) -> bytes:
-        """Execute the request, keep its answer back and give its body."""
-        body = bytearray()
-
-        async def keep(message: Message) -> None:
-            body.extend(message.get("body", b""))
-
-        await self._execute(call, keep)
-        return bytes(body)
-
-    async def _respond(self, call: _Call, response: Response) -> None:
-        await response(call.scope, call.receive, call.send)
-
-    async def _pause(self, seconds: float) -> None:
-        """Wait so long, or until the simulator closes."""
-        with contextlib.suppress(TimeoutError):
-            await asyncio.wait_for(self._closing.wait(), seconds)
-
-    def _is_new_search(self, call: _Call) -> bool:
-        return (
-            call.entry.template == _SEARCH
-            and call.scope["method"] == "GET"
-            and b"search_id=" not in call.scope["query_string"]
-        )
-
-    def _answering(self, call: _Call, headers: dict[str, str]) -> Send:
-        """A send that adds the rate headers and notes the status."""
-        send = call.send
-
-        async def answer(message: Message) -> None:
-            if message["type"] == "http.response.start":
-                call.entry.status = message["status"]
-                added = MutableHeaders(raw=message.setdefault("headers", []))
-                for name, value in headers.items():
-                    added.setdefault(name, value)
-            await send(message)
-
-        return answer
+            await self._app(scope, receive, send)
 
     def _template(self, scope: Scope) -> str:
         for route in self._routes:
             if isinstance(route, Route) and route.matches(scope)[0] is not Match.NONE:
                 return route.path
         return "(unknown)"
+
+
+def _wrap(send: Send, entry: LoggedRequest, headers: Mapping[str, str]) -> Send:
+    """Return a `send` that adds rate-limit headers and logs the status."""
+
+    async def send_and_log(message: Message) -> None:
+        if message["type"] == "http.response.start":
+            entry.status = message["status"]
+            response_headers = MutableHeaders(raw=message.setdefault("headers", []))
+            for name, value in headers.items():
+                response_headers.setdefault(name, value)
+        await send(message)
+
+    return send_and_log
+
+
+def identify(headers: Headers, tokens: Mapping[str, TokenScope]) -> str:
+    """Return the token of `Authorization: Bearer` or of the legacy headers (reference §1.1).
+
+    Raises:
+        Refusal: 401, there is no token or it is unknown.
+
+    """
+    token = _bearer_token(headers.get("authorization", "")) or _legacy_key(headers)
+    if not token or (tokens and token not in tokens):
+        raise Refusal(401, AUTHENTICATION, "Authentication error")
+    return token
+
+
+def check_permission(token: str, method: str, tokens: Mapping[str, TokenScope]) -> None:
+    """Check that a token may make such a request: GET needs Read or Write, the rest Write.
+
+    Raises:
+        Refusal: 403, it may not.
+
+    """
+    scope = tokens.get(token, TokenScope.WRITE)
+    needed = "Read" if method in ("GET", "HEAD") else "Write"
+    if scope is TokenScope.NONE or (scope is TokenScope.READ and needed == "Write"):
+        raise Refusal(
+            403, AUTHENTICATION, f"The token lacks the permission Cloud Email Security: {needed}"
+        )
+
+
+def _bearer_token(value: str) -> str:
+    kind, _, token = value.partition(" ")
+    return token.strip() if kind.lower() == "bearer" else ""
+
+
+def _legacy_key(headers: Headers) -> str:
+    return headers.get("x-auth-key", "") if headers.get("x-auth-email") else ""

@@ -1,22 +1,16 @@
-"""How a simulator behaves where the API leaves it open, and who may call it.
-
-Values only; nothing here acts.
-"""
+"""The options of a simulator: what the API leaves open, and which tokens it accepts."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from enum import StrEnum
 
-from clawback.simulator.faults import Faults
+from clawback.simulator.faults import FaultRates
 from clawback.simulator.rate_limit import DEFAULT_RATE, Rate
 
 
 class Order(StrEnum):
-    """In which order the investigate list answers.
-
-    The API documents none, so a client must not rely on any.
-    """
+    """The order of search results. The API documents none, so clients must not rely on one."""
 
     NEWEST = "newest"
     OLDEST = "oldest"
@@ -24,12 +18,11 @@ class Order(StrEnum):
 
 
 class Shape(StrEnum):
-    """Which generation of field names is sent.
+    """The generation of field names in responses.
 
-    `new`: what the OpenAPI document and the SDK 5.9.0 models require, and no other deprecated name.
-    `old`: the deprecated names beside the new ones, integer ids in settings, and postfix ids
-    accepted where investigate ids are due. `lean`: nothing past its end of life, required or not; a
-    strict client fails on it, a tolerant one must not.
+    `new`: what the OpenAPI document and SDK 5.9.0 require, and no other deprecated names. `old`:
+    deprecated names as well, integer ids in settings, postfix ids accepted as investigate ids.
+    `lean`: nothing past its end of life, even if required; strict clients fail on it.
     """
 
     NEW = "new"
@@ -38,7 +31,7 @@ class Shape(StrEnum):
 
 
 class MoveIdentity(StrEnum):
-    """What `message_id` means in the answer to a move; the API does not say (reference §2.2)."""
+    """What `message_id` means in the response to a move; the API does not say (reference §2.2)."""
 
     INVESTIGATE = "investigate"
     POSTFIX = "postfix"
@@ -46,10 +39,7 @@ class MoveIdentity(StrEnum):
 
 
 class BodyForm(StrEnum):
-    """Which of two disputed request bodies is accepted (reference §4.3).
-
-    The current one, the former one, or either.
-    """
+    """Which of two contradictory request bodies is accepted (reference §4.3)."""
 
     EITHER = "either"
     CURRENT = "current"
@@ -57,14 +47,14 @@ class BodyForm(StrEnum):
 
 
 class ReviewVerdict(StrEnum):
-    """What becomes of a submission: it is decided as requested, or stays as it was."""
+    """How submissions are decided: as requested, or with the original disposition."""
 
     ACCEPTED = "accepted"
     REJECTED = "rejected"
 
 
-class Scope(StrEnum):
-    """What a token may do: change things, only read, or nothing at all."""
+class TokenScope(StrEnum):
+    """What a token may do: write, read, or nothing."""
 
     WRITE = "write"
     READ = "read"
@@ -72,22 +62,21 @@ class Scope(StrEnum):
 
 
 def utc_now() -> datetime:
-    """The time by the machine's clock."""
     return datetime.now(UTC)
 
 
 @dataclass(frozen=True, slots=True)
 class SimulatorOptions:
-    """Everything that can be chosen; the defaults are the API as documented in November 2026.
+    """The options. By default the simulator is the API as documented in November 2026.
 
-    `rate` None means no limit. `tokens` empty means that any token may do anything.
-    `refuse_duplicates` answers 409 to a second equal pattern, `page_reports` false ignores `page`
-    and `per_page` on PhishGuard reports. Submissions are decided as `verdict` says, `outcome_after`
-    seconds later; one step of a bulk job takes `job_step` seconds.
+    `rate` None means no limit; empty `tokens` means that every token may write.
+    `refuse_duplicates` makes a second equal pattern a 409. Without `page_reports`, PhishGuard
+    reports ignore `page` and `per_page`. Submissions are decided by `verdict` after `outcome_after`
+    seconds; one step of a bulk job takes `job_step` seconds.
     """
 
     rate: Rate | None = DEFAULT_RATE
-    faults: Faults = field(default_factory=Faults)
+    faults: FaultRates = field(default_factory=FaultRates)
     seed: int = 0
     order: Order = Order.NEWEST
     shape: Shape = Shape.NEW
@@ -99,5 +88,5 @@ class SimulatorOptions:
     outcome_after: float = 5.0
     verdict: ReviewVerdict = ReviewVerdict.ACCEPTED
     job_step: float = 0.5
-    tokens: Mapping[str, Scope] = field(default_factory=dict)
+    tokens: Mapping[str, TokenScope] = field(default_factory=dict)
     clock: Callable[[], datetime] = utc_now

@@ -1,7 +1,4 @@
-"""The kinds of policies there are: their fields, what is required, what lists filter and order by.
-
-Data only. Source: reference §1.6.
-"""
+"""The kinds of policies: fields, required fields, filters and orders. Source: reference §1.6."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
@@ -14,6 +11,7 @@ from clawback.simulator.field_checks import (
     domain,
     domain_pattern,
     email_pattern,
+    integer,
     many,
     nullable,
     one_of,
@@ -21,7 +19,6 @@ from clawback.simulator.field_checks import (
     text,
     typed_pattern,
     uuid,
-    whole,
 )
 from clawback.simulator.message_search import LABELS
 
@@ -37,36 +34,38 @@ _COMMENTS = nullable(text())
 
 @dataclass(frozen=True, slots=True)
 class Resource:
-    """One kind of policy.
-
-    `fields` are those a client may write; `defaults` fill what a create leaves out; `fixed` are
-    read-only fields as they are at creation; `whole` checks the record as it would be and says what
-    is wrong with `subject`; `frozen` says why a record may not be changed; `same` names the fields
-    in which two duplicates agree; `filters` maps query parameters to fields; `closed` means that a
-    body with unknown fields is refused; `required_past_eol` are fields that the OpenAPI document
-    still demands of an answer; `batch` names the parts of the batch, `replace` what a PUT needs
-    (empty: there is no PUT).
-    """
+    """One kind of policy."""
 
     name: str
     parameter: str
+    """The name of the id in the paths."""
     fields: Mapping[str, Check]
+    """The writable fields."""
     required: tuple[str, ...]
     orders: tuple[str, ...] = ("pattern", "created_at")
     filters: Mapping[str, str] = field(default_factory=dict)
+    """Query parameters of the list, and the fields they filter."""
     defaults: Mapping[str, Any] = field(default_factory=dict)
-    fixed: Mapping[str, Any] = field(default_factory=dict)
-    whole: Callable[[Mapping[str, Any]], str | None] = lambda _: None
-    frozen: Callable[[Mapping[str, Any]], str | None] = lambda _: None
-    subject: str = "pattern"
-    same: tuple[str, ...] = ("pattern",)
-    closed: bool = False
+    """Values of fields that a POST leaves out."""
+    read_only: Mapping[str, Any] = field(default_factory=dict)
+    """Read-only fields and their initial values."""
+    main_field: str = "pattern"
+    check_record: Callable[[Mapping[str, Any]], str | None] = lambda _: None
+    """Says what is wrong with `main_field`, given the complete record."""
+    check_editable: Callable[[Mapping[str, Any]], str | None] = lambda _: None
+    """Says why a record may not be changed."""
+    unique_fields: tuple[str, ...] = ("pattern",)
+    """Two records with the same values in these are duplicates."""
+    refuses_unknown_fields: bool = False
     required_past_eol: tuple[str, ...] = ()
+    """Fields past their end of life that the OpenAPI document still requires in responses."""
     batch: tuple[str, ...] = FULL_BATCH
+    """The parts of the batch; empty if there is no batch."""
     replace: tuple[str, ...] = ()
+    """What a PUT requires; empty if there is no PUT."""
 
 
-def _itself(*names: str) -> dict[str, str]:
+def _same_names(*names: str) -> dict[str, str]:
     return {name: name for name in names}
 
 
@@ -74,7 +73,7 @@ def _directory_synced(record: Mapping[str, Any]) -> str | None:
     return (
         None
         if record.get("provenance") == MANUAL
-        else "comes from a directory and cannot be changed"
+        else "is synced from a directory and cannot be changed"
     )
 
 
@@ -88,10 +87,10 @@ BLOCK_SENDERS = Resource(
         "comments": _COMMENTS,
     },
     required=("pattern", "pattern_type", "is_regex"),
-    filters=_itself("pattern_type", "pattern"),
+    filters=_same_names("pattern_type", "pattern"),
     defaults={"comments": None},
-    whole=typed_pattern,
-    same=("pattern", "pattern_type", "is_regex"),
+    check_record=typed_pattern,
+    unique_fields=("pattern", "pattern_type", "is_regex"),
     replace=("pattern", "pattern_type", "is_regex"),
 )
 
@@ -103,10 +102,10 @@ ALLOW_POLICIES = Resource(
     parameter="policy_id",
     fields={**BLOCK_SENDERS.fields, **dict.fromkeys(_ALLOW_FLAGS, boolean)},
     required=_ALLOW_REQUIRED,
-    filters=_itself(*_ALLOW_FLAGS, "pattern_type", "pattern"),
+    filters=_same_names(*_ALLOW_FLAGS, "pattern_type", "pattern"),
     defaults={"comments": None},
-    whole=typed_pattern,
-    same=("pattern", "pattern_type", "is_regex"),
+    check_record=typed_pattern,
+    unique_fields=("pattern", "pattern_type", "is_regex"),
     required_past_eol=("last_modified",),
     replace=_ALLOW_REQUIRED,
 )
@@ -124,10 +123,10 @@ TRUSTED_DOMAINS = Resource(
         "comments": _COMMENTS,
     },
     required=_TRUST_REQUIRED,
-    filters=_itself("is_recent", "is_similarity", "pattern"),
+    filters=_same_names("is_recent", "is_similarity", "pattern"),
     defaults={"comments": None},
-    whole=domain_pattern,
-    same=("pattern", "is_regex"),
+    check_record=domain_pattern,
+    unique_fields=("pattern", "is_regex"),
     replace=_TRUST_REQUIRED,
 )
 
@@ -139,23 +138,23 @@ IMPERSONATION_REGISTRY = Resource(
         "email": text(1),
         "is_email_regex": boolean,
         "comments": _COMMENTS,
-        "directory_id": nullable(whole()),
-        "directory_node_id": nullable(whole()),
+        "directory_id": nullable(integer()),
+        "directory_node_id": nullable(integer()),
         "provenance": one_of(_PROVENANCES),
     },
     required=("name", "email", "is_email_regex"),
     orders=("name", "email", "created_at"),
-    filters=_itself("provenance"),
+    filters=_same_names("provenance"),
     defaults={
         "comments": None,
         "directory_id": None,
         "directory_node_id": None,
         "provenance": MANUAL,
     },
-    whole=email_pattern,
-    frozen=_directory_synced,
-    subject="email",
-    same=("email", "name"),
+    check_record=email_pattern,
+    check_editable=_directory_synced,
+    main_field="email",
+    unique_fields=("email", "name"),
     batch=(),
 )
 
@@ -167,7 +166,7 @@ _DOMAIN_FIELDS: Mapping[str, Check] = {
     "regions": many(one_of(_REGIONS), 1, 10),
     "folder": nullable(one_of(("AllItems", "Inbox"))),
     "integration_id": nullable(uuid),
-    "lookback_hops": nullable(whole(1, 20)),
+    "lookback_hops": nullable(integer(1, 20)),
     "require_tls_inbound": nullable(boolean),
     "require_tls_outbound": nullable(boolean),
     "transport": nullable(text()),
@@ -194,16 +193,16 @@ DOMAINS = Resource(
         "require_tls_outbound": False,
         "transport": "",
     },
-    fixed={
+    read_only={
         "status": "PENDING",
         "dmarc_status": "none",
         "spf_status": "none",
         "inbox_provider": None,
         "o365_tenant_id": None,
     },
-    subject="domain",
-    same=("domain",),
-    closed=True,
+    main_field="domain",
+    unique_fields=("domain",),
+    refuses_unknown_fields=True,
     replace=_DOMAIN_LISTS,
 )
 
@@ -214,8 +213,8 @@ SENDING_DOMAIN_RESTRICTIONS = Resource(
     required=("domain", "exclude"),
     orders=("domain", "created_at"),
     defaults={"comments": None},
-    subject="domain",
-    same=("domain",),
+    main_field="domain",
+    unique_fields=("domain",),
     batch=("deletes",),
 )
 
@@ -225,8 +224,8 @@ URL_IGNORE_PATTERNS = Resource(
     fields={"pattern": text(1), "comments": _COMMENTS},
     required=("pattern",),
     defaults={"comments": None},
-    whole=regular_pattern,
-    closed=True,
+    check_record=regular_pattern,
+    refuses_unknown_fields=True,
 )
 
 CONTENT_POLICIES = Resource(
@@ -241,10 +240,10 @@ CONTENT_POLICIES = Resource(
     },
     required=("enabled", "name", "pattern", "targets"),
     orders=("name", "created_at"),
-    filters=_itself("enabled", "name"),
+    filters=_same_names("enabled", "name"),
     defaults={"notes": None},
-    whole=regular_pattern,
-    same=("name",),
+    check_record=regular_pattern,
+    unique_fields=("name",),
 )
 
 RESOURCES = (

@@ -1,27 +1,25 @@
-"""Reading query parameters the way the API does.
-
-Typed, bounded, and refused with a 400 that names the parameter.
-"""
+"""Parses query parameters as the API does; an invalid one is a 400 that names it."""
 
 from datetime import UTC, datetime, timedelta
 from enum import StrEnum
 
 from starlette.datastructures import QueryParams
 
-from clawback.simulator.envelopes import invalid
+from clawback.simulator.responses import invalid
 
-LARGEST_PAGE = 1000
-DEFAULT_PAGE = 20
+MAX_PAGE_SIZE = 1000
+DEFAULT_PAGE_SIZE = 20
 DEFAULT_WINDOW = timedelta(days=30)
+_MAX_DIGITS = 9
 
 
 def boolean(params: QueryParams, name: str, *, default: bool) -> bool:
-    """`true` or `false`; the default where it is missing."""
+    """Return `true` or `false`; the default if it is missing."""
     return default if (value := optional_boolean(params, name)) is None else value
 
 
 def optional_boolean(params: QueryParams, name: str) -> bool | None:
-    """`true` or `false`, or None where it is missing."""
+    """Return `true` or `false`; None if it is missing."""
     value = params.get(name)
     if value is None:
         return None
@@ -30,26 +28,30 @@ def optional_boolean(params: QueryParams, name: str) -> bool | None:
     return value.lower() == "true"
 
 
-def whole(params: QueryParams, name: str, default: int, most: int | None = None) -> int:
-    """A whole number from 1 on, at most `most`."""
+def positive_integer(
+    params: QueryParams, name: str, default: int, maximum: int | None = None
+) -> int:
+    """Return an integer from 1 to `maximum`; the default if it is missing."""
     value = params.get(name)
     if value is None:
         return default
-    number = int(value) if value.isdecimal() and len(value) < 10 else 0  # noqa: PLR2004
-    if number < 1 or (most is not None and number > most):
+    number = int(value) if value.isdecimal() and len(value) <= _MAX_DIGITS else 0
+    if number < 1 or (maximum is not None and number > maximum):
         raise invalid(
-            f"{name} must be a whole number from 1" + (f" to {most}" if most else ""), name
+            f"{name} must be an integer from 1" + (f" to {maximum}" if maximum else ""), name
         )
     return number
 
 
 def paging(params: QueryParams) -> tuple[int, int]:
-    """`page` (from 1) and `per_page` (1 to 1000, default 20)."""
-    return whole(params, "page", 1), whole(params, "per_page", DEFAULT_PAGE, LARGEST_PAGE)
+    """Return `page` (from 1) and `per_page` (1 to 1000, default 20)."""
+    return positive_integer(params, "page", 1), positive_integer(
+        params, "per_page", DEFAULT_PAGE_SIZE, MAX_PAGE_SIZE
+    )
 
 
 def choice(params: QueryParams, name: str, allowed: type[StrEnum] | tuple[str, ...]) -> str | None:
-    """One of a fixed set of values, or None where it is missing."""
+    """Return one of a fixed set of values; None if it is missing."""
     value = params.get(name)
     values = tuple(str(member) for member in allowed)
     if value is not None and value not in values:
@@ -57,11 +59,8 @@ def choice(params: QueryParams, name: str, allowed: type[StrEnum] | tuple[str, .
     return value
 
 
-def moment(params: QueryParams, name: str) -> datetime | None:
-    """An RFC 3339 time in UTC, or None where it is missing.
-
-    Without an offset it is taken as UTC.
-    """
+def time_parameter(params: QueryParams, name: str) -> datetime | None:
+    """Return an RFC 3339 time in UTC; None if it is missing. Without an offset it is UTC."""
     value = params.get(name)
     if value is None:
         return None
@@ -71,7 +70,7 @@ def moment(params: QueryParams, name: str) -> datetime | None:
 
 
 def parse_time(value: object) -> datetime | None:
-    """An RFC 3339 text as a time in UTC; None where it makes no sense."""
+    """Parse an RFC 3339 string as a time in UTC; None if it is invalid."""
     if not isinstance(value, str):
         return None
     try:
@@ -82,8 +81,8 @@ def parse_time(value: object) -> datetime | None:
 
 
 def window(params: QueryParams, now: datetime) -> tuple[datetime, datetime]:
-    """The half-open range of `start` (default 30 days ago, never in the future) and `end` (default now)."""
-    start = moment(params, "start")
+    """Return the half-open range from `start` (default: 30 days ago) to `end` (default: now)."""
+    start = time_parameter(params, "start")
     if start is not None and start > now:
         raise invalid("start must not be in the future", "start")
-    return start or now - DEFAULT_WINDOW, moment(params, "end") or now
+    return start or now - DEFAULT_WINDOW, time_parameter(params, "end") or now

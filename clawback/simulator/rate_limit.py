@@ -1,8 +1,4 @@
-"""The API's rate limit.
-
-N requests in a fixed window, and a block of the window's length for whoever exceeds it (reference
-§3.1).
-"""
+"""The API's rate limit: N requests in a fixed window; exceeding it blocks for one window (§3.1)."""
 
 import math
 import re
@@ -13,7 +9,7 @@ _RATE = re.compile(r"(\d+)/(\d+(?:\.\d+)?)")
 
 @dataclass(frozen=True, slots=True)
 class Rate:
-    """So many in so many seconds."""
+    """A number of requests in a number of seconds."""
 
     quota: int
     seconds: float
@@ -26,17 +22,19 @@ DEFAULT_RATE = Rate(1200, 300)
 
 
 def parse_rate(text: str) -> Rate | None:
-    """Read `1200/300` as a rate, `off` as None.
+    """Parse `1200/300` as a rate, `off` as None.
 
     Raises:
-        ValueError: it is neither, or one of the numbers is zero.
+        ValueError: it is neither, or a number is zero.
 
     """
     if text == "off":
         return None
     match = _RATE.fullmatch(text.strip())
     if match is None or int(match[1]) == 0 or float(match[2]) == 0:
-        raise ValueError(f"{text[:40]!r} is not a rate: write N/SECONDS, such as 1200/300, or off")
+        raise ValueError(
+            f"invalid rate {text[:40]!r}; expected N/SECONDS, such as 1200/300, or off"
+        )
     return Rate(int(match[1]), float(match[2]))
 
 
@@ -49,16 +47,13 @@ class _Window:
 
 @dataclass(slots=True)
 class RateLimiter:
-    """Counts the requests of each token. Times are seconds since the epoch, given by the caller."""
+    """Counts the requests of each token. Times are seconds since the epoch."""
 
     rate: Rate | None
     _windows: dict[str, _Window] = field(default_factory=dict)
 
     def take(self, token: str, now: float) -> dict[str, str] | None:
-        """Count one request.
-
-        Gives the headers of its answer, or None where the token is (or just became) blocked.
-        """
+        """Count one request. Returns the response headers, or None if the token is blocked."""
         if self.rate is None:
             return {}
         window = self._window(token, now, self.rate)
@@ -71,14 +66,14 @@ class RateLimiter:
         return self._headers(window.left, window.until - now, self.rate)
 
     def refusal(self, token: str, now: float) -> dict[str, str]:
-        """The headers of a 429, `retry-after` among them in whole seconds."""
+        """Return the headers of a 429, including `retry-after` in seconds."""
         if self.rate is None:
             return {}
         left = math.ceil(max(self._window(token, now, self.rate).blocked_until - now, 1))
         return {**self._headers(0, left, self.rate), "retry-after": str(left)}
 
     def change(self, rate: Rate | None) -> None:
-        """Put another limit in force and forget every count."""
+        """Set another limit and reset all counts."""
         self.rate = rate
         self._windows.clear()
 

@@ -1,7 +1,6 @@
-"""The simulator as a whole: the application, and serving it on a port.
+"""The simulator: its ASGI application, and serving it on a port.
 
-PortTaken
-└── the port cannot be listened on; the text says which and why
+PortUnavailable   the port cannot be bound; the message says which and why
 """
 
 import asyncio
@@ -21,67 +20,66 @@ from starlette.routing import Route
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from clawback.simulator.account_state import AccountState
-from clawback.simulator.bulk_jobs import Jobs
-from clawback.simulator.containment_endpoints import Containment
-from clawback.simulator.control_endpoints import PREFIX, Control
+from clawback.simulator.bulk_job_endpoints import BulkJobEndpoints
+from clawback.simulator.containment_endpoints import ContainmentEndpoints
+from clawback.simulator.control_endpoints import PREFIX, ControlEndpoints
 from clawback.simulator.corpus import Line, parse_line, read_corpus
-from clawback.simulator.domain_endpoints import Domains
-from clawback.simulator.dropped_connections import CuttingProtocol
-from clawback.simulator.envelopes import API, NO_ROUTE, WRONG_METHOD, Refusal, fail
-from clawback.simulator.investigate_endpoints import Investigate
-from clawback.simulator.mail_stream import drip
-from clawback.simulator.message_contents import Contents
+from clawback.simulator.domain_endpoints import DomainEndpoints
+from clawback.simulator.dropped_connections import DroppableProtocol
+from clawback.simulator.investigate_endpoints import InvestigateEndpoints
+from clawback.simulator.mail_stream import stream_mail
 from clawback.simulator.middleware import Middleware
 from clawback.simulator.options import SimulatorOptions
-from clawback.simulator.policy_endpoints import Policies
+from clawback.simulator.policy_endpoints import PolicyEndpoints
 from clawback.simulator.policy_kinds import RESOURCES
-from clawback.simulator.report_endpoints import Reports
-from clawback.simulator.submission_endpoints import Submitting
+from clawback.simulator.report_endpoints import ReportEndpoints
+from clawback.simulator.responses import API, NO_ROUTE, WRONG_METHOD, Refusal, fail
 
 _KEEP_ALIVE = 75
 _NO_METHOD = 405
 
 
-class PortTaken(OSError):
-    """The port cannot be listened on."""
+class PortUnavailable(OSError):
+    """The port cannot be bound."""
 
 
 class Simulator:
     """An Email Security API in memory.
 
-    `app` is the ASGI application, `routes` are those of the API in it; `serve` puts it on a port.
-    `world` is its state, for tests that look rather than ask.
+    `app` is the ASGI application, `routes` are the routes of the API in it; `serve` binds a port.
+    `account` is the state, which tests may inspect and change.
     """
 
     def __init__(self, options: SimulatorOptions | None = None) -> None:
         self.options = options or SimulatorOptions()
-        self.world = AccountState(self.options)
+        self.account = AccountState(self.options)
         self._closing = asyncio.Event()
-        containment = Containment(self.world)
-        jobs = Jobs(self.world, containment)
-        self.routes = _api_routes(self.world, containment, jobs)
-        gate = Middleware(self.world, _starlette(self.routes), self.routes, self._closing)
-        self.app: ASGIApp = _Switch(_starlette(Control(self.world).routes()), gate, jobs)
+        containment = ContainmentEndpoints(self.account)
+        jobs = BulkJobEndpoints(self.account, containment)
+        self.routes = _api_routes(self.account, containment, jobs)
+        control = _starlette(ControlEndpoints(self.account).routes())
+        api = Middleware(self.account, _starlette(self.routes), self.routes, self._closing)
+        self.app: ASGIApp = _Dispatcher(control, api, jobs)
 
     def load(self, *paths: Path) -> int:
-        """Load corpora, all or none. Gives the number of records.
+        """Load corpora, all or none. Returns the number of records.
 
         Raises:
-            CorpusError: a file cannot be read, or has a line that is no record.
+            CorpusError: a file or a line is invalid.
 
         """
-        return self.world.take([line for path in paths for line in read_corpus(path)])
+        return self.account.add([line for path in paths for line in read_corpus(path)])
 
-    def take(self, lines: Iterable[Mapping[str, Any]]) -> int:
-        """Take corpus lines in, all or none: `{"message": …, "detections": …}`.
+    def add(self, lines: Iterable[Mapping[str, Any]]) -> int:
+        """Add corpus lines such as `{"message": …, "detections": …}`, all or none.
 
-        Gives the number of records.
+        Returns the number of records.
 
         Raises:
-            ValueError: one is no record.
+            ValueError: a line is not a record.
 
         """
-        return self.world.take([parse_line(line) for line in lines])
+        return self.account.add([parse_line(line) for line in lines])
 
     @contextlib.asynccontextmanager
     async def serve(
@@ -89,24 +87,26 @@ class Simulator:
         port: int = 0,
         host: str = "127.0.0.1",
         *,
-        dripping: Sequence[Line] = (),
-        every: timedelta | None = None,
+        stream: Sequence[Line] = (),
+        interval: timedelta | None = None,
     ) -> AsyncIterator[str]:
-        """Serve until the block is left.
+        """Serve until the block is left. Yields the base URL: `http://127.0.0.1:8080/client/v4`.
 
-        Gives the base URL, such as `http://127.0.0.1:8080/client/v4`. Port 0 takes a free one.
-
-        With `dripping`, those lines keep arriving, one `every` so often.
+        Args:
+            port: 0 selects a free port.
+            host: the address to bind.
+            stream: lines that keep arriving, if `interval` is given.
+            interval: the time between two of them.
 
         Raises:
-            PortTaken: the port cannot be listened on.
+            PortUnavailable: the port cannot be bound.
 
         """
         listening = _listen(host, port)
         server = _Server(
             uvicorn.Config(
                 self.app,
-                http=CuttingProtocol,
+                http=DroppableProtocol,
                 ws="none",
                 lifespan="off",
                 log_config=None,
@@ -116,8 +116,10 @@ class Simulator:
             )
         )
         serving = asyncio.create_task(server.serve([listening]))
-        feeding = (
-            asyncio.create_task(drip(self.world, dripping, every)) if dripping and every else None
+        streaming = (
+            asyncio.create_task(stream_mail(self.account, stream, interval))
+            if stream and interval
+            else None
         )
         try:
             await server.up.wait()
@@ -125,14 +127,14 @@ class Simulator:
         finally:
             self._closing.set()
             server.stop()
-            if feeding is not None:
-                feeding.cancel()
-            await asyncio.gather(serving, *filter(None, [feeding]), return_exceptions=True)
+            if streaming is not None:
+                streaming.cancel()
+            await asyncio.gather(serving, *filter(None, [streaming]), return_exceptions=True)
             self._closing.clear()
 
 
 class _Server(uvicorn.Server):
-    """uvicorn's server that leaves signals to the program, says when it is up, and stops at once when told to."""
+    """uvicorn's server without signal handlers, with an event at start, and an immediate stop."""
 
     def __init__(self, config: uvicorn.Config) -> None:
         super().__init__(config)
@@ -164,7 +166,7 @@ class _Server(uvicorn.Server):
             connection.shutdown()
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(1):
-                while self.server_state.connections:  # noqa: ASYNC110
+                while self.server_state.connections:  # noqa: ASYNC110 - uvicorn offers no event
                     await asyncio.sleep(0.001)
 
     @contextlib.contextmanager
@@ -176,50 +178,51 @@ class _Endpoints(Protocol):
     def routes(self) -> list[Route]: ...
 
 
-class _Switch:
-    """Sends `/_sim/` to the controls and everything else through the gate, after the jobs have been brought up to date."""
+class _Dispatcher:
+    """Sends `/_sim/` to the control endpoints and the rest to the API. Advances the jobs first."""
 
-    def __init__(self, control: ASGIApp, gate: ASGIApp, jobs: Jobs) -> None:
+    def __init__(self, control: ASGIApp, api: ASGIApp, jobs: BulkJobEndpoints) -> None:
         self._control = control
-        self._gate = gate
+        self._api = api
         self._jobs = jobs
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
-            raise NotImplementedError("the simulator speaks HTTP only")
+            raise NotImplementedError("the simulator supports HTTP only")
         self._jobs.advance()
-        behind = scope["path"] == PREFIX or scope["path"].startswith(PREFIX + "/")
-        await (self._control if behind else self._gate)(scope, receive, send)
+        is_control = scope["path"] == PREFIX or scope["path"].startswith(PREFIX + "/")
+        await (self._control if is_control else self._api)(scope, receive, send)
 
 
-def _api_routes(world: AccountState, containment: Containment, jobs: Jobs) -> list[Route]:
-    """Every route of the API; fixed names come before parameters."""
-    policies = [Policies(world, resource) for resource in RESOURCES]
+def _api_routes(
+    account: AccountState, containment: ContainmentEndpoints, jobs: BulkJobEndpoints
+) -> list[Route]:
+    """Return all routes of the API. Fixed names precede parameters, which would match them."""
+    policies = [PolicyEndpoints(account, resource) for resource in RESOURCES]
     parts: Sequence[_Endpoints] = (
         containment,
         jobs,
-        Contents(world),
-        Reports(world),
-        Submitting(world),
+        ReportEndpoints(account),
         *policies,
-        Domains(world),
-        Investigate(world),
+        DomainEndpoints(account),
+        InvestigateEndpoints(account),
     )
     return [route for part in parts for route in part.routes()]
 
 
 def _starlette(routes: Sequence[Route]) -> Starlette:
     return Starlette(
-        routes=list(routes), exception_handlers={Refusal: _refused, HTTPException: _unrouted}
+        routes=list(routes),
+        exception_handlers={Refusal: _handle_refusal, HTTPException: _handle_unrouted},
     )
 
 
-async def _refused(_: Request, error: Exception) -> Response:
+async def _handle_refusal(_: Request, error: Exception) -> Response:
     assert isinstance(error, Refusal)  # noqa: S101 - for mypy
     return fail(error)
 
 
-async def _unrouted(_: Request, error: Exception) -> Response:
+async def _handle_unrouted(_: Request, error: Exception) -> Response:
     if isinstance(error, HTTPException) and error.status_code == _NO_METHOD:
         return fail(Refusal(_NO_METHOD, WRONG_METHOD, "Method not allowed for this URI"))
     return fail(Refusal(404, NO_ROUTE, "No route for the URI"))
@@ -235,5 +238,7 @@ def _listen(host: str, port: int) -> socket.socket:
         listening.listen(2048)
     except OSError as error:
         listening.close()
-        raise PortTaken(f"cannot listen on {host}:{port}: {error.strerror or error}") from None
+        raise PortUnavailable(
+            f"cannot listen on {host}:{port}: {error.strerror or error}"
+        ) from None
     return listening

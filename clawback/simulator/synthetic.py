@@ -1,23 +1,23 @@
-"""Making corpus lines for mail that never was.
+"""Synthetic mail as corpus lines, and an outbreak of it.
 
-Names of the invented end in `.test` or `.example`; addresses of hosts are from RFC 5737.
+All names are invented and end in `.test` or `.example`; IP addresses are from RFC 5737.
 """
 
-from collections.abc import Mapping
-from dataclasses import dataclass
-from datetime import datetime, timedelta
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime, timedelta
 from random import Random
 from typing import Any
 from urllib.parse import urlsplit
 
-from clawback.simulator.envelopes import stamp
+from clawback.simulator.responses import format_time
 
 _ALPHABET = "0123456789ABCDEFGHJKLMNPQRSTVWXYZabcdefghjkmnpqrstvwxyz"
 
 
 @dataclass(frozen=True, slots=True)
 class Draft:
-    """What one kind of mail says, whoever receives it."""
+    """The content of a message, apart from its recipients."""
 
     sender: str
     from_name: str
@@ -33,14 +33,47 @@ class Draft:
 
     @property
     def domain(self) -> str:
-        """The domain of the sender."""
         return self.sender.rpartition("@")[2]
+
+
+CAMPAIGN = Draft(
+    sender="accounts@vendor-payables.test",
+    from_name="Accounts Payable",
+    subject="Updated bank details for this month's invoice",
+    disposition="MALICIOUS-BEC",
+    reason="Request to change payment details from a new sender",
+    category="BusinessEmailCompromise",
+)
+SPACING = timedelta(milliseconds=10)
+
+
+def outbreak(
+    count: int,
+    seed: int = 0,
+    *,
+    start: datetime | None = None,
+    disposition: str = CAMPAIGN.disposition,
+    sender: str = CAMPAIGN.sender,
+) -> Iterator[dict[str, Any]]:
+    """Generate one campaign: messages with one sender, body (`edf_hash`) and verdict.
+
+    Each goes to another mailbox of `corp.example`. They are scanned 10 ms apart, the first at
+    `start`; by default the last one is scanned now.
+    """
+    random = Random(seed)  # noqa: S311 - reproducible on purpose
+    first = start or datetime.now(UTC) - SPACING * count
+    draft = replace(CAMPAIGN, disposition=disposition, sender=sender)
+    edf_hash = digest(random)
+    for number in range(count):
+        yield corpus_line(
+            draft, [f"user{number:05d}@corp.example"], first + SPACING * number, random, edf_hash
+        )
 
 
 def corpus_line(
     draft: Draft, recipients: list[str], at: datetime, random: Random, edf_hash: str
 ) -> dict[str, Any]:
-    """The corpus line of a mail scanned at that time; copies of one body share its `edf_hash`.
+    """Build the corpus line of a message scanned at `at`. Copies of one body share `edf_hash`.
 
     Benign mail has no detections.
     """
@@ -49,7 +82,7 @@ def corpus_line(
 
 
 def digest(random: Random, bits: int = 160) -> str:
-    """A random hash, hexadecimal."""
+    """Return a random hash, hexadecimal."""
     return f"{random.getrandbits(bits):0{bits // 4}x}"
 
 
@@ -70,9 +103,9 @@ def _message(draft: Draft, recipients: list[str], at: datetime, random: Random) 
         "envelope_to": recipients,
         "client_recipients": recipients,
         "subject": draft.subject,
-        "sent_at": stamp(sent),
-        "scanned_at": stamp(at),
-        "ts": stamp(at),
+        "sent_at": format_time(sent),
+        "scanned_at": format_time(at),
+        "ts": format_time(at),
         "delivery_mode": "API",
         "delivery_status": ["quarantined" if draft.quarantined else "delivered"],
         "final_disposition": draft.disposition,

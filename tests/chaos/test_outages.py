@@ -41,7 +41,7 @@ def simulated(lines: list[dict[str, Any]], faults: str = "", rate: Rate | None =
     simulator = Simulator(
         replace(SimulatorOptions(rate=rate), faults=parse_faults(faults), seed=11)
     )
-    simulator.take(lines)
+    simulator.add(lines)
     return simulator
 
 

@@ -61,7 +61,7 @@ async def test_a_poisoned_verdict_is_held_and_taken_back_by_one_command(
     async with deployed(temporal, simulated(list(newsletters("NONE"))), tmp_path) as house:
         await house.poll()
         assert house.ledger == []
-        house.simulator.take(list(newsletters("MALICIOUS-BEC")))
+        house.simulator.add(list(newsletters("MALICIOUS-BEC")))
         await house.poll()
         states = await eventually(lambda: held_or_settled(house), timedelta(seconds=120))
         await house.idle()

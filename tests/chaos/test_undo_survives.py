@@ -73,7 +73,7 @@ async def test_undo_goes_on_after_its_worker_was_killed(temporal: Client, tmp_pa
     """
     simulator = simulated([], "slow=0.5:0.3")
     mail = [list(outbreak(COPIES, number, sender=f"s{number}@bad.test")) for number in range(CASES)]
-    simulator.take([line for lines in mail for line in lines])
+    simulator.add([line for lines in mail for line in lines])
     cases, undo = CaseGateway(temporal), UndoGateway(temporal)
     async with worker_of(temporal, simulator, tmp_path) as worker:
         pace = CaseTiming(linger=timedelta(hours=1))
@@ -107,7 +107,7 @@ async def test_undo_goes_on_after_its_worker_was_killed(temporal: Client, tmp_pa
 
 def rows(simulator: Simulator, operation: str) -> list[dict[str, Any]]:
     """The ledger's rows of one operation."""
-    return [row for row in simulator.world.ledger.since(0) if row["operation"] == operation]
+    return [row for row in simulator.account.ledger.since(0) if row["operation"] == operation]
 
 
 async def _taken_back(simulator: Simulator, operation: str) -> bool | None:

@@ -27,7 +27,10 @@ from clawback.cloudflare.paging import Page
 from clawback.model.audit_record import RecordKind
 from clawback.model.messages import Destination, Disposition
 from clawback.simulator import Simulator, SimulatorOptions, parse_faults
-from clawback.simulator.faults import Dice, Fault
+from clawback.simulator.faults import FaultSampler
+from clawback.simulator.faults.base import RequestFault
+from clawback.simulator.faults.lost_answer import LostAnswer
+from clawback.simulator.faults.reset import Reset
 from clawback.temporal.guard_gateway import GuardGateway
 from tests.contract.stand import mail
 
@@ -40,7 +43,7 @@ DO_IT = ("--yes", "--force", "--by", "ana")
 async def simulator(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> AsyncIterator[Simulator]:
     """Serve a simulator with seven messages, and let this process's environment name it."""
     simulator = Simulator(SimulatorOptions())
-    simulator.take([mail(number) for number in range(7)])
+    simulator.add([mail(number) for number in range(7)])
     monkeypatch.delenv("CLOUDFLARE_API_TOKEN", raising=False)
     async with simulator.serve() as url:
         for name, value in {"API_URL": url, "STATE": str(tmp_path), "RULES": str(RULES)}.items():
@@ -64,7 +67,7 @@ def records(tmp_path: Path) -> list[tuple[str | None, str | None, str | None, st
 
 
 def operations_done(simulator: Simulator) -> list[str]:
-    return [str(row["operation"]) for row in simulator.world.ledger.since(0)]
+    return [str(row["operation"]) for row in simulator.account.ledger.since(0)]
 
 
 # ---- the tree
@@ -134,13 +137,13 @@ async def test_every_command_asks_what_its_operation_says(
 ) -> None:
     """Each in its shortest form reaches its endpoint, and whatever the answer, no command breaks."""
     for operation in OPERATIONS:
-        before = len(simulator.world.requests.asked)
+        before = len(simulator.account.requests.entries)
         is_reading = operation.method == "GET" or operation.name == "make_preview"
         code = await api(*command_line(operation, tmp_path), *(() if is_reading else DO_IT))
         assert code in {ExitCode.OK, ExitCode.NO, ExitCode.REFUSED}, operation
         asked = [
             (one.method, re.sub(r"\{\w+\}", "{id}", one.template))
-            for one in list(simulator.world.requests.asked)[before:]
+            for one in list(simulator.account.requests.entries)[before:]
         ]
         assert (
             operation.method,
@@ -166,14 +169,14 @@ async def test_a_list_is_a_table_up_to_its_limit(
     assert (shown.out.count("WireModel"), shown.err) == (7, "")
     assert await api("investigate", "list", "--disposition", "SPAM") == ExitCode.OK
     assert capsys.readouterr().out == "There are none.\n"
-    assert len(simulator.world.requests.asked) == 3
+    assert len(simulator.account.requests.entries) == 3
 
 
 async def test_json_is_a_line_for_each_record(
     simulator: Simulator, capsys: pytest.CaptureFixture[str]
 ) -> None:
     """And one document for a single thing; both as the API gave them."""
-    simulator.take([mail(number) for number in range(7, 1_007)])
+    simulator.add([mail(number) for number in range(7, 1_007)])
     assert await api("investigate", "list", "--json", "--limit", "1005") == ExitCode.OK
     lines = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
     assert len({line["id"] for line in lines}) == len(lines) == 1_005
@@ -185,7 +188,7 @@ async def test_what_a_mail_says_does_not_steer_the_terminal(
     simulator: Simulator, capsys: pytest.CaptureFixture[str]
 ) -> None:
     """Control characters of a subject are blanks."""
-    simulator.take([mail(8, subject="\x1b[2J\x07owned\nnext")])
+    simulator.add([mail(8, subject="\x1b[2J\x07owned\nnext")])
     for words in (("list",), ("get", "POST8-2026-11-22T10:00:00-8")):
         assert await api("investigate", *words) == ExitCode.OK
         assert not {"\x1b", "\x07"} & set(shown := capsys.readouterr().out)
@@ -248,7 +251,7 @@ async def test_what_there_is_not_what_is_refused_and_what_makes_no_sense(
     assert await api("investigate", "get", "") == ExitCode.USAGE
     assert await api("investigate", "list", "--since", "yesterday") == ExitCode.USAGE
     assert await api("submissions", "list", "--type", "NOBODY") == ExitCode.REFUSED
-    simulator.world.dice.faults = parse_faults("500=1")
+    simulator.account.faults.rates = parse_faults("500=1")
     assert await api("investigate", "list") == ExitCode.ENVIRONMENT
     assert len(capsys.readouterr().err.splitlines()) == 5
 
@@ -258,7 +261,7 @@ async def test_whoever_waits_is_told(
 ) -> None:
     """From some seconds on, on stderr."""
     monkeypatch.setattr(read, "_QUIET", 0.05)
-    simulator.world.dice.faults = parse_faults("slow=1:0.3")
+    simulator.account.faults.rates = parse_faults("slow=1:0.3")
     assert await api("investigate", "get", ONE) == ExitCode.OK
     assert "Cloudflare has not answered yet" in capsys.readouterr().err
 
@@ -325,30 +328,31 @@ async def test_a_change_is_made_once_and_recorded_before_and_after(
     ]
 
 
-class FirstAlone(Dice):
-    """Spoils the first request and no other."""
+class FirstRequestOnly(FaultSampler):
+    """Gives the first request a fault, and no other."""
 
-    def __init__(self, fault: Fault) -> None:
+    def __init__(self, fault: type[RequestFault]) -> None:
         super().__init__(0, parse_faults(""))
-        self.faults_left: list[Fault] = [fault]
+        self._next: tuple[type[RequestFault], ...] = (fault,)
 
-    def request_fault(self) -> Fault | None:
-        return self.faults_left.pop() if self.faults_left else None
+    def choose(self) -> tuple[type[RequestFault], ...]:
+        chosen, self._next = self._next, ()
+        return chosen
 
 
 @pytest.mark.parametrize(
     ("fault", "code", "outcome"),
-    [(Fault.LOST_ANSWER, 0, "done"), (Fault.RESET, 1, "failed:not_done")],
+    [(LostAnswer, 0, "done"), (Reset, 1, "failed:not_done")],
 )
 async def test_what_a_lost_answer_did_is_found_out(
-    simulator: Simulator, tmp_path: Path, fault: Fault, code: int, outcome: str
+    simulator: Simulator, tmp_path: Path, fault: type[RequestFault], code: int, outcome: str
 ) -> None:
     """It is never done again: done is done, and what was not is left to the person."""
-    simulator.world.dice = FirstAlone(fault)
+    simulator.account.faults = FirstRequestOnly(fault)
     assert await api("investigate", "move", ONE, "--to", "JunkEmail", *DO_IT) == code
     assert operations_done(simulator) == ["move"] * (code == 0)
     assert [one[2] for one in records(tmp_path)] == ["begun", outcome]
-    assert [one.method for one in simulator.world.requests.asked] == ["POST", "GET"]
+    assert [one.method for one in simulator.account.requests.entries] == ["POST", "GET"]
 
 
 @pytest.mark.parametrize(

@@ -131,7 +131,7 @@ async def test_a_list_says_what_stands_and_whether_it_still_is_ours(
 async def test_a_list_needs_no_api(house: Deployment) -> None:
     """While the API does not answer, what is known to Temporal is listed, and the rest is said to be unknown."""
     anne = await made(house, ANNE)
-    house.simulator.world.dice.faults = parse_faults("500=1.0")
+    house.simulator.account.faults.rates = parse_faults("500=1.0")
     done = await block(house, "list", "--json")
     assert done.returncode == ExitCode.OK
     assert [(row["id"], row["now"]) for row in json.loads(done.stdout)] == [(anne.id, "unknown")]

@@ -12,7 +12,7 @@ import pytest
 
 from clawback.cli.exits import ExitCode
 from clawback.local import free_port
-from clawback.simulator import Scope, Simulator, SimulatorOptions
+from clawback.simulator import Simulator, SimulatorOptions, TokenScope
 from tests.cli.test_program import clawback, write_audit
 
 RULES = Path(__file__).parents[2] / "rules"
@@ -95,7 +95,7 @@ async def test_the_token_is_tried(tmp_path: Path, token: str, verdict: str, says
     A bad one is a problem, and is never printed.
     """
     simulator = Simulator(
-        SimulatorOptions(tokens={"g00d-t0ken": Scope.READ, "bl1nd-t0ken": Scope.NONE})
+        SimulatorOptions(tokens={"g00d-t0ken": TokenScope.READ, "bl1nd-t0ken": TokenScope.NONE})
     )
     async with simulator.serve() as url:
         credentials = {

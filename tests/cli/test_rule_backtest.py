@@ -130,7 +130,7 @@ async def test_over_the_api_it_only_reads(tmp_path: Path) -> None:
     )
     folder = write(tmp_path / "rules", {"a_rule.yml": asking})
     simulator = Simulator()
-    simulator.take(lines)
+    simulator.add(lines)
     async with simulator.serve() as url:
         account = {
             "CLOUDFLARE_API_TOKEN": "sim",

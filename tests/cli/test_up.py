@@ -25,7 +25,7 @@ from clawback.cli.exits import ExitCode
 from clawback.local import ProcessPlan, TemporalServer, fetch, free_port, temporal_child
 from clawback.model.audit_record import RecordKind
 from clawback.settings import Settings
-from clawback.simulator import Scope, Simulator, SimulatorOptions, outbreak
+from clawback.simulator import Simulator, SimulatorOptions, TokenScope, outbreak
 from tests.waiting import wait_until
 
 RULES = Path(__file__).parents[2] / "rules"
@@ -165,8 +165,8 @@ async def test_with_credentials_and_a_server_of_ones_own_only_the_worker_runs(
     tmp_path: Path,
 ) -> None:
     """With TEMPORAL_ADDRESS and credentials nothing is started but the worker, and it acts on that account, over that server."""
-    simulator = Simulator(SimulatorOptions(tokens={"g00d-t0ken": Scope.WRITE}))
-    simulator.take(outbreak(20))
+    simulator = Simulator(SimulatorOptions(tokens={"g00d-t0ken": TokenScope.WRITE}))
+    simulator.add(outbreak(20))
     server = TemporalServer(tmp_path / "temporal.db", free_port())
     around = ProcessPlan((temporal_child(server, Settings.model_construct(), tmp_path),))
     async with around.running(), simulator.serve() as url:
@@ -177,7 +177,7 @@ async def test_with_credentials_and_a_server_of_ones_own_only_the_worker_runs(
         with running(environment, tmp_path) as up:
             await asyncio.to_thread(up.until, lambda: up.counts()[2] >= 20)
             assert len(up.descendants()) == 1
-    assert sum(row["operation"] == "move" for row in simulator.world.ledger.rows) == 20
+    assert sum(row["operation"] == "move" for row in simulator.account.ledger.rows) == 20
     assert (tmp_path / "state" / "audit.jsonl").exists()
     assert not (tmp_path / "state" / "temporal.db").exists()
 
@@ -234,7 +234,9 @@ async def test_a_token_that_is_no_good_is_one_sentence(
     tmp_path: Path, token: str, says: str
 ) -> None:
     """A wrong token, and one that lacks the permission, are told apart before anything is started."""
-    simulator = Simulator(SimulatorOptions(tokens={"bl1nd-t0ken": Scope.NONE, "good": Scope.WRITE}))
+    simulator = Simulator(
+        SimulatorOptions(tokens={"bl1nd-t0ken": TokenScope.NONE, "good": TokenScope.WRITE})
+    )
     async with simulator.serve() as url:
         environment = settings(
             tmp_path,

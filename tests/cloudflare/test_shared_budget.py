@@ -50,7 +50,7 @@ class House:
     @property
     def statuses(self) -> list[int | None]:
         """What the simulator answered, in order."""
-        return [one.status for one in self.simulator.world.requests.asked]
+        return [one.status for one in self.simulator.account.requests.entries]
 
 
 @asynccontextmanager

@@ -26,10 +26,10 @@ from clawback.simulator import (
     BodyForm,
     MoveIdentity,
     Rate,
-    Scope,
     Shape,
     Simulator,
     SimulatorOptions,
+    TokenScope,
     parse_faults,
 )
 from tests.contract.openapi import needs_document
@@ -43,7 +43,7 @@ SHAPES = pytest.mark.parametrize("shape", list(Shape))
 async def test_messages_are_found_read_and_moved(shape: Shape) -> None:
     """From the list over detections to the move and the action log that proves it, in every generation of field names."""
     async with on_simulator(shape=shape) as (api, simulator, witness):
-        simulator.take([mail(number) for number in range(7)])
+        simulator.add([mail(number) for number in range(7)])
         found = [
             item
             async for page in pages(api.messages, **last_hour(), per_page=3)
@@ -65,7 +65,7 @@ async def test_messages_are_found_read_and_moved(shape: Shape) -> None:
             "RecoverableItemsDeletions",
         )
         assert "MOVE" in (await api.message(found[0].id)).post_delivery_operations
-        assert [row["operation"] for row in simulator.world.ledger.since(0)] == ["move"] * 5
+        assert [row["operation"] for row in simulator.account.ledger.since(0)] == ["move"] * 5
     assert shape is not Shape.NEW or witness.problems == []
 
 
@@ -73,7 +73,7 @@ async def test_messages_are_found_read_and_moved(shape: Shape) -> None:
 async def test_a_move_of_an_unknown_message_is_told_apart(identity: MoveIdentity) -> None:
     """Whatever `message_id` means in the answer, one item succeeded and one did not."""
     async with on_simulator(move_identity=identity) as (api, simulator, witness):
-        simulator.take([mail(1)])
+        simulator.add([mail(1)])
         moved = await api.move(["POST1-2026-11-22T10:00:00-1", "nobody"], "JunkEmail")
         assert sorted(bool(item.success) for item in moved) == [False, True]
         with pytest.raises(NotFound):
@@ -85,7 +85,7 @@ async def test_a_move_of_an_unknown_message_is_told_apart(identity: MoveIdentity
 async def test_a_reclassification_becomes_a_submission(shape: Shape) -> None:
     """It is accepted without an id; the list of submissions is where it is found again."""
     async with on_simulator(shape=shape) as (api, simulator, witness):
-        simulator.take([mail(1)])
+        simulator.add([mail(1)])
         await api.reclassify("POST1-2026-11-22T10:00:00-1", "SPAM")
         page = await api.submissions(
             start=last_hour()["start"], end=last_hour()["end"] + timedelta(minutes=1)
@@ -111,7 +111,7 @@ async def test_a_block_lives_and_dies(shape: Shape) -> None:
         await api.delete_block_sender(made.id)
         with pytest.raises(NotFound):
             await api.delete_block_sender(made.id)
-        assert [row["operation"] for row in simulator.world.ledger.since(0)] == [
+        assert [row["operation"] for row in simulator.account.ledger.since(0)] == [
             "create",
             "create",
             "delete",
@@ -123,13 +123,13 @@ async def test_a_block_lives_and_dies(shape: Shape) -> None:
 async def test_a_release_reaches_a_server_of_any_age(body: BodyForm) -> None:
     """Whichever body the server takes, a quarantined message is delivered exactly once, and one that is not is told apart."""
     async with on_simulator(release_body=body) as (api, simulator, witness):
-        simulator.take([mail(1, is_quarantined=True), mail(2)])
+        simulator.add([mail(1, is_quarantined=True), mail(2)])
         released = await api.release(["POST1-2026-11-22T10:00:00-1", "POST2-2026-11-22T10:00:00-2"])
         assert {item.id.partition("-")[0]: item.is_complete for item in released} == {
             "POST1": True,
             "POST2": False,
         }
-        assert [row["operation"] for row in simulator.world.ledger.since(0)] == ["release"]
+        assert [row["operation"] for row in simulator.account.ledger.since(0)] == ["release"]
     assert witness.problems == []
 
 
@@ -152,7 +152,7 @@ async def test_many_blocks_are_changed_in_one_request() -> None:
         assert {
             item.id async for page in pages(blocks.list, per_page=1) for item in page.items
         } == {second.id, third.id}
-        assert [row["operation"] for row in simulator.world.ledger.since(0)] == ["create"] * 3 + [
+        assert [row["operation"] for row in simulator.account.ledger.since(0)] == ["create"] * 3 + [
             "delete",
             "edit",
         ]
@@ -193,8 +193,8 @@ async def inject(simulator: Simulator, kind: str, rows: list[dict[str, Any]]) ->
 
 async def test_a_token_that_may_only_read_is_told_so() -> None:
     """Reading works, writing is not permitted, and another token is not known."""
-    async with on_simulator(tokens={TOKEN: Scope.READ}) as (api, simulator, witness):
-        simulator.take([mail(1)])
+    async with on_simulator(tokens={TOKEN: TokenScope.READ}) as (api, simulator, witness):
+        simulator.add([mail(1)])
         assert len((await api.messages(**last_hour())).items) == 1
         with pytest.raises(PermissionDenied):
             await api.move(["POST1-2026-11-22T10:00:00-1"], "JunkEmail")
@@ -225,7 +225,7 @@ FAULTS = [
 async def served() -> AsyncIterator[tuple[EmailSecurity, Simulator]]:
     """Serve a simulator with one message on a real port, and give a client of it that does not wait long."""
     simulator = Simulator(SimulatorOptions())
-    simulator.take([mail(1)])
+    simulator.add([mail(1)])
     async with (
         simulator.serve() as url,
         EmailSecurity(
@@ -248,12 +248,12 @@ async def test_each_fault_is_the_error_it_should_be(
     A lost answer has its effect exactly once, and the client leaves it at that.
     """
     api, simulator = served
-    simulator.world.dice.faults = parse_faults(spec)
+    simulator.account.faults.rates = parse_faults(spec)
     with pytest.raises(write):
         await api.move(["POST1-2026-11-22T10:00:00-1"], "JunkEmail")
     with pytest.raises(read):
         await api.messages(**last_hour())
-    assert len(simulator.world.ledger.since(0)) == effects
+    assert len(simulator.account.ledger.since(0)) == effects
 
 
 async def test_a_malformed_answer_to_a_move_that_worked_is_unknown(
@@ -261,10 +261,10 @@ async def test_a_malformed_answer_to_a_move_that_worked_is_unknown(
 ) -> None:
     """The body is cut or is HTML; the move has happened, and the action log can tell."""
     api, simulator = served
-    simulator.world.dice.faults = parse_faults("malformed=1")
+    simulator.account.faults.rates = parse_faults("malformed=1")
     with pytest.raises(UnknownOutcome):
         await api.move(["POST1-2026-11-22T10:00:00-1"], "JunkEmail")
-    simulator.world.dice.faults = parse_faults("")
+    simulator.account.faults.rates = parse_faults("")
     assert [entry.operation for entry in await api.action_log("POST1-2026-11-22T10:00:00-1")] == [
         "MOVE"
     ]
@@ -275,5 +275,5 @@ async def test_a_search_that_takes_longer_is_waited_for(
 ) -> None:
     """202 and `Location` end in the page that was asked for."""
     api, simulator = served
-    simulator.world.dice.faults = parse_faults("search_202=1:0.6")
+    simulator.account.faults.rates = parse_faults("search_202=1:0.6")
     assert [item.subject for item in (await api.messages(**last_hour())).items] == ["WireModel 1"]

@@ -38,7 +38,7 @@ async def test_a_policy_lives_and_dies(kind: str, shape: Shape) -> None:
         await policies.delete(new.id)
         with pytest.raises(NotFound):
             await policies.get(new.id)
-        assert [row["operation"] for row in simulator.world.ledger.since(0)] == [
+        assert [row["operation"] for row in simulator.account.ledger.since(0)] == [
             "create",
             "edit",
             "delete",
@@ -71,7 +71,7 @@ async def test_a_domain_is_replaced_and_proved() -> None:
         proof = await api.settings.domains.verification(domain.id)
         assert proof is not None
         assert (proof.txt_record_name or "").endswith("b.test")
-        assert [row["operation"] for row in simulator.world.ledger.since(0)] == ["create", "edit"]
+        assert [row["operation"] for row in simulator.account.ledger.since(0)] == ["create", "edit"]
 
 
 @pytest.mark.parametrize(
@@ -85,14 +85,14 @@ async def test_a_pattern_that_cannot_be_is_rejected_for_good(pattern: tuple[str,
         with pytest.raises(InvalidRequest) as caught:
             await api.create_block_sender(pattern=pattern[0], pattern_type=pattern[1], comments="")
         assert caught.value.text
-        assert simulator.world.ledger.since(0) == []
+        assert simulator.account.ledger.since(0) == []
     assert witness.problems == []
 
 
 async def test_a_bulk_job_is_found_again_by_its_comment() -> None:
     """Started by a search, listed, looked into, and refused where it cannot be deleted yet or any more."""
     async with on_simulator(job_step=0.0) as (api, simulator, witness):
-        simulator.take([mail(number) for number in range(3)])
+        simulator.add([mail(number) for number in range(3)])
         job = await api.move_all(
             "JunkEmail", comment="clawback/case/1", sender="ceo@evil.test", **last_hour()
         )
@@ -115,7 +115,7 @@ async def test_a_bulk_job_is_found_again_by_its_comment() -> None:
         await api.delete_job(job.job_id)
         with pytest.raises(NotFound):
             await api.job(job.job_id)
-        assert [row["operation"] for row in simulator.world.ledger.since(0)].count("move") == 3
+        assert [row["operation"] for row in simulator.account.ledger.since(0)].count("move") == 3
     assert witness.problems == []
 
 
@@ -123,7 +123,7 @@ async def test_a_bulk_job_is_found_again_by_its_comment() -> None:
 async def test_a_message_can_be_looked_into(body: BodyForm) -> None:
     """Its picture, its text and its way; a picture of clean mail from servers of any age."""
     async with on_simulator(preview_body=body) as (api, simulator, witness):
-        simulator.take([mail(1), mail(2, final_disposition="NONE")])
+        simulator.add([mail(1), mail(2, final_disposition="NONE")])
         assert await api.preview(ONE)
         assert ONE in await api.raw(ONE)
         assert (await api.trace(ONE)).inbound.lines
@@ -134,7 +134,7 @@ async def test_a_message_can_be_looked_into(body: BodyForm) -> None:
 async def test_a_submission_by_alert_id_is_found_in_the_list() -> None:
     """The successor of reclassify, and the newest way to say that a verdict was wrong."""
     async with on_simulator() as (api, simulator, witness):
-        simulator.take([mail(1, alert_id="alert-1")])
+        simulator.add([mail(1, alert_id="alert-1")])
         await api.submit([Resubmission("alert-1", "SPAM")])
         found = [
             item async for page in pages(api.submissions, **last_hour()) for item in page.items

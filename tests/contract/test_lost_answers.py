@@ -43,7 +43,7 @@ for kind, (made, _, _) in POLICIES.items():
 async def served() -> AsyncIterator[tuple[EmailSecurity, Simulator]]:
     """Serve a simulator on a real port, with three messages of which one is in quarantine, and a client of it."""
     simulator = Simulator(SimulatorOptions(job_step=3600.0))
-    simulator.take([mail(1, alert_id="alert-1"), mail(2), mail(3, is_quarantined=True)])
+    simulator.add([mail(1, alert_id="alert-1"), mail(2), mail(3, is_quarantined=True)])
     async with (
         simulator.serve() as url,
         EmailSecurity(url=url, account_id=ACCOUNT, token=TOKEN) as api,
@@ -60,10 +60,10 @@ async def found_after(
 ) -> RecoveryResult:
     """Make the call under a fault that loses its answer, and find out what became of it."""
     since = datetime.now(UTC)
-    simulator.world.dice.faults = parse_faults(fault)
+    simulator.account.faults.rates = parse_faults(fault)
     with pytest.raises(UnknownOutcome):
         await operation.bind(api)(**given)
-    simulator.world.dice.faults = parse_faults("")
+    simulator.account.faults.rates = parse_faults("")
     recovery = recovery_of(operation)
     assert recovery
     return await recovery.check(api, given, since)
@@ -71,11 +71,11 @@ async def found_after(
 
 def effects(simulator: Simulator) -> int:
     """Count what has taken effect: rows of the ledger, and jobs."""
-    return len(simulator.world.ledger.since(0)) + len(simulator.world.jobs)
+    return len(simulator.account.ledger.since(0)) + len(simulator.account.jobs)
 
 
 def requests(simulator: Simulator) -> int:
-    return len(simulator.world.requests.since(0))
+    return len(simulator.account.requests.since(0))
 
 
 @pytest.mark.parametrize(

@@ -20,10 +20,14 @@ from clawback.doctor.permissions import check_permissions, permission_findings
 from clawback.local.installation import plan_installation
 from clawback.model.mode import Mode
 from clawback.settings import Settings
-from clawback.simulator import Rate, Scope, Simulator, SimulatorOptions
+from clawback.simulator import Rate, Simulator, SimulatorOptions, TokenScope
 from tests.cloudflare.stand import client, closed_port, envelope, refusal, rude_server
 
-TOKENS = {"wr1te-t0ken": Scope.WRITE, "read-t0ken": Scope.READ, "bl1nd-t0ken": Scope.NONE}
+TOKENS = {
+    "wr1te-t0ken": TokenScope.WRITE,
+    "read-t0ken": TokenScope.READ,
+    "bl1nd-t0ken": TokenScope.NONE,
+}
 WRITER = "wr1te-t0ken"
 Rows = dict[str, tuple[CheckStatus, str]]
 
@@ -85,8 +89,8 @@ async def test_each_permission_is_tried_and_nothing_changes(
     rows = await asked(check_permissions, settings(url, token, mode=mode))
     assert [verdict for verdict, _ in rows.values()] == verdicts
     assert not says or says in rows["permission to act"][1]
-    assert simulator.world.ledger.since(0) == []
-    assert len(simulator.world.requests.asked) <= 8
+    assert simulator.account.ledger.since(0) == []
+    assert len(simulator.account.requests.entries) <= 8
 
 
 @pytest.mark.parametrize(
@@ -153,7 +157,7 @@ async def test_the_integration_of_the_domains_is_looked_at(served: tuple[Simulat
         answer = await http.post(
             f"{url}/accounts/{'0' * 32}/email-security/settings/domains", json=made
         )
-        (record,) = simulator.world.policies["domains"].values()
+        (record,) = simulator.account.policies["domains"].values()
         assert answer.status_code == 201
     told = settings(url)
     findings = list(await check_integration(told, plan_installation(told)))
@@ -187,12 +191,12 @@ async def test_a_rate_limit_that_is_nearly_or_wholly_used_up(served: tuple[Simul
     """Nearly is a warning with who to look for; a block is a problem with how long it lasts."""
     simulator, url = served
     assert (await asked(check_cloudflare, settings(url)))["rate limit"][0] is CheckStatus.OK
-    now = simulator.world.now.timestamp()
+    now = simulator.account.now.timestamp()
     for _ in range(92):
-        simulator.world.limiter.take("wr1te-t0ken", now)
+        simulator.account.limiter.take("wr1te-t0ken", now)
     verdict, said = (await asked(check_cloudflare, settings(url)))["rate limit"]
     assert (verdict, said.startswith("6 of 100 requests left")) == (CheckStatus.WARNING, True)
-    while simulator.world.limiter.take("wr1te-t0ken", now) is not None:
+    while simulator.account.limiter.take("wr1te-t0ken", now) is not None:
         pass
     rows = await asked(check_cloudflare, settings(url))
     assert rows.keys() == {"rate limit"}
@@ -233,4 +237,4 @@ async def test_nobody_there_is_said_once(served: tuple[Simulator, str]) -> None:
         *(asked(check, told) for check in (check_permissions, check_integration, check_clock))
     )
     assert others == [{}, {}, {}]
-    assert served[0].world.requests.asked == []
+    assert served[0].account.requests.entries == []

@@ -74,7 +74,7 @@ async def test_pollers_are_missed_and_found(temporal: Client, tmp_path: Path) ->
     settings = Settings(state=tmp_path)
     assert verdicts(await check_pollers(PollerGateway(temporal), settings)) == [CheckStatus.PROBLEM]
     simulator = Simulator()
-    simulator.take(outbreak(3))
+    simulator.add(outbreak(3))
     async with deployed(temporal, simulator, tmp_path) as installation:
         await installation.poll()
         (finding,) = await check_pollers(installation.pollers, settings)

@@ -33,7 +33,7 @@ def about(line: dict[str, Any], **changes: Any) -> Event:
 async def account(*lines: dict[str, Any]) -> AsyncIterator[tuple[Simulator, EmailSecurity]]:
     """Run an account that holds these messages."""
     simulator = Simulator(SimulatorOptions(rate=None))
-    simulator.take(list(lines))
+    simulator.add(list(lines))
     async with simulator.serve() as url, EmailSecurity(url=url, account_id="a", token="t") as api:
         yield simulator, api
 
@@ -60,7 +60,7 @@ async def test_a_message_of_last_week_is_found_by_its_subject() -> None:
         assert [event.targets[0].id for event in events] == [
             line["message"]["id"] for line in lines
         ]
-        assert len(simulator.world.requests.asked) == 1
+        assert len(simulator.account.requests.entries) == 1
 
 
 async def test_without_a_subject_only_the_hour_is_searched() -> None:
@@ -82,7 +82,7 @@ async def test_an_old_memory_is_looked_up_again() -> None:
         joiner = Joiner(api)
         joiner.remember(message_event(line["message"], NOW), NOW)
         assert not (await joiner.join(about(line), NOW)).handled
-        assert simulator.world.requests.asked == []
+        assert simulator.account.requests.entries == []
         await api.move([line["message"]["id"]], "JunkEmail")
         assert (await joiner.join(about(line), NOW + timedelta(hours=1))).handled
 
@@ -93,4 +93,4 @@ async def test_a_submission_that_names_no_message_costs_nothing() -> None:
     async with account(line) as (simulator, api):
         event = about(line, original_postfix_id=None)
         assert await Joiner(api).join(event, NOW) == event
-        assert simulator.world.requests.asked == []
+        assert simulator.account.requests.entries == []

@@ -162,7 +162,7 @@ async def released(house: Deployment) -> str:
         {**line, "message": {**line["message"], "is_quarantined": True}}
         for line in outbreak(2, seed=31)
     ]
-    house.simulator.take(mail)
+    house.simulator.add(mail)
     await house.tell(told, *map(match_of, mail), pace=SOON)
     return await closed(house, told)
 
@@ -170,7 +170,7 @@ async def released(house: Deployment) -> str:
 async def searched(house: Deployment) -> str:
     """Older mail is searched for, looked at, and moved."""
     told = plan("searched", BulkMove(destination=Destination.JUNK, sender="older@bad.test"))
-    house.simulator.take(list(outbreak(2, seed=41, sender="older@bad.test")))
+    house.simulator.add(list(outbreak(2, seed=41, sender="older@bad.test")))
     await house.tell(
         told, match_of(LINES[0]), pace=SOON.model_copy(update={"patience": timedelta(days=7)})
     )
@@ -206,7 +206,7 @@ async def undone(house: Deployment) -> str:
     told = plan(
         "undone", MOVE, Reclassify(disposition=Disposition.SPAM), BlockSender(pattern="u@bad.test")
     )
-    house.simulator.take(mail := list(outbreak(3, seed=21)))
+    house.simulator.add(mail := list(outbreak(3, seed=21)))
     await house.tell(told, *map(match_of, mail))
     await house.settled(told.case_id)
     undo = UndoGateway(house.client)
@@ -253,14 +253,14 @@ async def watched(house: Deployment) -> str:
 
 async def lost(house: Deployment) -> str:
     """Answers are lost on the way: verified, repeated, certain."""
-    house.simulator.world.dice.faults = parse_faults("lost_answer=0.5,500=0.2")
+    house.simulator.account.faults.rates = parse_faults("lost_answer=0.5,500=0.2")
     told = plan(
         "lost", MOVE, BlockSender(pattern="b@bad.test"), Reclassify(disposition=Disposition.SPAM)
     )
     await house.tell(told, *map(match_of, outbreak(6, seed=9)), pace=SOON)
-    house.simulator.take(list(outbreak(6, seed=9)))
+    house.simulator.add(list(outbreak(6, seed=9)))
     found = await closed(house, told)
-    house.simulator.world.dice.faults = parse_faults("")
+    house.simulator.account.faults.rates = parse_faults("")
     return found
 
 
@@ -431,7 +431,7 @@ async def closed(house: Deployment, told: CasePlan) -> str:
 async def record(client: Client, folder: Path, wanted: Sequence[str]) -> None:
     """Play every scene and write the histories of those that are wanted."""
     simulator = Simulator(SimulatorOptions(rate=None))
-    simulator.take(LINES)
+    simulator.add(LINES)
     with tempfile.TemporaryDirectory() as state:
         async with (
             receiving() as channels,

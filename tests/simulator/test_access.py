@@ -2,10 +2,10 @@
 
 import pytest
 
-from clawback.simulator import Scope
+from clawback.simulator import TokenScope
 from tests.simulator.conftest import HOME, Serve
 
-TOKENS = {"w": Scope.WRITE, "r": Scope.READ, "n": Scope.NONE}
+TOKENS = {"w": TokenScope.WRITE, "r": TokenScope.READ, "n": TokenScope.NONE}
 
 
 @pytest.mark.parametrize(

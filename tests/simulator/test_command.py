@@ -85,10 +85,10 @@ def test_drips_the_demo() -> None:
     ("arguments", "code", "sentence"),
     [
         (["--corpus", "missing.jsonl"], 3, "missing.jsonl: No such file"),
-        (["--faults", "teapot=1"], 2, "is not a fault"),
-        (["--rate-limit", "fast"], 2, "is not a rate"),
-        (["--drip", "fast"], 2, "is not a drip"),
-        (["--token", ":write"], 2, "is not a token"),
+        (["--faults", "teapot=1"], 2, "unknown fault"),
+        (["--rate-limit", "fast"], 2, "invalid rate"),
+        (["--drip", "fast"], 2, "invalid rate"),
+        (["--token", ":write"], 2, "invalid token"),
     ],
 )
 def test_refusals_are_one_sentence(arguments: list[str], code: int, sentence: str) -> None:

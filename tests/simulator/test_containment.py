@@ -18,7 +18,7 @@ async def move(api: Api, ids: list[str], destination: str = "JunkEmail") -> list
 
 async def test_move_changes_the_message(api: Api) -> None:
     """A move shows in the record, in the action log and in the ledger."""
-    api.simulator.take([line("a")])
+    api.simulator.add([line("a")])
     items = await move(api, ["a"], "RecoverableItemsDeletions")
 
     assert [
@@ -48,7 +48,7 @@ async def test_move_changes_the_message(api: Api) -> None:
 
 async def test_move_to_the_same_folder_changes_nothing(api: Api) -> None:
     """Moving a message to where it is succeeds and leaves no row."""
-    api.simulator.take([line("a")])
+    api.simulator.add([line("a")])
     await move(api, ["a"])
     assert [item["success"] for item in await move(api, ["a"])] == [True]
     assert [item["success"] for item in await move(api, ["a"], "Inbox")] == [True]
@@ -58,7 +58,7 @@ async def test_move_to_the_same_folder_changes_nothing(api: Api) -> None:
 
 async def test_move_answers_per_recipient_and_per_unknown_id(api: Api) -> None:
     """There is an item for each recipient, one for an unknown id, one for a message without recipients, and none twice."""
-    api.simulator.take(
+    api.simulator.add(
         [
             line("two", client_recipients=["ana@corp.example", "bo@corp.example"]),
             line("none", client_recipients=[]),
@@ -88,7 +88,7 @@ async def test_meaning_of_message_id(serve: Serve, identity: MoveIdentity, expec
     The ledger always names the investigate id.
     """
     api = await serve(move_identity=identity)
-    api.simulator.take([line("a")])
+    api.simulator.add([line("a")])
     assert [item["message_id"] for item in await move(api, ["a"])] == [expected]
     assert [row["id"] for row in await api.ledger()] == ["a"]
 
@@ -108,7 +108,7 @@ async def test_meaning_of_message_id(serve: Serve, identity: MoveIdentity, expec
 )
 async def test_wrong_moves_are_refused(api: Api, body: object) -> None:
     """A move that the API does not know is a 400 and changes nothing."""
-    api.simulator.take([line("a")])
+    api.simulator.add([line("a")])
     assert (await api.post("/investigate/move", body)).status_code == 400
     assert await api.ledger() == []
 
@@ -123,7 +123,7 @@ async def test_body_that_is_no_json_is_refused(api: Api) -> None:
 
 async def test_move_of_a_thousand(api: Api) -> None:
     """A thousand ids are one request and a thousand rows."""
-    api.simulator.take(line(f"m{number}") for number in range(1000))
+    api.simulator.add(line(f"m{number}") for number in range(1000))
     assert len(await move(api, [f"m{number}" for number in range(1000)])) == 1000
     rows = await api.ledger()
     assert len(rows) == 1000
@@ -132,7 +132,7 @@ async def test_move_of_a_thousand(api: Api) -> None:
 
 async def test_single_move(api: Api) -> None:
     """One message can be moved by its path; an unknown one is a 404."""
-    api.simulator.take([line("a")])
+    api.simulator.add([line("a")])
     assert (await api.post("/investigate/a/move", {"destination": "DeletedItems"})).json()[
         "result"
     ][0]["success"] is True
@@ -143,7 +143,7 @@ async def test_single_move(api: Api) -> None:
 
 async def test_quarantined_message_cannot_be_moved(api: Api) -> None:
     """A message in quarantine is in no mailbox: its item has no success, and nothing changes."""
-    api.simulator.take([line("q", is_quarantined=True)])
+    api.simulator.add([line("q", is_quarantined=True)])
     assert [item["success"] for item in await move(api, ["q"])] == [False]
     assert await api.ledger() == []
 
@@ -151,7 +151,7 @@ async def test_quarantined_message_cannot_be_moved(api: Api) -> None:
 async def test_old_shape_speaks_old(serve: Serve) -> None:
     """In the old shape postfix ids are accepted and the deprecated fields are answered."""
     api = await serve(shape=Shape.OLD)
-    api.simulator.take([line("a"), line("b")])
+    api.simulator.add([line("a"), line("b")])
     answer = await api.post(
         "/investigate/move", {"destination": "JunkEmail", "postfix_ids": ["pf-a", "pf-b"]}
     )
@@ -169,7 +169,7 @@ async def test_reclassify_makes_a_submission_with_a_later_outcome(serve: Serve) 
     now = datetime(2026, 11, 22, 12, tzinfo=UTC)
     clock = [now]
     api = await serve(clock=lambda: clock[0], outcome_after=60, rate=None)
-    api.simulator.take([line("a")])
+    api.simulator.add([line("a")])
     answer = await api.post("/investigate/a/reclassify", {"expected_disposition": "NONE"})
     assert (answer.status_code, answer.json()["result"]) == (202, {})
 
@@ -194,7 +194,7 @@ async def test_reclassify_makes_a_submission_with_a_later_outcome(serve: Serve) 
 
 async def test_each_reclassify_is_a_new_submission(api: Api) -> None:
     """Reclassifying twice makes two submissions and two rows: a repeat shows."""
-    api.simulator.take([line("a")])
+    api.simulator.add([line("a")])
     for _ in range(2):
         await api.post("/investigate/a/reclassify", {"expected_disposition": "SPAM"})
     assert len(await api.result("/submissions")) == 2
@@ -211,7 +211,7 @@ async def test_each_reclassify_is_a_new_submission(api: Api) -> None:
 )
 async def test_wrong_reclassifications_are_refused(api: Api, body: object) -> None:
     """Only the six dispositions and base64 are accepted."""
-    api.simulator.take([line("a")])
+    api.simulator.add([line("a")])
     assert (await api.post("/investigate/a/reclassify", body)).status_code == 400
 
 
@@ -220,7 +220,7 @@ async def test_release_delivers_only_what_is_in_quarantine(api: Api) -> None:
 
     Another is undelivered, an unknown id has no recipients.
     """
-    api.simulator.take([line("q", is_quarantined=True), line("a")])
+    api.simulator.add([line("q", is_quarantined=True), line("a")])
     for delivered in (["ana@corp.example"], []):
         items = (await api.post("/investigate/release", {"ids": ["q", "a", "nix"]})).json()[
             "result"
@@ -249,16 +249,16 @@ async def test_disputed_release_body(
     The object, the bare array, or either.
     """
     api = await serve(release_body=form)
-    api.simulator.take([line("q", is_quarantined=True)])
+    api.simulator.add([line("q", is_quarantined=True)])
     answers = [await api.post("/investigate/release", body) for body in ({"ids": ["q"]}, ["q"])]
     assert tuple(answer.status_code for answer in answers) == statuses
 
 
 async def test_message_that_arrives_again_keeps_what_was_done(api: Api) -> None:
     """A message injected again (a changed verdict) keeps its folder, its log and its operations."""
-    api.simulator.take([line("a", final_disposition="SPAM")])
+    api.simulator.add([line("a", final_disposition="SPAM")])
     await move(api, ["a"])
-    api.simulator.take([line("a", final_disposition="MALICIOUS")])
+    api.simulator.add([line("a", final_disposition="MALICIOUS")])
     record = await api.result("/investigate/a")
     assert (
         record["final_disposition"],

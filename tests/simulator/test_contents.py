@@ -18,7 +18,7 @@ async def test_contents_through_the_sdk(api: Api) -> None:
 
     The requested preview is in the action log.
     """
-    api.simulator.take([line("a"), line("clean", final_disposition="NONE")])
+    api.simulator.add([line("a"), line("clean", final_disposition="NONE")])
     async with client_of(api) as client:
         investigate = client.email_security.investigate
         assert base64.b64decode(
@@ -41,7 +41,7 @@ async def test_bodies_of_clean_mail_are_not_kept(api: Api) -> None:
 
     A moved message has no preview on request.
     """
-    api.simulator.take([line("clean", final_disposition="NONE"), line("moved")])
+    api.simulator.add([line("clean", final_disposition="NONE"), line("moved")])
     await api.post("/investigate/move", {"destination": "JunkEmail", "ids": ["moved"]})
     statuses = [
         (await api.get(f"/investigate/clean/{part}")).status_code
@@ -64,7 +64,7 @@ async def test_disputed_preview_body(
 ) -> None:
     """The simulator accepts the preview body that was chosen: by id, by postfix id, or either."""
     api = await serve(preview_body=form)
-    api.simulator.take([line("a")])
+    api.simulator.add([line("a")])
     bodies: tuple[dict[str, str], ...] = ({"id": "a"}, {"postfix_id": "pf-a"}, {})
     assert (
         tuple([(await api.post("/investigate/preview", body)).status_code for body in bodies])
@@ -77,7 +77,7 @@ async def test_disputed_preview_body(
 async def test_answers_are_as_documented(serve: Serve, shape: Shape) -> None:
     """Preview, raw, trace and submissions are as the OpenAPI document says."""
     api = await serve(shape=shape)
-    api.simulator.take([line("a", alert_id="alert-a")])
+    api.simulator.add([line("a", alert_id="alert-a")])
     for part in ("preview", "raw", "trace"):
         answer = await api.get(f"/investigate/a/{part}")
         openapi.check("get", "/investigate/{investigate_id}/" + part, 200, answer.json())
@@ -97,9 +97,9 @@ async def test_answers_are_as_documented(serve: Serve, shape: Shape) -> None:
 
 async def test_raw_of_real_messages(api: Api, real_lines: list[Line]) -> None:
     """However broken its headers, the text of a real message can be made."""
-    world = api.simulator.world
-    world.take(real_lines[::20])
-    for identity in world.mailroom.by_id:
+    account = api.simulator.account
+    account.add(real_lines[::20])
+    for identity in account.mailboxes.by_id:
         answer = await api.get(f"/investigate/{identity}/raw")
         assert answer.status_code == 200, identity
 
@@ -111,7 +111,7 @@ async def test_submission_by_alert_id(serve: Serve) -> None:
         (ReviewVerdict.REJECTED, "MALICIOUS"),
     ):
         api = await serve(verdict=verdict, outcome_after=0)
-        api.simulator.take([line("a", alert_id="alert-a")])
+        api.simulator.add([line("a", alert_id="alert-a")])
         body = {
             "type": "reclassification",
             "messages": [{"alert_id": "alert-a", "expected_disposition": "NONE"}],
@@ -156,7 +156,7 @@ async def test_missed_detection(api: Api) -> None:
 )
 async def test_wrong_submissions_are_refused_whole(api: Api, body: dict[str, Any]) -> None:
     """One wrong item refuses the whole request."""
-    api.simulator.take([line("a", alert_id="alert-a")])
+    api.simulator.add([line("a", alert_id="alert-a")])
     assert (await api.post("/submissions", body)).status_code == 400
     assert await api.result("/submissions") == []
     assert await api.ledger() == []
@@ -164,9 +164,9 @@ async def test_wrong_submissions_are_refused_whole(api: Api, body: dict[str, Any
 
 async def test_demo_alert_ids_are_known(api: Api) -> None:
     """Every detection of the demo can be submitted by its alert id."""
-    api.simulator.take(demo_corpus())
+    api.simulator.add(demo_corpus())
     alerts = [
-        mail.alert_id for mail in api.simulator.world.mailroom.by_id.values() if mail.alert_id
+        mail.alert_id for mail in api.simulator.account.mailboxes.by_id.values() if mail.alert_id
     ]
     items = [{"alert_id": alert, "expected_disposition": "MALICIOUS"} for alert in alerts]
     assert (

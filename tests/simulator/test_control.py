@@ -29,11 +29,11 @@ async def test_messages_as_list_as_lines_and_bare(api: Api) -> None:
 
 async def test_messages_can_arrive_now(api: Api) -> None:
     """With `stamp=now` a message is scanned at the moment it is injected."""
-    before = api.simulator.world.now
+    before = api.simulator.account.now
     await api.control("/messages?stamp=now", json.dumps([line("a", "2020-01-01T00:00:00Z")]))
     scanned = parse_time((await api.result("/investigate/a"))["scanned_at"])
     assert scanned is not None
-    assert before <= scanned <= api.simulator.world.now
+    assert before <= scanned <= api.simulator.account.now
 
 
 async def test_reports_and_submissions(api: Api) -> None:
@@ -77,7 +77,7 @@ async def test_bad_records_are_refused_whole(api: Api, path: str, body: str) -> 
 
 async def test_witnesses_since(api: Api) -> None:
     """Ledger and requests can be read from a sequence number on."""
-    api.simulator.take([line("a"), line("b"), line("c")])
+    api.simulator.add([line("a"), line("b"), line("c")])
     await api.post("/investigate/move", {"destination": "JunkEmail", "ids": ["a", "b", "c"]})
     await api.get("/investigate/a", submission="false")
     assert [row["seq"] for row in await api.sim("/ledger?since=1")] == [2, 3]
@@ -96,7 +96,7 @@ async def test_witnesses_since(api: Api) -> None:
 
 async def test_counts(api: Api) -> None:
     """Counts say how many requests there were by endpoint and status, and how many changes by operation."""
-    api.simulator.take([line("a")])
+    api.simulator.add([line("a")])
     await api.post("/investigate/move", {"destination": "JunkEmail", "ids": ["a"]})
     await api.get("/investigate/nix")
     await api.get("/nowhere")
@@ -126,7 +126,7 @@ async def test_faults_can_be_changed(api: Api) -> None:
 async def test_reset_empties_everything(serve: Serve) -> None:
     """After a reset there are no messages, policies, rows or requests, and the first faults are in force again."""
     api = await serve(faults=parse_faults("slow=1:0"))
-    api.simulator.take([line("a")])
+    api.simulator.add([line("a")])
     await api.post("/investigate/move", {"destination": "JunkEmail", "ids": ["a"]})
     await api.post(
         "/settings/block_senders",
@@ -142,13 +142,13 @@ async def test_reset_empties_everything(serve: Serve) -> None:
 
 async def test_forgetting_keeps_the_count_of_requests(api: Api) -> None:
     """When old requests are forgotten the sequence goes on, `since` still means what it says, and the ledger stays whole."""
-    api.simulator.take([line("a", "2026-01-01T00:00:00Z"), line("b", "2999-01-01T00:00:00Z")])
+    api.simulator.add([line("a", "2026-01-01T00:00:00Z"), line("b", "2999-01-01T00:00:00Z")])
     await api.post("/investigate/move", {"destination": "JunkEmail", "ids": ["a"]})
     for _ in range(4):
         await api.get("/investigate")
-    api.simulator.world.forget(timedelta(days=1), 2)
+    api.simulator.account.expire(timedelta(days=1), 2)
     await api.get("/investigate")
     assert [row["seq"] for row in await api.sim("/requests")] == [4, 5, 6]
     assert [row["seq"] for row in await api.sim("/requests?since=5")] == [6]
-    assert set(api.simulator.world.mailroom.by_id) == {"b"}
+    assert set(api.simulator.account.mailboxes.by_id) == {"b"}
     assert [row["id"] for row in await api.ledger()] == ["a"]

@@ -1,4 +1,4 @@
-"""Reading corpora, and the synthetic ones."""
+"""Reading corpora, the synthetic corpora, and the mail stream."""
 
 import gzip
 import json
@@ -9,25 +9,24 @@ from pathlib import Path
 import pytest
 
 from clawback.simulator import CorpusError, Line, Simulator, demo_corpus, outbreak, parse_line
-from clawback.simulator.mail_stream import endless, parse_drip, stamped
+from clawback.simulator.mail_stream import parse_interval, repeat_lines, restamp
 from clawback.simulator.query_parameters import parse_time
 from tests.simulator.conftest import line
 
 
 def write(path: Path, *lines: str) -> Path:
-    """Write a corpus."""
     path.write_text("\n".join(lines), encoding="utf-8")
     return path
 
 
 async def test_plain_and_compressed(tmp_path: Path) -> None:
-    """Plain and compressed files load alike; blank lines are passed over."""
+    """Plain and compressed files load alike; blank lines are ignored."""
     plain = write(tmp_path / "a.jsonl", json.dumps(line("a")), "", json.dumps(line("b")))
     packed = tmp_path / "c.jsonl.gz"
     packed.write_bytes(gzip.compress(json.dumps(line("c")).encode()))
     simulator = Simulator()
     assert simulator.load(plain, packed) == 3
-    assert set(simulator.world.mailroom.by_id) == {"a", "b", "c"}
+    assert set(simulator.account.mailboxes.by_id) == {"a", "b", "c"}
 
 
 @pytest.mark.parametrize(
@@ -42,12 +41,12 @@ async def test_plain_and_compressed(tmp_path: Path) -> None:
     ],
 )
 async def test_bad_line_is_named_and_nothing_is_loaded(tmp_path: Path, bad: str) -> None:
-    """A bad line is an error with file and line, and the lines before it are not loaded either."""
+    """An invalid line is an error with file and line; the lines before it are not loaded either."""
     path = write(tmp_path / "bad.jsonl", json.dumps(line("a")), "", bad)
     simulator = Simulator()
     with pytest.raises(CorpusError, match=r"bad\.jsonl:3: "):
         simulator.load(path)
-    assert simulator.world.mailroom.by_id == {}
+    assert simulator.account.mailboxes.by_id == {}
 
 
 @pytest.mark.parametrize(
@@ -66,14 +65,14 @@ async def test_unreadable_files_are_named(tmp_path: Path, name: str) -> None:
 
 
 async def test_real_corpus_loads_whole(real_lines: list[Line]) -> None:
-    """Every line of the real corpus is taken in."""
+    """Every line of the real corpus is loaded."""
     simulator = Simulator()
-    assert simulator.world.take(real_lines) == 3958
-    assert len(simulator.world.mailroom.by_id) == 3958
+    assert simulator.account.add(real_lines) == 3958
+    assert len(simulator.account.mailboxes.by_id) == 3958
 
 
 def test_outbreak_is_one_campaign() -> None:
-    """An outbreak is one sender, one body, one verdict, and as many messages and mailboxes as asked; the same for the same seed."""
+    """An outbreak has one sender, body and verdict, and one mailbox per message."""
     start = datetime(2026, 11, 22, tzinfo=UTC)
     messages = [entry["message"] for entry in outbreak(300, seed=4, start=start)]
     assert messages == [entry["message"] for entry in outbreak(300, seed=4, start=start)]
@@ -89,14 +88,14 @@ def test_outbreak_is_one_campaign() -> None:
 
 
 def test_outbreak_ends_now() -> None:
-    """Without a start the outbreak lies just behind the present, so that a poll finds it."""
+    """Without a start the last message is scanned now, so that a poll finds it."""
     last = [parse_time(entry["message"]["scanned_at"]) for entry in outbreak(50)][-1]
     assert last is not None
     assert timedelta() <= datetime.now(UTC) - last < timedelta(seconds=5)
 
 
 def test_demo_is_synthetic_and_rich() -> None:
-    """The demo has every common verdict, campaigns, senders that come back, quarantined mail and reports that name their message."""
+    """The demo has all common verdicts, recurring senders, quarantine, and matching reports."""
     lines = list(demo_corpus(seed=1))
     messages = {
         entry["message"]["postfix_id"]: entry["message"] for entry in lines if "message" in entry
@@ -118,12 +117,12 @@ def test_demo_is_synthetic_and_rich() -> None:
     assert [parse_line(entry).kind for entry in lines].count("message") == len(messages)
 
 
-def test_drip_never_repeats_an_id_and_keeps_references() -> None:
-    """Over three rounds every id is new, and each report still names a message that came before it."""
+def test_the_stream_never_repeats_an_id_and_keeps_references() -> None:
+    """In three rounds every id is new, and each report names an earlier message."""
     lines = [parse_line(entry) for entry in demo_corpus()]
     seen: dict[str, set[object]] = {"message": set(), "report": set()}
     postfix_ids = set()
-    for arrived in islice(endless(lines), 3 * len(lines)):
+    for arrived in islice(repeat_lines(lines), 3 * len(lines)):
         assert arrived.record["id"] not in seen[arrived.kind]
         seen[arrived.kind].add(arrived.record["id"])
         if arrived.kind == "message":
@@ -133,18 +132,18 @@ def test_drip_never_repeats_an_id_and_keeps_references() -> None:
     assert len(seen["report"]) >= 12
 
 
-def test_drip_keeps_campaigns_within_a_round() -> None:
-    """Copies of one body stay copies within a round, and are another campaign in the next."""
+def test_the_stream_keeps_campaigns_within_a_round() -> None:
+    """Copies of one body stay copies; the next round is another campaign."""
     lines = [parse_line(entry) for entry in outbreak(3)]
-    hashes = [arrived.record["edf_hash"] for arrived in islice(endless(lines), 6)]
+    hashes = [arrived.record["edf_hash"] for arrived in islice(repeat_lines(lines), 6)]
     assert len(set(hashes[:3])) == 1
     assert len(set(hashes)) == 2
 
 
-def test_stamped_moves_all_times() -> None:
-    """A stamped message was scanned now and sent shortly before."""
+def test_restamp_moves_all_times() -> None:
+    """A restamped message was scanned now and sent shortly before."""
     now = datetime(2026, 11, 22, tzinfo=UTC)
-    record = stamped(parse_line(line("a", sent_at="2011-01-01T00:00:00Z")), now).record
+    record = restamp(parse_line(line("a", sent_at="2011-01-01T00:00:00Z")), now).record
     assert parse_time(record["scanned_at"]) == now
     sent = parse_time(record["sent_at"])
     assert sent is not None
@@ -152,8 +151,8 @@ def test_stamped_moves_all_times() -> None:
 
 
 @pytest.mark.parametrize("text", ["", "5", "0/5", "5/0", "a/5"])
-def test_wrong_drips_are_refused(text: str) -> None:
-    """What is no drip is refused."""
-    with pytest.raises(ValueError, match="is not a drip"):
-        parse_drip(text)
-    assert parse_drip("12/60") == timedelta(seconds=5)
+def test_invalid_intervals_are_refused(text: str) -> None:
+    """They name the form that is expected."""
+    with pytest.raises(ValueError, match="invalid rate"):
+        parse_interval(text)
+    assert parse_interval("12/60") == timedelta(seconds=5)

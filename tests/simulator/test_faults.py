@@ -1,4 +1,4 @@
-"""Faults: how they are written, that they happen as often as they should, and what each does to a request and its effect."""
+"""Faults: their specification, their rates, and what each does to a request."""
 
 import time
 from typing import Any
@@ -6,9 +6,11 @@ from typing import Any
 import httpx
 import pytest
 
-from clawback.simulator import Fault, Simulator, SimulatorOptions, parse_faults
+from clawback.simulator import FAULT_TYPES, Simulator, SimulatorOptions, parse_faults
 from clawback.simulator.dropped_connections import ConnectionDropped
-from clawback.simulator.faults import Dice
+from clawback.simulator.faults import FaultSampler
+from clawback.simulator.faults.lost_answer import LostAnswer
+from clawback.simulator.faults.rate_limited import RateLimited
 from tests.simulator.conftest import Api, Serve, line
 
 MOVE = {"destination": "JunkEmail", "ids": ["a"]}
@@ -16,19 +18,38 @@ SINCE = "2026-01-01T00:00:00Z"
 
 
 async def faulty(serve: Serve, spec: str, **options: Any) -> Api:
-    """Serve one message under these faults."""
+    """Serve one message with these faults."""
     api: Api = await serve(**options)
-    api.simulator.take([line("a")])
-    api.simulator.world.dice.faults = parse_faults(spec)
+    api.simulator.add([line("a")])
+    api.simulator.account.faults.rates = parse_faults(spec)
     return api
 
 
 def test_specification_round_trips() -> None:
-    """A specification reads back as it was written, lengths included."""
-    spec = "429=0.05,500=0.05,timeout=0.02:3,reset=0.02,lost_answer=0.05,malformed=0.01,slow=0.1:2,search_202=0.2,late_index=0.3:4"
+    """A specification is formatted as it was written, seconds included."""
+    spec = (
+        "429=0.05,500=0.05,timeout=0.02:3,reset=0.02,lost_answer=0.05,malformed=0.01,slow=0.1:2,"
+        "search_202=0.2,late_index=0.3:4"
+    )
     assert str(parse_faults(spec)) == spec
+
+
+def test_an_empty_specification_means_no_faults() -> None:
+    """Blanks count as empty."""
     assert parse_faults(" ") == parse_faults("")
-    assert parse_faults("timeout=1").chance(Fault.TIMEOUT).seconds == 25
+
+
+def test_seconds_have_a_default() -> None:
+    """Each fault has its own."""
+    assert parse_faults("timeout=1").of("timeout").seconds == 25
+
+
+@pytest.mark.parametrize("name", FAULT_TYPES)
+def test_every_fault_is_documented(name: str) -> None:
+    """So is its parameter, if it has one."""
+    fault = FAULT_TYPES[name]
+    assert fault.description
+    assert bool(fault.seconds) is (fault.seconds_meaning is not None)
 
 
 @pytest.mark.parametrize(
@@ -45,25 +66,26 @@ def test_specification_round_trips() -> None:
         "slow=nan",
     ],
 )
-def test_wrong_specifications_are_refused(spec: str) -> None:
-    """Unknown names, rates out of range and sums over one are refused."""
+def test_invalid_specifications_are_refused(spec: str) -> None:
+    """Unknown names, rates out of range, and sums above 1."""
     with pytest.raises(ValueError, match=r"fault|rate|range"):
         parse_faults(spec)
 
 
 def test_rates_are_kept_and_reproducible() -> None:
-    """Faults happen about as often as asked, and the same way for the same seed."""
+    """Faults happen about as often as specified, and identically for the same seed."""
     faults = parse_faults("429=0.1,lost_answer=0.2")
     first, second = (
-        [dice.request_fault() for _ in range(5000)] for dice in (Dice(7, faults), Dice(7, faults))
+        [sampler.choose() for _ in range(5000)]
+        for sampler in (FaultSampler(7, faults), FaultSampler(7, faults))
     )
     assert first == second
-    assert 0.08 < first.count(Fault.RATE_LIMITED) / 5000 < 0.12
-    assert 0.18 < first.count(Fault.LOST_ANSWER) / 5000 < 0.22
+    assert 0.08 < first.count((RateLimited,)) / 5000 < 0.12
+    assert 0.18 < first.count((LostAnswer,)) / 5000 < 0.22
 
 
 async def test_429_is_short_and_not_executed(serve: Serve) -> None:
-    """A one-off 429 names a short delay and changes nothing."""
+    """A single 429 names a short delay and changes nothing."""
     api = await faulty(serve, "429=1:2")
     answer = await api.post("/investigate/move", MOVE)
     assert (answer.status_code, answer.headers["retry-after"]) == (429, "2")
@@ -90,7 +112,7 @@ async def test_server_errors_come_in_every_form(serve: Serve) -> None:
 
 
 async def test_timeout_holds_and_does_not_execute(serve: Serve) -> None:
-    """A timed out request is held past the client's patience and never executed."""
+    """The request is held longer than the client waits, and never executed."""
     api = await faulty(serve, "timeout=1:30")
     with pytest.raises(httpx.ReadTimeout):
         await api.client.post(
@@ -102,7 +124,7 @@ async def test_timeout_holds_and_does_not_execute(serve: Serve) -> None:
 
 
 async def test_timeout_ends_by_itself(serve: Serve) -> None:
-    """A patient client sees the connection close after the hold."""
+    """A client that waits longer sees the connection close."""
     api = await faulty(serve, "timeout=1:0.1")
     with pytest.raises(httpx.RemoteProtocolError):
         await api.post("/investigate/move", MOVE)
@@ -120,11 +142,8 @@ async def test_stopping_does_not_wait_for_held_requests() -> None:
 
 
 @pytest.mark.parametrize(("fault", "executed"), [("reset", False), ("lost_answer", True)])
-async def test_dropped_connections(serve: Serve, fault: str, executed: bool) -> None:  # noqa: FBT001
-    """A reset comes before the effect, a lost answer after it.
-
-    The client sees the same kinds of ending, abrupt or not.
-    """
+async def test_dropped_connections(serve: Serve, fault: str, executed: bool) -> None:  # noqa: FBT001 - a parameter of the test
+    """A reset precedes the effect, a lost answer follows it; the client cannot tell them apart."""
     api = await faulty(serve, f"{fault}=1")
     endings = set()
     for number in range(24):
@@ -140,12 +159,9 @@ async def test_dropped_connections(serve: Serve, fault: str, executed: bool) -> 
 
 
 async def test_dropped_connection_in_process() -> None:
-    """Where there is no connection, the client of an in-process transport sees an exception.
-
-    The effect is there all the same.
-    """
+    """The client of an in-process transport sees an exception; the effect is the same."""
     simulator = Simulator(SimulatorOptions(faults=parse_faults("lost_answer=1")))
-    simulator.take([line("a")])
+    simulator.add([line("a")])
     transport = httpx.ASGITransport(app=simulator.app)
     async with httpx.AsyncClient(
         transport=transport, headers={"authorization": "Bearer x"}
@@ -154,11 +170,11 @@ async def test_dropped_connection_in_process() -> None:
             await client.post(
                 "http://sim/client/v4/accounts/a/email-security/investigate/move", json=MOVE
             )
-    assert [row["id"] for row in simulator.world.ledger.rows] == ["a"]
+    assert [row["id"] for row in simulator.account.ledger.rows] == ["a"]
 
 
 async def test_malformed_answers_are_200_and_unreadable(serve: Serve) -> None:
-    """A malformed answer is a 200 with cut JSON or HTML, after the effect."""
+    """A malformed response is a 200 with truncated JSON or HTML, after the effect."""
     api = await faulty(serve, "malformed=1")
     answers = [await api.post("/investigate/move", MOVE) for _ in range(12)]
     assert {answer.status_code for answer in answers} == {200}
@@ -173,7 +189,7 @@ async def test_malformed_answers_are_200_and_unreadable(serve: Serve) -> None:
 
 
 async def test_slow_answers_are_late_and_right(serve: Serve) -> None:
-    """A slow request takes longer and is otherwise executed."""
+    """A slow request takes longer and is executed."""
     api = await faulty(serve, "slow=1:0.1")
     started = time.monotonic()
     assert (await api.post("/investigate/move", MOVE)).status_code == 200
@@ -182,7 +198,7 @@ async def test_slow_answers_are_late_and_right(serve: Serve) -> None:
 
 
 async def test_search_202_can_be_polled(serve: Serve) -> None:
-    """A search answers 202 with an empty page and a Location, absolute or relative, which gives the page when it is ready."""
+    """The Location, absolute or relative, gives the page once it is ready."""
     api = await faulty(serve, "search_202=1:0.15")
     forms = set()
     for _ in range(8):
@@ -202,18 +218,15 @@ async def test_search_202_can_be_polled(serve: Serve) -> None:
 
 
 async def test_other_requests_never_answer_202(serve: Serve) -> None:
-    """Only the search has that fault; a 202 drawn for another request passes by."""
+    """The fault applies to searches only; other requests are executed."""
     api = await faulty(serve, "search_202=1")
     assert (await api.get("/investigate/a")).status_code == 200
 
 
 async def test_late_index_hides_some_messages_for_a_while(serve: Serve) -> None:
-    """The chosen share of messages shows up in lists late, and then for good.
-
-    By id they are there at once.
-    """
+    """Some messages appear late in lists; by id they are there at once."""
     api = await serve(faults=parse_faults("late_index=0.3:0.5"))
-    api.simulator.take(line(f"m{number}") for number in range(200))
+    api.simulator.add(line(f"m{number}") for number in range(200))
 
     async def visible() -> int:
         return len(await api.result("/investigate", start=SINCE, per_page=1000))
@@ -226,7 +239,7 @@ async def test_late_index_hides_some_messages_for_a_while(serve: Serve) -> None:
 
 
 async def test_controls_never_fail(serve: Serve) -> None:
-    """No fault and no limit befalls the controls, and they are not in the request log."""
+    """The control endpoints have no faults and no limit, and are not in the request log."""
     api = await faulty(serve, "reset=1", rate=None)
     for _ in range(20):
         assert (await api.sim("/state"))["messages"] == 1

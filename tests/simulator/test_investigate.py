@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from clawback.simulator import Order, Shape
-from clawback.simulator.envelopes import stamp
+from clawback.simulator.responses import format_time
 from tests.simulator.conftest import Api, Serve, line
 
 SINCE = "2026-01-01T00:00:00Z"
@@ -40,7 +40,7 @@ async def found(api: Api, **params: object) -> set[str]:
 async def test_cursor_visits_every_message_once(serve: Serve, order: Order) -> None:
     """Whatever the order, following `next` finds every message exactly once."""
     api = await serve(order=order)
-    api.simulator.take(
+    api.simulator.add(
         line(f"m{number}", f"2026-11-20T10:00:{number % 7:02}Z") for number in range(23)
     )
 
@@ -54,7 +54,7 @@ async def test_cursor_visits_every_message_once(serve: Serve, order: Order) -> N
 async def test_order_is_by_time(serve: Serve, order: Order, *, descending: bool) -> None:
     """Results come newest or oldest first, as chosen."""
     api = await serve(order=order)
-    api.simulator.take(
+    api.simulator.add(
         line(f"m{number}", f"2026-11-20T10:{(number * 7) % 60:02}:00Z") for number in range(20)
     )
     times = [record["scanned_at"] for record in await api.result("/investigate", start=SINCE)]
@@ -64,7 +64,7 @@ async def test_order_is_by_time(serve: Serve, order: Order, *, descending: bool)
 async def test_shuffled_order_is_not_by_time_but_stable(serve: Serve) -> None:
     """The shuffled order looks random and is the same on every request."""
     api = await serve(order=Order.SHUFFLED, seed=3)
-    api.simulator.take(line(f"m{number}", f"2026-11-20T10:{number:02}:00Z") for number in range(20))
+    api.simulator.add(line(f"m{number}", f"2026-11-20T10:{number:02}:00Z") for number in range(20))
     first = [record["scanned_at"] for record in await api.result("/investigate", start=SINCE)]
     assert first == [
         record["scanned_at"] for record in await api.result("/investigate", start=SINCE)
@@ -75,9 +75,9 @@ async def test_shuffled_order_is_not_by_time_but_stable(serve: Serve) -> None:
 
 async def test_arrivals_do_not_shift_pages(api: Api) -> None:
     """A message that arrives between two pages neither repeats nor hides another."""
-    api.simulator.take(line(f"m{number}", f"2026-11-20T10:00:{number:02}Z") for number in range(6))
+    api.simulator.add(line(f"m{number}", f"2026-11-20T10:00:{number:02}Z") for number in range(6))
     first = (await api.get("/investigate", start=SINCE, per_page=3)).json()
-    api.simulator.take([line("new", "2026-11-20T11:00:00Z")])
+    api.simulator.add([line("new", "2026-11-20T11:00:00Z")])
     second = (
         await api.get("/investigate", start=SINCE, per_page=3, cursor=first["result_info"]["next"])
     ).json()
@@ -93,7 +93,7 @@ async def test_arrivals_do_not_shift_pages(api: Api) -> None:
 
 async def test_cursor_result_info(api: Api) -> None:
     """The cursor `result_info` has its count, a cursor, and zeros where the API has them."""
-    api.simulator.take(line(f"m{number}") for number in range(3))
+    api.simulator.add(line(f"m{number}") for number in range(3))
     info = (await api.get("/investigate", start=SINCE, per_page=2)).json()["result_info"]
     assert info["count"] == 2
     assert info["per_page"] == 2
@@ -103,7 +103,7 @@ async def test_cursor_result_info(api: Api) -> None:
 
 async def test_deprecated_page_still_pages_and_ends(api: Api) -> None:
     """`page` pages as long as no cursor is given, and ends in an empty page."""
-    api.simulator.take(line(f"m{number}") for number in range(5))
+    api.simulator.add(line(f"m{number}") for number in range(5))
     seen = [
         await api.result("/investigate", start=SINCE, per_page=2, page=page)
         for page in (1, 2, 3, 4)
@@ -114,17 +114,17 @@ async def test_deprecated_page_still_pages_and_ends(api: Api) -> None:
 
 async def test_window_is_half_open(api: Api) -> None:
     """A message scanned at `start` is found, one scanned at `end` is not."""
-    api.simulator.take([line("a", "2026-11-20T10:00:00Z"), line("b", "2026-11-20T11:00:00Z")])
+    api.simulator.add([line("a", "2026-11-20T10:00:00Z"), line("b", "2026-11-20T11:00:00Z")])
     assert await found(api, start="2026-11-20T10:00:00Z", end="2026-11-20T11:00:00Z") == {"a"}
 
 
 async def test_default_window_is_thirty_days(api: Api) -> None:
     """Without `start`, messages older than 30 days are not found."""
     now = datetime.now(UTC)
-    api.simulator.take(
+    api.simulator.add(
         [
-            line("old", stamp(now - timedelta(days=31))),
-            line("recent", stamp(now - timedelta(days=29))),
+            line("old", format_time(now - timedelta(days=31))),
+            line("recent", format_time(now - timedelta(days=29))),
         ]
     )
     assert {record["id"] for record in await api.result("/investigate")} == {"recent"}
@@ -156,7 +156,7 @@ async def test_wrong_parameters_are_refused(api: Api, params: dict[str, object])
 
 async def test_only_detections_unless_asked(api: Api) -> None:
     """Clean mail is found only with `detections_only=false`."""
-    api.simulator.take(
+    api.simulator.add(
         [line("bad"), line("clean", final_disposition="NONE"), line("odd", final_disposition=None)]
     )
     assert {record["id"] for record in await api.result("/investigate", start=SINCE)} == {"bad"}
@@ -191,7 +191,7 @@ async def test_filters(api: Api, params: dict[str, str], expected: set[str]) -> 
         "client_recipients": ["bo@corp.example"],
         "subject": "Hello world",
     }
-    api.simulator.take(
+    api.simulator.add(
         [
             line("plain"),
             line("spam", final_disposition="SPAM", smtp_helo_server_ip="203.0.113.9"),
@@ -203,7 +203,7 @@ async def test_filters(api: Api, params: dict[str, str], expected: set[str]) -> 
 
 async def test_message_action_finds_what_was_moved(api: Api) -> None:
     """`message_action=MOVED` finds messages after they were moved."""
-    api.simulator.take([line("a"), line("b")])
+    api.simulator.add([line("a"), line("b")])
     await api.post("/investigate/move", {"destination": "JunkEmail", "ids": ["a"]})
     assert await found(api, message_action="MOVED") == {"a"}
 
@@ -213,7 +213,7 @@ async def test_get_detections_and_action_log(api: Api) -> None:
 
     An id with a colon, encoded or not.
     """
-    api.simulator.take([line("4x-2026-11-20T10:00:00-1")])
+    api.simulator.add([line("4x-2026-11-20T10:00:00-1")])
     for identity in ("4x-2026-11-20T10:00:00-1", "4x-2026-11-20T10%3A00%3A00-1"):
         assert (await api.result(f"/investigate/{identity}"))["id"] == "4x-2026-11-20T10:00:00-1"
         assert (await api.result(f"/investigate/{identity}/detections"))["action"] == "DELIVERED"
@@ -223,7 +223,7 @@ async def test_get_detections_and_action_log(api: Api) -> None:
 @pytest.mark.parametrize("path", ["nix", "nix/detections", "nix/action_log", "clean/detections"])
 async def test_unknown_messages_are_404(api: Api, path: str) -> None:
     """An id nobody knows, and the detections of a clean message, are 404 with a failure envelope."""
-    api.simulator.take([line("clean", final_disposition="NONE")])
+    api.simulator.add([line("clean", final_disposition="NONE")])
     answer = await api.get(f"/investigate/{path}")
     assert answer.status_code == 404
     assert answer.json()["success"] is False
@@ -231,7 +231,7 @@ async def test_unknown_messages_are_404(api: Api, path: str) -> None:
 
 async def test_submissions_are_another_datastore(api: Api) -> None:
     """A phish submission is not in regular searches, and is read with `submission=true` alone."""
-    api.simulator.take([line("regular"), line("submitted", is_phish_submission=True)])
+    api.simulator.add([line("regular"), line("submitted", is_phish_submission=True)])
     assert await found(api) == {"regular"}
     assert (await api.get("/investigate/submitted")).status_code == 404
     assert (await api.result("/investigate/submitted", submission="true"))["id"] == "submitted"
@@ -248,7 +248,7 @@ async def test_submissions_are_another_datastore(api: Api) -> None:
 async def test_shapes(serve: Serve, shape: Shape, present: set[str], absent: set[str]) -> None:
     """Each shape sends its generation of names, before and after an action."""
     api = await serve(shape=shape)
-    api.simulator.take([line("a", findings=[], sent_date="2026-11-20")])
+    api.simulator.add([line("a", findings=[], sent_date="2026-11-20")])
     for _ in range(2):
         record = await api.result("/investigate/a")
         assert present <= record.keys()
@@ -258,7 +258,7 @@ async def test_shapes(serve: Serve, shape: Shape, present: set[str], absent: set
 
 async def test_broken_text_survives(api: Api) -> None:
     """Lone surrogates and control characters in a corpus come out as JSON."""
-    api.simulator.take([line("a", subject="\ud83d broken \x00 \u2028")])
+    api.simulator.add([line("a", subject="\ud83d broken \x00 \u2028")])
     answer = await api.get("/investigate/a")
     assert json.loads(answer.content)["result"]["subject"] == "\ud83d broken \x00 \u2028"
 

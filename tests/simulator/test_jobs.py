@@ -25,7 +25,7 @@ async def timed(serve: Serve) -> tuple[Api, Callable[[float], None]]:
     """Serve 250 messages with a clock that a test sets, and steps of one second."""
     clock = [START]
     api = await serve(clock=lambda: clock[0], job_step=1, rate=None)
-    api.simulator.take(line(f"m{number}", "2026-11-20T10:00:00Z") for number in range(250))
+    api.simulator.add(line(f"m{number}", "2026-11-20T10:00:00Z") for number in range(250))
 
     def after(seconds: float) -> None:
         clock[0] = START + timedelta(seconds=seconds)
@@ -100,7 +100,7 @@ async def test_cancelled_job_stops(timed: tuple[Api, Callable[[float], None]]) -
 async def test_release_job(timed: tuple[Api, Callable[[float], None]]) -> None:
     """A release job delivers what is in quarantine and fails for the rest."""
     api, after = timed
-    api.simulator.take(
+    api.simulator.add(
         [
             line("q", "2026-11-20T10:00:00Z", subject="Held", is_quarantined=True),
             line("p", subject="Held"),
@@ -119,7 +119,7 @@ async def test_release_job(timed: tuple[Api, Callable[[float], None]]) -> None:
 async def test_submissions_are_skipped(timed: tuple[Api, Callable[[float], None]]) -> None:
     """A job over the submissions datastore skips what it finds."""
     api, after = timed
-    api.simulator.take([line("s", is_phish_submission=True)])
+    api.simulator.add([line("s", is_phish_submission=True)])
     identity = await make(api, search_params={"submissions": True})
     after(60)
     job = await api.result(f"{BULK}/{identity}")
@@ -169,7 +169,7 @@ async def test_answers_are_as_documented(timed: tuple[Api, Callable[[float], Non
 async def test_life_cycle_through_the_sdk(serve: Serve) -> None:
     """Create, list, get, messages, cancel and delete of a job read strictly."""
     api = await serve(job_step=0)
-    api.simulator.take(
+    api.simulator.add(
         [line("a"), line("b", client_recipients=["ana@corp.example", "bo@corp.example"])]
     )
     async with client_of(api) as client:

@@ -66,5 +66,5 @@ async def test_tokens_are_counted_apart(serve: Serve) -> None:
 @pytest.mark.parametrize("text", ["", "1200", "0/300", "5/0", "a/b", "-1/3"])
 def test_wrong_rates_are_refused(text: str) -> None:
     """What is no rate is refused."""
-    with pytest.raises(ValueError, match="is not a rate"):
+    with pytest.raises(ValueError, match="invalid rate"):
         parse_rate(text)

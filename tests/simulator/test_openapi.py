@@ -32,7 +32,7 @@ async def ask(
 async def test_messages_and_actions(serve: Serve, shape: Shape) -> None:
     """Searches, records, detections, logs, moves, submissions and releases are as documented, in both shapes."""
     api = await serve(shape=shape)
-    api.simulator.take([*demo_corpus(), line("q", is_quarantined=True)])
+    api.simulator.add([*demo_corpus(), line("q", is_quarantined=True)])
     found = await ask(
         api, "GET", "/investigate", start=SINCE, per_page=1000, detections_only="false"
     )
@@ -60,7 +60,7 @@ async def test_messages_and_actions(serve: Serve, shape: Shape) -> None:
 
 async def test_real_messages(api: Api, real_lines: list[Line]) -> None:
     """A page of a thousand real messages is as documented."""
-    api.simulator.world.take(real_lines[:1000])
+    api.simulator.account.add(real_lines[:1000])
     assert len(await ask(api, "GET", "/investigate", start=SINCE, per_page=1000)) == 1000
 
 
@@ -82,7 +82,7 @@ async def test_refusals(serve: Serve) -> None:
     await ask(api, "POST", BLOCKS, body=BLOCK | {"pattern": "nope"})
     await ask(api, "POST", BLOCKS, body=BLOCK)
     await ask(api, "POST", BLOCKS, body=BLOCK)
-    api.simulator.world.dice.faults = parse_faults("429=1")
+    api.simulator.account.faults.rates = parse_faults("429=1")
     await ask(api, "GET", "/investigate")
     assert [row["status"] for row in await api.sim("/requests")] == [400, 404, 400, 201, 409, 429]
 

@@ -38,7 +38,7 @@ def submission(identity: str, **fields: Any) -> dict[str, Any]:
 
 async def test_reports_page_until_empty(api: Api) -> None:
     """Reports come newest first, page by page, without a `result_info`."""
-    api.simulator.take(report(number, f"2026-11-20T10:{number:02}:00Z") for number in range(5))
+    api.simulator.add(report(number, f"2026-11-20T10:{number:02}:00Z") for number in range(5))
     seen = [
         await api.result("/phishguard/reports", start=SINCE, per_page=2, page=page)
         for page in (1, 2, 3, 4)
@@ -50,7 +50,7 @@ async def test_reports_page_until_empty(api: Api) -> None:
 async def test_reports_without_paging_repeat_themselves(serve: Serve) -> None:
     """Where paging is ignored every page is the whole answer."""
     api = await serve(page_reports=False)
-    api.simulator.take(report(number) for number in range(3))
+    api.simulator.add(report(number) for number in range(3))
     assert [
         len(await api.result("/phishguard/reports", start=SINCE, per_page=1, page=page))
         for page in (1, 9)
@@ -59,7 +59,7 @@ async def test_reports_without_paging_repeat_themselves(serve: Serve) -> None:
 
 async def test_reports_by_time(api: Api) -> None:
     """`start` and `end` are half-open on the time of creation."""
-    api.simulator.take([report(1, "2026-11-20T10:00:00Z"), report(2, "2026-11-20T11:00:00Z")])
+    api.simulator.add([report(1, "2026-11-20T10:00:00Z"), report(2, "2026-11-20T11:00:00Z")])
     found = await api.result(
         "/phishguard/reports", start="2026-11-20T10:00:00Z", end="2026-11-20T11:00:00Z"
     )
@@ -70,7 +70,7 @@ async def test_reports_by_time(api: Api) -> None:
 async def test_times_of_reports_by_shape(serve: Serve, shape: Shape) -> None:
     """The deprecated `ts` fields are sent in the old shape alone."""
     api = await serve(shape=shape)
-    api.simulator.take([report(1), submission("s")])
+    api.simulator.add([report(1), submission("s")])
     record = (await api.result("/phishguard/reports", start=SINCE))[0]
     made = (await api.result("/submissions", start=SINCE))[0]
     assert record["fields"]["occurred_at"] == record["created_at"] == "2026-11-20T10:00:00Z"
@@ -99,7 +99,7 @@ async def test_submissions_filter_and_order(
     api: Api, params: dict[str, str], expected: list[str]
 ) -> None:
     """Each filter and order of submissions does what it says; the total counts all."""
-    api.simulator.take(
+    api.simulator.add(
         [
             submission("a", customer_status="escalated", escalated_by="ana@corp.example"),
             submission("b", requested_disposition="SPAM"),
@@ -129,7 +129,7 @@ async def test_wrong_submission_filters_are_refused(api: Api, params: dict[str, 
 
 async def test_escalation_links_the_user_submission(api: Api) -> None:
     """Reclassifying with `escalated_submission_id` marks the user's submission and points it to the team's."""
-    api.simulator.take([submission("mine"), {"message": {"id": "m"}}])
+    api.simulator.add([submission("mine"), {"message": {"id": "m"}}])
     body = {"expected_disposition": "MALICIOUS", "escalated_submission_id": "mine"}
     assert (await api.post("/investigate/m/reclassify", body)).status_code == 202
     found = {record["type"]: record for record in await api.result("/submissions", start=SINCE)}

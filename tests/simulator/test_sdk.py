@@ -20,7 +20,7 @@ from cloudflare import (
 )
 from cloudflare.types.email_security.settings.block_sender_batch_params import Post
 
-from clawback.simulator import Line, Scope, Shape, demo_corpus, outbreak
+from clawback.simulator import Line, Shape, TokenScope, demo_corpus, outbreak
 from tests.simulator.conftest import Api, Serve, line
 
 ACCOUNT = "acc"
@@ -43,7 +43,7 @@ async def every(pages: AsyncIterable[Any]) -> list[Any]:
 
 async def test_whole_corpus_reads_strictly(api: Api, real_lines: list[Line]) -> None:
     """The SDK iterates over all 3,958 real messages by `page`, each once, and ends."""
-    api.simulator.world.take(real_lines)
+    api.simulator.account.add(real_lines)
     async with client_of(api) as client:
         found = await every(
             client.email_security.investigate.list(account_id=ACCOUNT, start=SINCE, per_page=1000)
@@ -55,7 +55,7 @@ async def test_investigate_life_cycle(api: Api) -> None:
     """List, get, detections, move many and one, reclassify and release read strictly and have their effect."""
     lines = list(outbreak(3))
     ids = [entry["message"]["id"] for entry in lines]
-    api.simulator.take([*lines, line("q", is_quarantined=True)])
+    api.simulator.add([*lines, line("q", is_quarantined=True)])
     async with client_of(api) as client:
         investigate = client.email_security.investigate
         found = await every(
@@ -94,7 +94,7 @@ async def test_investigate_life_cycle(api: Api) -> None:
 
 async def test_demo_reads_strictly(api: Api) -> None:
     """Every message, detection and report of the demo corpus passes the strict models."""
-    api.simulator.take(demo_corpus())
+    api.simulator.add(demo_corpus())
     async with client_of(api) as client:
         security = client.email_security
         messages = await every(
@@ -102,7 +102,7 @@ async def test_demo_reads_strictly(api: Api) -> None:
                 account_id=ACCOUNT, start=SINCE, per_page=10, detections_only=False
             )
         )
-        assert len(messages) == len(api.simulator.world.mailroom.by_id)
+        assert len(messages) == len(api.simulator.account.mailboxes.by_id)
         for message in messages:
             if message.final_disposition != "NONE":
                 await security.investigate.detections.get(message.id, account_id=ACCOUNT)
@@ -110,7 +110,7 @@ async def test_demo_reads_strictly(api: Api) -> None:
         assert (
             len({report.id for report in reports})
             == len(reports)
-            == len(api.simulator.world.reports)
+            == len(api.simulator.account.reports)
         )
 
 
@@ -152,7 +152,7 @@ async def test_block_senders_life_cycle(api: Api) -> None:
 
 async def test_errors_have_the_sdk_classes(serve: Serve) -> None:
     """Refusals arrive as the SDK's own exceptions, with the envelope's errors."""
-    api = await serve(tokens={"w": Scope.WRITE, "r": Scope.READ}, refuse_duplicates=True)
+    api = await serve(tokens={"w": TokenScope.WRITE, "r": TokenScope.READ}, refuse_duplicates=True)
 
     async def block(token: str, pattern: str) -> None:
         async with client_of(api, token) as client:
@@ -177,7 +177,7 @@ async def test_lean_shape_is_not_strict(serve: Serve) -> None:
     They are sent because it demands them.
     """
     api = await serve(shape=Shape.LEAN)
-    api.simulator.take([line("a")])
+    api.simulator.add([line("a")])
     async with client_of(api) as client:
         with pytest.raises(APIResponseValidationError):
             await client.email_security.investigate.get("a", account_id=ACCOUNT)

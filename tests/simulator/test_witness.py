@@ -37,7 +37,7 @@ async def test_ledger_under_all_faults(serve: Serve) -> None:
     has its rows.
     """
     api = await serve(faults=parse_faults(SPEC), seed=11, rate=None)
-    api.simulator.take(line(f"m{number}") for number in range(80))
+    api.simulator.add(line(f"m{number}") for number in range(80))
     moves = [
         insist(api, "/investigate/move", {"destination": "JunkEmail", "ids": [f"m{number}"]})
         for number in range(80)
@@ -55,7 +55,7 @@ async def test_ledger_under_all_faults(serve: Serve) -> None:
 
     assert len(asked) == sent > 120
     assert sorted(moved) == sorted(f"m{number}" for number in range(80))
-    assert len(created) == len(set(created)) == len(api.simulator.world.policies["block_senders"])
+    assert len(created) == len(set(created)) == len(api.simulator.account.policies["block_senders"])
     assert {asked[row["request"]]["fault"] for row in rows} <= EXECUTED
     posts = [
         entry

@@ -59,11 +59,11 @@ class Deployment:
     @property
     def ledger(self) -> list[dict[str, Any]]:
         """Every effective change so far."""
-        return self.simulator.world.ledger.since(0)
+        return self.simulator.account.ledger.since(0)
 
     def requests(self, path: str = "") -> int:
         """How many requests went to paths that end so."""
-        return sum(asked.path.endswith(path) for asked in self.simulator.world.requests.asked)
+        return sum(asked.path.endswith(path) for asked in self.simulator.account.requests.entries)
 
     def audit(self) -> list[AuditRecord]:
         """The audit so far, each record once."""

@@ -105,11 +105,11 @@ async def test_a_lost_answer_makes_no_second_policy(
         await house.tell(told, *map(match_of, lines))
         await house.settled(told.case_id, CaseState.HELD)
         digest = (await house.cases.proposal(told.case_id)).digest
-        house.simulator.world.dice.reset(parse_faults("lost_answer=1"))
+        house.simulator.account.faults.reset(parse_faults("lost_answer=1"))
         for who in ("ana", "ben")[: 2 if action.has_wide_impact else 1]:
             await house.cases.approve(told.case_id, who, digest)
         await eventually(lambda: _asked(house, action.resource))
-        house.simulator.world.dice.reset(parse_faults("lost_answer=0.5"))
+        house.simulator.account.faults.reset(parse_faults("lost_answer=0.5"))
         assert await house.settled(told.case_id) == {action.label: "created"}
         assert len(made(house)) == 1
 

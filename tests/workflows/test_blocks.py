@@ -22,7 +22,7 @@ from clawback.model.policies import Removal
 from clawback.rules.live import LiveRules
 from clawback.services.never_block_watcher import NeverBlockWatcher
 from clawback.simulator import outbreak, parse_faults
-from clawback.simulator.options import Scope
+from clawback.simulator.options import TokenScope
 from clawback.telemetry import metrics
 from clawback.temporal.block_gateway import ActiveBlock, BlockGateway
 from clawback.temporal.data_converter import data_converter
@@ -146,13 +146,13 @@ async def test_while_a_lift_is_under_way_a_second_is_told_who_was_first(
     simulator = simulated([])
     async with deployed(temporal, simulator, tmp_path) as house:
         block, blocks = await blocked(house), BlockGateway(temporal)
-        simulator.world.dice.faults = parse_faults("500=1.0")
+        simulator.account.faults.rates = parse_faults("500=1.0")
         assert await blocks.lift(block.id, "ana", patience=timedelta(milliseconds=300)) is None
         with pytest.raises(UpdateRefused, match="ana has lifted it"):
             await blocks.lift(block.id, "ben")
         with pytest.raises(UpdateRefused, match="ana has lifted it"):
             await blocks.extend(block.id, datetime.now(UTC) + timedelta(days=60), "ben")
-        simulator.world.dice.faults = parse_faults("")
+        simulator.account.faults.rates = parse_faults("")
         await eventually(lambda: _gone(house, block.id))
 
 
@@ -238,7 +238,7 @@ async def test_own_domains_of_the_account_are_never_blocked(
         assert (
             sum(
                 asked.path.endswith("/settings/domains") and asked.method == "GET"
-                for asked in simulator.world.requests.asked
+                for asked in simulator.account.requests.entries
             )
             == 1
         )
@@ -258,7 +258,7 @@ async def test_domains_that_may_not_be_listed_are_said_once(
     temporal: Client, tmp_path: Path
 ) -> None:
     """The worker goes on with the list of its file."""
-    simulator = simulated([], tokens={"nothing": Scope.NONE})
+    simulator = simulated([], tokens={"nothing": TokenScope.NONE})
     settings: dict[str, Any] = {
         "cloudflare_api_token": "nothing",
         "cloudflare_account_id": "a" * 32,

@@ -44,7 +44,7 @@ def simulated(lines: list[dict[str, Any]], faults: str = "", **options: Any) -> 
     simulator = Simulator(
         replace(SimulatorOptions(rate=None, **options), faults=parse_faults(faults))
     )
-    simulator.take(lines)
+    simulator.add(lines)
     return simulator
 
 

@@ -62,7 +62,7 @@ def simulated(count: int, faults: str = "") -> tuple[Simulator, list[Match]]:
     """A simulator with mail, and the matches of that mail."""
     simulator = Simulator(SimulatorOptions(rate=None, faults=parse_faults(faults), seed=5))
     lines = list(outbreak(count))
-    simulator.take(lines)
+    simulator.add(lines)
     return simulator, [match_of(line) for line in lines]
 
 
@@ -206,14 +206,14 @@ async def test_the_reporter_of_a_confirmed_submission_gets_a_mail(
         file.read_text().replace("  limits:", "    - tell_reporter: {channel: desk}\n  limits:")
     )
     simulator = Simulator(SimulatorOptions(rate=None))
-    simulator.take([line])
+    simulator.add([line])
     async with (
         mail_receiver() as receiver,
         deployed(temporal, simulator, tmp_path / "state", helpdesk(receiver), rules=rules) as house,
     ):
         reporter = line["message"]["client_recipients"][0]
         house.services.never_block._rules.own(frozenset({reporter.partition("@")[2]}))
-        house.simulator.take(
+        house.simulator.add(
             [
                 submission(
                     line, outcome_disposition="MALICIOUS", outcome="accepted", status="completed"

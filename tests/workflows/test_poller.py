@@ -14,7 +14,14 @@ from temporalio.client import Client
 
 from clawback.model.audit_record import RecordKind
 from clawback.model.events import EventKind
-from clawback.simulator import Order, Scope, Simulator, SimulatorOptions, outbreak, parse_faults
+from clawback.simulator import (
+    Order,
+    Simulator,
+    SimulatorOptions,
+    TokenScope,
+    outbreak,
+    parse_faults,
+)
 from clawback.temporal.workflow_calls import UpdateRefused
 from tests.waiting import eventually
 from tests.workflows.deployment import Deployment, deployed
@@ -26,7 +33,7 @@ def simulated(*campaigns: list[dict[str, Any]], faults: str = "", **options: Any
         replace(SimulatorOptions(rate=None, **options), faults=parse_faults(faults))
     )
     for lines in campaigns:
-        simulator.take(lines)
+        simulator.add(lines)
     return simulator
 
 
@@ -118,7 +125,7 @@ async def test_a_late_record_is_found(temporal: Client, tmp_path: Path) -> None:
     early = list(outbreak(1, start=datetime.now(UTC) - timedelta(minutes=10)))
     async with deployed(temporal, simulated(), tmp_path) as house:
         await house.poll()
-        house.simulator.take(early)
+        house.simulator.add(early)
         assert (await house.poll()).seen == 1
         await eventually(lambda: _moved(house, 1))
 
@@ -178,7 +185,7 @@ async def test_detections_are_asked_for_once_and_only_where_they_matter(
         assert sorted(moved(house)) == sorted(line["message"]["id"] for line in bad)
         answered = [
             a
-            for a in house.simulator.world.requests.asked
+            for a in house.simulator.account.requests.entries
             if a.path.endswith("/detections") and a.status == 200
         ]
         assert len(answered) <= 60 * (1.2 if fault else 1)
@@ -204,7 +211,7 @@ async def test_a_report_acts_on_its_message(temporal: Client, tmp_path: Path) ->
     """A PhishGuard report names a postfix id; the message it is about is found and moved."""
     line = next(iter(outbreak(1, disposition="SUSPICIOUS")))
     async with deployed(temporal, simulated([line]), tmp_path) as house:
-        house.simulator.take([report_of(line, "MALICIOUS")])
+        house.simulator.add([report_of(line, "MALICIOUS")])
         await house.poll(EventKind.PHISHGUARD_REPORT)
         await eventually(lambda: _moved(house, 1))
         assert moved(house) == [line["message"]["id"]]
@@ -216,7 +223,7 @@ async def test_a_server_that_ignores_pages_is_not_read_for_ever(
     """The list of reports had no paging before October 2026; the poll ends all the same."""
     lines = list(outbreak(3, disposition="SUSPICIOUS"))
     simulator = simulated(lines, page_reports=False)
-    simulator.take([report_of(line, "SPAM", number) for number, line in enumerate(lines)])
+    simulator.add([report_of(line, "SPAM", number) for number, line in enumerate(lines)])
     async with deployed(temporal, simulator, tmp_path) as house:
         status = await house.poll(EventKind.PHISHGUARD_REPORT, page_size=3)
         assert (status.state, status.seen) == ("polling", 3)
@@ -241,7 +248,7 @@ async def test_a_refused_token_degrades_the_poller_and_says_so(
     temporal: Client, tmp_path: Path
 ) -> None:
     """The status names the problem; nothing is lost, for the cursor has not moved."""
-    simulator = simulated(list(outbreak(2)), tokens={"good": Scope.WRITE})
+    simulator = simulated(list(outbreak(2)), tokens={"good": TokenScope.WRITE})
     async with deployed(temporal, simulator, tmp_path, cloudflare_api_token="bad") as house:
         status = await house.poll()
         assert status.state == "degraded"
@@ -265,7 +272,7 @@ async def test_a_poller_goes_on_over_continue_as_new(temporal: Client, tmp_path:
 
 
 def _lose_id(simulator: Simulator) -> None:
-    mail = next(iter(simulator.world.mailroom.by_id.values()))
+    mail = next(iter(simulator.account.mailboxes.by_id.values()))
     record = json.loads(mail.record)
     del record["id"]
     mail.record = json.dumps(record).encode()

@@ -69,7 +69,7 @@ async def test_two_workers_share_one_budget_and_undo_passes_the_backlog(
     """
     quota, cases = 100, 60
     simulator = Simulator(replace(SimulatorOptions(), rate=Rate(quota, 300)))
-    simulator.take(list(outbreak(1)))
+    simulator.add(list(outbreak(1)))
     (line,) = outbreak(1)
     async with (
         deployed(temporal, simulator, tmp_path, guard="unlimited") as house,
@@ -82,11 +82,11 @@ async def test_two_workers_share_one_budget_and_undo_passes_the_backlog(
         )
 
         async def held_back() -> bool | None:
-            return len(simulator.world.requests.asked) >= quota * 0.5 or None
+            return len(simulator.account.requests.entries) >= quota * 0.5 or None
 
         await eventually(held_back)
         assert (await undo(house, case=blocking(0).case_id)).done == 1
-        asked = simulator.world.requests.asked
+        asked = simulator.account.requests.entries
         assert {one.status for one in asked} <= {200, 201, None}
         assert len(asked) <= quota * 0.75 + 2 * 2
         assert len(rows(house, "delete")) == 1
@@ -118,7 +118,7 @@ async def test_what_people_agreed_to_passes_what_rules_do_alone(
             await house.settled(routine[-1].case_id)
             await house.settled(asking.case_id)
     created = [
-        row["pattern"] for row in simulator.world.ledger.since(0) if row["operation"] == "create"
+        row["pattern"] for row in simulator.account.ledger.since(0) if row["operation"] == "create"
     ]
     # It was asked for last. A worker polls five times at once, so that many routine acts (and the
     # one that runs) may be under way when the server first compares priorities.
@@ -153,9 +153,9 @@ async def test_a_block_is_waited_out_by_the_whole_installation(
     simulator = Simulator(replace(SimulatorOptions(), rate=Rate(30, 3)))
     (line,) = outbreak(1)
     async with deployed(temporal, simulator, tmp_path) as house:
-        limiter = simulator.world.limiter
-        while limiter.take("simulator", simulator.world.now.timestamp()) is not None:
+        limiter = simulator.account.limiter
+        while limiter.take("simulator", simulator.account.now.timestamp()) is not None:
             pass
         await house.tell(blocking(0), match_of(line))
         assert set((await house.settled(blocking(0).case_id)).values()) == {"blocked"}
-        assert [one.status for one in simulator.world.requests.asked] == [429, 200, 201]
+        assert [one.status for one in simulator.account.requests.entries] == [429, 200, 201]

@@ -71,7 +71,7 @@ async def test_a_lost_answer_costs_one_look_a_message(temporal: Client, tmp_path
     async with deployed(temporal, simulated(lines, "lost_answer=1"), tmp_path) as house:
         await house.tell(PLAN, *map(match_of, lines))
         await eventually(lambda: _are_out(house, 3))
-        house.simulator.world.dice.reset(parse_faults(""))
+        house.simulator.account.faults.reset(parse_faults(""))
         assert set((await house.settled(PLAN.case_id)).values()) == {"released"}
         assert (len(released(house)), house.requests("/release")) == (3, 1)
         assert (

@@ -76,7 +76,7 @@ def simulated(lines: list[dict[str, Any]], faults: str = "", **options: Any) -> 
     simulator = Simulator(
         replace(SimulatorOptions(rate=None, **options), faults=parse_faults(faults))
     )
-    simulator.take(lines)
+    simulator.add(lines)
     return simulator
 
 
@@ -133,10 +133,10 @@ async def test_a_campaign_that_three_people_submit_is_moved(
     lines = list(outbreak(3, disposition="NONE"))
     rules = acting(tmp_path / "rules", "junk_widely_submitted")
     async with deployed(temporal, simulated(lines), tmp_path / "state", rules=rules) as house:
-        house.simulator.take([submission(line) for line in lines[:2]])
+        house.simulator.add([submission(line) for line in lines[:2]])
         assert (await house.poll(EventKind.SUBMISSION)).matched == 2
         assert moves(house) == []
-        house.simulator.take([submission(lines[2])])
+        house.simulator.add([submission(lines[2])])
         await house.poll(EventKind.SUBMISSION)
         await eventually(lambda: _moved(house, 3))
         assert sorted(moves(house)) == sorted(
@@ -154,7 +154,7 @@ async def test_mail_beyond_the_age_limit_is_left_alone_whenever_it_is_submitted(
     async with deployed(
         temporal, simulated([*old, *new]), tmp_path / "state", rules=rules, age_limit="72h"
     ) as house:
-        house.simulator.take([submission(line) for line in (*old, *new)])
+        house.simulator.add([submission(line) for line in (*old, *new)])
         assert (await house.poll(EventKind.SUBMISSION)).matched == 1
         await eventually(lambda: _moved(house, 1))
         await house.idle()
@@ -171,9 +171,9 @@ async def test_a_verdict_that_changed_takes_the_message_out(
     (line,) = outbreak(1, disposition="NONE")
     rules = acting(tmp_path / "rules", "quarantine_confirmed_submission")
     async with deployed(temporal, simulated([line]), tmp_path / "state", rules=rules) as house:
-        house.simulator.take([submission(line)])
+        house.simulator.add([submission(line)])
         assert (await house.poll(EventKind.SUBMISSION)).matched == 0
-        house.simulator.take(
+        house.simulator.add(
             [
                 submission(
                     line, outcome_disposition="MALICIOUS", outcome="accepted", status="completed"
@@ -198,12 +198,12 @@ async def test_what_a_review_found_harmless_goes_back(temporal: Client, tmp_path
         connect_api(house.settings) as api,
     ):
         await api.move([line["message"]["id"]], "JunkEmail")
-        house.simulator.take([submission(line, **asked)])
+        house.simulator.add([submission(line, **asked)])
         assert (await house.poll(EventKind.SUBMISSION)).matched == 0
-        house.simulator.take(
+        house.simulator.add(
             [submission(line, outcome_disposition="NONE", outcome="accepted", **asked)]
         )
-        house.simulator.world.dice.faults = parse_faults("lost_answer=0.4")
+        house.simulator.account.faults.rates = parse_faults("lost_answer=0.4")
         await house.poll(EventKind.SUBMISSION)
         await eventually(lambda: _moved(house, 2))
         await house.idle()
@@ -230,7 +230,7 @@ async def test_what_we_submit_ourselves_never_comes_back_as_an_event(
     ):
         assert (await house.poll(EventKind.SUBMISSION)).matched == 0
         assert moves(house) == []
-        house.simulator.take(lines[1:])
+        house.simulator.add(lines[1:])
         await house.poll()
         await api.submit([Resubmission(lines[1]["message"]["alert_id"], Disposition.MALICIOUS)])
         await house.poll(EventKind.SUBMISSION)
@@ -247,13 +247,13 @@ async def test_a_submission_that_changes_counts_once(temporal: Client, tmp_path:
     rules = written(tmp_path / "rules", {"two": COUNT})
     async with deployed(temporal, simulated(lines), tmp_path / "state", rules=rules) as house:
         for status in ("submitted", "processing", "completed"):
-            house.simulator.take([submission(lines[0], status=status)])
+            house.simulator.add([submission(lines[0], status=status)])
             status_of_poller = await house.poll(EventKind.SUBMISSION)
         assert status_of_poller.matched == 3
         (case,) = [one.id for one in await house.cases.find()]
         await house.settled(case, CaseState.WATCHING)
         assert moves(house) == []
-        house.simulator.take([submission(lines[1])])
+        house.simulator.add([submission(lines[1])])
         await house.poll(EventKind.SUBMISSION)
         await eventually(lambda: _moved(house, 2))
 
@@ -265,7 +265,7 @@ async def test_a_submission_without_its_message_is_still_seen_and_recorded(
     (line,) = outbreak(1, disposition="NONE")
     rules = written(tmp_path / "rules", {"follow": FOLLOW})
     async with deployed(temporal, simulated([]), tmp_path / "state", rules=rules) as house:
-        house.simulator.take(
+        house.simulator.add(
             [submission(line, requested_at=(datetime.now(UTC) - timedelta(minutes=10)).isoformat())]
         )
         assert (await house.poll(EventKind.SUBMISSION)).matched == 1
@@ -283,8 +283,8 @@ async def test_submissions_of_one_campaign_cost_one_search_at_most(
     lines = list(outbreak(200, disposition="NONE"))
     rules = written(tmp_path / "rules", {"follow": FOLLOW})
     async with deployed(temporal, simulated(lines), tmp_path / "state", rules=rules) as house:
-        house.simulator.take([submission(line) for line in lines[:100]])
-        house.simulator.take(
+        house.simulator.add([submission(line) for line in lines[:100]])
+        house.simulator.add(
             [
                 submission(line, requested_disposition="SPAM", subject=f"{n}")
                 for n, line in enumerate(lines[100:])
@@ -308,7 +308,7 @@ async def test_no_fault_loses_a_submission(temporal: Client, tmp_path: Path, fau
     async with deployed(
         temporal, simulated(lines, fault, seed=3), tmp_path / "state", rules=rules
     ) as house:
-        house.simulator.take([submission(line) for line in lines])
+        house.simulator.add([submission(line) for line in lines])
         await house.poll(EventKind.SUBMISSION, page_size=10)
         await eventually(lambda: _moved(house, 30))
         assert len(moves(house)) == len(set(moves(house)))

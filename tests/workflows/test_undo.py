@@ -214,14 +214,14 @@ async def test_undo_is_exact_under_faults(temporal: Client, tmp_path: Path, faul
     groups = range(6)
     async with deployed(temporal, simulated(lines * 0), tmp_path) as house:
         for group in groups:
-            house.simulator.take(mine := list(outbreak(3, seed=group + 1)))
+            house.simulator.add(mine := list(outbreak(3, seed=group + 1)))
             await house.tell(
                 plan(group={"edf_hash": str(group)}, actions=EVERYTHING[:2]), *map(match_of, mine)
             )
         await asyncio.gather(
             *(house.settled(plan(group={"edf_hash": str(group)}).case_id) for group in groups)
         )
-        house.simulator.world.dice.reset(parse_faults(faults))
+        house.simulator.account.faults.reset(parse_faults(faults))
         assert await undo(house, rule="r") == UndoSummary(cases=6, done=24)
         back = [row["id"] for row in rows(house, "move") if row["destination"] == "Inbox"]
         assert len(back) == len(set(back)) == 18

@@ -1,4 +1,4 @@
-"""Paging against a brute-force oracle, and how much of the mailroom a page looks at."""
+"""Paging against a brute-force oracle, and how many messages a page examines."""
 
 from datetime import UTC, datetime, timedelta
 
@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from clawback.simulator import Order, Shape, Simulator, SimulatorOptions, outbreak
-from clawback.simulator.mail import Mail, build
+from clawback.simulator.mail import Mail, build_mail
 from clawback.simulator.mailbox_store import MailboxSearch, MailboxStore
 
 EPOCH = datetime(2026, 11, 1, tzinfo=UTC)
@@ -20,9 +20,9 @@ Batches = tuple[list[tuple[int, int]], list[tuple[int, int]]]
 
 
 def mail(number: int, minute: int) -> Mail:
-    """Make a message scanned in that minute."""
+    """A message scanned in that minute."""
     at = (EPOCH + timedelta(minutes=minute)).isoformat()
-    return build(
+    return build_mail(
         {"id": f"m{number}", "scanned_at": at, "final_disposition": "SPAM"}, None, EPOCH, Shape.NEW
     )
 
@@ -35,13 +35,10 @@ batches = st.tuples(arrivals, arrivals)
 def test_pages_are_what_a_scan_would_find(
     arrived: Batches, order: Order, window: tuple[int, int], per_page: int
 ) -> None:
-    """However messages arrive, in one go or two, replaced or not.
-
-    The pages are exactly the window, in order, without repetition.
-    """
-    room = MailboxStore(order)
+    """The pages are exactly the window, in order, however messages arrive or are replaced."""
+    store = MailboxStore(order)
     for batch in arrived:
-        room.put(mail(*entry) for entry in batch)
+        store.put(mail(*entry) for entry in batch)
     first, last = window
     search = MailboxSearch(
         EPOCH + timedelta(minutes=first), EPOCH + timedelta(minutes=last), lambda _: True, EPOCH
@@ -50,10 +47,10 @@ def test_pages_are_what_a_scan_would_find(
     seen: list[Mail] = []
     cursor = None
     while cursor is not None or not seen:
-        page = room.page(search, per_page, cursor)
+        page = store.page(search, per_page, cursor)
         assert len(page.mails) <= per_page
         seen += page.mails
-        if (cursor := page.following) is None:
+        if (cursor := page.next_cursor) is None:
             break
 
     expected = {
@@ -68,37 +65,37 @@ def test_pages_are_what_a_scan_would_find(
 
 
 @pytest.mark.parametrize("order", [Order.NEWEST, Order.OLDEST])
-async def test_a_page_looks_at_no_more_than_it_needs(order: Order) -> None:
-    """Of many messages, a page of a hundred looks at those in its window and after its cursor alone, and at one more."""
+async def test_a_page_examines_no_more_messages_than_it_needs(order: Order) -> None:
+    """A page of 100 examines 101: those in its window after the cursor, and one more."""
     simulator = Simulator(SimulatorOptions(order=order))
     start = datetime(2026, 11, 20, tzinfo=UTC)
-    simulator.take(outbreak(3000, start=start))
-    looked: list[str] = []
+    simulator.add(outbreak(3000, start=start))
+    examined: list[str] = []
 
-    def keep(found: Mail) -> bool:
-        looked.append(found.id)
+    def examine(found: Mail) -> bool:
+        examined.append(found.id)
         return True
 
     search = MailboxSearch(
-        start + timedelta(seconds=5), start + timedelta(seconds=25), keep, simulator.world.now
+        start + timedelta(seconds=5), start + timedelta(seconds=25), examine, simulator.account.now
     )
-    first = simulator.world.mailroom.page(search, 100, None)
-    second = simulator.world.mailroom.page(search, 100, first.following)
-    assert len(looked) == 202
+    first = simulator.account.mailboxes.page(search, 100, None)
+    second = simulator.account.mailboxes.page(search, 100, first.next_cursor)
+    assert len(examined) == 202
     assert not {found.id for found in first.mails} & {found.id for found in second.mails}
 
 
-def test_forgetting_leaves_the_rest_as_it_was() -> None:
-    """Messages before a moment are gone from every index, the others are found as before."""
-    room = MailboxStore()
-    room.put(mail(number, number) for number in range(20))
-    room.forget(EPOCH + timedelta(minutes=12))
+def test_expiry_keeps_later_messages() -> None:
+    """Earlier messages leave every index; the others are found as before."""
+    store = MailboxStore()
+    store.put(mail(number, number) for number in range(20))
+    store.expire(EPOCH + timedelta(minutes=12))
     search = MailboxSearch(EPOCH, EPOCH + timedelta(hours=1), lambda _: True, EPOCH)
-    assert [found.id for found in room.find(search)] == [
+    assert [found.id for found in store.find(search)] == [
         f"m{number}" for number in range(19, 11, -1)
     ]
     assert (
-        len(room.by_id)
-        == len([kept for shared in room.by_postfix_id.values() for kept in shared])
+        len(store.by_id)
+        == len([kept for shared in store.by_postfix_id.values() for kept in shared])
         == 8
     )

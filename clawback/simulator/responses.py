@@ -1,12 +1,9 @@
-"""The API's outer shapes: envelopes, both kinds of `result_info`, times, refusals.
+"""Response envelopes, both kinds of `result_info`, times, and request bodies (reference §1.1, §3.2).
 
-Source: reference §1.1 and §3.2.
+Refusal   the request is refused; becomes a failure envelope
 
-    Refusal
-    └── raised by whatever refuses a request; becomes a failure envelope
-
-The codes of refusals other than 7003 (no route) and 10000 (authentication) are made up: Cloudflare
-publishes no catalogue for this API.
+Cloudflare publishes no error codes for this API. Apart from 7003 (no route) and 10000
+(authentication) they are invented.
 """
 
 import json
@@ -34,10 +31,7 @@ _ENCODER = json.JSONEncoder(separators=(",", ":"))
 
 
 class Refusal(Exception):
-    """A request the API refuses.
-
-    An HTTP status from 400 on, a code of at least 1000 and a message.
-    """
+    """The API refuses a request: HTTP status, error code and message."""
 
     def __init__(self, status: int, code: int, message: str, pointer: str | None = None) -> None:
         super().__init__(message)
@@ -48,84 +42,81 @@ class Refusal(Exception):
 
 
 def invalid(message: str, pointer: str | None = None) -> Refusal:
-    """A 400: the query or the body is wrong; `pointer` is a JSON pointer to where."""
+    """Build a 400 for an invalid query or body. `pointer` is a JSON pointer into it."""
     return Refusal(400, INVALID, message, pointer)
 
 
 def not_found(message: str) -> Refusal:
-    """A 404 for an id nobody knows."""
+    """Build a 404 for an unknown id."""
     return Refusal(404, NOT_FOUND, message)
 
 
-def dumps(value: object) -> bytes:
-    """JSON as the wire has it: compact, ASCII only, so that broken text survives."""
+def dump_json(value: object) -> bytes:
+    """Encode compact JSON, in ASCII so that lone surrogates survive."""
     return _ENCODER.encode(value).encode()
 
 
-def stamp(moment: datetime) -> str:
-    """RFC 3339 in UTC with `Z` and microseconds."""
-    return moment.astimezone(UTC).isoformat(timespec="microseconds").replace("+00:00", "Z")
+def format_time(time: datetime) -> str:
+    """Format a time as RFC 3339 in UTC, with `Z` and microseconds."""
+    return time.astimezone(UTC).isoformat(timespec="microseconds").replace("+00:00", "Z")
 
 
 def succeed(
     result: object, *, status: int = 200, result_info: Mapping[str, Any] | None = None
 ) -> Response:
-    """A success envelope around a result, with `result_info` where the operation has one."""
-    return _enveloped(dumps(result), status, result_info)
+    """Wrap a result in a success envelope, with `result_info` if the operation has one."""
+    return _wrap(dump_json(result), status, result_info)
 
 
 def succeed_encoded(
     records: Iterable[bytes], *, status: int = 200, result_info: Mapping[str, Any] | None = None
 ) -> Response:
-    """A success envelope around a list of records that are JSON already."""
-    return _enveloped(b"[" + b",".join(records) + b"]", status, result_info)
+    """Wrap records that are encoded already in a success envelope, as a list."""
+    return _wrap(b"[" + b",".join(records) + b"]", status, result_info)
 
 
 def succeed_one_encoded(record: bytes) -> Response:
-    """A success envelope around one record that is JSON already."""
-    return _enveloped(record, 200, None)
+    """Wrap one record that is encoded already in a success envelope."""
+    return _wrap(record, 200, None)
 
 
 def fail(refusal: Refusal, headers: Mapping[str, str] | None = None) -> Response:
-    """The failure envelope of a refusal.
-
-    A 403 also points to the documentation, as it has since 2026-08-21.
-    """
+    """Build the failure envelope. Since 2026-08-21 a 403 also links the documentation."""
     error: dict[str, Any] = {"code": refusal.code, "message": refusal.message}
     if refusal.pointer is not None:
         error["source"] = {"pointer": refusal.pointer}
-    if refusal.status == 403:  # noqa: PLR2004
+    if refusal.status == 403:  # noqa: PLR2004 - Forbidden
         error["documentation_url"] = DOCUMENTATION
     body = {"success": False, "errors": [error], "messages": [], "result": None}
-    return Response(dumps(body), refusal.status, headers, "application/json")
+    return Response(dump_json(body), refusal.status, headers, "application/json")
+
+
+def html_page(title: str, status: int) -> Response:
+    """Build an HTML page as Cloudflare's edge sends it."""
+    page = f"<title>{title}</title></head><body><h1>{title}</h1><hr>cloudflare</body></html>"
+    return Response(f"<!DOCTYPE html><html><head>{page}", status, media_type="text/html")
 
 
 def cursor_info(
-    count: int, per_page: int, following: str | None, previous: str | None, *, lean: bool
+    count: int, per_page: int, next_cursor: str | None, previous: str | None, *, lean: bool
 ) -> dict[str, Any]:
-    """The cursor kind of `result_info`.
-
-    `total_count` and `page` are always 0, and gone in the lean shape.
-    """
+    """Build the `result_info` of cursors. `total_count` and `page` are 0, or absent if `lean`."""
     info: dict[str, Any] = {
         "count": count,
         "per_page": per_page,
-        "next": following,
+        "next": next_cursor,
         "previous": previous,
     }
     return info if lean else info | {"total_count": 0, "page": 0}
 
 
 def page_info(count: int, page: int, per_page: int, total: int) -> dict[str, Any]:
-    """The page kind of `result_info`.
-
-    `total` counts everything there is, whatever was searched for.
-    """
+    """Build the `result_info` of pages. `total` counts all records, whatever the filter."""
     return {"count": count, "page": page, "per_page": per_page, "total_count": total}
 
 
-async def json_body(request: Request) -> Any:
-    """The body as JSON.
+async def read_json(request: Request) -> Any:
+    """Read the body as JSON.
 
     Raises:
         Refusal: it is not JSON.
@@ -137,20 +128,20 @@ async def json_body(request: Request) -> Any:
         raise invalid("The request body is not valid JSON") from None
 
 
-async def object_body(request: Request) -> dict[str, Any]:
-    """The body as a JSON object.
+async def read_object(request: Request) -> dict[str, Any]:
+    """Read the body as a JSON object.
 
     Raises:
         Refusal: it is something else.
 
     """
-    body = await json_body(request)
+    body = await read_json(request)
     if not isinstance(body, dict):
         raise invalid("The request body must be an object")
     return body
 
 
-def _enveloped(result: bytes, status: int, result_info: Mapping[str, Any] | None) -> Response:
-    info = b"" if result_info is None else b',"result_info":' + dumps(result_info)
+def _wrap(result: bytes, status: int, result_info: Mapping[str, Any] | None) -> Response:
+    info = b"" if result_info is None else b',"result_info":' + dump_json(result_info)
     body = b'{"success":true,"errors":[],"messages":[],"result":' + result + info + b"}"
     return Response(body, status, media_type="application/json")
