@@ -60,7 +60,7 @@ def main(arguments: list[str]) -> int:
             app(command, prog_name="python -m bench", standalone_mode=True)
         except SystemExit as ended:
             if ended.code:
-                return ended.code if isinstance(ended.code, int) else ExitCode.DEFECT
+                return ended.code if isinstance(ended.code, int) else ExitCode.INTERNAL
     return ExitCode.OK
 
 

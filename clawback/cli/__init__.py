@@ -1,6 +1,6 @@
-"""The `clawback` command.
+"""The `clawback` command: one module or package per command, each of them parse, call, print.
 
-Nothing is decided here: commands read the environment, call `clawback`, and say what came of it.
+You touch it to add a command or an option. Decisions belong in the rooms that it calls.
 """
 
 import sys
@@ -10,7 +10,7 @@ from clawback.cli.exits import exit_now
 
 
 def main() -> NoReturn:
-    """Run one command and leave with its exit code."""
-    from clawback.cli.program import run  # noqa: PLC0415 - what only needs `exit_now` must not load the commands
+    """Run one command line and leave with its exit code."""
+    from clawback.cli.program import run  # noqa: PLC0415 - worker.py imports `exit_now` alone
 
     exit_now(run(sys.argv[1:]))

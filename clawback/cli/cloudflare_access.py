@@ -1,68 +1,81 @@
-"""How commands reach Cloudflare.
-
-The client from the settings, and what its errors mean to a person.
-"""
+"""Access to Cloudflare for commands: build the client, turn its errors into messages."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
 
 from clawback.cli.exits import ExitCode, Failure
-from clawback.cloudflare import ApiError, ClientError, EmailSecurity, NotFound
+from clawback.cli.output import print_error
+from clawback.cli.rule_folders import load_folder
+from clawback.cloudflare import ApiError, ClientError, EmailSecurity, NotFound, protected_domains
 from clawback.local.installation import plan_installation
+from clawback.rules.source.safety import Safety
 from clawback.settings import Settings
 
 
-def open_api(settings: Settings) -> EmailSecurity:
+def open_account_api(settings: Settings) -> EmailSecurity:
     """Build the client of the account in the settings.
 
     Raises:
-        Failure: there are no credentials, or they cannot be used.
+        Failure: there are no credentials, or they have the wrong form.
 
     """
     token, account = settings.cloudflare_api_token, settings.cloudflare_account_id
     if token is None or not account:
         raise Failure(
-            "CLOUDFLARE_API_TOKEN and CLOUDFLARE_ACCOUNT_ID are not set; this reads from the API (Read is enough)",
+            "this command reads from the API: set CLOUDFLARE_API_TOKEN (Read is enough) and "
+            "CLOUDFLARE_ACCOUNT_ID",
             ExitCode.USAGE,
         )
     try:
         return EmailSecurity(url=settings.api_url, account_id=account, token=token)
     except ValueError as error:
-        raise Failure(f"the credentials cannot be used: {error}", ExitCode.USAGE) from None
+        raise Failure(f"cannot use the credentials: {error}", ExitCode.USAGE) from None
 
 
-def open_own_api(settings: Settings) -> EmailSecurity:
-    """Build the client of the API that the worker here uses.
-
-    The account's, or without a token that of the simulator.
+def open_worker_api(settings: Settings) -> EmailSecurity:
+    """Build a client of the API that the worker here uses: the account's or the simulator's.
 
     Raises:
-        Failure: the credentials cannot be used.
+        Failure: the credentials have the wrong form.
 
     """
     if settings.cloudflare_api_token is not None:
-        return open_api(settings)
-    nobody = "simulator"
+        return open_account_api(settings)
+
+    placeholder = "simulator"  # it takes any account and token
     return EmailSecurity(
         url=plan_installation(settings).api_url,
-        account_id=settings.cloudflare_account_id or nobody,
-        token=nobody,
+        account_id=settings.cloudflare_account_id or placeholder,
+        token=placeholder,
     )
 
 
 @contextmanager
 def api_errors(kind: str = "message") -> Iterator[None]:
-    """Turn the errors of the client into sentences and exit codes; `kind` is what is asked for.
+    """Turn errors of the client into messages and exit codes; `kind` is what is asked for.
 
     Raises:
-        Failure: the API refused (4), has no such id (1), or could not be asked (3).
+        Failure: there is no such id (1), Cloudflare refused (4), or cannot be reached (3).
 
     """
     try:
         yield
     except NotFound as error:
-        raise Failure(f"Cloudflare has no such {kind} (any more): {error}", ExitCode.NO) from error
+        raise Failure(f"Cloudflare has no such {kind}: {error}", ExitCode.NO) from error
     except ClientError as error:
-        raise Failure(f"Cloudflare refuses: {error}", ExitCode.REFUSED) from error
+        raise Failure(f"Cloudflare refused the request: {error}", ExitCode.REFUSED) from error
     except ApiError as error:
-        raise Failure(f"Cloudflare cannot be asked now: {error}", ExitCode.ENVIRONMENT) from error
+        raise Failure(f"Cloudflare is unavailable: {error}", ExitCode.ENVIRONMENT) from error
+
+
+async def read_safety(api: EmailSecurity, settings: Settings) -> Safety:
+    """Read safety.yml with the domains of the account on the never-block list.
+
+    If the domains cannot be read, it warns and returns safety.yml alone.
+    """
+    safety = load_folder(settings.rules).safety
+    try:
+        return safety.owning(await protected_domains(api.settings.domains))
+    except ApiError as error:
+        print_error(f"cannot read the domains of the account, using safety.yml alone: {error}")
+        return safety

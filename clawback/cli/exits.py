@@ -1,4 +1,7 @@
-"""How every command ends: one way out, and the meaning of each exit code."""
+"""Exit codes, and the one way out of every command.
+
+docs/operations.md prints the texts below the codes.
+"""
 
 import os
 import sys
@@ -8,48 +11,42 @@ from typing import NoReturn
 
 
 class ExitCode(IntEnum):
-    """What an exit code says; scripts may rely on them."""
+    """What an exit code means; scripts may rely on it."""
 
     OK = 0
-    """It worked, and the answer is yes."""
+    """Success; where the command answers a question, yes."""
     NO = 1
-    """It worked, and the answer is no.
-
-    A rule is bad, an audit is broken, something was lost or done twice, there is no such case.
-    """
+    """The answer is no: a rule has an error, an audit file is broken, a case does not exist."""
     USAGE = 2
-    """The command or a setting is wrong."""
+    """The command line or a setting is wrong."""
     ENVIRONMENT = 3
-    """This machine or a server is not as it must be.
-
-    A taken port, a full or read-only disk, no Temporal server, no worker.
-    """
+    """Machine or server not ready: port in use, disk full, no Temporal server, no worker."""
     REFUSED = 4
-    """Cloudflare refused the token, or what it was asked for."""
-    DEFECT = 70
-    """A defect of clawback."""
+    """Cloudflare refused the token or the request."""
+    INTERNAL = 70
+    """Internal error of clawback; please report it."""
     INTERRUPTED = 130
-    """It was interrupted (Ctrl-C) before it was done."""
-    CUT_OFF = 141
-    """Whoever read its output went away."""
+    """Interrupted with Ctrl-C before it was done."""
+    BROKEN_PIPE = 141
+    """The reader of its output went away."""
 
 
 class Failure(Exception):
-    """The end of a command that could not do what it was asked.
+    """Ends a command with an error message and an exit code.
 
-    One sentence that names the place and the remedy, and a code.
+    The message names the place and the remedy.
     """
 
-    def __init__(self, sentence: str, code: ExitCode) -> None:
-        super().__init__(sentence)
+    def __init__(self, message: str, code: ExitCode) -> None:
+        super().__init__(message)
         self.code = code
 
 
 def exit_now(code: int) -> NoReturn:
-    """Flush and leave at once.
+    """Flush the output and leave at once.
 
-    Short-lived processes that used the Temporal client may crash while the interpreter shuts down
-    (sdk-python issue 300), which would replace the exit code; `os._exit` does not shut it down.
+    A short-lived process that used the Temporal client may crash while the interpreter shuts down
+    (sdk-python issue 300), which would replace the exit code. `os._exit` skips the shutdown.
     """
     for stream in (sys.stdout, sys.stderr):
         with suppress(OSError, ValueError):

@@ -1,6 +1,7 @@
-"""What commands print: sentences and tables for people, one JSON document for programs.
+"""Output of commands: text and tables for people, JSON for programs.
 
-Answers go to stdout, all else to stderr.
+Answers go to stdout, everything else to stderr. Tables are coloured and fitted to a terminal, and
+complete in a pipe; `--json` has everything.
 """
 
 import json
@@ -10,58 +11,122 @@ from contextlib import contextmanager
 from typing import Annotated, Any
 
 import typer
-from rich.console import Console
+from rich.cells import cell_len
+from rich.console import Console, JustifyMethod
 from rich.markup import escape
 from rich.table import Table
+from rich.text import Text
 
 AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON document instead of text.")]
 
+Row = Sequence[str]
+
 
 def print_json(value: Any) -> None:
-    """Print a value as one JSON document; dates and paths as text."""
+    """Print a value as one JSON document; dates and paths become strings."""
     sys.stdout.write(json.dumps(value, ensure_ascii=False, indent=2, default=str) + "\n")
 
 
-def say(text: str) -> None:
-    """Print a sentence of the answer."""
+def print_text(text: str) -> None:
+    """Print text of the answer to stdout."""
     sys.stdout.write(text + "\n")
 
 
-def tell(text: str) -> None:
-    """Print how it is going, for whoever waits."""
+def print_status(text: str) -> None:
+    """Print progress or a remark to stderr."""
     Console(stderr=True, soft_wrap=True, highlight=False).print(escape(text))
 
 
-def complain(text: str) -> None:
-    """Print what went wrong, in red on a terminal."""
-    Console(stderr=True, soft_wrap=True, highlight=False).print(
-        f"[red]clawback:[/red] {escape(text)}"
-    )
-
-
-def print_table(columns: Sequence[str], rows: Sequence[Mapping[str, Any]], empty: str) -> None:
-    """Print rows as a table, or a sentence where there are none.
-
-    A value that is None stays blank.
-    """
-    if not rows:
-        say(empty)
-        return
-    table = Table(*columns, box=None, pad_edge=False, header_style="bold")
-    for row in rows:
-        table.add_row(
-            *(escape("" if row.get(column) is None else str(row[column])) for column in columns)
-        )
-    Console(soft_wrap=not sys.stdout.isatty(), highlight=False).print(table)
+def print_error(text: str) -> None:
+    """Print an error or a warning to stderr, marked red on a terminal."""
+    console = Console(stderr=True, soft_wrap=True, highlight=False)
+    console.print(f"[red]clawback:[/red] {escape(text)}")
 
 
 @contextmanager
-def working(on: str) -> Iterator[None]:
-    """Show that something that may take a while is going on."""
+def show_progress(what: str) -> Iterator[None]:
+    """Show on stderr what the command is doing: a spinner on a terminal, else one line."""
     console = Console(stderr=True)
     if not console.is_terminal:
-        console.print(f"{on} …", highlight=False)
+        console.print(f"{what} …", highlight=False)
         yield
         return
-    with console.status(f"{on} …"):
+    with console.status(f"{what} …"):
         yield
+
+
+# ---- tables
+
+
+def print_table(
+    columns: Row,
+    rows: Sequence[Row],
+    *,
+    drop_first: Row = (),
+    styles: Mapping[str, str] | None = None,
+) -> None:
+    """Print a table; columns that hold only numbers are aligned to the right.
+
+    A terminal that is too narrow loses columns in the order of `drop_first`; cells are never cut.
+    `styles` gives the style of a cell by its first word.
+    """
+    if sys.stdout.isatty():
+        console = Console(highlight=False)
+        table = build_table(
+            columns, rows, drop_first=drop_first, styles=styles, width=console.width
+        )
+        console.print(table)
+        return
+
+    widths = _widths(columns, rows)
+    numeric = [_is_numeric(index, rows) for index in range(len(columns))]
+    for row in (columns, *rows):
+        cells = zip(row, widths, numeric, strict=True)
+        print_text(
+            "  ".join(_pad(cell, width, right=right) for cell, width, right in cells).rstrip()
+        )
+
+
+def build_table(
+    columns: Row,
+    rows: Sequence[Row],
+    *,
+    drop_first: Row = (),
+    styles: Mapping[str, str] | None = None,
+    width: int,
+) -> Table:
+    """Build the table of `print_table` for a terminal of that width."""
+    kept = _fit(columns, rows, drop_first, width)
+    table = Table(box=None, pad_edge=False, header_style="bold")
+    for index in kept:
+        is_numeric = _is_numeric(index, rows)
+        justify: JustifyMethod = "right" if is_numeric else "left"
+        table.add_column(columns[index], justify=justify, overflow="fold")
+
+    styles = styles or {}
+    for row in rows:
+        cells = (row[index] for index in kept)
+        table.add_row(*(Text(cell, style=styles.get(cell.partition(" ")[0], "")) for cell in cells))
+    return table
+
+
+def _fit(columns: Row, rows: Sequence[Row], drop_first: Row, width: int) -> list[int]:
+    widths = _widths(columns, rows)
+    kept = list(range(len(columns)))
+    for name in drop_first:
+        if sum(widths[index] + 2 for index in kept) - 2 > width:
+            kept.remove(list(columns).index(name))
+    return kept
+
+
+def _widths(columns: Row, rows: Sequence[Row]) -> list[int]:
+    return [max(cell_len(row[index]) for row in (columns, *rows)) for index in range(len(columns))]
+
+
+def _is_numeric(index: int, rows: Sequence[Row]) -> bool:
+    return not any(row[index].strip("0123456789,.%") for row in rows)
+
+
+def _pad(cell: str, width: int, *, right: bool) -> str:
+    padding = " " * (width - cell_len(cell))
+    return padding + cell if right else cell + padding

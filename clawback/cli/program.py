@@ -1,4 +1,4 @@
-"""The tree of commands, each loaded when it is first asked for, and the one place where errors become sentences and exit codes."""
+"""The tree of commands, and the one place where an error becomes a message and an exit code."""
 
 import os
 import sys
@@ -12,7 +12,7 @@ from typer.main import get_command, get_group
 
 from clawback import __version__
 from clawback.cli.exits import ExitCode, Failure
-from clawback.cli.output import complain, say
+from clawback.cli.output import print_error, print_text
 from clawback.settings import SettingsError
 
 COMMANDS = (
@@ -34,7 +34,7 @@ COMMANDS = (
 
 
 class LazyCommands(TyperGroup):
-    """Finds a command in the module of its name, so that `clawback audit` does not load what `clawback up` needs.
+    """Imports the module of a command when it is first asked for, so that each starts fast.
 
     A module holds either `app`, a group of commands, or one function of its own name.
     """
@@ -44,25 +44,26 @@ class LazyCommands(TyperGroup):
         return list(COMMANDS)
 
     def get_command(self, ctx: Any, cmd_name: str) -> Any:  # noqa: ARG002 - the base class gives it
-        """Load a command; None where there is none of that name."""
+        """Load a command; None if there is none of that name."""
         return load(cmd_name) if cmd_name in COMMANDS else None
 
 
 def load(name: str) -> TyperGroup | TyperCommand:
-    """Load the module of a command and build what typer runs."""
+    """Import a command and build the object that typer runs."""
     module = import_module(f"clawback.cli.{name}")
     if hasattr(module, "app"):
         group: TyperGroup = get_group(module.app)
         group.name = name
         return group
+
     single = typer.Typer(add_completion=False)
     single.command(name)(getattr(module, name))
     return get_command(single)  # type: ignore[return-value]
 
 
-def _say_version(*, wanted: bool) -> None:
+def _print_version(*, wanted: bool) -> None:
     if wanted:
-        say(f"clawback {__version__}")
+        print_text(f"clawback {__version__}")
         raise typer.Exit
 
 
@@ -70,17 +71,16 @@ def _program(
     *,
     version: Annotated[
         bool,
-        typer.Option("--version", callback=_say_version, is_eager=True, help="Print the version."),
+        typer.Option(
+            "--version", callback=_print_version, is_eager=True, help="Print the version."
+        ),
     ] = False,
 ) -> None:
-    """Pull phishing back out of mailboxes: rules on Cloudflare Email Security, acted on durably."""
+    """Respond to phishing that Cloudflare Email Security finds after delivery."""
 
 
 def run(arguments: list[str]) -> int:
-    """Run one command line and give its exit code.
-
-    Whatever goes wrong is one sentence on stderr.
-    """
+    """Run one command line and return its exit code; an error is one message on stderr."""
     app = typer.Typer(
         cls=LazyCommands,
         add_completion=False,
@@ -89,47 +89,50 @@ def run(arguments: list[str]) -> int:
         pretty_exceptions_enable=False,
     )
     app.callback()(_program)
+
+    command, words = get_command(app), arguments or ["--help"]
     try:
-        answer = get_command(app).main(
-            arguments or ["--help"], prog_name="clawback", standalone_mode=False
-        )
+        code = command.main(words, prog_name="clawback", standalone_mode=False)
     except (typer.Abort, KeyboardInterrupt):
         return ExitCode.INTERRUPTED
     except BrokenPipeError:
+        # the interpreter would complain about the closed pipe again when it flushes stdout
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return ExitCode.CUT_OFF
+        return ExitCode.BROKEN_PIPE
     except Exception as error:  # noqa: BLE001 - the last resort of every command
-        return _explain(error)
-    return answer if isinstance(answer, int) else ExitCode.OK
+        return _report(error)
+    return code if isinstance(code, int) else ExitCode.OK
 
 
-def _explain(error: Exception) -> ExitCode:
+def _report(error: Exception) -> ExitCode:
     if os.environ.get("CLAWBACK_LOG_LEVEL") == "debug":
         traceback.print_exception(error)
+
     match error:
         case Failure():
-            complain(str(error))
+            print_error(str(error))
             return error.code
         case SettingsError():
-            complain(str(error))
+            print_error(str(error))
             return ExitCode.USAGE
         case typer.TyperException():
-            if said := " ".join(
-                error.format_message().split()
-            ):  # nothing is said where the help was shown instead
-                complain(f"{said} (clawback --help shows what there is)")
+            # the message is empty where typer has shown the help instead
+            if message := " ".join(error.format_message().split()):
+                print_error(f"{message} (see clawback --help)")
             return ExitCode.USAGE
         case OSError():
-            complain(_about(error))
+            print_error(_describe(error))
             return ExitCode.ENVIRONMENT
         case _:
-            complain(
-                f"a defect: {type(error).__name__}: {str(error)[:300]} (CLAWBACK_LOG_LEVEL=debug shows where)"
+            what = f"{type(error).__name__}: {str(error)[:300]}"
+            print_error(
+                f"internal error: {what}; please report it with the traceback that "
+                "CLAWBACK_LOG_LEVEL=debug prints"
             )
-            return ExitCode.DEFECT
+            return ExitCode.INTERNAL
 
 
-def _about(error: OSError) -> str:
-    return (
-        f"{error.filename}: {error.strerror}" if error.filename and error.strerror else str(error)
-    )
+def _describe(error: OSError) -> str:
+    if error.filename and error.strerror:
+        return f"{error.filename}: {error.strerror}"
+    return str(error)

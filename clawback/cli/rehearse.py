@@ -18,7 +18,7 @@ from rich.console import Console
 
 from clawback.app_files import default_rules, describe_rules
 from clawback.cli.exits import ExitCode, Failure
-from clawback.cli.output import AsJson, complain, print_json, say, tell
+from clawback.cli.output import AsJson, print_error, print_json, print_status, print_text
 from clawback.cli.up import told_by
 from clawback.local import ChildFailed, Unready
 from clawback.model.durations import parse_duration
@@ -101,7 +101,7 @@ def rehearse(  # noqa: PLR0913 - the options of a command
         timeout=_duration(timeout),
     )
     _forget_settings()
-    tell(f"rules: {describe_rules(plan.rules)}")
+    print_status(f"rules: {describe_rules(plan.rules)}")
     result = _run(plan, keep)
     if ledger is not None:
         ledger.write_text(
@@ -110,7 +110,7 @@ def rehearse(  # noqa: PLR0913 - the options of a command
     if as_json:
         print_json(to_json(result))
     else:
-        say("\n".join(as_text(result)))
+        print_text("\n".join(as_text(result)))
     return ExitCode.OK if result.good else ExitCode.NO
 
 
@@ -132,26 +132,26 @@ def _run(plan: Rehearsal, keep: Path | None) -> Result:
     if keep is None and result.good:
         shutil.rmtree(folder)
     else:
-        complain(f"databases, logs and audit are in {folder}")
+        print_error(f"databases, logs and audit are in {folder}")
     return result
 
 
 async def _interruptible(plan: Rehearsal, folder: Path) -> Result:
     """Rehearse; SIGINT and SIGTERM end it with everything that it started."""
-    running = asyncio.ensure_future(run_rehearsal(plan, folder, _Teller().tell))
+    running = asyncio.ensure_future(run_rehearsal(plan, folder, _ProgressPrinter().show))
     for number in (signal.SIGINT, signal.SIGTERM):
         asyncio.get_running_loop().add_signal_handler(number, running.cancel)
     return await running
 
 
-class _Teller:
+class _ProgressPrinter:
     """Says on stderr how far it is: in place on a terminal, every ten seconds elsewhere."""
 
     def __init__(self) -> None:
         self._console = Console(stderr=True, highlight=False)
         self._began = self._spoke = time.monotonic()
 
-    def tell(self, progress: Progress) -> None:
+    def show(self, progress: Progress) -> None:
         """Take in how far it is."""
         now = time.monotonic()
         seconds = timedelta(seconds=int(now - self._began))

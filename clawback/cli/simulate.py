@@ -1,7 +1,4 @@
-"""`clawback simulate`: the Email Security API in memory, on a port.
-
-The command lives with the simulator; here it has its name.
-"""
+"""`clawback simulate`: the simulator of the Email Security API; its code is in that room."""
 
 from clawback.simulator.command import simulate
 

@@ -1,14 +1,13 @@
 """`clawback stop`: the kill switch."""
 
 import asyncio
-from typing import Annotated
 
-import typer
 from temporalio.client import Client
 
+from clawback.cli.arguments import By, Reason
 from clawback.cli.exits import ExitCode
-from clawback.cli.output import AsJson, print_json, say, working
-from clawback.cli.temporal_access import By, call_temporal, operating_system_user
+from clawback.cli.output import AsJson, print_json, print_text, show_progress
+from clawback.cli.temporal_access import call_temporal
 from clawback.guard import Stop
 from clawback.temporal.guard_gateway import GuardGateway
 from clawback.temporal.kill_switch import LEASE
@@ -16,29 +15,26 @@ from clawback.temporal.kill_switch import LEASE
 _MARGIN = 0.2
 
 
-def stop(
-    *,
-    by: By = operating_system_user(),  # noqa: B008 - the user does not change
-    reason: Annotated[str, typer.Option("--reason", help="Why; recorded in the audit.")] = "",
-    as_json: AsJson = False,
-) -> int:
-    """Stop all containment: when this returns, no further change leaves any worker.
+def stop(*, by: By, reason: Reason = "", as_json: AsJson = False) -> int:
+    """Stop containment: once this returns, no further change leaves any worker.
 
-    Polling, planning and undo go on.
+    Polling, case decisions and undo continue.
     """
 
-    async def stopped(client: Client) -> Stop:
-        answer = await GuardGateway(client).stop(by, reason)
+    async def stop_and_wait(client: Client) -> Stop:
+        stopped = await GuardGateway(client).stop(by, reason)
+        # a worker may still act on its last look at the switch
         await asyncio.sleep(LEASE.total_seconds() + _MARGIN)
-        return answer
+        return stopped
 
-    with working("Waiting until no worker may act any more"):
-        said = call_temporal(stopped)
+    with show_progress("Waiting until no worker can act"):
+        stopped = call_temporal(stop_and_wait)
     if as_json:
-        print_json(said.model_dump(mode="json"))
+        print_json(stopped.model_dump(mode="json"))
     else:
-        why = f": {said.reason}" if said.reason else ""
-        say(
-            f"Stopped by {said.by} at {said.at:%Y-%m-%d %H:%M:%S} UTC{why}. Run `clawback resume` to end it."
+        why = f": {stopped.reason}" if stopped.reason else ""
+        print_text(
+            f"Stopped by {stopped.by} at {stopped.at:%Y-%m-%d %H:%M:%S} UTC{why}. "
+            "`clawback resume` ends it."
         )
     return ExitCode.OK

@@ -12,7 +12,7 @@ from rich.console import Console
 from rich.live import Live
 
 from clawback.cli.exits import ExitCode, Failure
-from clawback.cli.output import complain
+from clawback.cli.output import print_error
 from clawback.local import (
     ChildFailed,
     Collector,
@@ -88,7 +88,7 @@ async def _check(installation: Installation) -> None:
     if settings.cloudflare_api_token is not None or settings.cloudflare_account_id is not None:
         warning = await check_account(settings)
         if warning:
-            complain(warning)
+            print_error(warning)
     if installation.temporal is None:
         await connect(settings)
     check_ports(list(installation.ports()))

@@ -17,7 +17,7 @@ from temporalio.client import Client
 
 from clawback.audit import read_records
 from clawback.cli.api import GROUPS, read
-from clawback.cli.api.output import COLUMNS, FIRST_TO_GO, print_records, print_result
+from clawback.cli.api.output import COLUMNS, DROP_FIRST, print_records, print_result
 from clawback.cli.api.parameters import HELP, options_of
 from clawback.cli.exits import ExitCode
 from clawback.cli.program import load, run
@@ -96,7 +96,7 @@ def test_every_list_has_columns_that_its_records_have() -> None:
     for name, record in lists.items():
         if record:
             assert set(COLUMNS[name]) <= {*record.model_fields, "from"}, name
-            assert set(FIRST_TO_GO.get(name, ())) < set(COLUMNS[name]), name
+            assert set(DROP_FIRST.get(name, ())) < set(COLUMNS[name]), name
 
 
 def record_of(operation: Operation) -> Any:

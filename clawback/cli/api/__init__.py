@@ -13,8 +13,8 @@ import typer
 from clawback.cli.api.parameters import arguments_of, options_of
 from clawback.cli.api.read import read_list, read_one, read_picture
 from clawback.cli.api.write import Wanted, change
+from clawback.cli.arguments import By, Reason, Yes
 from clawback.cli.output import AsJson
-from clawback.cli.temporal_access import By, operating_system_user
 from clawback.cloudflare.api_request import Method
 from clawback.cloudflare.catalogue import OPERATIONS, Operation
 from clawback.cloudflare.paging import Page
@@ -48,10 +48,6 @@ Output = Annotated[
         "--output", help="Where the picture goes, a PNG; - is stdout.", show_default=False
     ),
 ]
-Reason = Annotated[
-    str, typer.Option("--reason", help="Why; recorded in the audit.", show_default=False)
-]
-Yes = Annotated[bool, typer.Option("--yes", help="Do not ask.")]
 Force = Annotated[
     bool,
     typer.Option("--force", help="Act while containment is stopped or its state is unknown."),
@@ -113,7 +109,7 @@ def _reading(operation: Operation) -> tuple[dict[str, tuple[Any, Any]], _Run]:
 
 def _changing(_: Operation) -> tuple[dict[str, tuple[Any, Any]], _Run]:
     own = {
-        "by": (By, operating_system_user()),
+        "by": (By, inspect.Parameter.empty),
         "reason": (Reason, ""),
         "yes": (Yes, False),
         "force": (Force, False),

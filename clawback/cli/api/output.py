@@ -8,8 +8,7 @@ import sys
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from clawback.cli.output import print_json, say
-from clawback.cli.tables import print_fitting
+from clawback.cli.output import print_json, print_table, print_text
 from clawback.cloudflare import BatchResult
 from clawback.cloudflare.catalogue import Operation
 from clawback.cloudflare.wire_model import WireModel
@@ -99,7 +98,7 @@ COLUMNS: Mapping[str, tuple[str, ...]] = {
     "settings.url_ignore_patterns.list": ("pattern", "comments", "id"),
 }
 """The fields that a table of an operation shows."""
-FIRST_TO_GO: Mapping[str, tuple[str, ...]] = {
+DROP_FIRST: Mapping[str, tuple[str, ...]] = {
     "messages": ("to", "scanned_at", "from", "final_disposition"),
     "submissions": (
         "customer_status",
@@ -119,14 +118,14 @@ def print_records(operation: Operation, records: Sequence[WireModel]) -> None:
     """Print records as a table."""
     columns = COLUMNS[operation.name]
     if not records:
-        say("There are none.")
+        print_text("There are none.")
         return
     heads = [column.replace("_", " ") for column in columns]
     lines = [
         [_in_table(column, record.record.get(column)) for column in columns] for record in records
     ]
-    going = FIRST_TO_GO.get(operation.name, tuple(reversed(columns[1:-1])))
-    print_fitting(heads, lines, first_to_go=[column.replace("_", " ") for column in going])
+    going = DROP_FIRST.get(operation.name, tuple(reversed(columns[1:-1])))
+    print_table(heads, lines, drop_first=[column.replace("_", " ") for column in going])
 
 
 def _in_table(column: str, value: Any) -> str:
@@ -156,13 +155,15 @@ def print_result(operation: Operation, result: Any, *, as_json: bool) -> None:
                 "changed": len(result.patches) + len(result.puts),
                 "created": len(result.posts),
             }
-            say(", ".join(f"{count} {word}" for word, count in made.items()) + ".")
+            print_text(", ".join(f"{count} {word}" for word, count in made.items()) + ".")
         case Mapping():
             _print_fields(result)
         case str():
-            say((_harmless(result, but="\n\t") if sys.stdout.isatty() else result).rstrip("\n"))
+            print_text(
+                (_harmless(result, but="\n\t") if sys.stdout.isatty() else result).rstrip("\n")
+            )
         case _:
-            say("Done." if operation.permission == "Write" else "There is nothing to say.")
+            print_text("Done." if operation.permission == "Write" else "There is nothing to say.")
 
 
 def print_line(record: WireModel) -> None:
@@ -189,7 +190,7 @@ def _print_fields(record: Mapping[str, Any]) -> None:
     shown = {name: value for name, value in record.items() if value not in (None, [], {}, "")}
     width = max(map(len, shown), default=0)
     for name, value in shown.items():
-        say(f"{name.ljust(width)}  {cell(value, most=None)}")
+        print_text(f"{name.ljust(width)}  {cell(value, most=None)}")
 
 
 def cell(value: Any, most: int | None = _MANY) -> str:

@@ -17,8 +17,8 @@ from uuid import uuid4
 
 import typer
 
+from clawback.cli.arguments import parse_time_argument
 from clawback.cli.exits import ExitCode, Failure
-from clawback.cli.time_arguments import parse_time_argument
 from clawback.cloudflare import Batch, Resubmission
 from clawback.cloudflare.api_request import Method
 from clawback.cloudflare.catalogue import Operation

@@ -14,9 +14,9 @@ from pathlib import Path
 from typing import Any
 
 from clawback.cli.api.output import print_line, print_records, print_result
-from clawback.cli.cloudflare_access import api_errors, open_own_api
+from clawback.cli.cloudflare_access import api_errors, open_worker_api
 from clawback.cli.exits import ExitCode, Failure
-from clawback.cli.output import print_json, say, tell
+from clawback.cli.output import print_json, print_status, print_text
 from clawback.cloudflare import EmailSecurity, Share, pages
 from clawback.cloudflare.api_request import MAX_PER_PAGE
 from clawback.cloudflare.catalogue import Operation
@@ -56,9 +56,9 @@ def read_list(
     if not as_json:
         print_records(operation, kept)
     if reading.unreadable:
-        tell(f"{reading.unreadable} records could not be read and are left out.")
+        print_status(f"{reading.unreadable} records could not be read and are left out.")
     if reading.more:
-        tell(f"There are more than {limit:,}; --limit shows more of them.")
+        print_status(f"There are more than {limit:,}; --limit shows more of them.")
     return ExitCode.OK
 
 
@@ -113,7 +113,7 @@ def read_picture(
         sys.stdout.buffer.write(content)
     else:
         output.write_bytes(content)
-        say(f"{output}: {len(content):,} bytes")
+        print_text(f"{output}: {len(content):,} bytes")
     return ExitCode.OK
 
 
@@ -141,7 +141,7 @@ def asked() -> Iterator[None]:
 @asynccontextmanager
 async def opened() -> AsyncIterator[EmailSecurity]:
     """The API that the worker here uses, on behalf of the person who asks."""
-    async with open_own_api(load_settings()) as api:
+    async with open_worker_api(load_settings()) as api:
         yield api.on(Share.PEOPLE)
 
 
@@ -152,7 +152,7 @@ async def telling(progress: Callable[[], str]) -> AsyncIterator[None]:
     async def tell_on() -> None:
         while True:
             await asyncio.sleep(_QUIET)
-            tell(progress())
+            print_status(progress())
 
     task = asyncio.create_task(tell_on())
     try:

@@ -20,10 +20,10 @@ from temporalio.service import RPCError
 from clawback.audit import AuditLog, AuditUnavailable
 from clawback.cli.api.output import cell, print_result
 from clawback.cli.api.read import asked, opened, telling
+from clawback.cli.cloudflare_access import read_safety
 from clawback.cli.exits import ExitCode, Failure
-from clawback.cli.never_block import read_safety
-from clawback.cli.output import tell
-from clawback.cli.rules.folders import load_folder
+from clawback.cli.output import print_status
+from clawback.cli.rule_folders import load_folder
 from clawback.cloudflare import (
     ApiError,
     Batch,
@@ -109,7 +109,7 @@ async def _must_be_allowed(wanted: Wanted, settings: Settings) -> None:
     if blocks := list(_blocks(wanted)):
         with asked():
             async with opened() as api:
-                safety = await read_safety(api, settings.rules)
+                safety = await read_safety(api, settings)
         if forbidden := [block["pattern"] for block in blocks if _is_forbidden(safety, block)]:
             raise Failure(
                 f"the never-block list forbids {', '.join(forbidden)}; change rules/safety.yml if that is wrong",
@@ -172,12 +172,12 @@ def _must_be_agreed_to(wanted: Wanted, settings: Settings) -> None:
         if settings.cloudflare_api_token
         else "the simulator"
     )
-    tell(
+    print_status(
         f"{wanted.operation.summary}: {wanted.operation.method} {wanted.operation.endpoint} of {where}"
     )
     shown = dict(_shown(wanted.arguments))
     for name, text in shown.items():
-        tell(f"  {name.ljust(max(map(len, shown)))}  {text}")
+        print_status(f"  {name.ljust(max(map(len, shown)))}  {text}")
     if wanted.yes:
         return
     if not sys.stdin.isatty():
@@ -254,12 +254,12 @@ async def _found_out(wanted: Wanted, since: datetime, lost: UnknownOutcome) -> R
     recovery = recovery_of(wanted.operation)
     found = None
     if recovery is not None:
-        tell(f"The answer was lost ({lost.text}); looking at {recovery.source}.")
+        print_status(f"The answer was lost ({lost.text}); looking at {recovery.source}.")
         try:
             async with opened() as api:
                 found = await recovery.check(api, wanted.arguments, since)
         except ApiError as error:
-            tell(f"That cannot be read now: {error}")
+            print_status(f"That cannot be read now: {error}")
     match found:
         case RecoveryResult.DONE:
             return found

@@ -1,10 +1,11 @@
-"""Gathering what a page about a case shows, from the case, the index, the guard, the undo and the rules; what is missing is left out."""
+"""Finds a case by what people type, and collects everything that `case show` prints about it."""
 
 import re
 from collections.abc import Awaitable
 from contextlib import suppress
-from typing import TypeVar
+from typing import Annotated, TypeVar
 
+import typer
 from temporalio.client import Client
 from temporalio.service import RPCError
 
@@ -22,82 +23,77 @@ from clawback.temporal.undo_gateway import UndoGateway
 from clawback.temporal.workflow_calls import NoSuchWorkflow
 
 T = TypeVar("T")
+
+CaseId = Annotated[
+    str, typer.Argument(help="Case: case/<rule>/<hash>, or the first digits of its hash.")
+]
 _PREFIX = "case/"
 _HASH = re.compile(r"[0-9a-f]{4,16}")
 _MOST = 1000
+_NAMED = 5
 
 
-async def full_id(client: Client, said: str) -> str:
-    """Give the id of the case that somebody means.
-
-    All of it, `<rule>/<hash>`, or the first digits of its hash.
+async def find_id(client: Client, text: str) -> str:
+    """Find the id of a case from all of it, `<rule>/<hash>`, or the first digits of its hash.
 
     Raises:
-        Failure: there is no such case, or there are several.
+        Failure: no case or several cases fit.
 
     """
-    if said.count("/") == _PREFIX.count("/") + 1 and said.startswith(_PREFIX):
-        return said
+    if text.count("/") == _PREFIX.count("/") + 1 and text.startswith(_PREFIX):
+        return text
+
     cases = CaseGateway(client)
-    if _HASH.fullmatch(said):
-        found = [
-            line.id
-            for line in await cases.find(CaseFilter(), _MOST)
-            if line.id.rpartition("/")[2].startswith(said)
-        ]
+    if _HASH.fullmatch(text):
+        lines = await cases.find(CaseFilter(), _MOST)
+        lines = [line for line in lines if line.id.rpartition("/")[2].startswith(text)]
     else:
-        found = [
-            line.id
-            for line in await cases.find(
-                CaseFilter(id_prefix=f"{_PREFIX}{said.removeprefix(_PREFIX)}"), _MOST
-            )
-        ]
-    several = list(dict.fromkeys(found))
-    if len(several) == 1:
-        return several[0]
-    if several:
-        raise Failure(
-            f"{said} may be {', '.join(several[:5])}{', …' if len(several) > 5 else ''}; say more of it",  # noqa: PLR2004
-            ExitCode.NO,
-        )
-    raise Failure(f"there is no case {said}; `clawback case list` names them", ExitCode.NO)
+        prefix = f"{_PREFIX}{text.removeprefix(_PREFIX)}"
+        lines = await cases.find(CaseFilter(id_prefix=prefix), _MOST)
+
+    found = list(dict.fromkeys(line.id for line in lines))
+    if not found:
+        raise Failure(f"there is no case {text}; see `clawback case list`", ExitCode.NO)
+    if len(found) > 1:
+        names = ", ".join(found[:_NAMED]) + (", …" if len(found) > _NAMED else "")
+        raise Failure(f"{text} is ambiguous: {names}", ExitCode.NO)
+    return found[0]
 
 
-async def gather_page(client: Client, said: str) -> CasePage:
-    """Gather everything about one case.
+async def read_page(client: Client, text: str) -> CasePage:
+    """Collect everything about one case: from it, the index, the guard, its undo and the rules.
+
+    What is unavailable is left out.
 
     Raises:
-        Failure: the server knows no such case (any more).
+        Failure: the server has no such case.
 
     """
-    cases = CaseGateway(client)
-    case_id = await full_id(client, said)
+    case_id = await find_id(client, text)
     settings = load_settings()
     try:
-        case = await cases.status(case_id)
+        case = await CaseGateway(client).status(case_id)
     except NoSuchWorkflow:
-        gone = "`clawback case list` names those that Temporal keeps; the audit has them all"
-        raise Failure(f"there is no {case_id}; {gone}", ExitCode.NO) from None
+        hint = "`clawback case list` has the cases that Temporal keeps, the audit has all"
+        raise Failure(f"there is no {case_id}; {hint}", ExitCode.NO) from None
+
     described = await client.get_workflow_handle(case_id).describe()
-    rules = _rules(settings)
+    rules = _load_rules(settings)
     is_held = case.memory is not None and case.memory.state is CaseState.HELD
     current = rules.rules.get(case.plan.rule) if rules else None
+    ui = workflows_page(plan_installation(settings).ui, client.namespace)
     return CasePage(
         case=case,
         run=described.run_id,
         ended=read_case_line(described).ended,
         closed_at=described.close_time,
-        proposal=await cases.proposal(case_id) if is_held else None,
+        proposal=await CaseGateway(client).proposal(case_id) if is_held else None,
         undone=await UndoGateway(client).result_of_case(case.memory.uid) if case.memory else None,
-        guard=await _if_it_answers(GuardGateway(client).status()),
+        guard=await _or_none(GuardGateway(client).status()),
         limits=_limits(case, rules),
         overall=rules.safety.budgets.budgets.overall if rules else (),
         current=current.version if current else None,
-        link=history_page(
-            workflows_page(plan_installation(settings).ui, client.namespace),
-            described.id,
-            described.run_id,
-        ),
+        link=history_page(ui, described.id, described.run_id),
     )
 
 
@@ -107,14 +103,14 @@ def _limits(case: CaseStart, rules: RuleSet | None) -> tuple[Limit, ...]:
     return (*case.plan.limits, *(limit for limit in common if limit.kind not in own))
 
 
-def _rules(settings: Settings) -> RuleSet | None:
+def _load_rules(settings: Settings) -> RuleSet | None:
     with suppress(RuleErrors, OSError):
         return load_rules(settings.rules)
     return None
 
 
-async def _if_it_answers(question: Awaitable[T]) -> T | None:
+async def _or_none(answer: Awaitable[T]) -> T | None:
     try:
-        return await question
+        return await answer
     except RPCError:
         return None

@@ -1,7 +1,7 @@
-"""How one case reads: what it is, why it matched, what happened, what was done to whom, and what can be done about it."""
+"""The page of one case: why it matched, timeline, outcomes, budget, and what you can do."""
 
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -27,27 +27,17 @@ _KINDS = {
     RecordKind.CASE_OPENED: "opened",
     RecordKind.EVENT_JOINED: "{count} joined",
     RecordKind.EVENT_REJECTED: "{count} could not be read",
-    RecordKind.THRESHOLD_MET: "the threshold is met",
+    RecordKind.THRESHOLD_MET: "threshold reached",
     RecordKind.HELD: "held",
     RecordKind.APPROVED: "approved by {actor}",
     RecordKind.DENIED: "denied by {actor}",
-    RecordKind.EXPIRED: "expired: nobody answered",
-    RecordKind.EXPIRY_WARNED: "people were warned",
+    RecordKind.EXPIRED: "expired without a decision",
+    RecordKind.EXPIRY_WARNED: "expiry warning sent",
     RecordKind.ACTED: "{action}: {count} {outcome}",
     RecordKind.WOULD_HAVE_ACTED: "{action}: would have acted on {count}",
     RecordKind.NOTIFIED: "{action}: {outcome}",
     RecordKind.UNDO_STARTED: "undo started by {actor}",
     RecordKind.CASE_CLOSED: "closed",
-}
-STYLES: Mapping[str, str] = {
-    CaseState.HELD: "bold yellow",
-    CaseState.RESPONDING: "cyan",
-    CaseState.WATCHING: "blue",
-    CaseState.SETTLED: "green",
-    CaseState.CLOSED: "dim",
-    CaseState.DENIED: "red",
-    CaseState.EXPIRED: "red",
-    CaseState.UNDONE: "magenta",
 }
 
 
@@ -55,7 +45,8 @@ STYLES: Mapping[str, str] = {
 class CasePage:
     """Everything that is shown of one case.
 
-    `ended` is how it ended if not by itself, `current` the version of its rule now.
+    `ended` says how its workflow ended if not by itself (terminated, canceled, failed), `current`
+    is the version of its rule now.
     """
 
     case: CaseStart
@@ -72,16 +63,16 @@ class CasePage:
 
     @property
     def plan(self) -> CasePlan:
-        """What it was told when it started."""
+        """The plan that the case started with."""
         return self.case.plan
 
     @property
     def state(self) -> str:
-        """Where it stands, as people should read it."""
+        """The state to show."""
         return self.ended or (self.case.memory.state if self.case.memory else "")
 
     def as_json(self) -> dict[str, Any]:
-        """All of it, for programs."""
+        """Return the page as JSON data."""
         return {
             **self.case.model_dump(mode="json"),
             "case": self.plan.case_id,
@@ -99,7 +90,7 @@ class CasePage:
         }
 
     def budget(self, now: datetime) -> Iterator[tuple[str, Limit, int]]:
-        """What of each budget that the case is measured by is spent."""
+        """Yield each budget that applies to the case: whose it is, its limit, what is spent."""
         kinds = {action.budget for action in self.plan.actions}
         for whose, key, limits in (
             ("the rule", f"rule/{self.plan.rule}", self.limits),
@@ -111,43 +102,43 @@ class CasePage:
                     yield whose, limit, tally.spent(limit.per, now)
 
     def lines(self, now: datetime) -> Iterator[tuple[str, str]]:
-        """The page: a heading (empty where the one before goes on) and a line."""
+        """Yield heading and line; the heading is empty where the previous one continues."""
         memory = self.case.memory
         yield "case", f"{self.plan.case_id}  {self.plan.title or self.plan.rule}"
         yield "rule", self._rule()
         if memory is None:
             return
-        yield "state", self._standing(memory, now)
+        yield "state", self._state_line(memory, now)
         yield from _headed("why", memory.why)
         yield from _headed("timeline", _timeline(memory.journal))
         for action, done in zip(self.plan.actions, memory.outcomes, strict=False):
-            yield from _headed(action.describe(), _done(action, done, memory))
+            yield from _headed(action.describe(), _outcome_lines(action, done, memory))
         yield from _headed("notifications", _notifications(self.plan, memory))
         yield from _headed(
             "budget",
             (f"{spent:,} of {limit} of {whose}" for whose, limit, spent in self.budget(now)),
         )
-        yield from _headed("to decide", self._to_decide())
+        yield from _headed("decide", self._to_decide())
         yield "undo", self._undo(memory)
         if self.link:
             yield "temporal", self.link
 
     def _rule(self) -> str:
         changed = (
-            f"; it is {self.current} now, the case keeps its own"
+            f"; now {self.current}, the case keeps its own"
             if self.current not in (None, self.plan.version)
             else ""
         )
         return f"{self.plan.rule}, {self.plan.level}, mode {self.plan.mode}, version {self.plan.version}{changed}"
 
-    def _standing(self, memory: CaseSnapshot, now: datetime) -> str:
+    def _state_line(self, memory: CaseSnapshot, now: datetime) -> str:
         ended = (
             memory.journal[-1].until if memory.journal and memory.state.is_final else self.closed_at
         )
         age = (
-            f"closed {_ago(now - ended)} ago"
+            f"closed {_format_duration(now - ended)} ago"
             if ended
-            else f"open for {_ago(now - memory.opened_at)}"
+            else f"open for {_format_duration(now - memory.opened_at)}"
         )
         counts = f"{len(memory.events):,} events, {len(memory.targets):,} messages"
         held = f" · {memory.hold}" if memory.state is CaseState.HELD and memory.hold else ""
@@ -158,20 +149,20 @@ class CasePage:
             return
         yield f"it would {'; '.join(self.proposal.actions)}, for {len(self.proposal.messages):,} messages"
         more = self.proposal.needs - len(self.case.memory.approvals if self.case.memory else ())
-        yield f"{more} {'people' if more > 1 else 'person'} must agree"
+        yield "it needs 1 approval" if more == 1 else f"it needs {more} approvals"
         yield f"clawback case approve {self.plan.case_id} --digest {self.proposal.digest}"
         yield f"clawback case deny {self.plan.case_id} --reason '…'"
 
     def _undo(self, memory: CaseSnapshot) -> str:
         if self.undone is not None:
-            failed = f", {self.undone.failed} could not be" if self.undone.failed else ""
-            return f"{self.undone.done:,} things were taken back{failed}"
+            failed = f", {self.undone.failed} failed" if self.undone.failed else ""
+            return f"{self.undone.done:,} actions undone{failed}"
         if memory.state is CaseState.UNDONE:
-            return "is under way"
+            return "in progress"
         return (
             f"clawback undo case {self.plan.case_id} --dry-run"
             if memory.done
-            else "there is nothing to take back"
+            else "nothing to undo"
         )
 
 
@@ -182,7 +173,7 @@ def _headed(heading: str, lines: Iterable[str]) -> Iterator[tuple[str, str]]:
 
 def _notifications(plan: CasePlan, memory: CaseSnapshot) -> Iterator[str]:
     for one in memory.notifications:
-        yield f"{plan.notifications[one.index].describe()}: {one.occasion} at {one.at:%H:%M:%S}, {one.outcome or 'under way'}"
+        yield f"{plan.notifications[one.index].describe()}: {one.occasion} at {one.at:%H:%M:%S}, {one.outcome or 'in progress'}"
 
 
 def _timeline(entries: Sequence[TimelineEntry]) -> Iterator[str]:
@@ -194,19 +185,19 @@ def _timeline(entries: Sequence[TimelineEntry]) -> Iterator[str]:
         until = (
             f" to {entry.until:%H:%M:%S}" if entry.until - entry.at >= timedelta(seconds=1) else ""
         )
-        yield f"{entry.at:%H:%M:%S}{until}  {_told(entry)}"
+        yield f"{entry.at:%H:%M:%S}{until}  {_describe(entry)}"
 
 
-def _told(entry: TimelineEntry) -> str:
+def _describe(entry: TimelineEntry) -> str:
     template = _KINDS.get(entry.kind, entry.kind.replace("_", " "))
-    said = template.format(
+    text = template.format(
         count=f"{entry.count:,}", actor=entry.actor, action=entry.action, outcome=entry.outcome
     )
     after = f" → {entry.after}" if entry.after else ""
-    return f"{said}{after}" + (f": {entry.detail}" if entry.detail else "")
+    return f"{text}{after}" + (f": {entry.detail}" if entry.detail else "")
 
 
-def _done(action: Action, outcomes: dict[str, str], memory: CaseSnapshot) -> Iterator[str]:
+def _outcome_lines(action: Action, outcomes: dict[str, str], memory: CaseSnapshot) -> Iterator[str]:
     counted = Counter(outcomes.values())
     yield (
         ", ".join(f"{count:,} {outcome}" for outcome, count in counted.most_common())
@@ -224,7 +215,7 @@ def _done(action: Action, outcomes: dict[str, str], memory: CaseSnapshot) -> Ite
         yield f"  and {len(outcomes) - SHOWN:,} more; --json has them all"
 
 
-def _ago(lasted: timedelta) -> str:
+def _format_duration(lasted: timedelta) -> str:
     seconds = max(int(lasted.total_seconds()), 0)
-    unit = 86_400 if seconds >= 2 * 86_400 else 60 if seconds >= 120 else 1  # noqa: PLR2004 - two of the larger unit
+    unit = 86_400 if seconds >= 2 * 86_400 else 60 if seconds >= 120 else 1  # noqa: PLR2004 - at least two of the unit
     return format_duration(timedelta(seconds=seconds // unit * unit))

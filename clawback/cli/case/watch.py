@@ -1,110 +1,120 @@
-"""`clawback case watch`: cases as they change.
-
-On a terminal a list that stays true; in a pipe one line a change.
-"""
+"""`clawback case watch`: a live table on a terminal, one line per change in a pipe."""
 
 import asyncio
 import json
 import sys
-from collections.abc import Callable
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
-from typing import Any
+from typing import Annotated
 
+import typer
 from rich.console import Console
 from rich.live import Live
+from temporalio.client import Client
 
-from clawback.cli.case.page import STYLES
-from clawback.cli.output import say
-from clawback.cli.tables import fitted
+from clawback.cases import CaseState
+from clawback.cli.case.lookup import find_id
+from clawback.cli.case.table import (
+    COLUMNS,
+    DROP_FIRST,
+    STYLES,
+    CaseMode,
+    RuleName,
+    Since,
+    State,
+    build_filter,
+    table_rows,
+)
+from clawback.cli.exits import ExitCode
+from clawback.cli.output import AsJson, build_table, print_text
+from clawback.cli.temporal_access import call_temporal
 from clawback.temporal.case_gateway import CaseGateway
 from clawback.temporal.case_index import CaseFilter, CaseLine
 
 EVERY = 2.0
-"""Seconds between two looks: one request each, and no work for anybody."""
+"""Seconds between two reads of the list; each is one request and needs no worker."""
 
 
-Ended = Callable[[list[CaseLine]], bool]
-"""Whether there is nothing more to watch."""
+def watch(  # noqa: PLR0913 - the options of a command
+    case_id: Annotated[
+        str, typer.Argument(help="Case to watch until it ends; default all.", show_default=False)
+    ] = "",
+    *,
+    state: State = None,
+    rule: RuleName = None,
+    mode: CaseMode = None,
+    since: Since = "",
+    limit: Annotated[int, typer.Option("--limit", min=1, help="Maximum number of cases.")] = 20,
+    as_json: AsJson = False,
+) -> int:
+    """Watch cases until Ctrl-C, or one case until it ends.
+
+    Exit code 0 if that case closed, 1 if it was denied, expired or undone.
+    """
+    wanted = build_filter(since, state=state, rule=rule, mode=mode)
+
+    async def run(client: Client) -> list[CaseLine]:
+        cases = CaseGateway(client)
+        if not case_id:
+            return await _Watcher(cases, wanted, limit, until_end=False).run(as_json=as_json)
+        one = replace(wanted, id_prefix=await find_id(client, case_id))
+        return await _Watcher(cases, one, 1, until_end=True).run(as_json=as_json)
+
+    last = call_temporal(run)
+    return ExitCode.OK if last and last[0].shown_state == CaseState.CLOSED else ExitCode.NO
 
 
-async def watch(
-    cases: CaseGateway, wanted: CaseFilter, limit: int, *, as_json: bool, until: Ended
-) -> list[CaseLine]:
-    """Show the cases and every change of their state, until `until` holds for those that are shown; gives the last ones."""
-    if as_json or not sys.stdout.isatty():
-        return await _told(cases, wanted, limit, as_json=as_json, until=until)
-    with Live(console=Console(highlight=False), auto_refresh=False, transient=False) as live:
+@dataclass(frozen=True)
+class _Watcher:
+    cases: CaseGateway
+    wanted: CaseFilter
+    limit: int
+    until_end: bool
+
+    async def run(self, *, as_json: bool) -> list[CaseLine]:
+        """Show changes until the end; return the cases as they were read last."""
+        if as_json or not sys.stdout.isatty():
+            return await self._print_changes(as_json=as_json)
+        return await self._show_live()
+
+    async def _show_live(self) -> list[CaseLine]:
+        with Live(console=Console(highlight=False), auto_refresh=False, transient=False) as live:
+            while True:
+                found = await self._read()
+                rows, width = table_rows(found, datetime.now(UTC)), live.console.width
+                table = build_table(
+                    COLUMNS, rows, drop_first=DROP_FIRST, styles=STYLES, width=width
+                )
+                live.update(table, refresh=True)
+                if self._is_over(found):
+                    return found
+                await asyncio.sleep(EVERY)
+
+    async def _print_changes(self, *, as_json: bool) -> list[CaseLine]:
+        known: dict[str, str] = {}
         while True:
-            found = await cases.find_held_first(wanted, limit)
-            columns, rows = case_table(found, datetime.now(UTC))
-            live.update(
-                fitted(
-                    columns, rows, first_to_go=FIRST_TO_GO, colours=STYLES, width=live.console.width
-                ),
-                refresh=True,
-            )
-            if until(found):
+            found = await self._read()
+            for case in reversed(found):
+                if known.get(case.run) != case.shown_state:
+                    _print_change(case, known.get(case.run), as_json=as_json)
+                    known[case.run] = case.shown_state
+            sys.stdout.flush()
+            if self._is_over(found):
                 return found
             await asyncio.sleep(EVERY)
 
+    async def _read(self) -> list[CaseLine]:
+        return await self.cases.find_held_first(self.wanted, self.limit)
 
-async def _told(
-    cases: CaseGateway, wanted: CaseFilter, limit: int, *, as_json: bool, until: Ended
-) -> list[CaseLine]:
-    known: dict[str, str] = {}
-    while True:
-        found = await cases.find_held_first(wanted, limit)
-        for line in reversed(found):
-            if known.get(line.run) != line.shown_state:
-                _tell_change(line, known.get(line.run), as_json=as_json)
-                known[line.run] = line.shown_state
-        sys.stdout.flush()
-        if until(found):
-            return found
-        await asyncio.sleep(EVERY)
+    def _is_over(self, found: list[CaseLine]) -> bool:
+        return self.until_end and (not found or found[0].closed_at is not None)
 
 
-def _tell_change(line: CaseLine, before: str | None, *, as_json: bool) -> None:
-    now = datetime.now(UTC)
+def _print_change(case: CaseLine, before: str | None, *, as_json: bool) -> None:
+    now, state = datetime.now(UTC), case.shown_state
     if as_json:
-        change: dict[str, Any] = {
-            "at": now.isoformat(),
-            "case": line.id,
-            "rule": line.rule,
-            "mode": line.mode,
-        }
-        say(json.dumps({**change, "before": before, "state": line.shown_state}, ensure_ascii=False))
+        what = {"at": now.isoformat(), "case": case.id, "rule": case.rule, "mode": case.mode}
+        print_text(json.dumps({**what, "before": before, "state": state}, ensure_ascii=False))
     else:
-        say(
-            f"{now:%H:%M:%S}  {f'{before} → ' if before else ''}{line.shown_state}  {line.id}  {line.mode}"
-        )
-
-
-COLUMNS = ("state", "mode", "opened", "for", "case")
-FIRST_TO_GO = ("mode", "opened", "for")
-
-
-def case_table(
-    lines: list[CaseLine], now: datetime
-) -> tuple[tuple[str, ...], list[tuple[str, ...]]]:
-    """Put cases into the columns of a list."""
-    rows: list[tuple[str, ...]] = []
-    for line in lines:
-        rows.append(  # noqa: PERF401 - it fits
-            (
-                line.shown_state,
-                line.mode,
-                f"{line.opened_at:%Y-%m-%d %H:%M:%S}",
-                age(line.lasted(now)),
-                line.id,
-            )
-        )
-    return COLUMNS, rows
-
-
-def age(seconds: float) -> str:
-    """Say how long in one or two units, as lists do: `12s`, `5m`, `3h`, `9d`."""
-    for unit, size in (("d", 86_400), ("h", 3_600), ("m", 60)):
-        if seconds >= 2 * size:
-            return f"{int(seconds // size)}{unit}"
-    return f"{int(seconds)}s"
+        change = f"{before} → {state}" if before else state
+        print_text(f"{now:%H:%M:%S}  {change}  {case.id}  {case.mode}")

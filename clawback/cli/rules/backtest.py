@@ -17,11 +17,11 @@ from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn, Ti
 
 from clawback.backtest import Backtest, NoSuchVersion, Result, open_version, summarize
 from clawback.backtest.corpus_history import corpus_events, size_of
-from clawback.cli.cloudflare_access import api_errors, open_api
+from clawback.cli.cloudflare_access import api_errors, open_account_api
 from clawback.cli.exits import ExitCode, Failure
-from clawback.cli.output import AsJson, print_json, say
-from clawback.cli.rules.backtest_output import result_data, say_result
-from clawback.cli.rules.folders import folder_of, load_folder
+from clawback.cli.output import AsJson, print_json, print_text
+from clawback.cli.rule_folders import find_folder, load_folder
+from clawback.cli.rules.backtest_output import print_result, result_data
 from clawback.model.durations import parse_duration
 from clawback.rules import RuleSet
 from clawback.settings import load_settings
@@ -66,7 +66,7 @@ def backtest(  # noqa: PLR0913 - one parameter for each option
             "say where history comes from: --corpus FILE (may be repeated), or --since 7d for the account itself",
             ExitCode.USAGE,
         )
-    folder = folder_of(rules)[0]
+    folder = find_folder(rules)[0]
     if html is not None and not html.resolve().parent.is_dir():
         raise Failure(f"--html {html}: there is no folder {html.parent}", ExitCode.USAGE)
     span = _span(since) if since is not None else None
@@ -83,8 +83,10 @@ def backtest(  # noqa: PLR0913 - one parameter for each option
     if as_json:
         print_json(result_data(result))
     else:
-        say_result(result)
-        say(f"The report is in {html}." if html else "--html FILE writes a report with plots.")
+        print_result(result)
+        print_text(
+            f"The report is in {html}." if html else "--html FILE writes a report with plots."
+        )
     return ExitCode.OK
 
 
@@ -120,7 +122,7 @@ async def _read_account(run: Backtest, span: timedelta, detections: int) -> None
 
     now = datetime.now(UTC)
     with _progress("Reading the account", None) as tell, api_errors():
-        async with open_api(load_settings()) as api:
+        async with open_account_api(load_settings()) as api:
             await Feed(api, now - span, now, detections, lambda _, count: tell(count)).run(run)
 
 

@@ -5,17 +5,15 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, fields, is_dataclass
 from typing import Any
 
-from rich.cells import cell_len
-
 from clawback.backtest.results import Change, Result, RuleResult
-from clawback.cli.output import say
+from clawback.cli.output import print_table, print_text
 from clawback.model.durations import format_duration
 
 
-def say_result(result: Result) -> None:
+def print_result(result: Result) -> None:
     """Print a result: the traffic, a table by rule, what changed, the senders and campaigns that were hit most."""
     for line in _headline(result):
-        say(line)
+        print_text(line)
     busy = [rule for rule in result.rules if rule.watched or rule.before or rule.new]
     columns = [
         "rule",
@@ -30,54 +28,36 @@ def say_result(result: Result) -> None:
         "refused",
     ]
     ranked = sorted(busy, key=lambda rule: (-rule.matches, -rule.watched, rule.rule))
-    _say_table(
+    _print_table(
         [*columns, *(["before", "new", "lost"] if result.against else [])],
         [_row(rule, result.days) for rule in ranked],
     )
     if quiet := [rule.rule for rule in result.rules if rule not in busy]:
-        say(f"nothing matched {len(quiet)} rules: {', '.join(quiet)}")
+        print_text(f"nothing matched {len(quiet)} rules: {', '.join(quiet)}")
     for line in _limits(result.rules):
-        say(line)
+        print_text(line)
     for name, changes in (("New", result.new), ("Lost", result.lost)):
-        _say_changes(name, changes, sum(getattr(rule, name.lower()) for rule in result.rules))
+        _print_changes(name, changes, sum(getattr(rule, name.lower()) for rule in result.rules))
     if result.senders:
-        say("\nSenders hit most")
-        _say_table(
+        print_text("\nSenders hit most")
+        _print_table(
             ("sender", "matches", "moved"),
             [asdict(one) | {"sender": one.sender or "(none)"} for one in result.senders],
         )
     if result.campaigns:
-        say("\nLargest cases")
-        _say_table(
+        print_text("\nLargest cases")
+        _print_table(
             ("rule", "group", "messages", "senders", "from", "to", "subject"),
             list(_campaigns(result)),
         )
 
 
-def _say_table(columns: Sequence[str], rows: Sequence[Mapping[str, Any]]) -> None:
-    """Print aligned columns, whole whatever the width.
-
-    Numbers to the right, the last column ragged.
-    """
-    cells = [list(columns), *([_cell(row.get(column)) for column in columns] for row in rows)]
-    widths = [max(map(cell_len, column)) for column in zip(*cells, strict=True)]
-    numeric = [all(_is_number(row[index]) for row in cells[1:]) for index in range(len(columns))]
-    for row in cells:
-        padded = [
-            " " * (width - cell_len(cell)) + cell
-            if right
-            else cell + " " * (width - cell_len(cell))
-            for cell, width, right in zip(row, widths, numeric, strict=True)
-        ]
-        say("  ".join(padded).rstrip())
+def _print_table(columns: Sequence[str], rows: Sequence[Mapping[str, Any]]) -> None:
+    print_table(columns, [[_cell(row.get(column)) for column in columns] for row in rows])
 
 
 def _cell(value: object) -> str:
     return "" if value is None else f"{value:,}" if isinstance(value, int) else str(value)
-
-
-def _is_number(cell: str) -> bool:
-    return not cell.strip("0123456789,.%")
 
 
 def result_data(result: Result) -> dict[str, Any]:
@@ -186,9 +166,9 @@ def _limits(rules: Sequence[RuleResult]) -> Iterator[str]:
                 yield f"{rule.rule} would have been held: {peak.most:,} messages within {per}, its limit is {peak.allowed:,}"
 
 
-def _say_changes(name: str, changes: Sequence[Change], total: int) -> None:
+def _print_changes(name: str, changes: Sequence[Change], total: int) -> None:
     if total:
-        say(
+        print_text(
             f"\n{name} matches: {total:,}"
             + (f", the first {len(changes)}" if total > len(changes) else "")
         )
@@ -201,7 +181,7 @@ def _say_changes(name: str, changes: Sequence[Change], total: int) -> None:
             }
             for one in changes
         ]
-        _say_table(("rule", "at", "sender", "subject"), rows)
+        _print_table(("rule", "at", "sender", "subject"), rows)
 
 
 def _campaigns(result: Result) -> Iterator[dict[str, Any]]:

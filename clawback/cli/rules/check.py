@@ -16,8 +16,8 @@ from rich.text import Text
 
 from clawback.app_files import describe_rules
 from clawback.cli.exits import ExitCode
-from clawback.cli.output import AsJson, print_json, say
-from clawback.cli.rules.folders import folder_of
+from clawback.cli.output import AsJson, print_json, print_text
+from clawback.cli.rule_folders import find_folder
 from clawback.rules import Problem, RuleSet
 from clawback.rules.engine.builder import build_set
 from clawback.rules.lint.review import review_rules
@@ -76,7 +76,7 @@ def check(
     Exit code 0: good, perhaps with warnings. 1: there are errors (with --strict: or warnings). 2:
     there is no such folder or file.
     """
-    folders = dict.fromkeys(_shown(folder_of(path)[0]) for path in paths or (None,))
+    folders = dict.fromkeys(_shown(find_folder(path)[0]) for path in paths or (None,))
     checked = [check_folder(folder) for folder in folders]
     _write(checked, Format.JSON if as_json else form, strict=strict)
     return ExitCode.OK if _is_good(checked, strict=strict) else ExitCode.NO
@@ -116,7 +116,7 @@ def _write(checked: list[Checked], form: Format, *, strict: bool) -> None:
     for one in checked:
         for problem in one.problems:
             show(one, problem)
-        say(_summary(one))
+        print_text(_summary(one))
 
 
 def _fields(one: Checked, problem: Problem) -> dict[str, Any]:
@@ -171,7 +171,7 @@ def _counted(count: int, what: str) -> str:
 
 def _tell(one: Checked, problem: Problem) -> None:
     at = f"{one.path_of(problem)}:{problem.place.line}:{problem.place.column}"
-    say(f"{at}: {problem.severity}: {problem.code}: {_said(problem)}")
+    print_text(f"{at}: {problem.severity}: {problem.code}: {_said(problem)}")
 
 
 def _said(problem: Problem) -> str:
@@ -187,7 +187,7 @@ def _annotate(one: Checked, problem: Problem) -> None:
         "title": problem.code,
     }
     properties = ",".join(f"{key}={_escaped(str(value), ':,')}" for key, value in where.items())
-    say(f"::{problem.severity} {properties}::{_escaped(_said(problem))}")
+    print_text(f"::{problem.severity} {properties}::{_escaped(_said(problem))}")
 
 
 def _escaped(text: str, more: str = "") -> str:

@@ -1,28 +1,29 @@
-"""`clawback rules confirm`: let a rule act again whose work was undone."""
+"""`clawback rules confirm`: end the demotion of a rule."""
 
 from typing import Annotated
 
 import typer
 
+from clawback.cli.arguments import By
 from clawback.cli.exits import ExitCode
-from clawback.cli.output import AsJson, print_json, say
-from clawback.cli.temporal_access import By, call_temporal, operating_system_user
+from clawback.cli.output import AsJson, print_json, print_text
+from clawback.cli.temporal_access import call_temporal
 from clawback.temporal.guard_gateway import GuardGateway
 
 
 def confirm(
-    name: Annotated[str, typer.Argument(help="The name of the rule.")],
+    name: Annotated[str, typer.Argument(help="Name of the rule.")],
     *,
-    by: By = operating_system_user(),  # noqa: B008 - the user does not change
+    by: By,
     as_json: AsJson = False,
 ) -> int:
-    """Let a rule act again whose work was undone; until then its cases are held.
+    """Let a demoted rule act again: one whose actions were undone, and whose cases are held.
 
-    Cases held by then stay so.
+    Cases that are held already stay held.
     """
     call_temporal(lambda client: GuardGateway(client).confirm(name, by))
     if as_json:
         print_json({"rule": name, "confirmed_by": by})
     else:
-        say(f"{name} acts again.")
+        print_text(f"{name} is confirmed and acts again.")
     return ExitCode.OK

@@ -11,13 +11,13 @@ from typing import Annotated, Any
 
 import typer
 
-from clawback.cli.cloudflare_access import api_errors, open_api
+from clawback.cli.cloudflare_access import api_errors, open_account_api
 from clawback.cli.exits import ExitCode, Failure
 from clawback.cli.output import AsJson, print_json
+from clawback.cli.rule_folders import find_folder, load_folder, unknown_rule
 from clawback.cli.rules.dry_run_output import outlook_lines, rule_lines, verdict_lines
 from clawback.cli.rules.event_files import read_events
 from clawback.cli.rules.explain_output import explanation_data, show
-from clawback.cli.rules.folders import folder_of, load_folder, unknown_rule
 from clawback.cloudflare import EmailSecurity, NotFound
 from clawback.correlation.progress import Progress
 from clawback.ingest.join import Joiner
@@ -61,7 +61,7 @@ def explain(
     wrong. 3, 4: the API cannot be asked, or refuses.
     """
     settings = load_settings()
-    loaded = load_folder(folder_of(rules)[0])
+    loaded = load_folder(find_folder(rules)[0])
     if rule not in loaded.rules:
         raise unknown_rule(rule, loaded)
     now = datetime.now(UTC)
@@ -108,7 +108,7 @@ async def _fetched(rule: Rule, rules: RuleSet, ids: list[str], now: datetime) ->
     trees = [tree for name in rules.leaves(rule) if (tree := rules.rules[name].tree) is not None]
     wanted = any(map(asks_enrichment, trees))
     with api_errors():
-        async with open_api(load_settings()) as api:
+        async with open_account_api(load_settings()) as api:
             events = [await _read(api, rule, one, now) for one in ids]
             return [await _enriched(api, event) if wanted else event for event in events]
 

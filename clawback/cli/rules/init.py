@@ -7,7 +7,7 @@ import typer
 
 from clawback.app_files import copy_shipped_rules
 from clawback.cli.exits import ExitCode, Failure
-from clawback.cli.output import say
+from clawback.cli.output import print_text
 
 
 def init(
@@ -23,5 +23,5 @@ def init(
         raise Failure(f"{error}; choose a new folder", ExitCode.USAGE) from None
 
     hint = "" if folder == Path("rules") else f"; to use them, set CLAWBACK_RULES={folder}"
-    say(f"copied {count} files to {folder}{hint}")
+    print_text(f"copied {count} files to {folder}{hint}")
     return ExitCode.OK

@@ -1,7 +1,6 @@
 """`clawback rules list`: what is loaded, how far each rule may go, and when it last matched."""
 
 import asyncio
-import sys
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from datetime import datetime
@@ -9,15 +8,12 @@ from pathlib import Path
 from typing import Annotated, Any
 
 import typer
-from rich.console import Console
-from rich.table import Table
-from rich.text import Text
 
 from clawback.app_files import describe_rules
 from clawback.audit.latest import latest_matches
 from clawback.cli.exits import ExitCode
-from clawback.cli.output import AsJson, print_json, say
-from clawback.cli.rules.folders import folder_of, load_folder
+from clawback.cli.output import AsJson, print_json, print_table, print_text
+from clawback.cli.rule_folders import find_folder, load_folder
 from clawback.model.mode import Mode
 from clawback.rules import Rule, RuleSet
 from clawback.settings import Settings, load_settings
@@ -26,8 +22,8 @@ _PATIENCE = 5.0
 _AT_ONCE = 8
 _UNKNOWN = "-"
 _COLUMNS = ("name", "status", "mode", "level", "kind", "tests", "last match", "version", "file")
-_FIRST_TO_GO = ("file", "version", "kind", "tests", "level")
-_COLOURS = {
+_DROP_FIRST = ("file", "version", "kind", "tests", "level")
+_STYLES = {
     "enforce": "bold red",
     "approve": "yellow",
     "shadow": "cyan",
@@ -57,7 +53,7 @@ def list_rules(
     answers; - if neither knows.
     """
     settings = load_settings()
-    root, file = folder_of(folder)
+    root, file = find_folder(folder)
     rules = load_folder(root)
     chosen = [rule for rule in rules.rules.values() if file is None or rule.path == file]
     names = [rule.name for rule in chosen if rule.response is not None]
@@ -73,8 +69,9 @@ def list_rules(
         }
         print_json({**about, "rules": rows})
     else:
-        _print(rows)
-        say(_summary(root, rules, settings, source))
+        cells = [_cells(row) for row in rows]
+        print_table(_COLUMNS, cells, drop_first=_DROP_FIRST, styles=_STYLES)
+        print_text(_summary(root, rules, settings, source))
     return ExitCode.OK
 
 
@@ -176,49 +173,7 @@ async def _knock(address: str) -> None:
 # ---- printing
 
 
-def _print(rows: Sequence[Mapping[str, Any]]) -> None:
-    lines = [_shown(row) for row in rows]
-    if not sys.stdout.isatty():
-        widths = [
-            max(len(line[index]) for line in (_COLUMNS, *lines)) for index in range(len(_COLUMNS))
-        ]
-        for line in (_COLUMNS, *lines):
-            say(
-                "  ".join(
-                    text.ljust(width) for text, width in zip(line, widths, strict=True)
-                ).rstrip()
-            )
-        return
-    console = Console(highlight=False)
-    kept = _fitting(lines, console.width)
-    table = Table(box=None, pad_edge=False, header_style="bold")
-    for index in kept:
-        table.add_column(
-            _COLUMNS[index], justify="right" if _COLUMNS[index] == "tests" else "left", no_wrap=True
-        )
-    for line in lines:
-        table.add_row(
-            *(
-                Text(line[index], style=_COLOURS.get(line[index].partition(" ")[0], ""))
-                for index in kept
-            )
-        )
-    console.print(table)
-
-
-def _fitting(lines: Sequence[tuple[str, ...]], width: int) -> list[int]:
-    """Choose the columns that a terminal has room for; what is dropped is in --json."""
-    widths = [
-        max(len(line[index]) for line in (_COLUMNS, *lines)) + 2 for index in range(len(_COLUMNS))
-    ]
-    kept = list(range(len(_COLUMNS)))
-    for name in _FIRST_TO_GO:
-        if sum(widths[index] for index in kept) > width:
-            kept.remove(_COLUMNS.index(name))
-    return kept
-
-
-def _shown(row: Mapping[str, Any]) -> tuple[str, ...]:
+def _cells(row: Mapping[str, Any]) -> tuple[str, ...]:
     mode = row["mode"] or _UNKNOWN
     capped = f"{mode} (of {row['mode_of_rule']})" if row["mode"] != row["mode_of_rule"] else mode
     kind = f"{row['kind']}, {row['correlation']}" if row["correlation"] else row["kind"]

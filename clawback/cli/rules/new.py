@@ -12,7 +12,7 @@ from uuid import uuid4
 import typer
 
 from clawback.cli.exits import ExitCode, Failure
-from clawback.cli.output import say
+from clawback.cli.output import print_text
 from clawback.cli.rules.event_files import read_events
 from clawback.model.events import Event, EventKind
 from clawback.rules import RuleErrors, load_rules
@@ -77,8 +77,8 @@ def new(
     folder.mkdir(parents=True, exist_ok=True)
     path = folder / f"{chosen}.yml"
     path.write_text(text, encoding="utf-8")
-    say(f"wrote {path}")
-    say(_next_steps(path, root, chosen, there))
+    print_text(f"wrote {path}")
+    print_text(_next_steps(path, root, chosen, there))
     return ExitCode.OK
 
 

@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 from clawback.cli.exits import ExitCode
-from clawback.cli.output import say
+from clawback.cli.output import print_text
 from clawback.rules.tools.schema import write_schema
 
 
@@ -29,7 +29,7 @@ def schema(
         sys.stdout.write(write_schema())
     else:
         out.write_text(write_schema(), encoding="utf-8")
-        say(
+        print_text(
             f"wrote {out}; name it in the first line of a rule: # yaml-language-server: $schema=<the way from the rule to it>"
         )
     return ExitCode.OK

@@ -12,9 +12,9 @@ import typer
 from rich.text import Text
 
 from clawback.cli.exits import ExitCode, Failure
-from clawback.cli.output import AsJson, print_json, say
+from clawback.cli.output import AsJson, print_json, print_text
+from clawback.cli.rule_folders import find_folder, load_folder, unknown_rule
 from clawback.cli.rules.explain_output import aligned, explanation_data, show, tree_lines
-from clawback.cli.rules.folders import folder_of, load_folder, unknown_rule
 from clawback.rules import RuleSet
 from clawback.rules.tools.coverage import Coverage, measure_coverage
 from clawback.rules.tools.testing import RuleTestResult, run_tests
@@ -45,7 +45,7 @@ def run_rule_tests(
     Exit code 0: all passed. 1: a test failed, or the rules cannot be loaded. 2: there is no such
     rule.
     """
-    folder, file = folder_of(path)
+    folder, file = find_folder(path)
     rules = load_folder(folder)
     names = _names(rules, file, rule)
     trials = run_tests(rules, names)
@@ -61,7 +61,7 @@ def run_rule_tests(
     else:
         show(line for trial in failed for line in failure_lines(trial))
         _say_coverage(covered)
-        say(
+        print_text(
             f"{len(trials) - len(failed)} of {len(trials)} tests of {len({trial.rule for trial in trials})} rules passed"
         )
     return ExitCode.NO if failed else ExitCode.OK
@@ -95,13 +95,15 @@ def failure_lines(trial: RuleTestResult) -> Iterator[Text]:
 def _say_coverage(covered: list[Coverage]) -> None:
     for one in covered:
         if one.gaps:
-            say(f"{one.path}:{one.line}: {one.name}: {one.share:.0%} covered by {one.tests} tests")
+            print_text(
+                f"{one.path}:{one.line}: {one.name}: {one.share:.0%} covered by {one.tests} tests"
+            )
         for gap in one.gaps:
-            say(f"  {gap}")
+            print_text(f"  {gap}")
     if covered:
         parts = [part for one in covered for part in one.parts]
         made = sum(part.made_true + part.made_false for part in parts)
-        say(
+        print_text(
             f"coverage: {made} of {2 * len(parts)} answers of {len(parts)} selections, branches and exceptions"
         )
 

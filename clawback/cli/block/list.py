@@ -1,0 +1,64 @@
+"""`clawback block list`: the blocks that stand, and whether each is unchanged at the API."""
+
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+from typing import Annotated, Any
+
+import typer
+from temporalio.client import Client
+
+from clawback.cli.block.lookup import Forbidden, describe_block, find_blocks, read_policies
+from clawback.cli.exits import ExitCode
+from clawback.cli.output import AsJson, print_json, print_table, print_text, show_progress
+from clawback.cli.temporal_access import call_temporal
+from clawback.cloudflare import BlockedSender
+from clawback.temporal.block_gateway import ActiveBlock, BlockGateway
+
+_COLUMNS = ("pattern", "kind", "rule", "made", "ends", "now", "id", "case")
+_DROP_FIRST = ("case", "made", "id", "kind", "rule")
+_STYLES = {"ours": "green", "changed": "yellow", "gone": "dim", "unknown": "dim"}
+
+
+def list_blocks(
+    *,
+    rule: Annotated[str | None, typer.Option(help="Only blocks that this rule created.")] = None,
+    forbidden: Forbidden = False,
+    as_json: AsJson = False,
+) -> int:
+    """List the blocks that stand, the next to end first, and whether each is unchanged.
+
+    In the column `now`: ours (unchanged), changed (edited by somebody), gone (removed), or unknown
+    (the API is unavailable).
+    """
+
+    async def read(
+        client: Client,
+    ) -> tuple[list[ActiveBlock], Mapping[str, BlockedSender] | None]:
+        blocks = await find_blocks(BlockGateway(client), rule=rule, forbidden=forbidden)
+        return blocks, await read_policies() if blocks else None
+
+    with show_progress("Reading blocks"):
+        blocks, policies = call_temporal(read)
+    rows = [{**describe_block(block), "now": _state(block, policies)} for block in blocks]
+
+    if as_json:
+        print_json(rows)
+    elif rows:
+        print_table(_COLUMNS, list(map(_row, rows)), drop_first=_DROP_FIRST, styles=_STYLES)
+    else:
+        print_text("No such block.")
+    return ExitCode.OK
+
+
+def _state(block: ActiveBlock, policies: Mapping[str, BlockedSender] | None) -> str:
+    if policies is None:
+        return "unknown"
+    policy = policies.get(block.id)
+    return "gone" if policy is None else "ours" if block.block.policy.is_still(policy) else "changed"
+
+
+def _row(block: Mapping[str, Any]) -> Sequence[str]:
+    times = (datetime.fromisoformat(block[name]) for name in ("made_at", "ends_at"))
+    made, ends = (f"{at:%Y-%m-%d %H:%M}" for at in times)
+    what = (block["pattern"] or block["id"], block["kind"] or "?", block["rule"])
+    return (*what, made, ends, block["now"], block["id"], block["case"])

@@ -1,0 +1,103 @@
+"""`clawback case list`."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from enum import StrEnum
+from typing import Annotated, Any
+
+import typer
+
+from clawback.cases import CaseState
+from clawback.cli.case.table import (
+    COLUMNS,
+    DROP_FIRST,
+    STYLES,
+    CaseMode,
+    RuleName,
+    Since,
+    State,
+    build_filter,
+    table_rows,
+)
+from clawback.cli.exits import ExitCode
+from clawback.cli.output import AsJson, print_json, print_table, print_text, show_progress
+from clawback.cli.temporal_access import call_temporal
+from clawback.temporal.case_gateway import CaseGateway
+from clawback.temporal.case_index import CaseLine
+
+
+class SortBy(StrEnum):
+    """The keys that a list of cases can be sorted by."""
+
+    OPENED = "opened"
+    AGE = "age"
+    STATE = "state"
+    RULE = "rule"
+    MODE = "mode"
+
+
+@dataclass(frozen=True)
+class _Order:
+    key: Callable[[CaseLine], Any]
+    descending: bool = False
+
+
+def _state_number(case: CaseLine) -> int:
+    states = [*CaseState]
+    return states.index(CaseState(case.state)) if case.state in states else len(states)
+
+
+_ORDERS = {
+    SortBy.OPENED: _Order(lambda case: case.opened_at, descending=True),
+    SortBy.AGE: _Order(lambda case: case.lasted(datetime.now(UTC)), descending=True),
+    SortBy.STATE: _Order(_state_number),
+    SortBy.RULE: _Order(lambda case: (case.rule, case.id)),
+    SortBy.MODE: _Order(lambda case: case.mode),
+}
+
+
+def list_cases(  # noqa: PLR0913 - the options of a command
+    *,
+    state: State = None,
+    rule: RuleName = None,
+    mode: CaseMode = None,
+    since: Since = "",
+    until: Annotated[
+        str, typer.Option("--until", help="Only cases opened before a time, or an age such as 2h.")
+    ] = "",
+    sender: Annotated[
+        str | None,
+        typer.Option("--sender", help="Only cases with mail from this address, or its hash."),
+    ] = None,
+    message: Annotated[
+        str | None,
+        typer.Option(
+            "--message", help="Only cases with this message: its investigate id or Message-ID."
+        ),
+    ] = None,
+    mailbox: Annotated[
+        str | None, typer.Option("--mailbox", help="Only cases with mail in this mailbox.")
+    ] = None,
+    sort: Annotated[
+        SortBy | None, typer.Option(help="Sort key; default held cases first, then the newest.")
+    ] = None,
+    limit: Annotated[int, typer.Option("--limit", min=1, help="Maximum number of cases.")] = 50,
+    as_json: AsJson = False,
+) -> int:
+    """List cases, open and closed: held ones first, then the newest."""
+    about = {"sender": sender, "message": message, "mailbox": mailbox}
+    wanted = build_filter(since, until, state=state, rule=rule, mode=mode, **about)
+    with show_progress("Reading cases"):
+        found = call_temporal(lambda client: CaseGateway(client).find_held_first(wanted, limit))
+
+    if sort is not None:
+        found = sorted(found, key=_ORDERS[sort].key, reverse=_ORDERS[sort].descending)
+    if as_json:
+        print_json([case.model_dump(mode="json") for case in found])
+    elif found:
+        rows = table_rows(found, datetime.now(UTC))
+        print_table(COLUMNS, rows, drop_first=DROP_FIRST, styles=STYLES)
+    else:
+        print_text("No such case.")
+    return ExitCode.OK

@@ -1,0 +1,90 @@
+"""The commands of `clawback poll`: each makes one call for one poller or for all."""
+
+from collections.abc import Awaitable, Callable
+from typing import Annotated
+
+import typer
+from temporalio.client import Client
+
+from clawback.cli.arguments import parse_time_argument
+from clawback.cli.exits import ExitCode
+from clawback.cli.output import AsJson, print_json, print_table, print_text, show_progress
+from clawback.cli.temporal_access import call_temporal
+from clawback.model.events import EventKind
+from clawback.model.polling import PollerStatus
+from clawback.temporal.poller_gateway import PollerGateway
+from clawback.temporal.workflow_calls import NoSuchWorkflow
+
+Source = Annotated[
+    EventKind | None,
+    typer.Argument(help="Source to poll; default all.", show_default=False),
+]
+_COLUMNS = ("source", "state", "read to", "seen", "matched", "rejected", "detail")
+
+
+def status(source: Source = None, *, as_json: AsJson = False) -> int:
+    """Show the state of each poller."""
+    return _call(source, lambda pollers, one: pollers.status(one), as_json=as_json)
+
+
+def now(source: Source = None, *, as_json: AsJson = False) -> int:
+    """Poll now and wait until everything new has been read."""
+    with show_progress("Polling"):
+        return _call(source, lambda pollers, one: pollers.poll_now(one), as_json=as_json)
+
+
+def pause(
+    source: Source = None,
+    *,
+    reason: Annotated[str, typer.Option(help="Why; shown in the status.")] = "paused",
+    as_json: AsJson = False,
+) -> int:
+    """Stop polling until `poll resume`."""
+    return _call(source, lambda pollers, one: pollers.pause(one, reason), as_json=as_json)
+
+
+def resume(source: Source = None, *, as_json: AsJson = False) -> int:
+    """Resume polling after `poll pause`."""
+    return _call(source, lambda pollers, one: pollers.resume(one), as_json=as_json)
+
+
+def rewind(
+    to: Annotated[str, typer.Argument(help="Time (2026-11-22T09:00:00Z) or age (6h).")],
+    source: Source = None,
+    *,
+    as_json: AsJson = False,
+) -> int:
+    """Read again from a point in time; events that were handled are not handled twice."""
+    at = parse_time_argument(to, "TO")
+    return _call(source, lambda pollers, one: pollers.rewind(one, at), as_json=as_json)
+
+
+def _call(
+    source: EventKind | None,
+    call: Callable[[PollerGateway, EventKind], Awaitable[PollerStatus]],
+    *,
+    as_json: bool,
+) -> int:
+    async def call_each(client: Client) -> list[PollerStatus]:
+        found = []
+        for one in [source] if source else list(EventKind):
+            try:
+                found.append(await call(PollerGateway(client), one))
+            except NoSuchWorkflow:
+                if source:
+                    raise
+        return found
+
+    found = call_temporal(call_each)
+    if as_json:
+        print_json([one.model_dump(mode="json") for one in found])
+    elif found:
+        print_table(_COLUMNS, [_row(one) for one in found])
+    else:
+        print_text("No poller has ever run here.")
+    return ExitCode.OK if found else ExitCode.NO
+
+
+def _row(one: PollerStatus) -> tuple[str, ...]:
+    counts = (str(one.seen), str(one.matched), str(one.rejected))
+    return (one.source, one.state, f"{one.cursor:%Y-%m-%d %H:%M:%S}", *counts, one.detail or "")

@@ -1,0 +1,15 @@
+"""`clawback undo`: undo what cases did, of one case, rule or message, or since a time."""
+
+import typer
+
+from clawback.cli.undo.commands import undo_case, undo_message, undo_rule, undo_since
+
+app = typer.Typer(
+    invoke_without_command=True,
+    help="Undo what cases did: of one case, rule or message, or everything since a time.",
+)
+
+app.callback()(undo_since)
+app.command("case")(undo_case)
+app.command("rule")(undo_rule)
+app.command("message")(undo_message)

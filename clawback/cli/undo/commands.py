@@ -1,0 +1,89 @@
+"""The commands of `clawback undo`: they differ in what they undo."""
+
+from typing import Annotated
+
+import typer
+
+from clawback.cases.undo_plan import UndoScope
+from clawback.cli.arguments import By, Reason, Yes, parse_time_argument
+from clawback.cli.exits import ExitCode, Failure
+from clawback.cli.output import AsJson
+from clawback.cli.undo.run import UndoRequest, run_undo
+
+Since = Annotated[
+    str, typer.Option("--since", help="Only actions since a time, or an age such as 2h.")
+]
+DryRun = Annotated[bool, typer.Option("--dry-run", help="Only show what would be undone.")]
+
+
+def undo_since(  # noqa: PLR0913 - the options of a command
+    context: typer.Context,
+    *,
+    since: Since = "",
+    by: By,
+    reason: Reason = "",
+    dry_run: DryRun = False,
+    yes: Yes = False,
+    as_json: AsJson = False,
+) -> int:
+    """Undo everything since a time: `clawback undo --since 2h`."""
+    if context.invoked_subcommand is not None:
+        if since or reason or dry_run or yes or as_json:
+            raise Failure(f"put the options after {context.invoked_subcommand}", ExitCode.USAGE)
+        return ExitCode.OK
+    if not since:
+        raise Failure(
+            "say what to undo: case ID, rule NAME, message ID, or --since TIME", ExitCode.USAGE
+        )
+    return run_undo(UndoRequest(_scope(by, reason, since), dry_run, yes, as_json))
+
+
+def undo_case(  # noqa: PLR0913 - the options of a command
+    case_id: Annotated[str, typer.Argument(help="Id of the case: case/<rule>/<hash>.")],
+    *,
+    since: Since = "",
+    by: By,
+    reason: Reason = "",
+    dry_run: DryRun = False,
+    yes: Yes = False,
+    as_json: AsJson = False,
+) -> int:
+    """Undo all actions of a case; an open case ends."""
+    scope = _scope(by, reason, since)
+    return run_undo(UndoRequest(scope, dry_run, yes, as_json, case=case_id))
+
+
+def undo_rule(  # noqa: PLR0913 - the options of a command
+    name: Annotated[str, typer.Argument(help="Name of the rule.")],
+    *,
+    since: Since = "",
+    by: By,
+    reason: Reason = "",
+    dry_run: DryRun = False,
+    yes: Yes = False,
+    as_json: AsJson = False,
+) -> int:
+    """Undo the actions of all cases of a rule.
+
+    New cases of the rule are held until `clawback rules confirm NAME`.
+    """
+    return run_undo(UndoRequest(_scope(by, reason, since), dry_run, yes, as_json, rule=name))
+
+
+def undo_message(  # noqa: PLR0913 - the options of a command
+    message_id: Annotated[str, typer.Argument(help="Investigate id of the message.")],
+    *,
+    by: By,
+    reason: Reason = "",
+    dry_run: DryRun = False,
+    yes: Yes = False,
+    as_json: AsJson = False,
+) -> int:
+    """Undo the actions on one message; its case continues."""
+    scope = UndoScope(by=by, reason=reason, messages=(message_id,))
+    return run_undo(UndoRequest(scope, dry_run, yes, as_json))
+
+
+def _scope(by: str, reason: str, since: str) -> UndoScope:
+    start = parse_time_argument(since, "--since") if since else None
+    return UndoScope(by=by, reason=reason, since=start)
