@@ -101,7 +101,7 @@ def test_an_unreachable_api_is_the_environments_fault() -> None:
         "rules", "explain", "quarantine_bec", "--id", "one", CLAWBACK_RULES=RULES, **account
     )
     assert done.returncode == ExitCode.ENVIRONMENT
-    assert "cannot be asked now" in sentence(done)
+    assert "Cloudflare is unavailable" in sentence(done)
 
 
 async def test_over_the_api_it_only_reads(tmp_path: Path) -> None:
