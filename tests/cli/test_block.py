@@ -259,7 +259,7 @@ async def test_a_block_that_is_not_ours_is_a_sentence(house: Deployment) -> None
     done = await block(house, "lift", "nobody@sender.example")
     assert done.returncode == ExitCode.NO
     assert sentence(done).endswith(
-        "no block of ours is nobody@sender.example (any more); `clawback block list` names those that stand"
+        "clawback has no block nobody@sender.example; `clawback block list` shows the blocks that stand"
     )
 
 

@@ -54,7 +54,9 @@ def _state(block: ActiveBlock, policies: Mapping[str, BlockedSender] | None) -> 
     if policies is None:
         return "unknown"
     policy = policies.get(block.id)
-    return "gone" if policy is None else "ours" if block.block.policy.is_still(policy) else "changed"
+    return (
+        "gone" if policy is None else "ours" if block.block.policy.is_still(policy) else "changed"
+    )
 
 
 def _row(block: Mapping[str, Any]) -> Sequence[str]:
