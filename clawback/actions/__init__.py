@@ -9,7 +9,7 @@ from clawback.actions.allow_sender import AllowSender, Leniency
 from clawback.actions.base import (
     BaseAction,
     BudgetKind,
-    ChannelKind,
+    ChannelTraits,
     Conflict,
     ContainmentAction,
     Correction,
@@ -53,7 +53,7 @@ __all__ = [
     "BlockSender",
     "BudgetKind",
     "BulkMove",
-    "ChannelKind",
+    "ChannelTraits",
     "Conflict",
     "ContainmentAction",
     "Correction",

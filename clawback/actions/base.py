@@ -68,18 +68,13 @@ class Occasion(StrEnum):
     EXPIRED = "expired"
 
 
-class ChannelKind(StrEnum):
-    """How a channel reaches people."""
+class ChannelTraits(Payload):
+    """What rules need to know of a channel; `clawback.notifications.channels` has the rest."""
 
-    WEBHOOK = "webhook"
-    SLACK = "slack"
-    TEAMS = "teams"
-    MAIL = "mail"
-
-    @property
-    def takes_pictures(self) -> bool:
-        """Whether a picture can be attached: incoming webhooks of Slack and Teams take none."""
-        return self in {ChannelKind.WEBHOOK, ChannelKind.MAIL}
+    kind: str
+    supports_screenshots: bool = False
+    supports_reporters: bool = False
+    """Whether it can write to a single address."""
 
 
 class MessageSearch(Payload):
@@ -267,6 +262,6 @@ class NotificationAction(BaseAction):
         """Whether an occasion calls for it."""
         raise NotImplementedError
 
-    def channel_problem(self, kind: ChannelKind) -> tuple[str, str] | None:  # noqa: ARG002 - as above
-        """Why a channel of that kind cannot carry it, and the remedy; None if it can."""
+    def channel_problem(self, traits: ChannelTraits) -> tuple[str, str] | None:  # noqa: ARG002 - as above
+        """Why a channel with these traits cannot carry it, and the remedy; None if it can."""
         return None

@@ -4,7 +4,7 @@ from typing import Annotated, ClassVar, Literal
 
 from pydantic import BeforeValidator, Field
 
-from clawback.actions.base import ChannelKind, ChannelName, NotificationAction, Occasion
+from clawback.actions.base import ChannelName, ChannelTraits, NotificationAction, Occasion
 
 LONGEST_TEMPLATE = 4000
 
@@ -52,11 +52,11 @@ class Notify(NotificationAction):
     def is_due_on(self, occasion: Occasion) -> bool:
         return occasion in self.when
 
-    def channel_problem(self, kind: ChannelKind) -> tuple[str, str] | None:
-        if not self.screenshot or kind.takes_pictures:
+    def channel_problem(self, traits: ChannelTraits) -> tuple[str, str] | None:
+        if not self.screenshot or traits.supports_screenshots:
             return None
         return (
-            f"{self.channel} is a channel of kind {kind}: it takes no screenshot",
+            f"channel {self.channel} is of kind {traits.kind}, which takes no screenshots",
             "leave screenshot out, or name a webhook or mail channel",
         )
 

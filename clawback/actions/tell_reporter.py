@@ -4,7 +4,7 @@ from typing import ClassVar, Literal
 
 from pydantic import Field
 
-from clawback.actions.base import ChannelKind, ChannelName, NotificationAction, Occasion
+from clawback.actions.base import ChannelName, ChannelTraits, NotificationAction, Occasion
 from clawback.actions.notify import LONGEST_TEMPLATE
 from clawback.model.events import EventKind
 
@@ -37,11 +37,11 @@ class TellReporter(NotificationAction):
     def is_due_on(self, occasion: Occasion) -> bool:
         return occasion is Occasion.DONE
 
-    def channel_problem(self, kind: ChannelKind) -> tuple[str, str] | None:
-        if kind is ChannelKind.MAIL:
+    def channel_problem(self, traits: ChannelTraits) -> tuple[str, str] | None:
+        if traits.supports_reporters:
             return None
         return (
-            f"{self.channel} is a channel of kind {kind}: it cannot write to a reporter",
+            f"channel {self.channel} is of kind {traits.kind}, which cannot write to a reporter",
             "name a channel of kind mail",
         )
 

@@ -16,8 +16,8 @@ from clawback.notifications import (
     Channel,
     ChannelFileError,
     Channels,
-    kinds_of,
     read_channels,
+    traits_of,
 )
 from clawback.rules import RuleErrors
 from clawback.rules.lint.review import load_reviewed
@@ -47,7 +47,7 @@ def _unknown(rules: Path, channels: Channels) -> list[Finding]:
     with suppress(RuleErrors):
         load_reviewed(rules)
         try:
-            load_reviewed(rules, kinds_of(channels))
+            load_reviewed(rules, traits_of(channels))
         except RuleErrors as error:
             found += [told("channels", line) for line in str(error).splitlines()]
     return found

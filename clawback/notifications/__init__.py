@@ -4,7 +4,7 @@ Touch it to add a kind of channel (`channels/`), to change a text (`templates/`)
 mail is defanged.
 """
 
-from clawback.notifications.channel_file import ChannelFileError, kinds_of, read_channels
+from clawback.notifications.channel_file import ChannelFileError, read_channels, traits_of
 from clawback.notifications.channels import Channel, Channels
 from clawback.notifications.delivery import Notifier
 from clawback.notifications.errors import DeliveryError
@@ -17,7 +17,7 @@ __all__ = [
     "DeliveryError",
     "Notifier",
     "RenderedNotification",
-    "kinds_of",
     "read_channels",
     "render_notification",
+    "traits_of",
 ]

@@ -9,7 +9,7 @@ from typing import Annotated, Any
 
 from pydantic import Field, TypeAdapter, ValidationError
 
-from clawback.actions import ChannelKind
+from clawback.actions import ChannelTraits
 from clawback.actions.base import ChannelName
 from clawback.model.loggable_error import LoggableError
 from clawback.notifications.channels import CHANNEL_TYPES, Channels
@@ -51,9 +51,16 @@ def parse_channels(tables: Mapping[str, object]) -> Channels:
     return _FILE.validate_python(tables)
 
 
-def kinds_of(channels: Channels) -> Mapping[str, ChannelKind]:
-    """Return the kind of each channel, which is all that rules need."""
-    return {name: ChannelKind(channel.kind) for name, channel in channels.items()}
+def traits_of(channels: Channels) -> Mapping[str, ChannelTraits]:
+    """Return what rules need to know of each channel."""
+    return {
+        name: ChannelTraits(
+            kind=channel.kind,
+            supports_screenshots=channel.supports_screenshots,
+            supports_reporters=channel.supports_reporters,
+        )
+        for name, channel in channels.items()
+    }
 
 
 def _describe_problems(error: ValidationError) -> Iterator[str]:

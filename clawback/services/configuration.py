@@ -2,11 +2,11 @@
 
 from collections.abc import Mapping
 
-from clawback.actions import ChannelKind
+from clawback.actions import ChannelTraits
 from clawback.guard import Budgets
 from clawback.model.events import EventKind
 from clawback.model.polling import PollerStart
-from clawback.notifications import Channels, kinds_of
+from clawback.notifications import Channels, traits_of
 from clawback.rules.live import LiveRules
 from clawback.settings import Settings
 
@@ -25,7 +25,9 @@ def poller_starts(settings: Settings) -> list[PollerStart]:
     ]
 
 
-def channels_for_rules(settings: Settings, channels: Channels) -> Mapping[str, ChannelKind] | None:
+def channels_for_rules(
+    settings: Settings, channels: Channels
+) -> Mapping[str, ChannelTraits] | None:
     """Return the channels that rules may name; None if rules may name any.
 
     A rehearsal has no channels and notifies nobody. There rules may name any channel, and their
@@ -33,7 +35,7 @@ def channels_for_rules(settings: Settings, channels: Channels) -> Mapping[str, C
     """
     if settings.channels is None and settings.on_simulator:
         return None
-    return kinds_of(channels)
+    return traits_of(channels)
 
 
 def current_budgets(settings: Settings, rules: LiveRules) -> Budgets | None:

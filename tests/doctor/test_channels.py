@@ -33,7 +33,7 @@ async def test_a_channel_that_nobody_set_up_is_a_problem(tmp_path: Path) -> None
     first, second = await check_channels(None, folder(tmp_path))
     assert first.verdict is CheckStatus.PROBLEM
     assert "a_rule.yml:9:" in first.found
-    assert "there is no channel soc" in first.found
+    assert "unknown channel soc" in first.found
     assert "CLAWBACK_CHANNELS" in str(first.remedy)
     assert second.verdict is CheckStatus.OK
 

@@ -4,7 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from clawback.notifications import ChannelFileError, Channels, kinds_of, read_channels
+from clawback.actions import ChannelTraits
+from clawback.notifications import ChannelFileError, Channels, read_channels, traits_of
 from clawback.notifications.channels.mail import MailChannel
 from tests.notifications.samples import KEY
 
@@ -39,10 +40,13 @@ def read(folder: Path, text: str) -> Channels:
     return read_channels(file)
 
 
-def test_channels_are_read(tmp_path: Path) -> None:
-    """Rules see their kinds."""
-    kinds = kinds_of(read(tmp_path, VALID))
-    assert kinds == {"soc": "slack", "siem": "webhook", "mail": "mail"}
+def test_rules_see_what_a_channel_supports(tmp_path: Path) -> None:
+    """They need neither addresses nor secrets."""
+    assert traits_of(read(tmp_path, VALID)) == {
+        "soc": ChannelTraits(kind="slack"),
+        "siem": ChannelTraits(kind="webhook", supports_screenshots=True),
+        "mail": ChannelTraits(kind="mail", supports_screenshots=True, supports_reporters=True),
+    }
 
 
 def test_a_secret_may_come_from_the_environment(tmp_path: Path) -> None:

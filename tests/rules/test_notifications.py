@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from clawback.actions import ChannelKind
+from clawback.actions import ChannelTraits
 from clawback.rules import RuleErrors
 from clawback.rules.lint.review import load_reviewed
 from clawback.rules.live import LiveRules
@@ -12,7 +12,11 @@ from clawback.services.configuration import channels_for_rules
 from clawback.settings import Settings
 from tests.rules.folders import message, problems, responding, write
 
-CHANNELS = {"soc": ChannelKind.SLACK, "siem": ChannelKind.WEBHOOK, "desk": ChannelKind.MAIL}
+CHANNELS = {
+    "soc": ChannelTraits(kind="slack"),
+    "siem": ChannelTraits(kind="webhook", supports_screenshots=True),
+    "desk": ChannelTraits(kind="mail", supports_screenshots=True, supports_reporters=True),
+}
 TESTS = "tests:\n  - {name: one, event: {from: a@x.test}, expect: match}\n  - {name: two, event: {}, expect: no match}"
 SUBMITTED = "logsource: {product: cloudflare, service: email_security, category: submission}"
 
@@ -52,10 +56,10 @@ def test_notices_are_apart_from_work_wherever_they_stand(tmp_path: Path) -> None
 @pytest.mark.parametrize(
     ("action", "said"),
     [
-        ("{notify: {channel: pager}}", "there is no channel pager; there are soc, siem, desk"),
+        ("{notify: {channel: pager}}", "unknown channel pager; configured: soc, siem, desk"),
         (
             "{notify: {channel: soc, screenshot: true}}",
-            "soc is a channel of kind slack: it takes no screenshot",
+            "channel soc is of kind slack, which takes no screenshots",
         ),
     ],
 )
@@ -68,11 +72,11 @@ def test_a_channel_must_be_there_and_able(tmp_path: Path, action: str, said: str
 
 def test_a_reporter_is_written_to_by_mail_alone(tmp_path: Path) -> None:
     """And only a submission has one."""
-    assert "soc is a channel of kind slack: it cannot write to a reporter" in refused(
+    assert "channel soc is of kind slack, which cannot write to a reporter" in refused(
         tmp_path, rule("{tell_reporter: {channel: soc}}", logsource=SUBMITTED)
     )
     (problem,) = problems(tmp_path, rule("{tell_reporter: {channel: desk}}"))
-    assert "only a submission says who reported it: there is nobody to tell" in problem
+    assert "only submissions name a reporter" in problem
 
 
 async def test_a_reload_that_names_no_channel_leaves_the_old_set_running(tmp_path: Path) -> None:
@@ -83,7 +87,7 @@ async def test_a_reload_that_names_no_channel_leaves_the_old_set_running(tmp_pat
     change = await live.look()
     assert change is not None
     assert (change.new, live.current) == (None, before)
-    assert "there is no channel pager" in str(live.problem)
+    assert "unknown channel pager" in str(live.problem)
 
 
 def test_a_rehearsal_takes_rules_that_name_channels_and_an_account_does_not() -> None:
@@ -96,7 +100,7 @@ def test_a_rehearsal_takes_rules_that_name_channels_and_an_account_does_not() ->
 def test_without_channels_nobody_knows_them(tmp_path: Path) -> None:
     """`clawback rules check` runs where the operator's file is not."""
     load_reviewed(write(tmp_path, rule("{notify: {channel: pager}}")))
-    with pytest.raises(RuleErrors, match="CLAWBACK_CHANNELS names no file"):
+    with pytest.raises(RuleErrors, match="CLAWBACK_CHANNELS is not set"):
         load_reviewed(tmp_path, {})
 
 

@@ -21,7 +21,7 @@ from clawback.model.audit_record import AuditRecord
 from clawback.model.events import EventKind, message_event
 from clawback.model.messages import Target
 from clawback.model.polling import PollerStart, PollerStatus
-from clawback.notifications import Channels, Notifier, kinds_of
+from clawback.notifications import Channels, Notifier, traits_of
 from clawback.rules.live import LiveRules
 from clawback.settings import Settings
 from clawback.simulator import Simulator
@@ -137,7 +137,7 @@ async def deployed(
         api = await stack.enter_async_context(connect_api(chosen, switch))
         notifier = await stack.enter_async_context(Notifier(channels))
         components = build_components(
-            chosen, temporal, api, LiveRules.load(chosen.rules, kinds_of(channels)), notifier
+            chosen, temporal, api, LiveRules.load(chosen.rules, traits_of(channels)), notifier
         )
         for worker in build_workers(temporal, components, sandbox=SandboxRestrictions.default):
             await stack.enter_async_context(worker)

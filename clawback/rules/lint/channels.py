@@ -1,51 +1,51 @@
-"""Whom rules tell: whether the channels they name are there, take what is sent, and whether there is anybody to tell."""
+"""Checks the channels that rules name: they exist, and can carry the notification."""
 
 from collections.abc import Iterator, Mapping
 
-from clawback.actions import ACTIONS, ChannelKind, NotificationAction
+from clawback.actions import ACTIONS, ChannelTraits, NotificationAction
 from clawback.rules.source.errors import Code, Place, Problems
 from clawback.rules.source.loaded import Loaded, LoadedRule
 
-Channels = Mapping[str, ChannelKind]
-"""The channels that an operator has set up, by name."""
+Channels = Mapping[str, ChannelTraits]
+"""The configured channels, by name."""
 
 
 def check_reporters(rule: LoadedRule, problems: Problems) -> None:
-    """Refuse to tell the reporter of what names none."""
-    for notice, place in _notifications(rule):
-        if notice.event_kinds and rule.kind and rule.kind not in notice.event_kinds:
-            message = "only a submission says who reported it: there is nobody to tell"
+    """Refuse to notify reporters of events that name none."""
+    for action, place in _notifications(rule):
+        if action.event_kinds and rule.kind and rule.kind not in action.event_kinds:
+            message = "only submissions name a reporter"
             problems.add(
                 place,
                 Code.ACTION,
                 message,
-                text=notice.name,
+                text=action.name,
                 remedy="write the rule for submissions, or notify a channel",
             )
 
 
 def check_channels(loaded: Loaded, channels: Channels, found: Problems) -> None:
-    """Refuse what names a channel that is not there, or that cannot do what is asked of it."""
+    """Refuse unknown channels, and channels that cannot carry the notification."""
     for rule in loaded.rules:
-        for notice, place in _notifications(rule):
-            kind = channels.get(notice.channel)
-            if kind is None:
-                there = (
-                    f"there are {', '.join(channels)}"
+        for action, place in _notifications(rule):
+            traits = channels.get(action.channel)
+            if traits is None:
+                known = (
+                    f"configured: {', '.join(channels)}"
                     if channels
-                    else "there are none: CLAWBACK_CHANNELS names no file of channels"
+                    else "none is configured: CLAWBACK_CHANNELS is not set"
                 )
-                remedy = "set the channel up in the file that CLAWBACK_CHANNELS names, or name one that is there"
+                remedy = "add the channel to the file that CLAWBACK_CHANNELS names, or use another"
                 found.add(
                     place,
                     Code.ACTION,
-                    f"there is no channel {notice.channel}; {there}",
-                    text=notice.channel,
+                    f"unknown channel {action.channel}; {known}",
+                    text=action.channel,
                     remedy=remedy,
                 )
-            elif (problem := notice.channel_problem(kind)) is not None:
+            elif (problem := action.channel_problem(traits)) is not None:
                 message, remedy = problem
-                found.add(place, Code.ACTION, message, text=notice.channel, remedy=remedy)
+                found.add(place, Code.ACTION, message, text=action.channel, remedy=remedy)
 
 
 def _notifications(rule: LoadedRule) -> Iterator[tuple[NotificationAction, Place]]:
