@@ -1,11 +1,8 @@
-"""A record in the words of OCSF 1.5, so that any SIEM can take it in.
+"""Maps an audit record to OCSF 1.5, so that any SIEM can ingest it. Pure.
 
-Pure: a record in, a JSON object out.
-
-Cases are Incident Findings (2005), what was done is Remediation Activity (7001), rule sets are
-Application Lifecycle (6002), records that could not be understood and polls that fail are
-Application Error (6008). Our own words are kept under `unmapped`, as they were. Source:
-schema.ocsf.io, version 1.5.0.
+Cases are Incident Findings (2005), actions are Remediation Activity (7001), rule sets are
+Application Lifecycle (6002), records that cannot be parsed and polls that fail are Application
+Error (6008). The record itself is kept under `unmapped`. Source: schema.ocsf.io, version 1.5.0.
 """
 
 from enum import IntEnum
@@ -18,6 +15,7 @@ SCHEMA = "1.5.0"
 
 _RESOURCE_UID = 10
 _RULE = 1
+_FAILURE = 2
 
 
 class _Class(IntEnum):
@@ -34,46 +32,47 @@ class _Severity(IntEnum):
     HIGH = 4
 
 
-class _Shape(NamedTuple):
-    """How a kind is written: its class and activity; `status` is Success 1 or Failure 2.
+class _Mapping(NamedTuple):
+    """The OCSF class and activity of a record kind.
 
-    For incidents it is New 1, In Progress 2, On Hold 3, Resolved 4, Closed 5.
+    `status` is Success 1 or Failure 2; for incidents New 1, In Progress 2, On Hold 3, Resolved 4,
+    Closed 5.
     """
 
-    kind: _Class
+    ocsf_class: _Class
     activity: int
     name: str
     status: int = 1
     severity: _Severity = _Severity.INFORMATIONAL
 
 
-def _update(status: int = 2, severity: _Severity = _Severity.INFORMATIONAL) -> _Shape:
-    return _Shape(_Class.INCIDENT, 2, "Update", status, severity)
+def _update(status: int = 2, severity: _Severity = _Severity.INFORMATIONAL) -> _Mapping:
+    return _Mapping(_Class.INCIDENT, 2, "Update", status, severity)
 
 
-_SHAPES = {
-    RecordKind.EVENT_REJECTED: _Shape(_Class.ERROR, 2, "Translation Error", 2, _Severity.LOW),
-    RecordKind.POLL_DEGRADED: _Shape(_Class.ERROR, 1, "General Error", 2, _Severity.HIGH),
-    RecordKind.RULES_LOADED: _Shape(_Class.LIFECYCLE, 8, "Update"),
-    RecordKind.RULES_REFUSED: _Shape(_Class.LIFECYCLE, 8, "Update", 2, _Severity.MEDIUM),
-    RecordKind.CASE_OPENED: _Shape(_Class.INCIDENT, 1, "Create"),
+_MAPPINGS = {
+    RecordKind.EVENT_REJECTED: _Mapping(_Class.ERROR, 2, "Translation Error", 2, _Severity.LOW),
+    RecordKind.POLL_DEGRADED: _Mapping(_Class.ERROR, 1, "General Error", 2, _Severity.HIGH),
+    RecordKind.RULES_LOADED: _Mapping(_Class.LIFECYCLE, 8, "Update"),
+    RecordKind.RULES_REFUSED: _Mapping(_Class.LIFECYCLE, 8, "Update", 2, _Severity.MEDIUM),
+    RecordKind.CASE_OPENED: _Mapping(_Class.INCIDENT, 1, "Create"),
     RecordKind.HELD: _update(3, _Severity.MEDIUM),
     RecordKind.DENIED: _update(4),
     RecordKind.EXPIRED: _update(4, _Severity.MEDIUM),
-    RecordKind.CASE_CLOSED: _Shape(_Class.INCIDENT, 3, "Close", 5),
-    RecordKind.ACTED: _Shape(_Class.REMEDIATION, 1, "Isolate"),
-    RecordKind.BLOCK_EXPIRED: _Shape(_Class.REMEDIATION, 3, "Restore"),
-    RecordKind.BLOCK_LIFTED: _Shape(_Class.REMEDIATION, 3, "Restore"),
+    RecordKind.CASE_CLOSED: _Mapping(_Class.INCIDENT, 3, "Close", 5),
+    RecordKind.ACTED: _Mapping(_Class.REMEDIATION, 1, "Isolate"),
+    RecordKind.BLOCK_EXPIRED: _Mapping(_Class.REMEDIATION, 3, "Restore"),
+    RecordKind.BLOCK_LIFTED: _Mapping(_Class.REMEDIATION, 3, "Restore"),
     RecordKind.BLOCK_FORBIDDEN: _update(3, _Severity.MEDIUM),
-    RecordKind.UNDONE: _Shape(_Class.REMEDIATION, 3, "Restore"),
-    RecordKind.BY_HAND: _Shape(_Class.REMEDIATION, 99, "Other"),
+    RecordKind.UNDONE: _Mapping(_Class.REMEDIATION, 3, "Restore"),
+    RecordKind.BY_HAND: _Mapping(_Class.REMEDIATION, 99, "Other"),
 }
 
 
 def to_ocsf(record: AuditRecord) -> dict[str, Any]:
-    """Write one record as an OCSF event; what it has no word for is under `unmapped`."""
-    shape = _SHAPES.get(record.kind, _update())
-    said = record.model_dump(mode="json", exclude_none=True)
+    """Map one record to an OCSF event; the record itself is under `unmapped`."""
+    mapping = _MAPPINGS.get(record.kind, _update())
+    unmapped = record.model_dump(mode="json", exclude_none=True)
     return {
         "metadata": {
             "uid": record.id,
@@ -82,27 +81,23 @@ def to_ocsf(record: AuditRecord) -> dict[str, Any]:
             "product": {"name": "clawback", "vendor_name": "clawback", "version": __version__},
         },
         "time": int(record.at.timestamp() * 1000),
-        "category_uid": shape.kind // 1000,
-        "class_uid": int(shape.kind),
-        "activity_id": shape.activity,
-        "activity_name": shape.name,
-        "type_uid": shape.kind * 100 + shape.activity,
-        "severity_id": int(_severity(record, shape)),
-        "status_id": 2
-        if shape.kind is _Class.REMEDIATION and not _succeeded(record)
-        else shape.status,
+        "category_uid": mapping.ocsf_class // 1000,
+        "class_uid": int(mapping.ocsf_class),
+        "activity_id": mapping.activity,
+        "activity_name": mapping.name,
+        "type_uid": mapping.ocsf_class * 100 + mapping.activity,
+        "severity_id": int(_severity(record, mapping)),
+        "status_id": _status(record, mapping),
         "message": _message(record),
-        "actor": {"app_name": "clawback"}
-        if record.actor == "clawback"
-        else {"user": {"name": record.actor}},
-        **_particulars(record, shape.kind),
+        "actor": _actor(record),
+        **_class_fields(record, mapping.ocsf_class),
         "observables": _observables(record),
-        "unmapped": said,
+        "unmapped": unmapped,
     }
 
 
-def _particulars(record: AuditRecord, kind: _Class) -> dict[str, Any]:
-    match kind:
+def _class_fields(record: AuditRecord, ocsf_class: _Class) -> dict[str, Any]:
+    match ocsf_class:
         case _Class.INCIDENT:
             analytic = {"name": record.rule, "version": record.rule_version, "type_id": _RULE}
             return {
@@ -119,20 +114,32 @@ def _particulars(record: AuditRecord, kind: _Class) -> dict[str, Any]:
 
 
 def _observables(record: AuditRecord) -> list[dict[str, Any]]:
-    named = {"event": record.event, "target": record.target, "case": record.case}
+    resources = {"event": record.event, "target": record.target, "case": record.case}
     return [
         {"name": name, "type_id": _RESOURCE_UID, "value": value}
-        for name, value in named.items()
+        for name, value in resources.items()
         if value is not None
     ]
 
 
-def _succeeded(record: AuditRecord) -> bool:
+def _actor(record: AuditRecord) -> dict[str, Any]:
+    if record.actor == "clawback":
+        return {"app_name": "clawback"}
+    return {"user": {"name": record.actor}}
+
+
+def _status(record: AuditRecord, mapping: _Mapping) -> int:
+    if mapping.ocsf_class is _Class.REMEDIATION and not _is_success(record):
+        return _FAILURE
+    return mapping.status
+
+
+def _is_success(record: AuditRecord) -> bool:
     return record.outcome is None or not record.outcome.startswith(("failed", "unknown"))
 
 
-def _severity(record: AuditRecord, shape: _Shape) -> _Severity:
-    return shape.severity if _succeeded(record) else _Severity.HIGH
+def _severity(record: AuditRecord, mapping: _Mapping) -> _Severity:
+    return mapping.severity if _is_success(record) else _Severity.HIGH
 
 
 def _message(record: AuditRecord) -> str:

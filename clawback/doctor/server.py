@@ -13,7 +13,7 @@ from clawback.model.durations import format_duration
 from clawback.model.events import EventKind
 from clawback.model.polling import PollerStatus
 from clawback.settings import Settings
-from clawback.telemetry.health import poll_patience
+from clawback.telemetry.health import max_poll_age
 from clawback.temporal.bootstrap import WATCHDOG_SCHEDULE
 from clawback.temporal.client import TemporalUnreachable, connect
 from clawback.temporal.names import SEARCH_ATTRIBUTES
@@ -147,6 +147,6 @@ def poller_finding(status: PollerStatus, now: datetime, settings: Settings) -> F
             return problem(
                 name, f"degraded: {status.detail}; {last}", "it goes on trying; mend what it names"
             )
-    if not is_fresh(status, now, poll_patience(settings.interval_of(status.source))):
+    if not is_fresh(status, now, max_poll_age(settings.interval_of(status.source))):
         return problem(name, last, "look at the worker's log, and whether a worker runs")
     return ok(name, f"{last}; {status.seen:,} seen, {status.rejected:,} rejected")

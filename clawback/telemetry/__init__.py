@@ -1,6 +1,6 @@
-"""What the outside can watch of a process: its logs, its metrics, its health.
+"""What others can observe of a process: logs, metrics, health. It decides and keeps nothing.
 
-Nothing here decides anything, or keeps anything.
+Touch it to add a metric or to change what may be logged.
 """
 
 from clawback.telemetry.logs import configure_logging

@@ -1,9 +1,7 @@
-"""When a worker counts as unwell: a source has not been read to its end for too long.
+"""Decides when a worker is unhealthy: a source has had no complete poll for too long.
 
-Pure but for reading its own gauges.
-
-Rules that were refused are no reason: the former set runs on, and a restart would mend nothing.
-`clawback_rules_refused` tells of them.
+Refused rules do not count: the previous set keeps running, and a restart would fix nothing.
+`clawback_rules_refused` reports them.
 """
 
 from collections.abc import Mapping
@@ -12,42 +10,39 @@ from datetime import timedelta
 from clawback.model.durations import format_duration
 from clawback.telemetry import metrics
 
-_LEAST = timedelta(minutes=2)
+_MIN_AGE = timedelta(minutes=2)
 _INTERVALS = 10
 
 
-def poll_patience(interval: timedelta) -> timedelta:
-    """Say how old the last complete poll of a source may become.
-
-    `interval` is the wait between two polls.
-    """
-    return max(_LEAST, _INTERVALS * interval)
+def max_poll_age(interval: timedelta) -> timedelta:
+    """Return how old the last complete poll of a source may become, given its poll interval."""
+    return max(_MIN_AGE, _INTERVALS * interval)
 
 
 def poll_ages() -> dict[str, timedelta]:
-    """Read the age of the last complete poll of each source that this process has read to its end."""
+    """Read the age of the last complete poll of each source that this process has polled."""
     samples = (sample for family in metrics.POLL_LAG.collect() for sample in family.samples)
     return {sample.labels["source"]: timedelta(seconds=sample.value) for sample in samples}
 
 
-def overdue(
-    ages: Mapping[str, timedelta], up_for: timedelta, patience: Mapping[str, timedelta]
+def overdue_sources(
+    ages: Mapping[str, timedelta], uptime: timedelta, max_ages: Mapping[str, timedelta]
 ) -> dict[str, timedelta]:
-    """Give the sources whose last complete poll is older than their `patience`, with its age.
+    """Return the sources whose last complete poll is older than allowed, with its age.
 
-    A source that this process has not read yet counts from its start, so that a fresh process has
-    as long as any other.
+    A source that this process has not polled yet counts from the start of the process, so that a
+    new process has as much time as any other.
     """
-    known = {source: ages.get(source, up_for) for source in patience}
-    return {source: age for source, age in known.items() if age > patience[source]}
+    known = {source: ages.get(source, uptime) for source in max_ages}
+    return {source: age for source, age in known.items() if age > max_ages[source]}
 
 
-def complaint(late: Mapping[str, timedelta]) -> str | None:
-    """Say in one sentence which sources are late; None where none is."""
-    if not late:
+def describe_overdue(overdue: Mapping[str, timedelta]) -> str | None:
+    """Describe overdue sources in one sentence; None if there are none."""
+    if not overdue:
         return None
-    said = " and ".join(
+    sources = " and ".join(
         f"{source} for {format_duration(timedelta(seconds=int(age.total_seconds())))}"
-        for source, age in late.items()
+        for source, age in overdue.items()
     )
-    return f"no complete poll of {said}; `clawback poll status` and the log say why"
+    return f"no complete poll of {sources}; see `clawback poll status` and the log"

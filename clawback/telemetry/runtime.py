@@ -1,7 +1,4 @@
-"""The Temporal SDK's runtime with its metrics where `/metrics` can fetch them, and its log in ours.
-
-One per process.
-"""
+"""The Temporal SDK's runtime: its metrics on our `/metrics`, its log in ours. One per process."""
 
 import logging
 import socket
@@ -26,32 +23,31 @@ _ATTEMPTS = 5
 
 
 class Telemetry(NamedTuple):
-    """The runtime to connect with, and what reads its metrics."""
+    """The runtime to connect with, and the function that reads its metrics."""
 
     runtime: Runtime
     scrape: Scrape
 
 
 def build_runtime() -> Telemetry:
-    """Build the runtime; its metrics are served on a free loopback port and read from there by `scrape`.
+    """Build the runtime. It serves its metrics on a free loopback port, where `scrape` reads them.
 
-    Durations are in seconds, counters end in `_total`, units are in the names, as in our own
-    metrics.
+    Durations are in seconds, counters end in `_total`, and names hold units, as in our own metrics.
 
     Raises:
-        TelemetryUnavailable: no port could be had.
+        TelemetryUnavailable: no port is free.
 
     """
-    workflow.logger.workflow_info_on_message = (
-        False  # the ids go into fields of the log event, not into its text
-    )
+    # Ids belong into fields of the log event, not into its text.
+    workflow.logger.workflow_info_on_message = False
     activity.logger.activity_info_on_message = False
     for _ in range(_ATTEMPTS):
         address = f"127.0.0.1:{_free_port()}"
-        with suppress(ValueError):  # somebody took the port between our look and the SDK's bind
+        # Another process may take the port between our probe and the SDK's bind.
+        with suppress(ValueError):
             return Telemetry(_runtime(address), partial(_fetch, f"http://{address}/metrics"))
     raise TelemetryUnavailable(
-        "the Temporal SDK finds no free port on 127.0.0.1 for its metrics; free some ports"
+        "no free port on 127.0.0.1 for the metrics of the Temporal SDK; free some ports"
     )
 
 
@@ -80,6 +76,6 @@ def _free_port() -> int:
 
 
 def _fetch(url: str) -> bytes:
-    with urllib.request.urlopen(url, timeout=2) as answer:  # noqa: S310 - the scheme is ours
+    with urllib.request.urlopen(url, timeout=2) as answer:  # noqa: S310 - always our own http URL
         body: bytes = answer.read()
     return body

@@ -1,9 +1,4 @@
-"""`/metrics` and `/healthz` of a process, on one port, from a thread of its own.
-
-They answer even when the event loop does not.
-
-It serves what it is given and must not compute anything of its own.
-"""
+"""Serves `/metrics` and `/healthz` from a thread: they respond even if the event loop hangs."""
 
 import threading
 from collections.abc import Callable, Sequence
@@ -15,21 +10,22 @@ from prometheus_client import CollectorRegistry, generate_latest
 from clawback.model.loggable_error import LoggableError
 from clawback.telemetry.metrics import REGISTRY
 
+_MAX_PORT = 65_535
 _PLAIN = "text/plain; version=0.0.4; charset=utf-8"
 
 Scrape = Callable[[], bytes]
-"""Gives a further page of metrics in the Prometheus text format."""
+"""Returns a page of metrics in the Prometheus text format."""
 
 Health = Callable[[], str | None]
-"""Says what is wrong with the process, or None."""
+"""Returns what is wrong with the process, or None."""
 
 
 class TelemetryUnavailable(LoggableError, RuntimeError):
-    """`/metrics` cannot be served where it should be; the text says why and what to set."""
+    """`/metrics` cannot be served; the text says why and what to set."""
 
 
 class MetricsServer:
-    """A running server of `/metrics` and `/healthz`; a context manager that ends it."""
+    """A running server, as a context manager."""
 
     def __init__(self, server: ThreadingHTTPServer) -> None:
         self._server = server
@@ -60,66 +56,75 @@ def serve_metrics(
     health: Health = lambda: None,
     registry: CollectorRegistry = REGISTRY,
 ) -> MetricsServer:
-    """Serve `/metrics` (this process's registry, then every further page) and `/healthz` (200, or 503 with what is wrong).
+    """Serve `/metrics` and `/healthz`.
+
+    `/metrics` holds the registry of this process and every further page; `/healthz` is 200, or 503
+    with what is wrong.
 
     Args:
-        address: `host:port`; port 0 takes a free one.
-        scrapes: Further pages, such as the Temporal SDK's; one that fails is left out and said so
-            in a comment.
-        health: Asked at each `/healthz`.
+        address: `host:port`; port 0 picks a free one.
+        scrapes: Further pages, such as the Temporal SDK's. A page that fails is replaced by a
+            comment.
+        health: Called for each `/healthz`.
         registry: The metrics of this process.
 
     Raises:
-        TelemetryUnavailable: the address is taken or not ours.
+        TelemetryUnavailable: the address is in use or cannot be bound.
 
     """
-    host, port = _split(address)
+    host, port = _parse_address(address)
     pages: dict[str, Callable[[], tuple[int, bytes]]] = {
-        "/metrics": lambda: (200, generate_latest(registry) + b"".join(map(_read, scrapes))),
-        "/healthz": lambda: _state(health()),
+        "/metrics": lambda: (200, generate_latest(registry) + b"".join(map(_read_page, scrapes))),
+        "/healthz": lambda: _health_response(health()),
     }
-    answering = type("Answering", (_Pages,), {"pages": pages})
+    handler = type("Handler", (_Handler,), {"pages": pages})
     try:
-        return MetricsServer(ThreadingHTTPServer((host, port), answering))
+        return MetricsServer(ThreadingHTTPServer((host, port), handler))
     except OSError as error:
         reason = (error.strerror or str(error)).lower()
         raise TelemetryUnavailable(
-            f"/metrics cannot be served on {address}: {reason}; set CLAWBACK_METRICS to a free host:port"
+            f"cannot serve /metrics on {address}: {reason}; "
+            "set CLAWBACK_METRICS to a free host:port"
         ) from None
 
 
-class _Pages(BaseHTTPRequestHandler):
+class _Handler(BaseHTTPRequestHandler):
     pages: dict[str, Callable[[], tuple[int, bytes]]]
     timeout = 5
 
     def do_GET(self) -> None:
         page = self.pages.get(self.path.partition("?")[0])
-        status, body = page() if page else (404, b"there are /metrics and /healthz\n")
+        status, body = page() if page else (404, b"not found; try /metrics or /healthz\n")
         self.send_response(status)
         self.send_header("Content-Type", _PLAIN)
         self.send_header("Content-Length", str(len(body)))
         self.end_headers()
         self.wfile.write(body)
 
-    def log_message(self, format: str, *args: object) -> None:  # noqa: A002 - the base class names it
-        """Say nothing: a scrape every few seconds is not news."""
+    def log_message(
+        self,
+        format: str,  # noqa: A002 - the base class names it
+        *args: object,
+    ) -> None:
+        """Log nothing: a scrape every few seconds is not worth it."""
 
 
-def _split(address: str) -> tuple[str, int]:
+def _parse_address(address: str) -> tuple[str, int]:
     host, colon, port = address.rpartition(":")
-    if not colon or not port.isdecimal() or int(port) > 65_535:  # noqa: PLR2004 - the largest port there is
+    if not colon or not port.isdecimal() or int(port) > _MAX_PORT:
         raise TelemetryUnavailable(
-            f"{address!r} is not an address for /metrics; set CLAWBACK_METRICS to host:port, such as 127.0.0.1:9464"
+            f"{address!r} is not an address for /metrics; "
+            "set CLAWBACK_METRICS to host:port, such as 127.0.0.1:9464"
         )
     return host.strip("[]"), int(port)
 
 
-def _read(scrape: Scrape) -> bytes:
+def _read_page(scrape: Scrape) -> bytes:
     try:
         return scrape()
     except OSError as error:
-        return f"# a page is missing: {type(error).__name__}\n".encode()
+        return f"# page unavailable: {type(error).__name__}\n".encode()
 
 
-def _state(problem: str | None) -> tuple[int, bytes]:
+def _health_response(problem: str | None) -> tuple[int, bytes]:
     return (200, b"ok\n") if problem is None else (503, f"{problem}\n".encode())

@@ -10,7 +10,7 @@ from datetime import UTC, datetime, timedelta
 
 from clawback.model.events import EventKind
 from clawback.model.polling import PollerStatus
-from clawback.telemetry.health import complaint, overdue, poll_ages, poll_patience
+from clawback.telemetry.health import describe_overdue, max_poll_age, overdue_sources, poll_ages
 from clawback.temporal.poller_gateway import PollerGateway
 
 _PATIENCE = 3.0
@@ -28,7 +28,7 @@ class PollHealth:
     def __init__(self, pollers: PollerGateway, intervals: Mapping[EventKind, timedelta]) -> None:
         self._pollers = pollers
         self._patience = {
-            source.value: poll_patience(interval) for source, interval in intervals.items()
+            source.value: max_poll_age(interval) for source, interval in intervals.items()
         }
         self._began = time.monotonic()
         self._loop = asyncio.get_running_loop()
@@ -36,8 +36,8 @@ class PollHealth:
     def __call__(self) -> str | None:
         """Look at the ages in this process first, and ask the pollers only of what is late."""
         up_for = timedelta(seconds=time.monotonic() - self._began)
-        late = overdue(poll_ages(), up_for, self._patience)
-        return complaint(
+        late = overdue_sources(poll_ages(), up_for, self._patience)
+        return describe_overdue(
             {source: age for source, age in late.items() if not self._excused(EventKind(source))}
         )
 

@@ -1,7 +1,4 @@
-"""The audit on a real disk.
-
-Chained, complete, written by many, surviving crashes, and telling of changes.
-"""
+"""The audit log on a real disk: chained, complete, with many writers, safe against crashes."""
 
 import json
 import multiprocessing
@@ -18,7 +15,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from clawback.audit import AuditLog, AuditUnavailable, Broken, Verified, read_records, verify
-from clawback.audit.chain import Link, read_line, write_line
+from clawback.audit.chain import ChainLink, read_line, write_line
 from clawback.audit.ocsf import to_ocsf
 from clawback.model.audit_record import AuditRecord, RecordKind
 
@@ -26,7 +23,7 @@ NOON = datetime(2026, 11, 22, 12, tzinfo=UTC)
 
 
 def record(identity: str, kind: RecordKind = RecordKind.ACTED, **fields: str) -> AuditRecord:
-    """One record with an id of its own."""
+    """Build a record with its own id."""
     return AuditRecord(
         id=identity,
         at=NOON,
@@ -43,7 +40,7 @@ def intact(path: Path) -> Verified:
 
 
 def test_records_are_numbered_chained_and_read_back(tmp_path: Path) -> None:
-    """What is appended in several calls comes back in order, equal, and verifies from 1 on."""
+    """Records of several calls come back in order, equal, and verify from number 1 on."""
     log = AuditLog(tmp_path / "audit.jsonl")
     records = [record(f"r{number}", outcome="moved", target=f"t{number}") for number in range(5)]
     log.append(records[:2])
@@ -53,8 +50,8 @@ def test_records_are_numbered_chained_and_read_back(tmp_path: Path) -> None:
     assert (state.lines, state.first, state.last) == (5, 1, 5)
 
 
-def test_a_repeat_is_dropped_by_this_writer_and_by_the_next(tmp_path: Path) -> None:
-    """A record that was already written is not written again, nor twice within one batch, nor after a restart."""
+def test_a_repeat_is_dropped_also_by_the_next_writer(tmp_path: Path) -> None:
+    """Within one batch, in a later one, and after a restart."""
     path = tmp_path / "audit.jsonl"
     log = AuditLog(path)
     assert [written.id for written in log.append([record("a"), record("a"), record("b")])] == [
@@ -68,7 +65,7 @@ def test_a_repeat_is_dropped_by_this_writer_and_by_the_next(tmp_path: Path) -> N
 
 @pytest.mark.parametrize("cut", [1, 30, 200])
 def test_a_torn_last_line_is_cut_off(tmp_path: Path, cut: int) -> None:
-    """After a crash in the middle of a write the audit verifies, says it is torn, and goes on where it was whole."""
+    """After a crash during a write the audit verifies as torn and continues after its last line."""
     path = tmp_path / "audit.jsonl"
     AuditLog(path).append([record("a"), record("b")])
     os.truncate(path, path.stat().st_size - cut)
@@ -88,7 +85,7 @@ def _write_many(path: Path, name: str) -> None:
 
 
 def test_several_processes_and_threads_write_one_chain(tmp_path: Path) -> None:
-    """Writers in three processes and two threads of one lose nothing and keep one chain, across rotations."""
+    """Three processes and two threads lose nothing and keep one chain across rotations."""
     path = tmp_path / "audit.jsonl"
     spawn = multiprocessing.get_context("spawn")
     writers: Sequence[multiprocessing.process.BaseProcess | threading.Thread] = [
@@ -105,8 +102,8 @@ def test_several_processes_and_threads_write_one_chain(tmp_path: Path) -> None:
     assert len({found.id for found in read_records(path)}) == 200
 
 
-def test_a_rotated_file_carries_the_chain_to_a_new_writer(tmp_path: Path) -> None:
-    """A writer that starts right after a rotation goes on with the number and the hash of the rotated file, and knows its ids."""
+def test_a_new_writer_continues_the_chain_of_a_rotated_file(tmp_path: Path) -> None:
+    """With its number, its hash and its ids."""
     path = tmp_path / "audit.jsonl"
     AuditLog(path).append([record("a"), record("b")])
     path.rename(tmp_path / "audit.jsonl.000000000002")
@@ -124,7 +121,7 @@ def _changed(lines: list[bytes], how: str) -> list[bytes]:
         case "swapped":
             return [lines[0], lines[2], lines[1], *lines[3:]]
         case "forged":
-            return [lines[0], write_line(record("x"), Link(1, "f" * 64))[0], *lines[2:]]
+            return [lines[0], write_line(record("x"), ChainLink(1, "f" * 64))[0], *lines[2:]]
         case _:
             return [lines[0], b"{}\n", *lines[1:]]
 
@@ -132,15 +129,15 @@ def _changed(lines: list[bytes], how: str) -> list[bytes]:
 @pytest.mark.parametrize(
     ("how", "says"),
     [
-        ("edited", "it was changed"),
-        ("removed", "it has number 3 after 1"),
-        ("swapped", "it has number 3 after 1"),
+        ("edited", "the line was changed"),
+        ("removed", "number 3 follows 1"),
+        ("swapped", "number 3 follows 1"),
         ("forged", "it does not follow the line before it"),
-        ("foreign", "it is not an audit record"),
+        ("foreign", "not an audit record"),
     ],
 )
 def test_a_change_is_found_and_located(tmp_path: Path, how: str, says: str) -> None:
-    """Whatever was done to the second line is found there, with what was done."""
+    """A change to the second line is reported there, with its kind."""
     path = tmp_path / "audit.jsonl"
     AuditLog(path).append([record(f"r{number}", outcome="moved") for number in range(4)])
     path.write_bytes(b"".join(_changed(path.read_bytes().splitlines(keepends=True), how)))
@@ -149,8 +146,8 @@ def test_a_change_is_found_and_located(tmp_path: Path, how: str, says: str) -> N
     assert (found.line, found.reason[: len(says)]) == (2, says)
 
 
-def test_lines_that_were_cut_off_the_end_are_found_by_a_head_that_was_kept(tmp_path: Path) -> None:
-    """Without one the rest is whole; an audit that has only grown since still has the line."""
+def test_lines_cut_off_the_end_are_found_by_an_earlier_head(tmp_path: Path) -> None:
+    """Without it the rest looks intact; an audit that has only grown still has the line."""
     path = tmp_path / "audit.jsonl"
     log = AuditLog(path)
     log.append([record("r0"), record("r1")])
@@ -161,12 +158,12 @@ def test_lines_that_were_cut_off_the_end_are_found_by_a_head_that_was_kept(tmp_p
     assert isinstance(verify(path), Verified)
     cut = verify(path, head)
     assert isinstance(cut, Broken)
-    assert (cut.line, cut.reason.partition(":")[0]) == (1, "the line of that head is gone")
+    assert (cut.line, cut.reason.partition(":")[0]) == (1, "the line with that head is missing")
 
 
 @contextmanager
 def file_size_limit(limit: int) -> Iterator[None]:
-    """No file may grow beyond `limit` bytes: a write beyond fails part-way, as on a full disk."""
+    """Make writes fail part-way beyond `limit` bytes, as on a full disk."""
     before = resource.getrlimit(resource.RLIMIT_FSIZE)
     resource.setrlimit(resource.RLIMIT_FSIZE, (limit, before[1]))
     try:
@@ -175,8 +172,8 @@ def file_size_limit(limit: int) -> Iterator[None]:
         resource.setrlimit(resource.RLIMIT_FSIZE, before)
 
 
-def test_a_full_disk_is_one_sentence_and_leaves_nothing_half_written(tmp_path: Path) -> None:
-    """A batch that does not fit raises with the file and the remedy, and is written whole once there is room."""
+def test_a_full_disk_leaves_nothing_half_written(tmp_path: Path) -> None:
+    """The error names file and remedy; the batch is written whole once there is space."""
     path = tmp_path / "audit.jsonl"
     log = AuditLog(path)
     log.append([record("a")])
@@ -184,25 +181,22 @@ def test_a_full_disk_is_one_sentence_and_leaves_nothing_half_written(tmp_path: P
     with file_size_limit(size + 700), pytest.raises(AuditUnavailable) as refused:
         log.append([record("b"), record("c")])
     assert path.stat().st_size == size
-    assert "audit.jsonl cannot be written: file too large; make room or set CLAWBACK_AUDIT" in str(
+    assert "audit.jsonl: file too large; free some space or set CLAWBACK_AUDIT" in str(
         refused.value
     )
     log.append([record("b"), record("c")])
     assert intact(path).lines == 3
 
 
-def test_a_place_that_cannot_be_written_is_one_sentence(tmp_path: Path) -> None:
-    """Where no file can be, the refusal names the file and the setting."""
+def test_a_path_that_cannot_be_written_names_the_setting(tmp_path: Path) -> None:
+    """The error says which setting to change."""
     (tmp_path / "file").write_text("")
     with pytest.raises(AuditUnavailable, match="set CLAWBACK_AUDIT to another file"):
         AuditLog(tmp_path / "file" / "audit.jsonl").append([record("a")])
 
 
-def test_a_damaged_last_line_is_not_written_over(tmp_path: Path) -> None:
-    """A whole last line that is not ours stops the writer.
-
-    It cuts nothing away that may be evidence.
-    """
+def test_a_damaged_last_line_is_not_overwritten(tmp_path: Path) -> None:
+    """A complete last line that is no audit record stops the writer: it may be evidence."""
     path = tmp_path / "audit.jsonl"
     AuditLog(path).append([record("a")])
     with path.open("ab") as file:
@@ -215,10 +209,10 @@ def test_a_damaged_last_line_is_not_written_over(tmp_path: Path) -> None:
 
 @settings(max_examples=60, deadline=None)
 @given(detail=st.text(max_size=80), outcome=st.text(max_size=30), event=st.text(max_size=30))
-def test_any_text_survives_a_line(detail: str, outcome: str, event: str) -> None:
-    """Whatever text a record holds, its line is one line, verifies by itself, and gives the record back."""
+def test_any_text_survives_the_round_trip(detail: str, outcome: str, event: str) -> None:
+    """One line, which verifies by itself and parses back to the record."""
     given_record = record("a", detail=detail, outcome=outcome, event=event)
-    line, link = write_line(given_record, Link())
+    line, link = write_line(given_record, ChainLink())
     assert line.count(b"\n") == 1
     assert read_line(line)[0] == link
     assert AuditRecord.model_validate(json.loads(line)["unmapped"]) == given_record
@@ -226,7 +220,7 @@ def test_any_text_survives_a_line(detail: str, outcome: str, event: str) -> None
 
 @pytest.mark.parametrize("kind", list(RecordKind))
 def test_every_kind_is_an_ocsf_event(kind: RecordKind) -> None:
-    """Each kind carries what OCSF requires of its class, with ids that agree with each other."""
+    """Each kind has what OCSF requires of its class, with consistent ids."""
     event = to_ocsf(record("a", kind, outcome="failed:not_found"))
     required = {
         "metadata",
@@ -247,8 +241,8 @@ def test_every_kind_is_an_ocsf_event(kind: RecordKind) -> None:
     assert event["metadata"]["uid"] == "a"
 
 
-def test_a_failure_is_told_from_a_success() -> None:
-    """An action that failed has OCSF's failure status and a higher severity than one that did not."""
+def test_a_failure_differs_from_a_success() -> None:
+    """A failed action has OCSF's failure status and a higher severity."""
     done, undone = (
         to_ocsf(record("a", outcome=outcome)) for outcome in ("moved", "failed:not_found")
     )

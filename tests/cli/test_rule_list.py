@@ -12,8 +12,7 @@ from typing import Any
 import pytest
 from temporalio.client import Client
 
-from clawback.audit import AuditLog
-from clawback.audit.latest import latest_matches
+from clawback.audit import AuditLog, latest_matches
 from clawback.cases import CasePlan, CaseTiming, Match
 from clawback.cli.exits import ExitCode
 from clawback.model.audit_record import AuditRecord, RecordKind
@@ -147,7 +146,7 @@ def test_only_the_newest_part_of_the_audit_is_read(tmp_path: Path) -> None:
         "old": AT + timedelta(minutes=49),
         "new": AT + timedelta(minutes=199),
     }
-    assert latest_matches(path, most=5_000) == {"new": AT + timedelta(minutes=199)}
+    assert latest_matches(path, max_bytes=5_000) == {"new": AT + timedelta(minutes=199)}
     assert latest_matches(tmp_path / "nothing.jsonl") == {}
 
 

@@ -1,4 +1,4 @@
-"""The metrics page: ours and the SDK's in one, as a Prometheus server would read it."""
+"""The metrics page, read as a Prometheus server reads it."""
 
 import urllib.error
 import urllib.request
@@ -21,10 +21,10 @@ def _get(port: int, path: str) -> tuple[int, str]:
             return error.code, error.read().decode()
 
 
-async def test_one_page_holds_ours_and_the_sdks() -> None:
-    """The whole page parses, no family comes twice, and both sides are on it."""
+async def test_one_page_holds_the_metrics_of_clawback_and_of_the_sdk() -> None:
+    """The page parses, no family appears twice, and both sets are on it."""
     runtime, scrape = build_runtime()
-    with pytest.raises(RuntimeError):  # nobody listens on port 1; the SDK counts the attempt
+    with pytest.raises(RuntimeError):  # nothing listens on port 1; the SDK counts the attempt
         await Client.connect("127.0.0.1:1", runtime=runtime, rpc_metadata={})
     runtime.metric_meter.create_counter("temporal_probe", "made here").add(3)
     with serve_metrics("127.0.0.1:0", [scrape]) as server:
@@ -38,7 +38,7 @@ async def test_one_page_holds_ours_and_the_sdks() -> None:
 
 
 def test_names_follow_the_conventions() -> None:
-    """Each metric of ours has the prefix, a unit or `_total`, and a sentence of help."""
+    """Each metric of clawback has the prefix, a unit or `_total`, and a sentence of help."""
     for family in metrics.REGISTRY.collect():
         if not family.name.startswith("clawback_"):
             continue
@@ -65,8 +65,8 @@ def test_names_follow_the_conventions() -> None:
         ), exposed
 
 
-def test_the_client_observer_counts_answers_failures_and_waits() -> None:
-    """`ApiMetrics` turns what the client tells it into counters."""
+def test_the_client_observer_counts_responses_failures_and_delays() -> None:
+    """`ApiMetrics` turns what the client reports into counters."""
 
     def value(name: str, **labels: str) -> float:
         return metrics.REGISTRY.get_sample_value(name, labels) or 0.0
@@ -84,8 +84,8 @@ def test_the_client_observer_counts_answers_failures_and_waits() -> None:
     assert value("clawback_api_rate_limit_delay_seconds_total") - before == 1.5
 
 
-def test_a_page_that_fails_is_left_out() -> None:
-    """A further page that cannot be read costs its own metrics only, and the page still parses."""
+def test_a_page_that_fails_is_replaced_by_a_comment() -> None:
+    """It costs its own metrics only, and the rest still parses."""
 
     def broken() -> bytes:
         raise ConnectionRefusedError
@@ -96,11 +96,11 @@ def test_a_page_that_fails_is_left_out() -> None:
     assert "clawback_rules_loaded" in {
         family.name for family in text_string_to_metric_families(page)
     }
-    assert "a page is missing: ConnectionRefusedError" in page
+    assert "page unavailable: ConnectionRefusedError" in page
 
 
-def test_health_says_what_is_wrong() -> None:
-    """`/healthz` is 200 while nothing is wrong and 503 with the reason when something is."""
+def test_health_reports_the_problem() -> None:
+    """`/healthz` is 200 while healthy and 503 with the reason otherwise."""
     problems: list[str] = []
     with serve_metrics("127.0.0.1:0", health=lambda: problems[0] if problems else None) as server:
         assert _get(server.port, "/healthz") == (200, "ok\n")
@@ -109,8 +109,8 @@ def test_health_says_what_is_wrong() -> None:
         assert _get(server.port, "/else")[0] == 404
 
 
-def test_a_taken_port_is_one_sentence() -> None:
-    """A port that is in use is refused with the address and the setting to change."""
+def test_a_port_in_use_is_reported_in_one_sentence() -> None:
+    """The error names the address and the setting to change."""
     with serve_metrics("127.0.0.1:0") as server, pytest.raises(TelemetryUnavailable) as refused:
         serve_metrics(f"127.0.0.1:{server.port}")
     assert str(refused.value).count("\n") == 0
@@ -120,7 +120,7 @@ def test_a_taken_port_is_one_sentence() -> None:
 
 
 @pytest.mark.parametrize("address", ["9464", "localhost", "localhost:http", "127.0.0.1:99999", ""])
-def test_an_address_that_is_none_is_refused(address: str) -> None:
-    """What is not `host:port` is refused with an example."""
+def test_an_invalid_address_is_refused(address: str) -> None:
+    """Anything but `host:port` is refused with an example."""
     with pytest.raises(TelemetryUnavailable, match=r"such as 127\.0\.0\.1:9464"):
         serve_metrics(address)

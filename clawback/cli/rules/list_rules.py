@@ -10,7 +10,7 @@ from typing import Annotated, Any
 import typer
 
 from clawback.app_files import describe_rules
-from clawback.audit.latest import latest_matches
+from clawback.audit import latest_matches
 from clawback.cli.exits import ExitCode
 from clawback.cli.output import AsJson, print_json, print_table, print_text
 from clawback.cli.rule_folders import find_folder, load_folder

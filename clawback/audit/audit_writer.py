@@ -4,7 +4,7 @@ import asyncio
 from collections.abc import Callable, Sequence
 from datetime import timedelta
 
-from clawback.audit.log import AuditLog
+from clawback.audit.audit_log import AuditLog
 from clawback.batching import Batcher
 from clawback.model.audit_record import AuditRecord
 

@@ -1,9 +1,7 @@
-"""Writing the audit.
+"""Writes the audit log. Several threads and processes may write one file.
 
-Several threads and processes may write one file; what `append` has returned from is on the disk.
-
-A repeat of a recent record is dropped by its id (activities are retried); a reader must still
-expect one from long ago.
+What `append` has returned is on disk. A repeat of a recent record is dropped by its id, because
+activities are retried; readers must still expect repeats of old records.
 """
 
 import fcntl
@@ -14,25 +12,26 @@ from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
-from clawback.audit.chain import Link, NotALine, read_line, segments, write_line
+from clawback.audit.chain import ChainLink, InvalidLine, audit_files, read_line, write_line
 from clawback.model.audit_record import AuditRecord
 from clawback.model.loggable_error import LoggableError
 
 MAX_BYTES = 64 * 1024 * 1024
-"""The size at which a file is rotated away."""
-_REACH = 8 * 1024 * 1024
-_REMEMBERED = 100_000
+"""The size at which the file is rotated."""
+
+_CATCH_UP_BYTES = 8 * 1024 * 1024
+_MAX_RECENT = 100_000
 
 
 class AuditUnavailable(LoggableError, RuntimeError):
-    """The audit cannot be written; the text names the file, the reason and the remedy."""
+    """The audit log cannot be written; the text names the file, the reason and the remedy."""
 
 
 class AuditLog:
     """An append-only, hash-chained file of records.
 
-    Rotated files are named after their last sequence number (`audit.jsonl.000000012345`) and carry
-    the chain on; none is ever removed.
+    Rotated files are named after their last sequence number (`audit.jsonl.000000012345`) and
+    continue the chain; none is ever deleted.
     """
 
     def __init__(self, path: Path, max_bytes: int = MAX_BYTES) -> None:
@@ -41,49 +40,51 @@ class AuditLog:
         self._mutex = threading.Lock()
         self._inode = 0
         self._offset = 0
-        self._link = Link()
+        self._link = ChainLink()
         self._recent: OrderedDict[str, None] = OrderedDict()
 
     def append(self, records: Sequence[AuditRecord]) -> tuple[AuditRecord, ...]:
-        """Write records that are not there yet, all or none, and give those that were written.
+        """Write the records that are not there yet, all or none, and return them.
 
         Blocks on the disk: call it from a thread.
 
         Raises:
-            AuditUnavailable: the disk is full or read-only, or the file is not an audit.
+            AuditUnavailable: the disk is full or read-only, or the file is not an audit log.
 
         """
         try:
-            with self._mutex, self._locked():
+            with self._mutex, self._file_lock():
                 return self._append(records)
         except OSError as error:
             reason = (error.strerror or str(error)).lower()
             raise AuditUnavailable(
-                f"the audit {self._path} cannot be written: {reason}; make room or set CLAWBACK_AUDIT to another file"
+                f"cannot write the audit log {self._path}: {reason}; "
+                "free some space or set CLAWBACK_AUDIT to another file"
             ) from error
-        except NotALine as error:
+        except InvalidLine as error:
             raise AuditUnavailable(
-                f"the audit {self._path} cannot be continued, its last line is damaged: {error}; move it away"
+                f"cannot continue the audit log {self._path}, its last line is damaged: {error}; "
+                "move the file away"
             ) from error
 
     def _append(self, records: Sequence[AuditRecord]) -> tuple[AuditRecord, ...]:
-        with self._opened() as file:
+        with self._open() as file:
             self._catch_up(file)
-            full = self._offset >= self._max_bytes
-        if full:
+            is_full = self._offset >= self._max_bytes
+        if is_full:
             self._path.rename(f"{self._path}.{self._link.sequence:012d}")
-        fresh = tuple(
-            {record.id: record for record in records if record.id not in self._recent}.values()
-        )
-        if fresh:
-            with self._opened() as file:
-                self._write(file, fresh)
-        return fresh
+
+        unknown = (record for record in records if record.id not in self._recent)
+        new = tuple({record.id: record for record in unknown}.values())
+        if new:
+            with self._open() as file:
+                self._write(file, new)
+        return new
 
     @contextmanager
-    def _locked(self) -> Iterator[None]:
+    def _file_lock(self) -> Iterator[None]:
         self._path.parent.mkdir(parents=True, exist_ok=True)
-        # A file of its own: the audit itself is renamed when it is rotated.
+        # A separate file: the audit log itself is renamed when it is rotated.
         lock = os.open(f"{self._path}.lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
         try:
             fcntl.flock(lock, fcntl.LOCK_EX)
@@ -92,7 +93,7 @@ class AuditLog:
             os.close(lock)
 
     @contextmanager
-    def _opened(self) -> Iterator[int]:
+    def _open(self) -> Iterator[int]:
         file = os.open(self._path, os.O_RDWR | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC, 0o600)
         try:
             yield file
@@ -100,38 +101,38 @@ class AuditLog:
             os.close(file)
 
     def _catch_up(self, file: int) -> None:
-        """Read what others have written since, and cut off a line that a crash has torn.
+        """Read what other processes wrote since the last call.
 
-        Nobody was told it was written.
+        Cuts off a line that a crash left incomplete: no writer has reported its success.
         """
         status = os.fstat(file)
         if status.st_ino != self._inode or status.st_size < self._offset:
-            self._start_over(file)
+            self._restart(file)
         data = os.pread(file, os.fstat(file).st_size - self._offset, self._offset)
-        whole = data[: data.rfind(b"\n") + 1]
-        if len(whole) < len(data):
-            os.ftruncate(file, self._offset + len(whole))
-        self._take_in(whole.splitlines())
-        self._offset += len(whole)
+        complete = data[: data.rfind(b"\n") + 1]
+        if len(complete) < len(data):
+            os.ftruncate(file, self._offset + len(complete))
+        self._follow(complete.splitlines())
+        self._offset += len(complete)
 
-    def _start_over(self, file: int) -> None:
-        """Take the chain up from the end of the newest rotated file, or from near the end of this one."""
+    def _restart(self, file: int) -> None:
+        """Continue the chain from near the end of this file or of the newest rotated one."""
         status = os.fstat(file)
         self._inode, self._offset = status.st_ino, _line_start(file, status.st_size)
-        for rotated in segments(self._path)[-2:-1]:
+        for rotated in audit_files(self._path)[-2:-1]:
             with rotated.open("rb") as old:
                 size = old.seek(0, os.SEEK_END)
                 old.seek(_line_start(old.fileno(), size))
-                self._take_in(old.read().splitlines())
+                self._follow(old.read().splitlines())
 
-    def _take_in(self, lines: Iterable[bytes]) -> None:
+    def _follow(self, lines: Iterable[bytes]) -> None:
         for line in lines:
             self._link, _ = read_line(line)
             self._remember(self._link.uid)
 
     def _remember(self, uid: str) -> None:
         self._recent[uid] = None
-        if len(self._recent) > _REMEMBERED:
+        if len(self._recent) > _MAX_RECENT:
             self._recent.popitem(last=False)
 
     def _write(self, file: int, records: Sequence[AuditRecord]) -> None:
@@ -140,6 +141,7 @@ class AuditLog:
         for record in records:
             line, link = write_line(record, link)
             data += line
+
         try:
             _write_all(file, data)
             os.fsync(file)
@@ -147,6 +149,7 @@ class AuditLog:
             with suppress(OSError):
                 os.ftruncate(file, size)
             raise
+
         self._inode, self._offset, self._link = os.fstat(file).st_ino, size + len(data), link
         for record in records:
             self._remember(record.id)
@@ -159,8 +162,8 @@ def _write_all(file: int, data: bytes) -> None:
 
 
 def _line_start(file: int, size: int) -> int:
-    """Find the first whole line within reach of the end."""
-    if size <= _REACH:
+    """Find the first complete line within reach of the end."""
+    if size <= _CATCH_UP_BYTES:
         return 0
-    near = os.pread(file, _REACH, size - _REACH)
-    return size - _REACH + near.find(b"\n") + 1
+    end = os.pread(file, _CATCH_UP_BYTES, size - _CATCH_UP_BYTES)
+    return size - _CATCH_UP_BYTES + end.find(b"\n") + 1
