@@ -22,7 +22,8 @@ from clawback.telemetry.metrics import REGISTRY
 from tests.cloudflare.stand import closed_port, envelope, refusal
 from tests.rules.folders import write
 from tests.telemetry.log_capture import captured_logs, log_lines
-from tests.workflows.deployment import Deployment, deployed, eventually
+from tests.waiting import eventually
+from tests.workflows.deployment import Deployment, deployed
 
 CANARY = "Zq7canary"
 SUBJECT = f"{CANARY} overdue invoice"
