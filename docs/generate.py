@@ -1,21 +1,39 @@
-"""Writes the generated parts of all pages: `python -m docs.generate`.
+"""Writes the generated parts of every page under docs/: `python -m docs.generate`.
 
-Exit code 1 if one was not up to date.
+Exits with 1 if a page was out of date, so that CI can use it as a check.
 """
 
 import sys
+from collections.abc import Iterator
+from pathlib import Path
+from tempfile import TemporaryDirectory
 
 from docs import generate_api, generate_operations, generate_rules
-from docs.tables import rewrite
+from docs.examples import fill_errors, prepare_folder
+from docs.tables import DOCS, Tables, fill_tables
 
-PAGES = (generate_operations, generate_rules, generate_api)
+TABLES: Tables = {**generate_rules.TABLES, **generate_operations.TABLES, **generate_api.TABLES}
+"""Every generated table by its name; a page may use any of them."""
+
+
+def generate_pages() -> Iterator[tuple[Path, str]]:
+    """Yield every page with its text as it should be: current tables, current error messages."""
+    with TemporaryDirectory() as folder:
+        prepare_folder(Path(folder))
+        for page in sorted(DOCS.rglob("*.md")):
+            text = fill_tables(page.read_text(encoding="utf-8"), TABLES)
+            yield page, fill_errors(text, Path(folder))
 
 
 def main() -> int:
-    """Write them all."""
-    changed = [page.PAGE.name for page in PAGES if rewrite(page.PAGE, page.TABLES)]
+    """Rewrite the pages that are out of date and print their names."""
+    changed = []
+    for page, text in generate_pages():
+        if page.read_text(encoding="utf-8") != text:
+            page.write_text(text, encoding="utf-8")
+            changed.append(str(page.relative_to(DOCS.parent)))
     if changed:
-        print(f"written anew: {', '.join(changed)}")  # noqa: T201 - a command
+        print(f"updated: {', '.join(changed)}")  # noqa: T201 - a command
     return int(bool(changed))
 
 

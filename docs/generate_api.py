@@ -1,11 +1,7 @@
-"""Writes the table of docs/api.md from the code.
-
-Method, action or command, simulator, permission, tests. `make docs` runs it.
-"""
+"""Generates the table of docs/api.md: every operation with its client method, command and test."""
 
 import re
 from collections.abc import Iterator
-from pathlib import Path
 
 from starlette.routing import Route
 
@@ -13,79 +9,88 @@ from clawback.actions import ACTIONS
 from clawback.cloudflare.catalogue import OPERATIONS, Operation
 from clawback.cloudflare.recovery import recovery_of
 from clawback.simulator import Simulator
+from docs.tables import Tables, table_head, table_row
 from tests.cloudflare.test_recorded import CASES, load
 
-PAGE = Path(__file__).parent / "api.md"
 _PARAMETER = re.compile(r"\{\w+\}")
 
+_CLIENT = "contract/test_client_on_simulator.py"
+_LIFE_CYCLES = "contract/test_life_cycles.py"
+_LOST_ANSWERS = "contract/test_lost_answers.py"
+
+_FOUND_READ_AND_MOVED = f"{_CLIENT}::test_messages_are_found_read_and_moved"
+_LOOKED_INTO = f"{_LIFE_CYCLES}::test_a_message_can_be_looked_into"
+_BULK_JOB = f"{_LIFE_CYCLES}::test_a_bulk_job_is_found_again_by_its_comment"
+_LOST_ANSWER = f"{_LOST_ANSWERS}::test_a_lost_answer_is_one_effect_and_is_found"
+_SUBMISSION = f"{_LIFE_CYCLES}::test_a_submission_by_alert_id_is_found_in_the_list"
+_DOMAIN = f"{_LIFE_CYCLES}::test_a_domain_is_replaced_and_proved"
+
 TESTS: dict[str, str] = {
-    "messages": "contract/test_client_on_simulator.py::test_messages_are_found_read_and_moved",
-    "message": "contract/test_client_on_simulator.py::test_messages_are_found_read_and_moved",
-    "detections": "contract/test_client_on_simulator.py::test_messages_are_found_read_and_moved",
-    "action_log": "contract/test_client_on_simulator.py::test_messages_are_found_read_and_moved",
-    "preview": "contract/test_life_cycles.py::test_a_message_can_be_looked_into",
-    "make_preview": "contract/test_life_cycles.py::test_a_message_can_be_looked_into",
-    "raw": "contract/test_life_cycles.py::test_a_message_can_be_looked_into",
-    "trace": "contract/test_life_cycles.py::test_a_message_can_be_looked_into",
-    "move": "contract/test_client_on_simulator.py::test_messages_are_found_read_and_moved",
-    "move_one": "contract/test_lost_answers.py::test_a_lost_answer_is_one_effect_and_is_found",
-    "reclassify": "contract/test_client_on_simulator.py::test_a_reclassification_becomes_a_submission",
-    "release": "contract/test_client_on_simulator.py::test_a_release_reaches_a_server_of_any_age",
-    "jobs": "contract/test_life_cycles.py::test_a_bulk_job_is_found_again_by_its_comment",
-    "move_all": "contract/test_life_cycles.py::test_a_bulk_job_is_found_again_by_its_comment",
-    "release_all": "contract/test_lost_answers.py::test_a_lost_answer_is_one_effect_and_is_found",
-    "job": "contract/test_life_cycles.py::test_a_bulk_job_is_found_again_by_its_comment",
-    "job_messages": "contract/test_life_cycles.py::test_a_bulk_job_is_found_again_by_its_comment",
+    "messages": _FOUND_READ_AND_MOVED,
+    "message": _FOUND_READ_AND_MOVED,
+    "detections": _FOUND_READ_AND_MOVED,
+    "action_log": _FOUND_READ_AND_MOVED,
+    "preview": _LOOKED_INTO,
+    "make_preview": _LOOKED_INTO,
+    "raw": _LOOKED_INTO,
+    "trace": _LOOKED_INTO,
+    "move": _FOUND_READ_AND_MOVED,
+    "move_one": _LOST_ANSWER,
+    "reclassify": f"{_CLIENT}::test_a_reclassification_becomes_a_submission",
+    "release": f"{_CLIENT}::test_a_release_reaches_a_server_of_any_age",
+    "jobs": _BULK_JOB,
+    "move_all": _BULK_JOB,
+    "release_all": _LOST_ANSWER,
+    "job": _BULK_JOB,
+    "job_messages": _BULK_JOB,
     "cancel_job": "cloudflare/test_operations.py::test_a_cancelled_job_may_be_cancelled_again",
-    "delete_job": "contract/test_life_cycles.py::test_a_bulk_job_is_found_again_by_its_comment",
-    "phishguard_reports": "contract/test_client_on_simulator.py::test_reports_are_read_once_even_where_pages_are_ignored",
-    "submissions": "contract/test_life_cycles.py::test_a_submission_by_alert_id_is_found_in_the_list",
-    "submit": "contract/test_life_cycles.py::test_a_submission_by_alert_id_is_found_in_the_list",
+    "delete_job": _BULK_JOB,
+    "phishguard_reports": f"{_CLIENT}::test_reports_are_read_once_even_where_pages_are_ignored",
+    "submissions": _SUBMISSION,
+    "submit": _SUBMISSION,
 }
-"""The test that uses an operation for what it is for, on the simulator."""
-BY_VERB: dict[str, str] = {
+"""The test that covers each operation against the simulator."""
+
+TESTS_BY_VERB: dict[str, str] = {
     **dict.fromkeys(
         ("list", "get", "create", "edit", "delete"),
-        "contract/test_life_cycles.py::test_a_policy_lives_and_dies",
+        f"{_LIFE_CYCLES}::test_a_policy_lives_and_dies",
     ),
-    "batch": "contract/test_lost_answers.py::test_a_batch_is_found_by_all_that_it_changes",
-    "replace": "contract/test_life_cycles.py::test_a_domain_is_replaced_and_proved",
-    "verification": "contract/test_life_cycles.py::test_a_domain_is_replaced_and_proved",
+    "batch": f"{_LOST_ANSWERS}::test_a_batch_is_found_by_all_that_it_changes",
+    "replace": _DOMAIN,
+    "verification": _DOMAIN,
 }
-"""The same for policies, whose operations are tested for every kind at once."""
+"""The same for policies, where one test covers a verb for every kind of policy."""
 
 
-def proof_of(operation: Operation) -> str:
-    """The test of an operation, below tests/."""
-    return TESTS.get(operation.name) or BY_VERB[operation.command[1]]
+def covering_test(operation: Operation) -> str:
+    """Return the test that covers an operation, as a path below tests/."""
+    return TESTS.get(operation.name) or TESTS_BY_VERB[operation.command[1]]
 
 
-def _rows() -> Iterator[str]:
-    columns = (
+def _operations() -> Iterator[str]:
+    yield from table_head(
         "Operation",
         "Client",
         "Action or command",
         "Simulator",
         "Permission",
-        "After a lost answer",
-        "Recorded answers",
+        "After a lost response",
+        "Recorded responses",
         "Test",
     )
-    yield "| " + " | ".join(columns) + " |"
-    yield "|" + "---|" * len(columns)
-    served = _served()
+    endpoints = _simulator_endpoints()
     for operation in OPERATIONS:
-        cells = (
+        yield table_row(
             f"{operation.method} `{operation.endpoint}`",
             ", ".join(f"`{name}`" for name in (operation.name, *operation.aliases)),
             ", ".join([*_actions(operation), f"`api {' '.join(operation.command)}`"]),
-            f"`{served[operation.method, operation.endpoint]}`",
+            f"`{endpoints[operation.method, operation.endpoint]}`",
             operation.permission,
             _recovery(operation),
-            ", ".join(_recorded(operation)),
-            f"`{proof_of(operation)}`",
+            ", ".join(_recordings(operation)),
+            f"`{covering_test(operation)}`",
         )
-        yield "| " + " | ".join(cells) + " |"
 
 
 def _actions(operation: Operation) -> Iterator[str]:
@@ -96,8 +101,8 @@ def _actions(operation: Operation) -> Iterator[str]:
     )
 
 
-def _served() -> dict[tuple[str, str], str]:
-    """What in the simulator answers each request."""
+def _simulator_endpoints() -> dict[tuple[str, str], str]:
+    """Map each method and path to the simulator's handler."""
     found: dict[tuple[str, str], str] = {}
     for route in Simulator().routes:
         if isinstance(route, Route):
@@ -109,14 +114,14 @@ def _served() -> dict[tuple[str, str], str]:
 
 def _recovery(operation: Operation) -> str:
     recovery = recovery_of(operation)
-    return "repeat" if recovery is None else f"look at {recovery.source}"
+    return "retry" if recovery is None else f"check {recovery.source}"
 
 
-def _recorded(operation: Operation) -> Iterator[str]:
+def _recordings(operation: Operation) -> Iterator[str]:
     names = {operation.name, *operation.aliases}
     yield from (case for case in CASES if load(case, "answer.json")["call"]["method"] in names)
     if operation.name.startswith("settings.") and operation.command[1] != "verification":
         yield "policies.json"
 
 
-TABLES = {"operations": _rows}
+TABLES: Tables = {"operations": _operations}

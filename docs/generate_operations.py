@@ -1,89 +1,97 @@
-"""Writes the tables of docs/operations.md from the code: commands, settings, exit codes, metrics.
-
-`make docs` runs it.
-"""
+"""Generates the tables of docs/operations/ from the code: commands, settings, metrics, alerts."""
 
 import ast
 import inspect
 import re
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterator
 from datetime import timedelta
-from pathlib import Path
+from itertools import pairwise
 
 import yaml
-from pydantic_core import PydanticUndefinedType
+from pydantic_core import PydanticUndefined
 
 from clawback.cli import exits
 from clawback.cli.program import COMMANDS, load
 from clawback.model.durations import format_duration
 from clawback.settings import Settings, variable
+from clawback.simulator.faults import FAULT_TYPES
 from clawback.telemetry import metrics
-from docs.tables import head
+from docs.tables import DOCS, Tables, first_paragraph, table_cell, table_head, table_row
 
-ALERTS = Path(__file__).parents[1] / "deploy" / "prometheus" / "alerts.yml"
+ALERTS = DOCS.parent / "deploy" / "prometheus" / "alerts.yml"
 _LABEL = re.compile(r"\{\{ \$(?:labels\.)?(\w+)[^}]*\}\}")
-PAGE = Path(__file__).parent / "operations.md"
 
 
 def _commands() -> Iterator[str]:
-    yield from head("Command", "What it does")
+    yield from table_head("Command", "Description")
     for name in COMMANDS:
         command = load(name)
         children = getattr(command, "commands", {})
         for child, inner in children.items():
-            yield f"| `clawback {name} {child}` | {_first(inner.help)} |"
+            yield _command(f"{name} {child}", inner.help)
         if not children:
-            yield f"| `clawback {name}` | {_first(command.help)} |"
+            yield _command(name, command.help)
+
+
+def _command(name: str, help_text: str | None) -> str:
+    return table_row(f"`clawback {name}`", table_cell(first_paragraph(help_text)))
 
 
 def _settings() -> Iterator[str]:
-    yield from head("Variable", "Default", "What it is")
+    yield from table_head("Variable", "Default", "Description")
     for name, field in Settings.model_fields.items():
-        yield f"| `{variable(name)}` | {_default(field.default)} | {field.description} |"
-
-
-def _exit_codes() -> Iterator[str]:
-    yield from head("Code", "Name", "Meaning")
-    body = ast.parse(inspect.getsource(exits.ExitCode)).body[0]
-    statements = body.body if isinstance(body, ast.ClassDef) else []
-    for number, statement in enumerate(statements):
-        if isinstance(statement, ast.Assign) and isinstance(statement.targets[0], ast.Name):
-            says = statements[number + 1]
-            meaning = str(ast.literal_eval(says.value)) if isinstance(says, ast.Expr) else ""
-            name = statement.targets[0].id
-            yield f"| {exits.ExitCode[name].value} | {name} | {meaning} |"
-
-
-def _metrics() -> Iterator[str]:
-    yield from head("Metric", "Type", "Labels", "What it says")
-    for family in sorted(metrics.REGISTRY.collect(), key=lambda family: family.name):
-        if family.name.startswith("clawback_"):
-            suffix = {"counter": "_total", "info": "_info"}.get(family.type, "")
-            yield f"| `{family.name}{suffix}` | {family.type} | {', '.join(metrics.LABELS[family.name]) or '—'} | {family.documentation} |"
-
-
-def _first(text: str | None) -> str:
-    return (text or "").split("\n\n")[0].replace("\n", " ")
+        yield table_row(f"`{variable(name)}`", _default(field.default), field.description or "")
 
 
 def _default(value: object) -> str:
-    match value:
-        case None | PydanticUndefinedType():
-            return "—"
-        case timedelta():
-            return f"`{format_duration(value)}`"
-        case _:
-            return f"`{value}`"
+    if value is None or value is PydanticUndefined:
+        return "—"
+    return f"`{format_duration(value)}`" if isinstance(value, timedelta) else f"`{value}`"
+
+
+def _exit_codes() -> Iterator[str]:
+    """Read the meanings from the docstrings below the members, which Python does not keep."""
+    yield from table_head("Code", "Name", "Meaning")
+    body = ast.parse(inspect.getsource(exits.ExitCode)).body[0]
+    statements = body.body if isinstance(body, ast.ClassDef) else []
+    for statement, below in pairwise(statements):
+        if isinstance(statement, ast.Assign) and isinstance(statement.targets[0], ast.Name):
+            name = statement.targets[0].id
+            meaning = str(ast.literal_eval(below.value)) if isinstance(below, ast.Expr) else ""
+            yield table_row(str(exits.ExitCode[name].value), name, meaning)
+
+
+def _metrics() -> Iterator[str]:
+    yield from table_head("Metric", "Type", "Labels", "Description")
+    for family in sorted(metrics.REGISTRY.collect(), key=lambda family: family.name):
+        if family.name.startswith("clawback_"):
+            suffix = {"counter": "_total", "info": "_info"}.get(family.type, "")
+            labels = ", ".join(metrics.LABELS[family.name]) or "—"
+            yield table_row(f"`{family.name}{suffix}`", family.type, labels, family.documentation)
 
 
 def _alerts() -> Iterator[str]:
-    yield from head("Alert", "Severity", "What it says", "What to do")
-    for rule in yaml.safe_load(ALERTS.read_text())["groups"][0]["rules"]:
-        said = _LABEL.sub(r"(\1)", rule["annotations"]["summary"])
-        yield f"| `{rule['alert']}` | {rule['labels']['severity']} | {said} | {rule['annotations']['runbook']} |"
+    yield from table_head("Alert", "Severity", "Meaning", "What to do")
+    for rule in yaml.safe_load(ALERTS.read_text(encoding="utf-8"))["groups"][0]["rules"]:
+        summary = _LABEL.sub(r"(\1)", rule["annotations"]["summary"])
+        yield table_row(
+            f"`{rule['alert']}`",
+            rule["labels"]["severity"],
+            table_cell(summary),
+            table_cell(rule["annotations"]["runbook"]),
+        )
 
 
-TABLES: dict[str, Callable[[], Iterable[str]]] = {
+def _faults() -> Iterator[str]:
+    yield from table_head("Fault", "Effect", "Parameter")
+    for fault in FAULT_TYPES.values():
+        default = f"{fault.seconds_meaning}; default {fault.seconds:g} s"
+        parameter = default if fault.seconds_meaning else ""
+        yield table_row(f"`{fault.name}`", table_cell(fault.description), table_cell(parameter))
+
+
+TABLES: Tables = {
+    "faults": _faults,
     "commands": _commands,
     "settings": _settings,
     "exit codes": _exit_codes,

@@ -1,13 +1,11 @@
-"""Writes the tables of docs/rules.md from the code.
+"""Generates the tables of docs/rules/ from the code: fields, modifiers, actions, errors, commands.
 
-Fields, modifiers, actions, modes, errors, commands, limits. `make docs` runs it.
-
-The errors are what the loader says of the broken files of tests/rules/test_problems.py, and of
-those below.
+The error messages are real: they come from loading the broken files of
+tests/rules/test_problems.py and the ones below.
 """
 
 import re
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from datetime import timedelta
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -26,50 +24,51 @@ from clawback.rules.source.catalogue import FIELDS, RENAMED, Field, FieldType
 from clawback.rules.source.documents import Status
 from clawback.rules.source.errors import Code, Problem
 from clawback.rules.source.responses import DEFAULT_GROUP
-from docs.tables import cell, head
+from docs.tables import Tables, first_paragraph, table_cell, table_head, table_row
 from tests.rules.folders import PLAIN, TODAY, block, write
 from tests.rules.test_problems import CASES
 
-PAGE = Path(__file__).parent / "rules.md"
-
 MODIFIERS: dict[str, tuple[str, str]] = {
-    "contains": ("the text anywhere in the value", "subject|contains: invoice"),
-    "startswith": ("the value begins with the text", "final_disposition|startswith: MALICIOUS"),
-    "endswith": ("the value ends with the text", "from|endswith: '@x.test'"),
-    "all": ("every value of the list, not any of them", "subject|contains|all: [invoice, overdue]"),
-    "cased": ("upper and lower case count", "subject|contains|cased: URGENT"),
-    "neq": ("any other value; also true where there is none", "delivery_mode|neq: API"),
+    "contains": ("the value contains the string", "subject|contains: invoice"),
+    "startswith": ("the value starts with the string", "final_disposition|startswith: MALICIOUS"),
+    "endswith": ("the value ends with the string", "from|endswith: '@x.test'"),
+    "all": (
+        "all values of the list match, not just one",
+        "subject|contains|all: [invoice, overdue]",
+    ),
+    "cased": ("case-sensitive", "subject|contains|cased: URGENT"),
+    "neq": ("not equal; also true if the field has no value", "delivery_mode|neq: API"),
     "exists": (
-        "there is a value (`true`), or none (`false`); null and an empty list are none",
+        "the field has a value (`true`) or none (`false`); null and `[]` count as none",
         "replyto|exists: true",
     ),
     "re": (
-        "a regular expression of RE2, found anywhere in the value; case counts",
+        "an RE2 regular expression, found anywhere in the value; case-sensitive",
         "subject|re: '^Invoice [0-9]+$'",
     ),
-    "i": ("after `re`: case does not count", "subject|re|i: '\\bwire transfer\\b'"),
-    "ignorecase": ("the same as `i`", "subject|re|ignorecase: urgent"),
+    "i": ("after `re`: case-insensitive", "subject|re|i: '\\bwire transfer\\b'"),
+    "ignorecase": ("same as `i`", "subject|re|ignorecase: urgent"),
     "m": (
         "after `re`: `^` and `$` also match at line breaks",
         "detections.headers.value|re|m: '^by mx'",
     ),
-    "multiline": ("the same as `m`", "detections.headers.value|re|multiline: '^by mx'"),
+    "multiline": ("same as `m`", "detections.headers.value|re|multiline: '^by mx'"),
     "s": ("after `re`: `.` also matches a line break", "detections.headers.value|re|s: 'from.*by'"),
-    "dotall": ("the same as `s`", "detections.headers.value|re|dotall: 'from.*by'"),
+    "dotall": ("same as `s`", "detections.headers.value|re|dotall: 'from.*by'"),
     "cidr": (
-        "the address is in the network, IPv4 or IPv6",
+        "the IPv4 or IPv6 address is in the network",
         "smtp_previous_hop_ip|cidr: 192.0.2.0/24",
     ),
     "gt": ("greater than the number", "detections.attachments.size|gt: 1000000"),
-    "gte": ("greater or equal", "detections.findings.score|gte: 0.9"),
+    "gte": ("greater than or equal to the number", "detections.findings.score|gte: 0.9"),
     "lt": ("less than the number", "detections.attachments.size|lt: 100"),
-    "lte": ("less or equal", "detections.findings.score|lte: 0.5"),
+    "lte": ("less than or equal to the number", "detections.findings.score|lte: 0.5"),
     "fieldref": (
-        "the value of another field of the same event; with `startswith`, `endswith`, `contains` a part of it",
+        "equals another field of the event; combine with `startswith`, `endswith`, `contains`",
         "replyto|fieldref: from",
     ),
     "expand": (
-        "`%name%` stands for each value of `lists/name.yml`",
+        "`%name%` expands to each value of `lists/name.yml`",
         "from|expand|endswith: '@%own_domains%'",
     ),
     "minute": ("the minute of a time, in UTC", "scanned_at|minute: 30"),
@@ -78,67 +77,68 @@ MODIFIERS: dict[str, tuple[str, str]] = {
     "week": ("the ISO week, in UTC", "scanned_at|week: 52"),
     "month": ("the month, in UTC", "scanned_at|month: 12"),
     "year": ("the year, in UTC", "scanned_at|year: 2026"),
-    "base64": ("the text as it looks in base64", "detections.headers.value|base64: hello"),
+    "base64": ("the string, base64-encoded", "detections.headers.value|base64: hello"),
     "base64offset": (
-        "the same at each of the three offsets it can have; with `contains`",
+        "the string, base64-encoded at each of its three possible offsets; combine with `contains`",
         "detections.links.href|base64offset|contains: '@x.test'",
     ),
     "wide": (
-        "the text as UTF-16, little endian; before `base64…`",
+        "the string as UTF-16 little-endian; before `base64` or `base64offset`",
         "detections.links.href|wide|base64offset|contains: user",
     ),
     "utf16": (
-        "the text as UTF-16 with a byte order mark; before `base64…`",
+        "the string as UTF-16 with a byte order mark; before `base64` or `base64offset`",
         "detections.headers.value|utf16|base64: user",
     ),
     "utf16be": (
-        "the text as UTF-16, big endian; before `base64…`",
+        "the string as UTF-16 big-endian; before `base64` or `base64offset`",
         "detections.headers.value|utf16be|base64: user",
     ),
     "windash": (
-        "a dash of the text stands for each of the dashes and the slash",
+        "a dash also matches the other dash characters and the slash",
         "subject|windash|contains: ' -run'",
     ),
 }
-"""Every modifier that pySigma parses: what it does, and an example that loads."""
+"""Every modifier that pySigma parses: its meaning, and an example that loads."""
 
 REFUSED: tuple[tuple[str, str], ...] = (
     (
         "subject|re|contains: pay",
-        "a regular expression is found anywhere already; anchor it with `^` and `$`",
+        "a regular expression is already found anywhere; anchor it with `^` and `$`",
     ),
     (
         "subject|re: '(?=pay)'",
-        "RE2 has no look-around and no back-references; what it takes runs in linear time",
+        "RE2 has no look-around or back-references: every pattern runs in linear time",
     ),
-    ("subject|re|cased: pay", "a regular expression minds case already; `i` turns that off"),
+    ("subject|re|cased: pay", "a regular expression is already case-sensitive; `i` turns that off"),
     (
         "subject|expand|base64: '%own_domains%'",
-        "the values of a list are not known when the text is encoded; write them out",
+        "list values are not known when the string is encoded; write them out",
     ),
-    ("subject|i: pay", "the flags belong to `re`"),
-    ("subject|gt: 5", "a text is not a number"),
+    ("subject|i: pay", "the flag works only after `re`"),
+    ("subject|gt: 5", "a string is not a number"),
     (
         "scanned_at|gt: 5",
-        "a time is not a number; ask for its parts, or write a correlation with a timespan",
+        "a time is not a number; match a part of it, such as `hour`, or use a correlation",
     ),
     ("subject|lookup: pay", "pySigma has no such modifier"),
 )
-"""What Sigma's grammar allows, or other backends do, and is refused here: an example, and why."""
+"""What Sigma or other backends allow and clawback refuses: an example, and the reason."""
 
 _REMEDIES = {
-    Code.WRONG_VALUE: "write what the message asks for",
-    Code.FIELD_TYPE: "write a value that the field can have, or ask another field",
-    Code.ACTION: "write what the message offers",
-    Code.CORRELATION: "write a number and a unit: s, m, h, d",
+    Code.WRONG_VALUE: "write a value that the message allows",
+    Code.FIELD_TYPE: "write a value that the field can have, or use another field",
+    Code.ACTION: "write one of the allowed values",
+    Code.CORRELATION: "write a number and a unit: s, m, h or d",
 }
-"""What to do where the message says it all."""
+"""The remedy for messages that carry none of their own."""
 _LISTS = {"lists/own_domains.yml": "values: [x.test]\n"}
 _MORE: dict[str, dict[str, str]] = {
     "unused": {"x.yml": block("sel: {subject: a}\nother: {subject: b}\ncondition: sel")},
     "never": {
         "x.yml": block(
-            "sel: {final_disposition: SPAM}\nother: {final_disposition: BULK}\ncondition: sel and other"
+            "sel: {final_disposition: SPAM}\nother: {final_disposition: BULK}\n"
+            "condition: sel and other"
         )
     },
     "shadowed": {
@@ -168,124 +168,117 @@ _MORE: dict[str, dict[str, str]] = {
 
 
 def _fields(kind: EventKind, *, enriched: bool) -> Iterator[str]:
-    yield from head("Field", "Type", "What it is")
+    yield from table_head("Field", "Type", "Description")
     for field in FIELDS[kind].values():
-        joined = kind is not EventKind.MESSAGE and field.name.startswith("message.")
-        if field.enrichment == enriched and not joined:
-            yield f"| `{field.name}` | {_type(field)} | {field.description}{_values(field)} |"
+        is_joined = kind is not EventKind.MESSAGE and field.name.startswith("message.")
+        if field.enrichment == enriched and not is_joined:
+            yield table_row(
+                f"`{field.name}`", _field_type(field), f"{field.description}{_values(field)}"
+            )
 
 
-def _type(field: Field) -> str:
-    return f"{field.type}, many" if field.many else field.type
+def _field_type(field: Field) -> str:
+    return f"{field.type}, multiple" if field.many else field.type
 
 
 def _values(field: Field) -> str:
-    return (
-        f": {', '.join(f'`{value}`' for value in field.values)}"
-        if field.type is FieldType.ENUM
-        else ""
-    )
+    if field.type is not FieldType.ENUM:
+        return ""
+    return f": {', '.join(f'`{value}`' for value in field.values)}"
 
 
 def _renamed() -> Iterator[str]:
-    yield from head("Not", "But")
+    yield from table_head("Former name", "Current name")
     for old, new in RENAMED.items():
-        yield f"| `{old}` | `{new.replace(' (', '` (`').replace(' on a report)', '` on a report)')}{'' if '(' in new else '`'} |"
+        yield table_row(f"`{old}`", _quote_names(new))
+
+
+def _quote_names(text: str) -> str:
+    """Put field names in code quotes: `a (b on a report)` names two."""
+    return re.sub(r"[a-z_]+(?:[._][a-z_]+)+", r"`\g<0>`", text)
 
 
 # ---- language
 
 
 def _modifiers() -> Iterator[str]:
-    yield from head("Modifier", "What must hold", "Example")
+    yield from table_head("Modifier", "Matches if", "Example")
     for name, (meaning, example) in MODIFIERS.items():
-        yield f"| `{name}` | {meaning} | `{cell(example)}` |"
+        yield table_row(f"`{name}`", meaning, f"`{table_cell(example)}`")
 
 
 def _refused() -> Iterator[str]:
-    yield from head("Refused", "Why", "What the loader says")
+    yield from table_head("Refused", "Reason", "Error message")
     for example, reason in REFUSED:
         (problem,) = problems_of({**_LISTS, "x.yml": block(f"sel: {{{example}}}\ncondition: sel")})
-        yield f"| `{cell(example)}` | {reason} | {cell(problem.message)} |"
+        yield table_row(f"`{table_cell(example)}`", reason, table_cell(problem.message))
 
 
 def _actions() -> Iterator[str]:
-    yield from head("Action", "Done to", "Parameter", "Takes", "What it is")
+    yield from table_head("Action", "Applies to", "Parameter", "Type", "Description")
     for name, model in ACTIONS.items():
+        applies_to = "the case, once" if model.scope is Scope.CASE else "each message"
+        description = table_cell(" ".join((model.__doc__ or "").split()))
+        yield table_row(f"**`{name}`**", applies_to, "", "", description)
+
         schema = schema_of(name)
-        done_to = "the case, once" if model.scope is Scope.CASE else "each message"
-        yield f"| **`{name}`** | {done_to} | | | {cell(' '.join((model.__doc__ or '').split()))} |"
         for parameter, about in schema["properties"].items():
-            default = (
-                ""
-                if parameter in schema.get("required", ())
-                else f"; {_default(model.model_fields[parameter].default)} unless told"
+            accepts = _parameter_type(about, schema)
+            if parameter not in schema.get("required", ()):
+                accepts += f", default {_default(model.model_fields[parameter].default)}"
+            yield table_row(
+                "", "", f"`{parameter}`", table_cell(accepts), table_cell(about["description"])
             )
-            yield f"| | | `{parameter}` | {cell(_takes(about, schema) + default)} | {cell(about.get('description', ''))} |"
 
 
-def _words() -> Iterator[str]:
-    yield from head("Word", "What it stands for")
-    yield from (f"| `{{{word}}}` | {meaning} |" for word, meaning in CASE_WORDS.items())
+def _placeholders() -> Iterator[str]:
+    yield from table_head("Placeholder", "Value")
+    yield from (table_row(f"`{{{word}}}`", meaning) for word, meaning in CASE_WORDS.items())
 
 
-def _takes(about: Mapping[str, Any], schema: Mapping[str, Any]) -> str:
+def _parameter_type(about: Mapping[str, Any], schema: Mapping[str, Any]) -> str:
     if (reference := about.get("$ref")) is not None:
-        return _takes(schema["$defs"][reference.rpartition("/")[2]], schema)
+        return _parameter_type(schema["$defs"][reference.rpartition("/")[2]], schema)
     if "enum" in about:
         return ", ".join(f"`{value}`" for value in about["enum"])
     if "anyOf" in about:
-        return " or ".join(
-            dict.fromkeys(
-                _takes(one, schema) for one in about["anyOf"] if one.get("type") != "null"
-            )
-        )
-    return _TYPES.get(about.get("type", ""), "a value")
-
-
-_TYPES = {
-    "string": "a text",
-    "integer": "a whole number",
-    "number": "a number",
-    "boolean": "`true` or `false`",
-    "array": "a list",
-}
+        branches = (one for one in about["anyOf"] if one.get("type") != "null")
+        return " or ".join(dict.fromkeys(_parameter_type(one, schema) for one in branches))
+    return {"array": "list"}.get(about.get("type", "any"), str(about.get("type", "any")))
 
 
 def _default(value: object) -> str:
     if isinstance(value, tuple):
         return ", ".join(map(_default, value))
-    return (
-        f"`{format_duration(value)}`"
-        if isinstance(value, timedelta)
-        else "nothing"
-        if value is None
-        else f"`{value}`"
-    )
+    if isinstance(value, timedelta):
+        return f"`{format_duration(value)}`"
+    if isinstance(value, bool):
+        return f"`{str(value).lower()}`"
+    return f"`{value}`" if value else "none"
 
 
 def _modes() -> Iterator[str]:
-    yield from head("Status", "Strongest mode", "What that does")
-    does = {
+    yield from table_head("Status", "Strongest mode", "Effect of that mode")
+    effects = {
         "shadow": "records what it would have done",
-        "approve": "asks, and acts when somebody says so",
-        "enforce": "acts",
+        "approve": "holds the case until somebody approves or denies it",
+        "enforce": "acts immediately",
     }
     for status in Status:
-        yield f"| `{status}` | `{status.ceiling}` | {does[status.ceiling]} |"
+        yield table_row(f"`{status}`", f"`{status.ceiling}`", effects[status.ceiling])
 
 
 def _groups() -> Iterator[str]:
-    yield from head("Category", "A case is, unless told, one value of")
+    yield from table_head("Category", "Default `group-by`")
     for kind, fields in DEFAULT_GROUP.items():
-        yield f"| `{kind}` | {', '.join(f'`{field}`' for field in fields)} |"
+        yield table_row(f"`{kind}`", ", ".join(f"`{field}`" for field in fields))
 
 
 # ---- errors
 
 
 def problems_of(files: dict[str, str]) -> tuple[Problem, ...]:
-    """Write a folder, and give everything that `clawback rules check` finds wrong with it."""
+    """Return every problem that `clawback rules check` finds in a folder with these files."""
     with TemporaryDirectory() as folder:
         path = write(Path(folder), files)
         if files.get("safety.yml") == "":
@@ -294,23 +287,30 @@ def problems_of(files: dict[str, str]) -> tuple[Problem, ...]:
 
 
 def _errors() -> Iterator[str]:
-    yield from head("Code", "Text", "What is wrong", "What to do")
-    said: dict[tuple[str, str], Problem] = {}
-    for files in (
-        *(files for files, _ in CASES.values() if not _unwritable(files)),
-        *_MORE.values(),
-    ):
+    yield from table_head("Code", "At", "Message", "Remedy")
+    order = list(Code)
+    for problem in sorted(_one_of_each(), key=lambda problem: order.index(problem.code)):
+        severity = "" if problem.severity == "error" else " (warning)"
+        yield table_row(
+            f"`{problem.code}`{severity}",
+            f"`{table_cell(problem.text)}`" if problem.text else "",
+            table_cell(problem.message),
+            table_cell(problem.remedy or _REMEDIES.get(problem.code, "")),
+        )
+
+
+def _one_of_each() -> Iterable[Problem]:
+    """Return one problem of each code and wording; names, numbers and files do not count."""
+    examples: dict[tuple[str, str], Problem] = {}
+    loadable = (files for files, _ in CASES.values() if not _has_surrogates(files))
+    for files in (*loadable, *_MORE.values()):
         for problem in problems_of(files):
-            said.setdefault(
-                (problem.code, re.sub(r"'[^']*'|\d+|[\w/]+\.yml", "", problem.message)), problem
-            )
-    for problem in sorted(said.values(), key=lambda problem: list(Code).index(problem.code)):
-        kind = "" if problem.severity == "error" else " (warning)"
-        text = f"`{cell(problem.text)}`" if problem.text else ""
-        yield f"| `{problem.code}`{kind} | {text} | {cell(problem.message)} | {cell(problem.remedy or _REMEDIES.get(problem.code, ''))} |"
+            wording = re.sub(r"'[^']*'|\d+|[\w/]+\.yml", "", problem.message)
+            examples.setdefault((problem.code, wording), problem)
+    return examples.values()
 
 
-def _unwritable(files: dict[str, str]) -> bool:
+def _has_surrogates(files: dict[str, str]) -> bool:
     return any("\ud800" <= character <= "\udfff" for text in files.values() for character in text)
 
 
@@ -318,39 +318,39 @@ def _unwritable(files: dict[str, str]) -> bool:
 
 
 def _commands() -> Iterator[str]:
-    yield from head("Command", "What it does")
+    yield from table_head("Command", "Description")
     group = typer.main.get_command(app)
     for name, command in getattr(group, "commands", {}).items():
         options = [option for option in command.params if option.name not in {"help", "as_json"}]
         usage = " ".join([f"clawback rules {name}", *(_usage(option) for option in options)])
-        yield f"| `{cell(usage)}` | {cell((command.help or '').split(chr(10) * 2)[0].replace(chr(10), ' '))} |"
+        yield table_row(f"`{table_cell(usage)}`", table_cell(first_paragraph(command.help)))
 
 
 def _usage(option: Any) -> str:
     if option.param_type_name == "argument":
         name = option.name.upper()
         return name if option.required else f"[{name}]"
-    said = option.opts[0] if option.is_flag else f"{option.opts[0]} {option.name.upper()}"
-    return said if option.required else f"[{said}]"
+    usage = option.opts[0] if option.is_flag else f"{option.opts[0]} {option.name.upper()}"
+    return usage if option.required else f"[{usage}]"
 
 
-def modifiers_left_out() -> set[str]:
-    """What pySigma parses and the page does not speak of."""
+def undocumented_modifiers() -> set[str]:
+    """Return the modifiers that only one of pySigma and MODIFIERS knows."""
     return set(modifier_mapping) ^ set(MODIFIERS)
 
 
-TABLES: dict[str, Callable[[], Iterable[str]]] = {
-    "commands": _commands,
+TABLES: Tables = {
+    "rule commands": _commands,
     "modifiers": _modifiers,
     "refused": _refused,
     "message fields": lambda: _fields(EventKind.MESSAGE, enriched=False),
     "enriched fields": lambda: _fields(EventKind.MESSAGE, enriched=True),
     "report fields": lambda: _fields(EventKind.PHISHGUARD_REPORT, enriched=False),
     "submission fields": lambda: _fields(EventKind.SUBMISSION, enriched=False),
-    "renamed": _renamed,
-    "groups": _groups,
+    "renamed fields": _renamed,
+    "default groups": _groups,
     "actions": _actions,
-    "words": _words,
+    "placeholders": _placeholders,
     "modes": _modes,
     "errors": _errors,
 }

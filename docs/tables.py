@@ -1,37 +1,51 @@
-"""What the generated pages share.
+"""Fills the generated tables into the pages under docs/.
 
-Tables between `<!-- name -->` and `<!-- /name -->`, made anew from the code.
+A table stands between the lines `<!-- generated: NAME -->` and `<!-- /generated -->`.
 """
 
+import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
 
+DOCS = Path(__file__).parent
 Tables = Mapping[str, Callable[[], Iterable[str]]]
 
-
-def with_tables(page: str, tables: Tables) -> str:
-    """Give a page with every table as the code has it now."""
-    for name, rows in tables.items():
-        before, opening, rest = page.partition(f"<!-- {name} -->\n")
-        _, closing, after = rest.partition(f"<!-- /{name} -->")
-        page = before + opening + "".join(f"{row}\n" for row in rows()) + closing + after
-    return page
+MARKER = re.compile(
+    r"(?P<start><!-- generated: (?P<name>[a-z ]+) -->\n).*?(?P<end><!-- /generated -->)", re.DOTALL
+)
 
 
-def rewrite(page: Path, tables: Tables) -> bool:
-    """Write the tables of a page; whether that changed it."""
-    before = page.read_text()
-    after = with_tables(before, tables)
-    page.write_text(after)
-    return before != after
+def fill_tables(page: str, tables: Tables) -> str:
+    """Return the text of a page with every generated table as the code has it now.
+
+    Raises:
+        KeyError: the page names a table that nothing generates.
+
+    """
+
+    def fill(found: re.Match[str]) -> str:
+        rows = "".join(f"{row}\n" for row in tables[found["name"]]())
+        return f"{found['start']}{rows}{found['end']}"
+
+    return MARKER.sub(fill, page)
 
 
-def head(*columns: str) -> Iterator[str]:
-    """The first two lines of a table."""
+def table_head(*columns: str) -> Iterator[str]:
+    """Yield the two header lines of a Markdown table."""
     yield "| " + " | ".join(columns) + " |"
     yield "|" + "---|" * len(columns)
 
 
-def cell(text: str) -> str:
-    """A text that cannot end its cell."""
+def table_row(*cells: str) -> str:
+    """Write one line of a Markdown table."""
+    return f"| {' | '.join(cells)} |"
+
+
+def table_cell(text: str) -> str:
+    """Escape a text so that it cannot end its cell or its row."""
     return text.replace("|", "\\|").replace("\n", " ")
+
+
+def first_paragraph(text: str | None) -> str:
+    """Return the first paragraph of a help text in one line."""
+    return " ".join((text or "").split("\n\n")[0].split())

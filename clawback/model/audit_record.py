@@ -23,7 +23,6 @@ class RecordKind(StrEnum):
     APPROVED = "approved"
     DENIED = "denied"
     EXPIRED = "expired"
-    DECIDED = "decided"
     ACTED = "acted"
     WOULD_HAVE_ACTED = "would_have_acted"
     NOTIFIED = "notified"

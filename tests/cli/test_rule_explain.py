@@ -130,7 +130,7 @@ def test_a_chain_of_correlations_says_how_far_it_is(tmp_path: Path) -> None:
 
     One sender has a burst, the other not yet.
     """
-    page = (Path(__file__).parents[2] / "docs" / "rules.md").read_text()
+    page = (Path(__file__).parents[2] / "docs" / "rules" / "correlations.md").read_text()
     start = page.index("title: Malicious mail\nname: malicious_mail")
     folder = tmp_path / "rules"
     folder.mkdir()

@@ -1,4 +1,4 @@
-"""The examples of docs/operations.md work as they are."""
+"""The examples of docs/operations/channels.md work as they are."""
 
 import re
 from collections.abc import Callable, Mapping
@@ -11,9 +11,10 @@ import pytest
 from clawback.notifications import read_channels
 from clawback.notifications.channels import CHANNEL_TYPES
 from clawback.notifications.channels.webhook import build_body, sign
+from docs.tables import DOCS
 from tests.notifications.samples import KEY, build_notification
 
-PAGE = (Path(__file__).parents[2] / "docs" / "operations.md").read_text(encoding="utf-8")
+PAGE = (DOCS / "operations" / "channels.md").read_text(encoding="utf-8")
 OLD = datetime.fromtimestamp(0, UTC)
 
 

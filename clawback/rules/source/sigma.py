@@ -186,7 +186,7 @@ def _item(reading: Reading, key: str, value: Any, path: tuple[str | int, ...]) -
             Code.MODIFIER,
             _said(error),
             text=f"{key}: {value}",
-            remedy="see docs/rules.md, modifiers",
+            remedy="see docs/rules/detection.md, Modifiers",
         )
         return None
     for test in (test for group in groups for test in group):
