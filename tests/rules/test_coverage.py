@@ -3,7 +3,7 @@
 from pathlib import Path
 
 from clawback.rules.source.condition import And, Leaf, Named, Not, Or, Text
-from clawback.rules.tools.coverage import Coverage, measure_coverage, word_node
+from clawback.rules.tools.coverage import Coverage, measure_coverage, render_node
 from tests.rules.folders import LOGSOURCE, load, responding
 
 TESTED = "tests:\n  - {name: one, event: {from: a@x.test, subject: pay}, expect: match}\n  - {name: two, event: {}, expect: no match}"
@@ -85,5 +85,5 @@ def test_conditions_are_worded_as_written() -> None:
     one, two, three = (
         Named(name, Leaf("from", (Text(("a",)),))) for name in ("one", "two", "three")
     )
-    assert word_node(And((one, Not(Or((two, three)))))) == "one and not (two or three)"
-    assert word_node(one.child) == "from is a"
+    assert render_node(And((one, Not(Or((two, three)))))) == "one and not (two or three)"
+    assert render_node(one.child) == "from is a"

@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 from clawback.model.events import Event, EventKind
 from clawback.rules import load_rules
 from clawback.rules.engine.compiler import PartialEvaluation, compile_node
+from clawback.rules.engine.sample_events import build_test_event
 from clawback.rules.source.condition import (
     And,
     Exists,
@@ -27,7 +28,6 @@ from clawback.rules.source.condition import (
     Text,
 )
 from clawback.rules.source.documents import EventTest
-from clawback.rules.tools.testing import trial_event
 from tests.workflows.deployment import RULES
 
 NOW = datetime(2026, 11, 22, 12, tzinfo=UTC)
@@ -90,7 +90,7 @@ def test_no_shipped_rule_loses_a_match(kind: EventKind) -> None:
     """Every positive test of every shipped rule may match before its message is known."""
     rules = load_rules(RULES)
     events = [
-        trial_event(kind, test.event, number)
+        build_test_event(kind, test.event, number)
         for rule in rules.rules.values()
         if rule.kinds == (kind,)
         for number, test in enumerate(rule.tests)

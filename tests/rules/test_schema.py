@@ -16,7 +16,7 @@ from clawback.actions import ACTIONS
 from clawback.model.events import EventKind
 from clawback.rules.source.catalogue import FIELDS, FieldType
 from clawback.rules.source.errors import Problems
-from clawback.rules.source.yaml_reader import Document, plain, read_documents
+from clawback.rules.source.yaml_reader import Document, as_plain_data, read_documents
 from clawback.rules.tools.schema import rule_schema, write_schema
 from clawback.rules.tools.schema_fields import MODIFIERS
 from tests.rules.folders import LOGSOURCE, PLAIN, block, problems
@@ -46,7 +46,9 @@ def documents(text: str) -> list[Document]:
 def complaints(schema: Draft202012Validator, text: str) -> list[str]:
     """What the schema says against a file."""
     errors = (
-        error for document in documents(text) for error in schema.iter_errors(plain(document.data))
+        error
+        for document in documents(text)
+        for error in schema.iter_errors(as_plain_data(document.data))
     )
     return [f"{error.json_path}: {error.message}" for error in errors]
 
@@ -77,7 +79,9 @@ def test_shipped_files_name_it_and_are_valid(schema: Draft202012Validator, path:
 
 
 @pytest.mark.parametrize(
-    "text", [BEC, REPEAT, PLAIN, BLOCK, MANY], ids=["bec", "repeat", "plain", "block", "many"]
+    "text",
+    [BEC, REPEAT, PLAIN, BLOCK, MANY],
+    ids=["bec", "repeat", "as_plain_data", "block", "many"],
 )
 def test_good_rules_are_valid(schema: Draft202012Validator, text: str) -> None:
     """The rules of the design page and those that the tests of the loader are made of."""

@@ -16,7 +16,7 @@ from clawback.model.mode import Mode
 from clawback.model.texts import bounded, printable
 from clawback.rules import Rule, RuleSet
 from clawback.rules.engine.explanation import EXCEPTION, Explanation
-from clawback.rules.tools.dry_run import DryRun, Planned, RuleVerdict
+from clawback.rules.tools.dry_run import DryRun, EventResult, PlannedAction
 
 _MODES = {
     Mode.ENFORCE: "acts at once",
@@ -43,7 +43,7 @@ def rule_lines(rule: Rule, watch: CorrelationWindow | None) -> Iterator[Text]:
         )
 
 
-def verdict_lines(rules: RuleSet, verdict: RuleVerdict) -> Iterator[Text]:
+def verdict_lines(rules: RuleSet, verdict: EventResult) -> Iterator[Text]:
     """Show one event and the condition as it came out."""
     yield Text()
     yield Text.assemble((verdict.event.key, "bold"), _about(verdict.event))
@@ -62,9 +62,9 @@ def outlook_lines(rule: Rule, outlook: DryRun) -> Iterator[Text]:
         (outlook.plan.case_id, "bold"),
         f" ({group or 'all events together'}), {_counted(len(outlook.events), 'event')}",
     )
-    if outlook.standing is not None:
-        style = "green" if outlook.standing.fires else "yellow"
-        yield Text.assemble("  window   ", (str(outlook.standing), style))
+    if outlook.progress is not None:
+        style = "green" if outlook.progress.fires else "yellow"
+        yield Text.assemble("  window   ", (str(outlook.progress), style))
     yield Text(f"  mode     {outlook.plan.mode}: {_MODES[outlook.plan.mode]}")
     for planned in outlook.planned:
         yield Text(f"  action   {planned.action.describe_in_full()}: {_word_outcomes(planned)}")
@@ -113,7 +113,7 @@ def _word_exception(rules: RuleSet, name: str) -> str:
     return f"exception {name}: false means that it excepts the event; owner {one.owner}, {until} ({one.path}:{one.line})"
 
 
-def _word_outcomes(planned: Planned) -> str:
+def _word_outcomes(planned: PlannedAction) -> str:
     if not planned.outcomes:
         return "not yet"
     whole = planned.action.scope is Scope.CASE

@@ -24,7 +24,7 @@ from clawback.ingest.join import Joiner
 from clawback.model.events import Event, EventKind, message_event, submission_event
 from clawback.rules import Rule, RuleSet
 from clawback.rules.engine.compiler import asks_enrichment
-from clawback.rules.tools.dry_run import Circumstances, DryRun, RuleVerdict, dry_run
+from clawback.rules.tools.dry_run import DryRun, DryRunContext, EventResult, dry_run
 from clawback.settings import Settings, load_settings
 
 _BY_ID = frozenset({EventKind.MESSAGE, EventKind.SUBMISSION})
@@ -66,7 +66,7 @@ def explain(
         raise unknown_rule(rule, loaded)
     now = datetime.now(UTC)
     events = _events(loaded.rules[rule], loaded, event or [], api_id or [], now)
-    under = Circumstances(settings.ceiling, _age_limit(settings, loaded), now)
+    under = DryRunContext(settings.ceiling, _age_limit(settings, loaded), now)
     verdicts, outlooks = dry_run(loaded, rule, events, under)
     if not verdicts:
         kinds = " or ".join(loaded.rules[rule].kinds)
@@ -81,7 +81,9 @@ def explain(
         show(line for outlook in outlooks for line in outlook_lines(loaded.rules[rule], outlook))
     return (
         ExitCode.OK
-        if any(not one.barred and (one.standing is None or one.standing.fires) for one in outlooks)
+        if any(
+            not one.is_barred and (one.progress is None or one.progress.fires) for one in outlooks
+        )
         else ExitCode.NO
     )
 
@@ -150,8 +152,8 @@ def _age_limit(settings: Settings, rules: RuleSet) -> timedelta | None:
 
 def _data(
     rule: Rule,
-    under: Circumstances,
-    verdicts: tuple[RuleVerdict, ...],
+    under: DryRunContext,
+    verdicts: tuple[EventResult, ...],
     outlooks: tuple[DryRun, ...],
 ) -> dict[str, Any]:
     return {
@@ -169,7 +171,7 @@ def _data(
     }
 
 
-def _verdict_data(verdict: RuleVerdict) -> dict[str, Any]:
+def _verdict_data(verdict: EventResult) -> dict[str, Any]:
     return {
         "event": verdict.event.key,
         "at": verdict.event.at.isoformat(),
@@ -180,7 +182,7 @@ def _verdict_data(verdict: RuleVerdict) -> dict[str, Any]:
 
 
 def _outlook_data(outlook: DryRun) -> dict[str, Any]:
-    standing = outlook.standing
+    standing = outlook.progress
     window = _window_data(standing) if standing else None
     return {
         "case": outlook.plan.case_id,

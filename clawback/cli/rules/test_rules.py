@@ -88,7 +88,7 @@ def failure_lines(trial: RuleTestResult) -> Iterator[Text]:
         (trial.found, "red"),
     )
     yield from aligned(list(tree_lines(trial.why)), "  ")
-    for line in trial.standing:
+    for line in trial.progress:
         yield Text(f"  {line}", "yellow")
 
 

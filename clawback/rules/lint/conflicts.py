@@ -17,11 +17,11 @@ from clawback.actions import BaseAction, Conflict
 from clawback.model.events import Event, EventKind
 from clawback.model.mode import Mode
 from clawback.rules.engine.ruleset import Rule, RuleSet
+from clawback.rules.engine.sample_events import build_test_event
 from clawback.rules.lint.satisfiability import can_hold, implies
 from clawback.rules.source.condition import Node
 from clawback.rules.source.documents import EventTest
 from clawback.rules.source.errors import Code, Place, Problems, Severity
-from clawback.rules.tools.testing import trial_event
 
 _MOST_PAIRS = 2_000
 _STRENGTH = {mode: strength for strength, mode in enumerate(Mode)}
@@ -210,7 +210,7 @@ def _acting(rules: RuleSet) -> Iterator[_Acting]:
 def _positive(rule: Rule) -> Iterator[Event]:
     for number, test in enumerate(rule.tests):
         if isinstance(test, EventTest) and test.expect == "match":
-            event = trial_event(rule.kinds[0], test.event, number)
+            event = build_test_event(rule.kinds[0], test.event, number)
             yield event if "detections" in event.record else event.with_detections({})
 
 

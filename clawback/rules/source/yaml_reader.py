@@ -358,8 +358,8 @@ def _doubtful(text: str) -> str | None:
     return None
 
 
-def plain(value: Any) -> Any:
-    """Give the same data as ordinary dicts and lists, as the API's JSON would be."""
+def as_plain_data(value: Any) -> Any:
+    """Convert tables and sequences to ordinary dicts and lists, as the API's JSON would give."""
     if isinstance(value, dict):
-        return {key: plain(child) for key, child in value.items()}
-    return [plain(child) for child in value] if isinstance(value, list) else value
+        return {key: as_plain_data(child) for key, child in value.items()}
+    return [as_plain_data(child) for child in value] if isinstance(value, list) else value

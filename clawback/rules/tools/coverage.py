@@ -1,10 +1,8 @@
-"""Which parts of a rule's condition its tests never make true, or never make false.
+"""Measures which parts of a condition the tests of a rule make true, and which they make false.
 
-Pure: the same predicates as for mail.
-
-A part is a selection, a branch of the condition above the selections, or an alternative within a
-selection. A rule that a correlation refers to is also tested by the correlation's tests. Exceptions
-belong to no one rule: one test of any rule is enough.
+A part is a selection, a branch that joins selections, or an alternative within a selection. The
+tests of a correlation also count for the rules below it. For an exception, one test of any rule it
+applies to is enough.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
@@ -14,15 +12,19 @@ from clawback.model.events import Event
 from clawback.rules.engine.compiler import compile_node
 from clawback.rules.engine.explanation import EXCEPTION
 from clawback.rules.engine.ruleset import Filter, Rule, RuleSet
+from clawback.rules.engine.sample_events import build_test_events, with_detections_decided
 from clawback.rules.source.condition import And, ExpiredAfter, Leaf, Named, Node, Not, Or
-from clawback.rules.tools.testing import events_of, settled
 
 _LONGEST = 100
+_MOST_TESTS = 3
 
 
 @dataclass(frozen=True, slots=True)
 class Part:
-    """One part of a condition (`selection`, `branch`, `alternative`, `exception`), and which answers some test gave it."""
+    """A part of a condition, and which outcomes any test gave it.
+
+    `kind` is `selection`, `branch`, `alternative` or `exception`.
+    """
 
     kind: str
     text: str
@@ -31,18 +33,15 @@ class Part:
 
     @property
     def gap(self) -> str:
-        """What no test does, in words; empty where there is none."""
-        never = [
-            answer
-            for answer, made in (("true", self.made_true), ("false", self.made_false))
-            if not made
-        ]
-        return f"{self.kind} {self.text} is never {' and never '.join(never)}" if never else ""
+        """Say which outcome is untested; empty if both are tested."""
+        outcomes = {"true": self.made_true, "false": self.made_false}
+        missing = [outcome for outcome, is_made in outcomes.items() if not is_made]
+        return f"{self.kind} {self.text} is never {' and never '.join(missing)}" if missing else ""
 
 
 @dataclass(frozen=True, slots=True)
 class Coverage:
-    """The parts of one rule, or of one exception, by the events of all tests that concern it."""
+    """The parts of one rule or exception, measured over all its tests."""
 
     name: str
     path: str
@@ -52,126 +51,120 @@ class Coverage:
 
     @property
     def gaps(self) -> tuple[str, ...]:
-        """What no test does."""
+        """The untested outcomes, in words."""
         return tuple(part.gap for part in self.parts if part.gap)
 
     @property
     def share(self) -> float:
-        """How many of the answers (two for each part) some test gives, from 0 to 1."""
+        """The share of tested outcomes, two for each part, from 0 to 1."""
         made = sum(part.made_true + part.made_false for part in self.parts)
         return made / (2 * len(self.parts)) if self.parts else 1.0
 
 
 def measure_coverage(rules: RuleSet) -> list[Coverage]:
     """Measure every rule that has a condition, then every exception."""
-    tested = _tested(rules)
+    tests = _tests_by_rule(rules)
     measured = [
-        _of_rule(rules, rule, tested[rule.name])
+        _cover_rule(rules, rule, rule.tree, tests[rule.name])
         for rule in rules.rules.values()
         if rule.tree is not None
     ]
-    return [*measured, *(_of_filter(rules, one, tested) for one in rules.filters)]
+    return [*measured, *(_cover_filter(rules, one, tests) for one in rules.filters)]
 
 
-def _tested(rules: RuleSet) -> Mapping[str, list[list[Event]]]:
-    """Give for each rule with a condition its tests, each as its events.
-
-    A correlation's tests count for the rules it refers to.
-    """
-    tested: dict[str, list[list[Event]]] = {name: [] for name in rules.rules}
+def _tests_by_rule(rules: RuleSet) -> Mapping[str, list[list[Event]]]:
+    """Build the events of each test, and give them to every rule with a condition that they test."""
+    found: dict[str, list[list[Event]]] = {name: [] for name in rules.rules}
     for rule in rules.rules.values():
         for test in rule.tests:
-            events = [settled(rules, event) for event in events_of(rule, test)]
+            events = [with_detections_decided(rules, one) for one in build_test_events(rule, test)]
             for name in rules.leaves(rule):
-                tested[name].append(
-                    [event for event in events if event.kind in rules.rules[name].kinds]
-                )
-    return tested
+                kinds = rules.rules[name].kinds
+                found[name].append([event for event in events if event.kind in kinds])
+    return found
 
 
-def _of_rule(rules: RuleSet, rule: Rule, tests: Sequence[Sequence[Event]]) -> Coverage:
-    events = [event for test in tests for event in test]
-    parts = _parts(rule.tree, rules, events) if rule.tree is not None else ()
-    return Coverage(rule.name, rule.path, rule.line, len(tests), tuple(dict.fromkeys(parts)))
+def _cover_rule(
+    rules: RuleSet, rule: Rule, tree: Node, tests: Sequence[Sequence[Event]]
+) -> Coverage:
+    measure = _Measure(rules, [event for test in tests for event in test])
+    parts = tuple(dict.fromkeys(measure.parts_of(tree)))
+    return Coverage(rule.name, rule.path, rule.line, len(tests), parts)
 
 
-def _of_filter(rules: RuleSet, one: Filter, tested: Mapping[str, list[list[Event]]]) -> Coverage:
+def _cover_filter(
+    rules: RuleSet, one: Filter, tests_by_rule: Mapping[str, list[list[Event]]]
+) -> Coverage:
     names = one.rules or tuple(
         name
         for name, rule in rules.rules.items()
         if one.kind in rule.kinds and rule.tree is not None
     )
-    tests = [test for name in names for test in tested.get(name, ())]
-    events = [event for test in tests for event in test]
-    applies = _part(
-        "exception", f"{one.name} (false: it excepts the event)", one.tree, rules, events
-    )
-    return Coverage(one.name, one.path, one.line, len(tests), (applies,))
+    tests = [test for name in names for test in tests_by_rule.get(name, ())]
+    measure = _Measure(rules, [event for test in tests for event in test])
+    part = measure.part("exception", f"{one.name} (false: it excepts the event)", one.tree)
+    return Coverage(one.name, one.path, one.line, len(tests), (part,))
 
 
-def _parts(node: Node, rules: RuleSet, events: Sequence[Event]) -> Iterator[Part]:
-    match node:
-        case Named():
-            if not node.name.startswith(EXCEPTION):
-                yield _part("selection", node.name, node, rules, events)
-                yield from _alternatives(node.child, node.name, rules, events)
-        case And() | Or():
-            children = [child for child in node.children if not _is_exception(child)]
-            if len(children) > 1:
-                shown = type(node)(tuple(children))
-                yield _part("branch", word_node(shown), shown, rules, events)
-            for child in children:
-                yield from _parts(child, rules, events)
-        case Not():
-            yield from _parts(node.child, rules, events)
-        case Leaf() | ExpiredAfter():
-            return
+class _Measure:
+    """Evaluates parts of conditions for all events of the tests."""
 
+    def __init__(self, rules: RuleSet, events: Sequence[Event]) -> None:
+        self._rules = rules
+        self._events = events
 
-def _alternatives(node: Node, name: str, rules: RuleSet, events: Sequence[Event]) -> Iterator[Part]:
-    for child in node.children if isinstance(node, Or) else ():
-        yield _part("alternative", f"{word_node(child)} of {name}", child, rules, events)
+    def part(self, kind: str, text: str, node: Node) -> Part:
+        decide = compile_node(node, self._rules.today)
+        answers = [decide(event.record) for event in self._events]
+        made_false = any(answer is not None and not answer for answer in answers)
+        return Part(kind, text, made_true=any(answers), made_false=made_false)
+
+    def parts_of(self, node: Node) -> Iterator[Part]:
+        match node:
+            case Named() if not _is_exception(node):
+                yield self.part("selection", node.name, node)
+                for child in node.child.children if isinstance(node.child, Or) else ():
+                    text = f"{render_node(child)} of {node.name}"
+                    yield self.part("alternative", text, child)
+            case And() | Or():
+                children = tuple(child for child in node.children if not _is_exception(child))
+                if len(children) > 1:
+                    branch = type(node)(children)
+                    yield self.part("branch", render_node(branch), branch)
+                for child in children:
+                    yield from self.parts_of(child)
+            case Not():
+                yield from self.parts_of(node.child)
+            case _:
+                return
 
 
 def _is_exception(node: Node) -> bool:
     return isinstance(node, Named) and node.name.startswith(EXCEPTION)
 
 
-def _part(kind: str, text: str, node: Node, rules: RuleSet, events: Sequence[Event]) -> Part:
-    decide = compile_node(node, rules.today)
-    answers = [decide(event.record) for event in events]
-    made_true = any(answers)
-    made_false = any(answer is not None and not answer for answer in answers)
-    return Part(kind, text, made_true, made_false)
-
-
-def word_node(node: Node) -> str:
-    """Write a condition as a person would.
-
-    Names of selections joined by and, or, not; tests with their field.
-    """
-    text = _worded(node)
+def render_node(node: Node) -> str:
+    """Render a condition in Sigma's words: selections joined by and, or, not; at most 100 characters."""
+    text = _render(node)
     return text if len(text) <= _LONGEST else f"{text[: _LONGEST - 1]}…"
 
 
-def _worded(node: Node) -> str:
+def _render(node: Node) -> str:
     match node:
         case Named():
             return node.name
         case Not():
-            return f"not {_within(node.child)}"
+            return f"not {_render_operand(node.child)}"
         case And() | Or():
-            return (" and " if isinstance(node, And) else " or ").join(
-                _within(child) for child in node.children
-            )
+            word = " and " if isinstance(node, And) else " or "
+            return word.join(_render_operand(child) for child in node.children)
         case Leaf():
-            words = [" ".join(filter(None, test.describe())) for test in node.tests[:3]]
-            return f"{node.field} {' or '.join(words)}" + (
-                " or …" if len(node.tests) > len(words) else ""
-            )
+            tests = [" ".join(filter(None, test.describe())) for test in node.tests[:_MOST_TESTS]]
+            more = " or …" if len(node.tests) > _MOST_TESTS else ""
+            return f"{node.field} {' or '.join(tests)}{more}"
         case ExpiredAfter():
             return f"after {node.last}"
 
 
-def _within(node: Node) -> str:
-    return f"({_worded(node)})" if isinstance(node, And | Or) else _worded(node)
+def _render_operand(node: Node) -> str:
+    return f"({_render(node)})" if isinstance(node, And | Or) else _render(node)

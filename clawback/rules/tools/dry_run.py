@@ -1,8 +1,7 @@
-"""What a rule would do about some events, and what stands against it.
+"""Predicts what a rule would do about some events at a given time, and what prevents it.
 
-Pure: decided by the engine and the case machine, at a given moment.
-
-Budgets are not asked: what is left of them is known to the guard alone, when a case acts.
+Decided by the engine and the case state machine, without I/O. Budgets are left out: only the guard
+knows what is left of them.
 """
 
 from collections import Counter
@@ -23,19 +22,17 @@ from clawback.rules.engine.ruleset import Rule, RuleSet
 from clawback.rules.source.safety import Safety
 
 ACT = "act"
-"""The outcome of what would really be done."""
-_AFTER = {
-    "never_block": "safety.yml has it on the never-block list",
-    "no_message": "no message of it is known",
+"""The outcome of a target that would really be acted on."""
+
+_FAILURES = {
+    "never_block": "the never-block list of safety.yml contains it",
+    "no_message": "its message was not found",
 }
 
 
 @dataclass(frozen=True, slots=True)
-class Circumstances:
-    """Under which the question is asked.
-
-    The strongest mode allowed, the age limit (None: there is none), and what time it is.
-    """
+class DryRunContext:
+    """The strongest mode allowed, the age limit of events (None: no limit), and the time."""
 
     ceiling: Mode
     age_limit: timedelta | None
@@ -44,15 +41,15 @@ class Circumstances:
 
 @dataclass(frozen=True, slots=True)
 class Reason:
-    """One thing that keeps a rule from acting: a word for machines and a sentence for people."""
+    """What prevents an action: a code for programs, a sentence for people."""
 
     code: str
     text: str
 
 
 @dataclass(frozen=True, slots=True)
-class RuleVerdict:
-    """What the condition says of one event, and what keeps the event from any case."""
+class EventResult:
+    """The outcome of the condition for one event, and what keeps the event from any case."""
 
     event: Event
     outcome: bool | None
@@ -61,8 +58,8 @@ class RuleVerdict:
 
 
 @dataclass(frozen=True, slots=True)
-class Planned:
-    """One action with its templates filled in, and how it would end for each message (or for the case), counted."""
+class PlannedAction:
+    """An action with its templates filled in, and its predicted outcomes, counted over targets."""
 
     action: Action
     outcomes: Mapping[str, int]
@@ -70,111 +67,55 @@ class Planned:
 
 @dataclass(frozen=True, slots=True)
 class DryRun:
-    """One case that would come of the events.
+    """One case that the events would open.
 
-    `acts` if anything would really be changed without asking anybody.
-
-    `barred` says that no case would come of them at all, for the first of the reasons; then it is
-    what would be done otherwise.
+    If `is_barred`, no event would reach it, for the first of the reasons; the rest then says what
+    would be done otherwise.
     """
 
     plan: CasePlan
     written_mode: Mode
     state: CaseState
     events: tuple[str, ...]
-    standing: Progress | None
-    planned: tuple[Planned, ...]
+    progress: Progress | None
+    planned: tuple[PlannedAction, ...]
     reasons: tuple[Reason, ...]
-    barred: bool = False
+    is_barred: bool = False
 
     @property
     def acts(self) -> bool:
-        """Whether anything would be changed at once."""
+        """Whether anything would be changed at once, without asking anybody."""
         return (
-            not self.barred
+            not self.is_barred
             and self.plan.mode is Mode.ENFORCE
             and any(ACT in planned.outcomes for planned in self.planned)
         )
 
 
 def dry_run(
-    rules: RuleSet, name: str, events: Sequence[Event], under: Circumstances
-) -> tuple[tuple[RuleVerdict, ...], tuple[DryRun, ...]]:
-    """Say what a rule makes of each event, and which cases would come of them together.
+    rules: RuleSet, name: str, events: Sequence[Event], context: DryRunContext
+) -> tuple[tuple[EventResult, ...], tuple[DryRun, ...]]:
+    """Evaluate a rule for each event, and predict the cases that the events would open together.
 
     Raises:
         KeyError: there is no such rule.
 
     """
     rule = rules.rules[name]
-    verdicts = tuple(
-        _verdict(rules, rule, event, under) for event in events if event.kind in rule.kinds
+    results = tuple(
+        _evaluate(rules, rule, event, context) for event in events if event.kind in rule.kinds
     )
-    cases: dict[str, tuple[CasePlan, list[tuple[Match, RuleVerdict]]]] = {}
-    for verdict in verdicts:
-        for plan, match in _matches(rules, rule, verdict, under):
-            cases.setdefault(plan.case_id, (plan, []))[1].append((match, verdict))
-    return verdicts, tuple(_outlook(plan, rule, found, under) for plan, found in cases.values())
+    cases: dict[str, tuple[CasePlan, list[tuple[Match, EventResult]]]] = {}
+    for result in results:
+        for plan, match in _matches(rules, rule, result, context):
+            cases.setdefault(plan.case_id, (plan, []))[1].append((match, result))
+    return results, tuple(
+        _dry_run_case(plan, rule, found, context) for plan, found in cases.values()
+    )
 
 
-def _verdict(rules: RuleSet, rule: Rule, event: Event, under: Circumstances) -> RuleVerdict:
-    trees = tuple(tree for tree in rules.explain(rule.name, event))
-    answers = [tree.outcome for tree in trees]
-    outcome = True if True in answers else None if None in answers else False
-    return RuleVerdict(event, outcome, trees, tuple(_against(rules, rule, event, under, outcome)))
-
-
-def _against(
-    rules: RuleSet,
-    rule: Rule,
-    event: Event,
-    under: Circumstances,
-    outcome: bool | None,  # noqa: FBT001
-) -> Iterator[Reason]:
-    message = event.record if event.kind is EventKind.MESSAGE else event.record.get("message") or {}
-    mode = message.get("delivery_mode") if isinstance(message, Mapping) else None
-    if outcome is False:
-        yield Reason("no_match", "the condition is false")
-    if outcome is None:
-        yield Reason("undecided", "the condition hangs on /detections, which are not known")
-    if rule.response is None:
-        yield Reason("no_response", "the rule is a building block: it has no response of its own")
-    if mode in rules.safety.ignored_delivery_modes:
-        yield Reason("delivery_mode", f"mail delivered as {mode} is never acted on (safety.yml)")
-    if is_too_old(event, under.now, under.age_limit) and under.age_limit is not None:
-        age = format_duration(timedelta(hours=age_of(event, under.now) // timedelta(hours=1)))
-        limit = format_duration(under.age_limit)
-        yield Reason(
-            "age",
-            f"the event is {age} old, and nothing older than {limit} is touched (maximum_age in safety.yml, CLAWBACK_AGE_LIMIT)",
-        )
-
-
-def _matches(
-    rules: RuleSet, rule: Rule, verdict: RuleVerdict, under: Circumstances
-) -> Iterator[tuple[CasePlan, Match]]:
-    event = verdict.event
-    for found in rules.evaluate(event).matches:
-        if found.plan.rule == rule.name:
-            match = Match(
-                key=event.key,
-                identity=event.identity if event.version else "",
-                at=event.at,
-                seen_at=under.now,
-                rule=found.rule,
-                value=found.value,
-                links=found.links,
-                targets=event.targets,
-                handled=event.handled,
-            )
-            yield under_ceiling(found.plan, rules.safety, under.ceiling), match
-
-
-def under_ceiling(plan: CasePlan, safety: Safety, ceiling: Mode) -> CasePlan:
-    """Give the plan as a case would get it.
-
-    Its mode capped, and the actions that safety forbids refused.
-    """
+def cap_plan(plan: CasePlan, safety: Safety, ceiling: Mode) -> CasePlan:
+    """Cap the mode of a plan, and mark the actions that safety refuses, as a case would get it."""
     refusals = {
         index: reason
         for index, action in enumerate(plan.actions)
@@ -183,49 +124,111 @@ def under_ceiling(plan: CasePlan, safety: Safety, ceiling: Mode) -> CasePlan:
     return plan.model_copy(update={"mode": plan.mode.capped(ceiling), "refusals": refusals})
 
 
-def _outlook(
-    plan: CasePlan, rule: Rule, found: Sequence[tuple[Match, RuleVerdict]], under: Circumstances
+# ---- events
+
+
+def _evaluate(rules: RuleSet, rule: Rule, event: Event, context: DryRunContext) -> EventResult:
+    trees = rules.explain(rule.name, event)
+    answers = [tree.outcome for tree in trees]
+    outcome = True if True in answers else None if None in answers else False
+    reasons = (*_condition_reasons(rule, outcome), *_eligibility_reasons(rules, event, context))
+    return EventResult(event, outcome, trees, reasons)
+
+
+def _condition_reasons(rule: Rule, outcome: bool | None) -> Iterator[Reason]:  # noqa: FBT001 - a value, not a switch
+    if outcome is False:
+        yield Reason("no_match", "the condition is false")
+    if outcome is None:
+        yield Reason("undecided", "the condition depends on /detections, which are unknown")
+    if rule.response is None:
+        yield Reason("no_response", "the rule is a building block: it has no response")
+
+
+def _eligibility_reasons(rules: RuleSet, event: Event, context: DryRunContext) -> Iterator[Reason]:
+    message = event.record if event.kind is EventKind.MESSAGE else event.record.get("message") or {}
+    mode = message.get("delivery_mode") if isinstance(message, Mapping) else None
+    if mode in rules.safety.ignored_delivery_modes:
+        text = f"mail with delivery mode {mode} is never acted on (safety.yml)"
+        yield Reason("delivery_mode", text)
+    if context.age_limit is not None and is_too_old(event, context.now, context.age_limit):
+        hours = age_of(event, context.now) // timedelta(hours=1)
+        age, limit = format_duration(timedelta(hours=hours)), format_duration(context.age_limit)
+        yield Reason(
+            "age",
+            f"the event is {age} old; the limit is {limit} (maximum_age in safety.yml, CLAWBACK_AGE_LIMIT)",
+        )
+
+
+def _matches(
+    rules: RuleSet, rule: Rule, result: EventResult, context: DryRunContext
+) -> Iterator[tuple[CasePlan, Match]]:
+    event = result.event
+    for found in rules.evaluate(event).matches:
+        if found.plan.rule == rule.name:
+            match = Match(
+                key=event.key,
+                identity=event.identity if event.version else "",
+                at=event.at,
+                seen_at=context.now,
+                rule=found.rule,
+                value=found.value,
+                links=found.links,
+                targets=event.targets,
+                handled=event.handled,
+            )
+            yield cap_plan(found.plan, rules.safety, context.ceiling), match
+
+
+# ---- cases
+
+
+def _dry_run_case(
+    plan: CasePlan,
+    rule: Rule,
+    found: Sequence[tuple[Match, EventResult]],
+    context: DryRunContext,
 ) -> DryRun:
-    """Carry a case out: with the events that would reach it, or, where none would, with all of them and the reasons why not."""
-    admitted = [match for match, verdict in found if not verdict.reasons]
-    barring = (
-        ()
-        if admitted
-        else dict.fromkeys(reason for _, verdict in found for reason in verdict.reasons)
-    )
+    """Run a case with the events that would reach it; if none would, with all of them."""
+    admitted = [match for match, result in found if not result.reasons]
     matches = admitted or [match for match, _ in found]
-    case = Case.open(plan, CaseTiming(), "outlook", under.now)
+    barring: dict[Reason, None] = {}
+    if not admitted:
+        barring = dict.fromkeys(reason for _, result in found for reason in result.reasons)
+
+    case = Case.open(plan, CaseTiming(), "dry-run", context.now)
     for match in matches:
-        case.take(match, under.now)
-    _carry_out(case, under.now)
-    watch = plan.watch
-    sightings = [
+        case.take(match, context.now)
+    _run_to_end(case, context.now)
+
+    progress = measure_progress(plan.watch, _window_entries(matches)) if plan.watch else None
+    planned = tuple(
+        PlannedAction(action, dict(Counter(outcomes.values())))
+        for action, outcomes in zip(plan.actions, case.memory().outcomes, strict=True)
+    )
+    written_mode = rule.response.mode if rule.response else plan.mode
+    return DryRun(
+        plan=plan,
+        written_mode=written_mode,
+        state=case.state,
+        events=tuple(match.key for match in matches),
+        progress=progress,
+        planned=planned,
+        reasons=(*barring, *_case_reasons(plan, written_mode, progress, planned)),
+        is_barred=bool(barring),
+    )
+
+
+def _window_entries(matches: Sequence[Match]) -> list[WindowEntry]:
+    return [
         WindowEntry(
             key=match.sighted_as, at=match.at, rule=match.rule, value=match.value, links=match.links
         )
         for match in matches
     ]
-    standing = measure_progress(watch, sightings) if watch else None
-    planned = tuple(
-        Planned(action, dict(Counter(done.values())))
-        for action, done in zip(plan.actions, case.memory().outcomes, strict=True)
-    )
-    written = rule.response.mode if rule.response else plan.mode
-    reasons = (*barring, *_holding_back(plan, written, standing, planned))
-    return DryRun(
-        plan,
-        written,
-        case.state,
-        tuple(match.key for match in matches),
-        standing,
-        planned,
-        reasons,
-        bool(barring),
-    )
 
 
-def _carry_out(case: Case, now: datetime) -> None:
-    """Let a case do all it would do, approval included; what it would really do ends as `ACT`."""
+def _run_to_end(case: Case, now: datetime) -> None:
+    """Let a case take every step, approval included; what it would really do ends as `ACT`."""
     while True:
         step = case.next(now)
         if isinstance(step, ActionStep):
@@ -236,31 +239,31 @@ def _carry_out(case: Case, now: datetime) -> None:
             return
 
 
-def _holding_back(
-    plan: CasePlan, written: Mode, standing: Progress | None, planned: Sequence[Planned]
+def _case_reasons(
+    plan: CasePlan,
+    written_mode: Mode,
+    progress: Progress | None,
+    planned: Sequence[PlannedAction],
 ) -> Iterator[Reason]:
-    if standing is not None and not standing.fires:
-        yield Reason("watching", f"the threshold is not met: {standing}")
+    if progress is not None and not progress.fires:
+        yield Reason("watching", f"the threshold is not reached: {progress}")
     if plan.mode is not Mode.ENFORCE:
-        what = (
-            "it only records what it would have done"
-            if plan.mode is Mode.SHADOW
-            else "it asks a person first"
-        )
-        why = (
-            f"the rule's mode is {written}"
-            if plan.mode is written
-            else f"the rule says {written}, the ceiling CLAWBACK_MODE is {plan.mode}"
-        )
-        yield Reason("mode", f"{what}: {why}")
+        yield Reason("mode", _render_mode(plan.mode, written_mode))
+
     outcomes = Counter[str]()
     for one in planned:
         outcomes.update(one.outcomes)
     if handled := outcomes[ALREADY_THERE]:
-        yield Reason(
-            "handled", f"{handled} of the messages had already been moved, released or quarantined"
-        )
+        text = f"{handled} of the messages were already moved, released or quarantined"
+        yield Reason("handled", text)
     for outcome in outcomes:
         if outcome.startswith("failed:"):
             code = outcome.removeprefix("failed:")
-            yield Reason(code, _AFTER.get(code, f"it cannot be done: {code.replace('_', ' ')}"))
+            yield Reason(code, _FAILURES.get(code, f"it would fail: {code.replace('_', ' ')}"))
+
+
+def _render_mode(mode: Mode, written: Mode) -> str:
+    effect = "it only records what it would do" if mode is Mode.SHADOW else "it asks a person first"
+    if mode is written:
+        return f"{effect}: the rule's mode is {written}"
+    return f"{effect}: the rule's mode is {written}, but the ceiling CLAWBACK_MODE is {mode}"
