@@ -31,7 +31,7 @@ from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from clawback.app_files import default_rules
 from clawback.model.durations import parse_duration
-from clawback.model.events import EventKind
+from clawback.model.events import SOURCES, EventKind
 from clawback.model.loggable_error import LoggableError
 from clawback.model.mode import Mode
 
@@ -207,18 +207,16 @@ class Settings(BaseSettings):
 
         What people review changes slowly, and each poll costs requests.
         """
-        return self.submission_interval if source is EventKind.SUBMISSION else self.interval
+        interval: timedelta = getattr(self, f"{SOURCES[source].settings_prefix}interval")
+        return interval
 
     def lookback_of(self, source: EventKind) -> timedelta:
         """How far each poll of a source reads back.
 
         Submissions are found by when they were made, and change until their review is over.
         """
-        return (
-            max(self.lookback, self.submission_lookback)
-            if source is EventKind.SUBMISSION
-            else self.lookback
-        )
+        own: timedelta = getattr(self, f"{SOURCES[source].settings_prefix}lookback")
+        return max(self.lookback, own)
 
     @property
     def ceiling(self) -> Mode:

@@ -17,7 +17,7 @@ from sigma.modifiers import modifier_mapping
 from clawback.actions import ACTIONS, CASE_WORDS, Scope, schema_of
 from clawback.cli.rules import app
 from clawback.model.durations import format_duration
-from clawback.model.events import EventKind
+from clawback.model.events import SOURCES, EventKind
 from clawback.rules.lint.review import review_rules
 from clawback.rules.loader import read_folder
 from clawback.rules.source.catalogue import FIELDS, RENAMED, Field, FieldType
@@ -170,7 +170,7 @@ _MORE: dict[str, dict[str, str]] = {
 def _fields(kind: EventKind, *, enriched: bool) -> Iterator[str]:
     yield from table_head("Field", "Type", "Description")
     for field in FIELDS[kind].values():
-        is_joined = kind is not EventKind.MESSAGE and field.name.startswith("message.")
+        is_joined = SOURCES[kind].is_joined and field.name.startswith("message.")
         if field.enrichment == enriched and not is_joined:
             yield table_row(
                 f"`{field.name}`", _field_type(field), f"{field.description}{_values(field)}"

@@ -23,8 +23,8 @@ from clawback.cloudflare import (
     Unavailable,
     pages,
 )
-from clawback.ingest.join import joined, postfix_id_of
-from clawback.model.events import Event, EventKind, message_event, report_event, submission_event
+from clawback.ingest.join import joined
+from clawback.model.events import Event, EventKind, build_event, message_event, source_of
 
 T = TypeVar("T")
 _TRIES = 4
@@ -70,10 +70,10 @@ class Feed:
             if EventKind.SUBMISSION in kinds
             else []
         )
-        said = [report_event(record, self.end) for record in reports] + [
-            submission_event(record, self.end) for record in submissions
-        ]
-        wanted = {postfix_id_of(event) for event in said}
+        said = [
+            build_event(EventKind.PHISHGUARD_REPORT, record, self.end) for record in reports
+        ] + [build_event(EventKind.SUBMISSION, record, self.end) for record in submissions]
+        wanted = {source_of(event).postfix_id(event) for event in said}
         messages: dict[str, list[Event]] = defaultdict(list)
         async for page in pages(
             self._patiently(self.api.messages), start=self.start, end=self.end, per_page=1000
@@ -86,7 +86,9 @@ class Feed:
                 await self._take(backtest, event)
             self.tell("messages", len(page.items))
         for event in said:
-            await self._take(backtest, joined(event, messages.get(str(postfix_id_of(event)), ())))
+            await self._take(
+                backtest, joined(event, messages.get(str(source_of(event).postfix_id(event)), ()))
+            )
 
     async def _read(
         self, listing: Callable[..., Awaitable[Page[Any]]], backtest: Backtest

@@ -13,8 +13,8 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-from clawback.ingest.join import joined, postfix_id_of
-from clawback.model.events import Event, message_event, report_event, submission_event
+from clawback.ingest.join import joined
+from clawback.model.events import SOURCES_BY_NAME, Event, message_event
 from clawback.simulator.corpus import CorpusError, Line, read_lines
 
 Sample = tuple[Event, dict[str, Any]]
@@ -106,11 +106,7 @@ def _wanted(path: Path) -> Iterator[str]:
 
 
 def _joined(line: Line, messages: dict[str, list[Event]], now: datetime) -> Sample:
-    event = (
-        report_event(line.record, now)
-        if line.kind == "report"
-        else submission_event(line.record, now)
-    )
-    event = joined(event, messages.get(str(postfix_id_of(event)), ()))
-    message = event.record.get("message")
-    return event, message.get("detections", {}) if isinstance(message, dict) else {}
+    source = SOURCES_BY_NAME[line.kind]
+    event = source.build(line.record, now)
+    event = joined(event, messages.get(str(source.postfix_id(event)), ()))
+    return event, event.message.get("detections", {})

@@ -11,7 +11,7 @@ from typing import Any
 
 from clawback.cases.plan import CasePlan
 from clawback.correlation.sliding_window import Link, WindowEntry
-from clawback.model.events import Event, EventKind
+from clawback.model.events import Event, source_of
 from clawback.model.messages import Target
 from clawback.model.texts import bounded
 from clawback.rules import Evaluation, RuleSet
@@ -77,7 +77,7 @@ class Version:
         """
         if not evaluation.matches:
             return True
-        message = _message(event)
+        message = event.message
         if message.get("delivery_mode") in self.rules.safety.ignored_delivery_modes:
             return False
         targets = event.targets
@@ -135,7 +135,7 @@ class Backtest:
     def _count(self, event: Event) -> None:
         self.traffic.kinds[event.kind] += 1
         self.traffic.days[event.at.date()] += 1
-        self.traffic.delivered += event.kind is EventKind.MESSAGE and _is_delivered(event)
+        self.traffic.delivered += not source_of(event).is_joined and _is_delivered(event)
 
 
 def _is_delivered(event: Event) -> bool:
@@ -146,11 +146,6 @@ def _is_delivered(event: Event) -> bool:
         and _GONE.issuperset(one for one in status if isinstance(one, str))
     )
     return event.record.get("is_quarantined") is not True and not gone
-
-
-def _message(event: Event) -> Mapping[str, Any]:
-    message = event.record if event.kind is EventKind.MESSAGE else event.record.get("message")
-    return message if isinstance(message, Mapping) else {}
 
 
 def _text(value: object) -> str:

@@ -16,16 +16,7 @@ from cachetools import LRUCache
 from clawback.cases import CasePlan, Match
 from clawback.cloudflare import EmailSecurity, Page, Share, errors
 from clawback.ingest.join import Joiner
-from clawback.model.events import (
-    Event,
-    EventKind,
-    NotAnEvent,
-    is_too_old,
-    message_event,
-    report_event,
-    reporter_of,
-    submission_event,
-)
+from clawback.model.events import Event, EventKind, NotAnEvent, build_event, is_too_old, source_of
 from clawback.model.mode import Mode
 from clawback.model.polling import ReadPage
 from clawback.model.texts import bounded
@@ -51,11 +42,6 @@ IsOurs = Callable[[Event], Awaitable[bool]]
 
 Raises `ApiError` where that cannot be told now.
 """
-_BUILD = {
-    EventKind.MESSAGE: message_event,
-    EventKind.PHISHGUARD_REPORT: report_event,
-    EventKind.SUBMISSION: submission_event,
-}
 
 
 class EvaluationBroken(RuntimeError):
@@ -210,7 +196,7 @@ class Ingest:
         page = await self._page(request)
         taken.page = page.next
         taken.rejected += [Rejection.of(item.raw, item.reason) for item in page.rejected]
-        events = self._built((item.record for item in page.items), _BUILD[request.source], taken)
+        events = self._built((item.record for item in page.items), request.source, taken)
         taken.records = len(events) + len(taken.rejected)
         taken.digest = hashlib.sha256(
             "\0".join(event.key for event in events).encode("utf-8", "replace")
@@ -236,17 +222,17 @@ class Ingest:
     def _built(
         self,
         records: Iterable[Mapping[str, Any]],
-        build: Callable[[Mapping[str, Any], datetime], Event],
+        kind: EventKind,
         taken: IngestResult,
     ) -> list[Event]:
         events = []
         for record in records:
             try:
-                event = build(record, _now())
+                event = build_event(kind, record, _now())
             except NotAnEvent as error:
                 taken.rejected.append(Rejection.of(record, str(error)))
                 continue
-            if event.kind is EventKind.MESSAGE:
+            if not source_of(event).is_joined:
                 self._joiner.remember(event, _now())
             events.append(event)
         return events
@@ -275,7 +261,7 @@ class Ingest:
         """
         if self._assessed.get(event.key) == _fingerprint(event, self._rules().version):
             return
-        if event.kind is EventKind.MESSAGE:
+        if not source_of(event).is_joined:
             is_decided = self._evaluate(event, taken)
         else:
             is_decided = not self._rules().may_match(event) or self._is_skipped(event, taken)
@@ -286,7 +272,7 @@ class Ingest:
 
     async def _complete(self, event: Event, taken: IngestResult) -> None:
         """Decide an event with whatever requests that takes."""
-        known = event if event.kind is EventKind.MESSAGE else await self._joined(event)
+        known = await self._joined(event) if source_of(event).is_joined else event
         if known is None:
             return
         if await self._is_own(known):
@@ -313,8 +299,7 @@ class Ingest:
 
         What a user submits never is.
         """
-        is_users = str(event.record.get("type")).lower() == "user"
-        return event.kind is EventKind.SUBMISSION and not is_users and await self._is_ours(event)
+        return source_of(event).may_be_own(event) and await self._is_ours(event)
 
     def _assess(self, event: Event, taken: IngestResult) -> None:
         taken.assessed.append((event.key, _fingerprint(event, self._rules().version)))
@@ -338,10 +323,7 @@ class Ingest:
         return True
 
     def _not_ours(self, event: Event) -> str | None:
-        message = (
-            event.record if event.kind is EventKind.MESSAGE else event.record.get("message", {})
-        )
-        if message.get("delivery_mode") in self._rules().safety.ignored_delivery_modes:
+        if event.message.get("delivery_mode") in self._rules().safety.ignored_delivery_modes:
             return "delivery_mode"
         limit = self._age_limit or self._rules().safety.maximum_age
         return "age" if limit != "off" and is_too_old(event, _now(), limit) else None
@@ -381,7 +363,7 @@ class Ingest:
             why=list_reasons(self._rules().explain(found.rule.rpartition("/")[2], event))
             if is_first
             else (),
-            reporter=reporter_of(event) if found.plan.notifications else None,
+            reporter=source_of(event).reporter(event) if found.plan.notifications else None,
         )
         taken.matches[case_id][1].append(match)
 

@@ -23,7 +23,7 @@ from clawback.actions import (
 )
 from clawback.cases.plan import CasePlan
 from clawback.correlation.sliding_window import CorrelationType, CorrelationWindow, Link
-from clawback.model.events import Event, is_too_old, message_event, report_event, submission_event
+from clawback.model.events import Event, EventKind, build_event, is_too_old, message_event
 from clawback.model.messages import Destination
 from clawback.model.mode import Mode
 from clawback.rules import RuleSet
@@ -156,10 +156,12 @@ def _events(lines: Iterable[Line], now: datetime) -> Iterator[Event]:
                 line.detections or {}
             )
         elif line.kind == "report":
-            others[f"report {line.record['id']}"] = report_event(line.record, now)
+            others[f"report {line.record['id']}"] = build_event(
+                EventKind.PHISHGUARD_REPORT, line.record, now
+            )
         else:
-            others[f"submission {line.record['submission_id']}"] = submission_event(
-                line.record, now
+            others[f"submission {line.record['submission_id']}"] = build_event(
+                EventKind.SUBMISSION, line.record, now
             )
     by_postfix: dict[str, list[Event]] = defaultdict(list)
     for message in messages.values():

@@ -10,7 +10,7 @@ from clawback.actions.outcomes import MOVED
 from clawback.guard import Reservation, ReservationResult
 from clawback.ingest import IngestResult
 from clawback.model.audit_record import AuditRecord, RecordKind
-from clawback.model.events import EventKind
+from clawback.model.events import SOURCES, EventKind
 from clawback.telemetry import metrics
 
 log = structlog.get_logger("clawback")
@@ -86,8 +86,8 @@ class ActivityTelemetry:
 
     @staticmethod
     def _record_lag(source: EventKind, page: IngestResult) -> None:
-        if source is EventKind.SUBMISSION:
-            return  # the API does not say when a submission changed
+        if not SOURCES[source].has_change_time:
+            return
         now = datetime.now(UTC)
         for event in page.fresh:
             metrics.INGEST_LAG.observe(max(0.0, (now - event.at).total_seconds()))

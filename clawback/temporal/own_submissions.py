@@ -12,8 +12,7 @@ from temporalio.common import WorkflowIDConflictPolicy
 from temporalio.service import RPCError, RPCStatusCode
 
 from clawback.cloudflare import errors
-from clawback.ingest.join import postfix_id_of
-from clawback.model.events import Event
+from clawback.model.events import Event, source_of
 from clawback.model.messages import Target
 from clawback.model.times import parse_time
 from clawback.temporal import names
@@ -58,7 +57,7 @@ class OwnSubmissions:
         """
         disposition = str(event.record.get("requested_disposition") or "")
         requested_at = parse_time(event.record.get("requested_at")) or datetime.now(UTC)
-        named = {postfix_id_of(event), *map(_postfix_id, event.targets)} - {None}
+        named = {source_of(event).postfix_id(event), *map(_postfix_id, event.targets)} - {None}
         keys = [_marker_key(str(postfix_id), disposition) for postfix_id in named]
 
         try:

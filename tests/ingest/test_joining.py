@@ -10,7 +10,7 @@ from typing import Any
 
 from clawback.cloudflare import EmailSecurity
 from clawback.ingest.join import Joiner, joined
-from clawback.model.events import Event, message_event, submission_event
+from clawback.model.events import Event, EventKind, build_event, message_event
 from clawback.simulator import Simulator, SimulatorOptions, outbreak
 
 NOW = datetime.now(UTC)
@@ -26,7 +26,7 @@ def about(line: dict[str, Any], **changes: Any) -> Event:
         "subject": message["subject"],
         "original_postfix_id": message["postfix_id"],
     }
-    return submission_event({**record, **changes}, NOW)
+    return build_event(EventKind.SUBMISSION, {**record, **changes}, NOW)
 
 
 @asynccontextmanager

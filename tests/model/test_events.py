@@ -8,12 +8,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from clawback.model.events import (
+    SOURCES,
     EventKind,
     NotAnEvent,
+    build_event,
     is_too_old,
     message_event,
-    report_event,
-    submission_event,
 )
 
 NOW = datetime(2026, 11, 22, 12, tzinfo=UTC)
@@ -43,8 +43,8 @@ def test_odd_values_never_stop_a_record(record: dict[str, Any]) -> None:
     """Wrong types and missing fields are for rules to see; the time is never in the future."""
     for build, field in (
         (message_event, "id"),
-        (report_event, "id"),
-        (submission_event, "submission_id"),
+        (SOURCES[EventKind.PHISHGUARD_REPORT].build, "id"),
+        (SOURCES[EventKind.SUBMISSION].build, "submission_id"),
     ):
         event = build({**record, field: 7}, NOW)
         assert (event.id, event.at <= NOW) == ("7", True)
@@ -74,7 +74,11 @@ def test_detections_go_where_rules_look_for_them() -> None:
     """On a message at the top, on a report inside its message."""
     message = message_event({"id": "m", "from": "a@x.test"}, NOW)
     assert message.with_detections({"links": []}).record["detections"] == {"links": []}
-    report = report_event({"id": 1}, NOW).with_message(message).with_detections({"links": []})
+    report = (
+        build_event(EventKind.PHISHGUARD_REPORT, {"id": 1}, NOW)
+        .with_message(message)
+        .with_detections({"links": []})
+    )
     assert report.record["message"] == {"id": "m", "from": "a@x.test", "detections": {"links": []}}
     assert (report.kind, report.targets, report.key) == (
         EventKind.PHISHGUARD_REPORT,
@@ -94,6 +98,8 @@ def test_the_age_limit() -> None:
 def test_what_is_about_old_mail_is_as_old_as_that() -> None:
     """Somebody reports today what came two days ago."""
     message = message_event({"id": "m", "scanned_at": "2026-11-20T12:00:00Z"}, NOW)
-    submitted = submission_event({"submission_id": "s", "requested_at": NOW.isoformat()}, NOW)
+    submitted = build_event(
+        EventKind.SUBMISSION, {"submission_id": "s", "requested_at": NOW.isoformat()}, NOW
+    )
     assert not is_too_old(submitted, NOW, timedelta(hours=47))
     assert is_too_old(submitted.with_message(message), NOW, timedelta(hours=47))

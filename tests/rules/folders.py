@@ -5,7 +5,7 @@ from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import Any
 
-from clawback.model.events import Event, message_event, report_event
+from clawback.model.events import Event, EventKind, build_event, message_event
 from clawback.rules import RuleErrors, RuleSet, load_rules
 
 NOW = datetime(2026, 11, 22, 12, tzinfo=UTC)
@@ -86,7 +86,7 @@ def message(**fields: Any) -> Event:
 
 def report(**fields: Any) -> Event:
     """Build a report event, joined where it has a `message`."""
-    return report_event({"id": 7, **fields}, NOW)
+    return build_event(EventKind.PHISHGUARD_REPORT, {"id": 7, **fields}, NOW)
 
 
 def is_match(rules: RuleSet, event: Event) -> bool | None:

@@ -11,7 +11,7 @@ import pytest
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
-from clawback.model.events import Event, message_event, report_event, submission_event
+from clawback.model.events import Event, EventKind, build_event, message_event
 from clawback.rules.tools.scaffold import Draft, NothingTelling, scaffold, suggest_name, telling
 from clawback.rules.tools.testing import run_tests
 from tests.rules.folders import NOW, TODAY, load, message
@@ -68,14 +68,20 @@ EVENTS = {
     ),
     "only a verdict": message(final_disposition="SPAM"),
     "only a sender": message(from_="shein-survey-free"),
-    "report": report_event(
-        {"id": 7, "disposition": "MALICIOUS", "fields": {"from": "a@x.test"}}, NOW
+    "report": build_event(
+        EventKind.PHISHGUARD_REPORT,
+        {"id": 7, "disposition": "MALICIOUS", "fields": {"from": "a@x.test"}},
+        NOW,
     ),
-    "joined report": report_event(
-        {"id": 7, "disposition": "MALICIOUS", "message": {"id": "a", "from": "a@x.test"}}, NOW
+    "joined report": build_event(
+        EventKind.PHISHGUARD_REPORT,
+        {"id": 7, "disposition": "MALICIOUS", "message": {"id": "a", "from": "a@x.test"}},
+        NOW,
     ),
-    "submission": submission_event(
-        {"submission_id": "a", "requested_disposition": "MALICIOUS", "subject": "Win: now"}, NOW
+    "submission": build_event(
+        EventKind.SUBMISSION,
+        {"submission_id": "a", "requested_disposition": "MALICIOUS", "subject": "Win: now"},
+        NOW,
     ),
     "hidden letters": message(from_="\u200bno\u202e@x.test", subject="\U000e0041\ud800\x00\t"),
 }

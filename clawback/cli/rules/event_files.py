@@ -13,26 +13,17 @@ from pathlib import Path
 from typing import Any
 
 from clawback.cli.exits import ExitCode, Failure
-from clawback.ingest.join import joined, postfix_id_of
+from clawback.ingest.join import joined
 from clawback.model.events import (
+    SOURCES,
     Event,
     EventKind,
     NotAnEvent,
+    build_event,
     message_event,
-    report_event,
-    submission_event,
+    source_of,
 )
 
-_SHAPES = {
-    "message": EventKind.MESSAGE,
-    "report": EventKind.PHISHGUARD_REPORT,
-    "submission": EventKind.SUBMISSION,
-}
-_BUILD = {
-    EventKind.MESSAGE: message_event,
-    EventKind.PHISHGUARD_REPORT: report_event,
-    EventKind.SUBMISSION: submission_event,
-}
 _GZIP = b"\x1f\x8b"
 _LARGEST = 64 * 1024 * 1024
 
@@ -108,30 +99,30 @@ def _records(value: Any) -> Iterator[Any]:
 def _event(value: Any, kinds: Sequence[EventKind], now: datetime) -> Event:
     if not isinstance(value, dict):
         raise NotAnEvent("an event is a JSON object")
-    for name, kind in _SHAPES.items():
+    for source in SOURCES.values():
+        name = source.short_name
         if isinstance(value.get(name), dict) and value.keys() <= {name, "detections"}:
-            event = _BUILD[kind](value[name], now)
+            event = source.build(value[name], now)
             return (
                 event.with_detections(value["detections"] or {}) if "detections" in value else event
             )
     kind = _kind_of(value, kinds)
-    event = _BUILD[kind](value, now)
+    event = build_event(kind, value, now)
     message = value.get("message")
-    if kind is EventKind.MESSAGE or not isinstance(message, dict):
+    if not SOURCES[kind].is_joined or not isinstance(message, dict):
         return event
     return event.with_message(message_event(message, now))
 
 
 def _kind_of(record: Mapping[str, Any], kinds: Sequence[EventKind]) -> EventKind:
-    if "submission_id" in record:
-        return EventKind.SUBMISSION
-    if isinstance(record.get("fields"), dict) or "disposition" in record:
-        return EventKind.PHISHGUARD_REPORT
-    return EventKind.MESSAGE if EventKind.MESSAGE in kinds or "scanned_at" in record else kinds[0]
+    shapes = (source.kind for source in SOURCES.values() if source.is_shape_of(record))
+    if (kind := next(shapes, None)) is not None:
+        return kind
+    return EventKind.MESSAGE if EventKind.MESSAGE in kinds else kinds[0]
 
 
 def _named(event: Event, messages: Sequence[Event]) -> list[Event]:
-    postfix_id = postfix_id_of(event)
+    postfix_id = source_of(event).postfix_id(event)
     return [
         one
         for one in messages

@@ -21,7 +21,7 @@ from clawback.cli.rules.explain_output import explanation_data, show
 from clawback.cloudflare import EmailSecurity, NotFound
 from clawback.correlation.progress import Progress
 from clawback.ingest.join import Joiner
-from clawback.model.events import Event, EventKind, message_event, submission_event
+from clawback.model.events import Event, EventKind, build_event, message_event
 from clawback.rules import Rule, RuleSet
 from clawback.rules.engine.compiler import asks_enrichment
 from clawback.rules.tools.dry_run import DryRun, DryRunContext, EventResult, dry_run
@@ -130,7 +130,7 @@ async def _read(api: EmailSecurity, rule: Rule, identity: str, now: datetime) ->
             f"there is no submission {identity[:80]} of the last {_RETENTION.days} days",
             ExitCode.NO,
         )
-    return await Joiner(api).join(submission_event(found[0].record, now), now)
+    return await Joiner(api).join(build_event(EventKind.SUBMISSION, found[0].record, now), now)
 
 
 async def _enriched(api: EmailSecurity, event: Event) -> Event:

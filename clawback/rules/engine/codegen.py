@@ -9,7 +9,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, Generic, TypeVar
 
-from clawback.model.events import Event, EventKind
+from clawback.model.events import SOURCES, Event, EventKind
 from clawback.rules.engine.compiler import Today, asks_enrichment, by_cost, compile_node
 from clawback.rules.engine.field_values import has_value
 from clawback.rules.engine.predicates import (
@@ -78,8 +78,9 @@ def generate_evaluator(
     return _compile(source, constants)
 
 
-_HAS_DETECTIONS = dict.fromkeys(EventKind, "False") | {
-    EventKind.MESSAGE: "enrichment in event.record"
+_HAS_DETECTIONS = {
+    kind: "False" if source.is_joined else "enrichment in event.record"
+    for kind, source in SOURCES.items()
 }
 
 

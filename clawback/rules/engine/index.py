@@ -11,7 +11,7 @@ from typing import Any, Generic, TypeVar
 
 from ahocorasick_rs import AhoCorasick
 
-from clawback.model.events import EventKind
+from clawback.model.events import SOURCES, EventKind
 from clawback.rules.engine.codegen import generate_predicate
 from clawback.rules.engine.compiler import Today, asks_enrichment, compile_node
 from clawback.rules.engine.field_values import as_text, read_values
@@ -260,7 +260,7 @@ class Engine(Generic[Hit]):
         return found
 
     def _is_enriched(self, record: Mapping[str, Any]) -> bool:
-        if self._kind is EventKind.MESSAGE:
+        if not SOURCES[self._kind].is_joined:
             return ENRICHMENT in record
         message = record.get("message")
         return not isinstance(message, Mapping) or ENRICHMENT in message

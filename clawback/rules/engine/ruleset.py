@@ -13,7 +13,7 @@ from uuid import UUID
 
 from clawback.cases.plan import CasePlan
 from clawback.correlation.sliding_window import CorrelationWindow
-from clawback.model.events import Event, EventKind
+from clawback.model.events import SOURCES, Event, EventKind
 from clawback.model.mode import Mode
 from clawback.rules.engine.codegen import Branches, generate_evaluator
 from clawback.rules.engine.compiler import PartialEvaluation, Today
@@ -132,7 +132,7 @@ class RuleSet:
         self._partial: dict[EventKind, PartialEvaluation] = {
             kind: PartialEvaluation((node for node, _ in found), today)
             for kind, found in conditions.items()
-            if kind is not EventKind.MESSAGE
+            if SOURCES[kind].is_joined
         }
         self.evaluate = self._evaluator_of_one(conditions) or self._evaluate
 

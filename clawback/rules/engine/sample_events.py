@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from clawback.model.durations import parse_duration
-from clawback.model.events import Event, EventKind, message_event, report_event, submission_event
+from clawback.model.events import Event, EventKind, build_event
 from clawback.rules.engine.ruleset import Rule, RuleSet
 from clawback.rules.source.documents import EventTest, WindowTest
 from clawback.rules.source.yaml_reader import as_plain_data
@@ -16,19 +16,15 @@ from clawback.rules.source.yaml_reader import as_plain_data
 EPOCH = datetime(2026, 1, 1, tzinfo=UTC)
 """The time at which the relative times (`at`) of a test start."""
 
-_BUILD = {
-    EventKind.MESSAGE: message_event,
-    EventKind.PHISHGUARD_REPORT: report_event,
-    EventKind.SUBMISSION: submission_event,
-}
-
 
 def build_test_event(
     kind: EventKind, record: Mapping[str, Any], number: int, at: datetime = EPOCH
 ) -> Event:
     """Build an event from a partial record; `number` becomes its id if the record has none."""
     data = as_plain_data(record)
-    event = _BUILD[kind]({"id": f"test-{number}", "submission_id": f"test-{number}", **data}, at)
+    event = build_event(
+        kind, {"id": f"test-{number}", "submission_id": f"test-{number}", **data}, at
+    )
     return Event(event.kind, event.id, at, data, event.targets, event.handled)
 
 

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from datetime import date
 from typing import Any
 
-from clawback.model.events import EventKind
+from clawback.model.events import SOURCES, EventKind
 from clawback.rules.engine.compiler import compile_node
 from clawback.rules.lint.value_domains import value_domain
 from clawback.rules.source.catalogue import ENRICHMENT, find_field
@@ -164,7 +164,7 @@ def _nested(kind: EventKind, chosen: Mapping[str, Any]) -> dict[str, Any]:
         if value not in (None, (), []):
             _put(record, name.split("."), list(value) if isinstance(value, tuple) else value)
     record.setdefault(ENRICHMENT, {})
-    if kind is not EventKind.MESSAGE and isinstance(message := record.get("message"), dict):
+    if SOURCES[kind].is_joined and isinstance(message := record.get("message"), dict):
         message.setdefault(ENRICHMENT, {})
     return record
 

@@ -15,7 +15,7 @@ from clawback.actions import (
     parse_action,
 )
 from clawback.cases.plan import Limit
-from clawback.model.events import EventKind
+from clawback.model.events import SOURCES, EventKind
 from clawback.model.messages import Destination
 from clawback.model.mode import Mode
 from clawback.rules.source.documents import ResponseDocument
@@ -26,11 +26,9 @@ TEMPLATE = re.compile(r"\{([^{}]*)\}")
 _RESPONSE = "response"
 
 DEFAULT_GROUP: Mapping[EventKind, tuple[str, ...]] = {
-    EventKind.MESSAGE: ("edf_hash",),
-    EventKind.PHISHGUARD_REPORT: ("message.edf_hash",),
-    EventKind.SUBMISSION: ("message.edf_hash",),
+    kind: source.default_group for kind, source in SOURCES.items()
 }
-"""What makes a case of a campaign where a rule does not say."""
+"""The `group-by` of a rule that gives none."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -15,7 +15,7 @@ from clawback.cases import ActionStep, Case, CasePlan, CaseState, CaseTiming, De
 from clawback.correlation.progress import Progress, measure_progress
 from clawback.correlation.sliding_window import WindowEntry
 from clawback.model.durations import format_duration
-from clawback.model.events import Event, EventKind, age_of, is_too_old
+from clawback.model.events import Event, age_of, is_too_old
 from clawback.model.mode import Mode
 from clawback.rules.engine.explanation import Explanation
 from clawback.rules.engine.ruleset import Rule, RuleSet
@@ -145,8 +145,7 @@ def _condition_reasons(rule: Rule, outcome: bool | None) -> Iterator[Reason]:  #
 
 
 def _eligibility_reasons(rules: RuleSet, event: Event, context: DryRunContext) -> Iterator[Reason]:
-    message = event.record if event.kind is EventKind.MESSAGE else event.record.get("message") or {}
-    mode = message.get("delivery_mode") if isinstance(message, Mapping) else None
+    mode = event.message.get("delivery_mode")
     if mode in rules.safety.ignored_delivery_modes:
         text = f"mail with delivery mode {mode} is never acted on (safety.yml)"
         yield Reason("delivery_mode", text)

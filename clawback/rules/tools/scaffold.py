@@ -15,7 +15,7 @@ from datetime import date
 from typing import Any
 from uuid import UUID
 
-from clawback.model.events import Event, EventKind
+from clawback.model.events import SOURCES, Event, EventKind, source_of
 from clawback.rules.engine.field_values import iterate_values
 from clawback.rules.source.catalogue import find_field
 from clawback.rules.source.yaml_reader import HIDDEN
@@ -28,21 +28,6 @@ _PLAIN = re.compile(r"[A-Z][A-Z-]+")
 _WORDS = frozenset({"y", "n", "no", "on", "off", "yes", "null", "true", "false"})
 _REPLY = re.compile(r"^(?:\s*(?:re|fw|fwd|aw|wg)\s*:)+\s*", re.IGNORECASE)
 
-_VERDICTS: Mapping[EventKind, tuple[str, ...]] = {
-    EventKind.MESSAGE: ("final_disposition",),
-    EventKind.PHISHGUARD_REPORT: ("disposition",),
-    EventKind.SUBMISSION: ("outcome_disposition", "requested_disposition"),
-}
-_SENDERS: Mapping[EventKind, tuple[str, ...]] = {
-    EventKind.MESSAGE: ("from", "envelope_from"),
-    EventKind.PHISHGUARD_REPORT: ("message.from", "fields.from"),
-    EventKind.SUBMISSION: ("message.from",),
-}
-_SUBJECTS: Mapping[EventKind, tuple[str, ...]] = {
-    EventKind.MESSAGE: ("subject", "from_name"),
-    EventKind.PHISHGUARD_REPORT: ("message.subject", "title"),
-    EventKind.SUBMISSION: ("subject", "original_edf_hash"),
-}
 _HINTS = (
     ("from_name", ""),
     ("replyto", ""),
@@ -136,12 +121,12 @@ def telling(event: Event, shared_domains: Sequence[str]) -> list[Clue]:
 
     Its verdict and its sender; the subject where one of these is missing.
     """
-    verdict = next(_clues(event, _VERDICTS[event.kind]), None)
-    sender = next(_clues(event, _SENDERS[event.kind]), None)
+    verdict = next(_clues(event, source_of(event).verdict_fields), None)
+    sender = next(_clues(event, source_of(event).sender_fields), None)
     found = [verdict] if verdict is not None and verdict.actual.upper() not in _NO_VERDICTS else []
     found += [_by_domain(sender, shared_domains)] if sender is not None else []
     if len(found) < len(("verdict", "sender")):
-        found += [_part(clue) for clue in _clues(event, _SUBJECTS[event.kind])][:1]
+        found += [_part(clue) for clue in _clues(event, source_of(event).subject_fields)][:1]
     return found
 
 
@@ -198,13 +183,13 @@ def _shown(clues: Sequence[Clue]) -> str:
 
 def _detection(event: Event, clues: Sequence[Clue]) -> list[str]:
     told = {clue.field for clue in clues}
-    joined = "" if event.kind is EventKind.MESSAGE else "message."
+    joined = source_of(event).message_prefix
     hints = [
         _hint(clue, modifier)
         for field, modifier in _HINTS
         for clue in list(_clues(event, [joined + field]))[:1]
     ]
-    subjects = [_part(clue) for clue in _clues(event, _SUBJECTS[event.kind][:1])]
+    subjects = [_part(clue) for clue in _clues(event, source_of(event).subject_fields[:1])]
     others = [clue for clue in (*subjects, *hints) if clue.field not in told][:_MOST_HINTS]
     return [
         "detection:",
@@ -238,7 +223,7 @@ def _response() -> list[str]:
 
 def _tests(event: Event, clues: Sequence[Clue]) -> list[str]:
     record = {clue.field: clue.actual for clue in clues}
-    joined = "" if event.kind is EventKind.MESSAGE else "message."
+    joined = source_of(event).message_prefix
     last = clues[-1]
     other = {**record, last.field: _another(last)}
     handled: dict[str, str | bool] = {**record, f"{joined}is_quarantined": True}
@@ -251,7 +236,7 @@ def _tests(event: Event, clues: Sequence[Clue]) -> list[str]:
 
 
 def _another(clue: Clue) -> str:
-    if clue.field in {field for fields in _VERDICTS.values() for field in fields}:
+    if any(clue.field in source.verdict_fields for source in SOURCES.values()):
         return "SPAM" if clue.actual.upper() != "SPAM" else "BULK"
     return next(other for other in _OTHERS if clue.wanted.casefold() not in other)
 

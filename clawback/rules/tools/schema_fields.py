@@ -10,7 +10,7 @@ import re
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
-from clawback.model.events import EventKind
+from clawback.model.events import SOURCES, EventKind
 from clawback.rules.source.catalogue import FIELDS, Field, FieldType
 
 Schema = dict[str, Any]
@@ -212,7 +212,7 @@ def _enum(values: tuple[str, ...]) -> Schema:
 def _event(kind: EventKind) -> Schema:
     tree: Schema = {"type": "object", "properties": {}, "additionalProperties": False}
     for field in FIELDS[kind].values():
-        if kind is not EventKind.MESSAGE and field.name.startswith("message."):
+        if SOURCES[kind].is_joined and field.name.startswith("message."):
             continue
         if field.name == "message":
             tree["properties"]["message"] = {

@@ -1,0 +1,184 @@
+"""Events, and what a kind of event must have.
+
+An event is the API's own record under its current field names, plus what code needs without looking
+into the record. Building one fails only for a missing id; odd values stay as they came, for rules to
+see.
+"""
+
+from abc import ABC, abstractmethod
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, replace
+from datetime import datetime
+from enum import StrEnum
+from typing import Any, ClassVar
+
+from clawback.model.messages import Target
+from clawback.model.times import parse_time
+
+DETECTIONS = "detections"
+MESSAGE = "message"
+
+
+class EventKind(StrEnum):
+    """The kinds of events; the values are the `logsource.category` of a rule."""
+
+    MESSAGE = "message"
+    PHISHGUARD_REPORT = "phishguard_report"
+    SUBMISSION = "submission"
+
+
+class NotAnEvent(ValueError):
+    """A record without an id."""
+
+
+@dataclass(frozen=True, slots=True)
+class Event:
+    """One record of one source, as rules see it.
+
+    `record` holds the API's JSON under current names. `record["detections"]` is the response of
+    `/detections` (absent: not fetched); on reports and submissions `record["message"]` is the joined
+    message. `handled` says that somebody had already moved, released or quarantined the message when
+    it was read. `version` tells the states of a record apart that changes, such as a submission
+    before and after its review: each state is an event, and all of them have one `identity`.
+    """
+
+    kind: EventKind
+    id: str
+    at: datetime
+    record: Mapping[str, Any]
+    targets: tuple[Target, ...] = ()
+    handled: bool = False
+    version: str = ""
+
+    @property
+    def identity(self) -> str:
+        """The id of the record, unique over all kinds; correlation windows count by it."""
+        return f"{self.kind}/{self.id}"
+
+    @property
+    def key(self) -> str:
+        """The id of this state of the record, unique over all kinds; cases deduplicate by it."""
+        return f"{self.identity}@{self.version}" if self.version else self.identity
+
+    @property
+    def message(self) -> Mapping[str, Any]:
+        """The record of the message: the event's own, or the joined one; empty without a join."""
+        if self.kind is EventKind.MESSAGE:
+            return self.record
+        message = self.record.get(MESSAGE)
+        return message if isinstance(message, Mapping) else {}
+
+    def with_detections(self, detections: Mapping[str, Any]) -> "Event":
+        """The same event with the response of `/detections`, also in its joined message."""
+        record = {**self.record, DETECTIONS: detections}
+        if self.kind is not EventKind.MESSAGE and self.message:
+            record[MESSAGE] = {**self.message, DETECTIONS: detections}
+        return replace(self, record=record)
+
+    def with_message(self, message: "Event", others: tuple[Target, ...] = ()) -> "Event":
+        """The same event joined to its message; `others` are further copies of the message."""
+        return replace(
+            self,
+            record={**self.record, MESSAGE: message.record},
+            targets=(*message.targets, *others),
+            handled=message.handled,
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class JoinSearch:
+    """A search for the message that an event is about.
+
+    Its times are rounded, so that the events of one campaign share one search.
+    """
+
+    start: datetime
+    end: datetime
+    sender: str | None = None
+    subject: str | None = None
+
+
+class EventSource(ABC):
+    """What one kind of event is, wherever code must know. One subclass and module per kind."""
+
+    kind: ClassVar[EventKind]
+    short_name: ClassVar[str]
+    """The key of a record in event files and corpora."""
+    id_field: ClassVar[str]
+    message_prefix: ClassVar[str] = f"{MESSAGE}."
+    """The prefix of the message's fields in rules."""
+    default_group: ClassVar[tuple[str, ...]] = (f"{MESSAGE}.edf_hash",)
+    """The `group-by` of a rule that gives none."""
+    verdict_fields: ClassVar[tuple[str, ...]]
+    sender_fields: ClassVar[tuple[str, ...]]
+    subject_fields: ClassVar[tuple[str, ...]]
+    has_change_time: ClassVar[bool] = True
+    """Whether the time of an event says when its record came into this state."""
+    settings_prefix: ClassVar[str] = ""
+    """The prefix of `interval` and `lookback` in the settings of its poller."""
+
+    @property
+    def is_joined(self) -> bool:
+        """Whether an event is about a message that must be found first."""
+        return self.message_prefix != ""
+
+    @abstractmethod
+    def build(self, record: Mapping[str, Any], seen_at: datetime) -> Event:
+        """Build the event of a record that was read at `seen_at`.
+
+        Raises:
+            NotAnEvent: the record has no id.
+
+        """
+
+    def is_shape_of(self, record: Mapping[str, Any]) -> bool:
+        """Whether a record of unknown kind can only be of this one."""
+        return self.id_field != "id" and self.id_field in record
+
+    def reporter(self, event: Event) -> str | None:  # noqa: ARG002 - subclasses use it
+        """The address of the user who reported the message; None if the API does not say."""
+        return None
+
+    def may_be_own(self, event: Event) -> bool:  # noqa: ARG002 - subclasses use it
+        """Whether clawback itself may have caused the event by a reclassification."""
+        return False
+
+    # ---- joining, for kinds that are about a message
+
+    def postfix_id(self, event: Event) -> str | None:  # noqa: ARG002 - subclasses use it
+        """The postfix id of the message; None if the record has none."""
+        return None
+
+    def named_recipients(self, event: Event) -> frozenset[str]:  # noqa: ARG002 - subclasses use it
+        """Addresses in lower case, one of which is the recipient of the right copy."""
+        return frozenset()
+
+    def join_search(self, event: Event) -> JoinSearch:
+        """The narrowest search that finds the message."""
+        raise NotImplementedError(f"a {event.kind} is not joined")
+
+    # ---- for subclasses
+
+    def _id_of(self, record: Mapping[str, Any]) -> str:
+        value = record.get(self.id_field)
+        if isinstance(value, bool) or not isinstance(value, str | int) or value == "":
+            raise NotAnEvent(f"the record has no {self.id_field!r}")
+        return str(value)
+
+
+def first_time(record: Mapping[str, Any], seen_at: datetime, *fields: str) -> datetime:
+    """Read the first valid time among some fields, never later than `seen_at`."""
+    times = (parse_time(record.get(field)) for field in fields)
+    return min(next((time for time in times if time is not None), seen_at), seen_at)
+
+
+def text_or_none(value: object) -> str | None:
+    """Give a value if it is a text that is not empty."""
+    return value if isinstance(value, str) and value else None
+
+
+def lower_addresses(values: object) -> frozenset[str]:
+    """Give the texts of a list in lower case."""
+    if not isinstance(values, Iterable) or isinstance(values, str | Mapping):
+        return frozenset()
+    return frozenset(value.lower() for value in values if isinstance(value, str))
