@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from datetime import date, datetime
 from typing import Any
 
-from clawback.cases.plan import CasePlan
+from clawback.cases.plan import CasePlan, Match
 from clawback.correlation.sliding_window import Link, WindowEntry
 from clawback.model.events import Event, source_of
 from clawback.model.messages import Target
@@ -21,8 +21,8 @@ _GONE = frozenset({"quarantined", "rejected", "bounced"})
 
 
 @dataclass(frozen=True, slots=True)
-class Seen:
-    """One match: the event it was of, and what its case needs to know."""
+class ReplayedMatch:
+    """A match, with what its case and the report need of the event."""
 
     key: str
     at: datetime
@@ -35,10 +35,21 @@ class Seen:
     subject: str
 
     @property
-    def sighting(self) -> WindowEntry:
-        """The same as a window sees it."""
+    def window_entry(self) -> WindowEntry:
+        """The match as correlation windows count it."""
         return WindowEntry(
             key=self.key, at=self.at, rule=self.rule, value=self.value, links=self.links
+        )
+
+    @property
+    def case_match(self) -> Match:
+        """The match as cases take it; it is seen when the event happened."""
+        return Match(
+            key=self.key,
+            at=self.at,
+            seen_at=self.at,
+            targets=self.targets,
+            handled=self.handled,
         )
 
 
@@ -68,7 +79,7 @@ class Version:
 
     def __init__(self, rules: RuleSet) -> None:
         self.rules = rules
-        self.cases: dict[str, tuple[CasePlan, list[Seen]]] = {}
+        self.cases: dict[str, tuple[CasePlan, list[ReplayedMatch]]] = {}
 
     def keep(self, event: Event, evaluation: Evaluation) -> bool:
         """Keep the matches of an event, unless its delivery mode is never acted on.
@@ -83,7 +94,7 @@ class Version:
         targets = event.targets
         sender, subject = _text(message.get("from")), _text(message.get("subject"))
         for match in evaluation.matches:
-            seen = Seen(
+            found = ReplayedMatch(
                 event.key,
                 event.at,
                 match.rule,
@@ -94,7 +105,7 @@ class Version:
                 sender,
                 subject,
             )
-            self.cases.setdefault(match.plan.case_id, (match.plan, []))[1].append(seen)
+            self.cases.setdefault(match.plan.case_id, (match.plan, []))[1].append(found)
         return True
 
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from datetime import date, datetime, timedelta
 
 from clawback.actions import BudgetKind
-from clawback.backtest.replay import Backtest, Seen, Traffic
+from clawback.backtest.replay import Backtest, ReplayedMatch, Traffic
 from clawback.backtest.simulated_cases import SimulatedCase, simulate_cases
 from clawback.cases import Limit
 from clawback.model.mode import Mode
@@ -144,15 +144,15 @@ class Result:
 def summarize(backtest: Backtest, *, top: int = 10) -> Result:
     """Sum up the first version of a backtest, and its difference from the second where there is one."""
     version, *others = backtest.versions
-    runs = list(simulate_cases(version))
+    cases = list(simulate_cases(version))
     days = backtest.traffic.days
-    seen = [one for run in runs if run.responds_at for one in run.seen]
-    moved = {done.target for run in runs for done in run.done if done.target}
+    seen = [one for case in cases if case.responds_at for one in case.matches]
+    moved = {done.target for case in cases for done in case.done if done.target}
     acting = {
         done.target
-        for run in runs
-        for done in run.done
-        if done.target and run.plan.mode is not Mode.SHADOW
+        for case in cases
+        for done in case.done
+        if done.target and case.plan.mode is not Mode.SHADOW
     }
     result = Result(
         version=version.rules.version,
@@ -163,21 +163,21 @@ def summarize(backtest: Backtest, *, top: int = 10) -> Result:
         matched=len({one.key for one in seen}),
         moved=len(acting),
         moved_with_shadow=len(moved),
-        rules=_rules(version.rules, runs),
+        rules=_rules(version.rules, cases),
         matches_by_day=Counter({one.key: one.at.date() for one in seen}.values()),
-        actions_by_day=_actions_by_day(runs),
+        actions_by_day=_actions_by_day(cases),
         senders=_senders(seen, moved, top),
-        campaigns=_campaigns(runs, top),
+        campaigns=_campaigns(cases, top),
     )
     if others:
-        _compare(result, _matches(runs), _matches(list(simulate_cases(others[0]))))
+        _compare(result, _matches(cases), _matches(list(simulate_cases(others[0]))))
     return result
 
 
-def _rules(rules: RuleSet, runs: Iterable[SimulatedCase]) -> list[RuleResult]:
+def _rules(rules: RuleSet, cases: Iterable[SimulatedCase]) -> list[RuleResult]:
     by_rule: dict[str, list[SimulatedCase]] = defaultdict(list)
-    for run in runs:
-        by_rule[run.plan.rule].append(run)
+    for case in cases:
+        by_rule[case.plan.rule].append(case)
     return [
         _rule(name, rule.mode, by_rule[name])
         for name, rule in rules.rules.items()
@@ -185,9 +185,9 @@ def _rules(rules: RuleSet, runs: Iterable[SimulatedCase]) -> list[RuleResult]:
     ]
 
 
-def _rule(name: str, mode: Mode, runs: Sequence[SimulatedCase]) -> RuleResult:
-    responding = [run for run in runs if run.responds_at is not None]
-    done = [one for run in runs for one in run.done]
+def _rule(name: str, mode: Mode, cases: Sequence[SimulatedCase]) -> RuleResult:
+    responding = [case for case in cases if case.responds_at is not None]
+    done = [one for case in cases for one in case.done]
     touched: dict[str, datetime] = {}
     for one in done:
         if one.target:
@@ -195,14 +195,14 @@ def _rule(name: str, mode: Mode, runs: Sequence[SimulatedCase]) -> RuleResult:
     return RuleResult(
         rule=name,
         mode=mode,
-        matches=len({one.key for run in responding for one in run.seen}),
-        watched=len({one.key for run in runs for one in run.seen}),
-        cases=len(runs),
+        matches=len({one.key for case in responding for one in case.matches}),
+        watched=len({one.key for case in cases for one in case.matches}),
+        cases=len(cases),
         responses=len(responding),
         messages=len(touched),
         actions=Counter(one.action for one in done),
-        refused=sum((run.refused for run in runs), Counter[str]()),
-        peaks=_peaks(runs[0].plan.limits, sorted(touched.values())) if runs else [],
+        refused=sum((case.refused for case in cases), Counter[str]()),
+        peaks=_peaks(cases[0].plan.limits, sorted(touched.values())) if cases else [],
     )
 
 
@@ -223,15 +223,15 @@ def _most_in(moments: Sequence[datetime], window: timedelta) -> int:
     return most
 
 
-def _actions_by_day(runs: Iterable[SimulatedCase]) -> dict[str, Counter[date]]:
+def _actions_by_day(cases: Iterable[SimulatedCase]) -> dict[str, Counter[date]]:
     by_day: dict[str, Counter[date]] = {}
-    for run in runs:
-        for done in run.done:
+    for case in cases:
+        for done in case.done:
             by_day.setdefault(done.action, Counter())[done.at.date()] += 1
     return by_day
 
 
-def _senders(seen: Iterable[Seen], moved: set[str], top: int) -> list[Sender]:
+def _senders(seen: Iterable[ReplayedMatch], moved: set[str], top: int) -> list[Sender]:
     keys: dict[str, set[str]] = defaultdict(set)
     targets: dict[str, set[str]] = defaultdict(set)
     for one in seen:
@@ -243,30 +243,34 @@ def _senders(seen: Iterable[Seen], moved: set[str], top: int) -> list[Sender]:
     return [Sender(sender, len(keys[sender]), len(targets[sender])) for sender in ranked[:top]]
 
 
-def _campaigns(runs: Iterable[SimulatedCase], top: int) -> list[Campaign]:
-    responding = [run for run in runs if run.responds_at is not None]
-    largest = sorted(responding, key=lambda run: (-len(run.messages), run.plan.case_id))[:top]
+def _campaigns(cases: Iterable[SimulatedCase], top: int) -> list[Campaign]:
+    responding = [case for case in cases if case.responds_at is not None]
+    largest = sorted(responding, key=lambda case: (-len(case.messages), case.plan.case_id))[:top]
     return [
         Campaign(
-            rule=run.plan.rule,
-            group={name: value for name, value in run.plan.group.items() if name != "event"},
-            events=len({one.key for one in run.seen}),
-            messages=len(run.messages),
-            senders=len({one.sender.lower() for one in run.seen}),
-            subject=run.seen[0].subject,
-            first=run.seen[0].at,
-            last=run.seen[-1].at,
+            rule=case.plan.rule,
+            group={name: value for name, value in case.plan.group.items() if name != "event"},
+            events=len({one.key for one in case.matches}),
+            messages=len(case.messages),
+            senders=len({one.sender.lower() for one in case.matches}),
+            subject=case.matches[0].subject,
+            first=case.matches[0].at,
+            last=case.matches[-1].at,
         )
-        for run in largest
+        for case in largest
     ]
 
 
-def _matches(runs: Iterable[SimulatedCase]) -> dict[tuple[str, str], Seen]:
-    return {(run.plan.rule, one.key): one for run in runs if run.responds_at for one in run.seen}
+def _matches(cases: Iterable[SimulatedCase]) -> dict[tuple[str, str], ReplayedMatch]:
+    return {
+        (case.plan.rule, one.key): one for case in cases if case.responds_at for one in case.matches
+    }
 
 
 def _compare(
-    result: Result, now: Mapping[tuple[str, str], Seen], before: Mapping[tuple[str, str], Seen]
+    result: Result,
+    now: Mapping[tuple[str, str], ReplayedMatch],
+    before: Mapping[tuple[str, str], ReplayedMatch],
 ) -> None:
     counted = {
         "before": Counter(rule for rule, _ in before),
@@ -289,7 +293,7 @@ def _compare(
 
 
 def _changes(
-    keys: Iterable[tuple[str, str]], found: Mapping[tuple[str, str], Seen]
+    keys: Iterable[tuple[str, str]], found: Mapping[tuple[str, str], ReplayedMatch]
 ) -> Iterator[Change]:
     for rule, key in sorted(keys, key=lambda pair: (found[pair].at, pair))[:EXAMPLES]:
         one = found[rule, key]

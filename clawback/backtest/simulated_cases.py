@@ -1,147 +1,154 @@
-"""From the matches of a group to the cases production would have opened for it, and what each would have done. Pure.
+"""Runs the matches of each group through real cases, and collects what those would have done. Pure.
 
-A case takes what arrives until it has been quiet for as long as cases linger (a watching one: its
-window longer); then the next match opens another. Records are taken to be seen when they happened,
-and approvals to be given at once.
+The threshold of a correlation is found with `find_window`. From there on `clawback.cases.Case`
+decides, with these assumptions: an event is seen when it happened, people approve at once, every
+request succeeds, and a search finds nothing.
 """
 
 from collections import Counter
-from collections.abc import Collection, Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
-from clawback.actions import Action, Scope
-from clawback.actions.outcomes import ALREADY_THERE, failed
-from clawback.backtest.replay import Seen, Version
-from clawback.cases import CaseTiming
-from clawback.cases.plan import CasePlan
+from clawback.actions import Scope
+from clawback.actions.outcomes import ALREADY_THERE, CREATED, TOOK_EFFECT, WOULD, failed
+from clawback.backtest.replay import ReplayedMatch, Version
+from clawback.cases import ActionStep, Case, CasePlan, CaseState, CaseTiming, Decision, SearchStep
 from clawback.correlation.sliding_window import CorrelationWindow, find_window
-from clawback.model.messages import Target
-from clawback.rules.source.safety import Safety
+from clawback.model.audit_record import AuditRecord
 
-LINGER = CaseTiming().linger
+TIMING = CaseTiming()
 
 
 @dataclass(frozen=True, slots=True)
 class SimulatedOutcome:
-    """One thing a case would have done.
-
-    An action on one message (or on the case, where it says `target` of none), and when.
-    """
+    """An action that a case would have performed, on one message or once (`target` is empty)."""
 
     action: str
     at: datetime
     target: str = ""
 
 
-@dataclass(frozen=True)
+@dataclass
 class SimulatedCase:
-    """One case: what it saw, when it came to respond (None.
+    """One case: its matches, and what it did.
 
-    Its threshold was never met), what it would have done and what it could not.
+    `responds_at` is None if the threshold of its correlation was never met. `refused` counts, by
+    reason, what the case would not have done.
     """
 
     plan: CasePlan
-    seen: tuple[Seen, ...]
-    responds_at: datetime | None
-    done: tuple[SimulatedOutcome, ...]
-    refused: Counter[str]
+    matches: Sequence[ReplayedMatch]
+    responds_at: datetime | None = None
+    done: list[SimulatedOutcome] = field(default_factory=list)
+    refused: Counter[str] = field(default_factory=Counter)
 
     @property
     def messages(self) -> frozenset[str]:
-        """The messages it is about."""
-        return frozenset(target.id for one in self.seen for target in one.targets)
+        """The investigate ids of its messages."""
+        return frozenset(target.id for match in self.matches for target in match.targets)
 
 
 def simulate_cases(version: Version) -> Iterator[SimulatedCase]:
-    """Give every case of a version, group by group."""
-    for plan, seen in version.cases.values():
-        ordered = sorted(seen, key=lambda one: (one.at, one.key))
-        for part, responds_at in _split(plan.watch, ordered):
-            done, refused = (
-                _work(plan, part, responds_at, version.rules.safety)
-                if responds_at
-                else ((), Counter[str]())
-            )
-            yield SimulatedCase(plan, tuple(part), responds_at, done, refused)
+    """Simulate every case of a version, group by group."""
+    for plan, matches in version.cases.values():
+        immediate = plan.model_copy(update={"watch": None, "notifications": ()})
+        pause = TIMING.linger + (plan.watch.reach if plan.watch else timedelta())
+        for part in _split_at_pauses(matches, pause):
+            start = 0
+            while start < len(part):
+                case = SimulatedCase(plan, part[start:])
+                if (counted := _count(plan.watch, case.matches)) is not None:
+                    _respond(case, immediate, counted)
+                yield case
+                start += len(case.matches)
 
 
-def _split(
-    watch: CorrelationWindow | None, seen: Sequence[Seen]
-) -> Iterator[tuple[Sequence[Seen], datetime | None]]:
-    start = 0
-    sightings = [one.sighting for one in seen] if watch is not None else []
-    while start < len(seen):
-        fired = start + 1
-        if watch is not None:
-            reach = _reach(seen, start + 1, LINGER + watch.reach)
-            window = find_window(watch, sightings[start:reach])
-            if window is None:
-                yield seen[start:reach], None
-                start = reach
-                continue
-            fired = (
-                next(
-                    index
-                    for index in range(start, reach)
-                    if _is_end(seen[index], window[-1].key, window[-1].at)
-                )
-                + 1
-            )
-        end = _reach(seen, fired, LINGER)
-        yield seen[start:end], seen[fired - 1].at
-        start = end
+def _split_at_pauses(
+    matches: Iterable[ReplayedMatch], pause: timedelta
+) -> Iterator[list[ReplayedMatch]]:
+    """Split matches, by time, where no case and no window can reach over a pause."""
+    part = list[ReplayedMatch]()
+    for match in sorted(matches, key=lambda match: (match.at, match.key)):
+        if part and match.at - part[-1].at > pause:
+            yield part
+            part = []
+        part.append(match)
+    yield part
 
 
-def _is_end(one: Seen, key: str, at: datetime) -> bool:
-    return one.key == key and one.at == at
+def _count(watch: CorrelationWindow | None, matches: Sequence[ReplayedMatch]) -> int | None:
+    """Count the matches it takes to open a case; None if the threshold is never met."""
+    if watch is None:
+        return 1
+    window = find_window(watch, [match.window_entry for match in matches])
+    if window is None:
+        return None
+    last = window[-1]  # where a correlation refers to another, its key ends with the event's key
+    return 1 + next(
+        index
+        for index, match in enumerate(matches)
+        if match.at == last.at and last.key.endswith(match.key)
+    )
 
 
-def _reach(seen: Sequence[Seen], after: int, quiet: timedelta) -> int:
-    """Give where a case closes that has taken everything before `after`.
-
-    At the first pause longer than `quiet`.
-    """
-    while after < len(seen) and seen[after].at - seen[after - 1].at <= quiet:
-        after += 1
-    return after
-
-
-def _work(
-    plan: CasePlan, seen: Sequence[Seen], responds_at: datetime, safety: Safety
-) -> tuple[tuple[SimulatedOutcome, ...], Counter[str]]:
-    done: list[SimulatedOutcome] = []
-    refused = Counter[str]()
-    first = {target.id: one.at for one in reversed(seen) for target in one.targets}
-    targets = {target.id: target for one in reversed(seen) for target in one.targets}
-    handled = {target.id for one in seen if one.handled for target in one.targets}
-    for action in plan.actions:
-        if action.needs_search:
-            continue  # nobody knows what a search would have found
-        known = _known(action, list(targets.values()), handled, safety)
-        refused.update(_in_words(outcome) for outcome in known.values())
-        if action.scope is Scope.MESSAGE:
-            done += [
-                SimulatedOutcome(action.name, max(at, responds_at), target)
-                for target, at in first.items()
-                if target not in known
-            ]
-            refused["no message"] += sum(not one.targets for one in seen)
-        elif not known:
-            done.append(SimulatedOutcome(action.name, responds_at))
-    return tuple(done), +refused
+def _respond(simulated: SimulatedCase, plan: CasePlan, counted: int) -> None:
+    """Open the case with the first matches, give it all that follow until it closes, let it act."""
+    matches = simulated.matches
+    responds_at = matches[counted - 1].at
+    case = Case.open(plan, TIMING, uid="", now=responds_at)
+    taken = 0
+    for match in matches:
+        now = max(match.at, responds_at)
+        if taken >= counted and (now > case.idle_until or case.is_full):
+            break
+        case.take(match.case_match, now)
+        taken += 1
+    simulated.matches, simulated.responds_at = matches[:taken], responds_at
+    _perform(case, now=max(matches[taken - 1].at, responds_at))
+    _collect(simulated, case.take_records(), responds_at)
 
 
-def _known(
-    action: Action, targets: Sequence[Target], handled: Collection[str], safety: Safety
-) -> dict[str, str]:
-    """Outcomes that are known without asking the API, by subject."""
-    if (reason := safety.refuses(action)) is not None:
-        return dict.fromkeys(action.subjects(targets), failed(reason))
-    return action.precheck(targets, handled)
+def _perform(case: Case, now: datetime) -> None:
+    """Let the case do everything: requests succeed, searches find nothing, people approve."""
+    approvals = 0
+    while True:
+        step = case.next(now)
+        if isinstance(step, ActionStep):
+            case.settle(step, dict.fromkeys(step.subjects, CREATED), now)
+        elif isinstance(step, SearchStep):
+            case.found(step, (), None, now)
+        elif case.state is CaseState.HELD:
+            approvals += 1
+            case.decide(Decision(approved=True, by=f"approver {approvals}", at=now))
+        else:
+            return
 
 
-def _in_words(outcome: str) -> str:
+def _collect(
+    simulated: SimulatedCase, records: Iterable[AuditRecord], responds_at: datetime
+) -> None:
+    """Sort the audit records of actions into what the case did and what it refused."""
+    once = {action.name for action in simulated.plan.actions if action.scope is Scope.CASE}
+    arrivals = {
+        target.id: max(match.at, responds_at)
+        for match in reversed(simulated.matches)
+        for target in match.targets
+    }
+    for record in records:
+        if record.action is None:
+            continue
+        outcome = record.outcome or WOULD
+        if outcome != WOULD and outcome not in TOOK_EFFECT:
+            simulated.refused[_describe_refusal(outcome)] += 1
+        elif record.action in once or record.target is None:
+            simulated.done.append(SimulatedOutcome(record.action, responds_at))
+        else:
+            at = arrivals[record.target]
+            simulated.done.append(SimulatedOutcome(record.action, at, record.target))
+
+
+def _describe_refusal(outcome: str) -> str:
     if outcome == ALREADY_THERE:
         return "already dealt with"
     return outcome.removeprefix(failed("")).replace("_", " ")

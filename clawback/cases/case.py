@@ -335,6 +335,21 @@ class Case:
         """Messages touched since people last looked at the case."""
         return self._spent
 
+    @property
+    def idle_until(self) -> datetime:
+        """When the case closes, if nothing more arrives and nothing is left to do."""
+        window = (
+            self.plan.watch.reach
+            if self.plan.watch and self.state is CaseState.WATCHING
+            else timedelta()
+        )
+        return self._touched_at + self._pace.linger + window
+
+    @property
+    def is_full(self) -> bool:
+        """Whether the case has all the messages it takes: once settled it closes at once."""
+        return len(self._targets) >= MOST_TARGETS
+
     def take_records(self) -> tuple[AuditRecord, ...]:
         """Hand over the records made since the last call."""
         records, self._unwritten = tuple(self._unwritten), []
@@ -347,19 +362,6 @@ class Case:
         }
 
     # ---- inside
-
-    @property
-    def _idle_until(self) -> datetime:
-        """When nothing more can arrive that belongs here.
-
-        The last arrival, the window it could still join, and lateness.
-        """
-        window = (
-            self.plan.watch.reach
-            if self.plan.watch and self.state is CaseState.WATCHING
-            else timedelta()
-        )
-        return self._touched_at + self._pace.linger + window
 
     def _threshold_met(self, now: datetime) -> bool:
         window = find_window(self.plan.watch, self._sightings.kept) if self.plan.watch else ()
@@ -427,8 +429,8 @@ class Case:
         return until
 
     def _wait_or_close(self, now: datetime) -> Step:
-        if now < self._idle_until and len(self._targets) < MOST_TARGETS:
-            return WaitStep(until=self._idle_until)
+        if now < self.idle_until and not self.is_full:
+            return WaitStep(until=self.idle_until)
         ended = self.state if self.state.is_refused else CaseState.CLOSED
         self._note(RecordKind.CASE_CLOSED, now, detail=f"was {self.state}")
         self._closed_from, self.state = self.state, CaseState.CLOSED

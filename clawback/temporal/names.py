@@ -21,10 +21,12 @@ GUARD_QUEUE: Final = "clawback-guard"
 Cases that wait for the guard can never hold the slots that the guard needs to answer.
 """
 
-# ---- priorities: lower goes first; 3 is the default of the server
+# ---- priorities: lower goes first
 
 UNDO_PRIORITY: Final = 1
 APPROVED_PRIORITY: Final = 2
+ROUTINE_PRIORITY: Final = 3
+READ_PRIORITY: Final = 4
 
 # ---- workflow types
 

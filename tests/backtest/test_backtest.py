@@ -33,6 +33,27 @@ tests:
   - {{name: one, events: [{{at: 0h, from: a@x.test}}], expect: {{fires: 0}}}}
 """
 }
+BURSTS = {
+    "a_rule.yml": f"""title: A block
+name: a_block
+{LOGSOURCE}detection: {{sel: {{from|exists: true}}, condition: sel}}
+---
+title: Burst
+name: burst
+correlation: {{type: event_count, rules: [a_block], group-by: [from], timespan: 1h, condition: {{gte: 2}}}}
+---
+title: Bursts
+name: a_rule
+status: stable
+correlation: {{type: event_count, rules: [burst], group-by: [from], timespan: 1d, condition: {{gte: 2}}}}
+response: {{mode: enforce, actions: [{{move: {{destination: JunkEmail}}}}]}}
+tests:
+  - name: three
+    events: [{{at: 0h, from: a@x.test}}, {{at: 1m, from: a@x.test}}, {{at: 2m, from: a@x.test}}]
+    expect: {{fires: 1}}
+  - {{name: one, events: [{{at: 0h, from: a@x.test}}], expect: {{fires: 0}}}}
+"""
+}
 
 
 def event(number: int, minutes: int = 0, **fields: Any) -> Event:
@@ -107,6 +128,36 @@ def test_a_correlation_responds_from_its_threshold_on(tmp_path: Path) -> None:
     (rule,) = above.rules
     assert (rule.watched, rule.matches, rule.cases, rule.responses) == (5, 4, 2, 1)
     assert dict(rule.actions) == {"move": 4, "block_sender": 1}
+
+
+def test_a_correlation_of_correlations_responds(tmp_path: Path) -> None:
+    """Two bursts open a case with the three events that made them."""
+    (rule,) = replayed(load(tmp_path, BURSTS), events=[event(n, n) for n in range(3)]).rules
+    assert (rule.matches, rule.responses, dict(rule.actions)) == (3, 1, {"move": 3})
+
+
+def test_a_held_case_counts_as_approved(tmp_path: Path) -> None:
+    """In approve mode, and where two people must agree, the report shows what would be done."""
+    purge = "{move: {destination: RecoverableItemsPurges}}"
+    rule_text = responding(
+        "sel: {final_disposition: MALICIOUS}\ncondition: sel",
+        response=f"response: {{mode: approve, actions: [{purge}]}}",
+    )
+    files = {"a_rule.yml": rule_text, "safety.yml": "hard_delete: true\n"}
+    events = [event(1, final_disposition="MALICIOUS")]
+    assert dict(replayed(load(tmp_path, files), events=events).rules[0].actions) == {"move": 1}
+
+
+def test_a_search_is_not_guessed(tmp_path: Path) -> None:
+    """Nobody knows what a search would have found, so `bulk_move` counts no messages."""
+    search = "{bulk_move: {destination: JunkEmail, sender: a@x.test, since: 1d}}"
+    rule_text = responding(
+        "sel: {final_disposition: MALICIOUS}\ncondition: sel",
+        response=f"response: {{mode: enforce, actions: [{search}]}}",
+    )
+    events = [event(1, final_disposition="MALICIOUS")]
+    (rule,) = replayed(load(tmp_path, {"a_rule.yml": rule_text}), events=events).rules
+    assert (rule.responses, dict(rule.actions), dict(rule.refused)) == (1, {}, {})
 
 
 def test_new_and_lost_matches(tmp_path: Path) -> None:
