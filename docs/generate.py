@@ -8,11 +8,16 @@ from collections.abc import Iterator
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-from docs import generate_api, generate_operations, generate_rules
+from docs import generate_api, generate_architecture, generate_operations, generate_rules
 from docs.examples import fill_errors, prepare_folder
 from docs.tables import DOCS, Tables, fill_tables
 
-TABLES: Tables = {**generate_rules.TABLES, **generate_operations.TABLES, **generate_api.TABLES}
+TABLES: Tables = {
+    **generate_architecture.TABLES,
+    **generate_rules.TABLES,
+    **generate_operations.TABLES,
+    **generate_api.TABLES,
+}
 """Every generated table by its name; a page may use any of them."""
 
 

@@ -4,7 +4,7 @@ A short lease to act, renewed from the server only while there is something to d
 
 A lease begins before the server is asked, on this machine's monotonic clock. So once the switch is
 on and a lease's time has passed, no worker anywhere holds one, whatever their clocks say, and
-without anybody knowing how many workers there are (ADR 0012).
+without anybody knowing how many workers there are (ADR 0011).
 """
 
 import asyncio

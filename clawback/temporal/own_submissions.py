@@ -1,6 +1,6 @@
 """Recognises submissions that clawback made itself.
 
-Before every reclassification, clawback starts a marker workflow on the Temporal server (ADR 0011).
+Before every reclassification, clawback starts a marker workflow on the Temporal server (ADR 0010).
 """
 
 import asyncio
