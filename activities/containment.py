@@ -23,6 +23,7 @@ from clawback.model.events import is_moved, message_event
 from clawback.model.messages import Destination, Disposition, Target
 from clawback.model.payload import Payload
 from clawback.model.times import UtcDatetime
+from clawback.rules.eligibility import is_searchable
 from clawback.telemetry.activity_telemetry import ActivityTelemetry
 from clawback.temporal.application_errors import as_application_error
 from clawback.temporal.own_submissions import OwnSubmissions
@@ -188,8 +189,7 @@ class ContainmentActivities:
             ):
                 for item in page.items:
                     event = message_event(item.record, now)
-                    is_ignored = item.delivery_mode in self._ignored.ignored_delivery_modes
-                    if not event.handled and not is_ignored:
+                    if is_searchable(event, self._ignored.ignored_delivery_modes):
                         found |= {target.id: target for target in event.targets}
                 if len(found) > request.most:
                     return FoundMessages(has_more=True)

@@ -15,6 +15,7 @@ from clawback.model.events import Event, source_of
 from clawback.model.messages import Target
 from clawback.model.texts import bounded
 from clawback.rules import Evaluation, RuleSet
+from clawback.rules.eligibility import is_mode_ignored
 
 _LONGEST = 160
 _GONE = frozenset({"quarantined", "rejected", "bounced"})
@@ -88,9 +89,9 @@ class Version:
         """
         if not evaluation.matches:
             return True
-        message = event.message
-        if message.get("delivery_mode") in self.rules.safety.ignored_delivery_modes:
+        if is_mode_ignored(event, self.rules.safety.ignored_delivery_modes):
             return False
+        message = event.message
         targets = event.targets
         sender, subject = _text(message.get("from")), _text(message.get("subject"))
         for match in evaluation.matches:

@@ -9,18 +9,25 @@ import json
 from collections.abc import Awaitable, Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
-from typing import Any, Literal
+from typing import Any
 
 from cachetools import LRUCache
 
 from clawback.cases import CasePlan, Match
 from clawback.cloudflare import EmailSecurity, Page, Share, errors
 from clawback.ingest.join import Joiner
-from clawback.model.events import Event, EventKind, NotAnEvent, build_event, is_too_old, source_of
+from clawback.model.events import Event, EventKind, NotAnEvent, build_event, source_of
 from clawback.model.mode import Mode
 from clawback.model.polling import ReadPage
 from clawback.model.texts import bounded
 from clawback.rules import RuleMatch, RuleSet
+from clawback.rules.eligibility import (
+    AgeLimit,
+    Ineligibility,
+    age_limit_in_force,
+    cap_plan,
+    find_ineligibilities,
+)
 from clawback.rules.engine.explanation import list_reasons
 
 PATIENCE = timedelta(seconds=40)
@@ -112,7 +119,7 @@ class Ingest:
         rules: Callable[[], RuleSet],
         *,
         ceiling: Mode,
-        age_limit: timedelta | Literal["off"] | None,
+        age_limit: AgeLimit,
         is_ours: IsOurs,
     ) -> None:
         self._api = api
@@ -279,7 +286,7 @@ class Ingest:
             taken.skipped.append((event, "ours"))
         else:
             if (
-                self._not_ours(known) is None
+                self._ineligible(known) is None
                 and known.targets
                 and self._rules().evaluate(known).undecided
             ):
@@ -317,16 +324,15 @@ class Ingest:
         return not (evaluation.undecided and event.targets)
 
     def _is_skipped(self, event: Event, taken: IngestResult) -> bool:
-        if (reason := self._not_ours(event)) is None:
+        if (reason := self._ineligible(event)) is None:
             return False
         taken.skipped.append((event, reason))
         return True
 
-    def _not_ours(self, event: Event) -> str | None:
-        if event.message.get("delivery_mode") in self._rules().safety.ignored_delivery_modes:
-            return "delivery_mode"
-        limit = self._age_limit or self._rules().safety.maximum_age
-        return "age" if limit != "off" and is_too_old(event, _now(), limit) else None
+    def _ineligible(self, event: Event) -> Ineligibility | None:
+        safety = self._rules().safety
+        limit = age_limit_in_force(self._age_limit, safety)
+        return next(iter(find_ineligibilities(event, safety, limit, _now())), None)
 
     async def _detections_of(self, message: str) -> Mapping[str, Any]:
         known = self._detections.get(message)
@@ -368,17 +374,7 @@ class Ingest:
         taken.matches[case_id][1].append(match)
 
     def _effective(self, plan: CasePlan) -> CasePlan:
-        return plan.model_copy(
-            update={"mode": plan.mode.capped(self._ceiling), "refusals": self._refusals(plan)}
-        )
-
-    def _refusals(self, plan: CasePlan) -> dict[int, str]:
-        safety = self._rules().safety
-        return {
-            index: reason
-            for index, action in enumerate(plan.actions)
-            if (reason := safety.refuses(action)) is not None
-        }
+        return cap_plan(plan, self._rules().safety, self._ceiling)
 
 
 def _now() -> datetime:

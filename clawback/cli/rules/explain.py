@@ -23,9 +23,10 @@ from clawback.correlation.progress import Progress
 from clawback.ingest.join import Joiner
 from clawback.model.events import Event, EventKind, build_event, message_event
 from clawback.rules import Rule, RuleSet
+from clawback.rules.eligibility import age_limit_in_force
 from clawback.rules.engine.compiler import asks_enrichment
 from clawback.rules.tools.dry_run import DryRun, DryRunContext, EventResult, dry_run
-from clawback.settings import Settings, load_settings
+from clawback.settings import load_settings
 
 _BY_ID = frozenset({EventKind.MESSAGE, EventKind.SUBMISSION})
 _RETENTION = timedelta(days=90)
@@ -66,7 +67,9 @@ def explain(
         raise unknown_rule(rule, loaded)
     now = datetime.now(UTC)
     events = _events(loaded.rules[rule], loaded, event or [], api_id or [], now)
-    under = DryRunContext(settings.ceiling, _age_limit(settings, loaded), now)
+    under = DryRunContext(
+        settings.ceiling, age_limit_in_force(settings.age_limit, loaded.safety), now
+    )
     verdicts, outlooks = dry_run(loaded, rule, events, under)
     if not verdicts:
         kinds = " or ".join(loaded.rules[rule].kinds)
@@ -142,12 +145,6 @@ async def _enriched(api: EmailSecurity, event: Event) -> Event:
         )
     except NotFound:
         return event.with_detections({})
-
-
-def _age_limit(settings: Settings, rules: RuleSet) -> timedelta | None:
-    if settings.age_limit == "off":
-        return None
-    return settings.age_limit or rules.safety.maximum_age
 
 
 def _data(

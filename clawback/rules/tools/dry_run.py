@@ -15,11 +15,15 @@ from clawback.cases import ActionStep, Case, CasePlan, CaseState, CaseTiming, De
 from clawback.correlation.progress import Progress, measure_progress
 from clawback.correlation.sliding_window import WindowEntry
 from clawback.model.durations import format_duration
-from clawback.model.events import Event, age_of, is_too_old
+from clawback.model.events import Event, age_of
 from clawback.model.mode import Mode
+from clawback.rules.eligibility import (
+    Ineligibility,
+    cap_plan,
+    find_ineligibilities,
+)
 from clawback.rules.engine.explanation import Explanation
 from clawback.rules.engine.ruleset import Rule, RuleSet
-from clawback.rules.source.safety import Safety
 
 ACT = "act"
 """The outcome of a target that would really be acted on."""
@@ -114,16 +118,6 @@ def dry_run(
     )
 
 
-def cap_plan(plan: CasePlan, safety: Safety, ceiling: Mode) -> CasePlan:
-    """Cap the mode of a plan, and mark the actions that safety refuses, as a case would get it."""
-    refusals = {
-        index: reason
-        for index, action in enumerate(plan.actions)
-        if (reason := safety.refuses(action)) is not None
-    }
-    return plan.model_copy(update={"mode": plan.mode.capped(ceiling), "refusals": refusals})
-
-
 # ---- events
 
 
@@ -145,11 +139,12 @@ def _condition_reasons(rule: Rule, outcome: bool | None) -> Iterator[Reason]:  #
 
 
 def _eligibility_reasons(rules: RuleSet, event: Event, context: DryRunContext) -> Iterator[Reason]:
-    mode = event.message.get("delivery_mode")
-    if mode in rules.safety.ignored_delivery_modes:
+    found = find_ineligibilities(event, rules.safety, context.age_limit, context.now)
+    if Ineligibility.DELIVERY_MODE in found:
+        mode = event.message.get("delivery_mode")
         text = f"mail with delivery mode {mode} is never acted on (safety.yml)"
         yield Reason("delivery_mode", text)
-    if context.age_limit is not None and is_too_old(event, context.now, context.age_limit):
+    if Ineligibility.AGE in found and context.age_limit is not None:
         hours = age_of(event, context.now) // timedelta(hours=1)
         age, limit = format_duration(timedelta(hours=hours)), format_duration(context.age_limit)
         yield Reason(

@@ -1,0 +1,68 @@
+"""Which events rules may act on, and how far: the only copy of these conditions.
+
+Ingest, dry run, backtest and search ask here. It is in `rules` because `safety.yml` holds the
+conditions and because `rules.tools` may not import `ingest`.
+"""
+
+from collections.abc import Collection
+from datetime import datetime, timedelta
+from enum import StrEnum
+from typing import Literal
+
+from clawback.cases import CasePlan
+from clawback.model.events import Event, is_too_old
+from clawback.model.mode import Mode
+from clawback.rules.source.safety import Safety
+
+AgeLimit = timedelta | Literal["off"] | None
+"""The setting `CLAWBACK_AGE_LIMIT`; None means that `safety.yml` decides."""
+
+
+class Ineligibility(StrEnum):
+    """Why no rule acts on an event."""
+
+    DELIVERY_MODE = "delivery_mode"
+    AGE = "age"
+
+
+def find_ineligibilities(
+    event: Event, safety: Safety, age_limit: timedelta | None, now: datetime
+) -> tuple[Ineligibility, ...]:
+    """Return every reason why no rule acts on an event; empty if it is eligible.
+
+    `age_limit` is the one in force (see `age_limit_in_force`).
+    """
+    found: list[Ineligibility] = []
+    if is_mode_ignored(event, safety.ignored_delivery_modes):
+        found.append(Ineligibility.DELIVERY_MODE)
+    if is_too_old(event, now, age_limit):
+        found.append(Ineligibility.AGE)
+    return tuple(found)
+
+
+def is_searchable(event: Event, ignored_delivery_modes: Collection[str]) -> bool:
+    """Whether a message found by a search may be acted on: nobody has handled it already."""
+    return not event.handled and not is_mode_ignored(event, ignored_delivery_modes)
+
+
+def is_mode_ignored(event: Event, ignored_delivery_modes: Collection[str]) -> bool:
+    """Whether the message of an event was delivered in a mode that is never acted on."""
+    mode = event.message.get("delivery_mode")
+    return isinstance(mode, str) and mode in ignored_delivery_modes
+
+
+def age_limit_in_force(setting: AgeLimit, safety: Safety) -> timedelta | None:
+    """Return the age limit in force; None means no limit."""
+    if setting == "off":
+        return None
+    return setting or safety.maximum_age
+
+
+def cap_plan(plan: CasePlan, safety: Safety, ceiling: Mode) -> CasePlan:
+    """Return the plan as a case gets it: mode capped, forbidden actions refused."""
+    refusals = {
+        index: reason
+        for index, action in enumerate(plan.actions)
+        if (reason := safety.refuses(action)) is not None
+    }
+    return plan.model_copy(update={"mode": plan.mode.capped(ceiling), "refusals": refusals})
