@@ -14,7 +14,7 @@ from typing import Any
 import typer
 from sigma.modifiers import modifier_mapping
 
-from clawback.actions import ACTIONS, CASE_WORDS, Scope, schema_of
+from clawback.actions import ACTIONS, CASE_WORDS, ContainmentAction, Scope, schema_of
 from clawback.cli.rules import app
 from clawback.model.durations import format_duration
 from clawback.model.events import SOURCES, EventKind
@@ -215,19 +215,31 @@ def _refused() -> Iterator[str]:
 
 
 def _actions() -> Iterator[str]:
-    yield from table_head("Action", "Applies to", "Parameter", "Type", "Description")
+    yield from table_head("Action", "Applies to", "Effect", "Undo", "After a lost response")
     for name, model in ACTIONS.items():
-        applies_to = "the case, once" if model.scope is Scope.CASE else "each message"
-        description = table_cell(" ".join((model.__doc__ or "").split()))
-        yield table_row(f"**`{name}`**", applies_to, "", "", description)
+        is_containment = issubclass(model, ContainmentAction)
+        yield table_row(
+            f"`{name}`",
+            "the case, once" if model.scope is Scope.CASE else "each message",
+            table_cell(" ".join((model.__doc__ or "").split())),
+            table_cell(model.inverse) if is_containment else "None.",
+            table_cell(model.lost_response) if is_containment else "It may be delivered twice.",
+        )
 
+
+def _action_parameters() -> Iterator[str]:
+    yield from table_head("Action", "Parameter", "Type", "Description")
+    for name in ACTIONS:
         schema = schema_of(name)
         for parameter, about in schema["properties"].items():
             accepts = _parameter_type(about, schema)
             if parameter not in schema.get("required", ()):
-                accepts += f", default {_default(model.model_fields[parameter].default)}"
+                accepts += f", default {_default(ACTIONS[name].model_fields[parameter].default)}"
             yield table_row(
-                "", "", f"`{parameter}`", table_cell(accepts), table_cell(about["description"])
+                f"`{name}`",
+                f"`{parameter}`",
+                table_cell(accepts),
+                table_cell(about.get("description", "")),
             )
 
 
@@ -350,6 +362,7 @@ TABLES: Tables = {
     "renamed fields": _renamed,
     "default groups": _groups,
     "actions": _actions,
+    "action parameters": _action_parameters,
     "placeholders": _placeholders,
     "modes": _modes,
     "errors": _errors,
