@@ -1,4 +1,4 @@
-"""`clawback rehearse`: the main job as one finite run, judged. How everyone judges a change."""
+"""`clawback rehearse`: one finite run against the simulator, judged."""
 
 import asyncio
 import json
@@ -22,27 +22,24 @@ from clawback.cli.output import AsJson, print_error, print_json, print_status, p
 from clawback.cli.up import told_by
 from clawback.local import ChildFailed, Unready
 from clawback.model.durations import parse_duration
-from clawback.rehearsal import Progress, Rehearsal, Result
+from clawback.rehearsal import Progress, Rehearsal, RehearsalResult
 from clawback.rehearsal import rehearse as run_rehearsal
 from clawback.rehearsal.environment import SETTINGS
-from clawback.rehearsal.summary import as_json as to_json
-from clawback.rehearsal.summary import as_text
+from clawback.rehearsal.summary import format_text, to_json
 from clawback.rules import RuleErrors
 from clawback.simulator import CorpusError, parse_faults, parse_rate
 
-_SPEAK_EVERY = 10.0
+_PRINT_EVERY = 10.0
 
 
 def rehearse(  # noqa: PLR0913 - the options of a command
     *,
     corpus: Annotated[
         list[Path] | None,
-        typer.Option(
-            help="A corpus, .jsonl or .jsonl.gz; may be repeated. Default: invented mail."
-        ),
+        typer.Option(help="Corpus, .jsonl or .jsonl.gz. Repeatable. Default: the demo corpus."),
     ] = None,
     outbreak: Annotated[
-        int, typer.Option(min=0, help="Add this many messages of one invented campaign.")
+        int, typer.Option(min=0, help="Add a synthetic campaign of this many messages.")
     ] = 0,
     rules: Annotated[
         Path | None,
@@ -51,56 +48,53 @@ def rehearse(  # noqa: PLR0913 - the options of a command
         ),
     ] = None,
     faults: Annotated[
-        str, typer.Option(help="Faults with rates, such as 429=0.05,lost_answer=0.02.")
+        str,
+        typer.Option(help="Faults and rates, such as 429=0.05,lost_answer=0.02; see `simulate`."),
     ] = "",
     kill_worker: Annotated[
-        int, typer.Option(min=0, help="Kill the worker this often, at moments chosen by the seed.")
+        int, typer.Option(min=0, help="Kill the worker this often, at random times.")
     ] = 0,
     rate_limit: Annotated[
-        str, typer.Option(help="Requests per window, N/SECONDS, or off.")
+        str, typer.Option(help="Requests per window, N/SECONDS, or `off`.")
     ] = "1200/300",
-    seed: Annotated[int, typer.Option(help="The seed of faults, kills and invented mail.")] = 0,
+    seed: Annotated[int, typer.Option(help="Seed of faults, kills and synthetic mail.")] = 0,
     age_limit: Annotated[
         str,
         typer.Option(
-            help="Maximum age of a message: a duration, off, or rules for that of safety.yml."
+            help="Maximum age of a message: a duration, `off`, or `rules` for that of safety.yml."
         ),
     ] = "off",
     guard: Annotated[
         bool,
-        typer.Option(
-            "--guard", help="Let the budgets of safety.yml hold cases; else they are counted only."
-        ),
+        typer.Option("--guard", help="Let the budgets of safety.yml hold cases."),
     ] = False,
     timeout: Annotated[str, typer.Option(help="Give up after this long.")] = "1h",
     ledger: Annotated[
-        Path | None, typer.Option(help="Write every effective change here, one JSON object a line.")
+        Path | None, typer.Option(help="Write the ledger of changes to this file, as JSON lines.")
     ] = None,
     keep: Annotated[
         Path | None,
-        typer.Option(help="Keep databases, logs and audit in this folder; it must not exist."),
+        typer.Option(help="Keep databases, logs and audit in this folder, which must not exist."),
     ] = None,
     as_json: AsJson = False,
 ) -> int:
-    """Feed a corpus to a real worker against a simulator.
+    """Run a corpus through a real worker against the simulator, and judge the outcome.
 
-    Exit 0 only if nothing was lost, done twice, or touched without need.
+    Exits with 0 only if no message was lost, repeated or changed by mistake.
     """
     plan = Rehearsal(
         rules=rules or default_rules(),
         corpora=tuple(corpus or ()),
         outbreak=outbreak,
-        faults=_checked(faults, parse_faults),
-        rate_limit=_checked(rate_limit, parse_rate),
+        faults=_check(faults, parse_faults),
+        rate_limit=_check(rate_limit, parse_rate),
         kills=kill_worker,
         seed=seed,
-        age_limit=age_limit
-        if age_limit in {"off", "rules"}
-        else _checked(age_limit, parse_duration),
+        age_limit=age_limit if age_limit in {"off", "rules"} else _check(age_limit, parse_duration),
         guard=guard,
-        timeout=_duration(timeout),
+        timeout=_parse_timeout(timeout),
     )
-    _forget_settings()
+    _clear_settings()
     print_status(f"rules: {describe_rules(plan.rules)}")
     result = _run(plan, keep)
     if ledger is not None:
@@ -110,11 +104,11 @@ def rehearse(  # noqa: PLR0913 - the options of a command
     if as_json:
         print_json(to_json(result))
     else:
-        print_text("\n".join(as_text(result)))
-    return ExitCode.OK if result.good else ExitCode.NO
+        print_text("\n".join(format_text(result)))
+    return ExitCode.OK if result.is_good else ExitCode.NO
 
 
-def _run(plan: Rehearsal, keep: Path | None) -> Result:
+def _run(plan: Rehearsal, keep: Path | None) -> RehearsalResult:
     folder = keep or Path(tempfile.mkdtemp(prefix="clawback-rehearsal-"))
     folder.mkdir(parents=True, exist_ok=keep is None)
     try:
@@ -129,15 +123,15 @@ def _run(plan: Rehearsal, keep: Path | None) -> Result:
         raise Failure(f"{error} (its log is in {folder}/logs)", told_by(error)) from error
     except Unready as error:
         raise Failure(str(error), ExitCode.ENVIRONMENT) from error
-    if keep is None and result.good:
+    if keep is None and result.is_good:
         shutil.rmtree(folder)
     else:
         print_error(f"databases, logs and audit are in {folder}")
     return result
 
 
-async def _interruptible(plan: Rehearsal, folder: Path) -> Result:
-    """Rehearse; SIGINT and SIGTERM end it with everything that it started."""
+async def _interruptible(plan: Rehearsal, folder: Path) -> RehearsalResult:
+    """Rehearse; SIGINT and SIGTERM stop it and all its processes."""
     running = asyncio.ensure_future(run_rehearsal(plan, folder, _ProgressPrinter().show))
     for number in (signal.SIGINT, signal.SIGTERM):
         asyncio.get_running_loop().add_signal_handler(number, running.cancel)
@@ -145,37 +139,36 @@ async def _interruptible(plan: Rehearsal, folder: Path) -> Result:
 
 
 class _ProgressPrinter:
-    """Says on stderr how far it is: in place on a terminal, every ten seconds elsewhere."""
+    """Prints progress to stderr: in place on a terminal, else every ten seconds."""
 
     def __init__(self) -> None:
         self._console = Console(stderr=True, highlight=False)
-        self._began = self._spoke = time.monotonic()
+        self._started = self._printed = time.monotonic()
 
     def show(self, progress: Progress) -> None:
-        """Take in how far it is."""
         now = time.monotonic()
-        seconds = timedelta(seconds=int(now - self._began))
-        text = f"{seconds} {progress.phase}: {progress.changes:,} of {progress.wanted:,} changes, {progress.requests:,} requests"
+        seconds = timedelta(seconds=int(now - self._started))
+        text = (
+            f"{seconds} {progress.phase}: {progress.changes:,} of {progress.expected_changes:,} "
+            f"changes, {progress.requests:,} requests"
+        )
         text += f", {progress.kills} kills" if progress.kills else ""
         if self._console.is_terminal:
             sys.stderr.write(f"\r\x1b[K{text}")
             sys.stderr.flush()
-        elif now - self._spoke >= _SPEAK_EVERY:
-            self._spoke = now
+        elif now - self._printed >= _PRINT_EVERY:
+            self._printed = now
             self._console.print(text)
 
 
-def _forget_settings() -> None:
-    """A rehearsal is the same whatever the environment says.
-
-    No setting, credential or server of the user's is used.
-    """
+def _clear_settings() -> None:
+    """Remove all settings and credentials: a rehearsal must not depend on the environment."""
     for name in [name for name in os.environ if name.startswith(SETTINGS)]:
         del os.environ[name]
     os.environ["TEMPORAL_CONFIG_FILE"] = os.devnull
 
 
-def _checked(text: str, parse: Callable[[str], object]) -> str:
+def _check(text: str, parse: Callable[[str], object]) -> str:
     try:
         parse(text)
     except ValueError as error:
@@ -183,5 +176,5 @@ def _checked(text: str, parse: Callable[[str], object]) -> str:
     return text
 
 
-def _duration(text: str) -> timedelta:
-    return parse_duration(_checked(text, parse_duration))
+def _parse_timeout(text: str) -> timedelta:
+    return parse_duration(_check(text, parse_duration))

@@ -1,23 +1,21 @@
-"""The main job as one finite run with real processes, and the judgement of it.
+"""Rehearsals: one finite run of real processes against the simulator, and a judge of its outcome.
 
-Nothing lost, nothing done twice, nothing else touched.
-
-What should have happened is worked out here from the corpus and the rules alone, without the
-worker, its windows or its cases.
+`expectation.py` derives what should happen from corpus and rules alone. It shares no code with
+cases, windows and ingest on purpose, so never replace its brute force by theirs.
 """
 
-from clawback.rehearsal.expectation import Expectation, expect
+from clawback.rehearsal.expectation import Expectation, build_expectation
 from clawback.rehearsal.judge import Judgement, judge
 from clawback.rehearsal.plan import Rehearsal
-from clawback.rehearsal.runner import Progress, Result, rehearse
+from clawback.rehearsal.runner import Progress, RehearsalResult, rehearse
 
 __all__ = [
     "Expectation",
     "Judgement",
     "Progress",
     "Rehearsal",
-    "Result",
-    "expect",
+    "RehearsalResult",
+    "build_expectation",
     "judge",
     "rehearse",
 ]

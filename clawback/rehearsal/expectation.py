@@ -1,8 +1,7 @@
-"""What should happen: every record evaluated against the rules, every window tried, every action of every case written down. Pure.
+"""What should happen to a corpus under a rule set. Pure.
 
-It shares with the worker what a rule means (the rule set, the events) and nothing of how it is
-carried out: no intake, no window search, no case machine. The windows here are brute force on
-purpose.
+Independent on purpose: it shares with the worker what a rule means (the rule set, the events), but
+not ingest, the window search or the case. Windows are searched by brute force.
 """
 
 from collections import defaultdict
@@ -11,6 +10,7 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from enum import StrEnum
 from itertools import combinations
+from typing import Any
 
 from clawback.actions import (
     Action,
@@ -30,14 +30,14 @@ from clawback.rules import RuleSet
 from clawback.simulator import Line
 
 
-class Fate(StrEnum):
-    """How one piece of work should end."""
+class ExpectedResult(StrEnum):
+    """How an action should end."""
 
     DONE = "done"
     HANDLED = "handled"
-    """Somebody had dealt with the message before: recorded as done, no effect of ours."""
+    """Somebody handled the message before: recorded, without an effect of ours."""
     IMPOSSIBLE = "impossible"
-    """Cannot be done, and is recorded as failed with the reason."""
+    """Recorded as failed."""
     SHADOWED = "shadowed"
     """Recorded as what would have been done."""
     HELD = "held"
@@ -45,285 +45,286 @@ class Fate(StrEnum):
 
 
 @dataclass(frozen=True)
-class Work:
-    """One action of one case on one message, or on the case.
+class ExpectedAction:
+    """One action of a case on one message, or on the case.
 
-    `subjects` is what it may be recorded under.
+    `subjects` are the alternatives under which the audit may record it.
     """
 
     case: str
     rule: str
     action: Action
     subjects: frozenset[str]
-    fate: Fate
+    result: ExpectedResult
 
 
 @dataclass
 class Expectation:
-    """All that should happen.
+    """Everything that should happen.
 
-    `joined` are the (case, event key) pairs that should be recorded; `matched` counts them by rule.
+    `joined` are the (case, event key) pairs to be recorded; `matched` counts them by rule.
     """
 
     events: int = 0
     joined: set[tuple[str, str]] = field(default_factory=set)
     matched: dict[str, int] = field(default_factory=dict)
-    work: list[Work] = field(default_factory=list)
+    actions: list[ExpectedAction] = field(default_factory=list)
 
-    @property
-    def effects(self) -> int:
-        """How many changes the ledger should come to."""
+    def count_changes(self) -> int:
+        """Count the ledger rows that should result. Equal changes of several cases count once."""
         moves = {
-            (subject, work.action.destination)
-            for work in self.done(Move)
-            for subject in work.subjects
-            if isinstance(work.action, Move)
+            (subject, expected.action.destination)
+            for expected in self.done(Move)
+            for subject in expected.subjects
         }
-        blocks = {_pattern(work.action) for work in self.done(BlockSender)}
-        releases = {subject for work in self.done(Release) for subject in work.subjects}
+        releases = {subject for expected in self.done(Release) for subject in expected.subjects}
+        blocks = {block_key(expected.action) for expected in self.done(BlockSender)}
         policies = {
-            (type(work.action), work.action.label)
-            for work in self.done(PolicyAction)
-            if isinstance(work.action, PolicyAction) and not isinstance(work.action, BlockSender)
+            (type(expected.action), expected.action.label) for expected in self.done_policies()
         }
+        reclassifications = list(self.done(Reclassify))
+        return sum(map(len, (moves, releases, blocks, policies, reclassifications)))
+
+    def done(self, kind: type[Any]) -> Iterator[Any]:
+        """The expected actions of one type that should take effect."""
         return (
-            len(moves)
-            + len(blocks)
-            + len(releases)
-            + len(policies)
-            + sum(1 for _ in self.done(Reclassify))
+            expected
+            for expected in self.actions
+            if expected.result is ExpectedResult.DONE and isinstance(expected.action, kind)
         )
 
-    def done(self, kind: type[Action | PolicyAction]) -> Iterator[Work]:
-        """The work of one kind that should have an effect."""
+    def done_policies(self) -> Iterator[Any]:
+        """The expected policies, apart from blocks, that should be created."""
         return (
-            work for work in self.work if work.fate is Fate.DONE and isinstance(work.action, kind)
+            expected
+            for expected in self.done(PolicyAction)
+            if not isinstance(expected.action, BlockSender)
         )
 
 
 @dataclass
 class _Case:
     plan: CasePlan
-    sightings: list["_Seen"] = field(default_factory=list)
+    matches: list["_Match"] = field(default_factory=list)
 
 
 @dataclass(frozen=True)
-class _Seen:
+class _Match:
+    """An event as one correlation counts it.
+
+    `rule` is the path of correlations to the rule that matched, `links` has a group and a value for
+    each of them. `prefix` makes the key of an inner correlation's match unique.
+    """
+
     event: Event
     rule: str
     value: str | None
     links: tuple[Link, ...] = ()
-    of: str = ""
+    prefix: str = ""
 
     @property
     def key(self) -> str:
-        return f"{self.of}{self.event.key}"
+        return f"{self.prefix}{self.event.key}"
+
+    def within_outermost(self) -> "_Match":
+        """The match as the outermost correlation of its path sees it."""
+        inner_rule = self.rule.partition("/")[2]
+        return _Match(self.event, inner_rule, self.links[0].value, self.links[1:])
 
 
-def expect(
+def build_expectation(
     lines: Iterable[Line], rules: RuleSet, now: datetime, age_limit: timedelta | None = None
 ) -> Expectation:
-    """Work out what should become of a corpus under a rule set; rules may go as far as they say."""
+    """Derive what should happen to a corpus if every rule acts in its own mode."""
+    events = list(_read_events(lines, now))
     cases: dict[str, _Case] = {}
-    events = list(_events(lines, now))
     for event in events:
-        if _is_ours(event, rules, now, age_limit):
-            for found in rules.evaluate(event).matches:
-                case = cases.setdefault(found.plan.case_id, _Case(found.plan))
-                case.sightings.append(_Seen(event, found.rule, found.value, found.links))
+        if not _is_eligible(event, rules, now, age_limit):
+            continue
+        for found in rules.evaluate(event).matches:
+            case = cases.setdefault(found.plan.case_id, _Case(found.plan))
+            case.matches.append(_Match(event, found.rule, found.value, found.links))
+
     expectation = Expectation(events=len(events))
     for case_id, case in cases.items():
-        keys = {(case_id, seen.event.key) for seen in case.sightings}
+        rule = case.plan.rule
+        keys = {(case_id, match.event.key) for match in case.matches}
         expectation.joined |= keys
-        expectation.matched[case.plan.rule] = expectation.matched.get(case.plan.rule, 0) + len(keys)
-        if case.plan.watch is None or fires(case.plan.watch, case.sightings):
-            expectation.work += _work(case, rules)
+        expectation.matched[rule] = expectation.matched.get(rule, 0) + len(keys)
+        if case.plan.watch is None or is_threshold_met(case.plan.watch, case.matches):
+            expectation.actions += _expect_actions(case, rules)
     return expectation
 
 
 # ---- events
 
 
-def _events(lines: Iterable[Line], now: datetime) -> Iterator[Event]:
-    """Give every record that is polled as an event, the last of those with the same id.
-
-    The others with the message they name.
-    """
+def _read_events(lines: Iterable[Line], now: datetime) -> Iterator[Event]:
+    """Convert records to events. The last record with an id wins; reports are joined to mail."""
     messages, others = {}, {}
     for line in lines:
-        if line.kind == "message":
-            messages[line.record["id"]] = message_event(line.record, now).with_detections(
-                line.detections or {}
-            )
-        elif line.kind == "report":
-            others[f"report {line.record['id']}"] = build_event(
-                EventKind.PHISHGUARD_REPORT, line.record, now
-            )
-        else:
-            others[f"submission {line.record['submission_id']}"] = build_event(
-                EventKind.SUBMISSION, line.record, now
-            )
+        record = line.record
+        match line.kind:
+            case "message":
+                event = message_event(record, now).with_detections(line.detections or {})
+                messages[record["id"]] = event
+            case "report":
+                others[f"report {record['id']}"] = build_event(
+                    EventKind.PHISHGUARD_REPORT, record, now
+                )
+            case "submission":
+                event = build_event(EventKind.SUBMISSION, record, now)
+                others[f"submission {record['submission_id']}"] = event
+
     by_postfix: dict[str, list[Event]] = defaultdict(list)
     for message in messages.values():
         by_postfix[str(message.record.get("postfix_id"))].append(message)
     yield from messages.values()
-    yield from (_with_message(event, by_postfix) for event in others.values())
+    yield from (_join_message(event, by_postfix) for event in others.values())
 
 
-def _with_message(event: Event, by_postfix: dict[str, list[Event]]) -> Event:
-    """Join a report, which names recipients, or a submission, whose submitter is one."""
+def _join_message(event: Event, by_postfix: dict[str, list[Event]]) -> Event:
+    """Join an event to its message: that of a recipient it names, else the first one."""
     record = event.record
     fields = record.get("fields") or {
         "postfix_id": record.get("original_postfix_id"),
         "to": [record.get("requested_by") or ""],
     }
-    named = {address.lower() for address in fields.get("to") or ()}
-    about = by_postfix.get(str(fields.get("postfix_id")), [])
-    if not about:
+    copies = by_postfix.get(str(fields.get("postfix_id")), [])
+    if not copies:
         return event
-    first = next(
-        (
-            one
-            for one in about
-            if named & {address.lower() for address in one.record.get("client_recipients") or ()}
-        ),
-        about[0],
-    )
+
+    named = {address.lower() for address in fields.get("to") or ()}
+    first = next((copy for copy in copies if named & _recipients(copy)), copies[0])
     others = tuple(
-        target for one in about if one is not first and not one.handled for target in one.targets
+        target
+        for copy in copies
+        if copy is not first and not copy.handled
+        for target in copy.targets
     )
     return event.with_message(first, others)
 
 
-def _is_ours(event: Event, rules: RuleSet, now: datetime, age_limit: timedelta | None) -> bool:
+def _recipients(message: Event) -> set[str]:
+    return {address.lower() for address in message.record.get("client_recipients") or ()}
+
+
+def _is_eligible(event: Event, rules: RuleSet, now: datetime, age_limit: timedelta | None) -> bool:
     message = event.record.get("message", event.record)
-    return message.get(
-        "delivery_mode"
-    ) not in rules.safety.ignored_delivery_modes and not is_too_old(event, now, age_limit)
+    is_ignored = message.get("delivery_mode") in rules.safety.ignored_delivery_modes
+    return not is_ignored and not is_too_old(event, now, age_limit)
 
 
-# ---- windows
+# ---- correlation windows
 
 
-def fires(watch: CorrelationWindow, sightings: Sequence[_Seen]) -> bool:
-    """Whether any window of the timespan satisfies the correlation.
+def is_threshold_met(watch: CorrelationWindow, matches: Sequence[_Match]) -> bool:
+    """Whether any window satisfies the correlation: every match is tried as its start."""
+    counted = [one for match in matches for one in _count_as(watch, match, matches)]
+    return any(
+        _is_satisfied(
+            watch,
+            [
+                match
+                for match in counted
+                if first.event.at <= match.event.at <= first.event.at + watch.timespan
+            ],
+        )
+        for first in counted
+    )
 
-    Each start is tried, and everything within reach of it.
+
+def _count_as(
+    watch: CorrelationWindow, match: _Match, matches: Sequence[_Match]
+) -> Iterator[_Match]:
+    """Yield what a match counts as in a correlation.
+
+    A match of a plain rule counts as itself. A match of an inner correlation counts if a window
+    that ends with it satisfies that correlation.
     """
-    sightings = [one for seen in sightings for one in _as_counted(watch, seen, sightings)]
-    for first in sightings:
-        window = [
-            seen
-            for seen in sightings
-            if first.event.at <= seen.event.at <= first.event.at + watch.timespan
-        ]
-        if _satisfied(watch, window):
-            return True
-    return False
-
-
-def _as_counted(
-    watch: CorrelationWindow, seen: _Seen, sightings: Sequence[_Seen]
-) -> Iterator[_Seen]:
-    """What one event is to a correlation.
-
-    Itself, or a match of an inner correlation if a window that ends with it satisfies that.
-    """
-    if not seen.links:
-        yield seen
+    if not match.links:
+        yield match
         return
-    name, group = seen.rule.partition("/")[0], seen.links[0].group
+
+    name, group = match.rule.partition("/")[0], match.links[0].group
     inner = watch.inner[name]
-    same = [
-        _below(one)
-        for one in sightings
+    siblings = [
+        one.within_outermost()
+        for one in matches
         if one.links and (one.rule.partition("/")[0], one.links[0].group) == (name, group)
     ]
-    counted = [one for below in same for one in _as_counted(inner, below, same)]
-    for last in _as_counted(inner, _below(seen), same):
-        since, end = last.event.at - inner.timespan, (last.event.at, last.key)
-        if _satisfied(
-            inner,
-            [one for one in counted if since <= one.event.at and (one.event.at, one.key) <= end],
-        ):
-            yield _Seen(seen.event, name, seen.value, (), f"{name}/{group}/{last.of}")
+    counted = [one for sibling in siblings for one in _count_as(inner, sibling, siblings)]
+    for last in _count_as(inner, match.within_outermost(), siblings):
+        start, end = last.event.at - inner.timespan, (last.event.at, last.key)
+        window = [
+            one for one in counted if start <= one.event.at and (one.event.at, one.key) <= end
+        ]
+        if _is_satisfied(inner, window):
+            yield _Match(match.event, name, match.value, (), f"{name}/{group}/{last.prefix}")
 
 
-def _below(seen: _Seen) -> _Seen:
-    return _Seen(seen.event, seen.rule.partition("/")[2], seen.links[0].value, seen.links[1:])
-
-
-def _satisfied(watch: CorrelationWindow, window: Sequence[_Seen]) -> bool:
+def _is_satisfied(watch: CorrelationWindow, window: Sequence[_Match]) -> bool:
     match watch.type:
         case CorrelationType.EVENT_COUNT:
-            return len({seen.key for seen in window}) >= watch.at_least
+            return len({match.key for match in window}) >= watch.at_least
         case CorrelationType.VALUE_COUNT:
-            return len({seen.value for seen in window} - {None}) >= watch.at_least
+            return len({match.value for match in window} - {None}) >= watch.at_least
         case CorrelationType.TEMPORAL:
-            return set(watch.rules) <= {seen.rule for seen in window}
+            return set(watch.rules) <= {match.rule for match in window}
         case CorrelationType.TEMPORAL_ORDERED:
-            ordered = [
-                seen.rule for seen in sorted(window, key=lambda seen: (seen.event.at, seen.key))
-            ]
-            return any(chosen == watch.rules for chosen in combinations(ordered, len(watch.rules)))
+            by_time = sorted(window, key=lambda match: (match.event.at, match.key))
+            rules = [match.rule for match in by_time]
+            return any(chosen == watch.rules for chosen in combinations(rules, len(watch.rules)))
 
 
 # ---- actions
 
 
-def _work(case: _Case, rules: RuleSet) -> Iterator[Work]:
-    handled = {
-        target.id for seen in case.sightings if seen.event.handled for target in seen.event.targets
-    }
-    targets = {target.id for seen in case.sightings for target in seen.event.targets}
+def _expect_actions(case: _Case, rules: RuleSet) -> Iterator[ExpectedAction]:
+    events = [match.event for match in case.matches]
+    targets = {target.id: target for event in events for target in event.targets}
+    handled = {target.id for event in events if event.handled for target in event.targets}
+
     for action in case.plan.actions:
-        if isinstance(action, BulkMove):
-            continue  # it waits for people
-        if isinstance(action, Move):
-            for target in targets:
-                yield _one(
-                    case,
-                    action,
-                    frozenset({target}),
-                    Fate.HANDLED
-                    if target in handled and action.destination is not Destination.INBOX
-                    else Fate.DONE,
-                )
-        elif isinstance(action, Release):
-            for one in {
-                target.id: target for seen in case.sightings for target in seen.event.targets
-            }.values():
-                yield _one(
-                    case,
-                    action,
-                    frozenset({one.id}),
-                    Fate.HANDLED if one.quarantined is False else Fate.DONE,
-                )
-        elif isinstance(action, Reclassify):
-            yield _one(
-                case, action, frozenset(targets or {""}), Fate.DONE if targets else Fate.IMPOSSIBLE
-            )
-        elif isinstance(action, PolicyAction):
-            possible = action.problem is None and rules.safety.refuses(action) is None
-            yield _one(
-                case, action, frozenset({action.label}), Fate.DONE if possible else Fate.IMPOSSIBLE
-            )
+        match action:
+            case BulkMove():
+                continue  # waits for people
+            case Move():
+                returns = action.destination is Destination.INBOX
+                for target in targets:
+                    is_handled = target in handled and not returns
+                    yield _expect(case, action, target, is_handled=is_handled)
+            case Release():
+                for target, message in targets.items():
+                    yield _expect(case, action, target, is_handled=message.quarantined is False)
+            case Reclassify():
+                subjects = targets or ("",)
+                yield _expect(case, action, *subjects, is_possible=bool(targets))
+            case PolicyAction():
+                is_possible = action.problem is None and rules.safety.refuses(action) is None
+                yield _expect(case, action, action.label, is_possible=is_possible)
 
 
-def _one(case: _Case, action: Action, subjects: frozenset[str], fate: Fate) -> Work:
+def _expect(
+    case: _Case,
+    action: Action,
+    *subjects: str,
+    is_handled: bool = False,
+    is_possible: bool = True,
+) -> ExpectedAction:
     by_mode = {
-        Mode.SHADOW: Fate.SHADOWED,
-        Mode.APPROVE: Fate.HELD,
-        Mode.ENFORCE: Fate.HELD if action.has_wide_impact else Fate.DONE,
+        Mode.SHADOW: ExpectedResult.SHADOWED,
+        Mode.APPROVE: ExpectedResult.HELD,
+        Mode.ENFORCE: ExpectedResult.HELD if action.has_wide_impact else ExpectedResult.DONE,
     }
-    return Work(
-        case.plan.case_id,
-        case.plan.rule,
-        action,
-        subjects,
-        by_mode[case.plan.mode] if fate is Fate.DONE else fate,
-    )
+    result = by_mode[case.plan.mode]
+    if is_handled:
+        result = ExpectedResult.HANDLED
+    if not is_possible:
+        result = ExpectedResult.IMPOSSIBLE
+    return ExpectedAction(case.plan.case_id, case.plan.rule, action, frozenset(subjects), result)
 
 
-def _pattern(action: Action) -> tuple[str, str]:
-    return (action.pattern.casefold(), action.kind) if isinstance(action, BlockSender) else ("", "")
+def block_key(action: BlockSender) -> tuple[str, str]:
+    """Return pattern and kind of a block, the pattern case-folded as Cloudflare compares it."""
+    return action.pattern.casefold(), action.kind.value

@@ -1,7 +1,4 @@
-"""What is rehearsed: the mail, the rules, and how hard the world makes it.
-
-Values, and the corpus files they stand for.
-"""
+"""The options of a rehearsal, and the corpora they stand for."""
 
 import json
 import shutil
@@ -20,11 +17,11 @@ _MARGIN = timedelta(days=1)
 
 @dataclass(frozen=True)
 class Rehearsal:
-    """One rehearsal. Without a corpus and an outbreak it is the demo's invented mail.
+    """The options of one rehearsal. Without a corpus and an outbreak it uses the demo corpus.
 
-    `outbreak` is a number of messages of one campaign; `faults` and `rate_limit` are as `clawback
-    simulate` takes them; `kills` is how often the worker is killed; `age_limit` is a duration or
-    `off`; `guard` lets the budgets of safety.yml hold cases.
+    `outbreak` is the number of messages of a synthetic campaign. `faults` and `rate_limit` are as
+    in `clawback simulate`. `kills` is how often the worker is killed. `age_limit` is a duration,
+    `off` or `rules`. With `guard` the budgets of safety.yml hold cases.
     """
 
     rules: Path
@@ -38,37 +35,34 @@ class Rehearsal:
     guard: bool = False
     timeout: timedelta = timedelta(hours=1)
 
-    def with_rules_in(self, folder: Path) -> "Rehearsal":
-        """Rehearse a copy of the rules.
+    def with_copied_rules(self, folder: Path) -> "Rehearsal":
+        """Return a rehearsal of a copy of the rules.
 
-        A worker takes changes in while it runs, and must be judged by what it started with.
+        The worker reloads rules that change, so a rehearsal must not see edits during its run.
         """
-        return (
-            replace(self, rules=shutil.copytree(self.rules, folder / "rules"))
-            if self.rules.is_dir()
-            else self
-        )
+        if not self.rules.is_dir():
+            return self
+        return replace(self, rules=shutil.copytree(self.rules, folder / "rules"))
 
     def write_corpora(self, folder: Path) -> list[Path]:
-        """Give every corpus as a file; what is invented is written into the folder."""
-        invented: dict[str, Iterable[Mapping[str, Any]]] = {}
+        """Return all corpora as files; synthetic ones are written into the folder."""
+        synthetic: dict[str, Iterable[Mapping[str, Any]]] = {}
         if self.outbreak:
-            invented["outbreak"] = outbreak(self.outbreak, self.seed)
-        if not self.outbreak and not self.corpora:
-            invented["demo"] = demo_corpus(self.seed)
-        return [
-            *self.corpora,
-            *(_written(folder / f"{name}.jsonl", lines) for name, lines in invented.items()),
-        ]
+            synthetic["outbreak"] = outbreak(self.outbreak, self.seed)
+        elif not self.corpora:
+            synthetic["demo"] = demo_corpus(self.seed)
+
+        files = [_write_lines(folder / f"{name}.jsonl", lines) for name, lines in synthetic.items()]
+        return [*self.corpora, *files]
 
     @property
-    def late(self) -> timedelta:
-        """How much later than it was sent a message may be found."""
-        chance = parse_faults(self.faults).of(LateIndex.name)
-        return timedelta(seconds=chance.seconds) if chance.rate else timedelta()
+    def lateness(self) -> timedelta:
+        """How late a message may appear in lists."""
+        fault = parse_faults(self.faults).of(LateIndex.name)
+        return timedelta(seconds=fault.seconds) if fault.rate else timedelta()
 
 
-def read_all(corpora: Iterable[Path]) -> list[Line]:
+def read_corpora(corpora: Iterable[Path]) -> list[Line]:
     """Read the records of all corpora.
 
     Raises:
@@ -78,20 +72,20 @@ def read_all(corpora: Iterable[Path]) -> list[Line]:
     return [line for path in corpora for line in read_corpus(path)]
 
 
-def span(lines: Iterable[Line]) -> timedelta:
-    """How far back polling must start to meet every record."""
+def measure_history(lines: Iterable[Line]) -> timedelta:
+    """Return how far back polling must start to read every record."""
     now = datetime.now(UTC)
-    return now - min(_moments(lines), default=now) + _MARGIN
+    return now - min(_times(lines), default=now) + _MARGIN
 
 
-def _moments(lines: Iterable[Line]) -> Iterator[datetime]:
+def _times(lines: Iterable[Line]) -> Iterator[datetime]:
     for line in lines:
         for name in ("scanned_at", "created_at", "requested_at"):
-            if (moment := parse_time(line.record.get(name))) is not None:
-                yield moment
+            if (time := parse_time(line.record.get(name))) is not None:
+                yield time
 
 
-def _written(path: Path, lines: Iterable[Mapping[str, Any]]) -> Path:
+def _write_lines(path: Path, lines: Iterable[Mapping[str, Any]]) -> Path:
     with path.open("w", encoding="utf-8") as file:
         for line in lines:
             file.write(json.dumps(line) + "\n")

@@ -1,77 +1,73 @@
-"""One rehearsal from corpus to verdict.
-
-Set the stage, let the worker act, kill it as often as asked, wait until all is done, judge.
-"""
+"""Runs a rehearsal: start the processes, kill the worker, wait until all is done, judge."""
 
 import asyncio
-import random
 import time
 from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from random import Random
 from typing import Any
 
 from clawback.audit import Broken, read_records, verify
 from clawback.model.audit_record import RecordKind
 from clawback.model.durations import parse_duration
 from clawback.rehearsal.environment import RehearsalEnvironment
-from clawback.rehearsal.expectation import Expectation, expect
-from clawback.rehearsal.judge import Judgement, judge, with_holds
-from clawback.rehearsal.plan import Rehearsal, read_all, span
-from clawback.rules import load_rules
+from clawback.rehearsal.expectation import Expectation, build_expectation
+from clawback.rehearsal.judge import Judgement, allow_holds, judge
+from clawback.rehearsal.plan import Rehearsal, measure_history, read_corpora
+from clawback.rules import RuleSet, load_rules
 
-QUIET = 3.0
-"""Seconds without any work before it may be over."""
-_STILL = 20.0  # a killed worker's workflows take ten seconds to move on: no reason to kill the next one early
-_LOOK_EVERY = 0.25
-_POLLING = ("GET /investigate", "GET /phishguard/reports", "GET /submissions")
+IDLE_SECONDS = 3.0
+"""How long nothing must happen before a rehearsal may be complete."""
+# The workflows of a killed worker take ten seconds to continue; do not kill the next one earlier.
+_STALLED_SECONDS = 20.0
+_POLL_SECONDS = 0.25
+_POLL_ENDPOINTS = ("GET /investigate", "GET /phishguard/reports", "GET /submissions")
 
 
 @dataclass
 class Progress:
-    """How far a rehearsal is.
-
-    `changed_at` is when anything last happened, on the monotonic clock.
-    """
+    """The progress of a rehearsal. `changed_at` is on the monotonic clock."""
 
     changes: int = 0
-    wanted: int = 0
+    expected_changes: int = 0
     requests: int = 0
     kills: int = 0
     phase: str = "starting"
     changed_at: float = field(default_factory=time.monotonic)
-    _seen: object = None
+    _last: object = None
 
     @property
-    def quiet_for(self) -> float:
-        """Seconds since anything last happened."""
+    def idle_seconds(self) -> float:
+        """Seconds since something last happened."""
         return time.monotonic() - self.changed_at
 
-    def look(self, counts: dict[str, Any], recorded: int) -> None:
-        """Take in what the simulator has counted and how long the audit is.
+    def update(self, counts: dict[str, Any], audit_size: int) -> None:
+        """Update from the counts of the simulator and the size of the audit.
 
-        Polls that find nothing new are not work.
+        Polls do not count: they go on when nothing happens.
         """
-        polls = sum(counts["by_endpoint"].get(endpoint, 0) for endpoint in _POLLING)
+        polls = sum(counts["by_endpoint"].get(endpoint, 0) for endpoint in _POLL_ENDPOINTS)
         self.changes, self.requests = counts["changes"], counts["requests"]
-        seen = (self.changes, self.requests - polls, recorded)
-        if seen != self._seen:
-            self._seen, self.changed_at = seen, time.monotonic()
+        current = (self.changes, self.requests - polls, audit_size)
+        if current != self._last:
+            self._last, self.changed_at = current, time.monotonic()
 
 
 @dataclass(frozen=True)
-class Result:
-    """What came of a rehearsal.
+class RehearsalResult:
+    """What a rehearsal showed.
 
-    `seconds` is from the worker's start to the last thing that happened.
+    `seconds` is the time from the worker's start to its last effect; `is_complete` is False if the
+    timeout came first.
     """
 
-    verdict: Judgement
+    judgement: Judgement
     expectation: Expectation
-    drained: bool
-    audit_intact: bool
+    is_complete: bool
+    is_audit_intact: bool
     seconds: float
     kills: int
     counts: dict[str, Any]
@@ -82,20 +78,20 @@ class Result:
     ledger: list[dict[str, Any]]
 
     @property
-    def good(self) -> bool:
-        """Whether everything happened, once, and nothing else did, and all of it is on record."""
-        return self.verdict.clean and self.drained and self.audit_intact
+    def is_good(self) -> bool:
+        """Whether everything expected happened once, nothing else did, and the audit has it all."""
+        return self.judgement.is_clean and self.is_complete and self.is_audit_intact
 
     @property
     def moved(self) -> int:
-        """Messages moved."""
+        """The number of messages moved."""
         return sum(1 for row in self.ledger if row["operation"] == "move")
 
 
 async def rehearse(
-    plan: Rehearsal, folder: Path, tell: Callable[[Progress], None] = lambda _: None
-) -> Result:
-    """Run one rehearsal in a folder, telling how far it is a few times a second.
+    plan: Rehearsal, folder: Path, report: Callable[[Progress], None] = lambda _: None
+) -> RehearsalResult:
+    """Run one rehearsal in a folder. Calls `report` a few times a second.
 
     Raises:
         RuleErrors: the rules cannot be loaded.
@@ -103,128 +99,127 @@ async def rehearse(
         ChildFailed: a process did not start.
 
     """
-    plan = plan.with_rules_in(folder)
+    plan = plan.with_copied_rules(folder)
     corpora = plan.write_corpora(folder)
-    lines, rules = read_all(corpora), load_rules(plan.rules)
-    age_limit = (
-        rules.safety.maximum_age
-        if plan.age_limit == "rules"
-        else None
-        if plan.age_limit == "off"
-        else parse_duration(plan.age_limit)
-    )
-    expectation = expect(lines, rules, datetime.now(UTC), age_limit)
-    stage = RehearsalEnvironment(plan, folder, corpora, span(lines))
-    progress = Progress(wanted=expectation.effects)
-    tell(progress)
-    async with stage.set_up():
-        began, counters = time.monotonic(), Counters()
-        async with stage.acting():
-            drained = await _until_drained(stage, plan, progress, counters, tell)
-            cases = await stage.cases()
-        return await _result(
-            stage, expectation, progress, counters, drained=drained, began=began, cases=cases
+    lines, rules = read_corpora(corpora), load_rules(plan.rules)
+    expectation = build_expectation(lines, rules, datetime.now(UTC), _age_limit(plan, rules))
+    environment = RehearsalEnvironment(plan, folder, corpora, measure_history(lines))
+    progress = Progress(expected_changes=expectation.count_changes())
+    report(progress)
+
+    async with environment.services_running():
+        started, counters = time.monotonic(), CounterSums()
+        async with environment.worker_running():
+            is_complete = await _wait_until_complete(environment, plan, progress, counters, report)
+            cases = await environment.count_cases()
+
+        ledger = await environment.read_simulator("ledger")
+        records = list(read_records(environment.audit))
+        if environment.has_guard:
+            expectation = allow_holds(expectation, records)
+        return RehearsalResult(
+            judgement=judge(expectation, ledger, records),
+            expectation=expectation,
+            is_complete=is_complete,
+            is_audit_intact=_is_audit_intact(environment.audit),
+            seconds=progress.changed_at - started,
+            kills=progress.kills,
+            counts=await environment.read_simulator("counts"),
+            counters=counters.totals,
+            temporal_actions=await environment.count_temporal_actions(),
+            outcomes=Counter(
+                (record.action or "", record.outcome or "would")
+                for record in records
+                if record.kind in {RecordKind.ACTED, RecordKind.WOULD_HAVE_ACTED}
+            ),
+            cases=cases,
+            ledger=ledger,
         )
 
 
-async def _until_drained(
-    stage: RehearsalEnvironment,
+def _age_limit(plan: Rehearsal, rules: RuleSet) -> timedelta | None:
+    match plan.age_limit:
+        case "rules":
+            return rules.safety.maximum_age
+        case "off":
+            return None
+        case duration:
+            return parse_duration(duration)
+
+
+async def _wait_until_complete(
+    environment: RehearsalEnvironment,
     plan: Rehearsal,
     progress: Progress,
-    counters: "Counters",
-    tell: Callable[[Progress], None],
+    counters: "CounterSums",
+    report: Callable[[Progress], None],
 ) -> bool:
-    """Watch until there is nothing left to do; False if the time is up."""
-    fed = datetime.now(UTC) + plan.late
+    """Wait until there is nothing left to do. Returns False on timeout."""
+    visible_at = datetime.now(UTC) + plan.lateness
     deadline = time.monotonic() + plan.timeout.total_seconds()
-    killing = asyncio.create_task(_kill(stage, plan, progress))
+    killer = asyncio.create_task(_kill_worker(environment, plan, progress))
     progress.phase = "acting"
     try:
         while time.monotonic() < deadline:
-            progress.look(await stage.witness("counts"), _size(stage.audit))
-            counters.take(await stage.counters())
-            tell(progress)
+            counts = await environment.read_simulator("counts")
+            progress.update(counts, _size(environment.audit))
+            counters.update(await environment.read_counters())
+            report(progress)
+
+            is_quiet = killer.done() and progress.idle_seconds > IDLE_SECONDS
             if (
-                killing.done()
-                and progress.quiet_for > QUIET
-                and await stage.is_idle()
-                and await stage.has_read(fed)
+                is_quiet
+                and await environment.is_idle()
+                and await environment.has_polled_since(visible_at)
             ):
-                killing.result()
+                killer.result()
                 return True
-            await asyncio.sleep(_LOOK_EVERY)
+            await asyncio.sleep(_POLL_SECONDS)
         return False
     finally:
-        killing.cancel()
+        killer.cancel()
 
 
-async def _kill(stage: RehearsalEnvironment, plan: Rehearsal, progress: Progress) -> None:
-    """Kill the worker at moments spread at random over the work.
+async def _kill_worker(
+    environment: RehearsalEnvironment, plan: Rehearsal, progress: Progress
+) -> None:
+    """Kill the worker when random shares of the changes have happened.
 
-    Those that are left when it is done, at once.
+    If the changes stall before that, the remaining kills follow at once.
     """
-    dice = random.Random(plan.seed)  # noqa: S311 - reproducible on purpose
-    for share in sorted(dice.uniform(0.0, 0.9) for _ in range(plan.kills)):
-        while not await stage.worker.spec.ready():  # noqa: ASYNC110 - another process sets no event of ours
-            await asyncio.sleep(_LOOK_EVERY)
-        while progress.changes < share * progress.wanted and progress.quiet_for < _STILL:  # noqa: ASYNC110 - nor here
-            await asyncio.sleep(_LOOK_EVERY / 5)
-        await asyncio.sleep(dice.uniform(0.0, 0.5))
-        stage.worker.kill(excused=True)
+    random = Random(plan.seed)  # noqa: S311 - reproducible on purpose
+    for share in sorted(random.uniform(0.0, 0.9) for _ in range(plan.kills)):
+        # The simulator and the worker are other processes: there is no event to wait for.
+        while not await environment.worker.spec.ready():  # noqa: ASYNC110 - see above
+            await asyncio.sleep(_POLL_SECONDS)
+        target = share * progress.expected_changes
+        while progress.changes < target and progress.idle_seconds < _STALLED_SECONDS:  # noqa: ASYNC110 - see above
+            await asyncio.sleep(_POLL_SECONDS / 5)
+
+        await asyncio.sleep(random.uniform(0.0, 0.5))
+        environment.worker.kill(excused=True)
         progress.kills += 1
         progress.changed_at = time.monotonic()
 
 
-async def _result(
-    stage: RehearsalEnvironment,
-    expectation: Expectation,
-    progress: Progress,
-    counters: "Counters",
-    **known: Any,
-) -> Result:
-    ledger = await stage.witness("ledger")
-    records = list(read_records(stage.audit))
-    acted = (
-        record
-        for record in records
-        if record.kind in {RecordKind.ACTED, RecordKind.WOULD_HAVE_ACTED}
-    )
-    return Result(
-        verdict=judge(
-            with_holds(expectation, records) if stage.guarded else expectation, ledger, records
-        ),
-        expectation=expectation,
-        drained=known["drained"],
-        audit_intact=not (stage.audit.exists() and isinstance(verify(stage.audit), Broken)),
-        seconds=progress.changed_at - known["began"],
-        kills=progress.kills,
-        counts=await stage.witness("counts"),
-        counters=counters.total,
-        temporal_actions=await stage.temporal_actions(),
-        outcomes=Counter((record.action or "", record.outcome or "would") for record in acted),
-        cases=known["cases"],
-        ledger=ledger,
-    )
-
-
-class Counters:
-    """Counters of a process that may be killed.
-
-    What it counted before is kept when it starts at zero again.
-    """
+class CounterSums:
+    """Sums counters over restarts of a process, which starts again at zero."""
 
     def __init__(self) -> None:
-        self.total: dict[str, float] = {}
+        self.totals: dict[str, float] = {}
         self._last: dict[str, float] = {}
 
-    def take(self, now: dict[str, float]) -> None:
-        """Take in what the counters say now; empty where the process did not answer."""
-        for name, value in now.items():
-            before = self._last.get(name, 0.0)
-            self.total[name] = self.total.get(name, 0.0) + (
-                value - before if value >= before else value
-            )
+    def update(self, values: dict[str, float]) -> None:
+        """Add the current values; empty if the process did not answer."""
+        for name, value in values.items():
+            last = self._last.get(name, 0.0)
+            increase = value - last if value >= last else value
+            self.totals[name] = self.totals.get(name, 0.0) + increase
             self._last[name] = value
+
+
+def _is_audit_intact(audit: Path) -> bool:
+    return not (audit.exists() and isinstance(verify(audit), Broken))
 
 
 def _size(path: Path) -> int:

@@ -1,91 +1,96 @@
-"""What a rehearsal came to, for people and for programs. Pure: a result in, text or JSON out."""
+"""Summarizes the result of a rehearsal, as text or as JSON. Pure."""
 
 from collections.abc import Iterator
 from typing import Any
 
-from clawback.rehearsal.runner import Result
+from clawback.rehearsal.runner import RehearsalResult
 
-_SHOWN = 10
+_MAX_PROBLEMS = 10
 
 
-def as_json(result: Result) -> dict[str, Any]:
-    """Everything a program may want to compare between two rehearsals."""
-    counts = result.counts
+def to_json(result: RehearsalResult) -> dict[str, Any]:
+    """Return what a program may want to compare between two rehearsals."""
+    counts, judgement = result.counts, result.judgement
+    outcomes = {
+        f"{action} {outcome}": count for (action, outcome), count in sorted(result.outcomes.items())
+    }
+    requests_per_moved = round(counts["requests"] / result.moved, 4) if result.moved else None
+    delay = result.counters.get("clawback_api_rate_limit_delay_seconds_total", 0.0)
     return {
-        "good": result.good,
-        "drained": result.drained,
-        "audit_intact": result.audit_intact,
-        "lost": result.verdict.lost,
-        "twice": result.verdict.twice,
-        "unexpected": result.verdict.unexpected,
+        "good": result.is_good,
+        "drained": result.is_complete,
+        "audit_intact": result.is_audit_intact,
+        "lost": judgement.lost,
+        "twice": judgement.twice,
+        "unexpected": judgement.unexpected,
         "seconds": round(result.seconds, 1),
         "events": result.expectation.events,
         "matched": result.expectation.matched,
-        "outcomes": {
-            f"{action} {outcome}": count
-            for (action, outcome), count in sorted(result.outcomes.items())
-        },
+        "outcomes": outcomes,
         "moved": result.moved,
         "effects": counts["by_operation"],
         "cases": result.cases,
         "requests": counts["requests"],
-        "requests_per_moved": round(counts["requests"] / result.moved, 4) if result.moved else None,
+        "requests_per_moved": requests_per_moved,
         "requests_by_endpoint": counts["by_endpoint"],
         "requests_by_status": counts["by_status"],
         "faults": counts["by_fault"],
-        "retries": _counter(result, "activity_retries"),
-        "paced_seconds": round(
-            result.counters.get("clawback_api_rate_limit_delay_seconds_total", 0.0), 1
-        ),
+        "retries": int(result.counters.get("clawback_activity_retries_total", 0.0)),
+        "paced_seconds": round(delay, 1),
         "kills": result.kills,
         "temporal_actions": result.temporal_actions,
     }
 
 
-def as_text(result: Result) -> Iterator[str]:
-    """The same in lines, what is wrong last."""
-    said = as_json(result)
-    yield f"events     {said['events']:,} in the corpus"
-    yield from _table("matched", said["matched"])
-    yield from _table("outcomes", said["outcomes"])
-    yield f"effects    {_listed(said['effects']) or 'none'}"
-    yield f"cases      {_listed(said['cases']) or 'none open'}"
-    per = f", {said['requests_per_moved']:.4f} for each message moved" if result.moved else ""
-    yield f"requests   {said['requests']:,}{per}; waited {said['paced_seconds']} s for the rate limit"
-    yield from _table("", said["requests_by_endpoint"])
-    yield f"           by status: {_listed(said['requests_by_status'])}"
-    yield f"trouble    faults: {_listed(said['faults']) or 'none'}; kills: {said['kills']}; retries: {said['retries']}"
-    yield f"Temporal   {said['temporal_actions']:,} actions"
-    yield f"time       {said['seconds']} s from the worker's start to the last thing it did"
-    yield from _wrong(result)
+def format_text(result: RehearsalResult) -> Iterator[str]:
+    """Yield the lines of a summary, problems last."""
+    data = to_json(result)
+    yield f"events     {data['events']:,} in the corpus"
+    yield from _format_table("matched", data["matched"])
+    yield from _format_table("outcomes", data["outcomes"])
+    yield f"effects    {_format_counts(data['effects']) or 'none'}"
+    yield f"cases      {_format_counts(data['cases']) or 'none open'}"
+    per_moved = f", {data['requests_per_moved']:.4f} per message moved" if result.moved else ""
+    yield (
+        f"requests   {data['requests']:,}{per_moved}; "
+        f"waited {data['paced_seconds']} s for the rate limit"
+    )
+    yield from _format_table("", data["requests_by_endpoint"])
+    yield f"           by status: {_format_counts(data['requests_by_status'])}"
+    yield (
+        f"faults     {_format_counts(data['faults']) or 'none'}; "
+        f"worker kills: {data['kills']}; activity retries: {data['retries']}"
+    )
+    yield f"Temporal   {data['temporal_actions']:,} actions"
+    yield f"time       {data['seconds']} s from the start of the worker to its last effect"
+    yield from _format_problems(result)
 
 
-def _wrong(result: Result) -> Iterator[str]:
-    if not result.drained:
-        yield "NOT DONE   the time was up before everything was"
-    if not result.audit_intact:
-        yield "BROKEN     the audit's chain"
+def _format_problems(result: RehearsalResult) -> Iterator[str]:
+    if not result.is_complete:
+        yield "INCOMPLETE the timeout expired before everything was done"
+    if not result.is_audit_intact:
+        yield "BROKEN     the hash chain of the audit"
+
+    judgement = result.judgement
     for name, problems in (
-        ("LOST", result.verdict.lost),
-        ("TWICE", result.verdict.twice),
-        ("UNEXPECTED", result.verdict.unexpected),
+        ("LOST", judgement.lost),
+        ("TWICE", judgement.twice),
+        ("UNEXPECTED", judgement.unexpected),
     ):
-        for problem in problems[:_SHOWN]:
+        for problem in problems[:_MAX_PROBLEMS]:
             yield f"{name:10} {problem}"
-        if len(problems) > _SHOWN:
-            yield f"{name:10} and {len(problems) - _SHOWN:,} more"
-    if result.good:
-        yield "good       nothing was lost, nothing was done twice, nothing else was touched"
+        if len(problems) > _MAX_PROBLEMS:
+            yield f"{name:10} and {len(problems) - _MAX_PROBLEMS:,} more"
+
+    if result.is_good:
+        yield "good       no message lost, repeated or changed by mistake"
 
 
-def _table(title: str, counts: dict[str, int]) -> Iterator[str]:
+def _format_table(title: str, counts: dict[str, int]) -> Iterator[str]:
     for number, (name, count) in enumerate(sorted(counts.items())):
         yield f"{'' if number else title:10} {count:>7,}  {name}"
 
 
-def _listed(counts: dict[str, int]) -> str:
+def _format_counts(counts: dict[str, int]) -> str:
     return ", ".join(f"{count:,} {name}" for name, count in sorted(counts.items()))
-
-
-def _counter(result: Result, name: str) -> int:
-    return int(result.counters.get(f"clawback_{name}_total", 0.0))
