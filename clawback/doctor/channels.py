@@ -20,7 +20,7 @@ from clawback.notifications import (
     traits_of,
 )
 from clawback.rules import RuleErrors
-from clawback.rules.lint.review import load_reviewed
+from clawback.rules.loader import load_reviewed
 
 _PATIENCE = 5.0
 

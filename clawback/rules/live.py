@@ -17,7 +17,7 @@ from pathlib import Path
 from clawback.model.addresses import PatternKind
 from clawback.rules.engine.ruleset import RuleSet
 from clawback.rules.lint.channels import Channels
-from clawback.rules.lint.review import load_reviewed
+from clawback.rules.loader import load_reviewed
 
 LOOK_EVERY = timedelta(seconds=2)
 """How often the folder is looked at."""

@@ -1,21 +1,20 @@
-"""Loads a folder of rules.
+"""Loads a folder of rules: reads every file, collects every problem, compiles the set if there is none.
 
-Reads every file, gathers every problem, and compiles the set only if there is none.
-
-The folder has rule files by theme in any subfolder, `exceptions/` (Sigma filters), `lists/` (values
-for `expand`) and `safety.yml`.
+A folder holds rule files in any subfolder, `exceptions/` (Sigma filters), `lists/` (values for
+`expand`) and `safety.yml`.
 """
 
 import gc
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from datetime import UTC, date, datetime
+from datetime import date
 from pathlib import Path
 
 from clawback.rules.engine.builder import build_set
 from clawback.rules.engine.ruleset import RuleSet
-from clawback.rules.lint.channels import check_reporters
+from clawback.rules.lint.channels import Channels, check_channels, check_reporters
 from clawback.rules.lint.references import check_set
+from clawback.rules.lint.review import review_rules, utc_today
 from clawback.rules.lint.rule_checks import check_rule, group_of
 from clawback.rules.source.correlations import read_correlation
 from clawback.rules.source.documents import (
@@ -26,7 +25,7 @@ from clawback.rules.source.documents import (
     RuleDocument,
     read_model,
 )
-from clawback.rules.source.errors import Code, Place, Problems
+from clawback.rules.source.errors import Code, Place, Problems, RuleErrors, Severity
 from clawback.rules.source.loaded import Loaded, LoadedFilter, LoadedRule
 from clawback.rules.source.responses import read_response
 from clawback.rules.source.safety import Safety
@@ -36,38 +35,56 @@ from clawback.rules.source.yaml_reader import Document, read_documents
 EXCEPTIONS = "exceptions"
 LISTS = "lists"
 SAFETY = "safety.yml"
-"""The names with a meaning of their own inside a folder of rules."""
+"""Names with a special meaning in a folder of rules."""
 
 _MOST_FILES = 20_000
-
-
-def utc_today() -> date:
-    """Give the day it is, in UTC."""
-    return datetime.now(UTC).date()
 
 
 def load_rules(folder: Path, *, today: Callable[[], date] = utc_today) -> RuleSet:
     """Load and compile all rules of a folder; `today` is the clock by which exceptions expire.
 
     Raises:
-        RuleErrors: anything is wrong with any file; all problems at once, each with file, line,
-            column, text and remedy.
+        RuleErrors: all problems of all files, each with file, line, column, text and remedy.
 
     """
-    with uncollected():
+    with _without_garbage_collection():
         loaded = read_folder(folder)
         loaded.problems.raise_if_any()
-        rules = build_set(loaded, today)
-        rules.prepare()
-        return rules
+        return _build(loaded, today)
+
+
+def load_reviewed(
+    folder: Path, channels: Channels | None = None, today: Callable[[], date] = utc_today
+) -> RuleSet:
+    """Load all rules of a folder as a worker does: also refuse what `rules check` calls an error.
+
+    Channels that do not exist are refused too, unless `channels` is None: then it is unknown which
+    there are.
+
+    Raises:
+        RuleErrors: all problems of all files.
+
+    """
+    with _without_garbage_collection():
+        loaded = read_folder(folder)
+        if channels is not None:
+            check_channels(loaded, channels, loaded.problems)
+        loaded.problems.raise_if_any()
+        found = review_rules(loaded, today)
+        if errors := [problem for problem in found if problem.severity is Severity.ERROR]:
+            raise RuleErrors(errors)
+        return _build(loaded, today)
+
+
+def _build(loaded: Loaded, today: Callable[[], date]) -> RuleSet:
+    rules = build_set(loaded, today)
+    rules.prepare()
+    return rules
 
 
 @contextmanager
-def uncollected() -> Iterator[None]:
-    """Pause the cyclic garbage collector.
-
-    Nothing that loading makes is garbage, and looking for it costs a third of the time.
-    """
+def _without_garbage_collection() -> Iterator[None]:
+    """Pause the cyclic garbage collector: loading makes no garbage, and scanning takes a third."""
     was_enabled = gc.isenabled()
     gc.disable()
     try:
@@ -78,14 +95,14 @@ def uncollected() -> Iterator[None]:
 
 
 def read_folder(folder: Path) -> Loaded:
-    """Read and check a folder without compiling it; whatever is wrong is in `problems`."""
+    """Read and check a folder without compiling it; `problems` of the result has all errors."""
     loaded = Loaded(Problems())
     if not folder.is_dir():
         loaded.problems.add(
             Place(str(folder)),
             Code.UNREADABLE,
             "there is no such folder",
-            remedy="name the folder of rules",
+            remedy="give the path of a folder of rules",
         )
         return loaded
     files = _files(folder)
@@ -125,7 +142,7 @@ def _documents(folder: Path, path: Path, problems: Problems) -> list[Document]:
             Place(name),
             Code.UNREADABLE,
             f"the file cannot be read: {error.strerror}",
-            remedy="check that it is there and its permissions",
+            remedy="check that it exists and can be read",
         )
         return []
     return read_documents(name, raw, problems)
@@ -133,15 +150,15 @@ def _documents(folder: Path, path: Path, problems: Problems) -> list[Document]:
 
 def _read_safety(folder: Path, problems: Problems) -> Safety:
     if not (folder / SAFETY).exists():
-        remedy = "add it; an empty mapping, {}, takes the defaults"
-        problems.add(Place(SAFETY), Code.SAFETY, "there is no safety.yml", remedy=remedy)
+        remedy = "add it; {} takes the defaults"
+        problems.add(Place(SAFETY), Code.SAFETY, "safety.yml is missing", remedy=remedy)
         return Safety()
     documents = _documents(folder, Path(SAFETY), problems)
     if len(documents) > 1:
         problems.add(
             documents[1].place,
             Code.SAFETY,
-            "safety.yml is one document",
+            "safety.yml has more than one document",
             remedy="remove the second one",
         )
     return (read_model(Safety, documents[0], problems) if documents else None) or Safety()
@@ -156,7 +173,7 @@ def _read_list(folder: Path, path: Path, loaded: Loaded) -> None:
         loaded.problems.add(
             documents[0].place,
             Code.DUPLICATE_NAME,
-            "there is another list of this name",
+            "another list has this name",
             text=path.stem,
             remedy="rename one",
         )
@@ -170,12 +187,12 @@ def _read_filters(folder: Path, path: Path, loaded: Loaded) -> None:
             continue
         reading = Reading(document, read.logsource.category, loaded.lists, loaded.problems)
         tree = read_detection(reading, "filter")
-        rules = _filtered_rules(read, document, loaded.problems)
+        rules = _rules_of_filter(read, document, loaded.problems)
         if tree is not None and rules is not None:
             loaded.filters.append(LoadedFilter(read, document, tree, rules))
 
 
-def _filtered_rules(
+def _rules_of_filter(
     read: FilterDocument, document: Document, problems: Problems
 ) -> tuple[str, ...] | None:
     rules = read.filter.get("rules")
@@ -187,7 +204,7 @@ def _filtered_rules(
     problems.add(
         document.value_at("filter", "rules"),
         Code.WRONG_VALUE,
-        "a filter says for which rules it is",
+        "a filter names the rules it applies to",
         text=rules,
         remedy=remedy,
     )
@@ -203,7 +220,7 @@ def _read_rules(folder: Path, path: Path, loaded: Loaded) -> None:
             loaded.problems.add(
                 document.key_at("filter"),
                 Code.DOCUMENT_KIND,
-                "a filter among the rules",
+                "a filter belongs to the exceptions",
                 text="filter",
                 remedy=remedy,
             )
@@ -221,7 +238,7 @@ def _read_rule(document: Document, loaded: Loaded) -> None:
     rule = LoadedRule(
         read, document, read_detection(reading, "detection"), tuple(reading.selections)
     )
-    _finish(rule, loaded)
+    _check_and_add(rule, loaded)
 
 
 def _read_correlation(document: Document, loaded: Loaded) -> None:
@@ -229,10 +246,10 @@ def _read_correlation(document: Document, loaded: Loaded) -> None:
     if read is None:
         return
     rule = LoadedRule(read, document, correlation=read_correlation(read, document, loaded.problems))
-    _finish(rule, loaded)
+    _check_and_add(rule, loaded)
 
 
-def _finish(rule: LoadedRule, loaded: Loaded) -> None:
+def _check_and_add(rule: LoadedRule, loaded: Loaded) -> None:
     check_rule(rule, loaded.problems)
     if rule.read.response is not None and (group_by := group_of(rule)) is not None:
         hard_delete = loaded.safety.hard_delete

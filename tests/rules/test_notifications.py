@@ -6,8 +6,8 @@ import pytest
 
 from clawback.actions import ChannelTraits
 from clawback.rules import RuleErrors
-from clawback.rules.lint.review import load_reviewed
 from clawback.rules.live import LiveRules
+from clawback.rules.loader import load_reviewed
 from clawback.services.configuration import channels_for_rules
 from clawback.settings import Settings
 from tests.rules.folders import message, problems, responding, write
@@ -111,7 +111,7 @@ def test_without_channels_nobody_knows_them(tmp_path: Path) -> None:
             "{notify: {channel: soc, template: '{subject}'}}",
             "a notification has no field or word {subject}",
         ),
-        ("{notify: {channel: soc, template: '{done'}}", "a brace without its other half"),
+        ("{notify: {channel: soc, template: '{done'}}", "unbalanced brace"),
         ("{notify: {channel: Soc}}", "notify.channel: String should match pattern"),
         (
             "{notify: {channel: soc, when: [never]}}",

@@ -25,14 +25,14 @@ correlation: {type: event_count, rules: [a_block], group-by: [edf_hash], timespa
 """
 
 CASES: dict[str, tuple[dict[str, str], str]] = {
-    "tab": ({"x.yml": "a:\tb\n"}, "x.yml:1:3: tab: a tab; indent with spaces"),
+    "tab": ({"x.yml": "a:\tb\n"}, "x.yml:1:3: tab: tab character; indent with spaces"),
     "zero width space": (
         {"x.yml": "title: a\u200bb\n"},
-        "x.yml:1:9: invisible-character: 'U+200B' an invisible character, ZERO WIDTH SPACE",
+        "x.yml:1:9: invisible-character: 'U+200B' invisible character ZERO WIDTH SPACE",
     ),
     "bidi": ({"x.yml": "title: a\u202eb\n"}, "x.yml:1:9: invisible-character: 'U+202E'"),
     "not utf-8": ({"x.yml": "title: \udcff"}, "x.yml:1:8: unreadable"),
-    "not yaml": ({"x.yml": "title: [\n"}, "x.yml:2:1: yaml: not YAML"),
+    "not yaml": ({"x.yml": "title: [\n"}, "x.yml:2:1: yaml: invalid YAML"),
     "too deep": (
         {"x.yml": "a: " + "[" * 50 + "]" * 50},
         "forbidden-yaml: nested deeper than 40 levels",
@@ -46,13 +46,16 @@ CASES: dict[str, tuple[dict[str, str], str]] = {
     "octal": ({"x.yml": "title: 010\n"}, "x.yml:1:8: ambiguous-scalar: '010'"),
     "sexagesimal": ({"x.yml": "title: 22:22\n"}, "x.yml:1:8: ambiguous-scalar: '22:22'"),
     "empty": ({"x.yml": "title:\n"}, "x.yml:1:7: ambiguous-scalar: an empty value"),
-    "alias": ({"x.yml": "a: &x 1\nb: *x\n"}, "x.yml:2:4: forbidden-yaml: '*x' aliases are refused"),
-    "anchor": ({"x.yml": "a: &x 1\n"}, "x.yml:1:4: forbidden-yaml: '&x' anchors are refused"),
+    "alias": (
+        {"x.yml": "a: &x 1\nb: *x\n"},
+        "x.yml:2:4: forbidden-yaml: '*x' aliases are not allowed",
+    ),
+    "anchor": ({"x.yml": "a: &x 1\n"}, "x.yml:1:4: forbidden-yaml: '&x' anchors are not allowed"),
     "tag": ({"x.yml": "a: !!str 1\n"}, "x.yml:1:4: forbidden-yaml: 'tag:yaml.org,2002:str'"),
     "merge": ({"x.yml": "a: {<<: {b: c}}\n"}, "x.yml:1:5: forbidden-yaml: '<<'"),
     "not a mapping": (
         {"x.yml": "- a\n"},
-        "x.yml:1:1: wrong-value: \"['a']\" a document is a mapping",
+        "x.yml:1:1: wrong-value: \"['a']\" a document must be a mapping",
     ),
     "unknown key": (
         {"a_rule.yml": PLAIN + "levle: high\n"},
@@ -92,15 +95,15 @@ CASES: dict[str, tuple[dict[str, str], str]] = {
     ),
     "no status": (
         {"a_rule.yml": PLAIN.replace("status: stable\n", "")},
-        "a_rule.yml:1:1: missing-key: 'a_rule' a rule that responds has a status",
+        "a_rule.yml:1:1: missing-key: 'a_rule' a rule with a response needs a status",
     ),
     "no id": (
         {"a_rule.yml": PLAIN.replace("id: 6f1c3a52-0f0e-4d0b-9a53-6b0f6a1b7c11\n", "")},
-        "missing-key: 'a_rule' a rule that responds has an id",
+        "missing-key: 'a_rule' a rule with a response needs an id",
     ),
     "mode": (
         {"a_rule.yml": PLAIN.replace("status: stable", "status: test")},
-        "a_rule.yml:10:9: mode-above-status: 'enforce' the mode is above the status; a rule of status test may at most approve",
+        "a_rule.yml:10:9: mode-above-status: 'enforce' the mode is stronger than the status allows; a rule with status test may at most approve",
     ),
     "no positive test": (
         {"a_rule.yml": PLAIN.replace("expect: match", "expect: no match")},
@@ -112,7 +115,7 @@ CASES: dict[str, tuple[dict[str, str], str]] = {
     ),
     "file name": (
         {"other.yml": PLAIN},
-        "other.yml:2:7: file-name: 'a_rule' a file is named after its rule that responds; rename the file to a_rule.yml",
+        "other.yml:2:7: file-name: 'a_rule' the file must be named after its rule with a response; rename the file to a_rule.yml",
     ),
     "same name": (
         {"a.yml": BLOCK, "b.yml": BLOCK},
@@ -156,7 +159,7 @@ CASES: dict[str, tuple[dict[str, str], str]] = {
     ),
     "object": (
         {"x.yml": block("sel: {validation: pass}\ncondition: sel")},
-        "validation is an object: only exists and null",
+        "validation is an object: only exists and null apply",
     ),
     "keyword": (
         {"x.yml": block("sel: [invoice]\ncondition: sel")},
@@ -248,7 +251,7 @@ CASES: dict[str, tuple[dict[str, str], str]] = {
                 "- move: {destination: JunkEmail}", '- block_sender: {pattern: "{from}"}'
             )
         },
-        "a_rule.yml:12:21: template: '{from}' a template takes a field of group-by, or it could be empty; add from to group-by",
+        "a_rule.yml:12:21: template: '{from}' a template may only name fields of group-by: others could be empty; add from to group-by",
     ),
     "shrinking terms": (
         {
@@ -277,7 +280,7 @@ CASES: dict[str, tuple[dict[str, str], str]] = {
     ),
     "dotted test field": (
         {"a_rule.yml": PLAIN.replace("event: {from: a@x.test}", "event: {validation.spf: pass}")},
-        "a_rule.yml:14:31: unknown-field: 'validation.spf' a test event is nested as the API nests it; write validation: {spf: …}",
+        "a_rule.yml:14:31: unknown-field: 'validation.spf' a test event must be nested as in the API; write validation: {spf: …}",
     ),
     "test type": (
         {"a_rule.yml": PLAIN.replace("event: {from: a@x.test}", "event: {is_quarantined: 'true'}")},
@@ -285,7 +288,7 @@ CASES: dict[str, tuple[dict[str, str], str]] = {
     ),
     "circle": (
         {"a.yml": BLOCK, "many.yml": CORRELATION.format(body=COUNT.replace("a_block", "many"))},
-        "many.yml:3:41: correlation: 'many' correlations refer to each other in a circle; break it",
+        "many.yml:3:41: correlation: 'many' correlations refer to each other in a cycle; remove one of the references",
     ),
     "chain that groups too widely": (
         {
@@ -293,11 +296,11 @@ CASES: dict[str, tuple[dict[str, str], str]] = {
             "b.yml": INNER,
             "many.yml": CORRELATION.format(body=COUNT.replace("a_block", "burst")),
         },
-        "correlation: 'burst' the events of one match of burst may differ in from, which many asks for; add from to the group-by of burst",
+        "correlation: 'burst' the events in one group of burst may differ in from, which many uses; add from to the group-by of burst",
     ),
     "correlation for nothing": (
         {"a.yml": BLOCK, "b.yml": INNER},
-        "b.yml:3:1: correlation: 'burst' a correlation without a response, to which no other refers, does nothing; add response:",
+        "b.yml:3:1: correlation: 'burst' a correlation without a response, to which no other refers, has no effect; add response:",
     ),
     "unknown rule": (
         {"a.yml": BLOCK, "many.yml": CORRELATION.format(body=COUNT.replace("a_block", "a_blok"))},
@@ -335,7 +338,7 @@ CASES: dict[str, tuple[dict[str, str], str]] = {
     ),
     "misplaced filter": (
         {"x.yml": "title: F\nname: f\nowner: me\nfilter: {rules: any}\n"},
-        "x.yml:4:1: document-kind: 'filter' a filter among the rules",
+        "x.yml:4:1: document-kind: 'filter' a filter belongs to the exceptions",
     ),
     "filter without owner": (
         {
@@ -350,7 +353,7 @@ CASES: dict[str, tuple[dict[str, str], str]] = {
             "exceptions/x.yml": "owner: me\n"
             + block("sel: {from: a}\ncondition: sel").replace("detection:", "filter:")
         },
-        "says for which rules it is",
+        "a filter names the rules it applies to",
     ),
     "filter for unknown": (
         {
@@ -363,15 +366,15 @@ CASES: dict[str, tuple[dict[str, str], str]] = {
     ),
     "number as a regex": (
         {"x.yml": block("sel: {subject|re: 5}\ncondition: sel")},
-        "modifier: 'subject|re: 5' re wants a text; put the regular expression in quotes",
+        "modifier: 'subject|re: 5' re needs a string; put the regular expression in quotes",
     ),
     "number as a regex with a flag": (
         {"x.yml": block("sel: {subject|re|i: -1}\ncondition: sel")},
-        "modifier: 'subject|re|i: -1' re wants a text",
+        "modifier: 'subject|re|i: -1' re needs a string",
     ),
     "no selection": (
         {"x.yml": block("condition: sel")},
-        "detection: there is no selection; add a name and what must hold",
+        "detection: there is no selection; add a selection with at least one field",
     ),
     "unknown key in one of several forms": (
         {"safety.yml": "budgets: {surge: {least: 500, facto2: 10}}\n"},
@@ -498,7 +501,7 @@ def test_a_missing_safety_file_is_a_problem(tmp_path: Path) -> None:
     """Losing safety.yml never loads as a set without protection."""
     from clawback.rules import RuleErrors, load_rules
 
-    with pytest.raises(RuleErrors, match=r"safety\.yml:1:1: safety: there is no safety\.yml"):
+    with pytest.raises(RuleErrors, match=r"safety\.yml:1:1: safety: safety\.yml is missing"):
         load_rules(tmp_path)
 
 

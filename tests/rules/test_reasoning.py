@@ -79,8 +79,8 @@ IMPOSSIBLE: dict[str, Node] = {
 def test_what_cannot_be_is_found(case: str) -> None:
     """No event makes these true; their opposite is always true."""
     node = IMPOSSIBLE[case]
-    assert not can_hold(MESSAGE, (node, True)).possible
-    assert can_hold(MESSAGE, (node, False)).possible
+    assert not can_hold(MESSAGE, (node, True)).is_possible
+    assert can_hold(MESSAGE, (node, False)).is_possible
 
 
 def test_a_list_can_have_several_values() -> None:
@@ -103,7 +103,7 @@ def test_an_enum_is_open() -> None:
     assert can_hold(
         MESSAGE,
         (And((leaf("delivery_mode", Exists()), Not(leaf("delivery_mode", "DIRECT")))), True),
-    ).possible
+    ).is_possible
 
 
 def test_one_condition_follows_from_another() -> None:
@@ -121,7 +121,7 @@ def test_a_condition_that_is_too_large_counts_as_possible() -> None:
     clauses = [
         Or(tuple(leaf("from", f"{one}-{other}") for other in range(12))) for one in range(12)
     ]
-    assert can_hold(MESSAGE, (And(tuple(clauses)), True)).possible
+    assert can_hold(MESSAGE, (And(tuple(clauses)), True)).is_possible
 
 
 def parts_of(shape: str, w: str, v: str) -> tuple[str | Wildcard, ...]:
@@ -174,7 +174,7 @@ def test_nothing_that_happens_is_called_impossible(
     predicate = compile_node(tree, lambda: date.min)
     for holds in (True, False):
         verdict = can_hold(MESSAGE, (tree, holds))
-        assert verdict.possible or all(predicate(event) is not holds for event in events)
+        assert verdict.is_possible or all(predicate(event) is not holds for event in events)
         assert verdict.record is None or predicate(verdict.record) is holds
 
 

@@ -55,7 +55,7 @@ def exception(lines: str, more: str = "") -> dict[str, str]:
 CASES: dict[str, tuple[dict[str, str], str]] = {
     "unused": (
         {"x.yml": block("sel: {subject: a}\nother: {subject: b}\ncondition: sel")},
-        "warning x.yml:6:3: unused-selection: 'other' the condition never uses this selection",
+        "warning x.yml:6:3: unused-selection: 'other' the condition does not use this selection",
     ),
     "never true": (
         {"x.yml": block("a: {from: a}\nb: {from: b}\ncondition: a and b")},
@@ -99,7 +99,7 @@ CASES: dict[str, tuple[dict[str, str], str]] = {
     ),
     "an exception from nothing": (
         exception("a: {from: a}\ncondition: a or not a"),
-        "such an exception excepts nothing",
+        "this exception excludes nothing",
     ),
     "an unused selection of an exception": (
         exception("a: {from: a}\nb: {from: b}\ncondition: not a"),
@@ -111,22 +111,22 @@ CASES: dict[str, tuple[dict[str, str], str]] = {
     ),
     "identical rules": (
         {**rule("a_rule", 1), **rule("b_rule", 2)},
-        "warning a_rule.yml:6:1: shadowed-rule: 'a_rule' every event that it matches is matched by b_rule (b_rule.yml:1)",
+        "warning a_rule.yml:6:1: shadowed-rule: 'a_rule' every event it matches also matches b_rule (b_rule.yml:1)",
     ),
     "a narrower rule": (
         {
             **rule("a_rule", 1, "sel: {from: a@x.test, subject: null}"),
             **rule("b_rule", 2, "sel: {from|endswith: '@x.test'}"),
         },
-        "shadowed-rule: 'a_rule' every event that it matches is matched by b_rule",
+        "shadowed-rule: 'a_rule' every event it matches also matches b_rule",
     ),
     "a weaker rule beside a stronger one": (
         {**rule("a_rule", 1), **rule("b_rule", 2, status="experimental", mode="shadow")},
-        "warning b_rule.yml:6:1: shadowed-rule: 'b_rule' every event that it matches is matched by a_rule",
+        "warning b_rule.yml:6:1: shadowed-rule: 'b_rule' every event it matches also matches a_rule",
     ),
     "opposite moves": (
         {**rule("a_rule", 1), **rule("b_rule", 2, actions=INBOX)},
-        "error a_rule.yml:6:1: contradictory-rules: 'a_rule' it would move to JunkEmail the message that b_rule",
+        "error a_rule.yml:6:1: contradictory-rules: 'a_rule' it would move to JunkEmail; b_rule",
     ),
     "opposite moves by what no test shows": (
         {**rule("a_rule", 1), **rule("b_rule", 2, "sel: {subject: x}", INBOX)},
@@ -141,7 +141,7 @@ CASES: dict[str, tuple[dict[str, str], str]] = {
     ),
     "two places": (
         {**rule("a_rule", 1), **rule("b_rule", 2, actions=DELETED)},
-        "warning a_rule.yml:6:1: contradictory-rules: 'a_rule' it would move to JunkEmail the message that",
+        "warning a_rule.yml:6:1: contradictory-rules: 'a_rule' it would move to JunkEmail; b_rule (b_rule.yml:1) would move to",
     ),
 }
 

@@ -20,8 +20,8 @@ from clawback.cli.output import AsJson, print_json, print_text
 from clawback.cli.rule_folders import find_folder
 from clawback.rules import Problem, RuleSet
 from clawback.rules.engine.builder import build_set
-from clawback.rules.lint.review import review_rules
-from clawback.rules.loader import read_folder, utc_today
+from clawback.rules.lint.review import review_rules, utc_today
+from clawback.rules.loader import read_folder
 from clawback.rules.source.errors import Severity
 
 Paths = Annotated[

@@ -1,9 +1,7 @@
-"""Rules in each other's way.
+"""Finds rules that conflict: one that another makes redundant, two that do opposite things to one message.
 
-One that another makes superfluous, and two that would do opposite things to the same message.
-
-Whether an event can match two rules is shown by an event: one of their tests, or one that is made
-up and then evaluated. Pairs for which neither is found are not reported.
+A conflict is reported only with an event that matches both rules: one of their tests, or one that
+the satisfiability check constructs.
 """
 
 import json
@@ -24,20 +22,21 @@ from clawback.rules.source.documents import EventTest
 from clawback.rules.source.errors import Code, Place, Problems, Severity
 
 _MOST_PAIRS = 2_000
+_LONGEST_EXAMPLE = 200
 _STRENGTH = {mode: strength for strength, mode in enumerate(Mode)}
 
 
 def check_conflicts(rules: RuleSet, places: Mapping[str, Place], found: Problems) -> None:
-    """Compare the rules of a set that loads; `places` says where to report each."""
-    quarrels = _Quarrels(rules, places, found)
-    quarrels.check_shadows()
-    quarrels.check_twins()
-    quarrels.check_contradictions()
+    """Compare all rules of a set; `places` says where to report each."""
+    checker = _ConflictChecker(rules, places, found)
+    checker.check_redundant_rules()
+    checker.check_equal_correlations()
+    checker.check_opposite_actions()
 
 
 @dataclass(frozen=True, slots=True)
-class _Acting:
-    """A rule that responds, with the conditions any of which brings an event to it, and events that do."""
+class _Responding:
+    """A rule that responds, the conditions that lead to it, and events from its tests that match."""
 
     rule: Rule
     kind: EventKind
@@ -46,41 +45,47 @@ class _Acting:
 
     @property
     def actions(self) -> tuple[BaseAction, ...]:
-        return (
-            (*self.rule.response.actions, *self.rule.response.notifications)
-            if self.rule.response is not None
-            else ()
-        )
+        response = self.rule.response
+        return (*response.actions, *response.notifications) if response is not None else ()
 
     @property
-    def acts(self) -> bool:
+    def is_active(self) -> bool:
         return self.rule.mode is not Mode.SHADOW
 
 
-class _Quarrels:
+@dataclass(frozen=True, slots=True)
+class _ActionConflict:
+    """Two actions that contradict each other, in words: `move to …`."""
+
+    severity: Severity
+    action: str
+    other: str
+
+
+class _ConflictChecker:
     def __init__(self, rules: RuleSet, places: Mapping[str, Place], found: Problems) -> None:
         self._rules = rules
         self._places = places
         self._found = found
-        self._acting = {one.rule.name: one for one in _acting(rules)}
+        self._responding = {one.rule.name: one for one in _responding_rules(rules)}
         self._order = {name: index for index, name in enumerate(rules.rules)}
 
-    # ---- superfluous rules
+    # ---- redundant rules
 
-    def check_shadows(self) -> None:
-        """Find rules all of whose events another one takes, doing the same and no less firmly."""
-        shadowed: set[str] = set()
-        for name, one in self._acting.items():
-            for other in self._companions(one):
-                if other.rule.name not in shadowed and self._is_shadowed(one, other):
-                    shadowed.add(name)
-                    self._report_shadow(
-                        one.rule, other.rule, "every event that it matches is matched by"
+    def check_redundant_rules(self) -> None:
+        """Find rules whose events all match another rule that does the same in no weaker mode."""
+        redundant: set[str] = set()
+        for name, one in self._responding.items():
+            for other in self._rules_for_same_tests(one):
+                if other.rule.name not in redundant and self._is_redundant(one, other):
+                    redundant.add(name)
+                    self._report_redundant(
+                        one.rule, other.rule, "every event it matches also matches"
                     )
                     break
 
-    def _companions(self, one: _Acting) -> list[_Acting]:
-        """The other plain rules that match what a plain rule's own tests say it matches."""
+    def _rules_for_same_tests(self, one: _Responding) -> list[_Responding]:
+        """Give the other rules on single events that match the positive tests of this one."""
         if one.rule.tree is None:
             return []
         names = {
@@ -89,162 +94,159 @@ class _Quarrels:
             for match in self._rules.evaluate(event).matches
             if match.rule == match.plan.rule
         }
-        return [
-            self._acting[name]
-            for name in sorted(names - {one.rule.name}, key=self._order.__getitem__)
-        ]
+        others = sorted(names - {one.rule.name}, key=self._order.__getitem__)
+        return [self._responding[name] for name in others]
 
-    def _is_shadowed(self, one: _Acting, other: _Acting) -> bool:
+    def _is_redundant(self, one: _Responding, other: _Responding) -> bool:
         (tree,), (wider,) = one.trees, other.trees
-        weaker = (
-            one.rule.mode is None
-            or other.rule.mode is None
-            or _STRENGTH[one.rule.mode] <= _STRENGTH[other.rule.mode]
-        )
+        modes = (one.rule.mode, other.rule.mode)
+        is_weaker = None in modes or _STRENGTH[modes[0]] <= _STRENGTH[modes[1]]  # type: ignore[index]
         return (
-            weaker
+            is_weaker
             and set(one.actions) <= set(other.actions)
             and implies(one.kind, tree, wider, self._rules.today())
         )
 
-    def check_twins(self) -> None:
+    def check_equal_correlations(self) -> None:
         """Find correlations that wait for the same and do the same."""
-        seen: dict[Any, Rule] = {}
-        for name, rule in self._rules.rules.items():
+        seen: dict[str, Rule] = {}
+        for rule in self._rules.rules.values():
             if rule.correlation is not None and rule.response is not None:
-                waits = repr((rule.correlation, rule.response.actions, rule.response.notifications))
-                first = seen.setdefault(waits, rule)
-                if first.name != name:
-                    self._report_shadow(rule, first, "it waits for the same as")
+                response = rule.response
+                key = repr((rule.correlation, response.actions, response.notifications))
+                first = seen.setdefault(key, rule)
+                if first is not rule:
+                    self._report_redundant(rule, first, "it waits for the same as")
 
-    def _report_shadow(self, rule: Rule, other: Rule, relation: str) -> None:
-        message = f"{relation} {other.name} ({other.path}:{other.line}), which does the same"
-        remedy = "remove it, or let it do something else"
+    def _report_redundant(self, rule: Rule, other: Rule, relation: str) -> None:
         self._found.add(
             self._places[rule.name],
             Code.SHADOWED,
-            message,
+            f"{relation} {other.name} ({other.path}:{other.line}), which does the same",
             text=rule.name,
-            remedy=remedy,
+            remedy="remove it, or change what it does",
             severity=Severity.WARNING,
         )
 
-    # ---- contradictory rules
+    # ---- opposite actions
 
-    def check_contradictions(self) -> None:
-        """Find two rules that would do opposite things to one message, or take it to two places.
+    def check_opposite_actions(self) -> None:
+        """Find pairs of rules that do opposite things to one message, or move it to two places.
 
-        One report a rule and severity.
+        Reports one pair for each rule and severity, with the number of others.
         """
-        shared = self._shared_events()
-        first: dict[tuple[str, Severity], tuple[_Acting, _Acting, _Clash, Mapping[str, Any]]] = {}
-        others: Counter[tuple[str, Severity]] = Counter()
-        for compared, (one, other, clash) in enumerate(self._clashing()):
+        shared = self._events_of_both()
+        first: dict[
+            tuple[str, Severity],
+            tuple[_Responding, _Responding, _ActionConflict, Mapping[str, Any]],
+        ] = {}
+        counts: Counter[tuple[str, Severity]] = Counter()
+        for number, (one, other, conflict) in enumerate(self._conflicting_pairs()):
             event = shared.get((one.rule.name, other.rule.name))
-            if event is None and compared < _MOST_PAIRS:
-                event = _made_up(one, other, self._rules)
+            if event is None and number < _MOST_PAIRS:
+                event = _construct_event(one, other, self._rules)
             if event is not None:
-                first.setdefault((one.rule.name, clash.severity), (one, other, clash, event))
-                others[one.rule.name, clash.severity] += 1
+                key = (one.rule.name, conflict.severity)
+                first.setdefault(key, (one, other, conflict, event))
+                counts[key] += 1
         for key, found in first.items():
-            self._report_clash(*found, others[key] - 1)
+            self._report_conflict(*found, counts[key] - 1)
 
-    def _clashing(self) -> Iterator[tuple[_Acting, _Acting, "_Clash"]]:
-        """Give the pairs that do not go together, in the order of the set.
+    def _conflicting_pairs(self) -> Iterator[tuple[_Responding, _Responding, _ActionConflict]]:
+        """Give the pairs of rules with conflicting actions, in the order of the set.
 
-        Rules that do the same are compared with others once.
+        Actions are compared once for all rules that have the same.
         """
         numbers: dict[Any, int] = {}
-        told = {
-            name: numbers.setdefault((one.kind, one.actions, one.acts), len(numbers))
-            for name, one in self._acting.items()
+        groups = {
+            name: numbers.setdefault((one.kind, one.actions, one.is_active), len(numbers))
+            for name, one in self._responding.items()
         }
-        known: dict[tuple[int, int], _Clash | None] = {}
-        for (name, one), (second, other) in combinations(self._acting.items(), 2):
-            pair = (told[name], told[second])
+        known: dict[tuple[int, int], _ActionConflict | None] = {}
+        for (name, one), (other_name, other) in combinations(self._responding.items(), 2):
+            pair = (groups[name], groups[other_name])
             if pair not in known:
-                known[pair] = _clash(one, other) if one.kind is other.kind else None
-            if (clash := known[pair]) is not None:
-                yield one, other, clash
+                known[pair] = _compare_actions(one, other) if one.kind is other.kind else None
+            if (conflict := known[pair]) is not None:
+                yield one, other, conflict
 
-    def _shared_events(self) -> dict[tuple[str, str], Mapping[str, Any]]:
-        """Find the pairs of rules, in the order of the set, that both match an event of a test."""
+    def _events_of_both(self) -> dict[tuple[str, str], Mapping[str, Any]]:
+        """Give the pairs of rules that match the event of one test, with that event."""
         shared: dict[tuple[str, str], Mapping[str, Any]] = {}
-        for one in self._acting.values():
+        for one in self._responding.values():
             for event in one.events:
-                names = {
-                    match.plan.rule for match in self._rules.evaluate(event).matches
-                } & self._acting.keys()
-                for pair in combinations(sorted(names, key=self._order.__getitem__), 2):
-                    shared.setdefault(
-                        pair, {key: value for key, value in event.record.items() if value}
-                    )
+                matching = {match.plan.rule for match in self._rules.evaluate(event).matches}
+                names = sorted(matching & self._responding.keys(), key=self._order.__getitem__)
+                for pair in combinations(names, 2):
+                    shared.setdefault(pair, _drop_empty(event.record))
         return shared
 
-    def _report_clash(
-        self, one: _Acting, other: _Acting, clash: "_Clash", event: Mapping[str, Any], more: int
+    def _report_conflict(
+        self,
+        one: _Responding,
+        other: _Responding,
+        conflict: _ActionConflict,
+        event: Mapping[str, Any],
+        more: int,
     ) -> None:
-        also = f" (and so with {more} other rules)" if more else ""
-        message = f"{clash.said} the message that {other.rule.name} ({other.rule.path}:{other.rule.line}) {clash.otherwise}{also}"
-        shown = json.dumps(event, ensure_ascii=False, sort_keys=True)[:200]
-        remedy = f"except the events of one from the other; both match {shown}"
-        place, name = self._places[one.rule.name], one.rule.name
+        rule = other.rule
+        message = f"it would {conflict.action}; {rule.name} ({rule.path}:{rule.line}) would {conflict.other} the same message"
+        if more:
+            message += f" (and {more} other rules likewise)"
+        example = json.dumps(event, ensure_ascii=False, sort_keys=True)[:_LONGEST_EXAMPLE]
         self._found.add(
-            place, Code.CONTRADICTORY, message, text=name, remedy=remedy, severity=clash.severity
+            self._places[one.rule.name],
+            Code.CONTRADICTORY,
+            message,
+            text=one.rule.name,
+            remedy=f"exclude the events of one rule from the other; both match {example}",
+            severity=conflict.severity,
         )
 
 
-def _acting(rules: RuleSet) -> Iterator[_Acting]:
+def _responding_rules(rules: RuleSet) -> Iterator[_Responding]:
     for rule in rules.rules.values():
-        if rule.response is not None and rule.kinds:
-            sources = [rules.rules[name] for name in rules.leaves(rule)]
-            trees = tuple(
-                source.tree
-                for source in sources
-                if source.tree is not None and source.kinds[0] is rule.kinds[0]
-            )
-            if trees:
-                yield _Acting(rule, rule.kinds[0], trees, tuple(_positive(rule)))
+        if rule.response is None or not rule.kinds:
+            continue
+        leaves = [rules.rules[name] for name in rules.leaves(rule)]
+        trees = tuple(
+            leaf.tree for leaf in leaves if leaf.tree is not None and leaf.kinds[0] is rule.kinds[0]
+        )
+        if trees:
+            yield _Responding(rule, rule.kinds[0], trees, tuple(_matching_tests(rule)))
 
 
-def _positive(rule: Rule) -> Iterator[Event]:
+def _matching_tests(rule: Rule) -> Iterator[Event]:
     for number, test in enumerate(rule.tests):
         if isinstance(test, EventTest) and test.expect == "match":
             event = build_test_event(rule.kinds[0], test.event, number)
             yield event if "detections" in event.record else event.with_detections({})
 
 
-# ---- what contradicts what
-
-
-@dataclass(frozen=True, slots=True)
-class _Clash:
-    severity: Severity
-    said: str
-    otherwise: str
-
-
-def _clash(one: _Acting, other: _Acting) -> _Clash | None:
-    """Say how what two rules do contradicts.
-
-    Rules that only shadow may disagree on where to, but not on whether.
-    """
-    both_act = one.acts and other.acts
+def _compare_actions(one: _Responding, other: _Responding) -> _ActionConflict | None:
+    """Find the first conflict; rules in shadow may differ in the target of an action."""
+    are_active = one.is_active and other.is_active
     for first, second in ((a, b) for a in one.actions for b in other.actions):
         conflict = first.conflict_with(second)
-        if conflict is Conflict.OPPOSITE or (conflict is Conflict.DIVERGENT and both_act):
-            is_error = conflict is Conflict.OPPOSITE and both_act
+        if conflict is Conflict.OPPOSITE or (conflict is Conflict.DIVERGENT and are_active):
+            is_error = conflict is Conflict.OPPOSITE and are_active
             severity = Severity.ERROR if is_error else Severity.WARNING
-            return _Clash(severity, f"it would {first.describe()}", f"would {second.describe()}")
+            return _ActionConflict(severity, first.describe(), second.describe())
     return None
 
 
-def _made_up(one: _Acting, other: _Acting, rules: RuleSet) -> Mapping[str, Any] | None:
-    """Make up an event that both rules match."""
-    pairs = ((tree, another) for tree in one.trees for another in other.trees)
-    verdicts = (
-        can_hold(one.kind, (tree, True), (another, True), today=rules.today())
-        for tree, another in pairs
-    )
-    record = next((verdict.record for verdict in verdicts if verdict.record is not None), None)
-    return {key: value for key, value in record.items() if value} if record is not None else None
+def _construct_event(
+    one: _Responding, other: _Responding, rules: RuleSet
+) -> Mapping[str, Any] | None:
+    """Construct an event that matches both rules; None if none is found."""
+    for tree in one.trees:
+        for another in other.trees:
+            goals = ((tree, True), (another, True))
+            record = can_hold(one.kind, *goals, today=rules.today()).record
+            if record is not None:
+                return _drop_empty(record)
+    return None
+
+
+def _drop_empty(record: Mapping[str, Any]) -> Mapping[str, Any]:
+    return {key: value for key, value in record.items() if value}

@@ -57,7 +57,7 @@ class _Checker:
                 )
 
     def check_file_names(self) -> None:
-        """Check that a file is named after its rule that responds."""
+        """Check that the file must be named after its rule with a response."""
         by_file: dict[str, list[LoadedRule]] = {}
         for rule in self._loaded.rules:
             if rule.read.response is not None:
@@ -70,7 +70,7 @@ class _Checker:
                 self._problems.add(
                     place,
                     Code.FILE_NAME,
-                    "a file is named after its rule that responds",
+                    "the file must be named after its rule with a response",
                     text=names[0],
                     remedy=remedy,
                 )
@@ -129,7 +129,7 @@ class _Checker:
                 self._problems.add(
                     place,
                     Code.GROUP,
-                    f"{name} can have several values: a case has one group",
+                    f"{name} can have several values, but a case has one group",
                     text=name,
                     remedy=remedy,
                 )
@@ -138,7 +138,7 @@ class _Checker:
                 self._problems.add(
                     place,
                     Code.GROUP,
-                    f"{name} comes from enrichment and may not be known yet",
+                    f"{name} comes from /detections, which may not be known yet",
                     text=name,
                     remedy=remedy,
                 )
@@ -157,7 +157,7 @@ class _Checker:
             self._by_id.get(name, name) for name in others
         }:
             place = rule.document.key_at(_CORRELATION)
-            message = "a correlation without a response, to which no other refers, does nothing"
+            message = "a correlation without a response, to which no other refers, has no effect"
             self._problems.add(
                 place, Code.CORRELATION, message, text=rule.read.name, remedy="add response:"
             )
@@ -165,7 +165,7 @@ class _Checker:
     def _check_correlation(self, rule: LoadedRule, correlation: Correlation) -> None:
         if rule.read.response is not None and rule.read.response.group_by is not None:
             place = rule.document.key_at(_RESPONSE, "group-by")
-            remedy = "leave it out: the group-by of the correlation makes the case"
+            remedy = "remove it: the group-by of the correlation defines the case"
             self._problems.add(
                 place,
                 Code.GROUP,
@@ -193,9 +193,9 @@ class _Checker:
             self._problems.add(
                 place,
                 Code.CORRELATION,
-                "correlations refer to each other in a circle",
+                "correlations refer to each other in a cycle",
                 text=name,
-                remedy="break it",
+                remedy="remove one of the references",
             )
             return set()
         wanted = [outer.resolve_field(one, name) for one in outer.group_by]
@@ -203,7 +203,7 @@ class _Checker:
             wanted.append(outer.resolve_field(outer.value_field, name))
         for one in dict.fromkeys(wanted):
             if one not in inner.group_by:
-                message = f"the events of one match of {name} may differ in {one}, which {rule.read.name} asks for"
+                message = f"the events in one group of {name} may differ in {one}, which {rule.read.name} uses"
                 self._problems.add(
                     place,
                     Code.CORRELATION,
@@ -234,11 +234,11 @@ class _Checker:
         for alias, fields in correlation.aliases.items():
             if reference not in fields:
                 place = document.key_at(_CORRELATION, "aliases", alias)
-                remedy = f"say which field of {reference} it stands for"
+                remedy = f"add the field of {reference} that it stands for"
                 self._problems.add(
                     place,
                     Code.CORRELATION,
-                    f"the alias leaves {reference} out",
+                    f"the alias does not cover {reference}",
                     text=alias,
                     remedy=remedy,
                 )
@@ -276,7 +276,7 @@ class _Checker:
                     self._problems.add(
                         place,
                         Code.WRONG_VALUE,
-                        "the event has no kind that exists",
+                        "the event has no valid kind",
                         text=kind,
                         remedy=remedy,
                     )

@@ -33,7 +33,7 @@ def check_rule(rule: LoadedRule, problems: Problems) -> None:
                 Code.DUPLICATE_NAME,
                 "another test has this name",
                 text=name,
-                remedy="name it after what it shows",
+                remedy="give each test its own name",
             )
     if rule.kind is not None:
         _check_rule_fields(rule, rule.kind, problems)
@@ -42,29 +42,33 @@ def check_rule(rule: LoadedRule, problems: Problems) -> None:
 def _check_mode(rule: LoadedRule, problems: Problems) -> None:
     response = rule.read.response
     if rule.read.status is None and isinstance(rule.read, RuleDocument):
-        remedy = "add status: experimental (may shadow), test (may approve) or stable (may enforce)"
+        remedy = "add status: experimental (at most shadow), test (at most approve) or stable (at most enforce)"
         problems.add(
             rule.document.place,
             Code.MISSING_KEY,
-            "a rule that responds has a status",
+            "a rule with a response needs a status",
             text=rule.read.name,
             remedy=remedy,
         )
     elif response is not None and response.mode.capped(rule.status.ceiling) is not response.mode:
         place = rule.document.value_at(_RESPONSE, "mode")
-        remedy = f"a rule of status {rule.status} may at most {rule.status.ceiling}"
+        remedy = f"a rule with status {rule.status} may at most {rule.status.ceiling}"
         problems.add(
-            place, Code.MODE, "the mode is above the status", text=response.mode, remedy=remedy
+            place,
+            Code.MODE,
+            "the mode is stronger than the status allows",
+            text=response.mode,
+            remedy=remedy,
         )
 
 
 def _check_id(rule: LoadedRule, problems: Problems) -> None:
     if rule.read.id is None and isinstance(rule.read, RuleDocument):
-        remedy = "add id: and a new UUID, never one that was used before"
+        remedy = "add id: with a new UUID"
         problems.add(
             rule.document.place,
             Code.MISSING_KEY,
-            "a rule that responds has an id",
+            "a rule with a response needs an id",
             text=rule.read.name,
             remedy=remedy,
         )
@@ -141,7 +145,7 @@ def check_record(
         if "." in (key := name.removeprefix(f"{parent}.")):
             head, _, tail = key.rpartition(".")
             message, remedy = (
-                "a test event is nested as the API nests it",
+                "a test event must be nested as in the API",
                 f"write {head}: {{{tail}: …}}",
             )
             problems.add(place, Code.UNKNOWN_FIELD, message, text=key, remedy=remedy)

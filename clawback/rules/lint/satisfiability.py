@@ -1,9 +1,7 @@
-"""Whether conditions can hold at all, always hold, or follow from one another.
+"""Decides whether conditions are satisfiable, tautological, or imply one another: a tableau, closed field by field.
 
-A tableau over the tree, field by field.
-
-Sound, not complete: what is called impossible or implied is so; a condition that is too large to
-decide counts as possible. Loading and evaluating never need this; `rules check` does.
+Sound but not complete: what is called impossible is; a condition too large to decide counts as
+possible. Only `rules check` and the checks at load use it.
 """
 
 from collections import defaultdict
@@ -14,48 +12,47 @@ from typing import Any
 
 from clawback.model.events import SOURCES, EventKind
 from clawback.rules.engine.compiler import compile_node
-from clawback.rules.lint.value_domains import value_domain
+from clawback.rules.lint.value_domains import find_values
 from clawback.rules.source.catalogue import ENRICHMENT, find_field
 from clawback.rules.source.condition import And, ExpiredAfter, Leaf, Named, Node, Not, Or
 
 _MOST_STEPS = 20_000
 _MOST_CLOSED = 400
+_MOST_TESTS = 3
 
 Goal = tuple[Node, bool]
-"""A node, and whether it is to hold."""
+"""A node, and whether it shall be true or false."""
 
 
 @dataclass(frozen=True, slots=True)
 class Satisfiability:
-    """Whether all goals can hold at once.
+    """Whether all goals can be true at once.
 
-    If not, `why` is the first contradiction; if so, `record` is an event that shows it, if found.
+    If not, `why` is the first contradiction. If so, `record` is an event that proves it, if one was
+    found.
     """
 
-    possible: bool
+    is_possible: bool
     why: str = ""
     record: Mapping[str, Any] | None = None
 
 
 def can_hold(kind: EventKind, *goals: Goal, today: date = date.min) -> Satisfiability:
-    """Decide whether an event of a kind can make every goal come true.
-
-    By default as if no exception had ended.
-    """
-    search = _Search(kind, goals, today)
-    for literals in search.branches():
-        verdict = search.close(literals)
-        if verdict is not None:
-            return verdict
-    return Satisfiability(possible=False, why=search.why)
+    """Decide whether any event of a kind meets all goals; by default no exception has expired."""
+    tableau = _Tableau(kind, goals, today)
+    for branch in tableau.branches():
+        result = tableau.close(branch)
+        if result is not None:
+            return result
+    return Satisfiability(is_possible=False, why=tableau.why)
 
 
 def implies(kind: EventKind, one: Node, other: Node, today: date = date.min) -> bool:
-    """Whether every event that one condition is true of surely makes the other true."""
-    return not can_hold(kind, (one, True), (other, False), today=today).possible
+    """Whether every event that makes one condition true also makes the other true."""
+    return not can_hold(kind, (one, True), (other, False), today=today).is_possible
 
 
-class _Search:
+class _Tableau:
     def __init__(self, kind: EventKind, goals: Sequence[Goal], today: date) -> None:
         self.why = ""
         self._today = today
@@ -65,25 +62,23 @@ class _Search:
         self._closed = 0
 
     def branches(self) -> Iterator[list[Goal]]:
-        """Give the ways in which the goals can come true, each as leaves that hold or do not.
+        """Give the branches: each a list of leaves that must be true or false together.
 
-        A search that grows too large gives `[]`.
+        A tableau that grows too large ends with an empty branch, which cannot be closed.
         """
-        waiting: list[tuple[list[Goal], list[Goal]]] = [(list(reversed(self._goals)), [])]
-        while waiting:
-            goals, literals = waiting.pop()
+        pending: list[tuple[list[Goal], list[Goal]]] = [(list(reversed(self._goals)), [])]
+        while pending:
+            goals, literals = pending.pop()
             while goals:
                 self._steps += 1
-                node, holds = goals.pop()
-                alternatives = _alternatives(node, holds=holds)
-                if alternatives is None:
-                    literals.append((node, holds))
-                elif isinstance(alternatives, tuple):
-                    goals.extend(reversed(alternatives))
+                node, wanted = goals.pop()
+                expansion = _expand(node, wanted=wanted)
+                if expansion is None:
+                    literals.append((node, wanted))
+                elif isinstance(expansion, tuple):
+                    goals.extend(reversed(expansion))
                 else:
-                    waiting.extend(
-                        ([*goals, one], list(literals)) for one in reversed(alternatives)
-                    )
+                    pending.extend(([*goals, one], list(literals)) for one in reversed(expansion))
                     break
             else:
                 yield literals
@@ -92,72 +87,72 @@ class _Search:
                 return
 
     def close(self, literals: list[Goal]) -> Satisfiability | None:
-        """Judge one way: None if it contradicts itself."""
+        """Give None if a branch contradicts itself, else that its goals are possible."""
+        for node, wanted in literals:
+            if isinstance(node, ExpiredAfter) and (self._today > node.last) is not wanted:
+                return None
         chosen: dict[str, Any] = {}
-        if any(
-            (self._today > node.last) is not holds
-            for node, holds in literals
-            if isinstance(node, ExpiredAfter)
-        ):
-            return None
-        for name, (wanted, unwanted) in _by_field(literals).items():
+        for name, (true, false) in _by_field(literals).items():
             field = find_field(self._kind, name)
-            found = value_domain(field, wanted, unwanted) if field is not None else None
-            if found is not None and found.impossible:
-                self.why = self.why or _said(name, wanted, unwanted)
+            if field is None:
+                chosen[name] = None
+                continue
+            domain = find_values(field, true, false)
+            if domain.is_impossible:
+                self.why = self.why or _render_contradiction(name, true, false)
                 self._closed += 1
                 return None
-            values = found.values if found is not None else None
-            chosen[name] = (
-                values if field is not None and field.many else next(iter(values or ()), None)
-            )
-        return Satisfiability(possible=True, record=self._proved(chosen))
+            chosen[name] = domain.values if field.many else next(iter(domain.values or ()), None)
+        return Satisfiability(is_possible=True, record=self._verify(chosen))
 
-    def _proved(self, chosen: Mapping[str, Any]) -> Mapping[str, Any] | None:
-        record = _nested(self._kind, chosen)
-        proved = all(
-            compile_node(node, lambda: self._today)(record) is holds for node, holds in self._goals
+    def _verify(self, chosen: Mapping[str, Any]) -> Mapping[str, Any] | None:
+        """Give the record of the chosen values if it meets all goals."""
+        record = _nest(self._kind, chosen)
+        is_proof = all(
+            compile_node(node, lambda: self._today)(record) is wanted
+            for node, wanted in self._goals
         )
-        return record if proved else None
+        return record if is_proof else None
 
 
-def _alternatives(node: Node, *, holds: bool) -> tuple[Goal, ...] | list[Goal] | None:
-    """Take a goal apart: into goals that all must come true (a tuple), one of which must (a list), or not at all."""
+def _expand(node: Node, *, wanted: bool) -> tuple[Goal, ...] | list[Goal] | None:
+    """Expand a goal: a tuple of goals to meet all of, a list to meet any of, or None for a leaf."""
     match node:
         case Named() | Not():
-            return ((node.child, holds is isinstance(node, Named)),)
+            return ((node.child, wanted is isinstance(node, Named)),)
         case And() | Or():
-            parts = [(child, holds) for child in node.children]
-            return tuple(parts) if isinstance(node, And) is holds else parts
+            parts = [(child, wanted) for child in node.children]
+            return tuple(parts) if isinstance(node, And) is wanted else parts
         case _:
             return None
 
 
 def _by_field(literals: Sequence[Goal]) -> Mapping[str, tuple[list[Leaf], list[Leaf]]]:
+    """Group leaves by field, those that must be true and those that must be false."""
     found: dict[str, tuple[list[Leaf], list[Leaf]]] = defaultdict(lambda: ([], []))
-    for node, holds in literals:
+    for node, wanted in literals:
         if isinstance(node, Leaf):
-            found[node.field][0 if holds else 1].append(node)
+            found[node.field][0 if wanted else 1].append(node)
     return found
 
 
-def _said(name: str, wanted: Sequence[Leaf], unwanted: Sequence[Leaf]) -> str:
-    asked = [_asked(leaf, "") for leaf in wanted] + [_asked(leaf, "not ") for leaf in unwanted]
-    return f"{name} cannot be {' and '.join(dict.fromkeys(asked))} at once"
+def _render_contradiction(name: str, true: Sequence[Leaf], false: Sequence[Leaf]) -> str:
+    tests = [_render_leaf(leaf, "") for leaf in true] + [
+        _render_leaf(leaf, "not ") for leaf in false
+    ]
+    return f"{name} cannot be {' and '.join(dict.fromkeys(tests))} at once"
 
 
-def _asked(leaf: Leaf, negation: str) -> str:
-    shown = [str(test) or "''" for test in leaf.tests[:3]] + (
-        ["…"] if len(leaf.tests) > len(leaf.tests[:3]) else []
-    )
-    return (
-        f"{negation}{' or '.join(shown)}"
-        if len(shown) == 1
-        else f"{negation}({' or '.join(shown)})"
-    )
+def _render_leaf(leaf: Leaf, negation: str) -> str:
+    tests = [str(test) or "''" for test in leaf.tests[:_MOST_TESTS]]
+    if len(leaf.tests) > _MOST_TESTS:
+        tests.append("…")
+    text = " or ".join(tests)
+    return f"{negation}{text}" if len(tests) == 1 else f"{negation}({text})"
 
 
-def _nested(kind: EventKind, chosen: Mapping[str, Any]) -> dict[str, Any]:
+def _nest(kind: EventKind, chosen: Mapping[str, Any]) -> dict[str, Any]:
+    """Build a record from values by dotted name; it always has `detections`."""
     record: dict[str, Any] = {}
     for name in sorted(chosen, key=lambda name: name.count(".")):
         value = chosen[name]

@@ -1,10 +1,7 @@
-"""Which values one field can have, given what is asked of it.
+"""Finds values that one field can have, given the tests that must pass and those that must fail.
 
-A value that fits, the proof that there is none, or neither.
-
-Sound, not complete: `impossible` is said only where it is certain by the catalogue (a field with
-one value has one value; the API may invent enum values). Fitting values are found by trying: the
-predicates that evaluate mail judge them, so nothing is believed twice.
+Sound but not complete: a field is called impossible only if the catalogue proves it (the API may
+add enum values). Candidate values are checked with the predicates that evaluate mail.
 """
 
 from collections.abc import Iterable, Iterator, Sequence
@@ -44,40 +41,39 @@ _FRESH: dict[FieldType, tuple[Any, ...]] = {
 
 @dataclass(frozen=True, slots=True)
 class ValueDomain:
-    """What was found for one field.
+    """The values of a field that pass: none if the field must be missing, None if unknown."""
 
-    `impossible`, or else the `values` that fit (none: it is missing; None: not known which).
-    """
-
-    impossible: bool = False
+    is_impossible: bool = False
     values: tuple[Any, ...] | None = None
 
 
-IMPOSSIBLE = ValueDomain(impossible=True)
-OPEN = ValueDomain()
+_IMPOSSIBLE = ValueDomain(is_impossible=True)
+_UNKNOWN = ValueDomain()
 
 
-def value_domain(field: Field, wanted: Sequence[Leaf], unwanted: Sequence[Leaf]) -> ValueDomain:
-    """Find what a field may hold so that every wanted leaf is true and no unwanted one is."""
-    if _is_asked_both(wanted, unwanted):
-        return IMPOSSIBLE
+def find_values(field: Field, wanted: Sequence[Leaf], unwanted: Sequence[Leaf]) -> ValueDomain:
+    """Find values that make every wanted leaf true and every unwanted one false."""
+    if _contradicts_itself(wanted, unwanted):
+        return _IMPOSSIBLE
     if any(
         isinstance(test, FieldReference) for leaf in (*wanted, *unwanted) for test in leaf.tests
     ):
-        return OPEN
-    if _fitting((None,), wanted, unwanted):
+        return _UNKNOWN
+    if _first_passing((None,), wanted, unwanted):
         return ValueDomain(values=())
     groups = [[leaf] for leaf in wanted] if field.many and wanted else [list(wanted)]
     values: list[Any] = []
     for group in groups:
-        value = next(iter(_fitting(_candidates(field, group, unwanted), group, unwanted)), None)
+        value = next(
+            iter(_first_passing(_candidates(field, group, unwanted), group, unwanted)), None
+        )
         if value is None:
-            return IMPOSSIBLE if _is_exhausted(field, group, unwanted) else OPEN
+            return _IMPOSSIBLE if _is_exhausted(field, group, unwanted) else _UNKNOWN
         values.append(value)
     return ValueDomain(values=tuple(values))
 
 
-def _is_asked_both(wanted: Sequence[Leaf], unwanted: Sequence[Leaf]) -> bool:
+def _contradicts_itself(wanted: Sequence[Leaf], unwanted: Sequence[Leaf]) -> bool:
     return any(_is_leaf_within(yes, no) for yes in wanted for no in unwanted)
 
 
@@ -88,8 +84,10 @@ def _is_leaf_within(leaf: Leaf, other: Leaf) -> bool:
     return small and all(any(is_within(test, one) for one in other.tests) for test in leaf.tests)
 
 
-def _fitting(values: Iterable[Any], wanted: Sequence[Leaf], unwanted: Sequence[Leaf]) -> list[Any]:
-    """Give the first value that fits, if any does."""
+def _first_passing(
+    values: Iterable[Any], wanted: Sequence[Leaf], unwanted: Sequence[Leaf]
+) -> list[Any]:
+    """Give the first value that passes, or nothing."""
     wants, refuses = (
         [compile_leaf(Leaf("_", leaf.tests)) for leaf in leaves] for leaves in (wanted, unwanted)
     )
@@ -102,16 +100,16 @@ def _fitting(values: Iterable[Any], wanted: Sequence[Leaf], unwanted: Sequence[L
     return list(islice(fits, 1))
 
 
-# ---- trying
+# ---- candidates
 
 
 def _candidates(field: Field, wanted: Sequence[Leaf], unwanted: Sequence[Leaf]) -> Iterator[Any]:
     every = (
         *field.values,
-        *_stated(wanted),
-        *_joined(wanted),
+        *_mentioned(wanted),
+        *_combined(wanted),
         *_FRESH[field.type],
-        *_stated(unwanted),
+        *_mentioned(unwanted),
     )
     finite = any(_is_finite(leaf) for leaf in wanted)
     yield from every if finite else every[:_MOST_CANDIDATES]
@@ -120,26 +118,26 @@ def _candidates(field: Field, wanted: Sequence[Leaf], unwanted: Sequence[Leaf]) 
     )
 
 
-def _stated(leaves: Iterable[Leaf]) -> Iterator[Any]:
+def _mentioned(leaves: Iterable[Leaf]) -> Iterator[Any]:
     for test in (test for leaf in leaves for test in leaf.tests):
         if isinstance(test, Text):
             if test.literal is None:
-                yield _written(test, many="x")
-            yield _written(test)
+                yield _instance_of(test, many="x")
+            yield _instance_of(test)
         elif isinstance(test, Network):
             network = ip_network(test.cidr, strict=False)
             yield from (str(network[0]), str(network[-1]))
 
 
-def _written(text: Text, many: str = "") -> str:
+def _instance_of(text: Text, many: str = "") -> str:
     return "".join(
         part if isinstance(part, str) else many if part is Wildcard.MANY else "x"
         for part in text.parts
     )
 
 
-def _joined(wanted: Sequence[Leaf]) -> Iterator[str]:
-    """A text that begins, goes on and ends as all wanted leaves ask, where they agree."""
+def _combined(wanted: Sequence[Leaf]) -> Iterator[str]:
+    """Join the texts of all wanted leaves: the longest prefix, the middles, the longest suffix."""
     texts = [next((test for test in leaf.tests if isinstance(test, Text)), None) for leaf in wanted]
     some = [text for text in texts if text is not None]
     heads = [text for text in some if text.parts and not isinstance(text.parts[0], Wildcard)]
@@ -155,8 +153,8 @@ def _joined(wanted: Sequence[Leaf]) -> Iterator[str]:
         )
     )
     if some:
-        yield "".join(map(_written, (*heads[-1:], *middle, *tails[-1:])))
-        yield "x".join(map(_written, (*heads, *middle, *tails)))
+        yield "".join(map(_instance_of, (*heads[-1:], *middle, *tails[-1:])))
+        yield "x".join(map(_instance_of, (*heads, *middle, *tails)))
 
 
 def _between(numbers: Iterable[Number]) -> Iterator[int | float]:
@@ -166,11 +164,11 @@ def _between(numbers: Iterable[Number]) -> Iterator[int | float]:
     yield from (marks[0] - 1, marks[-1] + 1) if marks else ()
 
 
-# ---- proving
+# ---- proofs of impossibility
 
 
 def _is_exhausted(field: Field, wanted: Sequence[Leaf], unwanted: Sequence[Leaf]) -> bool:
-    """Whether the values that were tried are all that could have fitted."""
+    """Whether the candidates were all the values that could pass."""
     tests = [test for leaf in (*wanted, *unwanted) for test in leaf.tests]
     if field.type is FieldType.BOOLEAN or any(_is_finite(leaf) for leaf in wanted):
         return True
@@ -180,7 +178,7 @@ def _is_exhausted(field: Field, wanted: Sequence[Leaf], unwanted: Sequence[Leaf]
         return True
     if any(is_within(Exists(), test) for leaf in unwanted for test in leaf.tests):
         return True
-    return any(_are_apart(one, other) for one, other in _pairs(wanted))
+    return any(_are_disjoint(one, other) for one, other in _pairs(wanted))
 
 
 def _is_finite(leaf: Leaf) -> bool:
@@ -194,13 +192,15 @@ def _pairs(leaves: Sequence[Leaf]) -> Iterator[tuple[Leaf, Leaf]]:
     return ((one, other) for index, one in enumerate(leaves) for other in leaves[index + 1 :])
 
 
-def _are_apart(one: Leaf, other: Leaf) -> bool:
+def _are_disjoint(one: Leaf, other: Leaf) -> bool:
     pairs = ((a, b) for a in one.tests for b in other.tests)
-    return all(isinstance(a, Text) and isinstance(b, Text) and _clash(a, b) for a, b in pairs)
+    return all(
+        isinstance(a, Text) and isinstance(b, Text) and _have_disjoint_ends(a, b) for a, b in pairs
+    )
 
 
-def _clash(one: Text, other: Text) -> bool:
-    """Whether two texts begin, or end, in ways that no one value can."""
+def _have_disjoint_ends(one: Text, other: Text) -> bool:
+    """Whether no value can have the prefixes, or the suffixes, of both texts."""
     heads = [
         str(text.parts[0]).casefold()
         for text in (one, other)
@@ -224,7 +224,7 @@ def _clash(one: Text, other: Text) -> bool:
 
 
 def is_within(test: Test, other: Test) -> bool:
-    """Whether every value that passes one test surely passes the other too."""
+    """Whether every value that passes one test also passes the other."""
     match test, other:
         case Null(), _:
             return test == other
@@ -256,9 +256,10 @@ def _tokens(text: Text, *, cased: bool) -> Tokens:
 
 
 def _covers(pattern: Tokens, tokens: Tokens) -> bool:
-    """Match a pattern against another pattern.
+    """Whether one pattern matches all that another one does.
 
-    `*` takes anything, `?` all but `*`, a character itself. Greedy, in linear space.
+    `*` covers anything, `?` covers anything but `*`, a character covers itself. Greedy, without
+    recursion: on a mismatch the last `*` takes one more token.
     """
     at, here, star, mark = 0, 0, -1, 0
     while here < len(tokens):

@@ -298,7 +298,7 @@ def field_remedy(kind: EventKind, name: str) -> str:
             return f"the API calls it {head}{new}{tail[len(old) :] if '(' not in new else ''}"
     for joined in (f"message.{name}", f"detections.{name}"):
         if joined in FIELDS[kind]:
-            return f"on this category it is {joined}"
+            return f"in this category it is {joined}"
     close = nearest(name, FIELDS[kind])
     return (
         f"did you mean {close!r}?"

@@ -78,7 +78,7 @@ def _correlation(read: CorrelationDocument) -> Correlation:
         raise _Refused(
             ("generate",),
             "generate is not supported",
-            "leave it out: a referenced rule acts when it has a response of its own",
+            "remove it: a referenced rule acts if it has a response of its own",
         )
     if body.type not in set(CorrelationType):
         remedy = did_you_mean(body.type, [kind.value for kind in CorrelationType])
@@ -116,7 +116,7 @@ def _threshold(
             raise _Refused(
                 ("condition",),
                 f"{kind} takes no count",
-                "leave the condition out: all rules must be seen",
+                "remove the condition: all rules must match",
             )
         return tuple(reference.reference for reference in parsed.rules or ()), 1, None
     if not given or not isinstance(condition, SigmaCorrelationCondition):
@@ -129,7 +129,7 @@ def _count(condition: SigmaCorrelationCondition) -> int:
         said = condition.op.name.lower()
         raise _Refused(
             ("condition",),
-            f"{said} is not supported: it cannot be decided while events keep arriving",
+            f"{said} is not supported: it cannot be decided while events still arrive",
             "use gte or gt",
         )
     if not isinstance(condition.count, int) or condition.count + _COUNTS[condition.op] < 1:
@@ -151,7 +151,7 @@ def _value_field(kind: CorrelationType, condition: SigmaCorrelationCondition) ->
         raise _Refused(
             ("condition",),
             "event_count counts events, not a field",
-            "use value_count, or leave field out",
+            "use value_count, or remove field",
         )
     return fieldref if isinstance(fieldref, str) else None
 

@@ -307,7 +307,7 @@ def read_model(model: type[Read], document: Document, problems: Problems) -> Rea
         problems.add(
             document.place,
             Code.WRONG_VALUE,
-            "a document is a mapping",
+            "a document must be a mapping",
             text=document.data,
             remedy="write keys and values",
         )
@@ -347,7 +347,7 @@ def _note(
         )
     else:
         said = (
-            "a mapping is wanted here"
+            "must be a mapping"
             if item["type"] == "model_type"
             else item["msg"].removeprefix("Value error, ")
         )

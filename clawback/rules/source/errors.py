@@ -168,8 +168,8 @@ class Problems:
                     Problem(
                         place,
                         code,
-                        "and more: these are the first problems of this file",
-                        remedy="mend them first",
+                        "more problems follow; these are the first of this file",
+                        remedy="fix them first",
                     )
                 )
             return
@@ -216,4 +216,4 @@ def did_you_mean(word: str, known: Iterable[str]) -> str:
     close = nearest(word, names)
     if close:
         return f"did you mean {close!r}?"
-    return f"there are {', '.join(names)}" if names else "there are none yet"
+    return f"use one of {', '.join(names)}" if names else "none is defined"

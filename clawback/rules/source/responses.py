@@ -110,7 +110,7 @@ def _check_templates(
                 problems.add(
                     place,
                     Code.TEMPLATE,
-                    "a template takes a field of group-by, or it could be empty",
+                    "a template may only name fields of group-by: others could be empty",
                     text=text,
                     remedy=remedy,
                 )
@@ -146,7 +146,7 @@ def _check_braces(text: str, place: Place, problems: Problems) -> None:
         problems.add(
             place,
             Code.TEMPLATE,
-            "a brace without its other half",
+            "unbalanced brace",
             text=text,
             remedy="write {field}",
         )

@@ -49,7 +49,7 @@ def _must_be(kind: PatternKind) -> Callable[[str], str]:
 def _delivery_mode(text: str) -> str:
     if text not in DELIVERY_MODES:
         raise ValueError(
-            f"there is no delivery mode {text!r}; there are {', '.join(DELIVERY_MODES)}"
+            f"there is no delivery mode {text!r}; use one of {', '.join(DELIVERY_MODES)}"
         )
     return text
 

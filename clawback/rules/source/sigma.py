@@ -103,7 +103,7 @@ def read_detection(reading: Reading, *path: str) -> Node | None:
             reading.document.key_at(*path),
             Code.DETECTION,
             "there is no selection",
-            remedy="add a name and what must hold",
+            remedy="add a selection with at least one field",
         )
     if len(reading.problems) > before:
         return None
@@ -129,7 +129,7 @@ def _selection(reading: Reading, definition: Any, path: tuple[str | int, ...]) -
         found = [_selection(reading, item, (*path, index)) for index, item in enumerate(definition)]
         nodes = [node for node in found if node is not None]
         return join_or(nodes) if nodes else None
-    code, remedy = Code.KEYWORD, "name the field: subject|contains: …, for example"
+    code, remedy = Code.KEYWORD, "name a field, for example subject|contains: …"
     message = "keywords are not supported: an event has fields, not one text to search"
     if definition in ({}, []):
         code, message, remedy = Code.DETECTION, "the selection is empty", "name at least one field"
@@ -207,7 +207,7 @@ def _bad_regex(value: Any) -> Unsupported | None:
     """
     for pattern in value if isinstance(value, list) else [value]:
         if not isinstance(pattern, str):
-            return Unsupported("re wants a text", "put the regular expression in quotes")
+            return Unsupported("re needs a string", "put the regular expression in quotes")
         if (problem := regex_problem(pattern)) is not None:
             return Unsupported(problem, NO_LOOKAROUND)
     return None
@@ -253,8 +253,8 @@ def _said(error: Exception) -> str:
     if (found := _CLASH.search(str(error))) is not None:
         modifier, value = _MODIFIER_NAMES.get(found[1], found[1]), found[2]
         if "SigmaRegularExpression" in value:
-            return f"{modifier} does not go with re: a regular expression minds case, and is found anywhere"
-        return f"{modifier} wants {_WANTED.get(modifier, 'a text: put it in quotes')}"
+            return f"{modifier} cannot be combined with re: a regular expression is case-sensitive and matches anywhere"
+        return f"{modifier} needs {_WANTED.get(modifier, 'a string: put it in quotes')}"
     return _CLASS_NAMES.sub(lambda name: name[1].lower(), str(error))
 
 
@@ -282,13 +282,13 @@ def _condition(reading: Reading, text: Any, path: tuple[str, ...]) -> Node | Non
         reading.refuse(
             place,
             Code.CONDITION,
-            "a condition is a text",
+            "a condition must be a string",
             text=text,
-            remedy="write the names of selections, joined by and, or, not",
+            remedy="join the names of selections with and, or, not",
         )
         return None
     if len(text) > _LONGEST_CONDITION:
-        remedy = "name the selections alike and use 1 of x_*, or split the rule"
+        remedy = "give the selections a common prefix and use 1 of x_*, or split the rule"
         reading.refuse(
             place,
             Code.CONDITION,
@@ -318,7 +318,7 @@ def _misread(error: Exception) -> str:
     """Say where a condition stops being one, without the grammar that pyparsing quotes."""
     found = _STOPPED.search(str(error))
     return (
-        f"{found[1] or 'end of text'} at character {int(found[2]) + 1} is not what a condition goes on with"
+        f"{found[1] or 'end of text'} at character {int(found[2]) + 1} is unexpected"
         if found
         else _said(error)
     )
@@ -366,7 +366,7 @@ def _node(reading: Reading, item: Any, names: SigmaDetections, depth: int) -> No
                 for found in item.resolve_referenced_detections(names)
             ]
             if not chosen:
-                raise _BadCondition(f"no selection is called {item.pattern}", item.pattern)
+                raise _BadCondition(f"no selection matches {item.pattern}", item.pattern)
             return join_and(chosen) if item.cond_class is ConditionAND else join_or(chosen)
         case ConditionNOT():
             return Not(_node(reading, item.args[0], names, depth + 1))

@@ -98,9 +98,7 @@ def tests_of(
 def _check_combination(modifiers: Sequence[type[SigmaModifier[SigmaType, SigmaType]]]) -> None:
     names = {name for name, modifier in modifier_mapping.items() if modifier in modifiers}
     if "re" in names and (clash := names & _ANCHORS):
-        remedy = (
-            "a regular expression is found anywhere: anchor it with ^ and $, and write texts out"
-        )
+        remedy = "a regular expression is found anywhere: anchor it with ^ and $"
         raise Unsupported(f"re cannot be combined with {', '.join(sorted(clash))}", remedy)
     if "expand" in names and (clash := names & _ENCODINGS):
         raise Unsupported(
@@ -122,7 +120,7 @@ def _tests(value: SigmaType, lists: Mapping[str, Sequence[str]]) -> Iterator[Tes
 def _test(value: SigmaType) -> Test:
     make = next((make for kind, make in _MAKE if isinstance(value, kind)), None)
     if make is None:
-        raise Unsupported(f"values of Sigma's type {_sigma_name(value)} are not supported")
+        raise Unsupported(f"the Sigma type {_sigma_name(value)} is not supported")
     return make(value)
 
 
@@ -153,7 +151,7 @@ def regex_problem(pattern: str) -> str | None:
         re2.compile(pattern, _SILENT)
     except re2.error as error:
         said = error.args[0] if error.args else error
-        return f"RE2 does not take it: {said.decode('utf-8', 'replace') if isinstance(said, bytes) else said}"
+        return f"RE2 rejects it: {said.decode('utf-8', 'replace') if isinstance(said, bytes) else said}"
     return None
 
 
@@ -181,7 +179,7 @@ def _texts(value: SigmaString, lists: Mapping[str, Sequence[str]]) -> Iterator[T
     choices = [_choices(part, lists) for part in value.s]
     if prod(map(len, choices)) > _MOST_EXPANDED:
         raise Unsupported(
-            f"the placeholders stand for more than {_MOST_EXPANDED} texts",
+            f"the placeholders expand to more than {_MOST_EXPANDED} strings",
             "use fewer of them in one value",
         )
     for combination in product(*choices):
@@ -256,10 +254,10 @@ def misfit(field: Field, test: Test) -> str | None:
 
 
 _NEEDS: Mapping[type[Test], tuple[frozenset[FieldType], str]] = {
-    Regex: (_TEXTS, "a regular expression needs a text field"),
+    Regex: (_TEXTS, "a regular expression needs a string field"),
     Number: (
         frozenset({FieldType.NUMBER}),
-        "a number needs a number field; write a text in quotes",
+        "a number needs a number field; write a string in quotes",
     ),
     Network: (frozenset({FieldType.IP, FieldType.STRING}), "cidr needs an address field"),
     TimePart: (
@@ -268,7 +266,7 @@ _NEEDS: Mapping[type[Test], tuple[frozenset[FieldType], str]] = {
     ),
     FieldReference: (frozenset(FieldType) - {FieldType.OBJECT}, "name a field below it"),
 }
-_OBJECT = "{} is an object: only exists and null can be asked of it; name a field below it"
+_OBJECT = "{} is an object: only exists and null apply to it; name a field below it"
 
 
 def _text_misfit(field: Field, text: Text) -> str | None:

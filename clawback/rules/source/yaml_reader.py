@@ -131,17 +131,17 @@ def _check_characters(file: str, text: str, problems: Problems) -> None:
             problems.add(
                 _place(file, text, index),
                 Code.TAB,
-                "a tab",
-                remedy='indent with spaces; inside a text write "\\t"',
+                "tab character",
+                remedy='indent with spaces; inside a string write "\\t"',
             )
         elif character not in " \n\r" and unicodedata.category(character) in HIDDEN:
             name = unicodedata.name(character, "unnamed")
-            remedy = f'remove it, or write it visibly in double quotes as "\\u{ord(character):04x}"'
+            remedy = f'remove it, or write it in double quotes as "\\u{ord(character):04x}"'
             shown = f"U+{ord(character):04X}"
             problems.add(
                 _place(file, text, index),
                 Code.INVISIBLE,
-                f"an invisible character, {name}",
+                f"invisible character {name}",
                 text=shown,
                 remedy=remedy,
             )
@@ -164,13 +164,13 @@ def _parse(file: str, text: str, problems: Problems) -> list[Document]:
         problems.add(
             place,
             Code.YAML,
-            f"not YAML: {error.problem or error.context}",
+            f"invalid YAML: {error.problem or error.context}",
             text=_line(text, place),
             remedy=_CHECK,
         )
         return []
     except yaml.YAMLError as error:
-        problems.add(Place(file), Code.YAML, f"not YAML: {error}", remedy=_CHECK)
+        problems.add(Place(file), Code.YAML, f"invalid YAML: {error}", remedy=_CHECK)
         return []
     return builder.documents if builder.is_sound else []
 
@@ -204,7 +204,7 @@ class _Builder:
                 self._refuse(
                     event,
                     Code.FORBIDDEN_YAML,
-                    "aliases are refused",
+                    "aliases are not allowed",
                     text=f"*{event.anchor}",
                     remedy="write the value again",
                 )
@@ -226,8 +226,8 @@ class _Builder:
             self._refuse(
                 event,
                 Code.YAML,
-                "a key must be a plain text",
-                remedy="write one word before the colon",
+                "a key must be a string",
+                remedy="write a string before the colon",
             )
             return False
         node = Table(place) if isinstance(event, yaml.MappingStartEvent) else Sequence(place)
@@ -255,7 +255,7 @@ class _Builder:
             self._refuse(
                 event,
                 Code.FORBIDDEN_YAML,
-                "merge keys are refused",
+                "merge keys are not allowed",
                 text=key,
                 remedy="write the keys out",
             )
@@ -308,7 +308,7 @@ class _Builder:
             remedy = (
                 f"write true, false, a plain decimal number, or '{text}' in quotes"
                 if text
-                else "write null, or '' for an empty text"
+                else "write null, or '' for an empty string"
             )
             say = self._doubt if text.casefold() in _MEANT else self._refuse
             say(event, Code.AMBIGUOUS, problem, text=text, remedy=remedy)
@@ -320,13 +320,17 @@ class _Builder:
             self._refuse(
                 event,
                 Code.FORBIDDEN_YAML,
-                "anchors are refused",
+                "anchors are not allowed",
                 text=f"&{event.anchor}",
                 remedy=remedy,
             )
         if (tag := getattr(event, "tag", None)) is not None:
             self._refuse(
-                event, Code.FORBIDDEN_YAML, "tags are refused", text=tag, remedy="leave the tag out"
+                event,
+                Code.FORBIDDEN_YAML,
+                "tags are not allowed",
+                text=tag,
+                remedy="remove the tag",
             )
 
     def _place(self, event: yaml.Event) -> Place:
@@ -350,11 +354,11 @@ def _doubtful(text: str) -> str | None:
     if not text:
         return "an empty value"
     if folded in _MEANT:
-        return "YAML versions disagree whether this is a text or a truth value"
+        return "YAML versions disagree on whether this is a string or a boolean"
     if folded == "null":
-        return "YAML versions disagree whether this is a text or null"
+        return "YAML versions disagree on whether this is a string or null"
     if _NUMBERISH.fullmatch(text):
-        return "YAML versions disagree about this number"
+        return "YAML versions read this number differently"
     return None
 
 
