@@ -1,4 +1,4 @@
-"""Locates the files that clawback runs by path: `worker.py` with its packages, and the shipped rules.
+"""Locates the files that are used by path: `worker.py` with its packages, and the shipped rules.
 
 A wheel carries them in `clawback/_app`; in a checkout they are at the top of the repository.
 Child processes start through the commands built here, so no code comes from the current directory.
@@ -43,7 +43,9 @@ def default_rules() -> Path:
 
 def describe_rules(folder: Path) -> str:
     """Return the path of a folder of rules, marked if it is the shipped one."""
-    if folder != shipped_rules():
+    shipped = shipped_rules()
+    is_packaged = shipped.is_relative_to(_PACKAGE)  # in a checkout they are there to be edited
+    if folder != shipped and not (is_packaged and folder.resolve() == shipped):
         return str(folder)
     return f"{folder} (shipped; `clawback rules init` copies them out to edit)"
 

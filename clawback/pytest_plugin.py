@@ -1,8 +1,8 @@
-"""Shows every test that a rule carries as one test of pytest: `pytest rules/`.
+"""Runs every test in a rule file as one test of pytest: `pytest rules/`.
 
-Only YAML files in a folder of rules (one with a `safety.yml` at its top) that carry tests are
-collected; nothing of clawback is imported before the first of them. It lives outside
-`clawback.rules` because importing that package loads the whole engine.
+It collects YAML files with tests in a folder of rules, one with a `safety.yml` at its top. Nothing
+else of clawback is imported before the first of them: the plugin is active in every project of the
+environment. It is outside of `clawback.rules` because importing that package loads the engine.
 """
 
 from collections.abc import Iterable
@@ -21,17 +21,17 @@ _LOADED = pytest.StashKey[dict[Path, "RuleSet | RuleErrors"]]()
 
 
 class RuleTestFailed(Exception):
-    """A test of a rule whose outcome is not what it expects."""
+    """A test of a rule had an unexpected result."""
 
-    def __init__(self, trial: "RuleTestResult") -> None:
+    def __init__(self, result: "RuleTestResult") -> None:
         super().__init__(
-            f"{trial.rule}: {trial.name!r} expected {trial.expected}, found {trial.found}"
+            f"{result.rule}: {result.name!r} expected {result.expected}, found {result.found}"
         )
-        self.trial = trial
+        self.result = result
 
 
 def pytest_collect_file(file_path: Path, parent: pytest.Collector) -> "RuleFile | None":
-    """Take a YAML file that looks like rules with tests; leave any other alone."""
+    """Collect a YAML file that looks like a rule file with tests."""
     if (
         file_path.suffix not in _SUFFIXES
         or (folder := _folder_of(file_path, parent.config.rootpath)) is None
@@ -43,13 +43,13 @@ def pytest_collect_file(file_path: Path, parent: pytest.Collector) -> "RuleFile 
 
 
 class RuleFile(pytest.File):
-    """One file of rules."""
+    """One rule file."""
 
     def collect(self) -> Iterable["RuleTest"]:
-        """Load the folder once for all its files, and give the tests of the rules in this one.
+        """Load the folder once for all its files, and yield the tests of this file.
 
         Raises:
-            CollectError: the folder cannot be loaded; all its problems are in the text.
+            CollectError: the folder cannot be loaded; the message lists its problems.
 
         """
         rules = self._rules()
@@ -76,7 +76,7 @@ class RuleFile(pytest.File):
                 loaded[folder] = error
         found = loaded[folder]
         if isinstance(found, RuleErrors):
-            raise self.CollectError(_said(found, self.path.relative_to(folder).as_posix()))
+            raise self.CollectError(_describe(found, self.path.relative_to(folder).as_posix()))
         return found
 
     def _holds(self, rule: "Rule") -> bool:
@@ -90,7 +90,7 @@ class RuleFile(pytest.File):
 
 
 class RuleTest(pytest.Item):
-    """One test that a rule carries."""
+    """One test of a rule."""
 
     def __init__(self, *, rules: "RuleSet", rule: "Rule", number: int, **given: Any) -> None:
         super().__init__(**given)
@@ -99,37 +99,37 @@ class RuleTest(pytest.Item):
         self._number = number
 
     def runtest(self) -> None:
-        """Run it on the engine that evaluates mail.
+        """Run the test on the engine that evaluates mail.
 
         Raises:
-            RuleTestFailed: the outcome is not what it expects.
+            RuleTestFailed: the result is not the expected one.
 
         """
         from clawback.rules.tools.testing import run_test  # noqa: PLC0415 - other projects must not pay for it
 
-        trial = run_test(self._rules, self._rule, self._number)
-        if not trial.passed:
-            raise RuleTestFailed(trial)
+        result = run_test(self._rules, self._rule, self._number)
+        if not result.passed:
+            raise RuleTestFailed(result)
 
     def repr_failure(
         self,
         excinfo: pytest.ExceptionInfo[BaseException],
         style: object = None,  # noqa: ARG002 - the base class gives it
     ) -> str:
-        """Show the condition as it came out instead of a traceback of ours."""
+        """Show the condition with its answers instead of a traceback."""
         if isinstance(excinfo.value, RuleTestFailed):
             from clawback.cli.rules.test_rules import failure_lines  # noqa: PLC0415 - other projects must not pay for it
 
-            return "\n".join(line.plain for line in failure_lines(excinfo.value.trial))
+            return "\n".join(line.plain for line in failure_lines(excinfo.value.result))
         return str(super().repr_failure(excinfo))
 
     def reportinfo(self) -> tuple[Path, int, str]:
-        """Say where the test is: file, line counted from 0, name."""
+        """Return where the test is: file, line counted from 0, name."""
         return self.path, self._rule.test_lines[self._number] - 1, self.name
 
 
 def _folder_of(file: Path, root: Path) -> Path | None:
-    """Give the nearest folder above a file that has a `safety.yml`, up to pytest's own root (or the top where it lies elsewhere)."""
+    """Return the nearest folder above a file that has a `safety.yml`, up to the root of pytest."""
     for folder in file.parents:
         if (folder / _SAFETY).is_file():
             return folder
@@ -138,14 +138,14 @@ def _folder_of(file: Path, root: Path) -> Path | None:
     return None
 
 
-def _said(errors: "RuleErrors", file: str) -> str:
-    """Give the problems of one file, or say where they are.
+def _describe(errors: "RuleErrors", file: str) -> str:
+    """Return the problems of one file, or name the files that have problems.
 
-    A set with any problem is not used at all.
+    A set with a problem in any file is not used.
     """
     own = [str(problem) for problem in errors.problems if problem.place.file == file]
     elsewhere = dict.fromkeys(problem.place.file for problem in errors.problems)
-    return "\n".join(own) or f"the rules are not used because of problems in {', '.join(elsewhere)}"
+    return "\n".join(own) or f"cannot load the rules because of problems in {', '.join(elsewhere)}"
 
 
 def _carries_tests(file: Path, folder: Path) -> bool:

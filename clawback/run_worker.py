@@ -1,6 +1,6 @@
-"""Runs `worker.py` by path, with its folder first on `sys.path`: `python -P -m clawback.run_worker`.
+"""Runs `worker.py` by path: `python -P -m clawback.run_worker`.
 
-The folder goes first so that no other `workflows` or `activities` replaces those of clawback.
+Its folder goes first on `sys.path`, so that no other `workflows` or `activities` replaces ours.
 """
 
 import runpy

@@ -1,9 +1,7 @@
 """Settings of every process, read from the environment: `CLAWBACK_*`, and Cloudflare's own two.
 
-Secrets never show in a `repr`.
-
-Temporal's connection is not here: it has its own environment (`TEMPORAL_*`, read by the SDK's
-envconfig).
+Secrets never show in a `repr`. The connection to Temporal has its own variables (`TEMPORAL_*`),
+which the SDK reads.
 """
 
 import base64
@@ -52,7 +50,8 @@ def _check_key(key: SecretStr) -> SecretStr:
         size = 0
     if size != KEY_BYTES:
         raise ValueError(
-            f"it is not base64 of {KEY_BYTES} bytes: make one with `openssl rand -base64 {KEY_BYTES}`"
+            f"it is not base64 of {KEY_BYTES} bytes: create one with "
+            f"`openssl rand -base64 {KEY_BYTES}`"
         )
     return key
 
@@ -62,14 +61,11 @@ Port = Annotated[int, Field(ge=1, le=65_535)]
 
 
 class SettingsError(LoggableError, ValueError):
-    """A setting that cannot be used; the text names the variable and what it takes."""
+    """Settings are wrong; the message names each variable and what it takes."""
 
 
 class Settings(BaseSettings):
-    """All settings with their defaults.
-
-    Unknown `CLAWBACK_*` variables are refused by `load_settings`.
-    """
+    """All settings with their defaults; `load_settings` refuses unknown `CLAWBACK_*` variables."""
 
     model_config = SettingsConfigDict(
         env_prefix="CLAWBACK_",
@@ -82,20 +78,20 @@ class Settings(BaseSettings):
     cloudflare_api_token: SecretStr | None = Field(
         default=None,
         validation_alias=AliasChoices("CLOUDFLARE_API_TOKEN", "cloudflare_api_token"),
-        description="The API token; without it `clawback up` runs against the simulator",
+        description="API token; without it `clawback up` runs against the simulator",
     )
     cloudflare_account_id: str | None = Field(
         default=None,
         validation_alias=AliasChoices("CLOUDFLARE_ACCOUNT_ID", "cloudflare_account_id"),
-        description="The account that the token is for",
+        description="Account id that the token is for",
     )
     api_url: str = Field(
         default=CLOUDFLARE,
-        description="Where the API is; a loopback address is taken for the simulator",
+        description="URL of the API; a loopback address counts as the simulator",
     )
     mode: Mode | None = Field(
         default=None,
-        description="Ceiling over every rule; default shadow, on the simulator enforce",
+        description="Ceiling for the mode of every rule; default shadow, on the simulator enforce",
     )
     rules: Path = Field(
         default_factory=default_rules,
@@ -103,14 +99,15 @@ class Settings(BaseSettings):
     )
     channels: Path | None = Field(
         default=None,
-        description="The TOML file of channels that rules may notify; without it there are none",
+        description="TOML file of the channels that rules may notify; default none",
     )
     state: Path = Field(
         default=Path(".clawback"),
-        description="Where the embedded Temporal server, logs and the audit live; without a token, in its `simulator`",
+        description="Folder of the embedded Temporal server, logs and audit; without a token "
+        "its subfolder `simulator`",
     )
     audit: Path | None = Field(
-        default=None, description="The audit file; default `audit.jsonl` in the state folder"
+        default=None, description="Audit file; default `audit.jsonl` in the state folder"
     )
     interval: Duration = Field(
         default=timedelta(seconds=5),
@@ -119,42 +116,43 @@ class Settings(BaseSettings):
     )
     lookback: Duration = Field(
         default=timedelta(minutes=15),
-        description="How far each poll reads back behind its cursor, for late records",
+        description="How far each poll reads back before its cursor, for late records",
     )
     submission_interval: Duration = Field(
         default=timedelta(minutes=1),
         ge=timedelta(milliseconds=100),
-        description="The same for submissions, which people review",
+        description="Wait between two polls of submissions",
     )
     submission_lookback: Duration = Field(
         default=timedelta(hours=72),
-        description="How far polls of submissions read back, the first as well: outcomes come late",
+        description="How far polls of submissions read back: reviews finish late",
     )
     start: Duration = Field(
-        default=timedelta(minutes=15), description="How far back the very first poll reads"
+        default=timedelta(minutes=15), description="How far back the first poll reads"
     )
     page_size: int = Field(
-        default=1000, ge=1, le=1000, description="Records per page; the API takes at most 1000"
+        default=1000, ge=1, le=1000, description="Records per page; the API allows at most 1000"
     )
     age_limit: Annotated[
         timedelta | Literal["off"] | None, NoDecode, BeforeValidator(_read_duration)
     ] = Field(
         default=None,
-        description="Overrides the maximum message age of safety.yml; `off` acts on messages of any age",
+        description="Overrides the maximum message age of safety.yml; `off` removes the limit",
     )
     guard: Literal["on", "unlimited"] = Field(
         default="on",
-        description="`unlimited` grants every reservation: for rehearsals and benchmarks, against a simulator only",
+        description="`unlimited` grants every reservation, for rehearsals and benchmarks; "
+        "simulator only",
     )
     temporal_port: Port = Field(
-        default=7233, description="Port of the embedded Temporal server, on this machine alone"
+        default=7233, description="Port of the embedded Temporal server, on loopback"
     )
     ui_port: Port = Field(
-        default=8233, description="Port of the embedded Temporal server's web interface"
+        default=8233, description="Port of the web interface of the embedded Temporal server"
     )
     temporal_ui: str | None = Field(
         default=None,
-        description="Where Temporal's web interface is, for links to cases; default that of the embedded server",
+        description="URL of Temporal's web interface, for links; default the embedded server's",
     )
     simulator_port: Port = Field(
         default=8343,
@@ -162,22 +160,22 @@ class Settings(BaseSettings):
     )
     metrics: str = Field(default="127.0.0.1:9464", description="Address and port of /metrics")
     encryption_key: Annotated[SecretStr, AfterValidator(_check_key)] | None = Field(
-        default=None, description="Base64 of 32 bytes; payloads are encrypted as soon as it is set"
+        default=None, description="Base64 of 32 bytes; if set, payloads are encrypted"
     )
     log_format: str = Field(
         default="auto",
         pattern="^(auto|json|console)$",
-        description="auto is coloured on a terminal, JSON elsewhere",
+        description="Log format; auto is console on a terminal, JSON elsewhere",
     )
     log_level: str = Field(
         default="info",
         pattern="^(debug|info|warning|error)$",
-        description="The least severe event that is logged",
+        description="Lowest level that is logged",
     )
 
     @field_validator("guard")
     @classmethod
-    def _guarded(cls, guard: str, others: ValidationInfo) -> str:
+    def _check_guard(cls, guard: str, others: ValidationInfo) -> str:
         if guard == "unlimited" and not _is_simulator(others.data.get("api_url", CLOUDFLARE)):
             raise ValueError(
                 "`unlimited` is allowed against a simulator only; set budgets in safety.yml"
@@ -191,36 +189,30 @@ class Settings(BaseSettings):
 
     @property
     def folder(self) -> Path:
-        """Where this installation keeps its things.
-
-        Without a token apart, so that a demo and the real account never mix.
-        """
+        """The folder of this installation: a demo without a token never mixes with an account."""
         return self.state if self.cloudflare_api_token else self.state / "simulator"
 
     @property
     def audit_file(self) -> Path:
-        """Where the audit is written."""
+        """The audit file."""
         return self.audit or self.folder / "audit.jsonl"
 
     def interval_of(self, source: EventKind) -> timedelta:
-        """How long to wait between two polls of a source.
-
-        What people review changes slowly, and each poll costs requests.
-        """
+        """The wait between two polls of a source; reviewed sources change slowly."""
         interval: timedelta = getattr(self, f"{SOURCES[source].settings_prefix}interval")
         return interval
 
     def lookback_of(self, source: EventKind) -> timedelta:
         """How far each poll of a source reads back.
 
-        Submissions are found by when they were made, and change until their review is over.
+        The API finds submissions by creation time, and they change until their review ends.
         """
         own: timedelta = getattr(self, f"{SOURCES[source].settings_prefix}lookback")
         return max(self.lookback, own)
 
     @property
     def ceiling(self) -> Mode:
-        """The strongest mode any rule may have; first contact with Cloudflare is harmless."""
+        """The strongest mode of any rule; shadow against Cloudflare unless it is set."""
         return self.mode or (Mode.ENFORCE if self.on_simulator else Mode.SHADOW)
 
 
@@ -236,34 +228,31 @@ def load_settings() -> Settings:
     """Read the environment.
 
     Raises:
-        SettingsError: a variable has a value it cannot have, or there is no setting of that name;
-            every such variable is named.
+        SettingsError: variables have a wrong value, or are no settings; it names all of them.
 
     """
-    problems = list(_unknown(os.environ))
+    problems = list(_find_unknown(os.environ))
     try:
         settings = Settings()
     except ValidationError as error:
-        problems += map(_problem, error.errors(include_url=False, include_input=False))
+        problems += map(_describe, error.errors(include_url=False, include_input=False))
     if problems:
         raise SettingsError("; ".join(problems))
     return settings
 
 
 def variable(field: str) -> str:
-    """Name the environment variable of a field."""
+    """Return the environment variable of a field."""
     return field.upper() if field.upper().startswith("CLOUDFLARE_") else f"{PREFIX}{field.upper()}"
 
 
-def _problem(error: ErrorDetails) -> str:
+def _describe(error: ErrorDetails) -> str:
     return f"{variable(str(error['loc'][0]))}: {error['msg'].removeprefix('Value error, ')}"
 
 
-def _unknown(environment: Mapping[str, str]) -> Iterator[str]:
+def _find_unknown(environment: Mapping[str, str]) -> Iterator[str]:
     known = {field.upper(): variable(field) for field in Settings.model_fields}
     for name in sorted(environment):
         if name.upper().startswith(PREFIX) and name.upper() not in known.values():
             near = get_close_matches(name.upper().removeprefix(PREFIX), known, n=1)
-            yield f"{name}: there is no such setting" + (
-                f"; did you mean {known[near[0]]}?" if near else ""
-            )
+            yield f"{name}: unknown setting" + (f"; did you mean {known[near[0]]}?" if near else "")

@@ -19,7 +19,7 @@ from rich.console import Console
 from clawback.app_files import default_rules, describe_rules
 from clawback.cli.exits import ExitCode, Failure
 from clawback.cli.output import AsJson, print_error, print_json, print_status, print_text
-from clawback.cli.up import told_by
+from clawback.cli.up import exit_code_of
 from clawback.local import ChildFailed, Unready
 from clawback.model.durations import parse_duration
 from clawback.rehearsal import Progress, Rehearsal, RehearsalResult
@@ -120,7 +120,7 @@ def _run(plan: Rehearsal, keep: Path | None) -> RehearsalResult:
     except (CorpusError, RuleErrors) as error:
         raise Failure(str(error), ExitCode.NO) from error
     except ChildFailed as error:
-        raise Failure(f"{error} (its log is in {folder}/logs)", told_by(error)) from error
+        raise Failure(f"{error} (its log is in {folder}/logs)", exit_code_of(error)) from error
     except Unready as error:
         raise Failure(str(error), ExitCode.ENVIRONMENT) from error
     if keep is None and result.is_good:

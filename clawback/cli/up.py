@@ -1,4 +1,4 @@
-"""`clawback up`: everything on this machine, watched until Ctrl-C."""
+"""`clawback up`: run everything on this machine until Ctrl-C."""
 
 import asyncio
 import signal
@@ -37,29 +37,26 @@ def up(
     *,
     plain: Annotated[
         bool,
-        typer.Option("--plain", help="Print lines even on a terminal, instead of a live view."),
+        typer.Option("--plain", help="Print lines instead of a live view, also on a terminal."),
     ] = False,
 ) -> int:
     """Run everything on this machine until Ctrl-C.
 
-    Temporal, worker, metrics; the simulator where there are no credentials.
+    Temporal, worker and metrics; without credentials also the simulator with a demo corpus.
     """
     settings = load_settings()
     try:
         return asyncio.run(_run(settings, plain=plain))
     except ChildFailed as error:
-        raise Failure(str(error), told_by(error)) from error
+        raise Failure(str(error), exit_code_of(error)) from error
     except (Unready, TemporalUnreachable) as error:
         raise Failure(str(error), ExitCode.ENVIRONMENT) from error
     except AccountRefused as error:
         raise Failure(str(error), ExitCode.REFUSED) from error
 
 
-def told_by(failure: ChildFailed) -> ExitCode:
-    """Give the exit code of a process that ended with one of ours, as the worker does.
-
-    Otherwise it is the environment's fault.
-    """
+def exit_code_of(failure: ChildFailed) -> ExitCode:
+    """Return the exit code of a failed process if it is one of clawback's, else ENVIRONMENT."""
     ours = {ExitCode.NO, ExitCode.USAGE, ExitCode.REFUSED}
     return next((code for code in ours if code == failure.returncode), ExitCode.ENVIRONMENT)
 
@@ -95,22 +92,22 @@ async def _check(installation: Installation) -> None:
 
 
 def _stop_on_signals(crew: ProcessPlan) -> asyncio.Event:
-    """Stop at the first SIGINT or SIGTERM, and at once at the second."""
+    """Stop at the first SIGINT or SIGTERM, kill the processes at the second."""
     stopped = asyncio.Event()
 
-    def told() -> None:
+    def on_signal() -> None:
         if stopped.is_set():
             crew.kill()
         stopped.set()
 
     loop = asyncio.get_running_loop()
     for number in (signal.SIGINT, signal.SIGTERM):
-        loop.add_signal_handler(number, told)
+        loop.add_signal_handler(number, on_signal)
     return stopped
 
 
 async def _watch(installation: Installation, crew: ProcessPlan, *, plain: bool) -> None:
-    """Start the processes and show where they stand until cancelled.
+    """Start the processes and show their status until cancelled.
 
     Raises:
         ChildFailed: one did not start, or keeps dying.

@@ -168,7 +168,7 @@ async def test_a_list_is_a_table_up_to_its_limit(
     shown = capsys.readouterr()
     assert (shown.out.count("WireModel"), shown.err) == (7, "")
     assert await api("investigate", "list", "--disposition", "SPAM") == ExitCode.OK
-    assert capsys.readouterr().out == "There are none.\n"
+    assert capsys.readouterr().out == "No records.\n"
     assert len(simulator.account.requests.entries) == 3
 
 
@@ -260,10 +260,10 @@ async def test_whoever_waits_is_told(
     simulator: Simulator, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """From some seconds on, on stderr."""
-    monkeypatch.setattr(read, "_QUIET", 0.05)
+    monkeypatch.setattr(read, "_REPORT_EVERY", 0.05)
     simulator.account.faults.rates = parse_faults("slow=1:0.3")
     assert await api("investigate", "get", ONE) == ExitCode.OK
-    assert "Cloudflare has not answered yet" in capsys.readouterr().err
+    assert "Waiting for Cloudflare" in capsys.readouterr().err
 
 
 # ---- changing

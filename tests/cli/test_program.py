@@ -86,7 +86,7 @@ def test_a_wrong_setting_is_named_with_the_nearest_one() -> None:
     assert done.returncode == ExitCode.USAGE
     assert (
         sentence(done)
-        == "clawback: CLAWBACK_INTERVALL: there is no such setting; did you mean CLAWBACK_INTERVAL?"
+        == "clawback: CLAWBACK_INTERVALL: unknown setting; did you mean CLAWBACK_INTERVAL?"
     )
 
 

@@ -57,10 +57,10 @@ def test_over_a_corpus(tmp_path: Path, corpus: Path) -> None:
 @pytest.mark.parametrize(
     ("arguments", "code", "said"),
     [
-        ((), ExitCode.USAGE, "say where history comes from"),
+        ((), ExitCode.USAGE, "give the history: --corpus"),
         (("--corpus", "/nowhere.jsonl"), ExitCode.NO, "/nowhere.jsonl: No such file"),
         (("--corpus", "GARBAGE"), ExitCode.NO, "garbage.jsonl:2: "),
-        (("--corpus", "EMPTY"), ExitCode.NO, "there is no event in that history"),
+        (("--corpus", "EMPTY"), ExitCode.NO, "the history has no event"),
         (
             ("--corpus", "EMPTY", "--against", "nonsense"),
             ExitCode.USAGE,
@@ -69,7 +69,7 @@ def test_over_a_corpus(tmp_path: Path, corpus: Path) -> None:
         (
             ("--corpus", "EMPTY", "--html", "/nowhere/x.html"),
             ExitCode.USAGE,
-            "there is no folder /nowhere",
+            "no such folder: /nowhere",
         ),
         (("--since", "7x"), ExitCode.USAGE, "is not a duration"),
         (("--since", "7d"), ExitCode.USAGE, "CLOUDFLARE_API_TOKEN"),

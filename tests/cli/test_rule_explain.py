@@ -149,7 +149,7 @@ def test_a_chain_of_correlations_says_how_far_it_is(tmp_path: Path) -> None:
         written(tmp_path / "some.json", *sent),
     )
     assert (
-        "waits for 2 or more values of from in events of malicious_burst (3 or more events of malicious_mail within 1h)"
+        "needs 2 or more values of from in events of malicious_burst (3 or more events of malicious_mail within 1h)"
         in done.stdout
     )
     assert "1 of 2 seen" in done.stdout
@@ -197,8 +197,8 @@ def test_shapes_of_events(tmp_path: Path) -> None:
     ("text", "said"),
     [
         ("", "there is no event in"),
-        ("nonsense", "it is not JSON"),
-        ('{"id": "a"}\n{"id', ":2: it is not JSON"),
+        ("nonsense", "not JSON"),
+        ('{"id": "a"}\n{"id', ":2: not JSON"),
         ("[1]", "an event is a JSON object"),
         ("{}", "the record has no 'id'"),
     ],
@@ -219,7 +219,7 @@ def test_what_is_no_event_is_a_sentence(tmp_path: Path, text: str, said: str) ->
         (("quarantine_bec",), "give an event"),
         (("quarantine_bec", "--event", "/nowhere.json"), "No such file"),
         (("quarantine_bec", "--id", "abc"), "CLOUDFLARE_API_TOKEN"),
-        (("quarantine_confirmed_report", "--id", "abc"), "is for a phishguard_report"),
+        (("quarantine_confirmed_report", "--id", "abc"), "evaluates a phishguard_report"),
     ],
 )
 def test_wrong_commands(arguments: tuple[str, ...], said: str) -> None:

@@ -108,7 +108,7 @@ def test_without_server_and_audit_nothing_is_known(rules: Path, tmp_path: Path) 
     )
     assert lines[1][head.index("last match")] == "-"
     assert "\x1b" not in done.stdout
-    assert "no server and no audit" in summary
+    assert "last matches unknown: no server, no audit" in summary
 
 
 def test_the_audit_knows_without_a_server(rules: Path, tmp_path: Path) -> None:

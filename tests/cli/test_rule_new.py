@@ -79,8 +79,8 @@ def test_it_can_be_printed_and_picked_by_line(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("options", "record", "said"),
     [
-        (("--name", "No-Good"), RECORD, "is no name for a rule"),
-        (("--line", "2"), RECORD, "there is no number 2"),
+        (("--name", "No-Good"), RECORD, "is not a rule name"),
+        (("--line", "2"), RECORD, "has 1 events, no number 2"),
         ((), {"id": "one"}, "there is nothing to ask for"),
     ],
 )

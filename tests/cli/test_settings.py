@@ -52,9 +52,9 @@ def test_every_setting_is_described() -> None:
         (
             "CLAWBACK_METRIX",
             "x",
-            "CLAWBACK_METRIX: there is no such setting; did you mean CLAWBACK_METRICS?",
+            "CLAWBACK_METRIX: unknown setting; did you mean CLAWBACK_METRICS?",
         ),
-        ("CLAWBACK_QQQQQ", "x", "CLAWBACK_QQQQQ: there is no such setting"),
+        ("CLAWBACK_QQQQQ", "x", "CLAWBACK_QQQQQ: unknown setting"),
     ],
 )
 def test_a_wrong_setting_is_refused_by_name(

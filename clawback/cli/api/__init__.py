@@ -1,6 +1,6 @@
-"""`clawback api`: every operation of the API as a command, for people.
+"""`clawback api`: every operation of the Email Security API as a command.
 
-The tree is made from the table of operations.
+The commands are built from the table of operations.
 """
 
 import inspect
@@ -11,8 +11,8 @@ from typing import Annotated, Any
 import typer
 
 from clawback.cli.api.parameters import arguments_of, options_of
-from clawback.cli.api.read import read_list, read_one, read_picture
-from clawback.cli.api.write import Wanted, change
+from clawback.cli.api.read import read_list, read_one, read_screenshot
+from clawback.cli.api.write import ChangeRequest, change
 from clawback.cli.arguments import By, Reason, Yes
 from clawback.cli.output import AsJson
 from clawback.cloudflare.api_request import Method
@@ -20,33 +20,31 @@ from clawback.cloudflare.catalogue import OPERATIONS, Operation
 from clawback.cloudflare.paging import Page
 
 GROUPS = {
-    "investigate": "Look at messages; move, reclassify and release them.",
-    "bulk": "Move or release whatever a search finds, at Cloudflare's own pace.",
-    "phishguard-reports": "Look at reports.",
-    "submissions": "Look at submissions, and make some.",
-    "allow-policies": "Who is let off.",
-    "block-senders": "Who is blocked.",
-    "content-policies": "What is looked for in subjects and bodies.",
-    "domains": "The domains of the account.",
-    "impersonation-registry": "Whom nobody may pretend to be.",
-    "sending-domain-restrictions": "Domains that must be sent to over TLS.",
-    "trusted-domains": "Domains that are not suspicious for being new or alike.",
-    "url-ignore-patterns": "Links that are left alone.",
+    "investigate": "Read messages; move, reclassify and release them.",
+    "bulk": "Move or release all messages of a search, as a job at Cloudflare.",
+    "phishguard-reports": "Read PhishGuard reports.",
+    "submissions": "Read submissions, and submit messages for reclassification.",
+    "allow-policies": "Manage allow policies.",
+    "block-senders": "Manage blocked senders.",
+    "content-policies": "Manage content policies: patterns in subjects and bodies.",
+    "domains": "Manage the domains of the account.",
+    "impersonation-registry": "Manage the impersonation registry: names to protect.",
+    "sending-domain-restrictions": "Manage domains that require TLS.",
+    "trusted-domains": "Manage domains exempt from the checks for new and similar domains.",
+    "url-ignore-patterns": "Manage URL ignore patterns: links that are not followed.",
 }
 _ONE_PAGE = {"Read one page of": "List", "Read one page": "List them", " in `[start, end)`": ""}
-"""What a method does to one page, a command does to all."""
-_PICTURES = frozenset({"preview", "make_preview"})
-_SHOWN = 50
+"""A method reads one page, its command reads all."""
+_SCREENSHOTS = frozenset({"preview", "make_preview"})
+_DEFAULT_LIMIT = 50
 
 Lines = Annotated[
-    bool, typer.Option("--json", help="Print a line of JSON for each record, as it comes.")
+    bool, typer.Option("--json", help="Print one line of JSON per record, as records arrive.")
 ]
-Limit = Annotated[int, typer.Option("--limit", min=1, help="At most this many.")]
+Limit = Annotated[int, typer.Option("--limit", min=1, help="Maximum number of records.")]
 Output = Annotated[
     Path | None,
-    typer.Option(
-        "--output", help="Where the picture goes, a PNG; - is stdout.", show_default=False
-    ),
+    typer.Option("--output", help="PNG file to write; - is stdout.", show_default=False),
 ]
 Force = Annotated[
     bool,
@@ -54,10 +52,10 @@ Force = Annotated[
 ]
 
 
-def _tree() -> typer.Typer:
+def _build_app() -> typer.Typer:
     app = typer.Typer(
         no_args_is_help=True,
-        help="Ask Cloudflare, or change something there, by hand: every operation of its API.",
+        help="Read or change something at Cloudflare by hand: every operation of the API.",
     )
     groups = {name: typer.Typer(no_args_is_help=True, help=help_) for name, help_ in GROUPS.items()}
     for operation in OPERATIONS:
@@ -76,22 +74,22 @@ def _help(operation: Operation) -> str:
 
 
 def _command(operation: Operation) -> Callable[..., int]:
-    """Build what typer runs.
+    """Build the function that typer runs.
 
-    A function whose signature is that of the operation, and what its kind of command takes beside.
+    Its signature has the parameters of the operation and the options of its kind of command.
     """
     kind = (
-        _changing
-        if operation.method is not Method.GET and operation.name not in _PICTURES
-        else _reading
+        _change_options
+        if operation.method is not Method.GET and operation.name not in _SCREENSHOTS
+        else _read_options
     )
-    own, run = kind(operation)
+    options, run = kind(operation)
 
     def command(**given: Any) -> int:
         return run(operation, given)
 
     command.__signature__ = inspect.Signature(  # type: ignore[attr-defined]
-        [*options_of(operation), *(_own(name, *one) for name, one in own.items())]
+        [*options_of(operation), *(_parameter(name, *one) for name, one in options.items())]
     )
     return command
 
@@ -99,25 +97,25 @@ def _command(operation: Operation) -> Callable[..., int]:
 _Run = Callable[[Operation, dict[str, Any]], int]
 
 
-def _reading(operation: Operation) -> tuple[dict[str, tuple[Any, Any]], _Run]:
-    if operation.name in _PICTURES:
-        return {"output": (Output, None), "as_json": (AsJson, False)}, _read_picture
+def _read_options(operation: Operation) -> tuple[dict[str, tuple[Any, Any]], _Run]:
+    if operation.name in _SCREENSHOTS:
+        return {"output": (Output, None), "as_json": (AsJson, False)}, _read_screenshot
     if _is_paged(operation):
-        return {"limit": (Limit, _SHOWN), "as_json": (Lines, False)}, _read_list
+        return {"limit": (Limit, _DEFAULT_LIMIT), "as_json": (Lines, False)}, _read_list
     return {"as_json": (AsJson, False)}, _read_one
 
 
-def _changing(_: Operation) -> tuple[dict[str, tuple[Any, Any]], _Run]:
-    own = {
+def _change_options(_: Operation) -> tuple[dict[str, tuple[Any, Any]], _Run]:
+    options = {
         "by": (By, inspect.Parameter.empty),
         "reason": (Reason, ""),
         "yes": (Yes, False),
         "force": (Force, False),
     }
-    return {**own, "as_json": (AsJson, False)}, _change
+    return {**options, "as_json": (AsJson, False)}, _change
 
 
-def _own(name: str, kind: Any, default: Any) -> inspect.Parameter:
+def _parameter(name: str, kind: Any, default: Any) -> inspect.Parameter:
     return inspect.Parameter(name, inspect.Parameter.KEYWORD_ONLY, default=default, annotation=kind)
 
 
@@ -136,15 +134,15 @@ def _read_one(operation: Operation, given: dict[str, Any]) -> int:
     return read_one(operation, arguments_of(operation, given), as_json=given["as_json"])
 
 
-def _read_picture(operation: Operation, given: dict[str, Any]) -> int:
-    return read_picture(
+def _read_screenshot(operation: Operation, given: dict[str, Any]) -> int:
+    return read_screenshot(
         operation, arguments_of(operation, given), given["output"], as_json=given["as_json"]
     )
 
 
 def _change(operation: Operation, given: dict[str, Any]) -> int:
     how = {name: given[name] for name in ("by", "reason", "yes", "force", "as_json")}
-    return change(Wanted(operation, arguments_of(operation, given), **how))
+    return change(ChangeRequest(operation, arguments_of(operation, given), **how))
 
 
-app = _tree()
+app = _build_app()

@@ -1,6 +1,6 @@
-"""How answers of the API are printed: tables for people, JSON for programs.
+"""Prints records of the API: tables for people, JSON for programs.
 
-What a table leaves out or shortens is in `--json`.
+A table shows some fields and shortens long values; `--json` has everything.
 """
 
 import json
@@ -108,31 +108,25 @@ DROP_FIRST: Mapping[str, tuple[str, ...]] = {
         "requested_disposition",
     ),
 }
-"""What a narrow terminal does without.
-
-Elsewhere that is the middle, from the right: the ends say what and which.
-"""
+"""Columns that a narrow terminal drops; by default those in the middle, from the right."""
 
 
 def print_records(operation: Operation, records: Sequence[WireModel]) -> None:
     """Print records as a table."""
     columns = COLUMNS[operation.name]
     if not records:
-        print_text("There are none.")
+        print_text("No records.")
         return
     heads = [column.replace("_", " ") for column in columns]
     lines = [
-        [_in_table(column, record.record.get(column)) for column in columns] for record in records
+        [_format(column, record.record.get(column)) for column in columns] for record in records
     ]
-    going = DROP_FIRST.get(operation.name, tuple(reversed(columns[1:-1])))
-    print_table(heads, lines, drop_first=[column.replace("_", " ") for column in going])
+    dropped = DROP_FIRST.get(operation.name, tuple(reversed(columns[1:-1])))
+    print_table(heads, lines, drop_first=[column.replace("_", " ") for column in dropped])
 
 
-def _in_table(column: str, value: Any) -> str:
-    """A value as a cell of a table.
-
-    Times to the second, and on a terminal long texts in short, but for ids.
-    """
+def _format(column: str, value: Any) -> str:
+    """Format a value for a table: times to the second; long text but ids cut on a terminal."""
     at = parse_time(value) if column.endswith("_at") else None
     text = cell(value) if at is None else f"{at:%Y-%m-%d %H:%M:%S}"
     is_long = len(text) > _LONG and not column.endswith("id") and sys.stdout.isatty()
@@ -140,9 +134,9 @@ def _in_table(column: str, value: Any) -> str:
 
 
 def print_result(operation: Operation, result: Any, *, as_json: bool) -> None:
-    """Print what an operation gave that is not a page."""
+    """Print the result of an operation that is not a list."""
     if as_json:
-        print_json(plain(result))
+        print_json(to_data(result))
         return
     match result:
         case tuple():
@@ -160,10 +154,12 @@ def print_result(operation: Operation, result: Any, *, as_json: bool) -> None:
             _print_fields(result)
         case str():
             print_text(
-                (_harmless(result, but="\n\t") if sys.stdout.isatty() else result).rstrip("\n")
+                (_strip_control(result, keep="\n\t") if sys.stdout.isatty() else result).rstrip(
+                    "\n"
+                )
             )
         case _:
-            print_text("Done." if operation.permission == "Write" else "There is nothing to say.")
+            print_text("Done." if operation.permission == "Write" else "No content.")
 
 
 def print_line(record: WireModel) -> None:
@@ -171,16 +167,16 @@ def print_line(record: WireModel) -> None:
     sys.stdout.write(json.dumps(record.record, ensure_ascii=False, default=str) + "\n")
 
 
-def plain(result: Any) -> Any:
-    """A result as JSON takes it."""
+def to_data(result: Any) -> Any:
+    """Return a result as JSON data."""
     match result:
         case tuple() | list():
-            return [plain(one) for one in result]
+            return [to_data(one) for one in result]
         case WireModel():
             return result.record
         case BatchResult():
             return {
-                name: plain(getattr(result, name))
+                name: to_data(getattr(result, name))
                 for name in ("deletes", "patches", "puts", "posts")
             }
     return result
@@ -194,7 +190,7 @@ def _print_fields(record: Mapping[str, Any]) -> None:
 
 
 def cell(value: Any, most: int | None = _MANY) -> str:
-    """A value as a cell: one line, nothing in it that a terminal would obey."""
+    """Format a value as one line without control characters."""
     match value:
         case None:
             return ""
@@ -207,9 +203,9 @@ def cell(value: Any, most: int | None = _MANY) -> str:
             text = value
         case _:
             text = json.dumps(value, ensure_ascii=False, default=str)
-    return _harmless(text)
+    return _strip_control(text)
 
 
-def _harmless(text: str, but: str = "") -> str:
-    """Turn what a terminal would obey, or nobody would see, into blanks."""
-    return "".join(one if one.isprintable() or one in but else " " for one in text)
+def _strip_control(text: str, keep: str = "") -> str:
+    """Replace control and invisible characters with spaces."""
+    return "".join(one if one.isprintable() or one in keep else " " for one in text)

@@ -1,9 +1,6 @@
-"""From the signature of a client's method to the options of its command, and back.
+"""Derives the options of a command from the signature of a client method, and its arguments back.
 
-From what was typed to the method's arguments.
-
-Nothing here knows a single operation; names of parameters have a meaning each, wherever they
-appear.
+A parameter name means the same wherever it appears, so nothing here knows a single operation.
 """
 
 import inspect
@@ -24,8 +21,8 @@ from clawback.cloudflare.api_request import Method
 from clawback.cloudflare.catalogue import Operation
 from clawback.model.messages import Destination, Disposition
 
-NEVER_ASKED = frozenset({"self", "page", "per_page", "cursor"})
-"""What paging does by itself."""
+PAGING_PARAMETERS = frozenset({"self", "page", "per_page", "cursor"})
+"""Set by paging, never by people."""
 _FLAGS = {
     "start": "--since",
     "end": "--until",
@@ -42,73 +39,73 @@ HELP: Mapping[str, str] = {
     "alert_id": "Only the message of this alert.",
     "alert_ids": "Ids of alerts; only detections have one.",
     "allowed_delivery_mode": "Only domains that may use this mode.",
-    "allowed_delivery_modes": "DIRECT, BCC, JOURNAL, API or RETRO_SCAN; may be given several times.",
-    "changes": "A JSON file of the changes: deletes (ids), patches and puts (fields by id), posts (list of fields); - reads stdin.",
-    "comment": "Why; a mark is added, by which the job is found again should the answer be lost.",
+    "allowed_delivery_modes": "DIRECT, BCC, JOURNAL, API or RETRO_SCAN; repeatable.",
+    "changes": "JSON file of deletes (ids), patches, puts (fields by id), posts; - is stdin.",
+    "comment": "Why; a unique suffix identifies the job if the response is lost.",
     "comments": "A note of at most 1,024 characters; an empty one clears it.",
     "delivery_status": "delivered, moved, quarantined, rejected, deferred, bounced or queued.",
-    "destination": "The folder.",
+    "destination": "Destination folder.",
     "detections_only": "Only messages in which something was detected.",
     "direction": "asc or desc.",
-    "directory_id": "The directory that the entry comes from.",
-    "directory_node_id": "The entry's place in that directory.",
-    "disposition": "What it should have been.",
-    "domain": "A domain: of sender, recipient or a link.",
-    "drop_dispositions": "Dispositions that are dropped; may be given several times.",
-    "email": "The address.",
-    "eml": "The mail itself, as a file; clean mail needs it, because its body is not kept.",
-    "enabled": "Whether it is in force.",
-    "end": "Up to when: a time, or how long ago; now unless told.",
-    "escalated_from_user": "Only those that a user's submission was escalated to.",
-    "escalated_submission_id": "The user's submission that is escalated.",
-    "exact_subject": "The whole subject.",
-    "exclude": "Subdomains that it does not hold for; may be given several times.",
+    "directory_id": "Directory that the entry comes from.",
+    "directory_node_id": "Node of the entry in that directory.",
+    "disposition": "The disposition it should have had.",
+    "domain": "Domain of the sender, a recipient or a link.",
+    "drop_dispositions": "Dispositions that are dropped; repeatable.",
+    "email": "Email address.",
+    "eml": "EML file of the mail; required for clean mail, whose body is not kept.",
+    "enabled": "Whether the policy is active.",
+    "end": "End: a time, or an age such as 2h; default now.",
+    "escalated_from_user": "Only submissions escalated from a user's submission.",
+    "escalated_submission_id": "Id of the user's submission to escalate.",
+    "exact_subject": "Exact subject.",
+    "exclude": "Subdomains to exclude; repeatable.",
     "final_disposition": "MALICIOUS, SUSPICIOUS, SPOOF, SPAM, BULK or NONE.",
     "folder": "AllItems or Inbox.",
-    "id": "The id.",
+    "id": "Id.",
     "ids": "Investigate ids, at most 1,000.",
-    "integration_id": "The integration of the domain.",
-    "ip_restrictions": "Addresses or networks; may be given several times.",
-    "is_acceptable_sender": "Let off Spam, Spoof and Bulk alone.",
+    "integration_id": "Integration of the domain.",
+    "ip_restrictions": "IP addresses or networks; repeatable.",
+    "is_acceptable_sender": "Exempt the sender from Spam, Spoof and Bulk.",
     "is_email_regex": "The address is a regular expression (Java's).",
-    "is_exempt_recipient": "Let every mail to this recipient off everything.",
-    "is_recent": "It may be newly registered.",
+    "is_exempt_recipient": "Exempt all mail to this recipient from detection.",
+    "is_recent": "Exempt from the check for newly registered domains.",
     "is_regex": "The pattern is a regular expression (Java's).",
-    "is_similarity": "It may look like another domain.",
-    "is_trusted_sender": "Bypass all detections, and links are not followed.",
-    "job_id": "The id of the job.",
-    "lookback_hops": "1 to 20.",
-    "message_action": "Only messages to which this was done: PREVIEW, QUARANTINE_RELEASED or MOVED.",
-    "message_id": "The Message-ID header.",
-    "name": "The name.",
+    "is_similarity": "Exempt from the check for similar domains.",
+    "is_trusted_sender": "Exempt the sender from all detections and link following.",
+    "job_id": "Id of the job.",
+    "lookback_hops": "Number of hops, 1 to 20.",
+    "message_action": "Only messages with this action: PREVIEW, QUARANTINE_RELEASED or MOVED.",
+    "message_id": "Message-ID header.",
+    "name": "Name.",
     "notes": "A note; an empty one clears it.",
-    "order": "The field to order by, such as created_at.",
-    "original_disposition": "Only those whose message had this disposition.",
-    "outcome_disposition": "Only those that came to this disposition.",
-    "pattern": "The pattern: literal, unless --is-regex.",
+    "order": "Field to order by, such as created_at.",
+    "original_disposition": "Only submissions whose message had this disposition.",
+    "outcome_disposition": "Only submissions with this final disposition.",
+    "pattern": "Pattern; literal unless --is-regex.",
     "pattern_type": "EMAIL, DOMAIN or IP.",
-    "postfix_id": "The postfix id; the beginning of the id unless told.",
-    "provenance": "A1S_INTERNAL is manual; others come from a directory.",
-    "query": "Words, separated by blanks, in any field that is searched.",
-    "recipient": "An address or a domain.",
-    "regions": "GLOBAL, AU, DE, IN or US; may be given several times.",
-    "requested_disposition": "Only those that asked for this disposition.",
-    "require_tls_inbound": "Take mail over TLS alone.",
-    "require_tls_outbound": "Send mail over TLS alone.",
-    "search": "Words to look for.",
-    "sender": "An address or a domain.",
-    "start": "Since when: a time such as 2026-11-22T14:00:00Z, or how long ago such as 2h.",
-    "status": "Only those in this state.",
+    "postfix_id": "Postfix id; default the start of the id.",
+    "provenance": "A1S_INTERNAL for manual entries; others come from a directory.",
+    "query": "Words to search for in all searchable fields.",
+    "recipient": "Address or domain.",
+    "regions": "GLOBAL, AU, DE, IN or US; repeatable.",
+    "requested_disposition": "Only submissions that requested this disposition.",
+    "require_tls_inbound": "Require TLS for inbound mail.",
+    "require_tls_outbound": "Require TLS for outbound mail.",
+    "search": "Words to search for.",
+    "sender": "Address or domain.",
+    "start": "Start: a time such as 2026-11-22T14:00:00Z, or an age such as 2h.",
+    "status": "Only records with this status.",
     "subject": "Words of the subject, in any order.",
-    "submission": "Look in the store of submissions instead.",
+    "submission": "Search submissions instead of messages.",
     "submission_id": "Only this submission.",
-    "submissions": "Act on the store of submissions instead.",
-    "targets": "SUBJECT or BODY; may be given several times.",
-    "transport": "Where mail goes.",
+    "submissions": "Act on submissions instead of messages.",
+    "targets": "SUBJECT or BODY; repeatable.",
+    "transport": "Transport of the mail.",
     "type": "TEAM or USER.",
-    "verify_sender": "The policy holds only if DMARC, SPF or DKIM passes.",
+    "verify_sender": "Apply the policy only if DMARC, SPF or DKIM passes.",
 }
-"""What each parameter means, wherever it appears."""
+"""Help text of each parameter."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,14 +119,14 @@ class Field:
 
 
 def fields_of(operation: Operation) -> Iterator[Field]:
-    """The parameters of a method that people give, those of its TypedDict one by one."""
+    """Yield the parameters that people give; those of a TypedDict one by one."""
     hints = get_type_hints(operation.function)
     for name, parameter in inspect.signature(operation.function).parameters.items():
         if parameter.kind is inspect.Parameter.VAR_KEYWORD:
             (fields,) = get_args(hints[name])
             for field, kind in get_type_hints(fields).items():
                 yield _field(field, kind, required=field in fields.__required_keys__)
-        elif name not in NEVER_ASKED:
+        elif name not in PAGING_PARAMETERS:
             yield _field(name, hints[name], required=parameter.default is inspect.Parameter.empty)
 
 
@@ -142,11 +139,11 @@ def _field(name: str, kind: Any, *, required: bool) -> Field:
     return Field(name, kinds[0], required, nullable=type(None) in get_args(kind))
 
 
-# ---- what is shown on the command line
+# ---- from signature to options
 
 
 def options_of(operation: Operation) -> Iterator[inspect.Parameter]:
-    """The command line of an operation, as typer reads it from a signature."""
+    """Yield the options of an operation as the parameters that typer reads."""
     for field in fields_of(operation):
         match field.name:
             case "messages":
@@ -170,7 +167,7 @@ def _argument(name: str, kind: Any) -> inspect.Parameter:
 
 
 def _window(field: Field, operation: Operation) -> inspect.Parameter:
-    """A list reads the last day unless told; what acts on all that is found must be told."""
+    """A list covers the last day by default; a bulk job has no default."""
     default = "" if field.name == "end" else _LAST_DAY if operation.method is Method.GET else ...
     shown = default == _LAST_DAY
     return _parameter(
@@ -193,10 +190,7 @@ def _option(field: Field) -> inspect.Parameter:
 
 
 def _shape(field: Field, flag: str) -> tuple[Any, str, Any]:
-    """What typer is told of an option: its type, its flags, its default.
-
-    A flag that a create wants is off unless given.
-    """
+    """Return type, flags and default of an option; a required flag is off by default."""
     kind = _KINDS.get(field.name, field.kind)
     if kind is bool:
         return (
@@ -215,21 +209,21 @@ def _parameter(name: str, kind: Any, default: Any) -> inspect.Parameter:
     return inspect.Parameter(name, inspect.Parameter.KEYWORD_ONLY, default=default, annotation=kind)
 
 
-# ---- what was typed
+# ---- from options to arguments
 
 
 def arguments_of(operation: Operation, given: Mapping[str, Any]) -> dict[str, Any]:
-    """The arguments of the method; what was not given is left out.
+    """Return the arguments of the method, without what was not given.
 
     Raises:
-        Failure: something that was given cannot be read.
+        Failure: an option cannot be parsed.
 
     """
-    told = {field.name: _value(field, given, operation) for field in fields_of(operation)}
-    return {name: value for name, value in told.items() if value is not _LEFT_OUT}
+    values = {field.name: _value(field, given, operation) for field in fields_of(operation)}
+    return {name: value for name, value in values.items() if value is not _OMITTED}
 
 
-_LEFT_OUT = object()
+_OMITTED = object()
 
 
 def _value(field: Field, given: Mapping[str, Any], operation: Operation) -> Any:
@@ -241,31 +235,31 @@ def _value(field: Field, given: Mapping[str, Any], operation: Operation) -> Any:
         ],
         "start": lambda: parse_time_argument(value or "", "--since"),
         "end": lambda: parse_time_argument(value, "--until") if value else datetime.now(UTC),
-        "comment": lambda: _marked(value or ""),
+        "comment": lambda: _mark_comment(value or ""),
         "changes": lambda: _batch(Path(value or "-")),
-        "eml": lambda: value.read_bytes() if value else _LEFT_OUT,
+        "eml": lambda: value.read_bytes() if value else _OMITTED,
     }
     if field.name in reads:
         return reads[field.name]()
     if get_origin(field.kind) is list and field.required:
         return list(value or [])
     if value is None or value == []:
-        return _LEFT_OUT
+        return _OMITTED
     if value == "" and field.nullable and operation.method is not Method.GET:
         return None
     return value.value if isinstance(value, Destination | Disposition) else value
 
 
-def _marked(comment: str) -> str:
-    """Make the comment of a job unique, which is how a lost answer is found (see `EmailSecurity.move_all`)."""
+def _mark_comment(comment: str) -> str:
+    """Make the comment of a job unique: it identifies the job after a lost response."""
     return f"{comment} (clawback api {uuid4().hex[:12]})".lstrip()
 
 
 def _batch(file: Path) -> Batch:
-    """Read the changes of a batch.
+    """Read the changes of a batch from a file.
 
     Raises:
-        Failure: the file is not such JSON.
+        Failure: the file does not hold them.
 
     """
     try:
@@ -274,15 +268,15 @@ def _batch(file: Path) -> Batch:
             if str(file) == "-"
             else file.read_text(encoding="utf-8")
         )
-        told = json.loads(text)
+        changes = json.loads(text)
     except (OSError, ValueError) as error:
-        raise Failure(f"{file} cannot be read as JSON: {error}", ExitCode.USAGE) from None
-    if not isinstance(told, dict) or not set(told) <= set(_PARTS):
-        raise Failure(f"{file} must hold an object of {', '.join(_PARTS)}", ExitCode.USAGE)
+        raise Failure(f"{file}: not JSON: {error}", ExitCode.USAGE) from None
+    if not isinstance(changes, dict) or not set(changes) <= set(_PARTS):
+        raise Failure(f"{file}: expected an object with {', '.join(_PARTS)}", ExitCode.USAGE)
     for part, kind in (("deletes", list), ("patches", dict), ("puts", dict), ("posts", list)):
-        if not isinstance(told.get(part, kind()), kind):
+        if not isinstance(changes.get(part, kind()), kind):
             raise Failure(
-                f"{file}: {part} must be {'a list' if kind is list else 'an object of fields by id'}",
+                f"{file}: {part} must be {'a list' if kind is list else 'an object by id'}",
                 ExitCode.USAGE,
             )
-    return Batch(**told)
+    return Batch(**changes)

@@ -1,6 +1,6 @@
-"""Commands that only read.
+"""API commands that only read: lists page by page up to a limit, single records, screenshots.
 
-Lists page by page up to a limit, single things as they are; how it is going from two seconds on.
+A command that takes longer than two seconds reports progress.
 """
 
 import asyncio
@@ -23,32 +23,25 @@ from clawback.cloudflare.catalogue import Operation
 from clawback.cloudflare.wire_model import WireModel
 from clawback.settings import load_settings
 
-_QUIET = 2.0
+_REPORT_EVERY = 2.0
 
 
 @dataclass
 class _Reading:
-    """A list as it is read."""
+    """How far a list has been read."""
 
     records: int = 0
     unreadable: int = 0
     more: bool = False
 
     def __str__(self) -> str:
-        return (
-            f"{self.records:,} read so far …"
-            if self.records
-            else "Cloudflare has not answered yet …"
-        )
+        return f"{self.records:,} records read …" if self.records else "Waiting for Cloudflare …"
 
 
 def read_list(
     operation: Operation, arguments: Mapping[str, Any], limit: int, *, as_json: bool
 ) -> int:
-    """Read a list up to a limit.
-
-    A table at the end, or a line of JSON for each record as it comes.
-    """
+    """Read a list up to a limit and print a table, or a line of JSON for each record at once."""
     kept: list[WireModel] = []
     reading = asyncio.run(
         _read(operation, arguments, limit, print_line if as_json else kept.append)
@@ -56,9 +49,9 @@ def read_list(
     if not as_json:
         print_records(operation, kept)
     if reading.unreadable:
-        print_status(f"{reading.unreadable} records could not be read and are left out.")
+        print_status(f"Left out {reading.unreadable} malformed records.")
     if reading.more:
-        print_status(f"There are more than {limit:,}; --limit shows more of them.")
+        print_status(f"There are more than {limit:,} records; raise --limit to see them.")
     return ExitCode.OK
 
 
@@ -69,8 +62,8 @@ async def _read(
     take: Callable[[WireModel], None],
 ) -> _Reading:
     reading = _Reading()
-    with asked():
-        async with opened() as api, telling(lambda: str(reading)):
+    with api_call():
+        async with open_for_person() as api, report_waiting(lambda: str(reading)):
             found = pages(operation.bind(api), **arguments, per_page=min(limit + 1, MAX_PER_PAGE))
             async for page in found:
                 reading.unreadable += len(page.rejected)
@@ -84,30 +77,30 @@ async def _read(
 
 
 def read_one(operation: Operation, arguments: Mapping[str, Any], *, as_json: bool) -> int:
-    """Read one thing and print it."""
+    """Read one record and print it."""
     result = asyncio.run(_one(operation, arguments))
     print_result(operation, result, as_json=as_json)
     return ExitCode.OK
 
 
-def read_picture(
+def read_screenshot(
     operation: Operation, arguments: Mapping[str, Any], output: Path | None, *, as_json: bool
 ) -> int:
-    """Read a screenshot and write it as a PNG; `-` is stdout."""
+    """Read a screenshot and write it as a PNG file; `-` is stdout."""
     if output is None and not as_json:
         raise Failure(
-            "say where the picture goes: --output FILE (- is stdout), or --json for base64",
+            "give --output FILE (- is stdout), or --json for base64",
             ExitCode.USAGE,
         )
-    picture = asyncio.run(_one(operation, arguments))
+    screenshot = asyncio.run(_one(operation, arguments))
     if as_json or output is None:
-        print_json({"screenshot": picture})
+        print_json({"screenshot": screenshot})
         return ExitCode.OK
     try:
-        content = b64decode(picture, validate=True)
+        content = b64decode(screenshot, validate=True)
     except binascii.Error:
         raise Failure(
-            "Cloudflare sent a picture that is not base64; --json shows it", ExitCode.NO
+            "Cloudflare sent a screenshot that is not base64; --json prints it", ExitCode.NO
         ) from None
     if str(output) == "-":
         sys.stdout.buffer.write(content)
@@ -118,43 +111,43 @@ def read_picture(
 
 
 async def _one(operation: Operation, arguments: Mapping[str, Any]) -> Any:
-    with asked():
-        async with opened() as api, telling(lambda: "Cloudflare has not answered yet …"):
+    with api_call():
+        async with open_for_person() as api, report_waiting(lambda: "Waiting for Cloudflare …"):
             return await operation.bind(api)(**arguments)
 
 
 @contextmanager
-def asked() -> Iterator[None]:
-    """Turn what the client says of a call into sentences and exit codes.
+def api_call() -> Iterator[None]:
+    """Turn errors of a call into messages and exit codes.
 
     Raises:
-        Failure: what was given cannot be sent (2), or as `api_errors` says.
+        Failure: an argument cannot be sent (2), or as `api_errors`.
 
     """
     try:
-        with api_errors("thing"):
+        with api_errors("record"):
             yield
     except ValueError as error:
         raise Failure(str(error), ExitCode.USAGE) from error
 
 
 @asynccontextmanager
-async def opened() -> AsyncIterator[EmailSecurity]:
-    """The API that the worker here uses, on behalf of the person who asks."""
+async def open_for_person() -> AsyncIterator[EmailSecurity]:
+    """Open the API that the worker here uses, with the priority of a person who waits."""
     async with open_worker_api(load_settings()) as api:
         yield api.on(Share.PEOPLE)
 
 
 @asynccontextmanager
-async def telling(progress: Callable[[], str]) -> AsyncIterator[None]:
-    """Say how it is going, from two seconds on."""
+async def report_waiting(progress: Callable[[], str]) -> AsyncIterator[None]:
+    """Print progress every two seconds."""
 
-    async def tell_on() -> None:
+    async def report() -> None:
         while True:
-            await asyncio.sleep(_QUIET)
+            await asyncio.sleep(_REPORT_EVERY)
             print_status(progress())
 
-    task = asyncio.create_task(tell_on())
+    task = asyncio.create_task(report())
     try:
         yield
     finally:

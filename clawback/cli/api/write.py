@@ -1,9 +1,7 @@
-"""Commands that change something.
+"""API commands that change something: check, confirm, record, send once, check a lost response.
 
-They say what they will do, ask, put it on record, do it once, and find out what a lost answer did.
-
-They are by people and outside the cases: no rule, no guard and no undo knows of them. The kill
-switch and the never-block list hold all the same.
+They are manual and outside of cases: rules, guard and undo know nothing of them. The kill switch
+and the never-block list apply.
 """
 
 import asyncio
@@ -19,7 +17,7 @@ from temporalio.service import RPCError
 
 from clawback.audit import AuditLog, AuditUnavailable
 from clawback.cli.api.output import cell, print_result
-from clawback.cli.api.read import asked, opened, telling
+from clawback.cli.api.read import api_call, open_for_person, report_waiting
 from clawback.cli.cloudflare_access import read_safety
 from clawback.cli.exits import ExitCode, Failure
 from clawback.cli.output import print_status
@@ -45,12 +43,12 @@ from clawback.temporal.guard_gateway import GuardGateway
 
 _BLOCKS = "settings.block_senders."
 _JOBS = "investigate/bulk"
-_ALL_OF_A_TIME = {"destination", "comment", "start", "end", "detections_only", "submissions"}
+_UNSELECTIVE = {"destination", "comment", "start", "end", "detections_only", "submissions"}
 
 
 @dataclass(frozen=True, slots=True)
-class Wanted:
-    """A change that somebody asks for, and how."""
+class ChangeRequest:
+    """One change that somebody asks for."""
 
     operation: Operation
     arguments: Mapping[str, Any]
@@ -62,71 +60,71 @@ class Wanted:
 
     @property
     def targets(self) -> tuple[str | None, ...]:
-        """What it changes, by id or pattern, as far as it names any."""
-        told = self.arguments
+        """The ids or patterns that it changes; (None,) if it names none."""
+        given = self.arguments
         return tuple(
-            told.get("ids") or [told.get("id") or told.get("job_id") or told.get("pattern")]
+            given.get("ids") or [given.get("id") or given.get("job_id") or given.get("pattern")]
         )
 
 
-def change(wanted: Wanted) -> int:
-    """Make a change: exit code 1 if part of it did not succeed.
+def change(request: ChangeRequest) -> int:
+    """Make a change and return 1 if part of it failed.
 
     Raises:
-        Failure: it is not allowed, not agreed to, cannot be recorded, was refused, or nobody knows
-            what became of it.
+        Failure: it is not allowed, not confirmed, cannot be recorded, was refused, or its outcome
+            is unknown.
 
     """
     settings = load_settings()
-    asyncio.run(_must_be_allowed(wanted, settings))
-    _must_be_agreed_to(wanted, settings)
-    if not wanted.yes:  # whoever was asked may have thought for long
-        asyncio.run(_must_be_allowed(wanted, settings))
-    result = asyncio.run(_made(wanted, _Record(wanted, settings)))
+    asyncio.run(_check_allowed(request, settings))
+    _confirm(request, settings)
+    if not request.yes:  # the answer may have taken long
+        asyncio.run(_check_allowed(request, settings))
+    result = asyncio.run(_send(request, _AuditTrail(request, settings)))
     print_result(
-        wanted.operation,
+        request.operation,
         {"outcome": str(result)} if isinstance(result, RecoveryResult) else result,
-        as_json=wanted.as_json,
+        as_json=request.as_json,
     )
     return ExitCode.NO if _failures(result) else ExitCode.OK
 
 
-# ---- before
+# ---- checks
 
 
-async def _must_be_allowed(wanted: Wanted, settings: Settings) -> None:
-    _must_be_narrow(wanted)
+async def _check_allowed(request: ChangeRequest, settings: Settings) -> None:
+    _check_selective(request)
     if (
-        wanted.arguments.get("destination") == Destination.PURGES
+        request.arguments.get("destination") == Destination.PURGES
         and not load_folder(settings.rules).safety.hard_delete
     ):
         raise Failure(
-            "only an administrator could take that back, and rules/safety.yml does not permit hard deletes",
+            "refused: safety.yml does not allow hard deletes; only an administrator can undo one",
             ExitCode.NO,
         )
-    if not wanted.force:
-        await _must_not_be_stopped(settings)
-    if blocks := list(_blocks(wanted)):
-        with asked():
-            async with opened() as api:
+    if not request.force:
+        await _check_not_stopped(settings)
+    if blocks := list(_blocks(request)):
+        with api_call():
+            async with open_for_person() as api:
                 safety = await read_safety(api, settings)
         if forbidden := [block["pattern"] for block in blocks if _is_forbidden(safety, block)]:
             raise Failure(
-                f"the never-block list forbids {', '.join(forbidden)}; change rules/safety.yml if that is wrong",
+                f"refused: {', '.join(forbidden)} is on the never-block list (safety.yml)",
                 ExitCode.NO,
             )
 
 
-def _must_be_narrow(wanted: Wanted) -> None:
-    """Refuse a bulk job that would act on everything in its time."""
-    if wanted.operation.endpoint == _JOBS and wanted.arguments.keys() <= _ALL_OF_A_TIME:
+def _check_selective(request: ChangeRequest) -> None:
+    """Refuse a bulk job that would act on every message of its time range."""
+    if request.operation.endpoint == _JOBS and request.arguments.keys() <= _UNSELECTIVE:
         raise Failure(
-            "say what it is to act on: --sender, --subject, --disposition or another option; not everything",
+            "refused: this would act on every message; add --sender, --subject or --disposition",
             ExitCode.USAGE,
         )
 
 
-async def _must_not_be_stopped(settings: Settings) -> None:
+async def _check_not_stopped(settings: Settings) -> None:
     remedy = "--force overrides"
     try:
         stopped = await GuardGateway(await connect(settings)).is_stopped()
@@ -142,13 +140,13 @@ async def _must_not_be_stopped(settings: Settings) -> None:
         )
 
 
-def _blocks(wanted: Wanted) -> Iterator[Mapping[str, Any]]:
-    """The fields of everything that would be blocked."""
-    if not wanted.operation.name.startswith(_BLOCKS):
+def _blocks(request: ChangeRequest) -> Iterator[Mapping[str, Any]]:
+    """Yield the fields of every block that would be created or changed."""
+    if not request.operation.name.startswith(_BLOCKS):
         return
-    changes: Batch = wanted.arguments.get("changes", Batch())
+    changes: Batch = request.arguments.get("changes", Batch())
     for fields in (
-        wanted.arguments,
+        request.arguments,
         *changes.posts,
         *changes.patches.values(),
         *changes.puts.values(),
@@ -158,32 +156,31 @@ def _blocks(wanted: Wanted) -> Iterator[Mapping[str, Any]]:
 
 
 def _is_forbidden(safety: Safety, block: Mapping[str, Any]) -> bool:
-    """Whether the never-block list forbids a block, as whatever kind it may be."""
+    """Whether the never-block list forbids a block; without a type, as any type."""
     pattern, kind = block["pattern"], str(block.get("pattern_type") or "").lower()
     if block.get("is_regex"):
         return safety.forbids_expression(pattern)
     return any(safety.forbids(pattern, one) for one in PatternKind if kind in {"", one})
 
 
-def _must_be_agreed_to(wanted: Wanted, settings: Settings) -> None:
-    """Show what will be done, and ask; without a terminal somebody must have said yes."""
+def _confirm(request: ChangeRequest, settings: Settings) -> None:
+    """Show the change and ask; without a terminal, --yes is required."""
     where = (
         f"account {settings.cloudflare_account_id}"
         if settings.cloudflare_api_token
         else "the simulator"
     )
-    print_status(
-        f"{wanted.operation.summary}: {wanted.operation.method} {wanted.operation.endpoint} of {where}"
-    )
-    shown = dict(_shown(wanted.arguments))
+    operation = request.operation
+    print_status(f"{operation.summary}: {operation.method} {operation.endpoint} of {where}")
+    shown = dict(_shown(request.arguments))
     for name, text in shown.items():
         print_status(f"  {name.ljust(max(map(len, shown)))}  {text}")
-    if wanted.yes:
+    if request.yes:
         return
     if not sys.stdin.isatty():
-        raise Failure("nothing was done: say --yes to do this without being asked", ExitCode.USAGE)
+        raise Failure("nothing was done: without a terminal, confirm with --yes", ExitCode.USAGE)
     if not typer.confirm("Do this?", err=True):
-        raise Failure("Nothing was done.", ExitCode.NO)
+        raise Failure("nothing was done", ExitCode.NO)
 
 
 def _shown(arguments: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
@@ -200,32 +197,32 @@ def _shown(arguments: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
             case bytes():
                 yield name, f"{len(value):,} bytes"
             case list():
-                yield name, cell([one if isinstance(one, str) else _in_words(one) for one in value])
+                yield name, cell([one if isinstance(one, str) else _describe(one) for one in value])
             case _:
                 yield name, cell(str(value) if isinstance(value, datetime) else value)
 
 
-def _in_words(item: Any) -> str:
-    """One of several things that are asked for: a resubmission, or the fields of a policy."""
+def _describe(item: Any) -> str:
+    """Describe one item of a list: a resubmission, or the fields of a policy."""
     return (
         f"{item.alert_id} as {item.disposition}" if isinstance(item, Resubmission) else cell(item)
     )
 
 
-# ---- doing it
+# ---- the request
 
 
-async def _made(wanted: Wanted, record: "_Record") -> Any:
-    """Do it once; what a lost answer did is found out, and never done again."""
-    operation, since = wanted.operation, datetime.now(UTC)
+async def _send(request: ChangeRequest, record: "_AuditTrail") -> Any:
+    """Send the request once; after a lost response, check what it did instead of repeating it."""
+    operation, since = request.operation, datetime.now(UTC)
     await record.write("begun")
     try:
-        with asked():
-            async with opened() as api, telling(lambda: "Cloudflare has not answered yet …"):
+        with api_call():
+            async with open_for_person() as api, report_waiting(lambda: "Waiting for Cloudflare …"):
                 try:
-                    result = await operation.bind(api)(**wanted.arguments)
+                    result = await operation.bind(api)(**request.arguments)
                 except UnknownOutcome as lost:
-                    result = await _found_out(wanted, since, lost)
+                    result = await _check_lost_response(request, since, lost)
     except Failure as error:
         await record.write(_outcome(error))
         raise
@@ -244,42 +241,45 @@ def _outcome(error: Failure) -> str:
     return "failed:unavailable"
 
 
-async def _found_out(wanted: Wanted, since: datetime, lost: UnknownOutcome) -> RecoveryResult:
-    """Find out what a lost answer did.
+async def _check_lost_response(
+    request: ChangeRequest, since: datetime, lost: UnknownOutcome
+) -> RecoveryResult:
+    """Find out what a request did whose response was lost.
 
     Raises:
-        Failure: it was not done, or nobody knows.
+        Failure: it had no effect, or that is unknown.
 
     """
-    recovery = recovery_of(wanted.operation)
+    recovery = recovery_of(request.operation)
     found = None
     if recovery is not None:
-        print_status(f"The answer was lost ({lost.text}); looking at {recovery.source}.")
+        print_status(f"Lost the response ({lost.text}); checking {recovery.source}.")
         try:
-            async with opened() as api:
-                found = await recovery.check(api, wanted.arguments, since)
+            async with open_for_person() as api:
+                found = await recovery.check(api, request.arguments, since)
         except ApiError as error:
-            print_status(f"That cannot be read now: {error}")
+            print_status(f"Cannot check: {error}")
     match found:
         case RecoveryResult.DONE:
             return found
         case RecoveryResult.NOT_DONE:
             raise Failure(
-                "the answer was lost, and it was not done, as far as Cloudflare shows: run it again",
+                "lost the response; Cloudflare shows no effect: run the command again",
                 ExitCode.NO,
             ) from lost
-    sentence = (
-        "only part of it shows"
+    outcome = (
+        "only part of the change took effect"
         if found is RecoveryResult.PARTLY
-        else "nobody knows whether it was done"
+        else "it is unknown whether the change took effect"
     )
     raise Failure(
-        f"the answer was lost, and {sentence}: look before you run it again", ExitCode.ENVIRONMENT
+        f"lost the response, and {outcome}: check before you run the command again",
+        ExitCode.ENVIRONMENT,
     ) from lost
 
 
 def _failures(result: Any) -> int:
-    """Count what did not succeed of a move or a release."""
+    """Count the failed items of a move or a release."""
     items = result if isinstance(result, tuple) else ()
     return sum(
         1
@@ -289,14 +289,14 @@ def _failures(result: Any) -> int:
     )
 
 
-# ---- on record
+# ---- the audit
 
 
-class _Record:
-    """Puts one change into the audit: before it is made, and what became of it."""
+class _AuditTrail:
+    """Writes one change to the audit: before the request, and its outcome."""
 
-    def __init__(self, wanted: Wanted, settings: Settings) -> None:
-        self._wanted = wanted
+    def __init__(self, request: ChangeRequest, settings: Settings) -> None:
+        self._request = request
         self._log = AuditLog(settings.audit_file)
         self._id = f"by-hand/{uuid4()}"
 
@@ -307,20 +307,20 @@ class _Record:
             Failure: the audit cannot be written.
 
         """
-        wanted, at = self._wanted, datetime.now(UTC)
+        request, at = self._request, datetime.now(UTC)
         lines = [
             AuditRecord(
                 id=f"{self._id}/{number}/{outcome}",
                 at=at,
                 kind=RecordKind.BY_HAND,
-                action=" ".join(wanted.operation.command),
+                action=" ".join(request.operation.command),
                 target=target,
                 outcome=outcome,
-                after=wanted.arguments.get("destination") or wanted.arguments.get("disposition"),
-                detail=wanted.reason or None,
-                actor=wanted.by,
+                after=request.arguments.get("destination") or request.arguments.get("disposition"),
+                detail=request.reason or None,
+                actor=request.by,
             )
-            for number, target in enumerate(wanted.targets)
+            for number, target in enumerate(request.targets)
         ]
         try:
             await asyncio.to_thread(self._log.append, lines)

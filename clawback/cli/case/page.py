@@ -129,7 +129,8 @@ class CasePage:
             if self.current not in (None, self.plan.version)
             else ""
         )
-        return f"{self.plan.rule}, {self.plan.level}, mode {self.plan.mode}, version {self.plan.version}{changed}"
+        plan = self.plan
+        return f"{plan.rule}, {plan.level}, mode {plan.mode}, version {plan.version}{changed}"
 
     def _state_line(self, memory: CaseSnapshot, now: datetime) -> str:
         ended = (
@@ -147,7 +148,8 @@ class CasePage:
     def _to_decide(self) -> Iterator[str]:
         if self.proposal is None:
             return
-        yield f"it would {'; '.join(self.proposal.actions)}, for {len(self.proposal.messages):,} messages"
+        actions = "; ".join(self.proposal.actions)
+        yield f"it would {actions}, for {len(self.proposal.messages):,} messages"
         more = self.proposal.needs - len(self.case.memory.approvals if self.case.memory else ())
         yield "it needs 1 approval" if more == 1 else f"it needs {more} approvals"
         yield f"clawback case approve {self.plan.case_id} --digest {self.proposal.digest}"
@@ -173,7 +175,8 @@ def _headed(heading: str, lines: Iterable[str]) -> Iterator[tuple[str, str]]:
 
 def _notifications(plan: CasePlan, memory: CaseSnapshot) -> Iterator[str]:
     for one in memory.notifications:
-        yield f"{plan.notifications[one.index].describe()}: {one.occasion} at {one.at:%H:%M:%S}, {one.outcome or 'in progress'}"
+        what = plan.notifications[one.index].describe()
+        yield f"{what}: {one.occasion} at {one.at:%H:%M:%S}, {one.outcome or 'in progress'}"
 
 
 def _timeline(entries: Sequence[TimelineEntry]) -> Iterator[str]:

@@ -1,7 +1,4 @@
-"""`clawback rules`: what security engineers do with rules.
-
-Each command has a module of its own; here they are only named.
-"""
+"""`clawback rules`: write, check, test and understand rules."""
 
 import typer
 

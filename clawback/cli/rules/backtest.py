@@ -1,7 +1,4 @@
-"""`clawback rules backtest`.
-
-What a rule set would have done over history, and what changes against another version of it.
-"""
+"""`clawback rules backtest`: replay history against the rules, or two versions of them."""
 
 import asyncio
 import sys
@@ -27,48 +24,48 @@ from clawback.rules import RuleSet
 from clawback.settings import load_settings
 from clawback.simulator.corpus import CorpusError
 
-Top = Annotated[int, typer.Option(min=1, max=1000, help="How many senders and campaigns to list.")]
+Top = Annotated[int, typer.Option(min=1, max=1000, help="Number of senders and campaigns to list.")]
 
 
 def backtest(  # noqa: PLR0913 - one parameter for each option
     *,
     corpus: Annotated[
         list[Path] | None,
-        typer.Option(help="A file of messages, .jsonl or .jsonl.gz; may be repeated."),
+        typer.Option(help="Corpus, .jsonl or .jsonl.gz; repeatable."),
     ] = None,
     since: Annotated[
-        str | None, typer.Option(help="Read the account itself, this far back: 7d. Only reads.")
+        str | None, typer.Option(help="Read this much history of the account, such as 7d.")
     ] = None,
     rules: Annotated[
         Path | None,
-        typer.Option(help="The folder of rules; CLAWBACK_RULES unless told.", show_default=False),
+        typer.Option(help="Folder of rules, default CLAWBACK_RULES.", show_default=False),
     ] = None,
     against: Annotated[
         str | None,
-        typer.Option(
-            help="Another version to compare with: a folder, or a git revision of this one."
-        ),
+        typer.Option(help="Version to compare with: a folder, or a git revision of this one."),
     ] = None,
-    html: Annotated[Path | None, typer.Option(help="Also write a report as one HTML file.")] = None,
+    html: Annotated[
+        Path | None, typer.Option(help="Also write an HTML report to this file.")
+    ] = None,
     detections: Annotated[
-        int, typer.Option(min=0, help="With --since: at most this many requests for /detections.")
+        int, typer.Option(min=0, help="With --since: maximum number of requests for /detections.")
     ] = 1000,
     top: Top = 10,
     as_json: AsJson = False,
 ) -> int:
-    """Replay history: matches, cases and actions by rule, and what is new or lost against another version. Changes nothing.
+    """Replay history: matches, cases and actions by rule, and the difference to another version.
 
-    Exit code 0: done. 1: the rules, the other version or a corpus cannot be used. 2: the command is
-    wrong. 3, 4: the API cannot be asked, or refuses.
+    Changes nothing. Exit code 0: done. 1: the rules, the other version or a corpus cannot be used.
+    2: usage error. 3, 4: the API is unavailable, or refuses.
     """
     if bool(corpus) == (since is not None):
         raise Failure(
-            "say where history comes from: --corpus FILE (may be repeated), or --since 7d for the account itself",
+            "give the history: --corpus FILE (repeatable), or --since 7d for the account",
             ExitCode.USAGE,
         )
     folder = find_folder(rules)[0]
     if html is not None and not html.resolve().parent.is_dir():
-        raise Failure(f"--html {html}: there is no folder {html.parent}", ExitCode.USAGE)
+        raise Failure(f"--html {html}: no such folder: {html.parent}", ExitCode.USAGE)
     span = _span(since) if since is not None else None
     run = Backtest(_versions(folder, against))
     if span is not None:
@@ -76,7 +73,7 @@ def backtest(  # noqa: PLR0913 - one parameter for each option
     else:
         _read_corpora(run, corpus or [])
     if not run.traffic.events:
-        raise Failure("there is no event in that history", ExitCode.NO)
+        raise Failure("the history has no event", ExitCode.NO)
     result = summarize(run, top=top)
     if html is not None:
         _write_page(result, html, against)
@@ -84,9 +81,7 @@ def backtest(  # noqa: PLR0913 - one parameter for each option
         print_json(result_data(result))
     else:
         print_result(result)
-        print_text(
-            f"The report is in {html}." if html else "--html FILE writes a report with plots."
-        )
+        print_text(f"The report is in {html}." if html else "For a report with charts: --html FILE")
     return ExitCode.OK
 
 
@@ -134,7 +129,7 @@ def _write_page(result: Result, path: Path, against: str | None) -> None:
 
 @contextmanager
 def _progress(what: str, total: int | None) -> Iterator[Callable[[int], None]]:
-    """Show on stderr how far it is: a bar on a terminal, one line elsewhere."""
+    """Show progress on stderr: a bar on a terminal, one line elsewhere."""
     console = Console(stderr=True, highlight=False)
     if not console.is_terminal:
         console.print(f"{what} …")

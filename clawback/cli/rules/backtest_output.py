@@ -1,4 +1,4 @@
-"""The result of a backtest as people read it, and as JSON."""
+"""Prints the result of a backtest, as text and as JSON."""
 
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
@@ -11,7 +11,7 @@ from clawback.model.durations import format_duration
 
 
 def print_result(result: Result) -> None:
-    """Print a result: the traffic, a table by rule, what changed, the senders and campaigns that were hit most."""
+    """Print traffic, a table by rule, changes, top senders and largest cases."""
     for line in _headline(result):
         print_text(line)
     busy = [rule for rule in result.rules if rule.watched or rule.before or rule.new]
@@ -33,13 +33,13 @@ def print_result(result: Result) -> None:
         [_row(rule, result.days) for rule in ranked],
     )
     if quiet := [rule.rule for rule in result.rules if rule not in busy]:
-        print_text(f"nothing matched {len(quiet)} rules: {', '.join(quiet)}")
+        print_text(f"{len(quiet)} rules without a match: {', '.join(quiet)}")
     for line in _limits(result.rules):
         print_text(line)
     for name, changes in (("New", result.new), ("Lost", result.lost)):
         _print_changes(name, changes, sum(getattr(rule, name.lower()) for rule in result.rules))
     if result.senders:
-        print_text("\nSenders hit most")
+        print_text("\nTop senders")
         _print_table(
             ("sender", "matches", "moved"),
             [asdict(one) | {"sender": one.sender or "(none)"} for one in result.senders],
@@ -61,7 +61,7 @@ def _cell(value: object) -> str:
 
 
 def result_data(result: Result) -> dict[str, Any]:
-    """Write a result as JSON data; durations as text, days as keys in order."""
+    """Return a result as JSON data; durations are text, days are keys in order."""
     data: dict[str, Any] = _data(result)
     for rule, written in zip(result.rules, data["rules"], strict=True):
         written["peaks"] = [
@@ -91,7 +91,7 @@ def result_data(result: Result) -> dict[str, Any]:
 
 
 def _data(value: Any) -> Any:
-    """Write dataclasses as mappings; `asdict` would make nonsense of a Counter on Python 3.11."""
+    """Turn dataclasses into mappings; `asdict` breaks a Counter on Python 3.11."""
     if is_dataclass(value):
         return {one.name: _data(getattr(value, one.name)) for one in fields(value)}
     if isinstance(value, Mapping):
@@ -107,10 +107,10 @@ def _headline(result: Result) -> Iterator[str]:
     traffic = result.traffic
     kinds = ", ".join(f"{count:,} {kind}s" for kind, count in traffic.kinds.items())
     yield (
-        f"{traffic.events:,} events ({kinds}) from {result.first} to {result.last}; rules {result.version}"
-        + (f" against {result.against}" if result.against else "")
+        f"{traffic.events:,} events ({kinds}) from {result.first} to {result.last}; "
+        f"rules {result.version}" + (f" against {result.against}" if result.against else "")
     )
-    yield f"{result.matched:,} events would have come to a response"
+    yield f"{result.matched:,} events would have led to a response"
     for name, shadow, moved, share in (
         ("rules in enforce or approve", False, result.moved, result.share),
         ("with those in shadow too   ", True, result.moved_with_shadow, result.share_with_shadow),
@@ -118,8 +118,9 @@ def _headline(result: Result) -> Iterator[str]:
         actions = result.actions(shadow=False) + (
             result.actions(shadow=True) if shadow else Counter[str]()
         )
-        said = f"{_counts(actions) or 'no action'}; {_a_day(actions.total(), result.days)} actions a day"
-        yield f"{name}: {said}; {moved:,} of {traffic.delivered:,} delivered messages moved ({share:.2%})"
+        total = f"{_a_day(actions.total(), result.days)} actions a day"
+        part = f"{moved:,} of {traffic.delivered:,} delivered messages moved ({share:.2%})"
+        yield f"{name}: {_counts(actions) or 'no action'}; {total}; {part}"
     left_out = {
         "seen before": traffic.repeated,
         "matched, but of an ignored delivery mode": traffic.ignored,
@@ -163,7 +164,10 @@ def _limits(rules: Sequence[RuleResult]) -> Iterator[str]:
         for peak in rule.peaks:
             if peak.over:
                 per = format_duration(peak.per)
-                yield f"{rule.rule} would have been held: {peak.most:,} messages within {per}, its limit is {peak.allowed:,}"
+                yield (
+                    f"{rule.rule} would have been held: {peak.most:,} messages within {per}, "
+                    f"limit {peak.allowed:,}"
+                )
 
 
 def _print_changes(name: str, changes: Sequence[Change], total: int) -> None:

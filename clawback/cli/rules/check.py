@@ -1,7 +1,4 @@
-"""`clawback rules check`.
-
-Everything that is wrong with folders of rules, for people, for programs, for a code review.
-"""
+"""`clawback rules check`: the problems of folders of rules, for people, programs and reviews."""
 
 import sys
 from collections.abc import Iterator
@@ -27,14 +24,14 @@ from clawback.rules.source.errors import Severity
 Paths = Annotated[
     list[Path] | None,
     typer.Argument(
-        help="Folders of rules, or files in them: a file stands for its whole folder. That of CLAWBACK_RULES unless told.",
+        help="Folders of rules; a file stands for its folder. Default CLAWBACK_RULES.",
         show_default=False,
     ),
 ]
 
 
 class Format(StrEnum):
-    """How problems are written."""
+    """The output formats."""
 
     TEXT = "text"
     JSON = "json"
@@ -43,14 +40,14 @@ class Format(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Checked:
-    """One folder, what is wrong with it, and the rules in it if they can be used."""
+    """One folder, its problems, and its rules if they can be loaded."""
 
     folder: Path
     problems: tuple[Problem, ...]
     rules: RuleSet | None
 
     def path_of(self, problem: Problem) -> str:
-        """Name the file of a problem as it can be opened from here."""
+        """Return the path of the file of a problem, from the current directory."""
         file = Path(problem.place.file)
         return str(self.folder / file if file != self.folder else file)
 
@@ -63,34 +60,36 @@ def check(
     paths: Paths = None,
     *,
     form: Annotated[
-        Format, typer.Option("--format", help="github writes annotations for a pull request.")
+        Format,
+        typer.Option(
+            "--format", help="Output format; github prints annotations for a pull request."
+        ),
     ] = Format.TEXT,
     as_json: AsJson = False,
-    strict: Annotated[bool, typer.Option("--strict", help="Fail for warnings too.")] = False,
+    strict: Annotated[bool, typer.Option("--strict", help="Fail on warnings too.")] = False,
 ) -> int:
-    """Load rules as the worker would, and say everything that is wrong with them, all at once.
+    """Load rules as the worker does and print all problems that are found.
 
-    Errors are what the worker refuses, and what can be used but never be meant. Warnings are worth
-    a look.
+    Errors are rules that the worker refuses, and rules that cannot do what they say. Warnings
+    deserve a look.
 
-    Exit code 0: good, perhaps with warnings. 1: there are errors (with --strict: or warnings). 2:
-    there is no such folder or file.
+    Exit code 0: no errors. 1: errors, or with --strict warnings. 2: no such folder or file.
     """
-    folders = dict.fromkeys(_shown(find_folder(path)[0]) for path in paths or (None,))
+    folders = dict.fromkeys(_relative(find_folder(path)[0]) for path in paths or (None,))
     checked = [check_folder(folder) for folder in folders]
     _write(checked, Format.JSON if as_json else form, strict=strict)
     return ExitCode.OK if _is_good(checked, strict=strict) else ExitCode.NO
 
 
 def check_folder(folder: Path) -> Checked:
-    """Read a folder and find everything that is wrong with it."""
+    """Read a folder and find its problems."""
     loaded = read_folder(folder)
     problems = review_rules(loaded)
     return Checked(folder, problems, None if len(loaded.problems) else build_set(loaded, utc_today))
 
 
-def _shown(folder: Path) -> Path:
-    """Write a folder as people would: from here if it is below here."""
+def _relative(folder: Path) -> Path:
+    """Return a folder relative to the current directory if it is below it."""
     whole, here = folder.resolve(), Path.cwd()
     return whole.relative_to(here) if whole.is_relative_to(here) else folder
 
@@ -112,7 +111,13 @@ def _write(checked: list[Checked], form: Format, *, strict: bool) -> None:
             }
         )
         return
-    show = _annotate if form is Format.GITHUB else _Shown() if sys.stdout.isatty() else _tell
+    show = (
+        _annotate
+        if form is Format.GITHUB
+        else _TerminalPrinter()
+        if sys.stdout.isatty()
+        else _print_problem
+    )
     for one in checked:
         for problem in one.problems:
             show(one, problem)
@@ -120,7 +125,7 @@ def _write(checked: list[Checked], form: Format, *, strict: bool) -> None:
 
 
 def _fields(one: Checked, problem: Problem) -> dict[str, Any]:
-    said = {
+    texts = {
         "code": problem.code,
         "message": problem.message,
         "text": problem.text,
@@ -130,7 +135,7 @@ def _fields(one: Checked, problem: Problem) -> dict[str, Any]:
         "severity": problem.severity,
         "path": one.path_of(problem),
         **problem.place._asdict(),
-        **said,
+        **texts,
     }
 
 
@@ -156,7 +161,10 @@ def _summary(one: Checked) -> str:
     if one.rules is None or one.count(Severity.ERROR):
         return f"{describe_rules(one.folder)} is not good: {' and '.join(counted)}"
     content = _content(one.rules)
-    counts = f"{content['rules']} rules, {content['responding']} of them respond, {content['exceptions']} exceptions"
+    counts = (
+        f"{content['rules']} rules, {content['responding']} with a response, "
+        f"{content['exceptions']} exceptions"
+    )
     return f"{describe_rules(one.folder)} is good: {counts}; version {content['version']}" + (
         f"; {counted[0]}" if counted else ""
     )
@@ -169,12 +177,12 @@ def _counted(count: int, what: str) -> str:
 # ---- one problem
 
 
-def _tell(one: Checked, problem: Problem) -> None:
+def _print_problem(one: Checked, problem: Problem) -> None:
     at = f"{one.path_of(problem)}:{problem.place.line}:{problem.place.column}"
-    print_text(f"{at}: {problem.severity}: {problem.code}: {_said(problem)}")
+    print_text(f"{at}: {problem.severity}: {problem.code}: {_describe(problem)}")
 
 
-def _said(problem: Problem) -> str:
+def _describe(problem: Problem) -> str:
     text = f"{problem.text!r} " if problem.text else ""
     return f"{text}{problem.message}" + (f"; {problem.remedy}" if problem.remedy else "")
 
@@ -187,18 +195,15 @@ def _annotate(one: Checked, problem: Problem) -> None:
         "title": problem.code,
     }
     properties = ",".join(f"{key}={_escaped(str(value), ':,')}" for key, value in where.items())
-    print_text(f"::{problem.severity} {properties}::{_escaped(_said(problem))}")
+    print_text(f"::{problem.severity} {properties}::{_escaped(_describe(problem))}")
 
 
 def _escaped(text: str, more: str = "") -> str:
     return "".join(f"%{ord(one):02X}" if one in f"%\r\n{more}" else one for one in text)
 
 
-class _Shown:
-    """Shows problems on a terminal.
-
-    The line of the file, a mark under the place, what is wrong and what to do.
-    """
+class _TerminalPrinter:
+    """Prints problems on a terminal: the line, a mark under the place, the problem, the remedy."""
 
     def __init__(self) -> None:
         self._console = Console(highlight=False, soft_wrap=True)

@@ -1,7 +1,4 @@
-"""What a rule would do, as people read it.
-
-The rule, each event with its condition, each case with its window, actions and obstacles.
-"""
+"""Prints a dry run: the rule, each event with its condition, each case with its actions."""
 
 from collections.abc import Iterator, Mapping
 
@@ -26,7 +23,7 @@ _MODES = {
 
 
 def rule_lines(rule: Rule, watch: CorrelationWindow | None) -> Iterator[Text]:
-    """Introduce a rule."""
+    """Yield the lines that introduce a rule."""
     yield Text.assemble((rule.name, "bold"), f": {rule.title}")
     mode = f"mode {rule.mode}" if rule.mode else "building block"
     yield Text(
@@ -38,24 +35,22 @@ def rule_lines(rule: Rule, watch: CorrelationWindow | None) -> Iterator[Text]:
             if rule.correlation.group_by
             else ""
         )
-        yield Text(
-            f"waits for {describe_correlation(watch, rule.correlation.value_field)}{by}", "dim"
-        )
+        yield Text(f"needs {describe_correlation(watch, rule.correlation.value_field)}{by}", "dim")
 
 
 def verdict_lines(rules: RuleSet, verdict: EventResult) -> Iterator[Text]:
-    """Show one event and the condition as it came out."""
+    """Yield one event and its condition with the answers."""
     yield Text()
     yield Text.assemble((verdict.event.key, "bold"), _about(verdict.event))
     yield from aligned(list(tree_lines(verdict.trees)), "  ")
     for name in dict.fromkeys(name for tree in verdict.trees for name in _exceptions(tree)):
-        yield Text(f"  {_word_exception(rules, name)}", "dim")
+        yield Text(f"  {_describe_exception(rules, name)}", "dim")
     for reason in verdict.reasons:
         yield Text.assemble("  ", ("no case: ", "yellow"), reason.text)
 
 
-def outlook_lines(rule: Rule, outlook: DryRun) -> Iterator[Text]:
-    """Show one case that would come of the events."""
+def dry_run_lines(rule: Rule, outlook: DryRun) -> Iterator[Text]:
+    """Yield one case that would open."""
     yield Text()
     group = ", ".join(f"{name}={value}" for name, value in outlook.plan.group.items())
     yield Text.assemble(
@@ -67,13 +62,12 @@ def outlook_lines(rule: Rule, outlook: DryRun) -> Iterator[Text]:
         yield Text.assemble("  window   ", (str(outlook.progress), style))
     yield Text(f"  mode     {outlook.plan.mode}: {_MODES[outlook.plan.mode]}")
     for planned in outlook.planned:
-        yield Text(f"  action   {planned.action.describe_in_full()}: {_word_outcomes(planned)}")
+        yield Text(f"  action   {planned.action.describe_in_full()}: {_describe_outcomes(planned)}")
     for notice in outlook.plan.notifications:
-        yield Text(
-            f"  tells    {notice.describe()}{', recorded only' if outlook.plan.mode is Mode.SHADOW else ''}"
-        )
+        recorded_only = ", recorded only" if outlook.plan.mode is Mode.SHADOW else ""
+        yield Text(f"  notify   {notice.describe()}{recorded_only}")
     for limit in rule.response.limits if rule.response else ():
-        yield Text(f"  limit    {limit}, over which it is held for approval")
+        yield Text(f"  limit    {limit}; above it the case is held")
     for reason in outlook.reasons:
         yield Text.assemble("  ", ("but", "yellow"), f"      {reason.text}")
     yield Text.assemble(
@@ -101,7 +95,7 @@ def _exceptions(tree: Explanation) -> Iterator[str]:
         yield from _exceptions(child)
 
 
-def _word_exception(rules: RuleSet, name: str) -> str:
+def _describe_exception(rules: RuleSet, name: str) -> str:
     one = next(filter_ for filter_ in rules.filters if filter_.name == name)
     until = (
         "no end"
@@ -110,20 +104,23 @@ def _word_exception(rules: RuleSet, name: str) -> str:
         if one.is_expired(rules.today())
         else f"until {one.expires}"
     )
-    return f"exception {name}: false means that it excepts the event; owner {one.owner}, {until} ({one.path}:{one.line})"
+    return (
+        f"exception {name}: false if the exception applies; owner {one.owner}, {until} "
+        f"({one.path}:{one.line})"
+    )
 
 
-def _word_outcomes(planned: PlannedAction) -> str:
+def _describe_outcomes(planned: PlannedAction) -> str:
     if not planned.outcomes:
         return "not yet"
     whole = planned.action.scope is Scope.CASE
     return ", ".join(
-        _word_outcome(outcome, "once" if whole else _counted(count, "message"))
+        _describe_outcome(outcome, "once" if whole else _counted(count, "message"))
         for outcome, count in planned.outcomes.items()
     )
 
 
-def _word_outcome(outcome: str, how_often: str) -> str:
+def _describe_outcome(outcome: str, how_often: str) -> str:
     match outcome:
         case "act":
             return how_often

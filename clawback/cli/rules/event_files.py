@@ -1,7 +1,4 @@
-"""Events from files as people have them.
-
-Corpus lines, records as the API gives them, its whole answers, lists, JSON lines.
-"""
+"""Reads events from files: corpus lines, API records, API responses, lists, JSON lines."""
 
 import gzip
 import json
@@ -29,15 +26,13 @@ _LARGEST = 64 * 1024 * 1024
 
 
 def read_events(names: Sequence[str], kinds: Sequence[EventKind], now: datetime) -> list[Event]:
-    """Read events from files (`-` is stdin).
+    """Read events from files (`-` is stdin) and join reports and submissions to their messages.
 
-    A bare record is of the first of `kinds` that it could be.
-
-    Reports and submissions are joined to the messages among them.
+    A bare record gets the first of `kinds` that it can be.
 
     Raises:
-        Failure: a file cannot be read, has no event, or something in it is none; file and line are
-            named.
+        Failure: a file cannot be read, has no event, or has something else; the message names file
+            and line.
 
     """
     events = [event for name in names for event in _file_events(name, kinds, now)]
@@ -62,15 +57,15 @@ def _text(name: str) -> str:
         raw = sys.stdin.buffer.read(_LARGEST) if name == "-" else Path(name).read_bytes()[:_LARGEST]
         return (gzip.decompress(raw) if raw[:2] == _GZIP else raw).decode()
     except (EOFError, zlib.error, gzip.BadGzipFile) as error:
-        raise Failure(f"{where}: it cannot be unpacked: {error}", ExitCode.USAGE) from None
+        raise Failure(f"{where}: cannot decompress: {error}", ExitCode.USAGE) from None
     except OSError as error:
         raise Failure(f"{where}: {error.strerror}", ExitCode.USAGE) from None
     except UnicodeDecodeError:
-        raise Failure(f"{where}: it is not text", ExitCode.USAGE) from None
+        raise Failure(f"{where}: not UTF-8 text", ExitCode.USAGE) from None
 
 
 def _values(name: str, text: str) -> Iterator[tuple[str, Any]]:
-    """Give the documents of a text: one JSON document, or one on each line."""
+    """Yield the documents of a text: one JSON document, or one on each line."""
     name = "stdin" if name == "-" else name
     if not text.strip():
         return
@@ -79,7 +74,7 @@ def _values(name: str, text: str) -> Iterator[tuple[str, Any]]:
     except ValueError as error:
         lines = [(number, line) for number, line in enumerate(text.splitlines(), 1) if line.strip()]
         if len(lines) < 2 or not lines[0][1].rstrip().endswith("}"):  # noqa: PLR2004
-            raise Failure(f"{name}: it is not JSON: {error}", ExitCode.USAGE) from None
+            raise Failure(f"{name}: not JSON: {error}", ExitCode.USAGE) from None
     else:
         yield name, whole
         return
@@ -87,7 +82,7 @@ def _values(name: str, text: str) -> Iterator[tuple[str, Any]]:
         try:
             yield f"{name}:{number}", json.loads(line)
         except ValueError as error:
-            raise Failure(f"{name}:{number}: it is not JSON: {error}", ExitCode.USAGE) from None
+            raise Failure(f"{name}:{number}: not JSON: {error}", ExitCode.USAGE) from None
 
 
 def _records(value: Any) -> Iterator[Any]:

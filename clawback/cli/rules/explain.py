@@ -1,8 +1,4 @@
-"""`clawback rules explain`.
-
-What a rule makes of one event or several, what it would do about them, and what keeps it from doing
-so.
-"""
+"""`clawback rules explain`: dry run of one rule on events, with its condition as a tree."""
 
 import asyncio
 from datetime import UTC, datetime, timedelta
@@ -15,7 +11,7 @@ from clawback.cli.cloudflare_access import api_errors, open_account_api
 from clawback.cli.exits import ExitCode, Failure
 from clawback.cli.output import AsJson, print_json
 from clawback.cli.rule_folders import find_folder, load_folder, unknown_rule
-from clawback.cli.rules.dry_run_output import outlook_lines, rule_lines, verdict_lines
+from clawback.cli.rules.dry_run_output import dry_run_lines, rule_lines, verdict_lines
 from clawback.cli.rules.event_files import read_events
 from clawback.cli.rules.explain_output import explanation_data, show
 from clawback.cloudflare import EmailSecurity, NotFound
@@ -33,33 +29,32 @@ _RETENTION = timedelta(days=90)
 
 
 def explain(
-    rule: Annotated[str, typer.Argument(help="The name of the rule.")],
+    rule: Annotated[str, typer.Argument(help="Name of the rule.")],
     *,
     event: Annotated[
         list[str] | None,
         typer.Option(
-            help="A file with events as JSON or JSON lines: records, corpus lines or API answers; - is stdin. May be repeated."
+            help="File of events, JSON or JSON lines: records, corpus lines or API responses; "
+            "- is stdin. Repeatable."
         ),
     ] = None,
     api_id: Annotated[
         list[str] | None,
         typer.Option(
             "--id",
-            help="An investigate id, or the id of a submission, read from the API. May be repeated.",
+            help="Investigate id or submission id, read from the API. Repeatable.",
         ),
     ] = None,
     rules: Annotated[
         Path | None,
-        typer.Option(help="The folder of rules; CLAWBACK_RULES unless told.", show_default=False),
+        typer.Option(help="Folder of rules, default CLAWBACK_RULES.", show_default=False),
     ] = None,
     as_json: AsJson = False,
 ) -> int:
-    """Explain what a rule makes of events.
+    """Explain how a rule evaluates events: its condition as a tree, its actions, what stops them.
 
-    Its condition as a tree, what it would do, and what keeps it from doing so.
-
-    Exit code 0: it would respond, if only in shadow. 1: it would not, or not yet. 2: the command is
-    wrong. 3, 4: the API cannot be asked, or refuses.
+    Exit code 0: it would respond, if only in shadow. 1: it would not, or not yet. 2: usage error.
+    3, 4: the API is unavailable, or refuses.
     """
     settings = load_settings()
     loaded = load_folder(find_folder(rules)[0])
@@ -70,23 +65,21 @@ def explain(
     under = DryRunContext(
         settings.ceiling, age_limit_in_force(settings.age_limit, loaded.safety), now
     )
-    verdicts, outlooks = dry_run(loaded, rule, events, under)
+    verdicts, cases = dry_run(loaded, rule, events, under)
     if not verdicts:
         kinds = " or ".join(loaded.rules[rule].kinds)
         raise Failure(
-            f"{rule} is for a {kinds}, and there is only a {events[0].kind}", ExitCode.USAGE
+            f"{rule} evaluates a {kinds}; the event is a {events[0].kind}", ExitCode.USAGE
         )
     if as_json:
-        print_json(_data(loaded.rules[rule], under, verdicts, outlooks))
+        print_json(_data(loaded.rules[rule], under, verdicts, cases))
     else:
         show(rule_lines(loaded.rules[rule], loaded.window_of(loaded.rules[rule])))
         show(line for verdict in verdicts for line in verdict_lines(loaded, verdict))
-        show(line for outlook in outlooks for line in outlook_lines(loaded.rules[rule], outlook))
+        show(line for case in cases for line in dry_run_lines(loaded.rules[rule], case))
     return (
         ExitCode.OK
-        if any(
-            not one.is_barred and (one.progress is None or one.progress.fires) for one in outlooks
-        )
+        if any(not one.is_barred and (one.progress is None or one.progress.fires) for one in cases)
         else ExitCode.NO
     )
 
@@ -96,30 +89,30 @@ def _events(
 ) -> list[Event]:
     if not files and not ids:
         raise Failure(
-            "give an event: --event FILE, --event - for stdin, or --id with an id of the API",
+            "give an event: --event FILE (- is stdin), or --id ID",
             ExitCode.USAGE,
         )
     if ids and not _BY_ID.intersection(rule.kinds):
         kinds = " or ".join(rule.kinds)
         raise Failure(
-            f"{rule.name} is for a {kinds}, and --id reads a message or submission; give it with --event",
+            f"{rule.name} evaluates a {kinds}, --id reads a message or submission; use --event",
             ExitCode.USAGE,
         )
-    fetched = asyncio.run(_fetched(rule, rules, ids, now)) if ids else []
+    fetched = asyncio.run(_fetch(rule, rules, ids, now)) if ids else []
     return [*(read_events(files, rule.kinds, now) if files else []), *fetched]
 
 
-async def _fetched(rule: Rule, rules: RuleSet, ids: list[str], now: datetime) -> list[Event]:
+async def _fetch(rule: Rule, rules: RuleSet, ids: list[str], now: datetime) -> list[Event]:
     trees = [tree for name in rules.leaves(rule) if (tree := rules.rules[name].tree) is not None]
     wanted = any(map(asks_enrichment, trees))
     with api_errors():
         async with open_account_api(load_settings()) as api:
             events = [await _read(api, rule, one, now) for one in ids]
-            return [await _enriched(api, event) if wanted else event for event in events]
+            return [await _enrich(api, event) if wanted else event for event in events]
 
 
 async def _read(api: EmailSecurity, rule: Rule, identity: str, now: datetime) -> Event:
-    """Read a message, or else (for a rule on submissions) a submission with the message that it is about."""
+    """Read a message or, for a rule on submissions, a submission with its message."""
     try:
         if EventKind.MESSAGE in rule.kinds:
             return message_event((await api.message(identity)).record, now)
@@ -130,13 +123,13 @@ async def _read(api: EmailSecurity, rule: Rule, identity: str, now: datetime) ->
     found = [one for one in page.items if one.submission_id == identity]
     if not found:
         raise Failure(
-            f"there is no submission {identity[:80]} of the last {_RETENTION.days} days",
+            f"there is no submission {identity[:80]} in the last {_RETENTION.days} days",
             ExitCode.NO,
         )
     return await Joiner(api).join(build_event(EventKind.SUBMISSION, found[0].record, now), now)
 
 
-async def _enriched(api: EmailSecurity, event: Event) -> Event:
+async def _enrich(api: EmailSecurity, event: Event) -> Event:
     try:
         return (
             event.with_detections(await api.detections(event.targets[0].id))
@@ -151,7 +144,7 @@ def _data(
     rule: Rule,
     under: DryRunContext,
     verdicts: tuple[EventResult, ...],
-    outlooks: tuple[DryRun, ...],
+    cases: tuple[DryRun, ...],
 ) -> dict[str, Any]:
     return {
         "rule": {
@@ -162,9 +155,9 @@ def _data(
             "version": rule.version,
         },
         "ceiling": under.ceiling,
-        "acts": any(outlook.acts for outlook in outlooks),
+        "acts": any(case.acts for case in cases),
         "events": [_verdict_data(verdict) for verdict in verdicts],
-        "cases": [_outlook_data(outlook) for outlook in outlooks],
+        "cases": [_case_data(case) for case in cases],
     }
 
 
@@ -178,24 +171,24 @@ def _verdict_data(verdict: EventResult) -> dict[str, Any]:
     }
 
 
-def _outlook_data(outlook: DryRun) -> dict[str, Any]:
-    standing = outlook.progress
+def _case_data(case: DryRun) -> dict[str, Any]:
+    standing = case.progress
     window = _window_data(standing) if standing else None
     return {
-        "case": outlook.plan.case_id,
-        "group": outlook.plan.group,
-        "state": outlook.state,
-        "written_mode": outlook.written_mode,
-        "mode": outlook.plan.mode,
-        "acts": outlook.acts,
-        "events": list(outlook.events),
+        "case": case.plan.case_id,
+        "group": case.plan.group,
+        "state": case.state,
+        "written_mode": case.written_mode,
+        "mode": case.plan.mode,
+        "acts": case.acts,
+        "events": list(case.events),
         "window": window,
         "actions": [
             planned.action.model_dump(mode="json") | {"outcomes": planned.outcomes}
-            for planned in outlook.planned
+            for planned in case.planned
         ],
-        "notifications": [notice.model_dump(mode="json") for notice in outlook.plan.notifications],
-        "reasons": [{"code": reason.code, "text": reason.text} for reason in outlook.reasons],
+        "notifications": [notice.model_dump(mode="json") for notice in case.plan.notifications],
+        "reasons": [{"code": reason.code, "text": reason.text} for reason in case.reasons],
     }
 
 

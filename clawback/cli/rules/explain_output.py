@@ -1,7 +1,4 @@
-"""Explanations as people read them.
-
-One aligned line for every node, coloured on a terminal, plain in a pipe; and as JSON.
-"""
+"""Prints explanations of conditions: one aligned line per node, or JSON."""
 
 import sys
 from collections.abc import Iterable, Iterator, Sequence
@@ -23,7 +20,7 @@ _MOST = 5
 
 @dataclass(frozen=True, slots=True)
 class Line:
-    """One node: its answer, what was asked (indented), and what was there."""
+    """One node: its answer, the indented question, and the values that were found."""
 
     outcome: bool | None
     asked: str
@@ -31,17 +28,17 @@ class Line:
 
 
 def tree_lines(explanations: Iterable[Explanation], depth: int = 0) -> Iterator[Line]:
-    """Write trees as lines, from the root down."""
+    """Yield the lines of trees, from the root down."""
     for one in explanations:
         asked = (
             f"{one.field} {one.label} {_values(one.expected)}".rstrip() if one.field else one.label
         )
-        yield Line(one.outcome, "  " * depth + asked, _found(one))
+        yield Line(one.outcome, "  " * depth + asked, _values_found(one))
         yield from tree_lines(one.children, depth + 1)
 
 
 def aligned(lines: Sequence[Line], indent: str = "") -> Iterator[Text]:
-    """Put lines into columns: answer, question, what was there."""
+    """Align lines in columns: answer, question, values."""
     width = min(max((len(line.asked) for line in lines), default=0), _WIDEST)
     for line in lines:
         text = Text(indent)
@@ -57,14 +54,14 @@ def aligned(lines: Sequence[Line], indent: str = "") -> Iterator[Text]:
 
 
 def show(lines: Iterable[Text]) -> None:
-    """Print lines on stdout, whole in a pipe and cut to the screen's width on a terminal."""
+    """Print lines on stdout, coloured on a terminal."""
     console = Console(highlight=False, soft_wrap=True, file=sys.stdout)
     for line in lines:
         console.print(line)
 
 
 def explanation_data(one: Explanation) -> dict[str, Any]:
-    """Write a tree as JSON data; an outcome of null is not known."""
+    """Return a tree as JSON data; the outcome null means unknown."""
     data: dict[str, Any] = {"label": one.label, "outcome": one.outcome}
     if one.field is not None:
         data |= {
@@ -78,7 +75,7 @@ def explanation_data(one: Explanation) -> dict[str, Any]:
     )
 
 
-def _found(one: Explanation) -> str:
+def _values_found(one: Explanation) -> str:
     if one.field is None:
         return ""
     if one.outcome is None and not one.actual:

@@ -1,4 +1,4 @@
-"""`clawback rules list`: what is loaded, how far each rule may go, and when it last matched."""
+"""`clawback rules list`: the rules, their effective modes, and when each last matched."""
 
 import asyncio
 from collections.abc import Mapping, Sequence
@@ -18,7 +18,7 @@ from clawback.model.mode import Mode
 from clawback.rules import Rule, RuleSet
 from clawback.settings import Settings, load_settings
 
-_PATIENCE = 5.0
+_TIMEOUT = 5.0
 _AT_ONCE = 8
 _UNKNOWN = "-"
 _COLUMNS = ("name", "status", "mode", "level", "kind", "tests", "last match", "version", "file")
@@ -40,17 +40,17 @@ def list_rules(
     folder: Annotated[
         Path | None,
         typer.Argument(
-            help="The folder of rules, or a file in it; that of CLAWBACK_RULES unless told.",
+            help="Folder of rules or a file in it, default CLAWBACK_RULES.",
             show_default=False,
         ),
     ] = None,
     *,
     as_json: AsJson = False,
 ) -> int:
-    """List rules: how far each may go under the ceiling CLAWBACK_MODE, when it last matched, its version and its file.
+    """List rules: effective mode under the ceiling CLAWBACK_MODE, last match, version and file.
 
-    The last match is that of the newest case on the Temporal server; of the audit if no server
-    answers; - if neither knows.
+    The last match is the newest case on the Temporal server, or in the audit if there is no server;
+    - if unknown.
     """
     settings = load_settings()
     root, file = find_folder(folder)
@@ -76,10 +76,7 @@ def list_rules(
 
 
 def _ceiling(settings: Settings) -> Mode:
-    """The strongest mode any rule may have.
-
-    Without a token `clawback up` runs the simulator, where all may act.
-    """
+    """Return the strongest mode of any rule; on the simulator, without a token, all may act."""
     return settings.ceiling if settings.cloudflare_api_token else settings.mode or Mode.ENFORCE
 
 
@@ -107,11 +104,14 @@ def _summary(root: Path, rules: RuleSet, settings: Settings, source: str | None)
         if settings.cloudflare_api_token or settings.mode
         else " on the simulator (no CLOUDFLARE_API_TOKEN is set)"
     )
-    counts = f"{describe_rules(root)}: {len(rules.rules)} rules, {len(rules.filters)} exceptions, version {rules.version}"
+    counts = (
+        f"{describe_rules(root)}: {len(rules.rules)} rules, {len(rules.filters)} exceptions, "
+        f"version {rules.version}"
+    )
     known = (
         f"last matches (UTC) from {source}"
         if source
-        else "no server and no audit to know last matches from"
+        else "last matches unknown: no server, no audit"
     )
     return f"{counts}; ceiling {_ceiling(settings)}{where}; {known}"
 
@@ -122,7 +122,7 @@ def _summary(root: Path, rules: RuleSet, settings: Settings, source: str | None)
 def _last_matches(
     settings: Settings, names: Sequence[str]
 ) -> tuple[Mapping[str, datetime], str | None]:
-    """Ask the server, else the audit; gives what is known and who knew it."""
+    """Read last matches from the server, else the audit; return them and their source."""
     known = asyncio.run(_cases(settings, names)) if names else None
     if known is not None:
         return known, "Temporal"
@@ -131,10 +131,7 @@ def _last_matches(
 
 
 async def _cases(settings: Settings, names: Sequence[str]) -> Mapping[str, datetime] | None:
-    """Give when the newest case of each rule was opened.
-
-    None where no server answers soon enough.
-    """
+    """Return when the newest case of each rule was opened; None if no server answers in time."""
     from temporalio.service import RPCError  # noqa: PLC0415 - half a second that no other command of rules needs
 
     from clawback.temporal.case_gateway import CaseGateway  # noqa: PLC0415
@@ -142,8 +139,8 @@ async def _cases(settings: Settings, names: Sequence[str]) -> Mapping[str, datet
     from clawback.temporal.client import TemporalUnreachable, connect, server_address  # noqa: PLC0415
 
     with suppress(TemporalUnreachable, RPCError, OSError, TimeoutError):
-        async with asyncio.timeout(_PATIENCE):
-            await _knock(server_address(settings))
+        async with asyncio.timeout(_TIMEOUT):
+            await _check_listening(server_address(settings))
             cases = CaseGateway(await connect(settings))
             turn = asyncio.Semaphore(_AT_ONCE)
 
@@ -157,11 +154,11 @@ async def _cases(settings: Settings, names: Sequence[str]) -> Mapping[str, datet
     return None
 
 
-async def _knock(address: str) -> None:
-    """Find out at once whether anybody listens: the SDK would try for several seconds.
+async def _check_listening(address: str) -> None:
+    """Check that something listens at an address: the SDK would retry for several seconds.
 
     Raises:
-        OSError: nobody does.
+        OSError: nothing does.
 
     """
     host, _, port = address.rpartition(":")

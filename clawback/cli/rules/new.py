@@ -1,4 +1,4 @@
-"""`clawback rules new`: the file of a rule, made from an event."""
+"""`clawback rules new`: scaffold a rule from an event."""
 
 import os
 import re
@@ -33,14 +33,14 @@ def new(
         str,
         typer.Option(
             "--event",
-            help="A file with the event: a corpus line or a record of the API; - is stdin.",
+            help="File with the event: a corpus line or an API record; - is stdin.",
         ),
     ],
     name: Annotated[
         str | None,
         typer.Option(
             "--name",
-            help="The name of the rule; made from the event unless told.",
+            help="Name of the rule; default derived from the event.",
             show_default=False,
         ),
     ] = None,
@@ -48,29 +48,27 @@ def new(
         str | None,
         typer.Option(
             "--out",
-            help="The folder to write to, - for stdout; that of CLAWBACK_RULES unless told.",
+            help="Folder to write to, - for stdout; default CLAWBACK_RULES.",
             show_default=False,
         ),
     ] = None,
     line: Annotated[
-        int, typer.Option("--line", min=1, help="Which event of the file, counted from 1.")
+        int, typer.Option("--line", min=1, help="Number of the event in the file, from 1.")
     ] = 1,
 ) -> int:
-    """Write a rule with tests from an event.
+    """Scaffold a shadow-mode rule with tests from the distinctive fields of an event.
 
-    What is most telling about it, on trial (it only shadows), ready to be gone on with.
-
-    Exit code 2 if there is no such event, the event has nothing to ask for, or the file is already
-    there: nothing is ever overwritten.
+    Exit code 2 if there is no such event, it has no distinctive field, or the file exists: nothing
+    is overwritten.
     """
-    told = _one_event(event, line)
+    source = _one_event(event, line)
     folder = Path(out) if out not in (None, _STDOUT) else load_settings().rules
     root = next(
         (one for one in (folder, *folder.resolve().parents) if (one / SAFETY).exists()), None
     )
     there = read_folder(root) if root is not None else None
-    chosen = _name_of(told, name, folder, there)
-    text = _written(told, chosen, folder, root, there)
+    chosen = _name_of(source, name, folder, there)
+    text = _render(source, chosen, folder, root, there)
     if out == _STDOUT:
         sys.stdout.write(text)
         return ExitCode.OK
@@ -86,9 +84,7 @@ def _one_event(file: str, number: int) -> Event:
     events = read_events([file], list(EventKind), datetime.now(UTC))
     if number > len(events):
         where = "stdin" if file == _STDOUT else file
-        raise Failure(
-            f"{where} has {len(events)} events; there is no number {number}", ExitCode.USAGE
-        )
+        raise Failure(f"{where} has {len(events)} events, no number {number}", ExitCode.USAGE)
     return events[number - 1]
 
 
@@ -106,18 +102,18 @@ def _name_of(event: Event, name: str | None, folder: Path, there: Loaded | None)
         )
     if not _NAME.fullmatch(name):
         raise Failure(
-            f"{name!r} is no name for a rule: write small letters, digits and _, a letter first, at most 64",
+            f"{name!r} is not a rule name: use lower-case letters, digits and _, at most 64",
             ExitCode.USAGE,
         )
     if name in taken or (folder / f"{name}.yml").exists():
         raise Failure(
-            f"there is a rule {name!r} already, in {taken.get(name, f'{name}.yml')}; choose another name",
+            f"the rule {name!r} exists in {taken.get(name, f'{name}.yml')}; choose another name",
             ExitCode.USAGE,
         )
     return name
 
 
-def _written(event: Event, name: str, folder: Path, root: Path | None, there: Loaded | None) -> str:
+def _render(event: Event, name: str, folder: Path, root: Path | None, there: Loaded | None) -> str:
     schema = ""
     if root is not None and (root / FILE_NAME).exists():
         schema = Path(os.path.relpath(root / FILE_NAME, folder)).as_posix()
@@ -130,15 +126,17 @@ def _written(event: Event, name: str, folder: Path, root: Path | None, there: Lo
 
 
 def _next_steps(path: Path, root: Path | None, name: str, there: Loaded | None) -> str:
-    """Say how the rule does among the others, and what to do next."""
+    """Describe how the rule does among the others, and the next steps."""
     if root is None or there is None or len(there.problems):
-        return f"next: put it into a folder of rules, then clawback rules check {path}"
+        return f"next: move it to a folder of rules and run clawback rules check {path}"
     try:
-        trials = run_tests(load_rules(root), [name])
+        results = run_tests(load_rules(root), [name])
     except RuleErrors as error:
-        return "among the others it has problems:\n" + "\n".join(
+        return "with the other rules it has problems:\n" + "\n".join(
             str(problem) for problem in error.problems
         )
-    passed = sum(trial.passed for trial in trials)
-    said = f"{passed} of its {len(trials)} tests pass among the other rules"
-    return f"{said}; next: say what it is about, then clawback rules check {path} and clawback rules test {path}"
+    passed = sum(result.passed for result in results)
+    return (
+        f"{passed} of its {len(results)} tests pass with the other rules; next: edit title and "
+        f"description, then run clawback rules check {path} and clawback rules test {path}"
+    )

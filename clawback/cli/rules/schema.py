@@ -16,20 +16,18 @@ def schema(
         Path | None,
         typer.Option(
             "--out",
-            help="Write it to this file instead, such as rules/schema.json.",
+            help="File to write instead of stdout, such as rules/schema.json.",
             show_default=False,
         ),
     ] = None,
 ) -> int:
-    """Print the JSON Schema of rule files.
-
-    Editors complete and check fields, modifiers, actions and tests with it.
-    """
+    """Print the JSON Schema of rule files, for completion and checks in an editor."""
     if out is None:
         sys.stdout.write(write_schema())
     else:
         out.write_text(write_schema(), encoding="utf-8")
         print_text(
-            f"wrote {out}; name it in the first line of a rule: # yaml-language-server: $schema=<the way from the rule to it>"
+            f"wrote {out}; refer to it in the first line of a rule file: "
+            "# yaml-language-server: $schema=<relative path of the schema>"
         )
     return ExitCode.OK

@@ -1,7 +1,4 @@
-"""`clawback rules test`.
-
-Run the tests that rules carry, and say which parts of their conditions no test reaches.
-"""
+"""`clawback rules test`: run the tests in rule files and measure their coverage."""
 
 from collections.abc import Iterator
 from dataclasses import asdict
@@ -24,46 +21,46 @@ def run_rule_tests(
     path: Annotated[
         Path | None,
         typer.Argument(
-            help="A folder of rules or one file in it; CLAWBACK_RULES unless told.",
+            help="Folder of rules or a file in it, default CLAWBACK_RULES.",
             show_default=False,
         ),
     ] = None,
     *,
     rule: Annotated[
-        list[str] | None, typer.Option(help="Only the tests of this rule; may be repeated.")
+        list[str] | None, typer.Option(help="Only the tests of this rule; repeatable.")
     ] = None,
     coverage: Annotated[
         bool,
         typer.Option(
-            "--coverage", help="Say which parts of the conditions no test makes true, or false."
+            "--coverage", help="Print the parts of conditions that no test makes true, or false."
         ),
     ] = False,
     as_json: AsJson = False,
 ) -> int:
-    """Run the tests that the rules carry.
+    """Run the tests in rule files.
 
-    Exit code 0: all passed. 1: a test failed, or the rules cannot be loaded. 2: there is no such
-    rule.
+    Exit code 0: all passed. 1: a test failed, or the rules cannot be loaded. 2: no such rule.
     """
     folder, file = find_folder(path)
     rules = load_folder(folder)
     names = _names(rules, file, rule)
-    trials = run_tests(rules, names)
-    failed = [trial for trial in trials if not trial.passed]
+    results = run_tests(rules, names)
+    failed = [result for result in results if not result.passed]
     covered = (
         [one for one in measure_coverage(rules) if one.name in names or (file is None and not rule)]
         if coverage
         else []
     )
     if as_json:
-        answer = {"good": not failed, "tests": [_trial(trial) for trial in trials]}
-        print_json(answer | ({"coverage": [_covered(one) for one in covered]} if coverage else {}))
-    else:
-        show(line for trial in failed for line in failure_lines(trial))
-        _say_coverage(covered)
-        print_text(
-            f"{len(trials) - len(failed)} of {len(trials)} tests of {len({trial.rule for trial in trials})} rules passed"
+        answer = {"good": not failed, "tests": [_result_data(result) for result in results]}
+        print_json(
+            answer | ({"coverage": [_coverage_data(one) for one in covered]} if coverage else {})
         )
+    else:
+        show(line for result in failed for line in failure_lines(result))
+        _print_coverage(covered)
+        count = len({result.rule for result in results})
+        print_text(f"{len(results) - len(failed)} of {len(results)} tests of {count} rules passed")
     return ExitCode.NO if failed else ExitCode.OK
 
 
@@ -80,19 +77,19 @@ def _names(rules: RuleSet, file: str | None, wanted: list[str] | None) -> set[st
     return names & there
 
 
-def failure_lines(trial: RuleTestResult) -> Iterator[Text]:
-    """Say why a test failed: where it is, what was expected, and its condition as it came out."""
+def failure_lines(result: RuleTestResult) -> Iterator[Text]:
+    """Yield why a test failed: its place, the expected result, its condition with the answers."""
     yield Text.assemble(
-        (f"{trial.path}:{trial.line}: ", "bold"),
-        f"{trial.rule}: {trial.name!r} expected {trial.expected}, found ",
-        (trial.found, "red"),
+        (f"{result.path}:{result.line}: ", "bold"),
+        f"{result.rule}: {result.name!r} expected {result.expected}, found ",
+        (result.found, "red"),
     )
-    yield from aligned(list(tree_lines(trial.why)), "  ")
-    for line in trial.progress:
+    yield from aligned(list(tree_lines(result.why)), "  ")
+    for line in result.progress:
         yield Text(f"  {line}", "yellow")
 
 
-def _say_coverage(covered: list[Coverage]) -> None:
+def _print_coverage(covered: list[Coverage]) -> None:
     for one in covered:
         if one.gaps:
             print_text(
@@ -104,14 +101,15 @@ def _say_coverage(covered: list[Coverage]) -> None:
         parts = [part for one in covered for part in one.parts]
         made = sum(part.made_true + part.made_false for part in parts)
         print_text(
-            f"coverage: {made} of {2 * len(parts)} answers of {len(parts)} selections, branches and exceptions"
+            f"coverage: {made} of {2 * len(parts)} answers of {len(parts)} selections, "
+            "branches and exceptions"
         )
 
 
-def _trial(trial: RuleTestResult) -> dict[str, Any]:
-    data = {name: value for name, value in asdict(trial).items() if name != "why"}
-    return data | ({"why": [explanation_data(one) for one in trial.why]} if trial.why else {})
+def _result_data(result: RuleTestResult) -> dict[str, Any]:
+    data = {name: value for name, value in asdict(result).items() if name != "why"}
+    return data | ({"why": [explanation_data(one) for one in result.why]} if result.why else {})
 
 
-def _covered(one: Coverage) -> dict[str, Any]:
+def _coverage_data(one: Coverage) -> dict[str, Any]:
     return asdict(one) | {"gaps": list(one.gaps), "share": round(one.share, 4)}

@@ -66,4 +66,7 @@ def _case_lines(one: UndoCandidate) -> Iterator[str]:
     for irreversible in work.irreversible:
         yield f"  irreversible: {irreversible}"
     if work.notifications:
-        yield f"  {work.notifications} notifications were sent; tell the recipients if they need to know"
+        yield (
+            f"  {work.notifications} notifications were sent; "
+            "tell the recipients if they need to know"
+        )

@@ -84,7 +84,8 @@ async def _carry_out(undo: UndoGateway, found: list[UndoCandidate]) -> UndoSumma
             progress = await undo.progress(workflow_id)
             started = progress.total - progress.left
             print_status(
-                f"{started} of {progress.total} cases started, {progress.undone.done} actions undone"
+                f"{started} of {progress.total} cases started, "
+                f"{progress.undone.done} actions undone"
             )
     return result.result()
 
