@@ -83,15 +83,15 @@ class UndoActivities:
         if request.scope.ends_cases and described.status is WorkflowExecutionStatus.RUNNING:
             raise _not_yet("the case has not ended yet", _LOOK_AGAIN)
         start: CaseStart = await handle.query(names.STATUS, result_type=CaseStart)
-        if start.memory is None:
+        if start.snapshot is None:
             raise ApplicationError(
                 "the case has no memory", type=ErrorType.NOT_FOUND, non_retryable=True
             )
-        if start.memory.acting is not None and described.close_time is not None:
+        if start.snapshot.in_progress is not None and described.close_time is not None:
             settled_at = described.close_time + _IN_FLIGHT
             if (left := settled_at - datetime.now(UTC)) > timedelta():
                 raise _not_yet("a request of the case may still be under way", left)
-        return plan_undo(start.plan, start.memory, request.scope)
+        return plan_undo(start.plan, start.snapshot, request.scope)
 
     @activity.defn(name="undo.return_messages")
     async def return_messages(self, request: ReturnMessages) -> MessageOutcomes:

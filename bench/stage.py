@@ -172,8 +172,8 @@ async def eventually(
 async def settled(cases: CaseGateway) -> bool | None:
     """Say whether every case has done all it had to do; None while one has not."""
     for line in await cases.find():
-        memory = (await cases.status(line.id)).memory
-        if memory is None or memory.state is CaseState.RESPONDING or memory.unwritten:
+        memory = (await cases.status(line.id)).snapshot
+        if memory is None or memory.state is CaseState.RESPONDING or memory.pending_records:
             return None
     return True
 

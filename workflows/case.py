@@ -57,12 +57,12 @@ class CaseWorkflow:
     @workflow.init
     def __init__(self, start: CaseStart) -> None:
         info = workflow.info()
-        self._plan, self._pace = start.plan, start.pace
+        self._plan, self._timing = start.plan, start.timing
         self._uid = f"{info.workflow_id}/{info.first_execution_run_id}"
-        if start.memory is None:
-            self._case = Case.open(start.plan, start.pace, self._uid, workflow.now())
+        if start.snapshot is None:
+            self._case = Case.open(start.plan, start.timing, self._uid, workflow.now())
         else:
-            self._case = Case(start.plan, start.pace, start.memory)
+            self._case = Case(start.plan, start.timing, start.snapshot)
         self._shown_state = self._case.state
         self._has_news = True
         self._guarding = GuardClient(start.plan)
@@ -88,7 +88,9 @@ class CaseWorkflow:
                 return step.state
             if workflow.info().is_continue_as_new_suggested() and workflow.all_handlers_finished():
                 await self._write_records()
-                workflow.continue_as_new(start.model_copy(update={"memory": self._case.memory()}))
+                workflow.continue_as_new(
+                    start.model_copy(update={"snapshot": self._case.snapshot()})
+                )
 
     async def _search(self, search: SearchStep) -> None:
         """Find the messages that an action applies to; without them the action is not run."""
@@ -96,21 +98,21 @@ class CaseWorkflow:
         found = await verify(ContainmentActivities.search_messages, query)
         if isinstance(found, FoundMessages):
             problem = "too_many" if found.has_more else None
-            self._case.found(search, found.targets, problem, workflow.now())
+            self._case.end_search(search, found.targets, problem, workflow.now())
         else:
-            self._case.found(search, (), "not_found_out", workflow.now())
+            self._case.end_search(search, (), "not_found_out", workflow.now())
 
     async def _act(self, act: ActionStep) -> None:
         """Reserve with the guard and run the action; if the guard refuses, the case is held."""
         granted = await self._guarding.ask(act, self._case.spent)
-        if granted.refused is not None:
-            self._case.hold_back(granted.refused)
+        if granted.refusal is not None:
+            self._case.refuse(granted.refusal)
         elif self._case.state is CaseState.UNDONE:
             await granted.settle({})
         else:
-            self._case.begin(act)
+            self._case.start_step(act)
             outcomes = await self._carry_out(act, granted.repeats)
-            self._case.settle(act, outcomes, workflow.now())
+            self._case.end_step(act, outcomes, workflow.now())
             await granted.settle(outcomes)
 
     async def _carry_out(self, act: ActionStep, repeats: int) -> dict[str, str]:
@@ -121,7 +123,7 @@ class CaseWorkflow:
             rule=self._plan.rule,
             owner=f"case-run:{info.first_execution_run_id}",
             is_off=lambda: self._case.state is CaseState.UNDONE,
-            first_seen=self._case.seen_at(act.targets),
+            first_seen=self._case.first_seen(act.targets),
             repeats=repeats,
         )
         work = asyncio.ensure_future(carry_out(act, context))
@@ -163,11 +165,11 @@ class CaseWorkflow:
             try:
                 match = Match.model_validate(raw)
             except ValidationError as error:
-                self._case.reject(
+                self._case.reject_match(
                     bounded(str(raw)), f"{error.error_count()} errors in a match", workflow.now()
                 )
             else:
-                self._case.take(match, workflow.now())
+                self._case.add_match(match, workflow.now())
         self._has_news = True
 
     @workflow.signal(name=names.UNDO_REQUESTED)
@@ -189,12 +191,12 @@ class CaseWorkflow:
     @approve.validator
     def _validate_approve(self, by: str, reason: str, digest: str) -> None:  # noqa: ARG002 - a validator has the update's signature
         require_actor(by)
-        require_no_problem(self._case.not_approvable(by, digest))
+        require_no_problem(self._case.approval_problem(by, digest))
 
     @deny.validator
     def _validate_deny(self, by: str, reason: str) -> None:  # noqa: ARG002 - a validator has the update's signature
         require_actor(by)
-        require_no_problem(self._case.not_held())
+        require_no_problem(self._case.decision_problem())
 
     @workflow.query(name=names.PROPOSAL)
     def proposal(self) -> Proposal:
@@ -204,7 +206,7 @@ class CaseWorkflow:
     @workflow.query(name=names.STATUS)
     def status(self) -> CaseStart:
         """The plan and the snapshot of the case."""
-        return CaseStart(plan=self._plan, pace=self._pace, memory=self._case.memory())
+        return CaseStart(plan=self._plan, timing=self._timing, snapshot=self._case.snapshot())
 
     def _decide(self, decision: Decision) -> str:
         self._case.decide(decision)

@@ -43,7 +43,7 @@ class PolicyAction(ContainmentAction):
         raise NotImplementedError
 
     def lifetime(self, repeats: int) -> timedelta | None:  # noqa: ARG002 - subclasses use it
-        """How long the entry stands after so many earlier ones of the same subject; None: for ever."""
+        """How long the entry stands after `repeats` earlier ones of its subject; None: for ever."""
         return None
 
     def subjects(self, targets: Sequence[Target]) -> tuple[str, ...]:  # noqa: ARG002 - the base's signature

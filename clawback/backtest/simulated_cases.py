@@ -52,13 +52,13 @@ class SimulatedCase:
 def simulate_cases(version: Version) -> Iterator[SimulatedCase]:
     """Simulate every case of a version, group by group."""
     for plan, matches in version.cases.values():
-        immediate = plan.model_copy(update={"watch": None, "notifications": ()})
-        pause = TIMING.linger + (plan.watch.reach if plan.watch else timedelta())
+        immediate = plan.model_copy(update={"correlation": None, "notifications": ()})
+        pause = TIMING.linger + (plan.correlation.reach if plan.correlation else timedelta())
         for part in _split_at_pauses(matches, pause):
             start = 0
             while start < len(part):
                 case = SimulatedCase(plan, part[start:])
-                if (counted := _count(plan.watch, case.matches)) is not None:
+                if (counted := _count(plan.correlation, case.matches)) is not None:
                     _respond(case, immediate, counted)
                 yield case
                 start += len(case.matches)
@@ -77,11 +77,11 @@ def _split_at_pauses(
     yield part
 
 
-def _count(watch: CorrelationWindow | None, matches: Sequence[ReplayedMatch]) -> int | None:
+def _count(correlation: CorrelationWindow | None, matches: Sequence[ReplayedMatch]) -> int | None:
     """Count the matches it takes to open a case; None if the threshold is never met."""
-    if watch is None:
+    if correlation is None:
         return 1
-    window = find_window(watch, [match.window_entry for match in matches])
+    window = find_window(correlation, [match.window_entry for match in matches])
     if window is None:
         return None
     last = window[-1]  # where a correlation refers to another, its key ends with the event's key
@@ -102,7 +102,7 @@ def _respond(simulated: SimulatedCase, plan: CasePlan, counted: int) -> None:
         now = max(match.at, responds_at)
         if taken >= counted and (now > case.idle_until or case.is_full):
             break
-        case.take(match.case_match, now)
+        case.add_match(match.case_match, now)
         taken += 1
     simulated.matches, simulated.responds_at = matches[:taken], responds_at
     _perform(case, now=max(matches[taken - 1].at, responds_at))
@@ -115,9 +115,9 @@ def _perform(case: Case, now: datetime) -> None:
     while True:
         step = case.next(now)
         if isinstance(step, ActionStep):
-            case.settle(step, dict.fromkeys(step.subjects, CREATED), now)
+            case.end_step(step, dict.fromkeys(step.subjects, CREATED), now)
         elif isinstance(step, SearchStep):
-            case.found(step, (), None, now)
+            case.end_search(step, (), None, now)
         elif case.state is CaseState.HELD:
             approvals += 1
             case.decide(Decision(approved=True, by=f"approver {approvals}", at=now))

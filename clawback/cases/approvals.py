@@ -1,7 +1,4 @@
-"""What people are asked when a case is held, and when their answer counts.
-
-Bound to exactly what they were shown.
-"""
+"""What people are asked to approve when a case is held; an approval is bound to what was shown."""
 
 import hashlib
 import json
@@ -10,63 +7,54 @@ from collections.abc import Sequence
 from clawback.cases.plan import CasePlan
 from clawback.cases.state import ActionStep, Decision, Proposal
 
-_SHOWN = 5
+_MOST_NAMED = 5
 
 
-def proposal(
-    plan: CasePlan,
-    acts: Sequence[tuple[ActionStep, str]],
-    subjects: Sequence[Sequence[str]],
-    needs: int,
-) -> Proposal:
-    """Put into words what would be done.
-
-    Each act with its description, and what it would be done to.
+def make_proposal(plan: CasePlan, steps: Sequence[ActionStep]) -> Proposal:
+    """Describe what would happen if the steps were approved.
 
     The digest is `<messages>-<hash>`: equal exactly if rule version, actions and subjects are.
     """
-    messages = tuple(dict.fromkeys(target.id for act, _ in acts for target in act.targets))
-    exactly = [
+    messages = tuple(dict.fromkeys(target.id for step in steps for target in step.targets))
+    content = [
         plan.version,
-        [
-            [act.action.model_dump(mode="json"), sorted(of)]
-            for (act, _), of in zip(acts, subjects, strict=True)
-        ],
+        [[step.action.model_dump(mode="json"), sorted(step.subjects)] for step in steps],
     ]
-    said = hashlib.sha256(
-        json.dumps(exactly, sort_keys=True).encode("utf-8", "surrogatepass")
-    ).hexdigest()[:12]
+    canonical = json.dumps(content, sort_keys=True).encode("utf-8", "surrogatepass")
     return Proposal(
         rule_version=plan.version,
-        actions=tuple(text for _, text in acts),
+        actions=tuple(step.action.describe_in_full() for step in steps),
         messages=messages,
-        needs=needs,
-        digest=f"{len(messages)}-{said}",
+        needs=max((step.action.approvers for step in steps), default=1),
+        digest=f"{len(messages)}-{hashlib.sha256(canonical).hexdigest()[:12]}",
     )
 
 
-def what_changed(now: Proposal, shown: str) -> str | None:
-    """Say how a proposal differs from the one whose digest was shown; None where it is the same."""
-    if shown == now.digest:
+def describe_change(current: Proposal, digest: str) -> str | None:
+    """Describe how a proposal differs from the one of a digest; None if it is the same."""
+    if digest == current.digest:
         return None
-    if not shown:
-        return f"say what you approve: its digest is {now.digest}"
-    before, _, _ = shown.partition("-")
-    more = len(now.messages) - int(before) if before.isdecimal() else 0
-    newest = ", ".join(now.messages[-more:][:_SHOWN]) if more > 0 else ""
-    change = (
-        f"{more} more messages ({newest}{', …' if more > _SHOWN else ''})"
-        if more > 0
-        else "other actions or messages than were shown"
+    if not digest:
+        return f"name what you approve: its digest is {current.digest}"
+
+    count, _, _ = digest.partition("-")
+    more = len(current.messages) - int(count) if count.isdecimal() else 0
+    if more > 0:
+        newest = ", ".join(current.messages[-more:][:_MOST_NAMED])
+        change = f"{more} more messages ({newest}{', …' if more > _MOST_NAMED else ''})"
+    else:
+        change = "other actions or messages than were shown"
+    return (
+        f"the case has changed since it was shown: {change}; "
+        f"it would now {'; '.join(current.actions)}. Its digest is now {current.digest}"
     )
-    return f"the case has changed since it was shown: {change}; it would now {'; '.join(now.actions)}. Its digest is now {now.digest}"
 
 
-def still_wanted(approvals: Sequence[Decision], needs: int) -> int:
-    """How many more people must agree."""
-    return max(needs - len({person(one.by) for one in approvals}), 0)
+def missing_approvals(approvals: Sequence[Decision], needs: int) -> int:
+    """How many more people must approve."""
+    return max(needs - len({normalize_person(one.by) for one in approvals}), 0)
 
 
-def person(by: str) -> str:
-    """Whoever it is, however they write their name."""
+def normalize_person(by: str) -> str:
+    """Give a name that is equal however a person writes it."""
     return " ".join(by.split()).casefold()

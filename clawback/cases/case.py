@@ -1,9 +1,7 @@
-"""The case as a pure state machine.
+"""The case as a pure state machine: matches, outcomes and decisions in, steps and records out.
 
-Matches, outcomes and answers go in, the next step and the records come out.
-
-No clock and no I/O: the workflow says what time it is, and does what `next` returns. The same
-inputs in the same order give the same steps, so a replay does too.
+It has no clock and no I/O: the workflow says what time it is and does what `next` returns. The same
+inputs in the same order give the same steps, so replay does too.
 """
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -11,10 +9,16 @@ from datetime import datetime, timedelta
 
 from clawback.actions import BudgetKind, Scope
 from clawback.actions.outcomes import TOOK_EFFECT, WOULD, failed
-from clawback.cases.approvals import person, proposal, still_wanted, what_changed
+from clawback.cases.approvals import (
+    describe_change,
+    make_proposal,
+    missing_approvals,
+    normalize_person,
+)
 from clawback.cases.case_notifications import CaseNotifications
-from clawback.cases.pending_actions import pending_acts, precheck, search_due, undecided
+from clawback.cases.pending import due_search, pending_steps, precheck, without_known
 from clawback.cases.plan import CasePlan, Match
+from clawback.cases.recorder import CaseRecorder
 from clawback.cases.state import (
     ActionStep,
     AppliedAction,
@@ -29,7 +33,6 @@ from clawback.cases.state import (
     Step,
     WaitStep,
 )
-from clawback.cases.timeline import Timeline
 from clawback.correlation.sliding_window import find_window
 from clawback.correlation.window_buffer import WindowBuffer
 from clawback.model.audit_record import AuditRecord, RecordKind
@@ -40,310 +43,254 @@ from clawback.model.texts import bounded
 BATCH = 1000
 """Messages in one move: the most the API takes (reference §1.3)."""
 MOST_TARGETS = 20_000
-"""Messages of one case.
-
-A case that has settled this many closes at once, and the campaign goes on in a new one.
-"""
+"""Messages of one case. A case that reaches them closes; the campaign goes on in a new one."""
 
 
 class NotHeld(ValueError):
-    """An answer to a case that is not waiting for one; the text says where it stands."""
+    """A decision on a case that does not wait for one; the text says in which state it is."""
 
 
 class Case:
-    """One case.
+    """One campaign under one rule. Start one with `Case.open`, or continue from a snapshot."""
 
-    Build it with the plan and either a new memory (`Case.open`) or the one a former run left.
-    """
-
-    def __init__(self, plan: CasePlan, pace: CaseTiming, memory: CaseSnapshot) -> None:
+    def __init__(self, plan: CasePlan, timing: CaseTiming, snapshot: CaseSnapshot) -> None:
         self.plan = plan
-        self._pace = pace
-        self._uid = memory.uid
-        self.state = memory.state
+        self.state = snapshot.state
+        self.notifications = CaseNotifications(plan, snapshot)
+        self._timing = timing
+        self._recorder = CaseRecorder(plan, snapshot)
         self._closed_from = CaseState.SETTLED
-        self._opened_at = memory.opened_at
-        self._touched_at = memory.touched_at
-        self._records = memory.records
-        self._events = dict(memory.events)
-        self._sightings = WindowBuffer(memory.sightings)
-        self._targets = dict(memory.targets)
-        self._seen_at = dict(memory.seen_at)
-        self._handled = set(memory.handled)
-        self._outcomes = [dict(done) for done in memory.outcomes] or [{} for _ in plan.actions]
-        self._held_at = memory.held_at
-        self._decision = memory.decision
-        self._approvals = list(memory.approvals)
-        self._held_back = memory.hold
-        self._warned = memory.warned
-        self._spent = memory.spent
-        self._done = list(memory.done)
-        self._acting = memory.acting
-        self._found = dict(memory.found)
-        self._why = memory.why
-        self._journal = Timeline(memory.journal)
-        self._held_for = memory.held_for
-        self.notifications = CaseNotifications(plan, memory)
-        self._unwritten = list(memory.unwritten)
+        self._opened_at = snapshot.opened_at
+        self._last_match_at = snapshot.last_match_at
+        self._match_reasons = snapshot.match_reasons
+
+        self._events = dict(snapshot.events)
+        self._window = WindowBuffer(snapshot.window_entries)
+        self._targets = dict(snapshot.targets)
+        self._search_results = dict(snapshot.search_results)
+        self._first_seen = dict(snapshot.first_seen)
+        self._handled = set(snapshot.handled)
+
+        self._outcomes = [dict(one) for one in snapshot.outcomes] or [{} for _ in plan.actions]
+        self._applied = list(snapshot.applied)
+        self._in_progress = snapshot.in_progress
+        self._spent = snapshot.spent
+
+        self._held_at = snapshot.held_at
+        self._hold_reason = snapshot.hold_reason
+        self._guard_refusal = snapshot.guard_refusal
+        self._decision = snapshot.decision
+        self._approvals = list(snapshot.approvals)
+        self._expiry_warned = snapshot.expiry_warned
 
     @classmethod
-    def open(cls, plan: CasePlan, pace: CaseTiming, uid: str, now: datetime) -> "Case":
-        """Start a case; `uid` is unique for ever (a case id may come back when the first is closed)."""
-        state = CaseState.WATCHING if plan.watch else CaseState.RESPONDING
-        case = cls(plan, pace, CaseSnapshot(uid=uid, state=state, opened_at=now, touched_at=now))
+    def open(cls, plan: CasePlan, timing: CaseTiming, uid: str, now: datetime) -> "Case":
+        """Start a case. `uid` is unique for ever; a case id is used again after its case closed."""
+        state = CaseState.WATCHING if plan.correlation else CaseState.RESPONDING
+        snapshot = CaseSnapshot(uid=uid, state=state, opened_at=now, last_match_at=now)
+        case = cls(plan, timing, snapshot)
         case._note(RecordKind.CASE_OPENED, now)
         return case
 
-    # ---- what goes in
+    # ---- inputs: matches and outcomes
 
-    def take(self, match: Match, now: datetime) -> bool:
-        """Take in one matched event; False if the case already had it."""
+    def add_match(self, match: Match, now: datetime) -> bool:
+        """Add one match; False if the case had it already."""
         if match.key in self._events:
-            return self._sightings.is_news(match) and self._sight(match)
+            return self._window.is_new(match) and self._count(match)
+
         if self.state is CaseState.CLOSED:
             self.state = self._closed_from
         self._events[match.key] = match.at
-        self._touched_at = now
-        self._why = self._why or match.why
-        self._ask_again()
-        self._sight(match)
+        self._last_match_at = now
+        self._match_reasons = self._match_reasons or match.reasons
+        self._reset_approval()
+        self._count(match)
         self.notifications.add_reporter(match)
         self._note(RecordKind.EVENT_JOINED, now, event=match.key)
+
         for target in match.targets:
             self._targets.setdefault(target.id, target)
-            self._seen_at.setdefault(target.id, match.seen_at)
+            self._first_seen.setdefault(target.id, match.seen_at)
         if match.handled:
             self._handled.update(target.id for target in match.targets)
         if not match.targets:
-            self._note_untargeted(match, now)
+            self._note_missing_message(match, now)
         return True
 
-    def _sight(self, match: Match) -> bool:
-        return self.state is CaseState.WATCHING and self._sightings.take(match)
-
-    def reject(self, raw: str, why: str, now: datetime) -> None:
+    def reject_match(self, raw: str, why: str, now: datetime) -> None:
         """Record a match that could not be read."""
         self._note(RecordKind.EVENT_REJECTED, now, detail=f"{why}: {raw}")
 
-    def not_held(self) -> str | None:
-        """Say why nobody can answer now; None where the case waits for an answer."""
-        if self.state is CaseState.HELD:
-            return None
-        who = (
-            f", {'approved' if self._decision.approved else 'denied'} by {self._decision.by}"
-            if self._decision
-            else ""
-        )
-        return f"the case is {self.state}{who}: there is nothing to answer"
+    def refuse(self, reason: str) -> None:
+        """Note that the guard refused the step: people must approve it first."""
+        self._guard_refusal = reason
 
-    def not_approvable(self, by: str, shown: str) -> str | None:
-        """Say why somebody cannot approve what they were shown; None where they can."""
-        if (problem := self.not_held()) is not None:
-            return problem
-        if any(person(one.by) == person(by) for one in self._approvals):
-            return f"{by} has approved this already: another person must agree too"
-        return what_changed(self.proposal(), shown)
+    def start_step(self, step: ActionStep) -> None:
+        """Note that a step is in progress. If the case ends meanwhile, it may have taken effect."""
+        self._in_progress = step
 
-    def decide(self, decision: Decision) -> None:
-        """Take a person's answer.
-
-        An approval lets the case act when as many people have agreed as must.
-
-        Raises:
-            NotHeld: nobody was asked, or somebody has answered already.
-
-        """
-        if (problem := self.not_held()) is not None:
-            raise NotHeld(problem)
-        wanted = 0
-        if decision.approved:
-            self._approvals.append(decision)
-            wanted = still_wanted(self._approvals, self.proposal().needs)
-        kind = RecordKind.APPROVED if decision.approved else RecordKind.DENIED
-        said = " · ".join(
-            filter(None, (bounded(decision.reason), f"{wanted} more must agree" if wanted else ""))
-        )
-        self._note(kind, decision.at, actor=bounded(decision.by, 120), detail=said or None)
-        if wanted:
-            return
-        self._decision = decision
-        self._held_back, self._warned, self._spent = None, False, 0
-        if not decision.approved:
-            self._refuse_all("denied", decision.at)
-        self.state = CaseState.RESPONDING if decision.approved else CaseState.DENIED
-
-    def hold_back(self, reason: str) -> None:
-        """Note that the guard refused the act that was asked for: people must agree first."""
-        self._held_back = reason
-
-    def begin(self, act: ActionStep) -> None:
-        """Note that an act is under way.
-
-        Should the case be ended from outside, it may have taken effect.
-        """
-        self._acting = act
-
-    def settle(self, act: ActionStep, outcomes: Mapping[str, str], now: datetime) -> None:
-        """Take what became of an act: one outcome for each of its messages (or for its pattern)."""
-        self._acting = None
-        for target, outcome in outcomes.items():
-            self._seen_at.pop(target, None)
-            self._outcomes[act.index][target] = outcome
-            changed = self._change(act, target) if outcome in TOOK_EFFECT else {}
+    def end_step(self, step: ActionStep, outcomes: Mapping[str, str], now: datetime) -> None:
+        """Note the outcomes of a step, one for each of its subjects."""
+        self._in_progress = None
+        targets = {target.id: target for target in step.targets}
+        for subject, outcome in outcomes.items():
+            self._first_seen.pop(subject, None)
+            self._outcomes[step.index][subject] = outcome
+            has_effect = outcome in TOOK_EFFECT
+            change = step.action.audit_change(targets.get(subject)) if has_effect else {}
             self._note(
                 RecordKind.ACTED,
                 now,
-                action=act.action.name,
-                target=target,
+                action=step.action.name,
+                target=subject,
                 outcome=outcome,
-                **changed,
+                **change,
             )
-        if effective := tuple(
-            target for target, outcome in outcomes.items() if outcome in TOOK_EFFECT
-        ):
-            self._done.append(AppliedAction(index=act.index, at=now, subjects=effective))
-            self._spent += len(effective) if act.action.budget is BudgetKind.MESSAGES else 0
+
+        effective = tuple(one for one, outcome in outcomes.items() if outcome in TOOK_EFFECT)
+        if effective:
+            self._applied.append(AppliedAction(index=step.index, at=now, subjects=effective))
+            is_counted = step.action.budget is BudgetKind.MESSAGES
+            self._spent += len(effective) if is_counted else 0
+
+    def end_search(
+        self, step: SearchStep, targets: Sequence[Target], problem: str | None, now: datetime
+    ) -> None:
+        """Note what a search found besides the messages of the case, or why it failed."""
+        self._search_results[step.index] = tuple(
+            target for target in targets if target.id not in self._targets
+        )
+        if problem is not None:
+            self._outcomes[step.index][""] = failed(problem)
+            self._note(RecordKind.ACTED, now, action=step.action.name, outcome=failed(problem))
 
     def end_notification(self, number: int, outcome: str, now: datetime) -> None:
         """Note the outcome of a notification. Its own workflow has written the audit record."""
         if (action := self.notifications.end(number, outcome)) is not None:
-            self._journal.note(
-                AuditRecord(
-                    id="", at=now, kind=RecordKind.NOTIFIED, action=action.name, outcome=outcome
-                )
+            record = AuditRecord(
+                id="", at=now, kind=RecordKind.NOTIFIED, action=action.name, outcome=outcome
             )
+            self._recorder.timeline.note(record)
 
-    def found(
-        self, search: SearchStep, targets: Sequence[Target], problem: str | None, now: datetime
-    ) -> None:
-        """Take what a search found, less what the case has already.
+    # ---- inputs: decisions
 
-        Or why nothing may come of it.
+    def decision_problem(self) -> str | None:
+        """Why nobody can decide now; None if the case waits for a decision."""
+        if self.state is CaseState.HELD:
+            return None
+        who = ""
+        if self._decision is not None:
+            verb = "approved" if self._decision.approved else "denied"
+            who = f", {verb} by {self._decision.by}"
+        return f"the case is {self.state}{who}: there is nothing to decide"
+
+    def approval_problem(self, by: str, digest: str) -> str | None:
+        """Why somebody cannot approve what they were shown; None if they can."""
+        if (problem := self.decision_problem()) is not None:
+            return problem
+        if any(normalize_person(one.by) == normalize_person(by) for one in self._approvals):
+            return f"{by} has approved this already: another person must approve it too"
+        return describe_change(self.proposal(), digest)
+
+    def decide(self, decision: Decision) -> None:
+        """Take a person's decision. The case acts once enough people have approved.
+
+        Raises:
+            NotHeld: the case does not wait for a decision.
+
         """
-        self._found[search.index] = tuple(
-            target for target in targets if target.id not in self._targets
-        )
-        if problem is not None:
-            self._outcomes[search.index][""] = failed(problem)
-            self._note(RecordKind.ACTED, now, action=search.action.name, outcome=failed(problem))
+        if (problem := self.decision_problem()) is not None:
+            raise NotHeld(problem)
+
+        missing = 0
+        if decision.approved:
+            self._approvals.append(decision)
+            missing = missing_approvals(self._approvals, self.proposal().needs)
+        kind = RecordKind.APPROVED if decision.approved else RecordKind.DENIED
+        details = (bounded(decision.reason), f"{missing} more must approve" if missing else "")
+        detail = " · ".join(filter(None, details)) or None
+        self._note(kind, decision.at, actor=bounded(decision.by, 120), detail=detail)
+        if missing:
+            return
+
+        self._decision = decision
+        self._guard_refusal, self._expiry_warned, self._spent = None, False, 0
+        if not decision.approved:
+            self._refuse_pending("denied", decision.at)
+        self.state = CaseState.RESPONDING if decision.approved else CaseState.DENIED
 
     def undo(self, by: str, reason: str, now: datetime) -> None:
-        """End the case because all it did is being taken back.
-
-        What is still to be done is refused.
-        """
+        """End the case because it is being undone; pending steps are refused."""
         if self.state.is_final:
             return
-        self._note(
-            RecordKind.UNDO_STARTED, now, actor=bounded(by, 120), detail=bounded(reason) or None
-        )
+        detail = bounded(reason) or None
+        self._note(RecordKind.UNDO_STARTED, now, actor=bounded(by, 120), detail=detail)
         self.state = CaseState.UNDONE
 
-    # ---- what comes out
+    # ---- outputs
 
     def next(self, now: datetime) -> Step:
         """Say what to do now, actions before notifications. Call it again after every change."""
-        work = self._work(now)
-        while (
-            isinstance(step := self._notification_before(work, now), NotificationStep)
-            and self.plan.mode is Mode.SHADOW
-        ):
-            self.notifications.begin(step, now, WOULD)
+        step = self._next_step(now)
+        while isinstance(due := self._notification_before(step, now), NotificationStep):
+            if self.plan.mode is not Mode.SHADOW:
+                break
+            self.notifications.begin(due, now, WOULD)
             self._note(
-                RecordKind.WOULD_HAVE_ACTED, now, action=step.action.name, target=step.recipient
+                RecordKind.WOULD_HAVE_ACTED, now, action=due.action.name, target=due.recipient
             )
-        return step
+        return due
 
-    def _work(self, now: datetime) -> Step:
-        if self.state.is_final:
-            if self.state is CaseState.UNDONE:
-                self._refuse_all(self.state, now)
-            return CloseStep(state=self.state)
-        if self.state.is_refused:
-            self._refuse_all(self.state, now)
-            return self._wait_or_close(now)
-        if self.state is CaseState.WATCHING and not self._threshold_met(now):
-            return self._wait_or_close(now)
-        return self._response(now)
-
-    def _response(self, now: datetime) -> Step:
-        if self._events and (search := search_due(self.plan, self._found)) is not None:
-            return search
-        while (act := self._pending()) is not None:
-            if certain := precheck(act, self.plan, self._handled):
-                self.settle(act, certain, now)
-            elif self.plan.mode is Mode.SHADOW:
-                self._record_only(act, now)
-            elif self._decision is None and (reason := self._wants_people(act)) is not None:
-                return self._hold(reason, now)
-            else:
-                self.state = CaseState.RESPONDING
-                return act.model_copy(update={"approved": self._decision is not None})
-        self.state = CaseState.SETTLED
-        return self._wait_or_close(now)
-
-    def _notification_before(self, work: Step, now: datetime) -> Step:
-        if not self.plan.notifications or isinstance(work, ActionStep | SearchStep):
-            return work
-        stands = self._closed_from if self.state is CaseState.CLOSED else self.state
-        return self.notifications.due_before(work, self.memory(), stands, now, self._pace.patience)
-
-    def memory(self) -> CaseSnapshot:
+    def snapshot(self) -> CaseSnapshot:
         """All the case knows, for the next run and for undo."""
         return CaseSnapshot(
-            uid=self._uid,
+            uid=self._recorder.uid,
             state=self.state,
             opened_at=self._opened_at,
-            touched_at=self._touched_at,
-            records=self._records,
+            last_match_at=self._last_match_at,
+            match_reasons=self._match_reasons,
             events=self._events,
-            sightings=tuple(self._sightings.kept),
+            window_entries=tuple(self._window.entries),
             targets=self._targets,
-            seen_at=self._seen_at,
+            search_results=self._search_results,
+            first_seen=self._first_seen,
             handled=frozenset(self._handled),
             outcomes=tuple(self._outcomes),
+            applied=tuple(self._applied),
+            in_progress=self._in_progress,
+            spent=self._spent,
             held_at=self._held_at,
+            hold_reason=self._hold_reason,
+            guard_refusal=self._guard_refusal,
             decision=self._decision,
             approvals=tuple(self._approvals),
-            hold=self._held_back,
-            warned=self._warned,
-            spent=self._spent,
-            done=tuple(self._done),
-            acting=self._acting,
-            found=self._found,
-            why=self._why,
-            journal=self._journal.entries,
-            held_for=self._held_for,
+            expiry_warned=self._expiry_warned,
             notifications=tuple(self.notifications.deliveries),
             reporters=tuple(self.notifications.reporters),
-            unwritten=tuple(self._unwritten),
+            timeline=self._recorder.timeline.entries,
+            records=self._recorder.count,
+            pending_records=tuple(self._recorder.pending),
         )
 
     def proposal(self) -> Proposal:
-        """Say what would be done if the case were approved now."""
-        acts = list(undecided(self._pending_acts(MOST_TARGETS), self.plan, self._handled))
-        needs = max((act.action.approvers for act in acts), default=1)
-        return proposal(
-            self.plan,
-            [(act, act.action.describe_in_full()) for act in acts],
-            [act.subjects for act in acts],
-            needs,
-        )
+        """What would happen if the case were approved now."""
+        steps = list(without_known(self._pending_steps(MOST_TARGETS), self.plan, self._handled))
+        return make_proposal(self.plan, steps)
 
     @property
     def spent(self) -> int:
-        """Messages touched since people last looked at the case."""
+        """Messages touched since people last decided about the case."""
         return self._spent
 
     @property
     def idle_until(self) -> datetime:
-        """When the case closes, if nothing more arrives and nothing is left to do."""
-        window = (
-            self.plan.watch.reach
-            if self.plan.watch and self.state is CaseState.WATCHING
-            else timedelta()
+        """When the case closes if nothing arrives: linger, and as long as its window could fill."""
+        is_counting = self.state is CaseState.WATCHING and self.plan.correlation is not None
+        reach = (
+            self.plan.correlation.reach if is_counting and self.plan.correlation else timedelta()
         )
-        return self._touched_at + self._pace.linger + window
+        return self._last_match_at + self._timing.linger + reach
 
     @property
     def is_full(self) -> bool:
@@ -352,104 +299,142 @@ class Case:
 
     def take_records(self) -> tuple[AuditRecord, ...]:
         """Hand over the records made since the last call."""
-        records, self._unwritten = tuple(self._unwritten), []
-        return records
+        return self._recorder.take()
 
-    def seen_at(self, targets: Iterable[Target]) -> dict[str, datetime]:
-        """When each message was first seen, for measuring how long the response took."""
-        return {
-            target.id: self._seen_at[target.id] for target in targets if target.id in self._seen_at
-        }
+    def first_seen(self, targets: Iterable[Target]) -> dict[str, datetime]:
+        """When each message was first seen, to measure how long the response took."""
+        ids = (target.id for target in targets)
+        return {id_: self._first_seen[id_] for id_ in ids if id_ in self._first_seen}
 
-    # ---- inside
+    # ---- the response
 
-    def _threshold_met(self, now: datetime) -> bool:
-        window = find_window(self.plan.watch, self._sightings.kept) if self.plan.watch else ()
-        if window is None:
-            return False
-        self._sightings = WindowBuffer(())
-        self.state = CaseState.RESPONDING
-        self._note(
-            RecordKind.THRESHOLD_MET,
-            now,
-            detail=f"{len(window)} events from {window[0].at:%FT%TZ} to {window[-1].at:%FT%TZ}",
+    def _next_step(self, now: datetime) -> Step:
+        if self.state.is_final:
+            if self.state is CaseState.UNDONE:
+                self._refuse_pending(self.state, now)
+            return CloseStep(state=self.state)
+        if self.state.is_refused:
+            self._refuse_pending(self.state, now)
+            return self._wait_or_close(now)
+        if self.state is CaseState.WATCHING and not self._threshold_met(now):
+            return self._wait_or_close(now)
+        return self._respond(now)
+
+    def _respond(self, now: datetime) -> Step:
+        if self._events and (search := due_search(self.plan, self._search_results)) is not None:
+            return search
+
+        while (step := self._pending_step()) is not None:
+            if known := precheck(step, self.plan, self._handled):
+                self.end_step(step, known, now)
+            elif self.plan.mode is Mode.SHADOW:
+                self._record_only(step, now)
+            elif self._decision is None and (reason := self._approval_reason(step)) is not None:
+                return self._hold(reason, now)
+            else:
+                self.state = CaseState.RESPONDING
+                return step.model_copy(update={"approved": self._decision is not None})
+
+        self.state = CaseState.SETTLED
+        return self._wait_or_close(now)
+
+    def _notification_before(self, step: Step, now: datetime) -> Step:
+        if not self.plan.notifications or isinstance(step, ActionStep | SearchStep):
+            return step
+        state = self._closed_from if self.state is CaseState.CLOSED else self.state
+        return self.notifications.due_before(
+            step, self.snapshot(), state, now, self._timing.approval_timeout
         )
-        return True
 
-    def _ask_again(self) -> None:
-        """Something came that nobody has agreed to yet."""
-        self._decision, self._approvals = None, []
-        if self.state is not CaseState.HELD:
-            self._held_back = None
+    def _pending_step(self) -> ActionStep | None:
+        return next(self._pending_steps(BATCH), None)
 
-    def _wants_people(self, act: ActionStep) -> str | None:
-        if (reason := act.action.approval_reason) is not None:
+    def _pending_steps(self, most: int) -> Iterator[ActionStep]:
+        if not self._events:
+            return iter(())
+        return pending_steps(self.plan, self._outcomes, self._targets, self._search_results, most)
+
+    def _record_only(self, step: ActionStep, now: datetime) -> None:
+        for subject in step.subjects:
+            self._outcomes[step.index][subject] = WOULD
+            self._note(RecordKind.WOULD_HAVE_ACTED, now, action=step.action.name, target=subject)
+
+    def _refuse_pending(self, reason: str, now: datetime) -> None:
+        while (step := self._pending_step()) is not None:
+            self.end_step(step, dict.fromkeys(step.subjects, failed(reason)), now)
+
+    # ---- holding
+
+    def _approval_reason(self, step: ActionStep) -> str | None:
+        if (reason := step.action.approval_reason) is not None:
             return reason
         if self.plan.mode is Mode.APPROVE:
             return "the rule asks for approval"
-        return self._held_back
+        return self._guard_refusal
 
-    def _pending(self) -> ActionStep | None:
-        return next(self._pending_acts(BATCH), None)
-
-    def _pending_acts(self, most: int) -> Iterator[ActionStep]:
-        return (
-            pending_acts(self.plan, self._outcomes, self._targets, self._found, most)
-            if self._events
-            else iter(())
-        )
+    def _reset_approval(self) -> None:
+        """A new match is something that nobody has approved yet."""
+        self._decision, self._approvals = None, []
+        if self.state is not CaseState.HELD:
+            self._guard_refusal = None
 
     def _hold(self, reason: str, now: datetime) -> Step:
         if self.state is not CaseState.HELD:
-            self._held_at, self._held_for, self.state = now, reason, CaseState.HELD
+            self._held_at, self._hold_reason, self.state = now, reason, CaseState.HELD
             self._note(RecordKind.HELD, now, detail=bounded(reason))
-        until = (self._held_at or now) + self._pace.patience
-        if now < until:
-            return WaitStep(until=self._warned_by(until, now))
+
+        expires_at = (self._held_at or now) + self._timing.approval_timeout
+        if now < expires_at:
+            return WaitStep(until=self._warn(expires_at, now))
+
         self._note(RecordKind.EXPIRED, now)
         self.state = CaseState.EXPIRED
-        self._refuse_all(self.state, now)
+        self._refuse_pending(self.state, now)
         return self._wait_or_close(now)
 
-    def _warned_by(self, until: datetime, now: datetime) -> datetime:
-        """Notify people once before their time is up.
-
-        The moment until which there is nothing to do.
-        """
-        if self._warned or self._pace.patience <= self._pace.warning:
-            return until
-        if now < (warn_at := until - self._pace.warning):
+    def _warn(self, expires_at: datetime, now: datetime) -> datetime:
+        """Warn once before the approval times out; return when there is something to do again."""
+        if self._expiry_warned or self._timing.approval_timeout <= self._timing.warning:
+            return expires_at
+        if now < (warn_at := expires_at - self._timing.warning):
             return warn_at
-        self._warned = True
-        self._note(
-            RecordKind.EXPIRY_WARNED,
-            now,
-            detail=f"is denied at {until:%FT%TZ} unless somebody answers",
-        )
-        return until
+        self._expiry_warned = True
+        detail = f"is denied at {expires_at:%FT%TZ} unless somebody decides"
+        self._note(RecordKind.EXPIRY_WARNED, now, detail=detail)
+        return expires_at
+
+    # ---- the window and the end
+
+    def _count(self, match: Match) -> bool:
+        """Count a match towards the correlation; False if the case no longer counts."""
+        if self.state is not CaseState.WATCHING:
+            return False
+        self._window.add(match)
+        return True
+
+    def _threshold_met(self, now: datetime) -> bool:
+        correlation = self.plan.correlation
+        window = find_window(correlation, self._window.entries) if correlation else ()
+        if window is None:
+            return False
+        self._window = WindowBuffer(())
+        self.state = CaseState.RESPONDING
+        span = f"from {window[0].at:%FT%TZ} to {window[-1].at:%FT%TZ}" if window else ""
+        self._note(RecordKind.THRESHOLD_MET, now, detail=f"{len(window)} events {span}")
+        return True
 
     def _wait_or_close(self, now: datetime) -> Step:
         if now < self.idle_until and not self.is_full:
             return WaitStep(until=self.idle_until)
+
         ended = self.state if self.state.is_refused else CaseState.CLOSED
         self._note(RecordKind.CASE_CLOSED, now, detail=f"was {self.state}")
         self._closed_from, self.state = self.state, CaseState.CLOSED
         return CloseStep(state=ended)
 
-    def _change(self, act: ActionStep, subject: str) -> dict[str, str | None]:
-        target = next((target for target in act.targets if target.id == subject), None)
-        return act.action.audit_change(target)
+    # ---- records
 
-    def _record_only(self, act: ActionStep, now: datetime) -> None:
-        for target in act.subjects:
-            self._outcomes[act.index][target] = WOULD
-            self._note(RecordKind.WOULD_HAVE_ACTED, now, action=act.action.name, target=target)
-
-    def _refuse_all(self, reason: str, now: datetime) -> None:
-        while (act := self._pending()) is not None:
-            self.settle(act, dict.fromkeys(act.subjects, failed(reason)), now)
-
-    def _note_untargeted(self, match: Match, now: datetime) -> None:
+    def _note_missing_message(self, match: Match, now: datetime) -> None:
         for action in self.plan.actions:
             if action.scope is Scope.MESSAGE:
                 self._note(
@@ -460,17 +445,5 @@ class Case:
                     outcome=failed("no_message"),
                 )
 
-    def _note(self, kind: RecordKind, now: datetime, **said: str | None) -> None:
-        self._records += 1
-        record = AuditRecord(
-            id=f"{self._uid}/{self._records}",
-            at=now,
-            kind=kind,
-            rule=self.plan.rule,
-            rule_version=self.plan.version,
-            case=self.plan.case_id,
-            mode=self.plan.mode,
-            **said,
-        )
-        self._unwritten.append(record)
-        self._journal.note(record)
+    def _note(self, kind: RecordKind, now: datetime, **fields: str | None) -> None:
+        self._recorder.note(kind, now, **fields)

@@ -170,7 +170,7 @@ def _episode(occasion: Occasion, snapshot: CaseSnapshot) -> str:
         case Occasion.DONE:
             return _progress(snapshot)
         case Occasion.HELD:
-            return f"held {snapshot.held_at:%FT%TZ}{', reminder' if snapshot.warned else ''}"
+            return f"held {snapshot.held_at:%FT%TZ}{', reminder' if snapshot.expiry_warned else ''}"
         case _:
             return "ended"
 
@@ -220,7 +220,7 @@ def _build_context(
         actions=actions,
         messages=len(snapshot.targets),
         events=len(snapshot.events),
-        reason=bounded(snapshot.held_for if is_held else decision.reason if decision else ""),
+        reason=bounded(snapshot.hold_reason if is_held else decision.reason if decision else ""),
         decided_by=denied_by or tuple(dict.fromkeys(one.by for one in snapshot.approvals)),
         answer_by=snapshot.held_at + timeout if snapshot.held_at and is_held else None,
         first=next(iter(snapshot.targets.values()), None),

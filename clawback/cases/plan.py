@@ -1,7 +1,4 @@
-"""What a case is told when it starts, and what it is told of each event.
-
-The payloads between ingest and the case workflow.
-"""
+"""The plan of a case and the matches sent to it: the payloads from ingest to the case workflow."""
 
 import hashlib
 import json
@@ -19,10 +16,7 @@ from clawback.model.times import UtcDatetime
 
 
 class Limit(Payload):
-    """A budget: how much of one kind may be spent in a sliding window.
-
-    Exactly one kind is given.
-    """
+    """A budget: how much of one kind may be spent in a sliding window. Exactly one kind is set."""
 
     messages: int | None = None
     blocks: int | None = None
@@ -32,14 +26,14 @@ class Limit(Payload):
 
     @property
     def kind(self) -> BudgetKind:
-        """What it counts."""
+        """The kind that is set."""
         return next(
             (kind for kind in BudgetKind if getattr(self, kind) is not None), BudgetKind.MESSAGES
         )
 
     @property
     def most(self) -> int:
-        """How much of that may be spent."""
+        """The most that may be spent."""
         return getattr(self, self.kind) or 0
 
     def __str__(self) -> str:
@@ -50,11 +44,9 @@ class Limit(Payload):
 class CasePlan(Payload):
     """The response of one rule, frozen for one group of events.
 
-    Templates are filled in, the mode is the effective one.
-
-    `version` is the hash of the rule as it was; `group` the fields of `group-by` with their values
-    (None where the event had none); `refusals` the actions, by position, that safety forbids for
-    this group, each with its reason; `notifications` are sent once the actions are done.
+    Templates are filled in; the mode is the effective one. `version` is the hash of the rule.
+    `group` holds the fields of `group-by` with their values (None: the event had none). `refusals`
+    maps positions of actions that safety.yml forbids to the reason.
     """
 
     rule: str
@@ -67,7 +59,7 @@ class CasePlan(Payload):
     notifications: tuple[Notification, ...] = ()
     refusals: dict[int, str] = Field(default_factory=dict)
     limits: tuple[Limit, ...] = ()
-    watch: CorrelationWindow | None = None
+    correlation: CorrelationWindow | None = None
 
     @property
     def case_id(self) -> str:
@@ -78,11 +70,11 @@ class CasePlan(Payload):
 class Match(Payload):
     """One event that matched, as it is signalled to its case.
 
-    `key` is the event's; `rule` the rule that matched it (a correlation's referenced rule); `value`
-    what a `value_count` counts. `identity` is the record's where that differs: a record that
-    changes is several events, and a window counts it once. `why` are the reasons for which the rule
-    is true of it, of the first match of a page that goes to a case. `reporter` is the address of
-    the user who submitted it, where somebody is to be told.
+    `key` is that of the event; `identity` that of its record, if it differs: a record that changes
+    is several events, and a correlation counts it once. `rule` is the rule that matched, for a
+    correlation the referenced one; `value` is what a `value_count` counts. `reasons` says why the
+    rule matched, on the first match of a page for a case. `reporter` is the address of the user who
+    submitted the message, if somebody is to be notified.
     """
 
     key: str
@@ -94,28 +86,25 @@ class Match(Payload):
     links: tuple[Link, ...] = ()
     targets: tuple[Target, ...] = ()
     handled: bool = False
-    why: tuple[str, ...] = ()
+    reasons: tuple[str, ...] = ()
     reporter: str | None = None
 
     @property
-    def sighted_as(self) -> str:
-        """What windows count it by."""
+    def window_key(self) -> str:
+        """The key by which correlations count it."""
         return self.identity or self.key
 
 
 def group_hash(group: dict[str, str | None]) -> str:
-    """Hash a group so that its values cannot be read from an id.
+    """Hash a group to 16 hex digits, equal for equal groups in any order.
 
-    16 hex digits, equal for equal groups whatever their order.
+    Its values cannot be read from the hash.
     """
     return _hash_of(tuple(group.items()))
 
 
 @lru_cache(maxsize=4096)
 def _hash_of(group: tuple[tuple[str, str | None], ...]) -> str:
-    """Remember the last ones.
-
-    Every rule that matches an event, and every event of a campaign, asks for the same.
-    """
+    """Cached: every rule that matches an event, and every event of a campaign, hash the same."""
     canonical = json.dumps(sorted(group), ensure_ascii=False)
     return hashlib.sha256(canonical.encode("utf-8", "surrogatepass")).hexdigest()[:16]

@@ -1,4 +1,4 @@
-"""The states of a case, the outcomes of its work, and the memory it carries from run to run."""
+"""The states of a case, the steps it asks for, and the snapshot it carries from run to run."""
 
 import hashlib
 from datetime import timedelta
@@ -18,7 +18,7 @@ from clawback.model.times import UtcDatetime
 
 
 class CaseState(StrEnum):
-    """Where a case stands."""
+    """The states of a case."""
 
     WATCHING = "watching"
     HELD = "held"
@@ -36,28 +36,25 @@ class CaseState(StrEnum):
 
     @property
     def is_refused(self) -> bool:
-        """Whether nothing more will be done.
-
-        Late arrivals are taken in, refused and recorded until the case closes.
-        """
+        """Whether people, or their silence, refused the response: late matches are refused too."""
         return self in {CaseState.DENIED, CaseState.EXPIRED}
 
 
 class CaseTiming(Payload):
-    """How long a case waits for things.
+    """How long a case waits.
 
-    `linger`: how long after the last arrival a settled case still takes in late ones (never less
-    than the feed's lookback). `patience`: how long a held case waits for an answer; `warning`: how
-    long before its end people are told once more.
+    `linger`: after the last match, for late ones; never less than the lookback of the pollers.
+    `approval_timeout`: for a decision, while it is held. `warning`: how long before that timeout
+    people are notified once more.
     """
 
     linger: Duration = timedelta(minutes=30)
-    patience: Duration = timedelta(days=7)
+    approval_timeout: Duration = timedelta(days=7)
     warning: Duration = timedelta(days=1)
 
 
 class Decision(Payload):
-    """A person's answer to a held case."""
+    """A person's decision on a held case."""
 
     approved: bool
     by: str
@@ -91,11 +88,9 @@ class SearchStep(Payload):
 
 
 class AppliedAction(Payload):
-    """One act that was carried out, as undo needs it.
+    """What one step changed, as undo needs it: the action, when, and the affected subjects.
 
-    Which action, when, and to which messages or which pattern.
-
-    Only what took effect is listed, and what may have (its outcome is `unknown`).
+    Subjects with unknown outcomes are included.
     """
 
     index: int
@@ -118,57 +113,63 @@ class Delivery(Payload):
 
 
 class CaseSnapshot(Payload):
-    """All a case knows besides its plan: what continue-as-new carries over and undo will read.
+    """All a case knows besides its plan: what continue-as-new carries over and undo reads.
 
-    `outcomes[i]` maps investigate ids (or, for an action on the case, the pattern or message it was
-    done to) to what became of them under action `i`; `done` lists what took effect, for undo;
-    `acting` is the act under way. `approvals` are those given since the case last grew, `hold` is
-    why the guard held it, `held_for` why it is held, `spent` the messages touched since people last
-    looked at it. `found` is what searches found, by the position of their actions; `why` says for
-    which reasons the first event matched, `journal` is its story for people. `notifications` are
-    those started so far, `reporters` the users who submitted what the case is about.
+    Matches: `events` are the keys of those taken, `window_entries` those that count towards the
+    correlation, `match_reasons` why the first event matched, `search_results` what searches found,
+    by the position of their action.
+
+    Actions: `outcomes[i]` maps the subjects of action `i` to their outcomes, `applied` lists what
+    took effect, `in_progress` is the step being carried out, `spent` counts the messages touched
+    since people last decided.
+
+    Holding: `hold_reason` says why the case is or was held, `guard_refusal` why the guard refused,
+    `approvals` are those since the last match.
+
+    `notifications` are those started, `reporters` the users who submitted the messages, `timeline`
+    the story for people, `records` counts audit records and `pending_records` are not written yet.
     """
 
     uid: str
     state: CaseState
     opened_at: UtcDatetime
-    touched_at: UtcDatetime
+    last_match_at: UtcDatetime
     records: int = 0
     events: dict[str, UtcDatetime] = Field(default_factory=dict)
-    sightings: tuple[WindowEntry, ...] = ()
+    window_entries: tuple[WindowEntry, ...] = ()
     targets: dict[str, Target] = Field(default_factory=dict)
-    seen_at: dict[str, UtcDatetime] = Field(default_factory=dict)
+    first_seen: dict[str, UtcDatetime] = Field(default_factory=dict)
     handled: frozenset[str] = frozenset()
     outcomes: tuple[dict[str, str], ...] = ()
     held_at: UtcDatetime | None = None
     decision: Decision | None = None
     approvals: tuple[Decision, ...] = ()
-    hold: str | None = None
-    warned: bool = False
+    guard_refusal: str | None = None
+    expiry_warned: bool = False
     spent: int = 0
-    done: tuple[AppliedAction, ...] = ()
-    acting: ActionStep | None = None
-    found: dict[int, tuple[Target, ...]] = Field(default_factory=dict)
-    why: tuple[str, ...] = ()
-    journal: tuple[TimelineEntry, ...] = ()
-    held_for: str = ""
+    applied: tuple[AppliedAction, ...] = ()
+    in_progress: ActionStep | None = None
+    search_results: dict[int, tuple[Target, ...]] = Field(default_factory=dict)
+    match_reasons: tuple[str, ...] = ()
+    timeline: tuple[TimelineEntry, ...] = ()
+    hold_reason: str = ""
     notifications: tuple[Delivery, ...] = ()
     reporters: tuple[str, ...] = ()
-    unwritten: tuple[AuditRecord, ...] = ()
+    pending_records: tuple[AuditRecord, ...] = ()
 
     def target(self, message: str) -> Target | None:
-        """The message of an id, wherever it came from."""
-        every = (
-            *(self.acting.targets if self.acting else ()),
-            *(one for found in self.found.values() for one in found),
+        """The message of an id, from a match or a search."""
+        others = (
+            *(self.in_progress.targets if self.in_progress else ()),
+            *(one for found in self.search_results.values() for one in found),
         )
-        return self.targets.get(message) or next((one for one in every if one.id == message), None)
+        return self.targets.get(message) or next((one for one in others if one.id == message), None)
 
 
 class Proposal(Payload):
     """What a held case would do if it were approved now.
 
-    `digest` stands for exactly this and nothing else.
+    `needs` is how many people must approve; `digest` identifies exactly this proposal.
     """
 
     rule_version: str
@@ -179,13 +180,13 @@ class Proposal(Payload):
 
 
 class WaitStep(Payload):
-    """Nothing to do until something arrives, or until this moment."""
+    """Wait for a match or a decision, at most until this time."""
 
     until: UtcDatetime
 
 
 class CloseStep(Payload):
-    """The case is over."""
+    """End the case in this state."""
 
     state: CaseState
 
@@ -255,11 +256,8 @@ Step = ActionStep | SearchStep | NotificationStep | WaitStep | CloseStep
 
 
 class CaseStart(Payload):
-    """The argument of a case workflow.
-
-    Its plan, its pace, and its memory when it continues as new.
-    """
+    """The argument of a case workflow; `snapshot` is set when it continues as new."""
 
     plan: CasePlan
-    pace: CaseTiming = CaseTiming()
-    memory: CaseSnapshot | None = None
+    timing: CaseTiming = CaseTiming()
+    snapshot: CaseSnapshot | None = None

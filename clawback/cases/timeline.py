@@ -1,7 +1,4 @@
-"""The story of a case in few lines, for people: what happened when, by whom.
-
-The audit has every detail; this is what a case remembers.
-"""
+"""The timeline of a case for people: what happened when, in few lines. The audit has details."""
 
 from collections.abc import Iterable
 
@@ -9,9 +6,9 @@ from clawback.model.audit_record import AuditRecord, RecordKind
 from clawback.model.payload import Payload
 from clawback.model.times import UtcDatetime
 
-MOST = 120
+MOST_ENTRIES = 120
 _KEPT_FIRST = 20
-_TOLD_TOGETHER = frozenset(
+_GROUPED = frozenset(
     {
         RecordKind.EVENT_JOINED,
         RecordKind.ACTED,
@@ -22,10 +19,7 @@ _TOLD_TOGETHER = frozenset(
 
 
 class TimelineEntry(Payload):
-    """What happened, `count` times from `at` to `until`.
-
-    A kind of record, with the words that those had in common.
-    """
+    """Something that happened `count` times between `at` and `until`, and what it had in common."""
 
     at: UtcDatetime
     until: UtcDatetime
@@ -37,10 +31,10 @@ class TimelineEntry(Payload):
     actor: str | None = None
     detail: str | None = None
 
-    def goes_with(self, other: "TimelineEntry") -> bool:
-        """Whether both are told in one line."""
-        said = (self.kind, self.action, self.outcome, self.after, self.actor)
-        return self.kind in _TOLD_TOGETHER and said == (
+    def is_like(self, other: "TimelineEntry") -> bool:
+        """Whether both belong in one line."""
+        mine = (self.kind, self.action, self.outcome, self.after, self.actor)
+        return self.kind in _GROUPED and mine == (
             other.kind,
             other.action,
             other.outcome,
@@ -50,18 +44,18 @@ class TimelineEntry(Payload):
 
 
 class Timeline:
-    """The entries, oldest first; of a very long story the middle is left out."""
+    """The entries, oldest first; a very long timeline loses its middle."""
 
     def __init__(self, entries: Iterable[TimelineEntry] = ()) -> None:
         self._entries = list(entries)
 
     @property
     def entries(self) -> tuple[TimelineEntry, ...]:
-        """All that is kept."""
+        """All entries."""
         return tuple(self._entries)
 
     def note(self, record: AuditRecord) -> None:
-        """Take in a record: into the line of others of its kind if nothing else has happened since, else as a new one."""
+        """Add a record: to the last entry like it if nothing else happened since, else a new one."""
         entry = TimelineEntry(
             at=record.at,
             until=record.at,
@@ -76,11 +70,11 @@ class Timeline:
             known = self._entries[index]
             if known.kind is not entry.kind:
                 break
-            if known.goes_with(entry):
+            if known.is_like(entry):
                 self._entries[index] = known.model_copy(
                     update={"until": entry.at, "count": known.count + 1}
                 )
                 return
         self._entries.append(entry)
-        if (excess := len(self._entries) - MOST) > 0:
+        if (excess := len(self._entries) - MOST_ENTRIES) > 0:
             del self._entries[_KEPT_FIRST : _KEPT_FIRST + excess]

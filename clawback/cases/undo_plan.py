@@ -19,9 +19,8 @@ class UndoPlan(Payload):
     """What would be undone of one case.
 
     `messages` return to the inbox, `policies` (blocks included) are removed if they are still ours,
-    `corrections` answer reclassifications. `irreversible` are actions that have no inverse: a person
-    must look at them. `notifications` counts those
-    that were sent; nothing can take them back.
+    `corrections` answer reclassifications. `irreversible` describes actions without an inverse: a
+    person must look at them. `notifications` counts those sent, which cannot be taken back.
     """
 
     case: str
@@ -83,15 +82,15 @@ def _unique_messages(parts: list[UndoPart]) -> tuple[Target, ...]:
 
 
 def _effective(memory: CaseSnapshot, index: int, scope: UndoScope) -> Iterator[str]:
-    """The subjects of one action on which it took effect, or may have, and that the scope covers."""
+    """The subjects in scope on which one action took effect, or may have."""
     outcomes = memory.outcomes[index] if index < len(memory.outcomes) else {}
     effective = [subject for subject, outcome in outcomes.items() if outcome in TOOK_EFFECT]
-    if memory.acting is not None and memory.acting.index == index:
-        effective += sorted(set(memory.acting.subjects))
+    if memory.in_progress is not None and memory.in_progress.index == index:
+        effective += sorted(set(memory.in_progress.subjects))
 
     applied_at = {
         subject: applied.at
-        for applied in memory.done
+        for applied in memory.applied
         if applied.index == index
         for subject in applied.subjects
     }

@@ -1,4 +1,4 @@
-"""Sliding windows in event time: when the matches of one group meet a correlation. Pure: no clock, no I/O.
+"""Sliding windows in event time: when the matches of one group satisfy a correlation.
 
 Touch it to add or change a Sigma correlation type.
 """

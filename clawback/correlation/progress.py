@@ -1,6 +1,6 @@
-"""How far the sightings of one group have come towards their correlation, and what is missing.
+"""How far the entries of one group are from satisfying their correlation, for explanations.
 
-Whether it fires is not decided here.
+`sliding_window` decides whether it is satisfied.
 """
 
 from collections.abc import Iterator, Sequence
@@ -18,12 +18,12 @@ from clawback.model.durations import format_duration
 
 @dataclass(frozen=True, slots=True)
 class Progress:
-    """The window that satisfies a correlation, or the one that comes closest.
+    """The window that satisfies a correlation, or else the one that comes closest.
 
-    What it has `seen` of what is `wanted`.
+    `seen` is the count in that window, `wanted` the count that is needed.
     """
 
-    fires: bool
+    is_satisfied: bool
     seen: int
     wanted: int
     missing: str
@@ -38,45 +38,46 @@ class Progress:
         )
 
 
-def measure_progress(watch: CorrelationWindow, sightings: Sequence[WindowEntry]) -> Progress:
-    """Say where a group stands; of windows that come equally close, the earliest."""
-    sightings = resolve_inner(watch, sightings)
-    watch = watch.model_copy(update={"inner": {}})
+def measure_progress(correlation: CorrelationWindow, entries: Sequence[WindowEntry]) -> Progress:
+    """Measure the progress of a group; of equally close windows, the earliest."""
+    entries = resolve_inner(correlation, entries)
+    correlation = correlation.model_copy(update={"inner": {}})
     wanted = (
-        len(watch.rules)
-        if watch.type in {CorrelationType.TEMPORAL, CorrelationType.TEMPORAL_ORDERED}
-        else watch.at_least
+        len(correlation.rules)
+        if correlation.type in {CorrelationType.TEMPORAL, CorrelationType.TEMPORAL_ORDERED}
+        else correlation.at_least
     )
-    if (fired := find_window(watch, sightings)) is not None:
-        return Progress(
-            fires=True, seen=len(_counted(watch, fired)), wanted=wanted, missing="", window=fired
-        )
-    window = max(_windows(watch, sightings), key=lambda one: len(_counted(watch, one)), default=())
-    counted = _counted(watch, window)
+    found = find_window(correlation, entries)
+    window = found or max(
+        _windows(correlation, entries),
+        key=lambda one: len(_counted(correlation, one)),
+        default=(),
+    )
+    counted = _counted(correlation, window)
     return Progress(
-        fires=False,
+        is_satisfied=found is not None,
         seen=len(counted),
         wanted=wanted,
-        missing=_missing(watch, counted),
+        missing="" if found is not None else _missing(correlation, counted),
         window=window,
     )
 
 
-def describe_correlation(watch: CorrelationWindow, value: str | None = None) -> str:
-    """Say in a few words what a correlation waits for.
-
-    `value` is the field that a `value_count` counts.
-    """
-    within = f"within {format_duration(watch.timespan)}"
+def describe_correlation(correlation: CorrelationWindow, value: str | None = None) -> str:
+    """Describe a correlation in a few words; `value` is the field that a `value_count` counts."""
+    within = f"within {format_duration(correlation.timespan)}"
     rules = [
-        f"{name} ({describe_correlation(watch.inner[name])})" if name in watch.inner else name
-        for name in watch.rules
+        f"{name} ({describe_correlation(correlation.inner[name])})"
+        if name in correlation.inner
+        else name
+        for name in correlation.rules
     ]
-    match watch.type:
+    match correlation.type:
         case CorrelationType.EVENT_COUNT:
-            return f"{watch.at_least} or more events of {', '.join(rules)} {within}"
+            return f"{correlation.at_least} or more events of {', '.join(rules)} {within}"
         case CorrelationType.VALUE_COUNT:
-            return f"{watch.at_least} or more values of {value or 'a field'} in events of {', '.join(rules)} {within}"
+            counted = f"{correlation.at_least} or more values of {value or 'a field'}"
+            return f"{counted} in events of {', '.join(rules)} {within}"
         case CorrelationType.TEMPORAL:
             return f"{' and '.join(rules)}, in any order, {within}"
         case CorrelationType.TEMPORAL_ORDERED:
@@ -84,44 +85,39 @@ def describe_correlation(watch: CorrelationWindow, value: str | None = None) -> 
 
 
 def _windows(
-    watch: CorrelationWindow, sightings: Sequence[WindowEntry]
+    correlation: CorrelationWindow, entries: Sequence[WindowEntry]
 ) -> Iterator[tuple[WindowEntry, ...]]:
-    ordered = sorted(sightings, key=lambda sighting: (sighting.at, sighting.key))
+    ordered = sorted(entries, key=lambda entry: (entry.at, entry.key))
     start = 0
     for end, newest in enumerate(ordered):
-        while newest.at - ordered[start].at > watch.timespan:
+        while newest.at - ordered[start].at > correlation.timespan:
             start += 1
         yield tuple(ordered[start : end + 1])
 
 
-def _counted(watch: CorrelationWindow, window: Sequence[WindowEntry]) -> list[str]:
-    """Give what of a window counts.
-
-    Event keys, values, or the rules that were seen (in their order where that matters).
-    """
-    match watch.type:
+def _counted(correlation: CorrelationWindow, window: Sequence[WindowEntry]) -> list[str]:
+    """What a window counts: event keys, values, or the rules seen, in their order if it matters."""
+    match correlation.type:
         case CorrelationType.EVENT_COUNT:
-            return list(dict.fromkeys(sighting.key for sighting in window))
+            return list(dict.fromkeys(entry.key for entry in window))
         case CorrelationType.VALUE_COUNT:
-            return list(
-                dict.fromkeys(sighting.value for sighting in window if sighting.value is not None)
-            )
+            return list(dict.fromkeys(entry.value for entry in window if entry.value is not None))
         case CorrelationType.TEMPORAL:
-            seen = {sighting.rule for sighting in window}
-            return [rule for rule in watch.rules if rule in seen]
+            seen = {entry.rule for entry in window}
+            return [rule for rule in correlation.rules if rule in seen]
         case CorrelationType.TEMPORAL_ORDERED:
-            following = iter([sighting.rule for sighting in window])
-            return [rule for rule in watch.rules if any(rule == other for other in following)]
+            following = iter([entry.rule for entry in window])
+            return [rule for rule in correlation.rules if any(rule == other for other in following)]
 
 
-def _missing(watch: CorrelationWindow, counted: Sequence[str]) -> str:
-    match watch.type:
+def _missing(correlation: CorrelationWindow, counted: Sequence[str]) -> str:
+    match correlation.type:
         case CorrelationType.EVENT_COUNT | CorrelationType.VALUE_COUNT:
-            left = watch.at_least - len(counted)
-            what = "event" if watch.type is CorrelationType.EVENT_COUNT else "value"
+            left = correlation.at_least - len(counted)
+            what = "event" if correlation.type is CorrelationType.EVENT_COUNT else "value"
             return f"{left} more {what}{'' if left == 1 else 's'}"
         case CorrelationType.TEMPORAL:
-            return ", ".join(rule for rule in watch.rules if rule not in counted)
+            return ", ".join(rule for rule in correlation.rules if rule not in counted)
         case CorrelationType.TEMPORAL_ORDERED:
             after = f" after {counted[-1]}" if counted else ""
-            return ", then ".join(watch.rules[len(counted) :]) + after
+            return ", then ".join(correlation.rules[len(counted) :]) + after

@@ -1,8 +1,7 @@
-"""Sliding windows in event time: whether the sightings of one group ever satisfy a correlation.
+"""Sliding windows in event time: whether the entries of one group satisfy a correlation.
 
-Pure and order-independent: records arrive late and pages come in any order, so a threshold holds if
-any window of the timespan satisfies it, whatever the order in which its sightings became known.
-Source: Sigma correlation rules specification 2.1.
+Records arrive late and pages in any order. So a correlation holds if any window of its timespan
+satisfies it, whatever the order of arrival. Source: Sigma correlation rules specification 2.1.
 """
 
 from collections import Counter
@@ -28,11 +27,11 @@ class CorrelationType(StrEnum):
 
 
 class CorrelationWindow(Payload):
-    """What a case waits for before it acts.
+    """The correlation that must be satisfied before a case acts.
 
-    `at_least` is the count that must be reached (`gte: n`, or `gt: n - 1`); `rules` the referenced
-    rules, all of which must be seen in a `temporal` window, in this order for `temporal_ordered`. A
-    rule that is a correlation itself has its own watch in `inner`.
+    `at_least` is the count to reach (`gte: n`, or `gt: n - 1`). `rules` are the referenced rules: a
+    `temporal` window must contain all of them, a `temporal_ordered` one in this order. A referenced
+    rule that is itself a correlation has its window in `inner`.
     """
 
     type: CorrelationType
@@ -43,33 +42,22 @@ class CorrelationWindow(Payload):
 
     @property
     def reach(self) -> timedelta:
-        """How far back an event may be that still counts.
-
-        The timespans of a chain one after the other.
-        """
-        return self.timespan + max(
-            (watch.reach for watch in self.inner.values()), default=timedelta()
-        )
+        """How far back an event can lie and still count: nested timespans add up."""
+        return self.timespan + max((one.reach for one in self.inner.values()), default=timedelta())
 
 
 class Link(Payload):
-    """What an event is to one correlation of a chain.
-
-    The group it belongs to (hashed), and the value that is counted there.
-    """
+    """An event's place in one nested correlation: its group (hashed) and the counted value."""
 
     group: str
     value: str | None = None
 
 
 class WindowEntry(Payload):
-    """One matched event as a window sees it.
+    """One matched event: its key, its time, the referenced rule it matched, the counted value.
 
-    Its key, its time, the referenced rule it matched, and the value that is counted.
-
-    Where the referenced rule is a correlation, `rule` is the way to the rule that matched
-    (`burst/malicious_delivered`), and `links` has what the event is to each correlation on that
-    way.
+    If the referenced rule is a correlation, `rule` is the path to the rule that matched, such as
+    `burst/malicious_delivered`, and `links` has one item for each correlation on that path.
     """
 
     key: str
@@ -80,42 +68,40 @@ class WindowEntry(Payload):
 
 
 def find_window(
-    watch: CorrelationWindow, sightings: Sequence[WindowEntry]
+    correlation: CorrelationWindow, entries: Sequence[WindowEntry]
 ) -> tuple[WindowEntry, ...] | None:
-    """Find the earliest window (by its end) that satisfies the correlation.
+    """Find the window with the earliest end that satisfies the correlation; None if none does.
 
-    None while there is none.
-
-    Costs as much as sorting: a case may hold thousands of sightings, and workflow code must come
-    back within two seconds.
+    It runs in workflow code, which must return within two seconds, over thousands of entries: its
+    cost is that of sorting them.
     """
-    ordered = _ordered(watch, sightings)
-    return next((tuple(ordered[start : end + 1]) for start, end in _windows(watch, ordered)), None)
+    ordered = _ordered(correlation, entries)
+    return next(
+        (tuple(ordered[start : end + 1]) for start, end in _windows(correlation, ordered)), None
+    )
 
 
 def resolve_inner(
-    watch: CorrelationWindow, sightings: Sequence[WindowEntry]
+    correlation: CorrelationWindow, entries: Sequence[WindowEntry]
 ) -> Sequence[WindowEntry]:
-    """Give the sightings as the watch itself counts them.
+    """Replace the entries of inner correlations by the matches of those correlations.
 
-    Those of an inner correlation become its matches.
-
-    An inner correlation matches anew with every event that completes one of its windows, in each of
-    its groups; so what is seen later never takes a match back. All events of such a group have the
-    value that the outer correlation counts, since it is part of the group.
+    An inner correlation matches again with every event that completes one of its windows, in each
+    of its groups, so later events never take a match back. All events of such a group have the
+    same value for the outer correlation, because that value is part of the group.
     """
-    if not watch.inner:
-        return sightings
+    if not correlation.inner:
+        return entries
     own, inner = list[WindowEntry](), dict[tuple[str, str], list[WindowEntry]]()
-    for sighting in sightings:
-        name = sighting.rule.partition("/")[0]
-        if not sighting.links:
-            own.append(sighting)
-        elif name in watch.inner:
-            inner.setdefault((name, sighting.links[0].group), []).append(sighting)
+    for entry in entries:
+        name = entry.rule.partition("/")[0]
+        if not entry.links:
+            own.append(entry)
+        elif name in correlation.inner:
+            inner.setdefault((name, entry.links[0].group), []).append(entry)
     for (name, group), some in inner.items():
-        ordered = _ordered(watch.inner[name], [_within(sighting) for sighting in some])
-        for _, end in _windows(watch.inner[name], ordered):
+        ordered = _ordered(correlation.inner[name], [_inner_entry(entry) for entry in some])
+        for _, end in _windows(correlation.inner[name], ordered):
             newest = ordered[end]
             own.append(
                 WindowEntry(
@@ -125,75 +111,71 @@ def resolve_inner(
     return own
 
 
-def _within(sighting: WindowEntry) -> WindowEntry:
-    """A sighting as the inner correlation sees it."""
-    link, *further = sighting.links
-    way = sighting.rule.partition("/")[2]
+def _inner_entry(entry: WindowEntry) -> WindowEntry:
+    """The entry as the inner correlation counts it."""
+    link, *further = entry.links
+    path = entry.rule.partition("/")[2]
     return WindowEntry(
-        key=sighting.key, at=sighting.at, rule=way, value=link.value, links=tuple(further)
+        key=entry.key, at=entry.at, rule=path, value=link.value, links=tuple(further)
     )
 
 
-def _ordered(watch: CorrelationWindow, sightings: Sequence[WindowEntry]) -> list[WindowEntry]:
-    return sorted(resolve_inner(watch, sightings), key=lambda sighting: (sighting.at, sighting.key))
+def _ordered(correlation: CorrelationWindow, entries: Sequence[WindowEntry]) -> list[WindowEntry]:
+    return sorted(resolve_inner(correlation, entries), key=lambda entry: (entry.at, entry.key))
 
 
-def _windows(watch: CorrelationWindow, ordered: Sequence[WindowEntry]) -> Iterator[tuple[int, int]]:
-    """Give every window that satisfies the correlation, by its end.
-
-    The positions of its first and its last sighting.
-    """
-    tally, start = _tally(watch), 0
+def _windows(
+    correlation: CorrelationWindow, ordered: Sequence[WindowEntry]
+) -> Iterator[tuple[int, int]]:
+    """Yield the first and last position of every window that satisfies the correlation."""
+    counter, start = _counter_of(correlation), 0
     for end, newest in enumerate(ordered):
-        tally.enter(newest)
-        while newest.at - ordered[start].at > watch.timespan:
-            tally.leave(ordered[start])
+        counter.enter(newest)
+        while newest.at - ordered[start].at > correlation.timespan:
+            counter.leave(ordered[start])
             start += 1
-        if tally.holds_at(newest.at):
+        if counter.holds_at(newest.at):
             yield start, end
 
 
-class _Tally(Protocol):
-    """What is counted while a window slides.
+class _WindowCounter(Protocol):
+    """Counts while a window slides: entries enter at its end, in order, and leave at its start."""
 
-    Sightings enter at its end, in order, and leave at its start.
-    """
+    def enter(self, entry: WindowEntry) -> None: ...
 
-    def enter(self, sighting: WindowEntry) -> None: ...
-
-    def leave(self, sighting: WindowEntry) -> None: ...
+    def leave(self, entry: WindowEntry) -> None: ...
 
     def holds_at(self, newest: datetime) -> bool:
-        """Whether the window that ends at this moment satisfies the correlation."""
+        """Whether the window that ends at this time satisfies the correlation."""
         ...
 
 
-class _Distinct:
-    """So many different values; None is no value."""
+class _DistinctCounter:
+    """Satisfied by so many distinct values; None is no value."""
 
     def __init__(self, wanted: int, value_of: Callable[[WindowEntry], str | None]) -> None:
         self._wanted = wanted
         self._value_of = value_of
         self._counts = Counter[str]()
 
-    def enter(self, sighting: WindowEntry) -> None:
-        if (value := self._value_of(sighting)) is not None:
+    def enter(self, entry: WindowEntry) -> None:
+        if (value := self._value_of(entry)) is not None:
             self._counts[value] += 1
 
-    def leave(self, sighting: WindowEntry) -> None:
-        if (value := self._value_of(sighting)) is not None:
+    def leave(self, entry: WindowEntry) -> None:
+        if (value := self._value_of(entry)) is not None:
             self._counts[value] -= 1
             if not self._counts[value]:
                 del self._counts[value]
 
-    def holds_at(self, newest: datetime) -> bool:  # noqa: ARG002 - the others need it
+    def holds_at(self, newest: datetime) -> bool:  # noqa: ARG002 - the protocol's signature
         return len(self._counts) >= self._wanted
 
 
-class _Chain:
-    """The rules one after the other.
+class _SequenceCounter:
+    """Satisfied by the rules one after the other.
 
-    For each, when the youngest chain that has come as far as it began.
+    Dynamic programming: for each rule, when the latest sequence that ends with it began.
     """
 
     def __init__(self, rules: Sequence[str], timespan: timedelta) -> None:
@@ -201,32 +183,34 @@ class _Chain:
         self._timespan = timespan
         self._began: list[datetime | None] = [None] * len(rules)
 
-    def enter(self, sighting: WindowEntry) -> None:
-        for index in reversed(range(len(self._rules))):  # from the last: one sighting is one link
+    def enter(self, entry: WindowEntry) -> None:
+        for index in reversed(
+            range(len(self._rules))
+        ):  # from the last rule, so that one entry extends a sequence by one
             if (
-                self._rules[index] == sighting.rule
-                and (before := self._began[index - 1] if index else sighting.at) is not None
+                self._rules[index] == entry.rule
+                and (before := self._began[index - 1] if index else entry.at) is not None
             ):
                 self._began[index] = before
 
-    def leave(self, sighting: WindowEntry) -> None:
-        """A chain that began before the window is told by its time."""
+    def leave(self, entry: WindowEntry) -> None:
+        """Nothing to do: `holds_at` compares when the sequence began."""
 
     def holds_at(self, newest: datetime) -> bool:
         began = self._began[-1] if self._began else newest
         return began is not None and newest - began <= self._timespan
 
 
-def _tally(watch: CorrelationWindow) -> _Tally:
-    rules = frozenset(watch.rules)
-    match watch.type:
+def _counter_of(correlation: CorrelationWindow) -> _WindowCounter:
+    rules = frozenset(correlation.rules)
+    match correlation.type:
         case CorrelationType.EVENT_COUNT:
-            return _Distinct(watch.at_least, lambda sighting: sighting.key)
+            return _DistinctCounter(correlation.at_least, lambda entry: entry.key)
         case CorrelationType.VALUE_COUNT:
-            return _Distinct(watch.at_least, lambda sighting: sighting.value)
+            return _DistinctCounter(correlation.at_least, lambda entry: entry.value)
         case CorrelationType.TEMPORAL:
-            return _Distinct(
-                len(rules), lambda sighting: sighting.rule if sighting.rule in rules else None
+            return _DistinctCounter(
+                len(rules), lambda entry: entry.rule if entry.rule in rules else None
             )
         case CorrelationType.TEMPORAL_ORDERED:
-            return _Chain(watch.rules, watch.timespan)
+            return _SequenceCounter(correlation.rules, correlation.timespan)

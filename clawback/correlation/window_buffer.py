@@ -1,37 +1,34 @@
-"""What a watching case has seen so far: the matches that count towards its threshold."""
+"""The matches that a case has counted towards its correlation so far."""
 
 from collections.abc import Iterable
 
 from clawback.cases.plan import Match
 from clawback.correlation.sliding_window import WindowEntry
 
-MOST_SIGHTINGS = 5000
-"""WindowBuffer a watching case remembers; far above any sane threshold."""
+MOST_ENTRIES = 5000
+"""Entries that a case remembers; far above any sane threshold."""
 
 
 class WindowBuffer:
-    """The sightings of one case, oldest first; of very many the newest are kept."""
+    """The window entries of one case, oldest first; of very many the newest are kept."""
 
-    def __init__(self, kept: Iterable[WindowEntry]) -> None:
-        self.kept = list(kept)
+    def __init__(self, entries: Iterable[WindowEntry]) -> None:
+        self.entries = list(entries)
 
-    def is_news(self, match: Match) -> bool:
-        """Whether a record is seen for the first time as a match of that rule of a correlation."""
+    def is_new(self, match: Match) -> bool:
+        """Whether a record matches that referenced rule for the first time."""
         return all(
-            (sighting.key, sighting.rule) != (match.sighted_as, match.rule)
-            for sighting in self.kept
+            (entry.key, entry.rule) != (match.window_key, match.rule) for entry in self.entries
         )
 
-    def take(self, match: Match) -> bool:
-        """Note a match; always something new."""
-        self.kept.append(
-            WindowEntry(
-                key=match.sighted_as,
-                at=match.at,
-                rule=match.rule,
-                value=match.value,
-                links=match.links,
-            )
+    def add(self, match: Match) -> None:
+        """Add a match."""
+        entry = WindowEntry(
+            key=match.window_key,
+            at=match.at,
+            rule=match.rule,
+            value=match.value,
+            links=match.links,
         )
-        del self.kept[:-MOST_SIGHTINGS]
-        return True
+        self.entries.append(entry)
+        del self.entries[:-MOST_ENTRIES]

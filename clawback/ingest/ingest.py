@@ -366,7 +366,7 @@ class Ingest:
             links=found.links,
             targets=event.targets,
             handled=event.handled,
-            why=list_reasons(self._rules().explain(found.rule.rpartition("/")[2], event))
+            reasons=list_reasons(self._rules().explain(found.rule.rpartition("/")[2], event))
             if is_first
             else (),
             reporter=source_of(event).reporter(event) if found.plan.notifications else None,

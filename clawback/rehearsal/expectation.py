@@ -151,7 +151,7 @@ def build_expectation(
         keys = {(case_id, match.event.key) for match in case.matches}
         expectation.joined |= keys
         expectation.matched[rule] = expectation.matched.get(rule, 0) + len(keys)
-        if case.plan.watch is None or is_threshold_met(case.plan.watch, case.matches):
+        if case.plan.correlation is None or is_threshold_met(case.plan.correlation, case.matches):
             expectation.actions += _expect_actions(case, rules)
     return expectation
 

@@ -34,7 +34,7 @@ class CaseGateway:
         for first in range(0, len(matches), MATCHES_PER_SIGNAL):
             await self.client.start_workflow(
                 names.CASE,
-                CaseStart(plan=plan, pace=timing),
+                CaseStart(plan=plan, timing=timing),
                 id=plan.case_id,
                 task_queue=names.WORKFLOW_QUEUE,
                 start_signal=names.MATCHED,
@@ -154,4 +154,4 @@ class CaseGateway:
         except RPCError as error:
             why = f"{execution.id} did not answer; this filter needs a running worker"
             raise RPCError(why, error.status, error.raw_grpc_status) from error
-        return start.memory
+        return start.snapshot

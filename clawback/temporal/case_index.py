@@ -132,7 +132,7 @@ def read_case_line(execution: WorkflowExecution) -> CaseLine:
 
 def case_attributes(plan: CasePlan) -> TypedSearchAttributes:
     """Build the search attributes that a case starts with."""
-    state = CaseState.WATCHING if plan.watch else CaseState.RESPONDING
+    state = CaseState.WATCHING if plan.correlation else CaseState.RESPONDING
     values = {
         names.RULE_ATTRIBUTE: plan.rule,
         names.STATE_ATTRIBUTE: state.value,

@@ -166,9 +166,9 @@ class UndoGateway:
                 f"{execution.id} did not answer: {error.message}; undo needs a running worker"
             ) from error
 
-        if start.memory is None:
+        if start.snapshot is None:
             return None
-        plan = plan_undo(start.plan, start.memory, scope)
+        plan = plan_undo(start.plan, start.snapshot, scope)
         if not plan.size and not plan.irreversible:
             return None
 

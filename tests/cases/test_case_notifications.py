@@ -64,7 +64,7 @@ def work(case: Case, now: datetime = NOW, outcome: str = MOVED) -> None:
     """Expect work and do it."""
     step = case.next(now)
     assert isinstance(step, ActionStep)
-    case.settle(step, {target.id: outcome for target in step.targets}, now)
+    case.end_step(step, {target.id: outcome for target in step.targets}, now)
 
 
 def told(case: Case, now: datetime = NOW) -> list[NotificationStep]:
@@ -79,11 +79,11 @@ def told(case: Case, now: datetime = NOW) -> list[NotificationStep]:
 def test_people_are_told_after_the_work_what_was_really_done() -> None:
     """Never before; with the outcomes as they are, not as they were hoped for."""
     case = opened()
-    case.take(match(1), NOW)
-    case.take(match(2, handled=True), NOW)
+    case.add_match(match(1), NOW)
+    case.add_match(match(2, handled=True), NOW)
     step = case.next(NOW)
     assert isinstance(step, ActionStep)
-    case.settle(step, {"m1": "failed:not_found", "m2": ALREADY_THERE}, NOW)
+    case.end_step(step, {"m1": "failed:not_found", "m2": ALREADY_THERE}, NOW)
     (one,) = told(case)
     assert (one.context.occasion, one.context.is_late, one.context.messages) == (
         Occasion.DONE,
@@ -103,7 +103,7 @@ def test_late_arrivals_are_acted_on_at_once_and_told_in_ever_rarer_digests() -> 
     tells: list[NotificationStep] = []
     for minute in range(600):
         now = NOW + timedelta(minutes=minute)
-        case.take(match(minute), now)
+        case.add_match(match(minute), now)
         work(case, now)
         tells += told(case, now)
     step = case.next(NOW + timedelta(hours=11))
@@ -118,10 +118,10 @@ def test_late_arrivals_are_acted_on_at_once_and_told_in_ever_rarer_digests() -> 
 def test_a_digest_wakes_the_case() -> None:
     """It waits no longer than until the next one is due."""
     case = opened()
-    case.take(match(1), NOW)
+    case.add_match(match(1), NOW)
     work(case)
     told(case)
-    case.take(match(2), NOW + timedelta(minutes=1))
+    case.add_match(match(2), NOW + timedelta(minutes=1))
     work(case, NOW + timedelta(minutes=1))
     step = case.next(NOW + timedelta(minutes=1))
     assert step == WaitStep(until=NOW + timedelta(minutes=10))
@@ -131,14 +131,14 @@ def test_a_digest_wakes_the_case() -> None:
 def test_a_held_case_tells_once_why_and_until_when_and_again_before_its_time_is_up() -> None:
     """And then that nobody answered."""
     case = opened(mode=Mode.APPROVE)
-    case.take(match(1), NOW)
+    case.add_match(match(1), NOW)
     (held,) = told(case)
     assert (held.context.occasion, held.context.reason) == (
         Occasion.HELD,
         "the rule asks for approval",
     )
     assert held.context.answer_by == NOW + timedelta(days=7)
-    case.take(match(2), NOW + LONG)
+    case.add_match(match(2), NOW + LONG)
     assert told(case, NOW + LONG) == []
     (last,) = told(case, NOW + timedelta(days=6, hours=1))
     assert last.context.occasion is Occasion.HELD
@@ -147,7 +147,7 @@ def test_a_held_case_tells_once_why_and_until_when_and_again_before_its_time_is_
         Occasion.EXPIRED,
         {"failed:expired": 2},
     )
-    case.take(match(3), NOW + timedelta(days=8))
+    case.add_match(match(3), NOW + timedelta(days=8))
     assert told(case, NOW + timedelta(days=8)) == []
 
 
@@ -155,7 +155,7 @@ def test_an_answer_is_told_with_who_gave_it() -> None:
     """Approved: with the work. Denied: at once."""
     approved, denied = opened(mode=Mode.APPROVE), opened(mode=Mode.APPROVE)
     for case, yes in ((approved, True), (denied, False)):
-        case.take(match(1), NOW)
+        case.add_match(match(1), NOW)
         told(case)
         case.decide(Decision(approved=yes, by="ana", at=NOW, reason="seen"))
     work(approved)
@@ -172,7 +172,7 @@ def test_an_answer_is_told_with_who_gave_it() -> None:
 def test_only_who_asked_is_told(when: Occasion) -> None:
     """Each notice on its own occasions."""
     case = opened(Notify(channel="soc", when=(when,)), mode=Mode.APPROVE)
-    case.take(match(1), NOW)
+    case.add_match(match(1), NOW)
     assert bool(told(case)) is (when is Occasion.HELD)
     case.decide(Decision(approved=False, by="ana", at=NOW))
     assert bool(told(case)) is (when is Occasion.DENIED)
@@ -181,23 +181,23 @@ def test_only_who_asked_is_told(when: Occasion) -> None:
 def test_shadow_tells_nobody_and_records_that_it_would() -> None:
     """Like every other action."""
     case = opened(EVERY, REPORTER, mode=Mode.SHADOW)
-    case.take(match(1, reporter="u@own.test"), NOW)
+    case.add_match(match(1, reporter="u@own.test"), NOW)
     assert isinstance(case.next(NOW), WaitStep)
     would = [record for record in case.take_records() if record.kind is RecordKind.WOULD_HAVE_ACTED]
     assert [record.action for record in would] == ["move", "notify", "tell_reporter"]
     assert "u@own.test" not in str(would)
-    assert {one.outcome for one in case.memory().notifications} == {WOULD}
+    assert {one.outcome for one in case.snapshot().notifications} == {WOULD}
 
 
 def test_each_reporter_is_told_once() -> None:
     """However often they report, and over continue-as-new."""
     case = opened(REPORTER)
     for number, reporter in enumerate(["u@own.test", None, "U@Own.test", "v@own.test"]):
-        case.take(match(number, reporter=reporter), NOW)
+        case.add_match(match(number, reporter=reporter), NOW)
     work(case)
     assert [one.reporter for one in told(case)] == ["u@own.test", "v@own.test"]
-    later = Case(case.plan, CaseTiming(), case.memory())
-    later.take(match(9, reporter="u@own.test"), NOW)
+    later = Case(case.plan, CaseTiming(), case.snapshot())
+    later.add_match(match(9, reporter="u@own.test"), NOW)
     work(later)
     assert told(later) == []
 
@@ -205,14 +205,14 @@ def test_each_reporter_is_told_once() -> None:
 def test_a_rule_may_do_nothing_but_tell() -> None:
     """Then each match is news."""
     case = opened(actions=())
-    case.take(match(1), NOW)
+    case.add_match(match(1), NOW)
     assert [one.context.occasion for one in told(case)] == [Occasion.DONE]
 
 
 def test_an_undone_case_tells_nothing_more() -> None:
     """It ends at once."""
     case = opened()
-    case.take(match(1), NOW)
+    case.add_match(match(1), NOW)
     case.undo("ana", "", NOW)
     assert case.next(NOW) == CloseStep(state=CaseState.UNDONE)
 
@@ -224,12 +224,12 @@ def test_undo_says_that_people_were_told_and_pretends_nothing() -> None:
     """
     case, shadow = opened(), opened(mode=Mode.SHADOW)
     for one in (case, shadow):
-        one.take(match(1), NOW)
+        one.add_match(match(1), NOW)
     work(case)
     told(case)
     shadow.next(NOW)
     found, nothing = (
-        plan_undo(one.plan, one.memory(), UndoScope(by="ana")) for one in (case, shadow)
+        plan_undo(one.plan, one.snapshot(), UndoScope(by="ana")) for one in (case, shadow)
     )
     assert (found.notifications, found.irreversible, found.size) == (1, (), 1)
     assert (nothing.notifications, nothing.size) == (0, 0)
@@ -238,12 +238,12 @@ def test_undo_says_that_people_were_told_and_pretends_nothing() -> None:
 def test_what_became_of_a_notice_is_kept() -> None:
     """An answer about one that is not known changes nothing."""
     case = opened()
-    case.take(match(1), NOW)
+    case.add_match(match(1), NOW)
     work(case)
     (one,) = told(case)
     case.end_notification(one.number, "failed:status_404", NOW)
     case.end_notification(7, "notified", NOW)
-    assert [kept.outcome for kept in case.memory().notifications] == ["failed:status_404"]
+    assert [kept.outcome for kept in case.snapshot().notifications] == ["failed:status_404"]
 
 
 @given(st.lists(st.tuples(st.integers(0, 90), st.booleans()), max_size=60))
@@ -254,10 +254,10 @@ def test_however_matches_come_no_notice_is_twice_and_the_last_tells_all(
     case, now, tells = opened(), NOW, list[NotificationStep]()
     for number, (minutes, goes_on) in enumerate(arrivals):
         now += timedelta(minutes=minutes)
-        case.take(match(number), now)
+        case.add_match(match(number), now)
         work(case, now)
         tells += told(case, now)
-        case = Case(case.plan, CaseTiming(), case.memory()) if goes_on else case
+        case = Case(case.plan, CaseTiming(), case.snapshot()) if goes_on else case
     tells += told(case, now + timedelta(days=1))
     assert len({one.id for one in tells}) == len(tells)
     assert not arrivals or tells[-1].context.actions[0].outcomes == {"moved": len(arrivals)}

@@ -119,7 +119,7 @@ async def _taken_back(simulator: Simulator, operation: str) -> bool | None:
 
 async def _settled(cases: CaseGateway) -> bool | None:
     try:
-        memories = [(await cases.status(plan(number).case_id)).memory for number in range(CASES)]
+        memories = [(await cases.status(plan(number).case_id)).snapshot for number in range(CASES)]
     except NoSuchWorkflow:
         return None
     return (

@@ -115,7 +115,7 @@ async def test_a_list_finds_by_whatever_is_known(house: Deployment) -> None:
     order = ("--mailbox", target["client_recipients"][0])
     assert sorted(found.pop(order)) == sorted(wanted.pop(order))
     assert found == wanted
-    memory = (await house.cases.status(acted)).memory
+    memory = (await house.cases.status(acted)).snapshot
     assert memory is not None
     one = next(iter(memory.targets.values()))
     assert one.message_id is not None
@@ -161,7 +161,7 @@ async def test_a_page_tells_what_happened_and_what_can_be_done(house: Deployment
     document = json.loads((await case(house, "show", ACTED.case_id, "--json")).stdout)
     assert {
         "plan",
-        "memory",
+        "snapshot",
         "proposal",
         "undone",
         "budget",

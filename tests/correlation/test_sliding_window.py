@@ -1,4 +1,4 @@
-"""Sliding windows against a brute-force oracle that tries every set of sightings that fits into the timespan."""
+"""Sliding windows against a brute-force oracle that tries every set of entries that fits into the timespan."""
 
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
@@ -28,29 +28,29 @@ SIGHTINGS = st.lists(
 )
 
 
-def oracle(watch: CorrelationWindow, sightings: Sequence[WindowEntry]) -> bool:
+def oracle(correlation: CorrelationWindow, entries: Sequence[WindowEntry]) -> bool:
     """Say by brute force whether any subset that fits into the timespan satisfies the correlation."""
-    for size in range(1, len(sightings) + 1):
-        for some in combinations(sightings, size):
-            if max(s.at for s in some) - min(s.at for s in some) <= watch.timespan and holds(
-                watch, some
+    for size in range(1, len(entries) + 1):
+        for some in combinations(entries, size):
+            if max(s.at for s in some) - min(s.at for s in some) <= correlation.timespan and holds(
+                correlation, some
             ):
                 return True
     return False
 
 
-def holds(watch: CorrelationWindow, some: Sequence[WindowEntry]) -> bool:
+def holds(correlation: CorrelationWindow, some: Sequence[WindowEntry]) -> bool:
     """Check one subset against the words of the Sigma specification."""
-    match watch.type:
+    match correlation.type:
         case CorrelationType.EVENT_COUNT:
-            return len(some) >= watch.at_least
+            return len(some) >= correlation.at_least
         case CorrelationType.VALUE_COUNT:
-            return len({s.value for s in some} - {None}) >= watch.at_least
+            return len({s.value for s in some} - {None}) >= correlation.at_least
         case CorrelationType.TEMPORAL:
-            return {s.rule for s in some} >= set(watch.rules)
+            return {s.rule for s in some} >= set(correlation.rules)
         case CorrelationType.TEMPORAL_ORDERED:
             return any(
-                [s.rule for s in order] == list(watch.rules)
+                [s.rule for s in order] == list(correlation.rules)
                 and all((a.at, a.key) < (b.at, b.key) for a, b in pairwise(order))
                 for order in permutations(some)
             )
@@ -58,11 +58,13 @@ def holds(watch: CorrelationWindow, some: Sequence[WindowEntry]) -> bool:
 
 @given(SIGHTINGS, st.integers(1, 4), st.integers(0, 6), st.sampled_from(list(CorrelationType)))
 def test_windows_agree_with_brute_force(
-    sightings: list[WindowEntry], at_least: int, hours: int, kind: CorrelationType
+    entries: list[WindowEntry], at_least: int, hours: int, kind: CorrelationType
 ) -> None:
     """Every type of correlation finds a window exactly where the oracle finds a subset."""
-    watch = CorrelationWindow(type=kind, timespan=hours * HOUR, at_least=at_least, rules=("a", "b"))
-    assert (find_window(watch, sightings) is not None) == oracle(watch, sightings)
+    correlation = CorrelationWindow(
+        type=kind, timespan=hours * HOUR, at_least=at_least, rules=("a", "b")
+    )
+    assert (find_window(correlation, entries) is not None) == oracle(correlation, entries)
 
 
 @given(
@@ -73,29 +75,31 @@ def test_windows_agree_with_brute_force(
     st.lists(st.sampled_from("ab"), max_size=3),
 )
 def test_the_first_window_is_the_earliest(
-    sightings: list[WindowEntry], at_least: int, hours: int, kind: CorrelationType, rules: list[str]
+    entries: list[WindowEntry], at_least: int, hours: int, kind: CorrelationType, rules: list[str]
 ) -> None:
     """It ends where the oracle first holds, and reaches back over the whole timespan.
 
     A rule may be named twice.
     """
-    watch = CorrelationWindow(
+    correlation = CorrelationWindow(
         type=kind, timespan=hours * HOUR, at_least=at_least, rules=tuple(rules)
     )
-    ordered = sorted(sightings, key=lambda sighting: (sighting.at, sighting.key))
+    ordered = sorted(entries, key=lambda entry: (entry.at, entry.key))
     windows = [
-        tuple(s for s in ordered[: end + 1] if newest.at - s.at <= watch.timespan)
+        tuple(s for s in ordered[: end + 1] if newest.at - s.at <= correlation.timespan)
         for end, newest in enumerate(ordered)
     ]
-    assert find_window(watch, sightings) == next(
-        (window for window in windows if any_holds(watch, window)), None
+    assert find_window(correlation, entries) == next(
+        (window for window in windows if any_holds(correlation, window)), None
     )
 
 
-def any_holds(watch: CorrelationWindow, window: Sequence[WindowEntry]) -> bool:
+def any_holds(correlation: CorrelationWindow, window: Sequence[WindowEntry]) -> bool:
     """Say by brute force whether any subset of a window satisfies the correlation."""
     return any(
-        holds(watch, some) for size in range(len(window) + 1) for some in combinations(window, size)
+        holds(correlation, some)
+        for size in range(len(window) + 1)
+        for some in combinations(window, size)
     )
 
 
@@ -111,18 +115,18 @@ class Counted(str):  # noqa: SLOT000 - a test double
 
 
 def test_a_window_that_never_fills_costs_no_more_for_each_sighting() -> None:
-    """Thousands of sightings of one value are each looked at a few times, not once for each of the others."""
-    watch, value, many = (
+    """Thousands of entries of one value are each looked at a few times, not once for each of the others."""
+    correlation, value, many = (
         CorrelationWindow(type=CorrelationType.VALUE_COUNT, timespan=24 * HOUR, at_least=2),
         Counted("one"),
         5000,
     )
-    sightings = [
+    entries = [
         WindowEntry.model_construct(key=str(n), at=EPOCH + n * timedelta(minutes=1), value=value)
         for n in range(many)
     ]
     before = Counted.looks
-    assert find_window(watch, sightings) is None
+    assert find_window(correlation, entries) is None
     assert Counted.looks - before < 10 * many
 
 
@@ -135,20 +139,24 @@ def test_the_order_of_arrival_does_not_matter(
     both: tuple[list[WindowEntry], list[WindowEntry]], at_least: int, hours: int
 ) -> None:
     """Late records and shuffled pages give the same window."""
-    watch = CorrelationWindow(
+    correlation = CorrelationWindow(
         type=CorrelationType.EVENT_COUNT, timespan=hours * HOUR, at_least=at_least
     )
-    assert find_window(watch, both[0]) == find_window(watch, both[1])
+    assert find_window(correlation, both[0]) == find_window(correlation, both[1])
 
 
 def test_a_window_includes_both_its_ends() -> None:
     """Three events exactly 24 h apart from first to last are within 24 h; a second more is not."""
-    watch = CorrelationWindow(type=CorrelationType.EVENT_COUNT, timespan=24 * HOUR, at_least=3)
+    correlation = CorrelationWindow(
+        type=CorrelationType.EVENT_COUNT, timespan=24 * HOUR, at_least=3
+    )
     times = [timedelta(), 20 * HOUR, 24 * HOUR]
-    assert find_window(watch, [WindowEntry(key=str(n), at=EPOCH + t) for n, t in enumerate(times)])
+    assert find_window(
+        correlation, [WindowEntry(key=str(n), at=EPOCH + t) for n, t in enumerate(times)]
+    )
     times[-1] += timedelta(seconds=1)
     assert not find_window(
-        watch, [WindowEntry(key=str(n), at=EPOCH + t) for n, t in enumerate(times)]
+        correlation, [WindowEntry(key=str(n), at=EPOCH + t) for n, t in enumerate(times)]
     )
 
 
@@ -170,13 +178,11 @@ def _chained(number: int, hour: int, rule: str, group: str, value: str | None) -
     return WindowEntry(key=str(number), at=EPOCH + hour * HOUR, rule=rule, value=group, links=links)
 
 
-def matches_of_burst(
-    inner: CorrelationWindow, sightings: Sequence[WindowEntry]
-) -> list[WindowEntry]:
+def matches_of_burst(inner: CorrelationWindow, entries: Sequence[WindowEntry]) -> list[WindowEntry]:
     """Say by brute force with which events, in which group, the inner correlation matches."""
     found = []
-    for last in (one for one in sightings if one.links):
-        same = [one for one in sightings if one.links and one.links[0].group == last.links[0].group]
+    for last in (one for one in entries if one.links):
+        same = [one for one in entries if one.links and one.links[0].group == last.links[0].group]
         window = [
             one
             for one in same
@@ -209,7 +215,7 @@ def matches_of_burst(
     st.integers(0, 4),
 )
 def test_a_chain_agrees_with_brute_force(  # noqa: PLR0913, PLR0917 - two correlations have six particulars
-    sightings: list[WindowEntry],
+    entries: list[WindowEntry],
     kind: CorrelationType,
     inner_kind: CorrelationType,
     at_least: int,
@@ -228,16 +234,16 @@ def test_a_chain_agrees_with_brute_force(  # noqa: PLR0913, PLR0917 - two correl
         rules=("burst", "c"),
         inner={"burst": inner},
     )
-    seen = [*(one for one in sightings if not one.links), *matches_of_burst(inner, sightings)]
+    seen = [*(one for one in entries if not one.links), *matches_of_burst(inner, entries)]
     ordered = kind is CorrelationType.TEMPORAL_ORDERED
     if ordered and any(a.at == b.at for a in seen for b in seen if a.rule != b.rule):
         return  # what is at the same moment has no order that both could know
-    assert (find_window(outer, sightings) is not None) == oracle(outer, seen)
+    assert (find_window(outer, entries) is not None) == oracle(outer, seen)
 
 
 @given(CHAINED, KINDS, st.data())
 def test_more_sightings_never_take_a_chain_back(
-    sightings: list[WindowEntry], kind: CorrelationType, data: st.DataObject
+    entries: list[WindowEntry], kind: CorrelationType, data: st.DataObject
 ) -> None:
     """Late events may complete a window, never undo one.
 
@@ -250,12 +256,12 @@ def test_more_sightings_never_take_a_chain_back(
         type=kind, timespan=4 * HOUR, at_least=2, rules=("burst", "c"), inner={"burst": inner}
     )
     some = (
-        data.draw(st.lists(st.sampled_from(sightings), unique_by=lambda one: one.key))
-        if sightings
+        data.draw(st.lists(st.sampled_from(entries), unique_by=lambda one: one.key))
+        if entries
         else []
     )
     if find_window(outer, some) is not None and kind is not CorrelationType.TEMPORAL_ORDERED:
-        assert find_window(outer, sightings) is not None
+        assert find_window(outer, entries) is not None
 
 
 def test_a_chain_reaches_back_over_both_timespans() -> None:

@@ -42,7 +42,7 @@ from tests.workflows.deployment import Deployment, deployed, match_of
 
 HISTORIES = Path(__file__).parent / "histories"
 MOVE = Move(destination=Destination.JUNK)
-SOON = CaseTiming(linger=timedelta(seconds=1), patience=timedelta(seconds=1))
+SOON = CaseTiming(linger=timedelta(seconds=1), approval_timeout=timedelta(seconds=1))
 LINES = list(outbreak(4))
 
 Scene = Callable[[Deployment], Awaitable[str]]
@@ -71,13 +71,13 @@ async def moved(house: Deployment) -> str:
 
 async def blocked(house: Deployment) -> str:
     """A threshold is met and a sender is blocked."""
-    watch = CorrelationWindow(
+    correlation = CorrelationWindow(
         type=CorrelationType.EVENT_COUNT, timespan=timedelta(hours=1), at_least=2
     )
     told = plan(
         "blocked",
         BlockSender(pattern="a@bad.test", expires_after=timedelta(seconds=1)),
-        watch=watch,
+        correlation=correlation,
     )
     await house.tell(told, match_of(LINES[0]), pace=SOON)
     await house.settled(told.case_id, CaseState.WATCHING)
@@ -96,7 +96,9 @@ async def approved(house: Deployment) -> str:
     """Held, approved, moved."""
     told = plan("approved", MOVE, mode=Mode.APPROVE)
     await house.tell(
-        told, match_of(LINES[0]), pace=SOON.model_copy(update={"patience": timedelta(days=7)})
+        told,
+        match_of(LINES[0]),
+        pace=SOON.model_copy(update={"approval_timeout": timedelta(days=7)}),
     )
     await house.settled(told.case_id, CaseState.HELD)
     await house.cases.approve(
@@ -116,7 +118,9 @@ async def denied(house: Deployment) -> str:
     """Held, and somebody says no; what comes later is refused too."""
     told = plan("denied", MOVE, mode=Mode.APPROVE)
     await house.tell(
-        told, match_of(LINES[0]), pace=SOON.model_copy(update={"patience": timedelta(days=7)})
+        told,
+        match_of(LINES[0]),
+        pace=SOON.model_copy(update={"approval_timeout": timedelta(days=7)}),
     )
     await house.settled(told.case_id, CaseState.HELD)
     await house.cases.deny(told.case_id, "ana", "a newsletter")
@@ -131,7 +135,9 @@ async def widened(house: Deployment) -> str:
         BlockSender(pattern="bad.test", kind=PatternKind.DOMAIN, expires_after=timedelta(days=30)),
     )
     await house.tell(
-        told, match_of(LINES[0]), pace=SOON.model_copy(update={"patience": timedelta(days=7)})
+        told,
+        match_of(LINES[0]),
+        pace=SOON.model_copy(update={"approval_timeout": timedelta(days=7)}),
     )
     await house.settled(told.case_id, CaseState.HELD)
     digest = (await house.cases.proposal(told.case_id)).digest
@@ -146,7 +152,7 @@ async def over_budget(house: Deployment) -> str:
     await house.tell(
         told,
         *map(match_of, LINES[:2]),
-        pace=SOON.model_copy(update={"patience": timedelta(days=7)}),
+        pace=SOON.model_copy(update={"approval_timeout": timedelta(days=7)}),
     )
     await house.settled(told.case_id, CaseState.HELD)
     await house.cases.approve(
@@ -172,7 +178,9 @@ async def searched(house: Deployment) -> str:
     told = plan("searched", BulkMove(destination=Destination.JUNK, sender="older@bad.test"))
     house.simulator.add(list(outbreak(2, seed=41, sender="older@bad.test")))
     await house.tell(
-        told, match_of(LINES[0]), pace=SOON.model_copy(update={"patience": timedelta(days=7)})
+        told,
+        match_of(LINES[0]),
+        pace=SOON.model_copy(update={"approval_timeout": timedelta(days=7)}),
     )
     await house.settled(told.case_id, CaseState.HELD)
     await house.cases.approve(
@@ -185,7 +193,9 @@ async def trusted(house: Deployment) -> str:
     """A domain is trusted, which two people agree to."""
     told = plan("trusted", TrustDomain(pattern="good.example", expires_after=timedelta(seconds=1)))
     await house.tell(
-        told, match_of(LINES[0]), pace=SOON.model_copy(update={"patience": timedelta(days=7)})
+        told,
+        match_of(LINES[0]),
+        pace=SOON.model_copy(update={"approval_timeout": timedelta(days=7)}),
     )
     await house.settled(told.case_id, CaseState.HELD)
     digest = (await house.cases.proposal(told.case_id)).digest
@@ -322,7 +332,7 @@ async def notified(house: Deployment) -> str:
         told,
         match_of(LINES[0]),
         pace=SOON.model_copy(
-            update={"linger": timedelta(seconds=3), "patience": timedelta(days=7)}
+            update={"linger": timedelta(seconds=3), "approval_timeout": timedelta(days=7)}
         ),
     )
     await _outcomes(house, told, 2)
@@ -376,7 +386,7 @@ SCENES: dict[str, Scene] = {
 
 async def _outcomes(house: Deployment, told: CasePlan, count: int) -> None:
     async def there() -> bool | None:
-        memory = (await house.cases.status(told.case_id)).memory
+        memory = (await house.cases.status(told.case_id)).snapshot
         return (
             memory is not None and sum(bool(one.outcome) for one in memory.notifications) == count
         ) or None

@@ -81,7 +81,7 @@ def test_a_plain_rule_gives_its_plan(tmp_path: Path) -> None:
     assert plan.mode is Mode.ENFORCE
     assert plan.level == "critical"
     assert plan.group == {"edf_hash": "ab"}
-    assert plan.watch is None
+    assert plan.correlation is None
     move, reclassify = plan.actions
     assert isinstance(move, Move)
     assert isinstance(reclassify, Reclassify)
@@ -98,9 +98,12 @@ def test_a_correlation_gives_a_plan_that_watches(tmp_path: Path) -> None:
     assert match.rule == "malicious_delivered"
     assert match.plan.rule == "block_repeat_sender"
     assert match.plan.group == {"from": "a@x.test"}
-    assert match.plan.watch is not None
-    assert match.plan.watch.type is CorrelationType.EVENT_COUNT
-    assert (match.plan.watch.at_least, match.plan.watch.timespan) == (3, timedelta(days=1))
+    assert match.plan.correlation is not None
+    assert match.plan.correlation.type is CorrelationType.EVENT_COUNT
+    assert (match.plan.correlation.at_least, match.plan.correlation.timespan) == (
+        3,
+        timedelta(days=1),
+    )
     assert match.plan.actions == (
         BlockSender(pattern="a@x.test", expires_after=timedelta(days=30)),
     )

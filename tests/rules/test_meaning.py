@@ -372,9 +372,9 @@ def test_each_rule_of_a_temporal_correlation_gives_a_match(tmp_path: Path) -> No
         ("first", "a@x"),
         ("second", "b@x"),
     }
-    assert matches[0].plan.watch is not None
-    assert matches[0].plan.watch.rules == ("first", "second")
-    assert matches[0].plan.watch.timespan == timedelta(minutes=5)
+    assert matches[0].plan.correlation is not None
+    assert matches[0].plan.correlation.rules == ("first", "second")
+    assert matches[0].plan.correlation.timespan == timedelta(minutes=5)
 
 
 def test_an_extended_condition_of_and_is_a_list_of_rules(tmp_path: Path) -> None:
@@ -397,8 +397,8 @@ def test_value_count_says_what_it_counts(tmp_path: Path) -> None:
     (match,) = rules.evaluate(message(subject="A", from_="a@x")).matches
 
     assert match.value == "A"
-    assert match.plan.watch is not None
-    assert match.plan.watch.at_least == 3
+    assert match.plan.correlation is not None
+    assert match.plan.correlation.at_least == 3
 
 
 # ---- explaining

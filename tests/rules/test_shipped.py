@@ -109,7 +109,7 @@ def test_fifteen_senders_repeat_within_a_day(rules: RuleSet, events: list[Event]
     fired = {
         plan.group["from"]
         for plan, seen in cases.values()
-        if plan.watch is not None and find_window(plan.watch, seen) is not None
+        if plan.correlation is not None and find_window(plan.correlation, seen) is not None
     }
     expected = {
         sender

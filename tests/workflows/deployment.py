@@ -93,7 +93,7 @@ class Deployment:
         """Wait until a case is settled (or in another state); the outcomes of its first action."""
 
         async def there() -> dict[str, str] | None:
-            memory = (await self.cases.status(case_id)).memory
+            memory = (await self.cases.status(case_id)).snapshot
             return memory.outcomes[0] if memory and memory.state is state else None
 
         return await eventually(there)

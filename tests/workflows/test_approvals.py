@@ -126,7 +126,7 @@ async def test_what_widens_takes_two_different_people_whatever_the_mode(
         digest = await held(house, told, lines)
         assert await house.cases.approve(told.case_id, "Ana", digest) == CaseState.HELD
         with pytest.raises(
-            UpdateRefused, match="has approved this already: another person must agree too"
+            UpdateRefused, match="has approved this already: another person must approve it too"
         ):
             await house.cases.approve(told.case_id, " ana ", digest)
         with pytest.raises(UpdateRefused, match="has changed since it was shown"):

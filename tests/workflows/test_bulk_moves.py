@@ -94,10 +94,12 @@ async def test_modes_hold_for_what_was_found(temporal: Client, tmp_path: Path, m
             told.case_id, CaseState.HELD if mode is Mode.APPROVE else CaseState.SETTLED
         )
         assert house.ledger == []
-        memory = (await house.cases.status(told.case_id)).memory
+        memory = (await house.cases.status(told.case_id)).snapshot
         assert memory is not None
         assert sorted(memory.outcomes[1]) == (ids(old) if mode is Mode.SHADOW else [])
-        assert [sorted(one.id for one in found) for found in memory.found.values()] == [ids(old)]
+        assert [sorted(one.id for one in found) for found in memory.search_results.values()] == [
+            ids(old)
+        ]
 
 
 async def test_a_search_that_finds_too_much_moves_nothing(temporal: Client, tmp_path: Path) -> None:
@@ -107,7 +109,7 @@ async def test_a_search_that_finds_too_much_moves_nothing(temporal: Client, tmp_
     async with deployed(temporal, simulated([*new, *old]), tmp_path) as house:
         await house.tell(told, *map(match_of, new))
         await house.settled(told.case_id)
-        memory = (await house.cases.status(told.case_id)).memory
+        memory = (await house.cases.status(told.case_id)).snapshot
         assert memory is not None
         assert memory.outcomes[1] == {"": "failed:too_many"}
         assert moved(house) == ids(new)

@@ -55,7 +55,7 @@ async def _states(house: Deployment, plans: list[CasePlan]) -> list[CaseState]:
         states = [
             memory.state
             for one in plans
-            if (memory := (await house.cases.status(one.case_id)).memory)
+            if (memory := (await house.cases.status(one.case_id)).snapshot)
         ]
         return states if set(states) <= {CaseState.HELD, CaseState.SETTLED} else None
 

@@ -70,7 +70,7 @@ async def outcomes(house: Deployment, told: CasePlan, count: int = 1) -> Sequenc
     """Wait until the case knows the outcomes of `count` notifications."""
 
     async def ended() -> Sequence[Delivery] | None:
-        memory = (await house.cases.status(told.case_id)).memory
+        memory = (await house.cases.status(told.case_id)).snapshot
         return (
             memory.notifications
             if memory and sum(bool(one.outcome) for one in memory.notifications) == count
@@ -251,7 +251,7 @@ async def _mailed(receiver: MailReceiver) -> bool | None:
 
 
 async def _joined(house: Deployment, told: CasePlan, count: int) -> bool | None:
-    memory = (await house.cases.status(told.case_id)).memory
+    memory = (await house.cases.status(told.case_id)).snapshot
     return (
         memory is not None and memory.state is CaseState.SETTLED and len(memory.events) == count
     ) or None

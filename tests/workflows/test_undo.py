@@ -109,7 +109,7 @@ async def test_an_undone_case_ends_and_its_campaign_is_held_from_then_on(
         await house.tell(plan(), *map(match_of, lines[:2]))
         await house.settled(plan().case_id)
         await undo(house, case=plan().case_id)
-        memory = (await house.cases.status(plan().case_id)).memory
+        memory = (await house.cases.status(plan().case_id)).snapshot
         assert memory is not None
         assert memory.state is CaseState.UNDONE
         await house.tell(plan(), match_of(lines[2]))
@@ -130,7 +130,7 @@ async def test_one_message_is_taken_back_alone(temporal: Client, tmp_path: Path)
             chosen
         ]
         assert rows(house, "delete") == []
-        assert (await house.cases.status(plan().case_id)).memory.state is CaseState.SETTLED  # type: ignore[union-attr]
+        assert (await house.cases.status(plan().case_id)).snapshot.state is CaseState.SETTLED  # type: ignore[union-attr]
 
 
 async def test_only_what_was_done_since_is_taken_back(temporal: Client, tmp_path: Path) -> None:
@@ -139,9 +139,9 @@ async def test_only_what_was_done_since_is_taken_back(temporal: Client, tmp_path
     async with deployed(temporal, simulated(lines), tmp_path) as house:
         await house.tell(plan(), *map(match_of, lines[:2]))
         await house.settled(plan().case_id)
-        memory = (await house.cases.status(plan().case_id)).memory
+        memory = (await house.cases.status(plan().case_id)).snapshot
         assert memory is not None
-        since = memory.done[-1].at + timedelta(microseconds=1)
+        since = memory.applied[-1].at + timedelta(microseconds=1)
         await house.tell(plan(), *map(match_of, lines[2:]))
         await eventually(lambda: _moved(house, 4))
         await house.settled(plan().case_id)
@@ -199,7 +199,7 @@ async def test_a_case_whose_work_waits_behind_the_kill_switch_is_undone_at_once(
             "RecoverableItemsDeletions",
             "Inbox",
         ]
-        memory = (await house.cases.status(plan().case_id)).memory
+        memory = (await house.cases.status(plan().case_id)).snapshot
         assert memory is not None
         assert (memory.state, len(memory.outcomes[0])) == (CaseState.UNDONE, 4)
 

@@ -21,7 +21,7 @@ class GrantedReservation:
 
     def __init__(self, ask: Reservation, answer: ReservationResult) -> None:
         self._ask = ask
-        self.refused = None if answer.granted else answer.reason
+        self.refusal = None if answer.granted else answer.reason
         self.repeats = answer.repeats
 
     async def settle(self, outcomes: Mapping[str, str]) -> None:

@@ -79,7 +79,7 @@ async def read_page(client: Client, text: str) -> CasePage:
 
     described = await client.get_workflow_handle(case_id).describe()
     rules = _load_rules(settings)
-    is_held = case.memory is not None and case.memory.state is CaseState.HELD
+    is_held = case.snapshot is not None and case.snapshot.state is CaseState.HELD
     current = rules.rules.get(case.plan.rule) if rules else None
     ui = workflows_page(plan_installation(settings).ui, client.namespace)
     return CasePage(
@@ -88,7 +88,9 @@ async def read_page(client: Client, text: str) -> CasePage:
         ended=read_case_line(described).ended,
         closed_at=described.close_time,
         proposal=await CaseGateway(client).proposal(case_id) if is_held else None,
-        undone=await UndoGateway(client).result_of_case(case.memory.uid) if case.memory else None,
+        undone=await UndoGateway(client).result_of_case(case.snapshot.uid)
+        if case.snapshot
+        else None,
         guard=await _or_none(GuardGateway(client).status()),
         limits=_limits(case, rules),
         overall=rules.safety.budgets.budgets.overall if rules else (),

@@ -69,7 +69,7 @@ class CasePage:
     @property
     def state(self) -> str:
         """The state to show."""
-        return self.ended or (self.case.memory.state if self.case.memory else "")
+        return self.ended or (self.case.snapshot.state if self.case.snapshot else "")
 
     def as_json(self) -> dict[str, Any]:
         """Return the page as JSON data."""
@@ -103,14 +103,14 @@ class CasePage:
 
     def lines(self, now: datetime) -> Iterator[tuple[str, str]]:
         """Yield heading and line; the heading is empty where the previous one continues."""
-        memory = self.case.memory
+        memory = self.case.snapshot
         yield "case", f"{self.plan.case_id}  {self.plan.title or self.plan.rule}"
         yield "rule", self._rule()
         if memory is None:
             return
         yield "state", self._state_line(memory, now)
-        yield from _headed("why", memory.why)
-        yield from _headed("timeline", _timeline(memory.journal))
+        yield from _headed("why", memory.match_reasons)
+        yield from _headed("timeline", _timeline(memory.timeline))
         for action, done in zip(self.plan.actions, memory.outcomes, strict=False):
             yield from _headed(action.describe(), _outcome_lines(action, done, memory))
         yield from _headed("notifications", _notifications(self.plan, memory))
@@ -134,7 +134,9 @@ class CasePage:
 
     def _state_line(self, memory: CaseSnapshot, now: datetime) -> str:
         ended = (
-            memory.journal[-1].until if memory.journal and memory.state.is_final else self.closed_at
+            memory.timeline[-1].until
+            if memory.timeline and memory.state.is_final
+            else self.closed_at
         )
         age = (
             f"closed {_format_duration(now - ended)} ago"
@@ -142,7 +144,11 @@ class CasePage:
             else f"open for {_format_duration(now - memory.opened_at)}"
         )
         counts = f"{len(memory.events):,} events, {len(memory.targets):,} messages"
-        held = f" · {memory.hold}" if memory.state is CaseState.HELD and memory.hold else ""
+        held = (
+            f" · {memory.guard_refusal}"
+            if memory.state is CaseState.HELD and memory.guard_refusal
+            else ""
+        )
         return f"{self.state}{held} · {counts} · {age}"
 
     def _to_decide(self) -> Iterator[str]:
@@ -150,7 +156,7 @@ class CasePage:
             return
         actions = "; ".join(self.proposal.actions)
         yield f"it would {actions}, for {len(self.proposal.messages):,} messages"
-        more = self.proposal.needs - len(self.case.memory.approvals if self.case.memory else ())
+        more = self.proposal.needs - len(self.case.snapshot.approvals if self.case.snapshot else ())
         yield "it needs 1 approval" if more == 1 else f"it needs {more} approvals"
         yield f"clawback case approve {self.plan.case_id} --digest {self.proposal.digest}"
         yield f"clawback case deny {self.plan.case_id} --reason '…'"
@@ -163,7 +169,7 @@ class CasePage:
             return "in progress"
         return (
             f"clawback undo case {self.plan.case_id} --dry-run"
-            if memory.done
+            if memory.applied
             else "nothing to undo"
         )
 

@@ -58,7 +58,7 @@ def dry_run_lines(rule: Rule, outlook: DryRun) -> Iterator[Text]:
         f" ({group or 'all events together'}), {_counted(len(outlook.events), 'event')}",
     )
     if outlook.progress is not None:
-        style = "green" if outlook.progress.fires else "yellow"
+        style = "green" if outlook.progress.is_satisfied else "yellow"
         yield Text.assemble("  window   ", (str(outlook.progress), style))
     yield Text(f"  mode     {outlook.plan.mode}: {_MODES[outlook.plan.mode]}")
     for planned in outlook.planned:

@@ -79,7 +79,10 @@ def explain(
         show(line for case in cases for line in dry_run_lines(loaded.rules[rule], case))
     return (
         ExitCode.OK
-        if any(not one.is_barred and (one.progress is None or one.progress.fires) for one in cases)
+        if any(
+            not one.is_barred and (one.progress is None or one.progress.is_satisfied)
+            for one in cases
+        )
         else ExitCode.NO
     )
 
@@ -198,7 +201,7 @@ def _window_data(standing: Progress) -> dict[str, Any]:
         for one in standing.window
     ]
     return {
-        "fires": standing.fires,
+        "fires": standing.is_satisfied,
         "seen": standing.seen,
         "wanted": standing.wanted,
         "missing": standing.missing,

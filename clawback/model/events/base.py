@@ -1,8 +1,7 @@
 """Events, and what a kind of event must have.
 
-An event is the API's own record under its current field names, plus what code needs without looking
-into the record. Building one fails only for a missing id; odd values stay as they came, for rules to
-see.
+An event is the API's own record under its current field names, plus what code needs to know about
+it. Building one fails only for a missing id; odd values stay as they came, for rules to see.
 """
 
 from abc import ABC, abstractmethod
@@ -36,9 +35,9 @@ class Event:
     """One record of one source, as rules see it.
 
     `record` holds the API's JSON under current names. `record["detections"]` is the response of
-    `/detections` (absent: not fetched); on reports and submissions `record["message"]` is the joined
-    message. `handled` says that somebody had already moved, released or quarantined the message when
-    it was read. `version` tells the states of a record apart that changes, such as a submission
+    `/detections` (absent: not fetched). On reports and submissions `record["message"]` is the
+    joined message. `handled` says that somebody had moved, released or quarantined the message
+    before it was read. `version` tells the states of a changing record apart, such as a submission
     before and after its review: each state is an event, and all of them have one `identity`.
     """
 

@@ -92,7 +92,7 @@ class Responder:
         """Plan a group; None if it has no value and each event is a case of its own."""
         pairs = zip(self._fields, key, strict=True)
         values = tuple([as_group_value(field.field, value) for field, value in pairs])
-        return self._fill(values) if self._plan.watch is not None or any(values) else None
+        return self._fill(values) if self._plan.correlation is not None or any(values) else None
 
     def _fill(self, values: tuple[str | None, ...]) -> CasePlan:
         """Fill in the values of the group fields, and of `event` if there is one more value."""

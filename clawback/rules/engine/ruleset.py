@@ -236,7 +236,7 @@ class RuleSet:
             actions=response.actions,
             notifications=response.notifications,
             limits=response.limits,
-            watch=self.window_of(rule),
+            correlation=self.window_of(rule),
         )
 
     def _inner_group(self, correlation: Correlation, path: tuple[str, ...]) -> InnerGroup:

@@ -191,13 +191,15 @@ def _dry_run_case(
 
     case = Case.open(plan, CaseTiming(), "dry-run", context.now)
     for match in matches:
-        case.take(match, context.now)
+        case.add_match(match, context.now)
     _run_to_end(case, context.now)
 
-    progress = measure_progress(plan.watch, _window_entries(matches)) if plan.watch else None
+    progress = (
+        measure_progress(plan.correlation, _window_entries(matches)) if plan.correlation else None
+    )
     planned = tuple(
         PlannedAction(action, dict(Counter(outcomes.values())))
-        for action, outcomes in zip(plan.actions, case.memory().outcomes, strict=True)
+        for action, outcomes in zip(plan.actions, case.snapshot().outcomes, strict=True)
     )
     written_mode = rule.response.mode if rule.response else plan.mode
     return DryRun(
@@ -215,7 +217,7 @@ def _dry_run_case(
 def _window_entries(matches: Sequence[Match]) -> list[WindowEntry]:
     return [
         WindowEntry(
-            key=match.sighted_as, at=match.at, rule=match.rule, value=match.value, links=match.links
+            key=match.window_key, at=match.at, rule=match.rule, value=match.value, links=match.links
         )
         for match in matches
     ]
@@ -226,7 +228,7 @@ def _run_to_end(case: Case, now: datetime) -> None:
     while True:
         step = case.next(now)
         if isinstance(step, ActionStep):
-            case.settle(step, dict.fromkeys(step.subjects, ACT), now)
+            case.end_step(step, dict.fromkeys(step.subjects, ACT), now)
         elif case.state is CaseState.HELD:
             case.decide(Decision(approved=True, by="", at=now))
         else:
@@ -239,7 +241,7 @@ def _case_reasons(
     progress: Progress | None,
     planned: Sequence[PlannedAction],
 ) -> Iterator[Reason]:
-    if progress is not None and not progress.fires:
+    if progress is not None and not progress.is_satisfied:
         yield Reason("watching", f"the threshold is not reached: {progress}")
     if plan.mode is not Mode.ENFORCE:
         yield Reason("mode", _render_mode(plan.mode, written_mode))

@@ -86,7 +86,7 @@ def _run_window_test(
     fired = [
         plan.group
         for plan, entries in groups.values()
-        if plan.watch is not None and find_window(plan.watch, entries) is not None
+        if plan.correlation is not None and find_window(plan.correlation, entries) is not None
     ]
     passed = len(fired) == test.expect.fires and _is_expected_group(rule, test.expect, fired)
     result = RuleTestResult(
@@ -143,10 +143,10 @@ def _explain_each(rules: RuleSet, rule: Rule, events: Sequence[Event]) -> Iterat
 
 def _render_progress(groups: _Groups) -> Iterator[str]:
     for plan, entries in groups.values():
-        if plan.watch is not None:
+        if plan.correlation is not None:
             values = ", ".join(f"{name}={value}" for name, value in plan.group.items())
-            progress = measure_progress(plan.watch, entries)
-            wanted = describe_correlation(plan.watch)
+            progress = measure_progress(plan.correlation, entries)
+            wanted = describe_correlation(plan.correlation)
             yield f"{values or 'all events'}: {progress}; wanted: {wanted}"
 
 

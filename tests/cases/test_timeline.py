@@ -2,7 +2,7 @@
 
 from datetime import UTC, datetime, timedelta
 
-from clawback.cases.timeline import MOST, Timeline
+from clawback.cases.timeline import MOST_ENTRIES, Timeline
 from clawback.model.audit_record import AuditRecord, RecordKind
 
 START = datetime(2026, 11, 27, tzinfo=UTC)
@@ -40,8 +40,8 @@ def test_decisions_are_never_merged() -> None:
 def test_a_long_story_keeps_its_beginning_and_its_end() -> None:
     """It is bounded, goes on where a former run stopped, and loses the middle."""
     journal = Timeline()
-    for second in range(3 * MOST):
+    for second in range(3 * MOST_ENTRIES):
         journal = Timeline(journal.entries)
         journal.note(record(RecordKind.APPROVED, second, actor=str(second)))
     actors = [entry.actor for entry in journal.entries]
-    assert (len(actors), actors[0], actors[-1]) == (MOST, "0", str(3 * MOST - 1))
+    assert (len(actors), actors[0], actors[-1]) == (MOST_ENTRIES, "0", str(3 * MOST_ENTRIES - 1))

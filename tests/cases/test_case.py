@@ -33,7 +33,7 @@ from clawback.model.mode import Mode
 NOW = datetime(2026, 11, 22, 12, tzinfo=UTC)
 LATER = NOW + timedelta(minutes=1)
 MOVE = Move(destination=Destination.JUNK)
-WATCH = CorrelationWindow(
+CORRELATION = CorrelationWindow(
     type=CorrelationType.EVENT_COUNT, timespan=timedelta(hours=24), at_least=3
 )
 
@@ -74,7 +74,7 @@ def acts(case: Case, now: datetime = NOW) -> ActionStep:
 
 def done(case: Case, act: ActionStep, outcome: str = MOVED) -> None:
     """Carry an act out."""
-    case.settle(act, dict.fromkeys(act.subjects, outcome), NOW)
+    case.end_step(act, dict.fromkeys(act.subjects, outcome), NOW)
 
 
 def kinds(case: Case) -> list[RecordKind]:
@@ -86,7 +86,7 @@ def test_all_waiting_messages_go_into_one_act() -> None:
     """A campaign costs one request, not one a message."""
     case = opened()
     for number in range(5):
-        case.take(match(number), NOW)
+        case.add_match(match(number), NOW)
     assert [target.id for target in acts(case).targets] == ["m0", "m1", "m2", "m3", "m4"]
 
 
@@ -100,12 +100,12 @@ def test_a_widening_act_waits_for_people_even_when_the_rule_enforces(action: Act
     Then it is done.
     """
     case = opened(actions=(action,))
-    case.take(match(1), NOW)
+    case.add_match(match(1), NOW)
     assert isinstance(case.next(NOW), WaitStep)
     assert case.state is CaseState.HELD
     case.decide(Decision(approved=True, by="ana", at=NOW))
     assert (isinstance(case.next(NOW), WaitStep), case.state) == (True, CaseState.HELD)
-    assert "another person" in (case.not_approvable(" ANA", case.proposal().digest) or "")
+    assert "another person" in (case.approval_problem(" ANA", case.proposal().digest) or "")
     case.decide(Decision(approved=True, by="bob", at=NOW))
     assert (acts(case).action, acts(case).approved) == (action, True)
 
@@ -114,7 +114,7 @@ def test_an_act_never_holds_more_than_the_api_takes() -> None:
     """1,001 messages are two acts."""
     case = opened()
     for number in range(BATCH + 1):
-        case.take(match(number), NOW)
+        case.add_match(match(number), NOW)
     first = acts(case)
     done(case, first)
     assert (len(first.targets), len(acts(case).targets)) == (BATCH, 1)
@@ -123,26 +123,26 @@ def test_an_act_never_holds_more_than_the_api_takes() -> None:
 def test_an_event_is_taken_once() -> None:
     """A record that is read again changes nothing."""
     case = opened()
-    assert case.take(match(1), NOW)
+    assert case.add_match(match(1), NOW)
     done(case, acts(case))
-    assert not case.take(match(1), LATER)
+    assert not case.add_match(match(1), LATER)
     assert isinstance(case.next(LATER), WaitStep)
 
 
 def test_late_arrivals_join_the_settled_case() -> None:
     """A message of the same campaign is moved by the open case, alone."""
     case = opened()
-    case.take(match(1), NOW)
+    case.add_match(match(1), NOW)
     done(case, acts(case))
     assert case.next(NOW) == WaitStep(until=NOW + CaseTiming().linger)
-    case.take(match(2), LATER)
+    case.add_match(match(2), LATER)
     assert [target.id for target in acts(case, LATER).targets] == ["m2"]
 
 
 def test_a_settled_case_closes_after_its_linger() -> None:
     """It stays open for as long as the feed can deliver again, and no longer."""
     case = opened()
-    case.take(match(1), NOW)
+    case.add_match(match(1), NOW)
     done(case, acts(case))
     assert case.next(NOW + CaseTiming().linger) == CloseStep(state=CaseState.CLOSED)
 
@@ -150,18 +150,18 @@ def test_a_settled_case_closes_after_its_linger() -> None:
 def test_an_event_that_comes_while_the_case_closes_reopens_it() -> None:
     """A signal between the last step and the completion is not lost."""
     case = opened()
-    case.take(match(1), NOW)
+    case.add_match(match(1), NOW)
     done(case, acts(case))
     end = NOW + CaseTiming().linger
     assert isinstance(case.next(end), CloseStep)
-    case.take(match(2), end)
+    case.add_match(match(2), end)
     assert [target.id for target in acts(case, end).targets] == ["m2"]
 
 
 def test_a_message_somebody_has_dealt_with_costs_no_request() -> None:
     """It is `already_there`, a success."""
     case = opened()
-    case.take(match(1, handled=True), NOW)
+    case.add_match(match(1, handled=True), NOW)
     assert isinstance(case.next(NOW), WaitStep)
     assert [
         record.outcome for record in case.take_records() if record.kind is RecordKind.ACTED
@@ -171,7 +171,7 @@ def test_a_message_somebody_has_dealt_with_costs_no_request() -> None:
 def test_an_event_without_a_message_is_recorded_as_failed() -> None:
     """A report that cannot be joined does not vanish."""
     case = opened()
-    case.take(match(1, targets=()), NOW)
+    case.add_match(match(1, targets=()), NOW)
     case.next(NOW)
     assert [
         record.outcome for record in case.take_records() if record.kind is RecordKind.ACTED
@@ -187,7 +187,7 @@ def test_a_sender_that_cannot_be_a_pattern_is_a_recorded_failure(
 ) -> None:
     """No request is spent on what the API must refuse."""
     case = opened(actions=(BlockSender(pattern=pattern),))
-    case.take(match(1), NOW)
+    case.add_match(match(1), NOW)
     assert isinstance(case.next(NOW), WaitStep)
     assert outcome in [record.outcome for record in case.take_records()]
 
@@ -195,7 +195,7 @@ def test_a_sender_that_cannot_be_a_pattern_is_a_recorded_failure(
 def test_what_safety_forbids_is_a_recorded_failure() -> None:
     """A never-block entry stops a block before anybody is asked."""
     case = opened(actions=(BlockSender(pattern="a@gmail.com"),), refusals={0: "never_block"})
-    case.take(match(1), NOW)
+    case.add_match(match(1), NOW)
     assert isinstance(case.next(NOW), WaitStep)
     assert "failed:never_block" in [record.outcome for record in case.take_records()]
 
@@ -203,14 +203,14 @@ def test_what_safety_forbids_is_a_recorded_failure() -> None:
 def test_actions_are_done_in_order_and_case_actions_once() -> None:
     """Move each message, reclassify one for all of them."""
     case = opened(actions=(MOVE, Reclassify(disposition=Disposition.MALICIOUS)))
-    case.take(match(1), NOW)
-    case.take(match(2), NOW)
+    case.add_match(match(1), NOW)
+    case.add_match(match(2), NOW)
     first = acts(case)
     done(case, first)
     second = acts(case)
     done(case, second, "reclassified")
     assert (first.action.name, second.action.name, len(second.targets)) == ("move", "reclassify", 1)
-    case.take(match(3), LATER)
+    case.add_match(match(3), LATER)
     third = acts(case, LATER)
     done(case, third)
     assert (third.action.name, isinstance(case.next(LATER), WaitStep)) == ("move", True)
@@ -219,42 +219,42 @@ def test_actions_are_done_in_order_and_case_actions_once() -> None:
 def test_shadow_records_everything_and_asks_for_nothing() -> None:
     """The complete case, with no act at all."""
     case = opened(mode=Mode.SHADOW, actions=(MOVE, BlockSender(pattern="a@x.test")))
-    case.take(match(1), NOW)
+    case.add_match(match(1), NOW)
     assert isinstance(case.next(NOW), WaitStep)
     assert kinds(case).count(RecordKind.WOULD_HAVE_ACTED) == 2
 
 
 def test_a_watching_case_waits_for_its_threshold() -> None:
     """Two of three events do nothing; the third, in time, acts on all."""
-    case = opened(watch=WATCH)
+    case = opened(correlation=CORRELATION)
     for number in range(2):
-        case.take(match(number), NOW)
+        case.add_match(match(number), NOW)
     assert (case.next(NOW), case.state) == (
         WaitStep(until=NOW + timedelta(hours=24) + CaseTiming().linger),
         CaseState.WATCHING,
     )
-    case.take(match(2), LATER)
+    case.add_match(match(2), LATER)
     assert len(acts(case, LATER).targets) == 3
     assert RecordKind.THRESHOLD_MET in kinds(case)
 
 
 def test_one_event_may_stand_for_several_rules_of_a_correlation() -> None:
     """A message that matches both rules of a temporal correlation meets it by itself, and is still one message."""
-    watch = CorrelationWindow(
+    correlation = CorrelationWindow(
         type=CorrelationType.TEMPORAL, timespan=timedelta(hours=1), rules=("a", "b")
     )
-    case = opened(watch=watch)
-    assert case.take(match(1, rule="a"), NOW)
+    case = opened(correlation=correlation)
+    assert case.add_match(match(1, rule="a"), NOW)
     assert isinstance(case.next(NOW), WaitStep)
-    assert not case.take(match(1, rule="a"), NOW)
-    assert case.take(match(1, rule="b"), NOW)
+    assert not case.add_match(match(1, rule="a"), NOW)
+    assert case.add_match(match(1, rule="b"), NOW)
     assert [target.id for target in acts(case).targets] == ["m1"]
 
 
 def test_a_watching_case_that_closes_says_so() -> None:
     """An event whose case never acted still ends in a record."""
-    case = opened(watch=WATCH)
-    case.take(match(1), NOW)
+    case = opened(correlation=CORRELATION)
+    case.add_match(match(1), NOW)
     assert case.next(NOW + timedelta(days=2)) == CloseStep(state=CaseState.CLOSED)
     assert [record.detail for record in case.take_records()][-1] == "was watching"
 
@@ -262,8 +262,10 @@ def test_a_watching_case_that_closes_says_so() -> None:
 def test_an_approval_is_asked_for_and_lets_the_case_act() -> None:
     """Held until somebody answers; the answer is recorded with its author."""
     case = opened(mode=Mode.APPROVE)
-    case.take(match(1), NOW)
-    assert case.next(NOW) == WaitStep(until=NOW + CaseTiming().patience - CaseTiming().warning)
+    case.add_match(match(1), NOW)
+    assert case.next(NOW) == WaitStep(
+        until=NOW + CaseTiming().approval_timeout - CaseTiming().warning
+    )
     case.decide(Decision(approved=True, by="ana", at=LATER))
     assert len(acts(case, LATER).targets) == 1
     assert [
@@ -277,18 +279,18 @@ def test_an_approval_is_bound_to_what_was_shown() -> None:
     What it shows now can be approved.
     """
     case = opened(mode=Mode.APPROVE)
-    case.take(match(1), NOW)
+    case.add_match(match(1), NOW)
     case.next(NOW)
     shown = case.proposal()
-    assert (shown.messages, shown.needs, case.not_approvable("ana", shown.digest)) == (
+    assert (shown.messages, shown.needs, case.approval_problem("ana", shown.digest)) == (
         ("m1",),
         1,
         None,
     )
-    case.take(match(2), NOW)
-    assert "1 more messages (m2)" in (case.not_approvable("ana", shown.digest) or "")
-    assert "say what you approve" in (case.not_approvable("ana", "") or "")
-    assert case.not_approvable("ana", case.proposal().digest) is None
+    case.add_match(match(2), NOW)
+    assert "1 more messages (m2)" in (case.approval_problem("ana", shown.digest) or "")
+    assert "name what you approve" in (case.approval_problem("ana", "") or "")
+    assert case.approval_problem("ana", case.proposal().digest) is None
 
 
 def test_an_approval_is_bound_to_the_rule_and_its_actions() -> None:
@@ -300,7 +302,7 @@ def test_an_approval_is_bound_to_the_rule_and_its_actions() -> None:
         plan(mode=Mode.APPROVE, actions=(Move(destination=Destination.DELETED),)),
     ):
         case = Case.open(of, CaseTiming(), "uid", NOW)
-        case.take(match(1), NOW)
+        case.add_match(match(1), NOW)
         digests.add(case.proposal().digest)
     assert len(digests) == 3
 
@@ -308,13 +310,15 @@ def test_an_approval_is_bound_to_the_rule_and_its_actions() -> None:
 def test_people_are_warned_once_before_their_time_is_up() -> None:
     """A day before silence becomes a denial it is recorded, and not again."""
     case = opened(mode=Mode.APPROVE)
-    case.take(match(1), NOW)
-    warned_at = NOW + CaseTiming().patience - CaseTiming().warning
+    case.add_match(match(1), NOW)
+    warned_at = NOW + CaseTiming().approval_timeout - CaseTiming().warning
     assert (
         case.next(NOW) == case.next(warned_at - timedelta(seconds=1)) == WaitStep(until=warned_at)
     )
     assert (
-        case.next(warned_at) == case.next(warned_at) == WaitStep(until=NOW + CaseTiming().patience)
+        case.next(warned_at)
+        == case.next(warned_at)
+        == WaitStep(until=NOW + CaseTiming().approval_timeout)
     )
     assert [record.kind for record in case.take_records()].count(RecordKind.EXPIRY_WARNED) == 1
 
@@ -325,9 +329,9 @@ def test_what_the_guard_refused_is_held_until_people_agree() -> None:
     An approved act says so, and what arrives later asks the guard anew.
     """
     case = opened()
-    case.take(match(1), NOW)
+    case.add_match(match(1), NOW)
     assert not acts(case).approved
-    case.hold_back("over the budget")
+    case.refuse("over the budget")
     assert (isinstance(case.next(NOW), WaitStep), case.state) == (True, CaseState.HELD)
     assert [record.detail for record in case.take_records() if record.kind is RecordKind.HELD] == [
         "over the budget"
@@ -336,7 +340,7 @@ def test_what_the_guard_refused_is_held_until_people_agree() -> None:
     act = acts(case)
     assert act.approved
     done(case, act)
-    case.take(match(2), LATER)
+    case.add_match(match(2), LATER)
     assert not acts(case, LATER).approved
 
 
@@ -347,23 +351,23 @@ def test_what_took_effect_is_kept_for_undo_and_counted() -> None:
     """
     case = opened()
     for number in range(3):
-        case.take(match(number), NOW)
+        case.add_match(match(number), NOW)
     act = acts(case)
-    case.begin(act)
-    assert case.memory().acting == act
-    case.settle(act, {"m0": "moved", "m1": "unknown", "m2": "failed:x"}, LATER)
-    assert case.memory().done == (AppliedAction(index=0, at=LATER, subjects=("m0", "m1")),)
-    assert (case.memory().acting, case.spent) == (None, 2)
+    case.start_step(act)
+    assert case.snapshot().in_progress == act
+    case.end_step(act, {"m0": "moved", "m1": "unknown", "m2": "failed:x"}, LATER)
+    assert case.snapshot().applied == (AppliedAction(index=0, at=LATER, subjects=("m0", "m1")),)
+    assert (case.snapshot().in_progress, case.spent) == (None, 2)
 
 
 def test_records_say_what_was_changed() -> None:
     """From which verdict to which, and to which folder; what took no effect changed nothing."""
     case = opened(actions=(MOVE, Reclassify(disposition=Disposition.MALICIOUS)))
     target = Target(id="m1", at=NOW, verdict="SUSPICIOUS")
-    case.take(match(1, targets=(target,)), NOW)
-    case.take(match(2), NOW)
+    case.add_match(match(1, targets=(target,)), NOW)
+    case.add_match(match(2), NOW)
     act = acts(case)
-    case.settle(act, {"m1": "moved", "m2": "failed:x"}, NOW)
+    case.end_step(act, {"m1": "moved", "m2": "failed:x"}, NOW)
     done(case, acts(case), "reclassified")
     changed = [
         (one.target, one.before, one.after)
@@ -380,41 +384,41 @@ def test_records_say_what_was_changed() -> None:
 def test_an_undone_case_refuses_whatever_is_left() -> None:
     """It ends at once; what was still to be done, and what comes too late, has one outcome each."""
     case = opened()
-    case.take(match(1), NOW)
+    case.add_match(match(1), NOW)
     case.undo("ana", "wrong", NOW)
     assert case.next(NOW) == CloseStep(state=CaseState.UNDONE)
-    case.take(match(2), NOW)
+    case.add_match(match(2), NOW)
     assert case.next(NOW) == CloseStep(state=CaseState.UNDONE)
-    assert case.memory().outcomes == ({"m1": "failed:undone", "m2": "failed:undone"},)
+    assert case.snapshot().outcomes == ({"m1": "failed:undone", "m2": "failed:undone"},)
 
 
 def test_what_arrives_after_an_approval_is_asked_for_again() -> None:
     """An approval covers what was there when it was given."""
     case = opened(mode=Mode.APPROVE)
-    case.take(match(1), NOW)
+    case.add_match(match(1), NOW)
     case.next(NOW)
     case.decide(Decision(approved=True, by="ana", at=LATER))
     done(case, acts(case, LATER))
-    case.take(match(2), LATER)
+    case.add_match(match(2), LATER)
     assert (isinstance(case.next(LATER), WaitStep), case.state) == (True, CaseState.HELD)
 
 
 def test_a_denial_refuses_late_arrivals_too() -> None:
     """A denied campaign is not asked about again while its case is open."""
     case = opened(mode=Mode.APPROVE)
-    case.take(match(1), NOW)
+    case.add_match(match(1), NOW)
     case.next(NOW)
     case.decide(Decision(approved=False, by="ana", at=NOW))
-    case.take(match(2), LATER)
+    case.add_match(match(2), LATER)
     assert isinstance(case.next(LATER), WaitStep)
-    assert case.memory().outcomes == ({"m1": "failed:denied", "m2": "failed:denied"},)
+    assert case.snapshot().outcomes == ({"m1": "failed:denied", "m2": "failed:denied"},)
     assert case.next(LATER + CaseTiming().linger) == CloseStep(state=CaseState.DENIED)
 
 
 def test_only_a_held_case_can_be_answered() -> None:
     """The second answer is told where the case stands."""
     case = opened(mode=Mode.APPROVE)
-    case.take(match(1), NOW)
+    case.add_match(match(1), NOW)
     case.next(NOW)
     case.decide(Decision(approved=True, by="ana", at=NOW))
     with pytest.raises(NotHeld, match="approved by ana"):
@@ -424,10 +428,10 @@ def test_only_a_held_case_can_be_answered() -> None:
 def test_silence_expires_to_deny() -> None:
     """Nobody answered for seven days: nothing is done."""
     case = opened(mode=Mode.APPROVE)
-    case.take(match(1), NOW)
+    case.add_match(match(1), NOW)
     case.next(NOW)
-    assert case.next(NOW + CaseTiming().patience) == CloseStep(state=CaseState.EXPIRED)
-    assert case.memory().outcomes == ({"m1": "failed:expired"},)
+    assert case.next(NOW + CaseTiming().approval_timeout) == CloseStep(state=CaseState.EXPIRED)
+    assert case.snapshot().outcomes == ({"m1": "failed:expired"},)
 
 
 @given(st.lists(st.tuples(st.integers(0, 20), st.booleans(), st.booleans()), max_size=40))
@@ -438,19 +442,19 @@ def test_a_carried_over_case_goes_on_as_if_nothing_had_happened(
     case = opened()
     ids: list[str] = []
     for number, carry, act in arrivals:
-        case.take(match(number), NOW)
+        case.add_match(match(number), NOW)
         if act and isinstance(step := case.next(NOW), ActionStep):
             done(case, step)
         if carry:
-            start = CaseStart(plan=plan(), memory=case.memory())
+            start = CaseStart(plan=plan(), snapshot=case.snapshot())
             ids += [record.id for record in case.take_records()]
             again = CaseStart.model_validate_json(
-                start.model_copy(update={"memory": case.memory()}).model_dump_json()
+                start.model_copy(update={"snapshot": case.snapshot()}).model_dump_json()
             )
-            assert again.memory is not None
-            case = Case(again.plan, again.pace, again.memory)
+            assert again.snapshot is not None
+            case = Case(again.plan, again.timing, again.snapshot)
     while isinstance(step := case.next(NOW), ActionStep):
         done(case, step)
     ids += [record.id for record in case.take_records()]
-    assert case.memory().outcomes == ({f"m{number}": MOVED for number, _, _ in arrivals},)
+    assert case.snapshot().outcomes == ({f"m{number}": MOVED for number, _, _ in arrivals},)
     assert len(ids) == len(set(ids))
