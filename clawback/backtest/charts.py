@@ -1,19 +1,17 @@
-"""Charts as inline SVG: no script, no font, no request.
-
-Colours are the page's own variables, so they follow its light or dark.
-"""
+"""Computes the geometry of bar charts, in SVG user units. The template of the report draws them."""
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import date, timedelta
-from html import escape
 
 _WIDTH, _HEIGHT, _LEFT, _BOTTOM, _TOP = 960, 240, 56, 28, 12
-_MOST_BARS = 60
+_MAX_BARS = 60
 _RIGHT = 40
 _SPANS = (1, 7, 28, 91, 182, 364)
+"""Days in one bar: the shortest span that gives few enough bars is used."""
 _ROW = 26
 _LABEL = 250
+_MAX_NAME = 36
 
 
 @dataclass(frozen=True)
@@ -25,46 +23,84 @@ class Series:
     days: Mapping[date, int]
 
 
-def bars_by_day(series: Sequence[Series], first: date, last: date, what: str) -> str:
-    """Draw stacked bars over time; days are put together until there are few enough bars to see."""
-    span = next((one for one in _SPANS if ((last - first).days // one) < _MOST_BARS), _SPANS[-1])
-    starts = [
-        first + timedelta(days=number * span) for number in range((last - first).days // span + 1)
-    ]
-    binned = [(one, _binned(one.days, first, span, len(starts))) for one in series]
-    highest = (
-        max((sum(counts[index] for _, counts in binned) for index in range(len(starts))), default=0)
-        or 1
-    )
-    parts = [*_grid(highest), *_bars(binned, starts, span, highest), *_dates(starts)]
-    legend = "".join(
-        f'<span class="key"><i class="{one.style}"></i>{escape(one.name)}</span>' for one in series
-    )
-    each = "day" if span == 1 else f"{span} days"
-    label = escape(f"{what} for each {each}")
-    svg = f'<svg viewBox="0 0 {_WIDTH} {_HEIGHT}" role="img" aria-label="{label}">{"".join(parts)}</svg>'
-    return f"<figure><figcaption>{label} {legend}</figcaption>{svg}</figure>"
+@dataclass(frozen=True)
+class GridLine:
+    """A horizontal line."""
+
+    x1: float
+    x2: float
+    y: float
 
 
-def rows_by_name(rows: Sequence[tuple[str, int, str]], what: str) -> str:
-    """Draw one horizontal bar for each (name, count, CSS class), the largest scale for all."""
+@dataclass(frozen=True)
+class Bar:
+    """A rectangle with a CSS class and a tooltip."""
+
+    x: float
+    y: float
+    width: float
+    height: float
+    style: str
+    title: str = ""
+
+
+@dataclass(frozen=True)
+class Label:
+    """A text; `anchor` is the CSS class of its alignment."""
+
+    x: float
+    y: float
+    text: str
+    anchor: str = "start"
+
+
+@dataclass(frozen=True)
+class Chart:
+    """Everything the template draws. `legend` has pairs of a name and a CSS class."""
+
+    caption: str
+    height: int
+    bars: Sequence[Bar]
+    labels: Sequence[Label]
+    lines: Sequence[GridLine] = ()
+    legend: Sequence[tuple[str, str]] = ()
+    width: int = field(default=_WIDTH)
+
+
+def bars_by_day(series: Sequence[Series], first: date, last: date, what: str) -> Chart:
+    """Lay out stacked bars over time, one for a day or, over a longer time, for several."""
+    days = (last - first).days
+    span = next((span for span in _SPANS if days // span < _MAX_BARS), _SPANS[-1])
+    starts = [first + timedelta(days=number * span) for number in range(days // span + 1)]
+    counts = [(one, _bin(one.days, first, span, len(starts))) for one in series]
+    totals = [sum(binned[index] for _, binned in counts) for index in range(len(starts))]
+    highest = max(totals, default=0) or 1
+
+    lines, labels = _grid(highest)
+    return Chart(
+        caption=f"{what} for each {'day' if span == 1 else f'{span} days'}",
+        height=_HEIGHT,
+        bars=list(_bars(counts, starts, span, highest)),
+        labels=[*labels, *_date_labels(starts)],
+        lines=lines,
+        legend=[(one.name, one.style) for one in series],
+    )
+
+
+def rows_by_name(rows: Sequence[tuple[str, int, str]], caption: str) -> Chart:
+    """Lay out one horizontal bar for each (name, count, CSS class), all to the same scale."""
     highest = max((count for _, count, _ in rows), default=0) or 1
-    height = _ROW * len(rows) + 4
-    parts = []
+    bars, labels = list[Bar](), list[Label]()
     for index, (name, count, style) in enumerate(rows):
         y = index * _ROW
-        width = max(count / highest * (_WIDTH - _LABEL - 90), 1 if count else 0)
-        parts.append(f'<text x="{_LABEL - 10}" y="{y + 17}" class="end">{escape(name[:36])}</text>')
-        parts.append(
-            f'<rect x="{_LABEL}" y="{y + 4}" width="{width:.1f}" height="{_ROW - 8}" rx="3" class="{style}"/>'
-        )
-        parts.append(f'<text x="{_LABEL + width + 8:.1f}" y="{y + 17}">{count:,}</text>')
-    label = escape(what)
-    svg = f'<svg viewBox="0 0 {_WIDTH} {height}" role="img" aria-label="{label}">{"".join(parts)}</svg>'
-    return f"<figure><figcaption>{label}</figcaption>{svg}</figure>"
+        width = round(max(count / highest * (_WIDTH - _LABEL - 90), 1 if count else 0), 1)
+        bars.append(Bar(_LABEL, y + 4, width, _ROW - 8, style))
+        labels.append(Label(_LABEL - 10, y + 17, name[:_MAX_NAME], "end"))
+        labels.append(Label(round(_LABEL + width + 8, 1), y + 17, f"{count:,}"))
+    return Chart(caption, _ROW * len(rows) + 4, bars, labels)
 
 
-def _binned(days: Mapping[date, int], first: date, span: int, bins: int) -> list[int]:
+def _bin(days: Mapping[date, int], first: date, span: int, bins: int) -> list[int]:
     counts = [0] * bins
     for day, count in days.items():
         index = (day - first).days // span
@@ -73,15 +109,15 @@ def _binned(days: Mapping[date, int], first: date, span: int, bins: int) -> list
     return counts
 
 
-def _grid(highest: int) -> Iterator[str]:
-    step = _step(highest)
-    for value in range(0, highest + 1, step):
-        y = _y(value, highest)
-        yield f'<line x1="{_LEFT}" x2="{_WIDTH}" y1="{y:.1f}" y2="{y:.1f}" class="grid"/>'
-        yield f'<text x="{_LEFT - 8}" y="{y + 4:.1f}" class="end">{value:,}</text>'
+def _grid(highest: int) -> tuple[list[GridLine], list[Label]]:
+    values = range(0, highest + 1, _step(highest))
+    heights = [(value, _y(value, highest)) for value in values]
+    lines = [GridLine(_LEFT, _WIDTH, y) for _, y in heights]
+    return lines, [Label(_LEFT - 8, y + 4, f"{value:,}", "end") for value, y in heights]
 
 
 def _step(highest: int) -> int:
+    """The distance of grid lines: 1, 2 or 5 times a power of ten, for at most five of them."""
     size = 1
     while True:
         for factor in (1, 2, 5):
@@ -91,31 +127,31 @@ def _step(highest: int) -> int:
 
 
 def _y(value: float, highest: int) -> float:
-    return _HEIGHT - _BOTTOM - value / highest * (_HEIGHT - _BOTTOM - _TOP)
+    return round(_HEIGHT - _BOTTOM - value / highest * (_HEIGHT - _BOTTOM - _TOP), 1)
 
 
 def _bars(
-    binned: Sequence[tuple[Series, list[int]]], starts: Sequence[date], span: int, highest: int
-) -> Iterator[str]:
+    counts: Sequence[tuple[Series, list[int]]], starts: Sequence[date], span: int, highest: int
+) -> Iterator[Bar]:
     room = (_WIDTH - _LEFT - _RIGHT) / len(starts)
     width = min(max(room * 0.78, 1.5), 48)
     for index, start in enumerate(starts):
-        x = _LEFT + index * room + (room - width) / 2
+        x = round(_LEFT + index * room + (room - width) / 2, 1)
+        days = str(start) if span == 1 else f"{start} to {start + timedelta(days=span - 1)}"
         below = 0
-        for one, counts in binned:
-            if not (count := counts[index]):
+        for series, binned in counts:
+            if not (count := binned[index]):
                 continue
             top, bottom = _y(below + count, highest), _y(below, highest)
-            until = start + timedelta(days=span - 1)
-            said = f"{start}{'' if span == 1 else f' to {until}'}: {count:,} {one.name}"
-            rect = f'<rect x="{x:.1f}" y="{top:.1f}" width="{width:.1f}" height="{bottom - top:.1f}" class="{one.style}">'
-            yield f"{rect}<title>{escape(said)}</title></rect>"
+            title = f"{days}: {count:,} {series.name}"
+            yield Bar(x, top, round(width, 1), round(bottom - top, 1), series.style, title)
             below += count
 
 
-def _dates(starts: Sequence[date]) -> Iterator[str]:
+def _date_labels(starts: Sequence[date]) -> Iterator[Label]:
+    """About eight labels; the last bars have none, so that the text stays inside the picture."""
     room = (_WIDTH - _LEFT - _RIGHT) / len(starts)
     every = max(len(starts) // 8, 1)
     for index in range(0, max(len(starts) - every // 2, 1), every):
-        x = _LEFT + (index + 0.5) * room
-        yield f'<text x="{x:.1f}" y="{_HEIGHT - 8}" class="middle">{starts[index]:%d %b %Y}</text>'
+        x = round(_LEFT + (index + 0.5) * room, 1)
+        yield Label(x, _HEIGHT - 8, f"{starts[index]:%d %b %Y}", "middle")
