@@ -1,9 +1,7 @@
-"""What rules would have done over history.
+"""Backtest: what rules would have done over past mail, without changing anything.
 
-Replay, cases, actions, the difference between two versions, a report. Changes nothing.
-
-It shares with production the engine, the grouping and the windows; a case's life is shortened to
-what decides which messages it takes.
+The rule engine, the correlation windows and the cases are those of production. Work here on how
+history is read, replayed and reported.
 """
 
 from clawback.backtest.replay import Backtest, Traffic

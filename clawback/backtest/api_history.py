@@ -1,9 +1,7 @@
-"""History from the API, read-only and frugal.
+"""Reads history from the API, with few requests and without changes.
 
-Whole pages, `/detections` only where a rule hangs on them, at the client's pace.
-
-The client repeats nothing, so patience is here: it waits out the rate limit and tries an
-unavailable server a few times.
+Pages are as large as the API allows, and `/detections` is asked only if a rule depends on it. The
+client does not retry, so this module waits for the rate limit and retries an unavailable server.
 """
 
 import asyncio
@@ -27,15 +25,16 @@ from clawback.ingest.join import joined
 from clawback.model.events import Event, EventKind, build_event, message_event, source_of
 
 T = TypeVar("T")
-_TRIES = 4
-_FIRST_PAUSE = 2.0
+_MAX_TRIES = 4
+_FIRST_PAUSE = 2.0  # seconds; doubles with each try
 
 
 @dataclass
 class Feed:
-    """One reading of the account between two moments.
+    """Reads the account from `start` to `end`.
 
-    `detections` bounds the requests for `/detections`; `tell` hears what was read.
+    `detections` is the largest number of requests for `/detections`. `tell(what, count)` reports
+    progress.
     """
 
     api: EmailSecurity
@@ -46,12 +45,10 @@ class Feed:
     _known: dict[str, Mapping[str, Any]] = field(default_factory=dict)
 
     async def run(self, backtest: Backtest) -> None:
-        """Give everything to a backtest.
-
-        Messages first, then the reports and submissions about them.
+        """Feed a backtest: messages first, then the reports and submissions about them.
 
         Raises:
-            ApiError: the API refused, or could not be read in time.
+            ApiError: the API refused, or did not answer after some retries.
 
         """
         kinds = {
@@ -76,7 +73,7 @@ class Feed:
         wanted = {source_of(event).postfix_id(event) for event in said}
         messages: dict[str, list[Event]] = defaultdict(list)
         async for page in pages(
-            self._patiently(self.api.messages), start=self.start, end=self.end, per_page=1000
+            self._with_retries(self.api.messages), start=self.start, end=self.end, per_page=1000
         ):
             backtest.traffic.rejected += len(page.rejected)
             for item in page.items:
@@ -95,7 +92,7 @@ class Feed:
     ) -> list[Mapping[str, Any]]:
         records: list[Mapping[str, Any]] = []
         async for page in pages(
-            self._patiently(listing), start=self.start, end=self.end, per_page=1000
+            self._with_retries(listing), start=self.start, end=self.end, per_page=1000
         ):
             backtest.traffic.rejected += len(page.rejected)
             records += [item.record for item in page.items]
@@ -113,14 +110,14 @@ class Feed:
                 return None
             self.detections -= 1
             try:
-                self._known[message] = await self._patiently(self.api.detections)(message)
+                self._known[message] = await self._with_retries(self.api.detections)(message)
             except (NotFound, InvalidRequest):
                 self._known[message] = {}
             self.tell("detections", 1)
         return self._known[message]
 
-    def _patiently(self, call: Callable[..., Awaitable[T]]) -> Callable[..., Awaitable[T]]:
-        async def patient(*given: Any, **named: Any) -> T:
+    def _with_retries(self, call: Callable[..., Awaitable[T]]) -> Callable[..., Awaitable[T]]:
+        async def retried(*given: Any, **named: Any) -> T:
             failures = 0
             while True:
                 try:
@@ -129,8 +126,8 @@ class Feed:
                     await asyncio.sleep(limit.retry_after.total_seconds())
                 except Unavailable:
                     failures += 1
-                    if failures == _TRIES:
+                    if failures == _MAX_TRIES:
                         raise
                     await asyncio.sleep(_FIRST_PAUSE * 2 ** (failures - 1))
 
-        return patient
+        return retried

@@ -1,8 +1,4 @@
-"""History from corpus files.
-
-Every line an event, reports and submissions joined to the message they name. Reads; changes
-nothing.
-"""
+"""Reads history from corpus files: one event a line, reports and submissions joined to messages."""
 
 import gzip
 import json
@@ -18,21 +14,19 @@ from clawback.model.events import SOURCES_BY_NAME, Event, message_event
 from clawback.simulator.corpus import CorpusError, Line, read_lines
 
 Sample = tuple[Event, dict[str, Any]]
-_TELL_EVERY = 500
+_PROGRESS_EVERY = 500
 
 
 def corpus_events(
     paths: Sequence[Path], now: datetime, tell: Callable[[int], None]
 ) -> Iterator[Sample]:
-    """Give every event of the files with its detections, messages before what was said of them.
+    """Yield every event of the files with its detections: messages first, then what is about them.
 
-    `tell` hears of the bytes read.
-
-    Files are read twice where they have reports, so that only messages that a report names are
-    kept.
+    A first pass collects which messages reports and submissions name, so that only those stay in
+    memory. `tell(bytes)` reports progress.
 
     Raises:
-        CorpusError: a file cannot be read, or has a line that is no record.
+        CorpusError: a file cannot be read, or has an invalid line.
 
     """
     wanted = {postfix_id for path in paths for postfix_id in _wanted(path)}
@@ -51,10 +45,10 @@ def corpus_events(
 
 
 def size_of(paths: Sequence[Path]) -> int:
-    """Give the bytes of all files.
+    """Sum up the sizes of the files, in bytes.
 
     Raises:
-        CorpusError: one is not there.
+        CorpusError: a file does not exist.
 
     """
     try:
@@ -72,7 +66,7 @@ def _texts(path: Path, tell: Callable[[int], None]) -> Iterator[str]:
             before = 0
             for number, line in enumerate(file):
                 yield line.decode("utf-8")
-                if number % _TELL_EVERY == 0:
+                if number % _PROGRESS_EVERY == 0:
                     at = raw.tell() if path.suffix == ".gz" else file.tell()
                     tell(at - before)
                     before = at
@@ -83,9 +77,9 @@ def _texts(path: Path, tell: Callable[[int], None]) -> Iterator[str]:
 
 
 def _wanted(path: Path) -> Iterator[str]:
-    """Find which messages reports and submissions name.
+    """Yield the postfix ids that reports and submissions name.
 
-    A line that cannot be read is left to the second reading to refuse.
+    Invalid lines are skipped here: the second pass reports them.
     """
     for text in _texts(path, lambda _: None):
         if '"report"' not in text and '"submission"' not in text:

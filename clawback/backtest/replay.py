@@ -1,4 +1,4 @@
-"""Evaluates history against one rule set or two, and keeps of each match what a case would need.
+"""Evaluates past events against one or two rule sets, and keeps what cases need of each match.
 
 No I/O, no clock.
 """
@@ -17,7 +17,7 @@ from clawback.model.texts import bounded
 from clawback.rules import Evaluation, RuleSet
 from clawback.rules.eligibility import is_mode_ignored
 
-_LONGEST = 160
+_MAX_TEXT = 160
 _GONE = frozenset({"quarantined", "rejected", "bounced"})
 
 
@@ -56,9 +56,10 @@ class ReplayedMatch:
 
 @dataclass
 class Traffic:
-    """What went by: events by kind and day, delivered messages, and what was left out (`ignored`.
+    """Counts of the events of a backtest, and of those it left out.
 
-    Its delivery mode is never acted on).
+    `ignored` have a delivery mode that clawback never acts on; `undecided` depend on detections
+    that could not be read.
     """
 
     kinds: Counter[str] = field(default_factory=Counter)
@@ -71,22 +72,19 @@ class Traffic:
 
     @property
     def events(self) -> int:
-        """All of them."""
+        """All events."""
         return sum(self.kinds.values())
 
 
 class Version:
-    """What one rule set makes of history: the matches of every case, in the order they came."""
+    """One rule set and its matches: for each case id, the plan and the matches in input order."""
 
     def __init__(self, rules: RuleSet) -> None:
         self.rules = rules
         self.cases: dict[str, tuple[CasePlan, list[ReplayedMatch]]] = {}
 
     def keep(self, event: Event, evaluation: Evaluation) -> bool:
-        """Keep the matches of an event, unless its delivery mode is never acted on.
-
-        False if it is not.
-        """
+        """Keep the matches of an event; False if clawback never acts on its delivery mode."""
         if not evaluation.matches:
             return True
         if is_mode_ignored(event, self.rules.safety.ignored_delivery_modes):
@@ -111,7 +109,7 @@ class Version:
 
 
 class Backtest:
-    """Takes events one by one, for all versions at once, so that history is read once."""
+    """Takes events one by one, for all versions at once, so that history is read only once."""
 
     def __init__(self, versions: Sequence[RuleSet]) -> None:
         self.versions = tuple(Version(rules) for rules in versions)
@@ -121,10 +119,10 @@ class Backtest:
     def take(
         self, event: Event, detections: Mapping[str, Any] | None, *, last: bool = True
     ) -> bool:
-        """Take one event.
+        """Evaluate one event.
 
-        Without `last`, False, and nothing taken, where a rule hangs on `detections` that are not
-        known (None).
+        Where a rule depends on `detections` and they are None, return False and ignore the event;
+        with `last`, count it as undecided instead.
         """
         whole = event if detections is None else event.with_detections(detections)
         evaluations = [version.rules.evaluate(whole) for version in self.versions]
@@ -163,7 +161,7 @@ def _is_delivered(event: Event) -> bool:
 def _text(value: object) -> str:
     if not isinstance(value, str):
         return ""
-    text = bounded(value, _LONGEST)
+    text = bounded(value, _MAX_TEXT)
     return (
         text
         if text.isprintable()

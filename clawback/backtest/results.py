@@ -1,4 +1,4 @@
-"""What a backtest found, summed up by rule, day, sender and campaign, and what changed between two versions. Data only."""
+"""Aggregates a backtest by rule, day, sender and campaign, and compares two versions. Data only."""
 
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -19,11 +19,9 @@ EXAMPLES = 20
 class RuleResult:
     """What one rule did.
 
-    `matches` are distinct events in cases that came to respond (`responses`), `watched` those in
-    any case.
-
-    They differ for correlations, whose cases wait for a threshold. `peaks` are its busiest windows
-    by its limits.
+    `matches` are distinct events of cases that responded, `watched` those of all cases: they differ
+    for correlations, where a case responds only at a threshold. `peaks` are the busiest windows,
+    one for each message limit.
     """
 
     rule: str
@@ -43,10 +41,7 @@ class RuleResult:
 
 @dataclass(frozen=True)
 class Peak:
-    """The most messages a rule would have touched in one window of its limit.
-
-    Over it, the case would have been held.
-    """
+    """The most messages of a rule in one window of a limit; above it, cases would be held."""
 
     allowed: int
     per: timedelta
@@ -60,7 +55,7 @@ class Peak:
 
 @dataclass(frozen=True)
 class Sender:
-    """A sender with how many events matched, and how many of its messages would have been moved."""
+    """A sender, how many of its events matched, and how many of its messages would be moved."""
 
     sender: str
     matches: int
@@ -69,7 +64,7 @@ class Sender:
 
 @dataclass(frozen=True)
 class Campaign:
-    """One case, as one of the largest."""
+    """One of the largest cases."""
 
     rule: str
     group: Mapping[str, str | None]
@@ -83,7 +78,7 @@ class Campaign:
 
 @dataclass(frozen=True)
 class Change:
-    """A match that one version has and the other has not."""
+    """A match that only one of two versions has."""
 
     rule: str
     event: str
@@ -94,11 +89,10 @@ class Change:
 
 @dataclass
 class Result:
-    """All of it.
+    """The result of a backtest.
 
-    `against` is None without another version; `new` and `lost` are some examples of each.
-
-    `moved` are distinct messages that rules in enforce or approve would have moved;
+    `against` is None without a second version; `new` and `lost` are examples of changed matches.
+    `moved` counts distinct messages that rules in enforce or approve would move,
     `moved_with_shadow` those of all rules.
     """
 
@@ -120,21 +114,21 @@ class Result:
 
     @property
     def share(self) -> float:
-        """The share of delivered messages that rules in enforce or approve would have moved, from 0 to 1."""
+        """The share of delivered messages that would be moved, 0 to 1, without shadow rules."""
         return self.moved / self.traffic.delivered if self.traffic.delivered else 0.0
 
     @property
     def share_with_shadow(self) -> float:
-        """The same, were the rules in shadow to act too."""
+        """The same, if rules in shadow acted too."""
         return self.moved_with_shadow / self.traffic.delivered if self.traffic.delivered else 0.0
 
     @property
     def days(self) -> int:
-        """Days from the first event to the last, both counted."""
+        """Days from the first event to the last, both included."""
         return (self.last - self.first).days + 1 if self.first and self.last else 0
 
     def actions(self, *, shadow: bool) -> Counter[str]:
-        """All actions of the rules in shadow, or of all the others."""
+        """Counts of actions by name, of the rules in shadow or of all others."""
         return sum(
             (rule.actions for rule in self.rules if (rule.mode is Mode.SHADOW) is shadow),
             Counter[str](),
@@ -142,7 +136,7 @@ class Result:
 
 
 def summarize(backtest: Backtest, *, top: int = 10) -> Result:
-    """Sum up the first version of a backtest, and its difference from the second where there is one."""
+    """Aggregate the first version of a backtest, and compare it with the second if there is one."""
     version, *others = backtest.versions
     cases = list(simulate_cases(version))
     days = backtest.traffic.days

@@ -1,6 +1,6 @@
-"""Another version of a folder of rules.
+"""Opens another version of a rule folder: a directory, or a git revision.
 
-A directory, or a git revision unpacked into a temporary folder. Never touches the work tree.
+A revision is unpacked into a temporary folder; the work tree is never touched.
 """
 
 import io
@@ -11,25 +11,20 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-_PATIENCE = 60
+_TIMEOUT = 60
 
 
 class NoSuchVersion(ValueError):
-    """Neither a directory nor a revision that has the rules.
-
-    The text says which of it is not so.
-    """
+    """The name is neither a directory nor a git revision that contains the rules."""
 
 
 @contextmanager
 def open_version(name: str, folder: Path) -> Iterator[Path]:
-    """Give the folder that a name means.
-
-    That directory, or `folder` as it was at that git revision.
+    """Give the directory `name`, or `folder` as it was at the git revision `name`.
 
     Raises:
         NoSuchVersion: there is no such directory or revision, `folder` is in no git repository, or
-            was not there at that revision.
+            it did not exist at that revision.
 
     """
     if Path(name).is_dir():
@@ -72,7 +67,7 @@ def open_version(name: str, folder: Path) -> Iterator[Path]:
 
 
 def _git(folder: Path, *arguments: str, otherwise: str, at_top: bool = False) -> bytes:
-    """Run git in a folder; `archive` wants the top of the work tree."""
+    """Run git in a folder, or at the top of its work tree (`archive` works only there)."""
     try:
         if at_top:
             top = _git(folder, "rev-parse", "--show-toplevel", otherwise=otherwise)
@@ -81,7 +76,7 @@ def _git(folder: Path, *arguments: str, otherwise: str, at_top: bool = False) ->
             ["git", "-C", str(folder), *arguments],  # noqa: S607 - whichever git the user has
             capture_output=True,
             check=True,
-            timeout=_PATIENCE,
+            timeout=_TIMEOUT,
         ).stdout
     except FileNotFoundError:
         raise NoSuchVersion(

@@ -24,8 +24,11 @@ name: a_block
 title: Many
 name: a_rule
 status: stable
-correlation: {{type: event_count, rules: [a_block], group-by: [from], timespan: 1h, condition: {{gte: 3}}}}
-response: {{mode: enforce, actions: [{{move: {{destination: JunkEmail}}}}, {{block_sender: {{pattern: "{{from}}"}}}}]}}
+correlation:
+  {{type: event_count, rules: [a_block], group-by: [from], timespan: 1h, condition: {{gte: 3}}}}
+response:
+  mode: enforce
+  actions: [{{move: {{destination: JunkEmail}}}}, {{block_sender: {{pattern: "{{from}}"}}}}]
 tests:
   - name: three
     events: [{{at: 0h, from: a@x.test}}, {{at: 1m, from: a@x.test}}, {{at: 2m, from: a@x.test}}]
@@ -40,12 +43,14 @@ name: a_block
 ---
 title: Burst
 name: burst
-correlation: {{type: event_count, rules: [a_block], group-by: [from], timespan: 1h, condition: {{gte: 2}}}}
+correlation:
+  {{type: event_count, rules: [a_block], group-by: [from], timespan: 1h, condition: {{gte: 2}}}}
 ---
 title: Bursts
 name: a_rule
 status: stable
-correlation: {{type: event_count, rules: [burst], group-by: [from], timespan: 1d, condition: {{gte: 2}}}}
+correlation:
+  {{type: event_count, rules: [burst], group-by: [from], timespan: 1d, condition: {{gte: 2}}}}
 response: {{mode: enforce, actions: [{{move: {{destination: JunkEmail}}}}]}}
 tests:
   - name: three
@@ -78,7 +83,7 @@ def replayed(*versions: RuleSet, events: list[Event]) -> Result:
 
 
 def test_matches_of_one_campaign_are_one_case(tmp_path: Path) -> None:
-    """Messages of one body are one case, handled ones are not moved, repeated records count once."""
+    """One body is one case; handled messages are not moved; repeated records count once."""
     events = [
         event(number, number, final_disposition="MALICIOUS", edf_hash="aa") for number in range(5)
     ]
@@ -180,7 +185,7 @@ def test_new_and_lost_matches(tmp_path: Path) -> None:
 
 
 def test_without_detections_an_event_is_taken_only_at_the_end(tmp_path: Path) -> None:
-    """An event that hangs on /detections is asked for once, and counted as undecided where they cannot be had."""
+    """It is undecided only if the detections it depends on could not be read."""
     rules = load(
         tmp_path,
         {"a_rule.yml": responding("sel: {detections.links.href|contains: bad}\ncondition: sel")},
