@@ -19,11 +19,11 @@ _LIFE_CYCLES = "contract/test_life_cycles.py"
 _LOST_ANSWERS = "contract/test_lost_answers.py"
 
 _FOUND_READ_AND_MOVED = f"{_CLIENT}::test_messages_are_found_read_and_moved"
-_LOOKED_INTO = f"{_LIFE_CYCLES}::test_a_message_can_be_looked_into"
+_LOOKED_INTO = f"{_LIFE_CYCLES}::test_the_contents_of_a_message_are_read"
 _BULK_JOB = f"{_LIFE_CYCLES}::test_a_bulk_job_is_found_again_by_its_comment"
 _LOST_ANSWER = f"{_LOST_ANSWERS}::test_a_lost_answer_is_one_effect_and_is_found"
 _SUBMISSION = f"{_LIFE_CYCLES}::test_a_submission_by_alert_id_is_found_in_the_list"
-_DOMAIN = f"{_LIFE_CYCLES}::test_a_domain_is_replaced_and_proved"
+_DOMAIN = f"{_LIFE_CYCLES}::test_a_domain_is_replaced_and_verified"
 
 TESTS: dict[str, str] = {
     "messages": _FOUND_READ_AND_MOVED,
@@ -37,7 +37,7 @@ TESTS: dict[str, str] = {
     "move": _FOUND_READ_AND_MOVED,
     "move_one": _LOST_ANSWER,
     "reclassify": f"{_CLIENT}::test_a_reclassification_becomes_a_submission",
-    "release": f"{_CLIENT}::test_a_release_reaches_a_server_of_any_age",
+    "release": f"{_CLIENT}::test_a_release_works_with_either_request_body",
     "jobs": _BULK_JOB,
     "move_all": _BULK_JOB,
     "release_all": _LOST_ANSWER,
@@ -54,7 +54,7 @@ TESTS: dict[str, str] = {
 TESTS_BY_VERB: dict[str, str] = {
     **dict.fromkeys(
         ("list", "get", "create", "edit", "delete"),
-        f"{_LIFE_CYCLES}::test_a_policy_lives_and_dies",
+        f"{_LIFE_CYCLES}::test_life_cycle_of_a_policy",
     ),
     "batch": f"{_LOST_ANSWERS}::test_a_batch_is_found_by_all_that_it_changes",
     "replace": _DOMAIN,

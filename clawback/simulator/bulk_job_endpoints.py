@@ -1,7 +1,7 @@
-"""Endpoints of bulk jobs, and the progress of the jobs. Source: reference §1.3 (bulk jobs), §2.7.
+"""Endpoints of bulk jobs, and the progress of the jobs. Source: reference §1.3, §2.7.
 
-A job is PENDING for one step, DISCOVERING for another, then processes 100 messages a step. It has no
-task of its own: every request to the simulator first advances all jobs to the current time,
+A job is PENDING for one step, DISCOVERING for another, then processes 100 messages a step. It has
+no task of its own: every request to the simulator first advances all jobs to the current time,
 including their rows in the ledger. Phish submissions are skipped.
 """
 

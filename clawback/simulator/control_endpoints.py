@@ -44,7 +44,7 @@ class ControlEndpoints:
         ]
 
     async def messages(self, request: Request) -> Response:
-        """POST messages as a JSON list or JSON lines, all or none; with `?stamp=now` they arrive now.
+        """POST messages as a JSON list or JSON lines, all or none; `?stamp=now` restamps.
 
         An item is a corpus line or a message record.
         """
@@ -107,7 +107,10 @@ class ControlEndpoints:
         return _respond({"faults": str(faults)})
 
     async def rate_limit(self, request: Request) -> Response:
-        """POST a rate limit, `N/SECONDS` or `off`, as text or as `{"limit": …}`. Resets all counts."""
+        """POST a rate limit, `N/SECONDS` or `off`, as text or as `{"limit": …}`.
+
+        It resets counts.
+        """
         try:
             rate = parse_rate(await _read_spec(request, "limit"))
         except ValueError as error:

@@ -22,7 +22,7 @@ class CorpusError(ValueError):
 
 @dataclass(frozen=True, slots=True)
 class Line:
-    """One record of a corpus. `detections` is the result of `/detections`; only messages have it."""
+    """One record of a corpus. `detections` is the result of `/detections`, for messages only."""
 
     kind: Kind
     record: dict[str, Any]

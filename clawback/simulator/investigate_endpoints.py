@@ -1,8 +1,8 @@
 """Endpoints that read messages: search, record, detections, action log, preview, raw, trace.
 
-Source: reference §1.3. The API keeps no bodies of clean mail, so `preview` (GET) and `raw` are a 404
-for it; a requested preview (POST) needs the message in its inbox. There are no real bodies here:
-everything is built from the record.
+Source: reference §1.3. The API keeps no bodies of clean mail, so `preview` (GET) and `raw` are a
+404 for it; a requested preview (POST) needs the message in its inbox. There are no real bodies
+here: everything is built from the record.
 """
 
 import base64

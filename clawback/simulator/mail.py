@@ -76,7 +76,7 @@ class Mail:
         return _text(json.loads(self.record), "subject")
 
     def place(self, folder: str, status: str) -> None:
-        """Put the message into a folder of its mailbox. Call `log` afterwards to update the record."""
+        """Put the message into a folder. Call `log` afterwards to update the record."""
         self.folder = folder
         self.quarantined = False
         self.statuses = (status,)
@@ -163,7 +163,7 @@ def _select_fields(record: dict[str, Any], shape: Shape) -> dict[str, Any]:
 
 
 def _action_log_entry(action: Mapping[str, Any], shape: Shape) -> dict[str, Any]:
-    """Build an entry of the deprecated `action_log` field, with fewer properties than the endpoint."""
+    """Build an entry of the deprecated `action_log` field, which has fewer properties."""
     known = {
         name: value
         for name, value in action["properties"].items()

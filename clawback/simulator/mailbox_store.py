@@ -54,7 +54,7 @@ class MailboxStore:
     _keys: list[Key] = field(default_factory=list)
 
     def put(self, mails: Iterable[Mail]) -> None:
-        """Add messages. A message with a known id replaces it, and inherits its folder and actions."""
+        """Add messages. One with a known id replaces it, and inherits its folder and actions."""
         new = {mail.id: mail for mail in mails}
         for mail in new.values():
             self._inherit(mail)

@@ -1,9 +1,9 @@
 """Endpoints of what people reported: PhishGuard reports and submissions.
 
-Source: reference §1.3 (POST submissions, which the SDK lacks), §1.4, §1.5. Where the reference leaves
-something open, the simulator does this: reports of the last 30 days, newest first, 20 a page; a
-submission is accepted with 202 and `{}`; a missed detection may have any fields. All items of a
-request are checked before the first is accepted.
+Source: reference §1.3 (POST submissions, which the SDK lacks), §1.4, §1.5. Where the reference
+leaves something open, the simulator does this: reports of the last 30 days, newest first, 20 a
+page; a submission is accepted with 202 and `{}`; a missed detection may have any fields. All items
+of a request are checked before the first is accepted.
 """
 
 from collections.abc import Callable, Mapping

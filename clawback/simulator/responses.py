@@ -1,4 +1,4 @@
-"""Response envelopes, both kinds of `result_info`, times, and request bodies (reference §1.1, §3.2).
+"""Response envelopes, `result_info`, times, and request bodies. Source: reference §1.1, §3.2.
 
 Refusal   the request is refused; becomes a failure envelope
 

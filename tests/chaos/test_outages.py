@@ -1,8 +1,4 @@
-"""What must survive anything.
-
-The Temporal server killed in the middle of work, an audit that cannot be written, a rate limit
-block.
-"""
+"""Outages: a killed Temporal server, an audit that cannot be written, a rate-limit block."""
 
 import asyncio
 from dataclasses import replace
@@ -28,7 +24,7 @@ LONG = timedelta(seconds=120)
 
 
 def campaigns(count: int, copies: int) -> list[dict[str, Any]]:
-    """Build several campaigns, so that there is work for several cases."""
+    """Several campaigns, so that several cases have work."""
     return [
         line
         for seed in range(count)
@@ -37,7 +33,7 @@ def campaigns(count: int, copies: int) -> list[dict[str, Any]]:
 
 
 def simulated(lines: list[dict[str, Any]], faults: str = "", rate: Rate | None = None) -> Simulator:
-    """Build a simulator that holds these messages."""
+    """A simulator with these messages."""
     simulator = Simulator(
         replace(SimulatorOptions(rate=rate), faults=parse_faults(faults), seed=11)
     )
@@ -46,15 +42,12 @@ def simulated(lines: list[dict[str, Any]], faults: str = "", rate: Rate | None =
 
 
 def moved(house: Deployment) -> list[str]:
-    """The messages that were moved, one entry for each effective move."""
+    """The id of each effective move."""
     return [row["id"] for row in house.ledger if row["operation"] == "move"]
 
 
-async def test_a_killed_server_loses_and_repeats_nothing(tmp_path: Path) -> None:
-    """SIGKILL in the middle of the work, twice.
-
-    The server comes back on its file, and the workers go on by themselves.
-    """
+async def test_a_killed_server_loses_and_repeats_no_work(tmp_path: Path) -> None:
+    """SIGKILL twice during the work; the restarted server continues from its file."""
     server = TemporalServer(tmp_path / "temporal.db", free_port())
     child = temporal_child(server, Settings(), tmp_path / "logs")
     await child.start()
@@ -79,7 +72,7 @@ async def test_a_killed_server_loses_and_repeats_nothing(tmp_path: Path) -> None
 async def test_an_audit_that_cannot_be_written_holds_containment(
     temporal: Client, tmp_path: Path
 ) -> None:
-    """Nothing is done unrecorded; as soon as it can be written, the work goes on."""
+    """Nothing happens unrecorded; the work continues once the audit can be written."""
     audit = tmp_path / "audit.jsonl"
     audit.mkdir()
     lines = list(outbreak(5))
@@ -98,10 +91,7 @@ async def test_an_audit_that_cannot_be_written_holds_containment(
 
 
 async def test_a_rate_limit_block_is_waited_out(temporal: Client, tmp_path: Path) -> None:
-    """Somebody else uses the budget up.
-
-    Nothing is sent while the block lasts, and then everything is done once.
-    """
+    """Nothing is sent during the block; afterwards everything is done once."""
     lines = campaigns(5, 2)
     simulator = simulated(lines, rate=Rate(12, 6))
     async with deployed(temporal, simulator, tmp_path) as house:

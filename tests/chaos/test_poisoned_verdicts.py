@@ -1,7 +1,4 @@
-"""A wrong verdict of Cloudflare's that hits good mail by the thousand.
-
-How far it gets, and that one command takes all of it back.
-"""
+"""A wrong verdict of Cloudflare's on thousands of clean messages: it is bounded and undone."""
 
 import asyncio
 import json
@@ -32,7 +29,7 @@ What the shipped safety.yml says.
 
 
 def newsletters(disposition: str) -> Iterator[dict[str, Any]]:
-    """Good mail of many senders, with the verdict that Cloudflare has of it."""
+    """Clean mail of many senders, with a given verdict."""
     for number in range(CAMPAIGNS):
         yield from outbreak(
             COPIES, number, disposition=disposition, sender=f"news{number}@partner{number}.example"
@@ -40,7 +37,7 @@ def newsletters(disposition: str) -> Iterator[dict[str, Any]]:
 
 
 async def held_or_settled(house: Deployment) -> Counter[str] | None:
-    """Count the cases by state once all that matched is decided; the index of workflows may lag."""
+    """Count the cases by state once every match is decided; visibility may lag."""
     states = Counter(
         [line.state for line in await house.cases.find(CaseFilter(rule="quarantine_bec"))]
     )
@@ -51,13 +48,10 @@ async def held_or_settled(house: Deployment) -> Counter[str] | None:
     )
 
 
-async def test_a_poisoned_verdict_is_held_and_taken_back_by_one_command(
+async def test_a_wrong_verdict_is_held_and_undone_by_one_command(
     temporal: Client, tmp_path: Path
 ) -> None:
-    """A thousand clean mails turn MALICIOUS-BEC at once.
-
-    At most 500 are touched, people are told once, and all of it comes back.
-    """
+    """At most 500 messages are touched, one notification is sent, and one undo reverts all."""
     async with deployed(temporal, simulated(list(newsletters("NONE"))), tmp_path) as house:
         await house.poll()
         assert house.ledger == []

@@ -1,7 +1,4 @@
-"""Undo while its worker dies.
-
-A real worker process is killed in the middle, twice, and everything is taken back once.
-"""
+"""An undo survives when its worker is killed."""
 
 import asyncio
 from collections import Counter
@@ -35,7 +32,7 @@ _FOREIGN = ("CLAWBACK_", "CLOUDFLARE_", "TEMPORAL_")
 
 
 def plan(number: int) -> CasePlan:
-    """A case that does all there is to take back."""
+    """A case with everything that undo can revert."""
     actions = (
         Move(destination=Destination.RECOVERABLE),
         Reclassify(disposition=Disposition.MALICIOUS),
@@ -50,7 +47,7 @@ def plan(number: int) -> CasePlan:
 async def worker_of(
     client: Client, simulator: Simulator, folder: Path
 ) -> AsyncIterator[ChildProcess]:
-    """Run the worker as production does, as a process of its own that is started again whenever it dies."""
+    """Run the worker as its own process, restarted whenever it dies."""
     async with simulator.serve() as url:
         metrics = f"127.0.0.1:{free_port()}"
         changes = {
@@ -66,11 +63,8 @@ async def worker_of(
             yield child
 
 
-async def test_undo_goes_on_after_its_worker_was_killed(temporal: Client, tmp_path: Path) -> None:
-    """SIGKILL when the first message is back, and again when the first block is gone.
-
-    Each thing is taken back exactly once.
-    """
+async def test_undo_continues_after_its_worker_was_killed(temporal: Client, tmp_path: Path) -> None:
+    """Killed after the first message and after the first block; each is reverted once."""
     simulator = simulated([], "slow=0.5:0.3")
     mail = [list(outbreak(COPIES, number, sender=f"s{number}@bad.test")) for number in range(CASES)]
     simulator.add([line for lines in mail for line in lines])
@@ -106,7 +100,7 @@ async def test_undo_goes_on_after_its_worker_was_killed(temporal: Client, tmp_pa
 
 
 def rows(simulator: Simulator, operation: str) -> list[dict[str, Any]]:
-    """The ledger's rows of one operation."""
+    """The ledger rows of one operation."""
     return [row for row in simulator.account.ledger.since(0) if row["operation"] == operation]
 
 

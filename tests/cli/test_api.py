@@ -32,7 +32,7 @@ from clawback.simulator.faults.base import RequestFault
 from clawback.simulator.faults.lost_answer import LostAnswer
 from clawback.simulator.faults.reset import Reset
 from clawback.temporal.guard_gateway import GuardGateway
-from tests.contract.stand import mail
+from tests.contract.checked_client import mail
 
 RULES = Path(__file__).parents[2] / "rules"
 ONE = "POST1-2026-11-22T10:00:00-1"

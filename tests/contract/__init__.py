@@ -1,1 +1,1 @@
-"""What goes over the wire, held against the OpenAPI document, the simulator and the official client."""
+"""The client against the OpenAPI document, the simulator and the official SDK."""

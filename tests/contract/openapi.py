@@ -1,7 +1,6 @@
-"""The OpenAPI document of the API, and the check of one request or answer against it.
+"""Checks requests and responses against the OpenAPI document.
 
-The document lies beside the repository (`../shared/api`); without it the tests that need it are
-skipped.
+The document is beside the repository (`../shared/api`); tests that need it are skipped without it.
 """
 
 import json
@@ -36,22 +35,22 @@ READ_ONLY = {"id", "created_at", "last_modified", "modified_at"}
 
 @cache
 def document() -> dict[str, Any]:
-    """Load the document once, in the JSON Schema dialect of today."""
+    """Load the document once, converted to current JSON Schema."""
     loaded: dict[str, Any] = json.loads(DOCUMENT.read_text(encoding="utf-8"), object_hook=_modern)
     return loaded
 
 
 def _modern(node: dict[str, Any]) -> dict[str, Any]:
-    """Turn OpenAPI 3.0's `nullable` into a schema that takes null."""
+    """Convert OpenAPI 3.0's `nullable` to a schema that accepts null."""
     if node.pop("nullable", False) is not True:
         return node
     return {"anyOf": [node, {"type": "null"}]}
 
 
 def operation(method: str, path: str) -> tuple[str, dict[str, Any], dict[str, str]]:
-    """Find the operation of a request.
+    """Find the operation of a request: its path template, description and path parameters.
 
-    Its path template, its description and the path's parameters; fixed paths go before templates.
+    Fixed paths precede templates.
     """
     found = [item for item in _operations(method) if (match := item[1].fullmatch(path)) and match]
     assert found, f"no operation for {method} {path}"
@@ -62,10 +61,7 @@ def operation(method: str, path: str) -> tuple[str, dict[str, Any], dict[str, st
 
 
 def problems_of(request: httpx.Request, root: str) -> list[str]:
-    """Say everything that is wrong with a request.
-
-    Path parameters, query names and values, body, anything deprecated.
-    """
+    """Return everything that is wrong with a request: parameters, query, body, deprecations."""
     path = request.url.raw_path.decode().partition("?")[0].removeprefix(root)
     _, described, filled = operation(request.method, path)
     parameters = [
@@ -88,7 +84,7 @@ def problems_of(request: httpx.Request, root: str) -> list[str]:
 
 
 def answer_problems(method: str, path: str, status: int, body: Any) -> list[str]:
-    """Say everything that is wrong with an answer, by the schema of its operation and status."""
+    """Return everything that is wrong with a response, by the schema of its status."""
     responses = operation(method, path)[1]["responses"]
     response = _resolve(responses.get(str(status)) or responses[f"{status // 100}XX"])
     content = response.get("content", {}).get("application/json")
@@ -126,10 +122,7 @@ def _query_problems(
 
 
 def _value_problems(name: str, text: str, schema: dict[str, Any]) -> Iterator[str]:
-    """Check a text of a query or path.
-
-    It fits if it does as it is, or as the JSON value it spells.
-    """
+    """Check a query or path value, as it is or as the JSON value it spells."""
     spelled = [text]
     if re.fullmatch(r"-?\d+|true|false", text):
         spelled.append(json.loads(text))

@@ -1,7 +1,4 @@
-"""The client and the simulator, written apart, understand each other in every shape.
-
-And the document has nothing against either.
-"""
+"""Client and simulator, written independently, agree in every shape, and with the document."""
 
 import asyncio
 from collections.abc import AsyncIterator
@@ -32,8 +29,8 @@ from clawback.simulator import (
     TokenScope,
     parse_faults,
 )
+from tests.contract.checked_client import ACCOUNT, TOKEN, last_hour, mail, on_simulator
 from tests.contract.openapi import needs_document
-from tests.contract.stand import ACCOUNT, TOKEN, last_hour, mail, on_simulator
 
 pytestmark = needs_document
 SHAPES = pytest.mark.parametrize("shape", list(Shape))
@@ -41,7 +38,7 @@ SHAPES = pytest.mark.parametrize("shape", list(Shape))
 
 @SHAPES
 async def test_messages_are_found_read_and_moved(shape: Shape) -> None:
-    """From the list over detections to the move and the action log that proves it, in every generation of field names."""
+    """From search and detections to the move and its action log."""
     async with on_simulator(shape=shape) as (api, simulator, witness):
         simulator.add([mail(number) for number in range(7)])
         found = [
@@ -71,7 +68,7 @@ async def test_messages_are_found_read_and_moved(shape: Shape) -> None:
 
 @pytest.mark.parametrize("identity", list(MoveIdentity))
 async def test_a_move_of_an_unknown_message_is_told_apart(identity: MoveIdentity) -> None:
-    """Whatever `message_id` means in the answer, one item succeeded and one did not."""
+    """Whatever `message_id` means, one item succeeded and one did not."""
     async with on_simulator(move_identity=identity) as (api, simulator, witness):
         simulator.add([mail(1)])
         moved = await api.move(["POST1-2026-11-22T10:00:00-1", "nobody"], "JunkEmail")
@@ -83,7 +80,7 @@ async def test_a_move_of_an_unknown_message_is_told_apart(identity: MoveIdentity
 
 @SHAPES
 async def test_a_reclassification_becomes_a_submission(shape: Shape) -> None:
-    """It is accepted without an id; the list of submissions is where it is found again."""
+    """The response has no id; the submission is in the list."""
     async with on_simulator(shape=shape) as (api, simulator, witness):
         simulator.add([mail(1)])
         await api.reclassify("POST1-2026-11-22T10:00:00-1", "SPAM")
@@ -98,8 +95,8 @@ async def test_a_reclassification_becomes_a_submission(shape: Shape) -> None:
 
 
 @SHAPES
-async def test_a_block_lives_and_dies(shape: Shape) -> None:
-    """Create, find by its exact pattern, read, delete, and gone."""
+async def test_life_cycle_of_a_block(shape: Shape) -> None:
+    """Create, find by its exact pattern, read, delete; then it is gone."""
     async with on_simulator(shape=shape) as (api, simulator, witness):
         made = await api.create_block_sender(
             pattern="ceo@evil.test", pattern_type="EMAIL", comments="clawback/1"
@@ -120,8 +117,8 @@ async def test_a_block_lives_and_dies(shape: Shape) -> None:
 
 
 @pytest.mark.parametrize("body", list(BodyForm))
-async def test_a_release_reaches_a_server_of_any_age(body: BodyForm) -> None:
-    """Whichever body the server takes, a quarantined message is delivered exactly once, and one that is not is told apart."""
+async def test_a_release_works_with_either_request_body(body: BodyForm) -> None:
+    """A quarantined message is delivered once, whichever body the server accepts."""
     async with on_simulator(release_body=body) as (api, simulator, witness):
         simulator.add([mail(1, is_quarantined=True), mail(2)])
         released = await api.release(["POST1-2026-11-22T10:00:00-1", "POST2-2026-11-22T10:00:00-2"])
@@ -134,7 +131,7 @@ async def test_a_release_reaches_a_server_of_any_age(body: BodyForm) -> None:
 
 
 async def test_many_blocks_are_changed_in_one_request() -> None:
-    """A batch creates, changes and deletes; the simulator's ledger shows each effect once."""
+    """A batch creates, changes and deletes; the ledger has each effect once."""
     async with on_simulator() as (api, simulator, witness):
         blocks = api.settings.block_senders
         new = [
@@ -161,7 +158,7 @@ async def test_many_blocks_are_changed_in_one_request() -> None:
 
 @pytest.mark.parametrize("page_reports", [True, False])
 async def test_reports_are_read_once_even_where_pages_are_ignored(page_reports: bool) -> None:  # noqa: FBT001 - a parameter of the test
-    """Nine reports at three a page, from a server that pages and from one that does not know how."""
+    """Nine reports at three a page, with and without paging by the server."""
     async with on_simulator(page_reports=page_reports) as (api, simulator, _):
         rows = [
             {
@@ -191,8 +188,8 @@ async def inject(simulator: Simulator, kind: str, rows: list[dict[str, Any]]) ->
         assert answer.status_code == 200, answer.text
 
 
-async def test_a_token_that_may_only_read_is_told_so() -> None:
-    """Reading works, writing is not permitted, and another token is not known."""
+async def test_a_read_only_token_may_not_write() -> None:
+    """Reading works, writing is not permitted, and another token is unknown."""
     async with on_simulator(tokens={TOKEN: TokenScope.READ}) as (api, simulator, witness):
         simulator.add([mail(1)])
         assert len((await api.messages(**last_hour())).items) == 1
@@ -202,7 +199,7 @@ async def test_a_token_that_may_only_read_is_told_so() -> None:
 
 
 async def test_polling_stops_before_the_limit_and_never_sees_a_429() -> None:
-    """Asked without a pause, the client stops itself where the simulator's counter says, with room left for people."""
+    """The client stops at the simulator's count, with a reserve for people."""
     async with on_simulator(rate=Rate(100, 300)) as (api, _, witness):
         with pytest.raises(RateLimited) as caught:
             await asyncio.gather(*(api.messages(**last_hour()) for _ in range(200)))
@@ -223,7 +220,7 @@ FAULTS = [
 
 @pytest.fixture
 async def served() -> AsyncIterator[tuple[EmailSecurity, Simulator]]:
-    """Serve a simulator with one message on a real port, and give a client of it that does not wait long."""
+    """A simulator with one message on a real port, and a client with short timeouts."""
     simulator = Simulator(SimulatorOptions())
     simulator.add([mail(1)])
     async with (
@@ -236,17 +233,14 @@ async def served() -> AsyncIterator[tuple[EmailSecurity, Simulator]]:
 
 
 @pytest.mark.parametrize(("spec", "read", "write", "effects"), FAULTS)
-async def test_each_fault_is_the_error_it_should_be(
+async def test_each_fault_raises_its_error(
     served: tuple[EmailSecurity, Simulator],
     spec: str,
     read: type[ApiError],
     write: type[ApiError],
     effects: int,
 ) -> None:
-    """On a real connection.
-
-    A lost answer has its effect exactly once, and the client leaves it at that.
-    """
+    """A lost answer took effect exactly once, and the client does not retry."""
     api, simulator = served
     simulator.account.faults.rates = parse_faults(spec)
     with pytest.raises(write):
@@ -259,7 +253,7 @@ async def test_each_fault_is_the_error_it_should_be(
 async def test_a_malformed_answer_to_a_move_that_worked_is_unknown(
     served: tuple[EmailSecurity, Simulator],
 ) -> None:
-    """The body is cut or is HTML; the move has happened, and the action log can tell."""
+    """The move took effect, and the action log shows it."""
     api, simulator = served
     simulator.account.faults.rates = parse_faults("malformed=1")
     with pytest.raises(UnknownOutcome):
@@ -270,10 +264,10 @@ async def test_a_malformed_answer_to_a_move_that_worked_is_unknown(
     ]
 
 
-async def test_a_search_that_takes_longer_is_waited_for(
+async def test_a_pending_search_is_awaited(
     served: tuple[EmailSecurity, Simulator],
 ) -> None:
-    """202 and `Location` end in the page that was asked for."""
+    """The client follows 202 and `Location` to the page."""
     api, simulator = served
     simulator.account.faults.rates = parse_faults("search_202=1:0.6")
     assert [item.subject for item in (await api.messages(**last_hour())).items] == ["WireModel 1"]

@@ -1,7 +1,4 @@
-"""Every kind of policy, a bulk job and the contents of a message, from birth to death.
-
-The client on the simulator, seen by the witness.
-"""
+"""The life cycles of policies, bulk jobs and message contents, checked against the document."""
 
 from typing import Any
 
@@ -10,8 +7,8 @@ import pytest
 from clawback.cloudflare import InvalidRequest, NotFound, Resubmission, pages
 from clawback.cloudflare.account_settings.policy_list import PolicyList
 from clawback.simulator import BodyForm, Shape
+from tests.contract.checked_client import last_hour, mail, on_simulator
 from tests.contract.openapi import needs_document
-from tests.contract.stand import last_hour, mail, on_simulator
 from tests.contract.test_requests import POLICIES
 
 pytestmark = needs_document
@@ -20,11 +17,8 @@ ONE = "POST1-2026-11-22T10:00:00-1"
 
 @pytest.mark.parametrize("shape", list(Shape))
 @pytest.mark.parametrize("kind", POLICIES)
-async def test_a_policy_lives_and_dies(kind: str, shape: Shape) -> None:
-    """Created, found in the list, read, changed, deleted, and gone.
-
-    In every generation of field names.
-    """
+async def test_life_cycle_of_a_policy(kind: str, shape: Shape) -> None:
+    """Created, listed, read, changed, deleted, gone; in every generation of field names."""
     made, changed, _ = POLICIES[kind]
     async with on_simulator(shape=shape) as (api, simulator, witness):
         policies: Any = getattr(api.settings, kind)
@@ -53,8 +47,8 @@ async def test_a_policy_lives_and_dies(kind: str, shape: Shape) -> None:
     assert shape is not Shape.NEW or unknown == []
 
 
-async def test_a_domain_is_replaced_and_proved() -> None:
-    """All of it but its name is set anew; what proves it is a TXT record."""
+async def test_a_domain_is_replaced_and_verified() -> None:
+    """PUT replaces all but its name; a TXT record verifies it."""
     made, _, _ = POLICIES["domains"]
     async with on_simulator() as (api, simulator, _):
         domain = await api.settings.domains.create(**made)
@@ -79,7 +73,7 @@ async def test_a_domain_is_replaced_and_proved() -> None:
     [("192.168.0.1", "IP"), ("not an address", "EMAIL"), ("-", "DOMAIN")],
     ids=["private", "no address", "no domain"],
 )
-async def test_a_pattern_that_cannot_be_is_rejected_for_good(pattern: tuple[str, str]) -> None:
+async def test_an_invalid_pattern_is_rejected(pattern: tuple[str, str]) -> None:
     """The refusal has a reason and no effect."""
     async with on_simulator() as (api, simulator, witness):
         with pytest.raises(InvalidRequest) as caught:
@@ -90,7 +84,7 @@ async def test_a_pattern_that_cannot_be_is_rejected_for_good(pattern: tuple[str,
 
 
 async def test_a_bulk_job_is_found_again_by_its_comment() -> None:
-    """Started by a search, listed, looked into, and refused where it cannot be deleted yet or any more."""
+    """Created, listed, read; an untimely cancel or delete is refused."""
     async with on_simulator(job_step=0.0) as (api, simulator, witness):
         simulator.add([mail(number) for number in range(3)])
         job = await api.move_all(
@@ -120,8 +114,8 @@ async def test_a_bulk_job_is_found_again_by_its_comment() -> None:
 
 
 @pytest.mark.parametrize("body", list(BodyForm))
-async def test_a_message_can_be_looked_into(body: BodyForm) -> None:
-    """Its picture, its text and its way; a picture of clean mail from servers of any age."""
+async def test_the_contents_of_a_message_are_read(body: BodyForm) -> None:
+    """Preview, raw and trace; a rendered preview from servers of either age."""
     async with on_simulator(preview_body=body) as (api, simulator, witness):
         simulator.add([mail(1), mail(2, final_disposition="NONE")])
         assert await api.preview(ONE)
@@ -132,7 +126,7 @@ async def test_a_message_can_be_looked_into(body: BodyForm) -> None:
 
 
 async def test_a_submission_by_alert_id_is_found_in_the_list() -> None:
-    """The successor of reclassify, and the newest way to say that a verdict was wrong."""
+    """The successor of reclassify."""
     async with on_simulator() as (api, simulator, witness):
         simulator.add([mail(1, alert_id="alert-1")])
         await api.submit([Resubmission("alert-1", "SPAM")])

@@ -1,8 +1,4 @@
-"""For every unsafe POST.
-
-Its answer is lost after the effect, and what the API shows tells so, with one effect and at the
-stated cost.
-"""
+"""Every unsafe POST: its response is lost, and the API shows what happened."""
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -15,7 +11,7 @@ from clawback.cloudflare import Batch, EmailSecurity, Resubmission, UnknownOutco
 from clawback.cloudflare.catalogue import OPERATIONS, Operation
 from clawback.cloudflare.recovery import RecoveryResult, recovery_of
 from clawback.simulator import Simulator, SimulatorOptions, parse_faults
-from tests.contract.stand import ACCOUNT, TOKEN, mail
+from tests.contract.checked_client import ACCOUNT, TOKEN, mail
 from tests.contract.test_requests import POLICIES
 
 ONE, TWO = (f"POST{number}-2026-11-22T10:00:00-{number}" for number in (1, 2))
@@ -41,7 +37,7 @@ for kind, (made, _, _) in POLICIES.items():
 
 @asynccontextmanager
 async def served() -> AsyncIterator[tuple[EmailSecurity, Simulator]]:
-    """Serve a simulator on a real port, with three messages of which one is in quarantine, and a client of it."""
+    """A simulator with three messages, one of them quarantined, and a client of it."""
     simulator = Simulator(SimulatorOptions(job_step=3600.0))
     simulator.add([mail(1, alert_id="alert-1"), mail(2), mail(3, is_quarantined=True)])
     async with (
@@ -58,7 +54,7 @@ async def found_after(
     api: EmailSecurity,
     simulator: Simulator,
 ) -> RecoveryResult:
-    """Make the call under a fault that loses its answer, and find out what became of it."""
+    """Make the call with a fault that loses the response, then recover the outcome."""
     since = datetime.now(UTC)
     simulator.account.faults.rates = parse_faults(fault)
     with pytest.raises(UnknownOutcome):
@@ -70,7 +66,7 @@ async def found_after(
 
 
 def effects(simulator: Simulator) -> int:
-    """Count what has taken effect: rows of the ledger, and jobs."""
+    """Count what took effect: ledger rows and jobs."""
     return len(simulator.account.ledger.since(0)) + len(simulator.account.jobs)
 
 
@@ -82,10 +78,7 @@ def requests(simulator: Simulator) -> int:
     "name", [name for name in UNSAFE if name != "settings.sending_domain_restrictions.batch"]
 )
 async def test_a_lost_answer_is_one_effect_and_is_found(name: str) -> None:
-    """Done once, found at the stated cost, and never repeated.
-
-    What was not executed is not found either.
-    """
+    """One effect, found at the stated cost, never repeated; no effect is not found."""
     operation = OPERATION[name]
     given, cost = CASES[name]
     async with served() as (api, simulator):
@@ -105,10 +98,7 @@ async def test_a_lost_answer_is_one_effect_and_is_found(name: str) -> None:
 
 @pytest.mark.parametrize("kind", [kind for kind in POLICIES if kind != "impersonation_registry"])
 async def test_a_batch_is_found_by_all_that_it_changes(kind: str) -> None:
-    """What it deletes is gone, what it changes is changed; only half of that is no proof.
-
-    Sending restrictions only delete in a batch.
-    """
+    """All deletes and changes must show: half of a batch is no proof."""
     made, changed, _ = POLICIES[kind]
     operation = OPERATION[f"settings.{kind}.batch"]
     async with served() as (api, simulator):
@@ -132,6 +122,6 @@ async def test_a_batch_is_found_by_all_that_it_changes(kind: str) -> None:
         assert await recovery.check(api, mixed, datetime.now(UTC)) is RecoveryResult.PARTLY
 
 
-def test_every_unsafe_post_has_a_way_to_find_out() -> None:
-    """And nothing else has one: it may simply be made again."""
+def test_every_unsafe_post_has_a_recovery() -> None:
+    """Nothing else has one: it can be repeated."""
     assert [operation.name for operation in OPERATIONS if recovery_of(operation)] == UNSAFE

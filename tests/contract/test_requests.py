@@ -1,4 +1,4 @@
-"""Every request that the client can send is one that the OpenAPI document describes, and nothing in it is deprecated."""
+"""Every request of the client is documented in OpenAPI, and nothing in it is deprecated."""
 
 import asyncio
 from collections.abc import Mapping
@@ -196,14 +196,14 @@ CALLS += [
 async def test_a_request_is_as_the_document_describes_it(
     method: str, arguments: Mapping[str, Any]
 ) -> None:
-    """Path, query, body: each is known, of the right kind, and not deprecated."""
+    """Path, query and body are known, valid and not deprecated."""
     requests: list[httpx.Request] = []
     await call(recording(requests, envelope([])), method, arguments)
     assert [problems_of(request, ROOT) for request in requests] == [[]]
 
 
 async def call(api: EmailSecurity, method: str, arguments: Mapping[str, Any]) -> None:
-    """Make a call for the sake of its request alone."""
+    """Make a call for its request only."""
     target: Any = api
     for name in method.split("."):
         target = getattr(target, name)
@@ -213,8 +213,8 @@ async def call(api: EmailSecurity, method: str, arguments: Mapping[str, Any]) ->
         assert "record" in str(error) or "result" in str(error), error  # noqa: PT017 - several errors are right
 
 
-def test_every_operation_of_the_document_is_spoken_but_those_that_are_deprecated() -> None:
-    """What the client cannot say is named here, with its reason."""
+def test_the_client_has_every_operation_that_is_not_deprecated() -> None:
+    """Operations that the client lacks are listed here, with reasons."""
     requests: list[tuple[str, str]] = [
         (name, method)
         for name, item in document()["paths"].items()
@@ -233,7 +233,7 @@ def test_every_operation_of_the_document_is_spoken_but_those_that_are_deprecated
 
 
 def asked() -> set[tuple[str, str]]:
-    """Find the operations of all calls above."""
+    """The operations of all calls above."""
     found: list[httpx.Request] = []
     for method, arguments in CALLS:
         asyncio.run(call(recording(found, envelope([])), method, arguments))
@@ -246,8 +246,8 @@ def asked() -> set[tuple[str, str]]:
     }
 
 
-def test_the_check_finds_what_is_wrong() -> None:
-    """The judge itself: an unknown query name, a wrong value, a deprecated field and a missing body are all found."""
+def test_the_check_finds_violations() -> None:
+    """An unknown parameter, an invalid value, a deprecated field, a missing body."""
     base = f"{URL}{ACCOUNT_PATH}"
     wrong = [
         httpx.Request("GET", f"{base}/investigate?page=2"),
@@ -268,7 +268,7 @@ def test_the_check_finds_what_is_wrong() -> None:
 
 
 async def test_a_move_is_exactly_destination_and_ids() -> None:
-    """Nothing else is in its body, and times of a search are UTC with microseconds."""
+    """Its body has nothing else; times of a search are UTC with microseconds."""
     requests: list[httpx.Request] = []
     api = recording(requests, envelope([]))
     await api.move([IID], "RecoverableItemsDeletions")
@@ -283,7 +283,7 @@ async def test_a_move_is_exactly_destination_and_ids() -> None:
 
 
 async def test_an_id_that_looks_like_a_path_stays_an_id() -> None:
-    """Whatever a record calls itself, the request goes to the operation that was meant."""
+    """Whatever the id, the request reaches the intended operation."""
     requests: list[httpx.Request] = []
     api = recording(requests, envelope({"id": "x"}))
     await api.message("../move?x=1#y")

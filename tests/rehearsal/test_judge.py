@@ -12,7 +12,7 @@ from tests.rehearsal.samples import NOW, expect, message
 
 
 def perfect_run() -> tuple[Expectation, list[dict[str, Any]], list[AuditRecord]]:
-    """An expectation of moves, a reclassification and a block; the ledger and audit that meet it."""
+    """An expectation with all kinds of changes, and the ledger and audit that meet it."""
     lines = [message(f"m{number}", "MALICIOUS-BEC", edf_hash="h") for number in range(3)]
     found = expect(*lines)
     moves = [

@@ -17,7 +17,7 @@ HOME = "/accounts/acc/email-security"
 
 @dataclass
 class Api:
-    """A running simulator and a plain client of it."""
+    """A simulator on a real port, and an HTTP client of it."""
 
     simulator: Simulator
     url: str
@@ -33,7 +33,7 @@ class Api:
         return await self.send("POST", path, body)
 
     async def sim(self, path: str) -> Any:
-        """Read one of the controls."""
+        """Read a control endpoint."""
         return (await self.client.get(self.root + path)).json()
 
     async def control(self, path: str, content: str) -> httpx.Response:
@@ -48,7 +48,7 @@ class Api:
         return rows
 
     async def result(self, path: str, **params: Any) -> Any:
-        """Read a result, insisting on success."""
+        """Read a result; fail unless the request succeeded."""
         answer = await self.get(path, **params)
         assert answer.status_code == 200, answer.text
         return answer.json()["result"]
@@ -56,7 +56,7 @@ class Api:
 
 @pytest.fixture(scope="session")
 def real_lines() -> list[Line]:
-    """Read the real corpus once, where it is."""
+    """The records of the shared corpus; skip if it is absent."""
     if not CORPUS.exists():
         pytest.skip("the shared corpus is not here")
     return list(read_corpus(CORPUS))
@@ -67,7 +67,7 @@ Serve = Callable[..., Any]
 
 @pytest.fixture
 async def serve() -> AsyncIterator[Serve]:
-    """Give a function that serves a simulator with these options until the test ends."""
+    """A function that serves a simulator with the given options until the test ends."""
     async with AsyncExitStack() as stack:
 
         async def start(**options: Any) -> Api:
@@ -81,13 +81,13 @@ async def serve() -> AsyncIterator[Serve]:
 
 @pytest.fixture
 async def api(serve: Serve) -> Api:
-    """Serve a simulator with default options."""
+    """A simulator with default options."""
     started: Api = await serve()
     return started
 
 
 def line(identity: str, at: str = "2026-11-20T10:00:00Z", **fields: Any) -> dict[str, Any]:
-    """Write a small malicious message as a corpus line."""
+    """A small malicious message as a corpus line."""
     defaults = {
         "id": identity,
         "postfix_id": f"pf-{identity}",

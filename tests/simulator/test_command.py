@@ -1,4 +1,4 @@
-"""The command as a process: its greeting, its refusals, its end."""
+"""The command as a process: its greeting, its errors, its end."""
 
 import json
 import os
@@ -27,7 +27,7 @@ app.command()(simulate)
 
 @contextmanager
 def running(*arguments: str) -> Iterator[tuple[subprocess.Popen[str], str]]:
-    """Run the simulator until the block is left; gives the process and its root URL."""
+    """Run the simulator until the block is left. Yields the process and its root URL."""
     environment = os.environ | {"PYTHONUNBUFFERED": "1"}
     with subprocess.Popen(
         [*COMMAND, "--port", "0", *arguments], stdout=subprocess.PIPE, text=True, env=environment
@@ -43,14 +43,14 @@ def running(*arguments: str) -> Iterator[tuple[subprocess.Popen[str], str]]:
 
 
 def read(url: str) -> object:
-    """Read JSON from the controls."""
+    """Read JSON from a control endpoint."""
     answer: object = httpx.get(url).json()
     return answer
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_serves_a_corpus_and_stops_cleanly(tmp_path: Path, number: int) -> None:
-    """It loads the corpus, says where it is, and ends with exit code 0 within a second of the signal."""
+    """It loads the corpus, prints its URL, and exits with 0 within a second of the signal."""
     path = tmp_path / "c.jsonl"
     path.write_text(json.dumps(line("a")), encoding="utf-8")
     with running("--corpus", str(path), "--faults", "timeout=1:60", "--rate-limit", "off") as (
@@ -70,8 +70,8 @@ def test_serves_a_corpus_and_stops_cleanly(tmp_path: Path, number: int) -> None:
         assert time.monotonic() - started < 1
 
 
-def test_drips_the_demo() -> None:
-    """With a drip and no corpus the demo keeps arriving."""
+def test_streams_the_demo() -> None:
+    """With `--drip` and no corpus the demo keeps arriving."""
     with running("--drip", "100/1") as (_, root):
         deadline, counts = time.monotonic() + 10, set[int]()
         while len(counts) < 3:
@@ -92,14 +92,14 @@ def test_drips_the_demo() -> None:
     ],
 )
 def test_refusals_are_one_sentence(arguments: list[str], code: int, sentence: str) -> None:
-    """What cannot be used ends in one sentence and its exit code."""
+    """Invalid input is one sentence and an exit code."""
     ended = CliRunner().invoke(app, ["--port", "0", *arguments])
     assert (ended.exit_code, len(ended.stderr.splitlines())) == (code, 1), ended.stderr
     assert sentence in ended.stderr
 
 
 def test_taken_port_is_one_sentence() -> None:
-    """A taken port is named, with exit code 3."""
+    """The error names the port; the exit code is 3."""
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = str(taken.getsockname()[1])
         ended = CliRunner().invoke(app, ["--port", port])

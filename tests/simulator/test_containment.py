@@ -1,4 +1,4 @@
-"""Moving, reclassifying and releasing messages, and what the ledger says of it."""
+"""Moving, reclassifying and releasing messages, and the ledger of it."""
 
 from datetime import UTC, datetime, timedelta
 
@@ -9,7 +9,7 @@ from tests.simulator.conftest import Api, Serve, line
 
 
 async def move(api: Api, ids: list[str], destination: str = "JunkEmail") -> list[dict[str, object]]:
-    """Move messages and give the items."""
+    """Move messages and return the items."""
     answer = await api.post("/investigate/move", {"destination": destination, "ids": ids})
     assert answer.status_code == 200, answer.text
     items: list[dict[str, object]] = answer.json()["result"]
@@ -17,7 +17,7 @@ async def move(api: Api, ids: list[str], destination: str = "JunkEmail") -> list
 
 
 async def test_move_changes_the_message(api: Api) -> None:
-    """A move shows in the record, in the action log and in the ledger."""
+    """A move shows in the record, the action log and the ledger."""
     api.simulator.add([line("a")])
     items = await move(api, ["a"], "RecoverableItemsDeletions")
 
@@ -47,7 +47,7 @@ async def test_move_changes_the_message(api: Api) -> None:
 
 
 async def test_move_to_the_same_folder_changes_nothing(api: Api) -> None:
-    """Moving a message to where it is succeeds and leaves no row."""
+    """The move succeeds and adds no row."""
     api.simulator.add([line("a")])
     await move(api, ["a"])
     assert [item["success"] for item in await move(api, ["a"])] == [True]
@@ -57,7 +57,7 @@ async def test_move_to_the_same_folder_changes_nothing(api: Api) -> None:
 
 
 async def test_move_answers_per_recipient_and_per_unknown_id(api: Api) -> None:
-    """There is an item for each recipient, one for an unknown id, one for a message without recipients, and none twice."""
+    """One item per recipient, unknown id, and message without recipients; duplicates count once."""
     api.simulator.add(
         [
             line("two", client_recipients=["ana@corp.example", "bo@corp.example"]),
@@ -83,10 +83,7 @@ async def test_move_answers_per_recipient_and_per_unknown_id(api: Api) -> None:
     ],
 )
 async def test_meaning_of_message_id(serve: Serve, identity: MoveIdentity, expected: str) -> None:
-    """`message_id` in the answer to a move means what was chosen.
-
-    The ledger always names the investigate id.
-    """
+    """`message_id` in the response is the id that was chosen; the ledger has investigate ids."""
     api = await serve(move_identity=identity)
     api.simulator.add([line("a")])
     assert [item["message_id"] for item in await move(api, ["a"])] == [expected]
@@ -106,8 +103,8 @@ async def test_meaning_of_message_id(serve: Serve, identity: MoveIdentity, expec
         ["a"],
     ],
 )
-async def test_wrong_moves_are_refused(api: Api, body: object) -> None:
-    """A move that the API does not know is a 400 and changes nothing."""
+async def test_invalid_moves_are_refused(api: Api, body: object) -> None:
+    """An invalid move is a 400 and changes nothing."""
     api.simulator.add([line("a")])
     assert (await api.post("/investigate/move", body)).status_code == 400
     assert await api.ledger() == []
@@ -131,7 +128,7 @@ async def test_move_of_a_thousand(api: Api) -> None:
 
 
 async def test_single_move(api: Api) -> None:
-    """One message can be moved by its path; an unknown one is a 404."""
+    """The path names the message; an unknown one is a 404."""
     api.simulator.add([line("a")])
     assert (await api.post("/investigate/a/move", {"destination": "DeletedItems"})).json()[
         "result"
@@ -142,14 +139,14 @@ async def test_single_move(api: Api) -> None:
 
 
 async def test_quarantined_message_cannot_be_moved(api: Api) -> None:
-    """A message in quarantine is in no mailbox: its item has no success, and nothing changes."""
+    """It is in no mailbox: its item has no success, and nothing changes."""
     api.simulator.add([line("q", is_quarantined=True)])
     assert [item["success"] for item in await move(api, ["q"])] == [False]
     assert await api.ledger() == []
 
 
-async def test_old_shape_speaks_old(serve: Serve) -> None:
-    """In the old shape postfix ids are accepted and the deprecated fields are answered."""
+async def test_the_old_shape_has_deprecated_names(serve: Serve) -> None:
+    """The old shape accepts postfix ids and sends the deprecated fields."""
     api = await serve(shape=Shape.OLD)
     api.simulator.add([line("a"), line("b")])
     answer = await api.post(
@@ -162,10 +159,7 @@ async def test_old_shape_speaks_old(serve: Serve) -> None:
 
 
 async def test_reclassify_makes_a_submission_with_a_later_outcome(serve: Serve) -> None:
-    """Reclassifying answers 202 at once.
-
-    The outcome comes later, and the message keeps its disposition.
-    """
+    """A 202 at once; the outcome arrives later and does not change the message."""
     now = datetime(2026, 11, 22, 12, tzinfo=UTC)
     clock = [now]
     api = await serve(clock=lambda: clock[0], outcome_after=60, rate=None)
@@ -193,7 +187,7 @@ async def test_reclassify_makes_a_submission_with_a_later_outcome(serve: Serve) 
 
 
 async def test_each_reclassify_is_a_new_submission(api: Api) -> None:
-    """Reclassifying twice makes two submissions and two rows: a repeat shows."""
+    """Two requests are two submissions and two rows, so a repeat shows."""
     api.simulator.add([line("a")])
     for _ in range(2):
         await api.post("/investigate/a/reclassify", {"expected_disposition": "SPAM"})
@@ -216,10 +210,7 @@ async def test_wrong_reclassifications_are_refused(api: Api, body: object) -> No
 
 
 async def test_release_delivers_only_what_is_in_quarantine(api: Api) -> None:
-    """A release delivers a quarantined message once.
-
-    Another is undelivered, an unknown id has no recipients.
-    """
+    """A quarantined message is delivered once; any other is undelivered and stays as it is."""
     api.simulator.add([line("q", is_quarantined=True), line("a")])
     for delivered in (["ana@corp.example"], []):
         items = (await api.post("/investigate/release", {"ids": ["q", "a", "nix"]})).json()[
@@ -244,18 +235,15 @@ async def test_release_delivers_only_what_is_in_quarantine(api: Api) -> None:
 async def test_disputed_release_body(
     serve: Serve, form: BodyForm, statuses: tuple[int, int]
 ) -> None:
-    """The simulator accepts the release body that was chosen.
-
-    The object, the bare array, or either.
-    """
+    """The simulator accepts the release body that was chosen; any other is a 400."""
     api = await serve(release_body=form)
     api.simulator.add([line("q", is_quarantined=True)])
     answers = [await api.post("/investigate/release", body) for body in ({"ids": ["q"]}, ["q"])]
     assert tuple(answer.status_code for answer in answers) == statuses
 
 
-async def test_message_that_arrives_again_keeps_what_was_done(api: Api) -> None:
-    """A message injected again (a changed verdict) keeps its folder, its log and its operations."""
+async def test_a_message_that_arrives_again_keeps_its_folder(api: Api) -> None:
+    """A message that arrives again, with another verdict, keeps its folder and action log."""
     api.simulator.add([line("a", final_disposition="SPAM")])
     await move(api, ["a"])
     api.simulator.add([line("a", final_disposition="MALICIOUS")])

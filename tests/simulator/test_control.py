@@ -13,7 +13,7 @@ SINCE = "2026-01-01T00:00:00Z"
 
 
 async def test_messages_as_list_as_lines_and_bare(api: Api) -> None:
-    """Messages can be injected as a JSON list, as JSON lines, as whole corpus lines or as bare records."""
+    """A JSON list, JSON lines, corpus lines and bare records are accepted."""
     assert (
         await api.control("/messages", json.dumps([line("a"), line("b")["message"]]))
     ).json() == {"injected": 2}
@@ -28,7 +28,7 @@ async def test_messages_as_list_as_lines_and_bare(api: Api) -> None:
 
 
 async def test_messages_can_arrive_now(api: Api) -> None:
-    """With `stamp=now` a message is scanned at the moment it is injected."""
+    """With `stamp=now` a message is scanned now."""
     before = api.simulator.account.now
     await api.control("/messages?stamp=now", json.dumps([line("a", "2020-01-01T00:00:00Z")]))
     scanned = parse_time((await api.result("/investigate/a"))["scanned_at"])
@@ -37,10 +37,7 @@ async def test_messages_can_arrive_now(api: Api) -> None:
 
 
 async def test_reports_and_submissions(api: Api) -> None:
-    """Reports and submissions are injected the same way.
-
-    A submission injected again replaces the first.
-    """
+    """Both are added like messages; a submission with a known id replaces it."""
     fields = {"to": [], "postfix_id": "pf"}
     report = {
         "id": 5,
@@ -66,7 +63,7 @@ async def test_reports_and_submissions(api: Api) -> None:
     "body", ["[{}]", "{", "[1]", '[{"id": ""}]', '[{"id": true, "submission_id": 4}]']
 )
 async def test_bad_records_are_refused_whole(api: Api, path: str, body: str) -> None:
-    """A record without its id, or no record at all, is refused with a reason, and nothing is taken in."""
+    """A record without an id is refused with a reason, and nothing is added."""
     good = json.dumps(line("a")) + "\n" if path == "messages" and not body.startswith("[") else ""
     answer = await api.control(f"/{path}", good + body)
     assert answer.status_code == 400
@@ -75,8 +72,8 @@ async def test_bad_records_are_refused_whole(api: Api, path: str, body: str) -> 
     assert (state["messages"], state["reports"], state["submissions"]) == (0, 0, 0)
 
 
-async def test_witnesses_since(api: Api) -> None:
-    """Ledger and requests can be read from a sequence number on."""
+async def test_ledger_and_request_log_since(api: Api) -> None:
+    """Ledger and request log can be read from a sequence number on."""
     api.simulator.add([line("a"), line("b"), line("c")])
     await api.post("/investigate/move", {"destination": "JunkEmail", "ids": ["a", "b", "c"]})
     await api.get("/investigate/a", submission="false")
@@ -95,7 +92,7 @@ async def test_witnesses_since(api: Api) -> None:
 
 
 async def test_counts(api: Api) -> None:
-    """Counts say how many requests there were by endpoint and status, and how many changes by operation."""
+    """Counts are by endpoint, status and operation."""
     api.simulator.add([line("a")])
     await api.post("/investigate/move", {"destination": "JunkEmail", "ids": ["a"]})
     await api.get("/investigate/nix")
@@ -124,7 +121,7 @@ async def test_faults_can_be_changed(api: Api) -> None:
 
 
 async def test_reset_empties_everything(serve: Serve) -> None:
-    """After a reset there are no messages, policies, rows or requests, and the first faults are in force again."""
+    """A reset empties account, ledger and request log, and restores the configured faults."""
     api = await serve(faults=parse_faults("slow=1:0"))
     api.simulator.add([line("a")])
     await api.post("/investigate/move", {"destination": "JunkEmail", "ids": ["a"]})
@@ -140,8 +137,8 @@ async def test_reset_empties_everything(serve: Serve) -> None:
     assert await api.sim("/requests") == []
 
 
-async def test_forgetting_keeps_the_count_of_requests(api: Api) -> None:
-    """When old requests are forgotten the sequence goes on, `since` still means what it says, and the ledger stays whole."""
+async def test_dropped_requests_keep_the_sequence(api: Api) -> None:
+    """Dropped requests keep their sequence numbers, and the ledger stays complete."""
     api.simulator.add([line("a", "2026-01-01T00:00:00Z"), line("b", "2999-01-01T00:00:00Z")])
     await api.post("/investigate/move", {"destination": "JunkEmail", "ids": ["a"]})
     for _ in range(4):

@@ -38,7 +38,7 @@ async def found(api: Api, **params: object) -> set[str]:
 
 @pytest.mark.parametrize("order", Order)
 async def test_cursor_visits_every_message_once(serve: Serve, order: Order) -> None:
-    """Whatever the order, following `next` finds every message exactly once."""
+    """In any order, following `next` finds every message exactly once."""
     api = await serve(order=order)
     api.simulator.add(
         line(f"m{number}", f"2026-11-20T10:00:{number % 7:02}Z") for number in range(23)
@@ -52,7 +52,7 @@ async def test_cursor_visits_every_message_once(serve: Serve, order: Order) -> N
 
 @pytest.mark.parametrize(("order", "descending"), [(Order.NEWEST, True), (Order.OLDEST, False)])
 async def test_order_is_by_time(serve: Serve, order: Order, *, descending: bool) -> None:
-    """Results come newest or oldest first, as chosen."""
+    """Results are newest or oldest first, as chosen."""
     api = await serve(order=order)
     api.simulator.add(
         line(f"m{number}", f"2026-11-20T10:{(number * 7) % 60:02}:00Z") for number in range(20)
@@ -62,7 +62,7 @@ async def test_order_is_by_time(serve: Serve, order: Order, *, descending: bool)
 
 
 async def test_shuffled_order_is_not_by_time_but_stable(serve: Serve) -> None:
-    """The shuffled order looks random and is the same on every request."""
+    """The order looks random and is the same for every request."""
     api = await serve(order=Order.SHUFFLED, seed=3)
     api.simulator.add(line(f"m{number}", f"2026-11-20T10:{number:02}:00Z") for number in range(20))
     first = [record["scanned_at"] for record in await api.result("/investigate", start=SINCE)]
@@ -92,7 +92,7 @@ async def test_arrivals_do_not_shift_pages(api: Api) -> None:
 
 
 async def test_cursor_result_info(api: Api) -> None:
-    """The cursor `result_info` has its count, a cursor, and zeros where the API has them."""
+    """`result_info` has a count, a cursor, and zeros as in the API."""
     api.simulator.add(line(f"m{number}") for number in range(3))
     info = (await api.get("/investigate", start=SINCE, per_page=2)).json()["result_info"]
     assert info["count"] == 2
@@ -102,7 +102,7 @@ async def test_cursor_result_info(api: Api) -> None:
 
 
 async def test_deprecated_page_still_pages_and_ends(api: Api) -> None:
-    """`page` pages as long as no cursor is given, and ends in an empty page."""
+    """`page` works without a cursor, and ends in an empty page."""
     api.simulator.add(line(f"m{number}") for number in range(5))
     seen = [
         await api.result("/investigate", start=SINCE, per_page=2, page=page)
@@ -146,7 +146,7 @@ async def test_default_window_is_thirty_days(api: Api) -> None:
     ],
 )
 async def test_wrong_parameters_are_refused(api: Api, params: dict[str, object]) -> None:
-    """A parameter out of range is a 400 with a failure envelope."""
+    """An invalid parameter is a 400 with a failure envelope."""
     answer = await api.get("/investigate", **params)
     assert answer.status_code == 400
     body = answer.json()
@@ -202,7 +202,7 @@ async def test_filters(api: Api, params: dict[str, str], expected: set[str]) -> 
 
 
 async def test_message_action_finds_what_was_moved(api: Api) -> None:
-    """`message_action=MOVED` finds messages after they were moved."""
+    """`message_action=MOVED` finds moved messages."""
     api.simulator.add([line("a"), line("b")])
     await api.post("/investigate/move", {"destination": "JunkEmail", "ids": ["a"]})
     assert await found(api, message_action="MOVED") == {"a"}
@@ -222,7 +222,7 @@ async def test_get_detections_and_action_log(api: Api) -> None:
 
 @pytest.mark.parametrize("path", ["nix", "nix/detections", "nix/action_log", "clean/detections"])
 async def test_unknown_messages_are_404(api: Api, path: str) -> None:
-    """An id nobody knows, and the detections of a clean message, are 404 with a failure envelope."""
+    """So are the detections of a clean message; both have a failure envelope."""
     api.simulator.add([line("clean", final_disposition="NONE")])
     answer = await api.get(f"/investigate/{path}")
     assert answer.status_code == 404
@@ -230,7 +230,7 @@ async def test_unknown_messages_are_404(api: Api, path: str) -> None:
 
 
 async def test_submissions_are_another_datastore(api: Api) -> None:
-    """A phish submission is not in regular searches, and is read with `submission=true` alone."""
+    """A phish submission is in no regular search, and needs `submission=true`."""
     api.simulator.add([line("regular"), line("submitted", is_phish_submission=True)])
     assert await found(api) == {"regular"}
     assert (await api.get("/investigate/submitted")).status_code == 404
@@ -257,14 +257,14 @@ async def test_shapes(serve: Serve, shape: Shape, present: set[str], absent: set
 
 
 async def test_broken_text_survives(api: Api) -> None:
-    """Lone surrogates and control characters in a corpus come out as JSON."""
+    """Lone surrogates and control characters of a corpus survive as JSON."""
     api.simulator.add([line("a", subject="\ud83d broken \x00 \u2028")])
     answer = await api.get("/investigate/a")
     assert json.loads(answer.content)["result"]["subject"] == "\ud83d broken \x00 \u2028"
 
 
 async def test_unknown_route_and_method(api: Api) -> None:
-    """A wrong path is a 404 with code 7003, a wrong method a 405; both enveloped."""
+    """A wrong path is a 404 with code 7003, a wrong method a 405; both have an envelope."""
     wrong = await api.get("/investigation")
     assert (wrong.status_code, wrong.json()["errors"][0]["code"]) == (404, 7003)
     method = await api.send("DELETE", "/investigate")

@@ -1,4 +1,4 @@
-"""Every kind of answer against the OpenAPI document."""
+"""Every kind of response conforms to the OpenAPI document."""
 
 from typing import Any
 
@@ -30,7 +30,7 @@ async def ask(
 
 @pytest.mark.parametrize("shape", [Shape.NEW, Shape.OLD])
 async def test_messages_and_actions(serve: Serve, shape: Shape) -> None:
-    """Searches, records, detections, logs, moves, submissions and releases are as documented, in both shapes."""
+    """Searches, records, detections, logs, moves, submissions and releases, in both shapes."""
     api = await serve(shape=shape)
     api.simulator.add([*demo_corpus(), line("q", is_quarantined=True)])
     found = await ask(
@@ -59,13 +59,13 @@ async def test_messages_and_actions(serve: Serve, shape: Shape) -> None:
 
 
 async def test_real_messages(api: Api, real_lines: list[Line]) -> None:
-    """A page of a thousand real messages is as documented."""
+    """A page of a thousand real messages conforms."""
     api.simulator.account.add(real_lines[:1000])
     assert len(await ask(api, "GET", "/investigate", start=SINCE, per_page=1000)) == 1000
 
 
 async def test_blocks(api: Api) -> None:
-    """Create, list, get, edit and delete of a block are as documented."""
+    """Create, list, get, edit and delete of a block conform."""
     identity = (await ask(api, "POST", BLOCKS, body=BLOCK))["id"]
     await ask(api, "GET", BLOCKS)
     one = BLOCKS + "/{pattern_id}"
@@ -75,7 +75,7 @@ async def test_blocks(api: Api) -> None:
 
 
 async def test_refusals(serve: Serve) -> None:
-    """Refusals of every kind are failure envelopes as documented: 400, 404, 409, 429."""
+    """400, 404, 409 and 429 have the documented failure envelope."""
     api = await serve(refuse_duplicates=True)
     assert await ask(api, "GET", "/investigate", start="2999-01-01T00:00:00Z") is None
     await ask(api, "GET", ONE, "/investigate/nix")
@@ -88,14 +88,14 @@ async def test_refusals(serve: Serve) -> None:
 
 
 async def test_pending_search(serve: Serve) -> None:
-    """The 202 of a pending search is as documented."""
+    """The 202 of a pending search conforms."""
     api = await serve(faults=parse_faults("search_202=1"))
     assert await ask(api, "GET", "/investigate", start=SINCE) == []
     assert (await api.sim("/requests"))[0]["status"] == 202
 
 
 def test_the_check_itself_can_fail() -> None:
-    """The check refuses a message without an id, and a null where none may be."""
+    """The check refuses a message without an id, and a null where none is allowed."""
     envelope: dict[str, Any] = {"success": True, "errors": [], "messages": []}
     with pytest.raises(AssertionError, match="'id' is a required property"):
         openapi.check("get", ONE, 200, envelope | {"result": {"postfix_id": "x"}})

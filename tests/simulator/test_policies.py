@@ -1,4 +1,4 @@
-"""Settings: the life cycle of a block, what is refused, paging, duplicates."""
+"""Policies: the life cycle of a block, validation, pages, duplicates."""
 
 from typing import Any
 from uuid import UUID
@@ -17,7 +17,7 @@ def block(pattern: str = "mallory@evil.test", kind: str = "EMAIL", **fields: Any
 
 
 async def test_life_cycle_of_a_block(api: Api) -> None:
-    """Create 201, read, edit, delete 200 and 404: each effective change once in the ledger."""
+    """Create 201, read, edit, delete 200, then 404; each change is in the ledger once."""
     created = await api.post(BLOCKS, block(comments="ours"))
     assert created.status_code == 201
     identity = created.json()["result"]["id"]
@@ -66,7 +66,7 @@ async def test_life_cycle_of_a_block(api: Api) -> None:
     ],
 )
 async def test_bad_patterns_are_refused(api: Api, body: object) -> None:
-    """What the API documents as invalid is a 400 with a failure envelope, and leaves no trace."""
+    """An invalid pattern is a 400 with a failure envelope, and adds no row."""
     answer = await api.post(BLOCKS, body)
     assert answer.status_code == 400, answer.text
     assert answer.json()["success"] is False
@@ -88,15 +88,12 @@ async def test_bad_patterns_are_refused(api: Api, body: object) -> None:
     ],
 )
 async def test_good_patterns_are_accepted(api: Api, body: object) -> None:
-    """Addresses, domains, public IPs and expressions are accepted."""
+    """Addresses, domains, public IPs and regular expressions."""
     assert (await api.post(BLOCKS, body)).status_code == 201
 
 
 async def test_duplicates_are_allowed_unless_chosen(api: Api, serve: Serve) -> None:
-    """The API documents no uniqueness.
-
-    A second equal block is created, or a 409 where that was chosen.
-    """
+    """The API documents no uniqueness, so a 409 must be configured."""
     assert [(await api.post(BLOCKS, block())).status_code for _ in range(2)] == [201, 201]
     assert len(await api.ledger()) == 2
     strict = await serve(refuse_duplicates=True)
@@ -105,7 +102,7 @@ async def test_duplicates_are_allowed_unless_chosen(api: Api, serve: Serve) -> N
 
 
 async def test_list_filters_searches_and_pages(api: Api) -> None:
-    """Lists filter by exact pattern and type, search in texts, page, and count everything in the total."""
+    """Lists filter by pattern and type, search in texts, and count everything in the total."""
     for number in range(5):
         await api.post(BLOCKS, block(f"m{number}@evil.test"))
     await api.post(BLOCKS, block("evil.test", "DOMAIN", comments="Campaign 7"))
@@ -126,7 +123,7 @@ async def test_list_filters_searches_and_pages(api: Api) -> None:
 
 
 async def test_edit_is_checked_as_a_whole(api: Api) -> None:
-    """An edit that would leave a pattern of the wrong type, or names nothing, is refused."""
+    """An edit that leaves a pattern of the wrong type, or has no field, is refused."""
     identity = (await api.post(BLOCKS, block())).json()["result"]["id"]
     for body in ({"pattern_type": "DOMAIN"}, {"pattern": "nope"}, {}, {"id": "x"}):
         assert (await api.send("PATCH", f"{BLOCKS}/{identity}", body)).status_code == 400
@@ -134,7 +131,7 @@ async def test_edit_is_checked_as_a_whole(api: Api) -> None:
 
 
 async def test_batch_runs_in_order_or_not_at_all(api: Api) -> None:
-    """A batch deletes, patches and creates in one request; a bad item undoes everything."""
+    """A batch deletes, patches and creates in one request; an invalid item reverts everything."""
     first, second = [
         (await api.post(BLOCKS, block(f"m{number}@evil.test"))).json()["result"]["id"]
         for number in range(2)
@@ -172,7 +169,7 @@ async def test_batch_runs_in_order_or_not_at_all(api: Api) -> None:
 
 
 async def test_old_shape_has_integer_ids(serve: Serve) -> None:
-    """In the old shape ids are integers and `last_modified` is there."""
+    """The old shape has integer ids and `last_modified`."""
     api = await serve(shape=Shape.OLD)
     created = (await api.post(BLOCKS, block())).json()["result"]
     assert isinstance(created["id"], int)

@@ -37,7 +37,7 @@ def submission(identity: str, **fields: Any) -> dict[str, Any]:
 
 
 async def test_reports_page_until_empty(api: Api) -> None:
-    """Reports come newest first, page by page, without a `result_info`."""
+    """Reports are newest first, page by page, without `result_info`."""
     api.simulator.add(report(number, f"2026-11-20T10:{number:02}:00Z") for number in range(5))
     seen = [
         await api.result("/phishguard/reports", start=SINCE, per_page=2, page=page)
@@ -48,7 +48,7 @@ async def test_reports_page_until_empty(api: Api) -> None:
 
 
 async def test_reports_without_paging_repeat_themselves(serve: Serve) -> None:
-    """Where paging is ignored every page is the whole answer."""
+    """Without paging every page is the whole result."""
     api = await serve(page_reports=False)
     api.simulator.add(report(number) for number in range(3))
     assert [
@@ -58,7 +58,7 @@ async def test_reports_without_paging_repeat_themselves(serve: Serve) -> None:
 
 
 async def test_reports_by_time(api: Api) -> None:
-    """`start` and `end` are half-open on the time of creation."""
+    """`start` and `end` are a half-open range of the creation time."""
     api.simulator.add([report(1, "2026-11-20T10:00:00Z"), report(2, "2026-11-20T11:00:00Z")])
     found = await api.result(
         "/phishguard/reports", start="2026-11-20T10:00:00Z", end="2026-11-20T11:00:00Z"
@@ -68,7 +68,7 @@ async def test_reports_by_time(api: Api) -> None:
 
 @pytest.mark.parametrize("shape", [Shape.NEW, Shape.OLD])
 async def test_times_of_reports_by_shape(serve: Serve, shape: Shape) -> None:
-    """The deprecated `ts` fields are sent in the old shape alone."""
+    """Only the old shape has the deprecated `ts` fields."""
     api = await serve(shape=shape)
     api.simulator.add([report(1), submission("s")])
     record = (await api.result("/phishguard/reports", start=SINCE))[0]
@@ -98,7 +98,7 @@ async def test_times_of_reports_by_shape(serve: Serve, shape: Shape) -> None:
 async def test_submissions_filter_and_order(
     api: Api, params: dict[str, str], expected: list[str]
 ) -> None:
-    """Each filter and order of submissions does what it says; the total counts all."""
+    """Each filter and order works; the total counts everything."""
     api.simulator.add(
         [
             submission("a", customer_status="escalated", escalated_by="ana@corp.example"),
@@ -123,12 +123,12 @@ async def test_submissions_filter_and_order(
     ],
 )
 async def test_wrong_submission_filters_are_refused(api: Api, params: dict[str, str]) -> None:
-    """A value outside its set is a 400."""
+    """An invalid value is a 400."""
     assert (await api.get("/submissions", **params)).status_code == 400
 
 
 async def test_escalation_links_the_user_submission(api: Api) -> None:
-    """Reclassifying with `escalated_submission_id` marks the user's submission and points it to the team's."""
+    """`escalated_submission_id` marks the user's submission and links the team's."""
     api.simulator.add([submission("mine"), {"message": {"id": "m"}}])
     body = {"expected_disposition": "MALICIOUS", "escalated_submission_id": "mine"}
     assert (await api.post("/investigate/m/reclassify", body)).status_code == 202

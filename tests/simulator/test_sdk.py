@@ -52,7 +52,7 @@ async def test_whole_corpus_reads_strictly(api: Api, real_lines: list[Line]) -> 
 
 
 async def test_investigate_life_cycle(api: Api) -> None:
-    """List, get, detections, move many and one, reclassify and release read strictly and have their effect."""
+    """The strict SDK reads list, get, detections, moves, reclassify and release."""
     lines = list(outbreak(3))
     ids = [entry["message"]["id"] for entry in lines]
     api.simulator.add([*lines, line("q", is_quarantined=True)])
@@ -93,7 +93,7 @@ async def test_investigate_life_cycle(api: Api) -> None:
 
 
 async def test_demo_reads_strictly(api: Api) -> None:
-    """Every message, detection and report of the demo corpus passes the strict models."""
+    """The strict models accept every message, detection and report of the demo."""
     api.simulator.add(demo_corpus())
     async with client_of(api) as client:
         security = client.email_security
@@ -115,7 +115,7 @@ async def test_demo_reads_strictly(api: Api) -> None:
 
 
 async def test_block_senders_life_cycle(api: Api) -> None:
-    """Create, list, get, edit, batch and delete of a block read strictly."""
+    """The strict SDK reads create, list, get, edit, batch and delete of a block."""
     async with client_of(api) as client:
         blocks = client.email_security.settings.block_senders
         created = await blocks.create(
@@ -151,7 +151,7 @@ async def test_block_senders_life_cycle(api: Api) -> None:
 
 
 async def test_errors_have_the_sdk_classes(serve: Serve) -> None:
-    """Refusals arrive as the SDK's own exceptions, with the envelope's errors."""
+    """Refusals are the SDK's own exceptions, with the errors of the envelope."""
     api = await serve(tokens={"w": TokenScope.WRITE, "r": TokenScope.READ}, refuse_duplicates=True)
 
     async def block(token: str, pattern: str) -> None:

@@ -67,7 +67,7 @@ SUBJECTS = {
 
 @pytest.mark.parametrize("name", GOOD)
 async def test_life_cycle_through_the_sdk(api: Api, name: str) -> None:
-    """Create, list, get, edit and delete read strictly, and leave three rows."""
+    """The strict SDK reads create, list, get, edit and delete; the ledger has three rows."""
     edit = EDITS.get(name, {"comments": "changed"})
     async with client_of(api) as client:
         kind = getattr(client.email_security.settings, name)
@@ -92,7 +92,7 @@ async def test_life_cycle_through_the_sdk(api: Api, name: str) -> None:
     "name", ["allow_policies", "trusted_domains", "domains", "content_policies"]
 )
 async def test_batch_through_the_sdk(api: Api, name: str) -> None:
-    """A batch of all four parts reads strictly and does them."""
+    """The strict SDK reads a batch of all four parts, which takes effect."""
     async with client_of(api) as client:
         kind = getattr(client.email_security.settings, name)
         first, second, third = [
@@ -189,7 +189,7 @@ def documented(value: Any) -> Any:
     ],
 )
 async def test_wrong_policies_are_refused(api: Api, name: str, change: dict[str, Any]) -> None:
-    """What a kind of policy cannot hold is a 400 and leaves no trace."""
+    """An invalid field is a 400 and adds no row."""
     answer = await api.post(f"/settings/{name}", GOOD[name] | change)
     assert answer.status_code == 400, answer.text
     assert await api.ledger() == []
@@ -197,14 +197,14 @@ async def test_wrong_policies_are_refused(api: Api, name: str, change: dict[str,
 
 @pytest.mark.parametrize("name", GOOD)
 async def test_every_required_field_is_required(api: Api, name: str) -> None:
-    """Each field of the smallest good body is needed."""
+    """Each field of the smallest valid body is needed."""
     for field in GOOD[name]:
         body = {other: value for other, value in GOOD[name].items() if other != field}
         assert (await api.post(f"/settings/{name}", body)).status_code == 400, field
 
 
 async def test_directory_entries_cannot_be_edited(api: Api) -> None:
-    """An entry that comes from a directory may be deleted but not edited."""
+    """An entry synced from a directory may be deleted, not edited."""
     home = "/settings/impersonation_registry"
     body = GOOD["impersonation_registry"] | {"provenance": "SNOOPY-OFFICE_365"}
     identity = (await api.post(home, body)).json()["result"]["id"]
@@ -238,7 +238,7 @@ async def test_filters_of_flags_and_lists(api: Api) -> None:
 
 
 async def test_replacing_a_policy(api: Api) -> None:
-    """PUT replaces a policy, and wants all its required fields."""
+    """PUT replaces a policy and needs all required fields."""
     home = "/settings/block_senders"
     identity = (await api.post(home, GOOD["block_senders"])).json()["result"]["id"]
     body = {"pattern": "worse.test", "pattern_type": "DOMAIN", "is_regex": False}
@@ -275,7 +275,7 @@ async def test_deleting_many_domains_needs_a_body(api: Api) -> None:
 
 @pytest.mark.skipif(not openapi.DOCUMENT.exists(), reason="the OpenAPI document is not here")
 async def test_domain_verification(serve: Serve) -> None:
-    """A new domain wants a TXT record; once verified the answer is a 204 and the status ACTIVE."""
+    """A new domain needs a TXT record; once verified it is ACTIVE and the response is a 204."""
     for after, status in ((3600, 200), (0, 204)):
         api = await serve(outcome_after=after)
         identity = (await api.post("/settings/domains", DOMAIN)).json()["result"]["id"]

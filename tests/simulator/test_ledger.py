@@ -1,7 +1,4 @@
-"""The witnesses under every fault at once.
-
-What the ledger says is what happened, and the request log explains it.
-"""
+"""Under all faults at once, the ledger has what happened and the request log explains it."""
 
 import asyncio
 from collections import Counter

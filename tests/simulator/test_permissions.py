@@ -1,4 +1,4 @@
-"""Tokens and what they may do."""
+"""Tokens and their scopes."""
 
 import pytest
 
@@ -13,9 +13,9 @@ TOKENS = {"w": TokenScope.WRITE, "r": TokenScope.READ, "n": TokenScope.NONE}
     [("w", 200, 201), ("r", 200, 403), ("n", 403, 403), ("stranger", 401, 401)],
 )
 async def test_scopes(serve: Serve, token: str, read: int, write: int) -> None:
-    """Each token may do what its scope says.
+    """A token may do what its scope allows.
 
-    A 403 points to the documentation, and nothing refused is done.
+    A 403 links the documentation, and nothing is executed.
     """
     api = await serve(tokens=TOKENS)
     headers = {"authorization": f"Bearer {token}"}
@@ -35,10 +35,7 @@ async def test_scopes(serve: Serve, token: str, read: int, write: int) -> None:
 
 
 async def test_any_token_will_do_by_default(serve: Serve) -> None:
-    """Without configured tokens any non-empty token or legacy key may do anything.
-
-    None at all is a 401.
-    """
+    """Without configured tokens any token or legacy key may write; none at all is a 401."""
     api = await serve()
     url = f"{api.url}{HOME}/investigate"
     assert (await api.client.get(url)).status_code == 200

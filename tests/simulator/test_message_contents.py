@@ -1,4 +1,4 @@
-"""Preview, raw and trace; and submissions by alert id."""
+"""Previews, raw messages and traces; submissions by alert id."""
 
 import base64
 from typing import Any
@@ -14,10 +14,7 @@ PNG = b"\x89PNG\r\n\x1a\n"
 
 
 async def test_contents_through_the_sdk(api: Api) -> None:
-    """Preview (both ways), raw and trace read strictly.
-
-    The requested preview is in the action log.
-    """
+    """The strict SDK reads both previews, raw and trace; only the requested preview is logged."""
     api.simulator.add([line("a"), line("clean", final_disposition="NONE")])
     async with client_of(api) as client:
         investigate = client.email_security.investigate
@@ -37,10 +34,7 @@ async def test_contents_through_the_sdk(api: Api) -> None:
 
 
 async def test_bodies_of_clean_mail_are_not_kept(api: Api) -> None:
-    """Preview and raw of a clean message are 404, its trace is there.
-
-    A moved message has no preview on request.
-    """
+    """Preview and raw of a clean message are a 404; its trace exists."""
     api.simulator.add([line("clean", final_disposition="NONE"), line("moved")])
     await api.post("/investigate/move", {"destination": "JunkEmail", "ids": ["moved"]})
     statuses = [
@@ -75,7 +69,7 @@ async def test_disputed_preview_body(
 @pytest.mark.skipif(not openapi.DOCUMENT.exists(), reason="the OpenAPI document is not here")
 @pytest.mark.parametrize("shape", [Shape.NEW, Shape.OLD])
 async def test_answers_are_as_documented(serve: Serve, shape: Shape) -> None:
-    """Preview, raw, trace and submissions are as the OpenAPI document says."""
+    """Preview, raw, trace and submissions conform to the OpenAPI document."""
     api = await serve(shape=shape)
     api.simulator.add([line("a", alert_id="alert-a")])
     for part in ("preview", "raw", "trace"):
@@ -96,7 +90,7 @@ async def test_answers_are_as_documented(serve: Serve, shape: Shape) -> None:
 
 
 async def test_raw_of_real_messages(api: Api, real_lines: list[Line]) -> None:
-    """However broken its headers, the text of a real message can be made."""
+    """Raw works for every real message, however broken its headers."""
     account = api.simulator.account
     account.add(real_lines[::20])
     for identity in account.mailboxes.by_id:
@@ -105,7 +99,7 @@ async def test_raw_of_real_messages(api: Api, real_lines: list[Line]) -> None:
 
 
 async def test_submission_by_alert_id(serve: Serve) -> None:
-    """A reclassification by alert id makes a submission that is decided as chosen, one row each."""
+    """A reclassification by alert id adds a submission, decided as configured, and one row."""
     for verdict, expected in (
         (ReviewVerdict.ACCEPTED, "NONE"),
         (ReviewVerdict.REJECTED, "MALICIOUS"),
@@ -129,7 +123,7 @@ async def test_submission_by_alert_id(serve: Serve) -> None:
 
 
 async def test_missed_detection(api: Api) -> None:
-    """A missed detection of an unknown message makes a submission without a message."""
+    """A missed detection of an unknown message adds a submission without a message."""
     assert (
         await api.post(
             "/submissions", {"type": "missed_detection", "messages": [{"eml_content": "x"}]}
@@ -155,7 +149,7 @@ async def test_missed_detection(api: Api) -> None:
     ],
 )
 async def test_wrong_submissions_are_refused_whole(api: Api, body: dict[str, Any]) -> None:
-    """One wrong item refuses the whole request."""
+    """One invalid item refuses the whole request."""
     api.simulator.add([line("a", alert_id="alert-a")])
     assert (await api.post("/submissions", body)).status_code == 400
     assert await api.result("/submissions") == []

@@ -1,4 +1,4 @@
-"""Bulk jobs: they progress with the clock, do their work once, and can be stopped."""
+"""Bulk jobs: they advance with the clock, act once, and can be cancelled."""
 
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
@@ -22,7 +22,7 @@ MOVE = {
 
 @pytest.fixture
 async def timed(serve: Serve) -> tuple[Api, Callable[[float], None]]:
-    """Serve 250 messages with a clock that a test sets, and steps of one second."""
+    """A simulator with 250 messages, and a function that advances its clock; a step is a second."""
     clock = [START]
     api = await serve(clock=lambda: clock[0], job_step=1, rate=None)
     api.simulator.add(line(f"m{number}", "2026-11-20T10:00:00Z") for number in range(250))
@@ -42,9 +42,9 @@ async def make(api: Api, **changes: Any) -> str:
 
 
 async def test_job_progresses_and_completes(timed: tuple[Api, Callable[[float], None]]) -> None:
-    """A job waits, discovers, works a hundred a step and completes.
+    """A job is pending, discovers, processes 100 messages a step, and completes.
 
-    Its counts always add up, and each move is one row.
+    Its counters always add up, and each move is one row.
     """
     api, after = timed
     identity = await make(api)
@@ -67,8 +67,8 @@ async def test_job_progresses_and_completes(timed: tuple[Api, Callable[[float], 
     assert {row["request"] for row in await api.ledger()} == {1}
 
 
-async def test_job_goes_on_unwatched(timed: tuple[Api, Callable[[float], None]]) -> None:
-    """Nobody needs to poll a job: the ledger shows its effects when it is next read."""
+async def test_a_job_needs_no_polling(timed: tuple[Api, Callable[[float], None]]) -> None:
+    """Nobody needs to poll a job: the ledger shows its effects when it is read."""
     api, after = timed
     await make(api)
     after(60)
@@ -76,10 +76,7 @@ async def test_job_goes_on_unwatched(timed: tuple[Api, Callable[[float], None]])
 
 
 async def test_cancelled_job_stops(timed: tuple[Api, Callable[[float], None]]) -> None:
-    """Cancelling leaves what is done and stops the rest.
-
-    A job that ended is deleted, not cancelled, and not before.
-    """
+    """Cancelling keeps what was done and stops the rest; only a job that ended can be deleted."""
     api, after = timed
     identity = await make(api)
     after(3)
@@ -98,7 +95,7 @@ async def test_cancelled_job_stops(timed: tuple[Api, Callable[[float], None]]) -
 
 
 async def test_release_job(timed: tuple[Api, Callable[[float], None]]) -> None:
-    """A release job delivers what is in quarantine and fails for the rest."""
+    """A release job delivers quarantined messages and fails for the others."""
     api, after = timed
     api.simulator.add(
         [
@@ -117,7 +114,7 @@ async def test_release_job(timed: tuple[Api, Callable[[float], None]]) -> None:
 
 
 async def test_submissions_are_skipped(timed: tuple[Api, Callable[[float], None]]) -> None:
-    """A job over the submissions datastore skips what it finds."""
+    """A job over the submissions datastore skips its messages."""
     api, after = timed
     api.simulator.add([line("s", is_phish_submission=True)])
     identity = await make(api, search_params={"submissions": True})
@@ -136,15 +133,15 @@ async def test_submissions_are_skipped(timed: tuple[Api, Callable[[float], None]
         {"search_params": {"final_disposition": "BAD"}},
     ],
 )
-async def test_wrong_jobs_are_refused(api: Api, change: dict[str, Any]) -> None:
-    """A job that cannot be done is a 400."""
+async def test_invalid_jobs_are_refused(api: Api, change: dict[str, Any]) -> None:
+    """An invalid job is a 400."""
     assert (await api.post(BULK, MOVE | change)).status_code == 400
     assert await api.result(BULK) == []
 
 
 @pytest.mark.skipif(not openapi.DOCUMENT.exists(), reason="the OpenAPI document is not here")
 async def test_answers_are_as_documented(timed: tuple[Api, Callable[[float], None]]) -> None:
-    """Job, list, messages, cancel and delete are as the OpenAPI document says."""
+    """Job, list, messages, cancel and delete conform to the OpenAPI document."""
     api, after = timed
     created = await api.post(BULK, MOVE)
     openapi.check("post", BULK, 201, created.json())
@@ -167,7 +164,7 @@ async def test_answers_are_as_documented(timed: tuple[Api, Callable[[float], Non
 
 
 async def test_life_cycle_through_the_sdk(serve: Serve) -> None:
-    """Create, list, get, messages, cancel and delete of a job read strictly."""
+    """The strict SDK reads create, list, get, messages, cancel and delete."""
     api = await serve(job_step=0)
     api.simulator.add(
         [line("a"), line("b", client_recipients=["ana@corp.example", "bo@corp.example"])]
@@ -192,7 +189,7 @@ async def test_life_cycle_through_the_sdk(serve: Serve) -> None:
 
 
 async def test_cancel_through_the_sdk(timed: tuple[Api, Callable[[float], None]]) -> None:
-    """Cancelling reads strictly."""
+    """The strict SDK reads a cancelled job."""
     api, _ = timed
     identity = await make(api)
     async with client_of(api) as client:

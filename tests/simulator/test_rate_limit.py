@@ -1,4 +1,4 @@
-"""The rate limit: its headers, the block, and who it counts."""
+"""The rate limit: its headers, the block, and separate tokens."""
 
 import re
 from datetime import UTC, datetime, timedelta
@@ -10,7 +10,7 @@ from tests.simulator.conftest import Serve
 
 
 async def test_headers_count_down(serve: Serve) -> None:
-    """Every answer says what is left, in the form the reference gives."""
+    """Every response says how many requests are left, in the documented form."""
     api = await serve(rate=Rate(1200, 300))
     for left in (1199, 1198):
         answer = await api.get("/investigate")
@@ -19,10 +19,7 @@ async def test_headers_count_down(serve: Serve) -> None:
 
 
 async def test_exceeding_blocks_for_the_length_of_the_window(serve: Serve) -> None:
-    """The request too many starts a block of five minutes, in which everything is a 429.
-
-    Afterwards a new window begins.
-    """
+    """Exceeding the limit makes everything a 429 for five minutes; then a new window starts."""
     start = datetime(2026, 11, 22, 12, tzinfo=UTC)
     clock = [start]
     api = await serve(rate=Rate(3, 300), clock=lambda: clock[0])
@@ -40,7 +37,7 @@ async def test_exceeding_blocks_for_the_length_of_the_window(serve: Serve) -> No
 
 
 async def test_windows_are_fixed(serve: Serve) -> None:
-    """When the window ends the whole quota is there again."""
+    """When the window ends, the whole quota is available again."""
     start = datetime(2026, 11, 22, 12, tzinfo=UTC)
     clock = [start]
     api = await serve(rate=Rate(2, 10), clock=lambda: clock[0])
@@ -50,7 +47,7 @@ async def test_windows_are_fixed(serve: Serve) -> None:
 
 
 async def test_tokens_are_counted_apart(serve: Serve) -> None:
-    """One token's block does not hit another, and a limit set later starts anew."""
+    """The block of one token does not affect another; a new limit resets all counts."""
     api = await serve(rate=Rate(1, 300))
     assert [(await api.get("/investigate")).status_code for _ in range(2)] == [200, 429]
     url = f"{api.url}/accounts/acc/email-security/investigate"
@@ -65,6 +62,6 @@ async def test_tokens_are_counted_apart(serve: Serve) -> None:
 
 @pytest.mark.parametrize("text", ["", "1200", "0/300", "5/0", "a/b", "-1/3"])
 def test_wrong_rates_are_refused(text: str) -> None:
-    """What is no rate is refused."""
+    """The error names the expected form."""
     with pytest.raises(ValueError, match="invalid rate"):
         parse_rate(text)

@@ -1,7 +1,4 @@
-"""The client on the simulator.
-
-In one process without a port, with a witness that holds every exchange against the document.
-"""
+"""A client of an in-process simulator, with every exchange checked against the OpenAPI document."""
 
 import json
 from collections.abc import AsyncIterator
@@ -22,7 +19,7 @@ TOKEN = "contract-token-0123"
 
 
 class Witness(httpx.AsyncBaseTransport):
-    """Passes requests on to the simulator, and notes what the OpenAPI document has against them or their answers."""
+    """Forwards requests to the simulator, and collects violations of the OpenAPI document."""
 
     def __init__(self, simulator: Simulator) -> None:
         self._inner = httpx.ASGITransport(app=simulator.app)
@@ -51,7 +48,7 @@ class Witness(httpx.AsyncBaseTransport):
 
 @asynccontextmanager
 async def on_simulator(**options: Any) -> AsyncIterator[tuple[EmailSecurity, Simulator, Witness]]:
-    """Give a client of a fresh simulator, the simulator, and the witness between them."""
+    """A client of a new simulator, the simulator, and the transport that checks them."""
     simulator = Simulator(SimulatorOptions(**options))
     witness = Witness(simulator)
     async with EmailSecurity(url=BASE, account_id=ACCOUNT, token=TOKEN, transport=witness) as api:
@@ -59,7 +56,7 @@ async def on_simulator(**options: Any) -> AsyncIterator[tuple[EmailSecurity, Sim
 
 
 def mail(number: int, **fields: Any) -> dict[str, Any]:
-    """Build a corpus line: a malicious message that arrived a few minutes ago."""
+    """A corpus line of a malicious message that arrived minutes ago."""
     at = datetime.now(UTC) - timedelta(minutes=5, seconds=number)
     stamp = at.isoformat(timespec="microseconds").replace("+00:00", "Z")
     message = {
@@ -91,6 +88,6 @@ def mail(number: int, **fields: Any) -> dict[str, Any]:
 
 
 def last_hour() -> Window:
-    """Give a window around the messages that `mail` builds."""
+    """A time range that contains the messages of `mail`."""
     now = datetime.now(UTC)
     return Window(start=now - timedelta(hours=1), end=now)
