@@ -13,7 +13,7 @@ from clawback.cases.plan import CasePlan, Match
 from clawback.correlation.sliding_window import Link, WindowEntry
 from clawback.model.events import Event, source_of
 from clawback.model.messages import Target
-from clawback.model.texts import bounded
+from clawback.model.texts import bounded, printable
 from clawback.rules import Evaluation, RuleSet
 from clawback.rules.eligibility import is_mode_ignored
 
@@ -161,9 +161,4 @@ def _is_delivered(event: Event) -> bool:
 def _text(value: object) -> str:
     if not isinstance(value, str):
         return ""
-    text = bounded(value, _MAX_TEXT)
-    return (
-        text
-        if text.isprintable()
-        else "".join(letter if letter.isprintable() else " " for letter in text)
-    )
+    return printable(bounded(value, _MAX_TEXT), replacement=" ")

@@ -1,11 +1,11 @@
-"""Texts from outside: bounded before they go into a history, printable before they reach a terminal."""
+"""Texts from outside: bounded before they enter a history, printable before they reach a terminal."""
 
 
-def printable(text: str) -> str:
-    """Replace every character that could steer a terminal by U+FFFD."""
+def printable(text: str, *, keep: str = "", replacement: str = "\N{REPLACEMENT CHARACTER}") -> str:
+    """Replace control and invisible characters, which could steer a terminal; except `keep`."""
     if text.isprintable():
         return text
-    return "".join(char if char.isprintable() else "�" for char in text)
+    return "".join(char if char.isprintable() or char in keep else replacement for char in text)
 
 
 def bounded(text: str, limit: int = 300) -> str:

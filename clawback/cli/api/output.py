@@ -12,6 +12,7 @@ from clawback.cli.output import print_json, print_table, print_text
 from clawback.cloudflare import BatchResult
 from clawback.cloudflare.catalogue import Operation
 from clawback.cloudflare.wire_model import WireModel
+from clawback.model.texts import bounded, printable
 from clawback.model.times import parse_time
 
 _MANY = 3
@@ -130,7 +131,7 @@ def _format(column: str, value: Any) -> str:
     at = parse_time(value) if column.endswith("_at") else None
     text = cell(value) if at is None else f"{at:%Y-%m-%d %H:%M:%S}"
     is_long = len(text) > _LONG and not column.endswith("id") and sys.stdout.isatty()
-    return f"{text[: _LONG - 1]}…" if is_long else text
+    return bounded(text, _LONG) if is_long else text
 
 
 def print_result(operation: Operation, result: Any, *, as_json: bool) -> None:
@@ -154,9 +155,11 @@ def print_result(operation: Operation, result: Any, *, as_json: bool) -> None:
             _print_fields(result)
         case str():
             print_text(
-                (_strip_control(result, keep="\n\t") if sys.stdout.isatty() else result).rstrip(
-                    "\n"
-                )
+                (
+                    printable(result, keep="\n\t", replacement=" ")
+                    if sys.stdout.isatty()
+                    else result
+                ).rstrip("\n")
             )
         case _:
             print_text("Done." if operation.permission == "Write" else "No content.")
@@ -203,9 +206,4 @@ def cell(value: Any, most: int | None = _MANY) -> str:
             text = value
         case _:
             text = json.dumps(value, ensure_ascii=False, default=str)
-    return _strip_control(text)
-
-
-def _strip_control(text: str, keep: str = "") -> str:
-    """Replace control and invisible characters with spaces."""
-    return "".join(one if one.isprintable() or one in keep else " " for one in text)
+    return printable(text, replacement=" ")

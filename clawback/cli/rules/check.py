@@ -15,6 +15,7 @@ from clawback.app_files import describe_rules
 from clawback.cli.exits import ExitCode
 from clawback.cli.output import AsJson, print_json, print_text
 from clawback.cli.rule_folders import find_folder
+from clawback.model.texts import printable
 from clawback.rules import Problem, RuleSet
 from clawback.rules.engine.builder import build_set
 from clawback.rules.lint.review import review_rules, utc_today
@@ -244,7 +245,4 @@ def _lines_of(path: str) -> list[str]:
         text = Path(path).read_text(encoding="utf-8", errors="replace")
     except OSError:
         return []
-    return [
-        "".join(one if one.isprintable() else "\N{WHITE SQUARE}" for one in line)
-        for line in text.splitlines()
-    ]
+    return [printable(line, replacement="\N{WHITE SQUARE}") for line in text.splitlines()]

@@ -9,6 +9,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from clawback.model.events import Event
+from clawback.model.texts import bounded
 from clawback.rules.engine.compiler import compile_node
 from clawback.rules.engine.explanation import EXCEPTION
 from clawback.rules.engine.ruleset import Filter, Rule, RuleSet
@@ -146,7 +147,7 @@ def _is_exception(node: Node) -> bool:
 def render_node(node: Node) -> str:
     """Render a condition in Sigma's words: selections joined by and, or, not; at most 100 characters."""
     text = _render(node)
-    return text if len(text) <= _LONGEST else f"{text[: _LONGEST - 1]}…"
+    return bounded(text, _LONGEST)
 
 
 def _render(node: Node) -> str:
