@@ -1,7 +1,4 @@
-"""`python -m bench [backtest|latency|outbreak|poisoned|rules] [OPTIONS]`.
-
-Without a name, all of them with their defaults.
-"""
+"""`python -m bench [NAME] [OPTIONS]`: one benchmark; without a name, all with their defaults."""
 
 import asyncio
 import functools
@@ -16,6 +13,7 @@ from bench.latency import latency
 from bench.outbreak import outbreak
 from bench.poisoned import poisoned
 from bench.rules import rules
+from bench.structure import structure
 from clawback.cli.exits import ExitCode, exit_now
 
 P = ParamSpec("P")
@@ -25,6 +23,7 @@ COMMANDS: dict[str, Callable[..., Awaitable[None]]] = {
     "rules": rules,
     "backtest": backtest,
     "poisoned": poisoned,
+    "structure": structure,
 }
 
 
