@@ -76,5 +76,5 @@ class GuardActivities:
             reservations = [one.model_copy(update={"limits": ()}) for one in reservations]
             budgets = Budgets()
         return await self._guard.reserve(
-            ReservationBatch(asks=tuple(reservations), budgets=budgets)
+            ReservationBatch(reservations=tuple(reservations), budgets=budgets)
         )

@@ -41,7 +41,7 @@ with workflow.unsafe.imports_passed_through():
     from workflows.steps.audit import write_records
     from workflows.steps.containment import carry_out
     from workflows.steps.context import StepContext
-    from workflows.steps.reservation import GuardClient
+    from workflows.steps.reservation import reserve
     from workflows.validators import require_actor, require_no_problem
 
 _STATE = SearchAttributeKey.for_keyword(names.STATE_ATTRIBUTE)
@@ -65,7 +65,6 @@ class CaseWorkflow:
             self._case = Case(start.plan, start.timing, start.snapshot)
         self._shown_state = self._case.state
         self._has_news = True
-        self._guarding = GuardClient(start.plan)
 
     @workflow.run
     async def run(self, start: CaseStart) -> str:
@@ -102,20 +101,20 @@ class CaseWorkflow:
         else:
             self._case.end_search(search, (), "not_found_out", workflow.now())
 
-    async def _act(self, act: ActionStep) -> None:
+    async def _act(self, step: ActionStep) -> None:
         """Reserve with the guard and run the action; if the guard refuses, the case is held."""
-        granted = await self._guarding.ask(act, self._case.spent)
-        if granted.refusal is not None:
-            self._case.refuse(granted.refusal)
+        reserved = await reserve(self._plan, step, self._case.spent)
+        if reserved.refusal is not None:
+            self._case.refuse(reserved.refusal)
         elif self._case.state is CaseState.UNDONE:
-            await granted.settle({})
+            await reserved.refund({})
         else:
-            self._case.start_step(act)
-            outcomes = await self._carry_out(act, granted.repeats)
-            self._case.end_step(act, outcomes, workflow.now())
-            await granted.settle(outcomes)
+            self._case.start_step(step)
+            outcomes = await self._carry_out(step, reserved.repeats)
+            self._case.end_step(step, outcomes, workflow.now())
+            await reserved.refund(outcomes)
 
-    async def _carry_out(self, act: ActionStep, repeats: int) -> dict[str, str]:
+    async def _carry_out(self, step: ActionStep, repeats: int) -> dict[str, str]:
         """Run the action. If the case is undone meanwhile, stop, and give unknown outcomes."""
         info = workflow.info()
         context = StepContext(
@@ -123,10 +122,10 @@ class CaseWorkflow:
             rule=self._plan.rule,
             owner=f"case-run:{info.first_execution_run_id}",
             is_off=lambda: self._case.state is CaseState.UNDONE,
-            first_seen=self._case.first_seen(act.targets),
+            first_seen=self._case.first_seen(step.targets),
             repeats=repeats,
         )
-        work = asyncio.ensure_future(carry_out(act, context))
+        work = asyncio.ensure_future(carry_out(step, context))
         await workflow.wait_condition(lambda: work.done() or self._case.state is CaseState.UNDONE)
         if not work.done():
             work.cancel()
@@ -135,7 +134,7 @@ class CaseWorkflow:
         except (asyncio.CancelledError, ActivityError) as error:
             if self._case.state is not CaseState.UNDONE or not is_cancelled_exception(error):
                 raise
-            return dict.fromkeys(act.subjects, UNKNOWN)
+            return dict.fromkeys(step.subjects, UNKNOWN)
 
     async def _notify(self, step: NotificationStep) -> None:
         """Start the notification workflow. The case does not wait for it, and may close first."""

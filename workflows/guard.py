@@ -36,26 +36,26 @@ class GuardWorkflow:
     """
 
     @workflow.init
-    def __init__(self, memory: GuardSnapshot) -> None:
-        self._guard = Guard(memory)
+    def __init__(self, snapshot: GuardSnapshot) -> None:
+        self._guard = Guard(snapshot)
         self._unwritten: list[AuditRecord] = []
 
     @workflow.run
-    async def run(self, memory: GuardSnapshot) -> None:  # noqa: ARG002 - taken by __init__
+    async def run(self, snapshot: GuardSnapshot) -> None:  # noqa: ARG002 - taken by __init__
         """Write the audit records of decisions; everything else happens in the handlers."""
         while True:
             await workflow.wait_condition(lambda: bool(self._unwritten) or self._is_long())
             await self._write()
             if self._is_long() and not self._unwritten and workflow.all_handlers_finished():
                 memo = {names.STOPPED_MEMO: self._guard.stopped is not None}
-                workflow.continue_as_new(self._guard.memory(), memo=memo)
+                workflow.continue_as_new(self._guard.snapshot(), memo=memo)
 
     @workflow.update(name=names.RESERVE)
-    def reserve(self, reservation: ReservationBatch) -> dict[str, ReservationResult]:
+    def reserve(self, batch: ReservationBatch) -> dict[str, ReservationResult]:
         """Decide several reservations, one after the other; return the results by their ids."""
         return {
-            ask.id: self._guard.reserve(ask, reservation.budgets, workflow.now())
-            for ask in reservation.asks
+            one.id: self._guard.reserve(one, batch.budgets, workflow.now())
+            for one in batch.reservations
         }
 
     @workflow.signal(name=names.REFUNDED)
@@ -115,7 +115,7 @@ class GuardWorkflow:
     @workflow.query(name=names.STATUS)
     def status(self) -> GuardSnapshot:
         """The whole state of the guard."""
-        return self._guard.memory()
+        return self._guard.snapshot()
 
     def _note(self, kind: RecordKind, by: str, detail: str = "", rule: str | None = None) -> None:
         record = AuditRecord(

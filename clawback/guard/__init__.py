@@ -1,9 +1,6 @@
-"""The guard: what may be spent, by whom, in which time.
+"""The guard of an account: budgets, surge detection, demotions and the kill switch.
 
-A pure ledger of budgets, surges, demotions and the kill switch.
-
-The workflow of the same name keeps one for the whole account. No clock and no I/O: whoever asks
-says what time it is.
+Pure: no clock and no I/O; `workflows.guard` runs it. Change it to add a reason to hold a case.
 """
 
 from clawback.guard.guard import Guard

@@ -1,6 +1,6 @@
-"""The guard as a pure ledger.
+"""The guard as a pure state machine: it grants reservations one after the other.
 
-Asks go in one after the other, so no two of them can have the same last unit.
+So no two of them can get the same last unit of a budget.
 """
 
 from collections.abc import Iterable, Iterator
@@ -23,32 +23,29 @@ from clawback.guard.payloads import (
 from clawback.guard.sliding_counter import SlidingCounter
 from clawback.model.durations import format_duration
 
-REMEMBERED = timedelta(days=1)
-"""How long a grant is remembered.
-
-An activity that asks again, and the outcome of an act, come long before that.
-"""
+GRANT_MEMORY = timedelta(days=1)
+"""How long a grant is remembered: a retry of its activity and its refund come long before."""
 MOST_GRANTS = 10_000
-FORGIVEN = timedelta(days=365)
+REPEAT_MEMORY = timedelta(days=365)
 """How long a pattern must not have been blocked before it counts as new."""
 MOST_REPEATS = 10_000
 
 
 class Guard:
-    """All budgets of one account. What it remembers is bounded; `memory()` is all of it."""
+    """All budgets of one account. Its state is bounded, and `snapshot` gives all of it."""
 
-    def __init__(self, memory: GuardSnapshot) -> None:
-        self._tallies = dict(memory.tallies)
-        self._grants = dict(memory.grants)
-        self._repeats = dict(memory.repeats)
-        self.demoted = dict(memory.demoted)
-        self.stopped = memory.stopped
-        self._refused = memory.refused
+    def __init__(self, snapshot: GuardSnapshot) -> None:
+        self.demoted = dict(snapshot.demoted)
+        self.stopped = snapshot.stopped
+        self._counters = dict(snapshot.counters)
+        self._grants = dict(snapshot.grants)
+        self._repeats = dict(snapshot.repeats)
+        self._refused = snapshot.refused
 
-    def memory(self) -> GuardSnapshot:
-        """All it knows."""
+    def snapshot(self) -> GuardSnapshot:
+        """All the guard knows, for the next run."""
         return GuardSnapshot(
-            tallies=self._tallies,
+            counters=self._counters,
             grants=self._grants,
             repeats=self._repeats,
             demoted=self.demoted,
@@ -58,38 +55,38 @@ class Guard:
 
     # ---- spending
 
-    def reserve(self, ask: Reservation, budgets: Budgets, now: datetime) -> ReservationResult:
-        """Grant an ask and charge it, or say why people must agree first.
+    def reserve(
+        self, reservation: Reservation, budgets: Budgets, now: datetime
+    ) -> ReservationResult:
+        """Grant a reservation and charge it, or say why people must approve it first.
 
-        What people agreed to is charged, and never refused.
+        What people have approved is charged and never refused.
         """
-        if (known := self._grants.get(ask.id)) is not None:
+        if (known := self._grants.get(reservation.id)) is not None:
             return ReservationResult(granted=True, repeats=known.repeats)
-        if (
-            not ask.approved
-            and (reason := next(self._objections(ask, budgets, now), None)) is not None
-        ):
+
+        reasons = iter(()) if reservation.approved else self._refusals(reservation, budgets, now)
+        if (reason := next(reasons, None)) is not None:
             self._refused += 1
             return ReservationResult(granted=False, reason=reason)
-        repeats = self._count_repeat(ask.subject, now) if ask.subject else 0
+
+        subject = reservation.subject
+        repeats = self._count_repeat(subject, now) if subject else 0
         grant = Grant(
-            rule=ask.rule,
-            budget=ask.budget,
-            count=ask.count,
+            rule=reservation.rule,
+            budget=reservation.budget,
+            count=reservation.count,
             at=now,
-            verdicts=ask.verdicts,
+            verdicts=reservation.verdicts,
             repeats=repeats,
         )
-        self._charge(grant, ask.count)
-        self._grants[ask.id] = grant
-        self._forget(now)
+        self._charge(grant, reservation.count)
+        self._grants[reservation.id] = grant
+        self._forget_grants(now)
         return ReservationResult(granted=True, repeats=repeats)
 
     def refund(self, refund: Refund) -> None:
-        """Take back what was granted and not spent.
-
-        An unknown id is none of ours; nothing is refunded twice.
-        """
+        """Return units that were granted and not spent; nothing is refunded twice."""
         grant = self._grants.get(refund.id)
         if grant is None or (count := min(refund.count, grant.count)) <= 0:
             return
@@ -97,21 +94,24 @@ class Guard:
         self._grants[refund.id] = grant.model_copy(update={"count": grant.count - count})
 
     def spent(self, key: str, per: timedelta, now: datetime) -> int:
-        """What was spent under a key (`all/messages`, `rule/<name>/messages`, `verdict/<verdict>`) in a window."""
-        return self._tallies.get(key, SlidingCounter()).spent(per, now)
+        """Units spent in a window.
+
+        `key` is `all/<kind>`, `rule/<rule>/<kind>` or `verdict/<verdict>`.
+        """
+        return self._counters.get(key, SlidingCounter()).spent(per, now)
 
     # ---- switches
 
     def stop(self, stop: Stop) -> None:
-        """Note that nothing may be done; the first reason stands."""
+        """Turn the kill switch on; the first reason stands."""
         self.stopped = self.stopped or stop
 
     def resume(self) -> None:
-        """Note that containment may act again."""
+        """Turn the kill switch off."""
         self.stopped = None
 
     def demote(self, rule: str, demotion: Demotion) -> None:
-        """Hold every case of a rule until it is confirmed; repeated undos add up."""
+        """Hold every case of a rule until a person confirms the rule; undone actions add up."""
         before = self.demoted.get(rule)
         undone = demotion.undone + (before.undone if before else 0)
         self.demoted[rule] = demotion.model_copy(update={"undone": undone})
@@ -120,75 +120,93 @@ class Guard:
         """Let a demoted rule act again; False if it was not demoted."""
         return self.demoted.pop(rule, None) is not None
 
-    # ---- inside
+    # ---- why a reservation is refused
 
-    def _objections(self, ask: Reservation, budgets: Budgets, now: datetime) -> Iterator[str]:
-        if (demotion := self.demoted.get(ask.rule)) is not None:
-            yield f"the rule's work was undone by {demotion.by}: confirm it with `clawback rules confirm {ask.rule}`"
-        if (
-            budgets.campaign is not None
-            and ask.budget is BudgetKind.MESSAGES
-            and ask.spent + ask.count > budgets.campaign
-        ):
-            yield f"{ask.count} messages would pass {budgets.campaign:,} of one campaign ({ask.spent:,} so far)"
-        own = [limit for limit in ask.limits if limit.kind is ask.budget] or [
-            limit for limit in budgets.rule if limit.kind is ask.budget
-        ]
-        yield from self._exceeded(ask, own, f"rule/{ask.rule}/{ask.budget}", "of the rule", now)
+    def _refusals(self, reservation: Reservation, budgets: Budgets, now: datetime) -> Iterator[str]:
+        rule, kind = reservation.rule, reservation.budget
+        if (demotion := self.demoted.get(rule)) is not None:
+            yield (
+                f"the rule's work was undone by {demotion.by}: "
+                f"confirm it with `clawback rules confirm {rule}`"
+            )
+
+        is_counted = kind is BudgetKind.MESSAGES
+        most = budgets.campaign if is_counted else None
+        if most is not None and reservation.spent + reservation.count > most:
+            yield (
+                f"{reservation.count} messages would exceed {most:,} "
+                f"of one campaign ({reservation.spent:,} so far)"
+            )
+
+        own = [limit for limit in reservation.limits if limit.kind is kind]
+        own = own or [limit for limit in budgets.rule if limit.kind is kind]
+        yield from self._exceeded(reservation, own, f"rule/{rule}/{kind}", "of the rule", now)
         yield from self._exceeded(
-            ask, budgets.overall, f"all/{ask.budget}", "of all rules together", now
+            reservation, budgets.overall, f"all/{kind}", "of all rules together", now
         )
-        if budgets.surge is not None and ask.budget is BudgetKind.MESSAGES:
-            yield from self._surges(ask, budgets.surge, now)
+        if budgets.surge is not None and is_counted:
+            yield from self._surges(reservation, budgets.surge, now)
 
     def _exceeded(
-        self, ask: Reservation, limits: Iterable[Limit], key: str, whose: str, now: datetime
+        self,
+        reservation: Reservation,
+        limits: Iterable[Limit],
+        key: str,
+        whose: str,
+        now: datetime,
     ) -> Iterator[str]:
+        kind, count = reservation.budget, reservation.count
         for limit in limits:
-            if (
-                limit.kind is ask.budget
-                and (spent := self.spent(key, limit.per, now)) + ask.count > limit.most
-            ):
-                yield f"{ask.count} {ask.budget} would pass {limit} {whose} ({spent:,} so far)"
+            if limit.kind is kind:
+                spent = self.spent(key, limit.per, now)
+                if spent + count > limit.most:
+                    yield f"{count} {kind} would exceed {limit} {whose} ({spent:,} so far)"
 
-    def _surges(self, ask: Reservation, surge: Surge, now: datetime) -> Iterator[str]:
-        scopes = {f"rule/{ask.rule}/{ask.budget}": (ask.rule, ask.count)}
-        scopes |= {
-            f"verdict/{verdict}": (verdict, count) for verdict, count in ask.verdicts.items()
+    def _surges(self, reservation: Reservation, surge: Surge, now: datetime) -> Iterator[str]:
+        rule = reservation.rule
+        hits = {f"rule/{rule}/{reservation.budget}": (rule, reservation.count)}
+        hits |= {
+            f"verdict/{verdict}": (verdict, count)
+            for verdict, count in reservation.verdicts.items()
         }
-        for key, (who, count) in scopes.items():
-            tally = self._tallies.get(key, SlidingCounter())
-            usual, spent = tally.rate(now), tally.spent(surge.per, now)
-            if spent + count > max(surge.least, surge.factor * usual):
+        for key, (name, count) in hits.items():
+            counter = self._counters.get(key, SlidingCounter())
+            usual, total = counter.rate(now), counter.spent(surge.per, now) + count
+            if total > max(surge.least, surge.factor * usual):
                 yield (
-                    f"{who} hits far more than usual: {spent + count:,} messages in {format_duration(surge.per)}, "
-                    f"{usual:.1f} an hour before, at most {surge.least:,} or {surge.factor:g} times the usual"
+                    f"{name} hits far more than usual: "
+                    f"{total:,} messages in {format_duration(surge.per)}, "
+                    f"{usual:.1f} an hour before, "
+                    f"at most {surge.least:,} or {surge.factor:g} times the usual"
                 )
 
+    # ---- bookkeeping
+
     def _charge(self, grant: Grant, count: int) -> None:
-        keys = {f"all/{grant.budget}": count, f"rule/{grant.rule}/{grant.budget}": count}
+        charges = {f"all/{grant.budget}": count, f"rule/{grant.rule}/{grant.budget}": count}
         if grant.budget is BudgetKind.MESSAGES:
             share = count / grant.count if grant.count else 0
-            keys |= {
+            charges |= {
                 f"verdict/{verdict}": round(number * share)
                 for verdict, number in grant.verdicts.items()
             }
-        for key, spent in keys.items():
-            self._tallies[key] = self._tallies.get(key, SlidingCounter()).with_spent(
-                spent, grant.at
-            )
+        for key, units in charges.items():
+            counter = self._counters.get(key, SlidingCounter())
+            self._counters[key] = counter.with_spent(units, grant.at)
 
     def _count_repeat(self, subject: str, now: datetime) -> int:
+        """Count a subject, and say how often it was counted before."""
         before = self._repeats.pop(subject, None)
-        times = before.times if before and now - before.at < FORGIVEN else 0
+        times = before.times if before and now - before.at < REPEAT_MEMORY else 0
         self._repeats[subject] = RepeatCount(times=times + 1, at=now)
         while len(self._repeats) > MOST_REPEATS:
-            del self._repeats[next(iter(self._repeats))]
+            del self._repeats[next(iter(self._repeats))]  # dicts keep their order: the oldest
         return times
 
-    def _forget(self, now: datetime) -> None:
+    def _forget_grants(self, now: datetime) -> None:
         while self._grants:
             oldest = next(iter(self._grants))
-            if len(self._grants) <= MOST_GRANTS and now - self._grants[oldest].at < REMEMBERED:
+            is_recent = now - self._grants[oldest].at < GRANT_MEMORY
+            if is_recent and len(self._grants) <= MOST_GRANTS:
                 return
             del self._grants[oldest]

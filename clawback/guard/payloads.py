@@ -1,4 +1,4 @@
-"""What is said between cases and the guard, and what the guard remembers."""
+"""The payloads between cases and the guard, and the snapshot of the guard."""
 
 from datetime import timedelta
 
@@ -13,11 +13,9 @@ from clawback.model.times import UtcDatetime
 
 
 class Surge(Payload):
-    """When more than usual is too much.
+    """More than usual is too much: above `least` and above `factor` times the average hour.
 
-    In one hour more than `least` and more than `factor` times the trailing hourly average.
-
-    It is watched for every rule, and for every verdict of Cloudflare's: one that is suddenly wrong
+    It is watched for every rule and every verdict of Cloudflare: a verdict that is suddenly wrong
     is as bad as a wrong rule.
     """
 
@@ -27,10 +25,7 @@ class Surge(Payload):
 
 
 class Budgets(Payload):
-    """The budgets that hold at the moment of asking.
-
-    Of all rules together, of a rule without its own, of one case.
-    """
+    """The budgets at the time of asking: of all rules together, of a rule without its own, of one case."""
 
     overall: tuple[Limit, ...] = ()
     rule: tuple[Limit, ...] = ()
@@ -39,13 +34,12 @@ class Budgets(Payload):
 
 
 class Reservation(Payload):
-    """A case wants to do one act.
+    """What a step of a case will spend.
 
-    `id` is unique for ever: asking again with the same id gives the same answer, and costs nothing.
-
-    `count` is what it will spend; `spent` what the case has spent since a person last looked at it;
-    `verdicts` what Cloudflare said of the messages; `subject` the hash of the pattern that is to be
-    blocked; `approved` that people have agreed.
+    `id` is unique for ever: a retry gives the same result and costs nothing. `count` is what the
+    step will spend, `spent` what the case has spent since a person last decided. `verdicts` counts
+    Cloudflare's verdicts on the messages. `subject` is the hash under which repeats are counted.
+    `approved` says that people have approved the step.
     """
 
     id: str
@@ -60,9 +54,9 @@ class Reservation(Payload):
 
 
 class ReservationResult(Payload):
-    """Whether the act may be done; if not, why people must be asked.
+    """Whether the step may be carried out; if not, why people must approve it.
 
-    `repeats` counts earlier blocks of the same pattern.
+    `repeats` counts earlier grants of the same subject.
     """
 
     granted: bool
@@ -71,21 +65,21 @@ class ReservationResult(Payload):
 
 
 class ReservationBatch(Payload):
-    """Asks of one moment, with the budgets that hold then."""
+    """Reservations made at the same moment, with the budgets that hold then."""
 
-    asks: tuple[Reservation, ...]
+    reservations: tuple[Reservation, ...]
     budgets: Budgets = Budgets()
 
 
 class Refund(Payload):
-    """So much of what was granted to an ask was not spent."""
+    """Units of a granted reservation that were not spent."""
 
     id: str
     count: int
 
 
 class Stop(Payload):
-    """The kill switch is on: who, when, why."""
+    """The kill switch is on: by whom, since when, why."""
 
     by: str
     at: UtcDatetime
@@ -93,10 +87,7 @@ class Stop(Payload):
 
 
 class Demotion(Payload):
-    """A rule whose work was undone.
-
-    Until someone confirms it, its cases are held whatever its mode.
-    """
+    """A rule whose work was undone: until a person confirms it, its cases are held in every mode."""
 
     by: str
     at: UtcDatetime
@@ -105,7 +96,7 @@ class Demotion(Payload):
 
 
 class Grant(Payload):
-    """What was granted to an ask, for giving the same answer again and for refunds."""
+    """A granted reservation, for retries and refunds."""
 
     rule: str
     budget: BudgetKind
@@ -116,16 +107,16 @@ class Grant(Payload):
 
 
 class RepeatCount(Payload):
-    """How often a pattern was blocked, and when last."""
+    """How often a subject was granted, and when last."""
 
     times: int
     at: UtcDatetime
 
 
 class GuardSnapshot(Payload):
-    """All the guard knows."""
+    """All the guard knows: the state that continue-as-new carries over."""
 
-    tallies: dict[str, SlidingCounter] = Field(default_factory=dict)
+    counters: dict[str, SlidingCounter] = Field(default_factory=dict)
     grants: dict[str, Grant] = Field(default_factory=dict)
     repeats: dict[str, RepeatCount] = Field(default_factory=dict)
     demoted: dict[str, Demotion] = Field(default_factory=dict)

@@ -1,9 +1,8 @@
-"""How much was spent in a sliding window.
+"""Counts what was spent in sliding windows, in bounded space.
 
-Counted in minutes for hours, and in hours for days, so that its size is bounded.
-
-A window is rounded outwards: a minute (or an hour) that began before the window counts whole. So a
-budget is never exceeded in any window, and may be reached up to one such step early.
+Short windows are counted by the minute, long ones by the hour. A window is rounded outwards: a
+minute or hour that began before it counts whole. So no window ever exceeds its budget, and a budget
+may be used up at most one minute or hour early.
 """
 
 from datetime import datetime, timedelta
@@ -14,9 +13,9 @@ from clawback.model.payload import Payload
 
 MINUTE, HOUR = 60, 3600
 FINE = timedelta(hours=2)
-"""Windows up to this long are counted in minutes."""
+"""Windows up to this long are counted by the minute."""
 LONGEST = timedelta(days=7)
-"""The longest window; what is older is forgotten."""
+"""The longest window; what is older is dropped."""
 
 
 class SlidingCounter(Payload):
@@ -26,35 +25,29 @@ class SlidingCounter(Payload):
     hours: dict[int, int] = Field(default_factory=dict)
 
     def spent(self, per: timedelta, now: datetime) -> int:
-        """Sum up what was spent in the window that ends now."""
+        """What was spent in the window that ends now."""
         step, counts = (MINUTE, self.minutes) if per <= FINE else (HOUR, self.hours)
         start = (now - per).timestamp()
         return sum(count for index, count in counts.items() if (index + 1) * step > start)
 
     def rate(self, now: datetime) -> float:
-        """Average of the hours before the last one, over the time that is known.
-
-        0 where nothing is.
-        """
+        """The average hour before the last one, over the time that is counted; 0 without any."""
         last = int((now - timedelta(hours=1)).timestamp()) // HOUR
         before = {index: count for index, count in self.hours.items() if index < last}
         return sum(before.values()) / (last - min(before)) if before else 0.0
 
     def with_spent(self, count: int, at: datetime) -> "SlidingCounter":
-        """The same and so much more; less where the count is negative.
-
-        What no window reaches any more is dropped.
-        """
+        """The same with `count` more; negative counts refund. Drops what no window reaches."""
         second = int(at.timestamp())
         return SlidingCounter(
-            minutes=_added(
+            minutes=_add(
                 self.minutes, second // MINUTE, count, int(FINE.total_seconds()) // MINUTE
             ),
-            hours=_added(self.hours, second // HOUR, count, int(LONGEST.total_seconds()) // HOUR),
+            hours=_add(self.hours, second // HOUR, count, int(LONGEST.total_seconds()) // HOUR),
         )
 
 
-def _added(counts: dict[int, int], index: int, count: int, reach: int) -> dict[int, int]:
+def _add(counts: dict[int, int], index: int, count: int, reach: int) -> dict[int, int]:
     newest = max(index, *counts) if counts else index
     kept = {one: number for one, number in counts.items() if one >= newest - reach}
     if index >= newest - reach:

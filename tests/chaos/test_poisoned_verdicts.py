@@ -71,7 +71,7 @@ async def test_a_wrong_verdict_is_held_and_undone_by_one_command(
         ]
         assert len(reasons) == states[CaseState.HELD]
         assert all(
-            "would pass 500 messages per 1h of the rule (500 so far)" in str(reason)
+            "would exceed 500 messages per 1h of the rule (500 so far)" in str(reason)
             for reason in reasons
         )
 

@@ -58,7 +58,7 @@ def test_the_last_unit_is_granted_once() -> None:
     refused = guard.reserve(asked(1), TEN_AN_HOUR, NOW)
     assert refused == ReservationResult(
         granted=False,
-        reason="1 messages would pass 10 messages per 1h of all rules together (10 so far)",
+        reason="1 messages would exceed 10 messages per 1h of all rules together (10 so far)",
     )
 
 
@@ -182,6 +182,6 @@ def test_no_window_ever_holds_more_than_the_budget(asks: list[tuple[int, int, bo
                 guard.refund(Refund(id=ask.id, count=number))
             else:
                 granted.append((now, number))
-        guard = Guard(GuardSnapshot.model_validate_json(guard.memory().model_dump_json()))
+        guard = Guard(GuardSnapshot.model_validate_json(guard.snapshot().model_dump_json()))
     for end, _ in granted:
         assert sum(number for at, number in granted if end - HOUR < at <= end) <= 10

@@ -30,34 +30,34 @@ def test_a_window_is_never_counted_short_and_at_most_one_step_long(
 
     Nothing is that is older than the window and one step.
     """
-    tally, spent, now = SlidingCounter(), list[tuple[datetime, int]](), START
+    counter, spent, now = SlidingCounter(), list[tuple[datetime, int]](), START
     for gap, count in spendings:
         now += timedelta(seconds=gap)
-        tally = tally.with_spent(count, now)
+        counter = counter.with_spent(count, now)
         spent.append((now, count))
     step = timedelta(minutes=1) if per <= FINE else timedelta(hours=1)
     exactly = sum(count for at, count in spent if at > now - per)
     at_most = sum(count for at, count in spent if at > now - per - step)
-    assert exactly <= tally.spent(per, now) <= at_most
+    assert exactly <= counter.spent(per, now) <= at_most
 
 
 @given(SPENDINGS)
 def test_what_a_tally_keeps_is_bounded(spendings: list[tuple[int, int]]) -> None:
     """Minutes of two hours and hours of a week, however long it runs."""
-    tally, now = SlidingCounter(), START
+    counter, now = SlidingCounter(), START
     for gap, count in spendings:
         now += timedelta(seconds=gap)
-        tally = tally.with_spent(count, now)
-    assert len(tally.minutes) <= 122
-    assert len(tally.hours) <= 170
+        counter = counter.with_spent(count, now)
+    assert len(counter.minutes) <= 122
+    assert len(counter.hours) <= 170
 
 
 def test_the_rate_is_the_average_of_the_hours_before_the_last() -> None:
     """What happens now does not make itself usual; hours without anything count as hours."""
-    tally = SlidingCounter()
+    counter = SlidingCounter()
     for hours, count in ((10, 100), (5, 100), (0, 5000)):
-        tally = tally.with_spent(count, START - timedelta(hours=hours))
-    assert tally.rate(START) == 200 / 9
+        counter = counter.with_spent(count, START - timedelta(hours=hours))
+    assert counter.rate(START) == 200 / 9
 
 
 def test_an_empty_tally_has_no_rate() -> None:

@@ -83,7 +83,7 @@ async def test_twenty_cases_at_once_never_pass_the_budget_together(
         ) == (10, 10, 10)
         held = plans[states.index(CaseState.HELD)].case_id
         details = {record.detail for record in house.audit() if record.kind is RecordKind.HELD}
-        assert details == {"1 messages would pass 10 messages per 1h of the rule (10 so far)"}
+        assert details == {"1 messages would exceed 10 messages per 1h of the rule (10 so far)"}
         shown = await house.cases.proposal(held)
         assert await house.cases.approve(held, "ana", shown.digest) == CaseState.RESPONDING
         await house.settled(held)
@@ -118,7 +118,7 @@ async def test_only_what_took_effect_is_charged(temporal: Client, tmp_path: Path
         await house.settled(plan(2).case_id)
         guard = await GuardGateway(temporal).status()
         assert guard is not None
-        assert sum(guard.tallies["all/messages"].minutes.values()) == len(house.ledger) == 1
+        assert sum(guard.counters["all/messages"].minutes.values()) == len(house.ledger) == 1
 
 
 async def test_nothing_leaves_after_stop_has_returned(temporal: Client, tmp_path: Path) -> None:
@@ -240,9 +240,9 @@ async def test_the_guard_remembers_over_continue_as_new(temporal: Client, tmp_pa
         granted = 0
         for number in range(30):
             ask = Reservation(id=str(number), rule="r", budget=BudgetKind.MESSAGES, count=1)
-            granted += (await guard.reserve(ReservationBatch(asks=(ask,), budgets=budgets)))[
-                ask.id
-            ].granted
+            granted += (
+                await guard.reserve(ReservationBatch(reservations=(ask,), budgets=budgets))
+            )[ask.id].granted
         described = await temporal.get_workflow_handle(names.GUARD_ID).describe()
         first = (await temporal.get_workflow_handle(names.GUARD_ID).fetch_history()).events[0]
         assert granted == 5
@@ -271,7 +271,7 @@ async def test_what_is_decided_while_the_audit_is_written_is_recorded_by_the_nex
         await guard.resume("ana")
         for number in range(10):
             ask = Reservation(id=str(number), rule="r", budget=BudgetKind.MESSAGES, count=1)
-            await guard.reserve(ReservationBatch(asks=(ask,)))
+            await guard.reserve(ReservationBatch(reservations=(ask,)))
         audit.rmdir()
 
         async def recorded() -> list[RecordKind] | None:

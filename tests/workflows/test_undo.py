@@ -93,7 +93,9 @@ async def test_a_case_is_taken_back_whole(
         guard = await GuardGateway(temporal).status()
         assert guard is not None
         assert guard.demoted["r"].undone == 7
-        assert sum(guard.tallies["all/messages"].minutes.values()) == 5  # taking back costs nothing
+        assert (
+            sum(guard.counters["all/messages"].minutes.values()) == 5
+        )  # taking back costs nothing
         assert (
             await undo(house, case=told.case_id) is not None
         )  # a second undo finds the same, and harms nothing

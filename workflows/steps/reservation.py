@@ -1,4 +1,4 @@
-"""The guard as a case sees it: ask before an act, give back what was not spent."""
+"""The guard as a case sees it: reserve before a step, refund what was not spent."""
 
 from collections import Counter
 from collections.abc import Mapping
@@ -16,45 +16,39 @@ with workflow.unsafe.imports_passed_through():
     from workflows.options import RESERVE
 
 
-class GrantedReservation:
-    """What the guard said."""
+class ReservedStep:
+    """The guard's answer about one step: `refusal` is why it was refused, None if it was granted."""
 
-    def __init__(self, ask: Reservation, answer: ReservationResult) -> None:
-        self._ask = ask
-        self.refusal = None if answer.granted else answer.reason
-        self.repeats = answer.repeats
+    def __init__(self, reservation: Reservation, result: ReservationResult) -> None:
+        self._reservation = reservation
+        self.refusal = None if result.granted else result.reason
+        self.repeats = result.repeats
 
-    async def settle(self, outcomes: Mapping[str, str]) -> None:
-        """Give back what took no effect. If the guard is gone, so is what it had charged."""
-        spare = self._ask.count - sum(outcome in TOOK_EFFECT for outcome in outcomes.values())
-        if spare > 0:
+    async def refund(self, outcomes: Mapping[str, str]) -> None:
+        """Refund what took no effect. If the guard is gone, so is what it had charged."""
+        effective = sum(outcome in TOOK_EFFECT for outcome in outcomes.values())
+        unspent = self._reservation.count - effective
+        if unspent > 0:
             with suppress(FailureError):
                 guard = workflow.get_external_workflow_handle(names.GUARD_ID)
-                await guard.signal(names.REFUNDED, Refund(id=self._ask.id, count=spare))
+                await guard.signal(names.REFUNDED, Refund(id=self._reservation.id, count=unspent))
 
 
-class GuardClient:
-    """Asks the guard on behalf of one case."""
+async def reserve(plan: CasePlan, step: ActionStep, spent: int) -> ReservedStep:
+    """Ask the guard about a step.
 
-    def __init__(self, plan: CasePlan) -> None:
-        self._plan = plan
-
-    async def ask(self, act: ActionStep, spent: int) -> GrantedReservation:
-        """Reservation for one act.
-
-        `spent` are the messages that the case has touched since people last looked at it.
-        """
-        ask = Reservation(
-            id=str(workflow.uuid4()),
-            rule=self._plan.rule,
-            budget=act.action.budget,
-            count=len(act.subjects),
-            spent=spent,
-            verdicts=Counter(target.verdict for target in act.targets if target.verdict),
-            limits=self._plan.limits,
-            subject=act.action.guard_subject,
-            approved=act.approved,
-        )
-        return GrantedReservation(
-            ask, await workflow.execute_activity_method(GuardActivities.reserve, ask, **RESERVE)
-        )
+    `spent` counts the messages the case has touched since people last decided about it.
+    """
+    reservation = Reservation(
+        id=str(workflow.uuid4()),
+        rule=plan.rule,
+        budget=step.action.budget,
+        count=len(step.subjects),
+        spent=spent,
+        verdicts=Counter(target.verdict for target in step.targets if target.verdict),
+        limits=plan.limits,
+        subject=step.action.guard_subject,
+        approved=step.approved,
+    )
+    result = await workflow.execute_activity_method(GuardActivities.reserve, reservation, **RESERVE)
+    return ReservedStep(reservation, result)

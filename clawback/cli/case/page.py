@@ -98,7 +98,7 @@ class CasePage:
         ):
             for limit in limits:
                 if limit.kind in kinds and self.guard is not None:
-                    tally = self.guard.tallies.get(f"{key}/{limit.kind}", SlidingCounter())
+                    tally = self.guard.counters.get(f"{key}/{limit.kind}", SlidingCounter())
                     yield whose, limit, tally.spent(limit.per, now)
 
     def lines(self, now: datetime) -> Iterator[tuple[str, str]]:
