@@ -224,7 +224,7 @@ class ContainmentActivities:
         return self._clients.client
 
     async def _find_moved(self, targets: Sequence[Target]) -> set[str]:
-        """Find the moved ones: by single reads if they are few, else by a search that costs less."""
+        """Find the moved ones: by single reads if they are few, else by a cheaper search."""
         ids, moved = {target.id for target in targets}, set[str]()
         if len(targets) > _MOST_SINGLE_READS:
             moved, is_complete = await self._search_moved(targets)

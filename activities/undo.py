@@ -1,7 +1,4 @@
-"""Taking back what a case did.
-
-Never charged, never stopped by the kill switch, ahead of every queue, and safe to repeat.
-"""
+"""Undoing what a case did: not charged, not stopped by the kill switch, and safe to repeat."""
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -38,11 +35,11 @@ from clawback.temporal.undo_gateway import CaseUndoRequest
 
 _SPOILT = (errors.InvalidRequest, errors.NotFound)
 _IN_FLIGHT = timedelta(seconds=70)
-"""How long a request of a case that was ended from outside may still be under way.
+"""How long a request of a terminated case may still be in flight.
 
-Longer than any start-to-close of containment.
+Longer than any start-to-close timeout of containment.
 """
-_LOOK_AGAIN = timedelta(seconds=1)
+_RETRY_DELAY = timedelta(seconds=1)
 RETURNED = "returned"
 
 
@@ -53,17 +50,17 @@ class ReturnMessages(Payload):
 
 
 class UndoActivities:
-    """The requests of undo."""
+    """The requests of undo, with their own share of the rate limit."""
 
-    def __init__(self, api: EmailSecurity, client: Client, own: OwnSubmissions) -> None:
+    def __init__(self, api: EmailSecurity, client: Client, own_submissions: OwnSubmissions) -> None:
         self._api = api.on(Share.UNDO)
         self._client = client
-        self._own = own
-        self._returning = Batcher(self._return, MOST_IDS, spoilt=_SPOILT)
+        self._own_submissions = own_submissions
+        self._returns = Batcher(self._return, MOST_IDS, spoilt=_SPOILT)
 
     @activity.defn(name="undo.end_case")
     async def end_case(self, request: CaseUndoRequest) -> None:
-        """Tell an open case that it is undone; one that is closed needs no telling."""
+        """Tell a case that it is being undone, if it is still open."""
         handle = self._client.get_workflow_handle(
             request.case, first_execution_run_id=request.first_run
         )
@@ -72,50 +69,44 @@ class UndoActivities:
 
     @activity.defn(name="undo.read_case")
     async def read_case(self, request: CaseUndoRequest) -> UndoPlan:
-        """Say what is to be taken back of a case that has ended (or, for single messages, of one as it stands).
+        """Plan the undo of a case that has ended, or of some messages of a case in any state.
 
         Raises:
-            ApplicationError: it has not ended yet, or a request of it may still be under way; the
-                engine asks again.
+            ApplicationError: the case has not ended, or a request of it may be in flight; Temporal
+                retries.
 
         """
         handle, described = await self._last_run(request)
         if request.scope.ends_cases and described.status is WorkflowExecutionStatus.RUNNING:
-            raise _not_yet("the case has not ended yet", _LOOK_AGAIN)
+            raise _not_yet("the case has not ended yet", _RETRY_DELAY)
         start: CaseStart = await handle.query(names.STATUS, result_type=CaseStart)
         if start.snapshot is None:
             raise ApplicationError(
-                "the case has no memory", type=ErrorType.NOT_FOUND, non_retryable=True
+                "the case has no snapshot", type=ErrorType.NOT_FOUND, non_retryable=True
             )
         if start.snapshot.in_progress is not None and described.close_time is not None:
             settled_at = described.close_time + _IN_FLIGHT
             if (left := settled_at - datetime.now(UTC)) > timedelta():
-                raise _not_yet("a request of the case may still be under way", left)
+                raise _not_yet("a request of the case may still be in flight", left)
         return plan_undo(start.plan, start.snapshot, request.scope)
 
     @activity.defn(name="undo.return_messages")
     async def return_messages(self, request: ReturnMessages) -> MessageOutcomes:
-        """Move messages back to the inbox, in one request with whatever else is returned now.
-
-        A repeat changes nothing.
-        """
+        """Move messages back to the inbox, in one request with those of other undos."""
         with as_application_error():
-            answers = await self._returning.ask([target.id for target in request.targets])
-        outcomes = move_outcomes(request.targets, answers)
+            items = await self._returns.ask([target.id for target in request.targets])
+        outcomes = move_outcomes(request.targets, items)
         return MessageOutcomes(
             outcomes={
-                one: RETURNED if outcome == MOVED else outcome for one, outcome in outcomes.items()
+                id_: RETURNED if outcome == MOVED else outcome for id_, outcome in outcomes.items()
             }
         )
 
     @activity.defn(name="undo.reclassify_message")
     async def reclassify_message(self, request: ReclassifyMessage) -> None:
-        """Ask for the opposite reclassification.
-
-        Every call is a new submission, and is marked as ours first.
-        """
+        """Reclassify a message; the submission is first marked as ours, so that no rule sees it."""
         with as_application_error():
-            await self._own.mark(request.target, request.disposition)
+            await self._own_submissions.mark(request.target, request.disposition)
             await self._api.reclassify(request.target.id, request.disposition)
 
     async def _return(self, ids: Sequence[str]) -> tuple[MoveItem, ...]:
@@ -124,7 +115,7 @@ class UndoActivities:
     async def _last_run(
         self, request: CaseUndoRequest
     ) -> tuple[WorkflowHandle[Any, Any], WorkflowExecutionDescription]:
-        """Follow a case over its continuations to the run that it is in, or ended in."""
+        """Follow continue-as-new from the run that was found to the last one."""
         run = request.run
         while True:
             handle = self._client.get_workflow_handle(request.case, run_id=run)
@@ -136,7 +127,7 @@ class UndoActivities:
 
 @contextmanager
 def suppress_not_found() -> Iterator[None]:
-    """Ignore that a workflow is not there."""
+    """Ignore that a workflow does not exist."""
     try:
         yield
     except RPCError as error:
@@ -150,7 +141,11 @@ async def _next_run(handle: WorkflowHandle[Any, Any]) -> str:
     ):
         if event.event_type == EventType.EVENT_TYPE_WORKFLOW_EXECUTION_CONTINUED_AS_NEW:
             return event.workflow_execution_continued_as_new_event_attributes.new_execution_run_id
-    raise ApplicationError("the case goes on nowhere", type=ErrorType.NOT_FOUND, non_retryable=True)
+    raise ApplicationError(
+        "the case was continued as new without a new run",
+        type=ErrorType.NOT_FOUND,
+        non_retryable=True,
+    )
 
 
 def _not_yet(why: str, delay: timedelta) -> ApplicationError:

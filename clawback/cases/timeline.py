@@ -55,7 +55,7 @@ class Timeline:
         return tuple(self._entries)
 
     def note(self, record: AuditRecord) -> None:
-        """Add a record: to the last entry like it if nothing else happened since, else a new one."""
+        """Add a record to the last entry like it if nothing else happened since, else a new one."""
         entry = TimelineEntry(
             at=record.at,
             until=record.at,

@@ -25,7 +25,7 @@ class Surge(Payload):
 
 
 class Budgets(Payload):
-    """The budgets at the time of asking: of all rules together, of a rule without its own, of one case."""
+    """The budgets that hold now: of all rules together, of a rule without its own, of one case."""
 
     overall: tuple[Limit, ...] = ()
     rule: tuple[Limit, ...] = ()
@@ -87,7 +87,7 @@ class Stop(Payload):
 
 
 class Demotion(Payload):
-    """A rule whose work was undone: until a person confirms it, its cases are held in every mode."""
+    """A rule whose work was undone: its cases are held until a person confirms the rule."""
 
     by: str
     at: UtcDatetime

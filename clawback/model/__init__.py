@@ -1,4 +1,4 @@
-"""Shared, frozen value types: events, messages, addresses, durations, audit records. Imports no other room.
+"""Shared, frozen value types: events, messages, addresses, durations, audit records.
 
-Touch it when a value crosses rooms or lives in a Temporal history.
+Change it when a value crosses rooms or lives in a Temporal history. It imports no other room.
 """

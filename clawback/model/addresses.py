@@ -1,9 +1,7 @@
-"""What may be a pattern of a block.
+"""What can be the pattern of a block, by the API's own rules.
 
-The API's own rules, checked before a request is spent on a refusal.
-
-Source: reference §1.6 (EMAIL must be a valid address, DOMAIN a valid domain, IP not private, 1 to
-1,024 characters).
+Checking it here saves a request that would be refused. Source: reference §1.6 (EMAIL must be a
+valid address, DOMAIN a valid domain, IP public; 1 to 1,024 characters).
 """
 
 import ipaddress
@@ -16,11 +14,11 @@ _DOMAIN = re.compile(
 )
 _LOCAL = re.compile(r"[a-z0-9.!#$%&'*+/=?^_`{|}~-]{1,64}", re.IGNORECASE)
 _LONGEST = 1024
-_WIDEST = {4: 16, 6: 32}  # a provider's whole network may be a mistake; half the internet is one
+_WIDEST = {4: 16, 6: 32}  # a wider network is a mistake
 
 
 class PatternKind(StrEnum):
-    """What a block matches; the values are the rule file's, the API spells them in upper case."""
+    """What a block matches. Rules use these values, the API the same in upper case."""
 
     EMAIL = "email"
     DOMAIN = "domain"
@@ -28,7 +26,7 @@ class PatternKind(StrEnum):
 
 
 def pattern_problem(pattern: str | None, kind: PatternKind) -> str | None:
-    """Say in a few fixed words why a value cannot be a pattern of that kind; None where it can."""
+    """Why a value cannot be a pattern of that kind, as a word of an outcome; None if it can."""
     if not pattern:
         return "no_pattern"
     if len(pattern) > _LONGEST:

@@ -1,9 +1,6 @@
-"""What is written down of every decision and outcome.
+"""The audit record that cases, activities and commands hand to the audit.
 
-The typed record that cases, activities and commands hand to the audit.
-
-A record carries no subject, body or address: ids, hashes, words and times. `id` is stable, so a
-repeat can be dropped by its reader.
+It carries no subject, body or address: ids, hashes, words and times.
 """
 
 from enum import StrEnum
@@ -13,7 +10,7 @@ from clawback.model.times import UtcDatetime
 
 
 class RecordKind(StrEnum):
-    """Everything that is recorded; the values are history and log names, so append-only."""
+    """Everything that is recorded; the values name log events too."""
 
     EVENT_REJECTED = "event_rejected"
     CASE_OPENED = "case_opened"
@@ -48,10 +45,10 @@ class RecordKind(StrEnum):
 class AuditRecord(Payload):
     """One line of the audit.
 
-    `event` is the key of the event, `target` the investigate id, pattern or channel that was acted
-    on, `outcome` one of moved, already_there, blocked, reclassified, notified, failed:<reason>,
-    unknown; `actor` is `clawback` or the person who decided. `before` and `after` say what an
-    effect changed, as far as it is known: a folder, a verdict.
+    `id` is stable, so that readers can drop repeats. `event` is the key of the event, `target` the
+    investigate id, pattern or channel, `outcome` a value of `clawback.actions.outcomes` or of
+    `Removal`, `actor` is `clawback` or the person who decided. `before` and `after` say what
+    changed, as far as known: a folder, a verdict.
     """
 
     id: str

@@ -1,7 +1,7 @@
 """The base of every model that travels through Temporal.
 
-Payloads ignore unknown keys, and new fields have defaults, so that one release can read what another
-wrote. Rule documents and settings have a stricter base, wire shapes a more lenient one.
+Payloads ignore unknown keys, and new fields have defaults, so that one release can read what
+another wrote. Rule documents and settings have a stricter base, wire shapes a more lenient one.
 """
 
 from pydantic import BaseModel, ConfigDict

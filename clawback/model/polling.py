@@ -17,7 +17,7 @@ OVERLAP = timedelta(minutes=1)
 
 
 OWED_EVERY = timedelta(seconds=10)
-"""How soon events that could not be decided (their detections could not be fetched) are tried again."""
+"""How soon events are tried again whose detections could not be fetched."""
 
 
 class PollerSnapshot(Payload):

@@ -1,4 +1,4 @@
-"""Texts from outside: bounded before they enter a history, printable before they reach a terminal."""
+"""Texts from outside: bounded for histories and records, printable for terminals."""
 
 
 def printable(text: str, *, keep: str = "", replacement: str = "\N{REPLACEMENT CHARACTER}") -> str:

@@ -239,7 +239,7 @@ def test_a_watching_case_waits_for_its_threshold() -> None:
 
 
 def test_one_event_may_stand_for_several_rules_of_a_correlation() -> None:
-    """A message that matches both rules of a temporal correlation meets it by itself, and is still one message."""
+    """A message that matches both rules of a temporal correlation satisfies it alone."""
     correlation = CorrelationWindow(
         type=CorrelationType.TEMPORAL, timespan=timedelta(hours=1), rules=("a", "b")
     )
@@ -294,7 +294,7 @@ def test_an_approval_is_bound_to_what_was_shown() -> None:
 
 
 def test_an_approval_is_bound_to_the_rule_and_its_actions() -> None:
-    """The same messages under another version of the rule, or another action, have another digest."""
+    """The same messages under another rule version or with another action have another digest."""
     digests = set()
     for of in (
         plan(mode=Mode.APPROVE),
@@ -438,7 +438,7 @@ def test_silence_expires_to_deny() -> None:
 def test_a_carried_over_case_goes_on_as_if_nothing_had_happened(
     arrivals: list[tuple[int, bool, bool]],
 ) -> None:
-    """Whatever arrives and whenever the run continues as new, every event ends in exactly one outcome."""
+    """Every event ends in one outcome, in any order of arrival and with any continue-as-new."""
     case = opened()
     ids: list[str] = []
     for number, carry, act in arrivals:

@@ -1,4 +1,4 @@
-"""Sliding windows against a brute-force oracle that tries every set of entries that fits into the timespan."""
+"""Sliding windows against a brute-force oracle that tries every set of entries in the timespan."""
 
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
@@ -29,7 +29,7 @@ SIGHTINGS = st.lists(
 
 
 def oracle(correlation: CorrelationWindow, entries: Sequence[WindowEntry]) -> bool:
-    """Say by brute force whether any subset that fits into the timespan satisfies the correlation."""
+    """Check by brute force whether any subset within the timespan satisfies the correlation."""
     for size in range(1, len(entries) + 1):
         for some in combinations(entries, size):
             if max(s.at for s in some) - min(s.at for s in some) <= correlation.timespan and holds(
@@ -115,7 +115,7 @@ class Counted(str):  # noqa: SLOT000 - a test double
 
 
 def test_a_window_that_never_fills_costs_no_more_for_each_sighting() -> None:
-    """Thousands of entries of one value are each looked at a few times, not once for each of the others."""
+    """The cost is linear: each of thousands of entries of one value is visited a few times."""
     correlation, value, many = (
         CorrelationWindow(type=CorrelationType.VALUE_COUNT, timespan=24 * HOUR, at_least=2),
         Counted("one"),
@@ -173,7 +173,7 @@ KINDS = st.sampled_from(list(CorrelationType))
 
 
 def _chained(number: int, hour: int, rule: str, group: str, value: str | None) -> WindowEntry:
-    """One event: of the outer rule `c`, or of one of the rules of the inner correlation `burst` in one of its groups."""
+    """One event, of the outer rule `c` or of a rule of the inner correlation `burst`."""
     links = (Link(group=group, value=value),) if "/" in rule else ()
     return WindowEntry(key=str(number), at=EPOCH + hour * HOUR, rule=rule, value=group, links=links)
 
@@ -223,7 +223,7 @@ def test_a_chain_agrees_with_brute_force(  # noqa: PLR0913, PLR0917 - two correl
     hours: int,
     inner_hours: int,
 ) -> None:
-    """The outer correlation sees its own events and the matches of the inner one, whatever the types of both."""
+    """The outer correlation counts its own events and the matches of the inner one."""
     inner = CorrelationWindow(
         type=inner_kind, timespan=inner_hours * HOUR, at_least=inner_at_least, rules=("a", "b")
     )

@@ -117,7 +117,7 @@ def test_what_people_agreed_to_is_charged_and_not_refused() -> None:
 
 
 def test_a_campaign_is_capped() -> None:
-    """What one case has touched since people looked at it, and is about to touch, stays below the cap."""
+    """What one case touches between two decisions of people stays below the campaign budget."""
     guard, budgets = fresh(), Budgets(campaign=10)
     assert guard.reserve(asked(5, spent=5), budgets, NOW).granted
     assert "of one campaign (6 so far)" in guard.reserve(asked(5, spent=6), budgets, NOW).reason
@@ -172,7 +172,7 @@ def test_repeats_are_counted_by_pattern() -> None:
 
 @given(st.lists(st.tuples(st.integers(0, 1500), st.integers(1, 6), st.booleans()), max_size=80))
 def test_no_window_ever_holds_more_than_the_budget(asks: list[tuple[int, int, bool]]) -> None:
-    """Any window, over any sequence of asks and refunds, and over a guard that is carried over between any two of them."""
+    """No window exceeds its budget, over any reservations, refunds and continue-as-new."""
     guard, now, granted = fresh(), NOW, list[tuple[datetime, int]]()
     for gap, number, given_back in asks:
         now += timedelta(seconds=gap)

@@ -321,7 +321,7 @@ async def marked(house: Deployment) -> str:
 
 
 async def notified(house: Deployment) -> str:
-    """A case tells that it is held, then what was done, by a channel that takes it and by one that is not there."""
+    """A case notifies a channel that works and one that does not exist."""
     told = plan(
         "notified",
         MOVE,

@@ -20,8 +20,10 @@ from workflows import WORKFLOWS
 
 SAVED = sorted(HISTORIES.glob("*.json"))
 ADVICE = (
-    "{name} no longer replays: this change alters the commands of open workflows. Gate it with workflow.patched('<what changed>'), "
-    "keep the old branch, and record new histories beside the old ones with `python -m tests.replay.record`."
+    "{name} no longer replays: this change alters the commands of running workflows. "
+    "Before the first release, delete the histories and record them again with "
+    "`python -m tests.replay.record`. After it, gate the change with "
+    "workflow.patched('<what changed>') and record new histories beside the old ones."
 )
 
 
@@ -31,7 +33,7 @@ def history(path: Path) -> WorkflowHistory:
 
 
 def interrupted(events: list[dict[str, Any]]) -> list[dict[str, Any]]:
-    """Let a further workflow task begin after each local activity, as a server writes it down, and number the events anew."""
+    """Insert a workflow task after each local activity, as a server does, and renumber events."""
     found: list[dict[str, Any]] = []
     numbers: dict[str, str] = {}
     for event in events:

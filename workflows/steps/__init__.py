@@ -1,1 +1,1 @@
-"""Sequences that several workflows share. None is a workflow of its own."""
+"""Sequences that several workflows share; `containment` maps each action to its step."""

@@ -93,7 +93,7 @@ class Attempts:
         return UNKNOWN if is_unknown else failed(self._last_error)
 
     async def make(self, activity: Callable[..., Any], request: object) -> Attempt[Any]:
-        """Make one attempt; if it did not succeed, wait until the next one, or a check, makes sense."""
+        """Make one attempt; unless it succeeded, wait until a repeat or a check makes sense."""
         attempt = await _attempt(activity, request, self._options, self._count)
         self._count += 1
         if isinstance(attempt, Lost | NotExecuted):

@@ -30,7 +30,7 @@ with workflow.unsafe.imports_passed_through():
     from workflows.steps.context import StepContext
 
 MOST_RELEASES = 100
-"""Messages in one release. The API gives no limit, and advises fewer than for a move (reference §2.8)."""
+"""Messages in one release: the API advises fewer than for a move (reference §2.8)."""
 
 Outcomes = dict[str, str]
 

@@ -1,4 +1,4 @@
-"""Policies, sender blocks included: created once on lists without unique keys, then left to expire."""
+"""Policies, sender blocks included: created once on lists without unique keys, then expired."""
 
 from collections.abc import Awaitable, Callable, Sequence
 from contextlib import suppress

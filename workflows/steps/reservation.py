@@ -17,7 +17,7 @@ with workflow.unsafe.imports_passed_through():
 
 
 class ReservedStep:
-    """The guard's answer about one step: `refusal` is why it was refused, None if it was granted."""
+    """The guard's answer about one step: `refusal` says why it was refused, None if granted."""
 
     def __init__(self, reservation: Reservation, result: ReservationResult) -> None:
         self._reservation = reservation
