@@ -1,4 +1,8 @@
-"""Sigma rules: load, check, compile, index, evaluate, explain, test."""
+"""Sigma rules, from a folder of YAML to matches with a plan.
+
+`source` reads, `engine` evaluates, `lint` checks, `tools` builds on all three; `loader` and `live`
+load a folder. Touch it when the rule language or its evaluation changes.
+"""
 
 from clawback.rules.engine.matches import RuleMatch
 from clawback.rules.engine.ruleset import Evaluation, Filter, Rule, RuleSet

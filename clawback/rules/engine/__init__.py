@@ -1,4 +1,4 @@
-"""From condition trees to a compiled rule set that evaluates events.
+"""Compiles conditions and evaluates events against them.
 
-Touch it to change how rules are evaluated; `bench rules` shows what a change costs.
+Touch it to change how rules are evaluated; `python -m bench rules` shows what a change costs.
 """

@@ -1,4 +1,4 @@
-"""Checks of rules that load: contradictions, conflicts, unreachable parts, references.
+"""Checks rules: within a rule, between documents, and what rules that load can still get wrong.
 
-Touch it to find one more kind of mistake.
+Touch it to detect one more kind of mistake.
 """

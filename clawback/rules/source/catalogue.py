@@ -1,8 +1,6 @@
-"""Every field that a rule may name, by event kind: its type, its values and one line about it.
+"""The catalogue of fields that rules may name, by kind of event: type, values, description.
 
-Data only.
-
-Source: reference §1.3 (MessageDetails, detections), §1.4 (PhishGuardReport), §1.5 (Submission),
+Source: API reference §1.3 (MessageDetails, detections), §1.4 (PhishGuardReport), §1.5 (Submission),
 under their current names.
 """
 
@@ -14,7 +12,7 @@ from clawback.rules.source.errors import nearest
 
 
 class FieldType(StrEnum):
-    """What the values of a field are."""
+    """The type of the values of a field."""
 
     STRING = "string"
     ADDRESS = "address"
@@ -29,10 +27,7 @@ class FieldType(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Field:
-    """One field: its dotted name, type, one line of description.
-
-    `many` where a record can have several values of it.
-    """
+    """One field: its dotted name, its type, and whether a record can have `many` values of it."""
 
     name: str
     type: FieldType
@@ -42,14 +37,14 @@ class Field:
 
     @property
     def enrichment(self) -> bool:
-        """Whether it comes from `/detections`, which is fetched only when a rule is still undecided without it."""
+        """Whether it comes from `/detections`, which are fetched only if a rule depends on them."""
         return self.name.startswith((f"{ENRICHMENT}.", f"message.{ENRICHMENT}.")) or self.name in {
             ENRICHMENT,
             f"message.{ENRICHMENT}",
         }
 
     def below(self, parent: str) -> "Field":
-        """Name the same field as it is seen from an enclosing object."""
+        """Give the same field inside a parent object."""
         return replace(self, name=f"{parent}.{self.name}")
 
 
@@ -114,28 +109,28 @@ _S, _A, _T, _O, _B, _N, _E = (
 )
 
 _VALIDATION = (
-    Field("validation", _O, "What sender authentication said"),
-    Field("validation.spf", _E, "Verdict of SPF", VERDICTS),
-    Field("validation.dkim", _E, "Verdict of DKIM", VERDICTS),
-    Field("validation.dmarc", _E, "Verdict of DMARC", VERDICTS),
-    Field("validation.comment", _S, "The authentication results as the gateway wrote them"),
+    Field("validation", _O, "Results of sender authentication"),
+    Field("validation.spf", _E, "SPF result", VERDICTS),
+    Field("validation.dkim", _E, "DKIM result", VERDICTS),
+    Field("validation.dmarc", _E, "DMARC result", VERDICTS),
+    Field("validation.comment", _S, "Authentication-Results as written by the gateway"),
 )
 
 _FINDINGS = (
-    Field("findings", _O, "What the detections found", many=True),
+    Field("findings", _O, "Findings of the detections", many=True),
     Field("findings.name", _S, "Name of the detection", many=True),
-    Field("findings.detail", _S, "What it found, for people", many=True),
+    Field("findings.detail", _S, "What it found, as text", many=True),
     Field("findings.reason", _S, "Why it counts", many=True),
-    Field("findings.detection", _E, "Disposition it speaks for", DISPOSITIONS, many=True),
-    Field("findings.field", _S, "Field it looked at", many=True),
-    Field("findings.portion", _S, "Part of the message it looked at", many=True),
-    Field("findings.value", _S, "The text it found", many=True),
+    Field("findings.detection", _E, "Disposition it suggests", DISPOSITIONS, many=True),
+    Field("findings.field", _S, "Field it examined", many=True),
+    Field("findings.portion", _S, "Part of the message it examined", many=True),
+    Field("findings.value", _S, "Text it found", many=True),
     Field("findings.score", _N, "Its confidence, from 0 to 1", many=True),
-    Field("findings.attachment", _S, "The attachment it looked at", many=True),
+    Field("findings.attachment", _S, "Attachment it examined", many=True),
 )
 
 _DETECTIONS = (
-    Field("action", _S, "What the gateway did with the message"),
+    Field("action", _S, "Action of the gateway"),
     Field("final_disposition", _E, "The verdict", DISPOSITIONS),
     *_VALIDATION,
     *_FINDINGS,
@@ -143,27 +138,27 @@ _DETECTIONS = (
     Field("headers.name", _S, "Name of a header", many=True),
     Field("headers.value", _S, "Value of a header", many=True),
     Field("links", _O, "The links in the message", many=True),
-    Field("links.href", _S, "Where a link leads", many=True),
-    Field("links.text", _S, "What a link shows", many=True),
+    Field("links.href", _S, "Target of a link", many=True),
+    Field("links.text", _S, "Visible text of a link", many=True),
     Field("attachments", _O, "The attachments of the message", many=True),
     Field("attachments.name", _S, "Name of an attachment", many=True),
     Field("attachments.filename", _S, "File name of an attachment", many=True),
     Field("attachments.content_type", _S, "Media type of an attachment", many=True),
-    Field("attachments.size", _N, "Bytes of an attachment", many=True),
+    Field("attachments.size", _N, "Size of an attachment in bytes", many=True),
     Field("attachments.encrypted", _B, "Whether an attachment is encrypted", many=True),
     Field("attachments.detection", _E, "Verdict on an attachment", DISPOSITIONS, many=True),
     Field("attachments.md5", _S, "MD5 of an attachment", many=True),
     Field("attachments.sha1", _S, "SHA-1 of an attachment", many=True),
     Field("attachments.sha256", _S, "SHA-256 of an attachment", many=True),
-    Field("threat_categories", _O, "What kind of threat it is", many=True),
+    Field("threat_categories", _O, "Threat categories", many=True),
     Field("threat_categories.id", _N, "Number of a threat category", many=True),
     Field("threat_categories.name", _S, "Name of a threat category", many=True),
     Field("threat_categories.description", _S, "Description of a threat category", many=True),
-    Field("sender_info", _O, "What is known about the sending host"),
+    Field("sender_info", _O, "The sending host"),
     Field("sender_info.ip", FieldType.IP, "Address of the sending host"),
     Field("sender_info.as_name", _S, "Name of its autonomous system"),
     Field("sender_info.as_number", _N, "Number of its autonomous system"),
-    Field("sender_info.geo", _S, "Where it is"),
+    Field("sender_info.geo", _S, "Its location"),
     Field("sender_info.pld", FieldType.DOMAIN, "Registered domain of the sender"),
 )
 
@@ -184,22 +179,20 @@ _MESSAGE = (
     Field("subject", _S, "The Subject header"),
     Field("sent_at", _T, "When it was sent, by the Date header"),
     Field("scanned_at", _T, "When it was scanned"),
-    Field("delivery_mode", _E, "How the message came to be scanned", DELIVERY_MODES),
-    Field("delivery_status", _E, "What became of the delivery", DELIVERY_STATUSES, many=True),
+    Field("delivery_mode", _E, "How the message reached the scanner", DELIVERY_MODES),
+    Field("delivery_status", _E, "Status of the delivery", DELIVERY_STATUSES, many=True),
     Field("final_disposition", _E, "The verdict", DISPOSITIONS),
-    Field("detection_reasons", _S, "Why there was a verdict, for people", many=True),
-    Field("threat_categories", _S, "What kind of threat it is", many=True),
-    Field("edf_hash", _S, "Hash that messages of one campaign share"),
+    Field("detection_reasons", _S, "Reasons for the verdict, as text", many=True),
+    Field("threat_categories", _S, "Threat categories", many=True),
+    Field("edf_hash", _S, "Hash shared by the messages of a campaign"),
     Field("htmltext_structure_hash", _S, "Hash of the structure of the HTML part"),
     Field("is_phish_submission", _B, "Whether it is a report of phishing by a user"),
-    Field("is_quarantined", _B, "Whether it is in the quarantine"),
-    Field(
-        "post_delivery_operations", _E, "What was done to it after delivery", OPERATIONS, many=True
-    ),
-    Field("smtp_helo_server_ip", FieldType.IP, "Address of the host that said HELO"),
-    Field("smtp_previous_hop_ip", FieldType.IP, "Address of the host before the gateway"),
-    Field("x_originating_ip", FieldType.IP, "Address in the X-Originating-IP header"),
-    Field("properties", _O, "Which of your lists had a part in the verdict"),
+    Field("is_quarantined", _B, "Whether it is in quarantine"),
+    Field("post_delivery_operations", _E, "Operations after delivery", OPERATIONS, many=True),
+    Field("smtp_helo_server_ip", FieldType.IP, "IP address of the HELO host"),
+    Field("smtp_previous_hop_ip", FieldType.IP, "IP address of the host before the gateway"),
+    Field("x_originating_ip", FieldType.IP, "IP address in the X-Originating-IP header"),
+    Field("properties", _O, "Your policies that affected the verdict"),
     Field("properties.allowlisted_pattern", _S, "The pattern of the allow policy that matched"),
     Field(
         "properties.allowlisted_pattern_type",
@@ -210,12 +203,12 @@ _MESSAGE = (
     Field("properties.blocklisted_message", _B, "Whether a blocked sender matched"),
     Field("properties.blocklisted_pattern", _S, "The pattern of the blocked sender that matched"),
     *_VALIDATION,
-    Field(ENRICHMENT, _O, "The answer of /detections"),
+    Field(ENRICHMENT, _O, "The response of /detections"),
     *(field.below(ENRICHMENT) for field in _DETECTIONS),
 )
 
 _JOINED = (
-    Field("message", _O, "The message it is about, where it was found"),
+    Field("message", _O, "The message it is about, if it was found"),
     *(field.below("message") for field in _MESSAGE),
 )
 
@@ -230,7 +223,7 @@ _REPORT = (
     Field("tags", _O, "Tags of the report", many=True),
     Field("tags.category", _S, "Category of a tag", many=True),
     Field("tags.value", _S, "Value of a tag", many=True),
-    Field("fields", _O, "What the report says of the message"),
+    Field("fields", _O, "Fields of the reported message"),
     Field("fields.from", _A, "Sender of the reported message"),
     Field("fields.to", _A, "Recipients of the reported message", many=True),
     Field("fields.postfix_id", _S, "The mail gateway's id of the reported message"),
@@ -242,17 +235,22 @@ _SUBMISSION = (
     Field("submission_id", _S, "Id of the submission"),
     Field("requested_at", _T, "When it was submitted"),
     Field("requested_by", _A, "Who submitted it"),
-    Field("requested_disposition", _E, "What the submitter says it is", SUBMITTED_DISPOSITIONS),
-    Field("original_disposition", _E, "The verdict it had", SUBMITTED_DISPOSITIONS),
-    Field("outcome_disposition", _E, "The verdict after review", SUBMITTED_DISPOSITIONS),
-    Field("outcome", _S, "What the review came to, for people"),
-    Field("status", _S, "How far the review is"),
     Field(
-        "customer_status", _E, "How far your own review is", ("escalated", "reviewed", "unreviewed")
+        "requested_disposition",
+        _E,
+        "Disposition that the submitter asks for",
+        SUBMITTED_DISPOSITIONS,
+    ),
+    Field("original_disposition", _E, "Verdict before the review", SUBMITTED_DISPOSITIONS),
+    Field("outcome_disposition", _E, "Verdict after the review", SUBMITTED_DISPOSITIONS),
+    Field("outcome", _S, "Outcome of the review, as text"),
+    Field("status", _S, "Status of the review"),
+    Field(
+        "customer_status", _E, "Status of your own review", ("escalated", "reviewed", "unreviewed")
     ),
     Field("subject", _S, "Subject of the submitted message"),
-    Field("type", _E, "Who submits: your team or a user", ("Team", "User")),
-    Field("escalated_as", _E, "What it was escalated as", SUBMITTED_DISPOSITIONS),
+    Field("type", _E, "Who submitted it: your team or a user", ("Team", "User")),
+    Field("escalated_as", _E, "Disposition it was escalated with", SUBMITTED_DISPOSITIONS),
     Field("escalated_at", _T, "When it was escalated"),
     Field("escalated_by", _A, "Who escalated it"),
     Field("escalated_submission_id", _S, "The team submission it was escalated to"),
@@ -276,22 +274,19 @@ RENAMED = {
     "action_log": "post_delivery_operations",
     "properties.whitelisted_pattern_type": "properties.allowlisted_pattern_type",
 }
-"""Names the API no longer has, or will soon not have, and what to write instead."""
+"""Names that the API has removed or deprecated, and what to write instead."""
 
 LONGEST_VALUE = 1024
-"""Longer group values are cut.
-
-No address, domain or hash is this long, and a plan must fit into a history.
-"""
+"""Longer group values are truncated: a plan must fit into a history, and no address is this long."""
 
 
 def find_field(kind: EventKind, name: str) -> Field | None:
-    """Find the field of that name on that kind of event."""
+    """Find a field by name."""
     return FIELDS[kind].get(name)
 
 
 def field_remedy(kind: EventKind, name: str) -> str:
-    """Say what to write instead of a field that does not exist."""
+    """Suggest what to write instead of an unknown field."""
     head, _, tail = name.rpartition("message.")
     for old, new in RENAMED.items():
         if tail == old or tail.startswith(f"{old}."):
@@ -308,10 +303,7 @@ def field_remedy(kind: EventKind, name: str) -> str:
 
 
 def as_group_value(field: Field | None, value: object) -> str | None:
-    """Make a field's value part of a group.
-
-    Trimmed, addresses and domains in lower case; None where there is none.
-    """
+    """Normalise a value for grouping: trimmed, addresses and domains in lower case; None if empty."""
     if value is None or isinstance(value, list | dict):
         return None
     text = str(value).lower() if isinstance(value, bool) else str(value)

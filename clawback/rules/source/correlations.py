@@ -1,4 +1,4 @@
-"""Correlations: what Sigma may say of several events, and which of it can be decided while events keep arriving."""
+"""Reads Sigma correlations: the subset that can be decided while events still arrive."""
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
@@ -26,9 +26,10 @@ _CORRELATION = "correlation"
 
 @dataclass(frozen=True, slots=True)
 class Correlation:
-    """What a correlation waits for.
+    """A threshold over events of several rules in a sliding window.
 
-    `rules` are names once the whole set is known, `aliases` map an alias to rule and field.
+    `rules` are names or ids as written; the builder replaces ids. `aliases` maps an alias to the
+    field of each rule.
     """
 
     type: CorrelationType
@@ -51,7 +52,7 @@ class Correlation:
         return self.aliases.get(name, {}).get(rule, name)
 
 
-class _Refused(ValueError):
+class _Unsupported(ValueError):
     def __init__(self, path: tuple[str, ...], message: str, remedy: str = "") -> None:
         super().__init__(message)
         self.path = path
@@ -61,10 +62,10 @@ class _Refused(ValueError):
 def read_correlation(
     read: CorrelationDocument, document: Document, problems: Problems
 ) -> Correlation | None:
-    """Read a correlation; None, and problems, where it is wrong or cannot be decided event by event."""
+    """Read a correlation; None, and a problem, if it is wrong or not supported."""
     try:
         return _correlation(read)
-    except _Refused as error:
+    except _Unsupported as error:
         place = document.value_at(_CORRELATION, *error.path)
         problems.add(place, Code.CORRELATION, str(error), text=read.name, remedy=error.remedy)
     except SigmaError as error:
@@ -75,18 +76,20 @@ def read_correlation(
 def _correlation(read: CorrelationDocument) -> Correlation:
     body = read.correlation
     if body.generate is not None:
-        raise _Refused(
+        raise _Unsupported(
             ("generate",),
             "generate is not supported",
             "remove it: a referenced rule acts if it has a response of its own",
         )
     if body.type not in set(CorrelationType):
         remedy = did_you_mean(body.type, [kind.value for kind in CorrelationType])
-        raise _Refused(("type",), f"the correlation type {body.type!r} is not supported", remedy)
+        raise _Unsupported(
+            ("type",), f"the correlation type {body.type!r} is not supported", remedy
+        )
     kind = CorrelationType(body.type)
     data = body.model_dump(by_alias=True, exclude_none=True, exclude_defaults=True)
     parsed = SigmaCorrelationRule.from_dict(
-        {"title": read.title, "name": read.name, _CORRELATION: _plain(data)}
+        {"title": read.title, "name": read.name, _CORRELATION: _with_lists(data)}
     )
     rules, at_least, value_field = _threshold(kind, parsed, given=body.condition is not None)
     return Correlation(
@@ -100,7 +103,7 @@ def _correlation(read: CorrelationDocument) -> Correlation:
     )
 
 
-def _plain(data: dict[str, object]) -> dict[str, object]:
+def _with_lists(data: dict[str, object]) -> dict[str, object]:
     return {key: list(value) if isinstance(value, tuple) else value for key, value in data.items()}
 
 
@@ -111,29 +114,29 @@ def _threshold(
     condition = parsed.condition
     if kind in {CorrelationType.TEMPORAL, CorrelationType.TEMPORAL_ORDERED}:
         if isinstance(condition, SigmaExtendedCorrelationCondition):
-            return _conjoined(condition), 1, None
+            return _rules_joined_by_and(condition), 1, None
         if given:
-            raise _Refused(
+            raise _Unsupported(
                 ("condition",),
                 f"{kind} takes no count",
                 "remove the condition: all rules must match",
             )
         return tuple(reference.reference for reference in parsed.rules or ()), 1, None
     if not given or not isinstance(condition, SigmaCorrelationCondition):
-        raise _Refused((), f"{kind} needs a condition", "write condition: {gte: 3}")
+        raise _Unsupported((), f"{kind} needs a condition", "write condition: {gte: 3}")
     return rules, _count(condition), _value_field(kind, condition)
 
 
 def _count(condition: SigmaCorrelationCondition) -> int:
     if condition.op not in _COUNTS:
         said = condition.op.name.lower()
-        raise _Refused(
+        raise _Unsupported(
             ("condition",),
             f"{said} is not supported: it cannot be decided while events still arrive",
             "use gte or gt",
         )
     if not isinstance(condition.count, int) or condition.count + _COUNTS[condition.op] < 1:
-        raise _Refused(
+        raise _Unsupported(
             ("condition",),
             f"{condition.count} is not a count",
             "write a whole number of at least 1",
@@ -144,11 +147,11 @@ def _count(condition: SigmaCorrelationCondition) -> int:
 def _value_field(kind: CorrelationType, condition: SigmaCorrelationCondition) -> str | None:
     fieldref = condition.fieldref
     if kind is CorrelationType.VALUE_COUNT and not isinstance(fieldref, str):
-        raise _Refused(
+        raise _Unsupported(
             ("condition",), "value_count over several fields is not supported", "name one field"
         )
     if kind is CorrelationType.EVENT_COUNT and fieldref is not None:
-        raise _Refused(
+        raise _Unsupported(
             ("condition",),
             "event_count counts events, not a field",
             "use value_count, or remove field",
@@ -156,7 +159,7 @@ def _value_field(kind: CorrelationType, condition: SigmaCorrelationCondition) ->
     return fieldref if isinstance(fieldref, str) else None
 
 
-def _conjoined(condition: SigmaExtendedCorrelationCondition) -> tuple[str, ...]:
+def _rules_joined_by_and(condition: SigmaExtendedCorrelationCondition) -> tuple[str, ...]:
     parsed = condition.parsed
     items: list[SigmaRuleReference | CorrelationConditionItem] = (
         parsed.args if isinstance(parsed, CorrelationConditionAND) else [parsed]
@@ -164,7 +167,7 @@ def _conjoined(condition: SigmaExtendedCorrelationCondition) -> tuple[str, ...]:
     names = [item.reference for item in items if isinstance(item, SigmaRuleReference)]
     if len(names) != len(items):
         remedy = "join the rules with and; write one correlation per alternative"
-        raise _Refused(("condition",), "or and not between rules are not supported", remedy)
+        raise _Unsupported(("condition",), "or and not between rules are not supported", remedy)
     return tuple(names)
 
 

@@ -1,10 +1,9 @@
-"""What can be wrong with a rule set, said so that it can be put right.
+"""The problems of a rule set.
 
-    RuleErrors       every problem of a folder at once
-      └ Problem      one of them: where, what, and what to write instead
+    RuleErrors       all problems of a folder
+      └ Problem      one of them: where it is, what is wrong, and what to write instead
 
-Loading never stops at the first problem. This module only holds and words them; who finds a problem
-decides what it is.
+Loading does not stop at the first problem.
 """
 
 from collections import Counter
@@ -19,17 +18,11 @@ from clawback.model.texts import bounded
 
 _LONGEST_TEXT = 80
 MOST_PER_FILE = 100
-"""Further problems of one file are counted but not told.
-
-Nobody reads them, and a file of nothing but tabs has a million.
-"""
+"""Further problems of a file are counted but not kept: a file of tabs could have a million."""
 
 
 class Code(StrEnum):
-    """What kind of problem it is.
-
-    Stable, for machines and for the index of errors in the documentation.
-    """
+    """The kind of a problem; stable, for programs and for the index of errors in the docs."""
 
     UNREADABLE = "unreadable"
     YAML = "yaml"
@@ -69,7 +62,7 @@ class Code(StrEnum):
 
 
 class Severity(StrEnum):
-    """Whether a problem must be put right, or only looked at."""
+    """Whether a problem must be fixed, or is only suspicious."""
 
     ERROR = "error"
     WARNING = "warning"
@@ -85,10 +78,7 @@ class Place(NamedTuple):
 
 @dataclass(frozen=True, slots=True, order=True)
 class Problem:
-    """One thing that is wrong.
-
-    `file:line:column`, the offending text, what is wrong with it and what to do.
-    """
+    """One problem: its place, the offending text, what is wrong, and what to write instead."""
 
     place: Place
     code: Code
@@ -107,10 +97,7 @@ _MAX_LOGGED = 10
 
 
 class RuleErrors(LoggableError, ValueError):
-    """A rule set that cannot be used.
-
-    `problems` has everything that is wrong with it, in file order.
-    """
+    """A rule set cannot be used; `problems` lists everything that is wrong, in file order."""
 
     def __init__(self, problems: Iterable[Problem]) -> None:
         self.problems = tuple(sorted(set(problems)))
@@ -129,15 +116,12 @@ class RuleErrors(LoggableError, ValueError):
 
 
 class Problems:
-    """Where the problems of one load are gathered.
-
-    Its length counts those too that are not told.
-    """
+    """Collects the problems of one load. Its length includes those that are not kept."""
 
     def __init__(self) -> None:
         self._found: list[Problem] = []
         self._counts: Counter[str] = Counter()
-        self._doubtful: set[Place] = set()
+        self._ambiguous: set[Place] = set()
 
     def __iter__(self) -> Iterator[Problem]:
         return iter(self._found)
@@ -155,11 +139,11 @@ class Problems:
         remedy: str = "",
         severity: Severity = Severity.ERROR,
     ) -> None:
-        """Note one problem; texts from the file are cut to a readable length.
+        """Add a problem; texts from the file are truncated.
 
-        Of a doubtful value nothing more is told.
+        Further problems of an ambiguous value are dropped.
         """
-        if place in self._doubtful:
+        if place in self._ambiguous:
             return
         self._counts[place.file] += 1
         if (count := self._counts[place.file]) > MOST_PER_FILE:
@@ -184,34 +168,31 @@ class Problems:
             )
         )
 
-    def doubt(self, place: Place, code: Code, message: str, *, text: str, remedy: str) -> None:
-        """Note that a value is doubtful.
+    def add_ambiguous(
+        self, place: Place, code: Code, message: str, *, text: str, remedy: str
+    ) -> None:
+        """Add a problem of a value that can be read in two ways.
 
-        Whatever else is wrong with it may only follow from how it was read.
+        Further problems of the value are dropped: they may result from the reading chosen.
         """
         self.add(place, code, message, text=text, remedy=remedy)
-        self._doubtful.add(place)
+        self._ambiguous.add(place)
 
     def raise_if_any(self) -> None:
-        """End the load if anything was wrong.
-
-        Raises:
-            RuleErrors: something was.
-
-        """
+        """Raise RuleErrors if there are any problems."""
         if self._found:
             raise RuleErrors(self._found)
 
 
 def nearest(word: str, known: Iterable[str]) -> str:
-    """Say what was probably meant; empty where nothing is close enough."""
+    """Find the known word closest to a word; empty if none is close."""
     words = {candidate.casefold(): candidate for candidate in known}
     close = get_close_matches(word.casefold(), words, n=1, cutoff=0.6)
     return words[close[0]] if close else ""
 
 
 def did_you_mean(word: str, known: Iterable[str]) -> str:
-    """Word the remedy for an unknown name: the nearest one, or all of them where none is near."""
+    """Suggest what to write for an unknown name: the closest known one, or the list of all."""
     names = list(known)
     close = nearest(word, names)
     if close:

@@ -1,7 +1,4 @@
-"""What has been read of a folder before the whole set is known.
-
-Documents with what was understood of them. Data only.
-"""
+"""The documents of a folder, read one by one, before the whole set is compiled. Data only."""
 
 from dataclasses import dataclass, field
 
@@ -22,7 +19,7 @@ from clawback.rules.source.yaml_reader import Document
 
 @dataclass(slots=True)
 class LoadedRule:
-    """One rule document that could be read, before the whole set is known."""
+    """One rule or correlation, as far as it could be read."""
 
     read: RuleDocument | CorrelationDocument
     document: Document
@@ -33,18 +30,18 @@ class LoadedRule:
 
     @property
     def status(self) -> Status:
-        """Its status; a document without one (a building block, a correlation) is stable."""
+        """Its status; stable by default, for building blocks and correlations."""
         return self.read.status or Status.STABLE
 
     @property
     def kind(self) -> EventKind | None:
-        """The kind of event a plain rule is for."""
+        """The kind of event of a rule; None for a correlation."""
         return self.read.logsource.category if isinstance(self.read, RuleDocument) else None
 
 
 @dataclass(slots=True)
 class LoadedFilter:
-    """One exception that could be read."""
+    """One exception."""
 
     read: FilterDocument
     document: Document
@@ -54,7 +51,7 @@ class LoadedFilter:
 
 @dataclass(slots=True)
 class Loaded:
-    """Everything of a folder that could be read, and what could not."""
+    """Everything that could be read of a folder, and the problems."""
 
     problems: Problems
     safety: Safety = field(default_factory=Safety)

@@ -1,8 +1,6 @@
-"""From Sigma to the tree, through pySigma: detections, values with their modifiers, conditions.
+"""Converts Sigma detections to condition trees; pySigma parses values, modifiers and conditions.
 
-pySigma parses each item and each condition; whatever it cannot, and whatever we cannot honour,
-becomes a problem with its place. This module decides what a parsed value means here; it evaluates
-nothing.
+What pySigma cannot parse, and what we do not support, becomes a problem with its place.
 """
 
 import re
@@ -48,10 +46,7 @@ _DEEPEST = 50
 
 @dataclass(slots=True)
 class Reading:
-    """What reading a detection needs.
-
-    The document, the event kind, the lists for `expand`, and where problems go.
-    """
+    """The context of a detection: document, event kind, lists for `expand`, and problems."""
 
     document: Document
     kind: EventKind
@@ -62,14 +57,14 @@ class Reading:
     def refuse(
         self, place: Place, code: Code, message: str, *, text: object = "", remedy: str = ""
     ) -> None:
-        """Note a problem of this document."""
+        """Add a problem of this document."""
         self.problems.add(place, code, message, text=text, remedy=remedy)
 
 
 def read_detection(reading: Reading, *path: str) -> Node | None:
-    """Read the detection at a path of the document (`detection`, or `filter` of a filter).
+    """Read the detection at a path: `detection`, or `filter` of an exception.
 
-    None where anything is wrong with it.
+    None, and problems, if anything is wrong.
     """
     detection = reading.document.data
     for step in path:
@@ -165,7 +160,7 @@ def _item(reading: Reading, key: str, value: Any, path: tuple[str | int, ...]) -
     if "re" in modifiers and (bad := _bad_regex(value)) is not None:
         place = reading.document.value_at(*path, key)
         reading.refuse(
-            place, Code.MODIFIER, str(bad), text=f"{key}: {_shown(value)}", remedy=bad.remedy
+            place, Code.MODIFIER, str(bad), text=f"{key}: {_render_value(value)}", remedy=bad.remedy
         )
         return None
     try:
@@ -184,7 +179,7 @@ def _item(reading: Reading, key: str, value: Any, path: tuple[str | int, ...]) -
         reading.refuse(
             reading.document.value_at(*path, key),
             Code.MODIFIER,
-            _said(error),
+            _render_error(error),
             text=f"{key}: {value}",
             remedy="see docs/rules/detection.md, Modifiers",
         )
@@ -195,16 +190,13 @@ def _item(reading: Reading, key: str, value: Any, path: tuple[str | int, ...]) -
                 reading.document.value_at(*path, key),
                 Code.FIELD_TYPE,
                 problem,
-                text=f"{key}: {_shown(value)}",
+                text=f"{key}: {_render_value(value)}",
             )
-    return _linked(item, name, groups)
+    return _link(item, name, groups)
 
 
 def _bad_regex(value: Any) -> Unsupported | None:
-    """Say what is wrong with a regular expression before pySigma tries it.
-
-    That would write to stderr, or take a number for one.
-    """
+    """Check a regular expression before pySigma does, which writes to stderr and accepts numbers."""
     for pattern in value if isinstance(value, list) else [value]:
         if not isinstance(pattern, str):
             return Unsupported("re needs a string", "put the regular expression in quotes")
@@ -238,7 +230,7 @@ def _values_flat(reading: Reading, value: Any, path: tuple[str | int, ...]) -> b
     return False
 
 
-def _linked(item: SigmaDetectionItem, name: str, groups: list[tuple[Test, ...]]) -> Node:
+def _link(item: SigmaDetectionItem, name: str, groups: list[tuple[Test, ...]]) -> Node:
     leaves: list[Node] = [
         Not(Leaf(name, tests))
         if isinstance(value, SigmaExists) and not value.exists
@@ -249,7 +241,7 @@ def _linked(item: SigmaDetectionItem, name: str, groups: list[tuple[Test, ...]])
     return Not(node) if item.negated else node
 
 
-def _said(error: Exception) -> str:
+def _render_error(error: Exception) -> str:
     if (found := _CLASH.search(str(error))) is not None:
         modifier, value = _MODIFIER_NAMES.get(found[1], found[1]), found[2]
         if "SigmaRegularExpression" in value:
@@ -269,7 +261,7 @@ _WANTED = {
 _CLASS_NAMES = re.compile(r"\bSigma(String|Number|Bool|Null)\b")
 
 
-def _shown(value: Any) -> str:
+def _render_value(value: Any) -> str:
     return ", ".join(str(item) for item in value) if isinstance(value, list) else str(value)
 
 
@@ -310,21 +302,21 @@ def _condition(reading: Reading, text: Any, path: tuple[str, ...]) -> Node | Non
         )
     except (SigmaError, RecursionError) as error:
         remedy = "join the names of selections with and, or, not; use 1 of x_*, all of them"
-        reading.refuse(place, Code.CONDITION, _misread(error), text=text, remedy=remedy)
+        reading.refuse(place, Code.CONDITION, _render_parse_error(error), text=text, remedy=remedy)
     return None
 
 
-def _misread(error: Exception) -> str:
-    """Say where a condition stops being one, without the grammar that pyparsing quotes."""
-    found = _STOPPED.search(str(error))
+def _render_parse_error(error: Exception) -> str:
+    """Say what is unexpected in a condition, without the grammar that pyparsing quotes."""
+    found = _PARSE_ERROR.search(str(error))
     return (
         f"{found[1] or 'end of text'} at character {int(found[2]) + 1} is unexpected"
         if found
-        else _said(error)
+        else _render_error(error)
     )
 
 
-_STOPPED = re.compile(r"(?:found (end of text|'.*?'))?\s+\(at char (\d+)\)", re.DOTALL)
+_PARSE_ERROR = re.compile(r"(?:found (end of text|'.*?'))?\s+\(at char (\d+)\)", re.DOTALL)
 
 
 class _BadCondition(ValueError):
@@ -339,7 +331,7 @@ _PLACEHOLDER = SigmaDetection([SigmaDetectionItem("field", [], [])])
 
 @lru_cache(maxsize=4096)
 def parse_condition(text: str) -> ConditionItem:
-    """Parse a condition with pySigma; the tree is shared, so it must not be changed.
+    """Parse a condition with pySigma. The result is cached and must not be changed.
 
     Raises:
         SigmaError: it is not a condition.

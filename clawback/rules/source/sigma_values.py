@@ -1,7 +1,4 @@
-"""From a value that pySigma has parsed to the tests that it stands for.
-
-What Sigma can say and we cannot is refused here by name.
-"""
+"""Converts values that pySigma has parsed to tests, and refuses what Sigma allows but we do not support."""
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from itertools import product
@@ -50,7 +47,7 @@ from clawback.rules.source.errors import Code, did_you_mean
 
 NO_LOOKAROUND = "RE2 has no look-around and no back-references"
 _SILENT = re2.Options()
-_SILENT.log_errors = False  # the refusal says it all
+_SILENT.log_errors = False  # the problem has the message
 
 _COMPARISONS = {
     CompareOperators.LT: Comparison.LT,
@@ -71,10 +68,7 @@ _LARGEST_REGEX = 2_000
 
 
 class Unsupported(ValueError):
-    """A value that Sigma allows and this engine does not, or that means nothing.
-
-    With the code and the remedy of the problem.
-    """
+    """A value that Sigma allows and this engine does not, with the code and remedy of the problem."""
 
     def __init__(self, message: str, remedy: str = "", code: Code = Code.MODIFIER) -> None:
         super().__init__(message)
@@ -85,10 +79,10 @@ class Unsupported(ValueError):
 def tests_of(
     value: SigmaType, item: SigmaDetectionItem, lists: Mapping[str, Sequence[str]]
 ) -> tuple[Test, ...]:
-    """Give the tests of one value, any of which may hold.
+    """Convert one value to tests, of which any may pass.
 
     Raises:
-        Unsupported: the value cannot be honoured.
+        Unsupported: the value is not supported.
 
     """
     _check_combination(item.modifiers)
@@ -146,7 +140,7 @@ def _regex(value: SigmaRegularExpression) -> Regex:
 
 
 def regex_problem(pattern: str) -> str | None:
-    """Say what RE2 has against a pattern; None where it takes it."""
+    """Give the error of RE2 for a pattern; None if it compiles."""
     try:
         re2.compile(pattern, _SILENT)
     except re2.error as error:
@@ -183,7 +177,7 @@ def _texts(value: SigmaString, lists: Mapping[str, Sequence[str]]) -> Iterator[T
             "use fewer of them in one value",
         )
     for combination in product(*choices):
-        yield Text(_joined(part for parts in combination for part in parts), cased)
+        yield Text(_merge(part for parts in combination for part in parts), cased)
 
 
 def _choices(
@@ -210,7 +204,7 @@ def _plain(text: SigmaString) -> Iterator[str | Wildcard]:
             yield part
 
 
-def _joined(parts: Iterator[str | Wildcard]) -> tuple[str | Wildcard, ...]:
+def _merge(parts: Iterator[str | Wildcard]) -> tuple[str | Wildcard, ...]:
     joined: list[str | Wildcard] = []
     for part in parts:
         last = joined[-1] if joined else None
@@ -227,11 +221,11 @@ def _joined(parts: Iterator[str | Wildcard]) -> tuple[str | Wildcard, ...]:
 
 
 def _sigma_name(value: SigmaType) -> str:
-    """Name a type as Sigma's users know it: without the names of pySigma's classes."""
+    """Name a type in Sigma's words instead of pySigma's class names."""
     return type(value).__name__.removeprefix("Sigma").lower()
 
 
-# ---- whether a test fits the type of its field
+# ---- tests and field types
 
 _TEXTS = frozenset(
     {
@@ -246,7 +240,7 @@ _TEXTS = frozenset(
 
 
 def misfit(field: Field, test: Test) -> str | None:
-    """Say why a test makes no sense on a field; None where it does."""
+    """Say why a test does not fit the type of a field; None if it does."""
     if isinstance(test, Text):
         return _text_misfit(field, test)
     types, needs = _NEEDS.get(type(test), (frozenset(FieldType), ""))
@@ -276,16 +270,15 @@ def _text_misfit(field: Field, text: Text) -> str | None:
         return f"{field.name} is a boolean: it is true or false"
     if field.type is FieldType.NUMBER:
         return f"{field.name} is a number: write it without quotes, or use gt, gte, lt, lte"
-    if field.type is FieldType.ENUM and not any(_could_be(text, value) for value in field.values):
+    if field.type is FieldType.ENUM and not any(
+        _matches_value(text, value) for value in field.values
+    ):
         return f"{field.name} is never {text}: it is one of {', '.join(field.values)}"
     return None
 
 
-def _could_be(text: Text, value: str) -> bool:
-    """Whether a text with wildcards matches a value, case aside unless it says so.
-
-    Values are short: plain recursion will do.
-    """
+def _matches_value(text: Text, value: str) -> bool:
+    """Whether a text matches a value of an enum; values are short, so recursion is safe."""
     if not text.cased and text.literal is not None:
         return text.literal.casefold() == value.casefold()
     parts = (

@@ -1,8 +1,8 @@
-"""Reads rule files as the strict part of YAML that leaves no doubt, and remembers where everything stood.
+"""Reads the unambiguous subset of YAML, and records the line and column of every key and value.
 
-Refused here, with its place: tabs, invisible and bidirectional characters, duplicate keys, anchors,
-aliases, tags, merge keys, empty values, `yes`/`no`/`on`/`off`, and numbers that YAML versions read
-differently. Nothing here knows what a rule is.
+Refused: tabs, invisible and bidirectional characters, duplicate keys, anchors, aliases, tags, merge
+keys, empty values, `yes`/`no`/`on`/`off`, and numbers that YAML versions read differently. This
+module knows nothing about rules.
 """
 
 import re
@@ -25,15 +25,15 @@ _NUMBERISH = re.compile(
 _MEANT = dict.fromkeys(("yes", "on", "y", "true"), True) | dict.fromkeys(
     ("no", "off", "n", "false"), False
 )
-"""What a text that some versions of YAML take for a truth value was probably meant to be."""
+"""The probable meaning of a string that some YAML versions read as a boolean."""
 _CHECK = "check quotes and indentation"
 _NULLISH = frozenset({"null", "~"})
 HIDDEN = frozenset({"Cc", "Cf", "Co", "Cs", "Cn", "Zl", "Zp", "Zs"})
-"""The Unicode categories of characters that nobody sees; a plain space is none of them."""
+"""Unicode categories of invisible characters, which include every space but U+0020."""
 
 
 class Table(dict[str, Any]):
-    """A mapping that knows where each of its keys and values stood."""
+    """A mapping with the place of each key and value."""
 
     __slots__ = ("keys_at", "place", "values_at")
 
@@ -45,7 +45,7 @@ class Table(dict[str, Any]):
 
 
 class Sequence(list[Any]):
-    """A list that knows where each of its items stood."""
+    """A list with the place of each item."""
 
     __slots__ = ("items_at", "place")
 
@@ -56,7 +56,7 @@ class Sequence(list[Any]):
 
 
 class Document:
-    """One document of a file: its data, and the way from a path in it to a place in the file."""
+    """One document of a file: its data, and the place in the file of every path in it."""
 
     def __init__(self, data: Any, place: Place) -> None:
         self.file = place.file
@@ -64,14 +64,11 @@ class Document:
         self.place = place
 
     def value_at(self, *path: str | int) -> Place:
-        """Find where the value at a path stands.
-
-        The nearest that exists for a path that does not.
-        """
+        """Give the place of the value at a path, or of its nearest existing ancestor."""
         return self._walk(path, key_wanted=False)
 
     def key_at(self, *path: str | int) -> Place:
-        """Find where the last key of a path stands."""
+        """Give the place of the last key of a path."""
         return self._walk(path, key_wanted=True)
 
     def _walk(self, path: tuple[str | int, ...], *, key_wanted: bool) -> Place:
@@ -83,17 +80,17 @@ class Document:
             elif isinstance(node, Sequence) and isinstance(step, int) and step < len(node):
                 node, place = node[step], node.items_at[step]
             elif isinstance(node, Table) and isinstance(step, int):
-                continue  # one mapping where a list of them may stand
+                continue  # a single mapping in place of a list
             else:
                 break
         return place
 
 
 def read_documents(file: str, raw: bytes, problems: Problems) -> list[Document]:
-    """Read all documents of a file; what is wrong goes to `problems`.
+    """Read all documents of a file, and add what is wrong to `problems`.
 
-    A file whose structure is in doubt gives none. A doubtful value or a repeated key is read as it
-    was probably meant, so that whatever else is wrong is told at once.
+    A file with a broken structure gives no documents. An ambiguous value or a duplicate key is read
+    as it was probably meant, so that other problems are reported in the same run.
     """
     if len(raw) > _LARGEST:
         problems.add(
@@ -181,7 +178,7 @@ def _line(text: str, place: Place) -> str:
 
 
 class _Builder:
-    """Turns YAML events into data, without recursion, so that no nesting can exhaust a stack."""
+    """Builds data from YAML events, without recursion: no nesting can overflow the stack."""
 
     def __init__(self, file: str, problems: Problems) -> None:
         self.documents: list[Document] = []
@@ -192,7 +189,7 @@ class _Builder:
         self._key: str | None = None
 
     def take(self, event: yaml.Event) -> bool:
-        """Take one event; False where going on makes no sense."""
+        """Take one event; False if parsing cannot go on."""
         match event:
             case yaml.ScalarEvent():
                 self._scalar(event)
@@ -212,7 +209,7 @@ class _Builder:
         return True
 
     def _start(self, event: yaml.MappingStartEvent | yaml.SequenceStartEvent) -> bool:
-        self._check_decoration(event)
+        self._refuse_anchor_and_tag(event)
         place = self._place(event)
         if len(self._open) >= _DEEPEST:
             self._refuse(
@@ -237,7 +234,7 @@ class _Builder:
         return True
 
     def _scalar(self, event: yaml.ScalarEvent) -> None:
-        self._check_decoration(event)
+        self._refuse_anchor_and_tag(event)
         place = self._place(event)
         plain = not event.style and bool(event.implicit[0])
         if self._wants_key():
@@ -259,7 +256,7 @@ class _Builder:
                 text=key,
                 remedy="write the keys out",
             )
-        elif plain and (problem := _doubtful(key)):
+        elif plain and (problem := _ambiguity_of(key)):
             self._refuse(
                 event,
                 Code.AMBIGUOUS,
@@ -269,7 +266,7 @@ class _Builder:
             )
         elif isinstance(table, Table) and key in table:
             first = table.keys_at[key]
-            self._doubt(
+            self._add_ambiguous(
                 event,
                 Code.DUPLICATE_KEY,
                 f"the key is already on line {first.line}",
@@ -304,17 +301,17 @@ class _Builder:
             return None
         if (_INTEGER.fullmatch(text) or _DECIMAL.fullmatch(text)) and len(text) <= _LONGEST_NUMBER:
             return float(text) if "." in text else int(text)
-        if problem := _doubtful(text):
+        if problem := _ambiguity_of(text):
             remedy = (
                 f"write true, false, a plain decimal number, or '{text}' in quotes"
                 if text
                 else "write null, or '' for an empty string"
             )
-            say = self._doubt if text.casefold() in _MEANT else self._refuse
-            say(event, Code.AMBIGUOUS, problem, text=text, remedy=remedy)
+            report = self._add_ambiguous if text.casefold() in _MEANT else self._refuse
+            report(event, Code.AMBIGUOUS, problem, text=text, remedy=remedy)
         return _MEANT.get(text.casefold(), text)
 
-    def _check_decoration(self, event: yaml.NodeEvent) -> None:
+    def _refuse_anchor_and_tag(self, event: yaml.NodeEvent) -> None:
         if event.anchor is not None:
             remedy = "write the value out where it is used"
             self._refuse(
@@ -343,13 +340,13 @@ class _Builder:
         self._problems.add(self._place(event), code, message, text=text, remedy=remedy)
         self.is_sound = False
 
-    def _doubt(
+    def _add_ambiguous(
         self, event: yaml.Event, code: Code, message: str, *, text: str, remedy: str
     ) -> None:
-        self._problems.doubt(self._place(event), code, message, text=text, remedy=remedy)
+        self._problems.add_ambiguous(self._place(event), code, message, text=text, remedy=remedy)
 
 
-def _doubtful(text: str) -> str | None:
+def _ambiguity_of(text: str) -> str | None:
     folded = text.casefold()
     if not text:
         return "an empty value"
