@@ -15,7 +15,7 @@ from clawback.rules.engine.ruleset import RuleSet
 from clawback.rules.lint.channels import Channels, check_channels, check_reporters
 from clawback.rules.lint.references import check_set
 from clawback.rules.lint.review import review_rules, utc_today
-from clawback.rules.lint.rule_checks import check_rule, group_of
+from clawback.rules.lint.rule_checks import check_rule, group_by_of
 from clawback.rules.source.correlations import read_correlation
 from clawback.rules.source.documents import (
     CorrelationDocument,
@@ -251,7 +251,7 @@ def _read_correlation(document: Document, loaded: Loaded) -> None:
 
 def _check_and_add(rule: LoadedRule, loaded: Loaded) -> None:
     check_rule(rule, loaded.problems)
-    if rule.read.response is not None and (group_by := group_of(rule)) is not None:
+    if rule.read.response is not None and (group_by := group_by_of(rule)) is not None:
         hard_delete = loaded.safety.hard_delete
         rule.response = read_response(
             rule.read.response, group_by, rule.document, loaded.problems, hard_delete=hard_delete

@@ -1,7 +1,4 @@
-"""Puts a rule set together from documents without problems.
-
-Exceptions go into the rules' trees, references become names.
-"""
+"""Builds a rule set from loaded documents: adds exceptions to conditions, replaces ids by names."""
 
 import json
 from collections.abc import Mapping
@@ -17,7 +14,7 @@ from clawback.rules.source.loaded import Loaded, LoadedFilter, LoadedRule
 
 
 def build_set(loaded: Loaded, today: Today) -> RuleSet:
-    """Compile what was loaded; there must be no problems."""
+    """Compile loaded documents, which must have no problems."""
     names = {str(rule.read.id): rule.read.name for rule in loaded.rules if rule.read.id}
     filters = tuple(_filter(item, names) for item in loaded.filters)
     built = {
@@ -30,7 +27,7 @@ def build_set(loaded: Loaded, today: Today) -> RuleSet:
         for rule in loaded.rules
         if rule.correlation is not None
     }
-    while waiting:  # a correlation may refer to others, which must be built first
+    while waiting:  # correlations below others are built first
         ready = [
             name
             for name, (_, one) in waiting.items()
@@ -64,9 +61,9 @@ def _plain_rule(rule: LoadedRule, filters: tuple[Filter, ...]) -> Rule:
         for one in filters
         if one.kind is rule.kind and (not one.rules or rule.read.name in one.rules)
     ]
-    tree = join_and([rule.tree, *(_gate(one) for one in applied)])
+    tree = join_and([rule.tree, *(_exception(one) for one in applied)])
     built = _rule(rule, (rule.kind,))
-    version = digest(_content(rule), tree)
+    version = digest(_content_of(rule), tree)
     return replace(
         built,
         tree=tree,
@@ -76,7 +73,7 @@ def _plain_rule(rule: LoadedRule, filters: tuple[Filter, ...]) -> Rule:
     )
 
 
-def _gate(filter_: Filter) -> Node:
+def _exception(filter_: Filter) -> Node:
     applies = (
         filter_.tree
         if filter_.expires is None
@@ -97,7 +94,7 @@ def _correlation_rule(
     kinds: tuple[EventKind, ...] = tuple(
         dict.fromkeys(kind for one in references for kind in built[one].kinds)
     )
-    version = digest(_content(rule), *(built[one].version for one in references))
+    version = digest(_content_of(rule), *(built[one].version for one in references))
     return replace(_rule(rule, kinds), correlation=resolved, version=version)
 
 
@@ -126,7 +123,7 @@ def _rule(rule: LoadedRule, kinds: tuple[EventKind, ...]) -> Rule:
     )
 
 
-def _content(rule: LoadedRule) -> str:
+def _content_of(rule: LoadedRule) -> str:
     data: dict[str, Any] = {
         key: value for key, value in rule.document.data.items() if key != "tests"
     }

@@ -1,7 +1,4 @@
-"""What must hold between documents.
-
-Names and ids used once, files named after their rule, references that lead somewhere.
-"""
+"""Checks between documents: unique names and ids, file names, references to rules and fields."""
 
 from collections.abc import Iterable
 from typing import Any
@@ -18,14 +15,14 @@ from clawback.rules.source.yaml_reader import Document
 _RESPONSE = "response"
 _CORRELATION = "correlation"
 _KINDS = ", ".join(EventKind)
-_A = {"name": "a name", "id": "an id"}
+_ARTICLES = {"name": "a name", "id": "an id"}
 
 
 def check_set(loaded: Loaded) -> None:
-    """Check what documents say of each other."""
+    """Check all documents of a folder against each other."""
     checker = _Checker(loaded)
-    checker.check_once("name", Code.DUPLICATE_NAME)
-    checker.check_once("id", Code.DUPLICATE_ID)
+    checker.check_unique("name", Code.DUPLICATE_NAME)
+    checker.check_unique("id", Code.DUPLICATE_ID)
     checker.check_file_names()
     checker.check_rules()
     checker.check_filters()
@@ -38,7 +35,7 @@ class _Checker:
         self._rules = {rule.read.name: rule for rule in loaded.rules}
         self._by_id = {str(rule.read.id): rule.read.name for rule in loaded.rules if rule.read.id}
 
-    def check_once(self, key: str, code: Code) -> None:
+    def check_unique(self, key: str, code: Code) -> None:
         """Check that no two documents have the same value of a key."""
         seen: dict[Any, Document] = {}
         items: list[LoadedRule | LoadedFilter] = [*self._loaded.rules, *self._loaded.filters]
@@ -53,7 +50,7 @@ class _Checker:
                     code,
                     message,
                     text=value,
-                    remedy=f"give it {_A[key]} of its own",
+                    remedy=f"give it {_ARTICLES[key]} of its own",
                 )
 
     def check_file_names(self) -> None:
@@ -76,16 +73,16 @@ class _Checker:
                 )
 
     def check_filters(self) -> None:
-        """Check that exceptions name rules that are there."""
+        """Check that exceptions name existing rules."""
         for item in self._loaded.filters:
             for name in item.rules:
                 self._find(name, item.document, "filter", "rules")
 
     def check_rules(self) -> None:
-        """Check the groups of rules and what correlations refer to."""
+        """Check the group-by fields of rules, and the references of correlations."""
         for rule in self._loaded.rules:
             if rule.correlation is not None:
-                self._check_use(rule)
+                self._check_is_used(rule)
                 self._check_correlation(rule, rule.correlation)
             elif (
                 rule.read.response is not None
@@ -145,8 +142,8 @@ class _Checker:
 
     # ---- correlations
 
-    def _check_use(self, rule: LoadedRule) -> None:
-        """Check that a correlation without a response is at least part of another."""
+    def _check_is_used(self, rule: LoadedRule) -> None:
+        """Check that a correlation without a response is part of another one."""
         others = (
             name
             for other in self._loaded.rules
@@ -177,18 +174,18 @@ class _Checker:
         for name in correlation.rules:
             found = self._find(name, rule.document, _CORRELATION, "rules")
             if found is not None and found.correlation is not None:
-                kinds |= self._check_chain(rule, correlation, found, found.correlation)
+                kinds |= self._check_inner(rule, correlation, found, found.correlation)
             elif found is not None and found.kind is not None:
                 kinds.add(found.kind)
                 self._check_fields(rule.document, correlation, name, found.kind)
-        self._check_windows(rule, kinds)
+        self._check_window_tests(rule, kinds)
 
-    def _check_chain(
+    def _check_inner(
         self, rule: LoadedRule, outer: Correlation, inner_rule: LoadedRule, inner: Correlation
     ) -> set[EventKind]:
-        """Check a correlation that refers to another; the kinds of events that it comes down to."""
+        """Check a reference to another correlation; give the kinds of events below it."""
         name, place = inner_rule.read.name, rule.document.value_at(_CORRELATION, "rules")
-        below = self._below(inner_rule, (rule.read.name,))
+        below = self._kinds_below(inner_rule, (rule.read.name,))
         if below is None:
             self._problems.add(
                 place,
@@ -213,8 +210,8 @@ class _Checker:
                 )
         return below
 
-    def _below(self, rule: LoadedRule, above: tuple[str, ...]) -> set[EventKind] | None:
-        """The kinds of events that a rule comes down to; None where it comes back to one above."""
+    def _kinds_below(self, rule: LoadedRule, above: tuple[str, ...]) -> set[EventKind] | None:
+        """Give the kinds of events below a rule; None if there is a cycle."""
         if rule.read.name in above:
             return None
         if rule.correlation is None:
@@ -222,7 +219,9 @@ class _Checker:
         kinds: set[EventKind] = set()
         for name in rule.correlation.rules:
             found = self._rules.get(self._by_id.get(name, name))
-            below = self._below(found, (*above, rule.read.name)) if found is not None else set()
+            below = (
+                self._kinds_below(found, (*above, rule.read.name)) if found is not None else set()
+            )
             if below is None:
                 return None
             kinds |= below
@@ -256,7 +255,7 @@ class _Checker:
                 document, (_CORRELATION, "condition", "field"), [correlation.value_field], kind
             )
 
-    def _check_windows(self, rule: LoadedRule, kinds: set[EventKind]) -> None:
+    def _check_window_tests(self, rule: LoadedRule, kinds: set[EventKind]) -> None:
         for index, test in enumerate(rule.read.tests):
             for position, event in enumerate(getattr(test, "events", ())):
                 path = ("tests", index, "events", position)

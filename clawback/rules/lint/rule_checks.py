@@ -1,7 +1,4 @@
-"""What must hold of one rule beyond its shape.
-
-Its mode, its tests, the fields of its test events, the group of its cases.
-"""
+"""Checks of a single rule: mode, id, tests, and the fields of its test events."""
 
 from collections.abc import Iterator
 from typing import Any
@@ -19,7 +16,7 @@ _RESPONSE = "response"
 
 
 def check_rule(rule: LoadedRule, problems: Problems) -> None:
-    """Check one rule by itself."""
+    """Check one rule on its own."""
     if rule.read.response is not None:
         _check_mode(rule, problems)
         _check_id(rule, problems)
@@ -138,7 +135,7 @@ def check_record(
     problems: Problems,
     extra: frozenset[str] = frozenset(),
 ) -> None:
-    """Check that a test event has only fields of its kind (and the `extra` keys of a test), in the shape the API gives them."""
+    """Check that a test event has only fields of its kind, nested as in the API, and `extra` keys."""
     for place, parent, name, value in _named_values(document, path, _at(document.data, path), ""):
         if name in extra:
             continue
@@ -206,11 +203,8 @@ def _wrong_type(field: Field, value: Any) -> str | None:
 # ---- groups
 
 
-def group_of(rule: LoadedRule) -> tuple[str, ...] | None:
-    """Give the fields that share a case.
-
-    Of a correlation its group-by; else the response's, or the campaign's.
-    """
+def group_by_of(rule: LoadedRule) -> tuple[str, ...] | None:
+    """Give the fields that identify a case; those of the campaign by default."""
     if rule.read.response is None:
         return None
     if isinstance(rule.read, CorrelationDocument):

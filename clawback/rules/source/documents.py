@@ -1,7 +1,6 @@
-"""The shapes of rule documents.
+"""Strict models of rule documents, and the mapping of their validation errors to places in the file.
 
-Strict models for everything around the detection, and the way from their errors to places in a
-file.
+Detections are checked elsewhere: see `sigma.py`.
 """
 
 from datetime import date as Date  # noqa: N812 - a field is named date
@@ -25,13 +24,13 @@ _KIND_AND_TIME = 2
 
 
 class Strict(BaseModel):
-    """A part of a rule document: frozen, and unknown keys are refused."""
+    """A part of a rule document: frozen, without unknown keys."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", validate_default=False)
 
 
 class Status(StrEnum):
-    """How far a rule is trusted."""
+    """How mature a rule is; it limits the mode."""
 
     EXPERIMENTAL = "experimental"
     TEST = "test"
@@ -48,7 +47,7 @@ class Status(StrEnum):
 
 
 class Level(StrEnum):
-    """How grave a match is."""
+    """The severity of a match."""
 
     INFORMATIONAL = "informational"
     LOW = "low"
@@ -68,7 +67,7 @@ def _one_or_many(value: object) -> object:
 
 
 DURATION = r"^(?:[0-9]+[wdhms])+$"
-"""How a duration is written, for the JSON Schema; `parse_duration` decides."""
+"""The pattern of a duration for the JSON Schema; `parse_duration` is authoritative."""
 
 Span = Annotated[
     timedelta,
@@ -82,23 +81,25 @@ Line = Annotated[str, Field(min_length=1, max_length=2000)]
 
 
 class Logsource(Strict):
-    """Which events a rule is for."""
+    """The kind of events a rule applies to."""
 
     product: Literal["cloudflare"] = Field(description="Always cloudflare")
     service: Literal["email_security"] = Field(description="Always email_security")
-    category: EventKind = Field(description="The kind of event: it decides which fields there are")
+    category: EventKind = Field(description="The kind of event, which determines the fields")
     definition: str | None = Field(
-        default=None, description="What must be configured for these events to come; for people"
+        default=None, description="What must be configured to receive these events; informational"
     )
 
 
 class LimitDocument(Strict):
-    """A budget: how much of one kind in how long."""
+    """A budget: the maximum of one kind of change in a sliding window."""
 
-    messages: int | None = Field(default=None, gt=0, description="How many messages may be touched")
-    blocks: int | None = Field(default=None, gt=0, description="How many senders may be blocked")
+    messages: int | None = Field(
+        default=None, gt=0, description="Maximum number of messages acted on"
+    )
+    blocks: int | None = Field(default=None, gt=0, description="Maximum number of blocked senders")
     reclassifications: int | None = Field(
-        default=None, gt=0, description="How many reclassifications may be asked for"
+        default=None, gt=0, description="Maximum number of reclassifications"
     )
     policies: int | None = Field(
         default=None,
@@ -108,7 +109,7 @@ class LimitDocument(Strict):
     per: Span = Field(
         gt=timedelta(),
         le=timedelta(days=7),
-        description="In which sliding time, such as 1h; up to 7d",
+        description="The sliding window, such as 1h; at most 7d",
     )
 
     @model_validator(mode="after")
@@ -121,188 +122,180 @@ class LimitDocument(Strict):
 
     @property
     def limit(self) -> Limit:
-        """The same as it is frozen into a case."""
+        """The budget as a case carries it."""
         return Limit(**self.model_dump(exclude_none=True))
 
 
 Limits = Annotated[tuple[LimitDocument, ...], BeforeValidator(_one_or_many)]
-"""One budget, or a list of them that all hold."""
+"""One budget, or a list of budgets that all apply."""
 
 
 class ResponseDocument(Strict):
-    """What is done about a match."""
+    """The response to a match."""
 
     mode: Mode = Field(
-        description="shadow records what would be done, approve asks first, enforce acts; the status caps it"
+        description="shadow records only, approve asks first, enforce acts; limited by the status"
     )
     group_by: tuple[Line, ...] | None = Field(
         default=None,
         alias="group-by",
         min_length=1,
-        description="Fields whose values share a case; the campaign (edf_hash) unless told",
+        description="Fields whose values identify a case, default the campaign (edf_hash)",
     )
-    actions: tuple[dict[str, Any], ...] = Field(
-        min_length=1, description="What is done, in this order"
-    )
+    actions: tuple[dict[str, Any], ...] = Field(min_length=1, description="The actions, in order")
     limits: Limits = Field(
         default=(),
-        description="How much in how long, such as {messages: 500, per: 1h}; over it the case is held",
+        description="Budgets such as {messages: 500, per: 1h}; a case that exceeds one is held",
     )
 
 
 class EventTest(Strict):
-    """One event and whether the rule matches it."""
+    """A test: one event, and whether the rule matches it."""
 
-    name: Line = Field(description="What it shows; unique within the rule")
+    name: Line = Field(description="What the test shows; unique within the rule")
     event: dict[str, Any] = Field(
-        description="The fields of the event that matter, nested as the API nests them"
+        description="The relevant fields of the event, nested as in the API"
     )
     expect: Literal["match", "no match"] = Field(description="Whether the rule matches it")
 
 
 class Firing(Strict):
-    """How many groups of a correlation reach their threshold, and one of them."""
+    """The expected number of groups that reach the threshold, and optionally one of them."""
 
-    fires: int = Field(ge=0, description="In how many groups the threshold is reached")
+    fires: int = Field(ge=0, description="Number of groups that reach the threshold")
     group: dict[str, str | None] | None = Field(
-        default=None, description="One of those groups: the group-by fields with their values"
+        default=None, description="One of these groups: the group-by fields with their values"
     )
 
 
 class WindowTest(Strict):
-    """Events in time (`at`, relative) and whether the correlation fires."""
+    """A test of a correlation: events with relative times (`at`), and how often it fires."""
 
-    name: Line = Field(description="What it shows; unique within the rule")
+    name: Line = Field(description="What the test shows; unique within the rule")
     events: tuple[dict[str, Any], ...] = Field(
-        min_length=1, description="Partial events, each with `at`: its time since the first"
+        min_length=1, description="Partial events, each with `at`: the time since the first"
     )
-    expect: Firing = Field(description="How often it fires")
+    expect: Firing = Field(description="Expected number of firing groups")
 
 
 class Header(Strict):
-    """The keys that every document may have, as Sigma has them."""
+    """The keys that every document may have, as in Sigma."""
 
-    title: Annotated[str, Field(min_length=1, max_length=256)] = Field(
-        description="What it is about, in one line"
-    )
+    title: Annotated[str, Field(min_length=1, max_length=256)] = Field(description="A short title")
     name: Name = Field(
-        description="Unique; cases, metrics and the audit call the rule so, and the file is named after it if it responds"
+        description="Unique name, used in cases, metrics and audit; a rule with a response names its file"
     )
     id: UUID | None = Field(
-        default=None, description="A UUID, never reused; a rule that responds has one"
+        default=None, description="A UUID, never reused; required with a response"
     )
     status: Status | None = Field(
         default=None,
-        description="How far it is trusted: experimental shadows, test asks, stable acts",
+        description="Maturity: experimental may shadow, test may ask, stable may act",
     )
-    description: str | None = Field(default=None, description="What it finds and why that matters")
+    description: str | None = Field(default=None, description="What it finds, and why that matters")
     author: str | None = Field(default=None, description="Who wrote it")
-    date: Date | None = Field(default=None, description="When it was written, YYYY-MM-DD")
-    modified: Date | None = Field(default=None, description="When it was last changed, YYYY-MM-DD")
-    references: tuple[Line, ...] = Field(default=(), description="Where to read on")
+    date: Date | None = Field(default=None, description="Date of creation, YYYY-MM-DD")
+    modified: Date | None = Field(default=None, description="Date of the last change, YYYY-MM-DD")
+    references: tuple[Line, ...] = Field(default=(), description="Links to further information")
     tags: tuple[Tag, ...] = Field(
         default=(), description="ATT&CK techniques and tactics, such as attack.t1566"
     )
     falsepositives: tuple[Line, ...] = Field(
-        default=(), description="What harmless mail it may match"
+        default=(), description="Legitimate mail that it may match"
     )
-    level: Level = Field(default=Level.MEDIUM, description="How grave a match is")
+    level: Level = Field(default=Level.MEDIUM, description="Severity of a match")
     license: str | None = Field(default=None, description="Its licence, as an SPDX identifier")
     related: tuple[dict[str, str], ...] = Field(
         default=(), description="Other rules, each with id and type"
     )
     taxonomy: Literal["sigma"] = Field(default="sigma", description="Always sigma")
     fields: tuple[Line, ...] = Field(
-        default=(), description="Fields worth a look in a match; for people"
+        default=(), description="Fields of interest in a match; informational"
     )
-    scope: tuple[Line, ...] = Field(default=(), description="Where it applies; for people")
+    scope: tuple[Line, ...] = Field(default=(), description="Where it applies; informational")
 
 
 class RuleDocument(Header):
     """A rule on single events."""
 
-    logsource: Logsource = Field(description="Which events it is for")
+    logsource: Logsource = Field(description="The events it applies to")
     detection: dict[str, Any] = Field(
         min_length=1, description="Selections by name, and the condition that joins them"
     )
     response: ResponseDocument | None = Field(
-        default=None, description="What is done; without it the rule is a building block"
+        default=None, description="The response; without it the rule is a building block"
     )
     tests: tuple[EventTest, ...] = Field(
-        default=(), description="Events that it matches and does not; a rule that responds has both"
+        default=(), description="Positive and negative tests; both are required with a response"
     )
 
 
 class CorrelationBody(Strict):
-    """What a correlation counts."""
+    """The threshold of a correlation."""
 
     type: str = Field(
-        description="What is counted: events, different values of a field, or different rules"
+        description="What is counted: events, distinct values of a field, or distinct rules"
     )
     rules: Annotated[tuple[Line, ...], BeforeValidator(_one_or_many)] = Field(
-        default=(), description="Names or ids of the rules it watches"
+        default=(), description="Names or ids of the rules whose matches count"
     )
     group_by: Annotated[tuple[Line, ...], BeforeValidator(_one_or_many)] = Field(
         default=(),
         alias="group-by",
-        description="Fields, or aliases, whose values are watched apart; they make the case",
+        description="Fields or aliases by which events are grouped; they identify the case",
     )
-    timespan: str = Field(description="How long the sliding window is, in event time, such as 24h")
+    timespan: str = Field(description="Length of the sliding window in event time, such as 24h")
     condition: dict[str, Any] | str | None = Field(
-        default=None, description="How many: gte or gt; for value_count of which field"
+        default=None, description="The threshold: gte or gt, and for value_count the field"
     )
     aliases: dict[str, dict[str, str]] = Field(
-        default_factory=dict, description="Names for fields that differ between the rules"
+        default_factory=dict,
+        description="Aliases for fields that have different names in the rules",
     )
     generate: bool | None = Field(
         default=None,
-        description="Not supported: a rule that is watched acts when it responds itself",
+        description="Not supported: a referenced rule acts if it has a response of its own",
     )
 
 
 class CorrelationDocument(Header):
     """A rule on several events in a sliding window."""
 
-    correlation: CorrelationBody = Field(
-        description="What is awaited, of which rules, in what time"
-    )
+    correlation: CorrelationBody = Field(description="The threshold, the rules and the window")
     response: ResponseDocument | None = Field(
-        default=None, description="What is done once it has come"
+        default=None, description="The response when the threshold is reached"
     )
     tests: tuple[WindowTest, ...] = Field(
-        default=(), description="Events in time, and how often it fires"
+        default=(), description="Tests: events with times, and how often it fires"
     )
 
 
 class FilterDocument(Header):
-    """An exception to rules: a Sigma filter with an owner and, mostly, an end.
+    """An exception to rules: a Sigma filter with an owner and usually an expiry date."""
 
-    `expires` is the last day on which it applies, in UTC.
-    """
-
-    logsource: Logsource = Field(description="Which events it is for")
+    logsource: Logsource = Field(description="The events it applies to")
     filter: dict[str, Any] = Field(
         min_length=1,
-        description="For which rules it is, selections by name, and the condition that must also hold",
+        description="The rules it applies to, selections by name, and the condition that must also hold",
     )
-    owner: Line = Field(description="Who answers for it: an address")
+    owner: Line = Field(description="Who is responsible for it: an email address")
     expires: Date | None = Field(
         default=None, description="The last day on which it applies, YYYY-MM-DD in UTC"
     )
 
 
 class ListDocument(Strict):
-    """The values that `%name%` stands for; the file's name is the list's."""
+    """The values of a placeholder `%name%`; the list is named after its file."""
 
-    title: str | None = Field(default=None, description="What the list is of")
-    description: str | None = Field(default=None, description="Who fills it, and with what")
+    title: str | None = Field(default=None, description="What the list contains")
+    description: str | None = Field(default=None, description="Who maintains it, and with what")
     values: tuple[Line, ...] = Field(
         min_length=1, description="The values; `*` and `?` are wildcards"
     )
 
 
 def read_model(model: type[Read], document: Document, problems: Problems) -> Read | None:
-    """Read a document as a model; None, and problems, where it is not one."""
+    """Validate a document; None, and problems, if it is invalid."""
     if not isinstance(document.data, dict):
         problems.add(
             document.place,
@@ -319,11 +312,11 @@ def read_model(model: type[Read], document: Document, problems: Problems) -> Rea
             if not (
                 item["type"] == "literal_error" and isinstance(item["input"], dict)
             ):  # the other branch says what is wrong with it
-                _note(model, document, item, problems)
+                _add_problem(model, document, item, problems)
         return None
 
 
-def _note(
+def _add_problem(
     model: type[BaseModel], document: Document, item: ErrorDetails, problems: Problems
 ) -> None:
     path = _path_of(document, item)
@@ -360,10 +353,7 @@ def _note(
 
 
 def _path_of(document: Document, item: ErrorDetails) -> tuple[str | int, ...]:
-    """Give the way to a value as the document has it.
-
-    Pydantic also names the branches of unions that it tried.
-    """
+    """Give the path of an error in the document, without the union branches that pydantic adds."""
     path: list[str | int] = []
     node = document.data
     for step in item["loc"]:

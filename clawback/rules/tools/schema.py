@@ -1,10 +1,7 @@
-"""The JSON Schema of a rule file, for editors.
+"""Generates the JSON Schema of rule files, for editors: rules, correlations, exceptions and lists.
 
-Every document a folder of rules may hold, apart from `safety.yml`.
-
-Derived from the document models, the field catalogue and the action registry, so that it cannot say
-anything else than they do. Editors validate with it; the loader does not: it knows more and says it
-better.
+Derived from the document models, the field catalogue and the action registry, so it agrees with
+them. The loader does not use it: its own checks are stricter and its messages better.
 """
 
 import json
@@ -27,16 +24,13 @@ from clawback.rules.source.documents import (
 from clawback.rules.tools.schema_fields import Schema, field_definitions
 
 FILE_NAME = "schema.json"
-"""What the schema is called in the folder of rules."""
+"""The name of the schema file in a folder of rules."""
 
 _KINDS = tuple(EventKind)
 
 
 def rule_schema() -> Schema:
-    """Give the schema (draft 2020-12) of one document of a rule file.
-
-    A rule, a correlation, an exception or a list.
-    """
+    """Generate the schema (draft 2020-12) of one document: rule, correlation, exception or list."""
     definitions: dict[str, Schema] = {
         **field_definitions(),
         **_action_definitions(),
@@ -64,11 +58,8 @@ def rule_schema() -> Schema:
 
 
 def write_schema() -> str:
-    """Write the schema as it is committed.
-
-    Short enough to read in a review, one line where one will do.
-    """
-    return _written(rule_schema(), 0) + "\n"
+    """Render the schema as it is committed, compact enough to review."""
+    return _render(rule_schema(), 0) + "\n"
 
 
 def _named(name: str) -> Schema:
@@ -83,23 +74,20 @@ def _either(key: str, name: str, otherwise: Schema) -> Schema:
 
 
 def _model(model: type[BaseModel], definitions: dict[str, Schema]) -> Schema:
-    """Give the schema of a document model; what it refers to goes into the definitions."""
-    schema = _tidied(model.model_json_schema(by_alias=True))
+    """Generate the schema of a model; move what it refers to into the definitions."""
+    schema = _tidy(model.model_json_schema(by_alias=True))
     definitions |= schema.pop("$defs", {})
     return dict(schema)
 
 
-def _tidied(node: Any) -> Any:
-    """Leave out what is of no use to an editor.
-
-    Generated titles, null defaults, and null beside a real type.
-    """
+def _tidy(node: Any) -> Any:
+    """Remove what editors do not need: generated titles, null defaults, null beside another type."""
     if isinstance(node, list):
-        return [_tidied(item) for item in node]
+        return [_tidy(item) for item in node]
     if not isinstance(node, dict):
         return node
     made = {
-        key: _tidied(value)
+        key: _tidy(value)
         for key, value in node.items()
         if not (key == "title" and isinstance(value, str))
     }
@@ -112,23 +100,20 @@ def _tidied(node: Any) -> Any:
 
 
 def _refine(definitions: dict[str, Schema]) -> None:
-    """Say what the models leave to code.
-
-    Actions, values that may stand alone, the words of correlations.
-    """
+    """Add what the models leave to code: actions, lists written as one value, correlation types."""
     response = definitions["ResponseDocument"]["properties"]
     response["actions"]["items"] = _named("action")
-    response["limits"] = _alone_or_listed(response["limits"])
+    response["limits"] = _one_or_many(response["limits"])
     body = definitions["CorrelationBody"]["properties"]
     body["type"] = {"description": body["type"]["description"], "enum": list(CorrelationType)}
     body["timespan"] |= {"pattern": r"^[0-9]+[smhdwMy]$", "examples": ["24h"]}
     body["condition"] |= {"anyOf": [_count(), {"type": "string"}]}
-    body |= {key: _alone_or_listed(body[key]) for key in ("rules", "group-by")}
+    body |= {key: _one_or_many(body[key]) for key in ("rules", "group-by")}
     del body["generate"]
     definitions["WindowTest"]["properties"]["events"]["items"] = _named("window_event")
 
 
-def _alone_or_listed(schema: Schema) -> Schema:
+def _one_or_many(schema: Schema) -> Schema:
     description = {"description": schema["description"]}
     return {**description, "anyOf": [schema["items"], {"type": "array", "items": schema["items"]}]}
 
@@ -138,7 +123,7 @@ def _count() -> Schema:
     more = {"type": "integer", "minimum": 0, "description": "More than this many"}
     field = {
         "type": "string",
-        "description": "value_count: the field whose different values are counted",
+        "description": "value_count: the field whose distinct values are counted",
     }
     return {
         "type": "object",
@@ -175,7 +160,7 @@ def _correlation(schema: Schema) -> Schema:
 
 def _exception(schema: Schema) -> Schema:
     rules = {
-        "description": "any, or the names or ids of the rules it is for",
+        "description": "any, or the names or ids of the rules it applies to",
         "anyOf": [{"type": "string"}, _names()],
     }
     return {
@@ -197,7 +182,7 @@ def _when_kind(kind: EventKind, properties: Schema) -> Schema:
 
 
 def _ceilings() -> list[Schema]:
-    """Say which modes a status allows."""
+    """Limit the mode by the status."""
     ceilings = {
         status: [mode for mode in Mode if mode.capped(status.ceiling) is mode] for status in Status
     }
@@ -229,7 +214,7 @@ def _action_definitions() -> dict[str, Schema]:
     definitions: dict[str, Schema] = {}
     properties: dict[str, Schema] = {}
     for name, model in ACTIONS.items():
-        schema = _tidied(schema_of(name))
+        schema = _tidy(schema_of(name))
         definitions |= schema.pop("$defs", {})
         properties[name] = {**schema, "description": " ".join((model.__doc__ or "").split())}
     one = {
@@ -246,11 +231,11 @@ def _window_event() -> Schema:
     at = {
         "type": "string",
         "pattern": DURATION,
-        "description": "When it happens: time since the first event, such as 0h or 1h30m",
+        "description": "Time since the first event, such as 0h or 1h30m",
     }
     kind = {
         "enum": list(_KINDS),
-        "description": "Which kind it is, where the watched rules are for several",
+        "description": "The kind of event, if the rules below are of several kinds",
     }
     events = [field_definitions()[f"{one}_event"] for one in _KINDS]
     shapes = [
@@ -260,12 +245,12 @@ def _window_event() -> Schema:
     return {"description": "A partial event with its time", "anyOf": shapes}
 
 
-# ---- writing
+# ---- rendering
 
 _WIDTH = 140
 
 
-def _written(node: Any, depth: int) -> str:
+def _render(node: Any, depth: int) -> str:
     flat = json.dumps(node, ensure_ascii=False)
     is_plain = not isinstance(node, dict) and not (
         isinstance(node, list) and any(isinstance(one, dict | list) for one in node)
@@ -274,10 +259,10 @@ def _written(node: Any, depth: int) -> str:
         return flat
     inner = " " * (depth + 1)
     if isinstance(node, list):
-        items = [_written(item, depth + 1) for item in node]
+        items = [_render(item, depth + 1) for item in node]
         return "[\n" + ",\n".join(inner + item for item in items) + f"\n{' ' * depth}]"
     pairs = [
-        f"{json.dumps(key, ensure_ascii=False)}: {_written(value, depth + 1)}"
+        f"{json.dumps(key, ensure_ascii=False)}: {_render(value, depth + 1)}"
         for key, value in node.items()
     ]
     return "{\n" + ",\n".join(inner + pair for pair in pairs) + f"\n{' ' * depth}}}"

@@ -1,9 +1,6 @@
-"""The JSON Schema of what rules say of events.
+"""Generates the JSON Schema of detections and test events from the field catalogue.
 
-Detections with their fields and modifiers, and the partial events of tests.
-
-Derived from the field catalogue. It knows shapes, not meaning: whether a condition can be parsed, a
-regex compiled or a list found is for the loader.
+It covers shapes only; the loader parses conditions, compiles regexes and looks up lists.
 """
 
 import re
@@ -46,7 +43,7 @@ MODIFIERS: Mapping[FieldType, tuple[str, ...]] = {
     FieldType.BOOLEAN: ("fieldref", "neq"),
     FieldType.OBJECT: (),
 }
-"""The modifiers that go with a type of field, beside `exists`, which goes with all."""
+"""The modifiers that fit a type of field, besides `exists`, which fits all."""
 
 _OFFERED: Mapping[FieldType, tuple[str, ...]] = {
     FieldType.STRING: ("contains", "startswith", "endswith", "re"),
@@ -59,7 +56,7 @@ _OFFERED: Mapping[FieldType, tuple[str, ...]] = {
     FieldType.BOOLEAN: (),
     FieldType.OBJECT: (),
 }
-"""The modifiers that editors offer by name; all others are accepted too."""
+"""The modifiers that editors suggest; all others are accepted too."""
 
 _VALUES: Mapping[FieldType, str] = {
     FieldType.NUMBER: "numbers",
@@ -69,11 +66,11 @@ _VALUES: Mapping[FieldType, str] = {
 
 
 def field_definitions() -> dict[str, Schema]:
-    """Give the definitions that detections and test events are made of, for `$defs`."""
+    """Generate the definitions of detections and test events for `$defs`."""
     shared = {
         "texts": _one_or_many(
             {"type": ["string", "null"]},
-            "A text, or several of which any may match; * and ? are wildcards",
+            "A string, or several of which any may match; * and ? are wildcards",
         ),
         "numbers": _one_or_many(
             {"type": ["number", "null"]}, "A number, or several of which any may match"
@@ -81,11 +78,12 @@ def field_definitions() -> dict[str, Schema]:
         "booleans": _one_or_many({"type": ["boolean", "null"]}, "true or false"),
         "nothing": {
             "type": "null",
-            "description": "An object has no value: ask |exists, or name a field below it",
+            "description": "An object has no value: use |exists, or name a field below it",
         },
-        "exists": {"type": "boolean", "description": "Whether there is a value"},
+        "exists": {"type": "boolean", "description": "Whether the field has a value"},
         "condition": _one_or_many(
-            {"type": "string"}, "Names of selections, joined by and, or, not; 1 of x_*, all of them"
+            {"type": "string"},
+            "Names of selections joined with and, or, not; 1 of x_*, all of them",
         ),
     }
     enums = {name: _enum(values) for values, name in _ENUMS.items()}
@@ -125,7 +123,7 @@ def _selection(fields: Iterable[Field]) -> Schema:
     types: dict[FieldType, list[str]] = {}
     for field in fields:
         types.setdefault(field.type, []).append(field.name)
-        properties[field.name] = {"description": _described(field), **_values_of(field)}
+        properties[field.name] = {"description": _describe(field), **_values_of(field)}
         properties |= {
             f"{field.name}|{one}": {"$ref": f"#/$defs/{_VALUES.get(field.type, 'texts')}"}
             for one in _OFFERED[field.type]
@@ -139,7 +137,7 @@ def _selection(fields: Iterable[Field]) -> Schema:
 
 
 def _by_value(kind: FieldType) -> Mapping[str, list[str]]:
-    """Sort the modifiers of a type by the values they take."""
+    """Group the modifiers of a type by the values they take."""
     found: dict[str, list[str]] = {}
     for modifier in MODIFIERS[kind]:
         value = (
@@ -153,9 +151,9 @@ def _by_value(kind: FieldType) -> Mapping[str, list[str]]:
     return found
 
 
-def _described(field: Field) -> str:
+def _describe(field: Field) -> str:
     return field.description + (
-        " (from /detections, fetched only where a rule hangs on it)" if field.enrichment else ""
+        " (from /detections, fetched only if a rule depends on it)" if field.enrichment else ""
     )
 
 
@@ -178,10 +176,7 @@ def _one_or_many(schema: Schema, description: str) -> Schema:
 
 
 def _enum_names() -> Mapping[tuple[str, ...], str]:
-    """Name each set of values after the first field that has it.
-
-    Fields that share one share its definition.
-    """
+    """Name each set of enum values after the first field that has it; other fields share it."""
     names: dict[tuple[str, ...], str] = {}
     for field in (field for fields in FIELDS.values() for field in fields.values() if field.values):
         name = f"{field.name.rpartition('.')[2]}_values"
