@@ -34,7 +34,7 @@ from clawback.ingest import Ingest
 from clawback.model.events import EventKind
 from clawback.notifications import ChannelFileError, Notifier, read_channels
 from clawback.rules import RuleErrors
-from clawback.rules.live import Change, LiveRules
+from clawback.rules.live import LiveRules, Reload
 from clawback.services.configuration import channels_for_rules, current_budgets, poller_starts
 from clawback.services.kill_switch_monitor import monitor_kill_switch
 from clawback.services.never_block_watcher import NeverBlockWatcher
@@ -173,11 +173,11 @@ class WorkerProcess:
     async def _start_services(
         self, stack: AsyncExitStack, rules: LiveRules, guard: GuardGateway, services: Services
     ) -> None:
-        async def on_reload(change: Change) -> None:
+        async def on_reload(change: Reload) -> None:
             await services.reload_reporter.report(change)
             await services.never_block.compare()
 
-        await on_reload(Change(None, rules.current.version))
+        await on_reload(Reload(None, rules.current.version))
         for service in (
             rules.watch(on_reload),
             services.never_block.watch(),

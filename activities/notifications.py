@@ -58,7 +58,7 @@ class NotificationActivities:
         """Refuse to write to addresses outside the account."""
         if reporter is None:
             return
-        is_own = self._rules.owns(reporter)
+        is_own = self._rules.is_own_address(reporter)
         if is_own is None:
             raise DeliveryUnavailable("own_domains_unknown")
         if not is_own:

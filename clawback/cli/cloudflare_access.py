@@ -75,7 +75,7 @@ async def read_safety(api: EmailSecurity, settings: Settings) -> Safety:
     """
     safety = load_folder(settings.rules).safety
     try:
-        return safety.owning(await protected_domains(api.settings.domains))
+        return safety.with_own_domains(await protected_domains(api.settings.domains))
     except ApiError as error:
         print_error(f"cannot read the domains of the account, using safety.yml alone: {error}")
         return safety

@@ -1,10 +1,7 @@
-"""The rule set that is running, and its replacement by what is on the disk.
+"""The rule set in use, and its reload when the folder changes.
 
-The whole set at once, or not at all.
-
-A change is noticed by the names, sizes and times of the files, and loaded in a thread. A bad set
-never replaces a good one: it is reported, and the old one stays. Open cases are not touched: they
-keep the response they started with.
+Changes are detected by the names, sizes and times of the files. A reload replaces the whole set or,
+if anything is wrong, nothing. Open cases keep the response they started with.
 """
 
 import asyncio
@@ -19,17 +16,14 @@ from clawback.rules.engine.ruleset import RuleSet
 from clawback.rules.lint.channels import Channels
 from clawback.rules.loader import load_reviewed
 
-LOOK_EVERY = timedelta(seconds=2)
-"""How often the folder is looked at."""
-_FILES = (".yml", ".yaml")
+CHECK_INTERVAL = timedelta(seconds=2)
+"""How often the folder is checked for changes."""
+_SUFFIXES = (".yml", ".yaml")
 
 
 @dataclass(frozen=True)
-class Change:
-    """What became of a change on the disk.
-
-    `new` is the version that runs now, or None if it was refused because of `error`.
-    """
+class Reload:
+    """The result of a reload: `new` is the version in use, or None if it failed with `error`."""
 
     old: str | None
     new: str | None
@@ -42,112 +36,112 @@ class Change:
 
 
 class LiveRules:
-    """The rules of a folder.
+    """The rules of a folder. `current` is always a complete, valid set.
 
-    `current` is always a complete, valid set, its never-block list completed by the account's own
-    domains.
+    Its never-block list also contains the account's own domains, once they are known.
     """
 
     def __init__(
-        self, folder: Path, rules: RuleSet, seen: object = None, channels: Channels | None = None
+        self,
+        folder: Path,
+        rules: RuleSet,
+        fingerprint: object = None,
+        channels: Channels | None = None,
     ) -> None:
         self._folder = folder
         self._channels = channels
-        self._seen = seen
+        self._fingerprint = fingerprint
         self._loaded = rules
-        self._own: frozenset[str] = frozenset()
+        self._own_domains: frozenset[str] = frozenset()
         self.current = rules
         self.problem: str | None = None
 
     @classmethod
     def load(cls, folder: Path, channels: Channels | None = None) -> "LiveRules":
-        """Load the set to start with.
-
-        Rules may name these channels (any, where they are not given).
+        """Load the first set. Rules may name only these channels; any if `channels` is None.
 
         Raises:
-            RuleErrors: anything is wrong; a process must not start with rules it cannot read.
+            RuleErrors: the rules are invalid; a process must not start with them.
 
         """
-        seen = fingerprint(folder)
-        return cls(folder, load_reviewed(folder, channels), seen, channels)
+        fingerprint = fingerprint_of(folder)
+        return cls(folder, load_reviewed(folder, channels), fingerprint, channels)
 
     @property
-    def owned(self) -> int:
-        """How many domains of the account are known."""
-        return len(self._own)
+    def own_domain_count(self) -> int:
+        """The number of known domains of the account."""
+        return len(self._own_domains)
 
-    def own(self, domains: frozenset[str]) -> bool:
-        """Never block the account's own domains either, whatever set is loaded.
+    def protect_own_domains(self, domains: frozenset[str]) -> bool:
+        """Add the account's own domains to the never-block list of this and every later set.
 
-        False where that is no news.
+        Returns whether they have changed.
         """
-        if domains == self._own:
+        if domains == self._own_domains:
             return False
-        self._own = domains
-        self.current = _owning(self._loaded, domains)
+        self._own_domains = domains
+        self.current = _with_own_domains(self._loaded, domains)
         return True
 
-    def owns(self, address: str) -> bool | None:
-        """Whether a mail address is in one of the account's own domains.
-
-        None while those are not known.
-        """
-        return address.rpartition("@")[2].strip().lower() in self._own if self._own else None
+    def is_own_address(self, address: str) -> bool | None:
+        """Whether an address is in one of the account's own domains; None while they are unknown."""
+        if not self._own_domains:
+            return None
+        return address.rpartition("@")[2].strip().lower() in self._own_domains
 
     def forbids(self, pattern: str, kind: PatternKind) -> bool:
-        """Whether the never-block list that is loaded now forbids a block."""
+        """Whether the current never-block list forbids a block."""
         return self.current.safety.forbids(pattern, kind)
 
     @property
     def ignored_delivery_modes(self) -> frozenset[str]:
-        """The delivery modes of messages that are never touched, as loaded now."""
+        """The delivery modes of messages that are never acted on."""
         return self.current.safety.ignored_delivery_modes
 
     async def watch(
-        self, tell: Callable[[Change], Awaitable[None]], every: timedelta = LOOK_EVERY
+        self, report: Callable[[Reload], Awaitable[None]], every: timedelta = CHECK_INTERVAL
     ) -> None:
-        """Look for changes for ever, and tell what became of each."""
+        """Check for changes until cancelled, and report every reload."""
         while True:
             await asyncio.sleep(every.total_seconds())
-            if (change := await self.look()) is not None:
-                await tell(change)
+            if (reload := await self.reload_if_changed()) is not None:
+                await report(reload)
 
-    async def look(self) -> Change | None:
-        """Look once; None where nothing on the disk has changed, or the change is without effect."""
-        seen = await asyncio.to_thread(fingerprint, self._folder)
-        if seen == self._seen:
+    async def reload_if_changed(self) -> Reload | None:
+        """Reload if a file has changed; None if none has, or the rules are still the same."""
+        fingerprint = await asyncio.to_thread(fingerprint_of, self._folder)
+        if fingerprint == self._fingerprint:
             return None
-        self._seen = seen
+        self._fingerprint = fingerprint
         try:
             rules = await asyncio.to_thread(load_reviewed, self._folder, self._channels)
-        except Exception as error:  # noqa: BLE001 - whatever a file does to the loader, the running set stays
+        except Exception as error:  # noqa: BLE001 - whatever a file does to the loader, the current set stays
             self.problem = str(error)
-            return Change(self.current.version, None, error)
+            return Reload(self.current.version, None, error)
         old, self.problem = self.current.version, None
         if rules.version == old:
             return None
         self._loaded = rules
-        self.current = _owning(rules, self._own)
-        return Change(old, rules.version)
+        self.current = _with_own_domains(rules, self._own_domains)
+        return Reload(old, rules.version)
 
 
-def _owning(rules: RuleSet, domains: frozenset[str]) -> RuleSet:
-    """Give the same set, of the same version, under a longer never-block list."""
+def _with_own_domains(rules: RuleSet, domains: frozenset[str]) -> RuleSet:
+    """Give the same set, of the same version, with more suffixes on its never-block list."""
     if not domains:
         return rules
     completed = copy.copy(rules)
-    completed.safety = rules.safety.owning(domains)
+    completed.safety = rules.safety.with_own_domains(domains)
     return completed
 
 
-def fingerprint(folder: Path) -> object:
-    """Say cheaply what is in a folder: equal while no file came, went or changed."""
-    files = (path for path in folder.rglob("*") if path.suffix in _FILES)
-    return sorted((str(path), *_stamp(path)) for path in files)
+def fingerprint_of(folder: Path) -> object:
+    """Give a value that changes when a rule file is added, removed or modified."""
+    files = (path for path in folder.rglob("*") if path.suffix in _SUFFIXES)
+    return sorted((str(path), *_time_and_size(path)) for path in files)
 
 
-def _stamp(path: Path) -> tuple[int, int]:
+def _time_and_size(path: Path) -> tuple[int, int]:
     try:
         stat = path.stat()
     except FileNotFoundError:

@@ -66,7 +66,7 @@ class NeverBlockWatcher:
         else:
             self._logged_error = None
             metrics.OWN_DOMAINS.set(len(domains))
-            if self._rules.own(domains):
+            if self._rules.protect_own_domains(domains):
                 log.info("never_block.own_domains_read", domains=len(domains))
         self._next_read = time.monotonic() + delay.total_seconds()
 
@@ -102,7 +102,7 @@ class NeverBlockWatcher:
             log.warning(
                 "never_block.own_domains_unknown",
                 error=error,
-                known=self._rules.owned,
+                known=self._rules.own_domain_count,
             )
         self._logged_error = kind
 

@@ -7,7 +7,7 @@ import structlog
 from clawback.audit import AuditUnavailable, AuditWriter
 from clawback.model.audit_record import AuditRecord, RecordKind
 from clawback.model.texts import bounded
-from clawback.rules.live import Change, LiveRules
+from clawback.rules.live import LiveRules, Reload
 from clawback.telemetry import metrics
 
 log = structlog.get_logger("clawback")
@@ -21,7 +21,7 @@ class RuleReloadReporter:
         self._rules = rules
         self._audit = audit
 
-    async def report(self, change: Change) -> None:
+    async def report(self, change: Reload) -> None:
         """Report one change.
 
         If the audit cannot be written, this only logs it: the rules are loaded all the same.
@@ -42,7 +42,7 @@ class RuleReloadReporter:
             log.warning("rules.not_recorded", error=error)
 
 
-def _record(change: Change) -> AuditRecord:
+def _record(change: Reload) -> AuditRecord:
     now = datetime.now(UTC)
     if change.new:
         detail = f"{change.old or 'nothing'} → {change.new}"

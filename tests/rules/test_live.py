@@ -9,7 +9,7 @@ import pytest
 
 from clawback.model.addresses import PatternKind
 from clawback.rules import RuleErrors
-from clawback.rules.live import Change, LiveRules
+from clawback.rules.live import LiveRules, Reload
 
 SHIPPED = Path(__file__).parents[2] / "rules"
 BEC = Path("bec") / "quarantine_bec.yml"
@@ -22,7 +22,7 @@ def folder(tmp_path: Path) -> Path:
 
 
 def edit(path: Path, old: str, new: str) -> None:
-    """Change a file."""
+    """Reload a file."""
     text = path.read_text()
     assert old in text
     path.write_text(text.replace(old, new))
@@ -31,9 +31,9 @@ def edit(path: Path, old: str, new: str) -> None:
 async def test_nothing_changes_while_nothing_changed(folder: Path) -> None:
     """Looking is cheap and silent; touching a file without changing it too."""
     live = LiveRules.load(folder)
-    assert await live.look() is None
+    assert await live.reload_if_changed() is None
     (folder / BEC).touch()
-    assert await live.look() is None
+    assert await live.reload_if_changed() is None
 
 
 async def test_a_changed_rule_is_swapped_in(folder: Path) -> None:
@@ -41,7 +41,7 @@ async def test_a_changed_rule_is_swapped_in(folder: Path) -> None:
     live = LiveRules.load(folder)
     old = live.current
     edit(folder / BEC, "level: critical", "level: high")
-    assert await live.look() == Change(old.version, live.current.version)
+    assert await live.reload_if_changed() == Reload(old.version, live.current.version)
     assert live.current is not old
     assert live.current.rules["quarantine_bec"].version != old.rules["quarantine_bec"].version
 
@@ -51,13 +51,13 @@ async def test_a_bad_set_leaves_the_old_one_running(folder: Path) -> None:
     live = LiveRules.load(folder)
     old = live.current
     edit(folder / BEC, "level: critical", "level: terrible")
-    change = await live.look()
+    change = await live.reload_if_changed()
     assert change is not None
     assert (change.new, live.current) == (None, old)
     assert "quarantine_bec.yml" in (live.problem or "")
-    assert await live.look() is None
+    assert await live.reload_if_changed() is None
     edit(folder / BEC, "level: terrible", "level: critical")
-    assert await live.look() is None
+    assert await live.reload_if_changed() is None
     assert (live.problem, live.current.version) == (None, old.version)
 
 
@@ -65,7 +65,7 @@ async def test_a_folder_that_vanishes_leaves_the_old_set_running(folder: Path) -
     """An unmounted disk is not an empty rule set."""
     live = LiveRules.load(folder)
     shutil.rmtree(folder)
-    change = await live.look()
+    change = await live.reload_if_changed()
     assert change is not None
     assert change.new is None
     assert live.current.rules
@@ -73,7 +73,7 @@ async def test_a_folder_that_vanishes_leaves_the_old_set_running(folder: Path) -
 
 async def test_watching_tells_each_change_once(folder: Path) -> None:
     """A change is noticed without anybody asking."""
-    live, told = LiveRules.load(folder), asyncio.Queue[Change]()
+    live, told = LiveRules.load(folder), asyncio.Queue[Reload]()
     watching = asyncio.create_task(live.watch(told.put, every=timedelta(milliseconds=20)))
     edit(folder / BEC, "level: critical", "level: high")
     async with asyncio.timeout(20):
@@ -97,7 +97,7 @@ async def test_what_check_refuses_never_runs(folder: Path) -> None:
     live = LiveRules.load(folder)
     old = live.current
     edit(folder / BEC, "condition: bec", "condition: bec and not bec")
-    change = await live.look()
+    change = await live.reload_if_changed()
     assert change is not None
     assert (change.new, live.current) == (None, old)
     assert "unreachable" in (live.problem or "")
@@ -113,14 +113,14 @@ async def test_own_domains_stay_on_the_never_block_list_through_a_reload(folder:
     live = LiveRules.load(folder)
     before = live.current.version
     assert not live.forbids("boss@eu.own.test", PatternKind.EMAIL)
-    assert live.own(frozenset({"own.test"}))
-    assert not live.own(frozenset({"own.test"}))
+    assert live.protect_own_domains(frozenset({"own.test"}))
+    assert not live.protect_own_domains(frozenset({"own.test"}))
     assert (live.forbids("boss@eu.own.test", PatternKind.EMAIL), live.current.version) == (
         True,
         before,
     )
     edit(folder / BEC, "level: critical", "level: high")
-    assert await live.look() is not None
+    assert await live.reload_if_changed() is not None
     assert live.current.safety.forbids("own.test", PatternKind.DOMAIN)
-    assert live.own(frozenset())
+    assert live.protect_own_domains(frozenset())
     assert not live.forbids("own.test", PatternKind.DOMAIN)

@@ -84,7 +84,7 @@ async def test_a_reload_that_names_no_channel_leaves_the_old_set_running(tmp_pat
     live = LiveRules.load(write(tmp_path, rule("{notify: {channel: soc}}")), CHANNELS)
     before = live.current
     write(tmp_path, rule("{notify: {channel: pager}}"))
-    change = await live.look()
+    change = await live.reload_if_changed()
     assert change is not None
     assert (change.new, live.current) == (None, before)
     assert "unknown channel pager" in str(live.problem)

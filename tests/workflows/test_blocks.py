@@ -270,7 +270,7 @@ async def test_domains_that_may_not_be_listed_are_said_once(
         rules = LiveRules.load(RULES)
         watch = NeverBlockWatcher(api, rules, BlockGateway(temporal), house.services.audit)
         await watch.read_domains()
-        assert (rules.owned, metrics.OWN_DOMAINS._value.get()) == (0, -1)
+        assert (rules.own_domain_count, metrics.OWN_DOMAINS._value.get()) == (0, -1)
         await watch.read_domains()
         assert house.requests("/settings/domains") == 1  # not again before an hour is over
 
@@ -286,7 +286,7 @@ async def test_a_block_that_the_list_forbids_by_now_is_told_of_once(
             metrics.BLOCKS_FORBIDDEN._value.get(),
             recorded(house, RecordKind.BLOCK_FORBIDDEN),
         ) == (0, [])
-        watch._rules.own(frozenset({"sender.example"}))
+        watch._rules.protect_own_domains(frozenset({"sender.example"}))
         await watch.compare()
         await watch.compare()
         (record,) = recorded(house, RecordKind.BLOCK_FORBIDDEN)

@@ -181,7 +181,7 @@ async def test_reporters_get_one_mail_and_only_inside_the_account(
         mail_receiver() as receiver,
         deployed(temporal, simulator, tmp_path, helpdesk(receiver)) as house,
     ):
-        house.services.never_block._rules.own(frozenset({"own.example"}))
+        house.services.never_block._rules.protect_own_domains(frozenset({"own.example"}))
         await house.tell(asking, *reported)
         told = await outcomes(house, asking, 3)
         assert [one.outcome for one in told] == ["notified", "notified", "failed:not_our_domain"]
@@ -212,7 +212,7 @@ async def test_the_reporter_of_a_confirmed_submission_gets_a_mail(
         deployed(temporal, simulator, tmp_path / "state", helpdesk(receiver), rules=rules) as house,
     ):
         reporter = line["message"]["client_recipients"][0]
-        house.services.never_block._rules.own(frozenset({reporter.partition("@")[2]}))
+        house.services.never_block._rules.protect_own_domains(frozenset({reporter.partition("@")[2]}))
         house.simulator.add(
             [
                 submission(

@@ -1,6 +1,6 @@
-"""`safety.yml`: what no rule may do, whatever it says.
+"""The model of `safety.yml`: limits that hold for every rule.
 
-Read here; heeded by ingest (delivery modes, age), plans and the guard.
+Ingest applies delivery modes and age, plans the never-block list, the guard the budgets.
 """
 
 from collections.abc import Callable, Collection
@@ -24,24 +24,22 @@ _DEFAULTS = (
     {"reclassifications": 200, "per": "1h"},
     {"policies": 5, "per": "1h"},
 )
-"""The budgets that hold where `safety.yml` sets none."""
-
-
-_SOMEBODY = "somebody"
+"""The default budgets."""
+_SAMPLE_LOCAL_PART = "somebody"
 _IGNORING_CASE = re2.Options()
 _IGNORING_CASE.case_sensitive = False
 _IGNORING_CASE.log_errors = False
 
 
-def _trimmed(text: str) -> str:
+def _normalise(text: str) -> str:
     return text.strip().lower()
 
 
-def _must_be(kind: PatternKind) -> Callable[[str], str]:
+def _check_pattern(kind: PatternKind) -> Callable[[str], str]:
     def check(text: str) -> str:
         if (problem := pattern_problem(text, kind)) is not None and problem != "not_a_public_ip":
             raise ValueError(f"{text!r}: {problem}")
-        return _trimmed(text)
+        return _normalise(text)
 
     return check
 
@@ -55,40 +53,35 @@ def _delivery_mode(text: str) -> str:
 
 
 class NeverBlock(Strict):
-    """Who is never blocked.
+    """The never-block list.
 
-    `addresses`: these addresses. `domains`: not as a domain, though single addresses in them may be
-    blocked (free mail, large senders). `suffixes`: the domain, all below it, and every address in
-    it (your own). `networks`: no address in them.
+    `addresses` are never blocked. `domains` are never blocked as a whole, but addresses in them may
+    be (free mail, large senders). `suffixes` are never blocked, nor their subdomains and addresses
+    (your own domains). No address in `networks` is ever blocked.
     """
 
-    addresses: tuple[Annotated[str, AfterValidator(_must_be(PatternKind.EMAIL))], ...] = ()
-    domains: tuple[Annotated[str, AfterValidator(_must_be(PatternKind.DOMAIN))], ...] = ()
-    suffixes: tuple[Annotated[str, AfterValidator(_must_be(PatternKind.DOMAIN))], ...] = ()
-    networks: tuple[Annotated[str, AfterValidator(_must_be(PatternKind.IP))], ...] = ()
+    addresses: tuple[Annotated[str, AfterValidator(_check_pattern(PatternKind.EMAIL))], ...] = ()
+    domains: tuple[Annotated[str, AfterValidator(_check_pattern(PatternKind.DOMAIN))], ...] = ()
+    suffixes: tuple[Annotated[str, AfterValidator(_check_pattern(PatternKind.DOMAIN))], ...] = ()
+    networks: tuple[Annotated[str, AfterValidator(_check_pattern(PatternKind.IP))], ...] = ()
 
-    def owns(self, domain: str) -> bool:
+    def covers(self, domain: str) -> bool:
         """Whether a domain is one of the suffixes or below one."""
         return any(_within(domain, suffix) for suffix in self.suffixes)
 
 
 class SurgeDocument(Strict):
-    """When more than usual is too much.
-
-    In an hour more than `least` messages and more than `factor` times the trailing hourly average.
-    """
+    """A surge: more than `least` messages in an hour, and `factor` times the hourly average."""
 
     least: int = Field(default=500, gt=0)
     factor: float = Field(default=10.0, gt=1)
 
 
 class Budgets(Strict):
-    """What may be spent in sliding windows.
+    """Budgets of all rules together, of a rule without limits of its own, and of one case.
 
-    By all rules together, by a rule that has no limits of its own, and by one case.
-
-    `surge` holds a rule, or a verdict of Cloudflare's, that suddenly hits far more than it used to;
-    `off` watches for none.
+    `surge` holds the cases of a rule, or of a Cloudflare verdict, that suddenly matches far more
+    than usual; `off` disables it.
     """
 
     overall: Limits = tuple(LimitDocument.model_validate(one) for one in _DEFAULTS)
@@ -98,7 +91,7 @@ class Budgets(Strict):
 
     @property
     def budgets(self) -> guard.Budgets:
-        """The same as the guard is told them."""
+        """The budgets as the guard takes them."""
         surge = (
             None
             if self.surge == "off"
@@ -124,34 +117,33 @@ class Safety(Strict):
     hard_delete: bool = False
 
     def forbids(self, pattern: str, kind: PatternKind) -> bool:
-        """Whether blocking a pattern would block somebody on the never-block list.
+        """Whether blocking a pattern would block anything on the never-block list.
 
-        A domain is also refused if an address or a domain below it is listed: blocking it would
-        block them.
+        That includes a domain with a listed address or subdomain.
         """
-        wanted = _trimmed(pattern)
+        wanted = _normalise(pattern)
         listed = self.never_block
         match kind:
             case PatternKind.EMAIL:
-                return wanted in listed.addresses or listed.owns(wanted.rpartition("@")[2])
+                return wanted in listed.addresses or listed.covers(wanted.rpartition("@")[2])
             case PatternKind.DOMAIN:
-                return listed.owns(wanted) or any(_within(one, wanted) for one in self._names())
+                return listed.covers(wanted) or any(_within(one, wanted) for one in self._names())
             case PatternKind.IP:
                 return any(_overlaps(wanted, network) for network in listed.networks)
 
     def refuses(self, action: Action) -> str | None:
-        """Say in a few fixed words why no rule may do that; None where one may.
+        """Give the code of the refusal of an action; None if it is allowed.
 
-        Who must never be blocked must not be let off by a rule either: the account's own domains
-        above all, which others pretend to be, and domains of free mail, which are anybody's.
+        Patterns on the never-block list may not be allowed by a rule either: own domains are
+        spoofed, and anybody can send from free mail.
         """
         protected = action.protected_pattern
         return action.refusal if protected is not None and self.forbids(*protected) else None
 
     def forbids_expression(self, expression: str) -> bool:
-        """Whether blocking a regular expression would block somebody on the list, a plain address in a listed domain included.
+        """Whether blocking a regular expression would block anything on the list.
 
-        An expression that RE2 does not take (the API's are Java's) cannot be judged, and is
+        An expression that RE2 rejects (the API takes Java's syntax) cannot be judged and is
         forbidden.
         """
         try:
@@ -168,16 +160,13 @@ class Safety(Strict):
             for text in (
                 *listed.addresses,
                 *names,
-                *(f"{_SOMEBODY}@{name}" for name in names),
+                *(f"{_SAMPLE_LOCAL_PART}@{name}" for name in names),
                 *networks,
             )
         )
 
-    def owning(self, domains: Collection[str]) -> "Safety":
-        """The same, with these domains as suffixes too.
-
-        They, all below them and every address in them are never blocked.
-        """
+    def with_own_domains(self, domains: Collection[str]) -> "Safety":
+        """Give the same with these domains added to the suffixes of the never-block list."""
         listed = self.never_block.model_copy(
             update={"suffixes": tuple(sorted({*self.never_block.suffixes, *domains}))}
         )
