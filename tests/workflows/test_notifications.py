@@ -212,7 +212,9 @@ async def test_the_reporter_of_a_confirmed_submission_gets_a_mail(
         deployed(temporal, simulator, tmp_path / "state", helpdesk(receiver), rules=rules) as house,
     ):
         reporter = line["message"]["client_recipients"][0]
-        house.services.never_block._rules.protect_own_domains(frozenset({reporter.partition("@")[2]}))
+        house.services.never_block._rules.protect_own_domains(
+            frozenset({reporter.partition("@")[2]})
+        )
         house.simulator.add(
             [
                 submission(
