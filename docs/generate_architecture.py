@@ -1,6 +1,8 @@
-"""Generates the table of packages of docs/architecture.md from their docstrings."""
+"""Generates the packages of docs/architecture.md from their docstrings and import contracts."""
 
 import ast
+import re
+import tomllib
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -25,4 +27,18 @@ def _packages() -> Iterator[str]:
         yield table_row(f"`{name}/`", table_cell(purpose))
 
 
-TABLES: Tables = {"packages": _packages}
+def _layers() -> Iterator[str]:
+    """Write the layers of import-linter, the highest first."""
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
+    contracts = project["tool"]["importlinter"]["contracts"]
+    (layers,) = (contract["layers"] for contract in contracts if contract["type"] == "layers")
+
+    yield "```text"
+    yield "worker"
+    for layer in layers:
+        names = (name.removeprefix("clawback.") for name in re.split(r" [|:] ", layer))
+        yield " · ".join(names)
+    yield "```"
+
+
+TABLES: Tables = {"packages": _packages, "layers": _layers}

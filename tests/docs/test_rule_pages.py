@@ -1,4 +1,4 @@
-"""docs/rules/ is true: its examples load, its wrong examples give the stated errors."""
+"""docs/rules/ and README are true: examples load, wrong examples give the stated errors."""
 
 import gzip
 import re
@@ -38,7 +38,7 @@ from docs.generate_rules import MODIFIERS, problems_of, undocumented_modifiers
 from docs.tables import DOCS
 from tests.rules.folders import block
 
-EXAMPLES = list(read_examples(RULE_PAGES))
+EXAMPLES = list(read_examples([*RULE_PAGES, DOCS.parent / "README.md"]))
 TEXT = "\n".join(page.read_text(encoding="utf-8") for page in RULE_PAGES)
 EXECUTED = {"rule", "wrong", "list", "exception", "safety", "pre-commit"}
 
