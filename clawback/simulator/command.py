@@ -41,58 +41,63 @@ class _Plan:
     interval: timedelta | None = None
 
 
-def simulate(  # noqa: PLR0913
+_Port = Annotated[
+    int, typer.Option(help="Port to listen on; 0 selects a free port.", min=0, max=65535)
+]
+_Host = Annotated[str, typer.Option(help="Address to listen on.")]
+_Corpora = Annotated[
+    list[Path] | None, typer.Option(help="Corpus to load, .jsonl or .jsonl.gz. Repeatable.")
+]
+_RateLimit = Annotated[
+    str, typer.Option(help="Requests per window and token, N/SECONDS, or `off`.")
+]
+_Faults = Annotated[
+    str,
+    typer.Option(
+        help=f"Faults and rates, such as 429=0.05,slow=0.1:2. Faults: {', '.join(FAULT_TYPES)}."
+    ),
+]
+_Seed = Annotated[int, typer.Option(help="Seed of the faults.")]
+_Drip = Annotated[
+    str | None,
+    typer.Option(help="Stream the corpus (or the demo) endlessly as new mail, N/SECONDS."),
+]
+_Order = Annotated[Order, typer.Option(help="Order of search results.")]
+_Shape = Annotated[Shape, typer.Option(help="Generation of field names in responses.")]
+_MoveIdentity = Annotated[
+    MoveIdentity, typer.Option(help="What message_id means in the response to a move.")
+]
+_Tokens = Annotated[
+    list[str] | None,
+    typer.Option(help="Token to accept, TOKEN[:write|read|none]. Repeatable. Default: any token."),
+]
+_ReleaseBody = Annotated[BodyForm, typer.Option(help="Request body that a release accepts.")]
+_PreviewBody = Annotated[BodyForm, typer.Option(help="Request body that a preview accepts.")]
+_Verdict = Annotated[ReviewVerdict, typer.Option(help="How submissions are decided.")]
+_PageReports = Annotated[
+    bool, typer.Option(help="Page PhishGuard reports, or ignore page and per_page.")
+]
+_RefuseDuplicates = Annotated[bool, typer.Option(help="Respond to a second equal policy with 409.")]
+
+
+def simulate(  # noqa: PLR0913 - the options of a command
     *,
-    port: Annotated[
-        int, typer.Option(help="Port to listen on; 0 selects a free port.", min=0, max=65535)
-    ] = 8089,
-    host: Annotated[str, typer.Option(help="Address to listen on.")] = "127.0.0.1",
-    corpus: Annotated[
-        list[Path] | None,
-        typer.Option(help="Corpus to load, .jsonl or .jsonl.gz. Repeatable."),
-    ] = None,
-    rate_limit: Annotated[
-        str, typer.Option(help="Requests per window and token, N/SECONDS, or `off`.")
-    ] = "1200/300",
-    faults: Annotated[
-        str,
-        typer.Option(
-            help=f"Faults and rates, such as 429=0.05,slow=0.1:2. Faults: {', '.join(FAULT_TYPES)}."
-        ),
-    ] = "",
-    seed: Annotated[int, typer.Option(help="Seed of the faults.")] = 0,
-    drip: Annotated[
-        str | None,
-        typer.Option(help="Stream the corpus (or the demo) endlessly as new mail, N/SECONDS."),
-    ] = None,
-    order: Annotated[Order, typer.Option(help="Order of search results.")] = Order.NEWEST,
-    shape: Annotated[
-        Shape, typer.Option(help="Generation of field names in responses.")
-    ] = Shape.NEW,
-    move_identity: Annotated[
-        MoveIdentity, typer.Option(help="What message_id means in the response to a move.")
-    ] = MoveIdentity.INVESTIGATE,
-    token: Annotated[
-        list[str] | None,
-        typer.Option(
-            help="Token to accept, TOKEN[:write|read|none]. Repeatable. Default: any token."
-        ),
-    ] = None,
-    release_body: Annotated[
-        BodyForm, typer.Option(help="Request body that a release accepts.")
-    ] = BodyForm.EITHER,
-    preview_body: Annotated[
-        BodyForm, typer.Option(help="Request body that a preview accepts.")
-    ] = BodyForm.EITHER,
-    verdict: Annotated[
-        ReviewVerdict, typer.Option(help="How submissions are decided.")
-    ] = ReviewVerdict.ACCEPTED,
-    page_reports: Annotated[
-        bool, typer.Option(help="Page PhishGuard reports, or ignore page and per_page.")
-    ] = True,
-    refuse_duplicates: Annotated[
-        bool, typer.Option(help="Respond to a second equal policy with 409.")
-    ] = False,
+    port: _Port = 8089,
+    host: _Host = "127.0.0.1",
+    corpus: _Corpora = None,
+    rate_limit: _RateLimit = "1200/300",
+    faults: _Faults = "",
+    seed: _Seed = 0,
+    drip: _Drip = None,
+    order: _Order = Order.NEWEST,
+    shape: _Shape = Shape.NEW,
+    move_identity: _MoveIdentity = MoveIdentity.INVESTIGATE,
+    token: _Tokens = None,
+    release_body: _ReleaseBody = BodyForm.EITHER,
+    preview_body: _PreviewBody = BodyForm.EITHER,
+    verdict: _Verdict = ReviewVerdict.ACCEPTED,
+    page_reports: _PageReports = True,
+    refuse_duplicates: _RefuseDuplicates = False,
 ) -> None:
     """Run a simulated Email Security API, with faults and a ledger."""
     try:

@@ -76,7 +76,7 @@ async def test_a_wrong_verdict_is_held_and_undone_by_one_command(
         )
 
         address = temporal.service_client.config.target_host
-        told = await asyncio.to_thread(
+        undone = await asyncio.to_thread(
             clawback,
             "undo",
             "--since",
@@ -86,8 +86,8 @@ async def test_a_wrong_verdict_is_held_and_undone_by_one_command(
             TEMPORAL_ADDRESS=address,
             CLAWBACK_RULES=str(RULES),
         )
-        assert told.returncode == ExitCode.OK, told.stderr
-        assert json.loads(told.stdout)["failed"] == 0
+        assert undone.returncode == ExitCode.OK, undone.stderr
+        assert json.loads(undone.stdout)["failed"] == 0
         back = [
             row["id"]
             for row in house.ledger

@@ -18,7 +18,7 @@ ACCOUNT = "acc"
 TOKEN = "contract-token-0123"
 
 
-class Witness(httpx.AsyncBaseTransport):
+class CheckingTransport(httpx.AsyncBaseTransport):
     """Forwards requests to the simulator, and collects violations of the OpenAPI document."""
 
     def __init__(self, simulator: Simulator) -> None:
@@ -47,12 +47,14 @@ class Witness(httpx.AsyncBaseTransport):
 
 
 @asynccontextmanager
-async def on_simulator(**options: Any) -> AsyncIterator[tuple[EmailSecurity, Simulator, Witness]]:
+async def on_simulator(
+    **options: Any,
+) -> AsyncIterator[tuple[EmailSecurity, Simulator, CheckingTransport]]:
     """A client of a new simulator, the simulator, and the transport that checks them."""
     simulator = Simulator(SimulatorOptions(**options))
-    witness = Witness(simulator)
-    async with EmailSecurity(url=BASE, account_id=ACCOUNT, token=TOKEN, transport=witness) as api:
-        yield api, simulator, witness
+    checker = CheckingTransport(simulator)
+    async with EmailSecurity(url=BASE, account_id=ACCOUNT, token=TOKEN, transport=checker) as api:
+        yield api, simulator, checker
 
 
 def mail(number: int, **fields: Any) -> dict[str, Any]:

@@ -39,7 +39,7 @@ SHAPES = pytest.mark.parametrize("shape", list(Shape))
 @SHAPES
 async def test_messages_are_found_read_and_moved(shape: Shape) -> None:
     """From search and detections to the move and its action log."""
-    async with on_simulator(shape=shape) as (api, simulator, witness):
+    async with on_simulator(shape=shape) as (api, simulator, checker):
         simulator.add([mail(number) for number in range(7)])
         found = [
             item
@@ -63,25 +63,25 @@ async def test_messages_are_found_read_and_moved(shape: Shape) -> None:
         )
         assert "MOVE" in (await api.message(found[0].id)).post_delivery_operations
         assert [row["operation"] for row in simulator.account.ledger.since(0)] == ["move"] * 5
-    assert shape is not Shape.NEW or witness.problems == []
+    assert shape is not Shape.NEW or checker.problems == []
 
 
 @pytest.mark.parametrize("identity", list(MoveIdentity))
 async def test_a_move_of_an_unknown_message_is_told_apart(identity: MoveIdentity) -> None:
     """Whatever `message_id` means, one item succeeded and one did not."""
-    async with on_simulator(move_identity=identity) as (api, simulator, witness):
+    async with on_simulator(move_identity=identity) as (api, simulator, checker):
         simulator.add([mail(1)])
         moved = await api.move(["POST1-2026-11-22T10:00:00-1", "nobody"], "JunkEmail")
         assert sorted(bool(item.success) for item in moved) == [False, True]
         with pytest.raises(NotFound):
             await api.message("nobody")
-    assert witness.problems == []
+    assert checker.problems == []
 
 
 @SHAPES
 async def test_a_reclassification_becomes_a_submission(shape: Shape) -> None:
     """The response has no id; the submission is in the list."""
-    async with on_simulator(shape=shape) as (api, simulator, witness):
+    async with on_simulator(shape=shape) as (api, simulator, checker):
         simulator.add([mail(1)])
         await api.reclassify("POST1-2026-11-22T10:00:00-1", "SPAM")
         page = await api.submissions(
@@ -91,13 +91,13 @@ async def test_a_reclassification_becomes_a_submission(shape: Shape) -> None:
             ("POST1", "SPAM")
         ]
         assert page.items[0].requested_at is not None
-    assert shape is not Shape.NEW or witness.problems == []
+    assert shape is not Shape.NEW or checker.problems == []
 
 
 @SHAPES
 async def test_life_cycle_of_a_block(shape: Shape) -> None:
     """Create, find by its exact pattern, read, delete; then it is gone."""
-    async with on_simulator(shape=shape) as (api, simulator, witness):
+    async with on_simulator(shape=shape) as (api, simulator, checker):
         made = await api.create_block_sender(
             pattern="ceo@evil.test", pattern_type="EMAIL", comments="clawback/1"
         )
@@ -113,13 +113,13 @@ async def test_life_cycle_of_a_block(shape: Shape) -> None:
             "create",
             "delete",
         ]
-    assert shape is not Shape.NEW or witness.problems == []
+    assert shape is not Shape.NEW or checker.problems == []
 
 
 @pytest.mark.parametrize("body", list(BodyForm))
 async def test_a_release_works_with_either_request_body(body: BodyForm) -> None:
     """A quarantined message is delivered once, whichever body the server accepts."""
-    async with on_simulator(release_body=body) as (api, simulator, witness):
+    async with on_simulator(release_body=body) as (api, simulator, checker):
         simulator.add([mail(1, is_quarantined=True), mail(2)])
         released = await api.release(["POST1-2026-11-22T10:00:00-1", "POST2-2026-11-22T10:00:00-2"])
         assert {item.id.partition("-")[0]: item.is_complete for item in released} == {
@@ -127,12 +127,12 @@ async def test_a_release_works_with_either_request_body(body: BodyForm) -> None:
             "POST2": False,
         }
         assert [row["operation"] for row in simulator.account.ledger.since(0)] == ["release"]
-    assert witness.problems == []
+    assert checker.problems == []
 
 
 async def test_many_blocks_are_changed_in_one_request() -> None:
     """A batch creates, changes and deletes; the ledger has each effect once."""
-    async with on_simulator() as (api, simulator, witness):
+    async with on_simulator() as (api, simulator, checker):
         blocks = api.settings.block_senders
         new = [
             {"pattern": f"{name}@evil.test", "pattern_type": "EMAIL", "is_regex": False}
@@ -153,7 +153,7 @@ async def test_many_blocks_are_changed_in_one_request() -> None:
             "delete",
             "edit",
         ]
-    assert [text for text in witness.problems if "'id'" not in text] == []
+    assert [text for text in checker.problems if "'id'" not in text] == []
 
 
 @pytest.mark.parametrize("page_reports", [True, False])
@@ -190,23 +190,23 @@ async def inject(simulator: Simulator, kind: str, rows: list[dict[str, Any]]) ->
 
 async def test_a_read_only_token_may_not_write() -> None:
     """Reading works, writing is not permitted, and another token is unknown."""
-    async with on_simulator(tokens={TOKEN: TokenScope.READ}) as (api, simulator, witness):
+    async with on_simulator(tokens={TOKEN: TokenScope.READ}) as (api, simulator, checker):
         simulator.add([mail(1)])
         assert len((await api.messages(**last_hour())).items) == 1
         with pytest.raises(PermissionDenied):
             await api.move(["POST1-2026-11-22T10:00:00-1"], "JunkEmail")
-    assert witness.problems == []
+    assert checker.problems == []
 
 
 async def test_polling_stops_before_the_limit_and_never_sees_a_429() -> None:
     """The client stops at the simulator's count, with a reserve for people."""
-    async with on_simulator(rate=Rate(100, 300)) as (api, _, witness):
+    async with on_simulator(rate=Rate(100, 300)) as (api, _, checker):
         with pytest.raises(RateLimited) as caught:
             await asyncio.gather(*(api.messages(**last_hour()) for _ in range(200)))
         assert caught.value.is_local
         await api.move(["nobody"], "JunkEmail")
-    assert len(witness.seen) <= 61
-    assert {status for _, status in witness.seen} == {200}
+    assert len(checker.seen) <= 61
+    assert {status for _, status in checker.seen} == {200}
 
 
 FAULTS = [

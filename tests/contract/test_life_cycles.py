@@ -20,7 +20,7 @@ ONE = "POST1-2026-11-22T10:00:00-1"
 async def test_life_cycle_of_a_policy(kind: str, shape: Shape) -> None:
     """Created, listed, read, changed, deleted, gone; in every generation of field names."""
     made, changed, _ = POLICIES[kind]
-    async with on_simulator(shape=shape) as (api, simulator, witness):
+    async with on_simulator(shape=shape) as (api, simulator, checker):
         policies: Any = getattr(api.settings, kind)
         assert isinstance(getattr(api.settings, kind), PolicyList)
         new = await policies.create(**made)
@@ -41,7 +41,7 @@ async def test_life_cycle_of_a_policy(kind: str, shape: Shape) -> None:
     # in upper case (reference §4.3).
     unknown = [
         text
-        for text in witness.problems
+        for text in checker.problems
         if not (kind == "domains" and ".status: 'PENDING'" in text)
     ]
     assert shape is not Shape.NEW or unknown == []
@@ -75,17 +75,17 @@ async def test_a_domain_is_replaced_and_verified() -> None:
 )
 async def test_an_invalid_pattern_is_rejected(pattern: tuple[str, str]) -> None:
     """The refusal has a reason and no effect."""
-    async with on_simulator() as (api, simulator, witness):
+    async with on_simulator() as (api, simulator, checker):
         with pytest.raises(InvalidRequest) as caught:
             await api.create_block_sender(pattern=pattern[0], pattern_type=pattern[1], comments="")
         assert caught.value.text
         assert simulator.account.ledger.since(0) == []
-    assert witness.problems == []
+    assert checker.problems == []
 
 
 async def test_a_bulk_job_is_found_again_by_its_comment() -> None:
     """Created, listed, read; an untimely cancel or delete is refused."""
-    async with on_simulator(job_step=0.0) as (api, simulator, witness):
+    async with on_simulator(job_step=0.0) as (api, simulator, checker):
         simulator.add([mail(number) for number in range(3)])
         job = await api.move_all(
             "JunkEmail", comment="clawback/case/1", sender="ceo@evil.test", **last_hour()
@@ -110,24 +110,24 @@ async def test_a_bulk_job_is_found_again_by_its_comment() -> None:
         with pytest.raises(NotFound):
             await api.job(job.job_id)
         assert [row["operation"] for row in simulator.account.ledger.since(0)].count("move") == 3
-    assert witness.problems == []
+    assert checker.problems == []
 
 
 @pytest.mark.parametrize("body", list(BodyForm))
 async def test_the_contents_of_a_message_are_read(body: BodyForm) -> None:
     """Preview, raw and trace; a rendered preview from servers of either age."""
-    async with on_simulator(preview_body=body) as (api, simulator, witness):
+    async with on_simulator(preview_body=body) as (api, simulator, checker):
         simulator.add([mail(1), mail(2, final_disposition="NONE")])
         assert await api.preview(ONE)
         assert ONE in await api.raw(ONE)
         assert (await api.trace(ONE)).inbound.lines
         assert await api.make_preview("POST2-2026-11-22T10:00:00-2")
-    assert witness.problems == []
+    assert checker.problems == []
 
 
 async def test_a_submission_by_alert_id_is_found_in_the_list() -> None:
     """The successor of reclassify."""
-    async with on_simulator() as (api, simulator, witness):
+    async with on_simulator() as (api, simulator, checker):
         simulator.add([mail(1, alert_id="alert-1")])
         await api.submit([Resubmission("alert-1", "SPAM")])
         found = [
@@ -136,4 +136,4 @@ async def test_a_submission_by_alert_id_is_found_in_the_list() -> None:
         assert [(item.original_postfix_id, item.requested_disposition) for item in found] == [
             ("POST1", "SPAM")
         ]
-    assert witness.problems == []
+    assert checker.problems == []

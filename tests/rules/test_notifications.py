@@ -1,4 +1,4 @@
-"""Rules that tell people: what is refused, by name and place, and what comes out of a match."""
+"""Rules that notify: which ones are refused, and what a match carries."""
 
 from pathlib import Path
 
@@ -22,7 +22,7 @@ SUBMITTED = "logsource: {product: cloudflare, service: email_security, category:
 
 
 def rule(*actions: str, logsource: str | None = None) -> dict[str, str]:
-    """Write a rule with these actions."""
+    """A rule with these actions."""
     keys = {"logsource": logsource} if logsource else {}
     field = "requested_by" if logsource else "from"
     group = "original_edf_hash" if logsource else "edf_hash"
@@ -36,21 +36,21 @@ def rule(*actions: str, logsource: str | None = None) -> dict[str, str]:
 
 
 def refused(folder: Path, files: dict[str, str]) -> str:
-    """Load as a worker with these channels does; what it says."""
+    """Load the rules with these channels, as a worker does, and return the error."""
     with pytest.raises(RuleErrors) as raised:
         load_reviewed(write(folder, files), CHANNELS)
     return str(raised.value)
 
 
-def test_notices_are_apart_from_work_wherever_they_stand(tmp_path: Path) -> None:
-    """They come after it in any case, and the plan carries them as they are."""
+def test_notifications_follow_other_actions(tmp_path: Path) -> None:
+    """They follow all other actions, and the plan carries them as they are."""
     rules = load_reviewed(
         write(tmp_path, rule("{notify: {channel: soc}}", "{move: {destination: JunkEmail}}")),
         CHANNELS,
     )
     (match,) = rules.evaluate(message(from_="a@x.test", edf_hash="x")).matches
     assert [action.name for action in match.plan.actions] == ["move"]
-    assert [notice.channel for notice in match.plan.notifications] == ["soc"]
+    assert [action.channel for action in match.plan.notifications] == ["soc"]
 
 
 @pytest.mark.parametrize(
@@ -63,15 +63,17 @@ def test_notices_are_apart_from_work_wherever_they_stand(tmp_path: Path) -> None
         ),
     ],
 )
-def test_a_channel_must_be_there_and_able(tmp_path: Path, action: str, said: str) -> None:
-    """The place is that of the action."""
+def test_a_channel_must_exist_and_support_the_action(
+    tmp_path: Path, action: str, said: str
+) -> None:
+    """The error names the place of the action."""
     text = refused(tmp_path, rule(action))
     assert said in text
     assert "a_rule.yml:9:" in text
 
 
-def test_a_reporter_is_written_to_by_mail_alone(tmp_path: Path) -> None:
-    """And only a submission has one."""
+def test_only_mail_channels_reach_reporters(tmp_path: Path) -> None:
+    """Only a submission names one."""
     assert "channel soc is of kind slack, which cannot write to a reporter" in refused(
         tmp_path, rule("{tell_reporter: {channel: soc}}", logsource=SUBMITTED)
     )
@@ -79,8 +81,8 @@ def test_a_reporter_is_written_to_by_mail_alone(tmp_path: Path) -> None:
     assert "only submissions name a reporter" in problem
 
 
-async def test_a_reload_that_names_no_channel_leaves_the_old_set_running(tmp_path: Path) -> None:
-    """Like every other error, and it is said why."""
+async def test_a_reload_with_an_unknown_channel_keeps_the_old_rules(tmp_path: Path) -> None:
+    """The problem is reported like every other error."""
     live = LiveRules.load(write(tmp_path, rule("{notify: {channel: soc}}")), CHANNELS)
     before = live.current
     write(tmp_path, rule("{notify: {channel: pager}}"))
@@ -97,8 +99,8 @@ def test_a_rehearsal_takes_rules_that_name_channels_and_an_account_does_not() ->
     assert channels_for_rules(real, {}) == {}
 
 
-def test_without_channels_nobody_knows_them(tmp_path: Path) -> None:
-    """`clawback rules check` runs where the operator's file is not."""
+def test_channels_are_checked_only_where_they_are_known(tmp_path: Path) -> None:
+    """`clawback rules check` runs where the channel file is not."""
     load_reviewed(write(tmp_path, rule("{notify: {channel: pager}}")))
     with pytest.raises(RuleErrors, match="CLAWBACK_CHANNELS is not set"):
         load_reviewed(tmp_path, {})
@@ -124,8 +126,8 @@ def test_without_channels_nobody_knows_them(tmp_path: Path) -> None:
         ),
     ],
 )
-def test_what_is_written_wrong_is_refused(tmp_path: Path, action: str, said: str) -> None:
-    """A secret has no place in a rule either."""
+def test_invalid_notifications_are_refused(tmp_path: Path, action: str, said: str) -> None:
+    """A rule cannot hold a secret either."""
     (problem,) = problems(tmp_path, rule(action))
     assert said in problem
 
@@ -134,7 +136,7 @@ def test_what_is_written_wrong_is_refused(tmp_path: Path, action: str, said: str
 def test_a_template_takes_fields_of_the_group_and_words_of_the_case(
     tmp_path: Path, template: str
 ) -> None:
-    """They may be empty: nothing is done by them."""
+    """They may be empty."""
     assert problems(tmp_path, rule(f"{{notify: {{channel: soc, template: '{template}'}}}}")) == []
 
 

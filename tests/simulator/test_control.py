@@ -1,4 +1,4 @@
-"""The controls: injection, the witnesses, reset."""
+"""The control endpoints: adding mail, ledger, request log, counts, faults, reset."""
 
 import json
 from datetime import timedelta

@@ -66,11 +66,11 @@ def simulated(count: int, faults: str = "") -> tuple[Simulator, list[Match]]:
     return simulator, [match_of(line) for line in lines]
 
 
-async def outcomes(house: Deployment, told: CasePlan, count: int = 1) -> Sequence[Delivery]:
+async def outcomes(house: Deployment, case: CasePlan, count: int = 1) -> Sequence[Delivery]:
     """Wait until the case knows the outcomes of `count` notifications."""
 
     async def ended() -> Sequence[Delivery] | None:
-        memory = (await house.cases.status(told.case_id)).snapshot
+        memory = (await house.cases.status(case.case_id)).snapshot
         return (
             memory.notifications
             if memory and sum(bool(one.outcome) for one in memory.notifications) == count
@@ -88,8 +88,8 @@ async def test_a_receiver_that_fails_three_times_gets_one_notification_and_no_ac
     with web_receiver(500, 503, 429, retry_after="1") as receiver:
         async with deployed(temporal, simulator, tmp_path, webhook(receiver)) as house:
             await house.tell(plan(), *matches, _handled())
-            (told,) = await outcomes(house, plan())
-            assert (told.occasion, told.outcome) == (Occasion.DONE, "notified")
+            (delivery,) = await outcomes(house, plan())
+            assert (delivery.occasion, delivery.outcome) == (Occasion.DONE, "notified")
             moved = [row["id"] for row in house.ledger]
             assert sorted(moved) == sorted(
                 target.id for match in matches for target in match.targets
@@ -183,8 +183,12 @@ async def test_reporters_get_one_mail_and_only_inside_the_account(
     ):
         house.services.never_block._rules.protect_own_domains(frozenset({"own.example"}))
         await house.tell(asking, *reported)
-        told = await outcomes(house, asking, 3)
-        assert [one.outcome for one in told] == ["notified", "notified", "failed:not_our_domain"]
+        deliveries = await outcomes(house, asking, 3)
+        assert [one.outcome for one in deliveries] == [
+            "notified",
+            "notified",
+            "failed:not_our_domain",
+        ]
         await house.tell(asking, reported[0].model_copy(update={"key": "message/again"}))
         await eventually(lambda: _joined(house, asking, 5))
         assert sorted(receiver.recipients) == [["V@own.example"], ["u@own.example"]]
@@ -252,8 +256,8 @@ async def _mailed(receiver: MailReceiver) -> bool | None:
     return bool(receiver.mails) or None
 
 
-async def _joined(house: Deployment, told: CasePlan, count: int) -> bool | None:
-    memory = (await house.cases.status(told.case_id)).snapshot
+async def _joined(house: Deployment, case: CasePlan, count: int) -> bool | None:
+    memory = (await house.cases.status(case.case_id)).snapshot
     return (
         memory is not None and memory.state is CaseState.SETTLED and len(memory.events) == count
     ) or None
