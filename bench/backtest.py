@@ -1,8 +1,6 @@
-"""What `clawback rules backtest` costs.
+"""Measures `clawback rules backtest` on a long history with the shipped rules and a report.
 
-A long history, the shipped rules, the report included, against only parsing the same file.
-
-Both are processes of their own, as a person starts them, and take turns.
+The reference is a process that only parses the same file. Both run as separate processes, in turns.
 """
 
 import asyncio
@@ -19,21 +17,21 @@ import typer
 from rich.table import Table
 
 from bench.history import write_history
-from bench.report import surroundings, wide_console, write_json
+from bench.report import environment_info, wide_console, write_json
 from bench.rules import CORPUS
 from bench.stage import RULES
 from bench.usage import Watch
 
 BACKTEST, PARSING = "backtest", "parsing"
 GOAL = 100_000
-_MOST_SECONDS = 60.0
+_MAX_SECONDS = 60.0
 _MIB = 1 << 20
 _COMMAND = "from clawback.cli import main; main()"
 
 
 @dataclass(frozen=True)
 class Turn:
-    """One process from its start to its end: seconds, CPU seconds, the peak of its memory."""
+    """One process from start to end: wall seconds, CPU seconds, peak memory in MiB."""
 
     seconds: float
     cpu_seconds: float
@@ -44,7 +42,7 @@ async def run(command: Sequence[str]) -> Turn:
     """Run a command to its end.
 
     Raises:
-        RuntimeError: it failed; with what it said.
+        RuntimeError: it failed; the message quotes its stderr.
 
     """
     started = monotonic()
@@ -75,7 +73,7 @@ def medians(turns: Mapping[str, Sequence[Turn]]) -> dict[str, Turn]:
 
 
 def table(found: Mapping[str, Turn], events: int) -> Table:
-    """Every figure; ratios are to parsing."""
+    """All figures; the last column is the ratio to parsing."""
     shown = Table(title=None, box=None, pad_edge=False, header_style="bold")
     for number, heading in enumerate(
         ("", "time s", "CPU s", "peak MiB", "events/s", "CPU µs/event", "to parsing")
@@ -101,15 +99,15 @@ async def backtest(
     *,
     events: Annotated[int, typer.Option(help="How many messages of history.", min=1)] = GOAL,
     rounds: Annotated[
-        int, typer.Option(help="Rounds in which both take their turn; medians are told.", min=1)
+        int, typer.Option(help="Rounds of both; the table shows medians.", min=1)
     ] = 3,
     corpus: Annotated[
         Path,
         typer.Option(
-            help="Corpus (.jsonl.gz) that is repeated; an invented one where there is no such file."
+            help="Corpus (.jsonl.gz) to repeat; the demo corpus if the file does not exist."
         ),
     ] = CORPUS,
-    json: Annotated[Path | None, typer.Option(help="Also write everything to this file.")] = None,
+    json: Annotated[Path | None, typer.Option(help="Also write all figures to this file.")] = None,
 ) -> None:
     """Measure a backtest of the shipped rules over a long history."""
     with tempfile.TemporaryDirectory(prefix="clawback-bench-") as folder:
@@ -139,9 +137,8 @@ async def backtest(
     console.print(table(found, events))
     if events == GOAL:
         seconds = found[BACKTEST].seconds
-        console.print(
-            f"{'met   ' if seconds <= _MOST_SECONDS else 'MISSED'} {GOAL:,} events: {seconds:.1f} s (at most {_MOST_SECONDS:g})"
-        )
+        verdict = "met   " if seconds <= _MAX_SECONDS else "MISSED"
+        console.print(f"{verdict} {GOAL:,} events: {seconds:.1f} s (at most {_MAX_SECONDS:g})")
     about = {
         "events": events,
         "corpus": corpus.name if corpus.exists() else "demo",
@@ -150,7 +147,7 @@ async def backtest(
     every = {name: [asdict(one) for one in each] for name, each in turns.items()}
     write_json(
         {
-            **surroundings(),
+            **environment_info(),
             **about,
             "medians": {name: asdict(one) for name, one in found.items()},
             "turns": every,

@@ -1,10 +1,7 @@
-"""The floor of "one workflow per message".
+"""The minimum cost of "one workflow per message": workflows with one no-op activity each.
 
-Workflows that do nothing, each with one activity that does nothing.
-
-`python -m bench.bare ADDRESS N` is one process: a worker, and what starts N workflows once a line
-arrives on stdin. It says `ready` before that, and `worked` when every activity has run; it works
-until stdin is closed.
+`python -m bench.bare ADDRESS N` prints `ready`, starts N workflows when a line arrives on stdin,
+prints `worked` when every activity has run, and works until stdin is closed.
 """
 
 import asyncio
@@ -60,7 +57,7 @@ async def start(client: Client, count: int) -> None:
 
 
 async def main(address: str, count: int) -> None:
-    """Work until stdin is closed, as it is when whoever reads our figures dies."""
+    """Work until stdin is closed; that also happens when the parent process dies."""
     client, activities = await Client.connect(address), Activities(count)
     async with Worker(client, task_queue=QUEUE, workflows=[Bare], activities=[activities.nothing]):
         print("ready", flush=True)

@@ -1,11 +1,9 @@
-"""One round of each contender of the outbreak.
+"""One round of each contender of the outbreak: what runs, and what is measured.
 
-What is run, from when to when it is measured, and what is read off afterwards.
-
-The clock starts when the messages can be found (for the bare workflows: when they are asked for),
-and stops at the last move in the simulator's ledger (at the last workflow's end). CPU, memory,
-requests and Temporal actions are counted until the contender has done all it does for the outbreak,
-which for clawback is more than the moves.
+The clock starts when the messages can be found (for bare workflows: at the request to start them)
+and stops at the last move in the ledger of the simulator (at the end of the last workflow). CPU,
+memory, requests and Temporal actions count until the contender has finished, which for clawback is
+later than the last move.
 """
 
 import asyncio
@@ -37,7 +35,7 @@ from clawback.simulator import outbreak
 
 @dataclass(frozen=True)
 class Plan:
-    """The size of the outbreak and its surroundings."""
+    """The size of the outbreak and the conditions of a run."""
 
     messages: int
     rate_limit: str
@@ -47,9 +45,9 @@ class Plan:
 
 @dataclass(frozen=True)
 class Round:
-    """What one round of one contender took.
+    """The result of one round of one contender.
 
-    `cpu` and `peak` are of its own processes, `server` of the Temporal server beside them.
+    `cpu` and `peak` are those of its own processes, `server` those of the Temporal server.
     """
 
     seconds: float
@@ -63,10 +61,7 @@ class Round:
 
 
 async def run_clawback(plan: Plan) -> Round:
-    """The outbreak arrives at a random moment of the poll interval.
-
-    Clawback has been running and polling before.
-    """
+    """Clawback runs and polls; the outbreak arrives at a random moment between two polls."""
     async with clawback(plan.rate_limit, plan.interval) as responder:
         await asyncio.sleep(plan.random.uniform(0, plan.interval.total_seconds()))
         asked = (await responder.witness.counts())["requests"]
@@ -103,7 +98,7 @@ async def run_clawback(plan: Plan) -> Round:
 
 
 async def run_script(plan: Plan, how: str) -> Round:
-    """The outbreak is there; the script is started, does its work and ends."""
+    """The outbreak has arrived; the script starts, moves the messages and ends."""
     async with simulator(plan.rate_limit) as witness:
         await witness.inject(outbreak(plan.messages))
         since = datetime.now(UTC)
@@ -124,7 +119,7 @@ async def run_script(plan: Plan, how: str) -> Round:
 
 
 async def run_bare(plan: Plan) -> Round:
-    """A worker process waits for work, and is told to start and work as many workflows as there are messages."""
+    """A worker is ready; it is told to start and run one workflow for each message."""
     async with temporal() as server:
         command = [sys.executable, "-m", "bench.bare", server.address, str(plan.messages)]
         process = await asyncio.create_subprocess_exec(

@@ -1,7 +1,4 @@
-"""History of any length for the backtest.
-
-A corpus again and again, each time a day earlier and under ids of its own.
-"""
+"""Builds a history of any length: a corpus repeated, each time a day earlier and with new ids."""
 
 import gzip
 import json
@@ -20,7 +17,7 @@ _TIMES = ("scanned_at", "sent_at", "ts", "sent_date")
 
 
 def write_history(corpus: Path, events: int, path: Path) -> None:
-    """Write so many messages of a corpus (an invented one where there is no such file) as `.jsonl.gz`."""
+    """Write `events` messages of a corpus (or of the demo corpus) as `.jsonl.gz`."""
     with gzip.open(path, "wt", encoding="utf-8", compresslevel=5) as file:
         file.writelines(
             json.dumps(line) + "\n" for line in islice(_repeated(list(_messages(corpus))), events)

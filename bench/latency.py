@@ -1,7 +1,4 @@
-"""How long a message stays in its mailbox.
-
-From the moment it can be found until its move is accepted, at a given poll interval.
-"""
+"""Measures how long a message stays in its mailbox, from discoverable to moved."""
 
 import asyncio
 from collections import Counter
@@ -14,7 +11,7 @@ from typing import Annotated, Any
 import typer
 
 from bench.contenders import moment
-from bench.report import surroundings, wide_console, write_json
+from bench.report import environment_info, wide_console, write_json
 from bench.stage import Responder, clawback, eventually
 from clawback.simulator import outbreak
 
@@ -23,10 +20,7 @@ _BUCKET = 0.5
 
 
 async def latencies(responder: Responder, messages: int, spacing: float, seed: int) -> list[float]:
-    """Let single messages of distinct campaigns arrive at random moments.
-
-    The seconds until each was moved, in order of arrival.
-    """
+    """Inject single messages at random moments; the seconds until each was moved."""
     random = Random(seed)  # noqa: S311 - reproducible on purpose
     arrived: dict[str, datetime] = {}
     for number in range(messages):
@@ -77,8 +71,8 @@ async def latency(
     spacing: Annotated[
         float, typer.Option(help="Seconds between two arrivals, on average.", min=0)
     ] = 2.0,
-    seed: Annotated[int, typer.Option(help="Seed of the moments of arrival.")] = 0,
-    json: Annotated[Path | None, typer.Option(help="Also write everything to this file.")] = None,
+    seed: Annotated[int, typer.Option(help="Seed of the arrival times.")] = 0,
+    json: Annotated[Path | None, typer.Option(help="Also write all figures to this file.")] = None,
 ) -> None:
     """Measure the time from a message's arrival to its move."""
     typer.echo(f"{messages} messages arrive over about {messages * spacing:.0f} s", err=True)
@@ -97,4 +91,4 @@ async def latency(
         "spacing_seconds": spacing,
         "seed": seed,
     }
-    write_json({**surroundings(), **about, **figures, "seconds": seconds}, json)
+    write_json({**environment_info(), **about, **figures, "seconds": seconds}, json)

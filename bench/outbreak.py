@@ -1,6 +1,6 @@
-"""A synthetic outbreak, one campaign in thousands of mailboxes.
+"""A synthetic outbreak: one campaign in thousands of mailboxes.
 
-Clawback beside a script, and beside one workflow per message.
+Compares clawback with a script, and with one workflow per message.
 """
 
 from collections.abc import Awaitable, Callable
@@ -20,9 +20,9 @@ Contender = Callable[[Plan], Awaitable[Round]]
 
 
 async def compare(plan: Plan, rounds: int, *, loop: bool) -> Results:
-    """Run clawback and the better script in turns, then what takes long once.
+    """Run clawback and the bulk script in turns; then, once each, the slow contenders.
 
-    Bare workflows, and the loop, which waits out its blocks.
+    Those are the bare workflows and the script with one move per message.
     """
     often: dict[str, Contender] = {
         CLAWBACK: run_clawback,
@@ -47,18 +47,21 @@ def say(words: str) -> None:
 
 
 def notes(results: Results, plan: Plan) -> list[str]:
-    """What must be known to read the table fairly."""
+    """What a reader must know to compare the figures fairly."""
     own = results[CLAWBACK]
     waited = [one.detail["seconds_until_read"] for one in own]
     per_move = (medians(own)["requests"] or 0) / plan.messages
     size = f"{plan.messages:,} messages of one campaign; rate limit {plan.rate_limit}"
-    until_poll = f"{min(waited):.1f} to {max(waited):.1f} s until its next poll (every {plan.interval.total_seconds():g} s)"
-    more = "also asked for a reclassification, blocked the sender, recorded every decision and outcome, and would have survived a crash"
+    interval = f"{plan.interval.total_seconds():g} s"
+    until_poll = f"{min(waited):.1f} to {max(waited):.1f} s until its next poll (every {interval})"
     return [
-        f"{size}; medians of {len(own)} rounds (bare workflows and the loop: once), ratios to clawback in brackets.",
-        f"clawback's time begins when the messages can be found and includes {until_poll}; a script's begins when somebody starts it.",
-        f"clawback spent {per_move:.4f} requests per moved message, polls included; it {more}.",
-        "The server columns are the Temporal server's. Bare workflows call no API at all.",
+        f"{size}; ratios to clawback in brackets.",
+        f"The figures are medians of {len(own)} rounds; bare workflows and the loop ran once.",
+        "The time of clawback starts when the messages can be found; of a script, when it starts.",
+        f"The time of clawback includes {until_poll}.",
+        f"clawback made {per_move:.4f} requests per moved message, including polls.",
+        "It also requested a reclassification, blocked the sender and recorded every decision.",
+        "The server columns are those of the Temporal server. Bare workflows call no API.",
     ]
 
 
@@ -79,18 +82,14 @@ async def outbreak(  # noqa: PLR0913 - the options of a command
     ] = 5000,
     rounds: Annotated[
         int,
-        typer.Option(
-            help="Rounds of clawback and of the script with bulk moves; the others run once.", min=1
-        ),
+        typer.Option(help="Rounds of clawback and of the bulk script; the others run once.", min=1),
     ] = 3,
     loop: Annotated[
         bool,
-        typer.Option(
-            help="Run the script with one move per message too; it takes 20 minutes for 5,000."
-        ),
+        typer.Option(help="Also run the script with one move per message: 20 minutes for 5,000."),
     ] = True,
     rate_limit: Annotated[
-        str, typer.Option(help="The API's limit, N/SECONDS or off.")
+        str, typer.Option(help="Rate limit of the API: N/SECONDS or off.")
     ] = "1200/300",
     interval: Annotated[
         int, typer.Option(help="Seconds between two polls of clawback.", min=1)
@@ -98,7 +97,7 @@ async def outbreak(  # noqa: PLR0913 - the options of a command
     seed: Annotated[
         int, typer.Option(help="Seed of the moment at which the outbreak arrives.")
     ] = 0,
-    json: Annotated[Path | None, typer.Option(help="Also write everything to this file.")] = None,
+    json: Annotated[Path | None, typer.Option(help="Also write all figures to this file.")] = None,
 ) -> None:
     """Compare clawback with a script and with bare workflows."""
     plan = Plan(messages, rate_limit, timedelta(seconds=interval), Random(seed))  # noqa: S311 - reproducible on purpose

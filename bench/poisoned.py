@@ -1,6 +1,6 @@
-"""A wrong verdict that hits good mail by the thousand.
+"""A wrong verdict on thousands of good messages.
 
-How many mailboxes are touched before it is held, and what taking it back costs.
+Measures how many mailboxes are touched before the cases are held, and what the undo costs.
 """
 
 import asyncio
@@ -16,7 +16,7 @@ from typing import Annotated, Any
 
 import typer
 
-from bench.report import surroundings, wide_console, write_json
+from bench.report import environment_info, wide_console, write_json
 from bench.stage import Responder, clawback, eventually
 from clawback.cases import CaseState
 from clawback.simulator import outbreak
@@ -26,12 +26,12 @@ _DECIDED = {CaseState.HELD, CaseState.SETTLED}
 _WAIT = 3600.0
 
 
-async def touched(
+async def measure_containment(
     responder: Responder, mail: list[dict[str, Any]], campaigns: int
 ) -> dict[str, Any]:
-    """Let the verdict arrive and wait until every case is held or done.
+    """Give the messages the verdict, and wait until every case is held or settled.
 
-    What was touched by then, and how long it took.
+    The result says what was touched until then, and how long it took.
     """
     began = await responder.witness.inject(mail, stamp=True)
     states = await eventually(lambda: _states(responder, campaigns), every=1.0)
@@ -61,11 +61,8 @@ async def _states(responder: Responder, campaigns: int) -> Counter[str] | None:
     return states if states.total() == campaigns and set(states) <= _DECIDED else None
 
 
-async def taken_back(responder: Responder) -> dict[str, Any]:
-    """Run `clawback undo --since 1h`, as somebody would.
-
-    What came back, in what time, for how many requests.
-    """
+async def measure_undo(responder: Responder) -> dict[str, Any]:
+    """Run `clawback undo --since 1h` as a user would; measure what returned, time and requests."""
     before, began = (await responder.witness.counts())["requests"], monotonic()
     command = [
         sys.executable,
@@ -111,7 +108,7 @@ def _environment(responder: Responder) -> Mapping[str, str]:
 
 
 def newsletters(campaigns: int, copies: int) -> Iterator[dict[str, Any]]:
-    """Good mail of many senders that Cloudflare suddenly takes for business email compromise."""
+    """Good mail of many senders that suddenly has the verdict `MALICIOUS-BEC`."""
     for number in range(campaigns):
         yield from outbreak(
             copies,
@@ -126,11 +123,11 @@ async def poisoned(
     messages: Annotated[
         int, typer.Option(help="How many good messages get the verdict.", min=1)
     ] = 5000,
-    campaigns: Annotated[int, typer.Option(help="Of how many senders they are.", min=1)] = 250,
+    campaigns: Annotated[int, typer.Option(help="How many senders they come from.", min=1)] = 250,
     interval: Annotated[
         int, typer.Option(help="Seconds between two polls of clawback.", min=1)
     ] = 5,
-    json: Annotated[Path | None, typer.Option(help="Also write everything to this file.")] = None,
+    json: Annotated[Path | None, typer.Option(help="Also write all figures to this file.")] = None,
 ) -> None:
     """Measure how far a wrong verdict gets before it is held, and what taking it back costs."""
     copies = max(messages // campaigns, 1)
@@ -138,15 +135,17 @@ async def poisoned(
         f"{campaigns * copies:,} good messages of {campaigns} senders turn MALICIOUS-BEC", err=True
     )
     async with clawback("1200/300", timedelta(seconds=interval), guard="on") as responder:
-        figures = await touched(responder, list(newsletters(campaigns, copies)), campaigns)
-        typer.echo("held; taking it back", err=True)
-        figures |= await taken_back(responder)
+        figures = await measure_containment(
+            responder, list(newsletters(campaigns, copies)), campaigns
+        )
+        typer.echo("held; undoing", err=True)
+        figures |= await measure_undo(responder)
     console = wide_console()
     for name, value in figures.items():
         console.print(f"{name.replace('_', ' '):20} {value}")
     write_json(
         {
-            **surroundings(),
+            **environment_info(),
             "messages": campaigns * copies,
             "campaigns": campaigns,
             "interval_seconds": interval,

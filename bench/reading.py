@@ -1,6 +1,6 @@
-"""What a backtest cannot do without.
+"""The minimum work of a backtest.
 
-`python -m bench.reading FILE` reads a corpus, and parses every record with pydantic. Nothing more.
+`python -m bench.reading FILE` reads a corpus and parses every record with pydantic.
 """
 
 import sys

@@ -1,7 +1,4 @@
-"""Figures as people read them.
-
-Medians of the rounds, ratios to clawback, a table, and a JSON document for machines.
-"""
+"""Formats figures: medians, ratios to clawback, a table, and a JSON document."""
 
 import json
 import os
@@ -69,7 +66,7 @@ def wide_console() -> Console:
     return Console(width=None if Console().is_terminal else 160, highlight=False)
 
 
-def surroundings() -> dict[str, Any]:
+def environment_info() -> dict[str, Any]:
     """What the figures depend on besides the code."""
     return {
         "date": f"{datetime.now(UTC):%Y-%m-%d}",
@@ -82,7 +79,7 @@ def surroundings() -> dict[str, Any]:
 def document(results: Results, about: Mapping[str, Any]) -> dict[str, Any]:
     """Everything, for machines."""
     return {
-        **surroundings(),
+        **environment_info(),
         **about,
         "medians": {name: medians(rounds) for name, rounds in results.items()},
         "ratios": ratios(results),

@@ -35,7 +35,7 @@ from bench.evaluators import (
     with_plans,
     write_rules,
 )
-from bench.report import surroundings, wide_console, write_json
+from bench.report import environment_info, wide_console, write_json
 from bench.rulesets import KINDS, Condition, Record, make_conditions
 from clawback.rules import load_rules
 from clawback.simulator import demo_corpus
@@ -332,7 +332,7 @@ async def rules(  # noqa: PLR0913 - the options of a command
         "rounds": rounds,
         "seed": seed,
     }
-    write_json({**surroundings(), **about, **_document(found, loads)}, json)
+    write_json({**environment_info(), **about, **_document(found, loads)}, json)
 
 
 def _document(found: Sequence[Figure], loads: Mapping[int, Footprint]) -> dict[str, Any]:

@@ -1,10 +1,8 @@
-"""The script a user would write instead of running clawback.
+"""The script that a user would write instead of running clawback, with the official SDK.
 
-The official SDK, one loop, no memory of what it did.
-
-`python -m bench.script one|bulk URL` pulls every BEC message of the last hour out of the mailboxes:
-`one` with a request for each message, as the SDK's reference shows it; `bulk` with 1,000 ids a
-request, as somebody would who read on. It imports nothing of clawback.
+`python -m bench.script one|bulk URL` moves every BEC message of the last hour out of the mailboxes:
+`one` with a request for each message, as the reference of the SDK shows; `bulk` with 1,000 ids in a
+request. It imports nothing from clawback and remembers nothing.
 """
 
 import sys
@@ -23,7 +21,7 @@ BULK = 1000
 
 
 def patiently(call: Callable[[], T]) -> T:
-    """Make a request; where the rate limit refuses it, wait as long as the answer says and try again."""
+    """Make a request; if the rate limit refuses it, wait for `Retry-After` and try again."""
     while True:
         try:
             return call()
@@ -32,9 +30,10 @@ def patiently(call: Callable[[], T]) -> T:
 
 
 def delivered_bec(client: Cloudflare) -> Iterator[str]:
-    """Give the ids to move.
+    """Yield the ids to move.
 
-    The SDK's own paging asks by `page`, which is past its end of life, so this follows the cursor.
+    The pagination of the SDK uses `page`, which is past its end of life, so this follows the
+    cursor.
     """
     query: dict[str, Any] = {"start": datetime.now(UTC) - timedelta(hours=1), "per_page": 1000}
     while True:

@@ -1,9 +1,7 @@
-"""The processes a bench runs, each as production runs it.
+"""Starts the processes of a benchmark as production starts them.
 
-Temporal dev server, simulator on a real port, `python -m worker`.
-
-Every stage has a folder, ports and a server of its own, so that no contender profits from what
-another left behind.
+These are a Temporal dev server, the simulator on a real port, and `python -m worker`. Each stage
+has its own folder, ports and server, so that no contender profits from what another left.
 """
 
 import asyncio
@@ -46,7 +44,7 @@ _FOREIGN = ("CLAWBACK_", "CLOUDFLARE_", "TEMPORAL_")
 
 @dataclass(frozen=True)
 class Witness:
-    """The controls of a running simulator: mail goes in, and what was asked and done comes out."""
+    """Controls a running simulator: injects mail, and reads its ledger and request log."""
 
     port: int
     child: ChildProcess
@@ -57,7 +55,7 @@ class Witness:
         return f"http://127.0.0.1:{self.port}/client/v4"
 
     async def inject(self, lines: Iterable[dict[str, Any]], *, stamp: bool = False) -> datetime:
-        """Let mail arrive, all at once; the moment from which it can be found."""
+        """Inject mail, all at once; return the moment from which it can be found."""
         body = "\n".join(map(json.dumps, lines)).encode()
         await self._asked("messages" + ("?stamp=now" if stamp else ""), body)
         return datetime.now(UTC)

@@ -1,4 +1,4 @@
-"""Figures about the shape of the source tree: packages, imports, sizes, and tests of action types."""
+"""Figures about the shape of the source tree: packages, imports, sizes, action-type tests."""
 
 import ast
 import json as json_module

@@ -1,7 +1,4 @@
-"""What processes use while something runs.
-
-CPU time, and the peak of resident memory, each over a whole tree of processes.
-"""
+"""Measures CPU time and peak resident memory of process trees."""
 
 import asyncio
 from collections.abc import Mapping
@@ -12,21 +9,21 @@ from typing import Self
 import psutil
 
 EVERY = 0.05
-"""Seconds between two samples: short beside anything measured here."""
+"""Seconds between two samples."""
 _LOOK_AROUND = 10
-"""Samples between two searches for new children, which read every process of the machine."""
+"""Samples between two searches for new children; a search reads all processes of the machine."""
 
 
 @dataclass(frozen=True)
 class Usage:
-    """CPU seconds (user and system) that were used, and the largest sum of resident bytes that a sample saw."""
+    """CPU seconds (user and system), and the largest sum of resident bytes in one sample."""
 
     cpu: float
     peak: int
 
 
 class Watch:
-    """Samples trees of processes, by the name given to each, from entering to leaving the context."""
+    """Samples process trees by name while its context is open."""
 
     def __init__(self, roots: Mapping[str, int | None]) -> None:
         self._trees = {name: _Tree(pid) for name, pid in roots.items() if pid is not None}
