@@ -29,7 +29,7 @@ def _commands() -> Iterator[str]:
         children = getattr(command, "commands", {})
         for child, inner in children.items():
             yield _command(f"{name} {child}", inner.help)
-        if not children:
+        if not children or getattr(command, "invoke_without_command", False):
             yield _command(name, command.help)
 
 

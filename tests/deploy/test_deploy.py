@@ -1,7 +1,4 @@
-"""What `deploy/` holds fits the code.
-
-Metrics that exist, files that are there, settings that are settings.
-"""
+"""The files in deploy/ match the code: metrics, settings, commands and paths exist."""
 
 import json
 import re
@@ -19,20 +16,17 @@ from clawback.telemetry import metrics
 
 ROOT = Path(__file__).parents[2]
 DEPLOY = ROOT / "deploy"
-SDK = {
+SDK_METRICS = {
     "temporal_local_activity_execution_failed_total",
     "temporal_workflow_task_execution_failed_total",
     "temporal_worker_task_slots_available",
 }
-"""Metrics of the Temporal SDK (Core) that are relied on.
-
-The first two appear with the first failure.
-"""
+"""The metrics of the Temporal SDK that alerts use. The first two appear with the first failure."""
 _NAME = re.compile(r"\b(?:clawback|temporal)_[a-z_]+\b")
 
 
-def ours() -> set[str]:
-    """Every series name that our registry can expose."""
+def registered_series() -> set[str]:
+    """Return every series name that our registry can expose."""
     suffixes = {
         "counter": ("_total",),
         "info": ("_info",),
@@ -47,13 +41,13 @@ def ours() -> set[str]:
 
 
 def alerts() -> list[dict[str, Any]]:
-    """Every alert that is shipped."""
+    """Return every shipped alert."""
     groups = yaml.safe_load((DEPLOY / "prometheus" / "alerts.yml").read_text())["groups"]
     return [rule for group in groups for rule in group["rules"]]
 
 
 def panels() -> list[dict[str, Any]]:
-    """Every panel of the dashboard."""
+    """Return every panel of the dashboard."""
     found: list[dict[str, Any]] = json.loads((DEPLOY / "grafana" / "clawback.json").read_text())[
         "panels"
     ]
@@ -61,26 +55,26 @@ def panels() -> list[dict[str, Any]]:
 
 
 def expressions() -> Iterator[str]:
-    """Every PromQL expression that is shipped."""
+    """Yield every shipped PromQL expression."""
     yield from (alert["expr"] for alert in alerts())
     yield from (target["expr"] for panel in panels() for target in panel["targets"])
 
 
 def test_every_metric_exists() -> None:
-    """No alert and no panel watches a metric that nobody writes."""
+    """No alert and no panel uses an unknown metric."""
     named = {name for expression in expressions() for name in _NAME.findall(expression)}
     assert named
-    assert named <= ours() | SDK
+    assert named <= registered_series() | SDK_METRICS
 
 
-def test_every_metric_of_ours_is_watched_somewhere() -> None:
-    """A metric that neither an alert nor a panel shows would not be missed."""
+def test_every_metric_is_used_by_an_alert_or_panel() -> None:
+    """A metric that nothing shows is superfluous."""
     text = " ".join(expressions())
     assert {name for name in metrics.LABELS if name not in text} == set()
 
 
 def test_every_alert_says_what_to_do() -> None:
-    """Each has a severity, a summary and a runbook sentence, and a name of its own."""
+    """Each has a unique name, a severity, and sentences for summary and runbook."""
     names = [alert["alert"] for alert in alerts()]
     assert len(names) == len(set(names))
     for alert in alerts():
@@ -88,14 +82,14 @@ def test_every_alert_says_what_to_do() -> None:
         assert all(alert["annotations"][key].endswith(".") for key in ("summary", "runbook"))
 
 
-def test_every_alert_is_tried() -> None:
-    """The alert tests name each alert at least once."""
-    tried = (DEPLOY / "prometheus" / "alerts_test.yml").read_text()
-    assert [alert["alert"] for alert in alerts() if alert["alert"] not in tried] == []
+def test_every_alert_has_a_test() -> None:
+    """alerts_test.yml names each alert."""
+    tested = (DEPLOY / "prometheus" / "alerts_test.yml").read_text()
+    assert [alert["alert"] for alert in alerts() if alert["alert"] not in tested] == []
 
 
 def test_panels_do_not_overlap() -> None:
-    """Each panel has cells of its own on the grid of 24 columns."""
+    """No two panels cover the same cell of the grid of 24 columns."""
     cells: set[tuple[int, int]] = set()
     for panel in panels():
         at = panel["gridPos"]
@@ -117,8 +111,8 @@ def test_panels_do_not_overlap() -> None:
         ("check", "config", "scrape.yml"),
     ],
 )
-def test_promtool_agrees(arguments: tuple[str, ...]) -> None:
-    """Prometheus itself takes the alerts, and each fires when it should and only then."""
+def test_promtool_accepts_and_tests_the_alerts(arguments: tuple[str, ...]) -> None:
+    """Prometheus loads the alerts, and each fires when it should and only then."""
     promtool = shutil.which("promtool")
     if promtool is None:
         pytest.skip("promtool is not installed (Debian: apt install prometheus)")
@@ -133,8 +127,8 @@ def test_promtool_agrees(arguments: tuple[str, ...]) -> None:
     assert done.returncode == 0, done.stdout + done.stderr
 
 
-def test_what_the_image_copies_is_there() -> None:
-    """Each COPY from the checkout names something that exists and that the ignore file lets through."""
+def test_the_image_copies_files_that_exist() -> None:
+    """Each COPY names something that exists and that the ignore file includes."""
     copies = re.findall(
         r"^COPY (?!--from)(.+)$", (DEPLOY / "container" / "Dockerfile").read_text(), re.MULTILINE
     )
@@ -149,11 +143,8 @@ def test_what_the_image_copies_is_there() -> None:
     assert {source.partition("/")[0] for source in sources} == kept
 
 
-def test_the_image_installs_hashed_requirements_alone_and_is_not_root() -> None:
-    """Everything from outside is checked against a hash.
-
-    The last user is not root; its health is asked.
-    """
+def test_the_image_installs_only_hashed_requirements_and_is_not_root() -> None:
+    """Every download has a hash, the last user is not root, and there is a health check."""
     lines = (DEPLOY / "container" / "Dockerfile").read_text().replace("\\\n", "").splitlines()
     installs = re.findall(r"pip install ([^&]+)", "\n".join(lines))
     assert installs
@@ -166,14 +157,14 @@ def test_the_image_installs_hashed_requirements_alone_and_is_not_root() -> None:
     "file",
     ["container/Dockerfile", "systemd/clawback.service", "clawback.env.example", "compose.yml"],
 )
-def test_settings_are_settings(file: str) -> None:
-    """No file sets a variable that clawback would refuse."""
+def test_every_variable_is_a_setting(file: str) -> None:
+    """No file sets an unknown variable."""
     known = {variable(name) for name in Settings.model_fields}
     assert set(re.findall(r"\bCLAWBACK_[A-Z_]+", (DEPLOY / file).read_text())) <= known
 
 
 def test_compose_runs_commands_that_exist() -> None:
-    """Both ways are profiles of their own, keep their state in a volume, and build the image of this folder."""
+    """Each service has its profile, keeps its state in a volume, and builds our image."""
     compose = yaml.safe_load((DEPLOY / "compose.yml").read_text())
     services = compose["services"]
     assert {name: (one["profiles"], one["command"][0]) for name, one in services.items()} == {
@@ -186,8 +177,8 @@ def test_compose_runs_commands_that_exist() -> None:
         assert named & set(compose["volumes"])
 
 
-def test_systemd_agrees(tmp_path: Path) -> None:
-    """The unit is one that systemd takes, its program put in place."""
+def test_systemd_accepts_the_unit(tmp_path: Path) -> None:
+    """systemd-analyze finds nothing wrong, with the program replaced by one that exists."""
     analyze = shutil.which("systemd-analyze")
     if analyze is None:
         pytest.skip("systemd-analyze is not installed")
