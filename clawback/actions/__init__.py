@@ -1,8 +1,8 @@
 """Actions: what a rule can do. One module per action; `base` says what an action must have.
 
-To add one: write its module, list it in `registry`, add the activity that calls the API and a
-workflow step that `workflows.steps.containment.STEPS` maps the action to (actions that create a
-policy need neither). Everything else asks the action.
+To add one: write its module, list it in `registry`, and map it to a step in
+`workflows.steps.containment.STEPS`, with an activity if no other sends its request. Everything else
+asks the action.
 """
 
 from clawback.actions.allow_sender import AllowSender, Leniency

@@ -216,15 +216,7 @@ class Ingest:
 
     async def _page(self, request: ReadPage) -> Page[Any]:
         window: Any = {"start": request.start, "end": request.end, "per_page": request.page_size}
-        match request.source:
-            case EventKind.MESSAGE:
-                return await self._api.messages(
-                    cursor=request.page, detections_only=False, **window
-                )
-            case EventKind.PHISHGUARD_REPORT:
-                return await self._api.phishguard_reports(page=int(request.page or 1), **window)
-            case EventKind.SUBMISSION:
-                return await self._api.submissions(page=int(request.page or 1), **window)
+        return await _LIST_PAGE[request.source](self._api, request.page, window)
 
     def _built(
         self,
@@ -375,6 +367,26 @@ class Ingest:
 
     def _effective(self, plan: CasePlan) -> CasePlan:
         return cap_plan(plan, self._rules().safety, self._ceiling)
+
+
+async def _list_messages(api: EmailSecurity, page: str | None, window: Any) -> Page[Any]:
+    return await api.messages(cursor=page, detections_only=False, **window)
+
+
+async def _list_reports(api: EmailSecurity, page: str | None, window: Any) -> Page[Any]:
+    return await api.phishguard_reports(page=int(page or 1), **window)
+
+
+async def _list_submissions(api: EmailSecurity, page: str | None, window: Any) -> Page[Any]:
+    return await api.submissions(page=int(page or 1), **window)
+
+
+_LIST_PAGE: Mapping[EventKind, Callable[[EmailSecurity, str | None, Any], Awaitable[Page[Any]]]] = {
+    EventKind.MESSAGE: _list_messages,
+    EventKind.PHISHGUARD_REPORT: _list_reports,
+    EventKind.SUBMISSION: _list_submissions,
+}
+"""Reads one page of a source in a time window."""
 
 
 def _now() -> datetime:
