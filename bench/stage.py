@@ -19,7 +19,7 @@ from temporalio.client import Client
 from clawback.cases import CaseState
 from clawback.local import (
     ChildProcess,
-    ProcessPlan,
+    ProcessGroup,
     TemporalServer,
     environment_with,
     fetch,
@@ -112,7 +112,7 @@ async def simulator(rate_limit: str) -> AsyncIterator[Witness]:
     with tempfile.TemporaryDirectory(prefix="clawback-bench-") as folder:
         port = free_port()
         child = simulator_child(port, ["--rate-limit", rate_limit], Path(folder))
-        async with ProcessPlan((child,)).running():
+        async with ProcessGroup((child,)).running():
             yield Witness(port, child)
 
 
@@ -123,7 +123,7 @@ async def temporal() -> AsyncIterator[Server]:
         settings = Settings(state=Path(folder))
         server = TemporalServer(Path(folder) / "temporal.db", free_port())
         child = temporal_child(server, settings, Path(folder))
-        async with ProcessPlan((child,)).running():
+        async with ProcessGroup((child,)).running():
             yield Server(server.address, child, await connect(settings, address=server.address))
 
 
@@ -146,7 +146,7 @@ async def clawback(
                 metrics,
                 Path(folder),
             )
-            async with ProcessPlan((worker,)).running():
+            async with ProcessGroup((worker,)).running():
                 responder = Responder(server, witness, worker)
                 await eventually(lambda: _polled(responder.pollers))
                 yield responder

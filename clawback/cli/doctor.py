@@ -7,7 +7,7 @@ from dataclasses import asdict
 
 from clawback.cli.exits import ExitCode
 from clawback.cli.output import AsJson, print_json, print_table, print_text, show_progress
-from clawback.doctor import CheckStatus, Finding, examine
+from clawback.doctor import CheckStatus, Finding, run_checks
 
 _COLUMNS = ("check", "status", "finding and remedy")
 _STYLES = {
@@ -24,20 +24,20 @@ def doctor(*, as_json: AsJson = False) -> int:
     Exit code 1 if there is a problem.
     """
     with show_progress("Checking"):
-        findings = asyncio.run(examine())
-    is_healthy = all(one.verdict is not CheckStatus.PROBLEM for one in findings)
+        findings = asyncio.run(run_checks())
+    is_healthy = all(one.status is not CheckStatus.PROBLEM for one in findings)
 
     if as_json:
         print_json({"healthy": is_healthy, "findings": [asdict(one) for one in findings]})
     else:
         print_table(_COLUMNS, list(_rows(findings)), styles=_STYLES)
-        counts = Counter(one.verdict for one in findings)
+        counts = Counter(one.status for one in findings)
         print_text(", ".join(f"{counts[status]} {status}" for status in CheckStatus))
     return ExitCode.OK if is_healthy else ExitCode.NO
 
 
 def _rows(findings: list[Finding]) -> Iterator[Sequence[str]]:
     for one in findings:
-        yield (one.check, one.verdict, one.found)
+        yield (one.check, one.status, one.found)
         if one.remedy:
             yield ("", "", f"→ {one.remedy}")

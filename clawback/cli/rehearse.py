@@ -20,7 +20,7 @@ from clawback.app_files import default_rules, describe_rules
 from clawback.cli.exits import ExitCode, Failure
 from clawback.cli.output import AsJson, print_error, print_json, print_status, print_text
 from clawback.cli.up import exit_code_of
-from clawback.local import ChildFailed, Unready
+from clawback.local import ProcessFailed, SetupError
 from clawback.model.durations import parse_duration
 from clawback.rehearsal import Progress, Rehearsal, RehearsalResult
 from clawback.rehearsal import rehearse as run_rehearsal
@@ -119,9 +119,9 @@ def _run(plan: Rehearsal, keep: Path | None) -> RehearsalResult:
         ) from None
     except (CorpusError, RuleErrors) as error:
         raise Failure(str(error), ExitCode.NO) from error
-    except ChildFailed as error:
+    except ProcessFailed as error:
         raise Failure(f"{error} (its log is in {folder}/logs)", exit_code_of(error)) from error
-    except Unready as error:
+    except SetupError as error:
         raise Failure(str(error), ExitCode.ENVIRONMENT) from error
     if keep is None and result.is_good:
         shutil.rmtree(folder)

@@ -14,15 +14,15 @@ from rich.live import Live
 from clawback.cli.exits import ExitCode, Failure
 from clawback.cli.output import print_error
 from clawback.local import (
-    ChildFailed,
-    Collector,
-    ProcessPlan,
-    Unready,
+    ProcessFailed,
+    ProcessGroup,
+    SetupError,
+    StatusCollector,
     check_disk,
     check_ports,
-    live_view,
+    format_status_line,
     lock_state,
-    plain_line,
+    render_status,
     set_retention,
 )
 from clawback.local.account_check import AccountRefused, check_account
@@ -47,15 +47,15 @@ def up(
     settings = load_settings()
     try:
         return asyncio.run(_run(settings, plain=plain))
-    except ChildFailed as error:
+    except ProcessFailed as error:
         raise Failure(str(error), exit_code_of(error)) from error
-    except (Unready, TemporalUnreachable) as error:
+    except (SetupError, TemporalUnreachable) as error:
         raise Failure(str(error), ExitCode.ENVIRONMENT) from error
     except AccountRefused as error:
         raise Failure(str(error), ExitCode.REFUSED) from error
 
 
-def exit_code_of(failure: ChildFailed) -> ExitCode:
+def exit_code_of(failure: ProcessFailed) -> ExitCode:
     """Return the exit code of a failed process if it is one of clawback's, else ENVIRONMENT."""
     ours = {ExitCode.NO, ExitCode.USAGE, ExitCode.REFUSED}
     return next((code for code in ours if code == failure.returncode), ExitCode.ENVIRONMENT)
@@ -66,9 +66,9 @@ async def _run(settings: Settings, *, plain: bool) -> int:
     check_disk(settings.folder)
     with lock_state(settings.folder):
         await _check(installation)
-        crew = installation.crew()
-        stopped = _stop_on_signals(crew)
-        watching = asyncio.create_task(_watch(installation, crew, plain=plain))
+        processes = installation.processes()
+        stopped = _stop_on_signals(processes)
+        watching = asyncio.create_task(_watch(installation, processes, plain=plain))
         waiting = asyncio.create_task(stopped.wait())
         try:
             await asyncio.wait([watching, waiting], return_when=asyncio.FIRST_COMPLETED)
@@ -83,21 +83,21 @@ async def _run(settings: Settings, *, plain: bool) -> int:
 async def _check(installation: Installation) -> None:
     settings = installation.settings
     if settings.cloudflare_api_token is not None or settings.cloudflare_account_id is not None:
-        warning = await check_account(settings)
-        if warning:
-            print_error(warning)
+        account = await check_account(settings)
+        if account.warning:
+            print_error(account.warning)
     if installation.temporal is None:
         await connect(settings)
     check_ports(list(installation.ports()))
 
 
-def _stop_on_signals(crew: ProcessPlan) -> asyncio.Event:
+def _stop_on_signals(processes: ProcessGroup) -> asyncio.Event:
     """Stop at the first SIGINT or SIGTERM, kill the processes at the second."""
     stopped = asyncio.Event()
 
     def on_signal() -> None:
         if stopped.is_set():
-            crew.kill()
+            processes.kill()
         stopped.set()
 
     loop = asyncio.get_running_loop()
@@ -106,11 +106,11 @@ def _stop_on_signals(crew: ProcessPlan) -> asyncio.Event:
     return stopped
 
 
-async def _watch(installation: Installation, crew: ProcessPlan, *, plain: bool) -> None:
+async def _watch(installation: Installation, processes: ProcessGroup, *, plain: bool) -> None:
     """Start the processes and show their status until cancelled.
 
     Raises:
-        ChildFailed: one did not start, or keeps dying.
+        ProcessFailed: one did not start, or keeps dying.
 
     """
     console = Console(highlight=False, soft_wrap=not sys.stdout.isatty())
@@ -118,13 +118,13 @@ async def _watch(installation: Installation, crew: ProcessPlan, *, plain: bool) 
     async with AsyncExitStack() as stack:
         stack.callback(console.print, "Stopped.")
         with console.status("Starting …"):
-            await stack.enter_async_context(crew.running())
+            await stack.enter_async_context(processes.running())
         stack.callback(console.print, "Stopping …")
-        collector = await _collector(installation, crew)
+        collector = await _collector(installation, processes)
         showing = _show_live if console.is_terminal and not plain else _show_lines
         tasks = [
             asyncio.create_task(showing(console, collector, installation)),
-            asyncio.create_task(crew.failed()),
+            asyncio.create_task(processes.wait_failed()),
         ]
         try:
             done, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
@@ -135,29 +135,35 @@ async def _watch(installation: Installation, crew: ProcessPlan, *, plain: bool) 
             await asyncio.gather(*tasks, return_exceptions=True)
 
 
-async def _collector(installation: Installation, crew: ProcessPlan) -> Collector:
+async def _collector(installation: Installation, processes: ProcessGroup) -> StatusCollector:
     client = await connect(installation.settings, address=installation.server)
     if installation.temporal is not None:
         await set_retention(client)
-    return Collector(
-        client, installation.metrics_url, installation.settings.audit_file, crew.children
+    return StatusCollector(
+        client, installation.metrics_url, installation.settings.audit_file, processes.children
     )
 
 
-async def _show_live(console: Console, collector: Collector, installation: Installation) -> None:
+async def _show_live(
+    console: Console, collector: StatusCollector, installation: Installation
+) -> None:
     with Live(console=console, auto_refresh=False, vertical_overflow="crop") as live:
         while True:
             live.update(
-                live_view(await collector.collect(), installation.headline, installation.places),
+                render_status(
+                    await collector.collect(), installation.headline, installation.locations
+                ),
                 refresh=True,
             )
             await asyncio.sleep(_LIVE_EVERY)
 
 
-async def _show_lines(console: Console, collector: Collector, installation: Installation) -> None:
-    for name, place in installation.places.items():
-        console.print(f"{name}: {place}")
+async def _show_lines(
+    console: Console, collector: StatusCollector, installation: Installation
+) -> None:
+    for name, location in installation.locations.items():
+        console.print(f"{name}: {location}")
     while True:
         status = await collector.collect()
-        console.print(f"{datetime.now().astimezone():%H:%M:%S} {plain_line(status)}")
+        console.print(f"{datetime.now().astimezone():%H:%M:%S} {format_status_line(status)}")
         await asyncio.sleep(_PLAIN_EVERY)

@@ -1,9 +1,9 @@
-"""What `clawback doctor` looks at: one check a matter, each a finding with what to do.
+"""The health checks of `clawback doctor`: each finding comes with its remedy. It changes nothing.
 
-It reads alone; nothing is made, mended or moved.
+To add a check, write a function that returns findings and list it in `suite`.
 """
 
 from clawback.doctor.check import CheckStatus, Finding
-from clawback.doctor.suite import examine
+from clawback.doctor.suite import run_checks
 
-__all__ = ["CheckStatus", "Finding", "examine"]
+__all__ = ["CheckStatus", "Finding", "run_checks"]

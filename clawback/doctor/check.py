@@ -1,20 +1,18 @@
-"""What a check finds, and how checks are kept apart.
-
-One that fails, or takes too long, costs its own row and no other.
-"""
+"""Findings, and running one check in isolation: a check that fails or hangs costs only its row."""
 
 import asyncio
 from collections.abc import Awaitable, Callable, Iterable
 from dataclasses import dataclass
 from enum import StrEnum
 
-PATIENCE = 12.0
+TIMEOUT = 12.0
 """Seconds that one check may take."""
-_LONGEST = 300
+
+_MAX_TEXT = 300
 
 
 class CheckStatus(StrEnum):
-    """How a matter stands."""
+    """The result of a check."""
 
     OK = "ok"
     WARNING = "warning"
@@ -23,10 +21,10 @@ class CheckStatus(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """One row: what was looked at, how it stands, what was found there, and what to do about it."""
+    """One row: the check, its status, what was found, and the remedy."""
 
     check: str
-    verdict: CheckStatus
+    status: CheckStatus
     found: str
     remedy: str | None = None
 
@@ -35,48 +33,35 @@ Check = Callable[[], Awaitable[Iterable[Finding]]]
 
 
 def ok(check: str, found: str, remedy: str | None = None) -> Finding:
-    """Build a finding that nobody needs to do anything about."""
+    """Build a finding that needs no action."""
     return Finding(check, CheckStatus.OK, found, remedy)
 
 
 def warning(check: str, found: str, remedy: str) -> Finding:
-    """Build a finding that somebody should know of."""
+    """Build a finding that people should know about."""
     return Finding(check, CheckStatus.WARNING, found, remedy)
 
 
 def problem(check: str, found: str, remedy: str) -> Finding:
-    """Build a finding that keeps clawback from doing its work."""
+    """Build a finding that keeps clawback from working."""
     return Finding(check, CheckStatus.PROBLEM, found, remedy)
 
 
-def told(check: str, sentence: str, verdict: CheckStatus = CheckStatus.PROBLEM) -> Finding:
-    """Build a finding from a sentence of the form “what is wrong; what to do”."""
+def from_sentence(check: str, sentence: str, status: CheckStatus = CheckStatus.PROBLEM) -> Finding:
+    """Build a finding from an error text of the form "what is wrong; what to do"."""
     found, _, remedy = sentence.partition("; ")
-    return Finding(check, verdict, found, remedy or None)
+    return Finding(check, status, found, remedy or None)
 
 
-async def look(name: str, check: Check) -> list[Finding]:
-    """Run one check; whatever happens inside it becomes a finding."""
+async def run_check(name: str, check: Check) -> list[Finding]:
+    """Run one check; an exception or a timeout becomes a finding."""
     try:
-        async with asyncio.timeout(PATIENCE):
+        async with asyncio.timeout(TIMEOUT):
             return list(await check())
     except TimeoutError:
-        return [
-            problem(
-                name,
-                f"no answer within {PATIENCE:.0f} s",
-                "look at the network and at the load of this machine",
-            )
-        ]
-    except Exception as error:  # noqa: BLE001 - one broken check must not keep the others from being made
-        return [
-            problem(
-                name,
-                f"the check failed: {_words(error)}",
-                "see what it says; if it tells nothing, it is a defect of clawback",
-            )
-        ]
-
-
-def _words(error: Exception) -> str:
-    return " ".join(f"{type(error).__name__}: {error}".split())[:_LONGEST]
+        remedy = "check the network and the load of this machine"
+        return [problem(name, f"no answer within {TIMEOUT:.0f} s", remedy)]
+    except Exception as error:  # noqa: BLE001 - one broken check must not stop the others
+        text = " ".join(f"{type(error).__name__}: {error}".split())[:_MAX_TEXT]
+        remedy = "if the message does not help, report a defect of clawback"
+        return [problem(name, f"the check failed: {text}", remedy)]

@@ -1,56 +1,50 @@
-"""Which checks are made, in which order, from the settings of this environment."""
+"""Runs all checks, with the settings of this environment."""
 
 import asyncio
 from functools import partial
 
-from clawback.doctor.account import check_clock, check_cloudflare
-from clawback.doctor.channels import check_channels
-from clawback.doctor.check import Check, Finding, look, ok, problem, warning
-from clawback.doctor.folders import check_audit, check_disk_space, check_rules
-from clawback.doctor.integration import check_integration
-from clawback.doctor.permissions import check_permissions
-from clawback.doctor.processes import (
+from clawback.doctor.account_checks import check_clock, check_cloudflare
+from clawback.doctor.channel_checks import check_channels
+from clawback.doctor.check import Check, Finding, ok, problem, run_check, warning
+from clawback.doctor.domain_checks import check_domains
+from clawback.doctor.file_checks import check_audit, check_disk_space, check_rules
+from clawback.doctor.permission_checks import check_permissions
+from clawback.doctor.temporal_checks import check_temporal
+from clawback.doctor.worker_checks import (
     WorkerPage,
     check_health,
     check_never_block,
     check_running_rules,
 )
-from clawback.doctor.server import check_temporal
 from clawback.local.installation import Installation, plan_installation
 from clawback.settings import Settings, SettingsError, load_settings
 
 
-async def examine() -> list[Finding]:
-    """Make every check; settings that cannot be read leave only that finding, for all else depends on them."""
+async def run_checks() -> list[Finding]:
+    """Run every check; with invalid settings that is the only finding, as all else needs them."""
     try:
         settings = load_settings()
         installation = plan_installation(settings)
     except SettingsError as error:
-        return [
-            problem("settings", str(error), "set it right, or unset it; all else depends on it")
-        ]
+        return [problem("settings", str(error), "correct or unset it; all other checks need it")]
+
     checks = _checks(settings, installation)
-    found = await asyncio.gather(*(look(name, check) for name, check in checks.items()))
+    groups = await asyncio.gather(*(run_check(name, check) for name, check in checks.items()))
     return [
-        ok("settings", f"read; {installation.headline}"),
+        ok("settings", f"valid; {installation.headline}"),
         check_mode(settings, installation),
-        *(one for group in found for one in group),
+        *(finding for group in groups for finding in group),
     ]
 
 
 def check_mode(settings: Settings, installation: Installation) -> Finding:
-    """Say how far any rule may go."""
+    """Report the ceiling of all rules."""
     ceiling = settings.model_copy(update={"api_url": installation.api_url}).ceiling
-    if (
-        settings.mode is None
-        and not installation.settings.on_simulator
-        and installation.simulator_port is None
-    ):
-        return warning(
-            "mode",
-            f"{ceiling}, by default: nothing is touched",
-            "set CLAWBACK_MODE to approve or enforce when you trust the rules",
-        )
+    is_simulated = settings.on_simulator or installation.simulator_port is not None
+    if settings.mode is None and not is_simulated:
+        found = f"{ceiling}, by default: nothing is changed"
+        remedy = "set CLAWBACK_MODE to approve or enforce once you trust the rules"
+        return warning("mode", found, remedy)
     return ok("mode", f"no rule goes beyond {ceiling}")
 
 
@@ -67,6 +61,6 @@ def _checks(settings: Settings, installation: Installation) -> dict[str, Check]:
         "disk": partial(asyncio.to_thread, check_disk_space, settings),
         "cloudflare": partial(check_cloudflare, settings, installation),
         "permissions": partial(check_permissions, settings, installation),
-        "integration": partial(check_integration, settings, installation),
+        "domains": partial(check_domains, settings, installation),
         "clock": partial(check_clock, settings, installation),
     }

@@ -1,19 +1,20 @@
-"""What `clawback up` and `clawback rehearse` run on this machine.
+"""What `clawback up` and `clawback rehearse` run on this machine: Temporal, simulator, worker.
 
-The Temporal dev server and the other processes, and what they need.
-
-Unready              this machine is not as it must be; the text names the place and the remedy
-├── PortTaken        a port is in use
-├── StateLocked      another `clawback up` uses the state folder
-├── DiskUnusable     the state folder cannot be written, or has no room
-└── ChildFailed      a process did not start, or keeps dying
+Touch it when another process must run, when a prerequisite must be checked before the start, or to
+change the status screen. `errors` has the tree of errors.
 """
 
 from clawback.local.child_process import ChildProcess, ProcessSpec, ProcessState
-from clawback.local.errors import ChildFailed, DiskUnusable, PortTaken, StateLocked, Unready
-from clawback.local.preflight import PortWish, check_disk, check_ports, free_port, lock_state
+from clawback.local.errors import (
+    DiskUnusable,
+    PortInUse,
+    ProcessFailed,
+    SetupError,
+    StateFolderLocked,
+)
+from clawback.local.preflight import RequiredPort, check_disk, check_ports, free_port, lock_state
 from clawback.local.processes import (
-    ProcessPlan,
+    ProcessGroup,
     environment_with,
     fetch,
     simulator_child,
@@ -21,34 +22,34 @@ from clawback.local.processes import (
     worker_child,
 )
 from clawback.local.status import RuleCounts, Status
-from clawback.local.status_collector import Collector
-from clawback.local.status_screen import live_view, plain_line
-from clawback.local.temporal_server import TemporalServer, answers, set_retention
+from clawback.local.status_collector import StatusCollector
+from clawback.local.status_screen import format_status_line, render_status
+from clawback.local.temporal_server import TemporalServer, is_reachable, set_retention
 
 __all__ = [
-    "ChildFailed",
     "ChildProcess",
-    "Collector",
     "DiskUnusable",
-    "PortTaken",
-    "PortWish",
-    "ProcessPlan",
+    "PortInUse",
+    "ProcessFailed",
+    "ProcessGroup",
     "ProcessSpec",
     "ProcessState",
+    "RequiredPort",
     "RuleCounts",
-    "StateLocked",
+    "SetupError",
+    "StateFolderLocked",
     "Status",
+    "StatusCollector",
     "TemporalServer",
-    "Unready",
-    "answers",
     "check_disk",
     "check_ports",
     "environment_with",
     "fetch",
+    "format_status_line",
     "free_port",
-    "live_view",
+    "is_reachable",
     "lock_state",
-    "plain_line",
+    "render_status",
     "set_retention",
     "simulator_child",
     "temporal_child",

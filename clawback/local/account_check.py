@@ -1,7 +1,4 @@
-"""Asks Cloudflare one thing before anything starts.
-
-Whether the token is good and may read what polling reads.
-"""
+"""Checks with one request whether the token is valid and may read what polling reads."""
 
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -17,90 +14,95 @@ from clawback.cloudflare import (
 )
 from clawback.settings import Settings
 
-PATIENCE = timedelta(seconds=10)
+TIMEOUT = timedelta(seconds=10)
 
 
 class AccountRefused(RuntimeError):
-    """Cloudflare refuses the token, or what polling asks; the text says what to do."""
+    """Cloudflare rejects the token or the request; the text says what to do."""
 
 
 @dataclass(frozen=True, slots=True)
-class Asked:
-    """What came of asking: what its answer told of the rate limit, or a warning where Cloudflare could not be asked now.
+class AccountStatus:
+    """What the check found.
 
-    `blocked_for` says that it could not because the rate limit is exceeded.
+    `rate_limit` is what the response reported. `warning` says why Cloudflare could not be asked
+    now; `blocked_for` that the rate limit was the reason, and for how long.
     """
 
+    rate_limit: RateLimitStatus | None = None
     warning: str | None = None
-    budget: RateLimitStatus | None = None
     blocked_for: timedelta | None = None
 
 
-async def check_account(settings: Settings) -> str | None:
-    """Search for one message, as polling will.
-
-    Gives a warning where Cloudflare could not be asked now.
-
-    Raises:
-        AccountRefused: the token is wrong or lacks a permission, or the account is not right.
-
-    """
-    return (await ask_account(settings)).warning
-
-
 def open_account(settings: Settings) -> EmailSecurity:
-    """Build a client of the account in the settings that does not wait long.
+    """Build a client of the account in the settings, with a short timeout.
 
     Raises:
-        ValueError: the credentials cannot be used.
+        ValueError: the credentials are unusable.
 
     """
     token, account = settings.cloudflare_api_token or "", settings.cloudflare_account_id or ""
-    return EmailSecurity(url=settings.api_url, account_id=account, token=token, timeout=PATIENCE)
+    return EmailSecurity(url=settings.api_url, account_id=account, token=token, timeout=TIMEOUT)
 
 
-async def ask_account(settings: Settings) -> Asked:
-    """Search for one message, as polling will.
+async def check_account(settings: Settings) -> AccountStatus:
+    """Search for one message, as polling does.
 
     Raises:
-        AccountRefused: the token is wrong or lacks a permission, or the account is not right.
+        AccountRefused: the token is wrong or lacks a permission, or the account is wrong.
 
     """
-    token, account = settings.cloudflare_api_token, settings.cloudflare_account_id
-    if token is None or not account:
+    account = settings.cloudflare_account_id
+    if settings.cloudflare_api_token is None or not account:
         raise AccountRefused(
-            "CLOUDFLARE_API_TOKEN and CLOUDFLARE_ACCOUNT_ID go together; set both, or neither to use the simulator"
+            "CLOUDFLARE_API_TOKEN and CLOUDFLARE_ACCOUNT_ID belong together; "
+            "set both, or neither to use the simulator"
         )
-    now = datetime.now(UTC)
     try:
-        async with open_account(settings) as api:
-            await api.messages(start=now - timedelta(minutes=1), end=now, per_page=1)
-            return Asked(budget=api.rate_limit)
-    except Unauthenticated:
-        raise AccountRefused(
-            "Cloudflare does not know the token in CLOUDFLARE_API_TOKEN; it is wrong, expired or deleted: set another"
-        ) from None
-    except PermissionDenied:
-        raise AccountRefused(
-            f"the token in CLOUDFLARE_API_TOKEN may not read the Email Security of account {account}; "
-            "give it the permission Cloud Email Security (Read, and Write to act), or set CLOUDFLARE_ACCOUNT_ID to its account"
-        ) from None
-    except ClientError as error:
-        raise AccountRefused(
-            f"Cloudflare refuses to search the account {account}: {error.text}; look at CLOUDFLARE_ACCOUNT_ID"
-        ) from None
-    except ValueError as error:
-        raise AccountRefused(
-            f"the credentials cannot be used: {error}; look at CLOUDFLARE_API_TOKEN and CLAWBACK_API_URL"
-        ) from None
+        return await _search(settings)
+    except (ClientError, ValueError) as error:
+        raise AccountRefused(_explain(error, account)) from None
     except RateLimited as error:
         seconds = f"{error.retry_after.total_seconds():.0f} s"
-        return Asked(
-            f"Cloudflare blocks all requests of this token or user for {seconds}; polling waits",
+        return AccountStatus(
+            warning=f"Cloudflare blocks all requests of this token or user for {seconds}; "
+            "polling waits",
             blocked_for=error.retry_after,
         )
     except ApiError as error:
-        return Asked(
-            f"Cloudflare cannot be asked now ({error.text}); polling goes on trying: "
-            "look at the network, the proxy in HTTPS_PROXY and CLAWBACK_API_URL"
+        return AccountStatus(
+            warning=f"Cloudflare does not respond ({error.text}); polling keeps trying: "
+            "check the network, the proxy in HTTPS_PROXY and CLAWBACK_API_URL"
         )
+
+
+async def _search(settings: Settings) -> AccountStatus:
+    now = datetime.now(UTC)
+    async with open_account(settings) as api:
+        await api.messages(start=now - timedelta(minutes=1), end=now, per_page=1)
+        return AccountStatus(rate_limit=api.rate_limit)
+
+
+def _explain(error: ClientError | ValueError, account: str) -> str:
+    match error:
+        case Unauthenticated():
+            return (
+                "Cloudflare does not know the token in CLOUDFLARE_API_TOKEN; "
+                "it is wrong, expired or deleted: set another"
+            )
+        case PermissionDenied():
+            return (
+                f"the token in CLOUDFLARE_API_TOKEN may not read Email Security of account "
+                f"{account}; give it the permission Cloud Email Security (Read, and Write to act), "
+                "or set CLOUDFLARE_ACCOUNT_ID to its account"
+            )
+        case ClientError():
+            return (
+                f"Cloudflare refuses to search the account {account}: {error.text}; "
+                "check CLOUDFLARE_ACCOUNT_ID"
+            )
+        case _:
+            return (
+                f"the credentials are unusable: {error}; "
+                "check CLOUDFLARE_API_TOKEN and CLAWBACK_API_URL"
+            )

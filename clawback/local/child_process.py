@@ -1,9 +1,4 @@
-"""Processes that are kept running.
-
-Each in its own group, its output in a file, restarted when it dies, gone when we are gone.
-
-Whether a process may die is not decided here: whoever stops one calls `stop`.
-"""
+"""Supervises a process: process group, output file, restarts, death with the parent."""
 
 import asyncio
 import json
@@ -19,19 +14,20 @@ from enum import StrEnum
 from pathlib import Path
 
 from clawback.local import parent_death
-from clawback.local.errors import ChildFailed
+from clawback.local.errors import ProcessFailed
 
-STARTING_TIME = 60.0
+START_TIMEOUT = 60.0
 """Seconds a process has to become ready."""
-_STEADY = 60.0
-_DEATHS = 10
-_FIRST_DELAY, _LONGEST_DELAY = 0.5, 30.0
-_LARGEST_LOG = 20 * 1024 * 1024
+
+_STABLE_AFTER = 60.0  # a process that ran for so long is given all restarts again
+_MAX_DEATHS = 10
+_FIRST_DELAY, _MAX_DELAY = 0.5, 30.0
+_MAX_LOG = 20 * 1024 * 1024
 _MAX_QUOTED = 300
 
 
 class ProcessState(StrEnum):
-    """Where a process stands."""
+    """The state of a supervised process."""
 
     STARTING = "starting"
     RUNNING = "running"
@@ -42,11 +38,10 @@ class ProcessState(StrEnum):
 
 @dataclass(frozen=True)
 class ProcessSpec:
-    """A process to keep running.
+    """A process to supervise.
 
-    `ready` is asked until it says yes; `environment` replaces ours; output is appended to `log`.
-    One that dies before it was ever ready is not restarted: what is wrong with it would be wrong
-    again.
+    `ready` is called until it returns True; `environment` replaces ours; output is appended to
+    `log`. A process that dies before it was ever ready is not restarted: it would fail again.
     """
 
     name: str
@@ -57,111 +52,102 @@ class ProcessSpec:
 
 
 class ChildProcess:
-    """One process that is kept running from `start` to `stop`."""
+    """One process, kept running from `start` to `stop`."""
 
     def __init__(self, spec: ProcessSpec) -> None:
         self.spec = spec
         self.state = ProcessState.STOPPED
         self.restarts = 0
         self._process: asyncio.subprocess.Process | None = None
-        self._keeper: asyncio.Task[None] | None = None
+        self._supervisor: asyncio.Task[None] | None = None
         self._deaths = 0
-        self._excused = False
+        self._is_death_expected = False
 
     @property
     def pid(self) -> int | None:
-        """The process that runs now; None while there is none."""
-        return (
-            self._process.pid
-            if self._process is not None and self._process.returncode is None
-            else None
-        )
+        """The pid of the running process, or None."""
+        process = self._process
+        return process.pid if process is not None and process.returncode is None else None
 
     async def start(self) -> None:
-        """Start the process, wait until it is ready, and keep it running from then on.
+        """Start the process, wait until it is ready, and supervise it from then on.
 
         Raises:
-            ChildFailed: it ended, or took too long; the text quotes its last line.
+            ProcessFailed: it exited, or took too long; the text quotes the end of its log.
 
         """
         self.state = ProcessState.STARTING
         process = await self._spawn()
-        deadline = time.monotonic() + STARTING_TIME
+        deadline = time.monotonic() + START_TIMEOUT
         while not await self.spec.ready():
             if process.returncode is not None:
                 self.state = ProcessState.FAILED
-                raise ChildFailed(
-                    f"the {self.spec.name} did not start: {last_log_line(self.spec.log)}",
-                    process.returncode,
+                reason = last_log_line(self.spec.log)
+                raise ProcessFailed(
+                    f"the {self.spec.name} did not start: {reason}", process.returncode
                 )
             if time.monotonic() > deadline:
                 await self.stop(1.0)
-                raise ChildFailed(
-                    f"the {self.spec.name} is not ready after {STARTING_TIME:.0f} s; its log is {self.spec.log}"
+                raise ProcessFailed(
+                    f"the {self.spec.name} is not ready after {START_TIMEOUT:.0f} s; "
+                    f"see {self.spec.log}"
                 )
             await asyncio.sleep(0.05)
-        self.state = ProcessState.RUNNING
-        self._keeper = asyncio.create_task(self._keep(process), name=f"keep {self.spec.name}")
 
-    async def failed(self) -> None:
+        self.state = ProcessState.RUNNING
+        name = f"supervise {self.spec.name}"
+        self._supervisor = asyncio.create_task(self._supervise(process), name=name)
+
+    async def wait_failed(self) -> None:
         """Wait until the process is given up.
 
         Raises:
-            ChildFailed: it keeps dying.
+            ProcessFailed: it keeps dying.
 
         """
-        if self._keeper is not None:
-            await self._keeper
+        if self._supervisor is not None:
+            await self._supervisor
 
-    async def stop(self, patience: float) -> None:
-        """End the process: SIGTERM, and SIGKILL to its whole group after `patience` seconds."""
+    async def stop(self, timeout: float) -> None:  # noqa: ASYNC109 - the time between two signals
+        """Send SIGTERM, and after `timeout` seconds SIGKILL to the whole process group."""
         self.state = ProcessState.STOPPED
-        if self._keeper is not None:
-            self._keeper.cancel()
-            with suppress(asyncio.CancelledError, ChildFailed):
-                await self._keeper
+        if self._supervisor is not None:
+            self._supervisor.cancel()
+            with suppress(asyncio.CancelledError, ProcessFailed):
+                await self._supervisor
         process = self._process
         if process is None:
             return
         self._signal(signal.SIGTERM)
         with suppress(TimeoutError):
-            await asyncio.wait_for(process.wait(), patience)
+            await asyncio.wait_for(process.wait(), timeout)
         self._signal(signal.SIGKILL)
         await process.wait()
 
-    def kill(self, *, excused: bool = False) -> None:
-        """End the process and its group at once, as a crash would; it is restarted.
+    def kill(self, *, expected: bool = False) -> None:
+        """Kill the process group at once, as a crash would; it is restarted.
 
-        An excused death is not held against it.
+        An expected death does not count towards giving up.
         """
-        self._excused = excused
+        self._is_death_expected = expected
         self._signal(signal.SIGKILL)
 
-    def trim_log(self) -> None:
-        """Keep the log from growing for ever.
-
-        Beyond 20 MiB it goes to `<log>.1` and starts anew.
-        """
+    def rotate_log(self) -> None:
+        """Move a log of more than 20 MiB to `<log>.1` and start a new one."""
         log = self.spec.log
         with suppress(FileNotFoundError):
-            if log.stat().st_size > _LARGEST_LOG:
+            if log.stat().st_size > _MAX_LOG:
                 shutil.copyfile(log, f"{log}.1")
-                os.truncate(log, 0)  # the process appends, so it goes on at the new end
+                os.truncate(log, 0)  # the process appends, so it continues at the new end
 
     async def _spawn(self) -> asyncio.subprocess.Process:
         self.spec.log.parent.mkdir(parents=True, exist_ok=True)
-        self.trim_log()
-        tied = [
-            sys.executable,
-            "-I",
-            "-S",
-            parent_death.__file__,
-            str(os.getpid()),
-            *self.spec.command,
-        ]
+        self.rotate_log()
+        wrapper = [sys.executable, "-I", "-S", parent_death.__file__, str(os.getpid())]
         with self.spec.log.open("ab") as log:
             self._process = await asyncio.create_subprocess_exec(
-                *tied,
+                *wrapper,
+                *self.spec.command,
                 stdin=asyncio.subprocess.DEVNULL,
                 stdout=log,
                 stderr=log,
@@ -170,20 +156,22 @@ class ChildProcess:
             )
         return self._process
 
-    async def _keep(self, process: asyncio.subprocess.Process) -> None:
+    async def _supervise(self, process: asyncio.subprocess.Process) -> None:
         while True:
-            since = time.monotonic()
+            started = time.monotonic()
             await process.wait()
-            fresh = self._excused or time.monotonic() - since > _STEADY
-            self._deaths, self._excused = 1 if fresh else self._deaths + 1, False
-            if self._deaths > _DEATHS:
+            was_stable = self._is_death_expected or time.monotonic() - started > _STABLE_AFTER
+            self._deaths = 1 if was_stable else self._deaths + 1
+            self._is_death_expected = False
+            if self._deaths > _MAX_DEATHS:
                 self.state = ProcessState.FAILED
-                raise ChildFailed(
-                    f"the {self.spec.name} keeps dying: {last_log_line(self.spec.log)}",
-                    process.returncode,
+                reason = last_log_line(self.spec.log)
+                raise ProcessFailed(
+                    f"the {self.spec.name} keeps dying: {reason}", process.returncode
                 )
+
             self.state = ProcessState.RESTARTING
-            await asyncio.sleep(min(_FIRST_DELAY * 2 ** (self._deaths - 1), _LONGEST_DELAY))
+            await asyncio.sleep(min(_FIRST_DELAY * 2 ** (self._deaths - 1), _MAX_DELAY))
             process = await self._spawn()
             self.restarts += 1
             self.state = ProcessState.RUNNING

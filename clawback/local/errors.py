@@ -1,30 +1,31 @@
-"""What can be wrong with this machine; the tree is drawn in the package."""
+"""What can keep clawback from running on this machine. Each text is one sentence with the remedy.
+
+SetupError
+├── PortInUse            a port is in use, or not allowed
+├── StateFolderLocked    another `clawback up` uses the state folder
+├── DiskUnusable         the state folder cannot be written, or has too little space
+└── ProcessFailed        a process did not start, or keeps dying
+"""
 
 
-class Unready(RuntimeError):
-    """This machine is not as it must be.
-
-    The text is one sentence that names the place and the remedy.
-    """
+class SetupError(RuntimeError):
+    """Something on this machine is missing or in the way."""
 
 
-class PortTaken(Unready):
-    """A port is in use, or is not ours to use."""
+class PortInUse(SetupError):
+    """A port is in use, or this user may not bind it."""
 
 
-class StateLocked(Unready):
+class StateFolderLocked(SetupError):
     """Another `clawback up` uses the state folder."""
 
 
-class DiskUnusable(Unready):
-    """The state folder cannot be written, or there is no room."""
+class DiskUnusable(SetupError):
+    """The state folder cannot be written, or has too little space."""
 
 
-class ChildFailed(Unready):
-    """A process did not start, or keeps dying.
-
-    `returncode` is how it ended, None where it did not.
-    """
+class ProcessFailed(SetupError):
+    """A process did not start, or keeps dying; `returncode` is None if it is still running."""
 
     def __init__(self, sentence: str, returncode: int | None = None) -> None:
         super().__init__(sentence)

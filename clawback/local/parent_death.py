@@ -1,10 +1,8 @@
-"""Ties a program to the life of the process that starts it.
+"""Runs a program that is killed when the process that started it dies. A script.
 
-Run as a script, it asks the kernel for that and becomes the program.
-
-`python -I -S parent_death.py <pid of the parent> <program> <arguments…>`. Should the parent die, however
-it dies, the program is killed (Linux; elsewhere the program is only stopped by a parent that can
-still do so). It imports nothing of clawback, to start at once.
+`python -I -S parent_death.py <parent pid> <program> <arguments…>`. On Linux the kernel kills the
+program however its parent dies; elsewhere only a parent that is still alive can stop it. It imports
+nothing from clawback, to start fast.
 """
 
 import ctypes
@@ -16,10 +14,10 @@ _PR_SET_PDEATHSIG = 1
 
 
 def main(parent: int, program: list[str]) -> None:
-    """Become the program, tied to the parent."""
+    """Ask the kernel for the death signal, then become the program."""
     if sys.platform == "linux":
         ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
-    if os.getppid() != parent:  # it died before we could ask
+    if os.getppid() != parent:  # the parent died before the request
         sys.exit(1)
     os.execvp(program[0], program)  # noqa: S606 - no shell is wanted
 

@@ -1,7 +1,4 @@
-"""What is looked at before anything starts.
-
-Ports, disk, and that nobody else uses the state folder. Each refusal is one sentence.
-"""
+"""Checks before anything starts: ports, disk, and that nobody else uses the state folder."""
 
 import fcntl
 import os
@@ -12,14 +9,14 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import NamedTuple
 
-from clawback.local.errors import DiskUnusable, PortTaken, StateLocked
+from clawback.local.errors import DiskUnusable, PortInUse, StateFolderLocked
 
-ROOM = 200 * 1024 * 1024
-"""Bytes that must be free: the Temporal database, the audit and the logs grow."""
+MIN_FREE_BYTES = 200 * 1024 * 1024
+"""Free space that the Temporal database, the audit log and the process logs need to grow."""
 
 
-class PortWish(NamedTuple):
-    """A port that will be listened on, by what, and the setting that moves it."""
+class RequiredPort(NamedTuple):
+    """A port that will be bound, its purpose, and the setting that changes it."""
 
     host: str
     port: int
@@ -27,31 +24,32 @@ class PortWish(NamedTuple):
     setting: str
 
 
-def check_ports(wishes: Sequence[PortWish]) -> None:
-    """Look whether every port is free.
+def check_ports(ports: Sequence[RequiredPort]) -> None:
+    """Check that every port can be bound.
 
     Raises:
-        PortTaken: one is not, or may not be used by us.
+        PortInUse: one cannot.
 
     """
-    for wish in wishes:
+    for required in ports:
         try:
-            socket.create_server((wish.host, wish.port)).close()
+            socket.create_server((required.host, required.port)).close()
         except OSError as error:
             reason = os.strerror(error.errno).lower() if error.errno else str(error)
-            raise PortTaken(
-                f"port {wish.port} on {wish.host} for {wish.purpose} cannot be used: {reason}; free it or set {wish.setting}"
+            raise PortInUse(
+                f"cannot use port {required.port} on {required.host} for {required.purpose}: "
+                f"{reason}; free it or set {required.setting}"
             ) from None
 
 
 def free_port() -> int:
-    """Find a port on the loopback that is free now."""
+    """Find a free port on the loopback interface."""
     with socket.create_server(("127.0.0.1", 0)) as probe:
         return int(probe.getsockname()[1])
 
 
-def check_disk(state: Path, room: int = ROOM) -> None:
-    """Look whether the state folder can be made and written, and has room.
+def check_disk(state: Path, min_free: int = MIN_FREE_BYTES) -> None:
+    """Check that the state folder can be created and written, and has `min_free` bytes left.
 
     Raises:
         DiskUnusable: it cannot, or has not.
@@ -68,24 +66,27 @@ def check_disk(state: Path, room: int = ROOM) -> None:
     except OSError as error:
         reason = (error.strerror or str(error)).lower()
         raise DiskUnusable(
-            f"the state folder {state} cannot be written: {reason}; mend that or set CLAWBACK_STATE to another"
+            f"cannot write the state folder {state}: {reason}; "
+            "fix that or set CLAWBACK_STATE to another folder"
         ) from None
     finally:
         with suppress(OSError):
             probe.unlink()
-    if free < room:
-        lack = (
-            f"only {free >> 20} MiB are free for the state folder {state}, {room >> 20} are needed"
+
+    if free < min_free:
+        raise DiskUnusable(
+            f"only {free >> 20} MiB are free for the state folder {state}, "
+            f"{min_free >> 20} are needed; "
+            "free some space or set CLAWBACK_STATE to another folder"
         )
-        raise DiskUnusable(f"{lack}; make room or set CLAWBACK_STATE to another")
 
 
 @contextmanager
 def lock_state(state: Path) -> Iterator[None]:
-    """Keep the state folder to ourselves; the lock goes with the process, however it ends.
+    """Lock the state folder; the kernel releases the lock however the process ends.
 
     Raises:
-        StateLocked: another process has it.
+        StateFolderLocked: another process holds the lock.
 
     """
     file = os.open(state / "lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
@@ -94,8 +95,9 @@ def lock_state(state: Path) -> Iterator[None]:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
             holder = os.read(file, 20).decode(errors="replace").strip() or "unknown"
-            raise StateLocked(
-                f"another clawback (pid {holder}) uses the state folder {state}; stop it, or set CLAWBACK_STATE to another"
+            raise StateFolderLocked(
+                f"another clawback (pid {holder}) uses the state folder {state}; "
+                "stop it, or set CLAWBACK_STATE to another folder"
             ) from None
         os.truncate(file, 0)
         os.pwrite(file, str(os.getpid()).encode(), 0)

@@ -1,6 +1,6 @@
-"""The processes of one installation: how each is started, and when it counts as ready.
+"""The processes of one installation: how each is started, and when it is ready.
 
-Which of them are wanted is not decided here.
+`installation` decides which of them run.
 """
 
 import asyncio
@@ -13,23 +13,21 @@ from pathlib import Path
 
 from clawback.app_files import module_command, worker_command
 from clawback.local.child_process import ChildProcess, ProcessSpec
-from clawback.local.temporal_server import TemporalServer, answers
+from clawback.local.temporal_server import TemporalServer, is_reachable
 from clawback.settings import Settings
 
-WORKER_PATIENCE = 8.5
-"""Seconds the worker has to finish what it is doing.
+TEMPORAL, SIMULATOR, WORKER = "Temporal server", "simulator", "worker"
 
-Together with the others' it stays below the ten that are promised.
-"""
-_PATIENCE = 0.7
+WORKER_STOP_TIMEOUT = 8.5
+"""Seconds the worker has to finish its activities; all processes together stop within ten."""
+
+_STOP_TIMEOUT = 0.7
+_FETCH_TIMEOUT = 30.0
 
 
 @dataclass(frozen=True)
-class ProcessPlan:
-    """Processes in the order in which they start.
-
-    They stop in reverse, so that the worker can finish against the others.
-    """
+class ProcessGroup:
+    """Processes in start order; they stop in reverse, so that the worker can finish its work."""
 
     children: tuple[ChildProcess, ...]
 
@@ -38,10 +36,10 @@ class ProcessPlan:
 
     @asynccontextmanager
     async def running(self) -> AsyncIterator[None]:
-        """Start them one after the other, and stop them all at the end, whatever happened.
+        """Start them one after the other; stop them all at the end, whatever happens.
 
         Raises:
-            ChildFailed: one did not start.
+            ProcessFailed: one did not start.
 
         """
         try:
@@ -50,16 +48,17 @@ class ProcessPlan:
             yield
         finally:
             for child in reversed(self.children):
-                await child.stop(WORKER_PATIENCE if child.spec.name == WORKER else _PATIENCE)
+                is_worker = child.spec.name == WORKER
+                await child.stop(WORKER_STOP_TIMEOUT if is_worker else _STOP_TIMEOUT)
 
-    async def failed(self) -> None:
+    async def wait_failed(self) -> None:
         """Wait until one of them is given up.
 
         Raises:
-            ChildFailed: it keeps dying.
+            ProcessFailed: it keeps dying.
 
         """
-        waiting = [asyncio.create_task(child.failed()) for child in self.children]
+        waiting = [asyncio.create_task(child.wait_failed()) for child in self.children]
         try:
             done, _ = await asyncio.wait(waiting, return_when=asyncio.FIRST_COMPLETED)
             for task in done:
@@ -69,57 +68,39 @@ class ProcessPlan:
                 task.cancel()
 
     def kill(self) -> None:
-        """End them all at once."""
+        """Kill them all at once."""
         for child in self.children:
             child.kill()
 
 
-TEMPORAL, SIMULATOR, WORKER = "Temporal server", "simulator", "worker"
-
-
 def temporal_child(server: TemporalServer, settings: Settings, logs: Path) -> ChildProcess:
-    """Build the embedded Temporal server's process."""
-    return ChildProcess(
-        ProcessSpec(
-            TEMPORAL,
-            server.command(),
-            logs / "temporal.log",
-            lambda: answers(settings, server.address),
-        )
-    )
+    """Build the process of the embedded Temporal server."""
+
+    async def is_ready() -> bool:
+        return await is_reachable(settings, server.address)
+
+    return ChildProcess(ProcessSpec(TEMPORAL, server.command(), logs / "temporal.log", is_ready))
 
 
 def simulator_child(port: int, options: Sequence[str], logs: Path) -> ChildProcess:
-    """Build the simulator's process; `options` are those of `clawback simulate`."""
+    """Build the process of the simulator; `options` are those of `clawback simulate`."""
     command = [*module_command("clawback.simulator"), "--port", str(port), *options]
-    return ChildProcess(
-        ProcessSpec(
-            SIMULATOR,
-            command,
-            logs / "simulator.log",
-            _serves(f"http://127.0.0.1:{port}/_sim/counts"),
-        )
-    )
+    is_ready = _responds(f"http://127.0.0.1:{port}/_sim/counts")
+    return ChildProcess(ProcessSpec(SIMULATOR, command, logs / "simulator.log", is_ready))
 
 
 def worker_child(environment: Mapping[str, str], metrics: str, logs: Path) -> ChildProcess:
-    """Build the worker's process.
+    """Build the process of the worker.
 
-    `environment` is all it gets, `metrics` where it serves its health.
+    `environment` is its whole environment; it serves `/healthz` at `metrics` (host:port).
     """
-    return ChildProcess(
-        ProcessSpec(
-            WORKER,
-            worker_command(),
-            logs / "worker.log",
-            _serves(f"http://{metrics}/healthz"),
-            environment,
-        )
-    )
+    is_ready = _responds(f"http://{metrics}/healthz")
+    log = logs / "worker.log"
+    return ChildProcess(ProcessSpec(WORKER, worker_command(), log, is_ready, environment))
 
 
 def environment_with(changes: Mapping[str, str], without: tuple[str, ...] = ()) -> dict[str, str]:
-    """Give our environment with changes, less the variables that start with any of `without`."""
+    """Return our environment with changes, without variables that start with any of `without`."""
     kept = {
         name: value
         for name, value in os.environ.items()
@@ -129,26 +110,26 @@ def environment_with(changes: Mapping[str, str], without: tuple[str, ...] = ()) 
 
 
 def fetch(url: str, data: bytes | None = None) -> bytes:
-    """Read a page of a process of ours on this machine, past any proxy.
+    """Read a page of a local process, bypassing any proxy; POST if there is `data`.
 
     Blocks for at most 30 s: call it from a thread.
 
     Raises:
-        OSError: nobody answers, or the answer is not a success.
+        OSError: no response, or not a success.
 
     """
     direct = urllib.request.build_opener(urllib.request.ProxyHandler({}))
-    with direct.open(url, data=data, timeout=30) as answer:
-        body: bytes = answer.read()
+    with direct.open(url, data=data, timeout=_FETCH_TIMEOUT) as response:
+        body: bytes = response.read()
     return body
 
 
-def _serves(url: str) -> Callable[[], Awaitable[bool]]:
-    async def ready() -> bool:
+def _responds(url: str) -> Callable[[], Awaitable[bool]]:
+    async def is_ready() -> bool:
         try:
             await asyncio.to_thread(fetch, url)
         except OSError:
             return False
         return True
 
-    return ready
+    return is_ready

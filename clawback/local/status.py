@@ -1,24 +1,21 @@
-"""Where everything stands at one moment, as values.
+"""The status of an installation at one moment, as values."""
 
-Nothing is fetched and nothing is drawn here.
-"""
-
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import timedelta
 
 from clawback.model.audit_record import AuditRecord, RecordKind
 from clawback.model.polling import PollerStatus
 
-WORTH_SHOWING = frozenset(
+SHOWN_KINDS = frozenset(
     set(RecordKind) - {RecordKind.EVENT_JOINED, RecordKind.CASE_OPENED, RecordKind.CASE_CLOSED}
 )
-"""The kinds of record that are shown as they happen; the others would drown them."""
+"""The kinds of audit record shown as they happen; the others are too frequent."""
 
 
 @dataclass
 class RuleCounts:
-    """What one rule came to since the display began."""
+    """What one rule did since the display started."""
 
     matched: int = 0
     acted: int = 0
@@ -26,7 +23,7 @@ class RuleCounts:
     failed: int = 0
 
     def count(self, record: AuditRecord) -> None:
-        """Take one record in."""
+        """Count one record."""
         match record.kind:
             case RecordKind.EVENT_JOINED:
                 self.matched += 1
@@ -37,22 +34,33 @@ class RuleCounts:
             case RecordKind.ACTED:
                 self.acted += 1
 
+    @classmethod
+    def total(cls, counts: Iterable["RuleCounts"]) -> "RuleCounts":
+        """Add up the counts of several rules."""
+        total = cls()
+        for one in counts:
+            total.matched += one.matched
+            total.acted += one.acted
+            total.would += one.would
+            total.failed += one.failed
+        return total
+
 
 @dataclass(frozen=True)
-class Numbers:
-    """What the worker's /metrics say; counters start anew with the worker."""
+class WorkerMetrics:
+    """What the worker's `/metrics` reports; counters restart with the worker."""
 
     requests: int = 0
     unanswered: int = 0
     refused: int = 0
-    left: int | None = None
+    remaining: int | None = None
     rules: int = 0
-    stopped: bool = False
+    is_stopped: bool = False
     poll_ages: Mapping[str, timedelta] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
-class Health:
+class ProcessStatus:
     """One process."""
 
     name: str
@@ -62,15 +70,15 @@ class Health:
 
 @dataclass(frozen=True)
 class Status:
-    """Everything there is to show; what could not be learnt is as it was."""
+    """Everything that is shown; what could not be read has its last known value."""
 
-    up_for: timedelta
-    numbers: Numbers | None
+    uptime: timedelta
+    metrics: WorkerMetrics | None
     pollers: tuple[PollerStatus, ...]
     cases: Mapping[str, int]
-    tallies: Mapping[str, RuleCounts]
+    rule_counts: Mapping[str, RuleCounts]
     recent: tuple[AuditRecord, ...]
-    children: tuple[Health, ...]
+    processes: tuple[ProcessStatus, ...]
 
     @property
     def seen(self) -> int:
@@ -78,12 +86,6 @@ class Status:
         return sum(poller.seen for poller in self.pollers)
 
     @property
-    def total(self) -> RuleCounts:
-        """All rules together."""
-        rows = self.tallies.values()
-        return RuleCounts(
-            *(
-                sum(getattr(row, name) for row in rows)
-                for name in ("matched", "acted", "would", "failed")
-            )
-        )
+    def is_stopped(self) -> bool:
+        """Whether the kill switch is on, as far as is known."""
+        return self.metrics is not None and self.metrics.is_stopped

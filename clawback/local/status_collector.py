@@ -1,8 +1,6 @@
-"""Learning where everything stands.
+"""Collects the status from the worker's `/metrics`, Temporal, the audit log and the processes.
 
-From the worker's /metrics, from Temporal, from the audit and from the processes.
-
-Read-only, but that logs which have grown too large are turned over while we look.
+Read-only, except that it rotates process logs that have grown too large.
 """
 
 import asyncio
@@ -20,8 +18,9 @@ from temporalio.service import RPCError
 
 from clawback.audit import Tail
 from clawback.cases import CaseState
-from clawback.local import ChildProcess, fetch
-from clawback.local.status import WORTH_SHOWING, Health, Numbers, RuleCounts, Status
+from clawback.local.child_process import ChildProcess
+from clawback.local.processes import fetch
+from clawback.local.status import SHOWN_KINDS, ProcessStatus, RuleCounts, Status, WorkerMetrics
 from clawback.model.audit_record import AuditRecord
 from clawback.model.events import EventKind
 from clawback.model.polling import PollerStatus
@@ -32,12 +31,12 @@ from clawback.temporal.workflow_calls import NoSuchWorkflow
 T = TypeVar("T")
 
 OPEN_STATES = (CaseState.WATCHING, CaseState.HELD, CaseState.RESPONDING, CaseState.SETTLED)
-_PATIENCE = 2.0
-_RECENT = 12
+_TIMEOUT = 2.0
+_MAX_RECENT = 12
 
 
-class Collector:
-    """Keeps what was learnt last, so that one source that does not answer leaves the rest of the display as it is."""
+class StatusCollector:
+    """Collects the status; keeps the last known value of a source that does not respond."""
 
     def __init__(
         self, client: Client, metrics_url: str, audit: Path, children: Sequence[ChildProcess]
@@ -46,68 +45,68 @@ class Collector:
         self._metrics_url = metrics_url
         self._tail = Tail(audit)
         self._children = children
-        self._began = time.monotonic()
-        self._numbers: Numbers | None = None
+        self._started = time.monotonic()
         self._pollers: tuple[PollerStatus, ...] = ()
         self._cases: dict[str, int] = {}
-        self._tallies: dict[str, RuleCounts] = {}
-        self._recent: deque[AuditRecord] = deque(maxlen=_RECENT)
+        self._rule_counts: dict[str, RuleCounts] = {}
+        self._recent: deque[AuditRecord] = deque(maxlen=_MAX_RECENT)
 
     async def collect(self) -> Status:
-        """Ask everyone at the same time, each for at most two seconds."""
-        numbers, pollers, cases = await asyncio.gather(
-            _patiently(self._ask_metrics),
-            _patiently(self._ask_pollers),
-            _patiently(self._count_cases),
+        """Ask all sources at the same time, each for at most two seconds."""
+        metrics, pollers, cases = await asyncio.gather(
+            _with_timeout(self._read_metrics),
+            _with_timeout(self._read_pollers),
+            _with_timeout(self._count_cases),
         )
-        self._numbers = numbers
         self._pollers = pollers or self._pollers
         self._cases = cases or self._cases
         for record in self._tail.read():
-            self._take(record)
+            self._count(record)
         for child in self._children:
-            child.trim_log()
+            child.rotate_log()
+
         return Status(
-            up_for=timedelta(seconds=int(time.monotonic() - self._began)),
-            numbers=self._numbers,
+            uptime=timedelta(seconds=int(time.monotonic() - self._started)),
+            metrics=metrics,
             pollers=self._pollers,
             cases=self._cases,
-            tallies=dict(sorted(self._tallies.items())),
+            rule_counts=dict(sorted(self._rule_counts.items())),
             recent=tuple(self._recent),
-            children=tuple(
-                Health(child.spec.name, child.state, child.restarts) for child in self._children
+            processes=tuple(
+                ProcessStatus(child.spec.name, child.state, child.restarts)
+                for child in self._children
             ),
         )
 
-    def _take(self, record: AuditRecord) -> None:
+    def _count(self, record: AuditRecord) -> None:
         if record.rule is not None:
-            self._tallies.setdefault(record.rule, RuleCounts()).count(record)
-        if record.kind in WORTH_SHOWING:
+            self._rule_counts.setdefault(record.rule, RuleCounts()).count(record)
+        if record.kind in SHOWN_KINDS:
             self._recent.append(record)
 
-    async def _ask_metrics(self) -> Numbers:
-        return read_numbers((await asyncio.to_thread(fetch, self._metrics_url)).decode())
+    async def _read_metrics(self) -> WorkerMetrics:
+        return parse_worker_metrics((await asyncio.to_thread(fetch, self._metrics_url)).decode())
 
-    async def _ask_pollers(self) -> tuple[PollerStatus, ...]:
-        found = []
+    async def _read_pollers(self) -> tuple[PollerStatus, ...]:
+        pollers = []
         for source in EventKind:
             with suppress(NoSuchWorkflow):
-                found.append(await self._poller_gateway.status(source))
-        return tuple(found)
+                pollers.append(await self._poller_gateway.status(source))
+        return tuple(pollers)
 
     async def _count_cases(self) -> dict[str, int]:
         counts = await asyncio.gather(*(self._case_gateway.count(state) for state in OPEN_STATES))
         return {state.value: count for state, count in zip(OPEN_STATES, counts, strict=True)}
 
 
-async def _patiently(question: Callable[[], Awaitable[T]]) -> T | None:
+async def _with_timeout(read: Callable[[], Awaitable[T]]) -> T | None:
     with suppress(TimeoutError, OSError, RPCError):
-        return await asyncio.wait_for(question(), _PATIENCE)
+        return await asyncio.wait_for(read(), _TIMEOUT)
     return None
 
 
-def read_numbers(page: str) -> Numbers:
-    """Read a page of metrics."""
+def parse_worker_metrics(page: str) -> WorkerMetrics:
+    """Parse a page in the Prometheus text format."""
     samples = [
         sample
         for family in text_string_to_metric_families(page)
@@ -115,25 +114,22 @@ def read_numbers(page: str) -> Numbers:
         for sample in family.samples
     ]
 
-    def of(name: str) -> list[tuple[dict[str, str], float]]:
-        return [
-            (sample.labels, sample.value) for sample in samples if sample.name == f"clawback_{name}"
-        ]
+    def values(name: str) -> list[tuple[dict[str, str], float]]:
+        full = f"clawback_{name}"
+        return [(sample.labels, sample.value) for sample in samples if sample.name == full]
 
-    requests = of("api_requests_total")
-    left = of("api_rate_limit_remaining")
-    return Numbers(
+    requests = [(labels["status"], value) for labels, value in values("api_requests_total")]
+    remaining = values("api_rate_limit_remaining")
+    return WorkerMetrics(
         requests=int(sum(value for _, value in requests)),
-        unanswered=int(
-            sum(value for labels, value in requests if not labels["status"].isdecimal())
-        ),
-        refused=int(
-            sum(value for labels, value in requests if labels["status"].startswith(("4", "5")))
-        ),
-        left=int(left[0][1]) if left and requests else None,
-        rules=int(sum(value for _, value in of("rules_loaded"))),
-        stopped=any(value for _, value in of("containment_stopped")),
+        # A status is a number, or the class of a failure without a response.
+        unanswered=int(sum(value for status, value in requests if not status.isdecimal())),
+        refused=int(sum(value for status, value in requests if status.startswith(("4", "5")))),
+        remaining=int(remaining[0][1]) if remaining and requests else None,
+        rules=int(sum(value for _, value in values("rules_loaded"))),
+        is_stopped=any(value for _, value in values("containment_stopped")),
         poll_ages={
-            labels["source"]: timedelta(seconds=value) for labels, value in of("poll_lag_seconds")
+            labels["source"]: timedelta(seconds=value)
+            for labels, value in values("poll_lag_seconds")
         },
     )

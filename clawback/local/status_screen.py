@@ -1,7 +1,4 @@
-"""How the status looks: a live view for terminals, one line for logs.
-
-Pure: a status in, something to print out.
-"""
+"""Renders the status: a live view for terminals, one line for logs. Pure."""
 
 from collections.abc import Iterable, Iterator, Mapping
 from datetime import timedelta
@@ -10,7 +7,7 @@ from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
-from clawback.local.status import Status
+from clawback.local.status import RuleCounts, Status
 from clawback.model.audit_record import AuditRecord, RecordKind
 from clawback.model.durations import format_duration
 
@@ -21,123 +18,111 @@ _COLOURS = {
     "failed": "red",
     "stopped": "dim",
 }
-
-
-def live_view(status: Status, headline: str, places: Mapping[str, str]) -> RenderableType:
-    """Draw the whole status; `places` says where to look for more."""
-    return Group(
-        Text.assemble(
-            ("clawback ", "bold"), headline, (f"   up {format_duration(status.up_for)}", "dim")
-        ),
-        Text(),
-        _facts(status),
-        Text(),
-        _rules(status),
-        Text(),
-        _recent(status),
-        Text(),
-        _table(places.items()),
-        Text("Ctrl-C stops everything; the next start goes on from here.", style="dim"),
-    )
-
-
 _STOPPED = "STOPPED until `clawback resume`; undo continues"
+_MAX_SECONDS = timedelta(minutes=2)
 
 
-def plain_line(status: Status) -> str:
-    """Say the status in one line."""
-    total = status.total
+def render_status(status: Status, headline: str, locations: Mapping[str, str]) -> RenderableType:
+    """Render the whole status; `locations` are URLs and paths by name."""
+    title = Text.assemble(
+        ("clawback ", "bold"), headline, (f"   up {format_duration(status.uptime)}", "dim")
+    )
+    sections = [title, _overview(status), _rules(status), _recent(status)]
+    spaced = [part for section in sections for part in (section, Text())]
+    footer = Text("Ctrl-C stops everything; the next start continues from here.", style="dim")
+    return Group(*spaced, _two_columns(locations.items()), footer)
+
+
+def format_status_line(status: Status) -> str:
+    """Format the status as one line."""
+    total = RuleCounts.total(status.rule_counts.values())
     parts = [
-        f"up {format_duration(status.up_for)}",
+        f"up {format_duration(status.uptime)}",
         f"seen {status.seen}",
         f"matched {total.matched} acted {total.acted} would {total.would} failed {total.failed}",
         "cases " + (_cases(status) or "none"),
-        f"last poll {_poll_age(status)}",
+        f"last poll {_poll_ages(status)}",
         _api(status),
     ]
-    parts += [f"containment {_STOPPED}"] if _is_stopped(status) else []
+    if status.is_stopped:
+        parts.append(f"containment {_STOPPED}")
     parts += [
-        f"{child.name} {child.state}" for child in status.children if child.state != "running"
+        f"{process.name} {process.state}"
+        for process in status.processes
+        if process.state != "running"
     ]
     return " · ".join(parts)
 
 
-def _facts(status: Status) -> Table:
-    processes = Text(" · ").join(
-        Text(
-            child.name + (f" ({child.restarts} restarts)" if child.restarts else ""),
-            style=_COLOURS.get(child.state, ""),
-        )
-        for child in status.children
-    )
-    troubled = [
-        f"{poller.source}: {poller.state} {poller.detail or ''}"
+def _overview(status: Status) -> Table:
+    rejected = sum(poller.rejected for poller in status.pollers)
+    rows: list[tuple[str, str | Text]] = [
+        ("events", f"{status.seen:,} seen, {rejected} rejected"),
+        ("last poll", _last_poll(status)),
+        ("open cases", _cases(status) or "none"),
+        ("API", _api(status)),
+        ("processes", _processes(status)),
+    ]
+    if status.is_stopped:
+        rows.insert(0, ("containment", Text(_STOPPED, style="bold red")))
+    return _two_columns(rows)
+
+
+def _last_poll(status: Status) -> Text:
+    problems = [
+        f"{poller.source}: {poller.state} {poller.detail}"
         for poller in status.pollers
         if poller.detail
     ]
-    rows: list[tuple[str, str | Text]] = [
-        (
-            "events",
-            f"{status.seen:,} seen, {sum(poller.rejected for poller in status.pollers)} rejected",
-        ),
-        (
-            "last poll",
-            Text(_poll_age(status)) if not troubled else Text("; ".join(troubled), style="red"),
-        ),
-        ("open cases", _cases(status) or "none"),
-        ("API", _api(status)),
-        ("processes", processes),
-    ]
-    stopped: list[tuple[str, str | Text]] = (
-        [("containment", Text(_STOPPED, style="bold red"))] if _is_stopped(status) else []
+    return Text("; ".join(problems), style="red") if problems else Text(_poll_ages(status))
+
+
+def _processes(status: Status) -> Text:
+    return Text(" · ").join(
+        Text(
+            process.name + (f" ({process.restarts} restarts)" if process.restarts else ""),
+            style=_COLOURS.get(process.state, ""),
+        )
+        for process in status.processes
     )
-    return _table([*stopped, *rows])
-
-
-def _is_stopped(status: Status) -> bool:
-    return status.numbers is not None and status.numbers.stopped
 
 
 def _rules(status: Status) -> RenderableType:
-    if not status.tallies:
+    if not status.rule_counts:
         return Text("No rule has matched since the start.", style="dim")
-    table = Table(
-        "rule",
-        "matched",
-        "acted",
-        "would have",
-        "failed",
-        box=None,
-        pad_edge=False,
-        header_style="dim",
-    )
+
+    columns = ("rule", "matched", "acted", "would have", "failed")
+    table = Table(*columns, box=None, pad_edge=False, header_style="dim")
     for column in table.columns[1:]:
         column.justify = "right"
-    for rule, tally in status.tallies.items():
-        failed = Text(str(tally.failed), style="red" if tally.failed else "")
-        table.add_row(rule, str(tally.matched), str(tally.acted), str(tally.would), failed)
+    for rule, counts in status.rule_counts.items():
+        failed = Text(str(counts.failed), style="red" if counts.failed else "")
+        table.add_row(rule, str(counts.matched), str(counts.acted), str(counts.would), failed)
     return table
 
 
 def _recent(status: Status) -> RenderableType:
     if not status.recent:
         return Text("Nothing has happened yet.", style="dim")
+
     table = Table(box=None, show_header=False, pad_edge=False)
     table.add_column(style="dim", no_wrap=True)
     table.add_column(no_wrap=True)
     table.add_column(no_wrap=True, overflow="ellipsis")
     for record in status.recent:
-        failed = (record.outcome or "").startswith(("failed", "unknown"))
-        style = "red" if failed else "yellow" if record.kind is RecordKind.HELD else ""
-        table.add_row(
-            f"{record.at.astimezone():%H:%M:%S}",
-            record.rule or "",
-            Text(" ".join(_words(record)), style=style),
-        )
+        time = f"{record.at.astimezone():%H:%M:%S}"
+        text = Text(" ".join(_record_words(record)), style=_record_style(record))
+        table.add_row(time, record.rule or "", text)
     return table
 
 
-def _words(record: AuditRecord) -> Iterator[str]:
+def _record_style(record: AuditRecord) -> str:
+    if (record.outcome or "").startswith(("failed", "unknown")):
+        return "red"
+    return "yellow" if record.kind is RecordKind.HELD else ""
+
+
+def _record_words(record: AuditRecord) -> Iterator[str]:
     if record.kind is not RecordKind.ACTED:
         yield record.kind.replace("_", " ")
     for word in (record.action, record.outcome, record.target, record.detail):
@@ -149,24 +134,28 @@ def _cases(status: Status) -> str:
     return ", ".join(f"{count:,} {state}" for state, count in status.cases.items() if count)
 
 
-def _poll_age(status: Status) -> str:
-    ages = status.numbers.poll_ages if status.numbers else {}
+def _poll_ages(status: Status) -> str:
+    ages = status.metrics.poll_ages if status.metrics else {}
     return ", ".join(f"{source} {_age(age)} ago" for source, age in ages.items()) or "none yet"
 
 
 def _age(age: timedelta) -> str:
-    return f"{age.total_seconds():.0f} s" if age < timedelta(minutes=2) else format_duration(age)
+    return f"{age.total_seconds():.0f} s" if age < _MAX_SECONDS else format_duration(age)
 
 
 def _api(status: Status) -> str:
-    numbers = status.numbers
-    if numbers is None:
-        return "the worker does not answer"
-    left = "" if numbers.left is None else f", {numbers.left:,} left until the limit"
-    return f"{numbers.requests:,} requests, {numbers.refused} refused, {numbers.unanswered} unanswered{left}"
+    metrics = status.metrics
+    if metrics is None:
+        return "the worker does not respond"
+    text = (
+        f"{metrics.requests:,} requests, {metrics.refused} refused, {metrics.unanswered} unanswered"
+    )
+    if metrics.remaining is not None:
+        text += f", {metrics.remaining:,} left until the limit"
+    return text
 
 
-def _table(rows: Iterable[tuple[str, str | Text]]) -> Table:
+def _two_columns(rows: Iterable[tuple[str, str | Text]]) -> Table:
     table = Table(box=None, show_header=False, pad_edge=False)
     table.add_column(style="dim")
     table.add_column(overflow="fold")

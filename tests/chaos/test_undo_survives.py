@@ -14,7 +14,7 @@ from temporalio.client import Client
 from clawback.actions import BlockSender, Move, Reclassify
 from clawback.cases import CasePlan, CaseState, CaseTiming
 from clawback.cases.undo_plan import UndoScope
-from clawback.local import ChildProcess, ProcessPlan, environment_with, free_port, worker_child
+from clawback.local import ChildProcess, ProcessGroup, environment_with, free_port, worker_child
 from clawback.model.messages import Destination, Disposition
 from clawback.model.mode import Mode
 from clawback.simulator import Simulator, outbreak
@@ -59,7 +59,7 @@ async def worker_of(
             "CLAWBACK_AGE_LIMIT": "off",
         }
         child = worker_child(environment_with(changes, without=_FOREIGN), metrics, folder / "logs")
-        async with ProcessPlan((child,)).running():
+        async with ProcessGroup((child,)).running():
             yield child
 
 
@@ -86,7 +86,7 @@ async def test_undo_continues_after_its_worker_was_killed(temporal: Client, tmp_
         undoing = await undo.start(found)
         for done in ("move", "delete"):
             await eventually(partial(_taken_back, simulator, done), LONG)
-            worker.kill(excused=True)
+            worker.kill(expected=True)
         assert await asyncio.wait_for(undo.result(undoing), LONG.total_seconds()) == UndoSummary(
             cases=CASES, done=CASES * (COPIES + 2)
         )

@@ -40,7 +40,7 @@ def test_what_does_not_run_is_a_problem_with_a_remedy_and_hides_nothing(tmp_path
     """
     code, found = doctor(tmp_path)
     assert code == ExitCode.NO
-    problems = {name for name, one in found.items() if one["verdict"] == "problem"}
+    problems = {name for name, one in found.items() if one["status"] == "problem"}
     assert problems == {"worker", "temporal"}
     assert all(found[name]["remedy"] for name in problems)
     assert {"settings", "mode", "rules", "audit", "disk", "cloudflare"} <= set(found)
@@ -75,21 +75,21 @@ def test_bad_rules_a_broken_audit_and_an_unusable_one(tmp_path: Path) -> None:
     audit = write_audit(tmp_path / "audit.jsonl")
     audit.write_bytes(audit.read_bytes().replace(b"moved", b"mov3d", 1))
     _, found = doctor(tmp_path, CLAWBACK_RULES=str(rules), CLAWBACK_AUDIT=str(audit))
-    assert (found["rules"]["verdict"], found["audit"]["verdict"]) == ("problem", "problem")
-    assert "it was changed" in found["audit"]["found"]
+    assert (found["rules"]["status"], found["audit"]["status"]) == ("problem", "problem")
+    assert "the line was changed" in found["audit"]["found"]
     _, found = doctor(tmp_path, CLAWBACK_AUDIT=str(audit / "below-a-file"))
     assert "cannot be written" in found["audit"]["found"]
 
 
 @pytest.mark.parametrize(
-    ("token", "verdict", "says"),
+    ("token", "status", "says"),
     [
-        ("g00d-t0ken", "ok", "knows the token"),
-        ("bl1nd-t0ken", "problem", "may not read the Email Security"),
+        ("g00d-t0ken", "ok", "accepts the token"),
+        ("bl1nd-t0ken", "problem", "may not read Email Security"),
         ("wr0ng-t0ken", "problem", "does not know the token"),
     ],
 )
-async def test_the_token_is_tried(tmp_path: Path, token: str, verdict: str, says: str) -> None:
+async def test_the_token_is_tried(tmp_path: Path, token: str, status: str, says: str) -> None:
     """A good token shows the rate limit and the clock.
 
     A bad one is a problem, and is never printed.
@@ -104,11 +104,11 @@ async def test_the_token_is_tried(tmp_path: Path, token: str, verdict: str, says
             "CLAWBACK_API_URL": url,
         }
         _, found = await asyncio.to_thread(doctor, tmp_path, **credentials)
-    assert found["cloudflare"]["verdict"] == verdict
+    assert found["cloudflare"]["status"] == status
     assert says in found["cloudflare"]["found"]
     assert token not in json.dumps(found)
-    assert found["clock"]["verdict"] == "ok"
-    assert ("rate limit" in found) is (verdict == "ok")
+    assert found["clock"]["status"] == "ok"
+    assert ("rate limit" in found) is (status == "ok")
 
 
 def test_half_of_the_credentials_is_a_problem(tmp_path: Path) -> None:
@@ -119,7 +119,7 @@ def test_half_of_the_credentials_is_a_problem(tmp_path: Path) -> None:
             CLAWBACK_API_URL="http://127.0.0.1:1" if "CLOUDFLARE_API_TOKEN" in half else "",
             **half,
         )
-        assert found["cloudflare"]["verdict"] == "problem"
+        assert found["cloudflare"]["status"] == "problem"
         assert "neither to use the simulator" in found["cloudflare"]["found"] + (
             found["cloudflare"]["remedy"] or ""
         )

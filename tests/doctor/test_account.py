@@ -1,7 +1,4 @@
-"""What doctor says of the account.
-
-Permissions, integration, rate limit, clock, reachability; each wrong in turn, each with what to do.
-"""
+"""Checks of the account: permissions, domains, rate limit, clock, reachability."""
 
 import asyncio
 from collections.abc import AsyncIterator, Iterable
@@ -13,10 +10,10 @@ import httpx
 import pytest
 
 from clawback.cloudflare import Domain
-from clawback.doctor.account import check_clock, check_cloudflare
+from clawback.doctor.account_checks import check_clock, check_cloudflare
 from clawback.doctor.check import CheckStatus, Finding
-from clawback.doctor.integration import check_integration, integration_findings
-from clawback.doctor.permissions import check_permissions, permission_findings
+from clawback.doctor.domain_checks import check_domains, domain_findings
+from clawback.doctor.permission_checks import check_permissions, permission_findings
 from clawback.local.installation import plan_installation
 from clawback.model.mode import Mode
 from clawback.settings import Settings
@@ -36,26 +33,26 @@ def settings(url: str, token: str = WRITER, **more: Any) -> Settings:
     return Settings(api_url=url, cloudflare_api_token=token, cloudflare_account_id="0" * 32, **more)
 
 
-async def asked(check: Any, told: Settings) -> Rows:
-    """Make one check; verdict and text of each row."""
-    return by_name(await check(told, plan_installation(told)))
+async def asked(check: Any, chosen: Settings) -> Rows:
+    """Run one check; return status and text of each row."""
+    return by_name(await check(chosen, plan_installation(chosen)))
 
 
 def by_name(findings: Iterable[Finding]) -> Rows:
-    assert all(one.remedy or one.verdict is CheckStatus.OK for one in findings)
-    return {one.check: (one.verdict, f"{one.found} → {one.remedy}") for one in findings}
+    assert all(one.remedy or one.status is CheckStatus.OK for one in findings)
+    return {one.check: (one.status, f"{one.found} → {one.remedy}") for one in findings}
 
 
 @pytest.fixture
 async def served() -> AsyncIterator[tuple[Simulator, str]]:
-    """Serve a simulator that knows three tokens."""
+    """Serve a simulator that accepts three tokens."""
     simulator = Simulator(SimulatorOptions(tokens=TOKENS, rate=Rate(100, 300)))
     async with simulator.serve() as url:
         yield simulator, url
 
 
 @pytest.mark.parametrize(
-    ("token", "mode", "verdicts", "says"),
+    ("token", "mode", "statuses", "says"),
     [
         (
             "wr1te-t0ken",
@@ -69,7 +66,12 @@ async def served() -> AsyncIterator[tuple[Simulator, str]]:
             [CheckStatus.OK, CheckStatus.PROBLEM],
             "give it Cloud Email Security: Write",
         ),
-        ("read-t0ken", Mode.SHADOW, [CheckStatus.OK, CheckStatus.OK], "in shadow it need not"),
+        (
+            "read-t0ken",
+            Mode.SHADOW,
+            [CheckStatus.OK, CheckStatus.OK],
+            "which shadow mode does not need",
+        ),
         ("bl1nd-t0ken", None, [], ""),
         ("n0body-t0ken", None, [], ""),
     ],
@@ -78,16 +80,13 @@ async def test_each_permission_is_tried_and_nothing_changes(
     served: tuple[Simulator, str],
     token: str,
     mode: Mode | None,
-    verdicts: list[CheckStatus],
+    statuses: list[CheckStatus],
     says: str,
 ) -> None:
-    """Reading and acting are told apart.
-
-    What `cloudflare` says of a token that may not even search is not said twice.
-    """
+    """A token that may not even search is reported by `check_cloudflare` alone."""
     simulator, url = served
     rows = await asked(check_permissions, settings(url, token, mode=mode))
-    assert [verdict for verdict, _ in rows.values()] == verdicts
+    assert [status for status, _ in rows.values()] == statuses
     assert not says or says in rows["permission to act"][1]
     assert simulator.account.ledger.since(0) == []
     assert len(simulator.account.requests.entries) <= 8
@@ -97,10 +96,7 @@ async def test_each_permission_is_tried_and_nothing_changes(
     "part", ["phishguard/reports", "submissions", "settings/domains", "settings/block_senders"]
 )
 async def test_what_cannot_be_read_is_named(part: str) -> None:
-    """An account without PhishGuard, a role that may not see policies.
-
-    The row names what is missing.
-    """
+    """For instance in an account without PhishGuard, or with a role that may not see policies."""
 
     def answer(request: httpx.Request) -> httpx.Response:
         if request.method != "GET":
@@ -108,20 +104,20 @@ async def test_what_cannot_be_read_is_named(part: str) -> None:
         return refusal(403, (10000, "no")) if request.url.path.endswith(part) else envelope([])
 
     rows = by_name(await permission_findings(client(answer), Mode.ENFORCE))
-    verdict, said = rows["permission to read"]
+    status, said = rows["permission to read"]
     named = {
         "phishguard/reports": "PhishGuard reports",
         "settings/domains": "domains",
         "settings/block_senders": "block senders",
     }
-    assert (verdict, f"may not read {named.get(part, part)} →" in said) == (
+    assert (status, f"may not read {named.get(part, part)} →" in said) == (
         CheckStatus.PROBLEM,
         True,
     )
 
 
 async def test_policies_and_mail_are_different_permissions() -> None:
-    """A configuration administrator may change policies and not act on mail."""
+    """A configuration administrator may change policies but not act on mail."""
 
     def answer(request: httpx.Request) -> httpx.Response:
         return (
@@ -132,20 +128,20 @@ async def test_policies_and_mail_are_different_permissions() -> None:
             else envelope([])
         )
 
-    verdict, said = by_name(await permission_findings(client(answer), Mode.APPROVE))[
+    status, said = by_name(await permission_findings(client(answer), Mode.APPROVE))[
         "permission to act"
     ]
-    assert (verdict, "may not move messages, and the mode is approve" in said) == (
+    assert (status, "may not move messages, and the mode is approve" in said) == (
         CheckStatus.PROBLEM,
         True,
     )
 
 
-async def test_the_integration_of_the_domains_is_looked_at(served: tuple[Simulator, str]) -> None:
-    """None at all, one that waits for its proof and reaches no mailbox, and one that is as it should be."""
+async def test_the_domains_are_checked(served: tuple[Simulator, str]) -> None:
+    """No domain, one that is neither verified nor integrated, and one that is both."""
     simulator, url = served
-    verdict, said = (await asked(check_integration, settings(url)))["integration"]
-    assert (verdict, "no domain" in said) == (CheckStatus.WARNING, True)
+    status, said = (await asked(check_domains, settings(url)))["domains"]
+    assert (status, "no domain" in said) == (CheckStatus.WARNING, True)
     made = {
         "domain": "b.test",
         "allowed_delivery_modes": ["API"],
@@ -159,17 +155,17 @@ async def test_the_integration_of_the_domains_is_looked_at(served: tuple[Simulat
         )
         (record,) = simulator.account.policies["domains"].values()
         assert answer.status_code == 201
-    told = settings(url)
-    findings = list(await check_integration(told, plan_installation(told)))
-    assert [one.verdict for one in findings] == [CheckStatus.PROBLEM, CheckStatus.WARNING]
-    assert "nothing can be moved there" in findings[0].found
-    assert findings[1].found == "not in service (pending): b.test"
+    chosen = settings(url)
+    findings = list(await check_domains(chosen, plan_installation(chosen)))
+    assert [one.status for one in findings] == [CheckStatus.PROBLEM, CheckStatus.WARNING]
+    assert "mail there cannot be moved" in findings[0].found
+    assert findings[1].found == "not active (pending): b.test"
     record.update(status="ACTIVE", integration_id="6f1c3a52-0f0e-4d0b-9a53-6b0f6a1b7c11")
-    assert (await asked(check_integration, told))["integration"][0] is CheckStatus.OK
+    assert (await asked(check_domains, chosen))["domains"][0] is CheckStatus.OK
 
 
-def test_a_withdrawn_authorization_comes_first_and_many_domains_are_few_words() -> None:
-    """With Cloudflare's own reason on one line; of many domains five are named."""
+def test_a_withdrawn_authorization_is_a_problem() -> None:
+    """With Cloudflare's reason on one line; five domains are named."""
     authorization = {
         "authorized": False,
         "timestamp": "2026-11-01T00:00:00Z",
@@ -180,22 +176,22 @@ def test_a_withdrawn_authorization_comes_first_and_many_domains_are_few_words() 
         Domain.parse({"id": str(number), "domain": f"d{number}.test", **fields})
         for number in range(7)
     ]
-    (finding,) = integration_findings(domains, Mode.SHADOW)
-    assert finding.verdict is CheckStatus.PROBLEM
+    (finding,) = domain_findings(domains, Mode.SHADOW)
+    assert finding.status is CheckStatus.PROBLEM
     assert finding.found.endswith(
         "d0.test, d1.test, d2.test, d3.test, d4.test and 2 more (consent revoked)"
     )
 
 
-async def test_a_rate_limit_that_is_nearly_or_wholly_used_up(served: tuple[Simulator, str]) -> None:
-    """Nearly is a warning with who to look for; a block is a problem with how long it lasts."""
+async def test_a_rate_limit_nearly_or_fully_used_up(served: tuple[Simulator, str]) -> None:
+    """Nearly is a warning; a block is a problem with its duration."""
     simulator, url = served
     assert (await asked(check_cloudflare, settings(url)))["rate limit"][0] is CheckStatus.OK
     now = simulator.account.now.timestamp()
     for _ in range(92):
         simulator.account.limiter.take("wr1te-t0ken", now)
-    verdict, said = (await asked(check_cloudflare, settings(url)))["rate limit"]
-    assert (verdict, said.startswith("6 of 100 requests left")) == (CheckStatus.WARNING, True)
+    status, said = (await asked(check_cloudflare, settings(url)))["rate limit"]
+    assert (status, said.startswith("6 of 100 requests left")) == (CheckStatus.WARNING, True)
     while simulator.account.limiter.take("wr1te-t0ken", now) is not None:
         pass
     rows = await asked(check_cloudflare, settings(url))
@@ -205,36 +201,31 @@ async def test_a_rate_limit_that_is_nearly_or_wholly_used_up(served: tuple[Simul
 
 
 @pytest.mark.parametrize(
-    ("hours", "verdict"), [(0, CheckStatus.OK), (-2, CheckStatus.PROBLEM), (3, CheckStatus.PROBLEM)]
+    ("hours", "status"), [(0, CheckStatus.OK), (-2, CheckStatus.PROBLEM), (3, CheckStatus.PROBLEM)]
 )
-async def test_a_skewed_clock_is_seen_in_the_date_of_an_answer(
-    hours: int, verdict: CheckStatus
-) -> None:
-    """The server says another time: it is ours that is wrong, and which way."""
+async def test_a_skewed_clock_is_detected(hours: int, status: CheckStatus) -> None:
+    """From the `Date` header of a response, with the direction."""
     date = format_datetime(datetime.now(UTC) + timedelta(hours=hours), usegmt=True)
     answer = (
         f"HTTP/1.1 404 Not Found\r\nDate: {date}\r\nContent-Length: 0\r\nConnection: close\r\n\r\n"
     )
     async with rude_server(answer.encode(), "close") as url:
         found, said = (await asked(check_clock, settings(url)))["clock"]
-    assert found is verdict
-    assert verdict is CheckStatus.OK or ("behind" if hours > 0 else "ahead of") in said
+    assert found is status
+    assert status is CheckStatus.OK or ("behind" if hours > 0 else "ahead of") in said
 
 
-async def test_nobody_there_is_said_once(served: tuple[Simulator, str]) -> None:
-    """A closed port is a problem with what to look at.
-
-    Everything else about the account is silent.
-    """
-    told = settings(f"http://127.0.0.1:{closed_port()}")
-    verdict, said = (await asked(check_cloudflare, told))["cloudflare"]
-    assert (verdict, "CLAWBACK_API_URL" in said, "HTTPS_PROXY" in said) == (
+async def test_an_unreachable_api_is_reported_once(served: tuple[Simulator, str]) -> None:
+    """A closed port is one problem; the other checks of the account return nothing."""
+    chosen = settings(f"http://127.0.0.1:{closed_port()}")
+    status, said = (await asked(check_cloudflare, chosen))["cloudflare"]
+    assert (status, "CLAWBACK_API_URL" in said, "HTTPS_PROXY" in said) == (
         CheckStatus.PROBLEM,
         True,
         True,
     )
     others = await asyncio.gather(
-        *(asked(check, told) for check in (check_permissions, check_integration, check_clock))
+        *(asked(check, chosen) for check in (check_permissions, check_domains, check_clock))
     )
     assert others == [{}, {}, {}]
     assert served[0].account.requests.entries == []

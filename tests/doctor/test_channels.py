@@ -1,10 +1,10 @@
-"""The doctor's row on channels: set up, named by rules, listening."""
+"""The check of channels: configured, named by rules, reachable."""
 
 from pathlib import Path
 
 import pytest
 
-from clawback.doctor.channels import check_channels
+from clawback.doctor.channel_checks import check_channels
 from clawback.doctor.check import CheckStatus
 from tests.notifications.receivers import web_receiver
 from tests.rules.folders import responding, write
@@ -13,7 +13,7 @@ TELLS = "response: {mode: enforce, actions: [{notify: {channel: soc}}]}"
 
 
 def folder(tmp_path: Path) -> Path:
-    """A folder of one rule that notifies."""
+    """Write a folder with one rule that notifies."""
     write(
         tmp_path,
         {
@@ -25,40 +25,39 @@ def folder(tmp_path: Path) -> Path:
     return tmp_path
 
 
-TESTS = "tests:\n  - {name: one, event: {from: a@x.test}, expect: match}\n  - {name: two, event: {}, expect: no match}"
+TESTS = """tests:
+  - {name: one, event: {from: a@x.test}, expect: match}
+  - {name: two, event: {}, expect: no match}"""
 
 
-async def test_a_channel_that_nobody_set_up_is_a_problem(tmp_path: Path) -> None:
-    """With the place in the rule, and what to do."""
+async def test_an_unknown_channel_is_a_problem(tmp_path: Path) -> None:
+    """With the place in the rule and the remedy."""
     first, second = await check_channels(None, folder(tmp_path))
-    assert first.verdict is CheckStatus.PROBLEM
+    assert first.status is CheckStatus.PROBLEM
     assert "a_rule.yml:9:" in first.found
     assert "unknown channel soc" in first.found
     assert "CLAWBACK_CHANNELS" in str(first.remedy)
-    assert second.verdict is CheckStatus.OK
+    assert second.status is CheckStatus.OK
 
 
 @pytest.mark.parametrize("listens", [True, False])
-async def test_a_channel_is_knocked_at_and_nothing_is_sent(
+async def test_a_channel_is_connected_to_and_nothing_is_sent(
     tmp_path: Path, *, listens: bool
 ) -> None:
-    """Whoever does not answer is a warning, without the secret part of the address.
-
-    A file that others can read is one too.
-    """
+    """An unreachable channel and a file readable by others are warnings without secrets."""
     with web_receiver() as receiver:
         file = tmp_path / "channels.toml"
         port = receiver.url.split(":")[2].split("/")[0] if listens else "1"
         file.write_text(f'[soc]\nkind = "slack"\nurl = "http://127.0.0.1:{port}/secret-path"\n')
         file.chmod(0o600 if listens else 0o644)
         findings = list(await check_channels(file, folder(tmp_path)))
-    assert {one.verdict for one in findings} == {CheckStatus.OK if listens else CheckStatus.WARNING}
+    assert {one.status for one in findings} == {CheckStatus.OK if listens else CheckStatus.WARNING}
     assert len(findings) == (1 if listens else 2)
     assert "secret-path" not in str(findings)
     assert receiver.requests == []
 
 
 async def test_a_file_that_cannot_be_used_is_a_problem(tmp_path: Path) -> None:
-    """A worker would not start."""
+    """A worker would not start with it."""
     (finding,) = await check_channels(tmp_path / "nowhere.toml", folder(tmp_path))
-    assert finding.verdict is CheckStatus.PROBLEM
+    assert finding.status is CheckStatus.PROBLEM

@@ -1,4 +1,4 @@
-"""Each check against the real thing it looks at, and how it judges what it sees."""
+"""Checks against real servers and files, and the thresholds of their findings."""
 
 from collections.abc import Iterable
 from datetime import UTC, datetime, timedelta
@@ -9,16 +9,21 @@ from prometheus_client import CollectorRegistry, Gauge, Info
 from temporalio.client import Client
 
 from clawback.cloudflare import RateLimitStatus
-from clawback.doctor.account import budget_finding, clock_finding
-from clawback.doctor.check import CheckStatus, Finding, look
-from clawback.doctor.folders import check_audit
-from clawback.doctor.processes import (
+from clawback.doctor.account_checks import clock_finding, rate_limit_finding
+from clawback.doctor.check import CheckStatus, Finding, run_check
+from clawback.doctor.file_checks import check_audit
+from clawback.doctor.temporal_checks import (
+    check_attributes,
+    check_pollers,
+    check_watchdog,
+    poller_finding,
+)
+from clawback.doctor.worker_checks import (
     WorkerPage,
     check_health,
     check_never_block,
     check_running_rules,
 )
-from clawback.doctor.server import check_attributes, check_pollers, check_watchdog, poller_finding
 from clawback.local.installation import plan_installation
 from clawback.model.events import EventKind
 from clawback.model.polling import PollerStatus
@@ -34,60 +39,54 @@ from tests.workflows.deployment import RULES, deployed
 NOW = datetime(2026, 11, 22, 12, tzinfo=UTC)
 
 
-def verdicts(findings: Iterable[Finding]) -> list[CheckStatus]:
-    return [one.verdict for one in findings]
+def statuses(findings: Iterable[Finding]) -> list[CheckStatus]:
+    return [one.status for one in findings]
 
 
-async def test_a_check_that_fails_is_one_row() -> None:
-    """Whatever a check raises becomes a problem that names it, in one line."""
+async def test_a_check_that_raises_is_one_row() -> None:
+    """The exception becomes a problem in one line."""
 
     async def broken() -> list[Finding]:
         raise RuntimeError("no\nsuch luck")
 
-    (finding,) = await look("luck", broken)
-    assert (finding.check, finding.verdict) == ("luck", CheckStatus.PROBLEM)
+    (finding,) = await run_check("luck", broken)
+    assert (finding.check, finding.status) == ("luck", CheckStatus.PROBLEM)
     assert finding.found == "the check failed: RuntimeError: no such luck"
 
 
-async def test_the_watchdog_is_missed_found_and_seen_paused(temporal: Client) -> None:
-    """A server without the schedule is a problem.
-
-    What the worker prepares is right; a pause is a warning with its reason.
-    """
-    assert verdicts(await check_watchdog(temporal)) == [CheckStatus.PROBLEM]
+async def test_the_watchdog_is_missing_present_or_paused(temporal: Client) -> None:
+    """A missing schedule is a problem; a pause is a warning with its reason."""
+    assert statuses(await check_watchdog(temporal)) == [CheckStatus.PROBLEM]
     await prepare(temporal)
-    assert verdicts(await check_watchdog(temporal)) == [CheckStatus.OK]
-    assert verdicts(await check_attributes(temporal)) == [CheckStatus.OK]
+    assert statuses(await check_watchdog(temporal)) == [CheckStatus.OK]
+    assert statuses(await check_attributes(temporal)) == [CheckStatus.OK]
     await temporal.get_schedule_handle(WATCHDOG_SCHEDULE).pause(note="moving house")
     (finding,) = await check_watchdog(temporal)
-    assert (finding.verdict, finding.found) == (
+    assert (finding.status, finding.found) == (
         CheckStatus.WARNING,
         "the schedule is paused: moving house",
     )
 
 
-async def test_pollers_are_missed_and_found(temporal: Client, tmp_path: Path) -> None:
-    """None at all is a problem.
-
-    One that has just read everything is right; a paused one is a warning.
-    """
+async def test_pollers_are_missing_polling_or_paused(temporal: Client, tmp_path: Path) -> None:
+    """No poller at all is a problem; a paused one is a warning."""
     settings = Settings(state=tmp_path)
-    assert verdicts(await check_pollers(PollerGateway(temporal), settings)) == [CheckStatus.PROBLEM]
+    assert statuses(await check_pollers(PollerGateway(temporal), settings)) == [CheckStatus.PROBLEM]
     simulator = Simulator()
     simulator.add(outbreak(3))
     async with deployed(temporal, simulator, tmp_path) as installation:
         await installation.poll()
         (finding,) = await check_pollers(installation.pollers, settings)
-        assert (finding.check, finding.verdict) == ("poller message", CheckStatus.OK)
+        assert (finding.check, finding.status) == ("poller message", CheckStatus.OK)
         assert "3 seen" in finding.found
         await installation.pollers.pause(EventKind.MESSAGE, "holidays")
         (finding,) = await check_pollers(installation.pollers, settings)
-    assert finding.verdict is CheckStatus.WARNING
+    assert finding.status is CheckStatus.WARNING
     assert "holidays" in finding.found
 
 
 @pytest.mark.parametrize(
-    ("state", "age", "verdict"),
+    ("state", "age", "status"),
     [
         ("polling", 10, CheckStatus.OK),
         ("polling", 600, CheckStatus.PROBLEM),
@@ -95,23 +94,20 @@ async def test_pollers_are_missed_and_found(temporal: Client, tmp_path: Path) ->
         ("paused", 600, CheckStatus.WARNING),
     ],
 )
-def test_how_a_poller_is_judged(state: str, age: int, verdict: CheckStatus) -> None:
-    """By what it says of itself, then by the age of its last complete poll."""
-    status = PollerStatus(
+def test_how_a_poller_is_judged(state: str, age: int, status: CheckStatus) -> None:
+    """By its state, then by the age of its last complete poll."""
+    poller = PollerStatus(
         source=EventKind.MESSAGE,
         state=state,
         cursor=NOW,
         drained_at=NOW - timedelta(seconds=age),
         detail="why",
     )
-    assert poller_finding(status, NOW, Settings()).verdict is verdict
+    assert poller_finding(poller, NOW, Settings()).status is status
 
 
-async def test_the_workers_pages_are_read() -> None:
-    """A worker that runs the rules on the disk is right.
-
-    One that refused them, or runs others, is a warning; 503 is a problem.
-    """
+async def test_the_worker_is_checked_through_its_pages() -> None:
+    """A worker with other rules, or that refused them, is a warning; 503 is a problem."""
     registry, problems = CollectorRegistry(), list[str]()
     refused = Gauge("clawback_rules_refused", "1 while refused.", registry=registry)
     version = Info("clawback_rules", "The version.", registry=registry)
@@ -120,20 +116,20 @@ async def test_the_workers_pages_are_read() -> None:
         "127.0.0.1:0", health=lambda: problems[0] if problems else None, registry=registry
     ) as server:
         page = WorkerPage(plan_installation(Settings(metrics=f"0.0.0.0:{server.port}")))
-        assert verdicts(await check_health(page)) == [CheckStatus.OK]
-        assert verdicts(await check_running_rules(page, RULES)) == [CheckStatus.OK]
+        assert statuses(await check_health(page)) == [CheckStatus.OK]
+        assert statuses(await check_running_rules(page, RULES)) == [CheckStatus.OK]
         version.info({"version": "0ther"})
         assert "the worker runs 0ther" in next(iter(await check_running_rules(page, RULES))).found
         refused.set(1)
         assert "refused the rules" in next(iter(await check_running_rules(page, RULES))).found
         problems.append("no complete poll of message for 3m")
         (finding,) = await check_health(page)
-    assert finding.verdict is CheckStatus.PROBLEM
+    assert finding.status is CheckStatus.PROBLEM
     assert finding.found.endswith("/healthz: no complete poll of message for 3m")
 
 
 @pytest.mark.parametrize(
-    ("seconds", "verdict"),
+    ("seconds", "status"),
     [
         (0, CheckStatus.OK),
         (-4, CheckStatus.OK),
@@ -142,44 +138,40 @@ async def test_the_workers_pages_are_read() -> None:
         (600, CheckStatus.PROBLEM),
     ],
 )
-def test_how_a_clock_is_judged(seconds: int, verdict: CheckStatus) -> None:
-    """Some seconds are noise, half a minute is a warning, ten minutes make polls read the wrong window."""
-    assert clock_finding(timedelta(seconds=seconds)).verdict is verdict
+def test_how_a_clock_is_judged(seconds: int, status: CheckStatus) -> None:
+    """Seconds are noise, half a minute is a warning, ten minutes are a problem."""
+    assert clock_finding(timedelta(seconds=seconds)).status is status
 
 
 @pytest.mark.parametrize(
-    ("left", "verdict"),
+    ("left", "status"),
     [(1_200, CheckStatus.OK), (120, CheckStatus.OK), (119, CheckStatus.WARNING)],
 )
-def test_how_the_rate_limit_is_judged(left: int, verdict: CheckStatus) -> None:
-    """Less than a tenth left is a warning: somebody else spends it."""
+def test_how_the_rate_limit_is_judged(left: int, status: CheckStatus) -> None:
+    """Less than a tenth left is a warning."""
     assert (
-        budget_finding(RateLimitStatus(left, 1_200, timedelta(seconds=200), 0, timedelta())).verdict
-        is verdict
+        rate_limit_finding(
+            RateLimitStatus(left, 1_200, timedelta(seconds=200), 0, timedelta())
+        ).status
+        is status
     )
 
 
 def test_the_end_of_a_long_audit_is_checked(tmp_path: Path) -> None:
-    """Beyond the reach nothing is read.
-
-    A removed line within it is found; a line that is being written is no damage.
-    """
+    """A removed line near the end is found; an incomplete last line is no damage."""
     path = write_audit(tmp_path / "audit.jsonl", 3_000)
     assert path.stat().st_size > 1024 * 1024
-    assert verdicts(check_audit(path)) == [CheckStatus.OK]
+    assert statuses(check_audit(path)) == [CheckStatus.OK]
     lines = path.read_bytes().splitlines(keepends=True)
     path.write_bytes(b"".join(lines) + b'{"half')
-    assert verdicts(check_audit(path)) == [CheckStatus.OK]
+    assert statuses(check_audit(path)) == [CheckStatus.OK]
     path.write_bytes(b"".join(lines[:-5] + lines[-4:]))
     (finding,) = check_audit(path)
     assert "lines are missing or were moved" in finding.found
 
 
-async def test_the_never_block_list_is_looked_at_through_the_worker() -> None:
-    """Domains that are known and no block against them is right.
-
-    Otherwise there are warnings, with the command that helps.
-    """
+async def test_the_never_block_list_is_checked_through_the_worker() -> None:
+    """Unknown own domains and forbidden blocks are warnings with their remedy."""
     registry = CollectorRegistry()
     domains, forbidden = (
         Gauge("clawback_own_domains", "", registry=registry),
@@ -188,10 +180,10 @@ async def test_the_never_block_list_is_looked_at_through_the_worker() -> None:
     domains.set(3)
     with serve_metrics("127.0.0.1:0", registry=registry) as server:
         page = WorkerPage(plan_installation(Settings(metrics=f"127.0.0.1:{server.port}")))
-        assert verdicts(await check_never_block(page)) == [CheckStatus.OK, CheckStatus.OK]
+        assert statuses(await check_never_block(page)) == [CheckStatus.OK, CheckStatus.OK]
         domains.set(-1)
         forbidden.set(2)
         unknown, against = await check_never_block(page)
-        assert (unknown.verdict, against.verdict) == (CheckStatus.WARNING, CheckStatus.WARNING)
+        assert (unknown.status, against.status) == (CheckStatus.WARNING, CheckStatus.WARNING)
         assert "never_block.suffixes" in (unknown.remedy or "")
         assert "clawback block lift --forbidden" in (against.remedy or "")

@@ -1,7 +1,4 @@
-"""Processes that are kept running: started, restarted, stopped, and gone when their parent is gone.
-
-Real processes all.
-"""
+"""Supervised processes, on real ones: start, restart, stop, death with the parent."""
 
 import asyncio
 import sys
@@ -12,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from clawback.local import ChildFailed, ChildProcess, ProcessSpec, ProcessState, child_process
+from clawback.local import ChildProcess, ProcessFailed, ProcessSpec, ProcessState, child_process
 from tests.waiting import until
 
 
@@ -25,7 +22,7 @@ def alive(pid: int) -> bool:
 
 
 def child(tmp_path: Path, program: str) -> ChildProcess:
-    """A child that runs a Python program; it is ready once it has made the file `ready`."""
+    """Build a child that runs a Python program; it is ready once the file `ready` exists."""
     flag = tmp_path / "ready"
 
     async def ready() -> bool:
@@ -43,7 +40,7 @@ def child(tmp_path: Path, program: str) -> ChildProcess:
 
 @asynccontextmanager
 async def started(one: ChildProcess) -> AsyncIterator[ChildProcess]:
-    """A child that runs for the length of a test."""
+    """Run a child for the length of a test."""
     await one.start()
     try:
         yield one
@@ -71,8 +68,8 @@ async def test_a_dead_process_is_started_again(tmp_path: Path) -> None:
         assert one.pid != first
 
 
-async def test_stopping_asks_first_and_kills_after(tmp_path: Path) -> None:
-    """A process that ignores SIGTERM is gone after the patience, and not restarted."""
+async def test_stop_sends_sigterm_then_sigkill(tmp_path: Path) -> None:
+    """A process that ignores SIGTERM is killed after the timeout, and not restarted."""
     async with started(child(tmp_path, STUBBORN)) as one:
         pid = one.pid
         assert pid is not None
@@ -84,8 +81,8 @@ async def test_stopping_asks_first_and_kills_after(tmp_path: Path) -> None:
 
 
 async def test_a_process_that_does_not_start_is_quoted(tmp_path: Path) -> None:
-    """A process that ends before it is ready fails the start with what it said last."""
-    with pytest.raises(ChildFailed, match="the probe did not start: no rules in rules/"):
+    """A process that exits before it is ready fails the start with its last log line."""
+    with pytest.raises(ProcessFailed, match="the probe did not start: no rules in rules/"):
         await child(
             tmp_path, """print('{"event": "worker.not_started", "error": "no rules in rules/"}')"""
         ).start()
@@ -94,23 +91,24 @@ async def test_a_process_that_does_not_start_is_quoted(tmp_path: Path) -> None:
 async def test_a_process_that_keeps_dying_is_given_up(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A process that dies over and over is given up, with what it said last, and stays down."""
+    """The error quotes the last log line, and the process stays down."""
     monkeypatch.setattr(child_process, "_FIRST_DELAY", 0.01)
-    monkeypatch.setattr(child_process, "_LONGEST_DELAY", 0.01)
-    monkeypatch.setattr(child_process, "_DEATHS", 3)
+    monkeypatch.setattr(child_process, "_MAX_DELAY", 0.01)
+    monkeypatch.setattr(child_process, "_MAX_DEATHS", 3)
     async with started(child(tmp_path, DYING)) as one:
         one.kill()
-        with pytest.raises(ChildFailed, match="keeps dying: boom"):
-            await one.failed()
+        with pytest.raises(ProcessFailed, match="keeps dying: boom"):
+            await one.wait_failed()
         assert (one.state, one.pid, one.restarts) == (ProcessState.FAILED, None, 3)
 
 
 async def test_a_process_dies_with_a_parent_that_is_killed(tmp_path: Path) -> None:
-    """When the parent is killed with SIGKILL, so that it can clean nothing up, its child is gone too."""
+    """Even with SIGKILL, so that the parent cannot clean up."""
     program = (
         "import asyncio, sys, pathlib; from tests.local.test_children import *\n"
         "async def run():\n"
-        "    one = child(pathlib.Path(sys.argv[1]), SLEEP); await one.start(); print(one.pid, flush=True); await asyncio.sleep(60)\n"
+        "    one = child(pathlib.Path(sys.argv[1]), SLEEP)\n"
+        "    await one.start(); print(one.pid, flush=True); await asyncio.sleep(60)\n"
         "asyncio.run(run())\n"
     )
     parent = await asyncio.create_subprocess_exec(
@@ -124,13 +122,16 @@ async def test_a_process_dies_with_a_parent_that_is_killed(tmp_path: Path) -> No
     await until(lambda: not alive(pid))
 
 
-async def test_a_log_that_grows_too_large_is_turned_over(
+async def test_a_log_that_grows_too_large_is_rotated(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Beyond its limit a log moves to `<log>.1` while the process goes on writing to the same file."""
-    monkeypatch.setattr(child_process, "_LARGEST_LOG", 10)
-    program = "import sys, time, pathlib; print('x' * 40, flush=True); pathlib.Path(sys.argv[1]).touch(); time.sleep(60)"
+    """It moves to `<log>.1`, and the process keeps writing to the same file."""
+    monkeypatch.setattr(child_process, "_MAX_LOG", 10)
+    program = (
+        "import sys, time, pathlib; print('x' * 40, flush=True)\n"
+        "pathlib.Path(sys.argv[1]).touch(); time.sleep(60)"
+    )
     async with started(child(tmp_path, program)) as one:
-        one.trim_log()
+        one.rotate_log()
         assert one.spec.log.read_bytes() == b""
         assert (tmp_path / "logs" / "probe.log.1").read_text() == "x" * 40 + "\n"

@@ -1,7 +1,4 @@
-"""The embedded Temporal server, the real one.
-
-It keeps what it was given over a kill, for as long as it should.
-"""
+"""The embedded Temporal server, a real one: set-up, retention, survival of a kill."""
 
 import sys
 from collections.abc import AsyncIterator
@@ -19,10 +16,10 @@ from temporalio.common import SearchAttributeKey, SearchAttributePair, TypedSear
 from clawback.local import (
     ChildProcess,
     ProcessSpec,
+    SetupError,
     TemporalServer,
-    Unready,
-    answers,
     free_port,
+    is_reachable,
     set_retention,
 )
 from clawback.settings import Settings
@@ -34,14 +31,14 @@ SETTINGS = Settings.model_construct()
 
 @asynccontextmanager
 async def running(state: Path) -> AsyncIterator[tuple[ChildProcess, Client]]:
-    """An embedded server on a state folder, and a client of it."""
+    """Run an embedded server on a state folder, with a client."""
     embedded = TemporalServer(state / "temporal.db", free_port())
     one = ChildProcess(
         ProcessSpec(
             "Temporal server",
             embedded.command(),
             state / "temporal.log",
-            lambda: answers(SETTINGS, embedded.address),
+            lambda: is_reachable(SETTINGS, embedded.address),
         )
     )
     await one.start()
@@ -52,7 +49,7 @@ async def running(state: Path) -> AsyncIterator[tuple[ChildProcess, Client]]:
 
 
 async def test_it_is_set_up_and_survives_a_kill(tmp_path: Path) -> None:
-    """Search attributes and retention stand, and a workflow started before a SIGKILL is there after it."""
+    """Search attributes and retention are set; a workflow survives SIGKILL."""
     async with running(tmp_path) as (one, client):
         await set_retention(client)
         attributes = TypedSearchAttributes(
@@ -82,7 +79,7 @@ async def test_it_is_set_up_and_survives_a_kill(tmp_path: Path) -> None:
 
 
 async def test_it_stops_within_seconds(tmp_path: Path) -> None:
-    """On SIGTERM the server ends by itself, well before it would be killed."""
+    """On SIGTERM the server exits by itself, before it would be killed."""
     async with running(tmp_path) as (one, _):
         process = one._process
         await one.stop(5.0)
@@ -90,9 +87,11 @@ async def test_it_stops_within_seconds(tmp_path: Path) -> None:
     assert process.returncode == 0
 
 
-def test_a_missing_program_is_one_sentence(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    """Without the `temporal` program the refusal says how to get it, or to do without."""
+def test_a_missing_program_names_the_remedy(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """Without the `temporal` program the error says how to get it, or how to do without."""
     monkeypatch.setattr(sys, "executable", str(tmp_path / "python"))
     monkeypatch.setenv("PATH", str(tmp_path))
-    with pytest.raises(Unready, match="run `make env`, or set TEMPORAL_ADDRESS"):
+    with pytest.raises(SetupError, match="run `make env`, or set TEMPORAL_ADDRESS"):
         TemporalServer(tmp_path / "temporal.db", 1).command()

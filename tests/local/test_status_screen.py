@@ -1,7 +1,4 @@
-"""The display of `clawback up`.
-
-What it learns from a page and a file, and what a person then reads.
-"""
+"""The status screen of `clawback up`: what it reads, and what it shows."""
 
 import io
 from datetime import UTC, datetime, timedelta
@@ -12,9 +9,9 @@ from prometheus_client import generate_latest
 from rich.console import Console
 
 from clawback.audit import AuditLog, Tail
-from clawback.local import RuleCounts, Status, live_view, plain_line
-from clawback.local.status import Health, Numbers
-from clawback.local.status_collector import read_numbers
+from clawback.local import RuleCounts, Status, format_status_line, render_status
+from clawback.local.status import ProcessStatus, WorkerMetrics
+from clawback.local.status_collector import parse_worker_metrics
 from clawback.model.audit_record import AuditRecord, RecordKind
 from clawback.model.events import EventKind
 from clawback.model.polling import PollerStatus
@@ -24,19 +21,19 @@ NOON = datetime(2026, 11, 22, 12, tzinfo=UTC)
 
 
 def record(identity: str, kind: RecordKind = RecordKind.ACTED, **fields: str) -> AuditRecord:
-    """One record of the rule `bec`."""
+    """Build a record of the rule `bec`."""
     return AuditRecord(id=identity, at=NOON, kind=kind, rule="bec", **fields)
 
 
 def status(**changes: object) -> Status:
-    """A status with something of everything."""
+    """Build a status with a value in every field."""
     known: dict[str, object] = {
-        "up_for": timedelta(minutes=3),
-        "numbers": Numbers(
+        "uptime": timedelta(minutes=3),
+        "metrics": WorkerMetrics(
             requests=42,
             unanswered=1,
             refused=2,
-            left=1100,
+            remaining=1100,
             poll_ages={"message": timedelta(seconds=4)},
         ),
         "pollers": (
@@ -45,25 +42,25 @@ def status(**changes: object) -> Status:
             ),
         ),
         "cases": {"watching": 3, "held": 1, "responding": 0},
-        "tallies": {"bec": RuleCounts(matched=7, acted=6, failed=1)},
+        "rule_counts": {"bec": RuleCounts(matched=7, acted=6, failed=1)},
         "recent": (record("r1", action="move", outcome="failed:not_found", target="m1"),),
-        "children": (Health("worker", "restarting", 2),),
+        "processes": (ProcessStatus("worker", "restarting", 2),),
     }
     return Status(**{**known, **changes})  # type: ignore[arg-type]
 
 
 def drawn(shown: Status, width: int = 120) -> str:
-    """What a terminal would show."""
+    """Render a status as a terminal would."""
     console = Console(file=io.StringIO(), width=width, highlight=False)
     console.print(
-        live_view(shown, "against the simulator", {"metrics": "http://127.0.0.1:9464/metrics"})
+        render_status(shown, "against the simulator", {"metrics": "http://127.0.0.1:9464/metrics"})
     )
     assert isinstance(console.file, io.StringIO)
     return console.file.getvalue()
 
 
-def test_the_live_view_says_what_matters() -> None:
-    """Events, cases, the API, troubled processes, each rule, the last outcomes, and where to look are all there."""
+def test_the_live_view_shows_everything() -> None:
+    """Events, cases, API, processes with restarts, rules, last outcomes and locations."""
     said = drawn(status())
     for words in (
         "1,234 seen, 5 rejected",
@@ -82,8 +79,8 @@ def test_the_live_view_says_what_matters() -> None:
     assert "responding" not in said
 
 
-def test_a_poller_in_trouble_is_said_instead_of_its_age() -> None:
-    """A poller that is paused or in trouble says so in the place of the last poll."""
+def test_a_poller_with_a_problem_shows_it_instead_of_its_age() -> None:
+    """In the row of the last poll."""
     troubled = PollerStatus(
         source=EventKind.MESSAGE, state="degraded", cursor=NOON, detail="the token was refused"
     )
@@ -97,52 +94,51 @@ def test_the_live_view_fits_any_terminal(width: int) -> None:
 
 
 def test_the_line_for_logs_is_one_line() -> None:
-    """The plain form is one line with the same figures, and names processes only when they do not run."""
-    said = plain_line(status())
+    """With the same figures; it names processes only if they are not running."""
+    said = format_status_line(status())
     assert "\n" not in said
     assert "seen 1234 · matched 7 acted 6 would 0 failed 1 · cases 3 watching, 1 held" in said
     assert "worker restarting" in said
-    assert "worker" not in plain_line(status(children=(Health("worker", "running", 2),)))
+    assert "worker" not in format_status_line(
+        status(processes=(ProcessStatus("worker", "running", 2),))
+    )
 
 
-def test_nothing_known_yet_can_be_shown() -> None:
-    """Before anything is learnt there is still a display."""
-    empty = status(numbers=None, pollers=(), cases={}, tallies={}, recent=(), children=())
-    assert "the worker does not answer" in plain_line(empty)
+def test_a_status_without_values_can_be_shown() -> None:
+    """As at the start, before any source has responded."""
+    empty = status(metrics=None, pollers=(), cases={}, rule_counts={}, recent=(), processes=())
+    assert "the worker does not respond" in format_status_line(empty)
     assert "Nothing has happened yet." in drawn(empty)
 
 
 def test_the_kill_switch_is_shown_as_long_as_it_is_on() -> None:
-    """Read from the worker's metrics; said in both forms, and only then."""
+    """Read from the worker's metrics and shown in both forms."""
     stopped_before = metrics.CONTAINMENT_STOPPED._value.get()
     try:
         for on in (True, False):
             metrics.CONTAINMENT_STOPPED.set(on)
-            numbers = read_numbers(generate_latest(metrics.REGISTRY).decode())
-            shown = status(numbers=numbers)
-            assert numbers.stopped is on
-            assert ("STOPPED" in drawn(shown), "STOPPED" in plain_line(shown)) == (on, on)
+            worker = parse_worker_metrics(generate_latest(metrics.REGISTRY).decode())
+            shown = status(metrics=worker)
+            assert worker.is_stopped is on
+            assert ("STOPPED" in drawn(shown), "STOPPED" in format_status_line(shown)) == (on, on)
     finally:
         metrics.CONTAINMENT_STOPPED.set(stopped_before)
 
 
 def test_numbers_come_from_a_page_of_metrics() -> None:
-    """A page as the worker serves it is read into figures.
-
-    Statuses that are words count as unanswered.
-    """
-    before = read_numbers(generate_latest(metrics.REGISTRY).decode())
+    """Statuses that are no numbers count as unanswered."""
+    before = parse_worker_metrics(generate_latest(metrics.REGISTRY).decode())
     for code in (200, 429, 503):
         ApiMetrics().record_response("investigate.console", code, 0.1)
     ApiMetrics().record_failure("investigate.console", "ReadTimeout", 3)
     metrics.API_RATE_LIMIT_REMAINING.set(77)
-    after = read_numbers(generate_latest(metrics.REGISTRY).decode())
+    after = parse_worker_metrics(generate_latest(metrics.REGISTRY).decode())
     assert (
         after.requests - before.requests,
         after.refused - before.refused,
         after.unanswered - before.unanswered,
     ) == (4, 2, 1)
-    assert after.left == 77
+    assert after.remaining == 77
 
 
 @pytest.mark.parametrize(
@@ -160,14 +156,14 @@ def test_numbers_come_from_a_page_of_metrics() -> None:
 def test_each_kind_of_record_counts_for_its_rule(
     kind: RecordKind, outcome: str | None, tally: RuleCounts
 ) -> None:
-    """A record adds to exactly the figure it belongs to."""
+    """A record adds to exactly one count, or none."""
     counted = RuleCounts()
     counted.count(AuditRecord(id="a", at=NOON, kind=kind, outcome=outcome))
     assert counted == tally
 
 
-def test_the_tail_gives_each_record_once_and_follows_a_rotation(tmp_path: Path) -> None:
-    """Records written after the tail was made come once, also from the file that replaces a rotated one; unfinished lines wait."""
+def test_the_tail_returns_each_record_once_and_follows_a_rotation(tmp_path: Path) -> None:
+    """Only records written after its creation; an incomplete line waits."""
     path = tmp_path / "audit.jsonl"
     log = AuditLog(path, max_bytes=2000)
     log.append([record("before")])

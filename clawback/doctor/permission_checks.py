@@ -1,8 +1,6 @@
-"""What the token may do, one kind of thing at a time, asked so that nothing changes.
+"""What the token may do, tested without changing anything: small reads, and writes to unknown ids.
 
-Reads of one record, writes to what does not exist.
-
-Nothing is said where the token is not known or nobody answers: `check_cloudflare` says that.
+No finding if the token is invalid or nothing responds; `check_cloudflare` reports that.
 """
 
 from collections.abc import Awaitable, Callable, Iterable, Mapping
@@ -43,20 +41,18 @@ READS: Mapping[str, Probe] = {
     "domains": lambda api: api.settings.domains.list(per_page=1),
 }
 """What polling, joining and the never-block list read."""
+
 WRITES: Mapping[str, Probe] = {
     "move messages": lambda api: api.move_one(f"clawback-doctor-{uuid4()}", Destination.INBOX),
     "change policies": lambda api: api.settings.block_senders.edit(str(uuid4()), comments=""),
 }
-"""What actions do, to an id that there is not: whoever may do it is told that there is none."""
+"""What actions write, sent to unknown ids: with the permission, the API answers 404."""
 
 
 async def check_permissions(settings: Settings, installation: Installation) -> Iterable[Finding]:
     """Try each kind of read and write."""
-    if (
-        installation.simulator_port is not None
-        or settings.cloudflare_api_token is None
-        or not settings.cloudflare_account_id
-    ):
+    has_credentials = settings.cloudflare_api_token and settings.cloudflare_account_id
+    if installation.simulator_port is not None or not has_credentials:
         return []
     with suppress(ApiError, ValueError):
         async with open_account(settings) as api:
@@ -65,45 +61,46 @@ async def check_permissions(settings: Settings, installation: Installation) -> I
 
 
 async def permission_findings(api: EmailSecurity, ceiling: Mode) -> list[Finding]:
-    """Say what the token may and may not do; a token that may only read is enough for shadow.
+    """Report what the token may and may not do; shadow mode needs read access only.
 
     Raises:
-        ApiError: the token is not known, or nobody answers.
+        ApiError: the token is invalid, or nothing responds.
 
     """
-    if not await _may(READS["messages"], api):
+    if not await _is_allowed(READS["messages"], api):
         return []
-    reads = {name: await _may(probe, api) for name, probe in READS.items()}
-    writes = {name: await _may(probe, api) for name, probe in WRITES.items()}
-    return [_reading(reads), _acting(writes, ceiling)]
+    reads = {name: await _is_allowed(probe, api) for name, probe in READS.items()}
+    writes = {name: await _is_allowed(probe, api) for name, probe in WRITES.items()}
+    return [_read_finding(reads), _write_finding(writes, ceiling)]
 
 
-async def _may(probe: Probe, api: EmailSecurity) -> bool:
+async def _is_allowed(probe: Probe, api: EmailSecurity) -> bool:
     try:
         await probe(api)
     except PermissionDenied:
         return False
     except (NotFound, InvalidRequest, UnreadableResponse):
-        return True  # it was looked at, which is all that was asked
+        return True  # the request passed the permission check, which is all that matters
     return True
 
 
-def _reading(reads: Mapping[str, bool]) -> Finding:
-    if missing := [name for name, may in reads.items() if not may]:
-        remedy = "give it Cloud Email Security: Read, and see that the account has the product; what cannot be read is not acted on"
-        return problem("permission to read", f"the token may not read {', '.join(missing)}", remedy)
+def _read_finding(reads: Mapping[str, bool]) -> Finding:
+    if missing := [name for name, is_allowed in reads.items() if not is_allowed]:
+        found = f"the token may not read {', '.join(missing)}"
+        remedy = (
+            "give it Cloud Email Security: Read, and check that the account has the product; "
+            "what cannot be read is not acted on"
+        )
+        return problem("permission to read", found, remedy)
     return ok("permission to read", f"the token may read {', '.join(reads)}")
 
 
-def _acting(writes: Mapping[str, bool], ceiling: Mode) -> Finding:
-    missing = [name for name, may in writes.items() if not may]
+def _write_finding(writes: Mapping[str, bool], ceiling: Mode) -> Finding:
+    missing = [name for name, is_allowed in writes.items() if not is_allowed]
     if not missing:
         return ok("permission to act", f"the token may {', '.join(writes)}")
-    said = f"the token may not {', '.join(missing)}"
+    found = f"the token may not {', '.join(missing)}"
     if ceiling is Mode.SHADOW:
-        return ok("permission to act", f"{said}; in shadow it need not")
-    return problem(
-        "permission to act",
-        f"{said}, and the mode is {ceiling}",
-        "give it Cloud Email Security: Write, or set CLAWBACK_MODE=shadow",
-    )
+        return ok("permission to act", f"{found}, which shadow mode does not need")
+    remedy = "give it Cloud Email Security: Write, or set CLAWBACK_MODE=shadow"
+    return problem("permission to act", f"{found}, and the mode is {ceiling}", remedy)

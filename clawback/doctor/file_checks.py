@@ -1,0 +1,72 @@
+"""Files: rules, audit log, free space. Nothing is written; all of it blocks on the disk.
+
+A folder that does not exist yet is judged by its nearest existing parent.
+"""
+
+import os
+import shutil
+from collections.abc import Iterable
+from pathlib import Path
+
+from clawback.app_files import describe_rules
+from clawback.audit import Broken, verify_tail
+from clawback.doctor.check import Finding, ok, problem, warning
+from clawback.local.preflight import MIN_FREE_BYTES
+from clawback.rules import RuleErrors, load_rules
+from clawback.settings import Settings
+
+_COMFORTABLE = 5 * MIN_FREE_BYTES
+
+
+def check_rules(folder: Path) -> Iterable[Finding]:
+    """Load the rules as a worker does."""
+    if not folder.is_dir():
+        remedy = "set CLAWBACK_RULES to the folder of rules"
+        return [problem("rules", f"there is no folder {folder}", remedy)]
+    try:
+        rules = load_rules(folder)
+    except RuleErrors as error:
+        lines = str(error).splitlines()
+        more = f" (and {len(lines) - 1} more lines)" if len(lines) > 1 else ""
+        remedy = "run `clawback rules check`; a running worker keeps its current set"
+        return [problem("rules", f"{folder} is refused: {lines[0]}{more}", remedy)]
+    where = describe_rules(folder)
+    return [ok("rules", f"{where}: {len(rules.rules)} rules, version {rules.version}")]
+
+
+def check_audit(file: Path) -> Iterable[Finding]:
+    """Verify the end of the audit log, and that it can be written."""
+    nearest = _nearest_existing(file)
+    if not os.access(nearest, os.W_OK) or not (nearest.is_dir() or file.is_file()):
+        remedy = "give the worker's user write access, or set CLAWBACK_AUDIT; cases wait until then"
+        return [problem("audit", f"{file} cannot be written", remedy)]
+    if not file.exists():
+        return [ok("audit", f"{file} does not exist yet")]
+
+    tail = verify_tail(file)
+    if isinstance(tail, Broken):
+        remedy = (
+            "`clawback audit verify` says where; "
+            "move the file away, and the worker starts a new one"
+        )
+        return [problem("audit", f"{file} is damaged near its end: {tail.reason}", remedy)]
+    return [ok("audit", f"{file}: intact at its end, {tail.last} records")]
+
+
+def check_disk_space(settings: Settings) -> Iterable[Finding]:
+    """Check the free space of the state folder."""
+    free = shutil.disk_usage(_nearest_existing(settings.folder)).free
+    found = f"{free >> 20:,} MiB are free for {settings.folder}"
+    if free < MIN_FREE_BYTES:
+        needed = f"{MIN_FREE_BYTES >> 20} MiB"
+        remedy = f"free at least {needed}, or set CLAWBACK_STATE to another folder"
+        return [problem("disk", found, remedy)]
+    if free < _COMFORTABLE:
+        remedy = "free some space: cases wait once the audit log cannot be written"
+        return [warning("disk", found, remedy)]
+    return [ok("disk", found)]
+
+
+def _nearest_existing(path: Path) -> Path:
+    """Find the path itself, or its nearest existing parent."""
+    return next(one for one in (path.absolute(), *path.absolute().parents) if one.exists())

@@ -1,0 +1,120 @@
+"""Temporal: the server responds, search attributes and watchdog exist, the pollers poll."""
+
+from collections.abc import Iterable
+from datetime import UTC, datetime
+from functools import partial
+
+from temporalio.api.operatorservice.v1 import ListSearchAttributesRequest
+from temporalio.client import Client, WorkflowQueryFailedError
+from temporalio.service import RPCError, RPCStatusCode
+
+from clawback.doctor.check import Finding, ok, problem, run_check, warning
+from clawback.model.durations import format_duration
+from clawback.model.events import EventKind
+from clawback.model.polling import PollerStatus
+from clawback.settings import Settings
+from clawback.telemetry.health import max_poll_age
+from clawback.temporal.bootstrap import WATCHDOG_SCHEDULE
+from clawback.temporal.client import TemporalUnreachable, connect
+from clawback.temporal.names import SEARCH_ATTRIBUTES
+from clawback.temporal.poll_health import is_fresh
+from clawback.temporal.poller_gateway import PollerGateway
+from clawback.temporal.workflow_calls import NoSuchWorkflow
+
+_START_WORKER = "start a worker: it registers what is missing"
+_NOT_ALLOWED = {RPCStatusCode.PERMISSION_DENIED, RPCStatusCode.UNIMPLEMENTED}
+_MAX_TEXT = 200
+
+
+async def check_temporal(settings: Settings) -> Iterable[Finding]:
+    """Connect, then run each check on the server."""
+    try:
+        client = await connect(settings)
+    except TemporalUnreachable as error:
+        remedy = "start the server, or fix TEMPORAL_ADDRESS and its credentials"
+        return [problem("temporal", str(error), remedy)]
+    host = client.service_client.config.target_host
+    return [
+        ok("temporal", f"{host} responds, namespace {client.namespace}"),
+        *await run_check("search attributes", lambda: check_attributes(client)),
+        *await run_check("watchdog", lambda: check_watchdog(client)),
+        *await run_check("pollers", lambda: check_pollers(PollerGateway(client), settings)),
+    ]
+
+
+async def check_attributes(client: Client) -> Iterable[Finding]:
+    """Check that the search attributes of cases are registered."""
+    name = "search attributes"
+    request = ListSearchAttributesRequest(namespace=client.namespace)
+    try:
+        response = await client.operator_service.list_search_attributes(request)
+    except RPCError as error:
+        if error.status not in _NOT_ALLOWED:
+            raise
+        remedy = f"check yourself that it has {', '.join(SEARCH_ATTRIBUTES)} (Keyword)"
+        return [warning(name, "this server does not allow listing them", remedy)]
+
+    missing = [one for one in SEARCH_ATTRIBUTES if one not in response.custom_attributes]
+    if missing:
+        remedy = f"{_START_WORKER}, or register them as Keyword"
+        return [problem(name, f"{', '.join(missing)}: not registered", remedy)]
+    return [ok(name, f"all {len(SEARCH_ATTRIBUTES)} are registered")]
+
+
+async def check_watchdog(client: Client) -> Iterable[Finding]:
+    """Check that the schedule that restarts missing pollers exists and runs."""
+    try:
+        schedule = (await client.get_schedule_handle(WATCHDOG_SCHEDULE).describe()).schedule
+    except RPCError as error:
+        if error.status is not RPCStatusCode.NOT_FOUND:
+            raise
+        found = "the schedule that restarts missing pollers does not exist"
+        return [problem("watchdog", found, _START_WORKER)]
+    if schedule.state.paused:
+        found = f"the schedule is paused: {schedule.state.note or 'no reason given'}"
+        return [warning("watchdog", found, "unpause it in the Temporal UI")]
+    return [ok("watchdog", "the schedule exists")]
+
+
+async def check_pollers(pollers: PollerGateway, settings: Settings) -> Iterable[Finding]:
+    """Ask each poller for its status; a source that was never polled is left out."""
+    findings = [
+        finding
+        for source in EventKind
+        for finding in await run_check(
+            f"poller {source}", partial(_check_poller, pollers, source, settings)
+        )
+    ]
+    missing = problem("pollers", "no poller was ever started", "start a worker: it starts them")
+    return findings or [missing]
+
+
+async def _check_poller(
+    pollers: PollerGateway, source: EventKind, settings: Settings
+) -> Iterable[Finding]:
+    try:
+        return [poller_finding(await pollers.status(source), datetime.now(UTC), settings)]
+    except NoSuchWorkflow:
+        return []
+    except (RPCError, WorkflowQueryFailedError) as error:
+        found = f"it does not respond: {str(error)[:_MAX_TEXT]}"
+        return [problem(f"poller {source}", found, "start a worker, or check the running one")]
+
+
+def poller_finding(status: PollerStatus, now: datetime, settings: Settings) -> Finding:
+    """Judge the status of a poller."""
+    name = f"poller {status.source}"
+    last = "no complete poll yet"
+    if status.drained_at:
+        last = f"last complete poll {format_duration(now - status.drained_at)} ago"
+
+    match status.state:
+        case "paused":
+            found = f"paused: {status.detail}; {last}"
+            return warning(name, found, "resume it with `clawback poll resume`")
+        case "degraded":
+            found = f"degraded: {status.detail}; {last}"
+            return problem(name, found, "it keeps trying; fix what it names")
+    if not is_fresh(status, now, max_poll_age(settings.interval_of(status.source))):
+        return problem(name, last, "check the worker's log, and that a worker runs")
+    return ok(name, f"{last}; {status.seen:,} seen, {status.rejected:,} rejected")
