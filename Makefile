@@ -16,7 +16,7 @@ ARGS ?=
 help: ## list the targets
 	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## (.*)/  make \1\t\2/' | expand -t 18
 
-env: $(STAMP) ## create .venv from the locked, hashed requirements (once; again when they change)
+env: $(STAMP) ## create .venv from the locked requirements, and again when they change
 
 $(STAMP): requirements/dev.txt pyproject.toml
 	@test -n "$(PYTHON)" || { echo "clawback needs Python 3.11 or newer; install one, or name it: make PYTHON=/path/to/python3.12 env" >&2; exit 3; }
@@ -30,10 +30,10 @@ $(STAMP): requirements/dev.txt pyproject.toml
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e .
 	@touch $@
 
-up: env ## run everything on this machine: Temporal, worker, /metrics; the simulator where there are no credentials
+up: env ## run everything on this machine; without credentials against the simulator
 	@exec $(BIN)/clawback up $(ARGS)
 
-test: env ## run every test on two processes, those against real servers included (ARGS="-k name" narrows)
+test: env ## run all tests in two processes (ARGS="-k name" selects some)
 	@$(BIN)/python -m pytest -n 2 --dist loadfile $(ARGS)
 
 check: env ## lint, format, types, imports, rules
@@ -44,21 +44,21 @@ check: env ## lint, format, types, imports, rules
 	$(BIN)/clawback rules check rules
 	$(BIN)/clawback rules test rules
 
-fmt: env ## format and mend what can be mended
+fmt: env ## format, and apply automatic fixes
 	$(BIN)/ruff check --fix-only --quiet .
 	$(BIN)/ruff format .
 
-lock: env ## resolve pyproject.toml anew into requirements/
+lock: env ## resolve pyproject.toml into requirements/
 	$(BIN)/uv pip compile pyproject.toml --extra dev $(LOCK) -o requirements/dev.txt
 	$(BIN)/uv pip compile pyproject.toml -c requirements/dev.txt $(LOCK) -o requirements/run.txt
 
 LOCK := --quiet --universal --python-version 3.11 --generate-hashes --no-annotate --no-header --no-emit-index-url --no-emit-find-links
 
-rehearse: env ## the main job as one finite run (ARGS="--corpus FILE" takes another corpus)
+rehearse: env ## run a corpus through a real worker and judge it (ARGS="--corpus FILE")
 	@exec $(BIN)/clawback rehearse $(ARGS)
 
-bench: env ## print ratios against peers
+bench: env ## run the benchmarks (ARGS selects one)
 	@$(BIN)/python -m bench $(ARGS)
 
-docs: env ## write the generated parts of docs/ and fail if they changed
+docs: env ## write the generated parts of docs/; fail if they changed
 	@$(BIN)/python -m docs.generate

@@ -19,7 +19,9 @@ _STYLES = {
 
 
 def doctor(*, as_json: AsJson = False) -> int:
-    """Check settings, rules, Temporal, worker, audit, disk and Cloudflare; print remedies.
+    """Check the health of this installation and print remedies.
+
+    It checks settings, rules, Temporal, worker, audit, disk and Cloudflare.
 
     Exit code 1 if there is a problem.
     """

@@ -78,9 +78,11 @@ def rehearse(  # noqa: PLR0913 - the options of a command
     ] = None,
     as_json: AsJson = False,
 ) -> int:
-    """Run a corpus through a real worker against the simulator, and judge the outcome.
+    """Run a corpus through a real worker and judge the outcome.
 
-    Exits with 0 only if no message was lost, repeated or changed by mistake.
+    The worker runs against the simulator.
+
+    Exit code 0 if no message was lost, repeated or changed by mistake.
     """
     plan = Rehearsal(
         rules=rules or default_rules(),

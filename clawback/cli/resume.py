@@ -8,7 +8,10 @@ from clawback.temporal.guard_gateway import GuardGateway
 
 
 def resume(*, by: By, as_json: AsJson = False) -> int:
-    """Resume containment after `clawback stop`; waiting actions run now."""
+    """Resume containment after `clawback stop`.
+
+    Waiting actions run now.
+    """
     call_temporal(lambda client: GuardGateway(client).resume(by))
     if as_json:
         print_json({"stopped": False})

@@ -16,9 +16,10 @@ _MARGIN = 0.2
 
 
 def stop(*, by: By, reason: Reason = "", as_json: AsJson = False) -> int:
-    """Stop containment: once this returns, no further change leaves any worker.
+    """Stop containment on all workers.
 
-    Polling, case decisions and undo continue.
+    Once this returns, no further change leaves any worker. Polling, case decisions and undo
+    continue.
     """
 
     async def stop_and_wait(client: Client) -> Stop:

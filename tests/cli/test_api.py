@@ -135,7 +135,7 @@ def command_line(operation: Operation, tmp_path: Path) -> list[str]:
 async def test_every_command_asks_what_its_operation_says(
     simulator: Simulator, tmp_path: Path
 ) -> None:
-    """Each in its shortest form reaches its endpoint, and whatever the answer, no command breaks."""
+    """Each command in its shortest form reaches its endpoint, and handles any response."""
     for operation in OPERATIONS:
         before = len(simulator.account.requests.entries)
         is_reading = operation.method == "GET" or operation.name == "make_preview"
@@ -384,7 +384,7 @@ async def test_what_a_lost_answer_did_is_found_out(
 async def test_what_must_not_be_done_is_not(
     simulator: Simulator, words: tuple[str, ...], code: ExitCode
 ) -> None:
-    """The never-block list holds for people too, nothing acts on everything, and hard deletes need their permission."""
+    """The never-block list, the selection of a bulk job and the hard-delete setting apply."""
     assert await api(*words, *DO_IT) == code
     assert operations_done(simulator) == []
 

@@ -129,7 +129,7 @@ async def test_a_list_says_what_stands_and_whether_it_still_is_ours(
 
 
 async def test_a_list_needs_no_api(house: Deployment) -> None:
-    """While the API does not answer, what is known to Temporal is listed, and the rest is said to be unknown."""
+    """Without the API the list has what Temporal knows; the state of the blocks is unknown."""
     anne = await made(house, ANNE)
     house.simulator.account.faults.rates = parse_faults("500=1.0")
     done = await block(house, "list", "--json")
@@ -259,7 +259,8 @@ async def test_a_block_that_is_not_ours_is_a_sentence(house: Deployment) -> None
     done = await block(house, "lift", "nobody@sender.example")
     assert done.returncode == ExitCode.NO
     assert sentence(done).endswith(
-        "clawback has no block nobody@sender.example; `clawback block list` shows the blocks that stand"
+        "clawback has no block nobody@sender.example; "
+        "`clawback block list` shows the blocks that stand"
     )
 
 

@@ -49,7 +49,7 @@ SHADOW = CasePlan(
 
 @pytest.fixture
 async def house(temporal: Client, tmp_path: Path) -> AsyncIterator[Deployment]:
-    """Three cases: one that acted, one that waits for people, one that is closed and only shadowed."""
+    """Three cases: one that acted, one that is held, one that is closed and in shadow mode."""
     mail = [list(outbreak(2, seed, sender=f"s{seed}@bad.test")) for seed in range(3)]
     async with deployed(
         temporal, simulated([line for lines in mail for line in lines]), tmp_path

@@ -81,7 +81,7 @@ def test_a_wrong_command_line_is_a_usage_error(arguments: tuple[str, ...]) -> No
 
 
 def test_a_wrong_setting_is_named_with_the_nearest_one() -> None:
-    """A setting that does not exist stops every command that reads settings, and says which one was meant."""
+    """An unknown setting is a usage error that names the nearest setting."""
     done = clawback("audit", "verify", CLAWBACK_INTERVALL="5s")
     assert done.returncode == ExitCode.USAGE
     assert (

@@ -105,7 +105,7 @@ def test_an_unreachable_api_is_the_environments_fault() -> None:
 
 
 async def test_over_the_api_it_only_reads(tmp_path: Path) -> None:
-    """Against a live account it finds what a corpus would, asks for detections only where they decide, and changes nothing."""
+    """An account gives the result of a corpus, with few detections read and nothing changed."""
     now = datetime.now(UTC) - timedelta(hours=1)
     lines = [
         {

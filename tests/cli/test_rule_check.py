@@ -136,7 +136,7 @@ def _read(terminal: int) -> bytes:
 
 
 def test_what_is_not_there_is_a_usage_error(tmp_path: Path) -> None:
-    """A path that does not exist, or a file outside any folder of rules, is a mistake of the command line."""
+    """A missing path, or a file outside of a folder of rules, is a usage error."""
     assert clawback("rules", "check", str(tmp_path / "nowhere")).returncode == ExitCode.USAGE
     (tmp_path / "x.yml").write_text("title: x\n")
     done = clawback("rules", "check", str(tmp_path / "x.yml"))
@@ -145,7 +145,7 @@ def test_what_is_not_there_is_a_usage_error(tmp_path: Path) -> None:
 
 
 def test_the_hook_runs_as_pre_commit_runs_it(tmp_path: Path) -> None:
-    """The entry of the hook, given the names of changed files from the top of a repository, passes a good set and stops a bad one."""
+    """The hook, given changed files from the top of a repository, stops a bad set only."""
     (hook,) = yaml.safe_load((ROOT / ".pre-commit-hooks.yaml").read_text())
     rules = tmp_path / "rules"
     shutil.copytree(SHIPPED, rules)
@@ -161,7 +161,7 @@ def test_the_hook_runs_as_pre_commit_runs_it(tmp_path: Path) -> None:
 
 
 def run_hook(entry: str, files: list[str], folder: Path) -> subprocess.CompletedProcess[str]:
-    """Run the entry of a hook from the top of a repository, with the commands of this environment."""
+    """Run the entry of a hook at the top of a repository, with this environment's commands."""
     environment = {
         **os.environ,
         "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}",

@@ -61,7 +61,7 @@ def test_a_match_that_acts(tmp_path: Path) -> None:
 def test_why_it_would_not_act(
     tmp_path: Path, environment: dict[str, str], fields: dict[str, Any], code: str
 ) -> None:
-    """Whatever keeps a rule from acting is among the reasons, and the answer says that it does not act."""
+    """Whatever stops a rule from acting is among the reasons, and `acts` is false."""
     path = written(tmp_path / "one.json", bec(**fields))
     answer = json.loads(
         clawback(
@@ -149,8 +149,8 @@ def test_a_chain_of_correlations_says_how_far_it_is(tmp_path: Path) -> None:
         written(tmp_path / "some.json", *sent),
     )
     assert (
-        "needs 2 or more values of from in events of malicious_burst (3 or more events of malicious_mail within 1h)"
-        in done.stdout
+        "needs 2 or more values of from in events of malicious_burst "
+        "(3 or more events of malicious_mail within 1h)" in done.stdout
     )
     assert "1 of 2 seen" in done.stdout
     assert "missing: 1 more value" in done.stdout

@@ -125,7 +125,7 @@ def test_the_audit_knows_without_a_server(rules: Path, tmp_path: Path) -> None:
 
 
 def test_only_the_newest_part_of_the_audit_is_read(tmp_path: Path) -> None:
-    """Reading is bounded, goes over rotated files, and is not disturbed by a line that was cut or is none."""
+    """Reading is bounded, includes rotated files and skips broken lines."""
     path = tmp_path / "audit.jsonl"
     audit = AuditLog(path, max_bytes=20_000)
     for number in range(200):

@@ -87,7 +87,7 @@ def test_it_can_be_printed_and_picked_by_line(tmp_path: Path) -> None:
 def test_what_cannot_be_done_is_said(
     tmp_path: Path, options: tuple[str, ...], record: dict[str, str], said: str
 ) -> None:
-    """A bad name, a line that is not there and an event without content are mistakes of the command line."""
+    """A bad name, a missing line and an event without content are usage errors."""
     done = clawback("rules", "new", "--event", written(tmp_path, record), "--out", "-", *options)
     assert done.returncode == ExitCode.USAGE
     assert said in sentence(done)

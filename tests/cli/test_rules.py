@@ -32,12 +32,11 @@ def test_the_shipped_rules_are_good_and_pass_their_tests() -> None:
 
 def test_a_bad_rule_is_named_with_its_place(tmp_path: Path) -> None:
     """Everything that is wrong is printed with file, line and column; as JSON it is in fields."""
-    folder = copied(
-        tmp_path,
-        **{
-            "final_disposition: MALICIOUS-BEC}\n  filter": "final_dispositon: MALICIOUS-BEC}\n  filter"
-        },
+    line, misspelt = (
+        "final_disposition: MALICIOUS-BEC}\n  filter",
+        "final_dispositon: MALICIOUS-BEC}",
     )
+    folder = copied(tmp_path, **{line: f"{misspelt}\n  filter"})
     done = clawback("rules", "check", folder)
     assert done.returncode == ExitCode.NO
     assert "quarantine_bec.yml:" in done.stdout
@@ -48,12 +47,8 @@ def test_a_bad_rule_is_named_with_its_place(tmp_path: Path) -> None:
 
 def test_a_failing_test_says_why(tmp_path: Path) -> None:
     """A test that fails is exit code 1, with its line and the condition as it came out."""
-    folder = copied(
-        tmp_path,
-        **{
-            "final_disposition: MALICIOUS}, expect: no match": "final_disposition: MALICIOUS}, expect: match"
-        },
-    )
+    event = "final_disposition: MALICIOUS}, expect:"
+    folder = copied(tmp_path, **{f"{event} no match": f"{event} match"})
     done = clawback("rules", "test", folder, "--rule", "quarantine_bec")
     assert done.returncode == ExitCode.NO
     assert "'another verdict' expected match, found no match" in done.stdout

@@ -134,7 +134,7 @@ def test_it_acts_restarts_its_worker_stops_and_goes_on(tmp_path: Path) -> None:
         worker = next(
             pid
             for pid in up.descendants()
-            if b"\0-m\0worker" in Path(f"/proc/{pid}/cmdline").read_bytes()
+            if b"\0clawback.run_worker" in Path(f"/proc/{pid}/cmdline").read_bytes()
         )
         os.kill(worker, signal.SIGKILL)
         up.until(lambda: worker not in up.descendants() and len(up.descendants()) == 3)
@@ -164,7 +164,7 @@ def _fetched(url: str) -> bytes:
 async def test_with_credentials_and_a_server_of_ones_own_only_the_worker_runs(
     tmp_path: Path,
 ) -> None:
-    """With TEMPORAL_ADDRESS and credentials nothing is started but the worker, and it acts on that account, over that server."""
+    """With TEMPORAL_ADDRESS and credentials only the worker starts, and acts on that account."""
     simulator = Simulator(SimulatorOptions(tokens={"g00d-t0ken": TokenScope.WRITE}))
     simulator.add(outbreak(20))
     server = TemporalServer(tmp_path / "temporal.db", free_port())
@@ -201,7 +201,7 @@ def test_killing_it_leaves_no_process(tmp_path: Path) -> None:
 
 
 def test_a_taken_port_is_one_sentence(tmp_path: Path) -> None:
-    """Each port that is in use is named with its purpose and its setting, before anything is started."""
+    """Each port in use is named with its purpose and setting, before anything starts."""
     for setting in ("CLAWBACK_TEMPORAL_PORT", "CLAWBACK_UI_PORT", "CLAWBACK_SIMULATOR_PORT"):
         with socket.create_server(("127.0.0.1", 0)) as taken:
             port = str(taken.getsockname()[1])
@@ -213,7 +213,7 @@ def test_a_taken_port_is_one_sentence(tmp_path: Path) -> None:
 
 
 def test_a_bad_rule_is_told_before_anything_runs_for_long(tmp_path: Path) -> None:
-    """A rule file that cannot be loaded ends it with the worker's own words, and leaves nothing running."""
+    """A rule error ends `up` with the message of the worker, and nothing keeps running."""
     rules = tmp_path / "rules"
     rules.mkdir()
     (rules / "bad.yml").write_text("title: Broken\nnam: broken\n")
@@ -233,7 +233,7 @@ def test_a_bad_rule_is_told_before_anything_runs_for_long(tmp_path: Path) -> Non
 async def test_a_token_that_is_no_good_is_one_sentence(
     tmp_path: Path, token: str, says: str
 ) -> None:
-    """A wrong token, and one that lacks the permission, are told apart before anything is started."""
+    """A wrong token and a missing permission are told apart before anything starts."""
     simulator = Simulator(
         SimulatorOptions(tokens={"bl1nd-t0ken": TokenScope.NONE, "good": TokenScope.WRITE})
     )
@@ -252,7 +252,7 @@ async def test_a_token_that_is_no_good_is_one_sentence(
 
 
 def test_half_of_the_credentials_is_one_sentence(tmp_path: Path) -> None:
-    """A token without an account, or an account without a token, is refused rather than taken for a demo."""
+    """A token without an account, or an account without a token, is refused."""
     for half in ({"CLOUDFLARE_API_TOKEN": "t0ken-t0ken"}, {"CLOUDFLARE_ACCOUNT_ID": "0" * 32}):
         code, said = refused(settings(tmp_path, **half))
         assert (code, said.count("\n")) == (ExitCode.REFUSED, 1)

@@ -67,11 +67,12 @@ class Installed:
         dropped = ("CLAWBACK_", "CLOUDFLARE_", "TEMPORAL_", "PYTHON", "VIRTUAL_ENV")
         kept = {name: text for name, text in os.environ.items() if not name.startswith(dropped)}
         ports = ("TEMPORAL_PORT", "UI_PORT", "SIMULATOR_PORT")
+        path = (str(self.bin), str(Path(temporal_binary()).parent), kept["PATH"])
         return {
             **kept,
             **{f"CLAWBACK_{name}": str(free_port()) for name in ports},
             "CLAWBACK_METRICS": f"127.0.0.1:{free_port()}",
-            "PATH": f"{self.bin}{os.pathsep}{Path(temporal_binary()).parent}{os.pathsep}{kept['PATH']}",
+            "PATH": os.pathsep.join(path),
         }
 
 

@@ -55,7 +55,7 @@ Force = Annotated[
 def _build_app() -> typer.Typer:
     app = typer.Typer(
         no_args_is_help=True,
-        help="Read or change something at Cloudflare by hand: every operation of the API.",
+        help="Call any operation of the Email Security API by hand.",
     )
     groups = {name: typer.Typer(no_args_is_help=True, help=help_) for name, help_ in GROUPS.items()}
     for operation in OPERATIONS:

@@ -6,7 +6,7 @@ from clawback.cli.undo.commands import undo_case, undo_message, undo_rule, undo_
 
 app = typer.Typer(
     invoke_without_command=True,
-    help="Undo what cases did: of one case, rule or message, or everything since a time.",
+    help="Undo what cases did, by case, rule, message or time.",
 )
 
 app.callback()(undo_since)
