@@ -60,4 +60,4 @@ def test_an_unknown_rule_is_a_usage_error() -> None:
     """A rule that does not exist is answered with those that do."""
     done = clawback("rules", "test", SHIPPED, "--rule", "nonsense")
     assert done.returncode == ExitCode.USAGE
-    assert "there is no rule 'nonsense'; there are" in sentence(done)
+    assert "there is no rule 'nonsense'; use one of" in sentence(done)
