@@ -2,7 +2,7 @@
 
 `python -m worker` (or `clawback worker`) runs until SIGTERM or SIGINT and then lets running
 activities finish. It exits 0 after that, and otherwise with one log line and a documented exit code
-(docs/operations.md) for its supervisor.
+(docs/operations/commands.md) for its supervisor.
 """
 
 import asyncio

@@ -1,6 +1,6 @@
 """Exit codes, and the one way out of every command.
 
-docs/operations.md prints the texts below the codes.
+docs/operations/commands.md prints the texts below the codes.
 """
 
 import os

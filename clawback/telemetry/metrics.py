@@ -1,7 +1,7 @@
 """Every metric of clawback: Prometheus objects that other modules update.
 
 Labels take values from closed sets only, and units are base units. Workflow code must not import
-this, because it replays. docs/operations.md has the table, generated from here.
+this, because it replays. docs/operations/monitoring.md has the table, generated from here.
 """
 
 import platform
