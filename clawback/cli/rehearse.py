@@ -32,50 +32,58 @@ from clawback.simulator import CorpusError, parse_faults, parse_rate
 _PRINT_EVERY = 10.0
 
 
+Corpora = Annotated[
+    list[Path] | None,
+    typer.Option(help="Corpus, .jsonl or .jsonl.gz. Repeatable. Default: the demo corpus."),
+]
+OutbreakSize = Annotated[
+    int, typer.Option(min=0, help="Add a synthetic campaign of this many messages.")
+]
+Rules = Annotated[
+    Path | None,
+    typer.Option(
+        help="Folder of rule files, default ./rules if it exists, else the shipped rules."
+    ),
+]
+Faults = Annotated[
+    str,
+    typer.Option(help="Faults and rates, such as 429=0.05,lost_answer=0.02; see `simulate`."),
+]
+Kills = Annotated[int, typer.Option(min=0, help="Kill the worker this often, at random times.")]
+AgeLimit = Annotated[
+    str,
+    typer.Option(
+        help="Maximum age of a message: a duration, `off`, or `rules` for that of safety.yml."
+    ),
+]
+LedgerFile = Annotated[
+    Path | None, typer.Option(help="Write the ledger of changes to this file, as JSON lines.")
+]
+KeepFolder = Annotated[
+    Path | None,
+    typer.Option(help="Keep databases, logs and audit in this folder, which must not exist."),
+]
+
+
 def rehearse(  # noqa: PLR0913 - the options of a command
     *,
-    corpus: Annotated[
-        list[Path] | None,
-        typer.Option(help="Corpus, .jsonl or .jsonl.gz. Repeatable. Default: the demo corpus."),
-    ] = None,
-    outbreak: Annotated[
-        int, typer.Option(min=0, help="Add a synthetic campaign of this many messages.")
-    ] = 0,
-    rules: Annotated[
-        Path | None,
-        typer.Option(
-            help="Folder of rule files, default ./rules if it exists, else the shipped rules."
-        ),
-    ] = None,
-    faults: Annotated[
-        str,
-        typer.Option(help="Faults and rates, such as 429=0.05,lost_answer=0.02; see `simulate`."),
-    ] = "",
-    kill_worker: Annotated[
-        int, typer.Option(min=0, help="Kill the worker this often, at random times.")
-    ] = 0,
+    corpus: Corpora = None,
+    outbreak: OutbreakSize = 0,
+    rules: Rules = None,
+    faults: Faults = "",
+    kill_worker: Kills = 0,
     rate_limit: Annotated[
         str, typer.Option(help="Requests per window, N/SECONDS, or `off`.")
     ] = "1200/300",
     seed: Annotated[int, typer.Option(help="Seed of faults, kills and synthetic mail.")] = 0,
-    age_limit: Annotated[
-        str,
-        typer.Option(
-            help="Maximum age of a message: a duration, `off`, or `rules` for that of safety.yml."
-        ),
-    ] = "off",
+    age_limit: AgeLimit = "off",
     guard: Annotated[
         bool,
         typer.Option("--guard", help="Let the budgets of safety.yml hold cases."),
     ] = False,
     timeout: Annotated[str, typer.Option(help="Give up after this long.")] = "1h",
-    ledger: Annotated[
-        Path | None, typer.Option(help="Write the ledger of changes to this file, as JSON lines.")
-    ] = None,
-    keep: Annotated[
-        Path | None,
-        typer.Option(help="Keep databases, logs and audit in this folder, which must not exist."),
-    ] = None,
+    ledger: LedgerFile = None,
+    keep: KeepFolder = None,
     as_json: AsJson = False,
 ) -> int:
     """Run a corpus through a real worker and judge the outcome.

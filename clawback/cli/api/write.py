@@ -172,7 +172,7 @@ def _confirm(request: ChangeRequest, settings: Settings) -> None:
     )
     operation = request.operation
     print_status(f"{operation.summary}: {operation.method} {operation.endpoint} of {where}")
-    shown = dict(_shown(request.arguments))
+    shown = dict(_argument_lines(request.arguments))
     for name, text in shown.items():
         print_status(f"  {name.ljust(max(map(len, shown)))}  {text}")
     if request.yes:
@@ -183,11 +183,11 @@ def _confirm(request: ChangeRequest, settings: Settings) -> None:
         raise Failure("nothing was done", ExitCode.NO)
 
 
-def _shown(arguments: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
+def _argument_lines(arguments: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
     for name, value in arguments.items():
         match value:
             case Batch():
-                yield from _shown(
+                yield from _argument_lines(
                     {
                         part: changes
                         for part in ("deletes", "patches", "puts", "posts")

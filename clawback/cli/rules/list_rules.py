@@ -134,9 +134,9 @@ async def _cases(settings: Settings, names: Sequence[str]) -> Mapping[str, datet
     """Return when the newest case of each rule was opened; None if no server answers in time."""
     from temporalio.service import RPCError  # noqa: PLC0415 - half a second that no other command of rules needs
 
-    from clawback.temporal.case_gateway import CaseGateway  # noqa: PLC0415
-    from clawback.temporal.case_index import CaseFilter  # noqa: PLC0415
-    from clawback.temporal.client import TemporalUnreachable, connect, server_address  # noqa: PLC0415
+    from clawback.temporal.case_gateway import CaseGateway  # noqa: PLC0415 - the same
+    from clawback.temporal.case_index import CaseFilter  # noqa: PLC0415 - the same
+    from clawback.temporal.client import TemporalUnreachable, connect, server_address  # noqa: PLC0415 - the same
 
     with suppress(TemporalUnreachable, RPCError, OSError, TimeoutError):
         async with asyncio.timeout(_TIMEOUT):
