@@ -21,7 +21,7 @@ from clawback.cloudflare import (
     Unavailable,
     pages,
 )
-from clawback.ingest.join import joined
+from clawback.ingest.join import join_messages
 from clawback.model.events import Event, EventKind, build_event, message_event, source_of
 
 T = TypeVar("T")
@@ -84,7 +84,8 @@ class Feed:
             self.tell("messages", len(page.items))
         for event in said:
             await self._take(
-                backtest, joined(event, messages.get(str(source_of(event).postfix_id(event)), ()))
+                backtest,
+                join_messages(event, messages.get(str(source_of(event).postfix_id(event)), ())),
             )
 
     async def _read(

@@ -9,7 +9,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-from clawback.ingest.join import joined
+from clawback.ingest.join import join_messages
 from clawback.model.events import SOURCES_BY_NAME, Event, message_event
 from clawback.simulator.corpus import CorpusError, Line, read_lines
 
@@ -102,5 +102,5 @@ def _wanted(path: Path) -> Iterator[str]:
 def _joined(line: Line, messages: dict[str, list[Event]], now: datetime) -> Sample:
     source = SOURCES_BY_NAME[line.kind]
     event = source.build(line.record, now)
-    event = joined(event, messages.get(str(source.postfix_id(event)), ()))
+    event = join_messages(event, messages.get(str(source.postfix_id(event)), ()))
     return event, event.message.get("detections", {})

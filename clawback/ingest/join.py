@@ -1,9 +1,8 @@
-"""Finding the message that a PhishGuard report or a submission is about.
+"""Finds the message that a PhishGuard report or a submission is about.
 
-From what was polled lately, else by one narrow search.
-
-Both name a postfix id, actions want the investigate id, and the list has no filter for the former
-(reference §2.9).
+Reports and submissions name a postfix id, but actions need the investigate id, and the message list
+has no filter by postfix id (reference §2.9). So messages that were polled lately are remembered,
+and anything else takes one narrow search.
 """
 
 import asyncio
@@ -18,15 +17,15 @@ from clawback.cloudflare import EmailSecurity
 from clawback.model.events import Event, JoinSearch, message_event, source_of
 from clawback.model.events.base import lower_addresses
 
-_REMEMBERED = 50_000
+_MOST_ENTRIES = 50_000
 _MOST_PAGES = 3
 _CURRENT = timedelta(minutes=20)
 """How old a remembered record may be.
 
-Polls read younger ones again and again, older ones may have been moved since.
+Polls read younger messages again and again; an older one may have been moved since.
 """
-_AGAIN = timedelta(seconds=15)
-"""How soon the same search may be made again."""
+_REPEAT_AFTER = timedelta(seconds=15)
+"""How soon the same search may be repeated."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,51 +37,56 @@ class _Copy:
 
 
 class Joiner:
-    """Joins reports and submissions to messages; remembers the messages that went by."""
+    """Joins reports and submissions to messages, and remembers the messages that were read."""
 
     def __init__(self, api: EmailSecurity) -> None:
         self._api = api
-        self._by_postfix_id: LRUCache[str, tuple[_Copy, ...]] = LRUCache(_REMEMBERED)
-        self._searched: LRUCache[JoinSearch, datetime] = LRUCache(_REMEMBERED)
-        self._searching: WeakValueDictionary[JoinSearch, asyncio.Lock] = WeakValueDictionary()
+        self._by_postfix_id: LRUCache[str, tuple[_Copy, ...]] = LRUCache(_MOST_ENTRIES)
+        self._searched_at: LRUCache[JoinSearch, datetime] = LRUCache(_MOST_ENTRIES)
+        self._locks: WeakValueDictionary[JoinSearch, asyncio.Lock] = WeakValueDictionary()
 
     def remember(self, event: Event, now: datetime) -> None:
-        """Keep a message as it was read now.
+        """Remember a message as it was read now.
 
-        One postfix id may have several messages, one for each mailbox.
+        One postfix id may stand for several messages, one per mailbox.
         """
         postfix_id = event.record.get("postfix_id")
         if isinstance(postfix_id, str) and postfix_id:
-            known = self._by_postfix_id.get(postfix_id) or ()
-            others = (copy for copy in known if copy.event.id != event.id)
+            others = (copy for copy in self._copies(postfix_id) if copy.event.id != event.id)
             self._by_postfix_id[postfix_id] = (*others, _Copy(event, now))
 
     async def join(self, event: Event, now: datetime) -> Event:
-        """Give the event with its message, or as it is where none can be found.
+        """Return the event joined to its message, or as it is if no message is found.
 
-        Costs no request if the message went by lately.
+        Costs no request if the message was read lately.
+
+        Raises:
+            clawback.cloudflare.errors.ApiError: the search failed.
+
         """
         postfix_id = source_of(event).postfix_id(event)
         if postfix_id is None:
             return event
+
         if not self._is_current(postfix_id, now):
             search = source_of(event).join_search(event)
-            async with self._searching.setdefault(
-                search, asyncio.Lock()
-            ):  # the submissions of one campaign wait for one search
+            # The submissions of one campaign share one search, so they wait for each other.
+            async with self._locks.setdefault(search, asyncio.Lock()):
                 if not self._is_current(postfix_id, now):
                     await self._search(search, now)
-        return joined(event, [copy.event for copy in self._by_postfix_id.get(postfix_id) or ()])
+        return join_messages(event, [copy.event for copy in self._copies(postfix_id)])
+
+    def _copies(self, postfix_id: str) -> tuple[_Copy, ...]:
+        return self._by_postfix_id.get(postfix_id) or ()
 
     def _is_current(self, postfix_id: str, now: datetime) -> bool:
-        return any(
-            now - copy.read_at < _CURRENT for copy in self._by_postfix_id.get(postfix_id) or ()
-        )
+        return any(now - copy.read_at < _CURRENT for copy in self._copies(postfix_id))
 
     async def _search(self, search: JoinSearch, now: datetime) -> None:
-        last = self._searched.get(search)
-        if last is not None and now - last < _AGAIN:
+        last = self._searched_at.get(search)
+        if last is not None and now - last < _REPEAT_AFTER:
             return
+
         page = None
         for _ in range(_MOST_PAGES):
             found = await self._api.messages(
@@ -96,23 +100,21 @@ class Joiner:
                 self.remember(message_event(message.record, now), now)
             if (page := found.next) is None:
                 break
-        self._searched[search] = now
+        self._searched_at[search] = now
 
 
-def joined(event: Event, messages: Iterable[Event]) -> Event:
-    """Give a report or submission with the first message whose recipients it names.
+def join_messages(event: Event, messages: Iterable[Event]) -> Event:
+    """Join an event to the copies of its message; without copies, return it as it is.
 
-    Further copies are targets too.
-
-    Without messages it stays as it is. Who submits a message is taken for one of its recipients.
+    The first copy that went to a recipient whom the event names becomes its message. A submission
+    names who submitted it. The copies that nobody has handled are further targets.
     """
     named = source_of(event).named_recipients(event)
     ranked = sorted(messages, key=lambda message: not named & _recipients(message))
     if not ranked:
         return event
-    others = tuple(
-        target for message in ranked[1:] if not message.handled for target in message.targets
-    )
+    unhandled = (message for message in ranked[1:] if not message.handled)
+    others = tuple(target for message in unhandled for target in message.targets)
     return event.with_message(ranked[0], others)
 
 

@@ -80,7 +80,7 @@ class ActivityTelemetry:
 
     @staticmethod
     def _record_unjoined(source: EventKind, page: IngestResult) -> None:
-        for event in page.alone:
+        for event in page.unjoined:
             metrics.EVENTS_UNJOINED.labels(source.value).inc()
             log.info("poll.message_not_found", source=source.value, report=event.id)
 

@@ -9,7 +9,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from clawback.cloudflare import EmailSecurity
-from clawback.ingest.join import Joiner, joined
+from clawback.ingest.join import Joiner, join_messages
 from clawback.model.events import Event, EventKind, build_event, message_event
 from clawback.simulator import Simulator, SimulatorOptions, outbreak
 
@@ -46,7 +46,7 @@ async def test_the_copy_of_who_submits_is_meant() -> None:
     first, second = (dict(line["message"]) for line in outbreak(2))
     second["postfix_id"] = first["postfix_id"]
     messages = [message_event(record, NOW) for record in (first, second)]
-    event = joined(about({"message": second}), messages)
+    event = join_messages(about({"message": second}), messages)
     assert event.record["message"]["id"] == second["id"]
     assert [target.id for target in event.targets] == [second["id"], first["id"]]
 

@@ -210,7 +210,7 @@ def test_no_page_is_logged_with_its_events(kind: EventKind, text: str) -> None:
     record: dict[str, Any] = {"id": text, "subject": text, "from": text}
     event = Event(kind=kind, id=text, at=datetime.now(UTC), record=record)
     page = IngestResult(fresh=[event], rejected=[Rejection.of(record, text)])
-    page.alone.append(event)
+    page.unjoined.append(event)
     with captured_logs() as stream:
         ActivityTelemetry().record_page(kind, page)
     assert log_lines(stream)

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from clawback.cli.exits import ExitCode, Failure
-from clawback.ingest.join import joined
+from clawback.ingest.join import join_messages
 from clawback.model.events import (
     SOURCES,
     Event,
@@ -40,7 +40,10 @@ def read_events(names: Sequence[str], kinds: Sequence[EventKind], now: datetime)
         where = ", ".join("stdin" if name == "-" else name for name in names)
         raise Failure(f"there is no event in {where}", ExitCode.USAGE)
     messages = [event for event in events if event.kind is EventKind.MESSAGE]
-    return [event if event.targets else joined(event, _named(event, messages)) for event in events]
+    return [
+        event if event.targets else join_messages(event, _named(event, messages))
+        for event in events
+    ]
 
 
 def _file_events(name: str, kinds: Sequence[EventKind], now: datetime) -> Iterator[Event]:

@@ -1,0 +1,63 @@
+"""What this process has handled already, so that reading a page again does only what is left.
+
+An optimisation: cases drop what they have, so a forgotten entry only costs time.
+"""
+
+from cachetools import LRUCache
+
+from clawback.ingest.result import IngestResult
+from clawback.model.events import Event
+
+_MOST_ENTRIES = 200_000
+
+
+class IngestMemory:
+    """Remembers the events, rejections and matches of pages that were dispatched."""
+
+    def __init__(self) -> None:
+        self._seen: LRUCache[str, None] = LRUCache(_MOST_ENTRIES)
+        self._assessed: LRUCache[str, object] = LRUCache(_MOST_ENTRIES)
+        self._sent: LRUCache[tuple[str, str, str], None] = LRUCache(_MOST_ENTRIES)
+
+    def is_fresh(self, event: Event) -> bool:
+        """Whether an event was not on any page before."""
+        return event.key not in self._seen
+
+    def is_assessed(self, event: Event, rules_version: str) -> bool:
+        """Whether an event was decided in its present state, by these rules."""
+        return self._assessed.get(event.key) == fingerprint(event, rules_version)
+
+    def is_sent(self, case_id: str, event: Event, rule: str) -> bool:
+        """Whether a case has a match already."""
+        return (case_id, event.key, rule) in self._sent
+
+    def drop_known_rejections(self, result: IngestResult) -> IngestResult:
+        """Leave out rejections that were reported before."""
+        result.rejected = [one for one in result.rejected if one.digest not in self._seen]
+        return result
+
+    def add(self, result: IngestResult) -> None:
+        """Remember a result whose matches have reached their cases."""
+        for key, fingerprint_ in result.assessed:
+            self._assessed[key] = fingerprint_
+        for event in result.fresh:
+            self._seen[event.key] = None
+        for rejection in result.rejected:
+            self._seen[rejection.digest] = None
+        for case_id, (_, matches) in result.matches.items():
+            for match in matches:
+                self._sent[case_id, match.key, match.rule] = None
+
+
+def fingerprint(event: Event, rules_version: str) -> object:
+    """Return what can change the decision on an event: its verdict, and what was done to it."""
+    record = event.record
+    operations = record.get("post_delivery_operations")
+    return (
+        rules_version,
+        record.get("final_disposition"),
+        record.get("disposition"),
+        record.get("updated_at"),
+        event.handled,
+        len(operations) if isinstance(operations, list) else 0,
+    )
