@@ -16,6 +16,8 @@ from clawback.backtest.replay import ReplayedMatch, Version
 from clawback.cases import ActionStep, Case, CasePlan, CaseState, CaseTiming, Decision, SearchStep
 from clawback.correlation.sliding_window import CorrelationWindow, find_window
 from clawback.model.audit_record import AuditRecord
+from clawback.model.mode import Mode
+from clawback.rules.eligibility import cap_plan
 
 TIMING = CaseTiming()
 
@@ -52,7 +54,8 @@ class SimulatedCase:
 def simulate_cases(version: Version) -> Iterator[SimulatedCase]:
     """Simulate every case of a version, group by group."""
     for plan, matches in version.cases.values():
-        immediate = plan.model_copy(update={"correlation": None, "notifications": ()})
+        capped = cap_plan(plan, version.rules.safety, Mode.ENFORCE)
+        immediate = capped.model_copy(update={"correlation": None, "notifications": ()})
         pause = TIMING.linger + (plan.correlation.reach if plan.correlation else timedelta())
         for part in _split_at_pauses(matches, pause):
             start = 0

@@ -153,6 +153,19 @@ def test_a_held_case_counts_as_approved(tmp_path: Path) -> None:
     assert dict(replayed(load(tmp_path, files), events=events).rules[0].actions) == {"move": 1}
 
 
+def test_what_safety_forbids_is_refused(tmp_path: Path) -> None:
+    """A sender on the never-block list is not blocked; the reason is counted."""
+    block = "{block_sender: {pattern: a@x.test}}"
+    rule_text = responding(
+        "sel: {final_disposition: MALICIOUS}\ncondition: sel",
+        response=f"response: {{mode: enforce, actions: [{block}]}}",
+    )
+    files = {"a_rule.yml": rule_text, "safety.yml": "never_block: {addresses: [a@x.test]}\n"}
+    events = [event(1, final_disposition="MALICIOUS")]
+    (rule,) = replayed(load(tmp_path, files), events=events).rules
+    assert (dict(rule.actions), dict(rule.refused)) == ({}, {"never block": 1})
+
+
 def test_a_search_is_not_guessed(tmp_path: Path) -> None:
     """Nobody knows what a search would have found, so `bulk_move` counts no messages."""
     search = "{bulk_move: {destination: JunkEmail, sender: a@x.test, since: 1d}}"
