@@ -113,7 +113,10 @@ def read_records(corpus: Path, seed: int) -> list[Record]:
 def contests(
     conditions: Sequence[Condition], quiet: Sequence[Condition], sizes: Sequence[int]
 ) -> Iterator[Contest]:
-    """Build every contest: one rule of each kind, then the sizes, the largest also with as few matches as the next smaller."""
+    """Build every contest: each kind alone, each size, and a quiet one.
+
+    The quiet one is as large as the largest, and matches as little as the next smaller.
+    """
     for kind in KINDS:
         alone = [next(condition for condition in conditions if condition.kind == kind)]
         yield Contest(

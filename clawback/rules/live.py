@@ -84,7 +84,7 @@ class LiveRules:
         return True
 
     def is_own_address(self, address: str) -> bool | None:
-        """Whether an address is in one of the account's own domains; None while they are unknown."""
+        """Whether an address is in one of the account's own domains; None if unknown."""
         if not self._own_domains:
             return None
         return address.rpartition("@")[2].strip().lower() in self._own_domains

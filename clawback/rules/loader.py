@@ -1,4 +1,4 @@
-"""Loads a folder of rules: reads every file, collects every problem, compiles the set if there is none.
+"""Loads a folder of rules: reads every file, collects all problems, compiles the set if none.
 
 A folder holds rule files in any subfolder, `exceptions/` (Sigma filters), `lists/` (values for
 `expand`) and `safety.yml`.

@@ -81,7 +81,7 @@ def test_it_can_be_printed_and_picked_by_line(tmp_path: Path) -> None:
     [
         (("--name", "No-Good"), RECORD, "is not a rule name"),
         (("--line", "2"), RECORD, "has 1 events, no number 2"),
-        ((), {"id": "one"}, "there is nothing to ask for"),
+        ((), {"id": "one"}, "has no verdict, sender or subject"),
     ],
 )
 def test_what_cannot_be_done_is_said(

@@ -35,7 +35,7 @@ from clawback.rules.source.condition import (
     TimeUnit,
     Wildcard,
 )
-from tests.rules.naive import interpret
+from tests.rules.reference_interpreter import interpret
 
 FIELDS = [
     "from",

@@ -12,7 +12,13 @@ from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 from clawback.model.events import Event, EventKind, build_event, message_event
-from clawback.rules.tools.scaffold import Draft, NothingTelling, scaffold, suggest_name, telling
+from clawback.rules.tools.scaffold import (
+    Draft,
+    NothingDistinctive,
+    distinctive_clues,
+    scaffold,
+    suggest_name,
+)
 from clawback.rules.tools.testing import run_tests
 from tests.rules.folders import NOW, TODAY, load, message
 
@@ -27,7 +33,7 @@ def made(event: Event, number: int = 0) -> str:
 
 def asked(event: Event) -> list[str]:
     """What a rule made from an event asks for."""
-    return [str(clue) for clue in telling(event, ("gmail.com",))]
+    return [str(clue) for clue in distinctive_clues(event, ("gmail.com",))]
 
 
 def test_verdict_and_domain_are_asked_for() -> None:
@@ -57,7 +63,7 @@ def test_without_a_verdict_the_subject_is_asked_for(verdict: object) -> None:
 
 def test_an_event_with_nothing_to_ask_for_is_refused() -> None:
     """No rule is made that would match everything."""
-    with pytest.raises(NothingTelling):
+    with pytest.raises(NothingDistinctive):
         made(message(final_disposition="NONE"))
 
 
@@ -133,7 +139,7 @@ def test_no_text_breaks_it(tmp_path: Path, record: dict[str, Any]) -> None:
     event = message(**record)
     try:
         text = scaffold(event, Draft(suggest_name(event), ID, TODAY))
-    except NothingTelling:
+    except NothingDistinctive:
         return
     folder = tmp_path / str(len(list(tmp_path.iterdir())))
     trials = run_tests(load(folder, {f"{suggest_name(event)}.yml": text}))

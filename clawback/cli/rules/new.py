@@ -18,7 +18,7 @@ from clawback.model.events import Event, EventKind
 from clawback.rules import RuleErrors, load_rules
 from clawback.rules.loader import SAFETY, read_folder
 from clawback.rules.source.loaded import Loaded
-from clawback.rules.tools.scaffold import Draft, NothingTelling, scaffold, suggest_name
+from clawback.rules.tools.scaffold import Draft, NothingDistinctive, scaffold, suggest_name
 from clawback.rules.tools.schema import FILE_NAME
 from clawback.rules.tools.testing import run_tests
 from clawback.settings import load_settings
@@ -121,7 +121,7 @@ def _render(event: Event, name: str, folder: Path, root: Path | None, there: Loa
     shared: Sequence[str] = there.safety.never_block.domains if there is not None else ()
     try:
         return scaffold(event, Draft(name, uuid4(), datetime.now(UTC).date(), schema), shared)
-    except NothingTelling as error:
+    except NothingDistinctive as error:
         raise Failure(str(error), ExitCode.USAGE) from None
 
 

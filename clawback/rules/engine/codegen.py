@@ -1,4 +1,6 @@
-"""Generates one Python expression for a condition, for rule sets so small that calls between closures are most of the cost.
+"""Generates one Python expression for a condition.
+
+For small rule sets, where calls between closures would be most of the cost.
 
 An expression consists of our own words and numbered constants; no part of a rule becomes source
 code. It is two-valued: it is used only for records that have everything the condition asks for, and
@@ -48,7 +50,7 @@ def generate_predicate(node: Node, today: Today) -> Predicate:
 
 @dataclass(frozen=True, slots=True)
 class Branches(Generic[Answer]):
-    """What to answer: `matched(event)`, `unmatched`, or `unknown(event)` if it cannot be decided."""
+    """The answers: `matched(event)`, `unmatched`, or `unknown(event)` if undecided."""
 
     matched: Callable[[Event], Answer]
     unmatched: Answer

@@ -1,4 +1,4 @@
-"""Explains why a rule is true, false or unknown for an event: its condition with every answer filled in."""
+"""Explains why a rule is true, false or unknown for an event: its condition with all answers."""
 
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass

@@ -29,7 +29,7 @@ class GroupField:
         return as_group_value(self.field, self.cache_key(record))
 
     def cache_key(self, record: Mapping[str, Any]) -> str | None:
-        """Read the value in hashable form; strings as they are, to be normalised on a cache miss."""
+        """Read the value in hashable form; strings are normalised only on a cache miss."""
         if len(self.path) == 1:
             raw = record.get(self.path[0])
         else:
@@ -130,7 +130,7 @@ class RuleMatch:
 
     @property
     def rule(self) -> str:
-        """The rule that the event matches: the responding one, or the path to it below a correlation."""
+        """The rule that the event matches; below a correlation, the path to it."""
         return self._responder.matched
 
     @property
@@ -140,5 +140,5 @@ class RuleMatch:
 
     @property
     def links(self) -> tuple[Link, ...]:
-        """The group and value of the event in each correlation between the responding rule and `rule`."""
+        """The group and value of the event in each correlation on the path to `rule`."""
         return tuple([one.link(self._event) for one in self._responder.inner])

@@ -1,4 +1,4 @@
-"""Derives prefilters from conditions: lookups in single fields, of which one must succeed for the condition to hold.
+"""Derives prefilters from conditions: lookups in fields, of which one must succeed for a match.
 
 The index runs the lookups of all rules at once and evaluates only the conditions whose prefilter
 succeeds.

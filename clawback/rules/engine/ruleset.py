@@ -183,7 +183,7 @@ class RuleSet:
     def _evaluator_of_one(
         self, conditions: Mapping[EventKind, Sequence[_Condition]]
     ) -> Callable[[Event], Evaluation] | None:
-        """Generate the evaluation of a set with a single condition; the dispatch would cost more."""
+        """Generate the evaluation of a single condition, to save the cost of the dispatch."""
         found = [(kind, *one) for kind, some in conditions.items() for one in some]
         if len(found) != 1:
             return None

@@ -1,4 +1,4 @@
-"""Finds rules that conflict: one that another makes redundant, two that do opposite things to one message.
+"""Finds rules that conflict: redundant ones, and pairs with opposite actions on one message.
 
 A conflict is reported only with an event that matches both rules: one of their tests, or one that
 the satisfiability check constructs.
@@ -36,7 +36,7 @@ def check_conflicts(rules: RuleSet, places: Mapping[str, Place], found: Problems
 
 @dataclass(frozen=True, slots=True)
 class _Responding:
-    """A rule that responds, the conditions that lead to it, and events from its tests that match."""
+    """A rule with a response, the conditions that lead to it, and its tests that match."""
 
     rule: Rule
     kind: EventKind
@@ -190,7 +190,8 @@ class _ConflictChecker:
         more: int,
     ) -> None:
         rule = other.rule
-        message = f"it would {conflict.action}; {rule.name} ({rule.path}:{rule.line}) would {conflict.other} the same message"
+        place = f"{rule.name} ({rule.path}:{rule.line})"
+        message = f"it would {conflict.action}; {place} would {conflict.other} the same message"
         if more:
             message += f" (and {more} other rules likewise)"
         example = json.dumps(event, ensure_ascii=False, sort_keys=True)[:_LONGEST_EXAMPLE]

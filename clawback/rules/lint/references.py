@@ -200,7 +200,10 @@ class _Checker:
             wanted.append(outer.resolve_field(outer.value_field, name))
         for one in dict.fromkeys(wanted):
             if one not in inner.group_by:
-                message = f"the events in one group of {name} may differ in {one}, which {rule.read.name} uses"
+                message = (
+                    f"the events in one group of {name} may differ in {one}, "
+                    f"which {rule.read.name} uses"
+                )
                 self._problems.add(
                     place,
                     Code.CORRELATION,

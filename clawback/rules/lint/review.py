@@ -1,4 +1,4 @@
-"""Finds mistakes in rules that load: parts that never matter, conflicts, exceptions that have expired.
+"""Finds mistakes in rules that load: unreachable parts, conflicts, expired exceptions.
 
 The loader refuses what cannot work; this finds what works but cannot be meant. `clawback rules
 check` reports both. Rules are compared with each other only if all of them load.

@@ -39,7 +39,10 @@ def check_rule(rule: LoadedRule, problems: Problems) -> None:
 def _check_mode(rule: LoadedRule, problems: Problems) -> None:
     response = rule.read.response
     if rule.read.status is None and isinstance(rule.read, RuleDocument):
-        remedy = "add status: experimental (at most shadow), test (at most approve) or stable (at most enforce)"
+        remedy = (
+            "add status: experimental (at most shadow), test (at most approve) "
+            "or stable (at most enforce)"
+        )
         problems.add(
             rule.document.place,
             Code.MISSING_KEY,
@@ -135,7 +138,7 @@ def check_record(
     problems: Problems,
     extra: frozenset[str] = frozenset(),
 ) -> None:
-    """Check that a test event has only fields of its kind, nested as in the API, and `extra` keys."""
+    """Check that a test event has only `extra` keys and fields of its kind, as in the API."""
     for place, parent, name, value in _named_values(document, path, _at(document.data, path), ""):
         if name in extra:
             continue

@@ -1,4 +1,6 @@
-"""Decides whether conditions are satisfiable, tautological, or imply one another: a tableau, closed field by field.
+"""Decides whether conditions are satisfiable, tautological, or imply one another.
+
+The method is a tableau, closed field by field.
 
 Sound but not complete: what is called impossible is; a condition too large to decide counts as
 possible. Only `rules check` and the checks at load use it.

@@ -277,7 +277,7 @@ RENAMED = {
 """Names that the API has removed or deprecated, and what to write instead."""
 
 LONGEST_VALUE = 1024
-"""Longer group values are truncated: a plan must fit into a history, and no address is this long."""
+"""Longer group values are truncated, since a plan must fit into a history."""
 
 
 def find_field(kind: EventKind, name: str) -> Field | None:
@@ -303,7 +303,7 @@ def field_remedy(kind: EventKind, name: str) -> str:
 
 
 def as_group_value(field: Field | None, value: object) -> str | None:
-    """Normalise a value for grouping: trimmed, addresses and domains in lower case; None if empty."""
+    """Normalise a group value: trimmed, addresses and domains in lower case; None if empty."""
     if value is None or isinstance(value, list | dict):
         return None
     text = str(value).lower() if isinstance(value, bool) else str(value)

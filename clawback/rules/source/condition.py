@@ -1,4 +1,4 @@
-"""The condition of a rule as a tree: and, or, not over named selections whose leaves test one field each.
+"""The condition of a rule as a tree: and, or, not over named selections of tests of fields.
 
 It is what pySigma parses, with everything resolved. The engine compiles, indexes and explains it.
 """

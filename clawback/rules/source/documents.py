@@ -1,4 +1,4 @@
-"""Strict models of rule documents, and the mapping of their validation errors to places in the file.
+"""Strict models of rule documents; validation errors are mapped to places in the file.
 
 Detections are checked elsewhere: see `sigma.py`.
 """
@@ -183,7 +183,7 @@ class Header(Strict):
 
     title: Annotated[str, Field(min_length=1, max_length=256)] = Field(description="A short title")
     name: Name = Field(
-        description="Unique name, used in cases, metrics and audit; a rule with a response names its file"
+        description="Unique name, used in cases, metrics, audit; with a response also the file name"
     )
     id: UUID | None = Field(
         default=None, description="A UUID, never reused; required with a response"
@@ -276,7 +276,7 @@ class FilterDocument(Header):
     logsource: Logsource = Field(description="The events it applies to")
     filter: dict[str, Any] = Field(
         min_length=1,
-        description="The rules it applies to, selections by name, and the condition that must also hold",
+        description="The rules it applies to, named selections, and the condition to meet",
     )
     owner: Line = Field(description="Who is responsible for it: an email address")
     expires: Date | None = Field(

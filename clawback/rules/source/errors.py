@@ -90,7 +90,8 @@ class Problem:
     def __str__(self) -> str:
         text = f" {self.text!r}" if self.text else ""
         remedy = f"; {self.remedy}" if self.remedy else ""
-        return f"{self.place.file}:{self.place.line}:{self.place.column}: {self.code}:{text} {self.message}{remedy}"
+        place = f"{self.place.file}:{self.place.line}:{self.place.column}"
+        return f"{place}: {self.code}:{text} {self.message}{remedy}"
 
 
 _MAX_LOGGED = 10

@@ -33,7 +33,7 @@ DEFAULT_GROUP: Mapping[EventKind, tuple[str, ...]] = {
 
 @dataclass(frozen=True, slots=True)
 class Response:
-    """What a rule does: actions and notifications with their templates, and the fields of a case."""
+    """What a rule does: actions and notifications with templates, and the fields of a case."""
 
     mode: Mode
     group_by: tuple[str, ...]

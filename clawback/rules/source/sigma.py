@@ -196,7 +196,7 @@ def _item(reading: Reading, key: str, value: Any, path: tuple[str | int, ...]) -
 
 
 def _bad_regex(value: Any) -> Unsupported | None:
-    """Check a regular expression before pySigma does, which writes to stderr and accepts numbers."""
+    """Check a regex before pySigma does, which writes to stderr and accepts numbers."""
     for pattern in value if isinstance(value, list) else [value]:
         if not isinstance(pattern, str):
             return Unsupported("re needs a string", "put the regular expression in quotes")
@@ -245,7 +245,8 @@ def _render_error(error: Exception) -> str:
     if (found := _CLASH.search(str(error))) is not None:
         modifier, value = _MODIFIER_NAMES.get(found[1], found[1]), found[2]
         if "SigmaRegularExpression" in value:
-            return f"{modifier} cannot be combined with re: a regular expression is case-sensitive and matches anywhere"
+            why = "a regular expression is case-sensitive and matches anywhere"
+            return f"{modifier} cannot be combined with re: {why}"
         return f"{modifier} needs {_WANTED.get(modifier, 'a string: put it in quotes')}"
     return _CLASS_NAMES.sub(lambda name: name[1].lower(), str(error))
 

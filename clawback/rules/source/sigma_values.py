@@ -1,4 +1,4 @@
-"""Converts values that pySigma has parsed to tests, and refuses what Sigma allows but we do not support."""
+"""Converts values that pySigma has parsed to tests; refuses those that are not supported."""
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from itertools import product
@@ -68,7 +68,7 @@ _LARGEST_REGEX = 2_000
 
 
 class Unsupported(ValueError):
-    """A value that Sigma allows and this engine does not, with the code and remedy of the problem."""
+    """A value that Sigma allows and this engine does not, with the code and the remedy."""
 
     def __init__(self, message: str, remedy: str = "", code: Code = Code.MODIFIER) -> None:
         super().__init__(message)
@@ -145,7 +145,8 @@ def regex_problem(pattern: str) -> str | None:
         re2.compile(pattern, _SILENT)
     except re2.error as error:
         said = error.args[0] if error.args else error
-        return f"RE2 rejects it: {said.decode('utf-8', 'replace') if isinstance(said, bytes) else said}"
+        text = said.decode("utf-8", "replace") if isinstance(said, bytes) else said
+        return f"RE2 rejects it: {text}"
     return None
 
 

@@ -74,7 +74,7 @@ def measure_coverage(rules: RuleSet) -> list[Coverage]:
 
 
 def _tests_by_rule(rules: RuleSet) -> Mapping[str, list[list[Event]]]:
-    """Build the events of each test, and give them to every rule with a condition that they test."""
+    """Build the events of all tests, by the rules with a condition that they test."""
     found: dict[str, list[list[Event]]] = {name: [] for name in rules.rules}
     for rule in rules.rules.values():
         for test in rule.tests:
@@ -145,7 +145,7 @@ def _is_exception(node: Node) -> bool:
 
 
 def render_node(node: Node) -> str:
-    """Render a condition in Sigma's words: selections joined by and, or, not; at most 100 characters."""
+    """Render a condition in Sigma's words, in at most 100 characters."""
     text = _render(node)
     return bounded(text, _LONGEST)
 

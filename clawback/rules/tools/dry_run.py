@@ -147,10 +147,8 @@ def _eligibility_reasons(rules: RuleSet, event: Event, context: DryRunContext) -
     if Ineligibility.AGE in found and context.age_limit is not None:
         hours = age_of(event, context.now) // timedelta(hours=1)
         age, limit = format_duration(timedelta(hours=hours)), format_duration(context.age_limit)
-        yield Reason(
-            "age",
-            f"the event is {age} old; the limit is {limit} (maximum_age in safety.yml, CLAWBACK_AGE_LIMIT)",
-        )
+        source = "maximum_age in safety.yml, CLAWBACK_AGE_LIMIT"
+        yield Reason("age", f"the event is {age} old; the limit is {limit} ({source})")
 
 
 def _matches(

@@ -1,9 +1,6 @@
-"""A first rule from one event: its most telling fields as a detection, with tests, on trial.
+"""Scaffolds a shadow-mode rule with tests from the distinctive fields of one event.
 
-Somebody goes on from there.
-
-Pure: an event in, the text of a rule file out. What it writes loads and passes its own tests;
-whether it is a good rule is not known.
+The rule loads and passes its tests; whether it is a good rule is for its author to decide.
 """
 
 import json
@@ -41,23 +38,20 @@ _HINTS = (
 )
 
 
-class NothingTelling(ValueError):
-    """The event has no field that a rule could ask for."""
+class NothingDistinctive(ValueError):
+    """The event has no field that a rule could test."""
 
 
 _OTHERS = (
     "someone@else.invalid",
     "0",
     "~",
-)  # a short text may be part of one of them, never of all
+)  # a short text may be part of some, never of all
 
 
 @dataclass(frozen=True, slots=True)
 class Clue:
-    """One line of a detection.
-
-    The field, its modifier, what it asks for, and the value of the event.
-    """
+    """One line of a detection, with the value that the event has."""
 
     field: str
     modifier: str
@@ -71,10 +65,7 @@ class Clue:
 
 @dataclass(frozen=True, slots=True)
 class Draft:
-    """What a new rule is given.
-
-    Its name, a fresh id, the day, and the way from its file to the JSON Schema, if there is one.
-    """
+    """The name, id and date of a new rule, and the path to the JSON Schema, if any."""
 
     name: str
     id: UUID
@@ -83,8 +74,8 @@ class Draft:
 
 
 def suggest_name(event: Event) -> str:
-    """Suggest a name for a rule made from an event: what it is and whose."""
-    clues = telling(event, ())
+    """Suggest a name for a rule: the verdict and the sender of the event."""
+    clues = distinctive_clues(event, ())
     words = "_".join(clue.wanted for clue in clues[:2]) or event.kind
     ascii_words = unicodedata.normalize("NFKD", words.casefold()).encode("ascii", "ignore").decode()
     name = re.sub(r"[^a-z0-9]+", "_", ascii_words).strip("_")[: _LONGEST_NAME - 8].rstrip("_")
@@ -94,16 +85,16 @@ def suggest_name(event: Event) -> str:
 def scaffold(event: Event, draft: Draft, shared_domains: Sequence[str] = ()) -> str:
     """Write a rule file whose rule matches an event.
 
-    Senders of `shared_domains` (free mail) are asked for by their whole address.
+    Senders in `shared_domains` (free mail) are matched by address, all others by domain.
 
     Raises:
-        NothingTelling: the event has neither a verdict nor a sender nor a subject.
+        NothingDistinctive: the event has no verdict, sender or subject.
 
     """
-    clues = telling(event, shared_domains)
+    clues = distinctive_clues(event, shared_domains)
     if not clues:
-        raise NothingTelling(
-            "the event has neither a verdict, nor a sender, nor a subject: there is nothing to ask for"
+        raise NothingDistinctive(
+            "the event has no verdict, sender or subject that a rule could test"
         )
     first = [f"# yaml-language-server: $schema={draft.schema}"] if draft.schema else []
     lines = [
@@ -116,11 +107,8 @@ def scaffold(event: Event, draft: Draft, shared_domains: Sequence[str] = ()) -> 
     return "\n".join(lines) + "\n"
 
 
-def telling(event: Event, shared_domains: Sequence[str]) -> list[Clue]:
-    """Give what tells an event from others.
-
-    Its verdict and its sender; the subject where one of these is missing.
-    """
+def distinctive_clues(event: Event, shared_domains: Sequence[str]) -> list[Clue]:
+    """Give the verdict and the sender of an event, and the subject if one of them is missing."""
     verdict = next(_clues(event, source_of(event).verdict_fields), None)
     sender = next(_clues(event, source_of(event).sender_fields), None)
     found = [verdict] if verdict is not None and verdict.actual.upper() not in _NO_VERDICTS else []
@@ -140,7 +128,7 @@ def _clues(event: Event, fields: Sequence[str]) -> Iterator[Clue]:
 
 
 def _is_known(kind: EventKind, name: str, value: str) -> bool:
-    """Whether a rule may ask for a value: any text, but of an enumeration only what it has."""
+    """Whether a rule may test for a value: an enum has only its known values."""
     field = find_field(kind, name)
     return field is not None and (
         not field.values or value.upper() in {one.upper() for one in field.values}
@@ -155,7 +143,7 @@ def _by_domain(clue: Clue, shared_domains: Sequence[str]) -> Clue:
 
 
 def _part(clue: Clue) -> Clue:
-    """Ask for a readable part of a long text, without the marks of a reply."""
+    """Match a readable part of a long text, without reply prefixes."""
     text = _REPLY.sub("", clue.actual) or clue.actual
     part = text if len(text) <= _LONGEST else text[:_LONGEST].rpartition(" ")[0] or text[:_LONGEST]
     return Clue(clue.field, "contains", part, clue.actual)
@@ -165,11 +153,12 @@ def _part(clue: Clue) -> Clue:
 
 
 def _head(event: Event, draft: Draft, clues: Sequence[Clue]) -> list[str]:
+    title = f"Mail like that of {event.at:%F}: {_join_wanted(clues)}"
     return [
-        f"title: {quoted(f'Mail like that of {event.at:%F}: {_shown(clues)}'[:200])} # say what it finds",
+        f"title: {quoted(title[:200])} # say what it finds",
         f"id: {draft.id}",
         f"name: {_as_name(draft.name)}",
-        "status: experimental # it may only shadow; test may approve, stable may enforce",
+        "status: experimental # at most shadow; test: at most approve; stable: at most enforce",
         f"description: {quoted(f'Made from {event.key}.'[:500])} # say why it matters",
         f"date: {draft.today}",
         "tags: [attack.t1566, attack.initial-access]",
@@ -177,12 +166,12 @@ def _head(event: Event, draft: Draft, clues: Sequence[Clue]) -> list[str]:
     ]
 
 
-def _shown(clues: Sequence[Clue]) -> str:
+def _join_wanted(clues: Sequence[Clue]) -> str:
     return ", ".join(clue.wanted for clue in clues)
 
 
 def _detection(event: Event, clues: Sequence[Clue]) -> list[str]:
-    told = {clue.field for clue in clues}
+    used = {clue.field for clue in clues}
     joined = source_of(event).message_prefix
     hints = [
         _hint(clue, modifier)
@@ -190,14 +179,14 @@ def _detection(event: Event, clues: Sequence[Clue]) -> list[str]:
         for clue in list(_clues(event, [joined + field]))[:1]
     ]
     subjects = [_part(clue) for clue in _clues(event, source_of(event).subject_fields[:1])]
-    others = [clue for clue in (*subjects, *hints) if clue.field not in told][:_MOST_HINTS]
+    others = [clue for clue in (*subjects, *hints) if clue.field not in used][:_MOST_HINTS]
     return [
         "detection:",
-        "  telling:",
+        "  distinctive:",
         *(f"    {clue}" for clue in clues),
         *(f"    # {clue}" for clue in others),
         f"  filter_handled: {{{joined}is_quarantined: true}}",
-        "  condition: telling and not 1 of filter_*",
+        "  condition: distinctive and not 1 of filter_*",
     ]
 
 
@@ -212,7 +201,7 @@ def _hint(clue: Clue, modifier: str) -> Clue:
 
 def _response() -> list[str]:
     return [
-        "falsepositives: [Not known yet] # what the shadow shows",
+        "falsepositives: [Not known yet] # see what shadow mode finds",
         "level: medium",
         "response:",
         "  mode: shadow",
@@ -225,7 +214,7 @@ def _tests(event: Event, clues: Sequence[Clue]) -> list[str]:
     record = {clue.field: clue.actual for clue in clues}
     joined = source_of(event).message_prefix
     last = clues[-1]
-    other = {**record, last.field: _another(last)}
+    other = {**record, last.field: _different_value(last)}
     handled: dict[str, str | bool] = {**record, f"{joined}is_quarantined": True}
     return [
         "tests:",
@@ -235,7 +224,7 @@ def _tests(event: Event, clues: Sequence[Clue]) -> list[str]:
     ]
 
 
-def _another(clue: Clue) -> str:
+def _different_value(clue: Clue) -> str:
     if any(clue.field in source.verdict_fields for source in SOURCES.values()):
         return "SPAM" if clue.actual.upper() != "SPAM" else "BULK"
     return next(other for other in _OTHERS if clue.wanted.casefold() not in other)
@@ -249,23 +238,20 @@ def _flow(record: Mapping[str, str | bool]) -> str:
         for parent in parents:
             node = node.setdefault(parent, {})
         node[name] = value
-    return _written(tree)
+    return _render(tree)
 
 
-def _written(node: Any) -> str:
+def _render(node: Any) -> str:
     if isinstance(node, dict):
-        return "{" + ", ".join(f"{key}: {_written(value)}" for key, value in node.items()) + "}"
+        return "{" + ", ".join(f"{key}: {_render(value)}" for key, value in node.items()) + "}"
     return json.dumps(node) if isinstance(node, bool) else quoted(node)
 
 
-# ---- texts
+# ---- quoting
 
 
 def quoted(text: str) -> str:
-    """Write a text so that YAML and people read the same.
-
-    Plain if it is one word in capitals, else in double quotes, all visible.
-    """
+    """Quote a text for YAML with every character visible; a word in capitals stays plain."""
     if _PLAIN.fullmatch(text) and text.casefold() not in _WORDS:
         return text
     return '"' + "".join(map(_visible, text)) + '"'
@@ -285,5 +271,5 @@ def _visible(character: str) -> str:
 
 
 def _escaped(text: str) -> str:
-    """Write a text as Sigma means it: no wildcards."""
+    """Escape the wildcards of Sigma."""
     return re.sub(r"[\\*?]", r"\\\g<0>", text)

@@ -81,7 +81,7 @@ def _model(model: type[BaseModel], definitions: dict[str, Schema]) -> Schema:
 
 
 def _tidy(node: Any) -> Any:
-    """Remove what editors do not need: generated titles, null defaults, null beside another type."""
+    """Remove what editors do not need: generated titles, null defaults and null types."""
     if isinstance(node, list):
         return [_tidy(item) for item in node]
     if not isinstance(node, dict):

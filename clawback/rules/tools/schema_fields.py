@@ -158,9 +158,8 @@ def _describe(field: Field) -> str:
 
 
 def _values_of(field: Field) -> Schema:
-    return {
-        "$ref": f"#/$defs/{_ENUMS[field.values] if field.values else _VALUES.get(field.type, 'texts')}"
-    }
+    name = _ENUMS[field.values] if field.values else _VALUES.get(field.type, "texts")
+    return {"$ref": f"#/$defs/{name}"}
 
 
 def _pattern(names: Iterable[str], modifiers: Iterable[str], repeated: str) -> str:
