@@ -6,6 +6,7 @@ this, because it replays. docs/operations/monitoring.md has the table, generated
 
 import platform
 from collections.abc import Sequence
+from itertools import product
 from typing import Final
 
 from prometheus_client import (
@@ -20,6 +21,10 @@ from prometheus_client.gc_collector import GCCollector
 from prometheus_client.process_collector import ProcessCollector
 
 from clawback import __version__
+from clawback.actions import registry
+from clawback.model.audit_record import RecordKind
+from clawback.model.events import EventKind
+from clawback.model.mode import Mode
 
 disable_created_metrics()  # type: ignore[no-untyped-call]
 
@@ -146,6 +151,20 @@ CONTAINMENT_STOPPED = _gauge("containment_stopped", "1 while the kill switch is 
 AUDIT_RECORDS = _counter("audit_records_total", "Records written to the audit log.", "kind")
 BUILD = _info("build", "The running version.", "version", "python")
 BUILD.info({"version": __version__, "python": platform.python_version()})
+
+
+def _initialise() -> None:
+    """Create the series of closed label sets, so that `increase()` sees even the first event."""
+    for source in EventKind:
+        for metric in (EVENTS_SEEN, EVENTS_REJECTED, EVENTS_UNJOINED):
+            metric.labels(source.value)
+    for kind in RecordKind:
+        AUDIT_RECORDS.labels(kind.value)
+    for action, outcome, mode in product(registry.ACTIONS, ("failed", "unknown"), Mode):
+        ACTIONS.labels(action, outcome, mode.value)
+
+
+_initialise()
 
 
 class ApiMetrics:

@@ -1,7 +1,4 @@
-"""What the tests of the client stand on.
-
-A clock that moves only when somebody sleeps, answers, and a server that misbehaves.
-"""
+"""Test doubles of the client's surroundings: clock, observer, responses, a misbehaving server."""
 
 import asyncio
 import json
@@ -35,7 +32,7 @@ WINDOW = Window(start=START, end=END)
 
 
 class StillClock:
-    """Time that stands still but for `sleep`, which takes no time at all."""
+    """A clock that advances only in `sleep`, which takes no time."""
 
     def __init__(self) -> None:
         self.seconds = 1000.0
@@ -53,7 +50,7 @@ class StillClock:
 
 
 class Ledger:
-    """An observer that writes down everything it is told."""
+    """An observer that records everything."""
 
     def __init__(self) -> None:
         self.rows: list[tuple[str, Any]] = []
@@ -71,14 +68,14 @@ class Ledger:
 
 
 def client(answer: Callable[[httpx.Request], httpx.Response], **options: Any) -> EmailSecurity:
-    """Build a client whose requests are answered by a function."""
+    """Build a client whose requests a function answers."""
     return EmailSecurity(
         url=URL, account_id=ACCOUNT, token=TOKEN, transport=httpx.MockTransport(answer), **options
     )
 
 
 def always(response: httpx.Response) -> EmailSecurity:
-    """Build a client that is always told the same."""
+    """Build a client that always gets the same response."""
     return client(
         lambda _: httpx.Response(
             response.status_code, headers=response.headers, content=response.content
@@ -109,7 +106,7 @@ def refusal(
 
 
 def recording(requests: list[httpx.Request], response: httpx.Response) -> EmailSecurity:
-    """Build a client whose requests are kept, and always answered the same."""
+    """Build a client that records its requests and always gets the same response."""
 
     def answer(request: httpx.Request) -> httpx.Response:
         requests.append(request)
@@ -121,7 +118,7 @@ def recording(requests: list[httpx.Request], response: httpx.Response) -> EmailS
 
 
 def body_of(request: httpx.Request) -> Any:
-    """Read the JSON that a request carries."""
+    """Parse the JSON body of a request."""
     return json.loads(request.content)
 
 
@@ -129,7 +126,7 @@ def body_of(request: httpx.Request) -> Any:
 async def rude_server(
     answer: bytes, then: Literal["close", "reset", "silence", "drip"]
 ) -> AsyncIterator[str]:
-    """Serve a port that reads one request, says `answer`, and then misbehaves; give its URL."""
+    """Serve a port that reads one request, sends `answer`, then misbehaves; yield its URL."""
     done = asyncio.Event()
 
     async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
@@ -156,7 +153,7 @@ async def rude_server(
 
 
 def closed_port() -> int:
-    """Find a port on which nobody listens."""
+    """Find a port that nothing listens on."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port: int = probe.getsockname()[1]

@@ -1,7 +1,4 @@
-"""What each failure means.
-
-One kind of error for one thing to do, with bounded texts and without secrets.
-"""
+"""The meaning of each failure: executed, not executed, or unknown."""
 
 from collections.abc import AsyncIterator, Mapping
 from datetime import timedelta
@@ -78,7 +75,7 @@ async def error_of(api: EmailSecurity, method: str, arguments: Mapping[str, Any]
 async def test_a_refusal_was_not_executed(
     status: int, kind: type[ClientError], method: str, arguments: Mapping[str, Any]
 ) -> None:
-    """Each status below 500 has one meaning, the same for reads and writes, and carries Cloudflare's codes."""
+    """Each status below 500 has one meaning and carries Cloudflare's codes."""
     error = await error_of(always(refusal(status, (10000, "No"), (7003, "way"))), method, arguments)
     assert isinstance(error, ClientError)
     assert (type(error), error.status, error.codes, error.text) == (
@@ -103,7 +100,7 @@ async def test_a_refusal_was_not_executed(
 async def test_a_servers_failure_may_be_repeated_only_where_that_is_safe(
     status: int, body: bytes
 ) -> None:
-    """Reads and deletions are `Unavailable`, posts `UnknownOutcome`, whatever the body is."""
+    """Reads and deletions are `Unavailable`, posts `UnknownOutcome`, whatever the body."""
     for method, arguments in READS:
         error = await error_of(always(httpx.Response(status, content=body)), method, arguments)
         assert isinstance(error, Unavailable)
@@ -125,7 +122,7 @@ async def test_a_servers_failure_may_be_repeated_only_where_that_is_safe(
     ],
 )
 async def test_a_success_that_cannot_be_read(body: bytes) -> None:
-    """A read is `UnreadableResponse`; a post may well have been executed."""
+    """A read is `UnreadableResponse`; a post may have been executed."""
     assert isinstance(
         await error_of(always(httpx.Response(200, content=body)), "messages", WINDOW),
         UnreadableResponse,
@@ -138,7 +135,7 @@ async def test_a_success_that_cannot_be_read(body: bytes) -> None:
 
 
 async def test_an_empty_success_of_a_move_is_unknown() -> None:
-    """Neither an empty body nor a null result says what became of the messages."""
+    """Neither an empty body nor a null result reports an outcome."""
     for response in (httpx.Response(200), envelope(None)):
         assert isinstance(await error_of(always(response), *WRITES[0]), UnknownOutcome)
 
@@ -167,7 +164,7 @@ async def test_a_malformed_token_is_told_apart_from_a_bad_request() -> None:
 async def test_a_429_was_not_executed_and_says_when_to_come_back(
     method: str, arguments: Mapping[str, Any]
 ) -> None:
-    """The delay is data; until it is over nothing is sent, and the rest of it is told without a request."""
+    """The delay is data; until it is over, calls fail without a request."""
     clock, ledger = StillClock(), Ledger()
     api = client(
         lambda _: refusal(429, (10000, "slow down"), headers={"Retry-After": "300"}),
@@ -199,10 +196,7 @@ async def test_texts_from_outside_are_bounded_and_on_one_line() -> None:
 
 
 async def test_an_error_names_the_endpoint_but_never_the_id_or_the_token() -> None:
-    """What is logged cannot be used to act.
-
-    No investigate id, no account, no token, even if the server echoes it.
-    """
+    """No investigate id, account or token, even if the server echoes it."""
     for response in (
         refusal(400, (1000, f"bad header Bearer {TOKEN}")),
         httpx.Response(500, text=f"token {TOKEN}"),
@@ -254,7 +248,7 @@ def test_an_impossible_address_is_refused(url: str) -> None:
 
 
 async def test_a_closed_port_is_unavailable_for_everybody() -> None:
-    """What could not be sent was not executed: a post may be repeated."""
+    """A request that was not sent was not executed: a post may be repeated."""
     async with EmailSecurity(
         url=f"http://127.0.0.1:{closed_port()}", account_id=ACCOUNT, token=TOKEN
     ) as api:
@@ -276,10 +270,7 @@ async def test_a_closed_port_is_unavailable_for_everybody() -> None:
 async def test_a_lost_answer_leaves_a_post_unknown(
     answer: bytes, then: Literal["close", "reset", "silence"]
 ) -> None:
-    """After the request has left, a real socket that resets, closes, breaks off or stays silent.
-
-    Reads may be repeated, posts not.
-    """
+    """The socket resets, closes, breaks off or stays silent after the request was sent."""
     async with rude_server(answer, then) as url:
         ledger = Ledger()
         async with EmailSecurity(
@@ -296,7 +287,7 @@ async def test_a_lost_answer_leaves_a_post_unknown(
 
 
 async def test_an_answer_that_drips_is_given_up() -> None:
-    """Each read is in time but the whole is not: the exchange as a whole is bounded."""
+    """Each read is in time but the whole is not: the exchange itself is bounded."""
     chunked = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n"
     async with rude_server(chunked, "drip") as url:
         ledger = Ledger()
@@ -312,7 +303,7 @@ async def test_an_answer_that_drips_is_given_up() -> None:
 
 
 async def test_an_answer_that_is_too_large_is_not_read_to_its_end() -> None:
-    """A body beyond the bound is given up: not understood for a read, unknown for a post."""
+    """A body beyond the limit is abandoned: unreadable for a read, unknown for a post."""
 
     async def endless() -> AsyncIterator[bytes]:
         while True:

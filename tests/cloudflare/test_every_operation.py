@@ -1,7 +1,4 @@
-"""What holds for every operation of the catalogue.
-
-It is the client's, it is read in old and new shapes, and no answer can crash it.
-"""
+"""Properties of every operation in the catalogue."""
 
 import inspect
 import json
@@ -34,7 +31,7 @@ NOT_READ = {"close", "aclose", "on"}
 
 
 def test_the_catalogue_is_the_client() -> None:
-    """Every public coroutine of the client and its policies is an operation, or the short form of one, and nothing else is in it."""
+    """Every public coroutine of the client is an operation or an alias, and nothing else is."""
     kinds = get_type_hints(AccountSettings)
     offered = {
         name
@@ -58,7 +55,7 @@ def test_the_catalogue_is_the_client() -> None:
 
 @EVERY
 async def test_a_row_says_what_is_sent(operation: Operation) -> None:
-    """Method and endpoint are those of the request, and the permission is the one in the docstring."""
+    """Method, endpoint and permission match the request and the docstring."""
     requests: list[httpx.Request] = []
     await call(recording(requests, envelope([])), operation.name, ARGUMENTS[operation.name])
     path = httpx.URL(URL).path
@@ -79,10 +76,7 @@ async def test_a_row_says_what_is_sent(operation: Operation) -> None:
 @EVERY
 @pytest.mark.parametrize("shape", ["new", "old"])
 async def test_a_policy_of_any_age_is_read_by_every_verb(operation: Operation, shape: str) -> None:
-    """Ids that are numbers, names that have ended.
-
-    The record is the same under today's names, whoever gives it.
-    """
+    """Numeric ids and old field names give the same record."""
     if not operation.name.startswith("settings.") or operation.command[1] == "verification":
         assert {operation.name, *operation.aliases} & RECORDED  # these have folders of their own
         return
@@ -111,7 +105,7 @@ def records_of(read: Any) -> list[WireModel]:
 
 
 def is_read(record: Any, expected: dict[str, Any], identity: str) -> bool:
-    """Whether a record has all that was told, under today's names, typed and raw."""
+    """Whether a record has every expected value under current names, typed and raw."""
     typed = {name: getattr(record, name) for name in expected}
     as_told = {
         name: list(value) if isinstance(value, tuple) else value for name, value in typed.items()
@@ -130,10 +124,7 @@ def is_read(record: Any, expected: dict[str, Any], identity: str) -> bool:
 async def test_no_answer_can_crash_an_operation(
     operation: Operation, result: Any, info: Any
 ) -> None:
-    """Whatever a success holds, there is a value or an error of the tree.
-
-    A page has every record, read or rejected.
-    """
+    """Any success gives a value or an `ApiError`; a page holds every record."""
     body = {"success": True, "result": result, "result_info": info}
     try:
         read = await operation.bind(always(httpx.Response(200, json=body)))(

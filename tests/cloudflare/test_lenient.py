@@ -1,7 +1,4 @@
-"""Answers made by hypothesis.
-
-Missing, null, unknown, wrong and superfluous values never crash a page, and lose no record.
-"""
+"""Random responses: records are parsed or rejected, and nothing crashes."""
 
 import json
 from typing import Any
@@ -78,10 +75,7 @@ RECORDS = st.dictionaries(st.sampled_from(NAMES) | st.text(), JSON, max_size=12)
 
 
 def has_id(kind: type[WireModel], raw: Any) -> bool:
-    """Say by the contract alone whether a record can be used.
-
-    An object with a non-empty text or an int as its id.
-    """
+    """Whether a record is usable by contract: an object with a string or integer id."""
     if not isinstance(raw, dict):
         return False
     field = IDS.get(kind, "id")
@@ -97,10 +91,7 @@ def has_id(kind: type[WireModel], raw: Any) -> bool:
 @given(raw=RECORDS | JSON)
 @settings(max_examples=60)
 def test_only_the_id_is_required(kind: type[WireModel], raw: Any) -> None:
-    """A record with an id is always read, and one without never.
-
-    The raw values of unknown fields are kept.
-    """
+    """A record parses if it has an id; raw values of unknown fields are kept."""
     try:
         record = kind.parse(raw).record
     except InvalidRecord:
@@ -119,7 +110,7 @@ def test_only_the_id_is_required(kind: type[WireModel], raw: Any) -> None:
 async def test_no_record_can_crash_or_shorten_a_page(
     method: str, raw: list[Any], info: Any
 ) -> None:
-    """Every record of an answer is either read or rejected, whatever it and `result_info` hold."""
+    """Every record is parsed or rejected, whatever it and `result_info` hold."""
     api = always(httpx.Response(200, json={"success": True, "result": raw, "result_info": info}))
     page = await getattr(api, method)(**WINDOW)
     assert len(page.items) + len(page.rejected) == len(raw)
@@ -139,7 +130,7 @@ async def test_a_move_is_read_whatever_it_says(raw: list[Any]) -> None:
 async def test_any_bytes_under_any_status_are_a_page_or_an_api_error(
     body: bytes, status: int
 ) -> None:
-    """Whatever comes back, the caller sees a page or one of the errors of the tree."""
+    """Any response gives a page or an `ApiError`."""
     try:
         outcome: object = await always(httpx.Response(status, content=body)).messages(**WINDOW)
     except ApiError as error:
@@ -159,10 +150,7 @@ async def test_any_bytes_under_any_status_are_a_page_or_an_api_error(
     ],
 )
 async def test_json_beyond_the_standard_is_made_harmless(text: str) -> None:
-    """Lone surrogates, NaN, infinities, a byte order mark.
-
-    Read, and fit to be written as JSON again.
-    """
+    """Lone surrogates, NaN, infinities and a byte order mark parse to valid JSON."""
     page = await always(httpx.Response(200, content=text.encode())).messages(**WINDOW)
     assert (
         json.loads(json.dumps(page.items[0].record, allow_nan=False).encode())
@@ -172,6 +160,6 @@ async def test_json_beyond_the_standard_is_made_harmless(text: str) -> None:
 
 
 async def test_bad_utf_8_does_not_lose_the_page() -> None:
-    """A subject in a broken encoding costs its odd characters, not the page."""
+    """A subject in a broken encoding loses its odd characters only."""
     api = always(httpx.Response(200, content=b'{"result":[{"id":"a","subject":"caf\xe9"}]}'))
     assert (await api.messages(**WINDOW)).items[0].subject == "caf\ufffd"

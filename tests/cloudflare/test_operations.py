@@ -1,7 +1,4 @@
-"""What single operations promise beyond their shapes.
-
-Disputed bodies, strict writing, batches, jobs.
-"""
+"""Single operations: request bodies, disputed forms, argument checks."""
 
 from collections.abc import Awaitable, Callable
 from typing import Any
@@ -34,7 +31,7 @@ OLD, NEW = [IID], {"ids": [IID]}
 
 
 class Disputed:
-    """A server that takes only one of the two bodies of a release, and says so with a status."""
+    """A server that accepts only one of the two release bodies."""
 
     def __init__(self, takes: type, status: int = 400) -> None:
         self.takes = takes
@@ -49,7 +46,7 @@ class Disputed:
 
 
 async def test_the_newest_body_of_a_release_goes_first() -> None:
-    """A server of today costs one request."""
+    """A current server costs one request."""
     server = Disputed(dict)
     assert (await client(server).release([IID]))[0].is_complete
     assert server.bodies == [NEW]
@@ -57,10 +54,7 @@ async def test_the_newest_body_of_a_release_goes_first() -> None:
 
 @pytest.mark.parametrize("status", [400, 422])
 async def test_an_older_body_is_tried_once_and_remembered(status: int) -> None:
-    """An older server costs one request more, once for all views.
-
-    When it is renewed the client notices.
-    """
+    """An older server costs one extra request; a change of server is noticed."""
     server = Disputed(list, status)
     api = client(server)
     await api.release([IID])
@@ -73,7 +67,7 @@ async def test_an_older_body_is_tried_once_and_remembered(status: int) -> None:
 
 
 async def test_a_release_that_is_refused_in_both_forms_tells_the_first_reason() -> None:
-    """And nothing is remembered of it."""
+    """Neither form is remembered."""
     server = Disputed(str)
     api = client(server)
     for _ in range(2):
@@ -86,10 +80,7 @@ async def test_a_release_that_is_refused_in_both_forms_tells_the_first_reason() 
     ("status", "kind"), [(404, NotFound), (409, InvalidRequest), (500, UnknownOutcome)]
 )
 async def test_no_other_failure_is_tried_again(status: int, kind: type[Exception]) -> None:
-    """A release may deliver.
-
-    What may have been executed, or was refused for another reason, is not repeated in another form.
-    """
+    """A release may deliver, so an unclear failure is not repeated in another form."""
     server = Disputed(str, status)
     with pytest.raises(kind):
         await client(server).release([IID])
@@ -97,7 +88,7 @@ async def test_no_other_failure_is_tried_again(status: int, kind: type[Exception
 
 
 async def test_a_preview_of_clean_mail_falls_back_to_the_postfix_id() -> None:
-    """The newest clients send the investigate id, older servers want the postfix id."""
+    """Current clients send the investigate id, older servers want the postfix id."""
     bodies: list[Any] = []
 
     def answer(request: httpx.Request) -> httpx.Response:
@@ -109,10 +100,7 @@ async def test_a_preview_of_clean_mail_falls_back_to_the_postfix_id() -> None:
 
 
 async def test_a_batch_always_carries_all_its_lists() -> None:
-    """All four are required, empty or not, with ids inside the items.
-
-    The answer is read back by kind.
-    """
+    """All four kinds are always sent, with ids inside the items."""
     requests: list[httpx.Request] = []
     answer = envelope(
         {"deletes": [{"id": "d"}], "patches": [{"id": "p"}], "posts": [{"id": 7}], "puts": None}
@@ -136,16 +124,13 @@ async def test_a_batch_always_carries_all_its_lists() -> None:
 
 @pytest.mark.parametrize("result", [None, [], "x", {"patches": "x"}])
 async def test_a_batch_whose_answer_cannot_be_read_is_unknown(result: Any) -> None:
-    """It may well have been made."""
+    """It may have been executed."""
     with pytest.raises(UnknownOutcome):
         await always(envelope(result)).settings.trusted_domains.batch(Batch(deletes=["d"]))
 
 
 async def test_writing_is_strict_before_anything_is_sent() -> None:
-    """What the API must refuse is refused here.
-
-    Nothing, too much, too long, unknown words, a batch where there is none.
-    """
+    """Invalid arguments raise without a request."""
     requests: list[httpx.Request] = []
     api = recording(requests, envelope([]))
     settings = api.settings
@@ -182,7 +167,7 @@ async def test_writing_is_strict_before_anything_is_sent() -> None:
 
 
 async def test_a_field_that_is_none_clears_and_one_not_given_is_left_alone() -> None:
-    """An edit sends exactly what it was given."""
+    """An edit sends exactly the given fields."""
     requests: list[httpx.Request] = []
     await recording(requests, envelope({"id": "x"})).settings.allow_policies.edit(
         "x", comments=None, verify_sender=False
@@ -194,13 +179,13 @@ async def test_a_field_that_is_none_clears_and_one_not_given_is_left_alone() -> 
 
 
 async def test_a_cancelled_job_may_be_cancelled_again() -> None:
-    """A lost answer to a cancellation is no unknown outcome: the call does no harm twice."""
+    """Cancelling is idempotent, so a lost response is not an unknown outcome."""
     with pytest.raises(Unavailable):
         await always(httpx.Response(502)).cancel_job("j")
 
 
 async def test_a_job_whose_answer_was_lost_is_unknown() -> None:
-    """Making a job twice would act twice: its comment finds it again."""
+    """A second job would act twice; the comment finds the first."""
     with pytest.raises(UnknownOutcome):
         await always(httpx.Response(502)).move_all("JunkEmail", comment="clawback/1", **WINDOW)
 

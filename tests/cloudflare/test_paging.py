@@ -1,4 +1,4 @@
-"""Reading a whole list: every record once where the server is sane, and an end where it is not."""
+"""Iterating a list: every record once on a sane server, and an end on any."""
 
 from collections.abc import Callable
 from typing import Any
@@ -17,7 +17,7 @@ BOUND = 60
 def bounded(
     answer: Callable[[httpx.QueryParams], httpx.Response],
 ) -> tuple[EmailSecurity, list[httpx.QueryParams]]:
-    """Build a client whose server gives up the test when it is asked too often."""
+    """Build a client whose server fails the test after too many requests."""
     asked: list[httpx.QueryParams] = []
 
     def respond(request: httpx.Request) -> httpx.Response:
@@ -59,7 +59,7 @@ async def test_a_cursor_list_is_read_to_its_end(total: int, size: int) -> None:
 async def test_a_counted_list_is_read_to_its_end_even_if_the_server_gives_less_than_asked(
     total: int, size: int, cap: int
 ) -> None:
-    """A page that is full by the size the server says it used is not the last."""
+    """A page that is full by the server's own size is not the last."""
 
     def answer(query: httpx.QueryParams) -> httpx.Response:
         used = min(int(query["per_page"]), cap)
@@ -78,10 +78,7 @@ async def test_a_counted_list_is_read_to_its_end_even_if_the_server_gives_less_t
 
 
 async def test_a_server_that_ignores_the_page_ends_the_list() -> None:
-    """The same records again are no next page.
-
-    What the official client asks for ever costs two requests here.
-    """
+    """A page without new records ends the list."""
     api, asked = bounded(lambda _: envelope(records(0, 5)))
     assert await ids(api, "phishguard_reports", **WINDOW, per_page=5) == ["0", "1", "2", "3", "4"]
     assert len(asked) == 2
@@ -95,7 +92,7 @@ async def test_a_server_that_ignores_the_page_with_records_that_cannot_be_used_e
 
 
 async def test_a_cursor_given_twice_ends_the_list() -> None:
-    """A circle of cursors is walked once."""
+    """A cycle of cursors is followed once."""
     circle = {None: "a", "a": "b", "b": "a"}
     api, asked = bounded(
         lambda query: envelope(
@@ -107,10 +104,7 @@ async def test_a_cursor_given_twice_ends_the_list() -> None:
 
 
 async def test_an_empty_page_with_a_cursor_is_not_the_end_but_many_are() -> None:
-    """A search may have nothing on one page.
-
-    New cursors without new records do not go on for ever.
-    """
+    """A search may return empty pages, but not forever."""
     gap = {None: ([], "1"), "1": ([], "2"), "2": (records(0, 1), None)}
     api, _ = bounded(
         lambda query: envelope(gap[query.get("cursor")][0], next=gap[query.get("cursor")][1])
@@ -133,7 +127,7 @@ async def test_an_empty_page_with_a_cursor_is_not_the_end_but_many_are() -> None
 async def test_no_server_can_keep_a_list_from_ending(
     script: list[tuple[list[str], str | None]],
 ) -> None:
-    """Whatever pages and cursors come, in a circle, reading ends and gives every record that was shown at least once."""
+    """Iteration ends on any pages and cursors and returns every record shown."""
     shown: set[str] = set()
     count = 0
 
@@ -149,7 +143,7 @@ async def test_no_server_can_keep_a_list_from_ending(
 
 
 async def test_a_page_says_how_to_ask_for_the_next() -> None:
-    """A caller that pages by itself finds the cursor or the number."""
+    """A caller that pages itself gets the cursor or the number."""
     api, _ = bounded(lambda _: envelope(records(0, 2), next="c2", per_page=2))
     by_cursor, by_number = await api.messages(**WINDOW), await api.block_senders(per_page=2)
     assert (by_cursor.next, by_cursor.paged_by, by_cursor.next_page) == ("c2", PagedBy.CURSOR, None)
@@ -160,7 +154,7 @@ async def test_a_page_says_how_to_ask_for_the_next() -> None:
     "info", [{"count": 2.0}, {"count": True}, {"count": "2"}, {"next": 5}, {"next": ["x"]}]
 )
 async def test_a_strange_result_info_is_survived(info: dict[str, Any]) -> None:
-    """Numbers may be floats; anything else counts as not said."""
+    """Numbers may be floats; anything else counts as missing."""
     api, _ = bounded(lambda _: envelope(records(0, 2), **info))
     page = await api.messages(**WINDOW)
     assert page.next is None

@@ -1,4 +1,4 @@
-"""The budget: never below the reserve, never into a 429, never stuck; and a 429 is waited out."""
+"""The rate limiter: respects reserves, avoids 429, never gets stuck, waits out a 429."""
 
 from dataclasses import dataclass, field
 from datetime import timedelta
@@ -13,7 +13,7 @@ from clawback.cloudflare.rate_limiter import QUOTA, RESERVES, RateLimiter, Share
 
 @dataclass
 class FixedWindow:
-    """A server that counts in fixed windows, as an independent oracle of what was left and what was too much."""
+    """A server that counts in fixed windows: an independent oracle."""
 
     quota: int
     window: float
@@ -38,7 +38,7 @@ SHARES = st.sampled_from(list(Share))
 def test_the_reserve_is_never_touched(
     quota: int, window: float, steps: list[tuple[Share, float, int]]
 ) -> None:
-    """Against a server that counts people too, no request of a share leaves less than that share's reserve."""
+    """No request leaves less than the reserve of its share, even if people use the API too."""
     limiter, server, now = RateLimiter(), FixedWindow(quota, window), 0.0
     heard = False
     for share, pause, people in steps:
@@ -61,10 +61,7 @@ def test_the_reserve_is_never_touched(
 def test_a_full_budget_lets_everybody_go(
     quota: int, remaining: int, left: float, share: Share
 ) -> None:
-    """Whatever was left before, once the reset is over and nothing is in flight a request may go.
-
-    The limiter is never stuck.
-    """
+    """After the reset, with nothing in flight, a request may always be sent."""
     limiter = RateLimiter()
     ticket = limiter.record_sent(share, 0.0)
     limiter.record_response(
@@ -80,7 +77,7 @@ def test_a_full_budget_lets_everybody_go(
 def test_without_headers_no_five_minutes_hold_more_than_the_quota_less_the_reserve(
     share: Share,
 ) -> None:
-    """A share that sends whenever it may stays within the documented limit in every window, wherever the window begins."""
+    """A share that sends whenever it may stays within the documented limit in any window."""
     limiter, now, sent = RateLimiter(), 0.0, []
     while now < 1500:
         if wait := limiter.delay(share, now):
@@ -94,10 +91,7 @@ def test_without_headers_no_five_minutes_hold_more_than_the_quota_less_the_reser
 
 
 def test_plenty_is_not_delayed_and_the_rest_is_spread() -> None:
-    """Above a third of what may be spent nothing waits.
-
-    Below it requests keep the distance that lasts until the reset.
-    """
+    """Above a third nothing waits; below it requests are spread until the reset."""
     limiter = RateLimiter()
     limiter.record_response(
         limiter.record_sent(Share.ACTING, 0.0), 0.0, [Counter("default", 100, 60, 30.0, 60.0)]
@@ -111,7 +105,7 @@ def test_plenty_is_not_delayed_and_the_rest_is_spread() -> None:
 
 
 def test_polling_cannot_starve_acting() -> None:
-    """Where polling has used up its part, acting still has some, and undo more."""
+    """When polling has used its part, acting has some left, and undo more."""
     limiter = RateLimiter()
     limiter.record_response(
         limiter.record_sent(Share.POLLING, 0.0), 0.0, [Counter("default", 100, 38, 30.0, 60.0)]
@@ -126,7 +120,7 @@ def test_polling_cannot_starve_acting() -> None:
 
 
 def test_requests_in_flight_are_counted_as_spent() -> None:
-    """What has left but is not answered yet is taken off what the server said, until it is."""
+    """Requests in flight are deducted from what the server reported."""
     limiter = RateLimiter()
     limiter.record_response(
         limiter.record_sent(Share.ACTING, 0.0), 0.0, [Counter("default", 100, 27, 30.0, 60.0)]
@@ -139,7 +133,7 @@ def test_requests_in_flight_are_counted_as_spent() -> None:
 
 
 def test_a_late_answer_does_not_overwrite_a_younger_one() -> None:
-    """Answers may overtake each other; what the youngest request was told stands."""
+    """Responses may overtake each other; the newest request counts."""
     limiter = RateLimiter()
     old, young = limiter.record_sent(Share.POLLING, 0.0), limiter.record_sent(Share.POLLING, 0.0)
     limiter.record_response(young, 1.0, [Counter("default", 100, 10, 30.0, 60.0)])
@@ -148,7 +142,7 @@ def test_a_late_answer_does_not_overwrite_a_younger_one() -> None:
 
 
 def test_a_429_stops_everybody_until_it_is_over() -> None:
-    """Not even undo is sent into a block; after it the limiter starts anew."""
+    """Not even undo is sent into a block."""
     limiter = RateLimiter()
     assert limiter.record_rejection(
         limiter.record_sent(Share.POLLING, 0.0), 0.0, timedelta(seconds=300)
@@ -159,10 +153,7 @@ def test_a_429_stops_everybody_until_it_is_over() -> None:
 
 
 def test_a_429_without_a_delay_doubles_from_30_seconds_to_five_minutes() -> None:
-    """The documented block is five minutes.
-
-    A server that does not say gets more patience each time, and none is left after a success.
-    """
+    """30 s, doubling to the documented five minutes; a success resets it."""
     limiter, now, delays = RateLimiter(), 0.0, []
     for _ in range(6):
         delays.append(limiter.record_rejection(limiter.record_sent(Share.ACTING, now), now, None))
@@ -176,7 +167,7 @@ def test_a_429_without_a_delay_doubles_from_30_seconds_to_five_minutes() -> None
 
 
 def test_a_429_without_a_delay_believes_an_empty_counter() -> None:
-    """The reset of a counter that is at zero is the best guess there is."""
+    """The reset of a counter at zero is the best estimate."""
     limiter = RateLimiter()
     delay = limiter.record_rejection(
         limiter.record_sent(Share.ACTING, 0.0), 0.0, None, [Counter("default", 100, 0, 42.0, 60.0)]

@@ -1,7 +1,4 @@
-"""Answers in the recorded shapes of every endpoint, old and new, are read correctly.
-
-One folder per case under `answers/`.
-"""
+"""Recorded responses of every endpoint, old and new, are parsed correctly."""
 
 import json
 from datetime import datetime
@@ -26,7 +23,7 @@ def load(case: str, name: str) -> Any:
 
 @pytest.mark.parametrize("case", CASES)
 async def test_a_recorded_answer_is_read_correctly(case: str) -> None:
-    """The method gives what `expected.json` says of the answer in `answer.json`."""
+    """The method returns what `expected.json` says of `answer.json`."""
     recorded = load(case, "answer.json")
     content = b"" if recorded["body"] is None else json.dumps(recorded["body"]).encode()
     api = always(httpx.Response(recorded["status"], headers=recorded["headers"], content=content))
@@ -40,14 +37,14 @@ async def test_a_recorded_answer_is_read_correctly(case: str) -> None:
 
 
 def argument(name: str, value: Any) -> Any:
-    """Turn the JSON of an argument into what the method takes."""
+    """Convert a JSON argument to the parameter type."""
     if name == "messages":
         return [Resubmission(**item) for item in value]
     return parse_time(value) if name in {"start", "end"} else value
 
 
 def compare(read: Any, expected: Any) -> None:
-    """Check what was read against the part of it that the case names."""
+    """Check the part of the result that the case names."""
     match read:
         case Page():
             assert (read.next, len(read.rejected)) == (expected["next"], expected["rejected"])
@@ -65,7 +62,7 @@ def compare(read: Any, expected: Any) -> None:
 
 
 def compare_record(read: WireModel, expected: dict[str, Any]) -> None:
-    """Check typed fields, the record under current names, and that old names are gone from it."""
+    """Check typed fields and the record under current names."""
     for name, wanted in expected.items():
         if name == "record":
             assert {field: read.record[field] for field in wanted} == wanted

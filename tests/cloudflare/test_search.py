@@ -1,7 +1,4 @@
-"""A search that takes longer.
-
-202 and `Location` are followed politely, on the API's host only, and not for ever.
-"""
+"""Searches that the API answers with 202."""
 
 from collections.abc import Callable, Iterator
 
@@ -13,7 +10,7 @@ from tests.cloudflare.stand import URL, WINDOW, StillClock, client, envelope, re
 
 
 def scripted(answers: list[httpx.Response], clock: StillClock) -> tuple[EmailSecurity, list[str]]:
-    """Build a client that is given one answer after the other, and the list of addresses it asks."""
+    """Build a client with scripted responses, and the list of URLs it requests."""
     asked: list[str] = []
     left: Iterator[httpx.Response] = iter(answers)
 
@@ -38,7 +35,7 @@ def running(
     ["/client/v4/searches/1", f"{URL}/searches/1", f"{URL.replace(':8080', ':8080')}/searches/1"],
 )
 async def test_a_running_search_is_polled_where_it_says(location: str) -> None:
-    """A relative or absolute `Location` is asked, later each time, until the page is there."""
+    """A relative or absolute `Location` is polled with growing pauses."""
     clock = StillClock()
     api, asked = scripted(
         [
@@ -56,7 +53,7 @@ async def test_a_running_search_is_polled_where_it_says(location: str) -> None:
 
 
 async def test_a_search_may_point_on() -> None:
-    """An answer with another `Location`, or a redirect to the finished page, is followed too."""
+    """Another `Location`, or a redirect to the finished page, is followed too."""
     api, asked = scripted(
         [running("/a"), running("/b"), running("/c", 303), envelope([{"id": "a"}])], StillClock()
     )
@@ -65,7 +62,7 @@ async def test_a_search_may_point_on() -> None:
 
 
 async def test_the_server_may_ask_for_more_patience() -> None:
-    """`Retry-After` on a 202 is waited for."""
+    """`Retry-After` on a 202 is respected."""
     clock = StillClock()
     api, _ = scripted([running("/a", headers={"Retry-After": "7"}), envelope([])], clock)
     await api.messages(**WINDOW)
@@ -73,7 +70,7 @@ async def test_the_server_may_ask_for_more_patience() -> None:
 
 
 async def test_a_search_without_end_is_given_up_in_bounded_time() -> None:
-    """After 45 s it is unavailable, to be asked again later, with about a dozen requests spent."""
+    """After 45 s it is `Unavailable`, with about a dozen requests spent."""
     clock = StillClock()
     api, asked = scripted([running("/a") for _ in range(100)], clock)
     with pytest.raises(Unavailable, match="still running"):
@@ -95,7 +92,7 @@ async def test_a_search_without_end_is_given_up_in_bounded_time() -> None:
     ],
 )
 async def test_a_location_elsewhere_is_not_followed(location: str) -> None:
-    """The token is not carried to another host, port or scheme."""
+    """The token is never sent to another host, port or scheme."""
     api, asked = scripted([running(location)], StillClock())
     with pytest.raises(UnreadableResponse, match="another host"):
         await api.messages(**WINDOW)
@@ -114,7 +111,7 @@ ENDS: list[tuple[Callable[[], httpx.Response], type[Exception]]] = [
 async def test_a_poll_that_fails_is_told_like_any_read(
     end: Callable[[], httpx.Response], kind: type[Exception]
 ) -> None:
-    """A search that is gone may be started anew; every other failure is what it always is."""
+    """A search that is gone may be restarted; other failures keep their meaning."""
     api, _ = scripted([running("/a"), end()], StillClock())
     with pytest.raises(kind):
         await api.messages(**WINDOW)

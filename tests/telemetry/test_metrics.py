@@ -8,6 +8,7 @@ import pytest
 from prometheus_client.parser import text_string_to_metric_families
 from temporalio.client import Client
 
+from clawback.model.events import EventKind
 from clawback.telemetry import ApiMetrics, TelemetryUnavailable, metrics, serve_metrics
 from clawback.telemetry.runtime import build_runtime
 
@@ -63,6 +64,15 @@ def test_names_follow_the_conventions() -> None:
             )
             for name in exposed
         ), exposed
+
+
+@pytest.mark.parametrize("source", list(EventKind))
+def test_closed_label_sets_exist_from_the_start(source: EventKind) -> None:
+    """A rate or an increase sees the first rejected record, too."""
+    labels = {"source": source.value}
+    assert metrics.REGISTRY.get_sample_value("clawback_events_rejected_total", labels) is not None
+    failed = {"action": "move", "outcome": "failed", "mode": "enforce"}
+    assert metrics.REGISTRY.get_sample_value("clawback_actions_total", failed) is not None
 
 
 def test_the_client_observer_counts_responses_failures_and_delays() -> None:

@@ -1,4 +1,4 @@
-"""Writing is strict: ids stay in their path segment, times are UTC, nothing half-said is sent."""
+"""Requests are strict: ids stay in their path segment, times are aware, values are checked."""
 
 from datetime import UTC, datetime, timedelta, timezone
 from urllib.parse import parse_qsl, unquote, urlsplit
@@ -25,7 +25,7 @@ from clawback.cloudflare.api_request import (
     )
 )
 def test_an_id_is_exactly_one_segment(identity: str) -> None:
-    """Whatever an id holds, it stays between its two slashes and can be read back."""
+    """Any id stays between its two slashes and can be decoded again."""
     path = ApiRequest(Method.GET, "investigate/{id}/move", (identity,)).path
     assert urlsplit(f"http://h/{path}").path == f"/{path}"
     assert [unquote(part) for part in path.split("/")] == ["investigate", identity, "move"]
@@ -39,18 +39,18 @@ def test_an_id_is_encoded_as_the_official_client_does() -> None:
 
 @pytest.mark.parametrize("identity", ["", ".", ".."])
 def test_an_id_that_would_address_something_else_is_refused(identity: str) -> None:
-    """An empty id would turn the deletion of one entry into that of the collection."""
+    """An empty id would delete the collection instead of one entry."""
     with pytest.raises(ValueError, match="id"):
         encode_segment(identity)
 
 
 def test_two_ids_fill_two_places() -> None:
-    """Each place takes the next id, even one that looks like a place."""
+    """Each placeholder takes the next id, even one that looks like a placeholder."""
     assert ApiRequest(Method.GET, "a/{id}/b/{id}", ("{id}", "2")).path == "a/%7Bid%7D/b/2"
 
 
 def test_times_are_sent_in_utc_with_microseconds() -> None:
-    """Another offset is turned into `Z`."""
+    """Another offset is converted to `Z`."""
     assert (
         format_time(datetime(2026, 11, 1, 1, 2, 3, 4, tzinfo=timezone(timedelta(hours=2))))
         == "2026-10-31T23:02:03.000004Z"
@@ -59,7 +59,7 @@ def test_times_are_sent_in_utc_with_microseconds() -> None:
 
 
 def test_a_time_without_offset_is_refused() -> None:
-    """Nobody knows when it is."""
+    """A naive time could mean any time zone."""
     with pytest.raises(ValueError, match="aware"):
         format_time(datetime(2026, 11, 1))  # noqa: DTZ001 - what is tested
 
@@ -82,14 +82,14 @@ def test_a_query_leaves_out_what_is_not_given() -> None:
 
 @pytest.mark.parametrize("ids", [[], ["a", ""], ["a"] * 1001, "abc"])
 def test_a_bulk_request_takes_one_to_a_thousand_ids(ids: list[str]) -> None:
-    """Too few, too many, an empty one, or a single text in place of a list."""
+    """Too few, too many, an empty one, or a string instead of a list."""
     with pytest.raises(ValueError, match="1 to 1000 ids"):
         check_ids(ids)
 
 
 @pytest.mark.parametrize("size", [0, 1001, -1])
 def test_a_page_has_one_to_a_thousand_records(size: int) -> None:
-    """The API takes no other size."""
+    """The API accepts no other size."""
     with pytest.raises(ValueError, match="per_page"):
         check_page_size(size)
 
@@ -103,7 +103,7 @@ def test_texts_are_bounded_before_they_are_sent() -> None:
 
 
 def test_only_a_post_is_not_repeatable() -> None:
-    """POST is unsafe unless it is marked harmless; every other method may be repeated."""
+    """POST is unsafe unless marked idempotent; every other method may be repeated."""
     assert [method for method in Method if not ApiRequest(method, "x").is_repeatable] == [
         Method.POST
     ]

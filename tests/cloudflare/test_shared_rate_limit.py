@@ -1,7 +1,4 @@
-"""Several clients and people on one budget, by the simulator's own count.
-
-No 429 of ours, people never locked out, undo first.
-"""
+"""Several clients and people on one rate limit, counted by the simulator."""
 
 import asyncio
 from collections.abc import AsyncIterator, Sequence
@@ -22,10 +19,7 @@ FOR_PEOPLE = QUOTA // 4
 
 
 class SharedClock(StillClock):
-    """Time that several wait for at once.
-
-    It goes on to the latest moment that anybody waits for.
-    """
+    """A virtual clock that several tasks sleep on."""
 
     async def sleep(self, seconds: float) -> None:
         until = self.seconds + seconds
@@ -35,7 +29,7 @@ class SharedClock(StillClock):
 
 @dataclass
 class House:
-    """Two workers' clients and somebody at the dashboard, all with one token, on one clock."""
+    """Two clients and a person at the dashboard, with one token and one clock."""
 
     workers: Sequence[EmailSecurity]
     people: httpx.AsyncClient
@@ -43,13 +37,13 @@ class House:
     clock: StillClock
 
     async def person(self) -> int:
-        """Somebody looks at the dashboard; the status that they see."""
+        """Request the dashboard; return the status."""
         answer = await self.people.get(f"/accounts/{ACCOUNT}/email-security/settings/block_senders")
         return answer.status_code
 
     @property
     def statuses(self) -> list[int | None]:
-        """What the simulator answered, in order."""
+        """The statuses that the simulator returned, in order."""
         return [one.status for one in self.simulator.account.requests.entries]
 
 
@@ -75,7 +69,7 @@ async def house() -> AsyncIterator[House]:
 
 
 async def work(api: EmailSecurity, share: Share, count: int) -> int:
-    """Make so many requests at once on behalf of a share; how many were let through."""
+    """Make concurrent requests of a share; return how many were sent."""
     made = await asyncio.gather(
         *(api.on(share).move([IID], "JunkEmail") for _ in range(count)), return_exceptions=True
     )
@@ -87,7 +81,7 @@ async def work(api: EmailSecurity, share: Share, count: int) -> int:
     "share", [Share.ENRICHING, Share.POLLING, Share.ACTING, Share.APPROVED, Share.UNDO]
 )
 async def test_two_workers_together_leave_the_reserve_of_their_share(share: Share) -> None:
-    """Whatever both want at once, what is left at the end is the reserve of the share, less what may be under way unheard."""
+    """The reserve of the share is left, less what both have in flight."""
     async with house() as told:
         await asyncio.gather(*(work(api, share, QUOTA) for api in told.workers))
         reserves = {
@@ -103,10 +97,7 @@ async def test_two_workers_together_leave_the_reserve_of_their_share(share: Shar
 
 
 async def test_people_are_never_locked_out_whatever_the_workers_want() -> None:
-    """For three windows both workers want more than there is, while somebody keeps looking.
-
-    That one never sees a 429, nor do we.
-    """
+    """Two greedy workers for three windows never lock people out."""
     async with house() as told:
         seen = set()
         for _ in range(3 * 30):
@@ -125,7 +116,7 @@ async def test_people_are_never_locked_out_whatever_the_workers_want() -> None:
 
 
 async def test_undo_goes_on_where_routine_is_held_back() -> None:
-    """Each more urgent share still goes where the one before has to wait, on the worker that spent it and on the other."""
+    """A more urgent share continues on either worker when the one before must wait."""
     async with house() as told:
         for share, more_urgent in (
             (Share.POLLING, Share.ACTING),
@@ -140,10 +131,7 @@ async def test_undo_goes_on_where_routine_is_held_back() -> None:
 
 
 async def test_a_block_is_waited_out() -> None:
-    """People have used all of it up.
-
-    Each worker finds that out with one request, and sends none before the five minutes are over.
-    """
+    """When people have used everything, both workers wait for the reset."""
     async with house() as told:
         while await told.person() == 200:
             pass
@@ -160,7 +148,7 @@ async def test_a_block_is_waited_out() -> None:
 
 
 class Slow:
-    """A server that answers nobody until it is told to, and remembers who came."""
+    """A server that holds all responses until told, and records requests."""
 
     def __init__(self) -> None:
         self.came: list[str] = []
@@ -176,10 +164,7 @@ class Slow:
 
 
 async def test_in_one_worker_the_most_urgent_goes_next() -> None:
-    """Twenty are under way and forty wait.
-
-    What people take back passes them all, and nobody who goes away keeps a place.
-    """
+    """With twenty in flight and forty waiting, the most urgent goes next."""
     server = Slow()
     api = client(server)  # type: ignore[arg-type] # httpx takes a coroutine too
     routine = [
@@ -206,7 +191,7 @@ async def test_in_one_worker_the_most_urgent_goes_next() -> None:
 async def test_whoever_waits_too_long_for_a_turn_may_come_back(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    """It was not sent, so it may simply be made again."""
+    """It was not sent, so it may be repeated."""
     monkeypatch.setattr("clawback.cloudflare.transport.CONNECT_TIMEOUT", 0.01)
     server = Slow()
     api = client(server)  # type: ignore[arg-type] # httpx takes a coroutine too

@@ -1,7 +1,4 @@
-"""The line before the door.
-
-Never too many inside, never a place lost, the most urgent next; whatever comes, goes, or gives up.
-"""
+"""The priority limiter: never too many inside, no slot lost, lowest rank first."""
 
 import asyncio
 from dataclasses import dataclass
@@ -13,13 +10,13 @@ from clawback.cloudflare.priority_limiter import PriorityLimiter
 from clawback.cloudflare.rate_limiter import Share
 
 STEPS = st.lists(
-    st.tuples(st.sampled_from(["come", "leave", "give up"]), st.integers(0, 5)), max_size=60
+    st.tuples(st.sampled_from(["enter", "leave", "cancel"]), st.integers(0, 5)), max_size=60
 )
 
 
 @dataclass
-class Somebody:
-    """One who wants in: with a rank, in the order of coming."""
+class Waiter:
+    """A task that waits to enter, with its rank."""
 
     rank: int
     task: asyncio.Task[None]
@@ -36,19 +33,21 @@ async def settle() -> None:
 
 @given(st.integers(1, 4), STEPS)
 @settings(max_examples=150)
-async def test_the_line_keeps_its_word(most: int, steps: list[tuple[str, int]]) -> None:
-    """Held to a list that is sorted anew each time."""
-    line, inside, waiting = PriorityLimiter(most), list[Somebody](), list[Somebody]()
+async def test_slots_go_to_the_lowest_rank_and_none_is_lost(
+    most: int, steps: list[tuple[str, int]]
+) -> None:
+    """Compared with a list that is sorted at each step."""
+    limiter, inside, waiting = PriorityLimiter(most), list[Waiter](), list[Waiter]()
     for step, number in steps:
         expected = sorted(waiting, key=lambda one: one.rank)[:1]
         match step:
-            case "come":
-                waiting.append(Somebody(number, asyncio.create_task(line.enter(number))))
+            case "enter":
+                waiting.append(Waiter(number, asyncio.create_task(limiter.enter(number))))
                 expected = waiting[-1:] if len(inside) < most else []
             case "leave" if inside:
                 inside.pop(number % len(inside))
-                line.leave()
-            case "give up" if waiting:
+                limiter.leave()
+            case "cancel" if waiting:
                 waiting.pop(number % len(waiting)).task.cancel()
                 expected = []
             case _:
@@ -62,24 +61,24 @@ async def test_the_line_keeps_its_word(most: int, steps: list[tuple[str, int]]) 
         one.task.cancel()
     await settle()
     for _ in inside:
-        line.leave()
-    assert line._free == most
+        limiter.leave()
+    assert limiter._free == most
 
 
-async def test_who_is_called_and_gives_up_at_the_same_moment_passes_the_place_on() -> None:
-    """The place is not lost with them."""
-    line = PriorityLimiter(1)
-    await line.enter(0)
-    first, second = (asyncio.create_task(line.enter(0)) for _ in range(2))
+async def test_a_task_cancelled_as_it_enters_passes_its_slot_on() -> None:
+    """The slot goes to the next one."""
+    limiter = PriorityLimiter(1)
+    await limiter.enter(0)
+    first, second = (asyncio.create_task(limiter.enter(0)) for _ in range(2))
     await settle()
-    line.leave()
+    limiter.leave()
     first.cancel()
     await settle()
     assert (first.cancelled(), second.done()) == (True, True)
 
 
 def test_the_ranks_are_those_of_the_shares() -> None:
-    """People first, looking closer last."""
+    """People first, enrichment last."""
     ranked = [
         Share.PEOPLE,
         Share.UNDO,

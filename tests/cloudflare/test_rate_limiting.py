@@ -1,4 +1,4 @@
-"""The pace at work: what the client does with the budget that the server tells it."""
+"""The client under the rate limit that the server reports."""
 
 import asyncio
 from datetime import timedelta
@@ -27,10 +27,7 @@ def told(remaining: int, clock: StillClock, ledger: Ledger, reset: int = 30) -> 
 
 
 async def test_reads_stop_at_the_reserve_and_writes_go_on() -> None:
-    """With 30 of 100 left polling is held back for the time to the reset, without a request.
-
-    Acting and undo still go.
-    """
+    """With 30 of 100 left polling is held back without a request; acting and undo continue."""
     clock, ledger = StillClock(), Ledger()
     api = told(30, clock, ledger)
     await api.messages(**WINDOW)
@@ -48,7 +45,7 @@ async def test_reads_stop_at_the_reserve_and_writes_go_on() -> None:
 
 
 async def test_a_short_delay_is_waited_for_and_told() -> None:
-    """Where the reset is near, the request waits for it and goes, and the observer hears how long that took."""
+    """If the reset is near, the request waits, and the observer records the delay."""
     clock, ledger = StillClock(), Ledger()
     api = told(0, clock, ledger, reset=2)
     await api.messages(**WINDOW)
@@ -58,10 +55,7 @@ async def test_a_short_delay_is_waited_for_and_told() -> None:
 
 
 async def test_the_last_third_is_spread_out() -> None:
-    """Low on budget, requests keep a distance.
-
-    Nobody waits longer than the patience, and nobody is sent into the reserve.
-    """
+    """Below a third, requests keep their distance."""
     clock, ledger = StillClock(), Ledger()
     api = told(50, clock, ledger)
     for _ in range(4):
@@ -71,7 +65,7 @@ async def test_the_last_third_is_spread_out() -> None:
 
 
 async def test_views_share_one_budget() -> None:
-    """What polling spends and is told holds for undo as well, and the other way round."""
+    """All shares of one client use one limiter."""
     clock, ledger = StillClock(), Ledger()
     api = told(5, clock, ledger)
     undo = api.on(Share.UNDO)
@@ -83,10 +77,7 @@ async def test_views_share_one_budget() -> None:
 
 
 async def test_many_at_once_do_not_overrun_the_budget() -> None:
-    """A hundred calls started together spend no more than what was left above the reserve.
-
-    The others are told to come back.
-    """
+    """A hundred concurrent calls spend no more than what was left above the reserve."""
     clock, sent = StillClock(), 0
 
     def answer(_: httpx.Request) -> httpx.Response:
@@ -105,7 +96,7 @@ async def test_many_at_once_do_not_overrun_the_budget() -> None:
 
 
 async def test_a_cancelled_call_is_not_in_flight_for_ever() -> None:
-    """Cancelling gives its place back."""
+    """A cancelled call is no longer in flight."""
     started = asyncio.Event()
 
     async def answer(_: httpx.Request) -> httpx.Response:
@@ -125,10 +116,7 @@ async def test_a_cancelled_call_is_not_in_flight_for_ever() -> None:
 
 @pytest.mark.parametrize("share", [None, *Share])
 async def test_what_acts_needs_a_permit_right_before_it_leaves(share: Share | None) -> None:
-    """Rules and approvals are stopped, undo and people are not, and reading never is.
-
-    Who was stopped keeps no place in the line.
-    """
+    """Containment is stopped; undo, people and reads are not."""
     ledger, asked = Ledger(), 0
 
     async def permit() -> bool:

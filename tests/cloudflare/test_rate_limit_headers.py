@@ -1,4 +1,4 @@
-"""Reading the rate limit's headers: the documented ones, the older ones, and nonsense."""
+"""Parsing rate-limit headers: documented, older and malformed."""
 
 from datetime import UTC, datetime, timedelta
 
@@ -17,7 +17,7 @@ WALL = datetime(2026, 11, 22, 12, 0, tzinfo=UTC)
 
 
 def test_the_documented_example_is_read() -> None:
-    """A counter and a policy of different names belong together where there is only one of each."""
+    """A single counter and a single policy belong together despite different names."""
     headers = {"ratelimit": '"default";r=50;t=30', "ratelimit-policy": '"burst";q=100;w=60'}
     assert parse_counters(headers, 10.0, WALL) == (Counter("default", 100, 50, 40.0, 60.0),)
 
@@ -36,7 +36,7 @@ def test_several_counters_find_their_policies_by_name() -> None:
 
 @pytest.mark.parametrize("reset", ["30", str(int((WALL + timedelta(seconds=30)).timestamp()))])
 def test_the_older_names_are_tolerated(reset: str) -> None:
-    """`X-RateLimit-*`, whose reset is a number of seconds or a moment."""
+    """`X-RateLimit-*`, whose reset is a number of seconds or a point in time."""
     headers = {
         "x-ratelimit-limit": "1200",
         "x-ratelimit-remaining": "17",
@@ -56,13 +56,13 @@ def test_the_older_names_are_tolerated(reset: str) -> None:
     ],
 )
 def test_retry_after_is_read_in_both_forms(text: str, seconds: int) -> None:
-    """Seconds or a date; a date gone by is now, and nothing is longer than an hour."""
+    """Seconds or a date; a past date is zero, and nothing exceeds an hour."""
     assert parse_retry_after({"retry-after": text}, WALL) == timedelta(seconds=seconds)
 
 
 @pytest.mark.parametrize("text", ["", "soon", "-1", "1.5", "٣", "Sun, 99 Nov 2026 12:01:00 GMT"])
 def test_an_unreadable_retry_after_counts_as_absent(text: str) -> None:
-    """Nonsense is not a delay."""
+    """A malformed value is no delay."""
     assert parse_retry_after({"retry-after": text}, WALL) is None
 
 
@@ -74,10 +74,7 @@ FIELDS = st.from_regex(r'"?[a-z]*"?;[rtqw]=[0-9]+;[rtqw]=[0-9]+', fullmatch=True
 
 @given(st.dictionaries(NAMES, st.text() | FIELDS | st.integers().map(str)))
 def test_no_header_can_break_the_reading(headers: dict[str, str]) -> None:
-    """Whatever a header says, a counter is sane.
-
-    Something of something, until a time within the hour.
-    """
+    """Any header gives sane counters and delays."""
     for counter in parse_counters(headers, 100.0, WALL):
         assert counter.quota >= max(counter.remaining, 1)
         assert counter.remaining >= 0
