@@ -1,6 +1,10 @@
-"""The case: one per campaign, as a pure state machine. No clock, no I/O, no Temporal."""
+"""The case, one per campaign, as a pure state machine with approvals and undo plan.
 
-from clawback.cases.case import BATCH, Case, NotHeld
+No clock and no I/O: `workflows.case` runs it. Change it when cases should decide differently.
+"""
+
+from clawback.cases.approvals import NotHeld
+from clawback.cases.case import BATCH, Case
 from clawback.cases.plan import CasePlan, Limit, Match, group_hash
 from clawback.cases.state import (
     ActionStep,

@@ -1,13 +1,98 @@
-"""What people are asked to approve when a case is held; an approval is bound to what was shown."""
+"""Holding a case until people decide: what they are asked, and what their decisions mean.
+
+An approval is bound to exactly what was shown.
+"""
 
 import hashlib
 import json
 from collections.abc import Sequence
+from datetime import datetime
 
 from clawback.cases.plan import CasePlan
-from clawback.cases.state import ActionStep, Decision, Proposal
+from clawback.cases.state import (
+    ActionStep,
+    CaseSnapshot,
+    CaseState,
+    CaseTiming,
+    Decision,
+    Proposal,
+)
+from clawback.model.mode import Mode
 
 _MOST_NAMED = 5
+
+
+class NotHeld(ValueError):
+    """A decision on a case that does not wait for one; the text says in which state it is."""
+
+
+class Approval:
+    """Whether people must decide about a case, since when, why, and who has approved."""
+
+    def __init__(self, timing: CaseTiming, snapshot: CaseSnapshot) -> None:
+        self.held_at = snapshot.held_at
+        self.hold_reason = snapshot.hold_reason
+        self.guard_refusal = snapshot.guard_refusal
+        self.decision = snapshot.decision
+        self.approvals = list(snapshot.approvals)
+        self.expiry_warned = snapshot.expiry_warned
+        self._timing = timing
+
+    def reset(self, state: CaseState) -> None:
+        """Forget all approvals: a new match is something that nobody has approved yet."""
+        self.decision, self.approvals = None, []
+        if state is not CaseState.HELD:
+            self.guard_refusal = None
+
+    def reason_to_hold(self, plan: CasePlan, step: ActionStep) -> str | None:
+        """Why people must approve a step first; None if they need not, or have."""
+        if self.decision is not None:
+            return None
+        if (reason := step.action.approval_reason) is not None:
+            return reason
+        return "the rule asks for approval" if plan.mode is Mode.APPROVE else self.guard_refusal
+
+    def hold(self, reason: str, now: datetime) -> None:
+        """Start to wait for people."""
+        self.held_at, self.hold_reason = now, reason
+
+    def expires_at(self, now: datetime) -> datetime:
+        """When silence is taken for a denial."""
+        return (self.held_at or now) + self._timing.approval_timeout
+
+    def warn_at(self, now: datetime) -> datetime | None:
+        """When people are warned of the timeout; None if they were, or never are."""
+        if self.expiry_warned or self._timing.approval_timeout <= self._timing.warning:
+            return None
+        return self.expires_at(now) - self._timing.warning
+
+    def add(self, decision: Decision, needs: int) -> int:
+        """Add a decision; give how many more people must approve. It counts when none must."""
+        missing = 0
+        if decision.approved:
+            self.approvals.append(decision)
+            missing = max(needs - len({_person(one.by) for one in self.approvals}), 0)
+        if not missing:
+            self.decision, self.guard_refusal, self.expiry_warned = decision, None, False
+        return missing
+
+    def decision_problem(self, state: CaseState) -> str | None:
+        """Why nobody can decide now; None if the case waits for a decision."""
+        if state is CaseState.HELD:
+            return None
+        who = ""
+        if self.decision is not None:
+            verb = "approved" if self.decision.approved else "denied"
+            who = f", {verb} by {self.decision.by}"
+        return f"the case is {state}{who}: there is nothing to decide"
+
+    def has_approved(self, by: str) -> bool:
+        """Whether a person has approved, however they write their name."""
+        return any(_person(one.by) == _person(by) for one in self.approvals)
+
+
+def _person(by: str) -> str:
+    return " ".join(by.split()).casefold()
 
 
 def make_proposal(plan: CasePlan, steps: Sequence[ActionStep]) -> Proposal:
@@ -48,13 +133,3 @@ def describe_change(current: Proposal, digest: str) -> str | None:
         f"the case has changed since it was shown: {change}; "
         f"it would now {'; '.join(current.actions)}. Its digest is now {current.digest}"
     )
-
-
-def missing_approvals(approvals: Sequence[Decision], needs: int) -> int:
-    """How many more people must approve."""
-    return max(needs - len({normalize_person(one.by) for one in approvals}), 0)
-
-
-def normalize_person(by: str) -> str:
-    """Give a name that is equal however a person writes it."""
-    return " ".join(by.split()).casefold()

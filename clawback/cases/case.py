@@ -9,12 +9,7 @@ from datetime import datetime, timedelta
 
 from clawback.actions import BudgetKind, Scope
 from clawback.actions.outcomes import TOOK_EFFECT, WOULD, failed
-from clawback.cases.approvals import (
-    describe_change,
-    make_proposal,
-    missing_approvals,
-    normalize_person,
-)
+from clawback.cases.approvals import Approval, NotHeld, describe_change, make_proposal
 from clawback.cases.case_notifications import CaseNotifications
 from clawback.cases.pending import due_search, pending_steps, precheck, without_known
 from clawback.cases.plan import CasePlan, Match
@@ -46,10 +41,6 @@ MOST_TARGETS = 20_000
 """Messages of one case. A case that reaches them closes; the campaign goes on in a new one."""
 
 
-class NotHeld(ValueError):
-    """A decision on a case that does not wait for one; the text says in which state it is."""
-
-
 class Case:
     """One campaign under one rule. Start one with `Case.open`, or continue from a snapshot."""
 
@@ -59,6 +50,7 @@ class Case:
         self.notifications = CaseNotifications(plan, snapshot)
         self._timing = timing
         self._recorder = CaseRecorder(plan, snapshot)
+        self._approval = Approval(timing, snapshot)
         self._closed_from = CaseState.SETTLED
         self._opened_at = snapshot.opened_at
         self._last_match_at = snapshot.last_match_at
@@ -75,13 +67,6 @@ class Case:
         self._applied = list(snapshot.applied)
         self._in_progress = snapshot.in_progress
         self._spent = snapshot.spent
-
-        self._held_at = snapshot.held_at
-        self._hold_reason = snapshot.hold_reason
-        self._guard_refusal = snapshot.guard_refusal
-        self._decision = snapshot.decision
-        self._approvals = list(snapshot.approvals)
-        self._expiry_warned = snapshot.expiry_warned
 
     @classmethod
     def open(cls, plan: CasePlan, timing: CaseTiming, uid: str, now: datetime) -> "Case":
@@ -104,7 +89,7 @@ class Case:
         self._events[match.key] = match.at
         self._last_match_at = now
         self._match_reasons = self._match_reasons or match.reasons
-        self._reset_approval()
+        self._approval.reset(self.state)
         self._count(match)
         self.notifications.add_reporter(match)
         self._note(RecordKind.EVENT_JOINED, now, event=match.key)
@@ -124,7 +109,7 @@ class Case:
 
     def refuse(self, reason: str) -> None:
         """Note that the guard refused the step: people must approve it first."""
-        self._guard_refusal = reason
+        self._approval.guard_refusal = reason
 
     def start_step(self, step: ActionStep) -> None:
         """Note that a step is in progress. If the case ends meanwhile, it may have taken effect."""
@@ -139,14 +124,8 @@ class Case:
             self._outcomes[step.index][subject] = outcome
             has_effect = outcome in TOOK_EFFECT
             change = step.action.audit_change(targets.get(subject)) if has_effect else {}
-            self._note(
-                RecordKind.ACTED,
-                now,
-                action=step.action.name,
-                target=subject,
-                outcome=outcome,
-                **change,
-            )
+            fields = {"action": step.action.name, "target": subject, "outcome": outcome}
+            self._note(RecordKind.ACTED, now, **fields, **change)
 
         effective = tuple(one for one, outcome in outcomes.items() if outcome in TOOK_EFFECT)
         if effective:
@@ -177,19 +156,13 @@ class Case:
 
     def decision_problem(self) -> str | None:
         """Why nobody can decide now; None if the case waits for a decision."""
-        if self.state is CaseState.HELD:
-            return None
-        who = ""
-        if self._decision is not None:
-            verb = "approved" if self._decision.approved else "denied"
-            who = f", {verb} by {self._decision.by}"
-        return f"the case is {self.state}{who}: there is nothing to decide"
+        return self._approval.decision_problem(self.state)
 
     def approval_problem(self, by: str, digest: str) -> str | None:
         """Why somebody cannot approve what they were shown; None if they can."""
         if (problem := self.decision_problem()) is not None:
             return problem
-        if any(normalize_person(one.by) == normalize_person(by) for one in self._approvals):
+        if self._approval.has_approved(by):
             return f"{by} has approved this already: another person must approve it too"
         return describe_change(self.proposal(), digest)
 
@@ -203,10 +176,7 @@ class Case:
         if (problem := self.decision_problem()) is not None:
             raise NotHeld(problem)
 
-        missing = 0
-        if decision.approved:
-            self._approvals.append(decision)
-            missing = missing_approvals(self._approvals, self.proposal().needs)
+        missing = self._approval.add(decision, self.proposal().needs)
         kind = RecordKind.APPROVED if decision.approved else RecordKind.DENIED
         details = (bounded(decision.reason), f"{missing} more must approve" if missing else "")
         detail = " · ".join(filter(None, details)) or None
@@ -214,8 +184,7 @@ class Case:
         if missing:
             return
 
-        self._decision = decision
-        self._guard_refusal, self._expiry_warned, self._spent = None, False, 0
+        self._spent = 0
         if not decision.approved:
             self._refuse_pending("denied", decision.at)
         self.state = CaseState.RESPONDING if decision.approved else CaseState.DENIED
@@ -260,12 +229,12 @@ class Case:
             applied=tuple(self._applied),
             in_progress=self._in_progress,
             spent=self._spent,
-            held_at=self._held_at,
-            hold_reason=self._hold_reason,
-            guard_refusal=self._guard_refusal,
-            decision=self._decision,
-            approvals=tuple(self._approvals),
-            expiry_warned=self._expiry_warned,
+            held_at=self._approval.held_at,
+            hold_reason=self._approval.hold_reason,
+            guard_refusal=self._approval.guard_refusal,
+            decision=self._approval.decision,
+            approvals=tuple(self._approval.approvals),
+            expiry_warned=self._approval.expiry_warned,
             notifications=tuple(self.notifications.deliveries),
             reporters=tuple(self.notifications.reporters),
             timeline=self._recorder.timeline.entries,
@@ -329,11 +298,11 @@ class Case:
                 self.end_step(step, known, now)
             elif self.plan.mode is Mode.SHADOW:
                 self._record_only(step, now)
-            elif self._decision is None and (reason := self._approval_reason(step)) is not None:
+            elif (reason := self._approval.reason_to_hold(self.plan, step)) is not None:
                 return self._hold(reason, now)
             else:
                 self.state = CaseState.RESPONDING
-                return step.model_copy(update={"approved": self._decision is not None})
+                return step.model_copy(update={"approved": self._approval.decision is not None})
 
         self.state = CaseState.SETTLED
         return self._wait_or_close(now)
@@ -363,27 +332,13 @@ class Case:
         while (step := self._pending_step()) is not None:
             self.end_step(step, dict.fromkeys(step.subjects, failed(reason)), now)
 
-    # ---- holding
-
-    def _approval_reason(self, step: ActionStep) -> str | None:
-        if (reason := step.action.approval_reason) is not None:
-            return reason
-        if self.plan.mode is Mode.APPROVE:
-            return "the rule asks for approval"
-        return self._guard_refusal
-
-    def _reset_approval(self) -> None:
-        """A new match is something that nobody has approved yet."""
-        self._decision, self._approvals = None, []
-        if self.state is not CaseState.HELD:
-            self._guard_refusal = None
-
     def _hold(self, reason: str, now: datetime) -> Step:
         if self.state is not CaseState.HELD:
-            self._held_at, self._hold_reason, self.state = now, reason, CaseState.HELD
+            self._approval.hold(reason, now)
+            self.state = CaseState.HELD
             self._note(RecordKind.HELD, now, detail=bounded(reason))
 
-        expires_at = (self._held_at or now) + self._timing.approval_timeout
+        expires_at = self._approval.expires_at(now)
         if now < expires_at:
             return WaitStep(until=self._warn(expires_at, now))
 
@@ -394,11 +349,11 @@ class Case:
 
     def _warn(self, expires_at: datetime, now: datetime) -> datetime:
         """Warn once before the approval times out; return when there is something to do again."""
-        if self._expiry_warned or self._timing.approval_timeout <= self._timing.warning:
+        if (warn_at := self._approval.warn_at(now)) is None:
             return expires_at
-        if now < (warn_at := expires_at - self._timing.warning):
+        if now < warn_at:
             return warn_at
-        self._expiry_warned = True
+        self._approval.expiry_warned = True
         detail = f"is denied at {expires_at:%FT%TZ} unless somebody decides"
         self._note(RecordKind.EXPIRY_WARNED, now, detail=detail)
         return expires_at
@@ -437,13 +392,8 @@ class Case:
     def _note_missing_message(self, match: Match, now: datetime) -> None:
         for action in self.plan.actions:
             if action.scope is Scope.MESSAGE:
-                self._note(
-                    RecordKind.ACTED,
-                    now,
-                    event=match.key,
-                    action=action.name,
-                    outcome=failed("no_message"),
-                )
+                fields = {"event": match.key, "action": action.name}
+                self._note(RecordKind.ACTED, now, **fields, outcome=failed("no_message"))
 
     def _note(self, kind: RecordKind, now: datetime, **fields: str | None) -> None:
         self._recorder.note(kind, now, **fields)

@@ -187,7 +187,7 @@ async def test_a_held_case_acts_when_it_is_approved(temporal: Client, tmp_path: 
         assert house.requests() == 0
         assert await _approve(house, asking.case_id) == CaseState.RESPONDING
         assert set((await house.settled(asking.case_id)).values()) == {"moved"}
-        with pytest.raises(UpdateRefused, match="nothing to answer"):
+        with pytest.raises(UpdateRefused, match="nothing to decide"):
             await house.cases.deny(asking.case_id, "bob")
 
 
