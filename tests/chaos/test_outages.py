@@ -41,9 +41,9 @@ def simulated(lines: list[dict[str, Any]], faults: str = "", rate: Rate | None =
     return simulator
 
 
-def moved(house: Deployment) -> list[str]:
+def moved(deployment: Deployment) -> list[str]:
     """The id of each effective move."""
-    return [row["id"] for row in house.ledger if row["operation"] == "move"]
+    return [row["id"] for row in deployment.ledger if row["operation"] == "move"]
 
 
 async def test_a_killed_server_loses_and_repeats_no_work(tmp_path: Path) -> None:
@@ -55,15 +55,19 @@ async def test_a_killed_server_loses_and_repeats_no_work(tmp_path: Path) -> None
         client = await connect(Settings(), address=server.address)
         await prepare(client)
         lines = campaigns(30, 5)
-        async with deployed(client, simulated(lines, "slow=0.3:0.2"), tmp_path / "state") as house:
-            polling = asyncio.create_task(_poll(house))
+        async with deployed(
+            client, simulated(lines, "slow=0.3:0.2"), tmp_path / "state"
+        ) as deployment:
+            polling = asyncio.create_task(_poll(deployment))
             for share in (1, len(lines) // 2):
-                await eventually(partial(_moved, house, share), LONG)
+                await eventually(partial(_moved, deployment, share), LONG)
                 child.kill(expected=True)
-            await eventually(lambda: _moved(house, len(lines)), LONG)
+            await eventually(lambda: _moved(deployment, len(lines)), LONG)
             await polling
-            assert sorted(moved(house)) == sorted(line["message"]["id"] for line in lines)
-            creations = [row["pattern"] for row in house.ledger if row["operation"] == "create"]
+            assert sorted(moved(deployment)) == sorted(line["message"]["id"] for line in lines)
+            creations = [
+                row["pattern"] for row in deployment.ledger if row["operation"] == "create"
+            ]
             assert len(creations) == len(set(creations))
     finally:
         await child.stop(5)
@@ -76,17 +80,18 @@ async def test_an_audit_that_cannot_be_written_holds_containment(
     audit = tmp_path / "audit.jsonl"
     audit.mkdir()
     lines = list(outbreak(5))
-    async with deployed(temporal, simulated(lines), tmp_path, audit=audit) as house:
-        await house.poll()
-        await eventually(lambda: _started(house))
+    async with deployed(temporal, simulated(lines), tmp_path, audit=audit) as deployment:
+        await deployment.poll()
+        await eventually(lambda: _started(deployment))
         tried = _audit_retries()
         await until(lambda: _audit_retries() >= tried + 3)
-        assert house.ledger == []
+        assert deployment.ledger == []
         audit.rmdir()
-        await eventually(lambda: _moved(house, 5), LONG)
-        await house.idle()
+        await eventually(lambda: _moved(deployment, 5), LONG)
+        await deployment.idle()
         assert (
-            sum(record.kind == "acted" and record.action == "move" for record in house.audit()) == 5
+            sum(record.kind == "acted" and record.action == "move" for record in deployment.audit())
+            == 5
         )
 
 
@@ -94,35 +99,35 @@ async def test_a_rate_limit_block_is_waited_out(temporal: Client, tmp_path: Path
     """Nothing is sent during the block; afterwards everything is done once."""
     lines = campaigns(5, 2)
     simulator = simulated(lines, rate=Rate(12, 6))
-    async with deployed(temporal, simulator, tmp_path) as house:
-        await house.poll()
-        await eventually(lambda: _moved(house, len(lines)), LONG)
-        assert sorted(moved(house)) == sorted(line["message"]["id"] for line in lines)
+    async with deployed(temporal, simulator, tmp_path) as deployment:
+        await deployment.poll()
+        await eventually(lambda: _moved(deployment, len(lines)), LONG)
+        assert sorted(moved(deployment)) == sorted(line["message"]["id"] for line in lines)
 
 
 def _audit_retries() -> float:
     return float(metrics.ACTIVITY_RETRIES.labels("records.append")._value.get())
 
 
-async def _poll(house: Deployment) -> None:
-    await house.pollers.start(
+async def _poll(deployment: Deployment) -> None:
+    await deployment.pollers.start(
         PollerStart(
             source=EventKind.MESSAGE, interval=timedelta(seconds=1), start=timedelta(hours=1)
         )
     )
-    await eventually(lambda: _drained(house), LONG)
+    await eventually(lambda: _drained(deployment), LONG)
 
 
-async def _drained(house: Deployment) -> bool | None:
+async def _drained(deployment: Deployment) -> bool | None:
     try:
-        return (await house.pollers.status(EventKind.MESSAGE)).drained_at is not None or None
+        return (await deployment.pollers.status(EventKind.MESSAGE)).drained_at is not None or None
     except Exception:  # noqa: BLE001 - the server may be away
         return None
 
 
-async def _moved(house: Deployment, count: int) -> bool | None:
-    return len(moved(house)) >= count or None
+async def _moved(deployment: Deployment, count: int) -> bool | None:
+    return len(moved(deployment)) >= count or None
 
 
-async def _started(house: Deployment) -> bool | None:
-    return await house.cases.count() > 0 or None
+async def _started(deployment: Deployment) -> bool | None:
+    return await deployment.cases.count() > 0 or None

@@ -36,10 +36,10 @@ def newsletters(disposition: str) -> Iterator[dict[str, Any]]:
         )
 
 
-async def held_or_settled(house: Deployment) -> Counter[str] | None:
+async def held_or_settled(deployment: Deployment) -> Counter[str] | None:
     """Count the cases by state once every match is decided; visibility may lag."""
     states = Counter(
-        [line.state for line in await house.cases.find(CaseFilter(rule="quarantine_bec"))]
+        [line.state for line in await deployment.cases.find(CaseFilter(rule="quarantine_bec"))]
     )
     return (
         states
@@ -52,21 +52,21 @@ async def test_a_wrong_verdict_is_held_and_undone_by_one_command(
     temporal: Client, tmp_path: Path
 ) -> None:
     """At most 500 messages are touched, one notification is sent, and one undo reverts all."""
-    async with deployed(temporal, simulated(list(newsletters("NONE"))), tmp_path) as house:
-        await house.poll()
-        assert house.ledger == []
-        house.simulator.add(list(newsletters("MALICIOUS-BEC")))
-        await house.poll()
-        states = await eventually(lambda: held_or_settled(house), timedelta(seconds=120))
-        await house.idle()
+    async with deployed(temporal, simulated(list(newsletters("NONE"))), tmp_path) as deployment:
+        await deployment.poll()
+        assert deployment.ledger == []
+        deployment.simulator.add(list(newsletters("MALICIOUS-BEC")))
+        await deployment.poll()
+        states = await eventually(lambda: held_or_settled(deployment), timedelta(seconds=120))
+        await deployment.idle()
 
-        moved = [row["id"] for row in house.ledger if row["operation"] == "move"]
-        blocked = [row["id"] for row in house.ledger if row["operation"] == "create"]
+        moved = [row["id"] for row in deployment.ledger if row["operation"] == "move"]
+        blocked = [row["id"] for row in deployment.ledger if row["operation"] == "create"]
         assert len(moved) == len(set(moved)) == states[CaseState.SETTLED] * COPIES == MOST
         assert len(blocked) == 20
         reasons = [
             record.detail
-            for record in house.audit()
+            for record in deployment.audit()
             if record.kind is RecordKind.HELD and record.rule == "quarantine_bec"
         ]
         assert len(reasons) == states[CaseState.HELD]
@@ -90,12 +90,12 @@ async def test_a_wrong_verdict_is_held_and_undone_by_one_command(
         assert json.loads(undone.stdout)["failed"] == 0
         back = [
             row["id"]
-            for row in house.ledger
+            for row in deployment.ledger
             if row["operation"] == "move" and row["destination"] == "Inbox"
         ]
-        removed = [row["id"] for row in house.ledger if row["operation"] == "delete"]
+        removed = [row["id"] for row in deployment.ledger if row["operation"] == "delete"]
         answered = Counter(
-            row["disposition"] for row in house.ledger if row["operation"] == "reclassify"
+            row["disposition"] for row in deployment.ledger if row["operation"] == "reclassify"
         )
         assert sorted(back) == sorted(moved)
         assert sorted(removed) == sorted(blocked)

@@ -36,24 +36,24 @@ LISTED = "never_block: {suffixes: [partner.example]}\n"
 
 
 @pytest.fixture
-async def house(temporal: Client, tmp_path: Path) -> AsyncIterator[Deployment]:
+async def deployment(temporal: Client, tmp_path: Path) -> AsyncIterator[Deployment]:
     """An installation without blocks."""
-    async with deployed(temporal, simulated([]), tmp_path / "state") as house:
-        yield house
+    async with deployed(temporal, simulated([]), tmp_path / "state") as deployment:
+        yield deployment
 
 
 @pytest.fixture
-async def api(house: Deployment) -> AsyncIterator[EmailSecurity]:
+async def api(deployment: Deployment) -> AsyncIterator[EmailSecurity]:
     """The account as somebody else sees it who edits blocks by hand."""
-    async with connect_api(house.settings) as api:
+    async with connect_api(deployment.settings) as api:
         yield api
 
 
 async def made(
-    house: Deployment, pattern: str, lasts: timedelta = timedelta(days=30), rule: str = "r"
+    deployment: Deployment, pattern: str, lasts: timedelta = timedelta(days=30), rule: str = "r"
 ) -> ActiveBlock:
     """Have a case of its own block a pattern, and wait until the index of the server knows it."""
-    before = {block.id for block in await standing(house)}
+    before = {block.id for block in await standing(deployment)}
     action = BlockSender(pattern=pattern, expires_after=lasts)
     told = CasePlan(
         rule=rule,
@@ -62,48 +62,52 @@ async def made(
         group={"number": str(len(before))},
         actions=(action,),
     )
-    await house.tell(told, match_of(next(iter(outbreak(1)))))
+    await deployment.signal_case(told, match_of(next(iter(outbreak(1)))))
 
     async def indexed() -> ActiveBlock | None:
-        return next((block for block in await standing(house) if block.id not in before), None)
+        return next((block for block in await standing(deployment) if block.id not in before), None)
 
     return await eventually(indexed)
 
 
-async def block(house: Deployment, *arguments: str, rules: Path = RULES) -> CompletedProcess[str]:
+async def block(
+    deployment: Deployment, *arguments: str, rules: Path = RULES
+) -> CompletedProcess[str]:
     """Run `clawback block` against the server and the simulator of a deployment."""
     settings = {
-        "TEMPORAL_ADDRESS": house.client.service_client.config.target_host,
-        "CLAWBACK_API_URL": house.settings.api_url,
+        "TEMPORAL_ADDRESS": deployment.client.service_client.config.target_host,
+        "CLAWBACK_API_URL": deployment.settings.api_url,
         "CLAWBACK_RULES": str(rules),
     }
     return await asyncio.to_thread(clawback, "block", *arguments, **settings)
 
 
-async def answer(house: Deployment, *arguments: str, rules: Path = RULES) -> Any:
+async def answer(deployment: Deployment, *arguments: str, rules: Path = RULES) -> Any:
     """Run a command that succeeds, and read its JSON document."""
-    done = await block(house, *arguments, "--json", rules=rules)
+    done = await block(deployment, *arguments, "--json", rules=rules)
     assert done.returncode == ExitCode.OK, done.stderr
     return json.loads(done.stdout)
 
 
 async def test_a_list_says_what_stands_and_whether_it_still_is_ours(
-    house: Deployment, api: EmailSecurity
+    deployment: Deployment, api: EmailSecurity
 ) -> None:
     """The next to end first.
 
     Changed and removed ones are told apart; in a pipe it is whole and plain.
     """
-    assert (await block(house, "list")).stdout == "No such block.\n"
+    assert (await block(deployment, "list")).stdout == "No such block.\n"
     anne, ben, cleo = (
-        await made(house, ANNE),
-        await made(house, BEN, timedelta(days=7), "other"),
-        await made(house, CLEO, timedelta(days=60)),
+        await made(deployment, ANNE),
+        await made(deployment, BEN, timedelta(days=7), "other"),
+        await made(deployment, CLEO, timedelta(days=60)),
     )
     await api.settings.block_senders.edit(anne.id, comments="mine now")
     await api.settings.block_senders.delete(ben.id)
     rows, mine, done = await asyncio.gather(
-        answer(house, "list"), answer(house, "list", "--rule", "r"), block(house, "list")
+        answer(deployment, "list"),
+        answer(deployment, "list", "--rule", "r"),
+        block(deployment, "list"),
     )
     assert [(row["pattern"], row["now"]) for row in rows] == [
         (BEN, "gone"),
@@ -128,43 +132,43 @@ async def test_a_list_says_what_stands_and_whether_it_still_is_ours(
     assert cleo.id in done.stdout
 
 
-async def test_a_list_needs_no_api(house: Deployment) -> None:
+async def test_a_list_needs_no_api(deployment: Deployment) -> None:
     """Without the API the list has what Temporal knows; the state of the blocks is unknown."""
-    anne = await made(house, ANNE)
-    house.simulator.account.faults.rates = parse_faults("500=1.0")
-    done = await block(house, "list", "--json")
+    anne = await made(deployment, ANNE)
+    deployment.simulator.account.faults.rates = parse_faults("500=1.0")
+    done = await block(deployment, "list", "--json")
     assert done.returncode == ExitCode.OK
     assert [(row["id"], row["now"]) for row in json.loads(done.stdout)] == [(anne.id, "unknown")]
     assert "the simulator is unavailable, so changed blocks cannot be told" in done.stderr
 
 
-async def test_a_block_is_extended_by_its_pattern_or_its_id(house: Deployment) -> None:
+async def test_a_block_is_extended_by_its_pattern_or_its_id(deployment: Deployment) -> None:
     """For longer or until a time, never for less; who and why is on record."""
-    anne = await made(house, ANNE)
+    anne = await made(deployment, ANNE)
     told = await block(
-        house, "extend", ANNE.upper(), "--for", "30d", "--by", "ana", "--reason", "still at it"
+        deployment, "extend", ANNE.upper(), "--for", "30d", "--by", "ana", "--reason", "still at it"
     )
     later = anne.expires_at + timedelta(days=30)
     assert told.stdout == f"The block of {ANNE} stands until {later:%Y-%m-%d %H:%M:%S} UTC.\n"
-    (record,) = recorded(house, RecordKind.BLOCK_EXTENDED)
+    (record,) = recorded(deployment, RecordKind.BLOCK_EXTENDED)
     assert (record.actor, record.detail) == ("ana", f"until {later:%FT%TZ} · still at it")
     shorter, until = (
-        await block(house, "extend", anne.id, "--until", "2026-01-01T00:00:00Z"),
+        await block(deployment, "extend", anne.id, "--until", "2026-01-01T00:00:00Z"),
         datetime(2100, 1, 1, tzinfo=UTC),
     )
     assert (shorter.returncode, "stands until" in shorter.stderr) == (ExitCode.NO, True)
-    extended = await answer(house, "extend", anne.id, "--until", until.isoformat())
+    extended = await answer(deployment, "extend", anne.id, "--until", until.isoformat())
     assert {name: extended[name] for name in ("id", "pattern")} == {"id": anne.id, "pattern": ANNE}
     assert datetime.fromisoformat(extended["ends_at"]) == until
 
 
-async def test_a_block_is_lifted_once(house: Deployment) -> None:
+async def test_a_block_is_lifted_once(deployment: Deployment) -> None:
     """A dry run only says what it would do.
 
     When it is done it is gone at the API; a second time is told that it is over.
     """
-    anne = await made(house, ANNE)
-    trial = await answer(house, "lift", ANNE, "--dry-run")
+    anne = await made(deployment, ANNE)
+    trial = await answer(deployment, "lift", ANNE, "--dry-run")
     assert [(row["id"], row["outcome"]) for row in trial] == [(anne.id, "would")]
     assert set(trial[0]) == {
         "id",
@@ -176,14 +180,16 @@ async def test_a_block_is_lifted_once(house: Deployment) -> None:
         "ends_at",
         "outcome",
     }
-    assert removed(house) == []
-    done = await block(house, "lift", f"expiry/{anne.id}", "--by", "ana", "--reason", "a partner")
+    assert removed(deployment) == []
+    done = await block(
+        deployment, "lift", f"expiry/{anne.id}", "--by", "ana", "--reason", "a partner"
+    )
     assert (done.returncode, done.stdout) == (ExitCode.OK, f"The block of {ANNE} was removed.\n")
-    assert removed(house) == [anne.id]
-    (record,) = recorded(house, RecordKind.BLOCK_LIFTED)
+    assert removed(deployment) == [anne.id]
+    (record,) = recorded(deployment, RecordKind.BLOCK_LIFTED)
     assert (record.actor, record.detail, record.outcome) == ("ana", "a partner", "removed")
     again = await asyncio.gather(
-        block(house, "lift", anne.id), block(house, "extend", anne.id, "--for", "1d")
+        block(deployment, "lift", anne.id), block(deployment, "extend", anne.id, "--for", "1d")
     )
     assert [(one.returncode, "ended at" in one.stderr + one.stdout) for one in again] == [
         (ExitCode.NO, True)
@@ -191,72 +197,75 @@ async def test_a_block_is_lifted_once(house: Deployment) -> None:
 
 
 async def test_a_block_that_somebody_changed_is_left_alone(
-    house: Deployment, api: EmailSecurity
+    deployment: Deployment, api: EmailSecurity
 ) -> None:
     """The exit code says that it stands; one that somebody removed is as good as lifted."""
-    anne, ben = await made(house, ANNE), await made(house, BEN)
+    anne, ben = await made(deployment, ANNE), await made(deployment, BEN)
     await api.settings.block_senders.edit(anne.id, comments="mine now")
     await api.settings.block_senders.delete(ben.id)
     kept, gone = await asyncio.gather(
-        block(house, "lift", ANNE), block(house, "lift", BEN, "--json")
+        block(deployment, "lift", ANNE), block(deployment, "lift", BEN, "--json")
     )
     assert (kept.returncode, "and was left alone" in kept.stdout) == (ExitCode.NO, True)
     assert (gone.returncode, [row["outcome"] for row in json.loads(gone.stdout)]) == (
         ExitCode.OK,
         ["already_gone"],
     )
-    assert removed(house) == [ben.id]
+    assert removed(deployment) == [ben.id]
 
 
 async def test_a_pattern_of_several_blocks_is_asked_about(
-    house: Deployment, api: EmailSecurity
+    deployment: Deployment, api: EmailSecurity
 ) -> None:
     """One was changed by hand since, and the sender was blocked again.
 
     Both ids are named, and nothing is lifted.
     """
-    first = await made(house, ANNE)
+    first = await made(deployment, ANNE)
     await api.settings.block_senders.edit(first.id, pattern=CLEO)
-    second = await made(house, ANNE)
-    done = await block(house, "lift", ANNE)
+    second = await made(deployment, ANNE)
+    done = await block(deployment, "lift", ANNE)
     assert done.returncode == ExitCode.NO
     assert f"{ANNE} has 2 blocks; name one by its id: " in done.stderr
     assert {first.id, second.id} <= set(done.stderr.replace(",", "").split())
-    assert removed(house) == []
+    assert removed(deployment) == []
 
 
 async def test_blocks_that_the_list_forbids_by_now_are_lifted_together(
-    house: Deployment, api: EmailSecurity, tmp_path: Path
+    deployment: Deployment, api: EmailSecurity, tmp_path: Path
 ) -> None:
     """By `safety.yml` and by the domains of the account.
 
     One that somebody changed stands, and keeps no other from ending.
     """
     rules = write(tmp_path / "rules", {"safety.yml": LISTED})
-    assert "No block contradicts" in (await block(house, "lift", "--forbidden", rules=rules)).stdout
-    await made(house, ANNE)
-    ben, cleo = await made(house, BEN), await made(house, CLEO)
+    assert (
+        "No block contradicts"
+        in (await block(deployment, "lift", "--forbidden", rules=rules)).stdout
+    )
+    await made(deployment, ANNE)
+    ben, cleo = await made(deployment, BEN), await made(deployment, CLEO)
     await api.settings.domains.create(**DOMAIN)  # type: ignore[arg-type]
     await api.settings.block_senders.edit(ben.id, comments="mine now")
     listed, trial = await asyncio.gather(
-        answer(house, "list", "--forbidden", rules=rules),
-        answer(house, "lift", "--forbidden", "--dry-run", rules=rules),
+        answer(deployment, "list", "--forbidden", rules=rules),
+        answer(deployment, "lift", "--forbidden", "--dry-run", rules=rules),
     )
     assert {row["id"] for row in listed} == {row["id"] for row in trial} == {ben.id, cleo.id}
-    done = await block(house, "lift", "--forbidden", "--json", rules=rules)
+    done = await block(deployment, "lift", "--forbidden", "--json", rules=rules)
     assert {row["pattern"]: row["outcome"] for row in json.loads(done.stdout)} == {
         BEN: "left_alone",
         CLEO: "removed",
     }
-    assert (done.returncode, removed(house)) == (ExitCode.NO, [cleo.id])
-    assert {record.detail for record in recorded(house, RecordKind.BLOCK_LIFTED)} == {
+    assert (done.returncode, removed(deployment)) == (ExitCode.NO, [cleo.id])
+    assert {record.detail for record in recorded(deployment, RecordKind.BLOCK_LIFTED)} == {
         "it is on the never-block list"
     }
 
 
-async def test_a_block_that_is_not_ours_is_a_sentence(house: Deployment) -> None:
+async def test_a_block_that_is_not_ours_is_a_sentence(deployment: Deployment) -> None:
     """It says where to look; so does a pattern that never was blocked."""
-    done = await block(house, "lift", "nobody@sender.example")
+    done = await block(deployment, "lift", "nobody@sender.example")
     assert done.returncode == ExitCode.NO
     assert sentence(done).endswith(
         "clawback has no block nobody@sender.example; "

@@ -48,45 +48,48 @@ SHADOW = CasePlan(
 
 
 @pytest.fixture
-async def house(temporal: Client, tmp_path: Path) -> AsyncIterator[Deployment]:
+async def deployment(temporal: Client, tmp_path: Path) -> AsyncIterator[Deployment]:
     """Three cases: one that acted, one that is held, one that is closed and in shadow mode."""
     mail = [list(outbreak(2, seed, sender=f"s{seed}@bad.test")) for seed in range(3)]
     async with deployed(
         temporal, simulated([line for lines in mail for line in lines]), tmp_path
-    ) as house:
-        await house.tell(ACTED, *map(match_of, mail[0]))
-        await house.tell(HELD, *map(match_of, mail[1]))
-        await house.tell(SHADOW, *map(match_of, mail[2]), pace=CaseTiming(linger=timedelta()))
-        await house.settled(ACTED.case_id)
-        await house.settled(HELD.case_id, CaseState.HELD)
+    ) as deployment:
+        await deployment.signal_case(ACTED, *map(match_of, mail[0]))
+        await deployment.signal_case(HELD, *map(match_of, mail[1]))
+        await deployment.signal_case(
+            SHADOW, *map(match_of, mail[2]), pace=CaseTiming(linger=timedelta())
+        )
+        await deployment.settled(ACTED.case_id)
+        await deployment.settled(HELD.case_id, CaseState.HELD)
         await temporal.get_workflow_handle(SHADOW.case_id).result()
-        await eventually(lambda: _indexed(house))
-        yield house
+        await eventually(lambda: _indexed(deployment))
+        yield deployment
 
 
-async def _indexed(house: Deployment) -> bool | None:
+async def _indexed(deployment: Deployment) -> bool | None:
     return (
-        sorted([line.state for line in await house.cases.find()]) == ["closed", "held", "settled"]
+        sorted([line.state for line in await deployment.cases.find()])
+        == ["closed", "held", "settled"]
         or None
     )
 
 
-async def case(house: Deployment, *arguments: str) -> CompletedProcess[str]:
+async def case(deployment: Deployment, *arguments: str) -> CompletedProcess[str]:
     """Run `clawback case` against the server of a deployment."""
-    address = house.client.service_client.config.target_host
+    address = deployment.client.service_client.config.target_host
     return await asyncio.to_thread(
         clawback, "case", *arguments, TEMPORAL_ADDRESS=address, CLAWBACK_RULES=str(RULES)
     )
 
 
-async def ids(house: Deployment, *arguments: str) -> list[str]:
+async def ids(deployment: Deployment, *arguments: str) -> list[str]:
     """Which cases a list gives."""
-    done = await case(house, "list", "--json", *arguments)
+    done = await case(deployment, "list", "--json", *arguments)
     assert done.returncode == ExitCode.OK, done.stderr
     return [line["id"] for line in json.loads(done.stdout)]
 
 
-async def test_a_list_finds_by_whatever_is_known(house: Deployment) -> None:
+async def test_a_list_finds_by_whatever_is_known(deployment: Deployment) -> None:
     """CaseState, rule, mode, age, sender (or its hash), message (both of its ids), mailbox.
 
     Those that wait for people come first.
@@ -108,42 +111,42 @@ async def test_a_list_finds_by_whatever_is_known(house: Deployment) -> None:
     found = dict(
         zip(
             wanted,
-            await asyncio.gather(*(ids(house, *arguments) for arguments in wanted)),
+            await asyncio.gather(*(ids(deployment, *arguments) for arguments in wanted)),
             strict=True,
         )
     )
     order = ("--mailbox", target["client_recipients"][0])
     assert sorted(found.pop(order)) == sorted(wanted.pop(order))
     assert found == wanted
-    memory = (await house.cases.status(acted)).snapshot
+    memory = (await deployment.cases.status(acted)).snapshot
     assert memory is not None
     one = next(iter(memory.targets.values()))
     assert one.message_id is not None
     assert (
-        await ids(house, "--message", one.id)
-        == await ids(house, "--message", one.message_id)
+        await ids(deployment, "--message", one.id)
+        == await ids(deployment, "--message", one.message_id)
         == [acted]
     )
 
 
-async def test_a_list_in_a_pipe_is_whole_and_plain(house: Deployment) -> None:
+async def test_a_list_in_a_pipe_is_whole_and_plain(deployment: Deployment) -> None:
     """No colours, nothing cut; sorted as asked; an empty one is a sentence."""
-    done = await case(house, "list", "--sort", "rule")
+    done = await case(deployment, "list", "--sort", "rule")
     heading, *lines = done.stdout.splitlines()
     assert heading.split() == ["state", "mode", "opened", "for", "case"]
     assert [line.split()[-1] for line in lines] == sorted(
         [HELD.case_id, SHADOW.case_id, ACTED.case_id]
     )
     assert "\x1b" not in done.stdout
-    assert (await case(house, "list", "--rule", "none")).stdout == "No such case.\n"
+    assert (await case(deployment, "list", "--rule", "none")).stdout == "No such case.\n"
 
 
-async def test_a_page_tells_what_happened_and_what_can_be_done(house: Deployment) -> None:
+async def test_a_page_tells_what_happened_and_what_can_be_done(deployment: Deployment) -> None:
     """Found by the first digits of its hash.
 
     The story, what was done to whom, the budget and how to take it back.
     """
-    done = await case(house, "show", ACTED.case_id.rpartition("/")[2][:8])
+    done = await case(deployment, "show", ACTED.case_id.rpartition("/")[2][:8])
     said = " ".join(done.stdout.split())
     for part in (
         f"{ACTED.case_id} Quarantine it",
@@ -158,7 +161,7 @@ async def test_a_page_tells_what_happened_and_what_can_be_done(house: Deployment
         f"clawback undo case {ACTED.case_id} --dry-run",
     ):
         assert part in said
-    document = json.loads((await case(house, "show", ACTED.case_id, "--json")).stdout)
+    document = json.loads((await case(deployment, "show", ACTED.case_id, "--json")).stdout)
     assert {
         "plan",
         "snapshot",
@@ -172,40 +175,40 @@ async def test_a_page_tells_what_happened_and_what_can_be_done(house: Deployment
     } <= set(document)
 
 
-async def test_nothing_in_a_mail_can_steer_the_terminal(house: Deployment) -> None:
+async def test_nothing_in_a_mail_can_steer_the_terminal(deployment: Deployment) -> None:
     """A sender is whatever a stranger wrote.
 
     Escape sequences and line breaks are shown as what they are, nothing.
     """
     (line,) = outbreak(1, 7, sender="evil\x1b[2J\r\nstate  fine@bad.test")
     told = HELD.model_copy(update={"group": {"edf_hash": "evil"}, "mode": Mode.SHADOW})
-    await house.tell(told, match_of(line))
-    await house.settled(told.case_id)
-    shown = (await case(house, "show", told.case_id)).stdout
+    await deployment.signal_case(told, match_of(line))
+    await deployment.settled(told.case_id)
+    shown = (await case(deployment, "show", told.case_id)).stdout
     assert "from evil�[2J��state  fine@bad.test" in shown
     assert "\x1b" not in shown
 
 
-async def test_a_held_case_is_decided_from_its_page(house: Deployment) -> None:
+async def test_a_held_case_is_decided_from_its_page(deployment: Deployment) -> None:
     """The page has the lines to copy; the one for approval works as it stands, once."""
-    page = (await case(house, "show", HELD.case_id)).stdout
+    page = (await case(deployment, "show", HELD.case_id)).stdout
     (line,) = [line for line in page.splitlines() if "case approve" in line]
     arguments = line.partition("clawback case ")[2].split()
-    done = await case(house, *arguments, "--by", "ana", "--reason", "is phishing")
+    done = await case(deployment, *arguments, "--by", "ana", "--reason", "is phishing")
     assert done.returncode == ExitCode.OK, done.stderr
-    await house.settled(HELD.case_id)
-    later = await case(house, *arguments, "--by", "ben")
+    await deployment.settled(HELD.case_id)
+    later = await case(deployment, *arguments, "--by", "ben")
     assert (later.returncode, "approved by ana" in later.stderr) == (ExitCode.NO, True)
-    assert "approved by ana: is phishing" in (await case(house, "show", HELD.case_id)).stdout
+    assert "approved by ana: is phishing" in (await case(deployment, "show", HELD.case_id)).stdout
 
 
-async def test_a_case_that_is_watched_is_followed_to_its_end(house: Deployment) -> None:
+async def test_a_case_that_is_watched_is_followed_to_its_end(deployment: Deployment) -> None:
     """Each change of state is a line; the exit code says how it ended.
 
     One that is over ends at once.
     """
-    address = house.client.service_client.config.target_host
-    over = await case(house, "watch", SHADOW.case_id)
+    address = deployment.client.service_client.config.target_host
+    over = await case(deployment, "watch", SHADOW.case_id)
     assert (over.returncode, SHADOW.case_id in over.stdout) == (ExitCode.OK, True)
     watching = await asyncio.create_subprocess_exec(
         *(*COMMAND, "case", "watch", HELD.case_id, "--json"),
@@ -214,7 +217,7 @@ async def test_a_case_that_is_watched_is_followed_to_its_end(house: Deployment) 
     )
     assert watching.stdout is not None
     first = await watching.stdout.readline()
-    await house.client.get_workflow_handle(HELD.case_id).terminate("by hand")
+    await deployment.client.get_workflow_handle(HELD.case_id).terminate("by hand")
     later, _ = await watching.communicate()
     changes = [json.loads(line) for line in (first + later).splitlines()]
     assert watching.returncode == ExitCode.NO
@@ -222,15 +225,15 @@ async def test_a_case_that_is_watched_is_followed_to_its_end(house: Deployment) 
         (None, "held"),
         ("held", "terminated"),
     ]
-    assert "terminated" in (await case(house, "show", HELD.case_id)).stdout
+    assert "terminated" in (await case(deployment, "show", HELD.case_id)).stdout
 
 
-async def test_a_case_that_is_not_there_is_a_sentence(house: Deployment) -> None:
+async def test_a_case_that_is_not_there_is_a_sentence(deployment: Deployment) -> None:
     """It says where to look, and several that may be meant are named."""
     assert (
         "`clawback case list` has the cases"
-        in (await case(house, "show", "case/other/0123456789abcdef")).stderr
+        in (await case(deployment, "show", "case/other/0123456789abcdef")).stderr
     )
-    assert "see `clawback case list`" in (await case(house, "show", "nonsense")).stderr
-    several = await case(house, "show", "other")
+    assert "see `clawback case list`" in (await case(deployment, "show", "nonsense")).stderr
+    several = await case(deployment, "show", "other")
     assert (several.returncode, "is ambiguous" in several.stderr) == (ExitCode.NO, True)

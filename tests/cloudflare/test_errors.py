@@ -20,7 +20,7 @@ from clawback.cloudflare import (
     UnknownOutcome,
     UnreadableResponse,
 )
-from tests.cloudflare.stand import (
+from tests.cloudflare.support import (
     ACCOUNT,
     IID,
     TOKEN,

@@ -16,7 +16,7 @@ from clawback.cloudflare import ApiError, BatchResult, EmailSecurity, Page
 from clawback.cloudflare.account_settings import AccountSettings
 from clawback.cloudflare.catalogue import OPERATIONS, Operation, Permission
 from clawback.cloudflare.wire_model import WireModel
-from tests.cloudflare.stand import URL, always, envelope, recording
+from tests.cloudflare.support import URL, always, envelope, recording
 from tests.cloudflare.test_lenient import JSON, RECORDS
 from tests.cloudflare.test_recorded import CASES, load
 from tests.contract.test_requests import CALLS, call

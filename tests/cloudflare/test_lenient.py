@@ -29,7 +29,7 @@ from clawback.cloudflare import (
     UrlIgnorePattern,
 )
 from clawback.cloudflare.wire_model import InvalidRecord, WireModel
-from tests.cloudflare.stand import IID, WINDOW, always, envelope
+from tests.cloudflare.support import IID, WINDOW, always, envelope
 
 KINDS: list[type[WireModel]] = [
     Message,

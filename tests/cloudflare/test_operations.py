@@ -16,7 +16,7 @@ from clawback.cloudflare import (
     Unavailable,
     UnknownOutcome,
 )
-from tests.cloudflare.stand import (
+from tests.cloudflare.support import (
     IID,
     WINDOW,
     always,

@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from clawback.cloudflare import EmailSecurity, PagedBy, pages
-from tests.cloudflare.stand import WINDOW, client, envelope
+from tests.cloudflare.support import WINDOW, client, envelope
 
 BOUND = 60
 

@@ -8,7 +8,7 @@ import pytest
 
 from clawback.cloudflare import ContainmentStopped, EmailSecurity, RateLimited, Share
 from clawback.cloudflare.transport import MAX_DELAY
-from tests.cloudflare.stand import IID, WINDOW, Ledger, StillClock, client, envelope
+from tests.cloudflare.support import IID, WINDOW, Ledger, StillClock, client, envelope
 
 
 def telling(remaining: int, *, quota: int = 100, reset: int = 30) -> dict[str, str]:

@@ -11,7 +11,7 @@ import pytest
 from clawback.cloudflare import Page, Resubmission
 from clawback.cloudflare.wire_model import WireModel
 from clawback.model.times import parse_time
-from tests.cloudflare.stand import always
+from tests.cloudflare.support import always
 
 ANSWERS = Path(__file__).parent / "answers"
 CASES = sorted(folder.name for folder in ANSWERS.iterdir() if folder.is_dir())

@@ -6,7 +6,7 @@ import httpx
 import pytest
 
 from clawback.cloudflare import EmailSecurity, RateLimited, Unavailable, UnreadableResponse
-from tests.cloudflare.stand import URL, WINDOW, StillClock, client, envelope, refusal
+from tests.cloudflare.support import URL, WINDOW, StillClock, client, envelope, refusal
 
 
 def scripted(answers: list[httpx.Response], clock: StillClock) -> tuple[EmailSecurity, list[str]]:

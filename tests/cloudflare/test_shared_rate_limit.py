@@ -11,7 +11,7 @@ import pytest
 from clawback.cloudflare import EmailSecurity, RateLimited, Share, Unavailable
 from clawback.cloudflare.transport import MAX_IN_FLIGHT
 from clawback.simulator import Rate, Simulator, SimulatorOptions
-from tests.cloudflare.stand import ACCOUNT, IID, TOKEN, StillClock, client, envelope
+from tests.cloudflare.support import ACCOUNT, IID, TOKEN, StillClock, client, envelope
 
 BASE = "http://simulator.test/client/v4"
 QUOTA = 400

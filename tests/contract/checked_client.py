@@ -10,7 +10,7 @@ import httpx
 
 from clawback.cloudflare import EmailSecurity
 from clawback.simulator import Simulator, SimulatorOptions
-from tests.cloudflare.stand import Window
+from tests.cloudflare.support import Window
 from tests.contract import openapi
 
 BASE = "http://simulator.test/client/v4"

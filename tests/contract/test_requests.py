@@ -11,7 +11,7 @@ import pytest
 
 from clawback.cloudflare import Batch, EmailSecurity, Resubmission
 from clawback.model.messages import Destination, Disposition
-from tests.cloudflare.stand import ACCOUNT, END, IID, START, URL, WINDOW, envelope, recording
+from tests.cloudflare.support import ACCOUNT, END, IID, START, URL, WINDOW, envelope, recording
 from tests.contract.openapi import document, needs_document, operation, problems_of
 
 pytestmark = needs_document

@@ -18,7 +18,7 @@ from clawback.local.installation import plan_installation
 from clawback.model.mode import Mode
 from clawback.settings import Settings
 from clawback.simulator import Rate, Simulator, SimulatorOptions, TokenScope
-from tests.cloudflare.stand import client, closed_port, envelope, refusal, rude_server
+from tests.cloudflare.support import client, closed_port, envelope, refusal, rude_server
 
 TOKENS = {
     "wr1te-t0ken": TokenScope.WRITE,

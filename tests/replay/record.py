@@ -60,16 +60,16 @@ def plan(name: str, *actions: Any, **changes: Any) -> CasePlan:
     )
 
 
-async def moved(house: Deployment) -> str:
+async def moved(deployment: Deployment) -> str:
     """A campaign is moved; a late arrival joins; the case closes."""
     told = plan("moved", MOVE, Reclassify(disposition=Disposition.MALICIOUS))
-    await house.tell(told, *map(match_of, LINES[:2]), pace=SOON)
-    await house.settled(told.case_id)
-    await house.tell(told, *map(match_of, LINES[2:]), pace=SOON)
-    return await closed(house, told)
+    await deployment.signal_case(told, *map(match_of, LINES[:2]), pace=SOON)
+    await deployment.settled(told.case_id)
+    await deployment.signal_case(told, *map(match_of, LINES[2:]), pace=SOON)
+    return await closed(deployment, told)
 
 
-async def blocked(house: Deployment) -> str:
+async def blocked(deployment: Deployment) -> str:
     """A threshold is met and a sender is blocked."""
     correlation = CorrelationWindow(
         type=CorrelationType.EVENT_COUNT, timespan=timedelta(hours=1), at_least=2
@@ -79,221 +79,221 @@ async def blocked(house: Deployment) -> str:
         BlockSender(pattern="a@bad.test", expires_after=timedelta(seconds=1)),
         correlation=correlation,
     )
-    await house.tell(told, match_of(LINES[0]), pace=SOON)
-    await house.settled(told.case_id, CaseState.WATCHING)
-    await house.tell(told, match_of(LINES[1]), pace=SOON)
-    return await closed(house, told)
+    await deployment.signal_case(told, match_of(LINES[0]), pace=SOON)
+    await deployment.settled(told.case_id, CaseState.WATCHING)
+    await deployment.signal_case(told, match_of(LINES[1]), pace=SOON)
+    return await closed(deployment, told)
 
 
-async def shadowed(house: Deployment) -> str:
+async def shadowed(deployment: Deployment) -> str:
     """Nothing is done."""
     told = plan("shadowed", MOVE, mode=Mode.SHADOW)
-    await house.tell(told, match_of(LINES[0]), pace=SOON)
-    return await closed(house, told)
+    await deployment.signal_case(told, match_of(LINES[0]), pace=SOON)
+    return await closed(deployment, told)
 
 
-async def approved(house: Deployment) -> str:
+async def approved(deployment: Deployment) -> str:
     """Held, approved, moved."""
     told = plan("approved", MOVE, mode=Mode.APPROVE)
-    await house.tell(
+    await deployment.signal_case(
         told,
         match_of(LINES[0]),
         pace=SOON.model_copy(update={"approval_timeout": timedelta(days=7)}),
     )
-    await house.settled(told.case_id, CaseState.HELD)
-    await house.cases.approve(
-        told.case_id, "ana", (await house.cases.proposal(told.case_id)).digest, "looks right"
+    await deployment.settled(told.case_id, CaseState.HELD)
+    await deployment.cases.approve(
+        told.case_id, "ana", (await deployment.cases.proposal(told.case_id)).digest, "looks right"
     )
-    return await closed(house, told)
+    return await closed(deployment, told)
 
 
-async def expired(house: Deployment) -> str:
+async def expired(deployment: Deployment) -> str:
     """Held, and nobody answers."""
     told = plan("expired", MOVE, mode=Mode.APPROVE)
-    await house.tell(told, match_of(LINES[0]), pace=SOON)
-    return await closed(house, told)
+    await deployment.signal_case(told, match_of(LINES[0]), pace=SOON)
+    return await closed(deployment, told)
 
 
-async def denied(house: Deployment) -> str:
+async def denied(deployment: Deployment) -> str:
     """Held, and somebody says no; what comes later is refused too."""
     told = plan("denied", MOVE, mode=Mode.APPROVE)
-    await house.tell(
+    await deployment.signal_case(
         told,
         match_of(LINES[0]),
         pace=SOON.model_copy(update={"approval_timeout": timedelta(days=7)}),
     )
-    await house.settled(told.case_id, CaseState.HELD)
-    await house.cases.deny(told.case_id, "ana", "a newsletter")
-    await house.tell(told, match_of(LINES[1]), pace=SOON)
-    return await closed(house, told)
+    await deployment.settled(told.case_id, CaseState.HELD)
+    await deployment.cases.deny(told.case_id, "ana", "a newsletter")
+    await deployment.signal_case(told, match_of(LINES[1]), pace=SOON)
+    return await closed(deployment, told)
 
 
-async def widened(house: Deployment) -> str:
+async def widened(deployment: Deployment) -> str:
     """The action widens: two people agree, whatever the mode."""
     told = plan(
         "widened",
         BlockSender(pattern="bad.test", kind=PatternKind.DOMAIN, expires_after=timedelta(days=30)),
     )
-    await house.tell(
+    await deployment.signal_case(
         told,
         match_of(LINES[0]),
         pace=SOON.model_copy(update={"approval_timeout": timedelta(days=7)}),
     )
-    await house.settled(told.case_id, CaseState.HELD)
-    digest = (await house.cases.proposal(told.case_id)).digest
-    await house.cases.approve(told.case_id, "ana", digest)
-    await house.cases.approve(told.case_id, "ben", digest)
-    return await closed(house, told)
+    await deployment.settled(told.case_id, CaseState.HELD)
+    digest = (await deployment.cases.proposal(told.case_id)).digest
+    await deployment.cases.approve(told.case_id, "ana", digest)
+    await deployment.cases.approve(told.case_id, "ben", digest)
+    return await closed(deployment, told)
 
 
-async def over_budget(house: Deployment) -> str:
+async def over_budget(deployment: Deployment) -> str:
     """The guard refuses, the case is held, somebody approves, and it acts."""
     told = plan("over_budget", MOVE, limits=(Limit(messages=1, per=timedelta(hours=1)),))
-    await house.tell(
+    await deployment.signal_case(
         told,
         *map(match_of, LINES[:2]),
         pace=SOON.model_copy(update={"approval_timeout": timedelta(days=7)}),
     )
-    await house.settled(told.case_id, CaseState.HELD)
-    await house.cases.approve(
-        told.case_id, "ana", (await house.cases.proposal(told.case_id)).digest
+    await deployment.settled(told.case_id, CaseState.HELD)
+    await deployment.cases.approve(
+        told.case_id, "ana", (await deployment.cases.proposal(told.case_id)).digest
     )
-    return await closed(house, told)
+    return await closed(deployment, told)
 
 
-async def released(house: Deployment) -> str:
+async def released(deployment: Deployment) -> str:
     """Quarantined mail is let out."""
     told = plan("released", Release())
     mail = [
         {**line, "message": {**line["message"], "is_quarantined": True}}
         for line in outbreak(2, seed=31)
     ]
-    house.simulator.add(mail)
-    await house.tell(told, *map(match_of, mail), pace=SOON)
-    return await closed(house, told)
+    deployment.simulator.add(mail)
+    await deployment.signal_case(told, *map(match_of, mail), pace=SOON)
+    return await closed(deployment, told)
 
 
-async def searched(house: Deployment) -> str:
+async def searched(deployment: Deployment) -> str:
     """Older mail is searched for, looked at, and moved."""
     told = plan("searched", BulkMove(destination=Destination.JUNK, sender="older@bad.test"))
-    house.simulator.add(list(outbreak(2, seed=41, sender="older@bad.test")))
-    await house.tell(
+    deployment.simulator.add(list(outbreak(2, seed=41, sender="older@bad.test")))
+    await deployment.signal_case(
         told,
         match_of(LINES[0]),
         pace=SOON.model_copy(update={"approval_timeout": timedelta(days=7)}),
     )
-    await house.settled(told.case_id, CaseState.HELD)
-    await house.cases.approve(
-        told.case_id, "ana", (await house.cases.proposal(told.case_id)).digest
+    await deployment.settled(told.case_id, CaseState.HELD)
+    await deployment.cases.approve(
+        told.case_id, "ana", (await deployment.cases.proposal(told.case_id)).digest
     )
-    return await closed(house, told)
+    return await closed(deployment, told)
 
 
-async def trusted(house: Deployment) -> str:
+async def trusted(deployment: Deployment) -> str:
     """A domain is trusted, which two people agree to."""
     told = plan("trusted", TrustDomain(pattern="good.example", expires_after=timedelta(seconds=1)))
-    await house.tell(
+    await deployment.signal_case(
         told,
         match_of(LINES[0]),
         pace=SOON.model_copy(update={"approval_timeout": timedelta(days=7)}),
     )
-    await house.settled(told.case_id, CaseState.HELD)
-    digest = (await house.cases.proposal(told.case_id)).digest
+    await deployment.settled(told.case_id, CaseState.HELD)
+    digest = (await deployment.cases.proposal(told.case_id)).digest
     for who in ("ana", "ben"):
-        await house.cases.approve(told.case_id, who, digest)
-    return await closed(house, told)
+        await deployment.cases.approve(told.case_id, who, digest)
+    return await closed(deployment, told)
 
 
-async def trusted_no_more(house: Deployment) -> str:
+async def trusted_no_more(deployment: Deployment) -> str:
     """The end of that trust."""
-    expiry = await latest(house, names.POLICY_EXPIRY)
-    await house.client.get_workflow_handle(expiry).result()
+    expiry = await latest(deployment, names.POLICY_EXPIRY)
+    await deployment.client.get_workflow_handle(expiry).result()
     return expiry
 
 
-async def undone(house: Deployment) -> str:
+async def undone(deployment: Deployment) -> str:
     """All that a case did is taken back while it is open."""
     told = plan(
         "undone", MOVE, Reclassify(disposition=Disposition.SPAM), BlockSender(pattern="u@bad.test")
     )
-    house.simulator.add(mail := list(outbreak(3, seed=21)))
-    await house.tell(told, *map(match_of, mail))
-    await house.settled(told.case_id)
-    undo = UndoGateway(house.client)
+    deployment.simulator.add(mail := list(outbreak(3, seed=21)))
+    await deployment.signal_case(told, *map(match_of, mail))
+    await deployment.settled(told.case_id)
+    undo = UndoGateway(deployment.client)
     found = [
         one.request
         async for one in undo.find(UndoScope(by="ana", reason="good mail"), case=told.case_id)
     ]
     await undo.result(await undo.start(found))
-    return await closed(house, told)
+    return await closed(deployment, told)
 
 
-async def undo_of_one(house: Deployment) -> str:
+async def undo_of_one(deployment: Deployment) -> str:
     """The undo of the case before."""
-    return await latest(house, names.CASE_UNDO)
+    return await latest(deployment, names.CASE_UNDO)
 
 
-async def undo_of_many(house: Deployment) -> str:
+async def undo_of_many(deployment: Deployment) -> str:
     """The workflow that somebody's `clawback undo` started for it."""
-    return await latest(house, names.UNDO)
+    return await latest(deployment, names.UNDO)
 
 
-async def guarded(house: Deployment) -> str:
+async def guarded(deployment: Deployment) -> str:
     """The guard after all of this, and a stop, a resume and the confirmation of a rule."""
-    guard = GuardGateway(house.client)
+    guard = GuardGateway(deployment.client)
     await guard.stop("ana", "too much")
     await guard.resume("ana")
     await guard.confirm("undone", "ana")
     return names.GUARD_ID
 
 
-async def polled_submissions(house: Deployment) -> str:
+async def polled_submissions(deployment: Deployment) -> str:
     """The poller of another source, which is never told anything."""
-    await house.poll(EventKind.SUBMISSION)
+    await deployment.poll(EventKind.SUBMISSION)
     return names.poller_id(EventKind.SUBMISSION)
 
 
-async def watched(house: Deployment) -> str:
+async def watched(deployment: Deployment) -> str:
     """One look at the pollers."""
-    await house.client.execute_workflow(
+    await deployment.client.execute_workflow(
         names.WATCHDOG, id="watchdog", task_queue=names.WORKFLOW_QUEUE
     )
     return "watchdog"
 
 
-async def lost(house: Deployment) -> str:
+async def lost(deployment: Deployment) -> str:
     """Answers are lost on the way: verified, repeated, certain."""
-    house.simulator.account.faults.rates = parse_faults("lost_answer=0.5,500=0.2")
+    deployment.simulator.account.faults.rates = parse_faults("lost_answer=0.5,500=0.2")
     told = plan(
         "lost", MOVE, BlockSender(pattern="b@bad.test"), Reclassify(disposition=Disposition.SPAM)
     )
-    await house.tell(told, *map(match_of, outbreak(6, seed=9)), pace=SOON)
-    house.simulator.add(list(outbreak(6, seed=9)))
-    found = await closed(house, told)
-    house.simulator.account.faults.rates = parse_faults("")
+    await deployment.signal_case(told, *map(match_of, outbreak(6, seed=9)), pace=SOON)
+    deployment.simulator.add(list(outbreak(6, seed=9)))
+    found = await closed(deployment, told)
+    deployment.simulator.account.faults.rates = parse_faults("")
     return found
 
 
-async def polled(house: Deployment) -> str:
+async def polled(deployment: Deployment) -> str:
     """A poller reads, is paused, resumed and rewound."""
-    await house.poll()
-    await house.pollers.pause(EventKind.MESSAGE, "lunch")
-    await house.pollers.resume(EventKind.MESSAGE)
-    await house.poll()
+    await deployment.poll()
+    await deployment.pollers.pause(EventKind.MESSAGE, "lunch")
+    await deployment.pollers.resume(EventKind.MESSAGE)
+    await deployment.poll()
     return names.poller_id(EventKind.MESSAGE)
 
 
-async def ended(house: Deployment) -> str:
+async def ended(deployment: Deployment) -> str:
     """A block of the scene before ends."""
-    block = next(row["id"] for row in house.ledger if row["operation"] == "create")
-    await house.client.get_workflow_handle(names.expiry_id(block)).result()
+    block = next(row["id"] for row in deployment.ledger if row["operation"] == "create")
+    await deployment.client.get_workflow_handle(names.expiry_id(block)).result()
     return names.expiry_id(block)
 
 
-async def extended(house: Deployment) -> str:
+async def extended(deployment: Deployment) -> str:
     """A block stands longer than it was to."""
-    block = await standing(house, "extended")
-    handle = house.client.get_workflow_handle(block)
+    block = await standing(deployment, "extended")
+    handle = deployment.client.get_workflow_handle(block)
     known: ExpiringBlock = await handle.query(names.STATUS, result_type=ExpiringBlock)
     until = known.expires_at + timedelta(seconds=1)
     await handle.execute_update(names.EXTEND, args=[until, "ana", "they are at it again"])
@@ -301,26 +301,28 @@ async def extended(house: Deployment) -> str:
     return block
 
 
-async def lifted(house: Deployment) -> str:
+async def lifted(deployment: Deployment) -> str:
     """A block is lifted long before its time is up."""
-    block = await standing(house, "lifted", timedelta(days=30))
-    await house.client.get_workflow_handle(block).execute_update(
+    block = await standing(deployment, "lifted", timedelta(days=30))
+    await deployment.client.get_workflow_handle(block).execute_update(
         names.LIFT, args=["ben", "a partner"]
     )
-    await house.client.get_workflow_handle(block).result()
+    await deployment.client.get_workflow_handle(block).result()
     return block
 
 
-async def marked(house: Deployment) -> str:
+async def marked(deployment: Deployment) -> str:
     """The reclassification of the first scene left its mark, which stands."""
     marks = [
         found.id
-        async for found in house.client.list_workflows(f"WorkflowType = '{names.OWN_SUBMISSION}'")
+        async for found in deployment.client.list_workflows(
+            f"WorkflowType = '{names.OWN_SUBMISSION}'"
+        )
     ]
     return marks[-1]
 
 
-async def notified(house: Deployment) -> str:
+async def notified(deployment: Deployment) -> str:
     """A case notifies a channel that works and one that does not exist."""
     told = plan(
         "notified",
@@ -328,29 +330,29 @@ async def notified(house: Deployment) -> str:
         mode=Mode.APPROVE,
         notifications=(Notify(channel="soc"), Notify(channel="nobody")),
     )
-    await house.tell(
+    await deployment.signal_case(
         told,
         match_of(LINES[0]),
         pace=SOON.model_copy(
             update={"linger": timedelta(seconds=3), "approval_timeout": timedelta(days=7)}
         ),
     )
-    await _outcomes(house, told, 2)
-    await house.cases.approve(
-        told.case_id, "ana", (await house.cases.proposal(told.case_id)).digest
+    await _outcomes(deployment, told, 2)
+    await deployment.cases.approve(
+        told.case_id, "ana", (await deployment.cases.proposal(told.case_id)).digest
     )
-    await _outcomes(house, told, 4)
-    return await closed(house, told)
+    await _outcomes(deployment, told, 4)
+    return await closed(deployment, told)
 
 
-async def delivered(house: Deployment) -> str:
+async def delivered(deployment: Deployment) -> str:
     """The delivered notification of the scene before."""
-    return await _notification(house, "notified")
+    return await _notification(deployment, "notified")
 
 
-async def not_delivered(house: Deployment) -> str:
+async def not_delivered(deployment: Deployment) -> str:
     """The failed notification of that scene."""
-    return await _notification(house, "failed:no_such_channel")
+    return await _notification(deployment, "failed:no_such_channel")
 
 
 SCENES: dict[str, Scene] = {
@@ -384,9 +386,9 @@ SCENES: dict[str, Scene] = {
 }
 
 
-async def _outcomes(house: Deployment, told: CasePlan, count: int) -> None:
+async def _outcomes(deployment: Deployment, told: CasePlan, count: int) -> None:
     async def there() -> bool | None:
-        memory = (await house.cases.status(told.case_id)).snapshot
+        memory = (await deployment.cases.status(told.case_id)).snapshot
         return (
             memory is not None and sum(bool(one.outcome) for one in memory.notifications) == count
         ) or None
@@ -394,16 +396,16 @@ async def _outcomes(house: Deployment, told: CasePlan, count: int) -> None:
     await eventually(there)
 
 
-async def _notification(house: Deployment, outcome: str) -> str:
+async def _notification(deployment: Deployment, outcome: str) -> str:
     found = [
         one.id
-        async for one in house.client.list_workflows(f"WorkflowType = '{names.NOTIFICATION}'")
+        async for one in deployment.client.list_workflows(f"WorkflowType = '{names.NOTIFICATION}'")
     ]
-    results = {one: await house.client.get_workflow_handle(one).result() for one in found}
+    results = {one: await deployment.client.get_workflow_handle(one).result() for one in found}
     return next(one for one, result in results.items() if result == outcome)
 
 
-async def latest(house: Deployment, kind: str) -> str:
+async def latest(deployment: Deployment, kind: str) -> str:
     """The workflow of one kind that started last; the index may lag."""
 
     async def there() -> str | None:
@@ -411,7 +413,7 @@ async def latest(house: Deployment, kind: str) -> str:
             iter(
                 [
                     found.id
-                    async for found in house.client.list_workflows(
+                    async for found in deployment.client.list_workflows(
                         f"WorkflowType = '{kind}'", limit=1
                     )
                 ]
@@ -422,19 +424,21 @@ async def latest(house: Deployment, kind: str) -> str:
     return await eventually(there)
 
 
-async def standing(house: Deployment, name: str, lasts: timedelta = timedelta(seconds=3)) -> str:
+async def standing(
+    deployment: Deployment, name: str, lasts: timedelta = timedelta(seconds=3)
+) -> str:
     """Make a block; the id of the workflow that will end it."""
     told = plan(name, BlockSender(pattern=f"{name}@bad.test", expires_after=lasts))
-    await house.tell(told, match_of(LINES[0]), pace=SOON)
-    await closed(house, told)
+    await deployment.signal_case(told, match_of(LINES[0]), pace=SOON)
+    await closed(deployment, told)
     return names.expiry_id(
-        next(row["id"] for row in reversed(house.ledger) if row["operation"] == "create")
+        next(row["id"] for row in reversed(deployment.ledger) if row["operation"] == "create")
     )
 
 
-async def closed(house: Deployment, told: CasePlan) -> str:
+async def closed(deployment: Deployment, told: CasePlan) -> str:
     """Wait until a case is over; its id."""
-    await house.client.get_workflow_handle(told.case_id).result()
+    await deployment.client.get_workflow_handle(told.case_id).result()
     return told.case_id
 
 
@@ -445,10 +449,10 @@ async def record(client: Client, folder: Path, wanted: Sequence[str]) -> None:
     with tempfile.TemporaryDirectory() as state:
         async with (
             receiving() as channels,
-            deployed(client, simulator, Path(state), channels) as house,
+            deployed(client, simulator, Path(state), channels) as deployment,
         ):
             for name, scene in SCENES.items():
-                played = await scene(house)
+                played = await scene(deployment)
                 if name in wanted:
                     save(
                         folder,

@@ -69,7 +69,9 @@ class Deployment:
         """The audit so far, each record once."""
         return list(read_records(self.settings.audit_file))
 
-    async def tell(self, plan: CasePlan, *matches: Match, pace: CaseTiming | None = None) -> None:
+    async def signal_case(
+        self, plan: CasePlan, *matches: Match, pace: CaseTiming | None = None
+    ) -> None:
         """Signal a case."""
         await self.cases.signal_matches(plan, matches, pace or CaseTiming())
 
@@ -153,7 +155,7 @@ def match_of(line: dict[str, Any]) -> Match:
     )
 
 
-def stranger(name: str) -> Match:
+def unknown_match(name: str) -> Match:
     """Build the match of a message that the API does not know."""
     now = datetime.now(UTC)
     return Match(

@@ -43,23 +43,28 @@ def plan(action: Any, **said: Any) -> CasePlan:
     )
 
 
-def made(house: Deployment, operation: str = "create") -> list[tuple[str, str]]:
+def made(deployment: Deployment, operation: str = "create") -> list[tuple[str, str]]:
     """Which lists something was created in, or deleted from, and its id."""
-    return [(row["resource"], row["id"]) for row in house.ledger if row["operation"] == operation]
+    return [
+        (row["resource"], row["id"]) for row in deployment.ledger if row["operation"] == operation
+    ]
 
 
 async def agreed(
-    house: Deployment, told: CasePlan, lines: list[dict[str, Any]], pace: CaseTiming | None = None
+    deployment: Deployment,
+    told: CasePlan,
+    lines: list[dict[str, Any]],
+    pace: CaseTiming | None = None,
 ) -> dict[str, str]:
     """Let a case be decided by as many people as must agree; its outcomes."""
-    await house.tell(told, *map(match_of, lines), pace=pace)
+    await deployment.signal_case(told, *map(match_of, lines), pace=pace)
     if told.actions[0].has_wide_impact:
-        await house.settled(told.case_id, CaseState.HELD)
-        digest = (await house.cases.proposal(told.case_id)).digest
-        assert await house.cases.approve(told.case_id, "ana", digest) == CaseState.HELD
-        assert made(house) == []
-        await house.cases.approve(told.case_id, "ben", digest)
-    return await house.settled(told.case_id)
+        await deployment.settled(told.case_id, CaseState.HELD)
+        digest = (await deployment.cases.proposal(told.case_id)).digest
+        assert await deployment.cases.approve(told.case_id, "ana", digest) == CaseState.HELD
+        assert made(deployment) == []
+        await deployment.cases.approve(told.case_id, "ben", digest)
+    return await deployment.settled(told.case_id)
 
 
 @pytest.mark.parametrize("action", [ALLOW, TRUST, PROTECT], ids=lambda action: action.name)
@@ -70,20 +75,20 @@ async def test_a_policy_is_made_once_marked_and_taken_back(
     lines = list(outbreak(1))
     told = plan(action)
     async with (
-        deployed(temporal, simulated(lines), tmp_path) as house,
-        connect_api(house.settings) as api,
+        deployed(temporal, simulated(lines), tmp_path) as deployment,
+        connect_api(deployment.settings) as api,
     ):
-        assert await agreed(house, told, lines) == {action.label: "created"}
-        ((resource, identity),) = made(house)
+        assert await agreed(deployment, told, lines) == {action.label: "created"}
+        ((resource, identity),) = made(deployment)
         assert resource == action.resource
         record = await getattr(api.settings, resource).get(identity)
         assert told.case_id in (record.comments or "")
         assert {name: getattr(record, name) for name in action.fields} == action.fields
-        assert await undo(house, UndoScope(by="ana"), case=told.case_id) == UndoSummary(
+        assert await undo(deployment, UndoScope(by="ana"), case=told.case_id) == UndoSummary(
             cases=1, done=1
         )
-        assert made(house, "delete") == [(resource, identity)]
-        (undone,) = [record for record in house.audit() if record.kind is RecordKind.UNDONE]
+        assert made(deployment, "delete") == [(resource, identity)]
+        (undone,) = [record for record in deployment.audit() if record.kind is RecordKind.UNDONE]
         assert (undone.action, undone.target, undone.outcome) == (
             action.name,
             action.label,
@@ -100,18 +105,18 @@ async def test_a_lost_answer_makes_no_second_policy(
     A look at the list finds our mark, and the ledger has one creation.
     """
     lines = list(outbreak(1))
-    async with deployed(temporal, simulated(lines), tmp_path) as house:
+    async with deployed(temporal, simulated(lines), tmp_path) as deployment:
         told = plan(action, mode=Mode.APPROVE)
-        await house.tell(told, *map(match_of, lines))
-        await house.settled(told.case_id, CaseState.HELD)
-        digest = (await house.cases.proposal(told.case_id)).digest
-        house.simulator.account.faults.reset(parse_faults("lost_answer=1"))
+        await deployment.signal_case(told, *map(match_of, lines))
+        await deployment.settled(told.case_id, CaseState.HELD)
+        digest = (await deployment.cases.proposal(told.case_id)).digest
+        deployment.simulator.account.faults.reset(parse_faults("lost_answer=1"))
         for who in ("ana", "ben")[: 2 if action.has_wide_impact else 1]:
-            await house.cases.approve(told.case_id, who, digest)
-        await eventually(lambda: _asked(house, action.resource))
-        house.simulator.account.faults.reset(parse_faults("lost_answer=0.5"))
-        assert await house.settled(told.case_id) == {action.label: "created"}
-        assert len(made(house)) == 1
+            await deployment.cases.approve(told.case_id, who, digest)
+        await eventually(lambda: _asked(deployment, action.resource))
+        deployment.simulator.account.faults.reset(parse_faults("lost_answer=0.5"))
+        assert await deployment.settled(told.case_id) == {action.label: "created"}
+        assert len(made(deployment)) == 1
 
 
 async def test_what_stands_already_is_left_alone(temporal: Client, tmp_path: Path) -> None:
@@ -122,13 +127,13 @@ async def test_what_stands_already_is_left_alone(temporal: Client, tmp_path: Pat
     lines = list(outbreak(1))
     told = plan(PROTECT)
     async with (
-        deployed(temporal, simulated(lines), tmp_path) as house,
-        connect_api(house.settings) as api,
+        deployed(temporal, simulated(lines), tmp_path) as deployment,
+        connect_api(deployment.settings) as api,
     ):
         fields: Any = {**PROTECT.fields, "name": "ruth ADEYEMI"}
         theirs = await api.settings.impersonation_registry.create(**fields, comments="by hand")
-        assert await agreed(house, told, lines) == {PROTECT.label: "already_there"}
-        assert made(house) == [(PROTECT.resource, theirs.id)]
+        assert await agreed(deployment, told, lines) == {PROTECT.label: "already_there"}
+        assert made(deployment) == [(PROTECT.resource, theirs.id)]
 
 
 @pytest.mark.parametrize(
@@ -150,23 +155,23 @@ async def test_what_no_rule_may_let_in_is_refused(
     """
     lines = list(outbreak(1))
     told = plan(action)
-    async with deployed(temporal, simulated(lines), tmp_path) as house:
-        await house.tell(told, *map(match_of, lines))
+    async with deployed(temporal, simulated(lines), tmp_path) as deployment:
+        await deployment.signal_case(told, *map(match_of, lines))
         if action.problem is None:
-            await house.settled(told.case_id, CaseState.HELD)
-            digest = (await house.cases.proposal(told.case_id)).digest
+            await deployment.settled(told.case_id, CaseState.HELD)
+            digest = (await deployment.cases.proposal(told.case_id)).digest
             for who in ("ana", "ben"):
-                await house.cases.approve(told.case_id, who, digest)
-        assert await house.settled(told.case_id) == {action.label: f"failed:{reason}"}
-        assert made(house) == []
+                await deployment.cases.approve(told.case_id, who, digest)
+        assert await deployment.settled(told.case_id) == {action.label: f"failed:{reason}"}
+        assert made(deployment) == []
 
 
 async def test_a_policy_ends_when_its_time_is_up(skipping: Client, tmp_path: Path) -> None:
     """Thirty days later it is gone, and it is on record."""
     lines = list(outbreak(1))
-    async with deployed(skipping, simulated(lines), tmp_path) as house:
-        await agreed(house, plan(ALLOW), lines, CaseTiming(linger=timedelta(days=90)))
-        ((resource, identity),) = made(house)
+    async with deployed(skipping, simulated(lines), tmp_path) as deployment:
+        await agreed(deployment, plan(ALLOW), lines, CaseTiming(linger=timedelta(days=90)))
+        ((resource, identity),) = made(deployment)
         expiry = skipping.get_workflow_handle(names.expiry_id(f"{resource}/{identity}"))
         await expiry.result()
         described = await expiry.describe()
@@ -174,8 +179,8 @@ async def test_a_policy_ends_when_its_time_is_up(skipping: Client, tmp_path: Pat
         assert described.close_time - described.start_time == pytest.approx(
             timedelta(days=30), abs=timedelta(minutes=1)
         )
-        assert made(house, "delete") == [(resource, identity)]
-        await eventually(lambda: _recorded(house, "removed"))
+        assert made(deployment, "delete") == [(resource, identity)]
+        await eventually(lambda: _recorded(deployment, "removed"))
 
 
 async def test_a_policy_that_somebody_changed_is_theirs(temporal: Client, tmp_path: Path) -> None:
@@ -183,28 +188,28 @@ async def test_a_policy_that_somebody_changed_is_theirs(temporal: Client, tmp_pa
     lines = list(outbreak(1))
     told = plan(TRUST.model_copy(update={"expires_after": timedelta(seconds=3)}))
     async with (
-        deployed(temporal, simulated(lines), tmp_path) as house,
-        connect_api(house.settings) as api,
+        deployed(temporal, simulated(lines), tmp_path) as deployment,
+        connect_api(deployment.settings) as api,
     ):
-        await agreed(house, told, lines)
-        ((_, identity),) = made(house)
+        await agreed(deployment, told, lines)
+        ((_, identity),) = made(deployment)
         await api.settings.trusted_domains.edit(
             identity, is_similarity=True, comments="kept by the mail team"
         )
-        await eventually(lambda: _recorded(house, "left_alone"))
-        await undo(house, UndoScope(by="ana"), case=told.case_id)
-        assert made(house, "delete") == []
+        await eventually(lambda: _recorded(deployment, "left_alone"))
+        await undo(deployment, UndoScope(by="ana"), case=told.case_id)
+        assert made(deployment, "delete") == []
 
 
-async def _asked(house: Deployment, resource: str) -> bool | None:
-    return house.requests(f"/settings/{resource}") >= 2 or None
+async def _asked(deployment: Deployment, resource: str) -> bool | None:
+    return deployment.requests(f"/settings/{resource}") >= 2 or None
 
 
-async def _recorded(house: Deployment, outcome: str) -> bool | None:
+async def _recorded(deployment: Deployment, outcome: str) -> bool | None:
     return (
         any(
             record.kind is RecordKind.POLICY_EXPIRED and record.outcome == outcome
-            for record in house.audit()
+            for record in deployment.audit()
         )
         or None
     )

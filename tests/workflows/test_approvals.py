@@ -42,17 +42,20 @@ def plan(**said: Any) -> CasePlan:
 
 
 async def held(
-    house: Deployment, told: CasePlan, lines: list[dict[str, Any]], pace: CaseTiming | None = None
+    deployment: Deployment,
+    told: CasePlan,
+    lines: list[dict[str, Any]],
+    pace: CaseTiming | None = None,
 ) -> str:
     """Let a case be held; the digest of what it would do."""
-    await house.tell(told, *map(match_of, lines), pace=pace)
-    await house.settled(told.case_id, CaseState.HELD)
-    return (await house.cases.proposal(told.case_id)).digest
+    await deployment.signal_case(told, *map(match_of, lines), pace=pace)
+    await deployment.settled(told.case_id, CaseState.HELD)
+    return (await deployment.cases.proposal(told.case_id)).digest
 
 
-def said(house: Deployment, kind: RecordKind) -> list[tuple[str | None, str | None]]:
+def said(deployment: Deployment, kind: RecordKind) -> list[tuple[str | None, str | None]]:
     """Who, and what about it, in the records of one kind."""
-    return [(record.actor, record.detail) for record in house.audit() if record.kind is kind]
+    return [(record.actor, record.detail) for record in deployment.audit() if record.kind is kind]
 
 
 async def test_of_many_answers_at_once_the_first_counts(temporal: Client, tmp_path: Path) -> None:
@@ -61,12 +64,13 @@ async def test_of_many_answers_at_once_the_first_counts(temporal: Client, tmp_pa
     One is heard, the others are told who was first; the act is done once, or never.
     """
     lines = list(outbreak(2))
-    async with deployed(temporal, simulated(lines), tmp_path) as house:
-        digest = await held(house, plan(), lines)
+    async with deployed(temporal, simulated(lines), tmp_path) as deployment:
+        digest = await held(deployment, plan(), lines)
         approvals = (
-            house.cases.approve(plan().case_id, f"approver {number}", digest) for number in range(5)
+            deployment.cases.approve(plan().case_id, f"approver {number}", digest)
+            for number in range(5)
         )
-        denials = (house.cases.deny(plan().case_id, f"denier {number}") for number in range(5))
+        denials = (deployment.cases.deny(plan().case_id, f"denier {number}") for number in range(5))
         answers = await asyncio.gather(*approvals, *denials, return_exceptions=True)
         heard = [
             number for number, answer in enumerate(answers) if not isinstance(answer, BaseException)
@@ -80,9 +84,11 @@ async def test_of_many_answers_at_once_the_first_counts(temporal: Client, tmp_pa
             if number != first
         )
         assert all(who in text for text in told), told
-        await house.settled(plan().case_id, CaseState.SETTLED if first < 5 else CaseState.DENIED)
-        assert len(house.ledger) == (2 if first < 5 else 0)
-        assert len(said(house, RecordKind.APPROVED) + said(house, RecordKind.DENIED)) == 1
+        await deployment.settled(
+            plan().case_id, CaseState.SETTLED if first < 5 else CaseState.DENIED
+        )
+        assert len(deployment.ledger) == (2 if first < 5 else 0)
+        assert len(said(deployment, RecordKind.APPROVED) + said(deployment, RecordKind.DENIED)) == 1
 
 
 async def test_an_approval_of_a_case_that_has_grown_is_refused(
@@ -93,12 +99,12 @@ async def test_an_approval_of_a_case_that_has_grown_is_refused(
     The answer says which, and nothing is done until the new digest is approved.
     """
     lines = list(outbreak(3))
-    async with deployed(temporal, simulated(lines), tmp_path) as house:
-        shown = await held(house, plan(), lines[:2])
-        await house.tell(plan(), match_of(lines[2]))
+    async with deployed(temporal, simulated(lines), tmp_path) as deployment:
+        shown = await held(deployment, plan(), lines[:2])
+        await deployment.signal_case(plan(), match_of(lines[2]))
 
         async def grown() -> str | None:
-            digest = (await house.cases.proposal(plan().case_id)).digest
+            digest = (await deployment.cases.proposal(plan().case_id)).digest
             return digest if digest != shown else None
 
         now = await eventually(grown)
@@ -107,12 +113,12 @@ async def test_an_approval_of_a_case_that_has_grown_is_refused(
             UpdateRefused,
             match=rf"has changed since it was shown: 1 more messages \({newest}\).*Its digest is now {now}",
         ):
-            await house.cases.approve(plan().case_id, "ana", shown)
-        assert house.ledger == []
-        await house.cases.approve(plan().case_id, "ana", now, "all three are phishing")
-        await house.settled(plan().case_id)
-        assert len(house.ledger) == 3
-        assert said(house, RecordKind.APPROVED) == [("ana", "all three are phishing")]
+            await deployment.cases.approve(plan().case_id, "ana", shown)
+        assert deployment.ledger == []
+        await deployment.cases.approve(plan().case_id, "ana", now, "all three are phishing")
+        await deployment.settled(plan().case_id)
+        assert len(deployment.ledger) == 3
+        assert said(deployment, RecordKind.APPROVED) == [("ana", "all three are phishing")]
 
 
 @pytest.mark.parametrize("action", [DOMAIN, HARD_DELETE], ids=["domain", "hard delete"])
@@ -122,19 +128,19 @@ async def test_what_widens_takes_two_different_people_whatever_the_mode(
     """One person, written in two ways, is one; the second must be shown the same."""
     lines = list(outbreak(1))
     told = plan(mode=Mode.ENFORCE, actions=(action,))
-    async with deployed(temporal, simulated(lines), tmp_path) as house:
-        digest = await held(house, told, lines)
-        assert await house.cases.approve(told.case_id, "Ana", digest) == CaseState.HELD
+    async with deployed(temporal, simulated(lines), tmp_path) as deployment:
+        digest = await held(deployment, told, lines)
+        assert await deployment.cases.approve(told.case_id, "Ana", digest) == CaseState.HELD
         with pytest.raises(
             UpdateRefused, match="has approved this already: another person must approve it too"
         ):
-            await house.cases.approve(told.case_id, " ana ", digest)
+            await deployment.cases.approve(told.case_id, " ana ", digest)
         with pytest.raises(UpdateRefused, match="has changed since it was shown"):
-            await house.cases.approve(told.case_id, "ben", "1-of another case")
-        assert house.ledger == []
-        assert await house.cases.approve(told.case_id, "ben", digest) == CaseState.RESPONDING
-        await house.settled(told.case_id)
-        assert len(house.ledger) == 1
+            await deployment.cases.approve(told.case_id, "ben", "1-of another case")
+        assert deployment.ledger == []
+        assert await deployment.cases.approve(told.case_id, "ben", digest) == CaseState.RESPONDING
+        await deployment.settled(told.case_id)
+        assert len(deployment.ledger) == 1
 
 
 async def test_silence_of_a_week_is_a_denial(skipping: Client, tmp_path: Path) -> None:
@@ -143,14 +149,16 @@ async def test_silence_of_a_week_is_a_denial(skipping: Client, tmp_path: Path) -
     After seven the case has expired, nothing was done, and a late answer is told so.
     """
     lines = list(outbreak(2))
-    async with deployed(skipping, simulated(lines), tmp_path) as house:
-        await house.tell(plan(), *map(match_of, lines), pace=CaseTiming(linger=timedelta(days=30)))
+    async with deployed(skipping, simulated(lines), tmp_path) as deployment:
+        await deployment.signal_case(
+            plan(), *map(match_of, lines), pace=CaseTiming(linger=timedelta(days=30))
+        )
         handle = skipping.get_workflow_handle(plan().case_id)
         assert await handle.result() == CaseState.EXPIRED
-        assert house.ledger == []
+        assert deployment.ledger == []
         records = [
             record
-            for record in house.audit()
+            for record in deployment.audit()
             if record.kind in {RecordKind.HELD, RecordKind.EXPIRY_WARNED, RecordKind.EXPIRED}
         ]
         assert [record.kind for record in records] == [
@@ -163,4 +171,4 @@ async def test_silence_of_a_week_is_a_denial(skipping: Client, tmp_path: Path) -
         assert warned - asked == pytest.approx(timedelta(days=6), abs=minute)
         assert expired - asked == pytest.approx(timedelta(days=7), abs=minute)
         with pytest.raises(UpdateRefused, match="ended at"):
-            await house.cases.approve(plan().case_id, "ana", "late")
+            await deployment.cases.approve(plan().case_id, "ana", "late")

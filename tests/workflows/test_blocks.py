@@ -43,37 +43,37 @@ DOMAIN = {
 
 
 async def blocked(
-    house: Deployment, lasts: timedelta = timedelta(days=30), pattern: str = PATTERN
+    deployment: Deployment, lasts: timedelta = timedelta(days=30), pattern: str = PATTERN
 ) -> ActiveBlock:
     """Have a case block a sender; the block as it stands."""
     action = BlockSender(pattern=pattern, expires_after=lasts)
     told = CasePlan(
         rule="r", version="v1", mode=Mode.ENFORCE, group={"from": pattern}, actions=(action,)
     )
-    await house.tell(told, match_of(next(iter(outbreak(1)))))
-    await house.settled(told.case_id)
+    await deployment.signal_case(told, match_of(next(iter(outbreak(1)))))
+    await deployment.settled(told.case_id)
 
     async def indexed() -> ActiveBlock | None:
         return next(
-            (block for block in await standing(house) if block.block.pattern == pattern), None
+            (block for block in await standing(deployment) if block.block.pattern == pattern), None
         )
 
     return await eventually(indexed)
 
 
-async def standing(house: Deployment) -> list[ActiveBlock]:
+async def standing(deployment: Deployment) -> list[ActiveBlock]:
     """All blocks of ours that stand."""
-    return [block async for block in BlockGateway(house.client).list_active()]
+    return [block async for block in BlockGateway(deployment.client).list_active()]
 
 
-def removed(house: Deployment) -> list[str]:
+def removed(deployment: Deployment) -> list[str]:
     """The ids of blocks that were removed."""
-    return [row["id"] for row in house.ledger if row["operation"] == "delete"]
+    return [row["id"] for row in deployment.ledger if row["operation"] == "delete"]
 
 
-def recorded(house: Deployment, kind: RecordKind) -> list[AuditRecord]:
+def recorded(deployment: Deployment, kind: RecordKind) -> list[AuditRecord]:
     """The records of one kind."""
-    return [record for record in house.audit() if record.kind is kind]
+    return [record for record in deployment.audit() if record.kind is kind]
 
 
 async def test_a_block_that_stands_is_listed_with_all_that_is_known_of_it(
@@ -83,9 +83,9 @@ async def test_a_block_that_stands_is_listed_with_all_that_is_known_of_it(
 
     It is listed after the workers are gone.
     """
-    async with deployed(temporal, simulated([]), tmp_path) as house:
-        block = await blocked(house)
-    assert await standing(house) == [block]
+    async with deployed(temporal, simulated([]), tmp_path) as deployment:
+        block = await blocked(deployment)
+    assert await standing(deployment) == [block]
     assert (block.block.pattern, block.block.kind, block.rule) == (PATTERN, PatternKind.EMAIL, "r")
     assert block.case.startswith("case/r/")
     assert block.expires_at - block.made_at == pytest.approx(
@@ -103,8 +103,8 @@ async def test_what_a_block_matches_is_encrypted_in_the_index_too(
     config = temporal.config()
     config["data_converter"] = data_converter(SecretStr(b64encode(bytes(range(32))).decode()))
     client = Client(**config)
-    async with deployed(client, simulated([]), tmp_path) as house:
-        block = await blocked(house)
+    async with deployed(client, simulated([]), tmp_path) as deployment:
+        block = await blocked(deployment)
         (execution,) = [
             one async for one in temporal.list_workflows("WorkflowType = 'block-expiry'")
         ]
@@ -118,13 +118,13 @@ async def test_a_block_is_lifted_at_once(temporal: Client, tmp_path: Path) -> No
 
     Who and why is on record, and whatever comes later is told that it is over.
     """
-    async with deployed(temporal, simulated([]), tmp_path) as house:
-        block, blocks = await blocked(house), BlockGateway(temporal)
+    async with deployed(temporal, simulated([]), tmp_path) as deployment:
+        block, blocks = await blocked(deployment), BlockGateway(temporal)
         with pytest.raises(UpdateRefused, match="say who you are"):
             await blocks.lift(block.id, " ")
         assert await blocks.lift(block.id, "ana", "a partner") is Removal.REMOVED
-        assert removed(house) == [block.id]
-        record = recorded(house, RecordKind.BLOCK_LIFTED)[0]
+        assert removed(deployment) == [block.id]
+        record = recorded(deployment, RecordKind.BLOCK_LIFTED)[0]
         assert (record.actor, record.detail, record.outcome, record.target) == (
             "ana",
             "a partner",
@@ -144,8 +144,8 @@ async def test_while_a_lift_is_under_way_a_second_is_told_who_was_first(
 ) -> None:
     """The API is silent, so the block still stands: it goes as soon as the API answers."""
     simulator = simulated([])
-    async with deployed(temporal, simulator, tmp_path) as house:
-        block, blocks = await blocked(house), BlockGateway(temporal)
+    async with deployed(temporal, simulator, tmp_path) as deployment:
+        block, blocks = await blocked(deployment), BlockGateway(temporal)
         simulator.account.faults.rates = parse_faults("500=1.0")
         assert await blocks.lift(block.id, "ana", patience=timedelta(milliseconds=300)) is None
         with pytest.raises(UpdateRefused, match="ana has lifted it"):
@@ -153,36 +153,39 @@ async def test_while_a_lift_is_under_way_a_second_is_told_who_was_first(
         with pytest.raises(UpdateRefused, match="ana has lifted it"):
             await blocks.extend(block.id, datetime.now(UTC) + timedelta(days=60), "ben")
         simulator.account.faults.rates = parse_faults("")
-        await eventually(lambda: _gone(house, block.id))
+        await eventually(lambda: _gone(deployment, block.id))
 
 
 async def test_a_block_is_extended_and_never_shortened(temporal: Client, tmp_path: Path) -> None:
     """The list says the new end; who, until when and why is on record."""
-    async with deployed(temporal, simulated([]), tmp_path) as house:
-        block, blocks = await blocked(house), BlockGateway(temporal)
+    async with deployed(temporal, simulated([]), tmp_path) as deployment:
+        block, blocks = await blocked(deployment), BlockGateway(temporal)
         until = block.expires_at + timedelta(days=30)
         assert await blocks.extend(block.id, until, "ana", "still at it") == until
-        await eventually(lambda: _stands_until(house, until))
-        record = recorded(house, RecordKind.BLOCK_EXTENDED)[0]
+        await eventually(lambda: _stands_until(deployment, until))
+        record = recorded(deployment, RecordKind.BLOCK_EXTENDED)[0]
         assert (record.actor, record.detail) == ("ana", f"until {until:%FT%TZ} · still at it")
         with pytest.raises(UpdateRefused, match="stands until"):
             await blocks.extend(block.id, block.expires_at, "ana")
-        assert removed(house) == []
+        assert removed(deployment) == []
 
 
 async def test_a_block_stands_for_thirty_days_and_an_extended_one_for_sixty(
     skipping: Client, tmp_path: Path
 ) -> None:
     """By the server's clock, which is ahead of ours by then."""
-    async with deployed(skipping, simulated([]), tmp_path) as house:
+    async with deployed(skipping, simulated([]), tmp_path) as deployment:
         blocks = BlockGateway(skipping)
-        short, long = await blocked(house), await blocked(house, pattern="b@sender.example")
+        short, long = (
+            await blocked(deployment),
+            await blocked(deployment, pattern="b@sender.example"),
+        )
         await blocks.extend(long.id, long.made_at + timedelta(days=60), "ana")
-        lasted = [await _ended(house, block) - block.made_at for block in (short, long)]
+        lasted = [await _ended(deployment, block) - block.made_at for block in (short, long)]
         assert lasted == [
             pytest.approx(timedelta(days=days), abs=timedelta(minutes=1)) for days in (30, 60)
         ]
-        assert sorted(removed(house)) == sorted((short.id, long.id))
+        assert sorted(removed(deployment)) == sorted((short.id, long.id))
 
 
 @pytest.mark.parametrize(
@@ -202,14 +205,14 @@ async def test_a_block_that_somebody_changed_is_left_alone(
     Whatever was changed, it is not ours to remove any more, and the record says so.
     """
     async with (
-        deployed(temporal, simulated([]), tmp_path) as house,
-        connect_api(house.settings) as api,
+        deployed(temporal, simulated([]), tmp_path) as deployment,
+        connect_api(deployment.settings) as api,
     ):
-        block = await blocked(house)
+        block = await blocked(deployment)
         await api.settings.block_senders.edit(block.id, **change)
         assert await BlockGateway(temporal).lift(block.id, "ana") is Removal.LEFT_ALONE
-        assert removed(house) == []
-        assert recorded(house, RecordKind.BLOCK_LIFTED)[0].outcome == "left_alone"
+        assert removed(deployment) == []
+        assert recorded(deployment, RecordKind.BLOCK_LIFTED)[0].outcome == "left_alone"
 
 
 async def test_a_remark_of_somebody_does_not_make_a_block_theirs(
@@ -217,10 +220,10 @@ async def test_a_remark_of_somebody_does_not_make_a_block_theirs(
 ) -> None:
     """Our mark is still in the comments, so the block ends."""
     async with (
-        deployed(temporal, simulated([]), tmp_path) as house,
-        connect_api(house.settings) as api,
+        deployed(temporal, simulated([]), tmp_path) as deployment,
+        connect_api(deployment.settings) as api,
     ):
-        block = await blocked(house)
+        block = await blocked(deployment)
         comments = (await api.block_sender(block.id)).comments
         await api.settings.block_senders.edit(block.id, comments=f"{comments} - seen by ben")
         assert await BlockGateway(temporal).lift(block.id, "ana") is Removal.REMOVED
@@ -231,10 +234,13 @@ async def test_own_domains_of_the_account_are_never_blocked(
 ) -> None:
     """They are read once an hour, hold for decisions and right before acting, and are kept when they cannot be read again."""
     simulator = simulated([])
-    async with deployed(temporal, simulator, tmp_path) as house, connect_api(house.settings) as api:
+    async with (
+        deployed(temporal, simulator, tmp_path) as deployment,
+        connect_api(deployment.settings) as api,
+    ):
         await api.settings.domains.create(**DOMAIN)  # type: ignore[arg-type]
-        await house.services.never_block.read_domains()
-        await house.services.never_block.read_domains()
+        await deployment.services.never_block.read_domains()
+        await deployment.services.never_block.read_domains()
         assert (
             sum(
                 asked.path.endswith("/settings/domains") and asked.method == "GET"
@@ -249,9 +255,11 @@ async def test_own_domains_of_the_account_are_never_blocked(
             group={"from": "x"},
             actions=(BlockSender(pattern="boss@eu.own.example"),),
         )
-        await house.tell(told, match_of(next(iter(outbreak(1)))))
-        assert await house.settled(told.case_id) == {"boss@eu.own.example": "failed:never_block"}
-        assert house.requests("/settings/block_senders") == 0
+        await deployment.signal_case(told, match_of(next(iter(outbreak(1)))))
+        assert await deployment.settled(told.case_id) == {
+            "boss@eu.own.example": "failed:never_block"
+        }
+        assert deployment.requests("/settings/block_senders") == 0
 
 
 async def test_domains_that_may_not_be_listed_are_said_once(
@@ -264,54 +272,54 @@ async def test_domains_that_may_not_be_listed_are_said_once(
         "cloudflare_account_id": "a" * 32,
     }
     async with (
-        deployed(temporal, simulator, tmp_path, **settings) as house,
-        connect_api(house.settings) as api,
+        deployed(temporal, simulator, tmp_path, **settings) as deployment,
+        connect_api(deployment.settings) as api,
     ):
         rules = LiveRules.load(RULES)
-        watch = NeverBlockWatcher(api, rules, BlockGateway(temporal), house.services.audit)
+        watch = NeverBlockWatcher(api, rules, BlockGateway(temporal), deployment.services.audit)
         await watch.read_domains()
         assert (rules.own_domain_count, metrics.OWN_DOMAINS._value.get()) == (0, -1)
         await watch.read_domains()
-        assert house.requests("/settings/domains") == 1  # not again before an hour is over
+        assert deployment.requests("/settings/domains") == 1  # not again before an hour is over
 
 
 async def test_a_block_that_the_list_forbids_by_now_is_told_of_once(
     temporal: Client, tmp_path: Path
 ) -> None:
     """Counted while it stands, recorded once, with the command that lifts it."""
-    async with deployed(temporal, simulated([]), tmp_path) as house:
-        block, watch = await blocked(house), house.services.never_block
+    async with deployed(temporal, simulated([]), tmp_path) as deployment:
+        block, watch = await blocked(deployment), deployment.services.never_block
         await watch.compare()
         assert (
             metrics.BLOCKS_FORBIDDEN._value.get(),
-            recorded(house, RecordKind.BLOCK_FORBIDDEN),
+            recorded(deployment, RecordKind.BLOCK_FORBIDDEN),
         ) == (0, [])
         watch._rules.protect_own_domains(frozenset({"sender.example"}))
         await watch.compare()
         await watch.compare()
-        (record,) = recorded(house, RecordKind.BLOCK_FORBIDDEN)
+        (record,) = recorded(deployment, RecordKind.BLOCK_FORBIDDEN)
         assert (record.target, metrics.BLOCKS_FORBIDDEN._value.get()) == (block.id, 1)
         assert "clawback block lift --forbidden" in (record.detail or "")
         await BlockGateway(temporal).lift(block.id, "ana")
-        await eventually(lambda: _nothing_stands(house))
+        await eventually(lambda: _nothing_stands(deployment))
         await watch.compare()
         assert metrics.BLOCKS_FORBIDDEN._value.get() == 0
 
 
-async def _gone(house: Deployment, block: str) -> bool | None:
-    return block in removed(house) or None
+async def _gone(deployment: Deployment, block: str) -> bool | None:
+    return block in removed(deployment) or None
 
 
-async def _stands_until(house: Deployment, until: datetime) -> bool | None:
-    return any(block.expires_at == until for block in await standing(house)) or None
+async def _stands_until(deployment: Deployment, until: datetime) -> bool | None:
+    return any(block.expires_at == until for block in await standing(deployment)) or None
 
 
-async def _nothing_stands(house: Deployment) -> bool | None:
-    return not await standing(house) or None
+async def _nothing_stands(deployment: Deployment) -> bool | None:
+    return not await standing(deployment) or None
 
 
-async def _ended(house: Deployment, block: ActiveBlock) -> datetime:
-    handle = house.client.get_workflow_handle(f"expiry/{block.id}")
+async def _ended(deployment: Deployment, block: ActiveBlock) -> datetime:
+    handle = deployment.client.get_workflow_handle(f"expiry/{block.id}")
     async with asyncio.timeout(60):
         await handle.result()
     closed = (await handle.describe()).close_time

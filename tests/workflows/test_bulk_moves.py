@@ -46,11 +46,11 @@ def ids(lines: list[dict[str, Any]]) -> list[str]:
     return sorted(line["message"]["id"] for line in lines)
 
 
-def moved(house: Deployment, destination: str = "JunkEmail") -> list[str]:
+def moved(deployment: Deployment, destination: str = "JunkEmail") -> list[str]:
     """The messages that were moved there."""
     return sorted(
         row["id"]
-        for row in house.ledger
+        for row in deployment.ledger
         if row["operation"] == "move" and row["destination"] == destination
     )
 
@@ -69,18 +69,18 @@ async def test_older_mail_is_found_shown_and_moved_with_leave(
         *mail(1, timedelta(days=2), 4, delivery_mode="SIMULATION_SUBMISSION"),  # nobody's business
         *outbreak(1, 5, sender="other@good.test"),
     ]
-    async with deployed(temporal, simulated([*new, *old, *others]), tmp_path) as house:
-        await house.tell(plan(), *map(match_of, new))
-        await house.settled(plan().case_id, CaseState.HELD)
-        assert moved(house) == ids(new)
-        proposal = await house.cases.proposal(plan().case_id)
+    async with deployed(temporal, simulated([*new, *old, *others]), tmp_path) as deployment:
+        await deployment.signal_case(plan(), *map(match_of, new))
+        await deployment.settled(plan().case_id, CaseState.HELD)
+        assert moved(deployment) == ids(new)
+        proposal = await deployment.cases.proposal(plan().case_id)
         assert sorted(proposal.messages) == ids(old)
         assert proposal.actions == (f"search the last 7d and move to JunkEmail: from {SENDER}",)
-        await house.cases.approve(plan().case_id, "ana", proposal.digest)
-        await house.settled(plan().case_id)
-        assert moved(house) == ids([*new, *old])
-        assert await undo(house, case=plan().case_id) == UndoSummary(cases=1, done=5)
-        assert moved(house, "Inbox") == ids([*new, *old])
+        await deployment.cases.approve(plan().case_id, "ana", proposal.digest)
+        await deployment.settled(plan().case_id)
+        assert moved(deployment) == ids([*new, *old])
+        assert await undo(deployment, case=plan().case_id) == UndoSummary(cases=1, done=5)
+        assert moved(deployment, "Inbox") == ids([*new, *old])
 
 
 @pytest.mark.parametrize("mode", [Mode.SHADOW, Mode.APPROVE])
@@ -88,13 +88,13 @@ async def test_modes_hold_for_what_was_found(temporal: Client, tmp_path: Path, m
     """Shadow records what it would have moved; nothing is touched without leave."""
     new, old = mail(1, timedelta(minutes=1)), mail(2, timedelta(days=1), 1)
     told = plan(mode=mode)
-    async with deployed(temporal, simulated([*new, *old]), tmp_path) as house:
-        await house.tell(told, *map(match_of, new))
-        await house.settled(
+    async with deployed(temporal, simulated([*new, *old]), tmp_path) as deployment:
+        await deployment.signal_case(told, *map(match_of, new))
+        await deployment.settled(
             told.case_id, CaseState.HELD if mode is Mode.APPROVE else CaseState.SETTLED
         )
-        assert house.ledger == []
-        memory = (await house.cases.status(told.case_id)).snapshot
+        assert deployment.ledger == []
+        memory = (await deployment.cases.status(told.case_id)).snapshot
         assert memory is not None
         assert sorted(memory.outcomes[1]) == (ids(old) if mode is Mode.SHADOW else [])
         assert [sorted(one.id for one in found) for found in memory.search_results.values()] == [
@@ -106,13 +106,13 @@ async def test_a_search_that_finds_too_much_moves_nothing(temporal: Client, tmp_
     """More than the rule allows for: the case says so, and the match is moved all the same."""
     new, old = mail(1, timedelta(minutes=1)), mail(4, timedelta(days=1), 1)
     told = plan(SEARCH.model_copy(update={"most": 3}))
-    async with deployed(temporal, simulated([*new, *old]), tmp_path) as house:
-        await house.tell(told, *map(match_of, new))
-        await house.settled(told.case_id)
-        memory = (await house.cases.status(told.case_id)).snapshot
+    async with deployed(temporal, simulated([*new, *old]), tmp_path) as deployment:
+        await deployment.signal_case(told, *map(match_of, new))
+        await deployment.settled(told.case_id)
+        memory = (await deployment.cases.status(told.case_id)).snapshot
         assert memory is not None
         assert memory.outcomes[1] == {"": "failed:too_many"}
-        assert moved(house) == ids(new)
+        assert moved(deployment) == ids(new)
 
 
 @pytest.mark.parametrize("faults", ["lost_answer=0.4", "500=0.2,429=0.2"])
@@ -121,14 +121,14 @@ async def test_what_was_found_is_moved_once_under_faults(
 ) -> None:
     """As every move."""
     new, old = mail(1, timedelta(minutes=1)), mail(6, timedelta(days=1), 1)
-    async with deployed(temporal, simulated([*new, *old], faults, seed=2), tmp_path) as house:
-        await house.tell(plan(), *map(match_of, new))
-        await house.settled(plan().case_id, CaseState.HELD)
-        await house.cases.approve(
-            plan().case_id, "ana", (await house.cases.proposal(plan().case_id)).digest
+    async with deployed(temporal, simulated([*new, *old], faults, seed=2), tmp_path) as deployment:
+        await deployment.signal_case(plan(), *map(match_of, new))
+        await deployment.settled(plan().case_id, CaseState.HELD)
+        await deployment.cases.approve(
+            plan().case_id, "ana", (await deployment.cases.proposal(plan().case_id)).digest
         )
-        await house.settled(plan().case_id)
-        assert moved(house) == ids([*new, *old])
+        await deployment.settled(plan().case_id)
+        assert moved(deployment) == ids([*new, *old])
 
 
 def test_a_search_for_everything_is_refused() -> None:

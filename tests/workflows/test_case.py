@@ -19,7 +19,7 @@ from clawback.simulator import MoveIdentity, Simulator, SimulatorOptions, outbre
 from clawback.temporal.case_index import CaseFilter, CaseLine
 from clawback.temporal.workflow_calls import UpdateRefused
 from tests.waiting import eventually
-from tests.workflows.deployment import Deployment, deployed, match_of, stranger
+from tests.workflows.deployment import Deployment, deployed, match_of, unknown_match
 from worker import connect_api
 
 MOVE = Move(destination=Destination.RECOVERABLE)
@@ -48,35 +48,35 @@ def simulated(lines: list[dict[str, Any]], faults: str = "", **options: Any) -> 
     return simulator
 
 
-def moved_ids(house: Deployment) -> list[str]:
+def moved_ids(deployment: Deployment) -> list[str]:
     """The messages that were moved, one entry for each effective move."""
-    return [row["id"] for row in house.ledger if row["operation"] == "move"]
+    return [row["id"] for row in deployment.ledger if row["operation"] == "move"]
 
 
 async def test_a_campaign_is_moved_in_one_request(temporal: Client, tmp_path: Path) -> None:
     """Three hundred messages, one request, one outcome each."""
     lines = list(outbreak(300))
-    async with deployed(temporal, simulated(lines), tmp_path) as house:
-        await house.tell(plan(), *map(match_of, lines))
-        outcomes = await house.settled(plan().case_id)
+    async with deployed(temporal, simulated(lines), tmp_path) as deployment:
+        await deployment.signal_case(plan(), *map(match_of, lines))
+        outcomes = await deployment.settled(plan().case_id)
         assert set(outcomes.values()) == {"moved"}
-        assert sorted(moved_ids(house)) == sorted(line["message"]["id"] for line in lines)
+        assert sorted(moved_ids(deployment)) == sorted(line["message"]["id"] for line in lines)
         assert (
-            house.requests("/investigate/move") <= 2
+            deployment.requests("/investigate/move") <= 2
         )  # the first signal may be acted on before the second arrives
 
 
 async def test_a_late_arrival_joins_the_open_case(temporal: Client, tmp_path: Path) -> None:
     """It is moved alone; the ones before are not touched again, and a repeated signal changes nothing."""
     lines = list(outbreak(3))
-    async with deployed(temporal, simulated(lines), tmp_path) as house:
-        await house.tell(plan(), *map(match_of, lines[:2]))
-        await house.settled(plan().case_id)
-        await house.tell(plan(), *map(match_of, lines))
-        await eventually(lambda: _count(house, 3))
-        await house.settled(plan().case_id)
-        assert len(moved_ids(house)) == len(set(moved_ids(house))) == 3
-        assert await house.cases.count() == 1
+    async with deployed(temporal, simulated(lines), tmp_path) as deployment:
+        await deployment.signal_case(plan(), *map(match_of, lines[:2]))
+        await deployment.settled(plan().case_id)
+        await deployment.signal_case(plan(), *map(match_of, lines))
+        await eventually(lambda: _count(deployment, 3))
+        await deployment.settled(plan().case_id)
+        assert len(moved_ids(deployment)) == len(set(moved_ids(deployment))) == 3
+        assert await deployment.cases.count() == 1
 
 
 @pytest.mark.parametrize("identity", list(MoveIdentity))
@@ -85,9 +85,9 @@ async def test_whatever_message_id_means_every_move_is_recognised(
 ) -> None:
     """The answer may name messages by any of three ids."""
     lines = list(outbreak(20))
-    async with deployed(temporal, simulated(lines, move_identity=identity), tmp_path) as house:
-        await house.tell(plan(), *map(match_of, lines))
-        assert set((await house.settled(plan().case_id)).values()) == {"moved"}
+    async with deployed(temporal, simulated(lines, move_identity=identity), tmp_path) as deployment:
+        await deployment.signal_case(plan(), *map(match_of, lines))
+        assert set((await deployment.settled(plan().case_id)).values()) == {"moved"}
 
 
 @pytest.mark.parametrize("fault", ["lost_answer", "reset", "500", "malformed", "429"])
@@ -97,11 +97,11 @@ async def test_no_fault_loses_or_repeats_a_move(
 ) -> None:
     """With three answers in ten spoilt, every message is moved once, and every outcome is certain."""
     lines = list(outbreak(count))
-    async with deployed(temporal, simulated(lines, f"{fault}=0.3", seed=7), tmp_path) as house:
-        await house.tell(plan(), *map(match_of, lines))
-        outcomes = await house.settled(plan().case_id)
+    async with deployed(temporal, simulated(lines, f"{fault}=0.3", seed=7), tmp_path) as deployment:
+        await deployment.signal_case(plan(), *map(match_of, lines))
+        outcomes = await deployment.settled(plan().case_id)
         assert set(outcomes.values()) == {"moved"}
-        assert sorted(moved_ids(house)) == sorted(outcomes)
+        assert sorted(moved_ids(deployment)) == sorted(outcomes)
 
 
 async def test_an_unknown_message_does_not_spoil_the_others(
@@ -109,9 +109,11 @@ async def test_an_unknown_message_does_not_spoil_the_others(
 ) -> None:
     """It fails for itself."""
     lines = list(outbreak(5))
-    async with deployed(temporal, simulated(lines), tmp_path) as house:
-        await house.tell(plan(), *map(match_of, lines), stranger("4none-2026-01-01T00:00:00-1"))
-        outcomes = await house.settled(plan().case_id)
+    async with deployed(temporal, simulated(lines), tmp_path) as deployment:
+        await deployment.signal_case(
+            plan(), *map(match_of, lines), unknown_match("4none-2026-01-01T00:00:00-1")
+        )
+        outcomes = await deployment.settled(plan().case_id)
         assert sorted(set(outcomes.values())) != ["moved"]
         assert sum(outcome == "moved" for outcome in outcomes.values()) == 5
         assert outcomes["4none-2026-01-01T00:00:00-1"].startswith("failed:")
@@ -122,12 +124,12 @@ async def test_a_sender_is_blocked_once(temporal: Client, tmp_path: Path, fault:
     """One block stands, it is marked as ours, and a workflow will end it."""
     lines = list(outbreak(1))
     action = BlockSender(pattern="bad@sender.test")
-    async with deployed(temporal, simulated(lines, fault, seed=3), tmp_path) as house:
-        await house.tell(plan(actions=(action,)), match_of(lines[0]))
-        assert await house.settled(plan().case_id) == {"bad@sender.test": "blocked"}
-        created = [row for row in house.ledger if row["operation"] == "create"]
+    async with deployed(temporal, simulated(lines, fault, seed=3), tmp_path) as deployment:
+        await deployment.signal_case(plan(actions=(action,)), match_of(lines[0]))
+        assert await deployment.settled(plan().case_id) == {"bad@sender.test": "blocked"}
+        created = [row for row in deployment.ledger if row["operation"] == "create"]
         assert [row["pattern"] for row in created] == ["bad@sender.test"]
-        expiry = house.client.get_workflow_handle(f"expiry/{created[0]['id']}")
+        expiry = deployment.client.get_workflow_handle(f"expiry/{created[0]['id']}")
         assert (await expiry.describe()).status is WorkflowExecutionStatus.RUNNING
 
 
@@ -136,59 +138,61 @@ async def test_a_block_of_somebody_else_is_left_alone(temporal: Client, tmp_path
     lines = list(outbreak(1))
     action = BlockSender(pattern="bad@sender.test")
     async with (
-        deployed(temporal, simulated(lines), tmp_path) as house,
-        connect_api(house.settings) as api,
+        deployed(temporal, simulated(lines), tmp_path) as deployment,
+        connect_api(deployment.settings) as api,
     ):
         await api.create_block_sender(
             pattern="bad@sender.test", pattern_type="EMAIL", comments="by hand"
         )
-        await house.tell(plan(actions=(action,)), match_of(lines[0]))
-        assert await house.settled(plan().case_id) == {"bad@sender.test": "already_there"}
-        assert sum(row["operation"] == "create" for row in house.ledger) == 1
+        await deployment.signal_case(plan(actions=(action,)), match_of(lines[0]))
+        assert await deployment.settled(plan().case_id) == {"bad@sender.test": "already_there"}
+        assert sum(row["operation"] == "create" for row in deployment.ledger) == 1
 
 
 async def test_a_block_ends_when_its_time_is_up(temporal: Client, tmp_path: Path) -> None:
     """It is removed by its own workflow, and that is recorded."""
     lines = list(outbreak(1))
     action = BlockSender(pattern="bad@sender.test", expires_after=timedelta(seconds=1))
-    async with deployed(temporal, simulated(lines), tmp_path) as house:
-        await house.tell(plan(actions=(action,)), match_of(lines[0]))
-        await house.settled(plan().case_id)
-        await eventually(lambda: _has(house, "delete"))
-        assert [row["operation"] for row in house.ledger] == ["create", "delete"]
+    async with deployed(temporal, simulated(lines), tmp_path) as deployment:
+        await deployment.signal_case(plan(actions=(action,)), match_of(lines[0]))
+        await deployment.settled(plan().case_id)
+        await eventually(lambda: _has(deployment, "delete"))
+        assert [row["operation"] for row in deployment.ledger] == ["create", "delete"]
 
 
 async def test_a_reclassification_is_asked_for_once(temporal: Client, tmp_path: Path) -> None:
     """Even when every second answer is lost: a submission that was made is found."""
     lines = list(outbreak(4))
     action = Reclassify(disposition=Disposition.MALICIOUS)
-    async with deployed(temporal, simulated(lines, "lost_answer=0.5", seed=5), tmp_path) as house:
-        await house.tell(plan(actions=(action,)), *map(match_of, lines))
-        assert list((await house.settled(plan().case_id)).values()) == ["reclassified"]
-        assert sum(row["operation"] == "reclassify" for row in house.ledger) == 1
+    async with deployed(
+        temporal, simulated(lines, "lost_answer=0.5", seed=5), tmp_path
+    ) as deployment:
+        await deployment.signal_case(plan(actions=(action,)), *map(match_of, lines))
+        assert list((await deployment.settled(plan().case_id)).values()) == ["reclassified"]
+        assert sum(row["operation"] == "reclassify" for row in deployment.ledger) == 1
 
 
 async def test_shadow_touches_nothing(temporal: Client, tmp_path: Path) -> None:
     """Not one request is sent, and every message has its record."""
     lines = list(outbreak(4))
-    async with deployed(temporal, simulated(lines), tmp_path) as house:
-        await house.tell(plan(mode=Mode.SHADOW), *map(match_of, lines))
-        assert set((await house.settled(plan().case_id)).values()) == {"would"}
-        assert (house.ledger, house.requests()) == ([], 0)
+    async with deployed(temporal, simulated(lines), tmp_path) as deployment:
+        await deployment.signal_case(plan(mode=Mode.SHADOW), *map(match_of, lines))
+        assert set((await deployment.settled(plan().case_id)).values()) == {"would"}
+        assert (deployment.ledger, deployment.requests()) == ([], 0)
 
 
 async def test_a_held_case_acts_when_it_is_approved(temporal: Client, tmp_path: Path) -> None:
     """Nothing is sent before; the second answer is refused with where the case stands."""
     lines = list(outbreak(2))
     asking = plan(mode=Mode.APPROVE)
-    async with deployed(temporal, simulated(lines), tmp_path) as house:
-        await house.tell(asking, *map(match_of, lines))
-        assert await house.settled(asking.case_id, CaseState.HELD) == {}
-        assert house.requests() == 0
-        assert await _approve(house, asking.case_id) == CaseState.RESPONDING
-        assert set((await house.settled(asking.case_id)).values()) == {"moved"}
+    async with deployed(temporal, simulated(lines), tmp_path) as deployment:
+        await deployment.signal_case(asking, *map(match_of, lines))
+        assert await deployment.settled(asking.case_id, CaseState.HELD) == {}
+        assert deployment.requests() == 0
+        assert await _approve(deployment, asking.case_id) == CaseState.RESPONDING
+        assert set((await deployment.settled(asking.case_id)).values()) == {"moved"}
         with pytest.raises(UpdateRefused, match="nothing to decide"):
-            await house.cases.deny(asking.case_id, "bob")
+            await deployment.cases.deny(asking.case_id, "bob")
 
 
 async def test_a_case_closes_and_a_new_one_may_follow(temporal: Client, tmp_path: Path) -> None:
@@ -198,30 +202,30 @@ async def test_a_case_closes_and_a_new_one_may_follow(temporal: Client, tmp_path
     """
     lines = list(outbreak(2))
     pace = CaseTiming(linger=timedelta(seconds=1))
-    async with deployed(temporal, simulated(lines), tmp_path) as house:
-        await house.tell(plan(), match_of(lines[0]), pace=pace)
-        assert await house.client.get_workflow_handle(plan().case_id).result() == "closed"
-        await house.tell(
+    async with deployed(temporal, simulated(lines), tmp_path) as deployment:
+        await deployment.signal_case(plan(), match_of(lines[0]), pace=pace)
+        assert await deployment.client.get_workflow_handle(plan().case_id).result() == "closed"
+        await deployment.signal_case(
             plan(),
             match_of(lines[0]).model_copy(update={"handled": True}),
             match_of(lines[1]),
             pace=pace,
         )
-        assert await house.client.get_workflow_handle(plan().case_id).result() == "closed"
-        assert len(moved_ids(house)) == len(set(moved_ids(house))) == 2
-        assert sorted(_outcomes(house)) == ["already_there", "moved", "moved"]
+        assert await deployment.client.get_workflow_handle(plan().case_id).result() == "closed"
+        assert len(moved_ids(deployment)) == len(set(moved_ids(deployment))) == 2
+        assert sorted(_outcomes(deployment)) == ["already_there", "moved", "moved"]
 
 
 async def test_a_match_that_cannot_be_read_spoils_nothing(temporal: Client, tmp_path: Path) -> None:
     """It is recorded as rejected; the others are moved."""
     lines = list(outbreak(1))
-    async with deployed(temporal, simulated(lines), tmp_path) as house:
-        await house.tell(plan(), match_of(lines[0]))
-        await house.client.get_workflow_handle(plan().case_id).signal(
+    async with deployed(temporal, simulated(lines), tmp_path) as deployment:
+        await deployment.signal_case(plan(), match_of(lines[0]))
+        await deployment.client.get_workflow_handle(plan().case_id).signal(
             "matched", [{"not": "a match"}, 5]
         )
-        await eventually(lambda: _recorded(house, "event_rejected", 2))
-        assert set((await house.settled(plan().case_id)).values()) == {"moved"}
+        await eventually(lambda: _recorded(deployment, "event_rejected", 2))
+        assert set((await deployment.settled(plan().case_id)).values()) == {"moved"}
 
 
 @pytest.mark.parametrize(
@@ -233,45 +237,47 @@ async def test_the_case_goes_on_over_continue_as_new(temporal: Client, tmp_path:
     Identities and dedupe survive, and nothing is moved twice.
     """
     lines = list(outbreak(3000))
-    async with deployed(temporal, simulated(lines), tmp_path, guard="unlimited") as house:
+    async with deployed(temporal, simulated(lines), tmp_path, guard="unlimited") as deployment:
         matches = [match_of(line) for line in lines]
-        first_run = (await _told(house, *matches[:200])).run
+        first_run = (await _told(deployment, *matches[:200])).run
         for start in range(0, 3000, 200):
-            await house.tell(plan(), *matches[max(0, start - 100) : start + 200])
-        await eventually(lambda: _count(house, 3000))
-        outcomes = await house.settled(plan().case_id)
-        assert len(outcomes) == len(moved_ids(house)) == 3000
-        assert (await _line(house)).run != first_run
-        assert len({record.id for record in house.audit()}) == len(house.audit())
+            await deployment.signal_case(plan(), *matches[max(0, start - 100) : start + 200])
+        await eventually(lambda: _count(deployment, 3000))
+        outcomes = await deployment.settled(plan().case_id)
+        assert len(outcomes) == len(moved_ids(deployment)) == 3000
+        assert (await _line(deployment)).run != first_run
+        assert len({record.id for record in deployment.audit()}) == len(deployment.audit())
 
 
-async def _approve(house: Deployment, case_id: str, by: str = "ana") -> str:
-    shown = await house.cases.proposal(case_id)
-    return await house.cases.approve(case_id, by, shown.digest, "seen it")
+async def _approve(deployment: Deployment, case_id: str, by: str = "ana") -> str:
+    shown = await deployment.cases.proposal(case_id)
+    return await deployment.cases.approve(case_id, by, shown.digest, "seen it")
 
 
-async def _told(house: Deployment, *matches: Match) -> CaseLine:
-    await house.tell(plan(), *matches)
-    await house.settled(plan().case_id)
-    return await _line(house)
+async def _told(deployment: Deployment, *matches: Match) -> CaseLine:
+    await deployment.signal_case(plan(), *matches)
+    await deployment.settled(plan().case_id)
+    return await _line(deployment)
 
 
-async def _line(house: Deployment) -> CaseLine:
-    lines = await house.cases.find(CaseFilter(rule="r"))
+async def _line(deployment: Deployment) -> CaseLine:
+    lines = await deployment.cases.find(CaseFilter(rule="r"))
     return lines[0]
 
 
-async def _count(house: Deployment, count: int) -> bool | None:
-    return len(moved_ids(house)) >= count or None
+async def _count(deployment: Deployment, count: int) -> bool | None:
+    return len(moved_ids(deployment)) >= count or None
 
 
-async def _has(house: Deployment, operation: str) -> bool | None:
-    return any(row["operation"] == operation for row in house.ledger) or None
+async def _has(deployment: Deployment, operation: str) -> bool | None:
+    return any(row["operation"] == operation for row in deployment.ledger) or None
 
 
-async def _recorded(house: Deployment, kind: str, count: int) -> bool | None:
-    return sum(record.kind == kind for record in house.audit()) == count or None
+async def _recorded(deployment: Deployment, kind: str, count: int) -> bool | None:
+    return sum(record.kind == kind for record in deployment.audit()) == count or None
 
 
-def _outcomes(house: Deployment) -> list[str]:
-    return [record.outcome for record in house.audit() if record.kind == "acted" and record.outcome]
+def _outcomes(deployment: Deployment) -> list[str]:
+    return [
+        record.outcome for record in deployment.audit() if record.kind == "acted" and record.outcome
+    ]

@@ -50,12 +50,12 @@ def plan(number: int, **said: object) -> CasePlan:
     )
 
 
-async def _states(house: Deployment, plans: list[CasePlan]) -> list[CaseState]:
+async def _states(deployment: Deployment, plans: list[CasePlan]) -> list[CaseState]:
     async def known() -> list[CaseState] | None:
         states = [
             memory.state
             for one in plans
-            if (memory := (await house.cases.status(one.case_id)).snapshot)
+            if (memory := (await deployment.cases.status(one.case_id)).snapshot)
         ]
         return states if set(states) <= {CaseState.HELD, CaseState.SETTLED} else None
 
@@ -71,23 +71,26 @@ async def test_twenty_cases_at_once_never_pass_the_budget_together(
     """
     lines = list(outbreak(20))
     plans = [plan(number, limits=(Limit(messages=10, per=HOUR),)) for number in range(20)]
-    async with deployed(temporal, simulated(lines), tmp_path) as house:
+    async with deployed(temporal, simulated(lines), tmp_path) as deployment:
         await asyncio.gather(
-            *(house.tell(one, match_of(line)) for one, line in zip(plans, lines, strict=True))
+            *(
+                deployment.signal_case(one, match_of(line))
+                for one, line in zip(plans, lines, strict=True)
+            )
         )
-        states = await _states(house, plans)
+        states = await _states(deployment, plans)
         assert (
             states.count(CaseState.SETTLED),
             states.count(CaseState.HELD),
-            len(house.ledger),
+            len(deployment.ledger),
         ) == (10, 10, 10)
         held = plans[states.index(CaseState.HELD)].case_id
-        details = {record.detail for record in house.audit() if record.kind is RecordKind.HELD}
+        details = {record.detail for record in deployment.audit() if record.kind is RecordKind.HELD}
         assert details == {"1 messages would exceed 10 messages per 1h of the rule (10 so far)"}
-        shown = await house.cases.proposal(held)
-        assert await house.cases.approve(held, "ana", shown.digest) == CaseState.RESPONDING
-        await house.settled(held)
-        assert len(house.ledger) == 11
+        shown = await deployment.cases.proposal(held)
+        assert await deployment.cases.approve(held, "ana", shown.digest) == CaseState.RESPONDING
+        await deployment.settled(held)
+        assert len(deployment.ledger) == 11
 
 
 async def test_a_thousand_cases_that_ask_at_once_all_act_or_are_held(
@@ -97,14 +100,17 @@ async def test_a_thousand_cases_that_ask_at_once_all_act_or_are_held(
     count, budget = 1000, 400
     lines = list(outbreak(count))
     plans = [plan(number, limits=(Limit(messages=budget, per=HOUR),)) for number in range(count)]
-    async with deployed(temporal, simulated(lines), tmp_path) as house:
+    async with deployed(temporal, simulated(lines), tmp_path) as deployment:
         await asyncio.gather(
-            *(house.tell(one, match_of(line)) for one, line in zip(plans, lines, strict=True))
+            *(
+                deployment.signal_case(one, match_of(line))
+                for one, line in zip(plans, lines, strict=True)
+            )
         )
 
         async def ended() -> int | None:
-            waiting = count - len(house.ledger) - await house.cases.count(CaseState.HELD)
-            return len(house.ledger) if waiting == 0 else None
+            waiting = count - len(deployment.ledger) - await deployment.cases.count(CaseState.HELD)
+            return len(deployment.ledger) if waiting == 0 else None
 
         assert await eventually(ended, timedelta(minutes=4)) == budget
 
@@ -112,13 +118,13 @@ async def test_a_thousand_cases_that_ask_at_once_all_act_or_are_held(
 async def test_only_what_took_effect_is_charged(temporal: Client, tmp_path: Path) -> None:
     """Shadow cases cost nothing, and messages that the API does not know are refunded."""
     lines = list(outbreak(3))
-    async with deployed(temporal, simulated(lines[:1]), tmp_path) as house:
-        await house.tell(plan(1, mode=Mode.SHADOW), *map(match_of, lines))
-        await house.tell(plan(2), *map(match_of, lines))
-        await house.settled(plan(2).case_id)
+    async with deployed(temporal, simulated(lines[:1]), tmp_path) as deployment:
+        await deployment.signal_case(plan(1, mode=Mode.SHADOW), *map(match_of, lines))
+        await deployment.signal_case(plan(2), *map(match_of, lines))
+        await deployment.settled(plan(2).case_id)
         guard = await GuardGateway(temporal).status()
         assert guard is not None
-        assert sum(guard.counters["all/messages"].minutes.values()) == len(house.ledger) == 1
+        assert sum(guard.counters["all/messages"].minutes.values()) == len(deployment.ledger) == 1
 
 
 async def test_nothing_leaves_after_stop_has_returned(temporal: Client, tmp_path: Path) -> None:
@@ -128,31 +134,34 @@ async def test_nothing_leaves_after_stop_has_returned(temporal: Client, tmp_path
     """
     lines = list(outbreak(40))
     switch = GuardGateway(temporal)
-    async with deployed(temporal, simulated(lines), tmp_path) as house:
+    async with deployed(temporal, simulated(lines), tmp_path) as deployment:
         await asyncio.gather(
-            *(house.tell(plan(number), match_of(line)) for number, line in enumerate(lines[:20]))
+            *(
+                deployment.signal_case(plan(number), match_of(line))
+                for number, line in enumerate(lines[:20])
+            )
         )
         assert (await switch.stop("ana", "too much")).by == "ana"
         assert (await switch.stop("bob", "me too")).by == "ana"
-        await house.lease_over()
-        before = house.requests("/move")
+        await deployment.lease_over()
+        before = deployment.requests("/move")
         await asyncio.gather(
             *(
-                house.tell(plan(number), match_of(line))
+                deployment.signal_case(plan(number), match_of(line))
                 for number, line in enumerate(lines[20:], 20)
             )
         )
         for number in range(20, 40):
-            await house.scheduled(plan(number), "email_security.move_messages")
+            await deployment.scheduled(plan(number), "email_security.move_messages")
         with pytest.raises(ContainmentStopped):
-            await house.api.move([lines[0]["message"]["id"]], Destination.JUNK)
-        assert house.requests("/move") == before
+            await deployment.api.move([lines[0]["message"]["id"]], Destination.JUNK)
+        assert deployment.requests("/move") == before
         await switch.resume("ana")
-        states = await _states(house, [plan(number) for number in range(40)])
-        assert (set(states), len(house.ledger)) == ({CaseState.SETTLED}, 40)
+        states = await _states(deployment, [plan(number) for number in range(40)])
+        assert (set(states), len(deployment.ledger)) == ({CaseState.SETTLED}, 40)
         with pytest.raises(UpdateRefused, match="containment is not stopped"):
             await switch.resume("ana")
-        kinds = [record.kind for record in house.audit()]
+        kinds = [record.kind for record in deployment.audit()]
         assert (kinds.count(RecordKind.STOPPED), kinds.count(RecordKind.RESUMED)) == (1, 1)
 
 
@@ -165,14 +174,14 @@ async def test_go_opens_a_queue_that_a_former_go_has_left_stopped(
     """
     lines = list(outbreak(1))
     switch = GuardGateway(temporal)
-    async with deployed(temporal, simulated(lines), tmp_path) as house:
+    async with deployed(temporal, simulated(lines), tmp_path) as deployment:
         await switch.stop("ana", "")
         await temporal.get_workflow_handle(names.GUARD_ID).execute_update(names.RESUME, "ana")
         with pytest.raises(UpdateRefused, match="containment is not stopped"):
             await switch.resume("ana")
-        await house.tell(plan(1), match_of(lines[0]))
-        await house.settled(plan(1).case_id)
-        assert len(house.ledger) == 1
+        await deployment.signal_case(plan(1), match_of(lines[0]))
+        await deployment.settled(plan(1).case_id)
+        assert len(deployment.ledger) == 1
 
 
 async def test_a_worker_that_stops_does_not_wait_for_the_guard(temporal: Client) -> None:
@@ -208,24 +217,24 @@ async def _is_started(client: Client, workflow_id: str) -> bool | None:
 async def test_a_demoted_rule_asks_until_it_is_confirmed(temporal: Client, tmp_path: Path) -> None:
     """An enforcing rule whose work was undone holds its new cases; another rule does not notice."""
     lines = list(outbreak(3))
-    async with deployed(temporal, simulated(lines), tmp_path) as house:
+    async with deployed(temporal, simulated(lines), tmp_path) as deployment:
         guard = temporal.get_workflow_handle(names.GUARD_ID)
         await guard.signal(
             names.WORK_UNDONE,
             args=["r", Demotion(by="ana", at=match_of(lines[0]).at, reason="wrong")],
         )
-        await house.tell(plan(1), match_of(lines[0]))
-        await house.settled(plan(1).case_id, CaseState.HELD)
-        await house.tell(plan(2, rule="other"), match_of(lines[1]))
-        await house.settled(plan(2, rule="other").case_id)
+        await deployment.signal_case(plan(1), match_of(lines[0]))
+        await deployment.settled(plan(1).case_id, CaseState.HELD)
+        await deployment.signal_case(plan(2, rule="other"), match_of(lines[1]))
+        await deployment.settled(plan(2, rule="other").case_id)
         with pytest.raises(
             UpdateRefused,
             match="nothing of rule 'other' was undone; rules that wait to be confirmed: r",
         ):
             await GuardGateway(temporal).confirm("other", "ana")
         await GuardGateway(temporal).confirm("r", "ana")
-        await house.tell(plan(3), match_of(lines[2]))
-        await house.settled(plan(3).case_id)
+        await deployment.signal_case(plan(3), match_of(lines[2]))
+        await deployment.settled(plan(3).case_id)
 
 
 @pytest.mark.parametrize(
@@ -266,7 +275,7 @@ async def test_what_is_decided_while_the_audit_is_written_is_recorded_by_the_nex
     guard = GuardGateway(temporal)
     audit = tmp_path / "audit.jsonl"
     audit.mkdir()
-    async with deployed(temporal, simulated([]), tmp_path, audit=audit) as house:
+    async with deployed(temporal, simulated([]), tmp_path, audit=audit) as deployment:
         await guard.stop("ana", "")
         await guard.resume("ana")
         for number in range(10):
@@ -275,7 +284,7 @@ async def test_what_is_decided_while_the_audit_is_written_is_recorded_by_the_nex
         audit.rmdir()
 
         async def recorded() -> list[RecordKind] | None:
-            kinds = [record.kind for record in house.audit()] if audit.exists() else []
+            kinds = [record.kind for record in deployment.audit()] if audit.exists() else []
             return kinds if RecordKind.RESUMED in kinds else None
 
         assert await eventually(recorded) == [RecordKind.STOPPED, RecordKind.RESUMED]
@@ -289,12 +298,12 @@ async def test_a_sender_who_comes_back_is_blocked_for_longer(
     block = BlockSender(
         pattern="again@bad.test", expires_after=(timedelta(days=7), timedelta(days=30))
     )
-    async with deployed(temporal, simulated(lines), tmp_path) as house:
+    async with deployed(temporal, simulated(lines), tmp_path) as deployment:
         for number, line in enumerate(lines):
             told = plan(number, actions=(block,))
-            await house.tell(told, match_of(line))
-            await house.settled(told.case_id)
-            (made,) = [row for row in house.ledger if row["operation"] == "create"][number:]
+            await deployment.signal_case(told, match_of(line))
+            await deployment.settled(told.case_id)
+            (made,) = [row for row in deployment.ledger if row["operation"] == "create"][number:]
             active = await BlockGateway(temporal).read(made["id"])
             days = (active.expires_at - datetime.now(UTC)) / timedelta(days=1)
             assert round(days) == (7, 30)[number]

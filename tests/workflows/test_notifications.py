@@ -21,7 +21,7 @@ from clawback.simulator import Simulator, SimulatorOptions, outbreak, parse_faul
 from tests.notifications.receivers import MailReceiver, WebReceiver, mail_receiver, web_receiver
 from tests.notifications.samples import KEY
 from tests.waiting import eventually
-from tests.workflows.deployment import Deployment, deployed, match_of, stranger
+from tests.workflows.deployment import Deployment, deployed, match_of, unknown_match
 from tests.workflows.test_submissions import acting, submission
 
 SOC = Notify(channel="soc")
@@ -66,11 +66,11 @@ def simulated(count: int, faults: str = "") -> tuple[Simulator, list[Match]]:
     return simulator, [match_of(line) for line in lines]
 
 
-async def outcomes(house: Deployment, case: CasePlan, count: int = 1) -> Sequence[Delivery]:
+async def outcomes(deployment: Deployment, case: CasePlan, count: int = 1) -> Sequence[Delivery]:
     """Wait until the case knows the outcomes of `count` notifications."""
 
     async def ended() -> Sequence[Delivery] | None:
-        memory = (await house.cases.status(case.case_id)).snapshot
+        memory = (await deployment.cases.status(case.case_id)).snapshot
         return (
             memory.notifications
             if memory and sum(bool(one.outcome) for one in memory.notifications) == count
@@ -86,15 +86,17 @@ async def test_a_receiver_that_fails_three_times_gets_one_notification_and_no_ac
     """The notification is signed and reports the real outcomes."""
     simulator, matches = simulated(3, "lost_answer=0.3")
     with web_receiver(500, 503, 429, retry_after="1") as receiver:
-        async with deployed(temporal, simulator, tmp_path, webhook(receiver)) as house:
-            await house.tell(plan(), *matches, _handled())
-            (delivery,) = await outcomes(house, plan())
+        async with deployed(temporal, simulator, tmp_path, webhook(receiver)) as deployment:
+            await deployment.signal_case(plan(), *matches, _handled())
+            (delivery,) = await outcomes(deployment, plan())
             assert (delivery.occasion, delivery.outcome) == (Occasion.DONE, "notified")
-            moved = [row["id"] for row in house.ledger]
+            moved = [row["id"] for row in deployment.ledger]
             assert sorted(moved) == sorted(
                 target.id for match in matches for target in match.targets
             )
-            (record,) = [record for record in house.audit() if record.kind is RecordKind.NOTIFIED]
+            (record,) = [
+                record for record in deployment.audit() if record.kind is RecordKind.NOTIFIED
+            ]
             assert (record.action, record.target, record.outcome) == ("notify", "soc", "notified")
     assert len(receiver.accepted) == 1
     assert len(receiver.requests) == 4
@@ -112,13 +114,16 @@ async def test_a_notification_that_cannot_arrive_does_not_fail_its_case(
     simulator, matches = simulated(1)
     pace = CaseTiming(linger=timedelta(seconds=2))
     with web_receiver(404) as receiver:
-        async with deployed(temporal, simulator, tmp_path, webhook(receiver)) as house:
-            await house.tell(plan(), *matches, pace=pace)
+        async with deployed(temporal, simulator, tmp_path, webhook(receiver)) as deployment:
+            await deployment.signal_case(plan(), *matches, pace=pace)
             assert (
-                await house.client.get_workflow_handle(plan().case_id).result() == CaseState.CLOSED
+                await deployment.client.get_workflow_handle(plan().case_id).result()
+                == CaseState.CLOSED
             )
-            assert [one.outcome for one in await outcomes(house, plan())] == ["failed:status_404"]
-            assert [row["operation"] for row in house.ledger] == ["move"]
+            assert [one.outcome for one in await outcomes(deployment, plan())] == [
+                "failed:status_404"
+            ]
+            assert [row["operation"] for row in deployment.ledger] == ["move"]
 
 
 async def test_a_held_case_notifies_when_held_and_when_done(
@@ -128,13 +133,13 @@ async def test_a_held_case_notifies_when_held_and_when_done(
     simulator, matches = simulated(2)
     asking = plan(mode=Mode.APPROVE)
     with web_receiver() as receiver:
-        async with deployed(temporal, simulator, tmp_path, webhook(receiver)) as house:
-            await house.tell(asking, *matches)
-            await outcomes(house, asking)
-            assert house.ledger == []
-            shown = await house.cases.proposal(asking.case_id)
-            await house.cases.approve(asking.case_id, "ana", shown.digest)
-            await outcomes(house, asking, 2)
+        async with deployed(temporal, simulator, tmp_path, webhook(receiver)) as deployment:
+            await deployment.signal_case(asking, *matches)
+            await outcomes(deployment, asking)
+            assert deployment.ledger == []
+            shown = await deployment.cases.proposal(asking.case_id)
+            await deployment.cases.approve(asking.case_id, "ana", shown.digest)
+            await outcomes(deployment, asking, 2)
     held, done = receiver.accepted
     assert (held["type"], held["data"]["reason"]) == ("case.held", "the rule asks for approval")
     assert (done["type"], done["data"]["decided_by"]) == ("case.done", ["ana"])
@@ -151,13 +156,13 @@ async def test_a_screenshot_is_sent_or_its_absence_is_explained(
         plan(*notify, group={"edf_hash": "b"}),
     )
     with web_receiver() as receiver:
-        async with deployed(temporal, simulator, tmp_path, webhook(receiver)) as house:
-            await house.tell(known, *matches)
-            await outcomes(house, known)
-            await house.tell(unknown, _handled())
-            await outcomes(house, unknown)
+        async with deployed(temporal, simulator, tmp_path, webhook(receiver)) as deployment:
+            await deployment.signal_case(known, *matches)
+            await outcomes(deployment, known)
+            await deployment.signal_case(unknown, _handled())
+            await outcomes(deployment, unknown)
             details = [
-                record.detail for record in house.audit() if record.kind is RecordKind.NOTIFIED
+                record.detail for record in deployment.audit() if record.kind is RecordKind.NOTIFIED
             ]
     first, second = receiver.accepted
     assert base64.b64decode(first["data"]["screenshot"]).startswith(b"\x89PNG")
@@ -179,24 +184,29 @@ async def test_reporters_get_one_mail_and_only_inside_the_account(
     ]
     async with (
         mail_receiver() as receiver,
-        deployed(temporal, simulator, tmp_path, helpdesk(receiver)) as house,
+        deployed(temporal, simulator, tmp_path, helpdesk(receiver)) as deployment,
     ):
-        house.services.never_block._rules.protect_own_domains(frozenset({"own.example"}))
-        await house.tell(asking, *reported)
-        deliveries = await outcomes(house, asking, 3)
+        deployment.services.never_block._rules.protect_own_domains(frozenset({"own.example"}))
+        await deployment.signal_case(asking, *reported)
+        deliveries = await outcomes(deployment, asking, 3)
         assert [one.outcome for one in deliveries] == [
             "notified",
             "notified",
             "failed:not_our_domain",
         ]
-        await house.tell(asking, reported[0].model_copy(update={"key": "message/again"}))
-        await eventually(lambda: _joined(house, asking, 5))
+        await deployment.signal_case(
+            asking, reported[0].model_copy(update={"key": "message/again"})
+        )
+        await eventually(lambda: _joined(deployment, asking, 5))
         assert sorted(receiver.recipients) == [["V@own.example"], ["u@own.example"]]
         ids = [
-            found.id async for found in house.client.list_workflows("WorkflowType = 'notification'")
+            found.id
+            async for found in deployment.client.list_workflows("WorkflowType = 'notification'")
         ]
         assert len(ids) == 3
-        assert "example" not in f"{ids}{[record.model_dump_json() for record in house.audit()]}"
+        assert (
+            "example" not in f"{ids}{[record.model_dump_json() for record in deployment.audit()]}"
+        )
 
 
 async def test_the_reporter_of_a_confirmed_submission_gets_a_mail(
@@ -213,20 +223,22 @@ async def test_the_reporter_of_a_confirmed_submission_gets_a_mail(
     simulator.add([line])
     async with (
         mail_receiver() as receiver,
-        deployed(temporal, simulator, tmp_path / "state", helpdesk(receiver), rules=rules) as house,
+        deployed(
+            temporal, simulator, tmp_path / "state", helpdesk(receiver), rules=rules
+        ) as deployment,
     ):
         reporter = line["message"]["client_recipients"][0]
-        house.services.never_block._rules.protect_own_domains(
+        deployment.services.never_block._rules.protect_own_domains(
             frozenset({reporter.partition("@")[2]})
         )
-        house.simulator.add(
+        deployment.simulator.add(
             [
                 submission(
                     line, outcome_disposition="MALICIOUS", outcome="accepted", status="completed"
                 )
             ]
         )
-        await house.poll(EventKind.SUBMISSION)
+        await deployment.poll(EventKind.SUBMISSION)
         await eventually(lambda: _mailed(receiver))
     assert receiver.recipients == [[reporter]]
     assert "move to RecoverableItemsDeletions: 1 moved" in receiver.mails[0].get_content()
@@ -236,19 +248,19 @@ async def test_shadow_mode_notifies_nobody(temporal: Client, tmp_path: Path) -> 
     """The audit says that it would have."""
     simulator, matches = simulated(1)
     with web_receiver() as receiver:
-        async with deployed(temporal, simulator, tmp_path, webhook(receiver)) as house:
-            await house.tell(plan(mode=Mode.SHADOW), *matches)
-            await eventually(lambda: _would(house, ["move", "notify"]))
+        async with deployed(temporal, simulator, tmp_path, webhook(receiver)) as deployment:
+            await deployment.signal_case(plan(mode=Mode.SHADOW), *matches)
+            await eventually(lambda: _would(deployment, ["move", "notify"]))
     assert receiver.requests == []
 
 
 def _handled() -> Match:
-    return stranger("4none-2026-01-01T00:00:00-1").model_copy(update={"handled": True})
+    return unknown_match("4none-2026-01-01T00:00:00-1").model_copy(update={"handled": True})
 
 
-async def _would(house: Deployment, actions: list[str]) -> bool | None:
+async def _would(deployment: Deployment, actions: list[str]) -> bool | None:
     return [
-        record.action for record in house.audit() if record.kind is RecordKind.WOULD_HAVE_ACTED
+        record.action for record in deployment.audit() if record.kind is RecordKind.WOULD_HAVE_ACTED
     ] == actions or None
 
 
@@ -256,8 +268,8 @@ async def _mailed(receiver: MailReceiver) -> bool | None:
     return bool(receiver.mails) or None
 
 
-async def _joined(house: Deployment, case: CasePlan, count: int) -> bool | None:
-    memory = (await house.cases.status(case.case_id)).snapshot
+async def _joined(deployment: Deployment, case: CasePlan, count: int) -> bool | None:
+    memory = (await deployment.cases.status(case.case_id)).snapshot
     return (
         memory is not None and memory.state is CaseState.SETTLED and len(memory.events) == count
     ) or None

@@ -58,9 +58,9 @@ def report_of(line: dict[str, Any], disposition: str, number: int = 7) -> dict[s
     return {"report": report}
 
 
-def moved(house: Deployment) -> list[str]:
+def moved(deployment: Deployment) -> list[str]:
     """The messages that were moved, one entry for each effective move."""
-    return [row["id"] for row in house.ledger if row["operation"] == "move"]
+    return [row["id"] for row in deployment.ledger if row["operation"] == "move"]
 
 
 @pytest.mark.parametrize("order", list(Order))
@@ -73,61 +73,63 @@ async def test_every_page_of_a_window_is_read(
     """
     bad, worse = list(outbreak(60, seed=1)), list(outbreak(40, seed=2, sender="ceo@other.test"))
     clean = list(outbreak(50, seed=3, disposition="NONE", sender="friend@corp.test"))
-    async with deployed(temporal, simulated(bad, worse, clean, order=order), tmp_path) as house:
-        status = await house.poll(page_size=20)
+    async with deployed(
+        temporal, simulated(bad, worse, clean, order=order), tmp_path
+    ) as deployment:
+        status = await deployment.poll(page_size=20)
         assert (status.seen, status.state) == (150, "polling")
-        await eventually(lambda: _moved(house, 100))
-        await house.idle()
-        assert sorted(moved(house)) == sorted(line["message"]["id"] for line in bad + worse)
+        await eventually(lambda: _moved(deployment, 100))
+        await deployment.idle()
+        assert sorted(moved(deployment)) == sorted(line["message"]["id"] for line in bad + worse)
 
 
 async def test_what_matches_nothing_costs_no_action(temporal: Client, tmp_path: Path) -> None:
     """No case is opened, and nothing but the page is asked for."""
     async with deployed(
         temporal, simulated(list(outbreak(50, disposition="NONE"))), tmp_path
-    ) as house:
-        assert (await house.poll()).seen == 50
-        assert (await house.cases.count(), house.requests()) == (
+    ) as deployment:
+        assert (await deployment.poll()).seen == 50
+        assert (await deployment.cases.count(), deployment.requests()) == (
             0,
-            house.requests("/investigate"),
+            deployment.requests("/investigate"),
         )
 
 
 async def test_reading_again_changes_nothing(temporal: Client, tmp_path: Path) -> None:
     """A rewind delivers everything again; the cases and the ledger stay as they are."""
     lines = list(outbreak(30))
-    async with deployed(temporal, simulated(lines), tmp_path) as house:
-        await house.poll()
-        await eventually(lambda: _moved(house, 30))
-        await house.idle()
-        before = len(house.ledger)
-        await house.pollers.rewind(EventKind.MESSAGE, datetime.now(UTC) - timedelta(hours=1))
-        assert (await house.poll()).turns > 1
-        await house.idle()
-        assert len(house.ledger) == before
+    async with deployed(temporal, simulated(lines), tmp_path) as deployment:
+        await deployment.poll()
+        await eventually(lambda: _moved(deployment, 30))
+        await deployment.idle()
+        before = len(deployment.ledger)
+        await deployment.pollers.rewind(EventKind.MESSAGE, datetime.now(UTC) - timedelta(hours=1))
+        assert (await deployment.poll()).turns > 1
+        await deployment.idle()
+        assert len(deployment.ledger) == before
 
 
 async def test_a_worker_without_a_memory_changes_nothing(temporal: Client, tmp_path: Path) -> None:
     """A new worker evaluates and signals everything again; the case's own dedupe holds."""
     lines = list(outbreak(30))
     simulator = simulated(lines)
-    async with deployed(temporal, simulator, tmp_path) as house:
-        await house.poll()
-        await eventually(lambda: _moved(house, 30))
-    async with deployed(temporal, simulator, tmp_path) as house:
-        await house.pollers.rewind(EventKind.MESSAGE, datetime.now(UTC) - timedelta(hours=1))
-        assert (await house.poll()).matched > 30
-        assert len(moved(house)) == 30
+    async with deployed(temporal, simulator, tmp_path) as deployment:
+        await deployment.poll()
+        await eventually(lambda: _moved(deployment, 30))
+    async with deployed(temporal, simulator, tmp_path) as deployment:
+        await deployment.pollers.rewind(EventKind.MESSAGE, datetime.now(UTC) - timedelta(hours=1))
+        assert (await deployment.poll()).matched > 30
+        assert len(moved(deployment)) == 30
 
 
 async def test_a_late_record_is_found(temporal: Client, tmp_path: Path) -> None:
     """A message that appears behind the cursor, within the lookback, is read by the next poll."""
     early = list(outbreak(1, start=datetime.now(UTC) - timedelta(minutes=10)))
-    async with deployed(temporal, simulated(), tmp_path) as house:
-        await house.poll()
-        house.simulator.add(early)
-        assert (await house.poll()).seen == 1
-        await eventually(lambda: _moved(house, 1))
+    async with deployed(temporal, simulated(), tmp_path) as deployment:
+        await deployment.poll()
+        deployment.simulator.add(early)
+        assert (await deployment.poll()).seen == 1
+        await eventually(lambda: _moved(deployment, 1))
 
 
 @pytest.mark.parametrize(
@@ -136,10 +138,10 @@ async def test_a_late_record_is_found(temporal: Client, tmp_path: Path) -> None:
 async def test_no_fault_loses_a_page(temporal: Client, tmp_path: Path, fault: str) -> None:
     """Whatever befalls the reads, all 200 messages are seen and moved once."""
     lines = list(outbreak(200))
-    async with deployed(temporal, simulated(lines, faults=fault, seed=2), tmp_path) as house:
-        assert (await house.poll(page_size=40)).seen >= 200
-        await eventually(lambda: _moved(house, 200))
-        assert len(moved(house)) == len(set(moved(house)))
+    async with deployed(temporal, simulated(lines, faults=fault, seed=2), tmp_path) as deployment:
+        assert (await deployment.poll(page_size=40)).seen >= 200
+        await eventually(lambda: _moved(deployment, 200))
+        assert len(moved(deployment)) == len(set(moved(deployment)))
 
 
 NEEDS_DETECTIONS = """
@@ -179,13 +181,13 @@ async def test_detections_are_asked_for_once_and_only_where_they_matter(
         line["detections"]["links"] = [{"href": "http://evil.test/x", "text": None}]
     async with deployed(
         temporal, simulated(bad, clean, faults=fault, seed=4), tmp_path / "state", rules=tmp_path
-    ) as house:
-        await house.poll()
-        await eventually(lambda: _moved(house, 60))
-        assert sorted(moved(house)) == sorted(line["message"]["id"] for line in bad)
+    ) as deployment:
+        await deployment.poll()
+        await eventually(lambda: _moved(deployment, 60))
+        assert sorted(moved(deployment)) == sorted(line["message"]["id"] for line in bad)
         answered = [
             a
-            for a in house.simulator.account.requests.entries
+            for a in deployment.simulator.account.requests.entries
             if a.path.endswith("/detections") and a.status == 200
         ]
         assert len(answered) <= 60 * (1.2 if fault else 1)
@@ -198,11 +200,13 @@ async def test_a_record_without_an_id_is_rejected_and_stops_nothing(
     lines = list(outbreak(3))
     simulator = simulated(lines)
     _lose_id(simulator)
-    async with deployed(temporal, simulator, tmp_path) as house:
-        await house.poll()
-        await house.poll()
-        await eventually(lambda: _moved(house, 2))
-        rejected = [record for record in house.audit() if record.kind is RecordKind.EVENT_REJECTED]
+    async with deployed(temporal, simulator, tmp_path) as deployment:
+        await deployment.poll()
+        await deployment.poll()
+        await eventually(lambda: _moved(deployment, 2))
+        rejected = [
+            record for record in deployment.audit() if record.kind is RecordKind.EVENT_REJECTED
+        ]
         assert len(rejected) == 1
         assert "edf_hash" in (rejected[0].detail or "")
 
@@ -210,11 +214,11 @@ async def test_a_record_without_an_id_is_rejected_and_stops_nothing(
 async def test_a_report_acts_on_its_message(temporal: Client, tmp_path: Path) -> None:
     """A PhishGuard report names a postfix id; the message it is about is found and moved."""
     line = next(iter(outbreak(1, disposition="SUSPICIOUS")))
-    async with deployed(temporal, simulated([line]), tmp_path) as house:
-        house.simulator.add([report_of(line, "MALICIOUS")])
-        await house.poll(EventKind.PHISHGUARD_REPORT)
-        await eventually(lambda: _moved(house, 1))
-        assert moved(house) == [line["message"]["id"]]
+    async with deployed(temporal, simulated([line]), tmp_path) as deployment:
+        deployment.simulator.add([report_of(line, "MALICIOUS")])
+        await deployment.poll(EventKind.PHISHGUARD_REPORT)
+        await eventually(lambda: _moved(deployment, 1))
+        assert moved(deployment) == [line["message"]["id"]]
 
 
 async def test_a_server_that_ignores_pages_is_not_read_for_ever(
@@ -224,24 +228,24 @@ async def test_a_server_that_ignores_pages_is_not_read_for_ever(
     lines = list(outbreak(3, disposition="SUSPICIOUS"))
     simulator = simulated(lines, page_reports=False)
     simulator.add([report_of(line, "SPAM", number) for number, line in enumerate(lines)])
-    async with deployed(temporal, simulator, tmp_path) as house:
-        status = await house.poll(EventKind.PHISHGUARD_REPORT, page_size=3)
+    async with deployed(temporal, simulator, tmp_path) as deployment:
+        status = await deployment.poll(EventKind.PHISHGUARD_REPORT, page_size=3)
         assert (status.state, status.seen) == ("polling", 3)
-        assert house.requests("/phishguard/reports") == 2
+        assert deployment.requests("/phishguard/reports") == 2
 
 
 async def test_a_paused_poller_reads_nothing_until_it_is_resumed(
     temporal: Client, tmp_path: Path
 ) -> None:
     """Its status says why, and `poll_now` says what to do first."""
-    async with deployed(temporal, simulated(list(outbreak(2))), tmp_path) as house:
-        await house.poll()
-        paused = await house.pollers.pause(EventKind.MESSAGE, "maintenance")
+    async with deployed(temporal, simulated(list(outbreak(2))), tmp_path) as deployment:
+        await deployment.poll()
+        paused = await deployment.pollers.pause(EventKind.MESSAGE, "maintenance")
         assert (paused.state, paused.detail) == ("paused", "maintenance")
         with pytest.raises(UpdateRefused, match="resume it first"):
-            await house.pollers.poll_now(EventKind.MESSAGE)
-        assert (await house.pollers.resume(EventKind.MESSAGE)).state == "polling"
-        assert (await house.poll()).state == "polling"
+            await deployment.pollers.poll_now(EventKind.MESSAGE)
+        assert (await deployment.pollers.resume(EventKind.MESSAGE)).state == "polling"
+        assert (await deployment.poll()).state == "polling"
 
 
 async def test_a_refused_token_degrades_the_poller_and_says_so(
@@ -249,8 +253,8 @@ async def test_a_refused_token_degrades_the_poller_and_says_so(
 ) -> None:
     """The status names the problem; nothing is lost, for the cursor has not moved."""
     simulator = simulated(list(outbreak(2)), tokens={"good": TokenScope.WRITE})
-    async with deployed(temporal, simulator, tmp_path, cloudflare_api_token="bad") as house:
-        status = await house.poll()
+    async with deployed(temporal, simulator, tmp_path, cloudflare_api_token="bad") as deployment:
+        status = await deployment.poll()
         assert status.state == "degraded"
         assert "unauthenticated" in (status.detail or "")
         assert status.drained_at is None
@@ -261,11 +265,11 @@ async def test_a_refused_token_degrades_the_poller_and_says_so(
 )
 async def test_a_poller_goes_on_over_continue_as_new(temporal: Client, tmp_path: Path) -> None:
     """Its counters and its cursor survive."""
-    async with deployed(temporal, simulated(list(outbreak(5))), tmp_path) as house:
-        first = await house.poll()
+    async with deployed(temporal, simulated(list(outbreak(5))), tmp_path) as deployment:
+        first = await deployment.poll()
         run = (await temporal.get_workflow_handle("poller/message").describe()).run_id
         for _ in range(6):
-            last = await house.poll()
+            last = await deployment.poll()
         assert (await temporal.get_workflow_handle("poller/message").describe()).run_id != run
         assert last.seen == 5
         assert last.turns >= first.turns + 6
@@ -278,5 +282,5 @@ def _lose_id(simulator: Simulator) -> None:
     mail.record = json.dumps(record).encode()
 
 
-async def _moved(house: Deployment, count: int) -> bool | None:
-    return len(moved(house)) >= count or None
+async def _moved(deployment: Deployment, count: int) -> bool | None:
+    return len(moved(deployment)) >= count or None

@@ -19,7 +19,7 @@ from clawback.model.events import EventKind
 from clawback.notifications.channel_file import parse_channels
 from clawback.simulator import Simulator, SimulatorOptions
 from clawback.telemetry.metrics import REGISTRY
-from tests.cloudflare.stand import closed_port, envelope, refusal
+from tests.cloudflare.support import closed_port, envelope, refusal
 from tests.rules.folders import write
 from tests.telemetry.log_capture import captured_logs, log_lines
 from tests.waiting import eventually
@@ -113,10 +113,10 @@ async def test_nothing_of_mail_reaches_logs_metrics_or_the_index(
     with captured_logs() as logs:
         async with deployed(
             temporal, Simulator(SimulatorOptions()), tmp_path, channels, rules=rules
-        ) as house:
+        ) as deployment:
             for source in EventKind:
-                await house.poll(source)
-            await eventually(lambda: _acted(house))
+                await deployment.poll(source)
+            await eventually(lambda: _acted(deployment))
             await eventually(lambda: _logged(logs, "deliver"))
             index = await _index(temporal)
 
@@ -129,8 +129,8 @@ async def test_nothing_of_mail_reaches_logs_metrics_or_the_index(
     assert CANARY.lower() not in index.lower()
 
 
-async def _acted(house: Deployment) -> bool | None:
-    kinds = [record.kind for record in house.audit()]
+async def _acted(deployment: Deployment) -> bool | None:
+    kinds = [record.kind for record in deployment.audit()]
     return (RecordKind.ACTED in kinds and RecordKind.EVENT_REJECTED in kinds) or None
 
 

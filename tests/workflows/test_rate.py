@@ -39,17 +39,17 @@ def blocking(number: int, mode: Mode = Mode.ENFORCE) -> CasePlan:
 
 
 @asynccontextmanager
-async def another_worker(temporal: Client, house: Deployment) -> AsyncIterator[None]:
+async def another_worker(temporal: Client, deployment: Deployment) -> AsyncIterator[None]:
     """Run the workers of a second process beside the first, with a client of their own."""
     async with AsyncExitStack() as stack:
         api = await stack.enter_async_context(
-            process.connect_api(house.settings, KillSwitch(GuardGateway(temporal)))
+            process.connect_api(deployment.settings, KillSwitch(GuardGateway(temporal)))
         )
         own = await Client.connect(
             temporal.service_client.config.target_host, data_converter=temporal.data_converter
         )
-        rules = LiveRules.load(house.settings.rules)
-        components = process.build_components(house.settings, own, api, rules)
+        rules = LiveRules.load(deployment.settings.rules)
+        components = process.build_components(deployment.settings, own, api, rules)
         workers = process.build_workers(own, components)
         limits = [
             one.config().get("max_task_queue_activities_per_second") or 0.0 for one in workers
@@ -72,25 +72,28 @@ async def test_two_workers_share_one_budget_and_undo_passes_the_backlog(
     simulator.add(list(outbreak(1)))
     (line,) = outbreak(1)
     async with (
-        deployed(temporal, simulator, tmp_path, guard="unlimited") as house,
-        another_worker(temporal, house),
+        deployed(temporal, simulator, tmp_path, guard="unlimited") as deployment,
+        another_worker(temporal, deployment),
     ):
-        await house.tell(blocking(0), match_of(line))
-        await house.settled(blocking(0).case_id)
+        await deployment.signal_case(blocking(0), match_of(line))
+        await deployment.settled(blocking(0).case_id)
         await asyncio.gather(
-            *(house.tell(blocking(number), match_of(line)) for number in range(1, cases))
+            *(
+                deployment.signal_case(blocking(number), match_of(line))
+                for number in range(1, cases)
+            )
         )
 
         async def held_back() -> bool | None:
             return len(simulator.account.requests.entries) >= quota * 0.5 or None
 
         await eventually(held_back)
-        assert (await undo(house, case=blocking(0).case_id)).done == 1
+        assert (await undo(deployment, case=blocking(0).case_id)).done == 1
         asked = simulator.account.requests.entries
         assert {one.status for one in asked} <= {200, 201, None}
         assert len(asked) <= quota * 0.75 + 2 * 2
-        assert len(rows(house, "delete")) == 1
-        assert len(rows(house, "create")) < cases
+        assert len(rows(deployment, "delete")) == 1
+        assert len(rows(deployment, "create")) < cases
 
 
 async def test_what_people_agreed_to_passes_what_rules_do_alone(
@@ -104,19 +107,19 @@ async def test_what_people_agreed_to_passes_what_rules_do_alone(
     simulator = Simulator(replace(SimulatorOptions(), rate=None))
     (line,) = outbreak(1)
     asking = blocking(0, Mode.APPROVE)
-    async with only_planning(temporal, simulator, tmp_path) as (house, containing):
-        await house.tell(asking, match_of(line))
-        await house.settled(asking.case_id, CaseState.HELD)
+    async with only_planning(temporal, simulator, tmp_path) as (deployment, containing):
+        await deployment.signal_case(asking, match_of(line))
+        await deployment.settled(asking.case_id, CaseState.HELD)
         routine = [blocking(number) for number in range(20)]
-        await asyncio.gather(*(house.tell(plan, match_of(line)) for plan in routine))
+        await asyncio.gather(*(deployment.signal_case(plan, match_of(line)) for plan in routine))
         for plan in routine:
-            await house.scheduled(plan, "email_security.create_policy")
-        shown = await house.cases.proposal(asking.case_id)
-        await house.cases.approve(asking.case_id, "ana", shown.digest)
-        await house.scheduled(asking, "email_security.create_policy")
+            await deployment.scheduled(plan, "email_security.create_policy")
+        shown = await deployment.cases.proposal(asking.case_id)
+        await deployment.cases.approve(asking.case_id, "ana", shown.digest)
+        await deployment.scheduled(asking, "email_security.create_policy")
         async with containing:
-            await house.settled(routine[-1].case_id)
-            await house.settled(asking.case_id)
+            await deployment.settled(routine[-1].case_id)
+            await deployment.settled(asking.case_id)
     created = [
         row["pattern"] for row in simulator.account.ledger.since(0) if row["operation"] == "create"
     ]
@@ -139,8 +142,8 @@ async def only_planning(
 
     with pytest.MonkeyPatch.context() as patched:
         patched.setattr("tests.workflows.deployment.build_workers", without_containment)
-        async with deployed(temporal, simulator, state, guard="unlimited") as house:
-            yield house, kept[0]
+        async with deployed(temporal, simulator, state, guard="unlimited") as deployment:
+            yield deployment, kept[0]
 
 
 async def test_a_block_is_waited_out_by_the_whole_installation(
@@ -152,10 +155,10 @@ async def test_a_block_is_waited_out_by_the_whole_installation(
     """
     simulator = Simulator(replace(SimulatorOptions(), rate=Rate(30, 3)))
     (line,) = outbreak(1)
-    async with deployed(temporal, simulator, tmp_path) as house:
+    async with deployed(temporal, simulator, tmp_path) as deployment:
         limiter = simulator.account.limiter
         while limiter.take("simulator", simulator.account.now.timestamp()) is not None:
             pass
-        await house.tell(blocking(0), match_of(line))
-        assert set((await house.settled(blocking(0).case_id)).values()) == {"blocked"}
+        await deployment.signal_case(blocking(0), match_of(line))
+        assert set((await deployment.settled(blocking(0).case_id)).values()) == {"blocked"}
         assert [one.status for one in simulator.account.requests.entries] == [429, 200, 201]

@@ -35,9 +35,9 @@ def quarantined(count: int) -> list[dict[str, Any]]:
     return lines
 
 
-def released(house: Deployment) -> list[str]:
+def released(deployment: Deployment) -> list[str]:
     """The messages that were released, one entry for each effective release."""
-    return [row["id"] for row in house.ledger if row["operation"] == "release"]
+    return [row["id"] for row in deployment.ledger if row["operation"] == "release"]
 
 
 @pytest.mark.parametrize("faults", ["", "lost_answer=0.5", "reset=0.3", "429=0.3"])
@@ -49,17 +49,17 @@ async def test_quarantined_mail_gets_out_once(
     Nobody gets a message twice.
     """
     lines = quarantined(5)
-    async with deployed(temporal, simulated(lines, faults, seed=4), tmp_path) as house:
-        await house.tell(PLAN, *map(match_of, lines))
-        outcomes = await house.settled(PLAN.case_id)
+    async with deployed(temporal, simulated(lines, faults, seed=4), tmp_path) as deployment:
+        await deployment.signal_case(PLAN, *map(match_of, lines))
+        outcomes = await deployment.settled(PLAN.case_id)
         assert set(outcomes.values()) == {"released"}
         assert (
-            sorted(released(house))
+            sorted(released(deployment))
             == sorted(outcomes)
             == sorted(line["message"]["id"] for line in lines)
         )
         if not faults:
-            assert (house.requests("/release"), house.requests("/action_log")) == (1, 0)
+            assert (deployment.requests("/release"), deployment.requests("/action_log")) == (1, 0)
 
 
 async def test_a_lost_answer_costs_one_look_a_message(temporal: Client, tmp_path: Path) -> None:
@@ -68,14 +68,14 @@ async def test_a_lost_answer_costs_one_look_a_message(temporal: Client, tmp_path
     One request to release, and one for each message to see that it is out.
     """
     lines = quarantined(3)
-    async with deployed(temporal, simulated(lines, "lost_answer=1"), tmp_path) as house:
-        await house.tell(PLAN, *map(match_of, lines))
-        await eventually(lambda: _are_out(house, 3))
-        house.simulator.account.faults.reset(parse_faults(""))
-        assert set((await house.settled(PLAN.case_id)).values()) == {"released"}
-        assert (len(released(house)), house.requests("/release")) == (3, 1)
+    async with deployed(temporal, simulated(lines, "lost_answer=1"), tmp_path) as deployment:
+        await deployment.signal_case(PLAN, *map(match_of, lines))
+        await eventually(lambda: _are_out(deployment, 3))
+        deployment.simulator.account.faults.reset(parse_faults(""))
+        assert set((await deployment.settled(PLAN.case_id)).values()) == {"released"}
+        assert (len(released(deployment)), deployment.requests("/release")) == (3, 1)
         assert (
-            3 <= house.requests("/action_log") <= 6
+            3 <= deployment.requests("/action_log") <= 6
         )  # a look whose own answer was lost is made again
 
 
@@ -95,27 +95,31 @@ async def test_what_is_not_in_the_quarantine_is_left_as_it_is(
             "delivery_status": ["delivered"],
         },
     }
-    async with deployed(temporal, simulated([inside[0], *outside, meanwhile]), tmp_path) as house:
-        await house.tell(PLAN, *map(match_of, [*outside, *inside]))
-        outcomes = await house.settled(PLAN.case_id)
+    async with deployed(
+        temporal, simulated([inside[0], *outside, meanwhile]), tmp_path
+    ) as deployment:
+        await deployment.signal_case(PLAN, *map(match_of, [*outside, *inside]))
+        outcomes = await deployment.settled(PLAN.case_id)
         assert outcomes == {
             outside[0]["message"]["id"]: "already_there",
             inside[0]["message"]["id"]: "released",
             inside[1]["message"]["id"]: "failed:not_released",
             inside[2]["message"]["id"]: "already_there",
         }
-        assert released(house) == [inside[0]["message"]["id"]]
+        assert released(deployment) == [inside[0]["message"]["id"]]
 
 
 async def test_what_cannot_be_taken_back_is_said(temporal: Client, tmp_path: Path) -> None:
     """A release has no inverse: undo says that it could not, and does nothing."""
     lines = quarantined(1)
-    async with deployed(temporal, simulated(lines), tmp_path) as house:
-        await house.tell(PLAN, *map(match_of, lines), pace=CaseTiming(linger=timedelta(hours=1)))
-        await house.settled(PLAN.case_id)
-        assert await undo(house, UndoScope(by="ana")) == UndoSummary(cases=1, failed=1)
-        assert len(house.ledger) == 1
-        (record,) = [record for record in house.audit() if record.kind is RecordKind.UNDONE]
+    async with deployed(temporal, simulated(lines), tmp_path) as deployment:
+        await deployment.signal_case(
+            PLAN, *map(match_of, lines), pace=CaseTiming(linger=timedelta(hours=1))
+        )
+        await deployment.settled(PLAN.case_id)
+        assert await undo(deployment, UndoScope(by="ana")) == UndoSummary(cases=1, failed=1)
+        assert len(deployment.ledger) == 1
+        (record,) = [record for record in deployment.audit() if record.kind is RecordKind.UNDONE]
         assert (record.action, record.outcome) == (
             "release from quarantine",
             "failed:no_inverse",
@@ -125,25 +129,25 @@ async def test_what_cannot_be_taken_back_is_said(temporal: Client, tmp_path: Pat
 async def test_modes_and_budgets_hold_for_releases(temporal: Client, tmp_path: Path) -> None:
     """Shadow lets nothing out; a rule that asks waits for somebody."""
     lines = quarantined(2)
-    async with deployed(temporal, simulated(lines), tmp_path) as house:
+    async with deployed(temporal, simulated(lines), tmp_path) as deployment:
         shadow, asking = (
             PLAN.model_copy(update={"mode": mode, "rule": mode.value})
             for mode in (Mode.SHADOW, Mode.APPROVE)
         )
-        await house.tell(shadow, *map(match_of, lines))
-        await house.tell(asking, *map(match_of, lines))
-        assert set((await house.settled(shadow.case_id)).values()) == {"would"}
-        await house.settled(asking.case_id, CaseState.HELD)
-        assert released(house) == []
-        proposal = await house.cases.proposal(asking.case_id)
+        await deployment.signal_case(shadow, *map(match_of, lines))
+        await deployment.signal_case(asking, *map(match_of, lines))
+        assert set((await deployment.settled(shadow.case_id)).values()) == {"would"}
+        await deployment.settled(asking.case_id, CaseState.HELD)
+        assert released(deployment) == []
+        proposal = await deployment.cases.proposal(asking.case_id)
         assert proposal.actions == ("release from quarantine",)
-        await house.cases.approve(asking.case_id, "ana", proposal.digest)
-        await house.settled(asking.case_id)
-        assert len(released(house)) == 2
+        await deployment.cases.approve(asking.case_id, "ana", proposal.digest)
+        await deployment.settled(asking.case_id)
+        assert len(released(deployment)) == 2
 
 
-async def _are_out(house: Deployment, number: int) -> bool | None:
-    return len(released(house)) == number or None
+async def _are_out(deployment: Deployment, number: int) -> bool | None:
+    return len(released(deployment)) == number or None
 
 
 def test_what_somebody_released_is_never_moved_away_again() -> None:

@@ -121,9 +121,11 @@ def written(folder: Path, rules: Mapping[str, str]) -> Path:
     return folder
 
 
-def moves(house: Deployment) -> list[tuple[str, str]]:
+def moves(deployment: Deployment) -> list[tuple[str, str]]:
     """What was moved and where to, in order."""
-    return [(row["id"], row["destination"]) for row in house.ledger if row["operation"] == "move"]
+    return [
+        (row["id"], row["destination"]) for row in deployment.ledger if row["operation"] == "move"
+    ]
 
 
 async def test_a_campaign_that_three_people_submit_is_moved(
@@ -132,14 +134,14 @@ async def test_a_campaign_that_three_people_submit_is_moved(
     """Two of them change nothing; with the third, each one's copy goes."""
     lines = list(outbreak(3, disposition="NONE"))
     rules = acting(tmp_path / "rules", "junk_widely_submitted")
-    async with deployed(temporal, simulated(lines), tmp_path / "state", rules=rules) as house:
-        house.simulator.add([submission(line) for line in lines[:2]])
-        assert (await house.poll(EventKind.SUBMISSION)).matched == 2
-        assert moves(house) == []
-        house.simulator.add([submission(lines[2])])
-        await house.poll(EventKind.SUBMISSION)
-        await eventually(lambda: _moved(house, 3))
-        assert sorted(moves(house)) == sorted(
+    async with deployed(temporal, simulated(lines), tmp_path / "state", rules=rules) as deployment:
+        deployment.simulator.add([submission(line) for line in lines[:2]])
+        assert (await deployment.poll(EventKind.SUBMISSION)).matched == 2
+        assert moves(deployment) == []
+        deployment.simulator.add([submission(lines[2])])
+        await deployment.poll(EventKind.SUBMISSION)
+        await eventually(lambda: _moved(deployment, 3))
+        assert sorted(moves(deployment)) == sorted(
             (line["message"]["id"], "JunkEmail") for line in lines
         )
 
@@ -153,12 +155,12 @@ async def test_mail_beyond_the_age_limit_is_left_alone_whenever_it_is_submitted(
     rules = written(tmp_path / "rules", {"follow": FOLLOW})
     async with deployed(
         temporal, simulated([*old, *new]), tmp_path / "state", rules=rules, age_limit="72h"
-    ) as house:
-        house.simulator.add([submission(line) for line in (*old, *new)])
-        assert (await house.poll(EventKind.SUBMISSION)).matched == 1
-        await eventually(lambda: _moved(house, 1))
-        await house.idle()
-        assert moves(house) == [(new[0]["message"]["id"], "JunkEmail")]
+    ) as deployment:
+        deployment.simulator.add([submission(line) for line in (*old, *new)])
+        assert (await deployment.poll(EventKind.SUBMISSION)).matched == 1
+        await eventually(lambda: _moved(deployment, 1))
+        await deployment.idle()
+        assert moves(deployment) == [(new[0]["message"]["id"], "JunkEmail")]
 
 
 async def test_a_verdict_that_changed_takes_the_message_out(
@@ -170,20 +172,20 @@ async def test_a_verdict_that_changed_takes_the_message_out(
     """
     (line,) = outbreak(1, disposition="NONE")
     rules = acting(tmp_path / "rules", "quarantine_confirmed_submission")
-    async with deployed(temporal, simulated([line]), tmp_path / "state", rules=rules) as house:
-        house.simulator.add([submission(line)])
-        assert (await house.poll(EventKind.SUBMISSION)).matched == 0
-        house.simulator.add(
+    async with deployed(temporal, simulated([line]), tmp_path / "state", rules=rules) as deployment:
+        deployment.simulator.add([submission(line)])
+        assert (await deployment.poll(EventKind.SUBMISSION)).matched == 0
+        deployment.simulator.add(
             [
                 submission(
                     line, outcome_disposition="MALICIOUS", outcome="accepted", status="completed"
                 )
             ]
         )
-        await house.poll(EventKind.SUBMISSION)
-        await eventually(lambda: _moved(house, 1))
-        assert (await house.poll(EventKind.SUBMISSION)).matched == 1
-        assert moves(house) == [(line["message"]["id"], "RecoverableItemsDeletions")]
+        await deployment.poll(EventKind.SUBMISSION)
+        await eventually(lambda: _moved(deployment, 1))
+        assert (await deployment.poll(EventKind.SUBMISSION)).matched == 1
+        assert moves(deployment) == [(line["message"]["id"], "RecoverableItemsDeletions")]
 
 
 async def test_what_a_review_found_harmless_goes_back(temporal: Client, tmp_path: Path) -> None:
@@ -194,20 +196,20 @@ async def test_what_a_review_found_harmless_goes_back(temporal: Client, tmp_path
         {"requested_disposition": "NONE", "original_disposition": "MALICIOUS"},
     )
     async with (
-        deployed(temporal, simulated([line]), tmp_path / "state", rules=rules) as house,
-        connect_api(house.settings) as api,
+        deployed(temporal, simulated([line]), tmp_path / "state", rules=rules) as deployment,
+        connect_api(deployment.settings) as api,
     ):
         await api.move([line["message"]["id"]], "JunkEmail")
-        house.simulator.add([submission(line, **asked)])
-        assert (await house.poll(EventKind.SUBMISSION)).matched == 0
-        house.simulator.add(
+        deployment.simulator.add([submission(line, **asked)])
+        assert (await deployment.poll(EventKind.SUBMISSION)).matched == 0
+        deployment.simulator.add(
             [submission(line, outcome_disposition="NONE", outcome="accepted", **asked)]
         )
-        house.simulator.account.faults.rates = parse_faults("lost_answer=0.4")
-        await house.poll(EventKind.SUBMISSION)
-        await eventually(lambda: _moved(house, 2))
-        await house.idle()
-        assert moves(house)[1:] == [(line["message"]["id"], "Inbox")]
+        deployment.simulator.account.faults.rates = parse_faults("lost_answer=0.4")
+        await deployment.poll(EventKind.SUBMISSION)
+        await eventually(lambda: _moved(deployment, 2))
+        await deployment.idle()
+        assert moves(deployment)[1:] == [(line["message"]["id"], "Inbox")]
 
 
 async def test_what_we_submit_ourselves_never_comes_back_as_an_event(
@@ -220,22 +222,22 @@ async def test_what_we_submit_ourselves_never_comes_back_as_an_event(
     lines = [*outbreak(1, disposition="SUSPICIOUS"), *outbreak(1, seed=1, disposition="SPAM")]
     simulator = simulated(lines[:1], outcome_after=0.0)
     rules = written(tmp_path / "rules", {"follow": FOLLOW, "tell": RECLASSIFY})
-    async with deployed(temporal, simulator, tmp_path / "state", rules=rules) as house:
-        await house.poll()
-        await eventually(lambda: _did(house, "reclassify"))
-        assert (await house.poll(EventKind.SUBMISSION)).matched == 0
+    async with deployed(temporal, simulator, tmp_path / "state", rules=rules) as deployment:
+        await deployment.poll()
+        await eventually(lambda: _did(deployment, "reclassify"))
+        assert (await deployment.poll(EventKind.SUBMISSION)).matched == 0
     async with (
-        deployed(temporal, simulator, tmp_path / "state", rules=rules) as house,
-        connect_api(house.settings) as api,
+        deployed(temporal, simulator, tmp_path / "state", rules=rules) as deployment,
+        connect_api(deployment.settings) as api,
     ):
-        assert (await house.poll(EventKind.SUBMISSION)).matched == 0
-        assert moves(house) == []
-        house.simulator.add(lines[1:])
-        await house.poll()
+        assert (await deployment.poll(EventKind.SUBMISSION)).matched == 0
+        assert moves(deployment) == []
+        deployment.simulator.add(lines[1:])
+        await deployment.poll()
         await api.submit([Resubmission(lines[1]["message"]["alert_id"], Disposition.MALICIOUS)])
-        await house.poll(EventKind.SUBMISSION)
-        await eventually(lambda: _moved(house, 1))
-        assert moves(house) == [(lines[1]["message"]["id"], "JunkEmail")]
+        await deployment.poll(EventKind.SUBMISSION)
+        await eventually(lambda: _moved(deployment, 1))
+        assert moves(deployment) == [(lines[1]["message"]["id"], "JunkEmail")]
 
 
 async def test_a_submission_that_changes_counts_once(temporal: Client, tmp_path: Path) -> None:
@@ -245,17 +247,17 @@ async def test_a_submission_that_changes_counts_once(temporal: Client, tmp_path:
     """
     lines = list(outbreak(2, disposition="NONE"))
     rules = written(tmp_path / "rules", {"two": COUNT})
-    async with deployed(temporal, simulated(lines), tmp_path / "state", rules=rules) as house:
+    async with deployed(temporal, simulated(lines), tmp_path / "state", rules=rules) as deployment:
         for status in ("submitted", "processing", "completed"):
-            house.simulator.add([submission(lines[0], status=status)])
-            status_of_poller = await house.poll(EventKind.SUBMISSION)
+            deployment.simulator.add([submission(lines[0], status=status)])
+            status_of_poller = await deployment.poll(EventKind.SUBMISSION)
         assert status_of_poller.matched == 3
-        (case,) = [one.id for one in await house.cases.find()]
-        await house.settled(case, CaseState.WATCHING)
-        assert moves(house) == []
-        house.simulator.add([submission(lines[1])])
-        await house.poll(EventKind.SUBMISSION)
-        await eventually(lambda: _moved(house, 2))
+        (case,) = [one.id for one in await deployment.cases.find()]
+        await deployment.settled(case, CaseState.WATCHING)
+        assert moves(deployment) == []
+        deployment.simulator.add([submission(lines[1])])
+        await deployment.poll(EventKind.SUBMISSION)
+        await eventually(lambda: _moved(deployment, 2))
 
 
 async def test_a_submission_without_its_message_is_still_seen_and_recorded(
@@ -264,12 +266,12 @@ async def test_a_submission_without_its_message_is_still_seen_and_recorded(
     """The rule matches it, the case has it, and that there was nothing to move is on record."""
     (line,) = outbreak(1, disposition="NONE")
     rules = written(tmp_path / "rules", {"follow": FOLLOW})
-    async with deployed(temporal, simulated([]), tmp_path / "state", rules=rules) as house:
-        house.simulator.add(
+    async with deployed(temporal, simulated([]), tmp_path / "state", rules=rules) as deployment:
+        deployment.simulator.add(
             [submission(line, requested_at=(datetime.now(UTC) - timedelta(minutes=10)).isoformat())]
         )
-        assert (await house.poll(EventKind.SUBMISSION)).matched == 1
-        await eventually(lambda: _recorded(house, "failed:no_message"))
+        assert (await deployment.poll(EventKind.SUBMISSION)).matched == 1
+        await eventually(lambda: _recorded(deployment, "failed:no_message"))
 
 
 @pytest.mark.parametrize("polled_before", [True, False])
@@ -282,22 +284,22 @@ async def test_submissions_of_one_campaign_cost_one_search_at_most(
     """
     lines = list(outbreak(200, disposition="NONE"))
     rules = written(tmp_path / "rules", {"follow": FOLLOW})
-    async with deployed(temporal, simulated(lines), tmp_path / "state", rules=rules) as house:
-        house.simulator.add([submission(line) for line in lines[:100]])
-        house.simulator.add(
+    async with deployed(temporal, simulated(lines), tmp_path / "state", rules=rules) as deployment:
+        deployment.simulator.add([submission(line) for line in lines[:100]])
+        deployment.simulator.add(
             [
                 submission(line, requested_disposition="SPAM", subject=f"{n}")
                 for n, line in enumerate(lines[100:])
             ]
         )
         if polled_before:
-            await house.poll()
-        before = house.requests("/investigate")
-        status = await house.poll(EventKind.SUBMISSION)
+            await deployment.poll()
+        before = deployment.requests("/investigate")
+        status = await deployment.poll(EventKind.SUBMISSION)
         assert (status.seen, status.matched) == (200, 100)
-        assert house.requests("/investigate") - before == (0 if polled_before else 1)
-        await eventually(lambda: _moved(house, 100))
-        assert house.requests("/submissions") == status.turns
+        assert deployment.requests("/investigate") - before == (0 if polled_before else 1)
+        await eventually(lambda: _moved(deployment, 100))
+        assert deployment.requests("/submissions") == status.turns
 
 
 @pytest.mark.parametrize("fault", ["500=0.3", "429=0.3", "malformed=0.3", "reset=0.3"])
@@ -307,20 +309,20 @@ async def test_no_fault_loses_a_submission(temporal: Client, tmp_path: Path, fau
     rules = written(tmp_path / "rules", {"follow": FOLLOW})
     async with deployed(
         temporal, simulated(lines, fault, seed=3), tmp_path / "state", rules=rules
-    ) as house:
-        house.simulator.add([submission(line) for line in lines])
-        await house.poll(EventKind.SUBMISSION, page_size=10)
-        await eventually(lambda: _moved(house, 30))
-        assert len(moves(house)) == len(set(moves(house)))
+    ) as deployment:
+        deployment.simulator.add([submission(line) for line in lines])
+        await deployment.poll(EventKind.SUBMISSION, page_size=10)
+        await eventually(lambda: _moved(deployment, 30))
+        assert len(moves(deployment)) == len(set(moves(deployment)))
 
 
-async def _moved(house: Deployment, count: int) -> bool | None:
-    return len(moves(house)) >= count or None
+async def _moved(deployment: Deployment, count: int) -> bool | None:
+    return len(moves(deployment)) >= count or None
 
 
-async def _did(house: Deployment, operation: str) -> bool | None:
-    return any(row["operation"] == operation for row in house.ledger) or None
+async def _did(deployment: Deployment, operation: str) -> bool | None:
+    return any(row["operation"] == operation for row in deployment.ledger) or None
 
 
-async def _recorded(house: Deployment, outcome: str) -> bool | None:
-    return any(record.outcome == outcome for record in house.audit()) or None
+async def _recorded(deployment: Deployment, outcome: str) -> bool | None:
+    return any(record.outcome == outcome for record in deployment.audit()) or None

@@ -49,9 +49,9 @@ def plan(**changes: Any) -> CasePlan:
     )
 
 
-async def undo(house: Deployment, scope: UndoScope = SCOPE, **which: Any) -> UndoSummary:
+async def undo(deployment: Deployment, scope: UndoScope = SCOPE, **which: Any) -> UndoSummary:
     """Find and undo, as the command does."""
-    gateway = UndoGateway(house.client)
+    gateway = UndoGateway(deployment.client)
 
     async def indexed() -> list[Any] | None:  # the index of workflows may lag by a second
         return [one async for one in gateway.find(scope, **which)] or None
@@ -60,9 +60,9 @@ async def undo(house: Deployment, scope: UndoScope = SCOPE, **which: Any) -> Und
     return await gateway.result(await gateway.start(one.request for one in found))
 
 
-def rows(house: Deployment, operation: str) -> list[dict[str, Any]]:
+def rows(deployment: Deployment, operation: str) -> list[dict[str, Any]]:
     """The ledger's rows of one operation."""
-    return [row for row in house.ledger if row["operation"] == operation]
+    return [row for row in deployment.ledger if row["operation"] == operation]
 
 
 @pytest.mark.parametrize("is_open", [True, False])
@@ -75,17 +75,22 @@ async def test_a_case_is_taken_back_whole(
     """
     lines = list(outbreak(5))
     told = plan(actions=EVERYTHING)
-    async with deployed(temporal, simulated(lines), tmp_path) as house:
-        await house.tell(told, *map(match_of, lines), pace=CaseTiming() if is_open else AT_ONCE)
-        await house.settled(told.case_id, CaseState.SETTLED if is_open else CaseState.CLOSED)
-        assert await undo(house, case=told.case_id) == UndoSummary(cases=1, done=7)
-        returned = [row for row in rows(house, "move") if row["destination"] == "Inbox"]
+    async with deployed(temporal, simulated(lines), tmp_path) as deployment:
+        await deployment.signal_case(
+            told, *map(match_of, lines), pace=CaseTiming() if is_open else AT_ONCE
+        )
+        await deployment.settled(told.case_id, CaseState.SETTLED if is_open else CaseState.CLOSED)
+        assert await undo(deployment, case=told.case_id) == UndoSummary(cases=1, done=7)
+        returned = [row for row in rows(deployment, "move") if row["destination"] == "Inbox"]
         assert sorted(row["id"] for row in returned) == sorted(
             line["message"]["id"] for line in lines
         )
-        assert (len(rows(house, "create")), len(rows(house, "delete"))) == (1, 1)
-        assert [row["disposition"] for row in rows(house, "reclassify")] == ["MALICIOUS", "NONE"]
-        undone = [record for record in house.audit() if record.kind is RecordKind.UNDONE]
+        assert (len(rows(deployment, "create")), len(rows(deployment, "delete"))) == (1, 1)
+        assert [row["disposition"] for row in rows(deployment, "reclassify")] == [
+            "MALICIOUS",
+            "NONE",
+        ]
+        undone = [record for record in deployment.audit() if record.kind is RecordKind.UNDONE]
         assert ({record.actor for record in undone}, len({record.id for record in undone})) == (
             {"ana"},
             7,
@@ -97,9 +102,9 @@ async def test_a_case_is_taken_back_whole(
             sum(guard.counters["all/messages"].minutes.values()) == 5
         )  # taking back costs nothing
         assert (
-            await undo(house, case=told.case_id) is not None
+            await undo(deployment, case=told.case_id) is not None
         )  # a second undo finds the same, and harms nothing
-        assert len(rows(house, "delete")) == 1
+        assert len(rows(deployment, "delete")) == 1
 
 
 async def test_an_undone_case_ends_and_its_campaign_is_held_from_then_on(
@@ -107,48 +112,48 @@ async def test_an_undone_case_ends_and_its_campaign_is_held_from_then_on(
 ) -> None:
     """The state is `undone`; new mail of the campaign opens a new case, which asks first."""
     lines = list(outbreak(3))
-    async with deployed(temporal, simulated(lines), tmp_path) as house:
-        await house.tell(plan(), *map(match_of, lines[:2]))
-        await house.settled(plan().case_id)
-        await undo(house, case=plan().case_id)
-        memory = (await house.cases.status(plan().case_id)).snapshot
+    async with deployed(temporal, simulated(lines), tmp_path) as deployment:
+        await deployment.signal_case(plan(), *map(match_of, lines[:2]))
+        await deployment.settled(plan().case_id)
+        await undo(deployment, case=plan().case_id)
+        memory = (await deployment.cases.status(plan().case_id)).snapshot
         assert memory is not None
         assert memory.state is CaseState.UNDONE
-        await house.tell(plan(), match_of(lines[2]))
-        await house.settled(plan().case_id, CaseState.HELD)
-        assert len(rows(house, "move")) == 4
+        await deployment.signal_case(plan(), match_of(lines[2]))
+        await deployment.settled(plan().case_id, CaseState.HELD)
+        assert len(rows(deployment, "move")) == 4
 
 
 async def test_one_message_is_taken_back_alone(temporal: Client, tmp_path: Path) -> None:
     """Its case goes on, and the others stay where they are."""
     lines = list(outbreak(3))
-    async with deployed(temporal, simulated(lines), tmp_path) as house:
-        await house.tell(plan(actions=EVERYTHING), *map(match_of, lines))
-        await house.settled(plan().case_id)
+    async with deployed(temporal, simulated(lines), tmp_path) as deployment:
+        await deployment.signal_case(plan(actions=EVERYTHING), *map(match_of, lines))
+        await deployment.settled(plan().case_id)
         chosen = lines[1]["message"]["id"]
-        undone = await undo(house, UndoScope(by="ana", messages=(chosen,)))
+        undone = await undo(deployment, UndoScope(by="ana", messages=(chosen,)))
         assert undone.done >= 1
-        assert [row["id"] for row in rows(house, "move") if row["destination"] == "Inbox"] == [
+        assert [row["id"] for row in rows(deployment, "move") if row["destination"] == "Inbox"] == [
             chosen
         ]
-        assert rows(house, "delete") == []
-        assert (await house.cases.status(plan().case_id)).snapshot.state is CaseState.SETTLED  # type: ignore[union-attr]
+        assert rows(deployment, "delete") == []
+        assert (await deployment.cases.status(plan().case_id)).snapshot.state is CaseState.SETTLED  # type: ignore[union-attr]
 
 
 async def test_only_what_was_done_since_is_taken_back(temporal: Client, tmp_path: Path) -> None:
     """What the case did before stays done."""
     lines = list(outbreak(4))
-    async with deployed(temporal, simulated(lines), tmp_path) as house:
-        await house.tell(plan(), *map(match_of, lines[:2]))
-        await house.settled(plan().case_id)
-        memory = (await house.cases.status(plan().case_id)).snapshot
+    async with deployed(temporal, simulated(lines), tmp_path) as deployment:
+        await deployment.signal_case(plan(), *map(match_of, lines[:2]))
+        await deployment.settled(plan().case_id)
+        memory = (await deployment.cases.status(plan().case_id)).snapshot
         assert memory is not None
         since = memory.applied[-1].at + timedelta(microseconds=1)
-        await house.tell(plan(), *map(match_of, lines[2:]))
-        await eventually(lambda: _moved(house, 4))
-        await house.settled(plan().case_id)
-        await undo(house, UndoScope(by="ana", since=since), rule="r", since=since)
-        back = {row["id"] for row in rows(house, "move") if row["destination"] == "Inbox"}
+        await deployment.signal_case(plan(), *map(match_of, lines[2:]))
+        await eventually(lambda: _moved(deployment, 4))
+        await deployment.settled(plan().case_id)
+        await undo(deployment, UndoScope(by="ana", since=since), rule="r", since=since)
+        back = {row["id"] for row in rows(deployment, "move") if row["destination"] == "Inbox"}
         assert back == {line["message"]["id"] for line in lines[2:]}
 
 
@@ -161,23 +166,23 @@ async def test_a_case_that_was_ended_from_outside_is_taken_back(
     The memory is read from the history.
     """
     lines = list(outbreak(3))
-    async with deployed(temporal, simulated(lines), tmp_path) as house:
-        await house.tell(plan(), *map(match_of, lines))
-        await house.settled(plan().case_id)
+    async with deployed(temporal, simulated(lines), tmp_path) as deployment:
+        await deployment.signal_case(plan(), *map(match_of, lines))
+        await deployment.settled(plan().case_id)
         handle = temporal.get_workflow_handle(plan().case_id)
         await (handle.terminate("by hand") if how == "terminate" else handle.cancel())
         await eventually(lambda: _is_over(handle))
-        assert await undo(house, rule="r") == UndoSummary(cases=1, done=3)
+        assert await undo(deployment, rule="r") == UndoSummary(cases=1, done=3)
 
 
 async def test_undo_goes_on_while_everything_is_stopped(temporal: Client, tmp_path: Path) -> None:
     """The kill switch stops containment, not the way back."""
     lines = list(outbreak(3))
-    async with deployed(temporal, simulated(lines), tmp_path) as house:
-        await house.tell(plan(actions=EVERYTHING), *map(match_of, lines))
-        await house.settled(plan().case_id)
+    async with deployed(temporal, simulated(lines), tmp_path) as deployment:
+        await deployment.signal_case(plan(actions=EVERYTHING), *map(match_of, lines))
+        await deployment.settled(plan().case_id)
         await GuardGateway(temporal).stop("ana", "")
-        assert (await undo(house, case=plan().case_id)).failed == 0
+        assert (await undo(deployment, case=plan().case_id)).failed == 0
 
 
 async def test_a_case_whose_work_waits_behind_the_kill_switch_is_undone_at_once(
@@ -188,20 +193,20 @@ async def test_a_case_whose_work_waits_behind_the_kill_switch_is_undone_at_once(
     The messages have their outcome, and `resume` finds nothing to do.
     """
     lines = list(outbreak(4))
-    async with deployed(temporal, simulated(lines), tmp_path) as house:
-        await house.tell(plan(), match_of(lines[0]))
-        await house.settled(plan().case_id)
+    async with deployed(temporal, simulated(lines), tmp_path) as deployment:
+        await deployment.signal_case(plan(), match_of(lines[0]))
+        await deployment.settled(plan().case_id)
         await GuardGateway(temporal).stop("ana", "")
-        await house.lease_over()
-        await house.tell(plan(), *map(match_of, lines[1:]))
-        await house.settled(plan().case_id, CaseState.RESPONDING)
-        assert (await undo(house, case=plan().case_id)).failed == 0
+        await deployment.lease_over()
+        await deployment.signal_case(plan(), *map(match_of, lines[1:]))
+        await deployment.settled(plan().case_id, CaseState.RESPONDING)
+        assert (await undo(deployment, case=plan().case_id)).failed == 0
         await GuardGateway(temporal).resume("ana")
-        assert [row["destination"] for row in rows(house, "move")] == [
+        assert [row["destination"] for row in rows(deployment, "move")] == [
             "RecoverableItemsDeletions",
             "Inbox",
         ]
-        memory = (await house.cases.status(plan().case_id)).snapshot
+        memory = (await deployment.cases.status(plan().case_id)).snapshot
         assert memory is not None
         assert (memory.state, len(memory.outcomes[0])) == (CaseState.UNDONE, 4)
 
@@ -214,20 +219,20 @@ async def test_undo_is_exact_under_faults(temporal: Client, tmp_path: Path, faul
     """
     lines = list(outbreak(3))
     groups = range(6)
-    async with deployed(temporal, simulated(lines * 0), tmp_path) as house:
+    async with deployed(temporal, simulated(lines * 0), tmp_path) as deployment:
         for group in groups:
-            house.simulator.add(mine := list(outbreak(3, seed=group + 1)))
-            await house.tell(
+            deployment.simulator.add(mine := list(outbreak(3, seed=group + 1)))
+            await deployment.signal_case(
                 plan(group={"edf_hash": str(group)}, actions=EVERYTHING[:2]), *map(match_of, mine)
             )
         await asyncio.gather(
-            *(house.settled(plan(group={"edf_hash": str(group)}).case_id) for group in groups)
+            *(deployment.settled(plan(group={"edf_hash": str(group)}).case_id) for group in groups)
         )
-        house.simulator.account.faults.reset(parse_faults(faults))
-        assert await undo(house, rule="r") == UndoSummary(cases=6, done=24)
-        back = [row["id"] for row in rows(house, "move") if row["destination"] == "Inbox"]
+        deployment.simulator.account.faults.reset(parse_faults(faults))
+        assert await undo(deployment, rule="r") == UndoSummary(cases=6, done=24)
+        back = [row["id"] for row in rows(deployment, "move") if row["destination"] == "Inbox"]
         assert len(back) == len(set(back)) == 18
-        assert [row["disposition"] for row in rows(house, "reclassify")].count("NONE") == 6
+        assert [row["disposition"] for row in rows(deployment, "reclassify")].count("NONE") == 6
 
 
 @pytest.mark.parametrize("change", [{"comments": "kept by the mail team"}, {"is_regex": True}])
@@ -236,19 +241,19 @@ async def test_a_block_that_somebody_changed_is_left_alone(
 ) -> None:
     """Without our mark in its comments, or with another meaning, it is theirs now."""
     lines = list(outbreak(1))
-    async with deployed(temporal, simulated(lines), tmp_path) as house:
-        await house.tell(plan(actions=EVERYTHING[2:]), *map(match_of, lines))
-        await house.settled(plan().case_id)
-        (made,) = rows(house, "create")
-        async with connect_api(house.settings) as api:
+    async with deployed(temporal, simulated(lines), tmp_path) as deployment:
+        await deployment.signal_case(plan(actions=EVERYTHING[2:]), *map(match_of, lines))
+        await deployment.settled(plan().case_id)
+        (made,) = rows(deployment, "create")
+        async with connect_api(deployment.settings) as api:
             await api.settings.block_senders.edit(made["id"], **change)
-        undone = await undo(house, case=plan().case_id)
-        assert (undone.cases, rows(house, "delete")) == (1, [])
+        undone = await undo(deployment, case=plan().case_id)
+        assert (undone.cases, rows(deployment, "delete")) == (1, [])
 
 
 async def _is_over(handle: WorkflowHandle[Any, Any]) -> bool | None:
     return (await handle.describe()).close_time is not None or None
 
 
-async def _moved(house: Deployment, number: int) -> bool | None:
-    return len(rows(house, "move")) == number or None
+async def _moved(deployment: Deployment, number: int) -> bool | None:
+    return len(rows(deployment, "move")) == number or None
