@@ -106,7 +106,7 @@ async def test_a_rate_limit_block_is_waited_out(temporal: Client, tmp_path: Path
 
 
 def _audit_retries() -> float:
-    return float(metrics.ACTIVITY_RETRIES.labels("records.append")._value.get())
+    return float(metrics.ACTIVITY_RETRIES.labels("audit.append_records")._value.get())
 
 
 async def _poll(deployment: Deployment) -> None:
