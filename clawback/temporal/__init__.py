@@ -1,4 +1,4 @@
-"""How everything outside the workers reaches Temporal.
+"""Everything that talks to the Temporal server: names, client, data converter, typed gateways.
 
-Names, connection, payload conversion, and the typed gateway.
+Change this room when a call on a workflow is added; what a workflow does is in `workflows`.
 """

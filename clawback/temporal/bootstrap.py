@@ -1,7 +1,4 @@
-"""What must stand on the server before the first workflow.
-
-Search attributes and the watchdog's schedule. Safe to repeat.
-"""
+"""Prepares the server before the first workflow: search attributes and the watchdog schedule."""
 
 from contextlib import suppress
 from datetime import timedelta
@@ -23,8 +20,8 @@ from temporalio.service import RPCError, RPCStatusCode
 from clawback.temporal import names
 
 WATCHDOG_SCHEDULE = "watchdog"
-_WATCH_EVERY = timedelta(minutes=5)
-_ALLOWED = {
+_WATCHDOG_INTERVAL = timedelta(minutes=5)
+_IGNORED_STATUSES = {
     RPCStatusCode.ALREADY_EXISTS,
     RPCStatusCode.PERMISSION_DENIED,
     RPCStatusCode.UNIMPLEMENTED,
@@ -32,38 +29,38 @@ _ALLOWED = {
 
 
 async def prepare(client: Client) -> None:
-    """Register the search attributes and the watchdog schedule; what is there is left as it is.
+    """Register the search attributes and the watchdog schedule; safe to repeat.
 
-    A server that lets nobody register attributes over this API (Temporal Cloud) must have them
-    already: the first case says so.
+    A server without this API (Temporal Cloud) must have the attributes already; otherwise the first
+    case fails and says so.
     """
-    await _register(client)
+    await _register_attributes(client)
     with suppress(ScheduleAlreadyRunningError):
-        await client.create_schedule(WATCHDOG_SCHEDULE, _watchdog())
+        await client.create_schedule(WATCHDOG_SCHEDULE, _watchdog_schedule())
 
 
-async def _register(client: Client) -> None:
-    attributes = {name: _type(kind) for name, kind in names.SEARCH_ATTRIBUTES.items()}
+async def _register_attributes(client: Client) -> None:
+    attributes = {name: _indexed_type(kind) for name, kind in names.SEARCH_ATTRIBUTES.items()}
     try:
         await client.operator_service.add_search_attributes(
             AddSearchAttributesRequest(search_attributes=attributes, namespace=client.namespace)
         )
     except RPCError as error:
-        if error.status not in _ALLOWED:
+        if error.status not in _IGNORED_STATUSES:
             raise
 
 
-def _type(kind: str) -> IndexedValueType.ValueType:
+def _indexed_type(kind: str) -> IndexedValueType.ValueType:
     return IndexedValueType.Value(f"INDEXED_VALUE_TYPE_{kind.upper()}")
 
 
-def _watchdog() -> Schedule:
+def _watchdog_schedule() -> Schedule:
     action = ScheduleActionStartWorkflow(
-        names.WATCHDOG, id="watchdog", task_queue=names.WORKFLOW_QUEUE
+        names.WATCHDOG, id=names.WATCHDOG, task_queue=names.WORKFLOW_QUEUE
     )
     return Schedule(
         action=action,
-        spec=ScheduleSpec(intervals=[ScheduleIntervalSpec(every=_WATCH_EVERY)]),
+        spec=ScheduleSpec(intervals=[ScheduleIntervalSpec(every=_WATCHDOG_INTERVAL)]),
         policy=SchedulePolicy(
             overlap=ScheduleOverlapPolicy.SKIP, catchup_window=timedelta(seconds=10)
         ),

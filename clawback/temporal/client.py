@@ -1,4 +1,4 @@
-"""Connecting: Temporal's own environment (`TEMPORAL_*`, profiles, TLS, API keys) and our data converter."""
+"""Connects to Temporal: its own environment (`TEMPORAL_*`, profiles, TLS) and our converter."""
 
 import re
 
@@ -15,11 +15,11 @@ _QUOTED = re.compile(r'\b(?:message|error): "([^"]+)"')
 
 
 class TemporalUnreachable(LoggableError, ConnectionError):
-    """No Temporal server answered; the text names the address and what to do."""
+    """No Temporal server answered; the text gives the address and what to do."""
 
 
 def server_address(settings: Settings) -> str:
-    """Name the server that `TEMPORAL_*` names, or the embedded one: host and port."""
+    """Return host and port of the server that `TEMPORAL_*` names, else of the embedded one."""
     return (
         ClientConfigProfile.load().to_client_connect_config().get("target_host")
         or f"127.0.0.1:{settings.temporal_port}"
@@ -29,10 +29,10 @@ def server_address(settings: Settings) -> str:
 async def connect(
     settings: Settings, *, runtime: Runtime | None = None, address: str | None = None
 ) -> Client:
-    """Connect to the server that `TEMPORAL_*` names, or to `address`, or to the embedded default.
+    """Connect to `address`, else to the server that `TEMPORAL_*` names, else to the embedded one.
 
     Raises:
-        TemporalUnreachable: nobody answers there, or it does not take our credentials.
+        TemporalUnreachable: no server answers there, or it refuses our credentials.
         PayloadKeyError: the encryption key is unusable.
 
     """
@@ -47,16 +47,16 @@ async def connect(
         return await Client.connect(**options, runtime=runtime)  # type: ignore[arg-type]
     except (RuntimeError, ValueError, RPCError) as error:
         raise TemporalUnreachable(
-            f"no Temporal server answers at {target} (set TEMPORAL_ADDRESS, or run `clawback up`): {first_clause(str(error))}"
+            f"no Temporal server answers at {target} "
+            f"(set TEMPORAL_ADDRESS, or run `clawback up`): {first_clause(str(error))}"
         ) from error
 
 
 def first_clause(text: str) -> str:
-    """Cut an error of the SDK off where its debug form of nested errors begins, and keep the first message in that."""
+    """Shorten an error of the SDK: drop its debug dump of nested errors, keep the first message."""
     clause = re.split(r"[({]", text, maxsplit=1)[0]
     if clause == text:
         return text[:200]
-    said = _QUOTED.search(text)
-    return clause.rpartition(": ")[0].removeprefix("Failed client connect: ")[:120] + (
-        f" ({said[1].lower()[:120]})" if said else ""
-    )
+    summary = clause.rpartition(": ")[0].removeprefix("Failed client connect: ")[:120]
+    nested = _QUOTED.search(text)
+    return f"{summary} ({nested[1].lower()[:120]})" if nested else summary

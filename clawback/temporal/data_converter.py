@@ -1,10 +1,7 @@
-"""The one data converter.
+"""The data converter: Pydantic JSON, compressed when large, encrypted if a key is set.
 
-Pydantic JSON, compressed when large, encrypted as soon as a key is set; it reads all forms.
-
-Each payload says in its metadata how it is stored, so a key may be set (or changed to a new one
-that knows the old) while cases are open. Not covered, by Temporal's design: ids, types, search
-attributes and queue names.
+Each payload says in its metadata how it is stored, so a key may be set while cases are open. By
+Temporal's design ids, types, search attributes and queue names are never encrypted.
 """
 
 import base64
@@ -29,28 +26,28 @@ from temporalio.converter import (
 from clawback.model.loggable_error import LoggableError
 
 COMPRESS_FROM = 4096
-"""Bytes below which compressing a payload is not worth it."""
+"""Bytes from which compressing a payload pays."""
 _ZLIB = b"binary/zlib"
 _AES = b"binary/encrypted"
 _NONCE = 12
 
 
 class PayloadKeyError(LoggableError, ValueError):
-    """The encryption key cannot be used, or a payload was written with another one."""
+    """The encryption key is unusable, or a payload was encrypted with another key."""
 
 
 class CompactCodec(PayloadCodec):
-    """Compresses payloads over 4 KiB: the memory of a large case goes over many times."""
+    """Compresses payloads from 4 KiB: the snapshot of a large case is sent many times."""
 
     async def encode(self, payloads: Sequence[Payload]) -> list[Payload]:
-        """Wrap each large payload."""
+        """Compress each large payload."""
         return [
             self._deflate(payload) if payload.ByteSize() >= COMPRESS_FROM else payload
             for payload in payloads
         ]
 
     async def decode(self, payloads: Sequence[Payload]) -> list[Payload]:
-        """Unwrap what was wrapped; leave the rest."""
+        """Decompress compressed payloads; return others as they are."""
         return [
             Payload.FromString(zlib.decompress(payload.data))
             if payload.metadata.get("encoding") == _ZLIB
@@ -65,10 +62,7 @@ class CompactCodec(PayloadCodec):
 
 
 class EncryptingCodec(PayloadCodec):
-    """AES-256-GCM under one key, over compressed payloads.
-
-    Payloads stored in the clear are read as they are.
-    """
+    """Compresses, then encrypts with AES-256-GCM. Reads unencrypted payloads too."""
 
     def __init__(self, key: bytes) -> None:
         self._cipher = AESGCM(key)
@@ -76,11 +70,11 @@ class EncryptingCodec(PayloadCodec):
         self._compact = CompactCodec()
 
     async def encode(self, payloads: Sequence[Payload]) -> list[Payload]:
-        """Compress, then encrypt each payload under a fresh nonce."""
+        """Compress and encrypt each payload under a fresh nonce."""
         return [self._seal(payload) for payload in await self._compact.encode(payloads)]
 
     async def decode(self, payloads: Sequence[Payload]) -> list[Payload]:
-        """Decrypt what was encrypted, then decompress.
+        """Decrypt and decompress payloads.
 
         Raises:
             PayloadKeyError: the payload was encrypted with another key.
@@ -103,7 +97,7 @@ class EncryptingCodec(PayloadCodec):
             )
         except InvalidTag:
             raise PayloadKeyError(
-                "a payload was encrypted with another key: set CLAWBACK_ENCRYPTION_KEY to that one"
+                "a payload was encrypted with another key; set CLAWBACK_ENCRYPTION_KEY to that key"
             ) from None
 
 
@@ -122,7 +116,8 @@ def data_converter(key: SecretStr | None) -> DataConverter:
         raw = b""
     if len(raw) != 32:  # noqa: PLR2004 - the key length of AES-256
         raise PayloadKeyError(
-            "CLAWBACK_ENCRYPTION_KEY is not base64 of 32 bytes: make one with `openssl rand -base64 32`"
+            "CLAWBACK_ENCRYPTION_KEY is not base64 of 32 bytes; "
+            "create one with `openssl rand -base64 32`"
         )
     return dataclasses.replace(
         pydantic_data_converter,

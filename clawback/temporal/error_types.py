@@ -1,16 +1,18 @@
-"""How errors cross Temporal: a fixed word each, and a delay where there is one.
+"""How errors cross Temporal: a fixed type each, and a delay where there is one.
 
-    ErrorType                      raised for                       who goes on
-    ├─ rate_limited                429, or our own pace             the engine, after `next_retry_delay`
-    ├─ stopped                      the kill switch                  the workflow, when it is off
-    ├─ unavailable                  certainly not executed           the engine, backing off
-    ├─ unknown_outcome              an unsafe POST without an answer  the workflow, after verifying
-    ├─ unauthenticated, not_permitted  the token                     the workflow, slowly, and a person
-    ├─ not_found, rejected          this request                     nobody: it is the outcome
-    ├─ not_understood               an answer that cannot be read    the engine, slowly
-    └─ audit_unavailable            the audit cannot be written      the engine, until it can
+    ErrorType             raised for                              who continues
+    ├─ rate_limited       429, or our own rate limiter            the engine, after the delay
+    ├─ stopped            the kill switch                         the workflow, once it is off
+    ├─ unavailable        certainly not executed                  the engine, backing off
+    ├─ unknown_outcome    an unsafe POST without a response       the workflow, after verifying
+    ├─ unauthenticated    the token                               the workflow, slowly; a person
+    ├─ not_permitted      its permissions                         the workflow, slowly; a person
+    ├─ not_found          this request                            nobody: it is the outcome
+    ├─ rejected           this request                            nobody: it is the outcome
+    ├─ not_understood     a response that cannot be read          the engine, slowly
+    └─ audit_unavailable  the audit cannot be written             the engine, until it can
 
-The words are in histories, so the list only ever grows. Never compare messages.
+Never compare messages.
 """
 
 from enum import StrEnum
@@ -32,6 +34,6 @@ class ErrorType(StrEnum):
 
 
 PERMANENT: frozenset[ErrorType] = frozenset({ErrorType.REJECTED, ErrorType.NOT_FOUND})
-"""What no repeat can change."""
+"""Errors that no retry can change."""
 ACCESS: frozenset[ErrorType] = frozenset({ErrorType.UNAUTHENTICATED, ErrorType.NOT_PERMITTED})
-"""What a person must put right first."""
+"""Errors that a person must fix first."""

@@ -1,7 +1,4 @@
-"""Heartbeats for every activity that has a heartbeat timeout.
-
-How the server finds out soon that a worker was killed.
-"""
+"""Heartbeats for every activity with a heartbeat timeout, so that a killed worker is noticed."""
 
 import asyncio
 from contextlib import suppress
@@ -10,36 +7,36 @@ from typing import Any
 from temporalio import activity
 from temporalio.worker import ActivityInboundInterceptor, ExecuteActivityInput, Interceptor
 
-_EVERY = 2.0
-"""Seconds; an activity that is done sooner sends none, and costs none."""
+_INTERVAL = 2.0
+"""Seconds. An activity that ends sooner sends no heartbeat."""
 
 
 class HeartbeatInterceptor(Interceptor):
-    """Beats while an activity runs."""
+    """Sends heartbeats while an activity runs."""
 
     def intercept_activity(self, next: ActivityInboundInterceptor) -> ActivityInboundInterceptor:  # noqa: A002 - the base class names it
         """Wrap the execution of activities."""
-        return _Beating(next)
+        return _HeartbeatInbound(next)
 
 
-class _Beating(ActivityInboundInterceptor):
+class _HeartbeatInbound(ActivityInboundInterceptor):
     async def execute_activity(self, input: ExecuteActivityInput) -> Any:  # noqa: A002 - the base class names it
         if activity.info().heartbeat_timeout is None:
             return await super().execute_activity(input)
-        beat = asyncio.create_task(_beat())
+        heartbeat = asyncio.create_task(_send_heartbeats())
         try:
-            return await _to_its_end(asyncio.ensure_future(super().execute_activity(input)))
+            return await _finish(asyncio.ensure_future(super().execute_activity(input)))
         finally:
-            beat.cancel()
+            heartbeat.cancel()
             with suppress(asyncio.CancelledError):
-                await beat
+                await heartbeat
 
 
-async def _to_its_end(work: asyncio.Future[Any]) -> Any:
+async def _finish(work: asyncio.Future[Any]) -> Any:
     """Wait for an activity.
 
-    One that its workflow cancels has begun: it says what became of it. A worker that stops waits
-    for none.
+    If the workflow cancels it, let it finish: its request may have taken effect, and only it knows.
+    If the worker stops, cancel it.
     """
     while True:
         try:
@@ -51,7 +48,7 @@ async def _to_its_end(work: asyncio.Future[Any]) -> Any:
                 raise
 
 
-async def _beat() -> None:
+async def _send_heartbeats() -> None:
     while True:
-        await asyncio.sleep(_EVERY)
+        await asyncio.sleep(_INTERVAL)
         activity.heartbeat()

@@ -17,12 +17,12 @@ from temporalio.service import RPCError
 from clawback.temporal.guard_gateway import GuardGateway
 
 LEASE = timedelta(seconds=3)
-"""How long after `stop` a request may still leave."""
-_RPC_TIME = 10.0
+"""How long after `stop` a request may still be sent."""
+_RPC_TIMEOUT = 10.0
 
 
 class KillSwitch:
-    """Permits requests while the switch is off. If the server cannot be asked, it does not."""
+    """Permits requests while the switch is off. If the server does not answer, it permits none."""
 
     def __init__(
         self,
@@ -35,13 +35,13 @@ class KillSwitch:
         self._lease = lease.total_seconds()
         self._clock = clock
         self._until = float("-inf")
-        self._asking = asyncio.Lock()
+        self._lock = asyncio.Lock()
 
     async def __call__(self) -> bool:
-        """Whether a request may leave now."""
+        """Whether a request may be sent now."""
         if self._clock() < self._until:
             return True
-        async with self._asking:
+        async with self._lock:
             if self._clock() >= self._until:
                 await self._renew()
         return self._clock() < self._until
@@ -49,7 +49,7 @@ class KillSwitch:
     async def _renew(self) -> None:
         began = self._clock()
         try:
-            async with asyncio.timeout(_RPC_TIME):
+            async with asyncio.timeout(_RPC_TIMEOUT):
                 stopped = await self._guard.is_stopped()
         except (RPCError, TimeoutError):
             return

@@ -1,7 +1,4 @@
-"""Whether the pollers of a worker are well, asked from another thread.
-
-It costs nothing until a poll is overdue.
-"""
+"""Health of the pollers, checked from another thread. Costs nothing until a poll is overdue."""
 
 import asyncio
 import time
@@ -13,16 +10,14 @@ from clawback.model.polling import PollerStatus
 from clawback.telemetry.health import describe_overdue, max_poll_age, overdue_sources, poll_ages
 from clawback.temporal.poller_gateway import PollerGateway
 
-_PATIENCE = 3.0
+_QUERY_TIMEOUT = 3.0
 
 
 class PollHealth:
-    """Says what is wrong with the polling of a process, or None.
+    """Says what is wrong with the polling, or None. Create it on the event loop, call it elsewhere.
 
-    Made on the event loop, called from any other thread.
-
-    A source that looks late here is asked for at its poller: it may be paused, or another worker
-    may read it.
+    If a source looks overdue in this process, its poller is queried: it may be paused, or another
+    worker may be reading it.
     """
 
     def __init__(self, pollers: PollerGateway, intervals: Mapping[EventKind, timedelta]) -> None:
@@ -34,27 +29,24 @@ class PollHealth:
         self._loop = asyncio.get_running_loop()
 
     def __call__(self) -> str | None:
-        """Look at the ages in this process first, and ask the pollers only of what is late."""
+        """Check the lag that this process knows, and query the pollers of overdue sources only."""
         up_for = timedelta(seconds=time.monotonic() - self._began)
         late = overdue_sources(poll_ages(), up_for, self._patience)
         return describe_overdue(
-            {source: age for source, age in late.items() if not self._excused(EventKind(source))}
+            {source: age for source, age in late.items() if not self._is_excused(EventKind(source))}
         )
 
-    def _excused(self, source: EventKind) -> bool:
-        asking = asyncio.run_coroutine_threadsafe(self._pollers.status(source), self._loop)
+    def _is_excused(self, source: EventKind) -> bool:
+        query = asyncio.run_coroutine_threadsafe(self._pollers.status(source), self._loop)
         try:
-            return is_fresh(asking.result(_PATIENCE), datetime.now(UTC), self._patience[source])
-        except Exception:  # noqa: BLE001 - whatever keeps the poller from answering, nobody vouches for it
-            asking.cancel()
+            return is_fresh(query.result(_QUERY_TIMEOUT), datetime.now(UTC), self._patience[source])
+        except Exception:  # noqa: BLE001 - a poller that does not answer, for whatever reason, excuses nothing
+            query.cancel()
             return False
 
 
 def is_fresh(status: PollerStatus, now: datetime, patience: timedelta) -> bool:
-    """Say whether a poller is as it should be.
-
-    Paused by somebody, or read to its end not too long ago.
-    """
+    """Whether a poller is paused, or completed a poll within `patience`."""
     return status.state == "paused" or (
         status.drained_at is not None and now - status.drained_at <= patience
     )

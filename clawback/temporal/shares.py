@@ -1,6 +1,6 @@
-"""On whose behalf an activity asks the API.
+"""Picks the share of the rate limit for an activity by its priority.
 
-What people take back or have agreed to goes before what rules do alone.
+Undo and approved actions go before what rules do alone.
 """
 
 from temporalio import activity
@@ -10,24 +10,21 @@ from clawback.temporal.names import APPROVED_PRIORITY, UNDO_PRIORITY
 
 
 class SharedClients:
-    """One client to each share of the rate limit that containment may use.
-
-    The priority of an activity says which is its own.
-    """
+    """One API client per share of the rate limit that containment may use."""
 
     def __init__(self, api: EmailSecurity) -> None:
         self._routine = api.on(Share.ACTING)
-        self._urgent = {
+        self._by_priority = {
             UNDO_PRIORITY: api.on(Share.UNDO),
             APPROVED_PRIORITY: api.on(Share.APPROVED),
         }
 
     @property
     def clients(self) -> tuple[EmailSecurity, ...]:
-        """All of them."""
-        return (self._routine, *self._urgent.values())
+        """The clients of all shares."""
+        return (self._routine, *self._by_priority.values())
 
     @property
     def client(self) -> EmailSecurity:
-        """That of the activity that is running."""
-        return self._urgent.get(activity.info().priority.priority_key or 0, self._routine)
+        """The client for the priority of the running activity."""
+        return self._by_priority.get(activity.info().priority.priority_key or 0, self._routine)

@@ -1,20 +1,14 @@
-"""Links into Temporal's web interface, where somebody said where that is."""
+"""Links into Temporal's web interface, if its address is set."""
 
 from urllib.parse import quote
 
 
 def workflows_page(ui: str | None, namespace: str) -> str:
-    """Where the interface shows the workflows of a namespace.
-
-    Empty where nobody said where the interface is.
-    """
+    """Return the address of the list of workflows; empty without an address of the interface."""
     address = (ui or "").rstrip("/")
     return f"{address}/namespaces/{quote(namespace)}/workflows" if address else ""
 
 
 def history_page(workflows: str, workflow: str, run: str) -> str | None:
-    """Where it shows the history of one run, below the page of the workflows.
-
-    None where that is not known.
-    """
+    """Return the address of the history of one run; None without an address of the interface."""
     return f"{workflows}/{quote(workflow, safe='')}/{run}/history" if workflows else None
