@@ -1,4 +1,4 @@
-"""One source of one account, for ever: read the window to its end, wait, read again."""
+"""Polls one source for ever: read the window to its end, wait, read again."""
 
 import asyncio
 from contextlib import suppress
@@ -22,40 +22,41 @@ with workflow.unsafe.imports_passed_through():
     from clawback.temporal import names
     from workflows.options import POLL, TROUBLE_PAUSE
 
-_SLACK = timedelta(minutes=15)
+_LINGER_MARGIN = timedelta(minutes=15)
+"""A case stays open for longer than any poll reads back, so a late match joins it."""
 
 
 @workflow.defn(name=names.POLLER)
 class PollerWorkflow:
     """Polls one source.
 
-    Id: `poller/<source>`. Its state is a cursor, a pause flag and counters; correctness is the
-    cases' dedupe.
+    Id: `poller/<source>`. It keeps a cursor, a pause flag and counters. It may read a page twice:
+    cases drop matches that they have.
     """
 
     @workflow.init
     def __init__(self, start: PollerStart) -> None:
         self._start = start
         self._memory = start.memory or PollerSnapshot(cursor=workflow.now() - start.start)
-        self._asked = 0
-        self._answered = 0
-        self._rewound = False
+        self._requested = 0
+        self._completed = 0
+        self._is_rewound = False
 
     @workflow.run
     async def run(self, start: PollerStart) -> None:
-        """Turn after turn; each reads one window to its end."""
+        """Read one window after the other to its end."""
         while True:
             if self._memory.paused is None:
-                await self._turn()
-            await self._rest()
+                await self._poll()
+            await self._wait()
             if self._is_renewable:
                 workflow.continue_as_new(start.model_copy(update={"memory": self._memory}))
 
-    async def _turn(self) -> None:
-        asked, now = self._asked, workflow.now()
-        self._rewound = False
+    async def _poll(self) -> None:
+        request_number, now = self._requested, workflow.now()
+        self._is_rewound = False
         begin, is_sweep = window_start(self._memory, self._start.lookback, now)
-        pages, is_owing = 0, False
+        pages, has_postponed = 0, False
         page: str | None = None
         former: str | None = None
         while page is not None or pages == 0:
@@ -66,22 +67,22 @@ class PollerWorkflow:
                 page=page,
                 former=former,
                 page_size=self._start.page_size,
-                linger=self._start.lookback + _SLACK,
+                linger=self._start.lookback + _LINGER_MARGIN,
             )
             read = await self._read(request)
-            if read is None or self._rewound or self._memory.paused is not None:
-                self._answered = asked
+            if read is None or self._is_rewound or self._memory.paused is not None:
+                self._completed = request_number
                 return
             pages, page, former = pages + 1, read.page, read.digest
-            is_owing = is_owing or read.postponed is not None
-        self._owe(begin, is_owing=is_owing, is_sweep=is_sweep)
-        self._drained(now, asked, pages if is_sweep else None)
+            has_postponed = has_postponed or read.postponed is not None
+        self._note_postponed(begin, has_postponed=has_postponed, is_sweep=is_sweep)
+        self._finish_poll(now, request_number, pages if is_sweep else None)
 
-    def _owe(self, begin: datetime, *, is_owing: bool, is_sweep: bool) -> None:
-        if is_owing:
-            self._remember(owed=min(begin, self._memory.owed or begin))
+    def _note_postponed(self, begin: datetime, *, has_postponed: bool, is_sweep: bool) -> None:
+        if has_postponed:
+            self._update(owed=min(begin, self._memory.owed or begin))
         elif is_sweep:
-            self._remember(owed=None)
+            self._update(owed=None)
 
     async def _read(self, request: ReadPage) -> PageRead | None:
         try:
@@ -91,7 +92,7 @@ class PollerWorkflow:
         except ActivityError as error:
             if is_cancelled_exception(error):
                 raise
-            self._remember(trouble=_said(error))
+            self._update(trouble=_describe(error))
             workflow.logger.error(
                 "poll.degraded",
                 extra={"source": self._start.source.value, "why": self._memory.trouble},
@@ -99,7 +100,7 @@ class PollerWorkflow:
             return None
         memory = self._memory
         newest = max(filter(None, (read.newest, memory.newest)), default=None)
-        self._remember(
+        self._update(
             trouble=None,
             seen=memory.seen + read.seen,
             matched=memory.matched + read.matched,
@@ -108,35 +109,33 @@ class PollerWorkflow:
         )
         return read
 
-    def _drained(self, now: datetime, asked: int, sweep_pages: int | None) -> None:
-        self._remember(cursor=now, drained_at=workflow.now(), turns=self._memory.turns + 1)
+    def _finish_poll(self, now: datetime, request_number: int, sweep_pages: int | None) -> None:
+        self._update(cursor=now, drained_at=workflow.now(), turns=self._memory.turns + 1)
         if sweep_pages is not None:
-            self._remember(swept_at=now, sweep_pages=sweep_pages)
-        self._answered = asked
+            self._update(swept_at=now, sweep_pages=sweep_pages)
+        self._completed = request_number
 
-    async def _rest(self) -> None:
+    async def _wait(self) -> None:
         if self._memory.paused is not None:
             await workflow.wait_condition(lambda: self._memory.paused is None or self._is_renewable)
-        elif not self._rewound:
-            pause = (
-                self._start.interval
-                if self._memory.owed is None
-                else min(self._start.interval, OWED_EVERY)
-            )
-            await self._doze(TROUBLE_PAUSE if self._memory.trouble else pause)
+        elif not self._is_rewound:
+            pause = self._start.interval
+            if self._memory.owed is not None:
+                pause = min(pause, OWED_EVERY)
+            await self._sleep(TROUBLE_PAUSE if self._memory.trouble else pause)
 
-    async def _doze(self, time: timedelta) -> None:
-        if not self._called:
+    async def _sleep(self, time: timedelta) -> None:
+        if not self._must_wake:
             with suppress(asyncio.TimeoutError):
                 await workflow.wait_condition(
-                    lambda: self._called, timeout=time, timeout_summary="until the next poll"
+                    lambda: self._must_wake, timeout=time, timeout_summary="until the next poll"
                 )
 
     @property
-    def _called(self) -> bool:
+    def _must_wake(self) -> bool:
         return (
-            self._asked > self._answered
-            or self._rewound
+            self._requested > self._completed
+            or self._is_rewound
             or self._memory.paused is not None
             or self._is_renewable
         )
@@ -147,51 +146,49 @@ class PollerWorkflow:
 
     @workflow.update(name=names.POLL_NOW)
     async def poll_now(self) -> PollerStatus:
-        """Poll at once; answers when a poll that began after this call has been read to its end."""
+        """Poll at once; return when a poll that started after this call has read everything."""
         if self._memory.paused is not None:
             raise ApplicationError(f"the poller is paused ({self._memory.paused}): resume it first")
-        self._asked += 1
-        turn = self._asked
-        await workflow.wait_condition(lambda: self._answered >= turn)
+        self._requested += 1
+        number = self._requested
+        await workflow.wait_condition(lambda: self._completed >= number)
         return self.status()
 
     @workflow.update(name=names.PAUSE)
     def pause(self, reason: str) -> PollerStatus:
-        """Stop after the page that is being read."""
-        self._remember(paused=bounded(reason) or "no reason given")
+        """Pause after the page that is being read."""
+        self._update(paused=bounded(reason) or "no reason given")
         return self.status()
 
     @workflow.update(name=names.RESUME)
     def resume(self) -> PollerStatus:
-        """Go on from where it stopped."""
-        self._remember(paused=None)
+        """Continue where it stopped."""
+        self._update(paused=None)
         return self.status()
 
     @workflow.update(name=names.REWIND)
     def rewind(self, to: datetime) -> PollerStatus:
-        """Read again from a moment on, beginning at once."""
-        self._remember(cursor=to + self._start.lookback, swept_at=None)
-        self._rewound = True
+        """Read again from a point in time on, starting at once."""
+        self._update(cursor=to + self._start.lookback, swept_at=None)
+        self._is_rewound = True
         return self.status()
 
     @rewind.validator
-    def _rewindable(self, to: datetime) -> None:
+    def _validate_rewind(self, to: datetime) -> None:
         if to.tzinfo is None:
-            raise ApplicationError("the moment needs an offset, such as 2026-11-22T08:00:00Z")
+            raise ApplicationError("the time needs an offset, such as 2026-11-22T08:00:00Z")
         if to > workflow.now():
-            raise ApplicationError(f"{to.isoformat()} is in the future: rewind goes back")
+            raise ApplicationError(f"{to.isoformat()} is in the future; rewind goes back only")
 
     @workflow.query(name=names.STATUS)
     def status(self) -> PollerStatus:
-        """Where the poller stands."""
+        """Cursor, counters and state of the poller."""
         memory = self._memory
-        state = (
-            "paused"
-            if memory.paused is not None
-            else "degraded"
-            if memory.trouble is not None
-            else "polling"
-        )
+        state = "polling"
+        if memory.paused is not None:
+            state = "paused"
+        elif memory.trouble is not None:
+            state = "degraded"
         return PollerStatus(
             source=self._start.source,
             state=state,
@@ -206,13 +203,13 @@ class PollerWorkflow:
             detail=memory.paused or memory.trouble,
         )
 
-    def _remember(self, **changes: object) -> None:
+    def _update(self, **changes: object) -> None:
         self._memory = self._memory.model_copy(update=changes)
 
 
-def _said(error: ActivityError) -> str:
+def _describe(error: ActivityError) -> str:
     cause = error.cause
-    kind = (
-        cause.type if isinstance(cause, ApplicationError) and cause.type else type(cause).__name__
-    )
+    kind = type(cause).__name__
+    if isinstance(cause, ApplicationError) and cause.type:
+        kind = cause.type
     return bounded(f"{kind}: {cause}")

@@ -1,7 +1,4 @@
-"""What pollers and the ingest activity say to each other, and the window a poll reads.
-
-Pure: no clock, no I/O.
-"""
+"""Payloads of pollers and of the ingest activity, and the window that a poll reads. Pure."""
 
 from datetime import datetime, timedelta
 
@@ -11,20 +8,18 @@ from clawback.model.payload import Payload
 from clawback.model.times import UtcDatetime
 
 SWEEP_EVERY = timedelta(minutes=1)
-"""How often a poll reads the whole lookback again when that takes more than one page."""
+"""How often a poll reads the whole lookback again if that takes more than one page."""
 OVERLAP = timedelta(minutes=1)
-"""How far a poll in between reads back."""
-
-
+"""How far the polls in between read back."""
 OWED_EVERY = timedelta(seconds=10)
-"""How soon events are tried again whose detections could not be fetched."""
+"""How soon postponed events are tried again."""
 
 
 class PollerSnapshot(Payload):
-    """All a poller knows: what continue-as-new carries over.
+    """The state of a poller: what continue-as-new carries over.
 
-    `cursor` is the end of the last window that was read to its end; `owed` the start of the oldest
-    window in which events are still to be decided: full sweeps begin there until none is left.
+    `cursor` is the end of the last window that was read completely. `owed` is the start of the
+    oldest window with postponed events: full sweeps start there until none is left.
     """
 
     cursor: UtcDatetime
@@ -69,10 +64,7 @@ class PollerStatus(Payload):
 
 
 class ReadPage(Payload):
-    """One page to read, evaluate and dispatch: one request to the API.
-
-    `former` is the digest of the page before it.
-    """
+    """One page to read, evaluate and dispatch. `former` is the digest of the page before it."""
 
     source: EventKind
     start: UtcDatetime
@@ -86,10 +78,8 @@ class ReadPage(Payload):
 class PageRead(Payload):
     """What became of a page.
 
-    `seen` counts records met for the first time by that worker, `page` is the next page, None at
-    the end.
-
-    `postponed` says that some events could not be decided yet, and why.
+    `seen` counts records that are new to this worker. `page` is the next page, None at the end.
+    `postponed` says why some events could not be decided yet.
     """
 
     page: str | None = None
@@ -105,10 +95,10 @@ class PageRead(Payload):
 def window_start(
     memory: PollerSnapshot, lookback: timedelta, now: datetime
 ) -> tuple[datetime, bool]:
-    """Say where the next window starts and whether it is a full sweep.
+    """Return where the next window starts, and whether it is a full sweep.
 
-    Every window reaches back over the lookback, for late records; where that takes several pages it
-    does so once a minute, and the polls in between read back only a minute.
+    A full sweep reads back over the whole lookback, for late records. If that takes several pages,
+    it happens once a minute, and the polls in between read back one minute only.
     """
     every = SWEEP_EVERY if memory.owed is None else OWED_EVERY
     due = memory.swept_at is None or now - memory.swept_at >= every

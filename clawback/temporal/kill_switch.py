@@ -1,10 +1,8 @@
-"""The kill switch as a worker sees it.
+"""The kill switch as a worker sees it: a short lease to act, renewed from the server on demand.
 
-A short lease to act, renewed from the server only while there is something to do.
-
-A lease begins before the server is asked, on this machine's monotonic clock. So once the switch is
-on and a lease's time has passed, no worker anywhere holds one, whatever their clocks say, and
-without anybody knowing how many workers there are (ADR 0011).
+A lease begins before the server is asked, on the monotonic clock of the worker. So once the switch
+is on and one lease has passed, no worker holds a lease, whatever its clock says and however many
+workers there are (ADR 0011).
 """
 
 import asyncio
