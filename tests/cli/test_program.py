@@ -109,7 +109,7 @@ def test_audit_verify_of_a_broken_file(tmp_path: Path) -> None:
     path.write_bytes(path.read_bytes().replace(b"moved", b"mov3d", 1))
     done = clawback("audit", "verify", str(path))
     assert done.returncode == ExitCode.NO
-    assert "is broken at line 1: it was changed" in done.stdout
+    assert "is broken at line 1: the line was changed" in done.stdout
     assert json.loads(clawback("audit", "verify", str(path), "--json").stdout)["line"] == 1
 
 
