@@ -67,7 +67,7 @@ from workflows import WORKFLOWS
 from workflows.guard import GuardWorkflow
 
 SHUTDOWN_GRACE = timedelta(seconds=8)
-"""How long running activities may go on after SIGTERM: `clawback up` promises to end within 10 s."""
+"""How long running activities may go on after SIGTERM; `clawback up` promises to end in 10 s."""
 CONCURRENT_ACTIVITIES = 200
 """Per queue. Cases that move at the same moment share a request, so there should be many."""
 CONCURRENT_RESERVATIONS = 500
@@ -213,7 +213,7 @@ def build_components(
     rules: LiveRules,
     notifier: Notifier | None = None,
 ) -> Components:
-    """Build activities and services over one Temporal client, one API client and one rule folder."""
+    """Build activities and services over one Temporal client, API client and rule folder."""
     telemetry = ActivityTelemetry()
     audit = AuditWriter(AuditLog(settings.audit_file), telemetry.record_audit)
     guard, own = GuardGateway(client), OwnSubmissions(client)

@@ -1,4 +1,4 @@
-"""Group commit: calls made at the same moment become one, each caller hears what concerns it, and nobody waits for ever."""
+"""Calls made at the same moment become one; each caller gets its own answer or error."""
 
 import asyncio
 from collections.abc import Sequence

@@ -95,7 +95,7 @@ class PollerWorkflow:
             self._update(trouble=_describe(error))
             workflow.logger.error(
                 "poll.degraded",
-                extra={"source": self._start.source.value, "why": self._memory.trouble},
+                extra={"source": self._start.source.value, "error_type": _error_type(error)},
             )
             return None
         memory = self._memory
@@ -208,8 +208,11 @@ class PollerWorkflow:
 
 
 def _describe(error: ActivityError) -> str:
+    return bounded(f"{_error_type(error)}: {error.cause}")
+
+
+def _error_type(error: ActivityError) -> str:
     cause = error.cause
-    kind = type(cause).__name__
     if isinstance(cause, ApplicationError) and cause.type:
-        kind = cause.type
-    return bounded(f"{kind}: {cause}")
+        return cause.type
+    return type(cause).__name__

@@ -18,7 +18,6 @@ with workflow.unsafe.imports_passed_through():
     from workflows.case_undo import CaseUndoWorkflow
 
 _CASES_AT_ONCE = 50
-_LONGEST_CAUSE = 200
 
 
 @workflow.defn(name=names.UNDO)
@@ -64,8 +63,8 @@ class UndoWorkflow:
         except WorkflowAlreadyStartedError:
             return UndoSummary(under_way=1)
         except FailureError as error:
-            why = str(error.cause)[:_LONGEST_CAUSE]
-            workflow.logger.error("undo.failed", extra={"case": request.case, "why": why})
+            extra = {"case": request.case, "error_type": type(error.cause).__name__}
+            workflow.logger.error("undo.failed", extra=extra)
             return UndoSummary(cases=1, failed=1)
         return summary
 

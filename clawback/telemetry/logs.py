@@ -15,6 +15,8 @@ from clawback.telemetry.privacy import withhold_private
 
 Processor = Callable[[Any, str, MutableMapping[str, Any]], MutableMapping[str, Any]]
 
+_WORKFLOW_FIELDS = ("temporal_workflow", "temporal_activity", "source", "case", "error_type")
+"""Fields of events that workflows log: they use the logger of the SDK, not structlog."""
 _VERBOSE_LIBRARIES = ("httpx", "httpcore", "asyncio", "uvicorn.access")
 
 
@@ -65,7 +67,7 @@ def _shared_processors() -> list[Processor]:
         structlog.contextvars.merge_contextvars,
         structlog.stdlib.add_log_level,
         structlog.stdlib.add_logger_name,
-        structlog.stdlib.ExtraAdder(allow=("temporal_workflow", "temporal_activity")),
+        structlog.stdlib.ExtraAdder(allow=_WORKFLOW_FIELDS),
         structlog.processors.TimeStamper(fmt="iso", utc=True, key="at"),
         withhold_private,
     ]

@@ -18,8 +18,8 @@ async def test_the_reason_is_words_not_debug_text(address: str, reason: str) -> 
     with pytest.raises(TemporalUnreachable) as refused:
         await connect(Settings.model_construct(), address=address)
     assert (
-        str(refused.value)
-        == f"no Temporal server answers at {address} (set TEMPORAL_ADDRESS, or run `clawback up`): {reason}"
+        str(refused.value) == f"no Temporal server answers at {address} "
+        f"(set TEMPORAL_ADDRESS, or run `clawback up`): {reason}"
     )
 
 
@@ -27,7 +27,8 @@ def test_a_refused_key_keeps_its_message() -> None:
     """A status of the server is cut to what it was about and what it says."""
     text = (
         "Failed client connect: `get_system_info` call error after connection: "
-        'Status { code: Unauthenticated, message: "Request unauthorized.", metadata: MetadataMap { headers: {} }, source: None }'
+        'Status { code: Unauthenticated, message: "Request unauthorized.", '
+        "metadata: MetadataMap { headers: {} }, source: None }"
     )
     assert (
         first_clause(text)

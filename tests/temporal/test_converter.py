@@ -1,4 +1,4 @@
-"""The data converter: compression and encryption that read every form, and never show what they keep."""
+"""The data converter compresses and encrypts, and reads every form."""
 
 import base64
 import os

@@ -111,7 +111,8 @@ async def test_an_approval_of_a_case_that_has_grown_is_refused(
         newest = lines[2]["message"]["id"]
         with pytest.raises(
             UpdateRefused,
-            match=rf"has changed since it was shown: 1 more messages \({newest}\).*Its digest is now {now}",
+            match=rf"has changed since it was shown: 1 more messages \({newest}\)"
+            rf".*Its digest is now {now}",
         ):
             await deployment.cases.approve(plan().case_id, "ana", shown)
         assert deployment.ledger == []

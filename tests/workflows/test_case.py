@@ -67,7 +67,7 @@ async def test_a_campaign_is_moved_in_one_request(temporal: Client, tmp_path: Pa
 
 
 async def test_a_late_arrival_joins_the_open_case(temporal: Client, tmp_path: Path) -> None:
-    """It is moved alone; the ones before are not touched again, and a repeated signal changes nothing."""
+    """Only it is moved; earlier messages are not touched, and a repeated signal changes nothing."""
     lines = list(outbreak(3))
     async with deployed(temporal, simulated(lines), tmp_path) as deployment:
         await deployment.signal_case(plan(), *map(match_of, lines[:2]))
@@ -95,7 +95,7 @@ async def test_whatever_message_id_means_every_move_is_recognised(
 async def test_no_fault_loses_or_repeats_a_move(
     temporal: Client, tmp_path: Path, fault: str, count: int
 ) -> None:
-    """With three answers in ten spoilt, every message is moved once, and every outcome is certain."""
+    """With three responses in ten broken, every message moves once, with a certain outcome."""
     lines = list(outbreak(count))
     async with deployed(temporal, simulated(lines, f"{fault}=0.3", seed=7), tmp_path) as deployment:
         await deployment.signal_case(plan(), *map(match_of, lines))

@@ -96,7 +96,7 @@ async def test_twenty_cases_at_once_never_pass_the_budget_together(
 async def test_a_thousand_cases_that_ask_at_once_all_act_or_are_held(
     temporal: Client, tmp_path: Path
 ) -> None:
-    """Ten times as many cases as there are workflow-task slots wait for the guard at the same moment, and the guard still answers."""
+    """Ten times as many cases as workflow-task slots ask at once, and the guard still answers."""
     count, budget = 1000, 400
     lines = list(outbreak(count))
     plans = [plan(number, limits=(Limit(messages=budget, per=HOUR),)) for number in range(count)]

@@ -58,7 +58,12 @@ title: Two submissions of a campaign
 id: 6a3dfb6e-3f0c-4f04-9d0f-0d4b1a4d2c23
 name: two
 status: stable
-correlation: {{type: event_count, rules: [submitted], group-by: [original_edf_hash], timespan: 24h, condition: {{gte: 2}}}}
+correlation:
+  type: event_count
+  rules: [submitted]
+  group-by: [original_edf_hash]
+  timespan: 24h
+  condition: {{gte: 2}}
 level: high
 response: {{mode: enforce, actions: [move: {{destination: JunkEmail}}]}}
 tests:
@@ -67,7 +72,9 @@ tests:
       - {{at: 0h, requested_disposition: MALICIOUS, original_edf_hash: aa}}
       - {{at: 1h, requested_disposition: MALICIOUS, original_edf_hash: aa}}
     expect: {{fires: 1}}
-  - {{name: one, events: [{{at: 0h, requested_disposition: MALICIOUS, original_edf_hash: aa}}], expect: {{fires: 0}}}}
+  - name: one
+    events: [{{at: 0h, requested_disposition: MALICIOUS, original_edf_hash: aa}}]
+    expect: {{fires: 0}}
 """
 
 
@@ -189,7 +196,7 @@ async def test_a_verdict_that_changed_takes_the_message_out(
 
 
 async def test_what_a_review_found_harmless_goes_back(temporal: Client, tmp_path: Path) -> None:
-    """It was moved before; when the review says that it is harmless, it is in the inbox again, even if the answer to that is lost."""
+    """A review that finds a moved message harmless returns it, even if the response is lost."""
     (line,) = outbreak(1, disposition="MALICIOUS")
     rules, asked = (
         acting(tmp_path / "rules", "restore_benign_submission"),
@@ -304,7 +311,7 @@ async def test_submissions_of_one_campaign_cost_one_search_at_most(
 
 @pytest.mark.parametrize("fault", ["500=0.3", "429=0.3", "malformed=0.3", "reset=0.3"])
 async def test_no_fault_loses_a_submission(temporal: Client, tmp_path: Path, fault: str) -> None:
-    """Whatever befalls the reads, pages of submissions and searches alike, each one's message is moved, once."""
+    """Whatever fails in pages and searches, the message of each submission is moved once."""
     lines = list(outbreak(30, disposition="NONE"))
     rules = written(tmp_path / "rules", {"follow": FOLLOW})
     async with deployed(
