@@ -201,7 +201,7 @@ async def test_a_worker_that_stops_does_not_wait_for_the_guard(temporal: Client)
     await eventually(partial(_is_started, temporal, names.GUARD_ID))
     assert not asking.done()
     worker.worker_shutdown()
-    with pytest.raises(ApplicationError, match="this worker stops") as failed:
+    with pytest.raises(ApplicationError, match="the worker is stopping") as failed:
         await asking
     assert failed.value.next_retry_delay is not None
 
@@ -229,7 +229,7 @@ async def test_a_demoted_rule_asks_until_it_is_confirmed(temporal: Client, tmp_p
         await deployment.settled(plan(2, rule="other").case_id)
         with pytest.raises(
             UpdateRefused,
-            match="nothing of rule 'other' was undone; rules that wait to be confirmed: r",
+            match="rule 'other' is not demoted; demoted rules: r",
         ):
             await GuardGateway(temporal).confirm("other", "ana")
         await GuardGateway(temporal).confirm("r", "ana")
