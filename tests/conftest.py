@@ -73,7 +73,7 @@ ONE_PARTITION = ("matching.numTaskqueueReadPartitions=1", "matching.numTaskqueue
 
 
 def server_options(*configured: str) -> dict[str, Any]:
-    """Options of an in-memory Temporal dev server; `configured` is further dynamic configuration."""
+    """Options of an in-memory Temporal dev server, with further dynamic configuration."""
     return {
         "dev_server_existing_path": temporal_binary(),
         "data_converter": data_converter(None),

@@ -1,4 +1,4 @@
-"""Polling with a deadline, for everything that a test waits for. No test sleeps for a fixed time."""
+"""Polling with a deadline. Tests wait with these functions and never sleep for a fixed time."""
 
 import asyncio
 import time

@@ -1,4 +1,4 @@
-"""The bench of the backtest runs, and its history is what it says."""
+"""The backtest benchmark runs, and its history is what it says."""
 
 import json
 import subprocess
@@ -15,7 +15,7 @@ NOWHERE = ROOT / "there is no such corpus"
 
 
 def test_backtest_is_measured_against_parsing(tmp_path: Path) -> None:
-    """Both processes are measured, and the ratio between them is told."""
+    """Both processes are measured, and the table shows their ratio."""
     out = tmp_path / "figures.json"
     options = ["--events", "60", "--rounds", "1", "--corpus", str(NOWHERE), "--json", str(out)]
     done = subprocess.run(
@@ -34,7 +34,7 @@ def test_backtest_is_measured_against_parsing(tmp_path: Path) -> None:
 
 
 def test_history_repeats_under_new_ids_on_earlier_days(tmp_path: Path) -> None:
-    """Every message of a repetition is an event of its own, a whole number of days before the first, and otherwise the same."""
+    """A repeated message has a new id and an earlier day, and is otherwise the same."""
     path = tmp_path / "history.jsonl.gz"
     write_history(NOWHERE, 500, path)
     records = [line.record for line in read_corpus(path)]

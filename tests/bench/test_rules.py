@@ -19,7 +19,7 @@ NOWHERE = ROOT / "there is no such corpus"
 
 
 def test_rules_runs_without_the_corpus(tmp_path: Path) -> None:
-    """Every contender is measured on an invented corpus, and the figures are there for people and for machines."""
+    """Every contender is measured on the demo corpus, in the table and in the JSON document."""
     out = tmp_path / "figures.json"
     options = [
         "--sizes",
@@ -53,7 +53,7 @@ def test_rules_runs_without_the_corpus(tmp_path: Path) -> None:
 
 
 def test_everybody_gives_the_same_answers() -> None:
-    """Conditions of every kind hold for the same events in clawback, in Python and in the languages of the peers, and some do hold."""
+    """All engines agree on which events match, for every kind of condition, and some match."""
     records = read_records(NOWHERE, seed=1)
     conditions = make_conditions(records, 150, seed=1)
     assert {condition.kind for condition in conditions} == set(KINDS)

@@ -119,7 +119,7 @@ def test_ratios_are_multiples_of_clawback() -> None:
 
 
 async def test_usage_counts_the_whole_tree() -> None:
-    """CPU time and memory of a child's child count as the child's, and what a process used before is not counted."""
+    """A grandchild counts towards its tree; what a process used before does not."""
     grandchild = (
         "sum(range(30_000_000)); held = bytearray(40 << 20); print('held', flush=True); input()"
     )

@@ -7,7 +7,9 @@ from bench.structure import measure, read_modules
 FILES = {
     "clawback/__init__.py": '"""Top."""\n',
     "clawback/actions/__init__.py": "",
-    "clawback/actions/move.py": 'class Base: ...\n\n\nclass Move(Base):\n    name: Literal["move"]\n',
+    "clawback/actions/move.py": (
+        'class Base: ...\n\n\nclass Move(Base):\n    name: Literal["move"]\n'
+    ),
     "clawback/cases.py": (
         "from clawback.actions.move import Base, Move\n\n\n"
         "def f(action):\n"
