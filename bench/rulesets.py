@@ -66,7 +66,7 @@ _Dumper.add_representer(
 
 @dataclass(frozen=True, slots=True)
 class Column:
-    """A field: how a person reads it in Python, whether it is a list, and its name in the flat view that peers get."""
+    """A field: its Python expression, whether it is a list, its name in the flat view."""
 
     python: str
     view: str
@@ -141,7 +141,7 @@ class Part:
         return f"{folded}.{self.how}({self.values if len(self.values) > 1 else self.values[0]!r})"
 
     def peer(self, language: "Language") -> str:
-        """In the language of a peer, over the flat view (texts folded and filled in beforehand, which costs the peer nothing)."""
+        """Give the condition in the language of a peer, over the flat view."""
         column = COLUMNS[self.field]
         if self.how == "gte":
             return language.any_of.format(name=column.view, test=f"e >= {float(self.values[0])}")
@@ -214,7 +214,7 @@ RULE_ENGINE = Language(
 
 @dataclass(frozen=True, slots=True)
 class Condition:
-    """Named selections, each of parts that must all hold, and the condition over them, as Sigma writes it."""
+    """Named selections, each of parts that must all hold, and the Sigma condition over them."""
 
     kind: str
     selections: Mapping[str, tuple[Part, ...]]
@@ -415,7 +415,7 @@ KINDS = tuple(dict.fromkeys(make(_Words([{}], Random(0))).kind for _, make in _K
 def make_conditions(
     records: Sequence[Record], count: int, seed: int, live: int | None = None
 ) -> list[Condition]:
-    """Make conditions over records that have `detections`, so that about one in five hundred holds for a record.
+    """Make conditions over records with `detections`, of which about one in 500 holds for a record.
 
     With `live`, the matches are those that so many rules would have, and the rest of the rules adds
     none.
@@ -438,7 +438,7 @@ def make_conditions(
 
 
 def rule_document(condition: Condition, number: int) -> str:
-    """The file of a responding rule, with the header, the response and the tests of an ordinary one."""
+    """Write the file of a rule with an ordinary header, response and tests."""
     document = {
         "title": f"Rule {number} of a benchmark: {condition.kind}",
         "id": str(UUID(int=number, version=4)),

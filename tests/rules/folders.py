@@ -73,7 +73,10 @@ def responding(detection: str, **keys: str) -> str:
         "detection": "detection:\n"
         + "\n".join(f"  {line}" for line in detection.strip().splitlines()),
         "response": "response: {mode: enforce, actions: [{move: {destination: JunkEmail}}]}",
-        "tests": "tests:\n  - {name: one, event: {}, expect: match}\n  - {name: two, event: {}, expect: no match}",
+        "tests": (
+            "tests:\n  - {name: one, event: {}, expect: match}\n"
+            "  - {name: two, event: {}, expect: no match}"
+        ),
     }
     return "\n".join({**lines, **keys}.values()) + "\n"
 

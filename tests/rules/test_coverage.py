@@ -6,7 +6,10 @@ from clawback.rules.source.condition import And, Leaf, Named, Not, Or, Text
 from clawback.rules.tools.coverage import Coverage, measure_coverage, render_node
 from tests.rules.folders import LOGSOURCE, load, responding
 
-TESTED = "tests:\n  - {name: one, event: {from: a@x.test, subject: pay}, expect: match}\n  - {name: two, event: {}, expect: no match}"
+TESTED = (
+    "tests:\n  - {name: one, event: {from: a@x.test, subject: pay}, expect: match}\n"
+    "  - {name: two, event: {}, expect: no match}"
+)
 DETECTION = """sender: {from: a@x.test}
 words: [{subject|contains: pay}, {from_name|contains: urgent}]
 filter_known: {is_quarantined: true}
@@ -35,7 +38,8 @@ def test_what_no_test_reaches_is_named(tmp_path: Path) -> None:
 def test_full_coverage_has_no_gaps(tmp_path: Path) -> None:
     """Tests that make each part true and false leave nothing."""
     more = (
-        "\n  - {name: three, event: {from: a@x.test, from_name: urgent, is_quarantined: true}, expect: no match}"
+        "\n  - {name: three, event: {from: a@x.test, from_name: urgent, "
+        "is_quarantined: true}, expect: no match}"
         "\n  - {name: four, event: {from: b@x.test, from_name: urgent}, expect: no match}"
     )
     found = covered(tmp_path, {"a_rule.yml": responding(DETECTION, tests=TESTED + more)})["a_rule"]
@@ -43,7 +47,7 @@ def test_full_coverage_has_no_gaps(tmp_path: Path) -> None:
 
 
 def test_a_correlation_tests_the_rules_it_refers_to(tmp_path: Path) -> None:
-    """The events of a correlation's tests count for its building block, which has no tests of its own."""
+    """The tests of a correlation count for its building block, which has none of its own."""
     text = f"""title: A block
 name: a_block
 {LOGSOURCE}detection: {{sel: {{from|exists: true}}, condition: sel}}
@@ -56,7 +60,7 @@ response: {{mode: shadow, actions: [{{move: {{destination: JunkEmail}}}}]}}
 tests:
   - {{name: two, events: [{{at: 0h, from: a@x.test}}, {{at: 1h, from: a@x.test}}], expect: {{fires: 1}}}}
   - {{name: one, events: [{{at: 0h, from: a@x.test}}], expect: {{fires: 0}}}}
-"""
+"""  # noqa: E501 - YAML as rule files have it
     found = covered(tmp_path, {"a_rule.yml": text})["a_block"]
     assert found.tests == 2
     assert found.gaps == ("selection sel is never false",)

@@ -38,7 +38,7 @@ response:
 tests:
   - {name: BEC in the inbox, event: {final_disposition: MALICIOUS-BEC}, expect: match}
   - {name: already quarantined, event: {final_disposition: MALICIOUS-BEC, is_quarantined: true}, expect: no match}
-"""
+"""  # noqa: E501 - YAML as rule files have it
 
 REPEAT = """title: Malicious message delivered
 name: malicious_delivered                        # no response: a building block
@@ -66,7 +66,7 @@ tests:
       - {at: 20h, from: a@x.test, final_disposition: MALICIOUS}
       - {at: 45h, from: a@x.test, final_disposition: MALICIOUS}
     expect: {fires: 0}
-"""
+"""  # noqa: E501 - YAML as rule files have it
 
 FILES = {"bec/quarantine_bec.yml": BEC, "senders/block_repeat_sender.yml": REPEAT}
 
@@ -90,7 +90,7 @@ def test_a_plain_rule_gives_its_plan(tmp_path: Path) -> None:
 
 
 def test_a_correlation_gives_a_plan_that_watches(tmp_path: Path) -> None:
-    """The repeat-sender rule gives a case per sender, its address in lower case, that waits for three in a day."""
+    """The repeat-sender rule plans a case per sender that waits for three events in a day."""
     rules = load(tmp_path, FILES)
 
     (match,) = rules.evaluate(message(final_disposition="MALICIOUS", from_=" A@X.test ")).matches
@@ -131,7 +131,7 @@ def test_an_event_without_the_default_group_is_its_own_case(tmp_path: Path) -> N
 
 
 def test_senders_that_are_missing_share_a_group(tmp_path: Path) -> None:
-    """A correlation groups missing values together, and its pattern is then empty, never the word None."""
+    """A correlation groups missing values together; its pattern is then empty, not `None`."""
     rules = load(tmp_path, FILES)
 
     plans = [
@@ -165,7 +165,7 @@ def test_the_tests_in_the_files_pass(tmp_path: Path) -> None:
 
 
 def test_a_failing_test_says_what_was_found(tmp_path: Path) -> None:
-    """A test that expects the wrong thing fails with what was found and the condition of each event."""
+    """A failing test reports what was found, and explains the condition for each event."""
     wrong = REPEAT.replace("45h", "23h")
 
     failed = [

@@ -1,4 +1,4 @@
-"""The compiled, indexed engine agrees with a naive interpreter of the same trees, on whatever rules and records."""
+"""The compiled and indexed engine agrees with a reference interpreter for any rules and records."""
 
 import contextlib
 import os
@@ -199,7 +199,7 @@ def _event(record: dict[str, Any]) -> Event:
 @thorough
 @given(rules=st.lists(nodes, min_size=9, max_size=12), record=records)
 def test_the_index_finds_exactly_what_is_true(rules: list[Node], record: dict[str, Any]) -> None:
-    """With many rules, what the engine reports is what the interpreter calls true, and it is undecided when anything is not known."""
+    """With many rules, the engine agrees with the interpreter, also on what is undecided."""
     engine = Engine(list(zip(rules, range(len(rules)), strict=True)), EventKind.MESSAGE, _today)
     answers = [interpret(rule, record) for rule in rules]
 

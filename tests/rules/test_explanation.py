@@ -1,4 +1,4 @@
-"""Why a rule is true, in few lines: only what made it so, with what was there."""
+"""The reasons for a match: only the leaves that made it true, with the actual values."""
 
 from pathlib import Path
 
@@ -13,7 +13,7 @@ def reasons(folder: Path, detection: str, **record: object) -> tuple[str, ...]:
 
 
 def test_only_what_made_it_true_is_told(tmp_path: Path) -> None:
-    """Of alternatives the one that holds, of a negation what is not so, of a list the value that was there."""
+    """Reasons list the alternative that holds, the negated test, and the value of a list."""
     detection = """
 bad: {final_disposition|startswith: MALICIOUS}
 lure: {subject|contains: [invoice, payroll]}

@@ -1,4 +1,4 @@
-"""Whatever lies in a folder of rules, loading it ends soon, in a rule set or in problems, and keeps nothing.
+"""Loading any folder ends soon, with a rule set or with problems, and leaks no memory.
 
 `RULES_FUZZ_SECONDS=60` takes a minute, `RULES_FUZZ_SEED` takes another way.
 """

@@ -38,7 +38,7 @@ A page of 100 may cost 20 requests more, not 100.
 
 
 def test_it_is_a_library() -> None:
-    """There are enough rules to begin with, from every theme that a security team asks for first."""
+    """There are enough rules to start with, from every theme that teams ask for first."""
     themes = {rule.path.partition("/")[0] for rule in RESPONDING}
 
     assert len(RESPONDING) >= 15
@@ -56,7 +56,7 @@ def test_it_is_a_library() -> None:
 
 @pytest.mark.parametrize("rule", RESPONDING, ids=lambda rule: rule.name)
 def test_a_rule_is_furnished(rule: Rule) -> None:
-    """Whoever meets a rule finds what it is for, what it gets wrong, where to read on, and which technique it answers."""
+    """Every rule has a description, false positives, references and ATT&CK tags."""
     assert rule.description
     assert rule.author
     assert rule.falsepositives
@@ -155,7 +155,7 @@ def test_the_demo_is_of_the_company_on_the_lists() -> None:
 
 
 def test_enrichment_is_asked_for_sparingly() -> None:
-    """Over a corpus of nothing but suspect mail, conditions on the list record come first and leave few messages open."""
+    """On a corpus of suspicious mail, the list record leaves few messages undecided."""
     if not CORPUS.exists():
         pytest.skip("the shared corpus is not here")
     with gzip.open(CORPUS, "rt", encoding="utf-8") as lines:
@@ -168,7 +168,7 @@ def test_enrichment_is_asked_for_sparingly() -> None:
 
 
 def test_every_answer_of_every_condition_is_tested() -> None:
-    """Each selection, branch and exception of the shipped rules is true in one test and false in another."""
+    """Each selection, branch and exception of the shipped rules is tested true and false."""
     assert [gap for covered in measure_coverage(RULES) for gap in covered.gaps] == []
 
 

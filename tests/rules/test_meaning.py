@@ -345,7 +345,10 @@ def test_versions_do_not_change_with_layout(tmp_path: Path) -> None:
 
 def _correlation(folder: Path, body: str, blocks: dict[str, str]) -> RuleSet:
     files = {f"{name}.yml": block(detection, name) for name, detection in blocks.items()}
-    tests = "tests:\n  - {name: one, events: [{at: 0h}], expect: {fires: 1}}\n  - {name: two, events: [{at: 0h}], expect: {fires: 0}}\n"
+    tests = (
+        "tests:\n  - {name: one, events: [{at: 0h}], expect: {fires: 1}}\n"
+        "  - {name: two, events: [{at: 0h}], expect: {fires: 0}}\n"
+    )
     response = "response: {mode: enforce, actions: [{block_sender: {pattern: '{who}'}}]}\n"
     files["many.yml"] = f"title: Many\nname: many\ncorrelation: {{{body}}}\n{response}{tests}"
     return load(folder, files)
@@ -359,7 +362,7 @@ ALIASES = "aliases: {who: {first: from, second: replyto}}"
 
 
 def test_each_rule_of_a_temporal_correlation_gives_a_match(tmp_path: Path) -> None:
-    """An event that two referenced rules match counts for both, each by its own field of the alias."""
+    """An event that matches two referenced rules counts for both, by the alias field of each."""
     rules = _correlation(
         tmp_path,
         f"type: temporal, rules: [first, second], group-by: [who], timespan: 5m, {ALIASES}",
@@ -391,7 +394,10 @@ def test_an_extended_condition_of_and_is_a_list_of_rules(tmp_path: Path) -> None
 
 def test_value_count_says_what_it_counts(tmp_path: Path) -> None:
     """A value_count match carries the value, and its threshold may be exclusive."""
-    counted = "type: value_count, rules: [first], group-by: [who], timespan: 1d, condition: {field: subject, gt: 2}"
+    counted = (
+        "type: value_count, rules: [first], group-by: [who], timespan: 1d, "
+        "condition: {field: subject, gt: 2}"
+    )
     rules = _correlation(tmp_path, f"{counted}, aliases: {{who: {{first: from}}}}", BLOCKS)
 
     (match,) = rules.evaluate(message(subject="A", from_="a@x")).matches
@@ -405,7 +411,7 @@ def test_value_count_says_what_it_counts(tmp_path: Path) -> None:
 
 
 def test_explaining_shows_every_leaf(tmp_path: Path) -> None:
-    """An explanation has every leaf with its field, what was expected, what was there, and the answer."""
+    """An explanation has every leaf with its field, expected and actual values, and outcome."""
     rules = load(tmp_path, {"a_rule.yml": responding(f"{ENRICHED}condition: known and not asked")})
 
     (tree,) = rules.explain("a_rule", message(from_="b"))
@@ -444,7 +450,7 @@ BLOCKING = (
     [None, [], {}, 5, "x", [[["x"]]], {"from": {"from": 1}}, "\ud800", float("nan"), 10**400, True],
 )
 def test_odd_records_are_evaluated(tmp_path: Path, odd: Any) -> None:
-    """Whatever stands in a field, evaluating does not raise, and a plan made of it can be written as JSON."""
+    """Evaluation never raises for any value of a field, and its plan can be written as JSON."""
     rule = responding(
         "sel: {id|exists: true}\ncondition: sel",
         response=BLOCKING,
@@ -476,7 +482,7 @@ def test_a_long_value_still_fits_a_plan(tmp_path: Path) -> None:
 
 
 def test_the_catalogue_describes_every_field() -> None:
-    """Every field has a line of description, a parent that exists, and values exactly if it is an enum."""
+    """Every field has a description, an existing parent, and values exactly if it is an enum."""
     for kind, fields in FIELDS.items():
         for name, field in fields.items():
             parent = name.rpartition(".")[0]

@@ -17,7 +17,10 @@ CHANNELS = {
     "siem": ChannelTraits(kind="webhook", supports_screenshots=True),
     "desk": ChannelTraits(kind="mail", supports_screenshots=True, supports_reporters=True),
 }
-TESTS = "tests:\n  - {name: one, event: {from: a@x.test}, expect: match}\n  - {name: two, event: {}, expect: no match}"
+TESTS = (
+    "tests:\n  - {name: one, event: {from: a@x.test}, expect: match}\n"
+    "  - {name: two, event: {}, expect: no match}"
+)
 SUBMITTED = "logsource: {product: cloudflare, service: email_security, category: submission}"
 
 

@@ -1,7 +1,4 @@
-"""What a submission may match is known before its message is.
-
-Never too little, and less than everything.
-"""
+"""Partial evaluation: no match is lost before the message of a submission is known."""
 
 from collections.abc import Mapping
 from datetime import UTC, date, datetime

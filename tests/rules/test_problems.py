@@ -22,7 +22,7 @@ COUNT = "type: event_count, rules: [a_block], group-by: [from], timespan: 1h, co
 INNER = """title: Burst
 name: burst
 correlation: {type: event_count, rules: [a_block], group-by: [edf_hash], timespan: 1h, condition: {gte: 2}}
-"""
+"""  # noqa: E501 - YAML as rule files have it
 
 CASES: dict[str, tuple[dict[str, str], str]] = {
     "tab": ({"x.yml": "a:\tb\n"}, "x.yml:1:3: tab: tab character; indent with spaces"),
@@ -103,7 +103,10 @@ CASES: dict[str, tuple[dict[str, str], str]] = {
     ),
     "mode": (
         {"a_rule.yml": PLAIN.replace("status: stable", "status: test")},
-        "a_rule.yml:10:9: mode-above-status: 'enforce' the mode is stronger than the status allows; a rule with status test may at most approve",
+        (
+            "a_rule.yml:10:9: mode-above-status: 'enforce' the mode is stronger than "
+            "the status allows; a rule with status test may at most approve"
+        ),
     ),
     "no positive test": (
         {"a_rule.yml": PLAIN.replace("expect: match", "expect: no match")},
@@ -115,7 +118,10 @@ CASES: dict[str, tuple[dict[str, str], str]] = {
     ),
     "file name": (
         {"other.yml": PLAIN},
-        "other.yml:2:7: file-name: 'a_rule' the file must be named after its rule with a response; rename the file to a_rule.yml",
+        (
+            "other.yml:2:7: file-name: 'a_rule' the file must be named after its rule "
+            "with a response; rename the file to a_rule.yml"
+        ),
     ),
     "same name": (
         {"a.yml": BLOCK, "b.yml": BLOCK},
@@ -123,11 +129,17 @@ CASES: dict[str, tuple[dict[str, str], str]] = {
     ),
     "same id": (
         {"a_rule.yml": PLAIN, "b_rule.yml": PLAIN.replace("name: a_rule", "name: b_rule")},
-        "b_rule.yml:3:5: duplicate-id: '6f1c3a52-0f0e-4d0b-9a53-6b0f6a1b7c11' a_rule.yml:3 has the same id",
+        (
+            "b_rule.yml:3:5: duplicate-id: '6f1c3a52-0f0e-4d0b-9a53-6b0f6a1b7c11' "
+            "a_rule.yml:3 has the same id"
+        ),
     ),
     "unknown field": (
         {"x.yml": block("sel: {final_dispositon: SPAM}\ncondition: sel")},
-        "x.yml:5:9: unknown-field: 'final_dispositon' a message has no such field; did you mean 'final_disposition'?",
+        (
+            "x.yml:5:9: unknown-field: 'final_dispositon' a message has no such field; "
+            "did you mean 'final_disposition'?"
+        ),
     ),
     "renamed field": (
         {"x.yml": block("sel: {ts: x}\ncondition: sel")},
@@ -251,7 +263,10 @@ CASES: dict[str, tuple[dict[str, str], str]] = {
                 "- move: {destination: JunkEmail}", '- block_sender: {pattern: "{from}"}'
             )
         },
-        "a_rule.yml:12:21: template: '{from}' a template may only name fields of group-by: others could be empty; add from to group-by",
+        (
+            "a_rule.yml:12:21: template: '{from}' a template may only name fields of "
+            "group-by: others could be empty; add from to group-by"
+        ),
     ),
     "shrinking terms": (
         {
@@ -260,7 +275,10 @@ CASES: dict[str, tuple[dict[str, str], str]] = {
                 "- block_sender: {pattern: a@x.test, expires_after: [30d, 7d]}",
             )
         },
-        "action: 'block_sender' block_sender.expires_after: Value error, each duration must be longer than the one before",
+        (
+            "action: 'block_sender' block_sender.expires_after: Value error, each "
+            "duration must be longer than the one before"
+        ),
     ),
     "list group": (
         {"a_rule.yml": PLAIN.replace("  mode:", "  group-by: [to]\n  mode:")},
@@ -280,7 +298,10 @@ CASES: dict[str, tuple[dict[str, str], str]] = {
     ),
     "dotted test field": (
         {"a_rule.yml": PLAIN.replace("event: {from: a@x.test}", "event: {validation.spf: pass}")},
-        "a_rule.yml:14:31: unknown-field: 'validation.spf' a test event must be nested as in the API; write validation: {spf: …}",
+        (
+            "a_rule.yml:14:31: unknown-field: 'validation.spf' a test event must be "
+            "nested as in the API; write validation: {spf: …}"
+        ),
     ),
     "test type": (
         {"a_rule.yml": PLAIN.replace("event: {from: a@x.test}", "event: {is_quarantined: 'true'}")},
@@ -288,7 +309,10 @@ CASES: dict[str, tuple[dict[str, str], str]] = {
     ),
     "circle": (
         {"a.yml": BLOCK, "many.yml": CORRELATION.format(body=COUNT.replace("a_block", "many"))},
-        "many.yml:3:41: correlation: 'many' correlations refer to each other in a cycle; remove one of the references",
+        (
+            "many.yml:3:41: correlation: 'many' correlations refer to each other in a "
+            "cycle; remove one of the references"
+        ),
     ),
     "chain that groups too widely": (
         {
@@ -296,11 +320,17 @@ CASES: dict[str, tuple[dict[str, str], str]] = {
             "b.yml": INNER,
             "many.yml": CORRELATION.format(body=COUNT.replace("a_block", "burst")),
         },
-        "correlation: 'burst' the events in one group of burst may differ in from, which many uses; add from to the group-by of burst",
+        (
+            "correlation: 'burst' the events in one group of burst may differ in from, "
+            "which many uses; add from to the group-by of burst"
+        ),
     ),
     "correlation for nothing": (
         {"a.yml": BLOCK, "b.yml": INNER},
-        "b.yml:3:1: correlation: 'burst' a correlation without a response, to which no other refers, has no effect; add response:",
+        (
+            "b.yml:3:1: correlation: 'burst' a correlation without a response, to which "
+            "no other refers, has no effect; add response:"
+        ),
     ),
     "unknown rule": (
         {"a.yml": BLOCK, "many.yml": CORRELATION.format(body=COUNT.replace("a_block", "a_blok"))},
@@ -386,7 +416,10 @@ CASES: dict[str, tuple[dict[str, str], str]] = {
     ),
     "bad safety": (
         {"safety.yml": "never_block: {adresses: []}\n"},
-        "safety.yml:1:15: unknown-key: 'adresses' there is no such key here; did you mean 'addresses'?",
+        (
+            "safety.yml:1:15: unknown-key: 'adresses' there is no such key here; did "
+            "you mean 'addresses'?"
+        ),
     ),
     "bad never-block": (
         {"safety.yml": "never_block: {domains: [not a domain]}\n"},

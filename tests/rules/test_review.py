@@ -48,7 +48,9 @@ def exception(lines: str, more: str = "") -> dict[str, str]:
     """An exception to all rules."""
     body = "".join(f"  {line}\n" for line in lines.splitlines())
     return {
-        "exceptions/x.yml": f"title: X\nname: x\nowner: me@x.test\n{more}{LOGSOURCE}filter:\n  rules: any\n{body}"
+        "exceptions/x.yml": (
+            f"title: X\nname: x\nowner: me@x.test\n{more}{LOGSOURCE}filter:\n  rules: any\n{body}"
+        )
     }
 
 
@@ -59,7 +61,10 @@ CASES: dict[str, tuple[dict[str, str], str]] = {
     ),
     "never true": (
         {"x.yml": block("a: {from: a}\nb: {from: b}\ncondition: a and b")},
-        "error x.yml:7:14: unreachable: 'a and b' the condition can never be true: from cannot be a and b at once",
+        (
+            "error x.yml:7:14: unreachable: 'a and b' the condition can never be true: "
+            "from cannot be a and b at once"
+        ),
     ),
     "one field twice": (
         {"x.yml": block("sel: {from: a, from|contains: b}\ncondition: sel")},
@@ -68,10 +73,14 @@ CASES: dict[str, tuple[dict[str, str], str]] = {
     "excepts itself": (
         {
             "x.yml": block(
-                "sel: {subject|contains: invoice 7}\nfilter: {subject|contains: Invoice}\ncondition: sel and not filter"
+                "sel: {subject|contains: invoice 7}\nfilter: {subject|contains: Invoice}\n"
+                "condition: sel and not filter"
             )
         },
-        "error x.yml:7:14: unreachable: 'sel and not filter' the condition can never be true: subject cannot be",
+        (
+            "error x.yml:7:14: unreachable: 'sel and not filter' the condition can "
+            "never be true: subject cannot be"
+        ),
     ),
     "always true": (
         {"x.yml": block("sel: {is_quarantined: true}\ncondition: sel or not sel")},
@@ -88,10 +97,14 @@ CASES: dict[str, tuple[dict[str, str], str]] = {
     "a filter that filters nothing": (
         {
             "x.yml": block(
-                "a: {final_disposition: SPAM}\nfilter: {final_disposition: BULK}\ncondition: a and not filter"
+                "a: {final_disposition: SPAM}\nfilter: {final_disposition: BULK}\n"
+                "condition: a and not filter"
             )
         },
-        "warning x.yml:6:3: unreachable: 'filter' the selection makes no difference: final_disposition cannot be SPAM and BULK at once",
+        (
+            "warning x.yml:6:3: unreachable: 'filter' the selection makes no "
+            "difference: final_disposition cannot be SPAM and BULK at once"
+        ),
     ),
     "an exception from everything": (
         exception("a: {from: a}\ncondition: a and not a"),
@@ -107,11 +120,17 @@ CASES: dict[str, tuple[dict[str, str], str]] = {
     ),
     "an ended exception": (
         exception("a: {from: a}\ncondition: not a", "expires: 2026-11-21\n"),
-        "warning exceptions/x.yml:4:10: expired-exception: '2026-11-21' the exception x of me@x.test has expired",
+        (
+            "warning exceptions/x.yml:4:10: expired-exception: '2026-11-21' the "
+            "exception x of me@x.test has expired"
+        ),
     ),
     "identical rules": (
         {**rule("a_rule", 1), **rule("b_rule", 2)},
-        "warning a_rule.yml:6:1: shadowed-rule: 'a_rule' every event it matches also matches b_rule (b_rule.yml:1)",
+        (
+            "warning a_rule.yml:6:1: shadowed-rule: 'a_rule' every event it matches "
+            "also matches b_rule (b_rule.yml:1)"
+        ),
     ),
     "a narrower rule": (
         {
@@ -122,7 +141,10 @@ CASES: dict[str, tuple[dict[str, str], str]] = {
     ),
     "a weaker rule beside a stronger one": (
         {**rule("a_rule", 1), **rule("b_rule", 2, status="experimental", mode="shadow")},
-        "warning b_rule.yml:6:1: shadowed-rule: 'b_rule' every event it matches also matches a_rule",
+        (
+            "warning b_rule.yml:6:1: shadowed-rule: 'b_rule' every event it matches "
+            "also matches a_rule"
+        ),
     ),
     "opposite moves": (
         {**rule("a_rule", 1), **rule("b_rule", 2, actions=INBOX)},
@@ -141,7 +163,10 @@ CASES: dict[str, tuple[dict[str, str], str]] = {
     ),
     "two places": (
         {**rule("a_rule", 1), **rule("b_rule", 2, actions=DELETED)},
-        "warning a_rule.yml:6:1: contradictory-rules: 'a_rule' it would move to JunkEmail; b_rule (b_rule.yml:1) would move to",
+        (
+            "warning a_rule.yml:6:1: contradictory-rules: 'a_rule' it would move to "
+            "JunkEmail; b_rule (b_rule.yml:1) would move to"
+        ),
     ),
 }
 
@@ -217,7 +242,7 @@ response: {mode: shadow, actions: [{move: {destination: JunkEmail}}]}
 tests:
   - {name: one, events: [{at: 0h, from: a@x.test}], expect: {fires: 1}}
   - {name: two, events: [{at: 0h, from: b@x.test}], expect: {fires: 0}}
-"""
+"""  # noqa: E501 - YAML as rule files have it
     files = {
         "b.yml": block("sel: {from: a@x.test}\ncondition: sel"),
         "many.yml": text,

@@ -48,7 +48,7 @@ def test_whom_a_block_would_hit(
     kind: PatternKind,
     forbidden: bool,  # noqa: FBT001
 ) -> None:
-    """Listed addresses, domains, everything below a suffix, and whatever would take them along are never blocked."""
+    """Nothing on the never-block list can be blocked, nor anything that contains it."""
     assert load(tmp_path, {"safety.yml": SAFETY}).safety.forbids(pattern, kind) is forbidden
 
 

@@ -1,4 +1,4 @@
-"""What conditions can be true of: proofs are sound, and what is found is an event that shows it."""
+"""Satisfiability: proofs are sound, and the events that are found prove what they should."""
 
 from datetime import date
 
@@ -84,7 +84,7 @@ def test_what_cannot_be_is_found(case: str) -> None:
 
 
 def test_a_list_can_have_several_values() -> None:
-    """Two values of a field that is a list are no contradiction, and the event that is found has both."""
+    """Two values of a list field do not contradict, and the event that is found has both."""
     verdict = can_hold(MESSAGE, (And((leaf("to", "a"), leaf("to", "b"))), True))
     assert verdict.record is not None
     assert verdict.record["to"] == ["a", "b"]

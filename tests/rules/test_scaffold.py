@@ -1,4 +1,4 @@
-"""A rule made from an event loads, passes its own tests and asks for what tells the event from others, whatever the event is."""
+"""A scaffolded rule loads, passes its own tests and tests the distinctive fields of its event."""
 
 import gzip
 import json
@@ -135,7 +135,7 @@ RECORDS = st.fixed_dictionaries(
     max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
 )
 def test_no_text_breaks_it(tmp_path: Path, record: dict[str, Any]) -> None:
-    """Whatever is in an event, the rule made from it loads and passes its tests, and its suggested name is one."""
+    """The rule made from any event loads and passes its tests, and its name is valid."""
     event = message(**record)
     try:
         text = scaffold(event, Draft(suggest_name(event), ID, TODAY))

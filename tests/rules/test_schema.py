@@ -137,8 +137,14 @@ BAD = {
     "zero count": MANY.replace("gte: 2", "gte: 0"),
     "test without time": MANY.replace("at: 0h, from: a", "from: a"),
     "correlation without response": MANY.partition("response:")[0],
-    "exception without owner": f"title: X\nname: x\n{LOGSOURCE}filter: {{rules: any, sel: {{from: a}}, condition: not sel}}\n",
-    "exception for nobody": f"title: X\nname: x\nowner: me\n{LOGSOURCE}filter: {{sel: {{from: a}}, condition: not sel}}\n",
+    "exception without owner": (
+        f"title: X\nname: x\n{LOGSOURCE}filter: {{rules: any, sel: {{from: a}}, "
+        f"condition: not sel}}\n"
+    ),
+    "exception for nobody": (
+        f"title: X\nname: x\nowner: me\n"
+        f"{LOGSOURCE}filter: {{sel: {{from: a}}, condition: not sel}}\n"
+    ),
     "empty list": "title: X\nvalues: []\n",
 }
 
@@ -171,7 +177,7 @@ def values_of(kind: FieldType, modifier: str) -> Iterator[Any]:
 def test_every_field_can_be_completed_and_takes_its_modifiers(
     schema: Draft202012Validator, kind: EventKind
 ) -> None:
-    """Each field of the catalogue is a described property, and is valid with every modifier that goes with its type."""
+    """Each field has a description and is valid with every modifier that fits its type."""
     selection = schema.schema["$defs"][f"{kind}_fields"]
     check = Draft202012Validator(
         {**schema.schema, "if": {}, "then": {"$ref": f"#/$defs/{kind}_fields"}, "else": {}}

@@ -54,7 +54,7 @@ def test_every_test_in_the_files_passes(rules: RuleSet) -> None:
 
 
 def test_every_responding_rule_is_documented(rules: RuleSet) -> None:
-    """A rule that acts says why, what it may get wrong, where to read on, and which technique it answers."""
+    """A rule with a response has a description, false positives, references and tags."""
     for rule in rules.rules.values():
         if rule.response is not None:
             assert rule.description, rule.name

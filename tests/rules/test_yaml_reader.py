@@ -94,7 +94,7 @@ _Quoting.add_representer(
     )
 )
 def test_garbage_is_refused_or_read(raw: bytes) -> None:
-    """Whatever is in a file, reading it ends, with documents or with problems that have a place in it."""
+    """Reading any file ends, with documents or with problems that have a place in the file."""
     problems = Problems()
 
     documents = read_documents("x.yml", raw, problems)
@@ -119,7 +119,7 @@ def test_a_broken_rule_is_refused_or_loads(
     piece: str,
     cut: int,
 ) -> None:
-    """A rule with a piece of it replaced by something else either loads or is refused with problems; nothing else is ever raised."""
+    """A mutated rule either loads or is refused with problems; nothing else is raised."""
     folder: Path = tmp_path_factory.mktemp("fuzz")
     write(folder, {"a_rule.yml": PLAIN[:position] + piece + PLAIN[position + cut :]})
     try:
