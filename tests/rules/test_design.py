@@ -159,9 +159,9 @@ def test_plans_are_made_once_per_group(tmp_path: Path) -> None:
 
 def test_the_tests_in_the_files_pass(tmp_path: Path) -> None:
     """All four tests that the page shows pass."""
-    trials = run_tests(load(tmp_path, FILES))
+    results = run_tests(load(tmp_path, FILES))
 
-    assert [trial.passed for trial in trials] == [True] * 4
+    assert [result.passed for result in results] == [True] * 4
 
 
 def test_a_failing_test_says_what_was_found(tmp_path: Path) -> None:
@@ -169,16 +169,16 @@ def test_a_failing_test_says_what_was_found(tmp_path: Path) -> None:
     wrong = REPEAT.replace("45h", "23h")
 
     failed = [
-        trial
-        for trial in run_tests(load(tmp_path, {"block_repeat_sender.yml": wrong}))
-        if not trial.passed
+        result
+        for result in run_tests(load(tmp_path, {"block_repeat_sender.yml": wrong}))
+        if not result.passed
     ]
 
-    (trial,) = failed
-    assert (trial.name, trial.expected, trial.found) == (
+    (result,) = failed
+    assert (result.name, result.expected, result.found) == (
         "spread over days",
         "fires 0",
         "fires 1 for {'from': 'a@x.test'}",
     )
-    assert [explanation.outcome for explanation in trial.why] == [True, True, True]
-    assert trial.line == 21
+    assert [explanation.outcome for explanation in result.why] == [True, True, True]
+    assert result.line == 21

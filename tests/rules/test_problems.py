@@ -21,8 +21,9 @@ COUNT = "type: event_count, rules: [a_block], group-by: [from], timespan: 1h, co
 
 INNER = """title: Burst
 name: burst
-correlation: {type: event_count, rules: [a_block], group-by: [edf_hash], timespan: 1h, condition: {gte: 2}}
-"""  # noqa: E501 - YAML as rule files have it
+correlation:
+  {type: event_count, rules: [a_block], group-by: [edf_hash], timespan: 1h, condition: {gte: 2}}
+"""
 
 CASES: dict[str, tuple[dict[str, str], str]] = {
     "tab": ({"x.yml": "a:\tb\n"}, "x.yml:1:3: tab: tab character; indent with spaces"),

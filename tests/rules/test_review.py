@@ -154,7 +154,7 @@ CASES: dict[str, tuple[dict[str, str], str]] = {
         {**rule("a_rule", 1), **rule("b_rule", 2, "sel: {subject: x}", INBOX)},
         'both match {"from": "a@x.test", "subject": "x"}',
     ),
-    "opposite moves of a rule on trial": (
+    "opposite moves of a shadow rule": (
         {
             **rule("a_rule", 1),
             **rule("b_rule", 2, actions=INBOX, status="experimental", mode="shadow"),
@@ -176,7 +176,7 @@ WELL: dict[str, dict[str, str]] = {
         **rule("a_rule", 1),
         **rule("b_rule", 2, "sel: {from: [b@x.test, c@x.test]}", DELETED),
     },
-    "two places, one on trial": {
+    "two places, one in shadow": {
         **rule("a_rule", 1),
         **rule("b_rule", 2, actions=DELETED, status="experimental", mode="shadow"),
     },
@@ -237,12 +237,13 @@ def test_correlations_that_wait_for_the_same_are_found(tmp_path: Path) -> None:
     """The second of two equal correlations is superfluous."""
     text = """title: Many
 name: many
-correlation: {type: event_count, rules: [a_block], group-by: [from], timespan: 1h, condition: {gte: 2}}
+correlation:
+  {type: event_count, rules: [a_block], group-by: [from], timespan: 1h, condition: {gte: 2}}
 response: {mode: shadow, actions: [{move: {destination: JunkEmail}}]}
 tests:
   - {name: one, events: [{at: 0h, from: a@x.test}], expect: {fires: 1}}
   - {name: two, events: [{at: 0h, from: b@x.test}], expect: {fires: 0}}
-"""  # noqa: E501 - YAML as rule files have it
+"""
     files = {
         "b.yml": block("sel: {from: a@x.test}\ncondition: sel"),
         "many.yml": text,

@@ -97,8 +97,8 @@ EVENTS = {
 def test_it_loads_and_passes_its_tests(tmp_path: Path, case: str) -> None:
     """The rule of each kind of event has three tests, all of which pass, and only shadows."""
     rules = load(tmp_path, {"rule_0.yml": made(EVENTS[case])})
-    trials = run_tests(rules)
-    assert [trial.passed for trial in trials] == [True, True, True]
+    results = run_tests(rules)
+    assert [result.passed for result in results] == [True, True, True]
     assert rules.rules["rule_0"].mode == "shadow"
 
 
@@ -142,8 +142,8 @@ def test_no_text_breaks_it(tmp_path: Path, record: dict[str, Any]) -> None:
     except NothingDistinctive:
         return
     folder = tmp_path / str(len(list(tmp_path.iterdir())))
-    trials = run_tests(load(folder, {f"{suggest_name(event)}.yml": text}))
-    assert [trial.passed for trial in trials] == [True, True, True], text
+    results = run_tests(load(folder, {f"{suggest_name(event)}.yml": text}))
+    assert [result.passed for result in results] == [True, True, True], text
 
 
 def test_real_mail_makes_good_rules(tmp_path: Path) -> None:
@@ -157,6 +157,6 @@ def test_real_mail_makes_good_rules(tmp_path: Path) -> None:
         for one in read
     ]
     files = {f"rule_{number}.yml": made(event, number) for number, event in enumerate(events)}
-    trials = run_tests(load(tmp_path, files))
-    assert len(trials) == 3 * len(files) > 100
-    assert [trial for trial in trials if not trial.passed] == []
+    results = run_tests(load(tmp_path, files))
+    assert len(results) == 3 * len(files) > 100
+    assert [result for result in results if not result.passed] == []

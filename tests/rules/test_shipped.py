@@ -47,10 +47,10 @@ def _read(path: Path) -> Iterator[Event]:
 
 def test_every_test_in_the_files_passes(rules: RuleSet) -> None:
     """What the rules say of themselves is true."""
-    trials = run_tests(rules)
+    results = run_tests(rules)
 
-    assert trials
-    assert [trial for trial in trials if not trial.passed] == []
+    assert results
+    assert [result for result in results if not result.passed] == []
 
 
 def test_every_responding_rule_is_documented(rules: RuleSet) -> None:
@@ -64,7 +64,7 @@ def test_every_responding_rule_is_documented(rules: RuleSet) -> None:
 
 
 def test_experimental_rules_only_shadow(rules: RuleSet) -> None:
-    """Nobody is surprised by a rule that is still on trial."""
+    """Nobody is surprised by a rule that is still in shadow."""
     assert rules.rules["junk_spoof_campaign"].mode is Mode.SHADOW
     assert {rule.name for rule in rules.rules.values() if rule.mode is Mode.ENFORCE} == {
         "quarantine_bec",

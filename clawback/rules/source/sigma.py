@@ -157,33 +157,10 @@ def _item(reading: Reading, key: str, value: Any, path: tuple[str | int, ...]) -
         or known is None
     ):
         return None
-    if "re" in modifiers and (bad := _bad_regex(value)) is not None:
-        place = reading.document.value_at(*path, key)
-        reading.refuse(
-            place, Code.MODIFIER, str(bad), text=f"{key}: {_render_value(value)}", remedy=bad.remedy
-        )
+    parsed = _parse_item(reading, key, value, path)
+    if parsed is None:
         return None
-    try:
-        item = SigmaDetectionItem.from_mapping(key, value)
-        groups = [tests_of(parsed, item, reading.lists) for parsed in item.value]
-    except Unsupported as error:
-        reading.refuse(
-            reading.document.value_at(*path, key),
-            error.code,
-            str(error),
-            text=key,
-            remedy=error.remedy,
-        )
-        return None
-    except (SigmaError, ValueError, TypeError, OverflowError) as error:
-        reading.refuse(
-            reading.document.value_at(*path, key),
-            Code.MODIFIER,
-            _render_error(error),
-            text=f"{key}: {value}",
-            remedy="see docs/rules/detection.md, Modifiers",
-        )
-        return None
+    item, groups = parsed
     for test in (test for group in groups for test in group):
         if (problem := misfit(known, test)) is not None:
             reading.refuse(
@@ -193,6 +170,31 @@ def _item(reading: Reading, key: str, value: Any, path: tuple[str | int, ...]) -
                 text=f"{key}: {_render_value(value)}",
             )
     return _link(item, name, groups)
+
+
+def _parse_item(
+    reading: Reading, key: str, value: Any, path: tuple[str | int, ...]
+) -> tuple[SigmaDetectionItem, list[tuple[Test, ...]]] | None:
+    """Parse one item with pySigma: the item, and the tests of each of its values."""
+    place = reading.document.value_at(*path, key)
+    if "re" in key.split("|")[1:] and (bad := _bad_regex(value)) is not None:
+        text = f"{key}: {_render_value(value)}"
+        reading.refuse(place, Code.MODIFIER, str(bad), text=text, remedy=bad.remedy)
+        return None
+    try:
+        item = SigmaDetectionItem.from_mapping(key, value)
+        return item, [tests_of(parsed, item, reading.lists) for parsed in item.value]
+    except Unsupported as error:
+        reading.refuse(place, error.code, str(error), text=key, remedy=error.remedy)
+    except (SigmaError, ValueError, TypeError, OverflowError) as error:
+        reading.refuse(
+            place,
+            Code.MODIFIER,
+            _render_error(error),
+            text=f"{key}: {value}",
+            remedy="see docs/rules/detection.md, Modifiers",
+        )
+    return None
 
 
 def _bad_regex(value: Any) -> Unsupported | None:
