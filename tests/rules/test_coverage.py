@@ -55,12 +55,15 @@ name: a_block
 title: Many
 name: a_rule
 status: test
-correlation: {{type: event_count, rules: [a_block], group-by: [from], timespan: 1h, condition: {{gte: 2}}}}
+correlation:
+  {{type: event_count, rules: [a_block], group-by: [from], timespan: 1h, condition: {{gte: 2}}}}
 response: {{mode: shadow, actions: [{{move: {{destination: JunkEmail}}}}]}}
 tests:
-  - {{name: two, events: [{{at: 0h, from: a@x.test}}, {{at: 1h, from: a@x.test}}], expect: {{fires: 1}}}}
+  - name: two
+    events: [{{at: 0h, from: a@x.test}}, {{at: 1h, from: a@x.test}}]
+    expect: {{fires: 1}}
   - {{name: one, events: [{{at: 0h, from: a@x.test}}], expect: {{fires: 0}}}}
-"""  # noqa: E501 - YAML as rule files have it
+"""
     found = covered(tmp_path, {"a_rule.yml": text})["a_block"]
     assert found.tests == 2
     assert found.gaps == ("selection sel is never false",)

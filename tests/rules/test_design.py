@@ -37,8 +37,10 @@ response:
   limits: {messages: 500, per: 1h}               # over it the case is held
 tests:
   - {name: BEC in the inbox, event: {final_disposition: MALICIOUS-BEC}, expect: match}
-  - {name: already quarantined, event: {final_disposition: MALICIOUS-BEC, is_quarantined: true}, expect: no match}
-"""  # noqa: E501 - YAML as rule files have it
+  - name: already quarantined
+    event: {final_disposition: MALICIOUS-BEC, is_quarantined: true}
+    expect: no match
+"""
 
 REPEAT = """title: Malicious message delivered
 name: malicious_delivered                        # no response: a building block
@@ -47,7 +49,12 @@ detection: {malicious: {final_disposition|startswith: MALICIOUS}, condition: mal
 ---
 title: Block senders who keep sending malicious mail
 name: block_repeat_sender
-correlation: {type: event_count, rules: [malicious_delivered], group-by: [from], timespan: 24h, condition: {gte: 3}}
+correlation:
+  type: event_count
+  rules: [malicious_delivered]
+  group-by: [from]
+  timespan: 24h
+  condition: {gte: 3}
 response:
   mode: enforce
   actions:
@@ -66,7 +73,7 @@ tests:
       - {at: 20h, from: a@x.test, final_disposition: MALICIOUS}
       - {at: 45h, from: a@x.test, final_disposition: MALICIOUS}
     expect: {fires: 0}
-"""  # noqa: E501 - YAML as rule files have it
+"""
 
 FILES = {"bec/quarantine_bec.yml": BEC, "senders/block_repeat_sender.yml": REPEAT}
 
@@ -181,4 +188,4 @@ def test_a_failing_test_says_what_was_found(tmp_path: Path) -> None:
         "fires 1 for {'from': 'a@x.test'}",
     )
     assert [explanation.outcome for explanation in result.why] == [True, True, True]
-    assert result.line == 21
+    assert result.line == 26
