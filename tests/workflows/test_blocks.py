@@ -232,7 +232,7 @@ async def test_a_remark_of_somebody_does_not_make_a_block_theirs(
 async def test_own_domains_of_the_account_are_never_blocked(
     temporal: Client, tmp_path: Path
 ) -> None:
-    """They are read once an hour, apply at decision and before acting, and survive a failed read."""
+    """They are read once an hour, apply at decision and before acting, and survive failed reads."""
     simulator = simulated([])
     async with (
         deployed(temporal, simulator, tmp_path) as deployment,
