@@ -103,7 +103,7 @@ async def test_what_people_agreed_to_passes_what_rules_do_alone(
 
     The next worker does it before them.
     """
-    monkeypatch.setattr(process, "AT_ONCE", 1)
+    monkeypatch.setattr(process, "CONCURRENT_ACTIVITIES", 1)
     simulator = Simulator(replace(SimulatorOptions(), rate=None))
     (line,) = outbreak(1)
     asking = blocking(0, Mode.APPROVE)
