@@ -14,7 +14,9 @@ from clawback.model.audit_record import AuditRecord, RecordKind
 NEWEST_BYTES = 16 * 1024 * 1024
 """How much `latest_matches` reads from the end of an audit: about 30,000 records."""
 
-_MATCH_KINDS = frozenset({RecordKind.CASE_OPENED, RecordKind.EVENT_JOINED})
+_MATCH_KINDS = frozenset(
+    {RecordKind.CASE_OPENED, RecordKind.EVENT_COUNTED, RecordKind.EVENT_JOINED}
+)
 
 
 def read_records(path: Path) -> Iterator[AuditRecord]:

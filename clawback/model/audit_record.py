@@ -13,6 +13,8 @@ class RecordKind(StrEnum):
     """Everything that is recorded; the values name log events too."""
 
     EVENT_REJECTED = "event_rejected"
+    EVENT_COUNTED = "event_counted"
+    MATCHES_DROPPED = "matches_dropped"
     CASE_OPENED = "case_opened"
     EVENT_JOINED = "event_joined"
     THRESHOLD_MET = "threshold_met"

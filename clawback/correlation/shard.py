@@ -1,0 +1,245 @@
+"""One shard of the correlation windows as a pure state machine: matches in, deliveries out.
+
+It has no clock and no I/O. A group is counted until a window of it satisfies its correlation. Then
+all that is remembered of it goes to its case, and so does all that follows, until the case says
+that it has closed; from then on the group is counted anew.
+"""
+
+from collections.abc import Iterator
+from datetime import datetime, timedelta
+
+from clawback.cases.plan import group_hash
+from clawback.correlation.payloads import (
+    CorrelationDefinition,
+    CountedWindow,
+    Delivery,
+    DeliveryResult,
+    GroupMatches,
+    MatchBatch,
+    ShardSnapshot,
+)
+from clawback.correlation.progress import measure_progress
+from clawback.correlation.shard_group import GroupPhase, ShardGroup
+from clawback.model.audit_record import AuditRecord, RecordKind
+from clawback.model.texts import bounded
+
+MOST_BYTES = 700 * 1024
+"""What a shard remembers at most: a third of Temporal's payload limit."""
+GROUP_SHARE = 4
+"""One group takes at most a quarter of a shard, so that it never pushes out all others."""
+MOST_DELIVERY_BYTES = 200 * 1024
+"""Bytes of entries in one delivery; as matches they take about twice as many."""
+RETRY_PAUSE = timedelta(minutes=1)
+"""Wait before a delivery that the server refused is tried again."""
+DELIVERY_PATIENCE = timedelta(hours=24)
+"""After this, a delivery that the server refuses is dropped."""
+
+
+class Shard:
+    """The groups of one shard. They are kept in the order of their last activity."""
+
+    def __init__(
+        self, snapshot: ShardSnapshot, uid: str = "", most_bytes: int = MOST_BYTES
+    ) -> None:
+        self._uid = uid
+        self._most_bytes = most_bytes
+        self._groups: dict[str, ShardGroup] = {}
+        self._sizes: dict[str, int] = {}
+        self._size = 0
+        self._record_count = snapshot.records
+        self._records = list(snapshot.pending_records)
+
+        for state in snapshot.groups:
+            group = ShardGroup.from_state(state, snapshot.definitions[state.definition])
+            self._keep(_key_of(group.definition, group.group), group)
+
+    # ---- inputs
+
+    def take(self, batch: MatchBatch, now: datetime) -> None:
+        """Take the matches of a page: count them, or keep them for the case that is open."""
+        for found in batch.groups:
+            definition = batch.definitions.get(found.definition)
+            if definition is None:
+                self.reject("matches without a definition of their correlation", now)
+            else:
+                self._take_group(found, definition, now)
+        self._bound(now)
+
+    def reject(self, why: str, now: datetime) -> None:
+        """Record matches that could not be read."""
+        self._note(RecordKind.EVENT_REJECTED, now, detail=bounded(why))
+
+    def end_delivery(self, delivery: Delivery, result: DeliveryResult, now: datetime) -> None:
+        """Note what became of a delivery."""
+        group = self._groups.get(delivery.key)
+        if group is None:
+            return
+
+        if result is DeliveryResult.DELIVERED:
+            group.end_delivery(delivery)
+        elif result is DeliveryResult.CASE_CLOSED:
+            group.count_anew(now)
+        elif result is DeliveryResult.FAILED and not _is_out_of_patience(group, now):
+            group.failing_since = group.failing_since or now
+            group.retry_at = now + RETRY_PAUSE
+        else:
+            self._drop(delivery.key, str(result), now)
+            return
+        self._settle(delivery.key, group, now)
+
+    def expire(self, now: datetime) -> None:
+        """Forget what can no longer become part of a window, and cases that have long closed."""
+        for key, group in list(self._groups.items()):
+            group.expire(now)
+            self._settle(key, group, now)
+
+    # ---- outputs
+
+    def due(self, now: datetime, most_bytes: int = MOST_DELIVERY_BYTES) -> tuple[Delivery, ...]:
+        """The deliveries to make now, together of at most so many bytes (but at least one)."""
+        found = list[Delivery]()
+        left = most_bytes
+        for key, group in self._waiting():
+            if left <= 0:
+                break
+            if group.retry_at is None or group.retry_at <= now:
+                found.append(group.delivery(key, left))
+                left -= self._sizes[key]
+        return tuple(found)
+
+    def wake_at(self) -> datetime | None:
+        """When there is something to do if nothing arrives; None if nothing is remembered.
+
+        Either a delivery is repeated, or everything has expired. What expires before is forgotten
+        when its group or the bound is touched, so that it needs no timer.
+        """
+        retries = [group.retry_at for _, group in self._waiting() if group.retry_at is not None]
+        ends = [group.ends_at for group in self._groups.values()]
+        return min(retries, default=max(ends, default=None))
+
+    @property
+    def size(self) -> int:
+        """Bytes of what the shard remembers."""
+        return self._size
+
+    def take_records(self) -> tuple[AuditRecord, ...]:
+        """Hand over the records made since the last call."""
+        records, self._records = tuple(self._records), []
+        return records
+
+    def windows(self, rule: str | None = None, limit: int = 50) -> tuple[CountedWindow, ...]:
+        """What is being counted, the closest to its threshold first."""
+        counted = [
+            _describe(group)
+            for group in self._groups.values()
+            if group.phase is GroupPhase.COUNTING and rule in {None, group.definition.rule}
+        ]
+        return tuple(sorted(counted, key=lambda one: (one.wanted - one.seen, one.case))[:limit])
+
+    def snapshot(self) -> ShardSnapshot:
+        """All the shard knows, for its next run."""
+        states = tuple(group.state() for group in self._groups.values())
+        definitions = {one.definition.digest: one.definition for one in self._groups.values()}
+        return ShardSnapshot(
+            definitions=definitions,
+            groups=states,
+            records=self._record_count,
+            pending_records=tuple(self._records),
+        )
+
+    # ---- groups
+
+    def _take_group(
+        self, found: GroupMatches, definition: CorrelationDefinition, now: datetime
+    ) -> None:
+        key = _key_of(definition, found.group)
+        group = self._groups.pop(key, None) or ShardGroup(definition, dict(found.group), now)
+        group.definition = definition
+        group.expire(now)
+        group.add(found.matches, now)
+        if dropped := group.trim(self._most_bytes // GROUP_SHARE):
+            self._note_dropped(group, dropped, "the group is full", now)
+        group.evaluate()
+        self._settle(key, group, now)
+
+    def _settle(self, key: str, group: ShardGroup, now: datetime) -> None:
+        """Keep a changed group, or forget it if it is over."""
+        if group.is_over(now):
+            self._forget(key)
+        else:
+            self._keep(key, group)
+
+    def _keep(self, key: str, group: ShardGroup) -> None:
+        self._groups[key] = group
+        self._size += group.size - self._sizes.get(key, 0)
+        self._sizes[key] = group.size
+
+    def _forget(self, key: str) -> None:
+        self._groups.pop(key, None)
+        self._size -= self._sizes.pop(key, 0)
+
+    def _waiting(self) -> Iterator[tuple[str, ShardGroup]]:
+        return ((key, group) for key, group in self._groups.items() if group.is_waiting)
+
+    # ---- the bound
+
+    def _bound(self, now: datetime) -> None:
+        """Drop the groups that were quiet longest until the rest fits; satisfied ones go last."""
+        if self._size <= self._most_bytes:
+            return
+        self.expire(now)
+        for key in sorted(self._groups, key=lambda key: self._groups[key].is_waiting):
+            if self._size <= self._most_bytes:
+                return
+            self._drop(key, "the shard is full", now)
+
+    def _drop(self, key: str, why: str, now: datetime) -> None:
+        group = self._groups[key]
+        if group.entries:
+            self._note_dropped(group, len(group.entries), why, now)
+        self._forget(key)
+
+    # ---- records
+
+    def _note_dropped(self, group: ShardGroup, count: int, why: str, now: datetime) -> None:
+        self._note(
+            RecordKind.MATCHES_DROPPED,
+            now,
+            rule=group.definition.rule,
+            case=_case_id(group.definition, group.group),
+            detail=f"{count} matches: {why}",
+        )
+
+    def _note(self, kind: RecordKind, now: datetime, **fields: str) -> None:
+        self._record_count += 1
+        record = AuditRecord(id=f"{self._uid}/{self._record_count}", at=now, kind=kind, **fields)
+        self._records.append(record)
+
+
+def _is_out_of_patience(group: ShardGroup, now: datetime) -> bool:
+    return group.failing_since is not None and now - group.failing_since >= DELIVERY_PATIENCE
+
+
+def _case_id(definition: CorrelationDefinition, group: dict[str, str | None]) -> str:
+    return f"case/{definition.rule}/{group_hash(group)}"
+
+
+def _key_of(definition: CorrelationDefinition, group: dict[str, str | None]) -> str:
+    return f"{_case_id(definition, group)}@{definition.digest}"
+
+
+def _describe(group: ShardGroup) -> CountedWindow:
+    entries = [entry.window_entry for entry in group.entries.values()]
+    progress = measure_progress(group.definition.window, entries)
+    times = [entry.at for entry in entries]
+    return CountedWindow(
+        rule=group.definition.rule,
+        case=_case_id(group.definition, group.group),
+        group=group.group,
+        seen=progress.seen,
+        wanted=progress.wanted,
+        missing=progress.missing,
+        events=len(entries),
+        oldest=min(times),
+        newest=max(times),
+    )

@@ -1,0 +1,155 @@
+"""One match as a shard keeps it: a row of about 200 bytes."""
+
+import hashlib
+import json
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from clawback.cases.plan import Match
+from clawback.correlation.sliding_window import Link, WindowEntry
+from clawback.model.messages import Target
+
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_MICROSECOND = timedelta(microseconds=1)
+_HASH_BYTES = 8
+
+Row = tuple[Any, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class ShardEntry:
+    """A match that is counted, and what its case needs of it if the window is satisfied.
+
+    Counted values are hashed: only whether they are equal matters.
+    """
+
+    key: str
+    identity: str
+    at: datetime
+    seen_at: datetime
+    rule: str
+    value: str | None
+    links: tuple[tuple[str, str | None], ...]
+    targets: tuple[Row, ...]
+    handled: bool
+    reporter: str | None
+
+    @classmethod
+    def of(cls, match: Match) -> "ShardEntry":
+        """Keep a match; its reasons are kept once per group."""
+        return cls(
+            key=match.key,
+            identity=match.identity,
+            at=match.at,
+            seen_at=match.seen_at,
+            rule=match.rule,
+            value=_hash(match.value),
+            links=tuple((link.group, _hash(link.value)) for link in match.links),
+            targets=tuple(_target_row(target) for target in match.targets),
+            handled=match.handled,
+            reporter=match.reporter,
+        )
+
+    @classmethod
+    def from_row(cls, row: Row) -> "ShardEntry":
+        """Read a row of a snapshot."""
+        key, identity, at, seen_at, rule, value, links, targets, handled, reporter = row
+        return cls(
+            key,
+            identity,
+            _from_number(at),
+            _from_number(seen_at),
+            rule,
+            value,
+            tuple((group, of) for group, of in links),
+            tuple(tuple(target) for target in targets),
+            bool(handled),
+            reporter,
+        )
+
+    @property
+    def row(self) -> Row:
+        """The row of a snapshot."""
+        return (
+            self.key,
+            self.identity,
+            _to_number(self.at),
+            _to_number(self.seen_at),
+            self.rule,
+            self.value,
+            self.links,
+            self.targets,
+            int(self.handled),
+            self.reporter,
+        )
+
+    @property
+    def size(self) -> int:
+        """Bytes of the row in a snapshot."""
+        return len(json.dumps(self.row, ensure_ascii=False).encode("utf-8", "replace"))
+
+    @property
+    def window_entry(self) -> WindowEntry:
+        """The match as correlation windows count it."""
+        return WindowEntry.model_construct(
+            key=self.identity or self.key,
+            at=self.at,
+            rule=self.rule,
+            value=self.value,
+            links=tuple(Link(group=group, value=value) for group, value in self.links),
+        )
+
+    def match(self, reasons: tuple[str, ...] = ()) -> Match:
+        """The match as its case gets it, which counts nothing."""
+        return Match(
+            key=self.key,
+            identity=self.identity,
+            at=self.at,
+            seen_at=self.seen_at,
+            rule=self.rule,
+            targets=tuple(_target(row) for row in self.targets),
+            handled=self.handled,
+            reasons=reasons,
+            reporter=self.reporter,
+        )
+
+
+def _hash(value: str | None) -> str | None:
+    if value is None:
+        return None
+    data = value.encode("utf-8", "surrogatepass")
+    return hashlib.blake2b(data, digest_size=_HASH_BYTES).hexdigest()
+
+
+def _to_number(at: datetime) -> int:
+    return (at - _EPOCH) // _MICROSECOND
+
+
+def _from_number(number: int) -> datetime:
+    return _EPOCH + number * _MICROSECOND
+
+
+def _target_row(target: Target) -> Row:
+    return (
+        target.id,
+        target.message_id,
+        _to_number(target.at),
+        target.verdict,
+        target.sender,
+        target.mailbox,
+        target.quarantined,
+    )
+
+
+def _target(row: Row) -> Target:
+    id_, message_id, at, verdict, sender, mailbox, quarantined = row
+    return Target(
+        id=id_,
+        message_id=message_id,
+        at=_from_number(at),
+        verdict=verdict,
+        sender=sender,
+        mailbox=mailbox,
+        quarantined=quarantined,
+    )
