@@ -52,7 +52,9 @@ def test_every_state_of_a_case_is_described(one: CaseState) -> None:
     assert f"| `{one}` |" in _page("operations/cases.md")
 
 
-@pytest.mark.parametrize("outcome", [*outcomes.TOOK_EFFECT, outcomes.ALREADY_THERE, outcomes.WOULD])
+@pytest.mark.parametrize(
+    "outcome", [*sorted(outcomes.TOOK_EFFECT), outcomes.ALREADY_THERE, outcomes.WOULD]
+)
 def test_every_outcome_is_described(outcome: str) -> None:
     """Each outcome is in the table of outcomes."""
     assert f"`{outcome}`" in _page("operations/cases.md").partition("## Outcomes")[2]
