@@ -59,6 +59,11 @@ from clawback.temporal.data_converter import PayloadKeyError
 from clawback.temporal.guard_gateway import GuardGateway
 from clawback.temporal.heartbeat import HeartbeatInterceptor
 from clawback.temporal.kill_switch import KillSwitch
+from clawback.temporal.namespace_checks import (
+    NamespaceNotReady,
+    describe_retention,
+    read_retention,
+)
 from clawback.temporal.own_submissions import OwnSubmissions
 from clawback.temporal.poll_health import PollHealth
 from clawback.temporal.poller_gateway import PollerGateway
@@ -144,6 +149,7 @@ class WorkerProcess:
         telemetry = build_runtime()
         client = await connect(settings, runtime=telemetry.runtime)
         await prepare(client)
+        await _warn_of_retention(client, settings)
         intervals = {source: settings.interval_of(source) for source in EventKind}
         health = PollHealth(PollerGateway(client), intervals)
         stack.enter_context(serve_metrics(settings.metrics, [telemetry.scrape], health))
@@ -188,6 +194,13 @@ class WorkerProcess:
     async def _fail(self, error: BaseException) -> None:
         self._error = error
         self._stop.set()
+
+
+async def _warn_of_retention(client: Client, settings: Settings) -> None:
+    retention = await read_retention(client)
+    lookback = settings.lookback_of(EventKind.SUBMISSION)
+    if retention and (lost := describe_retention(client.namespace, retention, lookback)):
+        log.warning("worker.retention_is_short", detail=lost)
 
 
 def connect_api(settings: Settings, permit: Permit | None = None) -> EmailSecurity:
@@ -303,7 +316,13 @@ def main() -> NoReturn:
         _leave(error, ExitCode.USAGE)
     except RuleErrors as error:
         _leave(error, ExitCode.NO)
-    except (TemporalUnreachable, TelemetryUnavailable, PayloadKeyError, OSError) as error:
+    except (
+        TemporalUnreachable,
+        NamespaceNotReady,
+        TelemetryUnavailable,
+        PayloadKeyError,
+        OSError,
+    ) as error:
         _leave(error, ExitCode.ENVIRONMENT)
 
 

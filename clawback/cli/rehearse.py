@@ -28,6 +28,7 @@ from clawback.rehearsal.environment import SETTINGS
 from clawback.rehearsal.summary import format_text, to_json
 from clawback.rules import RuleErrors
 from clawback.simulator import CorpusError, parse_faults, parse_rate
+from clawback.temporal.client import TemporalUnreachable
 
 _PRINT_EVERY = 10.0
 
@@ -56,6 +57,14 @@ AgeLimit = Annotated[
         help="Maximum age of a message: a duration, `off`, or `rules` for that of safety.yml."
     ),
 ]
+TemporalAddress = Annotated[
+    str | None,
+    typer.Option(
+        metavar="HOST:PORT",
+        help="Use this Temporal server with TEMPORAL_*, in an empty namespace; without "
+        "TEMPORAL_NAMESPACE in one that is created and deleted. Default: an embedded server.",
+    ),
+]
 LedgerFile = Annotated[
     Path | None, typer.Option(help="Write the ledger of changes to this file, as JSON lines.")
 ]
@@ -82,6 +91,7 @@ def rehearse(  # noqa: PLR0913 - the options of a command
         typer.Option("--guard", help="Let the budgets of safety.yml hold cases."),
     ] = False,
     timeout: Annotated[str, typer.Option(help="Give up after this long.")] = "1h",
+    temporal: TemporalAddress = None,
     ledger: LedgerFile = None,
     keep: KeepFolder = None,
     as_json: AsJson = False,
@@ -103,8 +113,10 @@ def rehearse(  # noqa: PLR0913 - the options of a command
         age_limit=age_limit if age_limit in {"off", "rules"} else _check(age_limit, parse_duration),
         guard=guard,
         timeout=_parse_timeout(timeout),
+        temporal=temporal,
+        temporal_variables=_temporal_variables(),
     )
-    _clear_settings()
+    _clear_settings(keep_temporal=temporal is not None)
     print_status(f"rules: {describe_rules(plan.rules)}")
     result = _run(plan, keep)
     if ledger is not None:
@@ -131,7 +143,7 @@ def _run(plan: Rehearsal, keep: Path | None) -> RehearsalResult:
         raise Failure(str(error), ExitCode.NO) from error
     except ProcessFailed as error:
         raise Failure(f"{error} (its log is in {folder}/logs)", exit_code_of(error)) from error
-    except SetupError as error:
+    except (SetupError, TemporalUnreachable) as error:
         raise Failure(str(error), ExitCode.ENVIRONMENT) from error
     if keep is None and result.is_good:
         shutil.rmtree(folder)
@@ -171,11 +183,19 @@ class _ProgressPrinter:
             self._console.print(text)
 
 
-def _clear_settings() -> None:
-    """Remove all settings and credentials: a rehearsal must not depend on the environment."""
+def _temporal_variables() -> dict[str, str]:
+    return {name: value for name, value in os.environ.items() if name.startswith("TEMPORAL_")}
+
+
+def _clear_settings(*, keep_temporal: bool) -> None:
+    """Remove all settings and credentials: a rehearsal must not depend on the environment.
+
+    A Temporal server that people name needs theirs.
+    """
+    kept = _temporal_variables() if keep_temporal else {"TEMPORAL_CONFIG_FILE": os.devnull}
     for name in [name for name in os.environ if name.startswith(SETTINGS)]:
         del os.environ[name]
-    os.environ["TEMPORAL_CONFIG_FILE"] = os.devnull
+    os.environ.update(kept)
 
 
 def _check(text: str, parse: Callable[[str], object]) -> str:

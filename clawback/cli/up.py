@@ -23,7 +23,6 @@ from clawback.local import (
     format_status_line,
     lock_state,
     render_status,
-    set_retention,
 )
 from clawback.local.account_check import AccountRefused, check_account
 from clawback.local.installation import Installation, plan_installation
@@ -137,8 +136,6 @@ async def _watch(installation: Installation, processes: ProcessGroup, *, plain: 
 
 async def _collector(installation: Installation, processes: ProcessGroup) -> StatusCollector:
     client = await connect(installation.settings, address=installation.server)
-    if installation.temporal is not None:
-        await set_retention(client)
     return StatusCollector(
         client, installation.metrics_url, installation.settings.audit_file, processes.children
     )

@@ -1,14 +1,21 @@
-"""Temporal: the server responds, search attributes and watchdog exist, the pollers poll."""
+"""Temporal: the server responds, the namespace offers what is needed, the pollers poll."""
 
 from collections.abc import Iterable
 from datetime import UTC, datetime
 from functools import partial
 
-from temporalio.api.operatorservice.v1 import ListSearchAttributesRequest
 from temporalio.client import Client, WorkflowQueryFailedError
 from temporalio.service import RPCError, RPCStatusCode
 
-from clawback.doctor.check import Finding, ok, problem, run_check, warning
+from clawback.doctor.check import (
+    CheckStatus,
+    Finding,
+    from_sentence,
+    ok,
+    problem,
+    run_check,
+    warning,
+)
 from clawback.model.durations import format_duration
 from clawback.model.events import EventKind
 from clawback.model.polling import PollerStatus
@@ -17,12 +24,19 @@ from clawback.telemetry.health import max_poll_age
 from clawback.temporal.bootstrap import WATCHDOG_SCHEDULE
 from clawback.temporal.client import TemporalUnreachable, connect
 from clawback.temporal.names import SEARCH_ATTRIBUTES
+from clawback.temporal.namespace_checks import (
+    UNDO_REACH,
+    describe_missing,
+    describe_retention,
+    describe_wrong_types,
+    read_retention,
+    read_search_attributes,
+)
 from clawback.temporal.poll_health import is_fresh
 from clawback.temporal.poller_gateway import PollerGateway
 from clawback.temporal.workflow_calls import NoSuchWorkflow
 
 _START_WORKER = "start a worker: it registers what is missing"
-_NOT_ALLOWED = {RPCStatusCode.PERMISSION_DENIED, RPCStatusCode.UNIMPLEMENTED}
 _MAX_TEXT = 200
 
 
@@ -37,28 +51,35 @@ async def check_temporal(settings: Settings) -> Iterable[Finding]:
     return [
         ok("temporal", f"{host} responds, namespace {client.namespace}"),
         *await run_check("search attributes", lambda: check_attributes(client)),
+        *await run_check("retention", lambda: check_retention(client, settings)),
         *await run_check("watchdog", lambda: check_watchdog(client)),
         *await run_check("pollers", lambda: check_pollers(PollerGateway(client), settings)),
     ]
 
 
 async def check_attributes(client: Client) -> Iterable[Finding]:
-    """Check that the search attributes of cases are registered."""
+    """Check that the search attributes of cases exist and have the right types."""
     name = "search attributes"
-    request = ListSearchAttributesRequest(namespace=client.namespace)
-    try:
-        response = await client.operator_service.list_search_attributes(request)
-    except RPCError as error:
-        if error.status not in _NOT_ALLOWED:
-            raise
-        remedy = f"check yourself that it has {', '.join(SEARCH_ATTRIBUTES)} (Keyword)"
-        return [warning(name, "this server does not allow listing them", remedy)]
-
-    missing = [one for one in SEARCH_ATTRIBUTES if one not in response.custom_attributes]
-    if missing:
-        remedy = f"{_START_WORKER}, or register them as Keyword"
-        return [problem(name, f"{', '.join(missing)}: not registered", remedy)]
+    present = await read_search_attributes(client)
+    if wrong := describe_wrong_types(client.namespace, present):
+        return [from_sentence(name, wrong)]
+    if missing := [one for one in SEARCH_ATTRIBUTES if one not in present]:
+        _, _, remedy = describe_missing(client.namespace, missing).partition("; ")
+        found = f"{', '.join(missing)}: not registered"
+        return [problem(name, found, f"{_START_WORKER}; if it may not, {remedy}")]
     return [ok(name, f"all {len(SEARCH_ATTRIBUTES)} are registered")]
+
+
+async def check_retention(client: Client, settings: Settings) -> Iterable[Finding]:
+    """Check that the namespace keeps closed workflows for as long as undo promises."""
+    retention = await read_retention(client)
+    if retention is None:
+        remedy = f"check yourself that it is at least {format_duration(UNDO_REACH)}"
+        return [warning("retention", "this server does not allow reading it", remedy)]
+    lookback = settings.lookback_of(EventKind.SUBMISSION)
+    if lost := describe_retention(client.namespace, retention, lookback):
+        return [from_sentence("retention", lost, CheckStatus.WARNING)]
+    return [ok("retention", f"closed workflows are kept for {format_duration(retention)}")]
 
 
 async def check_watchdog(client: Client) -> Iterable[Finding]:

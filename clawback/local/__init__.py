@@ -24,7 +24,7 @@ from clawback.local.processes import (
 from clawback.local.status import RuleCounts, Status
 from clawback.local.status_collector import StatusCollector
 from clawback.local.status_screen import format_status_line, render_status
-from clawback.local.temporal_server import TemporalServer, is_reachable, set_retention
+from clawback.local.temporal_server import TemporalServer
 
 __all__ = [
     "ChildProcess",
@@ -47,10 +47,8 @@ __all__ = [
     "fetch",
     "format_status_line",
     "free_port",
-    "is_reachable",
     "lock_state",
     "render_status",
-    "set_retention",
     "simulator_child",
     "temporal_child",
     "worker_child",

@@ -13,7 +13,7 @@ from pathlib import Path
 
 from clawback.app_files import module_command, worker_command
 from clawback.local.child_process import ChildProcess, ProcessSpec
-from clawback.local.temporal_server import TemporalServer, is_reachable
+from clawback.local.temporal_server import TemporalServer, is_ready
 from clawback.settings import Settings
 
 TEMPORAL, SIMULATOR, WORKER = "Temporal server", "simulator", "worker"
@@ -76,10 +76,10 @@ class ProcessGroup:
 def temporal_child(server: TemporalServer, settings: Settings, logs: Path) -> ChildProcess:
     """Build the process of the embedded Temporal server."""
 
-    async def is_ready() -> bool:
-        return await is_reachable(settings, server.address)
+    async def responds() -> bool:
+        return await is_ready(settings, server.address)
 
-    return ChildProcess(ProcessSpec(TEMPORAL, server.command(), logs / "temporal.log", is_ready))
+    return ChildProcess(ProcessSpec(TEMPORAL, server.command(), logs / "temporal.log", responds))
 
 
 def simulator_child(port: int, options: Sequence[str], logs: Path) -> ChildProcess:

@@ -15,6 +15,7 @@ from google.protobuf.duration_pb2 import Duration
 from temporalio.api.namespace.v1 import NamespaceConfig
 from temporalio.api.workflowservice.v1 import UpdateNamespaceRequest
 from temporalio.client import Client
+from temporalio.service import RPCError
 
 from clawback.local.errors import SetupError
 from clawback.local.preflight import free_port
@@ -84,11 +85,11 @@ def find_temporal() -> str:
     return found
 
 
-async def is_reachable(settings: Settings, address: str) -> bool:
-    """Say whether a Temporal server responds at an address now."""
+async def is_ready(settings: Settings, address: str) -> bool:
+    """Say whether the embedded server responds; set how long it keeps closed workflows."""
     try:
-        await connect(settings, address=address)
-    except TemporalUnreachable:
+        await set_retention(await connect(settings, address=address))
+    except (TemporalUnreachable, RPCError):
         return False
     return True
 

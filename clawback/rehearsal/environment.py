@@ -16,20 +16,18 @@ from clawback.cases import CaseState
 from clawback.local import (
     ChildProcess,
     ProcessGroup,
-    TemporalServer,
     environment_with,
     fetch,
     free_port,
     simulator_child,
-    temporal_child,
     worker_child,
 )
 from clawback.model.durations import format_duration
 from clawback.model.events import EventKind
 from clawback.rehearsal.plan import Rehearsal
+from clawback.rehearsal.server import EmbeddedServer, NamedServer, RehearsalServer
 from clawback.settings import Settings
 from clawback.temporal.case_gateway import CaseGateway
-from clawback.temporal.client import connect
 from clawback.temporal.poller_gateway import PollerGateway
 from clawback.temporal.workflow_calls import NoSuchWorkflow
 
@@ -50,13 +48,13 @@ class RehearsalEnvironment:
         self.audit = folder / "audit.jsonl"
         self.has_guard = plan.guard
         self.logs = folder / "logs"
-        self._server = TemporalServer(folder / "temporal.db", free_port())
+        self._server = _server_of(plan, self._settings, folder, self.logs)
         options = ["--rate-limit", plan.rate_limit, "--faults", plan.faults]
         options += ["--seed", str(plan.seed)]
         options += [word for path in corpora for word in ("--corpus", str(path))]
         self._services = ProcessGroup(
             (
-                temporal_child(self._server, self._settings, self.logs),
+                *self._server.children,
                 simulator_child(self._simulator_port, options, self.logs),
             )
         )
@@ -70,11 +68,11 @@ class RehearsalEnvironment:
         """Run the Temporal server and the simulator.
 
         Raises:
-            ProcessFailed: a process did not start.
+            SetupError: a process did not start, or the namespace cannot be used.
+            TemporalUnreachable: a named server does not answer.
 
         """
-        async with self._services.running():
-            self._client = await connect(self._settings, address=self._server.address)
+        async with self._services.running(), self._server.connected() as self._client:
             yield
 
     @asynccontextmanager
@@ -120,19 +118,9 @@ class RehearsalEnvironment:
                     sums[sample.name] = sums.get(sample.name, 0.0) + sample.value
         return sums
 
-    async def count_temporal_actions(self) -> int:
-        """Count the billable actions (as in Temporal Cloud) that the server reports for us."""
-        url = f"http://127.0.0.1:{self._server.metrics_port}/metrics"
-        page = (await asyncio.to_thread(fetch, url)).decode()
-        samples = (
-            sample
-            for family in text_string_to_metric_families(page)
-            if family.name == "action"
-            for sample in family.samples
-        )
-        return int(
-            sum(sample.value for sample in samples if sample.labels["namespace"] == "default")
-        )
+    async def count_temporal_actions(self) -> int | None:
+        """Count the billable actions of this rehearsal; None if the server does not say."""
+        return await self._server.count_actions()
 
     def _worker_environment(
         self, plan: Rehearsal, folder: Path, history: timedelta
@@ -149,7 +137,7 @@ class RehearsalEnvironment:
             "CLAWBACK_AGE_LIMIT": plan.age_limit,
             "CLAWBACK_GUARD": "on" if plan.guard else "unlimited",
             "CLAWBACK_LOG_FORMAT": "json",
-            "TEMPORAL_ADDRESS": self._server.address,
+            **self._server.environment,
         }
         if plan.lateness:
             settings["CLAWBACK_LOOKBACK"] = format_duration(history)
@@ -175,3 +163,9 @@ class RehearsalEnvironment:
             return await asyncio.wait_for(query, _QUERY_TIMEOUT)
         except (TimeoutError, RPCError, NoSuchWorkflow):
             return False
+
+
+def _server_of(plan: Rehearsal, settings: Settings, folder: Path, logs: Path) -> RehearsalServer:
+    if plan.temporal is None:
+        return EmbeddedServer(settings, folder, logs)
+    return NamedServer(settings, plan.temporal, plan.temporal_variables)

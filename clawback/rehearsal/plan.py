@@ -3,7 +3,7 @@
 import json
 import shutil
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -21,7 +21,9 @@ class Rehearsal:
 
     `outbreak` is the number of messages of a synthetic campaign. `faults` and `rate_limit` are as
     in `clawback simulate`. `kills` is how often the worker is killed. `age_limit` is a duration,
-    `off` or `rules`. With `guard` the budgets of safety.yml hold cases.
+    `off` or `rules`. With `guard` the budgets of safety.yml hold cases. `temporal` is the address
+    of a Temporal server to use, reached with `temporal_variables` (`TEMPORAL_*`); by default the
+    rehearsal runs one of its own.
     """
 
     rules: Path
@@ -34,6 +36,8 @@ class Rehearsal:
     age_limit: str = "off"
     guard: bool = False
     timeout: timedelta = timedelta(hours=1)
+    temporal: str | None = None
+    temporal_variables: Mapping[str, str] = field(default_factory=dict)
 
     def with_copied_rules(self, folder: Path) -> "Rehearsal":
         """Return a rehearsal of a copy of the rules.

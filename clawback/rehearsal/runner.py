@@ -72,7 +72,7 @@ class RehearsalResult:
     kills: int
     counts: dict[str, Any]
     counters: dict[str, float]
-    temporal_actions: int
+    temporal_actions: int | None
     outcomes: Counter[tuple[str, str]]
     cases: dict[str, int]
     ledger: list[dict[str, Any]]

@@ -61,7 +61,8 @@ def format_text(result: RehearsalResult) -> Iterator[str]:
         f"faults     {_format_counts(data['faults']) or 'none'}; "
         f"worker kills: {data['kills']}; activity retries: {data['retries']}"
     )
-    yield f"Temporal   {data['temporal_actions']:,} actions"
+    if result.temporal_actions is not None:
+        yield f"Temporal   {result.temporal_actions:,} actions"
     yield f"time       {data['seconds']} s from the start of the worker to its last effect"
     yield from _format_problems(result)
 

@@ -1,10 +1,11 @@
-"""Prepares the server before the first workflow: search attributes and the watchdog schedule."""
+"""What must exist on the server before the first workflow: search attributes and the watchdog.
+
+Safe to repeat.
+"""
 
 from contextlib import suppress
 from datetime import timedelta
 
-from temporalio.api.enums.v1 import IndexedValueType
-from temporalio.api.operatorservice.v1 import AddSearchAttributesRequest
 from temporalio.client import (
     Client,
     Schedule,
@@ -15,52 +16,33 @@ from temporalio.client import (
     SchedulePolicy,
     ScheduleSpec,
 )
-from temporalio.service import RPCError, RPCStatusCode
 
 from clawback.temporal import names
+from clawback.temporal.namespace_checks import require_search_attributes
 
 WATCHDOG_SCHEDULE = "watchdog"
-_WATCHDOG_INTERVAL = timedelta(minutes=5)
-_IGNORED_STATUSES = {
-    RPCStatusCode.ALREADY_EXISTS,
-    RPCStatusCode.PERMISSION_DENIED,
-    RPCStatusCode.UNIMPLEMENTED,
-}
+_WATCH_EVERY = timedelta(minutes=5)
 
 
 async def prepare(client: Client) -> None:
-    """Register the search attributes and the watchdog schedule; safe to repeat.
+    """Create the search attributes and the watchdog schedule; what exists is left as it is.
 
-    A server without this API (Temporal Cloud) must have the attributes already; otherwise the first
-    case fails and says so.
+    Raises:
+        NamespaceNotReady: search attributes are missing and may not be created, or are wrong.
+
     """
-    await _register_attributes(client)
+    await require_search_attributes(client)
     with suppress(ScheduleAlreadyRunningError):
-        await client.create_schedule(WATCHDOG_SCHEDULE, _watchdog_schedule())
+        await client.create_schedule(WATCHDOG_SCHEDULE, _watchdog())
 
 
-async def _register_attributes(client: Client) -> None:
-    attributes = {name: _indexed_type(kind) for name, kind in names.SEARCH_ATTRIBUTES.items()}
-    try:
-        await client.operator_service.add_search_attributes(
-            AddSearchAttributesRequest(search_attributes=attributes, namespace=client.namespace)
-        )
-    except RPCError as error:
-        if error.status not in _IGNORED_STATUSES:
-            raise
-
-
-def _indexed_type(kind: str) -> IndexedValueType.ValueType:
-    return IndexedValueType.Value(f"INDEXED_VALUE_TYPE_{kind.upper()}")
-
-
-def _watchdog_schedule() -> Schedule:
+def _watchdog() -> Schedule:
     action = ScheduleActionStartWorkflow(
-        names.WATCHDOG, id=names.WATCHDOG, task_queue=names.WORKFLOW_QUEUE
+        names.WATCHDOG, id="watchdog", task_queue=names.WORKFLOW_QUEUE
     )
     return Schedule(
         action=action,
-        spec=ScheduleSpec(intervals=[ScheduleIntervalSpec(every=_WATCHDOG_INTERVAL)]),
+        spec=ScheduleSpec(intervals=[ScheduleIntervalSpec(every=_WATCH_EVERY)]),
         policy=SchedulePolicy(
             overlap=ScheduleOverlapPolicy.SKIP, catchup_window=timedelta(seconds=10)
         ),

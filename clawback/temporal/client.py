@@ -27,7 +27,11 @@ def server_address(settings: Settings) -> str:
 
 
 async def connect(
-    settings: Settings, *, runtime: Runtime | None = None, address: str | None = None
+    settings: Settings,
+    *,
+    runtime: Runtime | None = None,
+    address: str | None = None,
+    namespace: str | None = None,
 ) -> Client:
     """Connect to `address`, else to the server that `TEMPORAL_*` names, else to the embedded one.
 
@@ -43,6 +47,8 @@ async def connect(
         "target_host": target,
         "data_converter": data_converter(settings.encryption_key),
     }
+    if namespace is not None:
+        options["namespace"] = namespace
     try:
         return await Client.connect(**options, runtime=runtime)  # type: ignore[arg-type]
     except (RuntimeError, ValueError, RPCError) as error:

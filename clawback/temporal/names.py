@@ -21,6 +21,9 @@ GUARD_QUEUE: Final = "clawback-guard"
 Cases that wait for the guard can never hold the slots that the guard needs to answer.
 """
 
+OUR_WORKFLOWS: Final = f"TaskQueue IN ('{WORKFLOW_QUEUE}', '{GUARD_QUEUE}')"
+"""The visibility query for every workflow of clawback, open or closed."""
+
 # ---- priorities: lower goes first
 
 UNDO_PRIORITY: Final = 1

@@ -19,9 +19,8 @@ from clawback.local import (
     SetupError,
     TemporalServer,
     free_port,
-    is_reachable,
-    set_retention,
 )
+from clawback.local.temporal_server import is_ready
 from clawback.settings import Settings
 from clawback.temporal.client import connect
 from clawback.temporal.names import RULE_ATTRIBUTE, SEARCH_ATTRIBUTES
@@ -38,7 +37,7 @@ async def running(state: Path) -> AsyncIterator[tuple[ChildProcess, Client]]:
             "Temporal server",
             embedded.command(),
             state / "temporal.log",
-            lambda: is_reachable(SETTINGS, embedded.address),
+            lambda: is_ready(SETTINGS, embedded.address),
         )
     )
     await one.start()
@@ -51,7 +50,6 @@ async def running(state: Path) -> AsyncIterator[tuple[ChildProcess, Client]]:
 async def test_it_is_set_up_and_survives_a_kill(tmp_path: Path) -> None:
     """Search attributes and retention are set; a workflow survives SIGKILL."""
     async with running(tmp_path) as (one, client):
-        await set_retention(client)
         attributes = TypedSearchAttributes(
             [SearchAttributePair(SearchAttributeKey.for_keyword(RULE_ATTRIBUTE), "bec")]
         )
