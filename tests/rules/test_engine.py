@@ -15,7 +15,7 @@ from clawback.model.events import Event, EventKind
 from clawback.rules.engine.codegen import Branches, generate_evaluator, generate_predicate
 from clawback.rules.engine.compiler import asks_enrichment, compile_node
 from clawback.rules.engine.index import Engine
-from clawback.rules.engine.predicates import match_any_regex
+from clawback.rules.engine.predicates import match_any_regex, required_literals
 from clawback.rules.source.condition import (
     And,
     Comparison,
@@ -250,6 +250,42 @@ def test_many_expressions_at_once_are_found_as_one_by_one(patterns: list[str], t
     if valid:
         found = [number for number, one in enumerate(valid) if re2.search(one, text)]
         assert list(match_any_regex(valid)(text) or ()) == found
+
+
+@settings(max_examples=500)
+@given(
+    pattern=st.one_of(
+        st.sampled_from(PATTERNS), st.text("abKs?*+.^$\\{}1,|()[]dbQEx-", max_size=9)
+    ),
+    flags=st.sampled_from(["", "(?i)"]),
+    text=st.text("abABKsS12{},?*+-. \u212a\u017f", max_size=9),
+)
+def test_required_literals_are_in_every_text_that_matches(
+    pattern: str, flags: str, text: str
+) -> None:
+    """A text that RE2 matches has all of them, whatever the syntax and the case."""
+    expression = flags + pattern
+    with contextlib.suppress(re2.error):
+        if re2.search(expression, text):
+            assert all(one in text.casefold() for one in required_literals(expression))
+
+
+@pytest.mark.parametrize(
+    ("expression", "literals"),
+    [
+        (r"\bparcel\b.{0,20}\bfee\b", ("parcel", "fee")),
+        ("(?i)PayPa?l", ("payp", "l")),
+        ("ab{2}c", ("a", "c")),
+        ("pay|fee", ()),
+        ("pay(ment)?", ()),
+        (r"\x41bc", ()),
+    ],
+)
+def test_literals_are_taken_from_simple_expressions_only(
+    expression: str, literals: tuple[str, ...]
+) -> None:
+    """What may be missing, and whatever needs a parser, gives no literal."""
+    assert required_literals(expression) == literals
 
 
 def test_what_is_no_unicode_is_looked_up_all_the_same() -> None:

@@ -20,6 +20,7 @@ from clawback.rules.engine.predicates import (
     compile_tests,
     literal_inside,
     match_any_regex,
+    required_literals,
 )
 from clawback.rules.source.catalogue import ENRICHMENT
 from clawback.rules.source.condition import (
@@ -168,7 +169,10 @@ class _Writer:
                 return f"{self._constant(compile_tests((text,)))}(value)"
 
     def _regex(self, regex: Regex) -> str:
-        return f"({self._constant(match_any_regex([regex.expression]))}(value) is not None)"
+        matches = f"{self._constant(match_any_regex([regex.expression]))}(value) is not None"
+        literals = required_literals(regex.expression)
+        contains = [f"{self._constant(literal)} in value.casefold()" for literal in literals]
+        return f"({' and '.join([*contains, matches])})"
 
     def _constant(self, value: Any) -> str:
         name = f"c{len(self.constants)}"

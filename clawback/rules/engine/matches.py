@@ -1,6 +1,6 @@
 """From a match to the plan of its case: the response of the rule for the group of the event."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
@@ -73,6 +73,10 @@ class Responder:
         self._counted = counted
         self._names = tuple(field.name for field in fields)
         self._plan_of_key = lru_cache(maxsize=_CACHED_PLANS)(self._plan_group)
+        self._plan_of_value = lru_cache(maxsize=_CACHED_PLANS)(
+            lambda value: self._plan_group((value,))
+        )
+        self._single = _single_field(fields)
 
     def value_of(self, event: Event) -> str | None:
         """Give the value that a `value_count` counts; None for any other rule."""
@@ -84,9 +88,12 @@ class Responder:
         An event with no value in any group field gets a case of its own, unless it is counted by a
         correlation.
         """
-        key = tuple([field.cache_key(event.record) for field in self._fields])
-        plan = self._plan_of_key(key)
-        return plan if plan is not None else self._fill((*(None for _ in key), event.key))
+        value = event.record.get(self._single)
+        if value.__class__ is str:  # the usual case, without a call for each field
+            plan = self._plan_of_value(value)
+        else:
+            plan = self._plan_of_key(tuple([one.cache_key(event.record) for one in self._fields]))
+        return plan if plan is not None else self._fill((*(None for _ in self._fields), event.key))
 
     def _plan_group(self, key: tuple[str | None, ...]) -> CasePlan | None:
         """Plan a group; None if it has no value and each event is a case of its own."""
@@ -99,6 +106,12 @@ class Responder:
         group = dict(zip((*self._names, "event"), values, strict=False))
         actions = tuple(_fill_templates(action, group) for action in self._plan.actions)
         return self._plan.model_copy(update={"group": group, "actions": actions})
+
+
+def _single_field(fields: Sequence[GroupField]) -> str:
+    """Name the field of a group that has a single one, at the top of the record; else empty."""
+    paths = [field.path for field in fields]
+    return paths[0][0] if len(paths) == 1 and len(paths[0]) == 1 else ""
 
 
 def _fill_templates(action: Action, group: Mapping[str, str | None]) -> Action:

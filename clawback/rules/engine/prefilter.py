@@ -10,6 +10,7 @@ from enum import StrEnum
 
 from clawback.model.events import EventKind
 from clawback.rules.engine.field_values import is_enrichment
+from clawback.rules.engine.predicates import required_literals
 from clawback.rules.source.catalogue import FieldType, find_field
 from clawback.rules.source.condition import (
     And,
@@ -131,11 +132,19 @@ def _of_test(field: str, test: Test, *, has_few_values: bool) -> PrefilterSet | 
             lookup, key, is_whole = _literal_lookup(test)
             exact = is_whole and not test.cased
         case Regex():
-            lookup, key, exact = Lookup.MATCHES, test.expression, True
+            lookup, key, exact = _regex_lookup(test)
         case _:
             lookup, key, exact = Lookup.EXISTS, "", isinstance(test, Exists)
     prefilter = Prefilter(field, lookup, key)
     return PrefilterSet({prefilter: exact}, _estimate_share(prefilter, has_few_values))
+
+
+def _regex_lookup(regex: Regex) -> tuple[Lookup, str, bool]:
+    """Look for a literal of a simple expression, which costs no call of RE2."""
+    literals = required_literals(regex.expression)
+    if not literals or len(literals[0]) < _SHORTEST_LITERAL:
+        return Lookup.MATCHES, regex.expression, True
+    return Lookup.CONTAINS, literals[0], False
 
 
 def _literal_lookup(text: Text) -> tuple[Lookup, str, bool]:
