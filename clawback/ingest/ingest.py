@@ -16,6 +16,7 @@ from clawback.cloudflare import EmailSecurity, Page, Share, errors
 from clawback.ingest.join import Joiner
 from clawback.ingest.memory import IngestMemory, fingerprint
 from clawback.ingest.result import IngestResult, Rejection
+from clawback.ingest.split import split_match
 from clawback.model.events import Event, EventKind, NotAnEvent, build_event, source_of
 from clawback.model.mode import Mode
 from clawback.model.polling import ReadPage
@@ -257,7 +258,7 @@ class Ingest:
             plan = cap_plan(found.plan, self._rules().safety, self._ceiling)
             result.matches[case_id] = (plan, [])
         match = self._build_match(found, event, is_first=is_first)
-        result.matches[case_id][1].append(match)
+        result.matches[case_id][1].extend(split_match(match, event.identity))
 
     def _build_match(self, found: RuleMatch, event: Event, *, is_first: bool) -> Match:
         reasons: tuple[str, ...] = ()

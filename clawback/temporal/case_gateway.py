@@ -8,12 +8,11 @@ from temporalio.client import Client, WorkflowExecution
 from temporalio.service import RPCError
 
 from clawback.cases import CasePlan, CaseSnapshot, CaseStart, CaseState, CaseTiming, Match, Proposal
+from clawback.model.size import split_by_size
 from clawback.temporal import names
 from clawback.temporal.case_index import CaseFilter, CaseLine, case_attributes, read_case_line
 from clawback.temporal.workflow_calls import query_workflow, update_workflow
 
-MATCHES_PER_SIGNAL = 200
-"""About 60 KiB, far below the payload limit."""
 _CONCURRENT_QUERIES = 12
 _ALL_CASES = CaseFilter()
 
@@ -31,14 +30,14 @@ class CaseGateway:
 
         Safe to repeat: a case drops matches that it has.
         """
-        for first in range(0, len(matches), MATCHES_PER_SIGNAL):
+        for batch in split_by_size(matches):
             await self.client.start_workflow(
                 names.CASE,
                 CaseStart(plan=plan, timing=timing),
                 id=plan.case_id,
                 task_queue=names.WORKFLOW_QUEUE,
                 start_signal=names.MATCHED,
-                start_signal_args=[list(matches[first : first + MATCHES_PER_SIGNAL])],
+                start_signal_args=[batch],
                 search_attributes=case_attributes(plan),
                 static_summary=f"{plan.title or plan.rule} ({plan.mode})",
             )

@@ -3,7 +3,9 @@
 Every record is seen, whatever the API does, and each case hears of it once.
 """
 
+import asyncio
 import json
+import random
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -81,6 +83,18 @@ async def test_every_page_of_a_window_is_read(
         await eventually(lambda: _moved(deployment, 100))
         await deployment.idle()
         assert sorted(moved(deployment)) == sorted(line["message"]["id"] for line in bad + worse)
+
+
+async def test_long_message_ids_do_not_stop_polling(temporal: Client, tmp_path: Path) -> None:
+    """Two hundred mails with Message-IDs of 20,000 characters are moved, and so is what follows."""
+    bad, other = list(outbreak(200, seed=1)), list(outbreak(3, seed=2, sender="ceo@other.test"))
+    noise = random.Random(1)  # noqa: S311 - test data
+    for line in bad:  # what is random cannot be compressed
+        line["message"]["message_id"] = f"<{noise.randbytes(10_000).hex()}@evil.test>"
+    async with deployed(temporal, simulated(bad, other), tmp_path) as deployment:
+        async with asyncio.timeout(60):
+            assert (await deployment.poll()).state == "polling"
+        await eventually(lambda: _moved(deployment, 203))
 
 
 async def test_what_matches_nothing_costs_no_action(temporal: Client, tmp_path: Path) -> None:

@@ -12,8 +12,11 @@ from enum import StrEnum
 from typing import Any, ClassVar
 
 from clawback.model.messages import Target
+from clawback.model.texts import bounded
 from clawback.model.times import parse_time
 
+LONGEST_ID = 512
+"""Bytes of the longest id of a record; the API's own have about fifty. Requests carry it whole."""
 DETECTIONS = "detections"
 MESSAGE = "message"
 
@@ -27,7 +30,7 @@ class EventKind(StrEnum):
 
 
 class NotAnEvent(ValueError):
-    """A record without an id."""
+    """A record without a usable id."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -162,7 +165,10 @@ class EventSource(ABC):
         value = record.get(self.id_field)
         if isinstance(value, bool) or not isinstance(value, str | int) or value == "":
             raise NotAnEvent(f"the record has no {self.id_field!r}")
-        return str(value)
+        id_ = str(value)
+        if bounded(id_, LONGEST_ID) != id_:
+            raise NotAnEvent(f"{self.id_field!r} is no id: too long, or not Unicode")
+        return id_
 
 
 def first_time(record: Mapping[str, Any], seen_at: datetime, *fields: str) -> datetime:

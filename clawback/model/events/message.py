@@ -6,9 +6,12 @@ from typing import Any, ClassVar
 
 from clawback.model.events.base import Event, EventKind, EventSource, first_time, text_or_none
 from clawback.model.messages import Target
+from clawback.model.texts import bounded
 
 _LONGEST_VERDICT = 40
 _LONGEST_ADDRESS = 320
+_LONGEST_MESSAGE_ID = 998
+"""Bytes of the longest line of a mail (RFC 5322 §2.1.1); a longer Message-ID identifies nothing."""
 
 
 class MessageSource(EventSource):
@@ -27,13 +30,12 @@ class MessageSource(EventSource):
         id_ = self._id_of(record)
         at = first_time(record, seen_at, "scanned_at", "sent_at")
         verdict = record.get("final_disposition")
-        message_id = record.get("message_id")
         quarantined = record.get("is_quarantined")
         target = Target(
             id=id_,
-            message_id=message_id if isinstance(message_id, str) else None,
+            message_id=_message_id(record.get("message_id")),
             at=at,
-            verdict=verdict[:_LONGEST_VERDICT] if isinstance(verdict, str) else None,
+            verdict=bounded(verdict, _LONGEST_VERDICT) if isinstance(verdict, str) else None,
             sender=_first_address(record.get("from")),
             mailbox=_first_address(record.get("client_recipients")),
             quarantined=quarantined if isinstance(quarantined, bool) else None,
@@ -75,4 +77,9 @@ def _is_handled(record: Mapping[str, Any]) -> bool:
 def _first_address(value: object) -> str | None:
     first = value[0] if isinstance(value, list) and value else value
     address = text_or_none(first)
-    return address[:_LONGEST_ADDRESS] if address else None
+    return bounded(address, _LONGEST_ADDRESS) if address else None
+
+
+def _message_id(value: object) -> str | None:
+    text = text_or_none(value)
+    return text if text and bounded(text, _LONGEST_MESSAGE_ID) == text else None

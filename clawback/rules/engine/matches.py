@@ -9,6 +9,7 @@ from clawback.actions import Action
 from clawback.cases.plan import CasePlan, group_hash
 from clawback.correlation.sliding_window import Link
 from clawback.model.events import Event
+from clawback.model.texts import bounded
 from clawback.rules.engine.field_values import iterate_values
 from clawback.rules.source.catalogue import LONGEST_VALUE, Field, as_group_value
 from clawback.rules.source.responses import TEMPLATE
@@ -117,7 +118,7 @@ def _single_field(fields: Sequence[GroupField]) -> str:
 def _fill_templates(action: Action, group: Mapping[str, str | None]) -> Action:
     texts = {field: getattr(action, field) for field in action.templated_fields}
     filled = {
-        field: TEMPLATE.sub(lambda found: group.get(found[1]) or "", text)[:LONGEST_VALUE]
+        field: bounded(TEMPLATE.sub(lambda found: group.get(found[1]) or "", text), LONGEST_VALUE)
         for field, text in texts.items()
         if "{" in text
     }

@@ -277,7 +277,7 @@ RENAMED = {
 """Names that the API has removed or deprecated, and what to write instead."""
 
 LONGEST_VALUE = 1024
-"""Longer group values are truncated, since a plan must fit into a history."""
+"""Bytes: longer group values are truncated, since a plan must fit into a history."""
 
 
 def find_field(kind: EventKind, name: str) -> Field | None:
@@ -307,7 +307,7 @@ def as_group_value(field: Field | None, value: object) -> str | None:
     if value is None or isinstance(value, list | dict):
         return None
     text = str(value).lower() if isinstance(value, bool) else str(value)
-    text = text.strip()[:LONGEST_VALUE].encode("utf-8", "replace").decode("utf-8")
+    text = text.strip().encode("utf-8", "replace")[:LONGEST_VALUE].decode("utf-8", "ignore")
     if field is not None and field.type in {FieldType.ADDRESS, FieldType.DOMAIN}:
         text = text.lower()
     return text or None
