@@ -9,6 +9,7 @@ from uuid import UUID
 Check = Callable[[Any], str | None]
 
 MAX_LENGTH = 1024
+_MAX_DOMAIN = 253
 _LABEL = re.compile(r"[a-z0-9_](?:[a-z0-9_-]{0,61}[a-z0-9])?", re.IGNORECASE)
 _LOCAL = re.compile(r"[^\s@<>()\[\],;:\\\"]{1,64}")
 
@@ -69,7 +70,7 @@ def domain(value: object) -> str | None:
     labels = str(value).split(".")
     fits = (
         isinstance(value, str)
-        and len(value) <= 253  # noqa: PLR2004
+        and len(value) <= _MAX_DOMAIN
         and len(labels) > 1
         and all(map(_LABEL.fullmatch, labels))
     )

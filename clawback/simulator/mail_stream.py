@@ -119,9 +119,7 @@ def _renew_message(record: dict[str, Any], token: str) -> dict[str, Any]:
         "alert_id": f"{postfix_id}-alert",
     }
     for name in ("edf_hash", "htmltext_structure_hash"):
-        changed[name] = (
-            record.get(name) and hashlib.sha1(f"{token}/{record[name]}".encode()).hexdigest()  # noqa: S324
-        )
+        changed[name] = record.get(name) and _new_hash(record[name], token)
     if record.get("message_id"):
         changed["message_id"] = f"<{token}.{str(record['message_id']).lstrip('<')}"
     return record | changed
@@ -133,3 +131,8 @@ def _new_id(value: object, token: str) -> str:
 
 def _new_number(value: object, token: str) -> int:
     return int(_new_id(value, token)[:13], 16)
+
+
+def _new_hash(value: object, token: str) -> str:
+    """Return a hash of the length of SHA-1, as the originals have."""
+    return hashlib.blake2b(f"{token}/{value}".encode(), digest_size=20).hexdigest()
