@@ -13,6 +13,8 @@ from datetime import timedelta
 from http import HTTPStatus
 from typing import Any
 
+import orjson
+
 from clawback.cloudflare.api_request import ApiRequest, Method
 from clawback.cloudflare.errors import (
     ApiError,
@@ -122,6 +124,22 @@ def clean_text(text: str) -> str:
 
 def decode_json(body: bytes) -> Any:
     """Decode JSON leniently: bad UTF-8 and lone surrogates become U+FFFD, NaN and infinities None.
+
+    orjson is several times faster than `json`, and refuses all of these. What it takes means the
+    same in both, except that an integer beyond 64 bits becomes a float.
+
+    Raises:
+        ValueError: the body is not JSON, or nested too deeply.
+
+    """
+    try:
+        return orjson.loads(body)
+    except orjson.JSONDecodeError:
+        return decode_odd_json(body)
+
+
+def decode_odd_json(body: bytes) -> Any:
+    """Decode JSON as `decode_json` does, for what orjson refuses.
 
     Raises:
         ValueError: the body is not JSON, or nested too deeply.

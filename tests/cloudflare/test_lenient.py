@@ -4,6 +4,7 @@ import json
 from typing import Any
 
 import httpx
+import orjson
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -28,7 +29,8 @@ from clawback.cloudflare import (
     TrustedDomain,
     UrlIgnorePattern,
 )
-from clawback.cloudflare.wire_model import InvalidRecord, WireModel
+from clawback.cloudflare.api_response import decode_json, decode_odd_json
+from clawback.cloudflare.wire_model import InvalidRecord, WireField, WireModel
 from tests.cloudflare.support import IID, WINDOW, always, envelope
 
 KINDS: list[type[WireModel]] = [
@@ -67,9 +69,20 @@ IDS: dict[type[WireModel], str | None] = {
     ActionLogEntry: None,
     MoveItem: None,
 }
+
+
+def fields_of(kind: type[WireModel]) -> dict[str, WireField[Any]]:
+    """The typed fields of a kind of record by name."""
+    return {
+        name: value
+        for base in kind.__mro__
+        for name, value in vars(base).items()
+        if isinstance(value, WireField)
+    }
+
+
 NAMES = sorted(
-    {name for kind in KINDS for name in (*kind.model_fields, *kind.renamed)}
-    | {"from", "action_log"}
+    {name for kind in KINDS for name in (*fields_of(kind), *kind.renamed)} | {"from", "action_log"}
 )
 RECORDS = st.dictionaries(st.sampled_from(NAMES) | st.text(), JSON, max_size=12)
 
@@ -91,13 +104,16 @@ def has_id(kind: type[WireModel], raw: Any) -> bool:
 @given(raw=RECORDS | JSON)
 @settings(max_examples=60)
 def test_only_the_id_is_required(kind: type[WireModel], raw: Any) -> None:
-    """A record parses if it has an id; raw values of unknown fields are kept."""
+    """A record parses if it has an id, and all its fields can be read; raw values are kept."""
     try:
-        record = kind.parse(raw).record
+        read = kind.parse(raw)
     except InvalidRecord:
         assert not has_id(kind, raw)
         return
     assert has_id(kind, raw)
+    record = read.record
+    for name in fields_of(kind):
+        getattr(read, name)
     known = set(NAMES)
     assert {name: value for name, value in record.items() if name not in known} == {
         n: v for n, v in raw.items() if n not in known
@@ -139,6 +155,60 @@ async def test_any_bytes_under_any_status_are_a_page_or_an_api_error(
         assert status < 300
     else:
         assert len(str(outcome)) < 1000
+
+
+BODIES = st.one_of(
+    JSON.map(lambda value: json.dumps(value).encode()),
+    JSON.map(
+        lambda value: json.dumps(value, ensure_ascii=False, indent=1).encode("utf-8", "replace")
+    ),
+    st.floats().map(lambda number: json.dumps(number).encode()),
+    st.text('{}[]",:0123456789.eE+-\\\\/bfnrtuadDlsNI \t\ufeffé😀', max_size=30).map(str.encode),
+    st.lists(st.sampled_from(["\\ud83d", "\\ude00", "\\u0041", "x", "\\\\"])).map(
+        lambda parts: f'["{"".join(parts)}"]'.encode()
+    ),
+    st.lists(st.tuples(st.sampled_from("ab"), st.integers(0, 9)), max_size=4).map(
+        lambda pairs: ("{" + ",".join(f'"{key}":{value}' for key, value in pairs) + "}").encode()
+    ),
+    st.binary(max_size=30),
+)
+
+
+@given(body=BODIES)
+@settings(max_examples=500)
+def test_both_decoders_agree_on_what_orjson_takes(body: bytes) -> None:
+    """A body means the same with and without orjson; only integers beyond 64 bits lose digits."""
+    try:
+        read = orjson.loads(body)
+    except orjson.JSONDecodeError:
+        return
+    assert repr(rounded(decode_odd_json(body))) == repr(rounded(read))
+
+
+@given(body=BODIES)
+@settings(max_examples=500)
+def test_decoding_gives_what_the_lenient_decoder_gives(body: bytes) -> None:
+    """What one refuses, the other refuses; what is read is standard JSON."""
+    try:
+        expected = decode_odd_json(body)
+    except ValueError:
+        with pytest.raises(ValueError, match="not JSON"):
+            decode_json(body)
+        return
+    read = decode_json(body)
+    assert repr(rounded(read)) == repr(rounded(expected))
+    json.dumps(read, allow_nan=False, ensure_ascii=False).encode()
+
+
+def rounded(value: Any) -> Any:
+    """Turn integers beyond 64 bits into floats, as orjson does."""
+    if isinstance(value, list):
+        return [rounded(item) for item in value]
+    if isinstance(value, dict):
+        return {name: rounded(item) for name, item in value.items()}
+    if isinstance(value, int) and not -(2**63) <= value < 2**64:
+        return float(value)
+    return value
 
 
 @pytest.mark.parametrize(

@@ -22,13 +22,13 @@ class AllowPolicy(Policy):
         "is_spoof": "is_acceptable_sender",
     }
 
-    pattern: Text = None
-    pattern_type: Text = None
-    is_regex: Flag = None
-    is_exempt_recipient: Flag = None
-    is_trusted_sender: Flag = None
-    is_acceptable_sender: Flag = None
-    verify_sender: Flag = None
+    pattern = Text()
+    pattern_type = Text()
+    is_regex = Flag()
+    is_exempt_recipient = Flag()
+    is_trusted_sender = Flag()
+    is_acceptable_sender = Flag()
+    verify_sender = Flag()
 
 
 class AllowPolicyFields(TypedDict, total=False):

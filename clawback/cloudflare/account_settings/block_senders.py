@@ -20,13 +20,13 @@ class BlockedSender(WireModel):
 
     renamed: ClassVar[Mapping[str, str]] = {"last_modified": "modified_at"}
 
-    id: Identity
-    pattern: Text = None
-    pattern_type: Text = None
-    is_regex: Flag = None
-    comments: Text = None
-    created_at: Timestamp = None
-    modified_at: Timestamp = None
+    id = Identity()
+    pattern = Text()
+    pattern_type = Text()
+    is_regex = Flag()
+    comments = Text()
+    created_at = Timestamp()
+    modified_at = Timestamp()
 
 
 class NewBlockedSender(TypedDict):

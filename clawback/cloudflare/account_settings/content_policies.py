@@ -13,11 +13,11 @@ from clawback.cloudflare.wire_model import Flag, Text, Texts
 class ContentPolicy(Policy):
     """One pattern to look for in subjects or bodies."""
 
-    name: Text = None
-    pattern: Text = None
-    enabled: Flag = None
-    notes: Text = None
-    targets: Texts = ()
+    name = Text()
+    pattern = Text()
+    enabled = Flag()
+    notes = Text()
+    targets = Texts()
 
 
 class ContentPolicyFields(TypedDict, total=False):

@@ -4,8 +4,6 @@ from collections.abc import Mapping
 from http import HTTPStatus
 from typing import Any, NotRequired, TypedDict, Unpack
 
-from pydantic import Field
-
 from clawback.cloudflare.account_settings.policy_list import (
     ListOptions,
     Policy,
@@ -24,22 +22,22 @@ class Domain(Policy):
     `status` is lower case in one source and upper case in another: compare without case.
     """
 
-    domain: Text = None
-    status: Text = None
-    folder: Text = None
-    transport: Text = None
-    integration_id: Text = None
-    inbox_provider: Text = None
-    dmarc_status: Text = None
-    spf_status: Text = None
-    lookback_hops: Number = None
-    require_tls_inbound: Flag = None
-    require_tls_outbound: Flag = None
-    regions: Texts = ()
-    ip_restrictions: Texts = ()
-    drop_dispositions: Texts = ()
-    allowed_delivery_modes: Texts = ()
-    authorization: Fields = Field(default_factory=dict)
+    domain = Text()
+    status = Text()
+    folder = Text()
+    transport = Text()
+    integration_id = Text()
+    inbox_provider = Text()
+    dmarc_status = Text()
+    spf_status = Text()
+    lookback_hops = Number()
+    require_tls_inbound = Flag()
+    require_tls_outbound = Flag()
+    regions = Texts()
+    ip_restrictions = Texts()
+    drop_dispositions = Texts()
+    allowed_delivery_modes = Texts()
+    authorization = Fields()
 
     @property
     def is_active(self) -> bool:
@@ -96,10 +94,10 @@ class DomainFilters(ListOptions, total=False):
 class Verification(WireModel):
     """The TXT record that proves ownership of a domain."""
 
-    status: Text = None
-    txt_record_name: Text = None
-    txt_record_value: Text = None
-    last_checked_at: Timestamp = None
+    status = Text()
+    txt_record_name = Text()
+    txt_record_value = Text()
+    last_checked_at = Timestamp()
 
 
 class Domains(PolicyList[Domain]):

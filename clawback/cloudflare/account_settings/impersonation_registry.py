@@ -13,12 +13,12 @@ class ProtectedName(Policy):
     `provenance` A1S_INTERNAL marks a manual entry; entries from a directory cannot be changed.
     """
 
-    name: Text = None
-    email: Text = None
-    is_email_regex: Flag = None
-    provenance: Text = None
-    directory_id: Number = None
-    directory_node_id: Number = None
+    name = Text()
+    email = Text()
+    is_email_regex = Flag()
+    provenance = Text()
+    directory_id = Number()
+    directory_node_id = Number()
 
 
 class NewProtectedName(TypedDict):

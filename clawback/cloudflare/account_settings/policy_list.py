@@ -37,10 +37,10 @@ class Policy(WireModel):
 
     renamed: ClassVar[Mapping[str, str]] = {"last_modified": "modified_at"}
 
-    id: Identity
-    comments: Text = None
-    created_at: Timestamp = None
-    modified_at: Timestamp = None
+    id = Identity()
+    comments = Text()
+    created_at = Timestamp()
+    modified_at = Timestamp()
 
 
 class ListOptions(TypedDict, total=False):

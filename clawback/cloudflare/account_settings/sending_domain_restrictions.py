@@ -10,8 +10,8 @@ from clawback.cloudflare.wire_model import Text, Texts
 class SendingRestriction(Policy):
     """One domain that must be sent to over TLS; `exclude` lists exempt subdomains."""
 
-    domain: Text = None
-    exclude: Texts = ()
+    domain = Text()
+    exclude = Texts()
 
 
 class NewSendingRestriction(TypedDict):

@@ -10,10 +10,10 @@ from clawback.cloudflare.wire_model import Flag, Text
 class TrustedDomain(Policy):
     """One trusted pattern: `is_recent` accepts new domains, `is_similarity` lookalikes."""
 
-    pattern: Text = None
-    is_regex: Flag = None
-    is_recent: Flag = None
-    is_similarity: Flag = None
+    pattern = Text()
+    is_regex = Flag()
+    is_recent = Flag()
+    is_similarity = Flag()
 
 
 class TrustedDomainFields(TypedDict, total=False):

@@ -10,7 +10,7 @@ from clawback.cloudflare.wire_model import Text
 class UrlIgnorePattern(Policy):
     """One regular expression for links that are not rewritten."""
 
-    pattern: Text = None
+    pattern = Text()
 
 
 class UrlIgnorePatternFields(TypedDict, total=False):

@@ -8,8 +8,6 @@ from collections.abc import Mapping
 from datetime import datetime
 from typing import Any, TypedDict, Unpack
 
-from pydantic import Field
-
 from clawback.cloudflare.api_request import (
     ApiRequest,
     Method,
@@ -60,22 +58,22 @@ class JobSearch(TypedDict, total=False):
 class Job(WireModel):
     """One bulk job (`BulkJobDetail`) and its counts."""
 
-    job_id: Identity
-    action_type: Text = None
-    action_params: Fields = Field(default_factory=dict)
-    search_params: Fields = Field(default_factory=dict)
-    status: Text = None
-    status_message: Text = None
-    comment: Text = None
-    created_at: Timestamp = None
-    started_at: Timestamp = None
-    completed_at: Timestamp = None
-    total_messages_discovered: Number = None
-    messages_pending: Number = None
-    messages_successful: Number = None
-    messages_failed: Number = None
-    messages_skipped: Number = None
-    messages_cancelled: Number = None
+    job_id = Identity()
+    action_type = Text()
+    action_params = Fields()
+    search_params = Fields()
+    status = Text()
+    status_message = Text()
+    comment = Text()
+    created_at = Timestamp()
+    started_at = Timestamp()
+    completed_at = Timestamp()
+    total_messages_discovered = Number()
+    messages_pending = Number()
+    messages_successful = Number()
+    messages_failed = Number()
+    messages_skipped = Number()
+    messages_cancelled = Number()
 
     @property
     def is_over(self) -> bool:
@@ -89,17 +87,17 @@ class JobMessage(WireModel):
     `message_id` is the job's own id; `postfix_id`, `alert_id` and `email_message_id` name the mail.
     """
 
-    message_id: Identity
-    postfix_id: Text = None
-    alert_id: Text = None
-    email_message_id: Text = None
-    status: Text = None
-    status_message: Text = None
-    retry_count: Number = None
-    retry_after: Timestamp = None
-    created_at: Timestamp = None
-    processed_at: Timestamp = None
-    action_params: Fields = Field(default_factory=dict)
+    message_id = Identity()
+    postfix_id = Text()
+    alert_id = Text()
+    email_message_id = Text()
+    status = Text()
+    status_message = Text()
+    retry_count = Number()
+    retry_after = Timestamp()
+    created_at = Timestamp()
+    processed_at = Timestamp()
+    action_params = Fields()
 
     @property
     def message(self) -> Message | None:

@@ -8,8 +8,6 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, ClassVar, TypedDict, Unpack
 
-from pydantic import Field
-
 from clawback.cloudflare.api_request import (
     MAX_IDS,
     ApiRequest,
@@ -40,22 +38,23 @@ class Report(WireModel):
 
     renamed: ClassVar[Mapping[str, str]] = {"ts": "created_at"}
 
-    id: Identity
-    title: Text = None
-    content: Text = None
-    priority: Text = None
-    disposition: Text = None
-    created_at: Timestamp = None
-    updated_at: Timestamp = None
-    fields: Fields = Field(default_factory=dict)
+    id = Identity()
+    title = Text()
+    content = Text()
+    priority = Text()
+    disposition = Text()
+    created_at = Timestamp()
+    updated_at = Timestamp()
+    fields = Fields()
 
     @classmethod
-    def with_current_names(cls, raw: Mapping[str, Any]) -> dict[str, Any]:
+    def with_current_names(cls, raw: Mapping[str, Any]) -> Mapping[str, Any]:
         """Rename also inside `fields`."""
         record = rename_fields(raw, cls.renamed)
-        if isinstance(record.get("fields"), Mapping):
-            record["fields"] = rename_fields(record["fields"], _OCCURRED)
-        return record
+        fields = record.get("fields")
+        if not isinstance(fields, Mapping):
+            return record
+        return {**record, "fields": rename_fields(fields, _OCCURRED)}
 
 
 class Submission(WireModel):
@@ -66,23 +65,23 @@ class Submission(WireModel):
 
     renamed: ClassVar[Mapping[str, str]] = {"requested_ts": "requested_at"}
 
-    submission_id: Identity
-    requested_at: Timestamp = None
-    requested_by: Text = None
-    requested_disposition: Text = None
-    original_disposition: Text = None
-    outcome_disposition: Text = None
-    outcome: Text = None
-    status: Text = None
-    subject: Text = None
-    type: Text = None
-    customer_status: Text = None
-    escalated_as: Text = None
-    escalated_at: Timestamp = None
-    escalated_by: Text = None
-    escalated_submission_id: Text = None
-    original_postfix_id: Text = None
-    original_edf_hash: Text = None
+    submission_id = Identity()
+    requested_at = Timestamp()
+    requested_by = Text()
+    requested_disposition = Text()
+    original_disposition = Text()
+    outcome_disposition = Text()
+    outcome = Text()
+    status = Text()
+    subject = Text()
+    type = Text()
+    customer_status = Text()
+    escalated_as = Text()
+    escalated_at = Timestamp()
+    escalated_by = Text()
+    escalated_submission_id = Text()
+    original_postfix_id = Text()
+    original_edf_hash = Text()
 
 
 class SubmissionFilters(TypedDict, total=False):

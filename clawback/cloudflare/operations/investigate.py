@@ -5,8 +5,6 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any, ClassVar, TypedDict, Unpack
 
-from pydantic import Field
-
 from clawback.cloudflare.api_request import (
     ApiRequest,
     Method,
@@ -39,30 +37,30 @@ class Message(WireModel):
 
     renamed: ClassVar[Mapping[str, str]] = {"ts": "scanned_at", "sent_date": "sent_at"}
 
-    id: Identity
-    postfix_id: Text = None
-    message_id: Text = None
-    alert_id: Text = None
-    edf_hash: Text = None
-    subject: Text = None
-    from_name: Text = None
-    envelope_from: Text = None
-    replyto: Text = None
-    final_disposition: Text = None
-    delivery_mode: Text = None
-    scanned_at: Timestamp = None
-    sent_at: Timestamp = None
-    is_quarantined: Flag = None
-    is_phish_submission: Flag = None
-    to: Texts = ()
-    envelope_to: Texts = ()
-    client_recipients: Texts = ()
-    delivery_status: Texts = ()
-    detection_reasons: Texts = ()
-    threat_categories: Texts = ()
-    post_delivery_operations: Texts = ()
-    properties: Fields = Field(default_factory=dict)
-    validation: Fields = Field(default_factory=dict)
+    id = Identity()
+    postfix_id = Text()
+    message_id = Text()
+    alert_id = Text()
+    edf_hash = Text()
+    subject = Text()
+    from_name = Text()
+    envelope_from = Text()
+    replyto = Text()
+    final_disposition = Text()
+    delivery_mode = Text()
+    scanned_at = Timestamp()
+    sent_at = Timestamp()
+    is_quarantined = Flag()
+    is_phish_submission = Flag()
+    to = Texts()
+    envelope_to = Texts()
+    client_recipients = Texts()
+    delivery_status = Texts()
+    detection_reasons = Texts()
+    threat_categories = Texts()
+    post_delivery_operations = Texts()
+    properties = Fields()
+    validation = Fields()
 
     @property
     def sender(self) -> str | None:
@@ -71,18 +69,17 @@ class Message(WireModel):
         return value if isinstance(value, str) else None
 
     @classmethod
-    def with_current_names(cls, raw: Mapping[str, Any]) -> dict[str, Any]:
+    def with_current_names(cls, raw: Mapping[str, Any]) -> Mapping[str, Any]:
         """Rename also inside `properties` and `action_log`; wrap a single `delivery_status`."""
         record = rename_fields(raw, cls.renamed)
-        if isinstance(record.get("delivery_status"), str):
-            record["delivery_status"] = [record["delivery_status"]]
-        if isinstance(record.get("properties"), Mapping):
-            record["properties"] = rename_fields(record["properties"], _PATTERN_TYPE)
-        if isinstance(record.get("action_log"), list):
-            record["action_log"] = [
-                rename_fields(entry, _COMPLETED) for entry in objects_of(record["action_log"])
-            ]
-        return record
+        changed = dict[str, Any]()
+        if isinstance(status := record.get("delivery_status"), str):
+            changed["delivery_status"] = [status]
+        if isinstance(properties := record.get("properties"), Mapping):
+            changed["properties"] = rename_fields(properties, _PATTERN_TYPE)
+        if isinstance(log := record.get("action_log"), list):
+            changed["action_log"] = [rename_fields(entry, _COMPLETED) for entry in objects_of(log)]
+        return {**record, **changed}
 
 
 class ActionLogEntry(WireModel):
@@ -90,12 +87,12 @@ class ActionLogEntry(WireModel):
 
     renamed: ClassVar[Mapping[str, str]] = _COMPLETED
 
-    operation: Text = None
-    status: Text = None
-    success: Flag = None
-    started_at: Timestamp = None
-    completed_at: Timestamp = None
-    properties: Fields = Field(default_factory=dict)
+    operation = Text()
+    status = Text()
+    success = Flag()
+    started_at = Timestamp()
+    completed_at = Timestamp()
+    properties = Fields()
 
 
 class MoveItem(WireModel):
@@ -106,14 +103,14 @@ class MoveItem(WireModel):
 
     renamed: ClassVar[Mapping[str, str]] = _COMPLETED
 
-    success: Flag = None
-    message_id: Text = None
-    recipient: Text = None
-    destination: Text = None
-    operation: Text = None
-    status: Text = None
-    completed_at: Timestamp = None
-    item_count: Number = None
+    success = Flag()
+    message_id = Text()
+    recipient = Text()
+    destination = Text()
+    operation = Text()
+    status = Text()
+    completed_at = Timestamp()
+    item_count = Number()
 
 
 class ReleaseItem(WireModel):
@@ -121,10 +118,10 @@ class ReleaseItem(WireModel):
 
     renamed: ClassVar[Mapping[str, str]] = {"postfix_id": "id"}
 
-    id: Identity
-    delivered: Texts = ()
-    undelivered: Texts = ()
-    failed: Texts = ()
+    id = Identity()
+    delivered = Texts()
+    undelivered = Texts()
+    failed = Texts()
 
     @property
     def is_complete(self) -> bool:

@@ -14,15 +14,15 @@ class TraceLine(WireModel):
 
     renamed: ClassVar[Mapping[str, str]] = {"ts": "logged_at"}
 
-    lineno: Number = None
-    message: Text = None
-    logged_at: Timestamp = None
+    lineno = Number()
+    message = Text()
+    logged_at = Timestamp()
 
 
 class TraceSide(WireModel):
     """The log of one direction; `pending` while the server still writes it."""
 
-    pending: Flag = None
+    pending = Flag()
 
     @property
     def lines(self) -> tuple[TraceLine, ...]:
