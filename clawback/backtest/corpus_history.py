@@ -1,16 +1,15 @@
 """Reads history from corpus files: one event a line, reports and submissions joined to messages."""
 
 import gzip
-import json
 import zlib
 from collections import defaultdict
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import datetime
 from pathlib import Path
 from typing import Any
 
 from clawback.ingest.join import join_messages
-from clawback.model.events import SOURCES_BY_NAME, Event, message_event
+from clawback.model.events import SOURCES_BY_NAME, Event, message_event, source_of
 from clawback.simulator.corpus import CorpusError, Line, read_lines
 
 Sample = tuple[Event, dict[str, Any]]
@@ -22,26 +21,22 @@ def corpus_events(
 ) -> Iterator[Sample]:
     """Yield every event of the files with its detections: messages first, then what is about them.
 
-    A first pass collects which messages reports and submissions name, so that only those stay in
-    memory. `tell(bytes)` reports progress.
+    The files are read once, and only the reports and submissions stay in memory. If there are any,
+    a second reading finds their messages. `tell(bytes)` reports progress.
 
     Raises:
         CorpusError: a file cannot be read, or has an invalid line.
 
     """
-    wanted = {postfix_id for path in paths for postfix_id in _wanted(path)}
-    messages: dict[str, list[Event]] = defaultdict(list)
     later: list[Line] = []
     for path in paths:
-        for line in read_lines(_texts(path, tell), str(path)):
-            if line.kind != "message":
+        for line in read_lines(_lines_of(path, tell), str(path)):
+            if line.kind == "message":
+                yield message_event(line.record, now), line.detections or {}
+            else:
                 later.append(line)
-                continue
-            event = message_event(line.record, now)
-            if (postfix_id := line.record.get("postfix_id")) in wanted:
-                messages[str(postfix_id)].append(event.with_detections(line.detections or {}))
-            yield event, line.detections or {}
-    yield from (_joined(line, messages, now) for line in later)
+    if later:
+        yield from _join(paths, later, now)
 
 
 def size_of(paths: Sequence[Path]) -> int:
@@ -57,50 +52,42 @@ def size_of(paths: Sequence[Path]) -> int:
         raise CorpusError(f"{error.filename}: {error.strerror}") from None
 
 
-def _texts(path: Path, tell: Callable[[int], None]) -> Iterator[str]:
+def _lines_of(path: Path, tell: Callable[[int], None]) -> Iterator[bytes]:
+    """Yield the lines of a file, which may be a pipe; `tell` adds up to its size."""
+    is_packed = path.suffix == ".gz"
     try:
-        with (
-            path.open("rb") as raw,
-            gzip.open(raw, "rb") if path.suffix == ".gz" else path.open("rb") as file,
-        ):
-            before = 0
+        with path.open("rb") as raw, gzip.open(raw, "rb") if is_packed else raw as file:
+            told = read = 0
             for number, line in enumerate(file):
-                yield line.decode("utf-8")
+                yield line
+                read = raw.tell() if is_packed else read + len(line)
                 if number % _PROGRESS_EVERY == 0:
-                    at = raw.tell() if path.suffix == ".gz" else file.tell()
-                    tell(at - before)
-                    before = at
-            tell(path.stat().st_size - before)
-    except (OSError, EOFError, zlib.error, UnicodeDecodeError) as error:
+                    tell(read - told)
+                    told = read
+            tell(read - told)
+    except (OSError, EOFError, zlib.error) as error:
         reason = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
         raise CorpusError(f"{path}: {reason}") from None
 
 
-def _wanted(path: Path) -> Iterator[str]:
-    """Yield the postfix ids that reports and submissions name.
-
-    Invalid lines are skipped here: the second pass reports them.
-    """
-    for text in _texts(path, lambda _: None):
-        if '"report"' not in text and '"submission"' not in text:
-            continue
-        try:
-            value = json.loads(text)
-        except ValueError:
-            continue
-        for kind, place in (("report", "fields"), ("submission", None)):
-            record = value.get(kind) if isinstance(value, dict) else None
-            fields = record.get(place) if place and isinstance(record, dict) else record
-            if isinstance(fields, dict):
-                yield from (
-                    one
-                    for name in ("postfix_id", "original_postfix_id")
-                    if isinstance(one := fields.get(name), str)
-                )
+def _join(paths: Sequence[Path], later: Sequence[Line], now: datetime) -> Iterator[Sample]:
+    """Yield reports and submissions, joined to the messages that they name."""
+    events = [SOURCES_BY_NAME[line.kind].build(line.record, now) for line in later]
+    postfix_ids = [source_of(event).postfix_id(event) for event in events]
+    messages = _find_messages(paths, frozenset(filter(None, postfix_ids)), now)
+    for event, postfix_id in zip(events, postfix_ids, strict=True):
+        joined = join_messages(event, messages.get(str(postfix_id), ()))
+        yield joined, joined.message.get("detections", {})
 
 
-def _joined(line: Line, messages: dict[str, list[Event]], now: datetime) -> Sample:
-    source = SOURCES_BY_NAME[line.kind]
-    event = source.build(line.record, now)
-    event = join_messages(event, messages.get(str(source.postfix_id(event)), ()))
-    return event, event.message.get("detections", {})
+def _find_messages(
+    paths: Sequence[Path], postfix_ids: frozenset[str], now: datetime
+) -> Mapping[str, Sequence[Event]]:
+    found: dict[str, list[Event]] = defaultdict(list)
+    for path in paths if postfix_ids else ():
+        for line in read_lines(_lines_of(path, lambda _: None), str(path)):
+            postfix_id = line.record.get("postfix_id")
+            if line.kind == "message" and postfix_id in postfix_ids:
+                event = message_event(line.record, now)
+                found[postfix_id].append(event.with_detections(line.detections or {}))
+    return found

@@ -114,7 +114,7 @@ class Backtest:
     def __init__(self, versions: Sequence[RuleSet]) -> None:
         self.versions = tuple(Version(rules) for rules in versions)
         self.traffic = Traffic()
-        self._known: set[str] = set()
+        self._known: set[int] = set()  # hashes: 64 bits are enough to tell keys apart
 
     def take(
         self, event: Event, detections: Mapping[str, Any] | None, *, last: bool = True
@@ -130,10 +130,11 @@ class Backtest:
             if not last:
                 return False
             self.traffic.undecided += 1
-        if event.key in self._known:
+        key = hash(event.key)
+        if key in self._known:
             self.traffic.repeated += 1
             return True
-        self._known.add(event.key)
+        self._known.add(key)
         self._count(event)
         kept = [
             version.keep(event, evaluation)

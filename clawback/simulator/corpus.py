@@ -11,6 +11,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
+import orjson
+
 Kind = Literal["message", "report", "submission"]
 
 _IDENTITY: Mapping[Kind, str] = {"message": "id", "report": "id", "submission": "submission_id"}
@@ -37,18 +39,14 @@ def read_corpus(path: Path) -> Iterator[Line]:
 
     """
     try:
-        with (
-            gzip.open(path, "rt", encoding="utf-8")
-            if path.suffix == ".gz"
-            else path.open(encoding="utf-8") as file
-        ):
+        with gzip.open(path, "rb") if path.suffix == ".gz" else path.open("rb") as file:
             yield from read_lines(file, str(path))
-    except (OSError, EOFError, zlib.error, UnicodeDecodeError) as error:
+    except (OSError, EOFError, zlib.error) as error:
         reason = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
         raise CorpusError(f"{path}: {reason}") from None
 
 
-def read_lines(lines: Iterable[str], name: str) -> Iterator[Line]:
+def read_lines(lines: Iterable[bytes], name: str) -> Iterator[Line]:
     """Read JSON lines. Errors call the source `name`.
 
     Raises:
@@ -58,9 +56,17 @@ def read_lines(lines: Iterable[str], name: str) -> Iterator[Line]:
     for number, text in enumerate(lines, 1):
         if text.strip():
             try:
-                yield parse_line(json.loads(text))
+                yield parse_line(_decode(text))
             except ValueError as error:
                 raise CorpusError(f"{name}:{number}: {error}") from None
+
+
+def _decode(line: bytes) -> object:
+    """Decode JSON; the standard library takes what orjson refuses, or says where it is wrong."""
+    try:
+        return orjson.loads(line)
+    except orjson.JSONDecodeError:
+        return json.loads(line.decode("utf-8"))
 
 
 def parse_line(value: object) -> Line:
