@@ -26,6 +26,7 @@ from activities.ingest import IngestActivities
 from activities.notifications import NotificationActivities
 from activities.policies import PolicyActivities
 from activities.pollers import PollerActivities
+from activities.set_aside import SetAsideActivities
 from activities.undo import UndoActivities
 from clawback.audit import AuditLog, AuditWriter
 from clawback.cli.exits import ExitCode, exit_now
@@ -67,6 +68,7 @@ from clawback.temporal.namespace_checks import (
 from clawback.temporal.own_submissions import OwnSubmissions
 from clawback.temporal.poll_health import PollHealth
 from clawback.temporal.poller_gateway import PollerGateway
+from clawback.temporal.set_aside_gateway import SetAsideGateway
 from clawback.temporal.ui_links import workflows_page
 from workflows import WORKFLOWS
 from workflows.guard import GuardWorkflow
@@ -239,7 +241,8 @@ def build_components(
         is_ours=own.is_ours,
     )
     activities = (
-        IngestActivities(ingest, CaseGateway(client), audit, telemetry),
+        IngestActivities(ingest, CaseGateway(client), SetAsideGateway(client), audit, telemetry),
+        SetAsideActivities(CaseGateway(client)),
         ContainmentActivities(api, rules, telemetry, own),
         PolicyActivities(api, rules),
         UndoActivities(api, client, own),

@@ -23,6 +23,7 @@ if not workflow.unsafe.in_sandbox():
     from activities.notifications import NotificationActivities
     from activities.policies import PolicyActivities
     from activities.pollers import PollerActivities
+    from activities.set_aside import SetAsideActivities
     from activities.undo import UndoActivities
 
     ACTIVITIES |= {
@@ -50,6 +51,7 @@ if not workflow.unsafe.in_sandbox():
             UndoActivities.return_messages,
             UndoActivities.reclassify_message,
             PollerActivities.start_pollers,
+            SetAsideActivities.deliver,
         ),
         names.NOTIFICATION_QUEUE: (NotificationActivities.deliver,),
     }

@@ -1,6 +1,7 @@
 """The activity that pollers run: read one page of the API and send its matches to their cases."""
 
 import asyncio
+from collections.abc import Sequence
 from datetime import UTC, datetime
 
 from temporalio import activity
@@ -14,7 +15,8 @@ from clawback.model.polling import PageRead, ReadPage
 from clawback.model.texts import bounded
 from clawback.telemetry.activity_telemetry import ActivityTelemetry
 from clawback.temporal.application_errors import as_application_error, audit_unavailable
-from clawback.temporal.case_gateway import CaseGateway
+from clawback.temporal.case_gateway import CaseGateway, CaseRefused
+from clawback.temporal.set_aside_gateway import SetAsideGateway, describe_set_aside
 
 _CONCURRENT_SIGNALS = 24
 """Enough to keep the server busy, few enough to leave capacity to others."""
@@ -27,12 +29,14 @@ class IngestActivities:
         self,
         ingest: Ingest,
         cases: CaseGateway,
+        set_aside: SetAsideGateway,
         audit: AuditWriter,
         telemetry: ActivityTelemetry,
     ) -> None:
         self._ingest = ingest
         self._audit = audit
         self._cases = cases
+        self._set_aside = set_aside
         self._telemetry = telemetry
 
     @activity.defn(name="email_security.read_page")
@@ -43,9 +47,9 @@ class IngestActivities:
         """
         with as_application_error():
             page = await self._ingest.read(request)
-        await self._dispatch(request, page)
+        set_aside = await self._dispatch(request, page)
         rest = await self._ingest.complete(page)
-        await self._dispatch(request, rest)
+        set_aside += await self._dispatch(request, rest)
 
         if page.page is None:
             self._telemetry.record_complete_poll(request.source, request.end)
@@ -57,31 +61,42 @@ class IngestActivities:
             seen=len(page.fresh),
             matched=page.matched + rest.matched,
             rejected=len(page.rejected) + len(rest.rejected),
+            set_aside=set_aside,
             newest=page.newest,
         )
 
-    async def _dispatch(self, request: ReadPage, result: IngestResult) -> None:
+    async def _dispatch(self, request: ReadPage, result: IngestResult) -> int:
+        """Signal every case; give the number of matches that had to be set aside."""
         self._telemetry.record_page(request.source, result)
         if result.rejected:
-            await self._record(request.source, result)
-        await self._signal(result, CaseTiming(linger=request.linger))
+            await self._record([_build_record(request.source, one) for one in result.rejected])
+        set_aside = await self._signal(request, result)
         self._ingest.mark_dispatched(result)
+        return set_aside
 
-    async def _record(self, source: EventKind, result: IngestResult) -> None:
-        records = [_build_record(source, rejection) for rejection in result.rejected]
+    async def _record(self, records: Sequence[AuditRecord]) -> None:
         try:
             await self._audit.append(records)
         except AuditUnavailable as error:
             raise audit_unavailable(error) from error
 
-    async def _signal(self, result: IngestResult, timing: CaseTiming) -> None:
+    async def _signal(self, request: ReadPage, result: IngestResult) -> int:
         slots = asyncio.Semaphore(_CONCURRENT_SIGNALS)
+        timing = CaseTiming(linger=request.linger)
 
-        async def signal(plan: CasePlan, matches: list[Match]) -> None:
+        async def signal(plan: CasePlan, matches: list[Match]) -> int:
             async with slots:
-                await self._cases.signal_matches(plan, matches, timing)
+                try:
+                    await self._cases.signal_matches(plan, matches, timing)
+                except CaseRefused as error:
+                    await self._record(describe_set_aside(plan, matches, error))
+                    await self._set_aside.add(plan, matches, timing)
+                    self._telemetry.record_set_aside(request.source, plan.case_id, len(matches))
+                    return len(matches)
+                return 0
 
-        await asyncio.gather(*(signal(plan, found) for plan, found in result.matches.values()))
+        found = result.matches.values()
+        return sum(await asyncio.gather(*(signal(plan, matches) for plan, matches in found)))
 
 
 def _build_record(source: EventKind, rejection: Rejection) -> AuditRecord:

@@ -21,6 +21,7 @@ if not workflow.unsafe.in_sandbox():
     from workflows.own_submission import OwnSubmissionWorkflow
     from workflows.policy_expiry import PolicyExpiryWorkflow
     from workflows.poller import PollerWorkflow
+    from workflows.set_aside import SetAsideWorkflow
     from workflows.undo import UndoWorkflow
     from workflows.watchdog import WatchdogWorkflow
 
@@ -33,6 +34,7 @@ if not workflow.unsafe.in_sandbox():
         OwnSubmissionWorkflow,
         PolicyExpiryWorkflow,
         PollerWorkflow,
+        SetAsideWorkflow,
         UndoWorkflow,
         WatchdogWorkflow,
     ]

@@ -150,6 +150,17 @@ RESERVE: Final[dict[str, Any]] = {
 Never a local activity: that would hold a workflow-task slot while it waits for another workflow.
 """
 
+REDELIVER: Final[dict[str, Any]] = {
+    "task_queue": names.READ_QUEUE,
+    "start_to_close_timeout": timedelta(seconds=60),
+    "heartbeat_timeout": timedelta(seconds=8),
+    "retry_policy": RetryPolicy(
+        initial_interval=timedelta(seconds=5), maximum_interval=timedelta(minutes=10)
+    ),
+    "priority": _ROUTINE,
+}
+"""Deliver matches that a case did not take; retried for ever, ever more slowly."""
+
 START_POLLERS: Final[dict[str, Any]] = {
     "task_queue": names.READ_QUEUE,
     "start_to_close_timeout": timedelta(seconds=30),

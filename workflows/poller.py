@@ -105,6 +105,7 @@ class PollerWorkflow:
             seen=memory.seen + read.seen,
             matched=memory.matched + read.matched,
             rejected=memory.rejected + read.rejected,
+            set_aside=memory.set_aside + read.set_aside,
             newest=newest,
         )
         return read
@@ -200,6 +201,7 @@ class PollerWorkflow:
             seen=memory.seen,
             matched=memory.matched,
             rejected=memory.rejected,
+            set_aside=memory.set_aside,
             detail=memory.paused or memory.trouble,
         )
 

@@ -13,6 +13,7 @@ class RecordKind(StrEnum):
     """Everything that is recorded; the values name log events too."""
 
     EVENT_REJECTED = "event_rejected"
+    SET_ASIDE = "set_aside"
     EVENT_COUNTED = "event_counted"
     MATCHES_DROPPED = "matches_dropped"
     CASE_OPENED = "case_opened"

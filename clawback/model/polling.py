@@ -32,6 +32,7 @@ class PollerSnapshot(Payload):
     seen: int = 0
     matched: int = 0
     rejected: int = 0
+    set_aside: int = 0
     paused: str | None = None
     trouble: str | None = None
 
@@ -60,6 +61,7 @@ class PollerStatus(Payload):
     seen: int = 0
     matched: int = 0
     rejected: int = 0
+    set_aside: int = 0
     detail: str | None = None
 
 
@@ -89,6 +91,7 @@ class PageRead(Payload):
     seen: int = 0
     matched: int = 0
     rejected: int = 0
+    set_aside: int = 0
     newest: UtcDatetime | None = None
 
 

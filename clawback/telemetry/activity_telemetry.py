@@ -42,6 +42,11 @@ class ActivityTelemetry:
                 rejected=len(page.rejected),
             )
 
+    def record_set_aside(self, source: EventKind, case_id: str, matches: int) -> None:
+        """Count and log matches that a case did not take."""
+        metrics.MATCHES_SET_ASIDE.labels(source.value).inc(matches)
+        log.error("poll.set_aside", source=source.value, case=case_id, matches=matches)
+
     def record_complete_poll(self, source: EventKind, drained_at: datetime) -> None:
         """Set the age of the last complete poll, which grows until the next."""
 

@@ -98,6 +98,11 @@ EVENTS_UNJOINED = _counter(
 MATCHES = _counter(
     "matches_total", "Events that matched a rule, each counted once by this process.", "rule"
 )
+MATCHES_SET_ASIDE = _counter(
+    "matches_set_aside_total",
+    "Matches that their case did not take; they are retried on their own.",
+    "source",
+)
 ACTIONS = _counter(
     "actions_total", "Outcomes of actions, one per target.", "action", "outcome", "mode"
 )
@@ -156,7 +161,7 @@ BUILD.info({"version": __version__, "python": platform.python_version()})
 def _initialise() -> None:
     """Create the series of closed label sets, so that `increase()` sees even the first event."""
     for source in EventKind:
-        for metric in (EVENTS_SEEN, EVENTS_REJECTED, EVENTS_UNJOINED):
+        for metric in (EVENTS_SEEN, EVENTS_REJECTED, EVENTS_UNJOINED, MATCHES_SET_ASIDE):
             metric.labels(source.value)
     for kind in RecordKind:
         AUDIT_RECORDS.labels(kind.value)

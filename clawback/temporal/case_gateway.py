@@ -4,8 +4,9 @@ import asyncio
 from collections.abc import AsyncIterator, Sequence
 from dataclasses import replace
 
+from pydantic_core import PydanticSerializationError
 from temporalio.client import Client, WorkflowExecution
-from temporalio.service import RPCError
+from temporalio.service import RPCError, RPCStatusCode
 
 from clawback.cases import CasePlan, CaseSnapshot, CaseStart, CaseState, CaseTiming, Match, Proposal
 from clawback.model.size import split_by_size
@@ -13,8 +14,20 @@ from clawback.temporal import names
 from clawback.temporal.case_index import CaseFilter, CaseLine, case_attributes, read_case_line
 from clawback.temporal.workflow_calls import query_workflow, update_workflow
 
+_REFUSALS = frozenset(
+    {
+        RPCStatusCode.INVALID_ARGUMENT,  # too large, or a run that takes no more signals
+        RPCStatusCode.FAILED_PRECONDITION,
+        RPCStatusCode.RESOURCE_EXHAUSTED,
+    }
+)
+"""Answers that are about one case; anything else is about the server."""
 _CONCURRENT_QUERIES = 12
 _ALL_CASES = CaseFilter()
+
+
+class CaseRefused(RuntimeError):
+    """One case does not take matches now; other cases may."""
 
 
 class CaseGateway:
@@ -29,18 +42,21 @@ class CaseGateway:
         """Send matches to a case and start the case if it is not open.
 
         Safe to repeat: a case drops matches that it has.
+
+        Raises:
+            CaseRefused: this case does not take them now.
+            RPCError: the server does not answer.
+
         """
-        for batch in split_by_size(matches):
-            await self.client.start_workflow(
-                names.CASE,
-                CaseStart(plan=plan, timing=timing),
-                id=plan.case_id,
-                task_queue=names.WORKFLOW_QUEUE,
-                start_signal=names.MATCHED,
-                start_signal_args=[batch],
-                search_attributes=case_attributes(plan),
-                static_summary=f"{plan.title or plan.rule} ({plan.mode})",
-            )
+        try:
+            for batch in split_by_size(matches):
+                await self._signal(plan, batch, timing)
+        except RPCError as error:
+            if error.status not in _REFUSALS:
+                raise
+            raise CaseRefused(f"{plan.case_id}: {error.message}") from error
+        except PydanticSerializationError as error:
+            raise CaseRefused(f"{plan.case_id}: {error}") from error
 
     async def count(self, state: CaseState | None = None) -> int:
         """Count the open cases, all or those in one state. The index may lag by a second."""
@@ -119,6 +135,18 @@ class CaseGateway:
         """
         handle = self.client.get_workflow_handle(case_id)
         return await update_workflow(handle, names.DENY, [by, reason], str)
+
+    async def _signal(self, plan: CasePlan, batch: Sequence[Match], timing: CaseTiming) -> None:
+        await self.client.start_workflow(
+            names.CASE,
+            CaseStart(plan=plan, timing=timing),
+            id=plan.case_id,
+            task_queue=names.WORKFLOW_QUEUE,
+            start_signal=names.MATCHED,
+            start_signal_args=[batch],
+            search_attributes=case_attributes(plan),
+            static_summary=f"{plan.title or plan.rule} ({plan.mode})",
+        )
 
     async def _find_by_snapshot(self, wanted: CaseFilter, limit: int) -> AsyncIterator[CaseLine]:
         found = 0

@@ -44,6 +44,7 @@ CASE_UNDO: Final = "case-undo"
 UNDO: Final = "undo"
 OWN_SUBMISSION: Final = "own-submission"
 NOTIFICATION: Final = "notification"
+SET_ASIDE: Final = "set-aside"
 
 # ---- signals
 
@@ -112,6 +113,11 @@ def own_submission_id(key: str) -> str:
 def notification_id(hashed: str) -> str:
     """The id of the one workflow that delivers a notification."""
     return f"{NOTIFICATION}/{hashed}"
+
+
+def set_aside_id(case_id: str, digest: str) -> str:
+    """The id of the workflow that retries matches which a case did not take."""
+    return f"{SET_ASIDE}/{case_id}/{digest}"
 
 
 def quote_value(value: str) -> str:

@@ -34,6 +34,7 @@ from clawback.notifications.channels.slack import SlackChannel
 from clawback.simulator import Simulator, SimulatorOptions, outbreak, parse_faults
 from clawback.temporal import names
 from clawback.temporal.guard_gateway import GuardGateway
+from clawback.temporal.set_aside_gateway import SetAsideGateway
 from clawback.temporal.undo_gateway import UndoGateway
 from tests.conftest import server_options
 from tests.notifications.receivers import web_receiver
@@ -355,6 +356,15 @@ async def not_delivered(deployment: Deployment) -> str:
     return await _notification(deployment, "failed:no_such_channel")
 
 
+async def set_aside(deployment: Deployment) -> str:
+    """Matches that were set aside reach their case."""
+    told = plan("set_aside", MOVE)
+    await SetAsideGateway(deployment.client).add(told, [match_of(LINES[0])], SOON)
+    kept = await latest(deployment, names.SET_ASIDE)
+    await deployment.client.get_workflow_handle(kept).result()
+    return kept
+
+
 SCENES: dict[str, Scene] = {
     "case-moved": moved,
     "case-blocked": blocked,
@@ -381,6 +391,7 @@ SCENES: dict[str, Scene] = {
     "guard": guarded,
     "watchdog": watched,
     "case-notified": notified,
+    "set-aside": set_aside,
     "notification": delivered,
     "notification-failed": not_delivered,
 }

@@ -19,7 +19,7 @@ Source = Annotated[
     EventKind | None,
     typer.Argument(help="Source to poll; default all.", show_default=False),
 ]
-_COLUMNS = ("source", "state", "read to", "seen", "matched", "rejected", "detail")
+_COLUMNS = ("source", "state", "read to", "seen", "matched", "rejected", "set aside", "detail")
 
 
 def status(source: Source = None, *, as_json: AsJson = False) -> int:
@@ -86,5 +86,5 @@ def _call(
 
 
 def _row(one: PollerStatus) -> tuple[str, ...]:
-    counts = (str(one.seen), str(one.matched), str(one.rejected))
+    counts = map(str, (one.seen, one.matched, one.rejected, one.set_aside))
     return (one.source, one.state, f"{one.cursor:%Y-%m-%d %H:%M:%S}", *counts, one.detail or "")
