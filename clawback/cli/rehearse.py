@@ -2,9 +2,9 @@
 
 import asyncio
 import json
+import math
 import os
 import shutil
-import signal
 import sys
 import tempfile
 import time
@@ -18,6 +18,7 @@ from rich.console import Console
 
 from clawback.app_files import default_rules, describe_rules
 from clawback.cli.exits import ExitCode, Failure
+from clawback.cli.interrupts import run_interruptible
 from clawback.cli.output import AsJson, print_error, print_json, print_status, print_text
 from clawback.cli.up import exit_code_of
 from clawback.local import ProcessFailed, SetupError
@@ -31,6 +32,8 @@ from clawback.simulator import CorpusError, parse_faults, parse_rate
 from clawback.temporal.client import TemporalUnreachable
 
 _PRINT_EVERY = 10.0
+_STOP_TIMEOUT = 12.0
+"""Seconds that all processes together need to stop."""
 
 
 Corpora = Annotated[
@@ -50,7 +53,21 @@ Faults = Annotated[
     str,
     typer.Option(help="Faults and rates, such as 429=0.05,lost_answer=0.02; see `simulate`."),
 ]
-Kills = Annotated[int, typer.Option(min=0, help="Kill the worker this often, at random times.")]
+Campaigns = Annotated[
+    int, typer.Option(min=0, help="Add so many synthetic campaigns of one message each.")
+]
+Pace = Annotated[
+    float | None,
+    typer.Option(help="Let the mail arrive at so many records per second. Default: all at once."),
+]
+Workers = Annotated[int, typer.Option(min=1, help="Run so many workers.")]
+Kills = Annotated[int, typer.Option(min=0, help="Kill a worker this often, at random times.")]
+ServerKills = Annotated[
+    int, typer.Option(min=0, help="Kill the Temporal server this often, at random times.")
+]
+Freezes = Annotated[
+    int, typer.Option(min=0, help="Freeze a worker (SIGSTOP) for some seconds this often.")
+]
 AgeLimit = Annotated[
     str,
     typer.Option(
@@ -78,9 +95,14 @@ def rehearse(  # noqa: PLR0913 - the options of a command
     *,
     corpus: Corpora = None,
     outbreak: OutbreakSize = 0,
+    campaigns: Campaigns = 0,
+    pace: Pace = None,
     rules: Rules = None,
     faults: Faults = "",
+    workers: Workers = 1,
     kill_worker: Kills = 0,
+    kill_server: ServerKills = 0,
+    freeze_worker: Freezes = 0,
     rate_limit: Annotated[
         str, typer.Option(help="Requests per window, N/SECONDS, or `off`.")
     ] = "1200/300",
@@ -98,17 +120,26 @@ def rehearse(  # noqa: PLR0913 - the options of a command
 ) -> int:
     """Run a corpus through a real worker and judge the outcome.
 
-    The worker runs against the simulator.
+    The worker runs against the simulator. The run ends when nothing is left to do: cases that wait
+    for people count as done.
 
     Exit code 0 if no message was lost, repeated or changed by mistake.
     """
+    if temporal is not None and kill_server:
+        raise Failure("--kill-server kills an embedded server only", ExitCode.USAGE)
+
     plan = Rehearsal(
         rules=rules or default_rules(),
         corpora=tuple(corpus or ()),
         outbreak=outbreak,
+        campaigns=campaigns,
+        pace=_check_pace(pace),
         faults=_check(faults, parse_faults),
         rate_limit=_check(rate_limit, parse_rate),
+        workers=workers,
         kills=kill_worker,
+        server_kills=kill_server,
+        freezes=freeze_worker,
         seed=seed,
         age_limit=age_limit if age_limit in {"off", "rules"} else _check(age_limit, parse_duration),
         guard=guard,
@@ -134,7 +165,11 @@ def _run(plan: Rehearsal, keep: Path | None) -> RehearsalResult:
     folder = keep or Path(tempfile.mkdtemp(prefix="clawback-rehearsal-"))
     folder.mkdir(parents=True, exist_ok=keep is None)
     try:
-        result = asyncio.run(_interruptible(plan, folder.resolve()))
+        result = asyncio.run(
+            run_interruptible(
+                run_rehearsal(plan, folder.resolve(), _ProgressPrinter().show), _STOP_TIMEOUT
+            )
+        )
     except asyncio.CancelledError:
         raise Failure(
             f"interrupted; databases, logs and audit are in {folder}", ExitCode.INTERRUPTED
@@ -152,20 +187,13 @@ def _run(plan: Rehearsal, keep: Path | None) -> RehearsalResult:
     return result
 
 
-async def _interruptible(plan: Rehearsal, folder: Path) -> RehearsalResult:
-    """Rehearse; SIGINT and SIGTERM stop it and all its processes."""
-    running = asyncio.ensure_future(run_rehearsal(plan, folder, _ProgressPrinter().show))
-    for number in (signal.SIGINT, signal.SIGTERM):
-        asyncio.get_running_loop().add_signal_handler(number, running.cancel)
-    return await running
-
-
 class _ProgressPrinter:
     """Prints progress to stderr: in place on a terminal, else every ten seconds."""
 
     def __init__(self) -> None:
         self._console = Console(stderr=True, highlight=False)
         self._started = self._printed = time.monotonic()
+        self._waits_for = ""
 
     def show(self, progress: Progress) -> None:
         now = time.monotonic()
@@ -174,13 +202,22 @@ class _ProgressPrinter:
             f"{seconds} {progress.phase}: {progress.changes:,} of {progress.expected_changes:,} "
             f"changes, {progress.requests:,} requests"
         )
-        text += f", {progress.kills} kills" if progress.kills else ""
+        for name, count in sorted(progress.disturbances.items()):
+            text += f", {count} {name}"
         if self._console.is_terminal:
-            sys.stderr.write(f"\r\x1b[K{text}")
+            sys.stderr.write(f"\r\x1b[K{text[: self._console.width - 1]}")
             sys.stderr.flush()
         elif now - self._printed >= _PRINT_EVERY:
             self._printed = now
             self._console.print(text)
+        self._show_wait(progress)
+
+    def _show_wait(self, progress: Progress) -> None:
+        if progress.waits_for and progress.waits_for != self._waits_for:
+            start = "\n" if self._console.is_terminal else ""
+            idle = f"{progress.idle_seconds:.0f} s"
+            self._console.print(f"{start}no progress for {idle}: waiting for {progress.waits_for}")
+        self._waits_for = progress.waits_for
 
 
 def _temporal_variables() -> dict[str, str]:
@@ -204,6 +241,12 @@ def _check(text: str, parse: Callable[[str], object]) -> str:
     except ValueError as error:
         raise Failure(str(error), ExitCode.USAGE) from None
     return text
+
+
+def _check_pace(pace: float | None) -> float | None:
+    if pace is not None and not 0 < pace < math.inf:
+        raise Failure("--pace must be a number above 0", ExitCode.USAGE)
+    return pace
 
 
 def _parse_timeout(text: str) -> timedelta:

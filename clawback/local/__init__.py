@@ -25,6 +25,7 @@ from clawback.local.status import RuleCounts, Status
 from clawback.local.status_collector import StatusCollector
 from clawback.local.status_screen import format_status_line, render_status
 from clawback.local.temporal_server import TemporalServer
+from clawback.local.threads import run_in_daemon_thread
 
 __all__ = [
     "ChildProcess",
@@ -49,6 +50,7 @@ __all__ = [
     "free_port",
     "lock_state",
     "render_status",
+    "run_in_daemon_thread",
     "simulator_child",
     "temporal_child",
     "worker_child",

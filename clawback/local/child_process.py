@@ -118,10 +118,13 @@ class ChildProcess:
         process = self._process
         if process is None:
             return
-        self._signal(signal.SIGTERM)
-        with suppress(TimeoutError):
-            await asyncio.wait_for(process.wait(), timeout)
-        self._signal(signal.SIGKILL)
+        try:
+            self._signal(signal.SIGTERM)
+            self.resume()  # a frozen process takes no SIGTERM
+            with suppress(TimeoutError):
+                await asyncio.wait_for(process.wait(), timeout)
+        finally:
+            self._signal(signal.SIGKILL)
         await process.wait()
 
     def kill(self, *, expected: bool = False) -> None:
@@ -131,6 +134,14 @@ class ChildProcess:
         """
         self._is_death_expected = expected
         self._signal(signal.SIGKILL)
+
+    def freeze(self) -> None:
+        """Stop the process group without ending it, as a suspended machine would."""
+        self._signal(signal.SIGSTOP)
+
+    def resume(self) -> None:
+        """Let a frozen process group go on."""
+        self._signal(signal.SIGCONT)
 
     def rotate_log(self) -> None:
         """Move a log of more than 20 MiB to `<log>.1` and start a new one."""

@@ -7,7 +7,7 @@ import asyncio
 import os
 import urllib.request
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
-from contextlib import asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -22,7 +22,7 @@ WORKER_STOP_TIMEOUT = 8.5
 """Seconds the worker has to finish its activities; all processes together stop within ten."""
 
 _STOP_TIMEOUT = 0.7
-_FETCH_TIMEOUT = 30.0
+FETCH_TIMEOUT = 30.0
 
 
 @dataclass(frozen=True)
@@ -42,14 +42,13 @@ class ProcessGroup:
             ProcessFailed: one did not start.
 
         """
-        try:
+        async with AsyncExitStack() as stack:
             for child in self.children:
+                is_worker = child.spec.name.startswith(WORKER)
+                timeout = WORKER_STOP_TIMEOUT if is_worker else _STOP_TIMEOUT
+                stack.push_async_callback(child.stop, timeout)
                 await child.start()
             yield
-        finally:
-            for child in reversed(self.children):
-                is_worker = child.spec.name == WORKER
-                await child.stop(WORKER_STOP_TIMEOUT if is_worker else _STOP_TIMEOUT)
 
     async def wait_failed(self) -> None:
         """Wait until one of them is given up.
@@ -89,14 +88,17 @@ def simulator_child(port: int, options: Sequence[str], logs: Path) -> ChildProce
     return ChildProcess(ProcessSpec(SIMULATOR, command, logs / "simulator.log", is_ready))
 
 
-def worker_child(environment: Mapping[str, str], metrics: str, logs: Path) -> ChildProcess:
-    """Build the process of the worker.
+def worker_child(
+    environment: Mapping[str, str], metrics: str, logs: Path, name: str = WORKER
+) -> ChildProcess:
+    """Build the process of a worker.
 
-    `environment` is its whole environment; it serves `/healthz` at `metrics` (host:port).
+    `environment` is its whole environment; it serves `/healthz` at `metrics` (host:port). `name`
+    starts with `worker`.
     """
     is_ready = _responds(f"http://{metrics}/healthz")
-    log = logs / "worker.log"
-    return ChildProcess(ProcessSpec(WORKER, worker_command(), log, is_ready, environment))
+    log = logs / f"{name.replace(' ', '-')}.log"
+    return ChildProcess(ProcessSpec(name, worker_command(), log, is_ready, environment))
 
 
 def environment_with(changes: Mapping[str, str], without: tuple[str, ...] = ()) -> dict[str, str]:
@@ -109,17 +111,17 @@ def environment_with(changes: Mapping[str, str], without: tuple[str, ...] = ()) 
     return {**kept, **changes}
 
 
-def fetch(url: str, data: bytes | None = None) -> bytes:
+def fetch(url: str, data: bytes | None = None, timeout: float = FETCH_TIMEOUT) -> bytes:
     """Read a page of a local process, bypassing any proxy; POST if there is `data`.
 
-    Blocks for at most 30 s: call it from a thread.
+    Blocks for at most `timeout` seconds: call it from a thread.
 
     Raises:
         OSError: no response, or not a success.
 
     """
     direct = urllib.request.build_opener(urllib.request.ProxyHandler({}))
-    with direct.open(url, data=data, timeout=_FETCH_TIMEOUT) as response:
+    with direct.open(url, data=data, timeout=timeout) as response:
         body: bytes = response.read()
     return body
 

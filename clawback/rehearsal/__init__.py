@@ -7,7 +7,8 @@ cases, windows and ingest on purpose, so never replace its brute force by theirs
 from clawback.rehearsal.expectation import Expectation, build_expectation
 from clawback.rehearsal.judge import Judgement, judge
 from clawback.rehearsal.plan import Rehearsal
-from clawback.rehearsal.runner import Progress, RehearsalResult, rehearse
+from clawback.rehearsal.progress import Progress
+from clawback.rehearsal.runner import RehearsalResult, rehearse
 
 __all__ = [
     "Expectation",

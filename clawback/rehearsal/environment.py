@@ -1,9 +1,9 @@
-"""The processes of a rehearsal: Temporal server, simulator and worker, with their own folder."""
+"""The processes of a rehearsal: Temporal server, simulator and workers, in their own folder."""
 
 import asyncio
 import json
 from collections.abc import AsyncIterator, Awaitable, Sequence
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -19,6 +19,7 @@ from clawback.local import (
     environment_with,
     fetch,
     free_port,
+    run_in_daemon_thread,
     simulator_child,
     worker_child,
 )
@@ -26,14 +27,20 @@ from clawback.model.durations import format_duration
 from clawback.model.events import EventKind
 from clawback.rehearsal.plan import Rehearsal
 from clawback.rehearsal.server import EmbeddedServer, NamedServer, RehearsalServer
+from clawback.rehearsal.waiting import describe_wait
 from clawback.settings import Settings
+from clawback.simulator import Kind, Line
 from clawback.temporal.case_gateway import CaseGateway
 from clawback.temporal.poller_gateway import PollerGateway
 from clawback.temporal.workflow_calls import NoSuchWorkflow
 
 SETTINGS = ("CLAWBACK_", "CLOUDFLARE_", "TEMPORAL_")
 """Prefixes of the environment variables that a rehearsal ignores."""
+SERVER = "Temporal server"
+ACTIONS = "temporal_actions"
+"""The billable actions, among the counters of the server."""
 _QUERY_TIMEOUT = 5.0
+_METRICS_TIMEOUT = 2.0
 
 
 class RehearsalEnvironment:
@@ -43,8 +50,7 @@ class RehearsalEnvironment:
         self, plan: Rehearsal, folder: Path, corpora: Sequence[Path], history: timedelta
     ) -> None:
         self._settings = Settings.model_construct()
-        self._simulator_port, metrics_port = free_port(), free_port()
-        self._metrics = f"127.0.0.1:{metrics_port}"
+        self._simulator_port = free_port()
         self.audit = folder / "audit.jsonl"
         self.has_guard = plan.guard
         self.logs = folder / "logs"
@@ -52,14 +58,19 @@ class RehearsalEnvironment:
         options = ["--rate-limit", plan.rate_limit, "--faults", plan.faults]
         options += ["--seed", str(plan.seed)]
         options += [word for path in corpora for word in ("--corpus", str(path))]
-        self._services = ProcessGroup(
-            (
-                *self._server.children,
-                simulator_child(self._simulator_port, options, self.logs),
+        simulator = simulator_child(self._simulator_port, options, self.logs)
+        self._services = ProcessGroup((*self._server.children, simulator))
+
+        self._metrics = [f"127.0.0.1:{free_port()}" for _ in range(plan.workers)]
+        settings = self._worker_settings(plan, folder, history)
+        self.workers: tuple[ChildProcess, ...] = tuple(
+            worker_child(
+                environment_with({**settings, "CLAWBACK_METRICS": metrics}, without=SETTINGS),
+                metrics,
+                self.logs,
+                "worker" if number == 1 else f"worker {number}",
             )
-        )
-        self.worker: ChildProcess = worker_child(
-            self._worker_environment(plan, folder, history), self._metrics, self.logs
+            for number, metrics in enumerate(self._metrics, 1)
         )
         self._client: Client | None = None
 
@@ -76,20 +87,35 @@ class RehearsalEnvironment:
             yield
 
     @asynccontextmanager
-    async def worker_running(self) -> AsyncIterator[None]:
-        """Run the worker.
+    async def workers_running(self) -> AsyncIterator[None]:
+        """Run the workers.
 
         Raises:
-            ProcessFailed: it did not start.
+            ProcessFailed: one did not start.
 
         """
-        async with ProcessGroup((self.worker,)).running():
+        async with ProcessGroup(self.workers).running():
             yield
+
+    async def is_ready(self) -> bool:
+        """Whether the Temporal server and all workers answer."""
+        children = (*self._server.children, *self.workers)
+        return all([await child.spec.ready() for child in children])
+
+    def kill_server(self) -> None:
+        """Kill the embedded Temporal server, which is restarted."""
+        for child in self._server.children:
+            child.kill(expected=True)
 
     async def read_simulator(self, endpoint: str) -> Any:
         """Read `counts`, `ledger` or `requests` of the simulator."""
-        url = f"http://127.0.0.1:{self._simulator_port}/_sim/{endpoint}"
-        return json.loads(await asyncio.to_thread(fetch, url))
+        return json.loads(await run_in_daemon_thread(fetch, self._control(endpoint)))
+
+    async def inject(self, kind: Kind, lines: Sequence[Line]) -> None:
+        """Add records of one kind to the simulator."""
+        body = [{line.kind: line.record, "detections": line.detections} for line in lines]
+        url = self._control(f"{kind}s")
+        await run_in_daemon_thread(fetch, url, json.dumps(body).encode())
 
     async def has_polled_since(self, time: datetime) -> bool:
         """Whether every source was read to its end by a poll that started after `time`."""
@@ -100,37 +126,46 @@ class RehearsalEnvironment:
         return await self._ask(self._none_responding())
 
     async def count_cases(self) -> dict[str, int]:
-        """Count the open cases by state."""
+        """Count the open cases by state; empty if the server does not answer."""
         cases = CaseGateway(self._require_client())
-        return {state.value: count for state in CaseState if (count := await cases.count(state))}
+        counts: dict[str, int] = {}
+        with suppress(TimeoutError, RPCError):
+            async with asyncio.timeout(_QUERY_TIMEOUT):
+                for state in CaseState:
+                    counts[state.value] = await cases.count(state)
+        return {state: count for state, count in counts.items() if count}
 
-    async def read_counters(self) -> dict[str, float]:
-        """Read the worker's counters, summed over labels; empty if it does not answer."""
+    async def describe_wait(self, time: datetime) -> str:
+        """Describe what keeps the rehearsal from being complete."""
         try:
-            page = (await asyncio.to_thread(fetch, f"http://{self._metrics}/metrics")).decode()
-        except OSError:
-            return {}
+            async with asyncio.timeout(_QUERY_TIMEOUT):
+                return await describe_wait(self._require_client(), time)
+        except (TimeoutError, RPCError):
+            return "the Temporal server, which does not answer"
 
-        sums: dict[str, float] = {}
-        for family in text_string_to_metric_families(page):
-            for sample in family.samples:
-                if sample.name.startswith("clawback_") and sample.name.endswith("_total"):
-                    sums[sample.name] = sums.get(sample.name, 0.0) + sample.value
-        return sums
+    async def read_counters(self) -> dict[str, dict[str, float]]:
+        """Read the counters of each process, summed over labels; empty if it does not answer.
 
-    async def count_temporal_actions(self) -> int | None:
-        """Count the billable actions of this rehearsal; None if the server does not say."""
-        return await self._server.count_actions()
+        Those of the server are the billable actions, as in Temporal Cloud, if it reports them.
+        """
+        pages = {
+            child.spec.name: url for child, url in zip(self.workers, self._metrics, strict=True)
+        }
+        read = await asyncio.gather(*(_read_counters(address) for address in pages.values()))
+        counters = dict(zip(pages, read, strict=True))
+        if (actions := await self._server.count_actions()) is not None:
+            counters[SERVER] = {ACTIONS: float(actions)}
+        return counters
 
-    def _worker_environment(
-        self, plan: Rehearsal, folder: Path, history: timedelta
-    ) -> dict[str, str]:
+    def _control(self, endpoint: str) -> str:
+        return f"http://127.0.0.1:{self._simulator_port}/_sim/{endpoint}"
+
+    def _worker_settings(self, plan: Rehearsal, folder: Path, history: timedelta) -> dict[str, str]:
         settings = {
             "CLAWBACK_STATE": str(folder),
             "CLAWBACK_AUDIT": str(self.audit),
             "CLAWBACK_RULES": str(plan.rules.resolve()),
             "CLAWBACK_API_URL": f"http://127.0.0.1:{self._simulator_port}/client/v4",
-            "CLAWBACK_METRICS": self._metrics,
             "CLAWBACK_INTERVAL": "1s",
             "CLAWBACK_SUBMISSION_INTERVAL": "1s",
             "CLAWBACK_START": format_duration(history),
@@ -141,7 +176,7 @@ class RehearsalEnvironment:
         }
         if plan.lateness:
             settings["CLAWBACK_LOOKBACK"] = format_duration(history)
-        return environment_with(settings, without=SETTINGS)
+        return settings
 
     async def _all_polled_since(self, time: datetime) -> bool:
         pollers = PollerGateway(self._require_client())
@@ -169,3 +204,21 @@ def _server_of(plan: Rehearsal, settings: Settings, folder: Path, logs: Path) ->
     if plan.temporal is None:
         return EmbeddedServer(settings, folder, logs)
     return NamedServer(settings, plan.temporal, plan.temporal_variables)
+
+
+async def _read_counters(address: str) -> dict[str, float]:
+    try:
+        url = f"http://{address}/metrics"
+        page = await run_in_daemon_thread(fetch, url, timeout=_METRICS_TIMEOUT)
+    except OSError:
+        return {}
+    return _sum_counters(page.decode())
+
+
+def _sum_counters(page: str) -> dict[str, float]:
+    sums: dict[str, float] = {}
+    for family in text_string_to_metric_families(page):
+        for sample in family.samples:
+            if sample.name.startswith("clawback_") and sample.name.endswith("_total"):
+                sums[sample.name] = sums.get(sample.name, 0.0) + sample.value
+    return sums

@@ -9,7 +9,14 @@ from pathlib import Path
 from typing import Any
 
 from clawback.model.times import parse_time
-from clawback.simulator import Line, demo_corpus, outbreak, parse_faults, read_corpus
+from clawback.simulator import (
+    Line,
+    campaigns,
+    demo_corpus,
+    outbreak,
+    parse_faults,
+    read_corpus,
+)
 from clawback.simulator.faults.late_index import LateIndex
 
 _MARGIN = timedelta(days=1)
@@ -17,21 +24,28 @@ _MARGIN = timedelta(days=1)
 
 @dataclass(frozen=True)
 class Rehearsal:
-    """The options of one rehearsal. Without a corpus and an outbreak it uses the demo corpus.
+    """The options of one rehearsal. Without a corpus or synthetic mail it uses the demo corpus.
 
-    `outbreak` is the number of messages of a synthetic campaign. `faults` and `rate_limit` are as
-    in `clawback simulate`. `kills` is how often the worker is killed. `age_limit` is a duration,
-    `off` or `rules`. With `guard` the budgets of safety.yml hold cases. `temporal` is the address
-    of a Temporal server to use, reached with `temporal_variables` (`TEMPORAL_*`); by default the
-    rehearsal runs one of its own.
+    `outbreak` is the number of messages of one synthetic campaign, `campaigns` that of synthetic
+    campaigns of one message. All mail is there from the start, or arrives at `pace` records per
+    second. `faults` and `rate_limit` are as in `clawback simulate`. `kills`, `server_kills` and
+    `freezes` say how often a worker or the Temporal server is disturbed. `age_limit` is a duration,
+    `off` or `rules`. With `guard` the budgets of safety.yml hold cases. `temporal` is the
+    address of a Temporal server to use, reached with `temporal_variables` (`TEMPORAL_*`); by
+    default the rehearsal runs one of its own.
     """
 
     rules: Path
     corpora: tuple[Path, ...] = ()
     outbreak: int = 0
+    campaigns: int = 0
+    pace: float | None = None
     faults: str = ""
     rate_limit: str = "1200/300"
+    workers: int = 1
     kills: int = 0
+    server_kills: int = 0
+    freezes: int = 0
     seed: int = 0
     age_limit: str = "off"
     guard: bool = False
@@ -53,7 +67,9 @@ class Rehearsal:
         synthetic: dict[str, Iterable[Mapping[str, Any]]] = {}
         if self.outbreak:
             synthetic["outbreak"] = outbreak(self.outbreak, self.seed)
-        elif not self.corpora:
+        if self.campaigns:
+            synthetic["campaigns"] = campaigns(self.campaigns, self.seed)
+        if not (synthetic or self.corpora):
             synthetic["demo"] = demo_corpus(self.seed)
 
         files = [_write_lines(folder / f"{name}.jsonl", lines) for name, lines in synthetic.items()]
@@ -79,14 +95,15 @@ def read_corpora(corpora: Iterable[Path]) -> list[Line]:
 def measure_history(lines: Iterable[Line]) -> timedelta:
     """Return how far back polling must start to read every record."""
     now = datetime.now(UTC)
-    return now - min(_times(lines), default=now) + _MARGIN
+    times = (time for line in lines for time in line_times(line))
+    return now - min(times, default=now) + _MARGIN
 
 
-def _times(lines: Iterable[Line]) -> Iterator[datetime]:
-    for line in lines:
-        for name in ("scanned_at", "created_at", "requested_at"):
-            if (time := parse_time(line.record.get(name))) is not None:
-                yield time
+def line_times(line: Line) -> Iterator[datetime]:
+    """Yield the times of a record that polls may search by."""
+    for name in ("scanned_at", "created_at", "requested_at"):
+        if (time := parse_time(line.record.get(name))) is not None:
+            yield time
 
 
 def _write_lines(path: Path, lines: Iterable[Mapping[str, Any]]) -> Path:

@@ -1,78 +1,49 @@
-"""Runs a rehearsal: start the processes, kill the worker, wait until all is done, judge."""
+"""Runs a rehearsal: start the processes, disturb them, wait until all is done, judge."""
 
 import asyncio
 import time
 from collections import Counter
-from collections.abc import Callable
-from dataclasses import dataclass, field
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from random import Random
 from typing import Any
 
 from clawback.audit import Broken, read_records, verify
-from clawback.model.audit_record import RecordKind
+from clawback.local import run_in_daemon_thread
+from clawback.model.audit_record import AuditRecord, RecordKind
 from clawback.model.durations import parse_duration
-from clawback.rehearsal.environment import RehearsalEnvironment
+from clawback.rehearsal.arrivals import Arrivals
+from clawback.rehearsal.disturbances import disturb
+from clawback.rehearsal.environment import ACTIONS, RehearsalEnvironment
 from clawback.rehearsal.expectation import Expectation, build_expectation
 from clawback.rehearsal.judge import Judgement, allow_holds, judge
 from clawback.rehearsal.plan import Rehearsal, measure_history, read_corpora
+from clawback.rehearsal.progress import LineCounter, Progress
 from clawback.rules import RuleSet, load_rules
+from clawback.simulator import Line
 
 IDLE_SECONDS = 3.0
 """How long nothing must happen before a rehearsal may be complete."""
-# The workflows of a killed worker take ten seconds to continue; do not kill the next one earlier.
-_STALLED_SECONDS = 20.0
+STALLED_SECONDS = 15.0
+"""How long nothing must happen before a rehearsal says what it waits for, and how often it asks."""
 _POLL_SECONDS = 0.25
-_POLL_ENDPOINTS = ("GET /investigate", "GET /phishguard/reports", "GET /submissions")
-
-
-@dataclass
-class Progress:
-    """The progress of a rehearsal. `changed_at` is on the monotonic clock."""
-
-    changes: int = 0
-    expected_changes: int = 0
-    requests: int = 0
-    kills: int = 0
-    phase: str = "starting"
-    changed_at: float = field(default_factory=time.monotonic)
-    _last: object = None
-
-    @property
-    def idle_seconds(self) -> float:
-        """Seconds since something last happened."""
-        return time.monotonic() - self.changed_at
-
-    def update(self, counts: dict[str, Any], audit_size: int) -> None:
-        """Update from the counts of the simulator and the size of the audit.
-
-        Polls do not count: they go on when nothing happens.
-        """
-        polls = sum(counts["by_endpoint"].get(endpoint, 0) for endpoint in _POLL_ENDPOINTS)
-        self.changes, self.requests = counts["changes"], counts["requests"]
-        current = (self.changes, self.requests - polls, audit_size)
-        if current != self._last:
-            self._last, self.changed_at = current, time.monotonic()
 
 
 @dataclass(frozen=True)
 class RehearsalResult:
     """What a rehearsal showed.
 
-    `seconds` is the time from the worker's start to its last effect; `is_complete` is False if the
-    timeout came first.
+    `is_complete` is False if the timeout came first; then `progress.waits_for` says what was
+    missing. `cases` counts the open cases by state.
     """
 
     judgement: Judgement
     expectation: Expectation
     is_complete: bool
     is_audit_intact: bool
-    seconds: float
-    kills: int
+    progress: Progress
     counts: dict[str, Any]
-    counters: dict[str, float]
-    temporal_actions: int | None
     outcomes: Counter[tuple[str, str]]
     cases: dict[str, int]
     ledger: list[dict[str, Any]]
@@ -87,6 +58,52 @@ class RehearsalResult:
         """The number of messages moved."""
         return sum(1 for row in self.ledger if row["operation"] == "move")
 
+    @property
+    def counters(self) -> dict[str, float]:
+        """The counters of all workers."""
+        return self.progress.counters.totals
+
+    @property
+    def temporal_actions(self) -> int | None:
+        """Billable actions, as in Temporal Cloud; None if the server does not say."""
+        actions = self.counters.get(ACTIONS)
+        return None if actions is None else int(actions)
+
+
+@dataclass(frozen=True)
+class _Observed:
+    """What the processes left behind."""
+
+    is_complete: bool
+    counts: dict[str, Any]
+    cases: dict[str, int]
+    ledger: list[dict[str, Any]]
+
+
+class _Scenario:
+    """What a rehearsal is about: a plan, its mail and its rules."""
+
+    def __init__(self, plan: Rehearsal, folder: Path) -> None:
+        self.plan = plan.with_copied_rules(folder)
+        self.corpora = self.plan.write_corpora(folder)
+        self.lines = read_corpora(self.corpora)
+        self.rules = load_rules(self.plan.rules)
+        self.expectation = self.expect(self.lines)
+
+    def expect(self, lines: Sequence[Line]) -> Expectation:
+        """Derive what should happen to some mail."""
+        limit = _age_limit(self.plan, self.rules)
+        return build_expectation(lines, self.rules, datetime.now(UTC), limit)
+
+    def estimate_records(self) -> int:
+        """Estimate the number of audit records, for shares of the progress.
+
+        One for each event that joins a case, and one for each action or, with budgets, for each
+        case that is held.
+        """
+        joined = len(self.expectation.joined)
+        return 2 * joined if self.plan.guard else joined + len(self.expectation.actions)
+
 
 async def rehearse(
     plan: Rehearsal, folder: Path, report: Callable[[Progress], None] = lambda _: None
@@ -99,42 +116,125 @@ async def rehearse(
         ProcessFailed: a process did not start.
 
     """
-    plan = plan.with_copied_rules(folder)
-    corpora = plan.write_corpora(folder)
-    lines, rules = read_corpora(corpora), load_rules(plan.rules)
-    expectation = build_expectation(lines, rules, datetime.now(UTC), _age_limit(plan, rules))
-    environment = RehearsalEnvironment(plan, folder, corpora, measure_history(lines))
-    progress = Progress(expected_changes=expectation.count_changes())
+    progress = Progress()
     report(progress)
+    scenario = await run_in_daemon_thread(_Scenario, plan, folder)
+    progress.expected_changes = scenario.expectation.count_changes()
+    progress.expected_records = scenario.estimate_records()
 
-    async with environment.services_running():
-        started, counters = time.monotonic(), CounterSums()
-        async with environment.worker_running():
-            is_complete = await _wait_until_complete(environment, plan, progress, counters, report)
-            cases = await environment.count_cases()
+    run = _Run(scenario, folder, progress, report)
+    observed = await run.observe()
 
-        ledger = await environment.read_simulator("ledger")
-        records = list(read_records(environment.audit))
-        if environment.has_guard:
-            expectation = allow_holds(expectation, records)
-        return RehearsalResult(
-            judgement=judge(expectation, ledger, records),
-            expectation=expectation,
-            is_complete=is_complete,
-            is_audit_intact=_is_audit_intact(environment.audit),
-            seconds=progress.changed_at - started,
-            kills=progress.kills,
-            counts=await environment.read_simulator("counts"),
-            counters=counters.totals,
-            temporal_actions=await environment.count_temporal_actions(),
-            outcomes=Counter(
-                (record.action or "", record.outcome or "would")
-                for record in records
-                if record.kind in {RecordKind.ACTED, RecordKind.WOULD_HAVE_ACTED}
-            ),
-            cases=cases,
-            ledger=ledger,
+    progress.phase = "judging"
+    report(progress)
+    return await run_in_daemon_thread(run.conclude, observed)
+
+
+class _Run:
+    """One run of a scenario, from the first process to the judgement."""
+
+    def __init__(
+        self,
+        scenario: _Scenario,
+        folder: Path,
+        progress: Progress,
+        report: Callable[[Progress], None],
+    ) -> None:
+        self._scenario = scenario
+        self._plan = scenario.plan
+        self._progress = progress
+        self._report = report
+        self._arrivals = (
+            Arrivals(scenario.lines, scenario.plan.pace) if scenario.plan.pace else None
         )
+        corpora = scenario.corpora if self._arrivals is None else []
+        history = measure_history(scenario.lines)
+        self._environment = RehearsalEnvironment(self._plan, folder, corpora, history)
+        self._audit = LineCounter(self._environment.audit)
+        self._last_asked = 0.0
+
+    async def observe(self) -> _Observed:
+        """Run the processes until there is nothing left to do, or the timeout."""
+        environment = self._environment
+        async with environment.services_running():
+            self._progress.restart()
+            async with environment.workers_running():
+                is_complete = await self._wait_until_complete()
+                cases = await environment.count_cases()
+            return _Observed(
+                is_complete=is_complete,
+                counts=await environment.read_simulator("counts"),
+                cases=cases,
+                ledger=await environment.read_simulator("ledger"),
+            )
+
+    def conclude(self, observed: _Observed) -> RehearsalResult:
+        """Judge what was observed. Computes: call it from a thread."""
+        audit = self._environment.audit
+        records = list(read_records(audit))
+        expectation = self._scenario.expectation
+        if self._arrivals is not None:
+            expectation = self._scenario.expect(self._arrivals.arrived)
+        if self._plan.guard:
+            expectation = allow_holds(expectation, records)
+
+        return RehearsalResult(
+            judgement=judge(expectation, observed.ledger, records),
+            expectation=expectation,
+            is_complete=observed.is_complete,
+            is_audit_intact=not (audit.exists() and isinstance(verify(audit), Broken)),
+            progress=self._progress,
+            counts=observed.counts,
+            outcomes=_count_outcomes(records),
+            cases=observed.cases,
+            ledger=observed.ledger,
+        )
+
+    async def _wait_until_complete(self) -> bool:
+        deadline = time.monotonic() + self._plan.timeout.total_seconds()
+        self._progress.phase = "acting"
+        tasks = [disturb(self._environment, self._plan, self._progress)]
+        if self._arrivals is not None:
+            tasks.append(self._arrivals.run(self._environment, self._progress))
+        beside = asyncio.gather(*tasks)
+        started = datetime.now(UTC)
+        try:
+            while time.monotonic() < deadline:
+                await self._update()
+                if not beside.done():
+                    started = datetime.now(UTC)
+                elif await self._is_complete(beside, started + self._plan.lateness):
+                    return True
+                await asyncio.sleep(_POLL_SECONDS)
+            return False
+        finally:
+            beside.cancel()
+
+    async def _is_complete(self, beside: "asyncio.Future[Any]", visible_at: datetime) -> bool:
+        beside.result()
+        if self._progress.idle_seconds <= IDLE_SECONDS:
+            return False
+        environment = self._environment
+        if await environment.is_idle() and await environment.has_polled_since(visible_at):
+            return True
+        await self._explain_stall(visible_at)
+        return False
+
+    async def _update(self) -> None:
+        environment, progress = self._environment, self._progress
+        counts = await environment.read_simulator("counts")
+        progress.update(counts, self._audit.count())
+        for process, values in (await environment.read_counters()).items():
+            progress.counters.update(process, values)
+        self._report(progress)
+
+    async def _explain_stall(self, visible_at: datetime) -> None:
+        """Find out what a run that makes no progress waits for, every few seconds."""
+        now = time.monotonic()
+        is_stalled = self._progress.idle_seconds > STALLED_SECONDS
+        if is_stalled and now - self._last_asked > STALLED_SECONDS:
+            self._progress.waits_for = await self._environment.describe_wait(visible_at)
+            self._last_asked = time.monotonic()
 
 
 def _age_limit(plan: Rehearsal, rules: RuleSet) -> timedelta | None:
@@ -147,83 +247,10 @@ def _age_limit(plan: Rehearsal, rules: RuleSet) -> timedelta | None:
             return parse_duration(duration)
 
 
-async def _wait_until_complete(
-    environment: RehearsalEnvironment,
-    plan: Rehearsal,
-    progress: Progress,
-    counters: "CounterSums",
-    report: Callable[[Progress], None],
-) -> bool:
-    """Wait until there is nothing left to do. Returns False on timeout."""
-    visible_at = datetime.now(UTC) + plan.lateness
-    deadline = time.monotonic() + plan.timeout.total_seconds()
-    killer = asyncio.create_task(_kill_worker(environment, plan, progress))
-    progress.phase = "acting"
-    try:
-        while time.monotonic() < deadline:
-            counts = await environment.read_simulator("counts")
-            progress.update(counts, _size(environment.audit))
-            counters.update(await environment.read_counters())
-            report(progress)
-
-            is_quiet = killer.done() and progress.idle_seconds > IDLE_SECONDS
-            if (
-                is_quiet
-                and await environment.is_idle()
-                and await environment.has_polled_since(visible_at)
-            ):
-                killer.result()
-                return True
-            await asyncio.sleep(_POLL_SECONDS)
-        return False
-    finally:
-        killer.cancel()
-
-
-async def _kill_worker(
-    environment: RehearsalEnvironment, plan: Rehearsal, progress: Progress
-) -> None:
-    """Kill the worker when random shares of the changes have happened.
-
-    If the changes stall before that, the remaining kills follow at once.
-    """
-    random = Random(plan.seed)  # noqa: S311 - reproducible on purpose
-    for share in sorted(random.uniform(0.0, 0.9) for _ in range(plan.kills)):
-        # The simulator and the worker are other processes: there is no event to wait for.
-        while not await environment.worker.spec.ready():  # noqa: ASYNC110 - see above
-            await asyncio.sleep(_POLL_SECONDS)
-        target = share * progress.expected_changes
-        while progress.changes < target and progress.idle_seconds < _STALLED_SECONDS:  # noqa: ASYNC110 - see above
-            await asyncio.sleep(_POLL_SECONDS / 5)
-
-        await asyncio.sleep(random.uniform(0.0, 0.5))
-        environment.worker.kill(expected=True)
-        progress.kills += 1
-        progress.changed_at = time.monotonic()
-
-
-class CounterSums:
-    """Sums counters over restarts of a process, which starts again at zero."""
-
-    def __init__(self) -> None:
-        self.totals: dict[str, float] = {}
-        self._last: dict[str, float] = {}
-
-    def update(self, values: dict[str, float]) -> None:
-        """Add the current values; empty if the process did not answer."""
-        for name, value in values.items():
-            last = self._last.get(name, 0.0)
-            increase = value - last if value >= last else value
-            self.totals[name] = self.totals.get(name, 0.0) + increase
-            self._last[name] = value
-
-
-def _is_audit_intact(audit: Path) -> bool:
-    return not (audit.exists() and isinstance(verify(audit), Broken))
-
-
-def _size(path: Path) -> int:
-    try:
-        return path.stat().st_size
-    except OSError:
-        return 0
+def _count_outcomes(records: Sequence[AuditRecord]) -> Counter[tuple[str, str]]:
+    kinds = {RecordKind.ACTED, RecordKind.WOULD_HAVE_ACTED}
+    return Counter(
+        (record.action or "", record.outcome or "would")
+        for record in records
+        if record.kind in kinds
+    )

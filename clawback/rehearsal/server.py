@@ -26,6 +26,7 @@ from clawback.local import (
     TemporalServer,
     fetch,
     free_port,
+    run_in_daemon_thread,
     temporal_child,
 )
 from clawback.settings import Settings
@@ -40,6 +41,7 @@ from clawback.temporal.namespace_checks import (
 
 _RETENTION = timedelta(days=1)
 _USABLE_WITHIN = 30.0
+_METRICS_TIMEOUT = 2.0
 _LOOK_AGAIN = 0.5
 
 
@@ -82,9 +84,13 @@ class EmbeddedServer(RehearsalServer):
         yield await connect(self._settings, address=self._server.address)
 
     async def count_actions(self) -> int | None:
-        """Read the server's own counter."""
+        """Read the server's own counter; None while it does not answer."""
         url = f"http://127.0.0.1:{self._server.metrics_port}/metrics"
-        page = (await asyncio.to_thread(fetch, url)).decode()
+        try:
+            page = (await run_in_daemon_thread(fetch, url, timeout=_METRICS_TIMEOUT)).decode()
+        except OSError:
+            return None
+
         samples = (
             sample
             for family in text_string_to_metric_families(page)

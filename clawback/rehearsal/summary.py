@@ -1,8 +1,9 @@
 """Summarizes the result of a rehearsal, as text or as JSON. Pure."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Any
 
+from clawback.rehearsal.disturbances import ServerKill, WorkerFreeze, WorkerKill
 from clawback.rehearsal.runner import RehearsalResult
 
 _MAX_PROBLEMS = 10
@@ -23,7 +24,9 @@ def to_json(result: RehearsalResult) -> dict[str, Any]:
         "lost": judgement.lost,
         "twice": judgement.twice,
         "unexpected": judgement.unexpected,
-        "seconds": round(result.seconds, 1),
+        "waits_for": result.progress.waits_for,
+        "seconds": round(result.progress.seconds, 1),
+        "longest_pause": round(result.progress.longest_pause, 1),
         "events": result.expectation.events,
         "matched": result.expectation.matched,
         "outcomes": outcomes,
@@ -37,7 +40,9 @@ def to_json(result: RehearsalResult) -> dict[str, Any]:
         "faults": counts["by_fault"],
         "retries": int(result.counters.get("clawback_activity_retries_total", 0.0)),
         "paced_seconds": round(delay, 1),
-        "kills": result.kills,
+        "kills": result.progress.disturbances[WorkerKill.name],
+        "server_kills": result.progress.disturbances[ServerKill.name],
+        "freezes": result.progress.disturbances[WorkerFreeze.name],
         "temporal_actions": result.temporal_actions,
     }
 
@@ -59,17 +64,24 @@ def format_text(result: RehearsalResult) -> Iterator[str]:
     yield f"           by status: {_format_counts(data['requests_by_status'])}"
     yield (
         f"faults     {_format_counts(data['faults']) or 'none'}; "
-        f"worker kills: {data['kills']}; activity retries: {data['retries']}"
+        f"{_format_counts(result.progress.disturbances) or 'no kills'}; "
+        f"activity retries: {data['retries']}"
     )
     if result.temporal_actions is not None:
         yield f"Temporal   {result.temporal_actions:,} actions"
-    yield f"time       {data['seconds']} s from the start of the worker to its last effect"
+    yield (
+        f"time       {data['seconds']} s from the start of the workers to their last effect; "
+        f"the longest pause was {data['longest_pause']} s"
+    )
     yield from _format_problems(result)
 
 
 def _format_problems(result: RehearsalResult) -> Iterator[str]:
     if not result.is_complete:
-        yield "INCOMPLETE the timeout expired before everything was done"
+        waits_for = result.progress.waits_for
+        yield "INCOMPLETE the timeout expired before everything was done" + (
+            f"; waiting for {waits_for}" if waits_for else ""
+        )
     if not result.is_audit_intact:
         yield "BROKEN     the hash chain of the audit"
 
@@ -93,5 +105,5 @@ def _format_table(title: str, counts: dict[str, int]) -> Iterator[str]:
         yield f"{'' if number else title:10} {count:>7,}  {name}"
 
 
-def _format_counts(counts: dict[str, int]) -> str:
+def _format_counts(counts: Mapping[str, int]) -> str:
     return ", ".join(f"{count:,} {name}" for name, count in sorted(counts.items()))

@@ -4,9 +4,10 @@ It shares no code with the client that it tests. Touch it when the API changes, 
 (`faults/`).
 """
 
-from clawback.simulator.corpus import CorpusError, Line, parse_line, read_corpus
+from clawback.simulator.corpus import CorpusError, Kind, Line, parse_line, read_corpus
 from clawback.simulator.demo import demo_corpus
 from clawback.simulator.faults import FAULT_TYPES, FaultRates, parse_faults
+from clawback.simulator.mail_stream import restamp
 from clawback.simulator.options import (
     BodyForm,
     MoveIdentity,
@@ -18,13 +19,14 @@ from clawback.simulator.options import (
 )
 from clawback.simulator.rate_limit import Rate, parse_rate
 from clawback.simulator.service import PortUnavailable, Simulator
-from clawback.simulator.synthetic import outbreak
+from clawback.simulator.synthetic import campaigns, outbreak
 
 __all__ = [
     "FAULT_TYPES",
     "BodyForm",
     "CorpusError",
     "FaultRates",
+    "Kind",
     "Line",
     "MoveIdentity",
     "Order",
@@ -35,10 +37,12 @@ __all__ = [
     "Simulator",
     "SimulatorOptions",
     "TokenScope",
+    "campaigns",
     "demo_corpus",
     "outbreak",
     "parse_faults",
     "parse_line",
     "parse_rate",
     "read_corpus",
+    "restamp",
 ]

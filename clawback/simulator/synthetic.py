@@ -70,6 +70,19 @@ def outbreak(
         )
 
 
+def campaigns(count: int, seed: int = 0) -> Iterator[dict[str, Any]]:
+    """Generate as many campaigns of one message each, with distinct senders, domains and bodies.
+
+    They are scanned 10 ms apart, the last one now.
+    """
+    random = Random(seed)  # noqa: S311 - reproducible on purpose
+    first = datetime.now(UTC) - SPACING * count
+    for number in range(count):
+        draft = replace(CAMPAIGN, sender=f"accounts@vendor{number:05d}.test")
+        recipients = [f"user{number:05d}@corp.example"]
+        yield corpus_line(draft, recipients, first + SPACING * number, random, digest(random))
+
+
 def corpus_line(
     draft: Draft, recipients: list[str], at: datetime, random: Random, edf_hash: str
 ) -> dict[str, Any]:

@@ -1,6 +1,7 @@
 """`clawback rehearse` with a real Temporal server, simulator and worker."""
 
 import json
+import shutil
 import signal
 import subprocess
 import sys
@@ -74,6 +75,58 @@ def test_a_rehearsal_that_times_out_fails(tmp_path: Path) -> None:
     assert done.returncode == ExitCode.NO
     assert "INCOMPLETE" in done.stdout
     assert (tmp_path / "kept" / "logs" / "worker.log").exists()
+
+
+def test_it_ends_by_itself_where_cases_wait_for_people(tmp_path: Path) -> None:
+    """Held cases count as done, whatever happens to two workers and the server meanwhile."""
+    rules = shutil.copytree(RULES, tmp_path / "rules")
+    safety = (rules / "safety.yml").read_text()
+    (rules / "safety.yml").write_text(
+        safety.replace("messages: 1000, per: 1h", "messages: 10, per: 1h")
+    )
+    done = clawback(
+        *("rehearse", "--rules", str(rules), "--campaigns", "25", "--pace", "10", "--guard"),
+        *("--workers", "2", "--kill-worker", "1", "--kill-server", "1", "--freeze-worker", "1"),
+        *("--timeout", "4m", "--json"),
+    )
+    assert done.returncode == ExitCode.OK, done.stdout + done.stderr
+    summary = json.loads(done.stdout)
+    assert (summary["events"], summary["moved"]) == (25, 10)
+    assert (summary["cases"]["held"], summary["cases"]["settled"]) == (15, 10)
+    assert (summary["kills"], summary["server_kills"], summary["freezes"]) == (1, 1, 1)
+
+
+def test_it_says_what_it_waits_for() -> None:
+    """A rehearsal without progress names the poller that cannot read."""
+    done = clawback("rehearse", "--rules", RULES, "--faults", "500=1", "--timeout", "40s")
+    assert done.returncode == ExitCode.NO
+    waits = "waiting for the poller of message, which has read until"
+    assert waits in done.stderr
+    assert f"INCOMPLETE the timeout expired before everything was done; {waits}" in done.stdout
+
+
+def test_a_signal_ends_the_preparation_at_once(tmp_path: Path) -> None:
+    """It need not wait until the mail is written and the expectation computed."""
+    process = subprocess.Popen(
+        [
+            *(sys.executable, "-c", "from clawback.cli import main; main()"),
+            *(
+                "rehearse",
+                "--rules",
+                RULES,
+                "--outbreak",
+                "300000",
+                "--keep",
+                str(tmp_path / "kept"),
+            ),
+        ],
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    wait_until((tmp_path / "kept" / "outbreak.jsonl").exists, timedelta(seconds=60))
+    process.send_signal(signal.SIGTERM)
+    process.communicate(timeout=15)
+    assert process.returncode == ExitCode.INTERRUPTED
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
