@@ -40,11 +40,13 @@ from clawback.services.configuration import channels_for_rules, current_budgets,
 from clawback.services.kill_switch_monitor import monitor_kill_switch
 from clawback.services.never_block_watcher import NeverBlockWatcher
 from clawback.services.rule_reload_reporter import RuleReloadReporter
+from clawback.services.worker_monitor import WorkerMonitor
 from clawback.settings import Settings, SettingsError, load_settings
 from clawback.telemetry import (
     ApiMetrics,
     TelemetryUnavailable,
     configure_logging,
+    join_health,
     metrics,
     serve_metrics,
 )
@@ -153,8 +155,10 @@ class WorkerProcess:
         await prepare(client)
         await _warn_of_retention(client, settings)
         intervals = {source: settings.interval_of(source) for source in EventKind}
-        health = PollHealth(PollerGateway(client), intervals)
+        monitor = WorkerMonitor(client, telemetry.scrape)
+        health = join_health(monitor, PollHealth(PollerGateway(client), intervals))
         stack.enter_context(serve_metrics(settings.metrics, [telemetry.scrape], health))
+        stack.callback(asyncio.create_task(monitor.watch()).cancel)
 
         guard = GuardGateway(client)
         await guard.ensure()

@@ -5,12 +5,18 @@ Touch it to add a metric or to change what may be logged.
 
 from clawback.telemetry.logs import configure_logging
 from clawback.telemetry.metrics import ApiMetrics
-from clawback.telemetry.server import MetricsServer, TelemetryUnavailable, serve_metrics
+from clawback.telemetry.server import (
+    MetricsServer,
+    TelemetryUnavailable,
+    join_health,
+    serve_metrics,
+)
 
 __all__ = [
     "ApiMetrics",
     "MetricsServer",
     "TelemetryUnavailable",
     "configure_logging",
+    "join_health",
     "serve_metrics",
 ]

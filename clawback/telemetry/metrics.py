@@ -25,6 +25,7 @@ from clawback.actions import registry
 from clawback.model.audit_record import RecordKind
 from clawback.model.events import EventKind
 from clawback.model.mode import Mode
+from clawback.telemetry.worker_health import StuckReason
 
 disable_created_metrics()  # type: ignore[no-untyped-call]
 
@@ -152,6 +153,9 @@ OWN_DOMAINS = _gauge(
 BLOCKS_FORBIDDEN = _gauge(
     "blocks_forbidden", "Active blocks of clawback that the never-block list now forbids."
 )
+WORKER_STUCK = _gauge(
+    "worker_stuck", "1 while this worker is stuck; `/healthz` says where.", "reason"
+)
 CONTAINMENT_STOPPED = _gauge("containment_stopped", "1 while the kill switch is on.")
 AUDIT_RECORDS = _counter("audit_records_total", "Records written to the audit log.", "kind")
 BUILD = _info("build", "The running version.", "version", "python")
@@ -165,6 +169,8 @@ def _initialise() -> None:
             metric.labels(source.value)
     for kind in RecordKind:
         AUDIT_RECORDS.labels(kind.value)
+    for reason in StuckReason:
+        WORKER_STUCK.labels(reason.value)
     for action, outcome, mode in product(registry.ACTIONS, ("failed", "unknown"), Mode):
         ACTIONS.labels(action, outcome, mode.value)
 

@@ -24,6 +24,15 @@ class TelemetryUnavailable(LoggableError, RuntimeError):
     """`/metrics` cannot be served; the text says why and what to set."""
 
 
+def join_health(*checks: Health) -> Health:
+    """Return what is wrong by any of several checks."""
+
+    def check_all() -> str | None:
+        return "; ".join(problem for check in checks if (problem := check())) or None
+
+    return check_all
+
+
 class MetricsServer:
     """A running server, as a context manager."""
 

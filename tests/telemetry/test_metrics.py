@@ -60,6 +60,7 @@ def test_names_follow_the_conventions() -> None:
                     "_stopped",
                     "_domains",
                     "_forbidden",
+                    "_stuck",
                 )
             )
             for name in exposed

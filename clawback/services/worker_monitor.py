@@ -1,0 +1,108 @@
+"""Watches this worker process for slots that stay in use and queues that make no progress."""
+
+import asyncio
+import time
+from collections.abc import Iterable
+from datetime import timedelta
+
+import structlog
+from temporalio.api.enums.v1 import TaskQueueType
+from temporalio.api.taskqueue.v1 import TaskQueue
+from temporalio.api.workflowservice.v1 import DescribeTaskQueueRequest
+from temporalio.client import Client
+from temporalio.service import RPCError
+
+from clawback.telemetry import metrics
+from clawback.telemetry.server import Scrape
+from clawback.telemetry.worker_health import (
+    PATIENCE,
+    Slots,
+    StuckReason,
+    WorkerHealth,
+    read_sample,
+)
+from clawback.temporal import names
+
+INTERVAL = timedelta(seconds=10)
+_MAX_SILENCE = timedelta(minutes=1)
+_TYPES = {
+    "workflow": TaskQueueType.TASK_QUEUE_TYPE_WORKFLOW,
+    "activity": TaskQueueType.TASK_QUEUE_TYPE_ACTIVITY,
+}
+log = structlog.get_logger("clawback")
+
+
+class WorkerMonitor:
+    """Logs and counts what is wrong with this worker, and says it to `/healthz`."""
+
+    def __init__(self, client: Client, scrape: Scrape, patience: timedelta = PATIENCE) -> None:
+        self._client = client
+        self._scrape = scrape
+        self._health = WorkerHealth(patience)
+        self._problems: dict[StuckReason, str] = {}
+        self._updated_at = time.monotonic()
+
+    def __call__(self) -> str | None:
+        """Return what is wrong, or None. May be called from another thread."""
+        silence = time.monotonic() - self._updated_at
+        if silence > _MAX_SILENCE.total_seconds():
+            return f"the event loop of this worker is blocked for {silence:.0f} s; restart it"
+        return "; ".join(self._problems.values()) or None
+
+    async def watch(self) -> None:
+        """Check until cancelled."""
+        while True:
+            await self.check()
+            await asyncio.sleep(INTERVAL.total_seconds())
+
+    async def check(self) -> None:
+        """Check once; log what is new and what is over."""
+        self._updated_at = time.monotonic()
+        try:
+            page = await asyncio.to_thread(self._scrape)
+        except OSError as error:
+            log.warning("worker.metrics_unavailable", error=error)
+            return
+
+        sample = read_sample(page.decode())
+        backlog = await self._read_backlog(self._health.idle_slots(sample))
+        now = time.monotonic()
+        self._health.update(sample, backlog, now)
+        self._report(self._health.problems(now))
+
+    def _report(self, problems: dict[StuckReason, str]) -> None:
+        for reason in StuckReason:
+            metrics.WORKER_STUCK.labels(reason.value).set(reason in problems)
+            if reason in problems and reason not in self._problems:
+                log.error("worker.stuck", reason=reason.value, problem=problems[reason])
+            if reason in self._problems and reason not in problems:
+                log.info("worker.recovered", reason=reason.value)
+        self._problems = problems
+
+    async def _read_backlog(self, idle: Iterable[Slots]) -> dict[Slots, int]:
+        queues = [slots for slots in idle if _has_backlog(*slots)]
+        counts = await asyncio.gather(*(self._read_queue(*slots) for slots in queues))
+        return dict(zip(queues, counts, strict=True))
+
+    async def _read_queue(self, kind: str, queue: str) -> int:
+        """Count the tasks that wait; 0 if the server does not say."""
+        request = DescribeTaskQueueRequest(
+            namespace=self._client.namespace,
+            task_queue=TaskQueue(name=queue),
+            task_queue_type=_TYPES[kind],
+            report_stats=True,
+        )
+        try:
+            answer = await self._client.workflow_service.describe_task_queue(
+                request, timeout=INTERVAL
+            )
+        except RPCError:
+            return 0
+        return answer.stats.approximate_backlog_count
+
+
+def _has_backlog(kind: str, queue: str) -> bool:
+    """Whether a backlog means trouble. The kill switch closes the containment queue on purpose."""
+    is_stopped = next(iter(metrics.CONTAINMENT_STOPPED.collect())).samples[0].value == 1.0
+    is_closed = queue == names.CONTAIN_QUEUE and is_stopped
+    return kind in _TYPES and not is_closed
