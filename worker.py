@@ -12,6 +12,7 @@ from contextlib import AsyncExitStack, suppress
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any, NoReturn
+from uuid import uuid4
 
 import structlog
 from temporalio.client import Client
@@ -115,11 +116,15 @@ class Services:
 
 @dataclass(frozen=True)
 class Components:
-    """Everything of one worker process that is built over its clients."""
+    """Everything of one worker process that is built over its clients.
+
+    `queue` is the task queue on which this process alone reads pages.
+    """
 
     activities: Mapping[type[Any], object]
     services: Services
     pollers: PollerActivities
+    queue: str
 
 
 class WorkerProcess:
@@ -236,7 +241,8 @@ def build_components(
     telemetry = ActivityTelemetry()
     audit = AuditWriter(AuditLog(settings.audit_file), telemetry.record_audit)
     guard, own = GuardGateway(client), OwnSubmissions(client)
-    pollers = PollerActivities(PollerGateway(client), guard, poller_starts(settings))
+    pollers = PollerActivities(PollerGateway(client), guard, audit, poller_starts(settings))
+    queue = names.worker_queue(uuid4().hex)
     ingest = Ingest(
         api,
         lambda: rules.current,
@@ -245,7 +251,9 @@ def build_components(
         is_ours=own.is_ours,
     )
     activities = (
-        IngestActivities(ingest, CaseGateway(client), SetAsideGateway(client), audit, telemetry),
+        IngestActivities(
+            ingest, CaseGateway(client), SetAsideGateway(client), audit, telemetry, queue=queue
+        ),
         SetAsideActivities(CaseGateway(client)),
         ContainmentActivities(api, rules, telemetry, own),
         PolicyActivities(api, rules),
@@ -265,7 +273,7 @@ def build_components(
         reload_reporter=RuleReloadReporter(rules, audit),
         never_block=NeverBlockWatcher(api, rules, BlockGateway(client), audit),
     )
-    return Components({type(one): one for one in activities}, services, pollers)
+    return Components({type(one): one for one in activities}, services, pollers, queue)
 
 
 def build_workers(
@@ -274,7 +282,7 @@ def build_workers(
     on_failure: Callable[[BaseException], Awaitable[None]] | None = None,
     sandbox: SandboxRestrictions = PRODUCTION_SANDBOX,
 ) -> list[Worker]:
-    """Build one worker per task queue.
+    """Build one worker per task queue, and one for the queue of this process alone.
 
     The guard's worker is the first, so that it stops last: cases that drain may still ask it.
     """
@@ -302,7 +310,7 @@ def build_workers(
             "no_remote_activities": True,
         },
     }
-    return [
+    workers = [
         Worker(
             client,
             task_queue=queue,
@@ -311,6 +319,8 @@ def build_workers(
         )
         for queue, chosen in options.items()
     ]
+    reading = bind_activities(names.WORKER_QUEUE, components.activities)
+    return [*workers, Worker(client, task_queue=components.queue, activities=reading, **shared)]
 
 
 def main() -> NoReturn:

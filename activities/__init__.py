@@ -38,7 +38,7 @@ if not workflow.unsafe.in_sandbox():
         # The kill switch closes the containment queue only. What verifies, expires or undoes must
         # go on, so it runs beside reading.
         names.READ_QUEUE: (
-            IngestActivities.read_page,
+            IngestActivities.find_reader,
             ContainmentActivities.locate_messages,
             ContainmentActivities.find_release,
             ContainmentActivities.search_messages,
@@ -53,6 +53,7 @@ if not workflow.unsafe.in_sandbox():
             PollerActivities.start_pollers,
             SetAsideActivities.deliver,
         ),
+        names.WORKER_QUEUE: (IngestActivities.read_page,),
         names.NOTIFICATION_QUEUE: (NotificationActivities.deliver,),
     }
 

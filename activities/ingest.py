@@ -1,6 +1,7 @@
 """The activity that pollers run: read one page of the API and send its matches to their cases."""
 
 import asyncio
+from collections import defaultdict
 from collections.abc import Sequence
 from datetime import UTC, datetime
 
@@ -11,7 +12,7 @@ from clawback.cases import CasePlan, CaseTiming, Match
 from clawback.ingest import Ingest, IngestResult, Rejection
 from clawback.model.audit_record import AuditRecord, RecordKind
 from clawback.model.events import EventKind
-from clawback.model.polling import PageRead, ReadPage
+from clawback.model.polling import Lane, PageRead, ReadPage
 from clawback.model.texts import bounded
 from clawback.telemetry.activity_telemetry import ActivityTelemetry
 from clawback.temporal.application_errors import as_application_error, audit_unavailable
@@ -25,19 +26,29 @@ _CONCURRENT_SIGNALS = 24
 class IngestActivities:
     """Turns records into matches. Safe to repeat: cases drop matches that they have."""
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 - its collaborators
         self,
         ingest: Ingest,
         cases: CaseGateway,
         set_aside: SetAsideGateway,
         audit: AuditWriter,
         telemetry: ActivityTelemetry,
+        *,
+        queue: str,
     ) -> None:
+        """Take the collaborators, and the task queue that this worker alone reads from."""
         self._ingest = ingest
         self._audit = audit
         self._cases = cases
         self._set_aside = set_aside
         self._telemetry = telemetry
+        self._queue = queue
+        self._turns: dict[EventKind, asyncio.Lock] = defaultdict(asyncio.Lock)
+
+    @activity.defn(name="email_security.find_reader")
+    async def find_reader(self) -> str:
+        """Return the task queue on which this worker alone reads pages."""
+        return self._queue
 
     @activity.defn(name="email_security.read_page")
     async def read_page(self, request: ReadPage) -> PageRead:
@@ -51,7 +62,8 @@ class IngestActivities:
         rest = await self._ingest.complete(page)
         set_aside += await self._dispatch(request, rest)
 
-        if page.page is None:
+        self._telemetry.record_backlog(request.source, request.backlog)
+        if page.page is None and request.lane is Lane.LIVE:
             self._telemetry.record_complete_poll(request.source, request.end)
         return PageRead(
             page=page.page,
@@ -63,16 +75,22 @@ class IngestActivities:
             rejected=len(page.rejected) + len(rest.rejected),
             set_aside=set_aside,
             newest=page.newest,
+            detections_only=page.detections_only,
         )
 
     async def _dispatch(self, request: ReadPage, result: IngestResult) -> int:
-        """Signal every case; give the number of matches that had to be set aside."""
-        self._telemetry.record_page(request.source, result)
-        if result.rejected:
-            await self._record([_build_record(request.source, one) for one in result.rejected])
-        set_aside = await self._signal(request, result)
-        self._ingest.mark_dispatched(result)
-        return set_aside
+        """Signal every case; give the number of matches that had to be set aside.
+
+        What the other lane has dispatched meanwhile is left out: their windows overlap.
+        """
+        async with self._turns[request.source]:
+            self._ingest.drop_dispatched(result)
+            self._telemetry.record_page(request.source, result)
+            if result.rejected:
+                await self._record([_build_record(request.source, one) for one in result.rejected])
+            set_aside = await self._signal(request, result)
+            self._ingest.mark_dispatched(result)
+            return set_aside
 
     async def _record(self, records: Sequence[AuditRecord]) -> None:
         try:

@@ -1,22 +1,35 @@
 """The activity that starts what must always run: the guard and the pollers."""
 
 from collections.abc import Sequence
+from datetime import UTC, datetime
 
+import structlog
 from temporalio import activity
 
+from clawback.audit import AuditUnavailable, AuditWriter
+from clawback.model.audit_record import AuditRecord, RecordKind
+from clawback.model.durations import format_duration
 from clawback.model.polling import PollerStart
+from clawback.temporal.application_errors import audit_unavailable
 from clawback.temporal.guard_gateway import GuardGateway
-from clawback.temporal.poller_gateway import PollerGateway
+from clawback.temporal.poller_gateway import Beginning, PollerGateway, Started
+
+log = structlog.get_logger("clawback")
 
 
 class PollerActivities:
     """Starts the pollers of this installation, at the worker's start and when one is missing."""
 
     def __init__(
-        self, pollers: PollerGateway, guard: GuardGateway, starts: Sequence[PollerStart]
+        self,
+        pollers: PollerGateway,
+        guard: GuardGateway,
+        audit: AuditWriter,
+        starts: Sequence[PollerStart],
     ) -> None:
         self._pollers = pollers
         self._guard = guard
+        self._audit = audit
         self._starts = starts
 
     @activity.defn(name="temporal.start_pollers")
@@ -24,4 +37,32 @@ class PollerActivities:
         """Start the guard and each poller unless it is running."""
         await self._guard.ensure()
         for start in self._starts:
-            await self._pollers.start(start)
+            started = await self._pollers.start(start)
+            if started.beginning in (Beginning.INHERITED, Beginning.EARLIER):
+                log.info(
+                    "poll.continued",
+                    source=start.source.value,
+                    run=started.run,
+                    beginning=started.beginning.value,
+                    error_type=started.why,
+                )
+            elif started.beginning is Beginning.LOST:
+                await self._record_lost(start, started)
+
+    async def _record_lost(self, start: PollerStart, started: Started) -> None:
+        log.warning("poll.state_lost", source=start.source.value, run=started.run)
+        detail = (
+            f"the last run does not say how far it read ({started.why}); polling begins "
+            f"{format_duration(start.start)} ago: read older mail with `clawback poll rewind`"
+        )
+        record = AuditRecord(
+            id=f"poll_state_lost/{start.source}/{started.run}",
+            at=datetime.now(UTC),
+            kind=RecordKind.POLL_STATE_LOST,
+            event=f"{start.source}/",
+            detail=detail,
+        )
+        try:
+            await self._audit.append([record])
+        except AuditUnavailable as error:
+            raise audit_unavailable(error) from error

@@ -130,6 +130,16 @@ class Settings(BaseSettings):
     start: Duration = Field(
         default=timedelta(minutes=15), description="How far back the first poll reads"
     )
+    sweep_interval: Annotated[
+        timedelta | Literal["off"], NoDecode, BeforeValidator(_read_duration)
+    ] = Field(
+        default=timedelta(hours=6),
+        description="Wait between two sweeps, which read the last days again for changed verdicts "
+        "and reports; `off` turns them off",
+    )
+    sweep_lookback: Duration = Field(
+        default=timedelta(hours=72), description="How far a sweep reads back"
+    )
     page_size: int = Field(
         default=1000, ge=1, le=1000, description="Records per page; the API allows at most 1000"
     )

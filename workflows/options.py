@@ -23,6 +23,7 @@ _UNDO = Priority(priority_key=names.UNDO_PRIORITY)
 _APPROVED = Priority(priority_key=names.APPROVED_PRIORITY)
 _ROUTINE = Priority(priority_key=names.ROUTINE_PRIORITY)
 _READING = Priority(priority_key=names.READ_PRIORITY)
+_BACKFILL = Priority(priority_key=names.BACKFILL_PRIORITY)
 
 _NOT_RETRYABLE: Final = [
     ErrorType.UNAUTHENTICATED,
@@ -31,8 +32,15 @@ _NOT_RETRYABLE: Final = [
     ErrorType.NOT_FOUND,
 ]
 
-POLL: Final[dict[str, Any]] = {
+FIND_READER: Final[dict[str, Any]] = {
     "task_queue": names.READ_QUEUE,
+    "start_to_close_timeout": timedelta(seconds=10),
+    "priority": _READING,
+}
+"""Find a worker that reads the pages of a source from now on."""
+
+POLL: Final[dict[str, Any]] = {
+    "schedule_to_start_timeout": timedelta(seconds=5),
     "start_to_close_timeout": timedelta(seconds=120),
     "heartbeat_timeout": timedelta(seconds=8),
     "schedule_to_close_timeout": timedelta(minutes=15),
@@ -43,7 +51,13 @@ POLL: Final[dict[str, Any]] = {
     ),
     "priority": _READING,
 }
-"""Read one page of the API. A rate-limit block of five minutes fits into schedule-to-close."""
+"""Read one page of the API, on the queue of one worker. Another is chosen if it is not taken.
+
+A rate-limit block of five minutes fits into schedule-to-close.
+"""
+
+BACKFILL: Final[dict[str, Any]] = {**POLL, "priority": _BACKFILL}
+"""Read one page of a backlog: after everything else that waits in the queue."""
 
 VERIFY: Final[dict[str, Any]] = {
     "task_queue": names.READ_QUEUE,
@@ -190,3 +204,5 @@ After these, its outcome is `failed:not_moved`.
 """
 TROUBLE_PAUSE: Final = timedelta(minutes=1)
 """Wait before a poller that cannot read at all tries again."""
+SWEEP_PAUSE: Final = timedelta(seconds=5)
+"""Wait after each page of the sweep, so that it takes at most 5 % of the rate limit."""

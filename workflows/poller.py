@@ -1,177 +1,226 @@
-"""Polls one source for ever: read the window to its end, wait, read again."""
+"""Polls one source for ever, in two lanes: fresh mail, and beside it everything else."""
 
 import asyncio
+from collections.abc import Callable
 from contextlib import suppress
 from datetime import datetime, timedelta
 
 from temporalio import workflow
-from temporalio.exceptions import ActivityError, ApplicationError, is_cancelled_exception
+from temporalio.exceptions import (
+    ActivityError,
+    ApplicationError,
+    TimeoutError,  # noqa: A004 - Temporal's, of an activity
+    TimeoutType,
+    is_cancelled_exception,
+)
 
 with workflow.unsafe.imports_passed_through():
     from activities.ingest import IngestActivities
+    from clawback.model.poll_windows import (
+        begin_backfill,
+        begin_live,
+        describe_poller,
+        first_snapshot,
+        is_backfill_due,
+        next_page,
+        record_failure,
+        record_page,
+        request_poll,
+        rewind,
+        window_of,
+    )
     from clawback.model.polling import (
-        OWED_EVERY,
+        Lane,
         PageRead,
         PollerSnapshot,
         PollerStart,
         PollerStatus,
-        ReadPage,
-        window_start,
+        Reason,
     )
     from clawback.model.texts import bounded
     from clawback.temporal import names
-    from workflows.options import POLL, TROUBLE_PAUSE
+    from workflows.options import BACKFILL, FIND_READER, POLL, SWEEP_PAUSE, TROUBLE_PAUSE
 
-_LINGER_MARGIN = timedelta(minutes=15)
-"""A case stays open for longer than any poll reads back, so a late match joins it."""
+_MOST_EVENTS = 2_000
+"""Length of the history from which a new run continues: about 250 pages."""
+_SHORTEST_PAUSE = timedelta(seconds=1)
 
 
 @workflow.defn(name=names.POLLER)
 class PollerWorkflow:
     """Polls one source.
 
-    Id: `poller/<source>`. It keeps a cursor, a pause flag and counters. It may read a page twice:
-    cases drop matches that they have.
+    Id: `poller/<source>`. It may read a page twice: cases drop matches that they have. Which window
+    comes next is decided in `poll_windows`.
     """
 
     @workflow.init
     def __init__(self, start: PollerStart) -> None:
         self._start = start
-        self._memory = start.memory or PollerSnapshot(cursor=workflow.now() - start.start)
-        self._requested = 0
-        self._completed = 0
-        self._is_rewound = False
+        self._memory = start.memory or first_snapshot(start, workflow.now())
+        self._is_backfill_over = False
+        self._choosing = asyncio.Lock()
 
     @workflow.run
     async def run(self, start: PollerStart) -> None:
-        """Read one window after the other to its end."""
-        while True:
-            if self._memory.paused is None:
-                await self._poll()
-            await self._wait()
-            if self._is_renewable:
-                workflow.continue_as_new(start.model_copy(update={"memory": self._memory}))
+        """Run both lanes until the history is long, then continue as new between two pages."""
+        await asyncio.gather(self._run_live(), self._run_backfill())
+        workflow.continue_as_new(start.model_copy(update={"memory": self._memory}))
 
-    async def _poll(self) -> None:
-        request_number, now = self._requested, workflow.now()
-        self._is_rewound = False
-        begin, is_sweep = window_start(self._memory, self._start.lookback, now)
-        pages, has_postponed = 0, False
-        page: str | None = None
-        former: str | None = None
-        while page is not None or pages == 0:
-            request = ReadPage(
-                source=self._start.source,
-                start=begin,
-                end=now,
-                page=page,
-                former=former,
-                page_size=self._start.page_size,
-                linger=self._start.lookback + _LINGER_MARGIN,
+    # ---- the lanes
+
+    async def _run_live(self) -> None:
+        """Read the newest window, wait, and again.
+
+        It ends after the other lane, so that fresh mail never waits for a page of the backlog.
+        """
+        while not self._is_backfill_over:
+            if self._is_paused:
+                await self._wait(lambda: not self._is_paused or self._is_backfill_over)
+                continue
+
+            self._memory = begin_live(self._memory, self._start, workflow.now())
+            await self._read_window(Lane.LIVE, lambda: self._is_backfill_over)
+            if self._memory.live is None:
+                await self._wait(lambda: self._is_live_wanted, self._live_pause)
+
+    @property
+    def _is_live_wanted(self) -> bool:
+        is_asked = self._memory.requested > self._memory.completed
+        return is_asked or self._is_paused or self._is_backfill_over
+
+    @property
+    def _live_pause(self) -> timedelta:
+        """How long the live lane rests. It also wakes the other lane for what is owed."""
+        if self._memory.trouble is not None:
+            return TROUBLE_PAUSE
+        owed_at = self._memory.owed_at
+        until_owed = owed_at - workflow.now() if owed_at else self._start.interval
+        return min(self._start.interval, max(until_owed, _SHORTEST_PAUSE))
+
+    async def _run_backfill(self) -> None:
+        """Read what is left to read, one window after the other, until the history is long."""
+        while not self._is_history_long:
+            if not self._is_backfill_wanted:
+                await self._wait(lambda: self._is_backfill_wanted or self._is_history_long)
+                continue
+
+            self._memory = begin_backfill(self._memory, self._start, workflow.now())
+            await self._read_window(Lane.BACKFILL, lambda: self._is_history_long)
+            if self._memory.backfill_trouble is not None:
+                await self._wait(lambda: self._is_history_long, TROUBLE_PAUSE)
+        self._is_backfill_over = True
+
+    @property
+    def _is_backfill_wanted(self) -> bool:
+        return not self._is_paused and is_backfill_due(self._memory, self._start, workflow.now())
+
+    async def _wait(self, holds: Callable[[], bool], pause: timedelta | None = None) -> None:
+        """Wait until a condition holds, at most for a pause."""
+        with suppress(asyncio.TimeoutError):
+            await workflow.wait_condition(
+                holds, timeout=pause, timeout_summary="until the next page"
             )
-            read = await self._read(request)
-            if read is None or self._is_rewound or self._memory.paused is not None:
-                self._completed = request_number
+
+    # ---- pages
+
+    async def _read_window(self, lane: Lane, must_stop: Callable[[], bool]) -> None:
+        """Read the pages of the window of a lane, until it is finished or the run shall stop."""
+        while (window := window_of(self._memory, lane)) is not None:
+            if must_stop() or self._is_paused:
                 return
-            pages, page, former = pages + 1, read.page, read.digest
-            has_postponed = has_postponed or read.postponed is not None
-        self._note_postponed(begin, has_postponed=has_postponed, is_sweep=is_sweep)
-        self._finish_poll(now, request_number, pages if is_sweep else None)
+            try:
+                read = await self._read_page(lane)
+            except ActivityError as error:
+                if is_cancelled_exception(error):
+                    raise
+                self._record_failure(lane, error)
+                return
+            if read is not None:
+                self._memory = record_page(self._memory, self._start, lane, read, workflow.now())
+                if window.reason is Reason.SWEEP:
+                    await self._wait(must_stop, SWEEP_PAUSE)
 
-    def _note_postponed(self, begin: datetime, *, has_postponed: bool, is_sweep: bool) -> None:
-        if has_postponed:
-            self._update(owed=min(begin, self._memory.owed or begin))
-        elif is_sweep:
-            self._update(owed=None)
+    async def _read_page(self, lane: Lane) -> PageRead | None:
+        """Read a page on the worker that read the last one: it knows what was dispatched.
 
-    async def _read(self, request: ReadPage) -> PageRead | None:
+        None if that worker did not take it: it has ended, or is too busy.
+        """
+        worker = await self._choose_worker()
+        options = POLL if lane is Lane.LIVE else BACKFILL
+        request = next_page(self._memory, self._start, lane)
         try:
             read: PageRead = await workflow.execute_activity_method(
-                IngestActivities.read_page, request, **POLL
+                IngestActivities.read_page, request, task_queue=worker, **options
             )
         except ActivityError as error:
-            if is_cancelled_exception(error):
+            if not _is_not_taken(error):
                 raise
-            self._update(trouble=_describe(error))
-            workflow.logger.error(
-                "poll.degraded",
-                extra={"source": self._start.source.value, "error_type": _error_type(error)},
-            )
+            if self._memory.worker == worker:
+                self._memory = self._memory.model_copy(update={"worker": None})
             return None
-        memory = self._memory
-        newest = max(filter(None, (read.newest, memory.newest)), default=None)
-        self._update(
-            trouble=None,
-            seen=memory.seen + read.seen,
-            matched=memory.matched + read.matched,
-            rejected=memory.rejected + read.rejected,
-            set_aside=memory.set_aside + read.set_aside,
-            newest=newest,
-        )
         return read
 
-    def _finish_poll(self, now: datetime, request_number: int, sweep_pages: int | None) -> None:
-        self._update(cursor=now, drained_at=workflow.now(), turns=self._memory.turns + 1)
-        if sweep_pages is not None:
-            self._update(swept_at=now, sweep_pages=sweep_pages)
-        self._completed = request_number
-
-    async def _wait(self) -> None:
-        if self._memory.paused is not None:
-            await workflow.wait_condition(lambda: self._memory.paused is None or self._is_renewable)
-        elif not self._is_rewound:
-            pause = self._start.interval
-            if self._memory.owed is not None:
-                pause = min(pause, OWED_EVERY)
-            await self._sleep(TROUBLE_PAUSE if self._memory.trouble else pause)
-
-    async def _sleep(self, time: timedelta) -> None:
-        if not self._must_wake:
-            with suppress(asyncio.TimeoutError):
-                await workflow.wait_condition(
-                    lambda: self._must_wake, timeout=time, timeout_summary="until the next poll"
+    async def _choose_worker(self) -> str:
+        """Return the queue of the worker that reads for both lanes; any worker may become it."""
+        async with self._choosing:
+            if self._memory.worker is None:
+                worker: str = await workflow.execute_activity_method(
+                    IngestActivities.find_reader, **FIND_READER
                 )
+                self._memory = self._memory.model_copy(update={"worker": worker})
+            return self._memory.worker or ""
 
-    @property
-    def _must_wake(self) -> bool:
-        return (
-            self._requested > self._completed
-            or self._is_rewound
-            or self._memory.paused is not None
-            or self._is_renewable
+    def _record_failure(self, lane: Lane, error: ActivityError) -> None:
+        self._memory = record_failure(self._memory, lane, _describe(error), workflow.now())
+        workflow.logger.error(
+            "poll.degraded",
+            extra={
+                "source": self._start.source.value,
+                "lane": lane.value,
+                "error_type": _error_type(error),
+            },
         )
 
+    # ---- state
+
     @property
-    def _is_renewable(self) -> bool:
-        return workflow.info().is_continue_as_new_suggested() and workflow.all_handlers_finished()
+    def _is_paused(self) -> bool:
+        return self._memory.paused is not None
+
+    @property
+    def _is_history_long(self) -> bool:
+        info = workflow.info()
+        return info.is_continue_as_new_suggested() or (
+            info.get_current_history_length() >= _MOST_EVENTS
+        )
 
     @workflow.update(name=names.POLL_NOW)
-    async def poll_now(self) -> PollerStatus:
-        """Poll at once; return when a poll that started after this call has read everything."""
+    def poll_now(self) -> PollerStatus:
+        """Poll at once. The poll is over when `completed` has reached the `requested` of this."""
         if self._memory.paused is not None:
             raise ApplicationError(f"the poller is paused ({self._memory.paused}): resume it first")
-        self._requested += 1
-        number = self._requested
-        await workflow.wait_condition(lambda: self._completed >= number)
+        self._memory = request_poll(self._memory)
         return self.status()
 
     @workflow.update(name=names.PAUSE)
     def pause(self, reason: str) -> PollerStatus:
-        """Pause after the page that is being read."""
-        self._update(paused=bounded(reason) or "no reason given")
-        return self.status()
+        """Pause after the pages that are being read."""
+        return self._set_paused(bounded(reason) or "no reason given")
 
     @workflow.update(name=names.RESUME)
     def resume(self) -> PollerStatus:
         """Continue where it stopped."""
-        self._update(paused=None)
+        return self._set_paused(None)
+
+    def _set_paused(self, reason: str | None) -> PollerStatus:
+        self._memory = self._memory.model_copy(update={"paused": reason})
         return self.status()
 
     @workflow.update(name=names.REWIND)
     def rewind(self, to: datetime) -> PollerStatus:
-        """Read again from a point in time on, starting at once."""
-        self._update(cursor=to + self._start.lookback, swept_at=None)
-        self._is_rewound = True
+        """Read again from a point in time on, beside fresh mail."""
+        self._memory = rewind(self._memory, to, workflow.now())
         return self.status()
 
     @rewind.validator
@@ -183,30 +232,18 @@ class PollerWorkflow:
 
     @workflow.query(name=names.STATUS)
     def status(self) -> PollerStatus:
-        """Cursor, counters and state of the poller."""
-        memory = self._memory
-        state = "polling"
-        if memory.paused is not None:
-            state = "paused"
-        elif memory.trouble is not None:
-            state = "degraded"
-        return PollerStatus(
-            source=self._start.source,
-            state=state,
-            cursor=memory.cursor,
-            owed=memory.owed,
-            drained_at=memory.drained_at,
-            newest=memory.newest,
-            turns=memory.turns,
-            seen=memory.seen,
-            matched=memory.matched,
-            rejected=memory.rejected,
-            set_aside=memory.set_aside,
-            detail=memory.paused or memory.trouble,
-        )
+        """Both lanes, the backlog and the counters."""
+        return describe_poller(self._memory, self._start, workflow.now())
 
-    def _update(self, **changes: object) -> None:
-        self._memory = self._memory.model_copy(update=changes)
+    @workflow.query(name=names.SNAPSHOT)
+    def snapshot(self) -> PollerSnapshot:
+        """The whole state, for the run that comes after this one."""
+        return self._memory
+
+
+def _is_not_taken(error: ActivityError) -> bool:
+    cause = error.cause
+    return isinstance(cause, TimeoutError) and cause.type is TimeoutType.SCHEDULE_TO_START
 
 
 def _describe(error: ActivityError) -> str:

@@ -27,6 +27,7 @@ _LONGEST_BLOCK = timedelta(seconds=300)
 class Share(StrEnum):
     """The purpose of a request, least urgent first."""
 
+    BACKFILLING = "backfilling"
     ENRICHING = "enriching"
     POLLING = "polling"
     ACTING = "acting"
@@ -44,6 +45,7 @@ CONTAINMENT_SHARES = frozenset({Share.ACTING, Share.APPROVED})
 """The shares that the kill switch stops."""
 
 RESERVES: Mapping[Share, float] = {
+    Share.BACKFILLING: 0.60,
     Share.ENRICHING: 0.55,
     Share.POLLING: 0.40,
     Share.ACTING: 0.25,

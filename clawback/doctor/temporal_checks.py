@@ -138,4 +138,5 @@ def poller_finding(status: PollerStatus, now: datetime, settings: Settings) -> F
             return problem(name, found, "it keeps trying; fix what it names")
     if not is_fresh(status, now, max_poll_age(settings.interval_of(status.source))):
         return problem(name, last, "check the worker's log, and that a worker runs")
-    return ok(name, f"{last}; {status.seen:,} seen, {status.rejected:,} rejected")
+    backlog = f"; backlog {format_duration(status.backlog)}" if status.backlog else ""
+    return ok(name, f"{last}; {status.seen:,} seen, {status.rejected:,} rejected{backlog}")

@@ -8,6 +8,7 @@ import hashlib
 from collections.abc import Awaitable, Callable, Iterable, Mapping
 from datetime import UTC, datetime, timedelta
 from typing import Any
+from weakref import WeakValueDictionary
 
 from cachetools import LRUCache
 
@@ -19,7 +20,7 @@ from clawback.ingest.result import IngestResult, Rejection
 from clawback.ingest.split import split_match
 from clawback.model.events import Event, EventKind, NotAnEvent, build_event, source_of
 from clawback.model.mode import Mode
-from clawback.model.polling import ReadPage
+from clawback.model.polling import Lane, ReadPage
 from clawback.rules import RuleMatch, RuleSet
 from clawback.rules.eligibility import (
     AgeLimit,
@@ -29,6 +30,7 @@ from clawback.rules.eligibility import (
     find_ineligibilities,
 )
 from clawback.rules.engine.explanation import list_reasons
+from clawback.rules.lint.clean_mail import rules_on_clean_mail
 
 COMPLETION_TIMEOUT = timedelta(seconds=40)
 """How long the further requests of one page may take. The rest is done on the next reading."""
@@ -62,13 +64,16 @@ class Ingest:
     ) -> None:
         self._api = api
         self._enrichment_api = api.on(Share.ENRICHING)
+        self._lanes = {Lane.LIVE: api.on(Share.POLLING), Lane.BACKFILL: api.on(Share.BACKFILLING)}
         self._rules = rules
         self._ceiling = ceiling
         self._age_limit = age_limit
         self._is_ours = is_ours
         self._joiner = Joiner(api)
+        self._needs_clean_mail = ("", True)
         self._memory = IngestMemory()
         self._detections: LRUCache[str, Mapping[str, Any]] = LRUCache(_REMEMBERED_DETECTIONS)
+        self._locks: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()
         self._request_slots = asyncio.Semaphore(_CONCURRENT_REQUESTS)
 
     async def read(self, request: ReadPage) -> IngestResult:
@@ -92,7 +97,7 @@ class Ingest:
         broken = sum(failures)
         if broken >= _FEW_FAILURES and broken == len(result.assessed):
             raise EvaluationBroken(f"all {broken} records failed: {result.rejected[-1].reason}")
-        return self._memory.drop_known_rejections(result)
+        return result
 
     async def complete(self, page: IngestResult) -> IngestResult:
         """Join, enrich and evaluate what a page left incomplete, as far as that is possible now.
@@ -108,7 +113,11 @@ class Ingest:
             result.postponed = errors.Unavailable(
                 "investigate/{id}/detections", "not all could be read in time"
             )
-        return self._memory.drop_known_rejections(result)
+        return result
+
+    def drop_dispatched(self, result: IngestResult) -> None:
+        """Leave out of a result what was dispatched since it was evaluated."""
+        self._memory.drop_known(result)
 
     def mark_dispatched(self, result: IngestResult) -> None:
         """Remember that the matches of a result have reached their cases."""
@@ -117,7 +126,8 @@ class Ingest:
     # ---- reading
 
     async def _read_events(self, request: ReadPage, result: IngestResult) -> list[Event]:
-        page = await self._read_page(request)
+        result.detections_only = self._reads_detections_only(request)
+        page = await self._read_page(request, detections_only=result.detections_only)
         result.page = page.next
         result.rejected += [Rejection.of(item.raw, item.reason) for item in page.rejected]
         records = (item.record for item in page.items)
@@ -131,9 +141,22 @@ class Ingest:
             result.page = None
         return events
 
-    async def _read_page(self, request: ReadPage) -> Page[Any]:
+    def _reads_detections_only(self, request: ReadPage) -> bool:
+        """Whether clean mail is left out: the choice of the first page, by the rules loaded now."""
+        if request.source is not EventKind.MESSAGE:
+            return False
+        if request.detections_only is not None:
+            return request.detections_only
+        rules = self._rules()
+        if self._needs_clean_mail[0] != rules.version:
+            self._needs_clean_mail = (rules.version, bool(rules_on_clean_mail(rules)))
+        return not self._needs_clean_mail[1]
+
+    async def _read_page(self, request: ReadPage, *, detections_only: bool) -> Page[Any]:
         window: Any = {"start": request.start, "end": request.end, "per_page": request.page_size}
-        return await _LIST_PAGE[request.source](self._api, request.page, window)
+        if request.source is EventKind.MESSAGE:
+            window["detections_only"] = detections_only
+        return await _LIST_PAGE[request.source](self._lanes[request.lane], request.page, window)
 
     def _build_events(
         self, records: Iterable[Mapping[str, Any]], kind: EventKind, result: IngestResult
@@ -216,6 +239,13 @@ class Ingest:
     async def _read_detections(self, message: str) -> Mapping[str, Any]:
         known = self._detections.get(message)
         if known is None:
+            async with self._locks.setdefault(message, asyncio.Lock()):
+                return await self._read_detections_once(message)
+        return known
+
+    async def _read_detections_once(self, message: str) -> Mapping[str, Any]:
+        known = self._detections.get(message)
+        if known is None:
             async with self._request_slots:
                 try:
                     known = await self._enrichment_api.detections(message)
@@ -281,7 +311,7 @@ class Ingest:
 
 
 async def _list_messages(api: EmailSecurity, page: str | None, window: Any) -> Page[Any]:
-    return await api.messages(cursor=page, detections_only=False, **window)
+    return await api.messages(cursor=page, **window)
 
 
 async def _list_reports(api: EmailSecurity, page: str | None, window: Any) -> Page[Any]:

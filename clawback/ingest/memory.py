@@ -31,10 +31,16 @@ class IngestMemory:
         """Whether a case has a match already."""
         return (case_id, event.key, rule) in self._sent
 
-    def drop_known_rejections(self, result: IngestResult) -> IngestResult:
-        """Leave out rejections that were reported before."""
+    def drop_known(self, result: IngestResult) -> None:
+        """Leave out events, rejections and matches that were counted or dispatched before."""
+        result.fresh = [event for event in result.fresh if self.is_fresh(event)]
         result.rejected = [one for one in result.rejected if one.digest not in self._seen]
-        return result
+        for case_id, (plan, matches) in list(result.matches.items()):
+            left = [one for one in matches if (case_id, one.key, one.rule) not in self._sent]
+            if left:
+                result.matches[case_id] = (plan, left)
+            else:
+                del result.matches[case_id]
 
     def add(self, result: IngestResult) -> None:
         """Remember a result whose matches have reached their cases."""

@@ -48,6 +48,7 @@ class IngestResult:
     postponed   why some events could not be decided: read the window again; only they are redone
     assessed    keys of the decided events, each with the fingerprint that it was decided by
     newest      time of the newest event
+    detections_only  whether clean mail was left out
     """
 
     page: str | None = None
@@ -62,6 +63,7 @@ class IngestResult:
     postponed: errors.ApiError | None = None
     assessed: list[tuple[str, object]] = field(default_factory=list)
     newest: datetime | None = None
+    detections_only: bool = False
 
     @property
     def matched(self) -> int:

@@ -1,80 +1,182 @@
-"""Payloads of pollers and of the ingest activity, and the window that a poll reads. Pure."""
+"""Payloads of pollers and of the ingest activity. How a poller chooses windows: `poll_windows`."""
 
 from datetime import datetime, timedelta
+from enum import StrEnum
 
 from clawback.model.durations import Duration
 from clawback.model.events import EventKind
 from clawback.model.payload import Payload
+from clawback.model.time_ranges import TimeRange, TimeRanges, total_length
 from clawback.model.times import UtcDatetime
 
-SWEEP_EVERY = timedelta(minutes=1)
-"""How often a poll reads the whole lookback again if that takes more than one page."""
-OVERLAP = timedelta(minutes=1)
-"""How far the polls in between read back."""
-OWED_EVERY = timedelta(seconds=10)
-"""How soon postponed events are tried again."""
+
+class Lane(StrEnum):
+    """The two coroutines of a poller: fresh mail, and all else beside it."""
+
+    LIVE = "live"
+    BACKFILL = "backfill"
+
+
+class Reason(StrEnum):
+    """Why a window is read."""
+
+    LIVE = "live"
+    LATE = "late"
+    """Read again for records that the API indexed late."""
+    BACKLOG = "backlog"
+    """Not read yet, or read with events that could not be decided."""
+    SWEEP = "sweep"
+    """Read again for verdicts and reports that changed."""
+
+
+class Window(Payload):
+    """A window that is being read: its range, and how far its pages are read.
+
+    `is_full` says that a live window covers the whole lookback. `request` is the number of the
+    request (`poll now`) that a live window answers. `detections_only` is decided with the first
+    page, because a page token belongs to its search.
+    """
+
+    range: TimeRange
+    reason: Reason
+    started_at: UtcDatetime
+    is_full: bool = False
+    request: int = 0
+    page: str | None = None
+    digest: str | None = None
+    pages: int = 0
+    records: int = 0
+    has_postponed: bool = False
+    detections_only: bool | None = None
 
 
 class PollerSnapshot(Payload):
-    """The state of a poller: what continue-as-new carries over.
+    """The state of a poller: what continue-as-new carries over, and a new run inherits.
 
-    `cursor` is the end of the last window that was read completely. `owed` is the start of the
-    oldest window with postponed events: full sweeps start there until none is left.
+    `checked_to` carries the guarantee: every record up to it has been read, or its time is in one
+    of the four lists, except records that became visible later than the lookback allows.
+
+    cursor          end of the last live window that was read completely
+    next_check_at   when the lookback may be read again; None: with the next live window
+    lookback_pages  about how many pages the lookback has; None if unknown
+    span            length of the next window of the backfill lane
+    worker          the task queue of the worker that reads all pages, as long as it can
+    pace            how many seconds of backlog were read per second, lately
     """
 
     cursor: UtcDatetime
-    owed: UtcDatetime | None = None
+    checked_to: UtcDatetime
+    backlog: TimeRanges = ()
+    late: TimeRanges = ()
+    sweep: TimeRanges = ()
+    owed: TimeRanges = ()
+    owed_at: UtcDatetime | None = None
+    owed_wait: Duration = timedelta(seconds=10)
+    live: Window | None = None
+    backfill: Window | None = None
+    last_reason: Reason = Reason.LIVE
+    next_check_at: UtcDatetime | None = None
+    lookback_pages: int | None = None
+    span: Duration = timedelta(minutes=15)
     swept_at: UtcDatetime | None = None
-    sweep_pages: int = 1
+    worker: str | None = None
+    pace: float | None = None
+    is_detections_only: bool | None = None
+    requested: int = 0
+    completed: int = 0
     drained_at: UtcDatetime | None = None
     newest: UtcDatetime | None = None
     turns: int = 0
+    pages: int = 0
     seen: int = 0
     matched: int = 0
     rejected: int = 0
     set_aside: int = 0
     paused: str | None = None
     trouble: str | None = None
+    backfill_trouble: str | None = None
+
+    @property
+    def unread(self) -> TimeRanges:
+        """What is backlog: waiting, being read, or to be tried again."""
+        window = self.backfill
+        reading = (window.range,) if window and window.reason is Reason.BACKLOG else ()
+        return (*reading, *self.backlog, *self.owed)
+
+    @property
+    def backlog_length(self) -> timedelta:
+        """How much time the backlog covers."""
+        return total_length(self.unread)
 
 
 class PollerStart(Payload):
-    """The argument of a poller workflow."""
+    """The argument of a poller workflow. `sweep_interval` None turns the sweep off."""
 
     source: EventKind
     interval: Duration = timedelta(seconds=5)
     lookback: Duration = timedelta(minutes=15)
     start: Duration = timedelta(minutes=15)
     page_size: int = 1000
+    sweep_interval: Duration | None = timedelta(hours=6)
+    sweep_lookback: Duration = timedelta(hours=72)
     memory: PollerSnapshot | None = None
 
 
 class PollerStatus(Payload):
-    """The answer to the query `status`."""
+    """The answer to the query `status`.
+
+    `checked_to` says up to when the lookback was read again, or is given to the backfill lane.
+    `backlog` is how much time is left to read beside the live lane, `backlog_from` where it begins,
+    `backlog_until` when it will be read at the present pace. `rereading` is how much of the
+    lookback and of the sweep is being read again.
+    """
 
     source: EventKind
     state: str
     cursor: UtcDatetime
-    owed: UtcDatetime | None = None
+    checked_to: UtcDatetime | None = None
+    backlog: Duration = timedelta()
+    backlog_from: UtcDatetime | None = None
+    backlog_until: UtcDatetime | None = None
+    rereading: Duration = timedelta()
     drained_at: UtcDatetime | None = None
     newest: UtcDatetime | None = None
+    swept_at: UtcDatetime | None = None
+    detections_only: bool | None = None
+    worker: str | None = None
+    requested: int = 0
+    completed: int = 0
     turns: int = 0
+    pages: int = 0
     seen: int = 0
     matched: int = 0
     rejected: int = 0
     set_aside: int = 0
     detail: str | None = None
 
+    def has_read(self, time: datetime) -> bool:
+        """Whether all mail up to a time was read, and late records of the lookback too."""
+        is_checked = self.checked_to is not None and self.checked_to >= time
+        return is_checked and not self.backlog and not self.rereading
+
 
 class ReadPage(Payload):
-    """One page to read, evaluate and dispatch. `former` is the digest of the page before it."""
+    """One page to read, evaluate and dispatch. `former` is the digest of the page before it.
+
+    `detections_only` None leaves the choice to the rules that are loaded. `backlog` is only for
+    the metric.
+    """
 
     source: EventKind
     start: UtcDatetime
     end: UtcDatetime
+    lane: Lane = Lane.LIVE
     page: str | None = None
     former: str | None = None
     page_size: int = 1000
+    detections_only: bool | None = None
     linger: Duration = timedelta(minutes=30)
+    backlog: Duration = timedelta()
 
 
 class PageRead(Payload):
@@ -93,19 +195,4 @@ class PageRead(Payload):
     rejected: int = 0
     set_aside: int = 0
     newest: UtcDatetime | None = None
-
-
-def window_start(
-    memory: PollerSnapshot, lookback: timedelta, now: datetime
-) -> tuple[datetime, bool]:
-    """Return where the next window starts, and whether it is a full sweep.
-
-    A full sweep reads back over the whole lookback, for late records. If that takes several pages,
-    it happens once a minute, and the polls in between read back one minute only.
-    """
-    every = SWEEP_EVERY if memory.owed is None else OWED_EVERY
-    due = memory.swept_at is None or now - memory.swept_at >= every
-    if due or (memory.sweep_pages <= 1 and memory.owed is None):
-        begin = memory.cursor - lookback
-        return min(begin, memory.owed or begin), True
-    return memory.cursor - min(lookback, OVERLAP), False
+    detections_only: bool | None = None

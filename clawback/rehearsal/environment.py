@@ -181,7 +181,7 @@ class RehearsalEnvironment:
     async def _all_polled_since(self, time: datetime) -> bool:
         pollers = PollerGateway(self._require_client())
         statuses = [await pollers.status(source) for source in EventKind]
-        return all(status.cursor >= time and status.owed is None for status in statuses)
+        return all(status.has_read(time) for status in statuses)
 
     async def _none_responding(self) -> bool:
         return await CaseGateway(self._require_client()).count(CaseState.RESPONDING) == 0

@@ -5,6 +5,7 @@ from datetime import datetime
 from temporalio.client import Client
 
 from clawback.cases import CaseState
+from clawback.model.durations import format_duration
 from clawback.model.events import EventKind
 from clawback.temporal.case_gateway import CaseGateway
 from clawback.temporal.case_index import CaseFilter
@@ -53,8 +54,7 @@ async def _describe_poller(client: Client, source: EventKind, since: datetime) -
         status = await PollerGateway(client).status(source)
     except NoSuchWorkflow:
         return f"the poller of {source}, which has not started"
-    if status.cursor >= since and status.owed is None:
+    if status.has_read(since):
         return ""
-    return f"the poller of {source}, which has read until {status.cursor:%H:%M:%S}" + (
-        f" and postponed events since {status.owed:%H:%M:%S}" if status.owed else ""
-    )
+    backlog = f", with a backlog of {format_duration(status.backlog)}" if status.backlog else ""
+    return f"the poller of {source}, which has read until {status.cursor:%H:%M:%S}{backlog}"

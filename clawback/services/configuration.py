@@ -20,6 +20,8 @@ def poller_starts(settings: Settings) -> list[PollerStart]:
             lookback=settings.lookback_of(source),
             start=settings.start,
             page_size=settings.page_size,
+            sweep_interval=None if settings.sweep_interval == "off" else settings.sweep_interval,
+            sweep_lookback=settings.sweep_lookback,
         )
         for source in EventKind
     ]

@@ -1,7 +1,9 @@
 """Metrics and log events of activities, in one place so that the activities stay thin."""
 
+import math
+import time
 from collections.abc import Mapping, Sequence
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import structlog
@@ -14,6 +16,8 @@ from clawback.model.events import SOURCES, EventKind
 from clawback.telemetry import metrics
 
 log = structlog.get_logger("clawback")
+
+_BACKLOG_KNOWN = timedelta(minutes=5)
 
 _ACTION_KINDS = {RecordKind.ACTED, RecordKind.WOULD_HAVE_ACTED, RecordKind.NOTIFIED}
 _DEBUG_KINDS = {RecordKind.EVENT_JOINED, RecordKind.CASE_OPENED, RecordKind.CASE_CLOSED}
@@ -54,6 +58,16 @@ class ActivityTelemetry:
             return (datetime.now(UTC) - drained_at).total_seconds()
 
         metrics.POLL_LAG.labels(source.value).set_function(age)
+
+    def record_backlog(self, source: EventKind, backlog: timedelta) -> None:
+        """Set how much a poller has still to read; another worker may take over the reading."""
+        read_at = time.monotonic()
+
+        def seconds() -> float:
+            is_known = time.monotonic() - read_at < _BACKLOG_KNOWN.total_seconds()
+            return backlog.total_seconds() if is_known else math.nan
+
+        metrics.POLL_BACKLOG.labels(source.value).set_function(seconds)
 
     def record_reservation(self, request: Reservation, result: ReservationResult) -> None:
         """Count and log what the guard refused."""

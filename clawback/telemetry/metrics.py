@@ -135,7 +135,14 @@ INGEST_LAG = _histogram(
 CONTAINMENT_LAG = _histogram(
     "containment_lag_seconds", "Time from the ingest of a message to its move.", _LAG_BUCKETS
 )
-POLL_LAG = _gauge("poll_lag_seconds", "Age of the last complete poll of a source.", "source")
+POLL_LAG = _gauge(
+    "poll_lag_seconds", "Age of the last complete poll of a source: of its live lane.", "source"
+)
+POLL_BACKLOG = _gauge(
+    "poll_backlog_seconds",
+    "How much time is left to read beside fresh mail; NaN if this process has not read lately.",
+    "source",
+)
 RULES_LOADED = _gauge("rules_loaded", "Rules in the running rule set.")
 RULES_REFUSED = _gauge(
     "rules_refused", "1 while the rules on disk are refused and the previous set keeps running."

@@ -15,6 +15,11 @@ WORKFLOW_QUEUE: Final = "clawback"
 READ_QUEUE: Final = "clawback-read"
 CONTAIN_QUEUE: Final = "clawback-contain"
 NOTIFICATION_QUEUE: Final = "clawback-notification"
+WORKER_QUEUE: Final = "clawback-read-by"
+"""One worker process reads all pages, as long as it can: it knows what it has dispatched.
+
+Each process has a queue of its own, see `worker_queue`.
+"""
 GUARD_QUEUE: Final = "clawback-guard"
 """The guard workflow and the activity that asks it have a queue and slots of their own.
 
@@ -30,6 +35,7 @@ UNDO_PRIORITY: Final = 1
 APPROVED_PRIORITY: Final = 2
 ROUTINE_PRIORITY: Final = 3
 READ_PRIORITY: Final = 4
+BACKFILL_PRIORITY: Final = 5
 
 # ---- workflow types
 
@@ -71,6 +77,7 @@ CONFIRM: Final = "confirm"
 # ---- queries
 
 STATUS: Final = "status"
+SNAPSHOT: Final = "snapshot"
 PROPOSAL: Final = "proposal"
 
 # ---- memo and search attributes
@@ -88,6 +95,11 @@ SEARCH_ATTRIBUTES: Final[Mapping[str, str]] = {
 
 
 # ---- workflow ids
+
+
+def worker_queue(worker: str) -> str:
+    """The task queue on which one worker process alone reads pages."""
+    return f"{WORKER_QUEUE}/{worker}"
 
 
 def poller_id(source: EventKind) -> str:

@@ -78,7 +78,7 @@ async def test_a_task_cancelled_as_it_enters_passes_its_slot_on() -> None:
 
 
 def test_the_ranks_are_those_of_the_shares() -> None:
-    """People first, enrichment last."""
+    """People first, a backlog last."""
     ranked = [
         Share.PEOPLE,
         Share.UNDO,
@@ -86,5 +86,6 @@ def test_the_ranks_are_those_of_the_shares() -> None:
         Share.ACTING,
         Share.POLLING,
         Share.ENRICHING,
+        Share.BACKFILLING,
     ]
     assert sorted(Share, key=lambda share: share.rank) == ranked

@@ -76,10 +76,17 @@ class Deployment:
         await self.cases.signal_matches(plan, matches, pace or CaseTiming())
 
     async def poll(self, source: EventKind = EventKind.MESSAGE, **start: Any) -> PollerStatus:
-        """Start a poller unless it runs, and let it read everything there is."""
+        """Start a poller unless it runs, and let both lanes read everything there is."""
         chosen = {"interval": timedelta(hours=1), "start": timedelta(hours=1), **start}
         await self.pollers.start(PollerStart(source=source, **chosen))
-        return await self.pollers.poll_now(source)
+        await self.pollers.poll_now(source)
+
+        async def read() -> PollerStatus | None:
+            status = await self.pollers.status(source)
+            is_read = not status.backlog and not status.rereading
+            return status if is_read or status.state == "degraded" else None
+
+        return await eventually(read, timedelta(minutes=2))
 
     async def idle(self) -> None:
         """Wait until there are cases, and none has anything to do."""

@@ -10,12 +10,14 @@ from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
+from uuid import uuid4
 
 import pytest
 from temporalio.client import Client
 
 from clawback.model.audit_record import RecordKind
 from clawback.model.events import EventKind
+from clawback.model.polling import PollerStart
 from clawback.simulator import (
     Order,
     Simulator,
@@ -24,6 +26,7 @@ from clawback.simulator import (
     outbreak,
     parse_faults,
 )
+from clawback.temporal.poller_gateway import Beginning, PollerGateway
 from clawback.temporal.workflow_calls import UpdateRefused
 from tests.waiting import eventually
 from tests.workflows.deployment import Deployment, deployed
@@ -277,16 +280,94 @@ async def test_a_refused_token_degrades_the_poller_and_says_so(
 @pytest.mark.parametrize(
     "temporal", [("limit.historyCount.suggestContinueAsNew=20",)], indirect=True
 )
-async def test_a_poller_goes_on_over_continue_as_new(temporal: Client, tmp_path: Path) -> None:
-    """Its counters and its cursor survive."""
-    async with deployed(temporal, simulated(list(outbreak(5))), tmp_path) as deployment:
-        first = await deployment.poll()
-        run = (await temporal.get_workflow_handle("poller/message").describe()).run_id
-        for _ in range(6):
-            last = await deployment.poll()
-        assert (await temporal.get_workflow_handle("poller/message").describe()).run_id != run
-        assert last.seen == 5
-        assert last.turns >= first.turns + 6
+async def test_a_backlog_continues_as_new_between_its_pages(
+    temporal: Client, tmp_path: Path
+) -> None:
+    """Its window takes several runs; nothing is skipped, and no history grows long."""
+    lines = list(outbreak(9, start=datetime.now(UTC) - timedelta(minutes=20)))
+    async with deployed(temporal, simulated(lines), tmp_path) as deployment:
+        status = await deployment.poll(page_size=2)
+        runs = [run async for run in temporal.list_workflows("WorkflowId = 'poller/message'")]
+        assert len(runs) > 2
+        assert max(run.history_length for run in runs) < 100
+        assert (status.seen, status.state) == (9, "polling")
+
+
+@pytest.mark.parametrize("ending", ["terminated", "cancelled", "unreadable"])
+async def test_a_poller_continues_where_the_last_one_ended(
+    temporal: Client, tmp_path: Path, ending: str
+) -> None:
+    """Mail of the time without a poller is backlog, however long that took.
+
+    A run that says nothing is in the audit, and polling begins as if it were the first.
+    """
+    began = datetime.now(UTC)
+    async with deployed(temporal, simulated(), tmp_path) as deployment:
+        before = await deployment.poll()
+        handle = temporal.get_workflow_handle("poller/message")
+        if ending == "cancelled":
+            await handle.cancel()
+            await eventually(lambda: _ended(temporal))
+        else:
+            await handle.terminate()
+        gateway = Forgetful(temporal) if ending == "unreadable" else deployment.pollers
+
+        start = PollerStart(source=EventKind.MESSAGE, start=timedelta(0))
+        started = await gateway.start(start)
+        expected = Beginning.LOST if ending == "unreadable" else Beginning.INHERITED
+        assert started.beginning is expected
+        status = await deployment.pollers.status(EventKind.MESSAGE)
+        assert (status.turns >= before.turns) is (ending != "unreadable")
+        assert began <= (status.checked_to or began) <= datetime.now(UTC)
+        assert (await gateway.start(start)).beginning is Beginning.RUNNING
+
+
+async def test_a_run_that_does_not_answer_is_read_from_its_argument(
+    temporal: Client, tmp_path: Path
+) -> None:
+    """Without a worker nothing answers a query; the new run begins where the last one began."""
+    async with deployed(temporal, simulated(), tmp_path) as deployment:
+        await deployment.poll()
+    await temporal.get_workflow_handle("poller/message").terminate()
+    gateway = PollerGateway(temporal)
+    start = PollerStart(source=EventKind.MESSAGE, start=timedelta(0))
+    assert (await gateway.start(start)).beginning is Beginning.EARLIER
+    async with deployed(temporal, simulated(), tmp_path):
+        status = await gateway.status(EventKind.MESSAGE)
+        assert status.backlog >= timedelta(minutes=59)
+
+
+async def test_two_workers_signal_each_match_once(temporal: Client, tmp_path: Path) -> None:
+    """One worker reads all pages, so what it has dispatched is not counted again."""
+    lines = list(outbreak(60))
+    simulator = simulated(lines)
+    other = await Client.connect(
+        temporal.service_client.config.target_host, data_converter=temporal.data_converter
+    )
+    async with (
+        deployed(temporal, simulator, tmp_path) as deployment,
+        deployed(other, simulator, tmp_path / "other"),
+    ):
+        first = await deployment.poll(page_size=10)
+        await deployment.pollers.rewind(EventKind.MESSAGE, datetime.now(UTC) - timedelta(hours=1))
+        second = await deployment.poll()
+        assert second.pages > first.pages + 5
+        assert (first.seen, second.seen) == (60, 60)
+        assert second.matched == first.matched == 60
+        assert second.worker == first.worker
+
+
+class Forgetful(PollerGateway):
+    """A gateway that can read nothing of a run."""
+
+    async def _read_last_state(self, last: Any) -> Any:
+        broken = self.client.get_workflow_handle(last.id, run_id=str(uuid4()))
+        return await self._read_first_state(broken, last, LookupError())
+
+
+async def _ended(temporal: Client) -> bool | None:
+    described = await temporal.get_workflow_handle("poller/message").describe()
+    return described.close_time is not None or None
 
 
 def _lose_id(simulator: Simulator) -> None:

@@ -10,6 +10,7 @@ from clawback.cli.arguments import parse_time_argument
 from clawback.cli.exits import ExitCode
 from clawback.cli.output import AsJson, print_json, print_table, print_text, show_progress
 from clawback.cli.temporal_access import call_temporal
+from clawback.model.durations import format_duration
 from clawback.model.events import EventKind
 from clawback.model.polling import PollerStatus
 from clawback.temporal.poller_gateway import PollerGateway
@@ -19,16 +20,31 @@ Source = Annotated[
     EventKind | None,
     typer.Argument(help="Source to poll; default all.", show_default=False),
 ]
-_COLUMNS = ("source", "state", "read to", "seen", "matched", "rejected", "set aside", "detail")
+_COLUMNS = (
+    "source",
+    "state",
+    "live to",
+    "mail",
+    "backlog",
+    "seen",
+    "matched",
+    "rejected",
+    "set aside",
+    "detail",
+)
+_DROP_FIRST = ("mail", "set aside", "rejected", "matched", "seen")
 
 
 def status(source: Source = None, *, as_json: AsJson = False) -> int:
-    """Show the state of each poller."""
+    """Show both lanes of each poller: how far fresh mail is read, and what is left to read.
+
+    The backlog is read beside fresh mail; `until` is when it will be read at the present pace.
+    """
     return _call(source, lambda pollers, one: pollers.status(one), as_json=as_json)
 
 
 def now(source: Source = None, *, as_json: AsJson = False) -> int:
-    """Poll now and wait until everything new has been read."""
+    """Poll now and wait until all fresh mail has been read; a backlog goes on beside it."""
     with show_progress("Polling"):
         return _call(source, lambda pollers, one: pollers.poll_now(one), as_json=as_json)
 
@@ -79,7 +95,7 @@ def _call(
     if as_json:
         print_json([one.model_dump(mode="json") for one in found])
     elif found:
-        print_table(_COLUMNS, [_row(one) for one in found])
+        print_table(_COLUMNS, [_row(one) for one in found], drop_first=_DROP_FIRST)
     else:
         print_text("No poller has ever run here.")
     return ExitCode.OK if found else ExitCode.NO
@@ -87,4 +103,13 @@ def _call(
 
 def _row(one: PollerStatus) -> tuple[str, ...]:
     counts = map(str, (one.seen, one.matched, one.rejected, one.set_aside))
-    return (one.source, one.state, f"{one.cursor:%Y-%m-%d %H:%M:%S}", *counts, one.detail or "")
+    live = f"{one.cursor:%Y-%m-%d %H:%M:%S}"
+    mail = {None: "", True: "detections", False: "all"}[one.detections_only]
+    return (one.source, one.state, live, mail, _describe_backlog(one), *counts, one.detail or "")
+
+
+def _describe_backlog(one: PollerStatus) -> str:
+    if not one.backlog or one.backlog_from is None:
+        return "none"
+    text = f"{format_duration(one.backlog)} from {one.backlog_from:%Y-%m-%d %H:%M}"
+    return f"{text}, until {one.backlog_until:%H:%M}" if one.backlog_until else text

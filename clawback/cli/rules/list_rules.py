@@ -16,10 +16,12 @@ from clawback.cli.output import AsJson, print_json, print_table, print_text
 from clawback.cli.rule_folders import find_folder, load_folder
 from clawback.model.mode import Mode
 from clawback.rules import Rule, RuleSet
+from clawback.rules.lint.clean_mail import rules_on_clean_mail
 from clawback.settings import Settings, load_settings
 
 _TIMEOUT = 5.0
 _AT_ONCE = 8
+_FEW_NAMES = 3
 _UNKNOWN = "-"
 _COLUMNS = ("name", "status", "mode", "level", "kind", "tests", "last match", "version", "file")
 _DROP_FIRST = ("file", "version", "kind", "tests", "level")
@@ -59,19 +61,25 @@ def list_rules(
     names = [rule.name for rule in chosen if rule.response is not None]
     matches, source = _last_matches(settings, names)
     ceiling = _ceiling(settings)
-    rows = [_row(rule, ceiling, matches.get(rule.name)) for rule in chosen]
+    clean = rules_on_clean_mail(rules)
+    rows = [
+        _row(rule, ceiling, matches.get(rule.name)) | {"clean_mail": rule.name in clean}
+        for rule in chosen
+    ]
     if as_json:
         about = {
             "folder": root,
             "version": rules.version,
             "ceiling": ceiling,
             "last_match_from": source,
+            "detections_only": not clean,
         }
         print_json({**about, "rules": rows})
     else:
         cells = [_cells(row) for row in rows]
         print_table(_COLUMNS, cells, drop_first=_DROP_FIRST, styles=_STYLES)
         print_text(_summary(root, rules, settings, source))
+        print_text(_polled_mail(clean))
     return ExitCode.OK
 
 
@@ -114,6 +122,14 @@ def _summary(root: Path, rules: RuleSet, settings: Settings, source: str | None)
         else "last matches unknown: no server, no audit"
     )
     return f"{counts}; ceiling {_ceiling(settings)}{where}; {known}"
+
+
+def _polled_mail(clean: Sequence[str]) -> str:
+    """Say what pollers read because of the rules, and which rules cause it."""
+    if not clean:
+        return "polling reads detections only: no rule can match clean mail"
+    names = ", ".join(clean[:_FEW_NAMES]) + (", …" if len(clean) > _FEW_NAMES else "")
+    return f"polling reads clean mail too: {len(clean)} rules may match it ({names})"
 
 
 # ---- when a rule last matched

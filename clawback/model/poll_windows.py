@@ -1,0 +1,359 @@
+"""Which windows a poller reads, and what it still has to read. Pure: the time is an argument.
+
+The live lane reads the newest window first, so fresh mail never waits. It is for speed alone.
+That nothing is missed follows from `checked_to`: once a minute, and after any outage, the time from
+`checked_to` minus the lookback until now is given to the backfill lane, or read at once if it is
+short. So a record that becomes visible within the lookback is read, whatever happened in between.
+"""
+
+from datetime import datetime, timedelta
+from math import ceil
+
+from clawback.model.polling import (
+    Lane,
+    PageRead,
+    PollerSnapshot,
+    PollerStart,
+    PollerStatus,
+    ReadPage,
+    Reason,
+    Window,
+)
+from clawback.model.time_ranges import TimeRange, TimeRanges, add_range, take_first, total_length
+
+CHECK_INTERVAL = timedelta(minutes=1)
+"""How often the lookback is read again if it takes more than one page."""
+LIVE_OVERLAP = timedelta(seconds=15)
+"""How far a live window reads back before the end of the last one."""
+LIVE_SPAN = timedelta(minutes=1)
+"""The longest live window that is not a full one: an outage leaves the rest to the other lane."""
+LIVE_PAGES = 3
+"""A lookback of more pages is read by the backfill lane."""
+BACKFILL_SPAN = timedelta(minutes=15)
+"""The longest window of the backfill lane, unless windows are so empty that one page holds more."""
+LONGEST_SPAN = timedelta(days=1)
+OWED_WAIT = timedelta(seconds=10)
+"""How soon a window with postponed events is read again. Doubles while that does not help."""
+LONGEST_OWED_WAIT = timedelta(minutes=2)
+_LINGER_MARGIN = timedelta(minutes=15)
+"""A case stays open for longer than any poll reads back, so a late match joins it."""
+_SMOOTHING = 0.3
+
+
+def first_snapshot(start: PollerStart, now: datetime) -> PollerSnapshot:
+    """Return the state of a poller that inherits none: everything since `start` is backlog."""
+    begin = TimeRange(start=now - start.start, end=now)
+    return PollerSnapshot(
+        cursor=now,
+        checked_to=now,
+        backlog=add_range((), begin),
+        next_check_at=now + CHECK_INTERVAL,
+    )
+
+
+def request_poll(memory: PollerSnapshot) -> PollerSnapshot:
+    """Ask for a poll that starts after now and reads the lookback too."""
+    return _update(memory, requested=memory.requested + 1, next_check_at=None)
+
+
+def rewind(memory: PollerSnapshot, to: datetime, now: datetime) -> PollerSnapshot:
+    """Read everything since a point in time again, beside fresh mail."""
+    return _update(memory, backlog=add_range(memory.backlog, TimeRange(start=to, end=now)))
+
+
+# ---- the live lane
+
+
+def begin_live(memory: PollerSnapshot, start: PollerStart, now: datetime) -> PollerSnapshot:
+    """Choose the next live window, or continue the one that is being read.
+
+    Where the lookback is due and too long for the live lane, the backfill lane gets it.
+    """
+    patience = CHECK_INTERVAL + 2 * start.interval
+    if memory.live is not None and now - memory.live.range.end <= patience:
+        return memory
+
+    is_due = memory.next_check_at is None or now >= memory.next_check_at
+    is_behind = now - memory.checked_to > patience
+    if is_due and not is_behind and _is_short(memory):
+        return _open_live(memory, memory.checked_to - start.lookback, now, is_full=True)
+    if is_due or is_behind:
+        memory = _leave_lookback(memory, start, now, is_behind=is_behind)
+    return _open_live(memory, max(memory.cursor - LIVE_OVERLAP, now - LIVE_SPAN), now)
+
+
+def _is_short(memory: PollerSnapshot) -> bool:
+    return memory.lookback_pages is not None and memory.lookback_pages <= LIVE_PAGES
+
+
+def _leave_lookback(
+    memory: PollerSnapshot, start: PollerStart, now: datetime, *, is_behind: bool
+) -> PollerSnapshot:
+    """Give the time since the last check, and the lookback before it, to the backfill lane."""
+    begin = memory.checked_to
+    late = TimeRange(start=begin - start.lookback, end=begin if is_behind else now)
+    backlog = TimeRange(start=begin, end=now if is_behind else begin)
+    return _update(
+        memory,
+        late=add_range(memory.late, late),
+        backlog=add_range(memory.backlog, backlog),
+        checked_to=now,
+        next_check_at=now + CHECK_INTERVAL,
+    )
+
+
+def _open_live(
+    memory: PollerSnapshot, begin: datetime, now: datetime, *, is_full: bool = False
+) -> PollerSnapshot:
+    window = Window(
+        range=TimeRange(start=min(begin, now), end=now),
+        reason=Reason.LIVE,
+        started_at=now,
+        is_full=is_full,
+        request=memory.requested,
+    )
+    return _update(memory, live=window)
+
+
+def _finish_live(
+    memory: PollerSnapshot, start: PollerStart, window: Window, now: datetime
+) -> PollerSnapshot:
+    if window.is_full:
+        memory = _update(
+            memory,
+            checked_to=max(memory.checked_to, window.range.end),
+            next_check_at=None if window.pages <= 1 else now + CHECK_INTERVAL,
+        )
+    return _update(
+        memory,
+        cursor=max(memory.cursor, window.range.end),
+        lookback_pages=window.pages if window.is_full else _estimate_pages(window, start),
+        drained_at=now,
+        turns=memory.turns + 1,
+        completed=window.request,
+        live=None,
+    )
+
+
+def _estimate_pages(window: Window, start: PollerStart) -> int:
+    """Estimate the pages of the lookback by how many records a live window had."""
+    share = start.lookback / max(window.range.length, timedelta(seconds=1))
+    return max(1, ceil(window.records * share / start.page_size))
+
+
+# ---- the backfill lane
+
+
+def begin_backfill(memory: PollerSnapshot, start: PollerStart, now: datetime) -> PollerSnapshot:
+    """Choose the next window of the backfill lane; `backfill` stays None if there is nothing to do.
+
+    Late records and the backlog take turns, the oldest first; the sweep comes last.
+    """
+    if memory.backfill is not None:
+        return memory
+    memory = _schedule_sweep(_retry_owed(memory, now), start, now)
+    if memory.late and not (memory.backlog and memory.last_reason is Reason.LATE):
+        taken, left = take_first(memory.late, memory.span)
+        return _open_backfill(_update(memory, late=left), taken, Reason.LATE, now)
+    if memory.backlog:
+        taken, left = take_first(memory.backlog, memory.span)
+        return _open_backfill(_update(memory, backlog=left), taken, Reason.BACKLOG, now)
+    if memory.sweep:
+        taken, left = take_first(memory.sweep, memory.span)
+        return _open_backfill(_update(memory, sweep=left), taken, Reason.SWEEP, now)
+    return memory
+
+
+def is_backfill_due(memory: PollerSnapshot, start: PollerStart, now: datetime) -> bool:
+    """Whether the backfill lane has something to read."""
+    return begin_backfill(memory, start, now).backfill is not None
+
+
+def _open_backfill(
+    memory: PollerSnapshot, taken: TimeRange, reason: Reason, now: datetime
+) -> PollerSnapshot:
+    is_sweep = reason is Reason.SWEEP or None
+    window = Window(range=taken, reason=reason, started_at=now, detections_only=is_sweep)
+    return _update(memory, backfill=window, last_reason=reason)
+
+
+def _retry_owed(memory: PollerSnapshot, now: datetime) -> PollerSnapshot:
+    if not memory.owed or (memory.owed_at is not None and now < memory.owed_at):
+        return memory
+    backlog = memory.backlog
+    for one in memory.owed:
+        backlog = add_range(backlog, one)
+    wait = min(2 * memory.owed_wait, LONGEST_OWED_WAIT)
+    return _update(memory, backlog=backlog, owed=(), owed_at=None, owed_wait=wait)
+
+
+def _schedule_sweep(memory: PollerSnapshot, start: PollerStart, now: datetime) -> PollerSnapshot:
+    if start.sweep_interval is None:
+        return memory
+    if memory.swept_at is None:
+        return _update(memory, swept_at=now)
+    if memory.sweep or now - memory.swept_at < start.sweep_interval:
+        return memory
+    found = TimeRange(start=now - start.sweep_lookback, end=now - start.lookback)
+    return _update(memory, sweep=add_range((), found), swept_at=now)
+
+
+def _finish_backfill(memory: PollerSnapshot, window: Window, now: datetime) -> PollerSnapshot:
+    memory = _update(memory, backfill=None, span=_next_span(memory.span, window))
+    if window.reason is not Reason.BACKLOG:
+        return memory
+    is_done = not memory.backlog and not memory.owed
+    pace = None if is_done else _measure_pace(memory.pace, window, now)
+    return _update(memory, pace=pace, owed_wait=OWED_WAIT if is_done else memory.owed_wait)
+
+
+def _next_span(span: timedelta, window: Window) -> timedelta:
+    """Lengthen windows that fill one page or less, and shorten them again where mail is dense."""
+    if window.pages > 1:
+        return max(span / 2, BACKFILL_SPAN)
+    return min(2 * span, LONGEST_SPAN) if window.range.length >= span else span
+
+
+def _measure_pace(pace: float | None, window: Window, now: datetime) -> float:
+    took = max(now - window.started_at, timedelta(milliseconds=1))
+    latest = window.range.length / took
+    return latest if pace is None else pace + _SMOOTHING * (latest - pace)
+
+
+# ---- pages of either lane
+
+
+def window_of(memory: PollerSnapshot, lane: Lane) -> Window | None:
+    """Return the window that a lane is reading."""
+    return memory.live if lane is Lane.LIVE else memory.backfill
+
+
+def next_page(memory: PollerSnapshot, start: PollerStart, lane: Lane) -> ReadPage:
+    """Return the next page to read of the window of a lane."""
+    window = window_of(memory, lane)
+    if window is None:
+        raise ValueError(f"the {lane} lane reads no window")
+    return ReadPage(
+        source=start.source,
+        start=window.range.start,
+        end=window.range.end,
+        lane=lane,
+        page=window.page,
+        former=window.digest,
+        page_size=start.page_size,
+        detections_only=window.detections_only,
+        linger=start.lookback + _LINGER_MARGIN,
+        backlog=memory.backlog_length,
+    )
+
+
+def record_page(
+    memory: PollerSnapshot, start: PollerStart, lane: Lane, read: PageRead, now: datetime
+) -> PollerSnapshot:
+    """Record a page that was read and dispatched; the last page of a window finishes it."""
+    window = window_of(memory, lane)
+    if window is None:
+        raise ValueError(f"the {lane} lane reads no window")
+    window = window.model_copy(
+        update={
+            "page": read.page,
+            "digest": read.digest,
+            "pages": window.pages + 1,
+            "records": window.records + read.records,
+            "has_postponed": window.has_postponed or read.postponed is not None,
+            "detections_only": read.detections_only,
+        }
+    )
+    memory = _count(memory, lane, read)
+    if read.page is not None:
+        return _update(memory, **{lane.value: window})
+    if window.has_postponed:
+        memory = _owe(memory, window.range, now)
+    if lane is Lane.LIVE:
+        return _finish_live(memory, start, window, now)
+    return _finish_backfill(memory, window, now)
+
+
+def record_failure(memory: PollerSnapshot, lane: Lane, why: str, now: datetime) -> PollerSnapshot:
+    """Give up the window of a lane.
+
+    The live lane chooses another one. A window of the backfill lane is set aside and tried again
+    later, so that one which cannot be read does not stop the others.
+    """
+    if lane is Lane.LIVE:
+        return _update(memory, live=None, trouble=why, completed=memory.requested)
+    if memory.backfill is not None:
+        memory = _owe(memory, memory.backfill.range, now)
+    return _update(memory, backfill=None, backfill_trouble=why)
+
+
+def _owe(memory: PollerSnapshot, range_: TimeRange, now: datetime) -> PollerSnapshot:
+    return _update(
+        memory,
+        owed=add_range(memory.owed, range_),
+        owed_at=memory.owed_at or now + memory.owed_wait,
+    )
+
+
+def _count(memory: PollerSnapshot, lane: Lane, read: PageRead) -> PollerSnapshot:
+    trouble = "trouble" if lane is Lane.LIVE else "backfill_trouble"
+    return _update(
+        memory,
+        pages=memory.pages + 1,
+        seen=memory.seen + read.seen,
+        matched=memory.matched + read.matched,
+        rejected=memory.rejected + read.rejected,
+        set_aside=memory.set_aside + read.set_aside,
+        newest=max(filter(None, (read.newest, memory.newest)), default=None),
+        is_detections_only=read.detections_only if lane is Lane.LIVE else memory.is_detections_only,
+        **{trouble: None},
+    )
+
+
+# ---- what people see
+
+
+def describe_poller(memory: PollerSnapshot, source: PollerStart, now: datetime) -> PollerStatus:
+    """Describe the state of a poller."""
+    state = "polling"
+    if memory.paused is not None:
+        state = "paused"
+    elif memory.trouble is not None or memory.backfill_trouble is not None:
+        state = "degraded"
+    backlog = memory.backlog_length
+    left = backlog / memory.pace if memory.pace else None
+    return PollerStatus(
+        source=source.source,
+        state=state,
+        cursor=memory.cursor,
+        checked_to=memory.checked_to,
+        backlog=backlog,
+        backlog_from=min((one.start for one in memory.unread), default=None),
+        backlog_until=now + left if backlog and left is not None else None,
+        rereading=_rereading(memory),
+        drained_at=memory.drained_at,
+        newest=memory.newest,
+        swept_at=memory.swept_at,
+        detections_only=memory.is_detections_only,
+        worker=memory.worker,
+        requested=memory.requested,
+        completed=memory.completed,
+        turns=memory.turns,
+        pages=memory.pages,
+        seen=memory.seen,
+        matched=memory.matched,
+        rejected=memory.rejected,
+        set_aside=memory.set_aside,
+        detail=memory.paused or memory.trouble or memory.backfill_trouble,
+    )
+
+
+def _rereading(memory: PollerSnapshot) -> timedelta:
+    window = memory.backfill
+    is_again = window is not None and window.reason is not Reason.BACKLOG
+    reading: TimeRanges = (window.range,) if window is not None and is_again else ()
+    return total_length((*reading, *memory.late, *memory.sweep))
+
+
+def _update(memory: PollerSnapshot, **changes: object) -> PollerSnapshot:
+    return memory.model_copy(update=changes)

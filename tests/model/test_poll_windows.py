@@ -1,0 +1,233 @@
+"""The windows of a poller: simulated days with outages, late records, errors and restarts.
+
+Brute force decides what should have been read: every record that was visible early enough.
+"""
+
+from bisect import bisect_left
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from random import Random
+
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from clawback.model.events import EventKind
+from clawback.model.poll_windows import (
+    BACKFILL_SPAN,
+    begin_backfill,
+    begin_live,
+    describe_poller,
+    first_snapshot,
+    next_page,
+    record_failure,
+    record_page,
+    request_poll,
+    rewind,
+    window_of,
+)
+from clawback.model.polling import (
+    Lane,
+    PageRead,
+    PollerSnapshot,
+    PollerStart,
+    ReadPage,
+    Reason,
+)
+
+BEGIN = datetime(2026, 11, 1, tzinfo=UTC)
+PAGE = timedelta(seconds=1)
+SECOND = timedelta(seconds=1)
+
+
+@dataclass
+class Record:
+    """A message: when it was scanned, and from when on lists show it."""
+
+    at: datetime
+    visible: datetime
+    read_at: datetime | None = None
+
+
+@dataclass
+class World:
+    """A poller, an API that it reads, and a clock."""
+
+    start: PollerStart
+    records: list[Record]
+    now: datetime = BEGIN
+    memory: PollerSnapshot = field(init=False)
+    saved: list[PollerSnapshot] = field(default_factory=list)
+    fails: bool = False
+    spans: list[timedelta] = field(default_factory=list)
+    pages: list[Lane] = field(default_factory=list)
+
+    def __post_init__(self) -> None:
+        self.memory = first_snapshot(self.start, self.now)
+
+    def read(self, request: ReadPage) -> PageRead:
+        """Answer as the API does: the records of a window, page by page."""
+        begin, end = (
+            bisect_left(self.records, time, key=lambda one: one.at)
+            for time in (request.start, request.end)
+        )
+        found = [one for one in self.records[begin:end] if one.visible <= self.now]
+        first = int(request.page or 0)
+        page = found[first : first + request.page_size]
+        for one in page:
+            one.read_at = one.read_at or self.now
+        more = first + request.page_size < len(found)
+        return PageRead(page=str(first + request.page_size) if more else None, records=len(page))
+
+    def step(self, lane: Lane) -> None:
+        """Read one page of a lane, or wait for a second if there is none."""
+        begin = begin_live if lane is Lane.LIVE else begin_backfill
+        self.memory = begin(self.memory, self.start, self.now)
+        self.now += PAGE
+        window = window_of(self.memory, lane)
+        if window is None:
+            return
+        self.pages.append(lane)
+        if window.reason is Reason.BACKLOG and window.page is None:
+            self.spans.append(window.range.length)
+        if self.fails:
+            self.memory = record_failure(self.memory, lane, "unavailable", self.now)
+            return
+        read = self.read(next_page(self.memory, self.start, lane))
+        self.memory = record_page(self.memory, self.start, lane, read, self.now)
+        self.saved.append(self.memory)
+
+    def turn(self) -> None:
+        """Let the live lane read a window and rest; the other lane reads a page every second."""
+        self.step(Lane.LIVE)
+        while self.memory.live is not None:
+            self.step(Lane.BACKFILL)
+            self.step(Lane.LIVE)
+        rested = self.now + self.start.interval
+        while self.now < rested:
+            self.step(Lane.BACKFILL)
+
+    def settle(self) -> None:
+        """Read until nothing is left: past the next check, and past what is owed."""
+        for _ in range(40):
+            self.turn()
+        for _ in range(20_000):
+            self.turn()
+            if not self.memory.unread and describe_poller(
+                self.memory, self.start, self.now
+            ).has_read(self.now - timedelta(minutes=2)):
+                return
+        raise AssertionError(f"it never ends: {self.memory}")
+
+
+def records_of(seed: int, count: int, days: float, lateness: timedelta) -> list[Record]:
+    """Scatter records in bursts; some become visible late, within the lookback."""
+    random = Random(seed)  # noqa: S311 - a script of a test, repeatable
+    found = []
+    for _ in range(count):
+        at = BEGIN + timedelta(days=days) * random.choice(
+            [random.random(), random.randrange(5) / 5]
+        )
+        late = lateness * random.choice([0, 0, 0, random.random(), 1])
+        found.append(Record(at=at, visible=at + late))
+    return sorted(found, key=lambda one: one.at)
+
+
+steps = st.sampled_from(
+    ["turn", "turn", "turn", "outage", "long outage", "errors", "crash", "rewind", "request"]
+)
+
+
+@settings(max_examples=60)
+@given(st.lists(steps, max_size=25), st.integers(0, 10_000), st.integers(1, 40))
+def test_every_record_is_read(script: list[str], seed: int, page_size: int) -> None:
+    """Whatever happens: outages of two days, errors, and runs that inherit an old state."""
+    start = PollerStart(source=EventKind.MESSAGE, page_size=page_size, start=timedelta(0))
+    world = World(start, records_of(seed, 300, 4, start.lookback))
+    random = Random(seed)  # noqa: S311 - a script of a test, repeatable
+    for action in script:
+        if action == "outage":
+            world.now += timedelta(minutes=random.randrange(90))
+        elif action == "long outage":
+            world.now += timedelta(hours=random.randrange(48))
+        elif action == "errors":
+            world.fails = not world.fails
+        elif action == "crash" and world.saved:
+            world.memory = random.choice(world.saved[-20:])
+        elif action == "rewind":
+            to = world.now - timedelta(hours=random.randrange(30))
+            world.memory = rewind(world.memory, to, world.now)
+        elif action == "request":
+            world.memory = request_poll(world.memory)
+        for _ in range(random.randrange(20)):
+            world.turn()
+    world.fails = False
+    world.now = max(world.now, BEGIN + timedelta(days=4)) + start.lookback
+    world.settle()
+
+    missed = [one for one in world.records if one.read_at is None]
+    assert not missed
+    assert world.memory.completed == world.memory.requested
+
+
+def test_fresh_mail_never_waits_for_a_backlog() -> None:
+    """After 48 hours at a page a minute, each fresh record is read within 30 seconds."""
+    start = PollerStart(source=EventKind.MESSAGE, page_size=20, start=timedelta(0))
+    every = timedelta(seconds=3)
+    away = timedelta(hours=48)
+    count = (away + timedelta(hours=4)) // every
+    records = [Record(BEGIN + number * every, BEGIN + number * every) for number in range(count)]
+    world = World(start, records)
+    for _ in range(5):
+        world.turn()
+    world.now += away
+    back = world.now
+    while world.memory.unread or world.memory.checked_to < back:
+        world.turn()
+    fresh = [one for one in records if back - SECOND <= one.at < world.now - timedelta(seconds=30)]
+    assert len(fresh) > 100
+    assert all(one.read_at and one.read_at - one.at <= timedelta(seconds=30) for one in fresh)
+    assert all(one.read_at for one in records if one.at < back)
+    assert max(world.spans[1:]) <= BACKFILL_SPAN
+
+
+def test_windows_grow_where_mail_is_sparse() -> None:
+    """A quiet account catches up on two days with few requests."""
+    world = World(PollerStart(source=EventKind.MESSAGE, start=timedelta(hours=48)), [])
+    while world.memory.unread:
+        world.turn()
+    assert world.pages.count(Lane.BACKFILL) < 12
+
+
+def test_a_window_that_cannot_be_read_stops_no_other() -> None:
+    """It is set aside and stays in the backlog; the rest is read."""
+    start = PollerStart(source=EventKind.MESSAGE, page_size=1, start=timedelta(hours=3))
+    records = [Record(BEGIN - timedelta(minutes=number), BEGIN) for number in range(179, 0, -1)]
+    world = World(start, records)
+    world.memory = begin_backfill(world.memory, start, world.now)
+    world.memory = record_failure(world.memory, Lane.BACKFILL, "rejected", world.now)
+    broken = world.memory.owed[0]
+    never = world.now + timedelta(days=1)
+    world.memory = world.memory.model_copy(update={"owed_at": never})
+    while world.memory.backlog or world.memory.backfill:
+        world.turn()
+    unread = [one for one in records if one.read_at is None]
+    assert unread
+    assert all(broken.start <= one.at < broken.end for one in unread)
+    assert describe_poller(world.memory, start, world.now).backlog == broken.length
+
+
+def test_a_verdict_that_changed_is_seen_by_the_sweep() -> None:
+    """Every six hours the last 72 hours are read for detections only, after everything else."""
+    start = PollerStart(source=EventKind.MESSAGE, start=timedelta(0))
+    world = World(start, [])
+    world.turn()
+    world.now += timedelta(hours=6)
+    requests = []
+    for _ in range(400):
+        world.turn()
+        window = world.memory.backfill or begin_backfill(world.memory, start, world.now).backfill
+        if window and window.reason is Reason.SWEEP:
+            requests.append((window.range.start, window.detections_only))
+    assert requests
+    assert all(only for _, only in requests)
+    assert min(begin for begin, _ in requests) <= world.now - timedelta(hours=60)
