@@ -22,16 +22,16 @@ from clawback.actions.move import move_outcomes
 from clawback.actions.outcomes import MOVED
 from clawback.batching import Batcher
 from clawback.cases import BATCH as MOST_IDS
-from clawback.cases import CaseStart
 from clawback.cases.undo_plan import UndoPlan, plan_undo
 from clawback.cloudflare import EmailSecurity, MoveItem, Share, errors
 from clawback.model.messages import Destination, Target
 from clawback.model.payload import Payload
 from clawback.temporal import names
 from clawback.temporal.application_errors import as_application_error
+from clawback.temporal.case_history import HistoryUnreadable
 from clawback.temporal.error_types import ErrorType
 from clawback.temporal.own_submissions import OwnSubmissions
-from clawback.temporal.undo_gateway import CaseUndoRequest
+from clawback.temporal.undo_gateway import CaseRun, CaseUndoRequest, read_undo_basis
 
 _SPOILT = (errors.InvalidRequest, errors.NotFound)
 _IN_FLIGHT = timedelta(seconds=70)
@@ -62,7 +62,7 @@ class UndoActivities:
     async def end_case(self, request: CaseUndoRequest) -> None:
         """Tell a case that it is being undone, if it is still open."""
         handle = self._client.get_workflow_handle(
-            request.case, first_execution_run_id=request.first_run
+            request.case.case, first_execution_run_id=request.case.first_run
         )
         with suppress_not_found():
             await handle.signal(names.UNDO_REQUESTED, args=[request.scope.by, request.scope.reason])
@@ -76,19 +76,20 @@ class UndoActivities:
                 retries.
 
         """
-        handle, described = await self._last_run(request)
+        described = await self._last_run(request.case)
         if request.scope.ends_cases and described.status is WorkflowExecutionStatus.RUNNING:
             raise _not_yet("the case has not ended yet", _RETRY_DELAY)
-        start: CaseStart = await handle.query(names.STATUS, result_type=CaseStart)
-        if start.snapshot is None:
+        try:
+            source = await read_undo_basis(self._client, described)
+        except HistoryUnreadable as error:
             raise ApplicationError(
-                "the case has no snapshot", type=ErrorType.NOT_FOUND, non_retryable=True
-            )
-        if start.snapshot.in_progress is not None and described.close_time is not None:
+                str(error), type=ErrorType.NOT_FOUND, non_retryable=True
+            ) from error
+        if source.is_in_flight and described.close_time is not None:
             settled_at = described.close_time + _IN_FLIGHT
             if (left := settled_at - datetime.now(UTC)) > timedelta():
                 raise _not_yet("a request of the case may still be in flight", left)
-        return plan_undo(start.plan, start.snapshot, request.scope)
+        return plan_undo(source.basis, request.scope)
 
     @activity.defn(name="undo.return_messages")
     async def return_messages(self, request: ReturnMessages) -> MessageOutcomes:
@@ -112,16 +113,14 @@ class UndoActivities:
     async def _return(self, ids: Sequence[str]) -> tuple[MoveItem, ...]:
         return await self._api.move(ids, Destination.INBOX)
 
-    async def _last_run(
-        self, request: CaseUndoRequest
-    ) -> tuple[WorkflowHandle[Any, Any], WorkflowExecutionDescription]:
+    async def _last_run(self, case: CaseRun) -> WorkflowExecutionDescription:
         """Follow continue-as-new from the run that was found to the last one."""
-        run = request.run
+        run = case.run
         while True:
-            handle = self._client.get_workflow_handle(request.case, run_id=run)
+            handle = self._client.get_workflow_handle(case.case, run_id=run)
             described = await handle.describe()
             if described.status is not WorkflowExecutionStatus.CONTINUED_AS_NEW:
-                return handle, described
+                return described
             run = await _next_run(handle)
 
 

@@ -78,7 +78,10 @@ def server_options(*configured: str) -> dict[str, Any]:
         "dev_server_existing_path": temporal_binary(),
         "data_converter": data_converter(None),
         "search_attributes": [
-            SearchAttributeKey.for_keyword(name) for name in names.SEARCH_ATTRIBUTES
+            SearchAttributeKey.for_keyword_list(name)
+            if kind == "KeywordList"
+            else SearchAttributeKey.for_keyword(name)
+            for name, kind in names.SEARCH_ATTRIBUTES.items()
         ],
         "dev_server_extra_args": [
             word

@@ -9,7 +9,6 @@ from datetime import timedelta
 from typing import Any
 
 from temporalio import workflow
-from temporalio.common import SearchAttributeKey
 from temporalio.exceptions import (
     ActivityError,
     WorkflowAlreadyStartedError,
@@ -27,6 +26,7 @@ with workflow.unsafe.imports_passed_through():
         Case,
         CaseStart,
         CaseState,
+        CloseStep,
         Decision,
         Match,
         NotificationStep,
@@ -41,10 +41,9 @@ with workflow.unsafe.imports_passed_through():
     from workflows.steps.audit import write_records
     from workflows.steps.containment import carry_out
     from workflows.steps.context import StepContext
+    from workflows.steps.publication import CasePublication
     from workflows.steps.reservation import reserve
     from workflows.validators import require_actor, require_no_problem
-
-_STATE = SearchAttributeKey.for_keyword(names.STATE_ATTRIBUTE)
 
 
 @workflow.defn(name=names.CASE)
@@ -63,7 +62,7 @@ class CaseWorkflow:
             self._case = Case.open(start.plan, start.timing, self._uid, workflow.now())
         else:
             self._case = Case(start.plan, start.timing, start.snapshot)
-        self._shown_state = self._case.state
+        self._publication = CasePublication(start)
         self._has_news = True
 
     @workflow.run
@@ -72,7 +71,10 @@ class CaseWorkflow:
         while True:
             self._has_news = False
             step = self._case.next(workflow.now())
-            self._publish_state()
+            if isinstance(step, WaitStep | CloseStep):
+                self._publication.publish_rest(self._case)
+            else:
+                self._publication.publish_index(self._case)
             await self._write_records()
             if isinstance(step, ActionStep):
                 await self._act(step)
@@ -211,11 +213,6 @@ class CaseWorkflow:
         self._case.decide(decision)
         self._has_news = True
         return self._case.state
-
-    def _publish_state(self) -> None:
-        if self._shown_state is not self._case.state:
-            self._shown_state = self._case.state
-            workflow.upsert_search_attributes([_STATE.value_set(self._shown_state.value)])
 
     async def _wait(self, step: WaitStep) -> None:
         left = step.until - workflow.now()

@@ -10,6 +10,7 @@ from temporalio.workflow import ParentClosePolicy
 with workflow.unsafe.imports_passed_through():
     from clawback.temporal import names
     from clawback.temporal.undo_gateway import (
+        CaseRun,
         CaseUndoRequest,
         UndoProgress,
         UndoRequest,
@@ -29,12 +30,13 @@ class UndoWorkflow:
 
     @workflow.init
     def __init__(self, request: UndoRequest) -> None:
+        self._scope = request.scope
         self._left = list(request.cases)
         self._done = request.done
         self._total = request.total or len(request.cases)
 
     @workflow.run
-    async def run(self, request: UndoRequest) -> UndoSummary:  # noqa: ARG002 - taken by __init__
+    async def run(self, request: UndoRequest) -> UndoSummary:
         """Start an undo for each case, wait for them, add up their results."""
         while self._left:
             batch, self._left = self._left[:_CASES_AT_ONCE], self._left[_CASES_AT_ONCE:]
@@ -43,7 +45,13 @@ class UndoWorkflow:
 
             if self._left and workflow.info().is_continue_as_new_suggested():
                 workflow.continue_as_new(
-                    UndoRequest(cases=tuple(self._left), done=self._done, total=self._total)
+                    request.model_copy(
+                        update={
+                            "cases": tuple(self._left),
+                            "done": self._done,
+                            "total": self._total,
+                        }
+                    )
                 )
         return self._done
 
@@ -52,7 +60,8 @@ class UndoWorkflow:
         """How many cases are left, and what was undone so far."""
         return UndoProgress(total=self._total, left=len(self._left), undone=self._done)
 
-    async def _undo(self, request: CaseUndoRequest) -> UndoSummary:
+    async def _undo(self, case: CaseRun) -> UndoSummary:
+        request = CaseUndoRequest(case=case, scope=self._scope)
         try:
             summary: UndoSummary = await workflow.execute_child_workflow(
                 CaseUndoWorkflow.run,
@@ -63,7 +72,7 @@ class UndoWorkflow:
         except WorkflowAlreadyStartedError:
             return UndoSummary(under_way=1)
         except FailureError as error:
-            extra = {"case": request.case, "error_type": type(error.cause).__name__}
+            extra = {"case": case.case, "error_type": type(error.cause).__name__}
             workflow.logger.error("undo.failed", extra=extra)
             return UndoSummary(cases=1, failed=1)
         return summary
@@ -71,8 +80,8 @@ class UndoWorkflow:
 
 def _workflow_id(request: CaseUndoRequest) -> str:
     """One undo per case; the undo of single messages has an id of its own."""
-    messages, part = request.scope.messages, ""
+    case, messages, part = request.case, request.scope.messages, ""
     if messages is not None:
         digest = hashlib.sha256(" ".join(sorted(messages)).encode()).hexdigest()
         part = f"/{digest[:12]}"
-    return names.case_undo_id(f"{request.case}/{request.first_run}{part}")
+    return names.case_undo_id(f"{case.case}/{case.first_run}{part}")

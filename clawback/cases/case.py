@@ -248,6 +248,18 @@ class Case:
         return make_proposal(self.plan, steps)
 
     @property
+    def targets(self) -> Iterator[Target]:
+        """The messages of the case: of matches first, then those that searches found."""
+        yield from self._targets.values()
+        for found in self._search_results.values():
+            yield from found
+
+    @property
+    def has_changed(self) -> bool:
+        """Whether the case changed something, or may have: undo has something to take back."""
+        return bool(self._applied) or self._in_progress is not None
+
+    @property
     def spent(self) -> int:
         """Messages touched since people last decided about the case."""
         return self._spent

@@ -157,13 +157,16 @@ class CaseSnapshot(Payload):
     reporters: tuple[str, ...] = ()
     pending_records: tuple[AuditRecord, ...] = ()
 
+    @property
+    def all_targets(self) -> dict[str, Target]:
+        """Every message by its id: of matches, of searches, and of the step in progress."""
+        others = {one.id: one for found in self.search_results.values() for one in found}
+        current = self.in_progress.targets if self.in_progress else ()
+        return {**{one.id: one for one in current}, **others, **self.targets}
+
     def target(self, message: str) -> Target | None:
         """The message of an id, from a match or a search."""
-        others = (
-            *(self.in_progress.targets if self.in_progress else ()),
-            *(one for found in self.search_results.values() for one in found),
-        )
-        return self.targets.get(message) or next((one for one in others if one.id == message), None)
+        return self.targets.get(message) or self.all_targets.get(message)
 
 
 class Proposal(Payload):
@@ -256,8 +259,12 @@ Step = ActionStep | SearchStep | NotificationStep | WaitStep | CloseStep
 
 
 class CaseStart(Payload):
-    """The argument of a case workflow; `snapshot` is set when it continues as new."""
+    """The argument of a case workflow; `snapshot` is set when it continues as new.
+
+    `index_key` is the key, in hex, of the hashes that the case publishes (see `cases.touches`).
+    """
 
     plan: CasePlan
     timing: CaseTiming = CaseTiming()
+    index_key: str = ""
     snapshot: CaseSnapshot | None = None

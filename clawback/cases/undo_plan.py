@@ -3,16 +3,78 @@
 Unknown outcomes are undone too: undoing what did not happen changes nothing.
 """
 
-from collections.abc import Collection, Iterator
-from datetime import datetime
+from collections.abc import Iterator
+from typing import Any
 
-from clawback.actions import Correction, Policy, UndoPart
-from clawback.actions.outcomes import TOOK_EFFECT, WOULD
+from pydantic import Field, SerializerFunctionWrapHandler, model_serializer
+
+from clawback.actions import Action, Correction, Policy, UndoPart
+from clawback.actions.outcomes import WOULD
 from clawback.cases.plan import CasePlan
 from clawback.cases.state import CaseSnapshot
 from clawback.model.messages import Target
 from clawback.model.payload import Payload
 from clawback.model.times import UtcDatetime
+
+
+class Change(Payload):
+    """What one step changed, or may have: the action by its position, when, and its subjects.
+
+    `at` is None if the step had not ended: such a change belongs to every time.
+    """
+
+    index: int
+    at: UtcDatetime | None = None
+    subjects: tuple[str, ...]
+
+
+class UndoBasis(Payload):
+    """What a case changed, as undo needs it for any scope.
+
+    `targets` are the messages among the subjects of the changes. Written without empty values, so
+    that it fits into a memo.
+    """
+
+    case: str
+    uid: str
+    rule: str
+    version: str = ""
+    actions: tuple[Action, ...] = ()
+    changes: tuple[Change, ...] = ()
+    targets: dict[str, Target] = Field(default_factory=dict)
+    notifications: int = 0
+
+    @classmethod
+    def of(cls, plan: CasePlan, snapshot: CaseSnapshot) -> "UndoBasis":
+        """Collect what a case has changed."""
+        changes = [
+            Change(index=one.index, at=one.at, subjects=one.subjects) for one in snapshot.applied
+        ]
+        if (step := snapshot.in_progress) is not None:
+            changes.append(Change(index=step.index, subjects=step.subjects))
+
+        subjects = dict.fromkeys(subject for change in changes for subject in change.subjects)
+        known = snapshot.all_targets
+        return cls(
+            case=plan.case_id,
+            uid=snapshot.uid,
+            rule=plan.rule,
+            version=plan.version,
+            actions=plan.actions,
+            changes=tuple(changes),
+            targets={subject: known[subject] for subject in subjects if subject in known},
+            notifications=sum(one.outcome != WOULD for one in snapshot.notifications),
+        )
+
+    @property
+    def size(self) -> int:
+        """How many things were changed."""
+        return sum(len(change.subjects) for change in self.changes)
+
+    @model_serializer(mode="wrap")
+    def _leave_out_empty(self, write: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        written: dict[str, Any] = _without_none(write(self))
+        return written
 
 
 class UndoPlan(Payload):
@@ -56,23 +118,23 @@ class UndoScope(Payload):
         return self.messages is None
 
 
-def plan_undo(plan: CasePlan, memory: CaseSnapshot, scope: UndoScope) -> UndoPlan:
+def plan_undo(basis: UndoBasis, scope: UndoScope) -> UndoPlan:
     """Work out what undoing a case comes to."""
     parts = [
-        action.undo(tuple(_effective(memory, index, scope)), memory.target)
-        for index, action in enumerate(plan.actions)
+        action.undo(tuple(_covered(basis, index, scope)), basis.targets.get)
+        for index, action in enumerate(basis.actions)
     ]
     is_whole = scope.messages is None
     return UndoPlan(
-        case=plan.case_id,
-        uid=memory.uid,
-        rule=plan.rule,
-        version=plan.version,
+        case=basis.case,
+        uid=basis.uid,
+        rule=basis.rule,
+        version=basis.version,
         messages=_unique_messages(parts),
         policies=tuple(policy for part in parts for policy in part.policies),
         corrections=tuple(correction for part in parts for correction in part.corrections),
         irreversible=tuple(text for part in parts for text in part.irreversible),
-        notifications=sum(one.outcome != WOULD for one in memory.notifications) if is_whole else 0,
+        notifications=basis.notifications if is_whole else 0,
     )
 
 
@@ -81,27 +143,26 @@ def _unique_messages(parts: list[UndoPart]) -> tuple[Target, ...]:
     return tuple({target.id: target for part in parts for target in part.messages}.values())
 
 
-def _effective(memory: CaseSnapshot, index: int, scope: UndoScope) -> Iterator[str]:
-    """The subjects in scope on which one action took effect, or may have."""
-    outcomes = memory.outcomes[index] if index < len(memory.outcomes) else {}
-    effective = [subject for subject, outcome in outcomes.items() if outcome in TOOK_EFFECT]
-    if memory.in_progress is not None and memory.in_progress.index == index:
-        effective += sorted(set(memory.in_progress.subjects))
-
-    applied_at = {
-        subject: applied.at
-        for applied in memory.applied
-        if applied.index == index
-        for subject in applied.subjects
-    }
-    for subject in dict.fromkeys(effective):
-        if _is_covered(subject, applied_at.get(subject), scope.since, scope.messages):
+def _covered(basis: UndoBasis, index: int, scope: UndoScope) -> Iterator[str]:
+    """The subjects in scope that one action changed, each once."""
+    subjects = (
+        subject
+        for change in basis.changes
+        if change.index == index and _is_in_time(change, scope)
+        for subject in change.subjects
+    )
+    for subject in dict.fromkeys(subjects):
+        if scope.messages is None or subject in scope.messages:
             yield subject
 
 
-def _is_covered(
-    subject: str, at: datetime | None, since: datetime | None, messages: Collection[str] | None
-) -> bool:
-    if messages is not None:
-        return subject in messages
-    return since is None or at is None or at >= since
+def _is_in_time(change: Change, scope: UndoScope) -> bool:
+    return scope.since is None or change.at is None or change.at >= scope.since
+
+
+def _without_none(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {key: _without_none(one) for key, one in value.items() if one is not None}
+    if isinstance(value, list | tuple):
+        return [_without_none(one) for one in value]
+    return value

@@ -1,17 +1,25 @@
 """Typed calls on cases: signal, list, query, approve, deny."""
 
-import asyncio
 from collections.abc import AsyncIterator, Sequence
 from dataclasses import replace
 
 from pydantic_core import PydanticSerializationError
-from temporalio.client import Client, WorkflowExecution
+from temporalio.client import Client
 from temporalio.service import RPCError, RPCStatusCode
 
-from clawback.cases import CasePlan, CaseSnapshot, CaseStart, CaseState, CaseTiming, Match, Proposal
+from clawback.cases import CasePlan, CaseStart, CaseState, CaseTiming, Match, Proposal
+from clawback.cases.summary import summarize_start
 from clawback.model.size import split_by_size
 from clawback.temporal import names
-from clawback.temporal.case_index import CaseFilter, CaseLine, case_attributes, read_case_line
+from clawback.temporal.case_history import HistoryUnreadable, read_case_history
+from clawback.temporal.case_index import (
+    CaseFilter,
+    CaseLine,
+    case_attributes,
+    is_truncated,
+    read_case_line,
+)
+from clawback.temporal.data_converter import index_keys
 from clawback.temporal.workflow_calls import query_workflow, update_workflow
 
 _REFUSALS = frozenset(
@@ -22,7 +30,6 @@ _REFUSALS = frozenset(
     }
 )
 """Answers that are about one case; anything else is about the server."""
-_CONCURRENT_QUERIES = 12
 _ALL_CASES = CaseFilter()
 
 
@@ -35,6 +42,7 @@ class CaseGateway:
 
     def __init__(self, client: Client) -> None:
         self.client = client
+        self.index_keys = index_keys(client.data_converter.payload_codec, client.namespace)
 
     async def signal_matches(
         self, plan: CasePlan, matches: Sequence[Match], timing: CaseTiming
@@ -69,22 +77,22 @@ class CaseGateway:
         """List cases, open and closed, the newest first.
 
         The server returns open cases before closed ones, so beyond `limit` the closed ones are
-        missing first. A filter on sender, message or mailbox needs a running worker.
+        missing first. No case is asked: a case that cannot be read is in the list and says so.
 
         Raises:
-            RPCError: the server does not answer, or a case that must be queried does not.
+            RPCError: the server does not answer.
 
         """
-        if wanted.needs_snapshots:
-            found = [line async for line in self._find_by_snapshot(wanted, limit)]
-        else:
-            executions = self.client.list_workflows(wanted.query, limit=limit)
-            found = [read_case_line(execution) async for execution in executions]
-        return sorted(found, key=lambda line: line.opened_at, reverse=True)[:limit]
+        found: list[CaseLine] = []
+        async for line in self._find(wanted):
+            found.append(line)
+            if len(found) >= limit:
+                break
+        return sorted(found, key=lambda line: line.opened_at, reverse=True)
 
     async def find_held_first(self, wanted: CaseFilter, limit: int) -> list[CaseLine]:
         """List cases as `find` does, but those that wait for approval before all others."""
-        if wanted.state is not None or wanted.needs_snapshots:
+        if wanted.state is not None:
             return await self.find(wanted, limit)
 
         held = await self.find(replace(wanted, state=CaseState.HELD), limit)
@@ -137,48 +145,31 @@ class CaseGateway:
         return await update_workflow(handle, names.DENY, [by, reason], str)
 
     async def _signal(self, plan: CasePlan, batch: Sequence[Match], timing: CaseTiming) -> None:
+        key = self.index_keys[0]
         await self.client.start_workflow(
             names.CASE,
-            CaseStart(plan=plan, timing=timing),
+            CaseStart(plan=plan, timing=timing, index_key=key.hex()),
             id=plan.case_id,
             task_queue=names.WORKFLOW_QUEUE,
             start_signal=names.MATCHED,
             start_signal_args=[batch],
-            search_attributes=case_attributes(plan),
+            search_attributes=case_attributes(plan, batch, key),
+            memo={names.SUMMARY_MEMO: summarize_start(plan, batch)},
             static_summary=f"{plan.title or plan.rule} ({plan.mode})",
         )
 
-    async def _find_by_snapshot(self, wanted: CaseFilter, limit: int) -> AsyncIterator[CaseLine]:
-        found = 0
-        batch: list[WorkflowExecution] = []
-        async for execution in self.client.list_workflows(wanted.query):
-            batch.append(execution)
-            if len(batch) == _CONCURRENT_QUERIES:
-                for line in await self._select(batch, wanted):
-                    yield line
-                    found += 1
-                batch = []
-                if found >= limit:
-                    return
+    async def _find(self, wanted: CaseFilter) -> AsyncIterator[CaseLine]:
+        async for execution in self.client.list_workflows(wanted.query(self.index_keys)):
+            line: CaseLine | None = await read_case_line(execution)
+            if line is not None and wanted.touches and is_truncated(execution):
+                line = await self._look_into(line, wanted)
+            if line is not None:
+                yield line
 
-        for line in await self._select(batch, wanted):
-            yield line
-
-    async def _select(
-        self, executions: Sequence[WorkflowExecution], wanted: CaseFilter
-    ) -> list[CaseLine]:
-        snapshots = await asyncio.gather(*map(self._snapshot, executions))
-        return [
-            read_case_line(execution)
-            for execution, snapshot in zip(executions, snapshots, strict=True)
-            if wanted.holds_for(snapshot)
-        ]
-
-    async def _snapshot(self, execution: WorkflowExecution) -> CaseSnapshot | None:
-        handle = self.client.get_workflow_handle(execution.id, run_id=execution.run_id)
+    async def _look_into(self, line: CaseLine, wanted: CaseFilter) -> CaseLine | None:
+        """Decide by the history whether a case fits that touches more than the index holds."""
         try:
-            start: CaseStart = await handle.query(names.STATUS, result_type=CaseStart)
-        except RPCError as error:
-            why = f"{execution.id} did not answer; this filter needs a running worker"
-            raise RPCError(why, error.status, error.raw_grpc_status) from error
-        return start.snapshot
+            record = await read_case_history(self.client, line.id, line.run)
+        except HistoryUnreadable as error:
+            return line.model_copy(update={"unreadable": str(error)})
+        return line if wanted.holds_for(tuple(record.targets.values())) else None

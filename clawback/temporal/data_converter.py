@@ -8,6 +8,7 @@ import base64
 import binascii
 import dataclasses
 import hashlib
+import hmac
 import os
 import zlib
 from collections.abc import Sequence
@@ -30,6 +31,8 @@ COMPRESS_FROM = 4096
 _ZLIB = b"binary/zlib"
 _AES = b"binary/encrypted"
 _NONCE = 12
+_INDEX_KEY = b"clawback index key"
+"""Separates the key of the index from every other use of the same secret."""
 
 
 class PayloadKeyError(LoggableError, ValueError):
@@ -65,6 +68,7 @@ class EncryptingCodec(PayloadCodec):
     """Compresses, then encrypts with AES-256-GCM. Reads unencrypted payloads too."""
 
     def __init__(self, key: bytes) -> None:
+        self.index_key = hmac.digest(key, _INDEX_KEY, "sha256")
         self._cipher = AESGCM(key)
         self._key_id = hashlib.sha256(key).hexdigest()[:8].encode()
         self._compact = CompactCodec()
@@ -99,6 +103,17 @@ class EncryptingCodec(PayloadCodec):
             raise PayloadKeyError(
                 "a payload was encrypted with another key; set CLAWBACK_ENCRYPTION_KEY to that key"
             ) from None
+
+
+def index_keys(codec: PayloadCodec | None, namespace: str) -> tuple[bytes, ...]:
+    """Return the keys of the hashes in the index (`clawback.cases.touches`), the current one first.
+
+    The current key comes from the encryption key. Without one it comes from the namespace: whoever
+    reads the index can then read the payloads too, so it protects nothing. That key stays valid for
+    cases from before an encryption key was set.
+    """
+    plain = hmac.digest(_INDEX_KEY, namespace.encode(), "sha256")
+    return (codec.index_key, plain) if isinstance(codec, EncryptingCodec) else (plain,)
 
 
 def data_converter(key: SecretStr | None) -> DataConverter:

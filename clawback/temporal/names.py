@@ -84,13 +84,17 @@ PROPOSAL: Final = "proposal"
 
 STOPPED_MEMO: Final = "stopped"
 BLOCK_MEMO: Final = "block"
+SUMMARY_MEMO: Final = "summary"
 RULE_ATTRIBUTE: Final = "ClawbackRule"
 STATE_ATTRIBUTE: Final = "ClawbackState"
 MODE_ATTRIBUTE: Final = "ClawbackMode"
+TOUCHES_ATTRIBUTE: Final = "ClawbackTouches"
+"""Keyed hashes of what a case touches, and marks: see `clawback.cases.touches`."""
 SEARCH_ATTRIBUTES: Final[Mapping[str, str]] = {
     RULE_ATTRIBUTE: "Keyword",
     STATE_ATTRIBUTE: "Keyword",
     MODE_ATTRIBUTE: "Keyword",
+    TOUCHES_ATTRIBUTE: "KeywordList",
 }
 
 

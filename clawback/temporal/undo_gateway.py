@@ -6,26 +6,38 @@ The undo runs in a workflow: once it is started, it does not depend on the calle
 import asyncio
 import uuid
 from collections.abc import AsyncIterator, Iterable
-from dataclasses import dataclass
-from datetime import datetime
+from dataclasses import dataclass, replace
 
 from temporalio.client import Client, WorkflowExecution, WorkflowExecutionStatus
 from temporalio.service import RPCError
 
-from clawback.cases import CaseStart
-from clawback.cases.undo_plan import UndoPlan, UndoScope, plan_undo
+from clawback.cases.undo_plan import UndoBasis, UndoPlan, UndoScope, plan_undo
 from clawback.model.payload import Payload
 from clawback.temporal import names
+from clawback.temporal.case_gateway import CaseGateway
+from clawback.temporal.case_history import HistoryUnreadable, read_case_history
+from clawback.temporal.case_index import CaseFilter, read_case_line
+from clawback.temporal.data_converter import index_keys
 
-_CONCURRENT_QUERIES = 12
+_CONCURRENT_READS = 12
 
 
-class CaseUndoRequest(Payload):
-    """One case to undo: the run in which it was found, the first run of its chain, the scope."""
+class NothingKnown(LookupError):
+    """What should be undone is the id of nothing: no such case or rule, no case has the message."""
+
+
+class CaseRun(Payload):
+    """One case as it was found: its id, the run, and the first run of its chain."""
 
     case: str
     run: str
     first_run: str
+
+
+class CaseUndoRequest(Payload):
+    """One case to undo, and how much of it."""
+
+    case: CaseRun
     scope: UndoScope
 
 
@@ -58,7 +70,8 @@ class UndoSummary(Payload):
 class UndoRequest(Payload):
     """Cases to undo, and what earlier runs of the workflow have done."""
 
-    cases: tuple[CaseUndoRequest, ...]
+    scope: UndoScope
+    cases: tuple[CaseRun, ...]
     done: UndoSummary = UndoSummary()
     total: int = 0
 
@@ -75,13 +88,34 @@ class UndoProgress(Payload):
 class UndoCandidate:
     """A case of which something can be undone, and its undo plan."""
 
-    request: CaseUndoRequest
+    case: CaseRun
     plan: UndoPlan
     is_open: bool
 
 
-class CaseUnreadable(RuntimeError):
-    """A case did not answer a query; the text names it and says why."""
+@dataclass(frozen=True)
+class UnreadableCase:
+    """A case that cannot be read, and why: nobody knows what it changed."""
+
+    case: str
+    run: str
+    why: str
+
+
+@dataclass(frozen=True)
+class FoundUndo:
+    """What can be undone, and the cases that cannot be read."""
+
+    candidates: tuple[UndoCandidate, ...]
+    unreadable: tuple[UnreadableCase, ...]
+
+
+@dataclass(frozen=True)
+class UndoSource:
+    """What a case changed; `is_in_flight` as in `CaseRecord`."""
+
+    basis: UndoBasis
+    is_in_flight: bool
 
 
 class UndoGateway:
@@ -89,45 +123,47 @@ class UndoGateway:
 
     def __init__(self, client: Client) -> None:
         self.client = client
+        self._index_keys = index_keys(client.data_converter.payload_codec, client.namespace)
 
     async def find(
-        self,
-        scope: UndoScope,
-        *,
-        case: str | None = None,
-        rule: str | None = None,
-        since: datetime | None = None,
-    ) -> AsyncIterator[UndoCandidate]:
-        """Find every case of which something in `scope` can be undone.
+        self, scope: UndoScope, *, case: str | None = None, rule: str | None = None
+    ) -> FoundUndo:
+        """Find every case of which something in `scope` can be undone, by id, by rule, or all.
 
-        Narrow it by case id, by rule, or to cases that were open at or after `since`.
+        No case is asked and no worker is needed. Cases that cannot be read are reported beside.
 
         Raises:
-            CaseUnreadable: a case did not answer: no worker runs, or its history is damaged.
+            NothingKnown: there is no such case or rule, or no case has the message.
+            RPCError: the server does not answer.
 
         """
-        pending: set[asyncio.Task[UndoCandidate | None]] = set()
-        async for execution in self.client.list_workflows(_query(case, rule, since)):
-            pending.add(asyncio.create_task(self._read(execution, scope)))
-            if len(pending) >= _CONCURRENT_QUERIES:
-                done, pending = await asyncio.wait(pending, return_when=asyncio.FIRST_COMPLETED)
-                for task in done:
-                    if (candidate := task.result()) is not None:
-                        yield candidate
+        wanted = _filters(scope, case, rule)
+        found: list[UndoCandidate | UnreadableCase] = []
+        for one in wanted:
+            executions = self.client.list_workflows(
+                replace(one, changed=True).query(self._index_keys)
+            )
+            page = [execution async for execution in executions]
+            found += [item async for item in self._read_all(page, scope)]
+        if not found and (what := _describe_named(scope, case, rule)) is not None:
+            await self._require_known(wanted, what)
 
-        for candidate in await asyncio.gather(*pending):
-            if candidate is not None:
-                yield candidate
+        candidates = {one.case: one for one in found if isinstance(one, UndoCandidate)}
+        unreadable = {one.run: one for one in found if isinstance(one, UnreadableCase)}
+        return FoundUndo(
+            tuple(sorted(candidates.values(), key=lambda one: (one.case.case, one.case.run))),
+            tuple(unreadable.values()),
+        )
 
-    async def start(self, requests: Iterable[CaseUndoRequest]) -> str:
+    async def start(self, scope: UndoScope, cases: Iterable[CaseRun]) -> str:
         """Start to undo cases; return the id of the workflow that does it."""
-        cases = tuple(requests)
+        chosen = tuple(cases)
         handle = await self.client.start_workflow(
             names.UNDO,
-            UndoRequest(cases=cases),
+            UndoRequest(scope=scope, cases=chosen),
             id=f"{names.UNDO}/{uuid.uuid4().hex[:12]}",
             task_queue=names.WORKFLOW_QUEUE,
-            static_summary=f"undoes {len(cases)} cases",
+            static_summary=f"undoes {len(chosen)} cases",
         )
         return handle.id
 
@@ -157,34 +193,73 @@ class UndoGateway:
             return None
         return summary
 
-    async def _read(self, execution: WorkflowExecution, scope: UndoScope) -> UndoCandidate | None:
-        handle = self.client.get_workflow_handle(execution.id, run_id=execution.run_id)
-        try:
-            start: CaseStart = await handle.query(names.STATUS, result_type=CaseStart)
-        except RPCError as error:
-            raise CaseUnreadable(
-                f"{execution.id} did not answer: {error.message}; undo needs a running worker"
-            ) from error
+    async def _require_known(self, wanted: Iterable[CaseFilter], what: str) -> None:
+        """Raise NothingKnown if what somebody named does not exist, changed or not."""
+        for one in wanted:
+            if await CaseGateway(self.client).find(one, limit=1):
+                return
+        raise NothingKnown(f"there is no {what}; `clawback case list` has all that are kept")
 
-        if start.snapshot is None:
-            return None
-        plan = plan_undo(start.plan, start.snapshot, scope)
+    async def _read_all(
+        self, executions: Iterable[WorkflowExecution], scope: UndoScope
+    ) -> AsyncIterator[UndoCandidate | UnreadableCase]:
+        slots = asyncio.Semaphore(_CONCURRENT_READS)
+
+        async def read(execution: WorkflowExecution) -> UndoCandidate | UnreadableCase | None:
+            async with slots:
+                return await self._read(execution, scope)
+
+        for found in await asyncio.gather(*map(read, executions)):
+            if found is not None:
+                yield found
+
+    async def _read(
+        self, execution: WorkflowExecution, scope: UndoScope
+    ) -> UndoCandidate | UnreadableCase | None:
+        try:
+            record = await read_undo_basis(self.client, execution)
+        except (HistoryUnreadable, RPCError) as error:
+            return UnreadableCase(execution.id, execution.run_id, str(error))
+        plan = plan_undo(record.basis, scope)
         if not plan.size and not plan.irreversible:
             return None
 
-        request = CaseUndoRequest(
-            case=execution.id,
-            run=execution.run_id,
-            first_run=plan.uid.rpartition("/")[2],
-            scope=scope,
-        )
-        return UndoCandidate(request, plan, execution.status is WorkflowExecutionStatus.RUNNING)
+        first_run = plan.uid.rpartition("/")[2]
+        case = CaseRun(case=execution.id, run=execution.run_id, first_run=first_run)
+        return UndoCandidate(case, plan, execution.status is WorkflowExecutionStatus.RUNNING)
 
 
-def _query(case: str | None, rule: str | None, since: datetime | None) -> str:
-    clauses = [f"WorkflowType = '{names.CASE}' AND ExecutionStatus != 'ContinuedAsNew'"]
-    clauses += [f"WorkflowId = {names.quote_value(case)}"] if case else []
-    clauses += [f"{names.RULE_ATTRIBUTE} = {names.quote_value(rule)}"] if rule else []
-    if since:
-        clauses.append(f"(ExecutionStatus = 'Running' OR CloseTime >= '{since:%FT%TZ}')")
-    return " AND ".join(clauses)
+async def read_undo_basis(client: Client, execution: WorkflowExecution) -> UndoSource:
+    """Read what a case changed: from its summary if that is true and whole, else from its history.
+
+    Raises:
+        HistoryUnreadable: neither can be read.
+        RPCError: the server does not answer.
+
+    """
+    line = await read_case_line(execution)
+    summary = line.summary
+    if summary is not None and line.is_at_rest and summary.has_whole_undo:
+        basis = summary.undo or UndoBasis(case=line.id, uid="", rule=line.rule)
+        return UndoSource(basis, is_in_flight=False)
+    record = await read_case_history(client, execution.id, execution.run_id)
+    return UndoSource(record.basis, record.is_in_flight)
+
+
+def _filters(scope: UndoScope, case: str | None, rule: str | None) -> list[CaseFilter]:
+    """One filter, or one for each message: a case may have only one of them."""
+    common = CaseFilter(case=case, rule=rule, open_since=scope.since)
+    if scope.messages is None:
+        return [common]
+    return [replace(common, message=message) for message in scope.messages]
+
+
+def _describe_named(scope: UndoScope, case: str | None, rule: str | None) -> str | None:
+    """What somebody named, for an error; None if they only gave a time."""
+    if case is not None:
+        return case
+    if rule is not None:
+        return f"case of the rule {rule}"
+    if scope.messages is not None:
+        return f"case with the message {', '.join(scope.messages)}"
+    return None

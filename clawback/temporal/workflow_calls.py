@@ -2,12 +2,13 @@
 
 Exception
 ├─ LookupError
-│  └─ NoSuchWorkflow      no workflow of that id was ever started
+│  ├─ NoSuchWorkflow      no workflow of that id was ever started
+│  └─ NothingKnown        an undo names nothing that is known (see `undo_gateway`)
 ├─ ValueError
-│  └─ UpdateRefused       the workflow refused the update, or has ended; the text says why
+│  ├─ UpdateRefused       the workflow refused the update, or has ended; the text says why
+│  └─ HistoryUnreadable   the history of a case cannot be read (see `case_history`)
 ├─ RuntimeError
-│  ├─ NoWorkerAnswered    no worker accepted the update in time; one may still do so
-│  └─ CaseUnreadable      a case did not answer a query (see `undo_gateway`)
+│  └─ NoWorkerAnswered    no worker accepted the update in time; one may still do so
 └─ ConnectionError
    └─ TemporalUnreachable no server answers (see `client`)
 """

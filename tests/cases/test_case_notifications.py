@@ -21,7 +21,7 @@ from clawback.cases import (
     NotificationStep,
     WaitStep,
 )
-from clawback.cases.undo_plan import UndoScope, plan_undo
+from clawback.cases.undo_plan import UndoBasis, UndoScope, plan_undo
 from clawback.model.audit_record import RecordKind
 from clawback.model.messages import Destination, Target
 from clawback.model.mode import Mode
@@ -220,7 +220,8 @@ def test_undo_counts_the_notifications_that_were_sent() -> None:
     start_due(case)
     shadow.next(NOW)
     found, nothing = (
-        plan_undo(one.plan, one.snapshot(), UndoScope(by="ana")) for one in (case, shadow)
+        plan_undo(UndoBasis.of(one.plan, one.snapshot()), UndoScope(by="ana"))
+        for one in (case, shadow)
     )
     assert (found.notifications, found.irreversible, found.size) == (1, (), 1)
     assert (nothing.notifications, nothing.size) == (0, 0)

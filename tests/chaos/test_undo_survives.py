@@ -78,12 +78,10 @@ async def test_undo_continues_after_its_worker_was_killed(temporal: Client, tmp_
             )
         )
         await eventually(lambda: _settled(cases), LONG)
-        found = [
-            one.request
-            async for one in undo.find(UndoScope(by="ana", reason="good mail"), rule="r")
-        ]
+        scope = UndoScope(by="ana", reason="good mail")
+        found = [one.case for one in (await undo.find(scope, rule="r")).candidates]
         assert len(found) == CASES
-        undoing = await undo.start(found)
+        undoing = await undo.start(scope, found)
         for done in ("move", "delete"):
             await eventually(partial(_taken_back, simulator, done), LONG)
             worker.kill(expected=True)

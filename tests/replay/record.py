@@ -221,11 +221,9 @@ async def undone(deployment: Deployment) -> str:
     await deployment.signal_case(told, *map(match_of, mail))
     await deployment.settled(told.case_id)
     undo = UndoGateway(deployment.client)
-    found = [
-        one.request
-        async for one in undo.find(UndoScope(by="ana", reason="good mail"), case=told.case_id)
-    ]
-    await undo.result(await undo.start(found))
+    scope = UndoScope(by="ana", reason="good mail")
+    found = await undo.find(scope, case=told.case_id)
+    await undo.result(await undo.start(scope, (one.case for one in found.candidates)))
     return await closed(deployment, told)
 
 

@@ -21,7 +21,14 @@ from clawback.cli.case.table import (
     table_rows,
 )
 from clawback.cli.exits import ExitCode
-from clawback.cli.output import AsJson, print_json, print_table, print_text, show_progress
+from clawback.cli.output import (
+    AsJson,
+    print_json,
+    print_status,
+    print_table,
+    print_text,
+    show_progress,
+)
 from clawback.cli.temporal_access import call_temporal
 from clawback.temporal.case_gateway import CaseGateway
 from clawback.temporal.case_index import CaseLine
@@ -68,7 +75,7 @@ def list_cases(  # noqa: PLR0913 - the options of a command
     ] = "",
     sender: Annotated[
         str | None,
-        typer.Option("--sender", help="Only cases with mail from this address, or its hash."),
+        typer.Option("--sender", help="Only cases with mail from this address."),
     ] = None,
     message: Annotated[
         str | None,
@@ -94,10 +101,13 @@ def list_cases(  # noqa: PLR0913 - the options of a command
     if sort is not None:
         found = sorted(found, key=_ORDERS[sort].key, reverse=_ORDERS[sort].descending)
     if as_json:
-        print_json([case.model_dump(mode="json") for case in found])
+        print_json([case.as_json() for case in found])
     elif found:
         rows = table_rows(found, datetime.now(UTC))
         print_table(COLUMNS, rows, drop_first=DROP_FIRST, styles=STYLES)
+        for case in found:
+            if case.unreadable:
+                print_status(f"{case.id}: {case.unreadable}")
     else:
         print_text("No such case.")
     return ExitCode.OK

@@ -85,7 +85,7 @@ async def read_page(client: Client, text: str) -> CasePage:
     return CasePage(
         case=case,
         run=described.run_id,
-        ended=read_case_line(described).ended,
+        ended=(await read_case_line(described)).ended,
         closed_at=described.close_time,
         proposal=await CaseGateway(client).proposal(case_id) if is_held else None,
         undone=await UndoGateway(client).result_of_case(case.snapshot.uid)

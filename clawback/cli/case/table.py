@@ -18,8 +18,8 @@ Since = Annotated[
     str, typer.Option("--since", help="Only cases opened after a time, or an age such as 2h.")
 ]
 
-COLUMNS = ("state", "mode", "opened", "for", "case")
-DROP_FIRST = ("mode", "opened", "for")
+COLUMNS = ("state", "mode", "opened", "for", "messages", "case")
+DROP_FIRST = ("mode", "opened", "messages", "for")
 STYLES: Mapping[str, str] = {
     CaseState.HELD: "bold yellow",
     CaseState.RESPONDING: "cyan",
@@ -61,4 +61,5 @@ def format_age(seconds: float) -> str:
 
 def _row(case: CaseLine, now: datetime) -> tuple[str, ...]:
     opened = f"{case.opened_at:%Y-%m-%d %H:%M:%S}"
-    return (case.shown_state, case.mode, opened, format_age(case.lasted(now)), case.id)
+    messages = "?" if case.summary is None else f"{case.summary.messages:,}"
+    return (case.shown_state, case.mode, opened, format_age(case.lasted(now)), messages, case.id)

@@ -6,8 +6,10 @@ import typer
 
 from clawback.cases.undo_plan import UndoScope
 from clawback.cli.arguments import By, Reason, Yes, parse_time_argument
+from clawback.cli.case.lookup import CaseId, find_id
 from clawback.cli.exits import ExitCode, Failure
 from clawback.cli.output import AsJson
+from clawback.cli.temporal_access import call_temporal
 from clawback.cli.undo.run import UndoRequest, run_undo
 
 Since = Annotated[
@@ -39,7 +41,7 @@ def undo_since(  # noqa: PLR0913 - the options of a command
 
 
 def undo_case(  # noqa: PLR0913 - the options of a command
-    case_id: Annotated[str, typer.Argument(help="Id of the case: case/<rule>/<hash>.")],
+    case_id: CaseId,
     *,
     since: Since = "",
     by: By,
@@ -50,7 +52,8 @@ def undo_case(  # noqa: PLR0913 - the options of a command
 ) -> int:
     """Undo all actions of a case; an open case ends."""
     scope = _scope(by, reason, since)
-    return run_undo(UndoRequest(scope, dry_run, yes, as_json, case=case_id))
+    case = call_temporal(lambda client: find_id(client, case_id))
+    return run_undo(UndoRequest(scope, dry_run, yes, as_json, case=case))
 
 
 def undo_rule(  # noqa: PLR0913 - the options of a command

@@ -1,34 +1,67 @@
 """Prints undo plans and results."""
 
 from collections.abc import Iterator, Sequence
+from dataclasses import asdict
 from typing import Any
 
+from clawback.cases.undo_plan import UndoPlan
 from clawback.cli.output import print_json, print_table, print_text
-from clawback.temporal.undo_gateway import UndoCandidate, UndoSummary
+from clawback.temporal.undo_gateway import FoundUndo, UndoCandidate, UndoSummary, UnreadableCase
 
 
-def print_plan(found: Sequence[UndoCandidate]) -> None:
-    """Print what would be undone, case by case, and the totals."""
-    for one in found:
-        for line in _case_lines(one):
+def print_plan(found: FoundUndo, *, ends_cases: bool) -> None:
+    """Print what would be undone, case by case, the totals, and what cannot be read."""
+    for one in found.candidates:
+        ends = ", would end" if one.is_open and ends_cases else ""
+        print_text(f"{one.case.case}: {'open' if one.is_open else 'closed'}{ends}")
+        for line in _plan_lines(one.plan):
             print_text(line)
+    _print_unreadable(found.unreadable)
+    if not found.candidates:
+        print_text("There is nothing to undo.")
+        return
 
-    works = [one.plan for one in found]
+    works = [one.plan for one in found.candidates]
     counts = {
         "messages to return": sum(len(work.messages) for work in works),
         "blocks and policies to remove": sum(len(work.policies) for work in works),
         "reclassifications to reverse": sum(len(work.corrections) for work in works),
     }
     totals = ", ".join(f"{count} {what}" for what, count in counts.items())
-    print_text(f"Total: {len(found)} cases, {totals}.")
+    print_text(f"Total: {len(works)} cases, {totals}.")
 
 
-def plan_data(one: UndoCandidate) -> dict[str, Any]:
+def found_data(found: FoundUndo) -> dict[str, Any]:
+    """Return undo plans and unreadable cases as JSON data."""
+    return {
+        "cases": [_plan_data(one) for one in found.candidates],
+        "unreadable": [asdict(one) for one in found.unreadable],
+    }
+
+
+def print_undone(
+    undone: UndoSummary, unreadable: Sequence[UnreadableCase], *, as_json: bool
+) -> None:
+    """Print what was undone, and which cases could not be read."""
+    if as_json:
+        print_json({**undone.model_dump(mode="json"), "unreadable": [*map(asdict, unreadable)]})
+        return
+    counts = (undone.cases, undone.done, undone.failed, undone.under_way)
+    print_table(("cases", "undone", "failed", "running elsewhere"), [[str(one) for one in counts]])
+    _print_unreadable(unreadable)
+
+
+def _print_unreadable(cases: Sequence[UnreadableCase]) -> None:
+    for one in cases:
+        print_text(f"{one.case}: unreadable, left out: {one.why}")
+
+
+def _plan_data(one: UndoCandidate) -> dict[str, Any]:
     """Return the undo plan of a case as JSON data."""
     work = one.plan
     return {
-        "case": one.request.case,
-        "run": one.request.run,
+        "case": one.case.case,
+        "run": one.case.run,
         "rule": work.rule,
         "open": one.is_open,
         "messages": [target.id for target in work.messages],
@@ -42,21 +75,7 @@ def plan_data(one: UndoCandidate) -> dict[str, Any]:
     }
 
 
-def print_undone(undone: UndoSummary, *, as_json: bool) -> None:
-    """Print what was undone."""
-    if as_json:
-        print_json(undone.model_dump(mode="json"))
-        return
-    counts = (undone.cases, undone.done, undone.failed, undone.under_way)
-    print_table(("cases", "undone", "failed", "running elsewhere"), [[str(one) for one in counts]])
-
-
-def _case_lines(one: UndoCandidate) -> Iterator[str]:
-    work = one.plan
-    state = "open" if one.is_open else "closed"
-    ends = ", would end" if one.is_open and one.request.scope.ends_cases else ""
-    yield f"{one.request.case}: {state}{ends}"
-
+def _plan_lines(work: UndoPlan) -> Iterator[str]:
     for target in work.messages:
         yield f"  {target.id} back to the inbox"
     for policy in work.policies:

@@ -11,10 +11,10 @@ import typer
 
 from clawback.cases.undo_plan import UndoScope
 from clawback.cli.exits import ExitCode, Failure
-from clawback.cli.output import print_json, print_status, print_text, show_progress
+from clawback.cli.output import print_json, print_status, show_progress
 from clawback.cli.temporal_access import call_temporal
-from clawback.cli.undo.output import plan_data, print_plan, print_undone
-from clawback.temporal.undo_gateway import CaseUnreadable, UndoCandidate, UndoGateway, UndoSummary
+from clawback.cli.undo.output import found_data, print_plan, print_undone
+from clawback.temporal.undo_gateway import FoundUndo, NothingKnown, UndoGateway, UndoSummary
 
 T = TypeVar("T")
 
@@ -36,45 +36,32 @@ class UndoRequest:
 def run_undo(request: UndoRequest) -> int:
     """Show what would be undone and, unless it is a dry run, undo it.
 
+    Cases that cannot be read are reported and left out; the exit code then is not OK.
+
     Raises:
-        Failure: nobody agreed, or the server or a case does not answer.
+        Failure: what is named does not exist, nobody agreed, or the server does not answer.
 
     """
     with show_progress("Looking for what can be undone"):
-        found = _call(lambda undo: _find(undo, request))
-    if not found:
-        if request.as_json:
-            print_json({"cases": []})
-        else:
-            print_text("There is nothing to undo.")
-        return ExitCode.NO
-
-    if request.dry_run and request.as_json:
-        print_json({"cases": [plan_data(one) for one in found]})
-    elif not request.as_json:
-        print_plan(found)
-    if request.dry_run:
-        return ExitCode.OK
+        found = _call(lambda undo: undo.find(request.scope, case=request.case, rule=request.rule))
+    incomplete = ExitCode.NO if found.unreadable else ExitCode.OK
+    if request.as_json:
+        if request.dry_run or not found.candidates:
+            print_json(found_data(found))
+    else:
+        print_plan(found, ends_cases=request.scope.ends_cases)
+    if request.dry_run or not found.candidates:
+        return incomplete
 
     if not request.yes and not _confirm():
         raise Failure("nothing was undone", ExitCode.NO)
-    undone = _call(lambda undo: _carry_out(undo, found))
-    print_undone(undone, as_json=request.as_json)
-    return ExitCode.NO if undone.failed else ExitCode.OK
+    undone = _call(lambda undo: _carry_out(undo, request.scope, found))
+    print_undone(undone, found.unreadable, as_json=request.as_json)
+    return ExitCode.NO if undone.failed else incomplete
 
 
-async def _find(undo: UndoGateway, request: UndoRequest) -> list[UndoCandidate]:
-    found = [
-        one
-        async for one in undo.find(
-            request.scope, case=request.case, rule=request.rule, since=request.scope.since
-        )
-    ]
-    return sorted(found, key=lambda one: (one.request.case, one.request.run))
-
-
-async def _carry_out(undo: UndoGateway, found: list[UndoCandidate]) -> UndoSummary:
-    workflow_id = await undo.start(one.request for one in found)
+async def _carry_out(undo: UndoGateway, scope: UndoScope, found: FoundUndo) -> UndoSummary:
+    workflow_id = await undo.start(scope, (one.case for one in found.candidates))
     print_status(f"Started {workflow_id}; it continues if this command is interrupted.")
 
     result = asyncio.ensure_future(undo.result(workflow_id))
@@ -102,5 +89,5 @@ def _confirm() -> bool:
 def _call(call: Callable[[UndoGateway], Awaitable[T]]) -> T:
     try:
         return call_temporal(lambda client: call(UndoGateway(client)))
-    except CaseUnreadable as error:
-        raise Failure(str(error), ExitCode.ENVIRONMENT) from error
+    except NothingKnown as error:
+        raise Failure(str(error), ExitCode.NO) from error

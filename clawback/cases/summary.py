@@ -1,0 +1,122 @@
+"""The summary of a case: what lists, filters and undo read instead of the case itself.
+
+A case keeps it in its memo and renews it whenever it comes to rest.
+"""
+
+from collections.abc import Iterable
+from datetime import timedelta
+
+from clawback.cases.plan import CasePlan, Match
+from clawback.cases.state import ActionSummary, CaseSnapshot, CaseState, CaseTiming
+from clawback.cases.undo_plan import UndoBasis
+from clawback.model.messages import Target
+from clawback.model.payload import Payload
+from clawback.model.size import payload_size
+from clawback.model.texts import bounded
+from clawback.model.times import UtcDatetime
+
+MOST_UNDO_BYTES = 8 * 1024
+"""The largest undo basis in a memo, before compression. A larger one is read from the history."""
+_LONGEST_TEXT = 200
+
+
+class CaseSummary(Payload):
+    """A case in a few hundred bytes, as it was when it last came to rest.
+
+    `sender` is the first sender, `senders` how many there are. `deadline` is when a held case
+    expires; `spent` counts the messages charged since people last decided. `changed` counts what
+    undo would take back; `undo` is the whole of it, None if it is too large for a memo.
+    """
+
+    rule: str
+    version: str = ""
+    title: str = ""
+    level: str = ""
+    events: int = 0
+    messages: int = 0
+    mailboxes: int = 0
+    sender: str | None = None
+    senders: int = 0
+    hold_reason: str = ""
+    deadline: UtcDatetime | None = None
+    spent: int = 0
+    outcomes: tuple[ActionSummary, ...] = ()
+    changed: int = 0
+    undo: UndoBasis | None = None
+
+    @property
+    def has_whole_undo(self) -> bool:
+        """Whether the memo alone says what undo would take back."""
+        return self.undo is not None or not self.changed
+
+    def without_undo(self) -> "CaseSummary":
+        """Leave the undo basis out: the history has it."""
+        return self.model_copy(update={"undo": None})
+
+
+def summarize_start(plan: CasePlan, matches: Iterable[Match]) -> CaseSummary:
+    """Summarize a case that starts with these matches."""
+    found = list(matches)
+    targets = {target.id: target for match in found for target in match.targets}
+    return CaseSummary(events=len(found), **_about_plan(plan), **_about(targets.values()))
+
+
+def summarize(plan: CasePlan, timing: CaseTiming, snapshot: CaseSnapshot) -> CaseSummary:
+    """Summarize a case at rest."""
+    basis = UndoBasis.of(plan, snapshot)
+    is_small = payload_size(basis) <= MOST_UNDO_BYTES
+    return CaseSummary(
+        **_about_plan(plan),
+        **_about(snapshot.all_targets.values()),
+        events=len(snapshot.events),
+        hold_reason=bounded(snapshot.hold_reason, _LONGEST_TEXT),
+        deadline=_deadline(timing.approval_timeout, snapshot),
+        spent=snapshot.spent,
+        outcomes=_outcomes(plan, snapshot),
+        changed=basis.size,
+        undo=basis if basis.size and is_small else None,
+    )
+
+
+def _about_plan(plan: CasePlan) -> dict[str, str]:
+    return {
+        "rule": plan.rule,
+        "version": plan.version,
+        "title": bounded(plan.title, _LONGEST_TEXT),
+        "level": plan.level,
+    }
+
+
+def _about(targets: Iterable[Target]) -> dict[str, int | str | None]:
+    senders: set[str] = set()
+    mailboxes: set[str] = set()
+    first, messages = None, 0
+    for target in targets:
+        messages += 1
+        if target.sender:
+            first = first or bounded(target.sender, _LONGEST_TEXT)
+            senders.add(target.sender.casefold())
+        if target.mailbox:
+            mailboxes.add(target.mailbox.casefold())
+    return {
+        "messages": messages,
+        "mailboxes": len(mailboxes),
+        "sender": first,
+        "senders": len(senders),
+    }
+
+
+def _deadline(timeout: timedelta, snapshot: CaseSnapshot) -> UtcDatetime | None:
+    if snapshot.state is not CaseState.HELD or snapshot.held_at is None:
+        return None
+    return snapshot.held_at + timeout
+
+
+def _outcomes(plan: CasePlan, snapshot: CaseSnapshot) -> tuple[ActionSummary, ...]:
+    counted = []
+    for action, outcomes in zip(plan.actions, snapshot.outcomes, strict=False):
+        counts: dict[str, int] = {}
+        for outcome in outcomes.values():
+            counts[outcome] = counts.get(outcome, 0) + 1
+        counted.append(ActionSummary(action=action.name, outcomes=counts))
+    return tuple(counted)

@@ -1,0 +1,277 @@
+"""Reads what a case did from its history on the server: no worker, and no replay of the case.
+
+The last run of a case is enough: it starts with everything that earlier runs knew. Its activities
+say what happened since. This works whatever became of the case: open, closed, terminated, failed.
+"""
+
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import suppress
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any, Final, TypeVar
+
+from pydantic import ValidationError
+from temporalio.api.common.v1 import Payloads
+from temporalio.api.enums.v1 import EventType
+from temporalio.api.history.v1 import HistoryEvent
+from temporalio.client import Client
+from temporalio.service import RPCError
+
+from clawback.actions import Action, Policy
+from clawback.actions.outcomes import CREATED, TOOK_EFFECT, UNKNOWN
+from clawback.cases import CaseStart, Match
+from clawback.cases.undo_plan import Change, UndoBasis
+from clawback.model.messages import Destination, Disposition, Target
+from clawback.model.payload import Payload
+from clawback.temporal import names
+from clawback.temporal.error_types import ErrorType
+
+T = TypeVar("T")
+
+
+class HistoryUnreadable(ValueError):
+    """The history of a case cannot be read; the text says why."""
+
+
+class ChangeRequest(Payload):
+    """The argument of an activity that changes something, as far as undo needs it."""
+
+    targets: tuple[Target, ...] = ()
+    target: Target | None = None
+    destination: Destination | None = None
+    disposition: Disposition | None = None
+    action: Policy | None = None
+
+    @property
+    def subjects(self) -> tuple[str, ...]:
+        """The keys of its outcomes: a label, or ids of messages."""
+        if self.action is not None:
+            return (self.action.label,)
+        return tuple(target.id for target in self.all_targets)
+
+    @property
+    def all_targets(self) -> tuple[Target, ...]:
+        """The messages that it is about."""
+        return self.targets if self.target is None else (self.target,)
+
+
+class ChangeResult(Payload):
+    """The result of such an activity: the outcomes of messages, or why an entry was refused."""
+
+    outcomes: dict[str, str] | None = None
+    refused: str | None = None
+
+    def outcome(self, subject: str) -> str:
+        """The outcome of one subject; a message that the response does not name is unknown."""
+        if self.outcomes is not None:
+            return self.outcomes.get(subject, UNKNOWN)
+        return self.refused or CREATED
+
+
+ASKED_BY: Final[Mapping[str, Callable[[ChangeRequest, Any], bool]]] = {
+    "email_security.move_messages": lambda request, action: (
+        request.destination == getattr(action, "destination", None)
+    ),
+    "email_security.release_messages": lambda _, action: action.name == "release",
+    "email_security.reclassify_message": lambda request, action: (
+        request.disposition == getattr(action, "disposition", None)
+    ),
+    "email_security.create_policy": lambda request, action: request.action == action,
+}
+"""The activities by which a case changes something, and which action asks for one."""
+_ResultOrNone: Any = ChangeResult | None
+"""A reclassification has no result."""
+_SEARCH: Final = "email_security.search_messages"
+_MAYBE = {ErrorType.UNKNOWN_OUTCOME.value, ErrorType.NOT_UNDERSTOOD.value}
+_STARTED = EventType.EVENT_TYPE_WORKFLOW_EXECUTION_STARTED
+_SIGNALED = EventType.EVENT_TYPE_WORKFLOW_EXECUTION_SIGNALED
+_CHILD = EventType.EVENT_TYPE_START_CHILD_WORKFLOW_EXECUTION_INITIATED
+_SCHEDULED = EventType.EVENT_TYPE_ACTIVITY_TASK_SCHEDULED
+_COMPLETED = EventType.EVENT_TYPE_ACTIVITY_TASK_COMPLETED
+_FAILED = EventType.EVENT_TYPE_ACTIVITY_TASK_FAILED
+_TIMED_OUT = EventType.EVENT_TYPE_ACTIVITY_TASK_TIMED_OUT
+_CANCELED = EventType.EVENT_TYPE_ACTIVITY_TASK_CANCELED
+
+
+@dataclass(frozen=True)
+class CaseRecord:
+    """What a history tells of a case.
+
+    `is_in_flight` says that a request has no result in the history: if the case is over, the
+    request may still take effect for a while.
+    """
+
+    basis: UndoBasis
+    targets: Mapping[str, Target]
+    is_in_flight: bool
+
+
+async def read_case_history(client: Client, case: str, run: str) -> CaseRecord:
+    """Read one run of a case.
+
+    Raises:
+        HistoryUnreadable: it is gone, or written with another key, or by another release.
+
+    """
+    reader = _Reader(client, case)
+    try:
+        handle = client.get_workflow_handle(case, run_id=run)
+        async for event in handle.fetch_history_events():
+            await reader.take(event)
+        return reader.record()
+    except RPCError:
+        raise
+    except Exception as error:
+        # Another key, another release, a damaged payload: each has its own error.
+        why = f"the history of {case} cannot be read: {type(error).__name__}"
+        raise HistoryUnreadable(why) from error
+
+
+@dataclass(frozen=True)
+class _Attempt:
+    """One activity that may have changed something, and the positions of the actions."""
+
+    request: ChangeRequest
+    indexes: tuple[int, ...]
+    at: datetime
+
+
+class _Reader:
+    """Collects what the events of one run say."""
+
+    def __init__(self, client: Client, case: str) -> None:
+        self._converter, self._case = client.data_converter, case
+        self._start: CaseStart | None = None
+        self._uid = ""
+        self._targets: dict[str, Target] = {}
+        self._scheduled: dict[int, str] = {}
+        self._open: dict[int, _Attempt] = {}
+        self._outcomes: dict[tuple[int, str], tuple[str, datetime]] = {}
+        self._notifications = 0
+
+    async def take(self, event: HistoryEvent) -> None:
+        """Take one event."""
+        match event.event_type:
+            case t if t == _STARTED:
+                await self._begin(event)
+            case t if t == _SIGNALED:
+                await self._join(event)
+            case t if t == _CHILD:
+                child = event.start_child_workflow_execution_initiated_event_attributes
+                self._notifications += child.workflow_type.name == names.NOTIFICATION
+            case t if t == _SCHEDULED:
+                await self._schedule(event)
+            case t if t == _COMPLETED:
+                completed = event.activity_task_completed_event_attributes
+                await self._complete(completed.scheduled_event_id, completed.result, event)
+            case t if t == _FAILED:
+                failed = event.activity_task_failed_event_attributes
+                cause = failed.failure.application_failure_info.type
+                self._fail(failed.scheduled_event_id, event, is_maybe=cause in _MAYBE)
+            case t if t == _TIMED_OUT:
+                timed_out = event.activity_task_timed_out_event_attributes
+                self._fail(timed_out.scheduled_event_id, event, is_maybe=True)
+            case t if t == _CANCELED:
+                canceled = event.activity_task_canceled_event_attributes
+                was_started = bool(canceled.started_event_id)
+                self._fail(canceled.scheduled_event_id, event, is_maybe=was_started)
+
+    def record(self) -> CaseRecord:
+        """Return what the events said."""
+        if self._start is None:
+            raise ValueError("the history has no start")
+        before = self._start.snapshot
+        basis = (
+            UndoBasis(case=self._case, uid=self._uid, rule=self._start.plan.rule)
+            if before is None
+            else UndoBasis.of(self._start.plan, before)
+        )
+        changes = (*basis.changes, *self._changes())
+        subjects = {subject for change in changes for subject in change.subjects}
+        targets = {**basis.targets, **self._targets}
+        return CaseRecord(
+            basis=basis.model_copy(
+                update={
+                    "case": self._case,
+                    "uid": self._uid,
+                    "version": self._start.plan.version,
+                    "actions": self._start.plan.actions,
+                    "changes": changes,
+                    "targets": {id_: targets[id_] for id_ in targets if id_ in subjects},
+                    "notifications": basis.notifications + self._notifications,
+                }
+            ),
+            targets=self._targets,
+            is_in_flight=bool(self._open),
+        )
+
+    def _changes(self) -> Iterator[Change]:
+        together: dict[tuple[int, datetime], list[str]] = {}
+        for (index, subject), (outcome, at) in self._outcomes.items():
+            if outcome in TOOK_EFFECT:
+                together.setdefault((index, at), []).append(subject)
+        for (index, at), subjects in together.items():
+            yield Change(index=index, at=at, subjects=tuple(subjects))
+        for attempt in self._open.values():
+            for index in attempt.indexes:
+                yield Change(index=index, subjects=attempt.request.subjects)
+
+    async def _begin(self, event: HistoryEvent) -> None:
+        started = event.workflow_execution_started_event_attributes
+        self._start = await self._decode(started.input, CaseStart)
+        self._uid = f"{self._case}/{started.first_execution_run_id}"
+        if self._start.snapshot is not None:
+            self._targets |= self._start.snapshot.all_targets
+
+    async def _join(self, event: HistoryEvent) -> None:
+        signal = event.workflow_execution_signaled_event_attributes
+        if signal.signal_name != names.MATCHED:
+            return
+        matches = await self._decode(signal.input, list[Any])
+        for raw in matches:
+            with suppress(ValidationError):  # the case has rejected it too
+                for target in Match.model_validate(raw).targets:
+                    self._targets.setdefault(target.id, target)
+
+    async def _schedule(self, event: HistoryEvent) -> None:
+        scheduled = event.activity_task_scheduled_event_attributes
+        name = scheduled.activity_type.name
+        self._scheduled[event.event_id] = name
+        if (is_asked_by := ASKED_BY.get(name)) is None or self._start is None:
+            return
+        request = await self._decode(scheduled.input, ChangeRequest)
+        self._targets |= {target.id: target for target in request.all_targets}
+        actions: tuple[Action, ...] = self._start.plan.actions
+        indexes = tuple(
+            index for index, action in enumerate(actions) if is_asked_by(request, action)
+        )
+        self._open[event.event_id] = _Attempt(request, indexes, _time_of(event))
+
+    async def _complete(self, number: int, result: Payloads, event: HistoryEvent) -> None:
+        if self._scheduled.get(number) == _SEARCH:
+            found = await self._decode(result, ChangeRequest)
+            self._targets |= {target.id: target for target in found.targets}
+        if (attempt := self._open.pop(number, None)) is None:
+            return
+        answer = await self._decode(result, _ResultOrNone)
+        self._note(attempt, answer or ChangeResult(), event)
+
+    def _fail(self, number: int, event: HistoryEvent, *, is_maybe: bool) -> None:
+        attempt = self._open.pop(number, None)
+        if attempt is not None and is_maybe:
+            self._note(attempt, ChangeResult(outcomes={}), event)
+
+    def _note(self, attempt: _Attempt, answer: ChangeResult, event: HistoryEvent) -> None:
+        for index in attempt.indexes:
+            for subject in attempt.request.subjects:
+                outcome = answer.outcome(subject)
+                self._outcomes[index, subject] = outcome, _time_of(event)
+
+    async def _decode(self, payloads: Payloads, kind: type[T]) -> T:
+        (value, *_) = await self._converter.decode(payloads.payloads, [kind])
+        decoded: T = value
+        return decoded
+
+
+def _time_of(event: HistoryEvent) -> datetime:
+    return event.event_time.ToDatetime(UTC)

@@ -1,0 +1,155 @@
+"""Lists and undo plans read the index and the memo of cases; histories where those do not suffice.
+
+No worker runs while they are read, so nothing can be replayed.
+"""
+
+import base64
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+from pydantic import SecretStr
+from temporalio import activity
+from temporalio.client import Client
+
+from activities import ACTIVITIES
+from clawback.actions import BlockSender, Move, Reclassify
+from clawback.cases import CasePlan, CaseState, CaseTiming
+from clawback.cases.undo_plan import UndoBasis, UndoScope, plan_undo
+from clawback.model.messages import Destination, Disposition
+from clawback.model.mode import Mode
+from clawback.simulator import outbreak
+from clawback.temporal import names
+from clawback.temporal.case_gateway import CaseGateway
+from clawback.temporal.case_history import ASKED_BY
+from clawback.temporal.case_index import CaseFilter
+from clawback.temporal.data_converter import data_converter
+from clawback.temporal.undo_gateway import NothingKnown, UndoGateway
+from tests.waiting import eventually
+from tests.workflows.deployment import Deployment, deployed, match_of
+from tests.workflows.test_case import simulated
+
+SCOPE = UndoScope(by="ana")
+EVERYTHING = (
+    Move(destination=Destination.RECOVERABLE),
+    Reclassify(disposition=Disposition.MALICIOUS),
+    BlockSender(pattern="a@sender.example"),
+)
+
+
+def plan(group: int, **changes: Any) -> CasePlan:
+    """Build an enforcing plan of one group."""
+    return CasePlan(
+        **{
+            "rule": "r",
+            "version": "v1",
+            "mode": Mode.ENFORCE,
+            "group": {"edf_hash": str(group)},
+            "actions": EVERYTHING,
+            **changes,
+        }
+    )
+
+
+async def acted(deployment: Deployment, group: int, copies: int, **changes: Any) -> list[Any]:
+    """Let a case act on a campaign of its own sender."""
+    lines = list(outbreak(copies, group, sender=f"s{group}@bad.test"))
+    deployment.simulator.add(lines)
+    told = plan(group, **changes)
+    await deployment.signal_case(told, *map(match_of, lines))
+    await deployment.settled(told.case_id)
+    return lines
+
+
+async def test_lists_and_plans_need_no_worker(temporal: Client, tmp_path: Path) -> None:
+    """State, sender, message and mailbox are found, also of a case too large for the index.
+
+    A terminated case, and one whose memo another key wrote, are in the answer too.
+    """
+    async with deployed(temporal, simulated([]), tmp_path) as deployment:
+        small = await acted(deployment, 1, 3)
+        large = await acted(deployment, 2, 70)
+        await acted(deployment, 3, 2)
+        before = {
+            group: (await deployment.cases.status(plan(group).case_id)).snapshot
+            for group in (1, 2, 3)
+        }
+        ended = temporal.get_workflow_handle(plan(3).case_id)
+        await ended.terminate("by hand")
+        await foreign_case(deployment)
+
+    cases, undo = CaseGateway(temporal), UndoGateway(temporal)
+    await eventually(lambda: _indexed(cases))
+
+    async def found(**wanted: Any) -> set[str]:
+        return {line.id for line in await cases.find(CaseFilter(**wanted))}
+
+    one, two = plan(1).case_id, plan(2).case_id
+    assert await found(sender="S1@bad.test") == {one}
+    assert await found(message=small[0]["message"]["id"]) == {one}
+    assert await found(message=large[-1]["message"]["id"]) == {two}
+    assert await found(mailbox=large[-1]["message"]["client_recipients"][0]) >= {two}
+    assert await found(message="nobody's") == set()
+    assert await found(state=CaseState.SETTLED) >= {one, two}
+
+    lines = {line.id: line for line in await cases.find()}
+    summary = lines[one].summary
+    assert summary is not None
+    assert (summary.messages, summary.sender, summary.changed) == (3, "s1@bad.test", 5)
+    assert summary.undo is not None
+    assert lines[two].summary.undo is None  # type: ignore[union-attr]
+    assert lines[plan(3).case_id].ended == "terminated"
+    assert lines[plan(9).case_id].unreadable
+
+    plans = await undo.find(SCOPE)
+    told = {one.case.case: one.plan for one in plans.candidates}
+    for group, snapshot in before.items():
+        assert snapshot is not None
+        oracle = plan_undo(UndoBasis.of(plan(group), snapshot), SCOPE)
+        assert sorted(t.id for t in told[plan(group).case_id].messages) == sorted(
+            target.id for target in oracle.messages
+        )
+        assert told[plan(group).case_id].policies == oracle.policies
+        assert told[plan(group).case_id].uid == oracle.uid
+        assert [c.target.id for c in told[plan(group).case_id].corrections] == [
+            c.target.id for c in oracle.corrections
+        ]
+    assert [one.case for one in plans.unreadable] == [plan(9).case_id]
+
+    message = UndoScope(by="ana", messages=(large[-1]["message"]["id"],))
+    assert [one.case.case for one in (await undo.find(message)).candidates] == [two]
+    for unknown in ({"case": "case/r/0000"}, {"rule": "nobody's"}):
+        with pytest.raises(NothingKnown):
+            await undo.find(SCOPE, **unknown)
+    with pytest.raises(NothingKnown):
+        await undo.find(UndoScope(by="ana", messages=("nobody's",)))
+
+
+async def foreign_case(deployment: Deployment) -> None:
+    """Start a case under another encryption key, and end it at once."""
+    key = SecretStr(base64.b64encode(b"x" * 32).decode())
+    client = deployment.client
+    foreign = Client(
+        client.service_client, namespace=client.namespace, data_converter=data_converter(key)
+    )
+    lines = list(outbreak(1, 9, sender="s9@bad.test"))
+    await CaseGateway(foreign).signal_matches(
+        plan(9), [*map(match_of, lines)], CaseTiming(linger=timedelta(hours=1))
+    )
+    await foreign.get_workflow_handle(plan(9).case_id).terminate("unreadable")
+
+
+async def _indexed(cases: CaseGateway) -> bool | None:
+    lines = await cases.find()
+    states = [line.shown_state for line in lines]
+    return (len(lines), states.count("settled"), states.count("terminated")) == (4, 2, 2) or None
+
+
+def test_every_changing_activity_is_read_from_histories() -> None:
+    """An activity that is added to the containment queue must be read by undo."""
+    definitions = (
+        activity._Definition.must_from_callable(one)  # the SDK has no public way
+        for one in ACTIVITIES[names.CONTAIN_QUEUE]
+    )
+    assert {one.name for one in definitions} == set(ASKED_BY)

@@ -1,0 +1,79 @@
+"""What a case publishes of itself: state and keyed hashes in the index, a summary in its memo.
+
+An upsert is a billed action, so few are made: nothing is published that has not changed, the end of
+a case is not (the server knows it), and a case that goes on for long publishes less.
+"""
+
+from typing import Any, Final
+
+from temporalio import workflow
+from temporalio.common import SearchAttributeKey, SearchAttributeUpdate
+
+with workflow.unsafe.imports_passed_through():
+    from clawback.cases import Case, CaseStart, CaseState
+    from clawback.cases.summary import CaseSummary, summarize
+    from clawback.cases.touches import Mark, Touches
+    from clawback.temporal import names
+
+STATE = SearchAttributeKey.for_keyword(names.STATE_ATTRIBUTE)
+TOUCHES = SearchAttributeKey.for_keyword_list(names.TOUCHES_ATTRIBUTE)
+
+MOST_UPSERTS: Final = 20
+"""Upserts of one run. After them lists look into the case, and only decisions are published."""
+_ROUTINE = {CaseState.RESPONDING, CaseState.SETTLED}
+
+
+class CasePublication:
+    """Publishes a case; every message is in the index before anything is done to it."""
+
+    def __init__(self, start: CaseStart) -> None:
+        shown = workflow.info().typed_search_attributes
+        self._start = start
+        self._state = shown.get(STATE)
+        self._published = tuple(shown.get(TOUCHES) or ())
+        self._touches = Touches(bytes.fromhex(start.index_key), self._published)
+        self._summary: CaseSummary | None = None
+        self._upserts = 0
+
+    def publish_index(self, case: Case) -> None:
+        """Publish state and hashes if they have changed."""
+        self._touches.add(case.targets)
+        state = self._state if self._is_quiet(case.state) else case.state.value
+        values = self._touches.values
+        if (state, values) == (self._state, self._published):
+            return
+
+        updates: list[SearchAttributeUpdate[Any]]
+        updates = [STATE.value_set(state)] if state and state != self._state else []
+        if values != self._published:
+            updates.append(TOUCHES.value_set(values))
+        workflow.upsert_search_attributes(updates)
+        self._state, self._published = state, values
+        self._upserts += 1
+
+    def publish_rest(self, case: Case) -> None:
+        """Publish everything: the case waits or ends, so its summary is true for a while."""
+        if case.has_changed:
+            self._touches.mark(Mark.ACTED)
+        if self._is_over_limit:
+            self._touches.mark(Mark.TRUNCATED)
+        self.publish_index(case)
+
+        summary = summarize(self._start.plan, self._start.timing, case.snapshot())
+        if self._is_over_limit:
+            summary = summary.without_undo()
+            if self._summary is not None and summary.messages < 2 * self._summary.messages:
+                return
+        if summary != self._summary:
+            workflow.upsert_memo({names.SUMMARY_MEMO: summary})
+            self._summary = summary
+
+    @property
+    def _is_over_limit(self) -> bool:
+        return self._upserts >= MOST_UPSERTS
+
+    def _is_quiet(self, state: CaseState) -> bool:
+        """Whether a state need not be published: a close, or routine beyond the limit."""
+        if state is CaseState.CLOSED:
+            return True
+        return self._is_over_limit and state in _ROUTINE and self._state in set(_ROUTINE)
