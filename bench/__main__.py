@@ -1,4 +1,4 @@
-"""`python -m bench [NAME] [OPTIONS]`: one benchmark; without a name, all with their defaults."""
+"""`python -m bench [NAME] [OPTIONS]`: one benchmark, or all the short ones with their defaults."""
 
 import asyncio
 import functools
@@ -9,14 +9,19 @@ from typing import ParamSpec
 import typer
 
 from bench.backtest import backtest
+from bench.chaos import chaos
 from bench.latency import latency
 from bench.outbreak import outbreak
 from bench.poisoned import poisoned
 from bench.rules import rules
+from bench.soak import soak
+from bench.storm import storm
 from bench.structure import structure
 from clawback.cli.exits import ExitCode, exit_now
 
 P = ParamSpec("P")
+LONG = {"storm", "chaos", "soak"}
+"""Benches that run only when they are named."""
 COMMANDS: dict[str, Callable[..., Awaitable[None]]] = {
     "latency": latency,
     "outbreak": outbreak,
@@ -24,6 +29,9 @@ COMMANDS: dict[str, Callable[..., Awaitable[None]]] = {
     "backtest": backtest,
     "poisoned": poisoned,
     "structure": structure,
+    "storm": storm,
+    "chaos": chaos,
+    "soak": soak,
 }
 
 
@@ -54,7 +62,7 @@ def _awaited(bench: Callable[P, Awaitable[None]]) -> Callable[P, None]:
 def main(arguments: list[str]) -> int:
     """Run one bench, or all; the exit code."""
     app = build()
-    for command in [arguments] if arguments else [[name] for name in COMMANDS]:
+    for command in [arguments] if arguments else [[name] for name in COMMANDS if name not in LONG]:
         try:
             app(command, prog_name="python -m bench", standalone_mode=True)
         except SystemExit as ended:

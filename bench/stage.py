@@ -14,6 +14,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any, TypeVar
 
+from prometheus_client.parser import text_string_to_metric_families
 from temporalio.client import Client
 
 from clawback.cases import CaseState
@@ -85,6 +86,24 @@ class Server:
     address: str
     child: ChildProcess
     client: Client
+    metrics_port: int
+    database: Path
+
+    @property
+    def database_size(self) -> int:
+        """The bytes of the database, with its write-ahead log."""
+        files = self.database.parent.glob(f"{self.database.name}*")
+        return sum(file.stat().st_size for file in files)
+
+    async def count_actions(self) -> int:
+        """The billable actions (as in Temporal Cloud) that it has counted."""
+        url = f"http://127.0.0.1:{self.metrics_port}/metrics"
+        page = (await asyncio.to_thread(fetch, url)).decode()
+        families = text_string_to_metric_families(page)
+        samples = (
+            sample for family in families if family.name == "action" for sample in family.samples
+        )
+        return int(sum(one.value for one in samples if one.labels["namespace"] == "default"))
 
 
 @dataclass(frozen=True)
@@ -124,7 +143,8 @@ async def temporal() -> AsyncIterator[Server]:
         server = TemporalServer(Path(folder) / "temporal.db", free_port())
         child = temporal_child(server, settings, Path(folder))
         async with ProcessGroup((child,)).running():
-            yield Server(server.address, child, await connect(settings, address=server.address))
+            client = await connect(settings, address=server.address)
+            yield Server(server.address, child, client, server.metrics_port, server.database)
 
 
 @asynccontextmanager

@@ -7,7 +7,7 @@ It shares no code with the client that it tests. Touch it when the API changes, 
 from clawback.simulator.corpus import CorpusError, Kind, Line, parse_line, read_corpus
 from clawback.simulator.demo import demo_corpus
 from clawback.simulator.faults import FAULT_TYPES, FaultRates, parse_faults
-from clawback.simulator.mail_stream import restamp
+from clawback.simulator.mail_stream import repeat_lines, restamp
 from clawback.simulator.options import (
     BodyForm,
     MoveIdentity,
@@ -44,5 +44,6 @@ __all__ = [
     "parse_line",
     "parse_rate",
     "read_corpus",
+    "repeat_lines",
     "restamp",
 ]

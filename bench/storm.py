@@ -1,0 +1,170 @@
+"""Thousands of distinct campaigns at once, with the guard at its defaults.
+
+Measures how cases are acted on or held over time, whether anything ever stands still, and what a
+case costs in comparison with a bare workflow that has one no-op activity.
+"""
+
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from datetime import datetime, timedelta
+from itertools import pairwise
+from pathlib import Path
+from random import Random
+from time import monotonic
+from typing import Annotated, Any
+
+import typer
+
+from bench.contenders import Plan, moment, run_bare
+from bench.report import environment_info, wide_console, write_json
+from bench.stage import Responder, clawback, eventually
+from bench.usage import Usage, Watch
+from clawback.cases import CaseState
+from clawback.simulator import campaigns as synthetic_campaigns
+
+_EVERY = 2.0
+_MINUTE = 60
+_MIB = 1 << 20
+_POLL = "/investigate"
+
+
+@dataclass(frozen=True)
+class Sample:
+    """What had happened `seconds` after the mail arrived: changes, and decided cases."""
+
+    seconds: float
+    changes: int
+    settled: int
+    held: int
+
+    @property
+    def progress(self) -> tuple[int, int, int]:
+        """What must not stand still."""
+        return self.changes, self.settled, self.held
+
+
+class Storm:
+    """One storm on a running clawback."""
+
+    def __init__(self, responder: Responder, campaigns: int) -> None:
+        self._responder = responder
+        self._campaigns = campaigns
+        self._began = monotonic()
+        self.samples: list[Sample] = []
+
+    async def run(self, seed: int) -> datetime:
+        """Let the mail arrive, and wait until every case is settled or held."""
+        mail = list(synthetic_campaigns(self._campaigns, seed))
+        at = await self._responder.witness.inject(mail, stamp=True)
+        self._began = monotonic()
+        await eventually(self._is_over, patience=6 * 3600.0, every=_EVERY)
+        return at
+
+    async def _is_over(self) -> bool | None:
+        cases = self._responder.cases
+        sample = Sample(
+            seconds=round(monotonic() - self._began, 1),
+            changes=(await self._responder.witness.counts())["changes"],
+            settled=await cases.count(CaseState.SETTLED),
+            held=await cases.count(CaseState.HELD),
+        )
+        self.samples.append(sample)
+        is_decided = sample.settled + sample.held >= self._campaigns
+        if not is_decided or await cases.count(CaseState.RESPONDING):
+            return None
+        return True
+
+
+def longest_pause(samples: Sequence[Sample]) -> float:
+    """The longest time in which nothing was acted on, settled or held."""
+    longest, since, last = 0.0, 0.0, (0, 0, 0)
+    for sample in samples:
+        if sample.progress != last:
+            longest, since = max(longest, sample.seconds - since), sample.seconds
+            last = sample.progress
+    return round(longest, 1)
+
+
+def per_minute(samples: Sequence[Sample]) -> list[dict[str, int]]:
+    """Changes and holds in each minute."""
+    ends: dict[int, Sample] = {int(sample.seconds // _MINUTE): sample for sample in samples}
+    rows, last = [], Sample(0, 0, 0, 0)
+    for minute, end in sorted(ends.items()):
+        rows.append(
+            {"minute": minute, "acts": end.changes - last.changes, "holds": end.held - last.held}
+        )
+        last = end
+    return rows
+
+
+def longest_gap(requests: Sequence[dict[str, Any]], since: datetime) -> float:
+    """The longest time between two reads of the message list."""
+    reads = [moment(one) for one in requests if one["template"].endswith(_POLL)]
+    times = [since, *(at for at in sorted(reads) if at >= since)]
+    gaps = [(later - earlier).total_seconds() for earlier, later in pairwise(times)]
+    return round(max(gaps, default=0.0), 1)
+
+
+async def measure(campaigns: int, interval: timedelta, seed: int) -> dict[str, Any]:
+    """Run one storm; return its figures."""
+    async with clawback("1200/300", interval, guard="on") as responder:
+        server = responder.server
+        before = await server.count_actions()
+        storm = Storm(responder, campaigns)
+        async with Watch({"worker": responder.worker.pid, "server": server.child.pid}) as watch:
+            began = await storm.run(seed)
+        requests = await responder.witness.requests()
+        last, own, theirs = storm.samples[-1], watch.usage("worker"), watch.usage("server")
+        return {
+            "seconds": last.seconds,
+            "settled": last.settled,
+            "held": last.held,
+            "changes": last.changes,
+            "longest_pause": longest_pause(storm.samples),
+            "longest_poll_gap": longest_gap(requests, began),
+            "requests": len(requests),
+            "actions_per_case": round((await server.count_actions() - before) / campaigns, 2),
+            **_cost("", own, theirs, campaigns),
+            "database_mib": round(server.database_size / _MIB, 1),
+            "per_minute": per_minute(storm.samples),
+            "samples": [asdict(sample) for sample in storm.samples],
+        }
+
+
+def _cost(prefix: str, own: Usage, server: Usage, count: int) -> dict[str, float]:
+    return {
+        f"{prefix}worker_cpu_ms_per_case": round(own.cpu / count * 1000, 1),
+        f"{prefix}server_cpu_ms_per_case": round(server.cpu / count * 1000, 1),
+        f"{prefix}worker_mib": round(own.peak / _MIB, 1),
+        f"{prefix}server_mib": round(server.peak / _MIB, 1),
+    }
+
+
+async def storm(
+    *,
+    campaigns: Annotated[int, typer.Option(help="How many campaigns come at once.", min=1)] = 5000,
+    interval: Annotated[int, typer.Option(help="Seconds between two polls.", min=1)] = 5,
+    bare: Annotated[
+        bool, typer.Option(help="Also run as many bare workflows, for the ratio of the CPU time.")
+    ] = True,
+    seed: Annotated[int, typer.Option(help="Seed of the mail.")] = 0,
+    json: Annotated[Path | None, typer.Option(help="Also write all figures to this file.")] = None,
+) -> None:
+    """Measure thousands of campaigns at once, with the guard at its defaults."""
+    figures = await measure(campaigns, timedelta(seconds=interval), seed)
+    if bare:
+        plan = Plan(campaigns, "off", timedelta(seconds=interval), Random(seed))  # noqa: S311 - reproducible on purpose
+        other = await run_bare(plan)
+        assert other.server is not None
+        figures |= _cost("bare_", other.own, other.server, campaigns)
+        used = figures["worker_cpu_ms_per_case"] + figures["server_cpu_ms_per_case"]
+        least = figures["bare_worker_cpu_ms_per_case"] + figures["bare_server_cpu_ms_per_case"]
+        figures["cpu_ratio"] = round(used / least, 2)
+
+    console = wide_console()
+    for name, value in figures.items():
+        if not isinstance(value, list):
+            console.print(f"{name.replace('_', ' '):28} {value}")
+    for row in figures["per_minute"]:
+        console.print(f"minute {row['minute']:4}: {row['acts']:6,} acts, {row['holds']:6,} holds")
+    write_json({**environment_info(), "campaigns": campaigns, **figures}, json)
