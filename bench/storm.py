@@ -79,9 +79,9 @@ def longest_pause(samples: Sequence[Sample]) -> float:
     """The longest time in which nothing was acted on, settled or held."""
     longest, since, last = 0.0, 0.0, (0, 0, 0)
     for sample in samples:
+        longest = max(longest, sample.seconds - since)
         if sample.progress != last:
-            longest, since = max(longest, sample.seconds - since), sample.seconds
-            last = sample.progress
+            since, last = sample.seconds, sample.progress
     return round(longest, 1)
 
 
