@@ -104,6 +104,8 @@ class IngestActivities:
 
         async def signal(plan: CasePlan, matches: list[Match]) -> int:
             async with slots:
+                if request.is_sweep:
+                    matches = await self._cases.drop_known(plan.case_id, matches)
                 try:
                     await self._cases.signal_matches(plan, matches, timing)
                 except CaseRefused as error:

@@ -242,6 +242,7 @@ def next_page(memory: PollerSnapshot, start: PollerStart, lane: Lane) -> ReadPag
         former=window.digest,
         page_size=start.page_size,
         detections_only=window.detections_only,
+        is_sweep=window.reason is Reason.SWEEP,
         linger=start.lookback + _LINGER_MARGIN,
         backlog=memory.backlog_length,
     )

@@ -163,8 +163,8 @@ class PollerStatus(Payload):
 class ReadPage(Payload):
     """One page to read, evaluate and dispatch. `former` is the digest of the page before it.
 
-    `detections_only` None leaves the choice to the rules that are loaded. `backlog` is only for
-    the metric.
+    `detections_only` None leaves the choice to the rules that are loaded. `is_sweep` says that the
+    mail is older than cases stay open. `backlog` is only for the metric.
     """
 
     source: EventKind
@@ -175,6 +175,7 @@ class ReadPage(Payload):
     former: str | None = None
     page_size: int = 1000
     detections_only: bool | None = None
+    is_sweep: bool = False
     linger: Duration = timedelta(minutes=30)
     backlog: Duration = timedelta()
 

@@ -4,7 +4,7 @@ from collections.abc import AsyncIterator, Sequence
 from dataclasses import replace
 
 from pydantic_core import PydanticSerializationError
-from temporalio.client import Client
+from temporalio.client import Client, WorkflowQueryFailedError
 from temporalio.service import RPCError, RPCStatusCode
 
 from clawback.cases import CasePlan, CaseStart, CaseState, CaseTiming, Match, Proposal
@@ -20,7 +20,7 @@ from clawback.temporal.case_index import (
     read_case_line,
 )
 from clawback.temporal.data_converter import index_keys
-from clawback.temporal.workflow_calls import query_workflow, update_workflow
+from clawback.temporal.workflow_calls import NoSuchWorkflow, query_workflow, update_workflow
 
 _REFUSALS = frozenset(
     {
@@ -109,6 +109,19 @@ class CaseGateway:
         """
         handle = self.client.get_workflow_handle(case_id)
         return await query_workflow(handle, names.STATUS, CaseStart)
+
+    async def drop_known(self, case_id: str, matches: Sequence[Match]) -> list[Match]:
+        """Leave out matches that the last run of a case has, open or closed.
+
+        `signal_matches` alone would open a closed case anew. A case that does not answer is taken
+        to have none.
+        """
+        try:
+            snapshot = (await self.status(case_id)).snapshot
+        except (NoSuchWorkflow, RPCError, WorkflowQueryFailedError):
+            return list(matches)
+        known = snapshot.events if snapshot is not None else {}
+        return [match for match in matches if match.key not in known]
 
     async def proposal(self, case_id: str) -> Proposal:
         """Read what an open case would do on approval, and the digest of exactly that.

@@ -15,9 +15,12 @@ from uuid import uuid4
 import pytest
 from temporalio.client import Client
 
+from clawback.cases import CasePlan, CaseTiming
 from clawback.model.audit_record import RecordKind
-from clawback.model.events import EventKind
+from clawback.model.events import EventKind, message_event
+from clawback.model.mode import Mode
 from clawback.model.polling import PollerStart
+from clawback.rules import load_rules
 from clawback.simulator import (
     Order,
     Simulator,
@@ -29,7 +32,7 @@ from clawback.simulator import (
 from clawback.temporal.poller_gateway import Beginning, PollerGateway
 from clawback.temporal.workflow_calls import UpdateRefused
 from tests.waiting import eventually
-from tests.workflows.deployment import Deployment, deployed
+from tests.workflows.deployment import RULES, Deployment, deployed, match_of
 
 
 def simulated(*campaigns: list[dict[str, Any]], faults: str = "", **options: Any) -> Simulator:
@@ -353,8 +356,22 @@ async def test_two_workers_signal_each_match_once(temporal: Client, tmp_path: Pa
         second = await deployment.poll()
         assert second.pages > first.pages + 5
         assert (first.seen, second.seen) == (60, 60)
-        assert second.matched == first.matched == 60
+        rules = load_rules(RULES)
+        events = [message_event(line["message"], datetime.now(UTC)) for line in lines]
+        matches = sum(len(rules.evaluate(event).matches) for event in events)
+        assert second.matched == first.matched == matches
         assert second.worker == first.worker
+
+
+async def test_a_sweep_does_not_open_a_closed_case_anew(temporal: Client, tmp_path: Path) -> None:
+    """What a closed case has is left out, whatever the worker remembers; new messages are not."""
+    known, new = (match_of(line) for line in outbreak(2))
+    plan = CasePlan(rule="swept", version="v1", mode=Mode.SHADOW, group={"edf_hash": "x"})
+    async with deployed(temporal, simulated(), tmp_path) as deployment:
+        assert await deployment.cases.drop_known(plan.case_id, [known]) == [known]
+        await deployment.signal_case(plan, known, pace=CaseTiming(linger=timedelta(seconds=1)))
+        await temporal.get_workflow_handle(plan.case_id).result()
+        assert await deployment.cases.drop_known(plan.case_id, [known, new]) == [new]
 
 
 class Forgetful(PollerGateway):
