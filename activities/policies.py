@@ -4,12 +4,17 @@ Nothing makes an entry unique, so creating one is never repeated blindly: the wo
 `find_policy` before every attempt.
 """
 
+from collections.abc import Sequence
+from contextlib import suppress
+from datetime import timedelta
+from functools import partial
 from typing import Any, Protocol
 
 from temporalio import activity
 
 from clawback.actions import Policy, PolicyAction
-from clawback.cloudflare import EmailSecurity, Share, errors, pages
+from clawback.batching import Batcher
+from clawback.cloudflare import Batch, EmailSecurity, Share, errors, pages
 from clawback.cloudflare.account_settings.policy_list import Policy as PolicyRecord
 from clawback.cloudflare.account_settings.policy_list import PolicyList
 from clawback.model.addresses import PatternKind
@@ -24,6 +29,13 @@ from clawback.model.policies import (
 )
 from clawback.temporal.application_errors import as_application_error
 from clawback.temporal.shares import SharedClients
+
+MOST_ENTRIES = 1000
+"""Entries in one batch: the most the API takes (reference §1.6)."""
+_MOST_SINGLE_SEARCHES = 3
+"""Up to so many entries are searched for one by one; for more the list is read once."""
+_JOIN = timedelta(milliseconds=500)
+"""How long an undo waits for others to join its request: cases that are undone together do."""
 
 
 class PolicyRequest(Payload):
@@ -58,6 +70,12 @@ class PolicyActivities:
     def __init__(self, api: EmailSecurity, never_block: NeverBlockList) -> None:
         self._clients, self._undo_client = SharedClients(api), api.on(Share.UNDO)
         self._never_block = never_block
+        self._removals = {
+            resource: Batcher(
+                partial(self._remove_all, resource), MOST_ENTRIES, pause=_JOIN, busy=_JOIN
+            )
+            for resource in Resource
+        }
 
     @activity.defn(name="email_security.find_policy")
     async def find_policy(self, request: PolicyRequest) -> FoundPolicy:
@@ -95,15 +113,42 @@ class PolicyActivities:
 
     @activity.defn(name="undo.remove_policies")
     async def remove_policies(self, request: PolicyRequest) -> EndedPolicy:
-        """Remove every entry with these fields that has the owner's mark."""
-        removal = Removal.GONE
+        """Remove every entry with these fields that has the owner's mark.
+
+        Shares its requests with the other cases that are undone now.
+        """
         with as_application_error():
-            for record in await _find(self._undo_client, request.action):
-                if has_mark(record, request.owner):
-                    policies = _list_of(self._undo_client, request.action.resource)
-                    if await _delete(policies, record.id):
-                        removal = Removal.REMOVED
-        return EndedPolicy(removal=removal)
+            removed = await self._removals[request.action.resource].ask([request])
+        is_removed = (request.owner, request.action.label) in removed
+        return EndedPolicy(removal=Removal.REMOVED if is_removed else Removal.GONE)
+
+    async def _remove_all(
+        self, resource: Resource, requests: Sequence[PolicyRequest]
+    ) -> set[tuple[str, str]]:
+        """Remove what belongs to these requests; return owner and label of what was removed."""
+        ours: dict[str, tuple[str, str]] = {}
+        for request, record in await self._find_ours(resource, requests):
+            ours[record.id] = (request.owner, request.action.label)
+
+        removed = await _delete_all(_list_of(self._undo_client, resource), list(ours))
+        return {ours[one] for one in removed}
+
+    async def _find_ours(
+        self, resource: Resource, requests: Sequence[PolicyRequest]
+    ) -> list[tuple[PolicyRequest, PolicyRecord]]:
+        """Search for each of a few entries; for many, read the list once."""
+        if len(requests) <= _MOST_SINGLE_SEARCHES:
+            found = [await _find(self._undo_client, one.action) for one in requests]
+        else:
+            listed = pages(_list_of(self._undo_client, resource).list)
+            marked = [record async for page in listed for record in page.items if record.comments]
+            found = [marked] * len(requests)
+        return [
+            (request, record)
+            for request, records in zip(requests, found, strict=True)
+            for record in records
+            if has_mark(record, request.owner) and has_fields(record, dict(request.action.fields))
+        ]
 
     def _is_forbidden(self, action: PolicyAction) -> bool:
         protected = action.protected_pattern
@@ -124,6 +169,23 @@ async def _find(api: EmailSecurity, action: PolicyAction) -> list[PolicyRecord]:
     filters = {"pattern": pattern} if pattern is not None else {"search": action.label}
     found = pages(_list_of(api, action.resource).list, **filters)
     return [record async for page in found for record in page.items if has_fields(record, fields)]
+
+
+async def _delete_all(policies: PolicyList[Any], ids: Sequence[str]) -> set[str]:
+    """Delete entries, a thousand in one request; return those that were still there.
+
+    A batch is all or nothing: if an entry has gone meanwhile, they are deleted one by one.
+    """
+    removed: set[str] = set()
+    for first in range(0, len(ids), MOST_ENTRIES):
+        batch = ids[first : first + MOST_ENTRIES]
+        if len(batch) > 1 and "deletes" in policies.batch_kinds:
+            with suppress(errors.NotFound):
+                await policies.batch(Batch(deletes=batch))
+                removed.update(batch)
+                continue
+        removed.update([one for one in batch if await _delete(policies, one)])
+    return removed
 
 
 async def _delete(policies: PolicyList[Any], id: str) -> bool:  # noqa: A002 - the API's word

@@ -40,6 +40,8 @@ _IN_FLIGHT = timedelta(seconds=70)
 Longer than any start-to-close timeout of containment.
 """
 _RETRY_DELAY = timedelta(seconds=1)
+_JOIN = timedelta(milliseconds=500)
+"""How long a return of messages waits for those of other cases to join it."""
 RETURNED = "returned"
 
 
@@ -56,7 +58,7 @@ class UndoActivities:
         self._api = api.on(Share.UNDO)
         self._client = client
         self._own_submissions = own_submissions
-        self._returns = Batcher(self._return, MOST_IDS, spoilt=_SPOILT)
+        self._returns = Batcher(self._return, MOST_IDS, pause=_JOIN, busy=_JOIN, spoilt=_SPOILT)
 
     @activity.defn(name="undo.end_case")
     async def end_case(self, request: CaseUndoRequest) -> None:

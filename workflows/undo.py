@@ -18,7 +18,8 @@ with workflow.unsafe.imports_passed_through():
     )
     from workflows.case_undo import CaseUndoWorkflow
 
-_CASES_AT_ONCE = 50
+_CASES_AT_ONCE = 200
+"""Many, because cases that are undone at the same moment share their requests."""
 
 
 @workflow.defn(name=names.UNDO)
