@@ -12,6 +12,7 @@ from bench.backtest import backtest
 from bench.chaos import chaos
 from bench.latency import latency
 from bench.outbreak import outbreak
+from bench.peers import peers
 from bench.poisoned import poisoned
 from bench.rules import rules
 from bench.soak import soak
@@ -26,6 +27,7 @@ COMMANDS: dict[str, Callable[..., Awaitable[None]]] = {
     "latency": latency,
     "outbreak": outbreak,
     "rules": rules,
+    "peers": peers,
     "backtest": backtest,
     "poisoned": poisoned,
     "structure": structure,

@@ -104,7 +104,8 @@ class Version:
                 sender,
                 subject,
             )
-            self.cases.setdefault(match.plan.case_id, (match.plan, []))[1].append(found)
+            plan = match.plan
+            self.cases.setdefault(plan.case_id, (plan, []))[1].append(found)
         return True
 
 

@@ -125,7 +125,7 @@ class WireModel:
             InvalidRecord: it is not an object, or has no id.
 
         """
-        if not isinstance(raw, Mapping):
+        if not isinstance(raw, dict):  # half the cost of a check for Mapping
             raise InvalidRecord("the record is not an object")
         model = cls(cls.with_current_names(raw))
         if cls.identity:

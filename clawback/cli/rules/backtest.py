@@ -1,6 +1,7 @@
 """`clawback rules backtest`: replay history against the rules, or two versions of them."""
 
 import asyncio
+import gc
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
@@ -68,13 +69,14 @@ def backtest(  # noqa: PLR0913 - one parameter for each option
         raise Failure(f"--html {html}: no such folder: {html.parent}", ExitCode.USAGE)
     span = _span(since) if since is not None else None
     run = Backtest(_versions(folder, against))
-    if span is not None:
-        asyncio.run(_read_account(run, span, detections))
-    else:
-        _read_corpora(run, corpus or [])
-    if not run.traffic.events:
-        raise Failure("the history has no event", ExitCode.NO)
-    result = summarize(run, top=top)
+    with _without_collector():
+        if span is not None:
+            asyncio.run(_read_account(run, span, detections))
+        else:
+            _read_corpora(run, corpus or [])
+        if not run.traffic.events:
+            raise Failure("the history has no event", ExitCode.NO)
+        result = summarize(run, top=top)
     if html is not None:
         _write_page(result, html, against)
     if as_json:
@@ -83,6 +85,16 @@ def backtest(  # noqa: PLR0913 - one parameter for each option
         print_result(result)
         print_text(f"The report is in {html}." if html else "For a report with charts: --html FILE")
     return ExitCode.OK
+
+
+@contextmanager
+def _without_collector() -> Iterator[None]:
+    """Stop the search for cycles, which takes a fifth of the time: events and matches have none."""
+    gc.disable()
+    try:
+        yield
+    finally:
+        gc.enable()
 
 
 def _span(text: str) -> timedelta:

@@ -75,11 +75,11 @@ class Message(WireModel):
         changed = dict[str, Any]()
         if isinstance(status := record.get("delivery_status"), str):
             changed["delivery_status"] = [status]
-        if isinstance(properties := record.get("properties"), Mapping):
+        if isinstance(properties := record.get("properties"), dict) and properties:
             changed["properties"] = rename_fields(properties, _PATTERN_TYPE)
-        if isinstance(log := record.get("action_log"), list):
+        if isinstance(log := record.get("action_log"), list) and log:
             changed["action_log"] = [rename_fields(entry, _COMPLETED) for entry in objects_of(log)]
-        return {**record, **changed}
+        return {**record, **changed} if changed else record
 
 
 class ActionLogEntry(WireModel):

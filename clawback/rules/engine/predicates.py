@@ -127,7 +127,14 @@ def compile_tests(tests: tuple[Test, ...]) -> Check:
     checks = [*_text_checks(tests), *(_check(test) for test in tests if not isinstance(test, Text))]
     if len(checks) == 1:
         return checks[0]
-    return lambda value: any(check(value) for check in checks)
+
+    def passes(value: Any) -> bool:
+        for check in checks:  # noqa: SIM110 - a generator costs more than the loop
+            if check(value):
+                return True
+        return False
+
+    return passes
 
 
 def _check(test: Test) -> Check:
