@@ -319,6 +319,7 @@ def build_workers(
         )
         for queue, chosen in options.items()
     ]
+    # Never versioned: a deployment version may have few queues, and each process has its own.
     reading = bind_activities(names.WORKER_QUEUE, components.activities)
     return [*workers, Worker(client, task_queue=components.queue, activities=reading, **shared)]
 
