@@ -25,6 +25,7 @@ from activities.containment import ContainmentActivities
 from activities.guard import GuardActivities
 from activities.ingest import IngestActivities
 from activities.notifications import NotificationActivities
+from activities.parts import PartActivities
 from activities.policies import PolicyActivities
 from activities.pollers import PollerActivities
 from activities.set_aside import SetAsideActivities
@@ -255,6 +256,7 @@ def build_components(
             ingest, CaseGateway(client), SetAsideGateway(client), audit, telemetry, queue=queue
         ),
         SetAsideActivities(CaseGateway(client)),
+        PartActivities(CaseGateway(client)),
         ContainmentActivities(api, rules, telemetry, own),
         PolicyActivities(api, rules),
         UndoActivities(api, client, own),

@@ -21,6 +21,7 @@ if not workflow.unsafe.in_sandbox():
     from activities.guard import GuardActivities
     from activities.ingest import IngestActivities
     from activities.notifications import NotificationActivities
+    from activities.parts import PartActivities
     from activities.policies import PolicyActivities
     from activities.pollers import PollerActivities
     from activities.set_aside import SetAsideActivities
@@ -52,6 +53,7 @@ if not workflow.unsafe.in_sandbox():
             UndoActivities.reclassify_message,
             PollerActivities.start_pollers,
             SetAsideActivities.deliver,
+            PartActivities.forward_matches,
         ),
         names.WORKER_QUEUE: (IngestActivities.read_page,),
         names.NOTIFICATION_QUEUE: (NotificationActivities.deliver,),

@@ -22,6 +22,7 @@ from clawback.cloudflare.recovery import RELEASES, is_since
 from clawback.model.events import is_moved, message_event
 from clawback.model.messages import Destination, Disposition, Target
 from clawback.model.payload import Payload
+from clawback.model.size import payload_size
 from clawback.model.times import UtcDatetime
 from clawback.rules.eligibility import is_searchable
 from clawback.telemetry.activity_telemetry import ActivityTelemetry
@@ -34,6 +35,8 @@ _MOST_SINGLE_READS = 3
 """Up to so many messages are read one by one; more are looked up by a search."""
 _SEARCH_MARGIN = timedelta(hours=1)
 _FEWEST_PAGES = 2
+_SEARCH_LIMIT = 256 * 1024
+"""Bytes of what a search may find: the case keeps all of it."""
 _CLOCK_SKEW = timedelta(minutes=1)
 
 
@@ -191,7 +194,7 @@ class ContainmentActivities:
                     event = message_event(item.record, now)
                     if is_searchable(event, self._ignored.ignored_delivery_modes):
                         found |= {target.id: target for target in event.targets}
-                if len(found) > request.most:
+                if len(found) > request.most or payload_size(found) > _SEARCH_LIMIT:
                     return FoundMessages(has_more=True)
         return FoundMessages(targets=tuple(found.values()))
 

@@ -15,6 +15,7 @@ WORKFLOWS: list[type[Any]] = []
 if not workflow.unsafe.in_sandbox():
     from workflows.block_expiry import BlockExpiryWorkflow
     from workflows.case import CaseWorkflow
+    from workflows.case_part import CasePartWorkflow
     from workflows.case_undo import CaseUndoWorkflow
     from workflows.guard import GuardWorkflow
     from workflows.notification import NotificationWorkflow
@@ -27,6 +28,7 @@ if not workflow.unsafe.in_sandbox():
 
     WORKFLOWS += [
         BlockExpiryWorkflow,
+        CasePartWorkflow,
         CaseUndoWorkflow,
         CaseWorkflow,
         GuardWorkflow,

@@ -11,6 +11,7 @@ from typing import Any
 from temporalio import workflow
 from temporalio.exceptions import (
     ActivityError,
+    FailureError,
     WorkflowAlreadyStartedError,
     is_cancelled_exception,
 )
@@ -20,6 +21,7 @@ with workflow.unsafe.imports_passed_through():
     from pydantic import ValidationError
 
     from activities.containment import ContainmentActivities, FoundMessages
+    from activities.parts import PartActivities
     from clawback.actions.outcomes import UNKNOWN
     from clawback.cases import (
         ActionStep,
@@ -28,6 +30,7 @@ with workflow.unsafe.imports_passed_through():
         CaseState,
         CloseStep,
         Decision,
+        ForwardMatches,
         Match,
         NotificationStep,
         Proposal,
@@ -37,6 +40,7 @@ with workflow.unsafe.imports_passed_through():
     from clawback.model.texts import bounded
     from clawback.temporal import names
     from workflows.notification import NotificationWorkflow
+    from workflows.options import REDELIVER
     from workflows.steps.attempts import verify
     from workflows.steps.audit import write_records
     from workflows.steps.containment import carry_out
@@ -59,10 +63,19 @@ class CaseWorkflow:
         self._plan, self._timing = start.plan, start.timing
         self._uid = f"{info.workflow_id}/{info.first_execution_run_id}"
         if start.snapshot is None:
-            self._case = Case.open(start.plan, start.timing, self._uid, workflow.now())
+            self._case = Case.open(
+                start.plan,
+                start.timing,
+                self._uid,
+                workflow.now(),
+                part=start.part,
+                spent=start.spent,
+            )
         else:
-            self._case = Case(start.plan, start.timing, start.snapshot)
+            self._case = Case(start.plan, start.timing, start.snapshot, start.part)
         self._publication = CasePublication(start)
+        self._forwarding: dict[int, asyncio.Task[None]] = {}
+        self._reported: CaseState | None = None
         self._has_news = True
 
     @workflow.run
@@ -75,6 +88,7 @@ class CaseWorkflow:
                 self._publication.publish_rest(self._case)
             else:
                 self._publication.publish_index(self._case)
+            await self._tell_case()
             await self._write_records()
             if isinstance(step, ActionStep):
                 await self._act(step)
@@ -85,13 +99,18 @@ class CaseWorkflow:
                 continue
             elif isinstance(step, WaitStep):
                 await self._wait(step)
+            elif self._forwarding:
+                await workflow.wait_condition(lambda: not self._forwarding or self._has_news)
             elif not self._has_news:
                 return step.state
-            if workflow.info().is_continue_as_new_suggested() and workflow.all_handlers_finished():
-                await self._write_records()
-                workflow.continue_as_new(
-                    start.model_copy(update={"snapshot": self._case.snapshot()})
-                )
+            if workflow.info().is_continue_as_new_suggested():
+                await self._continue_as_new(start)
+
+    async def _continue_as_new(self, start: CaseStart) -> None:
+        await workflow.wait_condition(lambda: not self._forwarding)
+        await self._write_records()
+        if workflow.all_handlers_finished() and not self._forwarding:
+            workflow.continue_as_new(start.model_copy(update={"snapshot": self._case.snapshot()}))
 
     async def _search(self, search: SearchStep) -> None:
         """Find the messages that an action applies to; without them the action is not run."""
@@ -172,6 +191,15 @@ class CaseWorkflow:
             else:
                 self._case.add_match(match, workflow.now())
         self._has_news = True
+        for part in self._case.overflow:
+            if part not in self._forwarding:
+                self._forwarding[part] = asyncio.create_task(self._forward(part))
+
+    @workflow.signal(name=names.PART_CHANGED)
+    def part_changed(self, part: int, state: CaseState) -> None:
+        """Note the state of another part of this campaign."""
+        self._case.note_part(part, state)
+        self._has_news = True
 
     @workflow.signal(name=names.UNDO_REQUESTED)
     def undo_requested(self, by: str, reason: str) -> None:
@@ -207,12 +235,38 @@ class CaseWorkflow:
     @workflow.query(name=names.STATUS)
     def status(self) -> CaseStart:
         """The plan and the snapshot of the case."""
-        return CaseStart(plan=self._plan, timing=self._timing, snapshot=self._case.snapshot())
+        snapshot = self._case.snapshot().model_copy(update={"pending_records": ()})
+        return CaseStart(
+            plan=self._plan, timing=self._timing, part=self._case.part, snapshot=snapshot
+        )
 
     def _decide(self, decision: Decision) -> str:
         self._case.decide(decision)
         self._has_news = True
         return self._case.state
+
+    async def _forward(self, part: int) -> None:
+        """Send matches on to another part, which this one has no room for."""
+        while batch := self._case.take_overflow(part):
+            request = ForwardMatches(
+                plan=self._plan,
+                timing=self._timing,
+                part=part,
+                spent=self._case.spent_before(part),
+                matches=batch,
+            )
+            await workflow.execute_activity_method(
+                PartActivities.forward_matches, request, **REDELIVER
+            )
+        del self._forwarding[part]
+
+    async def _tell_case(self) -> None:
+        """Tell the case itself in which state this part of the campaign is."""
+        if self._case.part > 1 and self._reported is not self._case.state:
+            self._reported = self._case.state
+            with suppress(FailureError):
+                head = workflow.get_external_workflow_handle(self._plan.case_id)
+                await head.signal(names.PART_CHANGED, args=[self._case.part, self._reported])
 
     async def _wait(self, step: WaitStep) -> None:
         left = step.until - workflow.now()

@@ -5,6 +5,7 @@ decides, with these assumptions: an event is seen when it happened, people appro
 request succeeds, and a search finds nothing.
 """
 
+import sys
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
@@ -99,11 +100,11 @@ def _respond(simulated: SimulatedCase, plan: CasePlan, counted: int) -> None:
     """Open the case with the first matches, give it all that follow until it closes, let it act."""
     matches = simulated.matches
     responds_at = matches[counted - 1].at
-    case = Case.open(plan, TIMING, uid="", now=responds_at)
+    case = Case.open(plan, TIMING, uid="", now=responds_at, limit=sys.maxsize)
     taken = 0
     for match in matches:
         now = max(match.at, responds_at)
-        if taken >= counted and (now > case.idle_until or case.is_full):
+        if taken >= counted and now > case.idle_until:
             break
         case.add_match(match.case_match, now)
         taken += 1

@@ -10,10 +10,12 @@ from datetime import datetime, timedelta
 from clawback.actions import BudgetKind, Scope
 from clawback.actions.outcomes import TOOK_EFFECT, WOULD, failed
 from clawback.cases.approvals import Approval, NotHeld, describe_change, make_proposal
+from clawback.cases.campaign import campaign_state
 from clawback.cases.case_notifications import CaseNotifications
 from clawback.cases.pending import due_search, pending_steps, precheck, without_known
 from clawback.cases.plan import CasePlan, Match
 from clawback.cases.recorder import CaseRecorder
+from clawback.cases.room import FAN_OUT, Room, child_of
 from clawback.cases.state import (
     ActionStep,
     AppliedAction,
@@ -33,19 +35,35 @@ from clawback.correlation.window_buffer import WindowBuffer
 from clawback.model.audit_record import AuditRecord, RecordKind
 from clawback.model.messages import Target
 from clawback.model.mode import Mode
+from clawback.model.size import split_by_size
 from clawback.model.texts import bounded
 
 BATCH = 1000
 """Messages in one move: the most the API takes (reference §1.3)."""
-MOST_TARGETS = 20_000
-"""Messages of one case. A case that reaches them closes; the campaign goes on in a new one."""
+_EVERYTHING = 1_000_000
+"""More messages than a case has room for."""
+
+
+_ENDED = frozenset({CaseState.CLOSED, CaseState.DENIED, CaseState.EXPIRED, CaseState.UNDONE})
+"""States of a part for which the first part need not stay open."""
 
 
 class Case:
     """One campaign under one rule. Start one with `Case.open`, or continue from a snapshot."""
 
-    def __init__(self, plan: CasePlan, timing: CaseTiming, snapshot: CaseSnapshot) -> None:
+    def __init__(
+        self,
+        plan: CasePlan,
+        timing: CaseTiming,
+        snapshot: CaseSnapshot,
+        part: int = 1,
+        limit: int | None = None,
+    ) -> None:
         self.plan = plan
+        self.part = part
+        self.overflow: dict[int, list[Match]] = {}
+        self._room = Room(plan, snapshot.room_used, is_full=snapshot.is_full, limit=limit)
+        self._parts = dict(snapshot.parts)
         self.state = snapshot.state
         self.notifications = CaseNotifications(plan, snapshot)
         self._timing = timing
@@ -69,23 +87,40 @@ class Case:
         self._spent = snapshot.spent
 
     @classmethod
-    def open(cls, plan: CasePlan, timing: CaseTiming, uid: str, now: datetime) -> "Case":
-        """Start a case. `uid` is unique for ever; a case id is used again after its case closed."""
+    def open(  # noqa: PLR0913 - what a case starts with
+        cls,
+        plan: CasePlan,
+        timing: CaseTiming,
+        uid: str,
+        now: datetime,
+        *,
+        part: int = 1,
+        spent: int = 0,
+        limit: int | None = None,
+    ) -> "Case":
+        """Start a case. `uid` is unique for ever; a case id is used again after its case closed.
+
+        `limit` is the room for its matches, in bytes; a part of number `part` has only the actions
+        on single messages, the first one all of them.
+        """
         state = CaseState.WATCHING if plan.correlation else CaseState.RESPONDING
-        snapshot = CaseSnapshot(uid=uid, state=state, opened_at=now, last_match_at=now)
-        case = cls(plan, timing, snapshot)
+        snapshot = CaseSnapshot(uid=uid, state=state, opened_at=now, last_match_at=now, spent=spent)
+        case = cls(plan, timing, snapshot, part, limit)
         case._note(RecordKind.CASE_OPENED, now)
         return case
 
     # ---- inputs: matches and outcomes
 
     def add_match(self, match: Match, now: datetime) -> bool:
-        """Add one match; False if the case had it already."""
+        """Add one match; False if the case had it already, or has no room for it."""
         if match.key in self._events:
             return self._window.is_new(match) and self._count(match)
 
         if self.state is CaseState.CLOSED:
             self.state = self._closed_from
+        if not self._room.take(match) and self.state is not CaseState.WATCHING:
+            self._pass_on(match, now)
+            return False
         self._events[match.key] = match.at
         self._last_match_at = now
         self._match_reasons = self._match_reasons or match.reasons
@@ -102,6 +137,24 @@ class Case:
         if not match.targets:
             self._note_missing_message(match, now)
         return True
+
+    def take_overflow(self, part: int) -> tuple[Match, ...]:
+        """Hand over matches that go on to another part, as many as fit into one payload."""
+        batch: tuple[Match, ...] = next(split_by_size(self.overflow.get(part, ())), ())
+        rest = self.overflow.get(part, [])[len(batch) :]
+        if rest:
+            self.overflow[part] = rest
+        else:
+            self.overflow.pop(part, None)
+        return batch
+
+    def spent_before(self, part: int) -> int:
+        """What a new part is to count as spent of the campaign's budget: all parts are as large."""
+        return (part - 1) * len(self._targets)
+
+    def note_part(self, part: int, state: CaseState) -> None:
+        """Note the state of another part of the campaign."""
+        self._parts[part] = state
 
     def reject_match(self, raw: str, why: str, now: datetime) -> None:
         """Record a match that could not be read."""
@@ -240,11 +293,14 @@ class Case:
             timeline=self._recorder.timeline.entries,
             records=self._recorder.count,
             pending_records=tuple(self._recorder.pending),
+            room_used=self._room.used,
+            is_full=self._room.is_full,
+            parts=self._parts,
         )
 
     def proposal(self) -> Proposal:
         """What would happen if the case were approved now."""
-        steps = list(without_known(self._pending_steps(MOST_TARGETS), self.plan, self._handled))
+        steps = list(without_known(self._pending_steps(_EVERYTHING), self.plan, self._handled))
         return make_proposal(self.plan, steps)
 
     @property
@@ -274,9 +330,9 @@ class Case:
         return self._last_match_at + self._timing.linger + reach
 
     @property
-    def is_full(self) -> bool:
-        """Whether the case has all the messages it takes: once settled it closes at once."""
-        return len(self._targets) >= MOST_TARGETS
+    def campaign_state(self) -> CaseState:
+        """The state of the campaign with all its parts."""
+        return campaign_state(self.state, self._parts.values())
 
     def take_records(self) -> tuple[AuditRecord, ...]:
         """Hand over the records made since the last call."""
@@ -302,7 +358,8 @@ class Case:
         return self._respond(now)
 
     def _respond(self, now: datetime) -> Step:
-        if self._events and (search := due_search(self.plan, self._search_results)) is not None:
+        is_due = self.part == 1 and self._events
+        if is_due and (search := due_search(self.plan, self._search_results)) is not None:
             return search
 
         while (step := self._pending_step()) is not None:
@@ -322,6 +379,10 @@ class Case:
     def _notification_before(self, step: Step, now: datetime) -> Step:
         if not self.plan.notifications or isinstance(step, ActionStep | SearchStep):
             return step
+        # The case itself tells of the campaign; a part only that somebody must decide, and of
+        # hundreds of parts only the first few.
+        if self.part > 1 and (self.state is not CaseState.HELD or self.part > FAN_OUT + 1):
+            return step
         state = self._closed_from if self.state is CaseState.CLOSED else self.state
         return self.notifications.due_before(
             step, self.snapshot(), state, now, self._timing.approval_timeout
@@ -333,7 +394,8 @@ class Case:
     def _pending_steps(self, most: int) -> Iterator[ActionStep]:
         if not self._events:
             return iter(())
-        return pending_steps(self.plan, self._outcomes, self._targets, self._search_results, most)
+        steps = pending_steps(self.plan, self._outcomes, self._targets, self._search_results, most)
+        return steps if self.part == 1 else filter(_is_of_every_part, steps)
 
     def _record_only(self, step: ActionStep, now: datetime) -> None:
         for subject in step.subjects:
@@ -391,13 +453,25 @@ class Case:
         return True
 
     def _wait_or_close(self, now: datetime) -> Step:
-        if now < self.idle_until and not self.is_full:
+        if now < self.idle_until:
             return WaitStep(until=self.idle_until)
+        if any(state not in _ENDED for state in self._parts.values()):
+            return WaitStep(until=now + self._timing.linger)
 
         ended = self.state if self.state.is_refused else CaseState.CLOSED
         self._note(RecordKind.CASE_CLOSED, now, detail=f"was {self.state}")
         self._closed_from, self.state = self.state, CaseState.CLOSED
         return CloseStep(state=ended)
+
+    # ---- size
+
+    def _pass_on(self, match: Match, now: datetime) -> None:
+        if self.state.is_refused or self.state is CaseState.UNDONE:
+            detail = f"the campaign is {self.state}"
+            self._note(RecordKind.EVENT_REJECTED, now, event=match.key, detail=detail)
+            return
+        self._last_match_at = now
+        self.overflow.setdefault(child_of(self.part, match.key), []).append(match)
 
     # ---- records
 
@@ -409,3 +483,7 @@ class Case:
 
     def _note(self, kind: RecordKind, now: datetime, **fields: str | None) -> None:
         self._recorder.note(kind, now, **fields)
+
+
+def _is_of_every_part(step: ActionStep) -> bool:
+    return step.action.scope is Scope.MESSAGE and not step.action.needs_search

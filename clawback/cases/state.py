@@ -7,7 +7,7 @@ from enum import StrEnum
 from pydantic import Field
 
 from clawback.actions import Action, Notification, Occasion
-from clawback.cases.plan import CasePlan
+from clawback.cases.plan import CasePlan, Match
 from clawback.cases.timeline import TimelineEntry
 from clawback.correlation.sliding_window import WindowEntry
 from clawback.model.audit_record import AuditRecord
@@ -128,6 +128,9 @@ class CaseSnapshot(Payload):
 
     `notifications` are those started, `reporters` the users who submitted the messages, `timeline`
     the story for people, `records` counts audit records and `pending_records` are not written yet.
+
+    Size: `room_used` bytes are taken, `is_full` says that further matches went on to other parts,
+    `parts` are the states of all parts that the first one knows of.
     """
 
     uid: str
@@ -156,6 +159,9 @@ class CaseSnapshot(Payload):
     notifications: tuple[Delivery, ...] = ()
     reporters: tuple[str, ...] = ()
     pending_records: tuple[AuditRecord, ...] = ()
+    room_used: int = 0
+    is_full: bool = False
+    parts: dict[int, CaseState] = Field(default_factory=dict)
 
     @property
     def all_targets(self) -> dict[str, Target]:
@@ -262,9 +268,24 @@ class CaseStart(Payload):
     """The argument of a case workflow; `snapshot` is set when it continues as new.
 
     `index_key` is the key, in hex, of the hashes that the case publishes (see `cases.touches`).
+
+    `part` numbers the parts of a campaign from 1, the case itself. `spent` is what the others are
+    taken to have spent of the campaign's budget.
     """
 
     plan: CasePlan
     timing: CaseTiming = CaseTiming()
     index_key: str = ""
+    part: int = 1
+    spent: int = 0
     snapshot: CaseSnapshot | None = None
+
+
+class ForwardMatches(Payload):
+    """Matches for which a case has no room, and the part that they go to; see `CaseStart`."""
+
+    plan: CasePlan
+    timing: CaseTiming
+    part: int
+    spent: int = 0
+    matches: tuple[Match, ...]

@@ -1,13 +1,25 @@
 """Typed calls on cases: signal, list, query, approve, deny."""
 
-from collections.abc import AsyncIterator, Sequence
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from dataclasses import replace
+from typing import TypeVar
 
 from pydantic_core import PydanticSerializationError
 from temporalio.client import Client, WorkflowQueryFailedError
 from temporalio.service import RPCError, RPCStatusCode
 
-from clawback.cases import CasePlan, CaseStart, CaseState, CaseTiming, Match, Proposal
+from clawback.cases import (
+    CasePlan,
+    CaseStart,
+    CaseState,
+    CaseTiming,
+    ForwardMatches,
+    Match,
+    Proposal,
+)
+from clawback.cases.approvals import describe_change
+from clawback.cases.campaign import merge_parts, merge_proposals
 from clawback.cases.summary import summarize_start
 from clawback.model.size import split_by_size
 from clawback.temporal import names
@@ -20,7 +32,12 @@ from clawback.temporal.case_index import (
     read_case_line,
 )
 from clawback.temporal.data_converter import index_keys
-from clawback.temporal.workflow_calls import NoSuchWorkflow, query_workflow, update_workflow
+from clawback.temporal.workflow_calls import (
+    NoSuchWorkflow,
+    UpdateRefused,
+    query_workflow,
+    update_workflow,
+)
 
 _REFUSALS = frozenset(
     {
@@ -30,7 +47,9 @@ _REFUSALS = frozenset(
     }
 )
 """Answers that are about one case; anything else is about the server."""
+_CONCURRENT_QUERIES = 12
 _ALL_CASES = CaseFilter()
+T = TypeVar("T")
 
 
 class CaseRefused(RuntimeError):
@@ -58,13 +77,20 @@ class CaseGateway:
         """
         try:
             for batch in split_by_size(matches):
-                await self._signal(plan, batch, timing)
+                await self._signal(CaseStart(plan=plan, timing=timing), batch)
         except RPCError as error:
             if error.status not in _REFUSALS:
                 raise
             raise CaseRefused(f"{plan.case_id}: {error.message}") from error
         except PydanticSerializationError as error:
             raise CaseRefused(f"{plan.case_id}: {error}") from error
+
+    async def signal_part(self, request: ForwardMatches) -> None:
+        """Send matches to a further part of a campaign and start the part if it is not open."""
+        start = CaseStart(
+            plan=request.plan, timing=request.timing, part=request.part, spent=request.spent
+        )
+        await self._signal(start, request.matches)
 
     async def count(self, state: CaseState | None = None) -> int:
         """Count the open cases, all or those in one state. The index may lag by a second."""
@@ -101,14 +127,16 @@ class CaseGateway:
         return [*held, *others][:limit]
 
     async def status(self, case_id: str) -> CaseStart:
-        """Read the plan and the snapshot of a case, open or closed.
+        """Read the plan and the snapshot of a case, open or closed, with all its parts.
 
         Raises:
             NoSuchWorkflow: there is no such case.
 
         """
-        handle = self.client.get_workflow_handle(case_id)
-        return await query_workflow(handle, names.STATUS, CaseStart)
+        head = await self._status(case_id)
+        numbers = sorted(head.snapshot.parts) if head.snapshot else []
+        ids = [names.part_id(case_id, number) for number in numbers]
+        return merge_parts(head, await _call_each(self._status, ids))
 
     async def drop_known(self, case_id: str, matches: Sequence[Match]) -> list[Match]:
         """Leave out matches that the last run of a case has, open or closed.
@@ -130,8 +158,7 @@ class CaseGateway:
             NoSuchWorkflow: there is no such case.
 
         """
-        handle = self.client.get_workflow_handle(case_id)
-        return await query_workflow(handle, names.PROPOSAL, Proposal)
+        return merge_proposals(list((await self._proposals(case_id)).values()))
 
     async def approve(self, case_id: str, by: str, digest: str, reason: str = "") -> str:
         """Approve what a held case proposed under `digest`; return its new state.
@@ -143,8 +170,17 @@ class CaseGateway:
             UpdateRefused: the case is not held, has changed since, or this person has approved it.
 
         """
-        handle = self.client.get_workflow_handle(case_id)
-        return await update_workflow(handle, names.APPROVE, [by, reason, digest], str)
+        proposals = await self._proposals(case_id)
+        if len(proposals) == 1:
+            return await self._approve(next(iter(proposals)), by, digest, reason)
+
+        current = merge_proposals(list(proposals.values()))
+        if (change := describe_change(current, digest)) is not None:
+            raise UpdateRefused(change)
+        states = await _call_each(
+            lambda part: self._approve(part, by, proposals[part].digest, reason), list(proposals)
+        )
+        return states[0]
 
     async def deny(self, case_id: str, by: str, reason: str = "") -> str:
         """Deny a held case, whatever it proposes; return its new state.
@@ -154,15 +190,47 @@ class CaseGateway:
             UpdateRefused: the case is not held.
 
         """
-        handle = self.client.get_workflow_handle(case_id)
+        states = await _call_each(
+            lambda part: self._deny(part, by, reason), await self._held_parts(case_id)
+        )
+        return states[0]
+
+    async def _status(self, workflow_id: str) -> CaseStart:
+        handle = self.client.get_workflow_handle(workflow_id)
+        return await query_workflow(handle, names.STATUS, CaseStart)
+
+    async def _proposals(self, case_id: str) -> dict[str, Proposal]:
+        """Read what each held part of a case would do; of a case that is not held, its own."""
+
+        async def read(workflow_id: str) -> Proposal:
+            handle = self.client.get_workflow_handle(workflow_id)
+            return await query_workflow(handle, names.PROPOSAL, Proposal)
+
+        parts = await self._held_parts(case_id)
+        return dict(zip(parts, await _call_each(read, parts), strict=True))
+
+    async def _held_parts(self, case_id: str) -> list[str]:
+        head = (await self._status(case_id)).snapshot
+        if head is None:
+            return [case_id]
+        held = [number for number, state in head.parts.items() if state is CaseState.HELD]
+        held += [1] if head.state is CaseState.HELD or not held else []
+        return [names.part_id(case_id, number) for number in sorted(held)]
+
+    async def _approve(self, workflow_id: str, by: str, digest: str, reason: str) -> str:
+        handle = self.client.get_workflow_handle(workflow_id)
+        return await update_workflow(handle, names.APPROVE, [by, reason, digest], str)
+
+    async def _deny(self, workflow_id: str, by: str, reason: str) -> str:
+        handle = self.client.get_workflow_handle(workflow_id)
         return await update_workflow(handle, names.DENY, [by, reason], str)
 
-    async def _signal(self, plan: CasePlan, batch: Sequence[Match], timing: CaseTiming) -> None:
-        key = self.index_keys[0]
+    async def _signal(self, start: CaseStart, batch: Sequence[Match]) -> None:
+        plan, key = start.plan, self.index_keys[0]
         await self.client.start_workflow(
-            names.CASE,
-            CaseStart(plan=plan, timing=timing, index_key=key.hex()),
-            id=plan.case_id,
+            names.CASE if start.part == 1 else names.CASE_PART,
+            start.model_copy(update={"index_key": key.hex()}),
+            id=names.part_id(plan.case_id, start.part),
             task_queue=names.WORKFLOW_QUEUE,
             start_signal=names.MATCHED,
             start_signal_args=[batch],
@@ -186,3 +254,14 @@ class CaseGateway:
         except HistoryUnreadable as error:
             return line.model_copy(update={"unreadable": str(error)})
         return line if wanted.holds_for(tuple(record.targets.values())) else None
+
+
+async def _call_each(call: Callable[[str], Awaitable[T]], ids: Sequence[str]) -> list[T]:
+    """Call something for every id, a few at a time; the results in the order of the ids."""
+    slots = asyncio.Semaphore(_CONCURRENT_QUERIES)
+
+    async def limited(one: str) -> T:
+        async with slots:
+            return await call(one)
+
+    return await asyncio.gather(*map(limited, ids))

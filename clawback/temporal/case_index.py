@@ -115,7 +115,10 @@ class CaseFilter:
         return all((kind, kind.fold(value)) in touched for kind, value in self.touches)
 
     def _clauses(self, keys: Sequence[bytes]) -> Iterator[str]:
-        yield f"WorkflowType = '{names.CASE}' AND ExecutionStatus != 'ContinuedAsNew'"
+        # Lists have one line per campaign; what is searched for may be in any of its parts.
+        kinds = f"'{names.CASE}'"
+        kinds += f", '{names.CASE_PART}'" if self.changed or self.touches else ""
+        yield f"WorkflowType IN ({kinds}) AND ExecutionStatus != 'ContinuedAsNew'"
         if self.state:
             yield _state_clause(self.state)
         for clause, value in (

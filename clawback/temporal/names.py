@@ -41,6 +41,7 @@ BACKFILL_PRIORITY: Final = 5
 
 POLLER: Final = "poller"
 CASE: Final = "case"
+CASE_PART: Final = "case-part"
 BLOCK_EXPIRY: Final = "block-expiry"
 POLICY_EXPIRY: Final = "policy-expiry"
 WATCHDOG: Final = "watchdog"
@@ -56,6 +57,7 @@ SET_ASIDE: Final = "set-aside"
 
 MATCHED: Final = "matched"
 UNDO_REQUESTED: Final = "undo_requested"
+PART_CHANGED: Final = "part_changed"
 NOTIFICATION_ENDED: Final = "notification_ended"
 REFUNDED: Final = "refunded"
 WORK_UNDONE: Final = "work_undone"
@@ -134,6 +136,11 @@ def notification_id(hashed: str) -> str:
 def set_aside_id(case_id: str, digest: str) -> str:
     """The id of the workflow that retries matches which a case did not take."""
     return f"{SET_ASIDE}/{case_id}/{digest}"
+
+
+def part_id(case_id: str, part: int) -> str:
+    """The id of a part of a campaign: the case itself is part 1."""
+    return case_id if part == 1 else f"{case_id}/{part}"
 
 
 def quote_value(value: str) -> str:

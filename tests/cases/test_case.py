@@ -29,6 +29,7 @@ from clawback.model.addresses import PatternKind
 from clawback.model.audit_record import RecordKind
 from clawback.model.messages import Destination, Disposition, Target
 from clawback.model.mode import Mode
+from clawback.model.size import PAYLOAD_LIMIT
 
 NOW = datetime(2026, 11, 22, 12, tzinfo=UTC)
 LATER = NOW + timedelta(minutes=1)
@@ -111,8 +112,8 @@ def test_a_widening_act_waits_for_people_even_when_the_rule_enforces(action: Act
 
 
 def test_an_act_never_holds_more_than_the_api_takes() -> None:
-    """1,001 messages are two acts."""
-    case = opened()
+    """1,001 messages are two acts, if a case has room for them."""
+    case = Case.open(plan(), CaseTiming(), "case/r/1/run", NOW, limit=PAYLOAD_LIMIT)
     for number in range(BATCH + 1):
         case.add_match(match(number), NOW)
     first = acts(case)

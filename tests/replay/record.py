@@ -21,7 +21,7 @@ from temporalio.client import Client
 from temporalio.testing import WorkflowEnvironment
 
 from clawback.actions import BlockSender, BulkMove, Move, Notify, Reclassify, Release, TrustDomain
-from clawback.cases import CasePlan, CaseState, CaseTiming, Limit
+from clawback.cases import CasePlan, CaseState, CaseTiming, ForwardMatches, Limit
 from clawback.cases.undo_plan import UndoScope
 from clawback.correlation.sliding_window import CorrelationType, CorrelationWindow
 from clawback.model.addresses import PatternKind
@@ -354,6 +354,17 @@ async def not_delivered(deployment: Deployment) -> str:
     return await _notification(deployment, "failed:no_such_channel")
 
 
+async def part(deployment: Deployment) -> str:
+    """A further part of a campaign; the case itself has closed."""
+    told = plan("part", MOVE)
+    matches = (match_of(LINES[0]),)
+    request = ForwardMatches(plan=told, timing=SOON, part=2, matches=matches)
+    await deployment.cases.signal_part(request)
+    name = names.part_id(told.case_id, request.part)
+    await deployment.client.get_workflow_handle(name).result()
+    return name
+
+
 async def set_aside(deployment: Deployment) -> str:
     """Matches that were set aside reach their case."""
     told = plan("set_aside", MOVE)
@@ -389,6 +400,7 @@ SCENES: dict[str, Scene] = {
     "guard": guarded,
     "watchdog": watched,
     "case-notified": notified,
+    "case-part": part,
     "set-aside": set_aside,
     "notification": delivered,
     "notification-failed": not_delivered,

@@ -29,6 +29,8 @@ CaseId = Annotated[
 ]
 _PREFIX = "case/"
 _HASH = re.compile(r"[0-9a-f]{4,16}")
+_PART = re.compile(r"(case/[^/]+/[0-9a-f]{16})/\d+")
+"""The id of a part of a campaign, which is shown and answered as one case."""
 _MOST = 1000
 _NAMED = 5
 
@@ -40,6 +42,7 @@ async def find_id(client: Client, text: str) -> str:
         Failure: no case or several cases fit.
 
     """
+    text = _PART.sub(r"\1", text)
     if text.count("/") == _PREFIX.count("/") + 1 and text.startswith(_PREFIX):
         return text
 

@@ -1,0 +1,70 @@
+"""A campaign of several parts, as people see it: one case."""
+
+import hashlib
+from collections.abc import Iterable, Mapping, Sequence
+
+from clawback.cases.state import CaseSnapshot, CaseStart, CaseState, Proposal
+
+_FOREMOST = (CaseState.HELD, CaseState.RESPONDING)
+"""States of a part that are those of the whole campaign."""
+
+
+def campaign_state(head: CaseState, parts: Iterable[CaseState]) -> CaseState:
+    """The state of a campaign: that somebody must decide comes first, then that work goes on."""
+    if head not in {CaseState.SETTLED, CaseState.RESPONDING}:
+        return head
+    states = {head, *parts}
+    return next((state for state in _FOREMOST if state in states), head)
+
+
+def merge_parts(head: CaseStart, parts: Sequence[CaseStart]) -> CaseStart:
+    """Show the parts of a campaign as one case. The result is for people: it is never sent."""
+    every = [one.snapshot for one in (head, *parts) if one.snapshot is not None]
+    if head.snapshot is None or len(every) == 1:
+        return head
+    states = [one.state for one in every[1:]]
+    merged = head.snapshot.model_copy(
+        update={
+            "state": campaign_state(head.snapshot.state, states),
+            "last_match_at": max(one.last_match_at for one in every),
+            "guard_refusal": next((one.guard_refusal for one in every if one.guard_refusal), None),
+            "events": _merge(one.events for one in every),
+            "targets": _merge(one.targets for one in every),
+            "first_seen": _merge(one.first_seen for one in every),
+            "handled": frozenset().union(*(one.handled for one in every)),
+            "outcomes": _merge_outcomes(every),
+            "applied": tuple(applied for one in every for applied in one.applied),
+            "records": sum(one.records for one in every),
+        }
+    )
+    return head.model_copy(update={"snapshot": merged})
+
+
+def merge_proposals(proposals: Sequence[Proposal]) -> Proposal:
+    """Join what the held parts of a campaign would do; the digest stands for exactly all of it."""
+    first, *others = proposals
+    if not others:
+        return first
+    digests = "\0".join(sorted(one.digest for one in proposals))
+    messages = tuple(dict.fromkeys(message for one in proposals for message in one.messages))
+    return first.model_copy(
+        update={
+            "actions": tuple(dict.fromkeys(text for one in proposals for text in one.actions)),
+            "messages": messages,
+            "needs": max(one.needs for one in proposals),
+            "digest": f"{len(messages)}-{hashlib.sha256(digests.encode()).hexdigest()[:12]}",
+        }
+    )
+
+
+def _merge(maps: Iterable[Mapping[str, object]]) -> dict[str, object]:
+    return {key: value for one in maps for key, value in one.items()}
+
+
+def _merge_outcomes(every: Sequence[CaseSnapshot]) -> tuple[dict[str, str], ...]:
+    count = max(len(one.outcomes) for one in every)
+    merged: list[dict[str, str]] = [{} for _ in range(count)]
+    for one in every:
+        for known, outcomes in zip(merged, one.outcomes, strict=False):
+            known.update(outcomes)
+    return tuple(merged)
