@@ -48,6 +48,7 @@ _REFUSALS = frozenset(
 )
 """Answers that are about one case; anything else is about the server."""
 _CONCURRENT_QUERIES = 12
+_LARGEST_PAGE = 1000
 _ALL_CASES = CaseFilter()
 T = TypeVar("T")
 
@@ -110,7 +111,7 @@ class CaseGateway:
 
         """
         found: list[CaseLine] = []
-        async for line in self._find(wanted):
+        async for line in self._find(wanted, min(limit, _LARGEST_PAGE)):
             found.append(line)
             if len(found) >= limit:
                 break
@@ -239,8 +240,9 @@ class CaseGateway:
             static_summary=f"{plan.title or plan.rule} ({plan.mode})",
         )
 
-    async def _find(self, wanted: CaseFilter) -> AsyncIterator[CaseLine]:
-        async for execution in self.client.list_workflows(wanted.query(self.index_keys)):
+    async def _find(self, wanted: CaseFilter, page_size: int) -> AsyncIterator[CaseLine]:
+        query = wanted.query(self.index_keys)
+        async for execution in self.client.list_workflows(query, page_size=page_size):
             line: CaseLine | None = await read_case_line(execution)
             if line is not None and wanted.touches and is_truncated(execution):
                 line = await self._look_into(line, wanted)
