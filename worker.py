@@ -73,6 +73,7 @@ from clawback.temporal.own_submissions import OwnSubmissions
 from clawback.temporal.poll_health import PollHealth
 from clawback.temporal.poller_gateway import PollerGateway
 from clawback.temporal.set_aside_gateway import SetAsideGateway
+from clawback.temporal.suspension import SuspensionPermit
 from clawback.temporal.ui_links import workflows_page
 from workflows import WORKFLOWS
 from workflows.guard import GuardWorkflow
@@ -89,6 +90,8 @@ QUEUE_RATE = 100.0
 One address may make 200 requests per second, and two queues hold activities that make them; no
 response header says so (ADR 0003).
 """
+HEARTBEAT_INTERVAL = timedelta(seconds=2)
+"""How often the server hears of a running activity; `suspension` relies on it."""
 API_TIMEOUT = timedelta(seconds=15)
 """Shorter than any start-to-close timeout, so that the activity itself says what happened."""
 DOMAINS_TIMEOUT = timedelta(seconds=5)
@@ -168,7 +171,9 @@ class WorkerProcess:
 
         guard = GuardGateway(client)
         await guard.ensure()
-        api = await stack.enter_async_context(connect_api(settings, KillSwitch(guard)))
+        permit = SuspensionPermit(KillSwitch(guard))
+        stack.callback(asyncio.create_task(permit.watch()).cancel)
+        api = await stack.enter_async_context(connect_api(settings, permit))
         metrics.API_RATE_LIMIT_REMAINING.set_function(lambda: api.rate_limit.remaining)
         notifier = await stack.enter_async_context(Notifier(channels))
 
@@ -293,6 +298,7 @@ def build_workers(
         graceful_shutdown_timeout=SHUTDOWN_GRACE,
         on_fatal_error=on_failure,
         max_concurrent_activities=CONCURRENT_ACTIVITIES,
+        max_heartbeat_throttle_interval=HEARTBEAT_INTERVAL,
         interceptors=[ActivityInterceptor(), HeartbeatInterceptor()],
         disable_eager_activity_execution=True,
     )
