@@ -42,7 +42,7 @@ async def compare(plan: Plan, rounds: int, *, loop: bool) -> Results:
 
 
 def say(words: str) -> None:
-    """Tell whoever waits what is going on."""
+    """Print progress to stderr."""
     typer.echo(words, err=True)
 
 

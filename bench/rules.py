@@ -92,9 +92,9 @@ class Figure:
 
 
 def read_records(corpus: Path, seed: int) -> list[Record]:
-    """The messages of a corpus with their detections, shuffled.
+    """Read the messages of a corpus with their detections, shuffled.
 
-    Of an invented one where there is no such file.
+    If the file does not exist, the demo corpus is used.
     """
     lines: Iterable[dict[str, Any]] = (
         map(json_.loads, gzip.decompress(corpus.read_bytes()).splitlines())
@@ -305,7 +305,10 @@ async def rules(  # noqa: PLR0913 - the options of a command
         float, typer.Option(help="Seconds of each evaluator in each round, about.", min=0.001)
     ] = 0.2,
     corpus: Annotated[
-        Path, typer.Option(help="Corpus (.jsonl.gz); an invented one where there is no such file.")
+        Path,
+        typer.Option(
+            help="Corpus (.jsonl.gz); default the demo corpus if the file does not exist."
+        ),
     ] = CORPUS,
     seed: Annotated[int, typer.Option(help="Seed of the rules and of the order of events.")] = 0,
     json: Annotated[Path | None, typer.Option(help="Also write everything to this file.")] = None,

@@ -39,7 +39,7 @@ class Judgement:
 
     @property
     def is_clean(self) -> bool:
-        """Whether nothing went wrong."""
+        """Whether there are no problems."""
         return not (self.lost or self.twice or self.unexpected)
 
     def compare(self, count: int, expected: int, what: str) -> None:

@@ -15,7 +15,7 @@ _LOCAL = re.compile(r"[^\s@<>()\[\],;:\\\"]{1,64}")
 
 
 def text(minimum: int = 0, maximum: int = MAX_LENGTH) -> Check:
-    """A string of so many characters."""
+    """A string of `minimum` to `maximum` characters."""
 
     def check(value: object) -> str | None:
         fits = isinstance(value, str) and minimum <= len(value) <= maximum
@@ -35,7 +35,7 @@ def boolean(value: object) -> str | None:
 
 
 def integer(minimum: int = -(2**31), maximum: int = 2**31 - 1) -> Check:
-    """An integer in that range."""
+    """An integer from `minimum` to `maximum`."""
 
     def check(value: object) -> str | None:
         fits = (
@@ -53,7 +53,7 @@ def one_of(values: Iterable[str]) -> Check:
 
 
 def many(inner: Check, minimum: int = 0, maximum: int = MAX_LENGTH) -> Check:
-    """An array of so many items, each of which passes the inner check."""
+    """An array of `minimum` to `maximum` items, each of which passes the inner check."""
 
     def check(value: object) -> str | None:
         if not isinstance(value, list) or not minimum <= len(value) <= maximum:

@@ -70,7 +70,7 @@ class SimulatorOptions:
     """The options. By default the simulator is the API as documented in November 2026.
 
     `rate` None means no limit; empty `tokens` means that every token may write.
-    `refuse_duplicates` makes a second equal pattern a 409. Without `page_reports`, PhishGuard
+    `refuse_duplicates` answers a duplicate pattern with 409. Without `page_reports`, PhishGuard
     reports ignore `page` and `per_page`. Submissions are decided by `verdict` after `outcome_after`
     seconds; one step of a bulk job takes `job_step` seconds.
     """
