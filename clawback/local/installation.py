@@ -58,7 +58,7 @@ class Installation:
         """The API, the account and the ceiling of this installation, in a few words."""
         against, account = self.api_url, ""
         if self.simulator_port:
-            against = "the simulator, with invented mail (no CLOUDFLARE_API_TOKEN is set)"
+            against = "the simulator, with synthetic mail (no CLOUDFLARE_API_TOKEN is set)"
         if self.settings.cloudflare_account_id:
             account = f", account {self.settings.cloudflare_account_id}"
         effective = self.settings.model_copy(update={"api_url": self.api_url})
