@@ -1,4 +1,4 @@
-"""Arguments that several commands share: who decides and why, times, durations."""
+"""Arguments that several commands share: who acts and why, times, durations."""
 
 from datetime import UTC, datetime, timedelta
 from typing import Annotated
@@ -15,12 +15,12 @@ By = Annotated[
     typer.Option(
         "--by",
         default_factory=operating_system_user,
-        help="Who decides; recorded in the case and the audit.",
+        help="Your name, recorded in the audit.",
         show_default="user@host",
     ),
 ]
 Reason = Annotated[
-    str, typer.Option("--reason", help="Why; recorded in the audit.", show_default=False)
+    str, typer.Option("--reason", help="Reason, recorded in the audit.", show_default=False)
 ]
 Yes = Annotated[bool, typer.Option("--yes", help="Do not ask for confirmation.")]
 

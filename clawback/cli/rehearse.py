@@ -41,7 +41,7 @@ Corpora = Annotated[
     typer.Option(help="Corpus, .jsonl or .jsonl.gz. Repeatable. Default: the demo corpus."),
 ]
 OutbreakSize = Annotated[
-    int, typer.Option(min=0, help="Add a synthetic campaign of this many messages.")
+    int, typer.Option(min=0, help="Number of messages of one synthetic campaign to add.")
 ]
 Rules = Annotated[
     Path | None,
@@ -54,19 +54,19 @@ Faults = Annotated[
     typer.Option(help="Faults and rates, such as 429=0.05,lost_answer=0.02; see `simulate`."),
 ]
 Campaigns = Annotated[
-    int, typer.Option(min=0, help="Add so many synthetic campaigns of one message each.")
+    int, typer.Option(min=0, help="Number of synthetic one-message campaigns to add.")
 ]
 Pace = Annotated[
     float | None,
-    typer.Option(help="Let the mail arrive at so many records per second. Default: all at once."),
+    typer.Option(help="Arrival rate of the mail in records per second. Default: all at once."),
 ]
-Workers = Annotated[int, typer.Option(min=1, help="Run so many workers.")]
-Kills = Annotated[int, typer.Option(min=0, help="Kill a worker this often, at random times.")]
+Workers = Annotated[int, typer.Option(min=1, help="Number of workers.")]
+Kills = Annotated[int, typer.Option(min=0, help="How often to kill a worker, at random times.")]
 ServerKills = Annotated[
-    int, typer.Option(min=0, help="Kill the Temporal server this often, at random times.")
+    int, typer.Option(min=0, help="How often to kill the Temporal server, at random times.")
 ]
 Freezes = Annotated[
-    int, typer.Option(min=0, help="Freeze a worker (SIGSTOP) for some seconds this often.")
+    int, typer.Option(min=0, help="How often to freeze a worker (SIGSTOP) for a few seconds.")
 ]
 AgeLimit = Annotated[
     str,
@@ -78,8 +78,8 @@ TemporalAddress = Annotated[
     str | None,
     typer.Option(
         metavar="HOST:PORT",
-        help="Use this Temporal server with TEMPORAL_*, in an empty namespace; without "
-        "TEMPORAL_NAMESPACE in one that is created and deleted. Default: an embedded server.",
+        help="Temporal server to use, with TEMPORAL_*. Its namespace must be empty; without "
+        "TEMPORAL_NAMESPACE, one is created and deleted. Default: an embedded server.",
     ),
 ]
 LedgerFile = Annotated[
@@ -110,9 +110,9 @@ def rehearse(  # noqa: PLR0913 - the options of a command
     age_limit: AgeLimit = "off",
     guard: Annotated[
         bool,
-        typer.Option("--guard", help="Let the budgets of safety.yml hold cases."),
+        typer.Option("--guard", help="Enforce the budgets of safety.yml."),
     ] = False,
-    timeout: Annotated[str, typer.Option(help="Give up after this long.")] = "1h",
+    timeout: Annotated[str, typer.Option(help="Maximum duration of the run.")] = "1h",
     temporal: TemporalAddress = None,
     ledger: LedgerFile = None,
     keep: KeepFolder = None,

@@ -77,7 +77,7 @@ _Verdict = Annotated[ReviewVerdict, typer.Option(help="How submissions are decid
 _PageReports = Annotated[
     bool, typer.Option(help="Page PhishGuard reports, or ignore page and per_page.")
 ]
-_RefuseDuplicates = Annotated[bool, typer.Option(help="Respond to a second equal policy with 409.")]
+_RefuseDuplicates = Annotated[bool, typer.Option(help="Respond to a duplicate policy with 409.")]
 
 
 def simulate(  # noqa: PLR0913 - the options of a command

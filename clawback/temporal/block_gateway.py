@@ -72,7 +72,7 @@ class BlockGateway:
                 raise
             raise NoSuchWorkflow(
                 f"clawback has no block {_api_id(block_id)}; "
-                "`clawback block list` shows the blocks that stand"
+                "`clawback block list` lists the active blocks"
             ) from error
 
         if execution.close_time is not None:

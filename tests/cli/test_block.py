@@ -92,7 +92,7 @@ async def answer(deployment: Deployment, *arguments: str, rules: Path = RULES) -
 async def test_a_list_says_what_stands_and_whether_it_still_is_ours(
     deployment: Deployment, api: EmailSecurity
 ) -> None:
-    """The next to end first.
+    """The first to expire on top.
 
     Changed and removed ones are told apart; in a pipe it is whole and plain.
     """
@@ -206,7 +206,7 @@ async def test_a_block_that_somebody_changed_is_left_alone(
     kept, gone = await asyncio.gather(
         block(deployment, "lift", ANNE), block(deployment, "lift", BEN, "--json")
     )
-    assert (kept.returncode, "and was left alone" in kept.stdout) == (ExitCode.NO, True)
+    assert (kept.returncode, "and was left in place" in kept.stdout) == (ExitCode.NO, True)
     assert (gone.returncode, [row["outcome"] for row in json.loads(gone.stdout)]) == (
         ExitCode.OK,
         ["already_gone"],
@@ -268,8 +268,7 @@ async def test_a_block_that_is_not_ours_is_a_sentence(deployment: Deployment) ->
     done = await block(deployment, "lift", "nobody@sender.example")
     assert done.returncode == ExitCode.NO
     assert sentence(done).endswith(
-        "clawback has no block nobody@sender.example; "
-        "`clawback block list` shows the blocks that stand"
+        "clawback has no block nobody@sender.example; `clawback block list` lists the active blocks"
     )
 
 

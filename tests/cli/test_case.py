@@ -141,7 +141,7 @@ async def test_a_list_in_a_pipe_is_whole_and_plain(deployment: Deployment) -> No
 
 
 async def test_a_page_tells_what_happened_and_what_can_be_done(deployment: Deployment) -> None:
-    """Found by the first digits of its hash.
+    """Found by a prefix of its hash.
 
     The story, what was done to whom, the budget and how to take it back.
     """

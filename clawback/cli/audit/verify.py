@@ -23,7 +23,7 @@ def verify(
     *,
     head: Annotated[
         str | None,
-        typer.Option(help="A head that was printed before: its line must still be there."),
+        typer.Option(help="Head that an earlier run printed; its line must still exist."),
     ] = None,
     as_json: AsJson = False,
 ) -> int:

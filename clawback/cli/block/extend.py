@@ -21,7 +21,7 @@ def extend(  # noqa: PLR0913 - the options of a command
     *,
     until: Annotated[str, typer.Option(help="New end, such as 2026-12-31T00:00:00Z.")] = "",
     duration: Annotated[
-        str, typer.Option("--for", help="Extension of the present end, such as 30d.")
+        str, typer.Option("--for", help="Extend the current end by this duration, such as 30d.")
     ] = "",
     by: By,
     reason: Reason = "",
@@ -47,7 +47,7 @@ def extend(  # noqa: PLR0913 - the options of a command
 
 
 def _parse_end(until: str, duration: str) -> Callable[[datetime], datetime]:
-    """Return the function from the present end of a block to its new end.
+    """Return the function from the current end of a block to its new end.
 
     Raises:
         Failure: `until` is not a time, or `duration` not a duration.

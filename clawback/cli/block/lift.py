@@ -19,7 +19,7 @@ from clawback.temporal.workflow_calls import UpdateRefused
 _DESCRIPTIONS = {
     Removal.REMOVED: "was removed",
     Removal.GONE: "was already gone",
-    Removal.LEFT_ALONE: "was edited since clawback created it, and was left alone",
+    Removal.LEFT_ALONE: "was edited since clawback created it, and was left in place",
     None: "will be removed as soon as Cloudflare is available",
 }
 _REFUSED = "refused"
@@ -50,7 +50,7 @@ def lift(  # noqa: PLR0913 - the options of a command
 ) -> int:
     """Remove a block now, or with --forbidden all blocks that the never-block list forbids.
 
-    Exit code 1 if one was left alone or refused.
+    Exit code 1 if a block was left in place or its removal was refused.
     """
     if bool(which) is forbidden:
         raise Failure("give an id, a pattern, or --forbidden", ExitCode.USAGE)

@@ -1,4 +1,4 @@
-"""`clawback block list`: the blocks that stand, and whether each is unchanged at the API."""
+"""`clawback block list`: the active blocks, and whether each is unchanged at the API."""
 
 from collections.abc import Mapping, Sequence
 from datetime import datetime
@@ -25,7 +25,7 @@ def list_blocks(
     forbidden: Forbidden = False,
     as_json: AsJson = False,
 ) -> int:
-    """List the blocks that stand, the next to end first, and whether each is unchanged.
+    """List active blocks, the first to expire on top, and whether each is unchanged.
 
     In the column `now`: ours (unchanged), changed (edited by somebody), gone (removed), or unknown
     (the API is unavailable).

@@ -42,7 +42,7 @@ async def find_block(gateway: BlockGateway, which: str) -> ActiveBlock:
 async def find_blocks(
     gateway: BlockGateway, *, rule: str | None = None, forbidden: bool = False
 ) -> list[ActiveBlock]:
-    """Find blocks, the next to end first: of one rule, or those on the never-block list."""
+    """Find blocks, the first to expire on top: of one rule, or those on the never-block list."""
     found = [block async for block in gateway.list_active() if rule in (None, block.rule)]
     if forbidden:
         settings = load_settings()

@@ -24,9 +24,7 @@ from clawback.temporal.workflow_calls import NoSuchWorkflow
 
 T = TypeVar("T")
 
-CaseId = Annotated[
-    str, typer.Argument(help="Case: case/<rule>/<hash>, or the first digits of its hash.")
-]
+CaseId = Annotated[str, typer.Argument(help="Case: case/<rule>/<hash>, or a prefix of the hash.")]
 _PREFIX = "case/"
 _HASH = re.compile(r"[0-9a-f]{4,16}")
 _PART = re.compile(r"(case/[^/]+/[0-9a-f]{16})/\d+")
@@ -36,7 +34,7 @@ _NAMED = 5
 
 
 async def find_id(client: Client, text: str) -> str:
-    """Find the id of a case from all of it, `<rule>/<hash>`, or the first digits of its hash.
+    """Find the id of a case from all of it, `<rule>/<hash>`, or a prefix of the hash.
 
     Raises:
         Failure: no case or several cases fit.

@@ -18,7 +18,7 @@ from clawback.temporal.workflow_calls import NoSuchWorkflow
 
 Source = Annotated[
     EventKind | None,
-    typer.Argument(help="Source to poll; default all.", show_default=False),
+    typer.Argument(help="Source of events; default all.", show_default=False),
 ]
 _COLUMNS = (
     "source",
@@ -36,15 +36,15 @@ _DROP_FIRST = ("mail", "set aside", "rejected", "matched", "seen")
 
 
 def status(source: Source = None, *, as_json: AsJson = False) -> int:
-    """Show both lanes of each poller: how far fresh mail is read, and what is left to read.
+    """Show the progress of each poller: how far its live lane has read, and its backlog.
 
-    The backlog is read beside fresh mail; `until` is when it will be read at the present pace.
+    The backlog is read in parallel; `until` is when it will be done at the current rate.
     """
     return _call(source, lambda pollers, one: pollers.status(one), as_json=as_json)
 
 
 def now(source: Source = None, *, as_json: AsJson = False) -> int:
-    """Poll now and wait until all fresh mail has been read; a backlog goes on beside it."""
+    """Poll now and wait until all new mail has been read; a backlog continues in parallel."""
     with show_progress("Polling"):
         return _call(source, lambda pollers, one: pollers.poll_now(one), as_json=as_json)
 
@@ -52,7 +52,7 @@ def now(source: Source = None, *, as_json: AsJson = False) -> int:
 def pause(
     source: Source = None,
     *,
-    reason: Annotated[str, typer.Option(help="Why; shown in the status.")] = "paused",
+    reason: Annotated[str, typer.Option(help="Reason, shown in the status.")] = "paused",
     as_json: AsJson = False,
 ) -> int:
     """Stop polling until `poll resume`."""
@@ -70,7 +70,7 @@ def rewind(
     *,
     as_json: AsJson = False,
 ) -> int:
-    """Read again from a point in time; events that were handled are not handled twice."""
+    """Read again from a point in time; nothing that was already done is repeated."""
     at = parse_time_argument(to, "TO")
     return _call(source, lambda pollers, one: pollers.rewind(one, at), as_json=as_json)
 

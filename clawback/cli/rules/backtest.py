@@ -54,10 +54,10 @@ def backtest(  # noqa: PLR0913 - one parameter for each option
     top: Top = 10,
     as_json: AsJson = False,
 ) -> int:
-    """Replay history: matches, cases and actions by rule, and the difference to another version.
+    """Replay history: matches, cases and actions by rule, and the difference from another version.
 
     Changes nothing. Exit code 0: done. 1: the rules, the other version or a corpus cannot be used.
-    2: usage error. 3, 4: the API is unavailable, or refuses.
+    2: usage error. 3: the API is unavailable. 4: it refused.
     """
     if bool(corpus) == (since is not None):
         raise Failure(

@@ -69,10 +69,10 @@ def check(
     as_json: AsJson = False,
     strict: Annotated[bool, typer.Option("--strict", help="Fail on warnings too.")] = False,
 ) -> int:
-    """Load rules as the worker does and print all problems that are found.
+    """Load rules as the worker does and report every problem.
 
-    Errors are rules that the worker refuses, and rules that cannot do what they say. Warnings
-    deserve a look.
+    Errors are rules that the worker refuses, or that can never act as written. Warnings need a
+    review.
 
     Exit code 0: no errors. 1: errors, or with --strict warnings. 2: no such folder or file.
     """

@@ -17,9 +17,9 @@ def confirm(
     by: By,
     as_json: AsJson = False,
 ) -> int:
-    """Let a demoted rule act again: one whose actions were undone, and whose cases are held.
+    """Confirm a rule that an undo demoted, so that its new cases follow its mode again.
 
-    Cases that are held already stay held.
+    Cases that are already held stay held.
     """
     call_temporal(lambda client: GuardGateway(client).confirm(name, by))
     if as_json:

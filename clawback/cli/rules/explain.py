@@ -51,10 +51,10 @@ def explain(
     ] = None,
     as_json: AsJson = False,
 ) -> int:
-    """Explain how a rule evaluates events: its condition as a tree, its actions, what stops them.
+    """Explain how a rule evaluates events: its condition, its actions and what stops them.
 
     Exit code 0: it would respond, if only in shadow. 1: it would not, or not yet. 2: usage error.
-    3, 4: the API is unavailable, or refuses.
+    3: the API is unavailable. 4: it refused.
     """
     settings = load_settings()
     loaded = load_folder(find_folder(rules)[0])
