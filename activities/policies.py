@@ -160,14 +160,9 @@ def _list_of(api: EmailSecurity, resource: Resource) -> Any:
 
 
 async def _find(api: EmailSecurity, action: PolicyAction) -> list[PolicyRecord]:
-    """List the entries with the fields of an action.
-
-    Most lists filter by the exact pattern. The impersonation registry has only a full-text search.
-    """
-    fields = dict(action.fields)
-    pattern = fields.get("pattern")
-    filters = {"pattern": pattern} if pattern is not None else {"search": action.label}
-    found = pages(_list_of(api, action.resource).list, **filters)
+    """List the entries with the fields of an action."""
+    fields, policies = dict(action.fields), _list_of(api, action.resource)
+    found = pages(policies.list, **policies.filters_for(fields))
     return [record async for page in found for record in page.items if has_fields(record, fields)]
 
 

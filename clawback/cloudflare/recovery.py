@@ -25,11 +25,6 @@ SKEW = timedelta(minutes=1)
 RELEASES = frozenset({"RELEASE", "QUARANTINE_RELEASE"})
 """The names of a release in action logs."""
 
-_PATTERN_FILTERED = frozenset(
-    {"settings/allow_policies", "settings/block_senders", "settings/trusted_domains"}
-)
-"""The lists that take the pattern as an exact filter."""
-
 
 class RecoveryResult(StrEnum):
     """What the API shows of a request whose response was lost."""
@@ -179,13 +174,10 @@ async def _check_job(
 
 
 def _check_created(operation: Operation) -> RecoveryCheck:
-    is_filtered = operation.endpoint in _PATTERN_FILTERED
-
     async def check(
         api: EmailSecurity, arguments: Mapping[str, Any], since: datetime
     ) -> RecoveryResult:
-        names = {"pattern", "pattern_type"} & set(arguments) if is_filtered else set()
-        filters = {name: arguments[name] for name in names}
+        filters = _list_of(operation, api).filters_for(arguments)
         matches = [
             _is_created(record, arguments, since)
             async for record in _read_list(operation, api, **filters)
@@ -217,10 +209,15 @@ def _check_batch(operation: Operation) -> RecoveryCheck:
     return check
 
 
+def _list_of(operation: Operation, api: EmailSecurity) -> PolicyList[Any]:
+    policies: PolicyList[Any] = getattr(api.settings, operation.name.split(".")[1])
+    return policies
+
+
 async def _read_list(
     operation: Operation, api: EmailSecurity, **filters: Any
 ) -> AsyncIterator[WireModel]:
-    policies: PolicyList[Any] = getattr(api.settings, operation.name.split(".")[1])
+    policies = _list_of(operation, api)
     listing: Callable[..., Awaitable[Any]] = policies.list  # type: ignore[attr-defined] # subclasses define it
     async for page in pages(listing, **filters):
         for record in page.items:

@@ -77,6 +77,7 @@ class AllowPolicies(PolicyList[AllowPolicy]):
     """`settings/allow_policies`."""
 
     path = "settings/allow_policies"
+    list_filters: ClassVar[Mapping[str, str]] = {"pattern": "pattern"}
     record_type = AllowPolicy
 
     async def list(

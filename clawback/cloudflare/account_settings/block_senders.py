@@ -58,6 +58,7 @@ class BlockSenders(PolicyList[BlockedSender]):
     """`settings/block_senders`: all operations of the API."""
 
     path = "settings/block_senders"
+    list_filters: ClassVar[Mapping[str, str]] = {"pattern": "pattern"}
     record_type = BlockedSender
 
     async def list(

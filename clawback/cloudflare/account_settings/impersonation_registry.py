@@ -1,6 +1,7 @@
 """The impersonation registry: people whose name must not be spoofed. Source: reference §1.6."""
 
-from typing import NotRequired, TypedDict, Unpack
+from collections.abc import Mapping
+from typing import ClassVar, NotRequired, TypedDict, Unpack
 
 from clawback.cloudflare.account_settings.policy_list import ListOptions, Policy, PolicyList
 from clawback.cloudflare.paging import Page
@@ -49,9 +50,10 @@ class ProtectedNameFilters(ListOptions, total=False):
 
 
 class ImpersonationRegistry(PolicyList[ProtectedName]):
-    """`settings/impersonation_registry`; it has no batch endpoint."""
+    """`settings/impersonation_registry`; it has no batch endpoint, and only full-text search."""
 
     path = "settings/impersonation_registry"
+    list_filters: ClassVar[Mapping[str, str]] = {"search": "email"}
     batch_kinds = ()
     record_type = ProtectedName
 

@@ -86,7 +86,24 @@ class PolicyList(OperationGroup, Generic[R]):
 
     path: ClassVar[str]
     batch_kinds: ClassVar[tuple[str, ...]] = ("deletes", "patches", "puts", "posts")
+    list_filters: ClassVar[Mapping[str, str]] = {}
+    """The filters of `list` that find an entry, each with the field whose value it takes.
+
+    Empty: `list` has no such filter, so that the whole list must be read.
+    """
     record_type: type[R]
+
+    @classmethod
+    def filters_for(cls, fields: Mapping[str, Any]) -> dict[str, Any]:
+        """Return the filters of `list` for an entry with these fields.
+
+        They only narrow the list down: compare the fields of what it returns as well.
+        """
+        return {
+            name: fields[field]
+            for name, field in cls.list_filters.items()
+            if fields.get(field) is not None
+        }
 
     async def get(self, id: str) -> R:
         """Read one entry: GET `settings/…/{id}`. Permission: Read."""

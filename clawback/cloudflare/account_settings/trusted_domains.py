@@ -1,6 +1,7 @@
 """Trusted domains: not suspicious for being new or similar to ours. Source: reference §1.6."""
 
-from typing import NotRequired, TypedDict, Unpack
+from collections.abc import Mapping
+from typing import ClassVar, NotRequired, TypedDict, Unpack
 
 from clawback.cloudflare.account_settings.policy_list import ListOptions, Policy, PolicyList
 from clawback.cloudflare.paging import Page
@@ -48,6 +49,7 @@ class TrustedDomains(PolicyList[TrustedDomain]):
     """`settings/trusted_domains`."""
 
     path = "settings/trusted_domains"
+    list_filters: ClassVar[Mapping[str, str]] = {"pattern": "pattern"}
     record_type = TrustedDomain
 
     async def list(
