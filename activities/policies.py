@@ -147,7 +147,7 @@ class PolicyActivities:
             (request, record)
             for request, records in zip(requests, found, strict=True)
             for record in records
-            if has_mark(record, request.owner) and has_fields(record, dict(request.action.fields))
+            if has_mark(record, request.owner) and has_fields(record, request.action.fields)
         ]
 
     def _is_forbidden(self, action: PolicyAction) -> bool:
@@ -161,7 +161,7 @@ def _list_of(api: EmailSecurity, resource: Resource) -> Any:
 
 async def _find(api: EmailSecurity, action: PolicyAction) -> list[PolicyRecord]:
     """List the entries with the fields of an action."""
-    fields, policies = dict(action.fields), _list_of(api, action.resource)
+    fields, policies = action.fields, _list_of(api, action.resource)
     found = pages(policies.list, **policies.filters_for(fields))
     return [record async for page in found for record in page.items if has_fields(record, fields)]
 

@@ -1,5 +1,6 @@
 """Entries of ours on the policy lists of the account: how we recognise them, and how they ended."""
 
+from collections.abc import Mapping
 from enum import StrEnum
 
 from pydantic import Field
@@ -7,6 +8,9 @@ from pydantic import Field
 from clawback.model.addresses import PatternKind
 from clawback.model.payload import Payload
 from clawback.model.times import UtcDatetime
+
+_REGEX_FLAGS = ("is_regex", "is_email_regex")
+"""Fields that say that the pattern of an entry is a regular expression."""
 
 
 class Resource(StrEnum):
@@ -81,13 +85,22 @@ def has_mark(record: object, owner: str) -> bool:
     return owner in (getattr(record, "comments", None) or "")
 
 
-def has_fields(record: object, fields: dict[str, str | bool]) -> bool:
-    """Whether an entry of a list has these fields; case does not matter."""
+def has_fields(record: object, fields: Mapping[str, str | bool]) -> bool:
+    r"""Whether an entry of a list has these fields.
+
+    Case does not matter, except where a text is a regular expression: `\S` is not `\s`.
+    """
+    is_regex = any(fields.get(name) is True for name in _REGEX_FLAGS)
+    normalise = _fill_in if is_regex else _fold
     return all(
-        _folded(getattr(record, name, None)) == _folded(value) for name, value in fields.items()
+        normalise(getattr(record, name, None)) == normalise(value) for name, value in fields.items()
     )
 
 
-def _folded(value: object) -> object:
+def _fold(value: object) -> object:
+    return value.strip().casefold() if isinstance(value, str) else _fill_in(value)
+
+
+def _fill_in(value: object) -> object:
     """The API leaves out what is false."""
-    return value.strip().casefold() if isinstance(value, str) else value or False
+    return value or False

@@ -1,0 +1,27 @@
+"""How an entry of a policy list is compared with the one that clawback created."""
+
+from types import SimpleNamespace
+
+import pytest
+
+from clawback.model.policies import has_fields
+
+
+@pytest.mark.parametrize(
+    ("recorded", "fields", "expected"),
+    [
+        ({"pattern": "A@X.test "}, {"pattern": "a@x.test"}, True),
+        ({"pattern": "b@x.test"}, {"pattern": "a@x.test"}, False),
+        ({"pattern": "a", "is_regex": None}, {"pattern": "a", "is_regex": False}, True),
+        ({"pattern": "a", "is_regex": True}, {"pattern": "a", "is_regex": False}, False),
+        ({"pattern": r"\S", "is_regex": True}, {"pattern": r"\S", "is_regex": True}, True),
+        ({"pattern": r"\s", "is_regex": True}, {"pattern": r"\S", "is_regex": True}, False),
+        ({"pattern": "a ", "is_regex": True}, {"pattern": "a", "is_regex": True}, False),
+        ({"email": r"\w", "is_email_regex": True}, {"email": r"\W", "is_email_regex": True}, False),
+    ],
+)
+def test_only_regular_expressions_are_compared_exactly(
+    recorded: dict[str, str | bool | None], fields: dict[str, str | bool], *, expected: bool
+) -> None:
+    """Addresses and domains ignore case and blanks; a missing flag is false."""
+    assert has_fields(SimpleNamespace(**recorded), fields) is expected
