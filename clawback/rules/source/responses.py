@@ -23,6 +23,8 @@ from clawback.rules.source.errors import Code, Place, Problems
 from clawback.rules.source.yaml_reader import Document
 
 TEMPLATE = re.compile(r"\{([^{}]*)\}")
+_FIELD_TEMPLATE = re.compile(r"\{[A-Za-z_][\w.]*\}")
+"""A template that names a field; unlike `TEMPLATE`, not the `{2}` of a regular expression."""
 _RESPONSE = "response"
 
 DEFAULT_GROUP: Mapping[EventKind, tuple[str, ...]] = {
@@ -57,6 +59,8 @@ def read_response(
     actions, notifications = list[Action](), list[NotificationAction]()
     for index, item in enumerate(read.actions):
         action = _action(item, index, document, problems)
+        if action is not None:
+            _check_literals(action, index, document, problems)
         if isinstance(action, NotificationAction):
             _check_texts(action, index, group_by, document, problems)
             notifications.append(action)
@@ -92,6 +96,25 @@ def _action(
     except ActionError as error:
         problems.add(place, Code.ACTION, str(error), text=name)
         return None
+
+
+def _check_literals(action: BaseAction, index: int, document: Document, problems: Problems) -> None:
+    """Refuse `{field}` in a parameter that is not templated: it would be sent as written."""
+    for name in type(action).model_fields:
+        value = getattr(action, name)
+        texts = value if isinstance(value, list | tuple) else (value,)
+        for text in texts:
+            is_template = isinstance(text, str) and _FIELD_TEMPLATE.search(text)
+            if is_template and name not in action.templated_fields:
+                templated = ", ".join(action.templated_fields)
+                problems.add(
+                    document.value_at(_RESPONSE, "actions", index, action.name, name),
+                    Code.TEMPLATE,
+                    f"{action.name} does not fill in templates in {name}",
+                    text=text,
+                    remedy="write the value itself"
+                    + (f"; templates are allowed in {templated}" if templated else ""),
+                )
 
 
 def _check_templates(
