@@ -17,6 +17,7 @@ from clawback.actions.reclassify import Reclassify
 from clawback.actions.release import Release
 from clawback.actions.tell_reporter import TellReporter
 from clawback.actions.trust_domain import TrustDomain
+from clawback.model.durations import DurationSchema
 
 POLICIES = (BlockSender, AllowSender, TrustDomain, ProtectIdentity)
 CONTAINMENT = (Move, BulkMove, Reclassify, Release, *POLICIES)
@@ -91,6 +92,6 @@ def parse_action(name: str, parameters: object) -> BaseAction:
 
 def schema_of(name: str) -> dict[str, Any]:
     """The JSON Schema of one action's parameters."""
-    schema = ACTIONS[name].model_json_schema()
+    schema = ACTIONS[name].model_json_schema(schema_generator=DurationSchema)
     schema["properties"].pop("name")
     return {**schema, "additionalProperties": False}

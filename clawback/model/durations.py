@@ -3,9 +3,10 @@
 import re
 from datetime import timedelta
 from itertools import pairwise
-from typing import Annotated
+from typing import Annotated, Any
 
 from pydantic import AfterValidator, BeforeValidator, PlainSerializer
+from pydantic.json_schema import GenerateJsonSchema
 
 _SECONDS = {"w": 604_800, "d": 86_400, "h": 3_600, "m": 60, "s": 1}
 _PART = re.compile(r"(\d+)([wdhms])")
@@ -80,3 +81,15 @@ GrowingDurations = Annotated[
     PlainSerializer(_format_durations, return_type=str | list[str]),
 ]
 """One duration, or a list of growing ones; a single one is written without a list."""
+
+
+class DurationSchema(GenerateJsonSchema):
+    """Generates JSON Schemas whose defaults write a duration as people do: `30d`, not `P30D`."""
+
+    def encode_default(self, dft: Any) -> Any:
+        """Encode a default value; pydantic ignores the serializers of the field here."""
+        if isinstance(dft, timedelta):
+            return format_duration(dft)
+        if isinstance(dft, tuple) and dft and all(isinstance(one, timedelta) for one in dft):
+            return _format_durations(dft)
+        return super().encode_default(dft)

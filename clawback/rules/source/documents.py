@@ -104,7 +104,7 @@ class LimitDocument(Strict):
     policies: int | None = Field(
         default=None,
         gt=0,
-        description="How many other policies may be made: allowed senders, trusted domains",
+        description="Maximum number of other policies created: allowed senders, trusted domains",
     )
     per: Span = Field(
         gt=timedelta(),

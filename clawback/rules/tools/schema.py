@@ -11,6 +11,7 @@ from pydantic import BaseModel
 
 from clawback.actions import ACTIONS, schema_of
 from clawback.correlation.sliding_window import CorrelationType
+from clawback.model.durations import DurationSchema
 from clawback.model.events import EventKind
 from clawback.model.mode import Mode
 from clawback.rules.source.documents import (
@@ -75,7 +76,7 @@ def _either(key: str, name: str, otherwise: Schema) -> Schema:
 
 def _model(model: type[BaseModel], definitions: dict[str, Schema]) -> Schema:
     """Generate the schema of a model; move what it refers to into the definitions."""
-    schema = _tidy(model.model_json_schema(by_alias=True))
+    schema = _tidy(model.model_json_schema(by_alias=True, schema_generator=DurationSchema))
     definitions |= schema.pop("$defs", {})
     return dict(schema)
 
