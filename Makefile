@@ -60,5 +60,5 @@ rehearse: env ## run a corpus through a real worker and judge it (ARGS="--corpus
 bench: env ## run the benchmarks (ARGS selects one)
 	@$(BIN)/python -m bench $(ARGS)
 
-docs: env ## write the generated parts of docs/; fail if they changed
+docs: env ## write the generated parts of docs/ and rules/schema.json; fail if they changed
 	@$(BIN)/python -m docs.generate

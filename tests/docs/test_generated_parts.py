@@ -2,7 +2,7 @@
 
 import pytest
 
-from docs.generate import TABLES, generate_pages
+from docs.generate import TABLES, generate_files, generate_pages
 from docs.tables import DOCS, MARKER, fill_tables
 
 PAGES = {page: page.read_text(encoding="utf-8") for page in sorted(DOCS.rglob("*.md"))}
@@ -14,6 +14,13 @@ def test_every_page_is_up_to_date() -> None:
         str(page.relative_to(DOCS)) for page, text in generate_pages() if text != PAGES[page]
     ]
     assert outdated == []
+
+
+def test_the_schema_is_written_with_the_pages() -> None:
+    """`make docs` is the one command after a change of actions or fields."""
+    names = [file.relative_to(DOCS.parent).as_posix() for file, _ in generate_files()]
+    assert "rules/schema.json" in names
+    assert len(names) == len(PAGES) + 1
 
 
 def test_every_table_is_on_exactly_one_page() -> None:
