@@ -42,6 +42,15 @@ class Failure(Exception):
         self.code = code
 
 
+def describe_missing_module(error: ModuleNotFoundError) -> str:
+    """Say which package is missing, and how to install it."""
+    package = (error.name or "").partition(".")[0]
+    return (
+        f"the package {package} is not installed: run make env in a checkout, "
+        "or install clawback again"
+    )
+
+
 def exit_now(code: int) -> NoReturn:
     """Flush the output and leave at once.
 

@@ -11,7 +11,7 @@ from typer.core import TyperCommand, TyperGroup
 from typer.main import get_command, get_group
 
 from clawback import __version__
-from clawback.cli.exits import ExitCode, Failure
+from clawback.cli.exits import ExitCode, Failure, describe_missing_module
 from clawback.cli.output import print_error, print_text
 from clawback.settings import SettingsError
 
@@ -120,6 +120,9 @@ def _report(error: Exception) -> ExitCode:
             if message := " ".join(error.format_message().split()):
                 print_error(f"{message} (see clawback --help)")
             return ExitCode.USAGE
+        case ModuleNotFoundError() if not (error.name or "").startswith("clawback"):
+            print_error(describe_missing_module(error))
+            return ExitCode.ENVIRONMENT
         case OSError():
             print_error(_describe(error))
             return ExitCode.ENVIRONMENT

@@ -80,6 +80,25 @@ def test_a_wrong_command_line_is_a_usage_error(arguments: tuple[str, ...]) -> No
     assert sentence(done).startswith("clawback: No such")
 
 
+@pytest.mark.parametrize("missing", ["typer", "temporalio"])
+def test_a_missing_package_says_how_to_install_it(missing: str) -> None:
+    """Without the requirements, at start or in one command, there is no traceback."""
+    code = f"import sys; sys.modules['{missing}'] = None; from clawback.cli import main; main()"
+    done = subprocess.run(
+        [sys.executable, "-c", code, "stop", "--reason", "a test"],
+        env=environment_of(),
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+    assert done.returncode == ExitCode.ENVIRONMENT
+    assert sentence(done) == (
+        f"clawback: the package {missing} is not installed: run make env in a checkout, "
+        "or install clawback again"
+    )
+
+
 def test_a_wrong_setting_is_named_with_the_nearest_one() -> None:
     """An unknown setting is a usage error that names the nearest setting."""
     done = clawback("audit", "verify", CLAWBACK_INTERVALL="5s")
