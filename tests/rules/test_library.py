@@ -1,7 +1,4 @@
-"""The shipped rules as a library.
-
-How many there are, how each is furnished, how little they touch of clean mail, how rarely they ask.
-"""
+"""The shipped rules: themes, metadata, tests, matches on clean mail and enrichment requests."""
 
 import gzip
 import json
@@ -37,7 +34,7 @@ A page of 100 may cost 20 requests more, not 100.
 """
 
 
-def test_it_is_a_library() -> None:
+def test_the_shipped_rules_cover_every_theme() -> None:
     """There are enough rules to start with, from every theme that teams ask for first."""
     themes = {rule.path.partition("/")[0] for rule in RESPONDING}
 
@@ -55,8 +52,8 @@ def test_it_is_a_library() -> None:
 
 
 @pytest.mark.parametrize("rule", RESPONDING, ids=lambda rule: rule.name)
-def test_a_rule_is_furnished(rule: Rule) -> None:
-    """Every rule has a description, false positives, references and ATT&CK tags."""
+def test_a_rule_has_complete_metadata(rule: Rule) -> None:
+    """Every rule has a description, author, false positives, references and ATT&CK tags."""
     assert rule.description
     assert rule.author
     assert rule.falsepositives
@@ -68,7 +65,7 @@ def test_a_rule_is_furnished(rule: Rule) -> None:
 
 
 @pytest.mark.parametrize("rule", RESPONDING, ids=lambda rule: rule.name)
-def test_a_rule_shows_what_it_wants_and_what_not(rule: Rule) -> None:
+def test_a_rule_has_positive_and_negative_tests(rule: Rule) -> None:
     """At least one test fires and at least one does not."""
     fires = [
         test.expect == "match" if isinstance(test, EventTest) else test.expect.fires > 0

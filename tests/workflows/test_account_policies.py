@@ -1,7 +1,4 @@
-"""Policies that rules make, on a real server.
-
-Agreed to by two where they let somebody in, made once, marked, ended, taken back.
-"""
+"""Policies that rules create, on a real server: approval, creation, mark, expiry and undo."""
 
 from datetime import timedelta
 from pathlib import Path
@@ -29,8 +26,8 @@ TRUST = TrustDomain(pattern="good.example")
 PROTECT = ProtectIdentity(display_name="Ruth Adeyemi", email="ruth@corp.example")
 
 
-def plan(action: Any, **said: Any) -> CasePlan:
-    """The plan of a case with one action."""
+def case_plan(action: Any, **changes: Any) -> CasePlan:
+    """Build the plan of a case with one action."""
     return CasePlan(
         **{
             "rule": "r",
@@ -38,56 +35,56 @@ def plan(action: Any, **said: Any) -> CasePlan:
             "mode": Mode.ENFORCE,
             "group": {"edf_hash": action.name},
             "actions": (action,),
-            **said,
+            **changes,
         }
     )
 
 
-def made(deployment: Deployment, operation: str = "create") -> list[tuple[str, str]]:
-    """Which lists something was created in, or deleted from, and its id."""
+def list_changes(deployment: Deployment, operation: str = "create") -> list[tuple[str, str]]:
+    """Return list and id of every entry that was created, or deleted."""
     return [
         (row["resource"], row["id"]) for row in deployment.ledger if row["operation"] == operation
     ]
 
 
-async def agreed(
+async def decide_case(
     deployment: Deployment,
-    told: CasePlan,
+    plan: CasePlan,
     lines: list[dict[str, Any]],
     pace: CaseTiming | None = None,
 ) -> dict[str, str]:
-    """Let a case be decided by as many people as must agree; its outcomes."""
-    await deployment.signal_case(told, *map(match_of, lines), pace=pace)
-    if told.actions[0].has_wide_impact:
-        await deployment.settled(told.case_id, CaseState.HELD)
-        digest = (await deployment.cases.proposal(told.case_id)).digest
-        assert await deployment.cases.approve(told.case_id, "ana", digest) == CaseState.HELD
-        assert made(deployment) == []
-        await deployment.cases.approve(told.case_id, "ben", digest)
-    return await deployment.settled(told.case_id)
+    """Start a case, approve it as often as it needs, and return its outcomes."""
+    await deployment.signal_case(plan, *map(match_of, lines), pace=pace)
+    if plan.actions[0].has_wide_impact:
+        await deployment.settled(plan.case_id, CaseState.HELD)
+        digest = (await deployment.cases.proposal(plan.case_id)).digest
+        assert await deployment.cases.approve(plan.case_id, "ana", digest) == CaseState.HELD
+        assert list_changes(deployment) == []
+        await deployment.cases.approve(plan.case_id, "ben", digest)
+    return await deployment.settled(plan.case_id)
 
 
 @pytest.mark.parametrize("action", [ALLOW, TRUST, PROTECT], ids=lambda action: action.name)
-async def test_a_policy_is_made_once_marked_and_taken_back(
+async def test_a_policy_is_created_once_marked_and_undone(
     temporal: Client, tmp_path: Path, action: Any
 ) -> None:
-    """Two people agree to what lets somebody in; undo removes it, the audit has both."""
+    """Two people approve a policy of wide impact; undo removes it, and the audit has both."""
     lines = list(outbreak(1))
-    told = plan(action)
+    plan = case_plan(action)
     async with (
         deployed(temporal, simulated(lines), tmp_path) as deployment,
         connect_api(deployment.settings) as api,
     ):
-        assert await agreed(deployment, told, lines) == {action.label: "created"}
-        ((resource, identity),) = made(deployment)
+        assert await decide_case(deployment, plan, lines) == {action.label: "created"}
+        ((resource, identity),) = list_changes(deployment)
         assert resource == action.resource
         record = await getattr(api.settings, resource).get(identity)
-        assert told.case_id in (record.comments or "")
+        assert plan.case_id in (record.comments or "")
         assert {name: getattr(record, name) for name in action.fields} == action.fields
-        assert await undo(deployment, UndoScope(by="ana"), case=told.case_id) == UndoSummary(
+        assert await undo(deployment, UndoScope(by="ana"), case=plan.case_id) == UndoSummary(
             cases=1, done=1
         )
-        assert made(deployment, "delete") == [(resource, identity)]
+        assert list_changes(deployment, "delete") == [(resource, identity)]
         (undone,) = [record for record in deployment.audit() if record.kind is RecordKind.UNDONE]
         assert (undone.action, undone.target, undone.outcome) == (
             action.name,
@@ -97,43 +94,40 @@ async def test_a_policy_is_made_once_marked_and_taken_back(
 
 
 @pytest.mark.parametrize("action", [ALLOW, TRUST, PROTECT], ids=lambda action: action.name)
-async def test_a_lost_answer_makes_no_second_policy(
+async def test_a_lost_response_creates_no_second_policy(
     temporal: Client, tmp_path: Path, action: Any
 ) -> None:
-    """Made, but the answer never came.
+    """The policy was created, but the response was lost.
 
-    A look at the list finds our mark, and the ledger has one creation.
+    The list has an entry with our mark, so there is no second creation.
     """
     lines = list(outbreak(1))
     async with deployed(temporal, simulated(lines), tmp_path) as deployment:
-        told = plan(action, mode=Mode.APPROVE)
-        await deployment.signal_case(told, *map(match_of, lines))
-        await deployment.settled(told.case_id, CaseState.HELD)
-        digest = (await deployment.cases.proposal(told.case_id)).digest
+        plan = case_plan(action, mode=Mode.APPROVE)
+        await deployment.signal_case(plan, *map(match_of, lines))
+        await deployment.settled(plan.case_id, CaseState.HELD)
+        digest = (await deployment.cases.proposal(plan.case_id)).digest
         deployment.simulator.account.faults.reset(parse_faults("lost_answer=1"))
         for who in ("ana", "ben")[: 2 if action.has_wide_impact else 1]:
-            await deployment.cases.approve(told.case_id, who, digest)
-        await eventually(lambda: _asked(deployment, action.resource))
+            await deployment.cases.approve(plan.case_id, who, digest)
+        await eventually(lambda: _has_requests(deployment, action.resource))
         deployment.simulator.account.faults.reset(parse_faults("lost_answer=0.5"))
-        assert await deployment.settled(told.case_id) == {action.label: "created"}
-        assert len(made(deployment)) == 1
+        assert await deployment.settled(plan.case_id) == {action.label: "created"}
+        assert len(list_changes(deployment)) == 1
 
 
-async def test_what_stands_already_is_left_alone(temporal: Client, tmp_path: Path) -> None:
-    """A policy of somebody's with the same fields.
-
-    Nothing is made, and undo removes nothing of theirs.
-    """
+async def test_an_existing_policy_is_left_alone(temporal: Client, tmp_path: Path) -> None:
+    """Somebody else created a policy with the same fields: clawback creates none."""
     lines = list(outbreak(1))
-    told = plan(PROTECT)
+    plan = case_plan(PROTECT)
     async with (
         deployed(temporal, simulated(lines), tmp_path) as deployment,
         connect_api(deployment.settings) as api,
     ):
         fields: Any = {**PROTECT.fields, "name": "ruth ADEYEMI"}
         theirs = await api.settings.impersonation_registry.create(**fields, comments="by hand")
-        assert await agreed(deployment, told, lines) == {PROTECT.label: "already_there"}
-        assert made(deployment) == [(PROTECT.resource, theirs.id)]
+        assert await decide_case(deployment, plan, lines) == {PROTECT.label: "already_there"}
+        assert list_changes(deployment) == [(PROTECT.resource, theirs.id)]
 
 
 @pytest.mark.parametrize(
@@ -146,32 +140,34 @@ async def test_what_stands_already_is_left_alone(temporal: Client, tmp_path: Pat
         (ProtectIdentity(display_name=" ", email="a@corp.example"), "no_name"),
     ],
 )
-async def test_what_no_rule_may_let_in_is_refused(
+async def test_a_policy_that_no_rule_may_create_is_refused(
     temporal: Client, tmp_path: Path, action: Any, reason: str
 ) -> None:
-    """Free mail, large senders, our own: asked again right before acting, whatever the plan says.
+    """The never-block list is checked again right before the action, whatever the plan says.
 
-    Nonsense is refused without a request.
+    An invalid policy is refused without a request.
     """
     lines = list(outbreak(1))
-    told = plan(action)
+    plan = case_plan(action)
     async with deployed(temporal, simulated(lines), tmp_path) as deployment:
-        await deployment.signal_case(told, *map(match_of, lines))
+        await deployment.signal_case(plan, *map(match_of, lines))
         if action.problem is None:
-            await deployment.settled(told.case_id, CaseState.HELD)
-            digest = (await deployment.cases.proposal(told.case_id)).digest
+            await deployment.settled(plan.case_id, CaseState.HELD)
+            digest = (await deployment.cases.proposal(plan.case_id)).digest
             for who in ("ana", "ben"):
-                await deployment.cases.approve(told.case_id, who, digest)
-        assert await deployment.settled(told.case_id) == {action.label: f"failed:{reason}"}
-        assert made(deployment) == []
+                await deployment.cases.approve(plan.case_id, who, digest)
+        assert await deployment.settled(plan.case_id) == {action.label: f"failed:{reason}"}
+        assert list_changes(deployment) == []
 
 
-async def test_a_policy_ends_when_its_time_is_up(skipping: Client, tmp_path: Path) -> None:
-    """Thirty days later it is gone, and it is on record."""
+async def test_a_policy_expires(skipping: Client, tmp_path: Path) -> None:
+    """It is removed after thirty days, and the audit says so."""
     lines = list(outbreak(1))
     async with deployed(skipping, simulated(lines), tmp_path) as deployment:
-        await agreed(deployment, plan(ALLOW), lines, CaseTiming(linger=timedelta(days=90)))
-        ((resource, identity),) = made(deployment)
+        await decide_case(
+            deployment, case_plan(ALLOW), lines, CaseTiming(linger=timedelta(days=90))
+        )
+        ((resource, identity),) = list_changes(deployment)
         expiry = skipping.get_workflow_handle(names.expiry_id(f"{resource}/{identity}"))
         await expiry.result()
         described = await expiry.describe()
@@ -179,33 +175,33 @@ async def test_a_policy_ends_when_its_time_is_up(skipping: Client, tmp_path: Pat
         assert described.close_time - described.start_time == pytest.approx(
             timedelta(days=30), abs=timedelta(minutes=1)
         )
-        assert made(deployment, "delete") == [(resource, identity)]
-        await eventually(lambda: _recorded(deployment, "removed"))
+        assert list_changes(deployment, "delete") == [(resource, identity)]
+        await eventually(lambda: _has_record(deployment, "removed"))
 
 
-async def test_a_policy_that_somebody_changed_is_theirs(temporal: Client, tmp_path: Path) -> None:
-    """It stands when its time is up, and after an undo that finds our mark no longer."""
+async def test_a_policy_that_somebody_changed_is_kept(temporal: Client, tmp_path: Path) -> None:
+    """Without our mark, neither expiry nor undo removes it."""
     lines = list(outbreak(1))
-    told = plan(TRUST.model_copy(update={"expires_after": timedelta(seconds=3)}))
+    plan = case_plan(TRUST.model_copy(update={"expires_after": timedelta(seconds=3)}))
     async with (
         deployed(temporal, simulated(lines), tmp_path) as deployment,
         connect_api(deployment.settings) as api,
     ):
-        await agreed(deployment, told, lines)
-        ((_, identity),) = made(deployment)
+        await decide_case(deployment, plan, lines)
+        ((_, identity),) = list_changes(deployment)
         await api.settings.trusted_domains.edit(
             identity, is_similarity=True, comments="kept by the mail team"
         )
-        await eventually(lambda: _recorded(deployment, "left_alone"))
-        await undo(deployment, UndoScope(by="ana"), case=told.case_id)
-        assert made(deployment, "delete") == []
+        await eventually(lambda: _has_record(deployment, "left_alone"))
+        await undo(deployment, UndoScope(by="ana"), case=plan.case_id)
+        assert list_changes(deployment, "delete") == []
 
 
-async def _asked(deployment: Deployment, resource: str) -> bool | None:
+async def _has_requests(deployment: Deployment, resource: str) -> bool | None:
     return deployment.requests(f"/settings/{resource}") >= 2 or None
 
 
-async def _recorded(deployment: Deployment, outcome: str) -> bool | None:
+async def _has_record(deployment: Deployment, outcome: str) -> bool | None:
     return (
         any(
             record.kind is RecordKind.POLICY_EXPIRED and record.outcome == outcome
