@@ -74,9 +74,9 @@ class CaseLine(Payload):
 class CaseFilter:
     """Which cases to list; every criterion that is given must hold.
 
-    `sender` and `mailbox` are addresses, `message` an investigate id or a Message-ID. Each of the three holds if one message of the case fits it.
-    `case` is an id, with the further parts of that case. `changed` are cases of which undo could
-    take something back.
+    `sender` and `mailbox` are addresses, `message` an investigate id or a Message-ID. Each of the
+    three holds if one message of the case fits it. `case` is an id, with the further parts of
+    that case. `changed` are cases of which undo could take something back.
     """
 
     state: str | None = None
