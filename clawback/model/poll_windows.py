@@ -31,7 +31,8 @@ LIVE_PAGES = 3
 """A lookback of more pages is read by the backfill lane."""
 BACKFILL_SPAN = timedelta(minutes=15)
 """The longest window of the backfill lane, unless windows are so empty that one page holds more."""
-LONGEST_SPAN = timedelta(days=1)
+LONGEST_SPAN = timedelta(days=60)
+"""The longest window where mail is that sparse: years of history take some dozens of requests."""
 OWED_WAIT = timedelta(seconds=10)
 """How soon a window with postponed events is read again. Doubles while that does not help."""
 LONGEST_OWED_WAIT = timedelta(minutes=2)
@@ -210,7 +211,7 @@ def _finish_backfill(memory: PollerSnapshot, window: Window, now: datetime) -> P
 def _next_span(span: timedelta, window: Window) -> timedelta:
     """Lengthen windows that fill one page or less, and shorten them again where mail is dense."""
     if window.pages > 1:
-        return max(span / 2, BACKFILL_SPAN)
+        return max(min(span, window.range.length) / window.pages, BACKFILL_SPAN)
     return min(2 * span, LONGEST_SPAN) if window.range.length >= span else span
 
 
