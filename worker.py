@@ -39,7 +39,7 @@ from clawback.notifications import ChannelFileError, Notifier, read_channels
 from clawback.rules import RuleErrors
 from clawback.rules.live import LiveRules, Reload
 from clawback.services.configuration import channels_for_rules, current_budgets, poller_starts
-from clawback.services.kill_switch_monitor import monitor_kill_switch
+from clawback.services.guard_monitor import monitor_guard
 from clawback.services.never_block_watcher import NeverBlockWatcher
 from clawback.services.rule_reload_reporter import RuleReloadReporter
 from clawback.services.worker_monitor import WorkerMonitor
@@ -57,17 +57,19 @@ from clawback.telemetry.activity_telemetry import ActivityTelemetry
 from clawback.telemetry.runtime import build_runtime
 from clawback.temporal import names
 from clawback.temporal.block_gateway import BlockGateway
-from clawback.temporal.bootstrap import prepare
 from clawback.temporal.case_gateway import CaseGateway
 from clawback.temporal.client import TemporalUnreachable, connect
 from clawback.temporal.data_converter import PayloadKeyError
 from clawback.temporal.guard_gateway import GuardGateway
+from clawback.temporal.guard_keeper import ForeignAccount, GuardKeeper
+from clawback.temporal.guard_memory import GuardMemory
 from clawback.temporal.heartbeat import HeartbeatInterceptor
 from clawback.temporal.kill_switch import KillSwitch
 from clawback.temporal.namespace_checks import (
     NamespaceNotReady,
     describe_retention,
     read_retention,
+    require_search_attributes,
 )
 from clawback.temporal.own_submissions import OwnSubmissions
 from clawback.temporal.poll_health import PollHealth
@@ -75,6 +77,7 @@ from clawback.temporal.poller_gateway import PollerGateway
 from clawback.temporal.set_aside_gateway import SetAsideGateway
 from clawback.temporal.suspension import SuspensionPermit
 from clawback.temporal.ui_links import workflows_page
+from clawback.temporal.watchdog import create_watchdog
 from workflows import WORKFLOWS
 from workflows.guard import GuardWorkflow
 
@@ -161,7 +164,9 @@ class WorkerProcess:
 
         telemetry = build_runtime()
         client = await connect(settings, runtime=telemetry.runtime)
-        await prepare(client)
+        await require_search_attributes(client)
+        keeper = build_keeper(settings, client)
+        await create_watchdog(client, await keeper.open())
         await _warn_of_retention(client, settings)
         intervals = {source: settings.interval_of(source) for source in EventKind}
         monitor = WorkerMonitor(client, telemetry.scrape)
@@ -169,9 +174,7 @@ class WorkerProcess:
         stack.enter_context(serve_metrics(settings.metrics, [telemetry.scrape], health))
         stack.callback(asyncio.create_task(monitor.watch()).cancel)
 
-        guard = GuardGateway(client)
-        await guard.ensure()
-        permit = SuspensionPermit(KillSwitch(guard))
+        permit = SuspensionPermit(KillSwitch(keeper))
         stack.callback(asyncio.create_task(permit.watch()).cancel)
         api = await stack.enter_async_context(connect_api(settings, permit))
         metrics.API_RATE_LIMIT_REMAINING.set_function(lambda: api.rate_limit.remaining)
@@ -185,7 +188,7 @@ class WorkerProcess:
             await stack.enter_async_context(worker)
         await components.pollers.start_pollers()
 
-        await self._start_services(stack, rules, guard, components.services)
+        await self._start_services(stack, rules, keeper, components.services)
         log.info(
             "worker.started",
             mode=settings.ceiling.value,
@@ -194,7 +197,7 @@ class WorkerProcess:
         )
 
     async def _start_services(
-        self, stack: AsyncExitStack, rules: LiveRules, guard: GuardGateway, services: Services
+        self, stack: AsyncExitStack, rules: LiveRules, keeper: GuardKeeper, services: Services
     ) -> None:
         async def on_reload(change: Reload) -> None:
             await services.reload_reporter.report(change)
@@ -204,13 +207,27 @@ class WorkerProcess:
         for service in (
             rules.watch(on_reload),
             services.never_block.watch(),
-            monitor_kill_switch(guard),
+            monitor_guard(keeper),
         ):
             stack.callback(asyncio.create_task(service).cancel)
 
     async def _fail(self, error: BaseException) -> None:
         self._error = error
         self._stop.set()
+
+
+def build_keeper(settings: Settings, client: Client) -> GuardKeeper:
+    """Build what keeps the guard of this installation, with its memory in the state folder.
+
+    Raises:
+        SettingsError: no account is set.
+
+    """
+    if settings.account is None:
+        raise SettingsError("CLOUDFLARE_ACCOUNT_ID: not set; a worker acts for one account")
+    server = f"{client.namespace}@{client.service_client.config.target_host}"
+    memory = GuardMemory(server, settings.folder / "guard.json")
+    return GuardKeeper(GuardGateway(client), settings.account, memory)
 
 
 async def _warn_of_retention(client: Client, settings: Settings) -> None:
@@ -247,7 +264,7 @@ def build_components(
     telemetry = ActivityTelemetry()
     audit = AuditWriter(AuditLog(settings.audit_file), telemetry.record_audit)
     guard, own = GuardGateway(client), OwnSubmissions(client)
-    pollers = PollerActivities(PollerGateway(client), guard, audit, poller_starts(settings))
+    pollers = PollerActivities(PollerGateway(client), audit, poller_starts(settings))
     queue = names.worker_queue(uuid4().hex)
     ingest = Ingest(
         api,
@@ -338,7 +355,7 @@ def main() -> NoReturn:
         settings = load_settings()
         configure_logging(settings.log_format, settings.log_level)
         exit_now(asyncio.run(WorkerProcess(settings).run()))
-    except (SettingsError, ChannelFileError) as error:
+    except (SettingsError, ChannelFileError, ForeignAccount) as error:
         _leave(error, ExitCode.USAGE)
     except RuleErrors as error:
         _leave(error, ExitCode.NO)

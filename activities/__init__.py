@@ -29,7 +29,11 @@ if not workflow.unsafe.in_sandbox():
 
     ACTIVITIES |= {
         names.WORKFLOW_QUEUE: (AuditActivities.append_records,),
-        names.GUARD_QUEUE: (GuardActivities.reserve, AuditActivities.append_records),
+        names.GUARD_QUEUE: (
+            GuardActivities.reserve,
+            GuardActivities.read_past,
+            AuditActivities.append_records,
+        ),
         names.CONTAIN_QUEUE: (
             ContainmentActivities.move_messages,
             ContainmentActivities.release_messages,

@@ -8,7 +8,7 @@ from temporalio import activity
 from temporalio.exceptions import ApplicationError
 
 from clawback.batching import Batcher
-from clawback.guard import Budgets, Reservation, ReservationBatch, ReservationResult
+from clawback.guard import Budgets, Loss, Past, Reservation, ReservationBatch, ReservationResult
 from clawback.telemetry.activity_telemetry import ActivityTelemetry
 from clawback.temporal.error_types import ErrorType
 from clawback.temporal.guard_gateway import GuardGateway
@@ -16,6 +16,7 @@ from clawback.temporal.guard_gateway import GuardGateway
 _RESERVATIONS_PER_UPDATE = 500
 _SHUTDOWN_GRACE = 0.5
 """Seconds to wait for a result that is on its way when the worker stops."""
+_REPLAYS = 3
 _RETRY_DELAY = timedelta(seconds=1)
 """When another worker, or the next one here, asks again."""
 
@@ -67,6 +68,16 @@ class GuardActivities:
         result = asking.result()[reservation.id]
         self._telemetry.record_reservation(reservation, result)
         return result
+
+    @activity.defn(name="guard.read_past")
+    async def read_past(self, loss: Loss) -> Past:
+        """Read what a lost guard knew, from the run that was its last one.
+
+        The first attempts ask that run, which replays its history. If it cannot answer, the next
+        ones read with what it started.
+        """
+        may_replay = activity.info().attempt <= _REPLAYS
+        return await self._guard.read_past(loss, may_replay=may_replay)
 
     async def _reserve_batch(
         self, reservations: Sequence[Reservation]

@@ -1,4 +1,4 @@
-"""The activity that starts what must always run: the guard and the pollers."""
+"""The activity that starts what must always run: the pollers."""
 
 from collections.abc import Sequence
 from datetime import UTC, datetime
@@ -11,7 +11,6 @@ from clawback.model.audit_record import AuditRecord, RecordKind
 from clawback.model.durations import format_duration
 from clawback.model.polling import PollerStart
 from clawback.temporal.application_errors import audit_unavailable
-from clawback.temporal.guard_gateway import GuardGateway
 from clawback.temporal.poller_gateway import Beginning, PollerGateway, Started
 
 log = structlog.get_logger("clawback")
@@ -23,19 +22,16 @@ class PollerActivities:
     def __init__(
         self,
         pollers: PollerGateway,
-        guard: GuardGateway,
         audit: AuditWriter,
         starts: Sequence[PollerStart],
     ) -> None:
         self._pollers = pollers
-        self._guard = guard
         self._audit = audit
         self._starts = starts
 
     @activity.defn(name="temporal.start_pollers")
     async def start_pollers(self) -> None:
-        """Start the guard and each poller unless it is running."""
-        await self._guard.ensure()
+        """Start each poller unless it is running."""
         for start in self._starts:
             started = await self._pollers.start(start)
             if started.beginning in (Beginning.INHERITED, Beginning.EARLIER):

@@ -35,6 +35,9 @@ from clawback.model.mode import Mode
 
 CLOUDFLARE = "https://api.cloudflare.com/client/v4"
 
+SIMULATED_ACCOUNT = "simulator"
+"""Stands for the account of every simulator, so that none is taken for a real one."""
+
 PREFIX = "CLAWBACK_"
 KEY_BYTES = 32
 
@@ -196,6 +199,11 @@ class Settings(BaseSettings):
     def on_simulator(self) -> bool:
         """Whether the API is a simulator: its host is this machine."""
         return _is_simulator(self.api_url)
+
+    @property
+    def account(self) -> str | None:
+        """The account whose data a Temporal namespace holds; None if it is not known here."""
+        return SIMULATED_ACCOUNT if self.on_simulator else self.cloudflare_account_id
 
     @property
     def folder(self) -> Path:

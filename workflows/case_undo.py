@@ -1,7 +1,6 @@
 """Undoes what one case did."""
 
 from collections.abc import Iterator, Sequence
-from contextlib import suppress
 from typing import NamedTuple
 
 from temporalio import workflow
@@ -28,13 +27,14 @@ with workflow.unsafe.imports_passed_through():
     from clawback.temporal import names
     from clawback.temporal.error_types import PERMANENT
     from clawback.temporal.undo_gateway import CaseUndoRequest, UndoSummary
-    from workflows.options import UNDO, UNDO_ONCE, VERIFY_UNDO
+    from workflows.options import GUARD_PAUSE, UNDO, UNDO_ONCE, VERIFY_UNDO
     from workflows.steps.attempts import Attempts
     from workflows.steps.audit import write_records
     from workflows.steps.messages import in_halves
     from workflows.steps.reclassify import reclassify
 
 _LONGEST_ACTOR = 120
+_DEMOTION_ATTEMPTS = 360
 
 
 class _Outcome(NamedTuple):
@@ -128,9 +128,16 @@ class CaseUndoWorkflow:
             reason=bounded(request.scope.reason),
             undone=count,
         )
-        with suppress(FailureError):
-            guard = workflow.get_external_workflow_handle(names.GUARD_ID)
-            await guard.signal(names.WORK_UNDONE, args=[rule, demotion])
+        guard = workflow.get_external_workflow_handle(names.GUARD_ID)
+        for _ in range(_DEMOTION_ATTEMPTS):
+            try:
+                await guard.signal(names.WORK_UNDONE, args=[rule, demotion])
+            except FailureError as error:
+                if is_cancelled_exception(error):
+                    raise
+                await workflow.sleep(GUARD_PAUSE)  # a lost guard is started again by a worker
+            else:
+                return
 
 
 def _permanent_reason(error: ActivityError) -> str | None:

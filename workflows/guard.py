@@ -3,14 +3,20 @@
 Its decisions are those of `clawback.guard`.
 """
 
+import asyncio
+
 from temporalio import workflow
-from temporalio.exceptions import ApplicationError
+from temporalio.exceptions import ActivityError, ApplicationError, is_cancelled_exception
 
 with workflow.unsafe.imports_passed_through():
+    from activities.guard import GuardActivities
     from clawback.guard import (
         Demotion,
         Guard,
+        GuardMemo,
         GuardSnapshot,
+        Loss,
+        Past,
         Refund,
         ReservationBatch,
         ReservationResult,
@@ -19,6 +25,7 @@ with workflow.unsafe.imports_passed_through():
     from clawback.model.audit_record import AuditRecord, RecordKind
     from clawback.model.texts import bounded
     from clawback.temporal import names
+    from workflows.options import READ_PAST
     from workflows.steps.audit import write_records
     from workflows.validators import require_actor
 
@@ -32,23 +39,46 @@ class GuardWorkflow:
     """Budgets, surge detection, demoted rules and the kill switch of the account.
 
     Id: `guard`; one, for ever. Its memo says whether the kill switch is on, so that workers can
-    read that from the server without asking any workflow.
+    read that from the server without asking any workflow. A run that follows a lost one, or that
+    somebody reset, first reads what the lost run knew; until then it reserves nothing.
     """
 
     @workflow.init
     def __init__(self, snapshot: GuardSnapshot) -> None:
+        info = workflow.info()
         self._guard = Guard(snapshot)
         self._unwritten: list[AuditRecord] = []
+        # A reset starts a run with another id that replays the events of the first one.
+        self._was_reset = info.run_id != info.original_execution_run_id
+        self._recovered_run: str | None = None
+        self._is_cancelled = False
 
     @workflow.run
     async def run(self, snapshot: GuardSnapshot) -> None:  # noqa: ARG002 - taken by __init__
-        """Write the audit records of decisions; everything else happens in the handlers."""
+        """Read a lost past and write audit records; everything else happens in the handlers."""
         while True:
-            await workflow.wait_condition(lambda: bool(self._unwritten) or self._is_long())
-            await self._write()
-            if self._is_long() and not self._unwritten and workflow.all_handlers_finished():
-                memo = {names.STOPPED_MEMO: self._guard.stopped is not None}
-                workflow.continue_as_new(self._guard.snapshot(), memo=memo)
+            try:
+                await self._continue()
+            except (asyncio.CancelledError, ActivityError) as error:
+                # An eviction cancels too, and has no reason. A run is cancelled at most once.
+                is_request = workflow.cancellation_reason() is not None and not self._is_cancelled
+                if not is_cancelled_exception(error) or not is_request:
+                    raise
+                self._is_cancelled = True
+                self._stop("clawback", "somebody cancelled the guard")
+
+    async def _continue(self) -> None:
+        await workflow.wait_condition(
+            lambda: bool(self._unwritten) or self._guard.loss is not None or self._is_long()
+        )
+        if self._guard.loss is not None:
+            await self._recover(self._guard.loss)
+        await self._write()
+        is_idle = workflow.all_handlers_finished() and not self._is_recovering
+        if self._is_long() and not self._unwritten and is_idle:
+            self._guard.generation += 1
+            memo = {names.GUARD_MEMO: self._memo()}
+            workflow.continue_as_new(self._guard.snapshot(), memo=memo)
 
     @workflow.update(name=names.RESERVE)
     def reserve(self, batch: ReservationBatch) -> dict[str, ReservationResult]:
@@ -66,18 +96,14 @@ class GuardWorkflow:
     @workflow.update(name=names.STOP)
     def stop(self, by: str, reason: str) -> Stop:
         """Turn the kill switch on; return who turned it on first, and when."""
-        if self._guard.stopped is None:
-            stop = Stop(by=bounded(by, _LONGEST_ACTOR), at=workflow.now(), reason=bounded(reason))
-            self._guard.stop(stop)
-            self._note(RecordKind.STOPPED, by, reason)
-        workflow.upsert_memo({names.STOPPED_MEMO: True})
-        return self._guard.stopped or Stop(by=by, at=workflow.now(), reason=reason)
+        return self._stop(by, reason)
 
     @workflow.update(name=names.RESUME)
-    def resume(self, by: str) -> None:
-        """Turn the kill switch off."""
+    async def resume(self, by: str) -> None:
+        """Turn the kill switch off, once a lost past is read."""
+        await workflow.wait_condition(lambda: not self._is_recovering)
         self._guard.resume()
-        workflow.upsert_memo({names.STOPPED_MEMO: False})
+        self._show()
         self._note(RecordKind.RESUMED, by)
 
     @workflow.signal(name=names.WORK_UNDONE)
@@ -86,12 +112,29 @@ class GuardWorkflow:
         if rule not in self._guard.demoted:
             self._note(RecordKind.RULE_DEMOTED, demotion.by, demotion.reason, rule)
         self._guard.demote(rule, demotion)
+        self._show()
 
     @workflow.update(name=names.CONFIRM)
     def confirm(self, rule: str, by: str) -> None:
         """Let a demoted rule act without approval again."""
         self._guard.confirm(rule)
+        self._show()
         self._note(RecordKind.RULE_CONFIRMED, by, rule=rule)
+
+    @workflow.signal(name=names.GUARD_LOST)
+    def guard_lost(self, loss: Loss) -> None:
+        """Stop, and read the past: this run was reset, or its database is an older one.
+
+        Several workers notice; those that know nothing newer than this run have been heard.
+        """
+        if self._guard.loss is None and loss.generation >= self._guard.generation:
+            self._guard.lose(loss)
+            self._show()
+
+    @reserve.validator
+    def _validate_reserve(self, batch: ReservationBatch) -> None:  # noqa: ARG002 - a validator has the update's signature
+        if self._is_recovering:
+            raise ApplicationError("the guard was lost and is reading what it knew")
 
     @stop.validator
     def _validate_stop(self, by: str, reason: str) -> None:  # noqa: ARG002 - a validator has the update's signature
@@ -100,13 +143,13 @@ class GuardWorkflow:
     @resume.validator
     def _validate_resume(self, by: str) -> None:
         require_actor(by)
-        if self._guard.stopped is None:
+        if self._guard.stopped is None and not self._is_recovering:
             raise ApplicationError("containment is not stopped")
 
     @confirm.validator
     def _validate_confirm(self, rule: str, by: str) -> None:
         require_actor(by)
-        if rule not in self._guard.demoted:
+        if not self._guard.needs_confirmation(rule, workflow.now()):
             demoted = ", ".join(sorted(self._guard.demoted)) or "none"
             raise ApplicationError(
                 f"rule {bounded(rule, _LONGEST_RULE)!r} is not demoted; demoted rules: {demoted}"
@@ -116,6 +159,49 @@ class GuardWorkflow:
     def status(self) -> GuardSnapshot:
         """The whole state of the guard."""
         return self._guard.snapshot()
+
+    @property
+    def _is_recovering(self) -> bool:
+        is_unnoticed_reset = self._was_reset and self._recovered_run is None
+        return self._guard.loss is not None or is_unnoticed_reset
+
+    async def _recover(self, loss: Loss) -> None:
+        past = Past()
+        if loss.run is not None:
+            try:
+                past = await workflow.execute_activity_method(
+                    GuardActivities.read_past, loss, **READ_PAST
+                )
+            except ActivityError as error:
+                if is_cancelled_exception(error):
+                    raise
+
+        self._guard.recover(past, workflow.now())
+        self._recovered_run = workflow.info().run_id
+        self._show()
+        known = "all that it knew was read" if past.is_complete else "not all it knew is known"
+        self._note(RecordKind.GUARD_LOST, "clawback", f"{loss.reason}: {known}")
+        self._note(RecordKind.STOPPED, "clawback", "the guard was lost")
+
+    def _stop(self, by: str, reason: str) -> Stop:
+        stop = Stop(by=bounded(by, _LONGEST_ACTOR), at=workflow.now(), reason=bounded(reason))
+        if self._guard.stopped is None:
+            self._guard.stop(stop)
+            self._note(RecordKind.STOPPED, by, reason)
+        self._show()
+        return self._guard.stopped or stop
+
+    def _show(self) -> None:
+        workflow.upsert_memo({names.GUARD_MEMO: self._memo()})
+
+    def _memo(self) -> GuardMemo:
+        return GuardMemo(
+            stopped=self._guard.stopped is not None,
+            generation=self._guard.generation,
+            decisions=self._guard.decisions,
+            binding=self._guard.binding,
+            recovered_run=self._recovered_run,
+        )
 
     def _note(self, kind: RecordKind, by: str, detail: str = "", rule: str | None = None) -> None:
         record = AuditRecord(

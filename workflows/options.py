@@ -175,6 +175,19 @@ REDELIVER: Final[dict[str, Any]] = {
 }
 """Deliver matches that a case did not take; retried for ever, ever more slowly."""
 
+READ_PAST: Final[dict[str, Any]] = {
+    "task_queue": names.GUARD_QUEUE,
+    "start_to_close_timeout": timedelta(seconds=25),
+    "schedule_to_close_timeout": timedelta(minutes=5),
+    "retry_policy": RetryPolicy(
+        initial_interval=timedelta(seconds=1), maximum_interval=timedelta(seconds=10)
+    ),
+}
+"""Read what a lost guard knew. Nothing is reserved meanwhile, so it gives up after some minutes."""
+
+GUARD_PAUSE: Final = timedelta(seconds=10)
+"""Wait before a guard that is lost is told again; workers start it again within seconds."""
+
 START_POLLERS: Final[dict[str, Any]] = {
     "task_queue": names.READ_QUEUE,
     "start_to_close_timeout": timedelta(seconds=30),

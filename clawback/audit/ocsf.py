@@ -54,6 +54,7 @@ _MAPPINGS = {
     RecordKind.EVENT_REJECTED: _Mapping(_Class.ERROR, 2, "Translation Error", 2, _Severity.LOW),
     RecordKind.SET_ASIDE: _Mapping(_Class.ERROR, 99, "Set Aside", 2, _Severity.MEDIUM),
     RecordKind.MATCHES_DROPPED: _Mapping(_Class.ERROR, 1, "General Error", 2, _Severity.MEDIUM),
+    RecordKind.GUARD_LOST: _Mapping(_Class.ERROR, 1, "General Error", 2, _Severity.HIGH),
     RecordKind.POLL_DEGRADED: _Mapping(_Class.ERROR, 1, "General Error", 2, _Severity.HIGH),
     RecordKind.POLL_STATE_LOST: _Mapping(_Class.ERROR, 1, "General Error", 2, _Severity.HIGH),
     RecordKind.RULES_LOADED: _Mapping(_Class.LIFECYCLE, 8, "Update"),

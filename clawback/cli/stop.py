@@ -1,6 +1,7 @@
 """`clawback stop`: the kill switch."""
 
 import asyncio
+from datetime import UTC, datetime
 
 from temporalio.client import Client
 
@@ -11,6 +12,7 @@ from clawback.cli.temporal_access import call_temporal
 from clawback.guard import Stop
 from clawback.temporal.guard_gateway import GuardGateway
 from clawback.temporal.kill_switch import LEASE
+from clawback.temporal.workflow_calls import UpdateRefused
 
 _MARGIN = 0.2
 
@@ -23,7 +25,7 @@ def stop(*, by: By, reason: Reason = "", as_json: AsJson = False) -> int:
     """
 
     async def stop_and_wait(client: Client) -> Stop:
-        stopped = await GuardGateway(client).stop(by, reason)
+        stopped = await _stop(GuardGateway(client), by, reason)
         # a worker may still act on its last look at the switch
         await asyncio.sleep(LEASE.total_seconds() + _MARGIN)
         return stopped
@@ -39,3 +41,12 @@ def stop(*, by: By, reason: Reason = "", as_json: AsJson = False) -> int:
             "`clawback resume` ends it."
         )
     return ExitCode.OK
+
+
+async def _stop(guard: GuardGateway, by: str, reason: str) -> Stop:
+    """Turn the kill switch on. A guard that has ended leaves it on until somebody resumes."""
+    try:
+        return await guard.stop(by, reason)
+    except UpdateRefused as error:
+        await guard.close_queue(str(error))
+        return Stop(by="clawback", at=datetime.now(UTC), reason=f"the guard was lost: {error}")

@@ -8,8 +8,10 @@ from temporalio.client import Client, WorkflowUpdateRPCTimeoutOrCancelledError
 from temporalio.service import RPCError
 
 from clawback.cli.exits import ExitCode, Failure
-from clawback.settings import load_settings
+from clawback.settings import Settings, load_settings
 from clawback.temporal.client import TemporalUnreachable, connect
+from clawback.temporal.guard_gateway import GuardGateway
+from clawback.temporal.guard_keeper import ForeignAccount, require_account
 from clawback.temporal.workflow_calls import NoSuchWorkflow, NoWorkerAnswered, UpdateRefused
 
 T = TypeVar("T")
@@ -26,12 +28,16 @@ def call_temporal(call: Callable[[Client], Awaitable[T]]) -> T:
     settings = load_settings()
 
     async def connect_and_call() -> T:
-        return await call(await connect(settings))
+        client = await connect(settings)
+        await _check_account(client, settings)
+        return await call(client)
 
     try:
         return asyncio.run(connect_and_call())
     except (TemporalUnreachable, NoWorkerAnswered) as error:
         raise Failure(str(error), ExitCode.ENVIRONMENT) from error
+    except ForeignAccount as error:
+        raise Failure(str(error), ExitCode.USAGE) from error
     except (NoSuchWorkflow, UpdateRefused) as error:
         raise Failure(str(error), ExitCode.NO) from error
     except RPCError as error:
@@ -43,3 +49,11 @@ def call_temporal(call: Callable[[Client], Awaitable[T]]) -> T:
             raise KeyboardInterrupt from error
         message = "the Temporal server did not answer in time"
         raise Failure(message, ExitCode.ENVIRONMENT) from error
+
+
+async def _check_account(client: Client, settings: Settings) -> None:
+    """Refuse the data of another account, if both accounts are known."""
+    view = await GuardGateway(client).look()
+    binding = view.memo.binding if view is not None and view.memo is not None else None
+    if binding is not None and settings.account is not None:
+        require_account(binding.account, settings.account, client.namespace)

@@ -81,6 +81,7 @@ async def _run(settings: Settings, *, plain: bool) -> int:
 
 async def _check(installation: Installation) -> None:
     settings = installation.settings
+    installation.require_own_server()
     if settings.cloudflare_api_token is not None or settings.cloudflare_account_id is not None:
         account = await check_account(settings)
         if account.warning:

@@ -16,13 +16,14 @@ from clawback.doctor.check import (
     run_check,
     warning,
 )
+from clawback.guard import GuardSnapshot
 from clawback.model.durations import format_duration
 from clawback.model.events import EventKind
 from clawback.model.polling import PollerStatus
 from clawback.settings import Settings
 from clawback.telemetry.health import max_poll_age
-from clawback.temporal.bootstrap import WATCHDOG_SCHEDULE
 from clawback.temporal.client import TemporalUnreachable, connect
+from clawback.temporal.guard_gateway import GuardGateway, GuardView
 from clawback.temporal.names import SEARCH_ATTRIBUTES
 from clawback.temporal.namespace_checks import (
     UNDO_REACH,
@@ -34,6 +35,7 @@ from clawback.temporal.namespace_checks import (
 )
 from clawback.temporal.poll_health import is_fresh
 from clawback.temporal.poller_gateway import PollerGateway
+from clawback.temporal.watchdog import WATCHDOG_SCHEDULE
 from clawback.temporal.workflow_calls import NoSuchWorkflow
 
 _START_WORKER = "start a worker: it registers what is missing"
@@ -52,6 +54,7 @@ async def check_temporal(settings: Settings) -> Iterable[Finding]:
         ok("temporal", f"{host} responds, namespace {client.namespace}"),
         *await run_check("search attributes", lambda: check_attributes(client)),
         *await run_check("retention", lambda: check_retention(client, settings)),
+        *await run_check("kill switch", lambda: check_guard(GuardGateway(client), settings)),
         *await run_check("watchdog", lambda: check_watchdog(client)),
         *await run_check("pollers", lambda: check_pollers(PollerGateway(client), settings)),
     ]
@@ -80,6 +83,36 @@ async def check_retention(client: Client, settings: Settings) -> Iterable[Findin
     if lost := describe_retention(client.namespace, retention, lookback):
         return [from_sentence("retention", lost, CheckStatus.WARNING)]
     return [ok("retention", f"closed workflows are kept for {format_duration(retention)}")]
+
+
+async def check_guard(guard: GuardGateway, settings: Settings) -> Iterable[Finding]:
+    """Check whose namespace this is, whether containment is stopped, and what holds a stop."""
+    view = await guard.look()
+    if view is None:
+        return [problem("kill switch", "there is no guard: nothing is contained", _START_WORKER)]
+
+    findings = [_kill_switch_finding(view, await guard.status() if view.is_running else None)]
+    binding = view.memo.binding if view.memo else None
+    if binding and settings.account not in {None, binding.account}:
+        found = f"this namespace holds the data of account {binding.account}"
+        remedy = "set TEMPORAL_NAMESPACE to the namespace of this account"
+        findings.append(problem("account", found, remedy))
+    if not await guard.can_close_queue():
+        found = "this server lets nobody close a task queue: a stop holds by the lease alone"
+        remedy = "nothing to do: `clawback stop` waits until no worker can act"
+        findings.append(ok("task queue", found, remedy))
+    return findings
+
+
+def _kill_switch_finding(view: GuardView, snapshot: GuardSnapshot | None) -> Finding:
+    if not view.is_running or not view.is_noticed:
+        found = "the guard was lost: nothing is contained"
+        return problem("kill switch", found, "start a worker, which starts it again; then resume")
+    if not view.is_stopped:
+        return ok("kill switch", "containment is not stopped")
+    stop = snapshot.stopped if snapshot else None
+    by = f" by {stop.by}: {stop.reason}" if stop else ""
+    return warning("kill switch", f"containment is stopped{by}", "`clawback resume` ends it")
 
 
 async def check_watchdog(client: Client) -> Iterable[Finding]:

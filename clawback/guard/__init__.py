@@ -5,9 +5,14 @@ Pure: no clock and no I/O; `workflows.guard` runs it. Change it to add a reason 
 
 from clawback.guard.guard import Guard
 from clawback.guard.payloads import (
+    Binding,
     Budgets,
     Demotion,
+    GuardMemo,
     GuardSnapshot,
+    Loss,
+    LossReason,
+    Past,
     Refund,
     Reservation,
     ReservationBatch,
@@ -18,10 +23,15 @@ from clawback.guard.payloads import (
 from clawback.guard.sliding_counter import SlidingCounter
 
 __all__ = [
+    "Binding",
     "Budgets",
     "Demotion",
     "Guard",
+    "GuardMemo",
     "GuardSnapshot",
+    "Loss",
+    "LossReason",
+    "Past",
     "Refund",
     "Reservation",
     "ReservationBatch",

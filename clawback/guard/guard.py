@@ -5,6 +5,7 @@ So no two of them can get the same last unit of a budget.
 
 from collections.abc import Iterable, Iterator
 from datetime import datetime, timedelta
+from typing import Any
 
 from clawback.actions import BudgetKind
 from clawback.cases.plan import Limit
@@ -13,6 +14,8 @@ from clawback.guard.payloads import (
     Demotion,
     Grant,
     GuardSnapshot,
+    Loss,
+    Past,
     Refund,
     RepeatCount,
     Reservation,
@@ -20,15 +23,18 @@ from clawback.guard.payloads import (
     Stop,
     Surge,
 )
-from clawback.guard.sliding_counter import SlidingCounter
+from clawback.guard.sliding_counter import LONGEST, SlidingCounter
 from clawback.model.durations import format_duration
+from clawback.model.size import PAYLOAD_LIMIT, payload_size
 
 GRANT_MEMORY = timedelta(days=1)
 """How long a grant is remembered: a retry of its activity and its refund come long before."""
-MOST_GRANTS = 10_000
+MOST_GRANTS = 4_000
 REPEAT_MEMORY = timedelta(days=365)
 """How long a pattern must not have been blocked before it counts as new."""
-MOST_REPEATS = 10_000
+MOST_REPEATS = 5_000
+MOST_VOUCHED = 1_000
+SNAPSHOT_LIMIT = PAYLOAD_LIMIT * 3 // 4
 
 
 class Guard:
@@ -41,9 +47,25 @@ class Guard:
         self._grants = dict(snapshot.grants)
         self._repeats = dict(snapshot.repeats)
         self._refused = snapshot.refused
+        self.binding = snapshot.binding
+        self.generation = snapshot.generation
+        self.decisions = snapshot.decisions
+        self.loss = snapshot.loss
+        self._unknown_since = snapshot.unknown_since
+        self._vouched = snapshot.vouched
 
     def snapshot(self) -> GuardSnapshot:
-        """All the guard knows, for the next run."""
+        """All the guard knows, for the next run, in at most `SNAPSHOT_LIMIT` bytes.
+
+        What does not fit is forgotten, the oldest first: grants, which then cannot be refunded, and
+        repeats, whose next block is a shorter one.
+        """
+        while payload_size(snapshot := self._snapshot()) > SNAPSHOT_LIMIT:
+            if not (_drop_oldest(self._grants) or _drop_oldest(self._repeats)):
+                break  # counters are a kilobyte a rule, and are never forgotten
+        return snapshot
+
+    def _snapshot(self) -> GuardSnapshot:
         return GuardSnapshot(
             counters=self._counters,
             grants=self._grants,
@@ -51,6 +73,12 @@ class Guard:
             demoted=self.demoted,
             stopped=self.stopped,
             refused=self._refused,
+            binding=self.binding,
+            generation=self.generation,
+            decisions=self.decisions,
+            loss=self.loss,
+            unknown_since=self._unknown_since,
+            vouched=self._vouched,
         )
 
     # ---- spending
@@ -105,20 +133,64 @@ class Guard:
     def stop(self, stop: Stop) -> None:
         """Turn the kill switch on; the first reason stands."""
         self.stopped = self.stopped or stop
+        self.decisions += 1
 
     def resume(self) -> None:
         """Turn the kill switch off."""
         self.stopped = None
+        self.decisions += 1
 
     def demote(self, rule: str, demotion: Demotion) -> None:
         """Hold every case of a rule until a person confirms the rule; undone actions add up."""
         before = self.demoted.get(rule)
         undone = demotion.undone + (before.undone if before else 0)
         self.demoted[rule] = demotion.model_copy(update={"undone": undone})
+        self.decisions += 1
 
-    def confirm(self, rule: str) -> bool:
-        """Let a demoted rule act again; False if it was not demoted."""
-        return self.demoted.pop(rule, None) is not None
+    def needs_confirmation(self, rule: str, now: datetime) -> bool:
+        """Whether a rule must be confirmed: it was demoted, or nobody knows whether it was."""
+        is_unknown = self._is_unknown(LONGEST, now) and rule not in self._vouched
+        return rule in self.demoted or is_unknown
+
+    def confirm(self, rule: str) -> None:
+        """Let a rule act again that was demoted, or that nobody knows about."""
+        self.demoted.pop(rule, None)
+        if self._unknown_since is not None and rule not in self._vouched:
+            self._vouched = (*self._vouched, rule)[-MOST_VOUCHED:]
+        self.decisions += 1
+
+    # ---- the guard was lost
+
+    def lose(self, loss: Loss) -> None:
+        """Turn the kill switch on and wait for the past; until then nothing may be reserved."""
+        self.loss = loss
+        self.stop(Stop(by="clawback", at=loss.at, reason=f"the guard was lost: {loss.reason}"))
+
+    def recover(self, past: Past, now: datetime) -> None:
+        """Continue from what could be read of the past.
+
+        Where it is not complete, every budget counts as spent for its whole window, and every rule
+        as demoted. The kill switch stays on until a person turns it off.
+        """
+        loss, self.loss = self.loss, None
+        known = loss.generation if loss else 0
+        if past.snapshot is not None:
+            self._take_over(past.snapshot)
+        self.generation = max(self.generation, known) + 1
+        if not past.is_complete:
+            self._unknown_since, self._vouched = now, ()
+
+    def _take_over(self, past: GuardSnapshot) -> None:
+        self.demoted = {**past.demoted, **self.demoted}
+        self.stopped = past.stopped or self.stopped
+        self.binding = self.binding or past.binding
+        self.generation = max(self.generation, past.generation)
+        self.decisions = max(self.decisions, past.decisions) + 1
+        self._counters = dict(past.counters)
+        self._grants = dict(past.grants)
+        self._repeats = dict(past.repeats)
+        self._refused = past.refused
+        self._unknown_since, self._vouched = past.unknown_since, past.vouched
 
     # ---- why a reservation is refused
 
@@ -127,6 +199,11 @@ class Guard:
         if (demotion := self.demoted.get(rule)) is not None:
             yield (
                 f"the rule's work was undone by {demotion.by}: "
+                f"confirm it with `clawback rules confirm {rule}`"
+            )
+        elif self.needs_confirmation(rule, now):
+            yield (
+                "the guard was lost, and whether the rule's work was undone is not known: "
                 f"confirm it with `clawback rules confirm {rule}`"
             )
 
@@ -158,11 +235,15 @@ class Guard:
         kind, count = reservation.budget, reservation.count
         for limit in limits:
             if limit.kind is kind:
+                if self._is_unknown(limit.per, now):
+                    yield f"the guard was lost, and what was spent of {limit} {whose} is not known"
                 spent = self.spent(key, limit.per, now)
                 if spent + count > limit.most:
                     yield f"{count} {kind} would exceed {limit} {whose} ({spent:,} so far)"
 
     def _surges(self, reservation: Reservation, surge: Surge, now: datetime) -> Iterator[str]:
+        if self._is_unknown(surge.per, now):
+            yield "the guard was lost, and what is usual is not known"
         rule = reservation.rule
         hits = {f"rule/{rule}/{reservation.budget}": (rule, reservation.count)}
         hits |= {
@@ -179,6 +260,10 @@ class Guard:
                     f"{usual:.1f} an hour before, "
                     f"at most {surge.least:,} or {surge.factor:g} times the usual"
                 )
+
+    def _is_unknown(self, per: timedelta, now: datetime) -> bool:
+        """Whether a window reaches back to before a past that could not be read."""
+        return self._unknown_since is not None and now - per < self._unknown_since
 
     # ---- bookkeeping
 
@@ -210,3 +295,11 @@ class Guard:
             if is_recent and len(self._grants) <= MOST_GRANTS:
                 return
             del self._grants[oldest]
+
+
+def _drop_oldest(known: dict[str, Any]) -> bool:
+    """Forget a tenth, the oldest first; False if there was nothing."""
+    oldest = list(known)[: len(known) // 10 + 1]
+    for key in oldest:
+        del known[key]
+    return bool(oldest)

@@ -1,6 +1,7 @@
 """The payloads between cases and the guard, and the snapshot of the guard."""
 
 from datetime import timedelta
+from enum import StrEnum
 
 from pydantic import Field
 
@@ -113,8 +114,42 @@ class RepeatCount(Payload):
     at: UtcDatetime
 
 
+class Binding(Payload):
+    """Whose data the namespace holds: the account id (no secret), and one installation of it."""
+
+    account: str
+    installation: str
+
+
+class LossReason(StrEnum):
+    """How the guard was lost."""
+
+    CLOSED = "closed"
+    MISSING = "missing"
+    RESET = "reset"
+    OLDER = "older"
+
+
+class Loss(Payload):
+    """The guard was lost, and the run that goes on has not read its past yet.
+
+    `run` is the run whose state is to be read, if any. `is_complete` says that this run was the
+    last one, so that its state is all there was. `generation` is the newest that is known.
+    """
+
+    reason: LossReason
+    at: UtcDatetime
+    run: str | None = None
+    is_complete: bool = False
+    generation: int = 0
+
+
 class GuardSnapshot(Payload):
-    """All the guard knows: the state that continue-as-new carries over."""
+    """All the guard knows: the state that continue-as-new carries over.
+
+    `generation` counts the runs. `decisions` counts what people and undo decided. `unknown_since`
+    is when a past was lost that could not be read; `vouched` are the rules confirmed since.
+    """
 
     counters: dict[str, SlidingCounter] = Field(default_factory=dict)
     grants: dict[str, Grant] = Field(default_factory=dict)
@@ -122,3 +157,29 @@ class GuardSnapshot(Payload):
     demoted: dict[str, Demotion] = Field(default_factory=dict)
     stopped: Stop | None = None
     refused: int = 0
+    binding: Binding | None = None
+    generation: int = 0
+    decisions: int = 0
+    loss: Loss | None = None
+    unknown_since: UtcDatetime | None = None
+    vouched: tuple[str, ...] = ()
+
+
+class Past(Payload):
+    """What could be read of a lost guard. `is_complete` says that nothing came after it."""
+
+    snapshot: GuardSnapshot | None = None
+    is_complete: bool = False
+
+
+class GuardMemo(Payload):
+    """What the guard shows on the server, so that everybody can read it without a worker.
+
+    `recovered_run` is the run that last read a lost past: a run that was reset names another one.
+    """
+
+    stopped: bool
+    generation: int = 0
+    decisions: int = 0
+    binding: Binding | None = None
+    recovered_run: str | None = None

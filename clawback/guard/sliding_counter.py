@@ -5,9 +5,11 @@ minute or hour that began before it counts whole. So no window ever exceeds its 
 may be used up at most one minute or hour early.
 """
 
+from collections.abc import Mapping
 from datetime import datetime, timedelta
+from typing import Annotated, Any
 
-from pydantic import Field
+from pydantic import BeforeValidator, Field, PlainSerializer
 
 from clawback.model.payload import Payload
 
@@ -18,11 +20,30 @@ LONGEST = timedelta(days=7)
 """The longest window; what is older is dropped."""
 
 
+def _to_list(counts: Mapping[int, int]) -> list[int]:
+    """Encode counts as the first index and then each count: a few bytes for each."""
+    if not counts:
+        return []
+    first, last = min(counts), max(counts)
+    return [first, *(counts.get(index, 0) for index in range(first, last + 1))]
+
+
+def _to_counts(encoded: Any) -> Any:
+    if not isinstance(encoded, list) or not encoded:
+        return encoded or {}
+    first, *counts = encoded
+    return {first + offset: count for offset, count in enumerate(counts) if count}
+
+
+Counts = Annotated[dict[int, int], BeforeValidator(_to_counts), PlainSerializer(_to_list)]
+"""What was spent by index; indexes lie close together, so the JSON is a list."""
+
+
 class SlidingCounter(Payload):
     """What was spent, by minute and by hour since 1970."""
 
-    minutes: dict[int, int] = Field(default_factory=dict)
-    hours: dict[int, int] = Field(default_factory=dict)
+    minutes: Counts = Field(default_factory=dict)
+    hours: Counts = Field(default_factory=dict)
 
     def spent(self, per: timedelta, now: datetime) -> int:
         """What was spent in the window that ends now."""

@@ -17,7 +17,7 @@ from clawback.local.processes import (
     worker_child,
 )
 from clawback.local.temporal_server import HOST, TemporalServer
-from clawback.settings import Settings
+from clawback.settings import Settings, SettingsError
 
 DEMO_RATE = "12/60"
 """Messages per seconds of the demo: slow enough to read along, fast enough not to wait."""
@@ -89,6 +89,19 @@ class Installation:
             "rules": describe_rules(self.settings.rules),
         }
 
+    def require_own_server(self) -> None:
+        """Keep a demo away from servers that people named.
+
+        Raises:
+            SettingsError: there are no credentials, and the environment names a server.
+
+        """
+        if self.simulator_port is not None and self.temporal is None:
+            raise SettingsError(
+                "TEMPORAL_ADDRESS: a demo, without CLOUDFLARE_API_TOKEN, never uses a server of "
+                f"yours ({self.server}); set the credentials, or unset the address"
+            )
+
     def ports(self) -> Iterator[RequiredPort]:
         """Yield every port that will be bound."""
         if (temporal := self.temporal) is not None:
@@ -128,11 +141,11 @@ def plan_installation(settings: Settings) -> Installation:
     credentials or the API URL names one.
     """
     named = ClientConfigProfile.load().address
+    runs_simulator = settings.cloudflare_api_token is None and not settings.on_simulator
     temporal = None
     if named is None:
         database = settings.folder / "temporal.db"
         temporal = TemporalServer(database, settings.temporal_port, settings.ui_port)
-    runs_simulator = settings.cloudflare_api_token is None and not settings.on_simulator
     return Installation(
         settings=settings,
         temporal=temporal,

@@ -37,6 +37,7 @@ class RecordKind(StrEnum):
     EXPIRY_WARNED = "expiry_warned"
     STOPPED = "stopped"
     RESUMED = "resumed"
+    GUARD_LOST = "guard_lost"
     RULE_DEMOTED = "rule_demoted"
     RULE_CONFIRMED = "rule_confirmed"
     RULES_LOADED = "rules_loaded"

@@ -31,13 +31,13 @@ from clawback.local import (
 )
 from clawback.settings import Settings
 from clawback.temporal import names
-from clawback.temporal.bootstrap import WATCHDOG_SCHEDULE
 from clawback.temporal.client import connect
 from clawback.temporal.namespace_checks import (
     REFUSED,
     NamespaceNotReady,
     require_search_attributes,
 )
+from clawback.temporal.watchdog import WATCHDOG_SCHEDULE
 
 _RETENTION = timedelta(days=1)
 _USABLE_WITHIN = 30.0

@@ -22,6 +22,7 @@ from prometheus_client.process_collector import ProcessCollector
 
 from clawback import __version__
 from clawback.actions import registry
+from clawback.guard import LossReason
 from clawback.model.audit_record import RecordKind
 from clawback.model.events import EventKind
 from clawback.model.mode import Mode
@@ -163,7 +164,14 @@ BLOCKS_FORBIDDEN = _gauge(
 WORKER_STUCK = _gauge(
     "worker_stuck", "1 while this worker is stuck; `/healthz` says where.", "reason"
 )
-CONTAINMENT_STOPPED = _gauge("containment_stopped", "1 while the kill switch is on.")
+CONTAINMENT_STOPPED = _gauge(
+    "containment_stopped", "1 while the kill switch is on, the guard is lost or cannot be read."
+)
+GUARD_LOSSES = _counter(
+    "guard_losses_total",
+    "Times that this process found the guard ended, missing, reset or from an older database.",
+    "reason",
+)
 AUDIT_RECORDS = _counter("audit_records_total", "Records written to the audit log.", "kind")
 BUILD = _info("build", "The running version.", "version", "python")
 BUILD.info({"version": __version__, "python": platform.python_version()})
@@ -178,6 +186,8 @@ def _initialise() -> None:
         AUDIT_RECORDS.labels(kind.value)
     for reason in StuckReason:
         WORKER_STUCK.labels(reason.value)
+    for loss in LossReason:
+        GUARD_LOSSES.labels(loss.value)
     for action, outcome, mode in product(registry.ACTIONS, ("failed", "unknown"), Mode):
         ACTIONS.labels(action, outcome, mode.value)
 

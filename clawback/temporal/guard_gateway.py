@@ -1,28 +1,72 @@
-"""Typed calls on the guard: reserve, stop, resume, confirm a rule.
+"""Typed calls on the guard: reserve, stop, resume, confirm a rule, and what its memo shows.
 
-The guard is one workflow per account. Whoever needs it first starts it.
+The guard is one workflow per account. None of these calls starts it: a guard that is missing was
+lost, and `guard_keeper` decides how it goes on.
 """
 
-from collections.abc import Sequence
+from collections.abc import AsyncIterator, Sequence
+from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any, TypeVar
 
-from temporalio.api.enums.v1 import TaskQueueType
+from pydantic import ValidationError
+from temporalio.api.enums.v1 import EventType, TaskQueueType
 from temporalio.api.taskqueue.v1 import RateLimit
 from temporalio.api.workflowservice.v1 import UpdateTaskQueueConfigRequest
-from temporalio.client import Client, WithStartWorkflowOperation, WorkflowUpdateFailedError
+from temporalio.client import (
+    Client,
+    WorkflowExecutionDescription,
+    WorkflowExecutionStatus,
+    WorkflowQueryFailedError,
+)
 from temporalio.common import WorkflowIDConflictPolicy
 from temporalio.service import RPCError, RPCStatusCode
 
-from clawback.guard import GuardSnapshot, ReservationBatch, ReservationResult, Stop
+from clawback.guard import (
+    GuardMemo,
+    GuardSnapshot,
+    Loss,
+    Past,
+    ReservationBatch,
+    ReservationResult,
+    Stop,
+)
 from clawback.temporal import names
-from clawback.temporal.workflow_calls import UpdateRefused
+from clawback.temporal.namespace_checks import REFUSED
+from clawback.temporal.workflow_calls import NoSuchWorkflow, query_workflow, update_workflow
 
 T = TypeVar("T")
 
-_UNSUPPORTED = {RPCStatusCode.UNIMPLEMENTED, RPCStatusCode.PERMISSION_DENIED}
-_UPDATE_TIMEOUT = timedelta(seconds=20)
+_ACCEPT_TIMEOUT = timedelta(seconds=20)
+_QUERY_TIMEOUT = timedelta(seconds=15)
 _LONGEST_REASON = 200
+_CANNOT_REPLAY = {RPCStatusCode.FAILED_PRECONDITION, RPCStatusCode.INVALID_ARGUMENT}
+_MOST_PASTS = 10
+"""Guards that were lost one after the other before they had read their past."""
+
+
+@dataclass(frozen=True, slots=True)
+class GuardView:
+    """What the server shows of the guard.
+
+    `length` is that of its history. `is_reset` says that this run was started by a reset.
+    """
+
+    is_running: bool
+    run: str
+    length: int
+    is_reset: bool
+    memo: GuardMemo | None
+
+    @property
+    def is_noticed(self) -> bool:
+        """Whether a reset, if there was one, was noticed and dealt with."""
+        return not self.is_reset or (self.memo is not None and self.memo.recovered_run == self.run)
+
+    @property
+    def is_stopped(self) -> bool:
+        """Whether the kill switch is on. A guard that ended or was reset counts as stopped."""
+        return not self.is_running or self.memo is None or self.memo.stopped or not self.is_noticed
 
 
 class GuardGateway:
@@ -31,20 +75,67 @@ class GuardGateway:
     def __init__(self, client: Client) -> None:
         self.client = client
 
-    async def ensure(self) -> None:
-        """Start the guard unless it is running."""
+    async def start(self, snapshot: GuardSnapshot) -> None:
+        """Start the guard with a snapshot unless it is running."""
+        memo = GuardMemo(
+            stopped=snapshot.stopped is not None,
+            generation=snapshot.generation,
+            decisions=snapshot.decisions,
+            binding=snapshot.binding,
+        )
         await self.client.start_workflow(
             names.GUARD,
-            GuardSnapshot(),
+            snapshot,
             id=names.GUARD_ID,
             task_queue=names.GUARD_QUEUE,
             id_conflict_policy=WorkflowIDConflictPolicy.USE_EXISTING,
-            memo={names.STOPPED_MEMO: False},
+            memo={names.GUARD_MEMO: memo},
             static_summary="budgets, demotions and the kill switch of this account",
         )
 
+    async def look(self) -> GuardView | None:
+        """Read what the server has committed; None if there is no guard.
+
+        Needs no worker and costs no action.
+
+        Raises:
+            PayloadKeyError: the memo was encrypted with another key.
+            RPCError: the server does not answer.
+
+        """
+        try:
+            found = await self.client.get_workflow_handle(names.GUARD_ID).describe()
+        except RPCError as error:
+            if error.status is RPCStatusCode.NOT_FOUND:
+                return None
+            raise
+        extended = found.raw_description.workflow_extended_info
+        return GuardView(
+            is_running=found.status is WorkflowExecutionStatus.RUNNING,
+            run=found.run_id,
+            length=found.history_length,
+            is_reset=extended.HasField("last_reset_time"),
+            memo=await _read_memo(found),
+        )
+
+    async def closed_runs(self) -> AsyncIterator[str]:
+        """Yield the runs of the guard that have ended, the last one first."""
+        query = f"WorkflowId = '{names.GUARD_ID}' AND ExecutionStatus != 'Running'"
+        found = [
+            (run.close_time, run.run_id)
+            async for run in self.client.list_workflows(query)
+            if run.close_time is not None
+        ]
+        for _, run in sorted(found, reverse=True):
+            yield run
+
     async def reserve(self, batch: ReservationBatch) -> dict[str, ReservationResult]:
-        """Reserve several actions in one update; return the results by reservation id."""
+        """Reserve several actions in one update; return the results by reservation id.
+
+        Raises:
+            NoSuchWorkflow, UpdateRefused: the guard is lost; a worker will start it again.
+
+        """
         return await self._update(names.RESERVE, [batch], dict[str, ReservationResult])
 
     async def status(self) -> GuardSnapshot | None:
@@ -59,32 +150,54 @@ class GuardGateway:
         return snapshot
 
     async def is_stopped(self) -> bool:
-        """Whether the kill switch is on. A lost guard counts as stopped.
+        """Whether the kill switch is on. A lost guard counts as stopped."""
+        view = await self.look()
+        return view is None or view.is_stopped
 
-        Reads the memo that the server has committed: needs no worker and costs no action.
+    async def report_loss(self, loss: Loss) -> None:
+        """Tell the running guard that it was reset, or that its database is an older one."""
+        await self.client.get_workflow_handle(names.GUARD_ID).signal(names.GUARD_LOST, loss)
+
+    async def read_past(self, loss: Loss, *, may_replay: bool) -> Past:
+        """Read what a lost guard knew, back to a run that had read its own past.
+
+        Raises:
+            RPCError: the server or the workers do not answer.
+
         """
-        try:
-            described = await self.client.get_workflow_handle(names.GUARD_ID).describe()
-        except RPCError as error:
-            if error.status is RPCStatusCode.NOT_FOUND:
-                return True
-            raise
-        return bool(await described.memo_value(names.STOPPED_MEMO, default=False))
+        is_complete, run = loss.is_complete, loss.run
+        for _ in range(_MOST_PASTS):
+            if run is None:
+                break
+            past = await self._read_run(run, may_replay=may_replay)
+            is_complete = is_complete and past.is_complete
+            if past.snapshot is None or past.snapshot.loss is None:
+                return past.model_copy(update={"is_complete": is_complete})
+            is_complete = is_complete and past.snapshot.loss.is_complete
+            run = past.snapshot.loss.run
+        return Past()
 
     async def stop(self, by: str, reason: str) -> Stop:
         """Turn the kill switch on and close the containment queue.
 
-        Requests may still leave until `kill_switch.LEASE` has passed.
+        Requests may still leave until `kill_switch.LEASE` has passed. It holds without the queue,
+        so a server that lets nobody close it is fine.
+
+        Raises:
+            NoSuchWorkflow: there is no guard.
+            UpdateRefused: the guard has ended, so containment is stopped.
+
         """
         stopped = await self._update(names.STOP, [by, reason], Stop)
-        await self._limit_queue(f"stopped by {by}: {reason}"[:_LONGEST_REASON])
+        await self.close_queue(f"stopped by {by}: {reason}"[:_LONGEST_REASON])
         return stopped
 
     async def resume(self, by: str) -> None:
         """Turn the kill switch off and open the containment queue.
 
         Raises:
-            UpdateRefused: the kill switch was not on.
+            NoSuchWorkflow: there is no guard.
+            UpdateRefused: the kill switch was not on, or the guard has ended.
 
         """
         try:
@@ -104,43 +217,80 @@ class GuardGateway:
         await self._update(names.CONFIRM, [rule, by], type(None))
 
     async def _update(self, update: str, args: Sequence[Any], result_type: type[T]) -> T:
-        start: WithStartWorkflowOperation[Any, Any] = WithStartWorkflowOperation(
-            names.GUARD,
-            GuardSnapshot(),
-            id=names.GUARD_ID,
-            task_queue=names.GUARD_QUEUE,
-            id_conflict_policy=WorkflowIDConflictPolicy.USE_EXISTING,
-            memo={names.STOPPED_MEMO: False},
-        )
-        try:
-            result: T = await self.client.execute_update_with_start_workflow(
-                update,
-                args=args,
-                start_workflow_operation=start,
-                result_type=result_type,
-                rpc_timeout=_UPDATE_TIMEOUT,
-            )
-        except WorkflowUpdateFailedError as error:
-            raise UpdateRefused(str(error.cause)) from error
-        return result
+        handle = self.client.get_workflow_handle(names.GUARD_ID)
+        return await update_workflow(handle, update, list(args), result_type, _ACCEPT_TIMEOUT)
 
-    async def _limit_queue(self, reason: str | None) -> None:
+    async def _read_run(self, run: str, *, may_replay: bool) -> Past:
+        handle = self.client.get_workflow_handle(names.GUARD_ID, run_id=run)
+        try:
+            if may_replay:
+                snapshot = await query_workflow(
+                    handle, names.STATUS, GuardSnapshot, rpc_timeout=_QUERY_TIMEOUT
+                )
+                return Past(snapshot=snapshot, is_complete=True)
+        except NoSuchWorkflow:
+            return Past()
+        except (RPCError, WorkflowQueryFailedError) as error:
+            if isinstance(error, RPCError) and error.status not in _CANNOT_REPLAY:
+                raise
+        return await self._read_input(run)
+
+    async def _read_input(self, run: str) -> Past:
+        """Read with what a run started: all it ever knew, if no worker had taken it up."""
+        handle = self.client.get_workflow_handle(names.GUARD_ID, run_id=run)
+        events = (await handle.fetch_history()).events
+        payloads = events[0].workflow_execution_started_event_attributes.input.payloads
+        try:
+            (snapshot,) = await self.client.data_converter.decode(payloads, [GuardSnapshot])
+        except ValueError:
+            return Past()
+        had_task = any(
+            one.event_type == EventType.EVENT_TYPE_WORKFLOW_TASK_COMPLETED for one in events
+        )
+        return Past(snapshot=snapshot, is_complete=not had_task)
+
+    async def close_queue(self, reason: str) -> bool:
+        """Close the containment queue; False if the server does not do that."""
+        try:
+            return await self._limit_queue(reason)
+        except RPCError:
+            return False
+
+    async def can_close_queue(self) -> bool:
+        """Whether the server lets us close the containment queue. Changes nothing."""
+        return await self._configure_queue(None)
+
+    async def _limit_queue(self, reason: str | None) -> bool:
         """Close the containment queue for a reason, or open it (None).
 
-        A server without this call is fine: the kill switch holds without it.
+        Returns False if the server does not let us.
         """
         limit = None if reason is None else RateLimit(requests_per_second=0)
+        update = UpdateTaskQueueConfigRequest.RateLimitUpdate
+        return await self._configure_queue(update(rate_limit=limit, reason=reason or "resumed"))
+
+    async def _configure_queue(
+        self, update: "UpdateTaskQueueConfigRequest.RateLimitUpdate | None"
+    ) -> bool:
         request = UpdateTaskQueueConfigRequest(
             namespace=self.client.namespace,
             identity="clawback",
             task_queue=names.CONTAIN_QUEUE,
             task_queue_type=TaskQueueType.TASK_QUEUE_TYPE_ACTIVITY,
-            update_queue_rate_limit=UpdateTaskQueueConfigRequest.RateLimitUpdate(
-                rate_limit=limit, reason=reason or "resumed"
-            ),
+            update_queue_rate_limit=update,
         )
         try:
             await self.client.workflow_service.update_task_queue_config(request)
         except RPCError as error:
-            if error.status not in _UNSUPPORTED:
+            if error.status not in REFUSED:
                 raise
+            return False
+        return True
+
+
+async def _read_memo(found: WorkflowExecutionDescription) -> GuardMemo | None:
+    try:
+        memo = await found.memo_value(names.GUARD_MEMO, default=None, type_hint=GuardMemo)
+    except ValidationError:
+        return None
+    return memo if isinstance(memo, GuardMemo) else None

@@ -61,6 +61,7 @@ PART_CHANGED: Final = "part_changed"
 NOTIFICATION_ENDED: Final = "notification_ended"
 REFUNDED: Final = "refunded"
 WORK_UNDONE: Final = "work_undone"
+GUARD_LOST: Final = "guard_lost"
 
 # ---- updates
 
@@ -84,7 +85,8 @@ PROPOSAL: Final = "proposal"
 
 # ---- memo and search attributes
 
-STOPPED_MEMO: Final = "stopped"
+GUARD_MEMO: Final = "guard"
+BINDING_MEMO: Final = "binding"
 BLOCK_MEMO: Final = "block"
 SUMMARY_MEMO: Final = "summary"
 RULE_ATTRIBUTE: Final = "ClawbackRule"

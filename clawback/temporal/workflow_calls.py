@@ -48,7 +48,12 @@ class NoWorkerAnswered(RuntimeError):
     """No worker accepted the update in time. A worker that starts later may still run it."""
 
 
-async def query_workflow(handle: WorkflowHandle[Any, Any], query: str, result_type: type[T]) -> T:
+async def query_workflow(
+    handle: WorkflowHandle[Any, Any],
+    query: str,
+    result_type: type[T],
+    rpc_timeout: timedelta | None = None,
+) -> T:
     """Query a workflow, running or closed.
 
     Raises:
@@ -57,7 +62,7 @@ async def query_workflow(handle: WorkflowHandle[Any, Any], query: str, result_ty
 
     """
     try:
-        result: T = await handle.query(query, result_type=result_type)
+        result: T = await handle.query(query, result_type=result_type, rpc_timeout=rpc_timeout)
     except RPCError as error:
         raise _missing_or_same(handle, error) from error
     return result

@@ -31,8 +31,8 @@ from clawback.simulator.faults import FaultSampler
 from clawback.simulator.faults.base import RequestFault
 from clawback.simulator.faults.lost_answer import LostAnswer
 from clawback.simulator.faults.reset import Reset
-from clawback.temporal.guard_gateway import GuardGateway
 from tests.contract.checked_client import mail
+from tests.workflows.deployment import keeper_of
 
 RULES = Path(__file__).parents[2] / "rules"
 ONE = "POST1-2026-11-22T10:00:00-1"
@@ -419,7 +419,7 @@ async def test_the_kill_switch_holds_for_people_too(
     change = ("investigate", "move", ONE, "--to", "JunkEmail", "--yes")
     assert await api(*change) == ExitCode.NO
     assert "--force overrides" in capsys.readouterr().err
-    await GuardGateway(temporal).ensure()
+    await keeper_of(temporal).open()
     assert await api(*change) == ExitCode.OK
     assert await api("investigate", "get", ONE) == ExitCode.OK
     assert operations_done(simulator) == ["move"]

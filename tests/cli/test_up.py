@@ -261,9 +261,17 @@ def test_half_of_the_credentials_is_one_sentence(tmp_path: Path) -> None:
 
 def test_a_temporal_server_that_does_not_answer_is_one_sentence(tmp_path: Path) -> None:
     """With TEMPORAL_ADDRESS no server of ours is started, and one that does not answer is named."""
-    code, said = refused(settings(tmp_path, TEMPORAL_ADDRESS="127.0.0.1:1"))
+    api = {"CLAWBACK_API_URL": "http://127.0.0.1:1/client/v4"}
+    code, said = refused(settings(tmp_path, TEMPORAL_ADDRESS="127.0.0.1:1", **api))
     assert code == ExitCode.ENVIRONMENT
     assert "no Temporal server answers at 127.0.0.1:1" in said
+
+
+def test_a_demo_never_uses_a_named_server(tmp_path: Path) -> None:
+    """Without credentials there is a simulator, whose mail must not reach somebody's server."""
+    code, said = refused(settings(tmp_path, TEMPORAL_ADDRESS="127.0.0.1:1"))
+    assert (code, said.count("\n")) == (ExitCode.USAGE, 1)
+    assert "never uses a server of yours (127.0.0.1:1)" in said
 
 
 def test_a_state_folder_that_cannot_be_written_is_one_sentence(tmp_path: Path) -> None:

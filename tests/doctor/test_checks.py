@@ -14,6 +14,7 @@ from clawback.doctor.check import CheckStatus, Finding, run_check
 from clawback.doctor.file_checks import check_audit
 from clawback.doctor.temporal_checks import (
     check_attributes,
+    check_guard,
     check_pollers,
     check_watchdog,
     poller_finding,
@@ -24,6 +25,7 @@ from clawback.doctor.worker_checks import (
     check_never_block,
     check_running_rules,
 )
+from clawback.guard import Binding
 from clawback.local.installation import plan_installation
 from clawback.model.events import EventKind
 from clawback.model.polling import PollerStatus
@@ -31,8 +33,10 @@ from clawback.rules import load_rules
 from clawback.settings import Settings
 from clawback.simulator import Simulator, outbreak
 from clawback.telemetry import serve_metrics
-from clawback.temporal.bootstrap import WATCHDOG_SCHEDULE, prepare
+from clawback.temporal import names
+from clawback.temporal.guard_gateway import GuardGateway
 from clawback.temporal.poller_gateway import PollerGateway
+from clawback.temporal.watchdog import WATCHDOG_SCHEDULE, create_watchdog
 from tests.cli.test_program import write_audit
 from tests.workflows.deployment import RULES, deployed
 
@@ -57,7 +61,7 @@ async def test_a_check_that_raises_is_one_row() -> None:
 async def test_the_watchdog_is_missing_present_or_paused(temporal: Client) -> None:
     """A missing schedule is a problem; a pause is a warning with its reason."""
     assert statuses(await check_watchdog(temporal)) == [CheckStatus.PROBLEM]
-    await prepare(temporal)
+    await create_watchdog(temporal, Binding(account="simulator", installation="one"))
     assert statuses(await check_watchdog(temporal)) == [CheckStatus.OK]
     assert statuses(await check_attributes(temporal)) == [CheckStatus.OK]
     await temporal.get_schedule_handle(WATCHDOG_SCHEDULE).pause(note="moving house")
@@ -66,6 +70,28 @@ async def test_the_watchdog_is_missing_present_or_paused(temporal: Client) -> No
         CheckStatus.WARNING,
         "the schedule is paused: moving house",
     )
+
+
+async def test_the_kill_switch_says_who_stopped_and_whose_namespace_it_is(
+    temporal: Client, tmp_path: Path
+) -> None:
+    """A missing or lost guard is a problem, a stop a warning with its reason."""
+    guard, settings = GuardGateway(temporal), Settings(state=tmp_path)
+    assert statuses(await check_guard(guard, settings)) == [CheckStatus.PROBLEM]
+    async with deployed(temporal, Simulator(), tmp_path):
+        assert statuses(await check_guard(guard, settings)) == [CheckStatus.OK]
+        await guard.stop("ana", "too much")
+        (finding,) = await check_guard(guard, settings)
+        assert (finding.status, finding.found) == (
+            CheckStatus.WARNING,
+            "containment is stopped by ana: too much",
+        )
+        other = Settings(state=tmp_path, cloudflare_account_id="acc")
+        (_, foreign) = await check_guard(guard, other)
+        assert (foreign.check, foreign.status) == ("account", CheckStatus.PROBLEM)
+        await temporal.get_workflow_handle(names.GUARD_ID).terminate()
+        (finding,) = await check_guard(guard, settings)
+        assert (finding.status, "lost" in finding.found) == (CheckStatus.PROBLEM, True)
 
 
 async def test_pollers_are_missing_polling_or_paused(temporal: Client, tmp_path: Path) -> None:

@@ -17,11 +17,16 @@ from clawback.guard import (
     Demotion,
     Guard,
     GuardSnapshot,
+    Loss,
+    LossReason,
+    Past,
     Refund,
     Reservation,
     ReservationResult,
+    Stop,
     Surge,
 )
+from clawback.model.size import PAYLOAD_LIMIT
 
 NOW = datetime(2026, 11, 22, 12, tzinfo=UTC)
 HOUR = timedelta(hours=1)
@@ -155,7 +160,9 @@ def test_a_demoted_rule_is_held_until_it_is_confirmed() -> None:
     assert guard.demoted["r"].undone == 5
     assert "undone by bob" in guard.reserve(asked(), Budgets(), NOW).reason
     assert guard.reserve(asked(approved=True), Budgets(), NOW).granted
-    assert (guard.confirm("r"), guard.confirm("r")) == (True, False)
+    assert guard.needs_confirmation("r", NOW)
+    guard.confirm("r")
+    assert not guard.needs_confirmation("r", NOW)
     assert guard.reserve(asked(), Budgets(), NOW).granted
 
 
@@ -185,3 +192,95 @@ def test_no_window_ever_holds_more_than_the_budget(asks: list[tuple[int, int, bo
         guard = Guard(GuardSnapshot.model_validate_json(guard.snapshot().model_dump_json()))
     for end, _ in granted:
         assert sum(number for at, number in granted if end - HOUR < at <= end) <= 10
+
+
+def lost(guard: Guard, past: Past, now: datetime) -> Guard:
+    """A guard that was started again, and has read this past of the one before."""
+    again = Guard(GuardSnapshot(binding=guard.binding))
+    again.lose(Loss(reason=LossReason.CLOSED, at=now, generation=guard.generation))
+    again.recover(past, now)
+    again.resume()
+    return again
+
+
+@given(
+    st.lists(st.tuples(st.integers(0, 1500), st.integers(1, 6), st.booleans()), max_size=60),
+    st.sets(st.integers(0, 60)),
+)
+def test_a_guard_that_reads_its_past_decides_as_if_it_was_never_lost(
+    asks: list[tuple[int, int, bool]], losses: set[int]
+) -> None:
+    """Compared with a guard that is never lost, over any reservations, refunds and demotions."""
+    kept, other, now = fresh(), fresh(), NOW
+    for number, (gap, units, is_odd) in enumerate(asks):
+        now += timedelta(seconds=gap)
+        if number in losses:
+            kept = lost(kept, Past(snapshot=kept.snapshot(), is_complete=True), now)
+        ask = asked(units, rule="odd" if is_odd else "even", subject=str(units))
+        results = [guard.reserve(ask, TEN_AN_HOUR, now) for guard in (kept, other)]
+        assert results[0] == results[1]
+        for guard in (kept, other):
+            if is_odd:
+                guard.refund(Refund(id=ask.id, count=units // 2))
+            if units == 6:
+                guard.demote("odd", Demotion(by="ana", at=now))
+
+
+@given(
+    st.lists(st.tuples(st.integers(0, 20_000), st.integers(1, 6)), max_size=60),
+    st.booleans(),
+)
+def test_a_guard_whose_past_is_unknown_grants_nothing_for_the_window(
+    asks: list[tuple[int, int]],
+    is_partly_known: bool,  # noqa: FBT001 - hypothesis gives it
+) -> None:
+    """Nothing unapproved within an hour, and nothing of a rule that nobody has confirmed."""
+    before = fresh()
+    past = Past(snapshot=before.snapshot() if is_partly_known else None)
+    guard, now = lost(before, past, NOW), NOW
+    guard.confirm("vouched")
+    for gap, units in asks:
+        now += timedelta(seconds=gap)
+        known = guard.reserve(asked(units, rule="vouched"), TEN_AN_HOUR, now)
+        assert not (known.granted and now - NOW < HOUR)
+        assert not guard.reserve(asked(rule="other"), Budgets(), now).granted or (
+            now - NOW >= timedelta(days=7)
+        )
+        assert guard.reserve(asked(rule="other", approved=True), TEN_AN_HOUR, now).granted
+
+
+def test_an_unknown_past_is_over_after_its_windows() -> None:
+    """After seven days the guard knows all that matters again."""
+    guard = lost(fresh(), Past(), NOW)
+    assert not guard.reserve(asked(), TEN_AN_HOUR, NOW + timedelta(days=6)).granted
+    assert guard.reserve(asked(), TEN_AN_HOUR, NOW + timedelta(days=7)).granted
+
+
+def test_a_lost_guard_stays_stopped_by_whom_it_was() -> None:
+    """The first reason stands: a person's stop is not replaced by that of the loss."""
+    before = fresh()
+    before.stop(Stop(by="ana", at=NOW, reason="too much"))
+    again = Guard(GuardSnapshot())
+    again.lose(Loss(reason=LossReason.MISSING, at=NOW))
+    assert again.stopped is not None
+    assert again.stopped.by == "clawback"
+    again.recover(Past(snapshot=before.snapshot(), is_complete=True), NOW)
+    assert again.stopped.by == "ana"
+
+
+def test_the_snapshot_stays_below_the_payload_limit() -> None:
+    """A hundred busy rules, and more grants and repeats with long names than are ever kept."""
+    guard, now = fresh(), NOW
+    for number in range(24_000):
+        now += timedelta(seconds=25)
+        rule = f"{number % 100:0>80}"
+        ask = asked(rule=rule, budget=BudgetKind.BLOCKS, subject=f"{number:0>64}")
+        assert guard.reserve(ask, Budgets(), now).granted
+    snapshot = guard.snapshot()
+    assert len(snapshot.model_dump_json()) < PAYLOAD_LIMIT
+    assert snapshot.grants
+    assert snapshot.repeats
+    again = Guard(GuardSnapshot.model_validate_json(snapshot.model_dump_json()))
+    for key in (f"all/{BudgetKind.BLOCKS}", f"rule/{rule}/{BudgetKind.BLOCKS}"):
+        for per in (HOUR, timedelta(days=7)):
+            assert again.spent(key, per, now) == guard.spent(key, per, now) > 0

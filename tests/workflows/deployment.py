@@ -23,10 +23,12 @@ from clawback.model.messages import Target
 from clawback.model.polling import PollerStart, PollerStatus
 from clawback.notifications import Channels, Notifier, traits_of
 from clawback.rules.live import LiveRules
-from clawback.settings import Settings
+from clawback.settings import SIMULATED_ACCOUNT, Settings
 from clawback.simulator import Simulator
 from clawback.temporal.case_gateway import CaseGateway
 from clawback.temporal.guard_gateway import GuardGateway
+from clawback.temporal.guard_keeper import GuardKeeper
+from clawback.temporal.guard_memory import GuardMemory
 from clawback.temporal.kill_switch import KillSwitch
 from clawback.temporal.poller_gateway import PollerGateway
 from tests.waiting import eventually
@@ -45,6 +47,7 @@ class Deployment:
     services: Services
     api: EmailSecurity
     switch: KillSwitch
+    keeper: GuardKeeper
 
     @property
     def cases(self) -> CaseGateway:
@@ -133,16 +136,22 @@ async def deployed(
     simulator: Simulator,
     state: Path,
     channels: Channels = MappingProxyType({}),
+    memory: Path | None = None,
     **settings: Any,
 ) -> AsyncIterator[Deployment]:
-    """Run simulator and workers until the block is left. Pollers are not started."""
+    """Run simulator and workers until the block is left. Pollers are not started.
+
+    `memory` is the file in which the worker remembers the guard. Nothing watches the guard unless a
+    test calls `keeper.keep()`.
+    """
     async with AsyncExitStack() as stack:
         url = await stack.enter_async_context(simulator.serve())
         chosen = Settings(
             **{"api_url": url, "state": state, "rules": RULES, "age_limit": "off", **settings}
         )
-        await GuardGateway(temporal).ensure()
-        switch = KillSwitch(GuardGateway(temporal))
+        keeper = keeper_of(temporal, memory)
+        await keeper.open()
+        switch = KillSwitch(keeper)
         api = await stack.enter_async_context(connect_api(chosen, switch))
         notifier = await stack.enter_async_context(Notifier(channels))
         components = build_components(
@@ -150,7 +159,14 @@ async def deployed(
         )
         for worker in build_workers(temporal, components, sandbox=SandboxRestrictions.default):
             await stack.enter_async_context(worker)
-        yield Deployment(temporal, simulator, chosen, components.services, api, switch)
+        yield Deployment(temporal, simulator, chosen, components.services, api, switch, keeper)
+
+
+def keeper_of(
+    temporal: Client, memory: Path | None = None, account: str = SIMULATED_ACCOUNT
+) -> GuardKeeper:
+    """Build a keeper of the guard, with a memory of its own."""
+    return GuardKeeper(GuardGateway(temporal), account, GuardMemory("test", memory))
 
 
 def match_of(line: dict[str, Any]) -> Match:

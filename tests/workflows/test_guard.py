@@ -29,7 +29,7 @@ from clawback.temporal.block_gateway import BlockGateway
 from clawback.temporal.guard_gateway import GuardGateway
 from clawback.temporal.workflow_calls import UpdateRefused
 from tests.waiting import eventually
-from tests.workflows.deployment import Deployment, deployed, match_of
+from tests.workflows.deployment import Deployment, deployed, keeper_of, match_of
 from tests.workflows.test_case import simulated
 
 HOUR = timedelta(hours=1)
@@ -190,6 +190,7 @@ async def test_a_worker_that_stops_does_not_wait_for_the_guard(temporal: Client)
     The ask fails, to be repeated on a timer of the server.
     """
     worker = ActivityEnvironment()
+    await keeper_of(temporal).open()
     guarding = GuardActivities(
         GuardGateway(temporal), Budgets, ActivityTelemetry()
     )  # nobody works on this server

@@ -1,6 +1,6 @@
-"""What must exist on the server before the first workflow: search attributes and the watchdog.
+"""The watchdog: the schedule that starts missing pollers again.
 
-Safe to repeat.
+Its memo names the account of the namespace, should the guard be missing that names it otherwise.
 """
 
 from contextlib import suppress
@@ -17,23 +17,19 @@ from temporalio.client import (
     ScheduleSpec,
 )
 
+from clawback.guard import Binding
 from clawback.temporal import names
-from clawback.temporal.namespace_checks import require_search_attributes
 
 WATCHDOG_SCHEDULE = "watchdog"
 _WATCH_EVERY = timedelta(minutes=5)
 
 
-async def prepare(client: Client) -> None:
-    """Create the search attributes and the watchdog schedule; what exists is left as it is.
-
-    Raises:
-        NamespaceNotReady: search attributes are missing and may not be created, or are wrong.
-
-    """
-    await require_search_attributes(client)
+async def create_watchdog(client: Client, binding: Binding) -> None:
+    """Create the schedule unless it exists."""
     with suppress(ScheduleAlreadyRunningError):
-        await client.create_schedule(WATCHDOG_SCHEDULE, _watchdog())
+        await client.create_schedule(
+            WATCHDOG_SCHEDULE, _watchdog(), memo={names.BINDING_MEMO: binding}
+        )
 
 
 def _watchdog() -> Schedule:
