@@ -256,7 +256,7 @@ def test_half_of_the_credentials_is_one_sentence(tmp_path: Path) -> None:
     for half in ({"CLOUDFLARE_API_TOKEN": "t0ken-t0ken"}, {"CLOUDFLARE_ACCOUNT_ID": "0" * 32}):
         code, said = refused(settings(tmp_path, **half))
         assert (code, said.count("\n")) == (ExitCode.REFUSED, 1)
-        assert "go together" in said
+        assert "belong together" in said
 
 
 def test_a_temporal_server_that_does_not_answer_is_one_sentence(tmp_path: Path) -> None:
