@@ -9,7 +9,6 @@ from typing import Any
 
 from temporalio.client import Client
 
-from clawback.guard import Binding
 from clawback.local import TemporalServer, free_port, temporal_child
 from clawback.model.events import EventKind
 from clawback.model.polling import PollerStart
@@ -17,7 +16,6 @@ from clawback.settings import Settings
 from clawback.simulator import Rate, Simulator, SimulatorOptions, outbreak, parse_faults
 from clawback.telemetry import metrics
 from clawback.temporal.client import connect
-from clawback.temporal.watchdog import create_watchdog
 from tests.waiting import eventually, until
 from tests.workflows.deployment import Deployment, deployed
 
@@ -54,7 +52,6 @@ async def test_a_killed_server_loses_and_repeats_no_work(tmp_path: Path) -> None
     await child.start()
     try:
         client = await connect(Settings(), address=server.address)
-        await create_watchdog(client, Binding(account="simulator", installation="one"))
         lines = campaigns(30, 5)
         async with deployed(
             client, simulated(lines, "slow=0.3:0.2"), tmp_path / "state"
