@@ -94,15 +94,15 @@ class PollerWorkflow:
         """How long the live lane rests. It also wakes the other lane for what is owed."""
         if self._memory.trouble is not None:
             return TROUBLE_PAUSE
-        owed_at = self._memory.owed_at
-        until_owed = owed_at - workflow.now() if owed_at else self._start.interval
-        return min(self._start.interval, max(until_owed, _SHORTEST_PAUSE))
+        return min(self._start.interval, self._until_owed or self._start.interval)
 
     async def _run_backfill(self) -> None:
         """Read what is left to read, one window after the other, until the history is long."""
         while not self._is_history_long:
             if not self._is_backfill_wanted:
-                await self._wait(lambda: self._is_backfill_wanted or self._is_history_long)
+                await self._wait(
+                    lambda: self._is_backfill_wanted or self._is_history_long, self._until_owed
+                )
                 continue
 
             self._memory = begin_backfill(self._memory, self._start, workflow.now())
@@ -114,6 +114,13 @@ class PollerWorkflow:
     @property
     def _is_backfill_wanted(self) -> bool:
         return not self._is_paused and is_backfill_due(self._memory, self._start, workflow.now())
+
+    @property
+    def _until_owed(self) -> timedelta | None:
+        """How long until a window with postponed events shall be read again; None if never."""
+        if self._memory.owed_at is None or self._is_paused:
+            return None
+        return max(self._memory.owed_at - workflow.now(), _SHORTEST_PAUSE)
 
     async def _wait(self, holds: Callable[[], bool], pause: timedelta | None = None) -> None:
         """Wait until a condition holds, at most for a pause."""

@@ -65,6 +65,7 @@ def test_everything_about_a_rule_is_listed(rules: Path, tmp_path: Path) -> None:
         "file": "a_rule.yml",
         "line": 1,
         "tests": 2,
+        "clean_mail": True,
         "last_match": None,
     }
     assert (a_block["name"], a_block["mode"], a_block["tests"]) == ("a_block", None, 0)
@@ -90,25 +91,15 @@ def test_without_server_and_audit_nothing_is_known(rules: Path, tmp_path: Path) 
     done = clawback(
         "rules", "list", str(rules), TEMPORAL_ADDRESS=NOBODY, CLAWBACK_STATE=str(tmp_path)
     )
-    head, *lines, summary = done.stdout.splitlines()
+    head, *lines, summary, polling = done.stdout.splitlines()
     assert done.returncode == ExitCode.OK
     assert [line.split()[0] for line in (head, *lines)] == ["name", "a_block", "a_rule"]
-    assert (
-        len(
-            {
-                line.index(word)
-                for line, word in (
-                    (head, "file"),
-                    (lines[0], "a_block.yml"),
-                    (lines[1], "a_rule.yml"),
-                )
-            }
-        )
-        == 1
-    )
+    files = zip((head, *lines), ("file", "a_block.yml", "a_rule.yml"), strict=True)
+    assert len({line.index(file) for line, file in files}) == 1
     assert lines[1][head.index("last match")] == "-"
     assert "\x1b" not in done.stdout
     assert "last matches unknown: no server, no audit" in summary
+    assert polling == "polling reads clean mail too: 1 rule may match it (a_rule)"
 
 
 def test_the_audit_knows_without_a_server(rules: Path, tmp_path: Path) -> None:

@@ -26,6 +26,10 @@ from clawback.temporal.client import connect
 from clawback.temporal.names import RULE_ATTRIBUTE, SEARCH_ATTRIBUTES
 
 SETTINGS = Settings.model_construct()
+ATTRIBUTE_TYPES = {
+    "Keyword": IndexedValueType.INDEXED_VALUE_TYPE_KEYWORD,
+    "KeywordList": IndexedValueType.INDEXED_VALUE_TYPE_KEYWORD_LIST,
+}
 
 
 @asynccontextmanager
@@ -70,8 +74,8 @@ async def test_it_is_set_up_and_survives_a_kill(tmp_path: Path) -> None:
         listed = await client.operator_service.list_search_attributes(
             ListSearchAttributesRequest(namespace="default")
         )
-        assert {listed.custom_attributes[name] for name in SEARCH_ATTRIBUTES} == {
-            IndexedValueType.INDEXED_VALUE_TYPE_KEYWORD
+        assert {name: listed.custom_attributes[name] for name in SEARCH_ATTRIBUTES} == {
+            name: ATTRIBUTE_TYPES[kind] for name, kind in SEARCH_ATTRIBUTES.items()
         }
     assert (tmp_path / "temporal.db").stat().st_size > 0
 

@@ -7,7 +7,6 @@ import pytest
 from temporalio.client import Client, WorkflowHandle
 
 from clawback.cli.temporal_access import call_temporal
-from clawback.temporal.case_gateway import CaseGateway
 from clawback.temporal.workflow_calls import NoWorkerAnswered, send_update
 
 
@@ -37,7 +36,8 @@ async def test_whoever_waits_for_a_worker_can_interrupt(
         task = asyncio.current_task()
         assert task is not None
         asyncio.get_running_loop().call_later(0.2, task.cancel)
-        return await CaseGateway(client).approve(forsaken.id, "ana", "digest")
+        handle = client.get_workflow_handle(forsaken.id)
+        return await send_update(handle, "lift", [], str)
 
     monkeypatch.setenv("TEMPORAL_ADDRESS", forsaken._client.service_client.config.target_host)
     with pytest.raises(KeyboardInterrupt):

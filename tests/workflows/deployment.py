@@ -82,11 +82,11 @@ class Deployment:
         """Start a poller unless it runs, and let both lanes read everything there is."""
         chosen = {"interval": timedelta(hours=1), "start": timedelta(hours=1), **start}
         await self.pollers.start(PollerStart(source=source, **chosen))
-        await self.pollers.poll_now(source)
+        requested = (await self.pollers.poll_now(source)).requested
 
         async def read() -> PollerStatus | None:
             status = await self.pollers.status(source)
-            is_read = not status.backlog and not status.rereading
+            is_read = status.completed >= requested and not status.backlog and not status.rereading
             return status if is_read or status.state == "degraded" else None
 
         return await eventually(read, timedelta(minutes=2))
