@@ -16,11 +16,10 @@ from clawback.actions import MessageSearch
 from clawback.actions.move import move_outcomes
 from clawback.actions.outcomes import ALREADY_THERE, MOVED, RELEASED, failed
 from clawback.batching import Batcher
-from clawback.cases import BATCH as MOST_IDS
 from clawback.cloudflare import EmailSecurity, errors, pages
 from clawback.cloudflare.recovery import RELEASES, is_since
 from clawback.model.events import is_moved, message_event
-from clawback.model.messages import Destination, Disposition, Target
+from clawback.model.messages import MAX_MESSAGES_PER_REQUEST, Destination, Disposition, Target
 from clawback.model.payload import Payload
 from clawback.model.size import payload_size
 from clawback.model.times import UtcDatetime
@@ -115,11 +114,13 @@ class ContainmentActivities:
         self._telemetry = telemetry
         self._own_submissions = own_submissions
         self._moves = {
-            (api, folder): Batcher(partial(api.move, destination=folder), MOST_IDS, spoilt=_SPOILT)
+            (api, folder): Batcher(
+                partial(api.move, destination=folder), MAX_MESSAGES_PER_REQUEST, spoilt=_SPOILT
+            )
             for api in self._clients.clients
             for folder in Destination
         }
-        self._lookups = Batcher(self._find_moved, MOST_IDS, spoilt=_SPOILT)
+        self._lookups = Batcher(self._find_moved, MAX_MESSAGES_PER_REQUEST, spoilt=_SPOILT)
 
     @activity.defn(name="email_security.move_messages")
     async def move_messages(self, request: MoveMessages) -> MessageOutcomes:

@@ -21,10 +21,9 @@ from activities.containment import MessageOutcomes, ReclassifyMessage
 from clawback.actions.move import move_outcomes
 from clawback.actions.outcomes import MOVED
 from clawback.batching import Batcher
-from clawback.cases import BATCH as MOST_IDS
 from clawback.cases.undo_plan import UndoPlan, plan_undo
 from clawback.cloudflare import EmailSecurity, MoveItem, Share, errors
-from clawback.model.messages import Destination, Target
+from clawback.model.messages import MAX_MESSAGES_PER_REQUEST, Destination, Target
 from clawback.model.payload import Payload
 from clawback.temporal import names
 from clawback.temporal.application_errors import as_application_error
@@ -58,7 +57,9 @@ class UndoActivities:
         self._api = api.on(Share.UNDO)
         self._client = client
         self._own_submissions = own_submissions
-        self._returns = Batcher(self._return, MOST_IDS, pause=_JOIN, busy=_JOIN, spoilt=_SPOILT)
+        self._returns = Batcher(
+            self._return, MAX_MESSAGES_PER_REQUEST, pause=_JOIN, busy=_JOIN, spoilt=_SPOILT
+        )
 
     @activity.defn(name="undo.end_case")
     async def end_case(self, request: CaseUndoRequest) -> None:

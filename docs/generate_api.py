@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from starlette.routing import Route
 
 from clawback.actions import ACTIONS
-from clawback.cloudflare.catalogue import OPERATIONS, Operation
+from clawback.cloudflare.operation_catalogue import OPERATIONS, Operation
 from clawback.cloudflare.recovery import recovery_of
 from clawback.simulator import Simulator
 from docs.tables import Tables, table_head, table_row

@@ -20,9 +20,9 @@ from clawback.model.durations import format_duration
 from clawback.model.events import SOURCES, EventKind
 from clawback.rules.lint.review import review_rules
 from clawback.rules.loader import read_folder
-from clawback.rules.source.catalogue import FIELDS, RENAMED, Field, FieldType
 from clawback.rules.source.documents import Status
 from clawback.rules.source.errors import Code, Problem
+from clawback.rules.source.field_catalogue import FIELDS, RENAMED, Field, FieldType
 from clawback.rules.source.responses import DEFAULT_GROUP
 from docs.tables import Tables, first_paragraph, table_cell, table_head, table_row
 from tests.rules.folders import PLAIN, TODAY, block, write

@@ -17,11 +17,10 @@ with workflow.unsafe.imports_passed_through():
     from activities.undo import ReturnMessages, UndoActivities
     from clawback.actions import Correction, PolicyAction
     from clawback.actions.outcomes import UNKNOWN, failed
-    from clawback.cases import BATCH
     from clawback.cases.undo_plan import UndoPlan
     from clawback.guard import Demotion
     from clawback.model.audit_record import AuditRecord, RecordKind
-    from clawback.model.messages import Target
+    from clawback.model.messages import MAX_MESSAGES_PER_REQUEST, Target
     from clawback.model.policies import EndedPolicy
     from clawback.model.texts import bounded
     from clawback.temporal import names
@@ -87,8 +86,8 @@ class CaseUndoWorkflow:
 
     async def _return_all(self, targets: Sequence[Target]) -> dict[str, str]:
         outcomes: dict[str, str] = {}
-        for first in range(0, len(targets), BATCH):
-            outcomes |= await self._return(targets[first : first + BATCH])
+        for first in range(0, len(targets), MAX_MESSAGES_PER_REQUEST):
+            outcomes |= await self._return(targets[first : first + MAX_MESSAGES_PER_REQUEST])
         return outcomes
 
     async def _return(self, targets: Sequence[Target]) -> dict[str, str]:

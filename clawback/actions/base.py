@@ -116,7 +116,7 @@ class BaseAction(Payload):
 
     scope: ClassVar[Scope] = Scope.CASE
     operations: ClassVar[tuple[str, ...]] = ()
-    """The operations of `clawback.cloudflare.catalogue` that do it and undo it."""
+    """The operations of `clawback.cloudflare.operation_catalogue` that do it and undo it."""
     templated_fields: ClassVar[tuple[str, ...]] = ()
     """Parameters in which `{field}` stands for a value of the event."""
     is_exclusive: ClassVar[bool] = False

@@ -4,7 +4,7 @@ No clock and no I/O: `workflows.case` runs it. Change it when cases should decid
 """
 
 from clawback.cases.approvals import NotHeld
-from clawback.cases.case import BATCH, Case
+from clawback.cases.case import Case
 from clawback.cases.plan import CasePlan, Limit, Match, group_hash
 from clawback.cases.state import (
     ActionStep,
@@ -13,7 +13,6 @@ from clawback.cases.state import (
     CaseSnapshot,
     CaseStart,
     CaseState,
-    CaseTiming,
     CloseStep,
     Decision,
     Delivery,
@@ -25,6 +24,7 @@ from clawback.cases.state import (
     Step,
     WaitStep,
 )
+from clawback.cases.timing import CaseTiming
 from clawback.correlation.sliding_window import (
     CorrelationType,
     CorrelationWindow,
@@ -33,7 +33,6 @@ from clawback.correlation.sliding_window import (
 )
 
 __all__ = [
-    "BATCH",
     "ActionStep",
     "ActionSummary",
     "AppliedAction",

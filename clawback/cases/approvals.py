@@ -9,14 +9,8 @@ from collections.abc import Sequence
 from datetime import datetime
 
 from clawback.cases.plan import CasePlan
-from clawback.cases.state import (
-    ActionStep,
-    CaseSnapshot,
-    CaseState,
-    CaseTiming,
-    Decision,
-    Proposal,
-)
+from clawback.cases.state import ActionStep, CaseSnapshot, CaseState, Decision, Proposal
+from clawback.cases.timing import CaseTiming
 from clawback.model.mode import Mode
 
 _MOST_NAMED = 5

@@ -21,7 +21,6 @@ from clawback.cases.state import (
     AppliedAction,
     CaseSnapshot,
     CaseState,
-    CaseTiming,
     CloseStep,
     Decision,
     NotificationStep,
@@ -30,16 +29,15 @@ from clawback.cases.state import (
     Step,
     WaitStep,
 )
+from clawback.cases.timing import CaseTiming
 from clawback.correlation.sliding_window import find_window
 from clawback.correlation.window_buffer import WindowBuffer
 from clawback.model.audit_record import AuditRecord, RecordKind
-from clawback.model.messages import Target
+from clawback.model.messages import MAX_MESSAGES_PER_REQUEST, Target
 from clawback.model.mode import Mode
 from clawback.model.size import split_by_size
 from clawback.model.texts import bounded
 
-BATCH = 1000
-"""Messages in one move: the most the API takes (reference §1.3)."""
 _EVERYTHING = 1_000_000
 """More messages than a case has room for."""
 
@@ -389,7 +387,7 @@ class Case:
         )
 
     def _pending_step(self) -> ActionStep | None:
-        return next(self._pending_steps(BATCH), None)
+        return next(self._pending_steps(MAX_MESSAGES_PER_REQUEST), None)
 
     def _pending_steps(self, most: int) -> Iterator[ActionStep]:
         if not self._events:

@@ -1,7 +1,6 @@
 """The states of a case, the steps it asks for, and the snapshot it carries from run to run."""
 
 import hashlib
-from datetime import timedelta
 from enum import StrEnum
 
 from pydantic import Field
@@ -9,9 +8,9 @@ from pydantic import Field
 from clawback.actions import Action, Notification, Occasion
 from clawback.cases.plan import CasePlan, Match
 from clawback.cases.timeline import TimelineEntry
+from clawback.cases.timing import CaseTiming
 from clawback.correlation.sliding_window import WindowEntry
 from clawback.model.audit_record import AuditRecord
-from clawback.model.durations import Duration
 from clawback.model.messages import Target
 from clawback.model.payload import Payload
 from clawback.model.times import UtcDatetime
@@ -38,19 +37,6 @@ class CaseState(StrEnum):
     def is_refused(self) -> bool:
         """Whether people, or their silence, refused the response: late matches are refused too."""
         return self in {CaseState.DENIED, CaseState.EXPIRED}
-
-
-class CaseTiming(Payload):
-    """How long a case waits.
-
-    `linger`: after the last match, for late ones; never less than the lookback of the pollers.
-    `approval_timeout`: for a decision, while it is held. `warning`: how long before that timeout
-    people are notified once more.
-    """
-
-    linger: Duration = timedelta(minutes=30)
-    approval_timeout: Duration = timedelta(days=7)
-    warning: Duration = timedelta(days=1)
 
 
 class Decision(Payload):

@@ -7,7 +7,8 @@ from collections.abc import Iterable
 from datetime import timedelta
 
 from clawback.cases.plan import CasePlan, Match
-from clawback.cases.state import ActionSummary, CaseSnapshot, CaseState, CaseTiming
+from clawback.cases.state import ActionSummary, CaseSnapshot, CaseState
+from clawback.cases.timing import CaseTiming
 from clawback.cases.undo_plan import UndoBasis
 from clawback.model.messages import Target
 from clawback.model.payload import Payload

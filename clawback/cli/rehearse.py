@@ -68,12 +68,16 @@ ServerKills = Annotated[
 Freezes = Annotated[
     int, typer.Option(min=0, help="How often to freeze a worker (SIGSTOP) for a few seconds.")
 ]
+RateLimit = Annotated[str, typer.Option(help="Requests per window, N/SECONDS, or `off`.")]
+Seed = Annotated[int, typer.Option(help="Seed of faults, kills and synthetic mail.")]
 AgeLimit = Annotated[
     str,
     typer.Option(
         help="Maximum age of a message: a duration, `off`, or `rules` for that of safety.yml."
     ),
 ]
+Guard = Annotated[bool, typer.Option("--guard", help="Enforce the budgets of safety.yml.")]
+Timeout = Annotated[str, typer.Option(help="Maximum duration of the run.")]
 TemporalAddress = Annotated[
     str | None,
     typer.Option(
@@ -103,16 +107,11 @@ def rehearse(  # noqa: PLR0913 - the options of a command
     kill_worker: Kills = 0,
     kill_server: ServerKills = 0,
     freeze_worker: Freezes = 0,
-    rate_limit: Annotated[
-        str, typer.Option(help="Requests per window, N/SECONDS, or `off`.")
-    ] = "1200/300",
-    seed: Annotated[int, typer.Option(help="Seed of faults, kills and synthetic mail.")] = 0,
+    rate_limit: RateLimit = "1200/300",
+    seed: Seed = 0,
     age_limit: AgeLimit = "off",
-    guard: Annotated[
-        bool,
-        typer.Option("--guard", help="Enforce the budgets of safety.yml."),
-    ] = False,
-    timeout: Annotated[str, typer.Option(help="Maximum duration of the run.")] = "1h",
+    guard: Guard = False,
+    timeout: Timeout = "1h",
     temporal: TemporalAddress = None,
     ledger: LedgerFile = None,
     keep: KeepFolder = None,
@@ -150,6 +149,11 @@ def rehearse(  # noqa: PLR0913 - the options of a command
     _clear_settings(keep_temporal=temporal is not None)
     print_status(f"rules: {describe_rules(plan.rules)}")
     result = _run(plan, keep)
+    _report(result, ledger, as_json=as_json)
+    return ExitCode.OK if result.is_good else ExitCode.NO
+
+
+def _report(result: RehearsalResult, ledger: Path | None, *, as_json: bool) -> None:
     if ledger is not None:
         ledger.write_text(
             "".join(json.dumps(row, ensure_ascii=False) + "\n" for row in result.ledger)
@@ -158,7 +162,6 @@ def rehearse(  # noqa: PLR0913 - the options of a command
         print_json(to_json(result))
     else:
         print_text("\n".join(format_text(result)))
-    return ExitCode.OK if result.is_good else ExitCode.NO
 
 
 def _run(plan: Rehearsal, keep: Path | None) -> RehearsalResult:

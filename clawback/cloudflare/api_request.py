@@ -12,8 +12,9 @@ from enum import StrEnum
 from typing import Any
 from urllib.parse import quote, urlencode
 
+from clawback.model.messages import MAX_MESSAGES_PER_REQUEST
+
 MAX_PER_PAGE = 1000
-MAX_IDS = 1000
 MAX_TEXT = 1024
 
 QueryValue = str | int | bool | datetime | Sequence[str] | None
@@ -106,7 +107,7 @@ def check_page_size(per_page: int) -> int:
     return per_page
 
 
-def check_ids(ids: Sequence[str], most: int = MAX_IDS) -> list[str]:
+def check_ids(ids: Sequence[str], most: int = MAX_MESSAGES_PER_REQUEST) -> list[str]:
     """Check the ids of one bulk request.
 
     Raises:

@@ -11,9 +11,9 @@ from enum import StrEnum
 from typing import Any, Protocol
 
 from clawback.cloudflare.account_settings.policy_list import Batch, PolicyList
-from clawback.cloudflare.catalogue import Operation
 from clawback.cloudflare.client import EmailSecurity
 from clawback.cloudflare.errors import NotFound
+from clawback.cloudflare.operation_catalogue import Operation
 from clawback.cloudflare.operations.feedback import Resubmission
 from clawback.cloudflare.operations.investigate import ActionLogEntry
 from clawback.cloudflare.paging import pages

@@ -5,6 +5,9 @@ from enum import StrEnum
 from clawback.model.payload import Payload
 from clawback.model.times import UtcDatetime
 
+MAX_MESSAGES_PER_REQUEST = 1000
+"""The most messages that one move, release or report may name (reference §2)."""
+
 
 class Destination(StrEnum):
     """The five folders of POST `investigate/move` (reference §2.1)."""

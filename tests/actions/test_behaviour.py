@@ -21,7 +21,7 @@ from clawback.actions import (
     UndoPart,
 )
 from clawback.actions.registry import CONTAINMENT
-from clawback.cloudflare.catalogue import OPERATIONS
+from clawback.cloudflare.operation_catalogue import OPERATIONS
 from clawback.model.addresses import PatternKind
 from clawback.model.messages import Destination, Disposition, Target
 from workflows.steps.containment import STEPS

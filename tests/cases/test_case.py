@@ -10,7 +10,6 @@ from hypothesis import strategies as st
 from clawback.actions import Action, BlockSender, Move, Reclassify
 from clawback.actions.outcomes import MOVED
 from clawback.cases import (
-    BATCH,
     ActionStep,
     AppliedAction,
     Case,
@@ -27,7 +26,7 @@ from clawback.cases import (
 from clawback.correlation.sliding_window import CorrelationType, CorrelationWindow
 from clawback.model.addresses import PatternKind
 from clawback.model.audit_record import RecordKind
-from clawback.model.messages import Destination, Disposition, Target
+from clawback.model.messages import MAX_MESSAGES_PER_REQUEST, Destination, Disposition, Target
 from clawback.model.mode import Mode
 from clawback.model.size import PAYLOAD_LIMIT
 
@@ -114,11 +113,11 @@ def test_a_widening_act_waits_for_people_even_when_the_rule_enforces(action: Act
 def test_an_act_never_holds_more_than_the_api_takes() -> None:
     """1,001 messages are two acts, if a case has room for them."""
     case = Case.open(plan(), CaseTiming(), "case/r/1/run", NOW, limit=PAYLOAD_LIMIT)
-    for number in range(BATCH + 1):
+    for number in range(MAX_MESSAGES_PER_REQUEST + 1):
         case.add_match(match(number), NOW)
     first = acts(case)
     done(case, first)
-    assert (len(first.targets), len(acts(case).targets)) == (BATCH, 1)
+    assert (len(first.targets), len(acts(case).targets)) == (MAX_MESSAGES_PER_REQUEST, 1)
 
 
 def test_an_event_is_taken_once() -> None:

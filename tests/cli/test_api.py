@@ -22,7 +22,7 @@ from clawback.cli.api.parameters import HELP, options_of
 from clawback.cli.exits import ExitCode
 from clawback.cli.program import load, run
 from clawback.cloudflare import Message
-from clawback.cloudflare.catalogue import OPERATIONS, Operation
+from clawback.cloudflare.operation_catalogue import OPERATIONS, Operation
 from clawback.cloudflare.paging import Page
 from clawback.cloudflare.wire_model import WireField
 from clawback.model.audit_record import RecordKind

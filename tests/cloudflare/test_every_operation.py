@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 from clawback.cloudflare import ApiError, BatchResult, EmailSecurity, Page
 from clawback.cloudflare.account_settings import AccountSettings
-from clawback.cloudflare.catalogue import OPERATIONS, Operation, Permission
+from clawback.cloudflare.operation_catalogue import OPERATIONS, Operation, Permission
 from clawback.cloudflare.wire_model import WireModel
 from tests.cloudflare.support import URL, always, envelope, recording
 from tests.cloudflare.test_lenient import JSON, RECORDS

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from clawback.cloudflare import Batch, EmailSecurity, Resubmission, UnknownOutcome
-from clawback.cloudflare.catalogue import OPERATIONS, Operation
+from clawback.cloudflare.operation_catalogue import OPERATIONS, Operation
 from clawback.cloudflare.recovery import RecoveryResult, recovery_of
 from clawback.simulator import Simulator, SimulatorOptions, parse_faults
 from tests.contract.checked_client import ACCOUNT, TOKEN, mail

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from clawback.actions import ACTIONS
 from clawback.cli.api.parameters import options_of
-from clawback.cloudflare.catalogue import OPERATIONS
+from clawback.cloudflare.operation_catalogue import OPERATIONS
 from docs.generate_api import TESTS, TESTS_BY_VERB, covering_test
 from docs.tables import DOCS
 
@@ -72,7 +72,7 @@ def test_every_action_names_its_operations() -> None:
     known = {operation.name for operation in OPERATIONS}
     for name, action in ACTIONS.items():
         assert hasattr(action, "operations"), (
-            f"{action.__name__} needs `operations`: names of clawback.cloudflare.catalogue, or ()"
+            f"{action.__name__} needs `operations`: names of the operation catalogue, or ()"
         )
         assert set(action.operations) <= known, f"{name}.operations names an unknown operation"
         assert not action.operations or f"**{name}**" in PAGE.read_text(encoding="utf-8")

@@ -13,7 +13,6 @@ from clawback.correlation.sliding_window import CorrelationType
 from clawback.model.events import EventKind
 from clawback.model.mode import Mode
 from clawback.rules import load_rules
-from clawback.rules.source.catalogue import FIELDS
 from clawback.rules.source.documents import (
     CorrelationDocument,
     FilterDocument,
@@ -23,6 +22,7 @@ from clawback.rules.source.documents import (
     Status,
 )
 from clawback.rules.source.errors import Code
+from clawback.rules.source.field_catalogue import FIELDS
 from clawback.rules.source.safety import Safety
 from clawback.rules.tools.testing import run_tests
 from clawback.simulator.corpus import read_corpus

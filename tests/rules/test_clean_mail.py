@@ -10,7 +10,7 @@ from clawback.rules.engine.compiler import compile_node
 from clawback.rules.engine.ruleset import Rule
 from clawback.rules.engine.sample_events import build_test_event
 from clawback.rules.lint.clean_mail import may_match_clean_mail, rules_on_clean_mail
-from clawback.rules.source.catalogue import DISPOSITIONS
+from clawback.rules.source.field_catalogue import DISPOSITIONS
 from tests.rules.folders import PLAIN, TODAY, block, load
 
 CLEAN = ("ENCRYPTED", "EXTERNAL", "UNKNOWN", "NONE")

@@ -11,7 +11,7 @@ import pytest
 
 from clawback.model.events import Event, EventKind
 from clawback.rules import RuleSet
-from clawback.rules.source.catalogue import FIELDS
+from clawback.rules.source.field_catalogue import FIELDS
 from tests.rules.folders import LOGSOURCE, block, is_match, load, message, report, responding
 
 MEANINGS: list[tuple[str, dict[str, Any], bool]] = [

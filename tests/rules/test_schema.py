@@ -14,8 +14,8 @@ from jsonschema import Draft202012Validator
 
 from clawback.actions import ACTIONS
 from clawback.model.events import EventKind
-from clawback.rules.source.catalogue import FIELDS, FieldType
 from clawback.rules.source.errors import Problems
+from clawback.rules.source.field_catalogue import FIELDS, FieldType
 from clawback.rules.source.yaml_reader import Document, as_plain_data, read_documents
 from clawback.rules.tools.schema import rule_schema, write_schema
 from clawback.rules.tools.schema_fields import MODIFIERS

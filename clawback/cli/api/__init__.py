@@ -16,7 +16,7 @@ from clawback.cli.api.write import ChangeRequest, change
 from clawback.cli.arguments import By, Reason, Yes
 from clawback.cli.output import AsJson
 from clawback.cloudflare.api_request import Method
-from clawback.cloudflare.catalogue import OPERATIONS, Operation
+from clawback.cloudflare.operation_catalogue import OPERATIONS, Operation
 from clawback.cloudflare.paging import Page
 
 GROUPS = {

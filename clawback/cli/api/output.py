@@ -10,7 +10,7 @@ from typing import Any
 
 from clawback.cli.output import print_json, print_table, print_text
 from clawback.cloudflare import BatchResult
-from clawback.cloudflare.catalogue import Operation
+from clawback.cloudflare.operation_catalogue import Operation
 from clawback.cloudflare.wire_model import WireModel
 from clawback.model.texts import bounded, printable
 from clawback.model.times import parse_time

@@ -18,7 +18,7 @@ from clawback.cli.arguments import parse_time_argument
 from clawback.cli.exits import ExitCode, Failure
 from clawback.cloudflare import Batch, Resubmission
 from clawback.cloudflare.api_request import Method
-from clawback.cloudflare.catalogue import Operation
+from clawback.cloudflare.operation_catalogue import Operation
 from clawback.model.messages import Destination, Disposition
 
 PAGING_PARAMETERS = frozenset({"self", "page", "per_page", "cursor"})

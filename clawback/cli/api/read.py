@@ -19,7 +19,7 @@ from clawback.cli.exits import ExitCode, Failure
 from clawback.cli.output import print_json, print_status, print_text
 from clawback.cloudflare import EmailSecurity, Share, pages
 from clawback.cloudflare.api_request import MAX_PER_PAGE
-from clawback.cloudflare.catalogue import Operation
+from clawback.cloudflare.operation_catalogue import Operation
 from clawback.cloudflare.wire_model import WireModel
 from clawback.settings import load_settings
 

@@ -31,7 +31,7 @@ from clawback.cloudflare import (
     Resubmission,
     UnknownOutcome,
 )
-from clawback.cloudflare.catalogue import Operation
+from clawback.cloudflare.operation_catalogue import Operation
 from clawback.cloudflare.recovery import RecoveryResult, recovery_of
 from clawback.model.addresses import PatternKind
 from clawback.model.audit_record import AuditRecord, RecordKind

@@ -129,7 +129,8 @@ def _polled_mail(clean: Sequence[str]) -> str:
     if not clean:
         return "polling reads detections only: no rule can match clean mail"
     names = ", ".join(clean[:_FEW_NAMES]) + (", …" if len(clean) > _FEW_NAMES else "")
-    return f"polling reads clean mail too: {len(clean)} rules may match it ({names})"
+    rules = "1 rule" if len(clean) == 1 else f"{len(clean)} rules"
+    return f"polling reads clean mail too: {rules} may match it ({names})"
 
 
 # ---- when a rule last matched

@@ -9,7 +9,6 @@ from dataclasses import dataclass, field
 from typing import Any, ClassVar, Generic, TypedDict, TypeVar
 
 from clawback.cloudflare.api_request import (
-    MAX_IDS,
     ApiRequest,
     Method,
     check_page_size,
@@ -28,6 +27,8 @@ from clawback.cloudflare.wire_model import (
     objects_of,
 )
 
+MAX_ENTRIES_PER_BATCH = 1000
+"""The most entries of each kind of change in one batch (reference §1.6)."""
 _REQUIRED_TEXTS = frozenset({"pattern", "domain", "name", "email"})
 _BOUNDED_TEXTS = _REQUIRED_TEXTS | {"comments", "notes"}
 
@@ -168,10 +169,10 @@ class PolicyList(OperationGroup, Generic[R]):
             "posts": [check_texts(fields) for fields in changes.posts],
         }
         is_unsupported = any(rows for name, rows in body.items() if name not in self.batch_kinds)
-        is_too_large = any(len(rows) > MAX_IDS for rows in body.values())
+        is_too_large = any(len(rows) > MAX_ENTRIES_PER_BATCH for rows in body.values())
         if is_unsupported or is_too_large or not any(body.values()):
             kinds = ", ".join(self.batch_kinds)
-            raise ValueError(f"a batch takes 1 to {MAX_IDS} of each of {kinds}")
+            raise ValueError(f"a batch takes 1 to {MAX_ENTRIES_PER_BATCH} of each of {kinds}")
         return {name: body[name] for name in self.batch_kinds}
 
 

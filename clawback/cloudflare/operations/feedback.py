@@ -9,7 +9,6 @@ from datetime import datetime
 from typing import Any, ClassVar, TypedDict, Unpack
 
 from clawback.cloudflare.api_request import (
-    MAX_IDS,
     ApiRequest,
     Method,
     check_page_size,
@@ -25,7 +24,7 @@ from clawback.cloudflare.wire_model import (
     WireModel,
     rename_fields,
 )
-from clawback.model.messages import Disposition
+from clawback.model.messages import MAX_MESSAGES_PER_REQUEST, Disposition
 
 _OCCURRED = {"ts": "occurred_at"}
 
@@ -173,7 +172,7 @@ class Feedback(OperationGroup):
             ApiError: see `errors`.
 
         """
-        if not 1 <= len(messages) <= MAX_IDS:
-            raise ValueError(f"one request takes 1 to {MAX_IDS} messages")
+        if not 1 <= len(messages) <= MAX_MESSAGES_PER_REQUEST:
+            raise ValueError(f"one request takes 1 to {MAX_MESSAGES_PER_REQUEST} messages")
         body = {"type": "reclassification", "messages": [message.body for message in messages]}
         await self._transport.confirm(ApiRequest(Method.POST, "submissions", body=body))

@@ -1,7 +1,7 @@
 """Events: one module per kind; `base` says what a kind must have.
 
 To add one: add it to `EventKind`, write its `EventSource`, list it in `SOURCES`, give its fields to
-`clawback.rules.source.catalogue` and its list operation to `clawback.ingest`.
+`clawback.rules.source.field_catalogue` and its list operation to `clawback.ingest`.
 """
 
 from collections.abc import Mapping

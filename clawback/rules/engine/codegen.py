@@ -22,7 +22,6 @@ from clawback.rules.engine.predicates import (
     match_any_regex,
     required_literals,
 )
-from clawback.rules.source.catalogue import ENRICHMENT
 from clawback.rules.source.condition import (
     And,
     Exists,
@@ -36,6 +35,7 @@ from clawback.rules.source.condition import (
     Text,
     Wildcard,
 )
+from clawback.rules.source.field_catalogue import ENRICHMENT
 
 Answer = TypeVar("Answer")
 

@@ -7,7 +7,6 @@ from functools import cached_property
 from clawback.model.events import Event
 from clawback.rules.engine.field_values import Record, is_enrichment
 from clawback.rules.engine.predicates import Predicate, compile_leaf
-from clawback.rules.source.catalogue import ENRICHMENT
 from clawback.rules.source.condition import (
     And,
     ExpiredAfter,
@@ -22,6 +21,7 @@ from clawback.rules.source.condition import (
     leaves_of,
     replace_children,
 )
+from clawback.rules.source.field_catalogue import ENRICHMENT
 
 Today = Callable[[], date]
 """The clock by which exceptions expire: the current day in UTC."""

@@ -8,7 +8,7 @@ import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
-from clawback.rules.source.catalogue import ENRICHMENT
+from clawback.rules.source.field_catalogue import ENRICHMENT
 
 Record = Mapping[str, Any]
 

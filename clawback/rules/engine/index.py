@@ -17,8 +17,8 @@ from clawback.rules.engine.compiler import Today, asks_enrichment, compile_node
 from clawback.rules.engine.field_values import as_text, read_values
 from clawback.rules.engine.predicates import Predicate, match_any_regex
 from clawback.rules.engine.prefilter import Lookup, Prefilter, prefilters_of
-from clawback.rules.source.catalogue import ENRICHMENT
 from clawback.rules.source.condition import Node
+from clawback.rules.source.field_catalogue import ENRICHMENT
 
 Hit = TypeVar("Hit")
 Decision = tuple[Sequence[Hit], bool]

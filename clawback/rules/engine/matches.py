@@ -11,7 +11,7 @@ from clawback.correlation.sliding_window import Link
 from clawback.model.events import Event
 from clawback.model.texts import bounded
 from clawback.rules.engine.field_values import iterate_values
-from clawback.rules.source.catalogue import LONGEST_VALUE, Field, as_group_value
+from clawback.rules.source.field_catalogue import LONGEST_VALUE, Field, as_group_value
 from clawback.rules.source.responses import TEMPLATE
 
 _CACHED_PLANS = 8192

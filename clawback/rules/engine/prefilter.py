@@ -11,7 +11,6 @@ from enum import StrEnum
 from clawback.model.events import EventKind
 from clawback.rules.engine.field_values import is_enrichment
 from clawback.rules.engine.predicates import required_literals
-from clawback.rules.source.catalogue import FieldType, find_field
 from clawback.rules.source.condition import (
     And,
     Exists,
@@ -27,6 +26,7 @@ from clawback.rules.source.condition import (
     Text,
     Wildcard,
 )
+from clawback.rules.source.field_catalogue import FieldType, find_field
 
 _SHORTEST_LITERAL = 3
 

@@ -20,10 +20,10 @@ from clawback.rules.engine.compiler import PartialEvaluation, Today
 from clawback.rules.engine.explanation import Explanation, explain_node
 from clawback.rules.engine.index import NOTHING, Engine
 from clawback.rules.engine.matches import GroupField, InnerGroup, Responder, RuleMatch
-from clawback.rules.source.catalogue import find_field
 from clawback.rules.source.condition import Node
 from clawback.rules.source.correlations import Correlation, CorrelationGraph
 from clawback.rules.source.documents import EventTest, Level, Status, WindowTest
+from clawback.rules.source.field_catalogue import find_field
 from clawback.rules.source.responses import Response
 from clawback.rules.source.safety import Safety
 

@@ -6,9 +6,9 @@ from typing import Any
 from clawback.model.durations import parse_duration
 from clawback.model.events import EventKind
 from clawback.rules.lint.rule_checks import check_record
-from clawback.rules.source.catalogue import FieldType, field_remedy, find_field
 from clawback.rules.source.correlations import Correlation
 from clawback.rules.source.errors import Code, did_you_mean
+from clawback.rules.source.field_catalogue import FieldType, field_remedy, find_field
 from clawback.rules.source.loaded import Loaded, LoadedFilter, LoadedRule
 from clawback.rules.source.yaml_reader import Document
 

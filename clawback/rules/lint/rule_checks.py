@@ -4,10 +4,10 @@ from collections.abc import Iterator
 from typing import Any
 
 from clawback.model.events import EventKind
-from clawback.rules.source.catalogue import Field, FieldType, field_remedy, find_field
 from clawback.rules.source.condition import FieldReference, leaves_of
 from clawback.rules.source.documents import CorrelationDocument, RuleDocument
 from clawback.rules.source.errors import Code, Place, Problems
+from clawback.rules.source.field_catalogue import Field, FieldType, field_remedy, find_field
 from clawback.rules.source.loaded import LoadedRule
 from clawback.rules.source.responses import DEFAULT_GROUP
 from clawback.rules.source.yaml_reader import Document, Table

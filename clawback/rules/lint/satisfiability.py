@@ -15,8 +15,8 @@ from typing import Any
 from clawback.model.events import SOURCES, EventKind
 from clawback.rules.engine.compiler import compile_node
 from clawback.rules.lint.value_domains import find_values
-from clawback.rules.source.catalogue import ENRICHMENT, find_field
 from clawback.rules.source.condition import And, ExpiredAfter, Leaf, Named, Node, Not, Or
+from clawback.rules.source.field_catalogue import ENRICHMENT, find_field
 
 _MOST_STEPS = 20_000
 _MOST_CLOSED = 400

@@ -11,7 +11,6 @@ from itertools import islice, pairwise
 from typing import Any
 
 from clawback.rules.engine.predicates import compile_leaf
-from clawback.rules.source.catalogue import Field, FieldType
 from clawback.rules.source.condition import (
     Exists,
     FieldReference,
@@ -23,6 +22,7 @@ from clawback.rules.source.condition import (
     Text,
     Wildcard,
 )
+from clawback.rules.source.field_catalogue import Field, FieldType
 
 _MOST_CANDIDATES = 400
 _MOST_PAIRS = 10_000

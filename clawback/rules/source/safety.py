@@ -14,8 +14,8 @@ from pydantic import AfterValidator, Field, PlainSerializer
 from clawback import guard
 from clawback.actions import Action
 from clawback.model.addresses import PatternKind, pattern_problem
-from clawback.rules.source.catalogue import DELIVERY_MODES
 from clawback.rules.source.documents import LimitDocument, Limits, Span, Strict
+from clawback.rules.source.field_catalogue import DELIVERY_MODES
 
 _DEFAULTS = (
     {"messages": 1000, "per": "1h"},

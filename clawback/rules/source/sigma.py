@@ -24,9 +24,9 @@ from sigma.rule import SigmaDetection, SigmaDetectionItem, SigmaDetections
 from sigma.types import SigmaExists
 
 from clawback.model.events import EventKind
-from clawback.rules.source.catalogue import field_remedy, find_field
 from clawback.rules.source.condition import Leaf, Named, Node, Not, Test, join_and, join_or
 from clawback.rules.source.errors import Code, Place, Problems, did_you_mean
+from clawback.rules.source.field_catalogue import field_remedy, find_field
 from clawback.rules.source.sigma_values import (
     NO_LOOKAROUND,
     Unsupported,

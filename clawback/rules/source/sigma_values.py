@@ -28,7 +28,6 @@ from sigma.types import (
     SpecialChars,
 )
 
-from clawback.rules.source.catalogue import Field, FieldType
 from clawback.rules.source.condition import (
     Comparison,
     Exists,
@@ -44,6 +43,7 @@ from clawback.rules.source.condition import (
     Wildcard,
 )
 from clawback.rules.source.errors import Code, did_you_mean
+from clawback.rules.source.field_catalogue import Field, FieldType
 
 NO_LOOKAROUND = "RE2 has no look-around and no back-references"
 _SILENT = re2.Options()

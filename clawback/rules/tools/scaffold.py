@@ -14,7 +14,7 @@ from uuid import UUID
 
 from clawback.model.events import SOURCES, Event, EventKind, source_of
 from clawback.rules.engine.field_values import iterate_values
-from clawback.rules.source.catalogue import find_field
+from clawback.rules.source.field_catalogue import find_field
 from clawback.rules.source.yaml_reader import HIDDEN
 
 _NO_VERDICTS = frozenset({"NONE", "UNKNOWN", "EXTERNAL", "ENCRYPTED"})

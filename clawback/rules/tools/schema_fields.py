@@ -8,7 +8,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 from clawback.model.events import SOURCES, EventKind
-from clawback.rules.source.catalogue import FIELDS, Field, FieldType
+from clawback.rules.source.field_catalogue import FIELDS, Field, FieldType
 
 Schema = dict[str, Any]
 

@@ -11,8 +11,8 @@ from clawback.rules.engine.compiler import compile_node
 from clawback.rules.engine.explanation import Explanation
 from clawback.rules.engine.ruleset import Rule, RuleSet
 from clawback.rules.engine.sample_events import EPOCH, build_test_events, with_detections_decided
-from clawback.rules.source.catalogue import as_group_value, find_field
 from clawback.rules.source.documents import EventTest, Firing, WindowTest
+from clawback.rules.source.field_catalogue import as_group_value, find_field
 
 _Groups = dict[str, tuple[CasePlan, list[WindowEntry]]]
 
