@@ -65,6 +65,7 @@ class GuardActivities:
             raise ApplicationError(
                 "the worker is stopping", type=ErrorType.UNAVAILABLE, next_retry_delay=_RETRY_DELAY
             )
+
         result = asking.result()[reservation.id]
         self._telemetry.record_reservation(reservation, result)
         return result
@@ -86,6 +87,7 @@ class GuardActivities:
         if budgets is None:
             reservations = [one.model_copy(update={"limits": ()}) for one in reservations]
             budgets = Budgets()
+
         return await self._guard.reserve(
             ReservationBatch(reservations=tuple(reservations), budgets=budgets)
         )

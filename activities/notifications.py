@@ -52,12 +52,14 @@ class NotificationActivities:
             refused = await self._notifier.send(channel, notification)
         except DeliveryError as error:
             raise _application_error(channel, error) from None
+
         return Delivered(missing=" ".join(filter(None, (missing, refused))) or None)
 
     def _check_reporter(self, reporter: str | None) -> None:
         """Refuse to write to addresses outside the account."""
         if reporter is None:
             return
+
         is_own = self._rules.is_own_address(reporter)
         if is_own is None:
             raise DeliveryUnavailable("own_domains_unknown")
@@ -79,6 +81,7 @@ class NotificationActivities:
             screenshot = self._screenshots.get(message.id) or await self._fetch(message)
         except (ApiError, binascii.Error) as error:
             return None, _no_screenshot(type(error).__name__)
+
         if len(screenshot) > _MAX_SCREENSHOT_BYTES:
             return None, _no_screenshot("it is too large")
 

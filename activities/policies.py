@@ -92,10 +92,12 @@ class PolicyActivities:
         """Create an entry: POST `settings/<list>`."""
         if self._is_forbidden(request.action):
             return FoundPolicy(refused=request.action.refusal)
+
         with as_application_error():
             created = await _list_of(self._clients.client, request.action.resource).create(
                 **request.action.fields, comments=request.comments
             )
+
         return FoundPolicy(id=created.id, is_mine=True)
 
     @activity.defn(name="email_security.remove_policy")
@@ -109,6 +111,7 @@ class PolicyActivities:
                 await policies.delete(request.id)
             except errors.NotFound:
                 return EndedPolicy(removal=Removal.GONE)
+
         return EndedPolicy(removal=Removal.REMOVED)
 
     @activity.defn(name="undo.remove_policies")
@@ -143,6 +146,7 @@ class PolicyActivities:
             listed = pages(_list_of(self._undo_client, resource).list)
             marked = [record async for page in listed for record in page.items if record.comments]
             found = [marked] * len(requests)
+
         return [
             (request, record)
             for request, records in zip(requests, found, strict=True)
@@ -179,7 +183,9 @@ async def _delete_all(policies: PolicyList[Any], ids: Sequence[str]) -> set[str]
                 await policies.batch(Batch(deletes=batch))
                 removed.update(batch)
                 continue
+
         removed.update([one for one in batch if await _delete(policies, one)])
+
     return removed
 
 

@@ -58,6 +58,7 @@ class PollerActivities:
             event=f"{start.source}/",
             detail=detail,
         )
+
         try:
             await self._audit.append([record])
         except AuditUnavailable as error:

@@ -53,6 +53,7 @@ class BlockExpiryWorkflow:
         else:
             by, reason = self._lifted_by
             self._note(RecordKind.BLOCK_LIFTED, self._uid, ended, actor=by, detail=reason)
+
         await self._write()
         return ended
 
@@ -66,6 +67,7 @@ class BlockExpiryWorkflow:
         detail = f"until {until:%FT%TZ}" + (f" · {reason}" if reason else "")
         uid = f"{self._uid}/{self._extensions}"
         self._note(RecordKind.BLOCK_EXTENDED, uid, actor=by, detail=detail)
+
         return until
 
     @workflow.update(name=names.LIFT)
@@ -107,6 +109,7 @@ class BlockExpiryWorkflow:
         # A timed wait takes a timer even if its condition already holds.
         if self._unwritten:
             return
+
         with suppress(asyncio.TimeoutError):
             await workflow.wait_condition(
                 lambda: bool(self._unwritten) or self._lifted_by is not None,

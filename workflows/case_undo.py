@@ -57,6 +57,7 @@ class CaseUndoWorkflow:
         """End the case, undo what it did, record that, and demote its rule."""
         if request.scope.ends_cases:
             await workflow.execute_activity_method(UndoActivities.end_case, request, **UNDO)
+
         plan: UndoPlan = await workflow.execute_activity_method(
             UndoActivities.read_case, request, **UNDO
         )
@@ -67,15 +68,18 @@ class CaseUndoWorkflow:
         summary = UndoSummary.of(one.outcome for one in outcomes)
         if summary.done:
             await self._demote(request, plan.rule, summary.done)
+
         return summary
 
     async def _undo(self, plan: UndoPlan) -> list[_Outcome]:
         owner = _owner_mark(plan.uid)
         returned = await self._return_all(plan.messages)
         outcomes = [_Outcome("move", target, outcome) for target, outcome in returned.items()]
+
         for policy in plan.policies:
             outcome = await self._remove_policy(owner, policy)
             outcomes.append(_Outcome(policy.name, policy.label, outcome))
+
         for correction in plan.corrections:
             outcome = await self._correct(correction)
             outcomes.append(_Outcome("reclassify", correction.target.id, outcome))
@@ -100,6 +104,7 @@ class CaseUndoWorkflow:
             if is_cancelled_exception(error) or (reason := _permanent_reason(error)) is None:
                 raise
             return await in_halves(self._return, targets, reason)
+
         return {target.id: returned.outcomes.get(target.id, UNKNOWN) for target in targets}
 
     async def _remove_policy(self, owner: str, policy: PolicyAction) -> str:

@@ -73,6 +73,7 @@ class GuardWorkflow:
         )
         if self._guard.loss is not None:
             await self._recover(self._guard.loss)
+
         await self._write()
         is_idle = workflow.all_handlers_finished() and not self._is_recovering
         if self._is_long() and not self._unwritten and is_idle:

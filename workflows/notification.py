@@ -42,6 +42,7 @@ class NotificationWorkflow:
             await case.signal(
                 names.NOTIFICATION_ENDED, args=[step.context.uid, step.number, outcome]
             )
+
         return outcome
 
     async def _deliver(self, step: NotificationStep) -> tuple[str, str | None]:
@@ -53,6 +54,7 @@ class NotificationWorkflow:
             if is_cancelled_exception(error):
                 raise
             return failed(_reason(error.cause)), None
+
         return _NOTIFIED, delivered.missing
 
 

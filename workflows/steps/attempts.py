@@ -101,6 +101,7 @@ class Attempts:
                 self._last_error = attempt.why
                 self._patience -= max(attempt.delay, _LEAST_PAUSE)
             await workflow.sleep(attempt.delay, summary=f"after an attempt: {attempt.why}")
+
         return attempt
 
 
@@ -148,4 +149,5 @@ def _classify(cause: BaseException | None, count: int) -> NotExecuted | Lost | I
         return NotExecuted(ACCESS_PAUSE, ErrorType(cause.type))
     if cause.type in {ErrorType.RATE_LIMITED, ErrorType.UNAVAILABLE}:
         return NotExecuted(cause.next_retry_delay or backoff, ErrorType(cause.type))
+
     return Lost(backoff)

@@ -45,6 +45,7 @@ async def move_messages(
     if refused and not context.is_off():
         await workflow.sleep(REFUSED_PAUSE, summary="before trying refused messages once more")
         outcomes |= await moves.settle(refused)
+
     return outcomes
 
 
@@ -86,6 +87,7 @@ class _Requests:
         attempts, silent = Attempts(self._context.is_off), 0
         outcomes: Outcomes = {}
         waiting = list(targets)
+
         while waiting and attempts.may_continue and silent < MOST_SILENT:
             match await self._request(attempts, waiting):
                 case Answered(MessageOutcomes(outcomes=answered)):
@@ -96,6 +98,7 @@ class _Requests:
                     return outcomes | await in_halves(self.settle, waiting, why)
                 case NotExecuted():
                     continue
+
             waiting = [target for target in waiting if target.id not in outcomes]
             outcomes |= await self._look_up(waiting)
             waiting = [target for target in waiting if target.id not in outcomes]
@@ -138,10 +141,12 @@ class _Moves(_Requests):
     async def _look_up(self, targets: Sequence[Target]) -> Outcomes:
         if not targets:
             return {}
+
         request = LocateMessages(destination=self._destination, targets=tuple(targets))
         found = await verify(ContainmentActivities.locate_messages, request)
         if isinstance(found, MessageOutcomes):
             return found.outcomes
+
         return {target.id: UNKNOWN for target in targets}
 
 
@@ -159,7 +164,9 @@ class _Releases(_Requests):
             *(verify(ContainmentActivities.find_release, request) for request in requests)
         )
         outcomes: Outcomes = {}
+
         for target, result in zip(targets, results, strict=True):
             is_known = isinstance(result, MessageOutcomes)
             outcomes |= result.outcomes if is_known else {target.id: UNKNOWN}
+
         return outcomes

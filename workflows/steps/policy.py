@@ -94,6 +94,7 @@ async def _create(action: PolicyAction, context: StepContext, start_expiry: Star
 
     if found.id is not None and expires_at is not None:
         await start_expiry(found.id, expires_at)
+
     return action.created_outcome
 
 
@@ -106,11 +107,13 @@ async def _create_once(request: PolicyRequest, context: StepContext) -> FoundPol
             return UNKNOWN
         if found.id or found.refused:
             return _judge(found)
+
         match await attempts.make(PolicyActivities.create_policy, request):
             case Answered(FoundPolicy() as created):
                 return _judge(created)
             case Impossible(why):
                 return failed(why)
+
     return attempts.outcome_of_giving_up
 
 

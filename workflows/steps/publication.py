@@ -47,6 +47,7 @@ class CasePublication:
         updates = [STATE.value_set(state)] if state and state != self._state else []
         if values != self._published:
             updates.append(TOUCHES.value_set(values))
+
         workflow.upsert_search_attributes(updates)
         self._state, self._published = state, values
         self._upserts += 1
@@ -57,6 +58,7 @@ class CasePublication:
             self._touches.mark(Mark.ACTED)
         if self._is_over_limit:
             self._touches.mark(Mark.TRUNCATED)
+
         self.publish_index(case)
 
         summary = summarize(self._start.plan, self._start.timing, case.snapshot())
@@ -64,6 +66,7 @@ class CasePublication:
             summary = summary.without_undo()
             if self._summary is not None and summary.messages < 2 * self._summary.messages:
                 return
+
         if summary != self._summary:
             workflow.upsert_memo({names.SUMMARY_MEMO: summary})
             self._summary = summary

@@ -45,4 +45,5 @@ async def reclassify(
                 made = await verify(ContainmentActivities.find_submission, request, verify_options)
                 if made is not False:
                     return RECLASSIFIED if made else UNKNOWN
+
     return attempts.outcome_of_giving_up
