@@ -81,6 +81,7 @@ def parse_envelope(request: ApiRequest, response: ApiResponse) -> Envelope:
         document = decode_json(response.body)
     except _NotJson:
         raise unreadable_response(request, "the response is not JSON", response.status) from None
+
     return _unwrap(request, response, document)
 
 
@@ -105,6 +106,7 @@ def response_error(
     text = f"{response.status} {text}".rstrip()
     if request.is_repeatable:
         return Unavailable(request.endpoint, text, response.status, retry_after)
+
     return UnknownOutcome(request.endpoint, text, response.status)
 
 
@@ -153,6 +155,7 @@ def decode_odd_json(body: bytes) -> Any:
             return _replace_surrogates(document)
     except (ValueError, RecursionError):
         raise _NotJson("not JSON") from None
+
     return document
 
 
@@ -165,6 +168,7 @@ def _unwrap(request: ApiRequest, response: ApiResponse, document: Any) -> Envelo
 
     if not ("result" in document or "success" in document):
         return Envelope(document, {})
+
     info = document.get("result_info")
     return Envelope(document.get("result"), info if isinstance(info, dict) else {})
 

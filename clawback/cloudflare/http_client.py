@@ -64,6 +64,7 @@ def _checked_host(url: str) -> str:
         raise ValueError(
             "the API URL must be http(s)://host[:port][/path], without user, query or fragment"
         )
+
     return parts.hostname
 
 

@@ -134,6 +134,7 @@ def _policy_list(resource: str, *, has_batch: bool) -> Iterator[Operation]:
     }
     if has_batch:
         requests["batch"] = (Method.POST, f"{path}/batch")
+
     if resource == "domains":
         requests["replace"] = (Method.PUT, one)
         requests["verification"] = (Method.GET, f"{one}/verification")

@@ -75,6 +75,7 @@ def parse_records(
             items.append(record_type.parse(raw))
         except InvalidRecord as error:
             rejected.append(RejectedRecord(raw, str(error)))
+
     return tuple(items), tuple(rejected)
 
 
@@ -103,6 +104,7 @@ def parse_counted_page(
     used_size = _integer(info, "per_page") or per_page
     records = len(items) + len(rejected)
     is_full = records > 0 and records >= min(used_size, per_page)
+
     return Page(
         items,
         rejected,
@@ -124,6 +126,7 @@ async def pages(
     requested: set[str] = set()
     barren = 0
     page = await listing(**filters)
+
     while True:
         new = _keys(page) - seen
         seen |= new
@@ -132,6 +135,7 @@ async def pages(
             yield page
         if page.next is None or page.next in requested or barren > _MAX_BARREN[page.paged_by]:
             return
+
         requested.add(page.next)
         page = await listing(**{**filters, page.paged_by: page.next_page or page.next})
 

@@ -54,10 +54,12 @@ def parse_retry_after(headers: Mapping[str, str], wall_time: datetime) -> timede
     text = headers.get("retry-after", "").strip()
     if _DIGITS.fullmatch(text):
         return min(timedelta(seconds=min(int(text), 10**6)), MAX_WAIT)
+
     try:
         date = parsedate_to_datetime(text)
     except (ValueError, OverflowError):
         return None
+
     aware = date if date.tzinfo else date.replace(tzinfo=UTC)
     return min(max(aware - wall_time, timedelta()), MAX_WAIT)
 
@@ -83,12 +85,14 @@ def _parse_x_headers(
     remaining = _number(headers.get("x-ratelimit-remaining", ""))
     if remaining is None:
         return ()
+
     quota = _number(headers.get("x-ratelimit-limit", "")) or 0
     reset = _number(headers.get("x-ratelimit-reset", ""))
 
     seconds = WINDOW if reset is None else float(reset)
     if seconds > _MIN_EPOCH:
         seconds = max(seconds - wall_time.timestamp(), 0.0)
+
     seconds = min(seconds, MAX_WAIT.total_seconds())
     return (Counter("x", max(quota, remaining, 1), remaining, now + seconds),)
 

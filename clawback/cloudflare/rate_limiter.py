@@ -138,6 +138,7 @@ class RateLimiter:
                 if counter.remaining == 0
             ]
             retry_after = max(resets, default=backoff)
+
         self._blocked_until = max(self._blocked_until, now + retry_after.total_seconds())
         return timedelta(seconds=self._blocked_until - now)
 
@@ -171,11 +172,13 @@ class RateLimiter:
         """
         if not self._counters:
             return [self._own_count(now)]
+
         for name, counter in self._counters.items():
             if counter.reset_at <= now:
                 self._counters[name] = replace(
                     counter, remaining=counter.quota, reset_at=now + counter.window
                 )
+
         return list(self._counters.values())
 
     def _own_count(self, now: float) -> Counter:
@@ -193,4 +196,5 @@ class RateLimiter:
             return until_reset
         if spendable >= _SPREAD_BELOW * (counter.quota - reserve) or share not in self._last_sent:
             return 0.0
+
         return max(self._last_sent[share] + until_reset / spendable - now, 0.0)

@@ -55,6 +55,7 @@ def recovery_of(operation: Operation) -> Recovery | None:
     """Return how to find out whether an unsafe POST was executed; None if it may be repeated."""
     if not operation.is_unsafe:
         return None
+
     match operation.command[1]:
         case "create" if operation.name.startswith("settings."):
             return Recovery("the list, by its fields: 1 request a page", _check_created(operation))
@@ -204,6 +205,7 @@ def _check_batch(operation: Operation) -> RecoveryCheck:
             any(_is_created(record, fields, since) for record in records.values())
             for fields in changes.posts
         )
+
         return _summarise([*deleted, *changed, *created])
 
     return check

@@ -145,8 +145,10 @@ class Transport:
             is_same_origin = _origin(target) == _origin(self.root)
         except ValueError:
             is_same_origin = False
+
         if not is_same_origin:
             raise unreadable_response(request, "the response points to another host")
+
         return replace(request, location=target)
 
     async def _enter(self, request: ApiRequest, share: Share) -> None:
@@ -173,8 +175,10 @@ class Transport:
                     await self.priority_limiter.enter(share.rank)
             except TimeoutError:
                 raise Unavailable(request.endpoint, "too many requests are in flight") from None
+
             if self.rate_limiter.delay(share, self.clock.monotonic()) <= 0:
                 break
+
             self.priority_limiter.leave()
 
         if waited:
@@ -190,6 +194,7 @@ class Transport:
         started = self.clock.monotonic()
         number = self.rate_limiter.record_sent(share, started)
         response = None
+
         try:
             response = await self._exchange(request)
         except (httpx.HTTPError, httpx.StreamError, httpx.InvalidURL, TimeoutError) as error:
@@ -246,6 +251,7 @@ class Transport:
         self.rate_limiter.record_response(number, now, counters)
         if not response.is_success and response.status not in also_accept:
             raise self._redacted(response_error(request, response, retry_after))
+
         return response
 
     def _redacted(self, error: ApiError) -> ApiError:

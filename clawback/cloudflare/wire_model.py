@@ -140,12 +140,14 @@ def rename_fields(raw: Mapping[str, Any], renamed: Mapping[str, str]) -> Mapping
     """
     if renamed.keys().isdisjoint(raw):
         return raw
+
     record = dict(raw)
     for old, new in renamed.items():
         if old in record:
             value = record.pop(old)
             if record.get(new) is None:
                 record[new] = value
+
     return record
 
 

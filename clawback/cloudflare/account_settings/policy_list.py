@@ -142,6 +142,7 @@ class PolicyList(OperationGroup, Generic[R]):
             )
         except InvalidRecord as error:
             raise unreadable_response(request, str(error)) from None
+
         deletes = (str(item["id"]) for item in objects_of(result.get("deletes")) if "id" in item)
         return BatchResult(tuple(deletes), patches, puts, posts)
 
@@ -173,6 +174,7 @@ class PolicyList(OperationGroup, Generic[R]):
         if is_unsupported or is_too_large or not any(body.values()):
             kinds = ", ".join(self.batch_kinds)
             raise ValueError(f"a batch takes 1 to {MAX_ENTRIES_PER_BATCH} of each of {kinds}")
+
         return {name: body[name] for name in self.batch_kinds}
 
 

@@ -113,6 +113,7 @@ class Resubmission:
         }
         if self.escalated_submission_id is not None:
             item["escalated_submission_id"] = self.escalated_submission_id
+
         return item
 
 

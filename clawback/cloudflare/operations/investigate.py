@@ -79,6 +79,7 @@ class Message(WireModel):
             changed["properties"] = rename_fields(properties, _PATTERN_TYPE)
         if isinstance(log := record.get("action_log"), list) and log:
             changed["action_log"] = [rename_fields(entry, _COMPLETED) for entry in objects_of(log)]
+
         return {**record, **changed} if changed else record
 
 
@@ -246,6 +247,7 @@ class Investigate(OperationGroup):
             body["eml_content"] = b64encode(eml).decode()
         if escalated_submission_id is not None:
             body["escalated_submission_id"] = escalated_submission_id
+
         request = ApiRequest(Method.POST, "investigate/{id}/reclassify", (id,), body=body)
         await self._transport.confirm(request)
 

@@ -77,6 +77,7 @@ class MessageContents(OperationGroup):
             for body in bodies
         )
         envelope = await self._call_either(current, former)
+
         return _text_field(current, envelope.result, "screenshot")
 
     async def raw(self, id: str) -> str:

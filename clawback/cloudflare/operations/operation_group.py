@@ -81,6 +81,7 @@ class OperationGroup:
             if error.status not in _BODY_REJECTED:
                 raise
             envelope = await self._call_other(forms[1 - known], error)
+
         accepted_form[current.endpoint] = 1 - known
         return envelope
 
@@ -104,6 +105,7 @@ class OperationGroup:
         response = await self._transport.send(request)
         if response.status == HTTPStatus.ACCEPTED:
             response = await self._poll_search(request, response)
+
         envelope = self._transport.read(request, response)
         try:
             return parse_cursor_page(record_type, envelope.result, envelope.info)
@@ -115,6 +117,7 @@ class OperationGroup:
         clock = self._transport.clock
         deadline = clock.monotonic() + SEARCH_TIMEOUT
         pause = _FIRST_POLL
+
         while response.status in _STILL_RUNNING:
             request = self._transport.follow(request, response.headers.get("location", ""))
             retry_after = parse_retry_after(response.headers, clock.wall_time())
@@ -125,6 +128,7 @@ class OperationGroup:
             await clock.sleep(wait)
             pause = min(pause * 2, _SLOWEST_POLL)
             response = await self._poll_once(request)
+
         return response
 
     async def _poll_once(self, request: ApiRequest) -> ApiResponse:
