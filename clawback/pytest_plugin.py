@@ -37,6 +37,7 @@ def pytest_collect_file(file_path: Path, parent: pytest.Collector) -> "RuleFile 
         or (folder := _folder_of(file_path, parent.config.rootpath)) is None
     ):
         return None
+
     return (
         RuleFile.from_parent(parent, path=file_path) if _carries_tests(file_path, folder) else None
     )
@@ -74,9 +75,11 @@ class RuleFile(pytest.File):
                 loaded[folder] = load_rules(folder)
             except RuleErrors as error:
                 loaded[folder] = error
+
         found = loaded[folder]
         if isinstance(found, RuleErrors):
             raise self.CollectError(_describe(found, self.path.relative_to(folder).as_posix()))
+
         return found
 
     def _holds(self, rule: "Rule") -> bool:
@@ -151,8 +154,10 @@ def _describe(errors: "RuleErrors", file: str) -> str:
 def _carries_tests(file: Path, folder: Path) -> bool:
     if file.relative_to(folder).parts[0] in {"lists", "exceptions", _SAFETY}:
         return False
+
     try:
         text = file.read_bytes()
     except OSError:
         return False
+
     return b"\ntests:" in text and (b"email_security" in text or b"\ncorrelation:" in text)

@@ -112,15 +112,18 @@ class LiveRules:
         fingerprint = await asyncio.to_thread(fingerprint_of, self._folder)
         if fingerprint == self._fingerprint:
             return None
+
         self._fingerprint = fingerprint
         try:
             rules = await asyncio.to_thread(load_reviewed, self._folder, self._channels)
         except Exception as error:  # noqa: BLE001 - whatever a file does to the loader, the current set stays
             self.problem = str(error)
             return Reload(self.current.version, None, error)
+
         old, self.problem = self.current.version, None
         if rules.version == old:
             return None
+
         self._loaded = rules
         self.current = _with_own_domains(rules, self._own_domains)
         return Reload(old, rules.version)

@@ -69,10 +69,12 @@ def load_reviewed(
         loaded = read_folder(folder)
         if channels is not None:
             check_channels(loaded, channels, loaded.problems)
+
         loaded.problems.raise_if_any()
         found = review_rules(loaded, today)
         if errors := [problem for problem in found if problem.severity is Severity.ERROR]:
             raise RuleErrors(errors)
+
         return _build(loaded, today)
 
 
@@ -105,16 +107,19 @@ def read_folder(folder: Path) -> Loaded:
             remedy="give the path of a folder of rules",
         )
         return loaded
+
     files = _files(folder)
     loaded.safety = _read_safety(folder, loaded.problems)
     for path in files:
         if path.parts[:1] == (LISTS,):
             _read_list(folder, path, loaded)
+
     for path in files:
         if path.parts[:1] == (EXCEPTIONS,):
             _read_filters(folder, path, loaded)
         elif path.parts[:1] != (LISTS,):
             _read_rules(folder, path, loaded)
+
     check_set(loaded)
     return loaded
 
@@ -145,6 +150,7 @@ def _documents(folder: Path, path: Path, problems: Problems) -> list[Document]:
             remedy="check that it exists and can be read",
         )
         return []
+
     return read_documents(name, raw, problems)
 
 
@@ -153,6 +159,7 @@ def _read_safety(folder: Path, problems: Problems) -> Safety:
         remedy = "add it; {} takes the defaults"
         problems.add(Place(SAFETY), Code.SAFETY, "safety.yml is missing", remedy=remedy)
         return Safety()
+
     documents = _documents(folder, Path(SAFETY), problems)
     if len(documents) > 1:
         problems.add(
@@ -161,6 +168,7 @@ def _read_safety(folder: Path, problems: Problems) -> Safety:
             "safety.yml has more than one document",
             remedy="remove the second one",
         )
+
     return (read_model(Safety, documents[0], problems) if documents else None) or Safety()
 
 
@@ -168,6 +176,7 @@ def _read_list(folder: Path, path: Path, loaded: Loaded) -> None:
     documents = _documents(folder, path, loaded.problems)
     if not documents:
         return
+
     read = read_model(ListDocument, documents[0], loaded.problems)
     if path.stem in loaded.lists:
         loaded.problems.add(
@@ -177,6 +186,7 @@ def _read_list(folder: Path, path: Path, loaded: Loaded) -> None:
             text=path.stem,
             remedy="rename one",
         )
+
     loaded.lists[path.stem] = read.values if read else ()
 
 
@@ -185,6 +195,7 @@ def _read_filters(folder: Path, path: Path, loaded: Loaded) -> None:
         read = read_model(FilterDocument, document, loaded.problems)
         if read is None:
             continue
+
         reading = Reading(document, read.logsource.category, loaded.lists, loaded.problems)
         tree = read_detection(reading, "filter")
         rules = _rules_of_filter(read, document, loaded.problems)
@@ -200,6 +211,7 @@ def _rules_of_filter(
         return () if rules == "any" else (rules,)
     if isinstance(rules, list) and rules and all(isinstance(rule, str) for rule in rules):
         return tuple(rules)
+
     remedy = "write rules: any, or the names or ids of rules"
     problems.add(
         document.value_at("filter", "rules"),
@@ -234,6 +246,7 @@ def _read_rule(document: Document, loaded: Loaded) -> None:
     read = read_model(RuleDocument, document, loaded.problems)
     if read is None:
         return
+
     reading = Reading(document, read.logsource.category, loaded.lists, loaded.problems)
     rule = LoadedRule(
         read, document, read_detection(reading, "detection"), tuple(reading.selections)
@@ -257,4 +270,5 @@ def _check_and_add(rule: LoadedRule, loaded: Loaded) -> None:
             rule.read.response, group_by, rule.document, loaded.problems, hard_delete=hard_delete
         )
         check_reporters(rule, loaded.problems)
+
     loaded.rules.append(rule)

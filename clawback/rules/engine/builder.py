@@ -27,6 +27,7 @@ def build_set(loaded: Loaded, today: Today) -> RuleSet:
         for rule in loaded.rules
         if rule.correlation is not None
     }
+
     while waiting:  # correlations below others are built first
         ready = [
             name
@@ -34,6 +35,7 @@ def build_set(loaded: Loaded, today: Today) -> RuleSet:
             if not any(names.get(other, other) in waiting for other in one.rules)
         ]
         built |= {name: _correlation_rule(*waiting.pop(name), built, names) for name in ready}
+
     rules = {rule.read.name: built[rule.read.name] for rule in loaded.rules}
     return RuleSet(rules, filters, dict(loaded.lists), loaded.safety, today)
 
@@ -56,6 +58,7 @@ def _filter(item: LoadedFilter, names: Mapping[str, str]) -> Filter:
 def _plain_rule(rule: LoadedRule, filters: tuple[Filter, ...]) -> Rule:
     if rule.tree is None or rule.kind is None:
         raise ValueError(f"{rule.read.name} has no condition")
+
     applied = [
         one
         for one in filters
@@ -64,6 +67,7 @@ def _plain_rule(rule: LoadedRule, filters: tuple[Filter, ...]) -> Rule:
     tree = join_and([rule.tree, *(_exception(one) for one in applied)])
     built = _rule(rule, (rule.kind,))
     version = digest(_content_of(rule), tree)
+
     return replace(
         built,
         tree=tree,
@@ -95,6 +99,7 @@ def _correlation_rule(
         dict.fromkeys(kind for one in references for kind in built[one].kinds)
     )
     version = digest(_content_of(rule), *(built[one].version for one in references))
+
     return replace(_rule(rule, kinds), correlation=resolved, version=version)
 
 

@@ -78,6 +78,7 @@ def generate_evaluator(
         "unknown": branches.unknown,
     }
     source = f"lambda event: {answer} if event.kind is kind{is_known} else unknown(event)"
+
     return _compile(source, constants)
 
 
@@ -122,14 +123,17 @@ class _Writer:
         inline = self._tests(leaf) if len(path) <= _DEEPEST_PATH else None
         if inline is None:
             return f"{self._constant(compile_leaf(leaf))}({self._record})"
+
         usual_type, test = inline
         unusual = f"value is not None and {self._constant(_check_any_value(leaf))}"
         value = f"{self._record}.get({self._constant(path[0])})"
         if len(path) == 1:
             return f"({test} if (value := {value}).__class__ is {usual_type} else {unusual}(value))"
+
         inner = f"value.get({self._constant(path[1])})"
         whole = f"{self._constant(compile_leaf(leaf))}({self._record})"
         nested = f"({test} if (value := {inner}).__class__ is {usual_type} else {unusual}(value))"
+
         return f"({nested} if (value := {value}).__class__ is dict else {whole})"
 
     def _tests(self, leaf: Leaf) -> tuple[str, str] | None:
@@ -138,12 +142,15 @@ class _Writer:
             return "str", "True"
         if len(leaf.tests) == 1 and isinstance(leaf.tests[0], Regex):
             return "str", self._regex(leaf.tests[0])
+
         texts = [test for test in leaf.tests if isinstance(test, Text) and not test.cased]
         if len(texts) != len(leaf.tests):
             return None
+
         literals = {text.literal.casefold() for text in texts if text.literal is not None}
         if len(literals) == len(set(texts)):
             return self._equality(literals)
+
         return self._patterns(texts) if len(texts) <= _MOST_PATTERNS else None
 
     def _equality(self, literals: set[str]) -> tuple[str, str]:
@@ -160,6 +167,7 @@ class _Writer:
     def _pattern(self, text: Text) -> str:
         if (literal := literal_inside(text)) is not None:
             return f"{self._constant(literal.casefold())} in value.casefold()"
+
         match text.parts:
             case (str() as head, Wildcard.MANY):
                 return f"value.casefold().startswith({self._constant(head.casefold())})"

@@ -120,6 +120,7 @@ def _kleene_and(children: list[Predicate]) -> Predicate:
                 return False
             if answer is None:
                 result = None
+
         return result
 
     return predicate
@@ -134,6 +135,7 @@ def _kleene_or(children: list[Predicate]) -> Predicate:
                 return True
             if answer is None:
                 result = None
+
         return result
 
     return predicate

@@ -53,6 +53,7 @@ def explain_node(node: Node, event: Event, today: Today) -> Explanation:
         case And() | Or():
             label = "all of" if isinstance(node, And) else "any of"
             return Explanation(label, outcome, children=_explain_each(node.children, event, today))
+
     return Explanation(label, outcome, children=_explain_each(children, event, today))
 
 
@@ -80,6 +81,7 @@ def _explain_leaf(
     )
     path = tuple(leaf.field.split("."))
     values = () if is_unknown(record, path) else iterate_values(record, path)
+
     return Explanation(
         label="any of" if has_several else operators[0],
         outcome=outcome,
@@ -108,6 +110,7 @@ def _reasons_of(one: Explanation, *, is_negated: bool) -> Iterator[str]:
     if one.field is not None:
         yield _render_leaf(one, is_negated=is_negated)
         return
+
     negates = one.label == "not"
     for child in one.children:
         if negates or child.outcome is one.outcome:

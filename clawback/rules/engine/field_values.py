@@ -45,6 +45,7 @@ def read_values(node: Any, path: tuple[str, ...]) -> Sequence[Any]:
 def _fan_out(node: Any, path: tuple[str, ...]) -> Sequence[Any]:
     if node.__class__ is not list or not node:
         return tuple(iterate_values(node, path))
+
     values: list[Any] = []
     for item in node:
         if item.__class__ is str and not path:
@@ -53,6 +54,7 @@ def _fan_out(node: Any, path: tuple[str, ...]) -> Sequence[Any]:
             values += read_values(item, path)
         else:
             values += iterate_values(item, path)
+
     return values
 
 
@@ -90,6 +92,7 @@ def as_text(value: Any) -> str | None:
         return "true" if value else "false"
     if isinstance(value, float) and math.isfinite(value) and value == int(value):
         return str(int(value))
+
     return str(value) if isinstance(value, int | float) and abs(value) < _HUGE else None
 
 

@@ -98,6 +98,7 @@ class _FieldIndex:
         """Add the rows that one value of the field leads to."""
         if self._exists is not None and value is not None:
             self._exists.add_to(found)
+
         text = value if value.__class__ is str else as_text(value)
         if text is None:
             return
@@ -107,6 +108,7 @@ class _FieldIndex:
             rows.add_to(found)
         if self._find_literals is not None:
             self._look_up_literals(folded, found)
+
         if self._match_regexes is not None:
             for number in self._match_regexes(text) or ():
                 self._regexes[number].add_to(found)
@@ -118,6 +120,7 @@ class _FieldIndex:
         except UnicodeEncodeError:  # a lone surrogate, which the automaton does not take
             self._search_literals(folded, found)
             return
+
         for number, start, end in matches:
             self._literals[number].look_up(start, end, len(folded), found)
 
@@ -169,12 +172,15 @@ class _Index(Generic[Hit]):
             elif value is not None:
                 for one in read_values(value, ()):
                     look_up(one, found)
+
         for path, look_up in self._nested:
             if record.get(path[0]) is not None:
                 for one in read_values(record, path):
                     look_up(one, found)
+
         if not found.holding and not found.candidates:
             return NOTHING
+
         return self._evaluate(found, record)
 
     def _evaluate(self, found: _Found, record: Mapping[str, Any]) -> Decision[Hit]:
@@ -186,8 +192,10 @@ class _Index(Generic[Hit]):
                 rows.append(row)
             elif answer is None:
                 undecided = True
+
         if not rows and not undecided:
             return NOTHING
+
         rows.sort()
         return [self._conditions[row][1] for row in rows], undecided
 
@@ -242,11 +250,13 @@ class Engine(Generic[Hit]):
         hits: list[Hit] = []
         undecided = False
         is_known = not self._asks_enrichment or self._is_enriched(record)
+
         for compiled, generated, hit in self._predicates:
             if answer := generated(record) if is_known else compiled(record):
                 hits.append(hit)
             elif answer is None:
                 undecided = True
+
         return (hits, undecided) if hits or undecided else NOTHING
 
     @cached_property

@@ -58,6 +58,7 @@ def compile_leaf(leaf: Leaf) -> Predicate:
         return _any_of(
             [*predicates, _nested(path, compile_tests(others))] if others else predicates
         )
+
     check = compile_tests(others)
     return _nested(path, check) if len(path) > 1 or is_enrichment(path) else _plain(path[0], check)
 
@@ -211,8 +212,10 @@ def match_any_regex(expressions: Sequence[str]) -> Callable[[str], Sequence[int]
     options.never_capture = True
     options.log_errors = False
     filter_ = re2.Filter()
+
     for expression in expressions:
         filter_.Add(expression, options)
+
     filter_.Compile()
     match = filter_.Match
     return lambda text: match(text.encode("utf-8", "replace"))
@@ -245,10 +248,12 @@ def _match_regex(test: Regex) -> Check:
         text = value if value.__class__ is str else as_text(value)
         if text is None:
             return False
+
         folded = text.casefold()
         for literal in literals:  # a generator costs more than the loop
             if literal not in folded:
                 return False
+
         return match(text) is not None
 
     return check
@@ -349,6 +354,7 @@ def _contain_in_order(text: str, literals: tuple[str, ...]) -> bool:
         if at < 0:
             return False
         at += len(literal)
+
     return True
 
 
@@ -364,7 +370,9 @@ def wildcard_pattern(parts: tuple[str | Wildcard, ...]) -> str:
             segments.append("")
         else:
             segments[-1] += "." if part is Wildcard.ONE else re.escape(str(part))
+
     if len(segments) == 1:
         return rf"{segments[0]}\Z"
+
     head, *middle, tail = segments
     return head + "".join(f"(?>.*?{segment})" for segment in middle if segment) + rf".*{tail}\Z"

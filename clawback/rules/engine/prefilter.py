@@ -112,6 +112,7 @@ def _union(alternatives: Iterable[PrefilterSet | None]) -> PrefilterSet | None:
             return None
         exact |= {key: value or exact.get(key, False) for key, value in one.exact.items()}
         share += one.share
+
     return PrefilterSet(exact, share)
 
 
@@ -135,6 +136,7 @@ def _of_test(field: str, test: Test, *, has_few_values: bool) -> PrefilterSet | 
             lookup, key, exact = _regex_lookup(test)
         case _:
             lookup, key, exact = Lookup.EXISTS, "", isinstance(test, Exists)
+
     prefilter = Prefilter(field, lookup, key)
     return PrefilterSet({prefilter: exact}, _estimate_share(prefilter, has_few_values))
 
@@ -151,6 +153,7 @@ def _literal_lookup(text: Text) -> tuple[Lookup, str, bool]:
     """Choose the lookup of a text, its key, and whether it says all that the text says."""
     if text.literal is not None:
         return Lookup.EQUALS, text.literal.casefold(), True
+
     match text.parts:
         case (str() as literal, Wildcard.MANY):
             lookup, is_whole = Lookup.STARTS_WITH, True
@@ -160,9 +163,11 @@ def _literal_lookup(text: Text) -> tuple[Lookup, str, bool]:
             literal = max((part for part in parts if isinstance(part, str)), key=len, default="")
             lookup = Lookup.CONTAINS
             is_whole = parts == (Wildcard.MANY, literal, Wildcard.MANY)
+
     folded = literal.casefold()
     if len(folded) < _SHORTEST_LITERAL:
         return Lookup.EXISTS, "", False
+
     return lookup, folded, is_whole
 
 

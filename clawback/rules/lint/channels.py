@@ -51,6 +51,7 @@ def check_channels(loaded: Loaded, channels: Channels, found: Problems) -> None:
 def _notifications(rule: LoadedRule) -> Iterator[tuple[NotificationAction, Place]]:
     if rule.response is None or rule.read.response is None:
         return
+
     places = (
         rule.document.value_at("response", "actions", index, name)
         for index, item in enumerate(rule.read.response.actions)

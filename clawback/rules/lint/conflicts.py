@@ -88,6 +88,7 @@ class _ConflictChecker:
         """Give the other rules on single events that match the positive tests of this one."""
         if one.rule.tree is None:
             return []
+
         names = {
             match.plan.rule
             for event in one.events
@@ -101,6 +102,7 @@ class _ConflictChecker:
         (tree,), (wider,) = one.trees, other.trees
         modes = (one.rule.mode, other.rule.mode)
         is_weaker = None in modes or _STRENGTH[modes[0]] <= _STRENGTH[modes[1]]  # type: ignore[index]
+
         return (
             is_weaker
             and set(one.actions) <= set(other.actions)
@@ -141,14 +143,17 @@ class _ConflictChecker:
             tuple[_Responding, _Responding, _ActionConflict, Mapping[str, Any]],
         ] = {}
         counts: Counter[tuple[str, Severity]] = Counter()
+
         for number, (one, other, conflict) in enumerate(self._conflicting_pairs()):
             event = shared.get((one.rule.name, other.rule.name))
             if event is None and number < _MOST_PAIRS:
                 event = _construct_event(one, other, self._rules)
+
             if event is not None:
                 key = (one.rule.name, conflict.severity)
                 first.setdefault(key, (one, other, conflict, event))
                 counts[key] += 1
+
         for key, found in first.items():
             self._report_conflict(*found, counts[key] - 1)
 
@@ -163,6 +168,7 @@ class _ConflictChecker:
             for name, one in self._responding.items()
         }
         known: dict[tuple[int, int], _ActionConflict | None] = {}
+
         for (name, one), (other_name, other) in combinations(self._responding.items(), 2):
             pair = (groups[name], groups[other_name])
             if pair not in known:
@@ -179,6 +185,7 @@ class _ConflictChecker:
                 names = sorted(matching & self._responding.keys(), key=self._order.__getitem__)
                 for pair in combinations(names, 2):
                     shared.setdefault(pair, _drop_empty(event.record))
+
         return shared
 
     def _report_conflict(
@@ -194,6 +201,7 @@ class _ConflictChecker:
         message = f"it would {conflict.action}; {place} would {conflict.other} the same message"
         if more:
             message += f" (and {more} other rules likewise)"
+
         example = json.dumps(event, ensure_ascii=False, sort_keys=True)[:_LONGEST_EXAMPLE]
         self._found.add(
             self._places[one.rule.name],
@@ -209,6 +217,7 @@ def _responding_rules(rules: RuleSet) -> Iterator[_Responding]:
     for rule in rules.rules.values():
         if rule.response is None or not rule.kinds:
             continue
+
         leaves = [rules.rules[name] for name in rules.leaves(rule)]
         trees = tuple(
             leaf.tree for leaf in leaves if leaf.tree is not None and leaf.kinds[0] is rule.kinds[0]
@@ -233,6 +242,7 @@ def _compare_actions(one: _Responding, other: _Responding) -> _ActionConflict | 
             is_error = conflict is Conflict.OPPOSITE and are_active
             severity = Severity.ERROR if is_error else Severity.WARNING
             return _ActionConflict(severity, first.describe(), second.describe())
+
     return None
 
 
@@ -246,6 +256,7 @@ def _construct_event(
             record = can_hold(one.kind, *goals, today=rules.today()).record
             if record is not None:
                 return _drop_empty(record)
+
     return None
 
 

@@ -59,6 +59,7 @@ class _Checker:
         for rule in self._loaded.rules:
             if rule.read.response is not None:
                 by_file.setdefault(rule.document.file, []).append(rule)
+
         for file, rules in by_file.items():
             names = [rule.read.name for rule in rules]
             if file.rpartition("/")[2].rpartition(".")[0] not in names:
@@ -104,6 +105,7 @@ class _Checker:
                 text=name,
                 remedy=remedy,
             )
+
         return found
 
     def _check_group(
@@ -170,6 +172,7 @@ class _Checker:
                 text="group-by",
                 remedy=remedy,
             )
+
         kinds: set[EventKind] = set()
         for name in correlation.rules:
             found = self._find(name, rule.document, _CORRELATION, "rules")
@@ -178,6 +181,7 @@ class _Checker:
             elif found is not None and found.kind is not None:
                 kinds.add(found.kind)
                 self._check_fields(rule.document, correlation, name, found.kind)
+
         self._check_window_tests(rule, kinds)
 
     def _check_inner(
@@ -195,9 +199,11 @@ class _Checker:
                 remedy="remove one of the references",
             )
             return set()
+
         wanted = [outer.resolve_field(one, name) for one in outer.group_by]
         if outer.value_field is not None:
             wanted.append(outer.resolve_field(outer.value_field, name))
+
         for one in dict.fromkeys(wanted):
             if one not in inner.group_by:
                 message = (
@@ -211,6 +217,7 @@ class _Checker:
                     text=name,
                     remedy=f"add {one} to the group-by of {name}",
                 )
+
         return below
 
     def _kinds_below(self, rule: LoadedRule, above: tuple[str, ...]) -> set[EventKind] | None:
@@ -219,6 +226,7 @@ class _Checker:
             return None
         if rule.correlation is None:
             return {rule.kind} if rule.kind is not None else set()
+
         kinds: set[EventKind] = set()
         for name in rule.correlation.rules:
             found = self._rules.get(self._by_id.get(name, name))
@@ -227,7 +235,9 @@ class _Checker:
             )
             if below is None:
                 return None
+
             kinds |= below
+
         return kinds
 
     def _check_fields(
@@ -248,6 +258,7 @@ class _Checker:
                 self._check_group(
                     document, (_CORRELATION, "aliases", alias, reference), [fields[reference]], kind
                 )
+
         grouped = [name for name in correlation.group_by if name not in correlation.aliases]
         self._check_group(document, (_CORRELATION, "group-by"), grouped, kind)
         if (

@@ -38,6 +38,7 @@ def review_rules(loaded: Loaded, today: Callable[[], date] = utc_today) -> tuple
         if rule.tree is not None and rule.kind is not None:
             reachability = _Reachability(rule.document, "detection", rule.kind, found)
             reachability.check(rule.tree, rule.selections)
+
     for one in loaded.filters:
         selections = tuple(name for name in one.read.filter if name not in _NOT_SELECTIONS)
         kind = one.read.logsource.category
@@ -47,6 +48,7 @@ def review_rules(loaded: Loaded, today: Callable[[], date] = utc_today) -> tuple
     if not len(loaded.problems):
         places = {rule.read.name: _place_of(rule) for rule in loaded.rules}
         check_conflicts(build_set(loaded, today), places, found)
+
     return tuple(sorted({*loaded.problems, *found}))
 
 
@@ -133,6 +135,7 @@ class _Reachability:
         gains_events = can_hold(self._kind, (without, True), (tree, False)).is_possible
         if loses_events or gains_events:
             return ""
+
         together = can_hold(self._kind, (without, True), (selection, True))
         return together.why or "the other selections decide alone"
 

@@ -21,6 +21,7 @@ def check_rule(rule: LoadedRule, problems: Problems) -> None:
         _check_mode(rule, problems)
         _check_id(rule, problems)
         _check_tests_exist(rule, problems)
+
     names = [test.name for test in rule.read.tests]
     for index, name in enumerate(names):
         if name in names[:index]:
@@ -32,6 +33,7 @@ def check_rule(rule: LoadedRule, problems: Problems) -> None:
                 text=name,
                 remedy="give each test its own name",
             )
+
     if rule.kind is not None:
         _check_rule_fields(rule, rule.kind, problems)
 
@@ -127,6 +129,7 @@ def _check_rule_fields(rule: LoadedRule, kind: EventKind, problems: Problems) ->
                 text=name,
                 remedy=field_remedy(kind, name),
             )
+
     for index in range(len(rule.read.tests)):
         check_record(rule.document, ("tests", index, "event"), kind, problems)
 
@@ -142,6 +145,7 @@ def check_record(
     for place, parent, name, value in _named_values(document, path, _at(document.data, path), ""):
         if name in extra:
             continue
+
         if "." in (key := name.removeprefix(f"{parent}.")):
             head, _, tail = key.rpartition(".")
             message, remedy = (
@@ -150,6 +154,7 @@ def check_record(
             )
             problems.add(place, Code.UNKNOWN_FIELD, message, text=key, remedy=remedy)
             continue
+
         known = find_field(kind, name)
         if known is None:
             problems.add(
@@ -200,6 +205,7 @@ def _wrong_type(field: Field, value: Any) -> str | None:
         }.get(field.type, isinstance(one, str))
         if one is not None and not wanted:
             return f"{field.name} is a {field.type}"
+
     return None
 
 

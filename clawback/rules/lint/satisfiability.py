@@ -84,6 +84,7 @@ class _Tableau:
                     break
             else:
                 yield literals
+
             if self._steps > _MOST_STEPS or self._closed > _MOST_CLOSED:
                 yield []
                 return
@@ -93,18 +94,22 @@ class _Tableau:
         for node, wanted in literals:
             if isinstance(node, ExpiredAfter) and (self._today > node.last) is not wanted:
                 return None
+
         chosen: dict[str, Any] = {}
         for name, (true, false) in _by_field(literals).items():
             field = find_field(self._kind, name)
             if field is None:
                 chosen[name] = None
                 continue
+
             domain = find_values(field, true, false)
             if domain.is_impossible:
                 self.why = self.why or _render_contradiction(name, true, false)
                 self._closed += 1
                 return None
+
             chosen[name] = domain.values if field.many else next(iter(domain.values or ()), None)
+
         return Satisfiability(is_possible=True, record=self._verify(chosen))
 
     def _verify(self, chosen: Mapping[str, Any]) -> Mapping[str, Any] | None:
@@ -160,9 +165,11 @@ def _nest(kind: EventKind, chosen: Mapping[str, Any]) -> dict[str, Any]:
         value = chosen[name]
         if value not in (None, (), []):
             _put(record, name.split("."), list(value) if isinstance(value, tuple) else value)
+
     record.setdefault(ENRICHMENT, {})
     if SOURCES[kind].is_joined and isinstance(message := record.get("message"), dict):
         message.setdefault(ENRICHMENT, {})
+
     return record
 
 

@@ -61,6 +61,7 @@ def find_values(field: Field, wanted: Sequence[Leaf], unwanted: Sequence[Leaf]) 
         return _UNKNOWN
     if _first_passing((None,), wanted, unwanted):
         return ValueDomain(values=())
+
     groups = [[leaf] for leaf in wanted] if field.many and wanted else [list(wanted)]
     values: list[Any] = []
     for group in groups:
@@ -70,6 +71,7 @@ def find_values(field: Field, wanted: Sequence[Leaf], unwanted: Sequence[Leaf]) 
         if value is None:
             return _IMPOSSIBLE if _is_exhausted(field, group, unwanted) else _UNKNOWN
         values.append(value)
+
     return ValueDomain(values=tuple(values))
 
 
@@ -97,6 +99,7 @@ def _first_passing(
         for one in records
         if all(want(one) for want in wants) and not any(refuse(one) for refuse in refuses)
     )
+
     return list(islice(fits, 1))
 
 
@@ -152,6 +155,7 @@ def _combined(wanted: Sequence[Leaf]) -> Iterator[str]:
             text.parts[0].value if isinstance(text.parts[0], Wildcard) else text.parts[0]
         )
     )
+
     if some:
         yield "".join(map(_instance_of, (*heads[-1:], *middle, *tails[-1:])))
         yield "x".join(map(_instance_of, (*heads, *middle, *tails)))
@@ -178,6 +182,7 @@ def _is_exhausted(field: Field, wanted: Sequence[Leaf], unwanted: Sequence[Leaf]
         return True
     if any(is_within(Exists(), test) for leaf in unwanted for test in leaf.tests):
         return True
+
     return any(_are_disjoint(one, other) for one, other in _pairs(wanted))
 
 
@@ -220,6 +225,7 @@ def _have_disjoint_ends(one: Text, other: Text) -> bool:
     ends = (
         len(tails) == both and not tails[0].endswith(tails[1]) and not tails[1].endswith(tails[0])
     )
+
     return starts or ends
 
 
@@ -276,4 +282,5 @@ def _covers(pattern: Tokens, tokens: Tokens) -> bool:
             at, here = star + 1, mark
         else:
             return False
+
     return all(token is Wildcard.MANY for token in pattern[at:])

@@ -52,6 +52,7 @@ class Text:
                 operator, expected = "is", self.literal
             case _:
                 operator, expected = "is like", str(self)
+
         return f"{operator} (cased)" if self.cased else operator, expected or "''"
 
     def __str__(self) -> str:
@@ -315,5 +316,6 @@ def join_or(children: list[Node]) -> Node:
             merged.setdefault(child.field, []).extend(child.tests)
         else:
             others.append(child)
+
     nodes: list[Node] = [*(Leaf(field, tuple(tests)) for field, tests in merged.items()), *others]
     return nodes[0] if len(nodes) == 1 else Or(tuple(nodes))

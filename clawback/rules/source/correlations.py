@@ -70,6 +70,7 @@ def read_correlation(
         problems.add(place, Code.CORRELATION, str(error), text=read.name, remedy=error.remedy)
     except SigmaError as error:
         problems.add(document.value_at(_CORRELATION), Code.CORRELATION, str(error), text=read.name)
+
     return None
 
 
@@ -81,17 +82,20 @@ def _correlation(read: CorrelationDocument) -> Correlation:
             "generate is not supported",
             "remove it: a referenced rule acts if it has a response of its own",
         )
+
     if body.type not in set(CorrelationType):
         remedy = did_you_mean(body.type, [kind.value for kind in CorrelationType])
         raise _Unsupported(
             ("type",), f"the correlation type {body.type!r} is not supported", remedy
         )
+
     kind = CorrelationType(body.type)
     data = body.model_dump(by_alias=True, exclude_none=True, exclude_defaults=True)
     parsed = SigmaCorrelationRule.from_dict(
         {"title": read.title, "name": read.name, _CORRELATION: _with_lists(data)}
     )
     rules, at_least, value_field = _threshold(kind, parsed, given=body.condition is not None)
+
     return Correlation(
         type=kind,
         rules=rules,
@@ -115,15 +119,19 @@ def _threshold(
     if kind in {CorrelationType.TEMPORAL, CorrelationType.TEMPORAL_ORDERED}:
         if isinstance(condition, SigmaExtendedCorrelationCondition):
             return _rules_joined_by_and(condition), 1, None
+
         if given:
             raise _Unsupported(
                 ("condition",),
                 f"{kind} takes no count",
                 "remove the condition: all rules must match",
             )
+
         return tuple(reference.reference for reference in parsed.rules or ()), 1, None
+
     if not given or not isinstance(condition, SigmaCorrelationCondition):
         raise _Unsupported((), f"{kind} needs a condition", "write condition: {gte: 3}")
+
     return rules, _count(condition), _value_field(kind, condition)
 
 
@@ -135,12 +143,14 @@ def _count(condition: SigmaCorrelationCondition) -> int:
             f"{said} is not supported: it cannot be decided while events still arrive",
             "use gte or gt",
         )
+
     if not isinstance(condition.count, int) or condition.count + _COUNTS[condition.op] < 1:
         raise _Unsupported(
             ("condition",),
             f"{condition.count} is not a count",
             "write a whole number of at least 1",
         )
+
     return condition.count + _COUNTS[condition.op]
 
 
@@ -150,12 +160,14 @@ def _value_field(kind: CorrelationType, condition: SigmaCorrelationCondition) ->
         raise _Unsupported(
             ("condition",), "value_count over several fields is not supported", "name one field"
         )
+
     if kind is CorrelationType.EVENT_COUNT and fieldref is not None:
         raise _Unsupported(
             ("condition",),
             "event_count counts events, not a field",
             "use value_count, or remove field",
         )
+
     return fieldref if isinstance(fieldref, str) else None
 
 
@@ -168,6 +180,7 @@ def _rules_joined_by_and(condition: SigmaExtendedCorrelationCondition) -> tuple[
     if len(names) != len(items):
         remedy = "join the rules with and; write one correlation per alternative"
         raise _Unsupported(("condition",), "or and not between rules are not supported", remedy)
+
     return tuple(names)
 
 

@@ -305,6 +305,7 @@ def read_model(model: type[Read], document: Document, problems: Problems) -> Rea
             remedy="write keys and values",
         )
         return None
+
     try:
         return model.model_validate(document.data)
     except ValidationError as error:
@@ -364,12 +365,14 @@ def _path_of(document: Document, item: ErrorDetails) -> tuple[str | int, ...]:
         )
         if is_there:
             node = node[step]
+
         if (
             is_there
             or isinstance(step, int)
             or (item["type"] == "missing" and step is item["loc"][-1])
         ):
             path.append(step)
+
     return tuple(path)
 
 
@@ -385,6 +388,7 @@ def _keys_of(model: type[BaseModel], path: tuple[str | int, ...]) -> list[str]:
                 None,
             )
             model = _model_in(annotation) or model
+
     return [field.alias or name for name, field in model.model_fields.items()]
 
 

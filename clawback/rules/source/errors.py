@@ -146,6 +146,7 @@ class Problems:
         """
         if place in self._ambiguous:
             return
+
         self._counts[place.file] += 1
         if (count := self._counts[place.file]) > MOST_PER_FILE:
             if count == MOST_PER_FILE + 1:
@@ -157,7 +158,9 @@ class Problems:
                         remedy="fix them first",
                     )
                 )
+
             return
+
         self._found.append(
             Problem(
                 place,

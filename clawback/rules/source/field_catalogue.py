@@ -291,9 +291,11 @@ def field_remedy(kind: EventKind, name: str) -> str:
     for old, new in RENAMED.items():
         if tail == old or tail.startswith(f"{old}."):
             return f"the API calls it {head}{new}{tail[len(old) :] if '(' not in new else ''}"
+
     for joined in (f"message.{name}", f"detections.{name}"):
         if joined in FIELDS[kind]:
             return f"in this category it is {joined}"
+
     close = nearest(name, FIELDS[kind])
     return (
         f"did you mean {close!r}?"
@@ -306,8 +308,10 @@ def as_group_value(field: Field | None, value: object) -> str | None:
     """Normalise a group value: trimmed, addresses and domains in lower case; None if empty."""
     if value is None or isinstance(value, list | dict):
         return None
+
     text = str(value).lower() if isinstance(value, bool) else str(value)
     text = text.strip().encode("utf-8", "replace")[:LONGEST_VALUE].decode("utf-8", "ignore")
     if field is not None and field.type in {FieldType.ADDRESS, FieldType.DOMAIN}:
         text = text.lower()
+
     return text or None

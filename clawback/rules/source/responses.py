@@ -61,6 +61,7 @@ def read_response(
         action = _action(item, index, document, problems)
         if action is not None:
             _check_literals(action, index, document, problems)
+
         if isinstance(action, NotificationAction):
             _check_texts(action, index, group_by, document, problems)
             notifications.append(action)
@@ -68,6 +69,7 @@ def read_response(
             _check_templates(action, index, group_by, document, problems)
             _check_destination(action, index, document, problems, hard_delete=hard_delete)
             actions.append(action)
+
     limits = tuple(limit.limit for limit in read.limits)
     is_whole = len(actions) + len(notifications) == len(read.actions)
     return (
@@ -90,6 +92,7 @@ def _action(
             remedy="start a new item with a dash",
         )
         return None
+
     ((name, parameters),) = item.items()
     try:
         return parse_action(name, parameters)
@@ -137,6 +140,7 @@ def _check_templates(
                     text=text,
                     remedy=remedy,
                 )
+
         _check_braces(text, place, problems)
 
 
@@ -161,6 +165,7 @@ def _check_texts(
                     text=text,
                     remedy=remedy,
                 )
+
         _check_braces(text, place, problems)
 
 

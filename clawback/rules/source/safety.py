@@ -150,11 +150,13 @@ class Safety(Strict):
             finds = re2.compile(expression, _IGNORING_CASE).search
         except re2.error:
             return True
+
         listed = self.never_block
         names = (*listed.domains, *listed.suffixes)
         networks = (
             str(ip_network(network, strict=False).network_address) for network in listed.networks
         )
+
         return any(
             finds(text)
             for text in (

@@ -69,6 +69,7 @@ def read_detection(reading: Reading, *path: str) -> Node | None:
     detection = reading.document.data
     for step in path:
         detection = detection[step]
+
     before = len(reading.problems)
     for name, definition in detection.items():
         if name in _RESERVED and name not in (_CONDITION, "rules"):
@@ -84,6 +85,7 @@ def read_detection(reading: Reading, *path: str) -> Node | None:
             and (node := _selection(reading, definition, (*path, name))) is not None
         ):
             reading.selections[name] = Named(name, node)
+
     conditions = detection.get(_CONDITION)
     if not conditions:
         reading.refuse(
@@ -93,6 +95,7 @@ def read_detection(reading: Reading, *path: str) -> Node | None:
             remedy="add condition: and the names of selections",
         )
         return None
+
     if not reading.selections and len(reading.problems) == before:
         reading.refuse(
             reading.document.key_at(*path),
@@ -100,11 +103,14 @@ def read_detection(reading: Reading, *path: str) -> Node | None:
             "there is no selection",
             remedy="add a selection with at least one field",
         )
+
     if len(reading.problems) > before:
         return None
+
     texts = conditions if isinstance(conditions, list) else [conditions]
     nodes = [_condition(reading, text, (*path, _CONDITION)) for text in texts]
     whole = [node for node in nodes if node is not None]
+
     return join_or(whole) if len(whole) == len(nodes) else None
 
 
@@ -116,6 +122,7 @@ def _selection(reading: Reading, definition: Any, path: tuple[str | int, ...]) -
         items = [_item(reading, key, value, path) for key, value in definition.items()]
         nodes = [node for node in items if node is not None]
         return join_and(nodes) if nodes else None
+
     if (
         isinstance(definition, list)
         and definition
@@ -124,10 +131,12 @@ def _selection(reading: Reading, definition: Any, path: tuple[str | int, ...]) -
         found = [_selection(reading, item, (*path, index)) for index, item in enumerate(definition)]
         nodes = [node for node in found if node is not None]
         return join_or(nodes) if nodes else None
+
     code, remedy = Code.KEYWORD, "name a field, for example subject|contains: …"
     message = "keywords are not supported: an event has fields, not one text to search"
     if definition in ({}, []):
         code, message, remedy = Code.DETECTION, "the selection is empty", "name at least one field"
+
     reading.refuse(reading.document.value_at(*path), code, message, text=path[-1], remedy=remedy)
     return None
 
@@ -141,6 +150,7 @@ def _item(reading: Reading, key: str, value: Any, path: tuple[str | int, ...]) -
             place, Code.KEYWORD, message, text=key, remedy="name the field before the bar"
         )
         return None
+
     known = find_field(reading.kind, name)
     if known is None:
         remedy = field_remedy(reading.kind, name)
@@ -151,15 +161,18 @@ def _item(reading: Reading, key: str, value: Any, path: tuple[str | int, ...]) -
             text=name,
             remedy=remedy,
         )
+
     if (
         not _modifiers_known(reading, modifiers, place)
         or not _values_flat(reading, value, (*path, key))
         or known is None
     ):
         return None
+
     parsed = _parse_item(reading, key, value, path)
     if parsed is None:
         return None
+
     item, groups = parsed
     for test in (test for group in groups for test in group):
         if (problem := misfit(known, test)) is not None:
@@ -169,6 +182,7 @@ def _item(reading: Reading, key: str, value: Any, path: tuple[str | int, ...]) -
                 problem,
                 text=f"{key}: {_render_value(value)}",
             )
+
     return _link(item, name, groups)
 
 
@@ -181,6 +195,7 @@ def _parse_item(
         text = f"{key}: {_render_value(value)}"
         reading.refuse(place, Code.MODIFIER, str(bad), text=text, remedy=bad.remedy)
         return None
+
     try:
         item = SigmaDetectionItem.from_mapping(key, value)
         return item, [tests_of(parsed, item, reading.lists) for parsed in item.value]
@@ -194,6 +209,7 @@ def _parse_item(
             text=f"{key}: {value}",
             remedy="see docs/rules/detection.md, Modifiers",
         )
+
     return None
 
 
@@ -214,6 +230,7 @@ def _modifiers_known(reading: Reading, modifiers: list[str], place: Place) -> bo
         reading.refuse(
             place, Code.MODIFIER, "there is no such modifier", text=modifier, remedy=remedy
         )
+
     return not unknown
 
 
@@ -221,6 +238,7 @@ def _values_flat(reading: Reading, value: Any, path: tuple[str | int, ...]) -> b
     values = value if isinstance(value, list) else [value]
     if values and not any(isinstance(item, dict | list) for item in values):
         return True
+
     place = reading.document.value_at(*path)
     reading.refuse(
         place,
@@ -250,6 +268,7 @@ def _render_error(error: Exception) -> str:
             why = "a regular expression is case-sensitive and matches anywhere"
             return f"{modifier} cannot be combined with re: {why}"
         return f"{modifier} needs {_WANTED.get(modifier, 'a string: put it in quotes')}"
+
     return _CLASS_NAMES.sub(lambda name: name[1].lower(), str(error))
 
 
@@ -282,6 +301,7 @@ def _condition(reading: Reading, text: Any, path: tuple[str, ...]) -> Node | Non
             remedy="join the names of selections with and, or, not",
         )
         return None
+
     if len(text) > _LONGEST_CONDITION:
         remedy = "give the selections a common prefix and use 1 of x_*, or split the rule"
         reading.refuse(
@@ -292,6 +312,7 @@ def _condition(reading: Reading, text: Any, path: tuple[str, ...]) -> Node | Non
             remedy=remedy,
         )
         return None
+
     names = SigmaDetections(dict.fromkeys(reading.selections, _PLACEHOLDER), [text])
     try:
         return _node(reading, parse_condition(text), names, 0)
@@ -306,6 +327,7 @@ def _condition(reading: Reading, text: Any, path: tuple[str, ...]) -> Node | Non
     except (SigmaError, RecursionError) as error:
         remedy = "join the names of selections with and, or, not; use 1 of x_*, all of them"
         reading.refuse(place, Code.CONDITION, _render_parse_error(error), text=text, remedy=remedy)
+
     return None
 
 
@@ -350,6 +372,7 @@ def parse_condition(text: str) -> ConditionItem:
 def _node(reading: Reading, item: Any, names: SigmaDetections, depth: int) -> Node:
     if depth > _DEEPEST:
         raise _BadCondition(f"nested deeper than {_DEEPEST} levels")
+
     match item:
         case ConditionIdentifier():
             if item.identifier not in reading.selections:
@@ -362,6 +385,7 @@ def _node(reading: Reading, item: Any, names: SigmaDetections, depth: int) -> No
             ]
             if not chosen:
                 raise _BadCondition(f"no selection matches {item.pattern}", item.pattern)
+
             return join_and(chosen) if item.cond_class is ConditionAND else join_or(chosen)
         case ConditionNOT():
             return Not(_node(reading, item.args[0], names, depth + 1))

@@ -133,9 +133,11 @@ def _regex(value: SigmaRegularExpression) -> Regex:
         raise Unsupported(
             f"the regular expression is longer than {_LARGEST_REGEX} characters", "split it"
         )
+
     regex = Regex(pattern, flags)
     if (problem := regex_problem(regex.expression)) is not None:
         raise Unsupported(problem, NO_LOOKAROUND)
+
     return regex
 
 
@@ -147,6 +149,7 @@ def regex_problem(pattern: str) -> str | None:
         said = error.args[0] if error.args else error
         text = said.decode("utf-8", "replace") if isinstance(said, bytes) else said
         return f"RE2 rejects it: {text}"
+
     return None
 
 
@@ -177,6 +180,7 @@ def _texts(value: SigmaString, lists: Mapping[str, Sequence[str]]) -> Iterator[T
             f"the placeholders expand to more than {_MOST_EXPANDED} strings",
             "use fewer of them in one value",
         )
+
     for combination in product(*choices):
         yield Text(_merge(part for parts in combination for part in parts), cased)
 
@@ -188,12 +192,14 @@ def _choices(
         return [(part,)]
     if isinstance(part, SpecialChars):
         return [(_WILDS[part],)]
+
     if part.name not in lists:
         raise Unsupported(
             f"there is no list {part.name!r} in rules/lists",
             did_you_mean(part.name, lists),
             Code.PLACEHOLDER,
         )
+
     return [tuple(_plain(SigmaString(text))) for text in lists[part.name]]
 
 
@@ -218,6 +224,7 @@ def _merge(parts: Iterator[str | Wildcard]) -> tuple[str | Wildcard, ...]:
             joined[-1] = last + part
         elif not (part is Wildcard.MANY and last is Wildcard.MANY):
             joined.append(part)
+
     return tuple(joined)
 
 
@@ -275,6 +282,7 @@ def _text_misfit(field: Field, text: Text) -> str | None:
         _matches_value(text, value) for value in field.values
     ):
         return f"{field.name} is never {text}: it is one of {', '.join(field.values)}"
+
     return None
 
 
@@ -282,6 +290,7 @@ def _matches_value(text: Text, value: str) -> bool:
     """Whether a text matches a value of an enum; values are short, so recursion is safe."""
     if not text.cased and text.literal is not None:
         return text.literal.casefold() == value.casefold()
+
     parts = (
         text.parts
         if text.cased
@@ -293,9 +302,11 @@ def _matches_value(text: Text, value: str) -> bool:
 def _matches(parts: tuple[str | Wildcard, ...], value: str) -> bool:
     if not parts:
         return not value
+
     head, rest = parts[0], parts[1:]
     if head is Wildcard.MANY:
         return any(_matches(rest, value[start:]) for start in range(len(value) + 1))
     if head is Wildcard.ONE:
         return bool(value) and _matches(rest, value[1:])
+
     return isinstance(head, str) and value.startswith(head) and _matches(rest, value[len(head) :])

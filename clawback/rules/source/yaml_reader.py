@@ -83,6 +83,7 @@ class Document:
                 continue  # a single mapping in place of a list
             else:
                 break
+
         return place
 
 
@@ -100,6 +101,7 @@ def read_documents(file: str, raw: bytes, problems: Problems) -> list[Document]:
             remedy=f"keep rule files under {_LARGEST} bytes",
         )
         return []
+
     try:
         text = raw.decode("utf-8")
     except UnicodeDecodeError as error:
@@ -112,6 +114,7 @@ def read_documents(file: str, raw: bytes, problems: Problems) -> list[Document]:
             remedy="save it as UTF-8",
         )
         return []
+
     before = len(problems)
     _check_characters(file, text, problems)
     return _parse(file, text, problems) if len(problems) == before else []
@@ -120,10 +123,12 @@ def read_documents(file: str, raw: bytes, problems: Problems) -> list[Document]:
 def _check_characters(file: str, text: str, problems: Problems) -> None:
     if text.isascii() and text.replace("\n", "").replace("\r", "").isprintable():
         return
+
     before = len(problems)
     for index, character in enumerate(text):
         if len(problems) - before > MOST_PER_FILE:
             return
+
         if character == "\t":
             problems.add(
                 _place(file, text, index),
@@ -169,6 +174,7 @@ def _parse(file: str, text: str, problems: Problems) -> list[Document]:
     except yaml.YAMLError as error:
         problems.add(Place(file), Code.YAML, f"invalid YAML: {error}", remedy=_CHECK)
         return []
+
     return builder.documents if builder.is_sound else []
 
 
@@ -206,6 +212,7 @@ class _Builder:
                     remedy="write the value again",
                 )
                 self._put(None, self._place(event))
+
         return True
 
     def _start(self, event: yaml.MappingStartEvent | yaml.SequenceStartEvent) -> bool:
@@ -219,6 +226,7 @@ class _Builder:
                 remedy="flatten it",
             )
             return False
+
         if self._wants_key():
             self._refuse(
                 event,
@@ -227,10 +235,12 @@ class _Builder:
                 remedy="write a string before the colon",
             )
             return False
+
         node = Table(place) if isinstance(event, yaml.MappingStartEvent) else Sequence(place)
         self._put(node, place)
         self._open.append((node, None))
         self._key = None
+
         return True
 
     def _scalar(self, event: yaml.ScalarEvent) -> None:
@@ -273,6 +283,7 @@ class _Builder:
                 text=key,
                 remedy="keep one of them",
             )
+
         self._key = key
         if isinstance(table, Table):
             table.keys_at.setdefault(key, place)
@@ -281,6 +292,7 @@ class _Builder:
         if not self._open:
             self.documents.append(Document(value, place))
             return
+
         node = self._open[-1][0]
         if isinstance(node, Sequence):
             node.append(value)
@@ -301,6 +313,7 @@ class _Builder:
             return None
         if (_INTEGER.fullmatch(text) or _DECIMAL.fullmatch(text)) and len(text) <= _LONGEST_NUMBER:
             return float(text) if "." in text else int(text)
+
         if problem := _ambiguity_of(text):
             remedy = (
                 f"write true, false, a plain decimal number, or '{text}' in quotes"
@@ -309,6 +322,7 @@ class _Builder:
             )
             report = self._add_ambiguous if text.casefold() in _MEANT else self._refuse
             report(event, Code.AMBIGUOUS, problem, text=text, remedy=remedy)
+
         return _MEANT.get(text.casefold(), text)
 
     def _refuse_anchor_and_tag(self, event: yaml.NodeEvent) -> None:
@@ -321,6 +335,7 @@ class _Builder:
                 text=f"&{event.anchor}",
                 remedy=remedy,
             )
+
         if (tag := getattr(event, "tag", None)) is not None:
             self._refuse(
                 event,
@@ -356,6 +371,7 @@ def _ambiguity_of(text: str) -> str | None:
         return "YAML versions disagree on whether this is a string or null"
     if _NUMBERISH.fullmatch(text):
         return "YAML versions read this number differently"
+
     return None
 
 

@@ -82,6 +82,7 @@ def _tests_by_rule(rules: RuleSet) -> Mapping[str, list[list[Event]]]:
             for name in rules.leaves(rule):
                 kinds = rules.rules[name].kinds
                 found[name].append([event for event in events if event.kind in kinds])
+
     return found
 
 
@@ -104,6 +105,7 @@ def _cover_filter(
     tests = [test for name in names for test in tests_by_rule.get(name, ())]
     measure = _Measure(rules, [event for test in tests for event in test])
     part = measure.part("exception", f"{one.name} (false: it excepts the event)", one.tree)
+
     return Coverage(one.name, one.path, one.line, len(tests), (part,))
 
 

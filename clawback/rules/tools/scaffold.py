@@ -96,6 +96,7 @@ def scaffold(event: Event, draft: Draft, shared_domains: Sequence[str] = ()) -> 
         raise NothingDistinctive(
             "the event has no verdict, sender or subject that a rule could test"
         )
+
     first = [f"# yaml-language-server: $schema={draft.schema}"] if draft.schema else []
     lines = [
         *first,
@@ -113,8 +114,10 @@ def distinctive_clues(event: Event, shared_domains: Sequence[str]) -> list[Clue]
     sender = next(_clues(event, source_of(event).sender_fields), None)
     found = [verdict] if verdict is not None and verdict.actual.upper() not in _NO_VERDICTS else []
     found += [_by_domain(sender, shared_domains)] if sender is not None else []
+
     if len(found) < len(("verdict", "sender")):
         found += [_part(clue) for clue in _clues(event, source_of(event).subject_fields)][:1]
+
     return found
 
 
@@ -180,6 +183,7 @@ def _detection(event: Event, clues: Sequence[Clue]) -> list[str]:
     ]
     subjects = [_part(clue) for clue in _clues(event, source_of(event).subject_fields[:1])]
     others = [clue for clue in (*subjects, *hints) if clue.field not in used][:_MOST_HINTS]
+
     return [
         "detection:",
         "  distinctive:",
@@ -216,6 +220,7 @@ def _tests(event: Event, clues: Sequence[Clue]) -> list[str]:
     last = clues[-1]
     other = {**record, last.field: _different_value(last)}
     handled: dict[str, str | bool] = {**record, f"{joined}is_quarantined": True}
+
     return [
         "tests:",
         f"  - {{name: the event it was made from, event: {_flow(record)}, expect: match}}",
@@ -238,6 +243,7 @@ def _flow(record: Mapping[str, str | bool]) -> str:
         for parent in parents:
             node = node.setdefault(parent, {})
         node[name] = value
+
     return _render(tree)
 
 

@@ -44,6 +44,7 @@ def rule_schema() -> Schema:
         "list": _model(ListDocument, definitions),
     }
     _refine(definitions)
+
     return {
         "$schema": "https://json-schema.org/draft/2020-12/schema",
         "title": "clawback rule",
@@ -87,6 +88,7 @@ def _tidy(node: Any) -> Any:
         return [_tidy(item) for item in node]
     if not isinstance(node, dict):
         return node
+
     made = {
         key: _tidy(value)
         for key, value in node.items()
@@ -94,9 +96,11 @@ def _tidy(node: Any) -> Any:
     }
     if "default" in made and made["default"] in (None, [], {}):
         del made["default"]
+
     if len(real := [one for one in made.get("anyOf", ()) if one != {"type": "null"}]) == 1:
         del made["anyOf"]
         made = {**real[0], **made}
+
     return made
 
 
@@ -126,6 +130,7 @@ def _count() -> Schema:
         "type": "string",
         "description": "value_count: the field whose distinct values are counted",
     }
+
     return {
         "type": "object",
         "properties": {"gte": number, "gt": more, "field": field},
@@ -218,6 +223,7 @@ def _action_definitions() -> dict[str, Schema]:
         schema = _tidy(schema_of(name))
         definitions |= schema.pop("$defs", {})
         properties[name] = {**schema, "description": " ".join((model.__doc__ or "").split())}
+
     one = {
         "type": "object",
         "properties": properties,
@@ -243,6 +249,7 @@ def _window_event() -> Schema:
         {**event, "properties": {"at": at, "kind": kind, **event["properties"]}, "required": ["at"]}
         for event in events
     ]
+
     return {"description": "A partial event with its time", "anyOf": shapes}
 
 
@@ -258,10 +265,12 @@ def _render(node: Any, depth: int) -> str:
     )
     if is_plain or len(flat) + depth <= _WIDTH:
         return flat
+
     inner = " " * (depth + 1)
     if isinstance(node, list):
         items = [_render(item, depth + 1) for item in node]
         return "[\n" + ",\n".join(inner + item for item in items) + f"\n{' ' * depth}]"
+
     pairs = [
         f"{json.dumps(key, ensure_ascii=False)}: {_render(value, depth + 1)}"
         for key, value in node.items()

@@ -88,6 +88,7 @@ def field_definitions() -> dict[str, Schema]:
     }
     enums = {name: _enum(values) for values, name in _ENUMS.items()}
     kinds = {name: schema for kind in EventKind for name, schema in _of_kind(kind)}
+
     return {**shared, **enums, **kinds}
 
 
@@ -128,11 +129,13 @@ def _selection(fields: Iterable[Field]) -> Schema:
             f"{field.name}|{one}": {"$ref": f"#/$defs/{_VALUES.get(field.type, 'texts')}"}
             for one in _OFFERED[field.type]
         }
+
     names = [name for some in types.values() for name in some]
     patterns = {_pattern(names, ("exists",), ""): {"$ref": "#/$defs/exists"}}
     for kind, some in types.items():
         for value, modifiers in _by_value(kind).items():
             patterns[_pattern(some, modifiers, "+")] = {"$ref": f"#/$defs/{value}"}
+
     return {"properties": properties, "patternProperties": patterns}
 
 
@@ -148,6 +151,7 @@ def _by_value(kind: FieldType) -> Mapping[str, list[str]]:
             else "texts"
         )
         found.setdefault(value, []).append(modifier)
+
     return found
 
 
@@ -183,6 +187,7 @@ def _enum_names() -> Mapping[tuple[str, ...], str]:
             field.values,
             name if name not in names.values() else f"{field.name.replace('.', '_')}_values",
         )
+
     return names
 
 
@@ -208,13 +213,16 @@ def _event(kind: EventKind) -> Schema:
     for field in FIELDS[kind].values():
         if SOURCES[kind].is_joined and field.name.startswith("message."):
             continue
+
         if field.name == "message":
             tree["properties"]["message"] = {
                 "description": field.description,
                 "$ref": "#/$defs/message_event",
             }
             continue
+
         _plant(tree, field.name.split("."), field)
+
     return tree
 
 
@@ -234,8 +242,10 @@ def _record_value(field: Field) -> Schema:
             if field.many
             else {**one, "type": ["object", "null"]}
         )
+
     kind = {FieldType.NUMBER: "number", FieldType.BOOLEAN: "boolean"}.get(field.type, "string")
     one = {"type": [kind, "null"]}
     if field.values:
         one = {"anyOf": [{"enum": [*field.values, None]}, {"type": "string"}]}
+
     return {"anyOf": [one, {"type": "array", "items": one}]} if field.many else one

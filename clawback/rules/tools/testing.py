@@ -69,9 +69,11 @@ def _run_event_test(
         is_match = rule.tree is not None and bool(
             compile_node(rule.tree, rules.today)(event.record)
         )
+
     found = "match" if is_match else "no match"
     passed = found == test.expect
     why = () if passed else rules.explain(rule.name, event)
+
     return RuleTestResult(rule.name, test.name, passed, test.expect, found, rule.path, line, why)
 
 
@@ -100,6 +102,7 @@ def _run_window_test(
     )
     if passed:
         return result
+
     why = tuple(_explain_each(rules, rule, events))
     progress = tuple(_render_progress(groups)) or ("no event belongs to any group",)
     return replace(result, why=why, progress=progress)
@@ -120,6 +123,7 @@ def _count_groups(rules: RuleSet, rule: Rule, events: Sequence[Event]) -> _Group
                         links=match.links,
                     )
                 )
+
     return groups
 
 
@@ -128,6 +132,7 @@ def _is_expected_group(
 ) -> bool:
     if expected.group is None:
         return True
+
     wanted = {
         name: as_group_value(find_field(rule.kinds[0], name), value)
         for name, value in expected.group.items()
