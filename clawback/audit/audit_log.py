@@ -71,6 +71,7 @@ class AuditLog:
         with self._open() as file:
             self._catch_up(file)
             is_full = self._offset >= self._max_bytes
+
         if is_full:
             self._path.rename(f"{self._path}.{self._link.sequence:012d}")
 
@@ -79,6 +80,7 @@ class AuditLog:
         if new:
             with self._open() as file:
                 self._write(file, new)
+
         return new
 
     @contextmanager
@@ -108,10 +110,12 @@ class AuditLog:
         status = os.fstat(file)
         if status.st_ino != self._inode or status.st_size < self._offset:
             self._restart(file)
+
         data = os.pread(file, os.fstat(file).st_size - self._offset, self._offset)
         complete = data[: data.rfind(b"\n") + 1]
         if len(complete) < len(data):
             os.ftruncate(file, self._offset + len(complete))
+
         self._follow(complete.splitlines())
         self._offset += len(complete)
 

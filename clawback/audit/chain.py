@@ -57,6 +57,7 @@ def read_line(line: bytes) -> tuple[ChainLink, str]:
     sealed = _SEALED.fullmatch(line)
     if sealed is None:
         raise InvalidLine("not an audit record")
+
     body, seal = sealed[1], sealed[2].decode()
     if hashlib.sha256(body).hexdigest() != seal:
         raise InvalidLine("the line was changed: its hash does not match")
@@ -67,6 +68,7 @@ def read_line(line: bytes) -> tuple[ChainLink, str]:
         previous: str = event["unmapped"]["previous"]
     except (ValueError, KeyError, TypeError):
         raise InvalidLine("not an audit record") from None
+
     return link, previous
 
 

@@ -67,6 +67,7 @@ class Tail:
         complete = data[: data.rfind(b"\n") + 1]
         self._offset += len(complete)
         records = map(_parse_record, complete.split(b"\n"))
+
         return [record for record in records if record is not None]
 
 
@@ -79,14 +80,17 @@ def latest_matches(path: Path, max_bytes: int = NEWEST_BYTES) -> dict[str, datet
     for file in reversed(audit_files(path)):
         if max_bytes <= 0:
             break
+
         try:
             lines, size = _newest_lines(file, max_bytes)
         except OSError:
             break
+
         max_bytes -= size
         for record in map(_parse_match, lines):
             if record is not None and record.rule is not None:
                 latest[record.rule] = max(record.at, latest.get(record.rule, record.at))
+
     return latest
 
 
@@ -96,6 +100,7 @@ def _newest_lines(path: Path, max_bytes: int) -> tuple[list[bytes], int]:
         start = max(0, size - max_bytes)
         file.seek(start)
         data = file.read(max_bytes)
+
     lines = data.split(b"\n")
     return lines[1 if start else 0 : -1], len(data)
 

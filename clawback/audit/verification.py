@@ -49,8 +49,10 @@ class _Chain:
             link, previous = read_line(line)
         except InvalidLine as error:
             return str(error)
+
         if problem := _break_between(self.link, link, previous):
             return problem
+
         self.link, self.first = link, self.first or link.sequence
         self.has_head = self.has_head or link.hash == self._head
         return None
@@ -74,6 +76,7 @@ def verify(path: Path, head: str | None = None) -> Verified | Broken:
     files = audit_files(path) or [path]
     chain = _Chain(head)
     number, torn = 0, False
+
     for file in files:
         with file.open("rb") as lines:
             for number, line in enumerate(lines, 1):
@@ -87,6 +90,7 @@ def verify(path: Path, head: str | None = None) -> Verified | Broken:
     if not chain.has_head:
         reason = "the line with that head is missing: lines were cut off, or it is another audit"
         return Broken(files[-1], number, reason)
+
     return chain.verified(len(files), torn=torn)
 
 
@@ -102,9 +106,11 @@ def verify_tail(path: Path, reach: int = 1024 * 1024) -> Verified | Broken:
     lines = _last_lines(path, reach)
     torn = bool(lines) and not lines[-1].endswith(b"\n")
     chain = _Chain(None)
+
     for number, line in enumerate(lines[:-1] if torn else lines, 1):
         if problem := chain.follow(line):
             return Broken(path, number, problem)
+
     return chain.verified(1, torn=torn)
 
 

@@ -58,6 +58,7 @@ async def check_account(settings: Settings) -> AccountStatus:
             "CLOUDFLARE_API_TOKEN and CLOUDFLARE_ACCOUNT_ID belong together; "
             "set both, or neither to use the simulator"
         )
+
     try:
         return await _search(settings)
     except (ClientError, ValueError) as error:

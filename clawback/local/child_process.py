@@ -79,6 +79,7 @@ class ChildProcess:
         self.state = ProcessState.STARTING
         process = await self._spawn()
         deadline = time.monotonic() + START_TIMEOUT
+
         while not await self.spec.ready():
             if process.returncode is not None:
                 self.state = ProcessState.FAILED
@@ -86,12 +87,14 @@ class ChildProcess:
                 raise ProcessFailed(
                     f"the {self.spec.name} did not start: {reason}", process.returncode
                 )
+
             if time.monotonic() > deadline:
                 await self.stop(1.0)
                 raise ProcessFailed(
                     f"the {self.spec.name} is not ready after {START_TIMEOUT:.0f} s; "
                     f"see {self.spec.log}"
                 )
+
             await asyncio.sleep(0.05)
 
         self.state = ProcessState.RUNNING
@@ -115,9 +118,11 @@ class ChildProcess:
             self._supervisor.cancel()
             with suppress(asyncio.CancelledError, ProcessFailed):
                 await self._supervisor
+
         process = self._process
         if process is None:
             return
+
         try:
             self._signal(signal.SIGTERM)
             self.resume()  # a frozen process takes no SIGTERM
@@ -125,6 +130,7 @@ class ChildProcess:
                 await asyncio.wait_for(process.wait(), timeout)
         finally:
             self._signal(signal.SIGKILL)
+
         await process.wait()
 
     def kill(self, *, expected: bool = False) -> None:
@@ -155,6 +161,7 @@ class ChildProcess:
         self.spec.log.parent.mkdir(parents=True, exist_ok=True)
         self.rotate_log()
         wrapper = [sys.executable, "-I", "-S", parent_death.__file__, str(os.getpid())]
+
         with self.spec.log.open("ab") as log:
             self._process = await asyncio.create_subprocess_exec(
                 *wrapper,
@@ -165,6 +172,7 @@ class ChildProcess:
                 env=dict(self.spec.environment),
                 start_new_session=True,
             )
+
         return self._process
 
     async def _supervise(self, process: asyncio.subprocess.Process) -> None:
@@ -174,6 +182,7 @@ class ChildProcess:
             was_stable = self._is_death_expected or time.monotonic() - started > _STABLE_AFTER
             self._deaths = 1 if was_stable else self._deaths + 1
             self._is_death_expected = False
+
             if self._deaths > _MAX_DEATHS:
                 self.state = ProcessState.FAILED
                 reason = last_log_line(self.spec.log)
@@ -199,6 +208,7 @@ def last_log_line(log: Path) -> str:
         lines = log.read_text(errors="replace").splitlines()
     except OSError:
         lines = []
+
     line = next((line for line in reversed(lines) if line.strip()), None)
     if line is None:
         return f"it exited without output; see {log}"
@@ -207,6 +217,8 @@ def last_log_line(log: Path) -> str:
         event = json.loads(line)
     except ValueError:
         event = None
+
     if isinstance(event, dict):
         line = str(event.get("error") or event.get("event") or line)
+
     return line[:_MAX_QUOTED]

@@ -61,6 +61,7 @@ class Installation:
             against = "the simulator, with synthetic mail (no CLOUDFLARE_API_TOKEN is set)"
         if self.settings.cloudflare_account_id:
             account = f", account {self.settings.cloudflare_account_id}"
+
         effective = self.settings.model_copy(update={"api_url": self.api_url})
         return f"against {against}{account} · mode {effective.ceiling}"
 
@@ -82,6 +83,7 @@ class Installation:
         locations["metrics"] = self.metrics_url
         if self.simulator_port:
             locations["simulator"] = f"http://{HOST}:{self.simulator_port}/_sim/ledger"
+
         return {
             **locations,
             "audit": str(self.settings.audit_file),
@@ -109,8 +111,10 @@ class Installation:
             yield RequiredPort(HOST, temporal.port, server, "CLAWBACK_TEMPORAL_PORT")
             if temporal.ui_port is not None:
                 yield RequiredPort(HOST, temporal.ui_port, "the Temporal UI", "CLAWBACK_UI_PORT")
+
         if (port := self.simulator_port) is not None:
             yield RequiredPort(HOST, port, "the simulator", "CLAWBACK_SIMULATOR_PORT")
+
         host, _, metrics_port = self.settings.metrics.rpartition(":")
         if host and metrics_port.isdecimal():
             yield RequiredPort(host.strip("[]"), int(metrics_port), "/metrics", "CLAWBACK_METRICS")
@@ -124,6 +128,7 @@ class Installation:
             yield temporal_child(self.temporal, self.settings, self.logs)
         if self.simulator_port is not None:
             yield simulator_child(self.simulator_port, ["--drip", DEMO_RATE], self.logs)
+
         changes = {
             "TEMPORAL_ADDRESS": self.server,
             "CLAWBACK_API_URL": self.api_url,
@@ -146,6 +151,7 @@ def plan_installation(settings: Settings) -> Installation:
     if named is None:
         database = settings.folder / "temporal.db"
         temporal = TemporalServer(database, settings.temporal_port, settings.ui_port)
+
     return Installation(
         settings=settings,
         temporal=temporal,

@@ -99,6 +99,7 @@ def lock_state(state: Path) -> Iterator[None]:
                 f"another clawback (pid {holder}) uses the state folder {state}; "
                 "stop it, or set CLAWBACK_STATE to another folder"
             ) from None
+
         os.truncate(file, 0)
         os.pwrite(file, str(os.getpid()).encode(), 0)
         yield

@@ -46,6 +46,7 @@ def format_status_line(status: Status) -> str:
     ]
     if status.is_stopped:
         parts.append(f"containment {_STOPPED}")
+
     parts += [
         f"{process.name} {process.state}"
         for process in status.processes
@@ -65,6 +66,7 @@ def _overview(status: Status) -> Table:
     ]
     if status.is_stopped:
         rows.insert(0, ("containment", Text(_STOPPED, style="bold red")))
+
     return _two_columns(rows)
 
 
@@ -95,9 +97,11 @@ def _rules(status: Status) -> RenderableType:
     table = Table(*columns, box=None, pad_edge=False, header_style="dim")
     for column in table.columns[1:]:
         column.justify = "right"
+
     for rule, counts in status.rule_counts.items():
         failed = Text(str(counts.failed), style="red" if counts.failed else "")
         table.add_row(rule, str(counts.matched), str(counts.acted), str(counts.would), failed)
+
     return table
 
 
@@ -109,10 +113,12 @@ def _recent(status: Status) -> RenderableType:
     table.add_column(style="dim", no_wrap=True)
     table.add_column(no_wrap=True)
     table.add_column(no_wrap=True, overflow="ellipsis")
+
     for record in status.recent:
         time = f"{record.at.astimezone():%H:%M:%S}"
         text = Text(" ".join(_record_words(record)), style=_record_style(record))
         table.add_row(time, record.rule or "", text)
+
     return table
 
 
@@ -147,11 +153,13 @@ def _api(status: Status) -> str:
     metrics = status.metrics
     if metrics is None:
         return "the worker does not respond"
+
     text = (
         f"{metrics.requests:,} requests, {metrics.refused} refused, {metrics.unanswered} unanswered"
     )
     if metrics.remaining is not None:
         text += f", {metrics.remaining:,} left until the limit"
+
     return text
 
 

@@ -84,6 +84,7 @@ def find_temporal() -> str:
             "the program `temporal` is missing; "
             "run `make env`, or set TEMPORAL_ADDRESS to a server of yours"
         )
+
     return found
 
 

@@ -24,10 +24,12 @@ async def monitor_guard(keeper: GuardKeeper) -> None:
         except Exception as error:  # noqa: BLE001 - this task must not end while the worker runs
             log.warning("worker.guard_unreadable", error=error)
             is_stopped = True
+
         metrics.CONTAINMENT_STOPPED.set(is_stopped)
         if is_stopped is not was_stopped and (is_stopped or was_stopped is not None):
             log.warning(
                 "worker.containment_stopped" if is_stopped else "worker.containment_resumed"
             )
+
         was_stopped = is_stopped
         await asyncio.sleep(READ_EVERY.total_seconds())

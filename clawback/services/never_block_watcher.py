@@ -68,6 +68,7 @@ class NeverBlockWatcher:
             metrics.OWN_DOMAINS.set(len(domains))
             if self._rules.protect_own_domains(domains):
                 log.info("never_block.own_domains_read", domains=len(domains))
+
         self._next_read = time.monotonic() + delay.total_seconds()
 
     async def compare(self) -> None:
@@ -82,6 +83,7 @@ class NeverBlockWatcher:
         metrics.BLOCKS_FORBIDDEN.set(len(forbidden))
         if news := [block for block in forbidden if block.id not in self._reported]:
             await self._report(news)
+
         self._reported = {block.id for block in forbidden}
 
     async def _report(self, blocks: list[ActiveBlock]) -> None:
@@ -104,6 +106,7 @@ class NeverBlockWatcher:
                 error=error,
                 known=self._rules.own_domain_count,
             )
+
         self._logged_error = kind
 
 

@@ -48,6 +48,7 @@ def _record(change: Reload) -> AuditRecord:
         detail = f"{change.old or 'nothing'} → {change.new}"
     else:
         detail = f"{change.old} stays: {change.problem}"
+
     return AuditRecord(
         id=f"rules/{now:%FT%T.%fZ}",
         at=now,

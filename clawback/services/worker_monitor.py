@@ -77,6 +77,7 @@ class WorkerMonitor:
                 log.error("worker.stuck", reason=reason.value, problem=problems[reason])
             if reason in self._problems and reason not in problems:
                 log.info("worker.recovered", reason=reason.value)
+
         self._problems = problems
 
     async def _read_backlog(self, idle: Iterable[Slots]) -> dict[Slots, int]:
@@ -98,6 +99,7 @@ class WorkerMonitor:
             )
         except RPCError:
             return 0
+
         return answer.stats.approximate_backlog_count
 
 

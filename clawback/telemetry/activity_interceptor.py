@@ -31,6 +31,7 @@ class _Inbound(ActivityInboundInterceptor):
         info = activity.info()
         if info.attempt > 1:
             metrics.ACTIVITY_RETRIES.labels(info.activity_type).inc()
+
         with structlog.contextvars.bound_contextvars(
             workflow=info.workflow_id, activity=info.activity_type, attempt=info.attempt
         ):

@@ -41,6 +41,7 @@ def describe_overdue(overdue: Mapping[str, timedelta]) -> str | None:
     """Describe overdue sources in one sentence; None if there are none."""
     if not overdue:
         return None
+
     sources = " and ".join(
         f"{source} for {format_duration(timedelta(seconds=int(age.total_seconds())))}"
         for source, age in overdue.items()

@@ -182,12 +182,16 @@ def _initialise() -> None:
     for source in EventKind:
         for metric in (EVENTS_SEEN, EVENTS_REJECTED, EVENTS_UNJOINED, MATCHES_SET_ASIDE):
             metric.labels(source.value)
+
     for kind in RecordKind:
         AUDIT_RECORDS.labels(kind.value)
+
     for reason in StuckReason:
         WORKER_STUCK.labels(reason.value)
+
     for loss in LossReason:
         GUARD_LOSSES.labels(loss.value)
+
     for action, outcome, mode in product(registry.ACTIONS, ("failed", "unknown"), Mode):
         ACTIONS.labels(action, outcome, mode.value)
 

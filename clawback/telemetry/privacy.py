@@ -62,6 +62,7 @@ def withhold_private(
     for key in event:
         if any(word in key.lower() for word in SECRET_WORDS):
             event[key] = WITHHELD
+
     if event.get("level") == "debug":
         return event
 
@@ -72,8 +73,10 @@ def withhold_private(
 
     if exc_info := event.pop("exc_info", None):
         event["exception"] = traceback_text(exc_info)
+
     for key in event.keys() - _STRUCTURE:
         event[key] = public_value(key, event[key])
+
     return event
 
 
@@ -137,6 +140,7 @@ def traceback_text(exc_info: object) -> str:
         last = text if text.startswith(kind) else f"{kind}: {text}"
         parts.append(f"Traceback (most recent call last):\n{frames}{last}")
         error = error.__cause__ or (None if error.__suppress_context__ else error.__context__)
+
     return "\n\nThis exception led to the next one:\n\n".join(reversed(parts))
 
 
@@ -162,6 +166,7 @@ def foreign_text(record: logging.LogRecord, arguments: object) -> str:
             return str(record.msg) % shown
         except (TypeError, ValueError):
             return WITHHELD
+
     return _keep_literals(str(record.msg), literals)
 
 
@@ -172,6 +177,7 @@ def _calling_frame(record: logging.LogRecord) -> FrameType | None:
         if code.co_filename == record.pathname and code.co_name == record.funcName:
             return frame
         frame = frame.f_back
+
     return None
 
 
@@ -184,10 +190,12 @@ def _keep_literals(message: str, literals: set[str]) -> str:
     kept = [text for text in literals if len(text) >= _MIN_LITERAL and text in message]
     if not kept:
         return WITHHELD
+
     pattern = "|".join(re.escape(text) for text in sorted(kept, key=len, reverse=True))
     parts, end = [], 0
     for found in re.finditer(pattern, message):
         parts += ["…"] if found.start() > end else []
         parts.append(found[0])
         end = found.end()
+
     return "".join(parts) + ("…" if end < len(message) else "")

@@ -46,6 +46,7 @@ def build_runtime() -> Telemetry:
         # Another process may take the port between our probe and the SDK's bind.
         with suppress(ValueError):
             return Telemetry(_runtime(address), partial(_fetch, f"http://{address}/metrics"))
+
     raise TelemetryUnavailable(
         "no free port on 127.0.0.1 for the metrics of the Temporal SDK; free some ports"
     )
@@ -67,6 +68,7 @@ def _runtime(address: str) -> Runtime:
     log = LoggingConfig(
         filter=TelemetryFilter(core_level="WARN", other_level="ERROR"), forwarding=forwarding
     )
+
     return Runtime(telemetry=TelemetryConfig(metrics=metrics, logging=log))
 
 

@@ -87,6 +87,7 @@ def serve_metrics(
         "/healthz": lambda: _health_response(health()),
     }
     handler = type("Handler", (_Handler,), {"pages": pages})
+
     try:
         return MetricsServer(ThreadingHTTPServer((host, port), handler))
     except OSError as error:
@@ -125,6 +126,7 @@ def _parse_address(address: str) -> tuple[str, int]:
             f"{address!r} is not an address for /metrics; "
             "set CLAWBACK_METRICS to host:port, such as 127.0.0.1:9464"
         )
+
     return host.strip("[]"), int(port)
 
 

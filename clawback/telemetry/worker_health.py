@@ -109,6 +109,7 @@ class WorkerHealth:
 
         if sample.non_deterministic > self._non_deterministic:
             self._alarm_until = now + ALARM.total_seconds()
+
         self._non_deterministic = sample.non_deterministic
 
     def problems(self, now: float) -> dict[StuckReason, str]:
@@ -118,15 +119,18 @@ class WorkerHealth:
             found[StuckReason.NO_FREE_SLOT] = (
                 f"no free {kind} slot on {queue} for {_format(now - since)}; restart this worker"
             )
+
         for (kind, queue), since in self._overdue(self._pending_since, now):
             found[StuckReason.NO_PROGRESS] = (
                 f"no {kind} task of {queue} was done for {_format(now - since)} although some wait"
             )
+
         if now < self._alarm_until:
             found[StuckReason.NON_DETERMINISM] = (
                 "a workflow does not fit this version of clawback (non-determinism); go back to "
                 "the version that started it"
             )
+
         return found
 
     def _overdue(self, times: Mapping[Slots, float], now: float) -> list[tuple[Slots, float]]:

@@ -78,6 +78,7 @@ class BlockGateway:
         if execution.close_time is not None:
             ended_at = f"{execution.close_time:%Y-%m-%d %H:%M:%S} UTC"
             raise UpdateRefused(f"the block {_api_id(block_id)} ended at {ended_at}")
+
         return await _read_block(execution)
 
     async def extend(self, block_id: str, until: datetime, by: str, reason: str = "") -> datetime:
@@ -110,6 +111,7 @@ class BlockGateway:
                 ended: EndedPolicy = await handle.result()
         except TimeoutError:
             return None
+
         return ended.removal
 
     def _handle(self, block_id: str) -> WorkflowHandle[Any, Any]:

@@ -180,6 +180,7 @@ class _Reader:
         """Return what the events said."""
         if self._start is None:
             raise ValueError("the history has no start")
+
         before = self._start.snapshot
         basis = (
             UndoBasis(case=self._case, uid=self._uid, rule=self._start.plan.rule)
@@ -189,6 +190,7 @@ class _Reader:
         changes = (*basis.changes, *self._changes())
         subjects = {subject for change in changes for subject in change.subjects}
         targets = {**basis.targets, **self._targets}
+
         return CaseRecord(
             basis=basis.model_copy(
                 update={
@@ -210,8 +212,10 @@ class _Reader:
         for (index, subject), (outcome, at) in self._outcomes.items():
             if outcome in TOOK_EFFECT:
                 together.setdefault((index, at), []).append(subject)
+
         for (index, at), subjects in together.items():
             yield Change(index=index, at=at, subjects=tuple(subjects))
+
         for attempt in self._open.values():
             for index in attempt.indexes:
                 yield Change(index=index, subjects=attempt.request.subjects)
@@ -227,6 +231,7 @@ class _Reader:
         signal = event.workflow_execution_signaled_event_attributes
         if signal.signal_name != names.MATCHED:
             return
+
         matches = await self._decode(signal.input, list[Any])
         for raw in matches:
             with suppress(ValidationError):  # the case has rejected it too
@@ -239,6 +244,7 @@ class _Reader:
         self._scheduled[event.event_id] = name
         if (is_asked_by := ASKED_BY.get(name)) is None or self._start is None:
             return
+
         request = await self._decode(scheduled.input, ChangeRequest)
         self._targets |= {target.id: target for target in request.all_targets}
         actions: tuple[Action, ...] = self._start.plan.actions
@@ -251,8 +257,10 @@ class _Reader:
         if self._scheduled.get(number) == _SEARCH:
             found = await self._decode(result, ChangeRequest)
             self._targets |= {target.id: target for target in found.targets}
+
         if (attempt := self._open.pop(number, None)) is None:
             return
+
         answer = await self._decode(result, _ResultOrNone)
         self._note(attempt, answer or ChangeResult(), event)
 

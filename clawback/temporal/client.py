@@ -49,6 +49,7 @@ async def connect(
     }
     if namespace is not None:
         options["namespace"] = namespace
+
     try:
         return await Client.connect(**options, runtime=runtime)  # type: ignore[arg-type]
     except (RuntimeError, ValueError, RPCError) as error:

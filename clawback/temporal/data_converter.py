@@ -94,6 +94,7 @@ class EncryptingCodec(PayloadCodec):
     def _open(self, payload: Payload) -> Payload:
         if payload.metadata.get("encoding") != _AES:
             return payload
+
         nonce, sealed = payload.data[:_NONCE], payload.data[_NONCE:]
         try:
             return Payload.FromString(
@@ -125,15 +126,18 @@ def data_converter(key: SecretStr | None) -> DataConverter:
     """
     if key is None:
         return dataclasses.replace(pydantic_data_converter, payload_codec=CompactCodec())
+
     try:
         raw = base64.b64decode(key.get_secret_value(), validate=True)
     except binascii.Error:
         raw = b""
+
     if len(raw) != 32:  # noqa: PLR2004 - the key length of AES-256
         raise PayloadKeyError(
             "CLAWBACK_ENCRYPTION_KEY is not base64 of 32 bytes; "
             "create one with `openssl rand -base64 32`"
         )
+
     return dataclasses.replace(
         pydantic_data_converter,
         payload_codec=EncryptingCodec(raw),

@@ -109,6 +109,7 @@ class GuardGateway:
             if error.status is RPCStatusCode.NOT_FOUND:
                 return None
             raise
+
         extended = found.raw_description.workflow_extended_info
         return GuardView(
             is_running=found.status is WorkflowExecutionStatus.RUNNING,
@@ -147,6 +148,7 @@ class GuardGateway:
             if error.status is RPCStatusCode.NOT_FOUND:
                 return None
             raise
+
         return snapshot
 
     async def is_stopped(self) -> bool:
@@ -169,12 +171,15 @@ class GuardGateway:
         for _ in range(_MOST_PASTS):
             if run is None:
                 break
+
             past = await self._read_run(run, may_replay=may_replay)
             is_complete = is_complete and past.is_complete
             if past.snapshot is None or past.snapshot.loss is None:
                 return past.model_copy(update={"is_complete": is_complete})
+
             is_complete = is_complete and past.snapshot.loss.is_complete
             run = past.snapshot.loss.run
+
         return Past()
 
     async def stop(self, by: str, reason: str) -> Stop:
@@ -233,6 +238,7 @@ class GuardGateway:
         except (RPCError, WorkflowQueryFailedError) as error:
             if isinstance(error, RPCError) and error.status not in _CANNOT_REPLAY:
                 raise
+
         return await self._read_input(run)
 
     async def _read_input(self, run: str) -> Past:
@@ -240,10 +246,12 @@ class GuardGateway:
         handle = self.client.get_workflow_handle(names.GUARD_ID, run_id=run)
         events = (await handle.fetch_history()).events
         payloads = events[0].workflow_execution_started_event_attributes.input.payloads
+
         try:
             (snapshot,) = await self.client.data_converter.decode(payloads, [GuardSnapshot])
         except ValueError:
             return Past()
+
         had_task = any(
             one.event_type == EventType.EVENT_TYPE_WORKFLOW_TASK_COMPLETED for one in events
         )
@@ -285,6 +293,7 @@ class GuardGateway:
             if error.status not in REFUSED:
                 raise
             return False
+
         return True
 
 

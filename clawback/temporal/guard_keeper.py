@@ -49,10 +49,12 @@ class GuardKeeper:
         binding = await self._read_binding(view)
         if binding is not None:
             require_account(binding.account, self._account, self._guard.client.namespace)
+
         if binding is None:
             known = self._memory.position
             installation = known.installation if known else uuid.uuid4().hex
             binding = Binding(account=self._account, installation=installation)
+
         await self._keep(view, binding)
         return binding
 
@@ -128,6 +130,7 @@ class GuardKeeper:
         base = None if is_older else (known.run if known and known.run != view.run else None)
         if base is None and not is_older:
             base = await self._last_run()
+
         loss = Loss(
             reason=reason,
             at=datetime.now(UTC),
@@ -137,6 +140,7 @@ class GuardKeeper:
         )
         _record(loss)
         await self._guard.report_loss(loss)
+
         return loss.generation
 
     def _known_generation(self, view: GuardView | None) -> int:
@@ -157,9 +161,11 @@ class GuardKeeper:
     async def _read_binding(self, view: GuardView | None) -> Binding | None:
         if view is not None and view.memo is not None and view.memo.binding is not None:
             return view.memo.binding
+
         watchdog = await self._read_watchdog()
         if watchdog is None:
             return None
+
         binding = await watchdog.memo_value(names.BINDING_MEMO, default=None, type_hint=Binding)
         return binding if isinstance(binding, Binding) else None
 

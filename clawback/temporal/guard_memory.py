@@ -50,6 +50,7 @@ class GuardPosition(Payload):
             return None
         if seen.run != self.run:
             return LossReason.RESET
+
         went_back = seen.length < self.length or seen.decisions < self.decisions
         return LossReason.OLDER if went_back else None
 
@@ -66,6 +67,7 @@ class GuardMemory:
         """Remember a position, if it is another one."""
         if position == self.position:
             return
+
         self.position = position
         try:
             self._save(position)

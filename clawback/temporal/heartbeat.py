@@ -23,6 +23,7 @@ class _HeartbeatInbound(ActivityInboundInterceptor):
     async def execute_activity(self, input: ExecuteActivityInput) -> Any:  # noqa: A002 - the base class names it
         if activity.info().heartbeat_timeout is None:
             return await super().execute_activity(input)
+
         heartbeat = asyncio.create_task(_send_heartbeats())
         try:
             return await _finish(asyncio.ensure_future(super().execute_activity(input)))

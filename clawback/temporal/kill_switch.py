@@ -55,5 +55,6 @@ class KillSwitch:
                 stopped = await self._guard.is_stopped()
         except Exception:  # noqa: BLE001 - whatever keeps us from knowing, nothing is sent
             return
+
         if not stopped:
             self._until = began + self._lease

@@ -62,11 +62,13 @@ async def read_search_attributes(client: Client) -> Mapping[str, str]:
     except RPCError as error:
         if error.status not in REFUSED:
             raise
+
         return {
             name: kind
             for name, kind in names.SEARCH_ATTRIBUTES.items()
             if await _can_filter(client, name)
         }
+
     return {
         name: _type_name(kind)
         for name, kind in response.custom_attributes.items()
@@ -96,6 +98,7 @@ def describe_missing(namespace: str, missing: list[str]) -> str:
     types = names.SEARCH_ATTRIBUTES
     create = " ".join(f"--name {name} --type {types[name]}" for name in missing)
     cloud = " ".join(f'--search-attribute "{name}={types[name]}"' for name in missing)
+
     return (
         f"namespace {namespace} lacks search attributes, and this connection may not create them; "
         f"run `temporal operator search-attribute create --namespace {namespace} {create}`, on "
@@ -113,6 +116,7 @@ async def read_retention(client: Client) -> timedelta | None:
         if error.status not in REFUSED:
             raise
         return None
+
     return response.config.workflow_execution_retention_ttl.ToTimedelta()
 
 
@@ -124,11 +128,13 @@ def describe_retention(
     lost = []
     if retention < UNDO_REACH:
         lost.append(f"`clawback undo` and `clawback case show` reach back {kept} after a case ends")
+
     if retention <= submission_lookback:
         lost.append(
             "a submission that clawback made itself may count as one by people when its review "
             f"takes longer than {kept}"
         )
+
     if not lost:
         return None
 
@@ -170,6 +176,7 @@ async def _can_filter(client: Client, name: str) -> bool:
         if error.status is not RPCStatusCode.INVALID_ARGUMENT:
             raise
         return False
+
     return True
 
 

@@ -64,6 +64,7 @@ class OwnSubmissions:
             marked = await asyncio.gather(*map(self._marked_at, keys))
         except RPCError as error:
             raise errors.Unavailable("own submissions", str(error)) from error
+
         return any(at is not None and requested_at >= at - _CLOCK_SKEW for at in marked)
 
     async def _marked_at(self, key: str) -> datetime | None:

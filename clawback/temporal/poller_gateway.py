@@ -67,6 +67,7 @@ class PollerGateway:
         memory, started = None, Started(Beginning.FIRST)
         if last is not None:
             memory, started = await self._read_last_state(last)
+
         await self.client.start_workflow(
             names.POLLER,
             start.model_copy(update={"memory": memory}),
@@ -113,6 +114,7 @@ class PollerGateway:
         except RPCError as error:
             if error.status is not RPCStatusCode.NOT_FOUND:
                 raise
+
         # Somebody deleted the newest run: an older one, which continued as new, may be left.
         query = f"WorkflowId = {names.quote_value(names.poller_id(source))}"
         runs = [run async for run in self.client.list_workflows(query)]
@@ -129,6 +131,7 @@ class PollerGateway:
                 )
         except Exception as error:  # noqa: BLE001 - whatever prevents the answer, the input is next
             return await self._read_first_state(handle, last, error)
+
         return memory, Started(Beginning.INHERITED, last.run_id)
 
     async def _read_first_state(
@@ -139,6 +142,7 @@ class PollerGateway:
             start = await self._read_argument(handle)
         except Exception as unreadable:  # noqa: BLE001 - nothing is left to read: the caller must say so
             return None, Started(Beginning.LOST, last.run_id, f"{why}, {type(unreadable).__name__}")
+
         memory = start.memory or first_snapshot(start, last.start_time)
         return memory, Started(Beginning.EARLIER, last.run_id, why)
 

@@ -145,6 +145,7 @@ class UndoGateway:
             )
             page = [execution async for execution in executions]
             found += [item async for item in self._read_all(page, scope)]
+
         if not found and (what := _describe_named(scope, case, rule)) is not None:
             await self._require_known(wanted, what)
 
@@ -191,6 +192,7 @@ class UndoGateway:
             summary: UndoSummary = await handle.result()
         except RPCError:
             return None
+
         return summary
 
     async def _require_known(self, wanted: Iterable[CaseFilter], what: str) -> None:
@@ -220,6 +222,7 @@ class UndoGateway:
             record = await read_undo_basis(self.client, execution)
         except (HistoryUnreadable, RPCError) as error:
             return UnreadableCase(execution.id, execution.run_id, str(error))
+
         plan = plan_undo(record.basis, scope)
         if not plan.size and not plan.irreversible:
             return None
@@ -242,6 +245,7 @@ async def read_undo_basis(client: Client, execution: WorkflowExecution) -> UndoS
     if summary is not None and line.is_at_rest and summary.has_whole_undo:
         basis = summary.undo or UndoBasis(case=line.id, uid="", rule=line.rule)
         return UndoSource(basis, is_in_flight=False)
+
     record = await read_case_history(client, execution.id, execution.run_id)
     return UndoSource(record.basis, record.is_in_flight)
 
@@ -262,4 +266,5 @@ def _describe_named(scope: UndoScope, case: str | None, rule: str | None) -> str
         return f"case of the rule {rule}"
     if scope.messages is not None:
         return f"case with the message {', '.join(scope.messages)}"
+
     return None
