@@ -51,11 +51,13 @@ def _check_key(key: SecretStr) -> SecretStr:
         size = len(base64.b64decode(key.get_secret_value(), validate=True))
     except ValueError:
         size = 0
+
     if size != KEY_BYTES:
         raise ValueError(
             f"it is not base64 of {KEY_BYTES} bytes: create one with "
             f"`openssl rand -base64 {KEY_BYTES}`"
         )
+
     return key
 
 
@@ -254,8 +256,10 @@ def load_settings() -> Settings:
         settings = Settings()
     except ValidationError as error:
         problems += map(_describe, error.errors(include_url=False, include_input=False))
+
     if problems:
         raise SettingsError("; ".join(problems))
+
     return settings
 
 

@@ -66,18 +66,22 @@ class Approval:
         if decision.approved:
             self.approvals.append(decision)
             missing = max(needs - len({_person(one.by) for one in self.approvals}), 0)
+
         if not missing:
             self.decision, self.guard_refusal, self.expiry_warned = decision, None, False
+
         return missing
 
     def decision_problem(self, state: CaseState) -> str | None:
         """Why nobody can decide now; None if the case waits for a decision."""
         if state is CaseState.HELD:
             return None
+
         who = ""
         if self.decision is not None:
             verb = "approved" if self.decision.approved else "denied"
             who = f", {verb} by {self.decision.by}"
+
         return f"the case is {state}{who}: there is nothing to decide"
 
     def has_approved(self, by: str) -> bool:
@@ -100,6 +104,7 @@ def make_proposal(plan: CasePlan, steps: Sequence[ActionStep]) -> Proposal:
         [[step.action.model_dump(mode="json"), sorted(step.subjects)] for step in steps],
     ]
     canonical = json.dumps(content, sort_keys=True).encode("utf-8", "surrogatepass")
+
     return Proposal(
         rule_version=plan.version,
         actions=tuple(step.action.describe_in_full() for step in steps),
@@ -123,6 +128,7 @@ def describe_change(current: Proposal, digest: str) -> str | None:
         change = f"{more} more messages ({newest}{', …' if more > _MOST_NAMED else ''})"
     else:
         change = "other actions or messages than were shown"
+
     return (
         f"the case has changed since it was shown: {change}; "
         f"it would now {'; '.join(current.actions)}. Its digest is now {current.digest}"

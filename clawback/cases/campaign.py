@@ -22,6 +22,7 @@ def merge_parts(head: CaseStart, parts: Sequence[CaseStart]) -> CaseStart:
     every = [one.snapshot for one in (head, *parts) if one.snapshot is not None]
     if head.snapshot is None or len(every) == 1:
         return head
+
     states = [one.state for one in every[1:]]
     merged = head.snapshot.model_copy(
         update={
@@ -45,6 +46,7 @@ def merge_proposals(proposals: Sequence[Proposal]) -> Proposal:
     first, *others = proposals
     if not others:
         return first
+
     digests = "\0".join(sorted(one.digest for one in proposals))
     messages = tuple(dict.fromkeys(message for one in proposals for message in one.messages))
     return first.model_copy(

@@ -116,6 +116,7 @@ class CaseNotifications:
         digest_at = self._next_digest_at(snapshot) if occasion is Occasion.DONE else None
         if isinstance(step, WaitStep) and digest_at:
             return WaitStep(until=min(step.until, digest_at))
+
         return step
 
     def _next_digest_at(self, snapshot: CaseSnapshot) -> datetime | None:
@@ -158,6 +159,7 @@ def _unnotified_reporters(
 ) -> Iterator[tuple[str, str]]:
     if occasion is not Occasion.DONE:
         return
+
     sent = {one.episode for one in snapshot.notifications if one.index == index}
     for number, reporter in enumerate(snapshot.reporters):
         episode = f"reporter {number}"
@@ -206,6 +208,7 @@ def _build_context(
         ActionSummary(action=action.describe(), outcomes=dict(Counter(outcomes.values())))
         for action, outcomes in zip(plan.actions, snapshot.outcomes, strict=False)
     )
+
     return NotificationContext(
         case=plan.case_id,
         uid=snapshot.uid,

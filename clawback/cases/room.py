@@ -57,4 +57,5 @@ class Room:
             cost += 2 * payload_size(target)
             # Its key, when it was seen, whether it was handled; then its outcome and its effect.
             cost += (3 + 2 * self._actions) * (payload_size(target.id) + _PER_ENTRY)
+
         return cost

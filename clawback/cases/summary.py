@@ -92,6 +92,7 @@ def _about(targets: Iterable[Target]) -> dict[str, int | str | None]:
     senders: set[str] = set()
     mailboxes: set[str] = set()
     first, messages = None, 0
+
     for target in targets:
         messages += 1
         if target.sender:
@@ -99,6 +100,7 @@ def _about(targets: Iterable[Target]) -> dict[str, int | str | None]:
             senders.add(target.sender.casefold())
         if target.mailbox:
             mailboxes.add(target.mailbox.casefold())
+
     return {
         "messages": messages,
         "mailboxes": len(mailboxes),
@@ -120,4 +122,5 @@ def _outcomes(plan: CasePlan, snapshot: CaseSnapshot) -> tuple[ActionSummary, ..
         for outcome in outcomes.values():
             counts[outcome] = counts.get(outcome, 0) + 1
         counted.append(ActionSummary(action=action.name, outcomes=counts))
+
     return tuple(counted)

@@ -75,6 +75,7 @@ class Timeline:
                     update={"until": entry.at, "count": known.count + 1}
                 )
                 return
+
         self._entries.append(entry)
         if (excess := len(self._entries) - MOST_ENTRIES) > 0:
             del self._entries[_KEPT_FIRST : _KEPT_FIRST + excess]

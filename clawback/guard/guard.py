@@ -111,6 +111,7 @@ class Guard:
         self._charge(grant, reservation.count)
         self._grants[reservation.id] = grant
         self._forget_grants(now)
+
         return ReservationResult(granted=True, repeats=repeats)
 
     def refund(self, refund: Refund) -> None:
@@ -176,6 +177,7 @@ class Guard:
         known = loss.generation if loss else 0
         if past.snapshot is not None:
             self._take_over(past.snapshot)
+
         self.generation = max(self.generation, known) + 1
         if not past.is_complete:
             self._unknown_since, self._vouched = now, ()
@@ -221,6 +223,7 @@ class Guard:
         yield from self._exceeded(
             reservation, budgets.overall, f"all/{kind}", "of all rules together", now
         )
+
         if budgets.surge is not None and is_counted:
             yield from self._surges(reservation, budgets.surge, now)
 
@@ -244,12 +247,14 @@ class Guard:
     def _surges(self, reservation: Reservation, surge: Surge, now: datetime) -> Iterator[str]:
         if self._is_unknown(surge.per, now):
             yield "the guard was lost, and what is usual is not known"
+
         rule = reservation.rule
         hits = {f"rule/{rule}/{reservation.budget}": (rule, reservation.count)}
         hits |= {
             f"verdict/{verdict}": (verdict, count)
             for verdict, count in reservation.verdicts.items()
         }
+
         for key, (name, count) in hits.items():
             counter = self._counters.get(key, SlidingCounter())
             usual, total = counter.rate(now), counter.spent(surge.per, now) + count
@@ -275,6 +280,7 @@ class Guard:
                 f"verdict/{verdict}": round(number * share)
                 for verdict, number in grant.verdicts.items()
             }
+
         for key, units in charges.items():
             counter = self._counters.get(key, SlidingCounter())
             self._counters[key] = counter.with_spent(units, grant.at)

@@ -97,6 +97,7 @@ class Ingest:
         broken = sum(failures)
         if broken >= _FEW_FAILURES and broken == len(result.assessed):
             raise EvaluationBroken(f"all {broken} records failed: {result.rejected[-1].reason}")
+
         return result
 
     async def complete(self, page: IngestResult) -> IngestResult:
@@ -113,6 +114,7 @@ class Ingest:
             result.postponed = errors.Unavailable(
                 "investigate/{id}/detections", "not all could be read in time"
             )
+
         return result
 
     def drop_dispatched(self, result: IngestResult) -> None:
@@ -139,6 +141,7 @@ class Ingest:
         # A server that ignores `page` would return the same page for ever.
         if result.digest == request.former:
             result.page = None
+
         return events
 
     def _reads_detections_only(self, request: ReadPage) -> bool:
@@ -147,9 +150,11 @@ class Ingest:
             return False
         if request.detections_only is not None:
             return request.detections_only
+
         rules = self._rules()
         if self._needs_clean_mail[0] != rules.version:
             self._needs_clean_mail = (rules.version, bool(rules_on_clean_mail(rules)))
+
         return not self._needs_clean_mail[1]
 
     async def _read_page(self, request: ReadPage, *, detections_only: bool) -> Page[Any]:
@@ -168,9 +173,12 @@ class Ingest:
             except NotAnEvent as error:
                 result.rejected.append(Rejection.of(record, str(error)))
                 continue
+
             if not source_of(event).is_joined:
                 self._joiner.remember(event, _now())
+
             events.append(event)
+
         return events
 
     # ---- deciding
@@ -188,6 +196,7 @@ class Ingest:
             result.assessed.append((event.key, None))
             result.rejected.append(Rejection.of(event.record, f"{type(error).__name__}: {error}"))
             return True
+
         return False
 
     async def _decide(self, event: Event, result: IngestResult) -> None:
@@ -203,6 +212,7 @@ class Ingest:
             is_decided = not rules.may_match(event) or self._skip(event, result)
         else:
             is_decided = self._evaluate(event, result)
+
         if is_decided:
             self._assess(event, result)
         else:
@@ -220,6 +230,7 @@ class Ingest:
             known = await self._enrich(known)
             result.unjoined += [] if known.targets else [known]
             self._evaluate(known, result)
+
         self._assess(event, result)
 
     async def _join(self, event: Event) -> Event | None:
@@ -252,6 +263,7 @@ class Ingest:
                 except (errors.NotFound, errors.InvalidRequest):
                     known = {}
             self._detections[message] = known
+
         return known
 
     def _assess(self, event: Event, result: IngestResult) -> None:
@@ -287,6 +299,7 @@ class Ingest:
         if is_first:
             plan = cap_plan(found.plan, self._rules().safety, self._ceiling)
             result.matches[case_id] = (plan, [])
+
         match = self._build_match(found, event, is_first=is_first)
         result.matches[case_id][1].extend(split_match(match, event.identity))
 
@@ -295,6 +308,7 @@ class Ingest:
         if is_first:
             trees = self._rules().explain(found.rule.rpartition("/")[2], event)
             reasons = tuple(list_reasons(trees))
+
         return Match(
             key=event.key,
             identity=event.identity if event.version else "",

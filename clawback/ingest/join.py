@@ -74,6 +74,7 @@ class Joiner:
             async with self._locks.setdefault(search, asyncio.Lock()):
                 if not self._is_current(postfix_id, now):
                     await self._search(search, now)
+
         return join_messages(event, [copy.event for copy in self._copies(postfix_id)])
 
     def _copies(self, postfix_id: str) -> tuple[_Copy, ...]:
@@ -98,8 +99,10 @@ class Joiner:
             )
             for message in found.items:
                 self.remember(message_event(message.record, now), now)
+
             if (page := found.next) is None:
                 break
+
         self._searched_at[search] = now
 
 
@@ -113,6 +116,7 @@ def join_messages(event: Event, messages: Iterable[Event]) -> Event:
     ranked = sorted(messages, key=lambda message: not named & _recipients(message))
     if not ranked:
         return event
+
     unhandled = (message for message in ranked[1:] if not message.handled)
     others = tuple(target for message in unhandled for target in message.targets)
     return event.with_message(ranked[0], others)

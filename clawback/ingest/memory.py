@@ -46,10 +46,13 @@ class IngestMemory:
         """Remember a result whose matches have reached their cases."""
         for key, fingerprint_ in result.assessed:
             self._assessed[key] = fingerprint_
+
         for event in result.fresh:
             self._seen[event.key] = None
+
         for rejection in result.rejected:
             self._seen[rejection.digest] = None
+
         for case_id, (_, matches) in result.matches.items():
             for match in matches:
                 self._sent[case_id, match.key, match.rule] = None

@@ -31,6 +31,7 @@ def pattern_problem(pattern: str | None, kind: PatternKind) -> str | None:
         return "no_pattern"
     if len(pattern) > _LONGEST:
         return "pattern_too_long"
+
     match kind:
         case PatternKind.EMAIL:
             return None if _is_address(pattern) else "not_an_address"
@@ -50,8 +51,10 @@ def _ip_problem(pattern: str) -> str | None:
         network = ipaddress.ip_network(pattern, strict=False)
     except ValueError:
         return "not_an_ip"
+
     if network.prefixlen < _WIDEST[network.version]:
         return "network_too_large"
+
     ends = (network.network_address, network.broadcast_address)
     return (
         None if all(end.is_global and not end.is_multicast for end in ends) else "not_a_public_ip"

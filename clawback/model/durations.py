@@ -66,6 +66,7 @@ def _check_growing(durations: tuple[timedelta, ...]) -> tuple[timedelta, ...]:
             "each duration must be longer than the one before and the first longer than zero, "
             "such as [7d, 30d, 90d]"
         )
+
     return durations
 
 

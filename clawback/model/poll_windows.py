@@ -80,6 +80,7 @@ def begin_live(memory: PollerSnapshot, start: PollerStart, now: datetime) -> Pol
         return _open_live(memory, memory.checked_to - start.lookback, now, is_full=True)
     if is_due or is_behind:
         memory = _leave_lookback(memory, start, now, is_behind=is_behind)
+
     return _open_live(memory, max(memory.cursor - LIVE_OVERLAP, now - LIVE_SPAN), now)
 
 
@@ -94,6 +95,7 @@ def _leave_lookback(
     begin = memory.checked_to
     late = TimeRange(start=begin - start.lookback, end=begin if is_behind else now)
     backlog = TimeRange(start=begin, end=now if is_behind else begin)
+
     return _update(
         memory,
         late=add_range(memory.late, late),
@@ -125,6 +127,7 @@ def _finish_live(
             checked_to=max(memory.checked_to, window.range.end),
             next_check_at=None if window.pages <= 1 else now + CHECK_INTERVAL,
         )
+
     return _update(
         memory,
         cursor=max(memory.cursor, window.range.end),
@@ -152,6 +155,7 @@ def begin_backfill(memory: PollerSnapshot, start: PollerStart, now: datetime) ->
     """
     if memory.backfill is not None:
         return memory
+
     memory = _schedule_sweep(_retry_owed(memory, now), start, now)
     if memory.late and not (memory.backlog and memory.last_reason is Reason.LATE):
         taken, left = take_first(memory.late, memory.span)
@@ -162,6 +166,7 @@ def begin_backfill(memory: PollerSnapshot, start: PollerStart, now: datetime) ->
     if memory.sweep:
         taken, left = take_first(memory.sweep, memory.span)
         return _open_backfill(_update(memory, sweep=left), taken, Reason.SWEEP, now)
+
     return memory
 
 
@@ -181,9 +186,11 @@ def _open_backfill(
 def _retry_owed(memory: PollerSnapshot, now: datetime) -> PollerSnapshot:
     if not memory.owed or (memory.owed_at is not None and now < memory.owed_at):
         return memory
+
     backlog = memory.backlog
     for one in memory.owed:
         backlog = add_range(backlog, one)
+
     wait = min(2 * memory.owed_wait, LONGEST_OWED_WAIT)
     return _update(memory, backlog=backlog, owed=(), owed_at=None, owed_wait=wait)
 
@@ -195,6 +202,7 @@ def _schedule_sweep(memory: PollerSnapshot, start: PollerStart, now: datetime) -
         return _update(memory, swept_at=now)
     if memory.sweep or now - memory.swept_at < start.sweep_interval:
         return memory
+
     found = TimeRange(start=now - start.sweep_lookback, end=now - start.lookback)
     return _update(memory, sweep=add_range((), found), swept_at=now)
 
@@ -234,6 +242,7 @@ def next_page(memory: PollerSnapshot, start: PollerStart, lane: Lane) -> ReadPag
     window = window_of(memory, lane)
     if window is None:
         raise ValueError(f"the {lane} lane reads no window")
+
     return ReadPage(
         source=start.source,
         start=window.range.start,
@@ -256,6 +265,7 @@ def record_page(
     window = window_of(memory, lane)
     if window is None:
         raise ValueError(f"the {lane} lane reads no window")
+
     window = window.model_copy(
         update={
             "page": read.page,
@@ -273,6 +283,7 @@ def record_page(
         memory = _owe(memory, window.range, now)
     if lane is Lane.LIVE:
         return _finish_live(memory, start, window, now)
+
     return _finish_backfill(memory, window, now)
 
 
@@ -322,6 +333,7 @@ def describe_poller(memory: PollerSnapshot, source: PollerStart, now: datetime) 
         state = "paused"
     elif memory.trouble is not None or memory.backfill_trouble is not None:
         state = "degraded"
+
     backlog = memory.backlog_length
     left = backlog / memory.pace if memory.pace else None
     return PollerStatus(

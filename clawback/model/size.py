@@ -41,5 +41,6 @@ def split_by_size(
             batch, size = [], 0
         batch.append(item)
         size += added
+
     if batch:
         yield tuple(batch)

@@ -35,8 +35,10 @@ def add_range(ranges: Sequence[TimeRange], new: TimeRange) -> TimeRanges:
     near = [new, *(one for one in ranges if one not in apart)]
     joined = TimeRange(start=min(one.start for one in near), end=max(one.end for one in near))
     found = sorted([*apart, joined], key=lambda one: one.start)
+
     while len(found) > MOST_RANGES:
         found = _join_nearest(found)
+
     return tuple(found)
 
 

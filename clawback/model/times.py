@@ -18,6 +18,7 @@ def parse_time(value: object) -> datetime | None:
         return _in_utc(value)
     if not isinstance(value, str):
         return None
+
     try:
         return _in_utc(datetime.fromisoformat(value))
     except (ValueError, OverflowError):

@@ -32,6 +32,7 @@ def read_channels(file: Path | None) -> Channels:
     """
     if file is None:
         return {}
+
     try:
         return parse_channels(tomllib.loads(file.read_text(encoding="utf-8")))
     except OSError as error:

@@ -85,6 +85,7 @@ def render_notification(
         default = "reporter.txt"
     else:
         subject, default = words["summary"], "case.txt"
+
     text = (
         _fill(action.template, fields)
         if action.template
@@ -120,6 +121,7 @@ def _status(context: NotificationContext) -> str:
     for action in context.actions:
         for outcome, count in action.outcomes.items():
             totals[_describe_kind(outcome)] += count
+
     counts = ", ".join(f"{count} {kind}" for kind, count in sorted(totals.items()))
     return f"Done{', with late arrivals' if context.is_late else ''}: {counts or 'nothing to do'}"
 
@@ -163,6 +165,7 @@ def _case_words(context: NotificationContext, link: str | None) -> dict[str, str
         "approved_by": ", ".join(map(defang, context.decided_by)),
         "link": link or "",
     }
+
     return {word: words[word] for word in CASE_WORDS}
 
 

@@ -166,9 +166,11 @@ class EventSource(ABC):
         value = record.get(self.id_field)
         if isinstance(value, bool) or not isinstance(value, str | int) or value == "":
             raise NotAnEvent(f"the record has no {self.id_field!r}")
+
         id_ = str(value)
         if bounded(id_, LONGEST_ID) != id_:
             raise NotAnEvent(f"{self.id_field!r} is no id: too long, or not Unicode")
+
         return id_
 
 

@@ -40,6 +40,7 @@ class MessageSource(EventSource):
             mailbox=_first_address(record.get("client_recipients")),
             quarantined=quarantined if isinstance(quarantined, bool) else None,
         )
+
         return Event(EventKind.MESSAGE, id_, at, record, (target,), _is_handled(record))
 
     def is_shape_of(self, record: Mapping[str, Any]) -> bool:

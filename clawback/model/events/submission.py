@@ -75,6 +75,7 @@ class SubmissionSource(EventSource):
         subject = event.record.get("subject")
         is_known = isinstance(subject, str) and bool(subject.strip())
         at = event.at.replace(minute=0, second=0, microsecond=0)
+
         return JoinSearch(
             at - (_BACK if is_known else _AROUND),
             at + 2 * _AROUND,

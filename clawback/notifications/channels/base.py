@@ -30,9 +30,11 @@ def _resolve_secret(value: object) -> object:
         return value
     if set(value) != {"env"}:
         raise ValueError('expected the secret itself or {env = "NAME"}')
+
     name = str(value["env"])
     if not os.environ.get(name):
         raise ValueError(f"environment variable {name} is not set")
+
     return os.environ[name]
 
 
@@ -112,16 +114,19 @@ class HttpChannel(Channel):
             raise DeliveryUnavailable("timeout") from None
         except httpx.HTTPError:
             raise DeliveryUnavailable("unavailable") from None
+
         return None
 
 
 def _check_response(response: httpx.Response) -> None:
     if response.is_success:
         return
+
     reason = f"status_{response.status_code}"
     if response.status_code in _BUSY or response.is_server_error:
         retry_after = _parse_retry_after(response.headers.get("retry-after", ""))
         raise DeliveryUnavailable(reason, retry_after)
+
     raise DeliveryRejected("redirected" if response.is_redirect else reason)
 
 

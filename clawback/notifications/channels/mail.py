@@ -56,6 +56,7 @@ class MailChannel(Channel):
             )
         if (self.user is None) != (self.password is None):
             raise ValueError("user and password must be given together")
+
         return self
 
     @property
@@ -96,6 +97,7 @@ class MailChannel(Channel):
             except BaseException:
                 server.close()
                 raise
+
         return server
 
 
@@ -120,6 +122,7 @@ def build_mail(notification: RenderedNotification, channel: MailChannel) -> Emai
         mail.add_attachment(
             notification.screenshot, maintype="image", subtype="png", filename="message.png"
         )
+
     return mail
 
 

@@ -58,6 +58,7 @@ def split_text(text: str, limit: int) -> Iterator[str]:
         cut = line_end if line_end > 0 else limit
         yield text[:cut].strip("\n")
         text = text[cut:].lstrip("\n")
+
     if text:
         yield text.strip("\n")
 

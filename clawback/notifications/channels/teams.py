@@ -43,6 +43,7 @@ def build_body(notification: RenderedNotification) -> Mapping[str, Any]:
         "contentUrl": None,
         "content": card,
     }
+
     return {"type": "message", "attachments": [attachment]}
 
 

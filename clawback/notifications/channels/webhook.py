@@ -23,11 +23,13 @@ def _check_key(key: SecretStr) -> SecretStr:
         size = len(base64.b64decode(text.removeprefix(_KEY_PREFIX), validate=True))
     except binascii.Error:
         size = 0
+
     if not text.startswith(_KEY_PREFIX) or size < _MIN_KEY_BYTES:
         raise ValueError(
             f"expected {_KEY_PREFIX} and base64 of {_MIN_KEY_BYTES} bytes or more: "
             f"echo {_KEY_PREFIX}$(openssl rand -base64 32)"
         )
+
     return key
 
 
@@ -80,6 +82,7 @@ def build_body(notification: RenderedNotification) -> bytes:
         "id": notification.id,
         "data": data,
     }
+
     return json.dumps(body, ensure_ascii=True).encode()
 
 
