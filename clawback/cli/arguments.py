@@ -47,6 +47,7 @@ def parse_time_argument(text: str, option: str) -> datetime:
     """
     if (at := parse_time(text)) is not None:
         return at
+
     try:
         return datetime.now(UTC) - parse_duration(text)
     except ValueError:

@@ -26,6 +26,7 @@ def open_account_api(settings: Settings) -> EmailSecurity:
             "CLOUDFLARE_ACCOUNT_ID",
             ExitCode.USAGE,
         )
+
     try:
         return EmailSecurity(url=settings.api_url, account_id=account, token=token)
     except ValueError as error:

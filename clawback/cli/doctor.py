@@ -27,6 +27,7 @@ def doctor(*, as_json: AsJson = False) -> int:
     """
     with show_progress("Checking"):
         findings = asyncio.run(run_checks())
+
     is_healthy = all(one.status is not CheckStatus.PROBLEM for one in findings)
 
     if as_json:
@@ -35,6 +36,7 @@ def doctor(*, as_json: AsJson = False) -> int:
         print_table(_COLUMNS, list(_rows(findings)), styles=_STYLES)
         counts = Counter(one.status for one in findings)
         print_text(", ".join(f"{counts[status]} {status}" for status in CheckStatus))
+
     return ExitCode.OK if is_healthy else ExitCode.NO
 
 

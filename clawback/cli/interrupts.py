@@ -28,4 +28,5 @@ async def run_interruptible(work: Coroutine[Any, Any, T], stop_timeout: float) -
     while interrupted.done() and not running.done():
         running.cancel()
         await asyncio.wait({running}, timeout=stop_timeout)
+
     return await running

@@ -51,6 +51,7 @@ def show_progress(what: str) -> Iterator[None]:
         console.print(f"{what} …", highlight=False)
         yield
         return
+
     with console.status(f"{what} …"):
         yield
 
@@ -107,6 +108,7 @@ def build_table(
     for row in rows:
         cells = (row[index] for index in kept)
         table.add_row(*(Text(cell, style=styles.get(cell.partition(" ")[0], "")) for cell in cells))
+
     return table
 
 

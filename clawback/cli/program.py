@@ -101,6 +101,7 @@ def run(arguments: list[str]) -> int:
         return ExitCode.BROKEN_PIPE
     except Exception as error:  # noqa: BLE001 - the last resort of every command
         return _report(error)
+
     return code if isinstance(code, int) else ExitCode.OK
 
 

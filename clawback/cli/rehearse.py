@@ -150,6 +150,7 @@ def rehearse(  # noqa: PLR0913 - the options of a command
     print_status(f"rules: {describe_rules(plan.rules)}")
     result = _run(plan, keep)
     _report(result, ledger, as_json=as_json)
+
     return ExitCode.OK if result.is_good else ExitCode.NO
 
 
@@ -158,6 +159,7 @@ def _report(result: RehearsalResult, ledger: Path | None, *, as_json: bool) -> N
         ledger.write_text(
             "".join(json.dumps(row, ensure_ascii=False) + "\n" for row in result.ledger)
         )
+
     if as_json:
         print_json(to_json(result))
     else:
@@ -183,10 +185,12 @@ def _run(plan: Rehearsal, keep: Path | None) -> RehearsalResult:
         raise Failure(f"{error} (its log is in {folder}/logs)", exit_code_of(error)) from error
     except (SetupError, TemporalUnreachable) as error:
         raise Failure(str(error), ExitCode.ENVIRONMENT) from error
+
     if keep is None and result.is_good:
         shutil.rmtree(folder)
     else:
         print_error(f"databases, logs and audit are in {folder}")
+
     return result
 
 
@@ -205,14 +209,17 @@ class _ProgressPrinter:
             f"{seconds} {progress.phase}: {progress.changes:,} of {progress.expected_changes:,} "
             f"changes, {progress.requests:,} requests"
         )
+
         for name, count in sorted(progress.disturbances.items()):
             text += f", {count} {name}"
+
         if self._console.is_terminal:
             sys.stderr.write(f"\r\x1b[K{text[: self._console.width - 1]}")
             sys.stderr.flush()
         elif now - self._printed >= _PRINT_EVERY:
             self._printed = now
             self._console.print(text)
+
         self._show_wait(progress)
 
     def _show_wait(self, progress: Progress) -> None:

@@ -28,6 +28,7 @@ def find_folder(path: Path | None) -> tuple[Path, str | None]:
     for folder in file.parents:
         if (folder / SAFETY).exists():
             return folder, file.relative_to(folder).as_posix()
+
     raise Failure(
         f"{where}: not in a folder of rules: no folder above it has a {SAFETY}", ExitCode.USAGE
     )

@@ -32,6 +32,7 @@ def stop(*, by: By, reason: Reason = "", as_json: AsJson = False) -> int:
 
     with show_progress("Waiting until no worker can act"):
         stopped = call_temporal(stop_and_wait)
+
     if as_json:
         print_json(stopped.model_dump(mode="json"))
     else:
@@ -40,6 +41,7 @@ def stop(*, by: By, reason: Reason = "", as_json: AsJson = False) -> int:
             f"Stopped by {stopped.by} at {stopped.at:%Y-%m-%d %H:%M:%S} UTC{why}. "
             "`clawback resume` ends it."
         )
+
     return ExitCode.OK
 
 

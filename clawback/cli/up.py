@@ -69,6 +69,7 @@ async def _run(settings: Settings, *, plain: bool) -> int:
         stopped = _stop_on_signals(processes)
         watching = asyncio.create_task(_watch(installation, processes, plain=plain))
         waiting = asyncio.create_task(stopped.wait())
+
         try:
             await asyncio.wait([watching, waiting], return_when=asyncio.FIRST_COMPLETED)
         finally:
@@ -76,6 +77,7 @@ async def _run(settings: Settings, *, plain: bool) -> int:
             waiting.cancel()
             with suppress(asyncio.CancelledError):
                 await watching
+
     return ExitCode.OK
 
 
@@ -86,8 +88,10 @@ async def _check(installation: Installation) -> None:
         account = await check_account(settings)
         if account.warning:
             print_error(account.warning)
+
     if installation.temporal is None:
         await connect(settings)
+
     check_ports(list(installation.ports()))
 
 
@@ -103,6 +107,7 @@ def _stop_on_signals(processes: ProcessGroup) -> asyncio.Event:
     loop = asyncio.get_running_loop()
     for number in (signal.SIGINT, signal.SIGTERM):
         loop.add_signal_handler(number, on_signal)
+
     return stopped
 
 
@@ -119,6 +124,7 @@ async def _watch(installation: Installation, processes: ProcessGroup, *, plain: 
         stack.callback(console.print, "Stopped.")
         with console.status("Starting …"):
             await stack.enter_async_context(processes.running())
+
         stack.callback(console.print, "Stopping …")
         collector = await _collector(installation, processes)
         showing = _show_live if console.is_terminal and not plain else _show_lines
@@ -126,6 +132,7 @@ async def _watch(installation: Installation, processes: ProcessGroup, *, plain: 
             asyncio.create_task(showing(console, collector, installation)),
             asyncio.create_task(processes.wait_failed()),
         ]
+
         try:
             done, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
             done.pop().result()

@@ -61,8 +61,10 @@ def _build_app() -> typer.Typer:
     for operation in OPERATIONS:
         group, verb = operation.command
         groups[group].command(verb, help=_help(operation))(_command(operation))
+
     for name, group_app in groups.items():
         app.add_typer(group_app, name=name)
+
     return app
 
 

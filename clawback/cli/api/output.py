@@ -118,6 +118,7 @@ def print_records(operation: Operation, records: Sequence[WireModel]) -> None:
     if not records:
         print_text("No records.")
         return
+
     heads = [column.replace("_", " ") for column in columns]
     lines = [
         [_format(column, record.record.get(column)) for column in columns] for record in records
@@ -139,6 +140,7 @@ def print_result(operation: Operation, result: Any, *, as_json: bool) -> None:
     if as_json:
         print_json(to_data(result))
         return
+
     match result:
         case tuple():
             print_records(operation, result)
@@ -182,6 +184,7 @@ def to_data(result: Any) -> Any:
                 name: to_data(getattr(result, name))
                 for name in ("deletes", "patches", "puts", "posts")
             }
+
     return result
 
 
@@ -206,4 +209,5 @@ def cell(value: Any, most: int | None = _MANY) -> str:
             text = value
         case _:
             text = json.dumps(value, ensure_ascii=False, default=str)
+
     return printable(text, replacement=" ")

@@ -198,10 +198,12 @@ def _shape(field: Field, flag: str) -> tuple[Any, str, Any]:
             if field.required
             else (bool | None, f"{flag}/--no-{flag.removeprefix('--')}", None)
         )
+
     if kind not in (str, int, Path, Destination, Disposition):
         return list[str], flag, None
     if field.name == "comment":
         return str, flag, ""
+
     return (kind, flag, ...) if field.required else (kind | None, flag, None)
 
 
@@ -247,6 +249,7 @@ def _value(field: Field, given: Mapping[str, Any], operation: Operation) -> Any:
         return _OMITTED
     if value == "" and field.nullable and operation.method is not Method.GET:
         return None
+
     return value.value if isinstance(value, Destination | Disposition) else value
 
 
@@ -271,12 +274,15 @@ def _batch(file: Path) -> Batch:
         changes = json.loads(text)
     except (OSError, ValueError) as error:
         raise Failure(f"{file}: not JSON: {error}", ExitCode.USAGE) from None
+
     if not isinstance(changes, dict) or not set(changes) <= set(_PARTS):
         raise Failure(f"{file}: expected an object with {', '.join(_PARTS)}", ExitCode.USAGE)
+
     for part, kind in (("deletes", list), ("patches", dict), ("puts", dict), ("posts", list)):
         if not isinstance(changes.get(part, kind()), kind):
             raise Failure(
                 f"{file}: {part} must be {'a list' if kind is list else 'an object by id'}",
                 ExitCode.USAGE,
             )
+
     return Batch(**changes)

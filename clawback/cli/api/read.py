@@ -52,6 +52,7 @@ def read_list(
         print_status(f"Left out {reading.unreadable} malformed records.")
     if reading.more:
         print_status(f"There are more than {limit:,} records; raise --limit to see them.")
+
     return ExitCode.OK
 
 
@@ -69,10 +70,12 @@ async def _read(
                 reading.unreadable += len(page.rejected)
                 for record in page.items[: limit - reading.records]:
                     take(record)
+
                 reading.more = len(page.items) > limit - reading.records
                 reading.records = min(reading.records + len(page.items), limit)
                 if reading.more:
                     break
+
     return reading
 
 
@@ -92,21 +95,25 @@ def read_screenshot(
             "give --output FILE (- is stdout), or --json for base64",
             ExitCode.USAGE,
         )
+
     screenshot = asyncio.run(_one(operation, arguments))
     if as_json or output is None:
         print_json({"screenshot": screenshot})
         return ExitCode.OK
+
     try:
         content = b64decode(screenshot, validate=True)
     except binascii.Error:
         raise Failure(
             "Cloudflare sent a screenshot that is not base64; --json prints it", ExitCode.NO
         ) from None
+
     if str(output) == "-":
         sys.stdout.buffer.write(content)
     else:
         output.write_bytes(content)
         print_text(f"{output}: {len(content):,} bytes")
+
     return ExitCode.OK
 
 

@@ -80,6 +80,7 @@ def change(request: ChangeRequest) -> int:
     _confirm(request, settings)
     if not request.yes:  # the answer may have taken long
         asyncio.run(_check_allowed(request, settings))
+
     result = asyncio.run(_send(request, _AuditTrail(request, settings)))
     print_result(
         request.operation,
@@ -102,12 +103,15 @@ async def _check_allowed(request: ChangeRequest, settings: Settings) -> None:
             "refused: safety.yml does not allow hard deletes; only an administrator can undo one",
             ExitCode.NO,
         )
+
     if not request.force:
         await _check_not_stopped(settings)
+
     if blocks := list(_blocks(request)):
         with api_call():
             async with open_for_person() as api:
                 safety = await read_safety(api, settings)
+
         if forbidden := [block["pattern"] for block in blocks if _is_forbidden(safety, block)]:
             raise Failure(
                 f"refused: {', '.join(forbidden)} is on the never-block list (safety.yml)",
@@ -133,6 +137,7 @@ async def _check_not_stopped(settings: Settings) -> None:
             f"refused: cannot tell whether containment is stopped: {error}; {remedy}",
             ExitCode.ENVIRONMENT,
         ) from error
+
     if stopped:
         raise Failure(
             f"refused: containment is stopped, or no worker ever ran here; {remedy}",
@@ -144,6 +149,7 @@ def _blocks(request: ChangeRequest) -> Iterator[Mapping[str, Any]]:
     """Yield the fields of every block that would be created or changed."""
     if not request.operation.name.startswith(_BLOCKS):
         return
+
     changes: Batch = request.arguments.get("changes", Batch())
     for fields in (
         request.arguments,
@@ -173,8 +179,10 @@ def _confirm(request: ChangeRequest, settings: Settings) -> None:
     operation = request.operation
     print_status(f"{operation.summary}: {operation.method} {operation.endpoint} of {where}")
     shown = dict(_argument_lines(request.arguments))
+
     for name, text in shown.items():
         print_status(f"  {name.ljust(max(map(len, shown)))}  {text}")
+
     if request.yes:
         return
     if not sys.stdin.isatty():
@@ -226,6 +234,7 @@ async def _send(request: ChangeRequest, record: "_AuditTrail") -> Any:
     except Failure as error:
         await record.write(_outcome(error))
         raise
+
     await record.write("failed:in_part" if _failures(result) else "done")
     return result
 
@@ -238,6 +247,7 @@ def _outcome(error: Failure) -> str:
             return "failed:rejected"
         case UnknownOutcome():
             return "failed:not_done" if error.code is ExitCode.NO else "unknown"
+
     return "failed:unavailable"
 
 
@@ -259,6 +269,7 @@ async def _check_lost_response(
                 found = await recovery.check(api, request.arguments, since)
         except ApiError as error:
             print_status(f"Cannot check: {error}")
+
     match found:
         case RecoveryResult.DONE:
             return found
@@ -267,6 +278,7 @@ async def _check_lost_response(
                 "lost the response; Cloudflare shows no effect: run the command again",
                 ExitCode.NO,
             ) from lost
+
     outcome = (
         "only part of the change took effect"
         if found is RecoveryResult.PARTLY

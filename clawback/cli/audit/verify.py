@@ -40,4 +40,5 @@ def verify(
         print_text(f"{path} is intact: {span}; head {found.head}{torn}")
     else:
         print_text(f"{found.file} is broken at line {found.line}: {found.reason}")
+
     return ExitCode.OK if is_intact else ExitCode.NO

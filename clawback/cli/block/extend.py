@@ -30,6 +30,7 @@ def extend(  # noqa: PLR0913 - the options of a command
     """Extend a block: until a time, or by a duration."""
     if bool(until) is bool(duration):
         raise Failure("give either --until TIME or --for DURATION", ExitCode.USAGE)
+
     new_end = _parse_end(until, duration)
 
     async def extend_block(client: Client) -> tuple[ActiveBlock, datetime]:
@@ -43,6 +44,7 @@ def extend(  # noqa: PLR0913 - the options of a command
         print_json({"id": block.id, "pattern": block.block.pattern, **ends})
     else:
         print_text(f"The block of {name_of(block)} stands until {end:%Y-%m-%d %H:%M:%S} UTC.")
+
     return ExitCode.OK
 
 
@@ -60,4 +62,5 @@ def _parse_end(until: str, duration: str) -> Callable[[datetime], datetime]:
     if (at := parse_time(until)) is None:
         message = f"--until: {until!r} is not a time such as 2026-12-31T00:00:00Z"
         raise Failure(message, ExitCode.USAGE)
+
     return lambda _: at

@@ -54,6 +54,7 @@ def lift(  # noqa: PLR0913 - the options of a command
     """
     if bool(which) is forbidden:
         raise Failure("give an id, a pattern, or --forbidden", ExitCode.USAGE)
+
     why = reason or ("it is on the never-block list" if forbidden else "")
 
     async def lift_blocks(client: Client) -> list[_Lifted]:
@@ -65,11 +66,13 @@ def lift(  # noqa: PLR0913 - the options of a command
         )
         if dry_run:
             return [_Lifted(block, "would", "would be lifted") for block in chosen]
+
         # at once: each may wait for Cloudflare, and a refused one must not hold up the others
         return await asyncio.gather(*(_lift(blocks, block, by, why) for block in chosen))
 
     with show_progress("Lifting"):
         lifted = call_temporal(lift_blocks)
+
     _print_lifted(lifted, as_json=as_json)
     return ExitCode.NO if any(one.outcome in _STILL_STANDS for one in lifted) else ExitCode.OK
 
@@ -86,7 +89,9 @@ def _print_lifted(lifted: list[_Lifted], *, as_json: bool) -> None:
     if as_json:
         print_json([{**describe_block(one.block), "outcome": one.outcome} for one in lifted])
         return
+
     for one in lifted:
         print_text(f"The block of {name_of(one.block)} {one.description}.")
+
     if not lifted:
         print_text("No block contradicts the never-block list.")

@@ -39,6 +39,7 @@ def list_blocks(
 
     with show_progress("Reading blocks"):
         blocks, policies = call_temporal(read)
+
     rows = [{**describe_block(block), "now": _state(block, policies)} for block in blocks]
 
     if as_json:
@@ -47,6 +48,7 @@ def list_blocks(
         print_table(_COLUMNS, list(map(_row, rows)), drop_first=_DROP_FIRST, styles=_STYLES)
     else:
         print_text("No such block.")
+
     return ExitCode.OK
 
 

@@ -36,6 +36,7 @@ async def find_block(gateway: BlockGateway, which: str) -> ActiveBlock:
     if len(found) > 1:
         ids = ", ".join(block.id for block in found)
         raise Failure(f"{which} has {len(found)} blocks; name one by its id: {ids}", ExitCode.NO)
+
     return found[0] if found else await gateway.read(which)
 
 
@@ -49,6 +50,7 @@ async def find_blocks(
         async with open_worker_api(settings) as api:
             safety = await read_safety(api, settings)
         found = [block for block in found if _is_forbidden(block, safety)]
+
     return sorted(found, key=lambda block: block.expires_at)
 
 

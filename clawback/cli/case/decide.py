@@ -56,9 +56,11 @@ def _confirm(proposal: Proposal) -> str:
             "no terminal to ask on: give --digest DIGEST, which `clawback case show` prints",
             ExitCode.USAGE,
         )
+
     _print_proposal(proposal)
     if not typer.confirm("Approve?"):
         raise Failure("nothing was approved", ExitCode.NO)
+
     return proposal.digest
 
 
@@ -67,6 +69,7 @@ def _print_proposal(proposal: Proposal) -> None:
     print_text(f"It would {'; '.join(proposal.actions)}, for {count} messages:")
     for message in proposal.messages[:_SHOWN]:
         print_text(f"  {message}")
+
     if count > _SHOWN:
         print_text(f"  and {count - _SHOWN} more")
 

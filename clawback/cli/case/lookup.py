@@ -58,6 +58,7 @@ async def find_id(client: Client, text: str) -> str:
     if len(found) > 1:
         names = ", ".join(found[:_NAMED]) + (", …" if len(found) > _NAMED else "")
         raise Failure(f"{text} is ambiguous: {names}", ExitCode.NO)
+
     return found[0]
 
 
@@ -83,6 +84,7 @@ async def read_page(client: Client, text: str) -> CasePage:
     is_held = case.snapshot is not None and case.snapshot.state is CaseState.HELD
     current = rules.rules.get(case.plan.rule) if rules else None
     ui = workflows_page(plan_installation(settings).ui, client.namespace)
+
     return CasePage(
         case=case,
         run=described.run_id,

@@ -17,6 +17,7 @@ def show(case_id: CaseId, *, as_json: AsJson = False) -> int:
     """Show one case: why it matched, its timeline, outcomes and budget, and what you can do."""
     with show_progress("Reading the case"):
         page = call_temporal(lambda client: read_page(client, case_id))
+
     if as_json:
         print_json(page.as_json())
         return ExitCode.OK
@@ -24,8 +25,10 @@ def show(case_id: CaseId, *, as_json: AsJson = False) -> int:
     lines = list(page.lines(datetime.now(UTC)))
     width = max(len(heading) for heading, _ in lines)
     console = Console(highlight=False, soft_wrap=True)
+
     for heading, line in lines:
         style = STYLES.get(line.partition(" ")[0], "") if heading == "state" else ""
         text = Text(heading.ljust(width), "bold").append("  ")
         console.print(text.append(printable(line), style))
+
     return ExitCode.OK

@@ -88,6 +88,7 @@ class _Watcher:
                 live.update(table, refresh=True)
                 if self._is_over(found):
                     return found
+
                 await asyncio.sleep(EVERY)
 
     async def _print_changes(self, *, as_json: bool) -> list[CaseLine]:
@@ -98,9 +99,11 @@ class _Watcher:
                 if known.get(case.run) != case.shown_state:
                     _print_change(case, known.get(case.run), as_json=as_json)
                     known[case.run] = case.shown_state
+
             sys.stdout.flush()
             if self._is_over(found):
                 return found
+
             await asyncio.sleep(EVERY)
 
     async def _read(self) -> list[CaseLine]:

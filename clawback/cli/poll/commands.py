@@ -89,6 +89,7 @@ def _call(
             except NoSuchWorkflow:
                 if source:
                     raise
+
         return found
 
     found = call_temporal(call_each)
@@ -98,6 +99,7 @@ def _call(
         print_table(_COLUMNS, [_row(one) for one in found], drop_first=_DROP_FIRST)
     else:
         print_text("No poller has ever run here.")
+
     return ExitCode.OK if found else ExitCode.NO
 
 

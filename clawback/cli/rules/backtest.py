@@ -64,9 +64,11 @@ def backtest(  # noqa: PLR0913 - one parameter for each option
             "give the history: --corpus FILE (repeatable), or --since 7d for the account",
             ExitCode.USAGE,
         )
+
     folder = find_folder(rules)[0]
     if html is not None and not html.resolve().parent.is_dir():
         raise Failure(f"--html {html}: no such folder: {html.parent}", ExitCode.USAGE)
+
     span = _span(since) if since is not None else None
     run = Backtest(_versions(folder, against))
     with _without_collector():
@@ -74,16 +76,21 @@ def backtest(  # noqa: PLR0913 - one parameter for each option
             asyncio.run(_read_account(run, span, detections))
         else:
             _read_corpora(run, corpus or [])
+
         if not run.traffic.events:
             raise Failure("the history has no event", ExitCode.NO)
+
         result = summarize(run, top=top)
+
     if html is not None:
         _write_page(result, html, against)
+
     if as_json:
         print_json(result_data(result))
     else:
         print_result(result)
         print_text(f"The report is in {html}." if html else "For a report with charts: --html FILE")
+
     return ExitCode.OK
 
 
@@ -112,6 +119,7 @@ def _versions(folder: Path, against: str | None) -> list[RuleSet]:
                 versions.append(load_folder(stack.enter_context(open_version(against, folder))))
         except NoSuchVersion as error:
             raise Failure(f"--against: {error}", ExitCode.USAGE) from None
+
     return versions
 
 
@@ -147,6 +155,7 @@ def _progress(what: str, total: int | None) -> Iterator[Callable[[int], None]]:
         console.print(f"{what} …")
         yield lambda _: None
         return
+
     count = TextColumn("{task.percentage:>3.0f} %" if total else "{task.completed:,.0f} records")
     columns = (TextColumn(what), BarColumn(), count, TimeElapsedColumn(), TimeRemainingColumn())
     with Progress(

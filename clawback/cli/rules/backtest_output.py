@@ -14,6 +14,7 @@ def print_result(result: Result) -> None:
     """Print traffic, a table by rule, changes, top senders and largest cases."""
     for line in _headline(result):
         print_text(line)
+
     busy = [rule for rule in result.rules if rule.watched or rule.before or rule.new]
     columns = [
         "rule",
@@ -32,18 +33,23 @@ def print_result(result: Result) -> None:
         [*columns, *(["before", "new", "lost"] if result.against else [])],
         [_row(rule, result.days) for rule in ranked],
     )
+
     if quiet := [rule.rule for rule in result.rules if rule not in busy]:
         print_text(f"{len(quiet)} rules without a match: {', '.join(quiet)}")
+
     for line in _limits(result.rules):
         print_text(line)
+
     for name, changes in (("New", result.new), ("Lost", result.lost)):
         _print_changes(name, changes, sum(getattr(rule, name.lower()) for rule in result.rules))
+
     if result.senders:
         print_text("\nTop senders")
         _print_table(
             ("sender", "matches", "moved"),
             [asdict(one) | {"sender": one.sender or "(none)"} for one in result.senders],
         )
+
     if result.campaigns:
         print_text("\nLargest cases")
         _print_table(
@@ -73,6 +79,7 @@ def result_data(result: Result) -> dict[str, Any]:
             }
             for one in rule.peaks
         ]
+
     data["traffic"] |= {"days": _by_day(result.traffic.days), "events": result.traffic.events}
     data["matches_by_day"] = _by_day(result.matches_by_day)
     data["actions_by_day"] = {
@@ -82,6 +89,7 @@ def result_data(result: Result) -> dict[str, Any]:
         "acting": dict(result.actions(shadow=False)),
         "shadow": dict(result.actions(shadow=True)),
     }
+
     return data | {
         "share": result.share,
         "share_with_shadow": result.share_with_shadow,
@@ -111,6 +119,7 @@ def _headline(result: Result) -> Iterator[str]:
         f"rules {result.version}" + (f" against {result.against}" if result.against else "")
     )
     yield f"{result.matched:,} events would have led to a response"
+
     for name, shadow, moved, share in (
         ("rules in enforce or approve", False, result.moved, result.share),
         ("with those in shadow too   ", True, result.moved_with_shadow, result.share_with_shadow),
@@ -121,6 +130,7 @@ def _headline(result: Result) -> Iterator[str]:
         total = f"{_a_day(actions.total(), result.days)} actions a day"
         part = f"{moved:,} of {traffic.delivered:,} delivered messages moved ({share:.2%})"
         yield f"{name}: {_counts(actions) or 'no action'}; {total}; {part}"
+
     left_out = {
         "seen before": traffic.repeated,
         "matched, but of an ignored delivery mode": traffic.ignored,
@@ -131,6 +141,7 @@ def _headline(result: Result) -> Iterator[str]:
         yield "left out: " + ", ".join(
             f"{count:,} {why}" for why, count in left_out.items() if count
         )
+
     yield ""
 
 

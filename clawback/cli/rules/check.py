@@ -112,6 +112,7 @@ def _write(checked: list[Checked], form: Format, *, strict: bool) -> None:
             }
         )
         return
+
     show = (
         _annotate
         if form is Format.GITHUB
@@ -161,6 +162,7 @@ def _summary(one: Checked) -> str:
     ]
     if one.rules is None or one.count(Severity.ERROR):
         return f"{describe_rules(one.folder)} is not good: {' and '.join(counted)}"
+
     content = _content(one.rules)
     counts = (
         f"{content['rules']} rules, {content['responding']} with a response, "
@@ -219,13 +221,16 @@ class _TerminalPrinter:
                 (at, "bold"), "  ", (problem.severity, colour), "  ", (problem.code, "dim")
             )
         )
+
         for line in self._source(path, problem):
             self._console.print(line)
+
         self._console.print(
             Text(f"  {f'{problem.text!r}: ' if problem.text else ''}{problem.message}")
         )
         if problem.remedy:
             self._console.print(Text.assemble("  ", ("→ ", "green"), problem.remedy))
+
         self._console.print()
 
     def _source(self, path: str, problem: Problem) -> Iterator[Text]:

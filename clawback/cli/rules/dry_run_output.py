@@ -43,8 +43,10 @@ def verdict_lines(rules: RuleSet, verdict: EventResult) -> Iterator[Text]:
     yield Text()
     yield Text.assemble((verdict.event.key, "bold"), _about(verdict.event))
     yield from aligned(list(tree_lines(verdict.trees)), "  ")
+
     for name in dict.fromkeys(name for tree in verdict.trees for name in _exceptions(tree)):
         yield Text(f"  {_describe_exception(rules, name)}", "dim")
+
     for reason in verdict.reasons:
         yield Text.assemble("  ", ("no case: ", "yellow"), reason.text)
 
@@ -60,16 +62,21 @@ def dry_run_lines(rule: Rule, outlook: DryRun) -> Iterator[Text]:
     if outlook.progress is not None:
         style = "green" if outlook.progress.is_satisfied else "yellow"
         yield Text.assemble("  window   ", (str(outlook.progress), style))
+
     yield Text(f"  mode     {outlook.plan.mode}: {_MODES[outlook.plan.mode]}")
     for planned in outlook.planned:
         yield Text(f"  action   {planned.action.describe_in_full()}: {_describe_outcomes(planned)}")
+
     for notice in outlook.plan.notifications:
         recorded_only = ", recorded only" if outlook.plan.mode is Mode.SHADOW else ""
         yield Text(f"  notify   {notice.describe()}{recorded_only}")
+
     for limit in rule.response.limits if rule.response else ():
         yield Text(f"  limit    {limit}; above it the case is held")
+
     for reason in outlook.reasons:
         yield Text.assemble("  ", ("but", "yellow"), f"      {reason.text}")
+
     yield Text.assemble(
         "  so       ",
         ("it acts", "green") if outlook.acts else ("it changes nothing by itself", "yellow"),
@@ -85,6 +92,7 @@ def _about(event: Event) -> str:
         + (f"  from {sender}" if sender else "")
         + (f"  {str(subject)!r}" if subject else "")
     )
+
     return bounded(printable(text), 240)
 
 
@@ -113,6 +121,7 @@ def _describe_exception(rules: RuleSet, name: str) -> str:
 def _describe_outcomes(planned: PlannedAction) -> str:
     if not planned.outcomes:
         return "not yet"
+
     whole = planned.action.scope is Scope.CASE
     return ", ".join(
         _describe_outcome(outcome, "once" if whole else _counted(count, "message"))

@@ -39,6 +39,7 @@ def read_events(names: Sequence[str], kinds: Sequence[EventKind], now: datetime)
     if not events:
         where = ", ".join("stdin" if name == "-" else name for name in names)
         raise Failure(f"there is no event in {where}", ExitCode.USAGE)
+
     messages = [event for event in events if event.kind is EventKind.MESSAGE]
     return [
         event if event.targets else join_messages(event, _named(event, messages))
@@ -72,6 +73,7 @@ def _values(name: str, text: str) -> Iterator[tuple[str, Any]]:
     name = "stdin" if name == "-" else name
     if not text.strip():
         return
+
     try:
         whole = json.loads(text)
     except ValueError as error:
@@ -81,6 +83,7 @@ def _values(name: str, text: str) -> Iterator[tuple[str, Any]]:
     else:
         yield name, whole
         return
+
     for number, line in lines:
         try:
             yield f"{name}:{number}", json.loads(line)
@@ -97,6 +100,7 @@ def _records(value: Any) -> Iterator[Any]:
 def _event(value: Any, kinds: Sequence[EventKind], now: datetime) -> Event:
     if not isinstance(value, dict):
         raise NotAnEvent("an event is a JSON object")
+
     for source in SOURCES.values():
         name = source.short_name
         if isinstance(value.get(name), dict) and value.keys() <= {name, "detections"}:
@@ -104,11 +108,13 @@ def _event(value: Any, kinds: Sequence[EventKind], now: datetime) -> Event:
             return (
                 event.with_detections(value["detections"] or {}) if "detections" in value else event
             )
+
     kind = _kind_of(value, kinds)
     event = build_event(kind, value, now)
     message = value.get("message")
     if not SOURCES[kind].is_joined or not isinstance(message, dict):
         return event
+
     return event.with_message(message_event(message, now))
 
 

@@ -60,6 +60,7 @@ def explain(
     loaded = load_folder(find_folder(rules)[0])
     if rule not in loaded.rules:
         raise unknown_rule(rule, loaded)
+
     now = datetime.now(UTC)
     events = _events(loaded.rules[rule], loaded, event or [], api_id or [], now)
     under = DryRunContext(
@@ -71,12 +72,14 @@ def explain(
         raise Failure(
             f"{rule} evaluates a {kinds}; the event is a {events[0].kind}", ExitCode.USAGE
         )
+
     if as_json:
         print_json(_data(loaded.rules[rule], under, verdicts, cases))
     else:
         show(rule_lines(loaded.rules[rule], loaded.window_of(loaded.rules[rule])))
         show(line for verdict in verdicts for line in verdict_lines(loaded, verdict))
         show(line for case in cases for line in dry_run_lines(loaded.rules[rule], case))
+
     return (
         ExitCode.OK
         if any(
@@ -95,12 +98,14 @@ def _events(
             "give an event: --event FILE (- is stdin), or --id ID",
             ExitCode.USAGE,
         )
+
     if ids and not _BY_ID.intersection(rule.kinds):
         kinds = " or ".join(rule.kinds)
         raise Failure(
             f"{rule.name} evaluates a {kinds}, --id reads a message or submission; use --event",
             ExitCode.USAGE,
         )
+
     fetched = asyncio.run(_fetch(rule, rules, ids, now)) if ids else []
     return [*(read_events(files, rule.kinds, now) if files else []), *fetched]
 
@@ -122,6 +127,7 @@ async def _read(api: EmailSecurity, rule: Rule, identity: str, now: datetime) ->
     except NotFound:
         if EventKind.SUBMISSION not in rule.kinds:
             raise
+
     page = await api.submissions(start=now - _RETENTION, end=now, submission_id=identity)
     found = [one for one in page.items if one.submission_id == identity]
     if not found:
@@ -129,6 +135,7 @@ async def _read(api: EmailSecurity, rule: Rule, identity: str, now: datetime) ->
             f"there is no submission {identity[:80]} in the last {_RETENTION.days} days",
             ExitCode.NO,
         )
+
     return await Joiner(api).join(build_event(EventKind.SUBMISSION, found[0].record, now), now)
 
 

@@ -70,6 +70,7 @@ def explanation_data(one: Explanation) -> dict[str, Any]:
             "held": list(one.held),
             "actual": list(one.actual),
         }
+
     return data | (
         {"children": [explanation_data(child) for child in one.children]} if one.children else {}
     )
@@ -80,6 +81,7 @@ def _values_found(one: Explanation) -> str:
         return ""
     if one.outcome is None and not one.actual:
         return "needs /detections"
+
     actual = _values([_actual(value) for value in one.actual])
     which = f" ({_values(one.held)})" if one.held and len(one.expected) > 1 else ""
     return f"← {actual or 'nothing'}{which}"

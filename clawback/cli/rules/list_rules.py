@@ -66,6 +66,7 @@ def list_rules(
         _row(rule, ceiling, matches.get(rule.name)) | {"clean_mail": rule.name in clean}
         for rule in chosen
     ]
+
     if as_json:
         about = {
             "folder": root,
@@ -80,6 +81,7 @@ def list_rules(
         print_table(_COLUMNS, cells, drop_first=_DROP_FIRST, styles=_STYLES)
         print_text(_summary(root, rules, settings, source))
         print_text(_polled_mail(clean))
+
     return ExitCode.OK
 
 
@@ -121,6 +123,7 @@ def _summary(root: Path, rules: RuleSet, settings: Settings, source: str | None)
         if source
         else "last matches unknown: no server, no audit"
     )
+
     return f"{counts}; ceiling {_ceiling(settings)}{where}; {known}"
 
 
@@ -168,6 +171,7 @@ async def _cases(settings: Settings, names: Sequence[str]) -> Mapping[str, datet
 
             answers = await asyncio.gather(*map(newest, names))
             return dict(answer for answer in answers if answer is not None)
+
     return None
 
 
@@ -196,6 +200,7 @@ def _cells(row: Mapping[str, Any]) -> tuple[str, ...]:
         if row["last_match"]
         else _UNKNOWN
     )
+
     return (
         row["name"],
         row["status"],

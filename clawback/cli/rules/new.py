@@ -72,11 +72,13 @@ def new(
     if out == _STDOUT:
         sys.stdout.write(text)
         return ExitCode.OK
+
     folder.mkdir(parents=True, exist_ok=True)
     path = folder / f"{chosen}.yml"
     path.write_text(text, encoding="utf-8")
     print_text(f"wrote {path}")
     print_text(_next_steps(path, root, chosen, there))
+
     return ExitCode.OK
 
 
@@ -100,6 +102,7 @@ def _name_of(event: Event, name: str | None, folder: Path, there: Loaded | None)
         return next(
             one for one in numbered if one not in taken and not (folder / f"{one}.yml").exists()
         )
+
     if not _NAME.fullmatch(name):
         raise Failure(
             f"{name!r} is not a rule name: use lower-case letters, digits and _, at most 64",
@@ -110,6 +113,7 @@ def _name_of(event: Event, name: str | None, folder: Path, there: Loaded | None)
             f"the rule {name!r} exists in {taken.get(name, f'{name}.yml')}; choose another name",
             ExitCode.USAGE,
         )
+
     return name
 
 
@@ -118,6 +122,7 @@ def _render(event: Event, name: str, folder: Path, root: Path | None, there: Loa
     if root is not None and (root / FILE_NAME).exists():
         schema = Path(os.path.relpath(root / FILE_NAME, folder)).as_posix()
         schema = schema if schema.startswith(".") else f"./{schema}"
+
     shared: Sequence[str] = there.safety.never_block.domains if there is not None else ()
     try:
         return scaffold(event, Draft(name, uuid4(), datetime.now(UTC).date(), schema), shared)
@@ -129,12 +134,14 @@ def _next_steps(path: Path, root: Path | None, name: str, there: Loaded | None) 
     """Describe how the rule does among the others, and the next steps."""
     if root is None or there is None or len(there.problems):
         return f"next: move it to a folder of rules and run clawback rules check {path}"
+
     try:
         results = run_tests(load_rules(root), [name])
     except RuleErrors as error:
         return "with the other rules it has problems:\n" + "\n".join(
             str(problem) for problem in error.problems
         )
+
     passed = sum(result.passed for result in results)
     return (
         f"{passed} of its {len(results)} tests pass with the other rules; next: edit title and "

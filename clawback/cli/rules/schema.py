@@ -30,4 +30,5 @@ def schema(
             f"wrote {out}; refer to it in the first line of a rule file: "
             "# yaml-language-server: $schema=<relative path of the schema>"
         )
+
     return ExitCode.OK

@@ -51,6 +51,7 @@ def run_rule_tests(
         if coverage
         else []
     )
+
     if as_json:
         answer = {"good": not failed, "tests": [_result_data(result) for result in results]}
         print_json(
@@ -61,6 +62,7 @@ def run_rule_tests(
         _print_coverage(covered)
         count = len({result.rule for result in results})
         print_text(f"{len(results) - len(failed)} of {len(results)} tests of {count} rules passed")
+
     return ExitCode.NO if failed else ExitCode.OK
 
 
@@ -68,12 +70,15 @@ def _names(rules: RuleSet, file: str | None, wanted: list[str] | None) -> set[st
     for name in wanted or ():
         if name not in rules.rules:
             raise unknown_rule(name, rules)
+
     names = set(wanted or rules.rules)
     if file is None:
         return names
+
     there = {name for name, rule in rules.rules.items() if rule.path == file}
     if not there:
         raise Failure(f"there is no rule in {file}", ExitCode.USAGE)
+
     return names & there
 
 
@@ -97,6 +102,7 @@ def _print_coverage(covered: list[Coverage]) -> None:
             )
         for gap in one.gaps:
             print_text(f"  {gap}")
+
     if covered:
         parts = [part for one in covered for part in one.parts]
         made = sum(part.made_true + part.made_false for part in parts)

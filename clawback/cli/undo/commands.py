@@ -37,6 +37,7 @@ def undo_since(  # noqa: PLR0913 - the options of a command
         raise Failure(
             "say what to undo: case ID, rule NAME, message ID, or --since TIME", ExitCode.USAGE
         )
+
     return run_undo(UndoRequest(_scope(by, reason, since), dry_run, yes, as_json))
 
 

@@ -16,6 +16,7 @@ def print_plan(found: FoundUndo, *, ends_cases: bool) -> None:
         print_text(f"{one.case.case}: {'open' if one.is_open else 'closed'}{ends}")
         for line in _plan_lines(one.plan):
             print_text(line)
+
     _print_unreadable(found.unreadable)
     if not found.candidates:
         print_text("There is nothing to undo.")
@@ -78,12 +79,16 @@ def _plan_data(one: UndoCandidate) -> dict[str, Any]:
 def _plan_lines(work: UndoPlan) -> Iterator[str]:
     for target in work.messages:
         yield f"  {target.id} back to the inbox"
+
     for policy in work.policies:
         yield f"  remove: {policy.describe_in_full()}"
+
     for correction in work.corrections:
         yield f"  {correction.target.id} reclassified as {correction.disposition}"
+
     for irreversible in work.irreversible:
         yield f"  irreversible: {irreversible}"
+
     if work.notifications:
         yield (
             f"  {work.notifications} notifications were sent; "

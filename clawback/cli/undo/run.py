@@ -44,17 +44,20 @@ def run_undo(request: UndoRequest) -> int:
     """
     with show_progress("Looking for what can be undone"):
         found = _call(lambda undo: undo.find(request.scope, case=request.case, rule=request.rule))
+
     incomplete = ExitCode.NO if found.unreadable else ExitCode.OK
     if request.as_json:
         if request.dry_run or not found.candidates:
             print_json(found_data(found))
     else:
         print_plan(found, ends_cases=request.scope.ends_cases)
+
     if request.dry_run or not found.candidates:
         return incomplete
 
     if not request.yes and not _confirm():
         raise Failure("nothing was undone", ExitCode.NO)
+
     undone = _call(lambda undo: _carry_out(undo, request.scope, found))
     print_undone(undone, found.unreadable, as_json=request.as_json)
     return ExitCode.NO if undone.failed else incomplete
@@ -74,6 +77,7 @@ async def _carry_out(undo: UndoGateway, scope: UndoScope, found: FoundUndo) -> U
                 f"{started} of {progress.total} cases started, "
                 f"{progress.undone.done} actions undone"
             )
+
     return result.result()
 
 
