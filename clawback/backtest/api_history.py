@@ -72,6 +72,7 @@ class Feed:
         ] + [build_event(EventKind.SUBMISSION, record, self.end) for record in submissions]
         wanted = {source_of(event).postfix_id(event) for event in said}
         messages: dict[str, list[Event]] = defaultdict(list)
+
         async for page in pages(
             self._with_retries(self.api.messages), start=self.start, end=self.end, per_page=1000
         ):
@@ -81,7 +82,9 @@ class Feed:
                 if (postfix_id := item.record.get("postfix_id")) in wanted:
                     messages[str(postfix_id)].append(event)
                 await self._take(backtest, event)
+
             self.tell("messages", len(page.items))
+
         for event in said:
             await self._take(
                 backtest,
@@ -97,6 +100,7 @@ class Feed:
         ):
             backtest.traffic.rejected += len(page.rejected)
             records += [item.record for item in page.items]
+
         return records
 
     async def _take(self, backtest: Backtest, event: Event) -> None:
@@ -109,12 +113,15 @@ class Feed:
         if message not in self._known:
             if self.detections <= 0:
                 return None
+
             self.detections -= 1
             try:
                 self._known[message] = await self._with_retries(self.api.detections)(message)
             except (NotFound, InvalidRequest):
                 self._known[message] = {}
+
             self.tell("detections", 1)
+
         return self._known[message]
 
     def _with_retries(self, call: Callable[..., Awaitable[T]]) -> Callable[..., Awaitable[T]]:

@@ -97,6 +97,7 @@ def rows_by_name(rows: Sequence[tuple[str, int, str]], caption: str) -> Chart:
         bars.append(Bar(_LABEL, y + 4, width, _ROW - 8, style))
         labels.append(Label(_LABEL - 10, y + 17, name[:_MAX_NAME], "end"))
         labels.append(Label(round(_LABEL + width + 8, 1), y + 17, f"{count:,}"))
+
     return Chart(caption, _ROW * len(rows) + 4, bars, labels)
 
 
@@ -139,6 +140,7 @@ def _bars(
         x = round(_LEFT + index * room + (room - width) / 2, 1)
         days = str(start) if span == 1 else f"{start} to {start + timedelta(days=span - 1)}"
         below = 0
+
         for series, binned in counts:
             if not (count := binned[index]):
                 continue

@@ -35,6 +35,7 @@ def corpus_events(
                 yield message_event(line.record, now), line.detections or {}
             else:
                 later.append(line)
+
     if later:
         yield from _join(paths, later, now)
 
@@ -64,6 +65,7 @@ def _lines_of(path: Path, tell: Callable[[int], None]) -> Iterator[bytes]:
                 if number % _PROGRESS_EVERY == 0:
                     tell(read - told)
                     told = read
+
             tell(read - told)
     except (OSError, EOFError, zlib.error) as error:
         reason = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
@@ -90,4 +92,5 @@ def _find_messages(
             if line.kind == "message" and postfix_id in postfix_ids:
                 event = message_event(line.record, now)
                 found[postfix_id].append(event.with_detections(line.detections or {}))
+
     return found

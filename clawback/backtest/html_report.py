@@ -75,6 +75,7 @@ def _tiles(result: Result) -> Iterator[tuple[str, str]]:
     yield f"{shadow:,}", f"actions in shadow, {shadow / days:,.1f} a day"
     yield f"{result.share:.2%}", f"of delivered mail moved: {delivered}"
     yield f"{result.share_with_shadow:.2%}", f"if shadow acted too: {result.moved_with_shadow:,}"
+
     if result.against:
         new, lost = (sum(getattr(rule, what) for rule in result.rules) for what in ("new", "lost"))
         yield f"{new:,} / {lost:,}", "matches new and lost"
@@ -83,12 +84,14 @@ def _tiles(result: Result) -> Iterator[tuple[str, str]]:
 def _charts(result: Result) -> list[Chart]:
     if result.first is None or result.last is None:
         return []
+
     rest = {day: count - result.matches_by_day[day] for day, count in result.traffic.days.items()}
     events = [Series("matched", "one", result.matches_by_day), Series("not matched", "faint", rest)]
     actions = [
         Series(name, _ACTION_STYLES.get(name, "four"), days)
         for name, days in sorted(result.actions_by_day.items())
     ]
+
     return [
         bars_by_day(events, result.first, result.last, "Events"),
         bars_by_day(actions, result.first, result.last, "Actions"),
@@ -107,6 +110,7 @@ def _tables(result: Result) -> Iterator[Table]:
         total = sum(getattr(rule, name.lower()) for rule in result.rules)
         first = f", the first {len(changes)}" if total > len(changes) else ""
         yield _change_table(f"{name} matches: {total:,}{first}", changes)
+
     yield _sender_table(result)
     yield _campaign_table(result)
 
@@ -116,6 +120,7 @@ def _rule_table(result: Result) -> Table:
     ranked = sorted(active, key=lambda rule: (-rule.matches, -rule.watched, rule.rule))
     quiet = ", ".join(rule.rule for rule in result.rules if rule not in active)
     is_compared = result.against is not None
+
     return Table(
         title="Rules",
         columns=(*_RULE_COLUMNS, *(("before", "new", "lost") if is_compared else ())),

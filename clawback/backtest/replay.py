@@ -89,9 +89,11 @@ class Version:
             return True
         if is_mode_ignored(event, self.rules.safety.ignored_delivery_modes):
             return False
+
         message = event.message
         targets = event.targets
         sender, subject = _text(message.get("from")), _text(message.get("subject"))
+
         for match in evaluation.matches:
             found = ReplayedMatch(
                 event.key,
@@ -106,6 +108,7 @@ class Version:
             )
             plan = match.plan
             self.cases.setdefault(plan.case_id, (plan, []))[1].append(found)
+
         return True
 
 
@@ -131,10 +134,12 @@ class Backtest:
             if not last:
                 return False
             self.traffic.undecided += 1
+
         key = hash(event.key)
         if key in self._known:
             self.traffic.repeated += 1
             return True
+
         self._known.add(key)
         self._count(event)
         kept = [
@@ -142,6 +147,7 @@ class Backtest:
             for version, evaluation in zip(self.versions, evaluations, strict=True)
         ]
         self.traffic.ignored += not all(kept)
+
         return True
 
     def _count(self, event: Event) -> None:

@@ -163,8 +163,10 @@ def summarize(backtest: Backtest, *, top: int = 10) -> Result:
         senders=_senders(seen, moved, top),
         campaigns=_campaigns(cases, top),
     )
+
     if others:
         _compare(result, _matches(cases), _matches(list(simulate_cases(others[0]))))
+
     return result
 
 
@@ -172,6 +174,7 @@ def _rules(rules: RuleSet, cases: Iterable[SimulatedCase]) -> list[RuleResult]:
     by_rule: dict[str, list[SimulatedCase]] = defaultdict(list)
     for case in cases:
         by_rule[case.plan.rule].append(case)
+
     return [
         _rule(name, rule.mode, by_rule[name])
         for name, rule in rules.rules.items()
@@ -183,9 +186,11 @@ def _rule(name: str, mode: Mode, cases: Sequence[SimulatedCase]) -> RuleResult:
     responding = [case for case in cases if case.responds_at is not None]
     done = [one for case in cases for one in case.done]
     touched: dict[str, datetime] = {}
+
     for one in done:
         if one.target:
             touched[one.target] = min(one.at, touched.get(one.target, one.at))
+
     return RuleResult(
         rule=name,
         mode=mode,
@@ -233,6 +238,7 @@ def _senders(seen: Iterable[ReplayedMatch], moved: set[str], top: int) -> list[S
         targets[one.sender.lower()].update(
             target.id for target in one.targets if target.id in moved
         )
+
     ranked = sorted(keys, key=lambda sender: (-len(targets[sender]), -len(keys[sender]), sender))
     return [Sender(sender, len(keys[sender]), len(targets[sender])) for sender in ranked[:top]]
 
@@ -279,10 +285,12 @@ def _compare(
     known = {rule.rule for rule in result.rules}
     gone = sorted(counted["before"].keys() - known)
     result.rules += [RuleResult(rule, Mode.SHADOW) for rule in gone]
+
     for rule in result.rules:
         rule.before, rule.new, rule.lost = (
             counted[what][rule.rule] for what in ("before", "new", "lost")
         )
+
     result.new, result.lost = list(_changes(new, now)), list(_changes(lost, before))
 
 

@@ -58,6 +58,7 @@ def simulate_cases(version: Version) -> Iterator[SimulatedCase]:
         capped = cap_plan(plan, version.rules.safety, Mode.ENFORCE)
         immediate = capped.model_copy(update={"correlation": None, "notifications": ()})
         pause = TIMING.linger + (plan.correlation.reach if plan.correlation else timedelta())
+
         for part in _split_at_pauses(matches, pause):
             start = 0
             while start < len(part):
@@ -78,6 +79,7 @@ def _split_at_pauses(
             yield part
             part = []
         part.append(match)
+
     yield part
 
 
@@ -85,9 +87,11 @@ def _count(correlation: CorrelationWindow | None, matches: Sequence[ReplayedMatc
     """Count the matches it takes to open a case; None if the threshold is never met."""
     if correlation is None:
         return 1
+
     window = find_window(correlation, [match.window_entry for match in matches])
     if window is None:
         return None
+
     last = window[-1]  # where a correlation refers to another, its key ends with the event's key
     return 1 + next(
         index
@@ -102,12 +106,14 @@ def _respond(simulated: SimulatedCase, plan: CasePlan, counted: int) -> None:
     responds_at = matches[counted - 1].at
     case = Case.open(plan, TIMING, uid="", now=responds_at, limit=sys.maxsize)
     taken = 0
+
     for match in matches:
         now = max(match.at, responds_at)
         if taken >= counted and now > case.idle_until:
             break
         case.add_match(match.case_match, now)
         taken += 1
+
     simulated.matches, simulated.responds_at = matches[:taken], responds_at
     _perform(case, now=max(matches[taken - 1].at, responds_at))
     _collect(simulated, case.take_records(), responds_at)
@@ -142,6 +148,7 @@ def _collect(
     for record in records:
         if record.action is None:
             continue
+
         outcome = record.outcome or WOULD
         if outcome != WOULD and outcome not in TOOK_EFFECT:
             simulated.refused[_describe_refusal(outcome)] += 1

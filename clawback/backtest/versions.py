@@ -30,6 +30,7 @@ def open_version(name: str, folder: Path) -> Iterator[Path]:
     if Path(name).is_dir():
         yield Path(name)
         return
+
     prefix = _git(
         folder,
         "rev-parse",
@@ -60,6 +61,7 @@ def open_version(name: str, folder: Path) -> Iterator[Path]:
         otherwise=f"{folder} is not in git at {name}",
         at_top=True,
     )
+
     with tempfile.TemporaryDirectory(prefix="clawback-rules-") as temporary:
         with tarfile.open(fileobj=io.BytesIO(packed)) as archive:
             archive.extractall(temporary, filter="data")
@@ -72,6 +74,7 @@ def _git(folder: Path, *arguments: str, otherwise: str, at_top: bool = False) ->
         if at_top:
             top = _git(folder, "rev-parse", "--show-toplevel", otherwise=otherwise)
             folder = Path(top.decode().strip())
+
         return subprocess.run(  # noqa: S603 - no shell, and the arguments are ours but for a revision that cannot be an option
             ["git", "-C", str(folder), *arguments],  # noqa: S607 - whichever git the user has
             capture_output=True,

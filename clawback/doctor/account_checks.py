@@ -27,14 +27,17 @@ async def check_cloudflare(settings: Settings, installation: Installation) -> It
     """Search for one message, as polling does, and report the rate limit."""
     if skipped := _why_skipped(settings, installation):
         return [skipped]
+
     try:
         account = await check_account(settings)
     except AccountRefused as error:
         return [from_sentence("cloudflare", str(error))]
+
     if account.blocked_for is not None:
         return [blocked_finding(account.blocked_for)]
     if account.warning is not None or account.rate_limit is None:
         return [from_sentence("cloudflare", account.warning or "no response")]
+
     return [
         ok("cloudflare", f"{settings.api_url} responds and accepts the token"),
         rate_limit_finding(account.rate_limit),
@@ -49,10 +52,13 @@ def _why_skipped(settings: Settings, installation: Installation) -> Finding | No
                 "CLOUDFLARE_ACCOUNT_ID is set without CLOUDFLARE_API_TOKEN",
                 "set both, or neither to use the simulator",
             )
+
         return ok("cloudflare", "skipped: no CLOUDFLARE_API_TOKEN is set, the simulator is used")
+
     if settings.on_simulator and settings.cloudflare_api_token is None:
         reason = f"{settings.api_url} is a simulator, and no CLOUDFLARE_API_TOKEN is set"
         return ok("cloudflare", f"skipped: {reason}")
+
     return None
 
 
@@ -92,6 +98,7 @@ def clock_ahead(url: str) -> timedelta | None:
             date = error.headers.get("Date")
     except OSError:
         return None
+
     if date is None:
         return None
 
@@ -109,4 +116,5 @@ def clock_finding(ahead: timedelta) -> Finding:
         return problem("clock", found, remedy)
     if off >= _SKEWED:
         return warning("clock", found, "set the clock by NTP")
+
     return ok("clock", "within a few seconds of Cloudflare's")

@@ -30,6 +30,7 @@ async def check_channels(file: Path | None, rules: Path) -> Iterable[Finding]:
     findings = await asyncio.to_thread(_check_rules, rules, channels)
     if file is None:
         return [*findings, ok("channels", "none are configured: nobody is notified")]
+
     findings += await asyncio.to_thread(_check_permissions, file)
     findings += await asyncio.gather(
         *(_check_reachable(name, channel) for name, channel in channels.items())
@@ -49,6 +50,7 @@ def _check_rules(rules: Path, channels: Channels) -> list[Finding]:
             load_reviewed(rules, traits_of(channels))
         except RuleErrors as error:
             findings += [from_sentence("channels", line) for line in str(error).splitlines()]
+
     return findings
 
 
@@ -70,4 +72,5 @@ async def _check_reachable(name: str, channel: Channel) -> Finding:
     except (OSError, TimeoutError):
         found = f"{channel.kind}: nothing responds at {host}:{port}"
         return warning(f"channel {name}", found, "check the network, or fix the channel")
+
     return ok(f"channel {name}", f"{channel.kind}: {host}:{port} responds")

@@ -20,9 +20,11 @@ async def check_domains(settings: Settings, installation: Installation) -> Itera
     has_credentials = settings.cloudflare_api_token and settings.cloudflare_account_id
     if installation.simulator_port is not None or not has_credentials:
         return []
+
     with suppress(ApiError, ValueError):
         async with open_account(settings) as api:
             return domain_findings(await _read_domains(api.on(Share.PEOPLE)), settings.ceiling)
+
     return []
 
 
@@ -35,9 +37,11 @@ def domain_findings(domains: Sequence[Domain], ceiling: Mode) -> list[Finding]:
     if not domains:
         found = "the account has no domain in Email Security"
         return [warning("domains", found, f"add one: {_DASHBOARD}")]
+
     findings = [*_withdrawn(domains), *_not_integrated(domains, ceiling), *_inactive(domains)]
     if findings:
         return findings
+
     return [ok("domains", f"{len(domains):,} domains, all active and integrated")]
 
 
@@ -45,11 +49,13 @@ def _withdrawn(domains: Sequence[Domain]) -> Iterable[Finding]:
     withdrawn = [domain for domain in domains if domain.authorization.get("authorized") is False]
     if not withdrawn:
         return
+
     reasons = (domain.authorization.get("status_message") for domain in withdrawn)
     reason = next((text for text in reasons if isinstance(text, str) and text), "")
     found = f"Cloudflare is no longer authorized for {_names(withdrawn)}"
     if reason:
         found += f" ({' '.join(bounded(reason).split())})"
+
     remedy = f"authorize it again, or mail there cannot be moved or previewed: {_DASHBOARD}"
     yield problem("domains", found, remedy)
 
@@ -59,6 +65,7 @@ def _not_integrated(domains: Sequence[Domain], ceiling: Mode) -> Iterable[Findin
     missing = [domain for domain in domains if domain.integration_id is None]
     if not missing:
         return
+
     is_problem = len(missing) == len(domains) and ceiling is not Mode.SHADOW
     build = problem if is_problem else warning
     yield build(

@@ -23,6 +23,7 @@ def check_rules(folder: Path) -> Iterable[Finding]:
     if not folder.is_dir():
         remedy = "set CLAWBACK_RULES to the folder of rules"
         return [problem("rules", f"there is no folder {folder}", remedy)]
+
     try:
         rules = load_rules(folder)
     except RuleErrors as error:
@@ -30,6 +31,7 @@ def check_rules(folder: Path) -> Iterable[Finding]:
         more = f" (and {len(lines) - 1} more lines)" if len(lines) > 1 else ""
         remedy = "run `clawback rules check`; a running worker keeps its current set"
         return [problem("rules", f"{folder} is refused: {lines[0]}{more}", remedy)]
+
     where = describe_rules(folder)
     return [ok("rules", f"{where}: {len(rules.rules)} rules, version {rules.version}")]
 
@@ -50,6 +52,7 @@ def check_audit(file: Path) -> Iterable[Finding]:
             "move the file away, and the worker starts a new one"
         )
         return [problem("audit", f"{file} is damaged near its end: {tail.reason}", remedy)]
+
     return [ok("audit", f"{file}: intact at its end, {tail.last} records")]
 
 
@@ -64,6 +67,7 @@ def check_disk_space(settings: Settings) -> Iterable[Finding]:
     if free < _COMFORTABLE:
         remedy = "free some space: cases wait once the audit log cannot be written"
         return [warning("disk", found, remedy)]
+
     return [ok("disk", found)]
 
 

@@ -54,9 +54,11 @@ async def check_permissions(settings: Settings, installation: Installation) -> I
     has_credentials = settings.cloudflare_api_token and settings.cloudflare_account_id
     if installation.simulator_port is not None or not has_credentials:
         return []
+
     with suppress(ApiError, ValueError):
         async with open_account(settings) as api:
             return await permission_findings(api.on(Share.PEOPLE), settings.ceiling)
+
     return []
 
 
@@ -81,6 +83,7 @@ async def _is_allowed(probe: Probe, api: EmailSecurity) -> bool:
         return False
     except (NotFound, InvalidRequest, UnreadableResponse):
         return True  # the request passed the permission check, which is all that matters
+
     return True
 
 
@@ -92,6 +95,7 @@ def _read_finding(reads: Mapping[str, bool]) -> Finding:
             "what cannot be read is not acted on"
         )
         return problem("permission to read", found, remedy)
+
     return ok("permission to read", f"the token may read {', '.join(reads)}")
 
 
@@ -99,8 +103,10 @@ def _write_finding(writes: Mapping[str, bool], ceiling: Mode) -> Finding:
     missing = [name for name, is_allowed in writes.items() if not is_allowed]
     if not missing:
         return ok("permission to act", f"the token may {', '.join(writes)}")
+
     found = f"the token may not {', '.join(missing)}"
     if ceiling is Mode.SHADOW:
         return ok("permission to act", f"{found}, which shadow mode does not need")
+
     remedy = "give it Cloud Email Security: Write, or set CLAWBACK_MODE=shadow"
     return problem("permission to act", f"{found}, and the mode is {ceiling}", remedy)

@@ -45,6 +45,7 @@ def check_mode(settings: Settings, installation: Installation) -> Finding:
         found = f"{ceiling}, by default: nothing is changed"
         remedy = "set CLAWBACK_MODE to approve or enforce once you trust the rules"
         return warning("mode", found, remedy)
+
     return ok("mode", f"no rule goes beyond {ceiling}")
 
 

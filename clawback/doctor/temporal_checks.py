@@ -49,6 +49,7 @@ async def check_temporal(settings: Settings) -> Iterable[Finding]:
     except TemporalUnreachable as error:
         remedy = "start the server, or fix TEMPORAL_ADDRESS and its credentials"
         return [problem("temporal", str(error), remedy)]
+
     host = client.service_client.config.target_host
     return [
         ok("temporal", f"{host} responds, namespace {client.namespace}"),
@@ -70,6 +71,7 @@ async def check_attributes(client: Client) -> Iterable[Finding]:
         _, _, remedy = describe_missing(client.namespace, missing).partition("; ")
         found = f"{', '.join(missing)}: not registered"
         return [problem(name, found, f"{_START_WORKER}; if it may not, {remedy}")]
+
     return [ok(name, f"all {len(SEARCH_ATTRIBUTES)} are registered")]
 
 
@@ -79,9 +81,11 @@ async def check_retention(client: Client, settings: Settings) -> Iterable[Findin
     if retention is None:
         remedy = f"check yourself that it is at least {format_duration(UNDO_REACH)}"
         return [warning("retention", "this server does not allow reading it", remedy)]
+
     lookback = settings.lookback_of(EventKind.SUBMISSION)
     if lost := describe_retention(client.namespace, retention, lookback):
         return [from_sentence("retention", lost, CheckStatus.WARNING)]
+
     return [ok("retention", f"closed workflows are kept for {format_duration(retention)}")]
 
 
@@ -97,10 +101,12 @@ async def check_guard(guard: GuardGateway, settings: Settings) -> Iterable[Findi
         found = f"this namespace holds the data of account {binding.account}"
         remedy = "set TEMPORAL_NAMESPACE to the namespace of this account"
         findings.append(problem("account", found, remedy))
+
     if not await guard.can_close_queue():
         found = "this server lets nobody close a task queue: a stop holds by the lease alone"
         remedy = "nothing to do: `clawback stop` waits until no worker can act"
         findings.append(ok("task queue", found, remedy))
+
     return findings
 
 
@@ -110,6 +116,7 @@ def _kill_switch_finding(view: GuardView, snapshot: GuardSnapshot | None) -> Fin
         return problem("kill switch", found, "start a worker, which starts it again; then resume")
     if not view.is_stopped:
         return ok("kill switch", "containment is not stopped")
+
     stop = snapshot.stopped if snapshot else None
     by = f" by {stop.by}: {stop.reason}" if stop else ""
     return warning("kill switch", f"containment is stopped{by}", "`clawback resume` ends it")
@@ -124,9 +131,11 @@ async def check_watchdog(client: Client) -> Iterable[Finding]:
             raise
         found = "the schedule that restarts missing pollers does not exist"
         return [problem("watchdog", found, _START_WORKER)]
+
     if schedule.state.paused:
         found = f"the schedule is paused: {schedule.state.note or 'no reason given'}"
         return [warning("watchdog", found, "unpause it in the Temporal UI")]
+
     return [ok("watchdog", "the schedule exists")]
 
 
@@ -169,7 +178,9 @@ def poller_finding(status: PollerStatus, now: datetime, settings: Settings) -> F
         case "degraded":
             found = f"degraded: {status.detail}; {last}"
             return problem(name, found, "it keeps trying; fix what it names")
+
     if not is_fresh(status, now, max_poll_age(settings.interval_of(status.source))):
         return problem(name, last, "check the worker's log, and that a worker runs")
+
     backlog = f"; backlog {format_duration(status.backlog)}" if status.backlog else ""
     return ok(name, f"{last}; {status.seen:,} seen, {status.rejected:,} rejected{backlog}")

@@ -63,6 +63,7 @@ async def check_health(page: WorkerPage) -> Iterable[Finding]:
         return [problem("worker", found, remedy)]
     except OSError:
         return [problem("worker", f"nothing responds at {page.base}", _START)]
+
     version = _version_label(samples, "clawback_build_info")
     return [ok("worker", f"{page.base} responds: healthy, version {version}")]
 
@@ -81,11 +82,13 @@ async def check_running_rules(page: WorkerPage, folder: Path) -> Iterable[Findin
     if any(value for _, value in samples.get("clawback_rules_refused", ())):
         found = f"the worker refused the rules on its disk and keeps running {running}"
         return [warning("running rules", found, "`clawback rules check` says why")]
+
     on_disk = await asyncio.to_thread(_load_version, folder)
     if on_disk is not None and on_disk != running:
         found = f"the worker runs {running}, {folder} holds {on_disk}"
         remedy = "a change is loaded within seconds; if not, the worker reads another folder"
         return [warning("running rules", found, remedy)]
+
     return [ok("running rules", f"the worker runs {running}")]
 
 
@@ -95,6 +98,7 @@ async def check_never_block(page: WorkerPage) -> Iterable[Finding]:
         samples = await page.samples()
     except OSError:
         return []
+
     domains = samples.get("clawback_own_domains", ())
     forbidden = samples.get("clawback_blocks_forbidden", ())
     return [
@@ -107,6 +111,7 @@ def _own_domains_finding(domains: int) -> Finding:
     if domains >= 0:
         found = f"{domains:,} domains of the account are never blocked, besides those in safety.yml"
         return ok("own domains", found)
+
     return warning(
         "own domains",
         "the worker cannot list the domains of the account: only safety.yml applies",
@@ -118,6 +123,7 @@ def _own_domains_finding(domains: int) -> Finding:
 def _forbidden_blocks_finding(forbidden: int) -> Finding:
     if not forbidden:
         return ok("blocks", "no active block contradicts the never-block list")
+
     remedy = (
         "list them with `clawback block list --forbidden`, "
         "remove them with `clawback block lift --forbidden`"

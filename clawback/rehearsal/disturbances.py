@@ -75,6 +75,7 @@ async def disturb(environment: RehearsalEnvironment, plan: Rehearsal, progress: 
         # The disturbed processes are others: there is no event to wait for.
         while not await environment.is_ready():  # noqa: ASYNC110 - see above
             await asyncio.sleep(_POLL_SECONDS)
+
         while progress.share < share and progress.idle_seconds < _STALLED_SECONDS:  # noqa: ASYNC110 - see above
             await asyncio.sleep(_POLL_SECONDS)
 

@@ -45,6 +45,7 @@ class LineCounter:
             data = file.read()
             self._offset += len(data)
             self._lines += data.count(b"\n")
+
         return self._lines
 
 

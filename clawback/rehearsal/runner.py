@@ -161,6 +161,7 @@ class _Run:
             async with environment.workers_running():
                 is_complete = await self._wait_until_complete()
                 cases = await environment.count_cases()
+
             return _Observed(
                 is_complete=is_complete,
                 counts=await environment.read_simulator("counts"),
@@ -196,6 +197,7 @@ class _Run:
         tasks = [disturb(self._environment, self._plan, self._progress)]
         if self._arrivals is not None:
             tasks.append(self._arrivals.run(self._environment, self._progress))
+
         beside = asyncio.gather(*tasks)
         started = datetime.now(UTC)
         try:
@@ -206,6 +208,7 @@ class _Run:
                 elif await self._is_complete(beside, started + self._plan.lateness):
                     return True
                 await asyncio.sleep(_POLL_SECONDS)
+
             return False
         finally:
             beside.cancel()
@@ -214,9 +217,11 @@ class _Run:
         beside.result()
         if self._progress.idle_seconds <= IDLE_SECONDS:
             return False
+
         environment = self._environment
         if await environment.is_idle() and await environment.has_polled_since(visible_at):
             return True
+
         await self._explain_stall(visible_at)
         return False
 

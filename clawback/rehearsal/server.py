@@ -134,11 +134,13 @@ class NamedServer(RehearsalServer):
         client = await connect(self._settings, address=self._address, namespace=self.namespace)
         if not self._is_given:
             await self._create_namespace(client)
+
         try:
             await self._require_empty(client)
             await require_search_attributes(client)
         except NamespaceNotReady as error:
             raise SetupError(str(error)) from error
+
         try:
             yield client
         finally:
@@ -175,6 +177,7 @@ class NamedServer(RehearsalServer):
                         f"namespace {self.namespace} of {self._address} cannot be used: "
                         f"{error.message}"
                     ) from error
+
                 await asyncio.sleep(_LOOK_AGAIN)
 
         if found:
@@ -190,6 +193,7 @@ class NamedServer(RehearsalServer):
                     DeleteNamespaceRequest(namespace=self.namespace)
                 )
                 return
+
             await client.get_schedule_handle(WATCHDOG_SCHEDULE).delete()
             await client.workflow_service.start_batch_operation(
                 StartBatchOperationRequest(

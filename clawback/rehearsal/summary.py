@@ -17,6 +17,7 @@ def to_json(result: RehearsalResult) -> dict[str, Any]:
     }
     requests_per_moved = round(counts["requests"] / result.moved, 4) if result.moved else None
     delay = result.counters.get("clawback_api_rate_limit_delay_seconds_total", 0.0)
+
     return {
         "good": result.is_good,
         "drained": result.is_complete,
@@ -67,8 +68,10 @@ def format_text(result: RehearsalResult) -> Iterator[str]:
         f"{_format_counts(result.progress.disturbances) or 'no kills'}; "
         f"activity retries: {data['retries']}"
     )
+
     if result.temporal_actions is not None:
         yield f"Temporal   {result.temporal_actions:,} actions"
+
     yield (
         f"time       {data['seconds']} s from the start of the workers to their last effect; "
         f"the longest pause was {data['longest_pause']} s"
@@ -82,6 +85,7 @@ def _format_problems(result: RehearsalResult) -> Iterator[str]:
         yield "INCOMPLETE the timeout expired before everything was done" + (
             f"; waiting for {waits_for}" if waits_for else ""
         )
+
     if not result.is_audit_intact:
         yield "BROKEN     the hash chain of the audit"
 

@@ -57,6 +57,7 @@ class AccountState:
         for line in by_kind["submission"]:
             submission_id = str(line.record["submission_id"])
             self.submissions[submission_id] = self._build_submission(line.record)
+
         return sum(map(len, by_kind.values()))
 
     def submit(self, mail: Mail, disposition: str, kind: str, escalated: str | None) -> str:
@@ -75,6 +76,7 @@ class AccountState:
         mail.log(action)
         if (user_submission := self.submissions.get(escalated or "")) is not None:
             user_submission.escalate(submission_id, disposition, self.now)
+
         return submission_id
 
     def submit_unknown(self, disposition: str, mail: Mail | None = None) -> str:

@@ -50,10 +50,12 @@ class BulkJobEndpoints:
         body = await read_object(request)
         if body.get("action") not in ACTIONS:
             raise invalid("action must be MOVE or RELEASE", "/action")
+
         destination = read_destination(body) if body["action"] == "MOVE" else None
         search_params = body.get("search_params")
         if not isinstance(search_params, dict):
             raise invalid("search_params must be an object", "/search_params")
+
         search = self._build_search(search_params)
         comment = body.get("comment")
         job = BulkJob(
@@ -66,6 +68,7 @@ class BulkJobEndpoints:
             self._account.now,
         )
         self._account.jobs[job.id] = job
+
         return succeed(job.to_json(), status=201)
 
     async def search(self, request: Request) -> Response:
@@ -78,6 +81,7 @@ class BulkJobEndpoints:
             for job in self._account.jobs.values()
             if action in (None, job.action) and status in (None, job.status)
         ]
+
         return self._page(request, [job.to_json() for job in reversed(found)])
 
     async def get(self, request: Request) -> Response:
@@ -97,9 +101,11 @@ class BulkJobEndpoints:
         job = self._find(request)
         if job.status in FINAL:
             raise invalid("The job has ended")
+
         for message in job.messages or ():
             if message.status == "PENDING":
                 message.end("CANCELLED", self._account.now)
+
         job.end(JobStatus.CANCELLED, self._account.now)
         return succeed(job.to_json())
 
@@ -112,6 +118,7 @@ class BulkJobEndpoints:
             for row in job.messages or ()
             if status in (None, row.status)
         ]
+
         return self._page(request, rows)
 
     def advance(self) -> None:
@@ -126,6 +133,7 @@ class BulkJobEndpoints:
         steps = int((now - job.created_at).total_seconds() / step) if step else 1_000_000
         if steps >= 1 and job.started_at is None:
             job.status, job.started_at = JobStatus.DISCOVERING, now
+
         if steps >= 2:  # noqa: PLR2004 - the two steps before it starts
             job.status = JobStatus.PROCESSING
             self._discover(job, now)
@@ -174,6 +182,7 @@ class BulkJobEndpoints:
             labels=LABELS,
             submissions=query_parameters.boolean(params, "submissions", default=False),
         )
+
         return MailboxSearch(start, end, keep, self._account.now)
 
     def _find(self, request: Request) -> BulkJob:

@@ -118,6 +118,7 @@ def simulate(  # noqa: PLR0913 - the options of a command
         plan = _Plan(options, host, port, corpus or [], parse_interval(drip) if drip else None)
     except ValueError as error:
         raise _exit(error, USAGE_ERROR) from None
+
     try:
         asyncio.run(_run(plan))
     except (PortUnavailable, CorpusError) as error:
@@ -129,8 +130,10 @@ async def _run(plan: _Plan) -> None:
     stream = _read_stream(plan) if plan.interval else []
     loaded = 0 if plan.interval else simulator.load(*plan.corpora)
     stopping = asyncio.Event()
+
     for number in (signal.SIGINT, signal.SIGTERM):
         asyncio.get_running_loop().add_signal_handler(number, stopping.set)
+
     async with simulator.serve(plan.port, plan.host, stream=stream, interval=plan.interval) as url:
         typer.echo(_describe(plan, url, len(stream) if plan.interval else loaded))
         await stopping.wait()
@@ -151,6 +154,7 @@ def _describe(plan: _Plan, url: str, records: int) -> str:
         if plan.interval
         else f"{records} records"
     )
+
     return (
         f"The Email Security simulator is at {url} "
         f"({mail}; {limit}; faults: {str(plan.options.faults) or 'none'}).\n"
@@ -168,6 +172,7 @@ def _parse_tokens(values: Iterable[str]) -> dict[str, TokenScope]:
                 f"invalid token {value[:40]!r}; expected TOKEN, TOKEN:read or TOKEN:none"
             )
         tokens[token] = TokenScope(scope or TokenScope.WRITE)
+
     return tokens
 
 

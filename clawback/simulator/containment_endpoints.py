@@ -60,12 +60,14 @@ class ContainmentEndpoints:
         body = await read_object(request)
         destination = read_destination(body)
         items: list[dict[str, Any]] = []
+
         for identity in dict.fromkeys(self._read_ids(body)):
             mail = look_up(self._account, identity)
             if mail is None:
                 items.append(self._build_item(identity, None, destination, problem="not_found"))
             else:
                 items += self._move(mail, destination, request.scope[REQUEST])
+
         return succeed(items)
 
     async def reclassify(self, request: Request) -> Response:
@@ -75,6 +77,7 @@ class ContainmentEndpoints:
         disposition = read_disposition(body)
         if body.get("eml_content") is not None:
             _check_base64(body["eml_content"])
+
         self._account.submit(
             mail, disposition, "reclassification", body.get("escalated_submission_id")
         )
@@ -102,6 +105,7 @@ class ContainmentEndpoints:
         """Move a message. Returns why it cannot be moved, None if it was."""
         if mail.folder == QUARANTINE:
             return "quarantined"
+
         if mail.folder != destination:
             mail.place(destination, "moved")
             mail.log(self._account.build_action("MOVE", folder=destination, requested_by="api"))
@@ -113,17 +117,20 @@ class ContainmentEndpoints:
                 mail.id,
                 destination=destination,
             )
+
         return None
 
     def release_mail(self, mail: Mail, request: int) -> bool:
         """Release a message. Returns False if it is not quarantined."""
         if mail.folder != QUARANTINE:
             return False
+
         mail.place(INBOX, "delivered")
         mail.log(self._account.build_action("QUARANTINE_RELEASE", requested_by="api"))
         self._account.ledger.record(
             self._account.now, request, Operation.RELEASE, "message", mail.id
         )
+
         return True
 
     def _move(self, mail: Mail, destination: str, request: int) -> list[dict[str, Any]]:
@@ -149,6 +156,7 @@ class ContainmentEndpoints:
             "completed_at": None if problem else at,
         }
         old = self._account.options.shape is Shape.OLD
+
         return (
             item | {"completed_timestamp": at, "item_count": 0 if problem else 1} if old else item
         )
@@ -172,6 +180,7 @@ class ContainmentEndpoints:
             return read_ids(body, "")
         if isinstance(body, dict) and form is not BodyForm.FORMER:
             return read_ids(body.get("ids"), "ids")
+
         raise invalid(
             "The request body must be "
             + ("an array of ids" if form is BodyForm.FORMER else "an object with ids")
@@ -187,6 +196,7 @@ class ContainmentEndpoints:
             "failed": [],
         }
         item["undelivered"] = [] if delivered else recipients
+
         return (
             item | {"postfix_id": mail.postfix_id}
             if mail is not None and self._account.options.shape is Shape.OLD
@@ -220,6 +230,7 @@ def read_disposition(body: dict[str, Any]) -> str:
             f"expected_disposition must be one of {', '.join(DISPOSITIONS)}",
             "/expected_disposition",
         )
+
     return str(disposition)
 
 
@@ -236,8 +247,10 @@ def read_ids(value: object, name: str) -> list[str]:
         or not all(isinstance(item, str) and item for item in value)
     ):
         raise invalid(f"{name or 'The body'} must be an array of ids", f"/{name}")
+
     if len(value) > MAX_IDS:
         raise invalid(f"{name or 'The body'} may name at most {MAX_IDS} ids", f"/{name}")
+
     return value
 
 

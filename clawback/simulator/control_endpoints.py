@@ -128,8 +128,10 @@ class ControlEndpoints:
             lines = list(_read_lines(await request.body(), kind))
         except ValueError as error:
             return _fail(error)
+
         if request.query_params.get("stamp") == "now":
             lines = [restamp(line, self._account.now) for line in lines]
+
         return _respond({"injected": self._account.add(lines)})
 
 
@@ -156,9 +158,11 @@ async def _read_spec(request: Request, name: str) -> str:
     text = (await request.body()).decode()
     if not text.lstrip().startswith("{"):
         return text.strip()
+
     value = json.loads(text).get(name)
     if not isinstance(value, str):
         raise ValueError(f'the body must have a string "{name}"')  # noqa: TRY004 - the value is wrong, not the caller's type
+
     return value
 
 

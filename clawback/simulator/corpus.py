@@ -78,11 +78,13 @@ def parse_line(value: object) -> Line:
     """
     if not isinstance(value, Mapping):
         raise ValueError("a line must be a JSON object")  # noqa: TRY004 - the data is invalid, not the call
+
     for kind in _IDENTITY:
         if kind in value:
             return Line(
                 kind, _check_record(value[kind], kind), _check_detections(value.get("detections"))
             )
+
     raise ValueError('a line needs a "message", a "report" or a "submission"')
 
 
@@ -103,6 +105,7 @@ def parse_record(value: object, kind: Kind) -> Line:
 def _check_record(value: object, kind: Kind) -> dict[str, Any]:
     if not isinstance(value, dict):
         raise ValueError(f"the {kind} must be an object")  # noqa: TRY004 - the data is invalid, not the call
+
     identity = value.get(_IDENTITY[kind])
     if kind == "report" and isinstance(identity, int) and not isinstance(identity, bool):
         return value
@@ -111,6 +114,7 @@ def _check_record(value: object, kind: Kind) -> dict[str, Any]:
             f'the {kind} has no "{_IDENTITY[kind]}"'
             + (" (an integer)" if kind == "report" else " (a string)")
         )
+
     return value
 
 

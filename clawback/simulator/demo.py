@@ -196,6 +196,7 @@ def demo_corpus(seed: int = 0, *, end: datetime | None = None) -> Iterator[dict[
     entries = [entry for wave in _WAVES for entry in _entries(wave, random)]
     random.shuffle(entries)
     step = _DAY / len(entries)
+
     for number, (draft, edf_hash, reported) in enumerate(entries):
         at = last - _DAY + step * number
         line = corpus_line(draft, [f"{random.choice(_PEOPLE)}@{COMPANY}"], at, random, edf_hash)

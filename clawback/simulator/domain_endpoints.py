@@ -43,11 +43,14 @@ class DomainEndpoints:
             or not all(isinstance(item, dict) and item.get("id") for item in body)
         ):
             raise invalid("The request body must be an array of objects with an id")
+
         identities = [str(item["id"]) for item in body]
         for identity in identities:
             self._find(identity)
+
         for identity in dict.fromkeys(identities):
             self._policies.remove(identity, request.scope[REQUEST])
+
         return succeed([{"id": identity} for identity in identities])
 
     async def verification(self, request: Request) -> Response:
@@ -56,6 +59,7 @@ class DomainEndpoints:
         if self._account.now >= self._verified_at(record):
             record["status"] = "ACTIVE"
             return Response(status_code=204)
+
         status = record["status"].lower()
         proof = {
             "txt_record_name": f"_cf-email-security.{record['domain']}",
@@ -64,6 +68,7 @@ class DomainEndpoints:
         checked = (
             None if self._account.options.shape is Shape.OLD else format_time(self._account.now)
         )
+
         return succeed({"status": status, "last_checked_at": checked, **proof})
 
     def _verified_at(self, record: dict[str, str]) -> datetime:

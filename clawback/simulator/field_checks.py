@@ -90,9 +90,11 @@ def public_ip(value: object) -> str | None:
         network = ipaddress.ip_network(value if isinstance(value, str) else "", strict=False)
     except ValueError:
         return "must be an IP address or a CIDR block"
+
     first = network.network_address
     mapped = first.ipv4_mapped if isinstance(first, ipaddress.IPv6Address) else None
     bad = not (mapped or network).is_global or first.is_multicast
+
     return "must not be private, loopback, link-local, unspecified or broadcast" if bad else None
 
 

@@ -63,12 +63,14 @@ class InvestigateEndpoints:
         start, end = query_parameters.window(params, self._account.now)
         search = MailboxSearch(start, end, build_filter(params), self._account.now)
         cursor = params.get("cursor")
+
         try:
             found = self._account.mailboxes.page(
                 search, per_page, cursor, 0 if cursor else (page - 1) * per_page
             )
         except BadCursor:
             raise invalid("cursor is not valid", "cursor") from None
+
         lean = self._account.options.shape is Shape.LEAN
         info = cursor_info(len(found.mails), per_page, found.next_cursor, None, lean=lean)
         return succeed_encoded((mail.record for mail in found.mails), result_info=info)
@@ -114,6 +116,7 @@ class InvestigateEndpoints:
         mail = self._find(request)
         old = self._account.options.shape is Shape.OLD
         lines = [line | {"ts": line["logged_at"]} if old else line for line in _trace_lines(mail)]
+
         return succeed(
             {
                 "inbound": {"lines": lines, "pending": False},
@@ -135,6 +138,7 @@ class InvestigateEndpoints:
             return next(
                 iter(self._account.mailboxes.by_postfix_id.get(str(body["postfix_id"]), ())), None
             )
+
         raise invalid(("postfix_id" if form is BodyForm.FORMER else "id") + " is required")
 
     def _find(self, request: Request) -> Mail:
@@ -184,6 +188,7 @@ def _build_eml(mail: Mail) -> str:
             and not name.lower().startswith(("content-", "mime-"))
         ):
             message.add_header(f"X-Original-{name}", value.encode("ascii", "replace").decode())
+
     message.set_content(f"The body of {mail.id} is not part of this simulation.\n")
     return message.as_string()
 

@@ -104,6 +104,7 @@ class Mail:
                 *record.get("action_log", ()),
                 *(_action_log_entry(action, self.shape) for action in actions),
             ]
+
         record["post_delivery_operations"] = list(self.operations)
         record["delivery_status"] = list(self.statuses)
         return record | {"is_quarantined": self.quarantined}
@@ -119,6 +120,7 @@ def build_mail(
         shape,
     )
     quarantined = message.get("is_quarantined") is True
+
     return Mail(
         id=str(message["id"]),
         postfix_id=str(record["postfix_id"]),
@@ -178,10 +180,12 @@ def _action_log_entry(action: Mapping[str, Any], shape: Shape) -> dict[str, Any]
 def _folder(message: Mapping[str, Any], *, quarantined: bool) -> str | None:
     if quarantined:
         return QUARANTINE
+
     for entry in reversed(_list(message, "action_log")):
         properties = entry.get("properties") if isinstance(entry, dict) else None
         if isinstance(properties, dict) and isinstance(properties.get("folder"), str):
             return str(properties["folder"])
+
     return None if "MOVE" in _list(message, "post_delivery_operations") else INBOX
 
 
@@ -199,6 +203,7 @@ def _searchable_text(message: Mapping[str, Any], detections: Mapping[str, Any]) 
             words += [
                 attachment.get(name) for name in ("name", "filename", "md5", "sha1", "sha256")
             ]
+
     return "\n".join(word for word in words if isinstance(word, str)).casefold()
 
 

@@ -69,8 +69,10 @@ def restamp(line: Line, now: datetime) -> Line:
         return replace(
             line, record={name: value for name, value in record.items() if name != "ts"} | moments
         )
+
     if line.kind == "submission":
         return replace(line, record={**record, "requested_at": format_time(now)})
+
     sent = now - _delay(record)
     return replace(
         line,
@@ -120,8 +122,10 @@ def _renew_message(record: dict[str, Any], token: str) -> dict[str, Any]:
     }
     for name in ("edf_hash", "htmltext_structure_hash"):
         changed[name] = record.get(name) and _new_hash(record[name], token)
+
     if record.get("message_id"):
         changed["message_id"] = f"<{token}.{str(record['message_id']).lstrip('<')}"
+
     return record | changed
 
 

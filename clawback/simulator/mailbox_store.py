@@ -106,6 +106,7 @@ class MailboxStore:
         """Index new messages."""
         for mail in mails:
             self._index(mail)
+
         keys = map(self._key, mails)
         # One sort of everything is cheaper than many insertions into a list.
         if len(mails) > len(self._keys) // 8:

@@ -61,8 +61,10 @@ def build_filter(
     query_parameters.choice(params, "message_action", tuple(ACTIONS))
     query_parameters.choice(params, "delivery_status", STATUSES)
     filters: list[Filter] = [_is_submission if submissions else _is_regular]
+
     if query_parameters.boolean(params, "detections_only", default=True):
         filters.append(_is_detection)
+
     filters += [make(value) for name, make in _FILTERS.items() if (value := params.get(name))]
     return _all_of(filters)
 

@@ -49,6 +49,7 @@ class Middleware:
         )
         scope[REQUEST] = entry.seq
         started = time.monotonic()
+
         try:
             await self._authenticate(scope, receive, send, entry)
         finally:

@@ -54,6 +54,7 @@ class PolicyEndpoints:
         ]
         routes += [Route(home + "/batch", self.batch, methods=["POST"])] if self._kind.batch else []
         routes += [Route(one, self.replace, methods=["PUT"])] if self._kind.replace else []
+
         return [
             *routes,
             Route(one, self.get, methods=["GET"]),
@@ -71,6 +72,7 @@ class PolicyEndpoints:
         found.sort(key=lambda record: str(record.get(order) or ""), reverse=descending)
         shown = found[(page - 1) * per_page : page * per_page]
         info = page_info(len(shown), page, per_page, len(self._records))
+
         return succeed([self._to_json(record) for record in shown], result_info=info)
 
     async def create(self, request: Request) -> Response:
@@ -106,6 +108,7 @@ class PolicyEndpoints:
         body = await read_object(request)
         parts = {name: _batch_part(body, name) for name in self._kind.batch}
         before, rows = copy.deepcopy(self._records), len(self._account.ledger.rows)
+
         try:
             return succeed(self._run(parts, request.scope[REQUEST]))
         except Refusal:
@@ -137,6 +140,7 @@ class PolicyEndpoints:
         }
         self._records[identity] = record
         self._log(request, Operation.CREATE, record)
+
         return record
 
     def change(self, identity: str, body: Record, request: int) -> Record:
@@ -149,13 +153,16 @@ class PolicyEndpoints:
         record = self._find(identity)
         if problem := self._kind.check_editable(record):
             raise invalid(f"The entry {problem}")
+
         values = self._read_fields(body, ())
         if not values:
             raise invalid("The request body must have at least one field")
+
         self._check(record | values)
         if any(record.get(name) != value for name, value in values.items()):
             record.update(values, modified_at=format_time(self._account.now))
             self._log(request, Operation.EDIT, record)
+
         return record
 
     def remove(self, identity: str, request: int) -> str:
@@ -210,13 +217,16 @@ class PolicyEndpoints:
         unknown = body.keys() - self._kind.fields.keys() - {"id"}
         if self._kind.refuses_unknown_fields and unknown:
             raise invalid(f"{min(unknown)} is not known", f"/{min(unknown)}")
+
         for name in required:
             if name not in body:
                 raise invalid(f"{name} is required", f"/{name}")
+
         values = {name: body[name] for name in self._kind.fields if name in body}
         for name, value in values.items():
             if problem := self._kind.fields[name](value):
                 raise invalid(f"{name} {problem}", f"/{name}")
+
         return values
 
     def _check(self, record: Mapping[str, Any]) -> None:
@@ -237,6 +247,7 @@ class PolicyEndpoints:
                 want.upper() if name == "status" else want for want in wants
             }:
                 return False
+
         search = (params.get("search") or "").casefold()
         return not search or any(
             search in value.casefold() for value in record.values() if isinstance(value, str)
@@ -266,6 +277,7 @@ class PolicyEndpoints:
                 "last_modified": record["modified_at"],
                 **status,
             }
+
         past = self._kind.required_past_eol if shape is Shape.NEW else ()
         return {**record, **dict.fromkeys(past, record["modified_at"])}
 
@@ -278,6 +290,7 @@ def _batch_part(body: Record, name: str) -> list[Record]:
         or not all(isinstance(item, dict) for item in items)
     ):
         raise invalid(f"{name} must be an array of at most {MAX_BATCH} objects", f"/{name}")
+
     return items
 
 

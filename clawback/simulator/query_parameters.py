@@ -35,11 +35,13 @@ def positive_integer(
     value = params.get(name)
     if value is None:
         return default
+
     number = int(value) if value.isdecimal() and len(value) <= _MAX_DIGITS else 0
     if number < 1 or (maximum is not None and number > maximum):
         raise invalid(
             f"{name} must be an integer from 1" + (f" to {maximum}" if maximum else ""), name
         )
+
     return number
 
 
@@ -73,6 +75,7 @@ def parse_time(value: object) -> datetime | None:
     """Parse an RFC 3339 string as a time in UTC; None if it is invalid."""
     if not isinstance(value, str):
         return None
+
     try:
         parsed = datetime.fromisoformat(value)
         return parsed.astimezone(UTC) if parsed.tzinfo else parsed.replace(tzinfo=UTC)

@@ -30,11 +30,13 @@ def parse_rate(text: str) -> Rate | None:
     """
     if text == "off":
         return None
+
     match = _RATE.fullmatch(text.strip())
     if match is None or int(match[1]) == 0 or float(match[2]) == 0:
         raise ValueError(
             f"invalid rate {text[:40]!r}; expected N/SECONDS, such as 1200/300, or off"
         )
+
     return Rate(int(match[1]), float(match[2]))
 
 
@@ -56,12 +58,14 @@ class RateLimiter:
         """Count one request. Returns the response headers, or None if the token is blocked."""
         if self.rate is None:
             return {}
+
         window = self._window(token, now, self.rate)
         if window.blocked_until > now:
             return None
         if window.left == 0:
             window.blocked_until = now + self.rate.seconds
             return None
+
         window.left -= 1
         return self._headers(window.left, window.until - now, self.rate)
 

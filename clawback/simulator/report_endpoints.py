@@ -58,8 +58,10 @@ class ReportEndpoints:
         start, end = query_parameters.window(params, self._account.now)
         found = [report for report in self._account.reports if start <= report.created_at < end]
         found.sort(key=lambda report: (report.created_at, report.record["id"]), reverse=True)
+
         if self._account.options.page_reports:
             found = found[(page - 1) * per_page : page * per_page]
+
         return succeed([_report_to_json(report, self._account.options.shape) for report in found])
 
     async def submissions(self, request: Request) -> Response:
@@ -77,6 +79,7 @@ class ReportEndpoints:
         )
         shown = found[(page - 1) * per_page : page * per_page]
         info = page_info(len(shown), page, per_page, len(self._account.submissions))
+
         return succeed(
             [_submission_to_json(record, self._account.options.shape) for record in shown],
             result_info=info,
@@ -91,6 +94,7 @@ class ReportEndpoints:
             for submission in self._account.submissions.values()
             if start <= submission.requested_at < end
         )
+
         return [record for record in inside if keep(record)]
 
     async def submit(self, request: Request) -> Response:
@@ -104,6 +108,7 @@ class ReportEndpoints:
                 self._report_missed(items, request.scope[REQUEST])
             case _:
                 raise invalid("type must be reclassification or missed_detection", "/type")
+
         return succeed({}, status=202)
 
     def _reclassify(self, items: list[dict[str, Any]], request: int) -> None:
@@ -150,6 +155,7 @@ class ReportEndpoints:
 def _submission_filter(params: QueryParams) -> Callable[[Mapping[str, Any]], bool]:
     for name in _EQUAL[1:]:
         query_parameters.choice(params, name, DISPOSITIONS)
+
     kind = query_parameters.choice(params, "type", ("TEAM", "USER"))
     review = query_parameters.choice(params, "status", ("escalated", "reviewed", "unreviewed"))
     escalated = query_parameters.optional_boolean(params, "escalated_from_user")
@@ -177,6 +183,7 @@ def _report_to_json(report: Report, shape: Shape) -> dict[str, Any]:
             "ts": report.record["created_at"],
             "fields": {**fields, "occurred_at": occurred, "ts": occurred},
         }
+
     fields.pop("ts", None)
     return {name: value for name, value in report.record.items() if name != "ts"} | {
         "fields": {**fields, "occurred_at": occurred}
@@ -197,4 +204,5 @@ def _read_items(body: dict[str, Any]) -> list[dict[str, Any]]:
         or not all(isinstance(item, dict) for item in items)
     ):
         raise invalid(f"messages must be an array of 1 to {MAX_IDS} objects", "/messages")
+
     return items

@@ -87,6 +87,7 @@ def fail(refusal: Refusal, headers: Mapping[str, str] | None = None) -> Response
         error["source"] = {"pointer": refusal.pointer}
     if refusal.status == 403:  # noqa: PLR2004 - Forbidden
         error["documentation_url"] = DOCUMENTATION
+
     body = {"success": False, "errors": [error], "messages": [], "result": None}
     return Response(dump_json(body), refusal.status, headers, "application/json")
 

@@ -121,6 +121,7 @@ class Simulator:
             if stream and interval
             else None
         )
+
         try:
             await server.up.wait()
             yield f"http://{host}:{listening.getsockname()[1]}{API}"
@@ -160,10 +161,13 @@ class _Server(uvicorn.Server):
         if self.server_state.tasks:
             await super().shutdown(sockets)
             return
+
         for server in self.servers:
             server.close()
+
         for connection in list(self.server_state.connections):
             connection.shutdown()
+
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(1):
                 while self.server_state.connections:  # noqa: ASYNC110 - uvicorn offers no event
@@ -241,4 +245,5 @@ def _listen(host: str, port: int) -> socket.socket:
         raise PortUnavailable(
             f"cannot listen on {host}:{port}: {error.strerror or error}"
         ) from None
+
     return listening

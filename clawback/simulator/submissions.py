@@ -76,4 +76,5 @@ def build_team_submission(
         "outcome_disposition": disposition if is_accepted else original,
         "customer_status": "reviewed",
     }
+
     return Submission(record, now, outcome, now + review.after)

@@ -64,6 +64,7 @@ def outbreak(
     first = start or datetime.now(UTC) - SPACING * count
     draft = replace(CAMPAIGN, disposition=disposition, sender=sender)
     edf_hash = digest(random)
+
     for number in range(count):
         yield corpus_line(
             draft, [f"user{number:05d}@corp.example"], first + SPACING * number, random, edf_hash
@@ -172,6 +173,7 @@ def _hashes(edf_hash: str) -> dict[str, str]:
 def _findings(draft: Draft) -> list[dict[str, Any]]:
     if not draft.reason:
         return []
+
     name = draft.reason.lower().replace(" ", "_")[:40]
     return [
         {

@@ -49,6 +49,7 @@ def parse_faults(spec: str) -> FaultRates:
     )
     if total > 1.0 + _ROUNDING:
         raise ValueError(f"the fault rates add up to {total:g}; the maximum is 1")
+
     return FaultRates(rates)
 
 
@@ -71,10 +72,12 @@ def _parse_rate(name: str, value: str) -> FaultRate:
         raise ValueError(
             f"{name}={value[:40]}: invalid fault rate; expected {name}=0.05 or {name}=0.05:SECONDS"
         ) from None
+
     if not 0.0 <= rate.rate <= 1.0 or rate.seconds < 0.0 or not isfinite(rate.seconds):
         raise ValueError(
             f"{name}={value[:40]}: out of range; a rate is 0 to 1, seconds are not negative"
         )
+
     return rate
 
 
@@ -111,6 +114,7 @@ class FaultSampler:
                 point -= self.rates.of(fault.name).rate
                 if point < 0:
                     return (fault,)
+
         return ()
 
     def lateness(self, message: str) -> float:

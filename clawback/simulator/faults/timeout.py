@@ -22,5 +22,6 @@ class Timeout(RequestFault):
 
         for task in (disconnected, elapsed):
             task.cancel()
+
         await asyncio.gather(disconnected, elapsed, return_exceptions=True)
         await exchange.drop(is_abrupt=False)
