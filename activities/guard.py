@@ -56,6 +56,7 @@ class GuardActivities:
         """
         asking = asyncio.ensure_future(self._batcher.ask([reservation]))
         stopping = asyncio.ensure_future(activity.wait_for_worker_shutdown())
+        # Whichever comes first. A result that is on its way then gets a moment more.
         await asyncio.wait({asking, stopping}, return_when=asyncio.FIRST_COMPLETED)
         await asyncio.wait({asking}, timeout=_SHUTDOWN_GRACE)
         stopping.cancel()

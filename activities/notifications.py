@@ -16,6 +16,7 @@ from clawback.notifications.errors import DeliveryRejected, DeliveryUnavailable
 from clawback.rules.live import LiveRules
 from clawback.temporal.error_types import ErrorType
 
+# The channels of a case, and the attempts of each, all want the same message.
 _CACHED_SCREENSHOTS = 16
 _MAX_SCREENSHOT_BYTES = 5 * 1024 * 1024
 

@@ -85,6 +85,7 @@ class PolicyActivities:
         with as_application_error():
             found = await _find(self._clients.client, request.action)
         mine = [record for record in found if has_mark(record, request.owner)]
+        # Prefer ours: people may have added the same entry, which an undo must not remove.
         return FoundPolicy(id=(mine or found)[0].id, is_mine=bool(mine)) if found else FoundPolicy()
 
     @activity.defn(name="email_security.create_policy")
@@ -180,6 +181,7 @@ async def _delete_all(policies: PolicyList[Any], ids: Sequence[str]) -> set[str]
         batch = ids[first : first + MOST_ENTRIES]
         if len(batch) > 1 and "deletes" in policies.batch_kinds:
             with suppress(errors.NotFound):
+                # One entry that is gone fails the whole batch; they are then deleted one by one.
                 await policies.batch(Batch(deletes=batch))
                 removed.update(batch)
                 continue

@@ -30,6 +30,7 @@ class BlockExpiryWorkflow:
     def __init__(self, block: ExpiringBlock) -> None:
         info = workflow.info()
         self._block = block
+        # The same for every run of this block, so that a record that is written again keeps its id.
         self._uid = f"{info.workflow_id}/{info.first_execution_run_id}"
         self._extensions = 0
         self._unwritten: list[AuditRecord] = []
@@ -39,10 +40,12 @@ class BlockExpiryWorkflow:
     @workflow.run
     async def run(self, block: ExpiringBlock) -> EndedPolicy:
         """Wait until the block ends, remove it, record that."""
+        # An extension moves the end while this waits, so the rest is computed anew each time.
         while (left := self._left()) > timedelta() and self._lifted_by is None:
             await self._wait(left)
             await self._write()
 
+        # Before the request, so that no extension is accepted that comes too late.
         self._has_ended = True
         ended: EndedPolicy = await workflow.execute_activity_method(
             PolicyActivities.remove_policy, block.block.policy, **EXPIRE
@@ -120,6 +123,7 @@ class BlockExpiryWorkflow:
     async def _write(self) -> None:
         records = tuple(self._unwritten)
         await write_records(records)
+        # Handlers may have added records meanwhile; those stay for the next write.
         del self._unwritten[: len(records)]
 
     def _note(

@@ -33,6 +33,7 @@ with workflow.unsafe.imports_passed_through():
     from workflows.steps.reclassify import reclassify
 
 _LONGEST_ACTOR = 120
+# One hour, at one attempt in `GUARD_PAUSE`.
 _DEMOTION_ATTEMPTS = 360
 
 
@@ -55,6 +56,7 @@ class CaseUndoWorkflow:
     @workflow.run
     async def run(self, request: CaseUndoRequest) -> UndoSummary:
         """End the case, undo what it did, record that, and demote its rule."""
+        # First, or the case could act again on what is being undone.
         if request.scope.ends_cases:
             await workflow.execute_activity_method(UndoActivities.end_case, request, **UNDO)
 
@@ -63,6 +65,7 @@ class CaseUndoWorkflow:
         )
 
         outcomes = await self._undo(plan)
+        # Recorded before the demotion, which may wait a long time for a lost guard.
         await write_records(tuple(_build_records(request, plan, outcomes)))
 
         summary = UndoSummary.of(one.outcome for one in outcomes)
@@ -157,6 +160,7 @@ def _build_records(
     info, now = workflow.info(), workflow.now()
     for number, one in enumerate(outcomes):
         yield AuditRecord(
+            # The plan fixes the order, so a record that is written again keeps its id.
             id=f"{info.workflow_id}/{info.run_id}/{number}",
             at=now,
             kind=RecordKind.UNDONE,

@@ -75,9 +75,11 @@ class GuardWorkflow:
             await self._recover(self._guard.loss)
 
         await self._write()
+        # Never wait for the handlers here: `resume` itself waits for the next pass of this loop.
         is_idle = workflow.all_handlers_finished() and not self._is_recovering
         if self._is_long() and not self._unwritten and is_idle:
             self._guard.generation += 1
+            # Part of the start, so that the new run never shows an older generation.
             memo = {names.GUARD_MEMO: self._memo()}
             workflow.continue_as_new(self._guard.snapshot(), memo=memo)
 
@@ -177,6 +179,7 @@ class GuardWorkflow:
                 if is_cancelled_exception(error):
                     raise
 
+        # Even if nothing could be read: then every budget counts as spent.
         self._guard.recover(past, workflow.now())
         self._recovered_run = workflow.info().run_id
         self._show()
@@ -218,6 +221,7 @@ class GuardWorkflow:
     async def _write(self) -> None:
         records = tuple(self._unwritten)
         await write_records(records)
+        # Handlers may have added records meanwhile; those stay for the next write.
         del self._unwritten[: len(records)]
 
     def _is_long(self) -> bool:

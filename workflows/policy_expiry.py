@@ -35,6 +35,7 @@ class PolicyExpiryWorkflow:
     @workflow.run
     async def run(self, expiring: ExpiringPolicy) -> EndedPolicy:
         """Wait until the policy expires, remove it, record that."""
+        # This may start after the policy should have ended, and a negative sleep is an error.
         left = max(expiring.expires_at - workflow.now(), timedelta())
         await workflow.sleep(left, summary="until the policy ends")
         ended: EndedPolicy = await workflow.execute_activity_method(

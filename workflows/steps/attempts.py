@@ -99,6 +99,7 @@ class Attempts:
         if isinstance(attempt, Lost | NotExecuted):
             if attempt.why is not ErrorType.STOPPED:
                 self._last_error = attempt.why
+                # At least a second, so that very short delays use up the patience too.
                 self._patience -= max(attempt.delay, _LEAST_PAUSE)
             await workflow.sleep(attempt.delay, summary=f"after an attempt: {attempt.why}")
 
@@ -138,7 +139,9 @@ def _prioritised(options: Mapping[str, Any]) -> Mapping[str, Any]:
 
 
 def _classify(cause: BaseException | None, count: int) -> NotExecuted | Lost | Impossible:
+    # A bounded exponent: a day of attempts would overflow a timedelta.
     backoff = min(FIRST_PAUSE * 2 ** min(count, 10), LONGEST_PAUSE)
+    # A timeout or a crash says nothing about the request: it may have been sent before.
     if isinstance(cause, TimedOut) or not isinstance(cause, ApplicationError):
         return Lost(backoff)
     if cause.type in PERMANENT:
@@ -150,4 +153,5 @@ def _classify(cause: BaseException | None, count: int) -> NotExecuted | Lost | I
     if cause.type in {ErrorType.RATE_LIMITED, ErrorType.UNAVAILABLE}:
         return NotExecuted(cause.next_retry_delay or backoff, ErrorType(cause.type))
 
+    # Unknown outcome, unreadable response, or a defect of ours: each may have had an effect.
     return Lost(backoff)

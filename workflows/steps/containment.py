@@ -38,5 +38,6 @@ STEPS: Mapping[type[BaseAction], Callable[[Any, Any, StepContext], Awaitable[dic
 
 async def carry_out(step: ActionStep, context: StepContext) -> dict[str, str]:
     """Carry out a step of a case; give one outcome for each of its subjects."""
+    # Every attempt of the step reads it; the next step sets it again.
     is_approved.set(step.approved)
     return await STEPS[type(step.action)](step.action, step.targets, context)

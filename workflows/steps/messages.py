@@ -96,9 +96,11 @@ class _Requests:
                     silent += 1
                 case Impossible(why):
                     return outcomes | await in_halves(self.settle, waiting, why)
+                # Nothing was sent, so there is nothing to look up.
                 case NotExecuted():
                     continue
 
+            # After a lost response too: what the API shows counts, whatever the request returned.
             waiting = [target for target in waiting if target.id not in outcomes]
             outcomes |= await self._look_up(waiting)
             waiting = [target for target in waiting if target.id not in outcomes]
@@ -134,6 +136,7 @@ class _Moves(_Requests):
         request = MoveMessages(
             destination=self._destination,
             targets=tuple(targets),
+            # Only for these messages: the payload of each half of a batch stays small.
             first_seen={id_: at for id_, at in self._context.first_seen.items() if id_ in ids},
         )
         return await attempts.make(ContainmentActivities.move_messages, request)

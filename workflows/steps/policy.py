@@ -108,6 +108,7 @@ async def _create_once(request: PolicyRequest, context: StepContext) -> FoundPol
         if found.id or found.refused:
             return _judge(found)
 
+        # A lost response needs no branch: the search of the next pass finds what it created.
         match await attempts.make(PolicyActivities.create_policy, request):
             case Answered(FoundPolicy() as created):
                 return _judge(created)

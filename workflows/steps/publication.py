@@ -64,6 +64,7 @@ class CasePublication:
         summary = summarize(self._start.plan, self._start.timing, case.snapshot())
         if self._is_over_limit:
             summary = summary.without_undo()
+            # Doubling bounds the upserts of a long case by the logarithm of its size.
             if self._summary is not None and summary.messages < 2 * self._summary.messages:
                 return
 

@@ -34,6 +34,7 @@ async def reclassify(
     verify_options: Mapping[str, Any] = VERIFY,
 ) -> str:
     """Reclassify one message by an activity that takes `ReclassifyMessage`; give the outcome."""
+    # `since` keeps earlier submissions of this message from counting as this one.
     request = ReclassifyMessage(target=target, disposition=disposition, since=workflow.now())
     while attempts.may_continue:
         match await attempts.make(activity, request):
@@ -43,6 +44,7 @@ async def reclassify(
                 return failed(why)
             case Lost():
                 made = await verify(ContainmentActivities.find_submission, request, verify_options)
+                # None: the check failed as well, and another request could be a second submission.
                 if made is not False:
                     return RECLASSIFIED if made else UNKNOWN
 

@@ -40,6 +40,7 @@ async def reserve(plan: CasePlan, step: ActionStep, spent: int) -> ReservedStep:
     `spent` counts the messages the case has touched since people last decided about it.
     """
     reservation = Reservation(
+        # Deterministic, so that a retry or a replay asks under the same id and is charged once.
         id=str(workflow.uuid4()),
         rule=plan.rule,
         budget=step.action.budget,
