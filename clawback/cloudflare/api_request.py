@@ -57,6 +57,7 @@ class ApiRequest:
         """The path below the account, ids encoded, with the query."""
         path = self.endpoint
         for identity in self.ids:
+            # An encoded id has no braces, so the next replacement finds the next placeholder.
             path = path.replace("{id}", encode_segment(identity), 1)
         return f"{path}?{urlencode(self.query)}" if self.query else path
 
@@ -65,6 +66,7 @@ class ApiRequest:
         """The JSON body in ASCII, or None."""
         if self.body is None:
             return None
+        # orjson would refuse a lone surrogate, which a subject may hold, and write NaN as null.
         return json.dumps(self.body, separators=(",", ":"), allow_nan=False).encode()
 
 
@@ -130,6 +132,7 @@ def _query_texts(value: QueryValue) -> tuple[str, ...]:
     match value:
         case None:
             return ()
+        # Before int, of which bool is a subclass.
         case bool():
             return ("true" if value else "false",)
         case datetime():

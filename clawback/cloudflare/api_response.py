@@ -72,6 +72,7 @@ def parse_envelope(request: ApiRequest, response: ApiResponse) -> Envelope:
     """
     if not response.is_success:
         raise response_error(request, response)
+    # Other empty bodies are cut off or wrong, and no success.
     if not response.body.strip() and (
         response.status == HTTPStatus.NO_CONTENT or request.method is Method.DELETE
     ):
@@ -100,6 +101,7 @@ def response_error(
 ) -> ApiError:
     """Build the error for a response that is not 2xx; 429 is handled by `transport`."""
     codes, text = parse_explanation(response.body)
+    # 408 is a proxy that gave up waiting: like a 5xx, it says nothing about the outcome.
     if response.status < _SERVER_ERROR and response.status != HTTPStatus.REQUEST_TIMEOUT:
         return client_error(request.endpoint, response.status, codes, text)
 
@@ -148,6 +150,7 @@ def decode_odd_json(body: bytes) -> Any:
 
     """
     try:
+        # `-sig` drops a byte order mark.
         document = json.loads(
             body.decode("utf-8-sig", "replace"), parse_constant=lambda _: None, parse_float=_finite
         )
@@ -162,6 +165,7 @@ def decode_odd_json(body: bytes) -> Any:
 def _unwrap(request: ApiRequest, response: ApiResponse, document: Any) -> Envelope:
     if not isinstance(document, dict):
         return Envelope(document, {})
+    # A failure may come with status 200: `success` decides.
     if document.get("success") is False:
         codes, text = _codes(document), clean_text("; ".join(_texts(document)))
         raise InvalidRequest(request.endpoint, response.status, codes, text)
@@ -222,6 +226,7 @@ def _has_lone_surrogate(document: Any) -> bool:
 def _replace_surrogates(value: Any) -> Any:
     match value:
         case str():
+            # UTF-16 joins pairs of surrogates into characters and makes U+FFFD of the lone ones.
             return value.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
         case list():
             return [_replace_surrogates(item) for item in value]

@@ -62,6 +62,7 @@ class EmailSecurity(Investigate, MessageContents, BulkJobs, Feedback, BlockShort
         By default reads count as polling and writes as acting; use `on(Share.ACTING)` for the reads
         that an action needs.
         """
+        # Without `__init__`: connections, rate limit and redaction are shared, not opened again.
         other = object.__new__(type(self))
         other._transport = self._transport.on(share)
         return other

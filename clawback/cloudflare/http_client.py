@@ -34,6 +34,7 @@ def open_http_client(
 
     return httpx.AsyncClient(
         transport=transport,
+        # A proxy of the environment must not get between us and a simulator on this machine.
         trust_env=not _is_loopback(host),
         follow_redirects=False,
         timeout=httpx.Timeout(

@@ -101,6 +101,7 @@ def parse_counted_page(
     A full page may have a successor. The server may have used a smaller page size than requested.
     """
     items, rejected = parse_records(record_type, result)
+    # Not `total_count`: it ignores filters on one kind of list and is 0 on the other (§1.1).
     used_size = _integer(info, "per_page") or per_page
     records = len(items) + len(rejected)
     is_full = records > 0 and records >= min(used_size, per_page)
@@ -131,6 +132,7 @@ async def pages(
         new = _keys(page) - seen
         seen |= new
         barren = 0 if new else barren + 1
+        # An empty first page is a page: it says that the list is empty.
         if new or not requested:
             yield page
         if page.next is None or page.next in requested or barren > _MAX_BARREN[page.paged_by]:

@@ -24,6 +24,7 @@ class PriorityLimiter:
             return
 
         turn: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        # The counter keeps arrival order within a rank, and futures from being compared.
         heapq.heappush(self._waiting, (rank, next(self._order), turn))
         try:
             await turn
@@ -37,6 +38,7 @@ class PriorityLimiter:
         """Give the slot to the next in line."""
         while self._waiting:
             _, _, turn = heapq.heappop(self._waiting)
+            # Whoever was cancelled while waiting is still in the heap.
             if not turn.done():
                 turn.set_result(None)
                 return

@@ -53,6 +53,7 @@ def parse_retry_after(headers: Mapping[str, str], wall_time: datetime) -> timede
     """Parse `Retry-After`, in seconds or as an HTTP date; never negative, at most an hour."""
     text = headers.get("retry-after", "").strip()
     if _DIGITS.fullmatch(text):
+        # Bounded twice: a timedelta overflows on the largest numbers before it can be compared.
         return min(timedelta(seconds=min(int(text), 10**6)), MAX_WAIT)
 
     try:
@@ -90,6 +91,7 @@ def _parse_x_headers(
     reset = _number(headers.get("x-ratelimit-reset", ""))
 
     seconds = WINDOW if reset is None else float(reset)
+    # Servers disagree on whether a reset is a time or a number of seconds (reference §3.1).
     if seconds > _MIN_EPOCH:
         seconds = max(seconds - wall_time.timestamp(), 0.0)
 

@@ -93,6 +93,7 @@ class RateLimiter:
         """Return the seconds that a request of this share must wait; 0 means send it now."""
         if now < self._blocked_until:
             return self._blocked_until - now
+        # The tightest of all counters decides.
         return max(self._counter_delay(counter, share, now) for counter in self._current(now))
 
     def record_sent(self, share: Share, now: float) -> int:
@@ -158,6 +159,7 @@ class RateLimiter:
         if reported and number > self._newest_reported:
             self._newest_reported = number
             self._counters = dict(reported)
+        # Without a report, the request is deducted here; in flight it no longer is.
         elif not reported:
             current = [counter for counter in self._current(now) if counter.name in self._counters]
             self._counters = {
@@ -185,11 +187,13 @@ class RateLimiter:
         while self._sent_at and self._sent_at[0] + WINDOW <= now:
             self._sent_at.popleft()
         reset_at = self._sent_at[0] + WINDOW if self._sent_at else now + WINDOW
+        # Those in flight are deducted later, as for the server's counters.
         finished = max(len(self._sent_at) - len(self._in_flight), 0)
         return Counter("own", QUOTA, QUOTA - finished, reset_at)
 
     def _counter_delay(self, counter: Counter, share: Share, now: float) -> float:
         reserve = int(self._reserves[share] * counter.quota)
+        # What is in flight counts as spent: its response will say so.
         spendable = counter.remaining - len(self._in_flight) - reserve
         until_reset = counter.reset_at - now
         if spendable <= 0:

@@ -124,6 +124,7 @@ async def _check_released(
 async def _check_reclassified(
     api: EmailSecurity, arguments: Mapping[str, Any], since: datetime
 ) -> RecoveryResult:
+    # Submissions name the postfix id, the first part of an investigate id (reference §2.9).
     wanted = (arguments["id"].partition("-")[0], arguments["disposition"])
     return _summarise([wanted in await _read_submissions(api, since)])
 
@@ -196,6 +197,7 @@ def _check_batch(operation: Operation) -> RecoveryCheck:
         records = {
             str(record.record.get("id")): record async for record in _read_list(operation, api)
         }
+        # A batch is described as atomic (reference §3.3); what the list shows decides all the same.
         deleted = (identity not in records for identity in changes.deletes)
         changed = (
             identity in records and _has_fields(records[identity], fields)

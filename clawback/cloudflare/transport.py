@@ -127,6 +127,7 @@ class Transport:
         share = self.share or (Share.POLLING if request.method is Method.GET else Share.ACTING)
         await self._enter(request, share)
         try:
+            # Last, with the slot in hand: no wait comes between the permit and the request.
             await self._check_permit(request, share)
             number, response = await self._exchange_counted(request, share)
             return self._check_response(request, number, response, also_accept)
@@ -205,6 +206,7 @@ class Transport:
             )
             raise self._redacted(_failure_error(request, error)) from error
         finally:
+            # Cancellation too: the request has left, so the server may have counted it.
             if response is None:
                 self.rate_limiter.record_lost(number, self.clock.monotonic())
 
@@ -223,11 +225,13 @@ class Transport:
             content=request.content,
             headers=headers,
         )
+        # httpx limits each read only; a server that sends a byte now and then would never time out.
         async with asyncio.timeout(self.exchange_timeout):
             response = await self.http.send(http_request, stream=True)
             try:
                 body = bytearray()
                 async for chunk in response.aiter_bytes():
+                    # Counted after decompression, so that no zip bomb can fill the memory.
                     body += chunk
                     if len(body) > MAX_BODY:
                         status = response.status_code
@@ -245,6 +249,7 @@ class Transport:
         counters = parse_counters(response.headers, now, wall_time)
         retry_after = parse_retry_after(response.headers, wall_time)
         if response.status == HTTPStatus.TOO_MANY_REQUESTS:
+            # A 429 was certainly not executed, whatever the method (reference §3.3).
             delay = self.rate_limiter.record_rejection(number, now, retry_after, counters)
             raise RateLimited(request.endpoint, delay)
 

@@ -145,6 +145,7 @@ def rename_fields(raw: Mapping[str, Any], renamed: Mapping[str, str]) -> Mapping
     for old, new in renamed.items():
         if old in record:
             value = record.pop(old)
+            # A server may send both names; the current one wins.
             if record.get(new) is None:
                 record[new] = value
 

@@ -175,6 +175,7 @@ class PolicyList(OperationGroup, Generic[R]):
             kinds = ", ".join(self.batch_kinds)
             raise ValueError(f"a batch takes 1 to {MAX_ENTRIES_PER_BATCH} of each of {kinds}")
 
+        # Kinds that a list does not accept must be absent, not empty.
         return {name: body[name] for name in self.batch_kinds}
 
 

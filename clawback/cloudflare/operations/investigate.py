@@ -73,6 +73,7 @@ class Message(WireModel):
         """Rename also inside `properties` and `action_log`; wrap a single `delivery_status`."""
         record = rename_fields(raw, cls.renamed)
         changed = dict[str, Any]()
+        # A list since 2026, a single value before (reference §4.2).
         if isinstance(status := record.get("delivery_status"), str):
             changed["delivery_status"] = [status]
         if isinstance(properties := record.get("properties"), dict) and properties:

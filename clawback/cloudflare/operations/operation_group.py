@@ -89,6 +89,7 @@ class OperationGroup:
         try:
             return await self._transport.call(request)
         except InvalidRequest:
+            # With both forms refused, the request itself is wrong: the first refusal says why.
             raise first_error from None
 
     async def _fetch_page(
@@ -119,6 +120,7 @@ class OperationGroup:
         pause = _FIRST_POLL
 
         while response.status in _STILL_RUNNING:
+            # Every answer may name another place, whose host must be checked before each request.
             request = self._transport.follow(request, response.headers.get("location", ""))
             retry_after = parse_retry_after(response.headers, clock.wall_time())
             wait = max(pause, retry_after.total_seconds() if retry_after else 0.0)
