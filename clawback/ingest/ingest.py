@@ -95,6 +95,7 @@ class Ingest:
             await self._fails(self._decide(event, result), event, result) for event in events
         ]
         broken = sum(failures)
+        # A bad record is rejected alone; if not one is decided, the rules are what is broken.
         if broken >= _FEW_FAILURES and broken == len(result.assessed):
             raise EvaluationBroken(f"all {broken} records failed: {result.rejected[-1].reason}")
 
@@ -136,6 +137,7 @@ class Ingest:
         events = self._build_events(records, request.source, result)
         result.records = len(events) + len(result.rejected)
 
+        # In the server's order: only a page that was repeated as it was has the same digest.
         keys = "\0".join(event.key for event in events)
         result.digest = hashlib.sha256(keys.encode("utf-8", "replace")).hexdigest()[:16]
         # A server that ignores `page` would return the same page for ever.
@@ -250,6 +252,7 @@ class Ingest:
     async def _read_detections(self, message: str) -> Mapping[str, Any]:
         known = self._detections.get(message)
         if known is None:
+            # Concurrent readers of one message wait here, and share one request.
             async with self._locks.setdefault(message, asyncio.Lock()):
                 return await self._read_detections_once(message)
         return known

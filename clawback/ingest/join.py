@@ -113,6 +113,7 @@ def join_messages(event: Event, messages: Iterable[Event]) -> Event:
     names who submitted it. The copies that nobody has handled are further targets.
     """
     named = source_of(event).named_recipients(event)
+    # False sorts first, and the sort is stable: copies for a named recipient come first.
     ranked = sorted(messages, key=lambda message: not named & _recipients(message))
     if not ranked:
         return event

@@ -15,6 +15,7 @@ class IngestMemory:
     """Remembers the events, rejections and matches of pages that were dispatched."""
 
     def __init__(self) -> None:
+        # Bounded in entries; the least recently read are forgotten first.
         self._seen: LRUCache[str, None] = LRUCache(_MOST_ENTRIES)
         self._assessed: LRUCache[str, object] = LRUCache(_MOST_ENTRIES)
         self._sent: LRUCache[tuple[str, str, str], None] = LRUCache(_MOST_ENTRIES)

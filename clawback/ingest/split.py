@@ -11,6 +11,7 @@ def split_match(match: Match, identity: str) -> Iterator[Match]:
 
     Each part has a key of its own, and all count once: `identity` is that of the record.
     """
+    # A match without targets still has one, empty part.
     first, *others = tuple(split_by_size(match.targets, MATCH_LIMIT)) or ((),)
     yield match.model_copy(update={"targets": first}) if others else match
     for number, targets in enumerate(others, 2):

@@ -26,6 +26,7 @@ async def monitor_guard(keeper: GuardKeeper) -> None:
             is_stopped = True
 
         metrics.CONTAINMENT_STOPPED.set(is_stopped)
+        # The first look logs only a stop: a worker that starts without one has nothing to say.
         if is_stopped is not was_stopped and (is_stopped or was_stopped is not None):
             log.warning(
                 "worker.containment_stopped" if is_stopped else "worker.containment_resumed"

@@ -84,6 +84,7 @@ class NeverBlockWatcher:
         if news := [block for block in forbidden if block.id not in self._reported]:
             await self._report(news)
 
+        # Only what is forbidden now: a block that is forbidden again later is reported again.
         self._reported = {block.id for block in forbidden}
 
     async def _report(self, blocks: list[ActiveBlock]) -> None:

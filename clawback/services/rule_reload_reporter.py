@@ -27,6 +27,7 @@ class RuleReloadReporter:
         If the audit cannot be written, this only logs it: the rules are loaded all the same.
         """
         metrics.RULES_LOADED.set(len(self._rules.current.rules))
+        # A gauge, so that an alert lasts until the files are right again.
         metrics.RULES_REFUSED.set(change.new is None)
         metrics.RULES.info({"version": self._rules.current.version})
 

@@ -44,6 +44,7 @@ class WorkerMonitor:
 
     def __call__(self) -> str | None:
         """Return what is wrong, or None. May be called from another thread."""
+        # The thread that serves `/healthz` still runs when the event loop does not.
         silence = time.monotonic() - self._updated_at
         if silence > _MAX_SILENCE.total_seconds():
             return f"the event loop of this worker is blocked for {silence:.0f} s; restart it"
@@ -59,6 +60,7 @@ class WorkerMonitor:
         """Check once; log what is new and what is over."""
         self._updated_at = time.monotonic()
         try:
+            # In a thread, because it reads from a socket.
             page = await asyncio.to_thread(self._scrape)
         except OSError as error:
             log.warning("worker.metrics_unavailable", error=error)

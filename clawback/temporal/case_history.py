@@ -152,6 +152,7 @@ class _Reader:
     async def take(self, event: HistoryEvent) -> None:
         """Take one event."""
         match event.event_type:
+            # A bare name in a pattern would capture instead of compare, hence the guards.
             case t if t == _STARTED:
                 await self._begin(event)
             case t if t == _SIGNALED:
@@ -173,6 +174,7 @@ class _Reader:
                 self._fail(timed_out.scheduled_event_id, event, is_maybe=True)
             case t if t == _CANCELED:
                 canceled = event.activity_task_canceled_event_attributes
+                # A task that no worker had taken has sent nothing.
                 was_started = bool(canceled.started_event_id)
                 self._fail(canceled.scheduled_event_id, event, is_maybe=was_started)
 
@@ -216,6 +218,7 @@ class _Reader:
         for (index, at), subjects in together.items():
             yield Change(index=index, at=at, subjects=tuple(subjects))
 
+        # Without a result a request may still take effect, so undo covers it.
         for attempt in self._open.values():
             for index in attempt.indexes:
                 yield Change(index=index, subjects=attempt.request.subjects)
@@ -248,6 +251,7 @@ class _Reader:
         request = await self._decode(scheduled.input, ChangeRequest)
         self._targets |= {target.id: target for target in request.all_targets}
         actions: tuple[Action, ...] = self._start.plan.actions
+        # Equal actions of one rule ask for the same request: it counts for each of them.
         indexes = tuple(
             index for index, action in enumerate(actions) if is_asked_by(request, action)
         )
@@ -267,6 +271,7 @@ class _Reader:
     def _fail(self, number: int, event: HistoryEvent, *, is_maybe: bool) -> None:
         attempt = self._open.pop(number, None)
         if attempt is not None and is_maybe:
+            # No outcomes: every subject counts as unknown.
             self._note(attempt, ChangeResult(outcomes={}), event)
 
     def _note(self, attempt: _Attempt, answer: ChangeResult, event: HistoryEvent) -> None:

@@ -88,6 +88,7 @@ class EncryptingCodec(PayloadCodec):
 
     def _seal(self, payload: Payload) -> Payload:
         nonce = os.urandom(_NONCE)
+        # The key id is authenticated as well. 96 random bits do not repeat within 2³² payloads.
         sealed = nonce + self._cipher.encrypt(nonce, payload.SerializeToString(), self._key_id)
         return Payload(metadata={"encoding": _AES, "encryption-key-id": self._key_id}, data=sealed)
 
@@ -141,5 +142,6 @@ def data_converter(key: SecretStr | None) -> DataConverter:
     return dataclasses.replace(
         pydantic_data_converter,
         payload_codec=EncryptingCodec(raw),
+        # Otherwise the text of an error would stay readable in the history.
         failure_converter_class=DefaultFailureConverterWithEncodedAttributes,
     )

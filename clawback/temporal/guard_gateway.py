@@ -127,6 +127,7 @@ class GuardGateway:
             async for run in self.client.list_workflows(query)
             if run.close_time is not None
         ]
+        # Sorted here: SQL visibility stores refuse ORDER BY.
         for _, run in sorted(found, reverse=True):
             yield run
 
@@ -236,6 +237,7 @@ class GuardGateway:
         except NoSuchWorkflow:
             return Past()
         except (RPCError, WorkflowQueryFailedError) as error:
+            # A run that does not replay never will: what it began with is left to read.
             if isinstance(error, RPCError) and error.status not in _CANNOT_REPLAY:
                 raise
 
@@ -252,6 +254,7 @@ class GuardGateway:
         except ValueError:
             return Past()
 
+        # Without a finished task the run changed nothing after its start.
         had_task = any(
             one.event_type == EventType.EVENT_TYPE_WORKFLOW_TASK_COMPLETED for one in events
         )
@@ -273,6 +276,7 @@ class GuardGateway:
 
         Returns False if the server does not let us.
         """
+        # 0 closes the queue, although `temporal task-queue config get` prints it as not set.
         limit = None if reason is None else RateLimit(requests_per_second=0)
         update = UpdateTaskQueueConfigRequest.RateLimitUpdate
         return await self._configure_queue(update(rate_limit=limit, reason=reason or "resumed"))

@@ -127,6 +127,7 @@ class GuardKeeper:
         """Tell the guard that it was lost; return the newest generation that it cannot be."""
         known = self._memory.position
         is_older = reason is LossReason.OLDER
+        # A restored database has lost the later runs. A reset has not: the run before it knew all.
         base = None if is_older else (known.run if known and known.run != view.run else None)
         if base is None and not is_older:
             base = await self._last_run()
@@ -156,6 +157,7 @@ class GuardKeeper:
     async def _is_untouched(self) -> bool:
         """Whether no worker was ever started in this namespace."""
         found = await self._guard.client.count_workflows(names.OUR_WORKFLOWS)
+        # Retention deletes closed workflows, so their absence proves little; the schedule stays.
         return found.count == 0 and await self._read_watchdog() is None
 
     async def _read_binding(self, view: GuardView | None) -> Binding | None:

@@ -73,6 +73,7 @@ class GuardMemory:
             self._save(position)
         except OSError as error:
             log.warning("worker.guard_not_remembered", error=type(error).__name__)
+            # Logged once; from now on the position is in memory only.
             self._path = None
 
     def _load(self) -> GuardPosition | None:
@@ -86,6 +87,7 @@ class GuardMemory:
         if self._path is None:
             return
         self._path.parent.mkdir(parents=True, exist_ok=True)
+        # Renamed into place, so that a crash leaves the old file whole.
         new = self._path.with_suffix(f".{os.getpid()}.new")
         new.write_text(_Remembered(server=self._server, position=position).model_dump_json())
         new.replace(self._path)

@@ -43,6 +43,7 @@ class KillSwitch:
         """Whether a request may be sent now."""
         if self._clock() < self._until:
             return True
+        # Requests that wait for the lock share the renewal of the first one.
         async with self._lock:
             if self._clock() >= self._until:
                 await self._renew()

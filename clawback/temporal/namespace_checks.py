@@ -45,6 +45,7 @@ async def require_search_attributes(client: Client) -> None:
 
     """
     present = await read_search_attributes(client)
+    # Before creating: the server accepts a second registration of another type and ignores it.
     if problem := describe_wrong_types(client.namespace, present):
         raise NamespaceNotReady(problem)
 
@@ -153,6 +154,7 @@ async def _create(client: Client, missing: list[str]) -> None:
     except RPCError as error:
         if error.status in REFUSED:
             raise NamespaceNotReady(describe_missing(client.namespace, missing)) from error
+        # Another worker that starts now may have been faster.
         if error.status is not RPCStatusCode.ALREADY_EXISTS:
             raise
 
@@ -171,6 +173,7 @@ async def _wait_until_usable(client: Client, created: list[str]) -> None:
 
 async def _can_filter(client: Client, name: str) -> bool:
     try:
+        # The server refuses a query with an unknown attribute; the value does not matter.
         await client.count_workflows(f"{name} = 'x'")
     except RPCError as error:
         if error.status is not RPCStatusCode.INVALID_ARGUMENT:

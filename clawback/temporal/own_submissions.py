@@ -17,6 +17,7 @@ from clawback.model.messages import Target
 from clawback.model.times import parse_time
 from clawback.temporal import names
 
+# Cloudflare's clock may be this far behind that of the Temporal server.
 _CLOCK_SKEW = timedelta(minutes=1)
 
 
@@ -78,6 +79,7 @@ class OwnSubmissions:
 
 
 def _postfix_id(target: Target) -> str:
+    # An investigate id is `<postfix id>-<time>-<number>` (reference §2.9).
     return target.id.partition("-")[0]
 
 

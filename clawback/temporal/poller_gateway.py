@@ -89,6 +89,7 @@ class PollerGateway:
         """
         status = await update_workflow(self._handle(source), names.POLL_NOW, [], PollerStatus)
         number = status.requested
+        # A paused poller would never complete the request.
         while status.completed < number and status.state != "paused":
             await asyncio.sleep(_POLL_PAUSE.total_seconds())
             status = await self.status(source)
@@ -147,6 +148,7 @@ class PollerGateway:
         return memory, Started(Beginning.EARLIER, last.run_id, why)
 
     async def _read_argument(self, handle: WorkflowHandle[Any, Any]) -> PollerStart:
+        # The first event holds the argument; the rest of a long history is not fetched.
         async for event in handle.fetch_history_events(page_size=1):
             payloads = event.workflow_execution_started_event_attributes.input.payloads
             (start,) = await self.client.data_converter.decode(payloads, [PollerStart])

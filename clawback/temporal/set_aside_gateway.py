@@ -72,5 +72,6 @@ def describe_set_aside(
 
 
 def _digest(matches: Sequence[Match]) -> str:
+    # Sorted, so that the same matches of a page that is read again find their workflow.
     keys = "\0".join(sorted(match.key for match in matches))
     return hashlib.sha256(keys.encode("utf-8", "replace")).hexdigest()[:16]

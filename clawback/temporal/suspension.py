@@ -55,5 +55,6 @@ class SuspensionPermit:
 
     async def __call__(self) -> bool:
         """Whether a request may be sent now."""
+        # A request may be what runs first after a suspension, before `watch` has its turn.
         self.tick()
         return self._clock() >= self._refused_until and await self._permit()

@@ -26,6 +26,7 @@ _WATCH_EVERY = timedelta(minutes=5)
 
 async def create_watchdog(client: Client, binding: Binding) -> None:
     """Create the schedule unless it exists."""
+    # Never updated: an update would also resume a schedule that somebody has paused.
     with suppress(ScheduleAlreadyRunningError):
         await client.create_schedule(
             WATCHDOG_SCHEDULE, _watchdog(), memo={names.BINDING_MEMO: binding}
@@ -39,6 +40,7 @@ def _watchdog() -> Schedule:
     return Schedule(
         action=action,
         spec=ScheduleSpec(intervals=[ScheduleIntervalSpec(every=_WATCH_EVERY)]),
+        # Missed runs are worth nothing; 10 s is the shortest window that the server takes.
         policy=SchedulePolicy(
             overlap=ScheduleOverlapPolicy.SKIP, catchup_window=timedelta(seconds=10)
         ),
