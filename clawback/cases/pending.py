@@ -36,6 +36,7 @@ def pending_steps(
             waiting = tuple(target for target in among if target.id not in known)[:most]
             if waiting:
                 yield ActionStep(index=index, action=action, targets=waiting)
+        # Once for the case; a reclassification takes its first message.
         elif not known:
             yield ActionStep(index=index, action=action, targets=tuple(targets.values())[:1])
 

@@ -25,6 +25,7 @@ def child_of(part: int, key: str) -> int:
     depth, first, width = 0, 1, 1
     while part >= first + width:
         depth, first, width = depth + 1, first + width, width * FAN_OUT
+    # Each level takes another digit of the hash, so that a child spreads its matches again.
     digest = hashlib.sha256(key.encode("utf-8", "replace")).hexdigest()
     return FAN_OUT * (part - 1) + 2 + int(digest[depth % len(digest)], 16) % FAN_OUT
 

@@ -66,6 +66,7 @@ class Timeline:
             actor=record.actor,
             detail=record.detail,
         )
+        # Records of one kind may alternate between outcomes, so look back through all of that kind.
         for index in range(len(self._entries) - 1, -1, -1):
             known = self._entries[index]
             if known.kind is not entry.kind:

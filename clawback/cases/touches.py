@@ -42,6 +42,7 @@ class Mark(StrEnum):
 def touch_hash(key: bytes, kind: TouchedKind, value: str) -> str:
     """Hash a value to eight characters."""
     text = f"{kind}:{kind.fold(value)}".encode("utf-8", "surrogatepass")
+    # Six bytes make eight characters of base64, without padding.
     digest = hmac.digest(key, text, "sha256")[:_HASH_BYTES]
     return base64.urlsafe_b64encode(digest).decode()
 
@@ -83,6 +84,7 @@ class Touches:
     def add(self, targets: Iterable[Target]) -> None:
         """Add the sender, the mailbox and both ids of messages, as long as there is room."""
         for target in targets:
+            # A search must look into this case in any event.
             if self.is_truncated:
                 return
             if target.id not in self._hashed:

@@ -50,6 +50,7 @@ class UndoBasis(Payload):
         changes = [
             Change(index=one.index, at=one.at, subjects=one.subjects) for one in snapshot.applied
         ]
+        # Its request may have taken effect already.
         if (step := snapshot.in_progress) is not None:
             changes.append(Change(index=step.index, subjects=step.subjects))
 

@@ -90,6 +90,7 @@ class Guard:
 
         What people have approved is charged and never refused.
         """
+        # A retry whose first answer was lost.
         if (known := self._grants.get(reservation.id)) is not None:
             return ReservationResult(granted=True, repeats=known.repeats)
 
@@ -183,10 +184,12 @@ class Guard:
             self._unknown_since, self._vouched = now, ()
 
     def _take_over(self, past: GuardSnapshot) -> None:
+        # Undo may have demoted rules since the loss; those stay demoted.
         self.demoted = {**past.demoted, **self.demoted}
         self.stopped = past.stopped or self.stopped
         self.binding = self.binding or past.binding
         self.generation = max(self.generation, past.generation)
+        # Never behind what a worker remembers of either run, or it would call this one older.
         self.decisions = max(self.decisions, past.decisions) + 1
         self._counters = dict(past.counters)
         self._grants = dict(past.grants)
@@ -217,6 +220,7 @@ class Guard:
                 f"of one campaign ({reservation.spent:,} so far)"
             )
 
+        # The limits of a rule replace the general ones, kind by kind.
         own = [limit for limit in reservation.limits if limit.kind is kind]
         own = own or [limit for limit in budgets.rule if limit.kind is kind]
         yield from self._exceeded(reservation, own, f"rule/{rule}/{kind}", "of the rule", now)
@@ -275,6 +279,7 @@ class Guard:
     def _charge(self, grant: Grant, count: int) -> None:
         charges = {f"all/{grant.budget}": count, f"rule/{grant.rule}/{grant.budget}": count}
         if grant.budget is BudgetKind.MESSAGES:
+            # A refund does not say which messages were spared: each verdict gets its share back.
             share = count / grant.count if grant.count else 0
             charges |= {
                 f"verdict/{verdict}": round(number * share)

@@ -53,6 +53,7 @@ class SlidingCounter(Payload):
 
     def rate(self, now: datetime) -> float:
         """The average hour before the last one, over the time that is counted; 0 without any."""
+        # Without the last hour, or a surge would raise the rate that it is compared with.
         last = int((now - timedelta(hours=1)).timestamp()) // HOUR
         before = {index: count for index, count in self.hours.items() if index < last}
         return sum(before.values()) / (last - min(before)) if before else 0.0

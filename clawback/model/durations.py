@@ -20,6 +20,7 @@ def parse_duration(text: str) -> timedelta:
 
     """
     parts = _PART.findall(text)
+    # `findall` skips what does not fit, so the parts must add up to the whole text.
     if not parts or "".join(number + unit for number, unit in parts) != text:
         raise ValueError(
             f"{text[:40]!r} is not a duration: "

@@ -71,6 +71,7 @@ def begin_live(memory: PollerSnapshot, start: PollerStart, now: datetime) -> Pol
     Where the lookback is due and too long for the live lane, the backfill lane gets it.
     """
     patience = CHECK_INTERVAL + 2 * start.interval
+    # An older window is given up for a fresh one: what it has not read lies after `checked_to`.
     if memory.live is not None and now - memory.live.range.end <= patience:
         return memory
 
@@ -93,6 +94,7 @@ def _leave_lookback(
 ) -> PollerSnapshot:
     """Give the time since the last check, and the lookback before it, to the backfill lane."""
     begin = memory.checked_to
+    # After an outage nothing since `begin` was read: that part is backlog, not only late records.
     late = TimeRange(start=begin - start.lookback, end=begin if is_behind else now)
     backlog = TimeRange(start=begin, end=now if is_behind else begin)
 
@@ -125,6 +127,7 @@ def _finish_live(
         memory = _update(
             memory,
             checked_to=max(memory.checked_to, window.range.end),
+            # One page costs no more than a short window: then every window covers the lookback.
             next_check_at=None if window.pages <= 1 else now + CHECK_INTERVAL,
         )
 
@@ -294,6 +297,7 @@ def record_failure(memory: PollerSnapshot, lane: Lane, why: str, now: datetime) 
     later, so that one which cannot be read does not stop the others.
     """
     if lane is Lane.LIVE:
+        # `completed`: whoever waits for a requested poll learns of the trouble instead.
         return _update(memory, live=None, trouble=why, completed=memory.requested)
     if memory.backfill is not None:
         memory = _owe(memory, memory.backfill.range, now)

@@ -35,6 +35,7 @@ def split_by_size(
     batch: list[T] = []
     size = 0
     for item in items:
+        # One more for the comma.
         added = payload_size(item) + 1
         if batch and (size + added > limit or len(batch) == most):
             yield tuple(batch)
