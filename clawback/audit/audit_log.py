@@ -75,9 +75,11 @@ class AuditLog:
         if is_full:
             self._path.rename(f"{self._path}.{self._link.sequence:012d}")
 
+        # Within the batch, too: the calls that share it may repeat each other.
         unknown = (record for record in records if record.id not in self._recent)
         new = tuple({record.id: record for record in unknown}.values())
         if new:
+            # Opened again, because after a rotation the path names a new file.
             with self._open() as file:
                 self._write(file, new)
 
@@ -108,6 +110,7 @@ class AuditLog:
         Cuts off a line that a crash left incomplete: no writer has reported its success.
         """
         status = os.fstat(file)
+        # Another process has rotated the file, or somebody has replaced it.
         if status.st_ino != self._inode or status.st_size < self._offset:
             self._restart(file)
 
@@ -123,6 +126,7 @@ class AuditLog:
         """Continue the chain from near the end of this file or of the newest rotated one."""
         status = os.fstat(file)
         self._inode, self._offset = status.st_ino, _line_start(file, status.st_size)
+        # The newest rotated file: a new one continues the chain from its last line.
         for rotated in audit_files(self._path)[-2:-1]:
             with rotated.open("rb") as old:
                 size = old.seek(0, os.SEEK_END)
@@ -150,6 +154,7 @@ class AuditLog:
             _write_all(file, data)
             os.fsync(file)
         except OSError:
+            # All or nothing: no part of a batch may stay behind.
             with suppress(OSError):
                 os.ftruncate(file, size)
             raise

@@ -85,6 +85,7 @@ def to_ocsf(record: AuditRecord) -> dict[str, Any]:
             "product": {"name": "clawback", "vendor_name": "clawback", "version": __version__},
         },
         "time": int(record.at.timestamp() * 1000),
+        # OCSF composes its ids: a class begins with its category, a type with its class.
         "category_uid": mapping.ocsf_class // 1000,
         "class_uid": int(mapping.ocsf_class),
         "activity_id": mapping.activity,

@@ -102,6 +102,7 @@ def _newest_lines(path: Path, max_bytes: int) -> tuple[list[bytes], int]:
         data = file.read(max_bytes)
 
     lines = data.split(b"\n")
+    # The first line may be cut off; the last is empty, or still being written.
     return lines[1 if start else 0 : -1], len(data)
 
 

@@ -132,6 +132,7 @@ def traceback_text(exc_info: object) -> str:
 
     parts: list[str] = []
     seen: set[int] = set()
+    # Causes can form a circle.
     while error is not None and id(error) not in seen:
         seen.add(id(error))
         frames = "".join(traceback.format_tb(error.__traceback__))

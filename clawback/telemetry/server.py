@@ -86,6 +86,7 @@ def serve_metrics(
         "/metrics": lambda: (200, generate_latest(registry) + b"".join(map(_read_page, scrapes))),
         "/healthz": lambda: _health_response(health()),
     }
+    # http.server builds a handler for each request, so what it serves is an attribute of its class.
     handler = type("Handler", (_Handler,), {"pages": pages})
 
     try:
@@ -100,6 +101,7 @@ def serve_metrics(
 
 class _Handler(BaseHTTPRequestHandler):
     pages: dict[str, Callable[[], tuple[int, bytes]]]
+    # Seconds: a client that sends nothing must not hold its thread for ever.
     timeout = 5
 
     def do_GET(self) -> None:

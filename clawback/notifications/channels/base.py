@@ -110,6 +110,7 @@ class HttpChannel(Channel):
             # Streaming leaves the response body unread: its status is all that counts.
             async with http.stream("POST", self.url.get_secret_value(), **request) as response:
                 _check_response(response)
+        # No cause is kept: errors of httpx may quote the URL, which may be a secret.
         except httpx.TimeoutException:
             raise DeliveryUnavailable("timeout") from None
         except httpx.HTTPError:
