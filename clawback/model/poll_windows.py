@@ -31,8 +31,9 @@ LIVE_PAGES = 3
 """A lookback of more pages is read by the backfill lane."""
 BACKFILL_SPAN = timedelta(minutes=15)
 """The longest window of the backfill lane, unless windows are so empty that one page holds more."""
-LONGEST_SPAN = timedelta(days=60)
-"""The longest window where mail is that sparse: years of history take some dozens of requests."""
+LONGEST_SPAN = timedelta(days=180)
+"""The longest window where mail is that sparse: years of history take a dozen requests."""
+_MOST_GROWTH = 8
 OWED_WAIT = timedelta(seconds=10)
 """How soon a window with postponed events is read again. Doubles while that does not help."""
 LONGEST_OWED_WAIT = timedelta(minutes=2)
@@ -210,8 +211,11 @@ def _schedule_sweep(memory: PollerSnapshot, start: PollerStart, now: datetime) -
     return _update(memory, sweep=add_range((), found), swept_at=now)
 
 
-def _finish_backfill(memory: PollerSnapshot, window: Window, now: datetime) -> PollerSnapshot:
-    memory = _update(memory, backfill=None, span=_next_span(memory.span, window))
+def _finish_backfill(
+    memory: PollerSnapshot, start: PollerStart, window: Window, now: datetime
+) -> PollerSnapshot:
+    span = _next_span(memory.span, window, start.page_size)
+    memory = _update(memory, backfill=None, span=span)
     if window.reason is not Reason.BACKLOG:
         return memory
     is_done = not memory.backlog and not memory.owed
@@ -219,11 +223,16 @@ def _finish_backfill(memory: PollerSnapshot, window: Window, now: datetime) -> P
     return _update(memory, pace=pace, owed_wait=OWED_WAIT if is_done else memory.owed_wait)
 
 
-def _next_span(span: timedelta, window: Window) -> timedelta:
-    """Lengthen windows that fill one page or less, and shorten them again where mail is dense."""
+def _next_span(span: timedelta, window: Window, page_size: int) -> timedelta:
+    """Return the next length of windows: one page each where mail is sparse, else 15 minutes."""
     if window.pages > 1:
         return max(min(span, window.range.length) / window.pages, BACKFILL_SPAN)
-    return min(2 * span, LONGEST_SPAN) if window.range.length >= span else span
+    if window.range.length < span:  # the end of a range says nothing about longer windows
+        return span
+
+    # Half a page leaves room for mail that is not spread evenly.
+    growth = page_size / 2 / max(window.records, 1)
+    return min(span * min(max(growth, 1), _MOST_GROWTH), LONGEST_SPAN)
 
 
 def _measure_pace(pace: float | None, window: Window, now: datetime) -> float:
@@ -287,7 +296,7 @@ def record_page(
     if lane is Lane.LIVE:
         return _finish_live(memory, start, window, now)
 
-    return _finish_backfill(memory, window, now)
+    return _finish_backfill(memory, start, window, now)
 
 
 def record_failure(memory: PollerSnapshot, lane: Lane, why: str, now: datetime) -> PollerSnapshot:
