@@ -111,6 +111,7 @@ def read_folder(folder: Path) -> Loaded:
     files = _files(folder)
     loaded.safety = _read_safety(folder, loaded.problems)
     for path in files:
+        # In a pass of their own, because rules and exceptions expand them.
         if path.parts[:1] == (LISTS,):
             _read_list(folder, path, loaded)
 

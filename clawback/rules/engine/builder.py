@@ -129,6 +129,7 @@ def _rule(rule: LoadedRule, kinds: tuple[EventKind, ...]) -> Rule:
 
 
 def _content_of(rule: LoadedRule) -> str:
+    # Tests do not change what a rule does, and so not its version.
     data: dict[str, Any] = {
         key: value for key, value in rule.document.data.items() if key != "tests"
     }

@@ -111,6 +111,7 @@ def _reasons_of(one: Explanation, *, is_negated: bool) -> Iterator[str]:
         yield _render_leaf(one, is_negated=is_negated)
         return
 
+    # Only children with the outcome of the whole have brought it about.
     negates = one.label == "not"
     for child in one.children:
         if negates or child.outcome is one.outcome:

@@ -13,6 +13,7 @@ from clawback.rules.source.field_catalogue import ENRICHMENT
 Record = Mapping[str, Any]
 
 _DECIMAL = re.compile(r"[+-]?(?:[0-9]{1,30})(?:\.[0-9]{1,30})?")
+# Python refuses to print integers of more than 4,300 digits; no rule needs one of 300.
 _HUGE = 10**300
 
 
@@ -24,6 +25,7 @@ def iterate_values(record: Any, path: tuple[str, ...]) -> Iterator[Any]:
         if isinstance(node, list):
             if not node:
                 yield None
+            # Reversed on the stack, so that values come in their order.
             pending.extend((item, depth) for item in reversed(node))
         elif depth == len(path):
             yield node

@@ -148,6 +148,7 @@ class _Index(Generic[Hit]):
         for row, (node, _) in enumerate(conditions):
             prefilters = prefilters_of(node, kind, blind=blind)
             if prefilters is None:
+                # Nothing rules it out, so it is evaluated for every event.
                 self._always.append(row)
                 continue
             for prefilter, is_exact in prefilters.exact.items():
@@ -196,6 +197,7 @@ class _Index(Generic[Hit]):
         if not rows and not undecided:
             return NOTHING
 
+        # Rows are numbered in the order of the rules, which is that of the answers.
         rows.sort()
         return [self._conditions[row][1] for row in rows], undecided
 

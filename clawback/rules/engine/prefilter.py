@@ -28,6 +28,7 @@ from clawback.rules.source.condition import (
 )
 from clawback.rules.source.field_catalogue import FieldType, find_field
 
+# A shorter one is part of most texts.
 _SHORTEST_LITERAL = 3
 
 
@@ -109,7 +110,8 @@ def _union(alternatives: Iterable[PrefilterSet | None]) -> PrefilterSet | None:
     share = 0.0
     for one in alternatives:
         if one is None:
-            return None
+            return None  # this alternative can hold on its own
+        # Exact for one alternative is enough: where the lookup succeeds, that one holds.
         exact |= {key: value or exact.get(key, False) for key, value in one.exact.items()}
         share += one.share
 

@@ -25,6 +25,7 @@ def build_test_event(
     event = build_event(
         kind, {"id": f"test-{number}", "submission_id": f"test-{number}", **data}, at
     )
+    # The made-up ids are those of the event only: rules see what the test gives.
     return Event(event.kind, event.id, at, data, event.targets, event.handled)
 
 

@@ -83,6 +83,7 @@ class _Tableau:
                     pending.extend(([*goals, one], list(literals)) for one in reversed(expansion))
                     break
             else:
+                # No alternative has split the branch: only leaves are left.
                 yield literals
 
             if self._steps > _MOST_STEPS or self._closed > _MOST_CLOSED:
@@ -161,6 +162,7 @@ def _render_leaf(leaf: Leaf, negation: str) -> str:
 def _nest(kind: EventKind, chosen: Mapping[str, Any]) -> dict[str, Any]:
     """Build a record from values by dotted name; it always has `detections`."""
     record: dict[str, Any] = {}
+    # Parents first, so that values go into the objects that they belong to.
     for name in sorted(chosen, key=lambda name: name.count(".")):
         value = chosen[name]
         if value not in (None, (), []):

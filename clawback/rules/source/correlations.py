@@ -20,6 +20,7 @@ from clawback.rules.source.documents import CorrelationDocument
 from clawback.rules.source.errors import Code, Problems, did_you_mean
 from clawback.rules.source.yaml_reader import Document
 
+# What each operator adds: more than 2 is at least 3.
 _COUNTS = {SigmaCorrelationConditionOperator.GTE: 0, SigmaCorrelationConditionOperator.GT: 1}
 _CORRELATION = "correlation"
 

@@ -37,6 +37,7 @@ def _normalise(text: str) -> str:
 
 def _check_pattern(kind: PatternKind) -> Callable[[str], str]:
     def check(text: str) -> str:
+        # A private network may be listed, although no rule could block it.
         if (problem := pattern_problem(text, kind)) is not None and problem != "not_a_public_ip":
             raise ValueError(f"{text!r}: {problem}")
         return _normalise(text)

@@ -273,6 +273,7 @@ def _render_error(error: Exception) -> str:
 
 
 _CLASH = re.compile(r"Modifier (Sigma\w+) incompatible to value type of '(.*)'", re.DOTALL)
+# Reversed, so that the first of several names of a modifier wins.
 _MODIFIER_NAMES = {modifier.__name__: name for name, modifier in reversed(modifier_mapping.items())}
 _WANTED = {
     **dict.fromkeys(("gt", "gte", "lt", "lte"), "a number"),
@@ -362,6 +363,7 @@ def parse_condition(text: str) -> ConditionItem:
         SigmaError: it is not a condition.
 
     """
+    # pySigma wants selections, but this parses the text alone: `_node` looks the names up.
     empty = SigmaDetections({"_": _PLACEHOLDER}, [text])
     parsed = SigmaCondition(text, empty).parse(postprocess=False)
     if not isinstance(parsed, ConditionItem):

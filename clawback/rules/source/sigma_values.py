@@ -157,6 +157,7 @@ _MAKE: Sequence[tuple[type[SigmaType], Callable[[Any], Test]]] = (
     (SigmaNull, lambda _: Null()),
     (SigmaExists, lambda _: Exists()),
     (SigmaBool, lambda value: Text(("true" if value.boolean else "false",))),
+    # Before SigmaNumber, of which it is a subclass.
     (
         SigmaTimestampPart,
         lambda value: TimePart(TimeUnit[value.timestamp_part.name], int(value.number)),
@@ -222,6 +223,7 @@ def _merge(parts: Iterator[str | Wildcard]) -> tuple[str | Wildcard, ...]:
             and not isinstance(last, Wildcard)
         ):
             joined[-1] = last + part
+        # Two `*` in a row are one.
         elif not (part is Wildcard.MANY and last is Wildcard.MANY):
             joined.append(part)
 
