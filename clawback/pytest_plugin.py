@@ -66,7 +66,7 @@ class RuleFile(pytest.File):
                     )
 
     def _rules(self) -> "RuleSet":
-        from clawback.rules import RuleErrors, load_rules  # noqa: PLC0415 - other projects must not pay for it
+        from clawback.rules import RuleErrors, load_rules
 
         folder = self._folder()
         loaded = self.config.stash.setdefault(_LOADED, {})
@@ -108,7 +108,7 @@ class RuleTest(pytest.Item):
             RuleTestFailed: the result is not the expected one.
 
         """
-        from clawback.rules.tools.testing import run_test  # noqa: PLC0415 - other projects must not pay for it
+        from clawback.rules.tools.testing import run_test
 
         result = run_test(self._rules, self._rule, self._number)
         if not result.passed:
@@ -121,7 +121,7 @@ class RuleTest(pytest.Item):
     ) -> str:
         """Show the condition with its answers instead of a traceback."""
         if isinstance(excinfo.value, RuleTestFailed):
-            from clawback.cli.rules.test_rules import failure_lines  # noqa: PLC0415 - other projects must not pay for it
+            from clawback.cli.rules.test_rules import failure_lines
 
             return "\n".join(line.plain for line in failure_lines(excinfo.value.result))
         return str(super().repr_failure(excinfo))

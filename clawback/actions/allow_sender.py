@@ -80,7 +80,7 @@ class AllowSender(PolicyAction):
     def problem(self) -> str | None:
         return pattern_problem(self.pattern, self.kind)
 
-    def lifetime(self, repeats: int) -> timedelta:  # noqa: ARG002 - the base's signature
+    def lifetime(self, repeats: int) -> timedelta:
         return self.expires_after
 
     def describe(self) -> str:

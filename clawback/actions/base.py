@@ -192,14 +192,14 @@ class ContainmentAction(BaseAction):
         """A hash under which the guard counts repeats; None if repeats do not matter."""
         return None
 
-    def search(self, now: UtcDatetime) -> MessageSearch | None:  # noqa: ARG002 - subclasses use it
+    def search(self, now: UtcDatetime) -> MessageSearch | None:
         """The search that finds its messages, if it needs one."""
         return None
 
     def precheck(
         self,
-        targets: Sequence[Target],  # noqa: ARG002 - subclasses use it
-        handled: Collection[str],  # noqa: ARG002 - subclasses use it
+        targets: Sequence[Target],
+        handled: Collection[str],
     ) -> dict[str, str]:
         """Outcomes known without asking the API, by subject; the rest must be tried.
 
@@ -217,11 +217,11 @@ class ContainmentAction(BaseAction):
         """Describe the action for an approver, with every pattern and search term."""
         return self.describe()
 
-    def audit_change(self, target: Target | None) -> dict[str, str | None]:  # noqa: ARG002 - as above
+    def audit_change(self, target: Target | None) -> dict[str, str | None]:
         """The `before` and `after` of the audit record for one subject, as far as known."""
         return {}
 
-    def undo(self, subjects: Sequence[str], find: FindTarget) -> UndoPart:  # noqa: ARG002 - as above
+    def undo(self, subjects: Sequence[str], find: FindTarget) -> UndoPart:
         """What it takes to undo the action for the subjects on which it took effect."""
         return UndoPart(irreversible=(self.describe(),)) if subjects else UndoPart()
 
@@ -262,6 +262,6 @@ class NotificationAction(BaseAction):
         """Whether an occasion calls for it."""
         raise NotImplementedError
 
-    def channel_problem(self, traits: ChannelTraits) -> tuple[str, str] | None:  # noqa: ARG002 - as above
+    def channel_problem(self, traits: ChannelTraits) -> tuple[str, str] | None:
         """Why a channel with these traits cannot carry it, and the remedy; None if it can."""
         return None

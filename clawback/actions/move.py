@@ -53,7 +53,7 @@ class MoveAction(ContainmentAction):
             return {}
         return {target.id: ALREADY_THERE for target in targets if target.id in handled}
 
-    def audit_change(self, target: Target | None) -> dict[str, str | None]:  # noqa: ARG002 - the base's signature
+    def audit_change(self, target: Target | None) -> dict[str, str | None]:
         return {"after": self.destination.value}
 
     def undo(self, subjects: Sequence[str], find: FindTarget) -> UndoPart:

@@ -42,20 +42,20 @@ class PolicyAction(ContainmentAction):
         """Why the API would refuse the entry, as a word of an outcome; None if it would not."""
         raise NotImplementedError
 
-    def lifetime(self, repeats: int) -> timedelta | None:  # noqa: ARG002 - subclasses use it
+    def lifetime(self, repeats: int) -> timedelta | None:
         """How long the entry stands after `repeats` earlier ones of its subject; None: for ever."""
         return None
 
-    def subjects(self, targets: Sequence[Target]) -> tuple[str, ...]:  # noqa: ARG002 - the base's signature
+    def subjects(self, targets: Sequence[Target]) -> tuple[str, ...]:
         return (self.label,)
 
-    def precheck(self, targets: Sequence[Target], handled: Collection[str]) -> dict[str, str]:  # noqa: ARG002 - the base's signature
+    def precheck(self, targets: Sequence[Target], handled: Collection[str]) -> dict[str, str]:
         """Fail what the API would refuse."""
         return self._refuse(targets, self.problem)
 
     def describe_in_full(self) -> str:
         return f"{self.describe()}: {self.label}"
 
-    def undo(self, subjects: Sequence[str], find: FindTarget) -> UndoPart:  # noqa: ARG002 - the base's signature
+    def undo(self, subjects: Sequence[str], find: FindTarget) -> UndoPart:
         """Remove the entry."""
         return UndoPart(policies=(self,) if subjects else ())

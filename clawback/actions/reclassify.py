@@ -36,7 +36,7 @@ class Reclassify(ContainmentAction):
     def effect(self) -> Effect:
         return Effect.RESTORES if self.disposition is Disposition.NONE else Effect.WITHHOLDS
 
-    def precheck(self, targets: Sequence[Target], handled: Collection[str]) -> dict[str, str]:  # noqa: ARG002 - the base's signature
+    def precheck(self, targets: Sequence[Target], handled: Collection[str]) -> dict[str, str]:
         """Fail without a message to reclassify."""
         return self._refuse(targets, None if targets else "no_message")
 

@@ -35,9 +35,12 @@ if TYPE_CHECKING:
     Policy = PolicyAction
     Notification = NotificationAction
 else:
-    Action = Annotated[Union[CONTAINMENT], Field(discriminator="name")]  # noqa: UP007 - built at run time
-    Policy = Annotated[Union[POLICIES], Field(discriminator="name")]  # noqa: UP007 - as above
-    Notification = Annotated[Union[NOTIFICATIONS], Field(discriminator="name")]  # noqa: UP007 - as above
+    Action = Annotated[Union[CONTAINMENT], Field(discriminator="name")]  # noqa: UP007 - a tuple
+    Policy = Annotated[Union[POLICIES], Field(discriminator="name")]  # noqa: UP007 - a tuple
+    Notification = Annotated[
+        Union[NOTIFICATIONS],  # noqa: UP007 - a tuple
+        Field(discriminator="name"),
+    ]
 
 CASE_WORDS: Mapping[str, str] = {
     "case": "the id of the case",

@@ -26,7 +26,7 @@ class Release(ContainmentAction):
     def effect(self) -> Effect:
         return Effect.RESTORES
 
-    def precheck(self, targets: Sequence[Target], handled: Collection[str]) -> dict[str, str]:  # noqa: ARG002 - the base's signature
+    def precheck(self, targets: Sequence[Target], handled: Collection[str]) -> dict[str, str]:
         """Leave out messages that are not in quarantine."""
         return {target.id: ALREADY_THERE for target in targets if target.quarantined is False}
 

@@ -63,7 +63,7 @@ class TrustDomain(PolicyAction):
             return "trusts_nothing"
         return pattern_problem(self.pattern, PatternKind.DOMAIN)
 
-    def lifetime(self, repeats: int) -> timedelta:  # noqa: ARG002 - the base's signature
+    def lifetime(self, repeats: int) -> timedelta:
         return self.expires_after
 
     def describe(self) -> str:

@@ -79,6 +79,7 @@ class Feed:
             backtest.traffic.rejected += len(page.rejected)
             for item in page.items:
                 event = message_event(item.record, self.end)
+                # Only what is reported or submitted is kept: a history has millions of messages.
                 if (postfix_id := item.record.get("postfix_id")) in wanted:
                     messages[str(postfix_id)].append(event)
                 await self._take(backtest, event)

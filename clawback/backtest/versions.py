@@ -75,7 +75,7 @@ def _git(folder: Path, *arguments: str, otherwise: str, at_top: bool = False) ->
             top = _git(folder, "rev-parse", "--show-toplevel", otherwise=otherwise)
             folder = Path(top.decode().strip())
 
-        return subprocess.run(  # noqa: S603 - no shell, and the arguments are ours but for a revision that cannot be an option
+        return subprocess.run(  # noqa: S603 - no shell; a revision cannot be an option
             ["git", "-C", str(folder), *arguments],  # noqa: S607 - whichever git the user has
             capture_output=True,
             check=True,

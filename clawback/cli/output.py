@@ -126,6 +126,7 @@ def _widths(columns: Row, rows: Sequence[Row]) -> list[int]:
 
 
 def _is_numeric(index: int, rows: Sequence[Row]) -> bool:
+    # Empty cells do not make a column of numbers one of texts.
     return not any(row[index].strip("0123456789,.%") for row in rows)
 
 

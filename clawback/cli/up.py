@@ -121,6 +121,7 @@ async def _watch(installation: Installation, processes: ProcessGroup, *, plain: 
     console = Console(highlight=False, soft_wrap=not sys.stdout.isatty())
     console.print(f"clawback {installation.headline}")
     async with AsyncExitStack() as stack:
+        # Callbacks run in reverse: "Stopping …", then the processes stop, then "Stopped."
         stack.callback(console.print, "Stopped.")
         with console.status("Starting …"):
             await stack.enter_async_context(processes.running())

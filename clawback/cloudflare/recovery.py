@@ -4,7 +4,7 @@ This serves people and covers every operation. Containment has cheaper ways of i
 thousand messages. Source: reference §3.3.
 """
 
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from enum import StrEnum
@@ -222,7 +222,7 @@ async def _read_list(
     operation: Operation, api: EmailSecurity, **filters: Any
 ) -> AsyncIterator[WireModel]:
     policies = _list_of(operation, api)
-    listing: Callable[..., Awaitable[Any]] = policies.list  # type: ignore[attr-defined] # subclasses define it
+    listing = policies.list  # type: ignore[attr-defined] # subclasses define it
     async for page in pages(listing, **filters):
         for record in page.items:
             yield record

@@ -15,7 +15,7 @@ from clawback.rules import RuleErrors, load_rules
 Samples = Mapping[str, Sequence[tuple[Mapping[str, str], float]]]
 """Labels and values by metric name."""
 
-_WILDCARDS = {"0.0.0.0": "127.0.0.1", "[::]": "[::1]", "": "127.0.0.1"}  # noqa: S104 - read, not bound
+_WILDCARDS = {"0.0.0.0": "127.0.0.1", "[::]": "[::1]", "": "127.0.0.1"}  # noqa: S104 - read
 _START = "start `clawback up` or `clawback worker`, or set CLAWBACK_METRICS to the worker's address"
 _MAX_BODY = 500
 

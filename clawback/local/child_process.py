@@ -129,6 +129,7 @@ class ChildProcess:
             with suppress(TimeoutError):
                 await asyncio.wait_for(process.wait(), timeout)
         finally:
+            # The rest of the group may outlive its leader.
             self._signal(signal.SIGKILL)
 
         await process.wait()
@@ -170,6 +171,7 @@ class ChildProcess:
                 stdout=log,
                 stderr=log,
                 env=dict(self.spec.environment),
+                # Its own group: Ctrl-C reaches only us, our signals all that it has started.
                 start_new_session=True,
             )
 

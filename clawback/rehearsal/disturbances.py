@@ -47,7 +47,11 @@ class ServerKill(Disturbance):
 
     name = "server kills"
 
-    async def strike(self, environment: RehearsalEnvironment, random: Random) -> None:  # noqa: ARG002 - there is one server
+    async def strike(
+        self,
+        environment: RehearsalEnvironment,
+        random: Random,  # noqa: ARG002 - there is one server
+    ) -> None:
         """Kill the server."""
         environment.kill_server()
 
@@ -76,12 +80,16 @@ async def disturb(environment: RehearsalEnvironment, plan: Rehearsal, progress: 
         while not await environment.is_ready():  # noqa: ASYNC110 - see above
             await asyncio.sleep(_POLL_SECONDS)
 
-        while progress.share < share and progress.idle_seconds < _STALLED_SECONDS:  # noqa: ASYNC110 - see above
+        while _is_early(progress, share):  # noqa: ASYNC110 - see above
             await asyncio.sleep(_POLL_SECONDS)
 
         await asyncio.sleep(random.uniform(0.0, _MAX_DELAY))
         await disturbance.strike(environment, random)
         progress.note_disturbance(disturbance.name)
+
+
+def _is_early(progress: Progress, share: float) -> bool:
+    return progress.share < share and progress.idle_seconds < _STALLED_SECONDS
 
 
 def plan_disturbances(plan: Rehearsal) -> Iterator[Disturbance]:

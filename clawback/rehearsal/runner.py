@@ -214,6 +214,7 @@ class _Run:
             beside.cancel()
 
     async def _is_complete(self, beside: "asyncio.Future[Any]", visible_at: datetime) -> bool:
+        # Raises what went wrong beside the wait.
         beside.result()
         if self._progress.idle_seconds <= IDLE_SECONDS:
             return False

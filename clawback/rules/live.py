@@ -64,6 +64,7 @@ class LiveRules:
             RuleErrors: the rules are invalid; a process must not start with them.
 
         """
+        # Before the load, so that the next check notices a change during it.
         fingerprint = fingerprint_of(folder)
         return cls(folder, load_reviewed(folder, channels), fingerprint, channels)
 
@@ -113,10 +114,11 @@ class LiveRules:
         if fingerprint == self._fingerprint:
             return None
 
+        # Even if the load fails: broken files are not loaded again until they change.
         self._fingerprint = fingerprint
         try:
             rules = await asyncio.to_thread(load_reviewed, self._folder, self._channels)
-        except Exception as error:  # noqa: BLE001 - whatever a file does to the loader, the current set stays
+        except Exception as error:  # noqa: BLE001 - whatever happens, the current set stays
             self.problem = str(error)
             return Reload(self.current.version, None, error)
 
@@ -133,6 +135,7 @@ def _with_own_domains(rules: RuleSet, domains: frozenset[str]) -> RuleSet:
     """Give the same set, of the same version, with more suffixes on its never-block list."""
     if not domains:
         return rules
+    # Shallow: both sets share the compiled conditions.
     completed = copy.copy(rules)
     completed.safety = rules.safety.with_own_domains(domains)
     return completed

@@ -75,7 +75,7 @@ class NeverBlockWatcher:
         """Count the active blocks that the list forbids now, and report each of them once."""
         try:
             active = [block async for block in self._blocks.list_active()]
-        except Exception as error:  # noqa: BLE001 - whatever the server answers, the watcher must go on
+        except Exception as error:  # noqa: BLE001 - whatever happens, this must go on
             log.warning("never_block.not_compared", error=error)
             return
 

@@ -130,6 +130,7 @@ class BulkJobEndpoints:
 
     def _advance(self, job: BulkJob, now: datetime) -> None:
         step = self._account.options.job_step
+        # Without a step time, a job is done at the first look.
         steps = int((now - job.created_at).total_seconds() / step) if step else 1_000_000
         if steps >= 1 and job.started_at is None:
             job.status, job.started_at = JobStatus.DISCOVERING, now

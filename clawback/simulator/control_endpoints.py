@@ -161,7 +161,7 @@ async def _read_spec(request: Request, name: str) -> str:
 
     value = json.loads(text).get(name)
     if not isinstance(value, str):
-        raise ValueError(f'the body must have a string "{name}"')  # noqa: TRY004 - the value is wrong, not the caller's type
+        raise ValueError(f'the body must have a string "{name}"')  # noqa: TRY004 - invalid data
 
     return value
 

@@ -77,7 +77,7 @@ def parse_line(value: object) -> Line:
 
     """
     if not isinstance(value, Mapping):
-        raise ValueError("a line must be a JSON object")  # noqa: TRY004 - the data is invalid, not the call
+        raise ValueError("a line must be a JSON object")  # noqa: TRY004 - the data is invalid
 
     for kind in _IDENTITY:
         if kind in value:
@@ -104,7 +104,7 @@ def parse_record(value: object, kind: Kind) -> Line:
 
 def _check_record(value: object, kind: Kind) -> dict[str, Any]:
     if not isinstance(value, dict):
-        raise ValueError(f"the {kind} must be an object")  # noqa: TRY004 - the data is invalid, not the call
+        raise ValueError(f"the {kind} must be an object")  # noqa: TRY004 - the data is invalid
 
     identity = value.get(_IDENTITY[kind])
     if kind == "report" and isinstance(identity, int) and not isinstance(identity, bool):

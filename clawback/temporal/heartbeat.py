@@ -14,13 +14,19 @@ _INTERVAL = 2.0
 class HeartbeatInterceptor(Interceptor):
     """Sends heartbeats while an activity runs."""
 
-    def intercept_activity(self, next: ActivityInboundInterceptor) -> ActivityInboundInterceptor:  # noqa: A002 - the base class names it
+    def intercept_activity(
+        self,
+        next: ActivityInboundInterceptor,  # noqa: A002 - the base class names it
+    ) -> ActivityInboundInterceptor:
         """Wrap the execution of activities."""
         return _HeartbeatInbound(next)
 
 
 class _HeartbeatInbound(ActivityInboundInterceptor):
-    async def execute_activity(self, input: ExecuteActivityInput) -> Any:  # noqa: A002 - the base class names it
+    async def execute_activity(
+        self,
+        input: ExecuteActivityInput,  # noqa: A002 - the base class names it
+    ) -> Any:
         if activity.info().heartbeat_timeout is None:
             return await super().execute_activity(input)
 

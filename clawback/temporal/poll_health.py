@@ -40,7 +40,7 @@ class PollHealth:
         query = asyncio.run_coroutine_threadsafe(self._pollers.status(source), self._loop)
         try:
             return is_fresh(query.result(_QUERY_TIMEOUT), datetime.now(UTC), self._patience[source])
-        except Exception:  # noqa: BLE001 - a poller that does not answer, for whatever reason, excuses nothing
+        except Exception:  # noqa: BLE001 - without an answer, nothing is excused
             query.cancel()
             return False
 

@@ -141,7 +141,7 @@ class PollerGateway:
         why = type(error).__name__
         try:
             start = await self._read_argument(handle)
-        except Exception as unreadable:  # noqa: BLE001 - nothing is left to read: the caller must say so
+        except Exception as unreadable:  # noqa: BLE001 - nothing is left to read
             return None, Started(Beginning.LOST, last.run_id, f"{why}, {type(unreadable).__name__}")
 
         memory = start.memory or first_snapshot(start, last.start_time)

@@ -85,12 +85,7 @@ def backtest(  # noqa: PLR0913 - one parameter for each option
     if html is not None:
         _write_page(result, html, against)
 
-    if as_json:
-        print_json(result_data(result))
-    else:
-        print_result(result)
-        print_text(f"The report is in {html}." if html else "For a report with charts: --html FILE")
-
+    _print(result, html, as_json=as_json)
     return ExitCode.OK
 
 
@@ -141,8 +136,17 @@ async def _read_account(run: Backtest, span: timedelta, detections: int) -> None
             await Feed(api, now - span, now, detections, lambda _, count: tell(count)).run(run)
 
 
+def _print(result: Result, html: Path | None, *, as_json: bool) -> None:
+    if as_json:
+        print_json(result_data(result))
+        return
+
+    print_result(result)
+    print_text(f"The report is in {html}." if html else "For a report with charts: --html FILE")
+
+
 def _write_page(result: Result, path: Path, against: str | None) -> None:
-    from clawback.backtest.html_report import write_page  # noqa: PLC0415 - only where a page is wanted
+    from clawback.backtest.html_report import write_page  # noqa: PLC0415 - only for --html
 
     path.write_text(write_page(result, against), encoding="utf-8")
 

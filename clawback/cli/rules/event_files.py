@@ -78,7 +78,8 @@ def _values(name: str, text: str) -> Iterator[tuple[str, Any]]:
         whole = json.loads(text)
     except ValueError as error:
         lines = [(number, line) for number, line in enumerate(text.splitlines(), 1) if line.strip()]
-        if len(lines) < 2 or not lines[0][1].rstrip().endswith("}"):  # noqa: PLR2004 - one line is one document
+        is_one_document = len(lines) <= 1 or not lines[0][1].rstrip().endswith("}")
+        if is_one_document:
             raise Failure(f"{name}: not JSON: {error}", ExitCode.USAGE) from None
     else:
         yield name, whole

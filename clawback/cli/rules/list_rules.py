@@ -152,11 +152,15 @@ def _last_matches(
 
 async def _cases(settings: Settings, names: Sequence[str]) -> Mapping[str, datetime] | None:
     """Return when the newest case of each rule was opened; None if no server answers in time."""
-    from temporalio.service import RPCError  # noqa: PLC0415 - half a second that no other command of rules needs
+    from temporalio.service import RPCError  # noqa: PLC0415 - takes half a second
 
     from clawback.temporal.case_gateway import CaseGateway  # noqa: PLC0415 - the same
     from clawback.temporal.case_index import CaseFilter  # noqa: PLC0415 - the same
-    from clawback.temporal.client import TemporalUnreachable, connect, server_address  # noqa: PLC0415 - the same
+    from clawback.temporal.client import (  # noqa: PLC0415 - the same
+        TemporalUnreachable,
+        connect,
+        server_address,
+    )
 
     with suppress(TemporalUnreachable, RPCError, OSError, TimeoutError):
         async with asyncio.timeout(_TIMEOUT):

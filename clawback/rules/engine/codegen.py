@@ -82,6 +82,7 @@ def generate_evaluator(
     return _compile(source, constants)
 
 
+# A joined event has them in its message, too deep to test inline: it takes the branch `unknown`.
 _HAS_DETECTIONS = {
     kind: "False" if source.is_joined else "enrichment in event.record"
     for kind, source in SOURCES.items()
@@ -90,7 +91,8 @@ _HAS_DETECTIONS = {
 
 def _compile(source: str, constants: Mapping[str, Any]) -> Callable[[Any], Any]:
     scope = {"__builtins__": {}, "bool": bool, "dict": dict, "str": str, **constants}
-    function: Callable[[Any], Any] = eval(compile(source, "<rule>", "eval"), scope)  # noqa: S307 - the source is ours
+    code = compile(source, "<rule>", "eval")
+    function: Callable[[Any], Any] = eval(code, scope)  # noqa: S307 - the source is ours
     return function
 
 
@@ -126,6 +128,7 @@ class _Writer:
 
         usual_type, test = inline
         unusual = f"value is not None and {self._constant(_check_any_value(leaf))}"
+        # `:=` reads the value once, and comparing classes is the cheapest test of a type.
         value = f"{self._record}.get({self._constant(path[0])})"
         if len(path) == 1:
             return f"({test} if (value := {value}).__class__ is {usual_type} else {unusual}(value))"
@@ -148,6 +151,7 @@ class _Writer:
             return None
 
         literals = {text.literal.casefold() for text in texts if text.literal is not None}
+        # All of them are literals, so one comparison decides.
         if len(literals) == len(set(texts)):
             return self._equality(literals)
 

@@ -100,8 +100,8 @@ class _ConflictChecker:
 
     def _is_redundant(self, one: _Responding, other: _Responding) -> bool:
         (tree,), (wider,) = one.trees, other.trees
-        modes = (one.rule.mode, other.rule.mode)
-        is_weaker = None in modes or _STRENGTH[modes[0]] <= _STRENGTH[modes[1]]  # type: ignore[index]
+        first, second = one.rule.mode, other.rule.mode
+        is_weaker = first is None or second is None or _STRENGTH[first] <= _STRENGTH[second]
 
         return (
             is_weaker
@@ -146,6 +146,7 @@ class _ConflictChecker:
 
         for number, (one, other, conflict) in enumerate(self._conflicting_pairs()):
             event = shared.get((one.rule.name, other.rule.name))
+            # Constructing an event is expensive: beyond so many pairs, only the tests count.
             if event is None and number < _MOST_PAIRS:
                 event = _construct_event(one, other, self._rules)
 

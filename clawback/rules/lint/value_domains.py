@@ -59,9 +59,11 @@ def find_values(field: Field, wanted: Sequence[Leaf], unwanted: Sequence[Leaf]) 
         isinstance(test, FieldReference) for leaf in (*wanted, *unwanted) for test in leaf.tests
     ):
         return _UNKNOWN
+    # Missing first: the smallest event is the clearest example.
     if _first_passing((None,), wanted, unwanted):
         return ValueDomain(values=())
 
+    # In a field with many values, each leaf may pass for another one.
     groups = [[leaf] for leaf in wanted] if field.many and wanted else [list(wanted)]
     values: list[Any] = []
     for group in groups:
@@ -244,7 +246,8 @@ def is_within(test: Test, other: Test) -> bool:
             )
         case Network(), Network():
             inner, outer = ip_network(test.cidr, strict=False), ip_network(other.cidr, strict=False)
-            return inner.version == outer.version and inner.subnet_of(outer)  # type: ignore[arg-type]
+            is_comparable = inner.version == outer.version
+            return is_comparable and inner.subnet_of(outer)  # type: ignore[arg-type]
         case _:
             return test == other
 

@@ -58,7 +58,9 @@ class Level(StrEnum):
 
 def _read_span(value: object) -> timedelta:
     if not isinstance(value, str):
-        raise ValueError("write a duration in quotes or with its unit, such as 1h or 30d")  # noqa: TRY004 - pydantic turns it into a problem
+        raise ValueError(  # noqa: TRY004 - pydantic turns it into a problem
+            "write a duration in quotes or with its unit, such as 1h or 30d"
+        )
     return parse_duration(value)
 
 

@@ -19,7 +19,10 @@ _LONGEST_NUMBER = 18
 _INTEGER = re.compile(r"-?(?:0|[1-9][0-9]*)")
 _DECIMAL = re.compile(r"-?(?:0|[1-9][0-9]*)\.[0-9]+")
 _NUMBERISH = re.compile(
-    r"[-+]?(?:\.?[0-9][0-9_]*(?:\.[0-9_]*)?(?:[eE][-+]?[0-9]+)?|0[xob][0-9a-fA-F_]+|[0-9][0-9_]*(?::[0-5]?[0-9])+(?:\.[0-9_]*)?|\.(?:inf|nan))",
+    r"[-+]?(?:\.?[0-9][0-9_]*(?:\.[0-9_]*)?(?:[eE][-+]?[0-9]+)?"  # 1_000, 1., 1e3
+    r"|0[xob][0-9a-fA-F_]+"  # 0x1f, 0o17, 0b1
+    r"|[0-9][0-9_]*(?::[0-5]?[0-9])+(?:\.[0-9_]*)?"  # 1:30, sixty to a unit in YAML 1.1
+    r"|\.(?:inf|nan))",
     re.IGNORECASE,
 )
 _MEANT = dict.fromkeys(("yes", "on", "y", "true"), True) | dict.fromkeys(
@@ -117,6 +120,7 @@ def read_documents(file: str, raw: bytes, problems: Problems) -> list[Document]:
 
     before = len(problems)
     _check_characters(file, text, problems)
+    # What a hidden character does to the structure is not worth reporting on top of it.
     return _parse(file, text, problems) if len(problems) == before else []
 
 
@@ -298,6 +302,7 @@ class _Builder:
             node.append(value)
             node.items_at.append(place)
         elif self._key is not None:
+            # The first of two equal keys counts; the second was reported.
             node.setdefault(self._key, value)
             node.values_at.setdefault(self._key, place)
             if not isinstance(value, Table | Sequence):

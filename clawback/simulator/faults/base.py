@@ -50,7 +50,10 @@ class RequestFault(Fault, ABC):
 
         """
 
-    def follow_up(self, exchange: "Exchange") -> Response | None:  # noqa: ARG002 - subclasses use it
+    def follow_up(
+        self,
+        exchange: "Exchange",  # noqa: ARG002 - subclasses use it
+    ) -> Response | None:
         """Answer a later request on which the fault still has an effect; None: it has none."""
         return None
 
