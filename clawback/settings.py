@@ -9,7 +9,6 @@ import os
 from collections.abc import Iterator, Mapping
 from datetime import timedelta
 from difflib import get_close_matches
-from ipaddress import ip_address
 from pathlib import Path
 from typing import Annotated, Literal
 from urllib.parse import urlsplit
@@ -30,6 +29,7 @@ from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 from clawback.app_files import default_rules
 from clawback.model.durations import parse_duration
 from clawback.model.events import SOURCES, EventKind
+from clawback.model.hosts import is_loopback
 from clawback.model.loggable_error import LoggableError
 from clawback.model.mode import Mode
 
@@ -237,11 +237,7 @@ class Settings(BaseSettings):
 
 
 def _is_simulator(url: str) -> bool:
-    host = urlsplit(url).hostname or ""
-    try:
-        return host == "localhost" or ip_address(host).is_loopback
-    except ValueError:
-        return False
+    return is_loopback(urlsplit(url).hostname or "")
 
 
 def load_settings() -> Settings:

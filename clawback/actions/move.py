@@ -16,7 +16,7 @@ from clawback.actions.base import (
     UndoPart,
 )
 from clawback.actions.outcomes import ALREADY_THERE, MOVED, failed
-from clawback.model.messages import Destination, Target
+from clawback.model.messages import Destination, Target, postfix_id_of
 
 _NOT_A_WORD = re.compile(r"[^a-z0-9]+")
 _LONGEST_REASON = 40
@@ -127,8 +127,11 @@ def _items_of(
 
 
 def _ids_of(target: Target) -> tuple[str, ...]:
-    postfix_id = target.id.partition("-")[0]
-    return (target.id, postfix_id, *([target.message_id] if target.message_id else []))
+    return (
+        target.id,
+        postfix_id_of(target.id),
+        *([target.message_id] if target.message_id else []),
+    )
 
 
 def _outcome_of(items: Sequence[MoveItem]) -> str:

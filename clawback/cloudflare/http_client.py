@@ -2,12 +2,12 @@
 
 from datetime import timedelta
 from importlib.metadata import PackageNotFoundError, version
-from ipaddress import ip_address
 from urllib.parse import urlsplit
 
 import httpx
 
 from clawback.cloudflare.api_request import encode_segment
+from clawback.model.hosts import is_loopback
 
 MAX_CONNECTIONS = 20
 CONNECT_TIMEOUT = 5.0
@@ -35,7 +35,7 @@ def open_http_client(
     return httpx.AsyncClient(
         transport=transport,
         # A proxy of the environment must not get between us and a simulator on this machine.
-        trust_env=not _is_loopback(host),
+        trust_env=not is_loopback(host),
         follow_redirects=False,
         timeout=httpx.Timeout(
             timeout.total_seconds(), connect=CONNECT_TIMEOUT, pool=CONNECT_TIMEOUT
@@ -67,13 +67,6 @@ def _checked_host(url: str) -> str:
         )
 
     return parts.hostname
-
-
-def _is_loopback(host: str) -> bool:
-    try:
-        return ip_address(host).is_loopback
-    except ValueError:
-        return host == "localhost"
 
 
 def _version() -> str:

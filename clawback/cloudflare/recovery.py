@@ -18,6 +18,7 @@ from clawback.cloudflare.operations.feedback import Resubmission
 from clawback.cloudflare.operations.investigate import ActionLogEntry
 from clawback.cloudflare.paging import pages
 from clawback.cloudflare.wire_model import WireModel
+from clawback.model.messages import postfix_id_of
 
 SKEW = timedelta(minutes=1)
 """How far our clock may be ahead of the API's."""
@@ -124,8 +125,7 @@ async def _check_released(
 async def _check_reclassified(
     api: EmailSecurity, arguments: Mapping[str, Any], since: datetime
 ) -> RecoveryResult:
-    # Submissions name the postfix id, the first part of an investigate id (reference §2.9).
-    wanted = (arguments["id"].partition("-")[0], arguments["disposition"])
+    wanted = (postfix_id_of(arguments["id"]), arguments["disposition"])
     return _summarise([wanted in await _read_submissions(api, since)])
 
 

@@ -46,3 +46,12 @@ class Target(Payload):
     sender: str | None = None
     mailbox: str | None = None
     quarantined: bool | None = None
+
+
+def postfix_id_of(investigate_id: str) -> str:
+    """The postfix id in an investigate id, `<postfix id>-<time>-<number>` (reference §2.9).
+
+    Reports and submissions name only the postfix id. A message to several mailboxes has one of
+    these, and an investigate id for each.
+    """
+    return investigate_id.partition("-")[0]

@@ -13,7 +13,7 @@ from temporalio.service import RPCError, RPCStatusCode
 
 from clawback.cloudflare import errors
 from clawback.model.events import Event, source_of
-from clawback.model.messages import Target
+from clawback.model.messages import Target, postfix_id_of
 from clawback.model.times import parse_time
 from clawback.temporal import names
 
@@ -40,7 +40,7 @@ class OwnSubmissions:
         try:
             await self._client.start_workflow(
                 names.OWN_SUBMISSION,
-                id=names.own_submission_id(_marker_key(_postfix_id(target), disposition)),
+                id=names.own_submission_id(_marker_key(postfix_id_of(target.id), disposition)),
                 task_queue=names.WORKFLOW_QUEUE,
                 id_conflict_policy=WorkflowIDConflictPolicy.USE_EXISTING,
             )
@@ -58,7 +58,8 @@ class OwnSubmissions:
         """
         disposition = str(event.record.get("requested_disposition") or "")
         requested_at = parse_time(event.record.get("requested_at")) or datetime.now(UTC)
-        named = {source_of(event).postfix_id(event), *map(_postfix_id, event.targets)} - {None}
+        own = source_of(event).postfix_id(event)
+        named = {own, *(postfix_id_of(target.id) for target in event.targets)} - {None}
         keys = [_marker_key(str(postfix_id), disposition) for postfix_id in named]
 
         try:
@@ -76,11 +77,6 @@ class OwnSubmissions:
             if error.status is RPCStatusCode.NOT_FOUND:
                 return None
             raise
-
-
-def _postfix_id(target: Target) -> str:
-    # An investigate id is `<postfix id>-<time>-<number>` (reference §2.9).
-    return target.id.partition("-")[0]
 
 
 def _marker_key(postfix_id: str, disposition: str) -> str:

@@ -7,6 +7,7 @@ from clawback.cloudflare.api_request import ApiRequest, Method
 from clawback.cloudflare.api_response import unreadable_response
 from clawback.cloudflare.operations.operation_group import OperationGroup
 from clawback.cloudflare.wire_model import Flag, Number, Text, Timestamp, WireModel, objects_of
+from clawback.model.messages import postfix_id_of
 
 
 class TraceLine(WireModel):
@@ -70,7 +71,7 @@ class MessageContents(OperationGroup):
         """
         bodies: tuple[Mapping[str, Any], ...] = (
             {"id": id},
-            {"postfix_id": postfix_id or id.partition("-")[0]},
+            {"postfix_id": postfix_id or postfix_id_of(id)},
         )
         current, former = (
             ApiRequest(Method.POST, "investigate/preview", body=body, idempotent=True)

@@ -9,13 +9,13 @@ from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from datetime import timedelta
 from http import HTTPStatus
-from ipaddress import ip_address
 from typing import Annotated, Any, ClassVar
 from urllib.parse import urlsplit
 
 import httpx
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, SecretStr
 
+from clawback.model.hosts import is_loopback
 from clawback.notifications.errors import DeliveryRejected, DeliveryUnavailable
 from clawback.notifications.rendering import RenderedNotification
 
@@ -36,13 +36,6 @@ def _resolve_secret(value: object) -> object:
         raise ValueError(f"environment variable {name} is not set")
 
     return os.environ[name]
-
-
-def is_loopback(host: str) -> bool:
-    try:
-        return host == "localhost" or ip_address(host).is_loopback
-    except ValueError:
-        return False
 
 
 def _check_url(url: SecretStr) -> SecretStr:

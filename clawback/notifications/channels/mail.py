@@ -13,7 +13,8 @@ import httpx
 from pydantic import AfterValidator, Field, model_validator
 
 from clawback.model.addresses import PatternKind, pattern_problem
-from clawback.notifications.channels.base import Channel, Secret, is_loopback
+from clawback.model.hosts import is_loopback
+from clawback.notifications.channels.base import Channel, Secret
 from clawback.notifications.errors import DeliveryError, DeliveryRejected, DeliveryUnavailable
 from clawback.notifications.rendering import RenderedNotification
 
