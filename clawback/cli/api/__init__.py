@@ -31,7 +31,7 @@ GROUPS = {
     "impersonation-registry": "Manage the impersonation registry: names to protect.",
     "sending-domain-restrictions": "Manage domains that require TLS.",
     "trusted-domains": "Manage domains exempt from the checks for new and similar domains.",
-    "url-ignore-patterns": "Manage URL ignore patterns: links that are not followed.",
+    "url-ignore-patterns": "Manage URL ignore patterns: links that are not rewritten.",
 }
 _ONE_PAGE = {"Read one page of": "List", "Read one page": "List them", " in `[start, end)`": ""}
 """A method reads one page, its command reads all."""
