@@ -12,10 +12,12 @@ import pytest
 from temporalio import workflow
 from temporalio.client import WorkflowHistory
 from temporalio.worker import Replayer
+from temporalio.worker.workflow_sandbox import SandboxedWorkflowRunner
 
 from clawback.temporal.data_converter import data_converter
 from tests.replay.careless import CarelessCase
 from tests.replay.record import HISTORIES, SCENES
+from tests.workflows.deployment import STRICT_SANDBOX
 from workflows import WORKFLOWS
 
 SAVED = sorted(HISTORIES.glob("*.json"))
@@ -25,6 +27,14 @@ ADVICE = (
     "`python -m tests.replay.record`. After it, gate the change with "
     "workflow.patched('<what changed>') and record new histories beside the old ones."
 )
+
+
+def replayer_of(workflows: list[type[Any]]) -> Replayer:
+    return Replayer(
+        workflows=workflows,
+        data_converter=data_converter(None),
+        workflow_runner=SandboxedWorkflowRunner(STRICT_SANDBOX),
+    )
 
 
 def history(path: Path) -> WorkflowHistory:
@@ -90,7 +100,7 @@ def _renumbered(value: Any, numbers: Mapping[str, str]) -> Any:
 @pytest.mark.parametrize("path", SAVED, ids=lambda path: path.stem)
 async def test_saved_histories_replay(path: Path) -> None:
     """Every path of every workflow, as it was recorded."""
-    replayer = Replayer(workflows=WORKFLOWS, data_converter=data_converter(None))
+    replayer = replayer_of(WORKFLOWS)
     result = await replayer.replay_workflow(history(path), raise_on_replay_failure=False)
     assert result.replay_failure is None, (
         ADVICE.format(name=path.name) + f"\n{result.replay_failure}"
@@ -103,7 +113,7 @@ async def test_a_workflow_whose_local_activities_were_interrupted_replays(path: 
 
     What follows it is then recorded in the second.
     """
-    replayer = Replayer(workflows=WORKFLOWS, data_converter=data_converter(None))
+    replayer = replayer_of(WORKFLOWS)
     whole = json.loads(history(path).to_json())
     split = WorkflowHistory.from_json(
         path.stem, json.dumps({"events": interrupted(whole["events"])})
@@ -121,7 +131,7 @@ def test_every_scene_is_saved() -> None:
 
 async def test_a_careless_change_is_caught() -> None:
     """The known-bad one: the test above can fail."""
-    replayer = Replayer(workflows=[CarelessCase], data_converter=data_converter(None))
+    replayer = replayer_of([CarelessCase])
     result = await replayer.replay_workflow(
         history(HISTORIES / "case-moved.1.json"), raise_on_replay_failure=False
     )

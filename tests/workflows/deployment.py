@@ -36,6 +36,10 @@ from worker import Services, build_components, build_workers, connect_api
 
 RULES = Path(__file__).parents[2] / "rules"
 
+# pytest rewrites the asserts of our installed packages, and what it rewrites imports pytest. The
+# sandbox would import all of pytest again for every run of every workflow.
+STRICT_SANDBOX = SandboxRestrictions.default.with_passthrough_modules("_pytest")
+
 
 @dataclass
 class Deployment:
@@ -157,7 +161,7 @@ async def deployed(
         components = build_components(
             chosen, temporal, api, LiveRules.load(chosen.rules, traits_of(channels)), notifier
         )
-        for worker in build_workers(temporal, components, sandbox=SandboxRestrictions.default):
+        for worker in build_workers(temporal, components, sandbox=STRICT_SANDBOX):
             await stack.enter_async_context(worker)
         yield Deployment(temporal, simulator, chosen, components.services, api, switch, keeper)
 
