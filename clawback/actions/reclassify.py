@@ -70,6 +70,7 @@ def inverse_disposition(disposition: Disposition, verdict: str | None) -> Dispos
     """
     if disposition is not Disposition.NONE:
         return Disposition.NONE
+    # Submissions know no MALICIOUS-BEC (reference §2.3): what is before the dash is meant.
     former = (verdict or "").partition("-")[0]
     is_bad = former in set(Disposition) - {Disposition.NONE}
     return Disposition(former) if is_bad else _UNKNOWN_BEFORE

@@ -239,6 +239,7 @@ def _clear_settings(*, keep_temporal: bool) -> None:
 
     A Temporal server that people name needs theirs.
     """
+    # An empty configuration file, since the profile of a user may name another server.
     kept = _temporal_variables() if keep_temporal else {"TEMPORAL_CONFIG_FILE": os.devnull}
     for name in [name for name in os.environ if name.startswith(SETTINGS)]:
         del os.environ[name]

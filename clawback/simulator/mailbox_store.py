@@ -86,6 +86,7 @@ class MailboxStore:
 
     def page(self, search: MailboxSearch, per_page: int, cursor: str | None, skip: int = 0) -> Page:
         """Return one page, after skipping `skip` messages (the deprecated way of paging)."""
+        # One more than fits, to know whether there is another page.
         found = list(islice(self.find(search, cursor), skip, skip + per_page + 1))
         mails = found[:per_page]
         return Page(mails, _format_cursor(self._key(mails[-1])) if len(found) > per_page else None)
@@ -132,6 +133,7 @@ class MailboxStore:
         """Return the positions that can be in the time range; all if the order is not by time."""
         match self.order:
             case Order.NEWEST:
+                # Keys are negated times here. "\U0010ffff" sorts after any id.
                 first, last = -search.end.timestamp(), -search.start.timestamp()
                 return range(
                     bisect_left(self._keys, (first, "")),
@@ -153,6 +155,7 @@ class MailboxStore:
             case Order.OLDEST:
                 return mail.at.timestamp(), mail.id
             case Order.SHUFFLED:
+                # An order that has nothing to do with time and is the same for every page.
                 digest = hashlib.blake2b(
                     f"{self.seed}/{mail.id}".encode(errors="replace"), digest_size=6
                 ).digest()

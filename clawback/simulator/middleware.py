@@ -97,6 +97,7 @@ class Middleware:
                 if fault.is_exclusive:
                     return
 
+        # Non-exclusive faults, such as a delay, have happened by now; the request goes on.
         follow_ups = (fault.follow_up(exchange) for fault in self._faults.values())
         response = next(filter(None, follow_ups), None)
         if response is not None:
@@ -106,6 +107,7 @@ class Middleware:
 
     async def _execute(self, scope: Scope, receive: Receive, token: str, send: Send) -> None:
         try:
+            # After the faults: a connection that drops does so whatever the token may do.
             check_permission(token, scope["method"], self._account.options.tokens)
         except Refusal as refusal:
             response: Response = fail(refusal)

@@ -63,6 +63,7 @@ class RateLimiter:
         if window.blocked_until > now:
             return None
         if window.left == 0:
+            # The request that exceeds the limit starts the block of all (reference §3.1).
             window.blocked_until = now + self.rate.seconds
             return None
 

@@ -158,6 +158,7 @@ class _Server(uvicorn.Server):
         self.up.set()
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        # Only requests in progress are worth the waits of uvicorn's own shutdown.
         if self.server_state.tasks:
             await super().shutdown(sockets)
             return
@@ -193,6 +194,7 @@ class _Dispatcher:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
             raise NotImplementedError("the simulator supports HTTP only")
+        # Jobs have no task of their own: they come to the current time before anybody looks.
         self._jobs.advance()
         is_control = scope["path"] == PREFIX or scope["path"].startswith(PREFIX + "/")
         await (self._control if is_control else self._api)(scope, receive, send)
