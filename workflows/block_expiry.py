@@ -79,7 +79,7 @@ class BlockExpiryWorkflow:
         self._lifted_by = (by, reason)
 
     @extend.validator
-    def _validate_extend(self, until: datetime, by: str, reason: str) -> None:  # noqa: ARG002 - a validator has the update's signature
+    def _validate_extend(self, until: datetime, by: str, reason: str) -> None:
         self._validate(by)
         if until <= self._block.expires_at:
             raise ApplicationError(
@@ -88,7 +88,7 @@ class BlockExpiryWorkflow:
             )
 
     @lift.validator
-    def _validate_lift(self, by: str, reason: str) -> None:  # noqa: ARG002 - a validator has the update's signature
+    def _validate_lift(self, by: str, reason: str) -> None:
         self._validate(by)
 
     @workflow.query(name=names.STATUS)

@@ -208,7 +208,7 @@ class CaseWorkflow:
         self._has_news = True
 
     @workflow.update(name=names.APPROVE)
-    def approve(self, by: str, reason: str, digest: str) -> str:  # noqa: ARG002 - for the validator
+    def approve(self, by: str, reason: str, digest: str) -> str:
         """Approve what was shown (by its digest); return the new state."""
         return self._decide(Decision(approved=True, by=by, at=workflow.now(), reason=reason))
 
@@ -218,12 +218,12 @@ class CaseWorkflow:
         return self._decide(Decision(approved=False, by=by, at=workflow.now(), reason=reason))
 
     @approve.validator
-    def _validate_approve(self, by: str, reason: str, digest: str) -> None:  # noqa: ARG002 - a validator has the update's signature
+    def _validate_approve(self, by: str, reason: str, digest: str) -> None:
         require_actor(by)
         require_no_problem(self._case.approval_problem(by, digest))
 
     @deny.validator
-    def _validate_deny(self, by: str, reason: str) -> None:  # noqa: ARG002 - a validator has the update's signature
+    def _validate_deny(self, by: str, reason: str) -> None:
         require_actor(by)
         require_no_problem(self._case.decision_problem())
 

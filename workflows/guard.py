@@ -54,7 +54,7 @@ class GuardWorkflow:
         self._is_cancelled = False
 
     @workflow.run
-    async def run(self, snapshot: GuardSnapshot) -> None:  # noqa: ARG002 - taken by __init__
+    async def run(self, snapshot: GuardSnapshot) -> None:
         """Read a lost past and write audit records; everything else happens in the handlers."""
         while True:
             try:
@@ -135,12 +135,12 @@ class GuardWorkflow:
             self._show()
 
     @reserve.validator
-    def _validate_reserve(self, batch: ReservationBatch) -> None:  # noqa: ARG002 - a validator has the update's signature
+    def _validate_reserve(self, batch: ReservationBatch) -> None:
         if self._is_recovering:
             raise ApplicationError("the guard was lost and is reading what it knew")
 
     @stop.validator
-    def _validate_stop(self, by: str, reason: str) -> None:  # noqa: ARG002 - a validator has the update's signature
+    def _validate_stop(self, by: str, reason: str) -> None:
         require_actor(by)
 
     @resume.validator
