@@ -111,7 +111,7 @@ def _application_error(channel: str, error: DeliveryError) -> ApplicationError:
     return ApplicationError(
         f"{channel}: {error.reason}",
         error.reason,
-        type=ErrorType.REJECTED if is_rejected else ErrorType.UNAVAILABLE,
+        type=ErrorType.INVALID_REQUEST if is_rejected else ErrorType.UNAVAILABLE,
         next_retry_delay=error.retry_after if isinstance(error, DeliveryUnavailable) else None,
         category=ApplicationErrorCategory.BENIGN,
     )

@@ -27,8 +27,8 @@ _BACKFILL = Priority(priority_key=names.BACKFILL_PRIORITY)
 
 _NOT_RETRYABLE: Final = [
     ErrorType.UNAUTHENTICATED,
-    ErrorType.NOT_PERMITTED,
-    ErrorType.REJECTED,
+    ErrorType.PERMISSION_DENIED,
+    ErrorType.INVALID_REQUEST,
     ErrorType.NOT_FOUND,
 ]
 
@@ -100,7 +100,7 @@ UNDO: Final[dict[str, Any]] = {
     "retry_policy": RetryPolicy(
         initial_interval=timedelta(seconds=1),
         maximum_interval=timedelta(minutes=1),
-        non_retryable_error_types=[ErrorType.REJECTED, ErrorType.NOT_FOUND],
+        non_retryable_error_types=[ErrorType.INVALID_REQUEST, ErrorType.NOT_FOUND],
     ),
     "priority": _UNDO,
 }
@@ -134,7 +134,7 @@ DELIVER: Final[dict[str, Any]] = {
     "retry_policy": RetryPolicy(
         initial_interval=timedelta(seconds=1),
         maximum_interval=timedelta(minutes=5),
-        non_retryable_error_types=[ErrorType.REJECTED, ErrorType.NOT_FOUND],
+        non_retryable_error_types=[ErrorType.INVALID_REQUEST, ErrorType.NOT_FOUND],
     ),
 }
 """Deliver a notification; repeated with the same id until it is delivered or time is up.

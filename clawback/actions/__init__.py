@@ -5,7 +5,7 @@ To add one: write its module, list it in `registry`, and map it to a step in
 asks the action.
 """
 
-from clawback.actions.allow_sender import AllowSender, Leniency
+from clawback.actions.allow_sender import AllowAs, AllowSender
 from clawback.actions.base import (
     BaseAction,
     BudgetKind,
@@ -48,6 +48,7 @@ __all__ = [
     "NOTIFICATIONS",
     "Action",
     "ActionError",
+    "AllowAs",
     "AllowSender",
     "BaseAction",
     "BlockSender",
@@ -58,7 +59,6 @@ __all__ = [
     "ContainmentAction",
     "Correction",
     "Effect",
-    "Leniency",
     "MessageSearch",
     "Move",
     "MoveAction",

@@ -13,11 +13,11 @@ from clawback.model.durations import Duration, format_duration
 from clawback.model.policies import Resource
 
 
-class Leniency(StrEnum):
+class AllowAs(StrEnum):
     """What an allowed sender is exempt from: Spam, Spoof and Bulk, or every detection."""
 
-    ACCEPTABLE = "acceptable"
-    TRUSTED = "trusted"
+    ACCEPTABLE_SENDER = "acceptable_sender"
+    TRUSTED_SENDER = "trusted_sender"
 
 
 class AllowSender(PolicyAction):
@@ -38,8 +38,8 @@ class AllowSender(PolicyAction):
     kind: PatternKind = Field(
         default=PatternKind.EMAIL, description="What the pattern is: email, domain or ip"
     )
-    off: Leniency = Field(
-        default=Leniency.ACCEPTABLE,
+    allow_as: AllowAs = Field(
+        default=AllowAs.ACCEPTABLE_SENDER,
         description="What the sender is exempt from: Spam, Spoof and Bulk, or every detection",
     )
     verified: bool = Field(default=True, description="Only mail that passes DMARC, SPF or DKIM")
@@ -71,8 +71,8 @@ class AllowSender(PolicyAction):
             "pattern_type": self.kind.upper(),
             "is_regex": False,
             "is_exempt_recipient": False,
-            "is_trusted_sender": self.off is Leniency.TRUSTED,
-            "is_acceptable_sender": self.off is Leniency.ACCEPTABLE,
+            "is_trusted_sender": self.allow_as is AllowAs.TRUSTED_SENDER,
+            "is_acceptable_sender": self.allow_as is AllowAs.ACCEPTABLE_SENDER,
             "verify_sender": self.verified,
         }
 
@@ -84,4 +84,5 @@ class AllowSender(PolicyAction):
         return self.expires_after
 
     def describe(self) -> str:
-        return f"allow {self.kind} for {format_duration(self.expires_after)}, as {self.off}"
+        level = self.allow_as.replace("_", " ")
+        return f"allow {self.kind} for {format_duration(self.expires_after)}, as {level}"

@@ -15,12 +15,12 @@ _TYPES: tuple[tuple[type[errors.ApiError], ErrorType], ...] = (
     (errors.ContainmentStopped, ErrorType.STOPPED),
     (errors.RateLimited, ErrorType.RATE_LIMITED),
     (errors.Unauthenticated, ErrorType.UNAUTHENTICATED),
-    (errors.PermissionDenied, ErrorType.NOT_PERMITTED),
+    (errors.PermissionDenied, ErrorType.PERMISSION_DENIED),
     (errors.NotFound, ErrorType.NOT_FOUND),
-    (errors.InvalidRequest, ErrorType.REJECTED),
+    (errors.InvalidRequest, ErrorType.INVALID_REQUEST),
     (errors.Unavailable, ErrorType.UNAVAILABLE),
     (errors.UnknownOutcome, ErrorType.UNKNOWN_OUTCOME),
-    (errors.UnreadableResponse, ErrorType.NOT_UNDERSTOOD),
+    (errors.UnreadableResponse, ErrorType.UNREADABLE_RESPONSE),
 )
 
 

@@ -82,7 +82,7 @@ ASKED_BY: Final[Mapping[str, Callable[[ChangeRequest, Any], bool]]] = {
 _ResultOrNone: Any = ChangeResult | None
 """A reclassification has no result."""
 _SEARCH: Final = "email_security.search_messages"
-_MAYBE = {ErrorType.UNKNOWN_OUTCOME.value, ErrorType.NOT_UNDERSTOOD.value}
+_MAYBE = {ErrorType.UNKNOWN_OUTCOME.value, ErrorType.UNREADABLE_RESPONSE.value}
 _STARTED = EventType.EVENT_TYPE_WORKFLOW_EXECUTION_STARTED
 _SIGNALED = EventType.EVENT_TYPE_WORKFLOW_EXECUTION_SIGNALED
 _CHILD = EventType.EVENT_TYPE_START_CHILD_WORKFLOW_EXECUTION_INITIATED

@@ -1,16 +1,16 @@
 """How errors cross Temporal: a fixed type each, and a delay where there is one.
 
-    ErrorType             raised for                              who continues
-    ├─ rate_limited       429, or our own rate limiter            the engine, after the delay
-    ├─ stopped            the kill switch                         the workflow, once it is off
-    ├─ unavailable        certainly not executed                  the engine, backing off
-    ├─ unknown_outcome    an unsafe POST without a response       the workflow, after verifying
-    ├─ unauthenticated    the token                               the workflow, slowly; a person
-    ├─ not_permitted      its permissions                         the workflow, slowly; a person
-    ├─ not_found          this request                            nobody: it is the outcome
-    ├─ rejected           this request                            nobody: it is the outcome
-    ├─ not_understood     a response that cannot be read          the engine, slowly
-    └─ audit_unavailable  the audit cannot be written             the engine, until it can
+    ErrorType               raised for                          who continues
+    ├─ rate_limited         429, or our own rate limiter        the engine, after the delay
+    ├─ stopped              the kill switch                     the workflow, once it is off
+    ├─ unavailable          certainly not executed              the engine, backing off
+    ├─ unknown_outcome      an unsafe POST without a response   the workflow, after verifying
+    ├─ unauthenticated      the token                           the workflow, slowly; a person
+    ├─ permission_denied    its permissions                     the workflow, slowly; a person
+    ├─ not_found            this request                        nobody: it is the outcome
+    ├─ invalid_request      this request                        nobody: it is the outcome
+    ├─ unreadable_response  a response that cannot be read      the engine, slowly
+    └─ audit_unavailable    the audit cannot be written         the engine, until it can
 
 Never compare messages.
 """
@@ -26,14 +26,14 @@ class ErrorType(StrEnum):
     UNAVAILABLE = "unavailable"
     UNKNOWN_OUTCOME = "unknown_outcome"
     UNAUTHENTICATED = "unauthenticated"
-    NOT_PERMITTED = "not_permitted"
+    PERMISSION_DENIED = "permission_denied"
     NOT_FOUND = "not_found"
-    REJECTED = "rejected"
-    NOT_UNDERSTOOD = "not_understood"
+    INVALID_REQUEST = "invalid_request"
+    UNREADABLE_RESPONSE = "unreadable_response"
     AUDIT_UNAVAILABLE = "audit_unavailable"
 
 
-PERMANENT: frozenset[ErrorType] = frozenset({ErrorType.REJECTED, ErrorType.NOT_FOUND})
+PERMANENT: frozenset[ErrorType] = frozenset({ErrorType.INVALID_REQUEST, ErrorType.NOT_FOUND})
 """Errors that no retry can change."""
-ACCESS: frozenset[ErrorType] = frozenset({ErrorType.UNAUTHENTICATED, ErrorType.NOT_PERMITTED})
+ACCESS: frozenset[ErrorType] = frozenset({ErrorType.UNAUTHENTICATED, ErrorType.PERMISSION_DENIED})
 """Errors that a person must fix first."""

@@ -90,7 +90,7 @@ def errors(text: str) -> list[BaseException]:
         ValueError(text),
         KeyError(text),
         UnicodeEncodeError("ascii", text, 0, 1, text),
-        ApplicationError(text, type="rejected"),
+        ApplicationError(text, type="invalid_request"),
         ApplicationError(text, type=f"{text} a@b"),
         RPCError(text, RPCStatusCode.NOT_FOUND, b""),
         OSError(2, "No such file or directory", text),
