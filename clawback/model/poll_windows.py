@@ -72,7 +72,8 @@ def begin_live(memory: PollerSnapshot, start: PollerStart, now: datetime) -> Pol
     Where the lookback is due and too long for the live lane, the backfill lane gets it.
     """
     patience = CHECK_INTERVAL + 2 * start.interval
-    # An older window is given up for a fresh one: what it has not read lies after `checked_to`.
+    # An older window is given up for a fresh one. What it has not read is not lost: it lies after
+    # `checked_to`, or in one of the lists.
     if memory.live is not None and now - memory.live.range.end <= patience:
         return memory
 

@@ -88,7 +88,7 @@ class EncryptingCodec(PayloadCodec):
 
     def _seal(self, payload: Payload) -> Payload:
         nonce = os.urandom(_NONCE)
-        # The key id is authenticated as well. 96 random bits do not repeat within 2³² payloads.
+        # The key id is authenticated too. Random nonces are safe for 2³² payloads under one key.
         sealed = nonce + self._cipher.encrypt(nonce, payload.SerializeToString(), self._key_id)
         return Payload(metadata={"encoding": _AES, "encryption-key-id": self._key_id}, data=sealed)
 

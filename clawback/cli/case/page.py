@@ -226,5 +226,6 @@ def _outcome_lines(action: Action, outcomes: dict[str, str], memory: CaseSnapsho
 
 def _format_duration(lasted: timedelta) -> str:
     seconds = max(int(lasted.total_seconds()), 0)
-    unit = 86_400 if seconds >= 2 * 86_400 else 60 if seconds >= 120 else 1  # noqa: PLR2004 - at least two of the unit
+    # At least two of the unit: 90 s say more than 1m.
+    unit = 86_400 if seconds >= 2 * 86_400 else 60 if seconds >= 2 * 60 else 1
     return format_duration(timedelta(seconds=seconds // unit * unit))

@@ -129,7 +129,10 @@ def _evaluate(rules: RuleSet, rule: Rule, event: Event, context: DryRunContext) 
     return EventResult(event, outcome, trees, reasons)
 
 
-def _condition_reasons(rule: Rule, outcome: bool | None) -> Iterator[Reason]:  # noqa: FBT001 - a value, not a switch
+def _condition_reasons(
+    rule: Rule,
+    outcome: bool | None,  # noqa: FBT001 - a value, not a switch
+) -> Iterator[Reason]:
     if outcome is False:
         yield Reason("no_match", "the condition is false")
     if outcome is None:
