@@ -16,7 +16,7 @@ from clawback.model.audit_record import RecordKind
 from clawback.simulator import outbreak
 from clawback.temporal.case_index import CaseFilter
 from tests.chaos.test_outages import simulated
-from tests.cli.test_program import clawback
+from tests.cli.command import clawback
 from tests.waiting import eventually
 from tests.workflows.deployment import RULES, Deployment, deployed
 

@@ -23,7 +23,7 @@ from clawback.model.audit_record import RecordKind
 from clawback.model.mode import Mode
 from clawback.simulator import outbreak, parse_faults
 from clawback.temporal.block_gateway import ActiveBlock
-from tests.cli.test_program import clawback, sentence
+from tests.cli.command import clawback, sentence
 from tests.rules.folders import write
 from tests.waiting import eventually
 from tests.workflows.deployment import RULES, Deployment, deployed, match_of

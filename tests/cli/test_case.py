@@ -20,7 +20,7 @@ from clawback.cli.exits import ExitCode
 from clawback.model.messages import Destination, Disposition
 from clawback.model.mode import Mode
 from clawback.simulator import outbreak
-from tests.cli.test_program import COMMAND, clawback, environment_of
+from tests.cli.command import COMMAND, clawback, environment_of
 from tests.waiting import eventually
 from tests.workflows.deployment import RULES, Deployment, deployed, match_of
 from tests.workflows.test_case import simulated

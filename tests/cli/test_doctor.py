@@ -13,7 +13,8 @@ import pytest
 from clawback.cli.exits import ExitCode
 from clawback.local import free_port
 from clawback.simulator import Simulator, SimulatorOptions, TokenScope
-from tests.cli.test_program import clawback, write_audit
+from tests.cli.command import clawback
+from tests.cli.test_program import write_audit
 
 RULES = Path(__file__).parents[2] / "rules"
 

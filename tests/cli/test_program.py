@@ -16,34 +16,7 @@ from clawback.audit import AuditLog
 from clawback.cli.exits import ExitCode
 from clawback.cli.program import COMMANDS, load
 from clawback.model.audit_record import AuditRecord, RecordKind
-
-COMMAND = (sys.executable, "-c", "from clawback.cli import main; main()")
-
-
-def environment_of(**settings: str) -> dict[str, str]:
-    """The environment of this process without settings of clawback, and with those given."""
-    prefixes = ("CLAWBACK_", "CLOUDFLARE_", "TEMPORAL_")
-    clean = {name: value for name, value in os.environ.items() if not name.startswith(prefixes)}
-    return clean | settings
-
-
-def clawback(*arguments: str, **settings: str) -> subprocess.CompletedProcess[str]:
-    """Run `clawback` as a process of its own, with no other settings than those given."""
-    return subprocess.run(
-        [*COMMAND, *arguments],
-        env=environment_of(**settings),
-        capture_output=True,
-        text=True,
-        timeout=300,
-        check=False,
-    )
-
-
-def sentence(done: subprocess.CompletedProcess[str]) -> str:
-    """The one line a failed command leaves on stderr, besides what it was doing."""
-    assert "Traceback" not in done.stderr
-    (line,) = (line for line in done.stderr.splitlines() if not line.endswith(" …"))
-    return line
+from tests.cli.command import COMMAND, clawback, environment_of, sentence
 
 
 def write_audit(path: Path, count: int = 3) -> Path:
@@ -56,10 +29,22 @@ def write_audit(path: Path, count: int = 3) -> Path:
     return path
 
 
+def run(*arguments: str) -> subprocess.CompletedProcess[str]:
+    """Run `clawback` as people do, from the start of the interpreter to its end."""
+    return subprocess.run(
+        [*COMMAND, *arguments],
+        env=environment_of(),
+        capture_output=True,
+        text=True,
+        timeout=300,
+        check=False,
+    )
+
+
 def test_version_and_help() -> None:
     """`--version` says the version; help names every command there is."""
-    assert clawback("--version").stdout.startswith("clawback 0.")
-    done = clawback("--help")
+    assert run("--version").stdout.startswith("clawback 0.")
+    done = run("--help")
     assert done.returncode == 0
     assert all(f"  {command}" in done.stdout for command in COMMANDS)
 
@@ -157,15 +142,7 @@ def test_a_reader_that_goes_away_is_no_traceback(tmp_path: Path) -> None:
     path = write_audit(tmp_path / "audit.jsonl", 1)
     reading, writing = os.pipe()
     os.close(reading)
-    command = [
-        sys.executable,
-        "-c",
-        "from clawback.cli import main; main()",
-        "audit",
-        "verify",
-        str(path),
-        "--json",
-    ]
+    command = [*COMMAND, "audit", "verify", str(path), "--json"]
     done = subprocess.run(
         command, stdout=writing, stderr=subprocess.PIPE, text=True, timeout=300, check=False
     )

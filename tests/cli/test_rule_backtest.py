@@ -13,7 +13,7 @@ import pytest
 
 from clawback.cli.exits import ExitCode
 from clawback.simulator import Simulator
-from tests.cli.test_program import clawback, sentence
+from tests.cli.command import clawback, sentence
 from tests.rules.folders import PLAIN, write
 
 RULES = str(Path(__file__).parents[2] / "rules")

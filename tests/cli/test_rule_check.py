@@ -13,7 +13,7 @@ from pathlib import Path
 import yaml
 
 from clawback.cli.exits import ExitCode
-from tests.cli.test_program import clawback, sentence
+from tests.cli.command import clawback, sentence
 from tests.rules.folders import PLAIN, block, write
 
 ROOT = Path(__file__).parents[2]

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from clawback.cli.exits import ExitCode
-from tests.cli.test_program import clawback, sentence
+from tests.cli.command import clawback, sentence
 
 RULES = str(Path(__file__).parents[2] / "rules")
 ACTING = {"CLAWBACK_MODE": "enforce", "CLAWBACK_AGE_LIMIT": "off", "CLAWBACK_RULES": RULES}

@@ -18,7 +18,7 @@ from clawback.cli.exits import ExitCode
 from clawback.model.audit_record import AuditRecord, RecordKind
 from clawback.temporal.case_gateway import CaseGateway
 from clawback.temporal.case_index import CaseFilter
-from tests.cli.test_program import clawback
+from tests.cli.command import clawback
 from tests.rules.folders import PLAIN, block, write
 from tests.waiting import eventually
 

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from clawback.cli.exits import ExitCode
-from tests.cli.test_program import clawback, sentence
+from tests.cli.command import clawback, sentence
 
 SHIPPED = Path(__file__).parents[2] / "rules"
 RECORD = {

@@ -4,7 +4,7 @@ import json
 from pathlib import Path
 
 from clawback.cli.exits import ExitCode
-from tests.cli.test_program import clawback, sentence
+from tests.cli.command import clawback, sentence
 
 SHIPPED = str(Path(__file__).parents[2] / "rules")
 

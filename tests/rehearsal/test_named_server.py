@@ -10,7 +10,7 @@ from temporalio.client import Client
 
 from clawback.cli.exits import ExitCode
 from clawback.temporal import names
-from tests.cli.test_program import clawback
+from tests.cli.command import clawback
 from tests.rehearsal.test_rehearse import RULES
 from tests.waiting import eventually
 

@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from clawback.cli.exits import ExitCode
-from tests.cli.test_program import clawback
+from tests.cli.command import clawback
 from tests.waiting import wait_until
 
 RULES = str(Path(__file__).parents[2] / "rules")
