@@ -68,8 +68,12 @@ def recovery_of(operation: Operation) -> Recovery | None:
 
 def is_since(entry: ActionLogEntry, since: datetime) -> bool:
     """Whether an action happened since a time of our clock."""
-    at = entry.completed_at or entry.started_at
-    return at is not None and at >= since - SKEW
+    return _time_of(entry) >= since - SKEW
+
+
+def _time_of(entry: ActionLogEntry) -> datetime:
+    """When an action happened; an action without a time comes before all others."""
+    return entry.completed_at or entry.started_at or datetime.min.replace(tzinfo=UTC)
 
 
 def _summarise(done: Sequence[bool]) -> RecoveryResult:
@@ -105,7 +109,9 @@ async def _check_moved(
             for entry in await _read_action_log(api, identity)
             if entry.operation == "MOVE" and entry.success is not False
         ]
-        return bool(moves) and moves[-1].properties.get("folder") == arguments["destination"]
+        # The order of the log is not documented (reference §2.8).
+        newest = max(moves, key=_time_of, default=None)
+        return newest is not None and newest.properties.get("folder") == arguments["destination"]
 
     return _summarise([await is_there(identity) for identity in _message_ids(arguments)])
 
