@@ -166,8 +166,9 @@ class RehearsalEnvironment:
             "CLAWBACK_AUDIT": str(self.audit),
             "CLAWBACK_RULES": str(plan.rules.resolve()),
             "CLAWBACK_API_URL": f"http://127.0.0.1:{self._simulator_port}/client/v4",
-            "CLAWBACK_INTERVAL": "1s",
-            "CLAWBACK_SUBMISSION_INTERVAL": "1s",
+            # Polls share the rate limit with what they find: a poll a second would use most of it.
+            "CLAWBACK_INTERVAL": "5s",
+            "CLAWBACK_SUBMISSION_INTERVAL": "5s",
             "CLAWBACK_START": format_duration(history),
             "CLAWBACK_AGE_LIMIT": plan.age_limit,
             "CLAWBACK_GUARD": "on" if plan.guard else "unlimited",
