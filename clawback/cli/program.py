@@ -52,11 +52,13 @@ def load(name: str) -> TyperGroup | TyperCommand:
     """Import a command and build the object that typer runs."""
     module = import_module(f"clawback.cli.{name}")
     if hasattr(module, "app"):
+        # also for its commands; rich's help would keep the line breaks of our docstrings
+        module.app.rich_markup_mode = None
         group: TyperGroup = get_group(module.app)
         group.name = name
         return group
 
-    single = typer.Typer(add_completion=False)
+    single = typer.Typer(add_completion=False, rich_markup_mode=None)
     single.command(name)(getattr(module, name))
     return get_command(single)  # type: ignore[return-value]
 

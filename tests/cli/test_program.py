@@ -14,7 +14,7 @@ import pytest
 
 from clawback.audit import AuditLog
 from clawback.cli.exits import ExitCode
-from clawback.cli.program import COMMANDS, load
+from clawback.cli.program import COMMANDS, load, run
 from clawback.model.audit_record import AuditRecord, RecordKind
 from tests.cli.command import COMMAND, clawback, environment_of, sentence
 
@@ -29,7 +29,7 @@ def write_audit(path: Path, count: int = 3) -> Path:
     return path
 
 
-def run(*arguments: str) -> subprocess.CompletedProcess[str]:
+def run_anew(*arguments: str) -> subprocess.CompletedProcess[str]:
     """Run `clawback` as people do, from the start of the interpreter to its end."""
     return subprocess.run(
         [*COMMAND, *arguments],
@@ -43,8 +43,8 @@ def run(*arguments: str) -> subprocess.CompletedProcess[str]:
 
 def test_version_and_help() -> None:
     """`--version` says the version; help names every command there is."""
-    assert run("--version").stdout.startswith("clawback 0.")
-    done = run("--help")
+    assert run_anew("--version").stdout.startswith("clawback 0.")
+    done = run_anew("--help")
     assert done.returncode == 0
     assert all(f"  {command}" in done.stdout for command in COMMANDS)
 
@@ -53,6 +53,20 @@ def test_version_and_help() -> None:
 def test_every_command_loads(command: str) -> None:
     """Each command of the tree can be loaded and has help."""
     assert load(command).help
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_help_flows_into_the_width_of_the_terminal(
+    command: str, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Lines of a paragraph are filled, as in the help of the program itself, without boxes."""
+    monkeypatch.setenv("COLUMNS", "80")
+    loaded = load(command)
+    for words in [[command], *([command, name] for name in getattr(loaded, "commands", {}))]:
+        assert run([*words, "--help"]) == ExitCode.OK
+        shown = capsys.readouterr().out
+        assert shown.startswith(f"Usage: clawback {' '.join(words)} [OPTIONS]")
+        assert max(map(len, shown.splitlines())) <= 80
 
 
 @pytest.mark.parametrize(
