@@ -22,6 +22,7 @@ from temporalio.worker.workflow_sandbox import SandboxedWorkflowRunner, SandboxR
 from activities import bind_activities
 from activities.audit import AuditActivities
 from activities.containment import ContainmentActivities
+from activities.correlation import CorrelationActivities
 from activities.guard import GuardActivities
 from activities.ingest import IngestActivities
 from activities.notifications import NotificationActivities
@@ -65,6 +66,7 @@ from clawback.temporal.guard_keeper import ForeignAccount, GuardKeeper
 from clawback.temporal.guard_memory import GuardMemory
 from clawback.temporal.heartbeat import HeartbeatInterceptor
 from clawback.temporal.kill_switch import KillSwitch
+from clawback.temporal.match_gateway import MatchGateway
 from clawback.temporal.namespace_checks import (
     NamespaceNotReady,
     describe_retention,
@@ -273,12 +275,12 @@ def build_components(
         age_limit=settings.age_limit,
         is_ours=own.is_ours,
     )
+    matches = MatchGateway(client)
     activities = (
-        IngestActivities(
-            ingest, CaseGateway(client), SetAsideGateway(client), audit, telemetry, queue=queue
-        ),
-        SetAsideActivities(CaseGateway(client)),
+        IngestActivities(ingest, matches, SetAsideGateway(client), audit, telemetry, queue=queue),
+        SetAsideActivities(matches),
         PartActivities(CaseGateway(client)),
+        CorrelationActivities(CaseGateway(client), lambda: rules.current, settings.ceiling),
         ContainmentActivities(api, rules, telemetry, own),
         PolicyActivities(api, rules),
         UndoActivities(api, client, own),

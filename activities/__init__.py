@@ -18,6 +18,7 @@ ACTIVITIES: dict[str, tuple[Callable[..., Any], ...]] = {}
 if not workflow.unsafe.in_sandbox():
     from activities.audit import AuditActivities
     from activities.containment import ContainmentActivities
+    from activities.correlation import CorrelationActivities
     from activities.guard import GuardActivities
     from activities.ingest import IngestActivities
     from activities.notifications import NotificationActivities
@@ -44,6 +45,7 @@ if not workflow.unsafe.in_sandbox():
         # go on, so it runs beside reading.
         names.READ_QUEUE: (
             IngestActivities.find_reader,
+            CorrelationActivities.deliver_matches,
             ContainmentActivities.locate_messages,
             ContainmentActivities.find_release,
             ContainmentActivities.search_messages,

@@ -16,11 +16,8 @@ from clawback.model.polling import Lane, PageRead, ReadPage
 from clawback.model.texts import bounded
 from clawback.telemetry.activity_telemetry import ActivityTelemetry
 from clawback.temporal.application_errors import as_application_error, audit_unavailable
-from clawback.temporal.case_gateway import CaseGateway, CaseRefused
+from clawback.temporal.match_gateway import MatchGateway, PlannedMatches, RefusedMatches
 from clawback.temporal.set_aside_gateway import SetAsideGateway, describe_set_aside
-
-_CONCURRENT_SIGNALS = 24
-"""Enough to keep the server busy, few enough to leave capacity to others."""
 
 
 class IngestActivities:
@@ -29,7 +26,7 @@ class IngestActivities:
     def __init__(  # noqa: PLR0913 - its collaborators
         self,
         ingest: Ingest,
-        cases: CaseGateway,
+        matches: MatchGateway,
         set_aside: SetAsideGateway,
         audit: AuditWriter,
         telemetry: ActivityTelemetry,
@@ -39,7 +36,7 @@ class IngestActivities:
         """Take the collaborators, and the task queue that this worker alone reads from."""
         self._ingest = ingest
         self._audit = audit
-        self._cases = cases
+        self._matches = matches
         self._set_aside = set_aside
         self._telemetry = telemetry
         self._queue = queue
@@ -79,47 +76,62 @@ class IngestActivities:
         )
 
     async def _dispatch(self, request: ReadPage, result: IngestResult) -> int:
-        """Signal every case; give the number of matches that had to be set aside.
+        """Send every match; give the number of matches that had to be set aside.
 
         What the other lane has dispatched meanwhile is left out: their windows overlap.
         """
         async with self._turns[request.source]:
             self._ingest.drop_dispatched(result)
             self._telemetry.record_page(request.source, result)
-            if result.rejected:
-                await self._record([_build_record(request.source, one) for one in result.rejected])
-            set_aside = await self._signal(request, result)
+            await self._record([_rejected(request.source, one) for one in result.rejected])
+            timing = CaseTiming(linger=request.linger)
+            found: list[PlannedMatches] = list(result.matches.values())
+            if request.is_sweep:
+                found = await self._matches.drop_known(found)
+            refused = await self._matches.send(found, timing)
+            await self._record([one for each in found for one in _counted(*each)])
+            for one in refused:
+                await self._keep(request.source, one, timing)
             self._ingest.mark_dispatched(result)
-            return set_aside
+            return sum(len(one.matches) for one in refused)
+
+    async def _keep(self, source: EventKind, refused: RefusedMatches, timing: CaseTiming) -> None:
+        """Set matches aside, to be sent again by themselves."""
+        plan, matches, error = refused
+        await self._record(describe_set_aside(plan, matches, error))
+        await self._set_aside.add(plan, matches, timing)
+        self._telemetry.record_set_aside(source, plan.case_id, len(matches))
 
     async def _record(self, records: Sequence[AuditRecord]) -> None:
+        if not records:
+            return
         try:
             await self._audit.append(records)
         except AuditUnavailable as error:
             raise audit_unavailable(error) from error
 
-    async def _signal(self, request: ReadPage, result: IngestResult) -> int:
-        slots = asyncio.Semaphore(_CONCURRENT_SIGNALS)
-        timing = CaseTiming(linger=request.linger)
 
-        async def signal(plan: CasePlan, matches: list[Match]) -> int:
-            async with slots:
-                if request.is_sweep:
-                    matches = await self._cases.drop_known(plan.case_id, matches)
-                try:
-                    await self._cases.signal_matches(plan, matches, timing)
-                except CaseRefused as error:
-                    await self._record(describe_set_aside(plan, matches, error))
-                    await self._set_aside.add(plan, matches, timing)
-                    self._telemetry.record_set_aside(request.source, plan.case_id, len(matches))
-                    return len(matches)
-                return 0
+def _counted(plan: CasePlan, matches: Sequence[Match]) -> list[AuditRecord]:
+    """Build the records of matches that a correlation counts."""
+    if plan.correlation is None:
+        return []
+    case = plan.case_id
+    return [
+        AuditRecord(
+            id=f"counted/{case}/{match.key}/{match.rule}",
+            at=match.seen_at,
+            kind=RecordKind.EVENT_COUNTED,
+            rule=plan.rule,
+            rule_version=plan.version,
+            case=case,
+            mode=plan.mode,
+            event=match.key,
+        )
+        for match in matches
+    ]
 
-        found = result.matches.values()
-        return sum(await asyncio.gather(*(signal(plan, matches) for plan, matches in found)))
 
-
-def _build_record(source: EventKind, rejection: Rejection) -> AuditRecord:
+def _rejected(source: EventKind, rejection: Rejection) -> AuditRecord:
     return AuditRecord(
         id=f"rejected/{source}/{rejection.digest}",
         at=datetime.now(UTC),

@@ -4,16 +4,16 @@ from temporalio import activity
 from temporalio.exceptions import ApplicationError, ApplicationErrorCategory
 
 from clawback.model.texts import bounded
-from clawback.temporal.case_gateway import CaseGateway, CaseRefused
 from clawback.temporal.error_types import ErrorType
+from clawback.temporal.match_gateway import MatchGateway
 from clawback.temporal.set_aside_gateway import MatchesSetAside
 
 
 class SetAsideActivities:
     """Delivers matches to a case that refused them before. Safe to repeat."""
 
-    def __init__(self, cases: CaseGateway) -> None:
-        self._cases = cases
+    def __init__(self, matches: MatchGateway) -> None:
+        self._matches = matches
 
     @activity.defn(name="temporal.deliver_matches")
     async def deliver(self, request: MatchesSetAside) -> None:
@@ -23,11 +23,9 @@ class SetAsideActivities:
             ApplicationError: the case still does not take them; Temporal retries.
 
         """
-        try:
-            await self._cases.signal_matches(request.plan, request.matches, request.timing)
-        except CaseRefused as error:
+        for refused in await self._matches.send([(request.plan, request.matches)], request.timing):
             raise ApplicationError(
-                bounded(str(error)),
+                bounded(str(refused.error)),
                 type=ErrorType.UNAVAILABLE,
                 category=ApplicationErrorCategory.BENIGN,
-            ) from error
+            ) from refused.error

@@ -17,6 +17,7 @@ if not workflow.unsafe.in_sandbox():
     from workflows.case import CaseWorkflow
     from workflows.case_part import CasePartWorkflow
     from workflows.case_undo import CaseUndoWorkflow
+    from workflows.correlation_shard import CorrelationShardWorkflow
     from workflows.guard import GuardWorkflow
     from workflows.notification import NotificationWorkflow
     from workflows.own_submission import OwnSubmissionWorkflow
@@ -31,6 +32,7 @@ if not workflow.unsafe.in_sandbox():
         CasePartWorkflow,
         CaseUndoWorkflow,
         CaseWorkflow,
+        CorrelationShardWorkflow,
         GuardWorkflow,
         NotificationWorkflow,
         OwnSubmissionWorkflow,

@@ -70,6 +70,7 @@ class CaseWorkflow:
                 workflow.now(),
                 part=start.part,
                 spent=start.spent,
+                window=start.window,
             )
         else:
             self._case = Case(start.plan, start.timing, start.snapshot, start.part)

@@ -74,6 +74,17 @@ VERIFY: Final[dict[str, Any]] = {
 }
 """Verify what a request did. Comes before every repeat, so it goes ahead of every poll."""
 
+CORRELATE: Final[dict[str, Any]] = {
+    "task_queue": names.READ_QUEUE,
+    "start_to_close_timeout": timedelta(seconds=60),
+    "heartbeat_timeout": timedelta(seconds=8),
+    "retry_policy": RetryPolicy(
+        initial_interval=timedelta(milliseconds=500), maximum_interval=timedelta(seconds=30)
+    ),
+    "priority": _ROUTINE,
+}
+"""Send the matches of satisfied correlations to their cases: safe to repeat, retried for ever."""
+
 CONTAIN: Final[dict[str, Any]] = {
     "task_queue": names.CONTAIN_QUEUE,
     "start_to_close_timeout": timedelta(seconds=60),

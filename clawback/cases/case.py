@@ -5,7 +5,7 @@ inputs in the same order give the same steps, so replay does too.
 """
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from datetime import datetime, timedelta
+from datetime import datetime
 
 from clawback.actions import BudgetKind, Scope
 from clawback.actions.outcomes import TOOK_EFFECT, WOULD, failed
@@ -30,8 +30,6 @@ from clawback.cases.state import (
     WaitStep,
 )
 from clawback.cases.timing import CaseTiming
-from clawback.correlation.sliding_window import find_window
-from clawback.correlation.window_buffer import WindowBuffer
 from clawback.model.audit_record import AuditRecord, RecordKind
 from clawback.model.messages import MAX_MESSAGES_PER_REQUEST, Target
 from clawback.model.mode import Mode
@@ -73,7 +71,6 @@ class Case:
         self._match_reasons = snapshot.match_reasons
 
         self._events = dict(snapshot.events)
-        self._window = WindowBuffer(snapshot.window_entries)
         self._targets = dict(snapshot.targets)
         self._search_results = dict(snapshot.search_results)
         self._first_seen = dict(snapshot.first_seen)
@@ -95,16 +92,19 @@ class Case:
         part: int = 1,
         spent: int = 0,
         limit: int | None = None,
+        window: str | None = None,
     ) -> "Case":
         """Start a case. `uid` is unique for ever; a case id is used again after its case closed.
 
         `limit` is the room for its matches, in bytes; a part of number `part` has only the actions
-        on single messages, the first one all of them.
+        on single messages, the first one all of them. `window` describes the correlation window
+        that opens it.
         """
-        state = CaseState.WATCHING if plan.correlation else CaseState.RESPONDING
-        snapshot = CaseSnapshot(uid=uid, state=state, opened_at=now, last_match_at=now, spent=spent)
+        snapshot = CaseSnapshot(
+            uid=uid, state=CaseState.RESPONDING, opened_at=now, last_match_at=now, spent=spent
+        )
         case = cls(plan, timing, snapshot, part, limit)
-        case._note(RecordKind.CASE_OPENED, now)
+        case._note(RecordKind.CASE_OPENED, now, detail=window)
         return case
 
     # ---- inputs: matches and outcomes
@@ -112,18 +112,17 @@ class Case:
     def add_match(self, match: Match, now: datetime) -> bool:
         """Add one match; False if the case had it already, or has no room for it."""
         if match.key in self._events:
-            return self._window.is_new(match) and self._count(match)
+            return False
 
         if self.state is CaseState.CLOSED:
             self.state = self._closed_from
-        if not self._room.take(match) and self.state is not CaseState.WATCHING:
+        if not self._room.take(match):
             self._pass_on(match, now)
             return False
         self._events[match.key] = match.at
         self._last_match_at = now
         self._match_reasons = self._match_reasons or match.reasons
         self._approval.reset(self.state)
-        self._count(match)
         self.notifications.add_reporter(match)
         self._note(RecordKind.EVENT_JOINED, now, event=match.key)
 
@@ -271,7 +270,6 @@ class Case:
             last_match_at=self._last_match_at,
             match_reasons=self._match_reasons,
             events=self._events,
-            window_entries=tuple(self._window.entries),
             targets=self._targets,
             search_results=self._search_results,
             first_seen=self._first_seen,
@@ -320,12 +318,8 @@ class Case:
 
     @property
     def idle_until(self) -> datetime:
-        """When the case closes if nothing arrives: linger, and as long as its window could fill."""
-        is_counting = self.state is CaseState.WATCHING and self.plan.correlation is not None
-        reach = (
-            self.plan.correlation.reach if is_counting and self.plan.correlation else timedelta()
-        )
-        return self._last_match_at + self._timing.linger + reach
+        """When the case closes if nothing arrives."""
+        return self._last_match_at + self._timing.linger
 
     @property
     def campaign_state(self) -> CaseState:
@@ -350,8 +344,6 @@ class Case:
             return CloseStep(state=self.state)
         if self.state.is_refused:
             self._refuse_pending(self.state, now)
-            return self._wait_or_close(now)
-        if self.state is CaseState.WATCHING and not self._threshold_met(now):
             return self._wait_or_close(now)
         return self._respond(now)
 
@@ -430,25 +422,7 @@ class Case:
         self._note(RecordKind.EXPIRY_WARNED, now, detail=detail)
         return expires_at
 
-    # ---- the window and the end
-
-    def _count(self, match: Match) -> bool:
-        """Count a match towards the correlation; False if the case no longer counts."""
-        if self.state is not CaseState.WATCHING:
-            return False
-        self._window.add(match)
-        return True
-
-    def _threshold_met(self, now: datetime) -> bool:
-        correlation = self.plan.correlation
-        window = find_window(correlation, self._window.entries) if correlation else ()
-        if window is None:
-            return False
-        self._window = WindowBuffer(())
-        self.state = CaseState.RESPONDING
-        span = f"from {window[0].at:%FT%TZ} to {window[-1].at:%FT%TZ}" if window else ""
-        self._note(RecordKind.THRESHOLD_MET, now, detail=f"{len(window)} events {span}")
-        return True
+    # ---- the end
 
     def _wait_or_close(self, now: datetime) -> Step:
         if now < self.idle_until:

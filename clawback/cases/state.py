@@ -9,7 +9,6 @@ from clawback.actions import Action, Notification, Occasion
 from clawback.cases.plan import CasePlan, Match
 from clawback.cases.timeline import TimelineEntry
 from clawback.cases.timing import CaseTiming
-from clawback.correlation.sliding_window import WindowEntry
 from clawback.model.audit_record import AuditRecord
 from clawback.model.messages import Target
 from clawback.model.payload import Payload
@@ -19,7 +18,6 @@ from clawback.model.times import UtcDatetime
 class CaseState(StrEnum):
     """The states of a case."""
 
-    WATCHING = "watching"
     HELD = "held"
     RESPONDING = "responding"
     SETTLED = "settled"
@@ -101,9 +99,8 @@ class Delivery(Payload):
 class CaseSnapshot(Payload):
     """All a case knows besides its plan: what continue-as-new carries over and undo reads.
 
-    Matches: `events` are the keys of those taken, `window_entries` those that count towards the
-    correlation, `match_reasons` why the first event matched, `search_results` what searches found,
-    by the position of their action.
+    Matches: `events` are the keys of those taken, `match_reasons` why the first event matched,
+    `search_results` what searches found, by the position of their action.
 
     Actions: `outcomes[i]` maps the subjects of action `i` to their outcomes, `applied` lists what
     took effect, `in_progress` is the step being carried out, `spent` counts the messages touched
@@ -125,7 +122,6 @@ class CaseSnapshot(Payload):
     last_match_at: UtcDatetime
     records: int = 0
     events: dict[str, UtcDatetime] = Field(default_factory=dict)
-    window_entries: tuple[WindowEntry, ...] = ()
     targets: dict[str, Target] = Field(default_factory=dict)
     first_seen: dict[str, UtcDatetime] = Field(default_factory=dict)
     handled: frozenset[str] = frozenset()
@@ -253,7 +249,8 @@ Step = ActionStep | SearchStep | NotificationStep | WaitStep | CloseStep
 class CaseStart(Payload):
     """The argument of a case workflow; `snapshot` is set when it continues as new.
 
-    `index_key` is the key, in hex, of the hashes that the case publishes (see `cases.touches`).
+    `window` describes the correlation window that opened the case; `index_key` is the key, in hex,
+    of the hashes that the case publishes (see `cases.touches`).
 
     `part` numbers the parts of a campaign from 1, the case itself. `spent` is what the others are
     taken to have spent of the campaign's budget.
@@ -264,6 +261,7 @@ class CaseStart(Payload):
     index_key: str = ""
     part: int = 1
     spent: int = 0
+    window: str | None = None
     snapshot: CaseSnapshot | None = None
 
 

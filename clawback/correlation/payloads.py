@@ -7,7 +7,7 @@ from typing import Any
 
 from pydantic import Field
 
-from clawback.cases.plan import Match
+from clawback.cases.plan import Match, group_hash
 from clawback.correlation.sliding_window import CorrelationWindow
 from clawback.model.audit_record import AuditRecord
 from clawback.model.durations import Duration
@@ -31,6 +31,10 @@ class CorrelationDefinition(Payload):
         text = f"{self.rule}\0{self.window.model_dump_json()}"
         return hashlib.sha256(text.encode()).hexdigest()[:12]
 
+    def case_id(self, group: dict[str, str | None]) -> str:
+        """The id of the case of a group, as `CasePlan.case_id`."""
+        return f"case/{self.rule}/{group_hash(group)}"
+
     @property
     def lifetime(self) -> timedelta:
         """How long after its arrival an event can still become part of a window."""
@@ -48,8 +52,13 @@ class GroupMatches(Payload):
 class MatchBatch(Payload):
     """The matches of one page for one shard: the argument of the signal `matched`."""
 
-    definitions: dict[str, CorrelationDefinition]
-    groups: tuple[GroupMatches, ...]
+    definitions: dict[str, CorrelationDefinition] = Field(default_factory=dict)
+    groups: tuple[GroupMatches, ...] = ()
+
+    def adding(self, definition: CorrelationDefinition, group: GroupMatches) -> "MatchBatch":
+        """The batch with one more group."""
+        definitions = {**self.definitions, definition.digest: definition}
+        return MatchBatch(definitions=definitions, groups=(*self.groups, group))
 
 
 class Delivery(Payload):
@@ -65,6 +74,17 @@ class Delivery(Payload):
     opens: bool
     window: str
     matches: tuple[Match, ...]
+
+    @property
+    def case_id(self) -> str:
+        """The id of the case."""
+        return self.definition.case_id(self.group)
+
+
+class DeliveryBatch(Payload):
+    """Deliveries that one activity makes."""
+
+    deliveries: tuple[Delivery, ...]
 
 
 class DeliveryResult(StrEnum):
@@ -96,6 +116,14 @@ class CountedWindow(Payload):
     events: int
     oldest: UtcDatetime
     newest: UtcDatetime
+
+
+class ShardStatus(Payload):
+    """How full a shard is; `waiting` counts the matches that wait for their case."""
+
+    groups: int
+    bytes: int
+    waiting: int
 
 
 class GroupState(Payload):

@@ -8,7 +8,6 @@ that it has closed; from then on the group is counted anew.
 from collections.abc import Iterator
 from datetime import datetime, timedelta
 
-from clawback.cases.plan import group_hash
 from clawback.correlation.payloads import (
     CorrelationDefinition,
     CountedWindow,
@@ -17,6 +16,7 @@ from clawback.correlation.payloads import (
     GroupMatches,
     MatchBatch,
     ShardSnapshot,
+    ShardStatus,
 )
 from clawback.correlation.progress import measure_progress
 from clawback.correlation.shard_group import GroupPhase, ShardGroup
@@ -122,6 +122,11 @@ class Shard:
         """Bytes of what the shard remembers."""
         return self._size
 
+    def status(self) -> ShardStatus:
+        """How full the shard is, and what waits for its case."""
+        waiting = sum(len(group.entries) for _, group in self._waiting())
+        return ShardStatus(groups=len(self._groups), bytes=self._size, waiting=waiting)
+
     def take_records(self) -> tuple[AuditRecord, ...]:
         """Hand over the records made since the last call."""
         records, self._records = tuple(self._records), []
@@ -206,7 +211,7 @@ class Shard:
             RecordKind.MATCHES_DROPPED,
             now,
             rule=group.definition.rule,
-            case=_case_id(group.definition, group.group),
+            case=group.definition.case_id(group.group),
             detail=f"{count} matches: {why}",
         )
 
@@ -220,12 +225,8 @@ def _is_out_of_patience(group: ShardGroup, now: datetime) -> bool:
     return group.failing_since is not None and now - group.failing_since >= DELIVERY_PATIENCE
 
 
-def _case_id(definition: CorrelationDefinition, group: dict[str, str | None]) -> str:
-    return f"case/{definition.rule}/{group_hash(group)}"
-
-
 def _key_of(definition: CorrelationDefinition, group: dict[str, str | None]) -> str:
-    return f"{_case_id(definition, group)}@{definition.digest}"
+    return f"{definition.case_id(group)}@{definition.digest}"
 
 
 def _describe(group: ShardGroup) -> CountedWindow:
@@ -234,7 +235,7 @@ def _describe(group: ShardGroup) -> CountedWindow:
     times = [entry.at for entry in entries]
     return CountedWindow(
         rule=group.definition.rule,
-        case=_case_id(group.definition, group.group),
+        case=group.definition.case_id(group.group),
         group=group.group,
         seen=progress.seen,
         wanted=progress.wanted,

@@ -1,7 +1,6 @@
 """One match as a shard keeps it: a row of about 200 bytes."""
 
 import hashlib
-import json
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -9,6 +8,7 @@ from typing import Any
 from clawback.cases.plan import Match
 from clawback.correlation.sliding_window import Link, WindowEntry
 from clawback.model.messages import Target
+from clawback.model.size import payload_size
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MICROSECOND = timedelta(microseconds=1)
@@ -87,7 +87,7 @@ class ShardEntry:
     @property
     def size(self) -> int:
         """Bytes of the row in a snapshot."""
-        return len(json.dumps(self.row, ensure_ascii=False).encode("utf-8", "replace"))
+        return payload_size(self.row)
 
     @property
     def window_entry(self) -> WindowEntry:

@@ -1,6 +1,5 @@
 """One group of a shard: its entries, where it stands, and how many bytes it takes."""
 
-import json
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
@@ -10,6 +9,7 @@ from clawback.cases.plan import Match
 from clawback.correlation.payloads import CorrelationDefinition, Delivery, GroupState
 from clawback.correlation.shard_entry import ShardEntry
 from clawback.correlation.sliding_window import find_window
+from clawback.model.size import payload_size
 
 OPEN_LIFETIME = timedelta(days=8)
 """How long a shard remembers that a group has an open case: longer than a case may be held."""
@@ -51,8 +51,8 @@ class ShardGroup:
     @property
     def size(self) -> int:
         """Bytes of the group in a snapshot."""
-        texts = json.dumps([self.group, self.reasons, self.window], ensure_ascii=False)
-        return len(texts.encode("utf-8", "replace")) + _OVERHEAD + self._entry_bytes
+        texts = payload_size((self.group, self.reasons, self.window))
+        return texts + _OVERHEAD + self._entry_bytes
 
     @property
     def is_waiting(self) -> bool:

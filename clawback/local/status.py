@@ -7,26 +7,46 @@ from datetime import timedelta
 from clawback.model.audit_record import AuditRecord, RecordKind
 from clawback.model.polling import PollerStatus
 
-SHOWN_KINDS = frozenset(
-    set(RecordKind) - {RecordKind.EVENT_JOINED, RecordKind.CASE_OPENED, RecordKind.CASE_CLOSED}
+_FREQUENT_KINDS = frozenset(
+    {
+        RecordKind.EVENT_COUNTED,
+        RecordKind.EVENT_JOINED,
+        RecordKind.CASE_OPENED,
+        RecordKind.CASE_CLOSED,
+    }
 )
-"""The kinds of audit record shown as they happen; the others are too frequent."""
+
+
+def is_shown(record: AuditRecord) -> bool:
+    """Whether a record is shown as it happens; frequent ones are not.
+
+    That a correlation opened a case is shown, with its window.
+    """
+    is_correlation = record.kind is RecordKind.CASE_OPENED and record.detail is not None
+    return is_correlation or record.kind not in _FREQUENT_KINDS
 
 
 @dataclass
 class RuleCounts:
-    """What one rule did since the display started."""
+    """What one rule did since the display started.
+
+    The events of a correlation are counted before some of them join a case.
+    """
 
     matched: int = 0
     acted: int = 0
     would: int = 0
     failed: int = 0
+    is_correlation: bool = False
 
     def count(self, record: AuditRecord) -> None:
         """Count one record."""
         match record.kind:
-            case RecordKind.EVENT_JOINED:
+            case RecordKind.EVENT_COUNTED:
+                self.is_correlation = True
                 self.matched += 1
+            case RecordKind.EVENT_JOINED:
+                self.matched += not self.is_correlation
             case RecordKind.WOULD_HAVE_ACTED:
                 self.would += 1
             case RecordKind.ACTED if (record.outcome or "").startswith(("failed", "unknown")):

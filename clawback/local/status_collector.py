@@ -20,7 +20,7 @@ from clawback.audit import Tail
 from clawback.cases import CaseState
 from clawback.local.child_process import ChildProcess
 from clawback.local.processes import fetch
-from clawback.local.status import SHOWN_KINDS, ProcessStatus, RuleCounts, Status, WorkerMetrics
+from clawback.local.status import ProcessStatus, RuleCounts, Status, WorkerMetrics, is_shown
 from clawback.model.audit_record import AuditRecord
 from clawback.model.events import EventKind
 from clawback.model.polling import PollerStatus
@@ -30,7 +30,7 @@ from clawback.temporal.workflow_calls import NoSuchWorkflow
 
 T = TypeVar("T")
 
-OPEN_STATES = (CaseState.WATCHING, CaseState.HELD, CaseState.RESPONDING, CaseState.SETTLED)
+OPEN_STATES = (CaseState.HELD, CaseState.RESPONDING, CaseState.SETTLED)
 _TIMEOUT = 2.0
 _MAX_RECENT = 12
 
@@ -81,7 +81,7 @@ class StatusCollector:
     def _count(self, record: AuditRecord) -> None:
         if record.rule is not None:
             self._rule_counts.setdefault(record.rule, RuleCounts()).count(record)
-        if record.kind in SHOWN_KINDS:
+        if is_shown(record):
             self._recent.append(record)
 
     async def _read_metrics(self) -> WorkerMetrics:

@@ -18,7 +18,6 @@ class RecordKind(StrEnum):
     MATCHES_DROPPED = "matches_dropped"
     CASE_OPENED = "case_opened"
     EVENT_JOINED = "event_joined"
-    THRESHOLD_MET = "threshold_met"
     HELD = "held"
     APPROVED = "approved"
     DENIED = "denied"

@@ -31,6 +31,7 @@ from clawback.rehearsal.waiting import describe_wait
 from clawback.settings import Settings
 from clawback.simulator import Kind, Line
 from clawback.temporal.case_gateway import CaseGateway
+from clawback.temporal.correlation_gateway import CorrelationGateway
 from clawback.temporal.poller_gateway import PollerGateway
 from clawback.temporal.workflow_calls import NoSuchWorkflow
 
@@ -122,8 +123,8 @@ class RehearsalEnvironment:
         return await self._ask(self._all_polled_since(time))
 
     async def is_idle(self) -> bool:
-        """Whether no case is responding."""
-        return await self._ask(self._none_responding())
+        """Whether no case is responding and no correlation has matches for a case."""
+        return await self._ask(self._is_idle())
 
     async def count_cases(self) -> dict[str, int]:
         """Count the open cases by state; empty if the server does not answer."""
@@ -184,8 +185,11 @@ class RehearsalEnvironment:
         statuses = [await pollers.status(source) for source in EventKind]
         return all(status.has_read(time) for status in statuses)
 
-    async def _none_responding(self) -> bool:
-        return await CaseGateway(self._require_client()).count(CaseState.RESPONDING) == 0
+    async def _is_idle(self) -> bool:
+        client = self._require_client()
+        if await CaseGateway(client).count(CaseState.RESPONDING):
+            return False
+        return not any(one.waiting for one in await CorrelationGateway(client).statuses())
 
     def _require_client(self) -> Client:
         if self._client is None:

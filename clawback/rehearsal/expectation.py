@@ -62,11 +62,13 @@ class ExpectedAction:
 class Expectation:
     """Everything that should happen.
 
-    `joined` are the (case, event key) pairs to be recorded; `matched` counts them by rule.
+    Of the (case, event key) pairs to be recorded, `joined` are those of cases that open, `counted`
+    those of correlations, satisfied or not. `matched` counts all of them by rule.
     """
 
     events: int = 0
     joined: set[tuple[str, str]] = field(default_factory=set)
+    counted: set[tuple[str, str]] = field(default_factory=set)
     matched: dict[str, int] = field(default_factory=dict)
     actions: list[ExpectedAction] = field(default_factory=list)
 
@@ -149,9 +151,11 @@ def build_expectation(
     for case_id, case in cases.items():
         rule = case.plan.rule
         keys = {(case_id, match.event.key) for match in case.matches}
-        expectation.joined |= keys
         expectation.matched[rule] = expectation.matched.get(rule, 0) + len(keys)
-        if case.plan.correlation is None or is_threshold_met(case.plan.correlation, case.matches):
+        correlation = case.plan.correlation
+        expectation.counted |= keys if correlation is not None else set()
+        if correlation is None or is_threshold_met(correlation, case.matches):
+            expectation.joined |= keys
             expectation.actions += _expect_actions(case, rules)
     return expectation
 

@@ -98,14 +98,17 @@ def allow_holds(expectation: Expectation, audit: Iterable[AuditRecord]) -> Expec
 def _judge_events(
     judgement: Judgement, expectation: Expectation, records: Sequence[AuditRecord]
 ) -> None:
-    joined = Counter(
-        (record.case or "", record.event or "")
-        for record in records
-        if record.kind is RecordKind.EVENT_JOINED
-    )
-    for pair in sorted(expectation.joined | set(joined)):
-        case, event = pair
-        judgement.compare(joined[pair], int(pair in expectation.joined), f"event {event} in {case}")
+    for kind, pairs in (
+        (RecordKind.EVENT_COUNTED, expectation.counted),
+        (RecordKind.EVENT_JOINED, expectation.joined),
+    ):
+        # An event may be counted for several rules of one correlation.
+        recorded = Counter(
+            (record.case or "", record.event or "") for record in records if record.kind is kind
+        )
+        for pair in sorted(pairs | set(recorded)):
+            count = recorded[pair] if kind is RecordKind.EVENT_JOINED else min(recorded[pair], 1)
+            judgement.compare(count, int(pair in pairs), f"{kind} {pair[1]} in {pair[0]}")
 
 
 def _judge_records(

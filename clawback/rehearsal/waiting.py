@@ -9,6 +9,7 @@ from clawback.model.durations import format_duration
 from clawback.model.events import EventKind
 from clawback.temporal.case_gateway import CaseGateway
 from clawback.temporal.case_index import CaseFilter
+from clawback.temporal.correlation_gateway import CorrelationGateway
 from clawback.temporal.poller_gateway import PollerGateway
 from clawback.temporal.workflow_calls import NoSuchWorkflow
 
@@ -22,7 +23,7 @@ async def describe_wait(client: Client, polled_since: datetime) -> str:
         RPCError: the server does not answer.
 
     """
-    reasons = [await _describe_cases(client)]
+    reasons = [await _describe_cases(client), await _describe_shards(client)]
     reasons += [await _describe_poller(client, source, polled_since) for source in EventKind]
     return "; ".join(filter(None, reasons))
 
@@ -36,6 +37,11 @@ async def _describe_cases(client: Client) -> str:
     found = await cases.find(CaseFilter(state=CaseState.RESPONDING), limit=1)
     text = f"{responding:,} cases that respond"
     return f"{text}, such as {await _describe_case(client, found[0].id)}" if found else text
+
+
+async def _describe_shards(client: Client) -> str:
+    waiting = sum(one.waiting for one in await CorrelationGateway(client).statuses())
+    return f"{waiting:,} matches of correlations that wait for their case" if waiting else ""
 
 
 async def _describe_case(client: Client, case_id: str) -> str:

@@ -20,7 +20,12 @@ log = structlog.get_logger("clawback")
 _BACKLOG_KNOWN = timedelta(minutes=5)
 
 _ACTION_KINDS = {RecordKind.ACTED, RecordKind.WOULD_HAVE_ACTED, RecordKind.NOTIFIED}
-_DEBUG_KINDS = {RecordKind.EVENT_JOINED, RecordKind.CASE_OPENED, RecordKind.CASE_CLOSED}
+_DEBUG_KINDS = {
+    RecordKind.EVENT_COUNTED,
+    RecordKind.EVENT_JOINED,
+    RecordKind.CASE_OPENED,
+    RecordKind.CASE_CLOSED,
+}
 
 
 class ActivityTelemetry:

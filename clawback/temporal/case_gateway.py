@@ -3,7 +3,7 @@
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from dataclasses import replace
-from typing import TypeVar
+from typing import NoReturn, TypeVar
 
 from pydantic_core import PydanticSerializationError
 from temporalio.client import Client, WorkflowQueryFailedError
@@ -54,7 +54,16 @@ T = TypeVar("T")
 
 
 class CaseRefused(RuntimeError):
-    """One case does not take matches now; other cases may."""
+    """One case, or correlation shard, does not take matches now; others may."""
+
+
+def raise_refusal(recipient: str, error: RPCError | PydanticSerializationError) -> NoReturn:
+    """Raise CaseRefused if an error is about one recipient, else the error itself."""
+    if isinstance(error, RPCError):
+        if error.status not in _REFUSALS:
+            raise error
+        raise CaseRefused(f"{recipient}: {error.message}") from error
+    raise CaseRefused(f"{recipient}: {error}") from error
 
 
 class CaseGateway:
@@ -65,9 +74,31 @@ class CaseGateway:
         self.index_keys = index_keys(client.data_converter.payload_codec, client.namespace)
 
     async def signal_matches(
-        self, plan: CasePlan, matches: Sequence[Match], timing: CaseTiming
+        self,
+        plan: CasePlan,
+        matches: Sequence[Match],
+        timing: CaseTiming,
+        window: str | None = None,
     ) -> None:
         """Send matches to a case and start the case if it is not open.
+
+        `window` describes the correlation window that opens it. Safe to repeat: a case drops
+        matches that it has.
+
+        Raises:
+            CaseRefused: this case does not take them now.
+            RPCError: the server does not answer.
+
+        """
+        start = CaseStart(plan=plan, timing=timing, window=window)
+        try:
+            for batch in split_by_size(matches):
+                await self._signal(start, batch)
+        except (RPCError, PydanticSerializationError) as error:
+            raise_refusal(plan.case_id, error)
+
+    async def join_matches(self, case_id: str, matches: Sequence[Match]) -> bool:
+        """Send matches to a case; False if it is not open.
 
         Safe to repeat: a case drops matches that it has.
 
@@ -76,15 +107,15 @@ class CaseGateway:
             RPCError: the server does not answer.
 
         """
+        handle = self.client.get_workflow_handle(case_id)
         try:
             for batch in split_by_size(matches):
-                await self._signal(CaseStart(plan=plan, timing=timing), batch)
-        except RPCError as error:
-            if error.status not in _REFUSALS:
-                raise
-            raise CaseRefused(f"{plan.case_id}: {error.message}") from error
-        except PydanticSerializationError as error:
-            raise CaseRefused(f"{plan.case_id}: {error}") from error
+                await handle.signal(names.MATCHED, batch)
+        except (RPCError, PydanticSerializationError) as error:
+            if isinstance(error, RPCError) and error.status is RPCStatusCode.NOT_FOUND:
+                return False
+            raise_refusal(case_id, error)
+        return True
 
     async def signal_part(self, request: ForwardMatches) -> None:
         """Send matches to a further part of a campaign and start the part if it is not open."""

@@ -183,10 +183,9 @@ def case_attributes(
     plan: CasePlan, matches: Sequence[Match] = (), key: bytes = b""
 ) -> TypedSearchAttributes:
     """Build the search attributes that a case starts with; its first matches are in them."""
-    state = CaseState.WATCHING if plan.correlation else CaseState.RESPONDING
     values = {
         names.RULE_ATTRIBUTE: plan.rule,
-        names.STATE_ATTRIBUTE: state.value,
+        names.STATE_ATTRIBUTE: CaseState.RESPONDING.value,
         names.MODE_ATTRIBUTE: plan.mode.value,
     }
     touches = Touches(key)

@@ -4,6 +4,7 @@ Workflow types are kebab-case; signals are past-tense facts, updates imperatives
 No mail address may appear in an id or a search attribute: neither is encrypted.
 """
 
+import hashlib
 from collections.abc import Mapping
 from typing import Final
 
@@ -42,6 +43,7 @@ BACKFILL_PRIORITY: Final = 5
 POLLER: Final = "poller"
 CASE: Final = "case"
 CASE_PART: Final = "case-part"
+CORRELATION: Final = "correlation"
 BLOCK_EXPIRY: Final = "block-expiry"
 POLICY_EXPIRY: Final = "policy-expiry"
 WATCHDOG: Final = "watchdog"
@@ -82,6 +84,7 @@ CONFIRM: Final = "confirm"
 STATUS: Final = "status"
 SNAPSHOT: Final = "snapshot"
 PROPOSAL: Final = "proposal"
+WINDOWS: Final = "windows"
 
 # ---- memo and search attributes
 
@@ -104,6 +107,12 @@ SEARCH_ATTRIBUTES: Final[Mapping[str, str]] = {
 
 # ---- workflow ids
 
+CORRELATION_SHARDS: Final = 64
+"""How many workflows count the groups of all correlations.
+
+A page costs at most so many signals. Another number counts all groups anew.
+"""
+
 
 def worker_queue(worker: str) -> str:
     """The task queue on which one worker process alone reads pages."""
@@ -113,6 +122,12 @@ def worker_queue(worker: str) -> str:
 def poller_id(source: EventKind) -> str:
     """The id of the one poller of a source."""
     return f"{POLLER}/{source}"
+
+
+def correlation_id(case_id: str) -> str:
+    """The id of the shard that counts the rule and group of a case."""
+    hashed = hashlib.sha256(case_id.encode()).digest()
+    return f"{CORRELATION}/{int.from_bytes(hashed[:4]) % CORRELATION_SHARDS}"
 
 
 def expiry_id(block_id: str) -> str:

@@ -14,7 +14,7 @@ Exception
 """
 
 import asyncio
-from collections.abc import Awaitable
+from collections.abc import Awaitable, Sequence
 from datetime import timedelta
 from typing import Any, TypeVar
 
@@ -52,6 +52,7 @@ async def query_workflow(
     handle: WorkflowHandle[Any, Any],
     query: str,
     result_type: type[T],
+    args: Sequence[Any] = (),
     rpc_timeout: timedelta | None = None,
 ) -> T:
     """Query a workflow, running or closed.
@@ -62,7 +63,9 @@ async def query_workflow(
 
     """
     try:
-        result: T = await handle.query(query, result_type=result_type, rpc_timeout=rpc_timeout)
+        result: T = await handle.query(
+            query, args=args, result_type=result_type, rpc_timeout=rpc_timeout
+        )
     except RPCError as error:
         raise _missing_or_same(handle, error) from error
     return result

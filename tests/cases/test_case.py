@@ -23,7 +23,6 @@ from clawback.cases import (
     NotHeld,
     WaitStep,
 )
-from clawback.correlation.sliding_window import CorrelationType, CorrelationWindow
 from clawback.model.addresses import PatternKind
 from clawback.model.audit_record import RecordKind
 from clawback.model.messages import MAX_MESSAGES_PER_REQUEST, Destination, Disposition, Target
@@ -33,9 +32,6 @@ from clawback.model.size import PAYLOAD_LIMIT
 NOW = datetime(2026, 11, 22, 12, tzinfo=UTC)
 LATER = NOW + timedelta(minutes=1)
 MOVE = Move(destination=Destination.JUNK)
-CORRELATION = CorrelationWindow(
-    type=CorrelationType.EVENT_COUNT, timespan=timedelta(hours=24), at_least=3
-)
 
 
 def plan(**changes: Any) -> CasePlan:
@@ -224,39 +220,20 @@ def test_shadow_records_everything_and_asks_for_nothing() -> None:
     assert kinds(case).count(RecordKind.WOULD_HAVE_ACTED) == 2
 
 
-def test_a_watching_case_waits_for_its_threshold() -> None:
-    """Two of three events do nothing; the third, in time, acts on all."""
-    case = opened(correlation=CORRELATION)
-    for number in range(2):
-        case.add_match(match(number), NOW)
-    assert (case.next(NOW), case.state) == (
-        WaitStep(until=NOW + timedelta(hours=24) + CaseTiming().linger),
-        CaseState.WATCHING,
-    )
-    case.add_match(match(2), LATER)
-    assert len(acts(case, LATER).targets) == 3
-    assert RecordKind.THRESHOLD_MET in kinds(case)
+def test_a_case_says_which_window_opened_it() -> None:
+    """The first line of the timeline describes the correlation window."""
+    case = Case.open(plan(), CaseTiming(), "case/r/1/run", NOW, window="3 events from then to now")
+    (record,) = case.take_records()
+    assert (record.kind, record.detail) == (RecordKind.CASE_OPENED, "3 events from then to now")
+    assert case.snapshot().timeline[0].detail == "3 events from then to now"
 
 
-def test_one_event_may_stand_for_several_rules_of_a_correlation() -> None:
-    """A message that matches both rules of a temporal correlation satisfies it alone."""
-    correlation = CorrelationWindow(
-        type=CorrelationType.TEMPORAL, timespan=timedelta(hours=1), rules=("a", "b")
-    )
-    case = opened(correlation=correlation)
+def test_an_event_that_matches_two_rules_joins_once() -> None:
+    """A correlation counts both matches; the case has the message once."""
+    case = opened()
     assert case.add_match(match(1, rule="a"), NOW)
-    assert isinstance(case.next(NOW), WaitStep)
-    assert not case.add_match(match(1, rule="a"), NOW)
-    assert case.add_match(match(1, rule="b"), NOW)
+    assert not case.add_match(match(1, rule="b"), NOW)
     assert [target.id for target in acts(case).targets] == ["m1"]
-
-
-def test_a_watching_case_that_closes_says_so() -> None:
-    """An event whose case never acted still ends in a record."""
-    case = opened(correlation=CORRELATION)
-    case.add_match(match(1), NOW)
-    assert case.next(NOW + timedelta(days=2)) == CloseStep(state=CaseState.CLOSED)
-    assert [record.detail for record in case.take_records()][-1] == "was watching"
 
 
 def test_an_approval_is_asked_for_and_lets_the_case_act() -> None:

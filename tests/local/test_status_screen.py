@@ -41,7 +41,7 @@ def status(**changes: object) -> Status:
                 source=EventKind.MESSAGE, state="polling", cursor=NOON, seen=1234, rejected=5
             ),
         ),
-        "cases": {"watching": 3, "held": 1, "responding": 0},
+        "cases": {"settled": 3, "held": 1, "responding": 0},
         "rule_counts": {"bec": RuleCounts(matched=7, acted=6, failed=1)},
         "recent": (record("r1", action="move", outcome="failed:not_found", target="m1"),),
         "processes": (ProcessStatus("worker", "restarting", 2),),
@@ -65,7 +65,7 @@ def test_the_live_view_shows_everything() -> None:
     for words in (
         "1,234 seen, 5 rejected",
         "message 4 s ago",
-        "3 watching, 1 held",
+        "3 settled, 1 held",
         "42 requests, 2 refused, 1 unanswered, 1,100 left",
     ):
         assert words in said
@@ -97,7 +97,7 @@ def test_the_line_for_logs_is_one_line() -> None:
     """With the same figures; it names processes only if they are not running."""
     said = format_status_line(status())
     assert "\n" not in said
-    assert "seen 1234 · matched 7 acted 6 would 0 failed 1 · cases 3 watching, 1 held" in said
+    assert "seen 1234 · matched 7 acted 6 would 0 failed 1 · cases 3 settled, 1 held" in said
     assert "worker restarting" in said
     assert "worker" not in format_status_line(
         status(processes=(ProcessStatus("worker", "running", 2),))

@@ -38,6 +38,10 @@ def perfect_run() -> tuple[Expectation, list[dict[str, Any]], list[AuditRecord]]
         build_record(RecordKind.EVENT_JOINED, number, case=case, event=event)
         for number, (case, event) in enumerate(sorted(found.joined))
     ]
+    records += [
+        build_record(RecordKind.EVENT_COUNTED, len(records) + number, case=case, event=event)
+        for number, (case, event) in enumerate(sorted(found.counted))
+    ]
     for expected in found.actions:
         target = "m0" if expected.action.name == "reclassify" else next(iter(expected.subjects))
         records.append(

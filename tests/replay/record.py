@@ -14,6 +14,7 @@ import tempfile
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
 from datetime import timedelta
+from itertools import count
 from pathlib import Path
 from typing import Any
 
@@ -23,7 +24,6 @@ from temporalio.testing import WorkflowEnvironment
 from clawback.actions import BlockSender, BulkMove, Move, Notify, Reclassify, Release, TrustDomain
 from clawback.cases import CasePlan, CaseState, CaseTiming, ForwardMatches, Limit
 from clawback.cases.undo_plan import UndoScope
-from clawback.correlation.sliding_window import CorrelationType, CorrelationWindow
 from clawback.model.addresses import PatternKind
 from clawback.model.events import EventKind
 from clawback.model.messages import Destination, Disposition
@@ -31,15 +31,18 @@ from clawback.model.mode import Mode
 from clawback.model.policies import ExpiringBlock
 from clawback.notifications import Channels
 from clawback.notifications.channels.slack import SlackChannel
+from clawback.rules.live import LiveRules
 from clawback.simulator import Simulator, SimulatorOptions, outbreak, parse_faults
 from clawback.temporal import names
+from clawback.temporal.case_index import CaseFilter
+from clawback.temporal.correlation_gateway import CorrelationGateway
 from clawback.temporal.guard_gateway import GuardGateway
 from clawback.temporal.set_aside_gateway import SetAsideGateway
 from clawback.temporal.undo_gateway import UndoGateway
 from tests.conftest import server_options
 from tests.notifications.receivers import web_receiver
 from tests.waiting import eventually
-from tests.workflows.deployment import Deployment, deployed, match_of
+from tests.workflows.deployment import RULES, Deployment, deployed, match_of
 
 HISTORIES = Path(__file__).parent / "histories"
 MOVE = Move(destination=Destination.JUNK)
@@ -71,19 +74,35 @@ async def moved(deployment: Deployment) -> str:
 
 
 async def blocked(deployment: Deployment) -> str:
-    """A threshold is met and a sender is blocked."""
-    correlation = CorrelationWindow(
-        type=CorrelationType.EVENT_COUNT, timespan=timedelta(hours=1), at_least=2
-    )
+    """A sender is blocked, and unblocked when the block expires."""
     told = plan(
         "blocked",
         BlockSender(pattern="a@bad.test", expires_after=timedelta(seconds=1)),
-        correlation=correlation,
     )
     await deployment.signal_case(told, match_of(LINES[0]), pace=SOON)
-    await deployment.settled(told.case_id, CaseState.WATCHING)
-    await deployment.signal_case(told, match_of(LINES[1]), pace=SOON)
     return await closed(deployment, told)
+
+
+async def correlated(deployment: Deployment) -> str:
+    """Three matches open a case, a fourth follows, another group is counted, and a rule is gone."""
+    rules = LiveRules.load(RULES).current
+    known = rules.plan_group("block_repeat_sender", {"from": "repeat@bad.test"})
+    if known is None:
+        raise ValueError("the shipped rules no longer have block_repeat_sender")
+
+    gateway, linger = CorrelationGateway(deployment.client), timedelta(minutes=30)
+    shard = names.correlation_id(known.case_id)
+    gone = known.model_copy(update={"rule": "gone"})
+    others = (
+        gone.model_copy(update={"group": {"from": f"{number}@bad.test"}}) for number in count()
+    )
+    gone = next(one for one in others if names.correlation_id(one.case_id) == shard)
+    matches = list(map(match_of, LINES))
+    await gateway.send_matches([(known, matches[:3]), (gone, matches[:3])], linger)
+    await eventually(lambda: _exists(deployment, known.case_id))
+    await gateway.send_matches([(known, matches[3:])], linger)
+    await _delivered(deployment)
+    return shard
 
 
 async def shadowed(deployment: Deployment) -> str:
@@ -377,6 +396,7 @@ async def set_aside(deployment: Deployment) -> str:
 SCENES: dict[str, Scene] = {
     "case-moved": moved,
     "case-blocked": blocked,
+    "correlation-shard": correlated,
     "case-shadowed": shadowed,
     "case-approved": approved,
     "case-expired": expired,
@@ -405,6 +425,20 @@ SCENES: dict[str, Scene] = {
     "notification": delivered,
     "notification-failed": not_delivered,
 }
+
+
+async def _exists(deployment: Deployment, case_id: str) -> bool | None:
+    return bool(await deployment.cases.find(CaseFilter(id_prefix=case_id))) or None
+
+
+async def _delivered(deployment: Deployment) -> None:
+    async def there() -> bool | None:
+        return (
+            not any(one.waiting for one in await CorrelationGateway(deployment.client).statuses())
+            or None
+        )
+
+    await eventually(there)
 
 
 async def _outcomes(deployment: Deployment, told: CasePlan, count: int) -> None:

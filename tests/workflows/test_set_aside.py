@@ -2,6 +2,7 @@
 
 import asyncio
 from pathlib import Path
+from shutil import copy
 
 import pytest
 from temporalio.client import Client
@@ -10,7 +11,7 @@ from clawback.model.audit_record import RecordKind
 from clawback.simulator import outbreak
 from clawback.temporal.set_aside_gateway import SetAsideGateway
 from tests.waiting import eventually
-from tests.workflows.deployment import deployed
+from tests.workflows.deployment import RULES, deployed
 from tests.workflows.test_case import moved_ids, simulated
 
 
@@ -18,9 +19,19 @@ from tests.workflows.test_case import moved_ids, simulated
 async def test_a_case_at_its_signal_limit_stops_only_itself(
     temporal: Client, tmp_path: Path
 ) -> None:
-    """Its matches are set aside, audited, shown and retried; the other campaign is moved."""
+    """Its matches are set aside, audited, shown and retried; the other campaign is moved.
+
+    No correlation is loaded: the limit is every workflow's, and shards would refuse matches too.
+    """
+    rules = tmp_path / "rules"
+    rules.mkdir()
+    (rules / "safety.yml").write_text("{}")
+    copy(RULES / "bec" / "quarantine_bec.yml", rules)
     full, other = list(outbreak(6, seed=1)), list(outbreak(3, seed=2, sender="ceo@other.test"))
-    async with deployed(temporal, simulated([]), tmp_path) as deployment, asyncio.timeout(80):
+    async with (
+        deployed(temporal, simulated([]), tmp_path / "state", rules=rules) as deployment,
+        asyncio.timeout(80),
+    ):
         for line in full[:4]:
             deployment.simulator.add([line])
             await deployment.poll()

@@ -12,11 +12,11 @@ from typing import Any
 import pytest
 from temporalio.client import Client
 
-from clawback.cases import CaseState
 from clawback.cloudflare import Resubmission
 from clawback.model.events import EventKind
 from clawback.model.messages import Disposition
 from clawback.simulator import Simulator, SimulatorOptions, outbreak, parse_faults
+from clawback.temporal.correlation_gateway import CorrelationGateway
 from tests.waiting import eventually
 from tests.workflows.deployment import RULES, Deployment, deployed
 from worker import connect_api
@@ -248,7 +248,7 @@ async def test_what_we_submit_ourselves_never_comes_back_as_an_event(
 
 
 async def test_a_submission_that_changes_counts_once(temporal: Client, tmp_path: Path) -> None:
-    """Three states of one submission are three events of one case, and no threshold of two.
+    """Three states of one submission are three events of one group, and no threshold of two.
 
     Another submission meets it.
     """
@@ -259,8 +259,7 @@ async def test_a_submission_that_changes_counts_once(temporal: Client, tmp_path:
             deployment.simulator.add([submission(lines[0], status=status)])
             status_of_poller = await deployment.poll(EventKind.SUBMISSION)
         assert status_of_poller.matched == 3
-        (case,) = [one.id for one in await deployment.cases.find()]
-        await deployment.settled(case, CaseState.WATCHING)
+        assert await eventually(lambda: _counted(deployment)) == (3, 1, 2)
         assert moves(deployment) == []
         deployment.simulator.add([submission(lines[1])])
         await deployment.poll(EventKind.SUBMISSION)
@@ -322,6 +321,11 @@ async def test_no_fault_loses_a_submission(temporal: Client, tmp_path: Path, fau
         await deployment.poll(EventKind.SUBMISSION, page_size=10)
         await eventually(lambda: _moved(deployment, 30))
         assert len(moves(deployment)) == len(set(moves(deployment)))
+
+
+async def _counted(deployment: Deployment) -> tuple[int, int, int] | None:
+    windows = await CorrelationGateway(deployment.client).windows()
+    return next(((one.events, one.seen, one.wanted) for one in windows), None)
 
 
 async def _moved(deployment: Deployment, count: int) -> bool | None:

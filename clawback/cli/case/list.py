@@ -20,6 +20,7 @@ from clawback.cli.case.table import (
     build_filter,
     table_rows,
 )
+from clawback.cli.case.windows import WINDOW_COLUMNS, WINDOWS_DROP_FIRST, window_rows
 from clawback.cli.exits import ExitCode
 from clawback.cli.output import (
     AsJson,
@@ -32,6 +33,7 @@ from clawback.cli.output import (
 from clawback.cli.temporal_access import call_temporal
 from clawback.temporal.case_gateway import CaseGateway
 from clawback.temporal.case_index import CaseLine
+from clawback.temporal.correlation_gateway import CorrelationGateway
 
 
 class SortBy(StrEnum):
@@ -89,10 +91,20 @@ def list_cases(  # noqa: PLR0913 - the options of a command
     sort: Annotated[
         SortBy | None, typer.Option(help="Sort key; default held cases first, then the newest.")
     ] = None,
+    watching: Annotated[
+        bool,
+        typer.Option(
+            "--watching",
+            help="List what correlations are counting, closest to the threshold first.",
+        ),
+    ] = False,
     limit: Annotated[int, typer.Option("--limit", min=1, help="Maximum number of cases.")] = 50,
     as_json: AsJson = False,
 ) -> int:
     """List cases, open and closed: held ones first, then the newest."""
+    if watching:
+        return _list_windows(rule, limit, as_json=as_json)
+
     about = {"sender": sender, "message": message, "mailbox": mailbox}
     wanted = build_filter(since, until, state=state, rule=rule, mode=mode, **about)
     with show_progress("Reading cases"):
@@ -110,4 +122,18 @@ def list_cases(  # noqa: PLR0913 - the options of a command
                 print_status(f"{case.id}: {case.unreadable}")
     else:
         print_text("No such case.")
+    return ExitCode.OK
+
+
+def _list_windows(rule: str | None, limit: int, *, as_json: bool) -> int:
+    with show_progress("Reading windows"):
+        found = call_temporal(lambda client: CorrelationGateway(client).windows(rule, limit))
+
+    if as_json:
+        print_json([window.model_dump(mode="json") for window in found])
+    elif found:
+        rows = window_rows(found, datetime.now(UTC))
+        print_table(WINDOW_COLUMNS, rows, drop_first=WINDOWS_DROP_FIRST)
+    else:
+        print_text("Nothing is being counted.")
     return ExitCode.OK

@@ -27,7 +27,6 @@ _KINDS = {
     RecordKind.CASE_OPENED: "opened",
     RecordKind.EVENT_JOINED: "{count} joined",
     RecordKind.EVENT_REJECTED: "{count} could not be read",
-    RecordKind.THRESHOLD_MET: "threshold reached",
     RecordKind.HELD: "held",
     RecordKind.APPROVED: "approved by {actor}",
     RecordKind.DENIED: "denied by {actor}",

@@ -23,7 +23,6 @@ DROP_FIRST = ("mode", "opened", "messages", "for")
 STYLES: Mapping[str, str] = {
     CaseState.HELD: "bold yellow",
     CaseState.RESPONDING: "cyan",
-    CaseState.WATCHING: "blue",
     CaseState.SETTLED: "green",
     CaseState.CLOSED: "dim",
     CaseState.DENIED: "red",

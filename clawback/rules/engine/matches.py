@@ -104,9 +104,13 @@ class Responder:
 
     def _fill(self, values: tuple[str | None, ...]) -> CasePlan:
         """Fill in the values of the group fields, and of `event` if there is one more value."""
-        group = dict(zip((*self._names, "event"), values, strict=False))
-        actions = tuple(_fill_templates(action, group) for action in self._plan.actions)
-        return self._plan.model_copy(update={"group": group, "actions": actions})
+        return fill_plan(self._plan, dict(zip((*self._names, "event"), values, strict=False)))
+
+
+def fill_plan(plan: CasePlan, group: Mapping[str, str | None]) -> CasePlan:
+    """Fill the values of a group into the templates of a plan."""
+    actions = tuple(_fill_templates(action, group) for action in plan.actions)
+    return plan.model_copy(update={"group": dict(group), "actions": actions})
 
 
 def _single_field(fields: Sequence[GroupField]) -> str:

@@ -19,7 +19,7 @@ from clawback.rules.engine.codegen import Branches, generate_evaluator
 from clawback.rules.engine.compiler import PartialEvaluation, Today
 from clawback.rules.engine.explanation import Explanation, explain_node
 from clawback.rules.engine.index import NOTHING, Engine
-from clawback.rules.engine.matches import GroupField, InnerGroup, Responder, RuleMatch
+from clawback.rules.engine.matches import GroupField, InnerGroup, Responder, RuleMatch, fill_plan
 from clawback.rules.source.condition import Node
 from clawback.rules.source.correlations import Correlation, CorrelationGraph
 from clawback.rules.source.documents import EventTest, Level, Status, WindowTest
@@ -153,6 +153,18 @@ class RuleSet:
     def window_of(self, rule: Rule) -> CorrelationWindow | None:
         """Give the window of a correlation; None for a rule on single events."""
         return self._graph.window(rule.correlation) if rule.correlation else None
+
+    def plan_group(self, name: str, group: Mapping[str, str | None]) -> CasePlan | None:
+        """Plan the case of one group of a correlation.
+
+        None if there is no such correlation, or it has no response or groups by other fields.
+        """
+        rule = self.rules.get(name)
+        if rule is None or rule.response is None or rule.correlation is None:
+            return None
+        if set(rule.response.group_by) != set(group):
+            return None
+        return fill_plan(self._plan(rule, rule.response), group)
 
     def explain(self, name: str, event: Event) -> tuple[Explanation, ...]:
         """Explain a rule for an event: one tree, or for a correlation one for each rule below it.

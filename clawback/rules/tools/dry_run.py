@@ -73,13 +73,14 @@ class PlannedAction:
 class DryRun:
     """One case that the events would open.
 
-    If `is_barred`, no event would reach it, for the first of the reasons; the rest then says what
+    `state` is that of the case at its end; None if its correlation would still count. If
+    `is_barred`, no event would reach it, for the first of the reasons; the rest then says what
     would be done otherwise.
     """
 
     plan: CasePlan
     written_mode: Mode
-    state: CaseState
+    state: CaseState | None
     events: tuple[str, ...]
     progress: Progress | None
     planned: tuple[PlannedAction, ...]
@@ -190,14 +191,15 @@ def _dry_run_case(
     if not admitted:
         barring = dict.fromkeys(reason for _, result in found for reason in result.reasons)
 
-    case = Case.open(plan, CaseTiming(), "dry-run", context.now)
-    for match in matches:
-        case.add_match(match, context.now)
-    _run_to_end(case, context.now)
-
     progress = (
         measure_progress(plan.correlation, _window_entries(matches)) if plan.correlation else None
     )
+    case = Case.open(plan, CaseTiming(), "dry-run", context.now)
+    is_counting = progress is not None and not progress.is_satisfied
+    for match in () if is_counting else matches:
+        case.add_match(match, context.now)
+    _run_to_end(case, context.now)
+
     planned = tuple(
         PlannedAction(action, dict(Counter(outcomes.values())))
         for action, outcomes in zip(plan.actions, case.snapshot().outcomes, strict=True)
@@ -206,7 +208,7 @@ def _dry_run_case(
     return DryRun(
         plan=plan,
         written_mode=written_mode,
-        state=case.state,
+        state=None if is_counting else case.state,
         events=tuple(match.key for match in matches),
         progress=progress,
         planned=planned,
@@ -243,7 +245,7 @@ def _case_reasons(
     planned: Sequence[PlannedAction],
 ) -> Iterator[Reason]:
     if progress is not None and not progress.is_satisfied:
-        yield Reason("watching", f"the threshold is not reached: {progress}")
+        yield Reason("counting", f"the threshold is not reached: {progress}")
     if plan.mode is not Mode.ENFORCE:
         yield Reason("mode", _render_mode(plan.mode, written_mode))
 

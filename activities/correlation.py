@@ -1,0 +1,74 @@
+"""The activity that opens the cases of satisfied correlations and sends them further matches."""
+
+import asyncio
+from collections.abc import Callable
+
+import structlog
+from temporalio import activity
+
+from clawback.cases import CasePlan, CaseTiming
+from clawback.correlation.payloads import Delivery, DeliveryBatch, DeliveryResult
+from clawback.model.mode import Mode
+from clawback.rules import RuleSet
+from clawback.rules.eligibility import cap_plan
+from clawback.temporal.case_gateway import CaseGateway, CaseRefused
+
+_CONCURRENT_SIGNALS = 24
+log = structlog.get_logger("clawback")
+
+
+class CorrelationActivities:
+    """Sends matches to cases. Safe to repeat: cases drop matches that they have."""
+
+    def __init__(self, cases: CaseGateway, rules: Callable[[], RuleSet], ceiling: Mode) -> None:
+        self._cases = cases
+        self._rules = rules
+        self._ceiling = ceiling
+
+    @activity.defn(name="correlation.deliver_matches")
+    async def deliver_matches(self, batch: DeliveryBatch) -> list[DeliveryResult]:
+        """Make every delivery of a batch; return one result per delivery, in order.
+
+        A delivery that its case refuses fails alone.
+
+        Raises:
+            RPCError: the server does not answer; Temporal retries.
+
+        """
+        slots = asyncio.Semaphore(_CONCURRENT_SIGNALS)
+
+        async def deliver(delivery: Delivery) -> DeliveryResult:
+            async with slots:
+                return await self._deliver(delivery)
+
+        return list(await asyncio.gather(*map(deliver, batch.deliveries)))
+
+    async def _deliver(self, delivery: Delivery) -> DeliveryResult:
+        try:
+            if delivery.opens:
+                return await self._open(delivery)
+            is_open = await self._cases.join_matches(delivery.case_id, delivery.matches)
+        except CaseRefused as error:
+            log.warning("correlation.delivery_refused", case=delivery.case_id)
+            log.debug("correlation.refusal_explained", case=delivery.case_id, why=str(error))
+            return DeliveryResult.FAILED
+        return DeliveryResult.DELIVERED if is_open else DeliveryResult.CASE_CLOSED
+
+    async def _open(self, delivery: Delivery) -> DeliveryResult:
+        """Open a case with the plan of the rule as it is loaded now."""
+        plan = self._plan(delivery)
+        if isinstance(plan, DeliveryResult):
+            return plan
+        timing = CaseTiming(linger=delivery.definition.linger)
+        await self._cases.signal_matches(plan, delivery.matches, timing, delivery.window)
+        return DeliveryResult.DELIVERED
+
+    def _plan(self, delivery: Delivery) -> CasePlan | DeliveryResult:
+        """Plan the case; a rule that counts something else by now must not act on this count."""
+        rules, definition = self._rules(), delivery.definition
+        if definition.rule not in rules.rules:
+            return DeliveryResult.RULE_GONE
+        plan = rules.plan_group(definition.rule, delivery.group)
+        if plan is None or plan.correlation != definition.window:
+            return DeliveryResult.RULE_CHANGED
+        return cap_plan(plan, rules.safety, self._ceiling)
