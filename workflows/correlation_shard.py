@@ -26,6 +26,10 @@ with workflow.unsafe.imports_passed_through():
     from workflows.options import CORRELATE
     from workflows.steps.audit import write_records
 
+_MOST_EVENTS = 20_000
+_MOST_HISTORY_BYTES = 20 * 1024 * 1024
+"""Before Temporal terminates the run, at 51,200 events or 50 MiB, what does not fit is dropped."""
+
 
 @workflow.defn(name=names.CORRELATION)
 class CorrelationShardWorkflow:
@@ -50,6 +54,7 @@ class CorrelationShardWorkflow:
             await write_records(self._shard.take_records())
             if self._is_long():
                 self._cancel_timer()
+                self._shard.shrink(workflow.now())
                 workflow.continue_as_new(self._shard.snapshot())
             if await self._deliver():
                 continue
@@ -122,4 +127,11 @@ class CorrelationShardWorkflow:
             self._timer = None
 
     def _is_long(self) -> bool:
-        return workflow.info().is_continue_as_new_suggested() and workflow.all_handlers_finished()
+        """Whether to continue as new: rather once cases have taken what does not fit."""
+        info = workflow.info()
+        is_too_long = (
+            info.get_current_history_length() >= _MOST_EVENTS
+            or info.get_current_history_size() >= _MOST_HISTORY_BYTES
+        )
+        is_due = info.is_continue_as_new_suggested() and self._shard.is_portable
+        return (is_due or is_too_long) and workflow.all_handlers_finished()

@@ -26,13 +26,16 @@ from clawback.model.texts import bounded
 MOST_BYTES = 700 * 1024
 """What a shard remembers at most: a third of Temporal's payload limit."""
 GROUP_SHARE = 4
-"""One group takes at most a quarter of a shard, so that it never pushes out all others."""
+"""A group that counts takes at most a quarter of a shard, so that it never pushes out the rest."""
+MOST_WAITING_BYTES = 8 * 1024 * 1024
+"""What a shard holds in memory at most while matches arrive faster than cases take them."""
 MOST_DELIVERY_BYTES = 200 * 1024
 """Bytes of entries in one delivery; as matches they take about twice as many."""
 RETRY_PAUSE = timedelta(minutes=1)
 """Wait before a delivery that the server refused is tried again."""
 DELIVERY_PATIENCE = timedelta(hours=24)
 """After this, a delivery that the server refuses is dropped."""
+_SHARD_FULL = "the shard is full"
 
 
 class Shard:
@@ -122,6 +125,11 @@ class Shard:
         """Bytes of what the shard remembers."""
         return self._size
 
+    @property
+    def is_portable(self) -> bool:
+        """Whether a snapshot is within its bytes; not while much waits for its case."""
+        return self._size <= self._most_bytes
+
     def status(self) -> ShardStatus:
         """How full the shard is, and what waits for its case."""
         waiting = sum(len(group.entries) for _, group in self._waiting())
@@ -162,9 +170,9 @@ class Shard:
         group.definition = definition
         group.expire(now)
         group.add(found.matches, now)
-        if dropped := group.trim(self._most_bytes // GROUP_SHARE):
-            self._note_dropped(group, dropped, "the group is full", now)
         group.evaluate()
+        if group.phase is GroupPhase.COUNTING:
+            self._trim(group, self._most_bytes // GROUP_SHARE, "the group is full", now)
         self._settle(key, group, now)
 
     def _settle(self, key: str, group: ShardGroup, now: datetime) -> None:
@@ -175,9 +183,10 @@ class Shard:
             self._keep(key, group)
 
     def _keep(self, key: str, group: ShardGroup) -> None:
+        size = group.size
         self._groups[key] = group
-        self._size += group.size - self._sizes.get(key, 0)
-        self._sizes[key] = group.size
+        self._size += size - self._sizes.get(key, 0)
+        self._sizes[key] = size
 
     def _forget(self, key: str) -> None:
         self._groups.pop(key, None)
@@ -188,21 +197,42 @@ class Shard:
 
     # ---- the bound
 
+    def shrink(self, now: datetime) -> None:
+        """Drop what a snapshot has no room for: groups quiet longest first, satisfied ones last."""
+        self._drop_quietest(self._most_bytes, now)
+
     def _bound(self, now: datetime) -> None:
-        """Drop the groups that were quiet longest until the rest fits; satisfied ones go last."""
-        if self._size <= self._most_bytes:
+        """Drop the groups that were quiet longest until the rest fits.
+
+        Matches that wait for their case do not count: they leave with the next deliveries.
+        """
+        if self.is_portable:
             return
         self.expire(now)
+        waiting = sum(self._sizes[key] for key, _ in self._waiting())
+        self._drop_quietest(min(self._most_bytes + waiting, MOST_WAITING_BYTES), now)
+
+    def _drop_quietest(self, most_bytes: int, now: datetime) -> None:
         for key in sorted(self._groups, key=lambda key: self._groups[key].is_waiting):
-            if self._size <= self._most_bytes:
+            if self._size <= most_bytes:
                 return
-            self._drop(key, "the shard is full", now)
+            group, others = self._groups[key], self._size - self._sizes[key]
+            if group.is_waiting and others < most_bytes:
+                # Of a group that alone is too large, what fits is kept.
+                self._trim(group, most_bytes - others - group.base_size, _SHARD_FULL, now)
+                self._settle(key, group, now)
+            else:
+                self._drop(key, _SHARD_FULL, now)
 
     def _drop(self, key: str, why: str, now: datetime) -> None:
         group = self._groups[key]
         if group.entries:
             self._note_dropped(group, len(group.entries), why, now)
         self._forget(key)
+
+    def _trim(self, group: ShardGroup, most_bytes: int, why: str, now: datetime) -> None:
+        if dropped := group.trim(most_bytes):
+            self._note_dropped(group, dropped, why, now)
 
     # ---- records
 

@@ -51,8 +51,12 @@ class ShardGroup:
     @property
     def size(self) -> int:
         """Bytes of the group in a snapshot."""
-        texts = payload_size((self.group, self.reasons, self.window))
-        return texts + _OVERHEAD + self._entry_bytes
+        return self.base_size + self._entry_bytes
+
+    @property
+    def base_size(self) -> int:
+        """Bytes of the group in a snapshot without its entries."""
+        return payload_size((self.group, self.reasons, self.window)) + _OVERHEAD
 
     @property
     def is_waiting(self) -> bool:

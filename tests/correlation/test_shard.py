@@ -332,6 +332,48 @@ def test_a_satisfied_group_is_dropped_last() -> None:
     assert keys(shard.due(NOW)) == ["m0", "m1", "m2"]
 
 
+def test_a_page_that_satisfies_its_group_is_kept_whole() -> None:
+    """What a case will get is not cut to the share of a group that only counts."""
+    shard = new_shard(most_bytes=40_000)
+    shard.take(batch(*map(match, range(200))), NOW)
+    assert len(keys(deliver(shard))) == 200
+    assert shard.take_records() == ()
+
+
+def test_matches_that_outrun_their_case_are_not_dropped() -> None:
+    """A campaign arrives faster than it is delivered: its case gets all, others are counted on."""
+    shard = new_shard(most_bytes=40_000)
+    shard.take(batch(match(999), group="quiet"), NOW)
+    for page in range(10):
+        shard.take(batch(*map(match, range(page * 100, page * 100 + 100))), NOW)
+    assert not shard.is_portable
+    assert shard.take_records() == ()
+    assert [one.events for one in shard.windows()] == [1]
+
+    found = list[str]()
+    while some := deliver(shard):
+        found += keys(some)
+    assert sorted(found) == sorted(f"m{number}" for number in range(1000))
+    assert shard.is_portable
+
+
+def test_a_shard_that_must_continue_keeps_what_fits() -> None:
+    """Of matches that no case takes for hours, the oldest are dropped, and that is recorded."""
+    shard = new_shard(most_bytes=40_000)
+    shard.take(batch(match(999), group="quiet"), NOW)
+    shard.take(batch(*(match(number, number / 1000) for number in range(1000))), NOW)
+    shard.shrink(NOW)
+    assert shard.is_portable
+    assert shard.size > 20_000
+    kept = keys(deliver(shard))
+    assert kept == [f"m{number}" for number in range(1000 - len(kept), 1000)]
+    details = [one.detail for one in shard.take_records()]
+    assert details == [
+        "1 matches: the shard is full",
+        f"{1000 - len(kept)} matches: the shard is full",
+    ]
+
+
 def test_matches_without_a_definition_are_recorded() -> None:
     """A defect of a sender is on record; the other groups are counted."""
     good = batch(match(1))
