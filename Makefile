@@ -25,6 +25,8 @@ $(STAMP): requirements/dev.txt pyproject.toml
 	@test -x $(BIN)/python && $(BIN)/python -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null || \
 		$(PYTHON) -m venv --clear .venv || \
 		{ echo "$(PYTHON) cannot create a virtual environment; install its venv module (Debian: apt install python3-venv)" >&2; exit 3; }
+	@$(BIN)/python -m pip --version >/dev/null 2>&1 || $(BIN)/python -m ensurepip >/dev/null 2>&1 || \
+		{ echo ".venv has no pip and cannot get it; remove .venv, then run make env again" >&2; exit 3; }
 	@echo "Installing the locked requirements into .venv; the first time takes a minute."
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements/dev.txt
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e .
