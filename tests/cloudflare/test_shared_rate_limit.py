@@ -28,7 +28,7 @@ class SharedClock(StillClock):
 
 
 @dataclass
-class House:
+class Installation:
     """Two clients and a person at the dashboard, with one token and one clock."""
 
     workers: Sequence[EmailSecurity]
@@ -48,7 +48,7 @@ class House:
 
 
 @asynccontextmanager
-async def house() -> AsyncIterator[House]:
+async def running_installation() -> AsyncIterator[Installation]:
     clock = SharedClock()
     simulator = Simulator(SimulatorOptions(rate=Rate(QUOTA, 300), clock=clock.wall_time))
     transport = httpx.ASGITransport(app=simulator.app)
@@ -65,7 +65,7 @@ async def house() -> AsyncIterator[House]:
         people = await stack.enter_async_context(
             httpx.AsyncClient(transport=transport, base_url=BASE, headers=headers)
         )
-        yield House(workers, people, simulator, clock)
+        yield Installation(workers, people, simulator, clock)
 
 
 async def work(api: EmailSecurity, share: Share, count: int) -> int:
@@ -82,8 +82,8 @@ async def work(api: EmailSecurity, share: Share, count: int) -> int:
 )
 async def test_two_workers_together_leave_the_reserve_of_their_share(share: Share) -> None:
     """The reserve of the share is left, less what both have in flight."""
-    async with house() as told:
-        await asyncio.gather(*(work(api, share, QUOTA) for api in told.workers))
+    async with running_installation() as installed:
+        await asyncio.gather(*(work(api, share, QUOTA) for api in installed.workers))
         reserves = {
             Share.ENRICHING: 0.55,
             Share.POLLING: 0.40,
@@ -91,60 +91,60 @@ async def test_two_workers_together_leave_the_reserve_of_their_share(share: Shar
             Share.APPROVED: 0.20,
             Share.UNDO: 0.10,
         }
-        assert set(told.statuses) == {200}
-        assert QUOTA - len(told.statuses) >= reserves[share] * QUOTA - MAX_IN_FLIGHT
-        assert {await told.person() for _ in range(QUOTA - len(told.statuses))} == {200}
+        assert set(installed.statuses) == {200}
+        assert QUOTA - len(installed.statuses) >= reserves[share] * QUOTA - MAX_IN_FLIGHT
+        assert {await installed.person() for _ in range(QUOTA - len(installed.statuses))} == {200}
 
 
 async def test_people_are_never_locked_out_whatever_the_workers_want() -> None:
     """Two greedy workers for three windows never lock people out."""
-    async with house() as told:
+    async with running_installation() as installed:
         seen = set()
         for _ in range(3 * 30):
             await asyncio.gather(
                 *(
                     work(api, share, 30)
-                    for api in told.workers
+                    for api in installed.workers
                     for share in (Share.POLLING, Share.ACTING)
                 )
             )
-            seen |= {await told.person() for _ in range(2)}
-            told.clock.seconds += 10
+            seen |= {await installed.person() for _ in range(2)}
+            installed.clock.seconds += 10
         assert seen == {200}
-        assert set(told.statuses) == {200}
-        assert len(told.statuses) > 2 * (QUOTA - FOR_PEOPLE)
+        assert set(installed.statuses) == {200}
+        assert len(installed.statuses) > 2 * (QUOTA - FOR_PEOPLE)
 
 
 async def test_undo_goes_on_where_routine_is_held_back() -> None:
     """A more urgent share continues on either worker when the one before must wait."""
-    async with house() as told:
+    async with running_installation() as installed:
         for share, more_urgent in (
             (Share.POLLING, Share.ACTING),
             (Share.ACTING, Share.APPROVED),
             (Share.APPROVED, Share.UNDO),
         ):
-            await asyncio.gather(*(work(api, share, QUOTA) for api in told.workers))
-            assert [await work(api, more_urgent, 1) for api in told.workers] == [1, 1]
-        await asyncio.gather(*(work(api, Share.UNDO, QUOTA) for api in told.workers))
-        assert await work(told.workers[0], Share.PEOPLE, 1) == 1
-        assert set(told.statuses) == {200}
+            await asyncio.gather(*(work(api, share, QUOTA) for api in installed.workers))
+            assert [await work(api, more_urgent, 1) for api in installed.workers] == [1, 1]
+        await asyncio.gather(*(work(api, Share.UNDO, QUOTA) for api in installed.workers))
+        assert await work(installed.workers[0], Share.PEOPLE, 1) == 1
+        assert set(installed.statuses) == {200}
 
 
 async def test_a_block_is_waited_out() -> None:
     """When people have used everything, both workers wait for the reset."""
-    async with house() as told:
-        while await told.person() == 200:
+    async with running_installation() as installed:
+        while await installed.person() == 200:
             pass
-        before = len(told.statuses)
+        before = len(installed.statuses)
         for _ in range(29):
-            for api in told.workers:
+            for api in installed.workers:
                 for share in Share:
                     with pytest.raises(RateLimited):
                         await api.on(share).message(IID)
-            told.clock.seconds += 10
-        assert told.statuses[before:] == [429, 429]
-        told.clock.seconds += 20
-        assert [await work(api, Share.POLLING, 5) for api in told.workers] == [5, 5]
+            installed.clock.seconds += 10
+        assert installed.statuses[before:] == [429, 429]
+        installed.clock.seconds += 20
+        assert [await work(api, Share.POLLING, 5) for api in installed.workers] == [5, 5]
 
 
 class Slow:

@@ -165,7 +165,7 @@ async def test_nothing_leaves_after_stop_has_returned(temporal: Client, tmp_path
         assert (kinds.count(RecordKind.STOPPED), kinds.count(RecordKind.RESUMED)) == (1, 1)
 
 
-async def test_go_opens_a_queue_that_a_former_go_has_left_stopped(
+async def test_resume_opens_a_queue_that_a_former_resume_has_left_stopped(
     temporal: Client, tmp_path: Path
 ) -> None:
     """The command was cut off between the switch and the queue.

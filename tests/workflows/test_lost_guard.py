@@ -47,18 +47,18 @@ async def spend(temporal: Client, name: str, rule: str = "r", *, approved: bool 
     return result.reason
 
 
-async def fill(house: Deployment) -> None:
+async def fill(deployment: Deployment) -> None:
     """Let the guard know something: a spent budget and a demoted rule."""
     for number in range(5):
-        assert not await spend(house.client, f"before/{number}")
-    await house.client.get_workflow_handle(names.GUARD_ID).signal(
+        assert not await spend(deployment.client, f"before/{number}")
+    await deployment.client.get_workflow_handle(names.GUARD_ID).signal(
         names.WORK_UNDONE,
         args=["undone", Demotion(by="ana", at=datetime.now(UTC), reason="wrong")],
     )
-    view = await GuardGateway(house.client).look()
+    view = await GuardGateway(deployment.client).look()
     assert view is not None
-    await create_watchdog(house.client, await house.keeper.open())
-    assert not await house.keeper.keep()
+    await create_watchdog(deployment.client, await deployment.keeper.open())
+    assert not await deployment.keeper.keep()
 
 
 async def terminate(client: Client) -> None:
@@ -107,14 +107,14 @@ async def is_stopped(client: Client) -> bool | None:
     return await GuardGateway(client).is_stopped() or None
 
 
-async def kept(house: Deployment) -> None:
+async def kept(deployment: Deployment) -> None:
     """Do what a worker does every few seconds, until the guard reserves again."""
-    await eventually(partial(is_stopped, house.client))
+    await eventually(partial(is_stopped, deployment.client))
 
     async def is_back() -> bool | None:
-        assert await house.keeper.keep()
+        assert await deployment.keeper.keep()
         try:
-            await spend(house.client, "probe", "undone")
+            await spend(deployment.client, "probe", "undone")
         except (UpdateRefused, NoSuchWorkflow, RPCError):
             return None
         return True
@@ -133,20 +133,20 @@ async def test_a_lost_guard_stops_until_a_person_resumes(
     """Nothing leaves at once; the guard comes back, still stopped, and `resume` lets all go on."""
     lines = list(outbreak(1))
     memory = tmp_path / "guard.json" if remembers else None
-    async with deployed(temporal, simulated(lines), tmp_path, memory=memory) as house:
-        await fill(house)
+    async with deployed(temporal, simulated(lines), tmp_path, memory=memory) as deployment:
+        await fill(deployment)
         await lose(temporal)
-        await kept(house)
+        await kept(deployment)
         view = await GuardGateway(temporal).look()
         assert view is not None
         assert (view.is_running, view.is_stopped) == (True, True)
 
-        await house.signal_case(plan(1, rule="other"), match_of(lines[0]))
+        await deployment.signal_case(plan(1, rule="other"), match_of(lines[0]))
         await GuardGateway(temporal).resume("ana")
         await GuardGateway(temporal).confirm("undone", "ana")
-        assert not await house.keeper.keep()
+        assert not await deployment.keeper.keep()
         assert not await GuardGateway(temporal).is_stopped()
-        records = house.audit()
+        records = deployment.audit()
         assert RecordKind.STOPPED in {one.kind for one in records}
         if lose is not cancel:
             (lost,) = [one for one in records if one.kind is RecordKind.GUARD_LOST]
@@ -158,10 +158,10 @@ async def test_what_can_be_read_survives(
     temporal: Client, tmp_path: Path, lose: Callable[[Client], Awaitable[None]]
 ) -> None:
     """Budget, grants and demotions are as before: no message too many, none refused for nothing."""
-    async with deployed(temporal, simulated([]), tmp_path) as house:
-        await fill(house)
+    async with deployed(temporal, simulated([]), tmp_path) as deployment:
+        await fill(deployment)
         await lose(temporal)
-        await kept(house)
+        await kept(deployment)
         assert "(5 so far)" in await spend(temporal, "sixth")
         assert not await spend(temporal, "before/3")  # a retry of what was granted
         assert "was undone by ana" in await spend(temporal, "other", "undone")
@@ -172,10 +172,10 @@ async def test_where_nothing_can_be_read_every_budget_is_spent(
     temporal: Client, tmp_path: Path
 ) -> None:
     """A deleted guard knows nothing: everything asks first, and people may vouch for a rule."""
-    async with deployed(temporal, simulated([]), tmp_path) as house:
-        await fill(house)
+    async with deployed(temporal, simulated([]), tmp_path) as deployment:
+        await fill(deployment)
         await delete(temporal)
-        await kept(house)
+        await kept(deployment)
         guard = GuardGateway(temporal)
         await guard.resume("ana")
         assert "whether the rule's work was undone is not known" in await spend(temporal, "a")
@@ -189,8 +189,8 @@ async def test_where_nothing_can_be_read_every_budget_is_spent(
 async def test_an_older_database_stops_containment(temporal: Client, tmp_path: Path) -> None:
     """The worker knows more decisions than the server: it stops, and says so once."""
     memory = tmp_path / "guard.json"
-    async with deployed(temporal, simulated([]), tmp_path, memory=memory) as house:
-        await fill(house)
+    async with deployed(temporal, simulated([]), tmp_path, memory=memory) as deployment:
+        await fill(deployment)
         known = json.loads(memory.read_text())
         known["position"]["decisions"] += 10
         memory.write_text(json.dumps(known))
@@ -200,16 +200,16 @@ async def test_an_older_database_stops_containment(temporal: Client, tmp_path: P
 
         async def is_dealt_with() -> bool | None:
             assert await restarted.keep()
-            return any(one.kind is RecordKind.GUARD_LOST for one in house.audit()) or None
+            return any(one.kind is RecordKind.GUARD_LOST for one in deployment.audit()) or None
 
         await eventually(is_dealt_with)
         assert await GuardGateway(temporal).is_stopped()
-        assert await house.keeper.keep()  # another worker, which knows nothing newer
+        assert await deployment.keeper.keep()  # another worker, which knows nothing newer
         await GuardGateway(temporal).resume("ana")
         await restarted.keep()
         assert not await restarted.keep()
-        assert not await house.keeper.keep()
-        lost = [one for one in house.audit() if one.kind is RecordKind.GUARD_LOST]
+        assert not await deployment.keeper.keep()
+        lost = [one for one in deployment.audit() if one.kind is RecordKind.GUARD_LOST]
         assert len(lost) == 1
 
 
@@ -220,9 +220,9 @@ async def test_a_new_database_in_a_known_folder_is_a_lost_guard(
     memory = tmp_path / "guard.json"
     known = {"installation": "one", "generation": 3, "run": "gone", "length": 90, "decisions": 4}
     memory.write_text(json.dumps({"server": "test", "position": known}))
-    async with deployed(temporal, simulated([]), tmp_path, memory=memory) as house:
-        assert await house.keeper.is_stopped()
-        await kept(house)
+    async with deployed(temporal, simulated([]), tmp_path, memory=memory) as deployment:
+        assert await deployment.keeper.is_stopped()
+        await kept(deployment)
         view = await GuardGateway(temporal).look()
         assert view is not None
         assert view.memo is not None
@@ -232,15 +232,15 @@ async def test_a_new_database_in_a_known_folder_is_a_lost_guard(
 
 async def test_a_guard_that_is_lost_twice_is_read_through(temporal: Client, tmp_path: Path) -> None:
     """The second guard ended before it had read what the first one knew."""
-    async with deployed(temporal, simulated([]), tmp_path) as house:
-        await fill(house)
+    async with deployed(temporal, simulated([]), tmp_path) as deployment:
+        await fill(deployment)
         first = await GuardGateway(temporal).look()
     assert first is not None
     await terminate(temporal)
     await keeper_of(temporal).open()  # no worker runs: nobody reads the past
     await terminate(temporal)
-    async with deployed(temporal, simulated([]), tmp_path) as house:
-        await kept(house)
+    async with deployed(temporal, simulated([]), tmp_path) as deployment:
+        await kept(deployment)
         assert "(5 so far)" in await spend(temporal, "sixth")
 
 
@@ -253,8 +253,8 @@ async def test_an_untouched_namespace_starts_with_nothing_once(temporal: Client)
 
 async def test_another_account_is_refused(temporal: Client, tmp_path: Path) -> None:
     """Its sentence names both accounts; also when the guard itself is gone."""
-    async with deployed(temporal, simulated([]), tmp_path) as house:
-        await fill(house)
+    async with deployed(temporal, simulated([]), tmp_path) as deployment:
+        await fill(deployment)
         with pytest.raises(ForeignAccount, match="account simulator, not of other"):
             await keeper_of(temporal, account="other").open()
         await delete(temporal)
