@@ -7,6 +7,7 @@ from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from functools import cache
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any
@@ -22,7 +23,9 @@ from clawback.model.events import EventKind, message_event
 from clawback.model.messages import Target
 from clawback.model.polling import PollerStart, PollerStatus
 from clawback.notifications import Channels, Notifier, traits_of
-from clawback.rules.live import LiveRules
+from clawback.rules.engine.ruleset import RuleSet
+from clawback.rules.live import LiveRules, fingerprint_of
+from clawback.rules.loader import load_reviewed
 from clawback.settings import SIMULATED_ACCOUNT, Settings
 from clawback.simulator import Simulator
 from clawback.temporal.case_gateway import CaseGateway
@@ -158,12 +161,24 @@ async def deployed(
         switch = KillSwitch(keeper)
         api = await stack.enter_async_context(connect_api(chosen, switch))
         notifier = await stack.enter_async_context(Notifier(channels))
-        components = build_components(
-            chosen, temporal, api, LiveRules.load(chosen.rules, traits_of(channels)), notifier
-        )
+        rules = live_rules(chosen.rules, channels)
+        components = build_components(chosen, temporal, api, rules, notifier)
         for worker in build_workers(temporal, components, sandbox=STRICT_SANDBOX):
             await stack.enter_async_context(worker)
         yield Deployment(temporal, simulator, chosen, components.services, api, switch, keeper)
+
+
+def live_rules(folder: Path, channels: Channels) -> LiveRules:
+    """Load the rules of a test, the shipped ones once a process: compiling takes a second."""
+    if folder != RULES or channels:
+        return LiveRules.load(folder, traits_of(channels))
+    return LiveRules(folder, shipped_rules(), fingerprint_of(folder), {})
+
+
+@cache
+def shipped_rules() -> RuleSet:
+    """Load the shipped rules as a worker without channels does."""
+    return load_reviewed(RULES, {})
 
 
 def keeper_of(
