@@ -1,7 +1,7 @@
 """The activity that pollers run: read one page of the API and send its matches to their cases."""
 
 import asyncio
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Sequence
 from datetime import UTC, datetime
 
@@ -17,7 +17,12 @@ from clawback.model.texts import bounded
 from clawback.telemetry.activity_telemetry import ActivityTelemetry
 from clawback.temporal.application_errors import as_application_error, audit_unavailable
 from clawback.temporal.match_gateway import MatchGateway, PlannedMatches, RefusedMatches
-from clawback.temporal.set_aside_gateway import SetAsideGateway, describe_set_aside
+from clawback.temporal.set_aside_gateway import (
+    CannotKeep,
+    MatchesSetAside,
+    SetAsideGateway,
+    describe_refused,
+)
 
 
 class IngestActivities:
@@ -55,9 +60,10 @@ class IngestActivities:
         """
         with as_application_error():
             page = await self._ingest.read(request)
-        set_aside = await self._dispatch(request, page)
+        refused = await self._dispatch(request, page)
         rest = await self._ingest.complete(page)
-        set_aside += await self._dispatch(request, rest)
+        refused += await self._dispatch(request, rest)
+        given_up = refused[RecordKind.EVENT_REJECTED]
 
         self._telemetry.record_backlog(request.source, request.backlog)
         if page.page is None and request.lane is Lane.LIVE:
@@ -69,14 +75,14 @@ class IngestActivities:
             records=page.records,
             seen=len(page.fresh),
             matched=page.matched + rest.matched,
-            rejected=len(page.rejected) + len(rest.rejected),
-            set_aside=set_aside,
+            rejected=len(page.rejected) + len(rest.rejected) + given_up,
+            set_aside=refused[RecordKind.SET_ASIDE],
             newest=page.newest,
             detections_only=page.detections_only,
         )
 
-    async def _dispatch(self, request: ReadPage, result: IngestResult) -> int:
-        """Send every match; give the number of matches that had to be set aside.
+    async def _dispatch(self, request: ReadPage, result: IngestResult) -> Counter[RecordKind]:
+        """Send every match; count those that were set aside, and those that were given up.
 
         What the other lane has dispatched meanwhile is left out: their windows overlap.
         """
@@ -90,17 +96,28 @@ class IngestActivities:
                 found = await self._matches.drop_known(found)
             refused = await self._matches.send(found, timing)
             await self._record([one for each in found for one in _counted(*each)])
+            counts = Counter[RecordKind]()
             for one in refused:
-                await self._keep(request.source, one, timing)
+                kind = await self._keep(request.source, one, timing)
+                counts[kind] += len(one.matches)
             self._ingest.mark_dispatched(result)
-            return sum(len(one.matches) for one in refused)
+            return counts
 
-    async def _keep(self, source: EventKind, refused: RefusedMatches, timing: CaseTiming) -> None:
-        """Set matches aside, to be sent again by themselves."""
+    async def _keep(
+        self, source: EventKind, refused: RefusedMatches, timing: CaseTiming
+    ) -> RecordKind:
+        """Set matches aside. What cannot even be kept is given up, so that the page is finished."""
         plan, matches, error = refused
-        await self._record(describe_set_aside(plan, matches, error))
-        await self._set_aside.add(plan, matches, timing)
-        self._telemetry.record_set_aside(source, plan.case_id, len(matches))
+        batch = MatchesSetAside(plan=plan, timing=timing, matches=tuple(matches))
+        kind, why = RecordKind.SET_ASIDE, str(error)
+        try:
+            await self._set_aside.add(batch)
+        except CannotKeep as unkept:
+            kind, why = RecordKind.EVENT_REJECTED, str(unkept)
+
+        await self._record(describe_refused(batch, kind, why))
+        self._telemetry.record_refused(source, plan.case_id, kind, len(matches))
+        return kind
 
     async def _record(self, records: Sequence[AuditRecord]) -> None:
         if not records:

@@ -16,6 +16,8 @@ PAYLOAD_LIMIT: Final = 1024 * 1024
 """No payload is larger, in bytes."""
 BATCH_LIMIT: Final = 384 * 1024
 """The items of one signal, activity or record batch, in bytes; their frame comes on top."""
+PLAN_LIMIT: Final = 192 * 1024
+"""The plan of a case, in bytes: it goes with every batch, and with the state of the case."""
 MATCH_LIMIT: Final = 48 * 1024
 """The messages of one match, in bytes: every match fits into an empty case."""
 

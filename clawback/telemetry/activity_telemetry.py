@@ -51,10 +51,15 @@ class ActivityTelemetry:
                 rejected=len(page.rejected),
             )
 
-    def record_set_aside(self, source: EventKind, case_id: str, matches: int) -> None:
-        """Count and log matches that a case did not take."""
-        metrics.MATCHES_SET_ASIDE.labels(source.value).inc(matches)
-        log.error("poll.set_aside", source=source.value, case=case_id, matches=matches)
+    def record_refused(
+        self, source: EventKind, case_id: str, kind: RecordKind, matches: int
+    ) -> None:
+        """Count and log matches that a case did not take: set aside, or rejected for good."""
+        is_kept = kind is RecordKind.SET_ASIDE
+        counter = metrics.MATCHES_SET_ASIDE if is_kept else metrics.EVENTS_REJECTED
+        counter.labels(source.value).inc(matches)
+        event = "poll.set_aside" if is_kept else "poll.match_rejected"
+        log.error(event, source=source.value, case=case_id, matches=matches)
 
     def record_complete_poll(self, source: EventKind, drained_at: datetime) -> None:
         """Set the age of the last complete poll, which grows until the next."""

@@ -88,7 +88,9 @@ EVENTS_SEEN = _counter(
     "events_seen_total", "Records read from a source for the first time by this process.", "source"
 )
 EVENTS_REJECTED = _counter(
-    "events_rejected_total", "Records that could not be parsed; the audit holds each.", "source"
+    "events_rejected_total",
+    "Records and matches that nothing can take; the audit holds each.",
+    "source",
 )
 EVENTS_SKIPPED = _counter(
     "events_skipped_total", "Records not evaluated against rules, by reason.", "source", "reason"

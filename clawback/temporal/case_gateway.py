@@ -21,7 +21,7 @@ from clawback.cases import (
 from clawback.cases.approvals import describe_change
 from clawback.cases.campaign import merge_parts, merge_proposals
 from clawback.cases.summary import summarize_start
-from clawback.model.size import split_by_size
+from clawback.model.size import PLAN_LIMIT, payload_size, split_by_size
 from clawback.temporal import names
 from clawback.temporal.case_history import HistoryUnreadable, read_case_history
 from clawback.temporal.case_index import (
@@ -57,6 +57,10 @@ class CaseRefused(RuntimeError):
     """One case, or correlation shard, does not take matches now; others may."""
 
 
+class PlanTooLarge(CaseRefused):
+    """No case ever takes this plan. It does not fit into the payloads that carry it."""
+
+
 def raise_refusal(recipient: str, error: RPCError | PydanticSerializationError) -> NoReturn:
     """Raise CaseRefused if an error is about one recipient, else the error itself."""
     if isinstance(error, RPCError):
@@ -90,6 +94,7 @@ class CaseGateway:
             RPCError: the server does not answer.
 
         """
+        require_small(plan)
         start = CaseStart(plan=plan, timing=timing, window=window)
         try:
             for batch in split_by_size(matches):
@@ -287,6 +292,19 @@ class CaseGateway:
         except HistoryUnreadable as error:
             return line.model_copy(update={"unreadable": str(error)})
         return line if wanted.holds_for(tuple(record.targets.values())) else None
+
+
+def require_small(plan: CasePlan) -> None:
+    """Raise PlanTooLarge if a plan is too large for the payloads that carry it."""
+    try:
+        size = payload_size(plan)
+    except PydanticSerializationError as error:
+        raise CaseRefused(f"{plan.case_id}: {error}") from error
+    if size > PLAN_LIMIT:
+        raise PlanTooLarge(
+            f"the plan of the rule {plan.rule} takes {size:,} bytes, more than {PLAN_LIMIT:,}: "
+            "shorten its response, or group by shorter values"
+        )
 
 
 async def _call_each(call: Callable[[str], Awaitable[T]], ids: Sequence[str]) -> list[T]:

@@ -37,7 +37,7 @@ from clawback.temporal import names
 from clawback.temporal.case_index import CaseFilter
 from clawback.temporal.correlation_gateway import CorrelationGateway
 from clawback.temporal.guard_gateway import GuardGateway
-from clawback.temporal.set_aside_gateway import SetAsideGateway
+from clawback.temporal.set_aside_gateway import MatchesSetAside, SetAsideGateway
 from clawback.temporal.undo_gateway import UndoGateway
 from tests.conftest import server_options
 from tests.notifications.receivers import web_receiver
@@ -387,7 +387,8 @@ async def part(deployment: Deployment) -> str:
 async def set_aside(deployment: Deployment) -> str:
     """Matches that were set aside reach their case."""
     told = plan("set_aside", MOVE)
-    await SetAsideGateway(deployment.client).add(told, [match_of(LINES[0])], SOON)
+    batch = MatchesSetAside(plan=told, matches=(match_of(LINES[0]),), timing=SOON)
+    await SetAsideGateway(deployment.client).add(batch)
     kept = await latest(deployment, names.SET_ASIDE)
     await deployment.client.get_workflow_handle(kept).result()
     return kept
