@@ -5,6 +5,7 @@ from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+import structlog
 from temporalio import activity
 from temporalio.api.enums.v1 import EventType
 from temporalio.client import (
@@ -27,10 +28,13 @@ from clawback.model.messages import MAX_MESSAGES_PER_REQUEST, Destination, Targe
 from clawback.model.payload import Payload
 from clawback.temporal import names
 from clawback.temporal.application_errors import as_application_error
+from clawback.temporal.case_gateway import REFUSALS
 from clawback.temporal.case_history import HistoryUnreadable
 from clawback.temporal.error_types import ErrorType
 from clawback.temporal.own_submissions import OwnSubmissions
 from clawback.temporal.undo_gateway import CaseRun, CaseUndoRequest, read_undo_basis
+
+log = structlog.get_logger("clawback")
 
 _SPOILT = (errors.InvalidRequest, errors.NotFound)
 _IN_FLIGHT = timedelta(seconds=70)
@@ -38,6 +42,8 @@ _IN_FLIGHT = timedelta(seconds=70)
 
 Longer than any start-to-close timeout of containment.
 """
+ENDING_PATIENCE = timedelta(minutes=5)
+"""How long a case that is undone may take to end by itself; its requests take less."""
 _RETRY_DELAY = timedelta(seconds=1)
 _JOIN = timedelta(milliseconds=500)
 """How long a return of messages waits for those of other cases to join it."""
@@ -62,13 +68,25 @@ class UndoActivities:
         )
 
     @activity.defn(name="undo.end_case")
-    async def end_case(self, request: CaseUndoRequest) -> None:
-        """Tell a case that it is being undone, if it is still open."""
+    async def end_case(self, request: CaseUndoRequest) -> bool:
+        """Tell a case that it is being undone, if it is still open.
+
+        Return False if it takes no signal, for instance at Temporal's limit: then it is cancelled,
+        which no limit applies to.
+        """
         handle = self._client.get_workflow_handle(
             request.case.case, first_execution_run_id=request.case.first_run
         )
+        scope = request.scope
         with suppress_not_found():
-            await handle.signal(names.UNDO_REQUESTED, args=[request.scope.by, request.scope.reason])
+            try:
+                await handle.signal(names.UNDO_REQUESTED, args=[scope.by, scope.reason])
+            except RPCError as error:
+                if error.status not in REFUSALS:
+                    raise
+                await handle.cancel()
+                return False
+        return True
 
     @activity.defn(name="undo.read_case")
     async def read_case(self, request: CaseUndoRequest) -> UndoPlan:
@@ -76,11 +94,12 @@ class UndoActivities:
 
         Raises:
             ApplicationError: the case has not ended, or a request of it may be in flight; Temporal
-                retries.
+                retries. A case that does not end in time is terminated.
 
         """
         described = await self._last_run(request.case)
         if request.scope.ends_cases and described.status is WorkflowExecutionStatus.RUNNING:
+            await self._terminate_late(described)
             raise _not_yet("the case has not ended yet", _RETRY_DELAY)
         try:
             source = await read_undo_basis(self._client, described)
@@ -112,6 +131,15 @@ class UndoActivities:
         with as_application_error():
             await self._own_submissions.mark(request.target, request.disposition)
             await self._api.reclassify(request.target.id, request.disposition)
+
+    async def _terminate_late(self, case: WorkflowExecutionDescription) -> None:
+        """Terminate a case that cannot end, for instance because no worker has its version."""
+        if datetime.now(UTC) - activity.info().scheduled_time < ENDING_PATIENCE:
+            return
+        log.warning("undo.case_terminated", case=case.id)
+        handle = self._client.get_workflow_handle(case.id, run_id=case.run_id)
+        with suppress_not_found():
+            await handle.terminate(reason=f"undone, but not ended after {ENDING_PATIENCE}")
 
     async def _return(self, ids: Sequence[str]) -> tuple[MoveItem, ...]:
         return await self._api.move(ids, Destination.INBOX)

@@ -57,8 +57,8 @@ class CaseUndoWorkflow:
     async def run(self, request: CaseUndoRequest) -> UndoSummary:
         """End the case, undo what it did, record that, and demote its rule."""
         # First, or the case could act again on what is being undone.
-        if request.scope.ends_cases:
-            await workflow.execute_activity_method(UndoActivities.end_case, request, **UNDO)
+        if request.scope.ends_cases and not await self._end_case(request):
+            await write_records((_build_start(request),))
 
         plan: UndoPlan = await workflow.execute_activity_method(
             UndoActivities.read_case, request, **UNDO
@@ -73,6 +73,13 @@ class CaseUndoWorkflow:
             await self._demote(request, plan.rule, summary.done)
 
         return summary
+
+    async def _end_case(self, request: CaseUndoRequest) -> bool:
+        """Make the case end; say whether it could be told why, and so has recorded it."""
+        is_told: bool = await workflow.execute_activity_method(
+            UndoActivities.end_case, request, **UNDO
+        )
+        return is_told
 
     async def _undo(self, plan: UndoPlan) -> list[_Outcome]:
         owner = _owner_mark(plan.uid)
@@ -152,6 +159,19 @@ def _permanent_reason(error: ActivityError) -> str | None:
     if isinstance(cause, ApplicationError) and cause.type in PERMANENT:
         return cause.type
     return None
+
+
+def _build_start(request: CaseUndoRequest) -> AuditRecord:
+    """Build the record that a case writes itself if it can be told that it is undone."""
+    info = workflow.info()
+    return AuditRecord(
+        id=f"{info.workflow_id}/{info.run_id}/start",
+        at=workflow.now(),
+        kind=RecordKind.UNDO_STARTED,
+        case=request.case.case,
+        actor=bounded(request.scope.by, _LONGEST_ACTOR),
+        detail=f"the case took no signal and was cancelled · {bounded(request.scope.reason)}",
+    )
 
 
 def _build_records(

@@ -39,7 +39,7 @@ from clawback.temporal.workflow_calls import (
     update_workflow,
 )
 
-_REFUSALS = frozenset(
+REFUSALS = frozenset(
     {
         RPCStatusCode.INVALID_ARGUMENT,  # too large, or a run that takes no more signals
         RPCStatusCode.FAILED_PRECONDITION,
@@ -64,7 +64,7 @@ class PlanTooLarge(CaseRefused):
 def raise_refusal(recipient: str, error: RPCError | PydanticSerializationError) -> NoReturn:
     """Raise CaseRefused if an error is about one recipient, else the error itself."""
     if isinstance(error, RPCError):
-        if error.status not in _REFUSALS:
+        if error.status not in REFUSALS:
             raise error
         raise CaseRefused(f"{recipient}: {error.message}") from error
     raise CaseRefused(f"{recipient}: {error}") from error

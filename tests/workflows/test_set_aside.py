@@ -1,6 +1,7 @@
 """One case that takes no more stops only itself."""
 
 import asyncio
+import random
 from pathlib import Path
 from shutil import copy
 
@@ -9,6 +10,7 @@ from temporalio.client import Client
 
 from clawback.cases import CaseTiming
 from clawback.model.audit_record import RecordKind
+from clawback.model.size import PLAN_LIMIT
 from clawback.simulator import outbreak
 from clawback.temporal.set_aside_gateway import CannotKeep, MatchesSetAside, SetAsideGateway
 from tests.rules.folders import PLAIN, write
@@ -63,10 +65,11 @@ async def test_a_case_at_its_signal_limit_stops_only_itself(
         await eventually(moved)
 
 
-@pytest.mark.parametrize("size", [case_gateway.PLAN_LIMIT, 3_000_000, 6_000_000])
+@pytest.mark.parametrize("size", [PLAN_LIMIT + 1, 3_000_000, 6_000_000])
 async def test_a_plan_that_no_payload_takes_is_never_kept(temporal: Client, size: int) -> None:
     """Neither the limit of Temporal nor that of gRPC looks like an outage, to be waited for."""
-    batch = MatchesSetAside(plan=plan(title="x" * size), timing=CaseTiming(), matches=(MATCH,))
+    noise = random.Random(1).randbytes(size // 2 + 1).hex()  # noqa: S311 - nothing can compress it
+    batch = MatchesSetAside(plan=plan(title=noise), timing=CaseTiming(), matches=(MATCH,))
     with pytest.raises(CannotKeep, match="shorten its response"):
         await SetAsideGateway(temporal).add(batch)
 
@@ -85,7 +88,7 @@ async def test_a_rule_whose_plan_is_too_large_stops_only_itself(
     (line,) = outbreak(1, sender="a@x.test")
     async with (
         deployed(temporal, simulated([line]), tmp_path, rules=rules) as deployment,
-        asyncio.timeout(60),
+        asyncio.timeout(150),
     ):
         status = await deployment.poll()
         assert (status.state, status.rejected, status.set_aside) == ("polling", 1, 0)

@@ -10,17 +10,19 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from temporalio.client import Client, WorkflowHandle
+from temporalio.client import Client, WorkflowExecutionStatus, WorkflowHandle
 
+import activities.undo
 from clawback.actions import BlockSender, Move, Reclassify
-from clawback.cases import CasePlan, CaseState, CaseTiming
+from clawback.cases import CasePlan, CaseStart, CaseState, CaseTiming
 from clawback.cases.undo_plan import UndoScope
 from clawback.model.audit_record import RecordKind
 from clawback.model.messages import Destination, Disposition
 from clawback.model.mode import Mode
 from clawback.simulator import outbreak, parse_faults
+from clawback.temporal import names
 from clawback.temporal.guard_gateway import GuardGateway
-from clawback.temporal.undo_gateway import NothingKnown, UndoGateway, UndoSummary
+from clawback.temporal.undo_gateway import CaseRun, NothingKnown, UndoGateway, UndoSummary
 from tests.waiting import eventually
 from tests.workflows.deployment import Deployment, deployed, match_of
 from tests.workflows.test_case import simulated
@@ -176,6 +178,37 @@ async def test_a_case_that_was_ended_from_outside_is_taken_back(
         await (handle.terminate("by hand") if how == "terminate" else handle.cancel())
         await eventually(lambda: _is_over(handle))
         assert await undo(deployment, rule="r") == UndoSummary(cases=1, done=3)
+
+
+@pytest.mark.parametrize("temporal", [("history.maximumSignalsPerExecution=3",)], indirect=True)
+async def test_a_case_at_its_signal_limit_is_taken_back(temporal: Client, tmp_path: Path) -> None:
+    """It cannot be told, so it is cancelled; that it is undone is on record all the same."""
+    lines = list(outbreak(3))
+    async with deployed(temporal, simulated(lines), tmp_path) as deployment, asyncio.timeout(150):
+        for line in lines:
+            await deployment.signal_case(plan(), match_of(line))
+        await eventually(lambda: _moved(deployment, 3))
+        await deployment.settled(plan().case_id)
+        assert await undo(deployment, case=plan().case_id) == UndoSummary(cases=1, done=3)
+        kinds = [one.kind for one in deployment.audit() if one.actor == "ana"]
+        assert kinds.count(RecordKind.UNDO_STARTED) == 1
+        assert kinds.count(RecordKind.UNDONE) == 3
+
+
+async def test_a_case_that_cannot_end_does_not_keep_its_undo_from_ending(
+    temporal: Client, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """No worker serves it, as after a roll-back: it is terminated."""
+    monkeypatch.setattr(activities.undo, "ENDING_PATIENCE", timedelta())
+    async with deployed(temporal, simulated([]), tmp_path), asyncio.timeout(150):
+        handle = await temporal.start_workflow(
+            names.CASE, CaseStart(plan=plan()), id=plan().case_id, task_queue="nobody"
+        )
+        first = handle.first_execution_run_id or ""
+        stuck = CaseRun(case=handle.id, run=first, first_run=first)
+        gateway = UndoGateway(temporal)
+        assert (await gateway.result(await gateway.start(SCOPE, [stuck]))).cases == 1
+        assert (await handle.describe()).status is WorkflowExecutionStatus.TERMINATED
 
 
 async def test_undo_goes_on_while_everything_is_stopped(temporal: Client, tmp_path: Path) -> None:
