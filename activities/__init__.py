@@ -61,7 +61,7 @@ if not workflow.unsafe.in_sandbox():
             SetAsideActivities.deliver,
             PartActivities.forward_matches,
         ),
-        names.WORKER_QUEUE: (IngestActivities.read_page,),
+        names.WORKER_QUEUE: (IngestActivities.read_page, IngestActivities.watch_page),
         names.NOTIFICATION_QUEUE: (NotificationActivities.deliver,),
     }
 

@@ -3,19 +3,21 @@
 import asyncio
 from collections import Counter, defaultdict
 from collections.abc import Sequence
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 from temporalio import activity
+from temporalio.exceptions import ApplicationError, ApplicationErrorCategory
 
 from clawback.audit import AuditUnavailable, AuditWriter
 from clawback.cases import CasePlan, CaseTiming, Match
 from clawback.ingest import Ingest, IngestResult, Rejection
 from clawback.model.audit_record import AuditRecord, RecordKind
 from clawback.model.events import EventKind
-from clawback.model.polling import Lane, PageRead, ReadPage
+from clawback.model.polling import Lane, PageRead, ReadPage, WatchPage
 from clawback.model.texts import bounded
 from clawback.telemetry.activity_telemetry import ActivityTelemetry
 from clawback.temporal.application_errors import as_application_error, audit_unavailable
+from clawback.temporal.error_types import ErrorType
 from clawback.temporal.match_gateway import MatchGateway, PlannedMatches, RefusedMatches
 from clawback.temporal.set_aside_gateway import (
     CannotKeep,
@@ -80,6 +82,27 @@ class IngestActivities:
             newest=page.newest,
             detections_only=page.detections_only,
         )
+
+    @activity.defn(name="email_security.watch_page")
+    async def watch_page(self, request: WatchPage) -> PageRead:
+        """Read the newest window as `read_page` does, and return once something is new, or late.
+
+        Raises:
+            ApplicationError: nothing is new. Temporal calls again after the interval, which costs
+                no entry in the history of the poller.
+
+        """
+        info = activity.info()
+        # Both times are the server's: the clock of this machine must not move the cursor.
+        elapsed = info.current_attempt_scheduled_time - info.scheduled_time
+        if not elapsed:
+            raise _nothing_new(request.interval)
+
+        end = request.page.end + elapsed
+        read = await self.read_page(request.page.model_copy(update={"end": end}))
+        if read.is_quiet and elapsed + request.interval <= request.patience:
+            raise _nothing_new(request.interval)
+        return read.model_copy(update={"end": end})
 
     async def _dispatch(self, request: ReadPage, result: IngestResult) -> Counter[RecordKind]:
         """Send every match; count those that were set aside, and those that were given up.
@@ -146,6 +169,15 @@ def _counted(plan: CasePlan, matches: Sequence[Match]) -> list[AuditRecord]:
         )
         for match in matches
     ]
+
+
+def _nothing_new(interval: timedelta) -> ApplicationError:
+    return ApplicationError(
+        "nothing new",
+        type=ErrorType.NOTHING_NEW,
+        next_retry_delay=interval,
+        category=ApplicationErrorCategory.BENIGN,
+    )
 
 
 def _rejected(source: EventKind, rejection: Rejection) -> AuditRecord:

@@ -56,6 +56,20 @@ POLL: Final[dict[str, Any]] = {
 A rate-limit block of five minutes fits into schedule-to-close.
 """
 
+WATCH: Final[dict[str, Any]] = {
+    **POLL,
+    "cancellation_type": ActivityCancellationType.TRY_CANCEL,
+    "retry_policy": RetryPolicy(
+        initial_interval=timedelta(seconds=1),
+        backoff_coefficient=1.0,
+        non_retryable_error_types=[one for one in ErrorType if one is not ErrorType.NOTHING_NEW],
+    ),
+}
+"""Read the newest window until something is new; every other error ends it.
+
+Cancelling it takes effect at once, also between two attempts.
+"""
+
 BACKFILL: Final[dict[str, Any]] = {**POLL, "priority": _BACKFILL}
 """Read one page of a backlog: after everything else that waits in the queue."""
 

@@ -16,17 +16,21 @@ from temporalio.exceptions import (
 
 with workflow.unsafe.imports_passed_through():
     from activities.ingest import IngestActivities
+    from clawback.model.audit_record import AuditRecord, RecordKind
     from clawback.model.poll_windows import (
         begin_backfill,
         begin_live,
         describe_poller,
+        drop_live,
         first_snapshot,
         is_backfill_due,
+        is_watched,
         next_page,
         record_failure,
         record_page,
         request_poll,
         rewind,
+        watch_patience,
         window_of,
     )
     from clawback.model.polling import (
@@ -35,11 +39,21 @@ with workflow.unsafe.imports_passed_through():
         PollerSnapshot,
         PollerStart,
         PollerStatus,
+        ReadPage,
         Reason,
+        WatchPage,
     )
     from clawback.model.texts import bounded
     from clawback.temporal import names
-    from workflows.options import BACKFILL, FIND_READER, POLL, SWEEP_PAUSE, TROUBLE_PAUSE
+    from workflows.options import (
+        BACKFILL,
+        FIND_READER,
+        POLL,
+        SWEEP_PAUSE,
+        TROUBLE_PAUSE,
+        WATCH,
+    )
+    from workflows.steps.audit import write_records
 
 _MOST_EVENTS = 2_000
 """Length of the history from which a new run continues: about 250 pages."""
@@ -60,11 +74,13 @@ class PollerWorkflow:
         self._memory = start.memory or first_snapshot(start, workflow.now())
         self._is_backfill_over = False
         self._choosing = asyncio.Lock()
+        self._writing: set[asyncio.Task[None]] = set()
 
     @workflow.run
     async def run(self, start: PollerStart) -> None:
         """Run both lanes until the history is long, then continue as new between two pages."""
         await asyncio.gather(self._run_live(), self._run_backfill())
+        await workflow.wait_condition(lambda: not self._writing)
         workflow.continue_as_new(start.model_copy(update={"memory": self._memory}))
 
     # ---- the lanes
@@ -81,7 +97,8 @@ class PollerWorkflow:
 
             self._memory = begin_live(self._memory, self._start, workflow.now())
             await self._read_window(Lane.LIVE, lambda: self._is_backfill_over)
-            if self._memory.live is None:
+            # A window that is watched begins with a rest.
+            if self._memory.live is None and not is_watched(self._memory, self._start):
                 await self._wait(lambda: self._is_live_wanted, self._live_pause)
 
     @property
@@ -144,7 +161,7 @@ class PollerWorkflow:
                 self._record_failure(lane, error)
                 return
             if read is not None:
-                self._memory = record_page(self._memory, self._start, lane, read, workflow.now())
+                self._change(record_page(self._memory, self._start, lane, read, workflow.now()))
                 if window.reason is Reason.SWEEP:
                     await self._wait(must_stop, SWEEP_PAUSE)
 
@@ -154,9 +171,12 @@ class PollerWorkflow:
         None if that worker did not take it: it has ended, or is too busy.
         """
         worker = await self._choose_worker()
-        options = POLL if lane is Lane.LIVE else BACKFILL
         request = next_page(self._memory, self._start, lane)
         try:
+            if lane is Lane.LIVE and not request.page and is_watched(self._memory, self._start):
+                return await self._watch_page(request, worker)
+
+            options = POLL if lane is Lane.LIVE else BACKFILL
             read: PageRead = await workflow.execute_activity_method(
                 IngestActivities.read_page, request, task_queue=worker, **options
             )
@@ -166,6 +186,34 @@ class PollerWorkflow:
             if self._memory.worker == worker:
                 self._memory = self._memory.model_copy(update={"worker": None})
             return None
+        return read
+
+    async def _watch_page(self, page: ReadPage, worker: str) -> PageRead | None:
+        """Read the newest window until something is new, or somebody wants something else.
+
+        A quiet source costs one activity in two minutes. An error is left to the ordinary way.
+        """
+        patience = watch_patience(self._memory, self._start, workflow.now())
+        watch = workflow.start_activity_method(
+            IngestActivities.watch_page,
+            WatchPage(page=page, interval=self._start.interval, patience=patience),
+            task_queue=worker,
+            **WATCH,
+        )
+        await workflow.wait_condition(lambda: watch.done() or self._is_live_wanted)
+        if not watch.done():
+            watch.cancel()
+        try:
+            read: PageRead = await watch
+        except (ActivityError, asyncio.CancelledError) as error:
+            if self._is_live_wanted and is_cancelled_exception(error):
+                self._memory = drop_live(self._memory)
+                return None
+            if is_cancelled_exception(error) or _is_not_taken(error):
+                raise
+            read = await workflow.execute_activity_method(
+                IngestActivities.read_page, page, task_queue=worker, **POLL
+            )
         return read
 
     async def _choose_worker(self) -> str:
@@ -179,7 +227,7 @@ class PollerWorkflow:
             return self._memory.worker or ""
 
     def _record_failure(self, lane: Lane, error: ActivityError) -> None:
-        self._memory = record_failure(self._memory, lane, _describe(error), workflow.now())
+        self._change(record_failure(self._memory, lane, _describe(error), workflow.now()))
         workflow.logger.error(
             "poll.degraded",
             extra={
@@ -190,6 +238,24 @@ class PollerWorkflow:
         )
 
     # ---- state
+
+    def _change(self, memory: PollerSnapshot) -> None:
+        """Take over a new state. Where trouble begins or ends, that is put on record."""
+        was, self._memory = self._memory.problem, memory
+        if (was is None) is not (memory.problem is None):
+            task = asyncio.create_task(write_records([self._describe_trouble()]))
+            self._writing.add(task)
+            task.add_done_callback(self._writing.discard)
+
+    def _describe_trouble(self) -> AuditRecord:
+        problem = self._memory.problem
+        return AuditRecord(
+            id=f"{names.poller_id(self._start.source)}/{workflow.uuid4()}",
+            at=workflow.now(),
+            kind=RecordKind.POLL_RECOVERED if problem is None else RecordKind.POLL_DEGRADED,
+            event=f"{self._start.source}/",
+            detail=problem,
+        )
 
     @property
     def _is_paused(self) -> bool:
@@ -248,8 +314,8 @@ class PollerWorkflow:
         return self._memory
 
 
-def _is_not_taken(error: ActivityError) -> bool:
-    cause = error.cause
+def _is_not_taken(error: BaseException) -> bool:
+    cause = error.__cause__
     return isinstance(cause, TimeoutError) and cause.type is TimeoutType.SCHEDULE_TO_START
 
 

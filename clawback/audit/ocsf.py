@@ -56,6 +56,7 @@ _MAPPINGS = {
     RecordKind.MATCHES_DROPPED: _Mapping(_Class.ERROR, 1, "General Error", 2, _Severity.MEDIUM),
     RecordKind.GUARD_LOST: _Mapping(_Class.ERROR, 1, "General Error", 2, _Severity.HIGH),
     RecordKind.POLL_DEGRADED: _Mapping(_Class.ERROR, 1, "General Error", 2, _Severity.HIGH),
+    RecordKind.POLL_RECOVERED: _Mapping(_Class.LIFECYCLE, 8, "Update"),
     RecordKind.POLL_STATE_LOST: _Mapping(_Class.ERROR, 1, "General Error", 2, _Severity.HIGH),
     RecordKind.RULES_LOADED: _Mapping(_Class.LIFECYCLE, 8, "Update"),
     RecordKind.RULES_REFUSED: _Mapping(_Class.LIFECYCLE, 8, "Update", 2, _Severity.MEDIUM),

@@ -42,6 +42,7 @@ class RecordKind(StrEnum):
     RULES_LOADED = "rules_loaded"
     RULES_REFUSED = "rules_refused"
     POLL_DEGRADED = "poll_degraded"
+    POLL_RECOVERED = "poll_recovered"
     POLL_STATE_LOST = "poll_state_lost"
     BY_HAND = "by_hand"
 

@@ -27,6 +27,8 @@ LIVE_OVERLAP = timedelta(seconds=15)
 """How far a live window reads back before the end of the last one."""
 LIVE_SPAN = timedelta(minutes=1)
 """The longest live window that is not a full one: an outage leaves the rest to the other lane."""
+LONGEST_WATCH = timedelta(minutes=2)
+"""The longest time for which polls of a quiet source leave no trace in the poller."""
 LIVE_PAGES = 3
 """A lookback of more pages is read by the backfill lane."""
 BACKFILL_SPAN = timedelta(minutes=15)
@@ -85,6 +87,27 @@ def begin_live(memory: PollerSnapshot, start: PollerStart, now: datetime) -> Pol
         memory = _leave_lookback(memory, start, now, is_behind=is_behind)
 
     return _open_live(memory, max(memory.cursor - LIVE_OVERLAP, now - LIVE_SPAN), now)
+
+
+def is_watched(memory: PollerSnapshot, start: PollerStart) -> bool:
+    """Whether the next window is read again and again while nothing is new.
+
+    Not if somebody waits for it, if the lane is in trouble, or if polls are rare anyway.
+    """
+    is_asked = memory.requested > memory.completed
+    is_reading = memory.drained_at is not None and memory.trouble is None
+    return is_reading and not is_asked and start.interval <= LONGEST_WATCH
+
+
+def watch_patience(memory: PollerSnapshot, start: PollerStart, now: datetime) -> timedelta:
+    """Give how long a window may be watched: what is due earlier ends it, after one poll."""
+    until_check = LONGEST_WATCH if memory.next_check_at is None else memory.next_check_at - now
+    return max(min(until_check, LONGEST_WATCH), start.interval)
+
+
+def drop_live(memory: PollerSnapshot) -> PollerSnapshot:
+    """Give up the live window: a newer one is wanted, or none."""
+    return _update(memory, live=None)
 
 
 def _is_short(memory: PollerSnapshot) -> bool:
@@ -281,6 +304,7 @@ def record_page(
 
     window = window.model_copy(
         update={
+            "range": TimeRange(start=window.range.start, end=read.end or window.range.end),
             "page": read.page,
             "digest": read.digest,
             "pages": window.pages + 1,
@@ -345,7 +369,7 @@ def describe_poller(memory: PollerSnapshot, source: PollerStart, now: datetime) 
     state = "polling"
     if memory.paused is not None:
         state = "paused"
-    elif memory.trouble is not None or memory.backfill_trouble is not None:
+    elif memory.problem is not None:
         state = "degraded"
 
     backlog = memory.backlog_length
@@ -372,7 +396,7 @@ def describe_poller(memory: PollerSnapshot, source: PollerStart, now: datetime) 
         matched=memory.matched,
         rejected=memory.rejected,
         set_aside=memory.set_aside,
-        detail=memory.paused or memory.trouble or memory.backfill_trouble,
+        detail=memory.paused or memory.problem,
     )
 
 

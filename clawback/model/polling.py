@@ -97,6 +97,11 @@ class PollerSnapshot(Payload):
     backfill_trouble: str | None = None
 
     @property
+    def problem(self) -> str | None:
+        """Why one of the lanes cannot read; None if both can."""
+        return self.trouble or self.backfill_trouble
+
+    @property
     def unread(self) -> TimeRanges:
         """What is backlog: waiting, being read, or to be tried again."""
         window = self.backfill
@@ -180,13 +185,27 @@ class ReadPage(Payload):
     backlog: Duration = timedelta()
 
 
+class WatchPage(Payload):
+    """The first page of the newest window, to read every `interval` until something is new.
+
+    The first time is after one interval, `patience` is how long all may take. Each time the window
+    ends later.
+    """
+
+    page: ReadPage
+    interval: Duration
+    patience: Duration
+
+
 class PageRead(Payload):
     """What became of a page.
 
     `seen` counts records that are new to this worker. `page` is the next page, None at the end.
-    `postponed` says why some events could not be decided yet.
+    `postponed` says why some events could not be decided yet. `end` is the end of the window where
+    that is later than the request says.
     """
 
+    end: UtcDatetime | None = None
     page: str | None = None
     postponed: str | None = None
     digest: str | None = None
@@ -197,3 +216,9 @@ class PageRead(Payload):
     set_aside: int = 0
     newest: UtcDatetime | None = None
     detections_only: bool | None = None
+
+    @property
+    def is_quiet(self) -> bool:
+        """Whether the page was the only one, and nothing on it has to be recorded."""
+        is_whole = self.page is None and self.postponed is None
+        return is_whole and not (self.seen or self.matched or self.rejected or self.set_aside)

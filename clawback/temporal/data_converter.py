@@ -17,12 +17,16 @@ from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from pydantic import SecretStr
 from temporalio.api.common.v1 import Payload
+from temporalio.api.failure.v1 import Failure
 from temporalio.contrib.pydantic import pydantic_data_converter
 from temporalio.converter import (
     DataConverter,
+    DefaultFailureConverter,
     DefaultFailureConverterWithEncodedAttributes,
     PayloadCodec,
+    PayloadConverter,
 )
+from temporalio.exceptions import ApplicationError, ApplicationErrorCategory
 
 from clawback.model.loggable_error import LoggableError
 
@@ -107,6 +111,29 @@ class EncryptingCodec(PayloadCodec):
             ) from None
 
 
+class BriefFailures(DefaultFailureConverter):
+    """Leaves out where an expected error was raised: histories keep it for more than a year."""
+
+    def to_failure(
+        self, exception: BaseException, payload_converter: PayloadConverter, failure: Failure
+    ) -> None:
+        """Write a failure."""
+        if _is_expected(exception):
+            exception = exception.with_traceback(None)
+        super().to_failure(exception, payload_converter, failure)
+
+
+def _is_expected(exception: BaseException) -> bool:
+    return (
+        isinstance(exception, ApplicationError)
+        and exception.category is ApplicationErrorCategory.BENIGN
+    )
+
+
+class EncodedBriefFailures(BriefFailures, DefaultFailureConverterWithEncodedAttributes):
+    """Encodes what failures say, too."""
+
+
 def index_keys(codec: PayloadCodec | None, namespace: str) -> tuple[bytes, ...]:
     """Return the keys of the hashes in the index (`clawback.cases.touches`), the current one first.
 
@@ -126,7 +153,11 @@ def data_converter(key: SecretStr | None) -> DataConverter:
 
     """
     if key is None:
-        return dataclasses.replace(pydantic_data_converter, payload_codec=CompactCodec())
+        return dataclasses.replace(
+            pydantic_data_converter,
+            payload_codec=CompactCodec(),
+            failure_converter_class=BriefFailures,
+        )
 
     try:
         raw = base64.b64decode(key.get_secret_value(), validate=True)
@@ -143,5 +174,5 @@ def data_converter(key: SecretStr | None) -> DataConverter:
         pydantic_data_converter,
         payload_codec=EncryptingCodec(raw),
         # Otherwise the text of an error would stay readable in the history.
-        failure_converter_class=DefaultFailureConverterWithEncodedAttributes,
+        failure_converter_class=EncodedBriefFailures,
     )

@@ -10,7 +10,8 @@
     ├─ not_found            this request                        nobody: it is the outcome
     ├─ invalid_request      this request                        nobody: it is the outcome
     ├─ unreadable_response  a response that cannot be read      the engine, slowly
-    └─ audit_unavailable    the audit cannot be written         the engine, until it can
+    ├─ audit_unavailable    the audit cannot be written         the engine, until it can
+    └─ nothing_new          a quiet source                      the engine, with the next poll
 
 Never compare messages.
 """
@@ -31,6 +32,7 @@ class ErrorType(StrEnum):
     INVALID_REQUEST = "invalid_request"
     UNREADABLE_RESPONSE = "unreadable_response"
     AUDIT_UNAVAILABLE = "audit_unavailable"
+    NOTHING_NEW = "nothing_new"
 
 
 PERMANENT: frozenset[ErrorType] = frozenset({ErrorType.INVALID_REQUEST, ErrorType.NOT_FOUND})

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
 
 from clawback.model.events import EventKind
+from clawback.model.poll_windows import LONGEST_WATCH
 from clawback.model.polling import PollerStatus
 from clawback.telemetry.health import describe_overdue, max_poll_age, overdue_sources, poll_ages
 from clawback.temporal.poller_gateway import PollerGateway
@@ -46,7 +47,10 @@ class PollHealth:
 
 
 def is_fresh(status: PollerStatus, now: datetime, patience: timedelta) -> bool:
-    """Whether a poller is paused, or completed a poll within `patience`."""
+    """Whether a poller is paused, or completed a poll within `patience`.
+
+    Polls of a quiet source leave no trace for a while.
+    """
     return status.state == "paused" or (
-        status.drained_at is not None and now - status.drained_at <= patience
+        status.drained_at is not None and now - status.drained_at <= patience + LONGEST_WATCH
     )

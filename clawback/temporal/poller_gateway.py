@@ -87,13 +87,17 @@ class PollerGateway:
 
         A backlog goes on beside it; the status says how much is left.
         """
-        status = await update_workflow(self._handle(source), names.POLL_NOW, [], PollerStatus)
+        status = await self.request_poll(source)
         number = status.requested
         # A paused poller would never complete the request.
         while status.completed < number and status.state != "paused":
             await asyncio.sleep(_POLL_PAUSE.total_seconds())
             status = await self.status(source)
         return status
+
+    async def request_poll(self, source: EventKind) -> PollerStatus:
+        """Ask for a poll at once, without waiting for it."""
+        return await update_workflow(self._handle(source), names.POLL_NOW, [], PollerStatus)
 
     async def pause(self, source: EventKind, reason: str) -> PollerStatus:
         """Stop polling a source until it is resumed."""

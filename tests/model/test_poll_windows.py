@@ -19,11 +19,13 @@ from clawback.model.poll_windows import (
     begin_live,
     describe_poller,
     first_snapshot,
+    is_watched,
     next_page,
     record_failure,
     record_page,
     request_poll,
     rewind,
+    watch_patience,
     window_of,
 )
 from clawback.model.polling import (
@@ -75,10 +77,24 @@ class World:
         found = [one for one in self.records[begin:end] if one.visible <= self.now]
         first = int(request.page or 0)
         page = found[first : first + request.page_size]
-        for one in page:
-            one.read_at = one.read_at or self.now
-        more = first + request.page_size < len(found)
-        return PageRead(page=str(first + request.page_size) if more else None, records=len(page))
+        new = [one for one in page if one.read_at is None]
+        for one in new:
+            one.read_at = self.now
+        more = str(first + request.page_size) if first + request.page_size < len(found) else None
+        return PageRead(page=more, records=len(page), seen=len(new))
+
+    def watch(self, request: ReadPage) -> PageRead:
+        """Read a window again and again while nothing is new, as the activity does."""
+        if request.page or not is_watched(self.memory, self.start):
+            return self.read(request)
+        begun, interval = self.now, self.start.interval
+        patience = watch_patience(self.memory, self.start, self.now)
+        while True:
+            self.now += interval
+            end = request.end + (self.now - begun)
+            read = self.read(request.model_copy(update={"end": end}))
+            if not read.is_quiet or self.now - begun + interval > patience:
+                return read.model_copy(update={"end": end})
 
     def step(self, lane: Lane) -> None:
         """Read one page of a lane, or wait for a second if there is none."""
@@ -97,7 +113,7 @@ class World:
         request = next_page(self.memory, self.start, lane)
         if request.is_sweep:
             self.sweeps.append(request)
-        read = self.read(request)
+        read = self.watch(request) if lane is Lane.LIVE else self.read(request)
         self.memory = record_page(self.memory, self.start, lane, read, self.now)
         self.saved.append(self.memory)
 

@@ -6,7 +6,9 @@ import os
 import pytest
 from pydantic import SecretStr
 from temporalio.api.common.v1 import Payload
+from temporalio.api.failure.v1 import Failure
 from temporalio.converter import DataConverter
+from temporalio.exceptions import ApplicationError, ApplicationErrorCategory
 
 from clawback.temporal.data_converter import COMPRESS_FROM, PayloadKeyError, data_converter
 
@@ -65,3 +67,20 @@ def test_an_unusable_key_is_refused(text: str) -> None:
     """The error says how to make one."""
     with pytest.raises(PayloadKeyError, match="openssl"):
         data_converter(SecretStr(text))
+
+
+@pytest.mark.parametrize("category", list(ApplicationErrorCategory))
+@pytest.mark.parametrize("encrypted", [False, True])
+async def test_an_expected_error_has_no_stack_trace(
+    category: ApplicationErrorCategory,
+    encrypted: bool,  # noqa: FBT001 - a parameter of the table
+) -> None:
+    """Quiet polls leave one of them in the history every two minutes."""
+    converter, failure = data_converter(key() if encrypted else None), Failure()
+    with pytest.raises(ApplicationError) as raised:
+        raise ApplicationError("nothing new", category=category)
+    await converter.encode_failure(raised.value, failure)
+    read = await converter.decode_failure(failure)
+    assert isinstance(read, ApplicationError)
+    has_trace = bool(read.failure and read.failure.stack_trace)
+    assert has_trace is (category is not ApplicationErrorCategory.BENIGN)

@@ -22,10 +22,10 @@ PATIENCE = timedelta(minutes=2)
 @pytest.mark.parametrize(
     ("state", "age", "fresh"),
     [
-        ("polling", 60, True),
-        ("polling", 121, False),
+        ("polling", 239, True),
+        ("polling", 241, False),
         ("polling", None, False),
-        ("degraded", 121, False),
+        ("degraded", 241, False),
         ("paused", 9_999, True),
     ],
 )

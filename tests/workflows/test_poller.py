@@ -35,6 +35,7 @@ from clawback.temporal.poller_gateway import Beginning, PollerGateway
 from clawback.temporal.workflow_calls import UpdateRefused
 from tests.waiting import eventually
 from tests.workflows.deployment import RULES, Deployment, deployed, match_of
+from workflows import options
 
 
 def simulated(*campaigns: list[dict[str, Any]], faults: str = "", **options: Any) -> Simulator:
@@ -306,6 +307,53 @@ async def test_a_backlog_continues_as_new_between_its_pages(
         assert (status.seen, status.state) == (9, "polling")
 
 
+async def test_a_quiet_source_costs_little_and_is_still_heard_at_once(
+    temporal: Client, tmp_path: Path
+) -> None:
+    """Many polls are one activity. Mail, a rewind, a poll and a pause do not wait for its end."""
+    often = timedelta(seconds=2)
+    async with deployed(temporal, simulated(), tmp_path) as deployment, asyncio.timeout(150):
+        await deployment.poll(interval=often, start=timedelta(0))
+        before, polled = await _events(temporal), deployment.requests()
+
+        async def polled_again() -> bool | None:
+            return deployment.requests() >= polled + 6 or None
+
+        await eventually(polled_again)
+        assert await _events(temporal) - before <= 8
+
+        deployment.simulator.add(list(outbreak(2)))
+        await eventually(lambda: _moved(deployment, 2))
+
+        asked = await deployment.pollers.poll_now(EventKind.MESSAGE)
+        assert asked.completed >= asked.requested
+        await deployment.pollers.rewind(EventKind.MESSAGE, datetime.now(UTC) - timedelta(hours=1))
+        again = await deployment.poll()
+        assert (again.pages, again.backlog) >= (asked.pages + 1, timedelta(0))
+        await deployment.pollers.pause(EventKind.MESSAGE, "maintenance")
+        await eventually(lambda: _rests(temporal))
+
+
+async def test_trouble_is_on_record_once_and_so_is_its_end(
+    temporal: Client, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """However often a poll fails meanwhile."""
+    monkeypatch.setattr(options, "TROUBLE_PAUSE", timedelta(milliseconds=200))
+    tokens = {"good": TokenScope.WRITE}
+    simulator = simulated(list(outbreak(1)), tokens=tokens)
+    async with deployed(temporal, simulator, tmp_path, cloudflare_api_token="bad") as deployment:
+        for _ in range(3):
+            assert (await deployment.poll()).state == "degraded"
+        tokens["bad"] = TokenScope.WRITE
+
+        async def kinds() -> list[RecordKind] | None:
+            found = [one.kind for one in deployment.audit() if one.kind.startswith("poll_")]
+            return found if RecordKind.POLL_RECOVERED in found else None
+
+        await eventually(lambda: _reads(deployment))
+        assert await eventually(kinds) == [RecordKind.POLL_DEGRADED, RecordKind.POLL_RECOVERED]
+
+
 @pytest.mark.parametrize("ending", ["terminated", "cancelled", "unreadable"])
 async def test_a_poller_continues_where_the_last_one_ended(
     temporal: Client, tmp_path: Path, ending: str
@@ -406,3 +454,18 @@ def _lose_id(simulator: Simulator) -> None:
 
 async def _moved(deployment: Deployment, count: int) -> bool | None:
     return len(moved(deployment)) >= count or None
+
+
+async def _events(temporal: Client) -> int:
+    described = await temporal.get_workflow_handle("poller/message").describe()
+    return described.history_length
+
+
+async def _rests(temporal: Client) -> bool | None:
+    """Whether the poller waits for no activity."""
+    described = await temporal.get_workflow_handle("poller/message").describe()
+    return not described.raw_description.pending_activities or None
+
+
+async def _reads(deployment: Deployment) -> bool | None:
+    return (await deployment.poll()).state == "polling" or None
