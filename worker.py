@@ -16,7 +16,7 @@ from uuid import uuid4
 
 import structlog
 from temporalio.client import Client
-from temporalio.worker import Worker, WorkerConfig
+from temporalio.worker import Worker, WorkerConfig, WorkerDeploymentConfig
 from temporalio.worker.workflow_sandbox import SandboxedWorkflowRunner, SandboxRestrictions
 
 from activities import bind_activities
@@ -43,6 +43,7 @@ from clawback.services.configuration import channels_for_rules, current_budgets,
 from clawback.services.guard_monitor import monitor_guard
 from clawback.services.never_block_watcher import NeverBlockWatcher
 from clawback.services.rule_reload_reporter import RuleReloadReporter
+from clawback.services.version_monitor import VersionMonitor
 from clawback.services.worker_monitor import WorkerMonitor
 from clawback.settings import Settings, SettingsError, load_settings
 from clawback.telemetry import (
@@ -80,6 +81,7 @@ from clawback.temporal.set_aside_gateway import SetAsideGateway
 from clawback.temporal.suspension import SuspensionPermit
 from clawback.temporal.ui_links import workflows_page
 from clawback.temporal.watchdog import create_watchdog
+from clawback.temporal.worker_versions import deployment_config, take_over
 from workflows import WORKFLOWS
 from workflows.guard import GuardWorkflow
 
@@ -171,10 +173,13 @@ class WorkerProcess:
         await create_watchdog(client, await keeper.open())
         await _warn_of_retention(client, settings)
         intervals = {source: settings.interval_of(source) for source in EventKind}
-        monitor = WorkerMonitor(client, telemetry.scrape)
-        health = join_health(monitor, PollHealth(PollerGateway(client), intervals))
+        versioning = deployment_config(settings)
+        monitor = WorkerMonitor(client, telemetry.scrape, versioning.version)
+        versions = VersionMonitor(client, versioning.version)
+        health = join_health(monitor, versions, PollHealth(PollerGateway(client), intervals))
         stack.enter_context(serve_metrics(settings.metrics, [telemetry.scrape], health))
-        stack.callback(asyncio.create_task(monitor.watch()).cancel)
+        for watching in (monitor.watch(), versions.watch()):
+            stack.callback(asyncio.create_task(watching).cancel)
 
         permit = SuspensionPermit(KillSwitch(keeper))
         stack.callback(asyncio.create_task(permit.watch()).cancel)
@@ -186,13 +191,15 @@ class WorkerProcess:
         with suppress(TimeoutError):
             async with asyncio.timeout(DOMAINS_TIMEOUT.total_seconds()):
                 await components.services.never_block.read_domains()
-        for worker in build_workers(client, components, self._fail):
+        versions.note_current(await take_over(client, settings))
+        for worker in build_workers(client, components, versioning, self._fail):
             await stack.enter_async_context(worker)
         await components.pollers.start_pollers()
 
         await self._start_services(stack, rules, keeper, components.services)
         log.info(
             "worker.started",
+            build=versioning.version.build_id,
             mode=settings.ceiling.value,
             rules_version=rules.current.version,
             api=settings.api_url,
@@ -305,6 +312,7 @@ def build_components(
 def build_workers(
     client: Client,
     components: Components,
+    versioning: WorkerDeploymentConfig,
     on_failure: Callable[[BaseException], Awaitable[None]] | None = None,
     sandbox: SandboxRestrictions = PRODUCTION_SANDBOX,
 ) -> list[Worker]:
@@ -342,13 +350,21 @@ def build_workers(
             client,
             task_queue=queue,
             activities=bind_activities(queue, components.activities),
+            deployment_config=versioning,
             **{**shared, **chosen},
         )
         for queue, chosen in options.items()
     ]
     # Never versioned: a deployment version may have few queues, and each process has its own.
-    reading = bind_activities(names.WORKER_QUEUE, components.activities)
-    return [*workers, Worker(client, task_queue=components.queue, activities=reading, **shared)]
+    reader = Worker(
+        client,
+        task_queue=components.queue,
+        activities=bind_activities(names.WORKER_QUEUE, components.activities),
+        # Else the SDK makes an id of every imported module, which blocks the loop for seconds.
+        build_id=versioning.version.build_id,
+        **shared,
+    )
+    return [*workers, reader]
 
 
 def main() -> NoReturn:

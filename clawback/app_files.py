@@ -2,13 +2,23 @@
 
 A wheel carries them in `clawback/_app`; in a checkout they are at the top of the repository.
 Child processes start through the commands built here, so no code comes from the current directory.
+`build_id` names the code of a worker.
 """
 
+import hashlib
 import shutil
 import sys
+from collections.abc import Iterator
+from functools import lru_cache
 from pathlib import Path
 
+from clawback import __version__
+
 _PACKAGE = Path(__file__).resolve().parent
+_NEVER_IN_A_WORKER = frozenset(
+    {"_app", "backtest", "cli", "doctor", "local", "rehearsal", "simulator"}
+)
+_DIGITS = 12
 
 
 def app_folder() -> Path:
@@ -28,6 +38,30 @@ def module_command(module: str) -> list[str]:
 def worker_command() -> list[str]:
     """Build the command that runs the worker."""
     return module_command("clawback.run_worker")
+
+
+@lru_cache(maxsize=1)
+def build_id() -> str:
+    """Return the build of this worker: the version, and a digest of the code that a worker runs.
+
+    Workers of one build are interchangeable. Rules are no part of it: they change while a worker
+    runs. A wheel and a checkout of the same code are the same build.
+    """
+    digest = hashlib.sha256()
+    for name, path in sorted(_worker_code()):
+        digest.update(f"{name}\n".encode())
+        digest.update(path.read_bytes())
+    return f"{__version__}-{digest.hexdigest()[:_DIGITS]}"
+
+
+def _worker_code() -> Iterator[tuple[str, Path]]:
+    app = app_folder()
+    yield "worker.py", app / "worker.py"
+    for package in (app / "workflows", app / "activities", _PACKAGE):
+        for path in package.rglob("*.py"):
+            inner = path.relative_to(package)
+            if package != _PACKAGE or inner.parts[0] not in _NEVER_IN_A_WORKER:
+                yield f"{package.name}/{inner.as_posix()}", path
 
 
 def shipped_rules() -> Path:

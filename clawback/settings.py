@@ -173,6 +173,17 @@ class Settings(BaseSettings):
         default=8343,
         description="Port of the simulator that `clawback up` starts without credentials",
     )
+    deployment: str = Field(
+        default="clawback",
+        pattern=r"^[A-Za-z0-9_-]{1,100}$",
+        description="Name of the worker deployment in Temporal",
+    )
+    upgrade: Literal["rolling", "restart"] = Field(
+        default="rolling",
+        description="`rolling`: cases finish on the build that started them, and you choose the "
+        "current build; `restart`: a worker that starts takes over all work, as `clawback up` does "
+        "with its own server",
+    )
     metrics: str = Field(default="127.0.0.1:9464", description="Address and port of /metrics")
     encryption_key: Annotated[SecretStr, AfterValidator(_check_key)] | None = Field(
         default=None, description="Base64 of 32 bytes; if set, payloads are encrypted"

@@ -2,6 +2,10 @@
 
 One workflow a file, listed in `WORKFLOWS`. Decisions are pure functions in `clawback`. Change this
 room when the order of steps changes.
+
+What lives longer than a release, or is one for the account, moves to the current build
+(`AUTO_UPGRADE`). Cases, undo and notifications name no behavior: the worker's settings decide
+whether they stay on their build (ADR 30).
 """
 
 from typing import Any

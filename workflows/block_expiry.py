@@ -5,6 +5,7 @@ from contextlib import suppress
 from datetime import datetime, timedelta
 
 from temporalio import workflow
+from temporalio.common import VersioningBehavior
 from temporalio.exceptions import ApplicationError
 
 with workflow.unsafe.imports_passed_through():
@@ -18,7 +19,7 @@ with workflow.unsafe.imports_passed_through():
     from workflows.validators import require_actor
 
 
-@workflow.defn(name=names.BLOCK_EXPIRY)
+@workflow.defn(name=names.BLOCK_EXPIRY, versioning_behavior=VersioningBehavior.AUTO_UPGRADE)
 class BlockExpiryWorkflow:
     """Removes one block when its time is up, unless somebody else has changed the block.
 

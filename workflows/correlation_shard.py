@@ -9,6 +9,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from temporalio import workflow
+from temporalio.common import VersioningBehavior
 
 with workflow.unsafe.imports_passed_through():
     from pydantic import ValidationError
@@ -31,7 +32,7 @@ _MOST_HISTORY_BYTES = 20 * 1024 * 1024
 """Before Temporal terminates the run, at 51,200 events or 50 MiB, what does not fit is dropped."""
 
 
-@workflow.defn(name=names.CORRELATION)
+@workflow.defn(name=names.CORRELATION, versioning_behavior=VersioningBehavior.AUTO_UPGRADE)
 class CorrelationShardWorkflow:
     """Counts the groups of one shard, and ends when it remembers nothing.
 

@@ -6,6 +6,7 @@ Its decisions are those of `clawback.guard`.
 import asyncio
 
 from temporalio import workflow
+from temporalio.common import VersioningBehavior
 from temporalio.exceptions import ActivityError, ApplicationError, is_cancelled_exception
 
 with workflow.unsafe.imports_passed_through():
@@ -34,7 +35,7 @@ _LONGEST_ACTOR = 120
 _LONGEST_RULE = 80
 
 
-@workflow.defn(name=names.GUARD)
+@workflow.defn(name=names.GUARD, versioning_behavior=VersioningBehavior.AUTO_UPGRADE)
 class GuardWorkflow:
     """Budgets, surge detection, demoted rules and the kill switch of the account.
 

@@ -3,6 +3,7 @@
 from datetime import timedelta
 
 from temporalio import workflow
+from temporalio.common import VersioningBehavior
 
 with workflow.unsafe.imports_passed_through():
     from clawback.temporal import names
@@ -14,7 +15,7 @@ After that, the mark is found for as long as the server keeps closed workflows.
 """
 
 
-@workflow.defn(name=names.OWN_SUBMISSION)
+@workflow.defn(name=names.OWN_SUBMISSION, versioning_behavior=VersioningBehavior.AUTO_UPGRADE)
 class OwnSubmissionWorkflow:
     """Marks one reclassification.
 

@@ -3,6 +3,7 @@
 from datetime import timedelta
 
 from temporalio import workflow
+from temporalio.common import VersioningBehavior
 
 with workflow.unsafe.imports_passed_through():
     from activities.policies import PolicyActivities
@@ -25,7 +26,7 @@ class ExpiringPolicy(Payload):
     case: str
 
 
-@workflow.defn(name=names.POLICY_EXPIRY)
+@workflow.defn(name=names.POLICY_EXPIRY, versioning_behavior=VersioningBehavior.AUTO_UPGRADE)
 class PolicyExpiryWorkflow:
     """Removes one policy when its time is up, unless somebody else has changed the policy.
 

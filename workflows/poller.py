@@ -6,6 +6,7 @@ from contextlib import suppress
 from datetime import datetime, timedelta
 
 from temporalio import workflow
+from temporalio.common import VersioningBehavior
 from temporalio.exceptions import (
     ActivityError,
     ApplicationError,
@@ -60,7 +61,7 @@ _MOST_EVENTS = 2_000
 _SHORTEST_PAUSE = timedelta(seconds=1)
 
 
-@workflow.defn(name=names.POLLER)
+@workflow.defn(name=names.POLLER, versioning_behavior=VersioningBehavior.AUTO_UPGRADE)
 class PollerWorkflow:
     """Polls one source.
 

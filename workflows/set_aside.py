@@ -1,6 +1,7 @@
 """Keeps matches that their case did not take, until it does."""
 
 from temporalio import workflow
+from temporalio.common import VersioningBehavior
 
 with workflow.unsafe.imports_passed_through():
     from activities.set_aside import SetAsideActivities
@@ -9,7 +10,7 @@ with workflow.unsafe.imports_passed_through():
     from workflows.options import REDELIVER
 
 
-@workflow.defn(name=names.SET_ASIDE)
+@workflow.defn(name=names.SET_ASIDE, versioning_behavior=VersioningBehavior.AUTO_UPGRADE)
 class SetAsideWorkflow:
     """Retries one batch of matches of one case.
 

@@ -1,6 +1,7 @@
 """Starts pollers that are missing. A Temporal Schedule runs it every few minutes."""
 
 from temporalio import workflow
+from temporalio.common import VersioningBehavior
 
 with workflow.unsafe.imports_passed_through():
     from activities.pollers import PollerActivities
@@ -8,7 +9,7 @@ with workflow.unsafe.imports_passed_through():
     from workflows.options import START_POLLERS
 
 
-@workflow.defn(name=names.WATCHDOG)
+@workflow.defn(name=names.WATCHDOG, versioning_behavior=VersioningBehavior.AUTO_UPGRADE)
 class WatchdogWorkflow:
     """Starts the guard and every poller that is not running. Costs one short activity."""
 

@@ -10,7 +10,7 @@ import typer
 from typer.core import TyperCommand, TyperGroup
 from typer.main import get_command, get_group
 
-from clawback import __version__
+from clawback.app_files import build_id
 from clawback.cli.exits import ExitCode, Failure, describe_missing_module
 from clawback.cli.output import print_error, print_text
 from clawback.settings import SettingsError
@@ -65,7 +65,7 @@ def load(name: str) -> TyperGroup | TyperCommand:
 
 def _print_version(*, wanted: bool) -> None:
     if wanted:
-        print_text(f"clawback {__version__}")
+        print_text(f"clawback {build_id()}")
         raise typer.Exit
 
 

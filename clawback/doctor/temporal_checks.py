@@ -16,6 +16,7 @@ from clawback.doctor.check import (
     run_check,
     warning,
 )
+from clawback.doctor.version_checks import check_builds, check_failing_workflows
 from clawback.guard import GuardSnapshot
 from clawback.model.durations import format_duration
 from clawback.model.events import EventKind
@@ -56,6 +57,8 @@ async def check_temporal(settings: Settings) -> Iterable[Finding]:
         *await run_check("search attributes", lambda: check_attributes(client)),
         *await run_check("retention", lambda: check_retention(client, settings)),
         *await run_check("kill switch", lambda: check_guard(GuardGateway(client), settings)),
+        *await run_check("builds", lambda: check_builds(client, settings.deployment)),
+        *await run_check("workflow tasks", lambda: check_failing_workflows(client)),
         *await run_check("watchdog", lambda: check_watchdog(client)),
         *await run_check("pollers", lambda: check_pollers(PollerGateway(client), settings)),
     ]

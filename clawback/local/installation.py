@@ -136,6 +136,9 @@ class Installation:
             "CLAWBACK_LOG_FORMAT": "json",
             "CLAWBACK_TEMPORAL_UI": self.ui,
         }
+        if self.temporal is not None:
+            # Nobody else works for this server, and the code of an older build is gone (ADR 30).
+            changes["CLAWBACK_UPGRADE"] = "restart"
         yield worker_child(environment_with(changes), self.settings.metrics, self.logs)
 
 

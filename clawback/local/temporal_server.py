@@ -30,6 +30,8 @@ RETENTION = timedelta(days=400)
 _DYNAMIC_CONFIG = {
     "matching.numTaskqueueReadPartitions": 1,
     "matching.numTaskqueueWritePartitions": 1,
+    # `clawback doctor` counts workflows whose tasks fail; the default is five failures in a row.
+    "system.numConsecutiveWorkflowTaskProblemsToTriggerSearchAttribute": 2,
     # The summary of a case is larger than the 2 KiB from which the server warns.
     "limit.memoSize.warn": 16 * 1024,
 }

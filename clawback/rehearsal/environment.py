@@ -173,6 +173,7 @@ class RehearsalEnvironment:
             "CLAWBACK_START": format_duration(history),
             "CLAWBACK_AGE_LIMIT": plan.age_limit,
             "CLAWBACK_GUARD": "on" if plan.guard else "unlimited",
+            "CLAWBACK_UPGRADE": "restart",
             "CLAWBACK_LOG_FORMAT": "json",
             **self._server.environment,
         }

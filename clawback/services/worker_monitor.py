@@ -6,10 +6,15 @@ from collections.abc import Iterable
 from datetime import timedelta
 
 import structlog
+from temporalio.api.deployment.v1 import WorkerDeploymentVersion as VersionMessage
 from temporalio.api.enums.v1 import TaskQueueType
 from temporalio.api.taskqueue.v1 import TaskQueue
-from temporalio.api.workflowservice.v1 import DescribeTaskQueueRequest
+from temporalio.api.workflowservice.v1 import (
+    DescribeTaskQueueRequest,
+    DescribeWorkerDeploymentVersionRequest,
+)
 from temporalio.client import Client
+from temporalio.common import WorkerDeploymentVersion
 from temporalio.service import RPCError
 
 from clawback.telemetry import metrics
@@ -33,11 +38,21 @@ log = structlog.get_logger("clawback")
 
 
 class WorkerMonitor:
-    """Logs and counts what is wrong with this worker, and says it to `/healthz`."""
+    """Logs and counts what is wrong with this worker, and says it to `/healthz`.
 
-    def __init__(self, client: Client, scrape: Scrape, patience: timedelta = PATIENCE) -> None:
+    With a version, only work for that version counts: no other is this worker's to do.
+    """
+
+    def __init__(
+        self,
+        client: Client,
+        scrape: Scrape,
+        version: WorkerDeploymentVersion | None = None,
+        patience: timedelta = PATIENCE,
+    ) -> None:
         self._client = client
         self._scrape = scrape
+        self._version = version
         self._health = WorkerHealth(patience)
         self._problems: dict[StuckReason, str] = {}
         self._updated_at = time.monotonic()
@@ -84,8 +99,35 @@ class WorkerMonitor:
 
     async def _read_backlog(self, idle: Iterable[Slots]) -> dict[Slots, int]:
         queues = [slots for slots in idle if _has_backlog(*slots)]
-        counts = await asyncio.gather(*(self._read_queue(*slots) for slots in queues))
-        return dict(zip(queues, counts, strict=True))
+        versioned = await self._read_version(self._version) if self._version and queues else {}
+        others = [slots for slots in queues if slots not in versioned]
+        counts = await asyncio.gather(*(self._read_queue(*slots) for slots in others))
+        return {
+            **{slots: versioned[slots] for slots in queues if slots in versioned},
+            **dict(zip(others, counts, strict=True)),
+        }
+
+    async def _read_version(self, version: WorkerDeploymentVersion) -> dict[Slots, int]:
+        """Count the tasks that wait for a version in each of its queues."""
+        request = DescribeWorkerDeploymentVersionRequest(
+            namespace=self._client.namespace,
+            deployment_version=VersionMessage(
+                deployment_name=version.deployment_name, build_id=version.build_id
+            ),
+            report_task_queue_stats=True,
+        )
+        try:
+            answer = await self._client.workflow_service.describe_worker_deployment_version(
+                request, timeout=INTERVAL
+            )
+        except RPCError:
+            return {}
+        kinds = {number: kind for kind, number in _TYPES.items()}
+        return {
+            (kinds[queue.type], queue.name): queue.stats.approximate_backlog_count
+            for queue in answer.version_task_queues
+            if queue.type in kinds
+        }
 
     async def _read_queue(self, kind: str, queue: str) -> int:
         """Count the tasks that wait; 0 if the server does not say."""

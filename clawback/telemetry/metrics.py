@@ -167,6 +167,10 @@ BLOCKS_FORBIDDEN = _gauge(
 WORKER_STUCK = _gauge(
     "worker_stuck", "1 while this worker is stuck; `/healthz` says where.", "reason"
 )
+BUILD_CURRENT = _gauge("build_current", "1 while new work goes to the build of this worker.")
+WORKFLOWS_ABANDONED = _gauge(
+    "workflows_abandoned", "Open workflows that wait for a build which no worker runs."
+)
 CONTAINMENT_STOPPED = _gauge(
     "containment_stopped", "1 while the kill switch is on, the guard is lost or cannot be read."
 )

@@ -61,6 +61,8 @@ def test_names_follow_the_conventions() -> None:
                     "_domains",
                     "_forbidden",
                     "_stuck",
+                    "_current",
+                    "_abandoned",
                 )
             )
             for name in exposed

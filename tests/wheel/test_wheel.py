@@ -5,6 +5,7 @@ import signal
 import zipfile
 from pathlib import Path
 
+from clawback.app_files import build_id
 from clawback.cli.exits import ExitCode
 from tests.wheel.conftest import Installed
 
@@ -21,6 +22,12 @@ def test_the_package_does_not_come_from_the_checkout(installed: Installed, tmp_p
     shown = "import clawback; print(clawback.__file__)"
     done = installed.run(tmp_path, "python", "-c", shown)
     assert Path(done.stdout.strip()).is_relative_to(installed.bin.parent)
+
+
+def test_the_wheel_is_the_build_of_its_checkout(installed: Installed, folder: Path) -> None:
+    """Workers of both may work side by side for the same cases."""
+    printed = installed.run(folder, "clawback", "--version").stdout
+    assert printed == f"clawback {build_id()}\n"
 
 
 def test_rule_commands_use_the_shipped_rules(installed: Installed, folder: Path) -> None:

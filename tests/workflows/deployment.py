@@ -13,6 +13,7 @@ from types import MappingProxyType
 from typing import Any
 
 from temporalio.client import Client
+from temporalio.worker import WorkerDeploymentConfig
 from temporalio.worker.workflow_sandbox import SandboxRestrictions
 
 from clawback.audit import read_records
@@ -34,6 +35,7 @@ from clawback.temporal.guard_keeper import GuardKeeper
 from clawback.temporal.guard_memory import GuardMemory
 from clawback.temporal.kill_switch import KillSwitch
 from clawback.temporal.poller_gateway import PollerGateway
+from clawback.temporal.worker_versions import deployment_config, take_over
 from tests.waiting import eventually
 from worker import Services, build_components, build_workers, connect_api
 
@@ -138,12 +140,14 @@ class Deployment:
 
 
 @asynccontextmanager
-async def deployed(
+async def deployed(  # noqa: PLR0913 - each test names the few that matter to it
     temporal: Client,
     simulator: Simulator,
     state: Path,
     channels: Channels = MappingProxyType({}),
+    *,
     memory: Path | None = None,
+    versioning: WorkerDeploymentConfig | None = None,
     **settings: Any,
 ) -> AsyncIterator[Deployment]:
     """Run simulator and workers until the block is left. Pollers are not started.
@@ -163,7 +167,10 @@ async def deployed(
         notifier = await stack.enter_async_context(Notifier(channels))
         rules = live_rules(chosen.rules, channels)
         components = build_components(chosen, temporal, api, rules, notifier)
-        for worker in build_workers(temporal, components, sandbox=STRICT_SANDBOX):
+        if versioning is None:
+            await take_over(temporal, chosen)
+            versioning = deployment_config(chosen)
+        for worker in build_workers(temporal, components, versioning, sandbox=STRICT_SANDBOX):
             await stack.enter_async_context(worker)
         yield Deployment(temporal, simulator, chosen, components.services, api, switch, keeper)
 

@@ -22,6 +22,7 @@ from clawback.simulator import Rate, Simulator, SimulatorOptions, outbreak
 from clawback.temporal import names
 from clawback.temporal.guard_gateway import GuardGateway
 from clawback.temporal.kill_switch import KillSwitch
+from clawback.temporal.worker_versions import deployment_config
 from tests.waiting import eventually
 from tests.workflows.deployment import Deployment, deployed, match_of
 from tests.workflows.test_undo import rows, undo
@@ -50,7 +51,7 @@ async def another_worker(temporal: Client, deployment: Deployment) -> AsyncItera
         )
         rules = LiveRules.load(deployment.settings.rules)
         components = process.build_components(deployment.settings, own, api, rules)
-        workers = process.build_workers(own, components)
+        workers = process.build_workers(own, components, deployment_config(deployment.settings))
         limits = [
             one.config().get("max_task_queue_activities_per_second") or 0.0 for one in workers
         ]
