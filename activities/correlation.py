@@ -5,6 +5,7 @@ from collections.abc import Callable
 
 import structlog
 from temporalio import activity
+from temporalio.service import RPCError
 
 from clawback.cases import CasePlan, CaseTiming
 from clawback.correlation.payloads import Delivery, DeliveryBatch, DeliveryResult
@@ -29,7 +30,7 @@ class CorrelationActivities:
     async def deliver_matches(self, batch: DeliveryBatch) -> list[DeliveryResult]:
         """Make every delivery of a batch; return one result per delivery, in order.
 
-        A delivery that its case refuses fails alone.
+        A delivery that its case refuses, or that meets a defect, fails alone.
 
         Raises:
             RPCError: the server does not answer; Temporal retries.
@@ -51,6 +52,12 @@ class CorrelationActivities:
         except CaseRefused as error:
             log.warning("correlation.delivery_refused", case=delivery.case_id)
             log.debug("correlation.refusal_explained", case=delivery.case_id, why=str(error))
+            return DeliveryResult.FAILED
+        except RPCError:
+            raise
+        except Exception as error:  # noqa: BLE001 - one delivery must not stop the others
+            kind = type(error).__name__
+            log.warning("correlation.delivery_failed", case=delivery.case_id, error=kind)
             return DeliveryResult.FAILED
         return DeliveryResult.DELIVERED if is_open else DeliveryResult.CASE_CLOSED
 

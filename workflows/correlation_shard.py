@@ -82,9 +82,12 @@ class CorrelationShardWorkflow:
         return self._shard.status()
 
     @workflow.query(name=names.WINDOWS)
-    def windows(self, rule: str | None, limit: int) -> tuple[CountedWindow, ...]:
-        """What is being counted, the closest to its threshold first."""
-        return self._shard.windows(rule, limit)
+    def windows(self, now: datetime, rule: str | None, limit: int) -> tuple[CountedWindow, ...]:
+        """What is being counted, the closest to its threshold first.
+
+        The time is asked for: the clock of a workflow stands still while nothing happens.
+        """
+        return self._shard.windows(now, rule, limit)
 
     async def _deliver(self) -> bool:
         """Make the deliveries that are due; False if there are none."""

@@ -5,7 +5,8 @@ all that is remembered of it goes to its case, and so does all that follows, unt
 that it has closed; from then on the group is counted anew.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from clawback.correlation.payloads import (
@@ -19,6 +20,7 @@ from clawback.correlation.payloads import (
     ShardStatus,
 )
 from clawback.correlation.progress import measure_progress
+from clawback.correlation.shard_entry import ShardEntry
 from clawback.correlation.shard_group import GroupPhase, ShardGroup
 from clawback.model.audit_record import AuditRecord, RecordKind
 from clawback.model.texts import bounded
@@ -35,7 +37,21 @@ RETRY_PAUSE = timedelta(minutes=1)
 """Wait before a delivery that the server refused is tried again."""
 DELIVERY_PATIENCE = timedelta(hours=24)
 """After this, a delivery that the server refuses is dropped."""
+RULE_PATIENCE = timedelta(minutes=10)
+"""After this, a delivery is dropped whose rule is gone or changed on the worker that is asked.
+
+While rules are rolled out, one worker may count for a rule that another has not loaded yet.
+"""
 _SHARD_FULL = "the shard is full"
+
+
+@dataclass(slots=True)
+class _Loss:
+    """Matches of one rule that were dropped for one cause; `case` is None if of several groups."""
+
+    case: str | None
+    at: datetime
+    matches: int = 0
 
 
 class Shard:
@@ -51,6 +67,7 @@ class Shard:
         self._size = 0
         self._record_count = snapshot.records
         self._records = list(snapshot.pending_records)
+        self._losses: dict[tuple[str, str], _Loss] = {}
 
         for state in snapshot.groups:
             group = ShardGroup.from_state(state, snapshot.definitions[state.definition])
@@ -82,7 +99,7 @@ class Shard:
             group.end_delivery(delivery)
         elif result is DeliveryResult.CASE_CLOSED:
             group.count_anew(now)
-        elif result is DeliveryResult.FAILED and not _is_out_of_patience(group, now):
+        elif not _is_out_of_patience(group, result, now):
             group.failing_since = group.failing_since or now
             group.retry_at = now + RETRY_PAUSE
         else:
@@ -137,20 +154,28 @@ class Shard:
 
     def take_records(self) -> tuple[AuditRecord, ...]:
         """Hand over the records made since the last call."""
+        self._record_losses()
         records, self._records = tuple(self._records), []
         return records
 
-    def windows(self, rule: str | None = None, limit: int = 50) -> tuple[CountedWindow, ...]:
-        """What is being counted, the closest to its threshold first."""
+    def windows(
+        self, now: datetime, rule: str | None = None, limit: int = 50
+    ) -> tuple[CountedWindow, ...]:
+        """What is being counted, the closest to its threshold first.
+
+        What has expired is left out, even if it has not been forgotten yet.
+        """
         counted = [
-            _describe(group)
+            _describe(group, entries)
             for group in self._groups.values()
             if group.phase is GroupPhase.COUNTING and rule in {None, group.definition.rule}
+            if (entries := group.counted(now))
         ]
         return tuple(sorted(counted, key=lambda one: (one.wanted - one.seen, one.case))[:limit])
 
     def snapshot(self) -> ShardSnapshot:
         """All the shard knows, for its next run."""
+        self._record_losses()
         states = tuple(group.state() for group in self._groups.values())
         definitions = {one.definition.digest: one.definition for one in self._groups.values()}
         return ShardSnapshot(
@@ -204,13 +229,14 @@ class Shard:
     def _bound(self, now: datetime) -> None:
         """Drop the groups that were quiet longest until the rest fits.
 
-        Matches that wait for their case do not count: they leave with the next deliveries.
+        Matches that wait for their case do not count: they leave with the next deliveries. An
+        eighth is freed at once, so that the next page does not cost another search.
         """
         if self.is_portable:
             return
         self.expire(now)
         waiting = sum(self._sizes[key] for key, _ in self._waiting())
-        self._drop_quietest(min(self._most_bytes + waiting, MOST_WAITING_BYTES), now)
+        self._drop_quietest(min(self._most_bytes * 7 // 8 + waiting, MOST_WAITING_BYTES), now)
 
     def _drop_quietest(self, most_bytes: int, now: datetime) -> None:
         for key in sorted(self._groups, key=lambda key: self._groups[key].is_waiting):
@@ -237,13 +263,21 @@ class Shard:
     # ---- records
 
     def _note_dropped(self, group: ShardGroup, count: int, why: str, now: datetime) -> None:
-        self._note(
-            RecordKind.MATCHES_DROPPED,
-            now,
-            rule=group.definition.rule,
-            case=group.definition.case_id(group.group),
-            detail=f"{count} matches: {why}",
-        )
+        case = group.definition.case_id(group.group)
+        loss = self._losses.setdefault((group.definition.rule, why), _Loss(case, now))
+        loss.matches += count
+        loss.at = now
+        if loss.case != case:
+            loss.case = None
+
+    def _record_losses(self) -> None:
+        """Make one record per rule and cause: a flood may push out a group with each match."""
+        for (rule, why), loss in self._losses.items():
+            groups = "" if loss.case else " of several groups"
+            fields = {"case": loss.case} if loss.case else {}
+            detail = f"{loss.matches} matches{groups}: {why}"
+            self._note(RecordKind.MATCHES_DROPPED, loss.at, rule=rule, detail=detail, **fields)
+        self._losses = {}
 
     def _note(self, kind: RecordKind, now: datetime, **fields: str) -> None:
         self._record_count += 1
@@ -251,16 +285,17 @@ class Shard:
         self._records.append(record)
 
 
-def _is_out_of_patience(group: ShardGroup, now: datetime) -> bool:
-    return group.failing_since is not None and now - group.failing_since >= DELIVERY_PATIENCE
+def _is_out_of_patience(group: ShardGroup, result: DeliveryResult, now: datetime) -> bool:
+    patience = DELIVERY_PATIENCE if result is DeliveryResult.FAILED else RULE_PATIENCE
+    return group.failing_since is not None and now - group.failing_since >= patience
 
 
 def _key_of(definition: CorrelationDefinition, group: dict[str, str | None]) -> str:
     return f"{definition.case_id(group)}@{definition.digest}"
 
 
-def _describe(group: ShardGroup) -> CountedWindow:
-    entries = [entry.window_entry for entry in group.entries.values()]
+def _describe(group: ShardGroup, counted: Sequence[ShardEntry]) -> CountedWindow:
+    entries = [entry.window_entry for entry in counted]
     progress = measure_progress(group.definition.window, entries)
     times = [entry.at for entry in entries]
     return CountedWindow(

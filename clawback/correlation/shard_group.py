@@ -97,10 +97,14 @@ class ShardGroup:
     def expire(self, now: datetime) -> None:
         """Forget what arrived so long ago that no window can contain it with a later arrival."""
         if self.phase is GroupPhase.COUNTING:
-            arrived_before = now - self.definition.lifetime
-            entries = list(self.entries.items())
-            for key in [key for key, entry in entries if entry.seen_at <= arrived_before]:
+            counted = {(entry.key, entry.rule) for entry in self.counted(now)}
+            for key in [key for key in self.entries if key not in counted]:
                 self._remove(key)
+
+    def counted(self, now: datetime) -> list[ShardEntry]:
+        """The entries that a window can still contain together with a later arrival."""
+        arrived_before = now - self.definition.lifetime
+        return [entry for entry in self.entries.values() if entry.seen_at > arrived_before]
 
     def evaluate(self) -> None:
         """Let the case open if a window satisfies the correlation."""

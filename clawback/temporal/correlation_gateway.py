@@ -3,7 +3,7 @@
 import asyncio
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any, TypeVar
 
 from pydantic_core import PydanticSerializationError
@@ -68,7 +68,8 @@ class CorrelationGateway:
             RPCError: no worker answers for a shard.
 
         """
-        answers = await self._query_all(names.WINDOWS, list[CountedWindow], [rule, limit])
+        asked = [datetime.now(UTC), rule, limit]
+        answers = await self._query_all(names.WINDOWS, list[CountedWindow], asked)
         found = [one for some in answers for one in some]
         return sorted(found, key=lambda one: (one.wanted - one.seen, one.case))[:limit]
 

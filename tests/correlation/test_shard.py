@@ -18,7 +18,13 @@ from clawback.correlation.payloads import (
     MatchBatch,
     ShardSnapshot,
 )
-from clawback.correlation.shard import DELIVERY_PATIENCE, MOST_BYTES, RETRY_PAUSE, Shard
+from clawback.correlation.shard import (
+    DELIVERY_PATIENCE,
+    MOST_BYTES,
+    RETRY_PAUSE,
+    RULE_PATIENCE,
+    Shard,
+)
 from clawback.correlation.shard_entry import ShardEntry
 from clawback.correlation.sliding_window import (
     CorrelationType,
@@ -177,7 +183,7 @@ def test_groups_are_counted_apart() -> None:
     for number in range(4):
         shard.take(batch(match(number), group="gh"[number % 2]), NOW)
     assert deliver(shard) == []
-    assert [(one.seen, one.wanted) for one in shard.windows()] == [(2, 3), (2, 3)]
+    assert [(one.seen, one.wanted) for one in shard.windows(NOW)] == [(2, 3), (2, 3)]
 
 
 def test_rules_that_count_differently_are_counted_apart() -> None:
@@ -207,7 +213,7 @@ def test_what_follows_goes_to_the_case_until_it_closes() -> None:
 
     shard.take(batch(match(5)), NOW)
     assert keys(deliver(shard, DeliveryResult.CASE_CLOSED)) == ["m5"]
-    assert (deliver(shard), [one.seen for one in shard.windows()]) == ([], [1])
+    assert (deliver(shard), [one.seen for one in shard.windows(NOW)]) == ([], [1])
     shard.take(batch(match(6), match(7)), NOW)
     (again,) = deliver(shard)
     assert (again.opens, keys([again])) == (True, ["m5", "m6", "m7"])
@@ -258,10 +264,14 @@ def test_a_refused_delivery_is_repeated_alone() -> None:
 
 
 def test_a_rule_that_is_gone_does_not_act() -> None:
-    """Its matches are dropped, and that is recorded."""
+    """Its matches are dropped, and that is recorded: not at once, a worker may load it late."""
     shard = new_shard()
     shard.take(batch(*map(match, range(3))), NOW)
-    deliver(shard, DeliveryResult.RULE_GONE)
+    (due,) = deliver(shard, DeliveryResult.RULE_GONE)
+    assert shard.take_records() == ()
+    assert shard.wake_at() == NOW + RETRY_PAUSE
+
+    shard.end_delivery(due, DeliveryResult.RULE_GONE, NOW + RULE_PATIENCE)
     (record,) = shard.take_records()
     assert (record.rule, record.detail) == ("r", "3 matches: rule_gone")
     assert (shard.wake_at(), shard.size) == (None, 0)
@@ -274,9 +284,9 @@ def test_entries_expire_when_no_window_can_contain_them() -> None:
     end = NOW + definition().lifetime
     assert shard.wake_at() == end
     shard.expire(end - timedelta(seconds=1))
-    assert shard.windows()
+    assert shard.windows(NOW)
     shard.expire(end)
-    assert (shard.windows(), shard.wake_at(), shard.size) == ((), None, 0)
+    assert (shard.windows(NOW), shard.wake_at(), shard.size) == ((), None, 0)
 
 
 def test_a_steady_group_forgets_what_is_old() -> None:
@@ -287,7 +297,7 @@ def test_a_steady_group_forgets_what_is_old() -> None:
         later = match(day, 24.1 * day, seen_at=at + timedelta(hours=3))
         shard.take(batch(later), at + timedelta(hours=3))
         assert not shard.due(at)
-    assert [one.events for one in shard.windows()] == [2]
+    assert [one.events for one in shard.windows(at)] == [2]
 
 
 @given(st.lists(st.tuples(st.integers(0, 9), st.integers(1, 30)), max_size=60))
@@ -303,8 +313,8 @@ def test_a_full_shard_stays_within_its_bytes(pages: list[tuple[int, int]]) -> No
         body = shard.snapshot().model_copy(update={"definitions": {}, "pending_records": ()})
         assert len(to_json(body)) <= shard.size + 200
     if pages:
-        assert any(one.group == {"from": str(pages[-1][0])} for one in shard.windows())
-    kept = sum(one.events for one in shard.windows())
+        assert any(one.group == {"from": str(pages[-1][0])} for one in shard.windows(NOW))
+    kept = sum(one.events for one in shard.windows(NOW))
     dropped = sum(int((one.detail or "").split()[0]) for one in shard.take_records())
     assert kept + dropped == number
 
@@ -316,8 +326,8 @@ def test_one_group_does_not_push_out_the_others() -> None:
     shard.take(batch(match(1), group="small"), NOW)
     for number in range(500):
         shard.take(batch(match(number, number / 1000), group="big", of=never), NOW)
-    (small,) = [one for one in shard.windows() if one.group == {"from": "small"}]
-    (big,) = [one for one in shard.windows() if one.group == {"from": "big"}]
+    (small,) = [one for one in shard.windows(NOW) if one.group == {"from": "small"}]
+    (big,) = [one for one in shard.windows(NOW) if one.group == {"from": "big"}]
     assert small.events == 1
     assert 20 < big.events < 100
     assert {one.kind for one in shard.take_records()} == {RecordKind.MATCHES_DROPPED}
@@ -348,7 +358,7 @@ def test_matches_that_outrun_their_case_are_not_dropped() -> None:
         shard.take(batch(*map(match, range(page * 100, page * 100 + 100))), NOW)
     assert not shard.is_portable
     assert shard.take_records() == ()
-    assert [one.events for one in shard.windows()] == [1]
+    assert [one.events for one in shard.windows(NOW)] == [1]
 
     found = list[str]()
     while some := deliver(shard):
@@ -368,10 +378,28 @@ def test_a_shard_that_must_continue_keeps_what_fits() -> None:
     kept = keys(deliver(shard))
     assert kept == [f"m{number}" for number in range(1000 - len(kept), 1000)]
     details = [one.detail for one in shard.take_records()]
-    assert details == [
-        "1 matches: the shard is full",
-        f"{1000 - len(kept)} matches: the shard is full",
-    ]
+    assert details == [f"{1001 - len(kept)} matches of several groups: the shard is full"]
+
+
+def test_a_flood_of_groups_is_one_record_and_drops_the_quietest() -> None:
+    """Neither records nor groups pile up, however many there are, and what is newest counts."""
+    shard = new_shard(most_bytes=20_000)
+    for number in range(1000):
+        shard.take(batch(match(number), group=f"g{number}"), NOW)
+    (record,) = reborn(shard).take_records()
+    groups = {one.group["from"] for one in shard.windows(NOW, limit=1000)}
+    assert groups == {f"g{number}" for number in range(1000 - len(groups), 1000)}
+    assert record.case is None
+    assert record.detail == f"{1000 - len(groups)} matches of several groups: the shard is full"
+
+
+def test_what_has_expired_is_not_shown() -> None:
+    """Even while the shard, which nothing wakes, still remembers it."""
+    shard = new_shard()
+    shard.take(batch(match(1), match(2)), NOW)
+    end = NOW + definition().lifetime
+    assert shard.windows(end - timedelta(seconds=1))
+    assert shard.windows(end) == ()
 
 
 def test_matches_without_a_definition_are_recorded() -> None:
@@ -381,7 +409,7 @@ def test_matches_without_a_definition_are_recorded() -> None:
     bad = GroupMatches(definition="none", group={}, matches=(match(2),))
     shard.take(good.model_copy(update={"groups": (bad, *good.groups)}), NOW)
     assert [one.kind for one in shard.take_records()] == [RecordKind.EVENT_REJECTED]
-    assert len(shard.windows()) == 1
+    assert len(shard.windows(NOW)) == 1
 
 
 def test_a_shard_of_full_size_fits_twice_into_a_payload() -> None:

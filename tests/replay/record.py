@@ -84,7 +84,7 @@ async def blocked(deployment: Deployment) -> str:
 
 
 async def correlated(deployment: Deployment) -> str:
-    """Three matches open a case, a fourth follows, another group is counted, and a rule is gone."""
+    """Three matches open a case, a fourth follows, a signal is unreadable, and a rule is gone."""
     rules = LiveRules.load(RULES).current
     known = rules.plan_group("block_repeat_sender", {"from": "repeat@bad.test"})
     if known is None:
@@ -100,8 +100,9 @@ async def correlated(deployment: Deployment) -> str:
     matches = list(map(match_of, LINES))
     await gateway.send_matches([(known, matches[:3]), (gone, matches[:3])], linger)
     await eventually(lambda: _exists(deployment, known.case_id))
+    await deployment.client.get_workflow_handle(shard).signal(names.MATCHED, "unreadable")
     await gateway.send_matches([(known, matches[3:])], linger)
-    await _delivered(deployment)
+    await _waiting(deployment, 3)
     return shard
 
 
@@ -432,12 +433,12 @@ async def _exists(deployment: Deployment, case_id: str) -> bool | None:
     return bool(await deployment.cases.find(CaseFilter(id_prefix=case_id))) or None
 
 
-async def _delivered(deployment: Deployment) -> None:
+async def _waiting(deployment: Deployment, count: int) -> None:
+    """Wait until so many matches of correlations wait for their case."""
+
     async def there() -> bool | None:
-        return (
-            not any(one.waiting for one in await CorrelationGateway(deployment.client).statuses())
-            or None
-        )
+        statuses = await CorrelationGateway(deployment.client).statuses()
+        return sum(one.waiting for one in statuses) == count or None
 
     await eventually(there)
 

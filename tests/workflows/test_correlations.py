@@ -11,14 +11,24 @@ import pytest
 from temporalio.client import Client, WorkflowExecutionStatus
 from temporalio.service import RPCError
 
+from activities.correlation import CorrelationActivities
 from clawback.cases import CasePlan, CaseState, Match
-from clawback.correlation.payloads import CountedWindow
+from clawback.correlation.payloads import (
+    CorrelationDefinition,
+    CountedWindow,
+    Delivery,
+    DeliveryBatch,
+    DeliveryResult,
+)
 from clawback.correlation.sliding_window import CorrelationType, CorrelationWindow
 from clawback.model.audit_record import RecordKind
 from clawback.model.messages import Target
+from clawback.model.mode import Mode
 from clawback.rules.live import LiveRules
 from clawback.simulator import outbreak
 from clawback.temporal import names
+from clawback.temporal.case_gateway import CaseGateway
+from clawback.temporal.case_index import CaseLine
 from clawback.temporal.correlation_gateway import CorrelationGateway
 from tests.waiting import eventually
 from tests.workflows.deployment import Deployment, deployed
@@ -282,13 +292,13 @@ async def test_an_undecodable_signal_is_recorded(temporal: Client, tmp_path: Pat
     ],
 )
 async def test_a_rule_that_is_gone_or_counts_otherwise_does_not_act(
-    temporal: Client, tmp_path: Path, changes: dict[str, Any], why: str
+    skipping: Client, tmp_path: Path, changes: dict[str, Any], why: str
 ) -> None:
-    """What its former version counted is dropped and recorded."""
+    """What its former version counted is dropped and recorded, after minutes of patience."""
     folder = rules(tmp_path / "rules")
-    async with deployed(temporal, simulated([]), tmp_path / "state", rules=folder) as deployment:
+    async with deployed(skipping, simulated([]), tmp_path / "state", rules=folder) as deployment:
         plan = plan_of(folder).model_copy(update=changes)
-        await CorrelationGateway(temporal).send_matches([(plan, matches(range(3)))], LINGER)
+        await CorrelationGateway(skipping).send_matches([(plan, matches(range(3)))], LINGER)
 
         async def dropped() -> str | None:
             found = [
@@ -298,6 +308,35 @@ async def test_a_rule_that_is_gone_or_counts_otherwise_does_not_act(
 
         assert await eventually(dropped) == f"3 matches: {why}"
         assert await deployment.cases.find() == []
+
+
+async def test_a_defect_in_one_delivery_stops_no_other(temporal: Client, tmp_path: Path) -> None:
+    """The rules raise for one group; the case of the other opens."""
+    folder = rules(tmp_path / "rules")
+    loaded = LiveRules.load(folder).current
+    answers = iter([None, loaded])
+    activities = CorrelationActivities(
+        CaseGateway(temporal),
+        lambda: next(answers),  # type: ignore[arg-type,return-value]
+        Mode.ENFORCE,
+    )
+    deliveries = tuple(
+        Delivery(
+            key=group,
+            definition=CorrelationDefinition(rule="three", window=window),
+            group={"edf_hash": group},
+            opens=True,
+            window="3 events",
+            matches=tuple(matches(range(3))),
+        )
+        for group in ("aa", "bb")
+        if (window := plan_of(folder).correlation) is not None
+    )
+    results = await activities.deliver_matches(DeliveryBatch(deliveries=deliveries))
+    assert results == [DeliveryResult.FAILED, DeliveryResult.DELIVERED]
+    assert [line.id for line in await eventually(lambda: _found(temporal))] == [
+        plan_of(folder, "bb").case_id
+    ]
 
 
 async def test_a_shard_ends_when_everything_has_expired(skipping: Client, tmp_path: Path) -> None:
@@ -312,6 +351,10 @@ async def test_a_shard_ends_when_everything_has_expired(skipping: Client, tmp_pa
         events = (await handle.fetch_history()).events
         timers = [one for one in events if one.HasField("timer_started_event_attributes")]
         assert len(timers) <= 2
+
+
+async def _found(client: Client) -> list[CaseLine] | None:
+    return await CaseGateway(client).find() or None
 
 
 async def _is_there(deployment: Deployment, plan: CasePlan) -> bool | None:
