@@ -10,6 +10,7 @@ import typer
 
 from bench.backtest import backtest
 from bench.chaos import chaos
+from bench.correlation import correlation
 from bench.latency import latency
 from bench.outbreak import outbreak
 from bench.peers import peers
@@ -31,6 +32,7 @@ COMMANDS: dict[str, Callable[..., Awaitable[None]]] = {
     "backtest": backtest,
     "poisoned": poisoned,
     "structure": structure,
+    "correlation": correlation,
     "storm": storm,
     "chaos": chaos,
     "soak": soak,

@@ -122,6 +122,7 @@ class ShardStatus(Payload):
     """How full a shard is; `waiting` counts the matches that wait for their case."""
 
     groups: int
+    matches: int = 0
     bytes: int
     waiting: int
 

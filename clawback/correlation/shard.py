@@ -149,8 +149,12 @@ class Shard:
 
     def status(self) -> ShardStatus:
         """How full the shard is, and what waits for its case."""
-        waiting = sum(len(group.entries) for _, group in self._waiting())
-        return ShardStatus(groups=len(self._groups), bytes=self._size, waiting=waiting)
+        return ShardStatus(
+            groups=len(self._groups),
+            matches=sum(len(group.entries) for group in self._groups.values()),
+            bytes=self._size,
+            waiting=sum(len(group.entries) for _, group in self._waiting()),
+        )
 
     def take_records(self) -> tuple[AuditRecord, ...]:
         """Hand over the records made since the last call."""

@@ -136,3 +136,15 @@ async def test_usage_counts_the_whole_tree() -> None:
     assert early.usage("child").cpu > 0.1
     assert late.usage("child").cpu < early.usage("child").cpu
     assert late.usage("child").peak > 40 << 20
+
+
+def test_correlation_counts_every_message(tmp_path: Path) -> None:
+    """A page is at most one signal per shard; alone, a message costs one action."""
+    printed, figures = bench(
+        tmp_path, "correlation", "--messages", "200", "--page", "200", "--trickle", "5"
+    )
+    burst, trickle = figures["rounds"]["burst"], figures["rounds"]["trickle"]
+    assert (burst["messages"], trickle["messages"]) == (200, 5)
+    assert 0 < burst["actions"] < 1
+    assert trickle["actions"] <= 2
+    assert "burst" in printed
