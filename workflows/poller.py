@@ -192,7 +192,7 @@ class PollerWorkflow:
     async def _watch_page(self, page: ReadPage, worker: str) -> PageRead | None:
         """Read the newest window until something is new, or somebody wants something else.
 
-        A quiet source costs one activity in two minutes. An error is left to the ordinary way.
+        A quiet source costs one activity in three minutes. An error is left to the ordinary way.
         """
         patience = watch_patience(self._memory, self._start, workflow.now())
         watch = workflow.start_activity_method(

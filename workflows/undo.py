@@ -26,7 +26,7 @@ _CASES_AT_ONCE = 200
 class UndoWorkflow:
     """Undoes the cases of one request, `_CASES_AT_ONCE` at a time.
 
-    Id: `undo/<number>`. The result sums up what was undone.
+    Id: `undo/<number>/<page>`. The result sums up what was undone.
     """
 
     @workflow.init

@@ -27,7 +27,7 @@ LIVE_OVERLAP = timedelta(seconds=15)
 """How far a live window reads back before the end of the last one."""
 LIVE_SPAN = timedelta(minutes=1)
 """The longest live window that is not a full one: an outage leaves the rest to the other lane."""
-LONGEST_WATCH = timedelta(minutes=2)
+LONGEST_WATCH = timedelta(minutes=3)
 """The longest time for which polls of a quiet source leave no trace in the poller."""
 LIVE_PAGES = 3
 """A lookback of more pages is read by the backfill lane."""

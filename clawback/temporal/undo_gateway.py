@@ -13,6 +13,8 @@ from temporalio.service import RPCError
 
 from clawback.cases.undo_plan import UndoBasis, UndoPlan, UndoScope, plan_undo
 from clawback.model.payload import Payload
+from clawback.model.size import split_by_size
+from clawback.model.texts import bounded
 from clawback.temporal import names
 from clawback.temporal.case_gateway import CaseGateway
 from clawback.temporal.case_history import HistoryUnreadable, read_case_history
@@ -68,7 +70,7 @@ class UndoSummary(Payload):
 
 
 class UndoRequest(Payload):
-    """Cases to undo, and what earlier runs of the workflow have done."""
+    """A page of cases to undo, and what earlier runs of the workflow have done."""
 
     scope: UndoScope
     cases: tuple[CaseRun, ...]
@@ -156,28 +158,40 @@ class UndoGateway:
             tuple(unreadable.values()),
         )
 
-    async def start(self, scope: UndoScope, cases: Iterable[CaseRun]) -> str:
-        """Start to undo cases; return the id of the workflow that does it."""
-        chosen = tuple(cases)
-        handle = await self.client.start_workflow(
-            names.UNDO,
-            UndoRequest(scope=scope, cases=chosen),
-            id=f"{names.UNDO}/{uuid.uuid4().hex[:12]}",
-            task_queue=names.WORKFLOW_QUEUE,
-            static_summary=f"undoes {len(chosen)} cases",
-        )
-        return handle.id
+    async def start(self, scope: UndoScope, cases: Iterable[CaseRun]) -> tuple[str, ...]:
+        """Start to undo cases; return the ids of the workflows that do it.
 
-    async def progress(self, undo_id: str) -> UndoProgress:
+        Usually one. Of some thousand cases each takes a page, which is bounded in bytes.
+        """
+        scope = scope.model_copy(update={"reason": bounded(scope.reason)})
+        pages = list(split_by_size(cases)) or [()]
+        number = uuid.uuid4().hex[:12]
+        ids = [f"{names.UNDO}/{number}/{page}" for page in range(1, len(pages) + 1)]
+        for id_, page in zip(ids, pages, strict=True):
+            await self.client.start_workflow(
+                names.UNDO,
+                UndoRequest(scope=scope, cases=page),
+                id=id_,
+                task_queue=names.WORKFLOW_QUEUE,
+                static_summary=f"undoes {len(page)} cases",
+            )
+        return tuple(ids)
+
+    async def progress(self, ids: Iterable[str]) -> UndoProgress:
         """Read how far an undo is."""
-        handle = self.client.get_workflow_handle(undo_id)
-        progress: UndoProgress = await handle.query(names.STATUS, result_type=UndoProgress)
-        return progress
+        total, left, undone = 0, 0, UndoSummary()
+        for id_ in ids:
+            handle = self.client.get_workflow_handle(id_)
+            one: UndoProgress = await handle.query(names.STATUS, result_type=UndoProgress)
+            total, left, undone = total + one.total, left + one.left, undone.plus(one.undone)
+        return UndoProgress(total=total, left=left, undone=undone)
 
-    async def result(self, undo_id: str) -> UndoSummary:
+    async def result(self, ids: Iterable[str]) -> UndoSummary:
         """Wait for an undo to end."""
-        handle = self.client.get_workflow_handle(undo_id, result_type=UndoSummary)
-        summary: UndoSummary = await handle.result()
+        summary = UndoSummary()
+        for id_ in ids:
+            handle = self.client.get_workflow_handle(id_, result_type=UndoSummary)
+            summary = summary.plus(await handle.result())
         return summary
 
     async def result_of_case(self, case_uid: str) -> UndoSummary | None:

@@ -75,7 +75,7 @@ async def test_an_expected_error_has_no_stack_trace(
     category: ApplicationErrorCategory,
     encrypted: bool,  # noqa: FBT001 - a parameter of the table
 ) -> None:
-    """Quiet polls leave one of them in the history every two minutes."""
+    """Quiet polls leave one of them in the history every three minutes."""
     converter, failure = data_converter(key() if encrypted else None), Failure()
     with pytest.raises(ApplicationError) as raised:
         raise ApplicationError("nothing new", category=category)

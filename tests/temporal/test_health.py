@@ -23,9 +23,9 @@ PATIENCE = timedelta(minutes=2)
     ("state", "age", "fresh"),
     [
         ("polling", 239, True),
-        ("polling", 241, False),
+        ("polling", 301, False),
         ("polling", None, False),
-        ("degraded", 241, False),
+        ("degraded", 301, False),
         ("paused", 9_999, True),
     ],
 )

@@ -2,14 +2,16 @@
 
 import asyncio
 from pathlib import Path
+from uuid import uuid4
 
 from temporalio.client import Client
 
 from clawback.actions import BlockSender, Move
 from clawback.cases.undo_plan import UndoScope
 from clawback.model.messages import Destination
+from clawback.model.size import PAYLOAD_LIMIT, payload_size
 from clawback.simulator import outbreak
-from clawback.temporal.undo_gateway import CaseRun, UndoGateway, UndoSummary
+from clawback.temporal.undo_gateway import CaseRun, UndoGateway, UndoRequest, UndoSummary
 from tests.waiting import eventually
 from tests.workflows.deployment import Deployment, deployed, match_of
 from tests.workflows.test_case import simulated
@@ -53,3 +55,24 @@ async def _found(undo: UndoGateway, scope: UndoScope) -> list[CaseRun] | None:
 def _times_removed(deployment: Deployment) -> list[int]:
     removed = [row["id"] for row in rows(deployment, "delete")]
     return [removed.count(row["id"]) for row in rows(deployment, "create")]
+
+
+async def test_an_undo_of_very_many_cases_is_bounded_in_bytes(temporal: Client) -> None:
+    """Each of its workflows gets a page of the cases, whose size is bounded; together all."""
+    cases = [
+        CaseRun(case=f"case/{'r' * 60}/{number:016x}", run=str(uuid4()), first_run=str(uuid4()))
+        for number in range(7_000)
+    ]
+    scope = UndoScope(by="ana", reason="x" * 10_000)
+    ids = await UndoGateway(temporal).start(scope, cases)
+    requests = [await _request_of(temporal, id_) for id_ in ids]
+    assert [case for request in requests for case in request.cases] == cases
+    assert max(map(payload_size, requests)) < PAYLOAD_LIMIT / 2
+
+
+async def _request_of(temporal: Client, id_: str) -> UndoRequest:
+    async for event in temporal.get_workflow_handle(id_).fetch_history_events():
+        payloads = event.workflow_execution_started_event_attributes.input.payloads
+        (request,) = await temporal.data_converter.decode(payloads, [UndoRequest])
+        return UndoRequest.model_validate(request)
+    raise AssertionError(f"{id_} has no history")

@@ -64,14 +64,14 @@ def run_undo(request: UndoRequest) -> int:
 
 
 async def _carry_out(undo: UndoGateway, scope: UndoScope, found: FoundUndo) -> UndoSummary:
-    workflow_id = await undo.start(scope, (one.case for one in found.candidates))
-    print_status(f"Started {workflow_id}; it continues if this command is interrupted.")
+    ids = await undo.start(scope, (one.case for one in found.candidates))
+    print_status(f"Started {', '.join(ids)}; it continues if this command is interrupted.")
 
-    result = asyncio.ensure_future(undo.result(workflow_id))
+    result = asyncio.ensure_future(undo.result(ids))
     while not result.done():
         await asyncio.wait([result], timeout=_PROGRESS_EVERY.total_seconds())
         if not result.done():
-            progress = await undo.progress(workflow_id)
+            progress = await undo.progress(ids)
             started = progress.total - progress.left
             print_status(
                 f"{started} of {progress.total} cases started, "
