@@ -6,7 +6,7 @@ case costs in comparison with a bare workflow that has one no-op activity.
 
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from itertools import pairwise
 from pathlib import Path
 from random import Random
@@ -15,6 +15,7 @@ from typing import Annotated, Any
 
 import typer
 
+from bench.actions import count_actions
 from bench.contenders import Plan, moment, run_bare
 from bench.report import environment_info, wide_console, write_json
 from bench.stage import Responder, clawback, eventually
@@ -105,16 +106,30 @@ def longest_gap(requests: Sequence[dict[str, Any]], since: datetime) -> float:
     return round(max(gaps, default=0.0), 1)
 
 
-async def measure(campaigns: int, interval: timedelta, seed: int) -> dict[str, Any]:
+@dataclass(frozen=True)
+class Weather:
+    """How a storm meets clawback: the API's rate limit, the guard, and the pace of polling."""
+
+    campaigns: int
+    interval: timedelta
+    seed: int
+    rate: str = "1200/300"
+    guard: str = "on"
+
+
+async def measure(weather: Weather) -> dict[str, Any]:
     """Run one storm; return its figures."""
-    async with clawback("1200/300", interval, guard="on") as responder:
+    campaigns = weather.campaigns
+    async with clawback(weather.rate, weather.interval, guard=weather.guard) as responder:
         server = responder.server
-        before = await server.count_actions()
+        before, since = await server.count_actions(), datetime.now(UTC)
         storm = Storm(responder, campaigns)
         async with Watch({"worker": responder.worker.pid, "server": server.child.pid}) as watch:
-            began = await storm.run(seed)
+            began = await storm.run(weather.seed)
         requests = await responder.witness.requests()
         last, own, theirs = storm.samples[-1], watch.usage("worker"), watch.usage("server")
+        actions = await server.count_actions() - before
+        kinds = await count_actions(server.client, since, datetime.now(UTC))
         return {
             "seconds": last.seconds,
             "settled": last.settled,
@@ -123,7 +138,11 @@ async def measure(campaigns: int, interval: timedelta, seed: int) -> dict[str, A
             "longest_pause": longest_pause(storm.samples),
             "longest_poll_gap": longest_gap(requests, began),
             "requests": len(requests),
-            "actions_per_case": round((await server.count_actions() - before) / campaigns, 2),
+            "actions_per_case": round(actions / campaigns, 2),
+            "actions_per_case_by_kind": {
+                f"{workflow}: {what}": round(count / campaigns, 2)
+                for (workflow, what), count in kinds.most_common()
+            },
             **_cost("", own, theirs, campaigns),
             "database_mib": round(server.database_size / _MIB, 1),
             "per_minute": per_minute(storm.samples),
@@ -140,10 +159,12 @@ def _cost(prefix: str, own: Usage, server: Usage, count: int) -> dict[str, float
     }
 
 
-async def storm(
+async def storm(  # noqa: PLR0913 - the options of a command
     *,
     campaigns: Annotated[int, typer.Option(help="How many campaigns come at once.", min=1)] = 5000,
     interval: Annotated[int, typer.Option(help="Seconds between two polls.", min=1)] = 5,
+    rate: Annotated[str, typer.Option(help="Rate limit of the API.")] = "1200/300",
+    guard: Annotated[str, typer.Option(help="on, or unlimited: no budgets.")] = "on",
     bare: Annotated[
         bool, typer.Option(help="Also run as many bare workflows, for the ratio of the CPU time.")
     ] = True,
@@ -151,7 +172,8 @@ async def storm(
     json: Annotated[Path | None, typer.Option(help="Also write all figures to this file.")] = None,
 ) -> None:
     """Measure thousands of campaigns at once, with the guard at its defaults."""
-    figures = await measure(campaigns, timedelta(seconds=interval), seed)
+    weather = Weather(campaigns, timedelta(seconds=interval), seed, rate, guard)
+    figures = await measure(weather)
     if bare:
         plan = Plan(campaigns, "off", timedelta(seconds=interval), Random(seed))  # noqa: S311 - reproducible on purpose
         other = await run_bare(plan)
@@ -163,8 +185,10 @@ async def storm(
 
     console = wide_console()
     for name, value in figures.items():
-        if not isinstance(value, list):
+        if not isinstance(value, list | dict):
             console.print(f"{name.replace('_', ' '):28} {value}")
+    for kind, count in figures["actions_per_case_by_kind"].items():
+        console.print(f"actions per case: {kind:48} {count}")
     for row in figures["per_minute"]:
         console.print(f"minute {row['minute']:4}: {row['acts']:6,} acts, {row['holds']:6,} holds")
     write_json({**environment_info(), "campaigns": campaigns, **figures}, json)
