@@ -291,7 +291,7 @@ def build_components(
         ContainmentActivities(api, rules, telemetry, own),
         PolicyActivities(api, rules),
         UndoActivities(api, client, own),
-        GuardActivities(guard, lambda: current_budgets(settings, rules), telemetry),
+        GuardActivities(guard, lambda: current_budgets(settings, rules), audit, telemetry),
         AuditActivities(audit),
         NotificationActivities(
             notifier or Notifier({}),

@@ -7,9 +7,13 @@ from datetime import timedelta
 from temporalio import activity
 from temporalio.exceptions import ApplicationError
 
+from clawback.audit import AuditUnavailable, AuditWriter
 from clawback.batching import Batcher
 from clawback.guard import Budgets, Loss, Past, Reservation, ReservationBatch, ReservationResult
+from clawback.model.audit_record import AuditRecord
+from clawback.model.payload import Payload
 from clawback.telemetry.activity_telemetry import ActivityTelemetry
+from clawback.temporal.application_errors import audit_unavailable
 from clawback.temporal.error_types import ErrorType
 from clawback.temporal.guard_gateway import GuardGateway
 
@@ -19,6 +23,13 @@ _SHUTDOWN_GRACE = 0.5
 _REPLAYS = 3
 _RETRY_DELAY = timedelta(seconds=1)
 """When another worker, or the next one here, asks again."""
+
+
+class ReserveStep(Payload):
+    """A reservation, and the audit records that must be written before it: they announce it."""
+
+    reservation: Reservation
+    records: tuple[AuditRecord, ...] = ()
 
 
 class GuardActivities:
@@ -31,10 +42,12 @@ class GuardActivities:
         self,
         guard: GuardGateway,
         budgets: Callable[[], Budgets | None],
+        audit: AuditWriter,
         telemetry: ActivityTelemetry,
     ) -> None:
         self._guard = guard
         self._budgets = budgets
+        self._audit = audit
         self._telemetry = telemetry
         self._batcher = Batcher(
             self._reserve_batch,
@@ -44,16 +57,19 @@ class GuardActivities:
         )
 
     @activity.defn(name="guard.reserve")
-    async def reserve(self, reservation: Reservation) -> ReservationResult:
-        """Reserve one action. A repeat with the same id is granted and charged once.
+    async def reserve(self, request: ReserveStep) -> ReservationResult:
+        """Write what announces an action, and reserve it; a repeat is granted and charged once.
 
         A worker that stops does not wait for the guard, which may be a workflow of this very
         process and get no more tasks.
 
         Raises:
-            ApplicationError: the worker stops; the engine asks again, here or elsewhere.
+            ApplicationError: the worker stops, or the audit cannot be written; the engine asks
+                again, here or elsewhere.
 
         """
+        await self._announce(request)
+        reservation = request.reservation
         asking = asyncio.ensure_future(self._batcher.ask([reservation]))
         stopping = asyncio.ensure_future(activity.wait_for_worker_shutdown())
         # Whichever comes first. A result that is on its way then gets a moment more.
@@ -80,6 +96,13 @@ class GuardActivities:
         """
         may_replay = activity.info().attempt <= _REPLAYS
         return await self._guard.read_past(loss, may_replay=may_replay)
+
+    async def _announce(self, request: ReserveStep) -> None:
+        """Write the records; the audit drops those that a former attempt has written."""
+        try:
+            await self._audit.append(request.records)
+        except AuditUnavailable as error:
+            raise audit_unavailable(error) from error
 
     async def _reserve_batch(
         self, reservations: Sequence[Reservation]

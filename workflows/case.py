@@ -90,10 +90,13 @@ class CaseWorkflow:
             else:
                 self._publication.publish_index(self._case)
             await self._tell_case()
-            await self._write_records()
             if isinstance(step, ActionStep):
                 await self._act(step)
-            elif isinstance(step, SearchStep):
+                await self._continue_if_long(start)
+                continue
+
+            await self._write_records()
+            if isinstance(step, SearchStep):
                 await self._search(step)
             elif isinstance(step, NotificationStep):
                 await self._notify(step)
@@ -104,10 +107,11 @@ class CaseWorkflow:
                 await workflow.wait_condition(lambda: not self._forwarding or self._has_news)
             elif not self._has_news:
                 return step.state
-            if workflow.info().is_continue_as_new_suggested():
-                await self._continue_as_new(start)
+            await self._continue_if_long(start)
 
-    async def _continue_as_new(self, start: CaseStart) -> None:
+    async def _continue_if_long(self, start: CaseStart) -> None:
+        if not workflow.info().is_continue_as_new_suggested():
+            return
         await workflow.wait_condition(lambda: not self._forwarding)
         await self._write_records()
         if workflow.all_handlers_finished() and not self._forwarding:
@@ -124,8 +128,12 @@ class CaseWorkflow:
             self._case.end_search(search, (), "not_found_out", workflow.now())
 
     async def _act(self, step: ActionStep) -> None:
-        """Reserve with the guard and run the action; if the guard refuses, the case is held."""
-        reserved = await reserve(self._plan, step, self._case.spent)
+        """Reserve with the guard and run the action; if the guard refuses, the case is held.
+
+        What announces the action is written together with the reservation.
+        """
+        records = self._case.take_records()
+        reserved = await reserve(self._plan, step, self._case.spent, records)
         if reserved.refusal is not None:
             self._case.refuse(reserved.refusal)
         elif self._case.state is CaseState.UNDONE:

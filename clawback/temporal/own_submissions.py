@@ -17,6 +17,11 @@ from clawback.model.messages import Target, postfix_id_of
 from clawback.model.times import parse_time
 from clawback.temporal import names
 
+MARK_LIFETIME = timedelta(days=30)
+"""Longer than any poll reads submissions again.
+
+After that, the mark is found for as long as the server keeps closed workflows.
+"""
 # Cloudflare's clock may be this far behind that of the Temporal server.
 _CLOCK_SKEW = timedelta(minutes=1)
 
@@ -43,6 +48,8 @@ class OwnSubmissions:
                 id=names.own_submission_id(_marker_key(postfix_id_of(target.id), disposition)),
                 task_queue=names.WORKFLOW_QUEUE,
                 id_conflict_policy=WorkflowIDConflictPolicy.USE_EXISTING,
+                # A delayed start costs no timer, and no worker runs it before the mark is over.
+                start_delay=MARK_LIFETIME,
             )
         except RPCError as error:
             raise errors.Unavailable("own submissions", str(error)) from error

@@ -14,8 +14,9 @@ from temporalio.exceptions import ApplicationError
 from temporalio.service import RPCError
 from temporalio.testing import ActivityEnvironment
 
-from activities.guard import GuardActivities
+from activities.guard import GuardActivities, ReserveStep
 from clawback.actions import BlockSender, BudgetKind, Move
+from clawback.audit import AuditLog, AuditWriter
 from clawback.cases import CasePlan, CaseState, Limit
 from clawback.cloudflare import ContainmentStopped
 from clawback.guard import Budgets, Demotion, Reservation, ReservationBatch
@@ -184,21 +185,21 @@ async def test_resume_opens_a_queue_that_a_former_resume_has_left_stopped(
         assert len(deployment.ledger) == 1
 
 
-async def test_a_worker_that_stops_does_not_wait_for_the_guard(temporal: Client) -> None:
+async def test_a_worker_that_stops_does_not_wait_for_the_guard(
+    temporal: Client, tmp_path: Path
+) -> None:
     """The guard may be its own workflow, which no worker runs any more.
 
     The ask fails, to be repeated on a timer of the server.
     """
     worker = ActivityEnvironment()
     await keeper_of(temporal).open()
-    guarding = GuardActivities(
-        GuardGateway(temporal), Budgets, ActivityTelemetry()
-    )  # nobody works on this server
-    asking = asyncio.ensure_future(
-        worker.run(
-            guarding.reserve, Reservation(id="a", rule="r", budget=BudgetKind.MESSAGES, count=1)
-        )
-    )
+    telemetry = ActivityTelemetry()
+    audit = AuditWriter(AuditLog(tmp_path / "audit.jsonl"), telemetry.record_audit)
+    # Nobody works on this server.
+    guarding = GuardActivities(GuardGateway(temporal), Budgets, audit, telemetry)
+    ask = Reservation(id="a", rule="r", budget=BudgetKind.MESSAGES, count=1)
+    asking = asyncio.ensure_future(worker.run(guarding.reserve, ReserveStep(reservation=ask)))
     await eventually(partial(_is_started, temporal, names.GUARD_ID))
     assert not asking.done()
     worker.worker_shutdown()

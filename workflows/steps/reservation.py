@@ -1,19 +1,25 @@
 """The guard as a case sees it: reserve before a step, refund what was not spent."""
 
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 
 from temporalio import workflow
 from temporalio.exceptions import FailureError
 
 with workflow.unsafe.imports_passed_through():
-    from activities.guard import GuardActivities
+    from activities.guard import GuardActivities, ReserveStep
     from clawback.actions.outcomes import TOOK_EFFECT
     from clawback.cases import ActionStep, CasePlan
     from clawback.guard import Refund, Reservation, ReservationResult
+    from clawback.model.audit_record import AuditRecord
+    from clawback.model.size import payload_size
     from clawback.temporal import names
     from workflows.options import RESERVE
+    from workflows.steps.audit import write_records
+
+_MOST_RECORDS = 32 * 1024
+"""Bytes of audit records that go with a reservation: the history keeps them."""
 
 
 class ReservedStep:
@@ -34,8 +40,10 @@ class ReservedStep:
                 await guard.signal(names.REFUNDED, Refund(id=self._reservation.id, count=unspent))
 
 
-async def reserve(plan: CasePlan, step: ActionStep, spent: int) -> ReservedStep:
-    """Ask the guard about a step.
+async def reserve(
+    plan: CasePlan, step: ActionStep, spent: int, records: Sequence[AuditRecord]
+) -> ReservedStep:
+    """Write the records that announce a step, and ask the guard about it, in one activity.
 
     `spent` counts the messages the case has touched since people last decided about it.
     """
@@ -51,5 +59,9 @@ async def reserve(plan: CasePlan, step: ActionStep, spent: int) -> ReservedStep:
         subject=step.action.guard_subject,
         approved=step.approved,
     )
-    result = await workflow.execute_activity_method(GuardActivities.reserve, reservation, **RESERVE)
+    if payload_size(records) > _MOST_RECORDS:
+        await write_records(records)
+        records = ()
+    request = ReserveStep(reservation=reservation, records=tuple(records))
+    result = await workflow.execute_activity_method(GuardActivities.reserve, request, **RESERVE)
     return ReservedStep(reservation, result)
