@@ -33,7 +33,7 @@ from activities.set_aside import SetAsideActivities
 from activities.undo import UndoActivities
 from clawback.audit import AuditLog, AuditWriter
 from clawback.cli.exits import ExitCode, exit_now
-from clawback.cloudflare import EmailSecurity, Permit
+from clawback.cloudflare import EmailSecurity, Permit, Share
 from clawback.ingest import Ingest
 from clawback.model.events import EventKind
 from clawback.notifications import ChannelFileError, Notifier, read_channels
@@ -77,6 +77,12 @@ from clawback.temporal.namespace_checks import (
 from clawback.temporal.own_submissions import OwnSubmissions
 from clawback.temporal.poll_health import PollHealth
 from clawback.temporal.poller_gateway import PollerGateway
+from clawback.temporal.request_slots import (
+    RequestSlots,
+    slots_for_shared_requests,
+    slots_for_single_requests,
+    tuner_of,
+)
 from clawback.temporal.set_aside_gateway import SetAsideGateway
 from clawback.temporal.suspension import SuspensionPermit
 from clawback.temporal.ui_links import workflows_page
@@ -89,12 +95,14 @@ SHUTDOWN_GRACE = timedelta(seconds=8)
 """How long running activities may go on after SIGTERM; `clawback up` promises to end in 10 s."""
 CONCURRENT_ACTIVITIES = 200
 """Per queue. Cases that move at the same moment share a request, so there should be many."""
+CONCURRENT_SINGLE_REQUESTS = 20
+"""Reclassifications at once: as many as the client has requests in flight."""
 CONCURRENT_RESERVATIONS = 500
 """Reservations made at the same moment share one update, so a burst needs few updates."""
-QUEUE_RATE = 100.0
+QUEUE_RATES = {names.CONTAIN_QUEUE: 75.0, names.RECLASSIFY_QUEUE: 25.0, names.READ_QUEUE: 100.0}
 """Activities per second that a queue gives out, to all workers together.
 
-One address may make 200 requests per second, and two queues hold activities that make them; no
+One address may make 200 requests per second, and these queues hold activities that make them; no
 response header says so (ADR 0003).
 """
 HEARTBEAT_INTERVAL = timedelta(seconds=2)
@@ -129,13 +137,15 @@ class Services:
 class Components:
     """Everything of one worker process that is built over its clients.
 
-    `queue` is the task queue on which this process alone reads pages.
+    `queue` is the task queue on which this process alone reads pages; `slots` those of the queues
+    that wait for the rate limit.
     """
 
     activities: Mapping[type[Any], object]
     services: Services
     pollers: PollerActivities
     queue: str
+    slots: Mapping[str, RequestSlots]
 
 
 class WorkerProcess:
@@ -188,6 +198,7 @@ class WorkerProcess:
         notifier = await stack.enter_async_context(Notifier(channels))
 
         components = build_components(settings, client, api, rules, notifier)
+        monitor.excuse(components.slots)
         with suppress(TimeoutError):
             async with asyncio.timeout(DOMAINS_TIMEOUT.total_seconds()):
                 await components.services.never_block.read_domains()
@@ -306,7 +317,13 @@ def build_components(
         reload_reporter=RuleReloadReporter(rules, audit),
         never_block=NeverBlockWatcher(api, rules, BlockGateway(client), audit),
     )
-    return Components({type(one): one for one in activities}, services, pollers, queue)
+    slots = {
+        names.CONTAIN_QUEUE: slots_for_shared_requests(api, CONCURRENT_ACTIVITIES),
+        names.RECLASSIFY_QUEUE: slots_for_single_requests(
+            api, Share.RECLASSIFYING, CONCURRENT_SINGLE_REQUESTS
+        ),
+    }
+    return Components({type(one): one for one in activities}, services, pollers, queue, slots)
 
 
 def build_workers(
@@ -324,21 +341,20 @@ def build_workers(
     shared: Any = WorkerConfig(
         graceful_shutdown_timeout=SHUTDOWN_GRACE,
         on_fatal_error=on_failure,
-        max_concurrent_activities=CONCURRENT_ACTIVITIES,
         max_heartbeat_throttle_interval=HEARTBEAT_INTERVAL,
         interceptors=[ActivityInterceptor(), HeartbeatInterceptor()],
         disable_eager_activity_execution=True,
     )
-    limited = {"max_task_queue_activities_per_second": QUEUE_RATE}
+    many: dict[str, Any] = {"max_concurrent_activities": CONCURRENT_ACTIVITIES}
     options: dict[str, dict[str, Any]] = {
         names.GUARD_QUEUE: {
             "workflows": [GuardWorkflow],
             "workflow_runner": runner,
             "max_concurrent_activities": CONCURRENT_RESERVATIONS,
         },
-        names.CONTAIN_QUEUE: limited,
-        names.READ_QUEUE: limited,
-        names.NOTIFICATION_QUEUE: {},
+        **{queue: {"tuner": tuner_of(slots)} for queue, slots in components.slots.items()},
+        names.READ_QUEUE: many,
+        names.NOTIFICATION_QUEUE: many,
         names.WORKFLOW_QUEUE: {
             "workflows": [one for one in WORKFLOWS if one is not GuardWorkflow],
             "workflow_runner": runner,
@@ -351,7 +367,9 @@ def build_workers(
             task_queue=queue,
             activities=bind_activities(queue, components.activities),
             deployment_config=versioning,
-            **{**shared, **chosen},
+            max_task_queue_activities_per_second=QUEUE_RATES.get(queue),
+            **shared,
+            **chosen,
         )
         for queue, chosen in options.items()
     ]
@@ -363,6 +381,7 @@ def build_workers(
         # Else the SDK makes an id of every imported module, which blocks the loop for seconds.
         build_id=versioning.version.build_id,
         **shared,
+        **many,
     )
     return [*workers, reader]
 

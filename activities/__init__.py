@@ -38,10 +38,10 @@ if not workflow.unsafe.in_sandbox():
         names.CONTAIN_QUEUE: (
             ContainmentActivities.move_messages,
             ContainmentActivities.release_messages,
-            ContainmentActivities.reclassify_message,
             PolicyActivities.create_policy,
         ),
-        # The kill switch closes the containment queue only. What verifies, expires or undoes must
+        names.RECLASSIFY_QUEUE: (ContainmentActivities.reclassify_message,),
+        # The kill switch closes the containment queues only. What verifies, expires or undoes must
         # go on, so it runs beside reading.
         names.READ_QUEUE: (
             IngestActivities.find_reader,

@@ -16,7 +16,7 @@ from clawback.actions import MessageSearch
 from clawback.actions.move import move_outcomes
 from clawback.actions.outcomes import ALREADY_THERE, MOVED, RELEASED, failed
 from clawback.batching import Batcher
-from clawback.cloudflare import EmailSecurity, errors, pages
+from clawback.cloudflare import EmailSecurity, Share, errors, pages
 from clawback.cloudflare.recovery import RELEASES, is_since
 from clawback.model.events import is_moved, message_event
 from clawback.model.messages import MAX_MESSAGES_PER_REQUEST, Destination, Disposition, Target
@@ -29,6 +29,12 @@ from clawback.temporal.application_errors import as_application_error
 from clawback.temporal.own_submissions import OwnSubmissions
 from clawback.temporal.shares import SharedClients
 
+SEND_PATIENCE = timedelta(seconds=30)
+"""How long after its activity began a request that is shared may leave.
+
+The request takes up to a minute and must end before the start-to-close timeout of containment:
+after that, the workflow takes it for lost, checks the API and sends it again.
+"""
 _SPOILT = (errors.InvalidRequest, errors.NotFound)
 _MOST_SINGLE_READS = 3
 """Up to so many messages are read one by one; more are looked up by a search."""
@@ -110,12 +116,16 @@ class ContainmentActivities:
         own_submissions: OwnSubmissions,
     ) -> None:
         self._clients = SharedClients(api)
+        self._reclassifying = api.on(Share.RECLASSIFYING)
         self._ignored = ignored
         self._telemetry = telemetry
         self._own_submissions = own_submissions
         self._moves = {
             (api, folder): Batcher(
-                partial(api.move, destination=folder), MAX_MESSAGES_PER_REQUEST, spoilt=_SPOILT
+                partial(api.move, destination=folder),
+                MAX_MESSAGES_PER_REQUEST,
+                spoilt=_SPOILT,
+                patience=SEND_PATIENCE,
             )
             for api in self._clients.clients
             for folder in Destination
@@ -204,7 +214,7 @@ class ContainmentActivities:
         """Reclassify a message; the submission is first marked as ours, so that no rule sees it."""
         with as_application_error():
             await self._own_submissions.mark(request.target, request.disposition)
-            await self._api.reclassify(request.target.id, request.disposition)
+            await self._reclassifying.reclassify(request.target.id, request.disposition)
 
     @activity.defn(name="email_security.find_submission")
     async def find_submission(self, request: ReclassifyMessage) -> bool:

@@ -37,7 +37,7 @@ from clawback.temporal.undo_gateway import CaseRun, CaseUndoRequest, read_undo_b
 log = structlog.get_logger("clawback")
 
 _SPOILT = (errors.InvalidRequest, errors.NotFound)
-_IN_FLIGHT = timedelta(seconds=70)
+_IN_FLIGHT = timedelta(seconds=100)
 """How long a request of a terminated case may still be in flight.
 
 Longer than any start-to-close timeout of containment.

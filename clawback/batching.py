@@ -6,7 +6,7 @@ is under way at a time; whatever is asked meanwhile goes into the next one.
 
 import asyncio
 from collections.abc import Awaitable, Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import timedelta
 from typing import Generic, TypeVar
 
@@ -18,22 +18,27 @@ BUSY = timedelta(milliseconds=250)
 """How long the next batch waits once calls come together: long enough to join a burst."""
 
 
+class NotSent(RuntimeError):
+    """The items of a caller were certainly not sent: the batches before them took too long."""
+
+
 @dataclass
 class _Call(Generic[T, R]):
     items: Sequence[T]
-    answer: asyncio.Future[R] = field(
-        default_factory=lambda: asyncio.get_running_loop().create_future()
-    )
+    send_until: float
+    answer: asyncio.Future[R]
 
 
 class Batcher(Generic[T, R]):
     """Joins calls of `ask` into calls of `send`, of at most `most` items each.
 
     Every caller gets the whole answer of its batch. `spoilt` are the errors by which one item can
-    fail the batch for all: after one of those, each caller's items are sent separately.
+    fail the batch for all: after one of those, the halves of the batch are sent separately, down to
+    the items of one caller. `patience` is how long after a caller asked its items may still be
+    sent; None: however long.
     """
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 - keyword-only options, all with defaults
         self,
         send: Callable[[Sequence[T]], Awaitable[R]],
         most: int,
@@ -41,12 +46,14 @@ class Batcher(Generic[T, R]):
         pause: timedelta = PAUSE,
         busy: timedelta = BUSY,
         spoilt: tuple[type[Exception], ...] = (),
+        patience: timedelta | None = None,
     ) -> None:
         self._send = send
         self._spoilt = spoilt
         self._most = most
         self._pause = pause.total_seconds()
         self._busy = busy.total_seconds()
+        self._patience = patience.total_seconds() if patience else float("inf")
         self._waiting: list[_Call[T, R]] = []
         self._running: asyncio.Task[None] | None = None
 
@@ -57,9 +64,11 @@ class Batcher(Generic[T, R]):
 
         Raises:
             Exception: what `send` raised. One of `spoilt` reaches only the callers it is meant for.
+            NotSent: the batches before took too long.
 
         """
-        call = _Call[T, R](items)
+        loop = asyncio.get_running_loop()
+        call = _Call[T, R](items, loop.time() + self._patience, loop.create_future())
         call.answer.add_done_callback(_retrieve_exception)
         self._waiting.append(call)
         if self._running is None:
@@ -85,12 +94,20 @@ class Batcher(Generic[T, R]):
         return batch
 
     async def _send_batch(self, batch: Sequence[_Call[T, R]]) -> None:
+        """Send what still may be sent; a long-lost caller may have been answered elsewhere."""
+        now = asyncio.get_running_loop().time()
+        _fail([call for call in batch if call.send_until < now], NotSent("waited for too long"))
+        batch = [call for call in batch if call.send_until >= now]
+        if not batch:
+            return
+
         try:
             answer = await self._send([item for call in batch for item in call.items])
         except BaseException as error:  # noqa: BLE001 - every error belongs to the callers
             if isinstance(error, self._spoilt) and len(batch) > 1:
-                for call in batch:
-                    await self._send_batch([call])
+                middle = len(batch) // 2
+                await self._send_batch(batch[:middle])
+                await self._send_batch(batch[middle:])
             else:
                 _fail(batch, error)
         else:

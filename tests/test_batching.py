@@ -6,7 +6,7 @@ from datetime import timedelta
 
 import pytest
 
-from clawback.batching import Batcher
+from clawback.batching import Batcher, NotSent
 
 
 class Refusal(Exception):
@@ -75,6 +75,35 @@ async def test_one_spoilt_call_is_repeated_caller_by_caller() -> None:
         gathering.ask(["a"]), gathering.ask(["bad"]), gathering.ask(["c"]), return_exceptions=True
     )
     assert (answers[0], type(answers[1]), answers[2]) == (1, Refusal, 1)
+
+
+async def test_a_refused_call_is_halved_until_the_refused_caller_is_alone() -> None:
+    """One of sixteen is refused: its halves are sent on, not all sixteen one by one."""
+    line = Line()
+    gathering = Batcher(line.send, most=100, spoilt=(Refusal,))
+    callers = [[f"{number}"] for number in range(15)] + [["bad"]]
+    answers = await asyncio.gather(*map(gathering.ask, callers), return_exceptions=True)
+    assert [type(answer) for answer in answers] == [int] * 15 + [Refusal]
+    assert len(line.sent) == 9
+    taken = [item for sent in line.sent if "bad" not in sent for item in sent]
+    assert sorted(taken) == sorted(item for (item,) in callers[:-1])
+
+
+async def test_what_waited_for_too_long_is_not_sent() -> None:
+    """The caller is told so; whoever asks after it is served."""
+    line = Line()
+    line.open.clear()
+    gathering = Batcher(line.send, most=1, pause=timedelta(), patience=timedelta(milliseconds=50))
+    first = asyncio.create_task(gathering.ask(["a"]))
+    await line.called.wait()
+    late = asyncio.create_task(gathering.ask(["b"]))
+    await asyncio.sleep(0.06)
+    line.open.set()
+    assert await first == 1
+    with pytest.raises(NotSent):
+        await late
+    assert await gathering.ask(["c"]) == 1
+    assert line.sent == [["a"], ["c"]]
 
 
 async def test_any_other_error_reaches_every_caller() -> None:

@@ -101,7 +101,7 @@ CORRELATE: Final[dict[str, Any]] = {
 
 CONTAIN: Final[dict[str, Any]] = {
     "task_queue": names.CONTAIN_QUEUE,
-    "start_to_close_timeout": timedelta(seconds=60),
+    "start_to_close_timeout": timedelta(seconds=90),
     "heartbeat_timeout": timedelta(seconds=8),
     "retry_policy": RetryPolicy(maximum_attempts=1),
     "cancellation_type": ActivityCancellationType.WAIT_CANCELLATION_COMPLETED,
@@ -110,6 +110,12 @@ CONTAIN: Final[dict[str, Any]] = {
 """Send a request that is not safe to repeat without verifying first.
 
 A workflow that cancels it waits for the result.
+"""
+
+RECLASSIFY: Final[dict[str, Any]] = {**CONTAIN, "task_queue": names.RECLASSIFY_QUEUE}
+"""Send a reclassification.
+
+It waits in a queue of its own until the rate limit allows it, however long that is.
 """
 
 

@@ -50,5 +50,5 @@ async def _stop(guard: GuardGateway, by: str, reason: str) -> Stop:
     try:
         return await guard.stop(by, reason)
     except UpdateRefused as error:
-        await guard.close_queue(str(error))
+        await guard.close_queues(str(error))
         return Stop(by="clawback", at=datetime.now(UTC), reason=f"the guard was lost: {error}")

@@ -77,6 +77,16 @@ class EmailSecurity(Investigate, MessageContents, BulkJobs, Feedback, BlockShort
         """What is known to be left of the rate limit."""
         return self._transport.rate_limiter.status(self._transport.clock.monotonic())
 
+    def headroom(self, share: Share) -> int:
+        """Return how many requests of a share may be sent at once; 0: the next one must wait."""
+        transport = self._transport
+        return transport.rate_limiter.headroom(share, transport.clock.monotonic())
+
+    def delay(self, share: Share) -> timedelta:
+        """Return how long the next request of a share must wait."""
+        transport = self._transport
+        return timedelta(seconds=transport.rate_limiter.delay(share, transport.clock.monotonic()))
+
     async def aclose(self) -> None:
         """Close all connections."""
         await self._transport.http.aclose()

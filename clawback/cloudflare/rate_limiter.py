@@ -29,6 +29,7 @@ class Share(StrEnum):
 
     BACKFILLING = "backfilling"
     ENRICHING = "enriching"
+    RECLASSIFYING = "reclassifying"
     POLLING = "polling"
     ACTING = "acting"
     APPROVED = "approved"
@@ -41,12 +42,13 @@ class Share(StrEnum):
         return -list(Share).index(self)
 
 
-CONTAINMENT_SHARES = frozenset({Share.ACTING, Share.APPROVED})
+CONTAINMENT_SHARES = frozenset({Share.RECLASSIFYING, Share.ACTING, Share.APPROVED})
 """The shares that the kill switch stops."""
 
 RESERVES: Mapping[Share, float] = {
     Share.BACKFILLING: 0.60,
     Share.ENRICHING: 0.55,
+    Share.RECLASSIFYING: 0.50,
     Share.POLLING: 0.40,
     Share.ACTING: 0.25,
     Share.APPROVED: 0.20,
@@ -56,8 +58,9 @@ RESERVES: Mapping[Share, float] = {
 """The part of the quota that each share leaves untouched.
 
 A quarter is kept for people. Polling leaves 15 % more for containment, and enrichment leaves as
-much again for polling. Approved actions, undo and requests from the command line may use some or
-all of what is kept for people.
+much again for polling. Reclassifications, one request each, delay neither polling nor moves.
+Approved actions, undo and requests from the command line may use some or all of what is kept for
+people.
 """
 
 
@@ -95,6 +98,15 @@ class RateLimiter:
             return self._blocked_until - now
         # The tightest of all counters decides.
         return max(self._counter_delay(counter, share, now) for counter in self._current(now))
+
+    def headroom(self, share: Share, now: float) -> int:
+        """Return how many requests of this share may be sent now, at the same moment.
+
+        One where requests are spread over time, and 0 where the next one must wait.
+        """
+        if self.delay(share, now) > 0:
+            return 0
+        return min(self._counter_headroom(counter, share) for counter in self._current(now))
 
     def record_sent(self, share: Share, now: float) -> int:
         """Count a request as in flight; pass the returned number on with its outcome."""
@@ -192,13 +204,22 @@ class RateLimiter:
         return Counter("own", QUOTA, QUOTA - finished, reset_at)
 
     def _counter_delay(self, counter: Counter, share: Share, now: float) -> float:
-        reserve = int(self._reserves[share] * counter.quota)
-        # What is in flight counts as spent: its response will say so.
-        spendable = counter.remaining - len(self._in_flight) - reserve
+        spendable, spread_below = self._spendable(counter, share)
         until_reset = counter.reset_at - now
         if spendable <= 0:
             return until_reset
-        if spendable >= _SPREAD_BELOW * (counter.quota - reserve) or share not in self._last_sent:
+        if spendable >= spread_below or share not in self._last_sent:
             return 0.0
 
         return max(self._last_sent[share] + until_reset / spendable - now, 0.0)
+
+    def _counter_headroom(self, counter: Counter, share: Share) -> int:
+        spendable, spread_below = self._spendable(counter, share)
+        return max(int(spendable - spread_below), 1)
+
+    def _spendable(self, counter: Counter, share: Share) -> tuple[int, float]:
+        """Return what a share may still use, and below which rest it spreads its requests."""
+        reserve = int(self._reserves[share] * counter.quota)
+        # What is in flight counts as spent: its response will say so.
+        spendable = counter.remaining - len(self._in_flight) - reserve
+        return spendable, _SPREAD_BELOW * (counter.quota - reserve)

@@ -105,7 +105,7 @@ async def check_guard(guard: GuardGateway, settings: Settings) -> Iterable[Findi
         remedy = "set TEMPORAL_NAMESPACE to the namespace of this account"
         findings.append(problem("account", found, remedy))
 
-    if not await guard.can_close_queue():
+    if not await guard.can_close_queues():
         found = "this server lets nobody close a task queue: a stop holds by the lease alone"
         remedy = "nothing to do: `clawback stop` waits until no worker can act"
         findings.append(ok("task queue", found, remedy))

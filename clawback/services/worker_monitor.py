@@ -2,7 +2,7 @@
 
 import asyncio
 import time
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from datetime import timedelta
 
 import structlog
@@ -27,6 +27,7 @@ from clawback.telemetry.worker_health import (
     read_sample,
 )
 from clawback.temporal import names
+from clawback.temporal.request_slots import RequestSlots
 
 INTERVAL = timedelta(seconds=10)
 _MAX_SILENCE = timedelta(minutes=1)
@@ -55,6 +56,7 @@ class WorkerMonitor:
         self._version = version
         self._health = WorkerHealth(patience)
         self._problems: dict[StuckReason, str] = {}
+        self._slots: Mapping[str, RequestSlots] = {}
         self._updated_at = time.monotonic()
 
     def __call__(self) -> str | None:
@@ -64,6 +66,10 @@ class WorkerMonitor:
         if silence > _MAX_SILENCE.total_seconds():
             return f"the event loop of this worker is blocked for {silence:.0f} s; restart it"
         return "; ".join(self._problems.values()) or None
+
+    def excuse(self, slots: Mapping[str, RequestSlots]) -> None:
+        """Expect no progress in these queues while the rate limit holds their slots back."""
+        self._slots = slots
 
     async def watch(self) -> None:
         """Check until cancelled."""
@@ -98,7 +104,7 @@ class WorkerMonitor:
         self._problems = problems
 
     async def _read_backlog(self, idle: Iterable[Slots]) -> dict[Slots, int]:
-        queues = [slots for slots in idle if _has_backlog(*slots)]
+        queues = [slots for slots in idle if self._must_progress(*slots)]
         versioned = await self._read_version(self._version) if self._version and queues else {}
         others = [slots for slots in queues if slots not in versioned]
         counts = await asyncio.gather(*(self._read_queue(*slots) for slots in others))
@@ -129,6 +135,13 @@ class WorkerMonitor:
             if queue.type in kinds
         }
 
+    def _must_progress(self, kind: str, queue: str) -> bool:
+        """Whether a backlog means trouble: the queue is neither stopped nor rate limited."""
+        is_stopped = next(iter(metrics.CONTAINMENT_STOPPED.collect())).samples[0].value == 1.0
+        is_closed = queue in names.STOPPABLE_QUEUES and is_stopped
+        is_waiting = queue in self._slots and self._slots[queue].is_closed
+        return kind in _TYPES and not is_closed and not is_waiting
+
     async def _read_queue(self, kind: str, queue: str) -> int:
         """Count the tasks that wait; 0 if the server does not say."""
         request = DescribeTaskQueueRequest(
@@ -145,10 +158,3 @@ class WorkerMonitor:
             return 0
 
         return answer.stats.approximate_backlog_count
-
-
-def _has_backlog(kind: str, queue: str) -> bool:
-    """Whether a backlog means trouble. The kill switch closes the containment queue on purpose."""
-    is_stopped = next(iter(metrics.CONTAINMENT_STOPPED.collect())).samples[0].value == 1.0
-    is_closed = queue == names.CONTAIN_QUEUE and is_stopped
-    return kind in _TYPES and not is_closed

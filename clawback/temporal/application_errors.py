@@ -7,6 +7,7 @@ from datetime import timedelta
 from temporalio.exceptions import ApplicationError, ApplicationErrorCategory
 
 from clawback.audit import AuditUnavailable
+from clawback.batching import NotSent
 from clawback.cloudflare import errors
 from clawback.model.texts import bounded
 from clawback.temporal.error_types import ErrorType
@@ -29,6 +30,10 @@ def as_application_error() -> Iterator[None]:
     """Raise errors of the API client as `ApplicationError`s, with their delay as data."""
     try:
         yield
+    except NotSent as error:
+        raise ApplicationError(
+            str(error), type=ErrorType.UNAVAILABLE, category=ApplicationErrorCategory.BENIGN
+        ) from error
     except errors.ApiError as error:
         delay = (
             error.retry_after

@@ -4,6 +4,7 @@ The guard is one workflow per account. None of these calls starts it: a guard th
 lost, and `guard_keeper` decides how it goes on.
 """
 
+import asyncio
 from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
@@ -184,10 +185,10 @@ class GuardGateway:
         return Past()
 
     async def stop(self, by: str, reason: str) -> Stop:
-        """Turn the kill switch on and close the containment queue.
+        """Turn the kill switch on and close the containment queues.
 
-        Requests may still leave until `kill_switch.LEASE` has passed. It holds without the queue,
-        so a server that lets nobody close it is fine.
+        Requests may still leave until `kill_switch.LEASE` has passed. It holds without the queues,
+        so a server that lets nobody close them is fine.
 
         Raises:
             NoSuchWorkflow: there is no guard.
@@ -195,11 +196,11 @@ class GuardGateway:
 
         """
         stopped = await self._update(names.STOP, [by, reason], Stop)
-        await self.close_queue(f"stopped by {by}: {reason}"[:_LONGEST_REASON])
+        await self.close_queues(f"stopped by {by}: {reason}"[:_LONGEST_REASON])
         return stopped
 
     async def resume(self, by: str) -> None:
-        """Turn the kill switch off and open the containment queue.
+        """Turn the kill switch off and open the containment queues.
 
         Raises:
             NoSuchWorkflow: there is no guard.
@@ -209,9 +210,9 @@ class GuardGateway:
         try:
             await self._update(names.RESUME, [by], type(None))
         finally:
-            # The kill switch alone decides. An interrupted `resume` may have left the queue closed,
+            # The kill switch alone decides. An interrupted `resume` may have left a queue closed,
             # so the next one opens it even if the guard refuses.
-            await self._limit_queue(None)
+            await self._limit_queues(None)
 
     async def confirm(self, rule: str, by: str) -> None:
         """Let a demoted rule act without approval again.
@@ -260,34 +261,42 @@ class GuardGateway:
         )
         return Past(snapshot=snapshot, is_complete=not had_task)
 
-    async def close_queue(self, reason: str) -> bool:
-        """Close the containment queue; False if the server does not do that."""
+    async def close_queues(self, reason: str) -> bool:
+        """Close the containment queues; False if the server does not do that."""
         try:
-            return await self._limit_queue(reason)
+            return await self._limit_queues(reason)
         except RPCError:
             return False
 
-    async def can_close_queue(self) -> bool:
-        """Whether the server lets us close the containment queue. Changes nothing."""
-        return await self._configure_queue(None)
+    async def can_close_queues(self) -> bool:
+        """Whether the server lets us close the containment queues. Changes nothing."""
+        return await self._configure_queues(None)
 
-    async def _limit_queue(self, reason: str | None) -> bool:
-        """Close the containment queue for a reason, or open it (None).
+    async def _limit_queues(self, reason: str | None) -> bool:
+        """Close the containment queues for a reason, or open them (None).
 
         Returns False if the server does not let us.
         """
         # 0 closes the queue, although `temporal task-queue config get` prints it as not set.
         limit = None if reason is None else RateLimit(requests_per_second=0)
         update = UpdateTaskQueueConfigRequest.RateLimitUpdate
-        return await self._configure_queue(update(rate_limit=limit, reason=reason or "resumed"))
+        return await self._configure_queues(update(rate_limit=limit, reason=reason or "resumed"))
+
+    async def _configure_queues(
+        self, update: "UpdateTaskQueueConfigRequest.RateLimitUpdate | None"
+    ) -> bool:
+        done = await asyncio.gather(
+            *(self._configure_queue(queue, update) for queue in names.STOPPABLE_QUEUES)
+        )
+        return all(done)
 
     async def _configure_queue(
-        self, update: "UpdateTaskQueueConfigRequest.RateLimitUpdate | None"
+        self, queue: str, update: "UpdateTaskQueueConfigRequest.RateLimitUpdate | None"
     ) -> bool:
         request = UpdateTaskQueueConfigRequest(
             namespace=self.client.namespace,
             identity="clawback",
-            task_queue=names.CONTAIN_QUEUE,
+            task_queue=queue,
             task_queue_type=TaskQueueType.TASK_QUEUE_TYPE_ACTIVITY,
             update_queue_rate_limit=update,
         )

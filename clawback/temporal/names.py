@@ -15,6 +15,10 @@ from clawback.model.events import EventKind
 WORKFLOW_QUEUE: Final = "clawback"
 READ_QUEUE: Final = "clawback-read"
 CONTAIN_QUEUE: Final = "clawback-contain"
+RECLASSIFY_QUEUE: Final = "clawback-reclassify"
+"""Reclassifications cost a request each, so thousands of them may wait, and nothing behind them."""
+STOPPABLE_QUEUES: Final = (CONTAIN_QUEUE, RECLASSIFY_QUEUE)
+"""The queues that the kill switch closes."""
 NOTIFICATION_QUEUE: Final = "clawback-notification"
 WORKER_QUEUE: Final = "clawback-read-by"
 """One worker process reads all pages, as long as it can: it knows what it has dispatched.

@@ -85,6 +85,7 @@ def test_the_ranks_are_those_of_the_shares() -> None:
         Share.APPROVED,
         Share.ACTING,
         Share.POLLING,
+        Share.RECLASSIFYING,
         Share.ENRICHING,
         Share.BACKFILLING,
     ]

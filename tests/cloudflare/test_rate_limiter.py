@@ -73,6 +73,25 @@ def test_a_full_budget_lets_everybody_go(
     assert limiter.delay(share, left + 0.001) == 0.0
 
 
+@given(st.integers(1, 1200), st.floats(0, 1), st.integers(0, 30), SHARES)
+def test_as_many_as_the_headroom_says_may_leave_together(
+    quota: int, left: float, in_flight: int, share: Share
+) -> None:
+    """None of them is delayed or touches the reserve, and without headroom the next one waits."""
+    limiter = RateLimiter()
+    first = limiter.record_sent(share, 0.0)
+    remaining = int(left * quota)
+    limiter.record_response(first, 0.0, [Counter("default", quota, remaining, 60.0, 60.0)])
+    for _ in range(in_flight):
+        limiter.record_sent(Share.PEOPLE, 0.0)
+    now = 1000.0 if left > 0.9 else 59.0
+    headroom = limiter.headroom(share, now)
+    assert (headroom == 0) == (limiter.delay(share, now) > 0)
+    for number in range(headroom):
+        assert limiter.delay(share, now) == 0.0, number
+        limiter.record_sent(share, now)
+
+
 @pytest.mark.parametrize("share", list(Share))
 def test_without_headers_no_five_minutes_hold_more_than_the_quota_less_the_reserve(
     share: Share,

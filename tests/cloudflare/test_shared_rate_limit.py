@@ -78,7 +78,15 @@ async def work(api: EmailSecurity, share: Share, count: int) -> int:
 
 
 @pytest.mark.parametrize(
-    "share", [Share.ENRICHING, Share.POLLING, Share.ACTING, Share.APPROVED, Share.UNDO]
+    "share",
+    [
+        Share.ENRICHING,
+        Share.RECLASSIFYING,
+        Share.POLLING,
+        Share.ACTING,
+        Share.APPROVED,
+        Share.UNDO,
+    ],
 )
 async def test_two_workers_together_leave_the_reserve_of_their_share(share: Share) -> None:
     """The reserve of the share is left, less what both have in flight."""
@@ -86,6 +94,7 @@ async def test_two_workers_together_leave_the_reserve_of_their_share(share: Shar
         await asyncio.gather(*(work(api, share, QUOTA) for api in installed.workers))
         reserves = {
             Share.ENRICHING: 0.55,
+            Share.RECLASSIFYING: 0.50,
             Share.POLLING: 0.40,
             Share.ACTING: 0.25,
             Share.APPROVED: 0.20,
@@ -119,6 +128,7 @@ async def test_undo_goes_on_where_routine_is_held_back() -> None:
     """A more urgent share continues on either worker when the one before must wait."""
     async with running_installation() as installed:
         for share, more_urgent in (
+            (Share.RECLASSIFYING, Share.POLLING),
             (Share.POLLING, Share.ACTING),
             (Share.ACTING, Share.APPROVED),
             (Share.APPROVED, Share.UNDO),

@@ -331,14 +331,12 @@ async def lifted(deployment: Deployment) -> str:
 
 
 async def marked(deployment: Deployment) -> str:
-    """The reclassification of the first scene left its mark, which stands."""
-    marks = [
-        found.id
-        async for found in deployment.client.list_workflows(
-            f"WorkflowType = '{names.OWN_SUBMISSION}'"
-        )
-    ]
-    return marks[-1]
+    """A mark whose time is up. In its first 30 days it has no task, and nothing to replay."""
+    mark = names.own_submission_id("recorded")
+    await deployment.client.execute_workflow(
+        names.OWN_SUBMISSION, id=mark, task_queue=names.WORKFLOW_QUEUE
+    )
+    return mark
 
 
 async def notified(deployment: Deployment) -> str:

@@ -150,6 +150,7 @@ def test_every_changing_activity_is_read_from_histories() -> None:
     """An activity that is added to the containment queue must be read by undo."""
     definitions = (
         activity._Definition.must_from_callable(one)  # the SDK has no public way
-        for one in ACTIVITIES[names.CONTAIN_QUEUE]
+        for queue in names.STOPPABLE_QUEUES
+        for one in ACTIVITIES[queue]
     )
     assert {one.name for one in definitions} == set(ASKED_BY)

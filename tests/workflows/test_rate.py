@@ -14,8 +14,10 @@ import pytest
 from temporalio.client import Client
 
 import worker as process
-from clawback.actions import BlockSender
-from clawback.cases import CasePlan, CaseState
+from clawback.actions import BlockSender, Move, Reclassify
+from clawback.cases import CasePlan, CaseState, Match
+from clawback.cloudflare import Share
+from clawback.model.messages import Destination, Disposition
 from clawback.model.mode import Mode
 from clawback.rules.live import LiveRules
 from clawback.simulator import Rate, Simulator, SimulatorOptions, outbreak
@@ -163,3 +165,105 @@ async def test_a_block_is_waited_out_by_the_whole_installation(
         await deployment.signal_case(blocking(0), match_of(line))
         assert set((await deployment.settled(blocking(0).case_id)).values()) == {"blocked"}
         assert [one.status for one in simulator.account.requests.entries] == [429, 200, 201]
+
+
+def reclassifying(number: int) -> CasePlan:
+    """The plan of a case that reclassifies one message: a request of its own."""
+    action = Reclassify(disposition=Disposition.MALICIOUS)
+    return CasePlan(
+        rule="r", version="v", mode=Mode.ENFORCE, actions=(action,), group={"id": str(number)}
+    )
+
+
+@asynccontextmanager
+async def waiting_reclassifications(
+    temporal: Client, state: Path, rate: Rate, cases: int
+) -> AsyncIterator[tuple[Deployment, Match]]:
+    """Let more cases reclassify than the limit allows, and wait until requests are held back.
+
+    Gives the match of one more message.
+    """
+    simulator = Simulator(replace(SimulatorOptions(), rate=rate))
+    lines = list(outbreak(cases + 1))
+    simulator.add(lines)
+    async with deployed(temporal, simulator, state, guard="unlimited") as deployment:
+        await asyncio.gather(
+            *(
+                deployment.signal_case(reclassifying(number), match_of(line))
+                for number, line in enumerate(lines[:cases])
+            )
+        )
+
+        async def held_back() -> bool | None:
+            return deployment.api.headroom(Share.RECLASSIFYING) == 0 or None
+
+        await eventually(held_back)
+        yield deployment, match_of(lines[-1])
+
+
+async def count_attempts(deployment: Deployment, plan: CasePlan) -> int:
+    """How often the reclassification of a case was given to a worker."""
+    handle = deployment.client.get_workflow_handle(plan.case_id)
+    return sum(
+        event.activity_task_scheduled_event_attributes.activity_type.name
+        == "email_security.reclassify_message"
+        for event in (await handle.fetch_history()).events
+    )
+
+
+async def test_reclassifications_wait_in_the_queue_for_the_rate_limit(
+    temporal: Client, tmp_path: Path
+) -> None:
+    """They need four windows. Each is made once, at the first attempt of nearly all cases."""
+    cases = 12
+    async with waiting_reclassifications(temporal, tmp_path, Rate(8, 1), cases) as (deployment, _):
+        for number in range(cases):
+            outcomes = await deployment.settled(reclassifying(number).case_id)
+            assert set(outcomes.values()) == {"reclassified"}
+        attempts = [await count_attempts(deployment, reclassifying(n)) for n in range(cases)]
+        # A worker has five polls open, and what they bring may be too late for the limit.
+        assert sum(attempts) <= cases + 5
+        assert len({row["id"] for row in rows(deployment, "reclassify")}) == cases
+        assert len(rows(deployment, "reclassify")) == cases
+        assert {one.status for one in deployment.simulator.account.requests.entries} <= {200, 202}
+
+
+async def test_reclassifications_that_wait_delay_no_move(temporal: Client, tmp_path: Path) -> None:
+    """A move of another case leaves although dozens of reclassifications wait for the reset."""
+    async with waiting_reclassifications(temporal, tmp_path, Rate(10, 600), 8) as (
+        deployment,
+        match,
+    ):
+        moving = CasePlan(
+            rule="m",
+            version="v",
+            mode=Mode.ENFORCE,
+            actions=(Move(destination=Destination.JUNK),),
+            group={"id": "moved"},
+        )
+        await deployment.signal_case(moving, match)
+        assert set((await deployment.settled(moving.case_id)).values()) == {"moved"}
+        assert 0 < len(rows(deployment, "reclassify")) < 8
+
+
+async def test_nothing_that_waits_leaves_once_containment_is_stopped(
+    temporal: Client, tmp_path: Path
+) -> None:
+    """The rate limit is reset while containment is stopped; after `resume` each is sent once."""
+    cases = 6
+    async with waiting_reclassifications(temporal, tmp_path, Rate(8, 4), cases) as (deployment, _):
+        guard = GuardGateway(temporal)
+        await guard.stop("ana", "wrong rule")
+        await deployment.lease_over()
+        sent = len(rows(deployment, "reclassify"))
+
+        async def may_send() -> bool | None:
+            return deployment.api.headroom(Share.RECLASSIFYING) > 0 or None
+
+        await eventually(may_send)
+        await eventually(may_send)
+        assert len(rows(deployment, "reclassify")) == sent < cases
+        await guard.resume("ana")
+        for number in range(cases):
+            await deployment.settled(reclassifying(number).case_id)
+        assert len(rows(deployment, "reclassify")) == cases

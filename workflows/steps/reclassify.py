@@ -10,7 +10,7 @@ with workflow.unsafe.imports_passed_through():
     from clawback.actions import Reclassify
     from clawback.actions.outcomes import RECLASSIFIED, UNKNOWN, failed
     from clawback.model.messages import Disposition, Target
-    from workflows.options import VERIFY
+    from workflows.options import RECLASSIFY, VERIFY
     from workflows.steps.attempts import Answered, Attempts, Impossible, Lost, verify
     from workflows.steps.context import StepContext
 
@@ -19,7 +19,7 @@ async def reclassify_first(
     action: Reclassify, targets: Sequence[Target], context: StepContext
 ) -> dict[str, str]:
     """Reclassify the first message of the case."""
-    attempts = Attempts(context.is_off)
+    attempts = Attempts(context.is_off, RECLASSIFY)
     outcome = await reclassify(
         attempts, ContainmentActivities.reclassify_message, targets[0], action.disposition
     )
