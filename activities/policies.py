@@ -12,7 +12,9 @@ from typing import Any, Protocol
 
 from temporalio import activity
 
+from activities.containment import SEND_PATIENCE
 from clawback.actions import Policy, PolicyAction
+from clawback.actions.policy import PolicyFields
 from clawback.batching import Batcher
 from clawback.cloudflare import Batch, EmailSecurity, Share, errors, pages
 from clawback.cloudflare.account_settings.policy_list import Policy as PolicyRecord
@@ -26,6 +28,7 @@ from clawback.model.policies import (
     Resource,
     has_fields,
     has_mark,
+    normalised_fields,
 )
 from clawback.temporal.application_errors import as_application_error
 from clawback.temporal.shares import SharedClients
@@ -36,6 +39,12 @@ _MOST_SINGLE_SEARCHES = 3
 """Up to so many entries are searched for one by one; for more the list is read once."""
 _JOIN = timedelta(milliseconds=500)
 """How long an undo waits for others to join its request: cases that are undone together do."""
+
+
+_SPOILT = (errors.InvalidRequest, errors.NotFound)
+_Fields = frozenset[tuple[str, object]]
+_Key = tuple[str, _Fields]
+"""Owner and fields of an entry: what makes two requests the same."""
 
 
 class PolicyRequest(Payload):
@@ -65,11 +74,27 @@ class NeverBlockList(Protocol):
 
 
 class PolicyActivities:
-    """The requests about policies; `never_block` is asked again right before each creation."""
+    """The requests about policies; `never_block` is asked again right before each creation.
+
+    Cases that ask at the same moment share their requests.
+    """
 
     def __init__(self, api: EmailSecurity, never_block: NeverBlockList) -> None:
         self._clients, self._undo_client = SharedClients(api), api.on(Share.UNDO)
         self._never_block = never_block
+        lists = [(client, kind) for client in self._clients.clients for kind in Resource]
+        self._searches = {
+            one: Batcher(partial(_find_each, *one), MOST_ENTRIES, spoilt=_SPOILT) for one in lists
+        }
+        self._creations = {
+            one: Batcher(
+                partial(_create_each, *one),
+                MOST_ENTRIES if _takes_batches(*one, "posts") else 1,
+                spoilt=_SPOILT,
+                patience=SEND_PATIENCE,
+            )
+            for one in lists
+        }
         self._removals = {
             resource: Batcher(
                 partial(self._remove_all, resource), MOST_ENTRIES, pause=_JOIN, busy=_JOIN
@@ -83,23 +108,24 @@ class PolicyActivities:
         if self._is_forbidden(request.action):
             return FoundPolicy(refused=request.action.refusal)
         with as_application_error():
-            found = await _find(self._clients.client, request.action)
-        mine = [record for record in found if has_mark(record, request.owner)]
-        # Prefer ours: people may have added the same entry, which an undo must not remove.
-        return FoundPolicy(id=(mine or found)[0].id, is_mine=bool(mine)) if found else FoundPolicy()
+            found = await self._searches[self._list_of(request)].ask([request])
+        return found[_key(request)]
 
     @activity.defn(name="email_security.create_policy")
     async def create_policy(self, request: PolicyRequest) -> FoundPolicy:
-        """Create an entry: POST `settings/<list>`."""
+        """Create an entry: POST `settings/<list>`, or one entry of a POST `settings/<list>/batch`.
+
+        A batch is all or nothing. What its response does not name may exist nevertheless.
+        """
         if self._is_forbidden(request.action):
             return FoundPolicy(refused=request.action.refusal)
 
         with as_application_error():
-            created = await _list_of(self._clients.client, request.action.resource).create(
-                **request.action.fields, comments=request.comments
-            )
-
-        return FoundPolicy(id=created.id, is_mine=True)
+            created = await self._creations[self._list_of(request)].ask([request])
+            if _key(request) not in created:
+                path = f"settings/{request.action.resource}/batch"
+                raise errors.UnknownOutcome(path, "the response does not name the entry")
+        return created[_key(request)]
 
     @activity.defn(name="email_security.remove_policy")
     async def remove_policy(self, request: OwnedPolicy) -> EndedPolicy:
@@ -123,16 +149,14 @@ class PolicyActivities:
         """
         with as_application_error():
             removed = await self._removals[request.action.resource].ask([request])
-        is_removed = (request.owner, request.action.label) in removed
+        is_removed = _key(request) in removed
         return EndedPolicy(removal=Removal.REMOVED if is_removed else Removal.GONE)
 
-    async def _remove_all(
-        self, resource: Resource, requests: Sequence[PolicyRequest]
-    ) -> set[tuple[str, str]]:
-        """Remove what belongs to these requests; return owner and label of what was removed."""
-        ours: dict[str, tuple[str, str]] = {}
+    async def _remove_all(self, resource: Resource, requests: Sequence[PolicyRequest]) -> set[_Key]:
+        """Remove what belongs to these requests; return the keys of what was removed."""
+        ours: dict[str, _Key] = {}
         for request, record in await self._find_ours(resource, requests):
-            ours[record.id] = (request.owner, request.action.label)
+            ours[record.id] = _key(request)
 
         removed = await _delete_all(_list_of(self._undo_client, resource), list(ours))
         return {ours[one] for one in removed}
@@ -140,20 +164,17 @@ class PolicyActivities:
     async def _find_ours(
         self, resource: Resource, requests: Sequence[PolicyRequest]
     ) -> list[tuple[PolicyRequest, PolicyRecord]]:
-        """Search for each of a few entries; for many, read the list once."""
-        if len(requests) <= _MOST_SINGLE_SEARCHES:
-            found = [await _find(self._undo_client, one.action) for one in requests]
-        else:
-            listed = pages(_list_of(self._undo_client, resource).list)
-            marked = [record async for page in listed for record in page.items if record.comments]
-            found = [marked] * len(requests)
-
+        found = await _search(self._undo_client, resource, requests)
         return [
             (request, record)
             for request, records in zip(requests, found, strict=True)
             for record in records
-            if has_mark(record, request.owner) and has_fields(record, request.action.fields)
+            if has_mark(record, request.owner)
         ]
+
+    def _list_of(self, request: PolicyRequest) -> tuple[EmailSecurity, Resource]:
+        """The list of an action, with the share of whoever asks."""
+        return self._clients.client, request.action.resource
 
     def _is_forbidden(self, action: PolicyAction) -> bool:
         protected = action.protected_pattern
@@ -164,11 +185,88 @@ def _list_of(api: EmailSecurity, resource: Resource) -> Any:
     return getattr(api.settings, resource.value)
 
 
+def _takes_batches(api: EmailSecurity, resource: Resource, kind: str) -> bool:
+    return kind in _list_of(api, resource).batch_kinds
+
+
+def _key(request: PolicyRequest) -> _Key:
+    return request.owner, normalised_fields(request.action.fields)
+
+
+async def _find_each(
+    api: EmailSecurity, resource: Resource, requests: Sequence[PolicyRequest]
+) -> dict[_Key, FoundPolicy]:
+    """Find the entry of each request, ours before anybody else's."""
+    answers: dict[_Key, FoundPolicy] = {}
+    found = await _search(api, resource, requests)
+    for request, records in zip(requests, found, strict=True):
+        # Prefer ours: people may have added the same entry, which an undo must not remove.
+        mine = [record for record in records if has_mark(record, request.owner)]
+        id_ = (mine or records)[0].id if records else None
+        answers[_key(request)] = FoundPolicy(id=id_, is_mine=bool(mine))
+    return answers
+
+
+async def _search(
+    api: EmailSecurity, resource: Resource, requests: Sequence[PolicyRequest]
+) -> list[list[PolicyRecord]]:
+    """List the entries with the fields of each request; for many requests, read the list once."""
+    if len(requests) > _MOST_SINGLE_SEARCHES:
+        return await _search_all(_list_of(api, resource), [one.action.fields for one in requests])
+    return [await _find(api, one.action) for one in requests]
+
+
+async def _search_all(policies: Any, wanted: Sequence[PolicyFields]) -> list[list[PolicyRecord]]:
+    """Read the whole list once. A list may be long, so each entry is looked up, not compared."""
+    found: list[list[PolicyRecord]] = [[] for _ in wanted]
+    numbers: dict[_Fields, list[int]] = {}
+    for number, fields in enumerate(wanted):
+        numbers.setdefault(normalised_fields(fields), []).append(number)
+
+    all_names = {tuple(fields) for fields in wanted}
+    async for page in pages(policies.list):
+        for record in page.items:
+            for names in all_names:
+                listed = {name: getattr(record, name, None) for name in names}
+                for number in numbers.get(normalised_fields(listed), ()):
+                    found[number].append(record)
+    return found
+
+
 async def _find(api: EmailSecurity, action: PolicyAction) -> list[PolicyRecord]:
     """List the entries with the fields of an action."""
     fields, policies = action.fields, _list_of(api, action.resource)
     found = pages(policies.list, **policies.filters_for(fields))
     return [record async for page in found for record in page.items if has_fields(record, fields)]
+
+
+async def _create_each(
+    api: EmailSecurity, resource: Resource, requests: Sequence[PolicyRequest]
+) -> dict[_Key, FoundPolicy]:
+    """Create an entry for each request, in one request; equal entries once, for the first one."""
+    policies = _list_of(api, resource)
+    firsts: dict[_Fields, PolicyRequest] = {}
+    for one in requests:
+        firsts.setdefault(_key(one)[1], one)
+
+    posts = [{**one.action.fields, "comments": one.comments} for one in firsts.values()]
+    if len(posts) == 1:
+        ids = {fields: (await policies.create(**posts[0])).id for fields in firsts}
+    else:
+        records = (await policies.batch(Batch(posts=posts))).posts
+        ids = {
+            fields: record.id
+            for fields, one in firsts.items()
+            for record in records
+            if has_mark(record, one.owner) and has_fields(record, one.action.fields)
+        }
+
+    keys = [_key(one) for one in requests]
+    return {
+        (owner, fields): FoundPolicy(id=ids[fields], is_mine=owner == firsts[fields].owner)
+        for owner, fields in keys
+        if fields in ids
+    }
 
 
 async def _delete_all(policies: PolicyList[Any], ids: Sequence[str]) -> set[str]:

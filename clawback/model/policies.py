@@ -1,6 +1,6 @@
 """Entries of ours on the policy lists of the account: how we recognise them, and how they ended."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from enum import StrEnum
 
 from pydantic import Field
@@ -90,11 +90,21 @@ def has_fields(record: object, fields: Mapping[str, str | bool]) -> bool:
 
     Case does not matter, except where a text is a regular expression: `\S` is not `\s`.
     """
-    is_regex = any(fields.get(name) is True for name in _REGEX_FLAGS)
-    normalise = _fill_in if is_regex else _fold
+    normalise = _normaliser(fields)
     return all(
         normalise(getattr(record, name, None)) == normalise(value) for name, value in fields.items()
     )
+
+
+def normalised_fields(fields: Mapping[str, object]) -> frozenset[tuple[str, object]]:
+    """Return the fields of an entry such that equal ones are the same entry to `has_fields`."""
+    normalise = _normaliser(fields)
+    return frozenset((name, normalise(value)) for name, value in fields.items())
+
+
+def _normaliser(fields: Mapping[str, object]) -> Callable[[object], object]:
+    is_regex = any(fields.get(name) is True for name in _REGEX_FLAGS)
+    return _fill_in if is_regex else _fold
 
 
 def _fold(value: object) -> object:

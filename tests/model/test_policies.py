@@ -3,8 +3,16 @@
 from types import SimpleNamespace
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
-from clawback.model.policies import has_fields
+from clawback.model.policies import has_fields, normalised_fields
+
+_TEXTS = st.sampled_from(["a@x.test", "A@X.test ", "b@x.test", r"\S", r"\s", ""])
+_FIELDS = st.fixed_dictionaries(
+    {"pattern": _TEXTS, "is_regex": st.booleans()},
+    optional={"is_recent": st.booleans(), "pattern_type": st.sampled_from(["EMAIL", "email"])},
+)
 
 
 @pytest.mark.parametrize(
@@ -25,3 +33,13 @@ def test_only_regular_expressions_are_compared_exactly(
 ) -> None:
     """Addresses and domains ignore case and blanks; a missing flag is false."""
     assert has_fields(SimpleNamespace(**recorded), fields) is expected
+
+
+@given(_FIELDS, _FIELDS)
+def test_normalised_fields_are_equal_where_entries_are(
+    fields: dict[str, str | bool], other: dict[str, str | bool]
+) -> None:
+    """A look-up by normalised fields finds what a comparison of each field finds."""
+    found = {name: other.get(name) for name in fields}
+    is_same = has_fields(SimpleNamespace(**other), fields)
+    assert (normalised_fields(fields) == normalised_fields(found)) == is_same
