@@ -20,8 +20,8 @@ from clawback.correlation.payloads import (
     ShardStatus,
 )
 from clawback.correlation.progress import measure_progress
-from clawback.correlation.shard_entry import ShardEntry
-from clawback.correlation.shard_group import GroupPhase, ShardGroup
+from clawback.correlation.shard_entry import USUAL_BYTES, ShardEntry
+from clawback.correlation.shard_group import GroupPhase, ShardGroup, kept_bytes
 from clawback.model.audit_record import AuditRecord, RecordKind
 from clawback.model.texts import bounded
 
@@ -29,6 +29,11 @@ MOST_BYTES = 700 * 1024
 """What a shard remembers at most: a third of Temporal's payload limit."""
 GROUP_SHARE = 4
 """A group that counts takes at most a quarter of a shard, so that it never pushes out the rest."""
+MOST_COUNTED = kept_bytes(MOST_BYTES // GROUP_SHARE) // USUAL_BYTES
+"""The matches that a group can always count, whatever else came before them.
+
+A correlation that needs more may never open a case.
+"""
 MOST_WAITING_BYTES = 8 * 1024 * 1024
 """What a shard holds in memory at most while matches arrive faster than cases take them."""
 MOST_DELIVERY_BYTES = 200 * 1024

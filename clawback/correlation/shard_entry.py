@@ -13,6 +13,8 @@ from clawback.model.size import payload_size
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MICROSECOND = timedelta(microseconds=1)
 _HASH_BYTES = 8
+USUAL_BYTES = 512
+"""A match takes 300 bytes, or this many if its Message-ID and addresses are rather long."""
 
 Row = tuple[Any, ...]
 

@@ -16,6 +16,15 @@ OPEN_LIFETIME = timedelta(days=8)
 _OVERHEAD = 250
 """Bytes of a group in a snapshot, besides its texts and entries; rounded up."""
 
+
+def kept_bytes(most_bytes: int) -> int:
+    """The bytes of entries that a group keeps for certain if all may take at most so many.
+
+    A quarter is freed at once, so that the next match does not cost another sort.
+    """
+    return most_bytes * 3 // 4
+
+
 EntryKey = tuple[str, str]
 """The event and the rule that it matched."""
 
@@ -81,16 +90,13 @@ class ShardGroup:
             self._add_entry(ShardEntry.of(match))
 
     def trim(self, most_bytes: int) -> int:
-        """Drop the oldest entries if all take too many bytes; return how many were dropped.
-
-        A quarter is freed at once, so that the next match does not cost another sort.
-        """
+        """Drop the oldest entries if all take too many bytes; return how many were dropped."""
         dropped = 0
         if self._entry_bytes > most_bytes:
             for key in self._oldest_first():
                 self._remove(key)
                 dropped += 1
-                if self._entry_bytes <= most_bytes * 3 // 4:
+                if self._entry_bytes <= kept_bytes(most_bytes):
                     break
         return dropped
 

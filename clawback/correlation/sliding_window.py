@@ -45,6 +45,22 @@ class CorrelationWindow(Payload):
         """How far back an event can lie and still count: nested timespans add up."""
         return self.timespan + max((one.reach for one in self.inner.values()), default=timedelta())
 
+    @property
+    def least_entries(self) -> int:
+        """The fewest entries that can satisfy it, with those of inner correlations."""
+        each = [self.inner[name].least_entries if name in self.inner else 1 for name in self.rules]
+        match self.type:
+            case CorrelationType.EVENT_COUNT:
+                # An inner correlation matches again with every further entry.
+                return min(each, default=1) + self.at_least - 1
+            case CorrelationType.VALUE_COUNT:
+                # Entries of one inner window have the same value, so each value needs a window.
+                return min(each, default=1) * self.at_least
+            case CorrelationType.TEMPORAL:
+                return sum(dict(zip(self.rules, each, strict=True)).values())
+            case CorrelationType.TEMPORAL_ORDERED:
+                return sum(each)
+
 
 class Link(Payload):
     """An event's place in one nested correlation: its group (hashed) and the counted value."""

@@ -5,6 +5,7 @@ from datetime import UTC, datetime, timedelta
 from itertools import pairwise
 from typing import Any
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from pydantic_core import to_json
@@ -21,11 +22,12 @@ from clawback.correlation.payloads import (
 from clawback.correlation.shard import (
     DELIVERY_PATIENCE,
     MOST_BYTES,
+    MOST_COUNTED,
     RETRY_PAUSE,
     RULE_PATIENCE,
     Shard,
 )
-from clawback.correlation.shard_entry import ShardEntry
+from clawback.correlation.shard_entry import USUAL_BYTES, ShardEntry
 from clawback.correlation.sliding_window import (
     CorrelationType,
     CorrelationWindow,
@@ -410,6 +412,27 @@ def test_matches_without_a_definition_are_recorded() -> None:
     shard.take(good.model_copy(update={"groups": (bad, *good.groups)}), NOW)
     assert [one.kind for one in shard.take_records()] == [RecordKind.EVENT_REJECTED]
     assert len(shard.windows(NOW)) == 1
+
+
+def wide(number: int, hours: float = 0) -> Match:
+    """Build a match that takes as many bytes as a match usually takes at most."""
+    target = Target(id=f"m{number}", message_id="", at=NOW)
+    bare = match(number, hours, targets=(target,))
+    noise = "x" * (USUAL_BYTES - ShardEntry.of(bare).size)
+    return match(number, hours, targets=(target.model_copy(update={"message_id": noise}),))
+
+
+@pytest.mark.parametrize("before", [0, 88, 349])
+def test_the_largest_threshold_always_opens_a_case(before: int) -> None:
+    """It does so however many older matches, outside its window, the group counts already."""
+    shard = new_shard()
+    window = THREE.model_copy(update={"at_least": MOST_COUNTED, "timespan": HOUR})
+    of = definition(window)
+    shard.take(batch(*(wide(number, -2 - 2 * number) for number in range(before)), of=of), NOW)
+    for number in range(1000, 1000 + MOST_COUNTED):
+        assert not shard.due(NOW)
+        shard.take(batch(wide(number), of=of), NOW)
+    assert shard.due(NOW)
 
 
 def test_a_shard_of_full_size_fits_twice_into_a_payload() -> None:

@@ -241,6 +241,29 @@ def test_a_chain_agrees_with_brute_force(  # noqa: PLR0913, PLR0917 - two correl
     assert (find_window(outer, entries) is not None) == oracle(outer, seen)
 
 
+@given(CHAINED, KINDS, KINDS, st.integers(1, 3), st.integers(1, 3))
+def test_no_fewer_entries_satisfy_a_correlation(
+    entries: list[WindowEntry],
+    kind: CorrelationType,
+    inner_kind: CorrelationType,
+    at_least: int,
+    inner_least: int,
+) -> None:
+    """Whatever satisfies a correlation has at least as many entries as it needs."""
+    inner = CorrelationWindow(
+        type=inner_kind, timespan=9 * HOUR, at_least=inner_least, rules=("a", "b")
+    )
+    outer = CorrelationWindow(
+        type=kind,
+        timespan=9 * HOUR,
+        at_least=at_least,
+        rules=("burst", "c"),
+        inner={"burst": inner},
+    )
+    if find_window(outer, entries) is not None:
+        assert len(entries) >= outer.least_entries
+
+
 @given(CHAINED, KINDS, st.data())
 def test_more_sightings_never_take_a_chain_back(
     entries: list[WindowEntry], kind: CorrelationType, data: st.DataObject

@@ -6,6 +6,7 @@ from random import Random
 import pytest
 from sigma.modifiers import modifier_mapping
 
+from clawback.correlation.shard import MOST_COUNTED
 from tests.rules.folders import PLAIN, block, problems, responding
 
 CORRELATION = """title: Many
@@ -345,6 +346,24 @@ CASES: dict[str, tuple[dict[str, str], str]] = {
         {"a.yml": BLOCK, "many.yml": CORRELATION.format(body=COUNT.replace("gte: 2", "gte: 0"))},
         "correlation: 'many' 0 is not a count",
     ),
+    "count beyond a group": (
+        {"a.yml": BLOCK, "many.yml": CORRELATION.format(body=COUNT.replace("gte: 2", "gte: 263"))},
+        (
+            "many.yml:3:95: correlation: 'many' needs 263 matches in one group, which may have "
+            "room for 262 only; lower the threshold until 262 matches are enough"
+        ),
+    ),
+    "chain beyond a group": (
+        {
+            "a.yml": BLOCK,
+            "burst.yml": INNER.replace("gte: 2", "gte: 100"),
+            "many.yml": CORRELATION.format(
+                body="type: value_count, rules: [burst], group-by: [edf_hash], timespan: 1h, "
+                "condition: {field: edf_hash, gte: 3}"
+            ),
+        },
+        "correlation: 'many' needs 300 matches in one group",
+    ),
     "sum": (
         {
             "a.yml": BLOCK,
@@ -555,6 +574,13 @@ def test_texts_from_files_are_bounded(tmp_path: Path) -> None:
 
     assert found
     assert all(len(line) < 1200 for line in found)
+
+
+def test_the_largest_threshold_is_accepted(tmp_path: Path) -> None:
+    """A group has room for this many matches."""
+    body = COUNT.replace("gte: 2", f"gte: {MOST_COUNTED}")
+
+    assert problems(tmp_path, {"a.yml": BLOCK, "many.yml": CORRELATION.format(body=body)}) == []
 
 
 def test_a_responding_rule_can_be_written(tmp_path: Path) -> None:

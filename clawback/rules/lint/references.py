@@ -3,10 +3,11 @@
 from collections.abc import Iterable
 from typing import Any
 
+from clawback.correlation.shard import MOST_COUNTED
 from clawback.model.durations import parse_duration
 from clawback.model.events import EventKind
 from clawback.rules.lint.rule_checks import check_record
-from clawback.rules.source.correlations import Correlation
+from clawback.rules.source.correlations import Correlation, CorrelationGraph
 from clawback.rules.source.errors import Code, did_you_mean
 from clawback.rules.source.field_catalogue import FieldType, field_remedy, find_field
 from clawback.rules.source.loaded import Loaded, LoadedFilter, LoadedRule
@@ -183,6 +184,23 @@ class _Checker:
                 self._check_fields(rule.document, correlation, name, found.kind)
 
         self._check_window_tests(rule, kinds)
+        if self._kinds_below(rule, ()) is not None:
+            self._check_size(rule, correlation)
+
+    def _check_size(self, rule: LoadedRule, correlation: Correlation) -> None:
+        """Check that a group has room for as many matches as the correlation needs."""
+        named = {name: rule.correlation for name, rule in self._rules.items()}
+        named |= {id_: named[name] for id_, name in self._by_id.items()}
+        known = {name: one for name, one in named.items() if one is not None}
+        needed = CorrelationGraph(known).window(correlation).least_entries
+        if needed > MOST_COUNTED:
+            self._problems.add(
+                rule.document.value_at(_CORRELATION, "condition"),
+                Code.CORRELATION,
+                f"needs {needed} matches in one group, which may have room for {MOST_COUNTED} only",
+                text=rule.read.name,
+                remedy=f"lower the threshold until {MOST_COUNTED} matches are enough",
+            )
 
     def _check_inner(
         self, rule: LoadedRule, outer: Correlation, inner_rule: LoadedRule, inner: Correlation
