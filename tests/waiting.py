@@ -7,7 +7,7 @@ from datetime import timedelta
 from typing import TypeVar
 
 T = TypeVar("T")
-PATIENCE = timedelta(seconds=40)
+PATIENCE = timedelta(minutes=2)
 _INTERVAL = 0.05
 
 

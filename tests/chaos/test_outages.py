@@ -79,10 +79,13 @@ async def test_an_audit_that_cannot_be_written_holds_containment(
     audit.mkdir()
     lines = list(outbreak(5))
     async with deployed(temporal, simulated(lines), tmp_path, audit=audit) as deployment:
-        await deployment.poll()
+        # Its pages are retried too: what is only counted is recorded by the poll.
+        await deployment.pollers.start(
+            PollerStart(source=EventKind.MESSAGE, start=timedelta(hours=1))
+        )
         await eventually(lambda: _started(deployment))
-        tried = _audit_retries()
-        await until(lambda: _audit_retries() >= tried + 3)
+        tried = _reservation_retries()
+        await until(lambda: _reservation_retries() >= tried + 3)
         assert deployment.ledger == []
         audit.rmdir()
         await eventually(lambda: _moved(deployment, 5), LONG)
@@ -103,8 +106,8 @@ async def test_a_rate_limit_block_is_waited_out(temporal: Client, tmp_path: Path
         assert sorted(moved(deployment)) == sorted(line["message"]["id"] for line in lines)
 
 
-def _audit_retries() -> float:
-    return float(metrics.ACTIVITY_RETRIES.labels("audit.append_records")._value.get())
+def _reservation_retries() -> float:
+    return float(metrics.ACTIVITY_RETRIES.labels("guard.reserve")._value.get())
 
 
 async def _poll(deployment: Deployment) -> None:
