@@ -12,7 +12,12 @@ from clawback.settings import Settings, load_settings
 from clawback.temporal.client import TemporalUnreachable, connect
 from clawback.temporal.guard_gateway import GuardGateway
 from clawback.temporal.guard_keeper import ForeignAccount, require_account
-from clawback.temporal.workflow_calls import NoSuchWorkflow, NoWorkerAnswered, UpdateRefused
+from clawback.temporal.workflow_calls import (
+    NoSuchWorkflow,
+    NoWorkerAnswered,
+    QueryFailed,
+    UpdateRefused,
+)
 
 T = TypeVar("T")
 
@@ -21,7 +26,7 @@ def call_temporal(call: Callable[[Client], Awaitable[T]]) -> T:
     """Connect to Temporal, make a call, and return its result.
 
     Raises:
-        Failure: there is no server, no worker or no such workflow, or the workflow refused.
+        Failure: there is no server, no worker or no such workflow, or it refused or cannot answer.
         KeyboardInterrupt: Ctrl-C while an update waited for a worker.
 
     """
@@ -38,7 +43,7 @@ def call_temporal(call: Callable[[Client], Awaitable[T]]) -> T:
         raise Failure(str(error), ExitCode.ENVIRONMENT) from error
     except ForeignAccount as error:
         raise Failure(str(error), ExitCode.USAGE) from error
-    except (NoSuchWorkflow, UpdateRefused) as error:
+    except (NoSuchWorkflow, QueryFailed, UpdateRefused) as error:
         raise Failure(str(error), ExitCode.NO) from error
     except RPCError as error:
         message = f"the Temporal server failed: {error.message}"

@@ -4,7 +4,7 @@ from collections.abc import Iterable
 from datetime import UTC, datetime
 from functools import partial
 
-from temporalio.client import Client, WorkflowQueryFailedError
+from temporalio.client import Client
 from temporalio.service import RPCError, RPCStatusCode
 
 from clawback.doctor.check import (
@@ -37,7 +37,7 @@ from clawback.temporal.namespace_checks import (
 from clawback.temporal.poll_health import is_fresh
 from clawback.temporal.poller_gateway import PollerGateway
 from clawback.temporal.watchdog import WATCHDOG_SCHEDULE
-from clawback.temporal.workflow_calls import NoSuchWorkflow
+from clawback.temporal.workflow_calls import NoSuchWorkflow, QueryFailed
 
 _START_WORKER = "start a worker: it registers what is missing"
 _MAX_TEXT = 200
@@ -162,7 +162,7 @@ async def _check_poller(
         return [poller_finding(await pollers.status(source), datetime.now(UTC), settings)]
     except NoSuchWorkflow:
         return []
-    except (RPCError, WorkflowQueryFailedError) as error:
+    except (RPCError, QueryFailed) as error:
         found = f"it does not respond: {str(error)[:_MAX_TEXT]}"
         return [problem(f"poller {source}", found, "start a worker, or check the running one")]
 

@@ -9,12 +9,12 @@ from collections import deque
 from collections.abc import Awaitable, Callable, Sequence
 from contextlib import suppress
 from datetime import timedelta
+from functools import partial
 from pathlib import Path
 from typing import TypeVar
 
 from prometheus_client.parser import text_string_to_metric_families
 from temporalio.client import Client
-from temporalio.service import RPCError
 
 from clawback.audit import Tail
 from clawback.cases import CaseState
@@ -25,8 +25,8 @@ from clawback.model.audit_record import AuditRecord
 from clawback.model.events import EventKind
 from clawback.model.polling import PollerStatus
 from clawback.temporal.case_gateway import CaseGateway
+from clawback.temporal.fan_out import UNANSWERED
 from clawback.temporal.poller_gateway import PollerGateway
-from clawback.temporal.workflow_calls import NoSuchWorkflow
 
 T = TypeVar("T")
 
@@ -46,7 +46,7 @@ class StatusCollector:
         self._tail = Tail(audit)
         self._children = children
         self._started = time.monotonic()
-        self._pollers: tuple[PollerStatus, ...] = ()
+        self._pollers: dict[EventKind, PollerStatus] = {}
         self._cases: dict[str, int] = {}
         self._rule_counts: dict[str, RuleCounts] = {}
         self._recent: deque[AuditRecord] = deque(maxlen=_MAX_RECENT)
@@ -55,10 +55,11 @@ class StatusCollector:
         """Ask all sources at the same time, each for at most two seconds."""
         metrics, pollers, cases = await asyncio.gather(
             _with_timeout(self._read_metrics),
-            _with_timeout(self._read_pollers),
+            asyncio.gather(*(_with_timeout(partial(self._read_poller, one)) for one in EventKind)),
             _with_timeout(self._count_cases),
         )
-        self._pollers = pollers or self._pollers
+        for poller in filter(None, pollers):
+            self._pollers[poller.source] = poller
         self._cases = cases or self._cases
         for record in self._tail.read():
             self._count(record)
@@ -68,7 +69,7 @@ class StatusCollector:
         return Status(
             uptime=timedelta(seconds=int(time.monotonic() - self._started)),
             metrics=metrics,
-            pollers=self._pollers,
+            pollers=tuple(self._pollers[one] for one in EventKind if one in self._pollers),
             cases=self._cases,
             rule_counts=dict(sorted(self._rule_counts.items())),
             recent=tuple(self._recent),
@@ -87,12 +88,8 @@ class StatusCollector:
     async def _read_metrics(self) -> WorkerMetrics:
         return parse_worker_metrics((await asyncio.to_thread(fetch, self._metrics_url)).decode())
 
-    async def _read_pollers(self) -> tuple[PollerStatus, ...]:
-        pollers = []
-        for source in EventKind:
-            with suppress(NoSuchWorkflow):
-                pollers.append(await self._poller_gateway.status(source))
-        return tuple(pollers)
+    async def _read_poller(self, source: EventKind) -> PollerStatus:
+        return await self._poller_gateway.status(source)
 
     async def _count_cases(self) -> dict[str, int]:
         counts = await asyncio.gather(*(self._case_gateway.count(state) for state in OPEN_STATES))
@@ -100,7 +97,7 @@ class StatusCollector:
 
 
 async def _with_timeout(read: Callable[[], Awaitable[T]]) -> T | None:
-    with suppress(TimeoutError, OSError, RPCError):
+    with suppress(TimeoutError, OSError, *UNANSWERED):
         return await asyncio.wait_for(read(), _TIMEOUT)
     return None
 

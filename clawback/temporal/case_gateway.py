@@ -1,12 +1,13 @@
 """Typed calls on cases: signal, list, query, approve, deny."""
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
-from dataclasses import replace
+from collections.abc import AsyncIterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from datetime import timedelta
 from typing import NoReturn, TypeVar
 
 from pydantic_core import PydanticSerializationError
-from temporalio.client import Client, WorkflowQueryFailedError
+from temporalio.client import Client
 from temporalio.service import RPCError, RPCStatusCode
 
 from clawback.cases import (
@@ -32,8 +33,9 @@ from clawback.temporal.case_index import (
     read_case_line,
 )
 from clawback.temporal.data_converter import index_keys
+from clawback.temporal.fan_out import UNANSWERED, Answers, call_each, describe_error
 from clawback.temporal.workflow_calls import (
-    NoSuchWorkflow,
+    QueryFailed,
     UpdateRefused,
     query_workflow,
     update_workflow,
@@ -47,7 +49,8 @@ REFUSALS = frozenset(
     }
 )
 """Answers that are about one case; anything else is about the server."""
-_CONCURRENT_QUERIES = 12
+ANSWER_TIMEOUT = timedelta(seconds=30)
+"""How long a person waits for a part of a case: it may have to be replayed first."""
 _LARGEST_PAGE = 1000
 _ALL_CASES = CaseFilter()
 T = TypeVar("T")
@@ -59,6 +62,25 @@ class CaseRefused(RuntimeError):
 
 class PlanTooLarge(CaseRefused):
     """No case ever takes this plan. It does not fit into the payloads that carry it."""
+
+
+class PartsUndecided(RuntimeError):
+    """Some parts of a campaign took a decision and others did not.
+
+    `state` is that of the case, `errors` says why, by the id of the part.
+    """
+
+    def __init__(self, state: str, errors: Mapping[str, str]) -> None:
+        super().__init__(f"{len(errors)} parts did not take the decision")
+        self.state, self.errors = state, errors
+
+
+@dataclass(frozen=True)
+class CaseReading:
+    """A case as people see it, and the parts of it that did not answer, with the reason."""
+
+    case: CaseStart
+    unanswered: Mapping[str, str] = field(default_factory=dict)
 
 
 def raise_refusal(recipient: str, error: RPCError | PydanticSerializationError) -> NoReturn:
@@ -163,17 +185,32 @@ class CaseGateway:
         others = [line for line in await self.find(wanted, limit) if line.run not in known]
         return [*held, *others][:limit]
 
-    async def status(self, case_id: str) -> CaseStart:
-        """Read the plan and the snapshot of a case, open or closed, with all its parts.
+    async def read(self, case_id: str) -> CaseReading:
+        """Read the plan and the snapshot of a case, open or closed, with all parts that answer.
 
         Raises:
             NoSuchWorkflow: there is no such case.
+            QueryFailed: no part of it can answer.
+            RPCError: the server or the workers do not answer.
 
         """
-        head = await self._status(case_id)
-        numbers = sorted(head.snapshot.parts) if head.snapshot else []
-        ids = [names.part_id(case_id, number) for number in numbers]
-        return merge_parts(head, await _call_each(self._status, ids))
+        first = await call_each(self._status, [case_id])
+        if head := first.given.get(case_id):
+            numbers = sorted(head.snapshot.parts) if head.snapshot else []
+            ids = [names.part_id(case_id, number) for number in numbers]
+        else:
+            # Only the case knows its parts, but the index knows them too.
+            ids = [one.id for one in await self._find_parts(case_id)]
+
+        parts = await call_each(self._status, ids)
+        answers = Answers({**first.given, **parts.given}, {**first.errors, **parts.errors})
+        answers.require_any()
+        foremost, *others = answers.given.values()
+        return CaseReading(merge_parts(foremost, others), answers.unanswered)
+
+    async def status(self, case_id: str) -> CaseStart:
+        """Read a case as `read` does, and leave out what does not answer."""
+        return (await self.read(case_id)).case
 
     async def drop_known(self, case_id: str, matches: Sequence[Match]) -> list[Match]:
         """Leave out matches that the last run of a case has, open or closed.
@@ -183,19 +220,31 @@ class CaseGateway:
         """
         try:
             snapshot = (await self.status(case_id)).snapshot
-        except (NoSuchWorkflow, RPCError, WorkflowQueryFailedError):
+        except UNANSWERED:
             return list(matches)
         known = snapshot.events if snapshot is not None else {}
         return [match for match in matches if match.key not in known]
 
-    async def proposal(self, case_id: str) -> Proposal:
-        """Read what an open case would do on approval, and the digest of exactly that.
+    async def proposals(self, case_id: str) -> Answers[Proposal]:
+        """Read what each held part of a case would do; of a case that is not held, its own.
 
         Raises:
             NoSuchWorkflow: there is no such case.
+            QueryFailed: no part of it can answer.
+            RPCError: the server or the workers do not answer.
 
         """
-        return merge_proposals(list((await self._proposals(case_id)).values()))
+        held = await self._held_parts(case_id)
+        answers = await call_each(lambda part: self._query(part, names.PROPOSAL, Proposal), held)
+        answers.require_any()
+        return answers
+
+    async def proposal(self, case_id: str) -> Proposal:
+        """Read what an open case would do on approval, and the digest of exactly that.
+
+        It covers the parts that answer; raises what `proposals` raises.
+        """
+        return merge_proposals(list((await self.proposals(case_id)).given.values()))
 
     async def approve(self, case_id: str, by: str, digest: str, reason: str = "") -> str:
         """Approve what a held case proposed under `digest`; return its new state.
@@ -205,19 +254,22 @@ class CaseGateway:
         Raises:
             NoSuchWorkflow: there is no such open case.
             UpdateRefused: the case is not held, has changed since, or this person has approved it.
+            PartsUndecided: parts of it did not take the approval; the others did.
 
         """
-        proposals = await self._proposals(case_id)
-        if len(proposals) == 1:
-            return await self._approve(next(iter(proposals)), by, digest, reason)
+        proposals = await self.proposals(case_id)
+        digests = {part: one.digest for part, one in proposals.given.items()}
+        if len(digests) == 1:
+            digests = dict.fromkeys(digests, digest)
+        else:
+            current = merge_proposals(list(proposals.given.values()))
+            if (change := describe_change(current, digest)) is not None:
+                raise UpdateRefused(change)
 
-        current = merge_proposals(list(proposals.values()))
-        if (change := describe_change(current, digest)) is not None:
-            raise UpdateRefused(change)
-        states = await _call_each(
-            lambda part: self._approve(part, by, proposals[part].digest, reason), list(proposals)
+        decided = await call_each(
+            lambda part: self._approve(part, by, digests[part], reason), list(digests)
         )
-        return states[0]
+        return _state_of(decided, proposals.errors)
 
     async def deny(self, case_id: str, by: str, reason: str = "") -> str:
         """Deny a held case, whatever it proposes; return its new state.
@@ -225,34 +277,46 @@ class CaseGateway:
         Raises:
             NoSuchWorkflow: there is no such open case.
             UpdateRefused: the case is not held.
+            PartsUndecided: parts of it did not take the denial; the others did.
 
         """
-        states = await _call_each(
-            lambda part: self._deny(part, by, reason), await self._held_parts(case_id)
-        )
-        return states[0]
+        held = await self._held_parts(case_id)
+        return _state_of(await call_each(lambda part: self._deny(part, by, reason), held))
 
     async def _status(self, workflow_id: str) -> CaseStart:
+        return await self._query(workflow_id, names.STATUS, CaseStart)
+
+    async def _query(self, workflow_id: str, query: str, result_type: type[T]) -> T:
         handle = self.client.get_workflow_handle(workflow_id)
-        return await query_workflow(handle, names.STATUS, CaseStart)
-
-    async def _proposals(self, case_id: str) -> dict[str, Proposal]:
-        """Read what each held part of a case would do; of a case that is not held, its own."""
-
-        async def read(workflow_id: str) -> Proposal:
-            handle = self.client.get_workflow_handle(workflow_id)
-            return await query_workflow(handle, names.PROPOSAL, Proposal)
-
-        parts = await self._held_parts(case_id)
-        return dict(zip(parts, await _call_each(read, parts), strict=True))
+        try:
+            async with asyncio.timeout(ANSWER_TIMEOUT.total_seconds()):
+                return await query_workflow(handle, query, result_type)
+        except TimeoutError as error:
+            seconds = ANSWER_TIMEOUT.total_seconds()
+            raise QueryFailed(f"{workflow_id} did not answer within {seconds:g} s") from error
 
     async def _held_parts(self, case_id: str) -> list[str]:
-        head = (await self._status(case_id)).snapshot
+        try:
+            head = (await self._status(case_id)).snapshot
+        except (QueryFailed, RPCError):
+            parts = await self._find_parts(case_id)
+            # The case itself stays in: it may be held, and its error is reported.
+            return [case_id, *(one.id for one in parts if one.state == CaseState.HELD)]
         if head is None:
             return [case_id]
         held = [number for number, state in head.parts.items() if state is CaseState.HELD]
         held += [1] if head.state is CaseState.HELD or not held else []
         return [names.part_id(case_id, number) for number in sorted(held)]
+
+    async def _find_parts(self, case_id: str) -> list[CaseLine]:
+        """Find the further parts of a case in the index, each once, by its newest run."""
+        query = (
+            f"WorkflowType = '{names.CASE_PART}' AND ExecutionStatus != 'ContinuedAsNew' "
+            f"AND WorkflowId STARTS_WITH {names.quote_value(f'{case_id}/')}"
+        )
+        found = [await read_case_line(one) async for one in self.client.list_workflows(query)]
+        found.sort(key=lambda line: line.opened_at)
+        return list({line.id: line for line in found}.values())
 
     async def _approve(self, workflow_id: str, by: str, digest: str, reason: str) -> str:
         handle = self.client.get_workflow_handle(workflow_id)
@@ -289,7 +353,7 @@ class CaseGateway:
         """Decide by the history whether a case fits that touches more than the index holds."""
         try:
             record = await read_case_history(self.client, line.id, line.run)
-        except HistoryUnreadable as error:
+        except (HistoryUnreadable, RPCError) as error:
             return line.model_copy(update={"unreadable": str(error)})
         return line if wanted.holds_for(tuple(record.targets.values())) else None
 
@@ -307,12 +371,10 @@ def require_small(plan: CasePlan) -> None:
         )
 
 
-async def _call_each(call: Callable[[str], Awaitable[T]], ids: Sequence[str]) -> list[T]:
-    """Call something for every id, a few at a time; the results in the order of the ids."""
-    slots = asyncio.Semaphore(_CONCURRENT_QUERIES)
-
-    async def limited(one: str) -> T:
-        async with slots:
-            return await call(one)
-
-    return await asyncio.gather(*map(limited, ids))
+def _state_of(decided: Answers[str], unread: Mapping[str, Exception] | None = None) -> str:
+    """Return the state of the first part that took a decision, if all did."""
+    decided.require_any()
+    state = next(iter(decided.given.values()))
+    if errors := {**(unread or {}), **decided.errors}:
+        raise PartsUndecided(state, {id_: describe_error(one) for id_, one in errors.items()})
+    return state

@@ -2,7 +2,8 @@
 
 import asyncio
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any, TypeVar
 
@@ -22,12 +23,20 @@ from clawback.correlation.payloads import (
 from clawback.model.size import BATCH_LIMIT, payload_size, split_by_size
 from clawback.temporal import names
 from clawback.temporal.case_gateway import CaseRefused, raise_refusal
+from clawback.temporal.fan_out import Answers, call_each
 from clawback.temporal.workflow_calls import query_workflow
 
 T = TypeVar("T")
 
 _CONCURRENT_SIGNALS = 24
-_CONCURRENT_QUERIES = 12
+
+
+@dataclass(frozen=True)
+class CountedWindows:
+    """What is being counted, and why shards are missing in it, by their id."""
+
+    found: tuple[CountedWindow, ...]
+    unanswered: Mapping[str, str]
 
 
 class CorrelationGateway:
@@ -61,26 +70,30 @@ class CorrelationGateway:
         await asyncio.gather(*(send(shard, one) for shard, some in batches.items() for one in some))
         return refusals
 
-    async def windows(self, rule: str | None = None, limit: int = 50) -> list[CountedWindow]:
+    async def windows(self, rule: str | None = None, limit: int = 50) -> CountedWindows:
         """What is being counted now, the closest to its threshold first.
 
         Raises:
-            RPCError: no worker answers for a shard.
+            QueryFailed: no shard can answer.
+            RPCError: no worker answers for any shard.
 
         """
         asked = [datetime.now(UTC), rule, limit]
         answers = await self._query_all(names.WINDOWS, list[CountedWindow], asked)
-        found = [one for some in answers for one in some]
-        return sorted(found, key=lambda one: (one.wanted - one.seen, one.case))[:limit]
+        answers.require_any()
+        found = [one for some in answers.given.values() for one in some]
+        found.sort(key=lambda one: (one.wanted - one.seen, one.case))
+        return CountedWindows(tuple(found[:limit]), answers.unanswered)
 
     async def statuses(self) -> list[ShardStatus]:
         """How full each open shard is, and how many matches wait for their case.
 
         Raises:
+            QueryFailed: a shard cannot answer.
             RPCError: no worker answers for a shard.
 
         """
-        return await self._query_all(names.STATUS, ShardStatus)
+        return (await self._query_all(names.STATUS, ShardStatus)).require_all()
 
     async def _signal(self, shard: str, batch: MatchBatch) -> None:
         try:
@@ -95,18 +108,16 @@ class CorrelationGateway:
         except (RPCError, PydanticSerializationError) as error:
             raise_refusal(shard, error)
 
-    async def _query_all(self, query: str, result: type[T], args: Sequence[Any] = ()) -> list[T]:
+    async def _query_all(self, query: str, result: type[T], args: Sequence[Any] = ()) -> Answers[T]:
         """Query every open shard; at most 64."""
         running = f"WorkflowType = '{names.CORRELATION}' AND ExecutionStatus = 'Running'"
         shards = [one.id async for one in self._client.list_workflows(running)]
-        slots = asyncio.Semaphore(_CONCURRENT_QUERIES)
 
         async def read(shard: str) -> T:
             handle = self._client.get_workflow_handle(shard)
-            async with slots:
-                return await query_workflow(handle, query, result, args)
+            return await query_workflow(handle, query, result, args)
 
-        return list(await asyncio.gather(*map(read, shards)))
+        return await call_each(read, shards)
 
 
 def build_batches(

@@ -8,7 +8,9 @@ Exception
 │  ├─ UpdateRefused       the workflow refused the update, or has ended; the text says why
 │  └─ HistoryUnreadable   the history of a case cannot be read (see `case_history`)
 ├─ RuntimeError
-│  └─ NoWorkerAnswered    no worker accepted the update in time; one may still do so
+│  ├─ NoWorkerAnswered    no worker accepted the update in time; one may still do so
+│  ├─ QueryFailed         a worker could not answer the query, or its answer cannot be read
+│  └─ PartsUndecided      parts of a campaign did not take a decision (see `case_gateway`)
 └─ ConnectionError
    └─ TemporalUnreachable no server answers (see `client`)
 """
@@ -20,6 +22,7 @@ from typing import Any, TypeVar
 
 from temporalio.client import (
     WorkflowHandle,
+    WorkflowQueryFailedError,
     WorkflowUpdateFailedError,
     WorkflowUpdateHandle,
     WorkflowUpdateRPCTimeoutOrCancelledError,
@@ -27,7 +30,10 @@ from temporalio.client import (
 )
 from temporalio.service import RPCError, RPCStatusCode
 
+from clawback.model.texts import bounded
+
 T = TypeVar("T")
+_LONGEST = 200
 
 ACCEPT_TIMEOUT = timedelta(minutes=1)
 """How long a person waits until a worker accepts an update.
@@ -42,6 +48,10 @@ class NoSuchWorkflow(LookupError):
 
 class UpdateRefused(ValueError):
     """The workflow refused an update, or has ended; the text is the reason."""
+
+
+class QueryFailed(RuntimeError):
+    """A worker could not answer a query, or its answer cannot be read; the text says why."""
 
 
 class NoWorkerAnswered(RuntimeError):
@@ -59,6 +69,7 @@ async def query_workflow(
 
     Raises:
         NoSuchWorkflow: no workflow of that id exists.
+        QueryFailed: this workflow cannot answer; others may.
         RPCError: the server or the workers do not answer.
 
     """
@@ -68,6 +79,12 @@ async def query_workflow(
         )
     except RPCError as error:
         raise _missing_or_same(handle, error) from error
+    except WorkflowQueryFailedError as error:
+        raise QueryFailed(f"{handle.id} cannot answer: {bounded(str(error), _LONGEST)}") from error
+    except ValueError as error:
+        # Another key or another release: the text of such an error may quote mail.
+        why = f"the answer of {handle.id} cannot be read: {type(error).__name__}"
+        raise QueryFailed(why) from error
     return result
 
 

@@ -20,6 +20,7 @@ from clawback.cli.exits import ExitCode
 from clawback.model.messages import Destination, Disposition
 from clawback.model.mode import Mode
 from clawback.simulator import outbreak
+from clawback.temporal import names
 from tests.cli.command import COMMAND, clawback, environment_of
 from tests.waiting import eventually
 from tests.workflows.deployment import RULES, Deployment, deployed, match_of
@@ -199,6 +200,22 @@ async def test_a_held_case_is_decided_from_its_page(deployment: Deployment) -> N
     later = await case(deployment, *arguments, "--by", "ben")
     assert (later.returncode, "approved by ana" in later.stderr) == (ExitCode.NO, True)
     assert "approved by ana: is phishing" in (await case(deployment, "show", HELD.case_id)).stdout
+
+
+async def test_a_part_that_does_not_answer_is_named(deployment: Deployment) -> None:
+    """`show` and `approve` do the rest and name it; the exit code is not OK."""
+    part = f"{HELD.case_id}/2"
+    head = deployment.client.get_workflow_handle(HELD.case_id)
+    # Nobody ever started it, or the server has deleted it.
+    await head.signal(names.PART_CHANGED, args=[2, CaseState.HELD])
+
+    page = await case(deployment, "show", HELD.case_id)
+    assert (page.returncode, f"  {part}: there is no" in page.stdout) == (ExitCode.NO, True)
+    (line,) = [line for line in page.stdout.splitlines() if "case approve" in line]
+    arguments = line.partition("clawback case ")[2].split()
+    done = await case(deployment, *arguments, "--by", "ana")
+    assert (done.returncode, f"{part} did not take part: " in done.stderr) == (ExitCode.NO, True)
+    await deployment.settled(HELD.case_id)
 
 
 async def test_a_case_that_is_watched_is_followed_to_its_end(deployment: Deployment) -> None:

@@ -7,15 +7,20 @@ from pathlib import Path
 import pytest
 from prometheus_client import generate_latest
 from rich.console import Console
+from temporalio.client import Client
 
 from clawback.audit import AuditLog, Tail
 from clawback.local import RuleCounts, Status, format_status_line, render_status
 from clawback.local.status import ProcessStatus, WorkerMetrics
-from clawback.local.status_collector import parse_worker_metrics
+from clawback.local.status_collector import StatusCollector, parse_worker_metrics
 from clawback.model.audit_record import AuditRecord, RecordKind
 from clawback.model.events import EventKind
 from clawback.model.polling import PollerStatus
 from clawback.telemetry import ApiMetrics, metrics
+from clawback.temporal import names
+from tests.waiting import eventually
+from tests.workflows.deployment import deployed
+from tests.workflows.test_case import simulated
 
 NOON = datetime(2026, 11, 22, 12, tzinfo=UTC)
 
@@ -177,3 +182,24 @@ def test_the_tail_returns_each_record_once_and_follows_a_rotation(tmp_path: Path
     with path.open("ab") as file:
         file.write(b'{"unfinished')
     assert tail.read() == []
+
+
+async def test_a_poller_that_does_not_answer_hides_no_other(
+    temporal: Client, tmp_path: Path
+) -> None:
+    """The screen goes on, and shows what the others say."""
+    async with deployed(temporal, simulated([]), tmp_path) as deployment:
+        await temporal.start_workflow(
+            names.POLLER,
+            "no poller",
+            id=names.poller_id(EventKind.MESSAGE),
+            task_queue=names.WORKFLOW_QUEUE,
+        )
+        await deployment.poll(EventKind.SUBMISSION)
+        collector = StatusCollector(temporal, "http://127.0.0.1:1/metrics", tmp_path / "audit", ())
+
+        async def are_shown() -> bool | None:
+            shown = await collector.collect()
+            return [one.source for one in shown.pollers] == [EventKind.SUBMISSION] or None
+
+        await eventually(are_shown)

@@ -99,7 +99,7 @@ async def another(client: Client) -> Client:
 
 async def windows(deployment: Deployment) -> list[CountedWindow]:
     """What is being counted."""
-    return await CorrelationGateway(deployment.client).windows()
+    return list((await CorrelationGateway(deployment.client).windows()).found)
 
 
 async def counted(deployment: Deployment, events: int) -> CountedWindow:

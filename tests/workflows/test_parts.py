@@ -2,18 +2,22 @@
 
 import asyncio
 import random
+from contextlib import suppress
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
 import pytest
 from temporalio.client import Client
+from temporalio.service import RPCError
 
-from clawback.cases import CaseState, room
+from clawback.cases import CaseState, CaseTiming, ForwardMatches, room
 from clawback.cases.undo_plan import UndoScope
 from clawback.model.mode import Mode
 from clawback.simulator import outbreak
+from clawback.temporal import case_gateway, names
 from clawback.temporal.undo_gateway import UndoGateway
-from clawback.temporal.workflow_calls import UpdateRefused
+from clawback.temporal.workflow_calls import QueryFailed, UpdateRefused
 from tests.waiting import eventually
 from tests.workflows.deployment import Deployment, deployed, match_of
 from tests.workflows.test_case import moved_ids, plan, simulated
@@ -98,3 +102,72 @@ async def decided(deployment: Deployment, count: int) -> bool | None:
     """Whether every message has an outcome."""
     snapshot = (await deployment.cases.status(CASE)).snapshot
     return (snapshot is not None and len(snapshot.outcomes[0]) == count) or None
+
+
+@pytest.fixture
+def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Wait two seconds for a part, as one that cannot be replayed never answers."""
+    monkeypatch.setattr(case_gateway, "ANSWER_TIMEOUT", timedelta(seconds=2))
+
+
+async def poison(deployment: Deployment, kind: str, workflow_id: str) -> None:
+    """Start a workflow whose argument no worker can read: it never answers."""
+    await deployment.client.start_workflow(
+        kind, "no case", id=workflow_id, task_queue=names.WORKFLOW_QUEUE
+    )
+
+
+@pytest.mark.usefixtures("impatient")
+async def test_a_part_that_does_not_answer_hides_no_other(temporal: Client, tmp_path: Path) -> None:
+    """The others are shown, and the page says which one is missing."""
+    lines = campaign(2)
+    async with deployed(temporal, simulated(lines), tmp_path) as deployment, asyncio.timeout(60):
+        await deployment.signal_case(plan(), *map(match_of, lines))
+        await eventually(lambda: is_known(deployment, 2))
+        await poison(deployment, names.CASE_PART, names.part_id(CASE, 2))
+        head = temporal.get_workflow_handle(CASE)
+        await head.signal(names.PART_CHANGED, args=[2, CaseState.SETTLED])
+
+        async def is_told() -> bool | None:
+            reading = await deployment.cases.read(CASE)
+            assert reading.case.snapshot is not None
+            assert len(reading.case.snapshot.targets) == 2
+            return list(reading.unanswered) == [f"{CASE}/2"] or None
+
+        await eventually(is_told)
+
+
+@pytest.mark.usefixtures("impatient")
+async def test_the_parts_of_a_case_that_does_not_answer_are_shown(
+    temporal: Client, tmp_path: Path
+) -> None:
+    """The index knows them, and a denial still reaches those that are held."""
+    lines, asked = campaign(2), plan(mode=Mode.APPROVE)
+    async with deployed(temporal, simulated(lines), tmp_path) as deployment, asyncio.timeout(60):
+        await poison(deployment, names.CASE, CASE)
+        matches = tuple(map(match_of, lines))
+        await deployment.cases.signal_part(
+            ForwardMatches(plan=asked, timing=CaseTiming(), part=2, matches=matches)
+        )
+
+        async def is_held() -> bool | None:
+            with suppress(QueryFailed, RPCError):
+                reading = await deployment.cases.read(CASE)
+                assert list(reading.unanswered) == [CASE]
+                held = reading.case.snapshot
+                return (held is not None and held.state is CaseState.HELD) or None
+            return None
+
+        await eventually(is_held)
+        assert len((await deployment.cases.proposal(CASE)).messages) == 2
+
+
+@pytest.mark.usefixtures("impatient")
+async def test_a_case_of_which_no_part_answers_is_an_error(
+    temporal: Client, tmp_path: Path
+) -> None:
+    """There is nothing to show."""
+    async with deployed(temporal, simulated([]), tmp_path) as deployment, asyncio.timeout(60):
+        await poison(deployment, names.CASE, CASE)
+        with pytest.raises((QueryFailed, RPCError)):
+            await deployment.cases.read(CASE)

@@ -324,7 +324,7 @@ async def test_no_fault_loses_a_submission(temporal: Client, tmp_path: Path, fau
 
 
 async def _counted(deployment: Deployment) -> tuple[int, int, int] | None:
-    windows = await CorrelationGateway(deployment.client).windows()
+    windows = list((await CorrelationGateway(deployment.client).windows()).found)
     return next(((one.events, one.seen, one.wanted) for one in windows), None)
 
 

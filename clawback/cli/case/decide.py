@@ -1,17 +1,20 @@
 """`clawback case approve` and `clawback case deny`: decide a held case."""
 
 import sys
+from collections.abc import Awaitable, Callable, Mapping
 from typing import Annotated
 
 import typer
 
 from clawback.cases import CaseState, Proposal
+from clawback.cases.campaign import merge_proposals
 from clawback.cli.arguments import By, Reason
 from clawback.cli.case.lookup import CaseId, find_id
 from clawback.cli.exits import ExitCode, Failure
-from clawback.cli.output import AsJson, print_json, print_text
+from clawback.cli.output import AsJson, print_json, print_status, print_text
 from clawback.cli.temporal_access import call_temporal
-from clawback.temporal.case_gateway import CaseGateway
+from clawback.temporal.case_gateway import CaseGateway, PartsUndecided
+from clawback.temporal.fan_out import Answers
 
 _SHOWN = 20
 
@@ -29,23 +32,37 @@ def approve(
 ) -> int:
     """Approve a held case: it then does exactly what the proposal says.
 
-    Refused, with the difference, if the proposal has changed since you saw it.
+    Refused, with the difference, if the proposal has changed since you saw it. Exit code 1 also if
+    a part of the case did not take the approval.
     """
     case = call_temporal(lambda client: find_id(client, case_id))
-    approved = digest or _confirm(call_temporal(lambda client: CaseGateway(client).proposal(case)))
-    state = call_temporal(lambda client: CaseGateway(client).approve(case, by, approved, reason))
-    return _print_decision(case, state, as_json=as_json)
+    approved = digest or _confirm(call_temporal(lambda client: CaseGateway(client).proposals(case)))
+    return _decide(case, lambda cases: cases.approve(case, by, approved, reason), as_json=as_json)
 
 
 def deny(case_id: CaseId, *, by: By, reason: Reason = "", as_json: AsJson = False) -> int:
-    """Deny a held case: it ends without acting."""
+    """Deny a held case: it ends without acting.
+
+    Exit code 1 also if a part of the case did not take the denial.
+    """
     case = call_temporal(lambda client: find_id(client, case_id))
-    state = call_temporal(lambda client: CaseGateway(client).deny(case, by, reason))
-    return _print_decision(case, state, as_json=as_json)
+    return _decide(case, lambda cases: cases.deny(case, by, reason), as_json=as_json)
 
 
-def _confirm(proposal: Proposal) -> str:
-    """Show a proposal and ask; return its digest.
+def _decide(case: str, decide: Callable[[CaseGateway], Awaitable[str]], *, as_json: bool) -> int:
+    """Decide a case, and print its state and which parts of it did not take the decision."""
+    try:
+        state = call_temporal(lambda client: decide(CaseGateway(client)))
+    except PartsUndecided as error:
+        _print_decision(case, error.state, error.errors, as_json=as_json)
+        return ExitCode.NO
+
+    _print_decision(case, state, {}, as_json=as_json)
+    return ExitCode.OK
+
+
+def _confirm(proposals: Answers[Proposal]) -> str:
+    """Show what the parts of a case propose, and ask; return the digest of it.
 
     Raises:
         Failure: the answer was no, or there is no terminal to ask on.
@@ -57,7 +74,9 @@ def _confirm(proposal: Proposal) -> str:
             ExitCode.USAGE,
         )
 
+    proposal = merge_proposals(list(proposals.given.values()))
     _print_proposal(proposal)
+    _print_unanswered(proposals.unanswered)
     if not typer.confirm("Approve?"):
         raise Failure("nothing was approved", ExitCode.NO)
 
@@ -77,10 +96,17 @@ def _print_proposal(proposal: Proposal) -> None:
     print_text(f"It needs {approvals}. Digest {proposal.digest}")
 
 
-def _print_decision(case_id: str, state: str, *, as_json: bool) -> int:
+def _print_decision(
+    case_id: str, state: str, undecided: Mapping[str, str], *, as_json: bool
+) -> None:
     if as_json:
-        print_json({"case": case_id, "state": state})
+        print_json({"case": case_id, "state": state, "undecided": dict(undecided)})
     else:
         more = ": another person must approve too" if state == CaseState.HELD else ""
         print_text(f"{case_id} is {state}{more}.")
-    return ExitCode.OK
+        _print_unanswered(undecided)
+
+
+def _print_unanswered(parts: Mapping[str, str]) -> None:
+    for part, why in parts.items():
+        print_status(f"{part} did not take part: {why}. Repeat this command once it answers.")

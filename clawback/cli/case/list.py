@@ -127,13 +127,16 @@ def list_cases(  # noqa: PLR0913 - the options of a command
 
 def _list_windows(rule: str | None, limit: int, *, as_json: bool) -> int:
     with show_progress("Reading windows"):
-        found = call_temporal(lambda client: CorrelationGateway(client).windows(rule, limit))
+        windows = call_temporal(lambda client: CorrelationGateway(client).windows(rule, limit))
 
     if as_json:
-        print_json([window.model_dump(mode="json") for window in found])
-    elif found:
-        rows = window_rows(found, datetime.now(UTC))
+        print_json([window.model_dump(mode="json") for window in windows.found])
+    elif windows.found:
+        rows = window_rows(windows.found, datetime.now(UTC))
         print_table(WINDOW_COLUMNS, rows, drop_first=WINDOWS_DROP_FIRST)
     else:
         print_text("Nothing is being counted.")
-    return ExitCode.OK
+
+    for shard, why in windows.unanswered.items():
+        print_status(f"{shard} is left out: {why}")
+    return ExitCode.NO if windows.unanswered else ExitCode.OK

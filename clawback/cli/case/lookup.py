@@ -7,7 +7,6 @@ from typing import Annotated, TypeVar
 
 import typer
 from temporalio.client import Client
-from temporalio.service import RPCError
 
 from clawback.cases import CaseStart, CaseState, Limit
 from clawback.cli.case.page import CasePage
@@ -17,6 +16,7 @@ from clawback.rules import RuleErrors, RuleSet, load_rules
 from clawback.settings import Settings, load_settings
 from clawback.temporal.case_gateway import CaseGateway
 from clawback.temporal.case_index import CaseFilter, read_case_line
+from clawback.temporal.fan_out import UNANSWERED
 from clawback.temporal.guard_gateway import GuardGateway
 from clawback.temporal.ui_links import history_page, workflows_page
 from clawback.temporal.undo_gateway import UndoGateway
@@ -74,11 +74,12 @@ async def read_page(client: Client, text: str) -> CasePage:
     case_id = await find_id(client, text)
     settings = load_settings()
     try:
-        case = await CaseGateway(client).status(case_id)
+        reading = await CaseGateway(client).read(case_id)
     except NoSuchWorkflow:
         hint = "`clawback case list` has the cases that Temporal keeps, the audit has all"
         raise Failure(f"there is no {case_id}; {hint}", ExitCode.NO) from None
 
+    case = reading.case
     described = await client.get_workflow_handle(case_id).describe()
     rules = _load_rules(settings)
     is_held = case.snapshot is not None and case.snapshot.state is CaseState.HELD
@@ -90,7 +91,7 @@ async def read_page(client: Client, text: str) -> CasePage:
         run=described.run_id,
         ended=(await read_case_line(described)).ended,
         closed_at=described.close_time,
-        proposal=await CaseGateway(client).proposal(case_id) if is_held else None,
+        proposal=await _or_none(CaseGateway(client).proposal(case_id)) if is_held else None,
         undone=await UndoGateway(client).result_of_case(case.snapshot.uid)
         if case.snapshot
         else None,
@@ -99,6 +100,7 @@ async def read_page(client: Client, text: str) -> CasePage:
         overall=rules.safety.budgets.budgets.overall if rules else (),
         current=current.version if current else None,
         link=history_page(ui, described.id, described.run_id),
+        unanswered=reading.unanswered,
     )
 
 
@@ -117,5 +119,5 @@ def _load_rules(settings: Settings) -> RuleSet | None:
 async def _or_none(answer: Awaitable[T]) -> T | None:
     try:
         return await answer
-    except RPCError:
+    except UNANSWERED:
         return None

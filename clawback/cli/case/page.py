@@ -1,8 +1,8 @@
 """The page of one case: why it matched, timeline, outcomes, budget, and what you can do."""
 
 from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -45,7 +45,7 @@ class CasePage:
     """Everything that is shown of one case.
 
     `ended` says how its workflow ended if not by itself (terminated, canceled, failed), `current`
-    is the version of its rule now.
+    is the version of its rule now, `unanswered` says why parts of it are missing, by their id.
     """
 
     case: CaseStart
@@ -59,6 +59,7 @@ class CasePage:
     overall: tuple[Limit, ...] = ()
     current: str | None = None
     link: str | None = None
+    unanswered: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def plan(self) -> CasePlan:
@@ -86,6 +87,7 @@ class CasePage:
             ],
             "current_rule_version": self.current,
             "temporal_ui": self.link,
+            "unanswered": dict(self.unanswered),
         }
 
     def budget(self, now: datetime) -> Iterator[tuple[str, Limit, int]]:
@@ -108,6 +110,7 @@ class CasePage:
         if memory is None:
             return
         yield "state", self._state_line(memory, now)
+        yield from _headed("not shown", (f"{id_}: {why}" for id_, why in self.unanswered.items()))
         yield from _headed("why", memory.match_reasons)
         yield from _headed("timeline", _timeline(memory.timeline))
         for action, done in zip(self.plan.actions, memory.outcomes, strict=False):

@@ -14,13 +14,17 @@ from clawback.model.texts import printable
 
 
 def show(case_id: CaseId, *, as_json: AsJson = False) -> int:
-    """Show one case: why it matched, its timeline, outcomes and budget, and what you can do."""
+    """Show one case: why it matched, its timeline, outcomes and budget, and what you can do.
+
+    Exit code 1 if a part of it does not answer; the others are shown.
+    """
     with show_progress("Reading the case"):
         page = call_temporal(lambda client: read_page(client, case_id))
 
+    code = ExitCode.NO if page.unanswered else ExitCode.OK
     if as_json:
         print_json(page.as_json())
-        return ExitCode.OK
+        return code
 
     lines = list(page.lines(datetime.now(UTC)))
     width = max(len(heading) for heading, _ in lines)
@@ -31,4 +35,4 @@ def show(case_id: CaseId, *, as_json: AsJson = False) -> int:
         text = Text(heading.ljust(width), "bold").append("  ")
         console.print(text.append(printable(line), style))
 
-    return ExitCode.OK
+    return code

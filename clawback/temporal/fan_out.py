@@ -1,0 +1,69 @@
+"""Calls many workflows, a few at a time. One that fails does not stop the others."""
+
+import asyncio
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Generic, TypeVar
+
+from temporalio.service import RPCError
+
+from clawback.temporal.workflow_calls import (
+    NoSuchWorkflow,
+    NoWorkerAnswered,
+    QueryFailed,
+    UpdateRefused,
+)
+
+T = TypeVar("T")
+
+UNANSWERED = (NoSuchWorkflow, QueryFailed, UpdateRefused, NoWorkerAnswered, RPCError)
+"""The errors of a call that are about one workflow, or may be."""
+_CONCURRENT_CALLS = 12
+
+
+@dataclass(frozen=True)
+class Answers(Generic[T]):
+    """The answers by the id of the workflow, and the errors of those that gave none."""
+
+    given: Mapping[str, T]
+    errors: Mapping[str, Exception]
+
+    @property
+    def unanswered(self) -> dict[str, str]:
+        """Why there is no answer, by the id of the workflow."""
+        return {id_: describe_error(error) for id_, error in self.errors.items()}
+
+    def require_all(self) -> list[T]:
+        """Return every answer; raise the first error if there is one."""
+        for error in self.errors.values():
+            raise error
+        return list(self.given.values())
+
+    def require_any(self) -> None:
+        """Raise the first error if nobody answered."""
+        for error in self.errors.values():
+            if not self.given:
+                raise error
+
+
+async def call_each(call: Callable[[str], Awaitable[T]], ids: Sequence[str]) -> Answers[T]:
+    """Call something for every id; both results are in the order of the ids."""
+    slots = asyncio.Semaphore(_CONCURRENT_CALLS)
+
+    async def limited(id_: str) -> T | Exception:
+        async with slots:
+            try:
+                return await call(id_)
+            except UNANSWERED as error:
+                return error
+
+    results = dict(zip(ids, await asyncio.gather(*map(limited, ids)), strict=True))
+    return Answers(
+        given={id_: one for id_, one in results.items() if not isinstance(one, Exception)},
+        errors={id_: one for id_, one in results.items() if isinstance(one, Exception)},
+    )
+
+
+def describe_error(error: Exception) -> str:
+    """Say in one line why a workflow did not answer."""
+    return error.message if isinstance(error, RPCError) else str(error)
