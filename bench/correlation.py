@@ -22,8 +22,10 @@ from clawback.cases import CasePlan, Match
 from clawback.correlation.sliding_window import CorrelationType, CorrelationWindow
 from clawback.model.messages import Target
 from clawback.model.mode import Mode
+from clawback.settings import Settings
 from clawback.temporal import names
 from clawback.temporal.correlation_gateway import CorrelationGateway
+from clawback.temporal.worker_versions import deployment_config, take_over
 from worker import PRODUCTION_SANDBOX
 from workflows.correlation_shard import CorrelationShardWorkflow
 
@@ -43,12 +45,15 @@ async def correlation(
     """Measure what a message costs that a correlation only counts."""
     found = [_match(number) for number in range(messages + trickle)]
     burst = [found[start : start + page] for start in range(0, messages, page)]
+    settings = Settings.model_construct()
     async with temporal() as server:
+        await take_over(server.client, settings)
         shards = Worker(
             server.client,
             task_queue=names.WORKFLOW_QUEUE,
             workflows=[CorrelationShardWorkflow],
             workflow_runner=SandboxedWorkflowRunner(PRODUCTION_SANDBOX),
+            deployment_config=deployment_config(settings),
         )
         async with shards:
             rounds = {
