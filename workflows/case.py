@@ -69,7 +69,7 @@ class CaseWorkflow:
                 self._uid,
                 workflow.now(),
                 part=start.part,
-                spent=start.spent,
+                campaign=start.campaign,
                 window=start.window,
             )
         else:
@@ -133,16 +133,16 @@ class CaseWorkflow:
         What announces the action is written together with the reservation.
         """
         records = self._case.take_records()
-        reserved = await reserve(self._plan, step, self._case.spent, records)
+        reserved = await reserve(self._plan, step, self._case, records)
         if reserved.refusal is not None:
             self._case.refuse(reserved.refusal)
         elif self._case.state is CaseState.UNDONE:
-            await reserved.refund({})
+            await reserved.refund({}, self._case)
         else:
             self._case.start_step(step)
             outcomes = await self._carry_out(step, reserved.repeats)
             self._case.end_step(step, outcomes, workflow.now())
-            await reserved.refund(outcomes)
+            await reserved.refund(outcomes, self._case)
 
     async def _carry_out(self, step: ActionStep, repeats: int) -> dict[str, str]:
         """Run the action. If the case is undone meanwhile, stop, and give unknown outcomes."""
@@ -219,12 +219,12 @@ class CaseWorkflow:
     @workflow.update(name=names.APPROVE)
     def approve(self, by: str, reason: str, digest: str) -> str:
         """Approve what was shown (by its digest); return the new state."""
-        return self._decide(Decision(approved=True, by=by, at=workflow.now(), reason=reason))
+        return self._decide(by, reason, approved=True)
 
     @workflow.update(name=names.DENY)
     def deny(self, by: str, reason: str) -> str:
         """Deny a held case; return the new state."""
-        return self._decide(Decision(approved=False, by=by, at=workflow.now(), reason=reason))
+        return self._decide(by, reason, approved=False)
 
     @approve.validator
     def _validate_approve(self, by: str, reason: str, digest: str) -> None:
@@ -249,8 +249,12 @@ class CaseWorkflow:
             plan=self._plan, timing=self._timing, part=self._case.part, snapshot=snapshot
         )
 
-    def _decide(self, decision: Decision) -> str:
-        self._case.decide(decision)
+    def _decide(self, by: str, reason: str, *, approved: bool) -> str:
+        update = workflow.current_update_info()
+        id_ = update.id if update is not None else ""
+        self._case.decide(
+            Decision(approved=approved, by=by, at=workflow.now(), reason=reason, id=id_)
+        )
         self._has_news = True
         return self._case.state
 
@@ -261,7 +265,7 @@ class CaseWorkflow:
                 plan=self._plan,
                 timing=self._timing,
                 part=part,
-                spent=self._case.spent_before(part),
+                campaign=self._case.campaign,
                 matches=batch,
             )
             await workflow.execute_activity_method(

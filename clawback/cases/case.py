@@ -19,6 +19,7 @@ from clawback.cases.room import FAN_OUT, Room, child_of
 from clawback.cases.state import (
     ActionStep,
     AppliedAction,
+    Campaign,
     CaseSnapshot,
     CaseState,
     CloseStep,
@@ -80,6 +81,10 @@ class Case:
         self._applied = list(snapshot.applied)
         self._in_progress = snapshot.in_progress
         self._spent = snapshot.spent
+        self._asked = 0
+        self._campaign = snapshot.campaign or Campaign(
+            id=snapshot.uid.rpartition("/")[2], opened_at=snapshot.opened_at
+        )
 
     @classmethod
     def open(  # noqa: PLR0913 - what a case starts with
@@ -90,18 +95,23 @@ class Case:
         now: datetime,
         *,
         part: int = 1,
-        spent: int = 0,
+        campaign: Campaign | None = None,
         limit: int | None = None,
         window: str | None = None,
     ) -> "Case":
         """Start a case. `uid` is unique for ever; a case id is used again after its case closed.
 
         `limit` is the room for its matches, in bytes; a part of number `part` has only the actions
-        on single messages, the first one all of them. `window` describes the correlation window
+        on single messages, the first one all of them. `campaign` is what a part gets from the one
+        that it goes on from. `window` describes the correlation window
         that opens it.
         """
         snapshot = CaseSnapshot(
-            uid=uid, state=CaseState.RESPONDING, opened_at=now, last_match_at=now, spent=spent
+            uid=uid,
+            state=CaseState.RESPONDING,
+            opened_at=now,
+            last_match_at=now,
+            campaign=campaign,
         )
         case = cls(plan, timing, snapshot, part, limit)
         case._note(RecordKind.CASE_OPENED, now, detail=window)
@@ -145,10 +155,6 @@ class Case:
             self.overflow.pop(part, None)
         return batch
 
-    def spent_before(self, part: int) -> int:
-        """What a new part is to count as spent of the campaign's budget: all parts are as large."""
-        return (part - 1) * len(self._targets)
-
     def note_part(self, part: int, state: CaseState) -> None:
         """Note the state of another part of the campaign."""
         self._parts[part] = state
@@ -157,8 +163,17 @@ class Case:
         """Record a match that could not be read."""
         self._note(RecordKind.EVENT_REJECTED, now, detail=f"{why}: {raw}")
 
+    def ask(self, step: ActionStep) -> None:
+        """Note that the guard is asked about a step: it may have granted it already.
+
+        If the case is full, the guard counts the step itself.
+        """
+        is_counted = step.action.budget is BudgetKind.MESSAGES and self.counted_campaign is None
+        self._asked = len(step.subjects) if is_counted else 0
+
     def refuse(self, reason: str) -> None:
         """Note that the guard refused the step: people must approve it first."""
+        self._asked = 0
         self._approval.guard_refusal = reason
 
     def start_step(self, step: ActionStep) -> None:
@@ -168,6 +183,7 @@ class Case:
     def end_step(self, step: ActionStep, outcomes: Mapping[str, str], now: datetime) -> None:
         """Note the outcomes of a step, one for each of its subjects."""
         self._in_progress = None
+        self._asked = 0
         targets = {target.id: target for target in step.targets}
         for subject, outcome in outcomes.items():
             self._first_seen.pop(subject, None)
@@ -235,6 +251,9 @@ class Case:
             return
 
         self._spent = 0
+        self._campaign = self._campaign.model_copy(
+            update={"spent": 0, "decision": decision.id, "decided_at": decision.at}
+        )
         if not decision.approved:
             self._refuse_pending("denied", decision.at)
         self.state = CaseState.RESPONDING if decision.approved else CaseState.DENIED
@@ -278,6 +297,7 @@ class Case:
             applied=tuple(self._applied),
             in_progress=self._in_progress,
             spent=self._spent,
+            campaign=self._campaign,
             held_at=self._approval.held_at,
             hold_reason=self._approval.hold_reason,
             guard_refusal=self._approval.guard_refusal,
@@ -315,6 +335,18 @@ class Case:
     def spent(self) -> int:
         """Messages touched since people last decided about the case."""
         return self._spent
+
+    @property
+    def campaign(self) -> Campaign:
+        """The campaign as a further part of it has to know it now."""
+        if self.part > 1:
+            return self._campaign
+        return self._campaign.model_copy(update={"spent": self._spent + self._asked})
+
+    @property
+    def counted_campaign(self) -> Campaign | None:
+        """The campaign that the guard has to count; None while this case has all its messages."""
+        return self.campaign if self.part > 1 or self._room.is_full else None
 
     @property
     def idle_until(self) -> datetime:

@@ -38,12 +38,27 @@ class CaseState(StrEnum):
 
 
 class Decision(Payload):
-    """A person's decision on a held case."""
+    """A person's decision on a held case. All parts of a campaign get it under the same `id`."""
 
     approved: bool
     by: str
     at: UtcDatetime
     reason: str = ""
+    id: str = ""
+
+
+class Campaign(Payload):
+    """What the guard must know of a campaign to count the messages of all its parts.
+
+    `id` is unique for ever. `spent` is what the case itself had spent since people last decided
+    when it sent matches on. `decision` is the last decision that a part knows of, with its time.
+    """
+
+    id: str
+    opened_at: UtcDatetime
+    spent: int = 0
+    decision: str = ""
+    decided_at: UtcDatetime | None = None
 
 
 class ActionStep(Payload):
@@ -113,10 +128,12 @@ class CaseSnapshot(Payload):
     the story for people, `records` counts audit records and `pending_records` are not written yet.
 
     Size: `room_used` bytes are taken, `is_full` says that further matches went on to other parts,
-    `parts` are the states of all parts that the first one knows of.
+    `parts` are the states of all parts that the first one knows of, `campaign` is what the guard
+    counts all of them under.
     """
 
     uid: str
+    campaign: Campaign | None = None
     state: CaseState
     opened_at: UtcDatetime
     last_match_at: UtcDatetime
@@ -252,15 +269,15 @@ class CaseStart(Payload):
     `window` describes the correlation window that opened the case; `index_key` is the key, in hex,
     of the hashes that the case publishes (see `cases.touches`).
 
-    `part` numbers the parts of a campaign from 1, the case itself. `spent` is what the others are
-    taken to have spent of the campaign's budget.
+    `part` numbers the parts of a campaign from 1, the case itself, which makes the `campaign` of
+    the others.
     """
 
     plan: CasePlan
     timing: CaseTiming = CaseTiming()
     index_key: str = ""
     part: int = 1
-    spent: int = 0
+    campaign: Campaign | None = None
     window: str | None = None
     snapshot: CaseSnapshot | None = None
 
@@ -271,5 +288,5 @@ class ForwardMatches(Payload):
     plan: CasePlan
     timing: CaseTiming
     part: int
-    spent: int = 0
+    campaign: Campaign
     matches: tuple[Match, ...]

@@ -9,6 +9,7 @@ from typing import Any
 
 from clawback.actions import BudgetKind
 from clawback.cases.plan import Limit
+from clawback.guard.campaigns import Campaigns
 from clawback.guard.payloads import (
     Budgets,
     Demotion,
@@ -46,6 +47,7 @@ class Guard:
         self._counters = dict(snapshot.counters)
         self._grants = dict(snapshot.grants)
         self._repeats = dict(snapshot.repeats)
+        self._campaigns = Campaigns(snapshot.campaigns, snapshot.campaigns_forgotten)
         self._refused = snapshot.refused
         self.binding = snapshot.binding
         self.generation = snapshot.generation
@@ -70,6 +72,8 @@ class Guard:
             counters=self._counters,
             grants=self._grants,
             repeats=self._repeats,
+            campaigns=self._campaigns.counts,
+            campaigns_forgotten=self._campaigns.forgotten,
             demoted=self.demoted,
             stopped=self.stopped,
             refused=self._refused,
@@ -99,7 +103,10 @@ class Guard:
             self._refused += 1
             return ReservationResult(granted=False, reason=reason)
 
-        subject = reservation.subject
+        subject, campaign = reservation.subject, reservation.campaign
+        decision = None
+        if campaign is not None and reservation.budget is BudgetKind.MESSAGES:
+            decision = self._campaigns.charge(campaign, reservation.count)
         repeats = self._count_repeat(subject, now) if subject else 0
         grant = Grant(
             rule=reservation.rule,
@@ -108,6 +115,7 @@ class Guard:
             at=now,
             verdicts=reservation.verdicts,
             repeats=repeats,
+            decision=decision,
         )
         self._charge(grant, reservation.count)
         self._grants[reservation.id] = grant
@@ -121,6 +129,8 @@ class Guard:
         if grant is None or (count := min(refund.count, grant.count)) <= 0:
             return
         self._charge(grant, -count)
+        if refund.campaign is not None and grant.budget is BudgetKind.MESSAGES:
+            self._campaigns.refund(refund.campaign, grant.decision, count)
         self._grants[refund.id] = grant.model_copy(update={"count": grant.count - count})
 
     def spent(self, key: str, per: timedelta, now: datetime) -> int:
@@ -182,6 +192,7 @@ class Guard:
         self.generation = max(self.generation, known) + 1
         if not past.is_complete:
             self._unknown_since, self._vouched = now, ()
+            self._campaigns.forget(now)
 
     def _take_over(self, past: GuardSnapshot) -> None:
         # Undo may have demoted rules since the loss; those stay demoted.
@@ -194,6 +205,7 @@ class Guard:
         self._counters = dict(past.counters)
         self._grants = dict(past.grants)
         self._repeats = dict(past.repeats)
+        self._campaigns = Campaigns(past.campaigns, past.campaigns_forgotten)
         self._refused = past.refused
         self._unknown_since, self._vouched = past.unknown_since, past.vouched
 
@@ -213,12 +225,8 @@ class Guard:
             )
 
         is_counted = kind is BudgetKind.MESSAGES
-        most = budgets.campaign if is_counted else None
-        if most is not None and reservation.spent + reservation.count > most:
-            yield (
-                f"{reservation.count} messages would exceed {most:,} "
-                f"of one campaign ({reservation.spent:,} so far)"
-            )
+        if is_counted and budgets.campaign is not None:
+            yield from self._exceeded_of_campaign(reservation, budgets.campaign)
 
         # The limits of a rule replace the general ones, kind by kind.
         own = [limit for limit in reservation.limits if limit.kind is kind]
@@ -247,6 +255,14 @@ class Guard:
                 spent = self.spent(key, limit.per, now)
                 if spent + count > limit.most:
                     yield f"{count} {kind} would exceed {limit} {whose} ({spent:,} so far)"
+
+    def _exceeded_of_campaign(self, reservation: Reservation, most: int) -> Iterator[str]:
+        campaign, count = reservation.campaign, reservation.count
+        spent = reservation.spent if campaign is None else self._campaigns.spent(campaign)
+        if spent is None:
+            yield f"what the campaign has spent of {most:,} messages is not known any more"
+        elif spent + count > most:
+            yield f"{count} messages would exceed {most:,} of one campaign ({spent:,} so far)"
 
     def _surges(self, reservation: Reservation, surge: Surge, now: datetime) -> Iterator[str]:
         if self._is_unknown(surge.per, now):

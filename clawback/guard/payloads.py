@@ -7,6 +7,7 @@ from pydantic import Field
 
 from clawback.actions import BudgetKind
 from clawback.cases.plan import Limit
+from clawback.cases.state import Campaign
 from clawback.guard.sliding_counter import SlidingCounter
 from clawback.model.durations import Duration
 from clawback.model.payload import Payload
@@ -38,7 +39,8 @@ class Reservation(Payload):
     """What a step of a case will spend.
 
     `id` is unique for ever: a retry gives the same result and costs nothing. `count` is what the
-    step will spend, `spent` what the case has spent since a person last decided. `verdicts` counts
+    step will spend, `spent` what the case has spent since a person last decided; where a campaign
+    has several parts, the guard counts them together under `campaign`. `verdicts` counts
     Cloudflare's verdicts on the messages. `subject` is the hash under which repeats are counted.
     `approved` says that people have approved the step.
     """
@@ -48,6 +50,7 @@ class Reservation(Payload):
     budget: BudgetKind
     count: int
     spent: int = 0
+    campaign: Campaign | None = None
     verdicts: dict[str, int] = Field(default_factory=dict)
     limits: tuple[Limit, ...] = ()
     subject: str | None = None
@@ -73,10 +76,11 @@ class ReservationBatch(Payload):
 
 
 class Refund(Payload):
-    """Units of a granted reservation that were not spent."""
+    """Units of a granted reservation that were not spent; `campaign` as the part knew it then."""
 
     id: str
     count: int
+    campaign: Campaign | None = None
 
 
 class Stop(Payload):
@@ -97,7 +101,10 @@ class Demotion(Payload):
 
 
 class Grant(Payload):
-    """A granted reservation, for retries and refunds."""
+    """A granted reservation, for retries and refunds.
+
+    `decision` is the last one about the campaign whose parts it was counted with, if any.
+    """
 
     rule: str
     budget: BudgetKind
@@ -105,6 +112,7 @@ class Grant(Payload):
     at: UtcDatetime
     verdicts: dict[str, int] = Field(default_factory=dict)
     repeats: int = 0
+    decision: str | None = None
 
 
 class RepeatCount(Payload):
@@ -112,6 +120,15 @@ class RepeatCount(Payload):
 
     times: int
     at: UtcDatetime
+
+
+class CampaignCount(Payload):
+    """What all parts of a campaign have spent since the last decision about any of them."""
+
+    spent: int
+    opened_at: UtcDatetime
+    decision: str = ""
+    decided_at: UtcDatetime | None = None
 
 
 class Binding(Payload):
@@ -149,11 +166,15 @@ class GuardSnapshot(Payload):
 
     `generation` counts the runs. `decisions` counts what people and undo decided. `unknown_since`
     is when a past was lost that could not be read; `vouched` are the rules confirmed since.
+    `campaigns` counts those of several parts by their ids; what those opened until
+    `campaigns_forgotten` have spent is not known if they are not among them.
     """
 
     counters: dict[str, SlidingCounter] = Field(default_factory=dict)
     grants: dict[str, Grant] = Field(default_factory=dict)
     repeats: dict[str, RepeatCount] = Field(default_factory=dict)
+    campaigns: dict[str, CampaignCount] = Field(default_factory=dict)
+    campaigns_forgotten: UtcDatetime | None = None
     demoted: dict[str, Demotion] = Field(default_factory=dict)
     stopped: Stop | None = None
     refused: int = 0

@@ -5,6 +5,7 @@ from collections.abc import AsyncIterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from typing import NoReturn, TypeVar
+from uuid import uuid4
 
 from pydantic_core import PydanticSerializationError
 from temporalio.client import Client
@@ -147,7 +148,10 @@ class CaseGateway:
     async def signal_part(self, request: ForwardMatches) -> None:
         """Send matches to a further part of a campaign and start the part if it is not open."""
         start = CaseStart(
-            plan=request.plan, timing=request.timing, part=request.part, spent=request.spent
+            plan=request.plan,
+            timing=request.timing,
+            part=request.part,
+            campaign=request.campaign,
         )
         await self._signal(start, request.matches)
 
@@ -266,8 +270,10 @@ class CaseGateway:
             if (change := describe_change(current, digest)) is not None:
                 raise UpdateRefused(change)
 
+        # One decision about all parts, so the guard counts anew once and not for each.
+        decision = str(uuid4())
         decided = await call_each(
-            lambda part: self._approve(part, by, digests[part], reason), list(digests)
+            lambda part: self._approve(part, by, digests[part], reason, decision), list(digests)
         )
         return _state_of(decided, proposals.errors)
 
@@ -318,9 +324,12 @@ class CaseGateway:
         found.sort(key=lambda line: line.opened_at)
         return list({line.id: line for line in found}.values())
 
-    async def _approve(self, workflow_id: str, by: str, digest: str, reason: str) -> str:
+    async def _approve(
+        self, workflow_id: str, by: str, digest: str, reason: str, decision: str | None = None
+    ) -> str:
         handle = self.client.get_workflow_handle(workflow_id)
-        return await update_workflow(handle, names.APPROVE, [by, reason, digest], str)
+        args = [by, reason, digest]
+        return await update_workflow(handle, names.APPROVE, args, str, update_id=decision)
 
     async def _deny(self, workflow_id: str, by: str, reason: str) -> str:
         handle = self.client.get_workflow_handle(workflow_id)

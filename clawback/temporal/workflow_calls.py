@@ -88,12 +88,14 @@ async def query_workflow(
     return result
 
 
-async def update_workflow(
+async def update_workflow(  # noqa: PLR0913 - what an update is sent with
     handle: WorkflowHandle[Any, Any],
     update: str,
     args: list[Any],
     result_type: type[T],
     accept_timeout: timedelta | None = ACCEPT_TIMEOUT,
+    *,
+    update_id: str | None = None,
 ) -> T:
     """Send an update to a workflow and wait for its result.
 
@@ -105,17 +107,21 @@ async def update_workflow(
 
     """
     try:
-        return await send_update(handle, update, args, result_type, accept_timeout)
+        return await send_update(
+            handle, update, args, result_type, accept_timeout, update_id=update_id
+        )
     except RPCError as error:
         raise await _explain(handle, error) from error
 
 
-async def send_update(
+async def send_update(  # noqa: PLR0913 - what an update is sent with
     handle: WorkflowHandle[Any, Any],
     update: str,
     args: list[Any],
     result_type: type[T],
     accept_timeout: timedelta | None = ACCEPT_TIMEOUT,
+    *,
+    update_id: str | None = None,
 ) -> T:
     """Send an update as `update_workflow` does, without explaining a missing workflow.
 
@@ -126,7 +132,11 @@ async def send_update(
 
     """
     sent = handle.start_update(
-        update, args=args, wait_for_stage=WorkflowUpdateStage.ACCEPTED, result_type=result_type
+        update,
+        args=args,
+        wait_for_stage=WorkflowUpdateStage.ACCEPTED,
+        id=update_id,
+        result_type=result_type,
     )
     return await await_update(sent, accept_timeout)
 

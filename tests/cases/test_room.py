@@ -56,6 +56,23 @@ def test_every_match_is_in_exactly_one_part(arrivals: list[int], limit: int) -> 
     assert sorted(taken) == sorted({match(number).key for number in arrivals})
 
 
+def test_a_further_part_knows_what_its_case_has_spent() -> None:
+    """That is what it has moved, and what the guard may have granted it already."""
+    moves = PLAN.model_copy(update={"actions": PLAN.actions[1:2]})
+    case = Case.open(moves, CaseTiming(), "case/r/1/run", NOW, limit=1)
+    case.add_match(match(1), NOW)
+    step = case.next(NOW)
+    assert isinstance(step, ActionStep)
+    assert case.counted_campaign is None
+    case.ask(step)
+    case.add_match(match(2), NOW)
+    assert case.counted_campaign == case.campaign
+    assert (case.campaign.id, case.campaign.spent) == ("run", 1)
+    case.start_step(step)
+    case.end_step(step, dict.fromkeys(step.subjects, MOVED), NOW)
+    assert case.campaign.spent == 1
+
+
 @given(st.integers(1, 5000), st.text(max_size=9))
 def test_parts_are_a_tree(part: int, key: str) -> None:
     """Each part has sixteen children of its own, and a key always takes the same way."""

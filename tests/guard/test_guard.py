@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 
 from clawback.actions import BudgetKind
 from clawback.cases import Limit
+from clawback.cases.state import Campaign
 from clawback.guard import (
     Budgets,
     Demotion,
@@ -26,7 +27,8 @@ from clawback.guard import (
     Stop,
     Surge,
 )
-from clawback.model.size import PAYLOAD_LIMIT
+from clawback.guard.campaigns import MOST_CAMPAIGNS
+from clawback.model.size import PAYLOAD_LIMIT, payload_size
 
 NOW = datetime(2026, 11, 22, 12, tzinfo=UTC)
 HOUR = timedelta(hours=1)
@@ -126,6 +128,100 @@ def test_a_campaign_is_capped() -> None:
     guard, budgets = fresh(), Budgets(campaign=10)
     assert guard.reserve(asked(5, spent=5), budgets, NOW).granted
     assert "of one campaign (6 so far)" in guard.reserve(asked(5, spent=6), budgets, NOW).reason
+
+
+def campaign(**known: object) -> Campaign:
+    """A campaign of several parts, as one of them knows it."""
+    return Campaign(**{"id": "run", "opened_at": NOW, **known})
+
+
+PARTS = st.lists(
+    st.tuples(
+        st.sampled_from(["reserve", "reserve", "decide"]),
+        st.integers(0, 3),
+        st.integers(1, 6),
+        st.integers(0, 6),
+    ),
+    max_size=30,
+)
+
+
+@given(PARTS, st.integers(0, 9))
+def test_the_parts_of_a_campaign_are_counted_exactly(
+    events: list[tuple[str, int, int, int]], before: int
+) -> None:
+    """Reservations and refunds of all parts, and decisions that only some of them know of.
+
+    The count survives a snapshot after each event.
+    """
+    guard, budgets, spent = fresh(), Budgets(campaign=12), before
+    parts = [campaign(spent=before)] * 4
+    for number, (kind, part, units, unspent) in enumerate(events):
+        guard = Guard(GuardSnapshot.model_validate_json(guard.snapshot().model_dump_json()))
+        if kind == "decide":
+            at = NOW + timedelta(seconds=number)
+            known = campaign(decision=str(number), decided_at=at)
+            parts = [
+                known if other in {part, units % 4} else one for other, one in enumerate(parts)
+            ]
+            spent = 0
+        ask = asked(units, campaign=parts[part], approved=kind == "decide")
+        granted = guard.reserve(ask, budgets, NOW).granted
+        assert granted == (ask.approved or spent + units <= 12)
+        if granted:
+            back = min(unspent, units)
+            guard.refund(Refund(id=ask.id, count=back, campaign=parts[part]))
+            spent += units - back
+
+
+def test_a_refund_from_before_a_decision_is_not_counted() -> None:
+    """People have decided since: what was spent before is no longer counted, nor given back."""
+    guard, budgets = fresh(), Budgets(campaign=10)
+    early = asked(9, campaign=campaign())
+    decided = campaign(decision="d", decided_at=NOW)
+    assert guard.reserve(early, budgets, NOW).granted
+    assert guard.reserve(asked(6, campaign=decided, approved=True), budgets, NOW).granted
+    guard.refund(Refund(id=early.id, count=9, campaign=early.campaign))
+    assert "(6 so far)" in guard.reserve(asked(5, campaign=campaign()), budgets, NOW).reason
+
+
+def test_what_a_lost_guard_counted_of_campaigns_is_not_zero() -> None:
+    """Those that are open are held until people decide; later ones are counted as ever."""
+    guard, budgets = fresh(), Budgets(campaign=10)
+    guard.recover(Past(snapshot=None), NOW)
+    guard.confirm("r")
+    refused = guard.reserve(asked(campaign=campaign()), budgets, NOW)
+    assert "what the campaign has spent of 10 messages is not known" in refused.reason
+    later = campaign(id="later", opened_at=NOW + HOUR)
+    assert guard.reserve(asked(campaign=later), budgets, NOW).granted
+    decided = campaign(decision="d", decided_at=NOW + HOUR)
+    assert guard.reserve(asked(10, campaign=decided, approved=True), budgets, NOW).granted
+    assert "(10 so far)" in guard.reserve(asked(campaign=decided), budgets, NOW).reason
+
+
+def test_campaigns_are_kept_in_bounded_space() -> None:
+    """Those that spent longest ago are forgotten, and then held; their count is never zero."""
+    guard, budgets, most = fresh(), Budgets(campaign=10), MOST_CAMPAIGNS
+    every = [
+        campaign(id=f"{number:0>36}", opened_at=NOW + timedelta(seconds=number))
+        for number in range(most + 10)
+    ]
+    for one in every:
+        assert guard.reserve(asked(6, campaign=one), budgets, NOW).granted
+    snapshot = guard.snapshot()
+    assert len(snapshot.campaigns) == most
+    assert payload_size(snapshot.campaigns) < 256 * 1024
+    again = Guard(snapshot)
+    assert "not known" in again.reserve(asked(campaign=every[9]), budgets, NOW).reason
+    assert "(6 so far)" in again.reserve(asked(6, campaign=every[10]), budgets, NOW).reason
+
+
+def test_blocks_are_not_messages_of_a_campaign() -> None:
+    """The budget of a campaign is one of messages."""
+    guard, budgets = fresh(), Budgets(campaign=10)
+    assert guard.reserve(asked(10, campaign=campaign()), budgets, NOW).granted
+    blocks = asked(5, budget=BudgetKind.BLOCKS, campaign=campaign())
+    assert guard.reserve(blocks, budgets, NOW).granted
 
 
 @pytest.mark.parametrize("who", [{"rule": "r"}, {"verdicts": {"MALICIOUS": 1}}])

@@ -23,6 +23,7 @@ from temporalio.testing import WorkflowEnvironment
 
 from clawback.actions import BlockSender, BulkMove, Move, Notify, Reclassify, Release, TrustDomain
 from clawback.cases import CasePlan, CaseState, CaseTiming, ForwardMatches, Limit
+from clawback.cases.state import Campaign
 from clawback.cases.undo_plan import UndoScope
 from clawback.model.addresses import PatternKind
 from clawback.model.events import EventKind
@@ -376,7 +377,8 @@ async def part(deployment: Deployment) -> str:
     """A further part of a campaign; the case itself has closed."""
     told = plan("part", MOVE)
     matches = (match_of(LINES[0]),)
-    request = ForwardMatches(plan=told, timing=SOON, part=2, matches=matches)
+    campaign = Campaign(id="a run", opened_at=matches[0].at)
+    request = ForwardMatches(plan=told, timing=SOON, part=2, campaign=campaign, matches=matches)
     await deployment.cases.signal_part(request)
     name = names.part_id(told.case_id, request.part)
     await deployment.client.get_workflow_handle(name).result()

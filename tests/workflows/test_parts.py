@@ -12,10 +12,12 @@ from temporalio.client import Client
 from temporalio.service import RPCError
 
 from clawback.cases import CaseState, CaseTiming, ForwardMatches, room
+from clawback.cases.state import Campaign
 from clawback.cases.undo_plan import UndoScope
 from clawback.model.mode import Mode
 from clawback.simulator import outbreak
 from clawback.temporal import case_gateway, names
+from clawback.temporal.guard_gateway import GuardGateway
 from clawback.temporal.undo_gateway import UndoGateway
 from clawback.temporal.workflow_calls import QueryFailed, UpdateRefused
 from tests.waiting import eventually
@@ -98,6 +100,49 @@ async def test_a_decision_covers_every_part(
         assert len(moved_ids(deployment)) == (45 if approves else 0)
 
 
+def budget(tmp_path: Path, most: int) -> Path:
+    """Write rules with nothing but a budget for a campaign."""
+    (tmp_path / "rules").mkdir()
+    (tmp_path / "rules" / "safety.yml").write_text(f"budgets: {{campaign: {most}}}\n")
+    return tmp_path / "rules"
+
+
+@pytest.mark.usefixtures("small")
+async def test_all_parts_share_the_budget_of_the_campaign(temporal: Client, tmp_path: Path) -> None:
+    """They may use up all of it, however many parts there are; one message more is held.
+
+    An approval of all held parts counts anew for all of them.
+    """
+    lines, rules = campaign(46), budget(tmp_path, 45)
+    simulator = simulated(lines)
+    async with (
+        deployed(temporal, simulator, tmp_path, rules=rules) as deployment,
+        asyncio.timeout(120),
+    ):
+        await deployment.signal_case(plan(), *map(match_of, lines[:45]))
+        await eventually(lambda: is_known(deployment, 45))
+        await eventually(lambda: decided(deployment, 45))
+        assert len(set(moved_ids(deployment))) == 45
+
+        await deployment.signal_case(plan(), match_of(lines[45]))
+
+        async def held() -> str | None:
+            await is_known(deployment, 46)
+            proposal = await deployment.cases.proposal(CASE)
+            return proposal.digest if proposal.messages else None
+
+        digest = await eventually(held)
+        refusal = (await deployment.cases.status(CASE)).snapshot
+        assert refusal is not None
+        assert "would exceed 45 of one campaign (45 so far)" in (refusal.guard_refusal or "")
+        await deployment.cases.approve(CASE, "ana", digest)
+        await eventually(lambda: decided(deployment, 46))
+        guard = await GuardGateway(temporal).status()
+        assert guard is not None
+        assert refusal.campaign is not None
+        assert guard.campaigns[refusal.campaign.id].spent == 1
+
+
 async def decided(deployment: Deployment, count: int) -> bool | None:
     """Whether every message has an outcome."""
     snapshot = (await deployment.cases.status(CASE)).snapshot
@@ -146,8 +191,11 @@ async def test_the_parts_of_a_case_that_does_not_answer_are_shown(
     async with deployed(temporal, simulated(lines), tmp_path) as deployment, asyncio.timeout(60):
         await poison(deployment, names.CASE, CASE)
         matches = tuple(map(match_of, lines))
+        origin = Campaign(id="a run", opened_at=matches[0].at)
         await deployment.cases.signal_part(
-            ForwardMatches(plan=asked, timing=CaseTiming(), part=2, matches=matches)
+            ForwardMatches(
+                plan=asked, timing=CaseTiming(), part=2, campaign=origin, matches=matches
+            )
         )
 
         async def is_held() -> bool | None:

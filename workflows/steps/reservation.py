@@ -10,7 +10,7 @@ from temporalio.exceptions import FailureError
 with workflow.unsafe.imports_passed_through():
     from activities.guard import GuardActivities, ReserveStep
     from clawback.actions.outcomes import TOOK_EFFECT
-    from clawback.cases import ActionStep, CasePlan
+    from clawback.cases import ActionStep, Case, CasePlan
     from clawback.guard import Refund, Reservation, ReservationResult
     from clawback.model.audit_record import AuditRecord
     from clawback.model.size import payload_size
@@ -30,35 +30,42 @@ class ReservedStep:
         self.refusal = None if result.granted else result.reason
         self.repeats = result.repeats
 
-    async def refund(self, outcomes: Mapping[str, str]) -> None:
+    async def refund(self, outcomes: Mapping[str, str], case: Case) -> None:
         """Refund what took no effect. If the guard is gone, so is what it had charged."""
         effective = sum(outcome in TOOK_EFFECT for outcome in outcomes.values())
         unspent = self._reservation.count - effective
         if unspent > 0:
             with suppress(FailureError):
                 guard = workflow.get_external_workflow_handle(names.GUARD_ID)
-                await guard.signal(names.REFUNDED, Refund(id=self._reservation.id, count=unspent))
+                await guard.signal(
+                    names.REFUNDED,
+                    Refund(
+                        id=self._reservation.id,
+                        count=unspent,
+                        # Also if it has become one of several parts since the reservation.
+                        campaign=self._reservation.campaign or case.counted_campaign,
+                    ),
+                )
 
 
 async def reserve(
-    plan: CasePlan, step: ActionStep, spent: int, records: Sequence[AuditRecord]
+    plan: CasePlan, step: ActionStep, case: Case, records: Sequence[AuditRecord]
 ) -> ReservedStep:
-    """Write the records that announce a step, and ask the guard about it, in one activity.
-
-    `spent` counts the messages the case has touched since people last decided about it.
-    """
+    """Write the records that announce a step, and ask the guard about it, in one activity."""
     reservation = Reservation(
         # Deterministic, so that a retry or a replay asks under the same id and is charged once.
         id=str(workflow.uuid4()),
         rule=plan.rule,
         budget=step.action.budget,
         count=len(step.subjects),
-        spent=spent,
+        spent=case.spent,
+        campaign=case.counted_campaign,
         verdicts=Counter(target.verdict for target in step.targets if target.verdict),
         limits=plan.limits,
         subject=step.action.guard_subject,
         approved=step.approved,
     )
+    case.ask(step)
     if payload_size(records) > _MOST_RECORDS:
         await write_records(records)
         records = ()
