@@ -15,17 +15,18 @@ from temporalio.client import Client
 
 from activities import ACTIVITIES
 from clawback.actions import BlockSender, Move, Reclassify
-from clawback.cases import CasePlan, CaseState, CaseTiming
+from clawback.cases import CasePlan, CaseState, CaseTiming, summary
 from clawback.cases.undo_plan import UndoBasis, UndoScope, plan_undo
+from clawback.cli.undo.output import found_data, print_plan
 from clawback.model.messages import Destination, Disposition
 from clawback.model.mode import Mode
 from clawback.simulator import outbreak
-from clawback.temporal import names
+from clawback.temporal import names, undo_gateway
 from clawback.temporal.case_gateway import CaseGateway
 from clawback.temporal.case_history import ASKED_BY
 from clawback.temporal.case_index import CaseFilter
 from clawback.temporal.data_converter import data_converter
-from clawback.temporal.undo_gateway import NothingKnown, UndoGateway
+from clawback.temporal.undo_gateway import FoundUndo, NothingKnown, UndoGateway
 from tests.waiting import eventually
 from tests.workflows.deployment import Deployment, deployed, match_of
 from tests.workflows.test_case import simulated
@@ -94,10 +95,10 @@ async def test_lists_and_plans_need_no_worker(temporal: Client, tmp_path: Path) 
     assert await found(state=CaseState.SETTLED) >= {one, two}
 
     lines = {line.id: line for line in await cases.find()}
-    summary = lines[one].summary
-    assert summary is not None
-    assert (summary.messages, summary.sender, summary.changed) == (3, "s1@bad.test", 5)
-    assert summary.undo is not None
+    small_one = lines[one].summary
+    assert small_one is not None
+    assert (small_one.messages, small_one.sender, small_one.changed) == (3, "s1@bad.test", 5)
+    assert small_one.undo is not None
     assert lines[two].summary.undo is None  # type: ignore[union-attr]
     assert lines[plan(3).case_id].ended == "terminated"
     assert lines[plan(9).case_id].unreadable
@@ -124,6 +125,40 @@ async def test_lists_and_plans_need_no_worker(temporal: Client, tmp_path: Path) 
             await undo.find(SCOPE, **unknown)
     with pytest.raises(NothingKnown):
         await undo.find(UndoScope(by="ana", messages=("nobody's",)))
+
+
+async def test_a_plan_for_many_cases_reads_few_histories(
+    temporal: Client,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    """The plan says how many cases it leaves out; they are read before anything is undone."""
+    monkeypatch.setattr(summary, "MOST_UNDO_BYTES", 0)
+    monkeypatch.setattr(undo_gateway, "MOST_HISTORIES", 1)
+    async with deployed(temporal, simulated([]), tmp_path) as deployment:
+        for group in (1, 2, 3):
+            await acted(deployment, group, group)
+
+        undo = UndoGateway(temporal)
+
+        async def planned() -> FoundUndo | None:
+            found = await undo.find(SCOPE, rule="r")
+            return found if sum(one.messages for one in found.unread) >= 3 else None
+
+        found = await eventually(planned)
+        assert (len(found.candidates), len(found.unread)) == (1, 2)
+        print_plan(found, ends_cases=True)
+        assert "2 more cases, with " in capsys.readouterr().out
+        assert [one["case"] for one in found_data(found)["unread"]] == [
+            one.execution.id for one in found.unread
+        ]
+
+        rest = await undo.read_rest(found, SCOPE)
+        assert sorted(len(one.plan.messages) for one in rest.candidates) == [1, 2, 3]
+        assert (rest.unread, rest.unreadable) == ((), ())
+        for group in (1, 2, 3):
+            assert not (await undo.find(SCOPE, case=plan(group).case_id)).unread
 
 
 async def foreign_case(deployment: Deployment) -> None:

@@ -18,8 +18,15 @@ def print_plan(found: FoundUndo, *, ends_cases: bool) -> None:
             print_text(line)
 
     _print_unreadable(found.unreadable)
-    if not found.candidates:
+    if found.unread:
+        messages = sum(one.messages for one in found.unread)
+        print_text(
+            f"{len(found.unread):,} more cases, with {messages:,} messages, are not in this plan: "
+            "their histories are read before they are undone."
+        )
+    elif not found.candidates:
         print_text("There is nothing to undo.")
+    if not found.candidates:
         return
 
     works = [one.plan for one in found.candidates]
@@ -33,10 +40,14 @@ def print_plan(found: FoundUndo, *, ends_cases: bool) -> None:
 
 
 def found_data(found: FoundUndo) -> dict[str, Any]:
-    """Return undo plans and unreadable cases as JSON data."""
+    """Return undo plans, and what is not in them, as JSON data."""
     return {
         "cases": [_plan_data(one) for one in found.candidates],
         "unreadable": [asdict(one) for one in found.unreadable],
+        "unread": [
+            {"case": one.execution.id, "run": one.execution.run_id, "messages": one.messages}
+            for one in found.unread
+        ],
     }
 
 

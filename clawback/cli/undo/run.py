@@ -45,22 +45,27 @@ def run_undo(request: UndoRequest) -> int:
     with show_progress("Looking for what can be undone"):
         found = _call(lambda undo: undo.find(request.scope, case=request.case, rule=request.rule))
 
+    is_any = bool(found.candidates or found.unread)
     incomplete = ExitCode.NO if found.unreadable else ExitCode.OK
     if request.as_json:
-        if request.dry_run or not found.candidates:
+        if request.dry_run or not is_any:
             print_json(found_data(found))
     else:
         print_plan(found, ends_cases=request.scope.ends_cases)
 
-    if request.dry_run or not found.candidates:
+    if request.dry_run or not is_any:
         return incomplete
 
     if not request.yes and not _confirm():
         raise Failure("nothing was undone", ExitCode.NO)
 
+    if found.unread:
+        with show_progress("Reading the cases that still act"):
+            found = _call(lambda undo: undo.read_rest(found, request.scope))
+
     undone = _call(lambda undo: _carry_out(undo, request.scope, found))
     print_undone(undone, found.unreadable, as_json=request.as_json)
-    return ExitCode.NO if undone.failed else incomplete
+    return ExitCode.NO if undone.failed or found.unreadable else ExitCode.OK
 
 
 async def _carry_out(undo: UndoGateway, scope: UndoScope, found: FoundUndo) -> UndoSummary:
