@@ -12,6 +12,7 @@ from bench.backtest import backtest
 from bench.chaos import chaos
 from bench.correlation import correlation
 from bench.latency import latency
+from bench.lists import lists
 from bench.outbreak import outbreak
 from bench.peers import peers
 from bench.poisoned import poisoned
@@ -22,7 +23,7 @@ from bench.structure import structure
 from clawback.cli.exits import ExitCode, exit_now
 
 P = ParamSpec("P")
-LONG = {"storm", "chaos", "soak"}
+LONG = {"lists", "storm", "chaos", "soak"}
 """Benches that run only when they are named."""
 COMMANDS: dict[str, Callable[..., Awaitable[None]]] = {
     "latency": latency,
@@ -33,6 +34,7 @@ COMMANDS: dict[str, Callable[..., Awaitable[None]]] = {
     "poisoned": poisoned,
     "structure": structure,
     "correlation": correlation,
+    "lists": lists,
     "storm": storm,
     "chaos": chaos,
     "soak": soak,
