@@ -30,6 +30,7 @@ from clawback.temporal import names
 from clawback.temporal.application_errors import as_application_error
 from clawback.temporal.case_gateway import REFUSALS
 from clawback.temporal.case_history import HistoryUnreadable
+from clawback.temporal.corrections import Corrections
 from clawback.temporal.error_types import ErrorType
 from clawback.temporal.own_submissions import OwnSubmissions
 from clawback.temporal.undo_gateway import CaseRun, CaseUndoRequest, read_undo_basis
@@ -56,10 +57,17 @@ class ReturnMessages(Payload):
     targets: tuple[Target, ...]
 
 
+class CorrectMessage(ReclassifyMessage):
+    """The answer to a reclassification by a case, whose uid is `case`."""
+
+    case: str
+
+
 class UndoActivities:
     """The requests of undo, with their own share of the rate limit."""
 
     def __init__(self, api: EmailSecurity, client: Client, own_submissions: OwnSubmissions) -> None:
+        self._corrections = Corrections(client)
         self._api = api.on(Share.UNDO)
         self._client = client
         self._own_submissions = own_submissions
@@ -126,11 +134,25 @@ class UndoActivities:
         )
 
     @activity.defn(name="undo.reclassify_message")
-    async def reclassify_message(self, request: ReclassifyMessage) -> None:
-        """Reclassify a message; the submission is first marked as ours, so that no rule sees it."""
+    async def reclassify_message(self, request: CorrectMessage) -> bool:
+        """Reclassify a message; False if another undo does, or did.
+
+        The submission is first marked as ours, so that no rule sees it.
+        """
+        owner = activity.info().workflow_run_id or ""
         with as_application_error():
+            if not await self._corrections.claim(request.case, request.target.id, owner):
+                return False
             await self._own_submissions.mark(request.target, request.disposition)
             await self._api.reclassify(request.target.id, request.disposition)
+        return True
+
+    @activity.defn(name="undo.release_correction")
+    async def release_correction(self, request: CorrectMessage) -> None:
+        """Leave a correction that failed to the next undo of the case."""
+        owner = activity.info().workflow_run_id or ""
+        with as_application_error():
+            await self._corrections.release(request.case, request.target.id, owner)
 
     async def _terminate_late(self, case: WorkflowExecutionDescription) -> None:
         """Terminate a case that cannot end, for instance because no worker has its version."""

@@ -14,9 +14,9 @@ from temporalio.exceptions import (
 with workflow.unsafe.imports_passed_through():
     from activities.containment import MessageOutcomes
     from activities.policies import PolicyActivities, PolicyRequest
-    from activities.undo import ReturnMessages, UndoActivities
+    from activities.undo import CorrectMessage, ReturnMessages, UndoActivities
     from clawback.actions import Correction, PolicyAction
-    from clawback.actions.outcomes import UNKNOWN, failed
+    from clawback.actions.outcomes import UNKNOWN, failed, is_failed
     from clawback.cases.undo_plan import UndoPlan
     from clawback.guard import Demotion
     from clawback.model.audit_record import AuditRecord, RecordKind
@@ -91,7 +91,7 @@ class CaseUndoWorkflow:
             outcomes.append(_Outcome(policy.name, policy.label, outcome))
 
         for correction in plan.corrections:
-            outcome = await self._correct(correction)
+            outcome = await self._correct(plan.uid, correction)
             outcomes.append(_Outcome("reclassify", correction.target.id, outcome))
 
         return outcomes + [
@@ -124,15 +124,22 @@ class CaseUndoWorkflow:
         )
         return ended.removal
 
-    async def _correct(self, correction: Correction) -> str:
-        """Request the opposite reclassification."""
-        return await reclassify(
-            Attempts(options=UNDO_ONCE),
-            UndoActivities.reclassify_message,
-            correction.target,
-            correction.disposition,
-            VERIFY_UNDO,
+    async def _correct(self, case: str, correction: Correction) -> str:
+        """Request the opposite reclassification, unless another undo of the case does, or did."""
+        request = CorrectMessage(
+            target=correction.target,
+            disposition=correction.disposition,
+            since=workflow.now(),
+            case=case,
         )
+        outcome = await reclassify(
+            Attempts(options=UNDO_ONCE), UndoActivities.reclassify_message, request, VERIFY_UNDO
+        )
+        if is_failed(outcome):
+            await workflow.execute_activity_method(
+                UndoActivities.release_correction, request, **UNDO
+            )
+        return outcome
 
     async def _demote(self, request: CaseUndoRequest, rule: str, count: int) -> None:
         """Tell the guard, which holds every further case of the rule until a person confirms it."""

@@ -96,6 +96,7 @@ GUARD_MEMO: Final = "guard"
 BINDING_MEMO: Final = "binding"
 BLOCK_MEMO: Final = "block"
 SUMMARY_MEMO: Final = "summary"
+OWNER_MEMO: Final = "owner"
 RULE_ATTRIBUTE: Final = "ClawbackRule"
 STATE_ATTRIBUTE: Final = "ClawbackState"
 MODE_ATTRIBUTE: Final = "ClawbackMode"
@@ -142,6 +143,11 @@ def expiry_id(block_id: str) -> str:
 def case_undo_id(case_uid: str) -> str:
     """The id of the undo of a case, by the case's uid (`<case id>/<first run>`)."""
     return f"{CASE_UNDO}/{case_uid}"
+
+
+def correction_id(key: str) -> str:
+    """The id of the mark of one correction of undo."""
+    return f"correction/{key}"
 
 
 def own_submission_id(key: str) -> str:

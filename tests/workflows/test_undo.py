@@ -21,6 +21,7 @@ from clawback.model.messages import Destination, Disposition
 from clawback.model.mode import Mode
 from clawback.simulator import outbreak, parse_faults
 from clawback.temporal import names
+from clawback.temporal.corrections import Corrections
 from clawback.temporal.guard_gateway import GuardGateway
 from clawback.temporal.undo_gateway import CaseRun, NothingKnown, UndoGateway, UndoSummary
 from tests.waiting import eventually
@@ -110,6 +111,42 @@ async def test_a_case_is_taken_back_whole(
             await undo(deployment, case=told.case_id) is not None
         )  # a second undo finds the same, and harms nothing
         assert len(rows(deployment, "delete")) == 1
+        assert len(rows(deployment, "reclassify")) == 2
+
+
+async def test_undos_at_the_same_time_answer_a_reclassification_once(
+    temporal: Client, tmp_path: Path
+) -> None:
+    """One of the whole case, and one of its messages alone."""
+    lines = list(outbreak(2))
+    async with deployed(temporal, simulated(lines), tmp_path) as deployment:
+        await deployment.signal_case(plan(actions=EVERYTHING[:2]), *map(match_of, lines))
+        await deployment.settled(plan().case_id)
+        first = rows(deployment, "reclassify")[0]["id"]
+        undone = await asyncio.gather(
+            undo(deployment, UndoScope(by="bob", messages=(first,))),
+            undo(deployment, case=plan().case_id),
+        )
+        assert [one.failed for one in undone] == [0, 0]
+        assert [row["disposition"] for row in rows(deployment, "reclassify")] == [
+            "MALICIOUS",
+            "NONE",
+        ]
+
+
+async def test_a_correction_belongs_to_the_undo_that_claims_it_first(temporal: Client) -> None:
+    """It may claim it again, after a lost answer; only what it releases goes to another one."""
+    corrections = Corrections(temporal)
+    assert await corrections.claim("case", "m", "first")
+    assert await corrections.claim("case", "m", "first")
+    assert not await corrections.claim("case", "m", "second")
+    assert await corrections.claim("another case", "m", "second")
+
+    await corrections.release("case", "m", "second")
+    assert not await corrections.claim("case", "m", "second")
+    await corrections.release("case", "m", "first")
+    assert await corrections.claim("case", "m", "second")
+    assert not await corrections.claim("case", "m", "first")
 
 
 async def test_an_undone_case_ends_and_its_campaign_is_held_from_then_on(

@@ -8,8 +8,8 @@ from temporalio import workflow
 with workflow.unsafe.imports_passed_through():
     from activities.containment import ContainmentActivities, ReclassifyMessage
     from clawback.actions import Reclassify
-    from clawback.actions.outcomes import RECLASSIFIED, UNKNOWN, failed
-    from clawback.model.messages import Disposition, Target
+    from clawback.actions.outcomes import ALREADY_THERE, RECLASSIFIED, UNKNOWN, failed
+    from clawback.model.messages import Target
     from workflows.options import RECLASSIFY, VERIFY
     from workflows.steps.attempts import Answered, Attempts, Impossible, Lost, verify
     from workflows.steps.context import StepContext
@@ -20,26 +20,27 @@ async def reclassify_first(
 ) -> dict[str, str]:
     """Reclassify the first message of the case."""
     attempts = Attempts(context.is_off, RECLASSIFY)
-    outcome = await reclassify(
-        attempts, ContainmentActivities.reclassify_message, targets[0], action.disposition
+    request = ReclassifyMessage(
+        target=targets[0], disposition=action.disposition, since=workflow.now()
     )
+    outcome = await reclassify(attempts, ContainmentActivities.reclassify_message, request)
     return {targets[0].id: outcome}
 
 
 async def reclassify(
     attempts: Attempts,
     activity: Callable[..., Any],
-    target: Target,
-    disposition: Disposition,
+    request: ReclassifyMessage,
     verify_options: Mapping[str, Any] = VERIFY,
 ) -> str:
-    """Reclassify one message by an activity that takes `ReclassifyMessage`; give the outcome."""
-    # `since` keeps earlier submissions of this message from counting as this one.
-    request = ReclassifyMessage(target=target, disposition=disposition, since=workflow.now())
+    """Reclassify one message by an activity that takes the request; give the outcome.
+
+    The activity returns False if somebody else has made the request.
+    """
     while attempts.may_continue:
         match await attempts.make(activity, request):
-            case Answered():
-                return RECLASSIFIED
+            case Answered(made):
+                return ALREADY_THERE if made is False else RECLASSIFIED
             case Impossible(why):
                 return failed(why)
             case Lost():
