@@ -255,8 +255,8 @@ async def test_nothing_that_waits_leaves_once_containment_is_stopped(
     temporal: Client, tmp_path: Path
 ) -> None:
     """The rate limit is reset while containment is stopped; after `resume` each is sent once."""
-    cases = 6
-    async with waiting_reclassifications(temporal, tmp_path, Rate(8, 4), cases) as (deployment, _):
+    cases = 12  # three windows: the switch takes a lease of three seconds, about half of one
+    async with waiting_reclassifications(temporal, tmp_path, Rate(8, 6), cases) as (deployment, _):
         guard = GuardGateway(temporal)
         await guard.stop("ana", "wrong rule")
         await deployment.lease_over()
@@ -265,7 +265,6 @@ async def test_nothing_that_waits_leaves_once_containment_is_stopped(
         async def may_send() -> bool | None:
             return deployment.api.headroom(Share.RECLASSIFYING) > 0 or None
 
-        await eventually(may_send)
         await eventually(may_send)
         assert len(rows(deployment, "reclassify")) == sent < cases
         await guard.resume("ana")
