@@ -37,8 +37,8 @@ class Line:
 async def test_calls_of_one_moment_become_one() -> None:
     """Three callers, one call; each gets the whole answer."""
     line = Line()
-    gathering = Batcher(line.send, most=10)
-    answers = await asyncio.gather(*(gathering.ask(items) for items in (["a"], ["b", "c"], ["d"])))
+    batcher = Batcher(line.send, most=10)
+    answers = await asyncio.gather(*(batcher.ask(items) for items in (["a"], ["b", "c"], ["d"])))
     assert answers == [4, 4, 4]
     assert line.sent == [["a", "b", "c", "d"]]
 
@@ -47,10 +47,10 @@ async def test_what_is_asked_while_a_call_is_under_way_goes_into_the_next() -> N
     """The second call holds all that came meanwhile."""
     line = Line()
     line.open.clear()
-    gathering = Batcher(line.send, most=10, pause=timedelta())
-    first = asyncio.create_task(gathering.ask(["a"]))
+    batcher = Batcher(line.send, most=10, pause=timedelta())
+    first = asyncio.create_task(batcher.ask(["a"]))
     await line.called.wait()
-    later = [asyncio.create_task(gathering.ask([item])) for item in "bc"]
+    later = [asyncio.create_task(batcher.ask([item])) for item in "bc"]
     await asyncio.sleep(0)
     line.open.set()
     assert await asyncio.gather(first, *later) == [1, 2, 2]
@@ -60,9 +60,9 @@ async def test_what_is_asked_while_a_call_is_under_way_goes_into_the_next() -> N
 async def test_no_call_is_larger_than_allowed_unless_one_caller_makes_it_so() -> None:
     """A caller's items stay together."""
     line = Line()
-    gathering = Batcher(line.send, most=3)
+    batcher = Batcher(line.send, most=3)
     await asyncio.gather(
-        gathering.ask(["a", "b"]), gathering.ask(["c", "d"]), gathering.ask(list("efgh"))
+        batcher.ask(["a", "b"]), batcher.ask(["c", "d"]), batcher.ask(list("efgh"))
     )
     assert line.sent == [["a", "b"], ["c", "d"], ["e", "f", "g", "h"]]
 
@@ -70,9 +70,9 @@ async def test_no_call_is_larger_than_allowed_unless_one_caller_makes_it_so() ->
 async def test_one_spoilt_call_is_repeated_caller_by_caller() -> None:
     """The refusal reaches the caller it is meant for; the others get their answer."""
     line = Line()
-    gathering = Batcher(line.send, most=10, spoilt=(Refusal,))
+    batcher = Batcher(line.send, most=10, spoilt=(Refusal,))
     answers = await asyncio.gather(
-        gathering.ask(["a"]), gathering.ask(["bad"]), gathering.ask(["c"]), return_exceptions=True
+        batcher.ask(["a"]), batcher.ask(["bad"]), batcher.ask(["c"]), return_exceptions=True
     )
     assert (answers[0], type(answers[1]), answers[2]) == (1, Refusal, 1)
 
@@ -80,9 +80,9 @@ async def test_one_spoilt_call_is_repeated_caller_by_caller() -> None:
 async def test_a_refused_call_is_halved_until_the_refused_caller_is_alone() -> None:
     """One of sixteen is refused: its halves are sent on, not all sixteen one by one."""
     line = Line()
-    gathering = Batcher(line.send, most=100, spoilt=(Refusal,))
+    batcher = Batcher(line.send, most=100, spoilt=(Refusal,))
     callers = [[f"{number}"] for number in range(15)] + [["bad"]]
-    answers = await asyncio.gather(*map(gathering.ask, callers), return_exceptions=True)
+    answers = await asyncio.gather(*map(batcher.ask, callers), return_exceptions=True)
     assert [type(answer) for answer in answers] == [int] * 15 + [Refusal]
     assert len(line.sent) == 9
     taken = [item for sent in line.sent if "bad" not in sent for item in sent]
@@ -93,25 +93,25 @@ async def test_what_waited_for_too_long_is_not_sent() -> None:
     """The caller is told so; whoever asks after it is served."""
     line = Line()
     line.open.clear()
-    gathering = Batcher(line.send, most=1, pause=timedelta(), patience=timedelta(milliseconds=50))
-    first = asyncio.create_task(gathering.ask(["a"]))
+    batcher = Batcher(line.send, most=1, pause=timedelta(), patience=timedelta(milliseconds=50))
+    first = asyncio.create_task(batcher.ask(["a"]))
     await line.called.wait()
-    late = asyncio.create_task(gathering.ask(["b"]))
+    late = asyncio.create_task(batcher.ask(["b"]))
     await asyncio.sleep(0.06)
     line.open.set()
     assert await first == 1
     with pytest.raises(NotSent):
         await late
-    assert await gathering.ask(["c"]) == 1
+    assert await batcher.ask(["c"]) == 1
     assert line.sent == [["a"], ["c"]]
 
 
 async def test_any_other_error_reaches_every_caller() -> None:
     """What is unknown for one is unknown for all; nothing is repeated."""
     line = Line()
-    gathering = Batcher(line.send, most=10, spoilt=(Refusal,))
+    batcher = Batcher(line.send, most=10, spoilt=(Refusal,))
     answers = await asyncio.gather(
-        gathering.ask(["a"]), gathering.ask(["broken"]), return_exceptions=True
+        batcher.ask(["a"]), batcher.ask(["broken"]), return_exceptions=True
     )
     assert [type(answer) for answer in answers] == [ConnectionError, ConnectionError]
     assert len(line.sent) == 1
@@ -120,11 +120,11 @@ async def test_any_other_error_reaches_every_caller() -> None:
 async def test_a_caller_that_goes_away_takes_nothing_back() -> None:
     """Its items were asked for; the other callers get their answer."""
     line = Line()
-    gathering = Batcher(line.send, most=10)
-    gone, stays = (asyncio.create_task(gathering.ask([item])) for item in "ab")
+    batcher = Batcher(line.send, most=10)
+    gone, stays = (asyncio.create_task(batcher.ask([item])) for item in "ab")
     await asyncio.sleep(0)
     gone.cancel()
     assert await stays == 2
     with pytest.raises(asyncio.CancelledError):
         await gone
-    assert await gathering.ask(["c"]) == 1
+    assert await batcher.ask(["c"]) == 1

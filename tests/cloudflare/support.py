@@ -1,4 +1,4 @@
-"""Test doubles of the client's surroundings: clock, observer, responses, a misbehaving server."""
+"""Test doubles of what the client needs: clock, observer, responses, a misbehaving server."""
 
 import asyncio
 import json

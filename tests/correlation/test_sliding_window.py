@@ -17,7 +17,7 @@ from clawback.correlation.sliding_window import (
 
 EPOCH = datetime(2026, 1, 1, tzinfo=UTC)
 HOUR = timedelta(hours=1)
-SIGHTINGS = st.lists(
+ENTRIES = st.lists(
     st.tuples(st.integers(0, 12), st.sampled_from("ab"), st.sampled_from(["x", "y", None])),
     max_size=6,
 ).map(
@@ -56,7 +56,7 @@ def holds(correlation: CorrelationWindow, some: Sequence[WindowEntry]) -> bool:
             )
 
 
-@given(SIGHTINGS, st.integers(1, 4), st.integers(0, 6), st.sampled_from(list(CorrelationType)))
+@given(ENTRIES, st.integers(1, 4), st.integers(0, 6), st.sampled_from(list(CorrelationType)))
 def test_windows_agree_with_brute_force(
     entries: list[WindowEntry], at_least: int, hours: int, kind: CorrelationType
 ) -> None:
@@ -68,7 +68,7 @@ def test_windows_agree_with_brute_force(
 
 
 @given(
-    SIGHTINGS,
+    ENTRIES,
     st.integers(1, 4),
     st.integers(0, 6),
     st.sampled_from(list(CorrelationType)),
@@ -131,7 +131,7 @@ def test_a_window_that_never_fills_costs_no_more_for_each_sighting() -> None:
 
 
 @given(
-    SIGHTINGS.flatmap(lambda rows: st.tuples(st.just(rows), st.permutations(rows))),
+    ENTRIES.flatmap(lambda rows: st.tuples(st.just(rows), st.permutations(rows))),
     st.integers(1, 4),
     st.integers(0, 6),
 )
