@@ -190,7 +190,9 @@ class RehearsalEnvironment:
             if not (status := await pollers.status(source)).has_read(time)
         ]
         for status in late:
-            if status.requested == status.completed:
+            # A poll reads no backlog: asking for one would only use up requests.
+            is_behind = status.backlog or status.rereading
+            if status.requested == status.completed and not is_behind:
                 await pollers.request_poll(status.source)
         return not late
 
