@@ -27,8 +27,8 @@ _LONGEST_BLOCK = timedelta(seconds=300)
 class Share(StrEnum):
     """The purpose of a request, least urgent first."""
 
-    BACKFILLING = "backfilling"
     ENRICHING = "enriching"
+    BACKFILLING = "backfilling"
     RECLASSIFYING = "reclassifying"
     POLLING = "polling"
     ACTING = "acting"
@@ -46,8 +46,8 @@ CONTAINMENT_SHARES = frozenset({Share.RECLASSIFYING, Share.ACTING, Share.APPROVE
 """The shares that the kill switch stops."""
 
 RESERVES: Mapping[Share, float] = {
-    Share.BACKFILLING: 0.60,
-    Share.ENRICHING: 0.55,
+    Share.ENRICHING: 0.60,
+    Share.BACKFILLING: 0.55,
     Share.RECLASSIFYING: 0.50,
     Share.POLLING: 0.40,
     Share.ACTING: 0.25,
@@ -57,8 +57,9 @@ RESERVES: Mapping[Share, float] = {
 }
 """The part of the quota that each share leaves untouched.
 
-A quarter is kept for people. Polling leaves 15 % more for containment, and enrichment leaves as
-much again for polling. Reclassifications, one request each, delay neither polling nor moves.
+A quarter is kept for people. Polling leaves 15 % more for containment, and a backlog leaves as much
+again for polling. Enrichment leaves some for a backlog: one page finds more than one detection.
+Reclassifications, one request each, delay neither polling nor moves.
 Approved actions, undo and requests from the command line may use some or all of what is kept for
 people.
 """

@@ -78,7 +78,7 @@ async def test_a_task_cancelled_as_it_enters_passes_its_slot_on() -> None:
 
 
 def test_the_ranks_are_those_of_the_shares() -> None:
-    """People first, a backlog last."""
+    """People first, enrichment last."""
     ranked = [
         Share.PEOPLE,
         Share.UNDO,
@@ -86,7 +86,7 @@ def test_the_ranks_are_those_of_the_shares() -> None:
         Share.ACTING,
         Share.POLLING,
         Share.RECLASSIFYING,
-        Share.ENRICHING,
         Share.BACKFILLING,
+        Share.ENRICHING,
     ]
     assert sorted(Share, key=lambda share: share.rank) == ranked

@@ -81,6 +81,7 @@ async def work(api: EmailSecurity, share: Share, count: int) -> int:
     "share",
     [
         Share.ENRICHING,
+        Share.BACKFILLING,
         Share.RECLASSIFYING,
         Share.POLLING,
         Share.ACTING,
@@ -93,7 +94,8 @@ async def test_two_workers_together_leave_the_reserve_of_their_share(share: Shar
     async with running_installation() as installed:
         await asyncio.gather(*(work(api, share, QUOTA) for api in installed.workers))
         reserves = {
-            Share.ENRICHING: 0.55,
+            Share.ENRICHING: 0.60,
+            Share.BACKFILLING: 0.55,
             Share.RECLASSIFYING: 0.50,
             Share.POLLING: 0.40,
             Share.ACTING: 0.25,
