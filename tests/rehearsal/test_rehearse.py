@@ -6,8 +6,7 @@ import signal
 import subprocess
 import sys
 from collections.abc import Iterator
-from contextlib import suppress
-from datetime import timedelta
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import pytest
@@ -105,53 +104,49 @@ def test_it_says_what_it_waits_for() -> None:
     assert f"INCOMPLETE the timeout expired before everything was done; {waits}" in done.stdout
 
 
-def test_a_signal_ends_the_preparation_at_once(tmp_path: Path) -> None:
-    """It need not wait until the mail is written and the expectation computed."""
-    process = subprocess.Popen(
-        [
-            *(sys.executable, "-c", "from clawback.cli import main; main()"),
-            *(
-                "rehearse",
-                "--rules",
-                RULES,
-                "--outbreak",
-                "300000",
-                "--keep",
-                str(tmp_path / "kept"),
-            ),
-        ],
+@contextmanager
+def rehearsing(kept: Path, *arguments: str) -> Iterator[subprocess.Popen[str]]:
+    """Run a rehearsal in a process of its own, which never outlives the test."""
+    program = (sys.executable, "-c", "from clawback.cli import main; main()")
+    with subprocess.Popen(
+        [*program, "rehearse", "--rules", RULES, "--keep", str(kept), *arguments],
+        stdout=subprocess.DEVNULL,
         stderr=subprocess.PIPE,
         text=True,
-    )
-    wait_until((tmp_path / "kept" / "outbreak.jsonl").exists, timedelta(seconds=60))
-    process.send_signal(signal.SIGTERM)
-    process.communicate(timeout=15)
-    assert process.returncode == ExitCode.INTERRUPTED
+    ) as process:
+        try:
+            yield process
+        finally:
+            process.kill()
+
+
+def wait_for_file(file: Path, process: subprocess.Popen[str]) -> None:
+    """Wait until a rehearsal has written a file; fail with what it says if it ends before."""
+    wait_until(lambda: file.exists() or process.poll() is not None)
+    assert file.exists(), process.communicate()[1]
+
+
+def test_a_signal_ends_the_preparation_at_once(tmp_path: Path) -> None:
+    """It need not wait until the mail is written and the expectation computed."""
+    kept = tmp_path / "kept"
+    with rehearsing(kept, "--outbreak", "300000") as process:
+        wait_for_file(kept / "outbreak.jsonl", process)
+        process.send_signal(signal.SIGTERM)
+        process.communicate(timeout=15)
+        assert process.returncode == ExitCode.INTERRUPTED
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_an_interrupted_rehearsal_leaves_no_process(tmp_path: Path, number: signal.Signals) -> None:
     """A signal has its own exit code, and stops all processes."""
     kept = tmp_path / "kept"
-    command = [
-        sys.executable,
-        "-c",
-        "from clawback.cli import main; main()",
-        "rehearse",
-        "--rules",
-        RULES,
-        "--keep",
-        str(kept),
-    ]
-    process = subprocess.Popen(
-        command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True
-    )
-    wait_until((kept / "logs" / "worker.log").exists, timedelta(seconds=60))
-    process.send_signal(number)
-    _, said = process.communicate(timeout=30)
-    assert process.returncode == ExitCode.INTERRUPTED
-    assert "clawback: interrupted" in said
-    assert not any(str(kept).encode() in command_line for command_line in command_lines())
+    with rehearsing(kept) as process:
+        wait_for_file(kept / "logs" / "worker.log", process)
+        process.send_signal(number)
+        _, said = process.communicate(timeout=30)
+        assert process.returncode == ExitCode.INTERRUPTED
+        assert "clawback: interrupted" in said
+        assert not any(str(kept).encode() in command_line for command_line in command_lines())
 
 
 @pytest.mark.parametrize(
