@@ -19,7 +19,13 @@ from clawback.batching import Batcher
 from clawback.cloudflare import EmailSecurity, Share, errors, pages
 from clawback.cloudflare.recovery import RELEASES, is_since
 from clawback.model.events import is_moved, message_event
-from clawback.model.messages import MAX_MESSAGES_PER_REQUEST, Destination, Disposition, Target
+from clawback.model.messages import (
+    MAX_MESSAGES_PER_REQUEST,
+    Destination,
+    Disposition,
+    Target,
+    postfix_id_of,
+)
 from clawback.model.payload import Payload
 from clawback.model.size import payload_size
 from clawback.model.times import UtcDatetime
@@ -219,7 +225,7 @@ class ContainmentActivities:
     @activity.defn(name="email_security.find_submission")
     async def find_submission(self, request: ReclassifyMessage) -> bool:
         """Find out whether a submission for that message and disposition was made since."""
-        postfix_id = request.target.id.partition("-")[0]
+        postfix_id = postfix_id_of(request.target.id)
         with as_application_error():
             async for page in pages(
                 self._api.submissions, start=request.since - _CLOCK_SKEW, end=datetime.now(UTC)

@@ -17,8 +17,8 @@ from clawback.actions import Policy, PolicyAction
 from clawback.actions.policy import PolicyFields
 from clawback.batching import Batcher
 from clawback.cloudflare import Batch, EmailSecurity, Share, errors, pages
+from clawback.cloudflare.account_settings.policy_list import MAX_ENTRIES_PER_BATCH, PolicyList
 from clawback.cloudflare.account_settings.policy_list import Policy as PolicyRecord
-from clawback.cloudflare.account_settings.policy_list import PolicyList
 from clawback.model.addresses import PatternKind
 from clawback.model.payload import Payload
 from clawback.model.policies import (
@@ -33,14 +33,10 @@ from clawback.model.policies import (
 from clawback.temporal.application_errors import as_application_error
 from clawback.temporal.shares import SharedClients
 
-MOST_ENTRIES = 1000
-"""Entries in one batch: the most the API takes (reference §1.6)."""
 _MOST_SINGLE_SEARCHES = 3
 """Up to so many entries are searched for one by one; for more the list is read once."""
 _JOIN = timedelta(milliseconds=500)
 """How long an undo waits for others to join its request: cases that are undone together do."""
-
-
 _SPOILT = (errors.InvalidRequest, errors.NotFound)
 _Fields = frozenset[tuple[str, object]]
 _Key = tuple[str, _Fields]
@@ -84,12 +80,13 @@ class PolicyActivities:
         self._never_block = never_block
         lists = [(client, kind) for client in self._clients.clients for kind in Resource]
         self._searches = {
-            one: Batcher(partial(_find_each, *one), MOST_ENTRIES, spoilt=_SPOILT) for one in lists
+            one: Batcher(partial(_find_each, *one), MAX_ENTRIES_PER_BATCH, spoilt=_SPOILT)
+            for one in lists
         }
         self._creations = {
             one: Batcher(
                 partial(_create_each, *one),
-                MOST_ENTRIES if _takes_batches(*one, "posts") else 1,
+                MAX_ENTRIES_PER_BATCH if _takes_batches(*one, "posts") else 1,
                 spoilt=_SPOILT,
                 patience=SEND_PATIENCE,
             )
@@ -97,7 +94,7 @@ class PolicyActivities:
         }
         self._removals = {
             resource: Batcher(
-                partial(self._remove_all, resource), MOST_ENTRIES, pause=_JOIN, busy=_JOIN
+                partial(self._remove_all, resource), MAX_ENTRIES_PER_BATCH, pause=_JOIN, busy=_JOIN
             )
             for resource in Resource
         }
@@ -275,8 +272,8 @@ async def _delete_all(policies: PolicyList[Any], ids: Sequence[str]) -> set[str]
     A batch is all or nothing: if an entry has gone meanwhile, they are deleted one by one.
     """
     removed: set[str] = set()
-    for first in range(0, len(ids), MOST_ENTRIES):
-        batch = ids[first : first + MOST_ENTRIES]
+    for first in range(0, len(ids), MAX_ENTRIES_PER_BATCH):
+        batch = ids[first : first + MAX_ENTRIES_PER_BATCH]
         if len(batch) > 1 and "deletes" in policies.batch_kinds:
             with suppress(errors.NotFound):
                 # One entry that is gone fails the whole batch; they are then deleted one by one.

@@ -103,8 +103,7 @@ class Case:
 
         `limit` is the room for its matches, in bytes; a part of number `part` has only the actions
         on single messages, the first one all of them. `campaign` is what a part gets from the one
-        that it goes on from. `window` describes the correlation window
-        that opens it.
+        that it goes on from. `window` describes the correlation window that opens it.
         """
         snapshot = CaseSnapshot(
             uid=uid,

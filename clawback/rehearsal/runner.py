@@ -220,7 +220,8 @@ class _Run:
             return False
 
         environment = self._environment
-        if await environment.is_idle() and await environment.has_polled_since(visible_at):
+        # Pollers first: whether nothing waits is a question to each of 64 shards.
+        if await environment.has_polled_since(visible_at) and await environment.is_idle():
             return True
 
         await self._explain_stall(visible_at)

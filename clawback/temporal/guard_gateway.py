@@ -18,7 +18,6 @@ from temporalio.client import (
     Client,
     WorkflowExecutionDescription,
     WorkflowExecutionStatus,
-    WorkflowQueryFailedError,
 )
 from temporalio.common import WorkflowIDConflictPolicy
 from temporalio.service import RPCError, RPCStatusCode
@@ -34,7 +33,12 @@ from clawback.guard import (
 )
 from clawback.temporal import names
 from clawback.temporal.namespace_checks import REFUSED
-from clawback.temporal.workflow_calls import NoSuchWorkflow, query_workflow, update_workflow
+from clawback.temporal.workflow_calls import (
+    NoSuchWorkflow,
+    QueryFailed,
+    query_workflow,
+    update_workflow,
+)
 
 T = TypeVar("T")
 
@@ -237,7 +241,7 @@ class GuardGateway:
                 return Past(snapshot=snapshot, is_complete=True)
         except NoSuchWorkflow:
             return Past()
-        except (RPCError, WorkflowQueryFailedError) as error:
+        except (RPCError, QueryFailed) as error:
             # A run that does not replay never will: what it began with is left to read.
             if isinstance(error, RPCError) and error.status not in _CANNOT_REPLAY:
                 raise
