@@ -1,6 +1,5 @@
 """The activity that opens the cases of satisfied correlations and sends them further matches."""
 
-import asyncio
 from collections.abc import Callable
 
 import structlog
@@ -13,8 +12,8 @@ from clawback.model.mode import Mode
 from clawback.rules import RuleSet
 from clawback.rules.eligibility import cap_plan
 from clawback.temporal.case_gateway import CaseGateway, CaseRefused
+from clawback.temporal.fan_out import CONCURRENT_SIGNALS, gather_limited
 
-_CONCURRENT_SIGNALS = 24
 log = structlog.get_logger("clawback")
 
 
@@ -36,13 +35,7 @@ class CorrelationActivities:
             RPCError: the server does not answer; Temporal retries.
 
         """
-        slots = asyncio.Semaphore(_CONCURRENT_SIGNALS)
-
-        async def deliver(delivery: Delivery) -> DeliveryResult:
-            async with slots:
-                return await self._deliver(delivery)
-
-        return list(await asyncio.gather(*map(deliver, batch.deliveries)))
+        return await gather_limited(self._deliver, batch.deliveries, CONCURRENT_SIGNALS)
 
     async def _deliver(self, delivery: Delivery) -> DeliveryResult:
         try:

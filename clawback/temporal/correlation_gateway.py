@@ -1,6 +1,5 @@
 """Typed calls on correlation shards: send matches, list what is being counted."""
 
-import asyncio
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -23,12 +22,10 @@ from clawback.correlation.payloads import (
 from clawback.model.size import BATCH_LIMIT, payload_size, split_by_size
 from clawback.temporal import names
 from clawback.temporal.case_gateway import CaseRefused, raise_refusal
-from clawback.temporal.fan_out import Answers, call_each
+from clawback.temporal.fan_out import CONCURRENT_SIGNALS, Answers, call_each, gather_limited
 from clawback.temporal.workflow_calls import query_workflow
 
 T = TypeVar("T")
-
-_CONCURRENT_SIGNALS = 24
 
 
 @dataclass(frozen=True)
@@ -56,18 +53,18 @@ class CorrelationGateway:
             RPCError: the server does not answer.
 
         """
-        slots = asyncio.Semaphore(_CONCURRENT_SIGNALS)
         refusals = dict[str, CaseRefused]()
 
-        async def send(shard: str, batch: MatchBatch) -> None:
-            async with slots:
-                try:
-                    await self._signal(shard, batch)
-                except CaseRefused as error:
-                    refusals[shard] = error
+        async def send(signal: tuple[str, MatchBatch]) -> None:
+            shard, batch = signal
+            try:
+                await self._signal(shard, batch)
+            except CaseRefused as error:
+                refusals[shard] = error
 
         batches = build_batches(found, linger)
-        await asyncio.gather(*(send(shard, one) for shard, some in batches.items() for one in some))
+        signals = [(shard, one) for shard, some in batches.items() for one in some]
+        await gather_limited(send, signals, CONCURRENT_SIGNALS)
         return refusals
 
     async def windows(self, rule: str | None = None, limit: int = 50) -> CountedWindows:

@@ -1,7 +1,7 @@
-"""Calls many workflows, a few at a time. One that fails does not stop the others."""
+"""Makes many calls to the server, a few at a time."""
 
 import asyncio
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Generic, TypeVar
 
@@ -15,10 +15,13 @@ from clawback.temporal.workflow_calls import (
 )
 
 T = TypeVar("T")
+R = TypeVar("R")
 
 UNANSWERED = (NoSuchWorkflow, QueryFailed, UpdateRefused, NoWorkerAnswered, RPCError)
 """The errors of a call that are about one workflow, or may be."""
-_CONCURRENT_CALLS = 12
+CONCURRENT_READS = 12
+CONCURRENT_SIGNALS = 24
+"""Enough to keep the server busy, few enough to leave capacity to others."""
 
 
 @dataclass(frozen=True)
@@ -46,18 +49,37 @@ class Answers(Generic[T]):
                 raise error
 
 
-async def call_each(call: Callable[[str], Awaitable[T]], ids: Sequence[str]) -> Answers[T]:
-    """Call something for every id; both results are in the order of the ids."""
-    slots = asyncio.Semaphore(_CONCURRENT_CALLS)
+async def gather_limited(
+    call: Callable[[R], Awaitable[T]], items: Iterable[R], most: int = CONCURRENT_READS
+) -> list[T]:
+    """Call something for every item, `most` at a time; return the results in order.
 
-    async def limited(id_: str) -> T | Exception:
+    Raises:
+        Exception: what the first call that fails raises.
+
+    """
+    slots = asyncio.Semaphore(most)
+
+    async def limited(item: R) -> T:
         async with slots:
-            try:
-                return await call(id_)
-            except UNANSWERED as error:
-                return error
+            return await call(item)
 
-    results = dict(zip(ids, await asyncio.gather(*map(limited, ids)), strict=True))
+    return list(await asyncio.gather(*map(limited, items)))
+
+
+async def call_each(call: Callable[[str], Awaitable[T]], ids: Sequence[str]) -> Answers[T]:
+    """Call something for every id; both results are in the order of the ids.
+
+    One that fails does not stop the others.
+    """
+
+    async def answer(id_: str) -> T | Exception:
+        try:
+            return await call(id_)
+        except UNANSWERED as error:
+            return error
+
+    results = dict(zip(ids, await gather_limited(answer, ids), strict=True))
     return Answers(
         given={id_: one for id_, one in results.items() if not isinstance(one, Exception)},
         errors={id_: one for id_, one in results.items() if isinstance(one, Exception)},

@@ -1,6 +1,5 @@
 """Sends matches to where they belong: a correlation shard that counts them, or their case."""
 
-import asyncio
 from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
@@ -10,9 +9,7 @@ from clawback.cases import CasePlan, CaseTiming, Match
 from clawback.temporal import names
 from clawback.temporal.case_gateway import CaseGateway, CaseRefused
 from clawback.temporal.correlation_gateway import CorrelationGateway
-
-_CONCURRENT_SIGNALS = 24
-"""Enough to keep the server busy, few enough to leave capacity to others."""
+from clawback.temporal.fan_out import CONCURRENT_SIGNALS, gather_limited
 
 PlannedMatches = tuple[CasePlan, Sequence[Match]]
 
@@ -56,27 +53,25 @@ class MatchGateway:
 
     async def drop_known(self, found: Iterable[PlannedMatches]) -> list[PlannedMatches]:
         """Leave out what a case has already, also a closed one: a sweep reads old mail again."""
-        slots = asyncio.Semaphore(_CONCURRENT_SIGNALS)
 
-        async def select(plan: CasePlan, matches: Sequence[Match]) -> PlannedMatches:
-            async with slots:
-                return plan, await self._cases.drop_known(plan.case_id, list(matches))
+        async def select(planned: PlannedMatches) -> PlannedMatches:
+            plan, matches = planned
+            return plan, await self._cases.drop_known(plan.case_id, list(matches))
 
-        selected = await asyncio.gather(*(select(*one) for one in found))
+        selected = await gather_limited(select, found, CONCURRENT_SIGNALS)
         return [(plan, matches) for plan, matches in selected if matches]
 
     async def _send_to_cases(
         self, found: Iterable[PlannedMatches], timing: CaseTiming
     ) -> list[RefusedMatches]:
-        slots = asyncio.Semaphore(_CONCURRENT_SIGNALS)
         refused = list[RefusedMatches]()
 
-        async def send(plan: CasePlan, matches: Sequence[Match]) -> None:
-            async with slots:
-                try:
-                    await self._cases.signal_matches(plan, matches, timing)
-                except CaseRefused as error:
-                    refused.append(RefusedMatches(plan, matches, error))
+        async def send(planned: PlannedMatches) -> None:
+            plan, matches = planned
+            try:
+                await self._cases.signal_matches(plan, matches, timing)
+            except CaseRefused as error:
+                refused.append(RefusedMatches(plan, matches, error))
 
-        await asyncio.gather(*(send(*one) for one in found))
+        await gather_limited(send, found, CONCURRENT_SIGNALS)
         return refused

@@ -3,7 +3,6 @@
 The undo runs in a workflow: once it is started, it does not depend on the caller.
 """
 
-import asyncio
 import uuid
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
@@ -20,10 +19,10 @@ from clawback.temporal.case_gateway import CaseGateway
 from clawback.temporal.case_history import HistoryUnreadable, read_case_history
 from clawback.temporal.case_index import CaseFilter, CaseLine, read_case_line
 from clawback.temporal.data_converter import index_keys
+from clawback.temporal.fan_out import gather_limited
 
 MOST_HISTORIES = 100
 """Histories that the plan for many cases reads; 2,000 took ten seconds."""
-_CONCURRENT_READS = 12
 
 
 class NothingKnown(LookupError):
@@ -272,13 +271,11 @@ class UndoGateway:
     async def _read_histories(
         self, executions: Iterable[WorkflowExecution], scope: UndoScope
     ) -> list[Found]:
-        slots = asyncio.Semaphore(_CONCURRENT_READS)
 
         async def read(execution: WorkflowExecution) -> Found | None:
-            async with slots:
-                return await self._read_history(execution, scope)
+            return await self._read_history(execution, scope)
 
-        found = await asyncio.gather(*map(read, executions))
+        found = await gather_limited(read, executions)
         return [one for one in found if one is not None]
 
     async def _read_history(self, execution: WorkflowExecution, scope: UndoScope) -> Found | None:
