@@ -2,11 +2,8 @@
 
 Every request makes another submission, and a case may be undone again, or as a whole and by single
 messages at the same time. A correction belongs to the undo that starts its mark first, for good,
-unless that undo knows that its request had no effect. The mark is a workflow that never does
-anything, as those of `own_submissions`.
+unless that undo knows that its request had no effect.
 """
-
-import hashlib
 
 from temporalio.client import Client
 from temporalio.common import WorkflowIDReusePolicy
@@ -15,7 +12,7 @@ from temporalio.service import RPCError, RPCStatusCode
 
 from clawback.cloudflare import errors
 from clawback.temporal import names
-from clawback.temporal.own_submissions import MARK_LIFETIME
+from clawback.temporal.marks import MARK_LIFETIME, find_mark, mark_key
 
 
 class Corrections:
@@ -66,16 +63,14 @@ class Corrections:
 
     async def _owner_of(self, id_: str) -> str | None:
         try:
-            described = await self._client.get_workflow_handle(id_).describe()
+            mark = await find_mark(self._client, id_)
         except RPCError as error:
-            if error.status is RPCStatusCode.NOT_FOUND:
-                return None
             raise errors.Unavailable("corrections", str(error)) from error
-        owner: str | None = await described.memo_value(names.OWNER_MEMO, None, type_hint=str)
+        if mark is None:
+            return None
+        owner: str | None = await mark.memo_value(names.OWNER_MEMO, None, type_hint=str)
         return owner
 
 
 def _id_of(case: str, message: str) -> str:
-    text = f"{case}\0{message}"
-    digest = hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()
-    return names.correction_id(digest[:32])
+    return names.correction_id(mark_key(case, message))

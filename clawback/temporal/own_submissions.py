@@ -4,24 +4,19 @@ Before every reclassification, clawback starts a marker workflow on the Temporal
 """
 
 import asyncio
-import hashlib
 from datetime import UTC, datetime, timedelta
 
 from temporalio.client import Client
 from temporalio.common import WorkflowIDConflictPolicy
-from temporalio.service import RPCError, RPCStatusCode
+from temporalio.service import RPCError
 
 from clawback.cloudflare import errors
 from clawback.model.events import Event, source_of
 from clawback.model.messages import Target, postfix_id_of
 from clawback.model.times import parse_time
 from clawback.temporal import names
+from clawback.temporal.marks import MARK_LIFETIME, find_mark, mark_key
 
-MARK_LIFETIME = timedelta(days=30)
-"""Longer than any poll reads submissions again.
-
-After that, the mark is found for as long as the server keeps closed workflows.
-"""
 # Cloudflare's clock may be this far behind that of the Temporal server.
 _CLOCK_SKEW = timedelta(minutes=1)
 
@@ -77,15 +72,9 @@ class OwnSubmissions:
         return any(at is not None and requested_at >= at - _CLOCK_SKEW for at in marked)
 
     async def _marked_at(self, key: str) -> datetime | None:
-        handle = self._client.get_workflow_handle(names.own_submission_id(key))
-        try:
-            return (await handle.describe()).start_time
-        except RPCError as error:
-            if error.status is RPCStatusCode.NOT_FOUND:
-                return None
-            raise
+        mark = await find_mark(self._client, names.own_submission_id(key))
+        return mark.start_time if mark is not None else None
 
 
 def _marker_key(postfix_id: str, disposition: str) -> str:
-    text = f"{postfix_id}\0{disposition.upper()}"
-    return hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()[:32]
+    return mark_key(postfix_id, disposition.upper())
