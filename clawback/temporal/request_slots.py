@@ -50,7 +50,7 @@ class RequestSlots(CustomSlotSupplier):
         """Whether the rate limit lets no request through now."""
         return self._headroom() <= 0
 
-    async def reserve_slot(self, ctx: SlotReserveContext) -> SlotPermit:  # noqa: ARG002 - the base class names it
+    async def reserve_slot(self, ctx: SlotReserveContext) -> SlotPermit:
         """Wait until a request may be sent. One waits for the limit, the others for their turn."""
         async with self._turn:
             while not self._take():
@@ -62,14 +62,14 @@ class RequestSlots(CustomSlotSupplier):
                     continue
         return SlotPermit()
 
-    def try_reserve_slot(self, ctx: SlotReserveContext) -> SlotPermit | None:  # noqa: ARG002 - the base class names it
+    def try_reserve_slot(self, ctx: SlotReserveContext) -> SlotPermit | None:
         """Refuse: tasks come from the queue only, which people can close."""
         return None
 
     def mark_slot_used(self, ctx: SlotMarkUsedContext) -> None:
         """Do nothing: a slot counts from when it is given out."""
 
-    def release_slot(self, ctx: SlotReleaseContext) -> None:  # noqa: ARG002 - the base class names it
+    def release_slot(self, ctx: SlotReleaseContext) -> None:
         """Take a slot back. The SDK calls this from a thread of its own."""
         with self._counting:
             self._taken -= 1
