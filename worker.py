@@ -63,8 +63,7 @@ from clawback.temporal.case_gateway import CaseGateway
 from clawback.temporal.client import TemporalUnreachable, connect
 from clawback.temporal.data_converter import PayloadKeyError
 from clawback.temporal.guard_gateway import GuardGateway
-from clawback.temporal.guard_keeper import ForeignAccount, GuardKeeper
-from clawback.temporal.guard_memory import GuardMemory
+from clawback.temporal.guard_keeper import ForeignAccount, GuardKeeper, build_keeper
 from clawback.temporal.heartbeat import HeartbeatInterceptor
 from clawback.temporal.kill_switch import KillSwitch
 from clawback.temporal.match_gateway import MatchGateway
@@ -234,20 +233,6 @@ class WorkerProcess:
     async def _fail(self, error: BaseException) -> None:
         self._error = error
         self._stop.set()
-
-
-def build_keeper(settings: Settings, client: Client) -> GuardKeeper:
-    """Build what keeps the guard of this installation, with its memory in the state folder.
-
-    Raises:
-        SettingsError: no account is set.
-
-    """
-    if settings.account is None:
-        raise SettingsError("CLOUDFLARE_ACCOUNT_ID: not set; a worker acts for one account")
-    server = f"{client.namespace}@{client.service_client.config.target_host}"
-    memory = GuardMemory(server, settings.folder / "guard.json")
-    return GuardKeeper(GuardGateway(client), settings.account, memory)
 
 
 async def _warn_of_retention(client: Client, settings: Settings) -> None:

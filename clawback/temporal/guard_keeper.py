@@ -9,11 +9,12 @@ import uuid
 from datetime import UTC, datetime
 
 import structlog
-from temporalio.client import ScheduleDescription
+from temporalio.client import Client, ScheduleDescription
 from temporalio.service import RPCError, RPCStatusCode
 
 from clawback.guard import Binding, GuardSnapshot, Loss, LossReason, Stop
 from clawback.model.loggable_error import LoggableError
+from clawback.settings import Settings, SettingsError
 from clawback.telemetry import metrics
 from clawback.temporal import names
 from clawback.temporal.guard_gateway import GuardGateway, GuardView
@@ -178,6 +179,20 @@ class GuardKeeper:
             if error.status is RPCStatusCode.NOT_FOUND:
                 return None
             raise
+
+
+def build_keeper(settings: Settings, client: Client) -> GuardKeeper:
+    """Build what keeps the guard of this installation, with its memory in the state folder.
+
+    Raises:
+        SettingsError: no account is set.
+
+    """
+    if settings.account is None:
+        raise SettingsError("CLOUDFLARE_ACCOUNT_ID: not set; a worker acts for one account")
+    server = f"{client.namespace}@{client.service_client.config.target_host}"
+    memory = GuardMemory(server, settings.folder / "guard.json")
+    return GuardKeeper(GuardGateway(client), settings.account, memory)
 
 
 def require_account(bound: str, ours: str, namespace: str) -> None:
