@@ -21,7 +21,6 @@ with workflow.unsafe.imports_passed_through():
     from clawback.model.poll_windows import (
         begin_backfill,
         begin_live,
-        describe_poller,
         drop_live,
         first_snapshot,
         is_backfill_due,
@@ -307,7 +306,7 @@ class PollerWorkflow:
     @workflow.query(name=names.STATUS)
     def status(self) -> PollerStatus:
         """Both lanes, the backlog and the counters."""
-        return describe_poller(self._memory, self._start, workflow.now())
+        return self._memory.status(self._start.source, workflow.now())
 
     @workflow.query(name=names.SNAPSHOT)
     def snapshot(self) -> PollerSnapshot:

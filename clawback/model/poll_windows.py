@@ -14,12 +14,11 @@ from clawback.model.polling import (
     PageRead,
     PollerSnapshot,
     PollerStart,
-    PollerStatus,
     ReadPage,
     Reason,
     Window,
 )
-from clawback.model.time_ranges import TimeRange, TimeRanges, add_range, take_first, total_length
+from clawback.model.time_ranges import TimeRange, add_range, take_first
 
 CHECK_INTERVAL = timedelta(minutes=1)
 """How often the lookback is read again if it takes more than one page."""
@@ -359,52 +358,6 @@ def _count(memory: PollerSnapshot, lane: Lane, read: PageRead) -> PollerSnapshot
         is_detections_only=read.detections_only if lane is Lane.LIVE else memory.is_detections_only,
         **{trouble: None},
     )
-
-
-# ---- what people see
-
-
-def describe_poller(memory: PollerSnapshot, source: PollerStart, now: datetime) -> PollerStatus:
-    """Describe the state of a poller."""
-    state = "polling"
-    if memory.paused is not None:
-        state = "paused"
-    elif memory.problem is not None:
-        state = "degraded"
-
-    backlog = memory.backlog_length
-    left = backlog / memory.pace if memory.pace else None
-    return PollerStatus(
-        source=source.source,
-        state=state,
-        cursor=memory.cursor,
-        checked_to=memory.checked_to,
-        backlog=backlog,
-        backlog_from=min((one.start for one in memory.unread), default=None),
-        backlog_until=now + left if backlog and left is not None else None,
-        rereading=_rereading(memory),
-        drained_at=memory.drained_at,
-        newest=memory.newest,
-        swept_at=memory.swept_at,
-        detections_only=memory.is_detections_only,
-        worker=memory.worker,
-        requested=memory.requested,
-        completed=memory.completed,
-        turns=memory.turns,
-        pages=memory.pages,
-        seen=memory.seen,
-        matched=memory.matched,
-        rejected=memory.rejected,
-        set_aside=memory.set_aside,
-        detail=memory.paused or memory.problem,
-    )
-
-
-def _rereading(memory: PollerSnapshot) -> timedelta:
-    window = memory.backfill
-    is_again = window is not None and window.reason is not Reason.BACKLOG
-    reading: TimeRanges = (window.range,) if window is not None and is_again else ()
-    return total_length((*reading, *memory.late, *memory.sweep))
 
 
 def _update(memory: PollerSnapshot, **changes: object) -> PollerSnapshot:

@@ -113,6 +113,49 @@ class PollerSnapshot(Payload):
         """How much time the backlog covers."""
         return total_length(self.unread)
 
+    @property
+    def rereading(self) -> timedelta:
+        """How much time of the lookback and of the sweep is being read again, or will be."""
+        window = self.backfill
+        is_again = window is not None and window.reason is not Reason.BACKLOG
+        reading: TimeRanges = (window.range,) if window is not None and is_again else ()
+        return total_length((*reading, *self.late, *self.sweep))
+
+    def status(self, source: EventKind, now: datetime) -> "PollerStatus":
+        """What people see of the poller of a source."""
+        state = "polling"
+        if self.paused is not None:
+            state = "paused"
+        elif self.problem is not None:
+            state = "degraded"
+
+        backlog = self.backlog_length
+        left = backlog / self.pace if self.pace else None
+        return PollerStatus(
+            source=source,
+            state=state,
+            cursor=self.cursor,
+            checked_to=self.checked_to,
+            backlog=backlog,
+            backlog_from=min((one.start for one in self.unread), default=None),
+            backlog_until=now + left if backlog and left is not None else None,
+            rereading=self.rereading,
+            drained_at=self.drained_at,
+            newest=self.newest,
+            swept_at=self.swept_at,
+            detections_only=self.is_detections_only,
+            worker=self.worker,
+            requested=self.requested,
+            completed=self.completed,
+            turns=self.turns,
+            pages=self.pages,
+            seen=self.seen,
+            matched=self.matched,
+            rejected=self.rejected,
+            set_aside=self.set_aside,
+            detail=self.paused or self.problem,
+        )
+
 
 class PollerStart(Payload):
     """The argument of a poller workflow. `sweep_interval` None turns the sweep off."""

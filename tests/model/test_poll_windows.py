@@ -17,7 +17,6 @@ from clawback.model.poll_windows import (
     BACKFILL_SPAN,
     begin_backfill,
     begin_live,
-    describe_poller,
     first_snapshot,
     is_watched,
     next_page,
@@ -133,9 +132,9 @@ class World:
             self.turn()
         for _ in range(20_000):
             self.turn()
-            if not self.memory.unread and describe_poller(
-                self.memory, self.start, self.now
-            ).has_read(self.now - timedelta(minutes=2)):
+            if not self.memory.unread and self.memory.status(EventKind.MESSAGE, self.now).has_read(
+                self.now - timedelta(minutes=2)
+            ):
                 return
         raise AssertionError(f"it never ends: {self.memory}")
 
@@ -235,7 +234,7 @@ def test_a_window_that_cannot_be_read_stops_no_other() -> None:
     unread = [one for one in records if one.read_at is None]
     assert unread
     assert all(broken.start <= one.at < broken.end for one in unread)
-    assert describe_poller(world.memory, start, world.now).backlog == broken.length
+    assert world.memory.status(EventKind.MESSAGE, world.now).backlog == broken.length
 
 
 def test_a_verdict_that_changed_is_seen_by_the_sweep() -> None:
