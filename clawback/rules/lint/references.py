@@ -1,6 +1,7 @@
 """Checks between documents: unique names and ids, file names, references to rules and fields."""
 
 from collections.abc import Iterable
+from functools import cached_property
 from typing import Any
 
 from clawback.correlation.shard import MOST_COUNTED
@@ -35,6 +36,13 @@ class _Checker:
         self._problems = loaded.problems
         self._rules = {rule.read.name: rule for rule in loaded.rules}
         self._by_id = {str(rule.read.id): rule.read.name for rule in loaded.rules if rule.read.id}
+
+    @cached_property
+    def _graph(self) -> CorrelationGraph:
+        """The correlations by name and by id: others may name them by either."""
+        named = {name: rule.correlation for name, rule in self._rules.items()}
+        named |= {id_: named[name] for id_, name in self._by_id.items()}
+        return CorrelationGraph({name: one for name, one in named.items() if one is not None})
 
     def check_unique(self, key: str, code: Code) -> None:
         """Check that no two documents have the same value of a key."""
@@ -189,10 +197,7 @@ class _Checker:
 
     def _check_size(self, rule: LoadedRule, correlation: Correlation) -> None:
         """Check that a group has room for as many matches as the correlation needs."""
-        named = {name: rule.correlation for name, rule in self._rules.items()}
-        named |= {id_: named[name] for id_, name in self._by_id.items()}
-        known = {name: one for name, one in named.items() if one is not None}
-        needed = CorrelationGraph(known).window(correlation).least_entries
+        needed = self._graph.window(correlation).least_entries
         if needed > MOST_COUNTED:
             self._problems.add(
                 rule.document.value_at(_CORRELATION, "condition"),
