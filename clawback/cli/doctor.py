@@ -35,9 +35,14 @@ def doctor(*, as_json: AsJson = False) -> int:
     else:
         print_table(_COLUMNS, list(_rows(findings)), styles=_STYLES)
         counts = Counter(one.status for one in findings)
-        print_text(", ".join(f"{counts[status]} {status}" for status in CheckStatus))
+        print_text(", ".join(_count(counts[status], status) for status in CheckStatus))
 
     return ExitCode.OK if is_healthy else ExitCode.NO
+
+
+def _count(number: int, status: CheckStatus) -> str:
+    is_plural = number != 1 and status is not CheckStatus.OK
+    return f"{number} {status}{'s' if is_plural else ''}"
 
 
 def _rows(findings: list[Finding]) -> Iterator[Sequence[str]]:

@@ -58,7 +58,7 @@ def test_it_reads_as_a_table(tmp_path: Path) -> None:
     )
     assert "temporal" in done.stdout
     assert "→ start the server" in done.stdout
-    assert "problem" in done.stdout.splitlines()[-1]
+    assert done.stdout.splitlines()[-1].endswith(" warnings, 2 problems")
 
 
 def test_a_setting_that_cannot_be_read_is_the_only_finding(tmp_path: Path) -> None:
