@@ -8,6 +8,7 @@ from dataclasses import asdict
 from clawback.cli.exits import ExitCode
 from clawback.cli.output import AsJson, print_json, print_table, print_text, show_progress
 from clawback.doctor import CheckStatus, Finding, run_checks
+from clawback.model.texts import plural
 
 _COLUMNS = ("check", "status", "finding and remedy")
 _STYLES = {
@@ -41,8 +42,7 @@ def doctor(*, as_json: AsJson = False) -> int:
 
 
 def _count(number: int, status: CheckStatus) -> str:
-    is_plural = number != 1 and status is not CheckStatus.OK
-    return f"{number} {status}{'s' if is_plural else ''}"
+    return f"{number} {status}" if status is CheckStatus.OK else plural(number, status)
 
 
 def _rows(findings: list[Finding]) -> Iterator[Sequence[str]]:

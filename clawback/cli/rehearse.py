@@ -23,6 +23,7 @@ from clawback.cli.output import AsJson, print_error, print_json, print_status, p
 from clawback.cli.up import exit_code_of
 from clawback.local import ProcessFailed, SetupError
 from clawback.model.durations import parse_duration
+from clawback.model.texts import plural
 from clawback.rehearsal import Progress, Rehearsal, RehearsalResult
 from clawback.rehearsal import rehearse as run_rehearsal
 from clawback.rehearsal.environment import SETTINGS
@@ -211,7 +212,7 @@ class _ProgressPrinter:
         )
 
         for name, count in sorted(progress.disturbances.items()):
-            text += f", {count} {name}"
+            text += f", {plural(count, name)}"
 
         if self._console.is_terminal:
             sys.stderr.write(f"\r\x1b[K{text[: self._console.width - 1]}")

@@ -14,6 +14,7 @@ from clawback.correlation.sliding_window import (
     resolve_inner,
 )
 from clawback.model.durations import format_duration
+from clawback.model.texts import plural
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,7 +116,7 @@ def _missing(correlation: CorrelationWindow, counted: Sequence[str]) -> str:
         case CorrelationType.EVENT_COUNT | CorrelationType.VALUE_COUNT:
             left = correlation.at_least - len(counted)
             what = "event" if correlation.type is CorrelationType.EVENT_COUNT else "value"
-            return f"{left} more {what}{'' if left == 1 else 's'}"
+            return plural(left, f"more {what}")
         case CorrelationType.TEMPORAL:
             return ", ".join(rule for rule in correlation.rules if rule not in counted)
         case CorrelationType.TEMPORAL_ORDERED:

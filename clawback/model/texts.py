@@ -23,3 +23,8 @@ def bounded(text: str, limit: int = 300) -> str:
     if len(data) <= limit:
         return data.decode()
     return data[: limit - len(_ELLIPSIS)].decode("utf-8", "ignore") + _ELLIPSIS.decode()
+
+
+def plural(count: int, noun: str) -> str:
+    """Say how many there are: `1 rule`, `1,200 rules`. The plural takes an s."""
+    return f"{count:,} {noun}{'' if count == 1 else 's'}"

@@ -35,7 +35,7 @@ class Disturbance(ABC):
 class WorkerKill(Disturbance):
     """SIGKILL of a worker, which is restarted."""
 
-    name = "worker kills"
+    name = "worker kill"
 
     async def strike(self, environment: RehearsalEnvironment, random: Random) -> None:
         """Kill a worker."""
@@ -45,7 +45,7 @@ class WorkerKill(Disturbance):
 class ServerKill(Disturbance):
     """SIGKILL of the Temporal server, which is restarted on the same database."""
 
-    name = "server kills"
+    name = "server kill"
 
     async def strike(
         self,
@@ -59,7 +59,7 @@ class ServerKill(Disturbance):
 class WorkerFreeze(Disturbance):
     """SIGSTOP of a worker for a while: what it began goes on later, or on another worker."""
 
-    name = "worker freezes"
+    name = "worker freeze"
 
     async def strike(self, environment: RehearsalEnvironment, random: Random) -> None:
         """Freeze a worker, and let it go on."""

@@ -3,6 +3,7 @@
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+from clawback.model.texts import plural
 from clawback.rehearsal.disturbances import ServerKill, WorkerFreeze, WorkerKill
 from clawback.rehearsal.runner import RehearsalResult
 
@@ -63,9 +64,10 @@ def format_text(result: RehearsalResult) -> Iterator[str]:
     )
     yield from _format_table("", data["requests_by_endpoint"])
     yield f"           by status: {_format_counts(data['requests_by_status'])}"
+    disturbances = [plural(count, one) for one, count in result.progress.disturbances.items()]
     yield (
         f"faults     {_format_counts(data['faults']) or 'none'}; "
-        f"{_format_counts(result.progress.disturbances) or 'no kills'}; "
+        f"{', '.join(disturbances) or 'no kills'}; "
         f"activity retries: {data['retries']}"
     )
 

@@ -13,6 +13,7 @@ from clawback.cli.case.lookup import CaseId, find_id
 from clawback.cli.exits import ExitCode, Failure
 from clawback.cli.output import AsJson, print_json, print_status, print_text
 from clawback.cli.temporal_access import call_temporal
+from clawback.model.texts import plural
 from clawback.temporal.case_gateway import CaseGateway, PartsUndecided
 from clawback.temporal.fan_out import Answers
 
@@ -85,15 +86,14 @@ def _confirm(proposals: Answers[Proposal]) -> str:
 
 def _print_proposal(proposal: Proposal) -> None:
     count = len(proposal.messages)
-    print_text(f"It would {'; '.join(proposal.actions)}, for {count} messages:")
+    print_text(f"It would {'; '.join(proposal.actions)}, for {plural(count, 'message')}:")
     for message in proposal.messages[:_SHOWN]:
         print_text(f"  {message}")
 
     if count > _SHOWN:
         print_text(f"  and {count - _SHOWN} more")
 
-    approvals = "1 approval" if proposal.needs == 1 else f"{proposal.needs} approvals"
-    print_text(f"It needs {approvals}. Digest {proposal.digest}")
+    print_text(f"It needs {plural(proposal.needs, 'approval')}. Digest {proposal.digest}")
 
 
 def _print_decision(

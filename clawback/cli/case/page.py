@@ -20,6 +20,7 @@ from clawback.guard import GuardSnapshot
 from clawback.guard.sliding_counter import SlidingCounter
 from clawback.model.audit_record import RecordKind
 from clawback.model.durations import format_duration
+from clawback.model.texts import plural
 from clawback.temporal.undo_gateway import UndoSummary
 
 SHOWN = 20
@@ -157,9 +158,9 @@ class CasePage:
         if self.proposal is None:
             return
         actions = "; ".join(self.proposal.actions)
-        yield f"it would {actions}, for {len(self.proposal.messages):,} messages"
+        yield f"it would {actions}, for {plural(len(self.proposal.messages), 'message')}"
         more = self.proposal.needs - len(self.case.snapshot.approvals if self.case.snapshot else ())
-        yield "it needs 1 approval" if more == 1 else f"it needs {more} approvals"
+        yield f"it needs {plural(more, 'approval')}"
         yield f"clawback case approve {self.plan.case_id} --digest {self.proposal.digest}"
         yield f"clawback case deny {self.plan.case_id} --reason '…'"
 

@@ -15,7 +15,7 @@ from clawback.app_files import describe_rules
 from clawback.cli.exits import ExitCode
 from clawback.cli.output import AsJson, print_json, print_text
 from clawback.cli.rule_folders import find_folder
-from clawback.model.texts import printable
+from clawback.model.texts import plural, printable
 from clawback.rules import Problem, RuleSet
 from clawback.rules.engine.builder import build_set
 from clawback.rules.lint.review import review_rules, utc_today
@@ -157,24 +157,18 @@ def _content(rules: RuleSet) -> dict[str, Any]:
 
 
 def _summary(one: Checked) -> str:
-    counted = [
-        _counted(one.count(severity), severity) for severity in Severity if one.count(severity)
-    ]
+    found = [plural(one.count(severity), severity) for severity in Severity if one.count(severity)]
     if one.rules is None or one.count(Severity.ERROR):
-        return f"{describe_rules(one.folder)} is not good: {' and '.join(counted)}"
+        return f"{describe_rules(one.folder)} is not good: {' and '.join(found)}"
 
     content = _content(one.rules)
     counts = (
-        f"{content['rules']} rules, {content['responding']} with a response, "
-        f"{content['exceptions']} exceptions"
+        f"{plural(content['rules'], 'rule')}, {content['responding']} with a response, "
+        f"{plural(content['exceptions'], 'exception')}"
     )
     return f"{describe_rules(one.folder)} is good: {counts}; version {content['version']}" + (
-        f"; {counted[0]}" if counted else ""
+        f"; {found[0]}" if found else ""
     )
-
-
-def _counted(count: int, what: str) -> str:
-    return f"{count} {what}" + ("s" if count > 1 else "")
 
 
 # ---- one problem

@@ -15,6 +15,7 @@ from clawback.cli.exits import ExitCode
 from clawback.cli.output import AsJson, print_json, print_table, print_text
 from clawback.cli.rule_folders import find_folder, load_folder
 from clawback.model.mode import Mode
+from clawback.model.texts import plural
 from clawback.rules import Rule, RuleSet
 from clawback.rules.lint.clean_mail import rules_on_clean_mail
 from clawback.settings import Settings, load_settings
@@ -132,8 +133,7 @@ def _polled_mail(clean: Sequence[str]) -> str:
     if not clean:
         return "polling reads detections only: no rule can match clean mail"
     names = ", ".join(clean[:_FEW_NAMES]) + (", …" if len(clean) > _FEW_NAMES else "")
-    rules = "1 rule" if len(clean) == 1 else f"{len(clean)} rules"
-    return f"polling reads clean mail too: {rules} may match it ({names})"
+    return f"polling reads clean mail too: {plural(len(clean), 'rule')} may match it ({names})"
 
 
 # ---- when a rule last matched
