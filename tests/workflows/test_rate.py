@@ -192,6 +192,8 @@ async def waiting_reclassifications(
     lines = list(outbreak(cases + 1))
     simulator.add(lines)
     async with deployed(temporal, simulator, state, guard="unlimited") as deployment:
+        # As in a worker, a first response tells the limit: until then 1,200 requests are assumed.
+        await deployment.api.settings.domains.list(per_page=1)
         await asyncio.gather(
             *(
                 deployment.signal_case(reclassifying(number), match_of(line))
