@@ -152,7 +152,7 @@ class CaseWorkflow:
             rule=self._plan.rule,
             owner=f"case-run:{info.first_execution_run_id}",
             is_off=lambda: self._case.state is CaseState.UNDONE,
-            first_seen=self._case.first_seen(step.targets),
+            first_seen=self._case.messages.first_seen_among(step.targets),
             repeats=repeats,
         )
         work = asyncio.ensure_future(carry_out(step, context))
@@ -265,7 +265,7 @@ class CaseWorkflow:
                 plan=self._plan,
                 timing=self._timing,
                 part=part,
-                campaign=self._case.campaign,
+                campaign=self._case.actions.current_campaign,
                 matches=batch,
             )
             await workflow.execute_activity_method(

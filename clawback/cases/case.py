@@ -4,21 +4,21 @@ It has no clock and no I/O: the workflow says what time it is and does what `nex
 inputs in the same order give the same steps, so replay does too.
 """
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 
-from clawback.actions import BudgetKind, Scope
+from clawback.actions import Scope
 from clawback.actions.outcomes import TOOK_EFFECT, WOULD, failed
 from clawback.cases.approvals import Approval, NotHeld, describe_change, make_proposal
 from clawback.cases.campaign import campaign_state
+from clawback.cases.case_actions import CaseActions
+from clawback.cases.case_messages import CaseMessages
 from clawback.cases.case_notifications import CaseNotifications
-from clawback.cases.pending import due_search, pending_steps, precheck, without_known
 from clawback.cases.plan import CasePlan, Match
 from clawback.cases.recorder import CaseRecorder
 from clawback.cases.room import FAN_OUT, Room, child_of
 from clawback.cases.state import (
     ActionStep,
-    AppliedAction,
     Campaign,
     CaseSnapshot,
     CaseState,
@@ -39,7 +39,6 @@ from clawback.model.texts import bounded
 
 _EVERYTHING = 1_000_000
 """More messages than a case has room for."""
-
 
 _ENDED = frozenset({CaseState.CLOSED, CaseState.DENIED, CaseState.EXPIRED, CaseState.UNDONE})
 """States of a part for which the first part need not stay open."""
@@ -62,6 +61,8 @@ class Case:
         self._room = Room(plan, snapshot.room_used, is_full=snapshot.is_full, limit=limit)
         self._parts = dict(snapshot.parts)
         self.state = snapshot.state
+        self.messages = CaseMessages(snapshot)
+        self.actions = CaseActions(plan, self.messages, snapshot, part)
         self.notifications = CaseNotifications(plan, snapshot)
         self._timing = timing
         self._recorder = CaseRecorder(plan, snapshot)
@@ -69,22 +70,6 @@ class Case:
         self._closed_from = CaseState.SETTLED
         self._opened_at = snapshot.opened_at
         self._last_match_at = snapshot.last_match_at
-        self._match_reasons = snapshot.match_reasons
-
-        self._events = dict(snapshot.events)
-        self._targets = dict(snapshot.targets)
-        self._search_results = dict(snapshot.search_results)
-        self._first_seen = dict(snapshot.first_seen)
-        self._handled = set(snapshot.handled)
-
-        self._outcomes = [dict(one) for one in snapshot.outcomes] or [{} for _ in plan.actions]
-        self._applied = list(snapshot.applied)
-        self._in_progress = snapshot.in_progress
-        self._spent = snapshot.spent
-        self._asked = 0
-        self._campaign = snapshot.campaign or Campaign(
-            id=snapshot.uid.rpartition("/")[2], opened_at=snapshot.opened_at
-        )
 
     @classmethod
     def open(  # noqa: PLR0913 - what a case starts with
@@ -120,7 +105,7 @@ class Case:
 
     def add_match(self, match: Match, now: datetime) -> bool:
         """Add one match; False if the case had it already, or has no room for it."""
-        if match.key in self._events:
+        if match.key in self.messages.events:
             return False
 
         if self.state is CaseState.CLOSED:
@@ -128,18 +113,11 @@ class Case:
         if not self._room.take(match):
             self._pass_on(match, now)
             return False
-        self._events[match.key] = match.at
+        self.messages.add_match(match)
         self._last_match_at = now
-        self._match_reasons = self._match_reasons or match.reasons
         self._approval.reset(self.state)
         self.notifications.add_reporter(match)
         self._note(RecordKind.EVENT_JOINED, now, event=match.key)
-
-        for target in match.targets:
-            self._targets.setdefault(target.id, target)
-            self._first_seen.setdefault(target.id, match.seen_at)
-        if match.handled:
-            self._handled.update(target.id for target in match.targets)
         if not match.targets:
             self._note_missing_message(match, now)
         return True
@@ -163,50 +141,37 @@ class Case:
         self._note(RecordKind.EVENT_REJECTED, now, detail=f"{why}: {raw}")
 
     def ask(self, step: ActionStep) -> None:
-        """Note that the guard is asked about a step: it may have granted it already.
-
-        If the case is full, the guard counts the step itself.
-        """
-        is_counted = step.action.budget is BudgetKind.MESSAGES and self.counted_campaign is None
-        self._asked = len(step.subjects) if is_counted else 0
+        """Note that the guard is asked about a step. If the case is full, the guard counts it."""
+        if self.counted_campaign is None:
+            self.actions.ask(step)
 
     def refuse(self, reason: str) -> None:
         """Note that the guard refused the step: people must approve it first."""
-        self._asked = 0
+        self.actions.forget_asked()
         self._approval.guard_refusal = reason
 
     def start_step(self, step: ActionStep) -> None:
         """Note that a step is in progress. If the case ends meanwhile, it may have taken effect."""
-        self._in_progress = step
+        self.actions.in_progress = step
 
     def end_step(self, step: ActionStep, outcomes: Mapping[str, str], now: datetime) -> None:
         """Note the outcomes of a step, one for each of its subjects."""
-        self._in_progress = None
-        self._asked = 0
+        self.actions.end(step, outcomes, now)
         targets = {target.id: target for target in step.targets}
         for subject, outcome in outcomes.items():
-            self._first_seen.pop(subject, None)
-            self._outcomes[step.index][subject] = outcome
+            self.messages.first_seen.pop(subject, None)
             has_effect = outcome in TOOK_EFFECT
             change = step.action.audit_change(targets.get(subject)) if has_effect else {}
             fields = {"action": step.action.name, "target": subject, "outcome": outcome}
             self._note(RecordKind.ACTED, now, **fields, **change)
 
-        effective = tuple(one for one, outcome in outcomes.items() if outcome in TOOK_EFFECT)
-        if effective:
-            self._applied.append(AppliedAction(index=step.index, at=now, subjects=effective))
-            is_counted = step.action.budget is BudgetKind.MESSAGES
-            self._spent += len(effective) if is_counted else 0
-
     def end_search(
         self, step: SearchStep, targets: Sequence[Target], problem: str | None, now: datetime
     ) -> None:
         """Note what a search found besides the messages of the case, or why it failed."""
-        self._search_results[step.index] = tuple(
-            target for target in targets if target.id not in self._targets
-        )
+        self.messages.add_search(step.index, targets)
         if problem is not None:
-            self._outcomes[step.index][""] = failed(problem)
+            self.actions.outcomes[step.index][""] = failed(problem)
             self._note(RecordKind.ACTED, now, action=step.action.name, outcome=failed(problem))
 
     def end_notification(self, number: int, outcome: str, now: datetime) -> None:
@@ -249,10 +214,7 @@ class Case:
         if missing:
             return
 
-        self._spent = 0
-        self._campaign = self._campaign.model_copy(
-            update={"spent": 0, "decision": decision.id, "decided_at": decision.at}
-        )
+        self.actions.start_anew(decision)
         if not decision.approved:
             self._refuse_pending("denied", decision.at)
         self.state = CaseState.RESPONDING if decision.approved else CaseState.DENIED
@@ -286,17 +248,17 @@ class Case:
             state=self.state,
             opened_at=self._opened_at,
             last_match_at=self._last_match_at,
-            match_reasons=self._match_reasons,
-            events=self._events,
-            targets=self._targets,
-            search_results=self._search_results,
-            first_seen=self._first_seen,
-            handled=frozenset(self._handled),
-            outcomes=tuple(self._outcomes),
-            applied=tuple(self._applied),
-            in_progress=self._in_progress,
-            spent=self._spent,
-            campaign=self._campaign,
+            match_reasons=self.messages.match_reasons,
+            events=self.messages.events,
+            targets=self.messages.targets,
+            search_results=self.messages.search_results,
+            first_seen=self.messages.first_seen,
+            handled=frozenset(self.messages.handled),
+            outcomes=tuple(self.actions.outcomes),
+            applied=tuple(self.actions.applied),
+            in_progress=self.actions.in_progress,
+            spent=self.actions.spent,
+            campaign=self.actions.campaign,
             held_at=self._approval.held_at,
             hold_reason=self._approval.hold_reason,
             guard_refusal=self._approval.guard_refusal,
@@ -315,37 +277,18 @@ class Case:
 
     def proposal(self) -> Proposal:
         """What would happen if the case were approved now."""
-        steps = list(without_known(self._pending_steps(_EVERYTHING), self.plan, self._handled))
-        return make_proposal(self.plan, steps)
-
-    @property
-    def targets(self) -> Iterator[Target]:
-        """The messages of the case: of matches first, then those that searches found."""
-        yield from self._targets.values()
-        for found in self._search_results.values():
-            yield from found
+        pending = self.actions.pending(_EVERYTHING)
+        return make_proposal(self.plan, list(self.actions.without_known(pending)))
 
     @property
     def has_changed(self) -> bool:
         """Whether the case changed something, or may have: undo has something to take back."""
-        return bool(self._applied) or self._in_progress is not None
-
-    @property
-    def spent(self) -> int:
-        """Messages touched since people last decided about the case."""
-        return self._spent
-
-    @property
-    def campaign(self) -> Campaign:
-        """The campaign as a further part of it has to know it now."""
-        if self.part > 1:
-            return self._campaign
-        return self._campaign.model_copy(update={"spent": self._spent + self._asked})
+        return bool(self.actions.applied) or self.actions.in_progress is not None
 
     @property
     def counted_campaign(self) -> Campaign | None:
         """The campaign that the guard has to count; None while this case has all its messages."""
-        return self.campaign if self.part > 1 or self._room.is_full else None
+        return self.actions.current_campaign if self.part > 1 or self._room.is_full else None
 
     @property
     def idle_until(self) -> datetime:
@@ -361,11 +304,6 @@ class Case:
         """Hand over the records made since the last call."""
         return self._recorder.take()
 
-    def first_seen(self, targets: Iterable[Target]) -> dict[str, datetime]:
-        """When each message was first seen, to measure how long the response took."""
-        ids = (target.id for target in targets)
-        return {id_: self._first_seen[id_] for id_ in ids if id_ in self._first_seen}
-
     # ---- the response
 
     def _next_step(self, now: datetime) -> Step:
@@ -379,12 +317,11 @@ class Case:
         return self._respond(now)
 
     def _respond(self, now: datetime) -> Step:
-        is_due = self.part == 1 and self._events
-        if is_due and (search := due_search(self.plan, self._search_results)) is not None:
+        if (search := self.actions.due_search()) is not None:
             return search
 
         while (step := self._pending_step()) is not None:
-            if known := precheck(step, self.plan, self._handled):
+            if known := self.actions.precheck(step):
                 self.end_step(step, known, now)
             elif self.plan.mode is Mode.SHADOW:
                 self._record_only(step, now)
@@ -410,17 +347,11 @@ class Case:
         )
 
     def _pending_step(self) -> ActionStep | None:
-        return next(self._pending_steps(MAX_MESSAGES_PER_REQUEST), None)
-
-    def _pending_steps(self, most: int) -> Iterator[ActionStep]:
-        if not self._events:
-            return iter(())
-        steps = pending_steps(self.plan, self._outcomes, self._targets, self._search_results, most)
-        return steps if self.part == 1 else filter(_is_of_every_part, steps)
+        return next(self.actions.pending(MAX_MESSAGES_PER_REQUEST), None)
 
     def _record_only(self, step: ActionStep, now: datetime) -> None:
         for subject in step.subjects:
-            self._outcomes[step.index][subject] = WOULD
+            self.actions.outcomes[step.index][subject] = WOULD
             self._note(RecordKind.WOULD_HAVE_ACTED, now, action=step.action.name, target=subject)
 
     def _refuse_pending(self, reason: str, now: datetime) -> None:
@@ -486,7 +417,3 @@ class Case:
 
     def _note(self, kind: RecordKind, now: datetime, **fields: str | None) -> None:
         self._recorder.note(kind, now, **fields)
-
-
-def _is_of_every_part(step: ActionStep) -> bool:
-    return step.action.scope is Scope.MESSAGE and not step.action.needs_search

@@ -66,11 +66,11 @@ def test_a_further_part_knows_what_its_case_has_spent() -> None:
     assert case.counted_campaign is None
     case.ask(step)
     case.add_match(match(2), NOW)
-    assert case.counted_campaign == case.campaign
-    assert (case.campaign.id, case.campaign.spent) == ("run", 1)
+    assert case.counted_campaign == case.actions.current_campaign
+    assert (case.actions.current_campaign.id, case.actions.current_campaign.spent) == ("run", 1)
     case.start_step(step)
     case.end_step(step, dict.fromkeys(step.subjects, MOVED), NOW)
-    assert case.campaign.spent == 1
+    assert case.actions.current_campaign.spent == 1
 
 
 @given(st.integers(1, 5000), st.text(max_size=9))

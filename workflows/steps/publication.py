@@ -37,7 +37,7 @@ class CasePublication:
 
     def publish_index(self, case: Case) -> None:
         """Publish state and hashes if they have changed."""
-        self._touches.add(case.targets)
+        self._touches.add(case.messages)
         state = self._state if self._is_quiet(case.campaign_state) else case.campaign_state.value
         values = self._touches.values
         if (state, values) == (self._state, self._published):

@@ -58,7 +58,7 @@ async def reserve(
         rule=plan.rule,
         budget=step.action.budget,
         count=len(step.subjects),
-        spent=case.spent,
+        spent=case.actions.spent,
         campaign=case.counted_campaign,
         verdicts=Counter(target.verdict for target in step.targets if target.verdict),
         limits=plan.limits,
