@@ -102,7 +102,7 @@ QUEUE_RATES = {names.CONTAIN_QUEUE: 75.0, names.RECLASSIFY_QUEUE: 25.0, names.RE
 """Activities per second that a queue gives out, to all workers together.
 
 One address may make 200 requests per second, and these queues hold activities that make them; no
-response header says so (ADR 0003).
+response header says so (ADR 3).
 """
 HEARTBEAT_INTERVAL = timedelta(seconds=2)
 """How often the server hears of a running activity; `suspension` relies on it."""
@@ -118,7 +118,7 @@ PRODUCTION_SANDBOX = SandboxRestrictions.default.with_passthrough_modules(
 )
 """Imports our workflow code once, not anew for each of thousands of short cases.
 
-Tests run the workflows in the strict sandbox, where forbidden calls raise (ADR 0008).
+Tests run the workflows in the strict sandbox, where forbidden calls raise (ADR 8).
 """
 log = structlog.get_logger("clawback")
 

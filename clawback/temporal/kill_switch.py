@@ -2,7 +2,7 @@
 
 A lease begins before the server is asked, on the monotonic clock of the worker. So once the switch
 is on and one lease has passed, no worker holds a lease, whatever its clock says and however many
-workers there are (ADR 0011).
+workers there are (ADR 11).
 """
 
 import asyncio

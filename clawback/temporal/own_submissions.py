@@ -1,6 +1,6 @@
 """Recognises submissions that clawback made itself.
 
-Before every reclassification, clawback starts a marker workflow on the Temporal server (ADR 0010).
+Before every reclassification, clawback starts a marker workflow on the Temporal server (ADR 10).
 """
 
 import asyncio

@@ -49,20 +49,20 @@ async def api(deployment: Deployment) -> AsyncIterator[EmailSecurity]:
         yield api
 
 
-async def made(
+async def create_block(
     deployment: Deployment, pattern: str, lasts: timedelta = timedelta(days=30), rule: str = "r"
 ) -> ActiveBlock:
     """Have a case of its own block a pattern, and wait until the index of the server knows it."""
     before = {block.id for block in await standing(deployment)}
     action = BlockSender(pattern=pattern, expires_after=lasts)
-    told = CasePlan(
+    plan = CasePlan(
         rule=rule,
         version="v1",
         mode=Mode.ENFORCE,
         group={"number": str(len(before))},
         actions=(action,),
     )
-    await deployment.signal_case(told, match_of(next(iter(outbreak(1)))))
+    await deployment.signal_case(plan, match_of(next(iter(outbreak(1)))))
 
     async def indexed() -> ActiveBlock | None:
         return next((block for block in await standing(deployment) if block.id not in before), None)
@@ -98,9 +98,9 @@ async def test_a_list_says_what_stands_and_whether_it_still_is_ours(
     """
     assert (await block(deployment, "list")).stdout == "No such block.\n"
     anne, ben, cleo = (
-        await made(deployment, ANNE),
-        await made(deployment, BEN, timedelta(days=7), "other"),
-        await made(deployment, CLEO, timedelta(days=60)),
+        await create_block(deployment, ANNE),
+        await create_block(deployment, BEN, timedelta(days=7), "other"),
+        await create_block(deployment, CLEO, timedelta(days=60)),
     )
     await api.settings.block_senders.edit(anne.id, comments="mine now")
     await api.settings.block_senders.delete(ben.id)
@@ -134,7 +134,7 @@ async def test_a_list_says_what_stands_and_whether_it_still_is_ours(
 
 async def test_a_list_needs_no_api(deployment: Deployment) -> None:
     """Without the API the list has what Temporal knows; the state of the blocks is unknown."""
-    anne = await made(deployment, ANNE)
+    anne = await create_block(deployment, ANNE)
     deployment.simulator.account.faults.rates = parse_faults("500=1.0")
     done = await block(deployment, "list", "--json")
     assert done.returncode == ExitCode.OK
@@ -144,12 +144,12 @@ async def test_a_list_needs_no_api(deployment: Deployment) -> None:
 
 async def test_a_block_is_extended_by_its_pattern_or_its_id(deployment: Deployment) -> None:
     """For longer or until a time, never for less; who and why is on record."""
-    anne = await made(deployment, ANNE)
-    told = await block(
+    anne = await create_block(deployment, ANNE)
+    extended = await block(
         deployment, "extend", ANNE.upper(), "--for", "30d", "--by", "ana", "--reason", "still at it"
     )
     later = anne.expires_at + timedelta(days=30)
-    assert told.stdout == f"The block of {ANNE} stands until {later:%Y-%m-%d %H:%M:%S} UTC.\n"
+    assert extended.stdout == f"The block of {ANNE} stands until {later:%Y-%m-%d %H:%M:%S} UTC.\n"
     (record,) = recorded(deployment, RecordKind.BLOCK_EXTENDED)
     assert (record.actor, record.detail) == ("ana", f"until {later:%FT%TZ} · still at it")
     shorter, until = (
@@ -167,7 +167,7 @@ async def test_a_block_is_lifted_once(deployment: Deployment) -> None:
 
     When it is done it is gone at the API; a second time is told that it is over.
     """
-    anne = await made(deployment, ANNE)
+    anne = await create_block(deployment, ANNE)
     trial = await answer(deployment, "lift", ANNE, "--dry-run")
     assert [(row["id"], row["outcome"]) for row in trial] == [(anne.id, "would")]
     assert set(trial[0]) == {
@@ -200,7 +200,7 @@ async def test_a_block_that_somebody_changed_is_left_alone(
     deployment: Deployment, api: EmailSecurity
 ) -> None:
     """The exit code says that it stands; one that somebody removed is as good as lifted."""
-    anne, ben = await made(deployment, ANNE), await made(deployment, BEN)
+    anne, ben = await create_block(deployment, ANNE), await create_block(deployment, BEN)
     await api.settings.block_senders.edit(anne.id, comments="mine now")
     await api.settings.block_senders.delete(ben.id)
     kept, gone = await asyncio.gather(
@@ -221,9 +221,9 @@ async def test_a_pattern_of_several_blocks_is_asked_about(
 
     Both ids are named, and nothing is lifted.
     """
-    first = await made(deployment, ANNE)
+    first = await create_block(deployment, ANNE)
     await api.settings.block_senders.edit(first.id, pattern=CLEO)
-    second = await made(deployment, ANNE)
+    second = await create_block(deployment, ANNE)
     done = await block(deployment, "lift", ANNE)
     assert done.returncode == ExitCode.NO
     assert f"{ANNE} has 2 blocks; name one by its id: " in done.stderr
@@ -243,8 +243,8 @@ async def test_blocks_that_the_list_forbids_by_now_are_lifted_together(
         "No block contradicts"
         in (await block(deployment, "lift", "--forbidden", rules=rules)).stdout
     )
-    await made(deployment, ANNE)
-    ben, cleo = await made(deployment, BEN), await made(deployment, CLEO)
+    await create_block(deployment, ANNE)
+    ben, cleo = await create_block(deployment, BEN), await create_block(deployment, CLEO)
     await api.settings.domains.create(**DOMAIN)  # type: ignore[arg-type]
     await api.settings.block_senders.edit(ben.id, comments="mine now")
     listed, trial = await asyncio.gather(

@@ -67,6 +67,8 @@ def test_help_flows_into_the_width_of_the_terminal(
         shown = capsys.readouterr().out
         assert shown.startswith(f"Usage: clawback {' '.join(words)} [OPTIONS]")
         assert max(map(len, shown.splitlines())) <= 80
+        # The summary of each subcommand fits into its line.
+        assert not any(line.endswith("...") for line in shown.splitlines()[1:])
 
 
 @pytest.mark.parametrize(

@@ -20,18 +20,18 @@ from clawback.cloudflare.operation_catalogue import OPERATIONS, Operation
 from clawback.cloudflare.paging import Page
 
 GROUPS = {
-    "investigate": "Read messages; move, reclassify and release them.",
-    "bulk": "Move or release all messages of a search, as a job at Cloudflare.",
+    "investigate": "Read, move, reclassify and release messages.",
+    "bulk": "Move or release all messages of a search.",
     "phishguard-reports": "Read PhishGuard reports.",
-    "submissions": "Read submissions, and submit messages for reclassification.",
+    "submissions": "Read submissions, and submit messages.",
     "allow-policies": "Manage allow policies.",
     "block-senders": "Manage blocked senders.",
-    "content-policies": "Manage content policies: patterns in subjects and bodies.",
+    "content-policies": "Manage patterns in subjects and bodies.",
     "domains": "Manage the domains of the account.",
-    "impersonation-registry": "Manage the impersonation registry: names to protect.",
+    "impersonation-registry": "Manage the names that are protected.",
     "sending-domain-restrictions": "Manage domains that require TLS.",
-    "trusted-domains": "Manage domains exempt from the checks for new and similar domains.",
-    "url-ignore-patterns": "Manage URL ignore patterns: links that are not rewritten.",
+    "trusted-domains": "Manage domains exempt from similarity checks.",
+    "url-ignore-patterns": "Manage links that are not rewritten.",
 }
 _ONE_PAGE = {"Read one page of": "List", "Read one page": "List them", " in `[start, end)`": ""}
 """A method reads one page, its command reads all."""
@@ -60,7 +60,10 @@ def _build_app() -> typer.Typer:
     groups = {name: typer.Typer(no_args_is_help=True, help=help_) for name, help_ in GROUPS.items()}
     for operation in OPERATIONS:
         group, verb = operation.command
-        groups[group].command(verb, help=_help(operation))(_command(operation))
+        summary = _summarize(operation)
+        details = f"{operation.method} {operation.endpoint}. Permission: {operation.permission}."
+        add = groups[group].command(verb, help=f"{summary}: {details}", short_help=f"{summary}.")
+        add(_command(operation))
 
     for name, group_app in groups.items():
         app.add_typer(group_app, name=name)
@@ -68,11 +71,11 @@ def _build_app() -> typer.Typer:
     return app
 
 
-def _help(operation: Operation) -> str:
-    says = operation.summary
+def _summarize(operation: Operation) -> str:
+    summary = operation.summary
     for page, all_of_them in _ONE_PAGE.items():
-        says = says.replace(page, all_of_them)
-    return f"{says}: {operation.method} {operation.endpoint}. Permission: {operation.permission}."
+        summary = summary.replace(page, all_of_them)
+    return summary
 
 
 def _command(operation: Operation) -> Callable[..., int]:

@@ -30,6 +30,8 @@ _FLAGS = {
     "final_disposition": "--disposition",
 }
 _KINDS = {"destination": Destination, "disposition": Disposition, "eml": Path}
+_METAVARS = {"destination": "<folder>"}
+"""For options whose values are too long for their column; the help lists them."""
 _LAST_DAY = "1d"
 _PARTS = ("deletes", "patches", "puts", "posts")
 
@@ -44,7 +46,7 @@ HELP: Mapping[str, str] = {
     "comment": "Why; a unique suffix identifies the job if the response is lost.",
     "comments": "A note of at most 1,024 characters; an empty one clears it.",
     "delivery_status": "delivered, moved, quarantined, rejected, deferred, bounced or queued.",
-    "destination": "Destination folder.",
+    "destination": ", ".join(Destination) + ".",
     "detections_only": "Only messages in which something was detected.",
     "direction": "asc or desc.",
     "directory_id": "Directory that the entry comes from.",
@@ -184,7 +186,12 @@ def _option(field: Field) -> inspect.Parameter:
         field.name,
         kind,
         typer.Option(
-            default, flags, help=HELP[field.name], show_default=False, case_sensitive=False
+            default,
+            flags,
+            help=HELP[field.name],
+            metavar=_METAVARS.get(field.name),
+            show_default=False,
+            case_sensitive=False,
         ),
     )
 

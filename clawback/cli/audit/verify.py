@@ -27,7 +27,10 @@ def verify(
     ] = None,
     as_json: AsJson = False,
 ) -> int:
-    """Check that no line was changed, removed, inserted or moved; exit code 1 if one was."""
+    """Check that no line was changed, removed, inserted or moved.
+
+    Exit code 1 if one was.
+    """
     path = file or load_settings().audit_file
     found = verify_audit(path, head)
     is_intact = isinstance(found, Verified)

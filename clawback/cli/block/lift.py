@@ -48,7 +48,9 @@ def lift(  # noqa: PLR0913 - the options of a command
     ] = False,
     as_json: AsJson = False,
 ) -> int:
-    """Remove a block now, or with --forbidden all blocks that the never-block list forbids.
+    """Remove a block now.
+
+    With --forbidden, remove all blocks that the never-block list forbids.
 
     Exit code 1 if a block was left in place or its removal was refused.
     """

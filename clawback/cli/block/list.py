@@ -25,7 +25,7 @@ def list_blocks(
     forbidden: Forbidden = False,
     as_json: AsJson = False,
 ) -> int:
-    """List active blocks, the first to expire on top, and whether each is unchanged.
+    """List active blocks, the first to expire on top.
 
     In the column `now`: ours (unchanged), changed (edited by somebody), gone (removed), or unknown
     (the API is unavailable).

@@ -14,7 +14,9 @@ from clawback.model.texts import printable
 
 
 def show(case_id: CaseId, *, as_json: AsJson = False) -> int:
-    """Show one case: why it matched, its timeline, outcomes and budget, and what you can do.
+    """Show one case: why it matched, and what was done.
+
+    Shows its timeline, outcomes and budget, and what you can do.
 
     Exit code 1 if a part of it does not answer; the others are shown.
     """

@@ -36,7 +36,7 @@ _DROP_FIRST = ("mail", "set aside", "rejected", "matched", "seen")
 
 
 def status(source: Source = None, *, as_json: AsJson = False) -> int:
-    """Show the progress of each poller: how far its live lane has read, and its backlog.
+    """Show how far each poller has read, and its backlog.
 
     The backlog is read in parallel; `until` is when it will be done at the current rate.
     """
@@ -44,7 +44,10 @@ def status(source: Source = None, *, as_json: AsJson = False) -> int:
 
 
 def now(source: Source = None, *, as_json: AsJson = False) -> int:
-    """Poll now and wait until all new mail has been read; a backlog continues in parallel."""
+    """Poll now and wait until all new mail has been read.
+
+    A backlog continues in parallel.
+    """
     with show_progress("Polling"):
         return _call(source, lambda pollers, one: pollers.poll_now(one), as_json=as_json)
 
@@ -70,7 +73,10 @@ def rewind(
     *,
     as_json: AsJson = False,
 ) -> int:
-    """Read again from a point in time; nothing that was already done is repeated."""
+    """Read again from a point in time.
+
+    Nothing that was already done is repeated.
+    """
     at = parse_time_argument(to, "TO")
     return _call(source, lambda pollers, one: pollers.rewind(one, at), as_json=as_json)
 

@@ -54,8 +54,9 @@ def backtest(  # noqa: PLR0913 - one parameter for each option
     top: Top = 10,
     as_json: AsJson = False,
 ) -> int:
-    """Replay history: matches, cases and actions by rule, and the difference from another version.
+    """Replay history: what rules would match and do.
 
+    Shows matches, cases and actions by rule, and the difference from another version.
     Changes nothing. Exit code 0: done. 1: the rules, the other version or a corpus cannot be used.
     2: usage error. 3: the API is unavailable. 4: it refused.
     """

@@ -17,8 +17,9 @@ def confirm(
     by: By,
     as_json: AsJson = False,
 ) -> int:
-    """Confirm a rule that an undo demoted, so that its new cases follow its mode again.
+    """Confirm a rule that an undo demoted.
 
+    Its new cases follow its mode again.
     Cases that are already held stay held.
     """
     call_temporal(lambda client: GuardGateway(client).confirm(name, by))

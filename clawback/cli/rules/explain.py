@@ -51,7 +51,9 @@ def explain(
     ] = None,
     as_json: AsJson = False,
 ) -> int:
-    """Explain how a rule evaluates events: its condition, its actions and what stops them.
+    """Explain how a rule evaluates events.
+
+    Shows its condition, its actions and what stops them.
 
     Exit code 0: it would respond, if only in shadow. 1: it would not, or not yet. 2: usage error.
     3: the API is unavailable. 4: it refused.

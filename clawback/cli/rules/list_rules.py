@@ -50,7 +50,9 @@ def list_rules(
     *,
     as_json: AsJson = False,
 ) -> int:
-    """List rules: effective mode under the ceiling CLAWBACK_MODE, last match, version and file.
+    """List rules with mode, last match, version and file.
+
+    The mode is the effective one, under the ceiling CLAWBACK_MODE.
 
     The last match is the newest case on the Temporal server, or in the audit if there is no server;
     - if unknown.

@@ -56,7 +56,9 @@ def new(
         int, typer.Option("--line", min=1, help="Number of the event in the file, from 1.")
     ] = 1,
 ) -> int:
-    """Scaffold a shadow-mode rule with tests from the distinctive fields of an event.
+    """Write a rule in shadow mode, with tests, from an event.
+
+    It asks for the distinctive fields of the event.
 
     Exit code 2 if there is no such event, it has no distinctive field, or the file exists: nothing
     is overwritten.

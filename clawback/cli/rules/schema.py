@@ -21,7 +21,10 @@ def schema(
         ),
     ] = None,
 ) -> int:
-    """Print the JSON Schema of rule files, for completion and checks in an editor."""
+    """Print the JSON Schema of rule files.
+
+    Editors complete and check rules with it.
+    """
     if out is None:
         sys.stdout.write(write_schema())
     else:
