@@ -12,12 +12,20 @@ from clawback.temporal.workflow_calls import (
     NoWorkerAnswered,
     QueryFailed,
     UpdateRefused,
+    WorkflowFailed,
 )
 
 T = TypeVar("T")
 R = TypeVar("R")
 
-UNANSWERED = (NoSuchWorkflow, QueryFailed, UpdateRefused, NoWorkerAnswered, RPCError)
+UNANSWERED = (
+    NoSuchWorkflow,
+    QueryFailed,
+    UpdateRefused,
+    WorkflowFailed,
+    NoWorkerAnswered,
+    RPCError,
+)
 """The errors of a call that are about one workflow, or may be."""
 CONCURRENT_READS = 12
 CONCURRENT_SIGNALS = 24
@@ -35,6 +43,11 @@ class Answers(Generic[T]):
     def unanswered(self) -> dict[str, str]:
         """Why there is no answer, by the id of the workflow."""
         return {id_: describe_error(error) for id_, error in self.errors.items()}
+
+    def without(self, kind: type[Exception]) -> "Answers[T]":
+        """The same without the errors of one kind, which are no news."""
+        others = {id_: one for id_, one in self.errors.items() if not isinstance(one, kind)}
+        return Answers(self.given, others)
 
     def require_all(self) -> list[T]:
         """Return every answer; raise the first error if there is one."""

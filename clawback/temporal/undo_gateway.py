@@ -4,7 +4,7 @@ The undo runs in a workflow: once it is started, it does not depend on the calle
 """
 
 import uuid
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 
 from temporalio.client import Client, WorkflowExecution, WorkflowExecutionStatus
@@ -19,7 +19,8 @@ from clawback.temporal.case_gateway import CaseGateway
 from clawback.temporal.case_history import HistoryUnreadable, read_case_history
 from clawback.temporal.case_index import CaseFilter, CaseLine, read_case_line
 from clawback.temporal.data_converter import index_keys
-from clawback.temporal.fan_out import gather_limited
+from clawback.temporal.fan_out import Answers, call_each, gather_limited
+from clawback.temporal.workflow_calls import await_result, query_workflow
 
 MOST_HISTORIES = 100
 """Histories that the plan for many cases reads; 2,000 took ten seconds."""
@@ -64,10 +65,13 @@ class UndoSummary(Payload):
 
     def plus(self, other: "UndoSummary") -> "UndoSummary":
         """Add two summaries."""
-        sums = {
-            name: getattr(self, name) + getattr(other, name) for name in type(self).model_fields
-        }
-        return UndoSummary(**sums)
+        return UndoSummary.total((self, other))
+
+    @classmethod
+    def total(cls, summaries: Iterable["UndoSummary"]) -> "UndoSummary":
+        """Add summaries, of cases or of pages."""
+        every = list(summaries)
+        return cls(**{name: sum(getattr(one, name) for one in every) for name in cls.model_fields})
 
 
 class UndoRequest(Payload):
@@ -85,6 +89,16 @@ class UndoProgress(Payload):
     total: int
     left: int
     undone: UndoSummary
+
+    @classmethod
+    def total_of(cls, pages: Iterable["UndoProgress"]) -> "UndoProgress":
+        """Add the progress of pages."""
+        every = list(pages)
+        return cls(
+            total=sum(one.total for one in every),
+            left=sum(one.left for one in every),
+            undone=UndoSummary.total(one.undone for one in every),
+        )
 
 
 @dataclass(frozen=True)
@@ -212,22 +226,23 @@ class UndoGateway:
             )
         return tuple(ids)
 
-    async def progress(self, ids: Iterable[str]) -> UndoProgress:
-        """Read how far an undo is."""
-        total, left, undone = 0, 0, UndoSummary()
-        for id_ in ids:
-            handle = self.client.get_workflow_handle(id_)
-            one: UndoProgress = await handle.query(names.STATUS, result_type=UndoProgress)
-            total, left, undone = total + one.total, left + one.left, undone.plus(one.undone)
-        return UndoProgress(total=total, left=left, undone=undone)
+    async def progress(self, ids: Sequence[str]) -> Answers[UndoProgress]:
+        """Read how far each page of an undo is."""
 
-    async def result(self, ids: Iterable[str]) -> UndoSummary:
-        """Wait for an undo to end."""
-        summary = UndoSummary()
-        for id_ in ids:
+        async def progress_of(id_: str) -> UndoProgress:
+            handle = self.client.get_workflow_handle(id_)
+            return await query_workflow(handle, names.STATUS, UndoProgress)
+
+        return await call_each(progress_of, ids)
+
+    async def result(self, ids: Sequence[str]) -> Answers[UndoSummary]:
+        """Wait until every page of an undo has ended. One that failed does not end the others."""
+
+        async def result_of(id_: str) -> UndoSummary:
             handle = self.client.get_workflow_handle(id_, result_type=UndoSummary)
-            summary = summary.plus(await handle.result())
-        return summary
+            return await await_result(handle)
+
+        return await call_each(result_of, ids)
 
     async def result_of_case(self, case_uid: str) -> UndoSummary | None:
         """Read what the undo of a case did; None if there was none or it has not ended."""

@@ -1,4 +1,4 @@
-"""Queries and updates of running workflows, with errors that a caller can tell apart.
+"""Queries, updates and results of workflows, with errors that a caller can tell apart.
 
 Exception
 ├─ LookupError
@@ -10,6 +10,7 @@ Exception
 ├─ RuntimeError
 │  ├─ NoWorkerAnswered    no worker accepted the update in time; one may still do so
 │  ├─ QueryFailed         a worker could not answer the query, or its answer cannot be read
+│  ├─ WorkflowFailed      the workflow failed, or somebody ended it: there is no result
 │  └─ PartsUndecided      parts of a campaign did not take a decision (see `case_gateway`)
 └─ ConnectionError
    └─ TemporalUnreachable no server answers (see `client`)
@@ -21,6 +22,7 @@ from datetime import timedelta
 from typing import Any, TypeVar
 
 from temporalio.client import (
+    WorkflowFailureError,
     WorkflowHandle,
     WorkflowQueryFailedError,
     WorkflowUpdateFailedError,
@@ -52,6 +54,10 @@ class UpdateRefused(ValueError):
 
 class QueryFailed(RuntimeError):
     """A worker could not answer a query, or its answer cannot be read; the text says why."""
+
+
+class WorkflowFailed(RuntimeError):
+    """The workflow failed, or somebody ended it: there is no result. The text says how."""
 
 
 class NoWorkerAnswered(RuntimeError):
@@ -86,6 +92,24 @@ async def query_workflow(
         why = f"the answer of {handle.id} cannot be read: {type(error).__name__}"
         raise QueryFailed(why) from error
     return result
+
+
+async def await_result(handle: WorkflowHandle[Any, T]) -> T:
+    """Wait until a workflow ends.
+
+    Raises:
+        NoSuchWorkflow: no workflow of that id exists.
+        WorkflowFailed: it ended without a result.
+        RPCError: the server does not answer.
+
+    """
+    try:
+        return await handle.result()
+    except RPCError as error:
+        raise _missing_or_same(handle, error) from error
+    except WorkflowFailureError as error:
+        why = bounded(str(error.cause), _LONGEST)
+        raise WorkflowFailed(f"{handle.id} ended without a result: {why}") from error
 
 
 async def update_workflow(  # noqa: PLR0913 - what an update is sent with

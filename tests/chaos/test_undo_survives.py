@@ -25,6 +25,7 @@ from tests.chaos.test_outages import simulated
 from tests.rules.folders import write
 from tests.waiting import eventually
 from tests.workflows.deployment import match_of
+from tests.workflows.test_undo import total
 
 CASES, COPIES = 8, 4
 LONG = timedelta(seconds=90)
@@ -85,7 +86,7 @@ async def test_undo_continues_after_its_worker_was_killed(temporal: Client, tmp_
         for done in ("move", "delete"):
             await eventually(partial(_taken_back, simulator, done), LONG)
             worker.kill(expected=True)
-        assert await asyncio.wait_for(undo.result(undoing), LONG.total_seconds()) == UndoSummary(
+        assert await asyncio.wait_for(total(undo, undoing), LONG.total_seconds()) == UndoSummary(
             cases=CASES, done=CASES * (COPIES + 2)
         )
     back = Counter(row["id"] for row in rows(simulator, "move") if row["destination"] == "Inbox")

@@ -4,6 +4,7 @@ Everything a case did is taken back, whatever became of the case, and nothing el
 """
 
 import asyncio
+from collections.abc import Sequence
 from contextlib import suppress
 from datetime import timedelta
 from pathlib import Path
@@ -23,7 +24,13 @@ from clawback.simulator import outbreak, parse_faults
 from clawback.temporal import names
 from clawback.temporal.corrections import Corrections
 from clawback.temporal.guard_gateway import GuardGateway
-from clawback.temporal.undo_gateway import CaseRun, NothingKnown, UndoGateway, UndoSummary
+from clawback.temporal.undo_gateway import (
+    CaseRun,
+    NothingKnown,
+    UndoGateway,
+    UndoRequest,
+    UndoSummary,
+)
 from tests.waiting import eventually
 from tests.workflows.deployment import Deployment, deployed, match_of
 from tests.workflows.test_case import simulated
@@ -56,14 +63,23 @@ def plan(**changes: Any) -> CasePlan:
 async def undo(deployment: Deployment, scope: UndoScope = SCOPE, **which: Any) -> UndoSummary:
     """Find and undo, as the command does."""
     gateway = UndoGateway(deployment.client)
+    found = await eventually(lambda: candidates(gateway, scope=scope, **which))
+    return await total(gateway, await gateway.start(scope, found))
 
-    async def indexed() -> list[Any] | None:  # the index of workflows may lag by a second
-        with suppress(NothingKnown):
-            return [one.case for one in (await gateway.find(scope, **which)).candidates] or None
-        return None
 
-    found = await eventually(indexed)
-    return await gateway.result(await gateway.start(scope, found))
+async def candidates(
+    gateway: UndoGateway, case: str | None = None, scope: UndoScope = SCOPE, **which: Any
+) -> list[CaseRun] | None:
+    """The cases that can be undone; None while there are none: the index may lag by a second."""
+    with suppress(NothingKnown):
+        found = await gateway.find(scope, case=case, **which)
+        return [one.case for one in found.candidates] or None
+    return None
+
+
+async def total(gateway: UndoGateway, ids: Sequence[str]) -> UndoSummary:
+    """What an undo did on all its pages."""
+    return UndoSummary.total((await gateway.result(ids)).require_all())
 
 
 def rows(deployment: Deployment, operation: str) -> list[dict[str, Any]]:
@@ -244,8 +260,29 @@ async def test_a_case_that_cannot_end_does_not_keep_its_undo_from_ending(
         first = handle.first_execution_run_id or ""
         stuck = CaseRun(case=handle.id, run=first, first_run=first)
         gateway = UndoGateway(temporal)
-        assert (await gateway.result(await gateway.start(SCOPE, [stuck]))).cases == 1
+        assert (await total(gateway, await gateway.start(SCOPE, [stuck]))).cases == 1
         assert (await handle.describe()).status is WorkflowExecutionStatus.TERMINATED
+
+
+async def test_a_page_that_somebody_ended_does_not_hide_what_the_others_did(
+    temporal: Client, tmp_path: Path
+) -> None:
+    """The pages of an undo are workflows of their own; the error names the one without a result."""
+    lines = list(outbreak(1))
+    async with deployed(temporal, simulated(lines), tmp_path) as deployment:
+        await deployment.signal_case(plan(), *map(match_of, lines))
+        await deployment.settled(plan().case_id)
+        gateway = UndoGateway(temporal)
+        ended = await temporal.start_workflow(
+            names.UNDO, UndoRequest(scope=SCOPE, cases=()), id="undo/ended/2", task_queue="nobody"
+        )
+        await ended.terminate()
+
+        found = await eventually(lambda: candidates(gateway, plan().case_id))
+        (page,) = await gateway.start(SCOPE, found)
+        answers = await gateway.result([page, ended.id])
+        assert {id_: one.done for id_, one in answers.given.items()} == {page: 1}
+        assert "undo/ended/2 ended without a result" in answers.unanswered[ended.id]
 
 
 async def test_undo_goes_on_while_everything_is_stopped(temporal: Client, tmp_path: Path) -> None:

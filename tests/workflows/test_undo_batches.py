@@ -15,7 +15,7 @@ from clawback.temporal.undo_gateway import CaseRun, UndoGateway, UndoRequest, Un
 from tests.waiting import eventually
 from tests.workflows.deployment import Deployment, deployed, match_of
 from tests.workflows.test_case import simulated
-from tests.workflows.test_undo import plan, rows
+from tests.workflows.test_undo import plan, rows, total
 
 CASES = 12
 
@@ -41,7 +41,7 @@ async def test_blocks_of_many_cases_end_in_few_requests(temporal: Client, tmp_pa
         before = deployment.requests()
         undo, scope = UndoGateway(temporal), UndoScope(by="ana")
         cases = await eventually(lambda: _found(undo, scope))
-        summary = await undo.result(await undo.start(scope, cases))
+        summary = await total(undo, await undo.start(scope, cases))
         assert summary == UndoSummary(cases=CASES, done=3 * CASES)
         assert _times_removed(deployment) == [1] * CASES
         assert deployment.requests() - before <= CASES

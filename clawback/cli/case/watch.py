@@ -11,6 +11,7 @@ import typer
 from rich.console import Console
 from rich.live import Live
 from temporalio.client import Client
+from temporalio.service import RPCError
 
 from clawback.cases import CaseState
 from clawback.cli.case.lookup import find_id
@@ -26,12 +27,12 @@ from clawback.cli.case.table import (
     table_rows,
 )
 from clawback.cli.exits import ExitCode
-from clawback.cli.output import AsJson, build_table, print_text
+from clawback.cli.output import AsJson, build_table, print_error, print_text
 from clawback.cli.temporal_access import call_temporal
 from clawback.temporal.case_gateway import CaseGateway
 from clawback.temporal.case_index import CaseFilter, CaseLine
 
-EVERY = 2.0
+_EVERY = 2.0
 """Seconds between two reads of the list; each is one request and needs no worker."""
 
 
@@ -56,20 +57,23 @@ def watch(  # noqa: PLR0913 - the options of a command
     async def run(client: Client) -> list[CaseLine]:
         cases = CaseGateway(client)
         if not case_id:
-            return await _Watcher(cases, wanted, limit, until_end=False).run(as_json=as_json)
+            return await Watcher(cases, wanted, limit, until_end=False).run(as_json=as_json)
         one = replace(wanted, id_prefix=await find_id(client, case_id))
-        return await _Watcher(cases, one, 1, until_end=True).run(as_json=as_json)
+        return await Watcher(cases, one, 1, until_end=True).run(as_json=as_json)
 
     last = call_temporal(run)
     return ExitCode.OK if last and last[0].shown_state == CaseState.CLOSED else ExitCode.NO
 
 
 @dataclass(frozen=True)
-class _Watcher:
+class Watcher:
+    """Reads the cases of a filter again and again, and shows what changes."""
+
     cases: CaseGateway
     wanted: CaseFilter
     limit: int
     until_end: bool
+    every: float = _EVERY
 
     async def run(self, *, as_json: bool) -> list[CaseLine]:
         """Show changes until the end; return the cases as they were read last."""
@@ -79,8 +83,8 @@ class _Watcher:
 
     async def _show_live(self) -> list[CaseLine]:
         with Live(console=Console(highlight=False), auto_refresh=False, transient=False) as live:
+            found = await self._read()
             while True:
-                found = await self._read()
                 rows, width = table_rows(found, datetime.now(UTC)), live.console.width
                 table = build_table(
                     COLUMNS, rows, drop_first=DROP_FIRST, styles=STYLES, width=width
@@ -89,12 +93,12 @@ class _Watcher:
                 if self._is_over(found):
                     return found
 
-                await asyncio.sleep(EVERY)
+                found = await self._read_again()
 
     async def _print_changes(self, *, as_json: bool) -> list[CaseLine]:
         known: dict[str, str] = {}
+        found = await self._read()
         while True:
-            found = await self._read()
             for case in reversed(found):
                 if known.get(case.run) != case.shown_state:
                     _print_change(case, known.get(case.run), as_json=as_json)
@@ -104,7 +108,22 @@ class _Watcher:
             if self._is_over(found):
                 return found
 
-            await asyncio.sleep(EVERY)
+            found = await self._read_again()
+
+    async def _read_again(self) -> list[CaseLine]:
+        """Read the list after a pause, and again while the server does not answer.
+
+        A server that restarts is back soon, and only its user ends a watch.
+        """
+        is_told = False
+        while True:
+            await asyncio.sleep(self.every)
+            try:
+                return await self._read()
+            except RPCError as error:
+                if not is_told:
+                    print_error(f"the Temporal server does not answer: {error.message}; waiting")
+                is_told = True
 
     async def _read(self) -> list[CaseLine]:
         return await self.cases.find_held_first(self.wanted, self.limit)

@@ -8,11 +8,19 @@ from temporalio.client import Client
 
 from clawback.cli.arguments import parse_time_argument
 from clawback.cli.exits import ExitCode
-from clawback.cli.output import AsJson, print_json, print_table, print_text, show_progress
+from clawback.cli.output import (
+    AsJson,
+    print_error,
+    print_json,
+    print_table,
+    print_text,
+    show_progress,
+)
 from clawback.cli.temporal_access import call_temporal
 from clawback.model.durations import format_duration
 from clawback.model.events import EventKind
 from clawback.model.polling import PollerStatus
+from clawback.temporal.fan_out import Answers, call_each
 from clawback.temporal.poller_gateway import PollerGateway
 from clawback.temporal.workflow_calls import NoSuchWorkflow
 
@@ -39,6 +47,7 @@ def status(source: Source = None, *, as_json: AsJson = False) -> int:
     """Show how far each poller has read, and its backlog.
 
     The backlog is read in parallel; `until` is when it will be done at the current rate.
+    Exit code 1 if a poller does not answer; the others are shown.
     """
     return _call(source, lambda pollers, one: pollers.status(one), as_json=as_json)
 
@@ -87,18 +96,17 @@ def _call(
     *,
     as_json: bool,
 ) -> int:
-    async def call_each(client: Client) -> list[PollerStatus]:
-        found = []
-        for one in [source] if source else list(EventKind):
-            try:
-                found.append(await call(PollerGateway(client), one))
-            except NoSuchWorkflow:
-                if source:
-                    raise
+    async def call_all(client: Client) -> Answers[PollerStatus]:
+        pollers = PollerGateway(client)
+        sources = [source] if source else list(EventKind)
+        answers = await call_each(lambda one: call(pollers, EventKind(one)), sources)
+        if source is None:
+            answers = answers.without(NoSuchWorkflow)
+        answers.require_any()
+        return answers
 
-        return found
-
-    found = call_temporal(call_each)
+    answers = call_temporal(call_all)
+    found = list(answers.given.values())
     if as_json:
         print_json([one.model_dump(mode="json") for one in found])
     elif found:
@@ -106,7 +114,10 @@ def _call(
     else:
         print_text("No poller has ever run here.")
 
-    return ExitCode.OK if found else ExitCode.NO
+    for one, why in answers.unanswered.items():
+        print_error(f"the poller of {one}: {why}")
+
+    return ExitCode.OK if found and not answers.errors else ExitCode.NO
 
 
 def _row(one: PollerStatus) -> tuple[str, ...]:

@@ -1,6 +1,6 @@
 """Prints undo plans and results."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict
 from typing import Any
 
@@ -52,15 +52,26 @@ def found_data(found: FoundUndo) -> dict[str, Any]:
 
 
 def print_undone(
-    undone: UndoSummary, unreadable: Sequence[UnreadableCase], *, as_json: bool
+    undone: UndoSummary,
+    unreadable: Sequence[UnreadableCase],
+    unfinished: Mapping[str, str],
+    *,
+    as_json: bool,
 ) -> None:
-    """Print what was undone, and which cases could not be read."""
+    """Print what was undone, which cases could not be read, and which pages did not end well.
+
+    `unfinished` says why, by the id of the workflow; the undos of its cases may go on.
+    """
     if as_json:
-        print_json({**undone.model_dump(mode="json"), "unreadable": [*map(asdict, unreadable)]})
+        document = undone.model_dump(mode="json")
+        document |= {"unreadable": [*map(asdict, unreadable)], "unfinished": dict(unfinished)}
+        print_json(document)
         return
     counts = (undone.cases, undone.done, undone.failed, undone.under_way)
     print_table(("cases", "undone", "failed", "running elsewhere"), [[str(one) for one in counts]])
     _print_unreadable(unreadable)
+    for id_, why in unfinished.items():
+        print_text(f"{id_}: no result, run the same undo again: {why}")
 
 
 def _print_unreadable(cases: Sequence[UnreadableCase]) -> None:

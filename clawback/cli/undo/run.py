@@ -14,7 +14,14 @@ from clawback.cli.exits import ExitCode, Failure
 from clawback.cli.output import print_json, print_status, show_progress
 from clawback.cli.temporal_access import call_temporal
 from clawback.cli.undo.output import found_data, print_plan, print_undone
-from clawback.temporal.undo_gateway import FoundUndo, NothingKnown, UndoGateway, UndoSummary
+from clawback.temporal.fan_out import Answers
+from clawback.temporal.undo_gateway import (
+    FoundUndo,
+    NothingKnown,
+    UndoGateway,
+    UndoProgress,
+    UndoSummary,
+)
 
 T = TypeVar("T")
 
@@ -63,12 +70,14 @@ def run_undo(request: UndoRequest) -> int:
         with show_progress("Reading the cases that still act"):
             found = _call(lambda undo: undo.read_rest(found, request.scope))
 
-    undone = _call(lambda undo: _carry_out(undo, request.scope, found))
-    print_undone(undone, found.unreadable, as_json=request.as_json)
-    return ExitCode.NO if undone.failed or found.unreadable else ExitCode.OK
+    answers = _call(lambda undo: _carry_out(undo, request.scope, found))
+    undone = UndoSummary.total(answers.given.values())
+    print_undone(undone, found.unreadable, answers.unanswered, as_json=request.as_json)
+    is_whole = not (undone.failed or found.unreadable or answers.errors)
+    return ExitCode.OK if is_whole else ExitCode.NO
 
 
-async def _carry_out(undo: UndoGateway, scope: UndoScope, found: FoundUndo) -> UndoSummary:
+async def _carry_out(undo: UndoGateway, scope: UndoScope, found: FoundUndo) -> Answers[UndoSummary]:
     ids = await undo.start(scope, (one.case for one in found.candidates))
     print_status(f"Started {', '.join(ids)}; it continues if this command is interrupted.")
 
@@ -76,14 +85,17 @@ async def _carry_out(undo: UndoGateway, scope: UndoScope, found: FoundUndo) -> U
     while not result.done():
         await asyncio.wait([result], timeout=_PROGRESS_EVERY.total_seconds())
         if not result.done():
-            progress = await undo.progress(ids)
-            started = progress.total - progress.left
-            print_status(
-                f"{started} of {progress.total} cases started, "
-                f"{progress.undone.done} actions undone"
-            )
+            print_status(_describe(await undo.progress(ids)))
 
     return result.result()
+
+
+def _describe(pages: Answers[UndoProgress]) -> str:
+    progress = UndoProgress.total_of(pages.given.values())
+    started = progress.total - progress.left
+    text = f"{started} of {progress.total} cases started, {progress.undone.done} actions undone"
+    silent = ", ".join(pages.errors)
+    return f"{text}; {silent} does not answer now" if silent else text
 
 
 def _confirm() -> bool:
