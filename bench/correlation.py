@@ -12,7 +12,6 @@ from typing import Annotated, Any
 import typer
 from rich.table import Table
 from temporalio.worker import Worker
-from temporalio.worker.workflow_sandbox import SandboxedWorkflowRunner
 
 from bench.actions import count_actions
 from bench.report import environment_info, wide_console, write_json
@@ -26,7 +25,7 @@ from clawback.settings import Settings
 from clawback.temporal import names
 from clawback.temporal.correlation_gateway import CorrelationGateway
 from clawback.temporal.worker_versions import deployment_config, take_over
-from worker import PRODUCTION_SANDBOX
+from worker import WORKFLOW_RUNNER
 from workflows.correlation_shard import CorrelationShardWorkflow
 
 _LINGER = timedelta(minutes=30)
@@ -52,7 +51,7 @@ async def correlation(
             server.client,
             task_queue=names.WORKFLOW_QUEUE,
             workflows=[CorrelationShardWorkflow],
-            workflow_runner=SandboxedWorkflowRunner(PRODUCTION_SANDBOX),
+            workflow_runner=WORKFLOW_RUNNER,
             deployment_config=deployment_config(settings),
         )
         async with shards:

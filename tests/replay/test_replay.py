@@ -12,12 +12,11 @@ import pytest
 from temporalio import workflow
 from temporalio.client import WorkflowHistory
 from temporalio.worker import Replayer
-from temporalio.worker.workflow_sandbox import SandboxedWorkflowRunner
 
 from clawback.temporal.data_converter import data_converter
 from tests.replay.careless import CarelessCase
 from tests.replay.record import HISTORIES, SCENES
-from tests.workflows.deployment import STRICT_SANDBOX
+from tests.workflows.deployment import STRICT
 from workflows import WORKFLOWS
 
 SAVED = sorted(HISTORIES.glob("*.json"))
@@ -33,7 +32,7 @@ def replayer_of(workflows: list[type[Any]]) -> Replayer:
     return Replayer(
         workflows=workflows,
         data_converter=data_converter(None),
-        workflow_runner=SandboxedWorkflowRunner(STRICT_SANDBOX),
+        workflow_runner=STRICT,
     )
 
 

@@ -14,7 +14,7 @@ from typing import Any
 
 from temporalio.client import Client
 from temporalio.worker import WorkerDeploymentConfig
-from temporalio.worker.workflow_sandbox import SandboxRestrictions
+from temporalio.worker.workflow_sandbox import SandboxedWorkflowRunner, SandboxRestrictions
 
 from clawback.audit import read_records
 from clawback.cases import CasePlan, CaseState, CaseTiming, Match
@@ -43,7 +43,7 @@ RULES = Path(__file__).parents[2] / "rules"
 
 # pytest rewrites the asserts of our installed packages, and what it rewrites imports pytest. The
 # sandbox would import all of pytest again for every run of every workflow.
-STRICT_SANDBOX = SandboxRestrictions.default.with_passthrough_modules("_pytest")
+STRICT = SandboxedWorkflowRunner(SandboxRestrictions.default.with_passthrough_modules("_pytest"))
 
 
 @dataclass
@@ -170,7 +170,7 @@ async def deployed(  # noqa: PLR0913 - each test names the few that matter to it
         if versioning is None:
             await take_over(temporal, chosen)
             versioning = deployment_config(chosen)
-        for worker in build_workers(temporal, components, versioning, sandbox=STRICT_SANDBOX):
+        for worker in build_workers(temporal, components, versioning, runner=STRICT):
             await stack.enter_async_context(worker)
         yield Deployment(temporal, simulator, chosen, components.services, api, switch, keeper)
 
