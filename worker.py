@@ -67,6 +67,7 @@ from clawback.temporal.block_gateway import BlockGateway
 from clawback.temporal.case_gateway import CaseGateway
 from clawback.temporal.client import TemporalUnreachable, connect
 from clawback.temporal.data_converter import PayloadKeyError
+from clawback.temporal.error_types import EXPECTED
 from clawback.temporal.guard_gateway import GuardGateway
 from clawback.temporal.guard_keeper import ForeignAccount, GuardKeeper, build_keeper
 from clawback.temporal.heartbeat import HeartbeatInterceptor
@@ -330,7 +331,7 @@ def build_workers(
         graceful_shutdown_timeout=SHUTDOWN_GRACE,
         on_fatal_error=on_failure,
         max_heartbeat_throttle_interval=HEARTBEAT_INTERVAL,
-        interceptors=[ActivityInterceptor(), HeartbeatInterceptor()],
+        interceptors=[ActivityInterceptor(EXPECTED), HeartbeatInterceptor()],
         disable_eager_activity_execution=True,
     )
     many: dict[str, Any] = {"max_concurrent_activities": CONCURRENT_ACTIVITIES}

@@ -39,3 +39,5 @@ PERMANENT: frozenset[ErrorType] = frozenset({ErrorType.INVALID_REQUEST, ErrorTyp
 """Errors that no retry can change."""
 ACCESS: frozenset[ErrorType] = frozenset({ErrorType.UNAUTHENTICATED, ErrorType.PERMISSION_DENIED})
 """Errors that a person must fix first."""
+EXPECTED: frozenset[ErrorType] = frozenset({ErrorType.NOTHING_NEW})
+"""Errors of ordinary operation: neither logged nor counted as retries."""
