@@ -14,7 +14,6 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any, TypeVar
 
-from prometheus_client.parser import text_string_to_metric_families
 from temporalio.client import Client
 
 from clawback.cases import CaseState
@@ -31,6 +30,7 @@ from clawback.local import (
 )
 from clawback.model.durations import format_duration
 from clawback.model.events import EventKind
+from clawback.rehearsal.counters import sum_actions
 from clawback.settings import Settings
 from clawback.temporal.case_gateway import CaseGateway
 from clawback.temporal.client import connect
@@ -99,11 +99,7 @@ class Server:
         """The billable actions (as in Temporal Cloud) that it has counted."""
         url = f"http://127.0.0.1:{self.metrics_port}/metrics"
         page = (await asyncio.to_thread(fetch, url)).decode()
-        families = text_string_to_metric_families(page)
-        samples = (
-            sample for family in families if family.name == "action" for sample in family.samples
-        )
-        return int(sum(one.value for one in samples if one.labels["namespace"] == "default"))
+        return sum_actions(page)
 
 
 @dataclass(frozen=True)

@@ -9,6 +9,7 @@ import urllib.request
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
+from http.client import HTTPException
 from pathlib import Path
 
 from clawback.app_files import module_command, worker_command
@@ -121,8 +122,12 @@ def fetch(url: str, data: bytes | None = None, timeout: float = FETCH_TIMEOUT) -
 
     """
     direct = urllib.request.build_opener(urllib.request.ProxyHandler({}))
-    with direct.open(url, data=data, timeout=timeout) as response:
-        body: bytes = response.read()
+    try:
+        with direct.open(url, data=data, timeout=timeout) as response:
+            body: bytes = response.read()
+    except HTTPException as error:
+        # Whoever is killed in the middle of a response leaves half of it, and that is no OSError.
+        raise ConnectionError(f"{url}: {type(error).__name__}") from error
     return body
 
 

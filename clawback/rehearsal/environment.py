@@ -8,7 +8,6 @@ from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
-from prometheus_client.parser import text_string_to_metric_families
 from temporalio.client import Client
 from temporalio.service import RPCError
 
@@ -25,6 +24,7 @@ from clawback.local import (
 )
 from clawback.model.durations import format_duration
 from clawback.model.events import EventKind
+from clawback.rehearsal.counters import sum_counters
 from clawback.rehearsal.plan import Rehearsal
 from clawback.rehearsal.server import EmbeddedServer, NamedServer, RehearsalServer
 from clawback.rehearsal.waiting import describe_wait
@@ -228,13 +228,4 @@ async def _read_counters(address: str) -> dict[str, float]:
         page = await run_in_daemon_thread(fetch, url, timeout=_METRICS_TIMEOUT)
     except OSError:
         return {}
-    return _sum_counters(page.decode())
-
-
-def _sum_counters(page: str) -> dict[str, float]:
-    sums: dict[str, float] = {}
-    for family in text_string_to_metric_families(page):
-        for sample in family.samples:
-            if sample.name.startswith("clawback_") and sample.name.endswith("_total"):
-                sums[sample.name] = sums.get(sample.name, 0.0) + sample.value
-    return sums
+    return sum_counters(page.decode())

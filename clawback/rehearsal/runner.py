@@ -28,6 +28,8 @@ IDLE_SECONDS = 3.0
 STALLED_SECONDS = 15.0
 """How long nothing must happen before a rehearsal says what it waits for, and how often it asks."""
 _POLL_SECONDS = 0.25
+_COUNTERS_SECONDS = 2.0
+"""How often counters are read: a busy server takes a while to write all of its metrics."""
 
 
 @dataclass(frozen=True)
@@ -152,6 +154,7 @@ class _Run:
         self._environment = RehearsalEnvironment(self._plan, folder, corpora, history)
         self._audit = LineCounter(self._environment.audit)
         self._last_asked = 0.0
+        self._last_counted = 0.0
 
     async def observe(self) -> _Observed:
         """Run the processes until there is nothing left to do, or the timeout."""
@@ -160,6 +163,7 @@ class _Run:
             self._progress.restart()
             async with environment.workers_running():
                 is_complete = await self._wait_until_complete()
+                await self._count()
                 cases = await environment.count_cases()
 
             return _Observed(
@@ -231,9 +235,14 @@ class _Run:
         environment, progress = self._environment, self._progress
         counts = await environment.read_simulator("counts")
         progress.update(counts, self._audit.count())
-        for process, values in (await environment.read_counters()).items():
-            progress.counters.update(process, values)
+        if time.monotonic() - self._last_counted > _COUNTERS_SECONDS:
+            await self._count()
         self._report(progress)
+
+    async def _count(self) -> None:
+        for process, values in (await self._environment.read_counters()).items():
+            self._progress.counters.update(process, values)
+        self._last_counted = time.monotonic()
 
     async def _explain_stall(self, visible_at: datetime) -> None:
         """Find out what a run that makes no progress waits for, every few seconds."""

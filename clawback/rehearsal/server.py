@@ -13,7 +13,6 @@ from datetime import timedelta
 from pathlib import Path
 
 from google.protobuf.duration_pb2 import Duration
-from prometheus_client.parser import text_string_to_metric_families
 from temporalio.api.batch.v1 import BatchOperationDeletion
 from temporalio.api.operatorservice.v1 import DeleteNamespaceRequest
 from temporalio.api.workflowservice.v1 import RegisterNamespaceRequest, StartBatchOperationRequest
@@ -29,6 +28,7 @@ from clawback.local import (
     run_in_daemon_thread,
     temporal_child,
 )
+from clawback.rehearsal.counters import sum_actions
 from clawback.settings import Settings
 from clawback.temporal import names
 from clawback.temporal.client import connect
@@ -90,16 +90,7 @@ class EmbeddedServer(RehearsalServer):
             page = (await run_in_daemon_thread(fetch, url, timeout=_METRICS_TIMEOUT)).decode()
         except OSError:
             return None
-
-        samples = (
-            sample
-            for family in text_string_to_metric_families(page)
-            if family.name == "action"
-            for sample in family.samples
-        )
-        return int(
-            sum(sample.value for sample in samples if sample.labels["namespace"] == "default")
-        )
+        return sum_actions(page)
 
 
 class NamedServer(RehearsalServer):
