@@ -34,6 +34,7 @@ from activities.notifications import NotificationActivities
 from activities.parts import PartActivities
 from activities.policies import PolicyActivities
 from activities.pollers import PollerActivities
+from activities.reserved_moves import ReservedMoveActivities
 from activities.set_aside import SetAsideActivities
 from activities.undo import UndoActivities
 from clawback.audit import AuditLog, AuditWriter
@@ -284,15 +285,18 @@ def build_components(
         is_ours=own.is_ours,
     )
     matches = MatchGateway(client)
+    containment = ContainmentActivities(api, rules, telemetry, own)
+    guarding = GuardActivities(guard, lambda: current_budgets(settings, rules), audit, telemetry)
     activities = (
         IngestActivities(ingest, matches, SetAsideGateway(client), audit, telemetry, queue=queue),
         SetAsideActivities(matches),
         PartActivities(CaseGateway(client)),
         CorrelationActivities(CaseGateway(client), lambda: rules.current, settings.ceiling),
-        ContainmentActivities(api, rules, telemetry, own),
+        containment,
         PolicyActivities(api, rules),
         UndoActivities(api, client, own),
-        GuardActivities(guard, lambda: current_budgets(settings, rules), audit, telemetry),
+        guarding,
+        ReservedMoveActivities(guarding, containment, may_send=lambda: not api.delay(Share.ACTING)),
         AuditActivities(audit),
         NotificationActivities(
             notifier or Notifier({}),

@@ -25,6 +25,7 @@ if not workflow.unsafe.in_sandbox():
     from activities.parts import PartActivities
     from activities.policies import PolicyActivities
     from activities.pollers import PollerActivities
+    from activities.reserved_moves import ReservedMoveActivities
     from activities.set_aside import SetAsideActivities
     from activities.undo import UndoActivities
 
@@ -32,6 +33,7 @@ if not workflow.unsafe.in_sandbox():
         names.WORKFLOW_QUEUE: (AuditActivities.append_records,),
         names.GUARD_QUEUE: (
             GuardActivities.reserve,
+            ReservedMoveActivities.reserve_and_move,
             GuardActivities.read_past,
             AuditActivities.append_records,
         ),

@@ -46,7 +46,7 @@ with workflow.unsafe.imports_passed_through():
     from workflows.steps.containment import carry_out
     from workflows.steps.context import StepContext
     from workflows.steps.publication import CasePublication
-    from workflows.steps.reservation import reserve
+    from workflows.steps.reservation import Reservations, ReservedStep
     from workflows.validators import require_actor, require_no_problem
 
 
@@ -75,6 +75,7 @@ class CaseWorkflow:
         else:
             self._case = Case(start.plan, start.timing, start.snapshot, start.part)
         self._publication = CasePublication(start)
+        self._reservations = Reservations(start.plan, self._case)
         self._forwarding: dict[int, asyncio.Task[None]] = {}
         self._reported: CaseState | None = None
         self._has_news = True
@@ -95,6 +96,7 @@ class CaseWorkflow:
                 await self._continue_if_long(start)
                 continue
 
+            await self._reservations.give_back()
             await self._write_records()
             if isinstance(step, SearchStep):
                 await self._search(step)
@@ -113,6 +115,7 @@ class CaseWorkflow:
         if not workflow.info().is_continue_as_new_suggested():
             return
         await workflow.wait_condition(lambda: not self._forwarding)
+        await self._reservations.give_back()
         await self._write_records()
         if workflow.all_handlers_finished() and not self._forwarding:
             workflow.continue_as_new(start.model_copy(update={"snapshot": self._case.snapshot()}))
@@ -133,18 +136,20 @@ class CaseWorkflow:
         What announces the action is written together with the reservation.
         """
         records = self._case.take_records()
-        reserved = await reserve(self._plan, step, self._case, records)
+        reserved = await self._reservations.reserve(step, records)
         if reserved.refusal is not None:
             self._case.refuse(reserved.refusal)
         elif self._case.state is CaseState.UNDONE:
-            await reserved.refund({}, self._case)
+            if reserved.outcomes:
+                self._case.end_step(step, reserved.outcomes, workflow.now())
+            await reserved.refund(reserved.outcomes, self._case)
         else:
             self._case.start_step(step)
-            outcomes = await self._carry_out(step, reserved.repeats)
+            outcomes = await self._carry_out(step, reserved)
             self._case.end_step(step, outcomes, workflow.now())
             await reserved.refund(outcomes, self._case)
 
-    async def _carry_out(self, step: ActionStep, repeats: int) -> dict[str, str]:
+    async def _carry_out(self, step: ActionStep, reserved: ReservedStep) -> dict[str, str]:
         """Run the action. If the case is undone meanwhile, stop, and give unknown outcomes."""
         info = workflow.info()
         context = StepContext(
@@ -153,7 +158,8 @@ class CaseWorkflow:
             owner=f"case-run:{info.first_execution_run_id}",
             is_off=lambda: self._case.state is CaseState.UNDONE,
             first_seen=self._case.messages.first_seen_among(step.targets),
-            repeats=repeats,
+            repeats=reserved.repeats,
+            first=reserved.first,
         )
         work = asyncio.ensure_future(carry_out(step, context))
         await workflow.wait_condition(lambda: work.done() or self._case.state is CaseState.UNDONE)

@@ -206,6 +206,12 @@ REDELIVER: Final[dict[str, Any]] = {
 }
 """Deliver matches that a case did not take; retried for ever, ever more slowly."""
 
+RESERVE_AND_MOVE: Final[dict[str, Any]] = {
+    **RESERVE,
+    "start_to_close_timeout": CONTAIN["start_to_close_timeout"],
+}
+"""Ask the guard until it answers, and move at once with the first attempt."""
+
 READ_PAST: Final[dict[str, Any]] = {
     "task_queue": names.GUARD_QUEUE,
     "start_to_close_timeout": timedelta(seconds=25),

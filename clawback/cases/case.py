@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime
 
 from clawback.actions import Scope
-from clawback.actions.outcomes import TOOK_EFFECT, WOULD, failed
+from clawback.actions.outcomes import MOVED, TOOK_EFFECT, WOULD, failed
 from clawback.cases.approvals import Approval, NotHeld, describe_change, make_proposal
 from clawback.cases.campaign import campaign_state
 from clawback.cases.case_actions import CaseActions
@@ -240,6 +240,13 @@ class Case:
                 RecordKind.WOULD_HAVE_ACTED, now, action=due.action.name, target=due.recipient
             )
         return due
+
+    def following(self, step: ActionStep, now: datetime) -> ActionStep | None:
+        """Say which action comes next if all of a step takes effect; None if none does."""
+        twin = Case(self.plan, self._timing, self.snapshot(), self.part)
+        twin.end_step(step, dict.fromkeys(step.subjects, MOVED), now)
+        following = twin.next(now)
+        return following if isinstance(following, ActionStep) else None
 
     def snapshot(self) -> CaseSnapshot:
         """All the case knows, for the next run and for undo."""

@@ -68,10 +68,13 @@ class ChangeResult(Payload):
         return self.refused or CREATED
 
 
+def _is_move(request: ChangeRequest, action: Any) -> bool:
+    return request.destination == getattr(action, "destination", None)
+
+
 ASKED_BY: Final[Mapping[str, Callable[[ChangeRequest, Any], bool]]] = {
-    "email_security.move_messages": lambda request, action: (
-        request.destination == getattr(action, "destination", None)
-    ),
+    "guard.reserve_and_move": _is_move,
+    "email_security.move_messages": _is_move,
     "email_security.release_messages": lambda _, action: action.name == "release",
     "email_security.reclassify_message": lambda request, action: (
         request.disposition == getattr(action, "disposition", None)

@@ -41,3 +41,7 @@ ACCESS: frozenset[ErrorType] = frozenset({ErrorType.UNAUTHENTICATED, ErrorType.P
 """Errors that a person must fix first."""
 EXPECTED: frozenset[ErrorType] = frozenset({ErrorType.NOTHING_NEW})
 """Errors of ordinary operation: neither logged nor counted as retries."""
+NOT_EXECUTED: frozenset[ErrorType] = (
+    PERMANENT | ACCESS | {ErrorType.STOPPED, ErrorType.RATE_LIMITED, ErrorType.UNAVAILABLE}
+)
+"""Errors of requests that certainly changed nothing."""

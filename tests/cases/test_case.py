@@ -435,3 +435,30 @@ def test_a_carried_over_case_goes_on_as_if_nothing_had_happened(
     ids += [record.id for record in case.take_records()]
     assert case.snapshot().outcomes == ({f"m{number}": MOVED for number, _, _ in arrivals},)
     assert len(ids) == len(set(ids))
+
+
+@given(
+    messages=st.integers(1, 4),
+    actions=st.permutations(
+        [
+            MOVE,
+            Reclassify(disposition=Disposition.MALICIOUS),
+            BlockSender(pattern="a@bad.test", kind=PatternKind.EMAIL, expires_after="1d"),
+        ]
+    ),
+    mode=st.sampled_from([Mode.ENFORCE, Mode.APPROVE, Mode.SHADOW]),
+)
+def test_what_follows_a_step_is_what_comes_next_if_it_takes_effect(
+    messages: int, actions: list[Action], mode: Mode
+) -> None:
+    """Asking for it changes nothing."""
+    case = opened(actions=tuple(actions), mode=mode)
+    for number in range(messages):
+        case.add_match(match(number), NOW)
+    while isinstance(step := case.next(NOW), ActionStep):
+        before = case.snapshot()
+        following = case.following(step, NOW)
+        assert case.snapshot() == before
+        case.end_step(step, dict.fromkeys(step.subjects, MOVED), NOW)
+        expected = case.next(NOW)
+        assert following == (expected if isinstance(expected, ActionStep) else None)

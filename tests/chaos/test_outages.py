@@ -107,7 +107,8 @@ async def test_a_rate_limit_block_is_waited_out(temporal: Client, tmp_path: Path
 
 
 def _reservation_retries() -> float:
-    return float(metrics.ACTIVITY_RETRIES.labels("guard.reserve")._value.get())
+    asking = ("guard.reserve", "guard.reserve_and_move")
+    return float(sum(metrics.ACTIVITY_RETRIES.labels(one)._value.get() for one in asking))
 
 
 async def _poll(deployment: Deployment) -> None:

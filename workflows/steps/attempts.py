@@ -69,22 +69,27 @@ class Attempts:
 
     The caller checks the API after every lost response, before it calls `make` again. Patience is
     measured by the time spent waiting between attempts; waiting for the kill switch does not count.
-    `is_off` says that the work is no longer wanted.
+    `is_off` says that the work is no longer wanted. `first` is an attempt that has been made
+    already: `make` gives it before any other.
     """
 
     def __init__(
-        self, is_off: Callable[[], bool] = lambda: False, options: Mapping[str, Any] = CONTAIN
+        self,
+        is_off: Callable[[], bool] = lambda: False,
+        options: Mapping[str, Any] = CONTAIN,
+        first: Attempt[Any] | None = None,
     ) -> None:
         self._patience = CONTAINMENT_PATIENCE
         self._is_off = is_off
         self._options = options
+        self._first = first
         self._count = 0
         self._last_error: ErrorType = ErrorType.UNAVAILABLE
 
     @property
     def may_continue(self) -> bool:
-        """Whether another attempt may be made."""
-        return self._patience > timedelta() and not self._is_off()
+        """Whether another attempt may be made, or one that was made has to be looked at."""
+        return self._first is not None or (self._patience > timedelta() and not self._is_off())
 
     @property
     def outcome_of_giving_up(self) -> str:
@@ -94,7 +99,9 @@ class Attempts:
 
     async def make(self, activity: Callable[..., Any], request: object) -> Attempt[Any]:
         """Make one attempt; unless it succeeded, wait until a repeat or a check makes sense."""
-        attempt = await _attempt(activity, request, self._options, self._count)
+        attempt, self._first = self._first, None
+        if attempt is None:
+            attempt = await _attempt(activity, request, self._options, self._count)
         self._count += 1
         if isinstance(attempt, Lost | NotExecuted):
             if attempt.why is not ErrorType.STOPPED:

@@ -80,11 +80,13 @@ class _Requests:
 
     def __init__(self, context: StepContext) -> None:
         self._context = context
+        self._first = context.first
         self._started_at = workflow.now()
 
     async def settle(self, targets: Sequence[Target]) -> Outcomes:
         """Give one outcome for each message."""
-        attempts, silent = Attempts(self._context.is_off), 0
+        attempts, silent = Attempts(self._context.is_off, first=self._first), 0
+        self._first = None
         outcomes: Outcomes = {}
         waiting = list(targets)
 
