@@ -69,7 +69,12 @@ def temporal_binary() -> str:
     )
 
 
-ONE_PARTITION = ("matching.numTaskqueueReadPartitions=1", "matching.numTaskqueueWritePartitions=1")
+AS_EMBEDDED = (
+    "matching.numTaskqueueReadPartitions=1",
+    "matching.numTaskqueueWritePartitions=1",
+    "system.forceSearchAttributesCacheRefreshOnRead=false",
+)
+"""What the embedded server sets too; `clawback/local/temporal_server.py` says why."""
 
 
 def server_options(*configured: str) -> dict[str, Any]:
@@ -85,7 +90,7 @@ def server_options(*configured: str) -> dict[str, Any]:
         ],
         "dev_server_extra_args": [
             word
-            for value in (*ONE_PARTITION, *configured)
+            for value in (*AS_EMBEDDED, *configured)
             for word in ("--dynamic-config-value", value)
         ],
     }

@@ -34,6 +34,10 @@ _DYNAMIC_CONFIG = {
     "system.numConsecutiveWorkflowTaskProblemsToTriggerSearchAttribute": 2,
     # The summary of a case is larger than the 2 KiB from which the server warns.
     "limit.memoSize.warn": 16 * 1024,
+    # The dev server reads namespace and cluster metadata from its database for each workflow that
+    # it lists or starts, so that a new attribute counts at once. That is two thirds of what a list
+    # costs, and ours exist before the first workflow.
+    "system.forceSearchAttributesCacheRefreshOnRead": "false",
 }
 _PRAGMAS = {"journal_mode": "WAL", "synchronous": "NORMAL"}
 

@@ -19,13 +19,18 @@ from clawback.local import (
     SetupError,
     TemporalServer,
     free_port,
+    temporal_server,
 )
 from clawback.local.temporal_server import is_ready
 from clawback.settings import Settings
 from clawback.temporal.client import connect
 from clawback.temporal.names import RULE_ATTRIBUTE, SEARCH_ATTRIBUTES
+from clawback.temporal.namespace_checks import require_search_attributes
 
 SETTINGS = Settings.model_construct()
+ATTRIBUTES = TypedSearchAttributes(
+    [SearchAttributePair(SearchAttributeKey.for_keyword(RULE_ATTRIBUTE), "bec")]
+)
 ATTRIBUTE_TYPES = {
     "Keyword": IndexedValueType.INDEXED_VALUE_TYPE_KEYWORD,
     "KeywordList": IndexedValueType.INDEXED_VALUE_TYPE_KEYWORD_LIST,
@@ -54,11 +59,8 @@ async def running(state: Path) -> AsyncIterator[tuple[ChildProcess, Client]]:
 async def test_it_is_set_up_and_survives_a_kill(tmp_path: Path) -> None:
     """Search attributes and retention are set; a workflow survives SIGKILL."""
     async with running(tmp_path) as (one, client):
-        attributes = TypedSearchAttributes(
-            [SearchAttributePair(SearchAttributeKey.for_keyword(RULE_ATTRIBUTE), "bec")]
-        )
         await client.start_workflow(
-            "nobody-runs-this", id="kept", task_queue="none", search_attributes=attributes
+            "nobody-runs-this", id="kept", task_queue="none", search_attributes=ATTRIBUTES
         )
         one.kill()
     async with running(tmp_path) as (_, client):
@@ -97,3 +99,18 @@ def test_a_missing_program_names_the_remedy(
     monkeypatch.setenv("PATH", str(tmp_path))
     with pytest.raises(SetupError, match="run `make env`, or set TEMPORAL_ADDRESS"):
         TemporalServer(tmp_path / "temporal.db", 1).command()
+
+
+async def test_an_older_database_gets_new_attributes(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Attributes that a worker adds to a database are usable as soon as it has checked them."""
+    with monkeypatch.context() as before:
+        before.setattr(temporal_server, "SEARCH_ATTRIBUTES", {})
+        async with running(tmp_path):
+            pass
+    async with running(tmp_path) as (_, client):
+        await require_search_attributes(client)
+        await client.start_workflow(
+            "nobody-runs-this", id="new", task_queue="none", search_attributes=ATTRIBUTES
+        )
