@@ -64,13 +64,14 @@ from clawback.telemetry.activity_interceptor import ActivityInterceptor
 from clawback.telemetry.activity_telemetry import ActivityTelemetry
 from clawback.telemetry.runtime import build_runtime
 from clawback.temporal import names
+from clawback.temporal.account_binding import ForeignAccount
 from clawback.temporal.block_gateway import BlockGateway
 from clawback.temporal.case_gateway import CaseGateway
 from clawback.temporal.client import TemporalUnreachable, connect
 from clawback.temporal.data_converter import PayloadKeyError
 from clawback.temporal.error_types import EXPECTED
 from clawback.temporal.guard_gateway import GuardGateway
-from clawback.temporal.guard_keeper import ForeignAccount, GuardKeeper, build_keeper
+from clawback.temporal.guard_keeper import GuardKeeper, build_keeper
 from clawback.temporal.heartbeat import HeartbeatInterceptor
 from clawback.temporal.kill_switch import KillSwitch
 from clawback.temporal.match_gateway import MatchGateway

@@ -4,6 +4,7 @@ No worker runs, so no case can be replayed: everything comes from index, memo an
 """
 
 import asyncio
+import sys
 from collections.abc import Awaitable, Callable, Sized
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -15,13 +16,15 @@ from rich.table import Table
 from temporalio.common import SearchAttributeKey, SearchAttributePair
 
 from bench.report import environment_info, wide_console, write_json
-from bench.stage import eventually, temporal
+from bench.stage import FOREIGN, eventually, temporal
 from clawback.actions import BlockSender, Move
 from clawback.cases import CasePlan, CaseSnapshot, CaseStart, CaseState, CaseTiming, Match
 from clawback.cases.state import AppliedAction
 from clawback.cases.summary import summarize
 from clawback.cases.touches import Mark, touch_hash, touched_values
 from clawback.cases.undo_plan import UndoScope
+from clawback.garbage_collection import without_garbage_collection
+from clawback.local import environment_with
 from clawback.model.messages import Destination, Target
 from clawback.model.mode import Mode
 from clawback.temporal import names
@@ -33,6 +36,7 @@ MESSAGES = 3
 """Messages of each case."""
 _STARTED_AT_ONCE = 64
 _LONGEST_FILL = 600.0
+_RUN_COMMAND = "from clawback.cli import main; main()"
 
 
 def plan_of(number: int) -> CasePlan:
@@ -156,6 +160,33 @@ def readings(
     }
 
 
+def commands(address: str, count: int) -> dict[str, Callable[[], Awaitable[Sized]]]:
+    """The slowest readings again, as commands: with the start of a process, in both forms."""
+    environment = environment_with({"TEMPORAL_ADDRESS": address}, without=FOREIGN)
+
+    def run(*words: str) -> Callable[[], Awaitable[Sized]]:
+        async def read() -> Sized:
+            process = await asyncio.create_subprocess_exec(
+                *(sys.executable, "-c", _RUN_COMMAND, *words),
+                env=environment,
+                stdout=asyncio.subprocess.PIPE,
+                stderr=asyncio.subprocess.DEVNULL,
+            )
+            printed, _ = await process.communicate()
+            if process.returncode:
+                raise RuntimeError(f"clawback {' '.join(words)}: exit code {process.returncode}")
+            return printed.splitlines()
+
+        return read
+
+    listed = ("case", "list", "--limit", str(count))
+    undone = ("undo", "--since", "1h", "--dry-run")
+    return {
+        f"clawback {' '.join(words)}": run(*words)
+        for words in (listed, (*listed, "--json"), undone, (*undone, "--json"))
+    }
+
+
 async def measure(count: int, acting: int, rounds: int) -> dict[str, dict[str, float]]:
     """Fill a server of its own, then read; the found cases and the slowest seconds of each."""
     async with temporal() as server:
@@ -165,12 +196,14 @@ async def measure(count: int, acting: int, rounds: int) -> dict[str, dict[str, f
         typer.echo(f"{count:,} cases started in {monotonic() - began:.0f} s", err=True)
 
         figures: dict[str, dict[str, float]] = {}
-        for name, read in readings(cases, undo, count).items():
+        every = {**readings(cases, undo, count), **commands(server.address, count)}
+        for name, read in every.items():
             seconds = []
             for _ in range(rounds):
-                began = monotonic()
-                found = await read()
-                seconds.append(monotonic() - began)
+                with without_garbage_collection():  # as the commands do
+                    began = monotonic()
+                    found = await read()
+                    seconds.append(monotonic() - began)
             figures[name] = {"found": len(found), "slowest_seconds": max(seconds)}
             typer.echo(f"  {name}: {len(found):,} in {max(seconds):.2f} s", err=True)
 

@@ -40,7 +40,8 @@ from clawback.temporal.workflow_calls import NoSuchWorkflow
 T = TypeVar("T")
 RULES = Path(__file__).parents[1] / "rules"
 PATIENCE = 1800.0
-_FOREIGN = ("CLAWBACK_", "CLOUDFLARE_", "TEMPORAL_")
+FOREIGN = ("CLAWBACK_", "CLOUDFLARE_", "TEMPORAL_")
+"""The prefixes of settings that no benchmark takes from whoever runs it."""
 
 
 @dataclass(frozen=True)
@@ -204,7 +205,7 @@ def _environment(
         "CLAWBACK_INTERVAL": format_duration(interval),
         "CLAWBACK_LOG_FORMAT": "json",
     }
-    return environment_with(changes, without=_FOREIGN)
+    return environment_with(changes, without=FOREIGN)
 
 
 async def _polled(pollers: PollerGateway) -> bool | None:

@@ -26,7 +26,7 @@ class CaseSummary(Payload):
 
     `sender` is the first sender, `senders` how many there are. `deadline` is when a held case
     expires; `spent` counts the messages charged since people last decided. `changed` counts what
-    undo would take back; `undo` is the whole of it, None if it is too large for a memo.
+    undo would take back.
     """
 
     rule: str
@@ -43,6 +43,14 @@ class CaseSummary(Payload):
     spent: int = 0
     outcomes: tuple[ActionSummary, ...] = ()
     changed: int = 0
+
+
+class StoredSummary(CaseSummary):
+    """A summary as the memo has it: with what undo would take back, unless that is too large.
+
+    Lists leave that out, since decoding it takes longer than all the rest.
+    """
+
     undo: UndoBasis | None = None
 
     @property
@@ -50,23 +58,23 @@ class CaseSummary(Payload):
         """Whether the memo alone says what undo would take back."""
         return self.undo is not None or not self.changed
 
-    def without_undo(self) -> "CaseSummary":
+    def without_undo(self) -> "StoredSummary":
         """Leave the undo basis out: the history has it."""
         return self.model_copy(update={"undo": None})
 
 
-def summarize_start(plan: CasePlan, matches: Iterable[Match]) -> CaseSummary:
+def summarize_start(plan: CasePlan, matches: Iterable[Match]) -> StoredSummary:
     """Summarize a case that starts with these matches."""
     found = list(matches)
     targets = {target.id: target for match in found for target in match.targets}
-    return CaseSummary(events=len(found), **_about_plan(plan), **_about(targets.values()))
+    return StoredSummary(events=len(found), **_about_plan(plan), **_about(targets.values()))
 
 
-def summarize(plan: CasePlan, timing: CaseTiming, snapshot: CaseSnapshot) -> CaseSummary:
+def summarize(plan: CasePlan, timing: CaseTiming, snapshot: CaseSnapshot) -> StoredSummary:
     """Summarize a case at rest."""
     basis = UndoBasis.of(plan, snapshot)
     is_small = payload_size(basis) <= MOST_UNDO_BYTES
-    return CaseSummary(
+    return StoredSummary(
         **_about_plan(plan),
         **_about(snapshot.all_targets.values()),
         events=len(snapshot.events),

@@ -10,6 +10,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Annotated, Any
 
+import orjson
 import typer
 from rich.cells import cell_len
 from rich.console import Console, JustifyMethod
@@ -20,11 +21,22 @@ from rich.text import Text
 AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON document instead of text.")]
 
 Row = Sequence[str]
+_JSON_FORM = (
+    orjson.OPT_INDENT_2
+    | orjson.OPT_NON_STR_KEYS
+    | orjson.OPT_PASSTHROUGH_DATETIME
+    | orjson.OPT_PASSTHROUGH_DATACLASS
+)
 
 
 def print_json(value: Any) -> None:
     """Print a value as one JSON document; dates and paths become strings."""
-    sys.stdout.write(json.dumps(value, ensure_ascii=False, indent=2, default=str) + "\n")
+    try:
+        text = orjson.dumps(value, default=_to_plain, option=_JSON_FORM).decode()
+    except TypeError:
+        # orjson refuses integers of more than 64 bits and lone surrogates.
+        text = json.dumps(value, ensure_ascii=False, indent=2, default=_to_plain)
+    sys.stdout.write(text + "\n")
 
 
 def print_text(text: str) -> None:
@@ -54,6 +66,11 @@ def show_progress(what: str) -> Iterator[None]:
 
     with console.status(f"{what} …"):
         yield
+
+
+def _to_plain(value: Any) -> Any:
+    # orjson also asks here for named tuples, which it does not take for arrays.
+    return [*value] if isinstance(value, tuple) else str(value)
 
 
 # ---- tables

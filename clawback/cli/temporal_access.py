@@ -9,9 +9,9 @@ from temporalio.service import RPCError
 
 from clawback.cli.exits import ExitCode, Failure
 from clawback.settings import Settings, load_settings
+from clawback.temporal.account_binding import ForeignAccount, require_account
 from clawback.temporal.client import TemporalUnreachable, connect
 from clawback.temporal.guard_gateway import GuardGateway
-from clawback.temporal.guard_keeper import ForeignAccount, require_account
 from clawback.temporal.workflow_calls import (
     NoSuchWorkflow,
     NoWorkerAnswered,

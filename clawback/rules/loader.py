@@ -4,12 +4,11 @@ A folder holds rule files in any subfolder, `exceptions/` (Sigma filters), `list
 `expand`) and `safety.yml`.
 """
 
-import gc
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from datetime import date
 from pathlib import Path
 
+from clawback.garbage_collection import without_garbage_collection
 from clawback.rules.engine.builder import build_set
 from clawback.rules.engine.ruleset import RuleSet
 from clawback.rules.lint.channels import Channels, check_channels, check_reporters
@@ -47,7 +46,7 @@ def load_rules(folder: Path, *, today: Callable[[], date] = utc_today) -> RuleSe
         RuleErrors: all problems of all files, each with file, line, column, text and remedy.
 
     """
-    with _without_garbage_collection():
+    with without_garbage_collection():
         loaded = read_folder(folder)
         loaded.problems.raise_if_any()
         return _build(loaded, today)
@@ -65,7 +64,7 @@ def load_reviewed(
         RuleErrors: all problems of all files.
 
     """
-    with _without_garbage_collection():
+    with without_garbage_collection():
         loaded = read_folder(folder)
         if channels is not None:
             check_channels(loaded, channels, loaded.problems)
@@ -82,18 +81,6 @@ def _build(loaded: Loaded, today: Callable[[], date]) -> RuleSet:
     rules = build_set(loaded, today)
     rules.prepare()
     return rules
-
-
-@contextmanager
-def _without_garbage_collection() -> Iterator[None]:
-    """Pause the cyclic garbage collector: loading makes no garbage, and scanning takes a third."""
-    was_enabled = gc.isenabled()
-    gc.disable()
-    try:
-        yield
-    finally:
-        if was_enabled:
-            gc.enable()
 
 
 def read_folder(folder: Path) -> Loaded:

@@ -25,14 +25,9 @@ from clawback.cases.campaign import merge_parts, merge_proposals
 from clawback.cases.summary import summarize_start
 from clawback.model.size import PLAN_LIMIT, payload_size, split_by_size
 from clawback.temporal import names
+from clawback.temporal.case_entries import CaseEntry, CaseLine, list_entries
 from clawback.temporal.case_history import HistoryUnreadable, read_case_history
-from clawback.temporal.case_index import (
-    CaseFilter,
-    CaseLine,
-    case_attributes,
-    is_truncated,
-    read_case_line,
-)
+from clawback.temporal.case_index import CaseFilter, case_attributes
 from clawback.temporal.data_converter import index_keys
 from clawback.temporal.fan_out import UNANSWERED, Answers, call_each, describe_error
 from clawback.temporal.workflow_calls import (
@@ -52,7 +47,6 @@ REFUSALS = frozenset(
 """Answers that are about one case; anything else is about the server."""
 ANSWER_TIMEOUT = timedelta(seconds=30)
 """How long a person waits for a part of a case: it may have to be replayed first."""
-_LARGEST_PAGE = 1000
 _ALL_CASES = CaseFilter()
 T = TypeVar("T")
 
@@ -173,10 +167,11 @@ class CaseGateway:
 
         """
         found: list[CaseLine] = []
-        async for line in self._find(wanted, min(limit, _LARGEST_PAGE)):
+        async for line in self._find(wanted, limit):
             found.append(line)
             if len(found) >= limit:
                 break
+
         return sorted(found, key=lambda line: line.opened_at, reverse=True)
 
     async def find_held_first(self, wanted: CaseFilter, limit: int) -> list[CaseLine]:
@@ -320,7 +315,7 @@ class CaseGateway:
             f"WorkflowType = '{names.CASE_PART}' AND ExecutionStatus != 'ContinuedAsNew' "
             f"AND WorkflowId STARTS_WITH {names.quote_value(f'{case_id}/')}"
         )
-        found = [await read_case_line(one) async for one in self.client.list_workflows(query)]
+        found = [one.read_line() async for one in list_entries(self.client, query)]
         found.sort(key=lambda line: line.opened_at)
         return list({line.id: line for line in found}.values())
 
@@ -349,17 +344,17 @@ class CaseGateway:
             static_summary=f"{plan.title or plan.rule} ({plan.mode})",
         )
 
-    async def _find(self, wanted: CaseFilter, page_size: int) -> AsyncIterator[CaseLine]:
+    async def _find(self, wanted: CaseFilter, limit: int) -> AsyncIterator[CaseLine]:
         query = wanted.query(self.index_keys)
-        async for execution in self.client.list_workflows(query, page_size=page_size):
-            line: CaseLine | None = await read_case_line(execution)
-            if line is not None and wanted.touches and is_truncated(execution):
-                line = await self._look_into(line, wanted)
-            if line is not None:
+        async for entry in list_entries(self.client, query, limit):
+            if not wanted.touches or not entry.is_truncated:
+                yield entry.read_line()
+            elif (line := await self._look_into(entry, wanted)) is not None:
                 yield line
 
-    async def _look_into(self, line: CaseLine, wanted: CaseFilter) -> CaseLine | None:
+    async def _look_into(self, entry: CaseEntry, wanted: CaseFilter) -> CaseLine | None:
         """Decide by the history whether a case fits that touches more than the index holds."""
+        line = entry.read_line()
         try:
             record = await read_case_history(self.client, line.id, line.run)
         except (HistoryUnreadable, RPCError) as error:

@@ -13,19 +13,15 @@ from temporalio.client import Client, ScheduleDescription
 from temporalio.service import RPCError, RPCStatusCode
 
 from clawback.guard import Binding, GuardSnapshot, Loss, LossReason, Stop
-from clawback.model.loggable_error import LoggableError
 from clawback.settings import Settings, SettingsError
 from clawback.telemetry import metrics
 from clawback.temporal import names
+from clawback.temporal.account_binding import require_account
 from clawback.temporal.guard_gateway import GuardGateway, GuardView
 from clawback.temporal.guard_memory import GuardMemory, GuardPosition
 from clawback.temporal.watchdog import WATCHDOG_SCHEDULE
 
 log = structlog.get_logger("clawback")
-
-
-class ForeignAccount(LoggableError, RuntimeError):
-    """The namespace holds the data of another account; the text names both."""
 
 
 class GuardKeeper:
@@ -193,21 +189,6 @@ def build_keeper(settings: Settings, client: Client) -> GuardKeeper:
     server = f"{client.namespace}@{client.service_client.config.target_host}"
     memory = GuardMemory(server, settings.folder / "guard.json")
     return GuardKeeper(GuardGateway(client), settings.account, memory)
-
-
-def require_account(bound: str, ours: str, namespace: str) -> None:
-    """Compare the account of a namespace with the one in the settings.
-
-    Raises:
-        ForeignAccount: they differ.
-
-    """
-    if bound != ours:
-        raise ForeignAccount(
-            f"namespace {namespace} holds the data of account {bound}, not of {ours}; "
-            "set TEMPORAL_NAMESPACE to a namespace of its own for each account, "
-            "or correct CLOUDFLARE_ACCOUNT_ID"
-        )
 
 
 def _record(loss: Loss) -> None:

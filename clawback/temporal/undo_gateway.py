@@ -4,10 +4,10 @@ The undo runs in a workflow: once it is started, it does not depend on the calle
 """
 
 import uuid
-from collections.abc import Iterable, Sequence
+from collections.abc import AsyncIterator, Iterable, Sequence
 from dataclasses import dataclass, replace
 
-from temporalio.client import Client, WorkflowExecution, WorkflowExecutionStatus
+from temporalio.client import Client, WorkflowExecutionDescription, WorkflowExecutionStatus
 from temporalio.service import RPCError
 
 from clawback.cases.undo_plan import UndoBasis, UndoPlan, UndoScope, plan_undo
@@ -15,9 +15,10 @@ from clawback.model.payload import Payload
 from clawback.model.size import split_by_size
 from clawback.model.texts import bounded
 from clawback.temporal import names
+from clawback.temporal.case_entries import CaseEntry, list_entries, read_entries
 from clawback.temporal.case_gateway import CaseGateway
 from clawback.temporal.case_history import HistoryUnreadable, read_case_history
-from clawback.temporal.case_index import CaseFilter, CaseLine, read_case_line
+from clawback.temporal.case_index import CaseFilter
 from clawback.temporal.data_converter import index_keys
 from clawback.temporal.fan_out import Answers, call_each, gather_limited
 from clawback.temporal.workflow_calls import await_result, query_workflow
@@ -123,7 +124,7 @@ class UnreadableCase:
 class UnreadCase:
     """A case whose history the plan leaves out; it has at most so many messages."""
 
-    execution: WorkflowExecution
+    entry: CaseEntry
     messages: int
 
 
@@ -144,7 +145,7 @@ class FoundUndo:
         every = list(found)
         candidates = {one.case: one for one in every if isinstance(one, UndoCandidate)}
         unreadable = {one.run: one for one in every if isinstance(one, UnreadableCase)}
-        unread = {one.execution.run_id: one for one in every if isinstance(one, UnreadCase)}
+        unread = {one.entry.run: one for one in every if isinstance(one, UnreadCase)}
         return cls(
             tuple(sorted(candidates.values(), key=lambda one: (one.case.case, one.case.run))),
             tuple(unreadable.values()),
@@ -191,11 +192,8 @@ class UndoGateway:
         most = MOST_HISTORIES if case is None and scope.messages is None else None
         found: list[Found] = []
         for one in wanted:
-            executions = self.client.list_workflows(
-                replace(one, changed=True).query(self._index_keys)
-            )
-            page = [execution async for execution in executions]
-            found += await self._read_all(page, scope, most)
+            query = replace(one, changed=True).query(self._index_keys)
+            found += await self._read_all(list_entries(self.client, query), scope, most)
 
         if not found and (what := _describe_named(scope, case, rule)) is not None:
             await self._require_known(wanted, what)
@@ -204,8 +202,8 @@ class UndoGateway:
 
     async def read_rest(self, found: FoundUndo, scope: UndoScope) -> FoundUndo:
         """Read the histories that `find` left out, and add them to what it found."""
-        rest = [one.execution for one in found.unread]
-        return found.plus(FoundUndo.of(await self._read_all(rest, scope, None)))
+        rest = await self._read_histories((one.entry for one in found.unread), scope)
+        return found.plus(FoundUndo.of(rest))
 
     async def start(self, scope: UndoScope, cases: Iterable[CaseRun]) -> tuple[str, ...]:
         """Start to undo cases; return the ids of the workflows that do it.
@@ -267,41 +265,37 @@ class UndoGateway:
         raise NothingKnown(f"there is no {what}; `clawback case list` has all that are kept")
 
     async def _read_all(
-        self, executions: Iterable[WorkflowExecution], scope: UndoScope, most: int | None
+        self, entries: AsyncIterator[CaseEntry], scope: UndoScope, most: int | None
     ) -> list[Found]:
         found: list[Found] = []
-        behind: list[tuple[WorkflowExecution, int]] = []
-        for execution in executions:
-            line = await read_case_line(execution)
-            if (basis := _basis_in_memo(line)) is not None:
-                candidate = _candidate(execution, basis, scope)
-                found += [candidate] if candidate is not None else []
-            else:
-                behind.append((execution, line.summary.messages if line.summary else 0))
+        behind: list[CaseEntry] = []
+        async for entry in entries:
+            if (basis := entry.read_undo_basis()) is None:
+                behind.append(entry)
+            elif (candidate := _candidate(entry, basis, scope)) is not None:
+                found.append(candidate)
 
         most = len(behind) if most is None else most
-        found += await self._read_histories([one for one, _ in behind[:most]], scope)
-        return [*found, *(UnreadCase(*one) for one in behind[most:])]
+        found += await self._read_histories(behind[:most], scope)
+        return [*found, *(UnreadCase(entry, entry.count_messages()) for entry in behind[most:])]
 
-    async def _read_histories(
-        self, executions: Iterable[WorkflowExecution], scope: UndoScope
-    ) -> list[Found]:
+    async def _read_histories(self, entries: Iterable[CaseEntry], scope: UndoScope) -> list[Found]:
 
-        async def read(execution: WorkflowExecution) -> Found | None:
-            return await self._read_history(execution, scope)
+        async def read(entry: CaseEntry) -> Found | None:
+            return await self._read_history(entry, scope)
 
-        found = await gather_limited(read, executions)
+        found = await gather_limited(read, entries)
         return [one for one in found if one is not None]
 
-    async def _read_history(self, execution: WorkflowExecution, scope: UndoScope) -> Found | None:
+    async def _read_history(self, entry: CaseEntry, scope: UndoScope) -> Found | None:
         try:
-            record = await read_case_history(self.client, execution.id, execution.run_id)
+            record = await read_case_history(self.client, entry.id, entry.run)
         except (HistoryUnreadable, RPCError) as error:
-            return UnreadableCase(execution.id, execution.run_id, str(error))
-        return _candidate(execution, record.basis, scope)
+            return UnreadableCase(entry.id, entry.run, str(error))
+        return _candidate(entry, record.basis, scope)
 
 
-async def read_undo_basis(client: Client, execution: WorkflowExecution) -> UndoSource:
+async def read_undo_basis(client: Client, described: WorkflowExecutionDescription) -> UndoSource:
     """Read what a case changed: from its summary if that is true and whole, else from its history.
 
     Raises:
@@ -309,33 +303,23 @@ async def read_undo_basis(client: Client, execution: WorkflowExecution) -> UndoS
         RPCError: the server does not answer.
 
     """
-    basis = _basis_in_memo(await read_case_line(execution))
-    if basis is not None:
+    (entry,) = await read_entries(client.data_converter, [described.raw_info])
+    if (basis := entry.read_undo_basis()) is not None:
         return UndoSource(basis, is_in_flight=False)
 
-    record = await read_case_history(client, execution.id, execution.run_id)
+    record = await read_case_history(client, entry.id, entry.run)
     return UndoSource(record.basis, record.is_in_flight)
 
 
-def _basis_in_memo(line: CaseLine) -> UndoBasis | None:
-    """What a case changed, if its summary is true and whole."""
-    summary = line.summary
-    if summary is None or not line.is_at_rest or not summary.has_whole_undo:
-        return None
-    return summary.undo or UndoBasis(case=line.id, uid="", rule=line.rule)
-
-
-def _candidate(
-    execution: WorkflowExecution, basis: UndoBasis, scope: UndoScope
-) -> UndoCandidate | None:
+def _candidate(entry: CaseEntry, basis: UndoBasis, scope: UndoScope) -> UndoCandidate | None:
     """Plan the undo of one case; None if there is nothing to undo."""
     plan = plan_undo(basis, scope)
     if not plan.size and not plan.irreversible:
         return None
 
     first_run = plan.uid.rpartition("/")[2]
-    case = CaseRun(case=execution.id, run=execution.run_id, first_run=first_run)
-    return UndoCandidate(case, plan, execution.status is WorkflowExecutionStatus.RUNNING)
+    case = CaseRun(case=entry.id, run=entry.run, first_run=first_run)
+    return UndoCandidate(case, plan, entry.is_open)
 
 
 def _filters(scope: UndoScope, case: str | None, rule: str | None) -> list[CaseFilter]:

@@ -16,8 +16,9 @@ from clawback.cli.poll import commands as poll
 from clawback.cli.program import run
 from clawback.model.events import EventKind
 from clawback.model.polling import PollerStatus
+from clawback.temporal.case_entries import CaseLine
 from clawback.temporal.case_gateway import CaseGateway
-from clawback.temporal.case_index import CaseFilter, CaseLine
+from clawback.temporal.case_index import CaseFilter
 from clawback.temporal.poller_gateway import PollerGateway
 from clawback.temporal.workflow_calls import NoSuchWorkflow, QueryFailed
 

@@ -16,7 +16,8 @@ from clawback.cases import CasePlan, CaseState, CaseTiming, Match
 from clawback.model.messages import Destination, Disposition
 from clawback.model.mode import Mode
 from clawback.simulator import MoveIdentity, Simulator, SimulatorOptions, outbreak, parse_faults
-from clawback.temporal.case_index import CaseFilter, CaseLine
+from clawback.temporal.case_entries import CaseLine
+from clawback.temporal.case_index import CaseFilter
 from clawback.temporal.workflow_calls import UpdateRefused
 from tests.waiting import eventually
 from tests.workflows.deployment import Deployment, deployed, match_of, unknown_match

@@ -27,8 +27,8 @@ from clawback.model.mode import Mode
 from clawback.rules.live import LiveRules
 from clawback.simulator import outbreak
 from clawback.temporal import names
+from clawback.temporal.case_entries import CaseLine
 from clawback.temporal.case_gateway import CaseGateway
-from clawback.temporal.case_index import CaseLine
 from clawback.temporal.correlation_gateway import CorrelationGateway
 from tests.waiting import eventually
 from tests.workflows.deployment import Deployment, deployed

@@ -25,8 +25,8 @@ from clawback.guard import Budgets, Demotion, Reservation, ReservationBatch
 from clawback.model.audit_record import RecordKind
 from clawback.simulator import outbreak
 from clawback.temporal import names
+from clawback.temporal.account_binding import ForeignAccount
 from clawback.temporal.guard_gateway import GuardGateway
-from clawback.temporal.guard_keeper import ForeignAccount
 from clawback.temporal.watchdog import create_watchdog
 from clawback.temporal.workflow_calls import NoSuchWorkflow, UpdateRefused
 from tests.waiting import eventually

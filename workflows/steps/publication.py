@@ -11,7 +11,7 @@ from temporalio.common import SearchAttributeKey, SearchAttributeUpdate
 
 with workflow.unsafe.imports_passed_through():
     from clawback.cases import Case, CaseStart, CaseState
-    from clawback.cases.summary import CaseSummary, summarize
+    from clawback.cases.summary import StoredSummary, summarize
     from clawback.cases.touches import Mark, Touches
     from clawback.temporal import names
 
@@ -32,7 +32,7 @@ class CasePublication:
         self._state = shown.get(STATE)
         self._published = tuple(shown.get(TOUCHES) or ())
         self._touches = Touches(bytes.fromhex(start.index_key), self._published)
-        self._summary: CaseSummary | None = None
+        self._summary: StoredSummary | None = None
         self._upserts = 0
 
     def publish_index(self, case: Case) -> None:

@@ -31,8 +31,9 @@ from clawback.cli.output import (
     show_progress,
 )
 from clawback.cli.temporal_access import call_temporal
+from clawback.garbage_collection import without_garbage_collection
+from clawback.temporal.case_entries import CaseLine
 from clawback.temporal.case_gateway import CaseGateway
-from clawback.temporal.case_index import CaseLine
 from clawback.temporal.correlation_gateway import CorrelationGateway
 
 
@@ -107,22 +108,30 @@ def list_cases(  # noqa: PLR0913 - the options of a command
 
     about = {"sender": sender, "message": message, "mailbox": mailbox}
     wanted = build_filter(since, until, state=state, rule=rule, mode=mode, **about)
-    with show_progress("Reading cases"):
-        found = call_temporal(lambda client: CaseGateway(client).find_held_first(wanted, limit))
+    with without_garbage_collection():
+        with show_progress("Reading cases"):
+            found = call_temporal(lambda client: CaseGateway(client).find_held_first(wanted, limit))
 
-    if sort is not None:
-        found = sorted(found, key=_ORDERS[sort].key, reverse=_ORDERS[sort].descending)
+        if sort is not None:
+            found = sorted(found, key=_ORDERS[sort].key, reverse=_ORDERS[sort].descending)
+        _print_cases(found, as_json=as_json)
+
+    return ExitCode.OK
+
+
+def _print_cases(found: list[CaseLine], *, as_json: bool) -> None:
     if as_json:
         print_json([case.as_json() for case in found])
-    elif found:
-        rows = table_rows(found, datetime.now(UTC))
-        print_table(COLUMNS, rows, drop_first=DROP_FIRST, styles=STYLES)
-        for case in found:
-            if case.unreadable:
-                print_status(f"{case.id}: {case.unreadable}")
-    else:
+        return
+    if not found:
         print_text("No such case.")
-    return ExitCode.OK
+        return
+
+    rows = table_rows(found, datetime.now(UTC))
+    print_table(COLUMNS, rows, drop_first=DROP_FIRST, styles=STYLES)
+    for case in found:
+        if case.unreadable:
+            print_status(f"{case.id}: {case.unreadable}")
 
 
 def _list_windows(rule: str | None, limit: int, *, as_json: bool) -> int:

@@ -3,7 +3,7 @@
 import re
 from collections.abc import Awaitable
 from contextlib import suppress
-from typing import Annotated, TypeVar
+from typing import TYPE_CHECKING, Annotated, TypeVar
 
 import typer
 from temporalio.client import Client
@@ -12,15 +12,18 @@ from clawback.cases import CaseStart, CaseState, Limit
 from clawback.cli.case.page import CasePage
 from clawback.cli.exits import ExitCode, Failure
 from clawback.local.installation import plan_installation
-from clawback.rules import RuleErrors, RuleSet, load_rules
 from clawback.settings import Settings, load_settings
+from clawback.temporal.case_entries import read_entries
 from clawback.temporal.case_gateway import CaseGateway
-from clawback.temporal.case_index import CaseFilter, read_case_line
+from clawback.temporal.case_index import CaseFilter
 from clawback.temporal.fan_out import UNANSWERED
 from clawback.temporal.guard_gateway import GuardGateway
 from clawback.temporal.ui_links import history_page, workflows_page
 from clawback.temporal.undo_gateway import UndoGateway
 from clawback.temporal.workflow_calls import NoSuchWorkflow
+
+if TYPE_CHECKING:
+    from clawback.rules import RuleSet
 
 T = TypeVar("T")
 
@@ -81,6 +84,7 @@ async def read_page(client: Client, text: str) -> CasePage:
 
     case = reading.case
     described = await client.get_workflow_handle(case_id).describe()
+    (entry,) = await read_entries(client.data_converter, [described.raw_info])
     rules = _load_rules(settings)
     is_held = case.snapshot is not None and case.snapshot.state is CaseState.HELD
     current = rules.rules.get(case.plan.rule) if rules else None
@@ -89,7 +93,7 @@ async def read_page(client: Client, text: str) -> CasePage:
     return CasePage(
         case=case,
         run=described.run_id,
-        ended=(await read_case_line(described)).ended,
+        ended=entry.ended,
         closed_at=described.close_time,
         proposal=await _or_none(CaseGateway(client).proposal(case_id)) if is_held else None,
         undone=await UndoGateway(client).result_of_case(case.snapshot.uid)
@@ -104,13 +108,16 @@ async def read_page(client: Client, text: str) -> CasePage:
     )
 
 
-def _limits(case: CaseStart, rules: RuleSet | None) -> tuple[Limit, ...]:
+def _limits(case: CaseStart, rules: "RuleSet | None") -> tuple[Limit, ...]:
     common = rules.safety.budgets.budgets.rule if rules else ()
     own = {limit.kind for limit in case.plan.limits}
     return (*case.plan.limits, *(limit for limit in common if limit.kind not in own))
 
 
-def _load_rules(settings: Settings) -> RuleSet | None:
+def _load_rules(settings: Settings) -> "RuleSet | None":
+    # Importing the rules takes longer than most lists, and only `case show` needs them.
+    from clawback.rules import RuleErrors, load_rules  # noqa: PLC0415 - see above
+
     with suppress(RuleErrors, OSError):
         return load_rules(settings.rules)
     return None

@@ -9,7 +9,8 @@ import typer
 from clawback.cases import CaseState
 from clawback.cli.arguments import parse_time_argument
 from clawback.model.mode import Mode
-from clawback.temporal.case_index import CaseFilter, CaseLine
+from clawback.temporal.case_entries import CaseLine
+from clawback.temporal.case_index import CaseFilter
 
 State = Annotated[CaseState | None, typer.Option("--state", help="Only cases in this state.")]
 RuleName = Annotated[str | None, typer.Option("--rule", help="Only cases of this rule.")]

@@ -29,8 +29,9 @@ from clawback.cli.case.table import (
 from clawback.cli.exits import ExitCode
 from clawback.cli.output import AsJson, build_table, print_error, print_text
 from clawback.cli.temporal_access import call_temporal
+from clawback.temporal.case_entries import CaseLine
 from clawback.temporal.case_gateway import CaseGateway
-from clawback.temporal.case_index import CaseFilter, CaseLine
+from clawback.temporal.case_index import CaseFilter
 
 _EVERY = 2.0
 """Seconds between two reads of the list; each is one request and needs no worker."""

@@ -1,7 +1,6 @@
 """`clawback rules backtest`: replay history against the rules, or two versions of them."""
 
 import asyncio
-import gc
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
@@ -20,6 +19,7 @@ from clawback.cli.exits import ExitCode, Failure
 from clawback.cli.output import AsJson, print_json, print_text
 from clawback.cli.rule_folders import find_folder, load_folder
 from clawback.cli.rules.backtest_output import print_result, result_data
+from clawback.garbage_collection import without_garbage_collection
 from clawback.model.durations import parse_duration
 from clawback.rules import RuleSet
 from clawback.settings import load_settings
@@ -72,7 +72,7 @@ def backtest(  # noqa: PLR0913 - one parameter for each option
 
     span = _span(since) if since is not None else None
     run = Backtest(_versions(folder, against))
-    with _without_collector():
+    with without_garbage_collection():
         if span is not None:
             asyncio.run(_read_account(run, span, detections))
         else:
@@ -88,16 +88,6 @@ def backtest(  # noqa: PLR0913 - one parameter for each option
 
     _print(result, html, as_json=as_json)
     return ExitCode.OK
-
-
-@contextmanager
-def _without_collector() -> Iterator[None]:
-    """Stop the search for cycles, which takes a fifth of the time: events and matches have none."""
-    gc.disable()
-    try:
-        yield
-    finally:
-        gc.enable()
 
 
 def _span(text: str) -> timedelta:

@@ -45,7 +45,7 @@ def found_data(found: FoundUndo) -> dict[str, Any]:
         "cases": [_plan_data(one) for one in found.candidates],
         "unreadable": [asdict(one) for one in found.unreadable],
         "unread": [
-            {"case": one.execution.id, "run": one.execution.run_id, "messages": one.messages}
+            {"case": one.entry.id, "run": one.entry.run, "messages": one.messages}
             for one in found.unread
         ],
     }

@@ -14,6 +14,7 @@ from clawback.cli.exits import ExitCode, Failure
 from clawback.cli.output import print_json, print_status, show_progress
 from clawback.cli.temporal_access import call_temporal
 from clawback.cli.undo.output import found_data, print_plan, print_undone
+from clawback.garbage_collection import without_garbage_collection
 from clawback.temporal.fan_out import Answers
 from clawback.temporal.undo_gateway import (
     FoundUndo,
@@ -49,17 +50,11 @@ def run_undo(request: UndoRequest) -> int:
         Failure: what is named does not exist, nobody agreed, or the server does not answer.
 
     """
-    with show_progress("Looking for what can be undone"):
-        found = _call(lambda undo: undo.find(request.scope, case=request.case, rule=request.rule))
+    with without_garbage_collection():
+        found = _show_plan(request)
 
     is_any = bool(found.candidates or found.unread)
     incomplete = ExitCode.NO if found.unreadable else ExitCode.OK
-    if request.as_json:
-        if request.dry_run or not is_any:
-            print_json(found_data(found))
-    else:
-        print_plan(found, ends_cases=request.scope.ends_cases)
-
     if request.dry_run or not is_any:
         return incomplete
 
@@ -75,6 +70,19 @@ def run_undo(request: UndoRequest) -> int:
     print_undone(undone, found.unreadable, answers.unanswered, as_json=request.as_json)
     is_whole = not (undone.failed or found.unreadable or answers.errors)
     return ExitCode.OK if is_whole else ExitCode.NO
+
+
+def _show_plan(request: UndoRequest) -> FoundUndo:
+    with show_progress("Looking for what can be undone"):
+        found = _call(lambda undo: undo.find(request.scope, case=request.case, rule=request.rule))
+
+    if not request.as_json:
+        print_plan(found, ends_cases=request.scope.ends_cases)
+    elif request.dry_run or not (found.candidates or found.unread):
+        # Otherwise the one JSON document is what was undone.
+        print_json(found_data(found))
+
+    return found
 
 
 async def _carry_out(undo: UndoGateway, scope: UndoScope, found: FoundUndo) -> Answers[UndoSummary]:
