@@ -138,7 +138,8 @@ def rename_fields(raw: Mapping[str, Any], renamed: Mapping[str, str]) -> Mapping
 
     It is copied only if it has old names: most records have none.
     """
-    if renamed.keys().isdisjoint(raw):
+    # Of two views the shorter one is searched for in the longer one.
+    if renamed.keys().isdisjoint(raw.keys()):
         return raw
 
     record = dict(raw)

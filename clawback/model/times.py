@@ -5,9 +5,6 @@ from typing import Annotated
 
 from pydantic import AfterValidator, AwareDatetime
 
-UtcDatetime = Annotated[AwareDatetime, AfterValidator(lambda time: time.astimezone(UTC))]
-"""An aware time, converted to UTC."""
-
 
 def parse_time(value: object) -> datetime | None:
     """Read an RFC 3339 time as UTC; None if it is missing or invalid.
@@ -29,3 +26,7 @@ def _in_utc(time: datetime) -> datetime:
     if time.tzinfo is UTC:
         return time
     return time.astimezone(UTC) if time.tzinfo else time.replace(tzinfo=UTC)
+
+
+UtcDatetime = Annotated[AwareDatetime, AfterValidator(_in_utc)]
+"""An aware time, converted to UTC."""

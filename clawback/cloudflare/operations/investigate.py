@@ -72,7 +72,7 @@ class Message(WireModel):
     def with_current_names(cls, raw: Mapping[str, Any]) -> Mapping[str, Any]:
         """Rename also inside `properties` and `action_log`; wrap a single `delivery_status`."""
         record = rename_fields(raw, cls.renamed)
-        changed = dict[str, Any]()
+        changed: dict[str, Any] = {}
         # A list since 2026, a single value before (reference §4.2).
         if isinstance(status := record.get("delivery_status"), str):
             changed["delivery_status"] = [status]
