@@ -121,6 +121,12 @@ DOMAINS_TIMEOUT = timedelta(seconds=5)
 
 After that it starts with the domains of safety.yml alone, and reads the others later.
 """
+CACHED_WORKFLOWS = 400
+"""Workflows that a worker keeps in memory: 48 MiB, at 120 KiB for a small case.
+
+One that is not kept is replayed from its history when something happens to it. Most open cases wait
+for late messages, so that few are (ADR 35).
+"""
 WORKFLOW_RUNNER = UnsandboxedWorkflowRunner()
 """Runs workflow code as it is. Tests run it in the strict sandbox, where forbidden calls raise.
 
@@ -353,6 +359,7 @@ def build_workers(
             "workflows": [one for one in WORKFLOWS if one is not GuardWorkflow],
             "workflow_runner": runner,
             "no_remote_activities": True,
+            "max_cached_workflows": CACHED_WORKFLOWS,
         },
     }
     workers = [
