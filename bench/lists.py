@@ -187,6 +187,11 @@ def commands(address: str, count: int) -> dict[str, Callable[[], Awaitable[Sized
     }
 
 
+async def _warm_up(address: str) -> None:
+    """Run a command once, which compiles the modules as an installation does."""
+    await next(iter(commands(address, 1).values()))()
+
+
 async def measure(count: int, acting: int, rounds: int) -> dict[str, dict[str, float]]:
     """Fill a server of its own, then read; the found cases and the slowest seconds of each."""
     async with temporal() as server:
@@ -197,6 +202,7 @@ async def measure(count: int, acting: int, rounds: int) -> dict[str, dict[str, f
 
         figures: dict[str, dict[str, float]] = {}
         every = {**readings(cases, undo, count), **commands(server.address, count)}
+        await _warm_up(server.address)
         for name, read in every.items():
             seconds = []
             for _ in range(rounds):

@@ -21,6 +21,7 @@ import re2
 import typer
 from rich.table import Table
 
+from bench import rulebook
 from bench.evaluators import load
 from bench.report import environment_info, wide_console, write_json
 from bench.rules import CORPUS, read_records
@@ -197,8 +198,9 @@ CONTENDERS: Mapping[str, tuple[Callable[[Sequence[Condition]], Contender], Seque
     "lambdas": (lambdas, ()),
     "SQLite": (sqlite, ("sigma.backends.sqlite",)),
     "DuckDB": (duckdb, ("sigma.backends.sqlite", "duckdb")),
+    rulebook.NAME: (rulebook.build, ("drools",)),
 }
-"""How each is built, and the modules of the `bench` extra that it needs."""
+"""How each is built, and the modules that it needs: of the `bench` extra, except for the last."""
 
 
 def build(conditions: Sequence[Condition]) -> tuple[dict[str, Contender], dict[str, str]]:
@@ -206,6 +208,8 @@ def build(conditions: Sequence[Condition]) -> tuple[dict[str, Contender], dict[s
     built, missing = dict[str, Contender](), dict[str, str]()
     for name, (make, modules) in CONTENDERS.items():
         absent = [module for module in modules if not _is_installed(module)]
+        if name == rulebook.NAME and not absent and not rulebook.has_java():
+            absent = ["java"]
         if absent:
             missing[name] = f"{', '.join(absent)} is not installed"
         else:

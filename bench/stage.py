@@ -40,8 +40,9 @@ from clawback.temporal.workflow_calls import NoSuchWorkflow
 T = TypeVar("T")
 RULES = Path(__file__).parents[1] / "rules"
 PATIENCE = 1800.0
-FOREIGN = ("CLAWBACK_", "CLOUDFLARE_", "TEMPORAL_")
-"""The prefixes of settings that no benchmark takes from whoever runs it."""
+FOREIGN = ("CLAWBACK_", "CLOUDFLARE_", "TEMPORAL_", "PYTHONDONTWRITEBYTECODE")
+"""Prefixes of settings that no benchmark takes from whoever runs it. With the last one, each
+process compiles all modules when it starts, which an installed one never does."""
 
 
 @dataclass(frozen=True)
