@@ -16,6 +16,7 @@ from uuid import uuid4
 
 import structlog
 from temporalio.client import Client
+from temporalio.service import RPCError
 from temporalio.worker import (
     UnsandboxedWorkflowRunner,
     Worker,
@@ -42,6 +43,7 @@ from clawback.cli.exits import ExitCode, exit_now
 from clawback.cloudflare import EmailSecurity, Permit, Share
 from clawback.ingest import Ingest
 from clawback.model.events import EventKind
+from clawback.model.loggable import LoggableText
 from clawback.notifications import ChannelFileError, Notifier, read_channels
 from clawback.rules import RuleErrors
 from clawback.rules.live import LiveRules, Reload
@@ -67,7 +69,7 @@ from clawback.temporal import names
 from clawback.temporal.account_binding import ForeignAccount
 from clawback.temporal.block_gateway import BlockGateway
 from clawback.temporal.case_gateway import CaseGateway
-from clawback.temporal.client import TemporalUnreachable, connect
+from clawback.temporal.client import TemporalUnreachable, connect, lost_server
 from clawback.temporal.data_converter import PayloadKeyError
 from clawback.temporal.error_types import EXPECTED
 from clawback.temporal.guard_gateway import GuardGateway
@@ -252,7 +254,7 @@ async def _warn_of_retention(client: Client, settings: Settings) -> None:
     retention = await read_retention(client)
     lookback = settings.lookback_of(EventKind.SUBMISSION)
     if retention and (lost := describe_retention(client.namespace, retention, lookback)):
-        log.warning("worker.retention_is_short", detail=lost)
+        log.warning("worker.retention_is_short", problem=LoggableText(lost))
 
 
 def connect_api(settings: Settings, permit: Permit | None = None) -> EmailSecurity:
@@ -397,6 +399,8 @@ def main() -> NoReturn:
         _leave(error, ExitCode.USAGE)
     except RuleErrors as error:
         _leave(error, ExitCode.NO)
+    except RPCError as error:
+        _leave(lost_server(error), ExitCode.ENVIRONMENT)
     except (
         TemporalUnreachable,
         NamespaceNotReady,

@@ -49,8 +49,7 @@ class CorrelationActivities:
         except RPCError:
             raise
         except Exception as error:  # noqa: BLE001 - one delivery must not stop the others
-            kind = type(error).__name__
-            log.warning("correlation.delivery_failed", case=delivery.case_id, error=kind)
+            log.warning("correlation.delivery_failed", case=delivery.case_id, error=error)
             return DeliveryResult.FAILED
         return DeliveryResult.DELIVERED if is_open else DeliveryResult.CASE_CLOSED
 

@@ -37,16 +37,16 @@ class PollerActivities:
             if started.beginning in (Beginning.INHERITED, Beginning.EARLIER):
                 log.info(
                     "poll.continued",
-                    source=start.source.value,
-                    run=started.run,
-                    beginning=started.beginning.value,
+                    source=start.source,
+                    run_id=started.run,
+                    beginning=started.beginning,
                     error_type=started.why,
                 )
             elif started.beginning is Beginning.LOST:
                 await self._record_lost(start, started)
 
     async def _record_lost(self, start: PollerStart, started: Started) -> None:
-        log.warning("poll.state_lost", source=start.source.value, run=started.run)
+        log.warning("poll.state_lost", source=start.source, run_id=started.run)
         detail = (
             f"the last run does not say how far it read ({started.why}); polling begins "
             f"{format_duration(start.start)} ago: read older mail with `clawback poll rewind`"

@@ -30,7 +30,7 @@ from clawback.app_files import default_rules
 from clawback.model.durations import parse_duration
 from clawback.model.events import SOURCES, EventKind
 from clawback.model.hosts import is_loopback
-from clawback.model.loggable_error import LoggableError
+from clawback.model.loggable import LoggableError
 from clawback.model.mode import Mode
 
 CLOUDFLARE = "https://api.cloudflare.com/client/v4"

@@ -14,7 +14,7 @@ from pathlib import Path
 
 from clawback.audit.chain import ChainLink, InvalidLine, audit_files, read_line, write_line
 from clawback.model.audit_record import AuditRecord
-from clawback.model.loggable_error import LoggableError
+from clawback.model.loggable import LoggableError
 
 MAX_BYTES = 64 * 1024 * 1024
 """The size at which the file is rotated."""

@@ -20,7 +20,7 @@ not its text. Source: reference §3.2 and §3.3.
 from datetime import timedelta
 from http import HTTPStatus
 
-from clawback.model.loggable_error import LoggableError
+from clawback.model.loggable import LoggableError
 
 
 class ApiError(LoggableError):

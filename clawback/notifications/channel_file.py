@@ -11,7 +11,7 @@ from pydantic import Field, TypeAdapter, ValidationError
 
 from clawback.actions import ChannelTraits
 from clawback.actions.base import ChannelName
-from clawback.model.loggable_error import LoggableError
+from clawback.model.loggable import LoggableError
 from clawback.notifications.channels import CHANNEL_TYPES, Channels
 
 _ANY_CHANNEL: Any = reduce(operator.or_, CHANNEL_TYPES)

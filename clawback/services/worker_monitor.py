@@ -17,6 +17,7 @@ from temporalio.client import Client
 from temporalio.common import WorkerDeploymentVersion
 from temporalio.service import RPCError
 
+from clawback.model.loggable import LoggableText
 from clawback.telemetry import metrics
 from clawback.telemetry.server import Scrape
 from clawback.telemetry.worker_health import (
@@ -97,9 +98,9 @@ class WorkerMonitor:
         for reason in StuckReason:
             metrics.WORKER_STUCK.labels(reason.value).set(reason in problems)
             if reason in problems and reason not in self._problems:
-                log.error("worker.stuck", reason=reason.value, problem=problems[reason])
+                log.error("worker.stuck", reason=reason, problem=LoggableText(problems[reason]))
             if reason in self._problems and reason not in problems:
-                log.info("worker.recovered", reason=reason.value)
+                log.info("worker.recovered", reason=reason)
 
         self._problems = problems
 

@@ -84,9 +84,7 @@ class ActivityTelemetry:
         if result.granted:
             return
         metrics.GUARD_REFUSALS.labels(request.rule, request.budget.value).inc()
-        log.warning(
-            "guard.refused", rule=request.rule, budget=request.budget.value, count=request.count
-        )
+        log.warning("guard.refused", rule=request.rule, budget=request.budget, count=request.count)
         log.debug("guard.refusal_explained", rule=request.rule, reason=result.reason)
 
     def record_moves(self, outcomes: Mapping[str, str], seen_at: Mapping[str, datetime]) -> None:

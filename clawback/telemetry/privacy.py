@@ -1,9 +1,10 @@
 """Keeps secrets out of the logs, and mail out of every log event above debug.
 
 An address, a subject or a body can hide in any text: an exception, an API explanation, a malformed
-record. So this is an allowlist. Above debug a log event shows numbers, the fields of
-`IDENTIFIER_FIELDS` if they look like identifiers, ids from the API if they have a known format, and
-of an exception only what `error_text` returns. Everything else becomes `[withheld]`.
+record. So this is an allowlist. Above debug a log event shows numbers, members of enumerations and
+`LoggableText`, the fields of `IDENTIFIER_FIELDS` if they look like identifiers, ids from the API if
+they have a known format, and of an exception only what `error_text` returns. Everything else
+becomes `[withheld]`.
 """
 
 import logging
@@ -12,13 +13,14 @@ import sys
 import traceback
 from collections.abc import Mapping, MutableMapping
 from datetime import date, timedelta
+from enum import StrEnum
 from types import FrameType
 from typing import Any
 
 from temporalio.exceptions import ApplicationError
 from temporalio.service import RPCError
 
-from clawback.model.loggable_error import LoggableError
+from clawback.model.loggable import LoggableError, LoggableText
 
 WITHHELD = "[withheld]"
 
@@ -30,7 +32,7 @@ IDENTIFIER_FIELDS = frozenset(
         # clawback: the names of its own rules, cases, states and versions
         *("source", "rule", "rules", "rules_version", "running", "old", "new", "case", "mode"),
         *("build", "current"),
-        *("action", "outcome", "kind", "budget", "error_type", "endpoint", "api"),
+        *("action", "outcome", "kind", "error_type", "endpoint", "api"),
         # Temporal: whose ids are made by clawback from rule names and hashes
         *("workflow", "activity", "workflow_id", "workflow_type", "run_id", "workflow_run_id"),
         *("activity_id", "activity_type", "namespace", "task_queue"),
@@ -88,6 +90,10 @@ def public_value(key: str, value: object) -> object:  # noqa: PLR0911 - one case
             return value
         case BaseException():
             return error_text(value)
+        case StrEnum():
+            return value.value
+        case LoggableText():
+            return str(value)
         case Mapping():
             return {str(name): public_value(str(name), item) for name, item in value.items()}
         case list() | tuple() | set() | frozenset():

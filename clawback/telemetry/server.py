@@ -1,14 +1,18 @@
 """Serves `/metrics` and `/healthz` from a thread: they respond even if the event loop hangs."""
 
+import sys
 import threading
 from collections.abc import Callable, Sequence
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Self
 
+import structlog
 from prometheus_client import CollectorRegistry, generate_latest
 
-from clawback.model.loggable_error import LoggableError
+from clawback.model.loggable import LoggableError
 from clawback.telemetry.metrics import REGISTRY
+
+log = structlog.get_logger("clawback")
 
 _MAX_PORT = 65_535
 _PLAIN = "text/plain; version=0.0.4; charset=utf-8"
@@ -90,13 +94,28 @@ def serve_metrics(
     handler = type("Handler", (_Handler,), {"pages": pages})
 
     try:
-        return MetricsServer(ThreadingHTTPServer((host, port), handler))
+        return MetricsServer(_Server((host, port), handler))
     except OSError as error:
         reason = (error.strerror or str(error)).lower()
         raise TelemetryUnavailable(
             f"cannot serve /metrics on {address}: {reason}; "
             "set CLAWBACK_METRICS to a free host:port"
         ) from None
+
+
+class _Server(ThreadingHTTPServer):
+    def handle_error(
+        self,
+        request: object,  # noqa: ARG002 - the base class calls it
+        client_address: object,  # noqa: ARG002 - the base class calls it
+    ) -> None:
+        """Log a failure as everything else is logged; the base class prints a traceback.
+
+        Whoever asked may go away before the response: a probe with a short timeout does.
+        """
+        error = sys.exception()
+        if not isinstance(error, ConnectionError):
+            log.error("metrics.request_failed", exc_info=error)
 
 
 class _Handler(BaseHTTPRequestHandler):

@@ -1,6 +1,6 @@
 """One namespace, one account: an installation refuses the data of another one."""
 
-from clawback.model.loggable_error import LoggableError
+from clawback.model.loggable import LoggableError
 
 
 class ForeignAccount(LoggableError, RuntimeError):

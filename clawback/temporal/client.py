@@ -5,12 +5,16 @@ import re
 from temporalio.client import Client
 from temporalio.envconfig import ClientConfigProfile
 from temporalio.runtime import Runtime
-from temporalio.service import RPCError
+from temporalio.service import RPCError, RPCStatusCode
 
-from clawback.model.loggable_error import LoggableError
+from clawback.model.loggable import LoggableError
 from clawback.settings import Settings
 from clawback.temporal.data_converter import data_converter
 
+_LOST = frozenset(
+    {RPCStatusCode.UNAVAILABLE, RPCStatusCode.DEADLINE_EXCEEDED, RPCStatusCode.UNKNOWN}
+)
+"""How a call ends whose server goes away; `UNKNOWN` is a connection that broke in the middle."""
 _QUOTED = re.compile(r'\b(?:message|error): "([^"]+)"')
 
 
@@ -57,6 +61,21 @@ async def connect(
             f"no Temporal server answers at {target} "
             f"(set TEMPORAL_ADDRESS, or run `clawback up`): {first_clause(str(error))}"
         ) from error
+
+
+def lost_server(error: RPCError) -> TemporalUnreachable:
+    """Say that the server went away after the connection was made.
+
+    Raises:
+        RPCError: the error means something else.
+
+    """
+    if error.status not in _LOST:
+        raise error
+    return TemporalUnreachable(
+        f"the Temporal server went away ({error.status.name}): {first_clause(error.message)}; "
+        "start the worker again once it answers"
+    )
 
 
 def first_clause(text: str) -> str:

@@ -28,7 +28,7 @@ from temporalio.converter import (
 )
 from temporalio.exceptions import ApplicationError, ApplicationErrorCategory
 
-from clawback.model.loggable_error import LoggableError
+from clawback.model.loggable import LoggableError
 
 COMPRESS_FROM = 4096
 """Bytes from which compressing a payload pays."""

@@ -193,4 +193,4 @@ def build_keeper(settings: Settings, client: Client) -> GuardKeeper:
 
 def _record(loss: Loss) -> None:
     metrics.GUARD_LOSSES.labels(loss.reason.value).inc()
-    log.error("worker.guard_lost", reason=loss.reason.value, run=loss.run)
+    log.error("worker.guard_lost", reason=loss.reason, run_id=loss.run)

@@ -72,7 +72,7 @@ class GuardMemory:
         try:
             self._save(position)
         except OSError as error:
-            log.warning("worker.guard_not_remembered", error=type(error).__name__)
+            log.warning("worker.guard_not_remembered", error=error)
             # Logged once; from now on the position is in memory only.
             self._path = None
 

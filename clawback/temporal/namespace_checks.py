@@ -19,7 +19,7 @@ from temporalio.client import Client
 from temporalio.service import RPCError, RPCStatusCode
 
 from clawback.model.durations import format_duration
-from clawback.model.loggable_error import LoggableError
+from clawback.model.loggable import LoggableError
 from clawback.temporal import names
 
 UNDO_REACH = timedelta(days=30)

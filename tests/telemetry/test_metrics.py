@@ -1,5 +1,8 @@
 """The metrics page, read as a Prometheus server reads it."""
 
+import socket
+import struct
+import threading
 import urllib.error
 import urllib.request
 from collections import Counter
@@ -11,6 +14,7 @@ from temporalio.client import Client
 from clawback.model.events import EventKind
 from clawback.telemetry import ApiMetrics, TelemetryUnavailable, metrics, serve_metrics
 from clawback.telemetry.runtime import build_runtime
+from tests.telemetry.log_capture import captured_logs, log_lines
 
 
 def _get(port: int, path: str) -> tuple[int, str]:
@@ -137,3 +141,45 @@ def test_an_invalid_address_is_refused(address: str) -> None:
     """Anything but `host:port` is refused with an example."""
     with pytest.raises(TelemetryUnavailable, match=r"such as 127\.0\.0\.1:9464"):
         serve_metrics(address)
+
+
+def test_whoever_asks_and_goes_leaves_nothing_in_the_log(
+    capfd: pytest.CaptureFixture[str],
+) -> None:
+    """A probe with a short timeout resets the connection before the page is written."""
+    asked, gone = threading.Event(), threading.Event()
+    threads: list[threading.Thread] = []
+
+    def scrape() -> bytes:
+        threads.append(threading.current_thread())
+        asked.set()
+        gone.wait(10)
+        return b"# x\n" * 1_000_000
+
+    with captured_logs() as stream, serve_metrics("127.0.0.1:0", [scrape]) as server:
+        with socket.create_connection(("127.0.0.1", server.port)) as connection:
+            connection.sendall(b"GET /metrics HTTP/1.0\r\n\r\n")
+            assert asked.wait(10)
+            # Reset, not closed: the next write of the server fails.
+            connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+        gone.set()
+        threads[0].join(10)
+    assert capfd.readouterr().err == ""
+    assert stream.getvalue() == ""
+
+
+def test_a_page_that_fails_is_one_event_of_the_log(capfd: pytest.CaptureFixture[str]) -> None:
+    """Not a traceback between JSON lines."""
+
+    def broken() -> str | None:
+        raise ValueError
+
+    with (
+        captured_logs() as stream,
+        serve_metrics("127.0.0.1:0", health=broken) as server,
+        socket.create_connection(("127.0.0.1", server.port)) as connection,
+    ):
+        connection.sendall(b"GET /healthz HTTP/1.0\r\n\r\n")
+        assert connection.recv(1) == b""
+    assert capfd.readouterr().err == ""
+    assert [line["event"] for line in log_lines(stream)] == ["metrics.request_failed"]

@@ -17,11 +17,13 @@ from clawback.cloudflare import ApiError, InvalidRequest, Unavailable, UnknownOu
 from clawback.ingest import IngestResult, Rejection
 from clawback.model.audit_record import AuditRecord, RecordKind
 from clawback.model.events import Event, EventKind
+from clawback.model.loggable import LoggableText
 from clawback.rules import RuleErrors
 from clawback.rules.source.errors import Code, Place, Problem
 from clawback.telemetry.activity_telemetry import ActivityTelemetry
 from clawback.telemetry.metrics import REGISTRY
 from clawback.telemetry.privacy import IDENTIFIER_FIELDS, WITHHELD, error_text
+from clawback.telemetry.worker_health import StuckReason
 from tests.telemetry.log_capture import captured_logs, log_lines
 
 CANARY = "Zq7canary"
@@ -65,6 +67,19 @@ def test_an_identifier_field_shows_identifiers_only(field: str, value: str) -> N
     with captured_logs() as stream:
         structlog.get_logger("clawback").info("something.happened", **{field: f"{value} a@b"})
     assert log_lines(stream)[0][field] == WITHHELD
+
+
+def test_words_and_sentences_of_ours_are_shown() -> None:
+    """Members of enumerations and `LoggableText` say what happened, under any name."""
+    with captured_logs() as stream:
+        structlog.get_logger("clawback").error(
+            "worker.stuck",
+            reason=StuckReason.NO_FREE_SLOT,
+            problem=LoggableText("no free slot on clawback for 61 s; restart this worker"),
+        )
+    [line] = log_lines(stream)
+    assert line["reason"] == "no_free_slot"
+    assert line["problem"].startswith("no free slot on clawback")
 
 
 @given(CANARIES, LEVELS)

@@ -1,9 +1,10 @@
 """What is said when no Temporal server can be reached."""
 
 import pytest
+from temporalio.service import RPCError, RPCStatusCode
 
 from clawback.settings import Settings
-from clawback.temporal.client import TemporalUnreachable, connect, first_clause
+from clawback.temporal.client import TemporalUnreachable, connect, first_clause, lost_server
 
 
 @pytest.mark.parametrize(
@@ -34,3 +35,18 @@ def test_a_refused_key_keeps_its_message() -> None:
         first_clause(text)
         == "`get_system_info` call error after connection (request unauthorized.)"
     )
+
+
+@pytest.mark.parametrize("status", ["UNAVAILABLE", "DEADLINE_EXCEEDED", "UNKNOWN"])
+def test_a_server_that_goes_away_is_unreachable(status: str) -> None:
+    """A worker that starts meanwhile ends with one sentence, not with a traceback."""
+    error = lost_server(RPCError("transport error", RPCStatusCode[status], b""))
+    assert f"went away ({status}): transport error" in error.log_text
+
+
+def test_another_error_of_the_server_is_none_of_that() -> None:
+    """What the server refuses is a defect, and keeps its traceback."""
+    refused = RPCError("no such field", RPCStatusCode.INVALID_ARGUMENT, b"")
+    with pytest.raises(RPCError) as raised:
+        lost_server(refused)
+    assert raised.value is refused

@@ -13,7 +13,7 @@ from difflib import get_close_matches
 from enum import StrEnum
 from typing import NamedTuple
 
-from clawback.model.loggable_error import LoggableError
+from clawback.model.loggable import LoggableError
 from clawback.model.texts import bounded
 
 _LONGEST_TEXT = 80

@@ -1,4 +1,4 @@
-"""Errors that say themselves what may be logged of them."""
+"""What says itself that it may be logged, whatever mail it is about."""
 
 
 class LoggableError(Exception):
@@ -13,3 +13,9 @@ class LoggableError(Exception):
     def log_text(self) -> str:
         """What may be logged."""
         return str(self)
+
+
+class LoggableText(str):
+    """A sentence of ours about configuration and environment alone, which telemetry logs."""
+
+    __slots__ = ()
