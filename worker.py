@@ -71,6 +71,7 @@ from clawback.temporal.block_gateway import BlockGateway
 from clawback.temporal.case_gateway import CaseGateway
 from clawback.temporal.client import TemporalUnreachable, connect, lost_server
 from clawback.temporal.data_converter import PayloadKeyError
+from clawback.temporal.deadlock_detection import be_patient
 from clawback.temporal.error_types import EXPECTED
 from clawback.temporal.guard_gateway import GuardGateway
 from clawback.temporal.guard_keeper import GuardKeeper, build_keeper
@@ -386,6 +387,8 @@ def build_workers(
         **shared,
         **many,
     )
+    for worker in workers:
+        be_patient(worker)
     return [*workers, reader]
 
 
