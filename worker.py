@@ -40,14 +40,20 @@ from activities.set_aside import SetAsideActivities
 from activities.undo import UndoActivities
 from clawback.audit import AuditLog, AuditWriter
 from clawback.cli.exits import ExitCode, exit_now
-from clawback.cloudflare import EmailSecurity, Permit, Share
+from clawback.cloudflare import EmailSecurity, Share
 from clawback.ingest import Ingest
 from clawback.model.events import EventKind
-from clawback.model.loggable import LoggableText
 from clawback.notifications import ChannelFileError, Notifier, read_channels
 from clawback.rules import RuleErrors
+from clawback.rules.act_check import ActCheck
 from clawback.rules.live import LiveRules, Reload
-from clawback.services.configuration import channels_for_rules, current_budgets, poller_starts
+from clawback.services.configuration import (
+    build_check,
+    channels_for_rules,
+    connect_api,
+    current_budgets,
+    poller_starts,
+)
 from clawback.services.guard_monitor import monitor_guard
 from clawback.services.never_block_watcher import NeverBlockWatcher
 from clawback.services.rule_reload_reporter import RuleReloadReporter
@@ -55,7 +61,6 @@ from clawback.services.version_monitor import VersionMonitor
 from clawback.services.worker_monitor import WorkerMonitor
 from clawback.settings import Settings, SettingsError, load_settings
 from clawback.telemetry import (
-    ApiMetrics,
     TelemetryUnavailable,
     configure_logging,
     join_health,
@@ -80,9 +85,8 @@ from clawback.temporal.kill_switch import KillSwitch
 from clawback.temporal.match_gateway import MatchGateway
 from clawback.temporal.namespace_checks import (
     NamespaceNotReady,
-    describe_retention,
-    read_retention,
     require_search_attributes,
+    warn_of_retention,
 )
 from clawback.temporal.own_submissions import OwnSubmissions
 from clawback.temporal.poll_health import PollHealth
@@ -117,8 +121,6 @@ response header says so (ADR 3).
 """
 HEARTBEAT_INTERVAL = timedelta(seconds=2)
 """How often the server hears of a running activity; `suspension` relies on it."""
-API_TIMEOUT = timedelta(seconds=15)
-"""Shorter than any start-to-close timeout, so that the activity itself says what happened."""
 DOMAINS_TIMEOUT = timedelta(seconds=5)
 """How long a worker waits at start for the domains of the account.
 
@@ -196,7 +198,7 @@ class WorkerProcess:
         await require_search_attributes(client)
         keeper = build_keeper(settings, client)
         await create_watchdog(client, await keeper.open())
-        await _warn_of_retention(client, settings)
+        await warn_of_retention(client, settings.lookback_of(EventKind.SUBMISSION))
         intervals = {source: settings.interval_of(source) for source in EventKind}
         versioning = deployment_config(settings)
         monitor = WorkerMonitor(client, telemetry.scrape, versioning.version)
@@ -212,7 +214,8 @@ class WorkerProcess:
         metrics.API_RATE_LIMIT_REMAINING.set_function(lambda: api.rate_limit.remaining)
         notifier = await stack.enter_async_context(Notifier(channels))
 
-        components = build_components(settings, client, api, rules, notifier)
+        check = build_check(settings, rules, lambda: keeper.demoted)
+        components = build_components(settings, client, api, rules, notifier=notifier, check=check)
         monitor.excuse(components.slots)
         with suppress(TimeoutError):
             async with asyncio.timeout(DOMAINS_TIMEOUT.total_seconds()):
@@ -251,40 +254,23 @@ class WorkerProcess:
         self._stop.set()
 
 
-async def _warn_of_retention(client: Client, settings: Settings) -> None:
-    retention = await read_retention(client)
-    lookback = settings.lookback_of(EventKind.SUBMISSION)
-    if retention and (lost := describe_retention(client.namespace, retention, lookback)):
-        log.warning("worker.retention_is_short", problem=LoggableText(lost))
-
-
-def connect_api(settings: Settings, permit: Permit | None = None) -> EmailSecurity:
-    """Build the API client. The simulator takes any token.
-
-    `permit` is the kill switch, for a client that changes something.
-    """
-    fallback = "simulator" if settings.on_simulator else ""
-    return EmailSecurity(
-        url=settings.api_url,
-        account_id=settings.cloudflare_account_id or fallback,
-        token=settings.cloudflare_api_token or fallback,
-        observer=ApiMetrics(),
-        timeout=API_TIMEOUT,
-        permit=permit,
-    )
-
-
-def build_components(
+def build_components(  # noqa: PLR0913 - what a worker is built from
     settings: Settings,
     client: Client,
     api: EmailSecurity,
     rules: LiveRules,
+    *,
     notifier: Notifier | None = None,
+    check: ActCheck | None = None,
 ) -> Components:
-    """Build activities and services over one Temporal client, API client and rule folder."""
+    """Build activities and services over one Temporal client, API client and rule folder.
+
+    `check` says what may be done now; by default rules and settings do.
+    """
     telemetry = ActivityTelemetry()
     audit = AuditWriter(AuditLog(settings.audit_file), telemetry.record_audit)
     guard, own = GuardGateway(client), OwnSubmissions(client)
+    check = check or build_check(settings, rules)
     pollers = PollerActivities(PollerGateway(client), audit, poller_starts(settings))
     queue = names.worker_queue(uuid4().hex)
     ingest = Ingest(
@@ -295,15 +281,17 @@ def build_components(
         is_ours=own.is_ours,
     )
     matches = MatchGateway(client)
-    containment = ContainmentActivities(api, rules, telemetry, own)
-    guarding = GuardActivities(guard, lambda: current_budgets(settings, rules), audit, telemetry)
+    containment = ContainmentActivities(api, rules, telemetry, own, check)
+    guarding = GuardActivities(
+        guard, lambda: current_budgets(settings, rules), check, audit, telemetry
+    )
     activities = (
         IngestActivities(ingest, matches, SetAsideGateway(client), audit, telemetry, queue=queue),
         SetAsideActivities(matches),
         PartActivities(CaseGateway(client)),
         CorrelationActivities(CaseGateway(client), lambda: rules.current, settings.ceiling),
         containment,
-        PolicyActivities(api, rules),
+        PolicyActivities(api, check),
         UndoActivities(api, client, own),
         guarding,
         ReservedMoveActivities(guarding, containment, may_send=lambda: not api.delay(Share.ACTING)),

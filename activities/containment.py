@@ -12,10 +12,11 @@ from typing import Protocol
 from pydantic import Field
 from temporalio import activity
 
-from clawback.actions import MessageSearch
+from clawback.actions import BulkMove, MessageSearch, Move, Reclassify, Release
 from clawback.actions.move import move_outcomes
 from clawback.actions.outcomes import ALREADY_THERE, MOVED, RELEASED, failed
 from clawback.batching import Batcher
+from clawback.cases.authority import Authority
 from clawback.cloudflare import EmailSecurity, Share, errors, pages
 from clawback.cloudflare.recovery import RELEASES, is_since
 from clawback.model.events import is_moved, message_event
@@ -29,9 +30,10 @@ from clawback.model.messages import (
 from clawback.model.payload import Payload
 from clawback.model.size import payload_size
 from clawback.model.times import UtcDatetime
+from clawback.rules.act_check import ActCheck
 from clawback.rules.eligibility import is_searchable
 from clawback.telemetry.activity_telemetry import ActivityTelemetry
-from clawback.temporal.application_errors import as_application_error
+from clawback.temporal.application_errors import as_application_error, not_permitted
 from clawback.temporal.own_submissions import OwnSubmissions
 from clawback.temporal.shares import SharedClients
 
@@ -52,9 +54,10 @@ _CLOCK_SKEW = timedelta(minutes=1)
 
 
 class MoveMessages(Payload):
-    """Up to 1,000 messages and their folder; `first_seen` is for measuring only."""
+    """Up to 1,000 messages, and on what their move rests; `first_seen` is for measuring only."""
 
-    destination: Destination
+    action: Move | BulkMove = Field(discriminator="name")
+    authority: Authority
     targets: tuple[Target, ...]
     first_seen: dict[str, UtcDatetime] = Field(default_factory=dict)
 
@@ -83,9 +86,18 @@ class ReclassifyMessage(Payload):
     since: UtcDatetime
 
 
-class ReleaseMessages(Payload):
-    """Messages to release from quarantine."""
+class ReclassifyForCase(ReclassifyMessage):
+    """A reclassification that a case asks for, and on what it rests."""
 
+    action: Reclassify
+    authority: Authority
+
+
+class ReleaseMessages(Payload):
+    """Messages to release from quarantine, and on what that rests."""
+
+    action: Release
+    authority: Authority
     targets: tuple[Target, ...]
 
 
@@ -120,12 +132,14 @@ class ContainmentActivities:
         ignored: IgnoredMail,
         telemetry: ActivityTelemetry,
         own_submissions: OwnSubmissions,
+        check: ActCheck,
     ) -> None:
         self._clients = SharedClients(api)
         self._reclassifying = api.on(Share.RECLASSIFYING)
         self._ignored = ignored
         self._telemetry = telemetry
         self._own_submissions = own_submissions
+        self._check = check
         self._moves = {
             (api, folder): Batcher(
                 partial(api.move, destination=folder),
@@ -141,8 +155,9 @@ class ContainmentActivities:
     @activity.defn(name="email_security.move_messages")
     async def move_messages(self, request: MoveMessages) -> MessageOutcomes:
         """Move up to 1,000 messages in one request, shared with other cases that move now."""
+        self._require_permission(request)
         with as_application_error():
-            items = await self._moves[self._api, request.destination].ask(
+            items = await self._moves[self._api, request.action.destination].ask(
                 [target.id for target in request.targets]
             )
         outcomes = move_outcomes(request.targets, items)
@@ -167,6 +182,7 @@ class ContainmentActivities:
     @activity.defn(name="email_security.release_messages")
     async def release_messages(self, request: ReleaseMessages) -> MessageOutcomes:
         """Release messages in one request; those that nobody received are left out."""
+        self._require_permission(request)
         with as_application_error():
             items = await self._api.release([target.id for target in request.targets])
         return MessageOutcomes(
@@ -216,8 +232,9 @@ class ContainmentActivities:
         return FoundMessages(targets=tuple(found.values()))
 
     @activity.defn(name="email_security.reclassify_message")
-    async def reclassify_message(self, request: ReclassifyMessage) -> None:
+    async def reclassify_message(self, request: ReclassifyForCase) -> None:
         """Reclassify a message; the submission is first marked as ours, so that no rule sees it."""
+        self._require_permission(request)
         with as_application_error():
             await self._own_submissions.mark(request.target, request.disposition)
             await self._reclassifying.reclassify(request.target.id, request.disposition)
@@ -237,6 +254,18 @@ class ContainmentActivities:
                     ):
                         return True
         return False
+
+    def _require_permission(
+        self, request: MoveMessages | ReleaseMessages | ReclassifyForCase
+    ) -> None:
+        """Check once more what the request rests on: this is the last moment.
+
+        Raises:
+            ApplicationError: it must not leave.
+
+        """
+        if (objection := self._check.find_objection(request.authority, request.action)) is not None:
+            raise not_permitted(objection)
 
     @property
     def _api(self) -> EmailSecurity:

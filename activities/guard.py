@@ -7,11 +7,14 @@ from datetime import timedelta
 from temporalio import activity
 from temporalio.exceptions import ApplicationError
 
+from clawback.actions import Action
 from clawback.audit import AuditUnavailable, AuditWriter
 from clawback.batching import Batcher
+from clawback.cases.authority import Authority
 from clawback.guard import Budgets, Loss, Past, Reservation, ReservationBatch, ReservationResult
 from clawback.model.audit_record import AuditRecord
 from clawback.model.payload import Payload
+from clawback.rules.act_check import ActCheck
 from clawback.telemetry.activity_telemetry import ActivityTelemetry
 from clawback.temporal.application_errors import audit_unavailable
 from clawback.temporal.error_types import ErrorType
@@ -26,9 +29,14 @@ _RETRY_DELAY = timedelta(seconds=1)
 
 
 class ReserveStep(Payload):
-    """A reservation, and the audit records that must be written before it: they announce it."""
+    """A reservation for an action, and on what that rests.
+
+    The audit records must be written before it: they announce it.
+    """
 
     reservation: Reservation
+    action: Action
+    authority: Authority
     records: tuple[AuditRecord, ...] = ()
 
 
@@ -42,11 +50,13 @@ class GuardActivities:
         self,
         guard: GuardGateway,
         budgets: Callable[[], Budgets | None],
+        check: ActCheck,
         audit: AuditWriter,
         telemetry: ActivityTelemetry,
     ) -> None:
         self._guard = guard
         self._budgets = budgets
+        self._check = check
         self._audit = audit
         self._telemetry = telemetry
         self._batcher = Batcher(
@@ -69,7 +79,34 @@ class GuardActivities:
 
         """
         await self._announce(request)
-        reservation = request.reservation
+        if (objection := self._check.find_objection(request.authority, request.action)) is not None:
+            return ReservationResult(
+                granted=False, reason=objection.reason, outcome=objection.outcome
+            )
+
+        return await self._ask(request.reservation)
+
+    async def repeat(self, request: ReserveStep) -> ReservationResult:
+        """Reserve what an attempt before may have been granted already, whatever holds now.
+
+        Raises:
+            ApplicationError: as for `reserve`.
+
+        """
+        await self._announce(request)
+        return await self._ask(request.reservation)
+
+    @activity.defn(name="guard.read_past")
+    async def read_past(self, loss: Loss) -> Past:
+        """Read what a lost guard knew, from the run that was its last one.
+
+        The first attempts ask that run, which replays its history. If it cannot answer, the next
+        ones read with what it started.
+        """
+        may_replay = activity.info().attempt <= _REPLAYS
+        return await self._guard.read_past(loss, may_replay=may_replay)
+
+    async def _ask(self, reservation: Reservation) -> ReservationResult:
         asking = asyncio.ensure_future(self._batcher.ask([reservation]))
         stopping = asyncio.ensure_future(activity.wait_for_worker_shutdown())
         # Whichever comes first. A result that is on its way then gets a moment more.
@@ -86,16 +123,6 @@ class GuardActivities:
         result = asking.result()[reservation.id]
         self._telemetry.record_reservation(reservation, result)
         return result
-
-    @activity.defn(name="guard.read_past")
-    async def read_past(self, loss: Loss) -> Past:
-        """Read what a lost guard knew, from the run that was its last one.
-
-        The first attempts ask that run, which replays its history. If it cannot answer, the next
-        ones read with what it started.
-        """
-        may_replay = activity.info().attempt <= _REPLAYS
-        return await self._guard.read_past(loss, may_replay=may_replay)
 
     async def _announce(self, request: ReserveStep) -> None:
         """Write the records; the audit drops those that a former attempt has written."""

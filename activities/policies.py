@@ -8,18 +8,18 @@ from collections.abc import Sequence
 from contextlib import suppress
 from datetime import timedelta
 from functools import partial
-from typing import Any, Protocol
+from typing import Any
 
 from temporalio import activity
 
 from activities.containment import SEND_PATIENCE
-from clawback.actions import Policy, PolicyAction
+from clawback.actions import Policy
 from clawback.actions.policy import PolicyFields
 from clawback.batching import Batcher
+from clawback.cases.authority import Authority
 from clawback.cloudflare import Batch, EmailSecurity, Share, errors, pages
 from clawback.cloudflare.account_settings.policy_list import MAX_ENTRIES_PER_BATCH, PolicyList
 from clawback.cloudflare.account_settings.policy_list import Policy as PolicyRecord
-from clawback.model.addresses import PatternKind
 from clawback.model.payload import Payload
 from clawback.model.policies import (
     EndedPolicy,
@@ -30,7 +30,8 @@ from clawback.model.policies import (
     has_mark,
     normalised_fields,
 )
-from clawback.temporal.application_errors import as_application_error
+from clawback.rules.act_check import ActCheck
+from clawback.temporal.application_errors import as_application_error, not_permitted
 from clawback.temporal.shares import SharedClients
 
 _MOST_SINGLE_SEARCHES = 3
@@ -51,33 +52,28 @@ class PolicyRequest(Payload):
     comments: str = ""
 
 
-class FoundPolicy(Payload):
-    """An entry of a list: its id (None: there is none) and whether it has the owner's mark.
+class CreatePolicy(PolicyRequest):
+    """An entry to create, and on what that rests."""
 
-    `refused` is the reason why no rule may create it.
-    """
+    authority: Authority
+
+
+class FoundPolicy(Payload):
+    """An entry of a list: its id (None: there is none) and whether it has the owner's mark."""
 
     id: str | None = None
     is_mine: bool = False
-    refused: str | None = None
-
-
-class NeverBlockList(Protocol):
-    """The never-block list that is loaded now."""
-
-    def forbids(self, pattern: str, kind: PatternKind) -> bool:
-        """Whether no rule may block or allow the pattern."""
 
 
 class PolicyActivities:
-    """The requests about policies; `never_block` is asked again right before each creation.
+    """The requests about policies; `check` is asked again right before each creation.
 
     Cases that ask at the same moment share their requests.
     """
 
-    def __init__(self, api: EmailSecurity, never_block: NeverBlockList) -> None:
+    def __init__(self, api: EmailSecurity, check: ActCheck) -> None:
         self._clients, self._undo_client = SharedClients(api), api.on(Share.UNDO)
-        self._never_block = never_block
+        self._check = check
         lists = [(client, kind) for client in self._clients.clients for kind in Resource]
         self._searches = {
             one: Batcher(partial(_find_each, *one), MAX_ENTRIES_PER_BATCH, spoilt=_SPOILT)
@@ -102,20 +98,18 @@ class PolicyActivities:
     @activity.defn(name="email_security.find_policy")
     async def find_policy(self, request: PolicyRequest) -> FoundPolicy:
         """Find an entry with the same fields, ours before anybody else's."""
-        if self._is_forbidden(request.action):
-            return FoundPolicy(refused=request.action.refusal)
         with as_application_error():
             found = await self._searches[self._list_of(request)].ask([request])
         return found[_key(request)]
 
     @activity.defn(name="email_security.create_policy")
-    async def create_policy(self, request: PolicyRequest) -> FoundPolicy:
+    async def create_policy(self, request: CreatePolicy) -> FoundPolicy:
         """Create an entry: POST `settings/<list>`, or one entry of a POST `settings/<list>/batch`.
 
         A batch is all or nothing. What its response does not name may exist nevertheless.
         """
-        if self._is_forbidden(request.action):
-            return FoundPolicy(refused=request.action.refusal)
+        if (objection := self._check.find_objection(request.authority, request.action)) is not None:
+            raise not_permitted(objection)
 
         with as_application_error():
             created = await self._creations[self._list_of(request)].ask([request])
@@ -173,10 +167,6 @@ class PolicyActivities:
         """The list of an action, with the share of whoever asks."""
         return self._clients.client, request.action.resource
 
-    def _is_forbidden(self, action: PolicyAction) -> bool:
-        protected = action.protected_pattern
-        return protected is not None and self._never_block.forbids(*protected)
-
 
 def _list_of(api: EmailSecurity, resource: Resource) -> Any:
     return getattr(api.settings, resource.value)
@@ -230,7 +220,7 @@ async def _search_all(policies: Any, wanted: Sequence[PolicyFields]) -> list[lis
     return found
 
 
-async def _find(api: EmailSecurity, action: PolicyAction) -> list[PolicyRecord]:
+async def _find(api: EmailSecurity, action: Policy) -> list[PolicyRecord]:
     """List the entries with the fields of an action."""
     fields, policies = action.fields, _list_of(api, action.resource)
     found = pages(policies.list, **policies.filters_for(fields))

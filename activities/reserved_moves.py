@@ -5,7 +5,7 @@ eight writes of the server, would cost a small case a third of its CPU time (ADR
 """
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from datetime import timedelta
 from enum import StrEnum
 
@@ -16,7 +16,7 @@ from temporalio.exceptions import ApplicationError
 from activities.containment import ContainmentActivities, MoveMessages
 from activities.guard import GuardActivities, ReserveStep
 from clawback.actions.outcomes import MOVED, failed
-from clawback.guard import Reservation, ReservationResult
+from clawback.guard import ReservationResult
 from clawback.model.payload import Payload
 from clawback.temporal.error_types import NOT_EXECUTED, ErrorType
 
@@ -44,7 +44,7 @@ class ReserveMove(MoveMessages):
     """
 
     step: ReserveStep
-    then: Reservation | None = None
+    then: ReserveStep | None = None
 
 
 class ReservedMove(Payload):
@@ -87,17 +87,25 @@ class ReservedMoveActivities:
             ApplicationError: the guard or the audit did not answer; the engine asks again.
 
         """
-        reserved = await self._reserve(request.step, GUARD_PATIENCE)
         if activity.info().attempt > 1:
+            # Whatever holds now: the first attempt may have been granted, and have moved.
+            reserved = await self._reserve(self._guard.repeat, request.step, GUARD_PATIENCE)
             return ReservedMove(reserved=reserved, sent=Sent.MAYBE)
+
+        reserved = await self._reserve(self._guard.reserve, request.step, GUARD_PATIENCE)
         if not reserved.granted or self._moving >= MOST_MOVES or not self._may_send():
             return _unsent(request, reserved)
         return await self._move(request, reserved)
 
-    async def _reserve(self, step: ReserveStep, patience: timedelta) -> ReservationResult:
+    async def _reserve(
+        self,
+        ask: Callable[[ReserveStep], Awaitable[ReservationResult]],
+        step: ReserveStep,
+        patience: timedelta,
+    ) -> ReservationResult:
         try:
             async with asyncio.timeout(patience.total_seconds()):
-                return await self._guard.reserve(step)
+                return await ask(step)
         except TimeoutError as error:
             raise ApplicationError(
                 "the guard does not answer", type=ErrorType.UNAVAILABLE
@@ -118,10 +126,10 @@ class ReservedMoveActivities:
         then = await self._ask_ahead(request.then) if request.then and is_complete else None
         return ReservedMove(reserved=reserved, then=then, sent=Sent.YES, outcomes=moved.outcomes)
 
-    async def _ask_ahead(self, reservation: Reservation) -> ReservationResult | None:
+    async def _ask_ahead(self, step: ReserveStep) -> ReservationResult | None:
         """Reserve what comes next; if there is no answer, the case asks under the same id."""
         try:
-            return await self._reserve(ReserveStep(reservation=reservation), PATIENCE_AHEAD)
+            return await self._reserve(self._guard.reserve, step, PATIENCE_AHEAD)
         except ApplicationError:
             return None
 

@@ -137,7 +137,9 @@ class CaseWorkflow:
         """
         records = self._case.take_records()
         reserved = await self._reservations.reserve(step, records)
-        if reserved.refusal is not None:
+        if reserved.outcome is not None:
+            self._case.decline(step, reserved.outcome, workflow.now())
+        elif reserved.refusal is not None:
             self._case.refuse(reserved.refusal)
         elif self._case.state is CaseState.UNDONE:
             if reserved.outcomes:
@@ -145,22 +147,28 @@ class CaseWorkflow:
             await reserved.refund(reserved.outcomes, self._case)
         else:
             self._case.start_step(step)
-            outcomes = await self._carry_out(step, reserved)
+            context = self._step_context(step, reserved)
+            outcomes = await self._carry_out(step, context)
             self._case.end_step(step, outcomes, workflow.now())
+            for objection in context.objections[:1]:
+                self._case.refuse(objection.reason)
             await reserved.refund(outcomes, self._case)
 
-    async def _carry_out(self, step: ActionStep, reserved: ReservedStep) -> dict[str, str]:
-        """Run the action. If the case is undone meanwhile, stop, and give unknown outcomes."""
+    def _step_context(self, step: ActionStep, reserved: ReservedStep) -> StepContext:
         info = workflow.info()
-        context = StepContext(
+        return StepContext(
             case_id=info.workflow_id,
             rule=self._plan.rule,
             owner=f"case-run:{info.first_execution_run_id}",
+            authority=self._case.authority_of(step),
             is_off=lambda: self._case.state is CaseState.UNDONE,
             first_seen=self._case.messages.first_seen_among(step.targets),
             repeats=reserved.repeats,
             first=reserved.first,
         )
+
+    async def _carry_out(self, step: ActionStep, context: StepContext) -> dict[str, str]:
+        """Run the action. If the case is undone meanwhile, stop, and give unknown outcomes."""
         work = asyncio.ensure_future(carry_out(step, context))
         await workflow.wait_condition(lambda: work.done() or self._case.state is CaseState.UNDONE)
         if not work.done():

@@ -135,11 +135,11 @@ class CaseUndoWorkflow:
         outcome = await reclassify(
             Attempts(options=UNDO_ONCE), UndoActivities.reclassify_message, request, VERIFY_UNDO
         )
-        if is_failed(outcome):
+        if outcome is None or is_failed(outcome):
             await workflow.execute_activity_method(
                 UndoActivities.release_correction, request, **UNDO
             )
-        return outcome
+        return outcome or UNKNOWN
 
     async def _demote(self, request: CaseUndoRequest, rule: str, count: int) -> None:
         """Tell the guard, which holds every further case of the rule until a person confirms it."""

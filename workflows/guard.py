@@ -206,6 +206,7 @@ class GuardWorkflow:
             decisions=self._guard.decisions,
             binding=self._guard.binding,
             recovered_run=self._recovered_run,
+            demoted=self._guard.most_demoted,
         )
 
     def _note(self, kind: RecordKind, by: str, detail: str = "", rule: str | None = None) -> None:

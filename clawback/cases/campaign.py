@@ -33,6 +33,7 @@ def merge_parts(head: CaseStart, parts: Sequence[CaseStart]) -> CaseStart:
             "targets": _merge(one.targets for one in every),
             "first_seen": _merge(one.first_seen for one in every),
             "handled": frozenset().union(*(one.handled for one in every)),
+            "conditions": _merge(one.conditions for one in every),
             "outcomes": _merge_outcomes(every),
             "applied": tuple(applied for one in every for applied in one.applied),
             "records": sum(one.records for one in every),

@@ -10,6 +10,7 @@ from datetime import datetime
 from clawback.actions import Scope
 from clawback.actions.outcomes import MOVED, TOOK_EFFECT, WOULD, failed
 from clawback.cases.approvals import Approval, NotHeld, describe_change, make_proposal
+from clawback.cases.authority import Authority
 from clawback.cases.campaign import campaign_state
 from clawback.cases.case_actions import CaseActions
 from clawback.cases.case_messages import CaseMessages
@@ -61,7 +62,7 @@ class Case:
         self._room = Room(plan, snapshot.room_used, is_full=snapshot.is_full, limit=limit)
         self._parts = dict(snapshot.parts)
         self.state = snapshot.state
-        self.messages = CaseMessages(snapshot)
+        self.messages = CaseMessages(plan, snapshot)
         self.actions = CaseActions(plan, self.messages, snapshot, part)
         self.notifications = CaseNotifications(plan, snapshot)
         self._timing = timing
@@ -106,6 +107,8 @@ class Case:
     def add_match(self, match: Match, now: datetime) -> bool:
         """Add one match; False if the case had it already, or has no room for it."""
         if match.key in self.messages.events:
+            # It comes again where the rule has changed, and still matches.
+            self.messages.note_condition(match)
             return False
 
         if self.state is CaseState.CLOSED:
@@ -145,6 +148,19 @@ class Case:
         if self.counted_campaign is None:
             self.actions.ask(step)
 
+    def authority_of(self, step: ActionStep) -> Authority:
+        """What a step rests on, for those who check it again before its requests leave."""
+        times = [target.at for target in step.targets]
+        is_single = step.action.scope is Scope.MESSAGE
+        return Authority(
+            rule=self.plan.rule,
+            mode=self.plan.mode,
+            actions_version=self.plan.actions_version,
+            condition_versions=self.messages.conditions_of(step.targets if is_single else ()),
+            oldest=min(times, default=None) if is_single else None,
+            approved=step.approved,
+        )
+
     def refuse(self, reason: str) -> None:
         """Note that the guard refused the step: people must approve it first."""
         self.actions.forget_asked()
@@ -164,6 +180,15 @@ class Case:
             change = step.action.audit_change(targets.get(subject)) if has_effect else {}
             fields = {"action": step.action.name, "target": subject, "outcome": outcome}
             self._note(RecordKind.ACTED, now, **fields, **change)
+
+    def decline(self, step: ActionStep, outcome: str, now: datetime) -> None:
+        """Note that a step must not be carried out, and that nobody may approve it."""
+        self.actions.in_progress = None
+        self.actions.forget_asked()
+        if outcome == WOULD:
+            self._record_only(step, now)
+        else:
+            self.end_step(step, dict.fromkeys(step.subjects, outcome), now)
 
     def end_search(
         self, step: SearchStep, targets: Sequence[Target], problem: str | None, now: datetime
@@ -261,6 +286,8 @@ class Case:
             search_results=self.messages.search_results,
             first_seen=self.messages.first_seen,
             handled=frozenset(self.messages.handled),
+            conditions=self.messages.conditions,
+            last_condition=self.messages.last_condition,
             outcomes=tuple(self.actions.outcomes),
             applied=tuple(self.actions.applied),
             in_progress=self.actions.in_progress,

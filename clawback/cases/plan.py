@@ -44,13 +44,17 @@ class Limit(Payload):
 class CasePlan(Payload):
     """The response of one rule, frozen for one group of events.
 
-    Templates are filled in; the mode is the effective one. `version` is the hash of the rule.
+    Templates are filled in; the mode is the effective one. `version` is the hash of the rule,
+    `actions_version` that of its actions and grouping, `condition_version` that of its condition
+    with exceptions and of the delivery modes that are ignored.
     `group` holds the fields of `group-by` with their values (None: the event had none). `refusals`
     maps positions of actions that safety.yml forbids to the reason.
     """
 
     rule: str
     version: str
+    actions_version: str = ""
+    condition_version: str = ""
     title: str = ""
     level: str = "medium"
     mode: Mode = Mode.SHADOW
@@ -75,6 +79,7 @@ class Match(Payload):
     correlation the referenced one; `value` is what a `value_count` counts. `reasons` says why the
     rule matched, on the first match of a page for a case. `reporter` is the address of the user who
     submitted the message, if somebody is to be notified.
+    `condition_version` is that of the plan which was made for it.
     """
 
     key: str
@@ -88,6 +93,7 @@ class Match(Payload):
     handled: bool = False
     reasons: tuple[str, ...] = ()
     reporter: str | None = None
+    condition_version: str = ""
 
     @property
     def window_key(self) -> str:

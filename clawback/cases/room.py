@@ -56,7 +56,8 @@ class Room:
         for target in match.targets:
             # Once in the case and once in the step that is in progress.
             cost += 2 * payload_size(target)
-            # Its key, when it was seen, whether it was handled; then its outcome and its effect.
-            cost += (3 + 2 * self._actions) * (payload_size(target.id) + _PER_ENTRY)
+            # Its key, when it was seen, its condition, whether it was handled; then its outcome and
+            # its effect.
+            cost += (4 + 2 * self._actions) * (payload_size(target.id) + _PER_ENTRY)
 
         return cost

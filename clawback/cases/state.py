@@ -115,7 +115,9 @@ class CaseSnapshot(Payload):
     """All a case knows besides its plan: what continue-as-new carries over and undo reads.
 
     Matches: `events` are the keys of those taken, `match_reasons` why the first event matched,
-    `search_results` what searches found, by the position of their action.
+    `search_results` what searches found, by the position of their action. `conditions` has the
+    version of the condition for messages that did not match under the plan's, `last_condition` that
+    of the last match.
 
     Actions: `outcomes[i]` maps the subjects of action `i` to their outcomes, `applied` lists what
     took effect, `in_progress` is the step being carried out, `spent` counts the messages touched
@@ -142,6 +144,8 @@ class CaseSnapshot(Payload):
     targets: dict[str, Target] = Field(default_factory=dict)
     first_seen: dict[str, UtcDatetime] = Field(default_factory=dict)
     handled: frozenset[str] = frozenset()
+    conditions: dict[str, str] = Field(default_factory=dict)
+    last_condition: str = ""
     outcomes: tuple[dict[str, str], ...] = ()
     held_at: UtcDatetime | None = None
     decision: Decision | None = None

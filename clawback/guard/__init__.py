@@ -5,6 +5,7 @@ Pure: no clock and no I/O; `workflows.guard` runs it. Change it to add a reason 
 
 from clawback.guard.guard import Guard
 from clawback.guard.payloads import (
+    MOST_DEMOTED,
     Binding,
     Budgets,
     Demotion,
@@ -23,6 +24,7 @@ from clawback.guard.payloads import (
 from clawback.guard.sliding_counter import SlidingCounter
 
 __all__ = [
+    "MOST_DEMOTED",
     "Binding",
     "Budgets",
     "Demotion",

@@ -11,6 +11,7 @@ from clawback.actions import BudgetKind
 from clawback.cases.plan import Limit
 from clawback.guard.campaigns import Campaigns
 from clawback.guard.payloads import (
+    MOST_DEMOTED,
     Budgets,
     Demotion,
     Grant,
@@ -151,6 +152,11 @@ class Guard:
         """Turn the kill switch off."""
         self.stopped = None
         self.decisions += 1
+
+    @property
+    def most_demoted(self) -> tuple[str, ...]:
+        """The demoted rules, at most `MOST_DEMOTED` of them."""
+        return tuple(sorted(self.demoted)[:MOST_DEMOTED])
 
     def demote(self, rule: str, demotion: Demotion) -> None:
         """Hold every case of a rule until a person confirms the rule; undone actions add up."""

@@ -13,6 +13,9 @@ from clawback.model.durations import Duration
 from clawback.model.payload import Payload
 from clawback.model.times import UtcDatetime
 
+MOST_DEMOTED = 200
+"""Demoted rules that the memo names; the guard itself refuses the others."""
+
 
 class Surge(Payload):
     """More than usual is too much: above `least` and above `factor` times the average hour.
@@ -60,12 +63,14 @@ class Reservation(Payload):
 class ReservationResult(Payload):
     """Whether the step may be carried out; if not, why people must approve it.
 
-    `repeats` counts earlier grants of the same subject.
+    `repeats` counts earlier grants of the same subject. Nobody may approve a step that has an
+    `outcome` already.
     """
 
     granted: bool
     reason: str = ""
     repeats: int = 0
+    outcome: str | None = None
 
 
 class ReservationBatch(Payload):
@@ -197,6 +202,7 @@ class GuardMemo(Payload):
     """What the guard shows on the server, so that everybody can read it without a worker.
 
     `recovered_run` is the run that last read a lost past: a run that was reset names another one.
+    `demoted` names the first `MOST_DEMOTED` demoted rules.
     """
 
     stopped: bool
@@ -204,3 +210,4 @@ class GuardMemo(Payload):
     decisions: int = 0
     binding: Binding | None = None
     recovered_run: str | None = None
+    demoted: tuple[str, ...] = ()

@@ -293,8 +293,8 @@ class Ingest:
         return next(iter(find_ineligibilities(event, safety, limit, _now())), None)
 
     def _collect(self, found: RuleMatch, event: Event, result: IngestResult) -> None:
-        case_id = found.plan.case_id
-        if self._memory.is_sent(case_id, event, found.rule):
+        case_id, condition = found.plan.case_id, found.plan.condition_version
+        if self._memory.is_sent(case_id, event, found.rule, condition):
             return
 
         # The plans of one case are equal, and an outbreak puts a thousand of them on one page.
@@ -324,6 +324,7 @@ class Ingest:
             handled=event.handled,
             reasons=reasons,
             reporter=source_of(event).reporter(event) if found.plan.notifications else None,
+            condition_version=found.plan.condition_version,
         )
 
 

@@ -5,10 +5,13 @@ An optimisation: cases drop what they have, so a forgotten entry only costs time
 
 from cachetools import LRUCache
 
+from clawback.cases import Match
 from clawback.ingest.result import IngestResult
 from clawback.model.events import Event
 
 _MOST_ENTRIES = 200_000
+_Sent = tuple[str, str, str, str]
+"""Case, event, rule and version of the condition."""
 
 
 class IngestMemory:
@@ -18,7 +21,7 @@ class IngestMemory:
         # Bounded in entries; the least recently read are forgotten first.
         self._seen: LRUCache[str, None] = LRUCache(_MOST_ENTRIES)
         self._assessed: LRUCache[str, object] = LRUCache(_MOST_ENTRIES)
-        self._sent: LRUCache[tuple[str, str, str], None] = LRUCache(_MOST_ENTRIES)
+        self._sent: LRUCache[_Sent, None] = LRUCache(_MOST_ENTRIES)
 
     def is_fresh(self, event: Event) -> bool:
         """Whether an event was not on any page before."""
@@ -28,16 +31,16 @@ class IngestMemory:
         """Whether an event was decided in its present state, by these rules."""
         return self._assessed.get(event.key) == fingerprint(event, rules_version)
 
-    def is_sent(self, case_id: str, event: Event, rule: str) -> bool:
-        """Whether a case has a match already."""
-        return (case_id, event.key, rule) in self._sent
+    def is_sent(self, case_id: str, event: Event, rule: str, condition: str) -> bool:
+        """Whether a case has a match already, made under the same version of the condition."""
+        return (case_id, event.key, rule, condition) in self._sent
 
     def drop_known(self, result: IngestResult) -> None:
         """Leave out events, rejections and matches that were counted or dispatched before."""
         result.fresh = [event for event in result.fresh if self.is_fresh(event)]
         result.rejected = [one for one in result.rejected if one.digest not in self._seen]
         for case_id, (plan, matches) in list(result.matches.items()):
-            left = [one for one in matches if (case_id, one.key, one.rule) not in self._sent]
+            left = [one for one in matches if _sent_key(case_id, one) not in self._sent]
             if left:
                 result.matches[case_id] = (plan, left)
             else:
@@ -56,7 +59,12 @@ class IngestMemory:
 
         for case_id, (_, matches) in result.matches.items():
             for match in matches:
-                self._sent[case_id, match.key, match.rule] = None
+                self._sent[_sent_key(case_id, match)] = None
+
+
+def _sent_key(case_id: str, match: Match) -> _Sent:
+    # A case hears of a match again if it was made anew, under another condition.
+    return case_id, match.key, match.rule, match.condition_version
 
 
 def fingerprint(event: Event, rules_version: str) -> object:

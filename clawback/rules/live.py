@@ -1,7 +1,8 @@
 """The rule set in use, and its reload when the folder changes.
 
 Changes are detected by the names, sizes and times of the files. A reload replaces the whole set or,
-if anything is wrong, nothing. Open cases keep the response they started with.
+if anything is wrong, nothing. Open cases keep the response they started with, and ask people where
+the rule has another one now (`act_check`).
 """
 
 import asyncio

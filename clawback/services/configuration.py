@@ -1,14 +1,21 @@
 """What the components of a worker need, worked out from settings, channels and rules."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Collection, Mapping
+from datetime import timedelta
 
 from clawback.actions import ChannelTraits
+from clawback.cloudflare import EmailSecurity, Permit
 from clawback.guard import Budgets
 from clawback.model.events import EventKind
 from clawback.model.polling import PollerStart
 from clawback.notifications import Channels, traits_of
+from clawback.rules.act_check import LiveActCheck
 from clawback.rules.live import LiveRules
 from clawback.settings import Settings
+from clawback.telemetry import ApiMetrics
+
+API_TIMEOUT = timedelta(seconds=15)
+"""Shorter than any start-to-close timeout, so that the activity itself says what happened."""
 
 
 def poller_starts(settings: Settings) -> list[PollerStart]:
@@ -38,6 +45,31 @@ def channels_for_rules(
     if settings.channels is None and settings.on_simulator:
         return None
     return traits_of(channels)
+
+
+def connect_api(settings: Settings, permit: Permit | None = None) -> EmailSecurity:
+    """Build the API client. The simulator takes any token.
+
+    `permit` is the kill switch, for a client that changes something.
+    """
+    fallback = "simulator" if settings.on_simulator else ""
+    return EmailSecurity(
+        url=settings.api_url,
+        account_id=settings.cloudflare_account_id or fallback,
+        token=settings.cloudflare_api_token or fallback,
+        observer=ApiMetrics(),
+        timeout=API_TIMEOUT,
+        permit=permit,
+    )
+
+
+def build_check(
+    settings: Settings,
+    rules: LiveRules,
+    demoted: Callable[[], Collection[str]] = frozenset,
+) -> LiveActCheck:
+    """Build the check that comes right before a request: of settings, rules and demotions."""
+    return LiveActCheck(lambda: rules.current, settings.ceiling, settings.age_limit, demoted)
 
 
 def current_budgets(settings: Settings, rules: LiveRules) -> Budgets | None:

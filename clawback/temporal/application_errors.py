@@ -8,6 +8,7 @@ from temporalio.exceptions import ApplicationError, ApplicationErrorCategory
 
 from clawback.audit import AuditUnavailable
 from clawback.batching import NotSent
+from clawback.cases.authority import Objection
 from clawback.cloudflare import errors
 from clawback.model.texts import bounded
 from clawback.temporal.error_types import ErrorType
@@ -47,6 +48,17 @@ def as_application_error() -> Iterator[None]:
             # Expected: logged in one line and counted by status, not as a defect.
             category=ApplicationErrorCategory.BENIGN,
         ) from error
+
+
+def not_permitted(objection: Objection) -> ApplicationError:
+    """Tell a workflow why a request did not leave; the objection is the detail."""
+    return ApplicationError(
+        objection.reason,
+        objection,
+        type=ErrorType.NOT_PERMITTED,
+        non_retryable=True,
+        category=ApplicationErrorCategory.BENIGN,
+    )
 
 
 def audit_unavailable(error: AuditUnavailable) -> ApplicationError:

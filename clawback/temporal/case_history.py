@@ -4,7 +4,7 @@ The last run of a case is enough: it starts with everything that earlier runs kn
 say what happened since. This works whatever became of the case: open, closed, terminated, failed.
 """
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -17,11 +17,11 @@ from temporalio.api.history.v1 import HistoryEvent
 from temporalio.client import Client
 from temporalio.service import RPCError
 
-from clawback.actions import Action, Policy
+from clawback.actions import Action
 from clawback.actions.outcomes import CREATED, TOOK_EFFECT, UNKNOWN
 from clawback.cases import CaseStart, Match
 from clawback.cases.undo_plan import Change, UndoBasis
-from clawback.model.messages import Destination, Disposition, Target
+from clawback.model.messages import Target
 from clawback.model.payload import Payload
 from clawback.temporal import names
 from clawback.temporal.error_types import ErrorType
@@ -36,18 +36,14 @@ class HistoryUnreadable(ValueError):
 class ChangeRequest(Payload):
     """The argument of an activity that changes something, as far as undo needs it."""
 
+    action: Action
     targets: tuple[Target, ...] = ()
     target: Target | None = None
-    destination: Destination | None = None
-    disposition: Disposition | None = None
-    action: Policy | None = None
 
     @property
     def subjects(self) -> tuple[str, ...]:
-        """The keys of its outcomes: a label, or ids of messages."""
-        if self.action is not None:
-            return (self.action.label,)
-        return tuple(target.id for target in self.all_targets)
+        """The keys of its outcomes."""
+        return self.action.subjects(self.all_targets)
 
     @property
     def all_targets(self) -> tuple[Target, ...]:
@@ -56,32 +52,25 @@ class ChangeRequest(Payload):
 
 
 class ChangeResult(Payload):
-    """The result of such an activity: the outcomes of messages, or why an entry was refused."""
+    """The result of such an activity: the outcomes of messages, or an entry."""
 
     outcomes: dict[str, str] | None = None
-    refused: str | None = None
 
     def outcome(self, subject: str) -> str:
         """The outcome of one subject; a message that the response does not name is unknown."""
-        if self.outcomes is not None:
-            return self.outcomes.get(subject, UNKNOWN)
-        return self.refused or CREATED
+        return CREATED if self.outcomes is None else self.outcomes.get(subject, UNKNOWN)
 
 
-def _is_move(request: ChangeRequest, action: Any) -> bool:
-    return request.destination == getattr(action, "destination", None)
-
-
-ASKED_BY: Final[Mapping[str, Callable[[ChangeRequest, Any], bool]]] = {
-    "guard.reserve_and_move": _is_move,
-    "email_security.move_messages": _is_move,
-    "email_security.release_messages": lambda _, action: action.name == "release",
-    "email_security.reclassify_message": lambda request, action: (
-        request.disposition == getattr(action, "disposition", None)
-    ),
-    "email_security.create_policy": lambda request, action: request.action == action,
-}
-"""The activities by which a case changes something, and which action asks for one."""
+CHANGES: Final = frozenset(
+    {
+        "guard.reserve_and_move",
+        "email_security.move_messages",
+        "email_security.release_messages",
+        "email_security.reclassify_message",
+        "email_security.create_policy",
+    }
+)
+"""The activities by which a case changes something."""
 _ResultOrNone: Any = ChangeResult | None
 """A reclassification has no result."""
 _SEARCH: Final = "email_security.search_messages"
@@ -248,16 +237,14 @@ class _Reader:
         scheduled = event.activity_task_scheduled_event_attributes
         name = scheduled.activity_type.name
         self._scheduled[event.event_id] = name
-        if (is_asked_by := ASKED_BY.get(name)) is None or self._start is None:
+        if name not in CHANGES or self._start is None:
             return
 
         request = await self._decode(scheduled.input, ChangeRequest)
         self._targets |= {target.id: target for target in request.all_targets}
         actions: tuple[Action, ...] = self._start.plan.actions
         # Equal actions of one rule ask for the same request: it counts for each of them.
-        indexes = tuple(
-            index for index, action in enumerate(actions) if is_asked_by(request, action)
-        )
+        indexes = tuple(index for index, action in enumerate(actions) if action == request.action)
         self._open[event.event_id] = _Attempt(request, indexes, _time_of(event))
 
     async def _complete(self, number: int, result: Payloads, event: HistoryEvent) -> None:

@@ -3,6 +3,7 @@
     ErrorType               raised for                          who continues
     ├─ rate_limited         429, or our own rate limiter        the engine, after the delay
     ├─ stopped              the kill switch                     the workflow, once it is off
+    ├─ not_permitted        what the rule rests on has changed  the case: it is held, or ends
     ├─ unavailable          certainly not executed              the engine, backing off
     ├─ unknown_outcome      an unsafe POST without a response   the workflow, after verifying
     ├─ unauthenticated      the token                           the workflow, slowly; a person
@@ -24,6 +25,7 @@ class ErrorType(StrEnum):
 
     RATE_LIMITED = "rate_limited"
     STOPPED = "stopped"
+    NOT_PERMITTED = "not_permitted"
     UNAVAILABLE = "unavailable"
     UNKNOWN_OUTCOME = "unknown_outcome"
     UNAUTHENTICATED = "unauthenticated"
@@ -42,6 +44,13 @@ ACCESS: frozenset[ErrorType] = frozenset({ErrorType.UNAUTHENTICATED, ErrorType.P
 EXPECTED: frozenset[ErrorType] = frozenset({ErrorType.NOTHING_NEW})
 """Errors of ordinary operation: neither logged nor counted as retries."""
 NOT_EXECUTED: frozenset[ErrorType] = (
-    PERMANENT | ACCESS | {ErrorType.STOPPED, ErrorType.RATE_LIMITED, ErrorType.UNAVAILABLE}
+    PERMANENT
+    | ACCESS
+    | {
+        ErrorType.STOPPED,
+        ErrorType.NOT_PERMITTED,
+        ErrorType.RATE_LIMITED,
+        ErrorType.UNAVAILABLE,
+    }
 )
 """Errors of requests that certainly changed nothing."""

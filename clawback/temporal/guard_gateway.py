@@ -23,6 +23,7 @@ from temporalio.common import WorkflowIDConflictPolicy
 from temporalio.service import RPCError, RPCStatusCode
 
 from clawback.guard import (
+    MOST_DEMOTED,
     GuardMemo,
     GuardSnapshot,
     Loss,
@@ -87,6 +88,7 @@ class GuardGateway:
             generation=snapshot.generation,
             decisions=snapshot.decisions,
             binding=snapshot.binding,
+            demoted=tuple(sorted(snapshot.demoted)[:MOST_DEMOTED]),
         )
         await self.client.start_workflow(
             names.GUARD,

@@ -32,6 +32,8 @@ class GuardKeeper:
         self._account = account
         self._memory = memory
         self._reported: int | None = None
+        self.demoted: frozenset[str] = frozenset()
+        """The demoted rules, as the server showed them last."""
 
     async def open(self) -> Binding:
         """Check whose namespace this is, then see to the guard; return what it is bound to.
@@ -71,6 +73,8 @@ class GuardKeeper:
         return self._is_stopped(await self._guard.look())
 
     def _is_stopped(self, view: GuardView | None) -> bool:
+        if view is not None and view.memo is not None:
+            self.demoted = frozenset(view.memo.demoted)
         if view is None or view.is_stopped:
             return True
         known = self._memory.position

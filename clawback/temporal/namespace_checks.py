@@ -9,6 +9,7 @@ import time
 from collections.abc import Mapping
 from datetime import timedelta
 
+import structlog
 from temporalio.api.enums.v1 import IndexedValueType
 from temporalio.api.operatorservice.v1 import (
     AddSearchAttributesRequest,
@@ -19,7 +20,7 @@ from temporalio.client import Client
 from temporalio.service import RPCError, RPCStatusCode
 
 from clawback.model.durations import format_duration
-from clawback.model.loggable import LoggableError
+from clawback.model.loggable import LoggableError, LoggableText
 from clawback.temporal import names
 
 UNDO_REACH = timedelta(days=30)
@@ -28,6 +29,7 @@ UNDO_REACH = timedelta(days=30)
 REFUSED = frozenset({RPCStatusCode.PERMISSION_DENIED, RPCStatusCode.UNIMPLEMENTED})
 """How a server says that it does not offer a call, or not to us."""
 
+log = structlog.get_logger("clawback")
 _USABLE_WITHIN = 90.0
 """Seconds until a new attribute is usable: servers cache their list for up to a minute."""
 _LOOK_AGAIN = 1.0
@@ -119,6 +121,13 @@ async def read_retention(client: Client) -> timedelta | None:
         return None
 
     return response.config.workflow_execution_retention_ttl.ToTimedelta()
+
+
+async def warn_of_retention(client: Client, submission_lookback: timedelta) -> None:
+    """Log what the retention of the namespace loses."""
+    retention = await read_retention(client)
+    if retention and (lost := describe_retention(client.namespace, retention, submission_lookback)):
+        log.warning("worker.retention_is_short", problem=LoggableText(lost))
 
 
 def describe_retention(

@@ -2,27 +2,26 @@
 
 import asyncio
 from collections import Counter
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from functools import partial
 from pathlib import Path
 from typing import Any
 
 from temporalio.client import Client
 
-from clawback.actions import BlockSender, Move, Reclassify
-from clawback.cases import CasePlan, CaseState, CaseTiming
+from clawback.cases import CasePlan, CaseState, CaseTiming, Match
 from clawback.cases.undo_plan import UndoScope
 from clawback.local import ChildProcess, ProcessGroup, environment_with, free_port, worker_child
-from clawback.model.messages import Destination, Disposition
-from clawback.model.mode import Mode
+from clawback.model.events import message_event
+from clawback.rules import RuleSet, load_rules
 from clawback.simulator import Simulator, outbreak
 from clawback.temporal.case_gateway import CaseGateway
 from clawback.temporal.undo_gateway import UndoGateway, UndoSummary
 from clawback.temporal.workflow_calls import NoSuchWorkflow
 from tests.chaos.test_outages import simulated
-from tests.rules.folders import write
+from tests.rules.folders import LOGSOURCE, write
 from tests.waiting import eventually
 from tests.workflows.deployment import match_of
 from tests.workflows.test_undo import total
@@ -32,16 +31,31 @@ LONG = timedelta(seconds=90)
 _FOREIGN = ("CLAWBACK_", "CLOUDFLARE_", "TEMPORAL_")
 
 
-def plan(number: int) -> CasePlan:
-    """A case with everything that undo can revert."""
-    actions = (
-        Move(destination=Destination.RECOVERABLE),
-        Reclassify(disposition=Disposition.MALICIOUS),
-        BlockSender(pattern=f"s{number}@bad.test"),
-    )
-    return CasePlan(
-        rule="r", version="v", mode=Mode.ENFORCE, group={"edf_hash": str(number)}, actions=actions
-    )
+RULE = f"""title: Everything that undo can revert
+name: r
+id: 6f1c3a52-0f0e-4d0b-9a53-6b0f6a1b7c11
+status: stable
+{LOGSOURCE}detection:
+  sel: {{from|endswith: "@bad.test"}}
+  condition: sel
+response:
+  mode: enforce
+  group-by: [from]
+  actions:
+    - move: {{destination: RecoverableItemsDeletions}}
+    - reclassify: {{disposition: MALICIOUS}}
+    - block_sender: {{pattern: "{{from}}"}}
+tests:
+  - {{name: bad, event: {{from: a@bad.test}}, expect: match}}
+  - {{name: good, event: {{from: a@good.test}}, expect: no match}}
+"""
+
+
+def matched(rules: RuleSet, lines: Sequence[dict[str, Any]]) -> tuple[CasePlan, list[Match]]:
+    """The plan that the rule makes for the messages of a sender, and their matches."""
+    (found,) = rules.evaluate(message_event(lines[0]["message"], datetime.now(UTC))).matches
+    version = {"condition_version": found.plan.condition_version}
+    return found.plan, [match_of(line).model_copy(update=version) for line in lines]
 
 
 @asynccontextmanager
@@ -55,7 +69,7 @@ async def worker_of(
             "TEMPORAL_ADDRESS": client.service_client.config.target_host,
             "CLAWBACK_API_URL": url,
             "CLAWBACK_STATE": str(folder),
-            "CLAWBACK_RULES": str(write(folder / "rules", {})),
+            "CLAWBACK_RULES": str(write(folder / "rules", {"r.yml": RULE})),
             "CLAWBACK_METRICS": metrics,
             "CLAWBACK_AGE_LIMIT": "off",
         }
@@ -72,13 +86,10 @@ async def test_undo_continues_after_its_worker_was_killed(temporal: Client, tmp_
     cases, undo = CaseGateway(temporal), UndoGateway(temporal)
     async with worker_of(temporal, simulator, tmp_path) as worker:
         pace = CaseTiming(linger=timedelta(hours=1))
-        await asyncio.gather(
-            *(
-                cases.signal_matches(plan(number), [*map(match_of, lines)], pace)
-                for number, lines in enumerate(mail)
-            )
-        )
-        await eventually(lambda: _settled(cases), LONG)
+        rules = load_rules(tmp_path / "rules")
+        known = [matched(rules, lines) for lines in mail]
+        await asyncio.gather(*(cases.signal_matches(*one, pace) for one in known))
+        await eventually(lambda: _settled(cases, [plan.case_id for plan, _ in known]), LONG)
         scope = UndoScope(by="ana", reason="good mail")
         found = [one.case for one in (await undo.find(scope, rule="r")).candidates]
         assert len(found) == CASES
@@ -110,9 +121,9 @@ async def _taken_back(simulator: Simulator, operation: str) -> bool | None:
     )
 
 
-async def _settled(cases: CaseGateway) -> bool | None:
+async def _settled(cases: CaseGateway, ids: Sequence[str]) -> bool | None:
     try:
-        memories = [(await cases.status(plan(number).case_id)).snapshot for number in range(CASES)]
+        memories = [(await cases.status(case)).snapshot for case in ids]
     except NoSuchWorkflow:
         return None
     return (

@@ -21,6 +21,7 @@ from clawback.cli.program import run
 from clawback.cloudflare import EmailSecurity
 from clawback.model.audit_record import RecordKind
 from clawback.model.mode import Mode
+from clawback.services.configuration import connect_api
 from clawback.simulator import outbreak, parse_faults
 from clawback.temporal.block_gateway import ActiveBlock
 from tests.cli.command import clawback, sentence
@@ -29,7 +30,6 @@ from tests.waiting import eventually
 from tests.workflows.deployment import RULES, Deployment, deployed, match_of
 from tests.workflows.test_blocks import DOMAIN, recorded, removed, standing
 from tests.workflows.test_case import simulated
-from worker import connect_api
 
 ANNE, BEN, CLEO = "anne@sender.example", "ben@eu.own.example", "cleo@partner.example"
 LISTED = "never_block: {suffixes: [partner.example]}\n"

@@ -23,7 +23,7 @@ from clawback.model.mode import Mode
 from clawback.simulator import outbreak
 from clawback.temporal import names, undo_gateway
 from clawback.temporal.case_gateway import CaseGateway
-from clawback.temporal.case_history import ASKED_BY
+from clawback.temporal.case_history import CHANGES
 from clawback.temporal.case_index import CaseFilter
 from clawback.temporal.data_converter import data_converter
 from clawback.temporal.undo_gateway import FoundUndo, NothingKnown, UndoGateway
@@ -187,4 +187,4 @@ def test_every_changing_activity_is_read_from_histories() -> None:
         for one in ACTIVITIES[queue]
     )
     # Most moves leave together with their reservation, which is asked on the queue of the guard.
-    assert {one.name for one in definitions} | {"guard.reserve_and_move"} == set(ASKED_BY)
+    assert {one.name for one in definitions} | {"guard.reserve_and_move"} == CHANGES

@@ -16,17 +16,21 @@ from temporalio.client import Client
 from temporalio.worker import WorkerDeploymentConfig
 from temporalio.worker.workflow_sandbox import SandboxedWorkflowRunner, SandboxRestrictions
 
+from clawback.actions import ContainmentAction
 from clawback.audit import read_records
 from clawback.cases import CasePlan, CaseState, CaseTiming, Match
+from clawback.cases.authority import Authority, Objection
 from clawback.cloudflare import EmailSecurity
 from clawback.model.audit_record import AuditRecord
 from clawback.model.events import EventKind, message_event
 from clawback.model.messages import Target
 from clawback.model.polling import PollerStart, PollerStatus
 from clawback.notifications import Channels, Notifier, traits_of
+from clawback.rules.act_check import LiveActCheck
 from clawback.rules.engine.ruleset import RuleSet
 from clawback.rules.live import LiveRules, fingerprint_of
 from clawback.rules.loader import load_reviewed
+from clawback.services.configuration import build_check, connect_api
 from clawback.settings import SIMULATED_ACCOUNT, Settings
 from clawback.simulator import Simulator
 from clawback.temporal.case_gateway import CaseGateway
@@ -37,7 +41,7 @@ from clawback.temporal.kill_switch import KillSwitch
 from clawback.temporal.poller_gateway import PollerGateway
 from clawback.temporal.worker_versions import deployment_config, take_over
 from tests.waiting import eventually
-from worker import Services, build_components, build_workers, connect_api
+from worker import Services, build_components, build_workers
 
 RULES = Path(__file__).parents[2] / "rules"
 
@@ -57,6 +61,7 @@ class Deployment:
     api: EmailSecurity
     switch: KillSwitch
     keeper: GuardKeeper
+    rules: LiveRules
 
     @property
     def cases(self) -> CaseGateway:
@@ -139,6 +144,14 @@ class Deployment:
         await eventually(there)
 
 
+class CheckWithoutRule(LiveActCheck):
+    """Asks for all but the rule: the plans of most tests are of none."""
+
+    def find_objection(self, authority: Authority, action: ContainmentAction) -> Objection | None:
+        """Say why a request must not leave; None if it may."""
+        return super().find_objection(authority.model_copy(update={"approved": True}), action)
+
+
 @asynccontextmanager
 async def deployed(  # noqa: PLR0913 - each test names the few that matter to it
     temporal: Client,
@@ -148,12 +161,13 @@ async def deployed(  # noqa: PLR0913 - each test names the few that matter to it
     *,
     memory: Path | None = None,
     versioning: WorkerDeploymentConfig | None = None,
+    asks_for_rules: bool = False,
     **settings: Any,
 ) -> AsyncIterator[Deployment]:
     """Run simulator and workers until the block is left. Pollers are not started.
 
     `memory` is the file in which the worker remembers the guard. Nothing watches the guard unless a
-    test calls `keeper.keep()`.
+    test calls `keeper.keep()`. Unless `asks_for_rules`, plans that are of no rule may act.
     """
     async with AsyncExitStack() as stack:
         url = await stack.enter_async_context(simulator.serve())
@@ -166,13 +180,23 @@ async def deployed(  # noqa: PLR0913 - each test names the few that matter to it
         api = await stack.enter_async_context(connect_api(chosen, switch))
         notifier = await stack.enter_async_context(Notifier(channels))
         rules = live_rules(chosen.rules, channels)
-        components = build_components(chosen, temporal, api, rules, notifier)
+        check = build_check(chosen, rules, lambda: keeper.demoted) if asks_for_rules else None
+        components = build_components(
+            chosen,
+            temporal,
+            api,
+            rules,
+            notifier=notifier,
+            check=check or CheckWithoutRule(lambda: rules.current, chosen.ceiling),
+        )
         if versioning is None:
             await take_over(temporal, chosen)
             versioning = deployment_config(chosen)
         for worker in build_workers(temporal, components, versioning, runner=STRICT):
             await stack.enter_async_context(worker)
-        yield Deployment(temporal, simulator, chosen, components.services, api, switch, keeper)
+        yield Deployment(
+            temporal, simulator, chosen, components.services, api, switch, keeper, rules
+        )
 
 
 def live_rules(folder: Path, channels: Channels) -> LiveRules:

@@ -12,6 +12,7 @@ from clawback.cases import CasePlan, CaseState, CaseTiming
 from clawback.cases.undo_plan import UndoScope
 from clawback.model.audit_record import RecordKind
 from clawback.model.mode import Mode
+from clawback.services.configuration import connect_api
 from clawback.simulator import outbreak, parse_faults
 from clawback.temporal import names
 from clawback.temporal.undo_gateway import UndoSummary
@@ -19,7 +20,6 @@ from tests.waiting import eventually
 from tests.workflows.deployment import Deployment, deployed, match_of
 from tests.workflows.test_case import simulated
 from tests.workflows.test_undo import undo
-from worker import connect_api
 
 ALLOW = AllowSender(pattern="partner@good.example")
 TRUST = TrustDomain(pattern="good.example")

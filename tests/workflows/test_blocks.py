@@ -20,6 +20,7 @@ from clawback.model.audit_record import AuditRecord, RecordKind
 from clawback.model.mode import Mode
 from clawback.model.policies import Removal
 from clawback.rules.live import LiveRules
+from clawback.services.configuration import connect_api
 from clawback.services.never_block_watcher import NeverBlockWatcher
 from clawback.simulator import outbreak, parse_faults
 from clawback.simulator.options import TokenScope
@@ -30,7 +31,6 @@ from clawback.temporal.workflow_calls import NoSuchWorkflow, UpdateRefused
 from tests.waiting import eventually
 from tests.workflows.deployment import RULES, Deployment, deployed, match_of
 from tests.workflows.test_case import simulated
-from worker import connect_api
 
 PATTERN = "a@sender.example"
 DOMAIN = {

@@ -15,13 +15,13 @@ from clawback.actions import BlockSender, Move, Reclassify
 from clawback.cases import CasePlan, CaseState, CaseTiming, Match
 from clawback.model.messages import Destination, Disposition
 from clawback.model.mode import Mode
+from clawback.services.configuration import connect_api
 from clawback.simulator import MoveIdentity, Simulator, SimulatorOptions, outbreak, parse_faults
 from clawback.temporal.case_entries import CaseLine
 from clawback.temporal.case_index import CaseFilter
 from clawback.temporal.workflow_calls import UpdateRefused
 from tests.waiting import eventually
 from tests.workflows.deployment import Deployment, deployed, match_of, unknown_match
-from worker import connect_api
 
 MOVE = Move(destination=Destination.RECOVERABLE)
 

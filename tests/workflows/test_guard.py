@@ -18,11 +18,13 @@ from activities.guard import GuardActivities, ReserveStep
 from clawback.actions import BlockSender, BudgetKind, Move
 from clawback.audit import AuditLog, AuditWriter
 from clawback.cases import CasePlan, CaseState, Limit
+from clawback.cases.authority import Authority
 from clawback.cloudflare import ContainmentStopped
 from clawback.guard import Budgets, Demotion, Reservation, ReservationBatch
 from clawback.model.audit_record import RecordKind
 from clawback.model.messages import Destination
 from clawback.model.mode import Mode
+from clawback.rules.act_check import LiveActCheck
 from clawback.simulator import outbreak
 from clawback.telemetry.activity_telemetry import ActivityTelemetry
 from clawback.temporal import names
@@ -30,7 +32,13 @@ from clawback.temporal.block_gateway import BlockGateway
 from clawback.temporal.guard_gateway import GuardGateway
 from clawback.temporal.workflow_calls import UpdateRefused
 from tests.waiting import eventually
-from tests.workflows.deployment import Deployment, deployed, keeper_of, match_of
+from tests.workflows.deployment import (
+    Deployment,
+    deployed,
+    keeper_of,
+    match_of,
+    shipped_rules,
+)
 from tests.workflows.test_case import simulated
 
 HOUR = timedelta(hours=1)
@@ -197,9 +205,16 @@ async def test_a_worker_that_stops_does_not_wait_for_the_guard(
     telemetry = ActivityTelemetry()
     audit = AuditWriter(AuditLog(tmp_path / "audit.jsonl"), telemetry.record_audit)
     # Nobody works on this server.
-    guarding = GuardActivities(GuardGateway(temporal), Budgets, audit, telemetry)
+    guarding = GuardActivities(
+        GuardGateway(temporal), Budgets, LiveActCheck(shipped_rules, Mode.ENFORCE), audit, telemetry
+    )
     ask = Reservation(id="a", rule="r", budget=BudgetKind.MESSAGES, count=1)
-    asking = asyncio.ensure_future(worker.run(guarding.reserve, ReserveStep(reservation=ask)))
+    request = ReserveStep(
+        reservation=ask,
+        action=Move(destination=Destination.JUNK),
+        authority=Authority(rule="r", mode=Mode.ENFORCE, actions_version="", approved=True),
+    )
+    asking = asyncio.ensure_future(worker.run(guarding.reserve, request))
     await eventually(partial(_is_started, temporal, names.GUARD_ID))
     assert not asking.done()
     worker.worker_shutdown()

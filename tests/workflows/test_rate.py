@@ -20,13 +20,14 @@ from clawback.cloudflare import Share
 from clawback.model.messages import Destination, Disposition
 from clawback.model.mode import Mode
 from clawback.rules.live import LiveRules
+from clawback.services.configuration import connect_api
 from clawback.simulator import Rate, Simulator, SimulatorOptions, outbreak
 from clawback.temporal import names
 from clawback.temporal.guard_gateway import GuardGateway
 from clawback.temporal.kill_switch import KillSwitch
 from clawback.temporal.worker_versions import deployment_config
 from tests.waiting import eventually
-from tests.workflows.deployment import Deployment, deployed, match_of
+from tests.workflows.deployment import CheckWithoutRule, Deployment, deployed, match_of
 from tests.workflows.test_undo import rows, undo
 
 
@@ -51,13 +52,19 @@ async def another_worker(temporal: Client, deployment: Deployment) -> AsyncItera
     """Run the workers of a second process beside the first, with a client of their own."""
     async with AsyncExitStack() as stack:
         api = await stack.enter_async_context(
-            process.connect_api(deployment.settings, KillSwitch(GuardGateway(temporal)))
+            connect_api(deployment.settings, KillSwitch(GuardGateway(temporal)))
         )
         own = await Client.connect(
             temporal.service_client.config.target_host, data_converter=temporal.data_converter
         )
         rules = LiveRules.load(deployment.settings.rules)
-        components = process.build_components(deployment.settings, own, api, rules)
+        components = process.build_components(
+            deployment.settings,
+            own,
+            api,
+            rules,
+            check=CheckWithoutRule(lambda: rules.current, deployment.settings.ceiling),
+        )
         workers = process.build_workers(own, components, deployment_config(deployment.settings))
         limits = [
             one.config().get("max_task_queue_activities_per_second") or 0.0 for one in workers

@@ -15,13 +15,20 @@ from activities.reserved_moves import ReservedMove, ReservedMoveActivities, Rese
 from clawback.actions import Action, BudgetKind, Move, Reclassify
 from clawback.actions.outcomes import MOVED
 from clawback.cases import CasePlan, CaseState, Limit
+from clawback.cases.authority import Authority
 from clawback.guard import Reservation
 from clawback.model.messages import Destination, Disposition
 from clawback.model.mode import Mode
 from clawback.simulator import outbreak
 from clawback.temporal.case_history import read_case_history
 from clawback.temporal.guard_gateway import GuardGateway
-from tests.workflows.deployment import Deployment, deployed, live_rules, match_of
+from tests.workflows.deployment import (
+    CheckWithoutRule,
+    Deployment,
+    deployed,
+    live_rules,
+    match_of,
+)
 from tests.workflows.test_case import moved_ids, simulated
 from tests.workflows.test_guard import HOUR
 from worker import build_components
@@ -53,15 +60,18 @@ async def running(
     line = next(iter(outbreak(1)))
     async with deployed(temporal, simulated([line], faults), folder) as deployment:
         settings = deployment.settings
-        components = build_components(
-            settings, temporal, deployment.api, live_rules(settings.rules, {})
-        )
+        rules = live_rules(settings.rules, {})
+        check = CheckWithoutRule(lambda: rules.current, settings.ceiling)
+        components = build_components(settings, temporal, deployment.api, rules, check=check)
         activities = components.activities[ReservedMoveActivities]
         assert isinstance(activities, ReservedMoveActivities)
         reservation = Reservation(id="a", rule="r", budget=BudgetKind.MESSAGES, count=1)
+        action = Move(destination=Destination.JUNK)
+        authority = Authority(rule="r", mode=Mode.ENFORCE, actions_version="")
         request = ReserveMove(
-            step=ReserveStep(reservation=reservation),
-            destination=Destination.JUNK,
+            step=ReserveStep(reservation=reservation, action=action, authority=authority),
+            action=action,
+            authority=authority,
             targets=match_of(line).targets,
         )
         yield deployment, activities, request

@@ -11,35 +11,36 @@ import pytest
 from temporalio.exceptions import ApplicationError
 from temporalio.testing import ActivityEnvironment
 
-from activities.policies import FoundPolicy, PolicyActivities, PolicyRequest
-from clawback.actions import BlockSender
+from activities.policies import CreatePolicy, FoundPolicy, PolicyActivities
+from clawback.actions import BlockSender, ContainmentAction
+from clawback.cases.authority import Authority, Objection
 from clawback.cloudflare import EmailSecurity
-from clawback.model.addresses import PatternKind
+from clawback.model.mode import Mode
 from clawback.simulator import Simulator, SimulatorOptions, parse_faults
 from clawback.temporal.error_types import ErrorType
 from tests.cloudflare.support import ACCOUNT, TOKEN
 
 
-class NothingForbidden:
-    """A never-block list without entries."""
+class NoObjection:
+    """A check that finds nothing."""
 
-    def forbids(self, pattern: str, kind: PatternKind) -> bool:  # noqa: ARG002 - the protocol's
-        """Forbid nothing."""
-        return False
+    def find_objection(self, _: Authority, __: ContainmentAction) -> Objection | None:
+        """Object to nothing."""
+        return None
 
 
 class House:
     """The activities of one worker, and the simulator behind them."""
 
     def __init__(self, api: EmailSecurity, simulator: Simulator) -> None:
-        self._activities = PolicyActivities(api, NothingForbidden())
+        self._activities = PolicyActivities(api, NoObjection())
         self.simulator = simulator
 
-    async def create(self, *requests: PolicyRequest) -> list[FoundPolicy | BaseException]:
+    async def create(self, *requests: CreatePolicy) -> list[FoundPolicy | BaseException]:
         """Create entries at the same moment."""
         return await self._run(self._activities.create_policy, requests)
 
-    async def find(self, *requests: PolicyRequest) -> list[FoundPolicy | BaseException]:
+    async def find(self, *requests: CreatePolicy) -> list[FoundPolicy | BaseException]:
         """Search for entries at the same moment."""
         return await self._run(self._activities.find_policy, requests)
 
@@ -71,10 +72,13 @@ async def house(faults: str = "") -> AsyncIterator[House]:
         yield House(api, simulator)
 
 
-def block(pattern: str, owner: str = "case-run:a") -> PolicyRequest:
+def block(pattern: str, owner: str = "case-run:a") -> CreatePolicy:
     """Ask for a block of a pattern, by a case."""
-    return PolicyRequest(
-        action=BlockSender(pattern=pattern), owner=owner, comments=f"clawback {owner}"
+    return CreatePolicy(
+        action=BlockSender(pattern=pattern),
+        owner=owner,
+        comments=f"clawback {owner}",
+        authority=Authority(rule="r", mode=Mode.ENFORCE, actions_version=""),
     )
 
 

@@ -15,11 +15,11 @@ from temporalio.client import Client
 from clawback.cloudflare import Resubmission
 from clawback.model.events import EventKind
 from clawback.model.messages import Disposition
+from clawback.services.configuration import connect_api
 from clawback.simulator import Simulator, SimulatorOptions, outbreak, parse_faults
 from clawback.temporal.correlation_gateway import CorrelationGateway
 from tests.waiting import eventually
 from tests.workflows.deployment import RULES, Deployment, deployed
-from worker import connect_api
 
 LOGSOURCE = "logsource: {product: cloudflare, service: email_security, category: submission}"
 FOLLOW = f"""

@@ -20,6 +20,7 @@ from clawback.cases.undo_plan import UndoScope
 from clawback.model.audit_record import RecordKind
 from clawback.model.messages import Destination, Disposition
 from clawback.model.mode import Mode
+from clawback.services.configuration import connect_api
 from clawback.simulator import outbreak, parse_faults
 from clawback.temporal import names
 from clawback.temporal.corrections import Corrections
@@ -34,7 +35,6 @@ from clawback.temporal.undo_gateway import (
 from tests.waiting import eventually
 from tests.workflows.deployment import Deployment, deployed, match_of
 from tests.workflows.test_case import simulated
-from worker import connect_api
 
 SCOPE = UndoScope(by="ana", reason="clean mail")
 MOVE = Move(destination=Destination.RECOVERABLE)

@@ -12,6 +12,7 @@ from temporalio.exceptions import TimeoutError as TimedOut
 
 with workflow.unsafe.imports_passed_through():
     from clawback.actions.outcomes import UNKNOWN, failed
+    from clawback.cases.authority import Objection
     from clawback.temporal.error_types import ACCESS, PERMANENT, ErrorType
     from workflows.options import (
         ACCESS_PAUSE,
@@ -29,6 +30,11 @@ is_approved: ContextVar[bool] = ContextVar("is_approved", default=False)
 """Whether people have approved what is being attempted: its requests go ahead of routine work."""
 
 _LEAST_PAUSE = timedelta(seconds=1)
+_PAUSES: Mapping[str, timedelta] = {
+    ErrorType.STOPPED: STOPPED_PAUSE,
+    **dict.fromkeys(ACCESS, ACCESS_PAUSE),
+}
+"""Before another attempt at what a person must allow first."""
 
 
 @dataclass(frozen=True)
@@ -61,7 +67,14 @@ class Impossible:
     why: ErrorType
 
 
-Attempt = Answered[R] | NotExecuted | Lost | Impossible
+@dataclass(frozen=True)
+class Withheld:
+    """The request did not leave: what it rests on has changed."""
+
+    objection: Objection
+
+
+Attempt = Answered[R] | NotExecuted | Lost | Impossible | Withheld
 
 
 class Attempts:
@@ -69,18 +82,20 @@ class Attempts:
 
     The caller checks the API after every lost response, before it calls `make` again. Patience is
     measured by the time spent waiting between attempts; waiting for the kill switch does not count.
-    `is_off` says that the work is no longer wanted. `first` is an attempt that has been made
-    already: `make` gives it before any other.
+    `is_wanted` says whether the work still is; an objection is noted in `objections`. `first` is an
+    attempt that has been made already: `make` gives it before any other.
     """
 
     def __init__(
         self,
-        is_off: Callable[[], bool] = lambda: False,
+        is_wanted: Callable[[], bool] = lambda: True,
         options: Mapping[str, Any] = CONTAIN,
+        objections: list[Objection] | None = None,
         first: Attempt[Any] | None = None,
     ) -> None:
         self._patience = CONTAINMENT_PATIENCE
-        self._is_off = is_off
+        self._is_wanted = is_wanted
+        self._objections = [] if objections is None else objections
         self._options = options
         self._first = first
         self._count = 0
@@ -89,11 +104,17 @@ class Attempts:
     @property
     def may_continue(self) -> bool:
         """Whether another attempt may be made, or one that was made has to be looked at."""
-        return self._first is not None or (self._patience > timedelta() and not self._is_off())
+        may_repeat = self._patience > timedelta() and not self._objections and self._is_wanted()
+        return self._first is not None or may_repeat
 
     @property
-    def outcome_of_giving_up(self) -> str:
-        """The outcome of what is still open when no further attempt may be made."""
+    def outcome_of_giving_up(self) -> str | None:
+        """The outcome of what is still open when no further attempt may be made.
+
+        None if people may still approve it.
+        """
+        if self._objections:
+            return self._objections[0].outcome
         is_unknown = self._last_error is ErrorType.UNKNOWN_OUTCOME
         return UNKNOWN if is_unknown else failed(self._last_error)
 
@@ -103,6 +124,8 @@ class Attempts:
         if attempt is None:
             attempt = await _attempt(activity, request, self._options, self._count)
         self._count += 1
+        if isinstance(attempt, Withheld):
+            self._objections.append(attempt.objection)
         if isinstance(attempt, Lost | NotExecuted):
             if attempt.why is not ErrorType.STOPPED:
                 self._last_error = attempt.why
@@ -145,18 +168,20 @@ def _prioritised(options: Mapping[str, Any]) -> Mapping[str, Any]:
     return approved_options(options) if is_approved.get() else options
 
 
-def _classify(cause: BaseException | None, count: int) -> NotExecuted | Lost | Impossible:
+def _classify(
+    cause: BaseException | None, count: int
+) -> NotExecuted | Lost | Impossible | Withheld:
     # A bounded exponent: a day of attempts would overflow a timedelta.
     backoff = min(FIRST_PAUSE * 2 ** min(count, 10), LONGEST_PAUSE)
     # A timeout or a crash says nothing about the request: it may have been sent before.
     if isinstance(cause, TimedOut) or not isinstance(cause, ApplicationError):
         return Lost(backoff)
+    if cause.type == ErrorType.NOT_PERMITTED:
+        return Withheld(Objection.model_validate(cause.details[0]))
     if cause.type in PERMANENT:
         return Impossible(ErrorType(cause.type))
-    if cause.type == ErrorType.STOPPED:
-        return NotExecuted(STOPPED_PAUSE, ErrorType.STOPPED)
-    if cause.type in ACCESS:
-        return NotExecuted(ACCESS_PAUSE, ErrorType(cause.type))
+    if cause.type is not None and cause.type in _PAUSES:
+        return NotExecuted(_PAUSES[cause.type], ErrorType(cause.type))
     if cause.type in {ErrorType.RATE_LIMITED, ErrorType.UNAVAILABLE}:
         return NotExecuted(cause.next_retry_delay or backoff, ErrorType(cause.type))
 

@@ -25,6 +25,7 @@ with workflow.unsafe.imports_passed_through():
         Attempts,
         Impossible,
         NotExecuted,
+        Withheld,
         verify,
     )
     from workflows.steps.context import StepContext
@@ -42,7 +43,7 @@ async def move_messages(
     moves = _Moves(action, context)
     outcomes = await moves.settle(targets)
     refused = [target for target in targets if target.id in moves.refused]
-    if refused and not context.is_off():
+    if refused and context.may_continue:
         await workflow.sleep(REFUSED_PAUSE, summary="before trying refused messages once more")
         outcomes |= await moves.settle(refused)
 
@@ -50,12 +51,12 @@ async def move_messages(
 
 
 async def release_messages(
-    action: Release,  # noqa: ARG001 - every step takes its action
+    action: Release,
     targets: Sequence[Target],
     context: StepContext,
 ) -> Outcomes:
     """Release the messages, a hundred to a request."""
-    releases = _Releases(context)
+    releases = _Releases(action, context)
     outcomes: Outcomes = {}
     for first in range(0, len(targets), MOST_RELEASES):
         outcomes |= await releases.settle(targets[first : first + MOST_RELEASES])
@@ -85,7 +86,7 @@ class _Requests:
 
     async def settle(self, targets: Sequence[Target]) -> Outcomes:
         """Give one outcome for each message."""
-        attempts, silent = Attempts(self._context.is_off, first=self._first), 0
+        attempts, silent = self._context.attempts(first=self._first), 0
         self._first = None
         outcomes: Outcomes = {}
         waiting = list(targets)
@@ -99,7 +100,7 @@ class _Requests:
                 case Impossible(why):
                     return outcomes | await in_halves(self.settle, waiting, why)
                 # Nothing was sent, so there is nothing to look up.
-                case NotExecuted():
+                case NotExecuted() | Withheld():
                     continue
 
             # After a lost response too: what the API shows counts, whatever the request returned.
@@ -109,7 +110,7 @@ class _Requests:
 
         is_silent = silent >= MOST_SILENT
         rest = failed(self.silence) if is_silent else attempts.outcome_of_giving_up
-        return outcomes | {target.id: rest for target in waiting}
+        return outcomes if rest is None else outcomes | {target.id: rest for target in waiting}
 
     def _note(self, outcomes: Outcomes) -> None:
         """Take note of the outcomes of one response."""
@@ -128,7 +129,7 @@ class _Moves(_Requests):
     def __init__(self, action: MoveAction, context: StepContext) -> None:
         super().__init__(context)
         self.refused: set[str] = set()
-        self._destination = action.destination
+        self._action = action
 
     def _note(self, outcomes: Outcomes) -> None:
         self.refused |= {id_ for id_, outcome in outcomes.items() if is_failed(outcome)}
@@ -136,7 +137,8 @@ class _Moves(_Requests):
     async def _request(self, attempts: Attempts, targets: Sequence[Target]) -> Attempt[Any]:
         ids = {target.id for target in targets}
         request = MoveMessages(
-            destination=self._destination,
+            action=self._action,
+            authority=self._context.authority,
             targets=tuple(targets),
             # Only for these messages: the payload of each half of a batch stays small.
             first_seen={id_: at for id_, at in self._context.first_seen.items() if id_ in ids},
@@ -147,7 +149,7 @@ class _Moves(_Requests):
         if not targets:
             return {}
 
-        request = LocateMessages(destination=self._destination, targets=tuple(targets))
+        request = LocateMessages(destination=self._action.destination, targets=tuple(targets))
         found = await verify(ContainmentActivities.locate_messages, request)
         if isinstance(found, MessageOutcomes):
             return found.outcomes
@@ -158,8 +160,14 @@ class _Moves(_Requests):
 class _Releases(_Requests):
     silence = "not_released"
 
+    def __init__(self, action: Release, context: StepContext) -> None:
+        super().__init__(context)
+        self._action = action
+
     async def _request(self, attempts: Attempts, targets: Sequence[Target]) -> Attempt[Any]:
-        request = ReleaseMessages(targets=tuple(targets))
+        request = ReleaseMessages(
+            action=self._action, authority=self._context.authority, targets=tuple(targets)
+        )
         return await attempts.make(ContainmentActivities.release_messages, request)
 
     async def _look_up(self, targets: Sequence[Target]) -> Outcomes:

@@ -10,7 +10,7 @@ from temporalio.exceptions import WorkflowAlreadyStartedError
 from temporalio.workflow import ParentClosePolicy
 
 with workflow.unsafe.imports_passed_through():
-    from activities.policies import FoundPolicy, PolicyActivities, PolicyRequest
+    from activities.policies import CreatePolicy, FoundPolicy, PolicyActivities
     from clawback.actions import BlockSender, PolicyAction
     from clawback.actions.outcomes import ALREADY_THERE, UNKNOWN, failed
     from clawback.model.messages import Target
@@ -18,7 +18,7 @@ with workflow.unsafe.imports_passed_through():
     from clawback.temporal import names
     from workflows.block_expiry import BlockExpiryWorkflow
     from workflows.policy_expiry import ExpiringPolicy, PolicyExpiryWorkflow
-    from workflows.steps.attempts import Answered, Attempts, Impossible, verify
+    from workflows.steps.attempts import Answered, Impossible, verify
     from workflows.steps.context import StepContext
 
 StartExpiry = Callable[[str, datetime], Awaitable[None]]
@@ -53,7 +53,7 @@ async def create_policy(
             static_summary=f"removes a policy of {context.rule}",
         )
 
-    return {action.label: await _create(action, context, start_expiry)}
+    return await _create(action, context, start_expiry)
 
 
 async def block_sender(
@@ -78,34 +78,41 @@ async def block_sender(
             static_summary=f"removes a block of {context.rule}",
         )
 
-    return {action.label: await _create(action, context, start_expiry)}
+    return await _create(action, context, start_expiry)
 
 
-async def _create(action: PolicyAction, context: StepContext, start_expiry: StartExpiry) -> str:
+async def _create(
+    action: PolicyAction, context: StepContext, start_expiry: StartExpiry
+) -> dict[str, str]:
+    """Create an entry and see to its end; no outcome if people must be asked first."""
     lifetime = action.lifetime(context.repeats)
     expires_at = workflow.now() + lifetime if lifetime else None
     expiry = f"expires {expires_at:%FT%TZ} " if expires_at else ""
     comments = f"clawback {context.case_id} {expiry}{context.owner}"
 
-    request = PolicyRequest(action=action, owner=context.owner, comments=comments)
+    request = CreatePolicy(
+        action=action, owner=context.owner, comments=comments, authority=context.authority
+    )
     found = await _create_once(request, context)
+    if found is None:
+        return {}
     if isinstance(found, str):
-        return found
+        return {action.label: found}
 
     if found.id is not None and expires_at is not None:
         await start_expiry(found.id, expires_at)
 
-    return action.created_outcome
+    return {action.label: action.created_outcome}
 
 
-async def _create_once(request: PolicyRequest, context: StepContext) -> FoundPolicy | str:
+async def _create_once(request: CreatePolicy, context: StepContext) -> FoundPolicy | str | None:
     """Search before every attempt. Give our entry, or the outcome if there is none of ours."""
-    attempts = Attempts(context.is_off)
+    attempts = context.attempts()
     while attempts.may_continue:
         found = await verify(PolicyActivities.find_policy, request)
         if not isinstance(found, FoundPolicy):
             return UNKNOWN
-        if found.id or found.refused:
+        if found.id:
             return _judge(found)
 
         # A lost response needs no branch: the search of the next pass finds what it created.
@@ -119,8 +126,6 @@ async def _create_once(request: PolicyRequest, context: StepContext) -> FoundPol
 
 
 def _judge(found: FoundPolicy) -> FoundPolicy | str:
-    if found.refused:
-        return failed(found.refused)
     return found if found.is_mine else ALREADY_THERE
 
 

@@ -6,7 +6,11 @@ from typing import Any
 from temporalio import workflow
 
 with workflow.unsafe.imports_passed_through():
-    from activities.containment import ContainmentActivities, ReclassifyMessage
+    from activities.containment import (
+        ContainmentActivities,
+        ReclassifyForCase,
+        ReclassifyMessage,
+    )
     from clawback.actions import Reclassify
     from clawback.actions.outcomes import ALREADY_THERE, RECLASSIFIED, UNKNOWN, failed
     from clawback.model.messages import Target
@@ -19,12 +23,17 @@ async def reclassify_first(
     action: Reclassify, targets: Sequence[Target], context: StepContext
 ) -> dict[str, str]:
     """Reclassify the first message of the case."""
-    attempts = Attempts(context.is_off, RECLASSIFY)
-    request = ReclassifyMessage(
-        target=targets[0], disposition=action.disposition, since=workflow.now()
+    request = ReclassifyForCase(
+        target=targets[0],
+        disposition=action.disposition,
+        since=workflow.now(),
+        action=action,
+        authority=context.authority,
     )
-    outcome = await reclassify(attempts, ContainmentActivities.reclassify_message, request)
-    return {targets[0].id: outcome}
+    outcome = await reclassify(
+        context.attempts(RECLASSIFY), ContainmentActivities.reclassify_message, request
+    )
+    return {} if outcome is None else {targets[0].id: outcome}
 
 
 async def reclassify(
@@ -32,10 +41,10 @@ async def reclassify(
     activity: Callable[..., Any],
     request: ReclassifyMessage,
     verify_options: Mapping[str, Any] = VERIFY,
-) -> str:
+) -> str | None:
     """Reclassify one message by an activity that takes the request; give the outcome.
 
-    The activity returns False if somebody else has made the request.
+    The activity returns False if somebody else has made the request. None: it must not leave.
     """
     while attempts.may_continue:
         match await attempts.make(activity, request):

@@ -21,7 +21,7 @@ with workflow.unsafe.imports_passed_through():
         ReserveMove,
         Sent,
     )
-    from clawback.actions import BaseAction, BudgetKind, BulkMove, Move, MoveAction
+    from clawback.actions import BaseAction, BudgetKind, BulkMove, Move
     from clawback.actions.outcomes import TOOK_EFFECT, UNKNOWN
     from clawback.cases import ActionStep, Case, CasePlan
     from clawback.guard import Refund, Reservation, ReservationResult
@@ -39,7 +39,9 @@ _MOST_AHEAD = 100
 
 
 class ReservedStep:
-    """The guard's answer about one step: `refusal` says why it was refused, None if granted.
+    """The answer about one step: `refusal` says why it was refused, None if granted.
+
+    Nobody may approve a step with an `outcome`.
 
     `first` is the first attempt at the step, if it was made already, and `outcomes` what became of
     the messages by it.
@@ -48,6 +50,7 @@ class ReservedStep:
     def __init__(self, step: ActionStep, reservation: Reservation, reserved: ReservedMove) -> None:
         self._reservation = reservation
         self.refusal = None if reserved.reserved.granted else reserved.reserved.reason
+        self.outcome = reserved.reserved.outcome
         self.repeats = reserved.reserved.repeats
         self.first = _first_attempt(reserved)
         subjects = () if self.first is None else step.subjects
@@ -96,7 +99,7 @@ class Reservations:
         if payload_size(records) > _MOST_RECORDS:
             await write_records(records)
             records = ()
-        request = ReserveStep(reservation=reservation, records=tuple(records))
+        request = self._request(step, reservation, records)
         # What people have approved goes ahead of the rest, which only its own queue can do.
         if step.approved or type(step.action) not in _AT_ONCE:
             return ReservedStep(step, reservation, await _ask(request))
@@ -113,8 +116,9 @@ class Reservations:
         ahead = self._next(step)
         move = ReserveMove(
             step=request,
-            then=ahead.reservation if ahead else None,
-            destination=cast(MoveAction, step.action).destination,
+            then=self._request(ahead.step, ahead.reservation) if ahead else None,
+            action=cast("Move | BulkMove", step.action),
+            authority=request.authority,
             targets=step.targets,
             first_seen=self._case.messages.first_seen_among(step.targets),
         )
@@ -134,6 +138,16 @@ class Reservations:
             return None
         is_counted = step.action.budget is BudgetKind.MESSAGES
         return _Ahead(following, self._reservation(following, len(step.subjects) * is_counted))
+
+    def _request(
+        self, step: ActionStep, reservation: Reservation, records: Sequence[AuditRecord] = ()
+    ) -> ReserveStep:
+        return ReserveStep(
+            reservation=reservation,
+            action=step.action,
+            authority=self._case.authority_of(step),
+            records=tuple(records),
+        )
 
     def _reservation(self, step: ActionStep, more: int = 0) -> Reservation:
         return Reservation(

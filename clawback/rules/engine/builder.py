@@ -11,6 +11,7 @@ from clawback.rules.engine.ruleset import Filter, Rule, RuleSet, digest
 from clawback.rules.source.condition import ExpiredAfter, Named, Node, join_and, join_or
 from clawback.rules.source.correlations import Correlation
 from clawback.rules.source.loaded import Loaded, LoadedFilter, LoadedRule
+from clawback.rules.source.safety import Safety
 
 
 def build_set(loaded: Loaded, today: Today) -> RuleSet:
@@ -18,7 +19,7 @@ def build_set(loaded: Loaded, today: Today) -> RuleSet:
     names = {str(rule.read.id): rule.read.name for rule in loaded.rules if rule.read.id}
     filters = tuple(_filter(item, names) for item in loaded.filters)
     built = {
-        rule.read.name: _plain_rule(rule, filters)
+        rule.read.name: _plain_rule(rule, filters, loaded.safety)
         for rule in loaded.rules
         if rule.correlation is None
     }
@@ -55,7 +56,7 @@ def _filter(item: LoadedFilter, names: Mapping[str, str]) -> Filter:
     )
 
 
-def _plain_rule(rule: LoadedRule, filters: tuple[Filter, ...]) -> Rule:
+def _plain_rule(rule: LoadedRule, filters: tuple[Filter, ...], safety: Safety) -> Rule:
     if rule.tree is None or rule.kind is None:
         raise ValueError(f"{rule.read.name} has no condition")
 
@@ -66,14 +67,14 @@ def _plain_rule(rule: LoadedRule, filters: tuple[Filter, ...]) -> Rule:
     ]
     tree = join_and([rule.tree, *(_exception(one) for one in applied)])
     built = _rule(rule, (rule.kind,))
-    version = digest(_content_of(rule), tree)
 
     return replace(
         built,
         tree=tree,
         selections=rule.selections,
         exceptions=tuple(one.name for one in applied),
-        version=version,
+        version=digest(_content_of(rule), tree),
+        condition_version=digest(tree, sorted(safety.ignored_delivery_modes)),
     )
 
 
@@ -98,9 +99,13 @@ def _correlation_rule(
     kinds: tuple[EventKind, ...] = tuple(
         dict.fromkeys(kind for one in references for kind in built[one].kinds)
     )
-    version = digest(_content_of(rule), *(built[one].version for one in references))
 
-    return replace(_rule(rule, kinds), correlation=resolved, version=version)
+    return replace(
+        _rule(rule, kinds),
+        correlation=resolved,
+        version=digest(_content_of(rule), *(built[one].version for one in references)),
+        condition_version=digest(resolved, *(built[one].condition_version for one in references)),
+    )
 
 
 def _rule(rule: LoadedRule, kinds: tuple[EventKind, ...]) -> Rule:
@@ -111,6 +116,7 @@ def _rule(rule: LoadedRule, kinds: tuple[EventKind, ...]) -> Rule:
         status=rule.status,
         level=read.level,
         version="",
+        condition_version="",
         kinds=kinds,
         path=rule.document.file,
         line=rule.document.place.line,

@@ -32,8 +32,9 @@ from clawback.rules.source.safety import Safety
 class Rule:
     """One rule. Its `tree` includes its exceptions; a correlation has none.
 
-    `version` changes with everything that changes what the rule does. `path` is relative to the
-    folder, `line` is where the document starts.
+    `version` changes with everything that changes what the rule does, `actions_version` and
+    `condition_version` with a part of it (see `CasePlan`). `path` is relative to the folder, `line`
+    is where the document starts.
     """
 
     name: str
@@ -41,6 +42,7 @@ class Rule:
     status: Status
     level: Level
     version: str
+    condition_version: str
     kinds: tuple[EventKind, ...]
     path: str
     line: int
@@ -57,6 +59,14 @@ class Rule:
     response: Response | None = None
     tests: tuple[EventTest | WindowTest, ...] = ()
     test_lines: tuple[int, ...] = ()
+
+    @property
+    def actions_version(self) -> str:
+        """The hash of its actions and its grouping; empty for a building block."""
+        if self.response is None:
+            return ""
+        actions = [action.model_dump_json() for action in self.response.actions]
+        return digest(actions, self.response.group_by)
 
     @property
     def mode(self) -> Mode | None:
@@ -242,6 +252,8 @@ class RuleSet:
         return CasePlan(
             rule=rule.name,
             version=rule.version,
+            actions_version=rule.actions_version,
+            condition_version=rule.condition_version,
             title=rule.title,
             level=rule.level,
             mode=response.mode.capped(rule.status.ceiling),
