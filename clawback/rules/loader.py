@@ -27,6 +27,7 @@ from clawback.rules.source.documents import (
 from clawback.rules.source.errors import Code, Place, Problems, RuleErrors, Severity
 from clawback.rules.source.loaded import Loaded, LoadedFilter, LoadedRule
 from clawback.rules.source.responses import read_response
+from clawback.rules.source.rule_files import LinkOutOfFolder, read_rule_file
 from clawback.rules.source.safety import Safety
 from clawback.rules.source.sigma import Reading, read_detection
 from clawback.rules.source.yaml_reader import Document, read_documents
@@ -129,7 +130,15 @@ def _files(folder: Path) -> list[Path]:
 def _documents(folder: Path, path: Path, problems: Problems) -> list[Document]:
     name = path.as_posix()
     try:
-        raw = (folder / path).read_bytes()
+        raw = read_rule_file(folder, path)
+    except LinkOutOfFolder as error:
+        problems.add(
+            Place(name),
+            Code.UNREADABLE,
+            f"the file is not read: {error.strerror}",
+            remedy="put the file itself there",
+        )
+        return []
     except OSError as error:
         problems.add(
             Place(name),

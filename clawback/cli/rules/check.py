@@ -4,6 +4,7 @@ import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
 from enum import StrEnum
+from functools import lru_cache
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -21,6 +22,7 @@ from clawback.rules.engine.builder import build_set
 from clawback.rules.lint.review import review_rules, utc_today
 from clawback.rules.loader import read_folder
 from clawback.rules.source.errors import Severity
+from clawback.rules.source.rule_files import read_rule_file
 
 Paths = Annotated[
     list[Path] | None,
@@ -116,7 +118,7 @@ def _write(checked: list[Checked], form: Format, *, strict: bool) -> None:
     show = (
         _annotate
         if form is Format.GITHUB
-        else _TerminalPrinter()
+        else TerminalPrinter()
         if sys.stdout.isatty()
         else _print_problem
     )
@@ -199,12 +201,11 @@ def _escaped(text: str, more: str = "") -> str:
     return "".join(f"%{ord(one):02X}" if one in f"%\r\n{more}" else one for one in text)
 
 
-class _TerminalPrinter:
+class TerminalPrinter:
     """Prints problems on a terminal: the line, a mark under the place, the problem, the remedy."""
 
     def __init__(self) -> None:
         self._console = Console(highlight=False, soft_wrap=True)
-        self._lines: dict[str, list[str]] = {}
 
     def __call__(self, one: Checked, problem: Problem) -> None:
         path = one.path_of(problem)
@@ -216,7 +217,7 @@ class _TerminalPrinter:
             )
         )
 
-        for line in self._source(path, problem):
+        for line in self._source(one.folder, problem):
             self._console.print(line)
 
         self._console.print(
@@ -227,8 +228,8 @@ class _TerminalPrinter:
 
         self._console.print()
 
-    def _source(self, path: str, problem: Problem) -> Iterator[Text]:
-        lines = self._lines.setdefault(path, _lines_of(path))
+    def _source(self, folder: Path, problem: Problem) -> Iterator[Text]:
+        lines = _lines_of(folder, problem.place.file)
         if problem.place.line <= len(lines):
             line = lines[problem.place.line - 1]
             start = max(0, problem.place.column - self._console.width // 2)
@@ -239,9 +240,10 @@ class _TerminalPrinter:
             )
 
 
-def _lines_of(path: str) -> list[str]:
+@lru_cache(maxsize=16)
+def _lines_of(folder: Path, file: str) -> list[str]:
     try:
-        text = Path(path).read_text(encoding="utf-8", errors="replace")
+        text = read_rule_file(folder, file).decode("utf-8", "replace")
     except OSError:
         return []
     return [printable(line, replacement="\N{WHITE SQUARE}") for line in text.splitlines()]

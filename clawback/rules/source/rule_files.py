@@ -1,0 +1,44 @@
+"""Reads files of a folder of rules, and nothing outside of it.
+
+Problems quote what they are about, and a folder may come from a shared repository: a link in it
+must not make `rules check`, a log or a notification show another file of the machine.
+"""
+
+import os
+import stat
+from errno import EINVAL
+from pathlib import Path
+
+
+class LinkOutOfFolder(OSError):
+    """The file is a link to somewhere that does not belong to the rules."""
+
+
+def read_rule_file(folder: Path, name: str | Path) -> bytes:
+    """Read one file of a folder.
+
+    Links within the folder are followed: Kubernetes mounts every file as one, through `..data`.
+
+    Raises:
+        LinkOutOfFolder: it is a link out of the folder, or to a hidden file such as `.git/config`.
+        OSError: it cannot be read, or is no regular file.
+
+    """
+    real = os.path.realpath(folder / name)
+    _require_inside(Path(os.path.realpath(folder)), Path(real))
+
+    # What is a link by now has been changed since it was resolved; a pipe must not block.
+    file = os.open(real, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
+    with os.fdopen(file, "rb") as opened:
+        if not stat.S_ISREG(os.fstat(opened.fileno()).st_mode):
+            raise OSError(EINVAL, "it is not a regular file")
+        return opened.read()
+
+
+def _require_inside(folder: Path, file: Path) -> None:
+    if not file.is_relative_to(folder):
+        raise LinkOutOfFolder(EINVAL, "it is a link out of the folder")
+
+    parts = file.relative_to(folder).parts
+    if any(part.startswith(".") and not part.startswith("..") for part in parts):
+        raise LinkOutOfFolder(EINVAL, "it is a link to a hidden file")
