@@ -89,6 +89,7 @@ from clawback.temporal.namespace_checks import (
     warn_of_retention,
 )
 from clawback.temporal.own_submissions import OwnSubmissions
+from clawback.temporal.page_dispatcher import PageDispatcher
 from clawback.temporal.poll_health import PollHealth
 from clawback.temporal.poller_gateway import PollerGateway
 from clawback.temporal.request_slots import (
@@ -285,8 +286,9 @@ def build_components(  # noqa: PLR0913 - what a worker is built from
     guarding = GuardActivities(
         guard, lambda: current_budgets(settings, rules), check, audit, telemetry
     )
+    dispatcher = PageDispatcher(matches, SetAsideGateway(client), ingest.memory, audit, telemetry)
     activities = (
-        IngestActivities(ingest, matches, SetAsideGateway(client), audit, telemetry, queue=queue),
+        IngestActivities(ingest, dispatcher, telemetry, queue=queue),
         SetAsideActivities(matches),
         PartActivities(CaseGateway(client)),
         CorrelationActivities(CaseGateway(client), lambda: rules.current, settings.ceiling),

@@ -1,53 +1,38 @@
 """The activity that pollers run: read one page of the API and send its matches to their cases."""
 
 import asyncio
-from collections import Counter, defaultdict
-from collections.abc import Sequence
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 
 from temporalio import activity
 from temporalio.exceptions import ApplicationError, ApplicationErrorCategory
 
-from clawback.audit import AuditUnavailable, AuditWriter
-from clawback.cases import CasePlan, CaseTiming, Match
-from clawback.ingest import Ingest, IngestResult, Rejection
-from clawback.model.audit_record import AuditRecord, RecordKind
-from clawback.model.events import EventKind
+from clawback.ingest import Ingest, IngestResult
 from clawback.model.polling import Lane, PageRead, ReadPage, WatchPage
 from clawback.model.texts import bounded
 from clawback.telemetry.activity_telemetry import ActivityTelemetry
-from clawback.temporal.application_errors import as_application_error, audit_unavailable
+from clawback.temporal.application_errors import as_application_error
 from clawback.temporal.error_types import ErrorType
-from clawback.temporal.match_gateway import MatchGateway, PlannedMatches, RefusedMatches
-from clawback.temporal.set_aside_gateway import (
-    CannotKeep,
-    MatchesSetAside,
-    SetAsideGateway,
-    describe_refused,
-)
+from clawback.temporal.page_dispatcher import Dispatched, PageDispatcher
+
+_SHORTEST_COMPLETION = timedelta(seconds=2)
 
 
 class IngestActivities:
     """Turns records into matches. Safe to repeat: cases drop matches that they have."""
 
-    def __init__(  # noqa: PLR0913 - its collaborators
+    def __init__(
         self,
         ingest: Ingest,
-        matches: MatchGateway,
-        set_aside: SetAsideGateway,
-        audit: AuditWriter,
+        dispatcher: PageDispatcher,
         telemetry: ActivityTelemetry,
         *,
         queue: str,
     ) -> None:
         """Take the collaborators, and the task queue that this worker alone reads from."""
         self._ingest = ingest
-        self._audit = audit
-        self._matches = matches
-        self._set_aside = set_aside
+        self._dispatcher = dispatcher
         self._telemetry = telemetry
         self._queue = queue
-        self._turns: dict[EventKind, asyncio.Lock] = defaultdict(asyncio.Lock)
 
     @activity.defn(name="email_security.find_reader")
     async def find_reader(self) -> str:
@@ -59,26 +44,29 @@ class IngestActivities:
         """Read one page, evaluate what is new on it, and signal the cases.
 
         What the page alone decides is dispatched first, before anything that needs more requests.
+        What cannot be sent within the patience of the request is left, and counted in `unsent`.
         """
+        loop = asyncio.get_running_loop()
+        deadline = loop.time() + request.patience.total_seconds()
         with as_application_error():
             page = await self._ingest.read(request)
-        refused = await self._dispatch(request, page)
-        rest = await self._ingest.complete(page)
-        refused += await self._dispatch(request, rest)
-        given_up = refused[RecordKind.EVENT_REJECTED]
+        sent, rest = await self._dispatcher.send(request, page, deadline), IngestResult()
+        if not sent.unsent:
+            left = timedelta(seconds=deadline - loop.time())
+            rest = await self._ingest.complete(page, max(left, _SHORTEST_COMPLETION))
+            sent += await self._dispatcher.send(request, rest, deadline)
 
-        self._telemetry.record_backlog(request.source, request.backlog)
-        if page.page is None and request.lane is Lane.LIVE:
-            self._telemetry.record_complete_poll(request.source, request.end)
+        self._record(request, page, sent)
         return PageRead(
             page=page.page,
             postponed=bounded(str(rest.postponed)) if rest.postponed else None,
             digest=page.digest,
             records=page.records,
             seen=len(page.fresh),
-            matched=page.matched + rest.matched,
-            rejected=len(page.rejected) + len(rest.rejected) + given_up,
-            set_aside=refused[RecordKind.SET_ASIDE],
+            matched=sent.sent,
+            unsent=sent.unsent,
+            rejected=len(page.rejected) + len(rest.rejected) + sent.rejected,
+            set_aside=sent.set_aside,
             newest=page.newest,
             detections_only=page.detections_only,
         )
@@ -105,71 +93,14 @@ class IngestActivities:
             raise _nothing_new(request.interval)
         return read.model_copy(update={"end": end})
 
-    async def _dispatch(self, request: ReadPage, result: IngestResult) -> Counter[RecordKind]:
-        """Send every match; count those that were set aside, and those that were given up.
-
-        What the other lane has dispatched meanwhile is left out: their windows overlap.
-        """
-        async with self._turns[request.source]:
-            self._ingest.drop_dispatched(result)
-            self._telemetry.record_page(request.source, result)
-            await self._record([_rejected(request.source, one) for one in result.rejected])
-            timing = CaseTiming(linger=request.linger)
-            found: list[PlannedMatches] = list(result.matches.values())
-            if request.is_sweep:
-                found = await self._matches.drop_known(found)
-            refused = await self._matches.send(found, timing)
-            await self._record([one for each in found for one in _counted(*each)])
-            counts = Counter[RecordKind]()
-            for one in refused:
-                kind = await self._keep(request.source, one, timing)
-                counts[kind] += len(one.matches)
-            self._ingest.mark_dispatched(result)
-            return counts
-
-    async def _keep(
-        self, source: EventKind, refused: RefusedMatches, timing: CaseTiming
-    ) -> RecordKind:
-        """Set matches aside. What cannot even be kept is given up, so that the page is finished."""
-        plan, matches, error = refused
-        batch = MatchesSetAside(plan=plan, timing=timing, matches=tuple(matches))
-        kind, why = RecordKind.SET_ASIDE, str(error)
-        try:
-            await self._set_aside.add(batch)
-        except CannotKeep as unkept:
-            kind, why = RecordKind.EVENT_REJECTED, str(unkept)
-
-        await self._record(describe_refused(batch, kind, why))
-        self._telemetry.record_refused(source, plan.case_id, kind, len(matches))
-        return kind
-
-    async def _record(self, records: Sequence[AuditRecord]) -> None:
-        if not records:
-            return
-        try:
-            await self._audit.append(records)
-        except AuditUnavailable as error:
-            raise audit_unavailable(error) from error
-
-
-def _counted(plan: CasePlan, matches: Sequence[Match]) -> list[AuditRecord]:
-    """Build the records of matches that a correlation counts."""
-    if plan.correlation is None:
-        return []
-    case = plan.case_id
-    return [
-        AuditRecord(
-            id=f"counted/{case}/{match.key}/{match.rule}",
-            at=match.seen_at,
-            kind=RecordKind.EVENT_COUNTED,
-            rule=plan.rule,
-            rule_version=plan.version,
-            case=case,
-            mode=plan.mode,
-            event=match.key,
-        )
-        for match in matches
-    ]
+    def _record(self, request: ReadPage, page: IngestResult, sent: Dispatched) -> None:
+        self._telemetry.record_backlog(request.source, request.backlog)
+        if sent.unsent:
+            self._telemetry.record_unsent(request.source, request.lane, sent.unsent)
+        # What the live lane leaves to others does not make it late.
+        is_over = page.page is None or sent.unsent > 0
+        if is_over and request.lane is Lane.LIVE:
+            self._telemetry.record_complete_poll(request.source, request.end)
 
 
 def _nothing_new(interval: timedelta) -> ApplicationError:
@@ -178,14 +109,4 @@ def _nothing_new(interval: timedelta) -> ApplicationError:
         type=ErrorType.NOTHING_NEW,
         next_retry_delay=interval,
         category=ApplicationErrorCategory.BENIGN,
-    )
-
-
-def _rejected(source: EventKind, rejection: Rejection) -> AuditRecord:
-    return AuditRecord(
-        id=f"rejected/{source}/{rejection.digest}",
-        at=datetime.now(UTC),
-        kind=RecordKind.EVENT_REJECTED,
-        event=f"{source}/",
-        detail=f"{rejection.reason}: {rejection.raw}",
     )

@@ -5,7 +5,7 @@ from temporalio.exceptions import ApplicationError, ApplicationErrorCategory
 
 from clawback.model.texts import bounded
 from clawback.temporal.error_types import ErrorType
-from clawback.temporal.match_gateway import MatchGateway
+from clawback.temporal.match_gateway import MatchGateway, group_by_recipient
 from clawback.temporal.set_aside_gateway import MatchesSetAside
 
 
@@ -23,7 +23,8 @@ class SetAsideActivities:
             ApplicationError: the case still does not take them; Temporal retries.
 
         """
-        for refused in await self._matches.send([(request.plan, request.matches)], request.timing):
+        (delivery,) = group_by_recipient([(request.plan, request.matches)])
+        for refused in await self._matches.deliver(delivery, request.timing):
             raise ApplicationError(
                 bounded(str(refused.error)),
                 type=ErrorType.UNAVAILABLE,

@@ -1,4 +1,4 @@
-"""Polls one source for ever, in two lanes: fresh mail, and beside it everything else."""
+"""Polls one source for ever, in lanes: fresh mail, and beside it everything else."""
 
 import asyncio
 from collections.abc import Callable
@@ -21,6 +21,7 @@ with workflow.unsafe.imports_passed_through():
     from clawback.model.poll_windows import (
         begin_backfill,
         begin_live,
+        begin_overflow,
         drop_live,
         first_snapshot,
         is_backfill_due,
@@ -72,14 +73,14 @@ class PollerWorkflow:
     def __init__(self, start: PollerStart) -> None:
         self._start = start
         self._memory = start.memory or first_snapshot(start, workflow.now())
-        self._is_backfill_over = False
+        self._are_others_over = False
         self._choosing = asyncio.Lock()
         self._writing: set[asyncio.Task[None]] = set()
 
     @workflow.run
     async def run(self, start: PollerStart) -> None:
-        """Run both lanes until the history is long, then continue as new between two pages."""
-        await asyncio.gather(self._run_live(), self._run_backfill())
+        """Run the lanes until the history is long, then continue as new between two pages."""
+        await asyncio.gather(self._run_live(), self._run_others())
         await workflow.wait_condition(lambda: not self._writing)
         workflow.continue_as_new(start.model_copy(update={"memory": self._memory}))
 
@@ -88,15 +89,15 @@ class PollerWorkflow:
     async def _run_live(self) -> None:
         """Read the newest window, wait, and again.
 
-        It ends after the other lane, so that fresh mail never waits for a page of the backlog.
+        It ends after the other lanes, so that fresh mail never waits for a page of theirs.
         """
-        while not self._is_backfill_over:
+        while not self._are_others_over:
             if self._is_paused:
-                await self._wait(lambda: not self._is_paused or self._is_backfill_over)
+                await self._wait(lambda: not self._is_paused or self._are_others_over)
                 continue
 
             self._memory = begin_live(self._memory, self._start, workflow.now())
-            await self._read_window(Lane.LIVE, lambda: self._is_backfill_over)
+            await self._read_window(Lane.LIVE, lambda: self._are_others_over)
             # A window that is watched begins with a rest.
             if self._memory.live is None and not is_watched(self._memory, self._start):
                 await self._wait(lambda: self._is_live_wanted, self._live_pause)
@@ -104,14 +105,32 @@ class PollerWorkflow:
     @property
     def _is_live_wanted(self) -> bool:
         is_asked = self._memory.requested > self._memory.completed
-        return is_asked or self._is_paused or self._is_backfill_over
+        return is_asked or self._is_paused or self._are_others_over
 
     @property
     def _live_pause(self) -> timedelta:
-        """How long the live lane rests. It also wakes the other lane for what is owed."""
-        if self._memory.trouble is not None:
+        """How long the live lane rests. It also wakes the backfill lane for what is owed."""
+        if Lane.LIVE in self._memory.troubles:
             return TROUBLE_PAUSE
         return min(self._start.interval, self._until_owed or self._start.interval)
+
+    async def _run_others(self) -> None:
+        await asyncio.gather(self._run_overflow(), self._run_backfill())
+        self._are_others_over = True
+
+    async def _run_overflow(self) -> None:
+        """Send what the live lane left unsent, one window after the other."""
+        while not self._is_history_long:
+            if not self._is_overflow_wanted:
+                await self._wait(lambda: self._is_overflow_wanted or self._is_history_long)
+                continue
+
+            self._memory = begin_overflow(self._memory, workflow.now())
+            await self._read_window(Lane.OVERFLOW, lambda: self._is_history_long)
+
+    @property
+    def _is_overflow_wanted(self) -> bool:
+        return not self._is_paused and bool(self._memory.overflowing)
 
     async def _run_backfill(self) -> None:
         """Read what is left to read, one window after the other, until the history is long."""
@@ -124,9 +143,8 @@ class PollerWorkflow:
 
             self._memory = begin_backfill(self._memory, self._start, workflow.now())
             await self._read_window(Lane.BACKFILL, lambda: self._is_history_long)
-            if self._memory.backfill_trouble is not None:
+            if Lane.BACKFILL in self._memory.troubles:
                 await self._wait(lambda: self._is_history_long, TROUBLE_PAUSE)
-        self._is_backfill_over = True
 
     @property
     def _is_backfill_wanted(self) -> bool:
@@ -171,12 +189,12 @@ class PollerWorkflow:
         None if that worker did not take it: it has ended, or is too busy.
         """
         worker = await self._choose_worker()
-        request = next_page(self._memory, self._start, lane)
+        request = next_page(self._memory, self._start, lane, workflow.now())
         try:
             if lane is Lane.LIVE and not request.page and is_watched(self._memory, self._start):
                 return await self._watch_page(request, worker)
 
-            options = POLL if lane is Lane.LIVE else BACKFILL
+            options = BACKFILL if lane is Lane.BACKFILL else POLL
             read: PageRead = await workflow.execute_activity_method(
                 IngestActivities.read_page, request, task_queue=worker, **options
             )
@@ -217,7 +235,7 @@ class PollerWorkflow:
         return read
 
     async def _choose_worker(self) -> str:
-        """Return the queue of the worker that reads for both lanes; any worker may become it."""
+        """Return the queue of the worker that reads for all lanes; any worker may become it."""
         async with self._choosing:
             if self._memory.worker is None:
                 worker: str = await workflow.execute_activity_method(
@@ -305,7 +323,7 @@ class PollerWorkflow:
 
     @workflow.query(name=names.STATUS)
     def status(self) -> PollerStatus:
-        """Both lanes, the backlog and the counters."""
+        """The lanes, the backlog and the counters."""
         return self._memory.status(self._start.source, workflow.now())
 
     @workflow.query(name=names.SNAPSHOT)

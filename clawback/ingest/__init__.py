@@ -5,6 +5,7 @@ read, joined or dispatched in another way; which events are eligible is in `rule
 """
 
 from clawback.ingest.ingest import EvaluationBroken, Ingest
+from clawback.ingest.memory import IngestMemory
 from clawback.ingest.result import IngestResult, Rejection
 
-__all__ = ["EvaluationBroken", "Ingest", "IngestResult", "Rejection"]
+__all__ = ["EvaluationBroken", "Ingest", "IngestMemory", "IngestResult", "Rejection"]

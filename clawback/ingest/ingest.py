@@ -64,14 +64,15 @@ class Ingest:
     ) -> None:
         self._api = api
         self._enrichment_api = api.on(Share.ENRICHING)
-        self._lanes = {Lane.LIVE: api.on(Share.POLLING), Lane.BACKFILL: api.on(Share.BACKFILLING)}
+        polling, backfilling = api.on(Share.POLLING), api.on(Share.BACKFILLING)
+        self._lanes = {lane: backfilling if lane is Lane.BACKFILL else polling for lane in Lane}
         self._rules = rules
         self._ceiling = ceiling
         self._age_limit = age_limit
         self._is_ours = is_ours
         self._joiner = Joiner(api)
         self._needs_clean_mail = ("", True)
-        self._memory = IngestMemory()
+        self.memory = IngestMemory()
         self._detections: LRUCache[str, Mapping[str, Any]] = LRUCache(_REMEMBERED_DETECTIONS)
         self._locks: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()
         self._request_slots = asyncio.Semaphore(_CONCURRENT_REQUESTS)
@@ -89,7 +90,7 @@ class Ingest:
         result = IngestResult()
         events = await self._read_events(request, result)
         result.newest = max((event.at for event in events), default=None)
-        result.fresh = [event for event in events if self._memory.is_fresh(event)]
+        result.fresh = [event for event in events if self.memory.is_fresh(event)]
 
         failures = [
             await self._fails(self._decide(event, result), event, result) for event in events
@@ -101,15 +102,19 @@ class Ingest:
 
         return result
 
-    async def complete(self, page: IngestResult) -> IngestResult:
+    async def complete(
+        self, page: IngestResult, within: timedelta = COMPLETION_TIMEOUT
+    ) -> IngestResult:
         """Join, enrich and evaluate what a page left incomplete, as far as that is possible now.
+
+        `within` is how long that may take, and at most `COMPLETION_TIMEOUT`.
 
         If anything is left, the result says why in `postponed`.
         """
         result = IngestResult()
         work = (self._fails(self._complete(one, result), one, result) for one in page.incomplete)
         try:
-            async with asyncio.timeout(COMPLETION_TIMEOUT.total_seconds()):
+            async with asyncio.timeout(min(within, COMPLETION_TIMEOUT).total_seconds()):
                 await asyncio.gather(*work)
         except TimeoutError:
             result.postponed = errors.Unavailable(
@@ -117,14 +122,6 @@ class Ingest:
             )
 
         return result
-
-    def drop_dispatched(self, result: IngestResult) -> None:
-        """Leave out of a result what was dispatched since it was evaluated."""
-        self._memory.drop_known(result)
-
-    def mark_dispatched(self, result: IngestResult) -> None:
-        """Remember that the matches of a result have reached their cases."""
-        self._memory.add(result)
 
     # ---- reading
 
@@ -207,7 +204,7 @@ class Ingest:
         Certain matches count at once, even if another rule needs more requests.
         """
         rules = self._rules()
-        if self._memory.is_assessed(event, rules.version):
+        if self.memory.is_assessed(event, rules.version):
             return
 
         if source_of(event).is_joined:
@@ -294,7 +291,7 @@ class Ingest:
 
     def _collect(self, found: RuleMatch, event: Event, result: IngestResult) -> None:
         case_id, condition = found.plan.case_id, found.plan.condition_version
-        if self._memory.is_sent(case_id, event, found.rule, condition):
+        if self.memory.is_sent(case_id, event, found.rule, condition):
             return
 
         # The plans of one case are equal, and an outbreak puts a thousand of them on one page.

@@ -3,6 +3,8 @@
 An optimisation: cases drop what they have, so a forgotten entry only costs time.
 """
 
+from collections.abc import Container, Sequence
+
 from cachetools import LRUCache
 
 from clawback.cases import Match
@@ -35,31 +37,35 @@ class IngestMemory:
         """Whether a case has a match already, made under the same version of the condition."""
         return (case_id, event.key, rule, condition) in self._sent
 
+    def drop_sent(self, case_id: str, matches: Sequence[Match]) -> list[Match]:
+        """Leave out the matches that a case has already."""
+        return [one for one in matches if _sent_key(case_id, one) not in self._sent]
+
+    def add_sent(self, case_id: str, matches: Sequence[Match]) -> None:
+        """Remember matches that have reached their case."""
+        for match in matches:
+            self._sent[_sent_key(case_id, match)] = None
+
     def drop_known(self, result: IngestResult) -> None:
-        """Leave out events, rejections and matches that were counted or dispatched before."""
+        """Leave out events and rejections that were counted before."""
         result.fresh = [event for event in result.fresh if self.is_fresh(event)]
         result.rejected = [one for one in result.rejected if one.digest not in self._seen]
-        for case_id, (plan, matches) in list(result.matches.items()):
-            left = [one for one in matches if _sent_key(case_id, one) not in self._sent]
-            if left:
-                result.matches[case_id] = (plan, left)
-            else:
-                del result.matches[case_id]
 
-    def add(self, result: IngestResult) -> None:
-        """Remember a result whose matches have reached their cases."""
+    def add(self, result: IngestResult, unsent: Container[str]) -> None:
+        """Remember the events and rejections of a result; `unsent` are keys of events.
+
+        An event is decided once all of its matches have reached their cases: until then it is
+        evaluated again whenever it is read.
+        """
         for key, fingerprint_ in result.assessed:
-            self._assessed[key] = fingerprint_
+            if key not in unsent:
+                self._assessed[key] = fingerprint_
 
         for event in result.fresh:
             self._seen[event.key] = None
 
         for rejection in result.rejected:
             self._seen[rejection.digest] = None
-
-        for case_id, (_, matches) in result.matches.items():
-            for match in matches:
-                self._sent[_sent_key(case_id, match)] = None
 
 
 def _sent_key(case_id: str, match: Match) -> _Sent:

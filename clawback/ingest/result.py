@@ -64,8 +64,3 @@ class IngestResult:
     assessed: list[tuple[str, object]] = field(default_factory=list)
     newest: datetime | None = None
     detections_only: bool = False
-
-    @property
-    def matched(self) -> int:
-        """Number of matches, over all cases."""
-        return sum(len(found) for _, found in self.matches.values())

@@ -28,6 +28,12 @@ LIVE_SPAN = timedelta(minutes=1)
 """The longest live window that is not a full one: an outage leaves the rest to the other lane."""
 LONGEST_WATCH = timedelta(minutes=3)
 """The longest time for which polls of a quiet source leave no trace in the poller."""
+LIVE_PATIENCE = timedelta(seconds=8)
+"""How long the live lane sends the matches of a window. The overflow lane sends what is left."""
+LIVE_READING = timedelta(seconds=20)
+"""How long the live lane reads on in a window whose matches it cannot send."""
+PATIENCE = timedelta(minutes=1)
+"""How long the other lanes send the matches of a page, before they read it again and go on."""
 LIVE_PAGES = 3
 """A lookback of more pages is read by the backfill lane."""
 BACKFILL_SPAN = timedelta(minutes=15)
@@ -80,12 +86,14 @@ def begin_live(memory: PollerSnapshot, start: PollerStart, now: datetime) -> Pol
 
     is_due = memory.next_check_at is None or now >= memory.next_check_at
     is_behind = now - memory.checked_to > patience
-    if is_due and not is_behind and _is_short(memory):
+    if is_due and not is_behind and _is_short(memory) and not memory.overflowing:
         return _open_live(memory, memory.checked_to - start.lookback, now, is_full=True)
     if is_due or is_behind:
         memory = _leave_lookback(memory, start, now, is_behind=is_behind)
 
-    return _open_live(memory, max(memory.cursor - LIVE_OVERLAP, now - LIVE_SPAN), now)
+    begin = max(memory.cursor - LIVE_OVERLAP, now - LIVE_SPAN)
+    # What the overflow lane reads, and all before it, waits for that lane or for the lookback.
+    return _open_live(memory, max([begin, *(one.end for one in memory.overflowing)]), now)
 
 
 def is_watched(memory: PollerSnapshot, start: PollerStart) -> bool:
@@ -94,7 +102,7 @@ def is_watched(memory: PollerSnapshot, start: PollerStart) -> bool:
     Not if somebody waits for it, if the lane is in trouble, or if polls are rare anyway.
     """
     is_asked = memory.requested > memory.completed
-    is_reading = memory.drained_at is not None and memory.trouble is None
+    is_reading = memory.drained_at is not None and Lane.LIVE not in memory.troubles
     return is_reading and not is_asked and start.interval <= LONGEST_WATCH
 
 
@@ -148,12 +156,15 @@ def _finish_live(
     memory: PollerSnapshot, start: PollerStart, window: Window, now: datetime
 ) -> PollerSnapshot:
     if window.is_full:
+        # One page costs no more than a short window: then every window covers the lookback.
+        is_cheap = window.pages <= 1 and not window.has_unsent
         memory = _update(
             memory,
             checked_to=max(memory.checked_to, window.range.end),
-            # One page costs no more than a short window: then every window covers the lookback.
-            next_check_at=None if window.pages <= 1 else now + CHECK_INTERVAL,
+            next_check_at=None if is_cheap else now + CHECK_INTERVAL,
         )
+    if window.has_unsent:
+        memory = _update(memory, unsent=add_range(memory.unsent, window.range))
 
     return _update(
         memory,
@@ -170,6 +181,19 @@ def _estimate_pages(window: Window, start: PollerStart) -> int:
     """Estimate the pages of the lookback by how many records a live window had."""
     share = start.lookback / max(window.range.length, timedelta(seconds=1))
     return max(1, ceil(window.records * share / start.page_size))
+
+
+# ---- the overflow lane
+
+
+def begin_overflow(memory: PollerSnapshot, now: datetime) -> PollerSnapshot:
+    """Choose the next window of the overflow lane, the oldest first."""
+    if memory.overflow is not None or not memory.unsent:
+        return memory
+
+    taken, left = take_first(memory.unsent, BACKFILL_SPAN)
+    window = Window(range=taken, reason=Reason.OVERFLOW, started_at=now)
+    return _update(memory, unsent=left, overflow=window)
 
 
 # ---- the backfill lane
@@ -264,15 +288,16 @@ def _measure_pace(pace: float | None, window: Window, now: datetime) -> float:
     return latest if pace is None else pace + _SMOOTHING * (latest - pace)
 
 
-# ---- pages of either lane
+# ---- pages of any lane
 
 
 def window_of(memory: PollerSnapshot, lane: Lane) -> Window | None:
     """Return the window that a lane is reading."""
-    return memory.live if lane is Lane.LIVE else memory.backfill
+    windows = {Lane.LIVE: memory.live, Lane.OVERFLOW: memory.overflow}
+    return windows.get(lane, memory.backfill)
 
 
-def next_page(memory: PollerSnapshot, start: PollerStart, lane: Lane) -> ReadPage:
+def next_page(memory: PollerSnapshot, start: PollerStart, lane: Lane, now: datetime) -> ReadPage:
     """Return the next page to read of the window of a lane."""
     window = window_of(memory, lane)
     if window is None:
@@ -289,17 +314,33 @@ def next_page(memory: PollerSnapshot, start: PollerStart, lane: Lane) -> ReadPag
         detections_only=window.detections_only,
         is_sweep=window.reason is Reason.SWEEP,
         linger=start.lookback + _LINGER_MARGIN,
+        patience=_patience(lane, window, now),
         backlog=memory.backlog_length,
     )
+
+
+def _patience(lane: Lane, window: Window, now: datetime) -> timedelta:
+    if lane is not Lane.LIVE:
+        return PATIENCE
+    if not window.pages:
+        return LIVE_PATIENCE
+    # All pages of the window share it. The window ends when its first page was read.
+    return max(LIVE_PATIENCE - (now - window.range.end), timedelta())
 
 
 def record_page(
     memory: PollerSnapshot, start: PollerStart, lane: Lane, read: PageRead, now: datetime
 ) -> PollerSnapshot:
-    """Record a page that was read and dispatched; the last page of a window finishes it."""
+    """Record a page that was read and dispatched; the last page of a window finishes it.
+
+    Matches that were left unsent belong to the overflow lane if the live lane read them. The other
+    lanes read the page again, and so send the next ones.
+    """
     window = window_of(memory, lane)
     if window is None:
         raise ValueError(f"the {lane} lane reads no window")
+    if read.unsent and lane is not Lane.LIVE:
+        return _count(memory, lane, read)
 
     window = window.model_copy(
         update={
@@ -309,32 +350,43 @@ def record_page(
             "pages": window.pages + 1,
             "records": window.records + read.records,
             "has_postponed": window.has_postponed or read.postponed is not None,
+            "has_unsent": window.has_unsent or read.unsent > 0,
             "detections_only": read.detections_only,
         }
     )
     memory = _count(memory, lane, read)
-    if read.page is not None:
+    if read.page is not None and not _is_given_up(lane, window, now):
         return _update(memory, **{lane.value: window})
     if window.has_postponed:
         memory = _owe(memory, window.range, now)
     if lane is Lane.LIVE:
         return _finish_live(memory, start, window, now)
+    if lane is Lane.OVERFLOW:
+        return _update(memory, overflow=None)
 
     return _finish_backfill(memory, start, window, now)
+
+
+def _is_given_up(lane: Lane, window: Window, now: datetime) -> bool:
+    """Whether the live lane leaves the rest of a window to the overflow lane."""
+    is_slow = window.has_unsent and now - window.range.end >= LIVE_READING
+    return lane is Lane.LIVE and is_slow
 
 
 def record_failure(memory: PollerSnapshot, lane: Lane, why: str, now: datetime) -> PollerSnapshot:
     """Give up the window of a lane.
 
-    The live lane chooses another one. A window of the backfill lane is set aside and tried again
-    later, so that one which cannot be read does not stop the others.
+    The live lane chooses another one. A window of the other lanes is set aside, and tried again
+    later by the backfill lane, so that one which cannot be read does not stop the others.
     """
+    taker = Lane.LIVE if lane is Lane.LIVE else Lane.BACKFILL
+    memory = _update(memory, troubles={**memory.troubles, taker: why})
     if lane is Lane.LIVE:
         # `completed`: whoever waits for a requested poll learns of the trouble instead.
-        return _update(memory, live=None, trouble=why, completed=memory.requested)
-    if memory.backfill is not None:
-        memory = _owe(memory, memory.backfill.range, now)
-    return _update(memory, backfill=None, backfill_trouble=why)
+        return _update(memory, live=None, completed=memory.requested)
+    if (window := window_of(memory, lane)) is not None:
+        memory = _owe(memory, window.range, now)
+    return _update(memory, **{lane.value: None})
 
 
 def _owe(memory: PollerSnapshot, range_: TimeRange, now: datetime) -> PollerSnapshot:
@@ -346,7 +398,6 @@ def _owe(memory: PollerSnapshot, range_: TimeRange, now: datetime) -> PollerSnap
 
 
 def _count(memory: PollerSnapshot, lane: Lane, read: PageRead) -> PollerSnapshot:
-    trouble = "trouble" if lane is Lane.LIVE else "backfill_trouble"
     return _update(
         memory,
         pages=memory.pages + 1,
@@ -356,7 +407,7 @@ def _count(memory: PollerSnapshot, lane: Lane, read: PageRead) -> PollerSnapshot
         set_aside=memory.set_aside + read.set_aside,
         newest=max(filter(None, (read.newest, memory.newest)), default=None),
         is_detections_only=read.detections_only if lane is Lane.LIVE else memory.is_detections_only,
-        **{trouble: None},
+        troubles={one: why for one, why in memory.troubles.items() if one is not lane},
     )
 
 

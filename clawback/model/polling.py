@@ -1,9 +1,10 @@
 """Payloads of pollers and of the ingest activity. How a poller chooses windows: `poll_windows`."""
 
+from collections.abc import Mapping
 from datetime import datetime, timedelta
 from enum import StrEnum
 
-from clawback.model.durations import Duration
+from clawback.model.durations import Duration, format_duration
 from clawback.model.events import EventKind
 from clawback.model.payload import Payload
 from clawback.model.time_ranges import TimeRange, TimeRanges, total_length
@@ -11,16 +12,21 @@ from clawback.model.times import UtcDatetime
 
 
 class Lane(StrEnum):
-    """The two coroutines of a poller: fresh mail, and all else beside it."""
+    """The coroutines of a poller: fresh mail, and beside it what would hold that up."""
 
     LIVE = "live"
+    OVERFLOW = "overflow"
+    """What the live lane read, with more matches than it had time to send."""
     BACKFILL = "backfill"
+    """All else: a backlog, the lookback, the sweep."""
 
 
 class Reason(StrEnum):
     """Why a window is read."""
 
     LIVE = "live"
+    OVERFLOW = "overflow"
+    """Read by the live lane, but not all of its matches were sent."""
     LATE = "late"
     """Read again for records that the API indexed late."""
     BACKLOG = "backlog"
@@ -34,7 +40,8 @@ class Window(Payload):
 
     `is_full` says that a live window covers the whole lookback. `request` is the number of the
     request (`poll now`) that a live window answers. `detections_only` is decided with the first
-    page, because a page token belongs to its search.
+    page, because a page token belongs to its search. `has_unsent` says that matches of a live
+    window are left to the overflow lane.
     """
 
     range: TimeRange
@@ -47,6 +54,7 @@ class Window(Payload):
     pages: int = 0
     records: int = 0
     has_postponed: bool = False
+    has_unsent: bool = False
     detections_only: bool | None = None
 
 
@@ -54,7 +62,7 @@ class PollerSnapshot(Payload):
     """The state of a poller: what continue-as-new carries over, and a new run inherits.
 
     `checked_to` carries the guarantee: every record up to it has been read, or its time is in one
-    of the four lists, except records that became visible later than the lookback allows.
+    of the lists, except records that became visible later than the lookback allows.
 
     cursor          end of the last live window that was read completely
     next_check_at   when the lookback may be read again; None: with the next live window
@@ -69,10 +77,12 @@ class PollerSnapshot(Payload):
     backlog: TimeRanges = ()
     late: TimeRanges = ()
     sweep: TimeRanges = ()
+    unsent: TimeRanges = ()
     owed: TimeRanges = ()
     owed_at: UtcDatetime | None = None
     owed_wait: Duration = timedelta(seconds=10)
     live: Window | None = None
+    overflow: Window | None = None
     backfill: Window | None = None
     last_reason: Reason = Reason.LIVE
     next_check_at: UtcDatetime | None = None
@@ -93,20 +103,25 @@ class PollerSnapshot(Payload):
     rejected: int = 0
     set_aside: int = 0
     paused: str | None = None
-    trouble: str | None = None
-    backfill_trouble: str | None = None
+    troubles: Mapping[Lane, str] = {}
 
     @property
     def problem(self) -> str | None:
-        """Why one of the lanes cannot read; None if both can."""
-        return self.trouble or self.backfill_trouble
+        """Why one of the lanes cannot read; None if all can."""
+        return next((self.troubles[one] for one in Lane if one in self.troubles), None)
+
+    @property
+    def overflowing(self) -> TimeRanges:
+        """What the overflow lane reads, or will read: fresh mail whose matches are not all sent."""
+        reading = (self.overflow.range,) if self.overflow else ()
+        return (*reading, *self.unsent)
 
     @property
     def unread(self) -> TimeRanges:
-        """What is backlog: waiting, being read, or to be tried again."""
+        """What is backlog: waiting, being read, not sent, or to be tried again."""
         window = self.backfill
         reading = (window.range,) if window and window.reason is Reason.BACKLOG else ()
-        return (*reading, *self.backlog, *self.owed)
+        return (*self.overflowing, *reading, *self.backlog, *self.owed)
 
     @property
     def backlog_length(self) -> timedelta:
@@ -139,6 +154,7 @@ class PollerSnapshot(Payload):
             backlog=backlog,
             backlog_from=min((one.start for one in self.unread), default=None),
             backlog_until=now + left if backlog and left is not None else None,
+            unsent=total_length(self.overflowing),
             rereading=self.rereading,
             drained_at=self.drained_at,
             newest=self.newest,
@@ -153,8 +169,14 @@ class PollerSnapshot(Payload):
             matched=self.matched,
             rejected=self.rejected,
             set_aside=self.set_aside,
-            detail=self.paused or self.problem,
+            detail=self.paused or self.problem or self._describe_unsent(),
         )
+
+    def _describe_unsent(self) -> str | None:
+        if not self.overflowing:
+            return None
+        length = format_duration(total_length(self.overflowing))
+        return f"matches of {length} of mail are still being sent to their cases"
 
 
 class PollerStart(Payload):
@@ -175,8 +197,9 @@ class PollerStatus(Payload):
 
     `checked_to` says up to when the lookback was read again, or is given to the backfill lane.
     `backlog` is how much time is left to read beside the live lane, `backlog_from` where it begins,
-    `backlog_until` when it will be read at the present pace. `rereading` is how much of the
-    lookback and of the sweep is being read again.
+    `backlog_until` when it will be read at the present pace. `unsent` is the part of the backlog
+    that was read, but had more matches than the live lane could send in time. `rereading` is how
+    much of the lookback and of the sweep is being read again.
     """
 
     source: EventKind
@@ -186,6 +209,7 @@ class PollerStatus(Payload):
     backlog: Duration = timedelta()
     backlog_from: UtcDatetime | None = None
     backlog_until: UtcDatetime | None = None
+    unsent: Duration = timedelta()
     rereading: Duration = timedelta()
     drained_at: UtcDatetime | None = None
     newest: UtcDatetime | None = None
@@ -212,7 +236,8 @@ class ReadPage(Payload):
     """One page to read, evaluate and dispatch. `former` is the digest of the page before it.
 
     `detections_only` None leaves the choice to the rules that are loaded. `is_sweep` says that the
-    mail is older than cases stay open. `backlog` is only for the metric.
+    mail is older than cases stay open. `patience` is how long this may take before the matches that
+    are left are reported as `unsent`. `backlog` is only for the metric.
     """
 
     source: EventKind
@@ -225,6 +250,7 @@ class ReadPage(Payload):
     detections_only: bool | None = None
     is_sweep: bool = False
     linger: Duration = timedelta(minutes=30)
+    patience: Duration = timedelta(minutes=1)
     backlog: Duration = timedelta()
 
 
@@ -244,7 +270,8 @@ class PageRead(Payload):
     """What became of a page.
 
     `seen` counts records that are new to this worker. `page` is the next page, None at the end.
-    `postponed` says why some events could not be decided yet. `end` is the end of the window where
+    `postponed` says why some events could not be decided yet. `unsent` counts the matches that were
+    left when time was up: who reads the page again sends them. `end` is the end of the window where
     that is later than the request says.
     """
 
@@ -255,6 +282,7 @@ class PageRead(Payload):
     records: int = 0
     seen: int = 0
     matched: int = 0
+    unsent: int = 0
     rejected: int = 0
     set_aside: int = 0
     newest: UtcDatetime | None = None
@@ -263,5 +291,5 @@ class PageRead(Payload):
     @property
     def is_quiet(self) -> bool:
         """Whether the page was the only one, and nothing on it has to be recorded."""
-        is_whole = self.page is None and self.postponed is None
+        is_whole = self.page is None and self.postponed is None and not self.unsent
         return is_whole and not (self.seen or self.matched or self.rejected or self.set_aside)

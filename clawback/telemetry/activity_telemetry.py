@@ -13,6 +13,7 @@ from clawback.guard import Reservation, ReservationResult
 from clawback.ingest import IngestResult
 from clawback.model.audit_record import AuditRecord, RecordKind
 from clawback.model.events import SOURCES, EventKind
+from clawback.model.polling import Lane
 from clawback.telemetry import metrics
 
 log = structlog.get_logger("clawback")
@@ -31,14 +32,12 @@ _DEBUG_KINDS = {
 class ActivityTelemetry:
     """Counts and logs what activities did. It cannot fail an activity or change its result."""
 
-    def record_page(self, source: EventKind, page: IngestResult) -> None:
-        """Count a page: what was new, how late it was, what matched."""
+    def record_page(self, source: EventKind, page: IngestResult, matched: int) -> None:
+        """Count a page: what was new, how late it was; `matched` were sent to their cases."""
         metrics.EVENTS_SEEN.labels(source.value).inc(len(page.fresh))
         metrics.EVENTS_REJECTED.labels(source.value).inc(len(page.rejected))
         for _, reason in page.skipped:
             metrics.EVENTS_SKIPPED.labels(source.value, reason).inc()
-        for plan, matches in page.matches.values():
-            metrics.MATCHES.labels(plan.rule).inc(len(matches))
         self._record_unjoined(source, page)
         self._record_lag(source, page)
 
@@ -47,9 +46,18 @@ class ActivityTelemetry:
                 "poll.page_read",
                 source=source.value,
                 fresh=len(page.fresh),
-                matched=page.matched,
+                matched=matched,
                 rejected=len(page.rejected),
             )
+
+    def record_sent(self, rule: str, matches: int) -> None:
+        """Count matches that have reached their case, or what counts them."""
+        metrics.MATCHES.labels(rule).inc(matches)
+
+    def record_unsent(self, source: EventKind, lane: Lane, matches: int) -> None:
+        """Count matches of a page that could not be sent in time; the page is read again."""
+        metrics.MATCHES_UNSENT.labels(source.value).inc(matches)
+        log.warning("poll.unsent", source=source.value, lane=lane.value, matches=matches)
 
     def record_refused(
         self, source: EventKind, case_id: str, kind: RecordKind, matches: int

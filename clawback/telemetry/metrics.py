@@ -108,6 +108,11 @@ MATCHES_SET_ASIDE = _counter(
     "Matches that their case did not take; they are retried on their own.",
     "source",
 )
+MATCHES_UNSENT = _counter(
+    "matches_unsent_total",
+    "Matches that could not be sent to their cases in time; the poller reads them again.",
+    "source",
+)
 ACTIONS = _counter(
     "actions_total", "Outcomes of actions, one per target.", "action", "outcome", "mode"
 )
@@ -184,10 +189,13 @@ BUILD = _info("build", "The running version.", "version", "python")
 BUILD.info({"version": __version__, "python": platform.python_version()})
 
 
+_BY_SOURCE = (EVENTS_SEEN, EVENTS_REJECTED, EVENTS_UNJOINED, MATCHES_SET_ASIDE, MATCHES_UNSENT)
+
+
 def _initialise() -> None:
     """Create the series of closed label sets, so that `increase()` sees even the first event."""
     for source in EventKind:
-        for metric in (EVENTS_SEEN, EVENTS_REJECTED, EVENTS_UNJOINED, MATCHES_SET_ASIDE):
+        for metric in _BY_SOURCE:
             metric.labels(source.value)
 
     for kind in RecordKind:

@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import timedelta
 from typing import Generic, TypeVar
 
 from temporalio.service import RPCError
@@ -30,6 +31,8 @@ UNANSWERED = (
 CONCURRENT_READS = 12
 CONCURRENT_SIGNALS = 24
 """Enough to keep the server busy, few enough to leave capacity to others."""
+GRACE = timedelta(seconds=5)
+"""How long calls that have begun in time may take: cancelling one may repeat what it did."""
 
 
 @dataclass(frozen=True)
@@ -78,6 +81,45 @@ async def gather_limited(
             return await call(item)
 
     return list(await asyncio.gather(*map(limited, items)))
+
+
+async def call_until(
+    call: Callable[[R], Awaitable[object]], items: Iterable[R], most: int, deadline: float
+) -> list[R]:
+    """Call something for every item, `most` at a time, until a time of the event loop's clock.
+
+    Return the items that are left: not begun, or cancelled because they took much longer. At least
+    `most` are begun, so whoever repeats what is left comes to an end.
+
+    Raises:
+        Exception: what the first call that fails raises; the others are cancelled.
+
+    """
+    left = dict(enumerate(items))
+    waiting = iter(tuple(left.items()))
+    now = asyncio.get_running_loop().time
+
+    async def work() -> None:
+        for number, item in waiting:  # shared: each item is taken by one of the tasks
+            await call(item)
+            del left[number]
+            if now() >= deadline:
+                return
+
+    tasks = [asyncio.create_task(work()) for _ in range(min(most, len(left)))]
+    if not tasks:
+        return []
+    patience = max(deadline - now(), 0) + GRACE.total_seconds()
+    try:
+        done, _ = await asyncio.wait(tasks, timeout=patience, return_when=asyncio.FIRST_EXCEPTION)
+    finally:
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+
+    for task in done:
+        task.result()
+    return list(left.values())
 
 
 async def call_each(call: Callable[[str], Awaitable[T]], ids: Sequence[str]) -> Answers[T]:

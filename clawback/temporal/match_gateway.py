@@ -14,6 +14,13 @@ from clawback.temporal.fan_out import CONCURRENT_SIGNALS, gather_limited
 PlannedMatches = tuple[CasePlan, Sequence[Match]]
 
 
+class Delivery(NamedTuple):
+    """What goes to one workflow: matches of one case, or all that a correlation shard counts."""
+
+    recipient: str
+    found: Sequence[PlannedMatches]
+
+
 class RefusedMatches(NamedTuple):
     """Matches that did not reach their recipient, and why."""
 
@@ -23,16 +30,14 @@ class RefusedMatches(NamedTuple):
 
 
 class MatchGateway:
-    """Dispatches matches over one Temporal client."""
+    """Delivers matches over one Temporal client."""
 
     def __init__(self, client: Client) -> None:
         self._cases = CaseGateway(client)
         self._correlations = CorrelationGateway(client)
 
-    async def send(
-        self, found: Iterable[PlannedMatches], timing: CaseTiming
-    ) -> list[RefusedMatches]:
-        """Send the matches of a page; return those that were refused.
+    async def deliver(self, delivery: Delivery, timing: CaseTiming) -> list[RefusedMatches]:
+        """Send matches to their recipient; return those that it refused.
 
         Safe to repeat: shards and cases drop matches that they have.
 
@@ -40,16 +45,17 @@ class MatchGateway:
             RPCError: the server does not answer.
 
         """
-        found = list(found)
-        counted = [one for one in found if one[0].correlation is not None]
-        direct = [one for one in found if one[0].correlation is None]
+        counted = [one for one in delivery.found if one[0].correlation is not None]
         refusals = await self._correlations.send_matches(counted, timing.linger)
         refused = [
-            RefusedMatches(plan, matches, refusals[shard])
+            RefusedMatches(plan, matches, error)
             for plan, matches in counted
-            if (shard := names.correlation_id(plan.case_id)) in refusals
+            for error in refusals.values()
         ]
-        return refused + await self._send_to_cases(direct, timing)
+        for plan, matches in delivery.found:
+            if plan.correlation is None:
+                refused += await self._send_to_case(plan, matches, timing)
+        return refused
 
     async def drop_known(self, found: Iterable[PlannedMatches]) -> list[PlannedMatches]:
         """Leave out what a case has already, also a closed one: a sweep reads old mail again."""
@@ -61,17 +67,32 @@ class MatchGateway:
         selected = await gather_limited(select, found, CONCURRENT_SIGNALS)
         return [(plan, matches) for plan, matches in selected if matches]
 
-    async def _send_to_cases(
-        self, found: Iterable[PlannedMatches], timing: CaseTiming
+    async def _send_to_case(
+        self, plan: CasePlan, matches: Sequence[Match], timing: CaseTiming
     ) -> list[RefusedMatches]:
-        refused = list[RefusedMatches]()
+        try:
+            await self._cases.signal_matches(plan, matches, timing)
+        except CaseRefused as error:
+            return [RefusedMatches(plan, matches, error)]
+        return []
 
-        async def send(planned: PlannedMatches) -> None:
-            plan, matches = planned
-            try:
-                await self._cases.signal_matches(plan, matches, timing)
-            except CaseRefused as error:
-                refused.append(RefusedMatches(plan, matches, error))
 
-        await gather_limited(send, found, CONCURRENT_SIGNALS)
-        return refused
+def group_by_recipient(found: Iterable[PlannedMatches]) -> list[Delivery]:
+    """Group matches by where they go: shards first, because they are few and take many matches.
+
+    Then cases, those with the newest mail first: it has waited least, and may still be stopped.
+    """
+    shards: dict[str, list[PlannedMatches]] = {}
+    cases: list[Delivery] = []
+    for plan, matches in found:
+        if plan.correlation is None:
+            cases.append(Delivery(plan.case_id, [(plan, matches)]))
+        else:
+            shards.setdefault(names.correlation_id(plan.case_id), []).append((plan, matches))
+
+    cases.sort(key=_newest, reverse=True)
+    return [*map(Delivery, shards.keys(), shards.values()), *cases]
+
+
+def _newest(delivery: Delivery) -> float:
+    return max(match.at.timestamp() for _, matches in delivery.found for match in matches)

@@ -79,7 +79,7 @@ class PollerGateway:
         return started
 
     async def status(self, source: EventKind) -> PollerStatus:
-        """Read both lanes, backlog, counters and state of a poller."""
+        """Read the lanes, backlog, counters and state of a poller."""
         return await query_workflow(self._handle(source), names.STATUS, PollerStatus)
 
     async def poll_now(self, source: EventKind) -> PollerStatus:

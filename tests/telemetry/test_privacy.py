@@ -227,7 +227,7 @@ def test_no_page_is_logged_with_its_events(kind: EventKind, text: str) -> None:
     page = IngestResult(fresh=[event], rejected=[Rejection.of(record, text)])
     page.unjoined.append(event)
     with captured_logs() as stream:
-        ActivityTelemetry().record_page(kind, page)
+        ActivityTelemetry().record_page(kind, page, 0)
     assert log_lines(stream)
     assert CANARY not in stream.getvalue()
     assert CANARY.encode() not in generate_latest(REGISTRY)
