@@ -4,7 +4,9 @@ Measures how cases are acted on or held over time, whether anything ever stands 
 case costs in comparison with a bare workflow that has one no-op activity.
 """
 
-from collections.abc import Sequence
+import asyncio
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager, suppress
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime, timedelta
 from itertools import pairwise
@@ -22,8 +24,11 @@ from bench.stage import Responder, clawback, eventually
 from bench.usage import Usage, Watch
 from clawback.cases import CaseState
 from clawback.simulator import campaigns as synthetic_campaigns
+from clawback.simulator import outbreak
+from clawback.temporal.case_index import CaseFilter
 
 _EVERY = 2.0
+_FRESH_EVERY = 5.0
 _MINUTE = 60
 _MIB = 1 << 20
 _POLL = "/investigate"
@@ -76,6 +81,53 @@ class Storm:
         return True
 
 
+class FreshMail:
+    """Mail of new campaigns that arrives while the storm is worked through, one at a time."""
+
+    def __init__(self, responder: Responder, count: int) -> None:
+        self._responder = responder
+        self._count = count
+        self._arrived: dict[str, tuple[str, datetime]] = {}
+
+    @asynccontextmanager
+    async def arriving(self) -> AsyncIterator[None]:
+        """Let mail arrive while the block runs, the first after five seconds."""
+        task = asyncio.create_task(self._arrive())
+        try:
+            yield
+        finally:
+            task.cancel()
+            with suppress(asyncio.CancelledError):
+                await task
+
+    async def delays(self) -> list[dict[str, float]]:
+        """Wait until each of them is moved; seconds from its arrival to its case, and to that."""
+        moved = await eventually(self._read_moves)
+        found = []
+        for sender, (message, at) in self._arrived.items():
+            (case,) = await self._responder.cases.find(CaseFilter(sender=sender))
+            found.append(
+                {
+                    "case": round((case.opened_at - at).total_seconds(), 1),
+                    "moved": round((moved[message] - at).total_seconds(), 1),
+                }
+            )
+        return found
+
+    async def _arrive(self) -> None:
+        for number in range(self._count):
+            await asyncio.sleep(_FRESH_EVERY)
+            sender = f"accounts@fresh{number:05d}.test"
+            (mail,) = outbreak(1, seed=10**6 + number, sender=sender)
+            at = await self._responder.witness.inject([mail], stamp=True)
+            self._arrived[sender] = mail["message"]["id"], at
+
+    async def _read_moves(self) -> dict[str, datetime] | None:
+        rows = await self._responder.witness.changes()
+        moved = {row["id"]: moment(row) for row in rows if row["operation"] == "move"}
+        return moved if all(one in moved for one, _ in self._arrived.values()) else None
+
+
 def longest_pause(samples: Sequence[Sample]) -> float:
     """The longest time in which nothing was acted on, settled or held."""
     longest, since, last = 0.0, 0.0, (0, 0, 0)
@@ -115,6 +167,7 @@ class Weather:
     seed: int
     rate: str = "1200/300"
     guard: str = "on"
+    fresh: int = 24
 
 
 async def measure(weather: Weather) -> dict[str, Any]:
@@ -123,9 +176,11 @@ async def measure(weather: Weather) -> dict[str, Any]:
     async with clawback(weather.rate, weather.interval, guard=weather.guard) as responder:
         server = responder.server
         before, since = await server.count_actions(), datetime.now(UTC)
-        storm = Storm(responder, campaigns)
-        async with Watch({"worker": responder.worker.pid, "server": server.child.pid}) as watch:
+        storm, fresh = Storm(responder, campaigns), FreshMail(responder, weather.fresh)
+        processes = {"worker": responder.worker.pid, "server": server.child.pid}
+        async with Watch(processes) as watch, fresh.arriving():
             began = await storm.run(weather.seed)
+        delays = await fresh.delays()
         requests = await responder.witness.requests()
         last, own, theirs = storm.samples[-1], watch.usage("worker"), watch.usage("server")
         actions = await server.count_actions() - before
@@ -137,6 +192,10 @@ async def measure(weather: Weather) -> dict[str, Any]:
             "changes": last.changes,
             "longest_pause": longest_pause(storm.samples),
             "longest_poll_gap": longest_gap(requests, began),
+            "fresh_mails": len(delays),
+            "fresh_longest_to_case": max((one["case"] for one in delays), default=0.0),
+            "fresh_longest_to_move": max((one["moved"] for one in delays), default=0.0),
+            "fresh": delays,
             "requests": len(requests),
             "actions_per_case": round(actions / campaigns, 2),
             "actions_per_case_by_kind": {
@@ -168,11 +227,14 @@ async def storm(  # noqa: PLR0913 - the options of a command
     bare: Annotated[
         bool, typer.Option(help="Also run as many bare workflows, for the ratio of the CPU time.")
     ] = True,
+    fresh: Annotated[
+        int, typer.Option(help="Mails of new campaigns meanwhile, every five seconds.", min=0)
+    ] = 24,
     seed: Annotated[int, typer.Option(help="Seed of the mail.")] = 0,
     json: Annotated[Path | None, typer.Option(help="Also write all figures to this file.")] = None,
 ) -> None:
     """Measure thousands of campaigns at once, with the guard at its defaults."""
-    weather = Weather(campaigns, timedelta(seconds=interval), seed, rate, guard)
+    weather = Weather(campaigns, timedelta(seconds=interval), seed, rate, guard, fresh)
     figures = await measure(weather)
     if bare:
         plan = Plan(campaigns, "off", timedelta(seconds=interval), Random(seed))  # noqa: S311 - reproducible on purpose
