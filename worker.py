@@ -75,12 +75,12 @@ from clawback.temporal.account_binding import ForeignAccount
 from clawback.temporal.block_gateway import BlockGateway
 from clawback.temporal.case_gateway import CaseGateway
 from clawback.temporal.client import TemporalUnreachable, connect, lost_server
-from clawback.temporal.data_converter import PayloadKeyError
 from clawback.temporal.deadlock_detection import be_patient
 from clawback.temporal.error_types import EXPECTED
 from clawback.temporal.guard_gateway import GuardGateway
 from clawback.temporal.guard_keeper import GuardKeeper, build_keeper
 from clawback.temporal.heartbeat import HeartbeatInterceptor
+from clawback.temporal.key_ring import PayloadKeyError
 from clawback.temporal.kill_switch import KillSwitch
 from clawback.temporal.match_gateway import MatchGateway
 from clawback.temporal.namespace_checks import (
@@ -388,19 +388,13 @@ def main() -> NoReturn:
         settings = load_settings()
         configure_logging(settings.log_format, settings.log_level)
         exit_now(asyncio.run(WorkerProcess(settings).run()))
-    except (SettingsError, ChannelFileError, ForeignAccount) as error:
+    except (SettingsError, ChannelFileError, ForeignAccount, PayloadKeyError) as error:
         _leave(error, ExitCode.USAGE)
     except RuleErrors as error:
         _leave(error, ExitCode.NO)
     except RPCError as error:
         _leave(lost_server(error), ExitCode.ENVIRONMENT)
-    except (
-        TemporalUnreachable,
-        NamespaceNotReady,
-        TelemetryUnavailable,
-        PayloadKeyError,
-        OSError,
-    ) as error:
+    except (TemporalUnreachable, NamespaceNotReady, TelemetryUnavailable, OSError) as error:
         _leave(error, ExitCode.ENVIRONMENT)
 
 

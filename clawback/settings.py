@@ -186,7 +186,19 @@ class Settings(BaseSettings):
     )
     metrics: str = Field(default="127.0.0.1:9464", description="Address and port of /metrics")
     encryption_key: Annotated[SecretStr, AfterValidator(_check_key)] | None = Field(
-        default=None, description="Base64 of 32 bytes; if set, payloads are encrypted"
+        default=None,
+        description="Base64 of 32 bytes; if set, payloads are encrypted with it, and others are "
+        "refused",
+    )
+    encryption_key_file: Path | None = Field(
+        default=None,
+        description="File of such keys, one per line, instead of one key; the first encrypts, all "
+        "decrypt (`clawback keys`)",
+    )
+    encryption: Literal["on", "migrate"] = Field(
+        default="on",
+        description="`migrate` also reads payloads from before encryption, while anybody could "
+        "write them",
     )
     log_format: str = Field(
         default="auto",
@@ -207,6 +219,13 @@ class Settings(BaseSettings):
                 "`unlimited` is allowed against a simulator only; set budgets in safety.yml"
             )
         return guard
+
+    @field_validator("encryption_key_file")
+    @classmethod
+    def _check_key_file(cls, file: Path | None, others: ValidationInfo) -> Path | None:
+        if file is not None and others.data.get("encryption_key") is not None:
+            raise ValueError("CLAWBACK_ENCRYPTION_KEY is set too; set one of them")
+        return file
 
     @property
     def on_simulator(self) -> bool:

@@ -29,6 +29,7 @@ COMMANDS = (
     "poll",
     "api",
     "audit",
+    "keys",
     "doctor",
 )
 

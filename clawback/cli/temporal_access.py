@@ -12,6 +12,7 @@ from clawback.settings import Settings, load_settings
 from clawback.temporal.account_binding import ForeignAccount, require_account
 from clawback.temporal.client import TemporalUnreachable, connect
 from clawback.temporal.guard_gateway import GuardGateway
+from clawback.temporal.key_ring import PayloadKeyError
 from clawback.temporal.workflow_calls import (
     NoSuchWorkflow,
     NoWorkerAnswered,
@@ -41,7 +42,7 @@ def call_temporal(call: Callable[[Client], Awaitable[T]]) -> T:
         return asyncio.run(connect_and_call())
     except (TemporalUnreachable, NoWorkerAnswered) as error:
         raise Failure(str(error), ExitCode.ENVIRONMENT) from error
-    except ForeignAccount as error:
+    except (ForeignAccount, PayloadKeyError) as error:
         raise Failure(str(error), ExitCode.USAGE) from error
     except (NoSuchWorkflow, QueryFailed, UpdateRefused) as error:
         raise Failure(str(error), ExitCode.NO) from error

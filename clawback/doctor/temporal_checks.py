@@ -25,6 +25,7 @@ from clawback.settings import Settings
 from clawback.telemetry.health import max_poll_age
 from clawback.temporal.client import TemporalUnreachable, connect
 from clawback.temporal.guard_gateway import GuardGateway, GuardView
+from clawback.temporal.key_ring import PayloadKeyError
 from clawback.temporal.names import SEARCH_ATTRIBUTES
 from clawback.temporal.namespace_checks import (
     UNDO_REACH,
@@ -50,6 +51,8 @@ async def check_temporal(settings: Settings) -> Iterable[Finding]:
     except TemporalUnreachable as error:
         remedy = "start the server, or fix TEMPORAL_ADDRESS and its credentials"
         return [problem("temporal", str(error), remedy)]
+    except PayloadKeyError as error:
+        return [from_sentence("encryption", str(error))]
 
     host = client.service_client.config.target_host
     return [
@@ -94,7 +97,10 @@ async def check_retention(client: Client, settings: Settings) -> Iterable[Findin
 
 async def check_guard(guard: GuardGateway, settings: Settings) -> Iterable[Finding]:
     """Check whose namespace this is, whether containment is stopped, and what holds a stop."""
-    view = await guard.look()
+    try:
+        view = await guard.look()
+    except PayloadKeyError as error:
+        return [from_sentence("encryption", str(error))]
     if view is None:
         return [problem("kill switch", "there is no guard: nothing is contained", _START_WORKER)]
 

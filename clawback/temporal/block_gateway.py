@@ -8,6 +8,7 @@ from collections.abc import AsyncIterator
 from datetime import datetime, timedelta
 from typing import Any, TypeVar
 
+import structlog
 from temporalio.client import Client, WorkflowExecution, WorkflowHandle
 from temporalio.service import RPCError, RPCStatusCode
 
@@ -15,9 +16,11 @@ from clawback.model.payload import Payload
 from clawback.model.policies import EndedPolicy, ExpiringBlock, OwnedBlock, Removal
 from clawback.model.times import UtcDatetime
 from clawback.temporal import names
+from clawback.temporal.data_converter import PayloadRefused
 from clawback.temporal.workflow_calls import NoSuchWorkflow, UpdateRefused, send_update
 
 T = TypeVar("T")
+log = structlog.get_logger("clawback")
 
 LIFT_PATIENCE = timedelta(seconds=30)
 """How long `lift` waits for the removal. The removal itself goes on after that."""
@@ -52,10 +55,16 @@ class BlockGateway:
         """List every block of ours that stands.
 
         Costs one request per thousand blocks and needs no worker. The index may lag by a second.
+        What somebody without our key started under that type is no block.
         """
         query = f"WorkflowType = '{names.BLOCK_EXPIRY}' AND ExecutionStatus = 'Running'"
         async for execution in self.client.list_workflows(query):
-            yield await _read_block(execution)
+            try:
+                block = await _read_block(execution)
+            except PayloadRefused as refused:
+                log.warning("block.refused", workflow=execution.id, error=refused)
+            else:
+                yield block
 
     async def read(self, block_id: str) -> ActiveBlock:
         """Read one block, also one that is so new that the index does not know it.

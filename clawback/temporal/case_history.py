@@ -15,6 +15,7 @@ from temporalio.api.common.v1 import Payloads
 from temporalio.api.enums.v1 import EventType
 from temporalio.api.history.v1 import HistoryEvent
 from temporalio.client import Client
+from temporalio.converter import WorkflowSerializationContext
 from temporalio.service import RPCError
 
 from clawback.actions import Action
@@ -132,7 +133,9 @@ class _Reader:
     """Collects what the events of one run say."""
 
     def __init__(self, client: Client, case: str) -> None:
-        self._converter, self._case = client.data_converter, case
+        context = WorkflowSerializationContext(client.namespace, case)
+        self._converter = client.data_converter.with_context(context)
+        self._case = case
         self._start: CaseStart | None = None
         self._uid = ""
         self._targets: dict[str, Target] = {}

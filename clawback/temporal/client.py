@@ -1,6 +1,7 @@
 """Connects to Temporal: its own environment (`TEMPORAL_*`, profiles, TLS) and our converter."""
 
 import re
+from pathlib import Path
 
 from temporalio.client import Client
 from temporalio.envconfig import ClientConfigProfile
@@ -10,6 +11,7 @@ from temporalio.service import RPCError, RPCStatusCode
 from clawback.model.loggable import LoggableError
 from clawback.settings import Settings
 from clawback.temporal.data_converter import data_converter
+from clawback.temporal.key_ring import Key, KeyRing, read_key_file
 
 _LOST = frozenset(
     {RPCStatusCode.UNAVAILABLE, RPCStatusCode.DEADLINE_EXCEEDED, RPCStatusCode.UNKNOWN}
@@ -30,6 +32,26 @@ def server_address(settings: Settings) -> str:
     )
 
 
+def read_keys(settings: Settings) -> KeyRing | None:
+    """Read the keys that the settings name; None if they name none.
+
+    Raises:
+        PayloadKeyError: a key is unusable, or the file cannot be read.
+
+    """
+    if settings.encryption_key is not None:
+        secret = settings.encryption_key.get_secret_value()
+        return KeyRing([Key.parse(secret, "CLAWBACK_ENCRYPTION_KEY")])
+
+    file = key_file(settings)
+    return read_key_file(file) if file is not None else None
+
+
+def key_file(settings: Settings) -> Path | None:
+    """Return the key file of this installation; None if it has none."""
+    return settings.encryption_key_file
+
+
 async def connect(
     settings: Settings,
     *,
@@ -41,7 +63,7 @@ async def connect(
 
     Raises:
         TemporalUnreachable: no server answers there, or it refuses our credentials.
-        PayloadKeyError: the encryption key is unusable.
+        PayloadKeyError: an encryption key is unusable.
 
     """
     profile = ClientConfigProfile.load().to_client_connect_config()
@@ -49,7 +71,9 @@ async def connect(
     options = {
         **profile,
         "target_host": target,
-        "data_converter": data_converter(settings.encryption_key),
+        "data_converter": data_converter(
+            read_keys(settings), accepts_plaintext=settings.encryption == "migrate"
+        ),
     }
     if namespace is not None:
         options["namespace"] = namespace

@@ -1,46 +1,71 @@
-"""The data converter: Pydantic JSON, compressed when large, encrypted if a key is set.
+"""The data converter: Pydantic JSON, compressed when large, encrypted if there are keys.
 
-Each payload says in its metadata how it is stored, so a key may be set while cases are open. By
-Temporal's design ids, types, search attributes and queue names are never encrypted.
+With keys, only what was encrypted with one of them is read: nobody without a key can start a case,
+send it a decision or call an activity. By Temporal's design ids, types, search attributes and queue
+names are never encrypted.
 """
 
-import base64
-import binascii
-import dataclasses
+import copy
 import hashlib
 import hmac
 import os
 import zlib
 from collections.abc import Sequence
+from enum import StrEnum
+from typing import NoReturn
 
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
-from pydantic import SecretStr
 from temporalio.api.common.v1 import Payload
 from temporalio.api.failure.v1 import Failure
-from temporalio.contrib.pydantic import pydantic_data_converter
+from temporalio.contrib.pydantic import PydanticPayloadConverter
 from temporalio.converter import (
+    ActivitySerializationContext,
     DataConverter,
     DefaultFailureConverter,
     DefaultFailureConverterWithEncodedAttributes,
+    EncodingPayloadConverter,
     PayloadCodec,
     PayloadConverter,
+    SerializationContext,
+    WithSerializationContext,
+    WorkflowSerializationContext,
 )
 from temporalio.exceptions import ApplicationError, ApplicationErrorCategory
 
-from clawback.model.loggable import LoggableError
+from clawback.temporal.error_types import ErrorType
+from clawback.temporal.key_ring import KeyRing
 
 COMPRESS_FROM = 4096
 """Bytes from which compressing a payload pays."""
 _ZLIB = b"binary/zlib"
 _AES = b"binary/encrypted"
+_REFUSED = b"clawback/refused"
+_KEY_ID = "encryption-key-id"
+_PLACE = "bound-to"
+_PLACE_BYTES = 16
 _NONCE = 12
 _INDEX_KEY = b"clawback index key"
 """Separates the key of the index from every other use of the same secret."""
 
 
-class PayloadKeyError(LoggableError, ValueError):
-    """The encryption key is unusable, or a payload was encrypted with another key."""
+class Refusal(StrEnum):
+    """Why a payload is refused, as the end of a sentence that begins with it."""
+
+    PLAINTEXT = "is not encrypted"
+    UNKNOWN_KEY = "was encrypted with a key that is not in the key ring"
+    MISPLACED = "belongs to another workflow"
+    DAMAGED = "was changed"
+    NO_KEY = "is encrypted, and no key is set"
+
+
+class PayloadRefused(ApplicationError):
+    """A payload is not ours, or cannot be read here. No retry changes that."""
+
+    def __init__(self, refusal: Refusal, key: str = "") -> None:
+        self.refusal, self.key = refusal, key
+        text = f"the payload {refusal}" + (f" (key {key})" if key else "")
+        super().__init__(text, type=ErrorType.PAYLOAD_REFUSED, non_retryable=True)
 
 
 class CompactCodec(PayloadCodec):
@@ -68,47 +93,122 @@ class CompactCodec(PayloadCodec):
         )
 
 
-class EncryptingCodec(PayloadCodec):
-    """Compresses, then encrypts with AES-256-GCM. Reads unencrypted payloads too."""
+class EncryptingCodec(PayloadCodec, WithSerializationContext):
+    """Compresses, then encrypts with AES-256-GCM under the current key of a ring.
 
-    def __init__(self, key: bytes) -> None:
-        self.index_key = hmac.digest(key, _INDEX_KEY, "sha256")
-        self._cipher = AESGCM(key)
-        self._key_id = hashlib.sha256(key).hexdigest()[:8].encode()
+    Each payload is bound to the namespace and the id of the workflow that it belongs to, so that
+    nobody can copy it into another one. What is not ours becomes a payload that no value can be
+    read from. Raising here instead would fail the whole workflow task for ever, and with it the
+    case, because of one signal that anybody could send.
+    """
+
+    def __init__(self, keys: KeyRing, *, accepts_plaintext: bool = False) -> None:
+        self.index_keys = tuple(hmac.digest(key.secret, _INDEX_KEY, "sha256") for key in keys)
+        self.accepts_plaintext = accepts_plaintext
+        self._ciphers = {key.id.encode(): AESGCM(key.secret) for key in keys}
+        self._current = keys.current.id.encode()
         self._compact = CompactCodec()
+        self._place = b""
+
+    def with_context(self, context: SerializationContext) -> "EncryptingCodec":
+        """Return a codec for the payloads of one workflow."""
+        kinds = (WorkflowSerializationContext, ActivitySerializationContext)
+        if not isinstance(context, kinds) or context.workflow_id is None:
+            return self
+
+        place = f"{context.namespace}\0{context.workflow_id}".encode()
+        bound = copy.copy(self)
+        bound._place = hashlib.sha256(place).digest()[:_PLACE_BYTES]  # noqa: SLF001 - our own copy
+        return bound
 
     async def encode(self, payloads: Sequence[Payload]) -> list[Payload]:
         """Compress and encrypt each payload under a fresh nonce."""
         return [self._seal(payload) for payload in await self._compact.encode(payloads)]
 
     async def decode(self, payloads: Sequence[Payload]) -> list[Payload]:
-        """Decrypt and decompress payloads.
-
-        Raises:
-            PayloadKeyError: the payload was encrypted with another key.
-
-        """
+        """Decrypt and decompress payloads; put refused ones in the place of what is not ours."""
         return await self._compact.decode([self._open(payload) for payload in payloads])
 
     def _seal(self, payload: Payload) -> Payload:
         nonce = os.urandom(_NONCE)
-        # The key id is authenticated too. Random nonces are safe for 2³² payloads under one key.
-        sealed = nonce + self._cipher.encrypt(nonce, payload.SerializeToString(), self._key_id)
-        return Payload(metadata={"encoding": _AES, "encryption-key-id": self._key_id}, data=sealed)
+        # Key id and place are authenticated too. Random nonces are safe for 2³² payloads a key.
+        sealed = self._ciphers[self._current].encrypt(
+            nonce, payload.SerializeToString(), self._current + self._place
+        )
+        metadata = {"encoding": _AES, _KEY_ID: self._current}
+        if self._place:
+            metadata[_PLACE] = self._place
+        return Payload(metadata=metadata, data=nonce + sealed)
 
     def _open(self, payload: Payload) -> Payload:
         if payload.metadata.get("encoding") != _AES:
-            return payload
+            return payload if self.accepts_plaintext else _refuse(Refusal.PLAINTEXT)
+
+        key_id, place = payload.metadata[_KEY_ID], payload.metadata[_PLACE]
+        if (cipher := self._ciphers.get(key_id)) is None:
+            return _refuse(Refusal.UNKNOWN_KEY, key_id)
+        # Without a place we only read, in the history or an index: there each is read as it is.
+        if self._place and place != self._place:
+            return _refuse(Refusal.MISPLACED)
 
         nonce, sealed = payload.data[:_NONCE], payload.data[_NONCE:]
         try:
-            return Payload.FromString(
-                self._cipher.decrypt(nonce, sealed, payload.metadata["encryption-key-id"])
-            )
-        except InvalidTag:
-            raise PayloadKeyError(
-                "a payload was encrypted with another key; set CLAWBACK_ENCRYPTION_KEY to that key"
-            ) from None
+            return Payload.FromString(cipher.decrypt(nonce, sealed, key_id + place))
+        except (InvalidTag, ValueError):
+            return _refuse(Refusal.DAMAGED)
+
+
+def _refuse(refusal: Refusal, detail: bytes = b"") -> Payload:
+    return Payload(metadata={"encoding": _REFUSED, "detail": detail}, data=refusal.encode())
+
+
+class RefusedPayloads(EncodingPayloadConverter):
+    """Raises instead of reading a value from a refused payload.
+
+    The SDK then drops a signal, rejects an update, and fails a query, an activity or a workflow
+    that was started with one.
+    """
+
+    encoding = _REFUSED.decode()
+
+    def to_payload(self, value: object) -> None:
+        """Leave every value to the other converters."""
+
+    def from_payload(self, payload: Payload, type_hint: object = None) -> NoReturn:  # noqa: ARG002 - the base class gives it
+        """Say why the payload is refused.
+
+        Raises:
+            PayloadRefused: always.
+
+        """
+        detail = payload.metadata["detail"].decode("ascii", "replace")
+        raise PayloadRefused(Refusal(payload.data.decode()), detail)
+
+
+class SealedPayloads(EncodingPayloadConverter):
+    """Raises for an encrypted payload where no key is set."""
+
+    encoding = _AES.decode()
+
+    def to_payload(self, value: object) -> None:
+        """Leave every value to the other converters."""
+
+    def from_payload(self, payload: Payload, type_hint: object = None) -> NoReturn:  # noqa: ARG002 - the base class gives it
+        """Name the key that is needed.
+
+        Raises:
+            PayloadRefused: always.
+
+        """
+        raise PayloadRefused(Refusal.NO_KEY, payload.metadata[_KEY_ID].decode("ascii", "replace"))
+
+
+class PayloadValues(PydanticPayloadConverter):
+    """Pydantic JSON; refuses what the codec has refused."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._set_converters(*self.converters.values(), RefusedPayloads(), SealedPayloads())
 
 
 class BriefFailures(DefaultFailureConverter):
@@ -137,42 +237,31 @@ class EncodedBriefFailures(BriefFailures, DefaultFailureConverterWithEncodedAttr
 def index_keys(codec: PayloadCodec | None, namespace: str) -> tuple[bytes, ...]:
     """Return the keys of the hashes in the index (`clawback.cases.touches`), the current one first.
 
-    The current key comes from the encryption key. Without one it comes from the namespace: whoever
-    reads the index can then read the payloads too, so it protects nothing. That key stays valid for
-    cases from before an encryption key was set.
+    Each key of the ring has one, so that cases from before a rotation are found. Without a ring it
+    comes from the namespace: whoever reads the index can then read the payloads too, so it protects
+    nothing.
     """
     plain = hmac.digest(_INDEX_KEY, namespace.encode(), "sha256")
-    return (codec.index_key, plain) if isinstance(codec, EncryptingCodec) else (plain,)
+    if not isinstance(codec, EncryptingCodec):
+        return (plain,)
+    return (*codec.index_keys, plain) if codec.accepts_plaintext else codec.index_keys
 
 
-def data_converter(key: SecretStr | None) -> DataConverter:
-    """Build the converter.
+def data_converter(keys: KeyRing | None, *, accepts_plaintext: bool = False) -> DataConverter:
+    """Build the converter; without keys it writes plaintext.
 
-    Raises:
-        PayloadKeyError: the key is not base64 of 32 bytes.
-
+    With keys, `accepts_plaintext` makes it read payloads from before encryption too.
     """
-    if key is None:
-        return dataclasses.replace(
-            pydantic_data_converter,
+    if keys is None:
+        return DataConverter(
+            payload_converter_class=PayloadValues,
             payload_codec=CompactCodec(),
             failure_converter_class=BriefFailures,
         )
 
-    try:
-        raw = base64.b64decode(key.get_secret_value(), validate=True)
-    except binascii.Error:
-        raw = b""
-
-    if len(raw) != 32:  # noqa: PLR2004 - the key length of AES-256
-        raise PayloadKeyError(
-            "CLAWBACK_ENCRYPTION_KEY is not base64 of 32 bytes; "
-            "create one with `openssl rand -base64 32`"
-        )
-
-    return dataclasses.replace(
-        pydantic_data_converter,
-        payload_codec=EncryptingCodec(raw),
+    return DataConverter(
+        payload_converter_class=PayloadValues,
+        payload_codec=EncryptingCodec(keys, accepts_plaintext=accepts_plaintext),
         # Otherwise the text of an error would stay readable in the history.
         failure_converter_class=EncodedBriefFailures,
     )

@@ -12,7 +12,8 @@
     ├─ invalid_request      this request                        nobody: it is the outcome
     ├─ unreadable_response  a response that cannot be read      the engine, slowly
     ├─ audit_unavailable    the audit cannot be written         the engine, until it can
-    └─ nothing_new          a quiet source                      the engine, with the next poll
+    ├─ nothing_new          a quiet source                      the engine, with the next poll
+    └─ payload_refused      a payload that is not ours          nobody: whatever sent it is refused
 
 Never compare messages.
 """
@@ -35,6 +36,7 @@ class ErrorType(StrEnum):
     UNREADABLE_RESPONSE = "unreadable_response"
     AUDIT_UNAVAILABLE = "audit_unavailable"
     NOTHING_NEW = "nothing_new"
+    PAYLOAD_REFUSED = "payload_refused"
 
 
 PERMANENT: frozenset[ErrorType] = frozenset({ErrorType.INVALID_REQUEST, ErrorType.NOT_FOUND})

@@ -20,6 +20,7 @@ from temporalio.client import (
     WorkflowExecutionStatus,
 )
 from temporalio.common import WorkflowIDConflictPolicy
+from temporalio.converter import WorkflowSerializationContext
 from temporalio.service import RPCError, RPCStatusCode
 
 from clawback.guard import (
@@ -33,6 +34,8 @@ from clawback.guard import (
     Stop,
 )
 from clawback.temporal import names
+from clawback.temporal.data_converter import PayloadRefused, Refusal
+from clawback.temporal.key_ring import PayloadKeyError
 from clawback.temporal.namespace_checks import REFUSED
 from clawback.temporal.workflow_calls import (
     NoSuchWorkflow,
@@ -255,10 +258,13 @@ class GuardGateway:
         handle = self.client.get_workflow_handle(names.GUARD_ID, run_id=run)
         events = (await handle.fetch_history()).events
         payloads = events[0].workflow_execution_started_event_attributes.input.payloads
+        converter = self.client.data_converter.with_context(
+            WorkflowSerializationContext(self.client.namespace, names.GUARD_ID)
+        )
 
         try:
-            (snapshot,) = await self.client.data_converter.decode(payloads, [GuardSnapshot])
-        except ValueError:
+            (snapshot,) = await converter.decode(payloads, [GuardSnapshot])
+        except (ValueError, PayloadRefused):
             return Past()
 
         # Without a finished task the run changed nothing after its start.
@@ -321,4 +327,26 @@ async def _read_memo(found: WorkflowExecutionDescription) -> GuardMemo | None:
         memo = await found.memo_value(names.GUARD_MEMO, default=None, type_hint=GuardMemo)
     except ValidationError:
         return None
+    except PayloadRefused as refused:
+        raise PayloadKeyError(_explain(refused, found.namespace)) from refused
     return memo if isinstance(memo, GuardMemo) else None
+
+
+def _explain(refused: PayloadRefused, namespace: str) -> str:
+    """Say what is wrong with our keys, and what to do, in one sentence."""
+    key = f"key {refused.key}" if refused.key else "a key"
+    match refused.refusal:
+        case Refusal.NO_KEY:
+            what = f"is encrypted with {key}, and no key is set"
+            remedy = "set CLAWBACK_ENCRYPTION_KEY_FILE to the key file of its workers"
+        case Refusal.UNKNOWN_KEY:
+            what = f"is encrypted with {key}, which is not among ours"
+            remedy = "set CLAWBACK_ENCRYPTION_KEY_FILE to a key file that has it"
+        case Refusal.PLAINTEXT:
+            what = "is not encrypted, and a key is set"
+            remedy = "set CLAWBACK_ENCRYPTION=migrate until what is open has ended"
+        case _:
+            what = f"has a guard whose memo {refused.refusal}"
+            remedy = "find out who else writes to this namespace"
+
+    return f"the data of namespace {namespace} {what}; {remedy}"

@@ -8,6 +8,7 @@ from typing import Any
 
 from temporalio.client import Client, WorkflowExecution, WorkflowExecutionStatus, WorkflowHandle
 from temporalio.common import WorkflowIDConflictPolicy
+from temporalio.converter import WorkflowSerializationContext
 from temporalio.service import RPCError, RPCStatusCode
 
 from clawback.model.events import EventKind
@@ -152,10 +153,13 @@ class PollerGateway:
         return memory, Started(Beginning.EARLIER, last.run_id, why)
 
     async def _read_argument(self, handle: WorkflowHandle[Any, Any]) -> PollerStart:
+        converter = self.client.data_converter.with_context(
+            WorkflowSerializationContext(self.client.namespace, handle.id)
+        )
         # The first event holds the argument; the rest of a long history is not fetched.
         async for event in handle.fetch_history_events(page_size=1):
             payloads = event.workflow_execution_started_event_attributes.input.payloads
-            (start,) = await self.client.data_converter.decode(payloads, [PollerStart])
+            (start,) = await converter.decode(payloads, [PollerStart])
             return PollerStart.model_validate(start)
         raise LookupError("the run has no history")
 

@@ -1,10 +1,8 @@
 """Entries of the index are read page by page, and one that cannot be read spoils no other."""
 
-import base64
 from datetime import UTC, datetime
 
 import pytest
-from pydantic import SecretStr
 from temporalio.api.common.v1 import Memo, WorkflowExecution
 from temporalio.api.enums.v1 import WorkflowExecutionStatus as Status
 from temporalio.api.workflow.v1 import WorkflowExecutionInfo
@@ -22,12 +20,11 @@ from clawback.temporal import case_entries, names
 from clawback.temporal.case_entries import CaseLine, list_entries, read_entries
 from clawback.temporal.case_gateway import CaseGateway
 from clawback.temporal.data_converter import data_converter
+from clawback.temporal.key_ring import Key, KeyRing
 from tests.waiting import eventually
 
 NOW = datetime(2026, 11, 28, tzinfo=UTC)
-MINE, OTHERS = (
-    data_converter(SecretStr(base64.b64encode(32 * key).decode())) for key in (b"a", b"b")
-)
+MINE, OTHERS = (data_converter(KeyRing([Key(32 * letter)])) for letter in (b"a", b"b"))
 SUMMARY = StoredSummary(
     rule="r", messages=3, changed=1, undo=UndoBasis(case="c", uid="u", rule="r")
 )
@@ -69,7 +66,7 @@ async def test_a_memo_of_another_key_spoils_no_other() -> None:
     lines = [entry.read_line() for entry in await read_entries(MINE, page)]
     assert [line.unreadable for line in lines] == [
         None,
-        "its summary cannot be read: PayloadKeyError",
+        "its summary cannot be read: PayloadRefused",
         "it has no summary",
         None,
     ]

@@ -3,13 +3,11 @@
 No worker runs while they are read, so nothing can be replayed.
 """
 
-import base64
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
 import pytest
-from pydantic import SecretStr
 from temporalio import activity
 from temporalio.client import Client
 
@@ -26,6 +24,7 @@ from clawback.temporal.case_gateway import CaseGateway
 from clawback.temporal.case_history import CHANGES
 from clawback.temporal.case_index import CaseFilter
 from clawback.temporal.data_converter import data_converter
+from clawback.temporal.key_ring import Key, KeyRing
 from clawback.temporal.undo_gateway import FoundUndo, NothingKnown, UndoGateway
 from tests.waiting import eventually
 from tests.workflows.deployment import Deployment, deployed, match_of
@@ -161,7 +160,7 @@ async def test_a_plan_for_many_cases_reads_few_histories(
 
 async def foreign_case(deployment: Deployment) -> None:
     """Start a case under another encryption key, and end it at once."""
-    key = SecretStr(base64.b64encode(b"x" * 32).decode())
+    key = KeyRing([Key(b"x" * 32)])
     client = deployment.client
     foreign = Client(
         client.service_client, namespace=client.namespace, data_converter=data_converter(key)

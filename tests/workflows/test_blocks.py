@@ -4,13 +4,11 @@ They end when they should, people can extend and lift them, and what others chan
 """
 
 import asyncio
-from base64 import b64encode
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 import pytest
-from pydantic import SecretStr
 from temporalio.client import Client
 
 from clawback.actions import BlockSender
@@ -27,6 +25,7 @@ from clawback.simulator.options import TokenScope
 from clawback.telemetry import metrics
 from clawback.temporal.block_gateway import ActiveBlock, BlockGateway
 from clawback.temporal.data_converter import data_converter
+from clawback.temporal.key_ring import Key, KeyRing
 from clawback.temporal.workflow_calls import NoSuchWorkflow, UpdateRefused
 from tests.waiting import eventually
 from tests.workflows.deployment import RULES, Deployment, deployed, match_of
@@ -101,7 +100,7 @@ async def test_what_a_block_matches_is_encrypted_in_the_index_too(
     Who has the key reads it.
     """
     config = temporal.config()
-    config["data_converter"] = data_converter(SecretStr(b64encode(bytes(range(32))).decode()))
+    config["data_converter"] = data_converter(KeyRing([Key(bytes(range(32)))]))
     client = Client(**config)
     async with deployed(client, simulated([]), tmp_path) as deployment:
         block = await blocked(deployment)
