@@ -108,9 +108,16 @@ async def check_never_block(page: WorkerPage) -> Iterable[Finding]:
 
 
 def _own_domains_finding(domains: int) -> Finding:
-    if domains >= 0:
+    if domains > 0:
         found = f"{domains:,} domains of the account are never blocked, besides those in safety.yml"
         return ok("own domains", found)
+
+    if domains == 0:
+        return warning(
+            "own domains",
+            "the account has no domains, so only safety.yml keeps your own from being blocked",
+            "add your domains to Email Security, or to never_block.suffixes in safety.yml",
+        )
 
     return warning(
         "own domains",

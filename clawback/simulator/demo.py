@@ -86,7 +86,6 @@ _INVOICE = Draft(
     "Imitates an executive and asks for a payment",
     "BusinessEmailCompromise",
     reply_to="julia.ruiz.office@mailbox-fast.test",
-    authentication="none",
 )
 _PAYROLL = Draft(
     "chidi.okafor@staff-portal.test",

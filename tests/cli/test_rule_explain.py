@@ -28,6 +28,7 @@ def bec(number: int = 1, hour: int = 1, **fields: Any) -> dict[str, object]:
         "scanned_at": at,
         "final_disposition": "MALICIOUS-BEC",
         "edf_hash": "aa",
+        "validation": {"dmarc": "pass"},
     } | fields
 
 

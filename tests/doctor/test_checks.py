@@ -197,7 +197,7 @@ def test_the_end_of_a_long_audit_is_checked(tmp_path: Path) -> None:
 
 
 async def test_the_never_block_list_is_checked_through_the_worker() -> None:
-    """Unknown own domains and forbidden blocks are warnings with their remedy."""
+    """No or unknown own domains and forbidden blocks are warnings with their remedy."""
     registry = CollectorRegistry()
     domains, forbidden = (
         Gauge("clawback_own_domains", "", registry=registry),
@@ -207,6 +207,10 @@ async def test_the_never_block_list_is_checked_through_the_worker() -> None:
     with serve_metrics("127.0.0.1:0", registry=registry) as server:
         page = WorkerPage(plan_installation(Settings(metrics=f"127.0.0.1:{server.port}")))
         assert statuses(await check_never_block(page)) == [CheckStatus.OK, CheckStatus.OK]
+        domains.set(0)
+        (none, _) = await check_never_block(page)
+        assert none.status is CheckStatus.WARNING
+        assert "the account has no domains" in none.found
         domains.set(-1)
         forbidden.set(2)
         unknown, against = await check_never_block(page)

@@ -22,6 +22,7 @@ def message(
         "final_disposition": disposition,
         "scanned_at": (NOW - timedelta(hours=hours)).isoformat(),
         "from": sender,
+        "validation": {"dmarc": "pass"},
         **fields,
     }
     return parse_line({"message": record, "detections": {}})

@@ -47,6 +47,19 @@ def test_a_window_is_closed_at_both_ends_and_slides(
         ) is blocked
 
 
+@pytest.mark.parametrize("dmarc", ["fail", "none", "error"])
+def test_a_partner_whose_from_is_forged_is_not_blocked(dmarc: str) -> None:
+    """Three malicious messages that did not pass DMARC block nobody."""
+    forged = {"spf": "fail", "dkim": "none", "dmarc": dmarc}
+    found = expect(
+        *(
+            message(f"m{number}", "MALICIOUS", sender="ap@partner.example", validation=forged)
+            for number in range(3)
+        )
+    )
+    assert "block_sender" not in {action for _, action, _ in summarize(found)}
+
+
 @pytest.mark.parametrize(
     ("sender", "result"),
     [("a@cloudflare.com", "impossible"), ("no-domain", "impossible"), ("a@x.test", "done")],
