@@ -195,10 +195,10 @@ class Settings(BaseSettings):
         description="File of such keys, one per line, instead of one key; the first encrypts, all "
         "decrypt (`clawback keys`)",
     )
-    encryption: Literal["on", "migrate"] = Field(
+    encryption: Literal["on", "migrate", "off"] = Field(
         default="on",
-        description="`migrate` also reads payloads from before encryption, while anybody could "
-        "write them",
+        description="`on` needs a key, except for a Temporal server on this machine; `migrate` "
+        "also reads payloads from before encryption; `off` leaves them readable for the server",
     )
     log_format: str = Field(
         default="auto",

@@ -28,6 +28,7 @@ from clawback.local.account_check import AccountRefused, check_account
 from clawback.local.installation import Installation, plan_installation
 from clawback.settings import Settings, load_settings
 from clawback.temporal.client import TemporalUnreachable, connect
+from clawback.temporal.key_ring import PayloadKeyError
 
 _LIVE_EVERY, _PLAIN_EVERY = 1.0, 5.0
 
@@ -50,6 +51,8 @@ def up(
         raise Failure(str(error), exit_code_of(error)) from error
     except (SetupError, TemporalUnreachable) as error:
         raise Failure(str(error), ExitCode.ENVIRONMENT) from error
+    except PayloadKeyError as error:
+        raise Failure(str(error), ExitCode.USAGE) from error
     except AccountRefused as error:
         raise Failure(str(error), ExitCode.REFUSED) from error
 

@@ -174,6 +174,8 @@ class RehearsalEnvironment:
             "CLAWBACK_AGE_LIMIT": plan.age_limit,
             "CLAWBACK_GUARD": "on" if plan.guard else "unlimited",
             "CLAWBACK_UPGRADE": "restart",
+            # The mail is synthetic, and whoever watches the server should see it.
+            "CLAWBACK_ENCRYPTION": "off",
             "CLAWBACK_LOG_FORMAT": "json",
             **self._server.environment,
         }

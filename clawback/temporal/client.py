@@ -2,16 +2,18 @@
 
 import re
 from pathlib import Path
+from urllib.parse import urlsplit
 
 from temporalio.client import Client
 from temporalio.envconfig import ClientConfigProfile
 from temporalio.runtime import Runtime
 from temporalio.service import RPCError, RPCStatusCode
 
+from clawback.model.hosts import is_loopback
 from clawback.model.loggable import LoggableError
 from clawback.settings import Settings
 from clawback.temporal.data_converter import data_converter
-from clawback.temporal.key_ring import Key, KeyRing, read_key_file
+from clawback.temporal.key_ring import Key, KeyRing, PayloadKeyError, read_key_file
 
 _LOST = frozenset(
     {RPCStatusCode.UNAVAILABLE, RPCStatusCode.DEADLINE_EXCEEDED, RPCStatusCode.UNKNOWN}
@@ -33,18 +35,30 @@ def server_address(settings: Settings) -> str:
 
 
 def read_keys(settings: Settings) -> KeyRing | None:
-    """Read the keys that the settings name; None if they name none.
+    """Read the keys that the settings name; None if they name none, and need none.
 
     Raises:
-        PayloadKeyError: a key is unusable, or the file cannot be read.
+        PayloadKeyError: a key is unusable or missing, or the file cannot be read.
 
     """
+    if settings.encryption == "off":
+        return None
     if settings.encryption_key is not None:
         secret = settings.encryption_key.get_secret_value()
         return KeyRing([Key.parse(secret, "CLAWBACK_ENCRYPTION_KEY")])
 
     file = key_file(settings)
-    return read_key_file(file) if file is not None else None
+    if file is not None:
+        return read_key_file(file)
+
+    address = server_address(settings)
+    if not is_loopback(urlsplit(f"//{address}").hostname or ""):
+        raise PayloadKeyError(
+            f"no encryption key is set for the Temporal server at {address}: create a key file "
+            "with `clawback keys new FILE` and set CLAWBACK_ENCRYPTION_KEY_FILE, or set "
+            "CLAWBACK_ENCRYPTION=off to let the server read the content of mail"
+        )
+    return None
 
 
 def key_file(settings: Settings) -> Path | None:

@@ -6,6 +6,8 @@ from pathlib import Path
 
 import pytest
 
+from clawback.settings import Settings
+from clawback.temporal.client import read_keys
 from clawback.temporal.key_ring import (
     Key,
     KeyRing,
@@ -90,3 +92,34 @@ def test_a_key_never_shows() -> None:
     """Neither in a repr of a key nor in that of a ring."""
     key = Key.generate()
     assert key.line not in f"{key!r} {KeyRing([key])!r} {[key]}"
+
+
+@pytest.mark.parametrize(
+    ("address", "encryption", "is_refused"),
+    [
+        ("temporal.example:7233", "on", True),
+        ("temporal.example:7233", "migrate", True),
+        ("temporal.example:7233", "off", False),
+        ("127.0.0.1:7233", "on", False),
+    ],
+)
+def test_a_server_elsewhere_needs_a_key(
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    address: str,
+    encryption: str,
+    is_refused: bool,  # noqa: FBT001 - a parameter of the table
+) -> None:
+    """Unless somebody said that it may read everything."""
+    monkeypatch.setenv("TEMPORAL_ADDRESS", address)
+    without = Settings.model_validate({"encryption": encryption})
+    if is_refused:
+        with pytest.raises(PayloadKeyError, match=r"temporal.example.*CLAWBACK_ENCRYPTION=off"):
+            read_keys(without)
+    else:
+        assert read_keys(without) is None
+
+    ring = create_key_file(tmp_path / "keys")
+    keyed = without.model_copy(update={"encryption_key_file": tmp_path / "keys"})
+    found = read_keys(keyed)
+    assert (found.ids if found else None) == (None if encryption == "off" else ring.ids)
