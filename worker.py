@@ -44,6 +44,7 @@ from clawback.cloudflare import EmailSecurity, Share
 from clawback.ingest import Ingest
 from clawback.model.events import EventKind
 from clawback.notifications import ChannelFileError, Notifier, read_channels
+from clawback.private_files import describe_hidden, hide, hide_new_files
 from clawback.rules import RuleErrors
 from clawback.rules.act_check import ActCheck
 from clawback.rules.live import LiveRules, Reload
@@ -384,9 +385,12 @@ def build_workers(
 
 def main() -> NoReturn:
     """Run one worker process and leave with its exit code."""
+    hide_new_files()
     try:
         settings = load_settings()
         configure_logging(settings.log_format, settings.log_level)
+        if repaired := hide(settings.private_paths()):
+            log.warning("worker.files_hidden", detail=describe_hidden(repaired))
         exit_now(asyncio.run(WorkerProcess(settings).run()))
     except (SettingsError, ChannelFileError, ForeignAccount, PayloadKeyError) as error:
         _leave(error, ExitCode.USAGE)

@@ -32,6 +32,7 @@ from clawback.model.events import SOURCES, EventKind
 from clawback.model.hosts import is_loopback
 from clawback.model.loggable import LoggableError
 from clawback.model.mode import Mode
+from clawback.private_files import private_paths
 
 CLOUDFLARE = "https://api.cloudflare.com/client/v4"
 
@@ -246,6 +247,10 @@ class Settings(BaseSettings):
     def audit_file(self) -> Path:
         """The audit file."""
         return self.audit or self.folder / "audit.jsonl"
+
+    def private_paths(self) -> Iterator[Path]:
+        """Give the files and folders that only the user of this installation may access."""
+        return private_paths((self.state, self.folder, self.folder / "logs"), self.audit_file)
 
     def interval_of(self, source: EventKind) -> timedelta:
         """The wait between two polls of a source; reviewed sources change slowly."""

@@ -87,7 +87,7 @@ class AuditLog:
 
     @contextmanager
     def _file_lock(self) -> Iterator[None]:
-        self._path.parent.mkdir(parents=True, exist_ok=True)
+        self._path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
         # A separate file: the audit log itself is renamed when it is rotated.
         lock = os.open(f"{self._path}.lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
         try:

@@ -24,6 +24,7 @@ from clawback.cli.up import exit_code_of
 from clawback.local import ProcessFailed, SetupError
 from clawback.model.durations import parse_duration
 from clawback.model.texts import plural
+from clawback.private_files import hide_new_files
 from clawback.rehearsal import Progress, Rehearsal, RehearsalResult
 from clawback.rehearsal import rehearse as run_rehearsal
 from clawback.rehearsal.environment import SETTINGS
@@ -168,6 +169,7 @@ def _report(result: RehearsalResult, ledger: Path | None, *, as_json: bool) -> N
 
 
 def _run(plan: Rehearsal, keep: Path | None) -> RehearsalResult:
+    hide_new_files()
     folder = keep or Path(tempfile.mkdtemp(prefix="clawback-rehearsal-"))
     folder.mkdir(parents=True, exist_ok=keep is None)
     try:

@@ -26,6 +26,7 @@ from clawback.local import (
 )
 from clawback.local.account_check import AccountRefused, check_account
 from clawback.local.installation import Installation, plan_installation
+from clawback.private_files import describe_hidden, hide, hide_new_files
 from clawback.settings import Settings, load_settings
 from clawback.temporal.client import TemporalUnreachable, connect
 from clawback.temporal.key_ring import PayloadKeyError
@@ -45,6 +46,7 @@ def up(
     Temporal, worker and metrics; without credentials also the simulator with a demo corpus.
     """
     settings = load_settings()
+    hide_new_files()
     try:
         return asyncio.run(_run(settings, plain=plain))
     except ProcessFailed as error:
@@ -67,6 +69,8 @@ async def _run(settings: Settings, *, plain: bool) -> int:
     installation = plan_installation(settings)
     check_disk(settings.folder)
     with lock_state(settings.folder):
+        if repaired := hide(settings.private_paths()):
+            print_error(describe_hidden(repaired))
         await _check(installation)
         processes = installation.processes()
         stopped = _stop_on_signals(processes)

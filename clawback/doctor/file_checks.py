@@ -1,4 +1,4 @@
-"""Files: rules, audit log, free space. Nothing is written; all of it blocks on the disk.
+"""Files: rules, audit log, free space, modes. Nothing is written; all of it blocks on the disk.
 
 A folder that does not exist yet is judged by its nearest existing parent.
 """
@@ -7,15 +7,18 @@ import os
 import shutil
 from collections.abc import Iterable
 from pathlib import Path
+from shlex import quote
 
 from clawback.app_files import describe_rules
 from clawback.audit import Broken, verify_tail
 from clawback.doctor.check import Finding, ok, problem, warning
 from clawback.local.preflight import MIN_FREE_BYTES
+from clawback.private_files import find_exposed
 from clawback.rules import RuleErrors, load_rules
 from clawback.settings import Settings
 
 _COMFORTABLE = 5 * MIN_FREE_BYTES
+_MOST_NAMED = 5
 
 
 def check_rules(folder: Path) -> Iterable[Finding]:
@@ -69,6 +72,21 @@ def check_disk_space(settings: Settings) -> Iterable[Finding]:
         return [warning("disk", found, remedy)]
 
     return [ok("disk", found)]
+
+
+def check_privacy(settings: Settings) -> Iterable[Finding]:
+    """Check that no other user can access the state folder and the audit log."""
+    if not (exposed := find_exposed(settings.private_paths())):
+        return [ok("privacy", f"only this user can access {settings.folder}")]
+
+    # The folders alone do not protect files that are open, or an audit log elsewhere.
+    found = f"other users can access {exposed[0]}" + (
+        f" and {len(exposed) - 1} more" if len(exposed) > 1 else ""
+    )
+    paths = " ".join(dict.fromkeys(quote(str(path)) for path in exposed[:_MOST_NAMED]))
+    return [
+        warning("privacy", found, f"restart the worker, which repairs it, or chmod go= {paths}")
+    ]
 
 
 def _nearest_existing(path: Path) -> Path:

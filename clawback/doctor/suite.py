@@ -7,7 +7,12 @@ from clawback.doctor.account_checks import check_clock, check_cloudflare
 from clawback.doctor.channel_checks import check_channels
 from clawback.doctor.check import Check, Finding, ok, problem, run_check, warning
 from clawback.doctor.domain_checks import check_domains
-from clawback.doctor.file_checks import check_audit, check_disk_space, check_rules
+from clawback.doctor.file_checks import (
+    check_audit,
+    check_disk_space,
+    check_privacy,
+    check_rules,
+)
 from clawback.doctor.permission_checks import check_permissions
 from clawback.doctor.temporal_checks import check_temporal
 from clawback.doctor.worker_checks import (
@@ -60,6 +65,7 @@ def _checks(settings: Settings, installation: Installation) -> dict[str, Check]:
         "temporal": partial(check_temporal, settings),
         "audit": partial(asyncio.to_thread, check_audit, settings.audit_file),
         "disk": partial(asyncio.to_thread, check_disk_space, settings),
+        "privacy": partial(asyncio.to_thread, check_privacy, settings),
         "cloudflare": partial(check_cloudflare, settings, installation),
         "permissions": partial(check_permissions, settings, installation),
         "domains": partial(check_domains, settings, installation),

@@ -86,9 +86,10 @@ class GuardMemory:
     def _save(self, position: GuardPosition) -> None:
         if self._path is None:
             return
-        self._path.parent.mkdir(parents=True, exist_ok=True)
+        self._path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
         # Renamed into place, so that a crash leaves the old file whole.
         new = self._path.with_suffix(f".{os.getpid()}.new")
+        new.touch(0o600)
         new.write_text(_Remembered(server=self._server, position=position).model_dump_json())
         new.replace(self._path)
 

@@ -101,7 +101,9 @@ def running(environment: dict[str, str], tmp_path: Path) -> Iterator[Up]:
     """`clawback up` for the length of a test."""
     path = tmp_path / f"up-{time.monotonic_ns()}.log"
     with path.open("w") as out, path.open() as log:
-        process = subprocess.Popen(COMMAND, env=environment, stdout=out, stderr=out, text=True)
+        process = subprocess.Popen(
+            COMMAND, env=environment, stdout=out, stderr=out, text=True, umask=0
+        )
         try:
             yield Up(process, log)
         finally:
@@ -126,11 +128,15 @@ def test_it_acts_restarts_its_worker_stops_and_goes_on(tmp_path: Path) -> None:
     """The demo is acted on.
 
     A killed worker comes back; Ctrl-C leaves nothing within ten seconds; a second start goes on
-    from the first.
+    from the first. Whatever it writes is its user's alone, though its mask and folders were wide.
     """
-    environment = settings(tmp_path)
+    environment = settings(tmp_path, CLAWBACK_AUDIT=str(tmp_path / "audit" / "audit.jsonl"))
+    (logs := tmp_path / "state" / "simulator" / "logs").mkdir(parents=True)
+    (logs / "worker.log").touch(0o666)
     with running(environment, tmp_path) as up:
         up.until(lambda: up.counts()[2] > 0)
+        assert "other users had access" in up.said
+        assert _modes(tmp_path / "state", tmp_path / "audit") == {0o700, 0o600}
         worker = next(
             pid
             for pid in up.descendants()
@@ -149,9 +155,14 @@ def test_it_acts_restarts_its_worker_stops_and_goes_on(tmp_path: Path) -> None:
         assert "Stopped." in up.said
     with running(environment, tmp_path) as up:
         up.until(lambda: up.counts()[0] > seen)
-    audit = tmp_path / "state" / "simulator" / "audit.jsonl"
+    audit = tmp_path / "audit" / "audit.jsonl"
     assert isinstance(verify(audit), Verified)
     assert RecordKind.ACTED in {record.kind for record in read_records(audit)}
+
+
+def _modes(*folders: Path) -> set[int]:
+    paths = [path for folder in folders for path in (folder, *folder.rglob("*"))]
+    return {path.stat().st_mode & 0o777 for path in paths}
 
 
 def _fetched(url: str) -> bytes:

@@ -11,7 +11,7 @@ from temporalio.client import Client
 from clawback.cloudflare import RateLimitStatus
 from clawback.doctor.account_checks import clock_finding, rate_limit_finding
 from clawback.doctor.check import CheckStatus, Finding, run_check
-from clawback.doctor.file_checks import check_audit
+from clawback.doctor.file_checks import check_audit, check_privacy
 from clawback.doctor.temporal_checks import (
     check_attributes,
     check_guard,
@@ -45,6 +45,17 @@ NOW = datetime(2026, 11, 22, 12, tzinfo=UTC)
 
 def statuses(findings: Iterable[Finding]) -> list[CheckStatus]:
     return [one.status for one in findings]
+
+
+def test_files_that_others_can_access_are_named(tmp_path: Path) -> None:
+    """With the command that closes them; before the first start there is nothing to say."""
+    settings = Settings(state=tmp_path / "state", audit=tmp_path / "audit.jsonl")
+    assert statuses(check_privacy(settings)) == [CheckStatus.OK]
+    (tmp_path / "audit.jsonl").touch()
+    (tmp_path / "audit.jsonl").chmod(0o640)
+    (finding,) = check_privacy(settings)
+    assert finding.status is CheckStatus.WARNING
+    assert str(finding.remedy).endswith(f"chmod go= {tmp_path}/audit.jsonl")
 
 
 async def test_a_check_that_raises_is_one_row() -> None:
