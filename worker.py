@@ -75,7 +75,12 @@ from clawback.temporal import names
 from clawback.temporal.account_binding import ForeignAccount
 from clawback.temporal.block_gateway import BlockGateway
 from clawback.temporal.case_gateway import CaseGateway
-from clawback.temporal.client import TemporalUnreachable, connect, lost_server
+from clawback.temporal.client import (
+    TemporalUnreachable,
+    connect,
+    describe_plaintext,
+    lost_server,
+)
 from clawback.temporal.deadlock_detection import be_patient
 from clawback.temporal.error_types import EXPECTED
 from clawback.temporal.guard_gateway import GuardGateway
@@ -197,6 +202,8 @@ class WorkerProcess:
 
         telemetry = build_runtime()
         client = await connect(settings, runtime=telemetry.runtime)
+        if plaintext := describe_plaintext(client.service_client.config):
+            log.warning("worker.temporal_without_tls", detail=plaintext)
         await require_search_attributes(client)
         keeper = build_keeper(settings, client)
         await create_watchdog(client, await keeper.open())

@@ -62,6 +62,20 @@ def _check_key(key: SecretStr) -> SecretStr:
     return key
 
 
+def _require_https(url: str) -> str:
+    parts = urlsplit(url)
+    is_private = parts.scheme == "https" or (
+        parts.scheme == "http" and is_loopback(parts.hostname or "")
+    )
+    if not parts.hostname or not is_private:
+        raise ValueError(
+            "expected an https URL, because the API token is sent to it; "
+            "http is allowed for this machine only, such as http://127.0.0.1:8343/client/v4"
+        )
+
+    return url
+
+
 Duration = Annotated[timedelta, NoDecode, BeforeValidator(_read_duration)]
 Port = Annotated[int, Field(ge=1, le=65_535)]
 
@@ -91,9 +105,10 @@ class Settings(BaseSettings):
         validation_alias=AliasChoices("CLOUDFLARE_ACCOUNT_ID", "cloudflare_account_id"),
         description="Account id that the token is for",
     )
-    api_url: str = Field(
+    api_url: Annotated[str, AfterValidator(_require_https)] = Field(
         default=CLOUDFLARE,
-        description="URL of the API; a loopback address counts as the simulator",
+        description="URL of the API, https; a loopback address may be http, and counts as the "
+        "simulator",
     )
     mode: Mode | None = Field(
         default=None,

@@ -5,7 +5,7 @@ from datetime import UTC, datetime
 from functools import partial
 
 from temporalio.client import Client
-from temporalio.service import RPCError, RPCStatusCode
+from temporalio.service import ConnectConfig, RPCError, RPCStatusCode
 
 from clawback.doctor.check import (
     CheckStatus,
@@ -23,7 +23,7 @@ from clawback.model.events import EventKind
 from clawback.model.polling import PollerStatus
 from clawback.settings import Settings
 from clawback.telemetry.health import max_poll_age
-from clawback.temporal.client import TemporalUnreachable, connect
+from clawback.temporal.client import TemporalUnreachable, connect, describe_plaintext
 from clawback.temporal.guard_gateway import GuardGateway, GuardView
 from clawback.temporal.key_ring import PayloadKeyError
 from clawback.temporal.names import SEARCH_ATTRIBUTES
@@ -54,9 +54,8 @@ async def check_temporal(settings: Settings) -> Iterable[Finding]:
     except PayloadKeyError as error:
         return [from_sentence("encryption", str(error))]
 
-    host = client.service_client.config.target_host
     return [
-        ok("temporal", f"{host} responds, namespace {client.namespace}"),
+        *connection_findings(client.service_client.config, client.namespace),
         *await run_check("search attributes", lambda: check_attributes(client)),
         *await run_check("retention", lambda: check_retention(client, settings)),
         *await run_check("kill switch", lambda: check_guard(GuardGateway(client), settings)),
@@ -65,6 +64,13 @@ async def check_temporal(settings: Settings) -> Iterable[Finding]:
         *await run_check("watchdog", lambda: check_watchdog(client)),
         *await run_check("pollers", lambda: check_pollers(PollerGateway(client), settings)),
     ]
+
+
+def connection_findings(connection: ConnectConfig, namespace: str) -> Iterable[Finding]:
+    """Report the server that responds, and that everybody on the way can read it."""
+    yield ok("temporal", f"{connection.target_host} responds, namespace {namespace}")
+    if plaintext := describe_plaintext(connection):
+        yield from_sentence("temporal", plaintext, CheckStatus.WARNING)
 
 
 async def check_attributes(client: Client) -> Iterable[Finding]:

@@ -7,10 +7,10 @@ from urllib.parse import urlsplit
 from temporalio.client import Client
 from temporalio.envconfig import ClientConfigProfile
 from temporalio.runtime import Runtime
-from temporalio.service import RPCError, RPCStatusCode
+from temporalio.service import ConnectConfig, RPCError, RPCStatusCode
 
 from clawback.model.hosts import is_loopback
-from clawback.model.loggable import LoggableError
+from clawback.model.loggable import LoggableError, LoggableText
 from clawback.settings import Settings
 from clawback.temporal.data_converter import data_converter
 from clawback.temporal.key_ring import Key, KeyRing, PayloadKeyError, read_key_file
@@ -64,6 +64,20 @@ def read_keys(settings: Settings) -> KeyRing | None:
 def key_file(settings: Settings) -> Path | None:
     """Return the key file of this installation; None if it has none."""
     return settings.encryption_key_file
+
+
+def describe_plaintext(connection: ConnectConfig) -> LoggableText | None:
+    """Say that a connection to another machine is not encrypted; None if it is, or stays here.
+
+    Only a warning: a service mesh may encrypt what looks plain from here.
+    """
+    host = connection.target_host.rpartition(":")[0].strip("[]")
+    if connection.tls or is_loopback(host):
+        return None
+    return LoggableText(
+        f"the connection to Temporal at {connection.target_host} has no TLS; "
+        "set TEMPORAL_TLS=true, unless a service mesh encrypts it"
+    )
 
 
 async def connect(

@@ -102,14 +102,42 @@ def test_first_contact_is_harmless(monkeypatch: pytest.MonkeyPatch) -> None:
     "url",
     [
         "https://api.cloudflare.com/client/v4",
-        "http://127.0.0.1.evil.test/",
-        "http://localhost.evil.test",
-        "nonsense",
+        "https://127.0.0.1.evil.test/",
+        "https://localhost.evil.test",
     ],
 )
 def test_only_this_machine_is_a_simulator(url: str) -> None:
     """A host that only looks like this machine is not taken for a simulator."""
     assert not Settings(api_url=url).on_simulator
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "http://api.cloudflare.com/client/v4",
+        "http://127.0.0.1.evil.test/",
+        "http://127.0.0.1@evil.test/",
+        "http://0.0.0.0:8343",
+        "ftp://127.0.0.1/",
+        "https://",
+        "api.cloudflare.com",
+        "http://[::1",
+    ],
+)
+def test_the_token_goes_nowhere_in_clear(monkeypatch: pytest.MonkeyPatch, url: str) -> None:
+    """An API of another machine must be https, and the error says what is allowed."""
+    monkeypatch.setenv("CLAWBACK_API_URL", url)
+    with pytest.raises(SettingsError, match=r"^CLAWBACK_API_URL: (expected an https|Invalid IPv6)"):
+        load_settings()
+
+
+@pytest.mark.parametrize(
+    "url", ["https://gateway.test/v4", "HTTPS://x.test", "http://localhost:1", "http://[::1]:8343/"]
+)
+def test_https_and_this_machine_are_allowed(monkeypatch: pytest.MonkeyPatch, url: str) -> None:
+    """A gateway over https, and a simulator on this machine."""
+    monkeypatch.setenv("CLAWBACK_API_URL", url)
+    assert load_settings().api_url == url
 
 
 def test_secrets_do_not_show() -> None:

@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 from prometheus_client import CollectorRegistry, Gauge, Info
 from temporalio.client import Client
+from temporalio.service import ConnectConfig
 
 from clawback.cloudflare import RateLimitStatus
 from clawback.doctor.account_checks import clock_finding, rate_limit_finding
@@ -17,6 +18,7 @@ from clawback.doctor.temporal_checks import (
     check_guard,
     check_pollers,
     check_watchdog,
+    connection_findings,
     poller_finding,
 )
 from clawback.doctor.worker_checks import (
@@ -56,6 +58,22 @@ def test_files_that_others_can_access_are_named(tmp_path: Path) -> None:
     (finding,) = check_privacy(settings)
     assert finding.status is CheckStatus.WARNING
     assert str(finding.remedy).endswith(f"chmod go= {tmp_path}/audit.jsonl")
+
+
+@pytest.mark.parametrize(
+    ("host", "tls", "expected"),
+    [
+        ("temporal.test:7233", False, [CheckStatus.OK, CheckStatus.WARNING]),
+        ("temporal.test:7233", True, [CheckStatus.OK]),
+        ("127.0.0.1:7233", False, [CheckStatus.OK]),
+        ("[::1]:7233", False, [CheckStatus.OK]),
+        ("localhost:7233", False, [CheckStatus.OK]),
+    ],
+)
+def test_a_server_elsewhere_needs_tls(host: str, tls: bool, expected: list[CheckStatus]) -> None:  # noqa: FBT001 - a parameter of the test
+    """Without it, the doctor warns; a mesh may still encrypt the connection."""
+    connection = ConnectConfig(target_host=host, tls=tls)
+    assert statuses(connection_findings(connection, "default")) == expected
 
 
 async def test_a_check_that_raises_is_one_row() -> None:
