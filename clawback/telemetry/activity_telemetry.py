@@ -57,7 +57,7 @@ class ActivityTelemetry:
     def record_unsent(self, source: EventKind, lane: Lane, matches: int) -> None:
         """Count matches of a page that could not be sent in time; the page is read again."""
         metrics.MATCHES_UNSENT.labels(source.value).inc(matches)
-        log.warning("poll.unsent", source=source.value, lane=lane.value, matches=matches)
+        log.warning("poll.unsent", source=source.value, lane=lane, matches=matches)
 
     def record_refused(
         self, source: EventKind, case_id: str, kind: RecordKind, matches: int
