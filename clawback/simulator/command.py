@@ -11,7 +11,7 @@ from typing import Annotated
 import typer
 
 from clawback.simulator.corpus import CorpusError, Line, parse_line, read_corpus
-from clawback.simulator.demo import demo_corpus
+from clawback.simulator.demo import COMPANY, demo_corpus
 from clawback.simulator.faults import FAULT_TYPES, parse_faults
 from clawback.simulator.mail_stream import parse_interval
 from clawback.simulator.options import (
@@ -127,6 +127,9 @@ def simulate(  # noqa: PLR0913 - the options of a command
 
 async def _run(plan: _Plan) -> None:
     simulator = Simulator(plan.options)
+    if plan.interval and not plan.corpora:
+        simulator.add_domain(COMPANY)
+
     stream = _read_stream(plan) if plan.interval else []
     loaded = 0 if plan.interval else simulator.load(*plan.corpora)
     stopping = asyncio.Event()

@@ -125,6 +125,12 @@ class PolicyEndpoints:
                 refused.
 
         """
+        record = self.build(body)
+        self._log(request, Operation.CREATE, record)
+        return record
+
+    def build(self, body: Record) -> Record:
+        """Create a policy that was there before: it adds no ledger row. Raises as `add`."""
         values = self._read_fields(body, self._kind.required)
         self._check(values)
         self._refuse_duplicate(values)
@@ -139,8 +145,6 @@ class PolicyEndpoints:
             "modified_at": at,
         }
         self._records[identity] = record
-        self._log(request, Operation.CREATE, record)
-
         return record
 
     def change(self, identity: str, body: Record, request: int) -> Record:

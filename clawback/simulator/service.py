@@ -31,7 +31,7 @@ from clawback.simulator.mail_stream import stream_mail
 from clawback.simulator.middleware import Middleware
 from clawback.simulator.options import SimulatorOptions
 from clawback.simulator.policy_endpoints import PolicyEndpoints
-from clawback.simulator.policy_kinds import RESOURCES
+from clawback.simulator.policy_kinds import DOMAINS, RESOURCES
 from clawback.simulator.report_endpoints import ReportEndpoints
 from clawback.simulator.responses import API, NO_ROUTE, WRONG_METHOD, Refusal, fail
 
@@ -80,6 +80,12 @@ class Simulator:
 
         """
         return self.account.add([parse_line(line) for line in lines])
+
+    def add_domain(self, name: str) -> None:
+        """Add a verified domain of the account, as if it had always been there."""
+        lists: dict[str, list[str]] = {"drop_dispositions": [], "ip_restrictions": []}
+        fields = {"domain": name, "allowed_delivery_modes": ["API"], "regions": ["GLOBAL"], **lists}
+        PolicyEndpoints(self.account, DOMAINS).build(fields)["status"] = "ACTIVE"
 
     @contextlib.asynccontextmanager
     async def serve(

@@ -71,14 +71,21 @@ def test_serves_a_corpus_and_stops_cleanly(tmp_path: Path, number: int) -> None:
 
 
 def test_streams_the_demo() -> None:
-    """With `--drip` and no corpus the demo keeps arriving."""
+    """With `--drip` and no corpus the demo keeps arriving, in an account with its domain."""
     with running("--drip", "100/1") as (_, root):
-        deadline, counts = time.monotonic() + 10, set[int]()
+        deadline, counts, policies = time.monotonic() + 10, set[int](), None
         while len(counts) < 3:
             assert time.monotonic() < deadline
             state = read(f"{root}/_sim/state")
             assert isinstance(state, dict)
             counts.add(state["messages"])
+            policies = state["policies"]
+
+        assert policies == {"domains": 1}
+        path = f"/client/v4/accounts/{'0' * 32}/email-security/settings/domains"
+        found = httpx.get(root + path, headers={"Authorization": "Bearer any-token"}).json()
+        domains = [(domain["domain"], domain["status"]) for domain in found["result"]]
+        assert domains == [("halden-instruments.example", "ACTIVE")]
 
 
 @pytest.mark.parametrize(
