@@ -218,6 +218,8 @@ async def _found(find: Any) -> set[str]:
         ([OLD], [], f"key {OLD.id}, and no key is set; set CLAWBACK_ENCRYPTION_KEY_FILE"),
         ([], [NEW], "is not encrypted, and a key is set; set CLAWBACK_ENCRYPTION=migrate"),
     ],
+    # The keys are random: the names of tests must not be.
+    ids=["another key", "no key", "no longer plaintext"],
 )
 async def test_another_key_is_one_sentence_at_start(
     temporal: Client, written: list[Key], read: list[Key], text: str
