@@ -8,7 +8,7 @@ activities finish. It exits 0 after that, and otherwise with one log line and a 
 import asyncio
 import signal
 from collections.abc import Awaitable, Callable, Mapping
-from contextlib import AsyncExitStack, suppress
+from contextlib import AsyncExitStack
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any, NoReturn
@@ -98,12 +98,7 @@ from clawback.temporal.own_submissions import OwnSubmissions
 from clawback.temporal.page_dispatcher import PageDispatcher
 from clawback.temporal.poll_health import PollHealth
 from clawback.temporal.poller_gateway import PollerGateway
-from clawback.temporal.request_slots import (
-    RequestSlots,
-    slots_for_shared_requests,
-    slots_for_single_requests,
-    tuner_of,
-)
+from clawback.temporal.request_slots import QUEUE_RATES, RequestSlots, slots_of_queues, tuner_of
 from clawback.temporal.set_aside_gateway import SetAsideGateway
 from clawback.temporal.suspension import SuspensionPermit
 from clawback.temporal.ui_links import workflows_page
@@ -116,23 +111,10 @@ SHUTDOWN_GRACE = timedelta(seconds=8)
 """How long running activities may go on after SIGTERM; `clawback up` promises to end in 10 s."""
 CONCURRENT_ACTIVITIES = 200
 """Per queue. Cases that move at the same moment share a request, so there should be many."""
-CONCURRENT_SINGLE_REQUESTS = 20
-"""Reclassifications at once: as many as the client has requests in flight."""
 CONCURRENT_RESERVATIONS = 500
 """Reservations made at the same moment share one update, so a burst needs few updates."""
-QUEUE_RATES = {names.CONTAIN_QUEUE: 75.0, names.RECLASSIFY_QUEUE: 25.0, names.READ_QUEUE: 100.0}
-"""Activities per second that a queue gives out, to all workers together.
-
-One address may make 200 requests per second, and these queues hold activities that make them; no
-response header says so (ADR 3).
-"""
 HEARTBEAT_INTERVAL = timedelta(seconds=2)
 """How often the server hears of a running activity; `suspension` relies on it."""
-DOMAINS_TIMEOUT = timedelta(seconds=5)
-"""How long a worker waits at start for the domains of the account.
-
-After that it starts with the domains of safety.yml alone, and reads the others later.
-"""
 CACHED_WORKFLOWS = 400
 """Workflows that a worker keeps in memory: 48 MiB, at 120 KiB for a small case.
 
@@ -226,9 +208,7 @@ class WorkerProcess:
         check = build_check(settings, rules, lambda: keeper.demoted)
         components = build_components(settings, client, api, rules, notifier=notifier, check=check)
         monitor.excuse(components.slots)
-        with suppress(TimeoutError):
-            async with asyncio.timeout(DOMAINS_TIMEOUT.total_seconds()):
-                await components.services.never_block.read_domains()
+        await components.services.never_block.read_domains_at_start()
         versions.note_current(await take_over(client, settings))
         for worker in build_workers(client, components, versioning, self._fail):
             await stack.enter_async_context(worker)
@@ -319,12 +299,7 @@ def build_components(  # noqa: PLR0913 - what a worker is built from
         reload_reporter=RuleReloadReporter(rules, audit),
         never_block=NeverBlockWatcher(api, rules, BlockGateway(client), audit),
     )
-    slots = {
-        names.CONTAIN_QUEUE: slots_for_shared_requests(api, CONCURRENT_ACTIVITIES),
-        names.RECLASSIFY_QUEUE: slots_for_single_requests(
-            api, Share.RECLASSIFYING, CONCURRENT_SINGLE_REQUESTS
-        ),
-    }
+    slots = slots_of_queues(api, CONCURRENT_ACTIVITIES)
     return Components({type(one): one for one in activities}, services, pollers, queue, slots)
 
 

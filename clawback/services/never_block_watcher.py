@@ -5,6 +5,7 @@ Nothing is lifted here: a person does that with `clawback block lift --forbidden
 
 import asyncio
 import time
+from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 
 import structlog
@@ -22,6 +23,11 @@ READ_EVERY = timedelta(hours=1)
 """How often the domains of the account are read: one request to the API."""
 READ_AGAIN = timedelta(minutes=5)
 """When they are read again after the API did not answer."""
+START_TIMEOUT = timedelta(seconds=5)
+"""How long a worker waits at start for the domains of the account.
+
+After that it starts with the domains of safety.yml alone, and reads the others later.
+"""
 REMEDY = "clawback block lift --forbidden"
 log = structlog.get_logger("clawback")
 
@@ -51,6 +57,12 @@ class NeverBlockWatcher:
             await self.read_domains()
             await self.compare()
 
+    async def read_domains_at_start(self) -> None:
+        """Read the domains, but wait no longer than `START_TIMEOUT` for them."""
+        with suppress(TimeoutError):
+            async with asyncio.timeout(START_TIMEOUT.total_seconds()):
+                await self.read_domains()
+
     async def read_domains(self) -> None:
         """Read the domains of the account if that is due; a failure keeps the known ones."""
         if time.monotonic() < self._next_read:
@@ -66,6 +78,8 @@ class NeverBlockWatcher:
         else:
             self._logged_error = None
             metrics.OWN_DOMAINS.set(len(domains))
+            if not domains:
+                log.warning("never_block.no_own_domains")
             if self._rules.protect_own_domains(domains):
                 log.info("never_block.own_domains_read", domains=len(domains))
 

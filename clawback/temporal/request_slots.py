@@ -21,7 +21,16 @@ from temporalio.worker import (
 )
 
 from clawback.cloudflare import EmailSecurity, Share
+from clawback.temporal import names
 
+QUEUE_RATES = {names.CONTAIN_QUEUE: 75.0, names.RECLASSIFY_QUEUE: 25.0, names.READ_QUEUE: 100.0}
+"""Activities per second that a queue gives out, to all workers together.
+
+One address may make 200 requests per second, and these queues hold activities that make them; no
+response header says so (ADR 3).
+"""
+CONCURRENT_SINGLE_REQUESTS = 20
+"""Reclassifications at once: as many as the client has requests in flight."""
 SHORT_DELAY = timedelta(seconds=3)
 """A delay that a request itself waits for, see `transport.MAX_DELAY`."""
 _LOOK_AGAIN = 0.5
@@ -82,6 +91,16 @@ class RequestSlots(CustomSlotSupplier):
             is_free = self._taken < headroom
             self._taken += is_free
         return is_free
+
+
+def slots_of_queues(api: EmailSecurity, most: int) -> dict[str, RequestSlots]:
+    """Build the slots of each queue that waits for the rate limit, `most` for those that share."""
+    return {
+        names.CONTAIN_QUEUE: slots_for_shared_requests(api, most),
+        names.RECLASSIFY_QUEUE: slots_for_single_requests(
+            api, Share.RECLASSIFYING, CONCURRENT_SINGLE_REQUESTS
+        ),
+    }
 
 
 def slots_for_shared_requests(api: EmailSecurity, most: int) -> RequestSlots:

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from structlog.testing import capture_logs
 from temporalio.client import Client
 
 from clawback.actions import BlockSender
@@ -280,6 +281,15 @@ async def test_domains_that_may_not_be_listed_are_said_once(
         assert (rules.own_domain_count, metrics.OWN_DOMAINS._value.get()) == (0, -1)
         await watch.read_domains()
         assert deployment.requests("/settings/domains") == 1  # not again before an hour is over
+
+
+async def test_an_account_without_domains_is_logged(temporal: Client, tmp_path: Path) -> None:
+    """Nobody's own domain would be on the never-block list."""
+    async with deployed(temporal, simulated([]), tmp_path) as deployment:
+        never_block = deployment.services.never_block
+        with capture_logs() as logs:
+            await never_block.read_domains_at_start()
+        assert [one["event"] for one in logs] == ["never_block.no_own_domains"]
 
 
 async def test_a_block_that_the_list_forbids_by_now_is_told_of_once(
