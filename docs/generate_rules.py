@@ -153,6 +153,14 @@ _MORE: dict[str, dict[str, str]] = {
         .replace("6f1c3a52", "7f1c3a52")
         .replace("JunkEmail", "Inbox"),
     },
+    "forgeable": {
+        "a_rule.yml": PLAIN.replace(
+            "  mode: enforce\n", "  mode: enforce\n  group-by: [from]\n"
+        ).replace(
+            "- move: {destination: JunkEmail}",
+            "- block_sender: {pattern: '{from}', kind: email, expires_after: 7d}",
+        ),
+    },
     "ended": {
         "exceptions/x.yml": "owner: me\nexpires: 2026-01-31\n"
         + block("sel: {from: a@x.test}\ncondition: not sel").replace(

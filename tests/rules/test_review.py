@@ -44,6 +44,27 @@ def rule(
     return {f"{name}.yml": text}
 
 
+def blocking(detection: str, field: str = "from") -> dict[str, str]:
+    """A rule that blocks the value of a field."""
+    action = f"- block_sender: {{pattern: '{{{field}}}', kind: email, expires_after: 7d}}"
+    files = rule("a_rule", 1, detection, action)
+    return {
+        name: text.replace("  mode: enforce\n", f"  mode: enforce\n  group-by: [{field}]\n")
+        for name, text in files.items()
+    }
+
+
+MANY = """title: Many
+name: many
+correlation:
+  {type: event_count, rules: [a_block], group-by: [from], timespan: 1h, condition: {gte: 2}}
+response: {mode: shadow, actions: [{move: {destination: JunkEmail}}]}
+tests:
+  - {name: one, events: [{at: 0h, from: a@x.test}], expect: {fires: 1}}
+  - {name: two, events: [{at: 0h, from: b@x.test}], expect: {fires: 0}}
+"""
+
+
 def exception(lines: str, more: str = "") -> dict[str, str]:
     """An exception to all rules."""
     body = "".join(f"  {line}\n" for line in lines.splitlines())
@@ -125,6 +146,32 @@ CASES: dict[str, tuple[dict[str, str], str]] = {
             "exception x of me@x.test has expired"
         ),
     ),
+    "a block of whoever is forged": (
+        blocking("sel: {from: a@x.test}"),
+        (
+            "warning a_rule.yml:9:1: forgeable-pattern: '{from}' anybody can write any value into "
+            "from, and the condition does not require proof that it is theirs; require "
+            "`validation.dmarc: pass`"
+        ),
+    ),
+    "a block of whoever is forged on one path": (
+        blocking("sel: [{from: a@x.test, validation.dmarc: pass}, {from: a@x.test, subject: b}]"),
+        "forgeable-pattern: '{from}'",
+    ),
+    "a block by what nothing vouches for": (
+        blocking("sel: {from: a@x.test, validation.dmarc: pass}", "replyto"),
+        "theirs; use a field that is authenticated",
+    ),
+    "a block by a correlation of forged mail": (
+        {
+            "b.yml": block("sel: {from: a@x.test}\ncondition: sel"),
+            "many.yml": MANY.replace(
+                "[{move: {destination: JunkEmail}}]",
+                "[{block_sender: {pattern: '{from}', kind: email, expires_after: 7d}}]",
+            ),
+        },
+        "require `validation.dmarc: pass` in a_block",
+    ),
     "identical rules": (
         {**rule("a_rule", 1), **rule("b_rule", 2)},
         (
@@ -180,6 +227,8 @@ WELL: dict[str, dict[str, str]] = {
         **rule("a_rule", 1),
         **rule("b_rule", 2, actions=DELETED, status="experimental", mode="shadow"),
     },
+    "a block of who is proven": blocking("sel: {from: a@x.test, validation.dmarc: pass}"),
+    "a block of a host": blocking("sel: {from: a@x.test}", "smtp_previous_hop_ip"),
     "an exception that goes on": exception(
         "a: {from: a}\ncondition: not a", "expires: 2026-11-22\n"
     ),
@@ -235,19 +284,10 @@ def test_a_list_that_is_a_placeholder_is_not_judged(tmp_path: Path) -> None:
 
 def test_correlations_that_wait_for_the_same_are_found(tmp_path: Path) -> None:
     """The second of two equal correlations is superfluous."""
-    text = """title: Many
-name: many
-correlation:
-  {type: event_count, rules: [a_block], group-by: [from], timespan: 1h, condition: {gte: 2}}
-response: {mode: shadow, actions: [{move: {destination: JunkEmail}}]}
-tests:
-  - {name: one, events: [{at: 0h, from: a@x.test}], expect: {fires: 1}}
-  - {name: two, events: [{at: 0h, from: b@x.test}], expect: {fires: 0}}
-"""
     files = {
         "b.yml": block("sel: {from: a@x.test}\ncondition: sel"),
-        "many.yml": text,
-        "more.yml": text.replace("name: many", "name: more"),
+        "many.yml": MANY,
+        "more.yml": MANY.replace("name: many", "name: more"),
     }
     (line,) = said(tmp_path, files)
     assert line.startswith(

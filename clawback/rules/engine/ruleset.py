@@ -160,6 +160,14 @@ class RuleSet:
         """Name the rules with a condition: the rule itself, or those below a correlation."""
         return self._graph.leaves(rule.correlation) if rule.correlation else (rule.name,)
 
+    def sources_of(self, rule: Rule, name: str) -> Iterator[tuple[Rule, str]]:
+        """Give the rules with a condition from which a group field comes, with their field."""
+        if rule.correlation is None:
+            yield rule, name
+            return
+        for path in self._graph.paths(rule.correlation):
+            yield self.rules[path[-1]], self._graph.resolve_field(rule.correlation, name, path)
+
     def window_of(self, rule: Rule) -> CorrelationWindow | None:
         """Give the window of a correlation; None for a rule on single events."""
         return self._graph.window(rule.correlation) if rule.correlation else None

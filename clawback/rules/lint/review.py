@@ -1,4 +1,4 @@
-"""Finds mistakes in rules that load: unreachable parts, conflicts, expired exceptions.
+"""Finds mistakes in rules that load: unreachable parts, conflicts, forgeable patterns and more.
 
 The loader refuses what cannot work; this finds what works but cannot be meant. `clawback rules
 check` reports both. Rules are compared with each other only if all of them load.
@@ -10,6 +10,7 @@ from datetime import UTC, date, datetime
 from clawback.model.events import EventKind
 from clawback.rules.engine.builder import build_set
 from clawback.rules.lint.conflicts import check_conflicts
+from clawback.rules.lint.forgeable import check_forgeable_patterns
 from clawback.rules.lint.satisfiability import can_hold
 from clawback.rules.source.condition import (
     Named,
@@ -46,8 +47,10 @@ def review_rules(loaded: Loaded, today: Callable[[], date] = utc_today) -> tuple
         _check_expiry(one, found, today())
 
     if not len(loaded.problems):
-        places = {rule.read.name: _place_of(rule) for rule in loaded.rules}
-        check_conflicts(build_set(loaded, today), places, found)
+        rules = build_set(loaded, today)
+        check_conflicts(rules, {one.read.name: _place_of(one) for one in loaded.rules}, found)
+        responses = {one.read.name: one.document.key_at("response") for one in loaded.rules}
+        check_forgeable_patterns(rules, responses, found)
 
     return tuple(sorted({*loaded.problems, *found}))
 

@@ -59,6 +59,7 @@ class Code(StrEnum):
     SHADOWED = "shadowed-rule"
     CONTRADICTORY = "contradictory-rules"
     EXPIRED = "expired-exception"
+    FORGEABLE = "forgeable-pattern"
 
 
 class Severity(StrEnum):
