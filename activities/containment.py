@@ -7,7 +7,7 @@ calls `locate_messages`, `find_release` or `find_submission` first.
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 from functools import partial
-from typing import Protocol
+from typing import Any, Protocol
 
 from pydantic import Field
 from temporalio import activity
@@ -216,7 +216,7 @@ class ContainmentActivities:
     async def search_messages(self, request: MessageSearch) -> FoundMessages:
         """Search for messages that nobody has handled and that no delivery mode exempts."""
         terms = {"sender": request.sender, "subject": request.subject}
-        filters = {name: value for name, value in terms.items() if value}
+        filters: dict[str, Any] = {name: value for name, value in terms.items() if value}
         found: dict[str, Target] = {}
         now = datetime.now(UTC)
         with as_application_error():

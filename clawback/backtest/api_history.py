@@ -74,7 +74,11 @@ class Feed:
         messages: dict[str, list[Event]] = defaultdict(list)
 
         async for page in pages(
-            self._with_retries(self.api.messages), start=self.start, end=self.end, per_page=1000
+            self._with_retries(self.api.messages),
+            most=None,
+            start=self.start,
+            end=self.end,
+            per_page=1000,
         ):
             backtest.traffic.rejected += len(page.rejected)
             for item in page.items:
@@ -97,7 +101,7 @@ class Feed:
     ) -> list[Mapping[str, Any]]:
         records: list[Mapping[str, Any]] = []
         async for page in pages(
-            self._with_retries(listing), start=self.start, end=self.end, per_page=1000
+            self._with_retries(listing), most=None, start=self.start, end=self.end, per_page=1000
         ):
             backtest.traffic.rejected += len(page.rejected)
             records += [item.record for item in page.items]

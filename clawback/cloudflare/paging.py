@@ -2,7 +2,8 @@
 
 The API has two kinds of list (reference §1.1): `cursor`, where `result_info.next` names the next
 page, and `page`, which is numbered. A server may ignore either, so iteration also ends at a cursor
-that was seen before, and when pages bring no new records.
+that was seen before, and when pages bring no new records. A list that goes on all the same is an
+error: what was read of it is not all.
 """
 
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
@@ -10,9 +11,13 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any, Generic, TypeVar
 
+from clawback.cloudflare.errors import UnreadableResponse
 from clawback.cloudflare.wire_model import InvalidRecord, WireModel
 
 R = TypeVar("R", bound=WireModel)
+
+MOST_PAGES = 1_000
+"""Pages of one list, a million records: nothing that clawback waits for is longer."""
 
 
 class PagedBy(StrEnum):
@@ -117,11 +122,16 @@ def parse_counted_page(
 
 
 async def pages(
-    listing: Callable[..., Awaitable[Page[R]]], **filters: Any
+    listing: Callable[..., Awaitable[Page[R]]], *, most: int | None = MOST_PAGES, **filters: Any
 ) -> AsyncIterator[Page[R]]:
-    """Read a whole list, page by page; always ends.
+    """Read a whole list, page by page.
 
-    `listing` is any list method of the client, `filters` its parameters.
+    `listing` is any list method of the client, `filters` its parameters. `most` bounds the pages;
+    None where a person waits for a long history, and sees that it goes on.
+
+    Raises:
+        UnreadableResponse: the list goes on after `most` pages.
+
     """
     seen: set[int] = set()
     requested: set[str] = set()
@@ -139,6 +149,8 @@ async def pages(
             return
 
         requested.add(page.next)
+        if most is not None and len(requested) >= most:
+            raise UnreadableResponse("paging", f"the list goes on after {most:,} pages")
         page = await listing(**{**filters, page.paged_by: page.next_page or page.next})
 
 

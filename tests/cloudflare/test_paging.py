@@ -9,6 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from clawback.cloudflare import EmailSecurity, PagedBy, pages
+from clawback.cloudflare.errors import UnreadableResponse
 from tests.cloudflare.support import WINDOW, client, envelope
 
 BOUND = 60
@@ -101,6 +102,19 @@ async def test_a_cursor_given_twice_ends_the_list() -> None:
     )
     assert await ids(api, "messages", **WINDOW) == ["start", "a", "b"]
     assert len(asked) == 3
+
+
+async def test_a_list_that_never_ends_is_an_error() -> None:
+    """New cursors and new records for ever: nobody takes a part for the whole."""
+
+    def answer(query: httpx.QueryParams) -> httpx.Response:
+        number = int(query.get("cursor", 0))
+        return envelope(records(number, number + 1), next=str(number + 1))
+
+    api, asked = bounded(answer)
+    with pytest.raises(UnreadableResponse, match="the list goes on after 20 pages"):
+        await ids(api, "messages", most=20, **WINDOW)
+    assert len(asked) == 20
 
 
 async def test_an_empty_page_with_a_cursor_is_not_the_end_but_many_are() -> None:

@@ -171,7 +171,7 @@ async def test_reports_are_read_once_even_where_pages_are_ignored(page_reports: 
             for n in range(9)
         ]
         await inject(simulator, "reports", rows)
-        window = {**last_hour(), "end": last_hour()["end"] + timedelta(minutes=1)}
+        window: dict[str, Any] = {**last_hour(), "end": last_hour()["end"] + timedelta(minutes=1)}
         found = [
             item.id
             async for page in pages(api.phishguard_reports, **window, per_page=3)
