@@ -40,10 +40,7 @@ def explain(
     ] = None,
     api_id: Annotated[
         list[str] | None,
-        typer.Option(
-            "--id",
-            help="Investigate id or submission id, read from the API. Repeatable.",
-        ),
+        typer.Option("--id", help="Investigate or submission id, read from the API. Repeatable."),
     ] = None,
     rules: Annotated[
         Path | None,
