@@ -11,6 +11,7 @@ from clawback.rules.engine.ruleset import Filter, Rule, RuleSet, digest
 from clawback.rules.source.condition import ExpiredAfter, Named, Node, join_and, join_or
 from clawback.rules.source.correlations import Correlation
 from clawback.rules.source.loaded import Loaded, LoadedFilter, LoadedRule
+from clawback.rules.source.responses import Response
 from clawback.rules.source.safety import Safety
 
 
@@ -116,6 +117,7 @@ def _rule(rule: LoadedRule, kinds: tuple[EventKind, ...]) -> Rule:
         status=rule.status,
         level=read.level,
         version="",
+        actions_version=_actions_version(rule.response),
         condition_version="",
         kinds=kinds,
         path=rule.document.file,
@@ -132,6 +134,13 @@ def _rule(rule: LoadedRule, kinds: tuple[EventKind, ...]) -> Rule:
             rule.document.value_at("tests", index).line for index in range(len(read.tests))
         ),
     )
+
+
+def _actions_version(response: Response | None) -> str:
+    """The hash of the actions and the grouping; empty for a building block."""
+    if response is None:
+        return ""
+    return digest([action.model_dump_json() for action in response.actions], response.group_by)
 
 
 def _content_of(rule: LoadedRule) -> str:

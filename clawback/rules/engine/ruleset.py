@@ -42,6 +42,7 @@ class Rule:
     status: Status
     level: Level
     version: str
+    actions_version: str
     condition_version: str
     kinds: tuple[EventKind, ...]
     path: str
@@ -59,14 +60,6 @@ class Rule:
     response: Response | None = None
     tests: tuple[EventTest | WindowTest, ...] = ()
     test_lines: tuple[int, ...] = ()
-
-    @property
-    def actions_version(self) -> str:
-        """The hash of its actions and its grouping; empty for a building block."""
-        if self.response is None:
-            return ""
-        actions = [action.model_dump_json() for action in self.response.actions]
-        return digest(actions, self.response.group_by)
 
     @property
     def mode(self) -> Mode | None:
