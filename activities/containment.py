@@ -33,7 +33,7 @@ from clawback.model.times import UtcDatetime
 from clawback.rules.act_check import ActCheck
 from clawback.rules.eligibility import is_searchable
 from clawback.telemetry.activity_telemetry import ActivityTelemetry
-from clawback.temporal.application_errors import as_application_error, not_permitted
+from clawback.temporal.application_errors import as_application_error, require_permission
 from clawback.temporal.own_submissions import OwnSubmissions
 from clawback.temporal.shares import SharedClients
 
@@ -155,7 +155,7 @@ class ContainmentActivities:
     @activity.defn(name="email_security.move_messages")
     async def move_messages(self, request: MoveMessages) -> MessageOutcomes:
         """Move up to 1,000 messages in one request, shared with other cases that move now."""
-        self._require_permission(request)
+        require_permission(self._check, request.authority, request.action)
         with as_application_error():
             items = await self._moves[self._api, request.action.destination].ask(
                 [target.id for target in request.targets]
@@ -182,7 +182,7 @@ class ContainmentActivities:
     @activity.defn(name="email_security.release_messages")
     async def release_messages(self, request: ReleaseMessages) -> MessageOutcomes:
         """Release messages in one request; those that nobody received are left out."""
-        self._require_permission(request)
+        require_permission(self._check, request.authority, request.action)
         with as_application_error():
             items = await self._api.release([target.id for target in request.targets])
         return MessageOutcomes(
@@ -234,7 +234,7 @@ class ContainmentActivities:
     @activity.defn(name="email_security.reclassify_message")
     async def reclassify_message(self, request: ReclassifyForCase) -> None:
         """Reclassify a message; the submission is first marked as ours, so that no rule sees it."""
-        self._require_permission(request)
+        require_permission(self._check, request.authority, request.action)
         with as_application_error():
             await self._own_submissions.mark(request.target, request.disposition)
             await self._reclassifying.reclassify(request.target.id, request.disposition)
@@ -254,18 +254,6 @@ class ContainmentActivities:
                     ):
                         return True
         return False
-
-    def _require_permission(
-        self, request: MoveMessages | ReleaseMessages | ReclassifyForCase
-    ) -> None:
-        """Check once more what the request rests on: this is the last moment.
-
-        Raises:
-            ApplicationError: it must not leave.
-
-        """
-        if (objection := self._check.find_objection(request.authority, request.action)) is not None:
-            raise not_permitted(objection)
 
     @property
     def _api(self) -> EmailSecurity:

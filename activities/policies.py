@@ -31,7 +31,7 @@ from clawback.model.policies import (
     normalised_fields,
 )
 from clawback.rules.act_check import ActCheck
-from clawback.temporal.application_errors import as_application_error, not_permitted
+from clawback.temporal.application_errors import as_application_error, require_permission
 from clawback.temporal.shares import SharedClients
 
 _MOST_SINGLE_SEARCHES = 3
@@ -108,9 +108,7 @@ class PolicyActivities:
 
         A batch is all or nothing. What its response does not name may exist nevertheless.
         """
-        if (objection := self._check.find_objection(request.authority, request.action)) is not None:
-            raise not_permitted(objection)
-
+        require_permission(self._check, request.authority, request.action)
         with as_application_error():
             created = await self._creations[self._list_of(request)].ask([request])
             if _key(request) not in created:

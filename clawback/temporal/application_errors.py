@@ -6,11 +6,13 @@ from datetime import timedelta
 
 from temporalio.exceptions import ApplicationError, ApplicationErrorCategory
 
+from clawback.actions import ContainmentAction
 from clawback.audit import AuditUnavailable
 from clawback.batching import NotSent
-from clawback.cases.authority import Objection
+from clawback.cases.authority import Authority
 from clawback.cloudflare import errors
 from clawback.model.texts import bounded
+from clawback.rules.act_check import ActCheck
 from clawback.temporal.error_types import ErrorType
 
 _TYPES: tuple[tuple[type[errors.ApiError], ErrorType], ...] = (
@@ -50,15 +52,22 @@ def as_application_error() -> Iterator[None]:
         ) from error
 
 
-def not_permitted(objection: Objection) -> ApplicationError:
-    """Tell a workflow why a request did not leave; the objection is the detail."""
-    return ApplicationError(
-        objection.reason,
-        objection,
-        type=ErrorType.NOT_PERMITTED,
-        non_retryable=True,
-        category=ApplicationErrorCategory.BENIGN,
-    )
+def require_permission(check: ActCheck, authority: Authority, action: ContainmentAction) -> None:
+    """Check once more what a request rests on: this is the last moment before it leaves.
+
+    Raises:
+        ApplicationError: it must not leave; the objection is the detail.
+
+    """
+    objection = check.find_objection(authority, action)
+    if objection is not None:
+        raise ApplicationError(
+            objection.reason,
+            objection,
+            type=ErrorType.NOT_PERMITTED,
+            non_retryable=True,
+            category=ApplicationErrorCategory.BENIGN,
+        )
 
 
 def audit_unavailable(error: AuditUnavailable) -> ApplicationError:
