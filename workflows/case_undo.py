@@ -55,7 +55,7 @@ class CaseUndoWorkflow:
 
     @workflow.run
     async def run(self, request: CaseUndoRequest) -> UndoSummary:
-        """End the case, undo what it did, record that, and demote its rule."""
+        """End the case, demote its rule, undo what the case did, and record that."""
         # First, or the case could act again on what is being undone.
         if request.scope.ends_cases and not await self._end_case(request):
             await write_records((_build_start(request),))
@@ -63,16 +63,17 @@ class CaseUndoWorkflow:
         plan: UndoPlan = await workflow.execute_activity_method(
             UndoActivities.read_case, request, **UNDO
         )
+        # Before anything is taken back: a match that is read again meanwhile opens a new case,
+        # which must ask people.
+        is_demoted = not plan.size or await self._demote(request, plan)
 
         outcomes = await self._undo(plan)
-        # Recorded before the demotion, which may wait a long time for a lost guard.
         await write_records(tuple(_build_records(request, plan, outcomes)))
+        if not is_demoted:
+            # A worker starts a lost guard again, and nothing acts without one.
+            await self._wait_until_demoted(request, plan)
 
-        summary = UndoSummary.of(one.outcome for one in outcomes)
-        if summary.done:
-            await self._demote(request, plan.rule, summary.done)
-
-        return summary
+        return UndoSummary.of(one.outcome for one in outcomes)
 
     async def _end_case(self, request: CaseUndoRequest) -> bool:
         """Make the case end; say whether it could be told why, and so has recorded it."""
@@ -141,24 +142,31 @@ class CaseUndoWorkflow:
             )
         return outcome or UNKNOWN
 
-    async def _demote(self, request: CaseUndoRequest, rule: str, count: int) -> None:
-        """Tell the guard, which holds every further case of the rule until a person confirms it."""
+    async def _wait_until_demoted(self, request: CaseUndoRequest, plan: UndoPlan) -> None:
+        for _ in range(_DEMOTION_ATTEMPTS):
+            await workflow.sleep(GUARD_PAUSE)
+            if await self._demote(request, plan):
+                return
+
+    async def _demote(self, request: CaseUndoRequest, plan: UndoPlan) -> bool:
+        """Tell the guard to hold every further case of the rule until a person confirms it.
+
+        False if there is no guard.
+        """
         demotion = Demotion(
             by=bounded(request.scope.by, _LONGEST_ACTOR),
             at=workflow.now(),
             reason=bounded(request.scope.reason),
-            undone=count,
+            undone=plan.size,
         )
         guard = workflow.get_external_workflow_handle(names.GUARD_ID)
-        for _ in range(_DEMOTION_ATTEMPTS):
-            try:
-                await guard.signal(names.WORK_UNDONE, args=[rule, demotion])
-            except FailureError as error:
-                if is_cancelled_exception(error):
-                    raise
-                await workflow.sleep(GUARD_PAUSE)  # a lost guard is started again by a worker
-            else:
-                return
+        try:
+            await guard.signal(names.WORK_UNDONE, args=[plan.rule, demotion])
+        except FailureError as error:
+            if is_cancelled_exception(error):
+                raise
+            return False
+        return True
 
 
 def _permanent_reason(error: ActivityError) -> str | None:

@@ -4,6 +4,7 @@ Everything a case did is taken back, whatever became of the case, and nothing el
 """
 
 import asyncio
+from collections import Counter
 from collections.abc import Sequence
 from contextlib import suppress
 from datetime import timedelta
@@ -180,6 +181,35 @@ async def test_an_undone_case_ends_and_its_campaign_is_held_from_then_on(
         await deployment.signal_case(plan(), match_of(lines[2]))
         await deployment.settled(plan().case_id, CaseState.HELD)
         assert len(rows(deployment, "move")) == 4
+
+
+async def test_the_rule_is_demoted_before_anything_is_taken_back(
+    temporal: Client, tmp_path: Path
+) -> None:
+    """Mail that is read again while an undo waits for the API opens a case that asks first."""
+    lines = list(outbreak(3))
+    async with deployed(temporal, simulated(lines), tmp_path) as deployment:
+        await deployment.signal_case(plan(), *map(match_of, lines))
+        await deployment.settled(plan().case_id)
+        faults = deployment.simulator.account.faults
+        faults.reset(parse_faults("500=1"))
+        gateway = UndoGateway(temporal)
+        undoing = await gateway.start(
+            SCOPE, await eventually(lambda: candidates(gateway, case=plan().case_id))
+        )
+        await eventually(lambda: _demoted(temporal, "r"))
+
+        await deployment.signal_case(plan(), *map(match_of, lines))
+        await deployment.settled(plan().case_id, CaseState.HELD)
+        faults.reset(parse_faults(""))
+        assert (await total(gateway, undoing)).done == 3
+        moves = Counter(row["destination"] for row in rows(deployment, "move"))
+        assert moves == {"RecoverableItemsDeletions": 3, "Inbox": 3}
+
+
+async def _demoted(client: Client, rule: str) -> bool | None:
+    guard = await GuardGateway(client).status()
+    return (guard is not None and rule in guard.demoted) or None
 
 
 async def test_one_message_is_taken_back_alone(temporal: Client, tmp_path: Path) -> None:
