@@ -24,6 +24,7 @@ _MAX_DEATHS = 10
 _FIRST_DELAY, _MAX_DELAY = 0.5, 30.0
 _MAX_LOG = 20 * 1024 * 1024
 _MAX_QUOTED = 300
+_PANICS = ("panic:", "fatal error:")
 
 
 class ProcessState(StrEnum):
@@ -41,7 +42,8 @@ class ProcessSpec:
     """A process to supervise.
 
     `ready` is called until it returns True; `environment` replaces ours; output is appended to
-    `log`. A process that dies before it was ever ready is not restarted: it would fail again.
+    `log`. A process that dies before it was ever ready is started `start_attempts` times at most:
+    once, if it would fail again.
     """
 
     name: str
@@ -49,6 +51,7 @@ class ProcessSpec:
     log: Path
     ready: Callable[[], Awaitable[bool]]
     environment: Mapping[str, str] = field(default_factory=lambda: dict(os.environ))
+    start_attempts: int = 1
 
 
 class ChildProcess:
@@ -62,6 +65,7 @@ class ChildProcess:
         self._supervisor: asyncio.Task[None] | None = None
         self._deaths = 0
         self._is_death_expected = False
+        self._log_start = 0
 
     @property
     def pid(self) -> int | None:
@@ -73,20 +77,32 @@ class ChildProcess:
         """Start the process, wait until it is ready, and supervise it from then on.
 
         Raises:
-            ProcessFailed: it exited, or took too long; the text quotes the end of its log.
+            ProcessFailed: it exited, or took too long; the text quotes its log.
 
         """
-        self.state = ProcessState.STARTING
-        process = await self._spawn()
-        deadline = time.monotonic() + START_TIMEOUT
-
-        while not await self.spec.ready():
-            if process.returncode is not None:
+        for attempt in range(1, self.spec.start_attempts + 1):
+            self.state = ProcessState.STARTING
+            process = await self._spawn()
+            if await self._wait_until_ready(process):
+                break
+            if attempt == self.spec.start_attempts:
                 self.state = ProcessState.FAILED
-                reason = last_log_line(self.spec.log)
+                reason = last_log_line(self.spec.log, self._log_start)
                 raise ProcessFailed(
                     f"the {self.spec.name} did not start: {reason}", process.returncode
                 )
+            await asyncio.sleep(_FIRST_DELAY)
+
+        self.state = ProcessState.RUNNING
+        name = f"supervise {self.spec.name}"
+        self._supervisor = asyncio.create_task(self._supervise(process), name=name)
+
+    async def _wait_until_ready(self, process: asyncio.subprocess.Process) -> bool:
+        """Wait until the process is ready; False if it exited instead."""
+        deadline = time.monotonic() + START_TIMEOUT
+        while not await self.spec.ready():
+            if process.returncode is not None:
+                return False
 
             if time.monotonic() > deadline:
                 await self.stop(1.0)
@@ -97,9 +113,7 @@ class ChildProcess:
 
             await asyncio.sleep(0.05)
 
-        self.state = ProcessState.RUNNING
-        name = f"supervise {self.spec.name}"
-        self._supervisor = asyncio.create_task(self._supervise(process), name=name)
+        return True
 
     async def wait_failed(self) -> None:
         """Wait until the process is given up.
@@ -164,6 +178,7 @@ class ChildProcess:
         wrapper = [sys.executable, "-I", "-S", parent_death.__file__, str(os.getpid())]
 
         with self.spec.log.open("ab") as log:
+            self._log_start = log.tell()
             self._process = await asyncio.create_subprocess_exec(
                 *wrapper,
                 *self.spec.command,
@@ -187,7 +202,7 @@ class ChildProcess:
 
             if self._deaths > _MAX_DEATHS:
                 self.state = ProcessState.FAILED
-                reason = last_log_line(self.spec.log)
+                reason = last_log_line(self.spec.log, self._log_start)
                 raise ProcessFailed(
                     f"the {self.spec.name} keeps dying: {reason}", process.returncode
                 )
@@ -204,14 +219,15 @@ class ChildProcess:
                 os.killpg(self._process.pid, number)
 
 
-def last_log_line(log: Path) -> str:
-    """Return the last line of a log: the `error` of a JSON event, or the line as it is."""
-    try:
-        lines = log.read_text(errors="replace").splitlines()
-    except OSError:
-        lines = []
+def last_log_line(log: Path, start: int = 0) -> str:
+    """Return the line of a log that says why its process exited, from the byte `start` on.
 
-    line = next((line for line in reversed(lines) if line.strip()), None)
+    That is the first line of a Go panic, else the last line: the `error` of a JSON event, or the
+    line as it is.
+    """
+    lines = _read_lines(log, start)
+    panic = next((line for line in lines if line.startswith(_PANICS)), None)
+    line = panic or next((line for line in reversed(lines) if line.strip()), None)
     if line is None:
         return f"it exited without output; see {log}"
 
@@ -224,3 +240,12 @@ def last_log_line(log: Path) -> str:
         line = str(event.get("error") or event.get("event") or line)
 
     return line[:_MAX_QUOTED]
+
+
+def _read_lines(log: Path, start: int) -> list[str]:
+    try:
+        with log.open("rb") as file:
+            file.seek(start if start <= log.stat().st_size else 0)  # it may have been rotated
+            return file.read().decode(errors="replace").splitlines()
+    except OSError:
+        return []

@@ -79,7 +79,15 @@ def temporal_child(server: TemporalServer, settings: Settings, logs: Path) -> Ch
     async def responds() -> bool:
         return await is_ready(settings, server.address)
 
-    return ChildProcess(ProcessSpec(TEMPORAL, server.command(), logs / "temporal.log", responds))
+    spec = ProcessSpec(
+        TEMPORAL,
+        server.command(),
+        logs / "temporal.log",
+        responds,
+        # It chooses ports for its inner services, which somebody else may take before it does.
+        start_attempts=3,
+    )
+    return ChildProcess(spec)
 
 
 def simulator_child(port: int, options: Sequence[str], logs: Path) -> ChildProcess:

@@ -21,7 +21,7 @@ def alive(pid: int) -> bool:
         return False
 
 
-def child(tmp_path: Path, program: str) -> ChildProcess:
+def child(tmp_path: Path, program: str, attempts: int = 1) -> ChildProcess:
     """Build a child that runs a Python program; it is ready once the file `ready` exists."""
     flag = tmp_path / "ready"
 
@@ -34,6 +34,7 @@ def child(tmp_path: Path, program: str) -> ChildProcess:
             [sys.executable, "-c", program, str(flag)],
             tmp_path / "logs" / "probe.log",
             ready,
+            start_attempts=attempts,
         )
     )
 
@@ -86,6 +87,25 @@ async def test_a_process_that_does_not_start_is_quoted(tmp_path: Path) -> None:
         await child(
             tmp_path, """print('{"event": "worker.not_started", "error": "no rules in rules/"}')"""
         ).start()
+
+
+async def test_a_panic_is_quoted_instead_of_its_last_stack_frame(tmp_path: Path) -> None:
+    """Of the last start, not of an earlier one."""
+    panic = "print('panic: port {} is in use\\n\\ngoroutine 1:\\n\\tmain.go:18 +0x8e')"
+    for port in (7, 8):
+        with pytest.raises(ProcessFailed, match=f"the probe did not start: panic: port {port} is"):
+            await child(tmp_path, panic.format(port)).start()
+
+
+async def test_a_process_may_have_several_attempts_to_start(tmp_path: Path) -> None:
+    """One that loses a race for a port starts at its second attempt."""
+    racing = (
+        "import sys, time, pathlib; tried = pathlib.Path(sys.argv[1] + '.tried')\n"
+        "if not tried.exists(): tried.touch(); sys.exit('the port is in use')\n"
+        "pathlib.Path(sys.argv[1]).touch(); time.sleep(60)"
+    )
+    async with started(child(tmp_path, racing, attempts=2)) as one:
+        assert one.state is ProcessState.RUNNING
 
 
 async def test_a_process_that_keeps_dying_is_given_up(
