@@ -180,7 +180,9 @@ class WorkerProcess:
     async def _start(self, stack: AsyncExitStack) -> None:
         settings = self._settings
         channels = read_channels(settings.channels)
-        rules = LiveRules.load(settings.rules, channels_for_rules(settings, channels))
+        rules = LiveRules.load(
+            settings.rules, channels_for_rules(settings, channels), settings.safety
+        )
 
         telemetry = build_runtime()
         client = await connect(settings, runtime=telemetry.runtime)

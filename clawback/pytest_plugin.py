@@ -1,10 +1,12 @@
 """Runs every test in a rule file as one test of pytest: `pytest rules/`.
 
-It collects YAML files with tests in a folder of rules, one with a `safety.yml` at its top. Nothing
-else of clawback is imported before the first of them: the plugin is active in every project of the
-environment. It is outside of `clawback.rules` because importing that package loads the engine.
+It collects YAML files with tests in a folder of rules: one with a `safety.yml` at its top, or that
+of `CLAWBACK_RULES` (by default `rules`) if `CLAWBACK_SAFETY` is set. Nothing else of clawback is
+imported before the first of them: the plugin is active in every project of the environment. It is
+outside of `clawback.rules` because importing that package loads the engine.
 """
 
+import os
 from collections.abc import Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -72,7 +74,7 @@ class RuleFile(pytest.File):
         loaded = self.config.stash.setdefault(_LOADED, {})
         if folder not in loaded:
             try:
-                loaded[folder] = load_rules(folder)
+                loaded[folder] = load_rules(folder, _outside_safety())
             except RuleErrors as error:
                 loaded[folder] = error
 
@@ -132,13 +134,23 @@ class RuleTest(pytest.Item):
 
 
 def _folder_of(file: Path, root: Path) -> Path | None:
-    """Return the nearest folder above a file that has a `safety.yml`, up to the root of pytest."""
+    """Return the folder of rules that a file is in, searched up to the root of pytest."""
+    named = None
+    if _outside_safety() is not None:
+        named = Path(os.environ.get("CLAWBACK_RULES") or root / "rules").resolve()
+
     for folder in file.parents:
-        if (folder / _SAFETY).is_file():
+        if folder == named or (folder / _SAFETY).is_file():
             return folder
         if folder == root:
             return None
     return None
+
+
+def _outside_safety() -> Path | None:
+    """Return the safety document if it is not in the folder of rules."""
+    file = os.environ.get("CLAWBACK_SAFETY")
+    return Path(file) if file else None
 
 
 def _describe(errors: "RuleErrors", file: str) -> str:

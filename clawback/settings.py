@@ -118,6 +118,11 @@ class Settings(BaseSettings):
         default_factory=default_rules,
         description="Folder of rule files; default `./rules` if it exists, else the shipped rules",
     )
+    safety: Path | None = Field(
+        default=None,
+        description="The safety document, where others than the authors of rules own it; default "
+        "`safety.yml` in the folder of rules, which must not have one otherwise",
+    )
     channels: Path | None = Field(
         default=None,
         description="TOML file of the channels that rules may notify; default none",

@@ -167,6 +167,7 @@ _MORE: dict[str, dict[str, str]] = {
             "detection:", "filter:\n  rules: any"
         )
     },
+    "not allowed": {"a_rule.yml": PLAIN, "safety.yml": "allow: {stable: []}\n"},
     "no safety": {"a_rule.yml": PLAIN, "safety.yml": ""},
     "too large": {"x.yml": "title: " + "x" * (1 << 20)},
 }

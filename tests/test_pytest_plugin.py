@@ -4,6 +4,8 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+
 from tests.rules.folders import PLAIN, write
 
 BROKEN = PLAIN.replace(
@@ -84,3 +86,15 @@ def test_other_yaml_is_left_alone(tmp_path: Path) -> None:
     done = run_pytest(tmp_path)
     assert done.returncode == 0, done.stdout
     assert "1 passed" in done.stdout
+
+
+def test_limits_may_be_outside_of_the_folder(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Then the folder is that of the settings."""
+    folder = write(tmp_path / "rules", {"sub/a_rule.yml": PLAIN})
+    outside = (folder / "safety.yml").rename(tmp_path / "limits.yml")
+    monkeypatch.setenv("CLAWBACK_SAFETY", str(outside))
+    done = run_pytest(tmp_path)
+    assert done.returncode == 0, done.stdout
+    assert "2 passed" in done.stdout

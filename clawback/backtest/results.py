@@ -176,9 +176,9 @@ def _rules(rules: RuleSet, cases: Iterable[SimulatedCase]) -> list[RuleResult]:
         by_rule[case.plan.rule].append(case)
 
     return [
-        _rule(name, rule.mode, by_rule[name])
+        _rule(name, mode, by_rule[name])
         for name, rule in rules.rules.items()
-        if rule.mode is not None
+        if (mode := rules.mode_of(rule)) is not None
     ]
 
 

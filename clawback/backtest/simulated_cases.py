@@ -62,7 +62,7 @@ def simulate_cases(version: Version) -> Iterator[SimulatedCase]:
         for part in _split_at_pauses(matches, pause):
             start = 0
             while start < len(part):
-                case = SimulatedCase(plan, part[start:])
+                case = SimulatedCase(capped, part[start:])
                 if (counted := _count(plan.correlation, case.matches)) is not None:
                     _respond(case, immediate, counted)
                 yield case

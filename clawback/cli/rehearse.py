@@ -51,6 +51,10 @@ Rules = Annotated[
         help="Folder of rule files, default ./rules if it exists, else the shipped rules."
     ),
 ]
+SafetyFile = Annotated[
+    Path | None,
+    typer.Option("--safety", help="The safety document, if the folder of rules has none."),
+]
 Faults = Annotated[
     str,
     typer.Option(help="Faults and rates, such as 429=0.05,lost_answer=0.02; see `simulate`."),
@@ -104,6 +108,7 @@ def rehearse(  # noqa: PLR0913 - the options of a command
     campaigns: Campaigns = 0,
     pace: Pace = None,
     rules: Rules = None,
+    safety: SafetyFile = None,
     faults: Faults = "",
     workers: Workers = 1,
     kill_worker: Kills = 0,
@@ -131,6 +136,7 @@ def rehearse(  # noqa: PLR0913 - the options of a command
 
     plan = Rehearsal(
         rules=rules or default_rules(),
+        safety=safety,
         corpora=tuple(corpus or ()),
         outbreak=outbreak,
         campaigns=campaigns,

@@ -4,8 +4,8 @@ from pathlib import Path
 
 from clawback.cli.exits import ExitCode, Failure
 from clawback.rules import RuleErrors, RuleSet, load_rules
-from clawback.rules.loader import SAFETY
 from clawback.rules.source.errors import did_you_mean
+from clawback.rules.source.safety_file import SAFETY
 from clawback.settings import load_settings
 
 
@@ -25,24 +25,45 @@ def find_folder(path: Path | None) -> tuple[Path, str | None]:
         return where, None
 
     file = where.resolve()
-    for folder in file.parents:
-        if (folder / SAFETY).exists():
-            return folder, file.relative_to(folder).as_posix()
+    if (folder := enclosing_folder(file)) is not None:
+        return folder, file.relative_to(folder).as_posix()
 
     raise Failure(
-        f"{where}: not in a folder of rules: no folder above it has a {SAFETY}", ExitCode.USAGE
+        f"{where}: not in a folder of rules: no folder above it has a {SAFETY}, nor is it below "
+        "CLAWBACK_RULES with CLAWBACK_SAFETY set",
+        ExitCode.USAGE,
     )
 
 
-def load_folder(folder: Path) -> RuleSet:
-    """Load a folder of rules.
+def enclosing_folder(path: Path) -> Path | None:
+    """Return the folder of rules that a path is or is in; None if it is in none.
+
+    It has a safety document, or is that of the settings and has its safety document elsewhere.
+    """
+    places = (path, *path.resolve().parents)
+    found = next((one for one in places if (one / SAFETY).exists()), None)
+    settings = load_settings()
+    if found is None and settings.safety is not None:
+        rules = settings.rules.resolve()
+        return rules if path.resolve().is_relative_to(rules) else None
+    return found
+
+
+def load_folder(folder: Path, *, is_old: bool = False) -> RuleSet:
+    """Load a folder of rules, with the safety document of the settings if they name one.
+
+    An old version of a folder may still hold a safety document of its own, which then applies.
 
     Raises:
         Failure: it has errors; the message lists them.
 
     """
+    safety = load_settings().safety
+    if is_old and (folder / SAFETY).exists():
+        safety = None
+
     try:
-        return load_rules(folder)
+        return load_rules(folder, safety)
     except RuleErrors as error:
         raise Failure(f"cannot load the rules in {folder}:\n{error}", ExitCode.NO) from error
 

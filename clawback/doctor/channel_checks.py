@@ -20,14 +20,16 @@ from clawback.rules.loader import load_reviewed
 _TIMEOUT = 5.0
 
 
-async def check_channels(file: Path | None, rules: Path) -> Iterable[Finding]:
+async def check_channels(
+    file: Path | None, rules: Path, safety: Path | None = None
+) -> Iterable[Finding]:
     """Read the channel file, compare it with the rules, and connect to every channel."""
     try:
         channels = await asyncio.to_thread(read_channels, file)
     except ChannelFileError as error:
         return [problem("channels", str(error), "fix the file; a worker does not start with it")]
 
-    findings = await asyncio.to_thread(_check_rules, rules, channels)
+    findings = await asyncio.to_thread(_check_rules, rules, safety, channels)
     if file is None:
         return [*findings, ok("channels", "none are configured: nobody is notified")]
 
@@ -38,16 +40,16 @@ async def check_channels(file: Path | None, rules: Path) -> Iterable[Finding]:
     return findings
 
 
-def _check_rules(rules: Path, channels: Channels) -> list[Finding]:
+def _check_rules(rules: Path, safety: Path | None, channels: Channels) -> list[Finding]:
     """Report what rules require of channels that is missing.
 
     Rules that cannot be loaded at all are reported by `check_rules`.
     """
     findings: list[Finding] = []
     with suppress(RuleErrors):
-        load_reviewed(rules)
+        load_reviewed(rules, safety=safety)
         try:
-            load_reviewed(rules, traits_of(channels))
+            load_reviewed(rules, traits_of(channels), safety=safety)
         except RuleErrors as error:
             findings += [from_sentence("channels", line) for line in str(error).splitlines()]
 

@@ -5,7 +5,7 @@ A folder that does not exist yet is judged by its nearest existing parent.
 
 import os
 import shutil
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from shlex import quote
 
@@ -13,22 +13,23 @@ from clawback.app_files import describe_rules
 from clawback.audit import Broken, verify_tail
 from clawback.doctor.check import Finding, ok, problem, warning
 from clawback.local.preflight import MIN_FREE_BYTES
+from clawback.model.texts import plural
 from clawback.private_files import find_exposed
-from clawback.rules import RuleErrors, load_rules
+from clawback.rules import RuleErrors, RuleSet, load_rules
 from clawback.settings import Settings
 
 _COMFORTABLE = 5 * MIN_FREE_BYTES
 _MOST_NAMED = 5
 
 
-def check_rules(folder: Path) -> Iterable[Finding]:
+def check_rules(folder: Path, safety: Path | None = None) -> Iterable[Finding]:
     """Load the rules as a worker does."""
     if not folder.is_dir():
         remedy = "set CLAWBACK_RULES to the folder of rules"
         return [problem("rules", f"there is no folder {folder}", remedy)]
 
     try:
-        rules = load_rules(folder)
+        rules = load_rules(folder, safety)
     except RuleErrors as error:
         lines = str(error).splitlines()
         more = f" (and {len(lines) - 1} more lines)" if len(lines) > 1 else ""
@@ -36,7 +37,29 @@ def check_rules(folder: Path) -> Iterable[Finding]:
         return [problem("rules", f"{folder} is refused: {lines[0]}{more}", remedy)]
 
     where = describe_rules(folder)
-    return [ok("rules", f"{where}: {len(rules.rules)} rules, version {rules.version}")]
+    found = ok("rules", f"{where}: {len(rules.rules)} rules, version {rules.version}")
+    return [found, *_weakened_rules(rules), *_writable_safety(safety)]
+
+
+def _weakened_rules(rules: RuleSet) -> Iterator[Finding]:
+    """Report the rules that ask for more than the safety document allows."""
+    names = [rule.name for rule in rules.weakened]
+    if names:
+        shown = ", ".join(names[:_MOST_NAMED]) + (", …" if len(names) > _MOST_NAMED else "")
+        found = f"safety.yml does not allow the status of {plural(len(names), 'rule')}: {shown}"
+        remedy = "`clawback rules check` says where; until then they ask first, or only record"
+        yield warning("rules", found, remedy)
+
+
+def _writable_safety(safety: Path | None) -> Iterator[Finding]:
+    """Report a safety document that is kept apart from the rules, but not from this user."""
+    # Root may write everywhere, and says nothing about the user of the worker.
+    if safety is None or os.geteuid() == 0:
+        return
+    if any(os.access(one, os.W_OK) for one in (safety, safety.parent)):
+        found = f"this user can change {safety}, which limits what rules may do"
+        remedy = "give the file and its folder to root, or mount it read-only"
+        yield warning("safety", found, remedy)
 
 
 def check_audit(file: Path) -> Iterable[Finding]:

@@ -57,10 +57,10 @@ def check_mode(settings: Settings, installation: Installation) -> Finding:
 def _checks(settings: Settings, installation: Installation) -> dict[str, Check]:
     page = WorkerPage(installation)
     return {
-        "rules": partial(asyncio.to_thread, check_rules, settings.rules),
-        "running rules": partial(check_running_rules, page, settings.rules),
+        "rules": partial(asyncio.to_thread, check_rules, settings.rules, settings.safety),
+        "running rules": partial(check_running_rules, page, settings.rules, settings.safety),
         "never-block list": partial(check_never_block, page),
-        "channels": partial(check_channels, settings.channels, settings.rules),
+        "channels": partial(check_channels, settings.channels, settings.rules, settings.safety),
         "worker": partial(check_health, page),
         "temporal": partial(check_temporal, settings),
         "audit": partial(asyncio.to_thread, check_audit, settings.audit_file),

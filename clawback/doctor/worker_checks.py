@@ -68,7 +68,9 @@ async def check_health(page: WorkerPage) -> Iterable[Finding]:
     return [ok("worker", f"{page.base} responds: healthy, version {version}")]
 
 
-async def check_running_rules(page: WorkerPage, folder: Path) -> Iterable[Finding]:
+async def check_running_rules(
+    page: WorkerPage, folder: Path, safety: Path | None = None
+) -> Iterable[Finding]:
     """Compare the running rule set with the one on disk.
 
     No finding if no worker responds; `check_health` reports that.
@@ -83,7 +85,7 @@ async def check_running_rules(page: WorkerPage, folder: Path) -> Iterable[Findin
         found = f"the worker refused the rules on its disk and keeps running {running}"
         return [warning("running rules", found, "`clawback rules check` says why")]
 
-    on_disk = await asyncio.to_thread(_load_version, folder)
+    on_disk = await asyncio.to_thread(_load_version, folder, safety)
     if on_disk is not None and on_disk != running:
         found = f"the worker runs {running}, {folder} holds {on_disk}"
         remedy = "a change is loaded within seconds; if not, the worker reads another folder"
@@ -142,8 +144,8 @@ def _version_label(samples: Samples, name: str) -> str:
     return next((labels.get("version", "?") for labels, _ in samples.get(name, ())), "?")
 
 
-def _load_version(folder: Path) -> str | None:
+def _load_version(folder: Path, safety: Path | None) -> str | None:
     try:
-        return load_rules(folder).version
+        return load_rules(folder, safety).version
     except (RuleErrors, OSError):
         return None

@@ -179,6 +179,8 @@ class RehearsalEnvironment:
             "CLAWBACK_LOG_FORMAT": "json",
             **self._server.environment,
         }
+        if plan.safety is not None:
+            settings["CLAWBACK_SAFETY"] = str(plan.safety.resolve())
         if plan.lateness:
             settings["CLAWBACK_LOOKBACK"] = format_duration(history)
         return settings

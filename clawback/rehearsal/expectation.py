@@ -144,7 +144,9 @@ def build_expectation(
         if not _is_eligible(event, rules, now, age_limit):
             continue
         for found in rules.evaluate(event).matches:
-            case = cases.setdefault(found.plan.case_id, _Case(found.plan))
+            allowed = rules.safety.ceiling_of(found.plan.rule)
+            plan = found.plan.model_copy(update={"mode": found.plan.mode.capped(allowed)})
+            case = cases.setdefault(found.plan.case_id, _Case(plan))
             case.matches.append(_Match(event, found.rule, found.value, found.links))
 
     expectation = Expectation(events=len(events))

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from clawback.model.times import parse_time
+from clawback.rules.source.safety_file import SAFETY
 from clawback.simulator import (
     Line,
     campaigns,
@@ -26,6 +27,8 @@ _MARGIN = timedelta(days=1)
 class Rehearsal:
     """The options of one rehearsal. Without a corpus or synthetic mail it uses the demo corpus.
 
+    `safety` is the safety document, if the folder of rules does not hold it.
+
     `outbreak` is the number of messages of one synthetic campaign, `campaigns` that of synthetic
     campaigns of one message. All mail is there from the start, or arrives at `pace` records per
     second. `faults` and `rate_limit` are as in `clawback simulate`. `kills`, `server_kills` and
@@ -36,6 +39,7 @@ class Rehearsal:
     """
 
     rules: Path
+    safety: Path | None = None
     corpora: tuple[Path, ...] = ()
     outbreak: int = 0
     campaigns: int = 0
@@ -60,7 +64,10 @@ class Rehearsal:
         """
         if not self.rules.is_dir():
             return self
-        return replace(self, rules=shutil.copytree(self.rules, folder / "rules"))
+        rules, safety = shutil.copytree(self.rules, folder / "rules"), self.safety
+        if safety is not None and safety.is_file():
+            safety = Path(shutil.copyfile(safety, folder / SAFETY))
+        return replace(self, rules=rules, safety=safety)
 
     def write_corpora(self, folder: Path) -> list[Path]:
         """Return all corpora as files; synthetic ones are written into the folder."""

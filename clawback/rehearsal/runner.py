@@ -89,7 +89,7 @@ class _Scenario:
         self.plan = plan.with_copied_rules(folder)
         self.corpora = self.plan.write_corpora(folder)
         self.lines = read_corpora(self.corpora)
-        self.rules = load_rules(self.plan.rules)
+        self.rules = load_rules(self.plan.rules, self.plan.safety)
         self.expectation = self.expect(self.lines)
 
     def expect(self, lines: Sequence[Line]) -> Expectation:

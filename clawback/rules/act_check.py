@@ -44,18 +44,18 @@ class LiveActCheck:
         What nobody may approve comes first.
         """
         rules = self._rules()
-        if (final := self._find_final(action, rules)) is not None:
+        if (final := self._find_final(authority.rule, action, rules)) is not None:
             return final
         if authority.approved:
             return None
         reasons = self._reasons_to_hold(authority, rules, datetime.now(UTC))
         return next((Objection(reason=reason) for reason in reasons), None)
 
-    def _find_final(self, action: ContainmentAction, rules: RuleSet) -> Objection | None:
+    def _find_final(self, rule: str, action: ContainmentAction, rules: RuleSet) -> Objection | None:
         if self._ceiling is Mode.SHADOW:
             return Objection(reason="CLAWBACK_MODE is shadow now", outcome=WOULD)
-        if action.is_hard_delete and not rules.safety.hard_delete:
-            reason = "safety.yml does not permit hard deletes any more"
+        if action.is_hard_delete and not rules.safety.permits_hard_delete(rule):
+            reason = "safety.yml does not permit the rule's hard deletes any more"
             return Objection(reason=reason, outcome=failed("hard_delete"))
         if (refusal := rules.safety.refuses(action)) is not None:
             reason = "the never-block list forbids it now"
@@ -75,10 +75,17 @@ class LiveActCheck:
             yield "the rule was removed since the messages matched"
         else:
             yield from _changes_of(rule, authority)
+            yield from _withdrawals(rules, authority)
 
         limit = age_limit_in_force(self._age_limit, rules.safety)
         if limit is not None and authority.oldest is not None and now - authority.oldest > limit:
             yield f"a message is older than {format_duration(limit)} by now"
+
+
+def _withdrawals(rules: RuleSet, authority: Authority) -> Iterator[str]:
+    allowed = rules.safety.ceiling_of(authority.rule)
+    if authority.mode.capped(allowed) is not authority.mode:
+        yield f"safety.yml allows the rule at most {allowed} now"
 
 
 def _changes_of(rule: Rule, authority: Authority) -> Iterator[str]:

@@ -59,10 +59,15 @@ def age_limit_in_force(setting: AgeLimit, safety: Safety) -> timedelta | None:
 
 
 def cap_plan(plan: CasePlan, safety: Safety, ceiling: Mode) -> CasePlan:
-    """Return the plan as a case gets it: mode capped, forbidden actions refused."""
+    """Return the plan as a case gets it: mode capped, forbidden actions refused.
+
+    The mode is capped here and not in the compiled rules, so that a new safety document takes
+    effect even if the rules beside it cannot be loaded.
+    """
     refusals = {
         index: reason
         for index, action in enumerate(plan.actions)
         if (reason := safety.refuses(action)) is not None
     }
-    return plan.model_copy(update={"mode": plan.mode.capped(ceiling), "refusals": refusals})
+    mode = plan.mode.capped(ceiling).capped(safety.ceiling_of(plan.rule))
+    return plan.model_copy(update={"mode": mode, "refusals": refusals})

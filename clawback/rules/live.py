@@ -1,7 +1,8 @@
 """The rule set in use, and its reload when the folder changes.
 
 Changes are detected by the names, sizes and times of the files. A reload replaces the whole set or,
-if anything is wrong, nothing. Open cases keep the response they started with, and ask people where
+if anything is wrong, only the safety document: whoever writes rules cannot keep its owners from
+changing it. Open cases keep the response they started with, and ask people where
 the rule has another one now (`act_check`).
 """
 
@@ -16,6 +17,8 @@ from clawback.model.addresses import PatternKind
 from clawback.rules.engine.ruleset import RuleSet
 from clawback.rules.lint.channels import Channels
 from clawback.rules.loader import load_reviewed
+from clawback.rules.source.errors import RuleErrors
+from clawback.rules.source.safety_file import load_safety
 
 CHECK_INTERVAL = timedelta(seconds=2)
 """How often the folder is checked for changes."""
@@ -24,11 +27,15 @@ _SUFFIXES = (".yml", ".yaml")
 
 @dataclass(frozen=True)
 class Reload:
-    """The result of a reload: `new` is the version in use, or None if it failed with `error`."""
+    """The result of a reload: `new` is the version in use, or None if it failed with `error`.
+
+    `has_new_safety` says that only the safety document of a refused folder was taken over.
+    """
 
     old: str | None
     new: str | None
     error: Exception | None = None
+    has_new_safety: bool = False
 
     @property
     def problem(self) -> str | None:
@@ -48,8 +55,10 @@ class LiveRules:
         rules: RuleSet,
         fingerprint: object = None,
         channels: Channels | None = None,
+        safety: Path | None = None,
     ) -> None:
         self._folder = folder
+        self._safety = safety
         self._channels = channels
         self._fingerprint = fingerprint
         self._loaded = rules
@@ -58,16 +67,21 @@ class LiveRules:
         self.problem: str | None = None
 
     @classmethod
-    def load(cls, folder: Path, channels: Channels | None = None) -> "LiveRules":
+    def load(
+        cls, folder: Path, channels: Channels | None = None, safety: Path | None = None
+    ) -> "LiveRules":
         """Load the first set. Rules may name only these channels; any if `channels` is None.
+
+        `safety` is the safety document, if the folder does not hold it.
 
         Raises:
             RuleErrors: the rules are invalid; a process must not start with them.
 
         """
         # Before the load, so that the next check notices a change during it.
-        fingerprint = fingerprint_of(folder)
-        return cls(folder, load_reviewed(folder, channels), fingerprint, channels)
+        fingerprint = fingerprint_of(folder, safety)
+        rules = load_reviewed(folder, channels, safety=safety)
+        return cls(folder, rules, fingerprint, channels, safety)
 
     @property
     def own_domain_count(self) -> int:
@@ -111,25 +125,43 @@ class LiveRules:
 
     async def reload_if_changed(self) -> Reload | None:
         """Reload if a file has changed; None if none has, or the rules are still the same."""
-        fingerprint = await asyncio.to_thread(fingerprint_of, self._folder)
+        fingerprint = await asyncio.to_thread(fingerprint_of, self._folder, self._safety)
         if fingerprint == self._fingerprint:
             return None
 
         # Even if the load fails: broken files are not loaded again until they change.
         self._fingerprint = fingerprint
         try:
-            rules = await asyncio.to_thread(load_reviewed, self._folder, self._channels)
+            rules = await asyncio.to_thread(
+                load_reviewed, self._folder, self._channels, safety=self._safety
+            )
         except Exception as error:  # noqa: BLE001 - whatever happens, the current set stays
             self.problem = str(error)
-            return Reload(self.current.version, None, error)
+            has_new_safety = await asyncio.to_thread(self._take_safety)
+            return Reload(self.current.version, None, error, has_new_safety)
 
         old, self.problem = self.current.version, None
         if rules.version == old:
             return None
 
+        self._use(rules)
+        return Reload(old, rules.version)
+
+    def _take_safety(self) -> bool:
+        """Put the current rules under the safety document as it is now, if that is in order."""
+        try:
+            safety = load_safety(self._folder, self._safety)
+        except (RuleErrors, OSError):
+            return False
+
+        if safety == self._loaded.safety:
+            return False
+        self._use(self._loaded.with_safety(safety))
+        return True
+
+    def _use(self, rules: RuleSet) -> None:
         self._loaded = rules
         self.current = _with_own_domains(rules, self._own_domains)
-        return Reload(old, rules.version)
 
 
 def _with_own_domains(rules: RuleSet, domains: frozenset[str]) -> RuleSet:
@@ -142,9 +174,11 @@ def _with_own_domains(rules: RuleSet, domains: frozenset[str]) -> RuleSet:
     return completed
 
 
-def fingerprint_of(folder: Path) -> object:
+def fingerprint_of(folder: Path, safety: Path | None = None) -> object:
     """Give a value that changes when a rule file is added, removed or modified."""
-    files = (path for path in folder.rglob("*") if path.suffix in _SUFFIXES)
+    files = [path for path in folder.rglob("*") if path.suffix in _SUFFIXES]
+    if safety is not None:
+        files.append(safety)
     return sorted((str(path), *_time_and_size(path)) for path in files)
 
 

@@ -1,7 +1,7 @@
 """Loads a folder of rules: reads every file, collects all problems, compiles the set if none.
 
 A folder holds rule files in any subfolder, `exceptions/` (Sigma filters), `lists/` (values for
-`expand`) and `safety.yml`.
+`expand`) and, unless the setting `CLAWBACK_SAFETY` names it elsewhere, `safety.yml`.
 """
 
 from collections.abc import Callable
@@ -24,37 +24,45 @@ from clawback.rules.source.documents import (
     RuleDocument,
     read_model,
 )
-from clawback.rules.source.errors import Code, Place, Problems, RuleErrors, Severity
+from clawback.rules.source.errors import Code, Place, Problems, RuleErrors
 from clawback.rules.source.loaded import Loaded, LoadedFilter, LoadedRule
 from clawback.rules.source.responses import read_response
-from clawback.rules.source.rule_files import LinkOutOfFolder, read_rule_file
-from clawback.rules.source.safety import Safety
+from clawback.rules.source.rule_files import read_file_documents
+from clawback.rules.source.safety_file import SAFETY, read_safety
 from clawback.rules.source.sigma import Reading, read_detection
-from clawback.rules.source.yaml_reader import Document, read_documents
+from clawback.rules.source.yaml_reader import Document
 
 EXCEPTIONS = "exceptions"
 LISTS = "lists"
-SAFETY = "safety.yml"
 """Names with a special meaning in a folder of rules."""
 
 _MOST_FILES = 20_000
 
 
-def load_rules(folder: Path, *, today: Callable[[], date] = utc_today) -> RuleSet:
-    """Load and compile all rules of a folder; `today` is the clock by which exceptions expire.
+def load_rules(
+    folder: Path, safety: Path | None = None, *, today: Callable[[], date] = utc_today
+) -> RuleSet:
+    """Load and compile all rules of a folder.
+
+    `safety` is the safety document, if the folder does not hold it. `today` is the clock by which
+    exceptions expire.
 
     Raises:
         RuleErrors: all problems of all files, each with file, line, column, text and remedy.
 
     """
     with without_garbage_collection():
-        loaded = read_folder(folder)
+        loaded = read_folder(folder, safety)
         loaded.problems.raise_if_any()
         return _build(loaded, today)
 
 
 def load_reviewed(
-    folder: Path, channels: Channels | None = None, today: Callable[[], date] = utc_today
+    folder: Path,
+    channels: Channels | None = None,
+    today: Callable[[], date] = utc_today,
+    *,
+    safety: Path | None = None,
 ) -> RuleSet:
     """Load all rules of a folder as a worker does: also refuse what `rules check` calls an error.
 
@@ -66,13 +74,13 @@ def load_reviewed(
 
     """
     with without_garbage_collection():
-        loaded = read_folder(folder)
+        loaded = read_folder(folder, safety)
         if channels is not None:
             check_channels(loaded, channels, loaded.problems)
 
         loaded.problems.raise_if_any()
         found = review_rules(loaded, today)
-        if errors := [problem for problem in found if problem.severity is Severity.ERROR]:
+        if errors := [problem for problem in found if problem.refuses_the_set]:
             raise RuleErrors(errors)
 
         return _build(loaded, today)
@@ -84,7 +92,7 @@ def _build(loaded: Loaded, today: Callable[[], date]) -> RuleSet:
     return rules
 
 
-def read_folder(folder: Path) -> Loaded:
+def read_folder(folder: Path, safety: Path | None = None) -> Loaded:
     """Read and check a folder without compiling it; `problems` of the result has all errors."""
     loaded = Loaded(Problems())
     if not folder.is_dir():
@@ -97,7 +105,7 @@ def read_folder(folder: Path) -> Loaded:
         return loaded
 
     files = _files(folder)
-    loaded.safety = _read_safety(folder, loaded.problems)
+    loaded.safety = read_safety(folder, safety, loaded.problems)
     for path in files:
         # In a pass of their own, because rules and exceptions expand them.
         if path.parts[:1] == (LISTS,):
@@ -127,50 +135,8 @@ def _files(folder: Path) -> list[Path]:
     return sorted(visible)[:_MOST_FILES]
 
 
-def _documents(folder: Path, path: Path, problems: Problems) -> list[Document]:
-    name = path.as_posix()
-    try:
-        raw = read_rule_file(folder, path)
-    except LinkOutOfFolder as error:
-        problems.add(
-            Place(name),
-            Code.UNREADABLE,
-            f"the file is not read: {error.strerror}",
-            remedy="put the file itself there",
-        )
-        return []
-    except OSError as error:
-        problems.add(
-            Place(name),
-            Code.UNREADABLE,
-            f"the file cannot be read: {error.strerror}",
-            remedy="check that it exists and can be read",
-        )
-        return []
-
-    return read_documents(name, raw, problems)
-
-
-def _read_safety(folder: Path, problems: Problems) -> Safety:
-    if not (folder / SAFETY).exists():
-        remedy = "add it; {} takes the defaults"
-        problems.add(Place(SAFETY), Code.SAFETY, "safety.yml is missing", remedy=remedy)
-        return Safety()
-
-    documents = _documents(folder, Path(SAFETY), problems)
-    if len(documents) > 1:
-        problems.add(
-            documents[1].place,
-            Code.SAFETY,
-            "safety.yml has more than one document",
-            remedy="remove the second one",
-        )
-
-    return (read_model(Safety, documents[0], problems) if documents else None) or Safety()
-
-
 def _read_list(folder: Path, path: Path, loaded: Loaded) -> None:
-    documents = _documents(folder, path, loaded.problems)
+    documents = read_file_documents(folder, path, loaded.problems)
     if not documents:
         return
 
@@ -188,7 +154,7 @@ def _read_list(folder: Path, path: Path, loaded: Loaded) -> None:
 
 
 def _read_filters(folder: Path, path: Path, loaded: Loaded) -> None:
-    for document in _documents(folder, path, loaded.problems):
+    for document in read_file_documents(folder, path, loaded.problems):
         read = read_model(FilterDocument, document, loaded.problems)
         if read is None:
             continue
@@ -221,7 +187,7 @@ def _rules_of_filter(
 
 
 def _read_rules(folder: Path, path: Path, loaded: Loaded) -> None:
-    for document in _documents(folder, path, loaded.problems):
+    for document in read_file_documents(folder, path, loaded.problems):
         if not isinstance(document.data, dict):
             read_model(Header, document, loaded.problems)
         elif "filter" in document.data:
@@ -262,7 +228,7 @@ def _read_correlation(document: Document, loaded: Loaded) -> None:
 def _check_and_add(rule: LoadedRule, loaded: Loaded) -> None:
     check_rule(rule, loaded.problems)
     if rule.read.response is not None and (group_by := group_by_of(rule)) is not None:
-        hard_delete = loaded.safety.hard_delete
+        hard_delete = loaded.safety.permits_hard_delete(rule.read.name)
         rule.response = read_response(
             rule.read.response, group_by, rule.document, loaded.problems, hard_delete=hard_delete
         )

@@ -37,6 +37,10 @@ class RuleReloadReporter:
             count = len(self._rules.current.rules)
             log.info("rules.loaded", old=change.old, new=change.new, rules=count)
 
+        for rule in self._rules.current.weakened:
+            mode = self._rules.current.mode_of(rule)
+            log.warning("rules.status_not_allowed", rule=rule.name, mode=mode)
+
         try:
             await self._audit.append((_record(change),))
         except AuditUnavailable as error:
@@ -48,7 +52,8 @@ def _record(change: Reload) -> AuditRecord:
     if change.new:
         detail = f"{change.old or 'nothing'} → {change.new}"
     else:
-        detail = f"{change.old} stays: {change.problem}"
+        kept = "stays, with the new safety.yml" if change.has_new_safety else "stays"
+        detail = f"{change.old} {kept}: {change.problem}"
 
     return AuditRecord(
         id=f"rules/{now:%FT%T.%fZ}",

@@ -174,3 +174,21 @@ def run_hook(entry: str, files: list[str], folder: Path) -> subprocess.Completed
         text=True,
         check=False,
     )
+
+
+def test_limits_outside_the_folder_apply_to_every_command(tmp_path: Path) -> None:
+    """A check refuses a status that they do not allow; the list shows the mode that holds."""
+    rules = write(tmp_path / "rules", {"a_rule.yml": PLAIN})
+    outside = (rules / "safety.yml").rename(tmp_path / "limits.yml")
+    outside.write_text("allow: {stable: []}\n")
+    variables = {"CLAWBACK_SAFETY": str(outside), "CLAWBACK_RULES": str(rules)}
+
+    done = clawback("rules", "check", str(rules / "a_rule.yml"), **variables)
+    assert done.returncode == ExitCode.NO
+    assert "a_rule.yml:4:9: error: status-not-allowed:" in done.stdout
+    (row,) = json.loads(clawback("rules", "list", "--json", **variables).stdout)["rules"]
+    assert (row["mode"], row["mode_of_rule"]) == ("approve", "enforce")
+
+    (rules / "safety.yml").write_text("{}\n")
+    done = clawback("rules", "check", **variables)
+    assert "remove this one, or unset CLAWBACK_SAFETY" in done.stdout

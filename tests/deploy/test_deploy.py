@@ -155,7 +155,13 @@ def test_the_image_installs_only_hashed_requirements_and_is_not_root() -> None:
 
 @pytest.mark.parametrize(
     "file",
-    ["container/Dockerfile", "systemd/clawback.service", "clawback.env.example", "compose.yml"],
+    [
+        "container/Dockerfile",
+        "systemd/clawback.service",
+        "clawback.env.example",
+        "compose.yml",
+        "compose.safety.yml",
+    ],
 )
 def test_every_variable_is_a_setting(file: str) -> None:
     """No file sets an unknown variable."""
@@ -175,6 +181,26 @@ def test_compose_runs_commands_that_exist() -> None:
         assert (DEPLOY / one["build"]["context"] / one["build"]["dockerfile"]).exists()
         named = {volume.partition(":")[0] for volume in one["volumes"]}
         assert named & set(compose["volumes"])
+
+
+def test_compose_can_mount_the_limits_apart() -> None:
+    """Both services get rules and safety document from two places, and only to read."""
+    apart = yaml.safe_load((DEPLOY / "compose.safety.yml").read_text())["services"]
+    assert set(apart) == set(yaml.safe_load((DEPLOY / "compose.yml").read_text())["services"])
+    for one in apart.values():
+        mounts = dict(re.findall(r"\$\{(\w+):\?[^}]+\}:(\S+):ro", "\n".join(one["volumes"])))
+        assert mounts == {"RULES": "/etc/clawback/rules", "SAFETY": "/etc/clawback/safety"}
+        assert Path(one["environment"]["CLAWBACK_SAFETY"]).parent == Path(mounts["SAFETY"])
+
+
+def test_systemd_keeps_the_limits_apart() -> None:
+    """The unit reads them from outside the folder of rules, where it can write nothing."""
+    unit = (DEPLOY / "systemd" / "clawback.service").read_text()
+    found = re.findall(r"^Environment=(\w+)=(/.+)$", unit, re.MULTILINE)
+    paths = {name: Path(path) for name, path in found}
+    assert not paths["CLAWBACK_SAFETY"].is_relative_to(paths["CLAWBACK_RULES"])
+    (read_only,) = re.findall(r"^ReadOnlyPaths=(.+)$", unit, re.MULTILINE)
+    assert paths["CLAWBACK_SAFETY"].is_relative_to(read_only)
 
 
 def test_systemd_accepts_the_unit(tmp_path: Path) -> None:

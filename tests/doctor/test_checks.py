@@ -1,5 +1,6 @@
 """Checks against real servers and files, and the thresholds of their findings."""
 
+import os
 from collections.abc import Iterable
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -12,7 +13,7 @@ from temporalio.service import ConnectConfig
 from clawback.cloudflare import RateLimitStatus
 from clawback.doctor.account_checks import clock_finding, rate_limit_finding
 from clawback.doctor.check import CheckStatus, Finding, run_check
-from clawback.doctor.file_checks import check_audit, check_privacy
+from clawback.doctor.file_checks import check_audit, check_privacy, check_rules
 from clawback.doctor.temporal_checks import (
     check_attributes,
     check_guard,
@@ -40,6 +41,7 @@ from clawback.temporal.guard_gateway import GuardGateway
 from clawback.temporal.poller_gateway import PollerGateway
 from clawback.temporal.watchdog import WATCHDOG_SCHEDULE, create_watchdog
 from tests.cli.test_program import write_audit
+from tests.rules.folders import PLAIN, write
 from tests.workflows.deployment import RULES, deployed
 
 NOW = datetime(2026, 11, 22, 12, tzinfo=UTC)
@@ -246,3 +248,16 @@ async def test_the_never_block_list_is_checked_through_the_worker() -> None:
         assert (unknown.status, against.status) == (CheckStatus.WARNING, CheckStatus.WARNING)
         assert "never_block.suffixes" in (unknown.remedy or "")
         assert "clawback block lift --forbidden" in (against.remedy or "")
+
+
+def test_limits_that_the_worker_could_change_are_reported(tmp_path: Path) -> None:
+    """They are apart from the rules, but not from whoever runs the worker."""
+    rules = write(tmp_path / "rules", {"a_rule.yml": PLAIN})
+    (rules / "safety.yml").unlink()
+    outside = tmp_path / "limits.yml"
+    outside.write_text("allow: {stable: []}\n")
+    found, weakened, *writable = check_rules(rules, outside)
+    assert (found.status, weakened.status) == (CheckStatus.OK, CheckStatus.WARNING)
+    assert "1 rule: a_rule" in weakened.found
+    # Root may write everywhere, which says nothing about the user of the worker.
+    assert statuses(writable) == ([] if os.geteuid() == 0 else [CheckStatus.WARNING])

@@ -119,7 +119,7 @@ def _load_rules(settings: Settings) -> "RuleSet | None":
     from clawback.rules import RuleErrors, load_rules  # noqa: PLC0415 - see above
 
     with suppress(RuleErrors, OSError):
-        return load_rules(settings.rules)
+        return load_rules(settings.rules, settings.safety)
     return None
 
 

@@ -102,7 +102,8 @@ def _versions(folder: Path, against: str | None) -> list[RuleSet]:
     if against is not None:
         try:
             with ExitStack() as stack:
-                versions.append(load_folder(stack.enter_context(open_version(against, folder))))
+                other = stack.enter_context(open_version(against, folder))
+                versions.append(load_folder(other, is_old=True))
         except NoSuchVersion as error:
             raise Failure(f"--against: {error}", ExitCode.USAGE) from None
 

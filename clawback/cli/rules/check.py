@@ -23,6 +23,7 @@ from clawback.rules.lint.review import review_rules, utc_today
 from clawback.rules.loader import read_folder
 from clawback.rules.source.errors import Severity
 from clawback.rules.source.rule_files import read_rule_file
+from clawback.settings import load_settings
 
 Paths = Annotated[
     list[Path] | None,
@@ -86,7 +87,7 @@ def check(
 
 def check_folder(folder: Path) -> Checked:
     """Read a folder and find its problems."""
-    loaded = read_folder(folder)
+    loaded = read_folder(folder, load_settings().safety)
     problems = review_rules(loaded)
     return Checked(folder, problems, None if len(loaded.problems) else build_set(loaded, utc_today))
 

@@ -52,7 +52,7 @@ def list_rules(
 ) -> int:
     """List rules with mode, last match, version and file.
 
-    The mode is the effective one, under the ceiling CLAWBACK_MODE.
+    The mode is the effective one, under the ceiling CLAWBACK_MODE and safety.yml.
 
     The last match is the newest case on the Temporal server, or in the audit if there is no server;
     - if unknown.
@@ -66,7 +66,8 @@ def list_rules(
     ceiling = _ceiling(settings)
     clean = rules_on_clean_mail(rules)
     rows = [
-        _row(rule, ceiling, matches.get(rule.name)) | {"clean_mail": rule.name in clean}
+        _row(rule, rules.mode_of(rule), ceiling, matches.get(rule.name))
+        | {"clean_mail": rule.name in clean}
         for rule in chosen
     ]
 
@@ -93,12 +94,12 @@ def _ceiling(settings: Settings) -> Mode:
     return settings.ceiling if settings.cloudflare_api_token else settings.mode or Mode.ENFORCE
 
 
-def _row(rule: Rule, ceiling: Mode, last: datetime | None) -> dict[str, Any]:
+def _row(rule: Rule, allowed: Mode | None, ceiling: Mode, last: datetime | None) -> dict[str, Any]:
     return {
         "name": rule.name,
         "title": rule.title,
         "status": rule.status,
-        "mode": rule.mode.capped(ceiling) if rule.mode is not None else None,
+        "mode": allowed.capped(ceiling) if allowed is not None else None,
         "mode_of_rule": rule.mode,
         "level": rule.level,
         "kind": ", ".join(rule.kinds),

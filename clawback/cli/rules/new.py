@@ -13,10 +13,11 @@ import typer
 
 from clawback.cli.exits import ExitCode, Failure
 from clawback.cli.output import print_text
+from clawback.cli.rule_folders import enclosing_folder
 from clawback.cli.rules.event_files import read_events
 from clawback.model.events import Event, EventKind
 from clawback.rules import RuleErrors, load_rules
-from clawback.rules.loader import SAFETY, read_folder
+from clawback.rules.loader import read_folder
 from clawback.rules.source.loaded import Loaded
 from clawback.rules.tools.scaffold import Draft, NothingDistinctive, scaffold, suggest_name
 from clawback.rules.tools.schema import FILE_NAME
@@ -65,10 +66,8 @@ def new(
     """
     source = _one_event(event, line)
     folder = Path(out) if out not in (None, _STDOUT) else load_settings().rules
-    root = next(
-        (one for one in (folder, *folder.resolve().parents) if (one / SAFETY).exists()), None
-    )
-    there = read_folder(root) if root is not None else None
+    root = enclosing_folder(folder)
+    there = read_folder(root, load_settings().safety) if root is not None else None
     chosen = _name_of(source, name, folder, there)
     text = _render(source, chosen, folder, root, there)
     if out == _STDOUT:
@@ -138,7 +137,7 @@ def _next_steps(path: Path, root: Path | None, name: str, there: Loaded | None) 
         return f"next: move it to a folder of rules and run clawback rules check {path}"
 
     try:
-        results = run_tests(load_rules(root), [name])
+        results = run_tests(load_rules(root, load_settings().safety), [name])
     except RuleErrors as error:
         return "with the other rules it has problems:\n" + "\n".join(
             str(problem) for problem in error.problems

@@ -4,6 +4,7 @@ Immutable; a changed folder gives a new set. Evaluation does no I/O and never ra
 unexpected record.
 """
 
+import copy
 import hashlib
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -123,8 +124,7 @@ class RuleSet:
         self.lists = lists
         self.safety = safety
         self.today = today
-        versions = sorted(rule.version for rule in rules.values())
-        self.version = digest(versions, safety.model_dump_json())
+        self.version = _version_of(rules, safety)
 
         self._graph = CorrelationGraph(
             {name: one.correlation for name, one in rules.items() if one.correlation is not None}
@@ -138,6 +138,23 @@ class RuleSet:
             if SOURCES[kind].is_joined
         }
         self.evaluate = self._evaluator_of_one(conditions) or self._evaluate
+
+    def with_safety(self, safety: Safety) -> "RuleSet":
+        """Give the same rules under another safety document."""
+        # Shallow: both sets share the compiled conditions.
+        changed = copy.copy(self)
+        changed.safety = safety
+        changed.version = _version_of(self.rules, safety)
+        return changed
+
+    def mode_of(self, rule: Rule) -> Mode | None:
+        """The mode of a rule under the safety document; None for a building block."""
+        return rule.mode.capped(self.safety.ceiling_of(rule.name)) if rule.mode else None
+
+    @property
+    def weakened(self) -> tuple[Rule, ...]:
+        """The rules whose status the safety document does not allow."""
+        return tuple(one for one in self.rules.values() if self.mode_of(one) is not one.mode)
 
     def prepare(self) -> None:
         """Build every index now, so that no event waits for it."""
@@ -278,6 +295,10 @@ class RuleSet:
         field = self._graph.resolve_field(correlation, name, path) if correlation else name
         kind = self.rules[path[-1]].kinds[0]
         return GroupField(name, tuple(field.split(".")), find_field(kind, field))
+
+
+def _version_of(rules: Mapping[str, Rule], safety: Safety) -> str:
+    return digest(sorted(rule.version for rule in rules.values()), safety.model_dump_json())
 
 
 def digest(*parts: object) -> str:

@@ -9,6 +9,7 @@ from datetime import UTC, date, datetime
 
 from clawback.model.events import EventKind
 from clawback.rules.engine.builder import build_set
+from clawback.rules.lint.allowance import check_allowance
 from clawback.rules.lint.conflicts import check_conflicts
 from clawback.rules.lint.forgeable import check_forgeable_patterns
 from clawback.rules.lint.satisfiability import can_hold
@@ -46,6 +47,7 @@ def review_rules(loaded: Loaded, today: Callable[[], date] = utc_today) -> tuple
         _Reachability(one.document, "filter", kind, found).check(one.tree, selections)
         _check_expiry(one, found, today())
 
+    check_allowance(loaded, found)
     if not len(loaded.problems):
         rules = build_set(loaded, today)
         check_conflicts(rules, {one.read.name: _place_of(one) for one in loaded.rules}, found)

@@ -51,6 +51,7 @@ class Code(StrEnum):
     TEMPLATE = "template"
     GROUP = "group"
     MODE = "mode-above-status"
+    NOT_ALLOWED = "status-not-allowed"
     HARD_DELETE = "hard-delete"
     MISSING_TEST = "missing-test"
     SAFETY = "safety"
@@ -87,6 +88,14 @@ class Problem:
     text: str = ""
     remedy: str = ""
     severity: Severity = Severity.ERROR
+
+    @property
+    def refuses_the_set(self) -> bool:
+        """Whether a worker refuses the rules because of it.
+
+        A rule whose status is not allowed loads with a weaker mode instead: it stops no other.
+        """
+        return self.severity is Severity.ERROR and self.code is not Code.NOT_ALLOWED
 
     def __str__(self) -> str:
         text = f" {self.text!r}" if self.text else ""

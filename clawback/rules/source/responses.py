@@ -185,7 +185,10 @@ def _check_destination(
 ) -> None:
     if action.is_hard_delete and not hard_delete:
         place = document.value_at(_RESPONSE, "actions", index, action.name, "destination")
-        remedy = "use RecoverableItemsDeletions, or set hard_delete: true in safety.yml"
+        remedy = (
+            "use RecoverableItemsDeletions, or set hard_delete: true in safety.yml (and name the "
+            "rule in its allow.hard_delete)"
+        )
         problems.add(
             place,
             Code.HARD_DELETE,

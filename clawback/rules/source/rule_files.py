@@ -9,6 +9,9 @@ import stat
 from errno import EINVAL
 from pathlib import Path
 
+from clawback.rules.source.errors import Code, Place, Problems
+from clawback.rules.source.yaml_reader import Document, read_documents
+
 
 class LinkOutOfFolder(OSError):
     """The file is a link to somewhere that does not belong to the rules."""
@@ -33,6 +36,36 @@ def read_rule_file(folder: Path, name: str | Path) -> bytes:
         if not stat.S_ISREG(os.fstat(opened.fileno()).st_mode):
             raise OSError(EINVAL, "it is not a regular file")
         return opened.read()
+
+
+def read_file_documents(
+    folder: Path, name: str | Path, problems: Problems, shown: str | None = None
+) -> list[Document]:
+    """Read the YAML documents of one file; none, and a problem, if it cannot be read.
+
+    `shown` is the name of the file in problems, by default its name in the folder.
+    """
+    shown = shown or Path(name).as_posix()
+    try:
+        raw = read_rule_file(folder, name)
+    except LinkOutOfFolder as error:
+        problems.add(
+            Place(shown),
+            Code.UNREADABLE,
+            f"the file is not read: {error.strerror}",
+            remedy="put the file itself there",
+        )
+        return []
+    except OSError as error:
+        problems.add(
+            Place(shown),
+            Code.UNREADABLE,
+            f"the file cannot be read: {error.strerror}",
+            remedy="check that it exists and can be read",
+        )
+        return []
+
+    return read_documents(shown, raw, problems)
 
 
 def _require_inside(folder: Path, file: Path) -> None:

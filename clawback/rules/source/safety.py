@@ -5,6 +5,7 @@ Ingest applies delivery modes and age, plans the never-block list, the guard the
 
 from collections.abc import Callable, Collection
 from datetime import timedelta
+from fnmatch import fnmatchcase
 from ipaddress import ip_network
 from typing import Annotated, Any, Literal
 
@@ -14,6 +15,7 @@ from pydantic import AfterValidator, Field, PlainSerializer
 from clawback import guard
 from clawback.actions import Action
 from clawback.model.addresses import PatternKind, pattern_problem
+from clawback.model.mode import Mode
 from clawback.rules.source.documents import LimitDocument, Limits, Span, Strict
 from clawback.rules.source.field_catalogue import DELIVERY_MODES
 
@@ -106,6 +108,29 @@ class Budgets(Strict):
         )
 
 
+RulePattern = Annotated[str, Field(pattern=r"^[a-z0-9_*?]{1,64}$")]
+"""The name of a rule, or a pattern of names with `*` and `?`."""
+_ALL: tuple[RulePattern, ...] = ("*",)
+
+
+class Allow(Strict):
+    """Which rules may do what. By default each may have any status.
+
+    A rule with status `stable` that is not listed there asks people first, and one that may not
+    even have status `test` only records. `hard_delete` narrows the switch of that name.
+    """
+
+    stable: tuple[RulePattern, ...] = _ALL
+    test: tuple[RulePattern, ...] = _ALL
+    hard_delete: tuple[RulePattern, ...] = _ALL
+
+    def ceiling_of(self, rule: str) -> Mode:
+        """The strongest mode that a rule may have."""
+        if _matches(rule, self.stable):
+            return Mode.ENFORCE
+        return Mode.APPROVE if _matches(rule, self.test) else Mode.SHADOW
+
+
 class Safety(Strict):
     """The whole of `safety.yml`."""
 
@@ -116,6 +141,15 @@ class Safety(Strict):
     maximum_age: Span | None = Field(default=timedelta(hours=72), gt=timedelta())
     budgets: Budgets = Field(default_factory=Budgets)
     hard_delete: bool = False
+    allow: Allow = Field(default_factory=Allow)
+
+    def ceiling_of(self, rule: str) -> Mode:
+        """The strongest mode that a rule may have."""
+        return self.allow.ceiling_of(rule)
+
+    def permits_hard_delete(self, rule: str) -> bool:
+        """Whether a rule may move to a folder from which only an administrator can restore."""
+        return self.hard_delete and _matches(rule, self.allow.hard_delete)
 
     def forbids(self, pattern: str, kind: PatternKind) -> bool:
         """Whether blocking a pattern would block anything on the never-block list.
@@ -182,6 +216,10 @@ class Safety(Strict):
             *listed.suffixes,
             *(address.rpartition("@")[2] for address in listed.addresses),
         )
+
+
+def _matches(rule: str, patterns: Collection[str]) -> bool:
+    return any(fnmatchcase(rule, pattern) for pattern in patterns)
 
 
 def _within(name: str, domain: str) -> bool:

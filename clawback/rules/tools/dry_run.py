@@ -212,7 +212,10 @@ def _dry_run_case(
         events=tuple(match.key for match in matches),
         progress=progress,
         planned=planned,
-        reasons=(*barring, *_case_reasons(plan, written_mode, progress, planned)),
+        reasons=(
+            *barring,
+            *_case_reasons(plan, written_mode, context.ceiling, progress, planned),
+        ),
         is_barred=bool(barring),
     )
 
@@ -241,13 +244,14 @@ def _run_to_end(case: Case, now: datetime) -> None:
 def _case_reasons(
     plan: CasePlan,
     written_mode: Mode,
+    ceiling: Mode,
     progress: Progress | None,
     planned: Sequence[PlannedAction],
 ) -> Iterator[Reason]:
     if progress is not None and not progress.is_satisfied:
         yield Reason("counting", f"the threshold is not reached: {progress}")
     if plan.mode is not Mode.ENFORCE:
-        yield Reason("mode", _render_mode(plan.mode, written_mode))
+        yield Reason("mode", _render_mode(plan.mode, written_mode, ceiling))
 
     outcomes = Counter[str]()
     for one in planned:
@@ -261,8 +265,9 @@ def _case_reasons(
             yield Reason(code, _FAILURES.get(code, f"it would fail: {code.replace('_', ' ')}"))
 
 
-def _render_mode(mode: Mode, written: Mode) -> str:
+def _render_mode(mode: Mode, written: Mode, ceiling: Mode) -> str:
     effect = "it only records what it would do" if mode is Mode.SHADOW else "it asks a person first"
     if mode is written:
         return f"{effect}: the rule's mode is {written}"
-    return f"{effect}: the rule's mode is {written}, but the ceiling CLAWBACK_MODE is {mode}"
+    source = "the ceiling CLAWBACK_MODE is" if mode is ceiling else "safety.yml allows at most"
+    return f"{effect}: the rule's mode is {written}, but {source} {mode}"
