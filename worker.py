@@ -38,7 +38,7 @@ from activities.pollers import PollerActivities
 from activities.reserved_moves import ReservedMoveActivities
 from activities.set_aside import SetAsideActivities
 from activities.undo import UndoActivities
-from clawback.audit import AuditLog, AuditWriter
+from clawback.audit import AuditWriter
 from clawback.cli.exits import ExitCode, exit_now
 from clawback.cloudflare import EmailSecurity, Share
 from clawback.ingest import Ingest
@@ -48,6 +48,7 @@ from clawback.private_files import describe_hidden, hide, hide_new_files
 from clawback.rules import RuleErrors
 from clawback.rules.act_check import ActCheck
 from clawback.rules.live import LiveRules, Reload
+from clawback.services.audit_keeper import AuditKeeper
 from clawback.services.configuration import (
     build_check,
     channels_for_rules,
@@ -135,6 +136,7 @@ class Services:
     """What runs in a worker process beside workflows and activities."""
 
     audit: AuditWriter
+    audit_keeper: AuditKeeper
     reload_reporter: RuleReloadReporter
     never_block: NeverBlockWatcher
 
@@ -236,6 +238,7 @@ class WorkerProcess:
         for service in (
             rules.watch(on_reload),
             services.never_block.watch(),
+            services.audit_keeper.watch(),
             monitor_guard(keeper),
         ):
             stack.callback(asyncio.create_task(service).cancel)
@@ -259,7 +262,8 @@ def build_components(  # noqa: PLR0913 - what a worker is built from
     `check` says what may be done now; by default rules and settings do.
     """
     telemetry = ActivityTelemetry()
-    audit = AuditWriter(AuditLog(settings.audit_file), telemetry.record_audit)
+    audit_keeper = AuditKeeper(settings)
+    audit = AuditWriter(audit_keeper.log, telemetry.record_audit)
     guard, own = GuardGateway(client), OwnSubmissions(client)
     check = check or build_check(settings, rules)
     pollers = PollerActivities(PollerGateway(client), audit, poller_starts(settings))
@@ -293,11 +297,13 @@ def build_components(  # noqa: PLR0913 - what a worker is built from
             api,
             rules,
             workflows_page(settings.temporal_ui, client.namespace),
+            lambda: audit_keeper.published,
         ),
         pollers,
     )
     services = Services(
         audit=audit,
+        audit_keeper=audit_keeper,
         reload_reporter=RuleReloadReporter(rules, audit),
         never_block=NeverBlockWatcher(api, rules, BlockGateway(client), audit),
     )

@@ -2,6 +2,7 @@
 
 import base64
 import binascii
+from collections.abc import Callable
 
 from cachetools import LRUCache
 from temporalio import activity
@@ -34,12 +35,18 @@ class NotificationActivities:
     """
 
     def __init__(
-        self, notifier: Notifier, api: EmailSecurity, rules: LiveRules, workflows_page: str
+        self,
+        notifier: Notifier,
+        api: EmailSecurity,
+        rules: LiveRules,
+        workflows_page: str,
+        audit_head: Callable[[], str] = str,
     ) -> None:
         self._notifier = notifier
         self._api = api.on(Share.ENRICHING)
         self._rules = rules
         self._workflows_page = workflows_page
+        self._audit_head = audit_head
         self._screenshots: LRUCache[str, bytes] = LRUCache(_CACHED_SCREENSHOTS)
 
     @activity.defn(name="notifications.deliver")
@@ -49,7 +56,9 @@ class NotificationActivities:
         try:
             self._check_reporter(step.reporter)
             screenshot, missing = await self._screenshot(step)
-            notification = render_notification(step, self._workflows_page, screenshot, missing)
+            notification = render_notification(
+                step, self._workflows_page, screenshot, missing, self._audit_head()
+            )
             refused = await self._notifier.send(channel, notification)
         except DeliveryError as error:
             raise _application_error(channel, error) from None

@@ -135,6 +135,11 @@ class Settings(BaseSettings):
     audit: Path | None = Field(
         default=None, description="Audit file; default `audit.jsonl` in the state folder"
     )
+    audit_key_file: Path | None = Field(
+        default=None,
+        description="File of the key that signs the audit, made with the first record; default "
+        "the audit file with `.key`",
+    )
     interval: Duration = Field(
         default=timedelta(seconds=5),
         ge=timedelta(milliseconds=100),
@@ -268,9 +273,16 @@ class Settings(BaseSettings):
         """The audit file."""
         return self.audit or self.folder / "audit.jsonl"
 
+    @property
+    def audit_key(self) -> Path:
+        """The file of the key that signs the audit."""
+        return self.audit_key_file or self.audit_file.with_name(f"{self.audit_file.name}.key")
+
     def private_paths(self) -> Iterator[Path]:
         """Give the files and folders that only the user of this installation may access."""
-        return private_paths((self.state, self.folder, self.folder / "logs"), self.audit_file)
+        folders = (self.state, self.folder, self.folder / "logs")
+        yield from private_paths(folders, self.audit_file)
+        yield self.audit_key
 
     def interval_of(self, source: EventKind) -> timedelta:
         """The wait between two polls of a source; reviewed sources change slowly."""

@@ -1,4 +1,4 @@
-"""The audit log: every decision and outcome as one OCSF JSON line in a chained, append-only file.
+"""The audit log: every decision and outcome as one signed OCSF JSON line in an append-only chain.
 
 Nothing decides by it. It is read only for people: `audit verify` and `doctor` check the chain,
 `rules list` shows when a rule last matched, and `up` and `rehearse` show what happened. It holds
@@ -6,24 +6,32 @@ ids, hashes and times, free-text reasons, and records that could not be parsed, 
 mail: protect the file like mail.
 
 AuditUnavailable    the file cannot be written; nothing of the batch was
+AuditKeyError       a file of keys is unusable
 """
 
-from clawback.audit.audit_log import AuditLog, AuditUnavailable
+from clawback.audit.audit_log import AuditLog, AuditUnavailable, default_key_file
 from clawback.audit.audit_writer import AuditWriter
-from clawback.audit.chain import GENESIS, ChainLink
+from clawback.audit.chain import GENESIS, ChainLink, Head, audit_files
 from clawback.audit.reading import Tail, latest_matches, read_records
+from clawback.audit.signing import AuditKeyError, PublicKey, read_public_keys
 from clawback.audit.verification import Broken, Verified, verify, verify_tail
 
 __all__ = [
     "GENESIS",
+    "AuditKeyError",
     "AuditLog",
     "AuditUnavailable",
     "AuditWriter",
     "Broken",
     "ChainLink",
+    "Head",
+    "PublicKey",
     "Tail",
     "Verified",
+    "audit_files",
+    "default_key_file",
     "latest_matches",
+    "read_public_keys",
     "read_records",
     "verify",
     "verify_tail",

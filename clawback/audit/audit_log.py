@@ -10,10 +10,20 @@ import threading
 from collections import OrderedDict
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
+from datetime import UTC, datetime
 from pathlib import Path
 
-from clawback.audit.chain import ChainLink, InvalidLine, audit_files, read_line, write_line
-from clawback.model.audit_record import AuditRecord
+from clawback.audit.chain import (
+    ChainLink,
+    Head,
+    InvalidLine,
+    SealedLine,
+    audit_files,
+    read_line,
+    write_line,
+)
+from clawback.audit.signing import AuditKeyError, KeyFile, PublicKey, SigningKeys
+from clawback.model.audit_record import AuditRecord, RecordKind
 from clawback.model.loggable import LoggableError
 
 MAX_BYTES = 64 * 1024 * 1024
@@ -28,15 +38,19 @@ class AuditUnavailable(LoggableError, RuntimeError):
 
 
 class AuditLog:
-    """An append-only, hash-chained file of records.
+    """An append-only, hash-chained file of signed records.
 
     Rotated files are named after their last sequence number (`audit.jsonl.000000012345`) and
-    continue the chain; none is ever deleted.
+    continue the chain. The key file is made with the first record; default `<path>.key`.
     """
 
-    def __init__(self, path: Path, max_bytes: int = MAX_BYTES) -> None:
+    def __init__(
+        self, path: Path, key_file: Path | None = None, *, max_bytes: int = MAX_BYTES
+    ) -> None:
         self._path = path
+        self._key_file = KeyFile(key_file or default_key_file(path))
         self._max_bytes = max_bytes
+        self.rotations = 0
         self._mutex = threading.Lock()
         self._inode = 0
         self._offset = 0
@@ -50,40 +64,89 @@ class AuditLog:
 
         Raises:
             AuditUnavailable: the disk is full or read-only, or the file is not an audit log.
+            ValueError: a record would name a key; only `rotate_key` does that.
 
         """
+        refuse_keys(records)
+        with self._exclusive():
+            return self._append(records, self._key_file.load())
+
+    def read_head(self) -> Head | None:
+        """Read the head of what all processes have written; None if that is nothing.
+
+        Raises:
+            AuditUnavailable: the file cannot be read, or its last line is damaged.
+
+        """
+        with self._exclusive():
+            if not self._path.exists() and not self._link.sequence:
+                return None
+            with self._open() as file:
+                self._catch_up(file, self._key_file.load())
+            return Head(self._link.sequence, self._link.hash) if self._link.sequence else None
+
+    def rotate_key(self, by: str) -> SigningKeys:
+        """Replace the key; return the new keys. Running writers take it at their next record.
+
+        The last record of the old key names the new one, so that whoever trusts the old one can
+        verify what follows.
+
+        Raises:
+            AuditUnavailable: the audit or the key file cannot be written; nothing has changed.
+
+        """
+        with self._exclusive():
+            old = self._key_file.load()
+            new = old.successor()
+            self._append([_key_record(old.id, new.public, by, "the key was replaced")], old)
+            new.write(self._key_file.path)
+            return new
+
+    @contextmanager
+    def _exclusive(self) -> Iterator[None]:
         try:
             with self._mutex, self._file_lock():
-                return self._append(records)
+                yield
         except OSError as error:
             reason = (error.strerror or str(error)).lower()
             raise AuditUnavailable(
                 f"cannot write the audit log {self._path}: {reason}; "
                 "free some space or set CLAWBACK_AUDIT to another file"
             ) from error
+        except AuditKeyError as error:
+            raise AuditUnavailable(f"cannot sign the audit log: {error}") from error
         except InvalidLine as error:
             raise AuditUnavailable(
                 f"cannot continue the audit log {self._path}, its last line is damaged: {error}; "
                 "move the file away"
             ) from error
 
-    def _append(self, records: Sequence[AuditRecord]) -> tuple[AuditRecord, ...]:
+    def _append(self, records: Sequence[AuditRecord], keys: SigningKeys) -> tuple[AuditRecord, ...]:
         with self._open() as file:
-            self._catch_up(file)
+            self._catch_up(file, keys)
             is_full = self._offset >= self._max_bytes
 
         if is_full:
             self._path.rename(f"{self._path}.{self._link.sequence:012d}")
+            self.rotations += 1
 
         # Within the batch, too: the calls that share it may repeat each other.
         unknown = (record for record in records if record.id not in self._recent)
         new = tuple({record.id: record for record in unknown}.values())
         if new:
+            new = (*self._explain_key(keys), *new)
             # Opened again, because after a rotation the path names a new file.
             with self._open() as file:
-                self._write(file, new)
+                self._write(file, new, keys)
 
         return new
+
+    def _explain_key(self, keys: SigningKeys) -> Iterator[AuditRecord]:
+        """Record that the key which signed the last line is not known here any more."""
+        before = self._link.key
+        if before and before not in {key.id for key in keys.all_public}:
+            why = "the key file was lost or replaced, so nothing vouches for the new key"
+            yield _key_record(before, keys.public, "clawback", why)
 
     @contextmanager
     def _file_lock(self) -> Iterator[None]:
@@ -104,7 +167,7 @@ class AuditLog:
         finally:
             os.close(file)
 
-    def _catch_up(self, file: int) -> None:
+    def _catch_up(self, file: int, keys: SigningKeys) -> None:
         """Read what other processes wrote since the last call.
 
         Cuts off a line that a crash left incomplete: no writer has reported its success.
@@ -112,17 +175,17 @@ class AuditLog:
         status = os.fstat(file)
         # Another process has rotated the file, or somebody has replaced it.
         if status.st_ino != self._inode or status.st_size < self._offset:
-            self._restart(file)
+            self._restart(file, keys)
 
         data = os.pread(file, os.fstat(file).st_size - self._offset, self._offset)
         complete = data[: data.rfind(b"\n") + 1]
         if len(complete) < len(data):
             os.ftruncate(file, self._offset + len(complete))
 
-        self._follow(complete.splitlines())
+        self._follow(complete.splitlines(), keys)
         self._offset += len(complete)
 
-    def _restart(self, file: int) -> None:
+    def _restart(self, file: int, keys: SigningKeys) -> None:
         """Continue the chain from near the end of this file or of the newest rotated one."""
         status = os.fstat(file)
         self._inode, self._offset = status.st_ino, _line_start(file, status.st_size)
@@ -131,23 +194,29 @@ class AuditLog:
             with rotated.open("rb") as old:
                 size = old.seek(0, os.SEEK_END)
                 old.seek(_line_start(old.fileno(), size))
-                self._follow(old.read().splitlines())
+                self._follow(old.read().splitlines(), keys)
 
-    def _follow(self, lines: Iterable[bytes]) -> None:
+    def _follow(self, lines: Iterable[bytes], keys: SigningKeys) -> None:
+        last: SealedLine | None = None
         for line in lines:
-            self._link, _ = read_line(line)
+            last = read_line(line)
+            self._link = last.link
             self._remember(self._link.uid)
+
+        # The last one vouches for those before it; checking each would take a writer seconds.
+        if last is not None:
+            _check_signature(last, keys)
 
     def _remember(self, uid: str) -> None:
         self._recent[uid] = None
         if len(self._recent) > _MAX_RECENT:
             self._recent.popitem(last=False)
 
-    def _write(self, file: int, records: Sequence[AuditRecord]) -> None:
+    def _write(self, file: int, records: Sequence[AuditRecord], keys: SigningKeys) -> None:
         size = os.fstat(file).st_size
         link, data = self._link, b""
         for record in records:
-            line, link = write_line(record, link)
+            line, link = write_line(record, link, keys)
             data += line
 
         try:
@@ -162,6 +231,40 @@ class AuditLog:
         self._inode, self._offset, self._link = os.fstat(file).st_ino, size + len(data), link
         for record in records:
             self._remember(record.id)
+
+
+def refuse_keys(records: Iterable[AuditRecord]) -> None:
+    """Refuse records that name a key: verifiers would trust it.
+
+    Raises:
+        ValueError: there is one.
+
+    """
+    if any(record.kind is RecordKind.AUDIT_KEY_CHANGED for record in records):
+        raise ValueError("a record of a new key is written by `rotate_key` alone")
+
+
+def default_key_file(path: Path) -> Path:
+    """Return the key file of an audit if no other one is set."""
+    return path.with_name(f"{path.name}.key")
+
+
+def _check_signature(line: SealedLine, keys: SigningKeys) -> None:
+    signer = next((key for key in keys.all_public if key.id == line.link.key), None)
+    if signer is not None and not signer.has_signed(line.link.hash, line.signature):
+        raise InvalidLine("its signature is not of the key that it names")
+
+
+def _key_record(before: str, after: PublicKey, by: str, why: str) -> AuditRecord:
+    return AuditRecord(
+        id=f"audit-key/{after.id}/{before}",
+        at=datetime.now(UTC),
+        kind=RecordKind.AUDIT_KEY_CHANGED,
+        before=before,
+        after=after.text,
+        detail=why,
+        actor=by,
+    )
 
 
 def _write_all(file: int, data: bytes) -> None:

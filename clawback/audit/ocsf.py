@@ -58,6 +58,9 @@ _MAPPINGS = {
     RecordKind.POLL_DEGRADED: _Mapping(_Class.ERROR, 1, "General Error", 2, _Severity.HIGH),
     RecordKind.POLL_RECOVERED: _Mapping(_Class.LIFECYCLE, 8, "Update"),
     RecordKind.POLL_STATE_LOST: _Mapping(_Class.ERROR, 1, "General Error", 2, _Severity.HIGH),
+    RecordKind.AUDIT_KEY_CHANGED: _Mapping(
+        _Class.LIFECYCLE, 8, "Update", severity=_Severity.MEDIUM
+    ),
     RecordKind.RULES_LOADED: _Mapping(_Class.LIFECYCLE, 8, "Update"),
     RecordKind.RULES_REFUSED: _Mapping(_Class.LIFECYCLE, 8, "Update", 2, _Severity.MEDIUM),
     RecordKind.CASE_OPENED: _Mapping(_Class.INCIDENT, 1, "Create"),

@@ -1,28 +1,44 @@
 """Verifies an audit: no line was changed, removed, inserted or moved. Reads only."""
 
 import os
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from clawback.audit.chain import GENESIS, ChainLink, InvalidLine, audit_files, read_line
+from clawback.audit.chain import (
+    GENESIS,
+    ChainLink,
+    Head,
+    InvalidLine,
+    SealedLine,
+    audit_files,
+    read_line,
+)
+from clawback.audit.signing import PublicKey
+from clawback.model.audit_record import RecordKind
 
 
 @dataclass(frozen=True, slots=True)
 class Verified:
     """An intact audit.
 
-    `first` and `last` are line numbers; `first` is above 1 if older files were archived. `head` is
-    the last hash: keep it elsewhere to detect lines cut off later. `torn` says that the last line
-    is incomplete: a write was interrupted or is in progress, and no writer has reported success.
+    `first` and `last` are line numbers. `keys` are the ids of the keys that signed, in order.
+    `torn` says that the last line is incomplete: a write was interrupted or is in progress, and no
+    writer has reported success.
     """
 
     lines: int
     first: int
     last: int
-    head: str
+    hash: str
     files: int
+    keys: tuple[str, ...] = ()
     torn: bool = False
+
+    @property
+    def head(self) -> Head:
+        """The last line: keep it elsewhere."""
+        return Head(self.last, self.hash)
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,67 +50,125 @@ class Broken:
     reason: str
 
 
+class _Signatures:
+    """Checks who signed each line, from the keys that are trusted.
+
+    A trusted key can hand over to another. A key that was replaced signs nothing any more, so that
+    one which leaks later cannot add lines.
+    """
+
+    def __init__(self, trusted: Iterable[PublicKey]) -> None:
+        self._trusted = {key.id: key for key in trusted}
+        self.used: list[str] = []
+
+    def check(self, line: SealedLine) -> str | None:
+        """Take the next line; return what is wrong with its signature, or None."""
+        id_ = line.link.key
+        if (key := self._trusted.get(id_)) is None:
+            return f"key {id_} signed it, and no trusted key vouches for that one"
+        if not key.has_signed(line.link.hash, line.signature):
+            return f"it was not signed by key {id_}, which it names"
+
+        if id_ in self.used[:-1]:
+            return f"key {id_} signed it, which key {self.used[-1]} had replaced"
+        if id_ not in self.used:
+            self.used.append(id_)
+
+        if line.event["metadata"].get("event_code") == RecordKind.AUDIT_KEY_CHANGED:
+            self._trust(str(line.event["unmapped"].get("after")))
+        return None
+
+    def _trust(self, text: str) -> None:
+        try:
+            key = PublicKey.parse(text)
+        except ValueError:
+            return
+        self._trusted.setdefault(key.id, key)
+
+
 class _Chain:
     """Follows a chain line by line."""
 
-    def __init__(self, head: str | None) -> None:
-        self.link: ChainLink | None = None
-        self.first = 0
-        self.has_head = head is None
-        self._head = head
+    def __init__(self, keys: Iterable[PublicKey] | None, heads: Iterable[Head]) -> None:
+        self._signatures = None if keys is None else _Signatures(keys)
+        self._link: ChainLink | None = None
+        self._first = 0
+        self._missing: dict[int, list[Head]] = {}
+        for head in heads:
+            self._missing.setdefault(head.sequence, []).append(head)
 
     def follow(self, line: bytes) -> str | None:
         """Take the next line; return why it breaks the chain, or None."""
         try:
-            link, previous = read_line(line)
+            sealed = read_line(line)
         except InvalidLine as error:
             return str(error)
 
-        if problem := _break_between(self.link, link, previous):
+        link = sealed.link
+        if problem := _break_between(self._link, sealed):
+            return problem
+        if self._signatures is not None and (problem := self._signatures.check(sealed)):
             return problem
 
-        self.link, self.first = link, self.first or link.sequence
-        self.has_head = self.has_head or link.hash == self._head
+        for head in self._missing.pop(link.sequence, ()):
+            if not head.is_of(link):
+                return f"the published head {head} names another line"
+
+        self._link, self._first = link, self._first or link.sequence
         return None
 
+    def find_missing(self) -> str | None:
+        """Return what the end of the audit lacks, or None."""
+        if not self._missing:
+            return None
+
+        head = self._missing[max(self._missing)][0]
+        where = f"the audit ends at {self._link.sequence if self._link else 0}"
+        if head.sequence < self._first:
+            where = f"the audit begins at {self._first}"
+        return f"the line of the published head {head} is missing: {where}"
+
     def verified(self, files: int, *, torn: bool) -> Verified:
-        end = self.link or ChainLink()
-        lines = end.sequence - self.first + 1 if self.first else 0
-        return Verified(lines, self.first, end.sequence, end.hash, files, torn)
+        end = self._link or ChainLink()
+        lines = end.sequence - self._first + 1 if self._first else 0
+        used = tuple(self._signatures.used) if self._signatures else ()
+        return Verified(lines, self._first, end.sequence, end.hash, files, used, torn)
 
 
-def verify(path: Path, head: str | None = None) -> Verified | Broken:
+def verify(
+    path: Path, keys: Sequence[PublicKey] | None, heads: Sequence[Head] = ()
+) -> Verified | Broken:
     """Verify a whole audit with its rotated files; given a rotated file, that file alone.
 
-    A chain that was cut off at its end looks intact by itself. Pass the `head` of an earlier
-    verification to detect that.
+    Without keys only the chain is checked, which anybody can compute anew. A chain that was cut off
+    at its end looks intact by itself: pass `heads` that were published to detect that.
 
     Raises:
         OSError: a file cannot be read.
 
     """
     files = audit_files(path) or [path]
-    chain = _Chain(head)
+    chain = _Chain(keys, heads)
     number, torn = 0, False
 
     for file in files:
-        with file.open("rb") as lines:
-            for number, line in enumerate(lines, 1):
-                if torn := not line.endswith(b"\n"):
-                    if file is not files[-1]:
-                        return Broken(file, number, "incomplete line, but a later file follows")
-                    break
-                if problem := chain.follow(line):
-                    return Broken(file, number, problem)
+        for number, line in _number_lines(file):
+            if torn := not line.endswith(b"\n"):
+                if file is not files[-1]:
+                    return Broken(file, number, "incomplete line, but a later file follows")
+                break
+            if problem := chain.follow(line):
+                return Broken(file, number, problem)
 
-    if not chain.has_head:
-        reason = "the line with that head is missing: lines were cut off, or it is another audit"
-        return Broken(files[-1], number, reason)
+    if problem := chain.find_missing():
+        return Broken(files[-1], number, problem)
 
     return chain.verified(len(files), torn=torn)
 
 
-def verify_tail(path: Path, reach: int = 1024 * 1024) -> Verified | Broken:
+def verify_tail(
+    path: Path, keys: Sequence[PublicKey] | None, reach: int = 1024 * 1024
+) -> Verified | Broken:
     """Verify the last lines of one file, up to `reach` bytes.
 
     The line number of a `Broken` counts from the start of that part.
@@ -105,13 +179,18 @@ def verify_tail(path: Path, reach: int = 1024 * 1024) -> Verified | Broken:
     """
     lines = _last_lines(path, reach)
     torn = bool(lines) and not lines[-1].endswith(b"\n")
-    chain = _Chain(None)
+    chain = _Chain(keys, ())
 
     for number, line in enumerate(lines[:-1] if torn else lines, 1):
         if problem := chain.follow(line):
             return Broken(path, number, problem)
 
     return chain.verified(1, torn=torn)
+
+
+def _number_lines(path: Path) -> Iterator[tuple[int, bytes]]:
+    with path.open("rb") as lines:
+        yield from enumerate(lines, 1)
 
 
 def _last_lines(path: Path, reach: int) -> list[bytes]:
@@ -122,7 +201,8 @@ def _last_lines(path: Path, reach: int) -> list[bytes]:
     return list(lines)[1 if start else 0 :]
 
 
-def _break_between(before: ChainLink | None, link: ChainLink, previous: str) -> str | None:
+def _break_between(before: ChainLink | None, line: SealedLine) -> str | None:
+    link, previous = line.link, line.previous
     if before is None:
         is_start = link.sequence > 1 or previous == GENESIS
         return None if is_start else "line number 1 names a line before it"

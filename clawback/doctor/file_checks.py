@@ -10,7 +10,7 @@ from pathlib import Path
 from shlex import quote
 
 from clawback.app_files import describe_rules
-from clawback.audit import Broken, verify_tail
+from clawback.audit import AuditKeyError, Broken, read_public_keys, verify_tail
 from clawback.doctor.check import Finding, ok, problem, warning
 from clawback.local.preflight import MIN_FREE_BYTES
 from clawback.model.texts import plural
@@ -62,8 +62,9 @@ def _writable_safety(safety: Path | None) -> Iterator[Finding]:
         yield warning("safety", found, remedy)
 
 
-def check_audit(file: Path) -> Iterable[Finding]:
+def check_audit(settings: Settings) -> Iterable[Finding]:
     """Verify the end of the audit log, and that it can be written."""
+    file = settings.audit_file
     nearest = _nearest_existing(file)
     if not os.access(nearest, os.W_OK) or not (nearest.is_dir() or file.is_file()):
         remedy = "give the worker's user write access, or set CLAWBACK_AUDIT; cases wait until then"
@@ -71,7 +72,12 @@ def check_audit(file: Path) -> Iterable[Finding]:
     if not file.exists():
         return [ok("audit", f"{file} does not exist yet")]
 
-    tail = verify_tail(file)
+    try:
+        tail = verify_tail(file, read_public_keys(settings.audit_key))
+    except AuditKeyError as error:
+        remedy = "restore the key file from a copy, or set CLAWBACK_AUDIT_KEY_FILE"
+        return [problem("audit", f"{file} cannot be verified: {error}", remedy)]
+
     if isinstance(tail, Broken):
         remedy = (
             "`clawback audit verify` says where; "
@@ -79,7 +85,7 @@ def check_audit(file: Path) -> Iterable[Finding]:
         )
         return [problem("audit", f"{file} is damaged near its end: {tail.reason}", remedy)]
 
-    return [ok("audit", f"{file}: intact at its end, {tail.last} records")]
+    return [ok("audit", f"{file}: intact and signed at its end, head {tail.head}")]
 
 
 def check_disk_space(settings: Settings) -> Iterable[Finding]:

@@ -63,7 +63,7 @@ def _checks(settings: Settings, installation: Installation) -> dict[str, Check]:
         "channels": partial(check_channels, settings.channels, settings.rules, settings.safety),
         "worker": partial(check_health, page),
         "temporal": partial(check_temporal, settings),
-        "audit": partial(asyncio.to_thread, check_audit, settings.audit_file),
+        "audit": partial(asyncio.to_thread, check_audit, settings),
         "disk": partial(asyncio.to_thread, check_disk_space, settings),
         "privacy": partial(asyncio.to_thread, check_privacy, settings),
         "cloudflare": partial(check_cloudflare, settings, installation),

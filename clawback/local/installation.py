@@ -133,6 +133,7 @@ class Installation:
             "TEMPORAL_ADDRESS": self.server,
             "CLAWBACK_API_URL": self.api_url,
             "CLAWBACK_AUDIT": str(self.settings.audit_file),
+            "CLAWBACK_AUDIT_KEY_FILE": str(self.settings.audit_key),
             "CLAWBACK_LOG_FORMAT": "json",
             "CLAWBACK_TEMPORAL_UI": self.ui,
         }

@@ -44,6 +44,7 @@ class RecordKind(StrEnum):
     POLL_DEGRADED = "poll_degraded"
     POLL_RECOVERED = "poll_recovered"
     POLL_STATE_LOST = "poll_state_lost"
+    AUDIT_KEY_CHANGED = "audit_key_changed"
     BY_HAND = "by_hand"
 
 

@@ -56,6 +56,7 @@ class RenderedNotification:
     link: str | None = None
     reporter: str | None = None
     screenshot: bytes | None = field(default=None, repr=False)
+    audit_head: str = ""
 
 
 def render_notification(
@@ -63,6 +64,7 @@ def render_notification(
     workflows_page: str = "",
     screenshot: bytes | None = None,
     missing: str | None = None,
+    audit_head: str = "",
 ) -> RenderedNotification:
     """Render a notification.
 
@@ -71,6 +73,7 @@ def render_notification(
         workflows_page: URL of the namespace's workflows in the Temporal UI; empty if unknown.
         screenshot: the picture of the first message, if there is one to send.
         missing: a sentence on why a requested screenshot is missing, added to the text.
+        audit_head: the published head of the audit, for people to keep; empty if unknown.
 
     """
     context, action = step.context, step.action
@@ -93,16 +96,20 @@ def render_notification(
             words, answer_by=context.answer_by, group=group
         )
     )
-    text += f"\n\n{missing}" if missing else ""
+    text = bounded(text + (f"\n\n{missing}" if missing else ""), MAX_TEXT)
+    if audit_head and not action.is_for_reporters:
+        # After the cut, and never from a template: it must arrive whatever the rule says.
+        text += f"\nAudit head: {audit_head}"
 
     return RenderedNotification(
         id=step.id,
         subject=" ".join(subject.split())[:_MAX_SUBJECT],
-        text=bounded(text, MAX_TEXT),
+        text=text,
         context=context,
         link=link,
         reporter=step.reporter,
         screenshot=screenshot,
+        audit_head=audit_head,
     )
 
 

@@ -11,6 +11,7 @@ from typing import Any
 from temporalio.client import Client
 from temporalio.service import RPCError
 
+from clawback.audit import default_key_file
 from clawback.cases import CaseState
 from clawback.local import (
     ChildProcess,
@@ -165,6 +166,7 @@ class RehearsalEnvironment:
         settings = {
             "CLAWBACK_STATE": str(folder),
             "CLAWBACK_AUDIT": str(self.audit),
+            "CLAWBACK_AUDIT_KEY_FILE": str(default_key_file(self.audit)),
             "CLAWBACK_RULES": str(plan.rules.resolve()),
             "CLAWBACK_API_URL": f"http://127.0.0.1:{self._simulator_port}/client/v4",
             # Polls share the rate limit with what they find: a poll a second would use most of it.

@@ -9,7 +9,13 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
-from clawback.audit import Broken, read_records, verify
+from clawback.audit import (
+    Broken,
+    default_key_file,
+    read_public_keys,
+    read_records,
+    verify,
+)
 from clawback.local import run_in_daemon_thread
 from clawback.model.audit_record import AuditRecord, RecordKind
 from clawback.model.durations import parse_duration
@@ -187,7 +193,7 @@ class _Run:
             judgement=judge(expectation, observed.ledger, records),
             expectation=expectation,
             is_complete=observed.is_complete,
-            is_audit_intact=not (audit.exists() and isinstance(verify(audit), Broken)),
+            is_audit_intact=_is_intact(audit),
             progress=self._progress,
             counts=observed.counts,
             outcomes=_count_outcomes(records),
@@ -261,6 +267,13 @@ def _age_limit(plan: Rehearsal, rules: RuleSet) -> timedelta | None:
             return None
         case duration:
             return parse_duration(duration)
+
+
+def _is_intact(audit: Path) -> bool:
+    if not audit.exists():
+        return True
+    keys = read_public_keys(default_key_file(audit))
+    return not isinstance(verify(audit, keys), Broken)
 
 
 def _count_outcomes(records: Sequence[AuditRecord]) -> Counter[tuple[str, str]]:

@@ -4,6 +4,7 @@ Labels take values from closed sets only, and units are base units. Workflow cod
 this, because it replays. docs/operations/monitoring.md has the table, generated from here.
 """
 
+import math
 import platform
 from collections.abc import Sequence
 from itertools import product
@@ -185,11 +186,21 @@ GUARD_LOSSES = _counter(
     "reason",
 )
 AUDIT_RECORDS = _counter("audit_records_total", "Records written to the audit log.", "kind")
+AUDIT_SEQUENCE = _gauge(
+    "audit_sequence", "Number of the last line of the audit log, as it was last published."
+)
+AUDIT_HEAD = _info(
+    "audit_head", "The published head of the audit log; new every five minutes at most.", "head"
+)
 BUILD = _info("build", "The running version.", "version", "python")
 BUILD.info({"version": __version__, "python": platform.python_version()})
 
 
 _BY_SOURCE = (EVENTS_SEEN, EVENTS_REJECTED, EVENTS_UNJOINED, MATCHES_SET_ASIDE, MATCHES_UNSENT)
+
+
+# Nothing was published yet; zero would look like an audit that has lost its lines.
+AUDIT_SEQUENCE.set(math.nan)
 
 
 def _initialise() -> None:

@@ -14,12 +14,24 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from clawback.audit import AuditLog, AuditUnavailable, Broken, Verified, read_records, verify
+from clawback.audit import (
+    AuditLog,
+    AuditUnavailable,
+    Broken,
+    Head,
+    Verified,
+    default_key_file,
+    read_public_keys,
+    read_records,
+)
+from clawback.audit import verify as verify_with
 from clawback.audit.chain import ChainLink, read_line, write_line
 from clawback.audit.ocsf import to_ocsf
+from clawback.audit.signing import SigningKeys
 from clawback.model.audit_record import AuditRecord, RecordKind
 
 NOON = datetime(2026, 11, 22, 12, tzinfo=UTC)
+KEYS = SigningKeys.generate()
 
 
 def record(identity: str, kind: RecordKind = RecordKind.ACTED, **fields: str) -> AuditRecord:
@@ -30,6 +42,11 @@ def record(identity: str, kind: RecordKind = RecordKind.ACTED, **fields: str) ->
         kind=kind,
         **{"rule": "quarantine_bec", "case": "case/quarantine_bec/0", **fields},
     )
+
+
+def verify(path: Path, *heads: Head) -> Verified | Broken:
+    """Verify an audit with the key beside it."""
+    return verify_with(path, read_public_keys(default_key_file(path)), heads)
 
 
 def intact(path: Path) -> Verified:
@@ -109,7 +126,10 @@ def test_a_new_writer_continues_the_chain_of_a_rotated_file(tmp_path: Path) -> N
     path.rename(tmp_path / "audit.jsonl.000000000002")
     assert [written.id for written in AuditLog(path).append([record("b"), record("c")])] == ["c"]
     assert (intact(path).last, intact(path).files) == (3, 2)
-    assert intact(tmp_path / "audit.jsonl.000000000002").lines == 2
+    keys = read_public_keys(default_key_file(path))
+    alone = verify_with(tmp_path / "audit.jsonl.000000000002", keys)
+    assert isinstance(alone, Verified)
+    assert alone.lines == 2
 
 
 def _changed(lines: list[bytes], how: str) -> list[bytes]:
@@ -121,7 +141,12 @@ def _changed(lines: list[bytes], how: str) -> list[bytes]:
         case "swapped":
             return [lines[0], lines[2], lines[1], *lines[3:]]
         case "forged":
-            return [lines[0], write_line(record("x"), ChainLink(1, "f" * 64))[0], *lines[2:]]
+            stranger = SigningKeys.generate()
+            return [
+                lines[0],
+                write_line(record("x"), ChainLink(1, "f" * 64), stranger)[0],
+                *lines[2:],
+            ]
         case _:
             return [lines[0], b"{}\n", *lines[1:]]
 
@@ -153,12 +178,12 @@ def test_lines_cut_off_the_end_are_found_by_an_earlier_head(tmp_path: Path) -> N
     log.append([record("r0"), record("r1")])
     head = intact(path).head
     log.append([record("r2")])
-    assert isinstance(verify(path, head), Verified)
+    assert isinstance(verify(path, head, Head(2, head.hash[:12])), Verified)
     path.write_bytes(path.read_bytes().splitlines(keepends=True)[0])
     assert isinstance(verify(path), Verified)
     cut = verify(path, head)
     assert isinstance(cut, Broken)
-    assert (cut.line, cut.reason.partition(":")[0]) == (1, "the line with that head is missing")
+    assert (cut.line, cut.reason.partition(":")[0]) == (1, "the line of the published head 2")
 
 
 @contextmanager
@@ -212,9 +237,11 @@ def test_a_damaged_last_line_is_not_overwritten(tmp_path: Path) -> None:
 def test_any_text_survives_the_round_trip(detail: str, outcome: str, event: str) -> None:
     """One line, which verifies by itself and parses back to the record."""
     given_record = record("a", detail=detail, outcome=outcome, event=event)
-    line, link = write_line(given_record, ChainLink())
+    line, link = write_line(given_record, ChainLink(), KEYS)
     assert line.count(b"\n") == 1
-    assert read_line(line)[0] == link
+    read = read_line(line)
+    assert read.link == link
+    assert KEYS.public.has_signed(link.hash, read.signature)
     assert AuditRecord.model_validate(json.loads(line)["unmapped"]) == given_record
 
 

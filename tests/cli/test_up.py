@@ -20,7 +20,13 @@ from typing import TextIO
 import psutil
 import pytest
 
-from clawback.audit import Verified, read_records, verify
+from clawback.audit import (
+    Verified,
+    default_key_file,
+    read_public_keys,
+    read_records,
+    verify,
+)
 from clawback.cli.exits import ExitCode
 from clawback.local import ProcessGroup, TemporalServer, fetch, free_port, temporal_child
 from clawback.model.audit_record import RecordKind
@@ -156,7 +162,7 @@ def test_it_acts_restarts_its_worker_stops_and_goes_on(tmp_path: Path) -> None:
     with running(environment, tmp_path) as up:
         up.until(lambda: up.counts()[0] > seen)
     audit = tmp_path / "audit" / "audit.jsonl"
-    assert isinstance(verify(audit), Verified)
+    assert isinstance(verify(audit, read_public_keys(default_key_file(audit))), Verified)
     assert RecordKind.ACTED in {record.kind for record in read_records(audit)}
 
 

@@ -217,13 +217,14 @@ def test_how_the_rate_limit_is_judged(left: int, status: CheckStatus) -> None:
 def test_the_end_of_a_long_audit_is_checked(tmp_path: Path) -> None:
     """A removed line near the end is found; an incomplete last line is no damage."""
     path = write_audit(tmp_path / "audit.jsonl", 3_000)
+    settings = Settings(audit=path)
     assert path.stat().st_size > 1024 * 1024
-    assert statuses(check_audit(path)) == [CheckStatus.OK]
+    assert statuses(check_audit(settings)) == [CheckStatus.OK]
     lines = path.read_bytes().splitlines(keepends=True)
     path.write_bytes(b"".join(lines) + b'{"half')
-    assert statuses(check_audit(path)) == [CheckStatus.OK]
+    assert statuses(check_audit(settings)) == [CheckStatus.OK]
     path.write_bytes(b"".join(lines[:-5] + lines[-4:]))
-    (finding,) = check_audit(path)
+    (finding,) = check_audit(settings)
     assert "lines are missing or were moved" in finding.found
 
 

@@ -113,6 +113,15 @@ def test_a_missing_screenshot_is_explained_at_the_end() -> None:
     assert notification.text.endswith("No picture.")
 
 
+def test_people_get_the_head_of_the_audit_and_reporters_do_not() -> None:
+    """Whatever the template says and however long the text is: it is what people keep."""
+    step = build_step(Notify(channel="soc", template="x" * 4000))
+    text = render_notification(step, missing="y" * 3000, audit_head="12:0123456789ab").text
+    assert text.endswith("…\nAudit head: 12:0123456789ab")
+    step = build_step(TellReporter(channel="desk"), reporter="u@own.test")
+    assert "Audit" not in render_notification(step, audit_head="12:0123456789ab").text
+
+
 def test_a_reporter_is_thanked_and_told_the_outcome() -> None:
     """The text leaves out what only the team needs."""
     step = build_step(TellReporter(channel="desk"), reporter="u@own.test")

@@ -309,7 +309,7 @@ class _AuditTrail:
 
     def __init__(self, request: ChangeRequest, settings: Settings) -> None:
         self._request = request
-        self._log = AuditLog(settings.audit_file)
+        self._log = AuditLog(settings.audit_file, settings.audit_key)
         self._id = f"by-hand/{uuid4()}"
 
     async def write(self, outcome: str) -> None:

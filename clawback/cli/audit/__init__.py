@@ -1,15 +1,18 @@
-"""`clawback audit`: check the audit file."""
+"""`clawback audit`: check the audit file, and manage the key that signs it."""
 
 import typer
 
+from clawback.cli.audit.key import key, rotate_key
 from clawback.cli.audit.verify import verify
 
-app = typer.Typer(no_args_is_help=True, help="Check the audit file.")
+app = typer.Typer(no_args_is_help=True, help="Verify the audit, and manage its key.")
 
 
 @app.callback()
 def _audit() -> None:
-    """Check the audit file."""
+    """Verify the audit, and manage its key."""
 
 
 app.command("verify")(verify)
+app.command("key")(key)
+app.command("rotate-key")(rotate_key)

@@ -74,6 +74,7 @@ def build_body(notification: RenderedNotification) -> bytes:
         "decided_by": list(context.decided_by),
         "answer_by": context.answer_by.isoformat() if context.answer_by else None,
         "link": notification.link,
+        "audit_head": notification.audit_head or None,
         "screenshot": base64.b64encode(screenshot).decode() if screenshot else None,
     }
     body = {
