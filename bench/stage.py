@@ -34,6 +34,7 @@ from clawback.rehearsal.counters import sum_actions
 from clawback.settings import Settings
 from clawback.temporal.case_gateway import CaseGateway
 from clawback.temporal.client import connect
+from clawback.temporal.key_ring import create_key_file
 from clawback.temporal.poller_gateway import PollerGateway
 from clawback.temporal.workflow_calls import NoSuchWorkflow
 
@@ -90,6 +91,7 @@ class Server:
     client: Client
     metrics_port: int
     database: Path
+    keys: Path
 
     @property
     def database_size(self) -> int:
@@ -137,12 +139,13 @@ async def simulator(rate_limit: str) -> AsyncIterator[Witness]:
 async def temporal() -> AsyncIterator[Server]:
     """Run a Temporal server of its own, with the flags of production's embedded one."""
     with tempfile.TemporaryDirectory(prefix="clawback-bench-") as folder:
-        settings = Settings(state=Path(folder))
+        create_key_file(keys := Path(folder) / "keys")
+        settings = Settings(state=Path(folder), encryption_key_file=keys)
         server = TemporalServer(Path(folder) / "temporal.db", free_port())
         child = temporal_child(server, settings, Path(folder))
         async with ProcessGroup((child,)).running():
             client = await connect(settings, address=server.address)
-            yield Server(server.address, child, client, server.metrics_port, server.database)
+            yield Server(server.address, child, client, server.metrics_port, server.database, keys)
 
 
 @asynccontextmanager
@@ -199,6 +202,7 @@ def _environment(
 ) -> dict[str, str]:
     changes = {
         "TEMPORAL_ADDRESS": server.address,
+        "CLAWBACK_ENCRYPTION_KEY_FILE": str(server.keys),
         "CLAWBACK_API_URL": witness.api,
         "CLAWBACK_STATE": str(folder),
         "CLAWBACK_RULES": str(RULES),

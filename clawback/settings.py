@@ -223,7 +223,8 @@ class Settings(BaseSettings):
     )
     encryption: Literal["on", "migrate", "off"] = Field(
         default="on",
-        description="`on` needs a key, except for a Temporal server on this machine; `migrate` "
+        description="`on` needs a key, which `clawback up` makes for its own server, except for a "
+        "named Temporal server on this machine; `migrate` "
         "also reads payloads from before encryption; `off` leaves them readable for the server",
     )
     log_format: str = Field(

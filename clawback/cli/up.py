@@ -29,6 +29,7 @@ from clawback.local.installation import Installation, plan_installation
 from clawback.private_files import describe_hidden, hide, hide_new_files
 from clawback.settings import Settings, load_settings
 from clawback.temporal.client import TemporalUnreachable, connect
+from clawback.temporal.installation_keys import make_keys
 from clawback.temporal.key_ring import PayloadKeyError
 
 _LIVE_EVERY, _PLAIN_EVERY = 1.0, 5.0
@@ -72,9 +73,10 @@ async def _run(settings: Settings, *, plain: bool) -> int:
         if repaired := hide(settings.private_paths()):
             print_error(describe_hidden(repaired))
         await _check(installation)
+        about_keys = _make_keys(installation)
         processes = installation.processes()
         stopped = _stop_on_signals(processes)
-        watching = asyncio.create_task(_watch(installation, processes, plain=plain))
+        watching = asyncio.create_task(_watch(installation, processes, about_keys, plain=plain))
         waiting = asyncio.create_task(stopped.wait())
 
         try:
@@ -102,6 +104,13 @@ async def _check(installation: Installation) -> None:
     check_ports(list(installation.ports()))
 
 
+def _make_keys(installation: Installation) -> str | None:
+    """Make the keys of an embedded server; return what people should know of them."""
+    if installation.temporal is None:
+        return None
+    return make_keys(installation.settings, installation.temporal.database)
+
+
 def _stop_on_signals(processes: ProcessGroup) -> asyncio.Event:
     """Stop at the first SIGINT or SIGTERM, kill the processes at the second."""
     stopped = asyncio.Event()
@@ -118,7 +127,9 @@ def _stop_on_signals(processes: ProcessGroup) -> asyncio.Event:
     return stopped
 
 
-async def _watch(installation: Installation, processes: ProcessGroup, *, plain: bool) -> None:
+async def _watch(
+    installation: Installation, processes: ProcessGroup, about_keys: str | None, *, plain: bool
+) -> None:
     """Start the processes and show their status until cancelled.
 
     Raises:
@@ -134,6 +145,8 @@ async def _watch(installation: Installation, processes: ProcessGroup, *, plain: 
             await stack.enter_async_context(processes.running())
 
         stack.callback(console.print, "Stopping …")
+        if about_keys:
+            console.print(about_keys)
         collector = await _collector(installation, processes)
         showing = _show_live if console.is_terminal and not plain else _show_lines
         tasks = [

@@ -21,11 +21,17 @@ from clawback.guard import GuardSnapshot
 from clawback.model.durations import format_duration
 from clawback.model.events import EventKind
 from clawback.model.polling import PollerStatus
+from clawback.model.texts import plural
 from clawback.settings import Settings
 from clawback.telemetry.health import max_poll_age
-from clawback.temporal.client import TemporalUnreachable, connect, describe_plaintext
+from clawback.temporal.client import (
+    TemporalUnreachable,
+    connect,
+    describe_plaintext,
+    read_keys,
+)
 from clawback.temporal.guard_gateway import GuardGateway, GuardView
-from clawback.temporal.key_ring import PayloadKeyError
+from clawback.temporal.key_ring import KeyRing, PayloadKeyError
 from clawback.temporal.names import SEARCH_ATTRIBUTES
 from clawback.temporal.namespace_checks import (
     UNDO_REACH,
@@ -56,6 +62,7 @@ async def check_temporal(settings: Settings) -> Iterable[Finding]:
 
     return [
         *connection_findings(client.service_client.config, client.namespace),
+        encryption_finding(settings, read_keys(settings)),
         *await run_check("search attributes", lambda: check_attributes(client)),
         *await run_check("retention", lambda: check_retention(client, settings)),
         *await run_check("kill switch", lambda: check_guard(GuardGateway(client), settings)),
@@ -71,6 +78,18 @@ def connection_findings(connection: ConnectConfig, namespace: str) -> Iterable[F
     yield ok("temporal", f"{connection.target_host} responds, namespace {namespace}")
     if plaintext := describe_plaintext(connection):
         yield from_sentence("temporal", plaintext, CheckStatus.WARNING)
+
+
+def encryption_finding(settings: Settings, keys: KeyRing | None) -> Finding:
+    """Report which key encrypts, or that none does."""
+    if keys is None:
+        found = "payloads are not encrypted: whoever reaches the Temporal server can start a case"
+        return warning("encryption", found, "see docs/operations/keys.md to encrypt what is new")
+    if settings.encryption == "migrate":
+        found = f"key {keys.current.id} encrypts, and payloads without a key are accepted too"
+        return warning("encryption", found, "unset CLAWBACK_ENCRYPTION once what is open has ended")
+
+    return ok("encryption", f"key {keys.current.id} encrypts; {plural(len(keys), 'key')} can read")
 
 
 async def check_attributes(client: Client) -> Iterable[Finding]:

@@ -18,6 +18,7 @@ from clawback.local.processes import (
 )
 from clawback.local.temporal_server import HOST, TemporalServer
 from clawback.settings import Settings, SettingsError
+from clawback.temporal.installation_keys import key_file
 
 DEMO_RATE = "12/60"
 """Messages per seconds of the demo: slow enough to read along, fast enough not to wait."""
@@ -137,6 +138,8 @@ class Installation:
             "CLAWBACK_LOG_FORMAT": "json",
             "CLAWBACK_TEMPORAL_UI": self.ui,
         }
+        if (file := key_file(self.settings)) is not None:
+            changes["CLAWBACK_ENCRYPTION_KEY_FILE"] = str(file)
         if self.temporal is not None:
             # Nobody else works for this server, and the code of an older build is gone (ADR 30).
             changes["CLAWBACK_UPGRADE"] = "restart"

@@ -33,6 +33,7 @@ from clawback.settings import Settings
 from clawback.simulator import Kind, Line
 from clawback.temporal.case_gateway import CaseGateway
 from clawback.temporal.correlation_gateway import CorrelationGateway
+from clawback.temporal.key_ring import create_key_file
 from clawback.temporal.poller_gateway import PollerGateway
 from clawback.temporal.workflow_calls import NoSuchWorkflow
 
@@ -51,7 +52,8 @@ class RehearsalEnvironment:
     def __init__(
         self, plan: Rehearsal, folder: Path, corpora: Sequence[Path], history: timedelta
     ) -> None:
-        self._settings = Settings.model_construct()
+        create_key_file(keys := folder / "keys")
+        self._settings = Settings.model_construct(encryption_key_file=keys)
         self._simulator_port = free_port()
         self.audit = folder / "audit.jsonl"
         self.has_guard = plan.guard
@@ -176,8 +178,7 @@ class RehearsalEnvironment:
             "CLAWBACK_AGE_LIMIT": plan.age_limit,
             "CLAWBACK_GUARD": "on" if plan.guard else "unlimited",
             "CLAWBACK_UPGRADE": "restart",
-            # The mail is synthetic, and whoever watches the server should see it.
-            "CLAWBACK_ENCRYPTION": "off",
+            "CLAWBACK_ENCRYPTION_KEY_FILE": str(self._settings.encryption_key_file),
             "CLAWBACK_LOG_FORMAT": "json",
             **self._server.environment,
         }

@@ -1,7 +1,6 @@
 """Connects to Temporal: its own environment (`TEMPORAL_*`, profiles, TLS) and our converter."""
 
 import re
-from pathlib import Path
 from urllib.parse import urlsplit
 
 from temporalio.client import Client
@@ -13,6 +12,7 @@ from clawback.model.hosts import is_loopback
 from clawback.model.loggable import LoggableError, LoggableText
 from clawback.settings import Settings
 from clawback.temporal.data_converter import data_converter
+from clawback.temporal.installation_keys import key_file
 from clawback.temporal.key_ring import Key, KeyRing, PayloadKeyError, read_key_file
 
 _LOST = frozenset(
@@ -59,11 +59,6 @@ def read_keys(settings: Settings) -> KeyRing | None:
             "CLAWBACK_ENCRYPTION=off to let the server read the content of mail"
         )
     return None
-
-
-def key_file(settings: Settings) -> Path | None:
-    """Return the key file of this installation; None if it has none."""
-    return settings.encryption_key_file
 
 
 def describe_plaintext(connection: ConnectConfig) -> LoggableText | None:

@@ -4,6 +4,7 @@ One command, real processes, real ports, nothing left behind.
 """
 
 import asyncio
+import json
 import os
 import re
 import signal
@@ -32,6 +33,8 @@ from clawback.local import ProcessGroup, TemporalServer, fetch, free_port, tempo
 from clawback.model.audit_record import RecordKind
 from clawback.settings import Settings
 from clawback.simulator import Simulator, SimulatorOptions, TokenScope, outbreak
+from clawback.temporal.key_ring import read_key_file
+from tests.cli.command import clawback
 from tests.waiting import wait_until
 
 RULES = Path(__file__).parents[2] / "rules"
@@ -152,6 +155,7 @@ def test_it_acts_restarts_its_worker_stops_and_goes_on(tmp_path: Path) -> None:
         up.until(lambda: worker not in up.descendants() and len(up.descendants()) == 3)
         page = f"http://{environment['CLAWBACK_METRICS']}/metrics"
         up.until(lambda: b"clawback_build_info" in _fetched(page))
+        _check_encryption(environment, tmp_path / "state" / "simulator", up.said)
         seen, pids = up.counts()[0], up.descendants()
         began = time.monotonic()
         up.process.send_signal(signal.SIGINT)
@@ -164,6 +168,20 @@ def test_it_acts_restarts_its_worker_stops_and_goes_on(tmp_path: Path) -> None:
     audit = tmp_path / "audit" / "audit.jsonl"
     assert isinstance(verify(audit, read_public_keys(default_key_file(audit))), Verified)
     assert RecordKind.ACTED in {record.kind for record in read_records(audit)}
+
+
+def _check_encryption(environment: dict[str, str], folder: Path, said: str) -> None:
+    """It made a key that every command finds, and without which the database shows nothing."""
+    key = read_key_file(folder / "keys").current
+    assert f"made encryption key {key.id}" in said
+    assert f"{key.id} (current)" in clawback("keys", "list", **environment).stdout
+    listed = clawback("case", "list", "--json", **environment)
+    assert listed.returncode == ExitCode.OK, listed.stderr
+    assert json.loads(listed.stdout)
+    written = b"".join(path.read_bytes() for path in folder.glob("temporal.db*"))
+    assert key.id.encode() in written
+    # A field of every case, which stood there in clear before.
+    assert b'"outcomes"' not in written
 
 
 def _modes(*folders: Path) -> set[int]:
@@ -202,7 +220,7 @@ async def test_with_credentials_and_a_server_of_ones_own_only_the_worker_runs(
 def test_killing_it_leaves_no_process(tmp_path: Path) -> None:
     """After a SIGKILL, when it can clean nothing up, its processes are gone all the same.
 
-    Meanwhile nobody else may use its folder.
+    Meanwhile nobody else may use its folder. Without its keys it does not start again.
     """
     environment = settings(tmp_path)
     with running(environment, tmp_path) as up:
@@ -215,6 +233,12 @@ def test_killing_it_leaves_no_process(tmp_path: Path) -> None:
         up.process.kill()
         up.process.wait()
         wait_until(lambda: gone(pids), timedelta(seconds=5))
+
+    (tmp_path / "state" / "simulator" / "keys").unlink()
+    code, said = refused(environment)
+    assert (code, said.count("\n")) == (ExitCode.USAGE, 1)
+    assert "is encrypted with key " in said
+    assert "and no key is set" in said
 
 
 def test_a_taken_port_is_one_sentence(tmp_path: Path) -> None:

@@ -4,6 +4,7 @@ import os
 from collections.abc import Iterable
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import Literal
 
 import pytest
 from prometheus_client import CollectorRegistry, Gauge, Info
@@ -20,6 +21,7 @@ from clawback.doctor.temporal_checks import (
     check_pollers,
     check_watchdog,
     connection_findings,
+    encryption_finding,
     poller_finding,
 )
 from clawback.doctor.worker_checks import (
@@ -38,6 +40,7 @@ from clawback.simulator import Simulator, outbreak
 from clawback.telemetry import serve_metrics
 from clawback.temporal import names
 from clawback.temporal.guard_gateway import GuardGateway
+from clawback.temporal.key_ring import Key, KeyRing
 from clawback.temporal.poller_gateway import PollerGateway
 from clawback.temporal.watchdog import WATCHDOG_SCHEDULE, create_watchdog
 from tests.cli.test_program import write_audit
@@ -76,6 +79,27 @@ def test_a_server_elsewhere_needs_tls(host: str, tls: bool, expected: list[Check
     """Without it, the doctor warns; a mesh may still encrypt the connection."""
     connection = ConnectConfig(target_host=host, tls=tls)
     assert statuses(connection_findings(connection, "default")) == expected
+
+
+@pytest.mark.parametrize(
+    ("encryption", "has_key", "status", "found"),
+    [
+        ("on", True, CheckStatus.OK, "encrypts; 1 key can read"),
+        ("migrate", True, CheckStatus.WARNING, "without a key are accepted too"),
+        ("off", False, CheckStatus.WARNING, "not encrypted"),
+    ],
+)
+def test_it_says_what_encrypts(
+    encryption: Literal["on", "migrate", "off"],
+    has_key: bool,  # noqa: FBT001 - a parameter of the test
+    status: CheckStatus,
+    found: str,
+) -> None:
+    """The current key by its id, plaintext that is accepted, and no encryption at all."""
+    keys = KeyRing([Key.generate()]) if has_key else None
+    finding = encryption_finding(Settings(encryption=encryption), keys)
+    assert finding.status is status
+    assert found in finding.found
 
 
 async def test_a_check_that_raises_is_one_row() -> None:

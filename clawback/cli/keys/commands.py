@@ -12,7 +12,8 @@ import typer
 from clawback.cli.exits import ExitCode, Failure
 from clawback.cli.output import AsJson, print_json, print_text
 from clawback.settings import load_settings
-from clawback.temporal.client import key_file, read_keys
+from clawback.temporal.client import read_keys
+from clawback.temporal.installation_keys import key_file
 from clawback.temporal.key_ring import (
     Key,
     KeyRing,
