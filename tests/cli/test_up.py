@@ -164,7 +164,7 @@ def test_it_acts_restarts_its_worker_stops_and_goes_on(tmp_path: Path) -> None:
         assert gone(pids)
         assert "Stopped." in up.said
     with running(environment, tmp_path) as up:
-        up.until(lambda: up.counts()[0] > seen)
+        up.until(lambda: up.counts()[0] > seen, 150.0)
     audit = tmp_path / "audit" / "audit.jsonl"
     assert isinstance(verify(audit, read_public_keys(default_key_file(audit))), Verified)
     assert RecordKind.ACTED in {record.kind for record in read_records(audit)}
