@@ -31,6 +31,7 @@ with workflow.unsafe.imports_passed_through():
         CloseStep,
         Decision,
         ForwardMatches,
+        KnownMatches,
         Match,
         NotificationStep,
         Proposal,
@@ -214,14 +215,14 @@ class CaseWorkflow:
             else:
                 self._case.add_match(match, workflow.now())
         self._has_news = True
-        for part in self._case.overflow:
+        for part in self._case.parts.overflow:
             if part not in self._forwarding:
                 self._forwarding[part] = asyncio.create_task(self._forward(part))
 
     @workflow.signal(name=names.PART_CHANGED)
     def part_changed(self, part: int, state: CaseState) -> None:
         """Note the state of another part of this campaign."""
-        self._case.note_part(part, state)
+        self._case.parts.states[part] = state
         self._has_news = True
 
     @workflow.signal(name=names.UNDO_REQUESTED)
@@ -255,6 +256,11 @@ class CaseWorkflow:
         """What the case would do if it were approved now."""
         return self._case.proposal()
 
+    @workflow.query(name=names.KNOWN)
+    def known(self, keys: list[str]) -> KnownMatches:
+        """Which matches this part has, and which parts to ask about others."""
+        return self._case.find_known(keys)
+
     @workflow.query(name=names.STATUS)
     def status(self) -> CaseStart:
         """The plan and the snapshot of the case."""
@@ -274,7 +280,7 @@ class CaseWorkflow:
 
     async def _forward(self, part: int) -> None:
         """Send matches on to another part, which this one has no room for."""
-        while batch := self._case.take_overflow(part):
+        while batch := self._case.parts.take_overflow(part):
             request = ForwardMatches(
                 plan=self._plan,
                 timing=self._timing,

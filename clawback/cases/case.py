@@ -12,12 +12,12 @@ from clawback.actions.outcomes import MOVED, TOOK_EFFECT, WOULD, failed
 from clawback.cases.approvals import Approval, NotHeld, describe_change, make_proposal
 from clawback.cases.authority import Authority
 from clawback.cases.campaign import campaign_state
+from clawback.cases.campaign_parts import CampaignParts
 from clawback.cases.case_actions import CaseActions
 from clawback.cases.case_messages import CaseMessages
 from clawback.cases.case_notifications import CaseNotifications
 from clawback.cases.plan import CasePlan, Match
 from clawback.cases.recorder import CaseRecorder
-from clawback.cases.room import FAN_OUT, Room, child_of
 from clawback.cases.state import (
     ActionStep,
     Campaign,
@@ -25,6 +25,7 @@ from clawback.cases.state import (
     CaseState,
     CloseStep,
     Decision,
+    KnownMatches,
     NotificationStep,
     Proposal,
     SearchStep,
@@ -35,14 +36,13 @@ from clawback.cases.timing import CaseTiming
 from clawback.model.audit_record import AuditRecord, RecordKind
 from clawback.model.messages import MAX_MESSAGES_PER_REQUEST, Target
 from clawback.model.mode import Mode
-from clawback.model.size import split_by_size
 from clawback.model.texts import bounded
 
 _EVERYTHING = 1_000_000
 """More messages than a case has room for."""
 
-_ENDED = frozenset({CaseState.CLOSED, CaseState.DENIED, CaseState.EXPIRED, CaseState.UNDONE})
-"""States of a part for which the first part need not stay open."""
+_MOST_NOTIFYING = 17
+"""The last part that notifies people when it is held."""
 
 
 class Case:
@@ -58,13 +58,11 @@ class Case:
     ) -> None:
         self.plan = plan
         self.part = part
-        self.overflow: dict[int, list[Match]] = {}
-        self._room = Room(plan, snapshot.room_used, is_full=snapshot.is_full, limit=limit)
-        self._parts = dict(snapshot.parts)
         self.state = snapshot.state
         self.messages = CaseMessages(plan, snapshot)
         self.actions = CaseActions(plan, self.messages, snapshot, part)
         self.notifications = CaseNotifications(plan, snapshot)
+        self.parts = CampaignParts(plan, part, self.actions.campaign.id, snapshot, limit)
         self._timing = timing
         self._recorder = CaseRecorder(plan, snapshot)
         self._approval = Approval(timing, snapshot)
@@ -113,7 +111,7 @@ class Case:
 
         if self.state is CaseState.CLOSED:
             self.state = self._closed_from
-        if not self._room.take(match):
+        if not self.parts.has_room(match):
             self._pass_on(match, now)
             return False
         self.messages.add_match(match)
@@ -125,19 +123,17 @@ class Case:
             self._note_missing_message(match, now)
         return True
 
-    def take_overflow(self, part: int) -> tuple[Match, ...]:
-        """Hand over matches that go on to another part, as many as fit into one payload."""
-        batch: tuple[Match, ...] = next(split_by_size(self.overflow.get(part, ())), ())
-        rest = self.overflow.get(part, [])[len(batch) :]
-        if rest:
-            self.overflow[part] = rest
-        else:
-            self.overflow.pop(part, None)
-        return batch
-
-    def note_part(self, part: int, state: CaseState) -> None:
-        """Note the state of another part of the campaign."""
-        self._parts[part] = state
+    def find_known(self, keys: Sequence[str]) -> KnownMatches:
+        """Say which matches this part has, and which parts to ask about others."""
+        others: dict[int, list[str]] = {}
+        for key in keys:
+            part = None if key in self.messages.events else self.parts.find(key)
+            if part is not None:
+                others.setdefault(part, []).append(key)
+        return KnownMatches(
+            keys=tuple(key for key in keys if key in self.messages.events),
+            others={part: tuple(some) for part, some in others.items()},
+        )
 
     def reject_match(self, raw: str, why: str, now: datetime) -> None:
         """Record a match that could not be read."""
@@ -304,9 +300,10 @@ class Case:
             timeline=self._recorder.timeline.entries,
             records=self._recorder.count,
             pending_records=tuple(self._recorder.pending),
-            room_used=self._room.used,
-            is_full=self._room.is_full,
-            parts=self._parts,
+            room_used=self.parts.room_used,
+            is_full=self.parts.is_full,
+            parts=self.parts.states,
+            index=self.parts.saved_index(),
         )
 
     def proposal(self) -> Proposal:
@@ -322,7 +319,7 @@ class Case:
     @property
     def counted_campaign(self) -> Campaign | None:
         """The campaign that the guard has to count; None while this case has all its messages."""
-        return self.actions.current_campaign if self.part > 1 or self._room.is_full else None
+        return self.actions.current_campaign if self.part > 1 or self.parts.is_full else None
 
     @property
     def idle_until(self) -> datetime:
@@ -332,7 +329,7 @@ class Case:
     @property
     def campaign_state(self) -> CaseState:
         """The state of the campaign with all its parts."""
-        return campaign_state(self.state, self._parts.values())
+        return campaign_state(self.state, self.parts.states.values())
 
     def take_records(self) -> tuple[AuditRecord, ...]:
         """Hand over the records made since the last call."""
@@ -373,7 +370,7 @@ class Case:
             return step
         # The case itself tells of the campaign; a part only that somebody must decide, and of
         # hundreds of parts only the first few.
-        if self.part > 1 and (self.state is not CaseState.HELD or self.part > FAN_OUT + 1):
+        if self.part > 1 and (self.state is not CaseState.HELD or self.part > _MOST_NOTIFYING):
             return step
         state = self._closed_from if self.state is CaseState.CLOSED else self.state
         return self.notifications.due_before(
@@ -423,7 +420,7 @@ class Case:
     def _wait_or_close(self, now: datetime) -> Step:
         if now < self.idle_until:
             return WaitStep(until=self.idle_until)
-        if any(state not in _ENDED for state in self._parts.values()):
+        if self.parts.are_open:
             return WaitStep(until=now + self._timing.linger)
 
         ended = self.state if self.state.is_refused else CaseState.CLOSED
@@ -439,7 +436,7 @@ class Case:
             self._note(RecordKind.EVENT_REJECTED, now, event=match.key, detail=detail)
             return
         self._last_match_at = now
-        self.overflow.setdefault(child_of(self.part, match.key), []).append(match)
+        self.parts.pass_on(match)
 
     # ---- records
 

@@ -1,12 +1,5 @@
-"""How much a case holds, and the parts that hold the rest of a campaign (ADR 25).
+"""How much a case holds: the rest of a campaign goes on in further parts (ADR 25)."""
 
-The parts are a tree: a match that one part does not know and has no room for goes on to one of
-its sixteen children, which the hash of the match's key chooses. A full part stays full, so a match
-that comes again takes the same way and meets itself: nothing is done twice, and no part knows more
-than its own matches.
-"""
-
-import hashlib
 from typing import Final
 
 from clawback.actions import Scope
@@ -15,30 +8,28 @@ from clawback.model.size import payload_size
 
 STATE_LIMIT: Final = 512 * 1024
 """Bytes that the matches of one part may come to take, whatever becomes of them."""
-FAN_OUT: Final = 16
 _PER_ENTRY = 64
 """Bytes of the times, outcomes and punctuation that go with an id, at most."""
 
 
-def child_of(part: int, key: str) -> int:
-    """The part to which a full part sends a match: parts are numbered as in a heap, from 1."""
-    depth, first, width = 0, 1, 1
-    while part >= first + width:
-        depth, first, width = depth + 1, first + width, width * FAN_OUT
-    # Each level takes another digit of the hash, so that a child spreads its matches again.
-    digest = hashlib.sha256(key.encode("utf-8", "replace")).hexdigest()
-    return FAN_OUT * (part - 1) + 2 + int(digest[depth % len(digest)], 16) % FAN_OUT
-
-
 class Room:
-    """The room for matches in one part. Once a match did not fit, none fits any more."""
+    """The room for matches in one part. Once a match did not fit, none fits any more.
+
+    `limit` is its size in bytes, by default `STATE_LIMIT`; `more` comes on top.
+    """
 
     def __init__(
-        self, plan: CasePlan, used: int = 0, *, is_full: bool = False, limit: int | None = None
+        self,
+        plan: CasePlan,
+        used: int = 0,
+        *,
+        is_full: bool = False,
+        limit: int | None = None,
+        more: int = 0,
     ) -> None:
         self.used = used
         self.is_full = is_full
-        self._limit = STATE_LIMIT if limit is None else limit
+        self._limit = (STATE_LIMIT if limit is None else limit) + more
         self._actions = sum(action.scope is Scope.MESSAGE for action in plan.actions)
 
     def take(self, match: Match) -> bool:

@@ -6,6 +6,7 @@ from enum import StrEnum
 from pydantic import Field
 
 from clawback.actions import Action, Notification, Occasion
+from clawback.cases.part_index import SavedIndex
 from clawback.cases.plan import CasePlan, Match
 from clawback.cases.timeline import TimelineEntry
 from clawback.cases.timing import CaseTiming
@@ -130,8 +131,8 @@ class CaseSnapshot(Payload):
     the story for people, `records` counts audit records and `pending_records` are not written yet.
 
     Size: `room_used` bytes are taken, `is_full` says that further matches went on to other parts,
-    `parts` are the states of all parts that the first one knows of, `campaign` is what the guard
-    counts all of them under.
+    `parts` are the states of all parts that the first one knows of, `index` says which part has
+    which matches, `campaign` is what the guard counts all of them under.
     """
 
     uid: str
@@ -165,6 +166,7 @@ class CaseSnapshot(Payload):
     room_used: int = 0
     is_full: bool = False
     parts: dict[int, CaseState] = Field(default_factory=dict)
+    index: SavedIndex = SavedIndex()
 
     @property
     def all_targets(self) -> dict[str, Target]:
@@ -284,6 +286,13 @@ class CaseStart(Payload):
     campaign: Campaign | None = None
     window: str | None = None
     snapshot: CaseSnapshot | None = None
+
+
+class KnownMatches(Payload):
+    """Which matches a part has, by their keys, and which other parts may have others of them."""
+
+    keys: tuple[str, ...] = ()
+    others: dict[int, tuple[str, ...]] = Field(default_factory=dict)
 
 
 class ForwardMatches(Payload):

@@ -4,7 +4,7 @@ import asyncio
 from collections.abc import AsyncIterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import timedelta
-from typing import NoReturn, TypeVar
+from typing import Any, NoReturn, TypeVar
 from uuid import uuid4
 
 from pydantic_core import PydanticSerializationError
@@ -17,6 +17,7 @@ from clawback.cases import (
     CaseState,
     CaseTiming,
     ForwardMatches,
+    KnownMatches,
     Match,
     Proposal,
 )
@@ -217,12 +218,24 @@ class CaseGateway:
         `signal_matches` alone would open a closed case anew. A case that does not answer is taken
         to have none.
         """
-        try:
-            snapshot = (await self.status(case_id)).snapshot
-        except UNANSWERED:
-            return list(matches)
-        known = snapshot.events if snapshot is not None else {}
+        known: set[str] = set()
+        asked: dict[int, Sequence[str]] = {1: [match.key for match in matches]}
+        # A part names only parts of higher numbers, so this ends.
+        while asked:
+            number, keys = asked.popitem()
+            for batch in split_by_size(keys):
+                found = await self._find_known(names.part_id(case_id, number), batch)
+                known.update(found.keys)
+                for part, others in found.others.items():
+                    asked[part] = (*asked.get(part, ()), *others)
+
         return [match for match in matches if match.key not in known]
+
+    async def _find_known(self, workflow_id: str, keys: Sequence[str]) -> KnownMatches:
+        try:
+            return await self._query(workflow_id, names.KNOWN, KnownMatches, [keys])
+        except UNANSWERED:
+            return KnownMatches()
 
     async def proposals(self, case_id: str) -> Answers[Proposal]:
         """Read what each held part of a case would do; of a case that is not held, its own.
@@ -287,11 +300,13 @@ class CaseGateway:
     async def _status(self, workflow_id: str) -> CaseStart:
         return await self._query(workflow_id, names.STATUS, CaseStart)
 
-    async def _query(self, workflow_id: str, query: str, result_type: type[T]) -> T:
+    async def _query(
+        self, workflow_id: str, query: str, result_type: type[T], args: Sequence[Any] = ()
+    ) -> T:
         handle = self.client.get_workflow_handle(workflow_id)
         try:
             async with asyncio.timeout(ANSWER_TIMEOUT.total_seconds()):
-                return await query_workflow(handle, query, result_type)
+                return await query_workflow(handle, query, result_type, args)
         except TimeoutError as error:
             seconds = ANSWER_TIMEOUT.total_seconds()
             raise QueryFailed(f"{workflow_id} did not answer within {seconds:g} s") from error

@@ -87,6 +87,7 @@ CONFIRM: Final = "confirm"
 
 STATUS: Final = "status"
 SNAPSHOT: Final = "snapshot"
+KNOWN: Final = "known"
 PROPOSAL: Final = "proposal"
 WINDOWS: Final = "windows"
 

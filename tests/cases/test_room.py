@@ -1,15 +1,12 @@
-"""A case holds what it has room for; the parts of a campaign hold every match exactly once."""
+"""A case holds what it has room for, and fits into a payload."""
 
 from datetime import UTC, datetime
 from typing import Any
 
-from hypothesis import given
-from hypothesis import strategies as st
-
 from clawback.actions import BlockSender, Move, Reclassify
 from clawback.actions.outcomes import MOVED
 from clawback.cases import ActionStep, Case, CasePlan, CaseStart, CaseTiming, Match
-from clawback.cases.room import FAN_OUT, STATE_LIMIT, child_of
+from clawback.cases.room import STATE_LIMIT
 from clawback.model.events.base import LONGEST_ID
 from clawback.model.messages import Destination, Disposition, Target
 from clawback.model.mode import Mode
@@ -35,27 +32,6 @@ def match(number: int, **longest: Any) -> Match:
     return Match(key=f"message/{id_}", at=NOW, seen_at=NOW, targets=(target,))
 
 
-@given(st.lists(st.integers(0, 60), max_size=120), st.integers(1, 4000))
-def test_every_match_is_in_exactly_one_part(arrivals: list[int], limit: int) -> None:
-    """However often and in whatever order matches come, one part takes each of them, once."""
-    parts: dict[int, Case] = {}
-    taken: list[str] = []
-
-    def tell(number: int, one: Match) -> None:
-        case = parts.setdefault(
-            number, Case.open(PLAN, CaseTiming(), str(number), NOW, part=number, limit=limit)
-        )
-        if case.add_match(one, NOW):
-            taken.append(one.key)
-        for child in list(case.overflow):
-            for passed in case.take_overflow(child):
-                tell(child, passed)
-
-    for number in arrivals:
-        tell(1, match(number))
-    assert sorted(taken) == sorted({match(number).key for number in arrivals})
-
-
 def test_a_further_part_knows_what_its_case_has_spent() -> None:
     """That is what it has moved, and what the guard may have granted it already."""
     moves = PLAN.model_copy(update={"actions": PLAN.actions[1:2]})
@@ -73,20 +49,12 @@ def test_a_further_part_knows_what_its_case_has_spent() -> None:
     assert case.actions.current_campaign.spent == 1
 
 
-@given(st.integers(1, 5000), st.text(max_size=9))
-def test_parts_are_a_tree(part: int, key: str) -> None:
-    """Each part has sixteen children of its own, and a key always takes the same way."""
-    child = child_of(part, key)
-    assert (child - 2) // FAN_OUT + 1 == part
-    assert child == child_of(part, key)
-
-
 def test_a_full_case_fits_into_a_payload() -> None:
     """With the longest ids and Message-IDs, whatever became of its messages, in every state."""
     case = Case.open(PLAN, CaseTiming(), "case/r/1/run", NOW)
     longest = {"message_id": "m" * 998, "sender": "s" * 320, "mailbox": "b" * 320}
     number = 0
-    while not case.overflow:
+    while not case.parts.overflow:
         case.add_match(match(number, length=LONGEST_ID, **longest), NOW)
         number += 1
     while isinstance(step := case.next(NOW), ActionStep):

@@ -11,7 +11,7 @@ import pytest
 from temporalio.client import Client
 from temporalio.service import RPCError
 
-from clawback.cases import CaseState, CaseTiming, ForwardMatches, room
+from clawback.cases import CaseState, CaseTiming, ForwardMatches, part_index, room
 from clawback.cases.state import Campaign
 from clawback.cases.undo_plan import UndoScope
 from clawback.model.mode import Mode
@@ -47,9 +47,9 @@ async def is_known(deployment: Deployment, count: int) -> bool | None:
 
 @pytest.fixture
 def small(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Let a case hold twenty messages or so."""
+    """Let a case hold twenty messages or so, and an index a single part."""
     monkeypatch.setattr(room, "STATE_LIMIT", 64 * 1024)
-    monkeypatch.setattr(room, "FAN_OUT", 2)
+    monkeypatch.setattr(part_index, "PARTS_PER_INDEX", 2)
 
 
 @pytest.mark.usefixtures("small")
@@ -61,6 +61,9 @@ async def test_a_campaign_of_many_parts_is_one_case(temporal: Client, tmp_path: 
             await deployment.signal_case(plan(), *map(match_of, lines))
             await eventually(lambda: is_known(deployment, 45))
         expected = sorted(line["message"]["id"] for line in lines)
+        late = match_of(*campaign(1))
+        swept = [late, *map(match_of, lines)]
+        assert await deployment.cases.drop_known(CASE, swept) == [late]
         assert sorted(moved_ids(deployment)) == expected
         assert len(await deployment.cases.find()) == await deployment.cases.count() == 1
 
