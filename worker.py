@@ -50,10 +50,10 @@ from clawback.rules.act_check import ActCheck
 from clawback.rules.live import LiveRules, Reload
 from clawback.services.audit_keeper import AuditKeeper
 from clawback.services.configuration import (
+    build_budgets,
     build_check,
     channels_for_rules,
     connect_api,
-    current_budgets,
     poller_starts,
 )
 from clawback.services.guard_monitor import monitor_guard
@@ -277,9 +277,7 @@ def build_components(  # noqa: PLR0913 - what a worker is built from
     )
     matches = MatchGateway(client)
     containment = ContainmentActivities(api, rules, telemetry, own, check)
-    guarding = GuardActivities(
-        guard, lambda: current_budgets(settings, rules), check, audit, telemetry
-    )
+    guarding = GuardActivities(guard, build_budgets(settings, rules), check, audit, telemetry)
     dispatcher = PageDispatcher(matches, SetAsideGateway(client), ingest.memory, audit, telemetry)
     activities = (
         IngestActivities(ingest, dispatcher, telemetry, queue=queue),

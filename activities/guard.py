@@ -1,7 +1,7 @@
 """The activity that asks the guard before every containment."""
 
 import asyncio
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from datetime import timedelta
 
 from temporalio import activity
@@ -11,10 +11,12 @@ from clawback.actions import Action
 from clawback.audit import AuditUnavailable, AuditWriter
 from clawback.batching import Batcher
 from clawback.cases.authority import Authority
-from clawback.guard import Budgets, Loss, Past, Reservation, ReservationBatch, ReservationResult
+from clawback.cases.hold_cause import HoldCause
+from clawback.guard import Loss, Past, Reservation, ReservationResult
 from clawback.model.audit_record import AuditRecord
 from clawback.model.payload import Payload
 from clawback.rules.act_check import ActCheck
+from clawback.rules.live_budgets import LiveBudgets
 from clawback.telemetry.activity_telemetry import ActivityTelemetry
 from clawback.temporal.application_errors import audit_unavailable
 from clawback.temporal.error_types import ErrorType
@@ -41,15 +43,12 @@ class ReserveStep(Payload):
 
 
 class GuardActivities:
-    """Reserves with the budgets that are loaded now; cases that ask together share one update.
-
-    Without budgets (None) every reservation is granted, but still counted.
-    """
+    """Reserves with the budgets that are loaded now; cases that ask together share one update."""
 
     def __init__(
         self,
         guard: GuardGateway,
-        budgets: Callable[[], Budgets | None],
+        budgets: LiveBudgets,
         check: ActCheck,
         audit: AuditWriter,
         telemetry: ActivityTelemetry,
@@ -81,7 +80,10 @@ class GuardActivities:
         await self._announce(request)
         if (objection := self._check.find_objection(request.authority, request.action)) is not None:
             return ReservationResult(
-                granted=False, reason=objection.reason, outcome=objection.outcome
+                granted=False,
+                reason=objection.reason,
+                cause=HoldCause.CHANGED,
+                outcome=objection.outcome,
             )
 
         return await self._ask(request.reservation)
@@ -134,11 +136,4 @@ class GuardActivities:
     async def _reserve_batch(
         self, reservations: Sequence[Reservation]
     ) -> dict[str, ReservationResult]:
-        budgets = self._budgets()
-        if budgets is None:
-            reservations = [one.model_copy(update={"limits": ()}) for one in reservations]
-            budgets = Budgets()
-
-        return await self._guard.reserve(
-            ReservationBatch(reservations=tuple(reservations), budgets=budgets)
-        )
+        return await self._guard.reserve(self._budgets.batch(reservations))

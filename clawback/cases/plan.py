@@ -9,6 +9,7 @@ from pydantic import Field
 from clawback.actions import Action, BudgetKind, Notification
 from clawback.correlation.sliding_window import CorrelationWindow, Link
 from clawback.model.durations import Duration, format_duration
+from clawback.model.level import Level
 from clawback.model.messages import Target
 from clawback.model.mode import Mode
 from clawback.model.payload import Payload
@@ -36,6 +37,10 @@ class Limit(Payload):
         """The most that may be spent."""
         return getattr(self, self.kind) or 0
 
+    def with_most(self, most: int) -> "Limit":
+        """The same kind and window, with another limit."""
+        return self.model_copy(update={self.kind.value: most})
+
     def __str__(self) -> str:
         """`500 messages per 1h`."""
         return f"{self.most:,} {self.kind} per {format_duration(self.per)}"
@@ -56,7 +61,7 @@ class CasePlan(Payload):
     actions_version: str = ""
     condition_version: str = ""
     title: str = ""
-    level: str = "medium"
+    level: Level = Level.MEDIUM
     mode: Mode = Mode.SHADOW
     group: dict[str, str | None] = Field(default_factory=dict)
     actions: tuple[Action, ...] = ()

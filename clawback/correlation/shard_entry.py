@@ -141,11 +141,12 @@ def _target_row(target: Target) -> Row:
         target.sender,
         target.mailbox,
         target.quarantined,
+        *((True,) if target.protected else ()),
     )
 
 
 def _target(row: Row) -> Target:
-    id_, message_id, at, verdict, sender, mailbox, quarantined = row
+    id_, message_id, at, verdict, sender, mailbox, quarantined, *protected = row
     return Target(
         id=id_,
         message_id=message_id,
@@ -154,4 +155,5 @@ def _target(row: Row) -> Target:
         sender=sender,
         mailbox=mailbox,
         quarantined=quarantined,
+        protected=bool(protected),
     )

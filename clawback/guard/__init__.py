@@ -21,7 +21,9 @@ from clawback.guard.payloads import (
     Stop,
     Surge,
 )
+from clawback.guard.shares import Shares
 from clawback.guard.sliding_counter import SlidingCounter
+from clawback.guard.spending import Spending
 
 __all__ = [
     "MOST_DEMOTED",
@@ -38,7 +40,9 @@ __all__ = [
     "Reservation",
     "ReservationBatch",
     "ReservationResult",
+    "Shares",
     "SlidingCounter",
+    "Spending",
     "Stop",
     "Surge",
 ]

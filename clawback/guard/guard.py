@@ -3,12 +3,13 @@
 So no two of them can get the same last unit of a budget.
 """
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from datetime import datetime, timedelta
 from typing import Any
 
 from clawback.actions import BudgetKind
-from clawback.cases.plan import Limit
+from clawback.cases.hold_cause import HoldCause
+from clawback.guard.budget_check import BudgetCheck
 from clawback.guard.campaigns import Campaigns
 from clawback.guard.payloads import (
     MOST_DEMOTED,
@@ -23,10 +24,10 @@ from clawback.guard.payloads import (
     Reservation,
     ReservationResult,
     Stop,
-    Surge,
 )
-from clawback.guard.sliding_counter import LONGEST, SlidingCounter
-from clawback.model.durations import format_duration
+from clawback.guard.refusal import Refusal
+from clawback.guard.sliding_counter import LONGEST
+from clawback.guard.spending import Spending
 from clawback.model.size import PAYLOAD_LIMIT, payload_size
 
 GRANT_MEMORY = timedelta(days=1)
@@ -45,7 +46,7 @@ class Guard:
     def __init__(self, snapshot: GuardSnapshot) -> None:
         self.demoted = dict(snapshot.demoted)
         self.stopped = snapshot.stopped
-        self._counters = dict(snapshot.counters)
+        self._spending = Spending(snapshot.counters)
         self._grants = dict(snapshot.grants)
         self._repeats = dict(snapshot.repeats)
         self._campaigns = Campaigns(snapshot.campaigns, snapshot.campaigns_forgotten)
@@ -70,7 +71,7 @@ class Guard:
 
     def _snapshot(self) -> GuardSnapshot:
         return GuardSnapshot(
-            counters=self._counters,
+            counters=self._spending.counters,
             grants=self._grants,
             repeats=self._repeats,
             campaigns=self._campaigns.counts,
@@ -99,10 +100,12 @@ class Guard:
         if (known := self._grants.get(reservation.id)) is not None:
             return ReservationResult(granted=True, repeats=known.repeats)
 
-        reasons = iter(()) if reservation.approved else self._refusals(reservation, budgets, now)
-        if (reason := next(reasons, None)) is not None:
-            self._refused += 1
-            return ReservationResult(granted=False, reason=reason)
+        is_reserve = False
+        if not reservation.approved:
+            refusal, is_reserve = self._find_refusal(reservation, budgets, now)
+            if refusal is not None:
+                self._refused += 1
+                return ReservationResult(granted=False, reason=refusal.reason, cause=refusal.cause)
 
         subject, campaign = reservation.subject, reservation.campaign
         decision = None
@@ -111,35 +114,34 @@ class Guard:
         repeats = self._count_repeat(subject, now) if subject else 0
         grant = Grant(
             rule=reservation.rule,
+            level=reservation.level,
             budget=reservation.budget,
             count=reservation.count,
             at=now,
+            is_reserve=is_reserve,
             verdicts=reservation.verdicts,
             repeats=repeats,
             decision=decision,
         )
-        self._charge(grant, reservation.count)
+        self._spending.charge(grant, reservation.count)
         self._grants[reservation.id] = grant
         self._forget_grants(now)
 
-        return ReservationResult(granted=True, repeats=repeats)
+        return ReservationResult(granted=True, repeats=repeats, is_reserve=is_reserve)
 
     def refund(self, refund: Refund) -> None:
         """Return units that were granted and not spent; nothing is refunded twice."""
         grant = self._grants.get(refund.id)
         if grant is None or (count := min(refund.count, grant.count)) <= 0:
             return
-        self._charge(grant, -count)
+        self._spending.charge(grant, -count)
         if refund.campaign is not None and grant.budget is BudgetKind.MESSAGES:
             self._campaigns.refund(refund.campaign, grant.decision, count)
         self._grants[refund.id] = grant.model_copy(update={"count": grant.count - count})
 
     def spent(self, key: str, per: timedelta, now: datetime) -> int:
-        """Units spent in a window.
-
-        `key` is `all/<kind>`, `rule/<rule>/<kind>` or `verdict/<verdict>`.
-        """
-        return self._counters.get(key, SlidingCounter()).spent(per, now)
+        """Units spent in a window; see `Spending` for the keys."""
+        return self._spending.spent(key, per, now)
 
     # ---- switches
 
@@ -208,7 +210,7 @@ class Guard:
         self.generation = max(self.generation, past.generation)
         # Never behind what a worker remembers of either run, or it would call this one older.
         self.decisions = max(self.decisions, past.decisions) + 1
-        self._counters = dict(past.counters)
+        self._spending = Spending(past.counters)
         self._grants = dict(past.grants)
         self._repeats = dict(past.repeats)
         self._campaigns = Campaigns(past.campaigns, past.campaigns_forgotten)
@@ -217,100 +219,52 @@ class Guard:
 
     # ---- why a reservation is refused
 
-    def _refusals(self, reservation: Reservation, budgets: Budgets, now: datetime) -> Iterator[str]:
-        rule, kind = reservation.rule, reservation.budget
-        if (demotion := self.demoted.get(rule)) is not None:
-            yield (
-                f"the rule's work was undone by {demotion.by}: "
-                f"confirm it with `clawback rules confirm {rule}`"
-            )
-        elif self.needs_confirmation(rule, now):
-            yield (
-                "the guard was lost, and whether the rule's work was undone is not known: "
-                f"confirm it with `clawback rules confirm {rule}`"
-            )
-
-        is_counted = kind is BudgetKind.MESSAGES
-        if is_counted and budgets.campaign is not None:
-            yield from self._exceeded_of_campaign(reservation, budgets.campaign)
-
-        # The limits of a rule replace the general ones, kind by kind.
-        own = [limit for limit in reservation.limits if limit.kind is kind]
-        own = own or [limit for limit in budgets.rule if limit.kind is kind]
-        yield from self._exceeded(reservation, own, f"rule/{rule}/{kind}", "of the rule", now)
-        yield from self._exceeded(
-            reservation, budgets.overall, f"all/{kind}", "of all rules together", now
+    def _find_refusal(
+        self, reservation: Reservation, budgets: Budgets, now: datetime
+    ) -> tuple[Refusal | None, bool]:
+        """Find the first reason to refuse; the second value says to use the reserve instead."""
+        check = BudgetCheck(self._spending, budgets, self._unknown_since, now)
+        refusals = self._refusals(reservation, check, budgets, now)
+        first = next(refusals, None)
+        is_reserve = (
+            first is not None
+            and reservation.protected
+            and first.cause.yields
+            and all(other.cause.yields for other in refusals)
+            and check.has_reserve(reservation)
         )
+        return None if is_reserve else first, is_reserve
 
-        if budgets.surge is not None and is_counted:
-            yield from self._surges(reservation, budgets.surge, now)
+    def _refusals(
+        self, reservation: Reservation, check: BudgetCheck, budgets: Budgets, now: datetime
+    ) -> Iterator[Refusal]:
+        rule = reservation.rule
+        if (demotion := self.demoted.get(rule)) is not None:
+            reason = f"the rule's work was undone by {demotion.by}"
+            yield Refusal(HoldCause.DEMOTED, f"{reason}: {_confirm(rule)}")
+        elif self.needs_confirmation(rule, now):
+            reason = "the guard was lost, and whether the rule's work was undone is not known"
+            yield Refusal(HoldCause.DEMOTED, f"{reason}: {_confirm(rule)}")
 
-    def _exceeded(
-        self,
-        reservation: Reservation,
-        limits: Iterable[Limit],
-        key: str,
-        whose: str,
-        now: datetime,
-    ) -> Iterator[str]:
-        kind, count = reservation.budget, reservation.count
-        for limit in limits:
-            if limit.kind is kind:
-                if self._is_unknown(limit.per, now):
-                    yield f"the guard was lost, and what was spent of {limit} {whose} is not known"
-                spent = self.spent(key, limit.per, now)
-                if spent + count > limit.most:
-                    yield f"{count} {kind} would exceed {limit} {whose} ({spent:,} so far)"
+        if reservation.budget is BudgetKind.MESSAGES and budgets.campaign is not None:
+            yield from self._exceeded_of_campaign(reservation, budgets.campaign)
+        yield from check.refusals(reservation)
 
-    def _exceeded_of_campaign(self, reservation: Reservation, most: int) -> Iterator[str]:
+    def _exceeded_of_campaign(self, reservation: Reservation, most: int) -> Iterator[Refusal]:
         campaign, count = reservation.campaign, reservation.count
         spent = reservation.spent if campaign is None else self._campaigns.spent(campaign)
         if spent is None:
-            yield f"what the campaign has spent of {most:,} messages is not known any more"
+            reason = f"what the campaign has spent of {most:,} messages is not known any more"
+            yield Refusal(HoldCause.CAMPAIGN, reason)
         elif spent + count > most:
-            yield f"{count} messages would exceed {most:,} of one campaign ({spent:,} so far)"
-
-    def _surges(self, reservation: Reservation, surge: Surge, now: datetime) -> Iterator[str]:
-        if self._is_unknown(surge.per, now):
-            yield "the guard was lost, and what is usual is not known"
-
-        rule = reservation.rule
-        hits = {f"rule/{rule}/{reservation.budget}": (rule, reservation.count)}
-        hits |= {
-            f"verdict/{verdict}": (verdict, count)
-            for verdict, count in reservation.verdicts.items()
-        }
-
-        for key, (name, count) in hits.items():
-            counter = self._counters.get(key, SlidingCounter())
-            usual, total = counter.rate(now), counter.spent(surge.per, now) + count
-            if total > max(surge.least, surge.factor * usual):
-                yield (
-                    f"{name} hits far more than usual: "
-                    f"{total:,} messages in {format_duration(surge.per)}, "
-                    f"{usual:.1f} an hour before, "
-                    f"at most {surge.least:,} or {surge.factor:g} times the usual"
-                )
+            reason = f"{count} messages would exceed {most:,} of one campaign ({spent:,} so far)"
+            yield Refusal(HoldCause.CAMPAIGN, reason)
 
     def _is_unknown(self, per: timedelta, now: datetime) -> bool:
         """Whether a window reaches back to before a past that could not be read."""
         return self._unknown_since is not None and now - per < self._unknown_since
 
     # ---- bookkeeping
-
-    def _charge(self, grant: Grant, count: int) -> None:
-        charges = {f"all/{grant.budget}": count, f"rule/{grant.rule}/{grant.budget}": count}
-        if grant.budget is BudgetKind.MESSAGES:
-            # A refund does not say which messages were spared: each verdict gets its share back.
-            share = count / grant.count if grant.count else 0
-            charges |= {
-                f"verdict/{verdict}": round(number * share)
-                for verdict, number in grant.verdicts.items()
-            }
-
-        for key, units in charges.items():
-            counter = self._counters.get(key, SlidingCounter())
-            self._counters[key] = counter.with_spent(units, grant.at)
 
     def _count_repeat(self, subject: str, now: datetime) -> int:
         """Count a subject, and say how often it was counted before."""
@@ -328,6 +282,10 @@ class Guard:
             if is_recent and len(self._grants) <= MOST_GRANTS:
                 return
             del self._grants[oldest]
+
+
+def _confirm(rule: str) -> str:
+    return f"confirm it with `clawback rules confirm {rule}`"
 
 
 def _drop_oldest(known: dict[str, Any]) -> bool:

@@ -6,15 +6,26 @@ from enum import StrEnum
 from pydantic import Field
 
 from clawback.actions import BudgetKind
+from clawback.cases.hold_cause import HoldCause
 from clawback.cases.plan import Limit
 from clawback.cases.state import Campaign
+from clawback.guard.shares import Shares
 from clawback.guard.sliding_counter import SlidingCounter
 from clawback.model.durations import Duration
+from clawback.model.level import Level
 from clawback.model.payload import Payload
 from clawback.model.times import UtcDatetime
 
 MOST_DEMOTED = 200
 """Demoted rules that the memo names; the guard itself refuses the others."""
+
+
+def _is_medium(level: Level) -> bool:
+    return level is Level.MEDIUM
+
+
+def _is_false(value: bool) -> bool:  # noqa: FBT001 - pydantic gives it
+    return not value
 
 
 class Surge(Payload):
@@ -30,9 +41,13 @@ class Surge(Payload):
 
 
 class Budgets(Payload):
-    """The budgets that hold now: of all rules together, of a rule without its own, of one case."""
+    """The budgets that hold now: of all rules together, of a rule without its own, of one case.
+
+    `shares` says who may use how much of the first.
+    """
 
     overall: tuple[Limit, ...] = ()
+    shares: Shares = Shares()
     rule: tuple[Limit, ...] = ()
     campaign: int | None = None
     surge: Surge | None = None
@@ -45,11 +60,13 @@ class Reservation(Payload):
     step will spend, `spent` what the case has spent since a person last decided; where a campaign
     has several parts, the guard counts them together under `campaign`. `verdicts` counts
     Cloudflare's verdicts on the messages. `subject` is the hash under which repeats are counted.
-    `approved` says that people have approved the step.
+    `approved` says that people have approved the step, `protected` that all its messages went to
+    protected people.
     """
 
     id: str
     rule: str
+    level: Level = Level.MEDIUM
     budget: BudgetKind
     count: int
     spent: int = 0
@@ -58,17 +75,20 @@ class Reservation(Payload):
     limits: tuple[Limit, ...] = ()
     subject: str | None = None
     approved: bool = False
+    protected: bool = False
 
 
 class ReservationResult(Payload):
     """Whether the step may be carried out; if not, why people must approve it.
 
     `repeats` counts earlier grants of the same subject. Nobody may approve a step that has an
-    `outcome` already.
+    `outcome` already. `is_reserve` says that it came out of the reserve for protected people.
     """
 
     granted: bool
     reason: str = ""
+    cause: HoldCause | None = None
+    is_reserve: bool = False
     repeats: int = 0
     outcome: str | None = None
 
@@ -109,15 +129,18 @@ class Grant(Payload):
     """A granted reservation, for retries and refunds.
 
     `decision` is the last one about the campaign whose parts it was counted with, if any.
+    `is_reserve` says that it came out of what is kept for mail to protected people.
     """
 
     rule: str
+    level: Level = Field(default=Level.MEDIUM, exclude_if=_is_medium)
     budget: BudgetKind
     count: int
     at: UtcDatetime
     verdicts: dict[str, int] = Field(default_factory=dict)
     repeats: int = 0
     decision: str | None = None
+    is_reserve: bool = Field(default=False, exclude_if=_is_false)
 
 
 class RepeatCount(Payload):

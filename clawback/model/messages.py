@@ -2,6 +2,8 @@
 
 from enum import StrEnum
 
+from pydantic import Field
+
 from clawback.model.payload import Payload
 from clawback.model.times import UtcDatetime
 
@@ -35,8 +37,9 @@ class Target(Payload):
 
     `id` is the investigate id, which every operation takes; `message_id` the RFC 5322 header; `at`
     when it was scanned; `verdict` the final disposition, which the guard watches for surges;
-    `sender` the address in the From header; `mailbox` the protected mailbox; `quarantined` whether
-    it was in quarantine (None: the API did not say).
+    `sender` the address in the From header; `mailbox` the one that it went to; `quarantined`
+    whether it was in quarantine (None: the API did not say); `protected` whether that mailbox is
+    one of `lists/protected_people.yml`.
     """
 
     id: str
@@ -46,6 +49,8 @@ class Target(Payload):
     sender: str | None = None
     mailbox: str | None = None
     quarantined: bool | None = None
+    # Left out if false: nearly every message of a history would say so.
+    protected: bool = Field(default=False, exclude_if=lambda value: not value)
 
 
 def postfix_id_of(investigate_id: str) -> str:

@@ -5,12 +5,12 @@ from datetime import timedelta
 
 from clawback.actions import ChannelTraits
 from clawback.cloudflare import EmailSecurity, Permit
-from clawback.guard import Budgets
 from clawback.model.events import EventKind
 from clawback.model.polling import PollerStart
 from clawback.notifications import Channels, traits_of
 from clawback.rules.act_check import LiveActCheck
 from clawback.rules.live import LiveRules
+from clawback.rules.live_budgets import LiveBudgets
 from clawback.settings import Settings
 from clawback.telemetry import ApiMetrics
 
@@ -72,6 +72,6 @@ def build_check(
     return LiveActCheck(lambda: rules.current, settings.ceiling, settings.age_limit, demoted)
 
 
-def current_budgets(settings: Settings, rules: LiveRules) -> Budgets | None:
-    """Return the budgets of the rules that are loaded now; None if the guard is unlimited."""
-    return None if settings.guard == "unlimited" else rules.current.safety.budgets.budgets
+def build_budgets(settings: Settings, rules: LiveRules) -> LiveBudgets:
+    """Build what gives reservations their budgets: none if the guard is unlimited."""
+    return LiveBudgets(lambda: rules.current, is_limited=settings.guard != "unlimited")

@@ -88,11 +88,23 @@ class ActivityTelemetry:
         metrics.POLL_BACKLOG.labels(source.value).set_function(seconds)
 
     def record_reservation(self, request: Reservation, result: ReservationResult) -> None:
-        """Count and log what the guard refused."""
+        """Count and log what the guard refused, and what it took from the reserve."""
+        if result.is_reserve:
+            metrics.GUARD_RESERVE_GRANTS.labels(request.rule, request.budget.value).inc()
         if result.granted:
             return
-        metrics.GUARD_REFUSALS.labels(request.rule, request.budget.value).inc()
-        log.warning("guard.refused", rule=request.rule, budget=request.budget, count=request.count)
+        cause = "" if result.cause is None else result.cause.value
+        metrics.GUARD_REFUSALS.labels(
+            request.rule, request.level.value, request.budget.value, cause
+        ).inc()
+        log.warning(
+            "guard.refused",
+            rule=request.rule,
+            level=request.level,
+            budget=request.budget,
+            count=request.count,
+            cause=cause,
+        )
         log.debug("guard.refusal_explained", rule=request.rule, reason=result.reason)
 
     def record_moves(self, outcomes: Mapping[str, str], seen_at: Mapping[str, datetime]) -> None:

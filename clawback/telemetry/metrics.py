@@ -160,7 +160,15 @@ RULES_REFUSED = _gauge(
 RULES = _info("rules", "The version of the running rule set.", "version")
 GUARD_REFUSALS = _counter(
     "guard_refusals_total",
-    "Reservations that the guard refused; the case is held.",
+    "Reservations that the guard refused; the case is held. `cause` says why.",
+    "rule",
+    "level",
+    "budget",
+    "cause",
+)
+GUARD_RESERVE_GRANTS = _counter(
+    "guard_reserve_grants_total",
+    "Reservations granted out of what is kept for mail to protected people.",
     "rule",
     "budget",
 )

@@ -11,12 +11,12 @@ import yaml
 from clawback.actions import ACTIONS
 from clawback.correlation.sliding_window import CorrelationType
 from clawback.model.events import EventKind
+from clawback.model.level import Level
 from clawback.model.mode import Mode
 from clawback.rules import load_rules
 from clawback.rules.source.documents import (
     CorrelationDocument,
     FilterDocument,
-    Level,
     ListDocument,
     RuleDocument,
     Status,

@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 
 from clawback.actions import BudgetKind
 from clawback.cases import Limit
+from clawback.cases.hold_cause import HoldCause
 from clawback.cases.state import Campaign
 from clawback.guard import (
     Budgets,
@@ -66,6 +67,7 @@ def test_the_last_unit_is_granted_once() -> None:
     assert refused == ReservationResult(
         granted=False,
         reason="1 messages would exceed 10 messages per 1h of all rules together (10 so far)",
+        cause=HoldCause.SHARE,
     )
 
 

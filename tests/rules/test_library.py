@@ -11,11 +11,12 @@ import yaml
 from clawback.actions import Move
 from clawback.cases.plan import CasePlan
 from clawback.model.events import Event, message_event
+from clawback.model.level import Level
 from clawback.model.messages import Destination
 from clawback.model.mode import Mode
 from clawback.rules import RuleSet, load_rules
 from clawback.rules.engine.ruleset import Rule
-from clawback.rules.source.documents import EventTest, Level, Status
+from clawback.rules.source.documents import EventTest, Status
 from clawback.rules.tools.coverage import measure_coverage
 from clawback.simulator import demo_corpus
 from clawback.simulator.demo import COMPANY

@@ -25,6 +25,7 @@ from clawback.model.audit_record import RecordKind
 from clawback.model.messages import Destination
 from clawback.model.mode import Mode
 from clawback.rules.act_check import LiveActCheck
+from clawback.rules.live_budgets import LiveBudgets
 from clawback.simulator import outbreak
 from clawback.telemetry.activity_telemetry import ActivityTelemetry
 from clawback.temporal import names
@@ -205,9 +206,8 @@ async def test_a_worker_that_stops_does_not_wait_for_the_guard(
     telemetry = ActivityTelemetry()
     audit = AuditWriter(AuditLog(tmp_path / "audit.jsonl"), telemetry.record_audit)
     # Nobody works on this server.
-    guarding = GuardActivities(
-        GuardGateway(temporal), Budgets, LiveActCheck(shipped_rules, Mode.ENFORCE), audit, telemetry
-    )
+    budgets, check = LiveBudgets(shipped_rules), LiveActCheck(shipped_rules, Mode.ENFORCE)
+    guarding = GuardActivities(GuardGateway(temporal), budgets, check, audit, telemetry)
     ask = Reservation(id="a", rule="r", budget=BudgetKind.MESSAGES, count=1)
     request = ReserveStep(
         reservation=ask,

@@ -154,6 +154,7 @@ class Reservations:
             # Deterministic, so that a retry or a replay asks under the same id, charged once.
             id=str(workflow.uuid4()),
             rule=self._plan.rule,
+            level=self._plan.level,
             budget=step.action.budget,
             count=len(step.subjects),
             spent=self._case.actions.spent + more,
@@ -162,6 +163,7 @@ class Reservations:
             limits=self._plan.limits,
             subject=step.action.guard_subject,
             approved=step.approved,
+            protected=bool(step.targets) and all(one.protected for one in step.targets),
         )
 
 

@@ -11,6 +11,7 @@ from temporalio.client import Client
 from clawback.cases import CaseStart, CaseState, Limit
 from clawback.cli.case.page import CasePage
 from clawback.cli.exits import ExitCode, Failure
+from clawback.guard import Budgets
 from clawback.local.installation import plan_installation
 from clawback.settings import Settings, load_settings
 from clawback.temporal.case_entries import read_entries
@@ -101,7 +102,7 @@ async def read_page(client: Client, text: str) -> CasePage:
         else None,
         guard=await _or_none(GuardGateway(client).status()),
         limits=_limits(case, rules),
-        overall=rules.safety.budgets.budgets.overall if rules else (),
+        budgets=rules.safety.budgets.budgets if rules else Budgets(),
         current=current.version if current else None,
         link=history_page(ui, described.id, described.run_id),
         unanswered=reading.unanswered,
@@ -109,9 +110,12 @@ async def read_page(client: Client, text: str) -> CasePage:
 
 
 def _limits(case: CaseStart, rules: "RuleSet | None") -> tuple[Limit, ...]:
+    """The limits of the rule as it is now, as for a reservation; kind by kind the common ones."""
     common = rules.safety.budgets.budgets.rule if rules else ()
-    own = {limit.kind for limit in case.plan.limits}
-    return (*case.plan.limits, *(limit for limit in common if limit.kind not in own))
+    rule = rules.rules.get(case.plan.rule) if rules else None
+    own = rule.response.limits if rule is not None and rule.response else case.plan.limits
+    kinds = {limit.kind for limit in own}
+    return (*own, *(limit for limit in common if limit.kind not in kinds))
 
 
 def _load_rules(settings: Settings) -> "RuleSet | None":

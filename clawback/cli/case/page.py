@@ -16,8 +16,7 @@ from clawback.cases import (
     Proposal,
 )
 from clawback.cases.timeline import TimelineEntry
-from clawback.guard import GuardSnapshot
-from clawback.guard.sliding_counter import SlidingCounter
+from clawback.guard import Budgets, GuardSnapshot, Spending
 from clawback.model.audit_record import RecordKind
 from clawback.model.durations import format_duration
 from clawback.model.texts import plural
@@ -57,7 +56,7 @@ class CasePage:
     undone: UndoSummary | None = None
     guard: GuardSnapshot | None = None
     limits: tuple[Limit, ...] = ()
-    overall: tuple[Limit, ...] = ()
+    budgets: Budgets = field(default_factory=Budgets)
     current: str | None = None
     link: str | None = None
     unanswered: Mapping[str, str] = field(default_factory=dict)
@@ -93,15 +92,35 @@ class CasePage:
 
     def budget(self, now: datetime) -> Iterator[tuple[str, Limit, int]]:
         """Yield each budget that applies to the case: whose it is, its limit, what is spent."""
+        if self.guard is None:
+            return
         kinds = {action.budget for action in self.plan.actions}
+        spending = Spending(self.guard.counters)
         for whose, key, limits in (
             ("the rule", f"rule/{self.plan.rule}", self.limits),
-            ("all rules together", "all", self.overall),
+            ("all rules together", "all", self.budgets.overall),
         ):
             for limit in limits:
-                if limit.kind in kinds and self.guard is not None:
-                    tally = self.guard.counters.get(f"{key}/{limit.kind}", SlidingCounter())
-                    yield whose, limit, tally.spent(limit.per, now)
+                if limit.kind in kinds:
+                    yield whose, limit, spending.spent(f"{key}/{limit.kind}", limit.per, now)
+
+        for limit in self.budgets.overall:
+            if limit.kind in kinds:
+                yield from self._shares(limit, spending, now)
+
+    def _shares(
+        self, limit: Limit, spending: Spending, now: datetime
+    ) -> Iterator[tuple[str, Limit, int]]:
+        """Yield the share of the level of the case, and what is kept for protected people."""
+        level, shares = self.plan.level, self.budgets.shares
+        spent = spending.by_level(limit.kind, limit.per, now)
+        most = shares.most_up_to(level, limit.most)
+        if most != limit.most:
+            used = sum(spent.get(one, 0) for one in level.and_below)
+            yield f"the share of level {level}", limit.with_most(most), used
+        if kept := shares.reserve(limit.most):
+            used = spending.spent(f"protected/{limit.kind}", limit.per, now)
+            yield "the reserve for protected people", limit.with_most(kept), used
 
     def lines(self, now: datetime) -> Iterator[tuple[str, str]]:
         """Yield heading and line; the heading is empty where the previous one continues."""

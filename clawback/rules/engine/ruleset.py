@@ -15,15 +15,17 @@ from uuid import UUID
 from clawback.cases.plan import CasePlan
 from clawback.correlation.sliding_window import CorrelationWindow
 from clawback.model.events import SOURCES, Event, EventKind
+from clawback.model.level import Level
 from clawback.model.mode import Mode
 from clawback.rules.engine.codegen import Branches, generate_evaluator
 from clawback.rules.engine.compiler import PartialEvaluation, Today
 from clawback.rules.engine.explanation import Explanation, explain_node
 from clawback.rules.engine.index import NOTHING, Engine
 from clawback.rules.engine.matches import GroupField, InnerGroup, Responder, RuleMatch, fill_plan
+from clawback.rules.protected_people import PROTECTED_PEOPLE, ProtectedPeople
 from clawback.rules.source.condition import Node
 from clawback.rules.source.correlations import Correlation, CorrelationGraph
-from clawback.rules.source.documents import EventTest, Level, Status, WindowTest
+from clawback.rules.source.documents import EventTest, Status, WindowTest
 from clawback.rules.source.field_catalogue import find_field
 from clawback.rules.source.responses import Response
 from clawback.rules.source.safety import Safety
@@ -124,7 +126,8 @@ class RuleSet:
         self.lists = lists
         self.safety = safety
         self.today = today
-        self.version = _version_of(rules, safety)
+        self.protected_people = ProtectedPeople(lists.get(PROTECTED_PEOPLE, ()))
+        self.version = self._version_under(safety)
 
         self._graph = CorrelationGraph(
             {name: one.correlation for name, one in rules.items() if one.correlation is not None}
@@ -144,8 +147,14 @@ class RuleSet:
         # Shallow: both sets share the compiled conditions.
         changed = copy.copy(self)
         changed.safety = safety
-        changed.version = _version_of(self.rules, safety)
+        changed.version = self._version_under(safety)
         return changed
+
+    def _version_under(self, safety: Safety) -> str:
+        versions = sorted(rule.version for rule in self.rules.values())
+        # Other lists are part of the rules that name them.
+        people = self.lists.get(PROTECTED_PEOPLE, ())
+        return digest(versions, safety.model_dump_json(), *people)
 
     def mode_of(self, rule: Rule) -> Mode | None:
         """The mode of a rule under the safety document; None for a building block."""
@@ -295,10 +304,6 @@ class RuleSet:
         field = self._graph.resolve_field(correlation, name, path) if correlation else name
         kind = self.rules[path[-1]].kinds[0]
         return GroupField(name, tuple(field.split(".")), find_field(kind, field))
-
-
-def _version_of(rules: Mapping[str, Rule], safety: Safety) -> str:
-    return digest(sorted(rule.version for rule in rules.values()), safety.model_dump_json())
 
 
 def digest(*parts: object) -> str:

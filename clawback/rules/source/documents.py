@@ -15,6 +15,7 @@ from pydantic_core import ErrorDetails
 from clawback.cases import Limit
 from clawback.model.durations import parse_duration
 from clawback.model.events import EventKind
+from clawback.model.level import Level
 from clawback.model.mode import Mode
 from clawback.rules.source.errors import Code, Problems, did_you_mean
 from clawback.rules.source.yaml_reader import Document
@@ -44,16 +45,6 @@ class Status(StrEnum):
             Status.TEST: Mode.APPROVE,
             Status.STABLE: Mode.ENFORCE,
         }[self]
-
-
-class Level(StrEnum):
-    """The severity of a match."""
-
-    INFORMATIONAL = "informational"
-    LOW = "low"
-    MEDIUM = "medium"
-    HIGH = "high"
-    CRITICAL = "critical"
 
 
 def _read_span(value: object) -> timedelta:

@@ -10,11 +10,12 @@ from ipaddress import ip_network
 from typing import Annotated, Any, Literal
 
 import re2
-from pydantic import AfterValidator, Field, PlainSerializer
+from pydantic import AfterValidator, BeforeValidator, Field, PlainSerializer, model_validator
 
 from clawback import guard
 from clawback.actions import Action
 from clawback.model.addresses import PatternKind, pattern_problem
+from clawback.model.level import Level
 from clawback.model.mode import Mode
 from clawback.rules.source.documents import LimitDocument, Limits, Span, Strict
 from clawback.rules.source.field_catalogue import DELIVERY_MODES
@@ -27,6 +28,7 @@ _DEFAULTS = (
     {"policies": 5, "per": "1h"},
 )
 """The default budgets."""
+_WHOLE = 100
 _SAMPLE_LOCAL_PART = "somebody"
 _IGNORING_CASE = re2.Options()
 _IGNORING_CASE.case_sensitive = False
@@ -73,6 +75,50 @@ class NeverBlock(Strict):
         return any(_within(domain, suffix) for suffix in self.suffixes)
 
 
+def _read_percent(value: object) -> object:
+    if not isinstance(value, str) or not value.removesuffix("%").isdecimal():
+        raise ValueError("write a whole number of percent, such as 20%")
+    return int(value.removesuffix("%"))
+
+
+Percent = Annotated[
+    int,
+    BeforeValidator(
+        _read_percent,
+        json_schema_input_type=Annotated[str, Field(pattern=r"^[0-9]{1,2}%$", examples=["20%"])],
+    ),
+    Field(ge=0, lt=100),
+    PlainSerializer("{}%".format),
+]
+
+
+class ReservedDocument(Strict):
+    """Part of each budget of all rules together that is kept for some mail.
+
+    What is kept for a level may be used by rules of that level and above, `protected` by mail to
+    the people of `lists/protected_people.yml`.
+    """
+
+    critical: Percent = 20
+    high: Percent = 20
+    medium: Percent = 0
+    low: Percent = 0
+    protected: Percent = 5
+
+    @model_validator(mode="after")
+    def _leave_something(self) -> "ReservedDocument":
+        if sum(getattr(self, name) for name in type(self).model_fields) >= _WHOLE:
+            raise ValueError("keep less than 100% in all, or nothing is left for the other mail")
+        return self
+
+    @property
+    def shares(self) -> guard.Shares:
+        """The shares as the guard takes them."""
+        levels = {level: getattr(self, level, 0) for level in Level}
+        kept = {level: percent for level, percent in levels.items() if percent}
+        return guard.Shares(levels=kept, protected=self.protected)
+
+
 class SurgeDocument(Strict):
     """A surge: more than `least` messages in an hour, and `factor` times the hourly average."""
 
@@ -83,11 +129,13 @@ class SurgeDocument(Strict):
 class Budgets(Strict):
     """Budgets of all rules together, of a rule without limits of its own, and of one case.
 
-    `surge` holds the cases of a rule, or of a Cloudflare verdict, that suddenly matches far more
-    than usual; `off` disables it.
+    `reserved` is what is kept of the first for critical rules and the like. `surge` holds the cases
+    of a rule, or of a Cloudflare verdict, that suddenly matches far more than usual; `off` disables
+    it.
     """
 
     overall: Limits = tuple(LimitDocument.model_validate(one) for one in _DEFAULTS)
+    reserved: ReservedDocument = ReservedDocument()
     rule: Limits = ()
     campaign: int | None = Field(default=1000, gt=0)
     surge: SurgeDocument | Literal["off"] = SurgeDocument()
@@ -102,6 +150,7 @@ class Budgets(Strict):
         )
         return guard.Budgets(
             overall=tuple(limit.limit for limit in self.overall),
+            shares=self.reserved.shares,
             rule=tuple(limit.limit for limit in self.rule),
             campaign=self.campaign,
             surge=surge,
