@@ -111,7 +111,7 @@ class Feed:
     async def _take(self, backtest: Backtest, event: Event) -> None:
         if backtest.take(event, None, last=False):
             return
-        known = await self._detections_of(event.targets[0].id) if event.targets else {}
+        known = await self._detections_of(event.targets[0].id) if event.has_message else {}
         backtest.take(event, known)
 
     async def _detections_of(self, message: str) -> Mapping[str, Any] | None:

@@ -227,7 +227,7 @@ class Ingest:
             result.skipped.append((event, OWN_SUBMISSION))
         else:
             known = await self._enrich(known)
-            result.unjoined += [] if known.targets else [known]
+            result.unjoined += [] if known.has_message else [known]
             self._evaluate(known, result)
 
         self._assess(event, result)
@@ -236,11 +236,11 @@ class Ingest:
         """Join a report or submission to its message; None while that may still be indexed."""
         async with self._request_slots:
             known = await self._joiner.join(event, _now())
-        return known if known.targets or _now() - event.at >= JOIN_PATIENCE else None
+        return known if known.has_message or _now() - event.at >= JOIN_PATIENCE else None
 
     async def _enrich(self, event: Event) -> Event:
         """Add the detections of the message if a rule depends on them."""
-        if self._ineligibility(event) is not None or not event.targets:
+        if self._ineligibility(event) is not None or not event.has_message:
             return event
         if not self._rules().evaluate(event).undecided:
             return event
@@ -276,7 +276,7 @@ class Ingest:
         evaluation = self._rules().evaluate(event)
         for found in evaluation.matches:
             self._collect(found, event, result)
-        return not (evaluation.undecided and event.targets)
+        return not (evaluation.undecided and event.has_message)
 
     def _skip(self, event: Event, result: IngestResult) -> bool:
         if (reason := self._ineligibility(event)) is None:

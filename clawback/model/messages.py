@@ -1,14 +1,22 @@
 """Messages as cases act on them, and the folders and dispositions that the API knows."""
 
+from collections.abc import Mapping
+from datetime import datetime
 from enum import StrEnum
+from typing import Any
 
 from pydantic import Field
 
 from clawback.model.payload import Payload
+from clawback.model.texts import bounded
 from clawback.model.times import UtcDatetime
 
 MAX_MESSAGES_PER_REQUEST = 1000
 """The most messages that one move, release or report may name (reference §2)."""
+_LONGEST_VERDICT = 40
+_LONGEST_ADDRESS = 320
+_LONGEST_MESSAGE_ID = 998
+"""Bytes of the longest line of a mail (RFC 5322 §2.1.1); a longer Message-ID identifies nothing."""
 
 
 class Destination(StrEnum):
@@ -52,6 +60,21 @@ class Target(Payload):
     # Left out if false: nearly every message of a history would say so.
     protected: bool = Field(default=False, exclude_if=lambda value: not value)
 
+    @classmethod
+    def of(cls, id_: str, at: datetime, record: Mapping[str, Any]) -> "Target":
+        """Read a message from its Investigate record; odd values are left out, long ones cut."""
+        verdict = record.get("final_disposition")
+        quarantined = record.get("is_quarantined")
+        return cls(
+            id=id_,
+            message_id=_message_id(record.get("message_id")),
+            at=at,
+            verdict=bounded(verdict, _LONGEST_VERDICT) if isinstance(verdict, str) else None,
+            sender=_first_address(record.get("from")),
+            mailbox=_first_address(record.get("client_recipients")),
+            quarantined=quarantined if isinstance(quarantined, bool) else None,
+        )
+
 
 def postfix_id_of(investigate_id: str) -> str:
     """The postfix id in an investigate id, `<postfix id>-<time>-<number>` (reference §2.9).
@@ -60,3 +83,13 @@ def postfix_id_of(investigate_id: str) -> str:
     these, and an investigate id for each.
     """
     return investigate_id.partition("-")[0]
+
+
+def _first_address(value: object) -> str | None:
+    first = value[0] if isinstance(value, list) and value else value
+    return bounded(first, _LONGEST_ADDRESS) if isinstance(first, str) and first else None
+
+
+def _message_id(value: object) -> str | None:
+    text = value if isinstance(value, str) else ""
+    return text if text and bounded(text, _LONGEST_MESSAGE_ID) == text else None

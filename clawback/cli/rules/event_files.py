@@ -42,7 +42,7 @@ def read_events(names: Sequence[str], kinds: Sequence[EventKind], now: datetime)
 
     messages = [event for event in events if event.kind is EventKind.MESSAGE]
     return [
-        event if event.targets else join_messages(event, _named(event, messages))
+        event if event.has_message else join_messages(event, _named(event, messages))
         for event in events
     ]
 

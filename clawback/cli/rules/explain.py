@@ -142,7 +142,7 @@ async def _enrich(api: EmailSecurity, event: Event) -> Event:
     try:
         return (
             event.with_detections(await api.detections(event.targets[0].id))
-            if event.targets
+            if event.has_message
             else event
         )
     except NotFound:

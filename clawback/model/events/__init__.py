@@ -44,7 +44,7 @@ def age_of(event: Event, now: datetime) -> timedelta:
 
     A submission of today may be about mail of last week.
     """
-    return now - min((event.at, *(target.at for target in event.targets)))
+    return now - min((event.at, *(copy.at for copy in event.copies)))
 
 
 def is_too_old(event: Event, now: datetime, limit: timedelta | None) -> bool:

@@ -39,18 +39,32 @@ class Event:
 
     `record` holds the API's JSON under current names. `record["detections"]` is the response of
     `/detections` (absent: not fetched). On reports and submissions `record["message"]` is the
-    joined message. `handled` says that somebody had moved, released or quarantined the message
-    before it was read. `version` tells the states of a changing record apart, such as a submission
-    before and after its review: each state is an event, and all of them have one `identity`.
+    joined message, and `copies` are what it is in each mailbox. `handled` says that somebody had
+    moved, released or quarantined the message before it was read. `version` tells the states of a
+    changing record apart, such as a submission before and after its review: each state is an event,
+    and all of them have one `identity`.
     """
 
     kind: EventKind
     id: str
     at: datetime
     record: Mapping[str, Any]
-    targets: tuple[Target, ...] = ()
+    copies: tuple[Target, ...] = ()
     handled: bool = False
     version: str = ""
+
+    @property
+    def targets(self) -> tuple[Target, ...]:
+        """The messages that a case may act on: the event's own, or the copies of the joined one."""
+        # Built on demand, because most events match nothing.
+        if self.kind is EventKind.MESSAGE:
+            return (Target.of(self.id, self.at, self.record),)
+        return self.copies
+
+    @property
+    def has_message(self) -> bool:
+        """Whether the event is about a message that is known."""
+        return self.kind is EventKind.MESSAGE or bool(self.copies)
 
     @property
     def identity(self) -> str:
@@ -76,14 +90,14 @@ class Event:
         if self.kind is not EventKind.MESSAGE and self.message:
             record[MESSAGE] = {**self.message, DETECTIONS: detections}
         # `replace` costs four times as much, and this is done for every event.
-        return Event(self.kind, self.id, self.at, record, self.targets, self.handled, self.version)
+        return Event(self.kind, self.id, self.at, record, self.copies, self.handled, self.version)
 
     def with_message(self, message: "Event", others: tuple[Target, ...] = ()) -> "Event":
         """The same event joined to its message; `others` are further copies of the message."""
         return replace(
             self,
             record={**self.record, MESSAGE: message.record},
-            targets=(*message.targets, *others),
+            copies=(*message.targets, *others),
             handled=message.handled,
         )
 

@@ -4,14 +4,7 @@ from collections.abc import Mapping
 from datetime import datetime
 from typing import Any, ClassVar
 
-from clawback.model.events.base import Event, EventKind, EventSource, first_time, text_or_none
-from clawback.model.messages import Target
-from clawback.model.texts import bounded
-
-_LONGEST_VERDICT = 40
-_LONGEST_ADDRESS = 320
-_LONGEST_MESSAGE_ID = 998
-"""Bytes of the longest line of a mail (RFC 5322 §2.1.1); a longer Message-ID identifies nothing."""
+from clawback.model.events.base import Event, EventKind, EventSource, first_time
 
 
 class MessageSource(EventSource):
@@ -29,19 +22,7 @@ class MessageSource(EventSource):
     def build(self, record: Mapping[str, Any], seen_at: datetime) -> Event:
         id_ = self._id_of(record)
         at = first_time(record, seen_at, "scanned_at", "sent_at")
-        verdict = record.get("final_disposition")
-        quarantined = record.get("is_quarantined")
-        target = Target(
-            id=id_,
-            message_id=_message_id(record.get("message_id")),
-            at=at,
-            verdict=bounded(verdict, _LONGEST_VERDICT) if isinstance(verdict, str) else None,
-            sender=_first_address(record.get("from")),
-            mailbox=_first_address(record.get("client_recipients")),
-            quarantined=quarantined if isinstance(quarantined, bool) else None,
-        )
-
-        return Event(EventKind.MESSAGE, id_, at, record, (target,), _is_handled(record))
+        return Event(EventKind.MESSAGE, id_, at, record, handled=_is_handled(record))
 
     def is_shape_of(self, record: Mapping[str, Any]) -> bool:
         return "scanned_at" in record
@@ -73,14 +54,3 @@ def _has_operation(record: Mapping[str, Any], operation: str) -> bool:
 
 def _is_handled(record: Mapping[str, Any]) -> bool:
     return is_moved(record) or is_released(record) or record.get("is_quarantined") is True
-
-
-def _first_address(value: object) -> str | None:
-    first = value[0] if isinstance(value, list) and value else value
-    address = text_or_none(first)
-    return bounded(address, _LONGEST_ADDRESS) if address else None
-
-
-def _message_id(value: object) -> str | None:
-    text = text_or_none(value)
-    return text if text and bounded(text, _LONGEST_MESSAGE_ID) == text else None
