@@ -199,6 +199,12 @@ class Settings(BaseSettings):
         default=8343,
         description="Port of the simulator that `clawback up` starts without credentials",
     )
+    codec: str = Field(
+        default="127.0.0.1:8435",
+        pattern=r"^(\[[0-9a-fA-F:.]+\]|[^:\[\]]+):\d{1,5}$",
+        description="Address and port of the codec server, through which the Temporal UI shows "
+        "payloads",
+    )
     deployment: str = Field(
         default="clawback",
         pattern=r"^[A-Za-z0-9_-]{1,100}$",

@@ -30,6 +30,7 @@ COMMANDS = (
     "api",
     "audit",
     "keys",
+    "codec",
     "doctor",
 )
 

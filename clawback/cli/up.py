@@ -13,6 +13,7 @@ from rich.live import Live
 
 from clawback.cli.exits import ExitCode, Failure
 from clawback.cli.output import print_error
+from clawback.codec import split_address
 from clawback.local import (
     ProcessFailed,
     ProcessGroup,
@@ -141,6 +142,9 @@ async def _watch(
     async with AsyncExitStack() as stack:
         # Callbacks run in reverse: "Stopping …", then the processes stop, then "Stopped."
         stack.callback(console.print, "Stopped.")
+        if installation.codec is not None:
+            host, port = split_address(installation.settings.codec)
+            await stack.enter_async_context(installation.codec.serve(host, port))
         with console.status("Starting …"):
             await stack.enter_async_context(processes.running())
 

@@ -1,12 +1,14 @@
 """What `clawback up` runs, derived from the settings: Temporal, API, processes, ports."""
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import cached_property
 from pathlib import Path
 
 from temporalio.envconfig import ClientConfigProfile
 
 from clawback.app_files import describe_rules
+from clawback.codec import CodecServer, split_address, ui_origins
 from clawback.local.child_process import ChildProcess
 from clawback.local.preflight import RequiredPort
 from clawback.local.processes import (
@@ -18,6 +20,7 @@ from clawback.local.processes import (
 )
 from clawback.local.temporal_server import HOST, TemporalServer
 from clawback.settings import Settings, SettingsError
+from clawback.temporal.client import chosen_namespace, read_keys
 from clawback.temporal.installation_keys import key_file
 
 DEMO_RATE = "12/60"
@@ -66,6 +69,13 @@ class Installation:
         effective = self.settings.model_copy(update={"api_url": self.api_url})
         return f"against {against}{account} · mode {effective.ceiling}"
 
+    @cached_property
+    def codec(self) -> CodecServer | None:
+        """What shows payloads in the web interface of the embedded server, if it has keys."""
+        if self.temporal is None or (keys := read_keys(self.settings)) is None:
+            return None
+        return CodecServer(keys, ui_origins(self.settings), chosen_namespace())
+
     @property
     def own_ui(self) -> str:
         """The web interface of the embedded server, or an empty string."""
@@ -112,6 +122,9 @@ class Installation:
             yield RequiredPort(HOST, temporal.port, server, "CLAWBACK_TEMPORAL_PORT")
             if temporal.ui_port is not None:
                 yield RequiredPort(HOST, temporal.ui_port, "the Temporal UI", "CLAWBACK_UI_PORT")
+            if self.settings.encryption != "off":
+                host, codec_port = split_address(self.settings.codec)
+                yield RequiredPort(host, codec_port, "the codec server", "CLAWBACK_CODEC")
 
         if (port := self.simulator_port) is not None:
             yield RequiredPort(HOST, port, "the simulator", "CLAWBACK_SIMULATOR_PORT")
@@ -126,7 +139,9 @@ class Installation:
 
     def _children(self) -> Iterator[ChildProcess]:
         if self.temporal is not None:
-            yield temporal_child(self.temporal, self.settings, self.logs)
+            codec = None if self.codec is None else f"http://{self.settings.codec}"
+            server = replace(self.temporal, codec_url=codec)
+            yield temporal_child(server, self.settings, self.logs)
         if self.simulator_port is not None:
             yield simulator_child(self.simulator_port, ["--drip", DEMO_RATE], self.logs)
 

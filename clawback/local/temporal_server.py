@@ -44,11 +44,15 @@ _PRAGMAS = {"journal_mode": "WAL", "synchronous": "NORMAL"}
 
 @dataclass(frozen=True)
 class TemporalServer:
-    """The ports and the database of the server; `ui_port` None runs it without a web interface."""
+    """The ports and the database of the server; `ui_port` None runs it without a web interface.
+
+    The web interface has payloads decoded at `codec_url`.
+    """
 
     database: Path
     port: int
     ui_port: int | None = None
+    codec_url: str | None = None
     metrics_port: int = field(default_factory=free_port)
 
     @property
@@ -64,6 +68,8 @@ class TemporalServer:
 
         """
         ui = ["--headless"] if self.ui_port is None else ["--ui-port", str(self.ui_port)]
+        if self.codec_url is not None:
+            ui += ["--ui-codec-endpoint", self.codec_url]
         return [
             find_temporal(),
             *("server", "start-dev", "--log-level", "warn"),

@@ -34,6 +34,11 @@ def server_address(settings: Settings) -> str:
     )
 
 
+def chosen_namespace() -> str:
+    """Return the namespace that `TEMPORAL_*` names, else the default one."""
+    return ClientConfigProfile.load().namespace or "default"
+
+
 def read_keys(settings: Settings) -> KeyRing | None:
     """Read the keys that the settings name; None if they name none, and need none.
 

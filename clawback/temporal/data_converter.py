@@ -16,6 +16,7 @@ from typing import NoReturn
 
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
+from google.protobuf.message import DecodeError
 from temporalio.api.common.v1 import Payload
 from temporalio.api.failure.v1 import Failure
 from temporalio.contrib.pydantic import PydanticPayloadConverter
@@ -38,6 +39,8 @@ from clawback.temporal.key_ring import KeyRing
 
 COMPRESS_FROM = 4096
 """Bytes from which compressing a payload pays."""
+MAX_INFLATED = 32 * 1024 * 1024
+"""Bytes to which a payload may decompress. Ours have less than two million; a bomb has more."""
 _ZLIB = b"binary/zlib"
 _AES = b"binary/encrypted"
 _REFUSED = b"clawback/refused"
@@ -56,6 +59,7 @@ class Refusal(StrEnum):
     UNKNOWN_KEY = "was encrypted with a key that is not in the key ring"
     MISPLACED = "belongs to another workflow"
     DAMAGED = "was changed"
+    TOO_LARGE = "decompresses to more than a payload may hold"
     NO_KEY = "is encrypted, and no key is set"
 
 
@@ -81,9 +85,7 @@ class CompactCodec(PayloadCodec):
     async def decode(self, payloads: Sequence[Payload]) -> list[Payload]:
         """Decompress compressed payloads; return others as they are."""
         return [
-            Payload.FromString(zlib.decompress(payload.data))
-            if payload.metadata.get("encoding") == _ZLIB
-            else payload
+            _inflate(payload) if payload.metadata.get("encoding") == _ZLIB else payload
             for payload in payloads
         ]
 
@@ -91,6 +93,17 @@ class CompactCodec(PayloadCodec):
         return Payload(
             metadata={"encoding": _ZLIB}, data=zlib.compress(payload.SerializeToString(), level=1)
         )
+
+
+def _inflate(payload: Payload) -> Payload:
+    inflating = zlib.decompressobj()
+    try:
+        data = inflating.decompress(payload.data, MAX_INFLATED)
+        if inflating.unconsumed_tail:
+            return _refuse(Refusal.TOO_LARGE)
+        return Payload.FromString(data)
+    except (zlib.error, DecodeError):
+        return _refuse(Refusal.DAMAGED)
 
 
 class EncryptingCodec(PayloadCodec, WithSerializationContext):
@@ -162,6 +175,19 @@ def _refuse(refusal: Refusal, detail: bytes = b"") -> Payload:
     return Payload(metadata={"encoding": _REFUSED, "detail": detail}, data=refusal.encode())
 
 
+def is_encoded(payload: Payload) -> bool:
+    """Whether a payload was compressed or encrypted."""
+    return payload.metadata.get("encoding") in {_ZLIB, _AES}
+
+
+def read_refusal(payload: Payload) -> PayloadRefused | None:
+    """Return why a decoded payload was refused; None if it was not."""
+    if payload.metadata.get("encoding") != _REFUSED:
+        return None
+    detail = payload.metadata["detail"].decode("ascii", "replace")
+    return PayloadRefused(Refusal(payload.data.decode()), detail)
+
+
 class RefusedPayloads(EncodingPayloadConverter):
     """Raises instead of reading a value from a refused payload.
 
@@ -181,8 +207,8 @@ class RefusedPayloads(EncodingPayloadConverter):
             PayloadRefused: always.
 
         """
-        detail = payload.metadata["detail"].decode("ascii", "replace")
-        raise PayloadRefused(Refusal(payload.data.decode()), detail)
+        refused = read_refusal(payload)
+        raise refused or PayloadRefused(Refusal.DAMAGED)
 
 
 class SealedPayloads(EncodingPayloadConverter):

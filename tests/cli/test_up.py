@@ -53,6 +53,7 @@ def settings(tmp_path: Path, **changes: str) -> dict[str, str]:
         "CLAWBACK_RULES": str(RULES),
         "CLAWBACK_TEMPORAL_PORT": str(free_port()),
         "CLAWBACK_UI_PORT": str(free_port()),
+        "CLAWBACK_CODEC": f"127.0.0.1:{free_port()}",
         "CLAWBACK_SIMULATOR_PORT": str(free_port()),
         "CLAWBACK_METRICS": f"127.0.0.1:{free_port()}",
         "CLAWBACK_INTERVAL": "1s",

@@ -1,0 +1,63 @@
+"""`clawback codec`: let the Temporal UI show payloads to people who signed in."""
+
+import asyncio
+from typing import Annotated
+
+import typer
+
+from clawback.cli.exits import ExitCode, Failure
+from clawback.cli.interrupts import run_interruptible
+from clawback.cli.output import print_text
+from clawback.codec import CodecServer, split_address, ui_origins
+from clawback.codec.sign_in import Links
+from clawback.settings import Settings, load_settings
+from clawback.temporal.client import chosen_namespace, read_keys
+from clawback.temporal.key_ring import KeyRing, PayloadKeyError
+
+_STOP_TIMEOUT = 3.0
+
+
+def codec(
+    *,
+    link: Annotated[
+        bool,
+        typer.Option("--link", help="Print a link that signs a browser in, once, and exit."),
+    ] = False,
+) -> int:
+    """Serve the Temporal UI with decrypted payloads until Ctrl-C.
+
+    They are shown to your own user of this machine, and to browsers that opened a link. `up` runs
+    it for its own server.
+    """
+    settings = load_settings()
+    keys = _require_keys(settings)
+    host, port = split_address(settings.codec)
+    if link:
+        print_text(f"http://{settings.codec}/sign-in?link={Links(keys).create()}")
+        return ExitCode.OK
+
+    server = CodecServer(keys, ui_origins(settings), chosen_namespace())
+    try:
+        asyncio.run(run_interruptible(_serve(server, host, port), _STOP_TIMEOUT))
+    except asyncio.CancelledError:
+        return ExitCode.OK
+    except OSError as error:
+        message = f"cannot use {settings.codec}: {error.strerror}; free it or set CLAWBACK_CODEC"
+        raise Failure(message, ExitCode.ENVIRONMENT) from error
+    return ExitCode.OK
+
+
+async def _serve(server: CodecServer, host: str, port: int) -> None:
+    async with server.serve(host, port) as url:
+        print_text(f"codec server at {url}; `clawback codec --link` signs another browser in")
+        await asyncio.Event().wait()
+
+
+def _require_keys(settings: Settings) -> KeyRing:
+    try:
+        keys = read_keys(settings)
+    except PayloadKeyError as error:
+        raise Failure(str(error), ExitCode.USAGE) from error
+    if keys is None:
+        raise Failure("no key is set, so there is nothing to decrypt", ExitCode.NO)
+    return keys

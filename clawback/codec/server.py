@@ -1,0 +1,211 @@
+"""The HTTP side of the codec server: the codec protocol of Temporal, and the sign-in page.
+
+The Temporal UI calls `/decode` from the browser of a person, so a response is for the pages of the
+UI only (`Origin`), and for people whom the gate knows. Sizes and times are bounded.
+"""
+
+import asyncio
+import html
+import socket
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, contextmanager
+from http import HTTPStatus
+from urllib.parse import urlsplit
+
+import uvicorn
+from starlette.applications import Starlette
+from starlette.requests import ClientDisconnect, Request
+from starlette.responses import HTMLResponse, PlainTextResponse, Response
+from starlette.routing import Route
+from temporalio.converter import PayloadCodec
+
+from clawback.codec.display import TOO_LARGE, RequestRefused, decode_body
+from clawback.codec.sign_in import COOKIE, SESSION_SECONDS, Gate, Links, build_gate
+from clawback.settings import Settings
+from clawback.temporal.data_converter import EncryptingCodec
+from clawback.temporal.key_ring import KeyRing
+
+MAX_BODY = 8 * 1024 * 1024
+"""Bytes of a request: base64 of what one response of Temporal holds at most, 4 MiB, and more."""
+_BODY_SECONDS = 10.0
+_MOST_CONNECTIONS = 64
+_KEEP_ALIVE = 5
+_LOCAL = frozenset({"127.0.0.1", "localhost", "[::1]"})
+_HEADERS = {
+    "Cache-Control": "no-store",
+    "Content-Security-Policy": "default-src 'none'; form-action 'self'; frame-ancestors 'none'",
+    "Referrer-Policy": "no-referrer",
+    "X-Content-Type-Options": "nosniff",
+    "Vary": "Origin, Cookie",
+}
+
+
+def ui_origins(settings: Settings) -> frozenset[str]:
+    """Return the origins of the pages that may ask: those of Temporal's web interface."""
+    if settings.temporal_ui is not None:
+        parts = urlsplit(settings.temporal_ui)
+        return frozenset({f"{parts.scheme}://{parts.netloc}".lower()})
+    return frozenset(f"http://{host}:{settings.ui_port}" for host in _LOCAL)
+
+
+def split_address(address: str) -> tuple[str, int]:
+    """Split host and port of the setting; an IPv6 address stands in brackets."""
+    host, _, port = address.rpartition(":")
+    return host.strip("[]"), int(port)
+
+
+class CodecServer:
+    """Decodes payloads of one namespace for the Temporal UI at `origins`."""
+
+    def __init__(
+        self, keys: KeyRing, origins: frozenset[str], namespace: str, gate: Gate | None = None
+    ) -> None:
+        self.links = Links(keys)
+        self._gate = gate or build_gate(self.links)
+        # Of other namespaces the key ring may have keys, too; their people are others.
+        self._namespace = namespace
+        self._codec: PayloadCodec = EncryptingCodec(keys, accepts_plaintext=True)
+        self._origins = origins
+        self.app = Starlette(
+            routes=[
+                Route("/", self._index),
+                Route("/decode", self._decode, methods=["POST", "OPTIONS"]),
+                Route("/sign-in", self._sign_in, methods=["GET", "POST"]),
+            ]
+        )
+
+    @asynccontextmanager
+    async def serve(self, host: str, port: int) -> AsyncIterator[str]:
+        """Serve until the block is left; yield the URL. Port 0 selects a free port.
+
+        Raises:
+            OSError: the address cannot be bound.
+
+        """
+        listening = socket.create_server(
+            (host, port), family=socket.AF_INET6 if ":" in host else socket.AF_INET
+        )
+        server = _Server(
+            uvicorn.Config(
+                self.app,
+                ws="none",
+                lifespan="off",
+                log_config=None,
+                access_log=False,
+                # Who asks is found by the connection, never by what a header says.
+                proxy_headers=False,
+                server_header=False,
+                limit_concurrency=_MOST_CONNECTIONS,
+                timeout_keep_alive=_KEEP_ALIVE,
+                timeout_graceful_shutdown=1,
+            )
+        )
+        serving = asyncio.create_task(server.serve([listening]))
+        try:
+            shown = f"[{host}]" if ":" in host else host
+            yield f"http://{shown}:{listening.getsockname()[1]}"
+        finally:
+            server.should_exit = True
+            await serving
+
+    async def _index(self, request: Request) -> Response:
+        known = "You are signed in." if self._gate.is_signed_in(request) else "You are not."
+        text = f"Codec server of clawback, for the Temporal UI. {known}\n"
+        return PlainTextResponse(text, headers=_HEADERS)
+
+    async def _decode(self, request: Request) -> Response:
+        headers = {**_HEADERS, **self._cross_origin(request)}
+        try:
+            self._check_origin(request)
+            if request.method == "OPTIONS":
+                return Response(status_code=HTTPStatus.NO_CONTENT, headers=headers)
+            self._check_request(request)
+            shown = await decode_body(self._codec, await _read_body(request))
+        except RequestRefused as refused:
+            return PlainTextResponse(refused.text, refused.status, headers)
+        return Response(shown, headers=headers, media_type="application/json")
+
+    def _check_origin(self, request: Request) -> None:
+        """Refuse the pages of everybody but the Temporal UI; commands send no origin."""
+        origin = request.headers.get("origin")
+        if origin is not None and origin.lower() not in self._origins:
+            raise RequestRefused(HTTPStatus.FORBIDDEN, "this origin is not the Temporal UI")
+
+    def _check_request(self, request: Request) -> None:
+        if not self._gate.is_signed_in(request):
+            text = "sign in first: `clawback codec --link` prints a link"
+            raise RequestRefused(HTTPStatus.UNAUTHORIZED, text)
+        if request.headers.get("x-namespace", self._namespace) != self._namespace:
+            text = "this codec server is of another namespace"
+            raise RequestRefused(HTTPStatus.FORBIDDEN, text)
+
+        content = request.headers.get("content-type", "").partition(";")[0].strip().lower()
+        if content != "application/json":
+            raise RequestRefused(HTTPStatus.UNSUPPORTED_MEDIA_TYPE, "send application/json")
+
+    def _cross_origin(self, request: Request) -> dict[str, str]:
+        origin = request.headers.get("origin", "")
+        if origin.lower() not in self._origins:
+            return {}
+        return {
+            "Access-Control-Allow-Origin": origin,
+            "Access-Control-Allow-Credentials": "true",
+            "Access-Control-Allow-Methods": "POST",
+            "Access-Control-Allow-Headers": "content-type, x-namespace, authorization",
+            "Access-Control-Max-Age": "600",
+        }
+
+    async def _sign_in(self, request: Request) -> Response:
+        link = request.query_params.get("link", "")
+        if request.method == "GET":
+            # A link that counts once must not be used up by whoever only looks at it.
+            return HTMLResponse(_PAGE.format(link=html.escape(link)), headers=_HEADERS)
+
+        session = self.links.open_session(link)
+        if session is None:
+            text = "this link is used, or too old: `clawback codec --link` prints another\n"
+            return PlainTextResponse(text, HTTPStatus.UNAUTHORIZED, _HEADERS)
+
+        response = HTMLResponse(
+            _SIGNED_IN.format(ui=html.escape(min(self._origins))), 200, _HEADERS
+        )
+        response.set_cookie(
+            COOKIE,
+            session,
+            max_age=SESSION_SECONDS,
+            secure=request.url.scheme == "https",
+            httponly=True,
+            samesite="strict",
+        )
+        return response
+
+
+_PAGE = """<!doctype html><title>clawback</title>
+<p>Sign in to read payloads in the Temporal UI with this browser, for twelve hours.
+<form method="post" action="/sign-in?link={link}"><button>Sign in</button></form>
+"""
+_SIGNED_IN = """<!doctype html><title>clawback</title>
+<p>You are signed in. <a href="{ui}">Open the Temporal UI</a>
+"""
+
+
+async def _read_body(request: Request) -> bytes:
+    body = bytearray()
+    try:
+        async with asyncio.timeout(_BODY_SECONDS):
+            async for chunk in request.stream():
+                body += chunk
+                if len(body) > MAX_BODY:
+                    raise TOO_LARGE
+    except (TimeoutError, ClientDisconnect):
+        text = "the request took too long"
+        raise RequestRefused(HTTPStatus.REQUEST_TIMEOUT, text) from None
+    return bytes(body)
+
+
+class _Server(uvicorn.Server):
+    """uvicorn's server without signal handlers: they are those of the program."""
+
+    @contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        yield

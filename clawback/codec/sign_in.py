@@ -1,0 +1,121 @@
+"""Who may read payloads: the user of this installation, and whoever opened a sign-in link.
+
+`Gate` is the one place that decides. A source of identity, such as a provider of OpenID Connect or
+Cloudflare Access, joins it as another `Method`, before these two.
+"""
+
+import hmac
+import os
+import secrets
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+from starlette.requests import Request
+
+from clawback.codec.peers import Address, find_user
+from clawback.temporal.key_ring import KeyRing
+
+COOKIE = "clawback-codec"
+LINK_SECONDS = 300
+SESSION_SECONDS = 12 * 3600
+_LABEL = b"clawback codec "
+_MOST_USED = 10_000
+
+
+class Method(Protocol):
+    """One way to sign in."""
+
+    def is_signed_in(self, request: Request) -> bool | None:
+        """Whether a request may read payloads; None if this way does not know."""
+
+
+@dataclass(frozen=True)
+class Gate:
+    """Asks each way to sign in, in order. The first that knows decides; nobody is let in else."""
+
+    methods: Sequence[Method]
+
+    def is_signed_in(self, request: Request) -> bool:
+        """Whether a request may read payloads."""
+        answers = (method.is_signed_in(request) for method in self.methods)
+        return next((answer for answer in answers if answer is not None), False)
+
+
+@dataclass(frozen=True)
+class LocalUser:
+    """The operating system knows the user at the other end of a connection inside the machine.
+
+    Another user is refused even with a cookie of ours: browsers send the cookies of one port to
+    every port of a host, so whoever serves another port here could have collected it.
+    """
+
+    user: int
+    find: Callable[[Address, Address], int | None] = find_user
+
+    def is_signed_in(self, request: Request) -> bool | None:
+        """Whether the connection comes from a process of this user."""
+        client, server = request.scope.get("client"), request.scope.get("server")
+        if not client or not server:
+            return None
+        found = self.find(tuple(client), tuple(server))
+        return None if found is None else found == self.user
+
+
+class Links:
+    """Sign-in links that count once, and the sessions that they open.
+
+    Both are signed with the keys of the installation, so that whoever can read those can make a
+    link, from any process.
+    """
+
+    def __init__(self, keys: KeyRing, now: Callable[[], float] = time.time) -> None:
+        self._keys = [hmac.digest(key.secret, _LABEL, "sha256") for key in keys]
+        self._now = now
+        self._started = now()
+        self._used: dict[str, float] = {}
+
+    def create(self) -> str:
+        """Make the secret of a link that is good for five minutes."""
+        return self._sign("link", f"{secrets.token_urlsafe(12)}:{self._now()!r}")
+
+    def open_session(self, link: str) -> str | None:
+        """Use a link up; return the cookie of a session, or None if the link is not good."""
+        if (text := self._read("link", link)) is None:
+            return None
+
+        made = float(text.rpartition(":")[2])
+        now = self._now()
+        # What was used before this process started is not known: such a link is no good.
+        if not max(self._started, now - LINK_SECONDS) <= made <= now or text in self._used:
+            return None
+
+        self._used = {one: at for one, at in self._used.items() if at > now - LINK_SECONDS}
+        if len(self._used) >= _MOST_USED:
+            return None
+        self._used[text] = made
+        return self._sign("session", f"{now + SESSION_SECONDS:.0f}")
+
+    def is_signed_in(self, request: Request) -> bool | None:
+        """Whether the request has the cookie of a session that is not over."""
+        text = self._read("session", request.cookies.get(COOKIE, ""))
+        return None if text is None else float(text) > self._now()
+
+    def _sign(self, purpose: str, text: str) -> str:
+        return f"{text}.{_seal(self._keys[0], purpose, text)}"
+
+    def _read(self, purpose: str, signed: str) -> str | None:
+        text, _, seal = signed.rpartition(".")
+        given = seal.encode()
+        ours = (_seal(key, purpose, text).encode() for key in self._keys)
+        return text if any(hmac.compare_digest(given, one) for one in ours) else None
+
+
+def build_gate(links: Links) -> Gate:
+    """Build the gate of this installation: its user, then links."""
+    return Gate((LocalUser(os.geteuid()), links))
+
+
+def _seal(key: bytes, purpose: str, text: str) -> str:
+    return hmac.digest(key, f"{purpose} {text}".encode(), "sha256").hex()
