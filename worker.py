@@ -35,10 +35,10 @@ from activities.notifications import NotificationActivities
 from activities.parts import PartActivities
 from activities.policies import PolicyActivities
 from activities.pollers import PollerActivities
+from activities.reconciliation import ReconciliationActivities
 from activities.reserved_moves import ReservedMoveActivities
 from activities.set_aside import SetAsideActivities
 from activities.undo import UndoActivities
-from clawback.audit import AuditWriter
 from clawback.cli.exits import ExitCode, exit_now
 from clawback.cloudflare import EmailSecurity, Share
 from clawback.ingest import Ingest
@@ -90,15 +90,13 @@ from clawback.temporal.heartbeat import HeartbeatInterceptor
 from clawback.temporal.key_ring import PayloadKeyError
 from clawback.temporal.kill_switch import KillSwitch
 from clawback.temporal.match_gateway import MatchGateway
-from clawback.temporal.namespace_checks import (
-    NamespaceNotReady,
-    require_search_attributes,
-    warn_of_retention,
-)
+from clawback.temporal.namespace_checks import NamespaceNotReady, check_namespace
 from clawback.temporal.own_submissions import OwnSubmissions
 from clawback.temporal.page_dispatcher import PageDispatcher
 from clawback.temporal.poll_health import PollHealth
 from clawback.temporal.poller_gateway import PollerGateway
+from clawback.temporal.reconciler import Reconciler
+from clawback.temporal.reconciliation_gateway import ReconciliationGateway
 from clawback.temporal.request_slots import QUEUE_RATES, RequestSlots, slots_of_queues, tuner_of
 from clawback.temporal.set_aside_gateway import SetAsideGateway
 from clawback.temporal.suspension import SuspensionPermit
@@ -135,7 +133,6 @@ log = structlog.get_logger("clawback")
 class Services:
     """What runs in a worker process beside workflows and activities."""
 
-    audit: AuditWriter
     audit_keeper: AuditKeeper
     reload_reporter: RuleReloadReporter
     never_block: NeverBlockWatcher
@@ -190,10 +187,9 @@ class WorkerProcess:
         client = await connect(settings, runtime=telemetry.runtime)
         if plaintext := describe_plaintext(client.service_client.config):
             log.warning("worker.temporal_without_tls", detail=plaintext)
-        await require_search_attributes(client)
+        await check_namespace(client, settings.lookback_of(EventKind.SUBMISSION))
         keeper = build_keeper(settings, client)
         await create_watchdog(client, await keeper.open())
-        await warn_of_retention(client, settings.lookback_of(EventKind.SUBMISSION))
         intervals = {source: settings.interval_of(source) for source in EventKind}
         versioning = deployment_config(settings)
         monitor = WorkerMonitor(client, telemetry.scrape, versioning.version)
@@ -217,6 +213,7 @@ class WorkerProcess:
         for worker in build_workers(client, components, versioning, self._fail):
             await stack.enter_async_context(worker)
         await components.pollers.start_pollers()
+        await ReconciliationGateway(client).ensure_schedule()
 
         await self._start_services(stack, rules, keeper, components.services)
         log.info(
@@ -262,8 +259,8 @@ def build_components(  # noqa: PLR0913 - what a worker is built from
     `check` says what may be done now; by default rules and settings do.
     """
     telemetry = ActivityTelemetry()
-    audit_keeper = AuditKeeper(settings)
-    audit = AuditWriter(audit_keeper.log, telemetry.record_audit)
+    audit_keeper = AuditKeeper(settings, telemetry.record_audit)
+    audit = audit_keeper.writer
     guard, own = GuardGateway(client), OwnSubmissions(client)
     check = check or build_check(settings, rules)
     pollers = PollerActivities(PollerGateway(client), audit, poller_starts(settings))
@@ -285,7 +282,10 @@ def build_components(  # noqa: PLR0913 - what a worker is built from
         PartActivities(CaseGateway(client)),
         CorrelationActivities(CaseGateway(client), lambda: rules.current, settings.ceiling),
         containment,
-        PolicyActivities(api, check),
+        PolicyActivities(api, check, settings.deployment),
+        ReconciliationActivities(
+            Reconciler(api, client, settings.deployment), audit, settings.ceiling
+        ),
         UndoActivities(api, client, own),
         guarding,
         ReservedMoveActivities(guarding, containment, may_send=lambda: not api.delay(Share.ACTING)),
@@ -300,7 +300,6 @@ def build_components(  # noqa: PLR0913 - what a worker is built from
         pollers,
     )
     services = Services(
-        audit=audit,
         audit_keeper=audit_keeper,
         reload_reporter=RuleReloadReporter(rules, audit),
         never_block=NeverBlockWatcher(api, rules, BlockGateway(client), audit),

@@ -25,6 +25,7 @@ if not workflow.unsafe.in_sandbox():
     from activities.parts import PartActivities
     from activities.policies import PolicyActivities
     from activities.pollers import PollerActivities
+    from activities.reconciliation import ReconciliationActivities
     from activities.reserved_moves import ReservedMoveActivities
     from activities.set_aside import SetAsideActivities
     from activities.undo import UndoActivities
@@ -55,6 +56,7 @@ if not workflow.unsafe.in_sandbox():
             PolicyActivities.find_policy,
             PolicyActivities.remove_policy,
             PolicyActivities.remove_policies,
+            ReconciliationActivities.reconcile_policies,
             UndoActivities.end_case,
             UndoActivities.read_case,
             UndoActivities.return_messages,

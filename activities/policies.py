@@ -30,6 +30,7 @@ from clawback.model.policies import (
     has_mark,
     normalised_fields,
 )
+from clawback.model.policy_marks import seal_comments
 from clawback.rules.act_check import ActCheck
 from clawback.temporal.application_errors import as_application_error, require_permission
 from clawback.temporal.shares import SharedClients
@@ -68,10 +69,13 @@ class FoundPolicy(Payload):
 class PolicyActivities:
     """The requests about policies; `check` is asked again right before each creation.
 
+    `installation` is the name in the mark of what this creates.
+
     Cases that ask at the same moment share their requests.
     """
 
-    def __init__(self, api: EmailSecurity, check: ActCheck) -> None:
+    def __init__(self, api: EmailSecurity, check: ActCheck, installation: str) -> None:
+        self._installation = installation
         self._clients, self._undo_client = SharedClients(api), api.on(Share.UNDO)
         self._check = check
         lists = [(client, kind) for client in self._clients.clients for kind in Resource]
@@ -110,7 +114,7 @@ class PolicyActivities:
         """
         require_permission(self._check, request.authority, request.action)
         with as_application_error():
-            created = await self._creations[self._list_of(request)].ask([request])
+            created = await self._creations[self._list_of(request)].ask([self._seal(request)])
             if _key(request) not in created:
                 path = f"settings/{request.action.resource}/batch"
                 raise errors.UnknownOutcome(path, "the response does not name the entry")
@@ -160,6 +164,13 @@ class PolicyActivities:
             for record in records
             if has_mark(record, request.owner)
         ]
+
+    def _seal(self, request: CreatePolicy) -> CreatePolicy:
+        action = request.action
+        comments = seal_comments(
+            request.comments, action.resource, action.fields, self._installation
+        )
+        return request.model_copy(update={"comments": comments})
 
     def _list_of(self, request: PolicyRequest) -> tuple[EmailSecurity, Resource]:
         """The list of an action, with the share of whoever asks."""

@@ -208,7 +208,8 @@ class Settings(BaseSettings):
     deployment: str = Field(
         default="clawback",
         pattern=r"^[A-Za-z0-9_-]{1,100}$",
-        description="Name of the worker deployment in Temporal",
+        description="Name of this installation: of its worker deployment in Temporal, and in the "
+        "comments of what it creates; each installation on an account needs its own",
     )
     upgrade: Literal["rolling", "restart"] = Field(
         default="rolling",

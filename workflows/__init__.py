@@ -27,6 +27,7 @@ if not workflow.unsafe.in_sandbox():
     from workflows.own_submission import OwnSubmissionWorkflow
     from workflows.policy_expiry import PolicyExpiryWorkflow
     from workflows.poller import PollerWorkflow
+    from workflows.reconciliation import ReconciliationWorkflow
     from workflows.set_aside import SetAsideWorkflow
     from workflows.undo import UndoWorkflow
     from workflows.watchdog import WatchdogWorkflow
@@ -42,6 +43,7 @@ if not workflow.unsafe.in_sandbox():
         OwnSubmissionWorkflow,
         PolicyExpiryWorkflow,
         PollerWorkflow,
+        ReconciliationWorkflow,
         SetAsideWorkflow,
         UndoWorkflow,
         WatchdogWorkflow,

@@ -157,6 +157,18 @@ EXPIRE: Final[dict[str, Any]] = {
 }
 """Remove something of ours that has expired: safe to repeat, retried for ever."""
 
+RECONCILE: Final[dict[str, Any]] = {
+    "task_queue": names.READ_QUEUE,
+    "start_to_close_timeout": timedelta(minutes=30),
+    "heartbeat_timeout": timedelta(seconds=8),
+    "schedule_to_close_timeout": timedelta(hours=12),
+    "retry_policy": RetryPolicy(
+        initial_interval=timedelta(seconds=5), maximum_interval=timedelta(minutes=10)
+    ),
+    "priority": _BACKFILL,
+}
+"""Read all policy lists once and compare them: safe to repeat, and never urgent."""
+
 DELIVER: Final[dict[str, Any]] = {
     "task_queue": names.NOTIFICATION_QUEUE,
     "start_to_close_timeout": timedelta(seconds=75),

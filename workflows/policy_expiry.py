@@ -1,5 +1,7 @@
 """Removes an account policy of ours when its time is up."""
 
+import asyncio
+from contextlib import suppress
 from datetime import timedelta
 
 from temporalio import workflow
@@ -8,22 +10,12 @@ from temporalio.common import VersioningBehavior
 with workflow.unsafe.imports_passed_through():
     from activities.policies import PolicyActivities
     from clawback.model.audit_record import AuditRecord, RecordKind
-    from clawback.model.payload import Payload
-    from clawback.model.policies import EndedPolicy, OwnedPolicy
-    from clawback.model.times import UtcDatetime
+    from clawback.model.policies import EndedPolicy, ExpiringPolicy
+    from clawback.model.texts import bounded
     from clawback.temporal import names
     from workflows.options import EXPIRE
     from workflows.steps.audit import write_records
-
-
-class ExpiringPolicy(Payload):
-    """A policy of ours, when it ends, and which rule and case created it."""
-
-    policy: OwnedPolicy
-    action: str
-    expires_at: UtcDatetime
-    rule: str
-    case: str
+    from workflows.validators import require_actor
 
 
 @workflow.defn(name=names.POLICY_EXPIRY, versioning_behavior=VersioningBehavior.AUTO_UPGRADE)
@@ -33,20 +25,42 @@ class PolicyExpiryWorkflow:
     Id: `expiry/<list>/<policy id>`. The result says how the policy ended.
     """
 
+    @workflow.init
+    def __init__(self, expiring: ExpiringPolicy) -> None:
+        self._lifted_by: tuple[str, str] | None = None
+
     @workflow.run
     async def run(self, expiring: ExpiringPolicy) -> EndedPolicy:
-        """Wait until the policy expires, remove it, record that."""
+        """Wait until the policy expires or is lifted, remove it, record that."""
         # This may start after the policy should have ended, and a negative sleep is an error.
         left = max(expiring.expires_at - workflow.now(), timedelta())
-        await workflow.sleep(left, summary="until the policy ends")
+        with suppress(asyncio.TimeoutError):
+            await workflow.wait_condition(
+                lambda: self._lifted_by is not None,
+                timeout=left,
+                timeout_summary="until the policy ends",
+            )
+
         ended: EndedPolicy = await workflow.execute_activity_method(
             PolicyActivities.remove_policy, expiring.policy, **EXPIRE
         )
-        await write_records([_build_record(expiring, ended)])
+        by, reason = self._lifted_by or ("clawback", "")
+        await write_records([_build_record(expiring, ended, by, reason)])
         return ended
 
+    @workflow.update(name=names.LIFT)
+    def lift(self, by: str, reason: str) -> None:
+        """Remove the policy now; the result of the workflow says how it ended."""
+        self._lifted_by = (by, reason)
 
-def _build_record(expiring: ExpiringPolicy, ended: EndedPolicy) -> AuditRecord:
+    @lift.validator
+    def _validate_lift(self, by: str, reason: str) -> None:
+        require_actor(by)
+
+
+def _build_record(
+    expiring: ExpiringPolicy, ended: EndedPolicy, by: str, reason: str
+) -> AuditRecord:
     info = workflow.info()
     return AuditRecord(
         id=f"{info.workflow_id}/{info.first_execution_run_id}",
@@ -57,4 +71,6 @@ def _build_record(expiring: ExpiringPolicy, ended: EndedPolicy) -> AuditRecord:
         action=expiring.action,
         target=expiring.policy.id,
         outcome=ended.removal,
+        actor=bounded(by, 120),
+        detail=bounded(reason) or None,
     )

@@ -72,6 +72,7 @@ _MAPPINGS = {
     RecordKind.BLOCK_EXPIRED: _Mapping(_Class.REMEDIATION, 3, "Restore"),
     RecordKind.BLOCK_LIFTED: _Mapping(_Class.REMEDIATION, 3, "Restore"),
     RecordKind.BLOCK_FORBIDDEN: _update(3, _Severity.MEDIUM),
+    RecordKind.POLICY_CHANGED: _update(3, _Severity.MEDIUM),
     RecordKind.UNDONE: _Mapping(_Class.REMEDIATION, 3, "Restore"),
     RecordKind.BY_HAND: _Mapping(_Class.REMEDIATION, 99, "Other"),
 }

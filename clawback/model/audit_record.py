@@ -31,6 +31,8 @@ class RecordKind(StrEnum):
     BLOCK_LIFTED = "block_lifted"
     BLOCK_FORBIDDEN = "block_forbidden"
     POLICY_EXPIRED = "policy_expired"
+    POLICY_ADOPTED = "policy_adopted"
+    POLICY_CHANGED = "policy_changed"
     UNDONE = "undone"
     UNDO_STARTED = "undo_started"
     EXPIRY_WARNED = "expiry_warned"

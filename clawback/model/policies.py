@@ -65,6 +65,16 @@ class ExpiringBlock(Payload):
     case: str
 
 
+class ExpiringPolicy(Payload):
+    """A policy of ours, when it ends, and which rule and case created it."""
+
+    policy: OwnedPolicy
+    action: str
+    expires_at: UtcDatetime
+    rule: str
+    case: str
+
+
 class Removal(StrEnum):
     """How an entry of ours ended; the values are outcomes in the audit."""
 

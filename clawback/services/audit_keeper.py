@@ -5,11 +5,13 @@ Whoever cuts lines off the end of the audit cannot reach what was published befo
 
 import asyncio
 import time
+from collections.abc import Callable, Sequence
 from datetime import timedelta
 
 import structlog
 
-from clawback.audit import AuditLog, AuditUnavailable, Head
+from clawback.audit import AuditLog, AuditUnavailable, AuditWriter, Head
+from clawback.model.audit_record import AuditRecord
 from clawback.model.loggable import LoggableText
 from clawback.settings import Settings
 from clawback.telemetry import metrics
@@ -22,10 +24,16 @@ log = structlog.get_logger("clawback")
 
 
 class AuditKeeper:
-    """The audit of one worker process: its log, and what must be done beside writing."""
+    """The audit of one worker process: log and writer, and what must be done beside writing.
 
-    def __init__(self, settings: Settings) -> None:
+    `on_written` is called with the records that were new, after they are on the disk.
+    """
+
+    def __init__(
+        self, settings: Settings, on_written: Callable[[Sequence[AuditRecord]], None]
+    ) -> None:
         self.log = AuditLog(settings.audit_file, settings.audit_key)
+        self.writer = AuditWriter(self.log, on_written)
         self._published: Head | None = None
         self._published_at = float("-inf")
         self._rotations = 0

@@ -27,6 +27,7 @@ from clawback.guard import LossReason
 from clawback.model.audit_record import RecordKind
 from clawback.model.events import EventKind
 from clawback.model.mode import Mode
+from clawback.model.reconciliation import PolicyState
 from clawback.telemetry.worker_health import StuckReason
 
 # No `_created` series: one more for every counter, which no query needs.
@@ -178,6 +179,11 @@ OWN_DOMAINS = _gauge(
 BLOCKS_FORBIDDEN = _gauge(
     "blocks_forbidden", "Active blocks of clawback that the never-block list now forbids."
 )
+POLICIES = _gauge(
+    "policies",
+    "Entries on the policy lists with our mark, as this process found them in the last day.",
+    "state",
+)
 WORKER_STUCK = _gauge(
     "worker_stuck", "1 while this worker is stuck; `/healthz` says where.", "reason"
 )
@@ -219,6 +225,9 @@ def _initialise() -> None:
 
     for kind in RecordKind:
         AUDIT_RECORDS.labels(kind.value)
+
+    for state in PolicyState:
+        POLICIES.labels(state.value)
 
     for reason in StuckReason:
         WORKER_STUCK.labels(reason.value)

@@ -58,6 +58,7 @@ UNDO: Final = "undo"
 OWN_SUBMISSION: Final = "own-submission"
 NOTIFICATION: Final = "notification"
 SET_ASIDE: Final = "set-aside"
+RECONCILIATION: Final = "reconciliation"
 
 # ---- signals
 

@@ -39,6 +39,17 @@ class NamespaceNotReady(LoggableError, RuntimeError):
     """The namespace lacks something that clawback cannot create itself; the text has the remedy."""
 
 
+async def check_namespace(client: Client, submission_lookback: timedelta) -> None:
+    """Make sure of what a worker needs, and warn of what it should have.
+
+    Raises:
+        NamespaceNotReady: see `require_search_attributes`.
+
+    """
+    await require_search_attributes(client)
+    await warn_of_retention(client, submission_lookback)
+
+
 async def require_search_attributes(client: Client) -> None:
     """Create what is missing of our search attributes, and wait until it can be used.
 

@@ -13,7 +13,7 @@ import sys
 import tempfile
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from itertools import count
 from pathlib import Path
 from typing import Any
@@ -29,7 +29,8 @@ from clawback.model.addresses import PatternKind
 from clawback.model.events import EventKind
 from clawback.model.messages import Destination, Disposition
 from clawback.model.mode import Mode
-from clawback.model.policies import ExpiringBlock
+from clawback.model.policies import ExpiringBlock, OwnedPolicy, Resource
+from clawback.model.reconciliation import Reconcile
 from clawback.notifications import Channels
 from clawback.notifications.channels.slack import SlackChannel
 from clawback.rules.live import LiveRules
@@ -37,7 +38,9 @@ from clawback.simulator import Simulator, SimulatorOptions, outbreak, parse_faul
 from clawback.temporal import names
 from clawback.temporal.case_index import CaseFilter
 from clawback.temporal.correlation_gateway import CorrelationGateway
+from clawback.temporal.expiry_gateway import ExpiryGateway
 from clawback.temporal.guard_gateway import GuardGateway
+from clawback.temporal.reconciliation_gateway import ReconciliationGateway
 from clawback.temporal.set_aside_gateway import MatchesSetAside, SetAsideGateway
 from clawback.temporal.undo_gateway import UndoGateway
 from tests.conftest import server_options
@@ -281,6 +284,29 @@ async def watched(deployment: Deployment) -> str:
     return "watchdog"
 
 
+async def reconciled(deployment: Deployment) -> str:
+    """The policy lists are compared with what is known."""
+    await ReconciliationGateway(deployment.client).run(Reconcile(by="ana", dry_run=True))
+    return names.RECONCILIATION
+
+
+async def policy_lifted(deployment: Deployment) -> str:
+    """A policy is gone at the API before its time, and its workflow is told to end."""
+    policy = OwnedPolicy(
+        id="none",
+        resource=Resource.TRUSTED_DOMAINS,
+        owner="case-run:0",
+        fields={"pattern": "none.test"},
+    )
+    expiries = ExpiryGateway(deployment.client)
+    end = datetime.now(UTC) + timedelta(days=1)
+    await expiries.adopt(policy, end, rule="r", case="case/r/0")
+    await expiries.close(policy.resource, policy.id, "clawback", "it is gone")
+    id_ = names.expiry_id(f"{policy.resource}/{policy.id}")
+    await deployment.client.get_workflow_handle(id_).result()
+    return id_
+
+
 async def lost(deployment: Deployment) -> str:
     """Answers are lost on the way: verified, repeated, certain."""
     deployment.simulator.account.faults.rates = parse_faults("lost_answer=0.5,500=0.2")
@@ -421,6 +447,8 @@ SCENES: dict[str, Scene] = {
     "poller-submissions": polled_submissions,
     "guard": guarded,
     "watchdog": watched,
+    "reconciliation": reconciled,
+    "policy-lifted": policy_lifted,
     "case-notified": notified,
     "case-part": part,
     "set-aside": set_aside,

@@ -15,7 +15,7 @@ from tests.audit.test_audit import record
 
 def keeper_of(folder: Path) -> AuditKeeper:
     """The keeper of an audit in this folder."""
-    return AuditKeeper(Settings(audit=folder / "audit.jsonl"))
+    return AuditKeeper(Settings(audit=folder / "audit.jsonl"), lambda _: None)
 
 
 def published(logs: Sequence[Mapping[str, Any]]) -> list[str]:

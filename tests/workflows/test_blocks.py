@@ -276,7 +276,9 @@ async def test_domains_that_may_not_be_listed_are_said_once(
         connect_api(deployment.settings) as api,
     ):
         rules = LiveRules.load(RULES)
-        watch = NeverBlockWatcher(api, rules, BlockGateway(temporal), deployment.services.audit)
+        watch = NeverBlockWatcher(
+            api, rules, BlockGateway(temporal), deployment.services.audit_keeper.writer
+        )
         await watch.read_domains()
         assert (rules.own_domain_count, metrics.OWN_DOMAINS._value.get()) == (0, -1)
         await watch.read_domains()

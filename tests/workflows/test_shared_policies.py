@@ -33,7 +33,7 @@ class House:
     """The activities of one worker, and the simulator behind them."""
 
     def __init__(self, api: EmailSecurity, simulator: Simulator) -> None:
-        self._activities = PolicyActivities(api, NoObjection())
+        self._activities = PolicyActivities(api, NoObjection(), "clawback")
         self.simulator = simulator
 
     async def create(self, *requests: CreatePolicy) -> list[FoundPolicy | BaseException]:

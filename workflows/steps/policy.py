@@ -14,10 +14,10 @@ with workflow.unsafe.imports_passed_through():
     from clawback.actions import BlockSender, PolicyAction
     from clawback.actions.outcomes import ALREADY_THERE, UNKNOWN, failed
     from clawback.model.messages import Target
-    from clawback.model.policies import ExpiringBlock, OwnedBlock, OwnedPolicy
+    from clawback.model.policies import ExpiringBlock, ExpiringPolicy, OwnedBlock, OwnedPolicy
     from clawback.temporal import names
     from workflows.block_expiry import BlockExpiryWorkflow
-    from workflows.policy_expiry import ExpiringPolicy, PolicyExpiryWorkflow
+    from workflows.policy_expiry import PolicyExpiryWorkflow
     from workflows.steps.attempts import Answered, Impossible, verify
     from workflows.steps.context import StepContext
 

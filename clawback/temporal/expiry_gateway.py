@@ -1,0 +1,123 @@
+"""The workflows that end our entries on the policy lists: which run, starting one, closing one."""
+
+from collections.abc import Mapping
+from datetime import datetime
+
+from temporalio.client import Client, WorkflowHandle
+from temporalio.exceptions import WorkflowAlreadyStartedError
+
+from clawback.actions.policy import PolicyAction
+from clawback.actions.registry import ACTIONS
+from clawback.model.addresses import PatternKind
+from clawback.model.policies import (
+    ExpiringBlock,
+    ExpiringPolicy,
+    OwnedBlock,
+    OwnedPolicy,
+    Resource,
+)
+from clawback.temporal import names
+from clawback.temporal.workflow_calls import NoSuchWorkflow, UpdateRefused, update_workflow
+
+_ACTION_OF: Mapping[Resource, str] = {
+    action.resource: name for name, action in ACTIONS.items() if issubclass(action, PolicyAction)
+}
+_RUNNING = (
+    f"WorkflowType IN ('{names.BLOCK_EXPIRY}', '{names.POLICY_EXPIRY}') "
+    "AND ExecutionStatus = 'Running'"
+)
+
+
+class ExpiryGateway:
+    """Typed access to the workflows that wait for the end of an entry, each known by its id."""
+
+    def __init__(self, client: Client) -> None:
+        self._client = client
+
+    async def list_known(self) -> dict[Resource, set[str]]:
+        """Return the ids of the entries whose end a workflow waits for, by list.
+
+        Costs one request per thousand and needs no worker. The index may lag by a second.
+        """
+        known: dict[Resource, set[str]] = {resource: set() for resource in Resource}
+        async for execution in self._client.list_workflows(_RUNNING):
+            resource, id_ = _parse_id(execution.id)
+            known[resource].add(id_)
+        return known
+
+    async def adopt(
+        self, policy: OwnedPolicy, expires_at: datetime, *, rule: str, case: str
+    ) -> bool:
+        """Start the workflow that removes an entry when it ends; False if one runs already.
+
+        Raises:
+            RPCError: the server does not answer.
+
+        """
+        try:
+            if policy.resource is Resource.BLOCK_SENDERS:
+                await self._adopt_block(policy, expires_at, rule, case)
+            else:
+                await self._adopt_policy(policy, expires_at, rule, case)
+        except WorkflowAlreadyStartedError:
+            return False
+        return True
+
+    async def close(self, resource: Resource, id_: str, by: str, reason: str) -> None:
+        """End the workflow of an entry that is gone. It looks again, and records what it finds.
+
+        Raises:
+            RPCError: the server does not answer.
+            NoWorkerAnswered: no worker accepted it.
+
+        """
+        handle: WorkflowHandle[object, object] = self._client.get_workflow_handle(
+            _workflow_id(resource, id_)
+        )
+        try:
+            await update_workflow(handle, names.LIFT, [by, reason], type(None))
+        except (NoSuchWorkflow, UpdateRefused):
+            return  # it has ended meanwhile
+
+    async def _adopt_block(
+        self, policy: OwnedPolicy, expires_at: datetime, rule: str, case: str
+    ) -> None:
+        block = OwnedBlock(
+            id=policy.id,
+            owner=policy.owner,
+            pattern=str(policy.fields["pattern"]),
+            kind=PatternKind(str(policy.fields["pattern_type"]).lower()),
+        )
+        expiring = ExpiringBlock(block=block, expires_at=expires_at, rule=rule, case=case)
+        await self._client.start_workflow(
+            names.BLOCK_EXPIRY,
+            expiring,
+            id=_workflow_id(policy.resource, policy.id),
+            task_queue=names.WORKFLOW_QUEUE,
+            memo={names.BLOCK_MEMO: expiring},
+            static_summary=f"removes an adopted block of {rule}",
+        )
+
+    async def _adopt_policy(
+        self, policy: OwnedPolicy, expires_at: datetime, rule: str, case: str
+    ) -> None:
+        action = _ACTION_OF[policy.resource]
+        await self._client.start_workflow(
+            names.POLICY_EXPIRY,
+            ExpiringPolicy(
+                policy=policy, action=action, expires_at=expires_at, rule=rule, case=case
+            ),
+            id=_workflow_id(policy.resource, policy.id),
+            task_queue=names.WORKFLOW_QUEUE,
+            static_summary=f"removes an adopted policy of {rule}",
+        )
+
+
+def _workflow_id(resource: Resource, id_: str) -> str:
+    return names.expiry_id(id_ if resource is Resource.BLOCK_SENDERS else f"{resource}/{id_}")
+
+
+def _parse_id(workflow_id: str) -> tuple[Resource, str]:
+    rest = workflow_id.removeprefix(names.expiry_id(""))
+    name, _, id_ = rest.partition("/")
+    return (Resource(name), id_) if name in set(Resource) else (Resource.BLOCK_SENDERS, rest)
