@@ -10,11 +10,10 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 from weakref import WeakValueDictionary
 
-from cachetools import LRUCache
-
 from clawback.cases import Match
 from clawback.cloudflare import EmailSecurity, Page, Share, errors
 from clawback.ingest.join import Joiner
+from clawback.ingest.json_cache import JsonCache
 from clawback.ingest.memory import IngestMemory, fingerprint
 from clawback.ingest.result import IngestResult, Rejection
 from clawback.ingest.split import split_match
@@ -38,7 +37,7 @@ JOIN_PATIENCE = timedelta(minutes=2)
 """How long an event waits for its message to be indexed before rules see it without one."""
 OWN_SUBMISSION = "ours"
 _FEW_FAILURES = 10
-_REMEMBERED_DETECTIONS = 5_000
+_DETECTIONS_BYTES = 16 * 1024 * 1024
 _CONCURRENT_REQUESTS = 8
 
 
@@ -73,7 +72,7 @@ class Ingest:
         self._joiner = Joiner(api)
         self._needs_clean_mail = ("", True)
         self.memory = IngestMemory()
-        self._detections: LRUCache[str, Mapping[str, Any]] = LRUCache(_REMEMBERED_DETECTIONS)
+        self._detections: JsonCache[str] = JsonCache(_DETECTIONS_BYTES)
         self._locks: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()
         self._request_slots = asyncio.Semaphore(_CONCURRENT_REQUESTS)
 
@@ -247,7 +246,7 @@ class Ingest:
         return event.with_detections(await self._read_detections(event.targets[0].id))
 
     async def _read_detections(self, message: str) -> Mapping[str, Any]:
-        known = self._detections.get(message)
+        known: Mapping[str, Any] | None = self._detections.get(message)
         if known is None:
             # Concurrent readers of one message wait here, and share one request.
             async with self._locks.setdefault(message, asyncio.Lock()):
@@ -255,14 +254,14 @@ class Ingest:
         return known
 
     async def _read_detections_once(self, message: str) -> Mapping[str, Any]:
-        known = self._detections.get(message)
+        known: Mapping[str, Any] | None = self._detections.get(message)
         if known is None:
             async with self._request_slots:
                 try:
                     known = await self._enrichment_api.detections(message)
                 except (errors.NotFound, errors.InvalidRequest):
                     known = {}
-            self._detections[message] = known
+            self._detections.set(message, known)
 
         return known
 

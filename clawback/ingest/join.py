@@ -6,18 +6,22 @@ and anything else takes one narrow search.
 """
 
 import asyncio
-from collections.abc import Iterable
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator
 from datetime import datetime, timedelta
 from weakref import WeakValueDictionary
 
 from cachetools import LRUCache
 
 from clawback.cloudflare import EmailSecurity
+from clawback.ingest.json_cache import JsonCache
 from clawback.model.events import Event, JoinSearch, message_event, source_of
 from clawback.model.events.base import lower_addresses
 
-_MOST_ENTRIES = 50_000
+_MOST_BYTES = 48 * 1024 * 1024
+"""Of remembered messages: about 20,000 of common size."""
+_MOST_IDS = 25_000
+_MOST_SEARCHES = 10_000
+_MOST_COPIES = 1_000
 _MOST_PAGES = 3
 _CURRENT = timedelta(minutes=20)
 """How old a remembered record may be.
@@ -28,21 +32,15 @@ _REPEAT_AFTER = timedelta(seconds=15)
 """How soon the same search may be repeated."""
 
 
-@dataclass(frozen=True, slots=True)
-class _Copy:
-    """A message as it was when it was last read."""
-
-    event: Event
-    read_at: datetime
-
-
 class Joiner:
     """Joins reports and submissions to messages, and remembers the messages that were read."""
 
     def __init__(self, api: EmailSecurity) -> None:
         self._api = api
-        self._by_postfix_id: LRUCache[str, tuple[_Copy, ...]] = LRUCache(_MOST_ENTRIES)
-        self._searched_at: LRUCache[JoinSearch, datetime] = LRUCache(_MOST_ENTRIES)
+        self._records: JsonCache[str] = JsonCache(_MOST_BYTES)
+        # By postfix id: the ids of the copies, and when each was read.
+        self._read_at: LRUCache[str, dict[str, datetime]] = LRUCache(_MOST_IDS, getsizeof=len)
+        self._searched_at: LRUCache[JoinSearch, datetime] = LRUCache(_MOST_SEARCHES)
         self._locks: WeakValueDictionary[JoinSearch, asyncio.Lock] = WeakValueDictionary()
 
     def remember(self, event: Event, now: datetime) -> None:
@@ -52,8 +50,11 @@ class Joiner:
         """
         postfix_id = event.record.get("postfix_id")
         if isinstance(postfix_id, str) and postfix_id:
-            others = (copy for copy in self._copies(postfix_id) if copy.event.id != event.id)
-            self._by_postfix_id[postfix_id] = (*others, _Copy(event, now))
+            others = {**self._read_at.get(postfix_id, {})}
+            others.pop(event.id, None)
+            if len(others) < _MOST_COPIES:
+                self._records.set(event.id, event.record)
+                self._read_at[postfix_id] = {**others, event.id: now}
 
     async def join(self, event: Event, now: datetime) -> Event:
         """Return the event joined to its message, or as it is if no message is found.
@@ -75,13 +76,16 @@ class Joiner:
                 if not self._is_current(postfix_id, now):
                     await self._search(search, now)
 
-        return join_messages(event, [copy.event for copy in self._copies(postfix_id)])
+        return join_messages(event, [known for known, _ in self._copies(postfix_id)])
 
-    def _copies(self, postfix_id: str) -> tuple[_Copy, ...]:
-        return self._by_postfix_id.get(postfix_id) or ()
+    def _copies(self, postfix_id: str) -> Iterator[tuple[Event, datetime]]:
+        """The copies of a message, and when each was read."""
+        for id_, read_at in self._read_at.get(postfix_id, {}).items():
+            if (record := self._records.get(id_)) is not None:
+                yield message_event(record, read_at), read_at
 
     def _is_current(self, postfix_id: str, now: datetime) -> bool:
-        return any(now - copy.read_at < _CURRENT for copy in self._copies(postfix_id))
+        return any(now - read_at < _CURRENT for _, read_at in self._copies(postfix_id))
 
     async def _search(self, search: JoinSearch, now: datetime) -> None:
         last = self._searched_at.get(search)

@@ -1,29 +1,52 @@
 """What this process has handled already, so that reading a page again does only what is left.
 
-An optimisation: cases drop what they have, so a forgotten entry only costs time.
+An optimisation: cases drop what they have, so a forgotten entry only costs time. It keeps hashes,
+of which 64 bits are enough to tell keys apart: an entry takes about 70 bytes.
 """
 
-from collections.abc import Container, Sequence
-
-from cachetools import LRUCache
+from collections.abc import Container, Hashable, Sequence
 
 from clawback.cases import Match
 from clawback.ingest.result import IngestResult
 from clawback.model.events import Event
 
 _MOST_ENTRIES = 200_000
-_Sent = tuple[str, str, str, str]
-"""Case, event, rule and version of the condition."""
+
+
+class RecentHashes:
+    """The hashes of at least the last `most / 2` values that were added or asked for."""
+
+    def __init__(self, most: int) -> None:
+        self._most_recent = most // 2
+        self._recent: set[int] = set()
+        self._older: set[int] = set()
+
+    def add(self, value: Hashable) -> None:
+        """Add a value; if there are too many, the older half is forgotten."""
+        if len(self._recent) >= self._most_recent:
+            self._recent, self._older = set(), self._recent
+        self._recent.add(hash(value))
+
+    def __contains__(self, value: Hashable) -> bool:
+        number = hash(value)
+        if number in self._recent:
+            return True
+        if number not in self._older:
+            return False
+        self.add(value)
+        return True
+
+    def __len__(self) -> int:
+        return len(self._recent | self._older)
 
 
 class IngestMemory:
     """Remembers the events, rejections and matches of pages that were dispatched."""
 
     def __init__(self) -> None:
-        # Bounded in entries; the least recently read are forgotten first.
-        self._seen: LRUCache[str, None] = LRUCache(_MOST_ENTRIES)
-        self._assessed: LRUCache[str, object] = LRUCache(_MOST_ENTRIES)
-        self._sent: LRUCache[_Sent, None] = LRUCache(_MOST_ENTRIES)
+        self._seen = RecentHashes(_MOST_ENTRIES)
+        self._assessed = RecentHashes(_MOST_ENTRIES)
+        self._sent = RecentHashes(_MOST_ENTRIES)
 
     def is_fresh(self, event: Event) -> bool:
         """Whether an event was not on any page before."""
@@ -31,7 +54,7 @@ class IngestMemory:
 
     def is_assessed(self, event: Event, rules_version: str) -> bool:
         """Whether an event was decided in its present state, by these rules."""
-        return self._assessed.get(event.key) == fingerprint(event, rules_version)
+        return (event.key, fingerprint(event, rules_version)) in self._assessed
 
     def is_sent(self, case_id: str, event: Event, rule: str, condition: str) -> bool:
         """Whether a case has a match already, made under the same version of the condition."""
@@ -44,7 +67,7 @@ class IngestMemory:
     def add_sent(self, case_id: str, matches: Sequence[Match]) -> None:
         """Remember matches that have reached their case."""
         for match in matches:
-            self._sent[_sent_key(case_id, match)] = None
+            self._sent.add(_sent_key(case_id, match))
 
     def drop_known(self, result: IngestResult) -> None:
         """Leave out events and rejections that were counted before."""
@@ -59,25 +82,26 @@ class IngestMemory:
         """
         for key, fingerprint_ in result.assessed:
             if key not in unsent:
-                self._assessed[key] = fingerprint_
+                self._assessed.add((key, fingerprint_))
 
         for event in result.fresh:
-            self._seen[event.key] = None
+            self._seen.add(event.key)
 
         for rejection in result.rejected:
-            self._seen[rejection.digest] = None
+            self._seen.add(rejection.digest)
 
 
-def _sent_key(case_id: str, match: Match) -> _Sent:
+def _sent_key(case_id: str, match: Match) -> tuple[str, str, str, str]:
+    """Case, event, rule and version of the condition."""
     # A case hears of a match again if it was made anew, under another condition.
     return case_id, match.key, match.rule, match.condition_version
 
 
-def fingerprint(event: Event, rules_version: str) -> object:
-    """Return what can change the decision on an event: its verdict, and what was done to it."""
+def fingerprint(event: Event, rules_version: str) -> int:
+    """Hash what can change the decision on an event: its verdict, and what was done to it."""
     record = event.record
     operations = record.get("post_delivery_operations")
-    return (
+    state = (
         rules_version,
         record.get("final_disposition"),
         record.get("disposition"),
@@ -85,3 +109,7 @@ def fingerprint(event: Event, rules_version: str) -> object:
         event.handled,
         len(operations) if isinstance(operations, list) else 0,
     )
+    try:
+        return hash(state)
+    except TypeError:  # an odd record may have a list in place of a text
+        return hash(repr(state))

@@ -46,7 +46,8 @@ class IngestResult:
     rejected    records that could not be understood
     matches     plan and matches of each case, by case id
     postponed   why some events could not be decided: read the window again; only they are redone
-    assessed    keys of the decided events, each with the fingerprint that it was decided by
+    assessed    keys of the decided events, each with the fingerprint that it was decided by (None:
+                its evaluation failed, and is tried again)
     newest      time of the newest event
     detections_only  whether clean mail was left out
     """
@@ -61,6 +62,6 @@ class IngestResult:
     rejected: list[Rejection] = field(default_factory=list)
     matches: dict[str, tuple[CasePlan, list[Match]]] = field(default_factory=dict)
     postponed: errors.ApiError | None = None
-    assessed: list[tuple[str, object]] = field(default_factory=list)
+    assessed: list[tuple[str, int | None]] = field(default_factory=list)
     newest: datetime | None = None
     detections_only: bool = False

@@ -62,7 +62,7 @@ class Recipients(MatchGateway):
 def page_of(*matches: Match) -> IngestResult:
     """Build a page on which each match is of a case of its own."""
     found = {plan(one.key).case_id: (plan(one.key), [one]) for one in matches}
-    return IngestResult(matches=found, assessed=[(one.key, "v1") for one in matches])
+    return IngestResult(matches=found, assessed=[(one.key, 1) for one in matches])
 
 
 @pytest.fixture

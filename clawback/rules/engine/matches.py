@@ -14,7 +14,7 @@ from clawback.rules.engine.field_values import iterate_values
 from clawback.rules.source.field_catalogue import LONGEST_VALUE, Field, as_group_value
 from clawback.rules.source.responses import TEMPLATE
 
-_CACHED_PLANS = 8192
+_CACHED_PLANS = 1024
 
 
 @dataclass(frozen=True, slots=True)
