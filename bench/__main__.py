@@ -11,6 +11,7 @@ import typer
 from bench.backtest import backtest
 from bench.chaos import chaos
 from bench.correlation import correlation
+from bench.decoys import attack
 from bench.latency import latency
 from bench.lists import lists
 from bench.outbreak import outbreak
@@ -23,7 +24,7 @@ from bench.structure import structure
 from clawback.cli.exits import ExitCode, exit_now
 
 P = ParamSpec("P")
-LONG = {"lists", "storm", "chaos", "soak"}
+LONG = {"lists", "storm", "decoys", "chaos", "soak"}
 """Benches that run only when they are named."""
 COMMANDS: dict[str, Callable[..., Awaitable[None]]] = {
     "latency": latency,
@@ -36,6 +37,7 @@ COMMANDS: dict[str, Callable[..., Awaitable[None]]] = {
     "correlation": correlation,
     "lists": lists,
     "storm": storm,
+    "decoys": attack,
     "chaos": chaos,
     "soak": soak,
 }

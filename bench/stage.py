@@ -150,9 +150,9 @@ async def temporal() -> AsyncIterator[Server]:
 
 @asynccontextmanager
 async def clawback(
-    rate_limit: str, interval: timedelta, guard: str = "unlimited"
+    rate_limit: str, interval: timedelta, guard: str = "unlimited", rules: Path = RULES
 ) -> AsyncIterator[Responder]:
-    """Run clawback with the shipped rules, and wait until its pollers have polled.
+    """Run clawback, by default with the shipped rules, and wait until its pollers have polled.
 
     `guard` is `on` where its budgets are to hold.
     """
@@ -163,6 +163,7 @@ async def clawback(
                 {
                     **_environment(server, witness, Path(folder), metrics, interval),
                     "CLAWBACK_GUARD": guard,
+                    "CLAWBACK_RULES": str(rules),
                 },
                 metrics,
                 Path(folder),
@@ -205,7 +206,6 @@ def _environment(
         "CLAWBACK_ENCRYPTION_KEY_FILE": str(server.keys),
         "CLAWBACK_API_URL": witness.api,
         "CLAWBACK_STATE": str(folder),
-        "CLAWBACK_RULES": str(RULES),
         "CLAWBACK_METRICS": metrics,
         "CLAWBACK_INTERVAL": format_duration(interval),
         "CLAWBACK_LOG_FORMAT": "json",

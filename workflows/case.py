@@ -38,6 +38,7 @@ with workflow.unsafe.imports_passed_through():
         SearchStep,
         WaitStep,
     )
+    from clawback.cases.hold_cause import HoldCause
     from clawback.model.texts import bounded
     from clawback.temporal import names
     from workflows.notification import NotificationWorkflow
@@ -141,18 +142,18 @@ class CaseWorkflow:
         if reserved.outcome is not None:
             self._case.decline(step, reserved.outcome, workflow.now())
         elif reserved.refusal is not None:
-            self._case.refuse(reserved.refusal)
-        elif self._case.state is CaseState.UNDONE:
+            self._case.refuse(reserved.refusal, reserved.cause, reserved.again)
+        elif self._case.state is CaseState.UNDONE or self._case.state.is_refused:
             if reserved.outcomes:
                 self._case.end_step(step, reserved.outcomes, workflow.now())
             await reserved.refund(reserved.outcomes, self._case)
         else:
-            self._case.start_step(step)
+            self._case.start_step(step, workflow.now())
             context = self._step_context(step, reserved)
             outcomes = await self._carry_out(step, context)
             self._case.end_step(step, outcomes, workflow.now())
             for objection in context.objections[:1]:
-                self._case.refuse(objection.reason)
+                self._case.refuse(objection.reason, HoldCause.CHANGED)
             await reserved.refund(outcomes, self._case)
 
     def _step_context(self, step: ActionStep, reserved: ReservedStep) -> StepContext:
@@ -223,6 +224,12 @@ class CaseWorkflow:
     def part_changed(self, part: int, state: CaseState) -> None:
         """Note the state of another part of this campaign."""
         self._case.parts.states[part] = state
+        self._has_news = True
+
+    @workflow.signal(name=names.BUDGET_FREED)
+    def budget_freed(self) -> None:
+        """Ask the guard again: a budget has room for what it refused."""
+        self._case.ask_again(workflow.now())
         self._has_news = True
 
     @workflow.signal(name=names.UNDO_REQUESTED)

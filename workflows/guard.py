@@ -4,10 +4,17 @@ Its decisions are those of `clawback.guard`.
 """
 
 import asyncio
+from contextlib import suppress
+from datetime import timedelta
 
 from temporalio import workflow
 from temporalio.common import VersioningBehavior
-from temporalio.exceptions import ActivityError, ApplicationError, is_cancelled_exception
+from temporalio.exceptions import (
+    ActivityError,
+    ApplicationError,
+    FailureError,
+    is_cancelled_exception,
+)
 
 with workflow.unsafe.imports_passed_through():
     from activities.guard import GuardActivities
@@ -26,7 +33,7 @@ with workflow.unsafe.imports_passed_through():
     from clawback.model.audit_record import AuditRecord, RecordKind
     from clawback.model.texts import bounded
     from clawback.temporal import names
-    from workflows.options import READ_PAST
+    from workflows.options import GUARD_TELLS, READ_PAST
     from workflows.steps.audit import write_records
     from workflows.validators import require_actor
 
@@ -53,6 +60,7 @@ class GuardWorkflow:
         self._was_reset = info.run_id != info.original_execution_run_id
         self._recovered_run: str | None = None
         self._is_cancelled = False
+        self._told_at = workflow.now()
 
     @workflow.run
     async def run(self, snapshot: GuardSnapshot) -> None:
@@ -69,13 +77,12 @@ class GuardWorkflow:
                 self._stop("clawback", "somebody cancelled the guard")
 
     async def _continue(self) -> None:
-        await workflow.wait_condition(
-            lambda: bool(self._unwritten) or self._guard.loss is not None or self._is_long()
-        )
+        await self._wait()
         if self._guard.loss is not None:
             await self._recover(self._guard.loss)
 
         await self._write()
+        await self._tell_waiting()
         # Never wait for the handlers here: `resume` itself waits for the next pass of this loop.
         is_idle = workflow.all_handlers_finished() and not self._is_recovering
         if self._is_long() and not self._unwritten and is_idle:
@@ -83,6 +90,35 @@ class GuardWorkflow:
             # Part of the start, so that the new run never shows an older generation.
             memo = {names.GUARD_MEMO: self._memo()}
             workflow.continue_as_new(self._guard.snapshot(), memo=memo)
+
+    async def _wait(self) -> None:
+        """Wait for something to do; while cases wait for a budget, at most for a minute."""
+
+        def has_work() -> bool:
+            return bool(self._unwritten) or self._guard.loss is not None or self._is_long()
+
+        if not self._guard.has_waiting:
+            await workflow.wait_condition(lambda: has_work() or self._guard.has_waiting)
+            # The first one has just been refused.
+            self._told_at = workflow.now()
+            return
+
+        left = self._told_at + GUARD_TELLS - workflow.now()
+        if left <= timedelta() or has_work():
+            # A timed wait takes a timer even if its condition already holds.
+            await workflow.wait_condition(lambda: True)
+        else:
+            with suppress(asyncio.TimeoutError):
+                await workflow.wait_condition(
+                    has_work, timeout=left, timeout_summary="held cases wait for a budget"
+                )
+
+    async def _tell_waiting(self) -> None:
+        """Tell the cases that a budget has room for; one that is gone needs no word."""
+        if not self._guard.has_waiting or workflow.now() < self._told_at + GUARD_TELLS:
+            return
+        self._told_at = workflow.now()
+        await asyncio.gather(*map(_tell, self._guard.take_due(self._told_at)))
 
     @workflow.update(name=names.RESERVE)
     def reserve(self, batch: ReservationBatch) -> dict[str, ReservationResult]:
@@ -228,3 +264,8 @@ class GuardWorkflow:
 
     def _is_long(self) -> bool:
         return workflow.info().is_continue_as_new_suggested()
+
+
+async def _tell(case: str) -> None:
+    with suppress(FailureError):
+        await workflow.get_external_workflow_handle(case).signal(names.BUDGET_FREED)

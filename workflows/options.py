@@ -234,6 +234,9 @@ READ_PAST: Final[dict[str, Any]] = {
 }
 """Read what a lost guard knew. Nothing is reserved meanwhile, so it gives up after some minutes."""
 
+GUARD_TELLS: Final = timedelta(minutes=1)
+"""How often the guard looks whether a budget has room for held cases, while any wait."""
+
 GUARD_PAUSE: Final = timedelta(seconds=10)
 """Wait before a guard that is lost is told again; workers start it again within seconds."""
 

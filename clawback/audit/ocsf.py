@@ -65,6 +65,7 @@ _MAPPINGS = {
     RecordKind.RULES_REFUSED: _Mapping(_Class.LIFECYCLE, 8, "Update", 2, _Severity.MEDIUM),
     RecordKind.CASE_OPENED: _Mapping(_Class.INCIDENT, 1, "Create"),
     RecordKind.HELD: _update(3, _Severity.MEDIUM),
+    RecordKind.HOLD_ENDED: _update(2),
     RecordKind.DENIED: _update(4),
     RecordKind.EXPIRED: _update(4, _Severity.MEDIUM),
     RecordKind.CASE_CLOSED: _Mapping(_Class.INCIDENT, 3, "Close", 5),

@@ -8,6 +8,7 @@ import json
 from collections.abc import Sequence
 from datetime import datetime
 
+from clawback.cases.hold_cause import HoldCause
 from clawback.cases.plan import CasePlan
 from clawback.cases.state import ActionStep, CaseSnapshot, CaseState, Decision, Proposal
 from clawback.cases.timing import CaseTiming
@@ -30,25 +31,51 @@ class Approval:
         self.decision = snapshot.decision
         self.approvals = list(snapshot.approvals)
         self.expiry_warned = snapshot.expiry_warned
+        self.hold_cause = snapshot.hold_cause
+        self.ask_at = snapshot.ask_at
+        self.asked = snapshot.asked
         self._timing = timing
 
     def reset(self, state: CaseState) -> None:
         """Forget all approvals: a new match is something that nobody has approved yet."""
         self.decision, self.approvals = None, []
         if state is not CaseState.HELD:
-            self.guard_refusal = None
+            self._forget_refusal()
+
+    def refuse(self, reason: str, cause: HoldCause, ask_at: datetime | None) -> None:
+        """Note a refusal of the guard; at `ask_at` at the latest it may be asked again."""
+        self.asked += self.guard_refusal is not None
+        self.guard_refusal, self.hold_cause, self.ask_at = reason, cause, ask_at
 
     def reason_to_hold(self, plan: CasePlan, step: ActionStep) -> str | None:
         """Why people must approve a step first; None if they need not, or have."""
         if self.decision is not None:
             return None
-        if (reason := step.action.approval_reason) is not None:
-            return reason
-        return "the rule asks for approval" if plan.mode is Mode.APPROVE else self.guard_refusal
+        return self._fixed_reason(plan, step) or self.guard_refusal
 
-    def hold(self, reason: str, now: datetime) -> None:
+    def asks_again(self, plan: CasePlan, step: ActionStep, now: datetime) -> bool:
+        """Whether the guard should be asked again about a step that it refused.
+
+        Only where nothing but its budgets holds the step.
+        """
+        is_due = self.ask_at is not None and now >= self.ask_at
+        return is_due and self._fixed_reason(plan, step) is None
+
+    def hurry(self, now: datetime) -> None:
+        """Ask again now: the guard has room. Nothing, if the case waits for something else."""
+        if self.ask_at is not None:
+            self.ask_at = now
+
+    def hold(self, plan: CasePlan, step: ActionStep, reason: str, now: datetime) -> None:
         """Start to wait for people."""
         self.held_at, self.hold_reason = now, reason
+        if self._fixed_reason(plan, step) is not None:
+            self.hold_cause, self.ask_at = HoldCause.APPROVAL, None
+
+    def release(self) -> None:
+        """Stop to wait: the guard has granted what it refused."""
+        self._forget_refusal()
+        self.expiry_warned = False
 
     def expires_at(self, now: datetime) -> datetime:
         """When silence is taken for a denial."""
@@ -68,9 +95,20 @@ class Approval:
             missing = max(needs - len({_person(one.by) for one in self.approvals}), 0)
 
         if not missing:
-            self.decision, self.guard_refusal, self.expiry_warned = decision, None, False
+            self.decision, self.expiry_warned = decision, False
+            self._forget_refusal()
 
         return missing
+
+    @staticmethod
+    def _fixed_reason(plan: CasePlan, step: ActionStep) -> str | None:
+        """Why people must approve a step whatever the guard says."""
+        if (reason := step.action.approval_reason) is not None:
+            return reason
+        return "the rule asks for approval" if plan.mode is Mode.APPROVE else None
+
+    def _forget_refusal(self) -> None:
+        self.guard_refusal, self.ask_at, self.asked = None, None, 0
 
     def decision_problem(self, state: CaseState) -> str | None:
         """Why nobody can decide now; None if the case waits for a decision."""

@@ -16,6 +16,7 @@ from clawback.cases.campaign_parts import CampaignParts
 from clawback.cases.case_actions import CaseActions
 from clawback.cases.case_messages import CaseMessages
 from clawback.cases.case_notifications import CaseNotifications
+from clawback.cases.hold_cause import HoldCause
 from clawback.cases.plan import CasePlan, Match
 from clawback.cases.recorder import CaseRecorder
 from clawback.cases.state import (
@@ -157,14 +158,25 @@ class Case:
             approved=step.approved,
         )
 
-    def refuse(self, reason: str) -> None:
-        """Note that the guard refused the step: people must approve it first."""
-        self.actions.forget_asked()
-        self._approval.guard_refusal = reason
+    def refuse(self, reason: str, cause: HoldCause, ask_at: datetime | None = None) -> None:
+        """Note that the guard refused the step: people must approve it first.
 
-    def start_step(self, step: ActionStep) -> None:
+        With `ask_at` the guard is asked again then, or when it says so.
+        """
+        self.actions.forget_asked()
+        self._approval.refuse(reason, cause, ask_at)
+
+    def ask_again(self, now: datetime) -> None:
+        """Ask the guard again about what it refused: it has room by now."""
+        self._approval.hurry(now)
+
+    def start_step(self, step: ActionStep, now: datetime) -> None:
         """Note that a step is in progress. If the case ends meanwhile, it may have taken effect."""
         self.actions.in_progress = step
+        if self.state is CaseState.HELD:
+            self._note(RecordKind.HOLD_ENDED, now, detail="the budget has room again")
+            self._approval.release()
+            self.state = CaseState.RESPONDING
 
     def end_step(self, step: ActionStep, outcomes: Mapping[str, str], now: datetime) -> None:
         """Note the outcomes of a step, one for each of its subjects."""
@@ -295,6 +307,9 @@ class Case:
             decision=self._approval.decision,
             approvals=tuple(self._approval.approvals),
             expiry_warned=self._approval.expiry_warned,
+            hold_cause=self._approval.hold_cause,
+            ask_at=self._approval.ask_at,
+            asked=self._approval.asked,
             notifications=tuple(self.notifications.deliveries),
             reporters=tuple(self.notifications.reporters),
             timeline=self._recorder.timeline.entries,
@@ -310,6 +325,16 @@ class Case:
         """What would happen if the case were approved now."""
         pending = self.actions.pending(_EVERYTHING)
         return make_proposal(self.plan, list(self.actions.without_known(pending)))
+
+    @property
+    def held_since(self) -> datetime | None:
+        """Since when the case is held; None if it is not."""
+        return self._approval.held_at if self.state is CaseState.HELD else None
+
+    @property
+    def asked(self) -> int:
+        """How often the guard was asked again about what it had refused."""
+        return self._approval.asked
 
     @property
     def has_changed(self) -> bool:
@@ -357,7 +382,10 @@ class Case:
             elif self.plan.mode is Mode.SHADOW:
                 self._record_only(step, now)
             elif (reason := self._approval.reason_to_hold(self.plan, step)) is not None:
-                return self._hold(reason, now)
+                is_held = self.state is CaseState.HELD
+                if is_held and self._approval.asks_again(self.plan, step, now):
+                    return step
+                return self._hold(step, reason, now)
             else:
                 self.state = CaseState.RESPONDING
                 return step.model_copy(update={"approved": self._approval.decision is not None})
@@ -389,15 +417,16 @@ class Case:
         while (step := self._pending_step()) is not None:
             self.end_step(step, dict.fromkeys(step.subjects, failed(reason)), now)
 
-    def _hold(self, reason: str, now: datetime) -> Step:
+    def _hold(self, step: ActionStep, reason: str, now: datetime) -> Step:
         if self.state is not CaseState.HELD:
-            self._approval.hold(reason, now)
+            self._approval.hold(self.plan, step, reason, now)
             self.state = CaseState.HELD
             self._note(RecordKind.HELD, now, detail=bounded(reason))
 
         expires_at = self._approval.expires_at(now)
         if now < expires_at:
-            return WaitStep(until=self._warn(expires_at, now))
+            until = self._warn(expires_at, now)
+            return WaitStep(until=min(until, self._approval.ask_at or until))
 
         self._note(RecordKind.EXPIRED, now)
         self.state = CaseState.EXPIRED

@@ -6,6 +6,7 @@ from enum import StrEnum
 from pydantic import Field
 
 from clawback.actions import Action, Notification, Occasion
+from clawback.cases.hold_cause import HoldCause
 from clawback.cases.part_index import SavedIndex
 from clawback.cases.plan import CasePlan, Match
 from clawback.cases.timeline import TimelineEntry
@@ -125,7 +126,8 @@ class CaseSnapshot(Payload):
     since people last decided.
 
     Holding: `hold_reason` says why the case is or was held, `guard_refusal` why the guard refused,
-    `approvals` are those since the last match.
+    `approvals` are those since the last match. `ask_at` is when the guard is asked again at the
+    latest, `asked` how often it was.
 
     `notifications` are those started, `reporters` the users who submitted the messages, `timeline`
     the story for people, `records` counts audit records and `pending_records` are not written yet.
@@ -153,6 +155,9 @@ class CaseSnapshot(Payload):
     approvals: tuple[Decision, ...] = ()
     guard_refusal: str | None = None
     expiry_warned: bool = False
+    hold_cause: HoldCause | None = None
+    ask_at: UtcDatetime | None = None
+    asked: int = 0
     spent: int = 0
     applied: tuple[AppliedAction, ...] = ()
     in_progress: ActionStep | None = None

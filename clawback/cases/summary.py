@@ -6,6 +6,7 @@ A case keeps it in its memo and renews it whenever it comes to rest.
 from collections.abc import Iterable
 from datetime import timedelta
 
+from clawback.cases.hold_cause import HoldCause
 from clawback.cases.plan import CasePlan, Match
 from clawback.cases.state import ActionSummary, CaseSnapshot, CaseState
 from clawback.cases.timing import CaseTiming
@@ -39,6 +40,7 @@ class CaseSummary(Payload):
     sender: str | None = None
     senders: int = 0
     hold_reason: str = ""
+    hold_cause: HoldCause | None = None
     deadline: UtcDatetime | None = None
     spent: int = 0
     outcomes: tuple[ActionSummary, ...] = ()
@@ -79,6 +81,7 @@ def summarize(plan: CasePlan, timing: CaseTiming, snapshot: CaseSnapshot) -> Sto
         **_about(snapshot.all_targets.values()),
         events=len(snapshot.events),
         hold_reason=bounded(snapshot.hold_reason, _LONGEST_TEXT),
+        hold_cause=snapshot.hold_cause if snapshot.state is CaseState.HELD else None,
         deadline=_deadline(timing.approval_timeout, snapshot),
         spent=snapshot.spent,
         outcomes=_outcomes(plan, snapshot),

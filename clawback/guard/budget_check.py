@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Iterator
 from datetime import datetime, timedelta
+from itertools import chain
 
 from clawback.actions import BudgetKind
 from clawback.cases.hold_cause import HoldCause
@@ -38,6 +39,24 @@ class BudgetCheck:
         if self._budgets.surge is not None and kind is BudgetKind.MESSAGES:
             yield from self._surges(reservation, self._budgets.surge)
 
+    def decide(
+        self, reservation: Reservation, others: Iterable[Refusal] = ()
+    ) -> tuple[Refusal | None, bool]:
+        """Find the first reason to refuse; the second value says to use the reserve instead.
+
+        `others` are reasons that come before the budgets.
+        """
+        refusals = chain(others, self.refusals(reservation))
+        first = next(refusals, None)
+        is_reserve = (
+            first is not None
+            and reservation.protected
+            and first.cause.yields
+            and all(other.cause.yields for other in refusals)
+            and self.has_reserve(reservation)
+        )
+        return None if is_reserve else first, is_reserve
+
     def has_reserve(self, reservation: Reservation) -> bool:
         """Whether a reservation fits what is kept for mail to protected people."""
         kind = reservation.budget
@@ -66,7 +85,7 @@ class BudgetCheck:
             spent = self._spending.spent(f"rule/{reservation.rule}/{kind}", limit.per, self._now)
             if spent + count > limit.most:
                 reason = f"{count} {kind} would exceed {limit} of the rule ({spent:,} so far)"
-                yield Refusal(cause, reason)
+                yield Refusal(cause, reason, fits=count <= limit.most)
 
     def _exceeded_shares(self, reservation: Reservation) -> Iterator[Refusal]:
         kind, count = reservation.budget, reservation.count
@@ -87,7 +106,7 @@ class BudgetCheck:
                 if share != limit.most:
                     what = f"the share of level {level}: {share:,} of {what}"
                 reason = f"{count} {kind} would exceed {what} ({used:,} so far)"
-                yield Refusal(HoldCause.SHARE, reason)
+                yield Refusal(HoldCause.SHARE, reason, fits=count <= share)
 
     def _surges(self, reservation: Reservation, surge: Surge) -> Iterator[Refusal]:
         if self.is_unknown(surge.per):

@@ -5,6 +5,7 @@ So no two of them can get the same last unit of a budget.
 
 from collections.abc import Iterator
 from datetime import datetime, timedelta
+from itertools import islice
 from typing import Any
 
 from clawback.actions import BudgetKind
@@ -28,6 +29,7 @@ from clawback.guard.payloads import (
 from clawback.guard.refusal import Refusal
 from clawback.guard.sliding_counter import LONGEST
 from clawback.guard.spending import Spending
+from clawback.guard.waiting import MOST_TOLD, Waiting
 from clawback.model.size import PAYLOAD_LIMIT, payload_size
 
 GRANT_MEMORY = timedelta(days=1)
@@ -51,6 +53,8 @@ class Guard:
         self._repeats = dict(snapshot.repeats)
         self._campaigns = Campaigns(snapshot.campaigns, snapshot.campaigns_forgotten)
         self._refused = snapshot.refused
+        self._budgets = snapshot.budgets
+        self._waiting = Waiting.of(snapshot.waiting, snapshot.waiting_limits)
         self.binding = snapshot.binding
         self.generation = snapshot.generation
         self.decisions = snapshot.decisions
@@ -61,11 +65,16 @@ class Guard:
     def snapshot(self) -> GuardSnapshot:
         """All the guard knows, for the next run, in at most `SNAPSHOT_LIMIT` bytes.
 
-        What does not fit is forgotten, the oldest first: grants, which then cannot be refunded, and
-        repeats, whose next block is a shorter one.
+        What does not fit is forgotten: cases that wait, which then ask by themselves; the oldest
+        grants, which then cannot be refunded; and repeats, whose next block is a shorter one.
         """
+        self._waiting.forget_limits()
         while payload_size(snapshot := self._snapshot()) > SNAPSHOT_LIMIT:
-            if not (_drop_oldest(self._grants) or _drop_oldest(self._repeats)):
+            if not (
+                self._waiting.forget_last()
+                or _drop_oldest(self._grants)
+                or _drop_oldest(self._repeats)
+            ):
                 break  # counters are a kilobyte a rule, and are never forgotten
         return snapshot
 
@@ -79,6 +88,9 @@ class Guard:
             demoted=self.demoted,
             stopped=self.stopped,
             refused=self._refused,
+            budgets=self._budgets,
+            waiting=self._waiting.rows,
+            waiting_limits=self._waiting.limits,
             binding=self.binding,
             generation=self.generation,
             decisions=self.decisions,
@@ -100,13 +112,14 @@ class Guard:
         if (known := self._grants.get(reservation.id)) is not None:
             return ReservationResult(granted=True, repeats=known.repeats)
 
+        self._budgets = budgets
         is_reserve = False
         if not reservation.approved:
             refusal, is_reserve = self._find_refusal(reservation, budgets, now)
             if refusal is not None:
-                self._refused += 1
-                return ReservationResult(granted=False, reason=refusal.reason, cause=refusal.cause)
+                return self._refuse(reservation, refusal, now)
 
+        self._waiting.remove(reservation.case)
         subject, campaign = reservation.subject, reservation.campaign
         decision = None
         if campaign is not None and reservation.budget is BudgetKind.MESSAGES:
@@ -215,7 +228,41 @@ class Guard:
         self._repeats = dict(past.repeats)
         self._campaigns = Campaigns(past.campaigns, past.campaigns_forgotten)
         self._refused = past.refused
+        self._budgets = past.budgets
+        self._waiting = Waiting.of(past.waiting, past.waiting_limits)
         self._unknown_since, self._vouched = past.unknown_since, past.vouched
+
+    # ---- held cases that wait
+
+    @property
+    def has_waiting(self) -> bool:
+        """Whether held cases wait until a budget has room."""
+        return bool(self._waiting.places)
+
+    def take_due(self, now: datetime) -> tuple[str, ...]:
+        """Take the cases that should ask again now, at most `MOST_TOLD`, in their order.
+
+        None while containment is stopped. Nothing is charged until they ask.
+        """
+        if self.stopped is not None or self.loss is not None:
+            return ()
+        expected = Spending(self._spending.counters)
+        check = BudgetCheck(expected, self._budgets, self._unknown_since, now)
+        due = self._waiting.take_due(expected, check, self.demoted, now)
+        return tuple(islice(due, MOST_TOLD))
+
+    def _refuse(
+        self, reservation: Reservation, refusal: Refusal, now: datetime
+    ) -> ReservationResult:
+        self._refused += 1
+        again = None
+        if refusal.passes and reservation.case:
+            again = self._waiting.add(reservation, now)
+        else:
+            self._waiting.remove(reservation.case)
+        return ReservationResult(
+            granted=False, reason=refusal.reason, cause=refusal.cause, again=again
+        )
 
     # ---- why a reservation is refused
 
@@ -224,19 +271,10 @@ class Guard:
     ) -> tuple[Refusal | None, bool]:
         """Find the first reason to refuse; the second value says to use the reserve instead."""
         check = BudgetCheck(self._spending, budgets, self._unknown_since, now)
-        refusals = self._refusals(reservation, check, budgets, now)
-        first = next(refusals, None)
-        is_reserve = (
-            first is not None
-            and reservation.protected
-            and first.cause.yields
-            and all(other.cause.yields for other in refusals)
-            and check.has_reserve(reservation)
-        )
-        return None if is_reserve else first, is_reserve
+        return check.decide(reservation, self._other_refusals(reservation, budgets, now))
 
-    def _refusals(
-        self, reservation: Reservation, check: BudgetCheck, budgets: Budgets, now: datetime
+    def _other_refusals(
+        self, reservation: Reservation, budgets: Budgets, now: datetime
     ) -> Iterator[Refusal]:
         rule = reservation.rule
         if (demotion := self.demoted.get(rule)) is not None:
@@ -248,7 +286,6 @@ class Guard:
 
         if reservation.budget is BudgetKind.MESSAGES and budgets.campaign is not None:
             yield from self._exceeded_of_campaign(reservation, budgets.campaign)
-        yield from check.refusals(reservation)
 
     def _exceeded_of_campaign(self, reservation: Reservation, most: int) -> Iterator[Refusal]:
         campaign, count = reservation.campaign, reservation.count

@@ -2,6 +2,7 @@
 
 from datetime import timedelta
 from enum import StrEnum
+from typing import Any
 
 from pydantic import Field
 
@@ -61,7 +62,8 @@ class Reservation(Payload):
     has several parts, the guard counts them together under `campaign`. `verdicts` counts
     Cloudflare's verdicts on the messages. `subject` is the hash under which repeats are counted.
     `approved` says that people have approved the step, `protected` that all its messages went to
-    protected people.
+    protected people. `case` is the workflow that asks, `since` how long it has been held, and
+    `asked` how often it has asked again.
     """
 
     id: str
@@ -76,6 +78,9 @@ class Reservation(Payload):
     subject: str | None = None
     approved: bool = False
     protected: bool = False
+    case: str = ""
+    since: UtcDatetime | None = None
+    asked: int = 0
 
 
 class ReservationResult(Payload):
@@ -83,12 +88,14 @@ class ReservationResult(Payload):
 
     `repeats` counts earlier grants of the same subject. Nobody may approve a step that has an
     `outcome` already. `is_reserve` says that it came out of the reserve for protected people.
+    `again` is when the case asks again at the latest; None if only people can let it go on.
     """
 
     granted: bool
     reason: str = ""
     cause: HoldCause | None = None
     is_reserve: bool = False
+    again: UtcDatetime | None = None
     repeats: int = 0
     outcome: str | None = None
 
@@ -195,7 +202,9 @@ class GuardSnapshot(Payload):
     `generation` counts the runs. `decisions` counts what people and undo decided. `unknown_since`
     is when a past was lost that could not be read; `vouched` are the rules confirmed since.
     `campaigns` counts those of several parts by their ids; what those opened until
-    `campaigns_forgotten` have spent is not known if they are not among them.
+    `campaigns_forgotten` have spent is not known if they are not among them. `waiting` are the held
+    cases that wait for room in a budget (see `Waiting`), `budgets` the last ones that the guard was
+    told.
     """
 
     counters: dict[str, SlidingCounter] = Field(default_factory=dict)
@@ -206,6 +215,9 @@ class GuardSnapshot(Payload):
     demoted: dict[str, Demotion] = Field(default_factory=dict)
     stopped: Stop | None = None
     refused: int = 0
+    budgets: Budgets = Budgets()
+    waiting: dict[str, list[Any]] = Field(default_factory=dict)
+    waiting_limits: dict[str, tuple[Limit, ...]] = Field(default_factory=dict)
     binding: Binding | None = None
     generation: int = 0
     decisions: int = 0

@@ -19,6 +19,7 @@ class RecordKind(StrEnum):
     CASE_OPENED = "case_opened"
     EVENT_JOINED = "event_joined"
     HELD = "held"
+    HOLD_ENDED = "hold_ended"
     APPROVED = "approved"
     DENIED = "denied"
     EXPIRED = "expired"

@@ -23,6 +23,7 @@ from clawback.cases import (
     NotHeld,
     WaitStep,
 )
+from clawback.cases.hold_cause import HoldCause
 from clawback.model.addresses import PatternKind
 from clawback.model.audit_record import RecordKind
 from clawback.model.messages import MAX_MESSAGES_PER_REQUEST, Destination, Disposition, Target
@@ -308,7 +309,7 @@ def test_what_the_guard_refused_is_held_until_people_agree() -> None:
     case = opened()
     case.add_match(match(1), NOW)
     assert not acts(case).approved
-    case.refuse("over the budget")
+    case.refuse("over the budget", HoldCause.CAMPAIGN)
     assert (isinstance(case.next(NOW), WaitStep), case.state) == (True, CaseState.HELD)
     assert [record.detail for record in case.take_records() if record.kind is RecordKind.HELD] == [
         "over the budget"
@@ -321,6 +322,80 @@ def test_what_the_guard_refused_is_held_until_people_agree() -> None:
     assert not acts(case, LATER).approved
 
 
+def held_for_a_budget(until: datetime = NOW + timedelta(hours=24), **changes: Any) -> Case:
+    """A case that the guard refused for a budget which frees again."""
+    case = opened(**changes)
+    case.add_match(match(1), NOW)
+    acts(case)
+    case.refuse("over the budget", HoldCause.SHARE, until)
+    case.next(NOW)
+    case.take_records()
+    return case
+
+
+def test_a_budget_that_frees_lets_a_held_case_go_on() -> None:
+    """It stays held until the guard has granted it, and people may decide all the while."""
+    case = held_for_a_budget()
+    assert case.next(LATER) == WaitStep(until=NOW + timedelta(hours=24))
+    case.ask_again(LATER)
+    act = acts(case, LATER)
+    assert (act.approved, case.state, case.decision_problem()) == (False, CaseState.HELD, None)
+    case.start_step(act, LATER)
+    assert case.state is CaseState.RESPONDING
+    assert [record.kind for record in case.take_records()] == [RecordKind.HOLD_ENDED]
+    done(case, act)
+    assert case.snapshot().asked == 0
+
+
+def test_a_case_asks_again_by_itself_in_the_end() -> None:
+    """Whoever should have told it may be gone. A refusal changes neither hold nor deadline."""
+    until = NOW + timedelta(hours=24)
+    case = held_for_a_budget(until)
+    acts(case, until)
+    case.refuse("over another budget", HoldCause.RULE_BUDGET, until + timedelta(hours=24))
+    assert case.next(until) == WaitStep(until=until + timedelta(hours=24))
+    assert not case.take_records()
+    assert (case.asked, case.held_since) == (1, NOW)
+    expired = NOW + CaseTiming().approval_timeout
+    case.refuse("over it still", HoldCause.SHARE, expired + timedelta(hours=1))
+    case.next(expired)
+    assert RecordKind.EXPIRED in [record.kind for record in case.take_records()]
+
+
+@pytest.mark.parametrize("cause", [HoldCause.DEMOTED, HoldCause.CHANGED, HoldCause.CAMPAIGN])
+def test_no_other_hold_is_lifted_by_a_budget(cause: HoldCause) -> None:
+    """The guard says that such a case must not ask again, whatever it is told."""
+    case = held_for_a_budget()
+    case.ask_again(LATER)
+    acts(case, LATER)
+    case.refuse("something else by now", cause, None)
+    case.ask_again(LATER)
+    assert isinstance(case.next(LATER), WaitStep)
+
+
+def test_a_rule_that_asks_people_first_is_not_asked_by_the_guard() -> None:
+    """Its refusal came for a step that people have to approve by now."""
+    case = opened(mode=Mode.APPROVE)
+    case.add_match(match(1), NOW)
+    case.next(NOW)
+    assert case.snapshot().hold_cause is HoldCause.APPROVAL
+    case.ask_again(LATER)
+    assert isinstance(case.next(LATER), WaitStep)
+
+
+@pytest.mark.parametrize("approved", [True, False])
+def test_a_decision_counts_while_the_guard_is_asked(approved: bool) -> None:  # noqa: FBT001 - pytest
+    """Whatever the guard says then: an approved step goes on, a denied one is not begun."""
+    case = held_for_a_budget()
+    case.ask_again(LATER)
+    acts(case, LATER)
+    case.decide(Decision(approved=approved, by="ana", at=LATER))
+    case.refuse("no room after all", HoldCause.SHARE, LATER + timedelta(hours=1))
+    step = case.next(LATER)
+    assert isinstance(step, ActionStep) == approved
+    assert case.state is (CaseState.RESPONDING if approved else CaseState.DENIED)
+
+
 def test_what_took_effect_is_kept_for_undo_and_counted() -> None:
     """Moved and unknown messages are listed with their time.
 
@@ -330,7 +405,7 @@ def test_what_took_effect_is_kept_for_undo_and_counted() -> None:
     for number in range(3):
         case.add_match(match(number), NOW)
     act = acts(case)
-    case.start_step(act)
+    case.start_step(act, NOW)
     assert case.snapshot().in_progress == act
     case.end_step(act, {"m0": "moved", "m1": "unknown", "m2": "failed:x"}, LATER)
     assert case.snapshot().applied == (AppliedAction(index=0, at=LATER, subjects=("m0", "m1")),)

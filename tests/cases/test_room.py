@@ -44,7 +44,7 @@ def test_a_further_part_knows_what_its_case_has_spent() -> None:
     case.add_match(match(2), NOW)
     assert case.counted_campaign == case.actions.current_campaign
     assert (case.actions.current_campaign.id, case.actions.current_campaign.spent) == ("run", 1)
-    case.start_step(step)
+    case.start_step(step, NOW)
     case.end_step(step, dict.fromkeys(step.subjects, MOVED), NOW)
     assert case.actions.current_campaign.spent == 1
 
@@ -58,7 +58,7 @@ def test_a_full_case_fits_into_a_payload() -> None:
         case.add_match(match(number, length=LONGEST_ID, **longest), NOW)
         number += 1
     while isinstance(step := case.next(NOW), ActionStep):
-        case.start_step(step)
+        case.start_step(step, NOW)
         assert _size(case) < STATE_LIMIT + 64 * 1024
         case.end_step(step, dict.fromkeys(step.subjects, MOVED), NOW)
         case.take_records()

@@ -20,7 +20,7 @@ from clawback.audit import AuditLog, AuditWriter
 from clawback.cases import CasePlan, CaseState, Limit
 from clawback.cases.authority import Authority
 from clawback.cloudflare import ContainmentStopped
-from clawback.guard import Budgets, Demotion, Reservation, ReservationBatch
+from clawback.guard import Budgets, Demotion, Refund, Reservation, ReservationBatch
 from clawback.model.audit_record import RecordKind
 from clawback.model.messages import Destination
 from clawback.model.mode import Mode
@@ -101,6 +101,41 @@ async def test_twenty_cases_at_once_never_pass_the_budget_together(
         assert await deployment.cases.approve(held, "ana", shown.digest) == CaseState.RESPONDING
         await deployment.settled(held)
         assert len(deployment.ledger) == 11
+
+
+async def test_held_cases_go_on_by_themselves_once_a_budget_has_room(
+    temporal: Client, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """One after the other, as room comes back, and people may decide the others meanwhile."""
+    monkeypatch.setattr("workflows.guard.GUARD_TELLS", timedelta(milliseconds=200))
+    lines = list(outbreak(3))
+    plans = [plan(number, limits=(Limit(messages=1, per=HOUR),)) for number in range(3)]
+    async with deployed(temporal, simulated(lines), tmp_path) as deployment:
+        for one, line in zip(plans, lines, strict=True):
+            await deployment.signal_case(one, match_of(line))
+            await eventually(partial(_is_decided, deployment, one))
+        guard = GuardGateway(temporal)
+        snapshot = await guard.status()
+        assert snapshot is not None
+        assert list(snapshot.waiting) == [one.case_id for one in plans[1:]]
+
+        (spent,) = snapshot.grants
+        handle = temporal.get_workflow_handle(names.GUARD_ID)
+        await handle.signal(names.REFUNDED, Refund(id=spent, count=1))
+        await deployment.settled(plans[1].case_id)
+        kinds = [record.kind for record in deployment.audit() if record.case == plans[1].case_id]
+        assert kinds.count(RecordKind.HELD) == kinds.count(RecordKind.HOLD_ENDED) == 1
+        memory = (await deployment.cases.status(plans[2].case_id)).snapshot
+        assert memory is not None
+        assert memory.state is CaseState.HELD
+        assert await deployment.cases.deny(plans[2].case_id, "ana", "good mail") == CaseState.DENIED
+        assert len(deployment.ledger) == 2
+
+
+async def _is_decided(deployment: Deployment, one: CasePlan) -> bool | None:
+    memory = (await deployment.cases.status(one.case_id)).snapshot
+    is_decided = memory is not None and memory.state in {CaseState.HELD, CaseState.SETTLED}
+    return True if is_decided else None
 
 
 async def test_a_thousand_cases_that_ask_at_once_all_act_or_are_held(

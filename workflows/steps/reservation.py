@@ -24,6 +24,7 @@ with workflow.unsafe.imports_passed_through():
     from clawback.actions import BaseAction, BudgetKind, BulkMove, Move
     from clawback.actions.outcomes import TOOK_EFFECT, UNKNOWN
     from clawback.cases import ActionStep, Case, CasePlan
+    from clawback.cases.hold_cause import HoldCause
     from clawback.guard import Refund, Reservation, ReservationResult
     from clawback.model.audit_record import AuditRecord
     from clawback.model.size import payload_size
@@ -50,6 +51,8 @@ class ReservedStep:
     def __init__(self, step: ActionStep, reservation: Reservation, reserved: ReservedMove) -> None:
         self._reservation = reservation
         self.refusal = None if reserved.reserved.granted else reserved.reserved.reason
+        self.cause = reserved.reserved.cause or HoldCause.SHARE
+        self.again = reserved.reserved.again
         self.outcome = reserved.reserved.outcome
         self.repeats = reserved.reserved.repeats
         self.first = _first_attempt(reserved)
@@ -101,7 +104,9 @@ class Reservations:
             records = ()
         request = self._request(step, reservation, records)
         # What people have approved goes ahead of the rest, which only its own queue can do.
-        if step.approved or type(step.action) not in _AT_ONCE:
+        # While it is held, people may deny it until the guard has answered.
+        is_held = self._case.held_since is not None
+        if step.approved or is_held or type(step.action) not in _AT_ONCE:
             return ReservedStep(step, reservation, await _ask(request))
         return ReservedStep(step, reservation, await self._move(step, request))
 
@@ -163,6 +168,9 @@ class Reservations:
             limits=self._plan.limits,
             subject=step.action.guard_subject,
             approved=step.approved,
+            case=workflow.info().workflow_id,
+            since=self._case.held_since,
+            asked=self._case.asked,
             protected=bool(step.targets) and all(one.protected for one in step.targets),
         )
 

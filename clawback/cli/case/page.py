@@ -28,6 +28,7 @@ _KINDS = {
     RecordKind.EVENT_JOINED: "{count} joined",
     RecordKind.EVENT_REJECTED: "{count} could not be read",
     RecordKind.HELD: "held",
+    RecordKind.HOLD_ENDED: "went on: the budget has room again",
     RecordKind.APPROVED: "approved by {actor}",
     RecordKind.DENIED: "denied by {actor}",
     RecordKind.EXPIRED: "expired without a decision",
@@ -171,6 +172,8 @@ class CasePage:
             if memory.state is CaseState.HELD and memory.guard_refusal
             else ""
         )
+        if held and memory.ask_at is not None:
+            held += "; goes on by itself when there is room"
         return f"{self.state}{held} · {counts} · {age}"
 
     def _to_decide(self) -> Iterator[str]:
