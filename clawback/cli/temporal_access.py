@@ -8,10 +8,9 @@ from temporalio.client import Client, WorkflowUpdateRPCTimeoutOrCancelledError
 from temporalio.service import RPCError
 
 from clawback.cli.exits import ExitCode, Failure
-from clawback.settings import Settings, load_settings
-from clawback.temporal.account_binding import ForeignAccount, require_account
-from clawback.temporal.client import TemporalUnreachable, connect
-from clawback.temporal.guard_gateway import GuardGateway
+from clawback.settings import load_settings
+from clawback.temporal.account_binding import ForeignAccount, connect_to_own
+from clawback.temporal.client import TemporalUnreachable
 from clawback.temporal.key_ring import PayloadKeyError
 from clawback.temporal.workflow_calls import (
     NoSuchWorkflow,
@@ -34,9 +33,7 @@ def call_temporal(call: Callable[[Client], Awaitable[T]]) -> T:
     settings = load_settings()
 
     async def connect_and_call() -> T:
-        client = await connect(settings)
-        await _check_account(client, settings)
-        return await call(client)
+        return await call(await connect_to_own(settings))
 
     try:
         return asyncio.run(connect_and_call())
@@ -55,11 +52,3 @@ def call_temporal(call: Callable[[Client], Awaitable[T]]) -> T:
             raise KeyboardInterrupt from error
         message = "the Temporal server did not answer in time"
         raise Failure(message, ExitCode.ENVIRONMENT) from error
-
-
-async def _check_account(client: Client, settings: Settings) -> None:
-    """Refuse the data of another account, if both accounts are known."""
-    view = await GuardGateway(client).look()
-    binding = view.memo.binding if view is not None and view.memo is not None else None
-    if binding is not None and settings.account is not None:
-        require_account(binding.account, settings.account, client.namespace)

@@ -29,6 +29,7 @@ from clawback.local.account_check import AccountRefused, check_account
 from clawback.local.installation import Installation, plan_installation
 from clawback.private_files import describe_hidden, hide, hide_new_files
 from clawback.settings import Settings, load_settings
+from clawback.temporal.account_binding import ForeignAccount, connect_to_own
 from clawback.temporal.client import TemporalUnreachable, connect
 from clawback.temporal.installation_keys import make_keys
 from clawback.temporal.key_ring import PayloadKeyError
@@ -55,7 +56,7 @@ def up(
         raise Failure(str(error), exit_code_of(error)) from error
     except (SetupError, TemporalUnreachable) as error:
         raise Failure(str(error), ExitCode.ENVIRONMENT) from error
-    except PayloadKeyError as error:
+    except (ForeignAccount, PayloadKeyError) as error:
         raise Failure(str(error), ExitCode.USAGE) from error
     except AccountRefused as error:
         raise Failure(str(error), ExitCode.REFUSED) from error
@@ -100,7 +101,7 @@ async def _check(installation: Installation) -> None:
             print_error(account.warning)
 
     if installation.temporal is None:
-        await connect(settings)
+        await connect_to_own(settings)
 
     check_ports(list(installation.ports()))
 

@@ -1,10 +1,35 @@
 """One namespace, one account: an installation refuses the data of another one."""
 
+from temporalio.client import Client
+
 from clawback.model.loggable import LoggableError
+from clawback.settings import Settings
+from clawback.temporal.client import connect
+from clawback.temporal.guard_gateway import GuardGateway
 
 
 class ForeignAccount(LoggableError, RuntimeError):
     """The namespace holds the data of another account; the text names both."""
+
+
+async def connect_to_own(settings: Settings) -> Client:
+    """Connect, and refuse a namespace with the data of another account, if both are known.
+
+    Every command comes through here, so that none reads or answers for another account.
+
+    Raises:
+        ForeignAccount: the accounts differ.
+        TemporalUnreachable: no server answers.
+        PayloadKeyError: a key is unusable or missing, or the guard was written with another one.
+        RPCError: the server fails.
+
+    """
+    client = await connect(settings)
+    view = await GuardGateway(client).look()
+    binding = view.memo.binding if view is not None and view.memo is not None else None
+    if binding is not None and settings.account is not None:
+        require_account(binding.account, settings.account, client.namespace)
+    return client
 
 
 def require_account(bound: str, ours: str, namespace: str) -> None:

@@ -55,7 +55,18 @@ class GuardKeeper:
             binding = Binding(account=self._account, installation=installation)
 
         await self._keep(view, binding)
-        return binding
+        return await self._confirm(binding)
+
+    async def _confirm(self, binding: Binding) -> Binding:
+        """Read the binding once more: another installation may have started the guard just now.
+
+        Raises:
+            ForeignAccount: it was the one of another account.
+
+        """
+        seen = await self._read_binding(await self._guard.look()) or binding
+        require_account(seen.account, self._account, self._guard.client.namespace)
+        return seen
 
     async def keep(self) -> bool:
         """See to the guard, and say whether containment is stopped.

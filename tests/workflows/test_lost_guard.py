@@ -26,7 +26,9 @@ from clawback.model.audit_record import RecordKind
 from clawback.simulator import outbreak
 from clawback.temporal import names
 from clawback.temporal.account_binding import ForeignAccount
-from clawback.temporal.guard_gateway import GuardGateway
+from clawback.temporal.guard_gateway import GuardGateway, GuardView
+from clawback.temporal.guard_keeper import GuardKeeper
+from clawback.temporal.guard_memory import GuardMemory
 from clawback.temporal.watchdog import create_watchdog
 from clawback.temporal.workflow_calls import NoSuchWorkflow, UpdateRefused
 from tests.waiting import eventually
@@ -260,3 +262,25 @@ async def test_another_account_is_refused(temporal: Client, tmp_path: Path) -> N
         await delete(temporal)
         with pytest.raises(ForeignAccount, match="account simulator, not of other"):
             await keeper_of(temporal, account="other").open()
+
+
+async def test_two_accounts_that_start_at_once_are_told_apart(temporal: Client) -> None:
+    """Neither finds a guard, and both start one: the server takes the first, for its account."""
+
+    class SeesNothingFirst(GuardGateway):
+        """Looks before the other one has started its guard."""
+
+        looks = 0
+
+        async def look(self) -> GuardView | None:
+            self.looks += 1
+            return await super().look() if self.looks > 1 else None
+
+    class SeesAnUntouchedNamespace(GuardKeeper):
+        async def _is_untouched(self) -> bool:
+            return True
+
+    late = SeesAnUntouchedNamespace(SeesNothingFirst(temporal), "other", GuardMemory("test"))
+    await keeper_of(temporal).open()
+    with pytest.raises(ForeignAccount, match="account simulator, not of other"):
+        await late.open()

@@ -38,8 +38,10 @@ from clawback.model.audit_record import AuditRecord, RecordKind
 from clawback.model.messages import Destination
 from clawback.rules.source.safety import Safety
 from clawback.settings import Settings, load_settings
-from clawback.temporal.client import TemporalUnreachable, connect
+from clawback.temporal.account_binding import ForeignAccount, connect_to_own
+from clawback.temporal.client import TemporalUnreachable
 from clawback.temporal.guard_gateway import GuardGateway
+from clawback.temporal.key_ring import PayloadKeyError
 
 _BLOCKS = "settings.block_senders."
 _JOBS = "investigate/bulk"
@@ -131,7 +133,9 @@ def _check_selective(request: ChangeRequest) -> None:
 async def _check_not_stopped(settings: Settings) -> None:
     remedy = "--force overrides"
     try:
-        stopped = await GuardGateway(await connect(settings)).is_stopped()
+        stopped = await GuardGateway(await connect_to_own(settings)).is_stopped()
+    except (ForeignAccount, PayloadKeyError) as error:
+        raise Failure(f"refused: {error}", ExitCode.USAGE) from error
     except (TemporalUnreachable, RPCError) as error:
         raise Failure(
             f"refused: cannot tell whether containment is stopped: {error}; {remedy}",

@@ -157,18 +157,23 @@ async def _cases(settings: Settings, names: Sequence[str]) -> Mapping[str, datet
     """Return when the newest case of each rule was opened; None if no server answers in time."""
     from temporalio.service import RPCError  # noqa: PLC0415 - takes half a second
 
+    from clawback.temporal.account_binding import (  # noqa: PLC0415 - the same
+        ForeignAccount,
+        connect_to_own,
+    )
     from clawback.temporal.case_gateway import CaseGateway  # noqa: PLC0415 - the same
     from clawback.temporal.case_index import CaseFilter  # noqa: PLC0415 - the same
     from clawback.temporal.client import (  # noqa: PLC0415 - the same
         TemporalUnreachable,
-        connect,
         server_address,
     )
+    from clawback.temporal.key_ring import PayloadKeyError  # noqa: PLC0415 - the same
 
-    with suppress(TemporalUnreachable, RPCError, OSError, TimeoutError):
+    refused = (ForeignAccount, PayloadKeyError)
+    with suppress(TemporalUnreachable, RPCError, OSError, TimeoutError, *refused):
         async with asyncio.timeout(_TIMEOUT):
             await _check_listening(server_address(settings))
-            cases = CaseGateway(await connect(settings))
+            cases = CaseGateway(await connect_to_own(settings))
             turn = asyncio.Semaphore(_AT_ONCE)
 
             async def newest(name: str) -> tuple[str, datetime] | None:
