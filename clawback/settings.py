@@ -188,6 +188,11 @@ class Settings(BaseSettings):
     temporal_port: Port = Field(
         default=7233, description="Port of the embedded Temporal server, on loopback"
     )
+    temporal_tls: Literal["required", "optional"] = Field(
+        default="required",
+        description="`required` refuses a Temporal server of another machine without TLS; "
+        "`optional` only warns, for a network that encrypts by itself",
+    )
     ui_port: Port = Field(
         default=8233, description="Port of the web interface of the embedded Temporal server"
     )

@@ -12,6 +12,7 @@ from pydantic_core import PydanticUndefined
 
 from clawback.cli import exits
 from clawback.cli.program import COMMANDS, load
+from clawback.local.temporal_program import TESTED
 from clawback.model.durations import format_duration
 from clawback.settings import Settings, variable
 from clawback.simulator.faults import FAULT_TYPES
@@ -70,6 +71,12 @@ def _metrics() -> Iterator[str]:
             yield table_row(f"`{family.name}{suffix}`", family.type, labels, family.documentation)
 
 
+def _programs() -> Iterator[str]:
+    yield from table_head("Platform", "SHA-256 of `temporal`")
+    for digest, platform in TESTED.items():
+        yield table_row(platform, f"`{digest}`")
+
+
 def _alerts() -> Iterator[str]:
     yield from table_head("Alert", "Severity", "Meaning", "What to do")
     for rule in yaml.safe_load(ALERTS.read_text(encoding="utf-8"))["groups"][0]["rules"]:
@@ -97,4 +104,5 @@ TABLES: Tables = {
     "exit codes": _exit_codes,
     "metrics": _metrics,
     "alerts": _alerts,
+    "programs": _programs,
 }

@@ -1,11 +1,13 @@
 """`pytest rules/` as rule writers run it: a process of its own, in a folder of their own."""
 
+import os
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
 
+from clawback.pytest_plugin import _carries_tests
 from tests.rules.folders import PLAIN, write
 
 BROKEN = PLAIN.replace(
@@ -98,3 +100,15 @@ def test_limits_may_be_outside_of_the_folder(
     done = run_pytest(tmp_path)
     assert done.returncode == 0, done.stdout
     assert "2 passed" in done.stdout
+
+
+def test_links_out_of_the_folder_and_pipes_are_not_read(tmp_path: Path) -> None:
+    """A file elsewhere is no rule file, whatever it says, and a pipe holds nobody up."""
+    outside = write(tmp_path / "elsewhere", {"b_rule.yml": OTHER})
+    folder = write(tmp_path / "rules", {"a_rule.yml": PLAIN})
+    inside = folder.resolve()
+    (inside / "linked.yml").symlink_to(outside / "b_rule.yml")
+    os.mkfifo(inside / "pipe.yml")
+    assert _carries_tests(inside / "a_rule.yml", inside)
+    assert not _carries_tests(inside / "linked.yml", inside)
+    assert not _carries_tests(inside / "pipe.yml", inside)

@@ -12,7 +12,10 @@ from shlex import quote
 from clawback.app_files import describe_rules
 from clawback.audit import AuditKeyError, Broken, read_public_keys, verify_tail
 from clawback.doctor.check import Finding, ok, problem, warning
+from clawback.local import SetupError
 from clawback.local.preflight import MIN_FREE_BYTES
+from clawback.local.temporal_program import TESTED, VERSION, hash_program
+from clawback.local.temporal_server import find_temporal
 from clawback.model.texts import plural
 from clawback.private_files import find_exposed
 from clawback.rules import RuleErrors, RuleSet, load_rules
@@ -86,6 +89,20 @@ def check_audit(settings: Settings) -> Iterable[Finding]:
         return [problem("audit", f"{file} is damaged near its end: {tail.reason}", remedy)]
 
     return [ok("audit", f"{file}: intact and signed at its end, head {tail.head}")]
+
+
+def check_program() -> Iterable[Finding]:
+    """Compare the program of the embedded Temporal server with those that were tested."""
+    name, remedy = "temporal program", "compare it as docs/operations/supply-chain.md says"
+    try:
+        path = Path(find_temporal())
+        found = hash_program(path)
+    except (SetupError, OSError) as error:
+        return [problem(name, str(error), "run `make env`, or install clawback again")]
+
+    if found in TESTED:
+        return [ok(name, f"{path} is the tested {VERSION} for {TESTED[found]}")]
+    return [warning(name, f"{path} is not the tested {VERSION}: its SHA-256 is {found}", remedy)]
 
 
 def check_disk_space(settings: Settings) -> Iterable[Finding]:

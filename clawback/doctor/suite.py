@@ -11,6 +11,7 @@ from clawback.doctor.file_checks import (
     check_audit,
     check_disk_space,
     check_privacy,
+    check_program,
     check_rules,
 )
 from clawback.doctor.permission_checks import check_permissions
@@ -56,7 +57,11 @@ def check_mode(settings: Settings, installation: Installation) -> Finding:
 
 def _checks(settings: Settings, installation: Installation) -> dict[str, Check]:
     page = WorkerPage(installation)
+    embedded: dict[str, Check] = {}
+    if installation.temporal is not None:
+        embedded["temporal program"] = partial(asyncio.to_thread, check_program)
     return {
+        **embedded,
         "rules": partial(asyncio.to_thread, check_rules, settings.rules, settings.safety),
         "running rules": partial(check_running_rules, page, settings.rules, settings.safety),
         "never-block list": partial(check_never_block, page),

@@ -53,7 +53,8 @@ class RehearsalEnvironment:
         self, plan: Rehearsal, folder: Path, corpora: Sequence[Path], history: timedelta
     ) -> None:
         create_key_file(keys := folder / "keys")
-        self._settings = Settings.model_construct(encryption_key_file=keys)
+        # The mail is synthetic, and the key is of this run alone.
+        self._settings = Settings.model_construct(encryption_key_file=keys, temporal_tls="optional")
         self._simulator_port = free_port()
         self.audit = folder / "audit.jsonl"
         self.has_guard = plan.guard
@@ -179,6 +180,7 @@ class RehearsalEnvironment:
             "CLAWBACK_GUARD": "on" if plan.guard else "unlimited",
             "CLAWBACK_UPGRADE": "restart",
             "CLAWBACK_ENCRYPTION_KEY_FILE": str(self._settings.encryption_key_file),
+            "CLAWBACK_TEMPORAL_TLS": "optional",
             "CLAWBACK_LOG_FORMAT": "json",
             **self._server.environment,
         }

@@ -26,6 +26,10 @@ class TemporalUnreachable(LoggableError, ConnectionError):
     """No Temporal server answered; the text gives the address and what to do."""
 
 
+class ConnectionInClear(TemporalUnreachable):
+    """The connection to another machine would not be encrypted."""
+
+
 def server_address(settings: Settings) -> str:
     """Return host and port of the server that `TEMPORAL_*` names, else of the embedded one."""
     return (
@@ -67,17 +71,17 @@ def read_keys(settings: Settings) -> KeyRing | None:
 
 
 def describe_plaintext(connection: ConnectConfig) -> LoggableText | None:
-    """Say that a connection to another machine is not encrypted; None if it is, or stays here.
-
-    Only a warning: a service mesh may encrypt what looks plain from here.
-    """
-    host = connection.target_host.rpartition(":")[0].strip("[]")
-    if connection.tls or is_loopback(host):
+    """Say that a connection to another machine is not encrypted; None if it is, or stays here."""
+    if not _is_in_clear(connection.target_host, has_tls=bool(connection.tls)):
         return None
     return LoggableText(
         f"the connection to Temporal at {connection.target_host} has no TLS; "
         "set TEMPORAL_TLS=true, unless a service mesh encrypts it"
     )
+
+
+def _is_in_clear(address: str, *, has_tls: bool) -> bool:
+    return not has_tls and not is_loopback(address.rpartition(":")[0].strip("[]"))
 
 
 async def connect(
@@ -90,12 +94,20 @@ async def connect(
     """Connect to `address`, else to the server that `TEMPORAL_*` names, else to the embedded one.
 
     Raises:
+        ConnectionInClear: it is on another machine, without TLS, and no setting allows that.
         TemporalUnreachable: no server answers there, or it refuses our credentials.
         PayloadKeyError: an encryption key is unusable.
 
     """
     profile = ClientConfigProfile.load().to_client_connect_config()
     target = address or server_address(settings)
+    in_clear = _is_in_clear(target, has_tls=bool(profile.get("tls")))
+    if in_clear and settings.temporal_tls == "required":
+        raise ConnectionInClear(
+            f"the connection to Temporal at {target} would have no TLS: set TEMPORAL_TLS=true, or "
+            "CLAWBACK_TEMPORAL_TLS=optional where a service mesh encrypts it"
+        )
+
     options = {
         **profile,
         "target_host": target,

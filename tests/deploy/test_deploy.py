@@ -153,6 +153,14 @@ def test_the_image_installs_only_hashed_requirements_and_is_not_root() -> None:
     assert "/healthz" in next(line for line in lines if line.startswith("HEALTHCHECK"))
 
 
+def test_the_base_of_the_image_can_be_chosen_by_digest() -> None:
+    """Each stage starts from the same argument, which compose passes on."""
+    text = (DEPLOY / "container" / "Dockerfile").read_text()
+    bases = re.findall(r"^FROM (\S+)", text, re.MULTILINE)
+    assert set(bases) == {"${PYTHON_IMAGE}"}
+    assert "PYTHON_IMAGE: ${PYTHON_IMAGE:-" in (DEPLOY / "compose.yml").read_text()
+
+
 @pytest.mark.parametrize(
     "file",
     [

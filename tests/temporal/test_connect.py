@@ -1,10 +1,20 @@
 """What is said when no Temporal server can be reached."""
 
+from typing import Literal
+
 import pytest
+from pydantic import SecretStr
 from temporalio.service import RPCError, RPCStatusCode
 
 from clawback.settings import Settings
-from clawback.temporal.client import TemporalUnreachable, connect, first_clause, lost_server
+from clawback.temporal.client import (
+    ConnectionInClear,
+    TemporalUnreachable,
+    connect,
+    first_clause,
+    lost_server,
+)
+from clawback.temporal.key_ring import Key
 
 
 @pytest.mark.parametrize(
@@ -17,11 +27,27 @@ from clawback.temporal.client import TemporalUnreachable, connect, first_clause,
 async def test_the_reason_is_words_not_debug_text(address: str, reason: str) -> None:
     """The real SDK's nested error comes out as its first clause and its message."""
     with pytest.raises(TemporalUnreachable) as refused:
-        await connect(Settings.model_construct(), address=address)
+        await connect(Settings.model_construct(temporal_tls="optional"), address=address)
     assert (
         str(refused.value) == f"no Temporal server answers at {address} "
         f"(set TEMPORAL_ADDRESS, or run `clawback up`): {reason}"
     )
+
+
+@pytest.mark.parametrize("encryption", ["on", "off"])
+async def test_no_connection_leaves_the_machine_in_clear(
+    monkeypatch: pytest.MonkeyPatch, encryption: Literal["on", "off"]
+) -> None:
+    """It is refused before a packet leaves; a setting allows it where the network encrypts."""
+    key = SecretStr(Key.generate().line) if encryption == "on" else None
+    for address in ("192.0.2.1:7233", "temporal.invalid:7233"):
+        monkeypatch.setenv("TEMPORAL_ADDRESS", address)
+        with pytest.raises(ConnectionInClear, match=f"{address} would have no TLS"):
+            await connect(Settings(encryption=encryption, encryption_key=key))
+
+    monkeypatch.setenv("TEMPORAL_ADDRESS", "bad host")
+    with pytest.raises(TemporalUnreachable, match="no Temporal server answers"):
+        await connect(Settings(encryption=encryption, encryption_key=key, temporal_tls="optional"))
 
 
 def test_a_refused_key_keeps_its_message() -> None:
