@@ -14,6 +14,7 @@ from clawback.model.mode import Mode
 from clawback.model.reconciliation import PolicyState, Reconcile, Reconciliation
 from clawback.telemetry import metrics
 from clawback.temporal.application_errors import as_application_error, audit_unavailable
+from clawback.temporal.expiry_gateway import ACTION_OF
 from clawback.temporal.reconciler import Comparison, FoundEntry, Reconciler
 
 _KNOWN_FOR = timedelta(hours=25)
@@ -78,7 +79,7 @@ def _record(one: FoundEntry, kind: RecordKind, id_: str, by: str, detail: str) -
         kind=kind,
         rule=one.shown.rule or None,
         case=one.shown.case or None,
-        action=one.shown.resource,
+        action=ACTION_OF[one.shown.resource],
         target=one.shown.id,
         detail=detail,
         actor=by,

@@ -13,17 +13,21 @@ from clawback.audit.audit_log import AuditLog, AuditUnavailable, default_key_fil
 from clawback.audit.audit_writer import AuditWriter
 from clawback.audit.chain import GENESIS, ChainLink, Head, audit_files
 from clawback.audit.reading import Tail, latest_matches, read_records
+from clawback.audit.searching import AuditFilter, AuditSearch, FoundRecord
 from clawback.audit.signing import AuditKeyError, PublicKey, read_public_keys
 from clawback.audit.verification import Broken, Verified, verify, verify_tail
 
 __all__ = [
     "GENESIS",
+    "AuditFilter",
     "AuditKeyError",
     "AuditLog",
+    "AuditSearch",
     "AuditUnavailable",
     "AuditWriter",
     "Broken",
     "ChainLink",
+    "FoundRecord",
     "Head",
     "PublicKey",
     "Tail",

@@ -214,10 +214,11 @@ class AuditLog:
 
     def _write(self, file: int, records: Sequence[AuditRecord], keys: SigningKeys) -> None:
         size = os.fstat(file).st_size
-        link, data = self._link, b""
+        link, lines = self._link, list[bytes]()
         for record in records:
             line, link = write_line(record, link, keys)
-            data += line
+            lines.append(line)
+        data = b"".join(lines)
 
         try:
             _write_all(file, data)

@@ -7,18 +7,21 @@ Pure, except for listing the files of an audit.
 
 import base64
 import glob
+import gzip
 import hashlib
 import json
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO, cast
 
 from clawback.audit.ocsf import to_ocsf
 from clawback.audit.signing import SigningKeys
 from clawback.model.audit_record import AuditRecord
 
+COMPRESSED = ".gz"
+"""Ends the names of rotated files that were compressed."""
 GENESIS = "0" * 64
 """The previous hash of the first line."""
 _MIN_HASH_DIGITS = 12
@@ -147,9 +150,22 @@ def _decode_signature(text: bytes) -> bytes:
 
 def audit_files(path: Path) -> list[Path]:
     """List the files of one audit, oldest first: the rotated ones, then the live one."""
-    rotated = sorted(
-        file
-        for file in path.parent.glob(f"{glob.escape(path.name)}.*")
-        if file.suffix[1:].isdecimal()
-    )
-    return [*rotated, path] if path.exists() else rotated
+    rotated: dict[str, Path] = {}
+    for file in sorted(path.parent.glob(f"{glob.escape(path.name)}.*")):
+        name = file.name.removesuffix(COMPRESSED)
+        if name.rpartition(".")[2].isdecimal():
+            # The original, as long as it is there beside a compressed copy.
+            rotated.setdefault(name, file)
+    files = [rotated[name] for name in sorted(rotated)]
+    return [*files, path] if path.exists() else files
+
+
+def open_audit_file(file: Path) -> BinaryIO:
+    """Open a file of an audit for reading, also a compressed one.
+
+    Raises:
+        OSError: it cannot be read.
+
+    """
+    # gzip raises OSError too if the content is damaged; EOFError is the exception to that.
+    return cast(BinaryIO, gzip.open(file, "rb")) if file.suffix == COMPRESSED else file.open("rb")

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from pydantic import ValidationError
 
-from clawback.audit.chain import audit_files
+from clawback.audit.chain import audit_files, open_audit_file
 from clawback.model.audit_record import AuditRecord, RecordKind
 
 NEWEST_BYTES = 16 * 1024 * 1024
@@ -28,7 +28,7 @@ def read_records(path: Path) -> Iterator[AuditRecord]:
     """
     seen: set[str] = set()
     for file in audit_files(path):
-        with file.open("rb") as lines:
+        with open_audit_file(file) as lines:
             for line in lines:
                 if not line.endswith(b"\n"):
                     break

@@ -12,6 +12,7 @@ from clawback.audit.chain import (
     InvalidLine,
     SealedLine,
     audit_files,
+    open_audit_file,
     read_line,
 )
 from clawback.audit.signing import PublicKey
@@ -189,7 +190,7 @@ def verify_tail(
 
 
 def _number_lines(path: Path) -> Iterator[tuple[int, bytes]]:
-    with path.open("rb") as lines:
+    with open_audit_file(path) as lines:
         yield from enumerate(lines, 1)
 
 

@@ -19,9 +19,10 @@ from clawback.model.policies import (
 from clawback.temporal import names
 from clawback.temporal.workflow_calls import NoSuchWorkflow, UpdateRefused, update_workflow
 
-_ACTION_OF: Mapping[Resource, str] = {
+ACTION_OF: Mapping[Resource, str] = {
     action.resource: name for name, action in ACTIONS.items() if issubclass(action, PolicyAction)
 }
+"""The name of the action that writes to each list."""
 _RUNNING = (
     f"WorkflowType IN ('{names.BLOCK_EXPIRY}', '{names.POLICY_EXPIRY}') "
     "AND ExecutionStatus = 'Running'"
@@ -101,7 +102,7 @@ class ExpiryGateway:
     async def _adopt_policy(
         self, policy: OwnedPolicy, expires_at: datetime, rule: str, case: str
     ) -> None:
-        action = _ACTION_OF[policy.resource]
+        action = ACTION_OF[policy.resource]
         await self._client.start_workflow(
             names.POLICY_EXPIRY,
             ExpiringPolicy(

@@ -12,6 +12,7 @@ from clawback.audit import verify as verify_audit
 from clawback.cli.audit.key import KeyFile, load_keys
 from clawback.cli.exits import ExitCode, Failure
 from clawback.cli.output import AsJson, print_json, print_text, show_progress
+from clawback.model.texts import plural
 from clawback.settings import load_settings
 
 _NOTICEABLE = 20 * 1024 * 1024
@@ -69,7 +70,8 @@ def _find_key(path: Path) -> Path:
 
 
 def _describe(found: Verified, *, is_signed: bool) -> str:
-    span = f"{found.lines} records, {found.first} to {found.last}, in {found.files} files"
+    span = f"{plural(found.lines, 'record')}, {found.first} to {found.last}"
+    span += f", in {plural(found.files, 'file')}"
     signed = f"signed by {', '.join(found.keys)}" if is_signed else "signatures not checked"
     torn = "; the last line is incomplete" if found.torn else ""
     return f"{span}; {signed}; head {found.head}{torn}"
