@@ -30,6 +30,7 @@ from activities.audit import AuditActivities
 from activities.containment import ContainmentActivities
 from activities.correlation import CorrelationActivities
 from activities.guard import GuardActivities
+from activities.identity import IdentityActivities
 from activities.ingest import IngestActivities
 from activities.notifications import NotificationActivities
 from activities.parts import PartActivities
@@ -41,6 +42,7 @@ from activities.set_aside import SetAsideActivities
 from activities.undo import UndoActivities
 from clawback.cli.exits import ExitCode, exit_now
 from clawback.cloudflare import EmailSecurity, Share
+from clawback.identity.permission import Policy
 from clawback.ingest import Ingest
 from clawback.model.events import EventKind
 from clawback.notifications import ChannelFileError, Notifier, read_channels
@@ -52,6 +54,7 @@ from clawback.services.audit_keeper import AuditKeeper
 from clawback.services.configuration import (
     build_budgets,
     build_check,
+    build_policy,
     channels_for_rules,
     connect_api,
     poller_starts,
@@ -82,6 +85,7 @@ from clawback.temporal.client import (
     describe_plaintext,
     lost_server,
 )
+from clawback.temporal.data_converter import order_keys
 from clawback.temporal.deadlock_detection import be_patient
 from clawback.temporal.error_types import EXPECTED
 from clawback.temporal.guard_gateway import GuardGateway
@@ -253,10 +257,12 @@ def build_components(  # noqa: PLR0913 - what a worker is built from
     *,
     notifier: Notifier | None = None,
     check: ActCheck | None = None,
+    policy: Callable[[], Policy] | None = None,
 ) -> Components:
     """Build activities and services over one Temporal client, API client and rule folder.
 
-    `check` says what may be done now; by default rules and settings do.
+    `check` says what may be done now, `policy` what is asked of people; by default rules and
+    settings do.
     """
     telemetry = ActivityTelemetry()
     audit_keeper = AuditKeeper(settings, telemetry.record_audit)
@@ -290,6 +296,9 @@ def build_components(  # noqa: PLR0913 - what a worker is built from
         guarding,
         ReservedMoveActivities(guarding, containment, may_send=lambda: not api.delay(Share.ACTING)),
         AuditActivities(audit),
+        IdentityActivities(
+            order_keys(client.data_converter.payload_codec), policy or build_policy(rules)
+        ),
         NotificationActivities(
             notifier or Notifier({}),
             api,

@@ -20,6 +20,7 @@ if not workflow.unsafe.in_sandbox():
     from activities.containment import ContainmentActivities
     from activities.correlation import CorrelationActivities
     from activities.guard import GuardActivities
+    from activities.identity import IdentityActivities
     from activities.ingest import IngestActivities
     from activities.notifications import NotificationActivities
     from activities.parts import PartActivities
@@ -31,12 +32,13 @@ if not workflow.unsafe.in_sandbox():
     from activities.undo import UndoActivities
 
     ACTIVITIES |= {
-        names.WORKFLOW_QUEUE: (AuditActivities.append_records,),
+        names.WORKFLOW_QUEUE: (AuditActivities.append_records, IdentityActivities.verify_order),
         names.GUARD_QUEUE: (
             GuardActivities.reserve,
             ReservedMoveActivities.reserve_and_move,
             GuardActivities.read_past,
             AuditActivities.append_records,
+            IdentityActivities.verify_order,
         ),
         names.CONTAIN_QUEUE: (
             ContainmentActivities.move_messages,

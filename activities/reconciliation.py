@@ -10,8 +10,9 @@ from temporalio import activity
 
 from clawback.audit import AuditUnavailable, AuditWriter
 from clawback.model.audit_record import AuditRecord, RecordKind
+from clawback.model.identity import OURSELVES, Actor
 from clawback.model.mode import Mode
-from clawback.model.reconciliation import PolicyState, Reconcile, Reconciliation
+from clawback.model.reconciliation import PolicyState, ReconcileFor, Reconciliation
 from clawback.telemetry import metrics
 from clawback.temporal.application_errors import as_application_error, audit_unavailable
 from clawback.temporal.expiry_gateway import ACTION_OF
@@ -35,44 +36,45 @@ class ReconciliationActivities:
         self._may_adopt = ceiling is not Mode.SHADOW
 
     @activity.defn(name="email_security.reconcile_policies")
-    async def reconcile_policies(self, request: Reconcile) -> Reconciliation:
+    async def reconcile_policies(self, request: ReconcileFor) -> Reconciliation:
         """Read each policy list once, compare, adopt and close. Safe to repeat.
 
         Raises:
             ApplicationError: the audit cannot be written; nothing was adopted.
 
         """
-        by = request.by or "clawback"
+        actor = request.actor or OURSELVES
+        is_person = request.dry_run or request.actor is not None
         with as_application_error():
-            found = await self._reconciler.compare(adopts=self._may_adopt or bool(request.by))
+            found = await self._reconciler.compare(adopts=self._may_adopt or is_person)
             if not request.dry_run:
-                await self._record(found, by, request.reason)
-                found = await self._reconciler.carry_out(found, by)
+                await self._record(found, actor, request.reason)
+                found = await self._reconciler.carry_out(found, actor)
 
         result = found.summarize(datetime.now(UTC), dry_run=request.dry_run)
         _report(result)
         return result
 
-    async def _record(self, found: Comparison, by: str, reason: str) -> None:
+    async def _record(self, found: Comparison, actor: Actor, reason: str) -> None:
         """Record before anything is done, as of every change."""
         try:
-            await self._audit.append(tuple(_records(found, by, reason)))
+            await self._audit.append(tuple(_records(found, actor, reason)))
         except AuditUnavailable as error:
             raise audit_unavailable(error) from error
 
 
-def _records(found: Comparison, by: str, reason: str) -> Iterator[AuditRecord]:
+def _records(found: Comparison, actor: Actor, reason: str) -> Iterator[AuditRecord]:
     run = activity.info().workflow_run_id
     for one in found.of(PolicyState.ADOPTED):
         detail = f"until {one.shown.expires_at:%FT%TZ}" + (f" · {reason}" if reason else "")
-        yield _record(one, RecordKind.POLICY_ADOPTED, f"adopted/{run}", by, detail)
+        yield _record(one, RecordKind.POLICY_ADOPTED, f"adopted/{run}", actor, detail)
     for one in found.of(PolicyState.CHANGED):
         # The same id as long as it stays as it is: it is reported once.
         detail = "somebody has edited it or its comments since clawback made it"
-        yield _record(one, RecordKind.POLICY_CHANGED, f"changed/{one.content}", "clawback", detail)
+        yield _record(one, RecordKind.POLICY_CHANGED, f"changed/{one.content}", OURSELVES, detail)
 
 
-def _record(one: FoundEntry, kind: RecordKind, id_: str, by: str, detail: str) -> AuditRecord:
+def _record(one: FoundEntry, kind: RecordKind, id_: str, actor: Actor, detail: str) -> AuditRecord:
     return AuditRecord(
         id=f"{id_}/{one.shown.resource}/{one.shown.id}",
         at=datetime.now(UTC),
@@ -82,7 +84,7 @@ def _record(one: FoundEntry, kind: RecordKind, id_: str, by: str, detail: str) -
         action=ACTION_OF[one.shown.resource],
         target=one.shown.id,
         detail=detail,
-        actor=by,
+        **actor.audit_fields,
     )
 
 

@@ -88,7 +88,7 @@ class UndoActivities:
         scope = request.scope
         with suppress_not_found():
             try:
-                await handle.signal(names.UNDO_REQUESTED, args=[scope.by, scope.reason])
+                await handle.signal(names.UNDO_REQUESTED, args=[scope.actor, scope.reason])
             except RPCError as error:
                 if error.status not in REFUSALS:
                     raise

@@ -24,7 +24,9 @@ from clawback.cases.summary import summarize
 from clawback.cases.touches import Mark, touch_hash, touched_values
 from clawback.cases.undo_plan import UndoScope
 from clawback.garbage_collection import without_garbage_collection
+from clawback.identity.local import local_identity
 from clawback.local import environment_with
+from clawback.model.identity import Actor
 from clawback.model.messages import Destination, Target
 from clawback.model.mode import Mode
 from clawback.temporal import names
@@ -32,6 +34,7 @@ from clawback.temporal.case_gateway import CaseGateway
 from clawback.temporal.case_index import CaseFilter, case_attributes
 from clawback.temporal.undo_gateway import UndoGateway
 
+BENCH = Actor(identity=local_identity())
 MESSAGES = 3
 """Messages of each case."""
 _STARTED_AT_ONCE = 64
@@ -144,7 +147,7 @@ def readings(
 
         return plan
 
-    everything = UndoScope(by="bench", since=hour)
+    everything = UndoScope(actor=BENCH, since=hour)
     return {
         "list, 50 cases": listed(),
         "list, all cases": listed(limit=count),
@@ -153,9 +156,9 @@ def readings(
         "list --sender": listed(sender=one.sender),
         "list --mailbox": listed(mailbox=one.mailbox),
         "list --message": listed(message=one.message_id),
-        "undo case": planned(UndoScope(by="bench"), case=plan_of(count // 2).case_id),
-        "undo message": planned(UndoScope(by="bench", messages=(one.id,))),
-        "undo rule": planned(UndoScope(by="bench"), rule="rule_1"),
+        "undo case": planned(UndoScope(actor=BENCH), case=plan_of(count // 2).case_id),
+        "undo message": planned(UndoScope(actor=BENCH, messages=(one.id,))),
+        "undo rule": planned(UndoScope(actor=BENCH), rule="rule_1"),
         "undo --since 1h": planned(everything),
     }
 

@@ -11,12 +11,15 @@ from temporalio.exceptions import ApplicationError
 with workflow.unsafe.imports_passed_through():
     from activities.policies import PolicyActivities
     from clawback.model.audit_record import AuditRecord, RecordKind
+    from clawback.model.identity import Actor
+    from clawback.model.orders import Order, OrderLog, SignedOrder, Verb
     from clawback.model.policies import EndedPolicy, ExpiringBlock
     from clawback.model.texts import bounded
+    from clawback.model.times import parse_time
     from clawback.temporal import names
     from workflows.options import EXPIRE
     from workflows.steps.audit import write_records
-    from workflows.validators import require_actor
+    from workflows.steps.orders import require_order, take_order
 
 
 @workflow.defn(name=names.BLOCK_EXPIRY, versioning_behavior=VersioningBehavior.AUTO_UPGRADE)
@@ -35,14 +38,15 @@ class BlockExpiryWorkflow:
         self._uid = f"{info.workflow_id}/{info.first_execution_run_id}"
         self._extensions = 0
         self._unwritten: list[AuditRecord] = []
-        self._lifted_by: tuple[str, str] | None = None
+        self._lifting: Order | None = None
+        self._orders = OrderLog()
         self._has_ended = False
 
     @workflow.run
     async def run(self, block: ExpiringBlock) -> EndedPolicy:
         """Wait until the block ends, remove it, record that."""
         # An extension moves the end while this waits, so the rest is computed anew each time.
-        while (left := self._left()) > timedelta() and self._lifted_by is None:
+        while (left := self._left()) > timedelta() and self._lifting is None:
             await self._wait(left)
             await self._write()
 
@@ -52,55 +56,68 @@ class BlockExpiryWorkflow:
             PolicyActivities.remove_policy, block.block.policy, **EXPIRE
         )
 
-        if self._lifted_by is None:
+        if (order := self._lifting) is None:
             self._note(RecordKind.BLOCK_EXPIRED, self._uid, ended)
         else:
-            by, reason = self._lifted_by
-            self._note(RecordKind.BLOCK_LIFTED, self._uid, ended, actor=by, detail=reason)
+            self._note(RecordKind.BLOCK_LIFTED, self._uid, ended, order.actor, order.reason)
 
         await self._write()
+        # An order that comes too late is still being verified, and then refused.
+        await workflow.wait_condition(workflow.all_handlers_finished)
         return ended
 
     @workflow.update(name=names.EXTEND)
-    def extend(self, until: datetime, by: str, reason: str) -> datetime:
-        """Extend the block; return when it ends."""
+    async def extend(self, signed: SignedOrder) -> datetime:
+        """Extend the block until the time that the order names; return when it ends."""
+        order = await take_order(signed, Verb.EXTEND_BLOCK, self._orders)
+        until = self._require_extension(order)
         self._block = self._block.model_copy(update={"expires_at": until})
         self._extensions += 1
         workflow.upsert_memo({names.BLOCK_MEMO: self._block})
 
-        detail = f"until {until:%FT%TZ}" + (f" · {reason}" if reason else "")
+        detail = f"until {until:%FT%TZ}" + (f" · {order.reason}" if order.reason else "")
         uid = f"{self._uid}/{self._extensions}"
-        self._note(RecordKind.BLOCK_EXTENDED, uid, actor=by, detail=detail)
+        self._note(RecordKind.BLOCK_EXTENDED, uid, None, order.actor, detail)
 
         return until
 
     @workflow.update(name=names.LIFT)
-    def lift(self, by: str, reason: str) -> None:
+    async def lift(self, signed: SignedOrder) -> None:
         """Remove the block now; the result of the workflow says how it ended."""
-        self._lifted_by = (by, reason)
+        order = await take_order(signed, Verb.LIFT_BLOCK, self._orders)
+        self._require_standing()
+        self._lifting = order
 
     @extend.validator
-    def _validate_extend(self, until: datetime, by: str, reason: str) -> None:
-        self._validate(by)
-        if until <= self._block.expires_at:
-            raise ApplicationError(
-                f"the block already stands until {self._block.expires_at:%FT%TZ}; "
-                "use `lift` to end it sooner"
-            )
+    def _validate_extend(self, signed: SignedOrder) -> None:
+        self._require_extension(require_order(signed, Verb.EXTEND_BLOCK, self._orders))
 
     @lift.validator
-    def _validate_lift(self, by: str, reason: str) -> None:
-        self._validate(by)
+    def _validate_lift(self, signed: SignedOrder) -> None:
+        require_order(signed, Verb.LIFT_BLOCK, self._orders)
+        self._require_standing()
 
     @workflow.query(name=names.STATUS)
     def status(self) -> ExpiringBlock:
         """The block as it stands now."""
         return self._block
 
-    def _validate(self, by: str) -> None:
-        require_actor(by)
-        if self._lifted_by is not None:
-            raise ApplicationError(f"the block has ended: {self._lifted_by[0]} has lifted it")
+    def _require_extension(self, order: Order) -> datetime:
+        """Return the new end that an order names; raise if it is none."""
+        self._require_standing()
+        if (until := parse_time(order.content)) is None:
+            raise ApplicationError(f"{bounded(order.content, 80)!r} is not a time")
+        if until <= self._block.expires_at:
+            raise ApplicationError(
+                f"the block already stands until {self._block.expires_at:%FT%TZ}; "
+                "use `lift` to end it sooner"
+            )
+        return until
+
+    def _require_standing(self) -> None:
+        if self._lifting is not None:
+            by = self._lifting.actor.label
+            raise ApplicationError(f"the block has ended: {by} has lifted it")
         if self._has_ended:
             raise ApplicationError(
                 f"the block has ended: it expired at {self._block.expires_at:%FT%TZ}"
@@ -116,7 +133,7 @@ class BlockExpiryWorkflow:
 
         with suppress(asyncio.TimeoutError):
             await workflow.wait_condition(
-                lambda: bool(self._unwritten) or self._lifted_by is not None,
+                lambda: bool(self._unwritten) or self._lifting is not None,
                 timeout=left,
                 timeout_summary="until the block ends",
             )
@@ -132,7 +149,7 @@ class BlockExpiryWorkflow:
         kind: RecordKind,
         uid: str,
         ended: EndedPolicy | None = None,
-        actor: str = "clawback",
+        actor: Actor | None = None,
         detail: str = "",
     ) -> None:
         record = AuditRecord(
@@ -144,7 +161,7 @@ class BlockExpiryWorkflow:
             action="block_sender" if ended is None else "unblock_sender",
             target=self._block.block.id,
             outcome=None if ended is None else ended.removal,
-            actor=bounded(actor, 120),
             detail=bounded(detail) or None,
+            **(actor.audit_fields if actor else {}),
         )
         self._unwritten.append(record)

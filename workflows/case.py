@@ -39,6 +39,8 @@ with workflow.unsafe.imports_passed_through():
         WaitStep,
     )
     from clawback.cases.hold_cause import HoldCause
+    from clawback.model.identity import Actor
+    from clawback.model.orders import Order, SignedOrder, Verb
     from clawback.model.texts import bounded
     from clawback.temporal import names
     from workflows.notification import NotificationWorkflow
@@ -47,9 +49,10 @@ with workflow.unsafe.imports_passed_through():
     from workflows.steps.audit import write_records
     from workflows.steps.containment import carry_out
     from workflows.steps.context import StepContext
+    from workflows.steps.orders import require_order, take_order
     from workflows.steps.publication import CasePublication
     from workflows.steps.reservation import Reservations, ReservedStep
-    from workflows.validators import require_actor, require_no_problem
+    from workflows.validators import require_no_problem
 
 
 @workflow.defn(name=names.CASE)
@@ -109,6 +112,9 @@ class CaseWorkflow:
                 await self._wait(step)
             elif self._forwarding:
                 await workflow.wait_condition(lambda: not self._forwarding or self._has_news)
+            elif not workflow.all_handlers_finished():
+                # A decision is being verified. Its handler waits for nothing here.
+                await workflow.wait_condition(workflow.all_handlers_finished)
             elif not self._has_news:
                 return step.state
             await self._continue_if_long(start)
@@ -116,7 +122,9 @@ class CaseWorkflow:
     async def _continue_if_long(self, start: CaseStart) -> None:
         if not workflow.info().is_continue_as_new_suggested():
             return
-        await workflow.wait_condition(lambda: not self._forwarding)
+        await workflow.wait_condition(
+            lambda: not self._forwarding and workflow.all_handlers_finished()
+        )
         await self._reservations.give_back()
         await self._write_records()
         if workflow.all_handlers_finished() and not self._forwarding:
@@ -233,30 +241,35 @@ class CaseWorkflow:
         self._has_news = True
 
     @workflow.signal(name=names.UNDO_REQUESTED)
-    def undo_requested(self, by: str, reason: str) -> None:
+    def undo_requested(self, actor: Actor, reason: str) -> None:
         """End the case: what it did is being undone."""
-        self._case.undo(by, reason, workflow.now())
+        self._case.undo(actor, reason, workflow.now())
         self._has_news = True
 
     @workflow.update(name=names.APPROVE)
-    def approve(self, by: str, reason: str, digest: str) -> str:
+    async def approve(self, signed: SignedOrder) -> str:
         """Approve what was shown (by its digest); return the new state."""
-        return self._decide(by, reason, approved=True)
+        people = self._case.proposal().needs
+        order = await take_order(signed, Verb.APPROVE, self._case.orders, people)
+        require_no_problem(self._case.approval_problem(order.actor.identity, order.content))
+        return self._decide(order)
 
     @workflow.update(name=names.DENY)
-    def deny(self, by: str, reason: str) -> str:
+    async def deny(self, signed: SignedOrder) -> str:
         """Deny a held case; return the new state."""
-        return self._decide(by, reason, approved=False)
+        order = await take_order(signed, Verb.DENY, self._case.orders)
+        require_no_problem(self._case.denial_problem(order.content))
+        return self._decide(order)
 
     @approve.validator
-    def _validate_approve(self, by: str, reason: str, digest: str) -> None:
-        require_actor(by)
-        require_no_problem(self._case.approval_problem(by, digest))
+    def _validate_approve(self, signed: SignedOrder) -> None:
+        order = require_order(signed, Verb.APPROVE, self._case.orders)
+        require_no_problem(self._case.approval_problem(order.actor.identity, order.content))
 
     @deny.validator
-    def _validate_deny(self, by: str, reason: str) -> None:
-        require_actor(by)
-        require_no_problem(self._case.decision_problem())
+    def _validate_deny(self, signed: SignedOrder) -> None:
+        order = require_order(signed, Verb.DENY, self._case.orders)
+        require_no_problem(self._case.denial_problem(order.content))
 
     @workflow.query(name=names.PROPOSAL)
     def proposal(self) -> Proposal:
@@ -276,12 +289,15 @@ class CaseWorkflow:
             plan=self._plan, timing=self._timing, part=self._case.part, snapshot=snapshot
         )
 
-    def _decide(self, by: str, reason: str, *, approved: bool) -> str:
-        update = workflow.current_update_info()
-        id_ = update.id if update is not None else ""
-        self._case.decide(
-            Decision(approved=approved, by=by, at=workflow.now(), reason=reason, id=id_)
+    def _decide(self, order: Order) -> str:
+        decision = Decision(
+            approved=order.verb is Verb.APPROVE,
+            actor=order.actor,
+            at=workflow.now(),
+            reason=order.reason,
+            id=order.nonce,
         )
+        self._case.decide(decision)
         self._has_news = True
         return self._case.state
 

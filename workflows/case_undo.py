@@ -32,7 +32,6 @@ with workflow.unsafe.imports_passed_through():
     from workflows.steps.messages import in_halves
     from workflows.steps.reclassify import reclassify
 
-_LONGEST_ACTOR = 120
 # One hour, at one attempt in `GUARD_PAUSE`.
 _DEMOTION_ATTEMPTS = 360
 
@@ -154,7 +153,7 @@ class CaseUndoWorkflow:
         False if there is no guard.
         """
         demotion = Demotion(
-            by=bounded(request.scope.by, _LONGEST_ACTOR),
+            actor=request.scope.actor,
             at=workflow.now(),
             reason=bounded(request.scope.reason),
             undone=plan.size,
@@ -184,8 +183,8 @@ def _build_start(request: CaseUndoRequest) -> AuditRecord:
         at=workflow.now(),
         kind=RecordKind.UNDO_STARTED,
         case=request.case.case,
-        actor=bounded(request.scope.by, _LONGEST_ACTOR),
         detail=f"the case took no signal and was cancelled · {bounded(request.scope.reason)}",
+        **request.scope.actor.audit_fields,
     )
 
 
@@ -205,8 +204,8 @@ def _build_records(
             action=one.action,
             target=one.target,
             outcome=one.outcome,
-            actor=bounded(request.scope.by, _LONGEST_ACTOR),
             detail=bounded(request.scope.reason) or None,
+            **request.scope.actor.audit_fields,
         )
 
 

@@ -31,14 +31,16 @@ with workflow.unsafe.imports_passed_through():
         Stop,
     )
     from clawback.model.audit_record import AuditRecord, RecordKind
+    from clawback.model.identity import Actor
+    from clawback.model.orders import SignedOrder, Verb
     from clawback.model.texts import bounded
     from clawback.temporal import names
     from workflows.options import GUARD_TELLS, READ_PAST
     from workflows.steps.audit import write_records
-    from workflows.validators import require_actor
+    from workflows.steps.orders import require_order, take_order
 
 
-_LONGEST_ACTOR = 120
+_OURSELVES = "clawback"
 _LONGEST_RULE = 80
 
 
@@ -74,7 +76,7 @@ class GuardWorkflow:
                 if not is_cancelled_exception(error) or not is_request:
                     raise
                 self._is_cancelled = True
-                self._stop("clawback", "somebody cancelled the guard")
+                self._stop(None, "somebody cancelled the guard")
 
     async def _continue(self) -> None:
         await self._wait()
@@ -83,9 +85,7 @@ class GuardWorkflow:
 
         await self._write()
         await self._tell_waiting()
-        # Never wait for the handlers here: `resume` itself waits for the next pass of this loop.
-        is_idle = workflow.all_handlers_finished() and not self._is_recovering
-        if self._is_long() and not self._unwritten and is_idle:
+        if self._can_continue and not self._unwritten:
             self._guard.generation += 1
             # Part of the start, so that the new run never shows an older generation.
             memo = {names.GUARD_MEMO: self._memo()}
@@ -95,7 +95,7 @@ class GuardWorkflow:
         """Wait for something to do; while cases wait for a budget, at most for a minute."""
 
         def has_work() -> bool:
-            return bool(self._unwritten) or self._guard.loss is not None or self._is_long()
+            return bool(self._unwritten) or self._guard.loss is not None or self._can_continue
 
         if not self._guard.has_waiting:
             await workflow.wait_condition(lambda: has_work() or self._guard.has_waiting)
@@ -134,32 +134,36 @@ class GuardWorkflow:
         self._guard.refund(refund)
 
     @workflow.update(name=names.STOP)
-    def stop(self, by: str, reason: str) -> Stop:
+    async def stop(self, signed: SignedOrder) -> Stop:
         """Turn the kill switch on; return who turned it on first, and when."""
-        return self._stop(by, reason)
+        order = await take_order(signed, Verb.STOP, self._guard.orders)
+        return self._stop(order.actor, order.reason)
 
     @workflow.update(name=names.RESUME)
-    async def resume(self, by: str) -> None:
+    async def resume(self, signed: SignedOrder) -> None:
         """Turn the kill switch off, once a lost past is read."""
+        order = await take_order(signed, Verb.RESUME, self._guard.orders)
         await workflow.wait_condition(lambda: not self._is_recovering)
         self._guard.resume()
         self._show()
-        self._note(RecordKind.RESUMED, by)
+        self._note(RecordKind.RESUMED, order.actor, order.reason)
 
     @workflow.signal(name=names.WORK_UNDONE)
     def work_undone(self, rule: str, demotion: Demotion) -> None:
         """Demote a rule whose work was undone: from now on its cases are held."""
         if rule not in self._guard.demoted:
-            self._note(RecordKind.RULE_DEMOTED, demotion.by, demotion.reason, rule)
+            self._note(RecordKind.RULE_DEMOTED, demotion.actor, demotion.reason, rule)
         self._guard.demote(rule, demotion)
         self._show()
 
     @workflow.update(name=names.CONFIRM)
-    def confirm(self, rule: str, by: str) -> None:
-        """Let a demoted rule act without approval again."""
-        self._guard.confirm(rule)
+    async def confirm(self, signed: SignedOrder) -> None:
+        """Let a demoted rule act without approval again; the order names the rule."""
+        order = await take_order(signed, Verb.CONFIRM_RULE, self._guard.orders)
+        self._require_demoted(order.content)
+        self._guard.confirm(order.content)
         self._show()
-        self._note(RecordKind.RULE_CONFIRMED, by, rule=rule)
+        self._note(RecordKind.RULE_CONFIRMED, order.actor, order.reason, rule=order.content)
 
     @workflow.signal(name=names.GUARD_LOST)
     def guard_lost(self, loss: Loss) -> None:
@@ -177,28 +181,30 @@ class GuardWorkflow:
             raise ApplicationError("the guard was lost and is reading what it knew")
 
     @stop.validator
-    def _validate_stop(self, by: str, reason: str) -> None:
-        require_actor(by)
+    def _validate_stop(self, signed: SignedOrder) -> None:
+        require_order(signed, Verb.STOP, self._guard.orders)
 
     @resume.validator
-    def _validate_resume(self, by: str) -> None:
-        require_actor(by)
+    def _validate_resume(self, signed: SignedOrder) -> None:
+        require_order(signed, Verb.RESUME, self._guard.orders)
         if self._guard.stopped is None and not self._is_recovering:
             raise ApplicationError("containment is not stopped")
 
     @confirm.validator
-    def _validate_confirm(self, rule: str, by: str) -> None:
-        require_actor(by)
-        if not self._guard.needs_confirmation(rule, workflow.now()):
-            demoted = ", ".join(sorted(self._guard.demoted)) or "none"
-            raise ApplicationError(
-                f"rule {bounded(rule, _LONGEST_RULE)!r} is not demoted; demoted rules: {demoted}"
-            )
+    def _validate_confirm(self, signed: SignedOrder) -> None:
+        self._require_demoted(require_order(signed, Verb.CONFIRM_RULE, self._guard.orders).content)
 
     @workflow.query(name=names.STATUS)
     def status(self) -> GuardSnapshot:
         """The whole state of the guard."""
         return self._guard.snapshot()
+
+    def _require_demoted(self, rule: str) -> None:
+        if not self._guard.needs_confirmation(rule, workflow.now()):
+            demoted = ", ".join(sorted(self._guard.demoted)) or "none"
+            raise ApplicationError(
+                f"rule {bounded(rule, _LONGEST_RULE)!r} is not demoted; demoted rules: {demoted}"
+            )
 
     @property
     def _is_recovering(self) -> bool:
@@ -221,14 +227,16 @@ class GuardWorkflow:
         self._recovered_run = workflow.info().run_id
         self._show()
         known = "all that it knew was read" if past.is_complete else "not all it knew is known"
-        self._note(RecordKind.GUARD_LOST, "clawback", f"{loss.reason}: {known}")
-        self._note(RecordKind.STOPPED, "clawback", "the guard was lost")
+        self._note(RecordKind.GUARD_LOST, None, f"{loss.reason}: {known}")
+        self._note(RecordKind.STOPPED, None, "the guard was lost")
 
-    def _stop(self, by: str, reason: str) -> Stop:
-        stop = Stop(by=bounded(by, _LONGEST_ACTOR), at=workflow.now(), reason=bounded(reason))
+    def _stop(self, actor: Actor | None, reason: str) -> Stop:
+        """Stop for somebody, or by ourselves (None)."""
+        by = actor.label if actor else _OURSELVES
+        stop = Stop(by=by, at=workflow.now(), reason=bounded(reason))
         if self._guard.stopped is None:
             self._guard.stop(stop)
-            self._note(RecordKind.STOPPED, by, reason)
+            self._note(RecordKind.STOPPED, actor, reason)
         self._show()
         return self._guard.stopped or stop
 
@@ -245,14 +253,16 @@ class GuardWorkflow:
             demoted=self._guard.most_demoted,
         )
 
-    def _note(self, kind: RecordKind, by: str, detail: str = "", rule: str | None = None) -> None:
+    def _note(
+        self, kind: RecordKind, actor: Actor | None, detail: str = "", rule: str | None = None
+    ) -> None:
         record = AuditRecord(
             id=f"guard/{workflow.uuid4()}",
             at=workflow.now(),
             kind=kind,
             rule=rule,
-            actor=bounded(by, _LONGEST_ACTOR),
             detail=bounded(detail) or None,
+            **(actor.audit_fields if actor else {}),
         )
         self._unwritten.append(record)
 
@@ -262,8 +272,14 @@ class GuardWorkflow:
         # Handlers may have added records meanwhile; those stay for the next write.
         del self._unwritten[: len(records)]
 
-    def _is_long(self) -> bool:
-        return workflow.info().is_continue_as_new_suggested()
+    @property
+    def _can_continue(self) -> bool:
+        """Whether the history is long, and nothing prevents a new run.
+
+        The loop never waits for handlers: `resume` itself waits for the next pass of it.
+        """
+        is_idle = workflow.all_handlers_finished() and not self._is_recovering
+        return is_idle and workflow.info().is_continue_as_new_suggested()
 
 
 async def _tell(case: str) -> None:

@@ -194,6 +194,12 @@ RECORD: Final[dict[str, Any]] = {
 }
 """Write to the audit of this worker, as a local activity, until it is written."""
 
+VERIFY_ORDER: Final[dict[str, Any]] = {
+    "start_to_close_timeout": timedelta(seconds=5),
+    "local_retry_threshold": timedelta(seconds=5),
+}
+"""Verify a signed order, as a local activity: it only computes."""
+
 RESERVE: Final[dict[str, Any]] = {
     "task_queue": names.GUARD_QUEUE,
     "start_to_close_timeout": timedelta(seconds=25),

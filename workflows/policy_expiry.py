@@ -10,12 +10,13 @@ from temporalio.common import VersioningBehavior
 with workflow.unsafe.imports_passed_through():
     from activities.policies import PolicyActivities
     from clawback.model.audit_record import AuditRecord, RecordKind
+    from clawback.model.orders import Order, OrderLog, SignedOrder, Verb
     from clawback.model.policies import EndedPolicy, ExpiringPolicy
     from clawback.model.texts import bounded
     from clawback.temporal import names
     from workflows.options import EXPIRE
     from workflows.steps.audit import write_records
-    from workflows.validators import require_actor
+    from workflows.steps.orders import require_order, take_order
 
 
 @workflow.defn(name=names.POLICY_EXPIRY, versioning_behavior=VersioningBehavior.AUTO_UPGRADE)
@@ -27,7 +28,8 @@ class PolicyExpiryWorkflow:
 
     @workflow.init
     def __init__(self, expiring: ExpiringPolicy) -> None:
-        self._lifted_by: tuple[str, str] | None = None
+        self._lifting: Order | None = None
+        self._orders = OrderLog()
 
     @workflow.run
     async def run(self, expiring: ExpiringPolicy) -> EndedPolicy:
@@ -36,7 +38,7 @@ class PolicyExpiryWorkflow:
         left = max(expiring.expires_at - workflow.now(), timedelta())
         with suppress(asyncio.TimeoutError):
             await workflow.wait_condition(
-                lambda: self._lifted_by is not None,
+                lambda: self._lifting is not None,
                 timeout=left,
                 timeout_summary="until the policy ends",
             )
@@ -44,23 +46,21 @@ class PolicyExpiryWorkflow:
         ended: EndedPolicy = await workflow.execute_activity_method(
             PolicyActivities.remove_policy, expiring.policy, **EXPIRE
         )
-        by, reason = self._lifted_by or ("clawback", "")
-        await write_records([_build_record(expiring, ended, by, reason)])
+        await write_records([_build_record(expiring, ended, self._lifting)])
+        await workflow.wait_condition(workflow.all_handlers_finished)
         return ended
 
     @workflow.update(name=names.LIFT)
-    def lift(self, by: str, reason: str) -> None:
+    async def lift(self, signed: SignedOrder) -> None:
         """Remove the policy now; the result of the workflow says how it ended."""
-        self._lifted_by = (by, reason)
+        self._lifting = await take_order(signed, Verb.LIFT_BLOCK, self._orders)
 
     @lift.validator
-    def _validate_lift(self, by: str, reason: str) -> None:
-        require_actor(by)
+    def _validate_lift(self, signed: SignedOrder) -> None:
+        require_order(signed, Verb.LIFT_BLOCK, self._orders)
 
 
-def _build_record(
-    expiring: ExpiringPolicy, ended: EndedPolicy, by: str, reason: str
-) -> AuditRecord:
+def _build_record(expiring: ExpiringPolicy, ended: EndedPolicy, order: Order | None) -> AuditRecord:
     info = workflow.info()
     return AuditRecord(
         id=f"{info.workflow_id}/{info.first_execution_run_id}",
@@ -71,6 +71,6 @@ def _build_record(
         action=expiring.action,
         target=expiring.policy.id,
         outcome=ended.removal,
-        actor=bounded(by, 120),
-        detail=bounded(reason) or None,
+        detail=bounded(order.reason) or None if order else None,
+        **(order.actor.audit_fields if order else {}),
     )

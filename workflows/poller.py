@@ -18,6 +18,7 @@ from temporalio.exceptions import (
 with workflow.unsafe.imports_passed_through():
     from activities.ingest import IngestActivities
     from clawback.model.audit_record import AuditRecord, RecordKind
+    from clawback.model.orders import Order, OrderLog, SignedOrder, Verb
     from clawback.model.poll_windows import (
         begin_backfill,
         begin_live,
@@ -45,6 +46,7 @@ with workflow.unsafe.imports_passed_through():
         WatchPage,
     )
     from clawback.model.texts import bounded
+    from clawback.model.times import parse_time
     from clawback.temporal import names
     from workflows.options import (
         BACKFILL,
@@ -55,6 +57,7 @@ with workflow.unsafe.imports_passed_through():
         WATCH,
     )
     from workflows.steps.audit import write_records
+    from workflows.steps.orders import require_order, take_order
 
 _MOST_EVENTS = 2_000
 """Length of the history from which a new run continues: about 250 pages."""
@@ -75,14 +78,17 @@ class PollerWorkflow:
         self._memory = start.memory or first_snapshot(start, workflow.now())
         self._are_others_over = False
         self._choosing = asyncio.Lock()
+        self._orders = OrderLog(self._memory.orders)
         self._writing: set[asyncio.Task[None]] = set()
 
     @workflow.run
     async def run(self, start: PollerStart) -> None:
         """Run the lanes until the history is long, then continue as new between two pages."""
         await asyncio.gather(self._run_live(), self._run_others())
-        await workflow.wait_condition(lambda: not self._writing)
-        workflow.continue_as_new(start.model_copy(update={"memory": self._memory}))
+        await workflow.wait_condition(
+            lambda: not self._writing and workflow.all_handlers_finished()
+        )
+        workflow.continue_as_new(start.model_copy(update={"memory": self.snapshot()}))
 
     # ---- the lanes
 
@@ -295,31 +301,56 @@ class PollerWorkflow:
         return self.status()
 
     @workflow.update(name=names.PAUSE)
-    def pause(self, reason: str) -> PollerStatus:
+    async def pause(self, signed: SignedOrder) -> PollerStatus:
         """Pause after the pages that are being read."""
-        return self._set_paused(bounded(reason) or "no reason given")
+        order = await take_order(signed, Verb.PAUSE_POLLING, self._orders)
+        self._set_paused(bounded(order.reason) or "no reason given")
+        return await self._record(RecordKind.POLL_PAUSED, order, order.reason)
 
     @workflow.update(name=names.RESUME)
-    def resume(self) -> PollerStatus:
+    async def resume(self, signed: SignedOrder) -> PollerStatus:
         """Continue where it stopped."""
-        return self._set_paused(None)
-
-    def _set_paused(self, reason: str | None) -> PollerStatus:
-        self._memory = self._memory.model_copy(update={"paused": reason})
-        return self.status()
+        order = await take_order(signed, Verb.RESUME_POLLING, self._orders)
+        self._set_paused(None)
+        return await self._record(RecordKind.POLL_RESUMED, order, order.reason)
 
     @workflow.update(name=names.REWIND)
-    def rewind(self, to: datetime) -> PollerStatus:
-        """Read again from a point in time on, beside fresh mail."""
+    async def rewind(self, signed: SignedOrder) -> PollerStatus:
+        """Read again from the time on that the order names, beside fresh mail."""
+        order = await take_order(signed, Verb.REWIND_POLLING, self._orders)
+        to = _read_past_time(order)
         self._memory = rewind(self._memory, to, workflow.now())
-        return self.status()
+        detail = f"to {to:%FT%TZ}" + (f" · {order.reason}" if order.reason else "")
+        return await self._record(RecordKind.POLL_REWOUND, order, detail)
+
+    @pause.validator
+    def _validate_pause(self, signed: SignedOrder) -> None:
+        require_order(signed, Verb.PAUSE_POLLING, self._orders)
+
+    @resume.validator
+    def _validate_resume(self, signed: SignedOrder) -> None:
+        require_order(signed, Verb.RESUME_POLLING, self._orders)
 
     @rewind.validator
-    def _validate_rewind(self, to: datetime) -> None:
-        if to.tzinfo is None:
-            raise ApplicationError("the time needs an offset, such as 2026-11-22T08:00:00Z")
-        if to > workflow.now():
-            raise ApplicationError(f"{to.isoformat()} is in the future; rewind goes back only")
+    def _validate_rewind(self, signed: SignedOrder) -> None:
+        _read_past_time(require_order(signed, Verb.REWIND_POLLING, self._orders))
+
+    def _set_paused(self, reason: str | None) -> None:
+        self._memory = self._memory.model_copy(update={"paused": reason})
+
+    async def _record(self, kind: RecordKind, order: Order, detail: str) -> PollerStatus:
+        """Put an order that was carried out on record; return the state it led to."""
+        status = self.status()
+        record = AuditRecord(
+            id=f"{names.poller_id(self._start.source)}/{workflow.uuid4()}",
+            at=workflow.now(),
+            kind=kind,
+            event=f"{self._start.source}/",
+            detail=bounded(detail) or None,
+            **order.actor.audit_fields,
+        )
+        await write_records([record])
+        return status
 
     @workflow.query(name=names.STATUS)
     def status(self) -> PollerStatus:
@@ -329,7 +360,17 @@ class PollerWorkflow:
     @workflow.query(name=names.SNAPSHOT)
     def snapshot(self) -> PollerSnapshot:
         """The whole state, for the run that comes after this one."""
-        return self._memory
+        return self._memory.model_copy(update={"orders": self._orders.counted})
+
+
+def _read_past_time(order: Order) -> datetime:
+    """Return the time that an order names; raise if it is none, or in the future."""
+    to = parse_time(order.content)
+    if to is None:
+        raise ApplicationError(f"{bounded(order.content, 80)!r} is not a time")
+    if to > workflow.now():
+        raise ApplicationError(f"{to.isoformat()} is in the future; rewind goes back only")
+    return to
 
 
 def _is_not_taken(error: BaseException) -> bool:

@@ -4,10 +4,11 @@ import asyncio
 import hashlib
 
 from temporalio import workflow
-from temporalio.exceptions import FailureError, WorkflowAlreadyStartedError
+from temporalio.exceptions import ApplicationError, FailureError, WorkflowAlreadyStartedError
 from temporalio.workflow import ParentClosePolicy
 
 with workflow.unsafe.imports_passed_through():
+    from clawback.model.orders import OrderLog, Verb
     from clawback.temporal import names
     from clawback.temporal.undo_gateway import (
         CaseRun,
@@ -17,6 +18,7 @@ with workflow.unsafe.imports_passed_through():
         UndoSummary,
     )
     from workflows.case_undo import CaseUndoWorkflow
+    from workflows.steps.orders import require_order, take_order
 
 _CASES_AT_ONCE = 200
 """Many, because cases that are undone at the same moment share their requests."""
@@ -39,6 +41,9 @@ class UndoWorkflow:
     @workflow.run
     async def run(self, request: UndoRequest) -> UndoSummary:
         """Start an undo for each case, wait for them, add up their results."""
+        if workflow.info().continued_run_id is None:
+            await _verify(request)
+
         while self._left:
             batch, self._left = self._left[:_CASES_AT_ONCE], self._left[_CASES_AT_ONCE:]
             for summary in await asyncio.gather(*map(self._undo, batch)):
@@ -77,6 +82,21 @@ class UndoWorkflow:
             workflow.logger.error("undo.failed", extra=extra)
             return UndoSummary(cases=1, failed=1)
         return summary
+
+
+async def _verify(request: UndoRequest) -> None:
+    """Fail unless whoever started this may undo, and has signed exactly this.
+
+    The order arrived when this workflow was started, however long no worker took it up.
+    """
+    if request.order is None:
+        raise ApplicationError("nobody has ordered this undo", non_retryable=True)
+
+    arrived = workflow.info().start_time
+    order = require_order(request.order, Verb.UNDO, OrderLog(), arrived)
+    if order.content != request.digest:
+        raise ApplicationError("the order is to undo something else", non_retryable=True)
+    await take_order(request.order, Verb.UNDO, OrderLog(), now=arrived)
 
 
 def _workflow_id(request: CaseUndoRequest) -> str:

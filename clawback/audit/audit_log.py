@@ -24,7 +24,9 @@ from clawback.audit.chain import (
 )
 from clawback.audit.signing import AuditKeyError, KeyFile, PublicKey, SigningKeys
 from clawback.model.audit_record import AuditRecord, RecordKind
+from clawback.model.identity import Actor
 from clawback.model.loggable import LoggableError
+from clawback.model.texts import bounded
 
 MAX_BYTES = 64 * 1024 * 1024
 """The size at which the file is rotated."""
@@ -85,7 +87,7 @@ class AuditLog:
                 self._catch_up(file, self._key_file.load())
             return Head(self._link.sequence, self._link.hash) if self._link.sequence else None
 
-    def rotate_key(self, by: str) -> SigningKeys:
+    def rotate_key(self, actor: Actor, reason: str = "") -> SigningKeys:
         """Replace the key; return the new keys. Running writers take it at their next record.
 
         The last record of the old key names the new one, so that whoever trusts the old one can
@@ -98,7 +100,8 @@ class AuditLog:
         with self._exclusive():
             old = self._key_file.load()
             new = old.successor()
-            self._append([_key_record(old.id, new.public, by, "the key was replaced")], old)
+            why = " · ".join(filter(None, ("the key was replaced", bounded(reason))))
+            self._append([_key_record(old.id, new.public, why, actor)], old)
             new.write(self._key_file.path)
             return new
 
@@ -146,7 +149,7 @@ class AuditLog:
         before = self._link.key
         if before and before not in {key.id for key in keys.all_public}:
             why = "the key file was lost or replaced, so nothing vouches for the new key"
-            yield _key_record(before, keys.public, "clawback", why)
+            yield _key_record(before, keys.public, why)
 
     @contextmanager
     def _file_lock(self) -> Iterator[None]:
@@ -256,7 +259,7 @@ def _check_signature(line: SealedLine, keys: SigningKeys) -> None:
         raise InvalidLine("its signature is not of the key that it names")
 
 
-def _key_record(before: str, after: PublicKey, by: str, why: str) -> AuditRecord:
+def _key_record(before: str, after: PublicKey, why: str, actor: Actor | None = None) -> AuditRecord:
     return AuditRecord(
         id=f"audit-key/{after.id}/{before}",
         at=datetime.now(UTC),
@@ -264,7 +267,7 @@ def _key_record(before: str, after: PublicKey, by: str, why: str) -> AuditRecord
         before=before,
         after=after.text,
         detail=why,
-        actor=by,
+        **(actor.audit_fields if actor else {}),
     )
 
 

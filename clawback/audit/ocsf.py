@@ -136,7 +136,10 @@ def _observables(record: AuditRecord) -> list[dict[str, Any]]:
 def _actor(record: AuditRecord) -> dict[str, Any]:
     if record.actor == "clawback":
         return {"app_name": "clawback"}
-    return {"user": {"name": record.actor}}
+    person: dict[str, Any] = {"user": {"name": record.actor}}
+    if record.host is not None:
+        person["session"] = {"terminal": record.host}
+    return person
 
 
 def _status(record: AuditRecord, mapping: _Mapping) -> int:

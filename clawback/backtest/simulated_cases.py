@@ -17,6 +17,7 @@ from clawback.backtest.replay import ReplayedMatch, Version
 from clawback.cases import ActionStep, Case, CasePlan, CaseState, CaseTiming, Decision, SearchStep
 from clawback.correlation.sliding_window import CorrelationWindow, find_window
 from clawback.model.audit_record import AuditRecord
+from clawback.model.identity import Actor, Identity
 from clawback.model.mode import Mode
 from clawback.rules.eligibility import cap_plan
 
@@ -130,9 +131,13 @@ def _perform(case: Case, now: datetime) -> None:
             case.end_search(step, (), None, now)
         elif case.state is CaseState.HELD:
             approvals += 1
-            case.decide(Decision(approved=True, by=f"approver {approvals}", at=now))
+            case.decide(Decision(approved=True, actor=_approver(approvals), at=now))
         else:
             return
+
+
+def _approver(number: int) -> Actor:
+    return Actor(identity=Identity(subject=f"approver {number}"))
 
 
 def _collect(

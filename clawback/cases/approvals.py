@@ -12,6 +12,7 @@ from clawback.cases.hold_cause import HoldCause
 from clawback.cases.plan import CasePlan
 from clawback.cases.state import ActionStep, CaseSnapshot, CaseState, Decision, Proposal
 from clawback.cases.timing import CaseTiming
+from clawback.model.identity import Identity
 from clawback.model.mode import Mode
 
 _MOST_NAMED = 5
@@ -92,7 +93,7 @@ class Approval:
         missing = 0
         if decision.approved:
             self.approvals.append(decision)
-            missing = max(needs - len({_person(one.by) for one in self.approvals}), 0)
+            missing = max(needs - len({one.actor.identity.person for one in self.approvals}), 0)
 
         if not missing:
             self.decision, self.expiry_warned = decision, False
@@ -118,17 +119,13 @@ class Approval:
         who = ""
         if self.decision is not None:
             verb = "approved" if self.decision.approved else "denied"
-            who = f", {verb} by {self.decision.by}"
+            who = f", {verb} by {self.decision.actor.label}"
 
         return f"the case is {state}{who}: there is nothing to decide"
 
-    def has_approved(self, by: str) -> bool:
-        """Whether a person has approved, however they write their name."""
-        return any(_person(one.by) == _person(by) for one in self.approvals)
-
-
-def _person(by: str) -> str:
-    return " ".join(by.split()).casefold()
+    def has_approved(self, identity: Identity) -> bool:
+        """Whether a person has approved, on whoever's behalf."""
+        return any(one.actor.identity.person == identity.person for one in self.approvals)
 
 
 def make_proposal(plan: CasePlan, steps: Sequence[ActionStep]) -> Proposal:

@@ -6,6 +6,7 @@ inputs in the same order give the same steps, so replay does too.
 
 from collections.abc import Mapping, Sequence
 from datetime import datetime
+from typing import Any
 
 from clawback.actions import Scope
 from clawback.actions.outcomes import MOVED, TOOK_EFFECT, WOULD, failed
@@ -35,8 +36,10 @@ from clawback.cases.state import (
 )
 from clawback.cases.timing import CaseTiming
 from clawback.model.audit_record import AuditRecord, RecordKind
+from clawback.model.identity import Actor, Identity
 from clawback.model.messages import MAX_MESSAGES_PER_REQUEST, Target
 from clawback.model.mode import Mode
+from clawback.model.orders import OrderLog
 from clawback.model.texts import bounded
 
 _EVERYTHING = 1_000_000
@@ -59,6 +62,7 @@ class Case:
     ) -> None:
         self.plan = plan
         self.part = part
+        self.orders = OrderLog(snapshot.orders)
         self.state = snapshot.state
         self.messages = CaseMessages(plan, snapshot)
         self.actions = CaseActions(plan, self.messages, snapshot, part)
@@ -221,12 +225,18 @@ class Case:
         """Why nobody can decide now; None if the case waits for a decision."""
         return self._approval.decision_problem(self.state)
 
-    def approval_problem(self, by: str, digest: str) -> str | None:
+    def approval_problem(self, identity: Identity, digest: str) -> str | None:
         """Why somebody cannot approve what they were shown; None if they can."""
         if (problem := self.decision_problem()) is not None:
             return problem
-        if self._approval.has_approved(by):
-            return f"{by} has approved this already: another person must approve it too"
+        if self._approval.has_approved(identity):
+            return f"{identity.label} has approved this already: another person must approve it too"
+        return describe_change(self.proposal(), digest)
+
+    def denial_problem(self, digest: str) -> str | None:
+        """Why nobody can deny what they were shown, or without a digest, whatever it is."""
+        if (problem := self.decision_problem()) is not None or not digest:
+            return problem
         return describe_change(self.proposal(), digest)
 
     def decide(self, decision: Decision) -> None:
@@ -243,7 +253,7 @@ class Case:
         kind = RecordKind.APPROVED if decision.approved else RecordKind.DENIED
         details = (bounded(decision.reason), f"{missing} more must approve" if missing else "")
         detail = " · ".join(filter(None, details)) or None
-        self._note(kind, decision.at, actor=bounded(decision.by, 120), detail=detail)
+        self._note(kind, decision.at, detail=detail, **decision.actor.audit_fields)
         if missing:
             return
 
@@ -252,12 +262,12 @@ class Case:
             self._refuse_pending("denied", decision.at)
         self.state = CaseState.RESPONDING if decision.approved else CaseState.DENIED
 
-    def undo(self, by: str, reason: str, now: datetime) -> None:
+    def undo(self, actor: Actor, reason: str, now: datetime) -> None:
         """End the case because it is being undone; pending steps are refused."""
         if self.state.is_final:
             return
         detail = bounded(reason) or None
-        self._note(RecordKind.UNDO_STARTED, now, actor=bounded(by, 120), detail=detail)
+        self._note(RecordKind.UNDO_STARTED, now, detail=detail, **actor.audit_fields)
         self.state = CaseState.UNDONE
 
     # ---- outputs
@@ -319,6 +329,7 @@ class Case:
             is_full=self.parts.is_full,
             parts=self.parts.states,
             index=self.parts.saved_index(),
+            orders=self.orders.counted,
         )
 
     def proposal(self) -> Proposal:
@@ -475,5 +486,5 @@ class Case:
                 fields = {"event": match.key, "action": action.name}
                 self._note(RecordKind.ACTED, now, **fields, outcome=failed("no_message"))
 
-    def _note(self, kind: RecordKind, now: datetime, **fields: str | None) -> None:
+    def _note(self, kind: RecordKind, now: datetime, **fields: Any) -> None:
         self._recorder.note(kind, now, **fields)

@@ -203,7 +203,7 @@ def _build_context(
 ) -> NotificationContext:
     is_held = occasion is Occasion.HELD
     decision = snapshot.decision
-    denied_by = (decision.by,) if decision and not decision.approved else ()
+    denied_by = (decision.actor.label,) if decision and not decision.approved else ()
     actions = tuple(
         ActionSummary(action=action.describe(), outcomes=dict(Counter(outcomes.values())))
         for action, outcomes in zip(plan.actions, snapshot.outcomes, strict=False)
@@ -224,7 +224,7 @@ def _build_context(
         messages=len(snapshot.targets),
         events=len(snapshot.events),
         reason=bounded(snapshot.hold_reason if is_held else decision.reason if decision else ""),
-        decided_by=denied_by or tuple(dict.fromkeys(one.by for one in snapshot.approvals)),
+        decided_by=denied_by or tuple(dict.fromkeys(one.actor.label for one in snapshot.approvals)),
         answer_by=snapshot.held_at + timeout if snapshot.held_at and is_held else None,
         first=next(iter(snapshot.targets.values()), None),
     )

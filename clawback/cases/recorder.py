@@ -1,6 +1,7 @@
 """The audit records of a case, numbered and kept until they are written, and its timeline."""
 
 from datetime import datetime
+from typing import Any
 
 from clawback.cases.plan import CasePlan
 from clawback.cases.state import CaseSnapshot
@@ -18,7 +19,7 @@ class CaseRecorder:
         self.timeline = Timeline(snapshot.timeline)
         self._plan = plan
 
-    def note(self, kind: RecordKind, now: datetime, **fields: str | None) -> None:
+    def note(self, kind: RecordKind, now: datetime, **fields: Any) -> None:
         """Make a record; its id is the number of the record within the case."""
         self.count += 1
         record = AuditRecord(

@@ -12,6 +12,7 @@ from clawback.cases.plan import CasePlan, Match
 from clawback.cases.timeline import TimelineEntry
 from clawback.cases.timing import CaseTiming
 from clawback.model.audit_record import AuditRecord
+from clawback.model.identity import Actor
 from clawback.model.messages import Target
 from clawback.model.payload import Payload
 from clawback.model.times import UtcDatetime
@@ -43,7 +44,7 @@ class Decision(Payload):
     """A person's decision on a held case. All parts of a campaign get it under the same `id`."""
 
     approved: bool
-    by: str
+    actor: Actor
     at: UtcDatetime
     reason: str = ""
     id: str = ""
@@ -135,6 +136,8 @@ class CaseSnapshot(Payload):
     Size: `room_used` bytes are taken, `is_full` says that further matches went on to other parts,
     `parts` are the states of all parts that the first one knows of, `index` says which part has
     which matches, `campaign` is what the guard counts all of them under.
+
+    `orders` are the orders of people that were counted lately (see `OrderLog`).
     """
 
     uid: str
@@ -172,6 +175,7 @@ class CaseSnapshot(Payload):
     is_full: bool = False
     parts: dict[int, CaseState] = Field(default_factory=dict)
     index: SavedIndex = SavedIndex()
+    orders: dict[str, UtcDatetime] = Field(default_factory=dict)
 
     @property
     def all_targets(self) -> dict[str, Target]:

@@ -29,6 +29,8 @@ class TimelineEntry(Payload):
     outcome: str | None = None
     after: str | None = None
     actor: str | None = None
+    verified: bool | None = None
+    on_behalf_of: str | None = None
     detail: str | None = None
 
     def is_like(self, other: "TimelineEntry") -> bool:
@@ -64,6 +66,8 @@ class Timeline:
             outcome=record.outcome,
             after=record.after,
             actor=record.actor,
+            verified=record.verified,
+            on_behalf_of=record.on_behalf_of,
             detail=record.detail,
         )
         # Records of one kind may alternate between outcomes, so look back through all of that kind.

@@ -12,6 +12,7 @@ from clawback.actions import Action, Correction, Policy, UndoPart
 from clawback.actions.outcomes import WOULD
 from clawback.cases.plan import CasePlan
 from clawback.cases.state import CaseSnapshot
+from clawback.model.identity import Actor
 from clawback.model.messages import Target
 from clawback.model.payload import Payload
 from clawback.model.times import UtcDatetime
@@ -108,7 +109,7 @@ class UndoScope(Payload):
     Everything, what was done since a time, or what was done to some messages.
     """
 
-    by: str
+    actor: Actor
     reason: str = ""
     since: UtcDatetime | None = None
     messages: tuple[str, ...] | None = None

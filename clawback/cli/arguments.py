@@ -1,4 +1,4 @@
-"""Arguments that several commands share: who acts and why, times, durations."""
+"""Arguments that several commands share: confirmation, times, durations."""
 
 from datetime import UTC, datetime, timedelta
 from typing import Annotated
@@ -6,22 +6,9 @@ from typing import Annotated
 import typer
 
 from clawback.cli.exits import ExitCode, Failure
-from clawback.identity.local import operating_system_user
 from clawback.model.durations import parse_duration
 from clawback.model.times import parse_time
 
-By = Annotated[
-    str,
-    typer.Option(
-        "--by",
-        default_factory=operating_system_user,
-        help="Your name, recorded in the audit.",
-        show_default="user@host",
-    ),
-]
-Reason = Annotated[
-    str, typer.Option("--reason", help="Reason, recorded in the audit.", show_default=False)
-]
 Yes = Annotated[bool, typer.Option("--yes", help="Do not ask for confirmation.")]
 
 

@@ -30,6 +30,7 @@ from clawback.guard.refusal import Refusal
 from clawback.guard.sliding_counter import LONGEST
 from clawback.guard.spending import Spending
 from clawback.guard.waiting import MOST_TOLD, Waiting
+from clawback.model.orders import OrderLog
 from clawback.model.size import PAYLOAD_LIMIT, payload_size
 
 GRANT_MEMORY = timedelta(days=1)
@@ -61,6 +62,7 @@ class Guard:
         self.loss = snapshot.loss
         self._unknown_since = snapshot.unknown_since
         self._vouched = snapshot.vouched
+        self.orders = OrderLog(snapshot.orders)
 
     def snapshot(self) -> GuardSnapshot:
         """All the guard knows, for the next run, in at most `SNAPSHOT_LIMIT` bytes.
@@ -97,6 +99,7 @@ class Guard:
             loss=self.loss,
             unknown_since=self._unknown_since,
             vouched=self._vouched,
+            orders=self.orders.counted,
         )
 
     # ---- spending
@@ -231,6 +234,7 @@ class Guard:
         self._budgets = past.budgets
         self._waiting = Waiting.of(past.waiting, past.waiting_limits)
         self._unknown_since, self._vouched = past.unknown_since, past.vouched
+        self.orders = OrderLog({**past.orders, **self.orders.counted})
 
     # ---- held cases that wait
 
@@ -278,7 +282,7 @@ class Guard:
     ) -> Iterator[Refusal]:
         rule = reservation.rule
         if (demotion := self.demoted.get(rule)) is not None:
-            reason = f"the rule's work was undone by {demotion.by}"
+            reason = f"the rule's work was undone by {demotion.actor.label}"
             yield Refusal(HoldCause.DEMOTED, f"{reason}: {_confirm(rule)}")
         elif self.needs_confirmation(rule, now):
             reason = "the guard was lost, and whether the rule's work was undone is not known"

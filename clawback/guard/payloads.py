@@ -13,6 +13,7 @@ from clawback.cases.state import Campaign
 from clawback.guard.shares import Shares
 from clawback.guard.sliding_counter import SlidingCounter
 from clawback.model.durations import Duration
+from clawback.model.identity import Actor
 from clawback.model.level import Level
 from clawback.model.payload import Payload
 from clawback.model.times import UtcDatetime
@@ -126,7 +127,7 @@ class Stop(Payload):
 class Demotion(Payload):
     """A rule whose work was undone: its cases are held until a person confirms the rule."""
 
-    by: str
+    actor: Actor
     at: UtcDatetime
     reason: str = ""
     undone: int = 1
@@ -204,7 +205,7 @@ class GuardSnapshot(Payload):
     `campaigns` counts those of several parts by their ids; what those opened until
     `campaigns_forgotten` have spent is not known if they are not among them. `waiting` are the held
     cases that wait for room in a budget (see `Waiting`), `budgets` the last ones that the guard was
-    told.
+    told. `orders` are those of people that were counted lately (see `OrderLog`).
     """
 
     counters: dict[str, SlidingCounter] = Field(default_factory=dict)
@@ -224,6 +225,7 @@ class GuardSnapshot(Payload):
     loss: Loss | None = None
     unknown_since: UtcDatetime | None = None
     vouched: tuple[str, ...] = ()
+    orders: dict[str, UtcDatetime] = Field(default_factory=dict)
 
 
 class Past(Payload):

@@ -48,6 +48,9 @@ class RecordKind(StrEnum):
     POLL_RECOVERED = "poll_recovered"
     POLL_STATE_LOST = "poll_state_lost"
     AUDIT_KEY_CHANGED = "audit_key_changed"
+    POLL_PAUSED = "poll_paused"
+    POLL_RESUMED = "poll_resumed"
+    POLL_REWOUND = "poll_rewound"
     BY_HAND = "by_hand"
 
 
@@ -56,8 +59,10 @@ class AuditRecord(Payload):
 
     `id` is stable, so that readers can drop repeats. `event` is the key of the event, `target` the
     investigate id, pattern or channel, `outcome` a value of `clawback.actions.outcomes` or of
-    `Removal`, `actor` is `clawback` or the person who decided. `before` and `after` say what
-    changed, as far as known: a folder, a verdict.
+    `Removal`. `before` and `after` say what changed, as far as known: a folder, a verdict.
+
+    `actor` is `clawback` or the person who acted, `verified` whether an identity provider vouches
+    for that, `host` the machine of a command. `on_behalf_of` is what the person typed.
     """
 
     id: str
@@ -75,3 +80,6 @@ class AuditRecord(Payload):
     after: str | None = None
     detail: str | None = None
     actor: str = "clawback"
+    verified: bool | None = None
+    host: str | None = None
+    on_behalf_of: str | None = None

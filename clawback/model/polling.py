@@ -70,6 +70,7 @@ class PollerSnapshot(Payload):
     span            length of the next window of the backfill lane
     worker          the task queue of the worker that reads all pages, as long as it can
     pace            how many seconds of backlog were read per second, lately
+    orders          orders of people that were counted lately (see `OrderLog`)
     """
 
     cursor: UtcDatetime
@@ -104,6 +105,7 @@ class PollerSnapshot(Payload):
     set_aside: int = 0
     paused: str | None = None
     troubles: Mapping[Lane, str] = {}
+    orders: Mapping[str, UtcDatetime] = {}
 
     @property
     def problem(self) -> str | None:

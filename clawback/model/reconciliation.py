@@ -11,6 +11,8 @@ from typing import Final
 
 from pydantic import Field
 
+from clawback.model.identity import Actor
+from clawback.model.orders import SignedOrder
 from clawback.model.payload import Payload
 from clawback.model.policies import Resource
 from clawback.model.policy_marks import PolicyMark
@@ -59,13 +61,20 @@ class ReconciledPolicy(Payload):
 
 
 class Reconcile(Payload):
-    """Reconcile now. `by` is who asked; empty for the schedule.
+    """Reconcile now: what a person ordered, or without an order, what the schedule does.
 
     A person's run adopts in every mode, the schedule's only if this installation may act.
     """
 
     dry_run: bool = False
-    by: str = ""
+    order: SignedOrder | None = None
+
+
+class ReconcileFor(Payload):
+    """Reconcile for somebody; None is the schedule."""
+
+    dry_run: bool = False
+    actor: Actor | None = None
     reason: str = ""
 
 

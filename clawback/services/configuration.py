@@ -5,6 +5,7 @@ from datetime import timedelta
 
 from clawback.actions import ChannelTraits
 from clawback.cloudflare import EmailSecurity, Permit
+from clawback.identity.permission import Policy
 from clawback.model.events import EventKind
 from clawback.model.polling import PollerStart
 from clawback.notifications import Channels, traits_of
@@ -75,3 +76,12 @@ def build_check(
 def build_budgets(settings: Settings, rules: LiveRules) -> LiveBudgets:
     """Build what gives reservations their budgets: none if the guard is unlimited."""
     return LiveBudgets(lambda: rules.current, is_limited=settings.guard != "unlimited")
+
+
+def build_policy(rules: LiveRules) -> Callable[[], Policy]:
+    """Build what says what the installation asks of people now."""
+
+    def policy() -> Policy:
+        return Policy(allows_unverified=rules.current.safety.allows_unverified)
+
+    return policy

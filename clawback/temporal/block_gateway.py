@@ -12,11 +12,14 @@ import structlog
 from temporalio.client import Client, WorkflowExecution, WorkflowHandle
 from temporalio.service import RPCError, RPCStatusCode
 
+from clawback.model.identity import Actor
+from clawback.model.orders import Verb
 from clawback.model.payload import Payload
 from clawback.model.policies import EndedPolicy, ExpiringBlock, OwnedBlock, Removal
 from clawback.model.times import UtcDatetime
 from clawback.temporal import names
 from clawback.temporal.data_converter import PayloadRefused
+from clawback.temporal.orders import sign_order
 from clawback.temporal.workflow_calls import NoSuchWorkflow, UpdateRefused, send_update
 
 T = TypeVar("T")
@@ -90,7 +93,9 @@ class BlockGateway:
 
         return await _read_block(execution)
 
-    async def extend(self, block_id: str, until: datetime, by: str, reason: str = "") -> datetime:
+    async def extend(
+        self, block_id: str, until: datetime, actor: Actor, reason: str = ""
+    ) -> datetime:
         """Extend a block; return when it ends.
 
         Raises:
@@ -98,11 +103,19 @@ class BlockGateway:
             UpdateRefused: the block has ended, or already stands until then.
 
         """
-        args = [until, by, reason]
-        return await self._update(self._handle(block_id), names.EXTEND, args, datetime)
+        handle = self._handle(block_id)
+        order = sign_order(
+            self.client,
+            Verb.EXTEND_BLOCK,
+            handle.id,
+            actor,
+            reason=reason,
+            content=until.isoformat(),
+        )
+        return await self._update(handle, names.EXTEND, [order], datetime)
 
     async def lift(
-        self, block_id: str, by: str, reason: str = "", patience: timedelta = LIFT_PATIENCE
+        self, block_id: str, actor: Actor, reason: str = "", patience: timedelta = LIFT_PATIENCE
     ) -> Removal | None:
         """Remove a block now, if it is still ours.
 
@@ -114,7 +127,8 @@ class BlockGateway:
 
         """
         handle = self._handle(block_id)
-        await self._update(handle, names.LIFT, [by, reason], type(None))
+        order = sign_order(self.client, Verb.LIFT_BLOCK, handle.id, actor, reason=reason)
+        await self._update(handle, names.LIFT, [order], type(None))
         try:
             async with asyncio.timeout(patience.total_seconds()):
                 ended: EndedPolicy = await handle.result()

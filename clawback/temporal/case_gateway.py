@@ -5,7 +5,6 @@ from collections.abc import AsyncIterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from typing import Any, NoReturn, TypeVar
-from uuid import uuid4
 
 from pydantic_core import PydanticSerializationError
 from temporalio.client import Client
@@ -24,6 +23,8 @@ from clawback.cases import (
 from clawback.cases.approvals import describe_change
 from clawback.cases.campaign import merge_parts, merge_proposals
 from clawback.cases.summary import summarize_start
+from clawback.model.identity import Actor
+from clawback.model.orders import Verb
 from clawback.model.size import PLAN_LIMIT, payload_size, split_by_size
 from clawback.temporal import names
 from clawback.temporal.case_entries import CaseEntry, CaseLine, list_entries
@@ -31,6 +32,7 @@ from clawback.temporal.case_history import HistoryUnreadable, read_case_history
 from clawback.temporal.case_index import CaseFilter, case_attributes
 from clawback.temporal.data_converter import index_keys
 from clawback.temporal.fan_out import UNANSWERED, Answers, call_each, describe_error
+from clawback.temporal.orders import new_nonce, sign_order
 from clawback.temporal.workflow_calls import (
     QueryFailed,
     UpdateRefused,
@@ -86,6 +88,16 @@ def raise_refusal(recipient: str, error: RPCError | PydanticSerializationError) 
             raise error
         raise CaseRefused(f"{recipient}: {error.message}") from error
     raise CaseRefused(f"{recipient}: {error}") from error
+
+
+@dataclass(frozen=True)
+class _Decision:
+    """One decision about all parts of a case, so that the guard counts anew once, not for each."""
+
+    verb: Verb
+    actor: Actor
+    reason: str
+    nonce: str = field(default_factory=new_nonce)
 
 
 class CaseGateway:
@@ -258,7 +270,7 @@ class CaseGateway:
         """
         return merge_proposals(list((await self.proposals(case_id)).given.values()))
 
-    async def approve(self, case_id: str, by: str, digest: str, reason: str = "") -> str:
+    async def approve(self, case_id: str, actor: Actor, digest: str, reason: str = "") -> str:
         """Approve what a held case proposed under `digest`; return its new state.
 
         The state stays `held` where a second approver must agree.
@@ -270,32 +282,35 @@ class CaseGateway:
 
         """
         proposals = await self.proposals(case_id)
-        digests = {part: one.digest for part, one in proposals.given.items()}
-        if len(digests) == 1:
-            digests = dict.fromkeys(digests, digest)
-        else:
-            current = merge_proposals(list(proposals.given.values()))
-            if (change := describe_change(current, digest)) is not None:
-                raise UpdateRefused(change)
-
-        # One decision about all parts, so the guard counts anew once and not for each.
-        decision = str(uuid4())
+        digests = _digests_of(proposals, digest)
+        approval = _Decision(Verb.APPROVE, actor, reason)
         decided = await call_each(
-            lambda part: self._approve(part, by, digests[part], reason, decision), list(digests)
+            lambda part: self._decide(approval, part, digests[part]), list(digests)
         )
         return _state_of(decided, proposals.errors)
 
-    async def deny(self, case_id: str, by: str, reason: str = "") -> str:
-        """Deny a held case, whatever it proposes; return its new state.
+    async def deny(self, case_id: str, actor: Actor, reason: str = "", digest: str = "") -> str:
+        """Deny a held case; return its new state.
+
+        Denies what it proposed under `digest`; without one, whatever it proposes.
 
         Raises:
             NoSuchWorkflow: there is no such open case.
-            UpdateRefused: the case is not held.
+            UpdateRefused: the case is not held, or has changed since.
             PartsUndecided: parts of it did not take the denial; the others did.
 
         """
-        held = await self._held_parts(case_id)
-        return _state_of(await call_each(lambda part: self._deny(part, by, reason), held))
+        denial = _Decision(Verb.DENY, actor, reason)
+        if not digest:
+            held = await self._held_parts(case_id)
+            return _state_of(await call_each(lambda part: self._decide(denial, part), held))
+
+        proposals = await self.proposals(case_id)
+        digests = _digests_of(proposals, digest)
+        decided = await call_each(
+            lambda part: self._decide(denial, part, digests[part]), list(digests)
+        )
+        return _state_of(decided, proposals.errors)
 
     async def _status(self, workflow_id: str) -> CaseStart:
         return await self._query(workflow_id, names.STATUS, CaseStart)
@@ -334,16 +349,21 @@ class CaseGateway:
         found.sort(key=lambda line: line.opened_at)
         return list({line.id: line for line in found}.values())
 
-    async def _approve(
-        self, workflow_id: str, by: str, digest: str, reason: str, decision: str | None = None
-    ) -> str:
-        handle = self.client.get_workflow_handle(workflow_id)
-        args = [by, reason, digest]
-        return await update_workflow(handle, names.APPROVE, args, str, update_id=decision)
-
-    async def _deny(self, workflow_id: str, by: str, reason: str) -> str:
-        handle = self.client.get_workflow_handle(workflow_id)
-        return await update_workflow(handle, names.DENY, [by, reason], str)
+    async def _decide(self, decision: "_Decision", part: str, digest: str = "") -> str:
+        """Send a signed decision to one part of a case."""
+        signed = sign_order(
+            self.client,
+            decision.verb,
+            part,
+            decision.actor,
+            reason=decision.reason,
+            content=digest,
+            nonce=decision.nonce,
+        )
+        handle = self.client.get_workflow_handle(part)
+        return await update_workflow(
+            handle, decision.verb.value, [signed], str, update_id=decision.nonce
+        )
 
     async def _signal(self, start: CaseStart, batch: Sequence[Match]) -> None:
         plan, key = start.plan, self.index_keys[0]
@@ -388,6 +408,23 @@ def require_small(plan: CasePlan) -> None:
             f"the plan of the rule {plan.rule} takes {size:,} bytes, more than {PLAN_LIMIT:,}: "
             "shorten its response, or group by shorter values"
         )
+
+
+def _digests_of(proposals: Answers[Proposal], digest: str) -> dict[str, str]:
+    """Return the digest of each part of what was shown under one digest.
+
+    Raises:
+        UpdateRefused: the parts together have changed since; one part alone says so itself.
+
+    """
+    digests = {part: one.digest for part, one in proposals.given.items()}
+    if len(digests) == 1:
+        return dict.fromkeys(digests, digest)
+
+    current = merge_proposals(list(proposals.given.values()))
+    if (change := describe_change(current, digest)) is not None:
+        raise UpdateRefused(change)
+    return digests
 
 
 def _state_of(decided: Answers[str], unread: Mapping[str, Exception] | None = None) -> str:

@@ -34,6 +34,7 @@ from temporalio.converter import (
 )
 from temporalio.exceptions import ApplicationError, ApplicationErrorCategory
 
+from clawback.identity.order_signing import OrderKeys, derive_signing_key
 from clawback.temporal.error_types import ErrorType
 from clawback.temporal.key_ring import KeyRing
 
@@ -117,6 +118,7 @@ class EncryptingCodec(PayloadCodec, WithSerializationContext):
 
     def __init__(self, keys: KeyRing, *, accepts_plaintext: bool = False) -> None:
         self.index_keys = tuple(hmac.digest(key.secret, _INDEX_KEY, "sha256") for key in keys)
+        self.order_keys = OrderKeys({key.id: derive_signing_key(key.secret) for key in keys})
         self.accepts_plaintext = accepts_plaintext
         self._ciphers = {key.id.encode(): AESGCM(key.secret) for key in keys}
         self._current = keys.current.id.encode()
@@ -271,6 +273,11 @@ def index_keys(codec: PayloadCodec | None, namespace: str) -> tuple[bytes, ...]:
     if not isinstance(codec, EncryptingCodec):
         return (plain,)
     return (*codec.index_keys, plain) if codec.accepts_plaintext else codec.index_keys
+
+
+def order_keys(codec: PayloadCodec | None) -> OrderKeys:
+    """Return the keys that sign orders; none without a key ring."""
+    return codec.order_keys if isinstance(codec, EncryptingCodec) else OrderKeys({})
 
 
 def data_converter(keys: KeyRing | None, *, accepts_plaintext: bool = False) -> DataConverter:

@@ -9,6 +9,8 @@ from temporalio.exceptions import WorkflowAlreadyStartedError
 from clawback.actions.policy import PolicyAction
 from clawback.actions.registry import ACTIONS
 from clawback.model.addresses import PatternKind
+from clawback.model.identity import Actor
+from clawback.model.orders import Verb
 from clawback.model.policies import (
     ExpiringBlock,
     ExpiringPolicy,
@@ -17,6 +19,7 @@ from clawback.model.policies import (
     Resource,
 )
 from clawback.temporal import names
+from clawback.temporal.orders import sign_order
 from clawback.temporal.workflow_calls import NoSuchWorkflow, UpdateRefused, update_workflow
 
 ACTION_OF: Mapping[Resource, str] = {
@@ -64,7 +67,7 @@ class ExpiryGateway:
             return False
         return True
 
-    async def close(self, resource: Resource, id_: str, by: str, reason: str) -> None:
+    async def close(self, resource: Resource, id_: str, actor: Actor, reason: str) -> None:
         """End the workflow of an entry that is gone. It looks again, and records what it finds.
 
         Raises:
@@ -76,7 +79,8 @@ class ExpiryGateway:
             _workflow_id(resource, id_)
         )
         try:
-            await update_workflow(handle, names.LIFT, [by, reason], type(None))
+            order = sign_order(self._client, Verb.LIFT_BLOCK, handle.id, actor, reason=reason)
+            await update_workflow(handle, names.LIFT, [order], type(None))
         except (NoSuchWorkflow, UpdateRefused):
             return  # it has ended meanwhile
 

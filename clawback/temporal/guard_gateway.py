@@ -33,10 +33,13 @@ from clawback.guard import (
     ReservationResult,
     Stop,
 )
+from clawback.model.identity import Actor
+from clawback.model.orders import Verb
 from clawback.temporal import names
 from clawback.temporal.data_converter import PayloadRefused, Refusal
 from clawback.temporal.key_ring import PayloadKeyError
 from clawback.temporal.namespace_checks import REFUSED
+from clawback.temporal.orders import sign_order
 from clawback.temporal.workflow_calls import (
     NoSuchWorkflow,
     QueryFailed,
@@ -193,7 +196,7 @@ class GuardGateway:
 
         return Past()
 
-    async def stop(self, by: str, reason: str) -> Stop:
+    async def stop(self, actor: Actor, reason: str) -> Stop:
         """Turn the kill switch on and close the containment queues.
 
         Requests may still leave until `kill_switch.LEASE` has passed. It holds without the queues,
@@ -204,11 +207,11 @@ class GuardGateway:
             UpdateRefused: the guard has ended, so containment is stopped.
 
         """
-        stopped = await self._update(names.STOP, [by, reason], Stop)
-        await self.close_queues(f"stopped by {by}: {reason}"[:_LONGEST_REASON])
+        stopped = await self._order(names.STOP, Verb.STOP, actor, Stop, reason=reason)
+        await self.close_queues(f"stopped by {actor.label}: {reason}"[:_LONGEST_REASON])
         return stopped
 
-    async def resume(self, by: str) -> None:
+    async def resume(self, actor: Actor, reason: str = "") -> None:
         """Turn the kill switch off and open the containment queues.
 
         Raises:
@@ -217,20 +220,37 @@ class GuardGateway:
 
         """
         try:
-            await self._update(names.RESUME, [by], type(None))
+            await self._order(names.RESUME, Verb.RESUME, actor, type(None), reason=reason)
         finally:
             # The kill switch alone decides. An interrupted `resume` may have left a queue closed,
             # so the next one opens it even if the guard refuses.
             await self._limit_queues(None)
 
-    async def confirm(self, rule: str, by: str) -> None:
+    async def confirm(self, rule: str, actor: Actor, reason: str = "") -> None:
         """Let a demoted rule act without approval again.
 
         Raises:
             UpdateRefused: the rule is not demoted.
 
         """
-        await self._update(names.CONFIRM, [rule, by], type(None))
+        await self._order(
+            names.CONFIRM, Verb.CONFIRM_RULE, actor, type(None), reason=reason, content=rule
+        )
+
+    async def _order(  # noqa: PLR0913 - what an order consists of
+        self,
+        update: str,
+        verb: Verb,
+        actor: Actor,
+        result_type: type[T],
+        *,
+        reason: str,
+        content: str = "",
+    ) -> T:
+        signed = sign_order(
+            self.client, verb, names.GUARD_ID, actor, reason=reason, content=content
+        )
+        return await self._update(update, [signed], result_type)
 
     async def _update(self, update: str, args: Sequence[Any], result_type: type[T]) -> T:
         handle = self.client.get_workflow_handle(names.GUARD_ID)

@@ -12,9 +12,12 @@ from temporalio.converter import WorkflowSerializationContext
 from temporalio.service import RPCError, RPCStatusCode
 
 from clawback.model.events import EventKind
+from clawback.model.identity import Actor
+from clawback.model.orders import Verb
 from clawback.model.poll_windows import first_snapshot
 from clawback.model.polling import PollerSnapshot, PollerStart, PollerStatus
 from clawback.temporal import names
+from clawback.temporal.orders import sign_order
 from clawback.temporal.workflow_calls import query_workflow, update_workflow
 
 _QUERY_TIMEOUT = timedelta(seconds=5)
@@ -100,17 +103,35 @@ class PollerGateway:
         """Ask for a poll at once, without waiting for it."""
         return await update_workflow(self._handle(source), names.POLL_NOW, [], PollerStatus)
 
-    async def pause(self, source: EventKind, reason: str) -> PollerStatus:
+    async def pause(self, source: EventKind, actor: Actor, reason: str) -> PollerStatus:
         """Stop polling a source until it is resumed."""
-        return await update_workflow(self._handle(source), names.PAUSE, [reason], PollerStatus)
+        return await self._order(names.PAUSE, Verb.PAUSE_POLLING, source, actor, reason=reason)
 
-    async def resume(self, source: EventKind) -> PollerStatus:
+    async def resume(self, source: EventKind, actor: Actor, reason: str = "") -> PollerStatus:
         """Continue polling a source."""
-        return await update_workflow(self._handle(source), names.RESUME, [], PollerStatus)
+        return await self._order(names.RESUME, Verb.RESUME_POLLING, source, actor, reason=reason)
 
-    async def rewind(self, source: EventKind, to: datetime) -> PollerStatus:
+    async def rewind(
+        self, source: EventKind, to: datetime, actor: Actor, reason: str = ""
+    ) -> PollerStatus:
         """Read again from a point in time on; cases drop matches that they have."""
-        return await update_workflow(self._handle(source), names.REWIND, [to], PollerStatus)
+        return await self._order(
+            names.REWIND, Verb.REWIND_POLLING, source, actor, reason=reason, content=to.isoformat()
+        )
+
+    async def _order(  # noqa: PLR0913 - what an order consists of
+        self,
+        update: str,
+        verb: Verb,
+        source: EventKind,
+        actor: Actor,
+        *,
+        reason: str,
+        content: str = "",
+    ) -> PollerStatus:
+        handle = self._handle(source)
+        signed = sign_order(self.client, verb, handle.id, actor, reason=reason, content=content)
+        return await update_workflow(handle, update, [signed], PollerStatus)
 
     # ---- the state of the last run
 

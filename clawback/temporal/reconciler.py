@@ -13,6 +13,7 @@ from typing import Any
 from temporalio.client import Client
 
 from clawback.cloudflare import EmailSecurity, Share, errors, pages
+from clawback.model.identity import Actor
 from clawback.model.policies import OwnedPolicy, Resource
 from clawback.model.policy_marks import PolicyMark, fields_of, read_mark
 from clawback.model.reconciliation import (
@@ -117,7 +118,7 @@ class Reconciler:
             entries = [_leave_unmanaged(one) for one in entries]
         return Comparison(entries, unread, left)
 
-    async def carry_out(self, found: Comparison, by: str) -> Comparison:
+    async def carry_out(self, found: Comparison, actor: Actor) -> Comparison:
         """Adopt what is unknown, and close what is gone.
 
         Raises:
@@ -128,7 +129,7 @@ class Reconciler:
         others = [one for one in found.entries if one.shown.state not in _TO_DO]
         adopted = await gather_limited(self._adopt, unknown[:MOST_ADOPTED])
         for one in gone[:MOST_CLOSED]:
-            await self._expiries.close(one.shown.resource, one.shown.id, by, GONE_REASON)
+            await self._expiries.close(one.shown.resource, one.shown.id, actor, GONE_REASON)
 
         left = found.left + len(unknown[MOST_ADOPTED:]) + len(gone[MOST_CLOSED:])
         return Comparison([*others, *adopted, *gone[:MOST_CLOSED]], found.unread, left)

@@ -17,8 +17,11 @@ from temporalio.client import (
 )
 from temporalio.exceptions import WorkflowAlreadyStartedError
 
+from clawback.model.identity import Actor
+from clawback.model.orders import Verb
 from clawback.model.reconciliation import Reconcile, Reconciliation
 from clawback.temporal import names
+from clawback.temporal.orders import sign_order
 from clawback.temporal.workflow_calls import NoWorkerAnswered, UpdateRefused, await_result
 
 SCHEDULE = "reconciliation"
@@ -51,8 +54,14 @@ class ReconciliationGateway:
         if is_due and not described.schedule.state.paused:
             await handle.trigger(overlap=ScheduleOverlapPolicy.SKIP)
 
-    async def run(self, request: Reconcile, patience: timedelta = PATIENCE) -> Reconciliation:
-        """Reconcile now, and wait for what it finds.
+    async def look(self) -> Reconciliation:
+        """Find out what a reconciliation would do now; raises what `run` raises."""
+        return await self._run(Reconcile(dry_run=True), PATIENCE)
+
+    async def run(
+        self, actor: Actor, reason: str = "", patience: timedelta = PATIENCE
+    ) -> Reconciliation:
+        """Reconcile now for somebody, and wait for what it finds.
 
         Raises:
             UpdateRefused: somebody else's run has not ended yet.
@@ -60,6 +69,10 @@ class ReconciliationGateway:
             WorkflowFailed: it failed.
 
         """
+        order = sign_order(self._client, Verb.RECONCILE, names.RECONCILIATION, actor, reason=reason)
+        return await self._run(Reconcile(order=order), patience)
+
+    async def _run(self, request: Reconcile, patience: timedelta) -> Reconciliation:
         try:
             handle: WorkflowHandle[object, Reconciliation] = await self._client.start_workflow(
                 names.RECONCILIATION,

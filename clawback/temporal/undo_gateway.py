@@ -3,6 +3,7 @@
 The undo runs in a workflow: once it is started, it does not depend on the caller.
 """
 
+import hashlib
 import uuid
 from collections.abc import AsyncIterator, Iterable, Sequence
 from dataclasses import dataclass, replace
@@ -11,6 +12,7 @@ from temporalio.client import Client, WorkflowExecutionDescription, WorkflowExec
 from temporalio.service import RPCError
 
 from clawback.cases.undo_plan import UndoBasis, UndoPlan, UndoScope, plan_undo
+from clawback.model.orders import SignedOrder, Verb
 from clawback.model.payload import Payload
 from clawback.model.size import split_by_size
 from clawback.model.texts import bounded
@@ -21,6 +23,7 @@ from clawback.temporal.case_history import HistoryUnreadable, read_case_history
 from clawback.temporal.case_index import CaseFilter
 from clawback.temporal.data_converter import index_keys
 from clawback.temporal.fan_out import Answers, call_each, gather_limited
+from clawback.temporal.orders import sign_order
 from clawback.temporal.workflow_calls import await_result, query_workflow
 
 MOST_HISTORIES = 100
@@ -76,12 +79,22 @@ class UndoSummary(Payload):
 
 
 class UndoRequest(Payload):
-    """A page of cases to undo, and what earlier runs of the workflow have done."""
+    """A page of cases to undo, and what earlier runs of the workflow have done.
+
+    `order` is that of whoever undoes it, about exactly this scope and these cases.
+    """
 
     scope: UndoScope
     cases: tuple[CaseRun, ...]
+    order: SignedOrder | None = None
     done: UndoSummary = UndoSummary()
     total: int = 0
+
+    @property
+    def digest(self) -> str:
+        """Identifies the scope and the cases of a page."""
+        content = self.model_dump_json(include={"scope", "cases"})
+        return hashlib.sha256(content.encode("utf-8", "surrogatepass")).hexdigest()
 
 
 class UndoProgress(Payload):
@@ -215,9 +228,18 @@ class UndoGateway:
         number = uuid.uuid4().hex[:12]
         ids = [f"{names.UNDO}/{number}/{page}" for page in range(1, len(pages) + 1)]
         for id_, page in zip(ids, pages, strict=True):
+            request = UndoRequest(scope=scope, cases=page)
+            order = sign_order(
+                self.client,
+                Verb.UNDO,
+                id_,
+                scope.actor,
+                reason=scope.reason,
+                content=request.digest,
+            )
             await self.client.start_workflow(
                 names.UNDO,
-                UndoRequest(scope=scope, cases=page),
+                request.model_copy(update={"order": order}),
                 id=id_,
                 task_queue=names.WORKFLOW_QUEUE,
                 static_summary=f"undoes {len(page)} cases",

@@ -25,6 +25,7 @@ from clawback.audit.chain import ChainLink, write_line
 from clawback.audit.signing import SigningKeys, read_signing_keys
 from clawback.model.audit_record import AuditRecord, RecordKind
 from tests.audit.test_audit import record
+from tests.people import person
 
 KEYS = SigningKeys.generate()
 STRANGER = SigningKeys.generate()
@@ -160,7 +161,7 @@ def test_a_key_is_replaced_under_writers_that_go_on(tmp_path: Path) -> None:
     log = AuditLog(path)
     log.append([record("a")])
     (old,) = read_public_keys(default_key_file(path))
-    new = AuditLog(path).rotate_key("ana")
+    new = AuditLog(path).rotate_key(person("ana"))
     log.append([record("b")])
     other = multiprocessing.get_context("spawn").Process(target=_append, args=(path, "c"))
     other.start()
@@ -180,7 +181,7 @@ def test_a_key_that_was_replaced_signs_nothing_any_more(tmp_path: Path) -> None:
     log = AuditLog(path)
     log.append([record("a")])
     stolen = default_key_file(path).read_bytes()
-    log.rotate_key("ana")
+    log.rotate_key(person("ana"))
     log.append([record("b")])
     default_key_file(path).write_bytes(stolen)
     log.append([record("c")])

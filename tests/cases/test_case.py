@@ -29,6 +29,7 @@ from clawback.model.audit_record import RecordKind
 from clawback.model.messages import MAX_MESSAGES_PER_REQUEST, Destination, Disposition, Target
 from clawback.model.mode import Mode
 from clawback.model.size import PAYLOAD_LIMIT
+from tests.people import person
 
 NOW = datetime(2026, 11, 22, 12, tzinfo=UTC)
 LATER = NOW + timedelta(minutes=1)
@@ -100,10 +101,12 @@ def test_a_widening_act_waits_for_people_even_when_the_rule_enforces(action: Act
     case.add_match(match(1), NOW)
     assert isinstance(case.next(NOW), WaitStep)
     assert case.state is CaseState.HELD
-    case.decide(Decision(approved=True, by="ana", at=NOW))
+    case.decide(Decision(approved=True, actor=person("ana"), at=NOW))
     assert (isinstance(case.next(NOW), WaitStep), case.state) == (True, CaseState.HELD)
-    assert "another person" in (case.approval_problem(" ANA", case.proposal().digest) or "")
-    case.decide(Decision(approved=True, by="bob", at=NOW))
+    assert "another person" in (
+        case.approval_problem(person(" ANA").identity, case.proposal().digest) or ""
+    )
+    case.decide(Decision(approved=True, actor=person("bob"), at=NOW))
     assert (acts(case).action, acts(case).approved) == (action, True)
 
 
@@ -244,7 +247,7 @@ def test_an_approval_is_asked_for_and_lets_the_case_act() -> None:
     assert case.next(NOW) == WaitStep(
         until=NOW + CaseTiming().approval_timeout - CaseTiming().warning
     )
-    case.decide(Decision(approved=True, by="ana", at=LATER))
+    case.decide(Decision(approved=True, actor=person("ana"), at=LATER))
     assert len(acts(case, LATER).targets) == 1
     assert [
         record.actor for record in case.take_records() if record.kind is RecordKind.APPROVED
@@ -260,15 +263,21 @@ def test_an_approval_is_bound_to_what_was_shown() -> None:
     case.add_match(match(1), NOW)
     case.next(NOW)
     shown = case.proposal()
-    assert (shown.messages, shown.needs, case.approval_problem("ana", shown.digest)) == (
+    assert (
+        shown.messages,
+        shown.needs,
+        case.approval_problem(person("ana").identity, shown.digest),
+    ) == (
         ("m1",),
         1,
         None,
     )
     case.add_match(match(2), NOW)
-    assert "1 more messages (m2)" in (case.approval_problem("ana", shown.digest) or "")
-    assert "name what you approve" in (case.approval_problem("ana", "") or "")
-    assert case.approval_problem("ana", case.proposal().digest) is None
+    assert "1 more messages (m2)" in (
+        case.approval_problem(person("ana").identity, shown.digest) or ""
+    )
+    assert "name what you approve" in (case.approval_problem(person("ana").identity, "") or "")
+    assert case.approval_problem(person("ana").identity, case.proposal().digest) is None
 
 
 def test_an_approval_is_bound_to_the_rule_and_its_actions() -> None:
@@ -314,7 +323,7 @@ def test_what_the_guard_refused_is_held_until_people_agree() -> None:
     assert [record.detail for record in case.take_records() if record.kind is RecordKind.HELD] == [
         "over the budget"
     ]
-    case.decide(Decision(approved=True, by="ana", at=NOW))
+    case.decide(Decision(approved=True, actor=person("ana"), at=NOW))
     act = acts(case)
     assert act.approved
     done(case, act)
@@ -389,7 +398,7 @@ def test_a_decision_counts_while_the_guard_is_asked(approved: bool) -> None:  # 
     case = held_for_a_budget()
     case.ask_again(LATER)
     acts(case, LATER)
-    case.decide(Decision(approved=approved, by="ana", at=LATER))
+    case.decide(Decision(approved=approved, actor=person("ana"), at=LATER))
     case.refuse("no room after all", HoldCause.SHARE, LATER + timedelta(hours=1))
     step = case.next(LATER)
     assert isinstance(step, ActionStep) == approved
@@ -437,7 +446,7 @@ def test_an_undone_case_refuses_whatever_is_left() -> None:
     """It ends at once; what was still to be done, and what comes too late, has one outcome each."""
     case = opened()
     case.add_match(match(1), NOW)
-    case.undo("ana", "wrong", NOW)
+    case.undo(person("ana"), "wrong", NOW)
     assert case.next(NOW) == CloseStep(state=CaseState.UNDONE)
     case.add_match(match(2), NOW)
     assert case.next(NOW) == CloseStep(state=CaseState.UNDONE)
@@ -449,7 +458,7 @@ def test_what_arrives_after_an_approval_is_asked_for_again() -> None:
     case = opened(mode=Mode.APPROVE)
     case.add_match(match(1), NOW)
     case.next(NOW)
-    case.decide(Decision(approved=True, by="ana", at=LATER))
+    case.decide(Decision(approved=True, actor=person("ana"), at=LATER))
     done(case, acts(case, LATER))
     case.add_match(match(2), LATER)
     assert (isinstance(case.next(LATER), WaitStep), case.state) == (True, CaseState.HELD)
@@ -460,7 +469,7 @@ def test_a_denial_refuses_late_arrivals_too() -> None:
     case = opened(mode=Mode.APPROVE)
     case.add_match(match(1), NOW)
     case.next(NOW)
-    case.decide(Decision(approved=False, by="ana", at=NOW))
+    case.decide(Decision(approved=False, actor=person("ana"), at=NOW))
     case.add_match(match(2), LATER)
     assert isinstance(case.next(LATER), WaitStep)
     assert case.snapshot().outcomes == ({"m1": "failed:denied", "m2": "failed:denied"},)
@@ -472,9 +481,9 @@ def test_only_a_held_case_can_be_answered() -> None:
     case = opened(mode=Mode.APPROVE)
     case.add_match(match(1), NOW)
     case.next(NOW)
-    case.decide(Decision(approved=True, by="ana", at=NOW))
+    case.decide(Decision(approved=True, actor=person("ana"), at=NOW))
     with pytest.raises(NotHeld, match="approved by ana"):
-        case.decide(Decision(approved=False, by="bob", at=NOW))
+        case.decide(Decision(approved=False, actor=person("bob"), at=NOW))
 
 
 def test_silence_expires_to_deny() -> None:

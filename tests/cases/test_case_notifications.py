@@ -25,6 +25,7 @@ from clawback.cases.undo_plan import UndoBasis, UndoScope, plan_undo
 from clawback.model.audit_record import RecordKind
 from clawback.model.messages import Destination, Target
 from clawback.model.mode import Mode
+from tests.people import person
 
 NOW = datetime(2026, 11, 22, 12, tzinfo=UTC)
 EVERY = Notify(channel="soc", when=tuple(Occasion))
@@ -151,7 +152,7 @@ def test_a_decision_is_reported_with_the_person() -> None:
     for case, yes in ((approved, True), (denied, False)):
         case.add_match(match(1), NOW)
         start_due(case)
-        case.decide(Decision(approved=yes, by="ana", at=NOW, reason="seen"))
+        case.decide(Decision(approved=yes, actor=person("ana"), at=NOW, reason="seen"))
     settle(approved)
     (done,), (no,) = start_due(approved), start_due(denied)
     assert (done.context.occasion, done.context.decided_by) == (Occasion.DONE, ("ana",))
@@ -168,7 +169,7 @@ def test_an_action_notifies_on_its_occasions_only(when: Occasion) -> None:
     case = open_case(Notify(channel="soc", when=(when,)), mode=Mode.APPROVE)
     case.add_match(match(1), NOW)
     assert bool(start_due(case)) is (when is Occasion.HELD)
-    case.decide(Decision(approved=False, by="ana", at=NOW))
+    case.decide(Decision(approved=False, actor=person("ana"), at=NOW))
     assert bool(start_due(case)) is (when is Occasion.DENIED)
 
 
@@ -207,7 +208,7 @@ def test_an_undone_case_notifies_nobody() -> None:
     """It ends at once."""
     case = open_case()
     case.add_match(match(1), NOW)
-    case.undo("ana", "", NOW)
+    case.undo(person("ana"), "", NOW)
     assert case.next(NOW) == CloseStep(state=CaseState.UNDONE)
 
 
@@ -220,7 +221,7 @@ def test_undo_counts_the_notifications_that_were_sent() -> None:
     start_due(case)
     shadow.next(NOW)
     found, nothing = (
-        plan_undo(UndoBasis.of(one.plan, one.snapshot()), UndoScope(by="ana"))
+        plan_undo(UndoBasis.of(one.plan, one.snapshot()), UndoScope(actor=person("ana")))
         for one in (case, shadow)
     )
     assert (found.notifications, found.irreversible, found.size) == (1, (), 1)

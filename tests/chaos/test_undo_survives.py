@@ -21,6 +21,7 @@ from clawback.temporal.case_gateway import CaseGateway
 from clawback.temporal.undo_gateway import UndoGateway, UndoSummary
 from clawback.temporal.workflow_calls import NoSuchWorkflow
 from tests.chaos.test_outages import simulated
+from tests.people import person
 from tests.rules.folders import LOGSOURCE, write
 from tests.waiting import eventually
 from tests.workflows.deployment import match_of
@@ -90,7 +91,7 @@ async def test_undo_continues_after_its_worker_was_killed(temporal: Client, tmp_
         known = [matched(rules, lines) for lines in mail]
         await asyncio.gather(*(cases.signal_matches(*one, pace) for one in known))
         await eventually(lambda: _settled(cases, [plan.case_id for plan, _ in known]), LONG)
-        scope = UndoScope(by="ana", reason="good mail")
+        scope = UndoScope(actor=person("ana"), reason="good mail")
         found = [one.case for one in (await undo.find(scope, rule="r")).candidates]
         assert len(found) == CASES
         undoing = await undo.start(scope, found)

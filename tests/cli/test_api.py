@@ -57,11 +57,11 @@ async def api(*words: str) -> int:
     return await asyncio.to_thread(run, ["api", *words])
 
 
-def records(tmp_path: Path) -> list[tuple[str | None, str | None, str | None, str]]:
-    """What the audit says of changes by hand: command, target, outcome, who."""
+def records(tmp_path: Path) -> list[tuple[str | None, ...]]:
+    """What the audit says of changes by hand: command, target, outcome, for whom."""
     found = read_records(tmp_path / "simulator" / "audit.jsonl")
     return [
-        (one.action, one.target, one.outcome, one.actor)
+        (one.action, one.target, one.outcome, one.on_behalf_of)
         for one in found
         if one.kind is RecordKind.BY_HAND
     ]

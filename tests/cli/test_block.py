@@ -19,6 +19,7 @@ from clawback.cases import CasePlan
 from clawback.cli.exits import ExitCode
 from clawback.cli.program import run
 from clawback.cloudflare import EmailSecurity
+from clawback.identity.local import local_identity
 from clawback.model.audit_record import RecordKind
 from clawback.model.mode import Mode
 from clawback.services.configuration import connect_api
@@ -151,7 +152,7 @@ async def test_a_block_is_extended_by_its_pattern_or_its_id(deployment: Deployme
     later = anne.expires_at + timedelta(days=30)
     assert extended.stdout == f"The block of {ANNE} stands until {later:%Y-%m-%d %H:%M:%S} UTC.\n"
     (record,) = recorded(deployment, RecordKind.BLOCK_EXTENDED)
-    assert (record.actor, record.detail) == ("ana", f"until {later:%FT%TZ} · still at it")
+    assert (record.on_behalf_of, record.detail) == ("ana", f"until {later:%FT%TZ} · still at it")
     shorter, until = (
         await block(deployment, "extend", anne.id, "--until", "2026-01-01T00:00:00Z"),
         datetime(2100, 1, 1, tzinfo=UTC),
@@ -187,7 +188,8 @@ async def test_a_block_is_lifted_once(deployment: Deployment) -> None:
     assert (done.returncode, done.stdout) == (ExitCode.OK, f"The block of {ANNE} was removed.\n")
     assert removed(deployment) == [anne.id]
     (record,) = recorded(deployment, RecordKind.BLOCK_LIFTED)
-    assert (record.actor, record.detail, record.outcome) == ("ana", "a partner", "removed")
+    assert (record.actor, record.on_behalf_of) == (local_identity().label, "ana")
+    assert (record.detail, record.outcome) == ("a partner", "removed")
     again = await asyncio.gather(
         block(deployment, "lift", anne.id), block(deployment, "extend", anne.id, "--for", "1d")
     )

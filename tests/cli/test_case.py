@@ -17,6 +17,7 @@ from temporalio.client import Client
 from clawback.actions import BlockSender, Move, Reclassify
 from clawback.cases import CasePlan, CaseState, CaseTiming
 from clawback.cli.exits import ExitCode
+from clawback.identity.local import local_identity
 from clawback.model.messages import Destination, Disposition
 from clawback.model.mode import Mode
 from clawback.simulator import outbreak
@@ -198,8 +199,10 @@ async def test_a_held_case_is_decided_from_its_page(deployment: Deployment) -> N
     assert done.returncode == ExitCode.OK, done.stderr
     await deployment.settled(HELD.case_id)
     later = await case(deployment, *arguments, "--by", "ben")
-    assert (later.returncode, "approved by ana" in later.stderr) == (ExitCode.NO, True)
-    assert "approved by ana: is phishing" in (await case(deployment, "show", HELD.case_id)).stdout
+    me = local_identity().label
+    assert (later.returncode, f"approved by {me}" in later.stderr) == (ExitCode.NO, True)
+    shown = (await case(deployment, "show", HELD.case_id)).stdout
+    assert f"approved by {me} (unverified) on behalf of ana: is phishing" in shown
 
 
 async def test_a_part_that_does_not_answer_is_named(deployment: Deployment) -> None:

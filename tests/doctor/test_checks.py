@@ -44,6 +44,7 @@ from clawback.temporal.key_ring import Key, KeyRing
 from clawback.temporal.poller_gateway import PollerGateway
 from clawback.temporal.watchdog import WATCHDOG_SCHEDULE, create_watchdog
 from tests.cli.test_program import write_audit
+from tests.people import person
 from tests.rules.folders import PLAIN, write
 from tests.workflows.deployment import RULES, deployed
 
@@ -135,7 +136,7 @@ async def test_the_kill_switch_says_who_stopped_and_whose_namespace_it_is(
     assert statuses(await check_guard(guard, settings)) == [CheckStatus.PROBLEM]
     async with deployed(temporal, Simulator(), tmp_path):
         assert statuses(await check_guard(guard, settings)) == [CheckStatus.OK]
-        await guard.stop("ana", "too much")
+        await guard.stop(person("ana"), "too much")
         (finding,) = await check_guard(guard, settings)
         assert (finding.status, finding.found) == (
             CheckStatus.WARNING,
@@ -160,7 +161,7 @@ async def test_pollers_are_missing_polling_or_paused(temporal: Client, tmp_path:
         (finding,) = await check_pollers(installation.pollers, settings)
         assert (finding.check, finding.status) == ("poller message", CheckStatus.OK)
         assert "3 seen" in finding.found
-        await installation.pollers.pause(EventKind.MESSAGE, "holidays")
+        await installation.pollers.pause(EventKind.MESSAGE, person("ana"), "holidays")
         (finding,) = await check_pollers(installation.pollers, settings)
     assert finding.status is CheckStatus.WARNING
     assert "holidays" in finding.found

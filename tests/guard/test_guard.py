@@ -30,6 +30,7 @@ from clawback.guard import (
 )
 from clawback.guard.campaigns import MOST_CAMPAIGNS
 from clawback.model.size import PAYLOAD_LIMIT, payload_size
+from tests.people import person
 
 NOW = datetime(2026, 11, 22, 12, tzinfo=UTC)
 HOUR = timedelta(hours=1)
@@ -253,8 +254,8 @@ def test_a_busy_rule_may_be_busy() -> None:
 def test_a_demoted_rule_is_held_until_it_is_confirmed() -> None:
     """What people agree to may be done all the while."""
     guard = fresh()
-    guard.demote("r", Demotion(by="ana", at=NOW, undone=3))
-    guard.demote("r", Demotion(by="bob", at=NOW, undone=2))
+    guard.demote("r", Demotion(actor=person("ana"), at=NOW, undone=3))
+    guard.demote("r", Demotion(actor=person("bob"), at=NOW, undone=2))
     assert guard.demoted["r"].undone == 5
     assert "undone by bob" in guard.reserve(asked(), Budgets(), NOW).reason
     assert guard.reserve(asked(approved=True), Budgets(), NOW).granted
@@ -321,7 +322,7 @@ def test_a_guard_that_reads_its_past_decides_as_if_it_was_never_lost(
             if is_odd:
                 guard.refund(Refund(id=ask.id, count=units // 2))
             if units == 6:
-                guard.demote("odd", Demotion(by="ana", at=now))
+                guard.demote("odd", Demotion(actor=person("ana"), at=now))
 
 
 @given(

@@ -28,6 +28,7 @@ from clawback.model.messages import Target
 from clawback.model.size import payload_size
 from clawback.rules.live_budgets import LiveBudgets
 from clawback.rules.protected_people import ProtectedPeople
+from tests.people import person
 from tests.rules.folders import load, responding
 from tests.workflows.deployment import shipped_rules
 
@@ -122,7 +123,7 @@ def test_mail_to_protected_people_passes_surges_and_the_common_rule_budget() -> 
     own = (Limit(messages=3, per=HOUR),)
     assert ask(guard, budgets, protected=True, limits=own).cause is HoldCause.RULE_LIMIT
     assert ask(guard, budgets, protected=True).is_reserve
-    guard.demote("r", Demotion(by="ana", at=NOW))
+    guard.demote("r", Demotion(actor=person("ana"), at=NOW))
     assert ask(guard, budgets, protected=True).cause is HoldCause.DEMOTED
 
 

@@ -25,6 +25,7 @@ from clawback.guard import (
 from clawback.guard.waiting import MOST_TOLD, MOST_WAITING
 from clawback.model.level import Level
 from clawback.model.size import PAYLOAD_LIMIT, payload_size
+from tests.people import person
 from tests.workflows.deployment import shipped_rules
 
 NOW = datetime(2026, 11, 22, 12, tzinfo=UTC)
@@ -107,7 +108,7 @@ def test_nobody_is_told_who_must_not_act() -> None:
     """Not while containment is stopped, and no case of a rule that was demoted."""
     guard, later = used_up(), NOW + 2 * HOUR
     ask(guard, "case/r/1")
-    guard.demote("r", Demotion(by="ana", at=NOW))
+    guard.demote("r", Demotion(actor=person("ana"), at=NOW))
     assert not guard.take_due(later)
     assert ask(guard, "case/r/2").cause is HoldCause.DEMOTED
     guard.confirm("r")

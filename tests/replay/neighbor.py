@@ -35,6 +35,12 @@ Failures = Mapping[str, tuple[str, str]]
 """The workflow type and the error of each history that does not replay, by file name."""
 
 
+def read_history(text: str) -> WorkflowHistory:
+    """Read a saved history, of the workflow id that it was recorded under: orders name that id."""
+    started = json.loads(text)["events"][0]["workflowExecutionStartedEventAttributes"]
+    return WorkflowHistory.from_json(started["workflowId"], text)
+
+
 async def replay(histories: Sequence[Path]) -> Failures:
     """Replay saved histories on the code that is imported here.
 
@@ -50,7 +56,7 @@ async def replay(histories: Sequence[Path]) -> Failures:
         if kind not in known:
             continue
 
-        history = WorkflowHistory.from_json(path.stem, text)
+        history = read_history(text)
         result = await replayer.replay_workflow(history, raise_on_replay_failure=False)
         if result.replay_failure is not None:
             failures[path.name] = (kind, str(result.replay_failure).splitlines()[0][:300])

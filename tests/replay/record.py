@@ -27,10 +27,11 @@ from clawback.cases.state import Campaign
 from clawback.cases.undo_plan import UndoScope
 from clawback.model.addresses import PatternKind
 from clawback.model.events import EventKind
+from clawback.model.identity import OURSELVES
 from clawback.model.messages import Destination, Disposition
 from clawback.model.mode import Mode
+from clawback.model.orders import Verb
 from clawback.model.policies import ExpiringBlock, OwnedPolicy, Resource
-from clawback.model.reconciliation import Reconcile
 from clawback.notifications import Channels
 from clawback.notifications.channels.slack import SlackChannel
 from clawback.rules.live import LiveRules
@@ -40,11 +41,13 @@ from clawback.temporal.case_index import CaseFilter
 from clawback.temporal.correlation_gateway import CorrelationGateway
 from clawback.temporal.expiry_gateway import ExpiryGateway
 from clawback.temporal.guard_gateway import GuardGateway
+from clawback.temporal.orders import sign_order
 from clawback.temporal.reconciliation_gateway import ReconciliationGateway
 from clawback.temporal.set_aside_gateway import MatchesSetAside, SetAsideGateway
 from clawback.temporal.undo_gateway import UndoGateway
 from tests.conftest import server_options
 from tests.notifications.receivers import web_receiver
+from tests.people import person
 from tests.waiting import eventually
 from tests.workflows.deployment import RULES, Deployment, deployed, match_of
 
@@ -127,7 +130,10 @@ async def approved(deployment: Deployment) -> str:
     )
     await deployment.settled(told.case_id, CaseState.HELD)
     await deployment.cases.approve(
-        told.case_id, "ana", (await deployment.cases.proposal(told.case_id)).digest, "looks right"
+        told.case_id,
+        person("ana"),
+        (await deployment.cases.proposal(told.case_id)).digest,
+        "looks right",
     )
     return await closed(deployment, told)
 
@@ -148,7 +154,7 @@ async def denied(deployment: Deployment) -> str:
         pace=SOON.model_copy(update={"approval_timeout": timedelta(days=7)}),
     )
     await deployment.settled(told.case_id, CaseState.HELD)
-    await deployment.cases.deny(told.case_id, "ana", "a newsletter")
+    await deployment.cases.deny(told.case_id, person("ana"), "a newsletter")
     await deployment.signal_case(told, match_of(LINES[1]), pace=SOON)
     return await closed(deployment, told)
 
@@ -166,8 +172,8 @@ async def widened(deployment: Deployment) -> str:
     )
     await deployment.settled(told.case_id, CaseState.HELD)
     digest = (await deployment.cases.proposal(told.case_id)).digest
-    await deployment.cases.approve(told.case_id, "ana", digest)
-    await deployment.cases.approve(told.case_id, "ben", digest)
+    await deployment.cases.approve(told.case_id, person("ana"), digest)
+    await deployment.cases.approve(told.case_id, person("ben"), digest)
     return await closed(deployment, told)
 
 
@@ -181,7 +187,7 @@ async def over_budget(deployment: Deployment) -> str:
     )
     await deployment.settled(told.case_id, CaseState.HELD)
     await deployment.cases.approve(
-        told.case_id, "ana", (await deployment.cases.proposal(told.case_id)).digest
+        told.case_id, person("ana"), (await deployment.cases.proposal(told.case_id)).digest
     )
     return await closed(deployment, told)
 
@@ -209,7 +215,7 @@ async def searched(deployment: Deployment) -> str:
     )
     await deployment.settled(told.case_id, CaseState.HELD)
     await deployment.cases.approve(
-        told.case_id, "ana", (await deployment.cases.proposal(told.case_id)).digest
+        told.case_id, person("ana"), (await deployment.cases.proposal(told.case_id)).digest
     )
     return await closed(deployment, told)
 
@@ -225,7 +231,7 @@ async def trusted(deployment: Deployment) -> str:
     await deployment.settled(told.case_id, CaseState.HELD)
     digest = (await deployment.cases.proposal(told.case_id)).digest
     for who in ("ana", "ben"):
-        await deployment.cases.approve(told.case_id, who, digest)
+        await deployment.cases.approve(told.case_id, person(who), digest)
     return await closed(deployment, told)
 
 
@@ -245,7 +251,7 @@ async def undone(deployment: Deployment) -> str:
     await deployment.signal_case(told, *map(match_of, mail))
     await deployment.settled(told.case_id)
     undo = UndoGateway(deployment.client)
-    scope = UndoScope(by="ana", reason="good mail")
+    scope = UndoScope(actor=person("ana"), reason="good mail")
     found = await undo.find(scope, case=told.case_id)
     await undo.result(await undo.start(scope, (one.case for one in found.candidates)))
     return await closed(deployment, told)
@@ -264,9 +270,9 @@ async def undo_of_many(deployment: Deployment) -> str:
 async def guarded(deployment: Deployment) -> str:
     """The guard after all of this, and a stop, a resume and the confirmation of a rule."""
     guard = GuardGateway(deployment.client)
-    await guard.stop("ana", "too much")
-    await guard.resume("ana")
-    await guard.confirm("undone", "ana")
+    await guard.stop(person("ana"), "too much")
+    await guard.resume(person("ana"))
+    await guard.confirm("undone", person("ana"))
     return names.GUARD_ID
 
 
@@ -286,7 +292,7 @@ async def watched(deployment: Deployment) -> str:
 
 async def reconciled(deployment: Deployment) -> str:
     """The policy lists are compared with what is known."""
-    await ReconciliationGateway(deployment.client).run(Reconcile(by="ana", dry_run=True))
+    await ReconciliationGateway(deployment.client).look()
     return names.RECONCILIATION
 
 
@@ -301,7 +307,7 @@ async def policy_lifted(deployment: Deployment) -> str:
     expiries = ExpiryGateway(deployment.client)
     end = datetime.now(UTC) + timedelta(days=1)
     await expiries.adopt(policy, end, rule="r", case="case/r/0")
-    await expiries.close(policy.resource, policy.id, "clawback", "it is gone")
+    await expiries.close(policy.resource, policy.id, OURSELVES, "it is gone")
     id_ = names.expiry_id(f"{policy.resource}/{policy.id}")
     await deployment.client.get_workflow_handle(id_).result()
     return id_
@@ -323,8 +329,8 @@ async def lost(deployment: Deployment) -> str:
 async def polled(deployment: Deployment) -> str:
     """A poller reads, is paused, resumed and rewound."""
     await deployment.poll()
-    await deployment.pollers.pause(EventKind.MESSAGE, "lunch")
-    await deployment.pollers.resume(EventKind.MESSAGE)
+    await deployment.pollers.pause(EventKind.MESSAGE, person("ana"), "lunch")
+    await deployment.pollers.resume(EventKind.MESSAGE, person("ana"))
     await deployment.poll()
     return names.poller_id(EventKind.MESSAGE)
 
@@ -342,7 +348,15 @@ async def extended(deployment: Deployment) -> str:
     handle = deployment.client.get_workflow_handle(block)
     known: ExpiringBlock = await handle.query(names.STATUS, result_type=ExpiringBlock)
     until = known.expires_at + timedelta(seconds=1)
-    await handle.execute_update(names.EXTEND, args=[until, "ana", "they are at it again"])
+    order = sign_order(
+        deployment.client,
+        Verb.EXTEND_BLOCK,
+        block,
+        person("ana"),
+        reason="they are at it again",
+        content=until.isoformat(),
+    )
+    await handle.execute_update(names.EXTEND, order)
     await handle.result()
     return block
 
@@ -350,9 +364,8 @@ async def extended(deployment: Deployment) -> str:
 async def lifted(deployment: Deployment) -> str:
     """A block is lifted long before its time is up."""
     block = await standing(deployment, "lifted", timedelta(days=30))
-    await deployment.client.get_workflow_handle(block).execute_update(
-        names.LIFT, args=["ben", "a partner"]
-    )
+    order = sign_order(deployment.client, Verb.LIFT_BLOCK, block, person("ben"), reason="a partner")
+    await deployment.client.get_workflow_handle(block).execute_update(names.LIFT, order)
     await deployment.client.get_workflow_handle(block).result()
     return block
 
@@ -383,7 +396,7 @@ async def notified(deployment: Deployment) -> str:
     )
     await _outcomes(deployment, told, 2)
     await deployment.cases.approve(
-        told.case_id, "ana", (await deployment.cases.proposal(told.case_id)).digest
+        told.case_id, person("ana"), (await deployment.cases.proposal(told.case_id)).digest
     )
     await _outcomes(deployment, told, 4)
     return await closed(deployment, told)

@@ -15,6 +15,7 @@ from temporalio.worker import Replayer
 
 from clawback.temporal.data_converter import data_converter
 from tests.replay.careless import CarelessCase
+from tests.replay.neighbor import read_history
 from tests.replay.record import HISTORIES, SCENES
 from tests.workflows.deployment import STRICT
 from workflows import WORKFLOWS
@@ -38,7 +39,7 @@ def replayer_of(workflows: list[type[Any]]) -> Replayer:
 
 def history(path: Path) -> WorkflowHistory:
     """Read a saved history."""
-    return WorkflowHistory.from_json(path.stem, path.read_text(encoding="utf-8"))
+    return read_history(path.read_text(encoding="utf-8"))
 
 
 def interrupted(events: list[dict[str, Any]]) -> list[dict[str, Any]]:
@@ -114,9 +115,7 @@ async def test_a_workflow_whose_local_activities_were_interrupted_replays(path: 
     """
     replayer = replayer_of(WORKFLOWS)
     whole = json.loads(history(path).to_json())
-    split = WorkflowHistory.from_json(
-        path.stem, json.dumps({"events": interrupted(whole["events"])})
-    )
+    split = read_history(json.dumps({"events": interrupted(whole["events"])}))
     result = await replayer.replay_workflow(split, raise_on_replay_failure=False)
     assert result.replay_failure is None, (
         ADVICE.format(name=path.name) + f"\n{result.replay_failure}"

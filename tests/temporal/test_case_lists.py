@@ -26,11 +26,12 @@ from clawback.temporal.case_index import CaseFilter
 from clawback.temporal.data_converter import data_converter
 from clawback.temporal.key_ring import Key, KeyRing
 from clawback.temporal.undo_gateway import FoundUndo, NothingKnown, UndoGateway
+from tests.people import person
 from tests.waiting import eventually
 from tests.workflows.deployment import Deployment, deployed, match_of
 from tests.workflows.test_case import simulated
 
-SCOPE = UndoScope(by="ana")
+SCOPE = UndoScope(actor=person("ana"))
 EVERYTHING = (
     Move(destination=Destination.RECOVERABLE),
     Reclassify(disposition=Disposition.MALICIOUS),
@@ -115,13 +116,13 @@ async def test_lists_and_plans_need_no_worker(temporal: Client, tmp_path: Path) 
         ]
     assert [one.case for one in plans.unreadable] == [plan(9).case_id]
 
-    message = UndoScope(by="ana", messages=(large[-1]["message"]["id"],))
+    message = UndoScope(actor=person("ana"), messages=(large[-1]["message"]["id"],))
     assert [one.case.case for one in (await undo.find(message)).candidates] == [two]
     for unknown in ({"case": "case/r/0000"}, {"rule": "nobody's"}):
         with pytest.raises(NothingKnown):
             await undo.find(SCOPE, **unknown)
     with pytest.raises(NothingKnown):
-        await undo.find(UndoScope(by="ana", messages=("nobody's",)))
+        await undo.find(UndoScope(actor=person("ana"), messages=("nobody's",)))
 
 
 async def test_a_plan_for_many_cases_reads_few_histories(

@@ -21,6 +21,7 @@ from clawback.audit import read_records
 from clawback.cases import CasePlan, CaseState, CaseTiming, Match
 from clawback.cases.authority import Authority, Objection
 from clawback.cloudflare import EmailSecurity
+from clawback.identity.permission import Policy
 from clawback.model.audit_record import AuditRecord
 from clawback.model.events import EventKind, message_event
 from clawback.model.messages import Target
@@ -48,6 +49,9 @@ RULES = Path(__file__).parents[2] / "rules"
 # pytest rewrites the asserts of our installed packages, and what it rewrites imports pytest. The
 # sandbox would import all of pytest again for every run of every workflow.
 STRICT = SandboxedWorkflowRunner(SandboxRestrictions.default.with_passthrough_modules("_pytest"))
+
+
+_LENIENT = Policy(allows_unverified=True)
 
 
 @dataclass
@@ -162,12 +166,14 @@ async def deployed(  # noqa: PLR0913 - each test names the few that matter to it
     memory: Path | None = None,
     versioning: WorkerDeploymentConfig | None = None,
     asks_for_rules: bool = False,
+    policy: Policy | None = _LENIENT,
     **settings: Any,
 ) -> AsyncIterator[Deployment]:
     """Run simulator and workers until the block is left. Pollers are not started.
 
     `memory` is the file in which the worker remembers the guard. Nothing watches the guard unless a
-    test calls `keeper.keep()`. Unless `asks_for_rules`, plans that are of no rule may act.
+    test calls `keeper.keep()`. Unless `asks_for_rules`, plans that are of no rule may act. `policy`
+    says what is asked of people, by default little; None takes it from rules and settings.
     """
     async with AsyncExitStack() as stack:
         url = await stack.enter_async_context(simulator.serve())
@@ -188,6 +194,7 @@ async def deployed(  # noqa: PLR0913 - each test names the few that matter to it
             rules,
             notifier=notifier,
             check=check or CheckWithoutRule(lambda: rules.current, chosen.ceiling),
+            policy=None if policy is None else lambda: policy,
         )
         if versioning is None:
             await take_over(temporal, chosen)

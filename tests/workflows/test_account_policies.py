@@ -16,6 +16,7 @@ from clawback.services.configuration import connect_api
 from clawback.simulator import outbreak, parse_faults
 from clawback.temporal import names
 from clawback.temporal.undo_gateway import UndoSummary
+from tests.people import person
 from tests.waiting import eventually
 from tests.workflows.deployment import Deployment, deployed, match_of
 from tests.workflows.test_case import simulated
@@ -58,9 +59,9 @@ async def decide_case(
     if plan.actions[0].has_wide_impact:
         await deployment.settled(plan.case_id, CaseState.HELD)
         digest = (await deployment.cases.proposal(plan.case_id)).digest
-        assert await deployment.cases.approve(plan.case_id, "ana", digest) == CaseState.HELD
+        assert await deployment.cases.approve(plan.case_id, person("ana"), digest) == CaseState.HELD
         assert list_changes(deployment) == []
-        await deployment.cases.approve(plan.case_id, "ben", digest)
+        await deployment.cases.approve(plan.case_id, person("ben"), digest)
     return await deployment.settled(plan.case_id)
 
 
@@ -81,9 +82,9 @@ async def test_a_policy_is_created_once_marked_and_undone(
         record = await getattr(api.settings, resource).get(identity)
         assert plan.case_id in (record.comments or "")
         assert {name: getattr(record, name) for name in action.fields} == action.fields
-        assert await undo(deployment, UndoScope(by="ana"), case=plan.case_id) == UndoSummary(
-            cases=1, done=1
-        )
+        assert await undo(
+            deployment, UndoScope(actor=person("ana")), case=plan.case_id
+        ) == UndoSummary(cases=1, done=1)
         assert list_changes(deployment, "delete") == [(resource, identity)]
         (undone,) = [record for record in deployment.audit() if record.kind is RecordKind.UNDONE]
         assert (undone.action, undone.target, undone.outcome) == (
@@ -109,7 +110,7 @@ async def test_a_lost_response_creates_no_second_policy(
         digest = (await deployment.cases.proposal(plan.case_id)).digest
         deployment.simulator.account.faults.reset(parse_faults("lost_answer=1"))
         for who in ("ana", "ben")[: 2 if action.has_wide_impact else 1]:
-            await deployment.cases.approve(plan.case_id, who, digest)
+            await deployment.cases.approve(plan.case_id, person(who), digest)
         await eventually(lambda: _has_requests(deployment, action.resource))
         deployment.simulator.account.faults.reset(parse_faults("lost_answer=0.5"))
         assert await deployment.settled(plan.case_id) == {action.label: "created"}
@@ -155,7 +156,7 @@ async def test_a_policy_that_no_rule_may_create_is_refused(
             await deployment.settled(plan.case_id, CaseState.HELD)
             digest = (await deployment.cases.proposal(plan.case_id)).digest
             for who in ("ana", "ben"):
-                await deployment.cases.approve(plan.case_id, who, digest)
+                await deployment.cases.approve(plan.case_id, person(who), digest)
         assert await deployment.settled(plan.case_id) == {action.label: f"failed:{reason}"}
         assert list_changes(deployment) == []
 
@@ -193,7 +194,7 @@ async def test_a_policy_that_somebody_changed_is_kept(temporal: Client, tmp_path
             identity, is_similarity=True, comments="kept by the mail team"
         )
         await eventually(lambda: _has_record(deployment, "left_alone"))
-        await undo(deployment, UndoScope(by="ana"), case=plan.case_id)
+        await undo(deployment, UndoScope(actor=person("ana")), case=plan.case_id)
         assert list_changes(deployment, "delete") == []
 
 

@@ -13,6 +13,7 @@ from clawback.model.events import message_event
 from clawback.rules.live import LiveRules
 from clawback.simulator import outbreak
 from clawback.temporal.guard_gateway import GuardGateway
+from tests.people import person
 from tests.rules.folders import LOGSOURCE, PLAIN, write
 from tests.waiting import eventually
 from tests.workflows.deployment import Deployment, deployed, match_of
@@ -151,7 +152,7 @@ async def test_a_case_whose_rule_was_changed_asks_people(
         assert moved(deployment) == []
 
         proposal = await deployment.cases.proposal(plan.case_id)
-        await deployment.cases.approve(plan.case_id, "ana", proposal.digest)
+        await deployment.cases.approve(plan.case_id, person("ana"), proposal.digest)
         await deployment.settled(plan.case_id)
         assert moved(deployment) == [mail[0]["message"]["id"]]
 
@@ -178,11 +179,11 @@ async def test_a_request_that_waits_is_asked_about_when_it_leaves(
         temporal, simulated(mail), tmp_path, rules=folder, asks_for_rules=True
     ) as deployment:
         plan, match = matched(deployment.rules, mail[0])
-        await GuardGateway(temporal).stop("ana", "")
+        await GuardGateway(temporal).stop(person("ana"), "")
         await deployment.lease_over()
         await deployment.signal_case(plan, match)
         await deployment.scheduled(plan, "email_security.move_messages")
         await change(deployment, folder, a_rule=PLAIN.replace("JunkEmail", "DeletedItems"))
-        await GuardGateway(temporal).resume("ana")
+        await GuardGateway(temporal).resume(person("ana"))
         assert "other actions" in (await held(deployment, plan) or "")
         assert moved(deployment) == []

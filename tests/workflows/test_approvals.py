@@ -19,6 +19,7 @@ from clawback.model.messages import Destination
 from clawback.model.mode import Mode
 from clawback.simulator import outbreak
 from clawback.temporal.workflow_calls import UpdateRefused
+from tests.people import person
 from tests.rules.folders import write
 from tests.waiting import eventually
 from tests.workflows.deployment import Deployment, deployed, match_of
@@ -68,10 +69,12 @@ async def test_of_many_answers_at_once_the_first_counts(temporal: Client, tmp_pa
     async with deployed(temporal, simulated(lines), tmp_path) as deployment:
         digest = await held(deployment, plan(), lines)
         approvals = (
-            deployment.cases.approve(plan().case_id, f"approver {number}", digest)
+            deployment.cases.approve(plan().case_id, person(f"approver {number}"), digest)
             for number in range(5)
         )
-        denials = (deployment.cases.deny(plan().case_id, f"denier {number}") for number in range(5))
+        denials = (
+            deployment.cases.deny(plan().case_id, person(f"denier {number}")) for number in range(5)
+        )
         answers = await asyncio.gather(*approvals, *denials, return_exceptions=True)
         heard = [
             number for number, answer in enumerate(answers) if not isinstance(answer, BaseException)
@@ -115,9 +118,9 @@ async def test_an_approval_of_a_case_that_has_grown_is_refused(
             match=rf"has changed since it was shown: 1 more messages \({newest}\)"
             rf".*Its digest is now {now}",
         ):
-            await deployment.cases.approve(plan().case_id, "ana", shown)
+            await deployment.cases.approve(plan().case_id, person("ana"), shown)
         assert deployment.ledger == []
-        await deployment.cases.approve(plan().case_id, "ana", now, "all three are phishing")
+        await deployment.cases.approve(plan().case_id, person("ana"), now, "all three are phishing")
         await deployment.settled(plan().case_id)
         assert len(deployment.ledger) == 3
         assert said(deployment, RecordKind.APPROVED) == [("ana", "all three are phishing")]
@@ -133,15 +136,18 @@ async def test_what_widens_takes_two_different_people_whatever_the_mode(
     folder = write(tmp_path / "rules", {"safety.yml": "hard_delete: true\n"})
     async with deployed(temporal, simulated(lines), tmp_path, rules=folder) as deployment:
         digest = await held(deployment, told, lines)
-        assert await deployment.cases.approve(told.case_id, "Ana", digest) == CaseState.HELD
+        assert await deployment.cases.approve(told.case_id, person("Ana"), digest) == CaseState.HELD
         with pytest.raises(
             UpdateRefused, match="has approved this already: another person must approve it too"
         ):
-            await deployment.cases.approve(told.case_id, " ana ", digest)
+            await deployment.cases.approve(told.case_id, person(" ana "), digest)
         with pytest.raises(UpdateRefused, match="has changed since it was shown"):
-            await deployment.cases.approve(told.case_id, "ben", "1-of another case")
+            await deployment.cases.approve(told.case_id, person("ben"), "1-of another case")
         assert deployment.ledger == []
-        assert await deployment.cases.approve(told.case_id, "ben", digest) == CaseState.RESPONDING
+        assert (
+            await deployment.cases.approve(told.case_id, person("ben"), digest)
+            == CaseState.RESPONDING
+        )
         await deployment.settled(told.case_id)
         assert len(deployment.ledger) == 1
 
@@ -174,4 +180,4 @@ async def test_silence_of_a_week_is_a_denial(skipping: Client, tmp_path: Path) -
         assert warned - asked == pytest.approx(timedelta(days=6), abs=minute)
         assert expired - asked == pytest.approx(timedelta(days=7), abs=minute)
         with pytest.raises(UpdateRefused, match="ended at"):
-            await deployment.cases.approve(plan().case_id, "ana", "late")
+            await deployment.cases.approve(plan().case_id, person("ana"), "late")

@@ -16,6 +16,7 @@ from clawback.model.messages import Destination
 from clawback.model.mode import Mode
 from clawback.simulator import outbreak
 from clawback.temporal.undo_gateway import UndoSummary
+from tests.people import person
 from tests.workflows.deployment import Deployment, deployed, match_of
 from tests.workflows.test_case import simulated
 from tests.workflows.test_undo import undo
@@ -76,7 +77,7 @@ async def test_older_mail_is_found_shown_and_moved_with_leave(
         proposal = await deployment.cases.proposal(plan().case_id)
         assert sorted(proposal.messages) == ids(old)
         assert proposal.actions == (f"search the last 7d and move to JunkEmail: from {SENDER}",)
-        await deployment.cases.approve(plan().case_id, "ana", proposal.digest)
+        await deployment.cases.approve(plan().case_id, person("ana"), proposal.digest)
         await deployment.settled(plan().case_id)
         assert moved(deployment) == ids([*new, *old])
         assert await undo(deployment, case=plan().case_id) == UndoSummary(cases=1, done=5)
@@ -125,7 +126,7 @@ async def test_what_was_found_is_moved_once_under_faults(
         await deployment.signal_case(plan(), *map(match_of, new))
         await deployment.settled(plan().case_id, CaseState.HELD)
         await deployment.cases.approve(
-            plan().case_id, "ana", (await deployment.cases.proposal(plan().case_id)).digest
+            plan().case_id, person("ana"), (await deployment.cases.proposal(plan().case_id)).digest
         )
         await deployment.settled(plan().case_id)
         assert moved(deployment) == ids([*new, *old])

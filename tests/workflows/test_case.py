@@ -20,6 +20,7 @@ from clawback.simulator import MoveIdentity, Simulator, SimulatorOptions, outbre
 from clawback.temporal.case_entries import CaseLine
 from clawback.temporal.case_index import CaseFilter
 from clawback.temporal.workflow_calls import UpdateRefused
+from tests.people import person
 from tests.waiting import eventually
 from tests.workflows.deployment import Deployment, deployed, match_of, unknown_match
 
@@ -193,7 +194,7 @@ async def test_a_held_case_acts_when_it_is_approved(temporal: Client, tmp_path: 
         assert await _approve(deployment, asking.case_id) == CaseState.RESPONDING
         assert set((await deployment.settled(asking.case_id)).values()) == {"moved"}
         with pytest.raises(UpdateRefused, match="nothing to decide"):
-            await deployment.cases.deny(asking.case_id, "bob")
+            await deployment.cases.deny(asking.case_id, person("bob"))
 
 
 async def test_a_case_closes_and_a_new_one_may_follow(temporal: Client, tmp_path: Path) -> None:
@@ -252,7 +253,7 @@ async def test_the_case_goes_on_over_continue_as_new(temporal: Client, tmp_path:
 
 async def _approve(deployment: Deployment, case_id: str, by: str = "ana") -> str:
     shown = await deployment.cases.proposal(case_id)
-    return await deployment.cases.approve(case_id, by, shown.digest, "seen it")
+    return await deployment.cases.approve(case_id, person(by), shown.digest, "seen it")
 
 
 async def _told(deployment: Deployment, *matches: Match) -> CaseLine:

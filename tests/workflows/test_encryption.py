@@ -22,6 +22,7 @@ from clawback.guard import Refund
 from clawback.model.events import EventKind
 from clawback.model.messages import Destination
 from clawback.model.mode import Mode
+from clawback.model.orders import SignedOrder, Verb
 from clawback.simulator import outbreak
 from clawback.temporal import names
 from clawback.temporal.block_gateway import BlockGateway
@@ -30,6 +31,8 @@ from clawback.temporal.correlation_gateway import CorrelationGateway, build_batc
 from clawback.temporal.data_converter import data_converter
 from clawback.temporal.guard_gateway import GuardGateway
 from clawback.temporal.key_ring import Key, KeyRing, PayloadKeyError
+from clawback.temporal.orders import sign_order
+from tests.people import person
 from tests.waiting import eventually
 from tests.workflows.deployment import deployed, keeper_of, match_of
 from tests.workflows.test_case import simulated
@@ -39,6 +42,7 @@ from tests.workflows.test_correlations import rules as counting_rules
 
 OLD, NEW = Key.generate(), Key.generate()
 OPEN = CaseTiming(linger=timedelta(hours=1))
+POLLER = names.poller_id(EventKind.MESSAGE)
 
 
 def keyed(client: Client, *keys: Key) -> Client:
@@ -124,19 +128,23 @@ async def test_a_stranger_stops_nothing(temporal: Client, tmp_path: Path) -> Non
 
         for workflow, signal, args in (
             (told.case_id, names.MATCHED, [[match_of(lines[1])]]),
-            (told.case_id, names.UNDO_REQUESTED, ["mallory", "for fun"]),
+            (told.case_id, names.UNDO_REQUESTED, [person("mallory"), "for fun"]),
             (names.GUARD_ID, names.REFUNDED, [Refund(id="r", count=1)]),
             (batch[0], names.MATCHED, [batch[1][0]]),
             (names.poller_id(EventKind.MESSAGE), "unknown", ["text"]),
         ):
             await temporal.get_workflow_handle(workflow).signal(signal, args=args)
-        for workflow, update, args in (
-            (names.GUARD_ID, names.STOP, ["mallory", "for fun"]),
-            (told.case_id, names.APPROVE, ["mallory", "sure", "digest"]),
-            (names.poller_id(EventKind.MESSAGE), names.PAUSE, ["for fun"]),
+
+        def forged(verb: Verb, workflow: str) -> SignedOrder:
+            return sign_order(temporal, verb, workflow, person("mallory"), reason="for fun")
+
+        for target, update, order in (
+            (names.GUARD_ID, names.STOP, forged(Verb.STOP, names.GUARD_ID)),
+            (told.case_id, names.APPROVE, forged(Verb.APPROVE, told.case_id)),
+            (POLLER, names.PAUSE, forged(Verb.PAUSE_POLLING, POLLER)),
         ):
             with pytest.raises(WorkflowUpdateFailedError):
-                await temporal.get_workflow_handle(workflow).execute_update(update, args=args)
+                await temporal.get_workflow_handle(target).execute_update(update, order)
 
         assert not await GuardGateway(deployment.client).is_stopped()
         assert (await deployment.poll()).state != "paused"

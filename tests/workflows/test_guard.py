@@ -24,6 +24,7 @@ from clawback.guard import Budgets, Demotion, Refund, Reservation, ReservationBa
 from clawback.model.audit_record import RecordKind
 from clawback.model.messages import Destination
 from clawback.model.mode import Mode
+from clawback.model.orders import Verb
 from clawback.rules.act_check import LiveActCheck
 from clawback.rules.live_budgets import LiveBudgets
 from clawback.simulator import outbreak
@@ -31,7 +32,9 @@ from clawback.telemetry.activity_telemetry import ActivityTelemetry
 from clawback.temporal import names
 from clawback.temporal.block_gateway import BlockGateway
 from clawback.temporal.guard_gateway import GuardGateway
+from clawback.temporal.orders import sign_order
 from clawback.temporal.workflow_calls import UpdateRefused
+from tests.people import person
 from tests.waiting import eventually
 from tests.workflows.deployment import (
     Deployment,
@@ -98,7 +101,10 @@ async def test_twenty_cases_at_once_never_pass_the_budget_together(
         details = {record.detail for record in deployment.audit() if record.kind is RecordKind.HELD}
         assert details == {"1 messages would exceed 10 messages per 1h of the rule (10 so far)"}
         shown = await deployment.cases.proposal(held)
-        assert await deployment.cases.approve(held, "ana", shown.digest) == CaseState.RESPONDING
+        assert (
+            await deployment.cases.approve(held, person("ana"), shown.digest)
+            == CaseState.RESPONDING
+        )
         await deployment.settled(held)
         assert len(deployment.ledger) == 11
 
@@ -128,7 +134,10 @@ async def test_held_cases_go_on_by_themselves_once_a_budget_has_room(
         memory = (await deployment.cases.status(plans[2].case_id)).snapshot
         assert memory is not None
         assert memory.state is CaseState.HELD
-        assert await deployment.cases.deny(plans[2].case_id, "ana", "good mail") == CaseState.DENIED
+        assert (
+            await deployment.cases.deny(plans[2].case_id, person("ana"), "good mail")
+            == CaseState.DENIED
+        )
         assert len(deployment.ledger) == 2
 
 
@@ -186,8 +195,8 @@ async def test_nothing_leaves_after_stop_has_returned(temporal: Client, tmp_path
                 for number, line in enumerate(lines[:20])
             )
         )
-        assert (await switch.stop("ana", "too much")).by == "ana"
-        assert (await switch.stop("bob", "me too")).by == "ana"
+        assert (await switch.stop(person("ana"), "too much")).by == "ana"
+        assert (await switch.stop(person("bob"), "me too")).by == "ana"
         await deployment.lease_over()
         before = deployment.requests("/move")
         await asyncio.gather(
@@ -201,11 +210,11 @@ async def test_nothing_leaves_after_stop_has_returned(temporal: Client, tmp_path
         with pytest.raises(ContainmentStopped):
             await deployment.api.move([lines[0]["message"]["id"]], Destination.JUNK)
         assert deployment.requests("/move") == before
-        await switch.resume("ana")
+        await switch.resume(person("ana"))
         states = await _states(deployment, [plan(number) for number in range(40)])
         assert (set(states), len(deployment.ledger)) == ({CaseState.SETTLED}, 40)
         with pytest.raises(UpdateRefused, match="containment is not stopped"):
-            await switch.resume("ana")
+            await switch.resume(person("ana"))
         kinds = [record.kind for record in deployment.audit()]
         assert (kinds.count(RecordKind.STOPPED), kinds.count(RecordKind.RESUMED)) == (1, 1)
 
@@ -220,10 +229,11 @@ async def test_resume_opens_a_queue_that_a_former_resume_has_left_stopped(
     lines = list(outbreak(1))
     switch = GuardGateway(temporal)
     async with deployed(temporal, simulated(lines), tmp_path) as deployment:
-        await switch.stop("ana", "")
-        await temporal.get_workflow_handle(names.GUARD_ID).execute_update(names.RESUME, "ana")
+        await switch.stop(person("ana"), "")
+        order = sign_order(temporal, Verb.RESUME, names.GUARD_ID, person("ana"))
+        await temporal.get_workflow_handle(names.GUARD_ID).execute_update(names.RESUME, order)
         with pytest.raises(UpdateRefused, match="containment is not stopped"):
-            await switch.resume("ana")
+            await switch.resume(person("ana"))
         await deployment.signal_case(plan(1), match_of(lines[0]))
         await deployment.settled(plan(1).case_id)
         assert len(deployment.ledger) == 1
@@ -273,7 +283,7 @@ async def test_a_demoted_rule_asks_until_it_is_confirmed(temporal: Client, tmp_p
         guard = temporal.get_workflow_handle(names.GUARD_ID)
         await guard.signal(
             names.WORK_UNDONE,
-            args=["r", Demotion(by="ana", at=match_of(lines[0]).at, reason="wrong")],
+            args=["r", Demotion(actor=person("ana"), at=match_of(lines[0]).at, reason="wrong")],
         )
         await deployment.signal_case(plan(1), match_of(lines[0]))
         await deployment.settled(plan(1).case_id, CaseState.HELD)
@@ -283,8 +293,8 @@ async def test_a_demoted_rule_asks_until_it_is_confirmed(temporal: Client, tmp_p
             UpdateRefused,
             match="rule 'other' is not demoted; demoted rules: r",
         ):
-            await GuardGateway(temporal).confirm("other", "ana")
-        await GuardGateway(temporal).confirm("r", "ana")
+            await GuardGateway(temporal).confirm("other", person("ana"))
+        await GuardGateway(temporal).confirm("r", person("ana"))
         await deployment.signal_case(plan(3), match_of(lines[2]))
         await deployment.settled(plan(3).case_id)
 
@@ -297,7 +307,7 @@ async def test_the_guard_remembers_over_continue_as_new(temporal: Client, tmp_pa
     guard = GuardGateway(temporal)
     budgets = Budgets(overall=(Limit(messages=5, per=HOUR),))
     async with deployed(temporal, simulated([]), tmp_path):
-        await guard.stop("ana", "")
+        await guard.stop(person("ana"), "")
         granted = 0
         for number in range(30):
             ask = Reservation(id=str(number), rule="r", budget=BudgetKind.MESSAGES, count=1)
@@ -328,8 +338,8 @@ async def test_what_is_decided_while_the_audit_is_written_is_recorded_by_the_nex
     audit = tmp_path / "audit.jsonl"
     audit.mkdir()
     async with deployed(temporal, simulated([]), tmp_path, audit=audit) as deployment:
-        await guard.stop("ana", "")
-        await guard.resume("ana")
+        await guard.stop(person("ana"), "")
+        await guard.resume(person("ana"))
         for number in range(10):
             ask = Reservation(id=str(number), rule="r", budget=BudgetKind.MESSAGES, count=1)
             await guard.reserve(ReservationBatch(reservations=(ask,)))
@@ -359,7 +369,7 @@ async def test_a_sender_who_comes_back_is_blocked_for_longer(
             active = await BlockGateway(temporal).read(made["id"])
             days = (active.expires_at - datetime.now(UTC)) / timedelta(days=1)
             assert round(days) == (7, 30)[number]
-            await temporal.get_workflow_handle(names.expiry_id(made["id"])).execute_update(
-                names.LIFT, args=["ana", "test"]
-            )
+            expiry = names.expiry_id(made["id"])
+            order = sign_order(temporal, Verb.LIFT_BLOCK, expiry, person("ana"))
+            await temporal.get_workflow_handle(expiry).execute_update(names.LIFT, order)
             await temporal.get_workflow_handle(names.expiry_id(made["id"])).result()

@@ -31,6 +31,7 @@ from clawback.temporal.guard_keeper import GuardKeeper
 from clawback.temporal.guard_memory import GuardMemory
 from clawback.temporal.watchdog import create_watchdog
 from clawback.temporal.workflow_calls import NoSuchWorkflow, UpdateRefused
+from tests.people import person
 from tests.waiting import eventually
 from tests.workflows.deployment import Deployment, deployed, keeper_of, match_of
 from tests.workflows.test_case import simulated
@@ -55,7 +56,7 @@ async def fill(deployment: Deployment) -> None:
         assert not await spend(deployment.client, f"before/{number}")
     await deployment.client.get_workflow_handle(names.GUARD_ID).signal(
         names.WORK_UNDONE,
-        args=["undone", Demotion(by="ana", at=datetime.now(UTC), reason="wrong")],
+        args=["undone", Demotion(actor=person("ana"), at=datetime.now(UTC), reason="wrong")],
     )
     view = await GuardGateway(deployment.client).look()
     assert view is not None
@@ -144,8 +145,8 @@ async def test_a_lost_guard_stops_until_a_person_resumes(
         assert (view.is_running, view.is_stopped) == (True, True)
 
         await deployment.signal_case(plan(1, rule="other"), match_of(lines[0]))
-        await GuardGateway(temporal).resume("ana")
-        await GuardGateway(temporal).confirm("undone", "ana")
+        await GuardGateway(temporal).resume(person("ana"))
+        await GuardGateway(temporal).confirm("undone", person("ana"))
         assert not await deployment.keeper.keep()
         assert not await GuardGateway(temporal).is_stopped()
         records = deployment.audit()
@@ -179,13 +180,13 @@ async def test_where_nothing_can_be_read_every_budget_is_spent(
         await delete(temporal)
         await kept(deployment)
         guard = GuardGateway(temporal)
-        await guard.resume("ana")
+        await guard.resume(person("ana"))
         assert "whether the rule's work was undone is not known" in await spend(temporal, "a")
         assert not await spend(temporal, "b", approved=True)
-        await guard.confirm("r", "ana")
+        await guard.confirm("r", person("ana"))
         assert "what was spent" in await spend(temporal, "c")
         with pytest.raises(UpdateRefused, match="not demoted"):
-            await guard.confirm("r", "ana")
+            await guard.confirm("r", person("ana"))
 
 
 async def test_an_older_database_stops_containment(temporal: Client, tmp_path: Path) -> None:
@@ -208,7 +209,7 @@ async def test_an_older_database_stops_containment(temporal: Client, tmp_path: P
 
         await eventually(is_dealt_with)
         assert await deployment.keeper.keep()  # another worker, which knows nothing newer
-        await GuardGateway(temporal).resume("ana")
+        await GuardGateway(temporal).resume(person("ana"))
         await restarted.keep()
         assert not await restarted.keep()
         assert not await deployment.keeper.keep()

@@ -20,6 +20,7 @@ from clawback.notifications.channel_file import parse_channels
 from clawback.simulator import Simulator, SimulatorOptions, outbreak, parse_faults
 from tests.notifications.receivers import MailReceiver, WebReceiver, mail_receiver, web_receiver
 from tests.notifications.samples import KEY
+from tests.people import person
 from tests.waiting import eventually
 from tests.workflows.deployment import Deployment, deployed, match_of, unknown_match
 from tests.workflows.test_submissions import acting, submission
@@ -138,7 +139,7 @@ async def test_a_held_case_notifies_when_held_and_when_done(
             await outcomes(deployment, asking)
             assert deployment.ledger == []
             shown = await deployment.cases.proposal(asking.case_id)
-            await deployment.cases.approve(asking.case_id, "ana", shown.digest)
+            await deployment.cases.approve(asking.case_id, person("ana"), shown.digest)
             await outcomes(deployment, asking, 2)
     held, done = receiver.accepted
     assert (held["type"], held["data"]["reason"]) == ("case.held", "the rule asks for approval")

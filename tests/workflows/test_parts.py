@@ -20,6 +20,7 @@ from clawback.temporal import case_gateway, names
 from clawback.temporal.guard_gateway import GuardGateway
 from clawback.temporal.undo_gateway import UndoGateway
 from clawback.temporal.workflow_calls import QueryFailed, UpdateRefused
+from tests.people import person
 from tests.waiting import eventually
 from tests.workflows.deployment import Deployment, deployed, match_of
 from tests.workflows.test_case import moved_ids, plan, simulated
@@ -70,7 +71,7 @@ async def test_a_campaign_of_many_parts_is_one_case(temporal: Client, tmp_path: 
         undo = UndoGateway(temporal)
 
         async def all_parts() -> set[str] | None:
-            found = (await undo.find(UndoScope(by="ana"), case=CASE)).candidates
+            found = (await undo.find(UndoScope(actor=person("ana")), case=CASE)).candidates
             messages = {target.id for one in found for target in one.plan.messages}
             return messages if len(messages) == len(lines) and len(found) > 2 else None
 
@@ -95,10 +96,10 @@ async def test_a_decision_covers_every_part(
         digest = await eventually(all_held)
         if approves:
             with pytest.raises(UpdateRefused, match="has changed"):
-                await deployment.cases.approve(CASE, "ana", "45-000000000000")
-            await deployment.cases.approve(CASE, "ana", digest)
+                await deployment.cases.approve(CASE, person("ana"), "45-000000000000")
+            await deployment.cases.approve(CASE, person("ana"), digest)
         else:
-            await deployment.cases.deny(CASE, "ana")
+            await deployment.cases.deny(CASE, person("ana"))
         await eventually(lambda: decided(deployment, 45))
         assert len(moved_ids(deployment)) == (45 if approves else 0)
 
@@ -138,7 +139,7 @@ async def test_all_parts_share_the_budget_of_the_campaign(temporal: Client, tmp_
         refusal = (await deployment.cases.status(CASE)).snapshot
         assert refusal is not None
         assert "would exceed 45 of one campaign (45 so far)" in (refusal.guard_refusal or "")
-        await deployment.cases.approve(CASE, "ana", digest)
+        await deployment.cases.approve(CASE, person("ana"), digest)
         await eventually(lambda: decided(deployment, 46))
         guard = await GuardGateway(temporal).status()
         assert guard is not None

@@ -33,6 +33,7 @@ from clawback.simulator import (
 )
 from clawback.temporal.poller_gateway import Beginning, PollerGateway
 from clawback.temporal.workflow_calls import UpdateRefused
+from tests.people import person
 from tests.waiting import eventually
 from tests.workflows.deployment import RULES, Deployment, deployed, match_of
 from workflows import options
@@ -126,7 +127,9 @@ async def test_reading_again_changes_nothing(temporal: Client, tmp_path: Path) -
         await eventually(lambda: _moved(deployment, 30))
         await deployment.idle()
         before = len(deployment.ledger)
-        await deployment.pollers.rewind(EventKind.MESSAGE, datetime.now(UTC) - timedelta(hours=1))
+        await deployment.pollers.rewind(
+            EventKind.MESSAGE, datetime.now(UTC) - timedelta(hours=1), person("ana")
+        )
         assert (await deployment.poll()).turns > 1
         await deployment.idle()
         assert len(deployment.ledger) == before
@@ -140,7 +143,9 @@ async def test_a_worker_without_a_memory_changes_nothing(temporal: Client, tmp_p
         await deployment.poll()
         await eventually(lambda: _moved(deployment, 30))
     async with deployed(temporal, simulator, tmp_path) as deployment:
-        await deployment.pollers.rewind(EventKind.MESSAGE, datetime.now(UTC) - timedelta(hours=1))
+        await deployment.pollers.rewind(
+            EventKind.MESSAGE, datetime.now(UTC) - timedelta(hours=1), person("ana")
+        )
         assert (await deployment.poll()).matched > 30
         assert len(moved(deployment)) == 30
 
@@ -271,11 +276,13 @@ async def test_a_paused_poller_reads_nothing_until_it_is_resumed(
     """Its status says why, and `poll_now` says what to do first."""
     async with deployed(temporal, simulated(list(outbreak(2))), tmp_path) as deployment:
         await deployment.poll()
-        paused = await deployment.pollers.pause(EventKind.MESSAGE, "maintenance")
+        paused = await deployment.pollers.pause(EventKind.MESSAGE, person("ana"), "maintenance")
         assert (paused.state, paused.detail) == ("paused", "maintenance")
         with pytest.raises(UpdateRefused, match="resume it first"):
             await deployment.pollers.poll_now(EventKind.MESSAGE)
-        assert (await deployment.pollers.resume(EventKind.MESSAGE)).state == "polling"
+        assert (
+            await deployment.pollers.resume(EventKind.MESSAGE, person("ana"))
+        ).state == "polling"
         assert (await deployment.poll()).state == "polling"
 
 
@@ -327,10 +334,12 @@ async def test_a_quiet_source_costs_little_and_is_still_heard_at_once(
 
         asked = await deployment.pollers.poll_now(EventKind.MESSAGE)
         assert asked.completed >= asked.requested
-        await deployment.pollers.rewind(EventKind.MESSAGE, datetime.now(UTC) - timedelta(hours=1))
+        await deployment.pollers.rewind(
+            EventKind.MESSAGE, datetime.now(UTC) - timedelta(hours=1), person("ana")
+        )
         again = await deployment.poll()
         assert (again.pages, again.backlog) >= (asked.pages + 1, timedelta(0))
-        await deployment.pollers.pause(EventKind.MESSAGE, "maintenance")
+        await deployment.pollers.pause(EventKind.MESSAGE, person("ana"), "maintenance")
         await eventually(lambda: _rests(temporal))
 
 
@@ -410,7 +419,9 @@ async def test_two_workers_signal_each_match_once(temporal: Client, tmp_path: Pa
         deployed(other, simulator, tmp_path / "other"),
     ):
         first = await deployment.poll(page_size=10)
-        await deployment.pollers.rewind(EventKind.MESSAGE, datetime.now(UTC) - timedelta(hours=1))
+        await deployment.pollers.rewind(
+            EventKind.MESSAGE, datetime.now(UTC) - timedelta(hours=1), person("ana")
+        )
         second = await deployment.poll()
         assert second.pages > first.pages + 5
         assert (first.seen, second.seen) == (60, 60)

@@ -26,6 +26,7 @@ from clawback.temporal import names
 from clawback.temporal.guard_gateway import GuardGateway
 from clawback.temporal.kill_switch import KillSwitch
 from clawback.temporal.worker_versions import deployment_config
+from tests.people import person
 from tests.waiting import eventually
 from tests.workflows.deployment import CheckWithoutRule, Deployment, deployed, match_of
 from tests.workflows.test_undo import rows, undo
@@ -130,7 +131,7 @@ async def test_what_people_agreed_to_passes_what_rules_do_alone(
         for plan in routine:
             await deployment.scheduled(plan, "email_security.create_policy")
         shown = await deployment.cases.proposal(asking.case_id)
-        await deployment.cases.approve(asking.case_id, "ana", shown.digest)
+        await deployment.cases.approve(asking.case_id, person("ana"), shown.digest)
         await deployment.scheduled(asking, "email_security.create_policy")
         async with containing:
             await deployment.settled(routine[-1].case_id)
@@ -267,7 +268,7 @@ async def test_nothing_that_waits_leaves_once_containment_is_stopped(
     cases = 12  # three windows: the switch takes a lease of three seconds, about half of one
     async with waiting_reclassifications(temporal, tmp_path, Rate(8, 6), cases) as (deployment, _):
         guard = GuardGateway(temporal)
-        await guard.stop("ana", "wrong rule")
+        await guard.stop(person("ana"), "wrong rule")
         await deployment.lease_over()
         sent = len(rows(deployment, "reclassify"))
 
@@ -276,7 +277,7 @@ async def test_nothing_that_waits_leaves_once_containment_is_stopped(
 
         await eventually(may_send)
         assert len(rows(deployment, "reclassify")) == sent < cases
-        await guard.resume("ana")
+        await guard.resume(person("ana"))
         for number in range(cases):
             await deployment.settled(reclassifying(number).case_id)
         assert len(rows(deployment, "reclassify")) == cases

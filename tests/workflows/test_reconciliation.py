@@ -12,10 +12,11 @@ from clawback.cloudflare import EmailSecurity, errors
 from clawback.doctor.check import CheckStatus
 from clawback.doctor.policy_checks import check_policies
 from clawback.model.audit_record import RecordKind
+from clawback.model.identity import OURSELVES
 from clawback.model.mode import Mode
 from clawback.model.policies import Resource
 from clawback.model.policy_marks import seal_comments
-from clawback.model.reconciliation import PolicyState, Reconcile, Reconciliation
+from clawback.model.reconciliation import PolicyState, Reconciliation
 from clawback.services.configuration import connect_api
 from clawback.simulator.options import TokenScope
 from clawback.temporal import names
@@ -25,6 +26,7 @@ from clawback.temporal.key_ring import Key
 from clawback.temporal.reconciler import Reconciler
 from clawback.temporal.reconciliation_gateway import ReconciliationGateway
 from tests.conftest import server_options
+from tests.people import person
 from tests.waiting import eventually
 from tests.workflows.deployment import Deployment, deployed
 from tests.workflows.test_blocks import blocked, recorded, removed, standing
@@ -53,9 +55,20 @@ async def create(
     return str(record.id)
 
 
-async def reconcile(deployment: Deployment, *, by: str = "ana", **request: Any) -> Reconciliation:
-    """Reconcile once."""
-    return await ReconciliationGateway(deployment.client).run(Reconcile(by=by, **request))
+async def reconcile(deployment: Deployment, *, reason: str = "") -> Reconciliation:
+    """Reconcile once, as somebody orders it."""
+    return await ReconciliationGateway(deployment.client).run(person("ana"), reason)
+
+
+async def as_scheduled(deployment: Deployment) -> Reconciliation:
+    """Reconcile once, as the schedule does."""
+    found: Reconciliation = await deployment.client.execute_workflow(
+        names.RECONCILIATION,
+        id="scheduled",
+        task_queue=names.WORKFLOW_QUEUE,
+        result_type=Reconciliation,
+    )
+    return found
 
 
 async def until_known(deployment: Deployment, resource: Resource, id_: str) -> None:
@@ -93,7 +106,7 @@ async def test_a_lost_state_finds_its_blocks_again(temporal: Client, tmp_path: P
 
         # The next one finds nothing to do.
         assert (await reconcile(deployment)).counts == {PolicyState.KNOWN: 1}
-        assert await BlockGateway(anew.client).lift(block.id, "ana") == "removed"
+        assert await BlockGateway(anew.client).lift(block.id, person("ana")) == "removed"
 
 
 async def test_what_should_have_ended_ends_now(temporal: Client, tmp_path: Path) -> None:
@@ -185,11 +198,13 @@ async def test_a_dry_run_and_shadow_mode_change_nothing(temporal: Client, tmp_pa
         connect_api(deployment.settings) as api,
     ):
         await create(api, lasts=-SOON)
-        assert (await reconcile(deployment, dry_run=True)).counts == {PolicyState.ADOPTED: 1}
+        assert (await ReconciliationGateway(deployment.client).look()).counts == {
+            PolicyState.ADOPTED: 1
+        }
         (finding,) = await check_policies(temporal)
         assert "never compared" in finding.found
 
-        assert (await reconcile(deployment, by="")).counts == {PolicyState.UNMANAGED: 1}
+        assert (await as_scheduled(deployment)).counts == {PolicyState.UNMANAGED: 1}
         (finding,) = await check_policies(temporal)
         assert (finding.status, finding.found) == (
             CheckStatus.WARNING,
@@ -250,5 +265,5 @@ async def test_a_workflow_that_runs_already_is_not_started_twice(
         reconciler = Reconciler(deployment.api, temporal, "clawback")
         first, second = [await reconciler.compare(adopts=True) for _ in range(2)]
         for found, state in ((first, PolicyState.ADOPTED), (second, PolicyState.KNOWN)):
-            done = await reconciler.carry_out(found, "clawback")
+            done = await reconciler.carry_out(found, OURSELVES)
             assert done.summarize(datetime.now(UTC), dry_run=False).counts == {state: 1}

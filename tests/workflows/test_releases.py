@@ -17,6 +17,7 @@ from clawback.model.audit_record import RecordKind
 from clawback.model.mode import Mode
 from clawback.simulator import outbreak, parse_faults
 from clawback.temporal.undo_gateway import UndoSummary
+from tests.people import person
 from tests.waiting import eventually
 from tests.workflows.deployment import Deployment, deployed, match_of
 from tests.workflows.test_case import simulated
@@ -117,7 +118,9 @@ async def test_what_cannot_be_taken_back_is_said(temporal: Client, tmp_path: Pat
             PLAN, *map(match_of, lines), pace=CaseTiming(linger=timedelta(hours=1))
         )
         await deployment.settled(PLAN.case_id)
-        assert await undo(deployment, UndoScope(by="ana")) == UndoSummary(cases=1, failed=1)
+        assert await undo(deployment, UndoScope(actor=person("ana"))) == UndoSummary(
+            cases=1, failed=1
+        )
         assert len(deployment.ledger) == 1
         (record,) = [record for record in deployment.audit() if record.kind is RecordKind.UNDONE]
         assert (record.action, record.outcome) == (
@@ -141,7 +144,7 @@ async def test_modes_and_budgets_hold_for_releases(temporal: Client, tmp_path: P
         assert released(deployment) == []
         proposal = await deployment.cases.proposal(asking.case_id)
         assert proposal.actions == ("release from quarantine",)
-        await deployment.cases.approve(asking.case_id, "ana", proposal.digest)
+        await deployment.cases.approve(asking.case_id, person("ana"), proposal.digest)
         await deployment.settled(asking.case_id)
         assert len(released(deployment)) == 2
 

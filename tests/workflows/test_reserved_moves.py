@@ -22,6 +22,7 @@ from clawback.model.mode import Mode
 from clawback.simulator import outbreak
 from clawback.temporal.case_history import read_case_history
 from clawback.temporal.guard_gateway import GuardGateway
+from tests.people import person
 from tests.workflows.deployment import (
     CheckWithoutRule,
     Deployment,
@@ -131,7 +132,7 @@ async def test_a_refusal_of_the_second_step_holds_the_case(
         assert set((await deployment.settled(one.case_id, CaseState.HELD)).values()) == {MOVED}
         assert await activity_types(temporal, one.case_id) == [RESERVE_AND_MOVE]
         shown = await deployment.cases.proposal(one.case_id)
-        await deployment.cases.approve(one.case_id, "ana", shown.digest)
+        await deployment.cases.approve(one.case_id, person("ana"), shown.digest)
         await deployment.settled(one.case_id)
         assert deployment.requests("/reclassify") == 1
 
@@ -173,7 +174,7 @@ async def test_an_approved_move_waits_in_its_queue(temporal: Client, tmp_path: P
         await deployment.signal_case(one, match_of(line))
         await deployment.settled(one.case_id, CaseState.HELD)
         shown = await deployment.cases.proposal(one.case_id)
-        await deployment.cases.approve(one.case_id, "ana", shown.digest)
+        await deployment.cases.approve(one.case_id, person("ana"), shown.digest)
         await deployment.settled(one.case_id)
         assert await activity_types(temporal, one.case_id) == [
             RESERVE_AND_MOVE,
@@ -207,7 +208,7 @@ async def test_nothing_is_sent_while_containment_is_stopped(
 ) -> None:
     """The reservation stands, and the queue of containment keeps the move."""
     async with running(temporal, tmp_path) as (deployment, activities, request):
-        await GuardGateway(temporal).stop("ana", "too much")
+        await GuardGateway(temporal).stop(person("ana"), "too much")
         await deployment.lease_over()
         answer = await attempt(activities, request)
         assert (answer.reserved.granted, answer.sent) == (True, Sent.NO)

@@ -33,11 +33,12 @@ from clawback.temporal.undo_gateway import (
     UndoRequest,
     UndoSummary,
 )
+from tests.people import person
 from tests.waiting import eventually
 from tests.workflows.deployment import Deployment, deployed, match_of
 from tests.workflows.test_case import simulated
 
-SCOPE = UndoScope(by="ana", reason="clean mail")
+SCOPE = UndoScope(actor=person("ana"), reason="clean mail")
 MOVE = Move(destination=Destination.RECOVERABLE)
 EVERYTHING = (
     MOVE,
@@ -141,7 +142,7 @@ async def test_undos_at_the_same_time_answer_a_reclassification_once(
         await deployment.settled(plan().case_id)
         first = rows(deployment, "reclassify")[0]["id"]
         undone = await asyncio.gather(
-            undo(deployment, UndoScope(by="bob", messages=(first,))),
+            undo(deployment, UndoScope(actor=person("bob"), messages=(first,))),
             undo(deployment, case=plan().case_id),
         )
         assert [one.failed for one in undone] == [0, 0]
@@ -219,7 +220,7 @@ async def test_one_message_is_taken_back_alone(temporal: Client, tmp_path: Path)
         await deployment.signal_case(plan(actions=EVERYTHING), *map(match_of, lines))
         await deployment.settled(plan().case_id)
         chosen = lines[1]["message"]["id"]
-        undone = await undo(deployment, UndoScope(by="ana", messages=(chosen,)))
+        undone = await undo(deployment, UndoScope(actor=person("ana"), messages=(chosen,)))
         assert undone.done >= 1
         assert [row["id"] for row in rows(deployment, "move") if row["destination"] == "Inbox"] == [
             chosen
@@ -240,7 +241,7 @@ async def test_only_what_was_done_since_is_taken_back(temporal: Client, tmp_path
         await deployment.signal_case(plan(), *map(match_of, lines[2:]))
         await eventually(lambda: _moved(deployment, 4))
         await deployment.settled(plan().case_id)
-        await undo(deployment, UndoScope(by="ana", since=since), rule="r")
+        await undo(deployment, UndoScope(actor=person("ana"), since=since), rule="r")
         back = {row["id"] for row in rows(deployment, "move") if row["destination"] == "Inbox"}
         assert back == {line["message"]["id"] for line in lines[2:]}
 
@@ -321,7 +322,7 @@ async def test_undo_goes_on_while_everything_is_stopped(temporal: Client, tmp_pa
     async with deployed(temporal, simulated(lines), tmp_path) as deployment:
         await deployment.signal_case(plan(actions=EVERYTHING), *map(match_of, lines))
         await deployment.settled(plan().case_id)
-        await GuardGateway(temporal).stop("ana", "")
+        await GuardGateway(temporal).stop(person("ana"), "")
         assert (await undo(deployment, case=plan().case_id)).failed == 0
 
 
@@ -336,12 +337,12 @@ async def test_a_case_whose_work_waits_behind_the_kill_switch_is_undone_at_once(
     async with deployed(temporal, simulated(lines), tmp_path) as deployment:
         await deployment.signal_case(plan(), match_of(lines[0]))
         await deployment.settled(plan().case_id)
-        await GuardGateway(temporal).stop("ana", "")
+        await GuardGateway(temporal).stop(person("ana"), "")
         await deployment.lease_over()
         await deployment.signal_case(plan(), *map(match_of, lines[1:]))
         await deployment.settled(plan().case_id, CaseState.RESPONDING)
         assert (await undo(deployment, case=plan().case_id)).failed == 0
-        await GuardGateway(temporal).resume("ana")
+        await GuardGateway(temporal).resume(person("ana"))
         assert [row["destination"] for row in rows(deployment, "move")] == [
             "RecoverableItemsDeletions",
             "Inbox",

@@ -12,6 +12,7 @@ from clawback.model.messages import Destination
 from clawback.model.size import PAYLOAD_LIMIT, payload_size
 from clawback.simulator import outbreak
 from clawback.temporal.undo_gateway import CaseRun, UndoGateway, UndoRequest, UndoSummary
+from tests.people import person
 from tests.waiting import eventually
 from tests.workflows.deployment import Deployment, deployed, match_of
 from tests.workflows.test_case import simulated
@@ -39,7 +40,7 @@ async def test_blocks_of_many_cases_end_in_few_requests(temporal: Client, tmp_pa
         await asyncio.gather(*(deployment.settled(told.case_id) for told in plans))
 
         before = deployment.requests()
-        undo, scope = UndoGateway(temporal), UndoScope(by="ana")
+        undo, scope = UndoGateway(temporal), UndoScope(actor=person("ana"))
         cases = await eventually(lambda: _found(undo, scope))
         summary = await total(undo, await undo.start(scope, cases))
         assert summary == UndoSummary(cases=CASES, done=3 * CASES)
@@ -63,7 +64,7 @@ async def test_an_undo_of_very_many_cases_is_bounded_in_bytes(temporal: Client) 
         CaseRun(case=f"case/{'r' * 60}/{number:016x}", run=str(uuid4()), first_run=str(uuid4()))
         for number in range(7_000)
     ]
-    scope = UndoScope(by="ana", reason="x" * 10_000)
+    scope = UndoScope(actor=person("ana"), reason="x" * 10_000)
     ids = await UndoGateway(temporal).start(scope, cases)
     requests = [await _request_of(temporal, id_) for id_ in ids]
     assert [case for request in requests for case in request.cases] == cases

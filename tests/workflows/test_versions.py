@@ -31,6 +31,7 @@ from clawback.temporal.data_converter import data_converter
 from clawback.temporal.guard_gateway import GuardGateway
 from clawback.temporal.worker_versions import read_deployment, set_current_build, take_over
 from tests.conftest import ROOT, temporal_binary
+from tests.people import person
 from tests.replay.careless import CarelessCase
 from tests.waiting import eventually
 from tests.workflows.deployment import Deployment, deployed, match_of
@@ -102,7 +103,7 @@ async def held(deployment: Deployment, name: str) -> str:
 async def approve(deployment: Deployment, case: str) -> None:
     """Approve a held case, and wait until it has acted."""
     digest = (await deployment.cases.proposal(case)).digest
-    await deployment.cases.approve(case, "ana", digest)
+    await deployment.cases.approve(case, person("ana"), digest)
     await deployment.settled(case)
 
 
@@ -118,8 +119,8 @@ async def moved(deployment: Deployment, build: str) -> None:
 
     async def there() -> bool | None:
         await deployment.poll()
-        await guard.stop("ana", "a task for the guard")
-        await guard.resume("ana")
+        await guard.stop(person("ana"), "a task for the guard")
+        await guard.resume(person("ana"))
         workflows = (names.poller_id(EventKind.MESSAGE), names.GUARD_ID)
         return {await build_of(deployment.client, one) for one in workflows} == {build} or None
 

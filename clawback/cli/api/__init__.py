@@ -10,14 +10,16 @@ from typing import Annotated, Any
 
 import typer
 
+from clawback.cli.acting import By, Reason, require_role
 from clawback.cli.api.parameters import arguments_of, options_of
 from clawback.cli.api.read import read_list, read_one, read_screenshot
 from clawback.cli.api.write import ChangeRequest, change
-from clawback.cli.arguments import By, Reason, Yes
+from clawback.cli.arguments import Yes
 from clawback.cli.output import AsJson
 from clawback.cloudflare.api_request import Method
 from clawback.cloudflare.operation_catalogue import OPERATIONS, Operation
 from clawback.cloudflare.paging import Page
+from clawback.model.identity import Role
 
 GROUPS = {
     "investigate": "Read, move, reclassify and release messages.",
@@ -112,7 +114,7 @@ def _read_options(operation: Operation) -> tuple[dict[str, tuple[Any, Any]], _Ru
 
 def _change_options(_: Operation) -> tuple[dict[str, tuple[Any, Any]], _Run]:
     options = {
-        "by": (By, inspect.Parameter.empty),
+        "by": (By, ""),
         "reason": (Reason, ""),
         "yes": (Yes, False),
         "force": (Force, False),
@@ -146,8 +148,9 @@ def _read_screenshot(operation: Operation, given: dict[str, Any]) -> int:
 
 
 def _change(operation: Operation, given: dict[str, Any]) -> int:
-    how = {name: given[name] for name in ("by", "reason", "yes", "force", "as_json")}
-    return change(ChangeRequest(operation, arguments_of(operation, given), **how))
+    how = {name: given[name] for name in ("reason", "yes", "force", "as_json")}
+    actor = require_role(Role.OPERATOR, "change the account directly", given["by"])
+    return change(ChangeRequest(operation, arguments_of(operation, given), actor, **how))
 
 
 app = _build_app()

@@ -35,6 +35,7 @@ from clawback.cloudflare.operation_catalogue import Operation
 from clawback.cloudflare.recovery import RecoveryResult, recovery_of
 from clawback.model.addresses import PatternKind
 from clawback.model.audit_record import AuditRecord, RecordKind
+from clawback.model.identity import Actor
 from clawback.model.messages import Destination
 from clawback.rules.source.safety import Safety
 from clawback.settings import Settings, load_settings
@@ -54,7 +55,7 @@ class ChangeRequest:
 
     operation: Operation
     arguments: Mapping[str, Any]
-    by: str
+    actor: Actor
     reason: str
     yes: bool
     force: bool
@@ -334,7 +335,7 @@ class _AuditTrail:
                 outcome=outcome,
                 after=request.arguments.get("destination") or request.arguments.get("disposition"),
                 detail=request.reason or None,
-                actor=request.by,
+                **request.actor.audit_fields,
             )
             for number, target in enumerate(request.targets)
         ]

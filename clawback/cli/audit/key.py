@@ -6,9 +6,10 @@ from typing import Annotated
 import typer
 
 from clawback.audit import AuditKeyError, AuditLog, AuditUnavailable, PublicKey, read_public_keys
-from clawback.cli.arguments import By
+from clawback.cli.acting import By, Reason, require_role
 from clawback.cli.exits import ExitCode, Failure
 from clawback.cli.output import AsJson, print_json, print_status, print_text
+from clawback.model.identity import Role
 from clawback.settings import load_settings
 
 KeyFile = Annotated[
@@ -34,14 +35,16 @@ def key(*, as_json: AsJson = False) -> None:
         print_text("".join(one.pem.decode() for one in keys).rstrip())
 
 
-def rotate_key(*, by: By) -> None:
+def rotate_key(*, by: By = "", reason: Reason = "") -> None:
     """Replace the key that signs the audit.
 
     Running workers take the new one with their next record.
     """
+    actor = require_role(Role.OPERATOR, "replace the key of the audit", by)
     settings = load_settings()
+    log = AuditLog(settings.audit_file, settings.audit_key)
     try:
-        new = AuditLog(settings.audit_file, settings.audit_key).rotate_key(by)
+        new = log.rotate_key(actor, reason)
     except AuditUnavailable as error:
         raise Failure(str(error), ExitCode.ENVIRONMENT) from error
 

@@ -7,11 +7,13 @@ from typing import Annotated
 import typer
 from temporalio.client import Client
 
-from clawback.cli.arguments import By, Reason, parse_duration_argument
+from clawback.cli.acting import By, Reason, require_actor
+from clawback.cli.arguments import parse_duration_argument
 from clawback.cli.block.lookup import find_block, name_of
 from clawback.cli.exits import ExitCode, Failure
 from clawback.cli.output import AsJson, print_json, print_text
 from clawback.cli.temporal_access import call_temporal
+from clawback.model.orders import Verb
 from clawback.model.times import parse_time
 from clawback.temporal.block_gateway import ActiveBlock, BlockGateway
 
@@ -23,7 +25,7 @@ def extend(  # noqa: PLR0913 - the options of a command
     duration: Annotated[
         str, typer.Option("--for", help="Extend the current end by this duration, such as 30d.")
     ] = "",
-    by: By,
+    by: By = "",
     reason: Reason = "",
     as_json: AsJson = False,
 ) -> int:
@@ -32,11 +34,12 @@ def extend(  # noqa: PLR0913 - the options of a command
         raise Failure("give either --until TIME or --for DURATION", ExitCode.USAGE)
 
     new_end = _parse_end(until, duration)
+    actor = require_actor(Verb.EXTEND_BLOCK, by)
 
     async def extend_block(client: Client) -> tuple[ActiveBlock, datetime]:
         blocks = BlockGateway(client)
         block = await find_block(blocks, which)
-        return block, await blocks.extend(block.id, new_end(block.expires_at), by, reason)
+        return block, await blocks.extend(block.id, new_end(block.expires_at), actor, reason)
 
     block, end = call_temporal(extend_block)
     if as_json:

@@ -7,11 +7,13 @@ from typing import Annotated
 import typer
 from temporalio.client import Client
 
-from clawback.cli.arguments import By, Reason
+from clawback.cli.acting import By, Reason, require_actor
 from clawback.cli.block.lookup import Forbidden, describe_block, find_block, find_blocks, name_of
 from clawback.cli.exits import ExitCode, Failure
 from clawback.cli.output import AsJson, print_json, print_text, show_progress
 from clawback.cli.temporal_access import call_temporal
+from clawback.model.identity import Actor
+from clawback.model.orders import Verb
 from clawback.model.policies import Removal
 from clawback.temporal.block_gateway import ActiveBlock, BlockGateway
 from clawback.temporal.workflow_calls import UpdateRefused
@@ -41,7 +43,7 @@ def lift(  # noqa: PLR0913 - the options of a command
     ] = "",
     *,
     forbidden: Forbidden = False,
-    by: By,
+    by: By = "",
     reason: Reason = "",
     dry_run: Annotated[
         bool, typer.Option("--dry-run", help="Only show which blocks would be lifted.")
@@ -57,6 +59,7 @@ def lift(  # noqa: PLR0913 - the options of a command
     if bool(which) is forbidden:
         raise Failure("give an id, a pattern, or --forbidden", ExitCode.USAGE)
 
+    actor = None if dry_run else require_actor(Verb.LIFT_BLOCK, by)
     why = reason or ("it is on the never-block list" if forbidden else "")
 
     async def lift_blocks(client: Client) -> list[_Lifted]:
@@ -66,11 +69,11 @@ def lift(  # noqa: PLR0913 - the options of a command
             if which
             else await find_blocks(blocks, forbidden=forbidden)
         )
-        if dry_run:
+        if actor is None:
             return [_Lifted(block, "would", "would be lifted") for block in chosen]
 
         # at once: each may wait for Cloudflare, and a refused one must not hold up the others
-        return await asyncio.gather(*(_lift(blocks, block, by, why) for block in chosen))
+        return await asyncio.gather(*(_lift(blocks, block, actor, why) for block in chosen))
 
     with show_progress("Lifting"):
         lifted = call_temporal(lift_blocks)
@@ -79,9 +82,9 @@ def lift(  # noqa: PLR0913 - the options of a command
     return ExitCode.NO if any(one.outcome in _STILL_STANDS for one in lifted) else ExitCode.OK
 
 
-async def _lift(blocks: BlockGateway, block: ActiveBlock, by: str, reason: str) -> _Lifted:
+async def _lift(blocks: BlockGateway, block: ActiveBlock, actor: Actor, reason: str) -> _Lifted:
     try:
-        removal = await blocks.lift(block.id, by, reason)
+        removal = await blocks.lift(block.id, actor, reason)
     except UpdateRefused as error:
         return _Lifted(block, _REFUSED, f"was not lifted: {error}")
     return _Lifted(block, removal or "pending", _DESCRIPTIONS[removal])

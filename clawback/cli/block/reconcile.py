@@ -5,13 +5,13 @@ from typing import Annotated
 import typer
 from temporalio.client import Client
 
-from clawback.cli.arguments import By, Reason
+from clawback.cli.acting import By, Reason, require_actor
 from clawback.cli.exits import ExitCode
 from clawback.cli.output import AsJson, print_json, print_table, print_text, show_progress
 from clawback.cli.temporal_access import call_temporal
+from clawback.model.orders import Verb
 from clawback.model.reconciliation import (
     PolicyState,
-    Reconcile,
     ReconciledPolicy,
     Reconciliation,
 )
@@ -28,7 +28,7 @@ def reconcile(
     dry_run: Annotated[
         bool, typer.Option("--dry-run", help="Only show what would be adopted or closed.")
     ] = False,
-    by: By,
+    by: By = "",
     reason: Reason = "",
     as_json: AsJson = False,
 ) -> int:
@@ -39,10 +39,11 @@ def reconcile(
 
     Exit code 1 if a list could not be read.
     """
+    actor = None if dry_run else require_actor(Verb.RECONCILE, by)
 
     async def run(client: Client) -> Reconciliation:
-        request = Reconcile(dry_run=dry_run, by=by, reason=reason)
-        return await ReconciliationGateway(client).run(request)
+        gateway = ReconciliationGateway(client)
+        return await (gateway.look() if actor is None else gateway.run(actor, reason))
 
     with show_progress("Reconciling"):
         found = call_temporal(run)

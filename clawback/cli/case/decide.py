@@ -8,11 +8,12 @@ import typer
 
 from clawback.cases import CaseState, Proposal
 from clawback.cases.campaign import merge_proposals
-from clawback.cli.arguments import By, Reason
+from clawback.cli.acting import By, Reason, require_actor
 from clawback.cli.case.lookup import CaseId, find_id
 from clawback.cli.exits import ExitCode, Failure
 from clawback.cli.output import AsJson, print_json, print_status, print_text
 from clawback.cli.temporal_access import call_temporal
+from clawback.model.orders import Verb
 from clawback.model.texts import plural
 from clawback.temporal.case_gateway import CaseGateway, PartsUndecided
 from clawback.temporal.fan_out import Answers
@@ -23,7 +24,7 @@ _SHOWN = 20
 def approve(
     case_id: CaseId,
     *,
-    by: By,
+    by: By = "",
     digest: Annotated[
         str,
         typer.Option(help="Digest of the proposal that you approve; default shows it and asks."),
@@ -36,18 +37,33 @@ def approve(
     Refused, with the difference, if the proposal has changed since you saw it. Exit code 1 also if
     a part of the case did not take the approval.
     """
+    actor = require_actor(Verb.APPROVE, by)
     case = call_temporal(lambda client: find_id(client, case_id))
     approved = digest or _confirm(call_temporal(lambda client: CaseGateway(client).proposals(case)))
-    return _decide(case, lambda cases: cases.approve(case, by, approved, reason), as_json=as_json)
+    return _decide(
+        case, lambda cases: cases.approve(case, actor, approved, reason), as_json=as_json
+    )
 
 
-def deny(case_id: CaseId, *, by: By, reason: Reason = "", as_json: AsJson = False) -> int:
+def deny(
+    case_id: CaseId,
+    *,
+    by: By = "",
+    digest: Annotated[
+        str,
+        typer.Option(help="Digest of the proposal that you deny; default whatever it proposes."),
+    ] = "",
+    reason: Reason = "",
+    as_json: AsJson = False,
+) -> int:
     """Deny a held case: it ends without acting.
 
-    Exit code 1 also if a part of the case did not take the denial.
+    With --digest, refused if the proposal has changed since you saw it. Exit code 1 also if a part
+    of the case did not take the denial.
     """
+    actor = require_actor(Verb.DENY, by)
     case = call_temporal(lambda client: find_id(client, case_id))
-    return _decide(case, lambda cases: cases.deny(case, by, reason), as_json=as_json)
+    return _decide(case, lambda cases: cases.deny(case, actor, reason, digest), as_json=as_json)
 
 
 def _decide(case: str, decide: Callable[[CaseGateway], Awaitable[str]], *, as_json: bool) -> int:

@@ -222,10 +222,17 @@ def _timeline(entries: Sequence[TimelineEntry]) -> Iterator[str]:
         yield f"{entry.at:%H:%M:%S}{until}  {_describe(entry)}"
 
 
+def _who(entry: TimelineEntry) -> str:
+    """Name who acted, whether somebody vouches for that, and on whose behalf, as they said."""
+    doubt = " (unverified)" if entry.verified is False else ""
+    behalf = f" on behalf of {entry.on_behalf_of}" if entry.on_behalf_of else ""
+    return f"{entry.actor}{doubt}{behalf}"
+
+
 def _describe(entry: TimelineEntry) -> str:
     template = _KINDS.get(entry.kind, entry.kind.replace("_", " "))
     text = template.format(
-        count=f"{entry.count:,}", actor=entry.actor, action=entry.action, outcome=entry.outcome
+        count=f"{entry.count:,}", actor=_who(entry), action=entry.action, outcome=entry.outcome
     )
     after = f" → {entry.after}" if entry.after else ""
     return f"{text}{after}" + (f": {entry.detail}" if entry.detail else "")

@@ -6,6 +6,7 @@ from typing import Annotated
 import typer
 from temporalio.client import Client
 
+from clawback.cli.acting import By, Reason, require_actor
 from clawback.cli.arguments import parse_time_argument
 from clawback.cli.exits import ExitCode
 from clawback.cli.output import (
@@ -19,6 +20,7 @@ from clawback.cli.output import (
 from clawback.cli.temporal_access import call_temporal
 from clawback.model.durations import format_duration
 from clawback.model.events import EventKind
+from clawback.model.orders import Verb
 from clawback.model.polling import PollerStatus
 from clawback.temporal.fan_out import Answers, call_each
 from clawback.temporal.poller_gateway import PollerGateway
@@ -64,22 +66,31 @@ def now(source: Source = None, *, as_json: AsJson = False) -> int:
 def pause(
     source: Source = None,
     *,
-    reason: Annotated[str, typer.Option(help="Reason, shown in the status.")] = "paused",
+    by: By = "",
+    reason: Annotated[
+        str, typer.Option(help="Reason, shown in the status and recorded in the audit.")
+    ] = "paused",
     as_json: AsJson = False,
 ) -> int:
     """Stop polling until `poll resume`."""
-    return _call(source, lambda pollers, one: pollers.pause(one, reason), as_json=as_json)
+    actor = require_actor(Verb.PAUSE_POLLING, by)
+    return _call(source, lambda pollers, one: pollers.pause(one, actor, reason), as_json=as_json)
 
 
-def resume(source: Source = None, *, as_json: AsJson = False) -> int:
+def resume(
+    source: Source = None, *, by: By = "", reason: Reason = "", as_json: AsJson = False
+) -> int:
     """Resume polling after `poll pause`."""
-    return _call(source, lambda pollers, one: pollers.resume(one), as_json=as_json)
+    actor = require_actor(Verb.RESUME_POLLING, by)
+    return _call(source, lambda pollers, one: pollers.resume(one, actor, reason), as_json=as_json)
 
 
 def rewind(
     to: Annotated[str, typer.Argument(help="Time (2026-11-22T09:00:00Z) or age (6h).")],
     source: Source = None,
     *,
+    by: By = "",
+    reason: Reason = "",
     as_json: AsJson = False,
 ) -> int:
     """Read again from a point in time.
@@ -87,7 +98,10 @@ def rewind(
     Nothing that was already done is repeated.
     """
     at = parse_time_argument(to, "TO")
-    return _call(source, lambda pollers, one: pollers.rewind(one, at), as_json=as_json)
+    actor = require_actor(Verb.REWIND_POLLING, by)
+    return _call(
+        source, lambda pollers, one: pollers.rewind(one, at, actor, reason), as_json=as_json
+    )
 
 
 def _call(

@@ -4,17 +4,19 @@ from typing import Annotated
 
 import typer
 
-from clawback.cli.arguments import By
+from clawback.cli.acting import By, Reason, require_actor
 from clawback.cli.exits import ExitCode
 from clawback.cli.output import AsJson, print_json, print_text
 from clawback.cli.temporal_access import call_temporal
+from clawback.model.orders import Verb
 from clawback.temporal.guard_gateway import GuardGateway
 
 
 def confirm(
     name: Annotated[str, typer.Argument(help="Name of the rule.")],
     *,
-    by: By,
+    by: By = "",
+    reason: Reason = "",
     as_json: AsJson = False,
 ) -> int:
     """Confirm a rule that an undo demoted.
@@ -22,9 +24,10 @@ def confirm(
     Its new cases follow its mode again.
     Cases that are already held stay held.
     """
-    call_temporal(lambda client: GuardGateway(client).confirm(name, by))
+    actor = require_actor(Verb.CONFIRM_RULE, by)
+    call_temporal(lambda client: GuardGateway(client).confirm(name, actor, reason))
     if as_json:
-        print_json({"rule": name, "confirmed_by": by})
+        print_json({"rule": name, "confirmed_by": actor.label})
     else:
         print_text(f"{name} is confirmed and acts again.")
     return ExitCode.OK

@@ -5,12 +5,15 @@ from typing import Annotated
 import typer
 
 from clawback.cases.undo_plan import UndoScope
-from clawback.cli.arguments import By, Reason, Yes, parse_time_argument
+from clawback.cli.acting import By, Reason, require_role
+from clawback.cli.arguments import Yes, parse_time_argument
 from clawback.cli.case.lookup import CaseId, find_id
 from clawback.cli.exits import ExitCode, Failure
 from clawback.cli.output import AsJson
 from clawback.cli.temporal_access import call_temporal
 from clawback.cli.undo.run import UndoRequest, run_undo
+from clawback.model.identity import Actor
+from clawback.model.orders import Verb
 
 Since = Annotated[
     str, typer.Option("--since", help="Only actions since a time, or an age such as 2h.")
@@ -22,7 +25,7 @@ def undo_since(  # noqa: PLR0913 - the options of a command
     context: typer.Context,
     *,
     since: Since = "",
-    by: By,
+    by: By = "",
     reason: Reason = "",
     dry_run: DryRun = False,
     yes: Yes = False,
@@ -38,21 +41,23 @@ def undo_since(  # noqa: PLR0913 - the options of a command
             "say what to undo: case ID, rule NAME, message ID, or --since TIME", ExitCode.USAGE
         )
 
-    return run_undo(UndoRequest(_scope(by, reason, since), dry_run, yes, as_json))
+    return run_undo(
+        UndoRequest(_scope(_actor(by, dry_run=dry_run), reason, since), dry_run, yes, as_json)
+    )
 
 
 def undo_case(  # noqa: PLR0913 - the options of a command
     case_id: CaseId,
     *,
     since: Since = "",
-    by: By,
+    by: By = "",
     reason: Reason = "",
     dry_run: DryRun = False,
     yes: Yes = False,
     as_json: AsJson = False,
 ) -> int:
     """Undo all actions of a case; an open case ends."""
-    scope = _scope(by, reason, since)
+    scope = _scope(_actor(by, dry_run=dry_run), reason, since)
     case = call_temporal(lambda client: find_id(client, case_id))
     return run_undo(UndoRequest(scope, dry_run, yes, as_json, case=case))
 
@@ -61,7 +66,7 @@ def undo_rule(  # noqa: PLR0913 - the options of a command
     name: Annotated[str, typer.Argument(help="Name of the rule.")],
     *,
     since: Since = "",
-    by: By,
+    by: By = "",
     reason: Reason = "",
     dry_run: DryRun = False,
     yes: Yes = False,
@@ -71,23 +76,32 @@ def undo_rule(  # noqa: PLR0913 - the options of a command
 
     New cases of the rule are held until `clawback rules confirm NAME`.
     """
-    return run_undo(UndoRequest(_scope(by, reason, since), dry_run, yes, as_json, rule=name))
+    return run_undo(
+        UndoRequest(
+            _scope(_actor(by, dry_run=dry_run), reason, since), dry_run, yes, as_json, rule=name
+        )
+    )
 
 
 def undo_message(  # noqa: PLR0913 - the options of a command
     message_id: Annotated[str, typer.Argument(help="Investigate id of the message.")],
     *,
-    by: By,
+    by: By = "",
     reason: Reason = "",
     dry_run: DryRun = False,
     yes: Yes = False,
     as_json: AsJson = False,
 ) -> int:
     """Undo the actions on one message; its case continues."""
-    scope = UndoScope(by=by, reason=reason, messages=(message_id,))
+    scope = UndoScope(actor=_actor(by, dry_run=dry_run), reason=reason, messages=(message_id,))
     return run_undo(UndoRequest(scope, dry_run, yes, as_json))
 
 
-def _scope(by: str, reason: str, since: str) -> UndoScope:
+def _scope(actor: Actor, reason: str, since: str) -> UndoScope:
     start = parse_time_argument(since, "--since") if since else None
-    return UndoScope(by=by, reason=reason, since=start)
+    return UndoScope(actor=actor, reason=reason, since=start)
+
+
+def _actor(by: str, *, dry_run: bool) -> Actor:
+    """Who undoes something; everybody may look at what would be undone."""
+    return require_role(None if dry_run else Verb.UNDO.role, Verb.UNDO, by)

@@ -191,6 +191,7 @@ class Safety(Strict):
     budgets: Budgets = Field(default_factory=Budgets)
     hard_delete: bool = False
     allow: Allow = Field(default_factory=Allow)
+    unverified_approvals: Literal["allowed", "refused"] = "refused"
 
     def ceiling_of(self, rule: str) -> Mode:
         """The strongest mode that a rule may have."""
@@ -199,6 +200,11 @@ class Safety(Strict):
     def permits_hard_delete(self, rule: str) -> bool:
         """Whether a rule may move to a folder from which only an administrator can restore."""
         return self.hard_delete and _matches(rule, self.allow.hard_delete)
+
+    @property
+    def allows_unverified(self) -> bool:
+        """Whether people that nobody vouches for may approve what needs two people."""
+        return self.unverified_approvals == "allowed"
 
     def forbids(self, pattern: str, kind: PatternKind) -> bool:
         """Whether blocking a pattern would block anything on the never-block list.

@@ -1,0 +1,132 @@
+"""Signed orders: what a person decides, and the checks of it that need no key.
+
+An order is for one workflow, about one thing, and counts once.
+"""
+
+from collections.abc import Mapping
+from datetime import datetime, timedelta
+from enum import StrEnum
+
+from pydantic import Field, ValidationError
+
+from clawback.model.durations import format_duration
+from clawback.model.identity import Actor, Role
+from clawback.model.payload import Payload
+from clawback.model.times import UtcDatetime
+
+MAX_AGE = timedelta(minutes=10)
+"""How long an order may take from whoever signs it to the workflow that it is for."""
+MAX_SKEW = timedelta(minutes=5)
+"""How far the clock of whoever signs may be ahead of the server's."""
+_LONGEST_TEXT = 10_000
+_MOST_COUNTED = 200
+
+
+class Verb(StrEnum):
+    """Everything that a person can order, as an imperative."""
+
+    APPROVE = "approve"
+    DENY = "deny"
+    UNDO = "undo"
+    LIFT_BLOCK = "lift a block"
+    EXTEND_BLOCK = "extend a block"
+    RECONCILE = "reconcile blocks"
+    STOP = "stop containment"
+    RESUME = "resume containment"
+    CONFIRM_RULE = "confirm a rule"
+    PAUSE_POLLING = "pause polling"
+    RESUME_POLLING = "resume polling"
+    REWIND_POLLING = "rewind polling"
+
+    @property
+    def role(self) -> Role | None:
+        """The role that it takes; None if everybody may who holds a key of the installation.
+
+        Stopping is safe, and must work while nobody can sign in.
+        """
+        if self is Verb.STOP:
+            return None
+        return Role.ANALYST if self in _BY_ANALYSTS else Role.OPERATOR
+
+
+_BY_ANALYSTS = frozenset({Verb.APPROVE, Verb.DENY, Verb.UNDO, Verb.LIFT_BLOCK, Verb.EXTEND_BLOCK})
+
+
+class Order(Payload):
+    """What somebody orders.
+
+    `workflow` is the id of the only workflow that it is for, `content` says about what exactly: the
+    digest of a proposal, a rule, a time. `nonce` is different in every order; the parts of one
+    campaign get one decision under the same nonce.
+    """
+
+    verb: Verb
+    workflow: str
+    content: str = ""
+    actor: Actor
+    reason: str = ""
+    at: UtcDatetime
+    nonce: str = Field(min_length=16, max_length=100)
+
+    def problem(self, verb: Verb, workflow: str, now: datetime) -> str | None:
+        """Why this order is not one that a workflow takes now; None if it is."""
+        if self.verb is not verb:
+            return f"the order is to {self.verb}, not to {verb}"
+        if self.workflow != workflow:
+            return f"the order is for {self.workflow}, not for {workflow}"
+
+        if (age := now - self.at) > MAX_AGE:
+            return (
+                f"the order has expired: it was given at {self.at:%H:%M:%S} UTC, more than "
+                f"{format_duration(MAX_AGE)} ago; give it again, and check your clock"
+            )
+        if -age > MAX_SKEW:
+            return f"the order was given at {self.at:%H:%M:%S} UTC, in the future: check your clock"
+        return None
+
+
+class SignedOrder(Payload):
+    """An order as its signature covers it: `text` is the JSON of an `Order`.
+
+    Without `key` and `signature` it is not signed: the installation has no key.
+    """
+
+    text: str = Field(max_length=_LONGEST_TEXT)
+    key: str = Field(default="", max_length=100)
+    signature: str = Field(default="", max_length=200)
+
+    @property
+    def order(self) -> Order | None:
+        """The order, of which nothing is verified yet; None if it cannot be read."""
+        try:
+            return Order.model_validate_json(self.text)
+        except ValidationError:
+            return None
+
+
+class OrderLog:
+    """The orders that a workflow has counted, for as long as a copy of one could be taken."""
+
+    def __init__(self, counted: Mapping[str, datetime] | None = None) -> None:
+        self._counted = dict(counted or {})
+
+    @property
+    def counted(self) -> dict[str, datetime]:
+        """When each counted order was given, by its nonce."""
+        return dict(self._counted)
+
+    def problem(self, order: Order, now: datetime) -> str | None:
+        """Why an order does not count; None if it does."""
+        if order.nonce in self._counted:
+            return "the order has been counted already"
+        if len(self._fresh(now)) >= _MOST_COUNTED:
+            return f"more than {_MOST_COUNTED} orders came within minutes: wait, and try again"
+        return None
+
+    def add(self, order: Order, now: datetime) -> None:
+        """Count an order, and forget those that have expired."""
+        self._counted = {**self._fresh(now), order.nonce: order.at}
+
+    def _fresh(self, now: datetime) -> dict[str, datetime]:
+        """The orders that would still be taken if they came again."""
+        return {nonce: at for nonce, at in self._counted.items() if now - at <= MAX_AGE}
