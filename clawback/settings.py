@@ -77,6 +77,7 @@ def _require_https(url: str) -> str:
 
 
 Duration = Annotated[timedelta, NoDecode, BeforeValidator(_read_duration)]
+DurationOrOff = Annotated[timedelta | Literal["off"], NoDecode, BeforeValidator(_read_duration)]
 Port = Annotated[int, Field(ge=1, le=65_535)]
 
 
@@ -139,6 +140,20 @@ class Settings(BaseSettings):
         default=None,
         description="File of the key that signs the audit, made with the first record; default "
         "the audit file with `.key`",
+    )
+    audit_file_bytes: int = Field(
+        default=64 * 1024 * 1024,
+        ge=10_000,
+        description="Size at which the audit file is rotated; rotated files are compressed",
+    )
+    audit_file_age: DurationOrOff = Field(
+        default=timedelta(days=30),
+        description="Age of its first record at which the audit file is rotated; `off` for none",
+    )
+    audit_keep: DurationOrOff = Field(
+        default="off",
+        description="How long records are kept at least: older rotated files are removed, once the "
+        "collector has them; `off` keeps all",
     )
     interval: Duration = Field(
         default=timedelta(seconds=5),

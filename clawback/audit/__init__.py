@@ -13,6 +13,7 @@ from clawback.audit.audit_log import AuditLog, AuditUnavailable, default_key_fil
 from clawback.audit.audit_writer import AuditWriter
 from clawback.audit.chain import GENESIS, ChainLink, Head, audit_files
 from clawback.audit.reading import Tail, latest_matches, read_records
+from clawback.audit.retention import compress_rotated, find_removable
 from clawback.audit.searching import AuditFilter, AuditSearch, FoundRecord
 from clawback.audit.signing import AuditKeyError, PublicKey, read_public_keys
 from clawback.audit.verification import Broken, Verified, verify, verify_tail
@@ -33,7 +34,9 @@ __all__ = [
     "Tail",
     "Verified",
     "audit_files",
+    "compress_rotated",
     "default_key_file",
+    "find_removable",
     "latest_matches",
     "read_public_keys",
     "read_records",

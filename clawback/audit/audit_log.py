@@ -6,20 +6,24 @@ activities are retried; readers must still expect repeats of old records.
 
 import fcntl
 import os
+import re
 import threading
 from collections import OrderedDict
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 from clawback.audit.chain import (
+    COMPRESSED,
     ChainLink,
     Head,
     InvalidLine,
     SealedLine,
     audit_files,
+    open_audit_file,
     read_line,
+    sequence_of,
     write_line,
 )
 from clawback.audit.signing import AuditKeyError, KeyFile, PublicKey, SigningKeys
@@ -33,6 +37,8 @@ MAX_BYTES = 64 * 1024 * 1024
 
 _CATCH_UP_BYTES = 8 * 1024 * 1024
 _MAX_RECENT = 100_000
+_OWN_KINDS = frozenset({RecordKind.AUDIT_KEY_CHANGED, RecordKind.AUDIT_FILES_REMOVED})
+_TIME = re.compile(rb'"time":(\d+),"category_uid"')
 
 
 class AuditUnavailable(LoggableError, RuntimeError):
@@ -44,12 +50,20 @@ class AuditLog:
 
     Rotated files are named after their last sequence number (`audit.jsonl.000000012345`) and
     continue the chain. The key file is made with the first record; default `<path>.key`.
+    A file that begins with a record older than `max_age` is rotated too.
     """
 
     def __init__(
-        self, path: Path, key_file: Path | None = None, *, max_bytes: int = MAX_BYTES
+        self,
+        path: Path,
+        key_file: Path | None = None,
+        *,
+        max_bytes: int = MAX_BYTES,
+        max_age: timedelta | None = None,
     ) -> None:
-        self._path = path
+        self.path = path
+        self._max_age = max_age
+        self._begins_at: datetime | None = None
         self._key_file = KeyFile(key_file or default_key_file(path))
         self._max_bytes = max_bytes
         self.rotations = 0
@@ -66,10 +80,10 @@ class AuditLog:
 
         Raises:
             AuditUnavailable: the disk is full or read-only, or the file is not an audit log.
-            ValueError: a record would name a key; only `rotate_key` does that.
+            ValueError: a record is one that only the audit writes about itself.
 
         """
-        refuse_keys(records)
+        refuse_own_kinds(records)
         with self._exclusive():
             return self._append(records, self._key_file.load())
 
@@ -81,7 +95,7 @@ class AuditLog:
 
         """
         with self._exclusive():
-            if not self._path.exists() and not self._link.sequence:
+            if not self.path.exists() and not self._link.sequence:
                 return None
             with self._open() as file:
                 self._catch_up(file, self._key_file.load())
@@ -105,6 +119,26 @@ class AuditLog:
             new.write(self._key_file.path)
             return new
 
+    def remove_files(self, files: Sequence[Path], reason: str) -> None:
+        """Remove the oldest rotated files; a record before that says so, or lines look stolen.
+
+        Raises:
+            AuditUnavailable: the audit cannot be written; nothing was removed.
+
+        """
+        with self._exclusive():
+            last = sequence_of(files[-1])
+            record = AuditRecord(
+                id=f"audit-removed/{last}",
+                at=datetime.now(UTC),
+                kind=RecordKind.AUDIT_FILES_REMOVED,
+                after=str(last),
+                detail=reason,
+            )
+            self._append([record], self._key_file.load())
+            for file in files:
+                file.unlink(missing_ok=True)
+
     @contextmanager
     def _exclusive(self) -> Iterator[None]:
         try:
@@ -113,24 +147,24 @@ class AuditLog:
         except OSError as error:
             reason = (error.strerror or str(error)).lower()
             raise AuditUnavailable(
-                f"cannot write the audit log {self._path}: {reason}; "
+                f"cannot write the audit log {self.path}: {reason}; "
                 "free some space or set CLAWBACK_AUDIT to another file"
             ) from error
         except AuditKeyError as error:
             raise AuditUnavailable(f"cannot sign the audit log: {error}") from error
         except InvalidLine as error:
             raise AuditUnavailable(
-                f"cannot continue the audit log {self._path}, its last line is damaged: {error}; "
+                f"cannot continue the audit log {self.path}, its last line is damaged: {error}; "
                 "move the file away"
             ) from error
 
     def _append(self, records: Sequence[AuditRecord], keys: SigningKeys) -> tuple[AuditRecord, ...]:
         with self._open() as file:
             self._catch_up(file, keys)
-            is_full = self._offset >= self._max_bytes
+            is_full = self._offset >= self._max_bytes or self._is_old()
 
         if is_full:
-            self._path.rename(f"{self._path}.{self._link.sequence:012d}")
+            self.path.rename(f"{self.path}.{self._link.sequence:012d}")
             self.rotations += 1
 
         # Within the batch, too: the calls that share it may repeat each other.
@@ -144,6 +178,11 @@ class AuditLog:
 
         return new
 
+    def _is_old(self) -> bool:
+        if self._max_age is None or self._begins_at is None:
+            return False
+        return datetime.now(UTC) - self._begins_at >= self._max_age
+
     def _explain_key(self, keys: SigningKeys) -> Iterator[AuditRecord]:
         """Record that the key which signed the last line is not known here any more."""
         before = self._link.key
@@ -153,9 +192,9 @@ class AuditLog:
 
     @contextmanager
     def _file_lock(self) -> Iterator[None]:
-        self._path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        self.path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
         # A separate file: the audit log itself is renamed when it is rotated.
-        lock = os.open(f"{self._path}.lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        lock = os.open(f"{self.path}.lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
         try:
             fcntl.flock(lock, fcntl.LOCK_EX)
             yield
@@ -164,7 +203,7 @@ class AuditLog:
 
     @contextmanager
     def _open(self) -> Iterator[int]:
-        file = os.open(self._path, os.O_RDWR | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        file = os.open(self.path, os.O_RDWR | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC, 0o600)
         try:
             yield file
         finally:
@@ -192,12 +231,10 @@ class AuditLog:
         """Continue the chain from near the end of this file or of the newest rotated one."""
         status = os.fstat(file)
         self._inode, self._offset = status.st_ino, _line_start(file, status.st_size)
+        self._begins_at = _time_of_first_line(file)
         # The newest rotated file: a new one continues the chain from its last line.
-        for rotated in audit_files(self._path)[-2:-1]:
-            with rotated.open("rb") as old:
-                size = old.seek(0, os.SEEK_END)
-                old.seek(_line_start(old.fileno(), size))
-                self._follow(old.read().splitlines(), keys)
+        for rotated in audit_files(self.path)[-2:-1]:
+            self._follow(_read_end(rotated), keys)
 
     def _follow(self, lines: Iterable[bytes], keys: SigningKeys) -> None:
         last: SealedLine | None = None
@@ -232,20 +269,22 @@ class AuditLog:
                 os.ftruncate(file, size)
             raise
 
+        if size == 0:
+            self._begins_at = records[0].at
         self._inode, self._offset, self._link = os.fstat(file).st_ino, size + len(data), link
         for record in records:
             self._remember(record.id)
 
 
-def refuse_keys(records: Iterable[AuditRecord]) -> None:
-    """Refuse records that name a key: verifiers would trust it.
+def refuse_own_kinds(records: Iterable[AuditRecord]) -> None:
+    """Refuse records that verifiers act by: a new key, lines that may be missing.
 
     Raises:
         ValueError: there is one.
 
     """
-    if any(record.kind is RecordKind.AUDIT_KEY_CHANGED for record in records):
-        raise ValueError("a record of a new key is written by `rotate_key` alone")
+    if any(record.kind in _OWN_KINDS for record in records):
+        raise ValueError("what a verifier acts by is written by `rotate_key`, `remove_files` alone")
 
 
 def default_key_file(path: Path) -> Path:
@@ -275,6 +314,22 @@ def _write_all(file: int, data: bytes) -> None:
     view = memoryview(data)
     while view:
         view = view[os.write(file, view) :]
+
+
+def _read_end(rotated: Path) -> list[bytes]:
+    """Read the last lines of a rotated file; a compressed one has to be read whole."""
+    with open_audit_file(rotated) as old:
+        if rotated.suffix == COMPRESSED:
+            lines = old.read()[-_CATCH_UP_BYTES:].splitlines()
+            return lines[-1:]
+        size = old.seek(0, os.SEEK_END)
+        old.seek(_line_start(old.fileno(), size))
+        return old.read().splitlines()
+
+
+def _time_of_first_line(file: int) -> datetime | None:
+    found = _TIME.search(os.pread(file, 4096, 0))
+    return datetime.fromtimestamp(int(found[1]) / 1000, UTC) if found else None
 
 
 def _line_start(file: int, size: int) -> int:

@@ -4,7 +4,7 @@ import asyncio
 from collections.abc import Callable, Sequence
 from datetime import timedelta
 
-from clawback.audit.audit_log import AuditLog, refuse_keys
+from clawback.audit.audit_log import AuditLog, refuse_own_kinds
 from clawback.batching import Batcher
 from clawback.model.audit_record import AuditRecord
 
@@ -31,11 +31,11 @@ class AuditWriter:
 
         Raises:
             AuditUnavailable: the file cannot be written; none of the records was.
-            ValueError: a record would name a key.
+            ValueError: a record is one that only the audit writes about itself.
 
         """
         # Before the batch, which other callers share.
-        refuse_keys(records)
+        refuse_own_kinds(records)
         await self._batcher.ask(records)
 
     async def _write(self, records: Sequence[AuditRecord]) -> None:

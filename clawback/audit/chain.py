@@ -160,6 +160,11 @@ def audit_files(path: Path) -> list[Path]:
     return [*files, path] if path.exists() else files
 
 
+def sequence_of(rotated: Path) -> int:
+    """Return the number of the last line of a rotated file, which is in its name."""
+    return int(rotated.name.removesuffix(COMPRESSED).rpartition(".")[2])
+
+
 def open_audit_file(file: Path) -> BinaryIO:
     """Open a file of an audit for reading, also a compressed one.
 

@@ -61,6 +61,7 @@ _MAPPINGS = {
     RecordKind.AUDIT_KEY_CHANGED: _Mapping(
         _Class.LIFECYCLE, 8, "Update", severity=_Severity.MEDIUM
     ),
+    RecordKind.AUDIT_FILES_REMOVED: _Mapping(_Class.LIFECYCLE, 8, "Update"),
     RecordKind.RULES_LOADED: _Mapping(_Class.LIFECYCLE, 8, "Update"),
     RecordKind.RULES_REFUSED: _Mapping(_Class.LIFECYCLE, 8, "Update", 2, _Severity.MEDIUM),
     RecordKind.CASE_OPENED: _Mapping(_Class.INCIDENT, 1, "Create"),

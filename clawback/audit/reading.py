@@ -8,7 +8,7 @@ from pathlib import Path
 
 from pydantic import ValidationError
 
-from clawback.audit.chain import audit_files, open_audit_file
+from clawback.audit.chain import COMPRESSED, audit_files, open_audit_file
 from clawback.model.audit_record import AuditRecord, RecordKind
 
 NEWEST_BYTES = 16 * 1024 * 1024
@@ -78,7 +78,8 @@ def latest_matches(path: Path, max_bytes: int = NEWEST_BYTES) -> dict[str, datet
     """
     latest: dict[str, datetime] = {}
     for file in reversed(audit_files(path)):
-        if max_bytes <= 0:
+        # A compressed file cannot be read from its end, and is old.
+        if max_bytes <= 0 or file.suffix == COMPRESSED:
             break
 
         try:

@@ -2,10 +2,12 @@
 
 import os
 from collections.abc import Iterable, Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
 from clawback.audit.chain import (
+    COMPRESSED,
     GENESIS,
     ChainLink,
     Head,
@@ -94,6 +96,7 @@ class _Chain:
         self._signatures = None if keys is None else _Signatures(keys)
         self._link: ChainLink | None = None
         self._first = 0
+        self._removed_up_to = 0
         self._missing: dict[int, list[Head]] = {}
         for head in heads:
             self._missing.setdefault(head.sequence, []).append(head)
@@ -115,8 +118,24 @@ class _Chain:
             if not head.is_of(link):
                 return f"the published head {head} names another line"
 
+        self._note_removal(sealed)
         self._link, self._first = link, self._first or link.sequence
         return None
+
+    def _note_removal(self, sealed: SealedLine) -> None:
+        if sealed.event["metadata"].get("event_code") == RecordKind.AUDIT_FILES_REMOVED:
+            with suppress(ValueError):
+                removed = int(str(sealed.event["unmapped"].get("after")))
+                self._removed_up_to = max(self._removed_up_to, removed)
+
+    def find_lost_beginning(self) -> str | None:
+        """Return which lines are missing before the first one without a record of that, or None."""
+        if self._first <= self._removed_up_to + 1:
+            return None
+        return (
+            f"lines {self._removed_up_to + 1} to {self._first - 1} are missing, and no record says "
+            "that they were removed; --archived accepts files that you moved away"
+        )
 
     def find_missing(self) -> str | None:
         """Return what the end of the audit lacks, or None."""
@@ -137,9 +156,15 @@ class _Chain:
 
 
 def verify(
-    path: Path, keys: Sequence[PublicKey] | None, heads: Sequence[Head] = ()
+    path: Path,
+    keys: Sequence[PublicKey] | None,
+    heads: Sequence[Head] = (),
+    *,
+    archived: bool = False,
 ) -> Verified | Broken:
     """Verify a whole audit with its rotated files; given a rotated file, that file alone.
+
+    Files that retention removed are on record. With `archived`, older ones may be missing too.
 
     Without keys only the chain is checked, which anybody can compute anew. A chain that was cut off
     at its end looks intact by itself: pass `heads` that were published to detect that.
@@ -163,6 +188,8 @@ def verify(
 
     if problem := chain.find_missing():
         return Broken(files[-1], number, problem)
+    if not archived and not _is_rotated(path) and (problem := chain.find_lost_beginning()):
+        return Broken(files[0], 1, problem)
 
     return chain.verified(len(files), torn=torn)
 
@@ -187,6 +214,10 @@ def verify_tail(
             return Broken(path, number, problem)
 
     return chain.verified(1, torn=torn)
+
+
+def _is_rotated(path: Path) -> bool:
+    return path.name.removesuffix(COMPRESSED).rpartition(".")[2].isdecimal()
 
 
 def _number_lines(path: Path) -> Iterator[tuple[int, bytes]]:

@@ -51,6 +51,7 @@ class RecordKind(StrEnum):
     POLL_PAUSED = "poll_paused"
     POLL_RESUMED = "poll_resumed"
     POLL_REWOUND = "poll_rewound"
+    AUDIT_FILES_REMOVED = "audit_files_removed"
     BY_HAND = "by_hand"
 
 

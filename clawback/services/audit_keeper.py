@@ -1,4 +1,4 @@
-"""Publishes the head of the audit: in the log, in the metrics, and through notices.
+"""Publishes the head of the audit, and compresses and removes old files of it.
 
 Whoever cuts lines off the end of the audit cannot reach what was published before.
 """
@@ -10,8 +10,16 @@ from datetime import timedelta
 
 import structlog
 
-from clawback.audit import AuditLog, AuditUnavailable, AuditWriter, Head
+from clawback.audit import (
+    AuditLog,
+    AuditUnavailable,
+    AuditWriter,
+    Head,
+    compress_rotated,
+    find_removable,
+)
 from clawback.model.audit_record import AuditRecord
+from clawback.model.durations import format_duration
 from clawback.model.loggable import LoggableText
 from clawback.settings import Settings
 from clawback.telemetry import metrics
@@ -20,6 +28,8 @@ LOOK_EVERY = timedelta(seconds=10)
 """How often the end of the audit is read: one lock and one stat if it has not grown."""
 PUBLISH_EVERY = timedelta(minutes=5)
 """How often a new head is published at most, besides at each rotation."""
+TIDY_EVERY = timedelta(minutes=10)
+"""How often rotated files are compressed and old ones removed."""
 log = structlog.get_logger("clawback")
 
 
@@ -32,7 +42,14 @@ class AuditKeeper:
     def __init__(
         self, settings: Settings, on_written: Callable[[Sequence[AuditRecord]], None]
     ) -> None:
-        self.log = AuditLog(settings.audit_file, settings.audit_key)
+        self.log = AuditLog(
+            settings.audit_file,
+            settings.audit_key,
+            max_bytes=settings.audit_file_bytes,
+            max_age=None if settings.audit_file_age == "off" else settings.audit_file_age,
+        )
+        self._keep = None if settings.audit_keep == "off" else settings.audit_keep
+        self._next_tidying = 0.0
         self.writer = AuditWriter(self.log, on_written)
         self._published: Head | None = None
         self._published_at = float("-inf")
@@ -44,9 +61,12 @@ class AuditKeeper:
         return self._published.short if self._published else ""
 
     async def watch(self) -> None:
-        """Publish the head until cancelled."""
+        """Publish the head and tidy up until cancelled."""
         while True:
             await self.look()
+            if time.monotonic() >= self._next_tidying:
+                self._next_tidying = time.monotonic() + TIDY_EVERY.total_seconds()
+                await asyncio.to_thread(self.tidy)
             await asyncio.sleep(LOOK_EVERY.total_seconds())
 
     async def look(self) -> None:
@@ -61,6 +81,23 @@ class AuditKeeper:
         is_due = time.monotonic() - self._published_at >= PUBLISH_EVERY.total_seconds()
         if head is not None and head != self._published and (is_due or has_rotated):
             self._publish(head)
+
+    def tidy(self) -> None:
+        """Compress rotated files, and remove those that need not be kept. Blocks on the disk."""
+        try:
+            if packed := compress_rotated(self.log.path):
+                log.info("audit.files_compressed", files=len(packed))
+            self._remove_old()
+        except (AuditUnavailable, OSError) as error:
+            log.warning("audit.not_tidied", error=error)
+
+    def _remove_old(self) -> None:
+        if self._keep is None:
+            return
+        if old := find_removable(self.log.path, self._keep):
+            kept = format_duration(self._keep)
+            self.log.remove_files(old, f"older than {kept} (CLAWBACK_AUDIT_KEEP)")
+            log.info("audit.files_removed", files=len(old))
 
     def _publish(self, head: Head) -> None:
         self._published, self._published_at = head, time.monotonic()

@@ -68,7 +68,12 @@ def expect(records: Sequence[AuditRecord], wanted: AuditFilter) -> list[str]:
 
 
 @settings(max_examples=100, deadline=None)
-@given(made=st.lists(st.tuples(st.sampled_from(RecordKind), fields), max_size=8), wanted=filters)
+@given(
+    made=st.lists(
+        st.tuples(st.sampled_from([RecordKind.ACTED, RecordKind.DENIED]), fields), max_size=8
+    ),
+    wanted=filters,
+)
 def test_a_search_finds_what_looking_at_each_record_finds(
     made: list[tuple[RecordKind, dict[str, str]]],
     wanted: AuditFilter,
@@ -78,7 +83,6 @@ def test_a_search_finds_what_looking_at_each_record_finds(
     records = [
         AuditRecord(id=f"r{number}", at=NOON + timedelta(seconds=number), kind=kind, **given_fields)
         for number, (kind, given_fields) in enumerate(made)
-        if kind is not RecordKind.AUDIT_KEY_CHANGED
     ]
     path = tmp_path_factory.mktemp("audit") / "audit.jsonl"
     AuditLog(path).append(records)

@@ -24,7 +24,7 @@ AuditFile = Annotated[
 ]
 
 
-def verify(
+def verify(  # noqa: PLR0913 - the options of a command
     file: AuditFile = None,
     *,
     key: KeyFile = None,
@@ -34,6 +34,9 @@ def verify(
     ] = None,
     chain_only: Annotated[
         bool, typer.Option("--chain-only", help="Check no signatures: without a key.")
+    ] = False,
+    archived: Annotated[
+        bool, typer.Option("--archived", help="Accept that older files were moved away.")
     ] = False,
     as_json: AsJson = False,
 ) -> int:
@@ -50,7 +53,7 @@ def verify(
     size = sum(one.stat().st_size for one in audit_files(path) or [path])
     keys = None if chain_only else load_keys(key or _find_key(path))
     with show_progress("Verifying") if size > _NOTICEABLE else nullcontext():
-        found = verify_audit(path, keys, heads)
+        found = verify_audit(path, keys, heads, archived=archived)
     is_intact = isinstance(found, Verified)
 
     if as_json:
