@@ -11,7 +11,8 @@ from clawback.correlation.payloads import Delivery, DeliveryBatch, DeliveryResul
 from clawback.model.mode import Mode
 from clawback.rules import RuleSet
 from clawback.rules.eligibility import cap_plan
-from clawback.temporal.case_gateway import CaseGateway, CaseRefused
+from clawback.temporal.case_gateway import CaseGateway
+from clawback.temporal.case_sender import CaseRefused
 from clawback.temporal.fan_out import CONCURRENT_SIGNALS, gather_limited
 
 log = structlog.get_logger("clawback")

@@ -28,8 +28,8 @@ from clawback.model.messages import MAX_MESSAGES_PER_REQUEST, Destination, Targe
 from clawback.model.payload import Payload
 from clawback.temporal import names
 from clawback.temporal.application_errors import as_application_error
-from clawback.temporal.case_gateway import REFUSALS
 from clawback.temporal.case_history import HistoryUnreadable
+from clawback.temporal.case_sender import REFUSALS
 from clawback.temporal.corrections import Corrections
 from clawback.temporal.error_types import ErrorType
 from clawback.temporal.own_submissions import OwnSubmissions

@@ -6,7 +6,7 @@ This is the sequence around the state machine `clawback.cases.Case`, which decid
 import asyncio
 from contextlib import suppress
 from datetime import timedelta
-from typing import Any
+from typing import Any, Final
 
 from temporalio import workflow
 from temporalio.exceptions import (
@@ -33,7 +33,9 @@ with workflow.unsafe.imports_passed_through():
         ForwardMatches,
         KnownMatches,
         Match,
+        MatchSize,
         NotificationStep,
+        Placement,
         Proposal,
         SearchStep,
         WaitStep,
@@ -53,6 +55,13 @@ with workflow.unsafe.imports_passed_through():
     from workflows.steps.publication import CasePublication
     from workflows.steps.reservation import Reservations, ReservedStep
     from workflows.validators import require_no_problem
+
+
+LARGEST_HISTORY: Final = 2 * 1024 * 1024
+"""Bytes of a history after which a case continues as new, half of what the server suggests.
+
+Who replays a case reads all of its matches. That must not take as long as a workflow task may.
+"""
 
 
 @workflow.defn(name=names.CASE)
@@ -120,7 +129,9 @@ class CaseWorkflow:
             await self._continue_if_long(start)
 
     async def _continue_if_long(self, start: CaseStart) -> None:
-        if not workflow.info().is_continue_as_new_suggested():
+        info = workflow.info()
+        is_large = info.get_current_history_size() > LARGEST_HISTORY
+        if not is_large and not info.is_continue_as_new_suggested():
             return
         await workflow.wait_condition(
             lambda: not self._forwarding and workflow.all_handlers_finished()
@@ -245,6 +256,11 @@ class CaseWorkflow:
         """End the case: what it did is being undone."""
         self._case.undo(actor, reason, workflow.now())
         self._has_news = True
+
+    @workflow.update(name=names.PLACE)
+    def place(self, matches: list[MatchSize]) -> Placement | None:
+        """Say which parts of the campaign take which matches; None if this case takes them."""
+        return self._case.place(matches, workflow.now())
 
     @workflow.update(name=names.APPROVE)
     async def approve(self, signed: SignedOrder) -> str:

@@ -5,6 +5,7 @@ No clock and no I/O: `workflows.case` runs it. Change it when cases should decid
 
 from clawback.cases.approvals import NotHeld
 from clawback.cases.case import Case
+from clawback.cases.placement import MatchSize
 from clawback.cases.plan import CasePlan, Limit, Match, group_hash
 from clawback.cases.state import (
     ActionStep,
@@ -20,6 +21,7 @@ from clawback.cases.state import (
     KnownMatches,
     NotificationContext,
     NotificationStep,
+    Placement,
     Proposal,
     SearchStep,
     Step,
@@ -52,9 +54,11 @@ __all__ = [
     "KnownMatches",
     "Limit",
     "Match",
+    "MatchSize",
     "NotHeld",
     "NotificationContext",
     "NotificationStep",
+    "Placement",
     "Proposal",
     "SearchStep",
     "Step",

@@ -1,11 +1,13 @@
 """One part of a campaign among the others: its room, and what goes on to further parts."""
 
+from collections.abc import Container, Iterable
 from typing import Final
 
 from clawback.cases.part_index import PartIndex, SavedIndex, has_index
+from clawback.cases.placement import MatchSize
 from clawback.cases.plan import CasePlan, Match
 from clawback.cases.room import Room
-from clawback.cases.state import CaseSnapshot, CaseState
+from clawback.cases.state import CaseSnapshot, CaseState, KnownMatches
 from clawback.model.size import split_by_size
 
 _TOLERANCE: Final = 64 * 1024
@@ -64,20 +66,40 @@ class CampaignParts:
 
     def has_room(self, match: Match) -> bool:
         """Take the room of a match; False if this part has none for it."""
-        return self._room.take(match)
+        return not self.is_full and self._room.take(MatchSize.of(match))
 
     def pass_on(self, match: Match) -> None:
         """Note that a match goes on to another part."""
+        self.overflow.setdefault(self.place(MatchSize.of(match)), []).append(match)
+
+    def place(self, match: MatchSize) -> int:
+        """Return the part that has a match which this one does not have, or that takes it."""
         # Without an index a part is full only by accident, for instance if its case was terminated
         # and the next one fills the same parts.
-        part = self._number + 1 if self._index is None else self._index.place(match)
-        self.overflow.setdefault(part, []).append(match)
+        return self._number + 1 if self._index is None else self._index.place(match)
 
-    def find(self, key: str) -> int | None:
-        """Return the part that may have a match which this one does not have."""
-        if self._index is not None:
-            return self._index.find(key)
-        return self._number + 1 if self.is_full else None
+    def place_all(
+        self, matches: Iterable[MatchSize], own: Container[str]
+    ) -> dict[int, tuple[str, ...]]:
+        """Return the keys of matches by the part that has or takes them; this part has `own`."""
+        parts: dict[int, list[str]] = {}
+        for match in matches:
+            part = self._number if match.key in own else self.place(match)
+            parts.setdefault(part, []).append(match.key)
+        return {part: tuple(keys) for part, keys in parts.items()}
+
+    def find_all(self, keys: Iterable[str], own: Container[str]) -> KnownMatches:
+        """Say which matches are among `own`, and which parts may have the others."""
+        known: list[str] = []
+        others: dict[int, list[str]] = {}
+        for key in keys:
+            if key in own:
+                known.append(key)
+            elif (part := self._find(key)) is not None:
+                others.setdefault(part, []).append(key)
+        return KnownMatches(
+            keys=tuple(known), others={part: tuple(some) for part, some in others.items()}
+        )
 
     def take_overflow(self, part: int) -> tuple[Match, ...]:
         """Hand over matches that go on to another part, as many as fit into one payload."""
@@ -88,3 +110,8 @@ class CampaignParts:
         else:
             self.overflow.pop(part, None)
         return batch
+
+    def _find(self, key: str) -> int | None:
+        if self._index is not None:
+            return self._index.find(key)
+        return self._number + 1 if self.is_full else None

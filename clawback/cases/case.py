@@ -18,6 +18,7 @@ from clawback.cases.case_actions import CaseActions
 from clawback.cases.case_messages import CaseMessages
 from clawback.cases.case_notifications import CaseNotifications
 from clawback.cases.hold_cause import HoldCause
+from clawback.cases.placement import MatchSize
 from clawback.cases.plan import CasePlan, Match
 from clawback.cases.recorder import CaseRecorder
 from clawback.cases.state import (
@@ -29,6 +30,7 @@ from clawback.cases.state import (
     Decision,
     KnownMatches,
     NotificationStep,
+    Placement,
     Proposal,
     SearchStep,
     Step,
@@ -128,17 +130,25 @@ class Case:
             self._note_missing_message(match, now)
         return True
 
+    def place(self, matches: Sequence[MatchSize], now: datetime) -> Placement | None:
+        """Say which part takes each match; None if they are for this part to deal with.
+
+        A match that this part has is for itself: it comes again.
+        """
+        if not self.parts.is_full or self.state.is_final or self.state.is_refused:
+            return None
+
+        self._last_match_at = now
+        return Placement(
+            plan=self.plan,
+            timing=self._timing,
+            campaign=self.actions.current_campaign,
+            parts=self.parts.place_all(matches, self.messages.events),
+        )
+
     def find_known(self, keys: Sequence[str]) -> KnownMatches:
         """Say which matches this part has, and which parts to ask about others."""
-        others: dict[int, list[str]] = {}
-        for key in keys:
-            part = None if key in self.messages.events else self.parts.find(key)
-            if part is not None:
-                others.setdefault(part, []).append(key)
-        return KnownMatches(
-            keys=tuple(key for key in keys if key in self.messages.events),
-            others={part: tuple(some) for part, some in others.items()},
-        )
+        return self.parts.find_all(keys, self.messages.events)
 
     def reject_match(self, raw: str, why: str, now: datetime) -> None:
         """Record a match that could not be read."""

@@ -16,7 +16,8 @@ from collections import Counter
 from itertools import chain, repeat
 from typing import Final
 
-from clawback.cases.plan import CasePlan, Match
+from clawback.cases.placement import MatchSize
+from clawback.cases.plan import CasePlan
 from clawback.cases.room import Room
 from clawback.model.payload import Payload
 
@@ -62,7 +63,7 @@ class PartIndex:
         self._open = number + max(len(saved.sizes), 1)
         self._room = Room(plan, saved.room_used, limit=limit)
 
-    def place(self, match: Match) -> int:
+    def place(self, match: MatchSize) -> int:
         """Return the part that has a match, or else the one that takes it."""
         fingerprint = self._fingerprint(match.key)
         if (known := self._part_of.get(fingerprint)) is not None:
@@ -97,7 +98,7 @@ class PartIndex:
         is_last = self._open + 1 >= self._number + PARTS_PER_INDEX
         return len(self._part_of) >= MATCHES_PER_INDEX or (is_last and self._room.is_full)
 
-    def _find_room(self, match: Match) -> bool:
+    def _find_room(self, match: MatchSize) -> bool:
         """Open another part if the last one has no room; False if this index has none either."""
         if self._is_full:
             return False

@@ -3,7 +3,8 @@
 from typing import Final
 
 from clawback.actions import Scope
-from clawback.cases.plan import CasePlan, Match
+from clawback.cases.placement import MatchSize
+from clawback.cases.plan import CasePlan
 from clawback.model.size import payload_size
 
 STATE_LIMIT: Final = 512 * 1024
@@ -32,7 +33,7 @@ class Room:
         self._limit = (STATE_LIMIT if limit is None else limit) + more
         self._actions = sum(action.scope is Scope.MESSAGE for action in plan.actions)
 
-    def take(self, match: Match) -> bool:
+    def take(self, match: MatchSize) -> bool:
         """Take the room of a match; False if there is not enough. An empty part takes any."""
         cost = self._cost(match)
         if self.used and self.used + cost > self._limit:
@@ -41,14 +42,10 @@ class Room:
             self.used += cost
         return not self.is_full
 
-    def _cost(self, match: Match) -> int:
+    def _cost(self, match: MatchSize) -> int:
         """The most that a match can add to the snapshot of its case, in bytes."""
-        cost = payload_size(match.key) + _PER_ENTRY
-        for target in match.targets:
-            # Once in the case and once in the step that is in progress.
-            cost += 2 * payload_size(target)
-            # Its key, when it was seen, its condition, whether it was handled; then its outcome and
-            # its effect.
-            cost += (4 + 2 * self._actions) * (payload_size(target.id) + _PER_ENTRY)
-
-        return cost
+        # Of each message: its key, when it was seen, its condition, whether it was handled; then
+        # its outcome and its effect.
+        entries = (4 + 2 * self._actions) * (match.id_bytes + match.messages * _PER_ENTRY)
+        # Each message is once in the case and once in the step that is in progress.
+        return payload_size(match.key) + _PER_ENTRY + 2 * match.message_bytes + entries

@@ -304,6 +304,15 @@ class KnownMatches(Payload):
     others: dict[int, tuple[str, ...]] = Field(default_factory=dict)
 
 
+class Placement(Payload):
+    """Which parts of a campaign take which matches, by their keys, and what a part starts with."""
+
+    plan: CasePlan
+    timing: CaseTiming
+    campaign: Campaign
+    parts: dict[int, tuple[str, ...]] = Field(default_factory=dict)
+
+
 class ForwardMatches(Payload):
     """Matches for which a case has no room, and the part that they go to; see `CaseStart`."""
 

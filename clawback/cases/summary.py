@@ -8,7 +8,7 @@ from datetime import timedelta
 
 from clawback.cases.hold_cause import HoldCause
 from clawback.cases.plan import CasePlan, Match
-from clawback.cases.state import ActionSummary, CaseSnapshot, CaseState
+from clawback.cases.state import ActionSummary, CaseSnapshot, CaseStart, CaseState
 from clawback.cases.timing import CaseTiming
 from clawback.cases.undo_plan import UndoBasis
 from clawback.model.messages import Target
@@ -27,7 +27,7 @@ class CaseSummary(Payload):
 
     `sender` is the first sender, `senders` how many there are. `deadline` is when a held case
     expires; `spent` counts the messages charged since people last decided. `changed` counts what
-    undo would take back.
+    undo would take back. `campaign` identifies a campaign of several parts, each with a summary.
     """
 
     rule: str
@@ -45,6 +45,15 @@ class CaseSummary(Payload):
     spent: int = 0
     outcomes: tuple[ActionSummary, ...] = ()
     changed: int = 0
+    campaign: str = ""
+
+    def plus(self, parts: "Iterable[CaseSummary]") -> "CaseSummary":
+        """Count the messages of further parts too."""
+        every = [self, *parts]
+        counted = ("events", "messages", "spent", "changed")
+        return self.model_copy(
+            update={name: sum(getattr(one, name) for one in every) for name in counted}
+        )
 
 
 class StoredSummary(CaseSummary):
@@ -65,11 +74,16 @@ class StoredSummary(CaseSummary):
         return self.model_copy(update={"undo": None})
 
 
-def summarize_start(plan: CasePlan, matches: Iterable[Match]) -> StoredSummary:
+def summarize_start(start: CaseStart, matches: Iterable[Match]) -> StoredSummary:
     """Summarize a case that starts with these matches."""
     found = list(matches)
     targets = {target.id: target for match in found for target in match.targets}
-    return StoredSummary(events=len(found), **_about_plan(plan), **_about(targets.values()))
+    return StoredSummary(
+        **_about_plan(start.plan),
+        **_about(targets.values()),
+        events=len(found),
+        campaign=start.campaign.id if start.campaign else "",
+    )
 
 
 def summarize(plan: CasePlan, timing: CaseTiming, snapshot: CaseSnapshot) -> StoredSummary:
@@ -87,6 +101,7 @@ def summarize(plan: CasePlan, timing: CaseTiming, snapshot: CaseSnapshot) -> Sto
         outcomes=_outcomes(plan, snapshot),
         changed=basis.size,
         undo=basis if basis.size and is_small else None,
+        campaign=_campaign(snapshot),
     )
 
 
@@ -118,6 +133,14 @@ def _about(targets: Iterable[Target]) -> dict[str, int | str | None]:
         "sender": first,
         "senders": len(senders),
     }
+
+
+def _campaign(snapshot: CaseSnapshot) -> str:
+    """Identify the campaign, if it has several parts: the case itself is one once it is full."""
+    if snapshot.campaign is None:
+        return ""
+    is_case_itself = snapshot.uid.endswith(f"/{snapshot.campaign.id}")
+    return "" if is_case_itself and not snapshot.is_full else snapshot.campaign.id
 
 
 def _deadline(timeout: timedelta, snapshot: CaseSnapshot) -> UtcDatetime | None:

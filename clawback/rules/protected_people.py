@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Iterable
+from dataclasses import replace
 from fnmatch import translate
 
 from clawback.model.messages import Target
@@ -31,6 +32,6 @@ class ProtectedPeople:
         if not any(self.covers(target.mailbox) for target in targets):
             return targets
         return tuple(
-            target.model_copy(update={"protected": True}) if self.covers(target.mailbox) else target
+            replace(target, protected=True) if self.covers(target.mailbox) else target
             for target in targets
         )

@@ -1,37 +1,32 @@
-"""Typed calls on cases: signal, list, query, approve, deny."""
+"""Typed calls on cases: list, query, approve, deny, and what `case_sender` has."""
 
 import asyncio
 from collections.abc import AsyncIterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import timedelta
-from typing import Any, NoReturn, TypeVar
+from typing import Any, TypeVar
 
-from pydantic_core import PydanticSerializationError
-from temporalio.client import Client
-from temporalio.service import RPCError, RPCStatusCode
+from temporalio.service import RPCError
 
 from clawback.cases import (
-    CasePlan,
     CaseStart,
     CaseState,
-    CaseTiming,
-    ForwardMatches,
     KnownMatches,
     Match,
     Proposal,
 )
 from clawback.cases.approvals import describe_change
-from clawback.cases.campaign import merge_parts, merge_proposals
-from clawback.cases.summary import summarize_start
+from clawback.cases.campaign import campaign_state, merge_parts, merge_proposals
+from clawback.cases.summary import CaseSummary
 from clawback.model.identity import Actor
 from clawback.model.orders import Verb
-from clawback.model.size import PLAN_LIMIT, payload_size, split_by_size
+from clawback.model.size import split_by_size
 from clawback.temporal import names
 from clawback.temporal.case_entries import CaseEntry, CaseLine, list_entries
 from clawback.temporal.case_history import HistoryUnreadable, read_case_history
-from clawback.temporal.case_index import CaseFilter, case_attributes
-from clawback.temporal.data_converter import index_keys
-from clawback.temporal.fan_out import UNANSWERED, Answers, call_each, describe_error
+from clawback.temporal.case_index import CaseFilter
+from clawback.temporal.case_sender import CaseSender
+from clawback.temporal.fan_out import UNANSWERED, Answers, call_each, describe_error, gather_limited
 from clawback.temporal.orders import new_nonce, sign_order
 from clawback.temporal.workflow_calls import (
     QueryFailed,
@@ -40,26 +35,10 @@ from clawback.temporal.workflow_calls import (
     update_workflow,
 )
 
-REFUSALS = frozenset(
-    {
-        RPCStatusCode.INVALID_ARGUMENT,  # too large, or a run that takes no more signals
-        RPCStatusCode.FAILED_PRECONDITION,
-        RPCStatusCode.RESOURCE_EXHAUSTED,
-    }
-)
-"""Answers that are about one case; anything else is about the server."""
 ANSWER_TIMEOUT = timedelta(seconds=30)
 """How long a person waits for a part of a case: it may have to be replayed first."""
 _ALL_CASES = CaseFilter()
 T = TypeVar("T")
-
-
-class CaseRefused(RuntimeError):
-    """One case, or correlation shard, does not take matches now; others may."""
-
-
-class PlanTooLarge(CaseRefused):
-    """No case ever takes this plan. It does not fit into the payloads that carry it."""
 
 
 class PartsUndecided(RuntimeError):
@@ -75,19 +54,14 @@ class PartsUndecided(RuntimeError):
 
 @dataclass(frozen=True)
 class CaseReading:
-    """A case as people see it, and the parts of it that did not answer, with the reason."""
+    """A case as people see it, and the parts of it that did not answer, with the reason.
+
+    `summaries` are those of further parts, where `case` does not have them.
+    """
 
     case: CaseStart
     unanswered: Mapping[str, str] = field(default_factory=dict)
-
-
-def raise_refusal(recipient: str, error: RPCError | PydanticSerializationError) -> NoReturn:
-    """Raise CaseRefused if an error is about one recipient, else the error itself."""
-    if isinstance(error, RPCError):
-        if error.status not in REFUSALS:
-            raise error
-        raise CaseRefused(f"{recipient}: {error.message}") from error
-    raise CaseRefused(f"{recipient}: {error}") from error
+    summaries: tuple[CaseSummary, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -100,67 +74,8 @@ class _Decision:
     nonce: str = field(default_factory=new_nonce)
 
 
-class CaseGateway:
-    """Typed access to cases over one Temporal client."""
-
-    def __init__(self, client: Client) -> None:
-        self.client = client
-        self.index_keys = index_keys(client.data_converter.payload_codec, client.namespace)
-
-    async def signal_matches(
-        self,
-        plan: CasePlan,
-        matches: Sequence[Match],
-        timing: CaseTiming,
-        window: str | None = None,
-    ) -> None:
-        """Send matches to a case and start the case if it is not open.
-
-        `window` describes the correlation window that opens it. Safe to repeat: a case drops
-        matches that it has.
-
-        Raises:
-            CaseRefused: this case does not take them now.
-            RPCError: the server does not answer.
-
-        """
-        require_small(plan)
-        start = CaseStart(plan=plan, timing=timing, window=window)
-        try:
-            for batch in split_by_size(matches):
-                await self._signal(start, batch)
-        except (RPCError, PydanticSerializationError) as error:
-            raise_refusal(plan.case_id, error)
-
-    async def join_matches(self, case_id: str, matches: Sequence[Match]) -> bool:
-        """Send matches to a case; False if it is not open.
-
-        Safe to repeat: a case drops matches that it has.
-
-        Raises:
-            CaseRefused: this case does not take them now.
-            RPCError: the server does not answer.
-
-        """
-        handle = self.client.get_workflow_handle(case_id)
-        try:
-            for batch in split_by_size(matches):
-                await handle.signal(names.MATCHED, batch)
-        except (RPCError, PydanticSerializationError) as error:
-            if isinstance(error, RPCError) and error.status is RPCStatusCode.NOT_FOUND:
-                return False
-            raise_refusal(case_id, error)
-        return True
-
-    async def signal_part(self, request: ForwardMatches) -> None:
-        """Send matches to a further part of a campaign and start the part if it is not open."""
-        start = CaseStart(
-            plan=request.plan,
-            timing=request.timing,
-            part=request.part,
-            campaign=request.campaign,
-        )
-        await self._signal(start, request.matches)
+class CaseGateway(CaseSender):
+    """Typed access to cases over one Temporal client: what sends to them, and what reads them."""
 
     async def count(self, state: CaseState | None = None) -> int:
         """Count the open cases, all or those in one state. The index may lag by a second."""
@@ -185,7 +100,8 @@ class CaseGateway:
             if len(found) >= limit:
                 break
 
-        return sorted(found, key=lambda line: line.opened_at, reverse=True)
+        found.sort(key=lambda line: line.opened_at, reverse=True)
+        return await gather_limited(self._add_parts, found)
 
     async def find_held_first(self, wanted: CaseFilter, limit: int) -> list[CaseLine]:
         """List cases as `find` does, but those that wait for approval before all others."""
@@ -219,6 +135,30 @@ class CaseGateway:
         answers.require_any()
         foremost, *others = answers.given.values()
         return CaseReading(merge_parts(foremost, others), answers.unanswered)
+
+    async def outline(self, case_id: str) -> CaseReading:
+        """Read a case, and of further parts only their summaries, which no worker is needed for.
+
+        Raises what `read` raises.
+        """
+        try:
+            head = await self._status(case_id)
+        except UNANSWERED:
+            return await self.read(case_id)
+        if head.snapshot is None or head.snapshot.campaign is None or not head.snapshot.parts:
+            return CaseReading(head)
+
+        counted = await self._summarize_parts(case_id, head.snapshot.campaign.id)
+        ids = (names.part_id(case_id, number) for number in sorted(head.snapshot.parts))
+        others = await call_each(self._status, [id_ for id_ in ids if id_ not in counted])
+        case = merge_parts(head, list(others.given.values()))
+        state = campaign_state(head.snapshot.state, head.snapshot.parts.values())
+        snapshot = case.snapshot and case.snapshot.model_copy(update={"state": state})
+        return CaseReading(
+            case.model_copy(update={"snapshot": snapshot}),
+            others.unanswered,
+            tuple(counted.values()),
+        )
 
     async def status(self, case_id: str) -> CaseStart:
         """Read a case as `read` does, and leave out what does not answer."""
@@ -365,19 +305,21 @@ class CaseGateway:
             handle, decision.verb.value, [signed], str, update_id=decision.nonce
         )
 
-    async def _signal(self, start: CaseStart, batch: Sequence[Match]) -> None:
-        plan, key = start.plan, self.index_keys[0]
-        await self.client.start_workflow(
-            names.CASE if start.part == 1 else names.CASE_PART,
-            start.model_copy(update={"index_key": key.hex()}),
-            id=names.part_id(plan.case_id, start.part),
-            task_queue=names.WORKFLOW_QUEUE,
-            start_signal=names.MATCHED,
-            start_signal_args=[batch],
-            search_attributes=case_attributes(plan, batch, key),
-            memo={names.SUMMARY_MEMO: summarize_start(plan, batch)},
-            static_summary=f"{plan.title or plan.rule} ({plan.mode})",
-        )
+    async def _add_parts(self, line: CaseLine) -> CaseLine:
+        """Count the messages of the whole campaign in the line of its case."""
+        summary = line.summary
+        if summary is None or not summary.campaign or names.is_part(line.id):
+            return line
+        parts = await self._summarize_parts(line.id, summary.campaign)
+        return line.model_copy(update={"summary": summary.plus(parts.values())})
+
+    async def _summarize_parts(self, case_id: str, campaign: str) -> dict[str, CaseSummary]:
+        """Read the summaries of the further parts of a campaign, by their ids."""
+        found = {line.id: line.summary for line in await self._find_parts(case_id)}
+        # An earlier campaign of the same case had the same ids.
+        return {
+            id_: one for id_, one in found.items() if one is not None and one.campaign == campaign
+        }
 
     async def _find(self, wanted: CaseFilter, limit: int) -> AsyncIterator[CaseLine]:
         query = wanted.query(self.index_keys)
@@ -395,19 +337,6 @@ class CaseGateway:
         except (HistoryUnreadable, RPCError) as error:
             return line.model_copy(update={"unreadable": str(error)})
         return line if wanted.holds_for(tuple(record.targets.values())) else None
-
-
-def require_small(plan: CasePlan) -> None:
-    """Raise PlanTooLarge if a plan is too large for the payloads that carry it."""
-    try:
-        size = payload_size(plan)
-    except PydanticSerializationError as error:
-        raise CaseRefused(f"{plan.case_id}: {error}") from error
-    if size > PLAN_LIMIT:
-        raise PlanTooLarge(
-            f"the plan of the rule {plan.rule} takes {size:,} bytes, more than {PLAN_LIMIT:,}: "
-            "shorten its response, or group by shorter values"
-        )
 
 
 def _digests_of(proposals: Answers[Proposal], digest: str) -> dict[str, str]:

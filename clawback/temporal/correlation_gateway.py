@@ -21,7 +21,7 @@ from clawback.correlation.payloads import (
 )
 from clawback.model.size import BATCH_LIMIT, payload_size, split_by_size
 from clawback.temporal import names
-from clawback.temporal.case_gateway import CaseRefused, raise_refusal
+from clawback.temporal.case_sender import CaseRefused, raise_refusal
 from clawback.temporal.fan_out import CONCURRENT_SIGNALS, Answers, call_each, gather_limited
 from clawback.temporal.workflow_calls import query_workflow
 

@@ -7,7 +7,8 @@ from temporalio.client import Client
 
 from clawback.cases import CasePlan, CaseTiming, Match
 from clawback.temporal import names
-from clawback.temporal.case_gateway import CaseGateway, CaseRefused
+from clawback.temporal.case_gateway import CaseGateway
+from clawback.temporal.case_sender import CaseRefused
 from clawback.temporal.correlation_gateway import CorrelationGateway
 from clawback.temporal.fan_out import CONCURRENT_SIGNALS, gather_limited
 

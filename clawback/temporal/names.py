@@ -73,6 +73,7 @@ GUARD_LOST: Final = "guard_lost"
 
 # ---- updates
 
+PLACE: Final = "place"
 APPROVE: Final = "approve"
 DENY: Final = "deny"
 POLL_NOW: Final = "poll_now"
@@ -168,9 +169,18 @@ def set_aside_id(case_id: str, digest: str) -> str:
     return f"{SET_ASIDE}/{case_id}/{digest}"
 
 
+_CASE_SLASHES = 2
+"""In `case/<rule>/<hash>`; neither of the two holds a slash."""
+
+
 def part_id(case_id: str, part: int) -> str:
     """The id of a part of a campaign: the case itself is part 1."""
     return case_id if part == 1 else f"{case_id}/{part}"
+
+
+def is_part(workflow_id: str) -> bool:
+    """Whether this is the id of a further part of a campaign."""
+    return workflow_id.count("/") > _CASE_SLASHES
 
 
 def quote_value(value: str) -> str:

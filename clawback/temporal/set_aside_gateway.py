@@ -18,7 +18,7 @@ from clawback.model.payload import Payload
 from clawback.model.size import split_by_size
 from clawback.model.texts import bounded
 from clawback.temporal import names
-from clawback.temporal.case_gateway import CaseRefused, require_small
+from clawback.temporal.case_sender import CaseRefused, require_small
 
 
 class MatchesSetAside(Payload):

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from clawback.cases import Case, CaseSnapshot, CaseTiming, Match, part_index
+from clawback.cases import Case, CaseSnapshot, CaseTiming, Match, MatchSize, part_index
 from clawback.cases.part_index import PartIndex, SavedIndex
 from clawback.model.size import PAYLOAD_LIMIT, payload_size
 from tests.cases.test_room import NOW, PLAN, match
@@ -22,6 +22,19 @@ class Campaign:
         self.limit = limit
         self.parts: dict[int, Case] = {}
         self.taken: list[tuple[int, str]] = []
+
+    def place(self, number: int, one: Match) -> None:
+        """Ask a part where a match goes, and send it there."""
+        case = self.parts.get(number) or self.open(number)
+        placement = case.place([MatchSize.of(one)], NOW)
+        if placement is None:
+            self.tell(number, one)
+            return
+        (part,) = placement.parts
+        if part != number and part_index.has_index(part):
+            self.place(part, one)
+        else:
+            self.tell(part, one)
 
     def tell(self, number: int, one: Match) -> None:
         """Send a match to a part, and what that passes on to where it goes."""
@@ -48,15 +61,15 @@ class Campaign:
 
 
 @given(
-    arrivals=st.lists(st.integers(0, 60) | st.none(), max_size=120),
+    arrivals=st.lists(st.tuples(st.integers(0, 60), st.booleans()) | st.none(), max_size=120),
     limit=st.integers(1, ROOM),
     parts=st.integers(2, 5),
     matches=st.integers(1, 9),
 )
 def test_every_match_is_in_exactly_one_part(
-    arrivals: list[int | None], limit: int, parts: int, matches: int
+    arrivals: list[tuple[int, bool] | None], limit: int, parts: int, matches: int
 ) -> None:
-    """However often and in whatever order matches come, and however small an index is.
+    """However often, in whatever order and on whichever way they come; however small an index is.
 
     None lets all parts continue as new.
     """
@@ -65,13 +78,15 @@ def test_every_match_is_in_exactly_one_part(
         patch.object(part_index, "PARTS_PER_INDEX", parts),
         patch.object(part_index, "MATCHES_PER_INDEX", matches),
     ):
-        for number in arrivals:
-            if number is None:
+        for arrival in arrivals:
+            if arrival is None:
                 campaign.continue_as_new()
             else:
-                campaign.tell(1, match(number))
+                number, is_placed = arrival
+                send = campaign.place if is_placed else campaign.tell
+                send(1, match(number))
 
-    expected = {match(number).key for number in arrivals if number is not None}
+    expected = {match(arrival[0]).key for arrival in arrivals if arrival is not None}
     assert sorted(key for _, key in campaign.taken) == sorted(expected)
 
 
@@ -113,11 +128,11 @@ def test_a_part_that_is_full_by_accident_passes_on_to_the_next() -> None:
 def test_a_full_index_fits_into_a_payload() -> None:
     """Beside the matches of its own part and a plan."""
     index = PartIndex(PLAN, 1, "run", SavedIndex(), limit=ROOM)
-    numbers = [index.place(match(number)) for number in range(5000)]
+    numbers = [index.place(MatchSize.of(match(number))) for number in range(5000)]
     assert numbers[-1] == 1 + part_index.PARTS_PER_INDEX
     saved = index.saved()
     assert len(saved.sizes) == part_index.PARTS_PER_INDEX - 1
     assert payload_size(saved) < part_index.MATCHES_PER_INDEX * 16 / 3 + 8 * 1024
     assert part_index.MATCHES_PER_INDEX * 16 / 3 + 8 * 1024 < PAYLOAD_LIMIT / 3
     again = PartIndex(PLAN, 1, "run", saved, limit=ROOM)
-    assert [again.place(match(number)) for number in range(5000)] == numbers
+    assert [again.place(MatchSize.of(match(number))) for number in range(5000)] == numbers

@@ -1,6 +1,7 @@
 """The shard as a state machine, against the search for windows over everything at once."""
 
 from collections.abc import Iterable, Sequence
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from itertools import pairwise
 from typing import Any
@@ -419,7 +420,7 @@ def wide(number: int, hours: float = 0) -> Match:
     target = Target(id=f"m{number}", message_id="", at=NOW)
     bare = match(number, hours, targets=(target,))
     noise = "x" * (USUAL_BYTES - ShardEntry.of(bare).size)
-    return match(number, hours, targets=(target.model_copy(update={"message_id": noise}),))
+    return match(number, hours, targets=(replace(target, message_id=noise),))
 
 
 @pytest.mark.parametrize("before", [0, 88, 349])

@@ -16,7 +16,7 @@ from clawback.cases.state import Campaign
 from clawback.cases.undo_plan import UndoScope
 from clawback.model.mode import Mode
 from clawback.simulator import outbreak
-from clawback.temporal import case_gateway, names
+from clawback.temporal import case_gateway, case_sender, names
 from clawback.temporal.guard_gateway import GuardGateway
 from clawback.temporal.undo_gateway import UndoGateway
 from clawback.temporal.workflow_calls import QueryFailed, UpdateRefused
@@ -46,6 +46,19 @@ async def is_known(deployment: Deployment, count: int) -> bool | None:
     ) or None
 
 
+async def is_counted_as_one(deployment: Deployment, count: int) -> bool | None:
+    """Whether list and outline count all messages, without reading the parts."""
+    (line,) = await deployment.cases.find()
+    assert await deployment.cases.count() == 1
+    assert line.summary is not None
+    outline = await deployment.cases.outline(CASE)
+    assert outline.case.snapshot is not None
+    shown = len(outline.case.snapshot.targets) + sum(one.messages for one in outline.summaries)
+    done = sum(sum(one.outcomes[0].outcomes.values()) for one in outline.summaries if one.outcomes)
+    done += len(outline.case.snapshot.outcomes[0])
+    return line.summary.messages == shown == done == count or None
+
+
 @pytest.fixture
 def small(monkeypatch: pytest.MonkeyPatch) -> None:
     """Let a case hold twenty messages or so, and an index a single part."""
@@ -54,19 +67,27 @@ def small(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.mark.usefixtures("small")
-async def test_a_campaign_of_many_parts_is_one_case(temporal: Client, tmp_path: Path) -> None:
-    """Every message is moved once, also when all are delivered again; undo takes all back."""
+@pytest.mark.parametrize("asked_from", [0, case_sender.ASK_FROM])
+async def test_a_campaign_of_many_parts_is_one_case(
+    temporal: Client, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, asked_from: int
+) -> None:
+    """Every message is moved once, also when all are delivered again; undo takes all back.
+
+    It makes no difference whether matches go to the parts directly or through the case.
+    """
+    monkeypatch.setattr(case_sender, "ASK_FROM", asked_from)
     lines = campaign(45)
     async with deployed(temporal, simulated(lines), tmp_path) as deployment, asyncio.timeout(120):
         for _ in range(2):
-            await deployment.signal_case(plan(), *map(match_of, lines))
+            for some in (lines[:10], lines[10:30], lines[30:]):
+                await deployment.signal_case(plan(), *map(match_of, some))
             await eventually(lambda: is_known(deployment, 45))
         expected = sorted(line["message"]["id"] for line in lines)
         late = match_of(*campaign(1))
         swept = [late, *map(match_of, lines)]
         assert await deployment.cases.drop_known(CASE, swept) == [late]
         assert sorted(moved_ids(deployment)) == expected
-        assert len(await deployment.cases.find()) == await deployment.cases.count() == 1
+        await eventually(lambda: is_counted_as_one(deployment, 45))
 
         undo = UndoGateway(temporal)
 

@@ -65,7 +65,7 @@ class CasePublication:
         if self._is_over_limit:
             summary = summary.without_undo()
             # Doubling bounds the upserts of a long case by the logarithm of its size.
-            if self._summary is not None and summary.messages < 2 * self._summary.messages:
+            if self._summary is not None and not _is_news(summary, self._summary):
                 return
 
         if summary != self._summary:
@@ -81,3 +81,8 @@ class CasePublication:
         if state is CaseState.CLOSED:
             return True
         return self._is_over_limit and state in _ROUTINE and self._state in set(_ROUTINE)
+
+
+def _is_news(summary: StoredSummary, shown: StoredSummary) -> bool:
+    """Whether a case that goes on for long has become another one, or twice as large."""
+    return summary.campaign != shown.campaign or summary.messages >= 2 * shown.messages

@@ -66,10 +66,11 @@ async def find_id(client: Client, text: str) -> str:
     return found[0]
 
 
-async def read_page(client: Client, text: str) -> CasePage:
+async def read_page(client: Client, text: str, *, whole: bool = True) -> CasePage:
     """Collect everything about one case: from it, the index, the guard, its undo and the rules.
 
-    What is unavailable is left out.
+    What is unavailable is left out. Unless it is to be `whole`, further parts of a large campaign
+    are only counted.
 
     Raises:
         Failure: the server has no such case.
@@ -78,7 +79,8 @@ async def read_page(client: Client, text: str) -> CasePage:
     case_id = await find_id(client, text)
     settings = load_settings()
     try:
-        reading = await CaseGateway(client).read(case_id)
+        cases = CaseGateway(client)
+        reading = await (cases.read(case_id) if whole else cases.outline(case_id))
     except NoSuchWorkflow:
         hint = "`clawback case list` has the cases that Temporal keeps, the audit has all"
         raise Failure(f"there is no {case_id}; {hint}", ExitCode.NO) from None
@@ -106,6 +108,7 @@ async def read_page(client: Client, text: str) -> CasePage:
         current=current.version if current else None,
         link=history_page(ui, described.id, described.run_id),
         unanswered=reading.unanswered,
+        parts=reading.summaries,
     )
 
 

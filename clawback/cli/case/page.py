@@ -15,6 +15,7 @@ from clawback.cases import (
     Limit,
     Proposal,
 )
+from clawback.cases.summary import CaseSummary
 from clawback.cases.timeline import TimelineEntry
 from clawback.guard import Budgets, GuardSnapshot, Spending
 from clawback.model.audit_record import RecordKind
@@ -47,6 +48,7 @@ class CasePage:
 
     `ended` says how its workflow ended if not by itself (terminated, canceled, failed), `current`
     is the version of its rule now, `unanswered` says why parts of it are missing, by their id.
+    `parts` are further parts of the campaign that are only counted.
     """
 
     case: CaseStart
@@ -61,6 +63,7 @@ class CasePage:
     current: str | None = None
     link: str | None = None
     unanswered: Mapping[str, str] = field(default_factory=dict)
+    parts: tuple[CaseSummary, ...] = ()
 
     @property
     def plan(self) -> CasePlan:
@@ -134,8 +137,10 @@ class CasePage:
         yield from _headed("not shown", (f"{id_}: {why}" for id_, why in self.unanswered.items()))
         yield from _headed("why", memory.match_reasons)
         yield from _headed("timeline", _timeline(memory.timeline))
-        for action, done in zip(self.plan.actions, memory.outcomes, strict=False):
-            yield from _headed(action.describe(), _outcome_lines(action, done, memory))
+        for index, done in enumerate(memory.outcomes):
+            action = self.plan.actions[index]
+            more = self._count_in_parts(index)
+            yield from _headed(action.describe(), _outcome_lines(action, done, more, memory))
         yield from _headed("notifications", _notifications(self.plan, memory))
         yield from _headed(
             "budget",
@@ -166,15 +171,21 @@ class CasePage:
             if ended
             else f"open for {_format_duration(now - memory.opened_at)}"
         )
-        counts = f"{len(memory.events):,} events, {len(memory.targets):,} messages"
-        held = (
-            f" · {memory.guard_refusal}"
-            if memory.state is CaseState.HELD and memory.guard_refusal
-            else ""
-        )
+        events = len(memory.events) + sum(part.events for part in self.parts)
+        messages = len(memory.targets) + sum(part.messages for part in self.parts)
+        refusals = (memory.guard_refusal, *(part.hold_reason for part in self.parts))
+        refusal = next((why for why in refusals if why), None)
+        held = f" · {refusal}" if memory.state is CaseState.HELD and refusal else ""
         if held and memory.ask_at is not None:
             held += "; goes on by itself when there is room"
-        return f"{self.state}{held} · {counts} · {age}"
+        return f"{self.state}{held} · {events:,} events, {messages:,} messages · {age}"
+
+    def _count_in_parts(self, index: int) -> Counter[str]:
+        """Count the outcomes of an action in the parts that are only counted."""
+        counted = Counter[str]()
+        for part in self.parts:
+            counted.update(part.outcomes[index].outcomes if index < len(part.outcomes) else {})
+        return counted
 
     def _to_decide(self) -> Iterator[str]:
         if self.proposal is None:
@@ -194,7 +205,7 @@ class CasePage:
             return "in progress"
         return (
             f"clawback undo case {self.plan.case_id} --dry-run"
-            if memory.applied
+            if memory.applied or any(part.changed for part in self.parts)
             else "nothing to undo"
         )
 
@@ -238,8 +249,10 @@ def _describe(entry: TimelineEntry) -> str:
     return f"{text}{after}" + (f": {entry.detail}" if entry.detail else "")
 
 
-def _outcome_lines(action: Action, outcomes: dict[str, str], memory: CaseSnapshot) -> Iterator[str]:
-    counted = Counter(outcomes.values())
+def _outcome_lines(
+    action: Action, outcomes: dict[str, str], more: Counter[str], memory: CaseSnapshot
+) -> Iterator[str]:
+    counted = Counter(outcomes.values()) + more
     yield (
         ", ".join(f"{count:,} {outcome}" for outcome, count in counted.most_common())
         or "nothing yet"
@@ -252,8 +265,8 @@ def _outcome_lines(action: Action, outcomes: dict[str, str], memory: CaseSnapsho
             else ""
         )
         yield f"  {outcome}  {subject or action.name}{whom}"
-    if len(outcomes) > SHOWN:
-        yield f"  and {len(outcomes) - SHOWN:,} more; --json has them all"
+    if (left := counted.total() - min(len(outcomes), SHOWN)) > 0:
+        yield f"  and {left:,} more; --json has them all"
 
 
 def _format_duration(lasted: timedelta) -> str:

@@ -21,7 +21,7 @@ def show(case_id: CaseId, *, as_json: AsJson = False) -> int:
     Exit code 1 if a part of it does not answer; the others are shown.
     """
     with show_progress("Reading the case"):
-        page = call_temporal(lambda client: read_page(client, case_id))
+        page = call_temporal(lambda client: read_page(client, case_id, whole=as_json))
 
     code = ExitCode.NO if page.unanswered else ExitCode.OK
     if as_json:
