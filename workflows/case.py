@@ -40,6 +40,7 @@ with workflow.unsafe.imports_passed_through():
         SearchStep,
         WaitStep,
     )
+    from clawback.cases.authority import Objection
     from clawback.cases.hold_cause import HoldCause
     from clawback.model.identity import Actor
     from clawback.model.orders import Order, SignedOrder, Verb
@@ -161,7 +162,8 @@ class CaseWorkflow:
         if reserved.outcome is not None:
             self._case.decline(step, reserved.outcome, workflow.now())
         elif reserved.refusal is not None:
-            self._case.refuse(reserved.refusal, reserved.cause, reserved.again)
+            await self._look_up_first(step, reserved, reserved.refusal)
+            self._case.refuse(step, reserved.refusal, reserved.cause, reserved.again)
         elif self._case.state is CaseState.UNDONE or self._case.state.is_refused:
             if reserved.outcomes:
                 self._case.end_step(step, reserved.outcomes, workflow.now())
@@ -172,8 +174,19 @@ class CaseWorkflow:
             outcomes = await self._carry_out(step, context)
             self._case.end_step(step, outcomes, workflow.now())
             for objection in context.objections[:1]:
-                self._case.refuse(objection.reason, HoldCause.CHANGED)
+                self._case.refuse(step, objection.reason, HoldCause.CHANGED)
             await reserved.refund(outcomes, self._case)
+
+    async def _look_up_first(self, step: ActionStep, reserved: ReservedStep, refusal: str) -> None:
+        """Find out what a first attempt did, if there was one: the guard forgot its grant."""
+        if reserved.first is None:
+            return
+        self._case.start_step(step, workflow.now())
+        context = self._step_context(step, reserved)
+        # With an objection nothing more is sent, and what is not known to have moved stays open.
+        context.objections.append(Objection(reason=refusal))
+        outcomes = await self._carry_out(step, context)
+        self._case.end_step(step, outcomes, workflow.now())
 
     def _step_context(self, step: ActionStep, reserved: ReservedStep) -> StepContext:
         info = workflow.info()

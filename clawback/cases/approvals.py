@@ -8,6 +8,7 @@ import json
 from collections.abc import Sequence
 from datetime import datetime
 
+from clawback.actions import BudgetKind
 from clawback.cases.hold_cause import HoldCause
 from clawback.cases.plan import CasePlan
 from clawback.cases.state import ActionStep, CaseSnapshot, CaseState, Decision, Proposal
@@ -35,6 +36,7 @@ class Approval:
         self.hold_cause = snapshot.hold_cause
         self.ask_at = snapshot.ask_at
         self.asked = snapshot.asked
+        self.refused_budget = snapshot.refused_budget
         self._timing = timing
 
     def reset(self, state: CaseState) -> None:
@@ -43,16 +45,29 @@ class Approval:
         if state is not CaseState.HELD:
             self._forget_refusal()
 
-    def refuse(self, reason: str, cause: HoldCause, ask_at: datetime | None) -> None:
+    def refuse(
+        self, step: ActionStep, reason: str, cause: HoldCause, ask_at: datetime | None
+    ) -> None:
         """Note a refusal of the guard; at `ask_at` at the latest it may be asked again."""
         self.asked += self.guard_refusal is not None
         self.guard_refusal, self.hold_cause, self.ask_at = reason, cause, ask_at
+        self.refused_budget = step.action.budget
+
+    def has_refused(self, step: ActionStep) -> bool:
+        """Whether a refusal of the guard holds a step: that of a reclassification holds no other.
+
+        Then only the reclassification waits for people.
+        """
+        last = BudgetKind.RECLASSIFICATIONS
+        is_other = self.refused_budget is last and step.action.budget is not last
+        return self.guard_refusal is not None and not is_other
 
     def reason_to_hold(self, plan: CasePlan, step: ActionStep) -> str | None:
         """Why people must approve a step first; None if they need not, or have."""
         if self.decision is not None:
             return None
-        return self._fixed_reason(plan, step) or self.guard_refusal
+        refusal = self.guard_refusal if self.has_refused(step) else None
+        return self._fixed_reason(plan, step) or refusal
 
     def asks_again(self, plan: CasePlan, step: ActionStep, now: datetime) -> bool:
         """Whether the guard should be asked again about a step that it refused.
@@ -110,6 +125,7 @@ class Approval:
 
     def _forget_refusal(self) -> None:
         self.guard_refusal, self.ask_at, self.asked = None, None, 0
+        self.refused_budget = None
 
     def decision_problem(self, state: CaseState) -> str | None:
         """Why nobody can decide now; None if the case waits for a decision."""

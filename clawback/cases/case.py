@@ -172,13 +172,15 @@ class Case:
             approved=step.approved,
         )
 
-    def refuse(self, reason: str, cause: HoldCause, ask_at: datetime | None = None) -> None:
+    def refuse(
+        self, step: ActionStep, reason: str, cause: HoldCause, ask_at: datetime | None = None
+    ) -> None:
         """Note that the guard refused the step: people must approve it first.
 
         With `ask_at` the guard is asked again then, or when it says so.
         """
         self.actions.forget_asked()
-        self._approval.refuse(reason, cause, ask_at)
+        self._approval.refuse(step, reason, cause, ask_at)
 
     def ask_again(self, now: datetime) -> None:
         """Ask the guard again about what it refused: it has room by now."""
@@ -187,7 +189,7 @@ class Case:
     def start_step(self, step: ActionStep, now: datetime) -> None:
         """Note that a step is in progress. If the case ends meanwhile, it may have taken effect."""
         self.actions.in_progress = step
-        if self.state is CaseState.HELD:
+        if self.state is CaseState.HELD and self._approval.has_refused(step):
             self._note(RecordKind.HOLD_ENDED, now, detail="the budget has room again")
             self._approval.release()
             self.state = CaseState.RESPONDING
@@ -330,6 +332,7 @@ class Case:
             hold_cause=self._approval.hold_cause,
             ask_at=self._approval.ask_at,
             asked=self._approval.asked,
+            refused_budget=self._approval.refused_budget,
             notifications=tuple(self.notifications.deliveries),
             reporters=tuple(self.notifications.reporters),
             timeline=self._recorder.timeline.entries,
@@ -408,7 +411,9 @@ class Case:
                     return step
                 return self._hold(step, reason, now)
             else:
-                self.state = CaseState.RESPONDING
+                # Something else of it may be held all the while.
+                if self._approval.guard_refusal is None or self.state is not CaseState.HELD:
+                    self.state = CaseState.RESPONDING
                 return step.model_copy(update={"approved": self._approval.decision is not None})
 
         self.state = CaseState.SETTLED

@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Iterator, Mapping
 from datetime import datetime
 
-from clawback.actions import BudgetKind, Scope
+from clawback.actions import Action, BudgetKind, Scope
 from clawback.actions.outcomes import TOOK_EFFECT, failed
 from clawback.cases.case_messages import CaseMessages
 from clawback.cases.plan import CasePlan
@@ -51,7 +51,8 @@ class CaseActions:
     def pending(self, most: int) -> Iterator[ActionStep]:
         """The pending steps in the order of the plan, each for at most `most` messages.
 
-        A further part of a campaign has only the actions on single messages.
+        Reclassifications come last: they tell Cloudflare, and no move waits for that. A further
+        part of a campaign has only the actions on single messages.
         """
         if not self._messages.events:
             return iter(())
@@ -60,9 +61,8 @@ class CaseActions:
 
     def _pending_in_plan(self, most: int) -> Iterator[ActionStep]:
         targets = self._messages.targets.values()
-        for index, (action, known) in enumerate(
-            zip(self._plan.actions, self.outcomes, strict=True)
-        ):
+        for index, action in sorted(enumerate(self._plan.actions), key=_is_last):
+            known = self.outcomes[index]
             if action.scope is Scope.MESSAGE:
                 found = self._messages.search_results.get(index, ())
                 among = found if action.needs_search else targets
@@ -126,6 +126,10 @@ class CaseActions:
         if self._part > 1:
             return self.campaign
         return self.campaign.model_copy(update={"spent": self.spent + self._asked})
+
+
+def _is_last(item: tuple[int, Action]) -> bool:
+    return item[1].budget is BudgetKind.RECLASSIFICATIONS
 
 
 def _is_of_every_part(step: ActionStep) -> bool:

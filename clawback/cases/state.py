@@ -5,7 +5,7 @@ from enum import StrEnum
 
 from pydantic import Field
 
-from clawback.actions import Action, Notification, Occasion
+from clawback.actions import Action, BudgetKind, Notification, Occasion
 from clawback.cases.hold_cause import HoldCause
 from clawback.cases.part_index import SavedIndex
 from clawback.cases.plan import CasePlan, Match
@@ -128,7 +128,7 @@ class CaseSnapshot(Payload):
 
     Holding: `hold_reason` says why the case is or was held, `guard_refusal` why the guard refused,
     `approvals` are those since the last match. `ask_at` is when the guard is asked again at the
-    latest, `asked` how often it was.
+    latest, `asked` how often it was, `refused_budget` what it was about.
 
     `notifications` are those started, `reporters` the users who submitted the messages, `timeline`
     the story for people, `records` counts audit records and `pending_records` are not written yet.
@@ -161,6 +161,7 @@ class CaseSnapshot(Payload):
     hold_cause: HoldCause | None = None
     ask_at: UtcDatetime | None = None
     asked: int = 0
+    refused_budget: BudgetKind | None = None
     spent: int = 0
     applied: tuple[AppliedAction, ...] = ()
     in_progress: ActionStep | None = None

@@ -317,8 +317,9 @@ def test_what_the_guard_refused_is_held_until_people_agree() -> None:
     """
     case = opened()
     case.add_match(match(1), NOW)
-    assert not acts(case).approved
-    case.refuse("over the budget", HoldCause.CAMPAIGN)
+    act = acts(case)
+    assert not act.approved
+    case.refuse(act, "over the budget", HoldCause.CAMPAIGN)
     assert (isinstance(case.next(NOW), WaitStep), case.state) == (True, CaseState.HELD)
     assert [record.detail for record in case.take_records() if record.kind is RecordKind.HELD] == [
         "over the budget"
@@ -335,8 +336,7 @@ def held_for_a_budget(until: datetime = NOW + timedelta(hours=24), **changes: An
     """A case that the guard refused for a budget which frees again."""
     case = opened(**changes)
     case.add_match(match(1), NOW)
-    acts(case)
-    case.refuse("over the budget", HoldCause.SHARE, until)
+    case.refuse(acts(case), "over the budget", HoldCause.SHARE, until)
     case.next(NOW)
     case.take_records()
     return case
@@ -360,13 +360,13 @@ def test_a_case_asks_again_by_itself_in_the_end() -> None:
     """Whoever should have told it may be gone. A refusal changes neither hold nor deadline."""
     until = NOW + timedelta(hours=24)
     case = held_for_a_budget(until)
-    acts(case, until)
-    case.refuse("over another budget", HoldCause.RULE_BUDGET, until + timedelta(hours=24))
+    act = acts(case, until)
+    case.refuse(act, "over another budget", HoldCause.RULE_BUDGET, until + timedelta(hours=24))
     assert case.next(until) == WaitStep(until=until + timedelta(hours=24))
     assert not case.take_records()
     assert (case.asked, case.held_since) == (1, NOW)
     expired = NOW + CaseTiming().approval_timeout
-    case.refuse("over it still", HoldCause.SHARE, expired + timedelta(hours=1))
+    case.refuse(act, "over it still", HoldCause.SHARE, expired + timedelta(hours=1))
     case.next(expired)
     assert RecordKind.EXPIRED in [record.kind for record in case.take_records()]
 
@@ -376,8 +376,7 @@ def test_no_other_hold_is_lifted_by_a_budget(cause: HoldCause) -> None:
     """The guard says that such a case must not ask again, whatever it is told."""
     case = held_for_a_budget()
     case.ask_again(LATER)
-    acts(case, LATER)
-    case.refuse("something else by now", cause, None)
+    case.refuse(acts(case, LATER), "something else by now", cause, None)
     case.ask_again(LATER)
     assert isinstance(case.next(LATER), WaitStep)
 
@@ -397,12 +396,44 @@ def test_a_decision_counts_while_the_guard_is_asked(approved: bool) -> None:  # 
     """Whatever the guard says then: an approved step goes on, a denied one is not begun."""
     case = held_for_a_budget()
     case.ask_again(LATER)
-    acts(case, LATER)
+    act = acts(case, LATER)
     case.decide(Decision(approved=approved, actor=person("ana"), at=LATER))
-    case.refuse("no room after all", HoldCause.SHARE, LATER + timedelta(hours=1))
+    case.refuse(act, "no room after all", HoldCause.SHARE, LATER + timedelta(hours=1))
     step = case.next(LATER)
     assert isinstance(step, ActionStep) == approved
     assert case.state is (CaseState.RESPONDING if approved else CaseState.DENIED)
+
+
+@pytest.mark.parametrize("is_first", [True, False])
+def test_a_reclassification_never_holds_a_move(is_first: bool) -> None:  # noqa: FBT001 - pytest
+    """Neither by its place in the rule, nor when the guard refuses it: later mail is moved."""
+    reclassify = Reclassify(disposition=Disposition.MALICIOUS)
+    case = opened(actions=(reclassify, MOVE) if is_first else (MOVE, reclassify))
+    case.add_match(match(1), NOW)
+    step = acts(case)
+    assert step.action == MOVE
+    case.start_step(step, NOW)
+    done(case, step)
+    step = acts(case)
+    assert step.action == reclassify
+    case.refuse(step, "over the budget", HoldCause.SHARE, NOW + timedelta(hours=24))
+    case.next(NOW)
+    assert case.state is CaseState.HELD
+    held_since = case.held_since
+    case.take_records()
+
+    case.add_match(match(2), LATER)
+    step = acts(case, LATER)
+    assert (step.action, step.subjects) == (MOVE, ("m2",))
+    case.start_step(step, LATER)
+    done(case, step)
+    assert isinstance(case.next(LATER), WaitStep)
+    assert (case.state, case.held_since) == (CaseState.HELD, held_since)
+    kinds = {record.kind for record in case.take_records()}
+    assert not kinds & {RecordKind.HELD, RecordKind.HOLD_ENDED}
+    case.ask_again(LATER)
+    case.start_step(step := acts(case, LATER), LATER)
+    assert (step.action, case.state) == (reclassify, CaseState.RESPONDING)
 
 
 def test_what_took_effect_is_kept_for_undo_and_counted() -> None:

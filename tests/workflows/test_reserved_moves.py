@@ -8,15 +8,16 @@ from typing import Any
 
 import pytest
 from temporalio.client import Client
+from temporalio.exceptions import ApplicationError
 from temporalio.testing import ActivityEnvironment
 
-from activities.guard import ReserveStep
+from activities.guard import GuardActivities, ReserveStep
 from activities.reserved_moves import ReservedMove, ReservedMoveActivities, ReserveMove, Sent
 from clawback.actions import Action, BudgetKind, Move, Reclassify
 from clawback.actions.outcomes import MOVED
 from clawback.cases import CasePlan, CaseState, Limit
 from clawback.cases.authority import Authority
-from clawback.guard import Reservation
+from clawback.guard import Reservation, ReservationResult
 from clawback.model.messages import Destination, Disposition
 from clawback.model.mode import Mode
 from clawback.simulator import outbreak
@@ -223,3 +224,25 @@ async def test_what_would_wait_for_the_rate_limit_goes_to_the_queue(
         activities._may_send = lambda: False
         assert (await attempt(activities, request)).sent is Sent.NO
         assert deployment.requests("/move") == 0
+
+
+async def test_what_a_first_attempt_moved_is_found_even_if_the_guard_refuses(
+    temporal: Client, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The worker died after the move, and the guard has lost its past since."""
+    move = ReservedMoveActivities._move
+
+    async def die(self: ReservedMoveActivities, *request: Any) -> ReservedMove:
+        await move(self, *request)
+        raise ApplicationError("the worker died")
+
+    async def refuse(_: GuardActivities, __: ReserveStep) -> ReservationResult:
+        return ReservationResult(granted=False, reason="not known any more")
+
+    monkeypatch.setattr(ReservedMoveActivities, "_move", die)
+    monkeypatch.setattr(GuardActivities, "repeat", refuse)
+    line = next(iter(outbreak(1)))
+    async with deployed(temporal, simulated([line]), tmp_path) as deployment:
+        await deployment.signal_case(plan(), match_of(line))
+        assert set((await deployment.settled(plan().case_id)).values()) == {MOVED}
+        assert deployment.requests("/move") == 1
