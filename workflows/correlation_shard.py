@@ -26,6 +26,7 @@ with workflow.unsafe.imports_passed_through():
     from clawback.temporal import names
     from workflows.options import CORRELATE
     from workflows.steps.audit import write_records
+    from workflows.steps.renewal import is_old_run
 
 _MOST_EVENTS = 20_000
 _MOST_HISTORY_BYTES = 20 * 1024 * 1024
@@ -137,5 +138,6 @@ class CorrelationShardWorkflow:
             info.get_current_history_length() >= _MOST_EVENTS
             or info.get_current_history_size() >= _MOST_HISTORY_BYTES
         )
-        is_due = info.is_continue_as_new_suggested() and self._shard.is_portable
+        is_suggested = info.is_continue_as_new_suggested() or is_old_run()
+        is_due = is_suggested and self._shard.is_portable
         return (is_due or is_too_long) and workflow.all_handlers_finished()

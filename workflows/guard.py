@@ -38,6 +38,7 @@ with workflow.unsafe.imports_passed_through():
     from workflows.options import GUARD_TELLS, READ_PAST
     from workflows.steps.audit import write_records
     from workflows.steps.orders import require_order, take_order
+    from workflows.steps.renewal import is_old_run
 
 
 _OURSELVES = "clawback"
@@ -274,12 +275,13 @@ class GuardWorkflow:
 
     @property
     def _can_continue(self) -> bool:
-        """Whether the history is long, and nothing prevents a new run.
+        """Whether the history is long or old, and nothing prevents a new run.
 
         The loop never waits for handlers: `resume` itself waits for the next pass of it.
         """
         is_idle = workflow.all_handlers_finished() and not self._is_recovering
-        return is_idle and workflow.info().is_continue_as_new_suggested()
+        is_due = workflow.info().is_continue_as_new_suggested() or is_old_run()
+        return is_idle and is_due
 
 
 async def _tell(case: str) -> None:

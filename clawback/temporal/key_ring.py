@@ -2,14 +2,21 @@
 
 A file has one key per line, base64 of 32 bytes. Empty lines and lines that begin with `#` are
 ignored. The first key is the current one: it encrypts. All keys decrypt.
+
+`clawback keys` notes in such lines when a key became current, and until when it was. That says
+which workflows may need it; a file that something else writes has no notes.
 """
 
 import base64
 import binascii
 import hashlib
 import os
-from collections.abc import Iterable, Iterator
+import re
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
+from datetime import UTC, datetime
+from enum import StrEnum
 from pathlib import Path
 from typing import Final
 
@@ -18,11 +25,28 @@ from clawback.model.loggable import LoggableError
 KEY_BYTES: Final = 32
 """The key length of AES-256."""
 _ID_DIGITS = 8
+_NOTE = re.compile(r"# (?P<id>[0-9a-f]{8}) (?P<use>added|current since|current until) (?P<at>\S+)")
 _HEADER = "# Keys of clawback, one per line. The first encrypts, all decrypt. Keep them secret."
 
 
 class PayloadKeyError(LoggableError, ValueError):
     """A key is unusable or missing, or the namespace was written with another key."""
+
+
+class KeyUse(StrEnum):
+    """What a key was last noted to be."""
+
+    ADDED = "added"
+    CURRENT = "current since"
+    FORMER = "current until"
+
+
+@dataclass(frozen=True)
+class KeyNote:
+    """When a key was added, became current, or ceased to be."""
+
+    use: KeyUse
+    at: datetime
 
 
 @dataclass(frozen=True, repr=False)
@@ -73,8 +97,11 @@ class Key:
 class KeyRing:
     """Keys in the order of the file; never empty."""
 
-    def __init__(self, keys: Iterable[Key]) -> None:
+    def __init__(self, keys: Iterable[Key], notes: Mapping[str, KeyNote] | None = None) -> None:
         self._keys = tuple(dict.fromkeys(keys))
+        ids = {key.id for key in self._keys}
+        self.notes = {id_: note for id_, note in (notes or {}).items() if id_ in ids}
+        """What is known of keys, by their ids."""
         if not self._keys:
             raise PayloadKeyError("the key ring is empty; `clawback keys new FILE` writes one")
 
@@ -96,7 +123,7 @@ class KeyRing:
 
     def with_key(self, key: Key) -> "KeyRing":
         """Return a ring with one more key, which only decrypts."""
-        return KeyRing((*self._keys, key))
+        return KeyRing((*self._keys, key), {**self.notes, key.id: _note(KeyUse.ADDED)})
 
     def with_current(self, id_: str) -> "KeyRing":
         """Return a ring in which the key with this id encrypts.
@@ -106,7 +133,12 @@ class KeyRing:
 
         """
         key = self._find(id_)
-        return KeyRing((key, *(one for one in self._keys if one != key)))
+        if key == self.current:
+            return self
+
+        changed = {self.current.id: _note(KeyUse.FORMER), key.id: _note(KeyUse.CURRENT)}
+        others = (one for one in self._keys if one != key)
+        return KeyRing((key, *others), {**self.notes, **changed})
 
     def without(self, id_: str) -> "KeyRing":
         """Return a ring without the key with this id.
@@ -121,7 +153,7 @@ class KeyRing:
                 f"key {id_} is the current one; make another one current first: "
                 "`clawback keys use ID`"
             )
-        return KeyRing(one for one in self._keys if one != key)
+        return KeyRing((one for one in self._keys if one != key), self.notes)
 
     def _find(self, id_: str) -> Key:
         for key in self._keys:
@@ -150,7 +182,16 @@ def read_key_file(path: Path) -> KeyRing:
     ]
     if not keys:
         raise PayloadKeyError(f"the key file {path} holds no key")
-    return KeyRing(keys)
+    return KeyRing(keys, dict(_read_notes(lines)))
+
+
+def _read_notes(lines: Iterable[str]) -> Iterator[tuple[str, KeyNote]]:
+    """Read the notes that we wrote; what does not look like one is a comment of somebody."""
+    for line in lines:
+        if found := _NOTE.fullmatch(line.strip()):
+            with suppress(ValueError):
+                at = datetime.fromisoformat(found["at"])
+                yield found["id"], KeyNote(KeyUse(found["use"]), at.astimezone(UTC))
 
 
 def create_key_file(path: Path) -> KeyRing:
@@ -160,7 +201,8 @@ def create_key_file(path: Path) -> KeyRing:
         FileExistsError: the file exists.
 
     """
-    ring = KeyRing([Key.generate()])
+    key = Key.generate()
+    ring = KeyRing([key], {key.id: _note(KeyUse.CURRENT)})
     path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
     _write(path, ring, os.O_EXCL)
     return ring
@@ -173,8 +215,18 @@ def replace_key_file(path: Path, ring: KeyRing) -> None:
     new.replace(path)
 
 
+def _describe(key: Key, ring: KeyRing) -> Iterator[str]:
+    if (note := ring.notes.get(key.id)) is not None:
+        yield f"# {key.id} {note.use} {note.at:%Y-%m-%dT%H:%M:%SZ}"
+
+
+def _note(use: KeyUse) -> KeyNote:
+    return KeyNote(use, datetime.now(UTC).replace(microsecond=0))
+
+
 def _write(path: Path, ring: KeyRing, flag: int) -> None:
-    text = "\n".join([_HEADER, *(key.line for key in ring), ""])
+    lines = [line for key in ring for line in (*_describe(key, ring), key.line)]
+    text = "\n".join([_HEADER, *lines, ""])
     file = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_CLOEXEC | flag, 0o600)
     with os.fdopen(file, "w", encoding="ascii") as stream:
         stream.write(text)

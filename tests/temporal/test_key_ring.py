@@ -11,6 +11,7 @@ from clawback.temporal.client import read_keys
 from clawback.temporal.key_ring import (
     Key,
     KeyRing,
+    KeyUse,
     PayloadKeyError,
     create_key_file,
     read_key_file,
@@ -123,3 +124,26 @@ def test_a_server_elsewhere_needs_a_key(
     keyed = without.model_copy(update={"encryption_key_file": tmp_path / "keys"})
     found = read_keys(keyed)
     assert (found.ids if found else None) == (None if encryption == "off" else ring.ids)
+
+
+def test_notes_say_when_a_key_was_current(tmp_path: Path) -> None:
+    """They survive every change of the file; other comments are nobody's notes."""
+    path = tmp_path / "keys"
+    old = create_key_file(path).current
+    new = Key.generate()
+    replace_key_file(path, read_key_file(path).with_key(new))
+    assert {id_: note.use for id_, note in read_key_file(path).notes.items()} == {
+        old.id: KeyUse.CURRENT,
+        new.id: KeyUse.ADDED,
+    }
+    replace_key_file(path, read_key_file(path).with_current(new.id))
+    again = read_key_file(path).with_current(new.id)
+    assert {id_: note.use for id_, note in again.notes.items()} == {
+        old.id: KeyUse.FORMER,
+        new.id: KeyUse.CURRENT,
+    }
+    replace_key_file(path, again.without(old.id))
+    assert set(read_key_file(path).notes) == {new.id}
+
+    path.write_text(f"# {new.id} current until yesterday\n# ours\n{new.line}\n")
+    assert read_key_file(path).notes == {}

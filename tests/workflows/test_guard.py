@@ -12,7 +12,7 @@ import pytest
 from temporalio.client import Client
 from temporalio.exceptions import ApplicationError
 from temporalio.service import RPCError
-from temporalio.testing import ActivityEnvironment
+from temporalio.testing import ActivityEnvironment, WorkflowEnvironment
 
 from activities.guard import GuardActivities, ReserveStep
 from clawback.actions import BlockSender, BudgetKind, Move
@@ -34,6 +34,7 @@ from clawback.temporal.block_gateway import BlockGateway
 from clawback.temporal.guard_gateway import GuardGateway
 from clawback.temporal.orders import sign_order
 from clawback.temporal.workflow_calls import UpdateRefused
+from tests.conftest import server_options
 from tests.people import person
 from tests.waiting import eventually
 from tests.workflows.deployment import (
@@ -373,3 +374,32 @@ async def test_a_sender_who_comes_back_is_blocked_for_longer(
             order = sign_order(temporal, Verb.LIFT_BLOCK, expiry, person("ana"))
             await temporal.get_workflow_handle(expiry).execute_update(names.LIFT, order)
             await temporal.get_workflow_handle(names.expiry_id(made["id"])).result()
+
+
+async def test_a_run_is_renewed_after_a_day(tmp_path: Path) -> None:
+    """The next thing that happens starts a new run, so that a rotation of keys comes to an end."""
+    options = server_options("frontend.WorkflowTimeSkippingEnabled=true")
+    async with (
+        await WorkflowEnvironment.start_time_skipping_v2(**options) as environment,
+        deployed(environment.client, simulated([]), tmp_path),
+    ):
+        guard = GuardGateway(environment.client)
+        first = await guard.look()
+        assert first is not None
+        handle = environment.client.get_workflow_handle(names.GUARD_ID)
+        await environment.fast_forward(handle, timedelta(hours=23))
+        await handle.signal(names.REFUNDED, Refund(id="any", count=1))
+        # Answered by whatever run there is then.
+        assert await guard.status() is not None
+        same = await guard.look()
+        assert same is not None
+        assert same.run == first.run
+
+        await environment.fast_forward(handle, timedelta(hours=2))
+        await handle.signal(names.REFUNDED, Refund(id="any", count=1))
+
+        async def is_renewed() -> bool | None:
+            view = await guard.look()
+            return (view is not None and view.run != first.run) or None
+
+        await eventually(is_renewed)

@@ -11,12 +11,15 @@ import typer
 
 from clawback.cli.exits import ExitCode, Failure
 from clawback.cli.output import AsJson, print_json, print_text
+from clawback.cli.temporal_access import call_temporal
 from clawback.settings import load_settings
 from clawback.temporal.client import read_keys
 from clawback.temporal.installation_keys import key_file
+from clawback.temporal.key_needs import find_needs
 from clawback.temporal.key_ring import (
     Key,
     KeyRing,
+    KeyUse,
     PayloadKeyError,
     create_key_file,
     read_key_file,
@@ -70,13 +73,41 @@ def use(key: KeyId, *, file: File = None) -> None:
     print_text(f"key {key} of {path} is current; restart every worker")
 
 
-def remove(key: KeyId, *, file: File = None) -> None:
+def remove(
+    key: KeyId,
+    *,
+    file: File = None,
+    force: Annotated[
+        bool,
+        typer.Option(
+            "--force", help="Remove it although workflows may need it, or cannot be read."
+        ),
+    ] = False,
+) -> None:
     """Remove a key. What was encrypted with it can no longer be read.
 
-    Wait until the namespace no longer keeps any workflow from before the rotation.
+    Refused while the namespace keeps a workflow from before the rotation.
     """
+    if not force:
+        _check_needs(_load(file), key)
     path = _change(file, lambda ring: ring.without(key))
     print_text(f"removed key {key} from {path}; restart every worker")
+
+
+def _check_needs(ring: KeyRing, key: str) -> None:
+    try:
+        ring.without(key)
+    except PayloadKeyError as error:
+        raise Failure(str(error), ExitCode.USAGE) from error
+
+    note = ring.notes.get(key)
+    if note is not None and note.use is KeyUse.ADDED:
+        return
+
+    needs = call_temporal(lambda client: find_needs(client, note)).describe()
+    if needs is not None:
+        why = "is needed by" if note else "may be needed by"
+        raise Failure(f"key {key} {why} {needs}; --force removes it all the same", ExitCode.NO)
 
 
 def _load(file: Path | None) -> KeyRing:
