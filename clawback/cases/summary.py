@@ -8,7 +8,7 @@ from datetime import timedelta
 
 from clawback.cases.hold_cause import HoldCause
 from clawback.cases.plan import CasePlan, Match
-from clawback.cases.state import ActionSummary, CaseSnapshot, CaseStart, CaseState
+from clawback.cases.state import ActionSummary, CaseSnapshot, CaseStart, CaseState, Proposal
 from clawback.cases.timing import CaseTiming
 from clawback.cases.undo_plan import UndoBasis
 from clawback.model.messages import Target
@@ -20,6 +20,7 @@ from clawback.model.times import UtcDatetime
 MOST_UNDO_BYTES = 8 * 1024
 """The largest undo basis in a memo, before compression. A larger one is read from the history."""
 _LONGEST_TEXT = 200
+_MOST_ACTIONS = 5
 
 
 class CaseSummary(Payload):
@@ -41,6 +42,8 @@ class CaseSummary(Payload):
     senders: int = 0
     hold_reason: str = ""
     hold_cause: HoldCause | None = None
+    digest: str = ""
+    proposes: tuple[str, ...] = ()
     deadline: UtcDatetime | None = None
     spent: int = 0
     outcomes: tuple[ActionSummary, ...] = ()
@@ -86,8 +89,10 @@ def summarize_start(start: CaseStart, matches: Iterable[Match]) -> StoredSummary
     )
 
 
-def summarize(plan: CasePlan, timing: CaseTiming, snapshot: CaseSnapshot) -> StoredSummary:
-    """Summarize a case at rest."""
+def summarize(
+    plan: CasePlan, timing: CaseTiming, snapshot: CaseSnapshot, proposal: Proposal | None = None
+) -> StoredSummary:
+    """Summarize a case at rest; `proposal` is what it would do if it were approved."""
     basis = UndoBasis.of(plan, snapshot)
     is_small = payload_size(basis) <= MOST_UNDO_BYTES
     return StoredSummary(
@@ -96,6 +101,8 @@ def summarize(plan: CasePlan, timing: CaseTiming, snapshot: CaseSnapshot) -> Sto
         events=len(snapshot.events),
         hold_reason=bounded(snapshot.hold_reason, _LONGEST_TEXT),
         hold_cause=snapshot.hold_cause if snapshot.state is CaseState.HELD else None,
+        digest=proposal.digest if proposal else "",
+        proposes=_proposed(proposal) if proposal else (),
         deadline=_deadline(timing.approval_timeout, snapshot),
         spent=snapshot.spent,
         outcomes=_outcomes(plan, snapshot),
@@ -141,6 +148,10 @@ def _campaign(snapshot: CaseSnapshot) -> str:
         return ""
     is_case_itself = snapshot.uid.endswith(f"/{snapshot.campaign.id}")
     return "" if is_case_itself and not snapshot.is_full else snapshot.campaign.id
+
+
+def _proposed(proposal: Proposal) -> tuple[str, ...]:
+    return tuple(bounded(one, _LONGEST_TEXT) for one in proposal.actions[:_MOST_ACTIONS])
 
 
 def _deadline(timeout: timedelta, snapshot: CaseSnapshot) -> UtcDatetime | None:

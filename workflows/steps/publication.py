@@ -61,7 +61,8 @@ class CasePublication:
 
         self.publish_index(case)
 
-        summary = summarize(self._start.plan, self._start.timing, case.snapshot())
+        proposal = case.proposal() if case.state is CaseState.HELD else None
+        summary = summarize(self._start.plan, self._start.timing, case.snapshot(), proposal)
         if self._is_over_limit:
             summary = summary.without_undo()
             # Doubling bounds the upserts of a long case by the logarithm of its size.

@@ -8,8 +8,10 @@ import typer
 
 from clawback.cases import CaseState, Proposal
 from clawback.cases.campaign import merge_proposals
+from clawback.cases.hold_cause import HoldCause
 from clawback.cli.acting import By, Reason, require_actor
-from clawback.cli.case.lookup import CaseId, find_id
+from clawback.cli.case.decide_many import decide_many
+from clawback.cli.case.lookup import find_id
 from clawback.cli.exits import ExitCode, Failure
 from clawback.cli.output import AsJson, print_json, print_status, print_text
 from clawback.cli.temporal_access import call_temporal
@@ -21,9 +23,28 @@ from clawback.temporal.fan_out import Answers
 _SHOWN = 20
 
 
-def approve(
-    case_id: CaseId,
+Together = Annotated[
+    str, typer.Option("--rule", help="Instead of one case: all held cases of this rule.")
+]
+Cause = Annotated[
+    HoldCause | None,
+    typer.Option("--cause", help="With --rule: only cases that are held for this."),
+]
+OneCase = Annotated[
+    str,
+    typer.Argument(
+        metavar="[CASE_ID]",
+        help="Case: case/<rule>/<hash>, or a prefix of the hash.",
+        show_default=False,
+    ),
+]
+
+
+def approve(  # noqa: PLR0913 - the options of a command
+    case_id: OneCase = "",
     *,
+    rule: Together = "",
+    cause: Cause = None,
     by: By = "",
     digest: Annotated[
         str,
@@ -36,8 +57,19 @@ def approve(
 
     Refused, with the difference, if the proposal has changed since you saw it. Exit code 1 also if
     a part of the case did not take the approval.
+
+    With --rule, all cases of a rule that are held are approved together, under one digest over all
+    that was shown. If there are more by then, you are asked again.
     """
     actor = require_actor(Verb.APPROVE, by)
+    if _is_together(case_id, rule, cause):
+        return decide_many(
+            rule,
+            cause,
+            digest,
+            lambda cases, case, shown: cases.approve(case, actor, shown, reason),
+            as_json=as_json,
+        )
     case = call_temporal(lambda client: find_id(client, case_id))
     approved = digest or _confirm(call_temporal(lambda client: CaseGateway(client).proposals(case)))
     return _decide(
@@ -45,9 +77,11 @@ def approve(
     )
 
 
-def deny(
-    case_id: CaseId,
+def deny(  # noqa: PLR0913 - the options of a command
+    case_id: OneCase = "",
     *,
+    rule: Together = "",
+    cause: Cause = None,
     by: By = "",
     digest: Annotated[
         str,
@@ -60,10 +94,32 @@ def deny(
 
     With --digest, refused if the proposal has changed since you saw it. Exit code 1 also if a part
     of the case did not take the denial.
+
+    With --rule, all cases of a rule that are held are denied together, as `approve` approves them.
     """
     actor = require_actor(Verb.DENY, by)
+    if _is_together(case_id, rule, cause):
+        return decide_many(
+            rule,
+            cause,
+            digest,
+            lambda cases, case, shown: cases.deny(case, actor, reason, shown),
+            as_json=as_json,
+        )
     case = call_temporal(lambda client: find_id(client, case_id))
     return _decide(case, lambda cases: cases.deny(case, actor, reason, digest), as_json=as_json)
+
+
+def _is_together(case_id: str, rule: str, cause: HoldCause | None) -> bool:
+    """Whether all cases of a rule are decided, and not one.
+
+    Raises:
+        Failure: both are asked for, or neither.
+
+    """
+    if bool(case_id) == bool(rule) or (cause is not None and not rule):
+        raise Failure("name a case, or a rule with --rule and perhaps --cause", ExitCode.USAGE)
+    return bool(rule)
 
 
 def _decide(case: str, decide: Callable[[CaseGateway], Awaitable[str]], *, as_json: bool) -> int:

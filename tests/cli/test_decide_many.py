@@ -1,0 +1,117 @@
+"""One question about many held cases: what is shown is what is decided."""
+
+import asyncio
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from pathlib import Path
+
+from temporalio.client import Client
+
+from clawback.actions import Move
+from clawback.cases import CasePlan, CaseState
+from clawback.cases.hold_cause import HoldCause
+from clawback.cases.summary import CaseSummary
+from clawback.cli.case.selection import HeldSelection, read_selection
+from clawback.cli.exits import ExitCode
+from clawback.model.messages import Destination
+from clawback.model.mode import Mode
+from clawback.simulator import outbreak
+from clawback.temporal.case_entries import CaseLine
+from tests.cli.command import clawback
+from tests.waiting import eventually
+from tests.workflows.deployment import RULES, deployed, match_of
+from tests.workflows.test_case import simulated
+
+NOW = datetime(2026, 11, 22, 12, tzinfo=UTC)
+
+
+def line(number: int, digest: str = "1-abc") -> CaseLine:
+    """A held case in a list."""
+    summary = CaseSummary(
+        rule="r",
+        messages=2,
+        sender="a@bad.test",
+        hold_cause=HoldCause.SHARE,
+        digest=digest,
+        proposes=("move to JunkEmail",),
+    )
+    id_, run = f"case/r/{number}", f"run{number}"
+    return CaseLine(
+        id=id_, run=run, rule="r", state="held", mode="enforce", opened_at=NOW, summary=summary
+    )
+
+
+def selected(lines: Sequence[CaseLine]) -> HeldSelection:
+    """A selection of these cases."""
+    return HeldSelection(tuple(lines))
+
+
+def test_a_digest_is_that_of_exactly_these_cases_and_proposals() -> None:
+    """In any order; one more case, or one that proposes something else, is another selection."""
+    first = selected([line(1), line(2)])
+    assert first.describe_change(selected([line(2), line(1)]).digest) is None
+    more = selected([line(1), line(2), line(3)])
+    assert "1 more case" in (more.describe_change(first.digest) or "")
+    other = selected([line(1), line(2, "2-def")])
+    assert "other cases or messages" in (other.describe_change(first.digest) or "")
+    assert other.digest in (other.describe_change("nonsense") or "")
+
+
+def test_people_see_how_much_they_decide() -> None:
+    """The totals, and the first cases."""
+    shown = "\n".join(selected([line(number) for number in range(30)]).lines())
+    for text in (
+        "30 held cases with 60 messages",
+        "would move to JunkEmail: 30 cases",
+        "held for share: 30 cases",
+        "case/r/19 ",
+        "and 10 more",
+        "Digest 30-",
+    ):
+        assert text in shown
+    assert "case/r/20 " not in shown
+
+
+async def test_held_cases_of_a_rule_are_decided_together(temporal: Client, tmp_path: Path) -> None:
+    """Without a terminal under the digest that was shown; one more case makes it another one."""
+    mail = list(outbreak(3))
+    plans = [
+        CasePlan(
+            rule="asks",
+            version="v1",
+            mode=Mode.APPROVE,
+            group={"edf_hash": str(number)},
+            actions=(Move(destination=Destination.JUNK),),
+        )
+        for number in range(3)
+    ]
+    async with deployed(temporal, simulated(mail), tmp_path) as deployment:
+        address = temporal.service_client.config.target_host
+
+        async def run(*words: str) -> tuple[int, str]:
+            done = await asyncio.to_thread(
+                clawback, "case", *words, TEMPORAL_ADDRESS=address, CLAWBACK_RULES=str(RULES)
+            )
+            return done.returncode, done.stdout + done.stderr
+
+        async def held(count: int) -> str | None:
+            found = await read_selection(deployment.cases, "asks", HoldCause.APPROVAL)
+            return found.digest if len(found.cases) == count else None
+
+        for one, text in zip(plans[:2], mail, strict=False):
+            await deployment.signal_case(one, match_of(text))
+        digest = await eventually(lambda: held(2))
+        code, said = await run("approve", "--rule", "asks")
+        assert (code, digest in said) == (ExitCode.USAGE, True)
+
+        await deployment.signal_case(plans[2], match_of(mail[2]))
+        grown = await eventually(lambda: held(3))
+        code, said = await run("approve", "--rule", "asks", "--digest", digest)
+        assert (code, "1 more case" in said, grown in said) == (ExitCode.NO, True, True)
+        code, said = await run(
+            *("approve", "--rule", "asks", "--cause", "approval", "--digest", grown)
+        )
+        assert (code, "3 cases now" in said) == (ExitCode.OK, True)
+        for one in plans:
+            await deployment.settled(one.case_id, CaseState.SETTLED)
+        assert len(deployment.ledger) == 3
