@@ -61,6 +61,7 @@ from clawback.services.configuration import (
 )
 from clawback.services.guard_monitor import monitor_guard
 from clawback.services.never_block_watcher import NeverBlockWatcher
+from clawback.services.refusal_reporter import RefusalReporter
 from clawback.services.rule_reload_reporter import RuleReloadReporter
 from clawback.services.version_monitor import VersionMonitor
 from clawback.services.worker_monitor import WorkerMonitor
@@ -163,6 +164,7 @@ class WorkerProcess:
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
         self._stop = asyncio.Event()
+        self._refusals = RefusalReporter()
         self._error: BaseException | None = None
 
     async def run(self) -> int:
@@ -188,7 +190,7 @@ class WorkerProcess:
         )
 
         telemetry = build_runtime()
-        client = await connect(settings, runtime=telemetry.runtime)
+        client = await connect(settings, runtime=telemetry.runtime, on_refused=self._refusals.note)
         if plaintext := describe_plaintext(client.service_client.config):
             log.warning("worker.temporal_without_tls", detail=plaintext)
         await check_namespace(client, settings.lookback_of(EventKind.SUBMISSION))
@@ -239,6 +241,7 @@ class WorkerProcess:
         for service in (
             rules.watch(on_reload),
             services.never_block.watch(),
+            self._refusals.watch(services.audit_keeper.writer),
             services.audit_keeper.watch(),
             monitor_guard(keeper),
         ):

@@ -55,6 +55,7 @@ _MAPPINGS = {
     RecordKind.SET_ASIDE: _Mapping(_Class.ERROR, 99, "Set Aside", 2, _Severity.MEDIUM),
     RecordKind.MATCHES_DROPPED: _Mapping(_Class.ERROR, 1, "General Error", 2, _Severity.MEDIUM),
     RecordKind.GUARD_LOST: _Mapping(_Class.ERROR, 1, "General Error", 2, _Severity.HIGH),
+    RecordKind.PAYLOADS_REFUSED: _Mapping(_Class.ERROR, 1, "General Error", 2, _Severity.HIGH),
     RecordKind.POLL_DEGRADED: _Mapping(_Class.ERROR, 1, "General Error", 2, _Severity.HIGH),
     RecordKind.POLL_RECOVERED: _Mapping(_Class.LIFECYCLE, 8, "Update"),
     RecordKind.POLL_STATE_LOST: _Mapping(_Class.ERROR, 1, "General Error", 2, _Severity.HIGH),

@@ -40,6 +40,7 @@ class RecordKind(StrEnum):
     STOPPED = "stopped"
     RESUMED = "resumed"
     GUARD_LOST = "guard_lost"
+    PAYLOADS_REFUSED = "payloads_refused"
     RULE_DEMOTED = "rule_demoted"
     RULE_CONFIRMED = "rule_confirmed"
     RULES_LOADED = "rules_loaded"

@@ -28,6 +28,7 @@ from clawback.model.audit_record import RecordKind
 from clawback.model.events import EventKind
 from clawback.model.mode import Mode
 from clawback.model.reconciliation import PolicyState
+from clawback.model.refusal import Refusal
 from clawback.telemetry.worker_health import StuckReason
 
 # No `_created` series: one more for every counter, which no query needs.
@@ -199,6 +200,11 @@ GUARD_LOSSES = _counter(
     "Times that this process found the guard ended, missing, reset or from an older database.",
     "reason",
 )
+PAYLOADS_REFUSED = _counter(
+    "payloads_refused_total",
+    "Payloads from Temporal that our keys did not encrypt for their workflow; each counts once.",
+    "reason",
+)
 AUDIT_RECORDS = _counter("audit_records_total", "Records written to the audit log.", "kind")
 AUDIT_SEQUENCE = _gauge(
     "audit_sequence", "Number of the last line of the audit log, as it was last published."
@@ -231,6 +237,9 @@ def _initialise() -> None:
 
     for reason in StuckReason:
         WORKER_STUCK.labels(reason.value)
+
+    for refusal in Refusal:
+        PAYLOADS_REFUSED.labels(refusal.label)
 
     for loss in LossReason:
         GUARD_LOSSES.labels(loss.value)

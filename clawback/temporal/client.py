@@ -11,7 +11,7 @@ from temporalio.service import ConnectConfig, RPCError, RPCStatusCode
 from clawback.model.hosts import is_loopback
 from clawback.model.loggable import LoggableError, LoggableText
 from clawback.settings import Settings
-from clawback.temporal.data_converter import data_converter
+from clawback.temporal.data_converter import RefusalObserver, data_converter
 from clawback.temporal.installation_keys import key_file
 from clawback.temporal.key_ring import Key, KeyRing, PayloadKeyError, read_key_file
 
@@ -90,6 +90,7 @@ async def connect(
     runtime: Runtime | None = None,
     address: str | None = None,
     namespace: str | None = None,
+    on_refused: RefusalObserver | None = None,
 ) -> Client:
     """Connect to `address`, else to the server that `TEMPORAL_*` names, else to the embedded one.
 
@@ -112,7 +113,9 @@ async def connect(
         **profile,
         "target_host": target,
         "data_converter": data_converter(
-            read_keys(settings), accepts_plaintext=settings.encryption == "migrate"
+            read_keys(settings),
+            accepts_plaintext=settings.encryption == "migrate",
+            on_refused=on_refused,
         ),
     }
     if namespace is not None:

@@ -10,8 +10,7 @@ import hashlib
 import hmac
 import os
 import zlib
-from collections.abc import Sequence
-from enum import StrEnum
+from collections.abc import Callable, Sequence
 from typing import NoReturn
 
 from cryptography.exceptions import InvalidTag
@@ -35,6 +34,7 @@ from temporalio.converter import (
 from temporalio.exceptions import ApplicationError, ApplicationErrorCategory
 
 from clawback.identity.order_signing import OrderKeys, derive_signing_key
+from clawback.model.refusal import Refusal
 from clawback.temporal.error_types import ErrorType
 from clawback.temporal.key_ring import KeyRing
 
@@ -53,17 +53,6 @@ _INDEX_KEY = b"clawback index key"
 """Separates the key of the index from every other use of the same secret."""
 
 
-class Refusal(StrEnum):
-    """Why a payload is refused, as the end of a sentence that begins with it."""
-
-    PLAINTEXT = "is not encrypted"
-    UNKNOWN_KEY = "was encrypted with a key that is not in the key ring"
-    MISPLACED = "belongs to another workflow"
-    DAMAGED = "was changed"
-    TOO_LARGE = "decompresses to more than a payload may hold"
-    NO_KEY = "is encrypted, and no key is set"
-
-
 class PayloadRefused(ApplicationError):
     """A payload is not ours, or cannot be read here. No retry changes that."""
 
@@ -71,6 +60,10 @@ class PayloadRefused(ApplicationError):
         self.refusal, self.key = refusal, key
         text = f"the payload {refusal}" + (f" (key {key})" if key else "")
         super().__init__(text, type=ErrorType.PAYLOAD_REFUSED, non_retryable=True)
+
+
+RefusalObserver = Callable[[Payload, PayloadRefused], None]
+"""Hears of each payload that is refused. Workflows that are replayed decode theirs again."""
 
 
 class CompactCodec(PayloadCodec):
@@ -100,8 +93,9 @@ def _inflate(payload: Payload) -> Payload:
     inflating = zlib.decompressobj()
     try:
         data = inflating.decompress(payload.data, MAX_INFLATED)
-        if inflating.unconsumed_tail:
-            return _refuse(Refusal.TOO_LARGE)
+        if not inflating.eof:
+            is_full = len(data) == MAX_INFLATED
+            return _refuse(Refusal.TOO_LARGE if is_full else Refusal.DAMAGED)
         return Payload.FromString(data)
     except (zlib.error, DecodeError):
         return _refuse(Refusal.DAMAGED)
@@ -116,7 +110,14 @@ class EncryptingCodec(PayloadCodec, WithSerializationContext):
     case, because of one signal that anybody could send.
     """
 
-    def __init__(self, keys: KeyRing, *, accepts_plaintext: bool = False) -> None:
+    def __init__(
+        self,
+        keys: KeyRing,
+        *,
+        accepts_plaintext: bool = False,
+        on_refused: RefusalObserver | None = None,
+    ) -> None:
+        self._on_refused = on_refused
         self.index_keys = tuple(hmac.digest(key.secret, _INDEX_KEY, "sha256") for key in keys)
         self.order_keys = OrderKeys({key.id: derive_signing_key(key.secret) for key in keys})
         self.accepts_plaintext = accepts_plaintext
@@ -142,7 +143,12 @@ class EncryptingCodec(PayloadCodec, WithSerializationContext):
 
     async def decode(self, payloads: Sequence[Payload]) -> list[Payload]:
         """Decrypt and decompress payloads; put refused ones in the place of what is not ours."""
-        return await self._compact.decode([self._open(payload) for payload in payloads])
+        opened = await self._compact.decode([self._open(payload) for payload in payloads])
+        if self._on_refused is not None:
+            for payload, decoded in zip(payloads, opened, strict=True):
+                if (refused := read_refusal(decoded)) is not None:
+                    self._on_refused(payload, refused)
+        return opened
 
     def _seal(self, payload: Payload) -> Payload:
         nonce = os.urandom(_NONCE)
@@ -280,7 +286,12 @@ def order_keys(codec: PayloadCodec | None) -> OrderKeys:
     return codec.order_keys if isinstance(codec, EncryptingCodec) else OrderKeys({})
 
 
-def data_converter(keys: KeyRing | None, *, accepts_plaintext: bool = False) -> DataConverter:
+def data_converter(
+    keys: KeyRing | None,
+    *,
+    accepts_plaintext: bool = False,
+    on_refused: RefusalObserver | None = None,
+) -> DataConverter:
     """Build the converter; without keys it writes plaintext.
 
     With keys, `accepts_plaintext` makes it read payloads from before encryption too.
@@ -294,7 +305,9 @@ def data_converter(keys: KeyRing | None, *, accepts_plaintext: bool = False) -> 
 
     return DataConverter(
         payload_converter_class=PayloadValues,
-        payload_codec=EncryptingCodec(keys, accepts_plaintext=accepts_plaintext),
+        payload_codec=EncryptingCodec(
+            keys, accepts_plaintext=accepts_plaintext, on_refused=on_refused
+        ),
         # Otherwise the text of an error would stay readable in the history.
         failure_converter_class=EncodedBriefFailures,
     )

@@ -35,8 +35,9 @@ from clawback.guard import (
 )
 from clawback.model.identity import Actor
 from clawback.model.orders import Verb
+from clawback.model.refusal import Refusal
 from clawback.temporal import names
-from clawback.temporal.data_converter import PayloadRefused, Refusal
+from clawback.temporal.data_converter import PayloadRefused
 from clawback.temporal.key_ring import PayloadKeyError
 from clawback.temporal.namespace_checks import REFUSED
 from clawback.temporal.orders import sign_order

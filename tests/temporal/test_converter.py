@@ -1,6 +1,7 @@
 """The data converter compresses and encrypts, and reads only what is ours."""
 
 import dataclasses
+import zlib
 
 import pytest
 from temporalio.api.common.v1 import Payload
@@ -12,10 +13,11 @@ from temporalio.converter import (
 )
 from temporalio.exceptions import ApplicationError, ApplicationErrorCategory
 
+from clawback.model.refusal import Refusal
 from clawback.temporal.data_converter import (
     COMPRESS_FROM,
+    MAX_INFLATED,
     PayloadRefused,
-    Refusal,
     data_converter,
     index_keys,
 )
@@ -181,3 +183,30 @@ async def test_an_expected_error_has_no_stack_trace(
     assert isinstance(read, ApplicationError)
     has_trace = bool(read.failure and read.failure.stack_trace)
     assert has_trace is (category is not ApplicationErrorCategory.BENIGN)
+
+
+async def test_a_bomb_and_rubbish_are_refused() -> None:
+    """Where plaintext is read: neither memory nor the workflow task suffers."""
+    bomb = zlib.compress(bytes(MAX_INFLATED + 1), 9)
+    for converter in (data_converter(None), data_converter(ring(), accepts_plaintext=True)):
+        for data, refusal in (
+            (bomb, Refusal.TOO_LARGE),
+            (bomb[:-9], Refusal.DAMAGED),
+            (b"no zlib", Refusal.DAMAGED),
+            (zlib.compress(b"\xff" * 9), Refusal.DAMAGED),
+        ):
+            payload = Payload(metadata={"encoding": b"binary/zlib"}, data=data)
+            assert await refusal_of(converter, payload) is refusal
+
+
+async def test_refused_payloads_are_reported() -> None:
+    """Each one, with its reason; what is read is not."""
+    seen: list[tuple[Payload, Refusal]] = []
+    keys = ring()
+    converter = data_converter(keys, on_refused=lambda one, why: seen.append((one, why.refusal)))
+    foreign = await there(data_converter(None), "plain")
+    own = await there(inside(data_converter(keys), "case/r/1"), "ours")
+    await refusal_of(inside(converter, "case/r/1"), foreign)
+    await refusal_of(inside(converter, "case/r/2"), own)
+    assert await back(inside(converter, "case/r/1"), own) == "ours"
+    assert seen == [(foreign, Refusal.PLAINTEXT), (own, Refusal.MISPLACED)]
