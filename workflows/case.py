@@ -46,6 +46,7 @@ with workflow.unsafe.imports_passed_through():
     from clawback.model.orders import Order, SignedOrder, Verb
     from clawback.model.texts import bounded
     from clawback.temporal import names
+    from clawback.temporal.case_sender import PART_TASK_TIMEOUT
     from workflows.notification import NotificationWorkflow
     from workflows.options import REDELIVER
     from workflows.steps.attempts import verify
@@ -58,8 +59,8 @@ with workflow.unsafe.imports_passed_through():
     from workflows.validators import require_no_problem
 
 
-LARGEST_HISTORY: Final = 2 * 1024 * 1024
-"""Bytes of a history after which a case continues as new, half of what the server suggests.
+LARGEST_HISTORY: Final = 1024 * 1024
+"""Bytes of a history after which a case continues as new, a quarter of what the server suggests.
 
 Who replays a case reads all of its matches. That must not take as long as a workflow task may.
 """
@@ -132,7 +133,9 @@ class CaseWorkflow:
     async def _continue_if_long(self, start: CaseStart) -> None:
         info = workflow.info()
         is_large = info.get_current_history_size() > LARGEST_HISTORY
-        if not is_large and not info.is_continue_as_new_suggested():
+        # A campaign gets more time for its tasks as soon as it has parts.
+        is_hasty = self._case.parts.is_full and info.task_timeout < PART_TASK_TIMEOUT
+        if not is_large and not is_hasty and not info.is_continue_as_new_suggested():
             return
         await workflow.wait_condition(
             lambda: not self._forwarding and workflow.all_handlers_finished()
@@ -140,7 +143,10 @@ class CaseWorkflow:
         await self._reservations.give_back()
         await self._write_records()
         if workflow.all_handlers_finished() and not self._forwarding:
-            workflow.continue_as_new(start.model_copy(update={"snapshot": self._case.snapshot()}))
+            workflow.continue_as_new(
+                start.model_copy(update={"snapshot": self._case.snapshot()}),
+                task_timeout=PART_TASK_TIMEOUT if self._case.parts.is_full else None,
+            )
 
     async def _search(self, search: SearchStep) -> None:
         """Find the messages that an action applies to; without them the action is not run."""

@@ -38,8 +38,18 @@ REFUSALS = frozenset(
 """Answers that are about one case; anything else is about the server."""
 ASK_FROM: Final = 256 * 1024
 """Bytes that this process has sent to a case before it asks where the next matches go."""
-PLACE_TIMEOUT: Final = timedelta(seconds=10)
-"""How long a case may take to say where matches go; then it gets them itself."""
+PLACE_TIMEOUT: Final = timedelta(seconds=45)
+"""How long a case may take to say where matches go; then it gets them itself.
+
+Longer than a workflow task may take: a case that is slow must not get more to do.
+"""
+PART_TASK_TIMEOUT: Final = timedelta(seconds=30)
+"""How long a workflow task of a large campaign may take.
+
+Its replay reads hundreds of messages, and on a busy machine that takes longer than the ten seconds
+that other workflows have. A task that times out is replayed again, and so for ever. If a worker is
+killed in such a task, others wait for so long before they take it.
+"""
 _MOST_CASES = 10_000
 Signal = Callable[[Sequence[Match]], Awaitable[Any]]
 """Sends one batch of matches to one workflow."""
@@ -189,6 +199,7 @@ class CaseSender:
             search_attributes=case_attributes(plan, batch, key),
             memo={names.SUMMARY_MEMO: summarize_start(start, batch)},
             static_summary=f"{plan.title or plan.rule} ({plan.mode})",
+            task_timeout=PART_TASK_TIMEOUT if start.part > 1 else None,
         )
 
 

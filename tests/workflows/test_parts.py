@@ -82,6 +82,11 @@ async def test_a_campaign_of_many_parts_is_one_case(
             for some in (lines[:10], lines[10:30], lines[30:]):
                 await deployment.signal_case(plan(), *map(match_of, some))
             await eventually(lambda: is_known(deployment, 45))
+        description = await temporal.get_workflow_handle(CASE).describe()
+        assert (
+            description.raw_description.execution_config.default_workflow_task_timeout.seconds
+            == (case_sender.PART_TASK_TIMEOUT.total_seconds())
+        )
         expected = sorted(line["message"]["id"] for line in lines)
         late = match_of(*campaign(1))
         swept = [late, *map(match_of, lines)]
