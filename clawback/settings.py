@@ -76,6 +76,19 @@ def _require_https(url: str) -> str:
     return url
 
 
+def _check_collector(url: str) -> str:
+    parts = urlsplit(url)
+    is_private = parts.scheme in {"https", "syslog+tls"} or (
+        parts.scheme in {"http", "syslog+tcp"} and is_loopback(parts.hostname or "")
+    )
+    if not parts.hostname or not is_private:
+        raise ValueError(
+            "expected https://… or syslog+tls://HOST:PORT; http and syslog+tcp are allowed for "
+            "this machine only"
+        )
+    return url
+
+
 Duration = Annotated[timedelta, NoDecode, BeforeValidator(_read_duration)]
 DurationOrOff = Annotated[timedelta | Literal["off"], NoDecode, BeforeValidator(_read_duration)]
 Port = Annotated[int, Field(ge=1, le=65_535)]
@@ -154,6 +167,20 @@ class Settings(BaseSettings):
         default="off",
         description="How long records are kept at least: older rotated files are removed, once the "
         "collector has them; `off` keeps all",
+    )
+    audit_collector: Annotated[str, AfterValidator(_check_collector)] | None = Field(
+        default=None,
+        description="Where the audit is shipped to: `syslog+tls://HOST:6514`, or the https URL of "
+        "a collector of newline-delimited JSON; default nowhere",
+    )
+    audit_collector_ca: Path | None = Field(
+        default=None, description="PEM file of the CAs that the collector's certificate is from"
+    )
+    audit_collector_token: SecretStr | None = Field(
+        default=None, description="Bearer token for a collector over https"
+    )
+    audit_collector_token_file: Path | None = Field(
+        default=None, description="File of that token, read before each request"
     )
     interval: Duration = Field(
         default=timedelta(seconds=5),

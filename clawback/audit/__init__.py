@@ -11,7 +11,7 @@ AuditKeyError       a file of keys is unusable
 
 from clawback.audit.audit_log import AuditLog, AuditUnavailable, default_key_file
 from clawback.audit.audit_writer import AuditWriter
-from clawback.audit.chain import GENESIS, ChainLink, Head, audit_files
+from clawback.audit.chain import GENESIS, ChainLink, Head, audit_files, open_audit_file, sequence_of
 from clawback.audit.reading import Tail, latest_matches, read_records
 from clawback.audit.retention import compress_rotated, find_removable
 from clawback.audit.searching import AuditFilter, AuditSearch, FoundRecord
@@ -38,8 +38,10 @@ __all__ = [
     "default_key_file",
     "find_removable",
     "latest_matches",
+    "open_audit_file",
     "read_public_keys",
     "read_records",
+    "sequence_of",
     "verify",
     "verify_tail",
 ]

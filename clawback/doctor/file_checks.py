@@ -6,6 +6,7 @@ A folder that does not exist yet is judged by its nearest existing parent.
 import os
 import shutil
 from collections.abc import Iterable, Iterator
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from shlex import quote
 
@@ -20,9 +21,12 @@ from clawback.model.texts import plural
 from clawback.private_files import find_exposed
 from clawback.rules import RuleErrors, RuleSet, load_rules
 from clawback.settings import Settings
+from clawback.shipping import Backlog, read_cursor
+from clawback.shipping.backlog import MOST_LINES
 
 _COMFORTABLE = 5 * MIN_FREE_BYTES
 _MOST_NAMED = 5
+_SHIPPED_WITHIN = timedelta(minutes=15)
 
 
 def check_rules(folder: Path, safety: Path | None = None) -> Iterable[Finding]:
@@ -103,6 +107,25 @@ def check_program() -> Iterable[Finding]:
     if found in TESTED:
         return [ok(name, f"{path} is the tested {VERSION} for {TESTED[found]}")]
     return [warning(name, f"{path} is not the tested {VERSION}: its SHA-256 is {found}", remedy)]
+
+
+def check_collector(settings: Settings) -> Iterable[Finding]:
+    """Compare what the collector of the audit has with what there is."""
+    if settings.audit_collector is None:
+        return []
+
+    cursor = read_cursor(settings.audit_file)
+    waiting = Backlog(settings.audit_file).read(cursor)
+    if not waiting:
+        return [ok("audit collector", f"it has everything up to line {cursor.sequence:,}")]
+
+    more = " or more" if len(waiting) == MOST_LINES else ""
+    since = f"{waiting[0].at:%Y-%m-%d %H:%M:%S} UTC"
+    found = f"it lacks {len(waiting):,} lines{more}, the oldest of {since}"
+    if datetime.now(UTC) - waiting[0].at < _SHIPPED_WITHIN:
+        return [ok("audit collector", found)]
+    remedy = "`audit.collector_unavailable` in the worker's log says why; nothing is lost meanwhile"
+    return [warning("audit collector", found, remedy)]
 
 
 def check_disk_space(settings: Settings) -> Iterable[Finding]:

@@ -9,6 +9,7 @@ from clawback.doctor.check import Check, Finding, ok, problem, run_check, warnin
 from clawback.doctor.domain_checks import check_domains
 from clawback.doctor.file_checks import (
     check_audit,
+    check_collector,
     check_disk_space,
     check_privacy,
     check_program,
@@ -69,6 +70,7 @@ def _checks(settings: Settings, installation: Installation) -> dict[str, Check]:
         "worker": partial(check_health, page),
         "temporal": partial(check_temporal, settings),
         "audit": partial(asyncio.to_thread, check_audit, settings),
+        "audit collector": partial(asyncio.to_thread, check_collector, settings),
         "disk": partial(asyncio.to_thread, check_disk_space, settings),
         "privacy": partial(asyncio.to_thread, check_privacy, settings),
         "cloudflare": partial(check_cloudflare, settings, installation),

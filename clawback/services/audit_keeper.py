@@ -21,7 +21,9 @@ from clawback.audit import (
 from clawback.model.audit_record import AuditRecord
 from clawback.model.durations import format_duration
 from clawback.model.loggable import LoggableText
+from clawback.services.audit_shipper import build_shipper
 from clawback.settings import Settings
+from clawback.shipping import read_cursor
 from clawback.telemetry import metrics
 
 LOOK_EVERY = timedelta(seconds=10)
@@ -50,6 +52,7 @@ class AuditKeeper:
         )
         self._keep = None if settings.audit_keep == "off" else settings.audit_keep
         self._next_tidying = 0.0
+        self._shipper = build_shipper(settings)
         self.writer = AuditWriter(self.log, on_written)
         self._published: Head | None = None
         self._published_at = float("-inf")
@@ -61,7 +64,12 @@ class AuditKeeper:
         return self._published.short if self._published else ""
 
     async def watch(self) -> None:
-        """Publish the head and tidy up until cancelled."""
+        """Publish the head, tidy up and ship until cancelled."""
+        await asyncio.gather(
+            self._watch(), *([self._shipper.watch()] if self._shipper is not None else [])
+        )
+
+    async def _watch(self) -> None:
         while True:
             await self.look()
             if time.monotonic() >= self._next_tidying:
@@ -94,7 +102,9 @@ class AuditKeeper:
     def _remove_old(self) -> None:
         if self._keep is None:
             return
-        if old := find_removable(self.log.path, self._keep):
+        # What the collector does not have yet stays, however old it is.
+        shipped = read_cursor(self.log.path).sequence if self._shipper is not None else None
+        if old := find_removable(self.log.path, self._keep, shipped):
             kept = format_duration(self._keep)
             self.log.remove_files(old, f"older than {kept} (CLAWBACK_AUDIT_KEEP)")
             log.info("audit.files_removed", files=len(old))

@@ -212,6 +212,10 @@ AUDIT_SEQUENCE = _gauge(
 AUDIT_HEAD = _info(
     "audit_head", "The published head of the audit log; new every five minutes at most.", "head"
 )
+AUDIT_UNSHIPPED_SECONDS = _gauge(
+    "audit_unshipped_seconds",
+    "Age of the oldest line of the audit log that the collector does not have; 0 if it has all.",
+)
 BUILD = _info("build", "The running version.", "version", "python")
 BUILD.info({"version": __version__, "python": platform.python_version()})
 

@@ -1,0 +1,172 @@
+"""Collectors on this machine: a syslog server with or without TLS, and an HTTP endpoint."""
+
+import ipaddress
+import socket
+import ssl
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.x509.oid import NameOID
+
+
+def write_certificate(folder: Path, address: str = "127.0.0.1") -> tuple[Path, Path]:
+    """Write a self-signed certificate for an address, and its key."""
+    key = ec.generate_private_key(ec.SECP256R1())
+    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "collector")])
+    now = datetime.now(UTC)
+    alternative = x509.SubjectAlternativeName([x509.IPAddress(ipaddress.ip_address(address))])
+    certificate = (
+        x509.CertificateBuilder()
+        .subject_name(name)
+        .issuer_name(name)
+        .public_key(key.public_key())
+        .serial_number(x509.random_serial_number())
+        .not_valid_before(now - timedelta(days=1))
+        .not_valid_after(now + timedelta(days=1))
+        .add_extension(alternative, critical=False)
+        .add_extension(x509.BasicConstraints(ca=True, path_length=None), critical=True)
+        .sign(key, hashes.SHA256())
+    )
+    files = folder / f"{address}.pem", folder / f"{address}.key"
+    files[0].write_bytes(certificate.public_bytes(serialization.Encoding.PEM))
+    files[1].write_bytes(
+        key.private_bytes(
+            serialization.Encoding.PEM,
+            serialization.PrivateFormat.PKCS8,
+            serialization.NoEncryption(),
+        )
+    )
+    return files
+
+
+@dataclass
+class SyslogReceiver:
+    """What a syslog server read.
+
+    It resets `resets` connections after a part of a batch, and closes `closes` without reading. One
+    that is rude leaves out the end of TLS.
+    """
+
+    port: int = 0
+    resets: int = 0
+    closes: int = 0
+    is_rude: bool = False
+    read: list[bytes] = field(default_factory=list)
+
+
+def split_frames(stream: bytes) -> list[bytes]:
+    """Split a stream by its octet counts."""
+    frames = []
+    while stream:
+        count, _, rest = stream.partition(b" ")
+        frames.append(rest[: int(count)])
+        assert len(frames[-1]) == int(count)
+        stream = rest[int(count) :]
+    return frames
+
+
+def _take(receiver: SyslogReceiver, connection: socket.socket) -> None:
+    if receiver.closes:
+        receiver.closes -= 1
+        return
+    if receiver.resets:
+        receiver.resets -= 1
+        connection.recv(100)
+        # Closing with unread data and without lingering resets the connection.
+        connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, b"\1\0\0\0\0\0\0\0")
+        return
+    data = b""
+    while part := connection.recv(65_536):
+        data += part
+    receiver.read += split_frames(data)
+    if isinstance(connection, ssl.SSLSocket) and not receiver.is_rude:
+        connection.unwrap().close()
+
+
+@contextmanager
+def syslog_receiver(
+    certificate: tuple[Path, Path] | None = None,
+    *,
+    resets: int = 0,
+    closes: int = 0,
+    is_rude: bool = False,
+) -> Iterator[SyslogReceiver]:
+    """Serve on a free port, one connection after the other."""
+    receiver = SyslogReceiver(resets=resets, closes=closes, is_rude=is_rude)
+    context = None
+    if certificate is not None:
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        context.load_cert_chain(*certificate)
+
+    def serve() -> None:
+        while True:
+            try:
+                plain, _ = server.accept()
+            except OSError:
+                return
+            try:
+                with context.wrap_socket(plain, server_side=True) if context else plain as one:
+                    _take(receiver, one)
+            except OSError:
+                plain.close()
+
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        receiver.port = server.getsockname()[1]
+        thread = threading.Thread(target=serve, daemon=True)
+        thread.start()
+        yield receiver
+        server.shutdown(socket.SHUT_RDWR)
+    thread.join()
+
+
+@dataclass
+class HttpReceiver:
+    """Answers with `statuses` in order, then with 200; keeps what it accepted."""
+
+    statuses: list[int] = field(default_factory=list)
+    url: str = ""
+    headers: list[dict[str, str]] = field(default_factory=list)
+    accepted: list[bytes] = field(default_factory=list)
+
+
+@contextmanager
+def http_receiver(*statuses: int) -> Iterator[HttpReceiver]:
+    """Serve on a free port."""
+    receiver = HttpReceiver(list(statuses))
+
+    class Handler(BaseHTTPRequestHandler):
+        def do_POST(self) -> None:
+            body = self.rfile.read(int(self.headers["content-length"]))
+            receiver.headers.append({name.lower(): value for name, value in self.headers.items()})
+            status = receiver.statuses.pop(0) if receiver.statuses else 200
+            if status == 200:
+                receiver.accepted += body.splitlines(keepends=True)
+            self.send_response(status)
+            self.send_header("location", "http://127.0.0.1:9/")
+            self.send_header("retry-after", "7")
+            self.send_header("content-length", "0")
+            self.end_headers()
+
+        def log_message(self, *_: object) -> None:
+            """Keep the test output clean."""
+
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    thread = threading.Thread(
+        target=server.serve_forever, kwargs={"poll_interval": 0.01}, daemon=True
+    )
+    thread.start()
+    receiver.url = f"http://127.0.0.1:{server.server_port}/audit"
+    try:
+        yield receiver
+    finally:
+        server.shutdown()
+        server.server_close()
+        thread.join()
