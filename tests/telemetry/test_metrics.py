@@ -67,6 +67,8 @@ def test_names_follow_the_conventions() -> None:
                     "_stuck",
                     "_current",
                     "_abandoned",
+                    "_policies",
+                    "_sequence",
                 )
             )
             for name in exposed
