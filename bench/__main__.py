@@ -14,6 +14,7 @@ from bench.correlation import correlation
 from bench.decoys import attack
 from bench.latency import latency
 from bench.lists import lists
+from bench.memory import memory
 from bench.outbreak import outbreak
 from bench.peers import peers
 from bench.poisoned import poisoned
@@ -24,7 +25,7 @@ from bench.structure import structure
 from clawback.cli.exits import ExitCode, exit_now
 
 P = ParamSpec("P")
-LONG = {"lists", "storm", "decoys", "chaos", "soak"}
+LONG = {"lists", "storm", "decoys", "chaos", "soak", "memory"}
 """Benches that run only when they are named."""
 COMMANDS: dict[str, Callable[..., Awaitable[None]]] = {
     "latency": latency,
@@ -40,6 +41,7 @@ COMMANDS: dict[str, Callable[..., Awaitable[None]]] = {
     "decoys": attack,
     "chaos": chaos,
     "soak": soak,
+    "memory": memory,
 }
 
 

@@ -76,6 +76,10 @@ class Witness:
         """Every API request after that number, in order."""
         return list(await self._asked(f"requests?since={since}"))
 
+    async def reset(self) -> None:
+        """Remove all mail, policies, and what was recorded."""
+        await self._asked("reset", b"")
+
     async def _asked(self, what: str, body: bytes | None = None) -> Any:
         return json.loads(
             await asyncio.to_thread(fetch, f"http://127.0.0.1:{self.port}/_sim/{what}", body)

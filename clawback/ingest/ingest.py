@@ -37,7 +37,7 @@ JOIN_PATIENCE = timedelta(minutes=2)
 """How long an event waits for its message to be indexed before rules see it without one."""
 OWN_SUBMISSION = "ours"
 _FEW_FAILURES = 10
-_DETECTIONS_BYTES = 16 * 1024 * 1024
+_DETECTIONS_BYTES = 8 * 1024 * 1024
 _CONCURRENT_REQUESTS = 8
 
 

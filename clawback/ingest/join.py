@@ -17,9 +17,9 @@ from clawback.ingest.json_cache import JsonCache
 from clawback.model.events import Event, JoinSearch, message_event, source_of
 from clawback.model.events.base import lower_addresses
 
-_MOST_BYTES = 48 * 1024 * 1024
-"""Of remembered messages: about 20,000 of common size."""
-_MOST_IDS = 25_000
+_MOST_BYTES = 24 * 1024 * 1024
+"""Of remembered messages: about 10,000 of common size."""
+_MOST_IDS = 15_000
 _MOST_SEARCHES = 10_000
 _MOST_COPIES = 1_000
 _MOST_PAGES = 3

@@ -10,7 +10,7 @@ from clawback.cases import Match
 from clawback.ingest.result import IngestResult
 from clawback.model.events import Event
 
-_MOST_ENTRIES = 200_000
+_MOST_ENTRIES = 120_000
 
 
 class RecentHashes:
