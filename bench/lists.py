@@ -16,7 +16,7 @@ from rich.table import Table
 from temporalio.common import SearchAttributeKey, SearchAttributePair
 
 from bench.report import environment_info, wide_console, write_json
-from bench.stage import FOREIGN, eventually, temporal
+from bench.stage import FOREIGN, Server, eventually, temporal
 from clawback.actions import BlockSender, Move
 from clawback.cases import CasePlan, CaseSnapshot, CaseStart, CaseState, CaseTiming, Match
 from clawback.cases.state import AppliedAction
@@ -163,9 +163,9 @@ def readings(
     }
 
 
-def commands(address: str, count: int) -> dict[str, Callable[[], Awaitable[Sized]]]:
+def commands(server: Server, count: int) -> dict[str, Callable[[], Awaitable[Sized]]]:
     """The slowest readings again, as commands: with the start of a process, in both forms."""
-    environment = environment_with({"TEMPORAL_ADDRESS": address}, without=FOREIGN)
+    environment = environment_with(server.environment, without=FOREIGN)
 
     def run(*words: str) -> Callable[[], Awaitable[Sized]]:
         async def read() -> Sized:
@@ -190,9 +190,9 @@ def commands(address: str, count: int) -> dict[str, Callable[[], Awaitable[Sized
     }
 
 
-async def _warm_up(address: str) -> None:
+async def _warm_up(server: Server) -> None:
     """Run a command once, which compiles the modules as an installation does."""
-    await next(iter(commands(address, 1).values()))()
+    await next(iter(commands(server, 1).values()))()
 
 
 async def measure(count: int, acting: int, rounds: int) -> dict[str, dict[str, float]]:
@@ -204,8 +204,8 @@ async def measure(count: int, acting: int, rounds: int) -> dict[str, dict[str, f
         typer.echo(f"{count:,} cases started in {monotonic() - began:.0f} s", err=True)
 
         figures: dict[str, dict[str, float]] = {}
-        every = {**readings(cases, undo, count), **commands(server.address, count)}
-        await _warm_up(server.address)
+        every = {**readings(cases, undo, count), **commands(server, count)}
+        await _warm_up(server)
         for name, read in every.items():
             seconds = []
             for _ in range(rounds):

@@ -78,7 +78,6 @@ async def measure_undo(responder: Responder) -> dict[str, Any]:
         *command,
         env=_environment(responder),
         stdout=asyncio.subprocess.PIPE,
-        stderr=asyncio.subprocess.DEVNULL,
     )
     said, _ = await asyncio.wait_for(process.communicate(), _WAIT)
     changes = await responder.witness.changes()
@@ -104,7 +103,7 @@ def _environment(responder: Responder) -> Mapping[str, str]:
         for name, value in os.environ.items()
         if not name.startswith(("CLAWBACK_", "CLOUDFLARE_", "TEMPORAL_"))
     }
-    return {**clean, "TEMPORAL_ADDRESS": responder.server.address}
+    return {**clean, **responder.server.environment}
 
 
 def newsletters(campaigns: int, copies: int) -> Iterator[dict[str, Any]]:

@@ -98,6 +98,14 @@ class Server:
     keys: Path
 
     @property
+    def environment(self) -> dict[str, str]:
+        """The settings of a command that is to use this server."""
+        return {
+            "TEMPORAL_ADDRESS": self.address,
+            "CLAWBACK_ENCRYPTION_KEY_FILE": str(self.keys),
+        }
+
+    @property
     def database_size(self) -> int:
         """The bytes of the database, with its write-ahead log."""
         files = self.database.parent.glob(f"{self.database.name}*")
@@ -206,8 +214,7 @@ def _environment(
     server: Server, witness: Witness, folder: Path, metrics: str, interval: timedelta
 ) -> dict[str, str]:
     changes = {
-        "TEMPORAL_ADDRESS": server.address,
-        "CLAWBACK_ENCRYPTION_KEY_FILE": str(server.keys),
+        **server.environment,
         "CLAWBACK_API_URL": witness.api,
         "CLAWBACK_STATE": str(folder),
         "CLAWBACK_METRICS": metrics,
