@@ -300,7 +300,7 @@ def build_components(  # noqa: PLR0913 - what a worker is built from
         ReservedMoveActivities(guarding, containment, may_send=lambda: not api.delay(Share.ACTING)),
         AuditActivities(audit),
         IdentityActivities(
-            order_keys(client.data_converter.payload_codec), policy or build_policy(rules)
+            order_keys(client.data_converter.payload_codec), policy or build_policy(settings, rules)
         ),
         NotificationActivities(
             notifier or Notifier({}),

@@ -4,7 +4,6 @@ Secrets never show in a `repr`. The connection to Temporal has its own variables
 which the SDK reads.
 """
 
-import base64
 import os
 from collections.abc import Iterator, Mapping
 from datetime import timedelta
@@ -27,12 +26,21 @@ from pydantic_core import ErrorDetails
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from clawback.app_files import default_rules
-from clawback.model.durations import parse_duration
 from clawback.model.events import SOURCES, EventKind
 from clawback.model.hosts import is_loopback
 from clawback.model.loggable import LoggableError
 from clawback.model.mode import Mode
 from clawback.private_files import private_paths
+from clawback.setting_types import (
+    Duration,
+    DurationOrOff,
+    Port,
+    Words,
+    check_collector,
+    check_key,
+    read_duration,
+    require_https,
+)
 
 CLOUDFLARE = "https://api.cloudflare.com/client/v4"
 
@@ -40,58 +48,6 @@ SIMULATED_ACCOUNT = "simulator"
 """Stands for the account of every simulator, so that none is taken for a real one."""
 
 PREFIX = "CLAWBACK_"
-KEY_BYTES = 32
-
-
-def _read_duration(value: object) -> object:
-    return parse_duration(value) if isinstance(value, str) and value != "off" else value
-
-
-def _check_key(key: SecretStr) -> SecretStr:
-    try:
-        size = len(base64.b64decode(key.get_secret_value(), validate=True))
-    except ValueError:
-        size = 0
-
-    if size != KEY_BYTES:
-        raise ValueError(
-            f"it is not base64 of {KEY_BYTES} bytes: create one with "
-            f"`openssl rand -base64 {KEY_BYTES}`"
-        )
-
-    return key
-
-
-def _require_https(url: str) -> str:
-    parts = urlsplit(url)
-    is_private = parts.scheme == "https" or (
-        parts.scheme == "http" and is_loopback(parts.hostname or "")
-    )
-    if not parts.hostname or not is_private:
-        raise ValueError(
-            "expected an https URL, because the API token is sent to it; "
-            "http is allowed for this machine only, such as http://127.0.0.1:8343/client/v4"
-        )
-
-    return url
-
-
-def _check_collector(url: str) -> str:
-    parts = urlsplit(url)
-    is_private = parts.scheme in {"https", "syslog+tls"} or (
-        parts.scheme in {"http", "syslog+tcp"} and is_loopback(parts.hostname or "")
-    )
-    if not parts.hostname or not is_private:
-        raise ValueError(
-            "expected https://… or syslog+tls://HOST:PORT; http and syslog+tcp are allowed for "
-            "this machine only"
-        )
-    return url
-
-
-Duration = Annotated[timedelta, NoDecode, BeforeValidator(_read_duration)]
-DurationOrOff = Annotated[timedelta | Literal["off"], NoDecode, BeforeValidator(_read_duration)]
-Port = Annotated[int, Field(ge=1, le=65_535)]
 
 
 class SettingsError(LoggableError, ValueError):
@@ -119,7 +75,7 @@ class Settings(BaseSettings):
         validation_alias=AliasChoices("CLOUDFLARE_ACCOUNT_ID", "cloudflare_account_id"),
         description="Account id that the token is for",
     )
-    api_url: Annotated[str, AfterValidator(_require_https)] = Field(
+    api_url: Annotated[str, AfterValidator(require_https)] = Field(
         default=CLOUDFLARE,
         description="URL of the API, https; a loopback address may be http, and counts as the "
         "simulator",
@@ -168,7 +124,7 @@ class Settings(BaseSettings):
         description="How long records are kept at least: older rotated files are removed, once the "
         "collector has them; `off` keeps all",
     )
-    audit_collector: Annotated[str, AfterValidator(_check_collector)] | None = Field(
+    audit_collector: Annotated[str, AfterValidator(check_collector)] | None = Field(
         default=None,
         description="Where the audit is shipped to: `syslog+tls://HOST:6514`, or the https URL of "
         "a collector of newline-delimited JSON; default nowhere",
@@ -203,9 +159,7 @@ class Settings(BaseSettings):
     start: Duration = Field(
         default=timedelta(minutes=15), description="How far back the first poll reads"
     )
-    sweep_interval: Annotated[
-        timedelta | Literal["off"], NoDecode, BeforeValidator(_read_duration)
-    ] = Field(
+    sweep_interval: DurationOrOff = Field(
         default=timedelta(hours=6),
         description="Wait between two sweeps, which read the last days again for changed verdicts "
         "and reports; `off` turns them off",
@@ -217,7 +171,7 @@ class Settings(BaseSettings):
         default=1000, ge=1, le=1000, description="Records per page; the API allows at most 1000"
     )
     age_limit: Annotated[
-        timedelta | Literal["off"] | None, NoDecode, BeforeValidator(_read_duration)
+        timedelta | Literal["off"] | None, NoDecode, BeforeValidator(read_duration)
     ] = Field(
         default=None,
         description="Overrides the maximum message age of safety.yml; `off` removes the limit",
@@ -265,7 +219,7 @@ class Settings(BaseSettings):
         "with its own server",
     )
     metrics: str = Field(default="127.0.0.1:9464", description="Address and port of /metrics")
-    encryption_key: Annotated[SecretStr, AfterValidator(_check_key)] | None = Field(
+    encryption_key: Annotated[SecretStr, AfterValidator(check_key)] | None = Field(
         default=None,
         description="Base64 of 32 bytes; if set, payloads are encrypted with it, and others are "
         "refused",
@@ -280,6 +234,45 @@ class Settings(BaseSettings):
         description="`on` needs a key, which `clawback up` makes for its own server, except for a "
         "named Temporal server on this machine; `migrate` "
         "also reads payloads from before encryption; `off` leaves them readable for the server",
+    )
+    identity_issuer: Annotated[str, AfterValidator(require_https)] | None = Field(
+        default=None,
+        description="URL of an OpenID Connect provider, https; if set, commands that change "
+        "something need `clawback login`",
+    )
+    identity_client_id: str | None = Field(
+        default=None, description="Id of the client that the provider knows this installation by"
+    )
+    identity_client_secret: SecretStr | None = Field(
+        default=None, description="Its secret, if the provider gave it one"
+    )
+    identity_client_secret_file: Path | None = Field(
+        default=None, description="File of that secret, instead of the secret"
+    )
+    identity_scopes: str = Field(
+        default="openid profile email",
+        description="Scopes to ask for; many providers need `offline_access` for refresh tokens",
+    )
+    identity_roles_claim: str = Field(
+        default="groups",
+        description="Claim that gives roles; a dot goes into an object, as in `realm_access.roles`",
+    )
+    identity_viewers: Words = Field(
+        default=(), description="Values of that claim, separated by commas, that mean viewer"
+    )
+    identity_analysts: Words = Field(
+        default=(), description="Values that mean analyst: approve, deny, undo"
+    )
+    identity_operators: Words = Field(
+        default=(), description="Values that mean operator: also resume, confirm rules, poll"
+    )
+    identity_access_team: Annotated[str, AfterValidator(require_https)] | None = Field(
+        default=None,
+        description="URL of a team of Cloudflare Access, such as "
+        "`https://example.cloudflareaccess.com`, for the console",
+    )
+    identity_access_audience: str | None = Field(
+        default=None, description="Audience tag (AUD) of the console's application in Access"
     )
     log_format: str = Field(
         default="auto",
@@ -301,12 +294,18 @@ class Settings(BaseSettings):
             )
         return guard
 
-    @field_validator("encryption_key_file")
+    @field_validator("encryption_key_file", "identity_client_secret_file")
     @classmethod
-    def _check_key_file(cls, file: Path | None, others: ValidationInfo) -> Path | None:
-        if file is not None and others.data.get("encryption_key") is not None:
-            raise ValueError("CLAWBACK_ENCRYPTION_KEY is set too; set one of them")
+    def _check_file(cls, file: Path | None, others: ValidationInfo) -> Path | None:
+        secret = (others.field_name or "").removesuffix("_file")
+        if file is not None and others.data.get(secret) is not None:
+            raise ValueError(f"{variable(secret)} is set too; set one of them")
         return file
+
+    @property
+    def has_identity_provider(self) -> bool:
+        """Whether people can sign in, and so must."""
+        return self.identity_issuer is not None or self.identity_access_team is not None
 
     @property
     def on_simulator(self) -> bool:

@@ -45,7 +45,7 @@ def _settings() -> Iterator[str]:
 
 
 def _default(value: object) -> str:
-    if value is None or value is PydanticUndefined:
+    if value in {None, PydanticUndefined, ()}:
         return "—"
     return f"`{format_duration(value)}`" if isinstance(value, timedelta) else f"`{value}`"
 

@@ -78,10 +78,13 @@ def build_budgets(settings: Settings, rules: LiveRules) -> LiveBudgets:
     return LiveBudgets(lambda: rules.current, is_limited=settings.guard != "unlimited")
 
 
-def build_policy(rules: LiveRules) -> Callable[[], Policy]:
+def build_policy(settings: Settings, rules: LiveRules) -> Callable[[], Policy]:
     """Build what says what the installation asks of people now."""
 
     def policy() -> Policy:
-        return Policy(allows_unverified=rules.current.safety.allows_unverified)
+        return Policy(
+            has_provider=settings.has_identity_provider,
+            allows_unverified=rules.current.safety.allows_unverified,
+        )
 
     return policy

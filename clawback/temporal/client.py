@@ -51,6 +51,7 @@ def read_keys(settings: Settings) -> KeyRing | None:
 
     """
     if settings.encryption == "off":
+        _require_no_provider(settings, "CLAWBACK_ENCRYPTION=off")
         return None
     if settings.encryption_key is not None:
         secret = settings.encryption_key.get_secret_value()
@@ -67,7 +68,18 @@ def read_keys(settings: Settings) -> KeyRing | None:
             "with `clawback keys new FILE` and set CLAWBACK_ENCRYPTION_KEY_FILE, or set "
             "CLAWBACK_ENCRYPTION=off to let the server read the content of mail"
         )
+    _require_no_provider(settings, "no encryption key")
     return None
+
+
+def _require_no_provider(settings: Settings, found: str) -> None:
+    """Raise where people sign in, but nothing can be signed."""
+    if settings.has_identity_provider:
+        raise PayloadKeyError(
+            f"an identity provider is set, and {found}: without a key anybody can decide in any "
+            "name; create a key file with `clawback keys new FILE` and set "
+            "CLAWBACK_ENCRYPTION_KEY_FILE"
+        )
 
 
 def describe_plaintext(connection: ConnectConfig) -> LoggableText | None:

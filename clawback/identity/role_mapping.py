@@ -1,0 +1,51 @@
+"""Which roles the claims of a token give."""
+
+from collections.abc import Collection, Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from clawback.model.identity import Identity, IdentitySource, Role
+from clawback.model.texts import bounded
+
+_LONGEST = 200
+
+
+@dataclass(frozen=True)
+class RoleMapping:
+    """Whose values of one claim mean which role. Who has none of them has no role."""
+
+    claim: str = "groups"
+    groups: Mapping[Role, Collection[str]] = field(default_factory=dict)
+
+    def roles_of(self, claims: Mapping[str, Any]) -> tuple[Role, ...]:
+        """Return the roles of somebody; a dot in the claim's name goes into an object."""
+        values = set(_texts(_value(claims, self.claim)))
+        return tuple(role for role in Role if values & set(self.groups.get(role, ())))
+
+    def identify(self, claims: Mapping[str, Any], source: IdentitySource, host: str) -> Identity:
+        """Build the identity of somebody whose claims are verified."""
+        names = (claims.get(one) for one in ("email", "preferred_username", "name"))
+        name = next((one for one in names if isinstance(one, str) and one), "")
+        return Identity(
+            source=source,
+            issuer=str(claims["iss"]),
+            subject=str(claims["sub"]),
+            name=bounded(name, _LONGEST),
+            host=host,
+            is_verified=True,
+            roles=self.roles_of(claims),
+        )
+
+
+def _value(claims: Mapping[str, Any], path: str) -> object:
+    if path in claims:
+        return claims[path]
+    found: Any = claims
+    for part in path.split("."):
+        found = found.get(part) if isinstance(found, Mapping) else None
+    return found
+
+
+def _texts(value: object) -> Iterator[str]:
+    values = value if isinstance(value, list) else [value]
+    return (one for one in values if isinstance(one, str))

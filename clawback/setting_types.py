@@ -1,0 +1,76 @@
+"""Types of settings as the environment has them: durations, ports, words, keys and URLs."""
+
+import base64
+from datetime import timedelta
+from typing import Annotated, Literal
+from urllib.parse import urlsplit
+
+from pydantic import BeforeValidator, Field, SecretStr
+from pydantic_settings import NoDecode
+
+from clawback.model.durations import parse_duration
+from clawback.model.hosts import is_loopback
+
+KEY_BYTES = 32
+
+
+def read_duration(value: object) -> object:
+    """Read `30d`; `off` stays as it is."""
+    return parse_duration(value) if isinstance(value, str) and value != "off" else value
+
+
+def _read_words(value: object) -> object:
+    if not isinstance(value, str):
+        return value
+    return tuple(word for part in value.split(",") if (word := part.strip()))
+
+
+def check_key(key: SecretStr) -> SecretStr:
+    """Require base64 of an AES-256 key."""
+    try:
+        size = len(base64.b64decode(key.get_secret_value(), validate=True))
+    except ValueError:
+        size = 0
+
+    if size != KEY_BYTES:
+        raise ValueError(
+            f"it is not base64 of {KEY_BYTES} bytes: create one with "
+            f"`openssl rand -base64 {KEY_BYTES}`"
+        )
+
+    return key
+
+
+def require_https(url: str) -> str:
+    """Require a URL to which secrets may be sent: https, or a server on this machine."""
+    parts = urlsplit(url)
+    is_private = parts.scheme == "https" or (
+        parts.scheme == "http" and is_loopback(parts.hostname or "")
+    )
+    if not parts.hostname or not is_private:
+        raise ValueError(
+            "expected an https URL, because secrets are sent to it; "
+            "http is allowed for this machine only, such as http://127.0.0.1:8343/client/v4"
+        )
+
+    return url
+
+
+def check_collector(url: str) -> str:
+    """Require a URL to which the audit may be sent."""
+    parts = urlsplit(url)
+    is_private = parts.scheme in {"https", "syslog+tls"} or (
+        parts.scheme in {"http", "syslog+tcp"} and is_loopback(parts.hostname or "")
+    )
+    if not parts.hostname or not is_private:
+        raise ValueError(
+            "expected https://… or syslog+tls://HOST:PORT; http and syslog+tcp are allowed for "
+            "this machine only"
+        )
+    return url
+
+
+Duration = Annotated[timedelta, NoDecode, BeforeValidator(read_duration)]
+DurationOrOff = Annotated[timedelta | Literal["off"], NoDecode, BeforeValidator(read_duration)]
+Port = Annotated[int, Field(ge=1, le=65_535)]
+Words = Annotated[tuple[str, ...], NoDecode, BeforeValidator(_read_words)]
