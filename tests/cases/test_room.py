@@ -1,5 +1,6 @@
 """A case holds what it has room for, and fits into a payload."""
 
+import tracemalloc
 from datetime import UTC, datetime
 from typing import Any
 
@@ -7,10 +8,12 @@ from clawback.actions import BlockSender, Move, Reclassify
 from clawback.actions.outcomes import MOVED
 from clawback.cases import ActionStep, Case, CasePlan, CaseStart, CaseTiming, Match
 from clawback.cases.room import STATE_LIMIT
+from clawback.model.events import message_event
 from clawback.model.events.base import LONGEST_ID
 from clawback.model.messages import Destination, Disposition, Target
 from clawback.model.mode import Mode
 from clawback.model.size import PAYLOAD_LIMIT, payload_size
+from clawback.simulator import outbreak
 
 NOW = datetime(2026, 11, 28, tzinfo=UTC)
 PLAN = CasePlan(
@@ -80,3 +83,23 @@ def test_only_the_case_itself_acts_on_the_whole_campaign() -> None:
     assert step.action.name == "move"
     case.end_step(step, dict.fromkeys(step.subjects, MOVED), NOW)
     assert not isinstance(case.next(NOW), ActionStep)
+
+
+def test_a_message_takes_few_bytes_of_memory() -> None:
+    """A worker has hundreds of parts in memory, each with hundreds of messages."""
+    events = (message_event(line["message"], NOW) for line in outbreak(400, start=NOW))
+    sent = [
+        Match(key=one.key, at=NOW, seen_at=NOW, targets=one.targets).model_dump_json()
+        for one in events
+    ]
+    case = Case.open(PLAN, CaseTiming(), "case/r/1/run", NOW, part=2)
+    tracemalloc.start()
+    try:
+        for one in sent:
+            case.add_match(Match.model_validate_json(one), NOW)
+        case.take_records()
+        kept, _ = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert len(case.messages.targets) == len(sent)
+    assert kept < 1000 * len(sent)
