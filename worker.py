@@ -18,7 +18,6 @@ import structlog
 from temporalio.client import Client
 from temporalio.service import RPCError
 from temporalio.worker import (
-    UnsandboxedWorkflowRunner,
     Worker,
     WorkerConfig,
     WorkerDeploymentConfig,
@@ -78,6 +77,7 @@ from clawback.telemetry.activity_telemetry import ActivityTelemetry
 from clawback.telemetry.runtime import build_runtime
 from clawback.temporal import names
 from clawback.temporal.account_binding import ForeignAccount
+from clawback.temporal.activation_memory import LeanWorkflowInterceptor, LeanWorkflowRunner
 from clawback.temporal.block_gateway import BlockGateway
 from clawback.temporal.case_gateway import CaseGateway
 from clawback.temporal.client import (
@@ -125,7 +125,7 @@ CACHED_WORKFLOWS = 400
 One that is not kept is replayed from its history when something happens to it. Most open cases wait
 for late messages, so that few are (ADR 35).
 """
-WORKFLOW_RUNNER = UnsandboxedWorkflowRunner()
+WORKFLOW_RUNNER = LeanWorkflowRunner()
 """Runs workflow code as it is. Tests run it in the strict sandbox, where forbidden calls raise.
 
 The sandbox is entered several times for every payload, a quarter of the CPU time of a worker
@@ -335,7 +335,11 @@ def build_workers(
         graceful_shutdown_timeout=SHUTDOWN_GRACE,
         on_fatal_error=on_failure,
         max_heartbeat_throttle_interval=HEARTBEAT_INTERVAL,
-        interceptors=[ActivityInterceptor(EXPECTED), HeartbeatInterceptor()],
+        interceptors=[
+            ActivityInterceptor(EXPECTED),
+            HeartbeatInterceptor(),
+            LeanWorkflowInterceptor(),
+        ],
         disable_eager_activity_execution=True,
     )
     many: dict[str, Any] = {"max_concurrent_activities": CONCURRENT_ACTIVITIES}
