@@ -37,6 +37,7 @@ class Approval:
         self.ask_at = snapshot.ask_at
         self.asked = snapshot.asked
         self.refused_budget = snapshot.refused_budget
+        self.refused_protected = snapshot.refused_protected
         self._timing = timing
 
     def reset(self, state: CaseState) -> None:
@@ -52,15 +53,18 @@ class Approval:
         self.asked += self.guard_refusal is not None
         self.guard_refusal, self.hold_cause, self.ask_at = reason, cause, ask_at
         self.refused_budget = step.action.budget
+        self.refused_protected = step.is_protected
 
     def has_refused(self, step: ActionStep) -> bool:
-        """Whether a refusal of the guard holds a step: that of a reclassification holds no other.
+        """Whether a refusal of the guard holds a step.
 
-        Then only the reclassification waits for people.
+        That of a reclassification holds nothing else, and no refusal of other mail holds mail to
+        protected people, which has a reserve.
         """
         last = BudgetKind.RECLASSIFICATIONS
         is_other = self.refused_budget is last and step.action.budget is not last
-        return self.guard_refusal is not None and not is_other
+        has_reserve = step.is_protected and not self.refused_protected
+        return self.guard_refusal is not None and not (is_other or has_reserve)
 
     def reason_to_hold(self, plan: CasePlan, step: ActionStep) -> str | None:
         """Why people must approve a step first; None if they need not, or have."""
@@ -125,7 +129,7 @@ class Approval:
 
     def _forget_refusal(self) -> None:
         self.guard_refusal, self.ask_at, self.asked = None, None, 0
-        self.refused_budget = None
+        self.refused_budget, self.refused_protected = None, False
 
     def decision_problem(self, state: CaseState) -> str | None:
         """Why nobody can decide now; None if the case waits for a decision."""

@@ -39,13 +39,10 @@ from clawback.cases.state import (
 from clawback.cases.timing import CaseTiming
 from clawback.model.audit_record import AuditRecord, RecordKind
 from clawback.model.identity import Actor, Identity
-from clawback.model.messages import MAX_MESSAGES_PER_REQUEST, Target
+from clawback.model.messages import Target
 from clawback.model.mode import Mode
 from clawback.model.orders import OrderLog
 from clawback.model.texts import bounded
-
-_EVERYTHING = 1_000_000
-"""More messages than a case has room for."""
 
 _MOST_NOTIFYING = 17
 """The last part that notifies people when it is held."""
@@ -333,6 +330,7 @@ class Case:
             ask_at=self._approval.ask_at,
             asked=self._approval.asked,
             refused_budget=self._approval.refused_budget,
+            refused_protected=self._approval.refused_protected,
             notifications=tuple(self.notifications.deliveries),
             reporters=tuple(self.notifications.reporters),
             timeline=self._recorder.timeline.entries,
@@ -347,7 +345,7 @@ class Case:
 
     def proposal(self) -> Proposal:
         """What would happen if the case were approved now."""
-        pending = self.actions.pending(_EVERYTHING)
+        pending = self.actions.pending()
         return make_proposal(self.plan, list(self.actions.without_known(pending)))
 
     @property
@@ -432,7 +430,7 @@ class Case:
         )
 
     def _pending_step(self) -> ActionStep | None:
-        return next(self.actions.pending(MAX_MESSAGES_PER_REQUEST), None)
+        return self.actions.next_step()
 
     def _record_only(self, step: ActionStep, now: datetime) -> None:
         for subject in step.subjects:

@@ -15,6 +15,7 @@ from clawback.cases.state import (
     Decision,
     SearchStep,
 )
+from clawback.model.messages import MAX_MESSAGES_PER_REQUEST
 
 
 class CaseActions:
@@ -48,25 +49,38 @@ class CaseActions:
         )
         return next(due, None)
 
-    def pending(self, most: int) -> Iterator[ActionStep]:
-        """The pending steps in the order of the plan, each for at most `most` messages.
+    def next_step(self) -> ActionStep | None:
+        """The pending step that comes next, for as many messages as one request may name.
+
+        Mail to protected people goes first and alone: other messages of its campaign, for which a
+        budget has no room, must not keep its reserve from it.
+        """
+        step = next(self.pending(), None)
+        if step is None:
+            return None
+        protected = tuple(target for target in step.targets if target.protected)
+        targets = (protected or step.targets)[:MAX_MESSAGES_PER_REQUEST]
+        return step.model_copy(update={"targets": targets})
+
+    def pending(self) -> Iterator[ActionStep]:
+        """The pending steps in the order of the plan, each for all its messages.
 
         Reclassifications come last: they tell Cloudflare, and no move waits for that. A further
         part of a campaign has only the actions on single messages.
         """
         if not self._messages.events:
             return iter(())
-        steps = self._pending_in_plan(most)
+        steps = self._pending_in_plan()
         return steps if self._part == 1 else filter(_is_of_every_part, steps)
 
-    def _pending_in_plan(self, most: int) -> Iterator[ActionStep]:
+    def _pending_in_plan(self) -> Iterator[ActionStep]:
         targets = self._messages.targets.values()
         for index, action in sorted(enumerate(self._plan.actions), key=_is_last):
             known = self.outcomes[index]
             if action.scope is Scope.MESSAGE:
                 found = self._messages.search_results.get(index, ())
                 among = found if action.needs_search else targets
-                waiting = tuple(target for target in among if target.id not in known)[:most]
+                waiting = tuple(target for target in among if target.id not in known)
                 if waiting:
                     yield ActionStep(index=index, action=action, targets=waiting)
             # Once for the case; a reclassification takes its first message.

@@ -81,6 +81,11 @@ class ActionStep(Payload):
         """The keys of its outcomes."""
         return self.action.subjects(self.targets)
 
+    @property
+    def is_protected(self) -> bool:
+        """Whether all its messages went to protected people."""
+        return bool(self.targets) and all(target.protected for target in self.targets)
+
 
 class SearchStep(Payload):
     """Search for the messages of one action before anything is decided about it."""
@@ -128,7 +133,8 @@ class CaseSnapshot(Payload):
 
     Holding: `hold_reason` says why the case is or was held, `guard_refusal` why the guard refused,
     `approvals` are those since the last match. `ask_at` is when the guard is asked again at the
-    latest, `asked` how often it was, `refused_budget` what it was about.
+    latest, `asked` how often it was, `refused_budget` and `refused_protected`
+    what it was about.
 
     `notifications` are those started, `reporters` the users who submitted the messages, `timeline`
     the story for people, `records` counts audit records and `pending_records` are not written yet.
@@ -162,6 +168,7 @@ class CaseSnapshot(Payload):
     ask_at: UtcDatetime | None = None
     asked: int = 0
     refused_budget: BudgetKind | None = None
+    refused_protected: bool = False
     spent: int = 0
     applied: tuple[AppliedAction, ...] = ()
     in_progress: ActionStep | None = None

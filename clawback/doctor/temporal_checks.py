@@ -18,7 +18,7 @@ from clawback.doctor.check import (
 )
 from clawback.doctor.policy_checks import check_policies
 from clawback.doctor.version_checks import check_builds, check_failing_workflows
-from clawback.guard import GuardSnapshot
+from clawback.guard import GuardSnapshot, nearly_used_shares
 from clawback.model.durations import format_duration
 from clawback.model.events import EventKind
 from clawback.model.polling import PollerStatus
@@ -131,7 +131,10 @@ async def check_guard(guard: GuardGateway, settings: Settings) -> Iterable[Findi
     if view is None:
         return [problem("kill switch", "there is no guard: nothing is contained", _START_WORKER)]
 
-    findings = [_kill_switch_finding(view, await guard.status() if view.is_running else None)]
+    snapshot = await guard.status() if view.is_running else None
+    findings = [_kill_switch_finding(view, snapshot)]
+    if snapshot is not None:
+        findings += budget_findings(snapshot, datetime.now(UTC))
     binding = view.memo.binding if view.memo else None
     if binding and settings.account not in {None, binding.account}:
         found = f"this namespace holds the data of account {binding.account}"
@@ -144,6 +147,19 @@ async def check_guard(guard: GuardGateway, settings: Settings) -> Iterable[Findi
         findings.append(ok("task queue", found, remedy))
 
     return findings
+
+
+def budget_findings(snapshot: GuardSnapshot, now: datetime) -> Iterable[Finding]:
+    """Say which shares of the budgets are nearly used, and how many cases wait for room."""
+    used = "; ".join(nearly_used_shares(snapshot, now))
+    if used:
+        remedy = "see what uses them: `clawback case list`; budgets are in safety.yml"
+        yield warning("budgets", f"nearly used up: {used}", remedy)
+    if waiting := len(snapshot.waiting):
+        remedy = "nothing to do, or decide them: `clawback case list --state held`"
+        yield warning(
+            "held cases", f"{plural(waiting, 'case')} held until a budget has room", remedy
+        )
 
 
 def _kill_switch_finding(view: GuardView, snapshot: GuardSnapshot | None) -> Finding:

@@ -122,7 +122,7 @@ class Guard:
             if refusal is not None:
                 return self._refuse(reservation, refusal, now)
 
-        self._waiting.remove(reservation.case)
+        self._waiting.end(reservation)
         subject, campaign = reservation.subject, reservation.campaign
         decision = None
         if campaign is not None and reservation.budget is BudgetKind.MESSAGES:

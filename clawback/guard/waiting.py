@@ -73,6 +73,12 @@ class Waiting:
         spread = zlib.crc32(case.encode()) / 2**32
         return now + pause * (1 + spread)
 
+    def end(self, granted: Reservation) -> None:
+        """Take out a case that was granted what it waits for; something else of it may wait on."""
+        place = self.places.get(granted.case)
+        if place is not None and (granted.approved or place.is_for(granted)):
+            self.remove(granted.case)
+
     def remove(self, case: str) -> None:
         """Take a case out of the queue, if it is there."""
         self.places.pop(case, None)
@@ -197,6 +203,10 @@ class Place:
     def order(self) -> tuple[int, datetime]:
         """Highest level first, then the oldest."""
         return -self.level.rank, self.since
+
+    def is_for(self, reservation: Reservation) -> bool:
+        """Whether it is the place of such a reservation."""
+        return (self.kind, self.protected) == (reservation.budget, reservation.protected)
 
     def reservation(self, case: str, limits: Mapping[str, tuple[Limit, ...]]) -> Reservation:
         """What the case will ask for, as far as is known."""

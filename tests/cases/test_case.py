@@ -436,6 +436,30 @@ def test_a_reclassification_never_holds_a_move(is_first: bool) -> None:  # noqa:
     assert (step.action, case.state) == (reclassify, CaseState.RESPONDING)
 
 
+def test_mail_to_protected_people_goes_first_and_alone() -> None:
+    """A budget that has no room for their campaign must not hold theirs; people approve all."""
+    case = opened()
+    for number in range(4):
+        targets = (Target(id=f"m{number}", at=NOW, protected=number == 2),)
+        case.add_match(match(number, targets=targets), NOW)
+    assert len(case.proposal().messages) == 4
+    step = acts(case)
+    assert step.subjects == ("m2",)
+    done(case, step)
+    rest = acts(case)
+    assert rest.subjects == ("m0", "m1", "m3")
+    case.refuse(rest, "over the budget", HoldCause.SHARE, NOW + timedelta(hours=24))
+    case.next(NOW)
+    assert case.state is CaseState.HELD
+
+    late = Target(id="m9", at=NOW, protected=True)
+    case.add_match(match(9, targets=(late,)), LATER)
+    step = acts(case, LATER)
+    assert (step.subjects, case.state) == (("m9",), CaseState.HELD)
+    case.refuse(step, "the reserve is used up", HoldCause.SHARE, NOW + timedelta(hours=24))
+    assert isinstance(case.next(LATER), WaitStep)
+
+
 def test_what_took_effect_is_kept_for_undo_and_counted() -> None:
     """Moved and unknown messages are listed with their time.
 

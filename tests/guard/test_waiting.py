@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from clawback.actions import BudgetKind
 from clawback.cases import Limit
 from clawback.cases.hold_cause import HoldCause
+from clawback.doctor.temporal_checks import budget_findings
 from clawback.guard import (
     Budgets,
     Demotion,
@@ -21,6 +22,7 @@ from clawback.guard import (
     ReservationResult,
     Shares,
     Stop,
+    nearly_used_shares,
 )
 from clawback.guard.waiting import MOST_TOLD, MOST_WAITING
 from clawback.model.level import Level
@@ -139,6 +141,16 @@ def test_one_that_is_refused_again_and_again_is_told_ever_less_often() -> None:
         now += 2 * HOUR
 
 
+def test_a_case_keeps_its_place_for_what_is_still_held() -> None:
+    """Mail of it to protected people goes on out of the reserve, the rest waits on."""
+    shares = Shares(protected=10)
+    budgets = Budgets(overall=TEN.overall, shares=shares)
+    guard = used_up(budgets)
+    ask(guard, "case/r/1", budgets=budgets)
+    assert ask(guard, "case/r/1", budgets=budgets, protected=True).is_reserve
+    assert guard.take_due(NOW + 2 * HOUR) == ("case/r/1",)
+
+
 PLACES = st.lists(
     st.tuples(st.sampled_from([Level.LOW, Level.MEDIUM]), st.integers(0, 50), st.integers(1, 3)),
     max_size=30,
@@ -234,3 +246,33 @@ def test_a_refund_frees_room_too() -> None:
     assert not guard.take_due(NOW + MINUTE)
     guard.refund(Refund(id="all", count=8))
     assert guard.take_due(NOW + MINUTE) == ("case/r/2",)
+
+
+def test_people_see_which_shares_are_nearly_used() -> None:
+    """By the budgets that the guard was told last; what has plenty left is left out."""
+    budgets = Budgets(
+        overall=(Limit(messages=20, per=HOUR), Limit(blocks=20, per=HOUR)),
+        shares=Shares(levels={Level.CRITICAL: 20}, protected=10),
+    )
+    guard = used_up(budgets)
+    assert ask(guard, "case/r/1", budgets=budgets, protected=True).is_reserve
+    assert list(nearly_used_shares(guard.snapshot(), NOW)) == [
+        "14 of the 14 messages per 1h for rules up to high"
+    ]
+    ask(guard, "case/r/2", budgets=budgets, protected=True)
+    ask(guard, "case/r/3", budgets=budgets, level=Level.CRITICAL, count=4)
+    shown = list(nearly_used_shares(guard.snapshot(), NOW))
+    assert shown[1:] == [
+        "18 of the 18 messages per 1h for rules up to critical",
+        "2 of the 2 messages per 1h for protected people",
+    ]
+    assert not list(nearly_used_shares(guard.snapshot(), NOW + 2 * HOUR))
+    waiting = [one.found for one in budget_findings(used_waiting(), NOW)]
+    assert waiting[-1] == "1 case held until a budget has room"
+
+
+def used_waiting() -> GuardSnapshot:
+    """A guard with one case that waits."""
+    guard = used_up()
+    ask(guard, "case/r/1")
+    return guard.snapshot()

@@ -171,7 +171,7 @@ class Reservations:
             case=workflow.info().workflow_id,
             since=self._case.held_since,
             asked=self._case.asked,
-            protected=bool(step.targets) and all(one.protected for one in step.targets),
+            protected=step.is_protected,
         )
 
 
