@@ -37,6 +37,7 @@ from clawback.temporal.namespace_checks import (
     NamespaceNotReady,
     require_search_attributes,
 )
+from clawback.temporal.reconciliation_gateway import RECONCILIATION_SCHEDULE
 from clawback.temporal.watchdog import WATCHDOG_SCHEDULE
 
 _RETENTION = timedelta(days=1)
@@ -185,7 +186,9 @@ class NamedServer(RehearsalServer):
                 )
                 return
 
-            await client.get_schedule_handle(WATCHDOG_SCHEDULE).delete()
+            for schedule in (WATCHDOG_SCHEDULE, RECONCILIATION_SCHEDULE):
+                with suppress(RPCError):
+                    await client.get_schedule_handle(schedule).delete()
             await client.workflow_service.start_batch_operation(
                 StartBatchOperationRequest(
                     namespace=self.namespace,

@@ -24,7 +24,7 @@ from clawback.temporal import names
 from clawback.temporal.orders import sign_order
 from clawback.temporal.workflow_calls import NoWorkerAnswered, UpdateRefused, await_result
 
-SCHEDULE = "reconciliation"
+RECONCILIATION_SCHEDULE = "reconciliation"
 EVERY = timedelta(days=1)
 PATIENCE = timedelta(minutes=5)
 """How long a person waits; the reconciliation goes on after that."""
@@ -45,9 +45,9 @@ class ReconciliationGateway:
         """
         # Never updated: an update would also resume a schedule that somebody has paused.
         with suppress(ScheduleAlreadyRunningError):
-            await self._client.create_schedule(SCHEDULE, _daily())
+            await self._client.create_schedule(RECONCILIATION_SCHEDULE, _daily())
 
-        handle = self._client.get_schedule_handle(SCHEDULE)
+        handle = self._client.get_schedule_handle(RECONCILIATION_SCHEDULE)
         described = await handle.describe()
         recent = [one.started_at for one in described.info.recent_actions]
         is_due = all(datetime.now(UTC) - at > _SOON for at in recent)

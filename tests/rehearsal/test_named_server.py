@@ -38,7 +38,7 @@ async def test_it_creates_a_namespace_and_deletes_it(temporal: Client) -> None:
 
 
 async def test_it_empties_a_given_namespace_and_needs_an_empty_one(temporal: Client) -> None:
-    """Workflows of clawback that are already there are never touched."""
+    """Workflows of clawback that are already there are never touched; no schedule stays."""
     done = await rehearse(temporal, TEMPORAL_NAMESPACE="default")
     assert done.returncode == ExitCode.OK, done.stderr
 
@@ -46,6 +46,11 @@ async def test_it_empties_a_given_namespace_and_needs_an_empty_one(temporal: Cli
         return (await temporal.count_workflows(names.OUR_WORKFLOWS)).count == 0 or None
 
     await eventually(is_empty, WITHIN)
+
+    async def has_no_schedule() -> bool | None:
+        return not [one.id async for one in await temporal.list_schedules()] or None
+
+    await eventually(has_no_schedule, WITHIN)
     await temporal.start_workflow("any", id="mine", task_queue=names.WORKFLOW_QUEUE)
 
     async def is_found() -> bool | None:
