@@ -48,8 +48,9 @@ from clawback.notifications import ChannelFileError, Notifier, read_channels
 from clawback.private_files import describe_hidden, hide, hide_new_files
 from clawback.rules import RuleErrors
 from clawback.rules.act_check import ActCheck
-from clawback.rules.live import LiveRules, Reload
+from clawback.rules.live import LiveRules
 from clawback.services.audit_keeper import AuditKeeper
+from clawback.services.background import Services
 from clawback.services.configuration import (
     build_budgets,
     build_check,
@@ -58,7 +59,6 @@ from clawback.services.configuration import (
     connect_api,
     poller_starts,
 )
-from clawback.services.guard_monitor import monitor_guard
 from clawback.services.never_block_watcher import NeverBlockWatcher
 from clawback.services.refusal_reporter import RefusalReporter
 from clawback.services.rule_reload_reporter import RuleReloadReporter
@@ -90,7 +90,7 @@ from clawback.temporal.data_converter import order_keys
 from clawback.temporal.deadlock_detection import be_patient
 from clawback.temporal.error_types import EXPECTED
 from clawback.temporal.guard_gateway import GuardGateway
-from clawback.temporal.guard_keeper import GuardKeeper, build_keeper
+from clawback.temporal.guard_keeper import build_keeper
 from clawback.temporal.heartbeat import HeartbeatInterceptor
 from clawback.temporal.key_ring import PayloadKeyError
 from clawback.temporal.kill_switch import KillSwitch
@@ -132,15 +132,6 @@ The sandbox is entered several times for every payload, a quarter of the CPU tim
 (ADR 8).
 """
 log = structlog.get_logger("clawback")
-
-
-@dataclass(frozen=True)
-class Services:
-    """What runs in a worker process beside workflows and activities."""
-
-    audit_keeper: AuditKeeper
-    reload_reporter: RuleReloadReporter
-    never_block: NeverBlockWatcher
 
 
 @dataclass(frozen=True)
@@ -221,7 +212,7 @@ class WorkerProcess:
         await components.pollers.start_pollers()
         await ReconciliationGateway(client).ensure_schedule()
 
-        await self._start_services(stack, rules, keeper, components.services)
+        await components.services.start(stack, rules, keeper, self._refusals)
         log.info(
             "worker.started",
             build=versioning.version.build_id,
@@ -229,23 +220,6 @@ class WorkerProcess:
             rules_version=rules.current.version,
             api=settings.api_url,
         )
-
-    async def _start_services(
-        self, stack: AsyncExitStack, rules: LiveRules, keeper: GuardKeeper, services: Services
-    ) -> None:
-        async def on_reload(change: Reload) -> None:
-            await services.reload_reporter.report(change)
-            await services.never_block.compare()
-
-        await on_reload(Reload(None, rules.current.version))
-        for service in (
-            rules.watch(on_reload),
-            services.never_block.watch(),
-            self._refusals.watch(services.audit_keeper.writer),
-            services.audit_keeper.watch(),
-            monitor_guard(keeper),
-        ):
-            stack.callback(asyncio.create_task(service).cancel)
 
     async def _fail(self, error: BaseException) -> None:
         self._error = error

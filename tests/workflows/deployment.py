@@ -31,6 +31,7 @@ from clawback.rules.act_check import LiveActCheck
 from clawback.rules.engine.ruleset import RuleSet
 from clawback.rules.live import LiveRules, fingerprint_of
 from clawback.rules.loader import load_reviewed
+from clawback.services.background import Services
 from clawback.services.configuration import build_check, connect_api
 from clawback.settings import SIMULATED_ACCOUNT, Settings
 from clawback.simulator import Simulator
@@ -42,7 +43,7 @@ from clawback.temporal.kill_switch import KillSwitch
 from clawback.temporal.poller_gateway import PollerGateway
 from clawback.temporal.worker_versions import deployment_config, take_over
 from tests.waiting import eventually
-from worker import Services, build_components, build_workers
+from worker import build_components, build_workers
 
 RULES = Path(__file__).parents[2] / "rules"
 
