@@ -349,11 +349,11 @@ async def _read_memo(found: WorkflowExecutionDescription) -> GuardMemo | None:
     except ValidationError:
         return None
     except PayloadRefused as refused:
-        raise PayloadKeyError(_explain(refused, found.namespace)) from refused
+        raise PayloadKeyError(explain_refusal(refused, found.namespace)) from refused
     return memo if isinstance(memo, GuardMemo) else None
 
 
-def _explain(refused: PayloadRefused, namespace: str) -> str:
+def explain_refusal(refused: PayloadRefused, namespace: str) -> str:
     """Say what is wrong with our keys, and what to do, in one sentence."""
     key = f"key {refused.key}" if refused.key else "a key"
     match refused.refusal:

@@ -17,8 +17,10 @@ from clawback.settings import Settings, SettingsError
 from clawback.telemetry import metrics
 from clawback.temporal import names
 from clawback.temporal.account_binding import require_account
-from clawback.temporal.guard_gateway import GuardGateway, GuardView
+from clawback.temporal.data_converter import PayloadRefused
+from clawback.temporal.guard_gateway import GuardGateway, GuardView, explain_refusal
 from clawback.temporal.guard_memory import GuardMemory, GuardPosition
+from clawback.temporal.key_ring import PayloadKeyError
 from clawback.temporal.watchdog import WATCHDOG_SCHEDULE
 
 log = structlog.get_logger("clawback")
@@ -180,7 +182,12 @@ class GuardKeeper:
         if watchdog is None:
             return None
 
-        binding = await watchdog.memo_value(names.BINDING_MEMO, default=None, type_hint=Binding)
+        try:
+            binding = await watchdog.memo_value(names.BINDING_MEMO, default=None, type_hint=Binding)
+        except PayloadRefused as refused:
+            # Its memo stays as the first worker wrote it, under whatever key was current then.
+            sentence = explain_refusal(refused, self._guard.client.namespace)
+            raise PayloadKeyError(sentence) from refused
         return binding if isinstance(binding, Binding) else None
 
     async def _read_watchdog(self) -> ScheduleDescription | None:

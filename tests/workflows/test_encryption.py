@@ -32,6 +32,7 @@ from clawback.temporal.data_converter import data_converter
 from clawback.temporal.guard_gateway import GuardGateway
 from clawback.temporal.key_ring import Key, KeyRing, PayloadKeyError
 from clawback.temporal.orders import sign_order
+from clawback.temporal.watchdog import create_watchdog
 from tests.people import person
 from tests.waiting import eventually
 from tests.workflows.deployment import deployed, keeper_of, match_of
@@ -39,6 +40,7 @@ from tests.workflows.test_case import simulated
 from tests.workflows.test_correlations import counted, matches
 from tests.workflows.test_correlations import plan_of as counting_plan
 from tests.workflows.test_correlations import rules as counting_rules
+from tests.workflows.test_lost_guard import delete
 
 OLD, NEW = Key.generate(), Key.generate()
 OPEN = CaseTiming(linger=timedelta(hours=1))
@@ -237,3 +239,12 @@ async def test_another_key_is_one_sentence_at_start(
     with pytest.raises(PayloadKeyError, match=text) as raised:
         await keeper_of(keyed(temporal, *read)).open()
     assert "\n" not in str(raised.value)
+
+
+async def test_a_lost_guard_and_a_lost_key_are_one_sentence(temporal: Client) -> None:
+    """The schedule names the account, too, and was encrypted with the first key."""
+    with_old = keyed(temporal, OLD)
+    await create_watchdog(with_old, await keeper_of(with_old).open())
+    await delete(temporal)
+    with pytest.raises(PayloadKeyError, match=f"key {OLD.id}, which is not among ours"):
+        await keeper_of(keyed(temporal, NEW)).open()
