@@ -57,6 +57,7 @@ from clawback.services.configuration import (
     build_policy,
     channels_for_rules,
     connect_api,
+    current_undo_limits,
     poller_starts,
 )
 from clawback.services.never_block_watcher import NeverBlockWatcher
@@ -269,7 +270,7 @@ def build_components(  # noqa: PLR0913 - what a worker is built from
         ReconciliationActivities(
             Reconciler(api, client, settings.deployment), audit, settings.ceiling
         ),
-        UndoActivities(api, client, own),
+        UndoActivities(api, client, own, lambda: current_undo_limits(settings, rules)),
         guarding,
         ReservedMoveActivities(guarding, containment, may_send=lambda: not api.delay(Share.ACTING)),
         AuditActivities(audit),

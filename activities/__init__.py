@@ -59,6 +59,7 @@ if not workflow.unsafe.in_sandbox():
             PolicyActivities.remove_policy,
             PolicyActivities.remove_policies,
             ReconciliationActivities.reconcile_policies,
+            UndoActivities.assess_cases,
             UndoActivities.end_case,
             UndoActivities.read_case,
             UndoActivities.return_messages,

@@ -1,6 +1,6 @@
 """Undoing what a case did: not charged, not stopped by the kill switch, and safe to repeat."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -22,8 +22,10 @@ from activities.containment import MessageOutcomes, ReclassifyMessage
 from clawback.actions.move import move_outcomes
 from clawback.actions.outcomes import MOVED
 from clawback.batching import Batcher
-from clawback.cases.undo_plan import UndoPlan, plan_undo
+from clawback.cases.undo_judgement import UndoAssessment, UndoLimits, assess_undo
+from clawback.cases.undo_plan import UndoPlan, UndoScope, plan_undo
 from clawback.cloudflare import EmailSecurity, MoveItem, Share, errors
+from clawback.ingest.present_verdicts import read_present_verdicts
 from clawback.model.messages import MAX_MESSAGES_PER_REQUEST, Destination, Target
 from clawback.model.payload import Payload
 from clawback.temporal import names
@@ -32,8 +34,14 @@ from clawback.temporal.case_history import HistoryUnreadable
 from clawback.temporal.case_sender import REFUSALS
 from clawback.temporal.corrections import Corrections
 from clawback.temporal.error_types import ErrorType
+from clawback.temporal.fan_out import gather_limited
 from clawback.temporal.own_submissions import OwnSubmissions
-from clawback.temporal.undo_gateway import CaseRun, CaseUndoRequest, read_undo_basis
+from clawback.temporal.undo_gateway import (
+    CaseRun,
+    CaseUndoRequest,
+    UndoRequest,
+    read_undo_basis,
+)
 
 log = structlog.get_logger("clawback")
 
@@ -64,9 +72,19 @@ class CorrectMessage(ReclassifyMessage):
 
 
 class UndoActivities:
-    """The requests of undo, with their own share of the rate limit."""
+    """The requests of undo, with their own share of the rate limit.
 
-    def __init__(self, api: EmailSecurity, client: Client, own_submissions: OwnSubmissions) -> None:
+    `limits` gives what one person may undo alone; None if that is everything.
+    """
+
+    def __init__(
+        self,
+        api: EmailSecurity,
+        client: Client,
+        own_submissions: OwnSubmissions,
+        limits: Callable[[], UndoLimits | None],
+    ) -> None:
+        self._limits = limits
         self._corrections = Corrections(client)
         self._api = api.on(Share.UNDO)
         self._client = client
@@ -74,6 +92,23 @@ class UndoActivities:
         self._returns = Batcher(
             self._return, MAX_MESSAGES_PER_REQUEST, pause=_JOIN, busy=_JOIN, spoilt=_SPOILT
         )
+
+    @activity.defn(name="undo.assess_cases")
+    async def assess_cases(self, request: UndoRequest) -> UndoAssessment:
+        """Judge what an undo comes to now, by the present verdicts of the messages."""
+        limits = self._limits()
+
+        async def plan(case: CaseRun) -> UndoPlan | None:
+            return await self._plan_now(case, request.scope)
+
+        with as_application_error():
+            planned = await gather_limited(plan, request.cases)
+            plans = [one for one in planned if one is not None]
+            targets = [target for one in plans for target in one.messages]
+            verdicts = await read_present_verdicts(self._api, targets) if limits else {}
+
+        unread = len(planned) - len(plans)
+        return assess_undo(plans, verdicts, limits, unread=unread, is_part=request.pages > 1)
 
     @activity.defn(name="undo.end_case")
     async def end_case(self, request: CaseUndoRequest) -> bool:
@@ -153,6 +188,14 @@ class UndoActivities:
         owner = activity.info().workflow_run_id or ""
         with as_application_error():
             await self._corrections.release(request.case, request.target.id, owner)
+
+    async def _plan_now(self, case: CaseRun, scope: UndoScope) -> UndoPlan | None:
+        """Plan the undo of a case as it is now; None if it cannot be read."""
+        try:
+            source = await read_undo_basis(self._client, await self._last_run(case))
+        except HistoryUnreadable:
+            return None
+        return plan_undo(source.basis, scope)
 
     async def _terminate_late(self, case: WorkflowExecutionDescription) -> None:
         """Terminate a case that cannot end, for instance because no worker has its version."""

@@ -19,8 +19,11 @@ import typer
 from bench.report import environment_info, wide_console, write_json
 from bench.stage import Responder, clawback, eventually
 from clawback.cases import CaseState
+from clawback.model.identity import OURSELVES
 from clawback.simulator import outbreak
 from clawback.temporal.case_index import CaseFilter
+from clawback.temporal.undo_decisions import UndoDecisions
+from clawback.temporal.undo_gateway import UndoGateway, UndoSummary
 
 _DECIDED = {CaseState.HELD, CaseState.SETTLED}
 _WAIT = 3600.0
@@ -62,7 +65,10 @@ async def _states(responder: Responder, campaigns: int) -> Counter[str] | None:
 
 
 async def measure_undo(responder: Responder) -> dict[str, Any]:
-    """Run `clawback undo --since 1h` as a user would; measure what returned, time and requests."""
+    """Run `clawback undo --since 1h` as a user would; measure what returned, time and requests.
+
+    A second person agrees at once, because Cloudflare still calls the messages malicious.
+    """
     before, began = (await responder.witness.counts())["requests"], monotonic()
     command = [
         sys.executable,
@@ -80,6 +86,7 @@ async def measure_undo(responder: Responder) -> dict[str, Any]:
         stdout=asyncio.subprocess.PIPE,
     )
     said, _ = await asyncio.wait_for(process.communicate(), _WAIT)
+    answer = await _agree(responder, json_.loads(said))
     changes = await responder.witness.changes()
     out = {
         row["id"] for row in changes if row["operation"] == "move" and row["destination"] != "Inbox"
@@ -93,8 +100,20 @@ async def measure_undo(responder: Responder) -> dict[str, Any]:
         "returned_once": sum(times == 1 for times in back.values()),
         "not_returned": len(out - set(back)),
         "blocks_removed": sum(row["operation"] == "delete" for row in changes),
-        "answer": json_.loads(said),
+        "answer": answer,
     }
+
+
+async def _agree(responder: Responder, answer: dict[str, Any]) -> dict[str, Any]:
+    """Approve an undo that is held, and wait for its result."""
+    if "held" not in answer:
+        return answer
+
+    client, undo = responder.cases.client, str(answer["undo"])
+    digest = answer["held"]["assessment"]["digest"]
+    await UndoDecisions(client).approve(undo, OURSELVES, digest)
+    pages = await asyncio.wait_for(UndoGateway(client).result([f"{undo}/1"]), _WAIT)
+    return UndoSummary.total(pages.require_all()).model_dump(mode="json")
 
 
 def _environment(responder: Responder) -> Mapping[str, str]:

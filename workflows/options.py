@@ -140,6 +140,9 @@ UNDO: Final[dict[str, Any]] = {
 On a queue that the kill switch does not close.
 """
 
+ASSESS_UNDO: Final[dict[str, Any]] = {**UNDO, "start_to_close_timeout": timedelta(minutes=5)}
+"""Judge an undo: it reads each of up to some thousand cases, and pages of detections."""
+
 UNDO_ONCE: Final[dict[str, Any]] = {**UNDO, "retry_policy": RetryPolicy(maximum_attempts=1)}
 """Undo something by a request that is not safe to repeat without verifying first."""
 

@@ -1,14 +1,21 @@
-"""Undoes many cases: one child workflow per case."""
+"""Undoes many cases: one child workflow per case, if a second person agrees where one must."""
 
 import asyncio
 import hashlib
+from contextlib import suppress
 
 from temporalio import workflow
 from temporalio.exceptions import ApplicationError, FailureError, WorkflowAlreadyStartedError
 from temporalio.workflow import ParentClosePolicy
 
 with workflow.unsafe.imports_passed_through():
-    from clawback.model.orders import OrderLog, Verb
+    from activities.undo import UndoActivities
+    from clawback.cases.state import Decision
+    from clawback.cases.undo_judgement import UndoAgreement, UndoAssessment, UndoHold
+    from clawback.model.audit_record import AuditRecord, RecordKind
+    from clawback.model.identity import OURSELVES, Actor
+    from clawback.model.orders import Order, OrderLog, SignedOrder, Verb
+    from clawback.model.texts import bounded
     from clawback.temporal import names
     from clawback.temporal.undo_gateway import (
         CaseRun,
@@ -18,17 +25,23 @@ with workflow.unsafe.imports_passed_through():
         UndoSummary,
     )
     from workflows.case_undo import CaseUndoWorkflow
+    from workflows.options import ASSESS_UNDO
+    from workflows.steps.audit import write_records
     from workflows.steps.orders import require_order, take_order
+    from workflows.validators import require_no_problem
 
 _CASES_AT_ONCE = 200
 """Many, because cases that are undone at the same moment share their requests."""
+_PEOPLE = 2
+"""How many agree to what is held: whoever asked for it, and somebody else."""
 
 
 @workflow.defn(name=names.UNDO)
 class UndoWorkflow:
     """Undoes the cases of one request, `_CASES_AT_ONCE` at a time.
 
-    Id: `undo/<number>/<page>`. The result sums up what was undone.
+    Id: `undo/<number>/<page>`. The result sums up what was undone. What is large, or returns
+    malicious mail, first waits until a second person agrees.
     """
 
     @workflow.init
@@ -37,12 +50,18 @@ class UndoWorkflow:
         self._left = list(request.cases)
         self._done = request.done
         self._total = request.total or len(request.cases)
+        scope = request.scope
+        self._agreement = UndoAgreement(scope.actor, scope.reason, request.timing)
+        self._orders = OrderLog()
 
     @workflow.run
     async def run(self, request: UndoRequest) -> UndoSummary:
         """Start an undo for each case, wait for them, add up their results."""
+        # A run that goes on after another one was judged by the first.
         if workflow.info().continued_run_id is None:
-            await _verify(request)
+            order = await _verify(request)
+            if not await self._may_begin(request, order.actor):
+                return UndoSummary(refused=len(self._left))
 
         while self._left:
             batch, self._left = self._left[:_CASES_AT_ONCE], self._left[_CASES_AT_ONCE:]
@@ -63,8 +82,81 @@ class UndoWorkflow:
 
     @workflow.query(name=names.STATUS)
     def status(self) -> UndoProgress:
-        """How many cases are left, and what was undone so far."""
-        return UndoProgress(total=self._total, left=len(self._left), undone=self._done)
+        """How many cases are left, what was undone so far, and whether people must agree first."""
+        return UndoProgress(
+            total=self._total,
+            left=len(self._left),
+            undone=self._done,
+            hold=self._agreement.pending,
+        )
+
+    @workflow.update(name=names.APPROVE)
+    async def approve(self, signed: SignedOrder) -> None:
+        """Agree to exactly what was shown, by its digest."""
+        order = await take_order(signed, Verb.APPROVE, self._orders, _PEOPLE)
+        require_no_problem(self._agreement.approval_problem(order.actor, order.content))
+        self._decide(order)
+
+    @workflow.update(name=names.DENY)
+    async def deny(self, signed: SignedOrder) -> None:
+        """End the undo before it begins."""
+        order = await take_order(signed, Verb.DENY, self._orders)
+        require_no_problem(self._agreement.decision_problem())
+        self._decide(order)
+
+    @approve.validator
+    def _validate_approve(self, signed: SignedOrder) -> None:
+        order = require_order(signed, Verb.APPROVE, self._orders)
+        require_no_problem(self._agreement.approval_problem(order.actor, order.content))
+
+    @deny.validator
+    def _validate_deny(self, signed: SignedOrder) -> None:
+        require_order(signed, Verb.DENY, self._orders)
+        require_no_problem(self._agreement.decision_problem())
+
+    def _decide(self, order: Order) -> None:
+        decision = Decision(
+            approved=order.verb is Verb.APPROVE,
+            actor=order.actor,
+            at=workflow.now(),
+            reason=order.reason,
+            id=order.nonce,
+        )
+        self._agreement.decide(decision)
+
+    async def _may_begin(self, request: UndoRequest, actor: Actor) -> bool:
+        """Wait until the undo needs nobody's consent, or has it; False if it was refused.
+
+        It is judged again after an approval: a case may have gone on meanwhile.
+        """
+        agreement = self._agreement
+        agreement.actor = actor
+        while agreement.needs_people(await self._assess(request), workflow.now()):
+            hold = agreement.hold
+            if hold is None:
+                break
+            await write_records((_record_hold(hold),))
+            await self._wait_for_decision(hold)
+            await write_records((_record_end(hold, agreement.decision),))
+            if agreement.decision is None or not agreement.decision.approved:
+                agreement.hold = None
+                await workflow.wait_condition(workflow.all_handlers_finished)
+                return False
+        return True
+
+    async def _assess(self, request: UndoRequest) -> UndoAssessment:
+        assessment: UndoAssessment = await workflow.execute_activity_method(
+            UndoActivities.assess_cases, request, **ASSESS_UNDO
+        )
+        return assessment
+
+    async def _wait_for_decision(self, hold: UndoHold) -> None:
+        with suppress(asyncio.TimeoutError):
+            await workflow.wait_condition(
+                lambda: self._agreement.decision is not None,
+                timeout=hold.expires_at - workflow.now(),
+                timeout_summary="held until then",
+            )
 
     async def _undo(self, case: CaseRun) -> UndoSummary:
         request = CaseUndoRequest(case=case, scope=self._scope)
@@ -84,8 +176,8 @@ class UndoWorkflow:
         return summary
 
 
-async def _verify(request: UndoRequest) -> None:
-    """Fail unless whoever started this may undo, and has signed exactly this.
+async def _verify(request: UndoRequest) -> Order:
+    """Return the order to undo; fail unless whoever gave it may, and has signed exactly this.
 
     The order arrived when this workflow was started, however long no worker took it up.
     """
@@ -96,7 +188,39 @@ async def _verify(request: UndoRequest) -> None:
     order = require_order(request.order, Verb.UNDO, OrderLog(), arrived)
     if order.content != request.digest:
         raise ApplicationError("the order is to undo something else", non_retryable=True)
-    await take_order(request.order, Verb.UNDO, OrderLog(), now=arrived)
+    return await take_order(request.order, Verb.UNDO, OrderLog(), now=arrived)
+
+
+def _record_hold(hold: UndoHold) -> AuditRecord:
+    return AuditRecord(
+        id=_record_id(hold, "held"),
+        at=hold.held_at,
+        kind=RecordKind.HELD,
+        case=workflow.info().workflow_id,
+        detail="; ".join((*hold.assessment.reasons, bounded(hold.reason))),
+        **hold.actor.audit_fields,
+    )
+
+
+def _record_end(hold: UndoHold, decision: Decision | None) -> AuditRecord:
+    """Record what people said about an undo, or that nobody said anything."""
+    kind, actor = RecordKind.EXPIRED, OURSELVES
+    if decision is not None:
+        kind = RecordKind.APPROVED if decision.approved else RecordKind.DENIED
+        actor = decision.actor
+    return AuditRecord(
+        id=_record_id(hold, "decided"),
+        at=workflow.now(),
+        kind=kind,
+        case=workflow.info().workflow_id,
+        detail=bounded(decision.reason) if decision else None,
+        **actor.audit_fields,
+    )
+
+
+def _record_id(hold: UndoHold, what: str) -> str:
+    info = workflow.info()
+    return f"{info.workflow_id}/{info.run_id}/{what}/{hold.held_at:%FT%T.%fZ}"
 
 
 def _workflow_id(request: CaseUndoRequest) -> str:

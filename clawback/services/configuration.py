@@ -4,6 +4,7 @@ from collections.abc import Callable, Collection, Mapping
 from datetime import timedelta
 
 from clawback.actions import ChannelTraits
+from clawback.cases.undo_judgement import UndoLimits
 from clawback.cloudflare import EmailSecurity, Permit
 from clawback.identity.permission import Policy
 from clawback.model.events import EventKind
@@ -71,6 +72,11 @@ def build_check(
 ) -> LiveActCheck:
     """Build the check that comes right before a request: of settings, rules and demotions."""
     return LiveActCheck(lambda: rules.current, settings.ceiling, settings.age_limit, demoted)
+
+
+def current_undo_limits(settings: Settings, rules: LiveRules) -> UndoLimits | None:
+    """Return what one person may undo alone now; None if that is everything."""
+    return None if settings.guard == "unlimited" else rules.current.safety.undo_limits
 
 
 def build_budgets(settings: Settings, rules: LiveRules) -> LiveBudgets:

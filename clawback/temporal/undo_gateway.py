@@ -11,6 +11,8 @@ from dataclasses import dataclass, replace
 from temporalio.client import Client, WorkflowExecutionDescription, WorkflowExecutionStatus
 from temporalio.service import RPCError
 
+from clawback.cases.timing import CaseTiming
+from clawback.cases.undo_judgement import UndoHold, merge_holds
 from clawback.cases.undo_plan import UndoBasis, UndoPlan, UndoScope, plan_undo
 from clawback.model.orders import SignedOrder, Verb
 from clawback.model.payload import Payload
@@ -53,13 +55,14 @@ class UndoSummary(Payload):
     """What an undo did, counted.
 
     `done` and `failed` count messages, blocks, policies and reclassifications; `under_way` counts
-    cases that another undo is working on.
+    cases that another undo is working on, `refused` those whose undo no second person agreed to.
     """
 
     cases: int = 0
     done: int = 0
     failed: int = 0
     under_way: int = 0
+    refused: int = 0
 
     @classmethod
     def of(cls, outcomes: Iterable[str]) -> "UndoSummary":
@@ -81,37 +84,46 @@ class UndoSummary(Payload):
 class UndoRequest(Payload):
     """A page of cases to undo, and what earlier runs of the workflow have done.
 
-    `order` is that of whoever undoes it, about exactly this scope and these cases.
+    `order` is that of whoever undoes it, about exactly this scope, these cases and `pages`: how
+    many there are of the whole undo. `timing` says how long it waits for a second person.
     """
 
     scope: UndoScope
     cases: tuple[CaseRun, ...]
     order: SignedOrder | None = None
+    pages: int = 1
+    timing: CaseTiming = CaseTiming()
     done: UndoSummary = UndoSummary()
     total: int = 0
 
     @property
     def digest(self) -> str:
-        """Identifies the scope and the cases of a page."""
-        content = self.model_dump_json(include={"scope", "cases"})
+        """Identifies the scope, the cases of a page, and how many pages there are."""
+        content = self.model_dump_json(include={"scope", "cases", "pages"})
         return hashlib.sha256(content.encode("utf-8", "surrogatepass")).hexdigest()
 
 
 class UndoProgress(Payload):
-    """How far an undo is: cases in total, cases left, and what was done so far."""
+    """How far an undo is: cases in total, cases left, and what was done so far.
+
+    `hold` is set while it waits for a second person.
+    """
 
     total: int
     left: int
     undone: UndoSummary
+    hold: UndoHold | None = None
 
     @classmethod
     def total_of(cls, pages: Iterable["UndoProgress"]) -> "UndoProgress":
         """Add the progress of pages."""
         every = list(pages)
+        holds = [one.hold for one in every if one.hold is not None]
         return cls(
             total=sum(one.total for one in every),
             left=sum(one.left for one in every),
             undone=UndoSummary.total(one.undone for one in every),
+            hold=merge_holds(holds) if holds else None,
         )
 
 
@@ -218,7 +230,9 @@ class UndoGateway:
         rest = await self._read_histories((one.entry for one in found.unread), scope)
         return found.plus(FoundUndo.of(rest))
 
-    async def start(self, scope: UndoScope, cases: Iterable[CaseRun]) -> tuple[str, ...]:
+    async def start(
+        self, scope: UndoScope, cases: Iterable[CaseRun], timing: CaseTiming | None = None
+    ) -> tuple[str, ...]:
         """Start to undo cases; return the ids of the workflows that do it.
 
         Usually one. Of some thousand cases each takes a page, which is bounded in bytes.
@@ -228,7 +242,9 @@ class UndoGateway:
         number = uuid.uuid4().hex[:12]
         ids = [f"{names.UNDO}/{number}/{page}" for page in range(1, len(pages) + 1)]
         for id_, page in zip(ids, pages, strict=True):
-            request = UndoRequest(scope=scope, cases=page)
+            request = UndoRequest(
+                scope=scope, cases=page, pages=len(pages), timing=timing or CaseTiming()
+            )
             order = sign_order(
                 self.client,
                 Verb.UNDO,

@@ -15,8 +15,11 @@ from clawback.cli.exits import ExitCode
 from clawback.model.audit_record import RecordKind
 from clawback.simulator import outbreak
 from clawback.temporal.case_index import CaseFilter
+from clawback.temporal.undo_decisions import UndoDecisions
+from clawback.temporal.undo_gateway import UndoGateway, UndoSummary
 from tests.chaos.test_outages import simulated
 from tests.cli.command import clawback
+from tests.people import person
 from tests.waiting import eventually
 from tests.workflows.deployment import RULES, Deployment, deployed
 
@@ -36,6 +39,12 @@ def newsletters(disposition: str) -> Iterator[dict[str, Any]]:
         )
 
 
+def returned(deployment: Deployment) -> list[str]:
+    """The messages that are back in the inbox."""
+    moves = [row for row in deployment.ledger if row["operation"] == "move"]
+    return [row["id"] for row in moves if row["destination"] == "Inbox"]
+
+
 async def held_or_settled(deployment: Deployment) -> Counter[str] | None:
     """Count the cases by state once every match is decided; visibility may lag."""
     states = Counter(
@@ -48,11 +57,15 @@ async def held_or_settled(deployment: Deployment) -> Counter[str] | None:
     )
 
 
-async def test_a_wrong_verdict_is_held_and_undone_by_one_command(
+async def test_a_wrong_verdict_is_held_and_undone_by_two_people(
     temporal: Client, tmp_path: Path
 ) -> None:
-    """At most 500 messages are touched, one notification is sent, and one undo reverts all."""
-    async with deployed(temporal, simulated(list(newsletters("NONE"))), tmp_path) as deployment:
+    """At most 500 messages are touched, one notification is sent, and one undo reverts all.
+
+    Cloudflare still calls them malicious, so a second person agrees.
+    """
+    simulator = simulated(list(newsletters("NONE")))
+    async with deployed(temporal, simulator, tmp_path, judges_undo=True) as deployment:
         await deployment.poll()
         assert deployment.ledger == []
         deployment.simulator.add(list(newsletters("MALICIOUS-BEC")))
@@ -86,13 +99,17 @@ async def test_a_wrong_verdict_is_held_and_undone_by_one_command(
             TEMPORAL_ADDRESS=address,
             CLAWBACK_RULES=str(RULES),
         )
-        assert undone.returncode == ExitCode.OK, undone.stderr
-        assert json.loads(undone.stdout)["failed"] == 0
-        back = [
-            row["id"]
-            for row in deployment.ledger
-            if row["operation"] == "move" and row["destination"] == "Inbox"
-        ]
+        assert undone.returncode == ExitCode.NO, undone.stderr
+        held = json.loads(undone.stdout)
+        found = held["held"]["assessment"]
+        assert found["verdicts"] == {"MALICIOUS-BEC": MOST}
+        assert returned(deployment) == []
+        decisions = UndoDecisions(temporal)
+        await decisions.approve(held["undo"], person("bob"), found["digest"])
+        pages = [f"{held['undo']}/1"]
+        summary = UndoSummary.total((await UndoGateway(temporal).result(pages)).require_all())
+        assert summary.failed == 0
+        back = returned(deployment)
         removed = [row["id"] for row in deployment.ledger if row["operation"] == "delete"]
         answered = Counter(
             row["disposition"] for row in deployment.ledger if row["operation"] == "reclassify"

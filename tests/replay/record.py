@@ -24,6 +24,7 @@ from temporalio.testing import WorkflowEnvironment
 from clawback.actions import BlockSender, BulkMove, Move, Notify, Reclassify, Release, TrustDomain
 from clawback.cases import CasePlan, CaseState, CaseTiming, ForwardMatches, Limit
 from clawback.cases.state import Campaign
+from clawback.cases.undo_judgement import UndoHold
 from clawback.cases.undo_plan import UndoScope
 from clawback.model.addresses import PatternKind
 from clawback.model.events import EventKind
@@ -44,6 +45,7 @@ from clawback.temporal.guard_gateway import GuardGateway
 from clawback.temporal.orders import sign_order
 from clawback.temporal.reconciliation_gateway import ReconciliationGateway
 from clawback.temporal.set_aside_gateway import MatchesSetAside, SetAsideGateway
+from clawback.temporal.undo_decisions import UndoDecisions
 from clawback.temporal.undo_gateway import UndoGateway
 from tests.conftest import server_options
 from tests.notifications.receivers import web_receiver
@@ -253,8 +255,21 @@ async def undone(deployment: Deployment) -> str:
     undo = UndoGateway(deployment.client)
     scope = UndoScope(actor=person("ana"), reason="good mail")
     found = await undo.find(scope, case=told.case_id)
-    await undo.result(await undo.start(scope, (one.case for one in found.candidates)))
+    pages = await undo.start(scope, (one.case for one in found.candidates))
+    await _approved(deployment, pages[0])
+    await undo.result(pages)
     return await closed(deployment, told)
+
+
+async def _approved(deployment: Deployment, page: str) -> None:
+    """The messages are malicious, so somebody else agrees."""
+    decisions, id_ = UndoDecisions(deployment.client), page.rpartition("/")[0]
+
+    async def held() -> UndoHold | None:
+        return (await decisions.held()).given.get(id_)
+
+    hold = await eventually(held)
+    await decisions.approve(id_, person("bob"), hold.assessment.digest, "a drill")
 
 
 async def undo_of_one(deployment: Deployment) -> str:
@@ -547,7 +562,7 @@ async def record(client: Client, folder: Path, wanted: Sequence[str]) -> None:
     with tempfile.TemporaryDirectory() as state:
         async with (
             receiving() as channels,
-            deployed(client, simulator, Path(state), channels) as deployment,
+            deployed(client, simulator, Path(state), channels, judges_undo=True) as deployment,
         ):
             for name, scene in SCENES.items():
                 played = await scene(deployment)

@@ -168,13 +168,15 @@ async def deployed(  # noqa: PLR0913 - each test names the few that matter to it
     versioning: WorkerDeploymentConfig | None = None,
     asks_for_rules: bool = False,
     policy: Policy | None = _LENIENT,
+    judges_undo: bool = False,
     **settings: Any,
 ) -> AsyncIterator[Deployment]:
     """Run simulator and workers until the block is left. Pollers are not started.
 
     `memory` is the file in which the worker remembers the guard. Nothing watches the guard unless a
-    test calls `keeper.keep()`. Unless `asks_for_rules`, plans that are of no rule may act. `policy`
-    says what is asked of people, by default little; None takes it from rules and settings.
+    test calls `keeper.keep()`. Unless `asks_for_rules`, plans that are of no rule may act; unless
+    `judges_undo`, one person may undo everything. `policy` says what is asked of people, by default
+    little; None takes it from rules and settings.
     """
     async with AsyncExitStack() as stack:
         url = await stack.enter_async_context(simulator.serve())
@@ -187,6 +189,9 @@ async def deployed(  # noqa: PLR0913 - each test names the few that matter to it
         api = await stack.enter_async_context(connect_api(chosen, switch))
         notifier = await stack.enter_async_context(Notifier(channels))
         rules = live_rules(chosen.rules, channels)
+        if not judges_undo:
+            safety = rules.current.safety.model_copy(update={"undo": "off"})
+            rules.current = rules.current.with_safety(safety)
         check = build_check(chosen, rules, lambda: keeper.demoted) if asks_for_rules else None
         components = build_components(
             chosen,

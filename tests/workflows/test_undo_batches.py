@@ -26,6 +26,7 @@ async def test_blocks_of_many_cases_end_in_few_requests(temporal: Client, tmp_pa
     plans = [
         plan(
             group={"edf_hash": str(number)},
+            level="critical",  # which alone may use all of a budget
             actions=(
                 Move(destination=Destination.RECOVERABLE),
                 BlockSender(pattern=f"s{number}@bad.test"),

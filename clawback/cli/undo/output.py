@@ -69,6 +69,8 @@ def print_undone(
         return
     counts = (undone.cases, undone.done, undone.failed, undone.under_way)
     print_table(("cases", "undone", "failed", "running elsewhere"), [[str(one) for one in counts]])
+    if undone.refused:
+        print_text(f"The undo of {undone.refused:,} cases was denied, or nobody approved it.")
     _print_unreadable(unreadable)
     for id_, why in unfinished.items():
         print_text(f"{id_}: no result, run the same undo again: {why}")

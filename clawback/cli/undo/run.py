@@ -9,12 +9,15 @@ from typing import TypeVar
 
 import typer
 
+from clawback.cases.undo_judgement import UndoHold
 from clawback.cases.undo_plan import UndoScope
 from clawback.cli.exits import ExitCode, Failure
-from clawback.cli.output import print_json, print_status, show_progress
+from clawback.cli.output import print_json, print_status, print_text, show_progress
 from clawback.cli.temporal_access import call_temporal
+from clawback.cli.undo.judgement import describe_hold, judge_here, judgement_lines
 from clawback.cli.undo.output import found_data, print_plan, print_undone
 from clawback.garbage_collection import without_garbage_collection
+from clawback.settings import load_settings
 from clawback.temporal.fan_out import Answers
 from clawback.temporal.undo_gateway import (
     FoundUndo,
@@ -39,6 +42,14 @@ class UndoRequest:
     as_json: bool
     case: str | None = None
     rule: str | None = None
+
+
+@dataclass(frozen=True)
+class HeldUndo:
+    """An undo that waits for a second person."""
+
+    id: str
+    hold: UndoHold
 
 
 def run_undo(request: UndoRequest) -> int:
@@ -66,26 +77,47 @@ def run_undo(request: UndoRequest) -> int:
             found = _call(lambda undo: undo.read_rest(found, request.scope))
 
     answers = _call(lambda undo: _carry_out(undo, request.scope, found))
+    if isinstance(answers, HeldUndo):
+        return _report_hold(answers, as_json=request.as_json)
+
     undone = UndoSummary.total(answers.given.values())
     print_undone(undone, found.unreadable, answers.unanswered, as_json=request.as_json)
-    is_whole = not (undone.failed or found.unreadable or answers.errors)
+    is_whole = not (undone.failed or undone.refused or found.unreadable or answers.errors)
     return ExitCode.OK if is_whole else ExitCode.NO
+
+
+def _report_hold(held: HeldUndo, *, as_json: bool) -> int:
+    if as_json:
+        print_json({"undo": held.id, "held": held.hold.model_dump(mode="json")})
+    else:
+        print_text(describe_hold(held.id, held.hold))
+    return ExitCode.NO
 
 
 def _show_plan(request: UndoRequest) -> FoundUndo:
     with show_progress("Looking for what can be undone"):
         found = _call(lambda undo: undo.find(request.scope, case=request.case, rule=request.rule))
 
-    if not request.as_json:
-        print_plan(found, ends_cases=request.scope.ends_cases)
-    elif request.dry_run or not (found.candidates or found.unread):
-        # Otherwise the one JSON document is what was undone.
-        print_json(found_data(found))
+    if request.as_json and not request.dry_run and (found.candidates or found.unread):
+        # The one JSON document is what was undone.
+        return found
 
+    with show_progress("Reading present verdicts"):
+        judged, why_unknown = asyncio.run(judge_here(found, load_settings()))
+
+    if request.as_json:
+        print_json(found_data(found) | {"judgement": judged.model_dump(mode="json")})
+        return found
+
+    print_plan(found, ends_cases=request.scope.ends_cases)
+    for line in judgement_lines(judged, why_unknown):
+        print_text(line)
     return found
 
 
-async def _carry_out(undo: UndoGateway, scope: UndoScope, found: FoundUndo) -> Answers[UndoSummary]:
+async def _carry_out(
+    undo: UndoGateway, scope: UndoScope, found: FoundUndo
+) -> Answers[UndoSummary] | HeldUndo:
     ids = await undo.start(scope, (one.case for one in found.candidates))
     print_status(f"Started {', '.join(ids)}; it continues if this command is interrupted.")
 
@@ -93,7 +125,11 @@ async def _carry_out(undo: UndoGateway, scope: UndoScope, found: FoundUndo) -> A
     while not result.done():
         await asyncio.wait([result], timeout=_PROGRESS_EVERY.total_seconds())
         if not result.done():
-            print_status(_describe(await undo.progress(ids)))
+            pages = await undo.progress(ids)
+            if (hold := UndoProgress.total_of(pages.given.values()).hold) is not None:
+                result.cancel()
+                return HeldUndo(ids[0].rpartition("/")[0], hold)
+            print_status(_describe(pages))
 
     return result.result()
 

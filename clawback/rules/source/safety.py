@@ -14,6 +14,7 @@ from pydantic import AfterValidator, BeforeValidator, Field, PlainSerializer, mo
 
 from clawback import guard
 from clawback.actions import Action
+from clawback.cases.undo_judgement import UndoLimits
 from clawback.model.addresses import PatternKind, pattern_problem
 from clawback.model.level import Level
 from clawback.model.mode import Mode
@@ -157,6 +158,13 @@ class Budgets(Strict):
         )
 
 
+class UndoDocument(Strict):
+    """What one person may undo alone: so many changes, of so many cases, none of them malicious."""
+
+    changes: int = Field(default=100, gt=0)
+    cases: int = Field(default=20, gt=0)
+
+
 RulePattern = Annotated[str, Field(pattern=r"^[a-z0-9_*?]{1,64}$")]
 """The name of a rule, or a pattern of names with `*` and `?`."""
 _ALL: tuple[RulePattern, ...] = ("*",)
@@ -189,9 +197,17 @@ class Safety(Strict):
     ] = frozenset()
     maximum_age: Span | None = Field(default=timedelta(hours=72), gt=timedelta())
     budgets: Budgets = Field(default_factory=Budgets)
+    undo: UndoDocument | Literal["off"] = UndoDocument()
     hard_delete: bool = False
     allow: Allow = Field(default_factory=Allow)
     unverified_approvals: Literal["allowed", "refused"] = "refused"
+
+    @property
+    def undo_limits(self) -> UndoLimits | None:
+        """What one person may undo alone; None if that is everything."""
+        if self.undo == "off":
+            return None
+        return UndoLimits(changes=self.undo.changes, cases=self.undo.cases)
 
     def ceiling_of(self, rule: str) -> Mode:
         """The strongest mode that a rule may have."""

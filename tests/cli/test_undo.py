@@ -1,0 +1,89 @@
+"""`clawback undo` where a second person must agree, as people meet it.
+
+All commands of a test are run by one person, whomever they say they act for.
+"""
+
+import asyncio
+import json
+from pathlib import Path
+from subprocess import CompletedProcess
+
+from temporalio.client import Client
+
+from clawback.cli.exits import ExitCode
+from clawback.simulator import outbreak
+from clawback.temporal.undo_decisions import UndoDecisions
+from clawback.temporal.undo_gateway import UndoGateway
+from tests.cli.command import clawback
+from tests.people import person
+from tests.waiting import eventually
+from tests.workflows.deployment import Deployment, deployed, match_of
+from tests.workflows.test_case import simulated
+from tests.workflows.test_undo import candidates, plan, rows
+
+
+async def run(deployment: Deployment, *arguments: str) -> CompletedProcess[str]:
+    """Run a command against the server and the API of an installation."""
+    return await asyncio.to_thread(
+        clawback,
+        *arguments,
+        TEMPORAL_ADDRESS=deployment.client.service_client.config.target_host,
+        CLAWBACK_API_URL=deployment.settings.api_url,
+        CLAWBACK_RULES=str(deployment.settings.rules),
+    )
+
+
+async def test_two_people_return_malicious_mail(temporal: Client, tmp_path: Path) -> None:
+    """The first one is told why it waits, the second one what for."""
+    lines = list(outbreak(2, disposition="MALICIOUS"))
+    async with deployed(temporal, simulated(lines), tmp_path, judges_undo=True) as deployment:
+        await deployment.signal_case(plan(), *map(match_of, lines))
+        await deployment.settled(plan().case_id)
+        await eventually(lambda: candidates(UndoGateway(temporal), plan().case_id))
+
+        undo = ("undo", "case", plan().case_id, "--by", "ana")
+        dry = await run(deployment, *undo, "--dry-run")
+        assert "Present verdicts: 2 MALICIOUS." in dry.stdout
+        assert "held until a second person agrees: 2 messages are malicious now." in dry.stdout
+
+        done = await run(deployment, *undo, "--yes", "--json")
+        assert done.returncode == ExitCode.NO, done.stderr
+        id_ = json.loads(done.stdout)["undo"]
+        (held,) = json.loads((await run(deployment, "undo", "list", "--json")).stdout)
+        assert (held["undo"], held["actor"]["on_behalf_of"]) == (id_, "ana")
+
+        digest = held["assessment"]["digest"]
+        refused = await run(deployment, "undo", "approve", id_, "--digest", digest, "--by", "bob")
+        assert refused.returncode != ExitCode.OK
+        assert "another person must approve it" in refused.stderr
+        await UndoDecisions(temporal).approve(id_, person("bob"), digest)
+        await eventually(lambda: _returned(deployment, 2))
+        nothing = await run(deployment, "undo", "deny", id_, "--by", "carl")
+        assert nothing.returncode == ExitCode.NO
+        assert "waits for a decision" in nothing.stderr
+
+
+async def test_an_api_that_cannot_be_read_here_is_the_workers_matter(
+    temporal: Client, tmp_path: Path
+) -> None:
+    """The dry run says so, and takes nothing for clean."""
+    lines = list(outbreak(1))
+    async with deployed(temporal, simulated(lines), tmp_path, judges_undo=True) as deployment:
+        await deployment.signal_case(plan(), *map(match_of, lines))
+        await deployment.settled(plan().case_id)
+        await eventually(lambda: candidates(UndoGateway(temporal), plan().case_id))
+        address = temporal.service_client.config.target_host
+        done = await asyncio.to_thread(
+            clawback,
+            *("undo", "case", plan().case_id, "--dry-run"),
+            TEMPORAL_ADDRESS=address,
+            CLAWBACK_API_URL="http://127.0.0.1:9/client/v4",
+        )
+        assert done.returncode == ExitCode.OK, done.stderr
+        assert "could not be read here" in done.stdout
+        assert "Present verdicts: 1 unknown." in done.stdout
+
+
+async def _returned(deployment: Deployment, count: int) -> bool | None:
+    back = [row for row in rows(deployment, "move") if row["destination"] == "Inbox"]
+    return len(back) == count or None

@@ -1,0 +1,160 @@
+"""Undos that wait for a second person, on a real server."""
+
+import asyncio
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+from temporalio.client import Client
+
+from clawback.cases import CaseTiming
+from clawback.cases.undo_judgement import UndoHold
+from clawback.model.audit_record import RecordKind
+from clawback.simulator import outbreak
+from clawback.temporal.undo_decisions import UndoDecisions
+from clawback.temporal.undo_gateway import UndoGateway, UndoSummary
+from clawback.temporal.workflow_calls import NoSuchWorkflow, UpdateRefused
+from tests.people import person
+from tests.waiting import eventually
+from tests.workflows.deployment import Deployment, deployed, match_of
+from tests.workflows.test_case import simulated
+from tests.workflows.test_undo import SCOPE, candidates, plan, rows, total
+
+
+def mail(count: int, disposition: str = "MALICIOUS") -> list[dict[str, Any]]:
+    """Messages of one campaign with a verdict."""
+    return list(outbreak(count, disposition=disposition))
+
+
+def called(line: dict[str, Any], disposition: str) -> dict[str, Any]:
+    """The same message with another verdict."""
+    return {**line, "message": {**line["message"], "final_disposition": disposition}}
+
+
+async def begin(deployment: Deployment, *lines: dict[str, Any]) -> str:
+    """Let a case move messages, and ask to undo that; return the id of the undo."""
+    await deployment.signal_case(plan(), *map(match_of, lines))
+    await deployment.settled(plan().case_id)
+    gateway = UndoGateway(deployment.client)
+    found = await eventually(lambda: candidates(gateway, plan().case_id))
+    (page,) = await gateway.start(SCOPE, found)
+    return page
+
+
+async def hold_of(deployment: Deployment, page: str) -> UndoHold:
+    """Wait until an undo is held."""
+
+    async def there() -> UndoHold | None:
+        held = await UndoDecisions(deployment.client).held()
+        return held.given.get(page.rpartition("/")[0])
+
+    return await eventually(there)
+
+
+def returned(deployment: Deployment) -> list[str]:
+    """The messages that are back in the inbox."""
+    return [row["id"] for row in rows(deployment, "move") if row["destination"] == "Inbox"]
+
+
+async def test_malicious_mail_returns_only_if_two_people_want_it(
+    temporal: Client, tmp_path: Path
+) -> None:
+    """Whoever asked for it does not count twice, and the record names both."""
+    lines = mail(3)
+    async with deployed(temporal, simulated(lines), tmp_path, judges_undo=True) as deployment:
+        page = await begin(deployment, *lines)
+        hold = await hold_of(deployment, page)
+        assert hold.assessment.reasons == ("3 messages are malicious now",)
+        assert returned(deployment) == []
+
+        decisions, undo = UndoDecisions(temporal), page.rpartition("/")[0]
+        with pytest.raises(UpdateRefused, match="another person"):
+            await decisions.approve(undo, person("ANA"), hold.assessment.digest)
+        with pytest.raises(UpdateRefused, match="has changed"):
+            await decisions.approve(undo, person("bob"), "3-000000000000")
+        await decisions.approve(undo, person("bob"), hold.assessment.digest, "it is a drill")
+
+        gateway = UndoGateway(temporal)
+        assert await total(gateway, [page]) == UndoSummary(cases=1, done=3)
+        assert len(returned(deployment)) == 3
+        records = [one for one in deployment.audit() if one.case == page]
+        assert [(one.kind, one.actor) for one in records] == [
+            (RecordKind.HELD, "ana"),
+            (RecordKind.APPROVED, "bob"),
+        ]
+        with pytest.raises(NoSuchWorkflow):
+            await decisions.find(undo)
+
+
+@pytest.mark.parametrize("disposition", ["NONE", "SUSPICIOUS"])
+async def test_innocent_mail_returns_at_once(
+    temporal: Client, tmp_path: Path, disposition: str
+) -> None:
+    """What was called malicious when the case acted need not be so now."""
+    lines = mail(3)
+    async with deployed(temporal, simulated(lines), tmp_path, judges_undo=True) as deployment:
+        deployment.simulator.add([called(line, disposition) for line in lines])
+        page = await begin(deployment, *lines)
+        assert (await total(UndoGateway(temporal), [page])).done == 3
+
+
+async def test_a_large_undo_of_innocent_mail_is_held(temporal: Client, tmp_path: Path) -> None:
+    """By default more than 100 changes are large, or more than 20 cases."""
+    lines = mail(101, "SPAM")
+    async with deployed(temporal, simulated(lines), tmp_path, judges_undo=True) as deployment:
+        page = await begin(deployment, *lines)
+        hold = await hold_of(deployment, page)
+        assert hold.assessment.reasons == ("it takes back more than 100 changes or 20 cases",)
+        assert hold.assessment.verdicts == {"SPAM": 101}
+        await UndoDecisions(temporal).deny(page.rpartition("/")[0], person("ana"), "a mistake")
+        assert await total(UndoGateway(temporal), [page]) == UndoSummary(refused=1)
+        assert returned(deployment) == []
+
+
+async def test_mail_that_joins_after_the_hold_needs_another_approval(
+    temporal: Client, tmp_path: Path
+) -> None:
+    """Nobody has seen it."""
+    lines = mail(4)
+    async with deployed(temporal, simulated(lines), tmp_path, judges_undo=True) as deployment:
+        page = await begin(deployment, *lines[:2])
+        hold = await hold_of(deployment, page)
+        await deployment.signal_case(plan(), *map(match_of, lines[2:]))
+        await eventually(lambda: _moved(deployment, 4))
+        await deployment.settled(plan().case_id)
+
+        decisions, undo = UndoDecisions(temporal), page.rpartition("/")[0]
+        await decisions.approve(undo, person("bob"), hold.assessment.digest)
+        again = await eventually(lambda: _held_again(deployment, page, hold))
+        assert again.assessment.messages == 4
+        assert returned(deployment) == []
+        await decisions.approve(undo, person("carl"), again.assessment.digest)
+        assert (await total(UndoGateway(temporal), [page])).done == 4
+
+
+async def test_silence_ends_an_undo(temporal: Client, tmp_path: Path) -> None:
+    """As it ends a held case."""
+    lines = mail(1)
+    async with deployed(temporal, simulated(lines), tmp_path, judges_undo=True) as deployment:
+        await deployment.signal_case(plan(), *map(match_of, lines))
+        await deployment.settled(plan().case_id)
+        found = await eventually(lambda: candidates(UndoGateway(temporal), plan().case_id))
+        soon = CaseTiming(approval_timeout=timedelta(milliseconds=200))
+        gateway = UndoGateway(temporal)
+        (page,) = await gateway.start(SCOPE, found, soon)
+        assert await asyncio.wait_for(total(gateway, [page]), 60) == UndoSummary(refused=1)
+        assert returned(deployment) == []
+        kinds = [one.kind for one in deployment.audit() if one.case == page]
+        assert kinds == [RecordKind.HELD, RecordKind.EXPIRED]
+
+
+async def _moved(deployment: Deployment, count: int) -> bool | None:
+    return len(rows(deployment, "move")) == count or None
+
+
+async def _held_again(deployment: Deployment, page: str, before: UndoHold) -> UndoHold | None:
+    held = await UndoDecisions(deployment.client).held()
+    found = held.given.get(page.rpartition("/")[0])
+    is_new = found is not None and found.assessment.digest != before.assessment.digest
+    return found if is_new else None
