@@ -10,6 +10,8 @@ from pathlib import Path
 from typing import Any
 
 _POLL_ENDPOINTS = ("GET /investigate", "GET /phishguard/reports", "GET /submissions")
+_BACKGROUND = "GET /settings/"
+"""Domains and policies are read in the background too, again and again while the API fails."""
 
 
 class CounterSums:
@@ -105,7 +107,11 @@ class Progress:
 
         Polls do not count: they go on when nothing happens.
         """
-        polls = sum(counts["by_endpoint"].get(endpoint, 0) for endpoint in _POLL_ENDPOINTS)
+        polls = sum(
+            count
+            for endpoint, count in counts["by_endpoint"].items()
+            if endpoint in _POLL_ENDPOINTS or endpoint.startswith(_BACKGROUND)
+        )
         self.changes, self.requests, self.records = counts["changes"], counts["requests"], records
         current = (self.changes, self.requests - polls, records)
         if current != self._last:
