@@ -200,7 +200,7 @@ class CaseWorkflow:
             case_id=info.workflow_id,
             rule=self._plan.rule,
             owner=f"case-run:{info.first_execution_run_id}",
-            authority=self._case.authority_of(step),
+            authority=self._case.actions.authority_of(step),
             is_off=lambda: self._case.state is CaseState.UNDONE,
             first_seen=self._case.messages.first_seen_among(step.targets),
             repeats=reserved.repeats,

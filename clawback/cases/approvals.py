@@ -7,14 +7,18 @@ import hashlib
 import json
 from collections.abc import Sequence
 from datetime import datetime
+from typing import Any
 
 from clawback.actions import BudgetKind
 from clawback.cases.hold_cause import HoldCause
 from clawback.cases.plan import CasePlan
+from clawback.cases.recorder import CaseRecorder
 from clawback.cases.state import ActionStep, CaseSnapshot, CaseState, Decision, Proposal
 from clawback.cases.timing import CaseTiming
+from clawback.model.audit_record import RecordKind
 from clawback.model.identity import Identity
 from clawback.model.mode import Mode
+from clawback.model.texts import bounded
 
 _MOST_NAMED = 5
 
@@ -39,6 +43,22 @@ class Approval:
         self.refused_budget = snapshot.refused_budget
         self.refused_protected = snapshot.refused_protected
         self._timing = timing
+
+    def saved(self) -> dict[str, Any]:
+        """Its fields of the snapshot."""
+        return {
+            "held_at": self.held_at,
+            "hold_reason": self.hold_reason,
+            "guard_refusal": self.guard_refusal,
+            "decision": self.decision,
+            "approvals": tuple(self.approvals),
+            "expiry_warned": self.expiry_warned,
+            "hold_cause": self.hold_cause,
+            "ask_at": self.ask_at,
+            "asked": self.asked,
+            "refused_budget": self.refused_budget,
+            "refused_protected": self.refused_protected,
+        }
 
     def reset(self, state: CaseState) -> None:
         """Forget all approvals: a new match is something that nobody has approved yet."""
@@ -86,26 +106,43 @@ class Approval:
         if self.ask_at is not None:
             self.ask_at = now
 
-    def hold(self, plan: CasePlan, step: ActionStep, reason: str, now: datetime) -> None:
+    def hold(
+        self, plan: CasePlan, step: ActionStep, reason: str, now: datetime, recorder: CaseRecorder
+    ) -> None:
         """Start to wait for people."""
         self.held_at, self.hold_reason = now, reason
         if self._fixed_reason(plan, step) is not None:
             self.hold_cause, self.ask_at = HoldCause.APPROVAL, None
+        recorder.note(RecordKind.HELD, now, detail=bounded(reason))
+
+    def wait_until(self, now: datetime, recorder: CaseRecorder) -> datetime | None:
+        """Say until when to wait for people, and warn them once; None if they took too long."""
+        expires_at = self._expires_at(now)
+        if now >= expires_at:
+            recorder.note(RecordKind.EXPIRED, now)
+            return None
+
+        until = self._warn_at(now) or expires_at
+        if until <= now:
+            until, self.expiry_warned = expires_at, True
+            detail = f"is denied at {expires_at:%FT%TZ} unless somebody decides"
+            recorder.note(RecordKind.EXPIRY_WARNED, now, detail=detail)
+        return min(until, self.ask_at or until)
 
     def release(self) -> None:
         """Stop to wait: the guard has granted what it refused."""
         self._forget_refusal()
         self.expiry_warned = False
 
-    def expires_at(self, now: datetime) -> datetime:
+    def _expires_at(self, now: datetime) -> datetime:
         """When silence is taken for a denial."""
         return (self.held_at or now) + self._timing.approval_timeout
 
-    def warn_at(self, now: datetime) -> datetime | None:
+    def _warn_at(self, now: datetime) -> datetime | None:
         """When people are warned of the timeout; None if they were, or never are."""
         if self.expiry_warned or self._timing.approval_timeout <= self._timing.warning:
             return None
-        return self.expires_at(now) - self._timing.warning
+        return self._expires_at(now) - self._timing.warning
 
     def add(self, decision: Decision, needs: int) -> int:
         """Add a decision; give how many more people must approve. It counts when none must."""

@@ -1,7 +1,7 @@
 """One part of a campaign among the others: its room, and what goes on to further parts."""
 
 from collections.abc import Container, Iterable
-from typing import Final
+from typing import Any, Final
 
 from clawback.cases.part_index import PartIndex, SavedIndex, has_index
 from clawback.cases.placement import MatchSize
@@ -51,18 +51,18 @@ class CampaignParts:
         return self._room.is_full
 
     @property
-    def room_used(self) -> int:
-        """The bytes that the matches of this part may take."""
-        return self._room.used
-
-    @property
     def are_open(self) -> bool:
         """Whether another part has not ended."""
         return any(state not in _ENDED for state in self.states.values())
 
-    def saved_index(self) -> SavedIndex:
-        """The index of this part for its next run; it is empty if the part has none."""
-        return SavedIndex() if self._index is None else self._index.saved()
+    def saved(self) -> dict[str, Any]:
+        """Its fields of the snapshot; the index is empty if this part has none."""
+        return {
+            "room_used": self._room.used,
+            "is_full": self.is_full,
+            "parts": self.states,
+            "index": SavedIndex() if self._index is None else self._index.saved(),
+        }
 
     def has_room(self, match: Match) -> bool:
         """Take the room of a match; False if this part has none for it."""

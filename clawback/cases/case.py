@@ -11,7 +11,6 @@ from typing import Any
 from clawback.actions import Scope
 from clawback.actions.outcomes import MOVED, TOOK_EFFECT, WOULD, failed
 from clawback.cases.approvals import Approval, NotHeld, describe_change, make_proposal
-from clawback.cases.authority import Authority
 from clawback.cases.campaign import campaign_state
 from clawback.cases.campaign_parts import CampaignParts
 from clawback.cases.case_actions import CaseActions
@@ -156,19 +155,6 @@ class Case:
         if self.counted_campaign is None:
             self.actions.ask(step)
 
-    def authority_of(self, step: ActionStep) -> Authority:
-        """What a step rests on, for those who check it again before its requests leave."""
-        times = [target.at for target in step.targets]
-        is_single = step.action.scope is Scope.MESSAGE
-        return Authority(
-            rule=self.plan.rule,
-            mode=self.plan.mode,
-            actions_version=self.plan.actions_version,
-            condition_versions=self.messages.conditions_of(step.targets if is_single else ()),
-            oldest=min(times, default=None) if is_single else None,
-            approved=step.approved,
-        )
-
     def refuse(
         self, step: ActionStep, reason: str, cause: HoldCause, ask_at: datetime | None = None
     ) -> None:
@@ -303,43 +289,15 @@ class Case:
     def snapshot(self) -> CaseSnapshot:
         """All the case knows, for the next run and for undo."""
         return CaseSnapshot(
-            uid=self._recorder.uid,
             state=self.state,
             opened_at=self._opened_at,
             last_match_at=self._last_match_at,
-            match_reasons=self.messages.match_reasons,
-            events=self.messages.events,
-            targets=self.messages.targets,
-            search_results=self.messages.search_results,
-            first_seen=self.messages.first_seen,
-            handled=frozenset(self.messages.handled),
-            conditions=self.messages.conditions,
-            last_condition=self.messages.last_condition,
-            outcomes=tuple(self.actions.outcomes),
-            applied=tuple(self.actions.applied),
-            in_progress=self.actions.in_progress,
-            spent=self.actions.spent,
-            campaign=self.actions.campaign,
-            held_at=self._approval.held_at,
-            hold_reason=self._approval.hold_reason,
-            guard_refusal=self._approval.guard_refusal,
-            decision=self._approval.decision,
-            approvals=tuple(self._approval.approvals),
-            expiry_warned=self._approval.expiry_warned,
-            hold_cause=self._approval.hold_cause,
-            ask_at=self._approval.ask_at,
-            asked=self._approval.asked,
-            refused_budget=self._approval.refused_budget,
-            refused_protected=self._approval.refused_protected,
-            notifications=tuple(self.notifications.deliveries),
-            reporters=tuple(self.notifications.reporters),
-            timeline=self._recorder.timeline.entries,
-            records=self._recorder.count,
-            pending_records=tuple(self._recorder.pending),
-            room_used=self.parts.room_used,
-            is_full=self.parts.is_full,
-            parts=self.parts.states,
-            index=self.parts.saved_index(),
+            **self._recorder.saved(),
+            **self.messages.saved(),
+            **self.actions.saved(),
+            **self._approval.saved(),
+            **self.notifications.saved(),
+            **self.parts.saved(),
             orders=self.orders.counted,
         )
 
@@ -443,30 +401,14 @@ class Case:
 
     def _hold(self, step: ActionStep, reason: str, now: datetime) -> Step:
         if self.state is not CaseState.HELD:
-            self._approval.hold(self.plan, step, reason, now)
+            self._approval.hold(self.plan, step, reason, now, self._recorder)
             self.state = CaseState.HELD
-            self._note(RecordKind.HELD, now, detail=bounded(reason))
+        if (until := self._approval.wait_until(now, self._recorder)) is not None:
+            return WaitStep(until=until)
 
-        expires_at = self._approval.expires_at(now)
-        if now < expires_at:
-            until = self._warn(expires_at, now)
-            return WaitStep(until=min(until, self._approval.ask_at or until))
-
-        self._note(RecordKind.EXPIRED, now)
         self.state = CaseState.EXPIRED
         self._refuse_pending(self.state, now)
         return self._wait_or_close(now)
-
-    def _warn(self, expires_at: datetime, now: datetime) -> datetime:
-        """Warn once before the approval times out; return when there is something to do again."""
-        if (warn_at := self._approval.warn_at(now)) is None:
-            return expires_at
-        if now < warn_at:
-            return warn_at
-        self._approval.expiry_warned = True
-        detail = f"is denied at {expires_at:%FT%TZ} unless somebody decides"
-        self._note(RecordKind.EXPIRY_WARNED, now, detail=detail)
-        return expires_at
 
     # ---- the end
 

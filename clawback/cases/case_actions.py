@@ -2,9 +2,11 @@
 
 from collections.abc import Iterable, Iterator, Mapping
 from datetime import datetime
+from typing import Any
 
 from clawback.actions import Action, BudgetKind, Scope
 from clawback.actions.outcomes import TOOK_EFFECT, failed
+from clawback.cases.authority import Authority
 from clawback.cases.case_messages import CaseMessages
 from clawback.cases.plan import CasePlan
 from clawback.cases.state import (
@@ -35,6 +37,16 @@ class CaseActions:
         self.campaign = snapshot.campaign or Campaign(
             id=snapshot.uid.rpartition("/")[2], opened_at=snapshot.opened_at
         )
+
+    def saved(self) -> dict[str, Any]:
+        """Its fields of the snapshot."""
+        return {
+            "outcomes": tuple(self.outcomes),
+            "applied": tuple(self.applied),
+            "in_progress": self.in_progress,
+            "spent": self.spent,
+            "campaign": self.campaign,
+        }
 
     # ---- what is pending
 
@@ -100,6 +112,19 @@ class CaseActions:
             targets = tuple(target for target in step.targets if target.id not in known)
             if not known or targets:
                 yield step.model_copy(update={"targets": targets})
+
+    def authority_of(self, step: ActionStep) -> Authority:
+        """What a step rests on, for those who check it again before its requests leave."""
+        times = [target.at for target in step.targets]
+        is_single = step.action.scope is Scope.MESSAGE
+        return Authority(
+            rule=self._plan.rule,
+            mode=self._plan.mode,
+            actions_version=self._plan.actions_version,
+            condition_versions=self._messages.conditions_of(step.targets if is_single else ()),
+            oldest=min(times, default=None) if is_single else None,
+            approved=step.approved,
+        )
 
     # ---- what became of them
 

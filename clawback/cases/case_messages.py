@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Iterator, Sequence
 from datetime import datetime
+from typing import Any
 
 from clawback.cases.plan import CasePlan, Match
 from clawback.cases.state import CaseSnapshot
@@ -21,6 +22,19 @@ class CaseMessages:
         self.handled = set(snapshot.handled)
         self.conditions = dict(snapshot.conditions)
         self.last_condition = snapshot.last_condition
+
+    def saved(self) -> dict[str, Any]:
+        """Its fields of the snapshot."""
+        return {
+            "match_reasons": self.match_reasons,
+            "events": self.events,
+            "targets": self.targets,
+            "search_results": self.search_results,
+            "first_seen": self.first_seen,
+            "handled": frozenset(self.handled),
+            "conditions": self.conditions,
+            "last_condition": self.last_condition,
+        }
 
     def __iter__(self) -> Iterator[Target]:
         """Every message: of matches first, then those that searches found."""

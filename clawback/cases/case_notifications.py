@@ -8,6 +8,7 @@ the case closes goes out then.
 from collections import Counter
 from collections.abc import Iterator
 from datetime import datetime, timedelta
+from typing import Any
 
 from clawback.actions import NotificationAction, Occasion
 from clawback.cases.plan import CasePlan, Match
@@ -44,6 +45,10 @@ class CaseNotifications:
         self._plan = plan
         self.deliveries = list(snapshot.notifications)
         self.reporters = list(snapshot.reporters)
+
+    def saved(self) -> dict[str, Any]:
+        """Its fields of the snapshot."""
+        return {"notifications": tuple(self.deliveries), "reporters": tuple(self.reporters)}
 
     def add_reporter(self, match: Match) -> None:
         """Remember who reported this event. Addresses are compared without case."""

@@ -19,6 +19,15 @@ class CaseRecorder:
         self.timeline = Timeline(snapshot.timeline)
         self._plan = plan
 
+    def saved(self) -> dict[str, Any]:
+        """Its fields of the snapshot."""
+        return {
+            "uid": self.uid,
+            "timeline": self.timeline.entries,
+            "records": self.count,
+            "pending_records": tuple(self.pending),
+        }
+
     def note(self, kind: RecordKind, now: datetime, **fields: Any) -> None:
         """Make a record; its id is the number of the record within the case."""
         self.count += 1

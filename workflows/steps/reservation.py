@@ -150,7 +150,7 @@ class Reservations:
         return ReserveStep(
             reservation=reservation,
             action=step.action,
-            authority=self._case.authority_of(step),
+            authority=self._case.actions.authority_of(step),
             records=tuple(records),
         )
 
