@@ -73,6 +73,7 @@ class Shard:
         self._record_count = snapshot.records
         self._records = list(snapshot.pending_records)
         self._losses: dict[tuple[str, str], _Loss] = {}
+        self._definitions = dict(snapshot.definitions)
 
         for state in snapshot.groups:
             group = ShardGroup.from_state(state, snapshot.definitions[state.definition])
@@ -82,8 +83,12 @@ class Shard:
 
     def take(self, batch: MatchBatch, now: datetime) -> None:
         """Take the matches of a page: count them, or keep them for the case that is open."""
+        # Thousands of groups share few definitions, and each batch brings its own copies.
+        definitions = {
+            digest: self._shared(digest, one) for digest, one in batch.definitions.items()
+        }
         for found in batch.groups:
-            definition = batch.definitions.get(found.definition)
+            definition = definitions.get(found.definition)
             if definition is None:
                 self.reject("matches without a definition of their correlation", now)
             else:
@@ -195,6 +200,12 @@ class Shard:
         )
 
     # ---- groups
+
+    def _shared(self, digest: str, definition: CorrelationDefinition) -> CorrelationDefinition:
+        """Return the definition that groups hold already, if it is the same."""
+        if self._definitions.get(digest) != definition:
+            self._definitions[digest] = definition
+        return self._definitions[digest]
 
     def _take_group(
         self, found: GroupMatches, definition: CorrelationDefinition, now: datetime

@@ -189,6 +189,19 @@ def test_groups_are_counted_apart() -> None:
     assert [(one.seen, one.wanted) for one in shard.windows(NOW)] == [(2, 3), (2, 3)]
 
 
+def test_groups_share_a_definition_until_it_changes() -> None:
+    """Each signal brings a copy; a shard of thousands of groups keeps one."""
+    shard = new_shard()
+    for group in ("g", "h"):
+        shard.take(batch(match(1), match(2), match(3), group=group, of=definition()), NOW)
+    first, second = shard.due(NOW)
+    assert first.definition is second.definition
+
+    patient = definition(linger=HOUR)
+    shard.take(batch(match(1), match(2), match(3), group="i", of=patient), NOW)
+    assert [one.definition for one in shard.due(NOW)] == [definition(), definition(), patient]
+
+
 def test_rules_that_count_differently_are_counted_apart() -> None:
     """A rule that was changed counts anew and never acts on what its former version counted."""
     shard = new_shard()
