@@ -82,7 +82,11 @@ async def worker_of(
 async def test_undo_continues_after_its_worker_was_killed(temporal: Client, tmp_path: Path) -> None:
     """Killed after the first message and after the first block; each is reverted once."""
     simulator = simulated([], "slow=0.5:0.3")
-    mail = [list(outbreak(COPIES, number, sender=f"s{number}@bad.test")) for number in range(CASES)]
+    # Clean by now: two people must agree to return malicious mail.
+    mail = [
+        list(outbreak(COPIES, number, sender=f"s{number}@bad.test", disposition="NONE"))
+        for number in range(CASES)
+    ]
     simulator.add([line for lines in mail for line in lines])
     cases, undo = CaseGateway(temporal), UndoGateway(temporal)
     async with worker_of(temporal, simulator, tmp_path) as worker:

@@ -78,7 +78,7 @@ async def test_a_rule_whose_plan_is_too_large_stops_only_itself(
     temporal: Client, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Its match is rejected and on record, the page is finished, and the other rule acts."""
-    monkeypatch.setattr("clawback.temporal.case_gateway.PLAN_LIMIT", 2_000)
+    monkeypatch.setattr("clawback.temporal.case_sender.PLAN_LIMIT", 2_000)
     many = "".join(
         f"    - block_sender: {{pattern: {number}{'a' * 50}@x.test}}\n" for number in range(20)
     )

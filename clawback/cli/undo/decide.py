@@ -56,7 +56,7 @@ def approve_undo(
 
 
 def deny_undo(undo: UndoId, *, by: By = "", reason: Reason = "") -> int:
-    """End an undo that waits for a second person: nothing is taken back."""
+    """End an undo that waits for a second person."""
     id_, actor = _full_id(undo), require_actor(Verb.DENY, by)
     call_temporal(lambda client: UndoDecisions(client).deny(id_, actor, reason))
     print_text(f"{id_} is denied: nothing is taken back.")
