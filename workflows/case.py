@@ -54,7 +54,7 @@ with workflow.unsafe.imports_passed_through():
     from workflows.steps.containment import carry_out
     from workflows.steps.context import StepContext
     from workflows.steps.orders import require_order, take_order
-    from workflows.steps.publication import CasePublication
+    from workflows.steps.publication import CATCH_UP_AFTER, CasePublication
     from workflows.steps.reservation import Reservations, ReservedStep
     from workflows.validators import require_no_problem
 
@@ -364,12 +364,16 @@ class CaseWorkflow:
         # A timed wait takes a timer even if its condition already holds.
         if self._has_news or left <= timedelta():
             return
-        with suppress(asyncio.TimeoutError):
+        is_behind = self._publication.is_behind
+        try:
             await workflow.wait_condition(
                 lambda: self._has_news,
-                timeout=left,
+                timeout=min(left, CATCH_UP_AFTER) if is_behind else left,
                 timeout_summary=f"{self._case.state} until then",
             )
+        except TimeoutError:
+            if is_behind:
+                self._publication.publish_rest(self._case, is_due=True)
 
     async def _write_records(self) -> None:
         await write_records(self._case.take_records())

@@ -24,6 +24,7 @@ from tests.people import person
 from tests.waiting import eventually
 from tests.workflows.deployment import Deployment, deployed, match_of
 from tests.workflows.test_case import moved_ids, plan, simulated
+from workflows.steps import publication
 
 NOISE = random.Random(1)  # noqa: S311 - test data
 CASE = plan().case_id
@@ -177,6 +178,27 @@ async def decided(deployment: Deployment, count: int) -> bool | None:
     """Whether every message has an outcome."""
     snapshot = (await deployment.cases.status(CASE)).snapshot
     return (snapshot is not None and len(snapshot.outcomes[0]) == count) or None
+
+
+@pytest.mark.usefixtures("small")
+async def test_a_list_shows_how_a_large_campaign_ended(
+    temporal: Client, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Beyond its limit a case publishes little, but when nothing more happens it does."""
+    monkeypatch.setattr(publication, "MOST_UPSERTS", 0)
+    monkeypatch.setattr(publication, "CATCH_UP_AFTER", timedelta(seconds=1))
+    lines = campaign(45)
+    async with deployed(temporal, simulated(lines), tmp_path) as deployment, asyncio.timeout(60):
+        for some in (lines[:10], lines[10:30], lines[30:]):
+            await deployment.signal_case(plan(), *map(match_of, some))
+
+        async def is_shown() -> bool | None:
+            found = await deployment.cases.find()
+            return [(one.state, one.summary and one.summary.messages) for one in found] == [
+                (CaseState.SETTLED, 45)
+            ] or None
+
+        await eventually(is_shown)
 
 
 @pytest.fixture
