@@ -36,8 +36,11 @@ A correlation that needs more may never open a case.
 """
 MOST_WAITING_BYTES = 8 * 1024 * 1024
 """What a shard holds in memory at most while matches arrive faster than cases take them."""
-MOST_DELIVERY_BYTES = 200 * 1024
-"""Bytes of entries in one delivery; as matches they take about twice as many."""
+MOST_DELIVERY_BYTES = 400 * 1024
+"""Bytes of entries in one delivery; as matches they take about twice as many.
+
+Deliveries follow one another, so their size limits how fast a large campaign reaches its case.
+"""
 RETRY_PAUSE = timedelta(minutes=1)
 """Wait before a delivery that the server refused is tried again."""
 DELIVERY_PATIENCE = timedelta(hours=24)
