@@ -76,16 +76,19 @@ class Joiner:
                 if not self._is_current(postfix_id, now):
                     await self._search(search, now)
 
-        return join_messages(event, [known for known, _ in self._copies(postfix_id)])
+        return join_messages(event, self._copies(postfix_id))
 
-    def _copies(self, postfix_id: str) -> Iterator[tuple[Event, datetime]]:
-        """The copies of a message, and when each was read."""
+    def _copies(self, postfix_id: str) -> Iterator[Event]:
+        """The copies of a message that are still known."""
         for id_, read_at in self._read_at.get(postfix_id, {}).items():
             if (record := self._records.get(id_)) is not None:
-                yield message_event(record, read_at), read_at
+                yield message_event(record, read_at)
 
     def _is_current(self, postfix_id: str, now: datetime) -> bool:
-        return any(now - read_at < _CURRENT for _, read_at in self._copies(postfix_id))
+        return any(
+            now - read_at < _CURRENT and id_ in self._records
+            for id_, read_at in self._read_at.get(postfix_id, {}).items()
+        )
 
     async def _search(self, search: JoinSearch, now: datetime) -> None:
         last = self._searched_at.get(search)

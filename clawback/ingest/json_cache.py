@@ -21,6 +21,9 @@ class JsonCache(Generic[K]):
     def __init__(self, most_bytes: int) -> None:
         self._cache: LRUCache[K, bytes] = LRUCache(most_bytes, getsizeof=_size_of)
 
+    def __contains__(self, key: K) -> bool:
+        return key in self._cache
+
     def get(self, key: K) -> dict[str, Any] | None:
         """Return a copy of an object; None if it is not kept."""
         body = self._cache.get(key)

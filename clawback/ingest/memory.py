@@ -23,9 +23,7 @@ class RecentHashes:
 
     def add(self, value: Hashable) -> None:
         """Add a value; if there are too many, the older half is forgotten."""
-        if len(self._recent) >= self._most_recent:
-            self._recent, self._older = set(), self._recent
-        self._recent.add(hash(value))
+        self._add(hash(value))
 
     def __contains__(self, value: Hashable) -> bool:
         number = hash(value)
@@ -33,8 +31,13 @@ class RecentHashes:
             return True
         if number not in self._older:
             return False
-        self.add(value)
+        self._add(number)
         return True
+
+    def _add(self, number: int) -> None:
+        if len(self._recent) >= self._most_recent:
+            self._recent, self._older = set(), self._recent
+        self._recent.add(number)
 
     def __len__(self) -> int:
         return len(self._recent | self._older)
