@@ -8,13 +8,15 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import BaseHTTPRequestHandler
 from pathlib import Path
 
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
+
+from tests.http_server import serving
 
 
 def write_certificate(folder: Path, address: str = "127.0.0.1") -> tuple[Path, Path]:
@@ -158,15 +160,6 @@ def http_receiver(*statuses: int) -> Iterator[HttpReceiver]:
         def log_message(self, *_: object) -> None:
             """Keep the test output clean."""
 
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-    thread = threading.Thread(
-        target=server.serve_forever, kwargs={"poll_interval": 0.01}, daemon=True
-    )
-    thread.start()
-    receiver.url = f"http://127.0.0.1:{server.server_port}/audit"
-    try:
+    with serving(Handler) as url:
+        receiver.url = f"{url}/audit"
         yield receiver
-    finally:
-        server.shutdown()
-        server.server_close()
-        thread.join()
