@@ -42,6 +42,12 @@ class Failure(Exception):
         self.code = code
 
 
+def require_terminal(remedy: str) -> None:
+    """Raise Failure if nobody can be asked; `remedy` says how to go without."""
+    if not sys.stdin.isatty():
+        raise Failure(f"no terminal to ask on: {remedy}", ExitCode.USAGE)
+
+
 def describe_missing_module(error: ModuleNotFoundError) -> str:
     """Say which package is missing, and how to install it."""
     package = (error.name or "").partition(".")[0]

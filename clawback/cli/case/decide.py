@@ -1,6 +1,5 @@
 """`clawback case approve` and `clawback case deny`: decide a held case."""
 
-import sys
 from collections.abc import Awaitable, Callable, Mapping
 from typing import Annotated
 
@@ -12,7 +11,7 @@ from clawback.cases.hold_cause import HoldCause
 from clawback.cli.acting import By, Reason, require_actor
 from clawback.cli.case.decide_many import decide_many
 from clawback.cli.case.lookup import find_id
-from clawback.cli.exits import ExitCode, Failure
+from clawback.cli.exits import ExitCode, Failure, require_terminal
 from clawback.cli.output import AsJson, print_json, print_status, print_text
 from clawback.cli.temporal_access import call_temporal
 from clawback.model.orders import Verb
@@ -141,11 +140,7 @@ def _confirm(proposals: Answers[Proposal]) -> str:
         Failure: the answer was no, or there is no terminal to ask on.
 
     """
-    if not sys.stdin.isatty():
-        raise Failure(
-            "no terminal to ask on: give --digest DIGEST, which `clawback case show` prints",
-            ExitCode.USAGE,
-        )
+    require_terminal("give --digest DIGEST, which `clawback case show` prints")
 
     proposal = merge_proposals(list(proposals.given.values()))
     _print_proposal(proposal)

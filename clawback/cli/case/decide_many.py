@@ -1,6 +1,5 @@
 """Decides all held cases of one rule and cause together."""
 
-import sys
 from collections import Counter
 from collections.abc import Awaitable, Callable
 
@@ -8,7 +7,7 @@ import typer
 
 from clawback.cases.hold_cause import HoldCause
 from clawback.cli.case.selection import HeldSelection, read_selection
-from clawback.cli.exits import ExitCode, Failure
+from clawback.cli.exits import ExitCode, Failure, require_terminal
 from clawback.cli.output import print_json, print_status, print_text, show_progress
 from clawback.cli.temporal_access import call_temporal
 from clawback.model.texts import plural
@@ -63,11 +62,7 @@ def _confirm(selection: HeldSelection, rule: str, cause: HoldCause | None) -> He
     while True:
         for line in selection.lines():
             print_text(line)
-        if not sys.stdin.isatty():
-            raise Failure(
-                f"no terminal to ask on: repeat it with --digest {selection.digest}",
-                ExitCode.USAGE,
-            )
+        require_terminal(f"repeat it with --digest {selection.digest}")
         if not typer.confirm("Decide them all?"):
             raise Failure("nothing was decided", ExitCode.NO)
 

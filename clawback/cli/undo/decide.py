@@ -1,13 +1,12 @@
 """`clawback undo list`, `approve` and `deny`: undos that wait for a second person."""
 
-import sys
 from typing import Annotated
 
 import typer
 
 from clawback.cases.undo_judgement import UndoHold
 from clawback.cli.acting import By, Reason, require_actor
-from clawback.cli.exits import ExitCode, Failure
+from clawback.cli.exits import ExitCode, Failure, require_terminal
 from clawback.cli.output import AsJson, print_json, print_status, print_table, print_text
 from clawback.cli.temporal_access import call_temporal
 from clawback.cli.undo.judgement import count_lines, judgement_lines
@@ -83,11 +82,7 @@ def _confirm(hold: UndoHold) -> str:
         Failure: the answer was no, or there is no terminal to ask on.
 
     """
-    if not sys.stdin.isatty():
-        raise Failure(
-            "no terminal to ask on: give --digest DIGEST, which `clawback undo list --json` has",
-            ExitCode.USAGE,
-        )
+    require_terminal("give --digest DIGEST, which `clawback undo list --json` has")
 
     print_text(f"{hold.actor.label} asked for it: {hold.reason or 'no reason given'}")
     for line in (*count_lines(hold.assessment), *judgement_lines(hold.assessment)):

@@ -1,7 +1,6 @@
 """Runs an undo: find the cases, show the plan, ask, and let a workflow carry it out."""
 
 import asyncio
-import sys
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from datetime import timedelta
@@ -11,7 +10,7 @@ import typer
 
 from clawback.cases.undo_judgement import UndoHold
 from clawback.cases.undo_plan import UndoScope
-from clawback.cli.exits import ExitCode, Failure
+from clawback.cli.exits import ExitCode, Failure, require_terminal
 from clawback.cli.output import print_json, print_status, print_text, show_progress
 from clawback.cli.temporal_access import call_temporal
 from clawback.cli.undo.judgement import describe_hold, judge_here, judgement_lines
@@ -143,11 +142,7 @@ def _describe(pages: Answers[UndoProgress]) -> str:
 
 
 def _confirm() -> bool:
-    if not sys.stdin.isatty():
-        raise Failure(
-            "no terminal to ask on: --yes undoes without asking, --dry-run only shows the plan",
-            ExitCode.USAGE,
-        )
+    require_terminal("--yes undoes without asking, --dry-run only shows the plan")
     return typer.confirm("Undo this?")
 
 
