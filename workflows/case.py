@@ -325,14 +325,7 @@ class CaseWorkflow:
         )
 
     def _decide(self, order: Order) -> str:
-        decision = Decision(
-            approved=order.verb is Verb.APPROVE,
-            actor=order.actor,
-            at=workflow.now(),
-            reason=order.reason,
-            id=order.nonce,
-        )
-        self._case.decide(decision)
+        self._case.decide(Decision.of(order, workflow.now()))
         self._has_news = True
         return self._case.state
 

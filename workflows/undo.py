@@ -115,14 +115,7 @@ class UndoWorkflow:
         require_no_problem(self._agreement.decision_problem())
 
     def _decide(self, order: Order) -> None:
-        decision = Decision(
-            approved=order.verb is Verb.APPROVE,
-            actor=order.actor,
-            at=workflow.now(),
-            reason=order.reason,
-            id=order.nonce,
-        )
-        self._agreement.decide(decision)
+        self._agreement.decide(Decision.of(order, workflow.now()))
 
     async def _may_begin(self, request: UndoRequest, actor: Actor) -> bool:
         """Wait until the undo needs nobody's consent, or has it; False if it was refused.

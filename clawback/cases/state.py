@@ -1,6 +1,7 @@
 """The states of a case, the steps it asks for, and the snapshot it carries from run to run."""
 
 import hashlib
+from datetime import datetime
 from enum import StrEnum
 
 from pydantic import Field
@@ -14,6 +15,7 @@ from clawback.cases.timing import CaseTiming
 from clawback.model.audit_record import AuditRecord
 from clawback.model.identity import Actor
 from clawback.model.messages import Target
+from clawback.model.orders import Order, Verb
 from clawback.model.payload import Payload
 from clawback.model.times import UtcDatetime
 
@@ -48,6 +50,17 @@ class Decision(Payload):
     at: UtcDatetime
     reason: str = ""
     id: str = ""
+
+    @classmethod
+    def of(cls, order: Order, at: datetime) -> "Decision":
+        """Build the decision that an order to approve or to deny is."""
+        return cls(
+            approved=order.verb is Verb.APPROVE,
+            actor=order.actor,
+            at=at,
+            reason=order.reason,
+            id=order.nonce,
+        )
 
 
 class Campaign(Payload):
