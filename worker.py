@@ -126,6 +126,7 @@ CACHED_WORKFLOWS = 400
 One that is not kept is replayed from its history when something happens to it. Most open cases wait
 for late messages, so that few are (ADR 35).
 """
+_MANY_ACTIVITIES: dict[str, Any] = {"max_concurrent_activities": CONCURRENT_ACTIVITIES}
 WORKFLOW_RUNNER = LeanWorkflowRunner()
 """Runs workflow code as it is. Tests run it in the strict sandbox, where forbidden calls raise.
 
@@ -249,13 +250,7 @@ def build_components(  # noqa: PLR0913 - what a worker is built from
     check = check or build_check(settings, rules)
     pollers = PollerActivities(PollerGateway(client), audit, poller_starts(settings))
     queue = names.worker_queue(uuid4().hex)
-    ingest = Ingest(
-        api,
-        lambda: rules.current,
-        ceiling=settings.ceiling,
-        age_limit=settings.age_limit,
-        is_ours=own.is_ours,
-    )
+    ingest = _build_ingest(settings, api, rules, own)
     matches = MatchGateway(client)
     containment = ContainmentActivities(api, rules, telemetry, own, check)
     guarding = GuardActivities(guard, build_budgets(settings, rules), check, audit, telemetry)
@@ -295,6 +290,18 @@ def build_components(  # noqa: PLR0913 - what a worker is built from
     return Components({type(one): one for one in activities}, services, pollers, queue, slots)
 
 
+def _build_ingest(
+    settings: Settings, api: EmailSecurity, rules: LiveRules, own: OwnSubmissions
+) -> Ingest:
+    return Ingest(
+        api,
+        lambda: rules.current,
+        ceiling=settings.ceiling,
+        age_limit=settings.age_limit,
+        is_ours=own.is_ours,
+    )
+
+
 def build_workers(
     client: Client,
     components: Components,
@@ -306,34 +313,14 @@ def build_workers(
 
     The guard's worker is the first, so that it stops last: cases that drain may still ask it.
     """
+    ours = [ActivityInterceptor(EXPECTED), HeartbeatInterceptor(), LeanWorkflowInterceptor()]
     shared: Any = WorkerConfig(
         graceful_shutdown_timeout=SHUTDOWN_GRACE,
         on_fatal_error=on_failure,
         max_heartbeat_throttle_interval=HEARTBEAT_INTERVAL,
-        interceptors=[
-            ActivityInterceptor(EXPECTED),
-            HeartbeatInterceptor(),
-            LeanWorkflowInterceptor(),
-        ],
+        interceptors=ours,
         disable_eager_activity_execution=True,
     )
-    many: dict[str, Any] = {"max_concurrent_activities": CONCURRENT_ACTIVITIES}
-    options: dict[str, dict[str, Any]] = {
-        names.GUARD_QUEUE: {
-            "workflows": [GuardWorkflow],
-            "workflow_runner": runner,
-            "max_concurrent_activities": CONCURRENT_RESERVATIONS,
-        },
-        **{queue: {"tuner": tuner_of(slots)} for queue, slots in components.slots.items()},
-        names.READ_QUEUE: many,
-        names.NOTIFICATION_QUEUE: many,
-        names.WORKFLOW_QUEUE: {
-            "workflows": [one for one in WORKFLOWS if one is not GuardWorkflow],
-            "workflow_runner": runner,
-            "no_remote_activities": True,
-            "max_cached_workflows": CACHED_WORKFLOWS,
-        },
-    }
     workers = [
         Worker(
             client,
@@ -344,7 +331,7 @@ def build_workers(
             **shared,
             **chosen,
         )
-        for queue, chosen in options.items()
+        for queue, chosen in _queue_options(components.slots, runner).items()
     ]
     # Never versioned: a deployment version may have few queues, and each process has its own.
     reader = Worker(
@@ -354,11 +341,33 @@ def build_workers(
         # Else the SDK makes an id of every imported module, which blocks the loop for seconds.
         build_id=versioning.version.build_id,
         **shared,
-        **many,
+        **_MANY_ACTIVITIES,
     )
     for worker in workers:
         be_patient(worker)
     return [*workers, reader]
+
+
+def _queue_options(
+    slots: Mapping[str, RequestSlots], runner: WorkflowRunner
+) -> dict[str, dict[str, Any]]:
+    """The options of the worker of each task queue, in the order in which they start."""
+    return {
+        names.GUARD_QUEUE: {
+            "workflows": [GuardWorkflow],
+            "workflow_runner": runner,
+            "max_concurrent_activities": CONCURRENT_RESERVATIONS,
+        },
+        **{queue: {"tuner": tuner_of(own)} for queue, own in slots.items()},
+        names.READ_QUEUE: _MANY_ACTIVITIES,
+        names.NOTIFICATION_QUEUE: _MANY_ACTIVITIES,
+        names.WORKFLOW_QUEUE: {
+            "workflows": [one for one in WORKFLOWS if one is not GuardWorkflow],
+            "workflow_runner": runner,
+            "no_remote_activities": True,
+            "max_cached_workflows": CACHED_WORKFLOWS,
+        },
+    }
 
 
 def main() -> NoReturn:
