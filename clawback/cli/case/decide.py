@@ -32,7 +32,7 @@ Cause = Annotated[
 OneCase = Annotated[
     str,
     typer.Argument(
-        metavar="[CASE_ID]",
+        metavar="CASE_ID",
         help="Case: case/<rule>/<hash>, or a prefix of the hash.",
         show_default=False,
     ),

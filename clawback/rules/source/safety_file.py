@@ -35,7 +35,9 @@ def read_safety(folder: Path, outside: Path | None, problems: Problems) -> Safet
     """
     own = folder / SAFETY
     if outside is None:
-        return _read(own, SAFETY, f"add it; {{}} takes the defaults; or set {_SETTING}", problems)
+        return _read(
+            own, SAFETY, f"add one, in which {{}} takes the defaults, or set {_SETTING}", problems
+        )
 
     if own.exists():
         problems.add(
