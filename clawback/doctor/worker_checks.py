@@ -10,6 +10,7 @@ from prometheus_client.parser import text_string_to_metric_families
 from clawback.doctor.check import Finding, ok, problem, warning
 from clawback.local import fetch
 from clawback.local.installation import Installation
+from clawback.model.texts import plural
 from clawback.rules import RuleErrors, load_rules
 
 Samples = Mapping[str, Sequence[tuple[Mapping[str, str], float]]]
@@ -111,7 +112,9 @@ async def check_never_block(page: WorkerPage) -> Iterable[Finding]:
 
 def _own_domains_finding(domains: int) -> Finding:
     if domains > 0:
-        found = f"{domains:,} domains of the account are never blocked, besides those in safety.yml"
+        found = (
+            f"never blocked: {plural(domains, 'domain')} of the account, and those in safety.yml"
+        )
         return ok("own domains", found)
 
     if domains == 0:
