@@ -9,6 +9,7 @@ import copy
 import hashlib
 import hmac
 import os
+import re
 import zlib
 from collections.abc import Callable, Sequence
 from typing import NoReturn
@@ -35,6 +36,7 @@ from temporalio.exceptions import ApplicationError, ApplicationErrorCategory
 
 from clawback.identity.order_signing import OrderKeys, derive_signing_key
 from clawback.model.refusal import Refusal
+from clawback.temporal import names
 from clawback.temporal.error_types import ErrorType
 from clawback.temporal.key_ring import KeyRing
 
@@ -49,6 +51,9 @@ _KEY_ID = "encryption-key-id"
 _PLACE = "bound-to"
 _PLACE_BYTES = 16
 _NONCE = 12
+_SCHEDULED = re.compile(
+    rf"({names.WATCHDOG}|{names.RECONCILIATION})-\d{{4}}-\d\d-\d\dT\d\d:\d\d:\d\dZ", re.ASCII
+)
 _INDEX_KEY = b"clawback index key"
 """Separates the key of the index from every other use of the same secret."""
 
@@ -132,7 +137,7 @@ class EncryptingCodec(PayloadCodec, WithSerializationContext):
         if not isinstance(context, kinds) or context.workflow_id is None:
             return self
 
-        place = f"{context.namespace}\0{context.workflow_id}".encode()
+        place = f"{context.namespace}\0{_place_of(context.workflow_id)}".encode()
         bound = copy.copy(self)
         bound._place = hashlib.sha256(place).digest()[:_PLACE_BYTES]  # noqa: SLF001 - our own copy
         return bound
@@ -177,6 +182,12 @@ class EncryptingCodec(PayloadCodec, WithSerializationContext):
             return Payload.FromString(cipher.decrypt(nonce, sealed, key_id + place))
         except (InvalidTag, ValueError):
             return _refuse(Refusal.DAMAGED)
+
+
+def _place_of(workflow_id: str) -> str:
+    """The id of a workflow, or that of its schedule: each run gets the result of the one before."""
+    scheduled = _SCHEDULED.fullmatch(workflow_id)
+    return scheduled[1] if scheduled else workflow_id
 
 
 def _refuse(refusal: Refusal, detail: bytes = b"") -> Payload:

@@ -210,3 +210,17 @@ async def test_refused_payloads_are_reported() -> None:
     await refusal_of(inside(converter, "case/r/2"), own)
     assert await back(inside(converter, "case/r/1"), own) == "ours"
     assert seen == [(foreign, Refusal.PLAINTEXT), (own, Refusal.MISPLACED)]
+
+
+async def test_the_runs_of_one_schedule_share_a_place() -> None:
+    """Each is given the result of the run before, which nobody has copied. No other ids do."""
+    converter = data_converter(ring())
+    first, second = ("watchdog-2026-11-29T01:10:00Z", "watchdog-2026-11-29T01:20:00Z")
+    result = await there(inside(converter, first), "done")
+    assert await back(inside(converter, second), result) == "done"
+    for other in ("reconciliation-2026-11-29T01:20:00Z", f"case/r/1/{second}", "case/r/1"):
+        assert await refusal_of(inside(converter, other), result) is Refusal.MISPLACED
+
+    case = await there(inside(converter, "case/r/1"), "ours")
+    copied = "case/r/1-2026-11-29T01:20:00Z"
+    assert await refusal_of(inside(converter, copied), case) is Refusal.MISPLACED
