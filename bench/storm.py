@@ -9,6 +9,7 @@ from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager, suppress
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from itertools import pairwise
 from pathlib import Path
 from random import Random
@@ -25,6 +26,7 @@ from bench.usage import Usage, Watch
 from clawback.cases import CaseState
 from clawback.simulator import campaigns as synthetic_campaigns
 from clawback.simulator import outbreak
+from clawback.temporal.case_entries import CaseLine
 from clawback.temporal.case_index import CaseFilter
 
 _EVERY = 2.0
@@ -101,18 +103,25 @@ class FreshMail:
                 await task
 
     async def delays(self) -> list[dict[str, float]]:
-        """Wait until each of them is moved; seconds from its arrival to its case, and to that."""
-        moved = await eventually(self._read_moves)
+        """Wait until each has a decided case; seconds from its arrival to that, and to its move.
+
+        Without the latter for mail whose case is held, because a budget is spent.
+        """
+        moved = await self._read_moves()
         found = []
         for sender, (message, at) in self._arrived.items():
-            (case,) = await self._responder.cases.find(CaseFilter(sender=sender))
-            found.append(
-                {
-                    "case": round((case.opened_at - at).total_seconds(), 1),
-                    "moved": round((moved[message] - at).total_seconds(), 1),
-                }
-            )
+            case = await eventually(partial(self._find_decided, sender))
+            delay = {"case": round((case.opened_at - at).total_seconds(), 1)}
+            if case.state is not CaseState.HELD and message not in moved:
+                moved = await self._read_moves()
+            if message in moved:
+                delay["moved"] = round((moved[message] - at).total_seconds(), 1)
+            found.append(delay)
         return found
+
+    async def _find_decided(self, sender: str) -> CaseLine | None:
+        found = await self._responder.cases.find(CaseFilter(sender=sender))
+        return next((one for one in found if one.state != CaseState.RESPONDING), None)
 
     async def _arrive(self) -> None:
         for number in range(self._count):
@@ -122,10 +131,9 @@ class FreshMail:
             at = await self._responder.witness.inject([mail], stamp=True)
             self._arrived[sender] = mail["message"]["id"], at
 
-    async def _read_moves(self) -> dict[str, datetime] | None:
+    async def _read_moves(self) -> dict[str, datetime]:
         rows = await self._responder.witness.changes()
-        moved = {row["id"]: moment(row) for row in rows if row["operation"] == "move"}
-        return moved if all(one in moved for one, _ in self._arrived.values()) else None
+        return {row["id"]: moment(row) for row in rows if row["operation"] == "move"}
 
 
 def longest_pause(samples: Sequence[Sample]) -> float:
@@ -193,8 +201,9 @@ async def measure(weather: Weather) -> dict[str, Any]:
             "longest_pause": longest_pause(storm.samples),
             "longest_poll_gap": longest_gap(requests, began),
             "fresh_mails": len(delays),
+            "fresh_held": sum("moved" not in one for one in delays),
             "fresh_longest_to_case": max((one["case"] for one in delays), default=0.0),
-            "fresh_longest_to_move": max((one["moved"] for one in delays), default=0.0),
+            "fresh_longest_to_move": max((one.get("moved", 0.0) for one in delays), default=0.0),
             "fresh": delays,
             "requests": len(requests),
             "actions_per_case": round(actions / campaigns, 2),
