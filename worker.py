@@ -265,7 +265,7 @@ def build_components(  # noqa: PLR0913 - what a worker is built from
         ReconciliationActivities(
             Reconciler(api, client, settings.deployment), audit, settings.ceiling
         ),
-        UndoActivities(api, client, own, lambda: current_undo_limits(settings, rules)),
+        UndoActivities(api, client, own, guard, lambda: current_undo_limits(settings, rules)),
         guarding,
         ReservedMoveActivities(guarding, containment, may_send=lambda: not api.delay(Share.ACTING)),
         AuditActivities(audit),

@@ -25,9 +25,12 @@ from clawback.batching import Batcher
 from clawback.cases.undo_judgement import UndoAssessment, UndoLimits, assess_undo
 from clawback.cases.undo_plan import UndoPlan, UndoScope, plan_undo
 from clawback.cloudflare import EmailSecurity, MoveItem, Share, errors
+from clawback.guard import UndoCharge
 from clawback.ingest.present_verdicts import read_present_verdicts
+from clawback.model.identity import Actor
 from clawback.model.messages import MAX_MESSAGES_PER_REQUEST, Destination, Target
 from clawback.model.payload import Payload
+from clawback.model.texts import bounded
 from clawback.temporal import names
 from clawback.temporal.application_errors import as_application_error
 from clawback.temporal.case_history import HistoryUnreadable
@@ -35,6 +38,7 @@ from clawback.temporal.case_sender import REFUSALS
 from clawback.temporal.corrections import Corrections
 from clawback.temporal.error_types import ErrorType
 from clawback.temporal.fan_out import gather_limited
+from clawback.temporal.guard_gateway import GuardGateway
 from clawback.temporal.own_submissions import OwnSubmissions
 from clawback.temporal.undo_gateway import (
     CaseRun,
@@ -42,6 +46,7 @@ from clawback.temporal.undo_gateway import (
     UndoRequest,
     read_undo_basis,
 )
+from clawback.temporal.workflow_calls import NoSuchWorkflow, NoWorkerAnswered, UpdateRefused
 
 log = structlog.get_logger("clawback")
 
@@ -57,6 +62,8 @@ _RETRY_DELAY = timedelta(seconds=1)
 _JOIN = timedelta(milliseconds=500)
 """How long a return of messages waits for those of other cases to join it."""
 RETURNED = "returned"
+_ASKED = 3
+"""How often the guard is asked before what it counts is taken for unknown."""
 
 
 class ReturnMessages(Payload):
@@ -71,10 +78,18 @@ class CorrectMessage(ReclassifyMessage):
     case: str
 
 
+class AssessUndo(Payload):
+    """An undo to judge, for whoever asked for it; `approved` is the digest of what is approved."""
+
+    request: UndoRequest
+    actor: Actor
+    approved: str = ""
+
+
 class UndoActivities:
     """The requests of undo, with their own share of the rate limit.
 
-    `limits` gives what one person may undo alone; None if that is everything.
+    `limits` gives what one person may undo alone; None if that is everything. The guard counts it.
     """
 
     def __init__(
@@ -82,8 +97,10 @@ class UndoActivities:
         api: EmailSecurity,
         client: Client,
         own_submissions: OwnSubmissions,
+        guard: GuardGateway,
         limits: Callable[[], UndoLimits | None],
     ) -> None:
+        self._guard = guard
         self._limits = limits
         self._corrections = Corrections(client)
         self._api = api.on(Share.UNDO)
@@ -94,9 +111,12 @@ class UndoActivities:
         )
 
     @activity.defn(name="undo.assess_cases")
-    async def assess_cases(self, request: UndoRequest) -> UndoAssessment:
-        """Judge what an undo comes to now, by the present verdicts of the messages."""
-        limits = self._limits()
+    async def assess_cases(self, asked: AssessUndo) -> UndoAssessment:
+        """Judge what an undo comes to now, by the present verdicts of the messages.
+
+        Unless a second person must agree first, the guard counts it for whoever asked for it.
+        """
+        limits, request = self._limits(), asked.request
 
         async def plan(case: CaseRun) -> UndoPlan | None:
             return await self._plan_now(case, request.scope)
@@ -108,7 +128,14 @@ class UndoActivities:
             verdicts = await read_present_verdicts(self._api, targets) if limits else {}
 
         unread = len(planned) - len(plans)
-        return assess_undo(plans, verdicts, limits, unread=unread, is_part=request.pages > 1)
+        found = assess_undo(plans, verdicts, limits, unread=unread, is_part=request.pages > 1)
+        is_approved = asked.approved == found.digest
+        if limits is None or not found.changes or (found.reasons and not is_approved):
+            return found
+
+        charge = UndoCharge.of(asked.actor, plans, found, limits, approved=is_approved)
+        reasons = (*found.reasons, *await self._count(charge))
+        return found.model_copy(update={"reasons": reasons})
 
     @activity.defn(name="undo.end_case")
     async def end_case(self, request: CaseUndoRequest) -> bool:
@@ -188,6 +215,18 @@ class UndoActivities:
         owner = activity.info().workflow_run_id or ""
         with as_application_error():
             await self._corrections.release(request.case, request.target.id, owner)
+
+    async def _count(self, charge: UndoCharge) -> tuple[str, ...]:
+        """Let the guard count an undo; what it does not know, a second person must agree to."""
+        try:
+            return await self._guard.count_undo(charge)
+        except (NoSuchWorkflow, UpdateRefused):
+            return (charge.unknown,)
+        except (NoWorkerAnswered, RPCError) as error:
+            if activity.info().attempt < _ASKED:
+                why = f"the guard does not answer: {error}"
+                raise ApplicationError(bounded(why), type=ErrorType.UNAVAILABLE) from error
+            return (charge.unknown,)
 
     async def _plan_now(self, case: CaseRun, scope: UndoScope) -> UndoPlan | None:
         """Plan the undo of a case as it is now; None if it cannot be read."""

@@ -29,6 +29,7 @@ with workflow.unsafe.imports_passed_through():
         ReservationBatch,
         ReservationResult,
         Stop,
+        UndoCharge,
     )
     from clawback.model.audit_record import AuditRecord, RecordKind
     from clawback.model.identity import Actor
@@ -129,6 +130,11 @@ class GuardWorkflow:
             for one in batch.reservations
         }
 
+    @workflow.update(name=names.COUNT_UNDO)
+    def count_undo(self, charge: UndoCharge) -> list[str]:
+        """Count an undo, unless a second person must agree first: then return why."""
+        return list(self._guard.count_undo(charge, workflow.now()))
+
     @workflow.signal(name=names.REFUNDED)
     def refunded(self, refund: Refund) -> None:
         """Give back what an action did not spend."""
@@ -178,8 +184,11 @@ class GuardWorkflow:
 
     @reserve.validator
     def _validate_reserve(self, batch: ReservationBatch) -> None:
-        if self._is_recovering:
-            raise ApplicationError("the guard was lost and is reading what it knew")
+        self._require_past()
+
+    @count_undo.validator
+    def _validate_count_undo(self, charge: UndoCharge) -> None:
+        self._require_past()
 
     @stop.validator
     def _validate_stop(self, signed: SignedOrder) -> None:
@@ -199,6 +208,10 @@ class GuardWorkflow:
     def status(self) -> GuardSnapshot:
         """The whole state of the guard."""
         return self._guard.snapshot()
+
+    def _require_past(self) -> None:
+        if self._is_recovering:
+            raise ApplicationError("the guard was lost and is reading what it knew")
 
     def _require_demoted(self, rule: str) -> None:
         if not self._guard.needs_confirmation(rule, workflow.now()):

@@ -9,7 +9,7 @@ from temporalio.exceptions import ApplicationError, FailureError, WorkflowAlread
 from temporalio.workflow import ParentClosePolicy
 
 with workflow.unsafe.imports_passed_through():
-    from activities.undo import UndoActivities
+    from activities.undo import AssessUndo, UndoActivities
     from clawback.cases.state import Decision
     from clawback.cases.undo_judgement import UndoAgreement, UndoAssessment, UndoHold
     from clawback.model.audit_record import AuditRecord, RecordKind
@@ -138,8 +138,13 @@ class UndoWorkflow:
         return True
 
     async def _assess(self, request: UndoRequest) -> UndoAssessment:
+        asked = AssessUndo(
+            request=request,
+            actor=self._agreement.actor,
+            approved=self._agreement.approved_digest,
+        )
         assessment: UndoAssessment = await workflow.execute_activity_method(
-            UndoActivities.assess_cases, request, **ASSESS_UNDO
+            UndoActivities.assess_cases, asked, **ASSESS_UNDO
         )
         return assessment
 

@@ -8,13 +8,14 @@ import hashlib
 import json
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from pydantic import Field
 
 from clawback.cases.state import Decision
 from clawback.cases.timing import CaseTiming
 from clawback.cases.undo_plan import UndoPlan
+from clawback.model.durations import Duration
 from clawback.model.identity import Actor
 from clawback.model.payload import Payload
 from clawback.model.texts import plural
@@ -28,10 +29,11 @@ _MOST_NAMED = 20
 
 
 class UndoLimits(Payload):
-    """What one person may undo alone: so many changes, of so many cases."""
+    """What one person may undo alone: so many changes, of so many cases, in a sliding window."""
 
     changes: int
     cases: int
+    per: Duration = timedelta(hours=1)
 
 
 class UndoAssessment(Payload):
@@ -167,9 +169,7 @@ class UndoAgreement:
 
         An approval counts for exactly what was shown.
         """
-        is_approved = self.decision is not None and self.decision.approved
-        is_same = self.hold is not None and self.hold.assessment.digest == assessment.digest
-        if not assessment.reasons or (is_approved and is_same):
+        if not assessment.reasons or self.approved_digest == assessment.digest:
             self.hold = None
             return False
 
@@ -182,6 +182,12 @@ class UndoAgreement:
             assessment=assessment,
         )
         return True
+
+    @property
+    def approved_digest(self) -> str:
+        """What a second person has agreed to; empty if nobody has."""
+        is_approved = self.decision is not None and self.decision.approved
+        return self.hold.assessment.digest if is_approved and self.hold is not None else ""
 
     @property
     def pending(self) -> UndoHold | None:

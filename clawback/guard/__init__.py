@@ -24,6 +24,7 @@ from clawback.guard.payloads import (
 from clawback.guard.shares import Shares
 from clawback.guard.sliding_counter import SlidingCounter
 from clawback.guard.spending import Spending
+from clawback.guard.undone import UndoCharge, UndoLedger
 from clawback.guard.usage import nearly_used_shares
 
 __all__ = [
@@ -46,5 +47,7 @@ __all__ = [
     "Spending",
     "Stop",
     "Surge",
+    "UndoCharge",
+    "UndoLedger",
     "nearly_used_shares",
 ]

@@ -29,6 +29,7 @@ from clawback.guard.payloads import (
 from clawback.guard.refusal import Refusal
 from clawback.guard.sliding_counter import LONGEST
 from clawback.guard.spending import Spending
+from clawback.guard.undone import UndoCharge, UndoLedger
 from clawback.guard.waiting import MOST_TOLD, Waiting
 from clawback.model.orders import OrderLog
 from clawback.model.size import PAYLOAD_LIMIT, payload_size
@@ -63,6 +64,7 @@ class Guard:
         self._unknown_since = snapshot.unknown_since
         self._vouched = snapshot.vouched
         self.orders = OrderLog(snapshot.orders)
+        self._undone = UndoLedger(snapshot.undone, snapshot.undone_forgotten)
 
     def snapshot(self) -> GuardSnapshot:
         """All the guard knows, for the next run, in at most `SNAPSHOT_LIMIT` bytes.
@@ -100,6 +102,8 @@ class Guard:
             unknown_since=self._unknown_since,
             vouched=self._vouched,
             orders=self.orders.counted,
+            undone=self._undone.rows,
+            undone_forgotten=self._undone.forgotten,
         )
 
     # ---- spending
@@ -158,6 +162,11 @@ class Guard:
     def spent(self, key: str, per: timedelta, now: datetime) -> int:
         """Units spent in a window; see `Spending` for the keys."""
         return self._spending.spent(key, per, now)
+
+    def count_undo(self, charge: UndoCharge, now: datetime) -> tuple[str, ...]:
+        """Count an undo, unless a second person must agree first: then say why."""
+        is_known = not self._is_unknown(charge.limits.per, now)
+        return self._undone.count(charge, now, is_known=is_known)
 
     # ---- switches
 
@@ -235,6 +244,7 @@ class Guard:
         self._waiting = Waiting.of(past.waiting, past.waiting_limits)
         self._unknown_since, self._vouched = past.unknown_since, past.vouched
         self.orders = OrderLog({**past.orders, **self.orders.counted})
+        self._undone = UndoLedger(past.undone, past.undone_forgotten)
 
     # ---- held cases that wait
 

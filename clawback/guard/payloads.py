@@ -205,7 +205,8 @@ class GuardSnapshot(Payload):
     `campaigns` counts those of several parts by their ids; what those opened until
     `campaigns_forgotten` have spent is not known if they are not among them. `waiting` are the held
     cases that wait for room in a budget (see `Waiting`), `budgets` the last ones that the guard was
-    told. `orders` are those of people that were counted lately (see `OrderLog`).
+    told. `orders` are those of people that were counted lately (see `OrderLog`), `undone` what each
+    person took back (see `UndoLedger`).
     """
 
     counters: dict[str, SlidingCounter] = Field(default_factory=dict)
@@ -226,6 +227,8 @@ class GuardSnapshot(Payload):
     unknown_since: UtcDatetime | None = None
     vouched: tuple[str, ...] = ()
     orders: dict[str, UtcDatetime] = Field(default_factory=dict)
+    undone: list[list[Any]] = Field(default_factory=list)
+    undone_forgotten: UtcDatetime | None = None
 
 
 class Past(Payload):

@@ -32,6 +32,7 @@ from clawback.guard import (
     ReservationBatch,
     ReservationResult,
     Stop,
+    UndoCharge,
 )
 from clawback.model.identity import Actor
 from clawback.model.orders import Verb
@@ -153,6 +154,16 @@ class GuardGateway:
 
         """
         return await self._update(names.RESERVE, [batch], dict[str, ReservationResult])
+
+    async def count_undo(self, charge: UndoCharge) -> tuple[str, ...]:
+        """Count an undo, unless a second person must agree first: then return why.
+
+        Raises:
+            NoSuchWorkflow, UpdateRefused: the guard is lost, and nobody knows what was undone.
+            NoWorkerAnswered, RPCError: it does not answer now.
+
+        """
+        return tuple(await self._update(names.COUNT_UNDO, [charge], list[str]))
 
     async def status(self) -> GuardSnapshot | None:
         """Read the guard's snapshot; None if the guard was never started."""

@@ -85,6 +85,7 @@ LIFT: Final = "lift"
 RESERVE: Final = "reserve"
 STOP: Final = "stop"
 CONFIRM: Final = "confirm"
+COUNT_UNDO: Final = "count_undo"
 
 # ---- queries
 

@@ -5,6 +5,7 @@ All commands of a test are run by one person, whomever they say they act for.
 
 import asyncio
 import json
+import shutil
 from pathlib import Path
 from subprocess import CompletedProcess
 
@@ -20,16 +21,19 @@ from tests.waiting import eventually
 from tests.workflows.deployment import Deployment, deployed, match_of
 from tests.workflows.test_case import simulated
 from tests.workflows.test_undo import candidates, plan, rows
+from tests.workflows.test_undo_hold import limit_undo
 
 
-async def run(deployment: Deployment, *arguments: str) -> CompletedProcess[str]:
+async def run(
+    deployment: Deployment, *arguments: str, rules: Path | None = None
+) -> CompletedProcess[str]:
     """Run a command against the server and the API of an installation."""
     return await asyncio.to_thread(
         clawback,
         *arguments,
         TEMPORAL_ADDRESS=deployment.client.service_client.config.target_host,
         CLAWBACK_API_URL=deployment.settings.api_url,
-        CLAWBACK_RULES=str(deployment.settings.rules),
+        CLAWBACK_RULES=str(rules or deployment.settings.rules),
     )
 
 
@@ -61,6 +65,32 @@ async def test_two_people_return_malicious_mail(temporal: Client, tmp_path: Path
         nothing = await run(deployment, "undo", "deny", id_, "--by", "carl")
         assert nothing.returncode == ExitCode.NO
         assert "waits for a decision" in nothing.stderr
+
+
+async def test_a_dry_run_says_what_was_taken_back_before(temporal: Client, tmp_path: Path) -> None:
+    """And counts nothing itself."""
+    lines = list(outbreak(3, disposition="SPAM"))
+    ids = [line["message"]["id"] for line in lines]
+    async with deployed(temporal, simulated(lines), tmp_path, judges_undo=True) as deployment:
+        limit_undo(deployment, changes=1)
+        await deployment.signal_case(plan(), *map(match_of, lines))
+        await deployment.settled(plan().case_id)
+        await eventually(lambda: candidates(UndoGateway(temporal), plan().case_id))
+        rules = shutil.copytree(deployment.settings.rules, tmp_path / "rules")
+        safety = rules / "safety.yml"
+        text = safety.read_text(encoding="utf-8")
+        safety.write_text(text.replace("changes: 100", "changes: 1"), encoding="utf-8")
+
+        for _ in range(2):
+            dry = await run(deployment, "undo", "message", ids[0], "--dry-run", rules=rules)
+            assert "second person" not in dry.stdout, dry.stderr
+        done = await run(deployment, "undo", "message", ids[0], "--yes", rules=rules)
+        assert done.returncode == ExitCode.OK, done.stderr
+        dry = await run(deployment, "undo", "message", ids[1], "--dry-run", rules=rules)
+        assert "has taken back 1 of 1 changes within 1h, and this undo has 1." in dry.stdout
+        held = await run(deployment, "undo", "message", ids[1], "--yes", rules=rules)
+        assert held.returncode == ExitCode.NO
+        assert "has taken back 1 of 1 changes within 1h" in held.stdout
 
 
 async def test_an_api_that_cannot_be_read_here_is_the_workers_matter(

@@ -10,8 +10,11 @@ from temporalio.client import Client
 
 from clawback.cases import CaseTiming
 from clawback.cases.undo_judgement import UndoHold
+from clawback.cases.undo_plan import UndoScope
 from clawback.model.audit_record import RecordKind
+from clawback.rules.source.safety import UndoDocument
 from clawback.simulator import outbreak
+from clawback.temporal import names
 from clawback.temporal.undo_decisions import UndoDecisions
 from clawback.temporal.undo_gateway import UndoGateway, UndoSummary
 from clawback.temporal.workflow_calls import NoSuchWorkflow, UpdateRefused
@@ -112,6 +115,66 @@ async def test_a_large_undo_of_innocent_mail_is_held(temporal: Client, tmp_path:
         assert returned(deployment) == []
 
 
+async def undo_one(deployment: Deployment, who: str, message: str) -> str:
+    """Ask to take one message back; return the id of the undo."""
+    gateway = UndoGateway(deployment.client)
+    scope = UndoScope(actor=person(who), reason="clean mail", messages=(message,))
+    found = await eventually(lambda: candidates(gateway, scope=scope))
+    (page,) = await gateway.start(scope, found)
+    return page
+
+
+def limit_undo(deployment: Deployment, **limits: int) -> None:
+    """Let one person undo so much alone."""
+    undo = UndoDocument.model_validate(limits)
+    safety = deployment.rules.current.safety.model_copy(update={"undo": undo})
+    deployment.rules.current = deployment.rules.current.with_safety(safety)
+
+
+async def test_message_by_message_is_no_way_around_the_limit(
+    temporal: Client, tmp_path: Path
+) -> None:
+    """The sum of an hour is held like one undo; an approval is for one, and others may go on."""
+    lines = mail(5, "SPAM")
+    ids = [line["message"]["id"] for line in lines]
+    async with deployed(temporal, simulated(lines), tmp_path, judges_undo=True) as deployment:
+        limit_undo(deployment, changes=2)
+        await deployment.signal_case(plan(), *map(match_of, lines))
+        await deployment.settled(plan().case_id)
+        gateway, decisions = UndoGateway(temporal), UndoDecisions(temporal)
+        for message in ids[:2]:
+            assert (await total(gateway, [await undo_one(deployment, "ana", message)])).done == 1
+
+        page = await undo_one(deployment, "ana", ids[2])
+        hold = await hold_of(deployment, page)
+        reason = "ana has taken back 2 of 2 changes within 1h, and this undo has 1"
+        assert hold.assessment.reasons == (reason,)
+        await decisions.approve(page.rpartition("/")[0], person("bob"), hold.assessment.digest)
+        assert (await total(gateway, [page])).done == 1
+
+        again = await hold_of(deployment, await undo_one(deployment, "ana", ids[3]))
+        assert "3 of 2 changes" in again.assessment.reasons[0]
+        other = await undo_one(deployment, "bob", ids[4])
+        assert (await total(gateway, [other])).done == 1
+        assert sorted(returned(deployment)) == sorted(ids[:3] + ids[4:])
+
+
+async def test_without_a_guard_an_undo_needs_two(temporal: Client, tmp_path: Path) -> None:
+    """Nobody knows what was taken back before; with an approval it goes on without a guard."""
+    lines = mail(1, "SPAM")
+    async with deployed(temporal, simulated(lines), tmp_path, judges_undo=True) as deployment:
+        await deployment.signal_case(plan(), *map(match_of, lines))
+        await deployment.settled(plan().case_id)
+        await temporal.get_workflow_handle(names.GUARD_ID).terminate()
+        page = await undo_one(deployment, "ana", lines[0]["message"]["id"])
+        hold = await hold_of(deployment, page)
+        assert hold.assessment.reasons == ("what ana has taken back within 1h is not known",)
+        await UndoDecisions(temporal).approve(
+            page.rpartition("/")[0], person("bob"), hold.assessment.digest
+        )
+        await eventually(lambda: _returned(deployment, 1))
+
+
 async def test_mail_that_joins_after_the_hold_needs_another_approval(
     temporal: Client, tmp_path: Path
 ) -> None:
@@ -147,6 +210,10 @@ async def test_silence_ends_an_undo(temporal: Client, tmp_path: Path) -> None:
         assert returned(deployment) == []
         kinds = [one.kind for one in deployment.audit() if one.case == page]
         assert kinds == [RecordKind.HELD, RecordKind.EXPIRED]
+
+
+async def _returned(deployment: Deployment, count: int) -> bool | None:
+    return len(returned(deployment)) == count or None
 
 
 async def _moved(deployment: Deployment, count: int) -> bool | None:

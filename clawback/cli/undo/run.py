@@ -102,14 +102,16 @@ def _show_plan(request: UndoRequest) -> FoundUndo:
         return found
 
     with show_progress("Reading present verdicts"):
-        judged, why_unknown = asyncio.run(judge_here(found, load_settings()))
+        judged = call_temporal(
+            lambda client: judge_here(client, found, request.scope.actor, load_settings())
+        )
 
     if request.as_json:
-        print_json(found_data(found) | {"judgement": judged.model_dump(mode="json")})
+        print_json(found_data(found) | {"judgement": judged.assessment.model_dump(mode="json")})
         return found
 
     print_plan(found, ends_cases=request.scope.ends_cases)
-    for line in judgement_lines(judged, why_unknown):
+    for line in judgement_lines(judged.assessment, judged.notes):
         print_text(line)
     return found
 

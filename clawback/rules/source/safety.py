@@ -159,10 +159,11 @@ class Budgets(Strict):
 
 
 class UndoDocument(Strict):
-    """What one person may undo alone: so many changes, of so many cases, none of them malicious."""
+    """What one person may undo alone within a time: so much, and nothing that is malicious."""
 
     changes: int = Field(default=100, gt=0)
     cases: int = Field(default=20, gt=0)
+    per: Span = Field(default=timedelta(hours=1), gt=timedelta(), le=timedelta(days=7))
 
 
 RulePattern = Annotated[str, Field(pattern=r"^[a-z0-9_*?]{1,64}$")]
@@ -207,7 +208,7 @@ class Safety(Strict):
         """What one person may undo alone; None if that is everything."""
         if self.undo == "off":
             return None
-        return UndoLimits(changes=self.undo.changes, cases=self.undo.cases)
+        return UndoLimits(**self.undo.model_dump())
 
     def ceiling_of(self, rule: str) -> Mode:
         """The strongest mode that a rule may have."""
