@@ -18,6 +18,7 @@ from bench.memory import memory
 from bench.outbreak import outbreak
 from bench.peers import peers
 from bench.poisoned import poisoned
+from bench.precision import precision
 from bench.rules import rules
 from bench.soak import soak
 from bench.storm import storm
@@ -25,7 +26,7 @@ from bench.structure import structure
 from clawback.cli.exits import ExitCode, exit_now
 
 P = ParamSpec("P")
-LONG = {"lists", "storm", "decoys", "chaos", "soak", "memory"}
+LONG = {"precision", "lists", "storm", "decoys", "chaos", "soak", "memory"}
 """Benches that run only when they are named."""
 COMMANDS: dict[str, Callable[..., Awaitable[None]]] = {
     "latency": latency,
@@ -34,6 +35,7 @@ COMMANDS: dict[str, Callable[..., Awaitable[None]]] = {
     "peers": peers,
     "backtest": backtest,
     "poisoned": poisoned,
+    "precision": precision,
     "structure": structure,
     "correlation": correlation,
     "lists": lists,
