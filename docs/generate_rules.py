@@ -180,10 +180,19 @@ def _fields(kind: EventKind, *, enriched: bool) -> Iterator[str]:
     yield from table_head("Field", "Type", "Description")
     for field in FIELDS[kind].values():
         is_joined = SOURCES[kind].is_joined and field.name.startswith("message.")
-        if field.enrichment == enriched and not is_joined:
+        has_own_table = field.is_derived and kind is EventKind.MESSAGE
+        if field.enrichment == enriched and not is_joined and not has_own_table:
             yield table_row(
                 f"`{field.name}`", _field_type(field), f"{field.description}{_values(field)}"
             )
+
+
+def _derived() -> Iterator[str]:
+    yield from table_head("Field", "Type", "Derived from", "Description")
+    for field in FIELDS[EventKind.MESSAGE].values():
+        if field.is_derived:
+            sources = ", ".join(f"`{source}`" for source in field.sources)
+            yield table_row(f"`{field.name}`", _field_type(field), sources, field.description)
 
 
 def _field_type(field: Field) -> str:
@@ -367,6 +376,7 @@ TABLES: Tables = {
     "message fields": lambda: _fields(EventKind.MESSAGE, enriched=False),
     "enriched fields": lambda: _fields(EventKind.MESSAGE, enriched=True),
     "report fields": lambda: _fields(EventKind.PHISHGUARD_REPORT, enriched=False),
+    "derived fields": _derived,
     "submission fields": lambda: _fields(EventKind.SUBMISSION, enriched=False),
     "renamed fields": _renamed,
     "default groups": _groups,

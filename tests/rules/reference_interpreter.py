@@ -4,7 +4,7 @@ It interprets, shares no code with the compiler, and is the oracle for it.
 """
 
 import ipaddress
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 from typing import Any
 
@@ -30,6 +30,7 @@ from clawback.rules.source.condition import (
     TimePart,
     Wildcard,
 )
+from tests.rules.public_suffixes import registered
 
 
 def interpret(node: Node, record: Mapping[str, Any]) -> bool | None:
@@ -63,7 +64,8 @@ def _or(answers: list[bool | None]) -> bool | None:
 
 
 def _unknown(field: str, record: Mapping[str, Any]) -> bool:
-    return field.startswith("detections") and "detections" not in record
+    is_enriched = field.startswith("detections") or field in {"link_count", "attachment_count"}
+    return is_enriched and "detections" not in record
 
 
 def values(node: Any, steps: list[str]) -> list[Any]:
@@ -75,16 +77,77 @@ def values(node: Any, steps: list[str]) -> list[Any]:
     return values(node.get(steps[0]), steps[1:]) if isinstance(node, dict) else [None]
 
 
+def _values_of(record: Mapping[str, Any], field: str) -> list[Any]:
+    """All values of a field of the API or of a derived one."""
+    *parent, name = field.split(".")
+    if name in _DOMAINS:
+        source, domain = _DOMAINS[name]
+        return [
+            domain(value) if isinstance(value, str) else None
+            for value in values(dict(record), [*parent, source])
+        ]
+    return [_WHOLE[field](record)] if field in _WHOLE else values(dict(record), field.split("."))
+
+
+def _address_domain(address: str) -> str | None:
+    host = address.strip().split("@")[-1].lower()
+    return registered(host) if "@" in address and host else None
+
+
+def _link_domain(href: str) -> str | None:
+    host = href.partition("://")[2].partition("/")[0].rpartition("@")[2]
+    return registered(host.lower()) if host else None
+
+
+_DOMAINS = {
+    "from_domain": ("from", _address_domain),
+    "replyto_domain": ("replyto", _address_domain),
+    "envelope_domain": ("envelope_from", _address_domain),
+    "href_domain": ("href", _link_domain),
+}
+
+
+def _count(record: Mapping[str, Any], name: str) -> int | None:
+    if not isinstance(record["detections"], dict):
+        return None
+    found = record["detections"].get(name)
+    return len(found) if isinstance(found, list) else int(found is not None)
+
+
+def _recipients(record: Mapping[str, Any]) -> int | None:
+    lists = [record[name] for name in ("to", "envelope_to", "client_recipients") if name in record]
+    found = [values(one, []) for one in lists if one is not None]
+    texts = [one.strip().lower() for some in found for one in some if isinstance(one, str)]
+    return len(set(texts) - {""}) if found else None
+
+
+def _delay(record: Mapping[str, Any]) -> int | None:
+    moments = []
+    for value in (record.get("scanned_at"), record.get("sent_at")):
+        try:
+            found = datetime.fromisoformat(value)  # type: ignore[arg-type] # that raises
+        except (TypeError, ValueError):
+            return None
+        moments.append(found if found.tzinfo else found.replace(tzinfo=UTC))
+    return int((moments[0] - moments[1]).total_seconds())
+
+
+_WHOLE: dict[str, Callable[[Mapping[str, Any]], int | None]] = {
+    "link_count": lambda record: _count(record, "links"),
+    "attachment_count": lambda record: _count(record, "attachments"),
+    "recipient_count": _recipients,
+    "sent_delay": _delay,
+}
+
+
 def _test(field: str, test: Test, record: Mapping[str, Any]) -> bool | None:
     asked = [field, test.field] if isinstance(test, FieldReference) else [field]
     if any(_unknown(name, record) for name in asked):
         return None
-    found = values(dict(record), field.split("."))
+    found = _values_of(record, field)
     if isinstance(test, FieldReference):
         others = [
-            text
-            for value in values(dict(record), test.field.split("."))
-            if (text := _text(value)) is not None
+            text for value in _values_of(record, test.field) if (text := _text(value)) is not None
         ]
         texts = [text for value in found if (text := _text(value)) is not None]
         return any(

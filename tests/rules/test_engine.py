@@ -47,6 +47,12 @@ FIELDS = [
     "properties.allowlisted_pattern",
     "detections.links.href",
     "detections.findings.score",
+    "from_domain",
+    "replyto_domain",
+    "detections.links.href_domain",
+    "recipient_count",
+    "link_count",
+    "sent_delay",
 ]
 WORDS = [
     "a",
@@ -93,6 +99,9 @@ PATTERNS = [
     r"(abc|bcd).?(?:strasse|abcd)",
 ]
 MOMENTS = ["2026-11-22T10:05:00Z", "2026-01-01T00:00:00+02:00", "not a time"]
+SENDERS = ["a@ab.test", "B@mail.AB.test", "a@x.abc.co.uk", "a@abc.web.app", "@", "a@5"]
+LINKS = ["https://ab.test/x", "https://abc.test@mail.ab.test/", "http://x.abc.co.uk", "#a"]
+DOMAINS = ["ab.test", "abc.co.uk", "abc.web.app"]
 ADDRESSES = ["10.1.2.3", "192.0.2.1", "2001:db8::1", "10.1.2"]
 
 words = st.sampled_from(WORDS)
@@ -120,7 +129,8 @@ plain_tests = st.one_of(
     st.builds(Regex, st.sampled_from(PATTERNS), st.sampled_from(["", "i", "s", "im"])),
     st.just(Null()),
     st.just(Exists()),
-    st.builds(Number, st.sampled_from(list(Comparison)), st.sampled_from([0, 5, 10, 0.5])),
+    st.builds(lambda word: Text((word,)), st.sampled_from(DOMAINS)),
+    st.builds(Number, st.sampled_from(list(Comparison)), st.sampled_from([0, 1, 2, 5, 10, 0.5])),
     st.builds(Network, st.sampled_from(["10.0.0.0/8", "2001:db8::/32", "192.0.2.1/32"])),
     st.builds(TimePart, st.sampled_from(list(TimeUnit)), st.sampled_from([1, 5, 10, 22, 47, 2025])),
     st.builds(FieldReference, st.sampled_from(FIELDS), st.booleans(), st.booleans()),
@@ -154,7 +164,10 @@ loose = st.one_of(
 records = st.fixed_dictionaries(
     {},
     optional={
-        "from": loose,
+        "from": st.one_of(loose, st.sampled_from(SENDERS)),
+        "replyto": st.one_of(loose, st.sampled_from(SENDERS)),
+        "sent_at": st.sampled_from(MOMENTS),
+        "scanned_at": st.sampled_from(MOMENTS),
         "subject": loose,
         "to": st.lists(scalars, max_size=3),
         "final_disposition": scalars,
@@ -169,7 +182,14 @@ records = st.fixed_dictionaries(
             st.none(),
             st.just({}),
             st.fixed_dictionaries(
-                {"links": st.lists(st.fixed_dictionaries({}, optional={"href": loose}), max_size=3)}
+                {
+                    "links": st.lists(
+                        st.fixed_dictionaries(
+                            {}, optional={"href": st.one_of(loose, st.sampled_from(LINKS))}
+                        ),
+                        max_size=3,
+                    )
+                }
             ),
             st.fixed_dictionaries(
                 {

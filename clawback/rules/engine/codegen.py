@@ -13,7 +13,7 @@ from typing import Any, Generic, TypeVar
 
 from clawback.model.events import SOURCES, Event, EventKind
 from clawback.rules.engine.compiler import Today, asks_enrichment, by_cost, compile_node
-from clawback.rules.engine.field_values import has_value
+from clawback.rules.engine.field_values import has_value, is_derived
 from clawback.rules.engine.predicates import (
     Predicate,
     compile_leaf,
@@ -122,7 +122,8 @@ class _Writer:
     def _leaf(self, leaf: Leaf) -> str:
         """Write a leaf: the test inline for a value of the usual type, a call for any other."""
         path = leaf.field.split(".")
-        inline = self._tests(leaf) if len(path) <= _DEEPEST_PATH else None
+        is_shallow = len(path) <= _DEEPEST_PATH and not is_derived(tuple(path))
+        inline = self._tests(leaf) if is_shallow else None
         if inline is None:
             return f"{self._constant(compile_leaf(leaf))}({self._record})"
 

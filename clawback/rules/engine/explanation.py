@@ -8,7 +8,7 @@ from typing import Any
 from clawback.model.events import Event
 from clawback.model.texts import bounded, printable
 from clawback.rules.engine.compiler import Today, compile_node
-from clawback.rules.engine.field_values import is_unknown, iterate_values
+from clawback.rules.engine.field_values import is_unknown, known_by, reader_of
 from clawback.rules.source.condition import And, ExpiredAfter, Leaf, Named, Node, Not, Or
 
 EXCEPTION = "exception "
@@ -80,7 +80,7 @@ def _explain_leaf(
         if outcome and compile_node(Leaf(leaf.field, (test,)), today)(record)
     )
     path = tuple(leaf.field.split("."))
-    values = () if is_unknown(record, path) else iterate_values(record, path)
+    values = () if is_unknown(record, known_by(path)) else reader_of(path)(record)
 
     return Explanation(
         label="any of" if has_several else operators[0],

@@ -6,11 +6,16 @@ A list has the values of all its elements. Missing, null and an empty list are o
 import math
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from functools import cache
 from typing import Any
 
+from clawback.model.derived_fields import DERIVATIONS
 from clawback.rules.source.field_catalogue import ENRICHMENT
 
 Record = Mapping[str, Any]
+Path = tuple[str, ...]
+Reader = Callable[[Record], Sequence[Any]]
+"""Gives all values of one field of a record."""
 
 _DECIMAL = re.compile(r"[+-]?(?:[0-9]{1,30})(?:\.[0-9]{1,30})?")
 # Python refuses to print integers of more than 4,300 digits; no rule needs one of 300.
@@ -68,13 +73,48 @@ def has_value(node: Any, path: tuple[str, ...], check: Callable[[Any], bool]) ->
     return False
 
 
-def is_enrichment(path: tuple[str, ...]) -> bool:
+# ---- derived fields
+
+
+def is_derived(path: Path) -> bool:
+    """Whether a field is derived from others, and so not in the record."""
+    return path[-1] in DERIVATIONS
+
+
+@cache
+def reader_of(path: Path) -> Reader:
+    """Give the function that reads a field, derived or not."""
+    derivation = DERIVATIONS.get(path[-1])
+    if derivation is None:
+        return lambda record: read_values(record, path)
+
+    derive, parent = derivation.derive, path[:-1]
+    if not derivation.is_whole:
+        source = (*parent, *derivation.sources)
+        return lambda record: [derive(value) for value in read_values(record, source)]
+
+    return lambda record: [
+        derive(one) if isinstance(one, Mapping) else None for one in read_values(record, parent)
+    ]
+
+
+# ---- what is unknown
+
+
+def is_enrichment(path: Path) -> bool:
     """Whether a field comes from `/detections`."""
+    path = known_by(path)
     return path[0] == ENRICHMENT or path[:2] == ("message", ENRICHMENT)
 
 
-def is_unknown(record: Record, path: tuple[str, ...]) -> bool:
-    """Whether a field is known only once `/detections` has been fetched."""
+def known_by(path: Path) -> Path:
+    """Give the field that must be known for this one to be: its source, if it is derived."""
+    derivation = DERIVATIONS.get(path[-1])
+    return path if derivation is None else (*path[:-1], *derivation.sources[0].split("."))
+
+
+def is_unknown(record: Record, path: Path) -> bool:
+    """Whether a field (for a derived one: what it is known by) waits for `/detections`."""
     if path[0] == ENRICHMENT:
         return ENRICHMENT not in record
     if path[:2] == ("message", ENRICHMENT):

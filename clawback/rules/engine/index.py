@@ -14,7 +14,7 @@ from ahocorasick_rs import AhoCorasick
 from clawback.model.events import SOURCES, EventKind
 from clawback.rules.engine.codegen import generate_predicate
 from clawback.rules.engine.compiler import Today, asks_enrichment, compile_node
-from clawback.rules.engine.field_values import as_text, read_values
+from clawback.rules.engine.field_values import as_text, is_derived, read_values, reader_of
 from clawback.rules.engine.predicates import Predicate, match_any_regex
 from clawback.rules.engine.prefilter import Lookup, Prefilter, prefilters_of
 from clawback.rules.source.condition import Node
@@ -160,12 +160,23 @@ class _Index(Generic[Hit]):
                 for one in (*holding, *candidates)
             }
         )
-        self._plain = [(one.path[0], one.look_up) for one in fields if len(one.path) == 1]
-        self._nested = [(one.path, one.look_up) for one in fields if len(one.path) > 1]
+        stored = [one for one in fields if not is_derived(one.path)]
+        self._plain = [(one.path[0], one.look_up) for one in stored if len(one.path) == 1]
+        self._nested = [(one.path, one.look_up) for one in stored if len(one.path) > 1]
+        self._derived = [
+            (reader_of(one.path), one.look_up) for one in fields if is_derived(one.path)
+        ]
 
     def decide(self, record: Mapping[str, Any]) -> Decision[Hit]:
         """Give what holds for a record, and whether any condition is undecided."""
         found = _Found(set(), set(self._always))
+        self._look_up(record, found)
+        if not found.holding and not found.candidates:
+            return NOTHING
+
+        return self._evaluate(found, record)
+
+    def _look_up(self, record: Mapping[str, Any], found: _Found) -> None:
         for name, look_up in self._plain:
             value = record.get(name)
             if value.__class__ is str:
@@ -179,10 +190,9 @@ class _Index(Generic[Hit]):
                 for one in read_values(record, path):
                     look_up(one, found)
 
-        if not found.holding and not found.candidates:
-            return NOTHING
-
-        return self._evaluate(found, record)
+        for read, look_up in self._derived:
+            for one in read(record):
+                look_up(one, found)
 
     def _evaluate(self, found: _Found, record: Mapping[str, Any]) -> Decision[Hit]:
         rows = list(found.holding)

@@ -10,7 +10,7 @@ from clawback.cases.plan import CasePlan, group_hash
 from clawback.correlation.sliding_window import Link
 from clawback.model.events import Event
 from clawback.model.texts import bounded
-from clawback.rules.engine.field_values import iterate_values
+from clawback.rules.engine.field_values import is_derived, reader_of
 from clawback.rules.source.field_catalogue import LONGEST_VALUE, Field, as_group_value
 from clawback.rules.source.responses import TEMPLATE
 
@@ -31,10 +31,10 @@ class GroupField:
 
     def cache_key(self, record: Mapping[str, Any]) -> str | None:
         """Read the value in hashable form; strings are normalised only on a cache miss."""
-        if len(self.path) == 1:
+        if len(self.path) == 1 and not is_derived(self.path):
             raw = record.get(self.path[0])
         else:
-            raw = next(iterate_values(record, self.path), None)
+            raw = next(iter(reader_of(self.path)(record)), None)
         return raw if isinstance(raw, str) else as_group_value(self.field, raw)
 
 
@@ -115,8 +115,8 @@ def fill_plan(plan: CasePlan, group: Mapping[str, str | None]) -> CasePlan:
 
 def _single_field(fields: Sequence[GroupField]) -> str:
     """Name the field of a group that has a single one, at the top of the record; else empty."""
-    paths = [field.path for field in fields]
-    return paths[0][0] if len(paths) == 1 and len(paths[0]) == 1 else ""
+    paths = [field.path for field in fields if not is_derived(field.path)]
+    return paths[0][0] if len(paths) == len(fields) == 1 and len(paths[0]) == 1 else ""
 
 
 def _fill_templates(action: Action, group: Mapping[str, str | None]) -> Action:

@@ -6,7 +6,7 @@ been fetched.
 
 import operator
 import re
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from functools import lru_cache
 from ipaddress import IPv4Network, IPv6Network, ip_address, ip_network
 from typing import Any
@@ -19,9 +19,11 @@ from clawback.rules.engine.field_values import (
     as_number,
     as_text,
     has_value,
+    is_derived,
     is_enrichment,
     is_unknown,
-    read_values,
+    known_by,
+    reader_of,
 )
 from clawback.rules.source.condition import (
     Comparison,
@@ -56,10 +58,12 @@ def compile_leaf(leaf: Leaf) -> Predicate:
     if references:
         predicates = [_compare_fields(path, test) for test in references]
         return _any_of(
-            [*predicates, _nested(path, compile_tests(others))] if others else predicates
+            [*predicates, compile_leaf(Leaf(leaf.field, others))] if others else predicates
         )
 
     check = compile_tests(others)
+    if is_derived(path):
+        return _derived(path, check)
     return _nested(path, check) if len(path) > 1 or is_enrichment(path) else _plain(path[0], check)
 
 
@@ -84,6 +88,18 @@ def _nested(path: tuple[str, ...], check: Check) -> Predicate:
     return predicate
 
 
+def _derived(path: tuple[str, ...], check: Check) -> Predicate:
+    can_be_unknown, known = is_enrichment(path), known_by(path)
+    read = reader_of(path)
+
+    def predicate(record: Record) -> bool | None:
+        if can_be_unknown and is_unknown(record, known):
+            return None
+        return any(map(check, read(record)))
+
+    return predicate
+
+
 def _any_of(predicates: list[Predicate]) -> Predicate:
     def predicate(record: Record) -> bool | None:
         answers = [one(record) for one in predicates]
@@ -95,14 +111,16 @@ def _any_of(predicates: list[Predicate]) -> Predicate:
 def _compare_fields(path: tuple[str, ...], test: FieldReference) -> Predicate:
     other = tuple(test.field.split("."))
     compare = _FIELD_COMPARISONS[test.starts, test.ends]
+    read, read_other = reader_of(path), reader_of(other)
+    known, other_known = known_by(path), known_by(other)
 
     def predicate(record: Record) -> bool | None:
-        if is_unknown(record, path) or is_unknown(record, other):
+        if is_unknown(record, known) or is_unknown(record, other_known):
             return None
-        wanted = _folded_texts(record, other)
+        wanted = _folded_texts(read_other(record))
         if not wanted:
             return False
-        return any(compare(text, one) for text in _folded_texts(record, path) for one in wanted)
+        return any(compare(text, one) for text in _folded_texts(read(record)) for one in wanted)
 
     return predicate
 
@@ -115,8 +133,8 @@ _FIELD_COMPARISONS: Mapping[tuple[bool, bool], Callable[[str, str], bool]] = {
 }
 
 
-def _folded_texts(record: Record, path: tuple[str, ...]) -> list[str]:
-    texts = (as_text(value) for value in read_values(record, path))
+def _folded_texts(values: Iterable[Any]) -> list[str]:
+    texts = (as_text(value) for value in values)
     return [text.casefold() for text in texts if text is not None]
 
 

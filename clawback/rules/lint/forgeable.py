@@ -17,9 +17,13 @@ from clawback.rules.source.responses import TEMPLATE
 
 _VOUCHED_BY: Mapping[str, str | None] = {
     "from": "validation.dmarc",
+    "from_domain": "validation.dmarc",
+    "from_mailbox": "validation.dmarc",
     "envelope_from": "validation.spf",
+    "envelope_domain": "validation.spf",
     "from_name": None,
     "replyto": None,
+    "replyto_domain": None,
     "replyto_name": None,
     "subject": None,
 }

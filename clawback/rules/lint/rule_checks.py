@@ -164,6 +164,14 @@ def check_record(
                 text=name,
                 remedy=field_remedy(kind, name),
             )
+        elif known.is_derived:
+            problems.add(
+                place,
+                Code.UNKNOWN_FIELD,
+                "a test event has no derived fields",
+                text=name,
+                remedy=f"give {' and '.join(known.sources)}, from which it is derived",
+            )
         elif (problem := _wrong_type(known, value)) is not None:
             problems.add(place, Code.FIELD_TYPE, problem, text=value)
 

@@ -1,12 +1,13 @@
 """The catalogue of fields that rules may name, by kind of event: type, values, description.
 
 Source: API reference §1.3 (MessageDetails, detections), §1.4 (PhishGuardReport), §1.5 (Submission),
-under their current names.
+under their current names; and the fields that are derived from them.
 """
 
 from dataclasses import dataclass, replace
 from enum import StrEnum
 
+from clawback.model.derived_fields import DERIVATIONS
 from clawback.model.events import EventKind
 from clawback.rules.source.errors import nearest
 
@@ -38,10 +39,20 @@ class Field:
     @property
     def enrichment(self) -> bool:
         """Whether it comes from `/detections`, which are fetched only if a rule depends on them."""
-        return self.name.startswith((f"{ENRICHMENT}.", f"message.{ENRICHMENT}.")) or self.name in {
-            ENRICHMENT,
-            f"message.{ENRICHMENT}",
-        }
+        names = (self.name, *self.sources)
+        return any(f"{name}.".startswith(_ENRICHED) for name in names)
+
+    @property
+    def is_derived(self) -> bool:
+        """Whether it follows from other fields; the API does not send it."""
+        return bool(self.sources)
+
+    @property
+    def sources(self) -> tuple[str, ...]:
+        """The fields that it is derived from; none for a field of the API."""
+        parent, dot, name = self.name.rpartition(".")
+        found = DERIVATIONS.get(name)
+        return tuple(f"{parent}{dot}{source}" for source in found.sources) if found else ()
 
     def below(self, parent: str) -> "Field":
         """Give the same field inside a parent object."""
@@ -49,6 +60,7 @@ class Field:
 
 
 ENRICHMENT = "detections"
+_ENRICHED = (f"{ENRICHMENT}.", f"message.{ENRICHMENT}.")
 DISPOSITIONS = (
     "MALICIOUS",
     "MALICIOUS-BEC",
@@ -98,9 +110,10 @@ PATTERN_TYPES = (
     "outbound_ndr",
 )
 
-_S, _A, _T, _O, _B, _N, _E = (
+_S, _A, _D, _T, _O, _B, _N, _E = (
     FieldType.STRING,
     FieldType.ADDRESS,
+    FieldType.DOMAIN,
     FieldType.TIME,
     FieldType.OBJECT,
     FieldType.BOOLEAN,
@@ -140,6 +153,7 @@ _DETECTIONS = (
     Field("links", _O, "The links in the message", many=True),
     Field("links.href", _S, "Target of a link", many=True),
     Field("links.text", _S, "Visible text of a link", many=True),
+    Field("links.href_domain", _D, "Registered domain, or IP address, of a link", many=True),
     Field("attachments", _O, "The attachments of the message", many=True),
     Field("attachments.name", _S, "Name of an attachment", many=True),
     Field("attachments.filename", _S, "File name of an attachment", many=True),
@@ -159,7 +173,7 @@ _DETECTIONS = (
     Field("sender_info.as_name", _S, "Name of its autonomous system"),
     Field("sender_info.as_number", _N, "Number of its autonomous system"),
     Field("sender_info.geo", _S, "Its location"),
-    Field("sender_info.pld", FieldType.DOMAIN, "Registered domain of the sender"),
+    Field("sender_info.pld", _D, "Registered domain of the sender"),
 )
 
 _MESSAGE = (
@@ -203,6 +217,22 @@ _MESSAGE = (
     Field("properties.blocklisted_message", _B, "Whether a blocked sender matched"),
     Field("properties.blocklisted_pattern", _S, "The pattern of the blocked sender that matched"),
     *_VALIDATION,
+    Field("from_domain", _D, "Registered domain of the sender in the From header"),
+    Field(
+        "from_mailbox",
+        _A,
+        "Mailbox of the sender: without tag, Gmail's dots, and what forwarders and lists add",
+    ),
+    Field("replyto_domain", _D, "Registered domain of the address in the Reply-To header"),
+    Field("envelope_domain", _D, "Registered domain of the sender in the envelope"),
+    Field(
+        "recipient_count",
+        _N,
+        "Number of different addresses in `to`, `envelope_to` and `client_recipients`",
+    ),
+    Field("link_count", _N, "Number of links"),
+    Field("attachment_count", _N, "Number of attachments"),
+    Field("sent_delay", _N, "Seconds from the Date header to the scan; negative if it is ahead"),
     Field(ENRICHMENT, _O, "The response of /detections"),
     *(field.below(ENRICHMENT) for field in _DETECTIONS),
 )
@@ -227,6 +257,8 @@ _REPORT = (
     Field("fields.from", _A, "Sender of the reported message"),
     Field("fields.to", _A, "Recipients of the reported message", many=True),
     Field("fields.postfix_id", _S, "The mail gateway's id of the reported message"),
+    Field("fields.from_domain", _D, "Registered domain of that sender"),
+    Field("fields.from_mailbox", _A, "Mailbox of that sender"),
     Field("fields.occurred_at", _T, "When the reported message was seen"),
     *_JOINED,
 )

@@ -13,7 +13,7 @@ from typing import Any
 from uuid import UUID
 
 from clawback.model.events import SOURCES, Event, EventKind, source_of
-from clawback.rules.engine.field_values import iterate_values
+from clawback.rules.engine.field_values import reader_of
 from clawback.rules.source.field_catalogue import find_field
 from clawback.rules.source.yaml_reader import HIDDEN
 
@@ -123,7 +123,7 @@ def distinctive_clues(event: Event, shared_domains: Sequence[str]) -> list[Clue]
 
 def _clues(event: Event, fields: Sequence[str]) -> Iterator[Clue]:
     for field in fields:
-        values = iterate_values(event.record, tuple(field.split(".")))
+        values = reader_of(tuple(field.split(".")))(event.record)
         value = next((one for one in values if isinstance(one, str) and one.strip()), None)
         if value is not None and _is_known(event.kind, field, value):
             text = value.encode("utf-8", "replace").decode()

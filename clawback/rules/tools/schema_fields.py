@@ -211,7 +211,8 @@ def _enum(values: tuple[str, ...]) -> Schema:
 def _event(kind: EventKind) -> Schema:
     tree: Schema = {"type": "object", "properties": {}, "additionalProperties": False}
     for field in FIELDS[kind].values():
-        if SOURCES[kind].is_joined and field.name.startswith("message."):
+        is_of_message = SOURCES[kind].is_joined and field.name.startswith("message.")
+        if is_of_message or field.is_derived:
             continue
 
         if field.name == "message":
