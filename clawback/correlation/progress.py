@@ -3,8 +3,10 @@
 `sliding_window` decides whether it is satisfied.
 """
 
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from itertools import groupby
 
 from clawback.correlation.sliding_window import (
     CorrelationType,
@@ -107,8 +109,19 @@ def _counted(correlation: CorrelationWindow, window: Sequence[WindowEntry]) -> l
             seen = {entry.rule for entry in window}
             return [rule for rule in correlation.rules if rule in seen]
         case CorrelationType.TEMPORAL_ORDERED:
-            following = iter([entry.rule for entry in window])
-            return [rule for rule in correlation.rules if any(rule == other for other in following)]
+            return _sequence(correlation.rules, window)
+
+
+def _sequence(rules: Sequence[str], window: Sequence[WindowEntry]) -> list[str]:
+    """The longest beginning of a sequence of rules that a window has."""
+    seen = 0
+    for _, tied in groupby(window, key=lambda entry: entry.at):
+        left = Counter(entry.rule for entry in tied)
+        while seen < len(rules) and left[rules[seen]]:
+            left[rules[seen]] -= 1
+            seen += 1
+
+    return list(rules[:seen])
 
 
 def _missing(correlation: CorrelationWindow, counted: Sequence[str]) -> str:

@@ -30,8 +30,9 @@ class CorrelationWindow(Payload):
     """The correlation that must be satisfied before a case acts.
 
     `at_least` is the count to reach (`gte: n`, or `gt: n - 1`). `rules` are the referenced rules: a
-    `temporal` window must contain all of them, a `temporal_ordered` one in this order. A referenced
-    rule that is itself a correlation has its window in `inner`.
+    `temporal` window must contain all of them, a `temporal_ordered` one in this order, in which
+    events of the same time count whatever came first. A referenced rule that is itself a
+    correlation has its window in `inner`.
     """
 
     type: CorrelationType
@@ -189,25 +190,34 @@ class _DistinctCounter:
 
 
 class _SequenceCounter:
-    """Satisfied by the rules one after the other.
+    """Satisfied by the rules one after the other; entries of the same time are in any order.
 
-    Dynamic programming: for each rule, when the latest sequence that ends with it began.
+    Dynamic programming: for each rule, when the latest sequence that ends with it began. A sequence
+    of fewer rules never began earlier, so a run of rules that the newest time completes extends the
+    sequence before its first rule.
     """
 
     def __init__(self, rules: Sequence[str], timespan: timedelta) -> None:
         self._rules = rules
         self._timespan = timespan
         self._began: list[datetime | None] = [None] * len(rules)
+        self._before = self._began
+        self._now: datetime | None = None
+        self._of_now = Counter[str]()
 
     def enter(self, entry: WindowEntry) -> None:
-        for index in reversed(
-            range(len(self._rules))
-        ):  # from the last rule, so that one entry extends a sequence by one
-            if (
-                self._rules[index] == entry.rule
-                and (before := self._began[index - 1] if index else entry.at) is not None
-            ):
-                self._began[index] = before
+        if entry.at != self._now:
+            self._now, self._before = entry.at, self._began.copy()
+            self._of_now.clear()
+        self._of_now[entry.rule] += 1
+
+        first, run = 0, Counter[str]()
+        for last, rule in enumerate(self._rules):
+            run[rule] += 1
+            while run[rule] > self._of_now[rule]:
+                run[self._rules[first]] -= 1
+                first += 1
+            self._began[last] = self._before[first - 1] if first else entry.at
 
     def leave(self, entry: WindowEntry) -> None:
         """Nothing to do: `holds_at` compares when the sequence began."""

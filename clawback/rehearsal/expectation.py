@@ -9,7 +9,6 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from enum import StrEnum
-from itertools import combinations
 from typing import Any
 
 from clawback.actions import (
@@ -278,9 +277,21 @@ def _is_satisfied(watch: CorrelationWindow, window: Sequence[_Match]) -> bool:
         case CorrelationType.TEMPORAL:
             return set(watch.rules) <= {match.rule for match in window}
         case CorrelationType.TEMPORAL_ORDERED:
-            by_time = sorted(window, key=lambda match: (match.event.at, match.key))
-            rules = [match.rule for match in by_time]
-            return any(chosen == watch.rules for chosen in combinations(rules, len(watch.rules)))
+            return _is_in_order(watch.rules, window)
+
+
+def _is_in_order(rules: Sequence[str], window: Sequence[_Match]) -> bool:
+    """Whether each rule has a match of its own, none of them before that of an earlier rule."""
+    left = sorted(window, key=lambda match: match.event.at)
+    for rule in rules:
+        found = next((index for index, match in enumerate(left) if match.rule == rule), None)
+        if found is None:
+            return False
+        time = left[found].event.at
+        left = [
+            match for index, match in enumerate(left) if match.event.at >= time and index != found
+        ]
+    return True
 
 
 # ---- actions

@@ -154,10 +154,7 @@ def test_a_shard_finds_what_the_search_over_everything_finds(  # noqa: PLR0913, 
         shard = reborn(shard) if continues else shard
         delivered += deliver(shard)
         satisfied = find_window(window, entries_of(taken)) is not None
-        if kind is not CorrelationType.TEMPORAL_ORDERED:
-            assert bool(delivered) == satisfied
-        elif satisfied:
-            assert delivered
+        assert bool(delivered) == satisfied
         if delivered:
             assert set(keys(delivered)) == {one.key.removeprefix("message/") for one in taken}
     assert [one.opens for one in delivered] == [True, *(False for _ in delivered[1:])][

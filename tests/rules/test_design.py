@@ -137,19 +137,6 @@ def test_an_event_without_the_default_group_is_its_own_case(tmp_path: Path) -> N
     assert plans[0].group == {"edf_hash": None, "event": "message/one"}
 
 
-def test_senders_that_are_missing_share_a_group(tmp_path: Path) -> None:
-    """A correlation groups missing values together; its pattern is then empty, not `None`."""
-    rules = load(tmp_path, FILES)
-
-    plans = [
-        rules.evaluate(message(id=name, final_disposition="MALICIOUS")).matches[0].plan
-        for name in ("one", "two")
-    ]
-
-    assert plans[0].case_id == plans[1].case_id
-    assert plans[0].actions == (BlockSender(pattern="", expires_after=timedelta(days=30)),)
-
-
 def test_plans_are_made_once_per_group(tmp_path: Path) -> None:
     """The plan of a group is the same object for every event of it."""
     rules = load(tmp_path, FILES)

@@ -55,8 +55,8 @@ class InnerGroup:
 class Responder:
     """Plans the cases of one responding rule for the events that match the rule `matched`.
 
-    The two differ for a correlation: `matched` is then the path to the rule below it. Plans are
-    cached by group.
+    The two differ for a correlation: `matched` is then the path to the rule below it, and an event
+    without a value in one of the `required` fields counts for no group. Plans are cached by group.
     """
 
     def __init__(
@@ -72,6 +72,9 @@ class Responder:
         self._plan = plan
         self._fields = fields
         self._counted = counted
+        self.required: tuple[GroupField, ...] = ()
+        if plan.correlation is not None:
+            self.required = (*fields, *(field for one in inner for field in one.fields))
         self._names = tuple(field.name for field in fields)
         self._plan_of_key = lru_cache(maxsize=_CACHED_PLANS)(self._plan_group)
         self._plan_of_value = lru_cache(maxsize=_CACHED_PLANS)(
@@ -83,24 +86,32 @@ class Responder:
         """Give the value that a `value_count` counts; None for any other rule."""
         return self._counted.value(event.record) if self._counted is not None else None
 
+    def missing_fields(self, event: Event) -> list[str]:
+        """Name the required fields in which the event has no value."""
+        return [
+            ".".join(field.path) for field in self.required if field.value(event.record) is None
+        ]
+
     def plan_of(self, event: Event) -> CasePlan:
         """Give the plan for the group of an event.
 
-        An event with no value in any group field gets a case of its own, unless it is counted by a
-        correlation.
+        An event without a value in one of the group fields gets a case of its own, which all states
+        of a changing record share.
         """
         value = event.record.get(self._single)
         if value.__class__ is str:  # the usual case, without a call for each field
             plan = self._plan_of_value(value)
         else:
             plan = self._plan_of_key(tuple([one.cache_key(event.record) for one in self._fields]))
-        return plan if plan is not None else self._fill((*(None for _ in self._fields), event.key))
+        if plan is not None:
+            return plan
+        return self._fill((*(one.value(event.record) for one in self._fields), event.identity))
 
     def _plan_group(self, key: tuple[str | None, ...]) -> CasePlan | None:
-        """Plan a group; None if it has no value and each event is a case of its own."""
+        """Plan a group; None if it lacks a value and each event is a case of its own."""
         pairs = zip(self._fields, key, strict=True)
         values = tuple([as_group_value(field.field, value) for field, value in pairs])
-        return self._fill(values) if self._plan.correlation is not None or any(values) else None
+        return None if None in values else self._fill(values)
 
     def _fill(self, values: tuple[str | None, ...]) -> CasePlan:
         """Fill in the values of the group fields, and of `event` if there is one more value."""

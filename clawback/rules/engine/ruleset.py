@@ -217,6 +217,25 @@ class RuleSet:
                 found.append(Explanation(leaf, explained.outcome, children=(explained,)))
         return tuple(found)
 
+    def missing_group_fields(self, name: str, event: Event) -> tuple[str, ...]:
+        """Name the fields without which no group of a correlation counts an event.
+
+        Raises:
+            KeyError: there is no such rule.
+
+        """
+        rule = self.rules[name]
+        if rule.correlation is None or rule.response is None:
+            return ()
+        responders = (
+            self._responder(rule, path)
+            for path in self._graph.paths(rule.correlation)
+            if event.kind in self.rules[path[-1]].kinds
+        )
+        return tuple(
+            dict.fromkeys(name for one in responders for name in one.missing_fields(event))
+        )
+
     # ---- evaluation
 
     def _evaluate(self, event: Event) -> Evaluation:
@@ -226,8 +245,9 @@ class RuleSet:
         hits, undecided = decision
         if not hits:
             return _UNDECIDED if undecided else _NO_MATCH
-        matches = tuple([RuleMatch(responder, event) for hit in hits for responder in hit])
-        return Evaluation(matches, undecided)
+        return Evaluation(
+            tuple([one for responders in hits for one in _matches(responders, event)]), undecided
+        )
 
     def _evaluator_of_one(
         self, conditions: Mapping[EventKind, Sequence[_Condition]]
@@ -239,7 +259,7 @@ class RuleSet:
         ((kind, node, responders),) = found
 
         def match(event: Event) -> Evaluation:
-            return Evaluation(tuple([RuleMatch(responder, event) for responder in responders]))
+            return Evaluation(_matches(responders, event))
 
         branches = Branches(match, _NO_MATCH, self._evaluate)
         return generate_evaluator(node, kind, self.today, branches)
@@ -304,6 +324,17 @@ class RuleSet:
         field = self._graph.resolve_field(correlation, name, path) if correlation else name
         kind = self.rules[path[-1]].kinds[0]
         return GroupField(name, tuple(field.split(".")), find_field(kind, field))
+
+
+def _matches(responders: Sequence[Responder], event: Event) -> tuple[RuleMatch, ...]:
+    """Give the matches of a condition that holds, without those that no correlation counts."""
+    return tuple(
+        [
+            RuleMatch(responder, event)
+            for responder in responders
+            if not responder.required or not responder.missing_fields(event)
+        ]
+    )
 
 
 def digest(*parts: object) -> str:

@@ -128,7 +128,11 @@ def _evaluate(rules: RuleSet, rule: Rule, event: Event, context: DryRunContext) 
     trees = rules.explain(rule.name, event)
     answers = [tree.outcome for tree in trees]
     outcome = True if True in answers else None if None in answers else False
-    reasons = (*_condition_reasons(rule, outcome), *_eligibility_reasons(rules, event, context))
+    reasons = (
+        *_condition_reasons(rule, outcome),
+        *_group_reasons(rules, rule, event, outcome),
+        *_eligibility_reasons(rules, event, context),
+    )
     return EventResult(event, outcome, trees, reasons)
 
 
@@ -142,6 +146,18 @@ def _condition_reasons(
         yield Reason("undecided", "the condition depends on /detections, which are unknown")
     if rule.response is None:
         yield Reason("no_response", "the rule is a building block: it has no response")
+
+
+def _group_reasons(
+    rules: RuleSet,
+    rule: Rule,
+    event: Event,
+    outcome: bool | None,  # noqa: FBT001 - a value, not a switch
+) -> Iterator[Reason]:
+    missing = rules.missing_group_fields(rule.name, event) if outcome else ()
+    if missing:
+        fields = " and ".join(missing)
+        yield Reason("no_group", f"the correlation does not count it: {fields} has no value")
 
 
 def _eligibility_reasons(rules: RuleSet, event: Event, context: DryRunContext) -> Iterator[Reason]:
