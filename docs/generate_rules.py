@@ -26,7 +26,7 @@ from clawback.rules.source.field_catalogue import FIELDS, RENAMED, Field, FieldT
 from clawback.rules.source.responses import DEFAULT_GROUP
 from docs.tables import Tables, first_paragraph, table_cell, table_head, table_row
 from tests.rules.folders import PLAIN, TODAY, block, write
-from tests.rules.test_problems import CASES
+from tests.rules.test_problems import BLOCK, CASES, CORRELATION, COUNT
 
 MODIFIERS: dict[str, tuple[str, str]] = {
     "contains": ("the value contains the string", "subject|contains: invoice"),
@@ -160,6 +160,10 @@ _MORE: dict[str, dict[str, str]] = {
             "- move: {destination: JunkEmail}",
             "- block_sender: {pattern: '{from}', kind: email, expires_after: 7d}",
         ),
+    },
+    "no group": {
+        "a.yml": BLOCK,
+        "many.yml": CORRELATION.format(body=COUNT.replace("[from]", "[edf_hash]")),
     },
     "ended": {
         "exceptions/x.yml": "owner: me\nexpires: 2026-01-31\n"

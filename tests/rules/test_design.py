@@ -49,6 +49,7 @@ detection: {malicious: {final_disposition|startswith: MALICIOUS}, condition: mal
 ---
 title: Block senders who keep sending malicious mail
 name: block_repeat_sender
+status: stable
 correlation:
   type: event_count
   rules: [malicious_delivered]
@@ -175,4 +176,4 @@ def test_a_failing_test_says_what_was_found(tmp_path: Path) -> None:
         "fires 1 for {'from': 'a@x.test'}",
     )
     assert [explanation.outcome for explanation in result.why] == [True, True, True]
-    assert result.line == 26
+    assert result.line == 27

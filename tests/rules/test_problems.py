@@ -13,6 +13,7 @@ CORRELATION = """title: Many
 name: many
 correlation: {{{body}}}
 response: {{mode: shadow, actions: [{{move: {{destination: JunkEmail}}}}]}}
+status: experimental
 tests:
   - {{name: one, events: [{{at: 0h, from: a@x.test}}], expect: {{fires: 1}}}}
   - {{name: two, events: [{{at: 0h, from: b@x.test}}], expect: {{fires: 0}}}}
@@ -98,6 +99,13 @@ CASES: dict[str, tuple[dict[str, str], str]] = {
     "no status": (
         {"a_rule.yml": PLAIN.replace("status: stable\n", "")},
         "a_rule.yml:1:1: missing-key: 'a_rule' a rule with a response needs a status",
+    ),
+    "no status of a correlation": (
+        {
+            "a.yml": BLOCK,
+            "many.yml": CORRELATION.format(body=COUNT).replace("status: experimental\n", ""),
+        },
+        "many.yml:1:1: missing-key: 'many' a rule with a response needs a status",
     ),
     "no id": (
         {"a_rule.yml": PLAIN.replace("id: 6f1c3a52-0f0e-4d0b-9a53-6b0f6a1b7c11\n", "")},

@@ -58,6 +58,7 @@ MANY = """title: Many
 name: many
 correlation:
   {type: event_count, rules: [a_block], group-by: [from], timespan: 1h, condition: {gte: 2}}
+status: experimental
 response: {mode: shadow, actions: [{move: {destination: JunkEmail}}]}
 tests:
   - {name: one, events: [{at: 0h, from: a@x.test}], expect: {fires: 1}}
@@ -146,6 +147,16 @@ CASES: dict[str, tuple[dict[str, str], str]] = {
             "exception x of me@x.test has expired"
         ),
     ),
+    "a group that an event may lack": (
+        {
+            "a.yml": block("sel: {subject: a}\ncondition: sel"),
+            "many.yml": MANY.replace("[from]", "[edf_hash]"),
+        },
+        (
+            "warning many.yml:4:41: group-may-be-missing: 'edf_hash' events of a_block may have no "
+            "edf_hash; such an event is not counted; require `edf_hash|exists: true` in a_block"
+        ),
+    ),
     "a block of whoever is forged": (
         blocking("sel: {from: a@x.test}"),
         (
@@ -232,6 +243,10 @@ WELL: dict[str, dict[str, str]] = {
     "an exception that goes on": exception(
         "a: {from: a}\ncondition: not a", "expires: 2026-11-22\n"
     ),
+    "a group that every event has": {
+        "a.yml": block("sel: {subject: a, edf_hash|exists: true}\ncondition: sel"),
+        "many.yml": MANY.replace("[from]", "[edf_hash]"),
+    },
     "a list of several": {"x.yml": block("a: {to: a}\nb: {to: b}\ncondition: a and b")},
 }
 

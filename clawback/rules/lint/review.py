@@ -12,6 +12,7 @@ from clawback.rules.engine.builder import build_set
 from clawback.rules.lint.allowance import check_allowance
 from clawback.rules.lint.conflicts import check_conflicts
 from clawback.rules.lint.forgeable import check_forgeable_patterns
+from clawback.rules.lint.missing_groups import check_missing_groups
 from clawback.rules.lint.satisfiability import can_hold
 from clawback.rules.source.condition import (
     Named,
@@ -53,6 +54,10 @@ def review_rules(loaded: Loaded, today: Callable[[], date] = utc_today) -> tuple
         check_conflicts(rules, {one.read.name: _place_of(one) for one in loaded.rules}, found)
         responses = {one.read.name: one.document.key_at("response") for one in loaded.rules}
         check_forgeable_patterns(rules, responses, found)
+        groups = {
+            one.read.name: one.document.key_at("correlation", "group-by") for one in loaded.rules
+        }
+        check_missing_groups(rules, groups, found)
 
     return tuple(sorted({*loaded.problems, *found}))
 

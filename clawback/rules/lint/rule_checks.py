@@ -40,7 +40,7 @@ def check_rule(rule: LoadedRule, problems: Problems) -> None:
 
 def _check_mode(rule: LoadedRule, problems: Problems) -> None:
     response = rule.read.response
-    if rule.read.status is None and isinstance(rule.read, RuleDocument):
+    if rule.read.status is None:
         remedy = (
             "add status: experimental (at most shadow), test (at most approve) "
             "or stable (at most enforce)"

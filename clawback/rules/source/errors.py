@@ -61,6 +61,7 @@ class Code(StrEnum):
     CONTRADICTORY = "contradictory-rules"
     EXPIRED = "expired-exception"
     FORGEABLE = "forgeable-pattern"
+    NO_GROUP = "group-may-be-missing"
 
 
 class Severity(StrEnum):

@@ -30,8 +30,8 @@ class LoadedRule:
 
     @property
     def status(self) -> Status:
-        """Its status; stable by default, for building blocks and correlations."""
-        return self.read.status or Status.STABLE
+        """Its status; experimental by default, for building blocks."""
+        return self.read.status or Status.EXPERIMENTAL
 
     @property
     def kind(self) -> EventKind | None:

@@ -143,12 +143,15 @@ def _count() -> Schema:
 
 def _rule(schema: Schema) -> Schema:
     shapes = [_when_kind(kind, _rule_of(kind)) for kind in _KINDS]
-    needs = ["id", "status", "tests"]
-    responds = {
+    return {**schema, "allOf": [*shapes, _responding("id", "status", "tests"), *_ceilings()]}
+
+
+def _responding(*needs: str) -> Schema:
+    """What a document must have if it has a response."""
+    return {
         "if": {"required": ["response"]},
-        "then": {"required": needs, "properties": {"tests": {"minItems": 2}}},
+        "then": {"required": [*needs], "properties": {"tests": {"minItems": 2}}},
     }
-    return {**schema, "allOf": [*shapes, responds, *_ceilings()]}
 
 
 def _rule_of(kind: EventKind) -> Schema:
@@ -160,8 +163,7 @@ def _rule_of(kind: EventKind) -> Schema:
 
 
 def _correlation(schema: Schema) -> Schema:
-    responds = {"required": ["response", "tests"], "properties": {"tests": {"minItems": 2}}}
-    return {**schema, "allOf": [responds, *_ceilings()]}
+    return {**schema, "allOf": [_responding("status", "tests"), *_ceilings()]}
 
 
 def _exception(schema: Schema) -> Schema:
