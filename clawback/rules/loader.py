@@ -26,10 +26,11 @@ from clawback.rules.source.documents import (
 )
 from clawback.rules.source.errors import Code, Place, Problems, RuleErrors
 from clawback.rules.source.loaded import Loaded, LoadedFilter, LoadedRule
+from clawback.rules.source.reading import Reading
 from clawback.rules.source.responses import read_response
 from clawback.rules.source.rule_files import read_file_documents
 from clawback.rules.source.safety_file import SAFETY, read_safety
-from clawback.rules.source.sigma import Reading, read_detection
+from clawback.rules.source.sigma import read_detection
 from clawback.rules.source.yaml_reader import Document
 
 EXCEPTIONS = "exceptions"

@@ -1,32 +1,22 @@
-"""Converts Sigma detections to condition trees; pySigma parses values, modifiers and conditions.
+"""Converts Sigma detections to condition trees; pySigma parses values and modifiers.
 
 What pySigma cannot parse, and what we do not support, becomes a problem with its place.
 """
 
 import re
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
-from functools import lru_cache
 from typing import Any
 
-from sigma.conditions import (
-    ConditionAND,
-    ConditionIdentifier,
-    ConditionItem,
-    ConditionNOT,
-    ConditionOR,
-    ConditionSelector,
-    SigmaCondition,
-)
+from sigma.conditions import ConditionAND
 from sigma.exceptions import SigmaError
 from sigma.modifiers import modifier_mapping
-from sigma.rule import SigmaDetection, SigmaDetectionItem, SigmaDetections
+from sigma.rule import SigmaDetectionItem
 from sigma.types import SigmaExists
 
-from clawback.model.events import EventKind
 from clawback.rules.source.condition import Leaf, Named, Node, Not, Test, join_and, join_or
-from clawback.rules.source.errors import Code, Place, Problems, did_you_mean
+from clawback.rules.source.errors import Code, Place, did_you_mean
 from clawback.rules.source.field_catalogue import field_remedy, find_field
+from clawback.rules.source.reading import Reading
+from clawback.rules.source.sigma_conditions import read_condition
 from clawback.rules.source.sigma_values import (
     NO_LOOKAROUND,
     Unsupported,
@@ -34,31 +24,12 @@ from clawback.rules.source.sigma_values import (
     regex_problem,
     tests_of,
 )
-from clawback.rules.source.yaml_reader import Document
 
 _CONDITION = "condition"
 _RESERVED = {
     "timeframe": "write a correlation with a timespan",
     "rules": "rules belongs to a filter",
 }
-_DEEPEST = 50
-
-
-@dataclass(slots=True)
-class Reading:
-    """The context of a detection: document, event kind, lists for `expand`, and problems."""
-
-    document: Document
-    kind: EventKind
-    lists: Mapping[str, Sequence[str]]
-    problems: Problems
-    selections: dict[str, Node] = field(default_factory=dict)
-
-    def refuse(
-        self, place: Place, code: Code, message: str, *, text: object = "", remedy: str = ""
-    ) -> None:
-        """Add a problem of this document."""
-        self.problems.add(place, code, message, text=text, remedy=remedy)
 
 
 def read_detection(reading: Reading, *path: str) -> Node | None:
@@ -108,7 +79,7 @@ def read_detection(reading: Reading, *path: str) -> Node | None:
         return None
 
     texts = conditions if isinstance(conditions, list) else [conditions]
-    nodes = [_condition(reading, text, (*path, _CONDITION)) for text in texts]
+    nodes = [read_condition(reading, text, (*path, _CONDITION)) for text in texts]
     whole = [node for node in nodes if node is not None]
 
     return join_or(whole) if len(whole) == len(nodes) else None
@@ -286,113 +257,3 @@ _CLASS_NAMES = re.compile(r"\bSigma(String|Number|Bool|Null)\b")
 
 def _render_value(value: Any) -> str:
     return ", ".join(str(item) for item in value) if isinstance(value, list) else str(value)
-
-
-# ---- conditions
-
-
-def _condition(reading: Reading, text: Any, path: tuple[str, ...]) -> Node | None:
-    place = reading.document.value_at(*path)
-    if not isinstance(text, str):
-        reading.refuse(
-            place,
-            Code.CONDITION,
-            "a condition must be a string",
-            text=text,
-            remedy="join the names of selections with and, or, not",
-        )
-        return None
-
-    if len(text) > _LONGEST_CONDITION:
-        remedy = "give the selections a common prefix and use 1 of x_*, or split the rule"
-        reading.refuse(
-            place,
-            Code.CONDITION,
-            f"longer than {_LONGEST_CONDITION} characters",
-            text=text,
-            remedy=remedy,
-        )
-        return None
-
-    names = SigmaDetections(dict.fromkeys(reading.selections, _PLACEHOLDER), [text])
-    try:
-        return _node(reading, parse_condition(text), names, 0)
-    except _BadCondition as error:
-        reading.refuse(
-            place,
-            Code.CONDITION,
-            str(error),
-            text=text,
-            remedy=did_you_mean(error.name, reading.selections) if error.name else "",
-        )
-    except (SigmaError, RecursionError) as error:
-        remedy = "join the names of selections with and, or, not; use 1 of x_*, all of them"
-        reading.refuse(place, Code.CONDITION, _render_parse_error(error), text=text, remedy=remedy)
-
-    return None
-
-
-def _render_parse_error(error: Exception) -> str:
-    """Say what is unexpected in a condition, without the grammar that pyparsing quotes."""
-    found = _PARSE_ERROR.search(str(error))
-    return (
-        f"{found[1] or 'end of text'} at character {int(found[2]) + 1} is unexpected"
-        if found
-        else _render_error(error)
-    )
-
-
-_PARSE_ERROR = re.compile(r"(?:found (end of text|'.*?'))?\s+\(at char (\d+)\)", re.DOTALL)
-
-
-class _BadCondition(ValueError):
-    def __init__(self, message: str, name: str = "") -> None:
-        super().__init__(message)
-        self.name = name
-
-
-_LONGEST_CONDITION = 4_000
-_PLACEHOLDER = SigmaDetection([SigmaDetectionItem("field", [], [])])
-
-
-@lru_cache(maxsize=4096)
-def parse_condition(text: str) -> ConditionItem:
-    """Parse a condition with pySigma. The result is cached and must not be changed.
-
-    Raises:
-        SigmaError: it is not a condition.
-
-    """
-    # pySigma wants selections, but this parses the text alone: `_node` looks the names up.
-    empty = SigmaDetections({"_": _PLACEHOLDER}, [text])
-    parsed = SigmaCondition(text, empty).parse(postprocess=False)
-    if not isinstance(parsed, ConditionItem):
-        raise _BadCondition("this is not a condition")
-    return parsed
-
-
-def _node(reading: Reading, item: Any, names: SigmaDetections, depth: int) -> Node:
-    if depth > _DEEPEST:
-        raise _BadCondition(f"nested deeper than {_DEEPEST} levels")
-
-    match item:
-        case ConditionIdentifier():
-            if item.identifier not in reading.selections:
-                raise _BadCondition(f"there is no selection {item.identifier!r}", item.identifier)
-            return reading.selections[item.identifier]
-        case ConditionSelector():
-            chosen = [
-                reading.selections[found.identifier]
-                for found in item.resolve_referenced_detections(names)
-            ]
-            if not chosen:
-                raise _BadCondition(f"no selection matches {item.pattern}", item.pattern)
-
-            return join_and(chosen) if item.cond_class is ConditionAND else join_or(chosen)
-        case ConditionNOT():
-            return Not(_node(reading, item.args[0], names, depth + 1))
-        case ConditionAND() | ConditionOR():
-            children = [_node(reading, child, names, depth + 1) for child in item.args]
-            return join_and(children) if isinstance(item, ConditionAND) else join_or(children)
-        case _:
-            raise _BadCondition("this is not a condition")

@@ -1,0 +1,26 @@
+"""The context in which a detection is read."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+
+from clawback.model.events import EventKind
+from clawback.rules.source.condition import Node
+from clawback.rules.source.errors import Code, Place, Problems
+from clawback.rules.source.yaml_reader import Document
+
+
+@dataclass(slots=True)
+class Reading:
+    """The context of a detection: document, event kind, lists for `expand`, and problems."""
+
+    document: Document
+    kind: EventKind
+    lists: Mapping[str, Sequence[str]]
+    problems: Problems
+    selections: dict[str, Node] = field(default_factory=dict)
+
+    def refuse(
+        self, place: Place, code: Code, message: str, *, text: object = "", remedy: str = ""
+    ) -> None:
+        """Add a problem of this document."""
+        self.problems.add(place, code, message, text=text, remedy=remedy)
