@@ -98,18 +98,18 @@ def test_a_message_that_was_dealt_with_is_not_moved_again(tmp_path: Path) -> Non
 
 
 def test_a_correlation_says_what_is_missing(tmp_path: Path) -> None:
-    """Two of three events: the window, what is missing, and exit code 1.
+    """Two of three campaigns: the window, what is missing, and exit code 1.
 
     With the third it fires.
     """
-    first = written(tmp_path / "one.json", bec(1, 1), bec(2, 5))
+    first = written(tmp_path / "one.json", bec(1, 1, edf_hash="1"), bec(2, 5, edf_hash="2"))
     done = clawback("rules", "explain", "block_repeat_sender", "--event", first, **ACTING)
     assert done.returncode == ExitCode.NO
     assert (
-        "2 of 3 seen from 2026-01-01 01:00:00 to 2026-01-01 05:00:00; missing: 1 more event"
+        "2 of 3 seen from 2026-01-01 01:00:00 to 2026-01-01 05:00:00; missing: 1 more value"
         in done.stdout
     )
-    second = written(tmp_path / "two.json", bec(3, 7))
+    second = written(tmp_path / "two.json", bec(3, 7, edf_hash="3"))
     done = clawback(
         "rules",
         "explain",
@@ -159,7 +159,8 @@ def test_a_chain_of_correlations_says_how_far_it_is(tmp_path: Path) -> None:
 
 def test_a_sender_on_the_never_block_list_is_not_blocked(tmp_path: Path) -> None:
     """The never-block list is one of the reasons."""
-    records = [bec(number, number, **{"from": "boss@cloudflare.com"}) for number in (1, 2, 3)]
+    boss = {"from": "boss@cloudflare.com"}
+    records = [bec(number, number, edf_hash=str(number), **boss) for number in (1, 2, 3)]
     done = clawback(
         "rules",
         "explain",

@@ -1,6 +1,7 @@
 """What should happen to a corpus under the shipped rules."""
 
 from datetime import timedelta
+from functools import partial
 
 import pytest
 
@@ -39,8 +40,11 @@ def test_each_message_of_a_campaign_is_moved_and_the_case_reclassified_once() ->
 def test_a_window_is_closed_at_both_ends_and_slides(
     hours: tuple[float, ...], *, blocked: bool
 ) -> None:
-    """Three messages within exactly a day meet the threshold, in any order."""
-    lines = [message(f"m{number}", "MALICIOUS", hours=ago) for number, ago in enumerate(hours)]
+    """Three campaigns within exactly a day meet the threshold, in any order."""
+    lines = [
+        message(f"m{number}", "MALICIOUS", hours=ago, edf_hash=str(number))
+        for number, ago in enumerate(hours)
+    ]
     for order in (lines, lines[::-1]):
         assert (
             ("block_repeat_sender", "block_sender", "done") in summarize(expect(*order))
@@ -49,14 +53,10 @@ def test_a_window_is_closed_at_both_ends_and_slides(
 
 @pytest.mark.parametrize("dmarc", ["fail", "none", "error"])
 def test_a_partner_whose_from_is_forged_is_not_blocked(dmarc: str) -> None:
-    """Three malicious messages that did not pass DMARC block nobody."""
+    """Three malicious campaigns that did not pass DMARC block nobody."""
     forged = {"spf": "fail", "dkim": "none", "dmarc": dmarc}
-    found = expect(
-        *(
-            message(f"m{number}", "MALICIOUS", sender="ap@partner.example", validation=forged)
-            for number in range(3)
-        )
-    )
+    send = partial(message, sender="ap@partner.example", validation=forged)
+    found = expect(*(send(f"m{number}", "MALICIOUS", edf_hash=str(number)) for number in range(3)))
     assert "block_sender" not in {action for _, action, _ in summarize(found)}
 
 
@@ -67,7 +67,12 @@ def test_a_partner_whose_from_is_forged_is_not_blocked(dmarc: str) -> None:
 def test_a_sender_that_cannot_be_blocked_is_expected_to_fail(sender: str, result: str) -> None:
     """A sender on the never-block list, or an invalid address, ends as a recorded failure."""
     found = summarize(
-        expect(*(message(f"m{number}", "MALICIOUS", sender=sender) for number in range(3)))
+        expect(
+            *(
+                message(f"m{number}", "MALICIOUS", sender=sender, edf_hash=str(number))
+                for number in range(3)
+            )
+        )
     )
     assert found == [("block_repeat_sender", "block_sender", result)]
 
