@@ -13,8 +13,8 @@ from pydantic import Field
 from temporalio import activity
 
 from clawback.actions import BulkMove, MessageSearch, Move, Reclassify, Release
-from clawback.actions.move import move_outcomes
-from clawback.actions.outcomes import ALREADY_THERE, MOVED, RELEASED, failed
+from clawback.actions.outcomes import ALREADY_THERE, MOVED, RELEASED, UNKNOWN, failed
+from clawback.actions.responses import move_outcomes, refusal_outcome, release_outcomes
 from clawback.batching import Batcher
 from clawback.cases.authority import Authority
 from clawback.cloudflare import EmailSecurity, Share, errors, pages
@@ -123,6 +123,17 @@ class IgnoredMail(Protocol):
         """The delivery modes of messages that are never touched."""
 
 
+async def move_all(
+    api: EmailSecurity, folder: Destination, targets: Sequence[Target]
+) -> dict[str, str]:
+    """Move messages in one request; give the outcome of each that the response settles.
+
+    Messages of several cases may share an id, so the response is read for all of them together.
+    """
+    known = {target.id: target for target in targets}
+    return move_outcomes(list(known.values()), await api.move(list(known), folder))
+
+
 class ContainmentActivities:
     """The requests of containment about messages."""
 
@@ -142,7 +153,7 @@ class ContainmentActivities:
         self._check = check
         self._moves = {
             (api, folder): Batcher(
-                partial(api.move, destination=folder),
+                partial(move_all, api, folder),
                 MAX_MESSAGES_PER_REQUEST,
                 spoilt=_SPOILT,
                 patience=SEND_PATIENCE,
@@ -157,10 +168,9 @@ class ContainmentActivities:
         """Move up to 1,000 messages in one request, shared with other cases that move now."""
         require_permission(self._check, request.authority, request.action)
         with as_application_error():
-            items = await self._moves[self._api, request.action.destination].ask(
-                [target.id for target in request.targets]
-            )
-        outcomes = move_outcomes(request.targets, items)
+            moved = await self._moves[self._api, request.action.destination].ask(request.targets)
+        ids = {target.id for target in request.targets}
+        outcomes = {id_: outcome for id_, outcome in moved.items() if id_ in ids}
         self._telemetry.record_moves(outcomes, request.first_seen)
         return MessageOutcomes(outcomes=outcomes)
 
@@ -174,9 +184,10 @@ class ContainmentActivities:
         if request.destination is Destination.INBOX:
             return MessageOutcomes(outcomes={})
         with as_application_error():
-            moved = await self._lookups.ask(request.targets)
+            found = await self._lookups.ask(request.targets)
+        ids = {target.id for target in request.targets}
         return MessageOutcomes(
-            outcomes={target.id: MOVED for target in request.targets if target.id in moved}
+            outcomes={id_: outcome for id_, outcome in found.items() if id_ in ids}
         )
 
     @activity.defn(name="email_security.release_messages")
@@ -185,32 +196,21 @@ class ContainmentActivities:
         require_permission(self._check, request.authority, request.action)
         with as_application_error():
             items = await self._api.release([target.id for target in request.targets])
-        return MessageOutcomes(
-            outcomes={
-                item.id: RELEASED if item.is_complete else failed("partly_released")
-                for item in items
-                if item.delivered
-            }
-        )
+        return MessageOutcomes(outcomes=release_outcomes(request.targets, items))
 
     @activity.defn(name="email_security.find_release")
     async def find_release(self, request: FindRelease) -> MessageOutcomes:
-        """Find out whether a message was released since, or is out of quarantine anyway.
+        """Find out what became of a release since, or whether the message is out anyway.
 
         The outcomes are empty if it is still in quarantine.
         """
-        id_ = request.target.id
         with as_application_error():
             try:
-                log = await self._api.action_log(id_)
-                if any(
-                    entry.operation in RELEASES and is_since(entry, request.since) for entry in log
-                ):
-                    return MessageOutcomes(outcomes={id_: RELEASED})
-                is_out = (await self._api.message(id_)).is_quarantined is False
+                outcome = await self._find_release(request)
             except errors.NotFound:
-                is_out = False
-        return MessageOutcomes(outcomes={id_: ALREADY_THERE} if is_out else {})
+                # The API accepted the request, and knows no such message.
+                outcome = failed("not_released")
+        return MessageOutcomes(outcomes={request.target.id: outcome} if outcome else {})
 
     @activity.defn(name="email_security.search_messages")
     async def search_messages(self, request: MessageSearch) -> FoundMessages:
@@ -255,21 +255,41 @@ class ContainmentActivities:
                         return True
         return False
 
+    async def _find_release(self, request: FindRelease) -> str | None:
+        entries = [
+            entry
+            for entry in await self._api.action_log(request.target.id)
+            if entry.operation in RELEASES and is_since(entry, request.since)
+        ]
+        if any(entry.success is not False for entry in entries):
+            return RELEASED
+        if (await self._api.message(request.target.id)).is_quarantined is False:
+            return ALREADY_THERE
+        return refusal_outcome(entries[0].status) if entries else None
+
     @property
     def _api(self) -> EmailSecurity:
         """The client with the share of whoever asks."""
         return self._clients.client
 
-    async def _find_moved(self, targets: Sequence[Target]) -> set[str]:
-        """Find the moved ones: by single reads if they are few, else by a cheaper search."""
+    async def _find_moved(self, targets: Sequence[Target]) -> dict[str, str]:
+        """Find the moved ones: by single reads if they are few, else by a cheaper search.
+
+        One that the API no longer knows is unknown.
+        """
         ids, moved = {target.id for target in targets}, set[str]()
         if len(targets) > _MOST_SINGLE_READS:
             moved, is_complete = await self._search_moved(targets)
             ids = set() if is_complete else ids - moved
+        unknown: set[str] = set()
         for id_ in ids:
-            if is_moved((await self._api.message(id_)).record):
-                moved.add(id_)
-        return moved
+            try:
+                record = (await self._api.message(id_)).record
+            except errors.NotFound:
+                unknown.add(id_)
+            else:
+                moved |= {id_} if is_moved(record) else set()
+        return dict.fromkeys(unknown, UNKNOWN) | dict.fromkeys(moved, MOVED)
 
     async def _search_moved(self, targets: Sequence[Target]) -> tuple[set[str], bool]:
         """Search around the time of the targets; also say whether all pages were read."""

@@ -1,8 +1,9 @@
 """Undoing what a case did: not charged, not stopped by the kill switch, and safe to repeat."""
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from typing import Any
 
 import structlog
@@ -18,13 +19,12 @@ from temporalio.client import (
 from temporalio.exceptions import ApplicationError
 from temporalio.service import RPCError, RPCStatusCode
 
-from activities.containment import MessageOutcomes, ReclassifyMessage
-from clawback.actions.move import move_outcomes
+from activities.containment import MessageOutcomes, ReclassifyMessage, move_all
 from clawback.actions.outcomes import MOVED
 from clawback.batching import Batcher
 from clawback.cases.undo_judgement import UndoAssessment, UndoLimits, assess_undo
 from clawback.cases.undo_plan import UndoPlan, UndoScope, plan_undo
-from clawback.cloudflare import EmailSecurity, MoveItem, Share, errors
+from clawback.cloudflare import EmailSecurity, Share, errors
 from clawback.guard import UndoCharge
 from clawback.ingest.present_verdicts import read_present_verdicts
 from clawback.model.identity import Actor
@@ -107,7 +107,11 @@ class UndoActivities:
         self._client = client
         self._own_submissions = own_submissions
         self._returns = Batcher(
-            self._return, MAX_MESSAGES_PER_REQUEST, pause=_JOIN, busy=_JOIN, spoilt=_SPOILT
+            partial(move_all, self._api, Destination.INBOX),
+            MAX_MESSAGES_PER_REQUEST,
+            pause=_JOIN,
+            busy=_JOIN,
+            spoilt=_SPOILT,
         )
 
     @activity.defn(name="undo.assess_cases")
@@ -187,11 +191,13 @@ class UndoActivities:
     async def return_messages(self, request: ReturnMessages) -> MessageOutcomes:
         """Move messages back to the inbox, in one request with those of other undos."""
         with as_application_error():
-            items = await self._returns.ask([target.id for target in request.targets])
-        outcomes = move_outcomes(request.targets, items)
+            moved = await self._returns.ask(request.targets)
+        ids = {target.id for target in request.targets}
         return MessageOutcomes(
             outcomes={
-                id_: RETURNED if outcome == MOVED else outcome for id_, outcome in outcomes.items()
+                id_: RETURNED if outcome == MOVED else outcome
+                for id_, outcome in moved.items()
+                if id_ in ids
             }
         )
 
@@ -244,9 +250,6 @@ class UndoActivities:
         handle = self._client.get_workflow_handle(case.id, run_id=case.run_id)
         with suppress_not_found():
             await handle.terminate(reason=f"undone, but not ended after {ENDING_PATIENCE}")
-
-    async def _return(self, ids: Sequence[str]) -> tuple[MoveItem, ...]:
-        return await self._api.move(ids, Destination.INBOX)
 
     async def _last_run(self, case: CaseRun) -> WorkflowExecutionDescription:
         """Follow continue-as-new from the run that was found to the last one."""

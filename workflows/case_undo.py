@@ -26,7 +26,7 @@ with workflow.unsafe.imports_passed_through():
     from clawback.temporal import names
     from clawback.temporal.error_types import PERMANENT
     from clawback.temporal.undo_gateway import CaseUndoRequest, UndoSummary
-    from workflows.options import GUARD_PAUSE, UNDO, UNDO_ONCE, VERIFY_UNDO
+    from workflows.options import EFFECT_PAUSES, GUARD_PAUSE, UNDO, UNDO_ONCE, VERIFY_UNDO
     from workflows.steps.attempts import Attempts
     from workflows.steps.audit import write_records
     from workflows.steps.messages import in_halves
@@ -105,7 +105,21 @@ class CaseUndoWorkflow:
         return outcomes
 
     async def _return(self, targets: Sequence[Target]) -> dict[str, str]:
-        """Return messages to the inbox in one request; on a permanent refusal, halve the batch."""
+        """Return messages to the inbox, and again those that a response leaves open.
+
+        A move to the inbox cannot be looked up, and repeating it changes nothing.
+        """
+        outcomes = await self._request_return(targets)
+        for pause in EFFECT_PAUSES:
+            open_ = [target for target in targets if target.id not in outcomes]
+            if not open_:
+                break
+            await workflow.sleep(pause, summary="before returning messages again")
+            outcomes |= await self._request_return(open_)
+        return {target.id: UNKNOWN for target in targets} | outcomes
+
+    async def _request_return(self, targets: Sequence[Target]) -> dict[str, str]:
+        """Return messages in one request; on a permanent refusal, halve the batch."""
         try:
             returned: MessageOutcomes = await workflow.execute_activity_method(
                 UndoActivities.return_messages, ReturnMessages(targets=tuple(targets)), **UNDO
@@ -113,9 +127,9 @@ class CaseUndoWorkflow:
         except ActivityError as error:
             if is_cancelled_exception(error) or (reason := _permanent_reason(error)) is None:
                 raise
-            return await in_halves(self._return, targets, reason)
+            return await in_halves(self._request_return, targets, reason)
 
-        return {target.id: returned.outcomes.get(target.id, UNKNOWN) for target in targets}
+        return returned.outcomes
 
     async def _remove_policy(self, owner: str, policy: PolicyAction) -> str:
         request = PolicyRequest(action=policy, owner=owner)

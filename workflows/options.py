@@ -271,8 +271,12 @@ CONTAINMENT_PATIENCE: Final = timedelta(hours=24)
 """Total wait between attempts at one action, before its outcome is `failed:unavailable`."""
 REFUSED_PAUSE: Final = timedelta(seconds=15)
 """Wait before messages that were refused one by one are tried once more: a mailbox may be busy."""
-MOST_SILENT: Final = 3
-"""Responses that omit a message which then turns out not to have been moved.
+EFFECT_PAUSES: Final = tuple(timedelta(seconds=pause) for pause in (1, 2, 4, 8, 15, 30, 60, 60, 60))
+"""Waits between the looks for an effect of a request that was accepted: it may take minutes."""
+LOST_PAUSES: Final = EFFECT_PAUSES[:4]
+"""The same after a lost response, where a repeat has an effect of its own."""
+MOST_SILENT: Final = 2
+"""Responses that omit a message which then turns out, after `EFFECT_PAUSES`, to be unchanged.
 
 After these, its outcome is `failed:not_moved`.
 """

@@ -1,9 +1,7 @@
 """`move`: move each message of the case to a folder."""
 
-import re
-from collections import Counter, defaultdict
-from collections.abc import Collection, Iterable, Mapping, Sequence
-from typing import ClassVar, Literal, Protocol
+from collections.abc import Collection, Sequence
+from typing import ClassVar, Literal
 
 from pydantic import Field
 
@@ -15,11 +13,8 @@ from clawback.actions.base import (
     Scope,
     UndoPart,
 )
-from clawback.actions.outcomes import ALREADY_THERE, MOVED, failed
-from clawback.model.messages import Destination, Target, postfix_id_of
-
-_NOT_A_WORD = re.compile(r"[^a-z0-9]+")
-_LONGEST_REASON = 40
+from clawback.actions.outcomes import ALREADY_THERE
+from clawback.model.messages import Destination, Target
 
 
 class MoveAction(ContainmentAction):
@@ -30,7 +25,10 @@ class MoveAction(ContainmentAction):
     inverse: ClassVar[str] = (
         "Messages go back to the inbox: the API does not say where a message was before."
     )
-    lost_response: ClassVar[str] = "Each message is read again; it was moved if its record says so."
+    lost_response: ClassVar[str] = (
+        "Each message is read again, for some minutes if the move was accepted; it was moved if "
+        "its record says so."
+    )
 
     destination: Destination
 
@@ -78,70 +76,3 @@ class Move(MoveAction):
 
     def describe(self) -> str:
         return f"move to {self.destination}"
-
-
-class MoveItem(Protocol):
-    """One item of the API's response to a move: one message of one recipient."""
-
-    @property
-    def success(self) -> bool | None:
-        """Whether it was moved."""
-
-    @property
-    def message_id(self) -> str | None:
-        """The investigate id, the postfix id or the RFC 5322 header."""
-
-    @property
-    def status(self) -> str | None:
-        """Free text."""
-
-
-def move_outcomes(targets: Sequence[Target], items: Iterable[MoveItem]) -> dict[str, str]:
-    """Give the outcome of each target that the response names, by investigate id.
-
-    The API does not say which id `message_id` is (reference §2.2), so it is matched against all
-    three ids of a message. Targets that the response does not name are left out: they are unknown.
-    """
-    items_by_id: dict[str, list[MoveItem]] = defaultdict(list)
-    for item in items:
-        if item.message_id:
-            items_by_id[item.message_id].append(item)
-
-    uses = Counter(name for target in targets for name in set(_ids_of(target)))
-    return {
-        target.id: _outcome_of(found)
-        for target in targets
-        if (found := _items_of(target, items_by_id, uses))
-    }
-
-
-def _items_of(
-    target: Target, items_by_id: Mapping[str, list[MoveItem]], uses: Counter[str]
-) -> list[MoveItem]:
-    """Find the items of a target; an id that several targets share counts only if all succeeded."""
-    for name in _ids_of(target):
-        found = items_by_id.get(name)
-        if found and (uses[name] == 1 or all(item.success for item in found)):
-            return found
-    return []
-
-
-def _ids_of(target: Target) -> tuple[str, ...]:
-    return (
-        target.id,
-        postfix_id_of(target.id),
-        *([target.message_id] if target.message_id else []),
-    )
-
-
-def _outcome_of(items: Sequence[MoveItem]) -> str:
-    refused = [item for item in items if not item.success]
-    if not refused:
-        return MOVED
-    is_partial = len(refused) < len(items)
-    return failed("partly_moved" if is_partial else reason_word(refused[0].status))
-
-
-def reason_word(text: str | None) -> str:
-    """Reduce free text of the API to a short word that can stand in an outcome."""
-    return _NOT_A_WORD.sub("_", (text or "").lower()).strip("_")[:_LONGEST_REASON] or "refused"

@@ -23,6 +23,7 @@ _PLACEHOLDER = re.compile(r"\{([^{}]*)\}")
 _DESCRIPTIONS = {
     "reclassified": "submitted for review",
     "already_there": "already there",
+    "gone": "no longer in the mailbox",
     "unknown": "unknown (it could not be verified)",
     "would": "would have been done",
 }

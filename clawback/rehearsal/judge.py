@@ -155,7 +155,7 @@ def _pop_records(
 
 
 def _is_consistent(result: ExpectedResult, outcome: str) -> bool:
-    has_failed = outcome.startswith(("failed", "unknown"))
+    has_failed = outcome.startswith(("failed", "gone", "unknown"))
     return has_failed is (result is ExpectedResult.IMPOSSIBLE)
 
 

@@ -8,7 +8,7 @@ from typing import Any
 
 import structlog
 
-from clawback.actions.outcomes import MOVED
+from clawback.actions.outcomes import GONE, MOVED
 from clawback.guard import Reservation, ReservationResult
 from clawback.ingest import IngestResult
 from clawback.model.audit_record import AuditRecord, RecordKind
@@ -121,7 +121,7 @@ class ActivityTelemetry:
             if record.kind in _ACTION_KINDS:
                 outcome = _outcome_word(record) or "would"
                 metrics.ACTIONS.labels(record.action or "", outcome, record.mode or "").inc()
-            if record.kind is RecordKind.UNDONE and _outcome_word(record) != "failed":
+            if record.kind is RecordKind.UNDONE and _outcome_word(record) not in {"failed", GONE}:
                 metrics.ACTIONS_UNDONE.labels(record.rule or "").inc()
             _log_record(record)
 

@@ -248,7 +248,7 @@ def _initialise() -> None:
     for loss in LossReason:
         GUARD_LOSSES.labels(loss.value)
 
-    for action, outcome, mode in product(registry.ACTIONS, ("failed", "unknown"), Mode):
+    for action, outcome, mode in product(registry.ACTIONS, ("failed", "gone", "unknown"), Mode):
         ACTIONS.labels(action, outcome, mode.value)
 
 

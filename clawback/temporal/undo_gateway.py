@@ -11,6 +11,7 @@ from dataclasses import dataclass, replace
 from temporalio.client import Client, WorkflowExecutionDescription, WorkflowExecutionStatus
 from temporalio.service import RPCError
 
+from clawback.actions.outcomes import GONE
 from clawback.cases.timing import CaseTiming
 from clawback.cases.undo_judgement import UndoHold, merge_holds
 from clawback.cases.undo_plan import UndoBasis, UndoPlan, UndoScope, plan_undo
@@ -54,21 +55,25 @@ class CaseUndoRequest(Payload):
 class UndoSummary(Payload):
     """What an undo did, counted.
 
-    `done` and `failed` count messages, blocks, policies and reclassifications; `under_way` counts
-    cases that another undo is working on, `refused` those whose undo no second person agreed to.
+    `done` and `failed` count messages, blocks, policies and reclassifications, `gone` messages that
+    no longer exist; `under_way` counts cases that another undo is working on, `refused` those whose
+    undo no second person agreed to.
     """
 
     cases: int = 0
     done: int = 0
     failed: int = 0
+    gone: int = 0
     under_way: int = 0
     refused: int = 0
 
     @classmethod
     def of(cls, outcomes: Iterable[str]) -> "UndoSummary":
         """Count the outcomes of one case."""
-        failures = [outcome.startswith(("failed", "unknown")) for outcome in outcomes]
-        return cls(cases=1, done=len(failures) - sum(failures), failed=sum(failures))
+        every = list(outcomes)
+        failures = sum(outcome.startswith(("failed", "unknown")) for outcome in every)
+        gone = every.count(GONE)
+        return cls(cases=1, done=len(every) - failures - gone, failed=failures, gone=gone)
 
     def plus(self, other: "UndoSummary") -> "UndoSummary":
         """Add two summaries."""

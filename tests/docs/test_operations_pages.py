@@ -53,7 +53,8 @@ def test_every_state_of_a_case_is_described(one: CaseState) -> None:
 
 
 @pytest.mark.parametrize(
-    "outcome", [*sorted(outcomes.TOOK_EFFECT), outcomes.ALREADY_THERE, outcomes.WOULD]
+    "outcome",
+    [*sorted(outcomes.TOOK_EFFECT), outcomes.ALREADY_THERE, outcomes.GONE, outcomes.WOULD],
 )
 def test_every_outcome_is_described(outcome: str) -> None:
     """Each outcome is in the table of outcomes."""

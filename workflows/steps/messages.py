@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Awaitable, Callable, Sequence
+from datetime import timedelta
 from typing import Any, ClassVar
 
 from temporalio import workflow
@@ -16,9 +17,9 @@ with workflow.unsafe.imports_passed_through():
         ReleaseMessages,
     )
     from clawback.actions import MoveAction, Release
-    from clawback.actions.outcomes import UNKNOWN, failed, is_failed
-    from clawback.model.messages import Target
-    from workflows.options import MOST_SILENT, REFUSED_PAUSE
+    from clawback.actions.outcomes import GONE, UNKNOWN, failed, is_failed
+    from clawback.model.messages import Destination, Target
+    from workflows.options import EFFECT_PAUSES, LOST_PAUSES, MOST_SILENT, REFUSED_PAUSE
     from workflows.steps.attempts import (
         Answered,
         Attempt,
@@ -74,10 +75,17 @@ async def in_halves(
 
 
 class _Requests:
-    """Repeats a request until every message has an outcome, checking the API in between."""
+    """Repeats a request until every message has an outcome, checking the API in between.
+
+    What was accepted may take effect minutes later, so it is looked for with growing pauses before
+    it is asked for again. No slot is held meanwhile.
+    """
 
     silence: ClassVar[str]
-    """The outcome of a message that `MOST_SILENT` responses did not name and that is unchanged."""
+    """The outcome of a message that `most_silent` responses did not name and that is unchanged."""
+    lost_pauses: ClassVar[Sequence[timedelta]] = ()
+    """Waits between looks after a lost response, before the request is repeated."""
+    most_silent: int = MOST_SILENT
 
     def __init__(self, context: StepContext) -> None:
         self._context = context
@@ -91,11 +99,13 @@ class _Requests:
         outcomes: Outcomes = {}
         waiting = list(targets)
 
-        while waiting and attempts.may_continue and silent < MOST_SILENT:
+        while waiting and attempts.may_continue and silent < self.most_silent:
+            pauses = self.lost_pauses
             match await self._request(attempts, waiting):
                 case Answered(MessageOutcomes(outcomes=answered)):
                     self._note(answered)
                     outcomes |= answered
+                    pauses = self._effect_pauses(silent)
                     silent += 1
                 case Impossible(why):
                     return outcomes | await in_halves(self.settle, waiting, why)
@@ -105,12 +115,28 @@ class _Requests:
 
             # After a lost response too: what the API shows counts, whatever the request returned.
             waiting = [target for target in waiting if target.id not in outcomes]
-            outcomes |= await self._look_up(waiting)
+            outcomes |= await self._look_up_until_settled(waiting, pauses)
             waiting = [target for target in waiting if target.id not in outcomes]
 
-        is_silent = silent >= MOST_SILENT
+        is_silent = silent >= self.most_silent
         rest = failed(self.silence) if is_silent else attempts.outcome_of_giving_up
         return outcomes if rest is None else outcomes | {target.id: rest for target in waiting}
+
+    async def _look_up_until_settled(
+        self, targets: Sequence[Target], pauses: Sequence[timedelta]
+    ) -> Outcomes:
+        outcomes = await self._look_up(targets)
+        for pause in pauses:
+            targets = [target for target in targets if target.id not in outcomes]
+            if not targets or not self._context.may_continue:
+                break
+            await workflow.sleep(pause, summary="before looking for the effect again")
+            outcomes |= await self._look_up(targets)
+        return outcomes
+
+    def _effect_pauses(self, silent: int) -> Sequence[timedelta]:
+        """Waits between looks after a response that leaves messages open, the first being 0."""
+        return EFFECT_PAUSES
 
     def _note(self, outcomes: Outcomes) -> None:
         """Take note of the outcomes of one response."""
@@ -130,9 +156,19 @@ class _Moves(_Requests):
         super().__init__(context)
         self.refused: set[str] = set()
         self._action = action
+        self._can_look_up = action.destination is not Destination.INBOX
+        if not self._can_look_up:
+            self.most_silent = len(EFFECT_PAUSES)
 
     def _note(self, outcomes: Outcomes) -> None:
-        self.refused |= {id_ for id_, outcome in outcomes.items() if is_failed(outcome)}
+        # What is gone may only be late: a message reaches its mailbox after it was scanned.
+        self.refused |= {
+            id_ for id_, outcome in outcomes.items() if is_failed(outcome) or outcome == GONE
+        }
+
+    def _effect_pauses(self, silent: int) -> Sequence[timedelta]:
+        """Space the repeats of a move to the inbox: the API cannot tell whether it was made."""
+        return EFFECT_PAUSES if self._can_look_up else EFFECT_PAUSES[silent : silent + 1]
 
     async def _request(self, attempts: Attempts, targets: Sequence[Target]) -> Attempt[Any]:
         ids = {target.id for target in targets}
@@ -146,7 +182,7 @@ class _Moves(_Requests):
         return await attempts.make(ContainmentActivities.move_messages, request)
 
     async def _look_up(self, targets: Sequence[Target]) -> Outcomes:
-        if not targets:
+        if not targets or not self._can_look_up:
             return {}
 
         request = LocateMessages(destination=self._action.destination, targets=tuple(targets))
@@ -159,6 +195,7 @@ class _Moves(_Requests):
 
 class _Releases(_Requests):
     silence = "not_released"
+    lost_pauses = LOST_PAUSES
 
     def __init__(self, action: Release, context: StepContext) -> None:
         super().__init__(context)

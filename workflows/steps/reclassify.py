@@ -1,6 +1,7 @@
 """Reclassifications: every call makes another submission, so none is repeated unchecked."""
 
 from collections.abc import Callable, Mapping, Sequence
+from datetime import timedelta
 from typing import Any
 
 from temporalio import workflow
@@ -14,7 +15,7 @@ with workflow.unsafe.imports_passed_through():
     from clawback.actions import Reclassify
     from clawback.actions.outcomes import ALREADY_THERE, RECLASSIFIED, UNKNOWN, failed
     from clawback.model.messages import Target
-    from workflows.options import RECLASSIFY, VERIFY
+    from workflows.options import LOST_PAUSES, RECLASSIFY, VERIFY
     from workflows.steps.attempts import Answered, Attempts, Impossible, Lost, verify
     from workflows.steps.context import StepContext
 
@@ -53,9 +54,24 @@ async def reclassify(
             case Impossible(why):
                 return failed(why)
             case Lost():
-                made = await verify(ContainmentActivities.find_submission, request, verify_options)
+                made = await _find_submission(request, verify_options)
                 # None: the check failed as well, and another request could be a second submission.
                 if made is not False:
                     return RECLASSIFIED if made else UNKNOWN
 
     return attempts.outcome_of_giving_up
+
+
+async def _find_submission(
+    request: ReclassifyMessage, verify_options: Mapping[str, Any]
+) -> bool | None:
+    """Look for the submission a few times: the API makes it some time after the request."""
+    for pause in (timedelta(), *LOST_PAUSES):
+        if pause:
+            await workflow.sleep(pause, summary="before looking for the submission again")
+        made: bool | None = await verify(
+            ContainmentActivities.find_submission, request, verify_options
+        )
+        if made is not False:
+            return made
+    return False

@@ -67,8 +67,9 @@ def print_undone(
         document |= {"unreadable": [*map(asdict, unreadable)], "unfinished": dict(unfinished)}
         print_json(document)
         return
-    counts = (undone.cases, undone.done, undone.failed, undone.under_way)
-    print_table(("cases", "undone", "failed", "running elsewhere"), [[str(one) for one in counts]])
+    counts = (undone.cases, undone.done, undone.failed, undone.gone, undone.under_way)
+    columns = ("cases", "undone", "failed", "gone", "running elsewhere")
+    print_table(columns, [[str(one) for one in counts]])
     if undone.refused:
         print_text(f"The undo of {undone.refused:,} cases was denied, or nobody approved it.")
     _print_unreadable(unreadable)
