@@ -1,22 +1,28 @@
 """The report of a backtest as one HTML file that loads nothing, for screen and print.
 
-Jinja2 escapes every value, and the content security policy of the page forbids requests.
+Jinja2 escapes every value. The content security policy of the page forbids requests, and every
+script but the one that filters the table of matches.
 """
 
+from base64 import b64encode
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from hashlib import sha256
 from typing import Any
 
 from jinja2 import Environment, PackageLoader, StrictUndefined, select_autoescape
 
 from clawback.backtest.charts import Chart, Series, bars_by_day, rows_by_name
+from clawback.backtest.match_list import RuleMatches
 from clawback.backtest.results import Change, Result, RuleResult
 from clawback.model.durations import format_duration
 from clawback.model.mode import Mode
+from clawback.model.texts import printable
 
 _ACTION_STYLES = {"move": "one", "block_sender": "two", "reclassify": "three"}
 _MODE_STYLES = {Mode.ENFORCE: "one", Mode.APPROVE: "two", Mode.SHADOW: "faint"}
 _MAX_RULES = 25
+_MAX_ROWS = 10_000
 _BY_RULE = "Matches by rule (blue enforce, orange approve, grey shadow)"
 _RULE_COLUMNS = (
     "rule",
@@ -38,6 +44,9 @@ _TEMPLATES = Environment(
     lstrip_blocks=True,
 )
 
+_SCRIPT = _TEMPLATES.get_template("filter.js").render()
+"""Filters the matches. The policy of the page allows this text only; without it all are shown."""
+
 Row = Sequence[Any]
 
 
@@ -51,6 +60,15 @@ class Table:
     note: str = ""
 
 
+@dataclass(frozen=True)
+class MatchTable:
+    """The table of matches, with the rules to filter by."""
+
+    title: str
+    rules: Sequence[str]
+    rows: Sequence[Sequence[str]]
+
+
 def write_page(result: Result, against: str | None = None) -> str:
     """Render the whole page; `against` is what the user called the other version."""
     return _TEMPLATES.get_template("report.html").render(
@@ -59,7 +77,37 @@ def write_page(result: Result, against: str | None = None) -> str:
         tiles=list(_tiles(result)),
         charts=_charts(result),
         by_rule=_chart_by_rule(result),
+        matches=_list_matches(result.matches),
+        script=_SCRIPT,
+        script_hash=b64encode(sha256(_SCRIPT.encode()).digest()).decode(),
         tables=[table for table in _tables(result) if table.rows or table.note],
+    )
+
+
+def _list_matches(found: Sequence[RuleMatches]) -> MatchTable:
+    """List the matches of every rule; of many, the newest of each."""
+    total = sum(len(one.matches) for one in found)
+    room = _MAX_ROWS // max(len(found), 1) if total > _MAX_ROWS else total
+    kept = [one for of_rule in found for one in of_rule.matches[:room]]
+    which = f", the newest {room:,} of each rule; --json has all" if len(kept) < total else ""
+    reviewed = sum(one.reviewed for one in found)
+    left_out = f"; {reviewed:,} reviewed before are left out" if reviewed else ""
+    return MatchTable(
+        f"Matches: {total:,}{which}{left_out}",
+        sorted({one.rule for one in kept}),
+        [
+            (
+                one.rule,
+                f"{one.match.at:%F %T}",
+                one.match.sender,
+                one.match.subject,
+                printable(one.match.mailbox, replacement=" "),
+                one.match.verdict,
+                one.match.id,
+                "" if one.responded else "counted",
+            )
+            for one in kept
+        ],
     )
 
 
@@ -107,9 +155,9 @@ def _chart_by_rule(result: Result) -> Chart:
 def _tables(result: Result) -> Iterator[Table]:
     yield _rule_table(result)
     for name, changes in (("New", result.new), ("Lost", result.lost)):
-        total = sum(getattr(rule, name.lower()) for rule in result.rules)
-        first = f", the first {len(changes)}" if total > len(changes) else ""
-        yield _change_table(f"{name} matches: {total:,}{first}", changes)
+        shown = changes[:_MAX_ROWS]
+        first = f", the first {len(shown):,}" if len(changes) > len(shown) else ""
+        yield _change_table(f"{name} matches: {len(changes):,}{first}", shown)
 
     yield _sender_table(result)
     yield _campaign_table(result)
@@ -118,15 +166,22 @@ def _tables(result: Result) -> Iterator[Table]:
 def _rule_table(result: Result) -> Table:
     active = [rule for rule in result.rules if rule.watched or rule.before or rule.new]
     ranked = sorted(active, key=lambda rule: (-rule.matches, -rule.watched, rule.rule))
-    quiet = ", ".join(rule.rule for rule in result.rules if rule not in active)
+    quiet = [rule for rule in result.rules if rule not in active]
     is_compared = result.against is not None
 
     return Table(
         title="Rules",
         columns=(*_RULE_COLUMNS, *(("before", "new", "lost") if is_compared else ())),
         rows=[_rule_row(rule, is_compared=is_compared) for rule in ranked],
-        note=f"Nothing matched: {quiet}" if quiet else "",
+        note=" ".join(_describe_quiet(quiet)),
     )
+
+
+def _describe_quiet(rules: Sequence[RuleResult]) -> Iterator[str]:
+    for reason in sorted({rule.not_asked for rule in rules}):
+        names = ", ".join(rule.rule for rule in rules if rule.not_asked == reason)
+        what = f"Not asked, {reason} in this history" if reason else "Nothing matched"
+        yield f"{what}: {names}."
 
 
 def _rule_row(rule: RuleResult, *, is_compared: bool) -> Row:

@@ -3,29 +3,33 @@
 No I/O, no clock.
 """
 
+import sys
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date, datetime
-from typing import Any
+from typing import Any, NamedTuple
 
 from clawback.cases.plan import CasePlan, Match
 from clawback.correlation.sliding_window import Link, WindowEntry
 from clawback.model.events import Event, source_of
+from clawback.model.events.base import DETECTIONS
 from clawback.model.messages import Target
 from clawback.model.texts import bounded, printable
 from clawback.rules import Evaluation, RuleSet
 from clawback.rules.eligibility import is_mode_ignored
 
 _MAX_TEXT = 160
+_MOST_PLANS = 4096
 _GONE = frozenset({"quarantined", "rejected", "bounced"})
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class ReplayedMatch:
-    """A match, with what its case and the report need of the event."""
+    """A match, with what its case and the report need of the event. Never changed."""
 
     key: str
+    id: str
     at: datetime
     rule: str
     value: str | None
@@ -34,6 +38,12 @@ class ReplayedMatch:
     handled: bool
     sender: str
     subject: str
+    verdict: str
+
+    @property
+    def mailbox(self) -> str:
+        """The mailbox of its message; empty without one."""
+        return (self.targets[0].mailbox or "") if self.targets else ""
 
     @property
     def window_entry(self) -> WindowEntry:
@@ -54,12 +64,23 @@ class ReplayedMatch:
         )
 
 
+class CaseMatches(NamedTuple):
+    """The matches of one case id, in input order.
+
+    Groups share a plan that differs in nothing but the group; `group` is the one of this case.
+    """
+
+    plan: CasePlan
+    group: Mapping[str, str | None]
+    matches: list[ReplayedMatch]
+
+
 @dataclass
 class Traffic:
     """Counts of the events of a backtest, and of those it left out.
 
     `ignored` have a delivery mode that clawback never acts on; `undecided` depend on detections
-    that could not be read.
+    that could not be read; `enriched` had any detections.
     """
 
     kinds: Counter[str] = field(default_factory=Counter)
@@ -69,6 +90,7 @@ class Traffic:
     ignored: int = 0
     undecided: int = 0
     rejected: int = 0
+    enriched: int = 0
 
     @property
     def events(self) -> int:
@@ -77,11 +99,13 @@ class Traffic:
 
 
 class Version:
-    """One rule set and its matches: for each case id, the plan and the matches in input order."""
+    """One rule set, and its matches by case id."""
 
     def __init__(self, rules: RuleSet) -> None:
         self.rules = rules
-        self.cases: dict[str, tuple[CasePlan, list[ReplayedMatch]]] = {}
+        self.cases: dict[str, CaseMatches] = {}
+        self._by_plan: dict[int, tuple[CasePlan, list[ReplayedMatch]]] = {}
+        self._shared: dict[tuple[str, tuple[int, ...]], CasePlan] = {}
 
     def keep(self, event: Event, evaluation: Evaluation) -> bool:
         """Keep the matches of an event; False if clawback never acts on its delivery mode."""
@@ -91,25 +115,46 @@ class Version:
             return False
 
         message = event.message
-        targets = event.targets
+        key, targets = event.key, event.targets
         sender, subject = _text(message.get("from")), _text(message.get("subject"))
+        verdict = sys.intern(_verdict(event))
 
         for match in evaluation.matches:
-            found = ReplayedMatch(
-                event.key,
-                event.at,
-                match.rule,
-                match.value,
-                match.links,
-                targets,
-                event.handled,
-                sender,
-                subject,
+            self._matches_of(match.plan).append(
+                ReplayedMatch(
+                    key,
+                    event.id,
+                    event.at,
+                    match.rule,
+                    match.value,
+                    match.links,
+                    targets,
+                    event.handled,
+                    sender,
+                    subject,
+                    verdict,
+                )
             )
-            plan = match.plan
-            self.cases.setdefault(plan.case_id, (plan, []))[1].append(found)
 
         return True
+
+    def _matches_of(self, plan: CasePlan) -> list[ReplayedMatch]:
+        """Find the case of a plan. The engine gives the same plan to nearly all of a group."""
+        known = self._by_plan.get(id(plan))
+        if known is not None:
+            return known[1]
+
+        found = self.cases.get(plan.case_id)
+        if found is None:
+            actions = tuple(map(id, plan.actions))
+            shared = self._shared.setdefault((plan.rule, actions), plan)
+            found = self.cases[plan.case_id] = CaseMatches(shared, plan.group, [])
+
+        if len(self._by_plan) >= _MOST_PLANS:
+            self._by_plan.clear()
+        # The plan is kept as well: an id is that of another plan once it is gone.
+        self._by_plan[id(plan)] = plan, found.matches
+        return found.matches
 
 
 class Backtest:
@@ -141,7 +186,7 @@ class Backtest:
             return True
 
         self._known.add(key)
-        self._count(event)
+        self._count(whole)
         kept = [
             version.keep(event, evaluation)
             for version, evaluation in zip(self.versions, evaluations, strict=True)
@@ -153,6 +198,7 @@ class Backtest:
     def _count(self, event: Event) -> None:
         self.traffic.kinds[event.kind] += 1
         self.traffic.days[event.at.date()] += 1
+        self.traffic.enriched += bool(event.message.get(DETECTIONS))
         self.traffic.delivered += not source_of(event).is_joined and _is_delivered(event)
 
 
@@ -170,3 +216,10 @@ def _text(value: object) -> str:
     if not isinstance(value, str):
         return ""
     return printable(bounded(value, _MAX_TEXT), replacement=" ")
+
+
+def _verdict(event: Event) -> str:
+    """The final disposition of the message, else what a report or submission says of it."""
+    fields = source_of(event).verdict_fields
+    values = (event.message.get("final_disposition"), *map(event.record.get, fields))
+    return next(filter(None, map(_text, values)), "")

@@ -6,13 +6,13 @@ from dataclasses import dataclass, field
 from datetime import date, datetime, timedelta
 
 from clawback.actions import BudgetKind
+from clawback.backtest.match_list import Reviewed, RuleMatches, list_matches
 from clawback.backtest.replay import Backtest, ReplayedMatch, Traffic
 from clawback.backtest.simulated_cases import SimulatedCase, simulate_cases
 from clawback.cases import Limit
 from clawback.model.mode import Mode
-from clawback.rules import RuleSet
-
-EXAMPLES = 20
+from clawback.rules import Rule, RuleSet
+from clawback.rules.engine.compiler import asks_enrichment
 
 
 @dataclass
@@ -21,7 +21,8 @@ class RuleResult:
 
     `matches` are distinct events of cases that responded, `watched` those of all cases: they differ
     for correlations, where a case responds only at a threshold. `peaks` are the busiest windows,
-    one for each message limit.
+    one for each message limit. `not_asked` says what the history lacks, if that is why nothing
+    matched, such as `no submissions`.
     """
 
     rule: str
@@ -34,6 +35,7 @@ class RuleResult:
     actions: Counter[str] = field(default_factory=Counter)
     refused: Counter[str] = field(default_factory=Counter)
     peaks: list["Peak"] = field(default_factory=list)
+    not_asked: str = ""
     before: int | None = None
     new: int = 0
     lost: int = 0
@@ -91,7 +93,8 @@ class Change:
 class Result:
     """The result of a backtest.
 
-    `against` is None without a second version; `new` and `lost` are examples of changed matches.
+    `against` is None without a second version; `new` and `lost` are all changed matches.
+    `matches` lists every match by rule, without those that people have reviewed.
     `moved` counts distinct messages that rules in enforce or approve would move,
     `moved_with_shadow` those of all rules.
     """
@@ -109,6 +112,7 @@ class Result:
     actions_by_day: dict[str, Counter[date]]
     senders: list[Sender]
     campaigns: list[Campaign]
+    matches: list[RuleMatches] = field(default_factory=list)
     new: list[Change] = field(default_factory=list)
     lost: list[Change] = field(default_factory=list)
 
@@ -135,8 +139,11 @@ class Result:
         )
 
 
-def summarize(backtest: Backtest, *, top: int = 10) -> Result:
-    """Aggregate the first version of a backtest, and compare it with the second if there is one."""
+def summarize(backtest: Backtest, *, top: int = 10, reviewed: Reviewed | None = None) -> Result:
+    """Aggregate the first version of a backtest, and compare it with the second if there is one.
+
+    `top` is how many senders and campaigns it names; `reviewed` are matches that it does not list.
+    """
     version, *others = backtest.versions
     cases = list(simulate_cases(version))
     days = backtest.traffic.days
@@ -157,11 +164,12 @@ def summarize(backtest: Backtest, *, top: int = 10) -> Result:
         matched=len({one.key for one in seen}),
         moved=len(acting),
         moved_with_shadow=len(moved),
-        rules=_rules(version.rules, cases),
+        rules=_rules(version.rules, cases, backtest.traffic),
         matches_by_day=Counter({one.key: one.at.date() for one in seen}.values()),
         actions_by_day=_actions_by_day(cases),
         senders=_senders(seen, moved, top),
         campaigns=_campaigns(cases, top),
+        matches=list_matches(cases, reviewed or {}),
     )
 
     if others:
@@ -170,16 +178,32 @@ def summarize(backtest: Backtest, *, top: int = 10) -> Result:
     return result
 
 
-def _rules(rules: RuleSet, cases: Iterable[SimulatedCase]) -> list[RuleResult]:
+def _rules(rules: RuleSet, cases: Iterable[SimulatedCase], traffic: Traffic) -> list[RuleResult]:
     by_rule: dict[str, list[SimulatedCase]] = defaultdict(list)
     for case in cases:
         by_rule[case.plan.rule].append(case)
 
-    return [
+    results = [
         _rule(name, mode, by_rule[name])
         for name, rule in rules.rules.items()
         if (mode := rules.mode_of(rule)) is not None
     ]
+    for one in results:
+        if not one.watched:
+            one.not_asked = _lacking(rules, rules.rules[one.rule], traffic)
+
+    return results
+
+
+def _lacking(rules: RuleSet, rule: Rule, traffic: Traffic) -> str:
+    """Say what a history lacks for a rule to match anything; empty if it lacks nothing."""
+    leaves = [rules.rules[name] for name in rules.leaves(rule)]
+    kinds = sorted({kind for leaf in leaves for kind in leaf.kinds})
+    if not any(traffic.kinds[kind] for kind in kinds):
+        return " and ".join(f"no {kind.replace('_', ' ')}s" for kind in kinds)
+
+    needs_detections = any(leaf.tree is not None and asks_enrichment(leaf.tree) for leaf in leaves)
+    return "no detections" if needs_detections and not traffic.enriched else ""
 
 
 def _rule(name: str, mode: Mode, cases: Sequence[SimulatedCase]) -> RuleResult:
@@ -245,11 +269,11 @@ def _senders(seen: Iterable[ReplayedMatch], moved: set[str], top: int) -> list[S
 
 def _campaigns(cases: Iterable[SimulatedCase], top: int) -> list[Campaign]:
     responding = [case for case in cases if case.responds_at is not None]
-    largest = sorted(responding, key=lambda case: (-len(case.messages), case.plan.case_id))[:top]
+    largest = sorted(responding, key=lambda case: (-len(case.messages), case.id))[:top]
     return [
         Campaign(
             rule=case.plan.rule,
-            group={name: value for name, value in case.plan.group.items() if name != "event"},
+            group={name: value for name, value in case.group.items() if name != "event"},
             events=len({one.key for one in case.matches}),
             messages=len(case.messages),
             senders=len({one.sender.lower() for one in case.matches}),
@@ -297,6 +321,6 @@ def _compare(
 def _changes(
     keys: Iterable[tuple[str, str]], found: Mapping[tuple[str, str], ReplayedMatch]
 ) -> Iterator[Change]:
-    for rule, key in sorted(keys, key=lambda pair: (found[pair].at, pair))[:EXAMPLES]:
+    for rule, key in sorted(keys, key=lambda pair: (found[pair].at, pair)):
         one = found[rule, key]
         yield Change(rule, key, one.at, one.sender, one.subject)

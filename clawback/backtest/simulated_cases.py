@@ -7,25 +7,27 @@ request succeeds, and a search finds nothing.
 
 import sys
 from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Hashable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, fields
 from datetime import datetime, timedelta
+from operator import attrgetter
+from typing import NamedTuple
 
 from clawback.actions import Scope
 from clawback.actions.outcomes import ALREADY_THERE, CREATED, TOOK_EFFECT, WOULD, failed
 from clawback.backtest.replay import ReplayedMatch, Version
 from clawback.cases import ActionStep, Case, CasePlan, CaseState, CaseTiming, Decision, SearchStep
-from clawback.correlation.sliding_window import CorrelationWindow, find_window
+from clawback.correlation.sliding_window import CorrelationWindow, WindowEntry, find_window
 from clawback.model.audit_record import AuditRecord
 from clawback.model.identity import Actor, Identity
+from clawback.model.messages import Target
 from clawback.model.mode import Mode
 from clawback.rules.eligibility import cap_plan
 
 TIMING = CaseTiming()
 
 
-@dataclass(frozen=True, slots=True)
-class SimulatedOutcome:
+class SimulatedOutcome(NamedTuple):
     """An action that a case would have performed, on one message or once (`target` is empty)."""
 
     action: str
@@ -33,7 +35,7 @@ class SimulatedOutcome:
     target: str = ""
 
 
-@dataclass
+@dataclass(slots=True)
 class SimulatedCase:
     """One case: its matches, and what it did.
 
@@ -41,10 +43,12 @@ class SimulatedCase:
     reason, what the case would not have done.
     """
 
+    id: str
     plan: CasePlan
+    group: Mapping[str, str | None]
     matches: Sequence[ReplayedMatch]
     responds_at: datetime | None = None
-    done: list[SimulatedOutcome] = field(default_factory=list)
+    done: Sequence[SimulatedOutcome] = ()
     refused: Counter[str] = field(default_factory=Counter)
 
     @property
@@ -55,19 +59,68 @@ class SimulatedCase:
 
 def simulate_cases(version: Version) -> Iterator[SimulatedCase]:
     """Simulate every case of a version, group by group."""
-    for plan, matches in version.cases.values():
-        capped = cap_plan(plan, version.rules.safety, Mode.ENFORCE)
-        immediate = capped.model_copy(update={"correlation": None, "notifications": ()})
+    plans = _Plans(version)
+    for id_, (plan, group, matches) in version.cases.items():
+        capped, immediate = plans.of(plan)
         pause = TIMING.linger + (plan.correlation.reach if plan.correlation else timedelta())
-
         for part in _split_at_pauses(matches, pause):
+            if plan.correlation is None and len(part) == 1 and len(part[0].targets) <= 1:
+                case = SimulatedCase(id_, capped, group, part, part[0].at)
+                plans.respond_once(case, immediate)
+                yield case
+                continue
+
+            entries = [match.window_entry for match in part] if plan.correlation else []
             start = 0
             while start < len(part):
-                case = SimulatedCase(capped, part[start:])
-                if (counted := _count(plan.correlation, case.matches)) is not None:
+                case = SimulatedCase(id_, capped, group, part[start:])
+                counted = _count(plan.correlation, case.matches, entries[start:])
+                if counted is not None:
                     _respond(case, immediate, counted)
                 yield case
                 start += len(case.matches)
+
+
+class _Plans:
+    """What cases are simulated with, worked out once for all groups that share a plan."""
+
+    def __init__(self, version: Version) -> None:
+        self._safety = version.rules.safety
+        self._plans: dict[int, tuple[CasePlan, CasePlan]] = {}
+        self._single: dict[Hashable, SimulatedCase] = {}
+
+    def of(self, plan: CasePlan) -> tuple[CasePlan, CasePlan]:
+        """Give the plan as its cases get it, and the same without correlation and notices."""
+        if (known := self._plans.get(id(plan))) is None:
+            capped = cap_plan(plan, self._safety, Mode.ENFORCE)
+            immediate = capped.model_copy(update={"correlation": None, "notifications": ()})
+            known = self._plans[id(plan)] = capped, immediate
+        return known
+
+    def respond_once(self, case: SimulatedCase, plan: CasePlan) -> None:
+        """Let a case with a single match, of at most one message, act.
+
+        Such cases differ only in what names and dates the message, so that one stands for all
+        that are equal in the rest. Most cases of a history are of this kind.
+        """
+        (match,) = case.matches
+        shape = (id(plan), match.handled, *map(_shape, match.targets))
+        if (known := self._single.get(shape)) is None:
+            self._single[shape] = case
+            _respond(case, plan, 1)
+            return
+
+        target = match.targets[0].id if match.targets else ""
+        case.refused = known.refused
+        case.done = tuple(
+            SimulatedOutcome(one.action, match.at, target if one.target else "")
+            for one in known.done
+        )
+
+
+_NAMES = {"id", "message_id", "at", "sender", "mailbox"}
+_shape = attrgetter(*(one.name for one in fields(Target) if one.name not in _NAMES))
+"""What a case may decide by: everything of a message but its names and its time."""
 
 
 def _split_at_pauses(
@@ -84,12 +137,16 @@ def _split_at_pauses(
     yield part
 
 
-def _count(correlation: CorrelationWindow | None, matches: Sequence[ReplayedMatch]) -> int | None:
+def _count(
+    correlation: CorrelationWindow | None,
+    matches: Sequence[ReplayedMatch],
+    entries: Sequence[WindowEntry],
+) -> int | None:
     """Count the matches it takes to open a case; None if the threshold is never met."""
     if correlation is None:
         return 1
 
-    window = find_window(correlation, [match.window_entry for match in matches])
+    window = find_window(correlation, entries)
     if window is None:
         return None
 
@@ -144,6 +201,7 @@ def _collect(
     simulated: SimulatedCase, records: Iterable[AuditRecord], responds_at: datetime
 ) -> None:
     """Sort the audit records of actions into what the case did and what it refused."""
+    done = list[SimulatedOutcome]()
     once = {action.name for action in simulated.plan.actions if action.scope is Scope.CASE}
     arrivals = {
         target.id: max(match.at, responds_at)
@@ -158,10 +216,12 @@ def _collect(
         if outcome != WOULD and outcome not in TOOK_EFFECT:
             simulated.refused[_describe_refusal(outcome)] += 1
         elif record.action in once or record.target is None:
-            simulated.done.append(SimulatedOutcome(record.action, responds_at))
+            done.append(SimulatedOutcome(record.action, responds_at))
         else:
             at = arrivals[record.target]
-            simulated.done.append(SimulatedOutcome(record.action, at, record.target))
+            done.append(SimulatedOutcome(record.action, at, record.target))
+
+    simulated.done = done
 
 
 def _describe_refusal(outcome: str) -> str:

@@ -1,5 +1,6 @@
 """Access to Cloudflare for commands: build the client, turn its errors into messages."""
 
+import socket
 from collections.abc import Iterator
 from contextlib import contextmanager
 
@@ -8,8 +9,11 @@ from clawback.cli.output import print_error
 from clawback.cli.rule_folders import load_folder
 from clawback.cloudflare import ApiError, ClientError, EmailSecurity, NotFound, protected_domains
 from clawback.local.installation import plan_installation
+from clawback.local.temporal_server import HOST
 from clawback.rules.source.safety import Safety
 from clawback.settings import Settings
+
+_PROBE = 2.0  # seconds
 
 
 def open_account_api(settings: Settings) -> EmailSecurity:
@@ -23,7 +27,7 @@ def open_account_api(settings: Settings) -> EmailSecurity:
     if token is None or not account:
         raise Failure(
             "this command reads from the API: set CLOUDFLARE_API_TOKEN (Read is enough) and "
-            "CLOUDFLARE_ACCOUNT_ID",
+            "CLOUDFLARE_ACCOUNT_ID, or start the demo of clawback up",
             ExitCode.USAGE,
         )
 
@@ -31,6 +35,26 @@ def open_account_api(settings: Settings) -> EmailSecurity:
         return EmailSecurity(url=settings.api_url, account_id=account, token=token)
     except ValueError as error:
         raise Failure(f"cannot use the credentials: {error}", ExitCode.USAGE) from None
+
+
+def open_history_api(settings: Settings) -> EmailSecurity:
+    """Build a client of the API whose mail is to be read: the account's, or a demo's that runs.
+
+    Raises:
+        Failure: there are neither credentials nor a demo, or they have the wrong form.
+
+    """
+    if settings.cloudflare_api_token is None and _is_listening(settings.simulator_port):
+        return open_worker_api(settings)
+    return open_account_api(settings)
+
+
+def _is_listening(port: int) -> bool:
+    try:
+        with socket.create_connection((HOST, port), _PROBE):
+            return True
+    except OSError:
+        return False
 
 
 def open_worker_api(settings: Settings) -> EmailSecurity:

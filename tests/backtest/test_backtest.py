@@ -1,7 +1,9 @@
 """Backtests: cases as production would open them, actions, differences, the page."""
 
 import subprocess
+from base64 import b64encode
 from datetime import UTC, datetime, timedelta
+from hashlib import sha256
 from html.parser import HTMLParser
 from pathlib import Path
 from typing import Any
@@ -217,10 +219,12 @@ class Loads(HTMLParser):
     def __init__(self) -> None:
         super().__init__()
         self.found: list[str] = []
+        self.scripts = 0
 
     def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
         """Note what loads."""
-        self.found += [tag] if tag in {"script", "link", "img", "iframe", "b-evil"} else []
+        self.found += [tag] if tag in {"link", "img", "iframe", "b-evil"} else []
+        self.scripts += tag == "script"
         self.found += [name for name, _ in attrs if name in {"src", "href", "onload", "onerror"}]
 
 
@@ -234,10 +238,24 @@ def test_the_page_is_whole_and_harmless(tmp_path: Path) -> None:
     reader = Loads()
     reader.feed(page)
     assert reader.found == []
+    assert reader.scripts == 1
+    script = page[page.index("<script>") + len("<script>") : page.index("</script>")]
+    allowed = b64encode(sha256(script.encode()).digest()).decode()
+    assert f"script-src &#39;sha256-{allowed}&#39;" in page.replace("'", "&#39;")
     assert "<b>pay</b>" not in page
     assert "&lt;b&gt;pay&lt;/b&gt;" in page
     assert page.count("<svg") == 3
     assert "2026-01-09: 1 move" in page
+
+
+def test_a_long_list_is_cut_on_the_page(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The page has the newest matches of each rule, and says that there are more."""
+    monkeypatch.setattr("clawback.backtest.html_report._MAX_ROWS", 2)
+    events = [event(number, number, final_disposition="MALICIOUS") for number in range(3)]
+    page = write_page(replayed(load(tmp_path, MOVING), events=events))
+    assert "Matches: 3, the newest 2 of each rule; --json has all" in page
+    assert "<td>m2</td>" in page
+    assert "<td>m0</td>" not in page
 
 
 def test_another_version_is_a_folder_or_a_revision(tmp_path: Path) -> None:

@@ -54,6 +54,69 @@ def test_over_a_corpus(tmp_path: Path, corpus: Path) -> None:
     assert (answer["moved"], answer["actions"]["acting"], answer["days"]) == (1, {"move": 1}, 3)
 
 
+def test_every_match_is_listed(tmp_path: Path, corpus: Path) -> None:
+    """The terminal shows the newest matches of each rule, `--json` all, without control codes."""
+    hostile = {"id": "m9", "from": "a@x.test", "subject": "\x1b[31m\u202epay"}
+    with corpus.open("a") as file:
+        for number in range(12):
+            hostile |= {"id": f"h{number}", "scanned_at": f"2026-01-05T00:00:{number:02}Z"}
+            file.write(json.dumps({"message": hostile}) + "\n")
+
+    folder = str(write(tmp_path / "rules", {"a_rule.yml": PLAIN}))
+    command = ("rules", "backtest", "--corpus", str(corpus), "--rules", folder)
+    text = clawback(*command, "--top", "3").stdout
+    assert "a_rule: 13 matched, the newest 3 (all: --json)" in text
+    assert [f"  h{n}\n" in text for n in (11, 9, 8)] == [True, True, False]
+    assert "\x1b" not in text
+    assert "\u202e" not in text
+
+    matches = json.loads(clawback(*command, "--json").stdout)["matches"]
+    assert [one["id"] for one in matches] == [*(f"h{n}" for n in reversed(range(12))), "m0"]
+    assert set(matches[0]) >= {"rule", "at", "sender", "subject", "mailbox", "verdict", "event"}
+
+
+def test_a_review_shows_only_what_is_new(tmp_path: Path, corpus: Path) -> None:
+    """`--accept` makes the file and adds to it; `--baseline` only compares, with exit code 1."""
+    folder = write(tmp_path / "rules", {"a_rule.yml": PLAIN})
+    command = ("rules", "backtest", "--corpus", str(corpus), "--rules", str(folder))
+    file = tmp_path / "reviewed.jsonl"
+    assert "no such file" in clawback(*command, "--baseline", str(file)).stderr
+
+    first = clawback(*command, "--accept", str(file))
+    assert ("m0" in first.stdout, first.returncode) == (True, ExitCode.OK)
+    again = clawback(*command, "--baseline", str(file))
+    assert ("nothing new" in again.stdout, again.returncode) == (True, ExitCode.OK)
+
+    wider = PLAIN.replace("sel: {from: a@x.test}", "sel: {from: [a@x.test, c@x.test]}")
+    write(folder, {"a_rule.yml": wider})
+    changed = clawback(*command, "--baseline", str(file), "--json")
+    assert [one["id"] for one in json.loads(changed.stdout)["matches"]] == ["m2"]
+    assert changed.returncode == ExitCode.NO
+    assert file.read_text().count("\n") == 1
+
+    clawback(*command, "--accept", str(file))
+    accepted = [json.loads(line)["event"] for line in file.read_text().splitlines()]
+    assert accepted == ["message/m0", "message/m2"]
+
+
+async def test_a_running_demo_needs_no_credentials(tmp_path: Path) -> None:
+    """Without credentials `--since` and `explain --id` read the simulator of `clawback up`."""
+    now = datetime.now(UTC) - timedelta(hours=1)
+    message = {"id": "m1-a-0", "from": "a@x.test", "scanned_at": now.isoformat()}
+    folder = str(write(tmp_path / "rules", {"a_rule.yml": PLAIN}))
+    simulator = Simulator()
+    simulator.add([{"message": message}])
+    async with simulator.serve() as url:
+        demo = {"CLAWBACK_SIMULATOR_PORT": str(httpx.URL(url).port)}
+        command = ("rules", "backtest", "--since", "1d", "--rules", folder)
+        backtest = await asyncio.to_thread(clawback, *command, **demo)
+        explaining = ("rules", "explain", "a_rule", "--id", "m1-a-0", "--rules", folder)
+        explain = await asyncio.to_thread(clawback, *explaining, **demo)
+
+    assert "a_rule: 1 matched" in backtest.stdout, backtest.stderr
+    assert explain.returncode == ExitCode.OK, explain.stderr
+
+
 @pytest.mark.parametrize(
     ("arguments", "code", "said"),
     [

@@ -49,6 +49,17 @@ def test_a_match_that_acts(tmp_path: Path) -> None:
     assert "\x1b" not in done.stdout
 
 
+def test_only_the_events_that_match(tmp_path: Path) -> None:
+    """`--matches-only` leaves out what the rule is false for, and says how many that are."""
+    events = written(tmp_path / "two.jsonl", bec(1), bec(2, final_disposition="SPAM"))
+    command = ("rules", "explain", "quarantine_bec", "--event", events, "--matches-only")
+    text = clawback(*command, **ACTING).stdout
+    assert ("message/m1 " in text, "message/m2 " in text) == (True, False)
+    assert "1 of 2 events match" in text
+    data = json.loads(clawback(*command, "--json", **ACTING).stdout)
+    assert [one["event"] for one in data["events"]] == ["message/m1"]
+
+
 @pytest.mark.parametrize(
     ("environment", "fields", "code"),
     [

@@ -1,17 +1,23 @@
 """Prints the result of a backtest, as text and as JSON."""
 
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import asdict, fields, is_dataclass
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import asdict, fields, is_dataclass, replace
 from typing import Any
 
+from clawback.backtest.match_list import ListedMatch, RuleMatches
 from clawback.backtest.results import Change, Result, RuleResult
 from clawback.cli.output import print_table, print_text
 from clawback.model.durations import format_duration
+from clawback.model.texts import plural, printable
 
 
-def print_result(result: Result) -> None:
-    """Print traffic, a table by rule, changes, top senders and largest cases."""
+def print_result(result: Result, top: int) -> None:
+    """Print traffic, a table by rule, changes, matches, top senders and largest cases.
+
+    Of the changes and of the matches of each rule it prints `top`. Where matches were reviewed
+    before, senders and cases are left out.
+    """
     for line in _headline(result):
         print_text(line)
 
@@ -34,14 +40,20 @@ def print_result(result: Result) -> None:
         [_row(rule, result.days) for rule in ranked],
     )
 
-    if quiet := [rule.rule for rule in result.rules if rule not in busy]:
-        print_text(f"{len(quiet)} rules without a match: {', '.join(quiet)}")
+    for line in _quiet(rule for rule in result.rules if rule not in busy):
+        print_text(line)
 
     for line in _limits(result.rules):
         print_text(line)
 
     for name, changes in (("New", result.new), ("Lost", result.lost)):
-        _print_changes(name, changes, sum(getattr(rule, name.lower()) for rule in result.rules))
+        _print_changes(name, changes, top)
+
+    for found in result.matches:
+        _print_matches(found, top)
+
+    if any(found.reviewed for found in result.matches):
+        return  # a review is about what is new
 
     if result.senders:
         print_text("\nTop senders")
@@ -58,6 +70,62 @@ def print_result(result: Result) -> None:
         )
 
 
+def _quiet(rules: Iterable[RuleResult]) -> Iterator[str]:
+    """Name the rules that matched nothing, and those that the history could not ask."""
+    by_reason: dict[str, list[str]] = {}
+    for rule in rules:
+        by_reason.setdefault(rule.not_asked, []).append(rule.rule)
+
+    for reason, names in sorted(by_reason.items()):
+        count = plural(len(names), "rule")
+        what = f"not asked: {reason} in this history" if reason else "without a match"
+        yield f"{count} {what}: {', '.join(names)}"
+
+
+def _print_matches(found: RuleMatches, top: int) -> None:
+    """Print the newest matches of a rule; of a correlation that never responded, what it saw."""
+    matches = found.responded or found.matches
+    left_out = f"; {found.reviewed:,} reviewed before" if found.reviewed else ""
+    if not matches or not top:
+        if found.reviewed:
+            print_text(f"\n{found.rule}: nothing new{left_out}")
+        return
+
+    kind = "" if found.responded else ", below the threshold"
+    which = f", the newest {top} (all: --json)" if len(matches) > top else ""
+    print_text(f"\n{found.rule}: {len(matches):,} matched{kind}{which}{left_out}")
+    rows = [match_data(one) for one in matches[:top]]
+    _print_table(
+        ("time", "sender", "subject", "mailbox", "verdict", "id"),
+        [
+            row
+            | {
+                "time": f"{row['at']:%F %T}",
+                "sender": row["sender"][:48],
+                "subject": row["subject"][:60],
+                "mailbox": row["mailbox"][:48],
+            }
+            for row in rows
+        ],
+    )
+
+
+def match_data(listed: ListedMatch) -> dict[str, Any]:
+    """Return one match as data."""
+    match = listed.match
+    return {
+        "rule": listed.rule,
+        "at": match.at,
+        "sender": match.sender,
+        "subject": match.subject,
+        "mailbox": printable(match.mailbox, replacement=" "),
+        "verdict": match.verdict,
+        "id": match.id,
+        "event": match.key,
+        "responded": listed.responded,
+    }
+
+
 def _print_table(columns: Sequence[str], rows: Sequence[Mapping[str, Any]]) -> None:
     print_table(columns, [[_cell(row.get(column)) for column in columns] for row in rows])
 
@@ -68,7 +136,10 @@ def _cell(value: object) -> str:
 
 def result_data(result: Result) -> dict[str, Any]:
     """Return a result as JSON data; durations are text, days are keys in order."""
+    matches, result = result.matches, replace(result, matches=[])
     data: dict[str, Any] = _data(result)
+    data["matches"] = [match_data(one) for found in matches for one in found.matches]
+    data["reviewed"] = sum(found.reviewed for found in matches)
     for rule, written in zip(result.rules, data["rules"], strict=True):
         written["peaks"] = [
             {
@@ -181,22 +252,21 @@ def _limits(rules: Sequence[RuleResult]) -> Iterator[str]:
                 )
 
 
-def _print_changes(name: str, changes: Sequence[Change], total: int) -> None:
-    if total:
-        print_text(
-            f"\n{name} matches: {total:,}"
-            + (f", the first {len(changes)}" if total > len(changes) else "")
-        )
+def _print_changes(name: str, changes: Sequence[Change], top: int) -> None:
+    if changes:
+        which = f", the first {top}" if len(changes) > top else ""
+        print_text(f"\n{name} matches: {len(changes):,}{which}")
         rows = [
             {
                 "rule": one.rule,
                 "at": f"{one.at:%F %T}",
-                "sender": one.sender,
+                "sender": one.sender[:48],
                 "subject": one.subject[:60],
+                "id": one.event,
             }
-            for one in changes
+            for one in changes[:top]
         ]
-        _print_table(("rule", "at", "sender", "subject"), rows)
+        _print_table(("rule", "at", "sender", "subject", "id"), rows)
 
 
 def _campaigns(result: Result) -> Iterator[dict[str, Any]]:

@@ -7,9 +7,9 @@ from typing import Annotated, Any
 
 import typer
 
-from clawback.cli.cloudflare_access import api_errors, open_account_api
+from clawback.cli.cloudflare_access import api_errors, open_history_api
 from clawback.cli.exits import ExitCode, Failure
-from clawback.cli.output import AsJson, print_json
+from clawback.cli.output import AsJson, print_json, print_text
 from clawback.cli.rule_folders import find_folder, load_folder, unknown_rule
 from clawback.cli.rules.dry_run_output import dry_run_lines, rule_lines, verdict_lines
 from clawback.cli.rules.event_files import read_events
@@ -18,6 +18,7 @@ from clawback.cloudflare import EmailSecurity, NotFound
 from clawback.correlation.progress import Progress
 from clawback.ingest.join import Joiner
 from clawback.model.events import Event, EventKind, build_event, message_event
+from clawback.model.texts import plural
 from clawback.rules import Rule, RuleSet
 from clawback.rules.eligibility import age_limit_in_force
 from clawback.rules.engine.compiler import asks_enrichment
@@ -28,7 +29,7 @@ _BY_ID = frozenset({EventKind.MESSAGE, EventKind.SUBMISSION})
 _RETENTION = timedelta(days=90)
 
 
-def explain(
+def explain(  # noqa: PLR0913 - one parameter for each option
     rule: Annotated[str, typer.Argument(help="Name of the rule.")],
     *,
     event: Annotated[
@@ -46,6 +47,9 @@ def explain(
         Path | None,
         typer.Option(help="Folder of rules, default CLAWBACK_RULES.", show_default=False),
     ] = None,
+    matches_only: Annotated[
+        bool, typer.Option("--matches-only", help="Show only the events that match.")
+    ] = False,
     as_json: AsJson = False,
 ) -> int:
     """Explain how a rule evaluates events.
@@ -72,12 +76,18 @@ def explain(
             f"{rule} evaluates a {kinds}; the event is a {events[0].kind}", ExitCode.USAGE
         )
 
+    count = len(verdicts)
+    if matches_only:
+        verdicts = tuple(one for one in verdicts if one.outcome)
+
     if as_json:
         print_json(_data(loaded.rules[rule], under, verdicts, cases))
     else:
         show(rule_lines(loaded.rules[rule], loaded.window_of(loaded.rules[rule])))
         show(line for verdict in verdicts for line in verdict_lines(loaded, verdict))
         show(line for case in cases for line in dry_run_lines(loaded.rules[rule], case))
+        if matches_only:
+            print_text(f"\n{len(verdicts):,} of {plural(count, 'event')} match")
 
     return (
         ExitCode.OK
@@ -113,7 +123,7 @@ async def _fetch(rule: Rule, rules: RuleSet, ids: list[str], now: datetime) -> l
     trees = [tree for name in rules.leaves(rule) if (tree := rules.rules[name].tree) is not None]
     wanted = any(map(asks_enrichment, trees))
     with api_errors():
-        async with open_account_api(load_settings()) as api:
+        async with open_history_api(load_settings()) as api:
             events = [await _read(api, rule, one, now) for one in ids]
             return [await _enrich(api, event) if wanted else event for event in events]
 
