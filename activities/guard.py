@@ -78,11 +78,13 @@ class GuardActivities:
 
         """
         await self._announce(request)
-        if (objection := self._check.find_objection(request.authority, request.action)) is not None:
+        objection = self._check.find_objection(request.authority, request.action)
+        # The guard knows better than this worker which rules are demoted, and tells the case later.
+        if objection is not None and objection.cause is not HoldCause.DEMOTED:
             return ReservationResult(
                 granted=False,
                 reason=objection.reason,
-                cause=HoldCause.CHANGED,
+                cause=objection.cause,
                 outcome=objection.outcome,
             )
 

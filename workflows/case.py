@@ -48,7 +48,7 @@ with workflow.unsafe.imports_passed_through():
     from clawback.temporal import names
     from clawback.temporal.case_sender import PART_TASK_TIMEOUT
     from workflows.notification import NotificationWorkflow
-    from workflows.options import REDELIVER
+    from workflows.options import GUARD_TELLS, REDELIVER
     from workflows.steps.attempts import verify
     from workflows.steps.audit import write_records
     from workflows.steps.containment import carry_out
@@ -180,7 +180,10 @@ class CaseWorkflow:
             outcomes = await self._carry_out(step, context)
             self._case.end_step(step, outcomes, workflow.now())
             for objection in context.objections[:1]:
-                self._case.refuse(step, objection.reason, HoldCause.CHANGED)
+                # This worker may not know yet that the rule is confirmed: the guard does.
+                is_demoted = objection.cause is HoldCause.DEMOTED
+                ask_at = workflow.now() + GUARD_TELLS if is_demoted else None
+                self._case.refuse(step, objection.reason, objection.cause, ask_at)
             await reserved.refund(outcomes, self._case)
 
     async def _look_up_first(self, step: ActionStep, reserved: ReservedStep, refusal: str) -> None:

@@ -99,9 +99,9 @@ class GuardWorkflow:
         def has_work() -> bool:
             return bool(self._unwritten) or self._guard.loss is not None or self._can_continue
 
-        if not self._guard.has_waiting:
-            await workflow.wait_condition(lambda: has_work() or self._guard.has_waiting)
-            # The first one has just been refused.
+        if not self._has_waiting():
+            await workflow.wait_condition(lambda: has_work() or self._has_waiting())
+            # The first one has just been refused, or its rule confirmed.
             self._told_at = workflow.now()
             return
 
@@ -112,12 +112,12 @@ class GuardWorkflow:
         else:
             with suppress(asyncio.TimeoutError):
                 await workflow.wait_condition(
-                    has_work, timeout=left, timeout_summary="held cases wait for a budget"
+                    has_work, timeout=left, timeout_summary="held cases wait until they may go on"
                 )
 
     async def _tell_waiting(self) -> None:
-        """Tell the cases that a budget has room for; one that is gone needs no word."""
-        if not self._guard.has_waiting or workflow.now() < self._told_at + GUARD_TELLS:
+        """Tell the cases that may go on by now; one that is gone needs no word."""
+        if not self._has_waiting() or workflow.now() < self._told_at + GUARD_TELLS:
             return
         self._told_at = workflow.now()
         await asyncio.gather(*map(_tell, self._guard.take_due(self._told_at)))
@@ -208,6 +208,9 @@ class GuardWorkflow:
     def status(self) -> GuardSnapshot:
         """The whole state of the guard."""
         return self._guard.snapshot()
+
+    def _has_waiting(self) -> bool:
+        return self._guard.has_waiting(workflow.now())
 
     def _require_past(self) -> None:
         if self._is_recovering:

@@ -71,6 +71,8 @@ class Approval:
     ) -> None:
         """Note a refusal of the guard; at `ask_at` at the latest it may be asked again."""
         self.asked += self.guard_refusal is not None
+        if self.guard_refusal is not None and cause is not self.hold_cause:
+            self.hold_reason = reason  # it waits for something else now
         self.guard_refusal, self.hold_cause, self.ask_at = reason, cause, ask_at
         self.refused_budget = step.action.budget
         self.refused_protected = step.is_protected
@@ -128,6 +130,12 @@ class Approval:
             detail = f"is denied at {expires_at:%FT%TZ} unless somebody decides"
             recorder.note(RecordKind.EXPIRY_WARNED, now, detail=detail)
         return min(until, self.ask_at or until)
+
+    @property
+    def why_released(self) -> str:
+        """Why the case goes on by itself."""
+        is_demoted = self.hold_cause is HoldCause.DEMOTED
+        return "the rule was confirmed" if is_demoted else "the budget has room again"
 
     def release(self) -> None:
         """Stop to wait: the guard has granted what it refused."""

@@ -4,6 +4,7 @@ A case may be open for weeks. What was true when its messages matched is asked a
 each request: first with the reservation, then by the activity that sends it (ADR 37).
 """
 
+from clawback.cases.hold_cause import HoldCause
 from clawback.model.mode import Mode
 from clawback.model.payload import Payload
 from clawback.model.times import UtcDatetime
@@ -33,4 +34,5 @@ class Objection(Payload):
     """
 
     reason: str
+    cause: HoldCause = HoldCause.CHANGED
     outcome: str | None = None

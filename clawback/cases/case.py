@@ -173,7 +173,7 @@ class Case:
         """Note that a step is in progress. If the case ends meanwhile, it may have taken effect."""
         self.actions.in_progress = step
         if self.state is CaseState.HELD and self._approval.has_refused(step):
-            self._note(RecordKind.HOLD_ENDED, now, detail="the budget has room again")
+            self._note(RecordKind.HOLD_ENDED, now, detail=self._approval.why_released)
             self._approval.release()
             self.state = CaseState.RESPONDING
 

@@ -22,7 +22,10 @@ class HoldCause(StrEnum):
 
     @property
     def passes(self) -> bool:
-        """Whether time ends it: the window moves on."""
+        """Whether it ends without a decision about the case.
+
+        The window of a budget moves on, and people confirm a rule.
+        """
         return self in _PASSING
 
     @property
@@ -32,6 +35,12 @@ class HoldCause(StrEnum):
 
 
 _PASSING = frozenset(
-    {HoldCause.RULE_LIMIT, HoldCause.RULE_BUDGET, HoldCause.SHARE, HoldCause.SURGE}
+    {
+        HoldCause.DEMOTED,
+        HoldCause.RULE_LIMIT,
+        HoldCause.RULE_BUDGET,
+        HoldCause.SHARE,
+        HoldCause.SURGE,
+    }
 )
 _YIELDING = frozenset({HoldCause.RULE_BUDGET, HoldCause.SHARE, HoldCause.SURGE})

@@ -248,10 +248,9 @@ class Guard:
 
     # ---- held cases that wait
 
-    @property
-    def has_waiting(self) -> bool:
-        """Whether held cases wait until a budget has room."""
-        return bool(self._waiting.places)
+    def has_waiting(self, now: datetime) -> bool:
+        """Whether held cases wait for room in a budget, and for no person."""
+        return any(not self.needs_confirmation(rule, now) for rule in self._waiting.rules)
 
     def take_due(self, now: datetime) -> tuple[str, ...]:
         """Take the cases that should ask again now, at most `MOST_TOLD`, in their order.
@@ -262,7 +261,11 @@ class Guard:
             return ()
         expected = Spending(self._spending.counters)
         check = BudgetCheck(expected, self._budgets, self._unknown_since, now)
-        due = self._waiting.take_due(expected, check, self.demoted, now)
+
+        def must_confirm(rule: str) -> bool:
+            return self.needs_confirmation(rule, now)
+
+        due = self._waiting.take_due(expected, check, must_confirm, now)
         return tuple(islice(due, MOST_TOLD))
 
     def _refuse(
@@ -271,7 +274,8 @@ class Guard:
         self._refused += 1
         again = None
         if refusal.passes and reservation.case:
-            again = self._waiting.add(reservation, now)
+            is_unconfirmed = refusal.cause is HoldCause.DEMOTED
+            again = self._waiting.add(reservation, now, is_unconfirmed=is_unconfirmed)
         else:
             self._waiting.remove(reservation.case)
         return ReservationResult(

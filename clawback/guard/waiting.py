@@ -1,11 +1,12 @@
-"""The held cases that wait until a budget has room again, in the order in which they go on.
+"""The held cases that wait until a budget has room or their rule is confirmed, in order.
 
 Bounded: what has no place asks by itself later. So does every case now and then, whether it has a
 place or not: a place can be lost with the guard, and a message to a case too.
 """
 
 import zlib
-from collections.abc import Container, Iterator, Mapping
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -37,6 +38,7 @@ class Waiting:
     ) -> None:
         self.places = dict(places)
         self.limits = dict(limits)
+        self._rules = Counter(map(_rule_of, places))
         self._last: str | None = None
 
     @classmethod
@@ -51,17 +53,29 @@ class Waiting:
         """The places in a snapshot."""
         return {case: place.row for case, place in self.places.items()}
 
-    def add(self, reservation: Reservation, now: datetime) -> datetime:
-        """Give a case a place if there is one; return when it asks by itself at the latest."""
-        case, place = reservation.case, Place.of(reservation, now)
+    @property
+    def rules(self) -> Iterable[str]:
+        """The rules of the cases that wait."""
+        return self._rules.keys()
+
+    def add(
+        self, reservation: Reservation, now: datetime, *, is_unconfirmed: bool = False
+    ) -> datetime:
+        """Give a case a place if there is one; return when it asks by itself at the latest.
+
+        If there are too few, those go first whose rule must be confirmed: nobody knows when.
+        """
+        case = reservation.case
+        place = Place.of(reservation, now, is_unconfirmed=is_unconfirmed)
         if case not in self.places and len(self.places) >= MOST_WAITING:
             # In a storm nearly all come last, and are turned away without a search.
             last = self._find_last()
-            if self.places[last].order > place.order:
+            if self.places[last].rank > place.rank:
                 self.remove(last)
 
         pause = _WITH_PLACE
         if case in self.places or len(self.places) < MOST_WAITING:
+            self._rules[reservation.rule] += case not in self.places
             self.places[case] = place
             self._last = None if self._last in {None, case} else self._later(self._last, case)
             if reservation.limits:
@@ -81,34 +95,43 @@ class Waiting:
 
     def remove(self, case: str) -> None:
         """Take a case out of the queue, if it is there."""
-        self.places.pop(case, None)
+        if self.places.pop(case, None) is not None:
+            rule = _rule_of(case)
+            self._rules[rule] -= 1
+            if not self._rules[rule]:
+                del self._rules[rule]
         if self._last == case:
             self._last = None
 
     def _find_last(self) -> str:
         if self._last is None:
-            self._last = max(self.places, key=lambda case: self.places[case].order)
+            self._last = max(self.places, key=lambda case: self.places[case].rank)
         return self._last
 
     def _later(self, one: str | None, other: str) -> str:
-        if one is None or self.places[other].order > self.places[one].order:
+        if one is None or self.places[other].rank > self.places[one].rank:
             return other
         return one
 
     def take_due(
-        self, spending: Spending, check: BudgetCheck, demoted: Container[str], now: datetime
+        self,
+        spending: Spending,
+        check: BudgetCheck,
+        must_confirm: Callable[[str], bool],
+        now: datetime,
     ) -> Iterator[str]:
         """Take the next cases out that have room, one after the other.
 
         Highest level first, then the oldest. If a share has no room for one, those behind it wait,
-        however small they are.
+        however small they are. Of a rule that people must confirm first, none is taken.
         """
+        unconfirmed = {rule for rule in self.rules if must_confirm(rule)}
         blocked: set[tuple[str, BudgetKind, bool]] = set()
         for case, place in sorted(self.places.items(), key=lambda item: item[1].order):
             wanted = place.reservation(case, self.limits)
             mine = (wanted.rule, wanted.budget, wanted.protected)
             everybody = ("", wanted.budget, wanted.protected)
-            is_blocked = wanted.rule in demoted or bool(blocked & {mine, everybody})
+            is_blocked = wanted.rule in unconfirmed or bool(blocked & {mine, everybody})
             if place.not_before > now or is_blocked:
                 continue
 
@@ -122,7 +145,7 @@ class Waiting:
 
     def forget_last(self) -> bool:
         """Forget a tenth, those that would come last; False if there was nothing."""
-        ordered = sorted(self.places, key=lambda case: self.places[case].order)
+        ordered = sorted(self.places, key=lambda case: self.places[case].rank)
         last = ordered[-(len(ordered) // 10 + 1) :]
         for case in last:
             self.remove(case)
@@ -130,14 +153,22 @@ class Waiting:
 
     def forget_limits(self) -> None:
         """Forget the limits of rules of which no case waits."""
-        rules = {_rule_of(case) for case in self.places}
-        self.limits = {rule: limits for rule, limits in self.limits.items() if rule in rules}
+        self.limits = {rule: limits for rule, limits in self.limits.items() if rule in self._rules}
 
 
 class Place:
     """What is known of a waiting case; a short row in the snapshot."""
 
-    __slots__ = ("count", "kind", "level", "not_before", "protected", "since", "verdicts")
+    __slots__ = (
+        "count",
+        "is_unconfirmed",
+        "kind",
+        "level",
+        "not_before",
+        "protected",
+        "since",
+        "verdicts",
+    )
 
     def __init__(  # noqa: PLR0913 - one for each column of the row
         self,
@@ -149,6 +180,7 @@ class Place:
         since: datetime,
         not_before: datetime,
         verdicts: Mapping[str, int],
+        is_unconfirmed: bool = False,
     ) -> None:
         self.level = level
         self.kind = kind
@@ -157,9 +189,12 @@ class Place:
         self.since = since
         self.not_before = not_before
         self.verdicts = dict(verdicts)
+        self.is_unconfirmed = is_unconfirmed
 
     @classmethod
-    def of(cls, reservation: Reservation, now: datetime) -> "Place":
+    def of(
+        cls, reservation: Reservation, now: datetime, *, is_unconfirmed: bool = False
+    ) -> "Place":
         """The place of a case that was refused."""
         pause = timedelta(minutes=min(reservation.asked, _LONGEST_PAUSE))
         return cls(
@@ -170,12 +205,13 @@ class Place:
             since=reservation.since or now,
             not_before=now + pause,
             verdicts=reservation.verdicts,
+            is_unconfirmed=is_unconfirmed,
         )
 
     @classmethod
     def from_row(cls, row: list[Any]) -> "Place":
         """Read a row of a snapshot."""
-        level, kind, count, protected, since, not_before, verdicts = row
+        level, kind, count, protected, since, not_before, verdicts, is_unconfirmed = row
         return cls(
             list(Level)[level],
             BudgetKind(kind),
@@ -184,6 +220,7 @@ class Place:
             since=datetime.fromtimestamp(since, UTC),
             not_before=datetime.fromtimestamp(not_before, UTC),
             verdicts=verdicts,
+            is_unconfirmed=bool(is_unconfirmed),
         )
 
     @property
@@ -197,12 +234,18 @@ class Place:
             round(self.since.timestamp(), 3),
             round(self.not_before.timestamp()),
             self.verdicts,
+            int(self.is_unconfirmed),
         ]
 
     @property
     def order(self) -> tuple[int, datetime]:
         """Highest level first, then the oldest."""
         return -self.level.rank, self.since
+
+    @property
+    def rank(self) -> tuple[bool, int, datetime]:
+        """The order in which places are kept."""
+        return self.is_unconfirmed, *self.order
 
     def is_for(self, reservation: Reservation) -> bool:
         """Whether it is the place of such a reservation."""

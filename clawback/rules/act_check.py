@@ -7,6 +7,7 @@ from typing import Protocol
 from clawback.actions import ContainmentAction
 from clawback.actions.outcomes import WOULD, failed
 from clawback.cases.authority import Authority, Objection
+from clawback.cases.hold_cause import HoldCause
 from clawback.model.durations import format_duration
 from clawback.model.mode import Mode
 from clawback.rules.eligibility import AgeLimit, age_limit_in_force
@@ -49,7 +50,12 @@ class LiveActCheck:
         if authority.approved:
             return None
         reasons = self._reasons_to_hold(authority, rules, datetime.now(UTC))
-        return next((Objection(reason=reason) for reason in reasons), None)
+        if (reason := next(reasons, None)) is not None:
+            return Objection(reason=reason)
+        if authority.rule in self._demoted():
+            reason = "the rule's work was undone: it needs `clawback rules confirm`"
+            return Objection(reason=reason, cause=HoldCause.DEMOTED)
+        return None
 
     def _find_final(self, rule: str, action: ContainmentAction, rules: RuleSet) -> Objection | None:
         if self._ceiling is Mode.SHADOW:
@@ -67,8 +73,6 @@ class LiveActCheck:
     ) -> Iterator[str]:
         if authority.mode.capped(self._ceiling) is not authority.mode:
             yield f"CLAWBACK_MODE is {self._ceiling} now"
-        if authority.rule in self._demoted():
-            yield "the rule's work was undone: it needs `clawback rules confirm`"
 
         rule = rules.rules.get(authority.rule)
         if rule is None or rule.response is None:

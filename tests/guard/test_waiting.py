@@ -17,6 +17,9 @@ from clawback.guard import (
     Demotion,
     Guard,
     GuardSnapshot,
+    Loss,
+    LossReason,
+    Past,
     Refund,
     Reservation,
     ReservationResult,
@@ -80,7 +83,7 @@ def test_those_of_the_highest_level_go_on_first_and_then_the_oldest() -> None:
     assert all(
         ask(guard, one, NOW + 62 * MINUTE, level=Level(one.split("/")[1])).granted for one in due
     )
-    assert guard.has_waiting
+    assert guard.has_waiting(NOW)
     assert not guard.take_due(NOW + 62 * MINUTE)
 
 
@@ -91,7 +94,7 @@ def test_one_that_is_too_large_holds_up_nobody() -> None:
     assert ask(guard, "case/r/eight", count=8).again is not None
     assert ask(guard, "case/r/one", since=NOW + MINUTE).again is not None
     assert guard.take_due(NOW + 62 * MINUTE) == ("case/r/eight",)
-    assert guard.has_waiting
+    assert guard.has_waiting(NOW)
 
 
 def test_a_rule_without_room_holds_up_only_itself() -> None:
@@ -117,7 +120,61 @@ def test_nobody_is_told_who_must_not_act() -> None:
     guard.stop(Stop(by="ana", at=NOW))
     assert not guard.take_due(later)
     guard.resume()
-    assert guard.take_due(later) == ("case/r/1",)
+    assert guard.take_due(later) == ("case/r/1", "case/r/2")
+
+
+def test_cases_of_a_demoted_rule_go_on_when_it_is_confirmed() -> None:
+    """Highest level first and then the oldest, and meanwhile nothing has to look for them."""
+    guard, later = Guard(GuardSnapshot()), NOW + MINUTE
+    guard.demote("r", Demotion(actor=person("ana"), at=NOW))
+    levels = {"low": Level.LOW, "high": Level.HIGH, "high2": Level.HIGH}
+    for seconds, (name, level) in enumerate(levels.items()):
+        at = NOW + timedelta(seconds=seconds)
+        assert ask(guard, f"case/r/{name}", at, level=level).again is not None
+    guard = Guard(GuardSnapshot.model_validate_json(guard.snapshot().model_dump_json()))
+    assert not guard.has_waiting(later)
+
+    guard.confirm("r")
+    assert guard.has_waiting(later)
+    assert guard.take_due(later) == ("case/r/high", "case/r/high2", "case/r/low")
+
+
+def test_cases_of_a_demoted_rule_go_on_within_its_budget() -> None:
+    """A confirmation is no approval: what has no room waits for the budget."""
+    guard = used_up()
+    guard.demote("r", Demotion(actor=person("ana"), at=NOW))
+    assert ask(guard, "case/r/1").cause is HoldCause.DEMOTED
+    guard.confirm("r")
+    assert not guard.take_due(NOW + MINUTE)
+    assert guard.take_due(NOW + 2 * HOUR) == ("case/r/1",)
+
+
+def test_after_a_lost_guard_a_confirmed_rule_goes_on() -> None:
+    """Whether it was demoted is not known; the other rules wait on."""
+    guard = Guard(GuardSnapshot())
+    guard.lose(Loss(reason=LossReason.MISSING, at=NOW))
+    guard.recover(Past(), NOW)
+    guard.resume()
+    assert ask(guard, "case/r/1").again is not None
+    assert ask(guard, "case/other/1").again is not None
+    assert not guard.has_waiting(NOW)
+    guard.confirm("r")
+    assert guard.has_waiting(NOW)
+    # Every window but the shortest is unknown as well.
+    assert guard.take_due(NOW + 2 * HOUR) == ("case/r/1",)
+
+
+def test_a_flood_of_a_demoted_rule_takes_no_place_of_others() -> None:
+    """Nobody knows when it is confirmed, so its cases ask by themselves."""
+    guard = used_up()
+    guard.demote("bad", Demotion(actor=person("ana"), at=NOW))
+    for number in range(MOST_WAITING + 10):
+        ask(guard, f"case/bad/{number}", level=Level.CRITICAL)
+    assert ask(guard, "case/r/1").again is not None
+    waiting = guard.snapshot().waiting
+    assert len(waiting) == MOST_WAITING
+    assert "case/r/1" in waiting
+    assert guard.take_due(NOW + 2 * HOUR) == ("case/r/1",)
 
 
 def test_a_case_that_goes_on_gives_up_its_place() -> None:
@@ -127,7 +184,7 @@ def test_a_case_that_goes_on_gives_up_its_place() -> None:
     ask(guard, "case/r/large")
     assert ask(guard, "case/r/approved", approved=True).granted
     ask(guard, "case/r/large", count=20)
-    assert not guard.has_waiting
+    assert not guard.has_waiting(NOW)
     assert not guard.take_due(later)
 
 

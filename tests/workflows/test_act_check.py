@@ -1,6 +1,7 @@
 """Open cases, while what they rest on changes: the worker that sends a request asks again."""
 
 import asyncio
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -127,6 +128,28 @@ async def test_an_open_case_does_nothing_new_once_the_ceiling_is_shadow(
 
         await eventually(recorded)
         assert moved(deployment) == [mail[0]["message"]["id"]]
+
+
+async def test_a_worker_that_knows_a_confirmation_late_holds_nothing_for_long(
+    temporal: Client,
+    tmp_path: Path,
+    folder: Path,
+    mail: list[dict[str, Any]],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """The guard has granted what the worker still takes for demoted: the case asks again."""
+    monkeypatch.setattr("workflows.options.GUARD_TELLS", timedelta(milliseconds=200))
+    async with deployed(
+        temporal, simulated(mail), tmp_path, rules=folder, asks_for_rules=True
+    ) as deployment:
+        deployment.keeper.demoted = frozenset({"a_rule"})
+        plan, match = matched(deployment.rules, mail[0])
+        await deployment.signal_case(plan, match)
+        assert "work was undone" in (await held(deployment, plan) or "")
+        assert not moved(deployment)
+        deployment.keeper.demoted = frozenset()
+        await deployment.settled(plan.case_id)
+        assert len(moved(deployment)) == 1
 
 
 CHANGES = {

@@ -9,6 +9,7 @@ from functools import partial
 from pathlib import Path
 
 import pytest
+from temporalio.api.enums.v1 import EventType
 from temporalio.client import Client
 from temporalio.exceptions import ApplicationError
 from temporalio.service import RPCError
@@ -114,7 +115,7 @@ async def test_held_cases_go_on_by_themselves_once_a_budget_has_room(
     temporal: Client, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """One after the other, as room comes back, and people may decide the others meanwhile."""
-    monkeypatch.setattr("workflows.guard.GUARD_TELLS", timedelta(milliseconds=200))
+    monkeypatch.setattr("workflows.options.GUARD_TELLS", timedelta(milliseconds=200))
     lines = list(outbreak(3))
     plans = [plan(number, limits=(Limit(messages=1, per=HOUR),)) for number in range(3)]
     async with deployed(temporal, simulated(lines), tmp_path) as deployment:
@@ -298,6 +299,44 @@ async def test_a_demoted_rule_asks_until_it_is_confirmed(temporal: Client, tmp_p
         await GuardGateway(temporal).confirm("r", person("ana"))
         await deployment.signal_case(plan(3), match_of(lines[2]))
         await deployment.settled(plan(3).case_id)
+
+
+async def test_held_cases_go_on_when_their_rule_is_confirmed(
+    temporal: Client, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """By themselves, but not while containment is stopped."""
+    monkeypatch.setattr("workflows.options.GUARD_TELLS", timedelta(milliseconds=200))
+    lines = list(outbreak(2))
+    async with deployed(temporal, simulated(lines), tmp_path) as deployment:
+        guard = GuardGateway(temporal)
+        await temporal.get_workflow_handle(names.GUARD_ID).signal(
+            names.WORK_UNDONE,
+            args=["r", Demotion(actor=person("ana"), at=match_of(lines[0]).at, reason="wrong")],
+        )
+        for number, line in enumerate(lines):
+            await deployment.signal_case(plan(number), match_of(line))
+            await deployment.settled(plan(number).case_id, CaseState.HELD)
+        await guard.stop(person("ana"), "not yet")
+        await guard.confirm("r", person("ana"))
+        await _told(temporal)
+        assert not deployment.ledger
+        await guard.resume(person("ana"))
+        for number in range(len(lines)):
+            await deployment.settled(plan(number).case_id)
+        assert len(deployment.ledger) == len(lines)
+        ended = [one for one in deployment.audit() if one.kind is RecordKind.HOLD_ENDED]
+        assert {one.detail for one in ended} == {"the rule was confirmed"}
+
+
+async def _told(temporal: Client) -> None:
+    """Wait until the guard has looked for cases that may go on."""
+    handle = temporal.get_workflow_handle(names.GUARD_ID)
+
+    async def there() -> bool | None:
+        events = (await handle.fetch_history()).events
+        return any(one.event_type == EventType.EVENT_TYPE_TIMER_FIRED for one in events) or None
+
+    await eventually(there)
 
 
 @pytest.mark.parametrize(

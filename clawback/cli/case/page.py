@@ -29,7 +29,7 @@ _KINDS = {
     RecordKind.EVENT_JOINED: "{count} joined",
     RecordKind.EVENT_REJECTED: "{count} could not be read",
     RecordKind.HELD: "held",
-    RecordKind.HOLD_ENDED: "went on: the budget has room again",
+    RecordKind.HOLD_ENDED: "went on by itself",
     RecordKind.APPROVED: "approved by {actor}",
     RecordKind.DENIED: "denied by {actor}",
     RecordKind.EXPIRED: "expired without a decision",
@@ -177,7 +177,7 @@ class CasePage:
         refusal = next((why for why in refusals if why), None)
         held = f" · {refusal}" if memory.state is CaseState.HELD and refusal else ""
         if held and memory.ask_at is not None:
-            held += "; goes on by itself when there is room"
+            held += "; goes on by itself when that has ended"
         return f"{self.state}{held} · {events:,} events, {messages:,} messages · {age}"
 
     def _count_in_parts(self, index: int) -> Counter[str]:

@@ -22,7 +22,7 @@ def confirm(
     """Confirm a rule that an undo demoted.
 
     Its new cases follow its mode again.
-    Cases that are already held stay held.
+    Cases that were held for it go on within the budgets; deny first those that must not.
     """
     actor = require_actor(Verb.CONFIRM_RULE, by)
     call_temporal(lambda client: GuardGateway(client).confirm(name, actor, reason))
