@@ -5,7 +5,7 @@ from datetime import timedelta
 from typing import Annotated, Literal
 from urllib.parse import urlsplit
 
-from pydantic import BeforeValidator, Field, SecretStr
+from pydantic import AfterValidator, BeforeValidator, Field, SecretStr
 from pydantic_settings import NoDecode
 
 from clawback.model.durations import parse_duration
@@ -15,8 +15,12 @@ KEY_BYTES = 32
 
 
 def read_duration(value: object) -> object:
-    """Read `30d`; `off` stays as it is."""
-    return parse_duration(value) if isinstance(value, str) and value != "off" else value
+    """Read `30d`; `off` stays as it is, and a number has no unit."""
+    if isinstance(value, str):
+        return value if value == "off" else parse_duration(value)
+    if value is None or isinstance(value, timedelta):
+        return value
+    raise ValueError(f"{value} has no unit: write a duration such as 30d")
 
 
 def _read_words(value: object) -> object:
@@ -70,7 +74,18 @@ def check_collector(url: str) -> str:
     return url
 
 
+def _require_some(value: timedelta | str) -> timedelta | str:
+    if value == timedelta():
+        raise ValueError("0s is out of bounds: write `off`, or a longer duration")
+    return value
+
+
 Duration = Annotated[timedelta, NoDecode, BeforeValidator(read_duration)]
-DurationOrOff = Annotated[timedelta | Literal["off"], NoDecode, BeforeValidator(read_duration)]
+DurationOrOff = Annotated[
+    timedelta | Literal["off"],
+    NoDecode,
+    BeforeValidator(read_duration),
+    AfterValidator(_require_some),
+]
 Port = Annotated[int, Field(ge=1, le=65_535)]
 Words = Annotated[tuple[str, ...], NoDecode, BeforeValidator(_read_words)]

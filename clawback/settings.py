@@ -141,6 +141,7 @@ class Settings(BaseSettings):
     interval: Duration = Field(
         default=timedelta(seconds=5),
         ge=timedelta(milliseconds=100),
+        le=timedelta(days=1),
         description="Wait between two polls of a source",
     )
     lookback: Duration = Field(
@@ -150,6 +151,7 @@ class Settings(BaseSettings):
     submission_interval: Duration = Field(
         default=timedelta(minutes=1),
         ge=timedelta(milliseconds=100),
+        le=timedelta(days=1),
         description="Wait between two polls of submissions",
     )
     submission_lookback: Duration = Field(

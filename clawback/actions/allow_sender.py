@@ -9,7 +9,7 @@ from pydantic import Field
 from clawback.actions.base import Effect
 from clawback.actions.policy import PolicyAction, PolicyFields
 from clawback.model.addresses import PatternKind, pattern_problem
-from clawback.model.durations import Duration, format_duration
+from clawback.model.durations import WrittenDuration, format_duration
 from clawback.model.policies import Resource
 
 
@@ -43,8 +43,8 @@ class AllowSender(PolicyAction):
         description="What the sender is exempt from: Spam, Spoof and Bulk, or every detection",
     )
     verified: bool = Field(default=True, description="Only mail that passes DMARC, SPF or DKIM")
-    expires_after: Duration = Field(
-        default=timedelta(days=30), gt=timedelta(), description="When the policy is removed again"
+    expires_after: WrittenDuration = Field(
+        default=timedelta(days=30), description="When the policy is removed again"
     )
 
     @property

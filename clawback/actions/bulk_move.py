@@ -1,13 +1,13 @@
 """`bulk_move`: move older mail of the same kind, which a search finds."""
 
 from datetime import timedelta
-from typing import ClassVar, Literal
+from typing import Annotated, ClassVar, Literal
 
 from pydantic import Field, model_validator
 
 from clawback.actions.base import MessageSearch
 from clawback.actions.move import MoveAction
-from clawback.model.durations import Duration, format_duration
+from clawback.model.durations import Written, format_duration
 from clawback.model.messages import Destination
 from clawback.model.times import UtcDatetime
 
@@ -34,11 +34,8 @@ class BulkMove(MoveAction):
         description="Words of the subject, in any order; {field} as above",
         max_length=1024,
     )
-    since: Duration = Field(
-        default=timedelta(days=7),
-        gt=timedelta(),
-        le=timedelta(days=30),
-        description="How far back to search, at most 30d",
+    since: Annotated[timedelta, Written(longest=timedelta(days=30))] = Field(
+        default=timedelta(days=7), description="How far back to search, at most 30d"
     )
     most: int = Field(
         default=500, ge=1, le=5000, description="If the search finds more, nothing is moved"

@@ -8,7 +8,7 @@ from pydantic import Field
 from clawback.actions.base import Effect
 from clawback.actions.policy import PolicyAction, PolicyFields
 from clawback.model.addresses import PatternKind, pattern_problem
-from clawback.model.durations import Duration, format_duration
+from clawback.model.durations import WrittenDuration, format_duration
 from clawback.model.policies import Resource
 
 
@@ -28,8 +28,8 @@ class TrustDomain(PolicyAction):
     )
     recent: bool = Field(default=True, description="Trust it although it is new")
     similar: bool = Field(default=False, description="Trust it although it looks like another")
-    expires_after: Duration = Field(
-        default=timedelta(days=30), gt=timedelta(), description="When the entry is removed again"
+    expires_after: WrittenDuration = Field(
+        default=timedelta(days=30), description="When the entry is removed again"
     )
 
     @property

@@ -29,8 +29,8 @@ def test_a_block_is_read_with_its_defaults() -> None:
         ("move", {"destination": "Inbox", "folder": "x"}, "move.folder"),
         ("move", {"destination": "Inbox", "name": "move"}, "move takes"),
         ("move", ["Inbox"], "move takes a mapping"),
-        ("block_sender", {"pattern": "a", "expires_after": "3 days"}, "30d"),
-        ("block_sender", {"pattern": "a", "expires_after": "0s"}, "longer than zero"),
+        ("block_sender", {"pattern": "a", "expires_after": "3 days"}, "write 3d"),
+        ("block_sender", {"pattern": "a", "expires_after": "0s"}, "more than 0s"),
     ],
 )
 def test_a_wrong_action_is_refused_by_name(name: str, parameters: Any, says: str) -> None:

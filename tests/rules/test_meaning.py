@@ -350,7 +350,8 @@ def _correlation(folder: Path, body: str, blocks: dict[str, str]) -> RuleSet:
         "  - {name: two, events: [{at: 0h}], expect: {fires: 0}}\n"
     )
     response = "response: {mode: enforce, actions: [{block_sender: {pattern: '{who}'}}]}\n"
-    files["many.yml"] = f"title: Many\nname: many\ncorrelation: {{{body}}}\n{response}{tests}"
+    head = "title: Many\nname: many\nstatus: stable\n"
+    files["many.yml"] = f"{head}correlation: {{{body}}}\n{response}{tests}"
     return load(folder, files)
 
 

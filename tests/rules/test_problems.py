@@ -90,7 +90,7 @@ CASES: dict[str, tuple[dict[str, str], str]] = {
                 "  mode: enforce", "  mode: enforce\n  limits: {messages: 1, per: 60}"
             )
         },
-        "a_rule.yml:11:30: wrong-value: '60' response.limits.0.per: write a duration",
+        "a_rule.yml:11:30: wrong-value: '60' response.limits.0.per: 60 has no unit: write 60s, 60m",
     ),
     "other product": (
         {"a_rule.yml": PLAIN.replace("cloudflare", "okta")},
@@ -385,7 +385,7 @@ CASES: dict[str, tuple[dict[str, str], str]] = {
     ),
     "timespan": (
         {"a.yml": BLOCK, "many.yml": CORRELATION.format(body=COUNT.replace("1h", "1x"))},
-        "correlation: 'many' Timespan '1x' is invalid",
+        "wrong-value: '1x' correlation.timespan: '1x' is not a duration",
     ),
     "test without time": (
         {

@@ -21,7 +21,7 @@ from clawback.rules.tools.schema import rule_schema, write_schema
 from clawback.rules.tools.schema_fields import MODIFIERS
 from tests.rules.folders import LOGSOURCE, PLAIN, block, problems
 from tests.rules.test_design import BEC, REPEAT
-from tests.rules.test_problems import BLOCK, CORRELATION, COUNT
+from tests.rules.test_problems import BLOCK, CORRELATION, COUNT, INNER
 
 RULES = Path(__file__).parents[2] / "rules"
 SHIPPED = sorted(path for path in RULES.rglob("*.yml") if path.name != "safety.yml")
@@ -90,8 +90,8 @@ def test_shipped_files_name_it_and_are_valid(schema: Draft202012Validator, path:
 
 @pytest.mark.parametrize(
     "text",
-    [BEC, REPEAT, PLAIN, BLOCK, MANY],
-    ids=["bec", "repeat", "as_plain_data", "block", "many"],
+    [BEC, REPEAT, PLAIN, BLOCK, MANY, INNER],
+    ids=["bec", "repeat", "as_plain_data", "block", "many", "inner"],
 )
 def test_good_rules_are_valid(schema: Draft202012Validator, text: str) -> None:
     """The rules of the design page and those that the tests of the loader are made of."""
@@ -105,9 +105,7 @@ BAD = {
     "no status": PLAIN.replace("status: stable\n", ""),
     "no tests": PLAIN.partition("tests:")[0],
     "mode above status": PLAIN.replace("status: stable", "status: test"),
-    "mode above status of a correlation": MANY.replace("shadow", "enforce").replace(
-        "name: many", "name: many\nstatus: experimental"
-    ),
+    "mode above status of a correlation": MANY.replace("shadow", "enforce"),
     "other product": PLAIN.replace("cloudflare", "okta"),
     "other category": PLAIN.replace("category: message", "category: mesage"),
     "unknown field": PLAIN.replace("sel: {from:", "sel: {form:"),
@@ -146,7 +144,7 @@ BAD = {
     "falling count": MANY.replace("gte", "lt"),
     "zero count": MANY.replace("gte: 2", "gte: 0"),
     "test without time": MANY.replace("at: 0h, from: a", "from: a"),
-    "correlation without response": MANY.partition("response:")[0],
+    "correlation without status": MANY.replace("status: experimental\n", ""),
     "exception without owner": (
         f"title: X\nname: x\n{LOGSOURCE}filter: {{rules: any, sel: {{from: a}}, "
         f"condition: not sel}}\n"

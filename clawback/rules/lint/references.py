@@ -5,7 +5,7 @@ from functools import cached_property
 from typing import Any
 
 from clawback.correlation.shard import MOST_COUNTED
-from clawback.model.durations import parse_duration
+from clawback.model.durations import Written
 from clawback.model.events import EventKind
 from clawback.rules.lint.rule_checks import check_record
 from clawback.rules.source.correlations import Correlation, CorrelationGraph
@@ -17,6 +17,7 @@ from clawback.rules.source.yaml_reader import Document
 _RESPONSE = "response"
 _CORRELATION = "correlation"
 _KINDS = ", ".join(EventKind)
+_AT = Written(allows_zero=True)
 _ARTICLES = {"name": "a name", "id": "an id"}
 
 
@@ -321,18 +322,13 @@ class _Checker:
         self, document: Document, path: tuple[str | int, ...], event: dict[str, Any]
     ) -> None:
         try:
-            parse_duration(event["at"])
+            _AT.read(event["at"])
         except KeyError:
             remedy = "add at: and a duration since the first event, such as 0h"
             self._problems.add(
                 document.value_at(*path), Code.MISSING_KEY, "the event has no time", remedy=remedy
             )
-        except (ValueError, TypeError):
-            remedy = "write a duration, such as 0h or 1h30m"
+        except ValueError as error:
             self._problems.add(
-                document.value_at(*path, "at"),
-                Code.WRONG_VALUE,
-                "not a duration",
-                text=event["at"],
-                remedy=remedy,
+                document.value_at(*path, "at"), Code.WRONG_VALUE, f"at: {error}", text=event["at"]
             )

@@ -92,6 +92,8 @@ def _correlation(read: CorrelationDocument) -> Correlation:
 
     kind = CorrelationType(body.type)
     data = body.model_dump(by_alias=True, exclude_none=True, exclude_defaults=True)
+    # In a unit that pySigma knows too.
+    data["timespan"] = f"{int(body.timespan.total_seconds())}s"
     parsed = SigmaCorrelationRule.from_dict(
         {"title": read.title, "name": read.name, _CORRELATION: _with_lists(data)}
     )
@@ -100,7 +102,7 @@ def _correlation(read: CorrelationDocument) -> Correlation:
     return Correlation(
         type=kind,
         rules=rules,
-        timespan=timedelta(seconds=parsed.timespan.seconds),
+        timespan=body.timespan,
         group_by=body.group_by,
         at_least=at_least,
         value_field=value_field,

@@ -13,7 +13,7 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationEr
 from pydantic_core import ErrorDetails
 
 from clawback.cases import Limit
-from clawback.model.durations import parse_duration
+from clawback.model.durations import Written
 from clawback.model.events import EventKind
 from clawback.model.level import Level
 from clawback.model.mode import Mode
@@ -47,27 +47,12 @@ class Status(StrEnum):
         }[self]
 
 
-def _read_span(value: object) -> timedelta:
-    if not isinstance(value, str):
-        raise ValueError(  # noqa: TRY004 - pydantic turns it into a problem
-            "write a duration in quotes or with its unit, such as 1h or 30d"
-        )
-    return parse_duration(value)
-
-
 def _one_or_many(value: object) -> object:
     return value if isinstance(value, list) else [value]
 
 
-DURATION = r"^(?:[0-9]+[wdhms])+$"
-"""The pattern of a duration for the JSON Schema; `parse_duration` is authoritative."""
-
-Span = Annotated[
-    timedelta,
-    BeforeValidator(
-        _read_span, json_schema_input_type=Annotated[str, Field(pattern=DURATION, examples=["1h"])]
-    ),
-]
+Timespan = Annotated[timedelta, Written(longest=timedelta(days=365), is_single=True)]
+"""The timespan of a correlation, as in Sigma."""
 Name = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]{0,63}$")]
 Tag = Annotated[str, Field(pattern=r"^[a-z0-9_-]+\.[a-z0-9._-]+$", max_length=200)]
 Line = Annotated[str, Field(min_length=1, max_length=2000)]
@@ -99,10 +84,8 @@ class LimitDocument(Strict):
         gt=0,
         description="Maximum number of other policies created: allowed senders, trusted domains",
     )
-    per: Span = Field(
-        gt=timedelta(),
-        le=timedelta(days=7),
-        description="The sliding window, such as 1h; at most 7d",
+    per: Annotated[timedelta, Written(longest=timedelta(days=7))] = Field(
+        description="The sliding window, such as 1h; at most 7d"
     )
 
     @model_validator(mode="after")
@@ -237,7 +220,9 @@ class CorrelationBody(Strict):
         alias="group-by",
         description="Fields or aliases by which events are grouped; they identify the case",
     )
-    timespan: str = Field(description="Length of the sliding window in event time, such as 24h")
+    timespan: Timespan = Field(
+        description="Length of the sliding window in event time, such as 24h; at most 365d"
+    )
     condition: dict[str, Any] | str | None = Field(
         default=None, description="The threshold: gte or gt, and for value_count the field"
     )

@@ -16,9 +16,10 @@ from clawback import guard
 from clawback.actions import Action
 from clawback.cases.undo_judgement import UndoLimits
 from clawback.model.addresses import PatternKind, pattern_problem
+from clawback.model.durations import Written, WrittenDuration
 from clawback.model.level import Level
 from clawback.model.mode import Mode
-from clawback.rules.source.documents import LimitDocument, Limits, Span, Strict
+from clawback.rules.source.documents import LimitDocument, Limits, Strict
 from clawback.rules.source.field_catalogue import DELIVERY_MODES
 
 _DEFAULTS = (
@@ -163,7 +164,7 @@ class UndoDocument(Strict):
 
     changes: int = Field(default=100, gt=0)
     cases: int = Field(default=20, gt=0)
-    per: Span = Field(default=timedelta(hours=1), gt=timedelta(), le=timedelta(days=7))
+    per: Annotated[timedelta, Written(longest=timedelta(days=7))] = timedelta(hours=1)
 
 
 RulePattern = Annotated[str, Field(pattern=r"^[a-z0-9_*?]{1,64}$")]
@@ -196,7 +197,7 @@ class Safety(Strict):
     ignored_delivery_modes: Annotated[
         frozenset[Annotated[str, AfterValidator(_delivery_mode)]], PlainSerializer(sorted)
     ] = frozenset()
-    maximum_age: Span | None = Field(default=timedelta(hours=72), gt=timedelta())
+    maximum_age: WrittenDuration | None = timedelta(hours=72)
     budgets: Budgets = Field(default_factory=Budgets)
     undo: UndoDocument | Literal["off"] = UndoDocument()
     hard_delete: bool = False

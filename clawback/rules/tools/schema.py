@@ -11,11 +11,10 @@ from pydantic import BaseModel
 
 from clawback.actions import ACTIONS, schema_of
 from clawback.correlation.sliding_window import CorrelationType
-from clawback.model.durations import DurationSchema
+from clawback.model.durations import DurationSchema, Written
 from clawback.model.events import EventKind
 from clawback.model.mode import Mode
 from clawback.rules.source.documents import (
-    DURATION,
     CorrelationDocument,
     FilterDocument,
     ListDocument,
@@ -111,7 +110,6 @@ def _refine(definitions: dict[str, Schema]) -> None:
     response["limits"] = _one_or_many(response["limits"])
     body = definitions["CorrelationBody"]["properties"]
     body["type"] = {"description": body["type"]["description"], "enum": list(CorrelationType)}
-    body["timespan"] |= {"pattern": r"^[0-9]+[smhdwMy]$", "examples": ["24h"]}
     body["condition"] |= {"anyOf": [_count(), {"type": "string"}]}
     body |= {key: _one_or_many(body[key]) for key in ("rules", "group-by")}
     del body["generate"]
@@ -238,8 +236,7 @@ def _action_definitions() -> dict[str, Schema]:
 
 def _window_event() -> Schema:
     at = {
-        "type": "string",
-        "pattern": DURATION,
+        **Written(allows_zero=True).schema,
         "description": "Time since the first event, such as 0h or 1h30m",
     }
     kind = {
