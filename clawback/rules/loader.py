@@ -12,6 +12,7 @@ from clawback.garbage_collection import without_garbage_collection
 from clawback.rules.engine.builder import build_set
 from clawback.rules.engine.ruleset import RuleSet
 from clawback.rules.lint.channels import Channels, check_channels, check_reporters
+from clawback.rules.lint.pattern_types import check_pattern_types
 from clawback.rules.lint.references import check_set
 from clawback.rules.lint.review import review_rules, utc_today
 from clawback.rules.lint.rule_checks import check_rule, group_by_of
@@ -119,6 +120,7 @@ def read_folder(folder: Path, safety: Path | None = None) -> Loaded:
             _read_rules(folder, path, loaded)
 
     check_set(loaded)
+    check_pattern_types(loaded)
     return loaded
 
 

@@ -21,6 +21,14 @@ tests:
 BLOCK = block("sel: {from: a@x.test}\ncondition: sel")
 COUNT = "type: event_count, rules: [a_block], group-by: [from], timespan: 1h, condition: {gte: 2}"
 
+
+def policy(action: str) -> str:
+    """A rule with one other action, which groups by the sender."""
+    return PLAIN.replace("move: {destination: JunkEmail}", action).replace(
+        "  mode: enforce", "  mode: enforce\n  group-by: [from, from_domain]"
+    )
+
+
 INNER = """title: Burst
 name: burst
 correlation:
@@ -28,6 +36,40 @@ correlation:
 """
 
 CASES: dict[str, tuple[dict[str, str], str]] = {
+    "a domain from an address": (
+        {"a_rule.yml": policy("block_sender: {pattern: '{from}', kind: domain}")},
+        (
+            "a_rule.yml:13:21: action: '{from}' block_sender would be refused: from is an address, "
+            "not a domain; use kind: email, or a field that is a domain"
+        ),
+    ),
+    "an address from a domain": (
+        {"a_rule.yml": policy("allow_sender: {pattern: '{from_domain}'}")},
+        "allow_sender would be refused: from_domain is a domain, not an address",
+    ),
+    "a network from an address": (
+        {"a_rule.yml": policy("block_sender: {pattern: '{from}', kind: ip}")},
+        "from is an address, not an IP address; use a field that is an IP address",
+    ),
+    "trust in an address": (
+        {"a_rule.yml": policy("trust_domain: {pattern: '{from}'}")},
+        "trust_domain would be refused: from is an address, not a domain",
+    ),
+    "an address that is none": (
+        {"a_rule.yml": policy("block_sender: {pattern: x.test}")},
+        "action: 'x.test' block_sender would be refused: not an address",
+    ),
+    "a domain from an address by an alias": (
+        {
+            "a.yml": BLOCK,
+            "many.yml": CORRELATION.format(
+                body=COUNT.replace("[from]", "[who]") + ", aliases: {who: {a_block: from}}"
+            ).replace(
+                "move: {destination: JunkEmail}", "block_sender: {pattern: '{who}', kind: domain}"
+            ),
+        },
+        "block_sender would be refused: from is an address, not a domain",
+    ),
     "tab": ({"x.yml": "a:\tb\n"}, "x.yml:1:3: tab: tab character; indent with spaces"),
     "zero width space": (
         {"x.yml": "title: a\u200bb\n"},

@@ -44,9 +44,9 @@ def rule(
     return {f"{name}.yml": text}
 
 
-def blocking(detection: str, field: str = "from") -> dict[str, str]:
+def blocking(detection: str, field: str = "from", kind: str = "email") -> dict[str, str]:
     """A rule that blocks the value of a field."""
-    action = f"- block_sender: {{pattern: '{{{field}}}', kind: email, expires_after: 7d}}"
+    action = f"- block_sender: {{pattern: '{{{field}}}', kind: {kind}, expires_after: 7d}}"
     files = rule("a_rule", 1, detection, action)
     return {
         name: text.replace("  mode: enforce\n", f"  mode: enforce\n  group-by: [{field}]\n")
@@ -239,7 +239,7 @@ WELL: dict[str, dict[str, str]] = {
         **rule("b_rule", 2, actions=DELETED, status="experimental", mode="shadow"),
     },
     "a block of who is proven": blocking("sel: {from: a@x.test, validation.dmarc: pass}"),
-    "a block of a host": blocking("sel: {from: a@x.test}", "smtp_previous_hop_ip"),
+    "a block of a host": blocking("sel: {from: a@x.test}", "smtp_previous_hop_ip", "ip"),
     "an exception that goes on": exception(
         "a: {from: a}\ncondition: not a", "expires: 2026-11-22\n"
     ),
