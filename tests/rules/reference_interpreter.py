@@ -13,6 +13,7 @@ import re2
 from clawback.rules.source.condition import (
     And,
     Comparison,
+    Element,
     Exists,
     ExpiredAfter,
     FieldReference,
@@ -53,8 +54,37 @@ def interpret(node: Node, record: Mapping[str, Any]) -> bool | None:
                 ]
             )
             return None if negated is None else not negated
+        case Element(field, child, every):
+            return _element(field, child, every=every, record=record)
         case ExpiredAfter():
             raise NotImplementedError
+
+
+def _element(field: str, child: Node, *, every: bool, record: Mapping[str, Any]) -> bool | None:
+    """Copy each element beside the event, so that references find both."""
+    if any(_unknown(name, record) for name in [field, *_names(child, field)]):
+        return None
+    found = [one for one in _values_of(record, field) if one is not None]
+    scopes = [{**(one if isinstance(one, dict) else {}), "@event": record} for one in found]
+    answers = [interpret(child, scope) is True for scope in scopes]
+    return all(answers) and answers != [] if every else any(answers)
+
+
+def _names(node: Node, parent: str) -> list[str]:
+    """The fields that a condition on an element asks for, by their full names."""
+    match node:
+        case Leaf(field, tests):
+            others = [test.field for test in tests if isinstance(test, FieldReference)]
+            return [
+                name.removeprefix("@event.") if name.startswith("@event.") else f"{parent}.{name}"
+                for name in [field, *others]
+            ]
+        case Named(_, child) | Not(child):
+            return _names(child, parent)
+        case Or(children) | And(children):
+            return [name for child in children for name in _names(child, parent)]
+        case _:
+            return []
 
 
 def _or(answers: list[bool | None]) -> bool | None:
@@ -80,6 +110,8 @@ def values(node: Any, steps: list[str]) -> list[Any]:
 def _values_of(record: Mapping[str, Any], field: str) -> list[Any]:
     """All values of a field of the API or of a derived one."""
     *parent, name = field.split(".")
+    if parent[:1] == ["@event"]:
+        return _values_of(record["@event"], field.partition(".")[2])
     if name in _DOMAINS:
         source, domain = _DOMAINS[name]
         return [

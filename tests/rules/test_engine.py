@@ -19,6 +19,7 @@ from clawback.rules.engine.predicates import match_any_regex, required_literals
 from clawback.rules.source.condition import (
     And,
     Comparison,
+    Element,
     Exists,
     FieldReference,
     Leaf,
@@ -138,8 +139,41 @@ plain_tests = st.one_of(
 leaves = st.builds(
     Leaf, st.sampled_from(FIELDS), st.lists(plain_tests, min_size=1, max_size=3).map(tuple)
 )
+LINK_FIELDS = ["href", "text", "href_domain"]
+OUTER = ["@event.from", "@event.from_domain", "@event.detections.findings.score"]
+element_leaves = st.builds(
+    Leaf,
+    st.sampled_from(LINK_FIELDS),
+    st.lists(
+        st.one_of(
+            plain_tests.filter(lambda test: not isinstance(test, FieldReference)),
+            st.builds(
+                FieldReference,
+                st.sampled_from([*LINK_FIELDS, *OUTER]),
+                st.booleans(),
+                st.booleans(),
+            ),
+        ),
+        min_size=1,
+        max_size=2,
+    ).map(tuple),
+)
+elements = st.builds(
+    Element,
+    st.just("detections.links"),
+    st.recursive(
+        element_leaves,
+        lambda inner: st.one_of(
+            st.builds(And, st.lists(inner, min_size=2, max_size=2).map(tuple)),
+            st.builds(Or, st.lists(inner, min_size=2, max_size=2).map(tuple)),
+            st.builds(Not, inner),
+        ),
+        max_leaves=3,
+    ),
+    st.booleans(),
+)
 nodes: st.SearchStrategy[Node] = st.recursive(
-    leaves,
+    st.one_of(leaves, leaves, elements),
     lambda inner: st.one_of(
         st.builds(And, st.lists(inner, min_size=2, max_size=3).map(tuple)),
         st.builds(Or, st.lists(inner, min_size=2, max_size=3).map(tuple)),
@@ -184,8 +218,15 @@ records = st.fixed_dictionaries(
             st.fixed_dictionaries(
                 {
                     "links": st.lists(
-                        st.fixed_dictionaries(
-                            {}, optional={"href": st.one_of(loose, st.sampled_from(LINKS))}
+                        st.one_of(
+                            st.fixed_dictionaries(
+                                {},
+                                optional={
+                                    "href": st.one_of(loose, st.sampled_from(LINKS)),
+                                    "text": loose,
+                                },
+                            ),
+                            st.sampled_from([None, "abc", []]),
                         ),
                         max_size=3,
                     )

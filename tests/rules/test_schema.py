@@ -98,6 +98,18 @@ def test_good_rules_are_valid(schema: Draft202012Validator, text: str) -> None:
     assert complaints(schema, text) == []
 
 
+ELEMENTS = PLAIN.replace(
+    "sel: {from: a@x.test}",
+    "sel: {detections.links: {text|contains: a, href_domain|neq: b}, "
+    "detections.attachments|all: [{size|gt: 5}, {md5: null}], detections.headers: null}",
+)
+
+
+def test_element_conditions_are_valid(schema: Draft202012Validator) -> None:
+    """A mapping or a list of them under a field of objects, and null, are in order."""
+    assert complaints(schema, ELEMENTS) == []
+
+
 BAD = {
     "unknown key": PLAIN + "levle: high\n",
     "no title": PLAIN.replace("title: A rule\n", ""),
@@ -121,6 +133,13 @@ BAD = {
     "unknown value": PLAIN.replace("sel: {from: a@x.test}", "sel: {final_disposition: EVIL}"),
     "exists of what": PLAIN.replace("sel: {from: a@x.test}", "sel: {from|exists: maybe}"),
     "value of an object": PLAIN.replace("sel: {from: a@x.test}", "sel: {validation: pass}"),
+    "unknown field of an element": PLAIN.replace(
+        "sel: {from: a@x.test}", "sel: {detections.links: {herf: a}}"
+    ),
+    "element of a text": PLAIN.replace("sel: {from: a@x.test}", "sel: {subject: {href: a}}"),
+    "text for a number of an element": PLAIN.replace(
+        "sel: {from: a@x.test}", "sel: {detections.attachments|all: {size|gt: a}}"
+    ),
     "keyword": PLAIN.replace("sel: {from: a@x.test}", "sel: [invoice]"),
     "empty selection": PLAIN.replace("sel: {from: a@x.test}", "sel: {}"),
     "no condition": PLAIN.replace("  condition: sel\n", ""),

@@ -24,6 +24,7 @@ from clawback.rules.engine.predicates import (
 )
 from clawback.rules.source.condition import (
     And,
+    Element,
     Exists,
     ExpiredAfter,
     Leaf,
@@ -116,7 +117,7 @@ class _Writer:
             case And() | Or():
                 word = " and " if isinstance(node, And) else " or "
                 return f"({word.join(self.write(child) for child in by_cost(node.children))})"
-            case ExpiredAfter():
+            case ExpiredAfter() | Element():
                 return f"{self._constant(compile_node(node, self._today))}({self._record})"
 
     def _leaf(self, leaf: Leaf) -> str:

@@ -1,14 +1,24 @@
 """Compiles a condition to one predicate in Kleene's three-valued logic: true, false, unknown."""
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from datetime import date
 from functools import cached_property
 
 from clawback.model.events import Event
-from clawback.rules.engine.field_values import Record, is_enrichment
+from clawback.rules.engine.field_values import (
+    Record,
+    is_enrichment,
+    is_unknown,
+    known_by,
+    reader_of,
+)
 from clawback.rules.engine.predicates import Predicate, compile_leaf
 from clawback.rules.source.condition import (
+    EVENT,
+    OF_EVENT,
     And,
+    Element,
+    Exists,
     ExpiredAfter,
     FieldReference,
     Leaf,
@@ -27,13 +37,14 @@ Today = Callable[[], date]
 """The clock by which exceptions expire: the current day in UTC."""
 
 _MOST_TESTS_COUNTED = 8
+_ELEMENT_COST = 4
 
 
 def compile_node(node: Node, today: Today) -> Predicate:
     """Compile a condition; the predicate answers true, false, or None for unknown."""
     match node:
-        case Leaf():
-            return compile_leaf(node)
+        case Leaf() | Element():
+            return compile_leaf(node) if isinstance(node, Leaf) else _compile_element(node, today)
         case Named():
             return compile_node(node.child, today)
         case Not():
@@ -69,6 +80,8 @@ def _cost(node: Node) -> int:
         case Leaf():
             field = 1 if "." not in node.field else 4
             return field + sum(test.cost for test in node.tests[:_MOST_TESTS_COUNTED])
+        case Element():
+            return _ELEMENT_COST * _cost(node.child)
         case ExpiredAfter():
             return 1_000
         case _:
@@ -141,6 +154,46 @@ def _kleene_or(children: list[Predicate]) -> Predicate:
     return predicate
 
 
+# ---- elements
+
+
+def _compile_element(node: Element, today: Today) -> Predicate:
+    child = compile_node(node.child, today)
+    give_elements = element_reader(node)
+    asked = [tuple(name.split(".")) for name in node.fields]
+    # Unknown as a whole: nothing is known of an element whose event is half known.
+    unknowable = [known_by(path) for path in asked if is_enrichment(path)]
+
+    def predicate(record: Record) -> bool | None:
+        for path in unknowable:
+            if is_unknown(record, path):
+                return None
+
+        elements = give_elements(record)
+        if node.every:
+            return bool(elements) and all(child(one) is True for one in elements)
+        return any(child(one) is True for one in elements)
+
+    return predicate
+
+
+def element_reader(node: Element) -> Callable[[Record], list[Record]]:
+    """Give the function that lists the elements of a record as the child reads them.
+
+    What is neither null nor an object is an element without fields.
+    """
+    read = reader_of(tuple(node.field.split(".")))
+    asks_event = any(
+        name.startswith(OF_EVENT) for leaf in leaves_of(node.child) for name in leaf.fields
+    )
+
+    def elements(record: Record) -> list[Record]:
+        found = [one if isinstance(one, Mapping) else {} for one in read(record) if one is not None]
+        return [{**one, EVENT: record} for one in found] if asks_event else found
+
+    return elements
+
+
 # ---- partial evaluation
 
 
@@ -165,6 +218,9 @@ class PartialEvaluation:
 
 
 def _without_message(node: Node) -> Node:
+    if isinstance(node, Element):
+        is_of_message = any(_unknown_field(name) != name for name in node.fields)
+        return Leaf(_unknown_field("message"), (Exists(),)) if is_of_message else node
     if isinstance(node, Leaf):
         return Leaf(_unknown_field(node.field), tuple(map(_without_message_in_test, node.tests)))
     return replace_children(node, tuple(map(_without_message, children_of(node))))

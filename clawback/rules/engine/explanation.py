@@ -1,21 +1,22 @@
 """Explains why a rule is true, false or unknown for an event: its condition with all answers."""
 
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import islice
 from typing import Any
 
 from clawback.model.events import Event
 from clawback.model.texts import bounded, printable
-from clawback.rules.engine.compiler import Today, compile_node
+from clawback.rules.engine.compiler import Today, compile_node, element_reader
 from clawback.rules.engine.field_values import is_unknown, known_by, reader_of
-from clawback.rules.source.condition import And, ExpiredAfter, Leaf, Named, Node, Not, Or
+from clawback.rules.source.condition import And, Element, ExpiredAfter, Leaf, Named, Node, Not, Or
 
 EXCEPTION = "exception "
 """Prefix of the names of exceptions in the condition of a rule."""
 
 _MOST_VALUES = 20
 _MOST_REASONS = 10
+_MOST_ELEMENTS = 20
 _LONGEST_REASON = 200
 _MOST_LISTED = 3
 
@@ -39,11 +40,33 @@ class Explanation:
 
 def explain_node(node: Node, event: Event, today: Today) -> Explanation:
     """Explain a condition for one event; unlike in evaluation, every branch is evaluated."""
-    answer = compile_node(node, today)(event.record)
-    outcome = None if answer is None else bool(answer)
+    return _explain(node, _Scope(event.record, today))
+
+
+@dataclass(frozen=True, slots=True)
+class _Scope:
+    """What a condition is explained for: an event, or with `parent` one element of that field."""
+
+    record: Mapping[str, Any]
+    today: Today
+    parent: str = ""
+
+    def name(self, field: str) -> str:
+        return f"{self.parent}.{field}" if self.parent else field
+
+    def answer(self, node: Node) -> bool | None:
+        answer = compile_node(node, self.today)(self.record)
+        return None if answer is None else bool(answer)
+
+
+def _explain(node: Node, scope: _Scope) -> Explanation:
+    outcome = scope.answer(node)
+    children: tuple[Node, ...]
     match node:
         case Leaf():
-            return _explain_leaf(node, event.record, outcome, today)
+            return _explain_leaf(node, scope, outcome)
+        case Element():
+            return _explain_element(node, scope, outcome)
         case ExpiredAfter():
             return Explanation(f"expired after {node.last}", outcome)
         case Named():
@@ -52,20 +75,44 @@ def explain_node(node: Node, event: Event, today: Today) -> Explanation:
             label, children = "not", (node.child,)
         case And() | Or():
             label = "all of" if isinstance(node, And) else "any of"
-            return Explanation(label, outcome, children=_explain_each(node.children, event, today))
+            children = node.children
 
-    return Explanation(label, outcome, children=_explain_each(children, event, today))
+    return Explanation(label, outcome, children=tuple(_explain(one, scope) for one in children))
 
 
-def _explain_each(nodes: Iterable[Node], event: Event, today: Today) -> tuple[Explanation, ...]:
-    return tuple(explain_node(node, event, today) for node in nodes)
+def _explain_element(
+    node: Element,
+    scope: _Scope,
+    outcome: bool | None,  # noqa: FBT001 - a value, not a switch
+) -> Explanation:
+    """Explain the condition for each element; where these are unknown, for one without fields."""
+    if outcome is None:
+        unknown = _explain(node.child, _Scope({}, scope.today, node.field))
+        return Explanation(node.describe(), None, children=(_without_outcome(unknown),))
+
+    children = tuple(
+        Explanation(
+            f"{node.field}[{number}]",
+            explained.outcome,
+            children=(explained,),
+        )
+        for number, explained in enumerate(
+            _explain(node.child, _Scope(one, scope.today, node.field))
+            for one in islice(element_reader(node)(scope.record), _MOST_ELEMENTS)
+        )
+    )
+    return Explanation(node.describe(), outcome, children=children)
+
+
+def _without_outcome(one: Explanation) -> Explanation:
+    children = tuple(map(_without_outcome, one.children))
+    return replace(one, outcome=None, held=(), actual=(), children=children)
 
 
 def _explain_leaf(
     leaf: Leaf,
-    record: Mapping[str, Any],
+    scope: _Scope,
     outcome: bool | None,  # noqa: FBT001 - a value, not a switch
-    today: Today,
 ) -> Explanation:
     described = {test: test.describe() for test in leaf.tests}
     operators = tuple(dict.fromkeys(operator for operator, _ in described.values()))
@@ -75,17 +122,16 @@ def _explain_leaf(
         for test, (operator, expected) in described.items()
     }
     held = tuple(
-        texts[test]
-        for test in leaf.tests
-        if outcome and compile_node(Leaf(leaf.field, (test,)), today)(record)
+        texts[test] for test in leaf.tests if outcome and scope.answer(Leaf(leaf.field, (test,)))
     )
     path = tuple(leaf.field.split("."))
+    record = scope.record
     values = () if is_unknown(record, known_by(path)) else reader_of(path)(record)
 
     return Explanation(
         label="any of" if has_several else operators[0],
         outcome=outcome,
-        field=leaf.field,
+        field=scope.name(leaf.field),
         expected=tuple(texts.values()),
         held=held,
         actual=tuple(islice(values, _MOST_VALUES)),

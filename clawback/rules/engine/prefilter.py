@@ -13,6 +13,7 @@ from clawback.rules.engine.field_values import is_enrichment
 from clawback.rules.engine.predicates import required_literals
 from clawback.rules.source.condition import (
     And,
+    Element,
     Exists,
     ExpiredAfter,
     Leaf,
@@ -25,6 +26,8 @@ from clawback.rules.source.condition import (
     Test,
     Text,
     Wildcard,
+    children_of,
+    replace_children,
 )
 from clawback.rules.source.field_catalogue import FieldType, find_field
 
@@ -63,6 +66,11 @@ class PrefilterSet:
     exact: Mapping[Prefilter, bool]
     share: float
 
+    @property
+    def inexact(self) -> "PrefilterSet":
+        """The same where the condition must be evaluated anyway."""
+        return PrefilterSet(dict.fromkeys(self.exact, False), self.share)
+
 
 def prefilters_of(node: Node, kind: EventKind, *, blind: bool) -> PrefilterSet | None:
     """Find the most selective prefilters of a condition; None if it can hold without any.
@@ -73,6 +81,8 @@ def prefilters_of(node: Node, kind: EventKind, *, blind: bool) -> PrefilterSet |
     match node:
         case Leaf():
             return _of_leaf(node, kind, blind=blind)
+        case Element():
+            return _of_element(node, kind, blind=blind)
         case Named():
             return prefilters_of(node.child, kind, blind=blind)
         case And():
@@ -102,7 +112,7 @@ def _most_selective(
     best = min(filter(None, found), key=lambda one: one.share, default=None)
     if best is None or len(clauses) == 1:
         return best
-    return PrefilterSet(dict.fromkeys(best.exact, False), best.share)
+    return best.inexact
 
 
 def _union(alternatives: Iterable[PrefilterSet | None]) -> PrefilterSet | None:
@@ -125,6 +135,23 @@ def _of_leaf(leaf: Leaf, kind: EventKind, *, blind: bool) -> PrefilterSet | None
     has_few_values = known is not None and known.type in {FieldType.ENUM, FieldType.BOOLEAN}
     found = (_of_test(leaf.field, test, has_few_values=has_few_values) for test in leaf.tests)
     return _union(found)
+
+
+def _of_element(node: Element, kind: EventKind, *, blind: bool) -> PrefilterSet | None:
+    """Look for what one element must have, in any of them; only evaluation says if it is one."""
+    if blind and any(is_enrichment(tuple(name.split("."))) for name in node.fields):
+        return None
+    found = prefilters_of(_below(node.child, node.field), kind, blind=False)
+    # Without an element, nothing holds.
+    found = found or _of_test(node.field, Exists(), has_few_values=False)
+    return None if found is None else found.inexact
+
+
+def _below(node: Node, parent: str) -> Node:
+    """Give the condition on an element as one on the event, which is weaker."""
+    if isinstance(node, Leaf):
+        return node.below(parent)
+    return replace_children(node, tuple(_below(one, parent) for one in children_of(node)))
 
 
 def _of_test(field: str, test: Test, *, has_few_values: bool) -> PrefilterSet | None:

@@ -9,6 +9,10 @@ from datetime import date
 from enum import Enum, StrEnum
 from typing import ClassVar
 
+EVENT = "@event"
+"""Where an element has the event that it belongs to, for references out of the element."""
+OF_EVENT = f"{EVENT}."
+
 
 class Wildcard(Enum):
     """The two wildcards of Sigma."""
@@ -172,6 +176,12 @@ class FieldReference:
         relation, _, field = str(self).rpartition(" ")
         return relation, f"field {field}"
 
+    def below(self, parent: str) -> "FieldReference":
+        """Give the same comparison outside of the elements of `parent`."""
+        of_event = self.field.startswith(OF_EVENT)
+        name = self.field.removeprefix(OF_EVENT) if of_event else f"{parent}.{self.field}"
+        return replace(self, field=name)
+
     def __str__(self) -> str:
         relation = {
             (False, False): "=",
@@ -179,7 +189,7 @@ class FieldReference:
             (False, True): "ends with",
             (True, True): "contains",
         }
-        return f"{relation[self.starts, self.ends]} {self.field}"
+        return f"{relation[self.starts, self.ends]} {self.field.removeprefix(OF_EVENT)}"
 
 
 class TimeUnit(StrEnum):
@@ -228,6 +238,40 @@ class Leaf:
         references = (test.field for test in self.tests if isinstance(test, FieldReference))
         return (self.field, *references)
 
+    def below(self, parent: str) -> "Leaf":
+        """Give the leaf of an element of `parent` as one of the whole event."""
+        tests = tuple(
+            test.below(parent) if isinstance(test, FieldReference) else test for test in self.tests
+        )
+        return Leaf(f"{parent}.{self.field}", tests)
+
+
+@dataclass(frozen=True, slots=True)
+class Element:
+    """True if one element of a field of objects makes the child true; with `every`, if all do.
+
+    The leaves of the child name fields of the element; references to fields of the event start with
+    `OF_EVENT`. Without any element, both are false.
+    """
+
+    field: str
+    child: "Node"
+    every: bool = False
+
+    @property
+    def leaves(self) -> tuple[Leaf, ...]:
+        """The leaves of the child as leaves of the whole event: what the condition asks for."""
+        return tuple(leaf.below(self.field) for leaf in leaves_of(self.child))
+
+    @property
+    def fields(self) -> tuple[str, ...]:
+        """The fields that it asks for, by their full names."""
+        return (self.field, *(name for leaf in self.leaves for name in leaf.fields))
+
+    def describe(self) -> str:
+        """Say which elements must make the child true."""
+        return f"{'every' if self.every else 'one'} of {self.field}"
+
 
 @dataclass(frozen=True, slots=True)
 class And:
@@ -265,7 +309,7 @@ class ExpiredAfter:
     last: date
 
 
-Node = And | Or | Not | Named | Leaf | ExpiredAfter
+Node = And | Or | Not | Named | Leaf | Element | ExpiredAfter
 
 
 def children_of(node: Node) -> tuple[Node, ...]:
@@ -291,15 +335,22 @@ def replace_children(node: Node, children: tuple[Node, ...]) -> Node:
 
 
 def walk(node: Node) -> Iterator[Node]:
-    """Give a node and everything below it, depth first, from left to right."""
+    """Give a node and everything below it, depth first, from left to right.
+
+    What an element asks for is not below: its fields are not those of the event.
+    """
     yield node
     for child in children_of(node):
         yield from walk(child)
 
 
 def leaves_of(node: Node) -> Iterator[Leaf]:
-    """Give all leaves below a node, from left to right."""
-    return (one for one in walk(node) if isinstance(one, Leaf))
+    """Give all leaves below a node, from left to right; those of elements by their full names."""
+    for one in walk(node):
+        if isinstance(one, Leaf):
+            yield one
+        elif isinstance(one, Element):
+            yield from one.leaves
 
 
 def join_and(children: list[Node]) -> Node:

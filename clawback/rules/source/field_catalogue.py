@@ -317,6 +317,20 @@ def find_field(kind: EventKind, name: str) -> Field | None:
     return FIELDS[kind].get(name)
 
 
+def element_fields(kind: EventKind, parent: str) -> tuple[Field, ...]:
+    """Give the fields of the objects in a field, by their names in the object."""
+    prefix = f"{parent}."
+    below = (field for name, field in FIELDS[kind].items() if name.startswith(prefix))
+    return tuple(replace(field, name=field.name.removeprefix(prefix)) for field in below)
+
+
+def is_element(kind: EventKind, field: Field) -> bool:
+    """Whether a field holds objects on which a condition can be: they hold no further objects."""
+    if field.type is not FieldType.OBJECT:
+        return False
+    return all("." not in one.name for one in element_fields(kind, field.name))
+
+
 def field_remedy(kind: EventKind, name: str) -> str:
     """Suggest what to write instead of an unknown field."""
     head, _, tail = name.rpartition("message.")

@@ -11,13 +11,21 @@ from clawback.rules.source.yaml_reader import Document
 
 @dataclass(slots=True)
 class Reading:
-    """The context of a detection: document, event kind, lists for `expand`, and problems."""
+    """The context of a detection: document, event kind, lists for `expand`, and problems.
+
+    Inside an element condition, `parent` is the field of objects that has the element.
+    """
 
     document: Document
     kind: EventKind
     lists: Mapping[str, Sequence[str]]
     problems: Problems
     selections: dict[str, Node] = field(default_factory=dict)
+    parent: str = ""
+
+    def full_name(self, name: str) -> str:
+        """Give the name of a field as the catalogue has it."""
+        return f"{self.parent}.{name}" if self.parent else name
 
     def refuse(
         self, place: Place, code: Code, message: str, *, text: object = "", remedy: str = ""

@@ -4,6 +4,7 @@ What pySigma cannot parse, and what we do not support, becomes a problem with it
 """
 
 import re
+from dataclasses import replace
 from typing import Any
 
 from sigma.conditions import ConditionAND
@@ -12,9 +13,20 @@ from sigma.modifiers import modifier_mapping
 from sigma.rule import SigmaDetectionItem
 from sigma.types import SigmaExists
 
-from clawback.rules.source.condition import Leaf, Named, Node, Not, Test, join_and, join_or
-from clawback.rules.source.errors import Code, Place, did_you_mean
-from clawback.rules.source.field_catalogue import field_remedy, find_field
+from clawback.rules.source.condition import (
+    OF_EVENT,
+    Element,
+    FieldReference,
+    Leaf,
+    Named,
+    Node,
+    Not,
+    Test,
+    join_and,
+    join_or,
+)
+from clawback.rules.source.errors import Code, Place, did_you_mean, nearest
+from clawback.rules.source.field_catalogue import FIELDS, field_remedy, find_field, is_element
 from clawback.rules.source.reading import Reading
 from clawback.rules.source.sigma_conditions import read_condition
 from clawback.rules.source.sigma_values import (
@@ -122,13 +134,16 @@ def _item(reading: Reading, key: str, value: Any, path: tuple[str | int, ...]) -
         )
         return None
 
-    known = find_field(reading.kind, name)
+    known = find_field(reading.kind, reading.full_name(name))
+    if known is not None and is_element(reading.kind, known) and _is_element_condition(value):
+        return _element(reading, key, value, path)
+
     if known is None:
-        remedy = field_remedy(reading.kind, name)
+        remedy = _name_remedy(reading, name)
         reading.refuse(
             place,
             Code.UNKNOWN_FIELD,
-            f"a {reading.kind} has no such field",
+            f"{_describe_owner(reading)} has no such field",
             text=name,
             remedy=remedy,
         )
@@ -154,7 +169,55 @@ def _item(reading: Reading, key: str, value: Any, path: tuple[str | int, ...]) -
                 text=f"{key}: {_render_value(value)}",
             )
 
-    return _link(item, name, groups)
+    return _link(item, name, [_resolve_references(reading, tests) for tests in groups])
+
+
+# ---- elements
+
+
+def _is_element_condition(value: Any) -> bool:
+    return isinstance(value, dict) or (
+        isinstance(value, list) and any(isinstance(one, dict) for one in value)
+    )
+
+
+def _element(reading: Reading, key: str, value: Any, path: tuple[str | int, ...]) -> Element | None:
+    """Read a mapping under a field of objects: the condition on one, or every, element."""
+    name, *modifiers = key.split("|")
+    place = reading.document.key_at(*path, key)
+    if modifiers not in ([], ["all"]):
+        remedy = "put modifiers behind the fields of the element; for none of them, use not"
+        message = "the only modifier of an element condition is all"
+        reading.refuse(place, Code.MODIFIER, message, text=key, remedy=remedy)
+        return None
+
+    child = _selection(replace(reading, parent=name), value, (*path, key))
+    return None if child is None else Element(name, child, every=bool(modifiers))
+
+
+def _describe_owner(reading: Reading) -> str:
+    return f"an element of {reading.parent}" if reading.parent else f"a {reading.kind}"
+
+
+def _name_remedy(reading: Reading, name: str) -> str:
+    if not reading.parent:
+        return field_remedy(reading.kind, name)
+    prefix = f"{reading.parent}."
+    names = [one.removeprefix(prefix) for one in FIELDS[reading.kind] if one.startswith(prefix)]
+    close = nearest(name, names)
+    return f"did you mean {close!r}?" if close else f"it has {', '.join(names)}"
+
+
+def _resolve_references(reading: Reading, tests: tuple[Test, ...]) -> tuple[Test, ...]:
+    """Mark references out of an element: a name that the element has not is one of the event."""
+    return tuple(
+        replace(test, field=f"{OF_EVENT}{test.field}")
+        if isinstance(test, FieldReference)
+        and reading.parent
+        and find_field(reading.kind, reading.full_name(test.field)) is None
+        else test
+        for test in tests
+    )
 
 
 def _parse_item(

@@ -14,7 +14,7 @@ from clawback.rules.engine.compiler import compile_node
 from clawback.rules.engine.explanation import EXCEPTION
 from clawback.rules.engine.ruleset import Filter, Rule, RuleSet
 from clawback.rules.engine.sample_events import build_test_events, with_detections_decided
-from clawback.rules.source.condition import And, ExpiredAfter, Leaf, Named, Node, Not, Or
+from clawback.rules.source.condition import And, Element, ExpiredAfter, Leaf, Named, Node, Not, Or
 
 _LONGEST = 100
 _MOST_TESTS = 3
@@ -165,6 +165,8 @@ def _render(node: Node) -> str:
             tests = [" ".join(filter(None, test.describe())) for test in node.tests[:_MOST_TESTS]]
             more = " or …" if len(node.tests) > _MOST_TESTS else ""
             return f"{node.field} {' or '.join(tests)}{more}"
+        case Element():
+            return f"{node.describe()} has {_render_operand(node.child)}"
         case ExpiredAfter():
             return f"after {node.last}"
 

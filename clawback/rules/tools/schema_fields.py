@@ -8,7 +8,13 @@ from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 from clawback.model.events import SOURCES, EventKind
-from clawback.rules.source.field_catalogue import FIELDS, Field, FieldType
+from clawback.rules.source.field_catalogue import (
+    FIELDS,
+    Field,
+    FieldType,
+    element_fields,
+    is_element,
+)
 
 Schema = dict[str, Any]
 
@@ -94,13 +100,12 @@ def field_definitions() -> dict[str, Schema]:
 
 def _of_kind(kind: EventKind) -> Iterator[tuple[str, Schema]]:
     fields = FIELDS[kind].values()
-    selection = {
-        "type": "object",
-        "minProperties": 1,
-        "additionalProperties": False,
-        **_selection(fields),
-    }
-    yield f"{kind}_fields", selection
+    elements = [field for field in fields if is_element(kind, field)]
+    yield f"{kind}_fields", _entries(_selection(fields, {one.name: kind for one in elements}))
+    for one in elements:
+        if not one.name.startswith(SOURCES[kind].message_prefix or " "):
+            inner = element_fields(kind, one.name)
+            yield _element_name(kind, one.name), _element(_entries(_selection(inner, {})))
     reference = {"$ref": f"#/$defs/{kind}_fields"}
     either = {"anyOf": [reference, {"type": "array", "minItems": 1, "items": reference}]}
     yield (
@@ -119,12 +124,42 @@ def _of_kind(kind: EventKind) -> Iterator[tuple[str, Schema]]:
 # ---- detections
 
 
-def _selection(fields: Iterable[Field]) -> Schema:
+def _entries(selection: Schema) -> Schema:
+    return {
+        "type": "object",
+        "minProperties": 1,
+        "additionalProperties": False,
+        **selection,
+    }
+
+
+def _element_name(kind: EventKind, field: str) -> str:
+    prefix = SOURCES[kind].message_prefix
+    if prefix and field.startswith(prefix):
+        return _element_name(EventKind.MESSAGE, field.removeprefix(prefix))
+    return f"{kind}_{field.replace('.', '_')}_element"
+
+
+def _element(entries: Schema) -> Schema:
+    return {
+        "description": "A condition that one element satisfies, or with |all every element; in a "
+        "list, any of its items",
+        "anyOf": [entries, {"type": "array", "minItems": 1, "items": entries}],
+    }
+
+
+def _selection(fields: Iterable[Field], elements: Mapping[str, EventKind]) -> Schema:
+    """Describe the entries of a selection; `elements` are the fields with element conditions."""
     properties: dict[str, Schema] = {}
     types: dict[FieldType, list[str]] = {}
     for field in fields:
         types.setdefault(field.type, []).append(field.name)
         properties[field.name] = {"description": _describe(field), **_values_of(field)}
+        if (event := elements.get(field.name)) is not None:
+            reference = {"$ref": f"#/$defs/{_element_name(event, field.name)}"}
+            either = {"anyOf": [{"type": "null"}, reference]}
+            properties[field.name] = {"description": _describe(field), **either}
+            properties[f"{field.name}|all"] = reference
         properties |= {
             f"{field.name}|{one}": {"$ref": f"#/$defs/{_VALUES.get(field.type, 'texts')}"}
             for one in _OFFERED[field.type]
