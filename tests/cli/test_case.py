@@ -11,6 +11,7 @@ from pathlib import Path
 from subprocess import CompletedProcess
 from typing import Any
 
+import httpx
 import pytest
 from temporalio.client import Client
 
@@ -20,7 +21,7 @@ from clawback.cli.exits import ExitCode
 from clawback.identity.local import local_identity
 from clawback.model.messages import Destination, Disposition
 from clawback.model.mode import Mode
-from clawback.simulator import outbreak
+from clawback.simulator import Simulator, outbreak
 from clawback.temporal import names
 from tests.cli.command import COMMAND, clawback, environment_of
 from tests.waiting import eventually
@@ -88,6 +89,27 @@ async def ids(deployment: Deployment, *arguments: str) -> list[str]:
     done = await case(deployment, "list", "--json", *arguments)
     assert done.returncode == ExitCode.OK, done.stderr
     return [line["id"] for line in json.loads(done.stdout)]
+
+
+async def test_a_case_becomes_a_rule(deployment: Deployment) -> None:
+    """`rules new --from-case` asks for what the messages of the case share."""
+    known = (await deployment.cases.status(ACTED.case_id)).snapshot
+    assert known is not None
+    lines = [
+        {"message": {"id": id_, "from": f"{number}@bad.test", "subject": "Your parcel is waiting"}}
+        for number, id_ in enumerate(known.targets)
+    ]
+    simulator = Simulator()
+    simulator.add(lines)
+    async with simulator.serve() as url:
+        done = await asyncio.to_thread(
+            clawback,
+            *("rules", "new", "--from-case", ACTED.case_id, "--out", "-"),
+            TEMPORAL_ADDRESS=deployment.client.service_client.config.target_host,
+            CLAWBACK_SIMULATOR_PORT=str(httpx.URL(url).port),
+        )
+    assert 'from|endswith: "@bad.test"' in done.stdout, done.stderr
+    assert "name: event 2 of those" in done.stdout
 
 
 async def test_a_list_finds_by_whatever_is_known(deployment: Deployment) -> None:

@@ -3,13 +3,16 @@
 An event in, a rule file out, nothing ever overwritten.
 """
 
+import asyncio
 import json
 import shutil
 from pathlib import Path
 
+import httpx
 import pytest
 
 from clawback.cli.exits import ExitCode
+from clawback.simulator import Simulator
 from tests.cli.command import clawback, sentence
 
 SHIPPED = Path(__file__).parents[2] / "rules"
@@ -74,6 +77,42 @@ def test_it_can_be_printed_and_picked_by_line(tmp_path: Path) -> None:
     assert done.returncode == ExitCode.OK
     assert "\nname: malicious_other_test\n" in done.stdout
     assert 'from|endswith: "@other.test"' in done.stdout
+
+
+def test_it_says_what_it_left_out(tmp_path: Path) -> None:
+    """Free mail is asked for by address, whatever the folder lists, and the output says why."""
+    event = written(tmp_path, {**RECORD, "from": "a@gmx.at", "from_name": "Bank"})
+    done = clawback("rules", "new", "--event", event, "--out", str(tmp_path / "new"))
+    assert 'it asks for\n  final_disposition: MALICIOUS\n  from: "a@gmx.at"' in done.stdout
+    assert 'comments, to use instead or besides\n  from_name: "Bank"' in done.stdout
+    assert "it leaves out\n  the domain gmx.at of the sender alone" in done.stdout
+
+
+async def test_an_id_is_read_from_the_demo() -> None:
+    """Without credentials `--id` reads the simulator of `clawback up`."""
+    simulator = Simulator()
+    simulator.add([{"message": RECORD | {"id": "m1-a-0"}}])
+    async with simulator.serve() as url:
+        port = {"CLAWBACK_SIMULATOR_PORT": str(httpx.URL(url).port)}
+        command = ("rules", "new", "--id", "m1-a-0", "--out", "-")
+        done = await asyncio.to_thread(clawback, *command, **port)
+    assert 'from|endswith: "@evil.test"' in done.stdout, done.stderr
+
+
+def test_the_demo_mail_makes_rules(rules: Path) -> None:
+    """`--demo` needs nothing that runs, and picks mail that has a verdict."""
+    done = clawback("rules", "new", "--demo", "--line", "3", "--out", str(rules))
+    assert done.returncode == ExitCode.OK, done.stderr
+    assert " tests pass with the other rules" in done.stdout
+    assert "\n  final_disposition: " in done.stdout
+
+
+@pytest.mark.parametrize("options", [(), ("--demo", "--id", "x")])
+def test_one_source_is_needed(options: tuple[str, ...]) -> None:
+    """None and two are usage errors."""
+    done = clawback("rules", "new", *options)
+    assert done.returncode == ExitCode.USAGE
+    assert "give one of --event, --id, --from-case, --demo" in sentence(done)
 
 
 @pytest.mark.parametrize(

@@ -1,32 +1,27 @@
 """`clawback rules explain`: dry run of one rule on events, with its condition as a tree."""
 
 import asyncio
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
-from clawback.cli.cloudflare_access import api_errors, open_history_api
 from clawback.cli.exits import ExitCode, Failure
 from clawback.cli.output import AsJson, print_json, print_text
 from clawback.cli.rule_folders import find_folder, load_folder, unknown_rule
 from clawback.cli.rules.dry_run_output import dry_run_lines, rule_lines, verdict_lines
 from clawback.cli.rules.event_files import read_events
+from clawback.cli.rules.event_reading import BY_ID, read_by_id
 from clawback.cli.rules.explain_output import explanation_data, show
-from clawback.cloudflare import EmailSecurity, NotFound
 from clawback.correlation.progress import Progress
-from clawback.ingest.join import Joiner
-from clawback.model.events import Event, EventKind, build_event, message_event
+from clawback.model.events import Event
 from clawback.model.texts import plural
 from clawback.rules import Rule, RuleSet
 from clawback.rules.eligibility import age_limit_in_force
 from clawback.rules.engine.compiler import asks_enrichment
 from clawback.rules.tools.dry_run import DryRun, DryRunContext, EventResult, dry_run
 from clawback.settings import load_settings
-
-_BY_ID = frozenset({EventKind.MESSAGE, EventKind.SUBMISSION})
-_RETENTION = timedelta(days=90)
 
 
 def explain(  # noqa: PLR0913 - one parameter for each option
@@ -108,7 +103,7 @@ def _events(
             ExitCode.USAGE,
         )
 
-    if ids and not _BY_ID.intersection(rule.kinds):
+    if ids and not BY_ID.intersection(rule.kinds):
         kinds = " or ".join(rule.kinds)
         raise Failure(
             f"{rule.name} evaluates a {kinds}, --id reads a message or submission; use --event",
@@ -122,41 +117,7 @@ def _events(
 async def _fetch(rule: Rule, rules: RuleSet, ids: list[str], now: datetime) -> list[Event]:
     trees = [tree for name in rules.leaves(rule) if (tree := rules.rules[name].tree) is not None]
     wanted = any(map(asks_enrichment, trees))
-    with api_errors():
-        async with open_history_api(load_settings()) as api:
-            events = [await _read(api, rule, one, now) for one in ids]
-            return [await _enrich(api, event) if wanted else event for event in events]
-
-
-async def _read(api: EmailSecurity, rule: Rule, identity: str, now: datetime) -> Event:
-    """Read a message or, for a rule on submissions, a submission with its message."""
-    try:
-        if EventKind.MESSAGE in rule.kinds:
-            return message_event((await api.message(identity)).record, now)
-    except NotFound:
-        if EventKind.SUBMISSION not in rule.kinds:
-            raise
-
-    page = await api.submissions(start=now - _RETENTION, end=now, submission_id=identity)
-    found = [one for one in page.items if one.submission_id == identity]
-    if not found:
-        raise Failure(
-            f"there is no submission {identity[:80]} in the last {_RETENTION.days} days",
-            ExitCode.NO,
-        )
-
-    return await Joiner(api).join(build_event(EventKind.SUBMISSION, found[0].record, now), now)
-
-
-async def _enrich(api: EmailSecurity, event: Event) -> Event:
-    try:
-        return (
-            event.with_detections(await api.detections(event.targets[0].id))
-            if event.has_message
-            else event
-        )
-    except NotFound:
-        return event.with_detections({})
+    return await read_by_id(ids, rule.kinds, now, enrich=wanted)
 
 
 def _data(

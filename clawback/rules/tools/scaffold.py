@@ -1,4 +1,4 @@
-"""Scaffolds a shadow-mode rule with tests from the distinctive fields of one event.
+"""Scaffolds a shadow-mode rule with tests from the distinctive fields of events.
 
 The rule loads and passes its tests; whether it is a good rule is for its author to decide.
 """
@@ -12,55 +12,19 @@ from datetime import date
 from typing import Any
 from uuid import UUID
 
-from clawback.model.events import SOURCES, Event, EventKind, source_of
-from clawback.rules.engine.field_values import reader_of
-from clawback.rules.source.field_catalogue import find_field
+from clawback.model.events import SOURCES, Event, source_of
 from clawback.rules.source.yaml_reader import HIDDEN
+from clawback.rules.tools.clues import Choice, Clue, value_in
 
-_NO_VERDICTS = frozenset({"NONE", "UNKNOWN", "EXTERNAL", "ENCRYPTED"})
-_LONGEST = 60
 _LONGEST_NAME = 64
-_MOST_HINTS = 8
+_MOST_TESTED = 3
 _PLAIN = re.compile(r"[A-Z][A-Z-]+")
 _WORDS = frozenset({"y", "n", "no", "on", "off", "yes", "null", "true", "false"})
-_REPLY = re.compile(r"^(?:\s*(?:re|fw|fwd|aw|wg)\s*:)+\s*", re.IGNORECASE)
-
-_HINTS = (
-    ("from_name", ""),
-    ("replyto", ""),
-    ("threat_categories", ""),
-    ("validation.dmarc", ""),
-    ("delivery_mode", ""),
-    ("htmltext_structure_hash", ""),
-    ("edf_hash", ""),
-    ("detections.links.href", "contains"),
-    ("detections.attachments.name", "endswith"),
-)
-
-
-class NothingDistinctive(ValueError):
-    """The event has no field that a rule could test."""
-
-
 _OTHERS = (
     "someone@else.invalid",
     "0",
     "~",
 )  # a short text may be part of some, never of all
-
-
-@dataclass(frozen=True, slots=True)
-class Clue:
-    """One line of a detection, with the value that the event has."""
-
-    field: str
-    modifier: str
-    wanted: str
-    actual: str
-
-    def __str__(self) -> str:
-        key = f"{self.field}|{self.modifier}" if self.modifier else self.field
-        return f"{key}: {quoted(_escaped(self.wanted))}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,83 +37,31 @@ class Draft:
     schema: str = ""
 
 
-def suggest_name(event: Event) -> str:
-    """Suggest a name for a rule: the verdict and the sender of the event."""
-    clues = distinctive_clues(event, ())
-    words = "_".join(clue.wanted for clue in clues[:2]) or event.kind
+def suggest_name(events: Sequence[Event], choice: Choice) -> str:
+    """Suggest a name for a rule: the verdict and the sender of the events."""
+    words = "_".join(clue.wanted for clue in choice.asked[:2]) or events[0].kind
     ascii_words = unicodedata.normalize("NFKD", words.casefold()).encode("ascii", "ignore").decode()
     name = re.sub(r"[^a-z0-9]+", "_", ascii_words).strip("_")[: _LONGEST_NAME - 8].rstrip("_")
     return name if re.match(r"[a-z]", name) else f"rule_{name}".rstrip("_")
 
 
-def scaffold(event: Event, draft: Draft, shared_domains: Sequence[str] = ()) -> str:
-    """Write a rule file whose rule matches an event.
-
-    Senders in `shared_domains` (free mail) are matched by address, all others by domain.
-
-    Raises:
-        NothingDistinctive: the event has no verdict, sender or subject.
-
-    """
-    clues = distinctive_clues(event, shared_domains)
-    if not clues:
-        raise NothingDistinctive(
-            "the event has no verdict, sender or subject that a rule could test"
-        )
-
+def scaffold(events: Sequence[Event], choice: Choice, draft: Draft) -> str:
+    """Write a rule file whose rule matches all the events by what was chosen of them."""
     first = [f"# yaml-language-server: $schema={draft.schema}"] if draft.schema else []
     lines = [
         *first,
-        *_head(event, draft, clues),
-        *_detection(event, clues),
+        *_head(events[0], draft, choice.asked),
+        *_detection(events[0], choice),
         *_response(),
-        *_tests(event, clues),
+        *_tests(events, choice.asked),
     ]
     return "\n".join(lines) + "\n"
 
 
-def distinctive_clues(event: Event, shared_domains: Sequence[str]) -> list[Clue]:
-    """Give the verdict and the sender of an event, and the subject if one of them is missing."""
-    verdict = next(_clues(event, source_of(event).verdict_fields), None)
-    sender = next(_clues(event, source_of(event).sender_fields), None)
-    found = [verdict] if verdict is not None and verdict.actual.upper() not in _NO_VERDICTS else []
-    found += [_by_domain(sender, shared_domains)] if sender is not None else []
-
-    if len(found) < len(("verdict", "sender")):
-        found += [_part(clue) for clue in _clues(event, source_of(event).subject_fields)][:1]
-
-    return found
-
-
-def _clues(event: Event, fields: Sequence[str]) -> Iterator[Clue]:
-    for field in fields:
-        values = reader_of(tuple(field.split(".")))(event.record)
-        value = next((one for one in values if isinstance(one, str) and one.strip()), None)
-        if value is not None and _is_known(event.kind, field, value):
-            text = value.encode("utf-8", "replace").decode()
-            yield Clue(field, "", text, text)
-
-
-def _is_known(kind: EventKind, name: str, value: str) -> bool:
-    """Whether a rule may test for a value: an enum has only its known values."""
-    field = find_field(kind, name)
-    return field is not None and (
-        not field.values or value.upper() in {one.upper() for one in field.values}
-    )
-
-
-def _by_domain(clue: Clue, shared_domains: Sequence[str]) -> Clue:
-    _, at, domain = clue.actual.rpartition("@")
-    if not at or not domain or domain.strip().lower() in shared_domains:
-        return clue
-    return Clue(clue.field, "endswith", f"@{domain}", clue.actual)
-
-
-def _part(clue: Clue) -> Clue:
-    """Match a readable part of a long text, without reply prefixes."""
-    text = _REPLY.sub("", clue.actual) or clue.actual
-    part = text if len(text) <= _LONGEST else text[:_LONGEST].rpartition(" ")[0] or text[:_LONGEST]
-    return Clue(clue.field, "contains", part, clue.actual)
+def render_clue(clue: Clue) -> str:
+    """Write a line of a detection."""
+    key = f"{clue.field}|{clue.modifier}" if clue.modifier else clue.field
+    return f"{key}: {quoted(_escaped(clue.wanted))}"
 
 
 # ---- the parts of the file
@@ -173,34 +85,15 @@ def _join_wanted(clues: Sequence[Clue]) -> str:
     return ", ".join(clue.wanted for clue in clues)
 
 
-def _detection(event: Event, clues: Sequence[Clue]) -> list[str]:
-    used = {clue.field for clue in clues}
-    joined = source_of(event).message_prefix
-    hints = [
-        _hint(clue, modifier)
-        for field, modifier in _HINTS
-        for clue in list(_clues(event, [joined + field]))[:1]
-    ]
-    subjects = [_part(clue) for clue in _clues(event, source_of(event).subject_fields[:1])]
-    others = [clue for clue in (*subjects, *hints) if clue.field not in used][:_MOST_HINTS]
-
+def _detection(event: Event, choice: Choice) -> list[str]:
     return [
         "detection:",
         "  distinctive:",
-        *(f"    {clue}" for clue in clues),
-        *(f"    # {clue}" for clue in others),
-        f"  filter_handled: {{{joined}is_quarantined: true}}",
+        *(f"    {render_clue(clue)}" for clue in choice.asked),
+        *(f"    # {render_clue(clue)}" for clue in choice.offered),
+        f"  filter_handled: {{{source_of(event).message_prefix}is_quarantined: true}}",
         "  condition: distinctive and not 1 of filter_*",
     ]
-
-
-def _hint(clue: Clue, modifier: str) -> Clue:
-    host = re.match(r"[a-z]+://([^/?#\s]+)", clue.actual, re.IGNORECASE)
-    if modifier == "contains" and host is not None:
-        return Clue(clue.field, modifier, host[1], clue.actual)
-    if modifier == "endswith" and "." in clue.actual:
-        return Clue(clue.field, modifier, "." + clue.actual.rpartition(".")[2], clue.actual)
-    return Clue(clue.field, "", clue.actual[:_LONGEST], clue.actual)
 
 
 def _response() -> list[str]:
@@ -214,19 +107,33 @@ def _response() -> list[str]:
     ]
 
 
-def _tests(event: Event, clues: Sequence[Clue]) -> list[str]:
+def _tests(events: Sequence[Event], clues: Sequence[Clue]) -> list[str]:
     record = {clue.field: clue.actual for clue in clues}
-    joined = source_of(event).message_prefix
+    joined = source_of(events[0]).message_prefix
     last = clues[-1]
     other = {**record, last.field: _different_value(last)}
     handled: dict[str, str | bool] = {**record, f"{joined}is_quarantined": True}
+    matching = {
+        "the event it was made from" if number == 1 else f"event {number} of those": _flow(one)
+        for number, one in enumerate(_records(events, clues), 1)
+    }
 
     return [
         "tests:",
-        f"  - {{name: the event it was made from, event: {_flow(record)}, expect: match}}",
+        *(f"  - {{name: {name}, event: {one}, expect: match}}" for name, one in matching.items()),
         f"  - {{name: {quoted(f'another {last.field}')}, event: {_flow(other)}, expect: no match}}",
         f"  - {{name: already quarantined, event: {_flow(handled)}, expect: no match}}",
     ]
+
+
+def _records(events: Sequence[Event], clues: Sequence[Clue]) -> Iterator[dict[str, str]]:
+    """The fields of a few different events that the rule asks for."""
+    seen: list[dict[str, str]] = []
+    for event in events:
+        record = {clue.field: value_in(event, clue.field) for clue in clues}
+        if record not in seen and len(seen) < _MOST_TESTED:
+            seen.append(record)
+            yield record
 
 
 def _different_value(clue: Clue) -> str:
