@@ -8,7 +8,7 @@ from pydantic import Field
 
 from clawback.actions.base import Effect
 from clawback.actions.policy import PolicyAction, PolicyFields
-from clawback.model.addresses import PatternKind, pattern_problem
+from clawback.model.addresses import PatternKind, canonical_pattern, pattern_problem
 from clawback.model.durations import WrittenDuration, format_duration
 from clawback.model.policies import Resource
 
@@ -48,6 +48,11 @@ class AllowSender(PolicyAction):
     )
 
     @property
+    def canonical(self) -> str:
+        """The pattern in the one form in which it is written and compared."""
+        return canonical_pattern(self.pattern, self.kind)
+
+    @property
     def has_wide_impact(self) -> bool:
         return True
 
@@ -58,16 +63,16 @@ class AllowSender(PolicyAction):
     @property
     def protected_pattern(self) -> tuple[str, PatternKind]:
         """A protected domain is what others pretend to be: no rule may allow it either."""
-        return self.pattern, self.kind
+        return self.canonical, self.kind
 
     @property
     def label(self) -> str:
-        return self.pattern
+        return self.canonical
 
     @property
     def fields(self) -> PolicyFields:
         return {
-            "pattern": self.pattern,
+            "pattern": self.canonical,
             "pattern_type": self.kind.upper(),
             "is_regex": False,
             "is_exempt_recipient": False,

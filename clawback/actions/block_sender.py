@@ -9,7 +9,7 @@ from pydantic import Field
 from clawback.actions.base import BudgetKind, Effect
 from clawback.actions.outcomes import BLOCKED
 from clawback.actions.policy import PolicyAction, PolicyFields
-from clawback.model.addresses import PatternKind, pattern_problem
+from clawback.model.addresses import PatternKind, canonical_pattern, pattern_problem
 from clawback.model.durations import GrowingDurations, format_duration
 from clawback.model.policies import Resource
 
@@ -41,6 +41,11 @@ class BlockSender(PolicyAction):
     )
 
     @property
+    def canonical(self) -> str:
+        """The pattern in the one form in which it is written and compared."""
+        return canonical_pattern(self.pattern, self.kind)
+
+    @property
     def has_wide_impact(self) -> bool:
         """A domain or network may cover more senders than intended."""
         return self.kind is not PatternKind.EMAIL
@@ -51,20 +56,20 @@ class BlockSender(PolicyAction):
 
     @property
     def protected_pattern(self) -> tuple[str, PatternKind]:
-        return self.pattern, self.kind
+        return self.canonical, self.kind
 
     @property
     def guard_subject(self) -> str:
-        return hashlib.sha256(f"{self.kind}:{self.pattern.lower()}".encode()).hexdigest()[:16]
+        return hashlib.sha256(f"{self.kind}:{self.canonical}".encode()).hexdigest()[:16]
 
     @property
     def label(self) -> str:
-        return self.pattern
+        return self.canonical
 
     @property
     def fields(self) -> PolicyFields:
         return {
-            "pattern": self.pattern,
+            "pattern": self.canonical,
             "pattern_type": self.kind.upper(),
             "is_regex": False,
         }

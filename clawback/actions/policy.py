@@ -11,6 +11,7 @@ from typing import ClassVar
 from clawback.actions.base import BudgetKind, ContainmentAction, FindTarget, UndoPart
 from clawback.actions.outcomes import CREATED
 from clawback.model.messages import Target
+from clawback.model.notations import shown
 from clawback.model.policies import Resource
 
 PolicyFields = Mapping[str, str | bool]
@@ -54,7 +55,7 @@ class PolicyAction(ContainmentAction):
         return self._refuse(targets, self.problem)
 
     def describe_in_full(self) -> str:
-        return f"{self.describe()}: {self.label}"
+        return f"{self.describe()}: {shown(self.label)}"
 
     def undo(self, subjects: Sequence[str], find: FindTarget) -> UndoPart:
         """Remove the entry."""

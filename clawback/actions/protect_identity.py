@@ -6,6 +6,7 @@ from pydantic import Field
 
 from clawback.actions.policy import PolicyAction, PolicyFields
 from clawback.model.addresses import PatternKind, pattern_problem
+from clawback.model.notations import canonical_address
 from clawback.model.policies import Resource
 
 
@@ -27,11 +28,15 @@ class ProtectIdentity(PolicyAction):
 
     @property
     def label(self) -> str:
-        return self.email
+        return canonical_address(self.email)
 
     @property
     def fields(self) -> PolicyFields:
-        return {"name": self.display_name, "email": self.email, "is_email_regex": False}
+        return {
+            "name": self.display_name,
+            "email": canonical_address(self.email),
+            "is_email_regex": False,
+        }
 
     @property
     def problem(self) -> str | None:

@@ -9,6 +9,7 @@ from clawback.actions.base import Effect
 from clawback.actions.policy import PolicyAction, PolicyFields
 from clawback.model.addresses import PatternKind, pattern_problem
 from clawback.model.durations import WrittenDuration, format_duration
+from clawback.model.notations import canonical_domain
 from clawback.model.policies import Resource
 
 
@@ -33,6 +34,11 @@ class TrustDomain(PolicyAction):
     )
 
     @property
+    def canonical(self) -> str:
+        """The domain in the one form in which it is written and compared."""
+        return canonical_domain(self.pattern)
+
+    @property
     def has_wide_impact(self) -> bool:
         return True
 
@@ -42,16 +48,16 @@ class TrustDomain(PolicyAction):
 
     @property
     def protected_pattern(self) -> tuple[str, PatternKind]:
-        return self.pattern, PatternKind.DOMAIN
+        return self.canonical, PatternKind.DOMAIN
 
     @property
     def label(self) -> str:
-        return self.pattern
+        return self.canonical
 
     @property
     def fields(self) -> PolicyFields:
         return {
-            "pattern": self.pattern,
+            "pattern": self.canonical,
             "is_regex": False,
             "is_recent": self.recent,
             "is_similarity": self.similar,

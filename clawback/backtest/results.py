@@ -11,6 +11,7 @@ from clawback.backtest.replay import Backtest, ReplayedMatch, Traffic
 from clawback.backtest.simulated_cases import SimulatedCase, simulate_cases
 from clawback.cases import Limit
 from clawback.model.mode import Mode
+from clawback.model.notations import canonical_address
 from clawback.rules import Rule, RuleSet
 from clawback.rules.engine.compiler import asks_enrichment
 
@@ -258,8 +259,8 @@ def _senders(seen: Iterable[ReplayedMatch], moved: set[str], top: int) -> list[S
     keys: dict[str, set[str]] = defaultdict(set)
     targets: dict[str, set[str]] = defaultdict(set)
     for one in seen:
-        keys[one.sender.lower()].add(one.key)
-        targets[one.sender.lower()].update(
+        keys[canonical_address(one.sender)].add(one.key)
+        targets[canonical_address(one.sender)].update(
             target.id for target in one.targets if target.id in moved
         )
 
@@ -276,7 +277,7 @@ def _campaigns(cases: Iterable[SimulatedCase], top: int) -> list[Campaign]:
             group={name: value for name, value in case.group.items() if name != "event"},
             events=len({one.key for one in case.matches}),
             messages=len(case.messages),
-            senders=len({one.sender.lower() for one in case.matches}),
+            senders=len({canonical_address(one.sender) for one in case.matches}),
             subject=case.matches[0].subject,
             first=case.matches[0].at,
             last=case.matches[-1].at,

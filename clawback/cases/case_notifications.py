@@ -23,6 +23,7 @@ from clawback.cases.state import (
     Step,
     WaitStep,
 )
+from clawback.model.notations import canonical_address
 from clawback.model.texts import bounded
 
 FIRST_DIGEST = timedelta(minutes=10)
@@ -52,10 +53,10 @@ class CaseNotifications:
 
     def add_reporter(self, match: Match) -> None:
         """Remember who reported this event. Addresses are compared without case."""
-        known = {reporter.lower() for reporter in self.reporters}
+        known = {canonical_address(reporter) for reporter in self.reporters}
         if (
             match.reporter
-            and match.reporter.lower() not in known
+            and canonical_address(match.reporter) not in known
             and len(self.reporters) < MAX_REPORTERS
         ):
             self.reporters.append(match.reporter)

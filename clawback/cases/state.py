@@ -15,6 +15,7 @@ from clawback.cases.timing import CaseTiming
 from clawback.model.audit_record import AuditRecord
 from clawback.model.identity import Actor
 from clawback.model.messages import Target
+from clawback.model.notations import canonical_address
 from clawback.model.orders import Order, Verb
 from clawback.model.payload import Payload
 from clawback.model.times import UtcDatetime
@@ -293,7 +294,9 @@ class NotificationStep(Payload):
         """The recipient as audit records name it: the channel, or a hash of the reporter."""
         if self.reporter is None:
             return self.action.channel
-        return f"reporter/{hashlib.sha256(self.reporter.lower().encode()).hexdigest()[:12]}"
+        return (
+            f"reporter/{hashlib.sha256(canonical_address(self.reporter).encode()).hexdigest()[:12]}"
+        )
 
 
 Step = ActionStep | SearchStep | NotificationStep | WaitStep | CloseStep

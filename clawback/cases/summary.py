@@ -12,6 +12,7 @@ from clawback.cases.state import ActionSummary, CaseSnapshot, CaseStart, CaseSta
 from clawback.cases.timing import CaseTiming
 from clawback.cases.undo_plan import UndoBasis
 from clawback.model.messages import Target
+from clawback.model.notations import canonical_address
 from clawback.model.payload import Payload
 from clawback.model.size import payload_size
 from clawback.model.texts import bounded
@@ -130,9 +131,9 @@ def _about(targets: Iterable[Target]) -> dict[str, int | str | None]:
         messages += 1
         if target.sender:
             first = first or bounded(target.sender, _LONGEST_TEXT)
-            senders.add(target.sender.casefold())
+            senders.add(canonical_address(target.sender))
         if target.mailbox:
-            mailboxes.add(target.mailbox.casefold())
+            mailboxes.add(canonical_address(target.mailbox))
 
     return {
         "messages": messages,

@@ -11,6 +11,7 @@ from enum import StrEnum
 from typing import Final
 
 from clawback.model.messages import Target
+from clawback.model.notations import canonical_address
 
 MOST_VALUES: Final = 160
 """Values of one case. A search attribute takes 2,048 bytes, and each value takes eleven."""
@@ -26,8 +27,8 @@ class TouchedKind(StrEnum):
     MESSAGE = "message"
 
     def fold(self, value: str) -> str:
-        """Bring a value into the form in which it is compared: addresses are equal in any case."""
-        return value if self is TouchedKind.MESSAGE else value.casefold()
+        """Bring a value into the form in which it is compared; addresses have many notations."""
+        return value if self is TouchedKind.MESSAGE else canonical_address(value)
 
 
 class Mark(StrEnum):

@@ -192,7 +192,7 @@ class Ingest:
             result.postponed = error
         except Exception as error:  # noqa: BLE001 - one record must never stop the others
             result.assessed.append((event.key, None))
-            result.rejected.append(Rejection.of(event.record, f"{type(error).__name__}: {error}"))
+            result.rejected.append(Rejection.of(event.as_read, f"{type(error).__name__}: {error}"))
             return True
 
         return False

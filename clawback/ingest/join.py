@@ -15,7 +15,7 @@ from cachetools import LRUCache
 from clawback.cloudflare import EmailSecurity
 from clawback.ingest.json_cache import JsonCache
 from clawback.model.events import Event, JoinSearch, message_event, source_of
-from clawback.model.events.base import lower_addresses
+from clawback.model.events.base import canonical_addresses
 
 _MOST_BYTES = 24 * 1024 * 1024
 """Of remembered messages: about 10,000 of common size."""
@@ -53,7 +53,7 @@ class Joiner:
             others = {**self._read_at.get(postfix_id, {})}
             others.pop(event.id, None)
             if len(others) < _MOST_COPIES:
-                self._records.set(event.id, event.record)
+                self._records.set(event.id, event.as_read)
                 self._read_at[postfix_id] = {**others, event.id: now}
 
     async def join(self, event: Event, now: datetime) -> Event:
@@ -131,4 +131,4 @@ def join_messages(event: Event, messages: Iterable[Event]) -> Event:
 
 
 def _recipients(event: Event) -> frozenset[str]:
-    return lower_addresses(event.record.get("client_recipients"))
+    return canonical_addresses(event.record.get("client_recipients"))

@@ -4,9 +4,16 @@ Checking it here saves a request that would be refused. Source: reference §1.6 
 valid address, DOMAIN a valid domain, IP public; 1 to 1,024 characters).
 """
 
-import ipaddress
 import re
+from collections.abc import Callable, Mapping
 from enum import StrEnum
+
+from clawback.model.notations import (
+    canonical_address,
+    canonical_domain,
+    canonical_network,
+    parse_network,
+)
 
 _DOMAIN = re.compile(
     r"(?=.{4,253}$)(?:[a-z0-9_](?:[a-z0-9_-]{0,61}[a-z0-9])?\.)+[a-z][a-z0-9-]{0,61}[a-z0-9]",
@@ -25,13 +32,29 @@ class PatternKind(StrEnum):
     IP = "ip"
 
 
+def canonical_pattern(pattern: str, kind: PatternKind) -> str:
+    """Give a pattern in the one form in which it is written, compared and looked up."""
+    return _FORMS[kind](pattern)
+
+
+_FORMS: Mapping[PatternKind, Callable[[str], str]] = {
+    PatternKind.EMAIL: canonical_address,
+    PatternKind.DOMAIN: canonical_domain,
+    PatternKind.IP: canonical_network,
+}
+
+
 def pattern_problem(pattern: str | None, kind: PatternKind) -> str | None:
-    """Why a value cannot be a pattern of that kind, as a word of an outcome; None if it can."""
+    """Why a value cannot be a pattern of that kind, as a word of an outcome; None if it can.
+
+    Any notation will do, such as a domain in another script.
+    """
     if not pattern:
         return "no_pattern"
     if len(pattern) > _LONGEST:
         return "pattern_too_long"
 
+    pattern = canonical_pattern(pattern, kind)
     match kind:
         case PatternKind.EMAIL:
             return None if _is_address(pattern) else "not_an_address"
@@ -47,9 +70,8 @@ def _is_address(pattern: str) -> bool:
 
 
 def _ip_problem(pattern: str) -> str | None:
-    try:
-        network = ipaddress.ip_network(pattern, strict=False)
-    except ValueError:
+    network = parse_network(pattern)
+    if network is None:
         return "not_an_ip"
 
     if network.prefixlen < _WIDEST[network.version]:

@@ -15,6 +15,8 @@ from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_add
 
 import idna
 
+IPNetwork = IPv4Network | IPv6Network
+
 LONGEST = 1024
 """Characters: a longer text is no address. Punycode takes quadratic time."""
 A_LABEL = "xn--"
@@ -34,6 +36,7 @@ _EMBEDDING = (
 """Networks with an IPv4 address in their addresses, and how many bits are to the right of it."""
 _LEAST_PREFIX = 8
 """A wider network of a transition mechanism is meant as such, not as part of IPv4."""
+_IPV4 = 4
 _IPV4_BITS = 32
 
 
@@ -135,15 +138,17 @@ def _canonical_local_part(text: str) -> str:
 
 def canonical_ip(text: str) -> str:
     """Give an IP address in its shortest form, as IPv4 where it stands for an IPv4 address."""
-    if len(text) > LONGEST:
-        return _trimmed(text)
     address = parse_ip(text)
     return text.strip().lower() if address is None else str(address)
 
 
-@lru_cache(maxsize=_CACHED)
 def parse_ip(text: str) -> IPv4Address | IPv6Address | None:
     """Read an IP address in any notation; None if it is none."""
+    return None if len(text) > LONGEST else _parse_ip(text)
+
+
+@lru_cache(maxsize=_CACHED)
+def _parse_ip(text: str) -> IPv4Address | IPv6Address | None:
     plain = text.strip()
     if (found := _WITH_PORT.fullmatch(plain)) is not None:
         plain = found[1] if found[1] is not None else found[2]
@@ -165,7 +170,7 @@ def canonical_network(text: str) -> str:
     return str(network if "/" in text else network.network_address)
 
 
-def parse_network(text: str) -> IPv4Network | IPv6Network | None:
+def parse_network(text: str) -> IPNetwork | None:
     """Read a network, or an address as the network of that one address; None if it is neither."""
     if len(text) > LONGEST:
         return None
@@ -180,7 +185,7 @@ def parse_network(text: str) -> IPv4Network | IPv6Network | None:
     return _embedded(network) or network
 
 
-def _embedded(network: IPv4Network | IPv6Network) -> IPv4Network | None:
+def _embedded(network: IPNetwork) -> IPv4Network | None:
     """Give the IPv4 network inside an IPv6 network."""
     if not isinstance(network, IPv6Network):
         return None
@@ -195,3 +200,17 @@ def _embedded(network: IPv4Network | IPv6Network) -> IPv4Network | None:
         return IPv4Network((number, prefix))
 
     return None
+
+
+def share_an_address(one: IPNetwork, other: IPNetwork) -> bool:
+    """Whether two networks have an address in common, also an IPv4 one inside an IPv6 one."""
+    if one.version == other.version:
+        return one.overlaps(other)
+    inner, outer = (one, other) if one.version == _IPV4 else (other, one)
+    return any(_embed(inner, *place).overlaps(outer) for place in _EMBEDDING)
+
+
+def _embed(network: IPNetwork, outer: IPv6Network, right: int) -> IPv6Network:
+    """Give the part of a transition mechanism that stands for an IPv4 network."""
+    number = int(outer.network_address) | int(network.network_address) << right
+    return IPv6Network((number, outer.prefixlen + network.prefixlen))

@@ -6,11 +6,14 @@ from enum import StrEnum
 from pydantic import Field
 
 from clawback.model.addresses import PatternKind
+from clawback.model.notations import canonical_address, canonical_network, parse_network
 from clawback.model.payload import Payload
 from clawback.model.times import UtcDatetime
 
 _REGEX_FLAGS = ("is_regex", "is_email_regex")
 """Fields that say that the pattern of an entry is a regular expression."""
+_NAMES = ("pattern", "email", "domain")
+"""Fields with an address, a domain or an IP address, which have several notations."""
 
 
 class Resource(StrEnum):
@@ -98,29 +101,35 @@ def has_mark(record: object, owner: str) -> bool:
 def has_fields(record: object, fields: Mapping[str, str | bool]) -> bool:
     r"""Whether an entry of a list has these fields.
 
-    Case does not matter, except where a text is a regular expression: `\S` is not `\s`.
+    Case and notation do not matter, except where a text is a regular expression: `\S` is not `\s`.
     """
     normalise = _normaliser(fields)
     return all(
-        normalise(getattr(record, name, None)) == normalise(value) for name, value in fields.items()
+        normalise(name, getattr(record, name, None)) == normalise(name, value)
+        for name, value in fields.items()
     )
 
 
 def normalised_fields(fields: Mapping[str, object]) -> frozenset[tuple[str, object]]:
     """Return the fields of an entry such that equal ones are the same entry to `has_fields`."""
     normalise = _normaliser(fields)
-    return frozenset((name, normalise(value)) for name, value in fields.items())
+    return frozenset((name, normalise(name, value)) for name, value in fields.items())
 
 
-def _normaliser(fields: Mapping[str, object]) -> Callable[[object], object]:
+def _normaliser(fields: Mapping[str, object]) -> Callable[[str, object], object]:
     is_regex = any(fields.get(name) is True for name in _REGEX_FLAGS)
     return _fill_in if is_regex else _fold
 
 
-def _fold(value: object) -> object:
-    return value.strip().casefold() if isinstance(value, str) else _fill_in(value)
+def _fold(name: str, value: object) -> object:
+    if not isinstance(value, str):
+        return _fill_in(name, value)
+    if name not in _NAMES:
+        return value.strip().casefold()
+    # An entry of a list does not always say of what kind its pattern is.
+    return canonical_network(value) if parse_network(value) else canonical_address(value)
 
 
-def _fill_in(value: object) -> object:
+def _fill_in(_: str, value: object) -> object:
     """The API leaves out what is false."""
     return value or False

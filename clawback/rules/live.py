@@ -14,6 +14,7 @@ from datetime import timedelta
 from pathlib import Path
 
 from clawback.model.addresses import PatternKind
+from clawback.model.notations import canonical_address, canonical_domain
 from clawback.rules.engine.ruleset import RuleSet
 from clawback.rules.lint.channels import Channels
 from clawback.rules.loader import load_reviewed
@@ -93,17 +94,18 @@ class LiveRules:
 
         Returns whether they have changed.
         """
-        if domains == self._own_domains:
+        known = frozenset(map(canonical_domain, domains))
+        if known == self._own_domains:
             return False
-        self._own_domains = domains
-        self.current = _with_own_domains(self._loaded, domains)
+        self._own_domains = known
+        self.current = _with_own_domains(self._loaded, known)
         return True
 
     def is_own_address(self, address: str) -> bool | None:
         """Whether an address is in one of the account's own domains; None if unknown."""
         if not self._own_domains:
             return None
-        return address.rpartition("@")[2].strip().lower() in self._own_domains
+        return canonical_address(address).rpartition("@")[2] in self._own_domains
 
     def forbids(self, pattern: str, kind: PatternKind) -> bool:
         """Whether the current never-block list forbids a block."""

@@ -31,6 +31,18 @@ from clawback.model.addresses import PatternKind, pattern_problem
         ("255.255.255.255", "ip", "not_a_public_ip"),
         ("224.0.0.1", "ip", "not_a_public_ip"),
         ("not an ip", "ip", "not_an_ip"),
+        ("pay@bücher.example", "email", None),
+        ("pay@xn--bcher-kva.example", "email", None),
+        ("user@test.рф", "email", None),
+        ("Pay@X.test.", "email", None),
+        ("münchen.example", "domain", None),
+        ("bücher", "domain", "not_a_domain"),
+        ("::ffff:8.8.8.8", "ip", None),
+        ("[8.8.8.8]:25", "ip", None),
+        ("::ffff:10.1.2.3", "ip", "not_a_public_ip"),
+        ("2002:a01:203::1", "ip", "not_a_public_ip"),
+        ("64:ff9b::10.1.2.3", "ip", "not_a_public_ip"),
+        ("::ffff:0:0/96", "ip", "network_too_large"),
     ],
 )
 def test_patterns(pattern: str | None, kind: str, problem: str | None) -> None:

@@ -103,3 +103,48 @@ def test_what_is_about_old_mail_is_as_old_as_that() -> None:
     )
     assert not is_too_old(submitted, NOW, timedelta(hours=47))
     assert is_too_old(submitted.with_message(message), NOW, timedelta(hours=47))
+
+
+def test_names_are_in_their_canonical_form() -> None:
+    """Rules see one form of addresses and IP addresses; requests and people the original."""
+    record = {
+        "id": "m1",
+        "from": "Pay@Bücher.example.",
+        "to": ["A@X.test", None, 7],
+        "smtp_previous_hop_ip": "::ffff:10.1.2.3",
+        "subject": "As It Is",
+    }
+    event = message_event(record, NOW).with_detections({"sender_info": {"pld": "BÜCHER.example"}})
+
+    assert event.record["from"] == "pay@xn--bcher-kva.example"
+    assert event.record["to"] == ["a@x.test", None, 7]
+    assert event.record["smtp_previous_hop_ip"] == "10.1.2.3"
+    assert event.record["subject"] == "As It Is"
+    assert event.record["detections"]["sender_info"]["pld"] == "xn--bcher-kva.example"
+    assert event.as_read == record | {"detections": {"sender_info": {"pld": "BÜCHER.example"}}}
+    assert event.targets[0].sender == "Pay@Bücher.example."
+
+
+def test_a_canonical_record_is_not_copied() -> None:
+    """Nearly every record is canonical already, and then costs nothing."""
+    record = {"id": "m1", "from": "a@x.test", "to": ["b@x.test"]}
+    assert message_event(record, NOW).record is record
+
+
+def test_a_joined_message_keeps_both_forms() -> None:
+    """A report joined to a message has the canonical record of both, and the original ones."""
+    report = {"id": 7, "fields": {"from": "A@X.test", "to": ["B@X.test"]}}
+    event = build_event(EventKind.PHISHGUARD_REPORT, report, NOW).with_message(
+        message_event({"id": "m1", "from": "A@X.test"}, NOW)
+    )
+    assert event.record["fields"] == {"from": "a@x.test", "to": ["b@x.test"]}
+    assert event.record["message"]["from"] == "a@x.test"
+    assert event.as_read == report | {"message": {"id": "m1", "from": "A@X.test"}}
+
+
+def test_a_report_searches_as_the_api_wrote_the_sender() -> None:
+    """The API may know a sender under the notation that it reported, and under no other."""
+    report = {"id": 7, "fields": {"from": "Pay@Bücher.example"}}
+    source = SOURCES[EventKind.PHISHGUARD_REPORT]
+    search = source.join_search(source.build(report, NOW))
+    assert search.sender == "Pay@Bücher.example"

@@ -20,6 +20,9 @@ _FIELDS = st.fixed_dictionaries(
     [
         ({"pattern": "A@X.test "}, {"pattern": "a@x.test"}, True),
         ({"pattern": "b@x.test"}, {"pattern": "a@x.test"}, False),
+        ({"pattern": "a@bücher.example"}, {"pattern": "a@xn--bcher-kva.example"}, True),
+        ({"pattern": "::ffff:8.8.8.0/120"}, {"pattern": "8.8.8.0/24"}, True),
+        ({"pattern": "8.8.8.8"}, {"pattern": "8.8.8.0/24"}, False),
         ({"pattern": "a", "is_regex": None}, {"pattern": "a", "is_regex": False}, True),
         ({"pattern": "a", "is_regex": True}, {"pattern": "a", "is_regex": False}, False),
         ({"pattern": r"\S", "is_regex": True}, {"pattern": r"\S", "is_regex": True}, True),

@@ -252,10 +252,22 @@ def _reads(test: Text | Regex, text: str) -> bool:
 
 
 def _within(cidr: str, value: str) -> bool:
+    text = value.strip().split("%")[0]
+    if text.startswith("["):
+        text = text[1:].split("]")[0]
+    elif text.count(":") == 1:
+        text = text.split(":")[0]
     try:
-        return ipaddress.ip_address(value) in ipaddress.ip_network(cidr)
+        address = ipaddress.ip_address(text)
     except ValueError:
         return False
+    if isinstance(address, ipaddress.IPv6Address):
+        nat64 = int(address) >> 32 == 0x64FF9B << 64
+        inner = ipaddress.IPv4Address(int(address) & 0xFFFFFFFF) if nat64 else None
+        return (address.ipv4_mapped or address.sixtofour or inner or address) in (
+            ipaddress.ip_network(cidr)
+        )
+    return address in ipaddress.ip_network(cidr)
 
 
 def _is_at(test: Test, value: str) -> bool:

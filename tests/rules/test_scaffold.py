@@ -36,7 +36,7 @@ def test_verdict_and_domain_are_asked_for() -> None:
     """The verdict and the domain of the sender tell an event."""
     assert asked(message(final_disposition="SPAM", from_="a@X.test", subject="s")) == [
         "final_disposition: SPAM",
-        'from|endswith: "@X.test"',
+        'from|endswith: "@x.test"',
     ]
 
 

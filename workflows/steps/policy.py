@@ -65,7 +65,7 @@ async def block_sender(
 
     async def start_expiry(block_id: str, expires_at: datetime) -> None:
         block = OwnedBlock(
-            id=block_id, owner=context.owner, pattern=action.pattern, kind=action.kind
+            id=block_id, owner=context.owner, pattern=action.canonical, kind=action.kind
         )
         expiring = ExpiringBlock(
             block=block, expires_at=expires_at, rule=context.rule, case=context.case_id

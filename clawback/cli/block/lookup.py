@@ -9,6 +9,7 @@ from clawback.cli.cloudflare_access import open_worker_api, read_safety
 from clawback.cli.exits import ExitCode, Failure
 from clawback.cli.output import print_error
 from clawback.cloudflare import ApiError, BlockedSender, EmailSecurity, pages
+from clawback.model.addresses import canonical_pattern
 from clawback.rules.source.safety import Safety
 from clawback.settings import Settings, load_settings
 from clawback.temporal.block_gateway import ActiveBlock, BlockGateway
@@ -31,13 +32,19 @@ async def find_block(gateway: BlockGateway, which: str) -> ActiveBlock:
     found = [
         block
         async for block in gateway.list_active()
-        if which.lower() in (block.id.lower(), (block.block.pattern or "").lower())
+        if which.lower() == block.id.lower() or _blocks(block, which)
     ]
     if len(found) > 1:
         ids = ", ".join(block.id for block in found)
         raise Failure(f"{which} has {len(found)} blocks; name one by its id: {ids}", ExitCode.NO)
 
     return found[0] if found else await gateway.read(which)
+
+
+def _blocks(block: ActiveBlock, pattern: str) -> bool:
+    """Whether a block is of a pattern, in whatever notation."""
+    kind = block.block.kind
+    return canonical_pattern(pattern, kind) == canonical_pattern(block.block.pattern or "", kind)
 
 
 async def find_blocks(

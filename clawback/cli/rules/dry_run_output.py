@@ -84,7 +84,7 @@ def dry_run_lines(rule: Rule, outlook: DryRun) -> Iterator[Text]:
 
 
 def _about(event: Event) -> str:
-    record = event.record.get("message", event.record)
+    record = event.as_read.get("message", event.as_read)
     message: Mapping[str, object] = record if isinstance(record, Mapping) else {}
     sender, subject = message.get("from"), message.get("subject")
     text = (

@@ -14,6 +14,7 @@ from clawback.cloudflare.api_request import ApiRequest, Method
 from clawback.cloudflare.paging import Page, pages
 from clawback.cloudflare.wire_model import Fields, Flag, Number, Text, Texts, Timestamp, WireModel
 from clawback.model.addresses import PatternKind, pattern_problem
+from clawback.model.notations import canonical_domain
 
 
 class Domain(Policy):
@@ -155,5 +156,5 @@ async def protected_domains(domains: Domains) -> frozenset[str]:
     """
     names: set[str] = set()
     async for page in pages(domains.list):
-        names.update((item.domain or "").strip().lower() for item in page.items)
+        names.update(canonical_domain(item.domain or "") for item in page.items)
     return frozenset(name for name in names if pattern_problem(name, PatternKind.DOMAIN) is None)

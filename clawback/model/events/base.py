@@ -11,7 +11,14 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Any, ClassVar
 
+from clawback.model.events.canonical_record import (
+    DETECTIONS_FORMS,
+    Forms,
+    canonical_record,
+    canonical_value,
+)
 from clawback.model.messages import Target
+from clawback.model.notations import canonical_address
 from clawback.model.texts import bounded
 from clawback.model.times import parse_time
 
@@ -37,7 +44,9 @@ class NotAnEvent(ValueError):
 class Event:
     """One record of one source, as rules see it.
 
-    `record` holds the API's JSON under current names. `record["detections"]` is the response of
+    `record` holds the API's JSON under current names, with addresses, domains and IP addresses in
+    their canonical form; `original` is the record as it came, where that differs.
+    `record["detections"]` is the response of
     `/detections` (absent: not fetched). On reports and submissions `record["message"]` is the
     joined message, and `copies` are what it is in each mailbox. `handled` says that somebody had
     moved, released or quarantined the message before it was read. `version` tells the states of a
@@ -52,13 +61,19 @@ class Event:
     copies: tuple[Target, ...] = ()
     handled: bool = False
     version: str = ""
+    original: Mapping[str, Any] | None = None
+
+    @property
+    def as_read(self) -> Mapping[str, Any]:
+        """The record as the API gave it, for people and for requests."""
+        return self.record if self.original is None else self.original
 
     @property
     def targets(self) -> tuple[Target, ...]:
         """The messages that a case may act on: the event's own, or the copies of the joined one."""
         # Built on demand, because most events match nothing.
         if self.kind is EventKind.MESSAGE:
-            return (Target.of(self.id, self.at, self.record),)
+            return (Target.of(self.id, self.at, self.as_read),)
         return self.copies
 
     @property
@@ -86,17 +101,32 @@ class Event:
 
     def with_detections(self, detections: Mapping[str, Any]) -> "Event":
         """The same event with the response of `/detections`, also in its joined message."""
-        record = {**self.record, DETECTIONS: detections}
+        canonical = canonical_value(detections, DETECTIONS_FORMS)
+        record = {**self.record, DETECTIONS: canonical}
         if self.kind is not EventKind.MESSAGE and self.message:
-            record[MESSAGE] = {**self.message, DETECTIONS: detections}
+            record[MESSAGE] = {**self.message, DETECTIONS: canonical}
+        original = self.original
+        if original is not None or canonical is not detections:
+            original = {**self.as_read, DETECTIONS: detections}
         # `replace` costs four times as much, and this is done for every event.
-        return Event(self.kind, self.id, self.at, record, self.copies, self.handled, self.version)
+        return Event(
+            self.kind,
+            self.id,
+            self.at,
+            record,
+            self.copies,
+            self.handled,
+            self.version,
+            original,
+        )
 
     def with_message(self, message: "Event", others: tuple[Target, ...] = ()) -> "Event":
         """The same event joined to its message; `others` are further copies of the message."""
+        is_canonical = self.original is None and message.original is None
         return replace(
             self,
             record={**self.record, MESSAGE: message.record},
+            original=None if is_canonical else {**self.as_read, MESSAGE: message.as_read},
             copies=(*message.targets, *others),
             handled=message.handled,
         )
@@ -119,6 +149,8 @@ class EventSource(ABC):
     """What one kind of event is, wherever code must know. One subclass and module per kind."""
 
     kind: ClassVar[EventKind]
+    forms: ClassVar[Forms]
+    """The canonical forms of its fields."""
     short_name: ClassVar[str]
     """The key of a record in event files and corpora."""
     id_field: ClassVar[str]
@@ -167,7 +199,7 @@ class EventSource(ABC):
         return None
 
     def named_recipients(self, event: Event) -> frozenset[str]:  # noqa: ARG002 - subclasses use it
-        """Addresses in lower case, one of which is the recipient of the right copy."""
+        """Canonical addresses, one of which is the recipient of the right copy."""
         return frozenset()
 
     def join_search(self, event: Event) -> JoinSearch:
@@ -175,6 +207,14 @@ class EventSource(ABC):
         raise NotImplementedError(f"a {event.kind} is not joined")
 
     # ---- for subclasses
+
+    def _event(
+        self, record: Mapping[str, Any], at: datetime, *, handled: bool = False, version: str = ""
+    ) -> Event:
+        id_ = self._id_of(record)
+        canonical = canonical_record(record, self.forms)
+        original = None if canonical is record else record
+        return Event(self.kind, id_, at, canonical, (), handled, version, original)
 
     def _id_of(self, record: Mapping[str, Any]) -> str:
         value = record.get(self.id_field)
@@ -201,8 +241,8 @@ def text_or_none(value: object) -> str | None:
     return value if isinstance(value, str) and value else None
 
 
-def lower_addresses(values: object) -> frozenset[str]:
-    """Give the texts of a list in lower case."""
+def canonical_addresses(values: object) -> frozenset[str]:
+    """Give the texts of a list as canonical addresses."""
     if not isinstance(values, Iterable) or isinstance(values, str | Mapping):
         return frozenset()
-    return frozenset(value.lower() for value in values if isinstance(value, str))
+    return frozenset(canonical_address(value) for value in values if isinstance(value, str))

@@ -5,12 +5,14 @@ from datetime import datetime
 from typing import Any, ClassVar
 
 from clawback.model.events.base import Event, EventKind, EventSource, first_time
+from clawback.model.events.canonical_record import MESSAGE_FORMS, Forms
 
 
 class MessageSource(EventSource):
     """A message that was scanned. Its time is `scanned_at`."""
 
     kind: ClassVar[EventKind] = EventKind.MESSAGE
+    forms: ClassVar[Forms] = MESSAGE_FORMS
     short_name: ClassVar[str] = "message"
     id_field: ClassVar[str] = "id"
     message_prefix: ClassVar[str] = ""
@@ -20,9 +22,8 @@ class MessageSource(EventSource):
     subject_fields: ClassVar[tuple[str, ...]] = ("subject", "from_name")
 
     def build(self, record: Mapping[str, Any], seen_at: datetime) -> Event:
-        id_ = self._id_of(record)
         at = first_time(record, seen_at, "scanned_at", "sent_at")
-        return Event(EventKind.MESSAGE, id_, at, record, handled=_is_handled(record))
+        return self._event(record, at, handled=_is_handled(record))
 
     def is_shape_of(self, record: Mapping[str, Any]) -> bool:
         return "scanned_at" in record

@@ -9,10 +9,11 @@ from clawback.model.events.base import (
     EventKind,
     EventSource,
     JoinSearch,
+    canonical_addresses,
     first_time,
-    lower_addresses,
     text_or_none,
 )
+from clawback.model.events.canonical_record import REPORT_FORMS, Forms
 from clawback.model.times import parse_time
 
 _AROUND = timedelta(hours=1)
@@ -22,6 +23,7 @@ class PhishGuardReportSource(EventSource):
     """A PhishGuard report. Its time is `created_at`, then `fields.occurred_at`."""
 
     kind: ClassVar[EventKind] = EventKind.PHISHGUARD_REPORT
+    forms: ClassVar[Forms] = REPORT_FORMS
     short_name: ClassVar[str] = "report"
     id_field: ClassVar[str] = "id"
     verdict_fields: ClassVar[tuple[str, ...]] = ("disposition",)
@@ -31,7 +33,7 @@ class PhishGuardReportSource(EventSource):
     def build(self, record: Mapping[str, Any], seen_at: datetime) -> Event:
         created = parse_time(record.get("created_at"))
         at = created or first_time(_fields(record), seen_at, "occurred_at")
-        return Event(self.kind, self._id_of(record), min(at, seen_at), record)
+        return self._event(record, min(at, seen_at))
 
     def is_shape_of(self, record: Mapping[str, Any]) -> bool:
         return isinstance(record.get("fields"), Mapping) or "disposition" in record
@@ -40,11 +42,11 @@ class PhishGuardReportSource(EventSource):
         return text_or_none(_fields(event.record).get("postfix_id"))
 
     def named_recipients(self, event: Event) -> frozenset[str]:
-        return lower_addresses(_fields(event.record).get("to"))
+        return canonical_addresses(_fields(event.record).get("to"))
 
     def join_search(self, event: Event) -> JoinSearch:
         """Search by sender within an hour of the time that the report gives."""
-        fields = _fields(event.record)
+        fields = _fields(event.as_read)
         at = parse_time(fields.get("occurred_at")) or event.at
         sender = text_or_none(fields.get("from"))
         return JoinSearch(

@@ -11,10 +11,11 @@ from clawback.model.events.base import (
     EventKind,
     EventSource,
     JoinSearch,
+    canonical_addresses,
     first_time,
-    lower_addresses,
     text_or_none,
 )
+from clawback.model.events.canonical_record import SUBMISSION_FORMS, Forms
 
 _CHANGING = (
     "requested_disposition",
@@ -38,6 +39,7 @@ class SubmissionSource(EventSource):
     """A submission in its present state. Its time is `requested_at`, whenever it changed."""
 
     kind: ClassVar[EventKind] = EventKind.SUBMISSION
+    forms: ClassVar[Forms] = SUBMISSION_FORMS
     short_name: ClassVar[str] = "submission"
     id_field: ClassVar[str] = "submission_id"
     verdict_fields: ClassVar[tuple[str, ...]] = ("outcome_disposition", "requested_disposition")
@@ -50,7 +52,7 @@ class SubmissionSource(EventSource):
         state = "\0".join(str(record.get(name) or "") for name in _CHANGING)
         version = hashlib.sha256(state.encode("utf-8", "replace")).hexdigest()[:8]
         at = first_time(record, seen_at, "requested_at")
-        return Event(self.kind, self._id_of(record), at, record, version=version)
+        return self._event(record, at, version=version)
 
     def reporter(self, event: Event) -> str | None:
         """The user who submitted it; administrators and clawback are not reporters."""
@@ -68,7 +70,7 @@ class SubmissionSource(EventSource):
 
     def named_recipients(self, event: Event) -> frozenset[str]:
         """Whoever submits a message is taken for one of its recipients."""
-        return lower_addresses([event.record.get("requested_by")])
+        return canonical_addresses([event.record.get("requested_by")])
 
     def join_search(self, event: Event) -> JoinSearch:
         """Search by subject over the week before; without a subject, over the hour before."""

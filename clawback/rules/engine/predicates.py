@@ -8,11 +8,12 @@ import operator
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from functools import lru_cache
-from ipaddress import IPv4Network, IPv6Network, ip_address, ip_network
+from ipaddress import ip_network
 from typing import Any
 
 import re2
 
+from clawback.model.notations import IPNetwork, parse_ip
 from clawback.model.times import parse_time
 from clawback.rules.engine.field_values import (
     Record,
@@ -194,14 +195,10 @@ _COMPARISONS: Mapping[Comparison, Callable[[float, float], bool]] = {
 }
 
 
-def _contain_address(network: IPv4Network | IPv6Network) -> Check:
+def _contain_address(network: IPNetwork) -> Check:
     def check(value: Any) -> bool:
-        if not isinstance(value, str):
-            return False
-        try:
-            return ip_address(value.strip()) in network
-        except ValueError:
-            return False
+        address = parse_ip(value) if isinstance(value, str) else None
+        return address is not None and address in network
 
     return check
 

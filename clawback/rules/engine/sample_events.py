@@ -26,7 +26,8 @@ def build_test_event(
         kind, {"id": f"test-{number}", "submission_id": f"test-{number}", **data}, at
     )
     # The made-up ids are those of the event only: rules see what the test gives.
-    return Event(event.kind, event.id, at, data, event.copies, event.handled)
+    seen = {name: value for name, value in event.record.items() if name in data}
+    return Event(event.kind, event.id, at, seen, event.copies, event.handled)
 
 
 def build_test_events(rule: Rule, test: EventTest | WindowTest) -> list[Event]:

@@ -4,11 +4,13 @@ Source: API reference §1.3 (MessageDetails, detections), §1.4 (PhishGuardRepor
 under their current names; and the fields that are derived from them.
 """
 
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from enum import StrEnum
 
 from clawback.model.derived_fields import DERIVATIONS
 from clawback.model.events import EventKind
+from clawback.model.notations import canonical_address, canonical_domain, canonical_ip
 from clawback.rules.source.errors import nearest
 
 
@@ -308,6 +310,13 @@ RENAMED = {
 }
 """Names that the API has removed or deprecated, and what to write instead."""
 
+CANONICAL_FORMS: Mapping[FieldType, Callable[[str], str]] = {
+    FieldType.ADDRESS: canonical_address,
+    FieldType.DOMAIN: canonical_domain,
+    FieldType.IP: canonical_ip,
+}
+"""The canonical form of the values of a field, which its record has already."""
+
 LONGEST_VALUE = 1024
 """Bytes: longer group values are truncated, since a plan must fit into a history."""
 
@@ -351,13 +360,13 @@ def field_remedy(kind: EventKind, name: str) -> str:
 
 
 def as_group_value(field: Field | None, value: object) -> str | None:
-    """Normalise a group value: trimmed, addresses and domains in lower case; None if empty."""
+    """Normalise a group value: trimmed, and in its canonical form; None if empty."""
     if value is None or isinstance(value, list | dict):
         return None
 
     text = str(value).lower() if isinstance(value, bool) else str(value)
     text = text.strip().encode("utf-8", "replace")[:LONGEST_VALUE].decode("utf-8", "ignore")
-    if field is not None and field.type in {FieldType.ADDRESS, FieldType.DOMAIN}:
-        text = text.lower()
+    if field is not None and (form := CANONICAL_FORMS.get(field.type)) is not None:
+        text = form(text)
 
     return text or None

@@ -7,7 +7,7 @@ from collections.abc import Callable, Collection
 from datetime import timedelta
 from fnmatch import fnmatchcase
 from ipaddress import ip_network
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 
 import re2
 from pydantic import AfterValidator, BeforeValidator, Field, PlainSerializer, model_validator
@@ -15,10 +15,17 @@ from pydantic import AfterValidator, BeforeValidator, Field, PlainSerializer, mo
 from clawback import guard
 from clawback.actions import Action
 from clawback.cases.undo_judgement import UndoLimits
-from clawback.model.addresses import PatternKind, pattern_problem
+from clawback.model.addresses import PatternKind, canonical_pattern, pattern_problem
 from clawback.model.durations import Written, WrittenDuration
 from clawback.model.level import Level
+from clawback.model.mailboxes import canonical_mailbox
 from clawback.model.mode import Mode
+from clawback.model.notations import (
+    canonical_domain,
+    parse_network,
+    share_an_address,
+    unicode_domain,
+)
 from clawback.rules.source.documents import LimitDocument, Limits, Strict
 from clawback.rules.source.field_catalogue import DELIVERY_MODES
 
@@ -37,16 +44,12 @@ _IGNORING_CASE.case_sensitive = False
 _IGNORING_CASE.log_errors = False
 
 
-def _normalise(text: str) -> str:
-    return text.strip().lower()
-
-
 def _check_pattern(kind: PatternKind) -> Callable[[str], str]:
     def check(text: str) -> str:
         # A private network may be listed, although no rule could block it.
         if (problem := pattern_problem(text, kind)) is not None and problem != "not_a_public_ip":
             raise ValueError(f"{text!r}: {problem}")
-        return _normalise(text)
+        return canonical_pattern(text, kind)
 
     return check
 
@@ -227,17 +230,26 @@ class Safety(Strict):
     def forbids(self, pattern: str, kind: PatternKind) -> bool:
         """Whether blocking a pattern would block anything on the never-block list.
 
-        That includes a domain with a listed address or subdomain.
+        Any notation will do. That includes a domain with a listed address or subdomain, and
+        another name of a listed mailbox.
         """
-        wanted = _normalise(pattern)
+        wanted = canonical_pattern(pattern, kind)
         listed = self.never_block
         match kind:
             case PatternKind.EMAIL:
-                return wanted in listed.addresses or listed.covers(wanted.rpartition("@")[2])
+                return any(map(self._protects, {wanted, canonical_mailbox(wanted)}))
             case PatternKind.DOMAIN:
                 return listed.covers(wanted) or any(_within(one, wanted) for one in self._names())
             case PatternKind.IP:
-                return any(_overlaps(wanted, network) for network in listed.networks)
+                return any(_overlaps(pattern, network) for network in listed.networks)
+
+    def _protects(self, address: str) -> bool:
+        listed = self.never_block
+        return (
+            address in listed.addresses
+            or address in {canonical_mailbox(one) for one in listed.addresses}
+            or listed.covers(address.rpartition("@")[2])
+        )
 
     def refuses(self, action: Action) -> str | None:
         """Give the code of the refusal of an action; None if it is allowed.
@@ -260,7 +272,8 @@ class Safety(Strict):
             return True
 
         listed = self.never_block
-        names = (*listed.domains, *listed.suffixes)
+        canonical = (*listed.domains, *listed.suffixes)
+        names = dict.fromkeys((*canonical, *map(unicode_domain, canonical)))
         networks = (
             str(ip_network(network, strict=False).network_address) for network in listed.networks
         )
@@ -278,9 +291,12 @@ class Safety(Strict):
     def with_own_domains(self, domains: Collection[str]) -> "Safety":
         """Give the same with these domains added to the suffixes of the never-block list."""
         listed = self.never_block.model_copy(
-            update={"suffixes": tuple(sorted({*self.never_block.suffixes, *domains}))}
+            update={"suffixes": tuple(sorted(self._suffixes_with(domains)))}
         )
         return self.model_copy(update={"never_block": listed})
+
+    def _suffixes_with(self, domains: Collection[str]) -> set[str]:
+        return {*self.never_block.suffixes, *map(canonical_domain, domains)}
 
     def _names(self) -> tuple[str, ...]:
         listed = self.never_block
@@ -300,9 +316,5 @@ def _within(name: str, domain: str) -> bool:
 
 
 def _overlaps(pattern: str, listed: str) -> bool:
-    try:
-        first: Any = ip_network(pattern, strict=False)
-        second: Any = ip_network(listed, strict=False)
-    except ValueError:
-        return False
-    return first.version == second.version and bool(first.overlaps(second))
+    one, other = parse_network(pattern), parse_network(listed)
+    return one is not None and other is not None and share_an_address(one, other)

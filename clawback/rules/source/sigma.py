@@ -32,6 +32,7 @@ from clawback.rules.source.sigma_conditions import read_condition
 from clawback.rules.source.sigma_values import (
     NO_LOOKAROUND,
     Unsupported,
+    canonical_test,
     misfit,
     regex_problem,
     tests_of,
@@ -169,7 +170,8 @@ def _item(reading: Reading, key: str, value: Any, path: tuple[str | int, ...]) -
                 text=f"{key}: {_render_value(value)}",
             )
 
-    return _link(item, name, [_resolve_references(reading, tests) for tests in groups])
+    canonical = [tuple(canonical_test(known, test) for test in group) for group in groups]
+    return _link(item, name, [_resolve_references(reading, tests) for tests in canonical])
 
 
 # ---- elements

@@ -28,6 +28,7 @@ from sigma.types import (
     SpecialChars,
 )
 
+from clawback.model.notations import canonical_network
 from clawback.rules.source.condition import (
     Comparison,
     Exists,
@@ -43,7 +44,7 @@ from clawback.rules.source.condition import (
     Wildcard,
 )
 from clawback.rules.source.errors import Code, did_you_mean
-from clawback.rules.source.field_catalogue import Field, FieldType
+from clawback.rules.source.field_catalogue import CANONICAL_FORMS, Field, FieldType
 
 NO_LOOKAROUND = "RE2 has no look-around and no back-references"
 _SILENT = re2.Options()
@@ -236,6 +237,20 @@ def _sigma_name(value: SigmaType) -> str:
 
 
 # ---- tests and field types
+
+
+def canonical_test(field: Field, test: Test) -> Test:
+    """Bring what a test expects into the canonical form of its field, which records are in.
+
+    Parts between wildcards may be incomplete names and stay. Case means nothing in these fields.
+    """
+    if isinstance(test, Network):
+        return Network(canonical_network(test.cidr))
+    form = CANONICAL_FORMS.get(field.type)
+    if form is None or not isinstance(test, Text):
+        return test
+    return Text((form(test.literal),) if test.literal else test.parts)
+
 
 _TEXTS = frozenset(
     {
