@@ -5,9 +5,11 @@ complete in a pipe; `--json` has everything.
 """
 
 import json
+import re
 import sys
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from io import TextIOWrapper
 from typing import Annotated, Any
 
 import orjson
@@ -21,6 +23,7 @@ from rich.text import Text
 AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON document instead of text.")]
 
 Row = Sequence[str]
+_NOT_ASCII = re.compile(r"[^\x00-\x7f]+")
 _JSON_FORM = (
     orjson.OPT_INDENT_2
     | orjson.OPT_NON_STR_KEYS
@@ -36,7 +39,31 @@ def print_json(value: Any) -> None:
     except TypeError:
         # orjson refuses integers of more than 64 bits and lone surrogates.
         text = json.dumps(value, ensure_ascii=False, indent=2, default=_to_plain)
+    print_json_text(text)
+
+
+def print_json_text(text: str) -> None:
+    """Print JSON; characters that the encoding of stdout lacks become escapes of JSON."""
+    try:
+        text.encode(sys.stdout.encoding or "ascii")
+    except UnicodeEncodeError:
+        # Only strings of JSON can hold such characters.
+        text = _NOT_ASCII.sub(lambda found: json.dumps(found[0])[1:-1], text)
     sys.stdout.write(text + "\n")
+
+
+def print_file(text: str) -> None:
+    """Print the content of a file, which is UTF-8 whatever the encoding of stdout is."""
+    sys.stdout.flush()
+    sys.stdout.buffer.write(text.encode("utf-8"))
+    sys.stdout.buffer.flush()
+
+
+def escape_what_streams_lack() -> None:
+    """Print characters that the encoding of stdout or stderr lacks as escapes, not as an error."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")
 
 
 def print_text(text: str) -> None:

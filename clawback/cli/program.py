@@ -12,7 +12,7 @@ from typer.main import get_command, get_group
 
 from clawback.app_files import build_id
 from clawback.cli.exits import ExitCode, Failure, describe_missing_module
-from clawback.cli.output import print_error, print_text
+from clawback.cli.output import escape_what_streams_lack, print_error, print_text
 from clawback.settings import SettingsError
 
 COMMANDS = (
@@ -97,6 +97,7 @@ def run(arguments: list[str]) -> int:
     )
     app.callback()(_program)
 
+    escape_what_streams_lack()
     command, words = get_command(app), arguments or ["--help"]
     try:
         code = command.main(words, prog_name="clawback", standalone_mode=False)

@@ -165,7 +165,7 @@ def rehearse(  # noqa: PLR0913 - the options of a command
 def _report(result: RehearsalResult, ledger: Path | None, *, as_json: bool) -> None:
     if ledger is not None:
         ledger.write_text(
-            "".join(json.dumps(row, ensure_ascii=False) + "\n" for row in result.ledger)
+            "".join(json.dumps(row) + "\n" for row in result.ledger), encoding="utf-8"
         )
 
     if as_json:

@@ -6,6 +6,7 @@
 import logging
 import sys
 from collections.abc import Callable, MutableMapping
+from io import TextIOWrapper
 from types import TracebackType
 from typing import Any, TextIO
 
@@ -46,6 +47,9 @@ def configure_logging(
         cache_logger_on_first_use=True,
     )
 
+    if isinstance(stream, TextIOWrapper):
+        # No event is lost because the encoding of the stream lacks a character.
+        stream.reconfigure(errors="backslashreplace")
     handler = logging.StreamHandler(stream)
     handler.setFormatter(
         structlog.stdlib.ProcessorFormatter(

@@ -90,7 +90,9 @@ class GuardMemory:
         # Renamed into place, so that a crash leaves the old file whole.
         new = self._path.with_suffix(f".{os.getpid()}.new")
         new.touch(0o600)
-        new.write_text(_Remembered(server=self._server, position=position).model_dump_json())
+        new.write_text(
+            _Remembered(server=self._server, position=position).model_dump_json(), encoding="utf-8"
+        )
         new.replace(self._path)
 
 

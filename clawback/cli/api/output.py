@@ -8,7 +8,7 @@ import sys
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from clawback.cli.output import print_json, print_table, print_text
+from clawback.cli.output import print_json, print_json_text, print_table, print_text
 from clawback.cloudflare import BatchResult
 from clawback.cloudflare.operation_catalogue import Operation
 from clawback.cloudflare.wire_model import WireModel
@@ -169,7 +169,7 @@ def print_result(operation: Operation, result: Any, *, as_json: bool) -> None:
 
 def print_line(record: WireModel) -> None:
     """Print a record as one line of JSON."""
-    sys.stdout.write(json.dumps(record.record, ensure_ascii=False, default=str) + "\n")
+    print_json_text(json.dumps(record.record, ensure_ascii=False, default=str))
 
 
 def to_data(result: Any) -> Any:

@@ -27,7 +27,7 @@ from clawback.cli.case.table import (
     table_rows,
 )
 from clawback.cli.exits import ExitCode
-from clawback.cli.output import AsJson, build_table, print_error, print_text
+from clawback.cli.output import AsJson, build_table, print_error, print_json_text, print_text
 from clawback.cli.temporal_access import call_temporal
 from clawback.temporal.case_entries import CaseLine
 from clawback.temporal.case_gateway import CaseGateway
@@ -137,7 +137,7 @@ def _print_change(case: CaseLine, before: str | None, *, as_json: bool) -> None:
     now, state = datetime.now(UTC), case.shown_state
     if as_json:
         what = {"at": now.isoformat(), "case": case.id, "rule": case.rule, "mode": case.mode}
-        print_text(json.dumps({**what, "before": before, "state": state}, ensure_ascii=False))
+        print_json_text(json.dumps({**what, "before": before, "state": state}, ensure_ascii=False))
     else:
         change = f"{before} → {state}" if before else state
         print_text(f"{now:%H:%M:%S}  {change}  {case.id}  {case.mode}")

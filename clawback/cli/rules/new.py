@@ -3,7 +3,6 @@
 import asyncio
 import os
 import re
-import sys
 from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
@@ -13,7 +12,7 @@ from uuid import uuid4
 import typer
 
 from clawback.cli.exits import ExitCode, Failure
-from clawback.cli.output import print_status, print_text
+from clawback.cli.output import print_file, print_status, print_text
 from clawback.cli.rule_folders import enclosing_folder
 from clawback.cli.rules.event_files import read_events
 from clawback.cli.rules.event_reading import (
@@ -107,7 +106,7 @@ def new(  # noqa: PLR0913 - one parameter for each option
     draft = Draft(chosen, uuid4(), datetime.now(UTC).date(), _schema_for(folder, root))
     text = scaffold(events, choice, draft)
     if out == _STDOUT:
-        sys.stdout.write(text)
+        print_file(text)
         for remark in _describe(choice):
             print_status(remark)
         return ExitCode.OK

@@ -1,13 +1,12 @@
 """`clawback rules schema`: the JSON Schema of rule files, for editors."""
 
-import sys
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
 from clawback.cli.exits import ExitCode
-from clawback.cli.output import print_text
+from clawback.cli.output import print_file, print_text
 from clawback.rules.tools.schema import write_schema
 
 
@@ -26,7 +25,7 @@ def schema(
     Editors complete and check rules with it.
     """
     if out is None:
-        sys.stdout.write(write_schema())
+        print_file(write_schema())
     else:
         out.write_text(write_schema(), encoding="utf-8")
         print_text(
