@@ -35,7 +35,7 @@ class RuleTestFailed(Exception):
 def pytest_collect_file(file_path: Path, parent: pytest.Collector) -> "RuleFile | None":
     """Collect a YAML file that looks like a rule file with tests."""
     if (
-        file_path.suffix not in _SUFFIXES
+        file_path.suffix.lower() not in _SUFFIXES
         or (folder := _folder_of(file_path, parent.config.rootpath)) is None
     ):
         return None

@@ -17,13 +17,12 @@ from clawback.model.addresses import PatternKind
 from clawback.model.notations import canonical_address, canonical_domain
 from clawback.rules.engine.ruleset import RuleSet
 from clawback.rules.lint.channels import Channels
-from clawback.rules.loader import load_reviewed
+from clawback.rules.loader import is_read, load_reviewed
 from clawback.rules.source.errors import RuleErrors
 from clawback.rules.source.safety_file import load_safety
 
 CHECK_INTERVAL = timedelta(seconds=2)
 """How often the folder is checked for changes."""
-_SUFFIXES = (".yml", ".yaml")
 
 
 @dataclass(frozen=True)
@@ -178,7 +177,7 @@ def _with_own_domains(rules: RuleSet, domains: frozenset[str]) -> RuleSet:
 
 def fingerprint_of(folder: Path, safety: Path | None = None) -> object:
     """Give a value that changes when a rule file is added, removed or modified."""
-    files = [path for path in folder.rglob("*") if path.suffix in _SUFFIXES]
+    files = [path for path in folder.rglob("*") if is_read(folder, path)]
     if safety is not None:
         files.append(safety)
     return sorted((str(path), *_time_and_size(path)) for path in files)

@@ -21,15 +21,15 @@ from clawback.rules.source.documents import (
     CorrelationDocument,
     FilterDocument,
     Header,
-    ListDocument,
     RuleDocument,
     read_model,
 )
 from clawback.rules.source.errors import Code, Place, Problems, RuleErrors
+from clawback.rules.source.list_files import LIST_SUFFIXES, read_list
 from clawback.rules.source.loaded import Loaded, LoadedFilter, LoadedRule
 from clawback.rules.source.reading import Reading
 from clawback.rules.source.responses import read_response
-from clawback.rules.source.rule_files import read_file_documents
+from clawback.rules.source.rule_files import RULE_SUFFIXES, read_file_documents
 from clawback.rules.source.safety_file import SAFETY, read_safety
 from clawback.rules.source.sigma import read_detection
 from clawback.rules.source.yaml_reader import Document
@@ -125,35 +125,30 @@ def read_folder(folder: Path, safety: Path | None = None) -> Loaded:
 
 
 def _files(folder: Path) -> list[Path]:
-    found = (
-        path.relative_to(folder)
-        for pattern in ("*.yml", "*.yaml")
-        for path in folder.rglob(pattern)
-    )
-    visible = (
-        path
-        for path in found
-        if not any(part.startswith(".") for part in path.parts) and path != Path(SAFETY)
-    )
-    return sorted(visible)[:_MOST_FILES]
+    found = (path.relative_to(folder) for path in folder.rglob("*") if is_read(folder, path))
+    return sorted(path for path in found if path != Path(SAFETY))[:_MOST_FILES]
+
+
+def is_read(folder: Path, path: Path) -> bool:
+    """Whether a path below a folder of rules is one of its files, judged by its name."""
+    parts = path.relative_to(folder).parts
+    if any(part.startswith(".") for part in parts):
+        return False
+    return path.suffix.lower() in (LIST_SUFFIXES if parts[0] == LISTS else RULE_SUFFIXES)
 
 
 def _read_list(folder: Path, path: Path, loaded: Loaded) -> None:
-    documents = read_file_documents(folder, path, loaded.problems)
-    if not documents:
-        return
-
-    read = read_model(ListDocument, documents[0], loaded.problems)
+    values = read_list(folder, path, loaded.problems)
     if path.stem in loaded.lists:
         loaded.problems.add(
-            documents[0].place,
+            Place(path.as_posix()),
             Code.DUPLICATE_NAME,
             "another list has this name",
             text=path.stem,
             remedy="rename one",
         )
 
-    loaded.lists[path.stem] = read.values if read else ()
+    loaded.lists[path.stem] = values
 
 
 def _read_filters(folder: Path, path: Path, loaded: Loaded) -> None:

@@ -1,5 +1,6 @@
 """The loader meets garbage without a crash, and reads good YAML as PyYAML does."""
 
+import re
 from pathlib import Path
 
 import pytest
@@ -128,3 +129,46 @@ def test_a_broken_rule_is_refused_or_loads(
         assert error.problems  # noqa: PT017 - several errors are right
     else:
         assert rules.version
+
+
+CORE_SCHEMA = re.compile(
+    r"[-+]?[0-9]+|0o[0-7]+|0x[0-9a-fA-F]+"
+    r"|[-+]?(\.[0-9]+|[0-9]+(\.[0-9]*)?)([eE][-+]?[0-9]+)?|[-+]?\.(inf|Inf|INF)|\.(nan|NaN|NAN)"
+    r"|true|True|TRUE|false|False|FALSE|null|Null|NULL|~"
+)
+"""What the core schema of YAML 1.2 reads as no string."""
+STRINGS = {"tag:yaml.org,2002:str", "tag:yaml.org,2002:timestamp"}
+LOOKS = st.one_of(
+    st.text("0123456789abefxo_:.+-", min_size=1, max_size=10),
+    st.from_regex(r"0b[0-9a-f]{1,12}", fullmatch=True),
+    st.from_regex(r"[0-9]{1,4}e[0-9a-f]{1,6}", fullmatch=True),
+    st.from_regex(r"([0-9a-f]{2}:){2,5}[0-9a-f]{2}", fullmatch=True),
+    st.from_regex(r"[0-9a-f]{32}", fullmatch=True),
+    st.sampled_from(["yes", "no", "on", "off", "true", "false", "null", "y", "n"]).flatmap(
+        lambda word: st.tuples(*(st.sampled_from([c, c.upper()]) for c in word)).map("".join)
+    ),
+)
+
+
+@given(LOOKS)
+def test_only_what_a_version_of_yaml_reads_as_no_string_is_refused(text: str) -> None:
+    """A hash such as 0b7f4a6e is a string to every version, and needs no quotes."""
+    try:
+        node = yaml.compose(f"key: {text}", Loader=yaml.SafeLoader)
+        assert node is not None
+        value = node.value[0][1]
+    except (yaml.YAMLError, AttributeError, IndexError):
+        return  # it has a meaning in the structure of a document
+    if value.value != text:
+        return
+    spec_only = {"y", "Y", "n", "N"}  # YAML 1.1 calls them booleans, PyYAML does not
+    is_string = value.tag in STRINGS and not CORE_SCHEMA.fullmatch(text) and text not in spec_only
+    problems = Problems()
+
+    documents = read_documents("x.yml", f"key: {text}\n".encode(), problems)
+
+    if is_string:
+        assert not list(problems)
+        assert documents[0].data == {"key": text}
+    elif not re.fullmatch(r"-?(0|[1-9][0-9]*)(\.[0-9]+)?|true|false|null|~", text):
+        assert [problem.code for problem in problems] == [Code.AMBIGUOUS]

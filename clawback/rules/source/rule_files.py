@@ -4,13 +4,22 @@ Problems quote what they are about, and a folder may come from a shared reposito
 must not make `rules check`, a log or a notification show another file of the machine.
 """
 
+import codecs
 import os
 import stat
 from errno import EINVAL
 from pathlib import Path
 
 from clawback.rules.source.errors import Code, Place, Problems
-from clawback.rules.source.yaml_reader import Document, read_documents
+from clawback.rules.source.yaml_reader import (
+    LARGEST_FILE,
+    Document,
+    read_documents,
+    read_text,
+)
+
+RULE_SUFFIXES = frozenset({".yml", ".yaml"})
+"""How the name of a YAML file ends, in lower case or not."""
 
 
 class LinkOutOfFolder(OSError):
@@ -39,15 +48,36 @@ def read_rule_file(folder: Path, name: str | Path) -> bytes:
 
 
 def read_file_documents(
-    folder: Path, name: str | Path, problems: Problems, shown: str | None = None
+    folder: Path,
+    name: str | Path,
+    problems: Problems,
+    shown: str | None = None,
+    *,
+    largest: int = LARGEST_FILE,
 ) -> list[Document]:
     """Read the YAML documents of one file; none, and a problem, if it cannot be read.
 
     `shown` is the name of the file in problems, by default its name in the folder.
     """
     shown = shown or Path(name).as_posix()
+    raw = _read(folder, name, problems, shown)
+    return read_documents(shown, raw, problems, largest) if raw is not None else []
+
+
+def read_file_text(
+    folder: Path, name: str | Path, problems: Problems, *, largest: int
+) -> str | None:
+    """Read the text of a list, without its byte order mark; None, and problems, if it has any."""
+    shown = Path(name).as_posix()
+    raw = _read(folder, name, problems, shown)
+    if raw is None:
+        return None
+    return read_text(shown, raw.removeprefix(codecs.BOM_UTF8), problems, largest)
+
+
+def _read(folder: Path, name: str | Path, problems: Problems, shown: str) -> bytes | None:
     try:
-        raw = read_rule_file(folder, name)
+        return read_rule_file(folder, name)
     except LinkOutOfFolder as error:
         problems.add(
             Place(shown),
@@ -55,7 +85,6 @@ def read_file_documents(
             f"the file is not read: {error.strerror}",
             remedy="put the file itself there",
         )
-        return []
     except OSError as error:
         problems.add(
             Place(shown),
@@ -63,9 +92,7 @@ def read_file_documents(
             f"the file cannot be read: {error.strerror}",
             remedy="check that it exists and can be read",
         )
-        return []
-
-    return read_documents(shown, raw, problems)
+    return None
 
 
 def _require_inside(folder: Path, file: Path) -> None:

@@ -64,7 +64,7 @@ _FLAGS = {
 _WILDS = {SpecialChars.WILDCARD_MULTI: Wildcard.MANY, SpecialChars.WILDCARD_SINGLE: Wildcard.ONE}
 _ENCODINGS = frozenset({"base64", "base64offset", "wide", "utf16", "utf16be", "windash"})
 _ANCHORS = frozenset({"contains", "startswith", "endswith", "expand"})
-_MOST_EXPANDED = 20_000
+_MOST_EXPANDED = 100_000
 _LARGEST_REGEX = 2_000
 
 

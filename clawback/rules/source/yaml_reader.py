@@ -13,24 +13,46 @@ import yaml
 
 from clawback.rules.source.errors import MOST_PER_FILE, Code, Place, Problems
 
-_LARGEST = 1 << 20
+LARGEST_FILE = 1 << 20
+"""Bytes of the largest file of rules."""
 _DEEPEST = 40
 _LONGEST_NUMBER = 18
 _INTEGER = re.compile(r"-?(?:0|[1-9][0-9]*)")
 _DECIMAL = re.compile(r"-?(?:0|[1-9][0-9]*)\.[0-9]+")
 _NUMBERISH = re.compile(
-    r"[-+]?(?:\.?[0-9][0-9_]*(?:\.[0-9_]*)?(?:[eE][-+]?[0-9]+)?"  # 1_000, 1., 1e3
-    r"|0[xob][0-9a-fA-F_]+"  # 0x1f, 0o17, 0b1
-    r"|[0-9][0-9_]*(?::[0-5]?[0-9])+(?:\.[0-9_]*)?"  # 1:30, sixty to a unit in YAML 1.1
-    r"|\.(?:inf|nan))",
-    re.IGNORECASE,
+    # YAML 1.1: 0b1, 010, 1_000, 0x1f, 1:30 (sixty to a unit), 1_0.5, .5_0, 1:30.5
+    r"[-+]?(?:0b[01_]+|0[0-7_]*|[1-9][0-9_]*|0x[0-9a-fA-F_]+|[1-9][0-9_]*(?::[0-5]?[0-9])+)"
+    r"|[-+]?[0-9][0-9_]*\.[0-9_]*(?:[eE][-+][0-9]+)?|\.[0-9][0-9_]*(?:[eE][-+][0-9]+)?"
+    r"|[-+]?[0-9][0-9_]*(?::[0-5]?[0-9])+\.[0-9_]*"
+    # YAML 1.2: 007, 0o17, 0x1f, 1., .5, 1e3
+    r"|[-+]?[0-9]+|0o[0-7]+|0x[0-9a-fA-F]+|[-+]?(?:\.[0-9]+|[0-9]+(?:\.[0-9]*)?)(?:[eE][-+]?[0-9]+)?"
+    # both
+    r"|[-+]?\.(?:inf|Inf|INF)|\.(?:nan|NaN|NAN)"
 )
-_MEANT = dict.fromkeys(("yes", "on", "y", "true"), True) | dict.fromkeys(
-    ("no", "off", "n", "false"), False
-)
+"""What YAML 1.1 or 1.2 reads as a number."""
+_BOOLEANS = {
+    variant: meaning
+    for words, meaning in (
+        (("yes", "on", "y", "true"), True),
+        (("no", "off", "n", "false"), False),
+    )
+    for word in words
+    for variant in (word, word.capitalize(), word.upper())
+}
 """The probable meaning of a string that some YAML versions read as a boolean."""
+_EMPTY = "an empty value"
+_BOOLEAN = "YAML versions disagree on whether this is a string or a boolean"
+_NULL = "YAML versions disagree on whether this is a string or null"
+_NUMBER = "YAML versions read this number differently"
+_REMEDIES = {
+    _EMPTY: "write null, or '' for an empty string",
+    _BOOLEAN: "write true or false, or '{}' in quotes if it is a string",
+    _NULL: "write null, or '{}' in quotes if it is a string",
+    _NUMBER: "write a plain decimal number, or '{}' in quotes if it is a string",
+}
 _CHECK = "check quotes and indentation"
 _NULLISH = frozenset({"null", "~"})
+_NULL_VARIANTS = frozenset({"Null", "NULL"})
 HIDDEN = frozenset({"Cc", "Cf", "Co", "Cs", "Cn", "Zl", "Zp", "Zs"})
 """Unicode categories of invisible characters, which include every space but U+0020."""
 
@@ -90,20 +112,29 @@ class Document:
         return place
 
 
-def read_documents(file: str, raw: bytes, problems: Problems) -> list[Document]:
+def read_documents(
+    file: str, raw: bytes, problems: Problems, largest: int = LARGEST_FILE
+) -> list[Document]:
     """Read all documents of a file, and add what is wrong to `problems`.
 
     A file with a broken structure gives no documents. An ambiguous value or a duplicate key is read
     as it was probably meant, so that other problems are reported in the same run.
     """
-    if len(raw) > _LARGEST:
+    text = read_text(file, raw, problems, largest)
+    # What a hidden character does to the structure is not worth reporting on top of it.
+    return _parse(file, text, problems) if text is not None else []
+
+
+def read_text(file: str, raw: bytes, problems: Problems, largest: int) -> str | None:
+    """Decode a file and join each CRLF; None, and problems, if it has hidden characters."""
+    if len(raw) > largest:
         problems.add(
             Place(file),
             Code.UNREADABLE,
             f"the file has {len(raw)} bytes",
-            remedy=f"keep rule files under {_LARGEST} bytes",
+            remedy=f"keep it under {largest} bytes",
         )
-        return []
+        return None
 
     try:
         text = raw.decode("utf-8")
@@ -116,12 +147,11 @@ def read_documents(file: str, raw: bytes, problems: Problems) -> list[Document]:
             text=raw[error.start : error.start + 4],
             remedy="save it as UTF-8",
         )
-        return []
+        return None
 
     before = len(problems)
     _check_characters(file, text, problems)
-    # What a hidden character does to the structure is not worth reporting on top of it.
-    return _parse(file, text, problems) if len(problems) == before else []
+    return text.replace("\r\n", "\n") if len(problems) == before else None
 
 
 def _check_characters(file: str, text: str, problems: Problems) -> None:
@@ -320,15 +350,11 @@ class _Builder:
             return float(text) if "." in text else int(text)
 
         if problem := _ambiguity_of(text):
-            remedy = (
-                f"write true, false, a plain decimal number, or '{text}' in quotes"
-                if text
-                else "write null, or '' for an empty string"
-            )
-            report = self._add_ambiguous if text.casefold() in _MEANT else self._refuse
+            remedy = _REMEDIES[problem].format(text)
+            report = self._add_ambiguous if text in _BOOLEANS else self._refuse
             report(event, Code.AMBIGUOUS, problem, text=text, remedy=remedy)
 
-        return _MEANT.get(text.casefold(), text)
+        return _BOOLEANS.get(text, text)
 
     def _refuse_anchor_and_tag(self, event: yaml.NodeEvent) -> None:
         if event.anchor is not None:
@@ -367,15 +393,14 @@ class _Builder:
 
 
 def _ambiguity_of(text: str) -> str | None:
-    folded = text.casefold()
     if not text:
-        return "an empty value"
-    if folded in _MEANT:
-        return "YAML versions disagree on whether this is a string or a boolean"
-    if folded == "null":
-        return "YAML versions disagree on whether this is a string or null"
+        return _EMPTY
+    if text in _BOOLEANS:
+        return _BOOLEAN
+    if text in _NULL_VARIANTS:
+        return _NULL
     if _NUMBERISH.fullmatch(text):
-        return "YAML versions read this number differently"
+        return _NUMBER
 
     return None
 
