@@ -17,12 +17,13 @@ from sigma.modifiers import modifier_mapping
 from clawback.actions import ACTIONS, CASE_WORDS, ContainmentAction, Scope, schema_of
 from clawback.cli.rules import app
 from clawback.model.durations import format_duration
-from clawback.model.events import SOURCES, Enrichment, EventKind
+from clawback.model.events import SOURCES, EventKind
 from clawback.rules.lint.review import review_rules
 from clawback.rules.loader import read_folder
 from clawback.rules.source.documents import Status
 from clawback.rules.source.errors import Code, Problem
 from clawback.rules.source.field_catalogue import FIELDS, RENAMED, Field, FieldType
+from clawback.rules.source.own_modifiers import OWN_MODIFIERS
 from clawback.rules.source.responses import DEFAULT_GROUP
 from docs.tables import Tables, first_paragraph, table_cell, table_head, table_row
 from tests.rules.folders import PLAIN, TODAY, block, write
@@ -71,6 +72,14 @@ MODIFIERS: dict[str, tuple[str, str]] = {
         "`%name%` expands to each value of `lists/name.yml`",
         "from|expand|endswith: '@%own_domains%'",
     ),
+    "confusable": (
+        "looks like the string, in any script; combine with `contains`, `startswith`, `endswith`",
+        "from_name|confusable|contains: PayPal",
+    ),
+    "lookalike": (
+        "a domain that imitates one of these and is none of them",
+        "from_domain|lookalike: [paypal.com, docusign.net]",
+    ),
     "minute": ("the minute of a time, in UTC", "scanned_at|minute: 30"),
     "hour": ("the hour of a time, in UTC", "scanned_at|hour: [0, 1, 2, 3]"),
     "day": ("the day of the month, in UTC", "scanned_at|day: 1"),
@@ -99,7 +108,7 @@ MODIFIERS: dict[str, tuple[str, str]] = {
         "subject|windash|contains: ' -run'",
     ),
 }
-"""Every modifier that pySigma parses: its meaning, and an example that loads."""
+"""Every modifier that pySigma parses, and ours: its meaning, and an example that loads."""
 
 REFUSED: tuple[tuple[str, str], ...] = (
     (
@@ -180,12 +189,12 @@ _MORE: dict[str, dict[str, str]] = {
 # ---- fields
 
 
-def _fields(kind: EventKind, enrichment: Enrichment | None = None) -> Iterator[str]:
+def _fields(kind: EventKind, *, enriched: bool) -> Iterator[str]:
     yield from table_head("Field", "Type", "Description")
     for field in FIELDS[kind].values():
         is_joined = SOURCES[kind].is_joined and field.name.startswith("message.")
         has_own_table = field.is_derived and kind is EventKind.MESSAGE
-        if field.enrichment is enrichment and not is_joined and not has_own_table:
+        if field.enrichment == enriched and not is_joined and not has_own_table:
             yield table_row(
                 f"`{field.name}`", _field_type(field), f"{field.description}{_values(field)}"
             )
@@ -370,19 +379,18 @@ def _usage(option: Any) -> str:
 
 def undocumented_modifiers() -> set[str]:
     """Return the modifiers that only one of pySigma and MODIFIERS knows."""
-    return set(modifier_mapping) ^ set(MODIFIERS)
+    return {*modifier_mapping, *OWN_MODIFIERS} ^ set(MODIFIERS)
 
 
 TABLES: Tables = {
     "rule commands": _commands,
     "modifiers": _modifiers,
     "refused": _refused,
-    "message fields": lambda: _fields(EventKind.MESSAGE),
-    "enriched fields": lambda: _fields(EventKind.MESSAGE, Enrichment.DETECTIONS),
-    "history fields": lambda: _fields(EventKind.MESSAGE, Enrichment.HISTORY),
-    "report fields": lambda: _fields(EventKind.PHISHGUARD_REPORT),
+    "message fields": lambda: _fields(EventKind.MESSAGE, enriched=False),
+    "enriched fields": lambda: _fields(EventKind.MESSAGE, enriched=True),
+    "report fields": lambda: _fields(EventKind.PHISHGUARD_REPORT, enriched=False),
     "derived fields": _derived,
-    "submission fields": lambda: _fields(EventKind.SUBMISSION),
+    "submission fields": lambda: _fields(EventKind.SUBMISSION, enriched=False),
     "renamed fields": _renamed,
     "default groups": _groups,
     "actions": _actions,

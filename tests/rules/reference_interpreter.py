@@ -13,6 +13,7 @@ import re2
 from clawback.rules.source.condition import (
     And,
     Comparison,
+    Confusable,
     Element,
     Exists,
     ExpiredAfter,
@@ -31,7 +32,9 @@ from clawback.rules.source.condition import (
     TimePart,
     Wildcard,
 )
+from clawback.rules.source.lookalike import Lookalike
 from tests.rules.public_suffixes import registered
+from tests.rules.reference_likeness import both_skeletons, imitates
 
 
 def interpret(node: Node, record: Mapping[str, Any]) -> bool | None:
@@ -94,8 +97,6 @@ def _or(answers: list[bool | None]) -> bool | None:
 
 
 def _unknown(field: str, record: Mapping[str, Any]) -> bool:
-    if field.startswith("history"):
-        return "history" not in record
     is_enriched = field.startswith("detections") or field in {"link_count", "attachment_count"}
     return is_enriched and "detections" not in record
 
@@ -231,6 +232,11 @@ def _number(value: Any) -> float | None:
 def _holds(test: Test, value: Any) -> bool:
     if isinstance(test, Null | Exists):
         return (value is None) is isinstance(test, Null)
+    if isinstance(test, Confusable):
+        text = _text(value)
+        return text is not None and _looks_like(test.text, text)
+    if isinstance(test, Lookalike):
+        return isinstance(value, str) and imitates(value, test.domains)
     if isinstance(test, Text | Regex):
         text = _text(value)
         return text is not None and _reads(test, text)
@@ -251,6 +257,17 @@ def _reads(test: Text | Regex, text: str) -> bool:
         [_folded(part, cased=test.cased) for part in test.parts],
         text if test.cased else text.casefold(),
     )
+
+
+def _looks_like(wanted: Text, text: str) -> bool:
+    for number, skeleton in enumerate(both_skeletons(text)):
+        parts = [
+            part if isinstance(part, Wildcard) else both_skeletons(part)[number]
+            for part in wanted.parts
+        ]
+        if _glob(parts, skeleton):
+            return True
+    return False
 
 
 def _within(cidr: str, value: str) -> bool:

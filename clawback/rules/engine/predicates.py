@@ -1,7 +1,7 @@
 """Compiles leaves to Python predicates: functions from a record to true, false or None (unknown).
 
-A predicate never raises. It answers None if its field comes from an enrichment that has not been
-read.
+A predicate never raises. It answers None if its field comes from `/detections` and these have not
+been fetched.
 """
 
 import operator
@@ -19,15 +19,18 @@ from clawback.rules.engine.field_values import (
     Record,
     as_number,
     as_text,
-    enrichment_of,
     has_value,
     is_derived,
+    is_enrichment,
     is_unknown,
     known_by,
     reader_of,
 )
+from clawback.rules.engine.likeness import compile_likeness
+from clawback.rules.engine.wildcards import match_parts
 from clawback.rules.source.condition import (
     Comparison,
+    Confusable,
     Exists,
     FieldReference,
     Leaf,
@@ -41,6 +44,7 @@ from clawback.rules.source.condition import (
     TimeUnit,
     Wildcard,
 )
+from clawback.rules.source.lookalike import Lookalike
 
 Predicate = Callable[[Record], bool | None]
 Check = Callable[[Any], bool]
@@ -65,8 +69,7 @@ def compile_leaf(leaf: Leaf) -> Predicate:
     check = compile_tests(others)
     if is_derived(path):
         return _derived(path, check)
-    is_plain = len(path) == 1 and enrichment_of(path) is None
-    return _plain(path[0], check) if is_plain else _nested(path, check)
+    return _nested(path, check) if len(path) > 1 or is_enrichment(path) else _plain(path[0], check)
 
 
 def _plain(name: str, check: Check) -> Predicate:
@@ -80,7 +83,7 @@ def _plain(name: str, check: Check) -> Predicate:
 
 
 def _nested(path: tuple[str, ...], check: Check) -> Predicate:
-    can_be_unknown = enrichment_of(path) is not None
+    can_be_unknown = is_enrichment(path)
 
     def predicate(record: Record) -> bool | None:
         if can_be_unknown and is_unknown(record, path):
@@ -91,7 +94,7 @@ def _nested(path: tuple[str, ...], check: Check) -> Predicate:
 
 
 def _derived(path: tuple[str, ...], check: Check) -> Predicate:
-    can_be_unknown, known = enrichment_of(path) is not None, known_by(path)
+    can_be_unknown, known = is_enrichment(path), known_by(path)
     read = reader_of(path)
 
     def predicate(record: Record) -> bool | None:
@@ -145,7 +148,11 @@ def _folded_texts(values: Iterable[Any]) -> list[str]:
 
 def compile_tests(tests: tuple[Test, ...]) -> Check:
     """Compile the tests of a leaf to one check that passes if any of them does."""
-    checks = [*_text_checks(tests), *(_check(test) for test in tests if not isinstance(test, Text))]
+    checks = [
+        *_text_checks(tests),
+        *(_check(test) for test in tests if not isinstance(test, Text | Confusable | Lookalike)),
+        *(compile_likeness(test) for test in tests if isinstance(test, Confusable | Lookalike)),
+    ]
     if len(checks) == 1:
         return checks[0]
 
@@ -331,7 +338,7 @@ def _match_text(text: Text) -> Check:
     parts = tuple(
         part if isinstance(part, Wildcard) or text.cased else part.casefold() for part in text.parts
     )
-    return _check_text(_match_parts(parts), cased=text.cased)
+    return _check_text(match_parts(parts), cased=text.cased)
 
 
 def _check_text(matches: Callable[[str], bool], *, cased: bool) -> Check:
@@ -343,52 +350,3 @@ def _check_text(matches: Callable[[str], bool], *, cased: bool) -> Check:
         return text is not None and matches(text.casefold())
 
     return check
-
-
-def _match_parts(parts: tuple[str | Wildcard, ...]) -> Callable[[str], bool]:
-    literals = tuple(part for part in parts if isinstance(part, str))
-    match parts:
-        case () | (str(),):
-            wanted = "".join(literals)
-            return lambda text: text == wanted
-        case (str() as head, Wildcard.MANY):
-            return lambda text: text.startswith(head)
-        case (Wildcard.MANY, str() as tail):
-            return lambda text: text.endswith(tail)
-        case (Wildcard.MANY, *_, Wildcard.MANY) if Wildcard.ONE not in parts:
-            return lambda text: _contain_in_order(text, literals)
-        case _:
-            match = re.compile(wildcard_pattern(parts), re.DOTALL).match
-            longest = max(literals, key=len, default="")
-            return lambda text: longest in text and match(text) is not None
-
-
-def _contain_in_order(text: str, literals: tuple[str, ...]) -> bool:
-    at = 0
-    for literal in literals:
-        at = text.find(literal, at)
-        if at < 0:
-            return False
-        at += len(literal)
-
-    return True
-
-
-def wildcard_pattern(parts: tuple[str | Wildcard, ...]) -> str:
-    """Translate a text with wildcards to a regular expression that takes linear time.
-
-    Each `*` with what follows is an atomic group: the first place where a segment fits is as good
-    as any later one, so there is no reason to backtrack into it.
-    """
-    segments: list[str] = [""]
-    for part in parts:
-        if part is Wildcard.MANY:
-            segments.append("")
-        else:
-            segments[-1] += "." if part is Wildcard.ONE else re.escape(str(part))
-
-    if len(segments) == 1:
-        return rf"{segments[0]}\Z"
-
-    head, *middle, tail = segments
-    return head + "".join(f"(?>.*?{segment})" for segment in middle if segment) + rf".*{tail}\Z"

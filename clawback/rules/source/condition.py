@@ -9,6 +9,8 @@ from datetime import date
 from enum import Enum, StrEnum
 from typing import ClassVar
 
+from clawback.rules.source.lookalike import Lookalike
+
 EVENT = "@event"
 """Where an element has the event that it belongs to, for references out of the element."""
 OF_EVENT = f"{EVENT}."
@@ -66,6 +68,22 @@ class Text:
             else part.replace("*", "\\*").replace("?", "\\?")
             for part in self.parts
         )
+
+
+@dataclass(frozen=True, slots=True)
+class Confusable:
+    """A text that the value looks like (`clawback.model.confusables`)."""
+
+    text: Text
+    cost: ClassVar[int] = 30
+
+    def describe(self) -> tuple[str, str]:
+        """Name the operator and the expected value."""
+        operator, expected = self.text.describe()
+        return f"{operator} (confusable)", expected
+
+    def __str__(self) -> str:
+        return f"like {self.text}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -178,9 +196,8 @@ class FieldReference:
 
     def below(self, parent: str) -> "FieldReference":
         """Give the same comparison outside of the elements of `parent`."""
-        of_event = self.field.startswith(OF_EVENT)
-        name = self.field.removeprefix(OF_EVENT) if of_event else f"{parent}.{self.field}"
-        return replace(self, field=name)
+        name = self.field.removeprefix(OF_EVENT)
+        return replace(self, field=f"{parent}.{name}" if name == self.field else name)
 
     def __str__(self) -> str:
         relation = {
@@ -219,7 +236,18 @@ class TimePart:
         return f"{self.unit} = {self.number}"
 
 
-Test = Text | Regex | Null | Exists | Number | Network | FieldReference | TimePart
+Test = (
+    Text
+    | Confusable
+    | Lookalike
+    | Regex
+    | Null
+    | Exists
+    | Number
+    | Network
+    | FieldReference
+    | TimePart
+)
 
 
 # ---- nodes

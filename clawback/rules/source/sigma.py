@@ -27,6 +27,7 @@ from clawback.rules.source.condition import (
 )
 from clawback.rules.source.errors import Code, Place, did_you_mean, nearest
 from clawback.rules.source.field_catalogue import FIELDS, field_remedy, find_field, is_element
+from clawback.rules.source.own_modifiers import OWN_MODIFIERS, apply_own, without_own
 from clawback.rules.source.reading import Reading
 from clawback.rules.source.sigma_conditions import read_condition
 from clawback.rules.source.sigma_values import (
@@ -233,8 +234,9 @@ def _parse_item(
         return None
 
     try:
-        item = SigmaDetectionItem.from_mapping(key, value)
-        return item, [tests_of(parsed, item, reading.lists) for parsed in item.value]
+        item = SigmaDetectionItem.from_mapping(without_own(key), value)
+        groups = [tests_of(parsed, item, reading.lists) for parsed in item.value]
+        return item, apply_own(key, item, groups)
     except Unsupported as error:
         reading.refuse(place, error.code, str(error), text=key, remedy=error.remedy)
     except (SigmaError, ValueError, TypeError, OverflowError) as error:
@@ -260,9 +262,10 @@ def _bad_regex(value: Any) -> Unsupported | None:
 
 
 def _modifiers_known(reading: Reading, modifiers: list[str], place: Place) -> bool:
-    unknown = [modifier for modifier in modifiers if modifier not in modifier_mapping]
+    known = (*modifier_mapping, *OWN_MODIFIERS)
+    unknown = [modifier for modifier in modifiers if modifier not in known]
     for modifier in unknown:
-        remedy = did_you_mean(modifier, modifier_mapping)
+        remedy = did_you_mean(modifier, known)
         reading.refuse(
             place, Code.MODIFIER, "there is no such modifier", text=modifier, remedy=remedy
         )

@@ -31,6 +31,7 @@ from sigma.types import (
 from clawback.model.notations import canonical_network
 from clawback.rules.source.condition import (
     Comparison,
+    Confusable,
     Exists,
     FieldReference,
     Network,
@@ -45,6 +46,7 @@ from clawback.rules.source.condition import (
 )
 from clawback.rules.source.errors import Code, did_you_mean
 from clawback.rules.source.field_catalogue import CANONICAL_FORMS, Field, FieldType
+from clawback.rules.source.lookalike import Lookalike
 
 NO_LOOKAROUND = "RE2 has no look-around and no back-references"
 _SILENT = re2.Options()
@@ -273,6 +275,11 @@ def misfit(field: Field, test: Test) -> str | None:
 
 
 _NEEDS: Mapping[type[Test], tuple[frozenset[FieldType], str]] = {
+    Confusable: (_TEXTS, "confusable needs a string field"),
+    Lookalike: (
+        frozenset({FieldType.DOMAIN}),
+        "lookalike needs a domain field, such as from_domain",
+    ),
     Regex: (_TEXTS, "a regular expression needs a string field"),
     Number: (
         frozenset({FieldType.NUMBER}),

@@ -36,12 +36,12 @@ _TEXT = (
 _BYTES = ("windash", "wide", "utf16", "utf16be", "base64", "base64offset")
 _TIME = ("minute", "hour", "day", "week", "month", "year")
 _COMPARISONS = ("gt", "gte", "lt", "lte")
-_TEXTS: tuple[str, ...] = (*_TEXT, *_BYTES, "fieldref", "neq")
+_TEXTS: tuple[str, ...] = (*_TEXT, *_BYTES, "fieldref", "neq", "confusable")
 
 MODIFIERS: Mapping[FieldType, tuple[str, ...]] = {
     FieldType.STRING: (*_TEXTS, "cidr"),
     FieldType.ADDRESS: _TEXTS,
-    FieldType.DOMAIN: _TEXTS,
+    FieldType.DOMAIN: (*_TEXTS, "lookalike"),
     FieldType.IP: (*_TEXTS, "cidr"),
     FieldType.ENUM: _TEXTS,
     FieldType.TIME: (*_TEXTS, *_TIME),
@@ -54,7 +54,7 @@ MODIFIERS: Mapping[FieldType, tuple[str, ...]] = {
 _OFFERED: Mapping[FieldType, tuple[str, ...]] = {
     FieldType.STRING: ("contains", "startswith", "endswith", "re"),
     FieldType.ADDRESS: ("endswith", "contains"),
-    FieldType.DOMAIN: ("endswith",),
+    FieldType.DOMAIN: ("endswith", "lookalike"),
     FieldType.IP: ("cidr",),
     FieldType.ENUM: ("startswith",),
     FieldType.TIME: (),
@@ -191,10 +191,9 @@ def _by_value(kind: FieldType) -> Mapping[str, list[str]]:
 
 
 def _describe(field: Field) -> str:
-    if field.enrichment is None:
-        return field.description
-    source = field.enrichment.source
-    return f"{field.description} (from {source}, read only if a rule depends on it)"
+    return field.description + (
+        " (from /detections, fetched only if a rule depends on it)" if field.enrichment else ""
+    )
 
 
 def _values_of(field: Field) -> Schema:
