@@ -55,9 +55,9 @@ from clawback.services.configuration import (
     build_budgets,
     build_check,
     build_policy,
+    build_undo_policy,
     channels_for_rules,
     connect_api,
-    current_undo_limits,
     poller_starts,
 )
 from clawback.services.never_block_watcher import NeverBlockWatcher
@@ -265,7 +265,7 @@ def build_components(  # noqa: PLR0913 - what a worker is built from
         ReconciliationActivities(
             Reconciler(api, client, settings.deployment), audit, settings.ceiling
         ),
-        UndoActivities(api, client, own, guard, lambda: current_undo_limits(settings, rules)),
+        UndoActivities(api, client, own, guard, build_undo_policy(settings, rules)),
         guarding,
         ReservedMoveActivities(guarding, containment, may_send=lambda: not api.delay(Share.ACTING)),
         AuditActivities(audit),

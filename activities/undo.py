@@ -1,6 +1,6 @@
 """Undoing what a case did: not charged, not stopped by the kill switch, and safe to repeat."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from functools import partial
@@ -22,7 +22,7 @@ from temporalio.service import RPCError, RPCStatusCode
 from activities.containment import MessageOutcomes, ReclassifyMessage, move_all
 from clawback.actions.outcomes import MOVED
 from clawback.batching import Batcher
-from clawback.cases.undo_judgement import UndoAssessment, UndoLimits, assess_undo
+from clawback.cases.undo_judgement import UndoAssessment, assess_undo
 from clawback.cases.undo_plan import UndoPlan, UndoScope, plan_undo
 from clawback.cloudflare import EmailSecurity, Share, errors
 from clawback.guard import UndoCharge
@@ -31,6 +31,7 @@ from clawback.model.identity import Actor
 from clawback.model.messages import MAX_MESSAGES_PER_REQUEST, Destination, Target
 from clawback.model.payload import Payload
 from clawback.model.texts import bounded
+from clawback.rules.live_undo_policy import LiveUndoPolicy
 from clawback.temporal import names
 from clawback.temporal.application_errors import as_application_error
 from clawback.temporal.case_history import HistoryUnreadable
@@ -89,7 +90,7 @@ class AssessUndo(Payload):
 class UndoActivities:
     """The requests of undo, with their own share of the rate limit.
 
-    `limits` gives what one person may undo alone; None if that is everything. The guard counts it.
+    `policy` says what one person may undo alone; the guard counts it.
     """
 
     def __init__(
@@ -98,10 +99,10 @@ class UndoActivities:
         client: Client,
         own_submissions: OwnSubmissions,
         guard: GuardGateway,
-        limits: Callable[[], UndoLimits | None],
+        policy: LiveUndoPolicy,
     ) -> None:
         self._guard = guard
-        self._limits = limits
+        self._policy = policy
         self._corrections = Corrections(client)
         self._api = api.on(Share.UNDO)
         self._client = client
@@ -120,7 +121,7 @@ class UndoActivities:
 
         Unless a second person must agree first, the guard counts it for whoever asked for it.
         """
-        limits, request = self._limits(), asked.request
+        limits, request = self._policy.limits, asked.request
 
         async def plan(case: CaseRun) -> UndoPlan | None:
             return await self._plan_now(case, request.scope)
@@ -133,6 +134,8 @@ class UndoActivities:
 
         unread = len(planned) - len(plans)
         found = assess_undo(plans, verdicts, limits, unread=unread, is_part=request.pages > 1)
+        channels = self._policy.channels(one.rule for one in plans)
+        found = found.model_copy(update={"channels": channels})
         is_approved = asked.approved == found.digest
         if limits is None or not found.changes or (found.reasons and not is_approved):
             return found

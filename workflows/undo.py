@@ -3,6 +3,7 @@
 import asyncio
 import hashlib
 from contextlib import suppress
+from datetime import datetime, timedelta
 
 from temporalio import workflow
 from temporalio.exceptions import ApplicationError, FailureError, WorkflowAlreadyStartedError
@@ -10,8 +11,10 @@ from temporalio.workflow import ParentClosePolicy
 
 with workflow.unsafe.imports_passed_through():
     from activities.undo import AssessUndo, UndoActivities
+    from clawback.actions import Occasion
     from clawback.cases.state import Decision
     from clawback.cases.undo_judgement import UndoAgreement, UndoAssessment, UndoHold
+    from clawback.cases.undo_notifications import notify_hold
     from clawback.model.audit_record import AuditRecord, RecordKind
     from clawback.model.identity import OURSELVES, Actor
     from clawback.model.orders import Order, OrderLog, SignedOrder, Verb
@@ -25,6 +28,7 @@ with workflow.unsafe.imports_passed_through():
         UndoSummary,
     )
     from workflows.case_undo import CaseUndoWorkflow
+    from workflows.notification import NotificationWorkflow
     from workflows.options import ASSESS_UNDO
     from workflows.steps.audit import write_records
     from workflows.steps.orders import require_order, take_order
@@ -53,6 +57,7 @@ class UndoWorkflow:
         scope = request.scope
         self._agreement = UndoAgreement(scope.actor, scope.reason, request.timing)
         self._orders = OrderLog()
+        self._sent = 0
 
     @workflow.run
     async def run(self, request: UndoRequest) -> UndoSummary:
@@ -89,6 +94,10 @@ class UndoWorkflow:
             undone=self._done,
             hold=self._agreement.pending,
         )
+
+    @workflow.signal(name=names.NOTIFICATION_ENDED)
+    def notification_ended(self, uid: str, number: int, outcome: str) -> None:
+        """Take the outcome of a notification: its own workflow has written it to the audit."""
 
     @workflow.update(name=names.APPROVE)
     async def approve(self, signed: SignedOrder) -> None:
@@ -131,6 +140,7 @@ class UndoWorkflow:
             await write_records((_record_hold(hold),))
             await self._wait_for_decision(hold)
             await write_records((_record_end(hold, agreement.decision),))
+            workflow.upsert_memo({names.HOLD_MEMO: None})
             if agreement.decision is None or not agreement.decision.approved:
                 agreement.hold = None
                 await workflow.wait_condition(workflow.all_handlers_finished)
@@ -149,12 +159,59 @@ class UndoWorkflow:
         return assessment
 
     async def _wait_for_decision(self, hold: UndoHold) -> None:
+        """Tell people, remind them once, and wait until one of them decides or it is too late."""
+        workflow.upsert_memo({names.HOLD_MEMO: hold})
+        await self._notify(hold, Occasion.HELD)
+        if (warns_at := self._agreement.warns_at) is not None:
+            await self._wait_until(warns_at)
+            if self._agreement.decision is None:
+                await write_records((_record_warning(hold),))
+                await self._notify(hold, Occasion.HELD)
+
+        await self._wait_until(hold.expires_at)
+        decision = self._agreement.decision
+        if decision is None:
+            await self._notify(hold, Occasion.EXPIRED)
+        elif not decision.approved:
+            await self._notify(hold, Occasion.DENIED)
+
+    async def _wait_until(self, end: datetime) -> None:
+        """Wait for a decision, at most until a time."""
+        left = end - workflow.now()
+        # A timed wait takes a timer even if its condition already holds.
+        if self._agreement.decision is not None or left <= timedelta():
+            return
         with suppress(asyncio.TimeoutError):
             await workflow.wait_condition(
                 lambda: self._agreement.decision is not None,
-                timeout=hold.expires_at - workflow.now(),
+                timeout=left,
                 timeout_summary="held until then",
             )
+
+    async def _notify(self, hold: UndoHold, occasion: Occasion) -> None:
+        """Start a notification for each channel. Of a large undo, its first page tells of it."""
+        info = workflow.info()
+        if info.workflow_id.rpartition("/")[2] != "1":
+            return
+        steps = notify_hold(
+            info.workflow_id,
+            info.run_id,
+            hold,
+            occasion,
+            workflow.now(),
+            sent=self._sent,
+            decision=self._agreement.decision,
+        )
+        for step in steps:
+            self._sent += 1
+            with suppress(WorkflowAlreadyStartedError):
+                await workflow.start_child_workflow(
+                    NotificationWorkflow.run,
+                    step,
+                    id=names.notification_id(step.id),
+                    parent_close_policy=ParentClosePolicy.ABANDON,
+                    static_summary=f"notify {step.recipient}: undo {occasion}",
+                )
 
     async def _undo(self, case: CaseRun) -> UndoSummary:
         request = CaseUndoRequest(case=case, scope=self._scope)
@@ -197,6 +254,17 @@ def _record_hold(hold: UndoHold) -> AuditRecord:
         case=workflow.info().workflow_id,
         detail="; ".join((*hold.assessment.reasons, bounded(hold.reason))),
         **hold.actor.audit_fields,
+    )
+
+
+def _record_warning(hold: UndoHold) -> AuditRecord:
+    return AuditRecord(
+        id=_record_id(hold, "warned"),
+        at=workflow.now(),
+        kind=RecordKind.EXPIRY_WARNED,
+        case=workflow.info().workflow_id,
+        detail=f"ends at {hold.expires_at:%FT%TZ} unless somebody decides",
+        **OURSELVES.audit_fields,
     )
 
 

@@ -247,7 +247,8 @@ class NotificationContext(Payload):
     """The state of a case that one notification reports.
 
     Values of `group` come from mail: defang them before you show them. `decided_by` lists who
-    approved the actions, or who denied them. `first` is the message a screenshot shows.
+    approved the actions, or who denied them. `first` is the message a screenshot shows. `is_undo`
+    says that it reports an undo, whose workflow is `case`.
     """
 
     case: str
@@ -268,6 +269,7 @@ class NotificationContext(Payload):
     decided_by: tuple[str, ...] = ()
     answer_by: UtcDatetime | None = None
     first: Target | None = None
+    is_undo: bool = False
 
 
 class NotificationStep(Payload):

@@ -42,7 +42,7 @@ class UndoAssessment(Payload):
     `changes` counts messages that return, policies that go and reclassifications that are answered;
     `verdicts` counts the messages by their present verdict, and `malicious` has the first of those
     that are malicious. `reasons` says why a second person must agree; none if nobody must. `digest`
-    identifies exactly this.
+    identifies exactly this. `channels` are those that are told if it is held.
     """
 
     cases: int = 0
@@ -52,6 +52,7 @@ class UndoAssessment(Payload):
     malicious: tuple[str, ...] = ()
     reasons: tuple[str, ...] = ()
     digest: str = ""
+    channels: tuple[str, ...] = ()
 
 
 class UndoHold(Payload):
@@ -193,6 +194,13 @@ class UndoAgreement:
     def pending(self) -> UndoHold | None:
         """What people must decide about now."""
         return self.hold if self.decision is None else None
+
+    @property
+    def warns_at(self) -> datetime | None:
+        """When people are reminded of the hold; None if it is too short for that."""
+        if self.hold is None or self._timing.approval_timeout <= self._timing.warning:
+            return None
+        return self.hold.expires_at - self._timing.warning
 
     def approval_problem(self, actor: Actor, digest: str) -> str | None:
         """Why somebody cannot approve; None if they can."""

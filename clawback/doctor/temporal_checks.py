@@ -156,9 +156,11 @@ def budget_findings(snapshot: GuardSnapshot, now: datetime) -> Iterable[Finding]
         remedy = "see what uses them: `clawback case list`; budgets are in safety.yml"
         yield warning("budgets", f"nearly used up: {used}", remedy)
     if waiting := len(snapshot.waiting):
-        remedy = "nothing to do, or decide them: `clawback case list --state held`"
+        remedy = "nothing to do, confirm rules, or decide: `clawback case list --state held`"
         yield warning(
-            "held cases", f"{plural(waiting, 'case')} held until a budget has room", remedy
+            "held cases",
+            f"{plural(waiting, 'case')} held until a budget has room or a rule is confirmed",
+            remedy,
         )
 
 

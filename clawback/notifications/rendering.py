@@ -88,7 +88,7 @@ def render_notification(
         subject = _fill(action.subject_template or _REPORTER_SUBJECT, fields)
         default = "reporter.txt"
     else:
-        subject, default = words["summary"], "case.txt"
+        subject, default = words["summary"], "undo.txt" if context.is_undo else "case.txt"
 
     text = (
         _fill(action.template, fields)

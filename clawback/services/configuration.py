@@ -4,7 +4,6 @@ from collections.abc import Callable, Collection, Mapping
 from datetime import timedelta
 
 from clawback.actions import ChannelTraits
-from clawback.cases.undo_judgement import UndoLimits
 from clawback.cloudflare import EmailSecurity, Permit
 from clawback.identity.permission import Policy
 from clawback.model.events import EventKind
@@ -13,6 +12,7 @@ from clawback.notifications import Channels, traits_of
 from clawback.rules.act_check import LiveActCheck
 from clawback.rules.live import LiveRules
 from clawback.rules.live_budgets import LiveBudgets
+from clawback.rules.live_undo_policy import LiveUndoPolicy
 from clawback.settings import Settings
 from clawback.telemetry import ApiMetrics
 
@@ -74,9 +74,9 @@ def build_check(
     return LiveActCheck(lambda: rules.current, settings.ceiling, settings.age_limit, demoted)
 
 
-def current_undo_limits(settings: Settings, rules: LiveRules) -> UndoLimits | None:
-    """Return what one person may undo alone now; None if that is everything."""
-    return None if settings.guard == "unlimited" else rules.current.safety.undo_limits
+def build_undo_policy(settings: Settings, rules: LiveRules) -> LiveUndoPolicy:
+    """Build what says what one person may undo alone: everything if the guard is unlimited."""
+    return LiveUndoPolicy(lambda: rules.current, is_limited=settings.guard != "unlimited")
 
 
 def build_budgets(settings: Settings, rules: LiveRules) -> LiveBudgets:

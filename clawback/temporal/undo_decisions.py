@@ -12,6 +12,7 @@ from clawback.cases.undo_judgement import UndoHold, merge_holds
 from clawback.model.identity import Actor
 from clawback.model.orders import SignedOrder, Verb
 from clawback.temporal import names
+from clawback.temporal.data_converter import PayloadRefused
 from clawback.temporal.fan_out import Answers, call_each
 from clawback.temporal.orders import sign_order
 from clawback.temporal.undo_gateway import UndoProgress
@@ -32,12 +33,21 @@ class UndoDecisions:
         self.client = client
 
     async def held(self) -> Answers[UndoHold]:
-        """Read what waits for a second person, by the id of the undo."""
-        answers = await self._holds(_PREFIX)
+        """Read what waits for a second person, by the id of the undo.
+
+        Reads what the undos have published, which may lag by a second, and needs no worker.
+        """
         undos: dict[str, list[UndoHold]] = defaultdict(list)
-        for page, hold in answers.given.items():
-            undos[page.rpartition("/")[0]].append(hold)
-        return Answers({id_: merge_holds(holds) for id_, holds in undos.items()}, answers.errors)
+        errors: dict[str, Exception] = {}
+        async for page in self.client.list_workflows(_running(_PREFIX)):
+            try:
+                hold = await page.memo_value(names.HOLD_MEMO, default=None, type_hint=UndoHold)
+            except (ValueError, PayloadRefused) as error:
+                errors[page.id] = error
+                continue
+            if isinstance(hold, UndoHold):
+                undos[page.id.rpartition("/")[0]].append(hold)
+        return Answers({id_: merge_holds(holds) for id_, holds in undos.items()}, errors)
 
     async def find(self, undo: str) -> UndoHold:
         """Read what one undo waits for.
@@ -99,11 +109,7 @@ class UndoDecisions:
 
     async def _holds(self, prefix: str) -> Answers[UndoHold]:
         """Read what running pages wait for, of those whose id begins so."""
-        query = (
-            f"WorkflowType = '{names.UNDO}' AND ExecutionStatus = 'Running' "
-            f"AND WorkflowId STARTS_WITH {names.quote_value(prefix)}"
-        )
-        pages = [one.id async for one in self.client.list_workflows(query)]
+        pages = [one.id async for one in self.client.list_workflows(_running(prefix))]
 
         async def hold_of(page: str) -> UndoHold | None:
             handle = self.client.get_workflow_handle(page)
@@ -112,3 +118,11 @@ class UndoDecisions:
         answers = await call_each(hold_of, pages)
         given = {page: hold for page, hold in answers.given.items() if hold is not None}
         return Answers(given, answers.errors)
+
+
+def _running(prefix: str) -> str:
+    """The query for the running pages of undos whose id begins so."""
+    return (
+        f"WorkflowType = '{names.UNDO}' AND ExecutionStatus = 'Running' "
+        f"AND WorkflowId STARTS_WITH {names.quote_value(prefix)}"
+    )

@@ -53,8 +53,19 @@ async def test_two_people_return_malicious_mail(temporal: Client, tmp_path: Path
         done = await run(deployment, *undo, "--yes", "--json")
         assert done.returncode == ExitCode.NO, done.stderr
         id_ = json.loads(done.stdout)["undo"]
+        await eventually(lambda: _held(temporal))
         (held,) = json.loads((await run(deployment, "undo", "list", "--json")).stdout)
         assert (held["undo"], held["actor"]["on_behalf_of"]) == (id_, "ana")
+
+        listed = await run(deployment, "case", "list", "--state", "held")
+        assert f"{id_} is held: " in listed.stdout
+        assert "wants to take back 2 changes of 1 case" in listed.stdout
+        assert f"clawback undo approve {id_}" in listed.stdout
+        as_json = await run(deployment, "case", "list", "--state", "held", "--json")
+        assert json.loads(as_json.stdout) == []
+        assert id_ in as_json.stderr
+        settled = await run(deployment, "case", "list", "--state", "settled")
+        assert id_ not in settled.stdout + settled.stderr
 
         digest = held["assessment"]["digest"]
         refused = await run(deployment, "undo", "approve", id_, "--digest", digest, "--by", "bob")
@@ -112,6 +123,10 @@ async def test_an_api_that_cannot_be_read_here_is_the_workers_matter(
         assert done.returncode == ExitCode.OK, done.stderr
         assert "could not be read here" in done.stdout
         assert "Present verdicts: 1 unknown." in done.stdout
+
+
+async def _held(temporal: Client) -> bool | None:
+    return bool((await UndoDecisions(temporal).held()).given) or None
 
 
 async def _returned(deployment: Deployment, count: int) -> bool | None:

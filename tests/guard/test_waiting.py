@@ -325,7 +325,7 @@ def test_people_see_which_shares_are_nearly_used() -> None:
     ]
     assert not list(nearly_used_shares(guard.snapshot(), NOW + 2 * HOUR))
     waiting = [one.found for one in budget_findings(used_waiting(), NOW)]
-    assert waiting[-1] == "1 case held until a budget has room"
+    assert waiting[-1] == "1 case held until a budget has room or a rule is confirmed"
 
 
 def used_waiting() -> GuardSnapshot:

@@ -18,10 +18,13 @@ from clawback.temporal import names
 from clawback.temporal.undo_decisions import UndoDecisions
 from clawback.temporal.undo_gateway import UndoGateway, UndoSummary
 from clawback.temporal.workflow_calls import NoSuchWorkflow, UpdateRefused
+from tests.notifications.receivers import WebReceiver, web_receiver
 from tests.people import person
+from tests.rules.folders import PLAIN, write
 from tests.waiting import eventually
 from tests.workflows.deployment import Deployment, deployed, match_of
 from tests.workflows.test_case import simulated
+from tests.workflows.test_notifications import webhook
 from tests.workflows.test_undo import SCOPE, candidates, plan, rows, total
 
 
@@ -210,6 +213,78 @@ async def test_silence_ends_an_undo(temporal: Client, tmp_path: Path) -> None:
         assert returned(deployment) == []
         kinds = [one.kind for one in deployment.audit() if one.case == page]
         assert kinds == [RecordKind.HELD, RecordKind.EXPIRED]
+
+
+NOTIFYING = PLAIN.replace("actions:", "actions:\n    - notify: {channel: soc}")
+
+
+async def test_people_are_told_of_a_held_undo_and_how_it_ended(
+    temporal: Client, tmp_path: Path
+) -> None:
+    """As of a held case: what it is, how to approve it, a reminder, and that nobody answered."""
+    lines = mail(2)
+    rules = write(tmp_path / "rules", {"a_rule.yml": NOTIFYING})
+    timing = CaseTiming(approval_timeout=timedelta(seconds=2), warning=timedelta(seconds=1))
+    with web_receiver() as receiver:
+        async with deployed(
+            temporal,
+            simulated(lines),
+            tmp_path,
+            webhook(receiver),
+            judges_undo=True,
+            rules=rules,
+        ) as deployment:
+            await deployment.signal_case(plan(), *map(match_of, lines))
+            await deployment.settled(plan().case_id)
+            found = await eventually(lambda: candidates(UndoGateway(temporal), plan().case_id))
+            (page,) = await UndoGateway(temporal).start(SCOPE, found, timing)
+            told = await eventually(lambda: _accepted(receiver, 3))
+            first, reminder, end = sorted(told, key=lambda one: one["timestamp"])
+
+    assert [one["type"] for one in (first, reminder, end)] == [
+        "undo.held",
+        "undo.held",
+        "undo.expired",
+    ]
+    assert f"clawback undo approve {page}" in first["data"]["text"]
+    assert first["data"]["reason"] == (
+        "ana wants to take back 2 changes of 1 case, 2 messages of them to the inbox (clean mail): "
+        "2 messages are malicious now"
+    )
+    assert first["data"]["answer_by"] is not None
+    kinds = [one.kind for one in deployment.audit() if one.case == page]
+    assert sorted(kinds) == sorted(
+        [
+            RecordKind.HELD,
+            RecordKind.EXPIRY_WARNED,
+            RecordKind.EXPIRED,
+            *[RecordKind.NOTIFIED] * 3,
+        ]
+    )
+
+
+async def test_people_are_told_who_denied_an_undo(temporal: Client, tmp_path: Path) -> None:
+    """By name."""
+    lines = mail(1)
+    rules = write(tmp_path / "rules", {"a_rule.yml": NOTIFYING})
+    with web_receiver() as receiver:
+        channels = webhook(receiver)
+        async with deployed(
+            temporal, simulated(lines), tmp_path, channels, judges_undo=True, rules=rules
+        ) as deployment:
+            page = await begin(deployment, *lines)
+            await hold_of(deployment, page)
+            undo = page.rpartition("/")[0]
+            await UndoDecisions(temporal).deny(undo, person("bob"), "it is phishing")
+            told = await eventually(lambda: _accepted(receiver, 2))
+
+    (denied,) = [one for one in told if one["type"] == "undo.denied"]
+    assert denied["data"]["decided_by"] == ["bob"]
+    assert "Denied by bob" in denied["data"]["text"]
+
+
+async def _accepted(receiver: WebReceiver, count: int) -> list[dict[str, Any]] | None:
+    return receiver.accepted if len(receiver.accepted) == count else None
 
 
 async def _returned(deployment: Deployment, count: int) -> bool | None:

@@ -1,14 +1,17 @@
 """`clawback case list`."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from enum import StrEnum
 from typing import Annotated, Any
 
 import typer
+from temporalio.client import Client
 
 from clawback.cases import CaseState
+from clawback.cases.undo_judgement import UndoHold
+from clawback.cases.undo_notifications import describe_request
 from clawback.cli.case.table import (
     COLUMNS,
     DROP_FIRST,
@@ -34,7 +37,10 @@ from clawback.cli.temporal_access import call_temporal
 from clawback.garbage_collection import without_garbage_collection
 from clawback.temporal.case_entries import CaseLine
 from clawback.temporal.case_gateway import CaseGateway
+from clawback.temporal.case_index import CaseFilter
 from clawback.temporal.correlation_gateway import CorrelationGateway
+from clawback.temporal.fan_out import Answers
+from clawback.temporal.undo_decisions import UndoDecisions
 
 
 class SortBy(StrEnum):
@@ -110,13 +116,36 @@ def list_cases(  # noqa: PLR0913 - the options of a command
     wanted = build_filter(since, until, state=state, rule=rule, mode=mode, **about)
     with without_garbage_collection():
         with show_progress("Reading cases"):
-            found = call_temporal(lambda client: CaseGateway(client).find_held_first(wanted, limit))
+            found, undos = call_temporal(lambda client: _find(client, wanted, limit))
 
         if sort is not None:
             found = sorted(found, key=_ORDERS[sort].key, reverse=_ORDERS[sort].descending)
         _print_cases(found, as_json=as_json)
 
+    _mention_undos(undos, as_json=as_json)
     return ExitCode.OK
+
+
+async def _find(
+    client: Client, wanted: CaseFilter, limit: int
+) -> tuple[list[CaseLine], Answers[UndoHold]]:
+    """Find cases, and the undos that wait for people unless only some cases are asked for."""
+    found = await CaseGateway(client).find_held_first(wanted, limit)
+    if replace(wanted, state=None) != CaseFilter() or wanted.state not in {None, CaseState.HELD}:
+        return found, Answers({}, {})
+    return found, await UndoDecisions(client).held()
+
+
+def _mention_undos(undos: Answers[UndoHold], *, as_json: bool) -> None:
+    """Say which undos wait for a second person; beside JSON, which lists cases alone."""
+    say = print_status if as_json else print_text
+    for undo, hold in undos.given.items():
+        say(
+            f"{undo} is held: {describe_request(hold)}. Until {hold.expires_at:%F %H:%M} UTC: "
+            f"clawback undo approve {undo}"
+        )
+    for page, why in undos.unanswered.items():
+        print_status(f"{page} cannot be read: {why}")
 
 
 def _print_cases(found: list[CaseLine], *, as_json: bool) -> None:

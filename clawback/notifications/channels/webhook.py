@@ -78,7 +78,7 @@ def build_body(notification: RenderedNotification) -> bytes:
         "screenshot": base64.b64encode(screenshot).decode() if screenshot else None,
     }
     body = {
-        "type": f"case.{context.occasion}",
+        "type": f"{'undo' if context.is_undo else 'case'}.{context.occasion}",
         "timestamp": context.at.isoformat(),
         "id": notification.id,
         "data": data,
