@@ -109,6 +109,7 @@ def _matched(rules: RuleSet, lines: Iterable[Line]) -> Mapping[str, int]:
     for line in lines:
         run.take(message_event(line["message"], _NOW), line["detections"])
 
+    run.finish()
     messages: dict[str, set[str]] = {}
     for case in simulate_cases(run.versions[0]):
         if case.responds_at is not None:

@@ -17,7 +17,7 @@ from sigma.modifiers import modifier_mapping
 from clawback.actions import ACTIONS, CASE_WORDS, ContainmentAction, Scope, schema_of
 from clawback.cli.rules import app
 from clawback.model.durations import format_duration
-from clawback.model.events import SOURCES, EventKind
+from clawback.model.events import SOURCES, Enrichment, EventKind
 from clawback.rules.lint.review import review_rules
 from clawback.rules.loader import read_folder
 from clawback.rules.source.documents import Status
@@ -189,12 +189,12 @@ _MORE: dict[str, dict[str, str]] = {
 # ---- fields
 
 
-def _fields(kind: EventKind, *, enriched: bool) -> Iterator[str]:
+def _fields(kind: EventKind, enrichment: Enrichment | None = None) -> Iterator[str]:
     yield from table_head("Field", "Type", "Description")
     for field in FIELDS[kind].values():
         is_joined = SOURCES[kind].is_joined and field.name.startswith("message.")
         has_own_table = field.is_derived and kind is EventKind.MESSAGE
-        if field.enrichment == enriched and not is_joined and not has_own_table:
+        if field.enrichment is enrichment and not is_joined and not has_own_table:
             yield table_row(
                 f"`{field.name}`", _field_type(field), f"{field.description}{_values(field)}"
             )
@@ -386,11 +386,12 @@ TABLES: Tables = {
     "rule commands": _commands,
     "modifiers": _modifiers,
     "refused": _refused,
-    "message fields": lambda: _fields(EventKind.MESSAGE, enriched=False),
-    "enriched fields": lambda: _fields(EventKind.MESSAGE, enriched=True),
-    "report fields": lambda: _fields(EventKind.PHISHGUARD_REPORT, enriched=False),
+    "message fields": lambda: _fields(EventKind.MESSAGE),
+    "enriched fields": lambda: _fields(EventKind.MESSAGE, Enrichment.DETECTIONS),
+    "history fields": lambda: _fields(EventKind.MESSAGE, Enrichment.HISTORY),
+    "report fields": lambda: _fields(EventKind.PHISHGUARD_REPORT),
     "derived fields": _derived,
-    "submission fields": lambda: _fields(EventKind.SUBMISSION, enriched=False),
+    "submission fields": lambda: _fields(EventKind.SUBMISSION),
     "renamed fields": _renamed,
     "default groups": _groups,
     "actions": _actions,

@@ -12,9 +12,9 @@ from typing import Any, NamedTuple
 
 from clawback.cases.plan import CasePlan, Match
 from clawback.correlation.sliding_window import Link, WindowEntry
-from clawback.model.events import Event, source_of
-from clawback.model.events.base import DETECTIONS
+from clawback.model.events import Enrichment, Event, EventKind, source_of
 from clawback.model.messages import Target
+from clawback.model.sender_history import SenderHistory, sender_of
 from clawback.model.texts import bounded, printable
 from clawback.rules import Evaluation, RuleSet
 from clawback.rules.eligibility import is_mode_ignored
@@ -157,13 +157,40 @@ class Version:
         return found.matches
 
 
+class Senders:
+    """What each sender sent, as the history of senders that rules ask for."""
+
+    def __init__(self) -> None:
+        self._histories: dict[str, SenderHistory] = {}
+
+    def add(self, event: Event) -> None:
+        """Note an event if it is a message."""
+        if event.kind is EventKind.MESSAGE and (sender := sender_of(event.record)) is not None:
+            self._histories.setdefault(sender, SenderHistory()).add(event.record, event.at)
+
+    def history_of(self, event: Event) -> Mapping[str, Any]:
+        """Give the fields below `history` of an event, as of its message; none without a sender."""
+        sender = sender_of(event.message)
+        if sender is None or not event.targets:
+            return {}
+        history = self._histories.get(sender, SenderHistory())
+        return history.summarize(event.message, event.targets[0].at)
+
+
 class Backtest:
-    """Takes events one by one, for all versions at once, so that history is read only once."""
+    """Takes events one by one, for all versions at once, so that history is read only once.
+
+    If a rule asks for the history of senders, it is what the taken messages tell: every message is
+    noted, and events that depend on it are evaluated in `finish`.
+    """
 
     def __init__(self, versions: Sequence[RuleSet]) -> None:
         self.versions = tuple(Version(rules) for rules in versions)
         self.traffic = Traffic()
         self._known: set[int] = set()  # hashes: 64 bits are enough to tell keys apart
+        asked = frozenset[Enrichment]().union(*(rules.enrichments for rules in versions))
+        self._senders = Senders() if Enrichment.HISTORY in asked else None
+        self._waiting: list[Event] = []
 
     def take(
         self, event: Event, detections: Mapping[str, Any] | None, *, last: bool = True
@@ -174,11 +201,10 @@ class Backtest:
         with `last`, count it as undecided instead.
         """
         whole = event if detections is None else event.with_detections(detections)
-        evaluations = [version.rules.evaluate(whole) for version in self.versions]
-        if any(evaluation.undecided for evaluation in evaluations):
-            if not last:
-                return False
-            self.traffic.undecided += 1
+        evaluations = self._evaluate(whole)
+        missing = self._missing(whole) if any(one.undecided for one in evaluations) else ()
+        if Enrichment.DETECTIONS in missing and not last:
+            return False
 
         key = hash(event.key)
         if key in self._known:
@@ -187,18 +213,42 @@ class Backtest:
 
         self._known.add(key)
         self._count(whole)
+        if self._senders is not None:
+            self._senders.add(event)
+
+        if Enrichment.HISTORY in missing:
+            self._waiting.append(whole)
+        else:
+            self._keep(event, evaluations)
+        return True
+
+    def finish(self) -> None:
+        """Evaluate the events that waited for the history of their senders."""
+        waiting, self._waiting = self._waiting, []
+        for event in waiting:
+            history = self._senders.history_of(event) if self._senders is not None else {}
+            self._keep(event, self._evaluate(event.enriched(Enrichment.HISTORY, history)))
+
+    def _evaluate(self, event: Event) -> list[Evaluation]:
+        return [version.rules.evaluate(event) for version in self.versions]
+
+    def _missing(self, event: Event) -> frozenset[Enrichment]:
+        """Give what the versions would read next of an event."""
+        found = (version.rules.missing_enrichment(event) for version in self.versions)
+        return frozenset(one for one in found if one is not None)
+
+    def _keep(self, event: Event, evaluations: Sequence[Evaluation]) -> None:
+        self.traffic.undecided += any(one.undecided for one in evaluations)
         kept = [
             version.keep(event, evaluation)
             for version, evaluation in zip(self.versions, evaluations, strict=True)
         ]
         self.traffic.ignored += not all(kept)
 
-        return True
-
     def _count(self, event: Event) -> None:
         self.traffic.kinds[event.kind] += 1
         self.traffic.days[event.at.date()] += 1
-        self.traffic.enriched += bool(event.message.get(DETECTIONS))
+        self.traffic.enriched += bool(event.message.get(Enrichment.DETECTIONS))
         self.traffic.delivered += not source_of(event).is_joined and _is_delivered(event)
 
 

@@ -10,10 +10,11 @@ from clawback.backtest.match_list import Reviewed, RuleMatches, list_matches
 from clawback.backtest.replay import Backtest, ReplayedMatch, Traffic
 from clawback.backtest.simulated_cases import SimulatedCase, simulate_cases
 from clawback.cases import Limit
+from clawback.model.events import Enrichment
 from clawback.model.mode import Mode
 from clawback.model.notations import canonical_address
 from clawback.rules import Rule, RuleSet
-from clawback.rules.engine.compiler import asks_enrichment
+from clawback.rules.engine.compiler import enrichments_of
 
 
 @dataclass
@@ -145,6 +146,7 @@ def summarize(backtest: Backtest, *, top: int = 10, reviewed: Reviewed | None = 
 
     `top` is how many senders and campaigns it names; `reviewed` are matches that it does not list.
     """
+    backtest.finish()
     version, *others = backtest.versions
     cases = list(simulate_cases(version))
     days = backtest.traffic.days
@@ -203,7 +205,8 @@ def _lacking(rules: RuleSet, rule: Rule, traffic: Traffic) -> str:
     if not any(traffic.kinds[kind] for kind in kinds):
         return " and ".join(f"no {kind.replace('_', ' ')}s" for kind in kinds)
 
-    needs_detections = any(leaf.tree is not None and asks_enrichment(leaf.tree) for leaf in leaves)
+    asked = (enrichments_of(leaf.tree) for leaf in leaves if leaf.tree is not None)
+    needs_detections = any(Enrichment.DETECTIONS in one for one in asked)
     return "no detections" if needs_detections and not traffic.enriched else ""
 
 

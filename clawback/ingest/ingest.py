@@ -8,12 +8,11 @@ import hashlib
 from collections.abc import Awaitable, Callable, Iterable, Mapping
 from datetime import UTC, datetime, timedelta
 from typing import Any
-from weakref import WeakValueDictionary
 
 from clawback.cases import Match
 from clawback.cloudflare import EmailSecurity, Page, Share, errors
+from clawback.ingest.enrichment import Enricher
 from clawback.ingest.join import Joiner
-from clawback.ingest.json_cache import JsonCache
 from clawback.ingest.memory import IngestMemory, fingerprint
 from clawback.ingest.result import IngestResult, Rejection
 from clawback.ingest.split import split_match
@@ -37,7 +36,6 @@ JOIN_PATIENCE = timedelta(minutes=2)
 """How long an event waits for its message to be indexed before rules see it without one."""
 OWN_SUBMISSION = "ours"
 _FEW_FAILURES = 10
-_DETECTIONS_BYTES = 8 * 1024 * 1024
 _CONCURRENT_REQUESTS = 8
 
 
@@ -61,8 +59,6 @@ class Ingest:
         age_limit: AgeLimit,
         is_ours: IsOurs,
     ) -> None:
-        self._api = api
-        self._enrichment_api = api.on(Share.ENRICHING)
         polling, backfilling = api.on(Share.POLLING), api.on(Share.BACKFILLING)
         self._lanes = {lane: backfilling if lane is Lane.BACKFILL else polling for lane in Lane}
         self._rules = rules
@@ -72,9 +68,8 @@ class Ingest:
         self._joiner = Joiner(api)
         self._needs_clean_mail = ("", True)
         self.memory = IngestMemory()
-        self._detections: JsonCache[str] = JsonCache(_DETECTIONS_BYTES)
-        self._locks: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()
         self._request_slots = asyncio.Semaphore(_CONCURRENT_REQUESTS)
+        self._enricher = Enricher(api.on(Share.ENRICHING), self._request_slots)
 
     async def read(self, request: ReadPage) -> IngestResult:
         """Read one page and decide what the page alone can decide.
@@ -116,9 +111,7 @@ class Ingest:
             async with asyncio.timeout(min(within, COMPLETION_TIMEOUT).total_seconds()):
                 await asyncio.gather(*work)
         except TimeoutError:
-            result.postponed = errors.Unavailable(
-                "investigate/{id}/detections", "not all could be read in time"
-            )
+            result.postponed = errors.Unavailable("investigate", "not all could be read in time")
 
         return result
 
@@ -238,38 +231,16 @@ class Ingest:
         return known if known.has_message or _now() - event.at >= JOIN_PATIENCE else None
 
     async def _enrich(self, event: Event) -> Event:
-        """Add the detections of the message if a rule depends on them."""
-        if self._ineligibility(event) is not None or not event.has_message:
+        """Add what rules depend on."""
+        if self._ineligibility(event) is not None:
             return event
-        if not self._rules().evaluate(event).undecided:
-            return event
-        return event.with_detections(await self._read_detections(event.targets[0].id))
-
-    async def _read_detections(self, message: str) -> Mapping[str, Any]:
-        known: Mapping[str, Any] | None = self._detections.get(message)
-        if known is None:
-            # Concurrent readers of one message wait here, and share one request.
-            async with self._locks.setdefault(message, asyncio.Lock()):
-                return await self._read_detections_once(message)
-        return known
-
-    async def _read_detections_once(self, message: str) -> Mapping[str, Any]:
-        known: Mapping[str, Any] | None = self._detections.get(message)
-        if known is None:
-            async with self._request_slots:
-                try:
-                    known = await self._enrichment_api.detections(message)
-                except (errors.NotFound, errors.InvalidRequest):
-                    known = {}
-            self._detections.set(message, known)
-
-        return known
+        return await self._enricher.enrich(event, self._rules(), _now())
 
     def _assess(self, event: Event, result: IngestResult) -> None:
         result.assessed.append((event.key, fingerprint(event, self._rules().version)))
 
     def _evaluate(self, event: Event, result: IngestResult) -> bool:
-        """Collect the certain matches; False if the detections would decide another rule."""
+        """Collect the certain matches; False if an enrichment would decide another rule."""
         if self._skip(event, result):
             return True
         evaluation = self._rules().evaluate(event)

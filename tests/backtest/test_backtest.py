@@ -137,6 +137,18 @@ def test_a_correlation_responds_from_its_threshold_on(tmp_path: Path) -> None:
     assert dict(rule.actions) == {"move": 4, "block_sender": 1}
 
 
+@pytest.mark.parametrize("is_reversed", [False, True], ids=["in order", "reversed"])
+def test_the_history_of_a_sender_is_what_came_before(tmp_path: Path, *, is_reversed: bool) -> None:
+    """Only the first message of a sender has none, in whatever order the events are taken."""
+    new = {"a_rule.yml": responding("sel: {history.messages: 0}\ncondition: sel")}
+    events = [event(number, number) for number in range(3)]
+    events += [event(number, 100 + number, **{"from": "b@x.test"}) for number in range(3, 5)]
+    result = replayed(load(tmp_path, new), events=events[::-1] if is_reversed else events)
+    (rule,) = result.rules
+    assert (rule.matches, rule.messages) == (2, 2)
+    assert (result.traffic.undecided, result.traffic.events) == (0, 5)
+
+
 def test_a_correlation_of_correlations_responds(tmp_path: Path) -> None:
     """Two bursts open a case with the three events that made them."""
     (rule,) = replayed(load(tmp_path, BURSTS), events=[event(n, n) for n in range(3)]).rules

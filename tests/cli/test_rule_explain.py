@@ -8,6 +8,7 @@ import pytest
 
 from clawback.cli.exits import ExitCode
 from tests.cli.command import clawback, sentence
+from tests.rules.folders import responding, write
 
 RULES = str(Path(__file__).parents[2] / "rules")
 ACTING = {"CLAWBACK_MODE": "enforce", "CLAWBACK_AGE_LIMIT": "off", "CLAWBACK_RULES": RULES}
@@ -106,6 +107,21 @@ def test_a_message_that_was_dealt_with_is_not_moved_again(tmp_path: Path) -> Non
     )["cases"]
     assert [action["outcomes"] for action in case["actions"]] == [{"already_there": 1}, {"act": 1}]
     assert [reason["code"] for reason in case["reasons"]] == ["handled"]
+
+
+def test_the_history_of_a_sender_is_explained(tmp_path: Path) -> None:
+    """A corpus line may have it; without it, the condition says what it needs."""
+    folder = tmp_path / "rules"
+    new = responding("sel: {history.messages: 0}\ncondition: sel")
+    write(folder, {"a_rule.yml": new, "safety.yml": "{}"})
+    rules = {**ACTING, "CLAWBACK_RULES": str(folder)}
+    for history, expected in (
+        ({"history": {"messages": 0}}, "← 0"),
+        ({}, "needs the history of the sender"),
+    ):
+        path = written(tmp_path / "one.json", {"message": bec(), **history})
+        done = clawback("rules", "explain", "a_rule", "--event", path, **rules)
+        assert expected in done.stdout
 
 
 def test_a_correlation_says_what_is_missing(tmp_path: Path) -> None:

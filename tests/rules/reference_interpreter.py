@@ -97,6 +97,8 @@ def _or(answers: list[bool | None]) -> bool | None:
 
 
 def _unknown(field: str, record: Mapping[str, Any]) -> bool:
+    if field.startswith("history"):
+        return "history" not in record
     is_enriched = field.startswith("detections") or field in {"link_count", "attachment_count"}
     return is_enriched and "detections" not in record
 

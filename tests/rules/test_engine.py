@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from clawback.model.events import Event, EventKind
 from clawback.rules.engine.codegen import Branches, generate_evaluator, generate_predicate
-from clawback.rules.engine.compiler import asks_enrichment, compile_node
+from clawback.rules.engine.compiler import compile_node, enrichments_of
 from clawback.rules.engine.index import Engine
 from clawback.rules.engine.predicates import match_any_regex, required_literals
 from clawback.rules.source.condition import (
@@ -50,6 +50,7 @@ FIELDS = [
     "properties.allowlisted_pattern",
     "detections.links.href",
     "detections.findings.score",
+    "history.messages",
     "from_domain",
     "replyto_domain",
     "detections.links.href_domain",
@@ -234,6 +235,7 @@ records = st.fixed_dictionaries(
         "properties": st.one_of(
             st.lists(st.fixed_dictionaries({}, optional={"allowlisted_pattern": loose}), max_size=2)
         ),
+        "history": st.one_of(st.none(), st.fixed_dictionaries({}, optional={"messages": scalars})),
         "detections": st.one_of(
             st.none(),
             st.just({}),
@@ -299,7 +301,7 @@ def test_one_rule_is_what_the_interpreter_says(rule: Node, record: dict[str, Any
     answer = interpret(rule, record)
 
     assert compile_node(rule, _today)(record) is answer
-    known = "detections" in record or not asks_enrichment(rule)
+    known = enrichments_of(rule) <= record.keys()
     branches: Branches[bool | None] = Branches(
         matched=lambda _: True, unmatched=False, unknown=lambda _: None
     )

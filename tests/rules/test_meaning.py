@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from clawback.model.events import Event, EventKind
+from clawback.model.events import Enrichment, Event, EventKind
 from clawback.rules import RuleSet
 from clawback.rules.source.field_catalogue import FIELDS
 from tests.rules.folders import LOGSOURCE, block, is_match, load, message, report, responding
@@ -236,6 +236,34 @@ def test_enrichment_of_a_report_is_that_of_its_message(tmp_path: Path) -> None:
     joined = report(message={"id": "one"})
     assert is_match(rules, joined) is None
     assert is_match(rules, joined.with_detections({"links": [{"href": "evil"}]})) is True
+
+
+def test_a_history_is_missing_after_the_detections(tmp_path: Path) -> None:
+    """An undecided rule names what to read next; nothing once it is decided."""
+    detection = "new: {history.messages: 0}\nasked: {detections.links.href|contains: evil}\n"
+    rules = load(tmp_path, {"a_rule.yml": responding(f"{detection}condition: new and asked")})
+    event = message(from_="a")
+    linked = event.with_detections({"links": [{"href": "https://evil.test"}]})
+
+    assert rules.missing_enrichment(event) is Enrichment.DETECTIONS
+    assert rules.missing_enrichment(event.with_detections({})) is None
+    assert rules.missing_enrichment(linked) is Enrichment.HISTORY
+    assert is_match(rules, linked.enriched(Enrichment.HISTORY, {"messages": 0})) is True
+    assert is_match(rules, linked.enriched(Enrichment.HISTORY, {})) is False
+
+
+def test_the_history_on_a_report_is_that_of_the_message(tmp_path: Path) -> None:
+    """It is asked for where the message is known, and never without one."""
+    rule = responding(
+        "new: {message.history.messages: 0}\ncondition: new",
+        logsource=LOGSOURCE.strip().replace("message}", "phishguard_report}"),
+    )
+    rules = load(tmp_path, {"a_rule.yml": rule})
+    joined = report(message={"id": "one"})
+
+    assert is_match(rules, report()) is False
+    assert is_match(rules, joined) is None
+    assert is_match(rules, joined.enriched(Enrichment.HISTORY, {"messages": 0})) is True
 
 
 def test_with_many_rules_undecided_is_still_seen(tmp_path: Path) -> None:

@@ -13,6 +13,7 @@ from clawback.cli.exits import ExitCode, Failure
 from clawback.ingest.join import join_messages
 from clawback.model.events import (
     SOURCES,
+    Enrichment,
     Event,
     EventKind,
     NotAnEvent,
@@ -104,11 +105,11 @@ def _event(value: Any, kinds: Sequence[EventKind], now: datetime) -> Event:
 
     for source in SOURCES.values():
         name = source.short_name
-        if isinstance(value.get(name), dict) and value.keys() <= {name, "detections"}:
+        if isinstance(value.get(name), dict) and value.keys() <= {name, *Enrichment}:
             event = source.build(value[name], now)
-            return (
-                event.with_detections(value["detections"] or {}) if "detections" in value else event
-            )
+            for enrichment in (one for one in Enrichment if one in value):
+                event = event.enriched(enrichment, value[enrichment] or {})
+            return event
 
     kind = _kind_of(value, kinds)
     event = build_event(kind, value, now)

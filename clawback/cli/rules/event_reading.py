@@ -1,5 +1,6 @@
 """Reads single events from the API, and from a case, for commands that explain or make rules."""
 
+import asyncio
 from collections.abc import Collection, Sequence
 from contextlib import suppress
 from datetime import datetime, timedelta
@@ -7,8 +8,9 @@ from datetime import datetime, timedelta
 from clawback.cli.cloudflare_access import api_errors, open_history_api
 from clawback.cli.exits import ExitCode, Failure
 from clawback.cloudflare import EmailSecurity, NotFound
+from clawback.ingest.enrichment import Enricher
 from clawback.ingest.join import Joiner
-from clawback.model.events import Event, EventKind, build_event, message_event
+from clawback.model.events import Enrichment, Event, EventKind, build_event, message_event
 from clawback.settings import load_settings
 
 BY_ID = frozenset({EventKind.MESSAGE, EventKind.SUBMISSION})
@@ -18,9 +20,15 @@ _MOST_OF_CASE = 20
 
 
 async def read_by_id(
-    ids: Sequence[str], kinds: Collection[EventKind], now: datetime, *, enrich: bool
+    ids: Sequence[str],
+    kinds: Collection[EventKind],
+    now: datetime,
+    *,
+    wanted: Collection[Enrichment],
 ) -> list[Event]:
     """Read messages or, where only that kind fits, submissions with their messages.
+
+    `wanted` are the enrichments to read of each.
 
     Raises:
         Failure: there is no such id, or the API refused or cannot be reached.
@@ -29,7 +37,8 @@ async def read_by_id(
     with api_errors():
         async with open_history_api(load_settings()) as api:
             events = [await _read(api, kinds, one, now) for one in ids]
-            return [await _enrich(api, event) if enrich else event for event in events]
+            enricher = Enricher(api, asyncio.Semaphore())
+            return [await _enrich(enricher, event, wanted, now) for event in events]
 
 
 async def read_messages(ids: Sequence[str], now: datetime) -> list[Event]:
@@ -42,10 +51,11 @@ async def read_messages(ids: Sequence[str], now: datetime) -> list[Event]:
     found: list[Event] = []
     with api_errors():
         async with open_history_api(load_settings()) as api:
+            enricher = Enricher(api, asyncio.Semaphore())
             for id_ in ids:
                 with suppress(NotFound):
                     event = message_event((await api.message(id_)).record, now)
-                    found.append(await _enrich(api, event))
+                    found.append(await _enrich(enricher, event, {Enrichment.DETECTIONS}, now))
     return found
 
 
@@ -85,12 +95,9 @@ async def _read(
     return await Joiner(api).join(build_event(EventKind.SUBMISSION, found[0].record, now), now)
 
 
-async def _enrich(api: EmailSecurity, event: Event) -> Event:
-    try:
-        return (
-            event.with_detections(await api.detections(event.targets[0].id))
-            if event.has_message
-            else event
-        )
-    except NotFound:
-        return event.with_detections({})
+async def _enrich(
+    enricher: Enricher, event: Event, wanted: Collection[Enrichment], now: datetime
+) -> Event:
+    for enrichment in sorted(wanted) if event.has_message else ():
+        event = event.enriched(enrichment, await enricher.read(enrichment, event, now))
+    return event

@@ -15,11 +15,11 @@ from clawback.cli.rules.event_files import read_events
 from clawback.cli.rules.event_reading import BY_ID, read_by_id
 from clawback.cli.rules.explain_output import explanation_data, show
 from clawback.correlation.progress import Progress
-from clawback.model.events import Event
+from clawback.model.events import Enrichment, Event
 from clawback.model.texts import plural
 from clawback.rules import Rule, RuleSet
 from clawback.rules.eligibility import age_limit_in_force
-from clawback.rules.engine.compiler import asks_enrichment
+from clawback.rules.engine.compiler import enrichments_of
 from clawback.rules.tools.dry_run import DryRun, DryRunContext, EventResult, dry_run
 from clawback.settings import load_settings
 
@@ -116,8 +116,8 @@ def _events(
 
 async def _fetch(rule: Rule, rules: RuleSet, ids: list[str], now: datetime) -> list[Event]:
     trees = [tree for name in rules.leaves(rule) if (tree := rules.rules[name].tree) is not None]
-    wanted = any(map(asks_enrichment, trees))
-    return await read_by_id(ids, rule.kinds, now, enrich=wanted)
+    wanted = frozenset[Enrichment]().union(*map(enrichments_of, trees))
+    return await read_by_id(ids, rule.kinds, now, wanted=wanted)
 
 
 def _data(

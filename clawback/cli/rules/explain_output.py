@@ -10,6 +10,7 @@ from rich.text import Text
 
 from clawback.model.texts import bounded, printable
 from clawback.rules.engine.explanation import Explanation
+from clawback.rules.engine.field_values import enrichment_of
 
 _WORDS = {True: "true", False: "false", None: "not known"}
 _STYLES = {True: "green", False: "red", None: "yellow"}
@@ -80,7 +81,8 @@ def _values_found(one: Explanation) -> str:
     if one.field is None:
         return ""
     if one.outcome is None and not one.actual:
-        return "needs /detections"
+        enrichment = enrichment_of(tuple(one.field.split(".")))
+        return f"needs {enrichment.source}" if enrichment else ""
 
     actual = _values([_actual(value) for value in one.actual])
     which = f" ({_values(one.held)})" if one.held and len(one.expected) > 1 else ""

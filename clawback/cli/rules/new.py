@@ -21,7 +21,7 @@ from clawback.cli.rules.event_reading import (
     read_by_id,
     read_messages,
 )
-from clawback.model.events import Event, EventKind, message_event
+from clawback.model.events import Enrichment, Event, EventKind, message_event
 from clawback.model.texts import bounded, printable
 from clawback.rules import RuleErrors, load_rules
 from clawback.rules.loader import read_folder
@@ -132,7 +132,8 @@ def _read_events(
             raise Failure(f"no message of {case} can be read any more", ExitCode.NO)
         return events
     if api_id is not None:
-        return asyncio.run(read_by_id([api_id], list(BY_ID), now, enrich=True))
+        detections = {Enrichment.DETECTIONS}
+        return asyncio.run(read_by_id([api_id], list(BY_ID), now, wanted=detections))
     if file is not None:
         where = "stdin" if file == _STDOUT else file
         return [_pick(read_events([file], list(EventKind), now), number, where)]

@@ -8,7 +8,15 @@ from collections.abc import Mapping
 from datetime import datetime, timedelta
 from typing import Any
 
-from clawback.model.events.base import Event, EventKind, EventSource, JoinSearch, NotAnEvent
+from clawback.model.events.base import (
+    MESSAGE,
+    Enrichment,
+    Event,
+    EventKind,
+    EventSource,
+    JoinSearch,
+    NotAnEvent,
+)
 from clawback.model.events.message import MESSAGES, is_moved, is_released, message_event
 from clawback.model.events.phishguard_report import PhishGuardReportSource
 from clawback.model.events.submission import SubmissionSource
@@ -53,8 +61,10 @@ def is_too_old(event: Event, now: datetime, limit: timedelta | None) -> bool:
 
 
 __all__ = [
+    "MESSAGE",
     "SOURCES",
     "SOURCES_BY_NAME",
+    "Enrichment",
     "Event",
     "EventKind",
     "EventSource",

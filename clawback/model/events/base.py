@@ -24,8 +24,22 @@ from clawback.model.times import parse_time
 
 LONGEST_ID = 512
 """Bytes of the longest id of a record; the API's own have about fifty. Requests carry it whole."""
-DETECTIONS = "detections"
 MESSAGE = "message"
+
+
+class Enrichment(StrEnum):
+    """What is read of a message only if a rule depends on it, in this order.
+
+    The values are the names of its objects in the record of the message.
+    """
+
+    DETECTIONS = "detections"
+    HISTORY = "history"
+
+    @property
+    def source(self) -> str:
+        """Where it comes from, for people."""
+        return "/detections" if self is Enrichment.DETECTIONS else "the history of the sender"
 
 
 class EventKind(StrEnum):
@@ -46,9 +60,9 @@ class Event:
 
     `record` holds the API's JSON under current names, with addresses, domains and IP addresses in
     their canonical form; `original` is the record as it came, where that differs.
-    `record["detections"]` is the response of
-    `/detections` (absent: not fetched). On reports and submissions `record["message"]` is the
-    joined message, and `copies` are what it is in each mailbox. `handled` says that somebody had
+    `record["detections"]` is the response of `/detections`, and `record["history"]` what the sender
+    sent before (absent: not read). On reports and submissions `record["message"]` is the joined
+    message, and `copies` are what it is in each mailbox. `handled` says that somebody had
     moved, released or quarantined the message before it was read. `version` tells the states of a
     changing record apart, such as a submission before and after its review: each state is an event,
     and all of them have one `identity`.
@@ -101,13 +115,19 @@ class Event:
 
     def with_detections(self, detections: Mapping[str, Any]) -> "Event":
         """The same event with the response of `/detections`, also in its joined message."""
-        canonical = canonical_value(detections, DETECTIONS_FORMS)
-        record = {**self.record, DETECTIONS: canonical}
+        return self.enriched(Enrichment.DETECTIONS, detections)
+
+    def enriched(self, enrichment: Enrichment, value: Mapping[str, Any]) -> "Event":
+        """The same event with an enrichment, also in its joined message."""
+        name = enrichment.value
+        has_forms = enrichment is Enrichment.DETECTIONS
+        canonical = canonical_value(value, DETECTIONS_FORMS) if has_forms else value
+        record = {**self.record, name: canonical}
         if self.kind is not EventKind.MESSAGE and self.message:
-            record[MESSAGE] = {**self.message, DETECTIONS: canonical}
+            record[MESSAGE] = {**self.message, name: canonical}
         original = self.original
-        if original is not None or canonical is not detections:
-            original = {**self.as_read, DETECTIONS: detections}
+        if original is not None or canonical is not value:
+            original = {**self.as_read, name: value}
         # `replace` costs four times as much, and this is done for every event.
         return Event(
             self.kind,

@@ -11,8 +11,8 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, Generic, TypeVar
 
-from clawback.model.events import SOURCES, Event, EventKind
-from clawback.rules.engine.compiler import Today, asks_enrichment, by_cost, compile_node
+from clawback.model.events import SOURCES, Enrichment, Event, EventKind
+from clawback.rules.engine.compiler import Today, by_cost, compile_node, enrichments_of
 from clawback.rules.engine.field_values import has_value, is_derived
 from clawback.rules.engine.predicates import (
     Predicate,
@@ -36,7 +36,6 @@ from clawback.rules.source.condition import (
     Text,
     Wildcard,
 )
-from clawback.rules.source.field_catalogue import ENRICHMENT
 
 Answer = TypeVar("Answer")
 
@@ -45,7 +44,7 @@ _DEEPEST_PATH = 2
 
 
 def generate_predicate(node: Node, today: Today) -> Predicate:
-    """Generate a predicate of records that have `detections` if the condition asks for any."""
+    """Generate a predicate of records that have the enrichments that the condition asks for."""
     writer = _Writer(today, "record")
     return _compile(f"lambda record: {writer.write(node)}", writer.constants)
 
@@ -64,16 +63,15 @@ def generate_evaluator(
 ) -> Callable[[Event], Answer]:
     """Generate a function of events that tests the condition and chooses the branch in one call.
 
-    Events of another kind, and those without the `detections` that the condition asks for, take the
+    Events of another kind, and those without an enrichment that the condition asks for, take the
     branch `unknown`.
     """
     writer = _Writer(today, "event.record")
     answer = f"(matched(event) if {writer.write(node)} else unmatched)"
-    is_known = f" and {_HAS_DETECTIONS[kind]}" if asks_enrichment(node) else ""
+    is_known = "".join(f" and {writer.write_known(kind, one)}" for one in enrichments_of(node))
     constants = {
         **writer.constants,
         "kind": kind,
-        "enrichment": ENRICHMENT,
         "matched": branches.matched,
         "unmatched": branches.unmatched,
         "unknown": branches.unknown,
@@ -81,13 +79,6 @@ def generate_evaluator(
     source = f"lambda event: {answer} if event.kind is kind{is_known} else unknown(event)"
 
     return _compile(source, constants)
-
-
-# A joined event has them in its message, too deep to test inline: it takes the branch `unknown`.
-_HAS_DETECTIONS = {
-    kind: "False" if source.is_joined else "enrichment in event.record"
-    for kind, source in SOURCES.items()
-}
 
 
 def _compile(source: str, constants: Mapping[str, Any]) -> Callable[[Any], Any]:
@@ -119,6 +110,14 @@ class _Writer:
                 return f"({word.join(self.write(child) for child in by_cost(node.children))})"
             case ExpiredAfter() | Element():
                 return f"{self._constant(compile_node(node, self._today))}({self._record})"
+
+    def write_known(self, kind: EventKind, enrichment: Enrichment) -> str:
+        """Write whether a record has an enrichment.
+
+        A joined event has it in its message, too deep to test inline.
+        """
+        is_joined = SOURCES[kind].is_joined
+        return "False" if is_joined else f"{self._constant(enrichment.value)} in {self._record}"
 
     def _leaf(self, leaf: Leaf) -> str:
         """Write a leaf: the test inline for a value of the usual type, a call for any other."""

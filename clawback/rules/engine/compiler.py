@@ -4,10 +4,10 @@ from collections.abc import Callable, Iterable, Mapping
 from datetime import date
 from functools import cached_property
 
-from clawback.model.events import Event
+from clawback.model.events import Enrichment, Event
 from clawback.rules.engine.field_values import (
     Record,
-    is_enrichment,
+    enrichment_of,
     is_unknown,
     known_by,
     reader_of,
@@ -31,7 +31,6 @@ from clawback.rules.source.condition import (
     leaves_of,
     replace_children,
 )
-from clawback.rules.source.field_catalogue import ENRICHMENT
 
 Today = Callable[[], date]
 """The clock by which exceptions expire: the current day in UTC."""
@@ -54,17 +53,16 @@ def compile_node(node: Node, today: Today) -> Predicate:
             return lambda _: today() > last
         case And() | Or():
             children = [compile_node(child, today) for child in by_cost(node.children)]
-            is_two_valued = not asks_enrichment(node)
+            is_two_valued = not enrichments_of(node)
             if isinstance(node, And):
                 return _and(children) if is_two_valued else _kleene_and(children)
             return _or(children) if is_two_valued else _kleene_or(children)
 
 
-def asks_enrichment(node: Node) -> bool:
-    """Whether any leaf needs `/detections`."""
-    return any(
-        is_enrichment(tuple(name.split("."))) for leaf in leaves_of(node) for name in leaf.fields
-    )
+def enrichments_of(node: Node) -> frozenset[Enrichment]:
+    """Give the enrichments that a condition asks for."""
+    names = (name for leaf in leaves_of(node) for name in leaf.fields)
+    return frozenset(filter(None, (enrichment_of(tuple(name.split("."))) for name in names)))
 
 
 def by_cost(children: tuple[Node, ...]) -> list[Node]:
@@ -162,7 +160,7 @@ def _compile_element(node: Element, today: Today) -> Predicate:
     give_elements = element_reader(node)
     asked = [tuple(name.split(".")) for name in node.fields]
     # Unknown as a whole: nothing is known of an element whose event is half known.
-    unknowable = [known_by(path) for path in asked if is_enrichment(path)]
+    unknowable = [known_by(path) for path in asked if enrichment_of(path) is not None]
 
     def predicate(record: Record) -> bool | None:
         for path in unknowable:
@@ -233,6 +231,6 @@ def _without_message_in_test(test: Test) -> Test:
 
 
 def _unknown_field(name: str) -> str:
-    """Move a field of the message below `detections`, which are unknown until fetched."""
+    """Move a field of the message below `detections`, which are unknown until read."""
     is_of_message = name == "message" or name.startswith("message.")
-    return f"{ENRICHMENT}.{name}" if is_of_message else name
+    return f"{Enrichment.DETECTIONS}.{name}" if is_of_message else name

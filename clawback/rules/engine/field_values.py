@@ -10,7 +10,7 @@ from functools import cache
 from typing import Any
 
 from clawback.model.derived_fields import DERIVATIONS
-from clawback.rules.source.field_catalogue import ENRICHMENT
+from clawback.model.events import MESSAGE, Enrichment
 
 Record = Mapping[str, Any]
 Path = tuple[str, ...]
@@ -20,6 +20,7 @@ Reader = Callable[[Record], Sequence[Any]]
 _DECIMAL = re.compile(r"[+-]?(?:[0-9]{1,30})(?:\.[0-9]{1,30})?")
 # Python refuses to print integers of more than 4,300 digits; no rule needs one of 300.
 _HUGE = 10**300
+_ENRICHMENTS: Mapping[str, Enrichment] = {one.value: one for one in Enrichment}
 
 
 def iterate_values(record: Any, path: tuple[str, ...]) -> Iterator[Any]:
@@ -101,10 +102,11 @@ def reader_of(path: Path) -> Reader:
 # ---- what is unknown
 
 
-def is_enrichment(path: Path) -> bool:
-    """Whether a field comes from `/detections`."""
+def enrichment_of(path: Path) -> Enrichment | None:
+    """Give the enrichment that a field comes from; None for a field of the record itself."""
     path = known_by(path)
-    return path[0] == ENRICHMENT or path[:2] == ("message", ENRICHMENT)
+    root = path[1] if path[0] == MESSAGE and len(path) > 1 else path[0]
+    return _ENRICHMENTS.get(root)
 
 
 def known_by(path: Path) -> Path:
@@ -114,12 +116,12 @@ def known_by(path: Path) -> Path:
 
 
 def is_unknown(record: Record, path: Path) -> bool:
-    """Whether a field (for a derived one: what it is known by) waits for `/detections`."""
-    if path[0] == ENRICHMENT:
-        return ENRICHMENT not in record
-    if path[:2] == ("message", ENRICHMENT):
-        message = record.get("message")
-        return isinstance(message, Mapping) and ENRICHMENT not in message
+    """Whether a field (for a derived one: what it is known by) waits for an enrichment."""
+    if path[0] in _ENRICHMENTS:
+        return path[0] not in record
+    if path[0] == MESSAGE and len(path) > 1 and path[1] in _ENRICHMENTS:
+        message = record.get(MESSAGE)
+        return isinstance(message, Mapping) and path[1] not in message
     return False
 
 

@@ -11,19 +11,19 @@ from typing import Any, Generic, TypeVar
 
 from ahocorasick_rs import AhoCorasick
 
-from clawback.model.events import SOURCES, EventKind
+from clawback.model.events import MESSAGE, SOURCES, Enrichment, EventKind
 from clawback.rules.engine.codegen import generate_predicate
-from clawback.rules.engine.compiler import Today, asks_enrichment, compile_node
+from clawback.rules.engine.compiler import Today, compile_node, enrichments_of
 from clawback.rules.engine.field_values import as_text, is_derived, read_values, reader_of
 from clawback.rules.engine.predicates import Predicate, match_any_regex
-from clawback.rules.engine.prefilter import Lookup, Prefilter, prefilters_of
+from clawback.rules.engine.prefilter import Lookup, Missing, Prefilter, prefilters_of
 from clawback.rules.source.condition import Node
-from clawback.rules.source.field_catalogue import ENRICHMENT
 
 Hit = TypeVar("Hit")
 Decision = tuple[Sequence[Hit], bool]
 """What is reported for the conditions that hold, in their order; whether any is undecided."""
 NOTHING: tuple[tuple[()], bool] = ((), False)
+_NOTHING_MISSING: Missing = frozenset()
 
 _MOST_UNINDEXED = 8
 _OVERLAPPING = True
@@ -133,10 +133,14 @@ class _FieldIndex:
 
 
 class _Index(Generic[Hit]):
-    """The conditions by their prefilters, for records with or (`blind`) without `detections`."""
+    """The conditions by their prefilters, for records that lack the `missing` enrichments."""
 
     def __init__(
-        self, conditions: Sequence[tuple[Node, Hit]], kind: EventKind, today: Today, *, blind: bool
+        self,
+        conditions: Sequence[tuple[Node, Hit]],
+        kind: EventKind,
+        today: Today,
+        missing: Missing,
     ) -> None:
         self._conditions = conditions
         self._today = today
@@ -146,7 +150,7 @@ class _Index(Generic[Hit]):
         holding: dict[Prefilter, list[int]] = {}
         candidates: dict[Prefilter, list[int]] = {}
         for row, (node, _) in enumerate(conditions):
-            prefilters = prefilters_of(node, kind, blind=blind)
+            prefilters = prefilters_of(node, kind, missing=missing)
             if prefilters is None:
                 # Nothing rules it out, so it is evaluated for every event.
                 self._always.append(row)
@@ -235,33 +239,37 @@ class Engine(Generic[Hit]):
     ) -> None:
         self._conditions = conditions
         self._kind = kind
+        self._is_joined = SOURCES[kind].is_joined
         self._today = today
-        self._asks_enrichment = any(asks_enrichment(node) for node, _ in conditions)
+        self._enrichments = frozenset[Enrichment]().union(
+            *(enrichments_of(node) for node, _ in conditions)
+        )
+        self._asked = [(frozenset({one}), one.value) for one in self._enrichments]
+        self._indexes: dict[Missing, _Index[Hit]] = {}
         self._is_indexed = len(conditions) > _MOST_UNINDEXED
         self.decide = self._decide_indexed if self._is_indexed else self._decide_each
 
     def prepare(self) -> None:
         """Build the index now instead of at the first event."""
-        _ = (self._blind_index, self._index) if self._is_indexed else self._predicates
+        if not self._is_indexed:
+            _ = self._predicates
+            return
+        for missing in {_NOTHING_MISSING, self._enrichments}:
+            self._index(missing)
 
     def _decide_indexed(self, record: Mapping[str, Any]) -> Decision[Hit]:
-        blind = self._asks_enrichment and not self._is_enriched(record)
-        return (self._blind_index if blind else self._index).decide(record)
+        missing = self._missing(record)
+        return (self._indexes.get(missing) or self._index(missing)).decide(record)
 
-    @cached_property
-    def _index(self) -> _Index[Hit]:
-        return _Index(self._conditions, self._kind, self._today, blind=False)
-
-    @cached_property
-    def _blind_index(self) -> _Index[Hit]:
-        if not self._asks_enrichment:
-            return self._index
-        return _Index(self._conditions, self._kind, self._today, blind=True)
+    def _index(self, missing: Missing) -> _Index[Hit]:
+        if missing not in self._indexes:
+            self._indexes[missing] = _Index(self._conditions, self._kind, self._today, missing)
+        return self._indexes[missing]
 
     def _decide_each(self, record: Mapping[str, Any]) -> Decision[Hit]:
         hits: list[Hit] = []
         undecided = False
-        is_known = not self._asks_enrichment or self._is_enriched(record)
+        is_known = not self._missing(record)
 
         for compiled, generated, hit in self._predicates:
             if answer := generated(record) if is_known else compiled(record):
@@ -277,12 +285,20 @@ class Engine(Generic[Hit]):
         found: list[tuple[Predicate, Predicate, Hit]] = []
         for node, hit in self._conditions:
             generated = generate_predicate(node, self._today)
-            compiled = compile_node(node, self._today) if asks_enrichment(node) else generated
+            compiled = compile_node(node, self._today) if enrichments_of(node) else generated
             found.append((compiled, generated, hit))
         return found
 
-    def _is_enriched(self, record: Mapping[str, Any]) -> bool:
-        if not SOURCES[self._kind].is_joined:
-            return ENRICHMENT in record
-        message = record.get("message")
-        return not isinstance(message, Mapping) or ENRICHMENT in message
+    def _missing(self, record: Mapping[str, Any]) -> Missing:
+        """Give the enrichments that conditions ask for and a record lacks."""
+        if not self._enrichments:
+            return _NOTHING_MISSING
+        message = record.get(MESSAGE) if self._is_joined else record
+        if not isinstance(message, Mapping):
+            return _NOTHING_MISSING
+
+        missing = _NOTHING_MISSING
+        for alone, name in self._asked:
+            if name not in message:
+                missing |= alone
+        return missing

@@ -1,7 +1,7 @@
 """Compiles leaves to Python predicates: functions from a record to true, false or None (unknown).
 
-A predicate never raises. It answers None if its field comes from `/detections` and these have not
-been fetched.
+A predicate never raises. It answers None if its field comes from an enrichment that has not been
+read.
 """
 
 import operator
@@ -19,9 +19,9 @@ from clawback.rules.engine.field_values import (
     Record,
     as_number,
     as_text,
+    enrichment_of,
     has_value,
     is_derived,
-    is_enrichment,
     is_unknown,
     known_by,
     reader_of,
@@ -69,7 +69,8 @@ def compile_leaf(leaf: Leaf) -> Predicate:
     check = compile_tests(others)
     if is_derived(path):
         return _derived(path, check)
-    return _nested(path, check) if len(path) > 1 or is_enrichment(path) else _plain(path[0], check)
+    is_plain = len(path) == 1 and enrichment_of(path) is None
+    return _plain(path[0], check) if is_plain else _nested(path, check)
 
 
 def _plain(name: str, check: Check) -> Predicate:
@@ -83,7 +84,7 @@ def _plain(name: str, check: Check) -> Predicate:
 
 
 def _nested(path: tuple[str, ...], check: Check) -> Predicate:
-    can_be_unknown = is_enrichment(path)
+    can_be_unknown = enrichment_of(path) is not None
 
     def predicate(record: Record) -> bool | None:
         if can_be_unknown and is_unknown(record, path):
@@ -94,7 +95,7 @@ def _nested(path: tuple[str, ...], check: Check) -> Predicate:
 
 
 def _derived(path: tuple[str, ...], check: Check) -> Predicate:
-    can_be_unknown, known = is_enrichment(path), known_by(path)
+    can_be_unknown, known = enrichment_of(path) is not None, known_by(path)
     read = reader_of(path)
 
     def predicate(record: Record) -> bool | None:

@@ -8,8 +8,8 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 
-from clawback.model.events import EventKind
-from clawback.rules.engine.field_values import is_enrichment
+from clawback.model.events import Enrichment, EventKind
+from clawback.rules.engine.field_values import enrichment_of
 from clawback.rules.engine.predicates import required_literals
 from clawback.rules.source.condition import (
     And,
@@ -33,6 +33,10 @@ from clawback.rules.source.field_catalogue import FieldType, find_field
 
 # A shorter one is part of most texts.
 _SHORTEST_LITERAL = 3
+
+
+Missing = frozenset[Enrichment]
+"""The enrichments that a record does not have."""
 
 
 class Lookup(StrEnum):
@@ -72,23 +76,22 @@ class PrefilterSet:
         return PrefilterSet(dict.fromkeys(self.exact, False), self.share)
 
 
-def prefilters_of(node: Node, kind: EventKind, *, blind: bool) -> PrefilterSet | None:
+def prefilters_of(node: Node, kind: EventKind, *, missing: Missing) -> PrefilterSet | None:
     """Find the most selective prefilters of a condition; None if it can hold without any.
 
-    `blind` is for records without `detections`. A leaf that asks for these is then unknown, which a
-    prefilter must not rule out.
+    A leaf that asks for a `missing` enrichment is unknown, which a prefilter must not rule out.
     """
     match node:
         case Leaf():
-            return _of_leaf(node, kind, blind=blind)
+            return _of_leaf(node, kind, missing=missing)
         case Element():
-            return _of_element(node, kind, blind=blind)
+            return _of_element(node, kind, missing=missing)
         case Named():
-            return prefilters_of(node.child, kind, blind=blind)
+            return prefilters_of(node.child, kind, missing=missing)
         case And():
-            return _most_selective(tuple(_clauses_of(node)), kind, blind=blind)
+            return _most_selective(tuple(_clauses_of(node)), kind, missing=missing)
         case Or():
-            return _union(prefilters_of(child, kind, blind=blind) for child in node.children)
+            return _union(prefilters_of(child, kind, missing=missing) for child in node.children)
         case Not() | ExpiredAfter():
             return None
 
@@ -105,10 +108,10 @@ def _clauses_of(node: Node) -> Iterator[Node]:
 
 
 def _most_selective(
-    clauses: tuple[Node, ...], kind: EventKind, *, blind: bool
+    clauses: tuple[Node, ...], kind: EventKind, *, missing: Missing
 ) -> PrefilterSet | None:
     """Choose one clause of a conjunction; its prefilters are exact only if it is the only one."""
-    found = (prefilters_of(clause, kind, blind=blind) for clause in clauses)
+    found = (prefilters_of(clause, kind, missing=missing) for clause in clauses)
     best = min(filter(None, found), key=lambda one: one.share, default=None)
     if best is None or len(clauses) == 1:
         return best
@@ -128,8 +131,8 @@ def _union(alternatives: Iterable[PrefilterSet | None]) -> PrefilterSet | None:
     return PrefilterSet(exact, share)
 
 
-def _of_leaf(leaf: Leaf, kind: EventKind, *, blind: bool) -> PrefilterSet | None:
-    if blind and any(is_enrichment(tuple(name.split("."))) for name in leaf.fields):
+def _of_leaf(leaf: Leaf, kind: EventKind, *, missing: Missing) -> PrefilterSet | None:
+    if any(enrichment_of(tuple(name.split("."))) in missing for name in leaf.fields):
         return None
     known = find_field(kind, leaf.field)
     has_few_values = known is not None and known.type in {FieldType.ENUM, FieldType.BOOLEAN}
@@ -137,11 +140,11 @@ def _of_leaf(leaf: Leaf, kind: EventKind, *, blind: bool) -> PrefilterSet | None
     return _union(found)
 
 
-def _of_element(node: Element, kind: EventKind, *, blind: bool) -> PrefilterSet | None:
+def _of_element(node: Element, kind: EventKind, *, missing: Missing) -> PrefilterSet | None:
     """Look for what one element must have, in any of them; only evaluation says if it is one."""
-    if blind and any(is_enrichment(tuple(name.split("."))) for name in node.fields):
+    if any(enrichment_of(tuple(name.split("."))) in missing for name in node.fields):
         return None
-    found = prefilters_of(_below(node.child, node.field), kind, blind=False)
+    found = prefilters_of(_below(node.child, node.field), kind, missing=missing)
     # Without an element, nothing holds.
     found = found or _of_test(node.field, Exists(), has_few_values=False)
     return None if found is None else found.inexact

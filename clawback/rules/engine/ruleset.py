@@ -9,19 +9,26 @@ import hashlib
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
+from functools import cached_property
 from typing import NamedTuple
 from uuid import UUID
 
 from clawback.cases.plan import CasePlan
 from clawback.correlation.sliding_window import CorrelationWindow
-from clawback.model.events import SOURCES, Event, EventKind
+from clawback.model.events import SOURCES, Enrichment, Event, EventKind
 from clawback.model.level import Level
 from clawback.model.mode import Mode
 from clawback.rules.engine.codegen import Branches, generate_evaluator
-from clawback.rules.engine.compiler import PartialEvaluation, Today
+from clawback.rules.engine.compiler import (
+    PartialEvaluation,
+    Today,
+    compile_node,
+    enrichments_of,
+)
 from clawback.rules.engine.explanation import Explanation, explain_node
 from clawback.rules.engine.index import NOTHING, Engine
 from clawback.rules.engine.matches import GroupField, InnerGroup, Responder, RuleMatch, fill_plan
+from clawback.rules.engine.predicates import Predicate
 from clawback.rules.protected_people import PROTECTED_PEOPLE, ProtectedPeople
 from clawback.rules.source.condition import Node
 from clawback.rules.source.correlations import Correlation, CorrelationGraph
@@ -90,7 +97,7 @@ class Filter:
 
 
 class Evaluation(NamedTuple):
-    """The matches of one event; `undecided` if `/detections` could add any."""
+    """The matches of one event; `undecided` if an enrichment could add any."""
 
     matches: tuple[RuleMatch, ...] = ()
     undecided: bool = False
@@ -109,8 +116,8 @@ class RuleSet:
     evaluate: Callable[[Event], Evaluation]
     """Evaluate one event against every rule of its kind.
 
-    Fields of `/detections` are unknown while the record has no `detections`. A rule that depends
-    on one is then undecided.
+    Fields of an enrichment are unknown while the record does not have it. A rule that depends on
+    one is then undecided.
     """
 
     def __init__(
@@ -133,6 +140,7 @@ class RuleSet:
             {name: one.correlation for name, one in rules.items() if one.correlation is not None}
         )
         conditions = {kind: list(self._conditions(kind)) for kind in EventKind}
+        self._nodes = {kind: [node for node, _ in found] for kind, found in conditions.items()}
         self._engines = {kind: Engine(found, kind, today) for kind, found in conditions.items()}
         self._decide = {kind: engine.decide for kind, engine in self._engines.items()}
         self._partial: dict[EventKind, PartialEvaluation] = {
@@ -174,6 +182,26 @@ class RuleSet:
         """Whether an event without its message could match once the message is known."""
         partial = self._partial.get(event.kind)
         return partial is None or partial.may_match(event)
+
+    @property
+    def enrichments(self) -> frozenset[Enrichment]:
+        """The enrichments that any rule asks for."""
+        found = (asked for conditions in self._enriched.values() for _, asked in conditions)
+        return frozenset[Enrichment]().union(*found)
+
+    def missing_enrichment(self, event: Event) -> Enrichment | None:
+        """Give what to read next for an event that is undecided; None if it is not.
+
+        Histories come last, so that they are read only where detections leave a rule undecided.
+        """
+        missing = {
+            one
+            for predicate, asked in self._enriched[event.kind]
+            if predicate(event.record) is None
+            for one in asked
+            if one.value not in event.message
+        }
+        return next((one for one in Enrichment if one in missing), None)
 
     def leaves(self, rule: Rule) -> tuple[str, ...]:
         """Name the rules with a condition: the rule itself, or those below a correlation."""
@@ -237,6 +265,18 @@ class RuleSet:
         )
 
     # ---- evaluation
+
+    @cached_property
+    def _enriched(self) -> Mapping[EventKind, Sequence[tuple[Predicate, frozenset[Enrichment]]]]:
+        """The conditions that ask for enrichments, compiled."""
+        return {
+            kind: [
+                (compile_node(node, self.today), asked)
+                for node in nodes
+                if (asked := enrichments_of(node))
+            ]
+            for kind, nodes in self._nodes.items()
+        }
 
     def _evaluate(self, event: Event) -> Evaluation:
         decision = self._decide[event.kind](event.record)

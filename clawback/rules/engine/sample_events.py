@@ -43,6 +43,8 @@ def _window_event(rule: Rule, record: Mapping[str, Any], number: int) -> Event:
     return build_test_event(kind, data, number, EPOCH + parse_duration(record["at"]))
 
 
-def with_detections_decided(rules: RuleSet, event: Event) -> Event:
-    """Give an event without `detections` an empty one if a rule asks for any."""
-    return event.with_detections({}) if rules.evaluate(event).undecided else event
+def with_enrichments(rules: RuleSet, event: Event) -> Event:
+    """Give an event an empty one of each enrichment that it lacks and a rule asks for."""
+    while (missing := rules.missing_enrichment(event)) is not None:
+        event = event.enriched(missing, {})
+    return event

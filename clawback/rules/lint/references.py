@@ -147,7 +147,7 @@ class _Checker:
                 self._problems.add(
                     place,
                     Code.GROUP,
-                    f"{name} comes from /detections, which may not be known yet",
+                    f"{name} comes from {field.enrichment.source}, which may not be known yet",
                     text=name,
                     remedy=remedy,
                 )

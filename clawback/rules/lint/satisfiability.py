@@ -12,11 +12,11 @@ from dataclasses import dataclass
 from datetime import date
 from typing import Any
 
-from clawback.model.events import SOURCES, EventKind
+from clawback.model.events import SOURCES, Enrichment, EventKind
 from clawback.rules.engine.compiler import compile_node
 from clawback.rules.lint.value_domains import find_values
 from clawback.rules.source.condition import And, ExpiredAfter, Leaf, Named, Node, Not, Or
-from clawback.rules.source.field_catalogue import ENRICHMENT, find_field
+from clawback.rules.source.field_catalogue import find_field
 
 _MOST_STEPS = 20_000
 _MOST_CLOSED = 400
@@ -160,7 +160,7 @@ def _render_leaf(leaf: Leaf, negation: str) -> str:
 
 
 def _nest(kind: EventKind, chosen: Mapping[str, Any]) -> dict[str, Any]:
-    """Build a record from values by dotted name; it always has `detections`."""
+    """Build a record from values by dotted name; it always has the enrichments."""
     record: dict[str, Any] = {}
     # Parents first, so that values go into the objects that they belong to.
     for name in sorted(chosen, key=lambda name: name.count(".")):
@@ -168,9 +168,12 @@ def _nest(kind: EventKind, chosen: Mapping[str, Any]) -> dict[str, Any]:
         if value not in (None, (), []):
             _put(record, name.split("."), list(value) if isinstance(value, tuple) else value)
 
-    record.setdefault(ENRICHMENT, {})
-    if SOURCES[kind].is_joined and isinstance(message := record.get("message"), dict):
-        message.setdefault(ENRICHMENT, {})
+    is_joined = SOURCES[kind].is_joined
+    message = record.get("message") if is_joined else None
+    for enrichment in Enrichment:
+        record.setdefault(enrichment.value, {})
+        if isinstance(message, dict):
+            message.setdefault(enrichment.value, {})
 
     return record
 

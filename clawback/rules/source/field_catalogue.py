@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 from enum import StrEnum
 
 from clawback.model.derived_fields import DERIVATIONS
-from clawback.model.events import EventKind
+from clawback.model.events import Enrichment, EventKind
 from clawback.model.notations import canonical_address, canonical_domain, canonical_ip
 from clawback.rules.source.errors import nearest
 
@@ -39,10 +39,11 @@ class Field:
     many: bool = False
 
     @property
-    def enrichment(self) -> bool:
-        """Whether it comes from `/detections`, which are fetched only if a rule depends on them."""
-        names = (self.name, *self.sources)
-        return any(f"{name}.".startswith(_ENRICHED) for name in names)
+    def enrichment(self) -> Enrichment | None:
+        """The enrichment that it comes from, which is read only if a rule depends on it."""
+        names = [name.removeprefix("message.") for name in (self.name, *self.sources)]
+        roots = {name.partition(".")[0] for name in names}
+        return next((one for one in Enrichment if one in roots), None)
 
     @property
     def is_derived(self) -> bool:
@@ -61,8 +62,6 @@ class Field:
         return replace(self, name=f"{parent}.{self.name}")
 
 
-ENRICHMENT = "detections"
-_ENRICHED = (f"{ENRICHMENT}.", f"message.{ENRICHMENT}.")
 DISPOSITIONS = (
     "MALICIOUS",
     "MALICIOUS-BEC",
@@ -178,6 +177,12 @@ _DETECTIONS = (
     Field("sender_info.pld", _D, "Registered domain of the sender"),
 )
 
+_HISTORY = (
+    Field("first_seen", _T, "When its first message was scanned; none if there was none"),
+    Field("messages", _N, "Number of its messages"),
+    Field("malicious", _N, "Number of those with a malicious verdict now"),
+    Field("recipients", _N, "Number of your mailboxes that they reached"),
+)
 _MESSAGE = (
     Field("id", _S, "Investigate id of the message"),
     Field("postfix_id", _S, "The mail gateway's id"),
@@ -235,8 +240,10 @@ _MESSAGE = (
     Field("link_count", _N, "Number of links"),
     Field("attachment_count", _N, "Number of attachments"),
     Field("sent_delay", _N, "Seconds from the Date header to the scan; negative if it is ahead"),
-    Field(ENRICHMENT, _O, "The response of /detections"),
-    *(field.below(ENRICHMENT) for field in _DETECTIONS),
+    Field(Enrichment.DETECTIONS, _O, "The response of /detections"),
+    *(field.below(Enrichment.DETECTIONS) for field in _DETECTIONS),
+    Field(Enrichment.HISTORY, _O, "What the address in From sent in the 30 days before"),
+    *(field.below(Enrichment.HISTORY) for field in _HISTORY),
 )
 
 _JOINED = (

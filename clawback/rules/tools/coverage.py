@@ -13,7 +13,7 @@ from clawback.model.texts import bounded
 from clawback.rules.engine.compiler import compile_node
 from clawback.rules.engine.explanation import EXCEPTION
 from clawback.rules.engine.ruleset import Filter, Rule, RuleSet
-from clawback.rules.engine.sample_events import build_test_events, with_detections_decided
+from clawback.rules.engine.sample_events import build_test_events, with_enrichments
 from clawback.rules.source.condition import And, Element, ExpiredAfter, Leaf, Named, Node, Not, Or
 
 _LONGEST = 100
@@ -78,7 +78,7 @@ def _tests_by_rule(rules: RuleSet) -> Mapping[str, list[list[Event]]]:
     found: dict[str, list[list[Event]]] = {name: [] for name in rules.rules}
     for rule in rules.rules.values():
         for test in rule.tests:
-            events = [with_detections_decided(rules, one) for one in build_test_events(rule, test)]
+            events = [with_enrichments(rules, one) for one in build_test_events(rule, test)]
             for name in rules.leaves(rule):
                 kinds = rules.rules[name].kinds
                 found[name].append([event for event in events if event.kind in kinds])

@@ -143,7 +143,7 @@ def _condition_reasons(
     if outcome is False:
         yield Reason("no_match", "the condition is false")
     if outcome is None:
-        yield Reason("undecided", "the condition depends on /detections, which are unknown")
+        yield Reason("undecided", "the condition depends on what was not read: see the condition")
     if rule.response is None:
         yield Reason("no_response", "the rule is a building block: it has no response")
 

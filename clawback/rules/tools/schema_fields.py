@@ -191,9 +191,10 @@ def _by_value(kind: FieldType) -> Mapping[str, list[str]]:
 
 
 def _describe(field: Field) -> str:
-    return field.description + (
-        " (from /detections, fetched only if a rule depends on it)" if field.enrichment else ""
-    )
+    if field.enrichment is None:
+        return field.description
+    source = field.enrichment.source
+    return f"{field.description} (from {source}, read only if a rule depends on it)"
 
 
 def _values_of(field: Field) -> Schema:

@@ -10,7 +10,7 @@ from clawback.model.events import Event
 from clawback.rules.engine.compiler import compile_node
 from clawback.rules.engine.explanation import Explanation
 from clawback.rules.engine.ruleset import Rule, RuleSet
-from clawback.rules.engine.sample_events import EPOCH, build_test_events, with_detections_decided
+from clawback.rules.engine.sample_events import EPOCH, build_test_events, with_enrichments
 from clawback.rules.source.documents import EventTest, Firing, WindowTest
 from clawback.rules.source.field_catalogue import as_group_value, find_field
 
@@ -50,7 +50,7 @@ def run_tests(rules: RuleSet, names: Iterable[str] | None = None) -> list[RuleTe
 def run_test(rules: RuleSet, rule: Rule, number: int) -> RuleTestResult:
     """Run one test of a rule, counted from 0 in the order of its file."""
     test, line = rule.tests[number], rule.test_lines[number]
-    events = [with_detections_decided(rules, event) for event in build_test_events(rule, test)]
+    events = [with_enrichments(rules, event) for event in build_test_events(rule, test)]
     if isinstance(test, EventTest):
         return _run_event_test(rules, rule, (test, line), events[0])
     return _run_window_test(rules, rule, (test, line), events)
