@@ -90,6 +90,7 @@ from clawback.temporal.client import (
 from clawback.temporal.data_converter import order_keys
 from clawback.temporal.deadlock_detection import be_patient
 from clawback.temporal.error_types import EXPECTED
+from clawback.temporal.expiry_gateway import ExpiryGateway
 from clawback.temporal.guard_gateway import GuardGateway
 from clawback.temporal.guard_keeper import build_keeper
 from clawback.temporal.heartbeat import HeartbeatInterceptor
@@ -261,7 +262,7 @@ def build_components(  # noqa: PLR0913 - what a worker is built from
         PartActivities(CaseGateway(client)),
         CorrelationActivities(CaseGateway(client), lambda: rules.current, settings.ceiling),
         containment,
-        PolicyActivities(api, check, settings.deployment),
+        PolicyActivities(api, check, settings.deployment, ExpiryGateway(client)),
         ReconciliationActivities(
             Reconciler(api, client, settings.deployment), audit, settings.ceiling
         ),

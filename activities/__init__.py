@@ -44,6 +44,7 @@ if not workflow.unsafe.in_sandbox():
             ContainmentActivities.move_messages,
             ContainmentActivities.release_messages,
             PolicyActivities.create_policy,
+            PolicyActivities.claim_policy,
         ),
         names.RECLASSIFY_QUEUE: (ContainmentActivities.reclassify_message,),
         # The kill switch closes the containment queues only. What verifies, expires or undoes must

@@ -8,8 +8,10 @@ from collections.abc import Sequence
 from contextlib import suppress
 from datetime import timedelta
 from functools import partial
+from types import SimpleNamespace
 from typing import Any
 
+from pydantic import Field
 from temporalio import activity
 
 from activities.containment import SEND_PATIENCE
@@ -20,6 +22,7 @@ from clawback.cases.authority import Authority
 from clawback.cloudflare import Batch, EmailSecurity, Share, errors, pages
 from clawback.cloudflare.account_settings.policy_list import MAX_ENTRIES_PER_BATCH, PolicyList
 from clawback.cloudflare.account_settings.policy_list import Policy as PolicyRecord
+from clawback.model.claims import Claim
 from clawback.model.payload import Payload
 from clawback.model.policies import (
     EndedPolicy,
@@ -30,9 +33,11 @@ from clawback.model.policies import (
     has_mark,
     normalised_fields,
 )
-from clawback.model.policy_marks import seal_comments
+from clawback.model.policy_marks import read_mark, seal_comments
 from clawback.rules.act_check import ActCheck
 from clawback.temporal.application_errors import as_application_error, require_permission
+from clawback.temporal.expiry_gateway import ExpiryGateway
+from clawback.temporal.fan_out import gather_limited
 from clawback.temporal.shares import SharedClients
 
 _MOST_SINGLE_SEARCHES = 3
@@ -60,10 +65,27 @@ class CreatePolicy(PolicyRequest):
 
 
 class FoundPolicy(Payload):
-    """An entry of a list: its id (None: there is none) and whether it has the owner's mark."""
+    """An entry of a list: its id (None: there is none) and whether it has the owner's mark.
+
+    `maker` is the claim of another case of this installation, if that made the entry.
+    """
 
     id: str | None = None
     is_mine: bool = False
+    maker: Claim | None = None
+
+
+class ClaimPolicy(CreatePolicy):
+    """An entry that another case has made, and the claim of a case on it."""
+
+    found: FoundPolicy
+    claim: Claim
+
+
+class PolicyOutcomes(Payload):
+    """What became of a claim, by the label of the action; none if the entry is being removed."""
+
+    outcomes: dict[str, str] = Field(default_factory=dict)
 
 
 class PolicyActivities:
@@ -74,18 +96,23 @@ class PolicyActivities:
     Cases that ask at the same moment share their requests.
     """
 
-    def __init__(self, api: EmailSecurity, check: ActCheck, installation: str) -> None:
+    def __init__(
+        self, api: EmailSecurity, check: ActCheck, installation: str, expiries: ExpiryGateway
+    ) -> None:
         self._installation = installation
+        self._expiries = expiries
         self._clients, self._undo_client = SharedClients(api), api.on(Share.UNDO)
         self._check = check
         lists = [(client, kind) for client in self._clients.clients for kind in Resource]
         self._searches = {
-            one: Batcher(partial(_find_each, *one), MAX_ENTRIES_PER_BATCH, spoilt=_SPOILT)
+            one: Batcher(
+                partial(_find_each, *one, installation), MAX_ENTRIES_PER_BATCH, spoilt=_SPOILT
+            )
             for one in lists
         }
         self._creations = {
             one: Batcher(
-                partial(_create_each, *one),
+                partial(_create_each, *one, installation),
                 MAX_ENTRIES_PER_BATCH if _takes_batches(*one, "posts") else 1,
                 spoilt=_SPOILT,
                 patience=SEND_PATIENCE,
@@ -120,6 +147,24 @@ class PolicyActivities:
                 raise errors.UnknownOutcome(path, "the response does not name the entry")
         return created[_key(request)]
 
+    @activity.defn(name="email_security.claim_policy")
+    async def claim_policy(self, request: ClaimPolicy) -> PolicyOutcomes:
+        """Let an entry that another case has made stand until this case wants it to end."""
+        require_permission(self._check, request.authority, request.action)
+        found, action = request.found, request.action
+        if found.id is None or found.maker is None:
+            return PolicyOutcomes()
+
+        policy = OwnedPolicy(
+            id=found.id,
+            resource=action.resource,
+            owner=found.maker.owner,
+            fields=dict(action.fields),
+        )
+        if await self._expiries.claim(policy, found.maker, request.claim):
+            return PolicyOutcomes(outcomes={action.label: action.created_outcome})
+        return PolicyOutcomes()
+
     @activity.defn(name="email_security.remove_policy")
     async def remove_policy(self, request: OwnedPolicy) -> EndedPolicy:
         """Remove an entry if it is still ours and unchanged."""
@@ -136,34 +181,53 @@ class PolicyActivities:
 
     @activity.defn(name="undo.remove_policies")
     async def remove_policies(self, request: PolicyRequest) -> EndedPolicy:
-        """Remove every entry with these fields that has the owner's mark.
+        """End the claims of a case on entries with these fields; remove those that nobody claims.
 
         Shares its requests with the other cases that are undone now.
         """
         with as_application_error():
-            removed = await self._removals[request.action.resource].ask([request])
-        is_removed = _key(request) in removed
-        return EndedPolicy(removal=Removal.REMOVED if is_removed else Removal.GONE)
+            ended = await self._removals[request.action.resource].ask([request])
+        return EndedPolicy(removal=ended.get(_key(request), Removal.GONE))
 
-    async def _remove_all(self, resource: Resource, requests: Sequence[PolicyRequest]) -> set[_Key]:
-        """Remove what belongs to these requests; return the keys of what was removed."""
-        ours: dict[str, _Key] = {}
-        for request, record in await self._find_ours(resource, requests):
-            ours[record.id] = _key(request)
-
-        removed = await _delete_all(_list_of(self._undo_client, resource), list(ours))
-        return {ours[one] for one in removed}
-
-    async def _find_ours(
+    async def _remove_all(
         self, resource: Resource, requests: Sequence[PolicyRequest]
-    ) -> list[tuple[PolicyRequest, PolicyRecord]]:
+    ) -> dict[_Key, Removal]:
+        """Give up what belongs to these requests; say what became of it."""
         found = await _search(self._undo_client, resource, requests)
-        return [
+        pairs = [
             (request, record)
             for request, records in zip(requests, found, strict=True)
             for record in records
-            if has_mark(record, request.owner)
         ]
+        removals = await gather_limited(partial(self._withdraw, resource), pairs)
+
+        ended: dict[_Key, Removal] = {}
+        unwanted: dict[str, _Key] = {}
+        for (request, record), removal in zip(pairs, removals, strict=True):
+            if removal is Removal.REMOVED:
+                unwanted[record.id] = _key(request)
+            elif removal is Removal.CLAIMED:
+                ended[_key(request)] = removal
+
+        removed = await _delete_all(_list_of(self._undo_client, resource), list(unwanted))
+        return ended | {unwanted[one]: Removal.REMOVED for one in removed}
+
+    async def _withdraw(
+        self, resource: Resource, pair: tuple[PolicyRequest, PolicyRecord]
+    ) -> Removal:
+        """End the claim of a case on an entry; `REMOVED` says that it is to be removed."""
+        request, record = pair
+        is_mine = has_mark(record, request.owner)
+        if not is_mine and _maker_of(resource, record, self._installation) is None:
+            return Removal.LEFT_ALONE
+
+        withdrawal = await self._expiries.withdraw(resource, record.id, request.owner)
+        if withdrawal is None:
+            # Nothing waits for its end: only the case that made it may remove it.
+            return Removal.REMOVED if is_mine else Removal.LEFT_ALONE
+        if not withdrawal.was_claimed and not is_mine:
+            return Removal.LEFT_ALONE
+        return Removal.CLAIMED if withdrawal.left else Removal.REMOVED
 
     def _seal(self, request: CreatePolicy) -> CreatePolicy:
         action = request.action
@@ -189,17 +253,34 @@ def _key(request: PolicyRequest) -> _Key:
     return request.owner, normalised_fields(request.action.fields)
 
 
+def _maker_of(resource: Resource, record: object, installation: str) -> Claim | None:
+    """Return the claim of the case that made an entry, unless people have edited it since."""
+    mark = read_mark(resource, record)
+    if mark is None or not mark.is_intact or mark.installation != installation:
+        return None
+    if mark.expires_at is None:
+        return None
+    return Claim(owner=mark.owner, expires_at=mark.expires_at, rule=mark.rule, case=mark.case)
+
+
 async def _find_each(
-    api: EmailSecurity, resource: Resource, requests: Sequence[PolicyRequest]
+    api: EmailSecurity, resource: Resource, installation: str, requests: Sequence[PolicyRequest]
 ) -> dict[_Key, FoundPolicy]:
-    """Find the entry of each request, ours before anybody else's."""
+    """Find the entry of each request: that of its case, of another case, or anybody else's."""
     answers: dict[_Key, FoundPolicy] = {}
     found = await _search(api, resource, requests)
     for request, records in zip(requests, found, strict=True):
         # Prefer ours: people may have added the same entry, which an undo must not remove.
-        mine = [record for record in records if has_mark(record, request.owner)]
-        id_ = (mine or records)[0].id if records else None
-        answers[_key(request)] = FoundPolicy(id=id_, is_mine=bool(mine))
+        ranked = [
+            FoundPolicy(
+                id=record.id,
+                is_mine=has_mark(record, request.owner),
+                maker=_maker_of(resource, record, installation),
+            )
+            for record in records
+        ]
+        ranked.sort(key=lambda one: (not one.is_mine, one.maker is None))
+        answers[_key(request)] = ranked[0] if ranked else FoundPolicy()
     return answers
 
 
@@ -237,7 +318,7 @@ async def _find(api: EmailSecurity, action: Policy) -> list[PolicyRecord]:
 
 
 async def _create_each(
-    api: EmailSecurity, resource: Resource, requests: Sequence[PolicyRequest]
+    api: EmailSecurity, resource: Resource, installation: str, requests: Sequence[PolicyRequest]
 ) -> dict[_Key, FoundPolicy]:
     """Create an entry for each request, in one request; equal entries once, for the first one."""
     policies = _list_of(api, resource)
@@ -258,8 +339,16 @@ async def _create_each(
         }
 
     keys = [_key(one) for one in requests]
+    makers = {
+        fields: _maker_of(
+            resource, SimpleNamespace(**one.action.fields, comments=one.comments), installation
+        )
+        for fields, one in firsts.items()
+    }
     return {
-        (owner, fields): FoundPolicy(id=ids[fields], is_mine=owner == firsts[fields].owner)
+        (owner, fields): FoundPolicy(
+            id=ids[fields], is_mine=owner == firsts[fields].owner, maker=makers[fields]
+        )
         for owner, fields in keys
         if fields in ids
     }

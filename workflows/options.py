@@ -280,6 +280,12 @@ MOST_SILENT: Final = 2
 
 After these, its outcome is `failed:not_moved`.
 """
+WITHDRAWAL_PAUSE: Final = timedelta(seconds=30)
+"""Wait before an entry without claims is removed: undo removes those of many cases at once."""
+CLAIM_PAUSE: Final = timedelta(seconds=5)
+"""Wait before an entry that is just being removed is searched for again."""
+MOST_CLAIM_ATTEMPTS: Final = 12
+"""Attempts to claim an entry that is being removed, before its outcome is `already_there`."""
 TROUBLE_PAUSE: Final = timedelta(minutes=1)
 """Wait before a poller that cannot read at all tries again."""
 SWEEP_PAUSE: Final = timedelta(seconds=5)

@@ -1,76 +1,57 @@
-"""Removes an account policy of ours when its time is up."""
-
-import asyncio
-from contextlib import suppress
-from datetime import timedelta
+"""Removes an account policy of ours when nobody wants it any more, or when somebody lifts it."""
 
 from temporalio import workflow
 from temporalio.common import VersioningBehavior
 
 with workflow.unsafe.imports_passed_through():
-    from activities.policies import PolicyActivities
     from clawback.model.audit_record import AuditRecord, RecordKind
-    from clawback.model.orders import Order, OrderLog, SignedOrder, Verb
+    from clawback.model.claims import Claim
     from clawback.model.policies import EndedPolicy, ExpiringPolicy
     from clawback.model.texts import bounded
     from clawback.temporal import names
-    from workflows.options import EXPIRE
-    from workflows.steps.audit import write_records
-    from workflows.steps.orders import require_order, take_order
+    from workflows.steps.expiry import EntryExpiry
 
 
 @workflow.defn(name=names.POLICY_EXPIRY, versioning_behavior=VersioningBehavior.AUTO_UPGRADE)
-class PolicyExpiryWorkflow:
+class PolicyExpiryWorkflow(EntryExpiry):
     """Removes one policy when its time is up, unless somebody else has changed the policy.
 
     Id: `expiry/<list>/<policy id>`. The result says how the policy ended.
     """
 
+    noun = "policy"
+
     @workflow.init
     def __init__(self, expiring: ExpiringPolicy) -> None:
-        self._lifting: Order | None = None
-        self._orders = OrderLog()
+        super().__init__(expiring.claims)
+        self._expiring = expiring
 
     @workflow.run
     async def run(self, expiring: ExpiringPolicy) -> EndedPolicy:
-        """Wait until the policy expires or is lifted, remove it, record that."""
-        # This may start after the policy should have ended, and a negative sleep is an error.
-        left = max(expiring.expires_at - workflow.now(), timedelta())
-        with suppress(asyncio.TimeoutError):
-            await workflow.wait_condition(
-                lambda: self._lifting is not None,
-                timeout=left,
-                timeout_summary="until the policy ends",
-            )
-
-        ended: EndedPolicy = await workflow.execute_activity_method(
-            PolicyActivities.remove_policy, expiring.policy, **EXPIRE
-        )
-        await write_records([_build_record(expiring, ended, self._lifting)])
-        await workflow.wait_condition(workflow.all_handlers_finished)
+        """Wait until the policy ends, remove it, record that."""
+        await self._wait_until_over()
+        ended = await self._remove(expiring.policy)
+        self._unwritten.append(self._build_record(ended))
+        await self._finish()
         return ended
 
-    @workflow.update(name=names.LIFT)
-    async def lift(self, signed: SignedOrder) -> None:
-        """Remove the policy now; the result of the workflow says how it ended."""
-        self._lifting = await take_order(signed, Verb.LIFT_BLOCK, self._orders)
+    def _note_claims(self, extending: Claim | None) -> None:
+        self._changes += 1
 
-    @lift.validator
-    def _validate_lift(self, signed: SignedOrder) -> None:
-        require_order(signed, Verb.LIFT_BLOCK, self._orders)
+    def _continue_as_new(self) -> None:
+        workflow.continue_as_new(self._expiring.model_copy(update={"claims": self._claims}))
 
-
-def _build_record(expiring: ExpiringPolicy, ended: EndedPolicy, order: Order | None) -> AuditRecord:
-    info = workflow.info()
-    return AuditRecord(
-        id=f"{info.workflow_id}/{info.first_execution_run_id}",
-        at=workflow.now(),
-        kind=RecordKind.POLICY_EXPIRED,
-        rule=expiring.rule,
-        case=expiring.case,
-        action=expiring.action,
-        target=expiring.policy.id,
-        outcome=ended.removal,
-        detail=bounded(order.reason) or None if order else None,
-        **(order.actor.audit_fields if order else {}),
-    )
+    def _build_record(self, ended: EndedPolicy) -> AuditRecord:
+        order, detail = self._lifting, "no claim is left" if self._is_withdrawn else ""
+        return AuditRecord(
+            id=self._uid,
+            at=workflow.now(),
+            kind=RecordKind.POLICY_EXPIRED,
+            rule=self._expiring.rule,
+            case=self._expiring.case,
+            action=self._expiring.action,
+            target=self._expiring.policy.id,
+            outcome=ended.removal,
+            detail=bounded(order.reason if order else detail) or None,
+            **(order.actor.audit_fields if order else {}),
+        )

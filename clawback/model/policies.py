@@ -1,11 +1,13 @@
 """Entries of ours on the policy lists of the account: how we recognise them, and how they ended."""
 
 from collections.abc import Callable, Mapping
+from datetime import UTC, datetime
 from enum import StrEnum
 
 from pydantic import Field
 
 from clawback.model.addresses import PatternKind
+from clawback.model.claims import Claims
 from clawback.model.notations import canonical_address, canonical_network, parse_network
 from clawback.model.payload import Payload
 from clawback.model.times import UtcDatetime
@@ -59,23 +61,30 @@ class OwnedBlock(Payload):
         )
 
 
-class ExpiringBlock(Payload):
-    """A block of ours, when it ends, and for which case it was made."""
+class ExpiringEntry(Payload):
+    """An entry of ours that ends, which rule and case made it, and who wants it to stand."""
 
-    block: OwnedBlock
-    expires_at: UtcDatetime
     rule: str
     case: str
+    claims: Claims
+
+    @property
+    def expires_at(self) -> UtcDatetime:
+        """The latest end that anybody wants; long ago if nobody does."""
+        return self.claims.end or datetime.min.replace(tzinfo=UTC)
 
 
-class ExpiringPolicy(Payload):
-    """A policy of ours, when it ends, and which rule and case created it."""
+class ExpiringBlock(ExpiringEntry):
+    """A block of ours that ends."""
+
+    block: OwnedBlock
+
+
+class ExpiringPolicy(ExpiringEntry):
+    """A policy of ours that ends, and the name of the action that created it."""
 
     policy: OwnedPolicy
     action: str
-    expires_at: UtcDatetime
-    rule: str
-    case: str
 
 
 class Removal(StrEnum):
@@ -85,6 +94,8 @@ class Removal(StrEnum):
     GONE = "already_gone"
     LEFT_ALONE = "left_alone"
     """It no longer has our mark or our fields: whoever changed it keeps it."""
+    CLAIMED = "still_claimed"
+    """Other cases or people want it to stand; only the claim of the case has ended."""
 
 
 class EndedPolicy(Payload):

@@ -5,13 +5,14 @@ Each block has one workflow, which removes it when its time is up.
 
 import asyncio
 from collections.abc import AsyncIterator
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any, TypeVar
 
 import structlog
 from temporalio.client import Client, WorkflowExecution, WorkflowHandle
 from temporalio.service import RPCError, RPCStatusCode
 
+from clawback.model.claims import Claims
 from clawback.model.identity import Actor
 from clawback.model.orders import Verb
 from clawback.model.payload import Payload
@@ -31,13 +32,14 @@ _PREFIX = names.expiry_id("")
 
 
 class ActiveBlock(Payload):
-    """A block of ours that stands: what it matches, which case made it, and when it ends."""
+    """A block of ours that stands: what it matches, which case made it, and who wants it."""
 
     block: OwnedBlock
     rule: str
     case: str
     made_at: UtcDatetime
     expires_at: UtcDatetime
+    claims: Claims
 
     @property
     def id(self) -> str:
@@ -161,6 +163,7 @@ async def _read_block(execution: WorkflowExecution) -> ActiveBlock:
         case=known.case,
         made_at=execution.start_time,
         expires_at=known.expires_at,
+        claims=known.claims.at(datetime.now(UTC)),
     )
 
 

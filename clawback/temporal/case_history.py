@@ -69,6 +69,7 @@ CHANGES: Final = frozenset(
         "email_security.release_messages",
         "email_security.reclassify_message",
         "email_security.create_policy",
+        "email_security.claim_policy",
     }
 )
 """The activities by which a case changes something."""

@@ -1,7 +1,6 @@
 """The workflows that end our entries on the policy lists: which run, starting one, closing one."""
 
 from collections.abc import Mapping
-from datetime import datetime
 
 from temporalio.client import Client, WorkflowHandle
 from temporalio.exceptions import WorkflowAlreadyStartedError
@@ -9,6 +8,7 @@ from temporalio.exceptions import WorkflowAlreadyStartedError
 from clawback.actions.policy import PolicyAction
 from clawback.actions.registry import ACTIONS
 from clawback.model.addresses import PatternKind
+from clawback.model.claims import Claim, Claims, Withdrawal
 from clawback.model.identity import Actor
 from clawback.model.orders import Verb
 from clawback.model.policies import (
@@ -49,10 +49,10 @@ class ExpiryGateway:
             known[resource].add(id_)
         return known
 
-    async def adopt(
-        self, policy: OwnedPolicy, expires_at: datetime, *, rule: str, case: str
-    ) -> bool:
+    async def adopt(self, policy: OwnedPolicy, claim: Claim) -> bool:
         """Start the workflow that removes an entry when it ends; False if one runs already.
+
+        `claim` is that of the case which made the entry.
 
         Raises:
             RPCError: the server does not answer.
@@ -60,12 +60,49 @@ class ExpiryGateway:
         """
         try:
             if policy.resource is Resource.BLOCK_SENDERS:
-                await self._adopt_block(policy, expires_at, rule, case)
+                await self._adopt_block(policy, claim)
             else:
-                await self._adopt_policy(policy, expires_at, rule, case)
+                await self._adopt_policy(policy, claim)
         except WorkflowAlreadyStartedError:
             return False
         return True
+
+    async def claim(self, policy: OwnedPolicy, maker: Claim, claim: Claim) -> bool:
+        """Add a claim to an entry that another case made; False if the entry is being removed.
+
+        If no workflow waits for the end of the entry yet, one is started with the claim of its
+        maker.
+
+        Raises:
+            RPCError: the server does not answer.
+            NoWorkerAnswered: no worker accepted it.
+
+        """
+        handle = self._handle(policy.resource, policy.id)
+        for _ in range(2):
+            try:
+                await update_workflow(handle, names.CLAIM, [claim], type(None))
+            except NoSuchWorkflow:
+                await self.adopt(policy, maker)
+            except UpdateRefused:
+                return False
+            else:
+                return True
+        return False
+
+    async def withdraw(self, resource: Resource, id_: str, owner: str) -> Withdrawal | None:
+        """End the claim of a case; None if no workflow waits for the end of the entry.
+
+        Raises:
+            RPCError: the server does not answer.
+            NoWorkerAnswered: no worker accepted it.
+
+        """
+        handle = self._handle(resource, id_)
+        try:
+            return await update_workflow(handle, names.WITHDRAW, [owner], Withdrawal)
+        except (NoSuchWorkflow, UpdateRefused):
+            return None
 
     async def close(self, resource: Resource, id_: str, actor: Actor, reason: str) -> None:
         """End the workflow of an entry that is gone. It looks again, and records what it finds.
@@ -75,47 +112,48 @@ class ExpiryGateway:
             NoWorkerAnswered: no worker accepted it.
 
         """
-        handle: WorkflowHandle[object, object] = self._client.get_workflow_handle(
-            _workflow_id(resource, id_)
-        )
+        handle = self._handle(resource, id_)
         try:
             order = sign_order(self._client, Verb.LIFT_BLOCK, handle.id, actor, reason=reason)
             await update_workflow(handle, names.LIFT, [order], type(None))
         except (NoSuchWorkflow, UpdateRefused):
             return  # it has ended meanwhile
 
-    async def _adopt_block(
-        self, policy: OwnedPolicy, expires_at: datetime, rule: str, case: str
-    ) -> None:
+    async def _adopt_block(self, policy: OwnedPolicy, claim: Claim) -> None:
         block = OwnedBlock(
             id=policy.id,
             owner=policy.owner,
             pattern=str(policy.fields["pattern"]),
             kind=PatternKind(str(policy.fields["pattern_type"]).lower()),
         )
-        expiring = ExpiringBlock(block=block, expires_at=expires_at, rule=rule, case=case)
+        claims = Claims(kept=(claim,))
+        expiring = ExpiringBlock(block=block, claims=claims, rule=claim.rule, case=claim.case)
         await self._client.start_workflow(
             names.BLOCK_EXPIRY,
             expiring,
             id=_workflow_id(policy.resource, policy.id),
             task_queue=names.WORKFLOW_QUEUE,
             memo={names.BLOCK_MEMO: expiring},
-            static_summary=f"removes an adopted block of {rule}",
+            static_summary=f"removes an adopted block of {claim.rule}",
         )
 
-    async def _adopt_policy(
-        self, policy: OwnedPolicy, expires_at: datetime, rule: str, case: str
-    ) -> None:
-        action = ACTION_OF[policy.resource]
+    async def _adopt_policy(self, policy: OwnedPolicy, claim: Claim) -> None:
         await self._client.start_workflow(
             names.POLICY_EXPIRY,
             ExpiringPolicy(
-                policy=policy, action=action, expires_at=expires_at, rule=rule, case=case
+                policy=policy,
+                action=ACTION_OF[policy.resource],
+                claims=Claims(kept=(claim,)),
+                rule=claim.rule,
+                case=claim.case,
             ),
             id=_workflow_id(policy.resource, policy.id),
             task_queue=names.WORKFLOW_QUEUE,
-            static_summary=f"removes an adopted policy of {rule}",
+            static_summary=f"removes an adopted policy of {claim.rule}",
         )
+
+    def _handle(self, resource: Resource, id_: str) -> WorkflowHandle[object, object]:
+        return self._client.get_workflow_handle(_workflow_id(resource, id_))
 
 
 def _workflow_id(resource: Resource, id_: str) -> str:

@@ -13,6 +13,7 @@ from typing import Any
 from temporalio.client import Client
 
 from clawback.cloudflare import EmailSecurity, Share, errors, pages
+from clawback.model.claims import Claim
 from clawback.model.identity import Actor
 from clawback.model.policies import OwnedPolicy, Resource
 from clawback.model.policy_marks import PolicyMark, fields_of, read_mark
@@ -138,9 +139,10 @@ class Reconciler:
         shown = entry.shown
         if shown.expires_at is None:
             return entry
-        is_new = await self._expiries.adopt(
-            entry.policy, shown.expires_at, rule=shown.rule, case=shown.case
+        claim = Claim(
+            owner=entry.policy.owner, expires_at=shown.expires_at, rule=shown.rule, case=shown.case
         )
+        is_new = await self._expiries.adopt(entry.policy, claim)
         return entry if is_new else entry.become(PolicyState.KNOWN)
 
     async def _compare_list(

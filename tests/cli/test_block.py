@@ -124,10 +124,21 @@ async def test_a_list_says_what_stands_and_whether_it_still_is_ours(
         "case": ben.case,
         "made_at": ben.made_at.isoformat(),
         "ends_at": ben.expires_at.isoformat(),
+        "claims": [
+            {
+                "rule": "other",
+                "case": ben.case,
+                "by": "",
+                "ends_at": ben.expires_at.isoformat(),
+            }
+        ],
+        "other_claims": 0,
         "now": "gone",
     }
     heading, first, *_ = done.stdout.splitlines()
-    assert heading.split() == ["pattern", "kind", "rule", "made", "ends", "now", "id", "case"]
+    columns = ["pattern", "kind", "rule", "made", "ends", "claims", "now", "id", "case"]
+    assert heading.split() == columns
+    assert f"other {ben.expires_at:%Y-%m-%d}" in first
     assert [first.split()[place] for place in (0, -3, -2, -1)] == [BEN, "gone", ben.id, ben.case]
     assert "\x1b" not in done.stdout
     assert cleo.id in done.stdout
@@ -179,6 +190,8 @@ async def test_a_block_is_lifted_once(deployment: Deployment) -> None:
         "case",
         "made_at",
         "ends_at",
+        "claims",
+        "other_claims",
         "outcome",
     }
     assert removed(deployment) == []

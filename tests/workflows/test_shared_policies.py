@@ -8,6 +8,7 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
+from temporalio.client import Client
 from temporalio.exceptions import ApplicationError
 from temporalio.testing import ActivityEnvironment
 
@@ -18,6 +19,7 @@ from clawback.cloudflare import EmailSecurity
 from clawback.model.mode import Mode
 from clawback.simulator import Simulator, SimulatorOptions, parse_faults
 from clawback.temporal.error_types import ErrorType
+from clawback.temporal.expiry_gateway import ExpiryGateway
 from tests.cloudflare.support import ACCOUNT, TOKEN
 
 
@@ -32,8 +34,9 @@ class NoObjection:
 class House:
     """The activities of one worker, and the simulator behind them."""
 
-    def __init__(self, api: EmailSecurity, simulator: Simulator) -> None:
-        self._activities = PolicyActivities(api, NoObjection(), "clawback")
+    def __init__(self, api: EmailSecurity, simulator: Simulator, client: Client) -> None:
+        expiries = ExpiryGateway(client)
+        self._activities = PolicyActivities(api, NoObjection(), "clawback", expiries)
         self.simulator = simulator
 
     async def create(self, *requests: CreatePolicy) -> list[FoundPolicy | BaseException]:
@@ -69,7 +72,8 @@ async def house(faults: str = "") -> AsyncIterator[House]:
         simulator.serve() as url,
         EmailSecurity(url=url, account_id=ACCOUNT, token=TOKEN) as api,
     ):
-        yield House(api, simulator)
+        # No server is asked by what is tested here.
+        yield House(api, simulator, await Client.connect("localhost:1", lazy=True))
 
 
 def block(pattern: str, owner: str = "case-run:a") -> CreatePolicy:

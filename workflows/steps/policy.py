@@ -10,15 +10,23 @@ from temporalio.exceptions import WorkflowAlreadyStartedError
 from temporalio.workflow import ParentClosePolicy
 
 with workflow.unsafe.imports_passed_through():
-    from activities.policies import CreatePolicy, FoundPolicy, PolicyActivities
+    from activities.policies import (
+        ClaimPolicy,
+        CreatePolicy,
+        FoundPolicy,
+        PolicyActivities,
+        PolicyOutcomes,
+    )
     from clawback.actions import BlockSender, PolicyAction
     from clawback.actions.outcomes import ALREADY_THERE, UNKNOWN, failed
+    from clawback.model.claims import Claim, Claims
     from clawback.model.messages import Target
     from clawback.model.policies import ExpiringBlock, ExpiringPolicy, OwnedBlock, OwnedPolicy
     from clawback.temporal import names
     from workflows.block_expiry import BlockExpiryWorkflow
+    from workflows.options import CLAIM_PAUSE, MOST_CLAIM_ATTEMPTS
     from workflows.policy_expiry import PolicyExpiryWorkflow
-    from workflows.steps.attempts import Answered, Impossible, verify
+    from workflows.steps.attempts import Answered, Attempts, Impossible, verify
     from workflows.steps.context import StepContext
 
 StartExpiry = Callable[[str, datetime], Awaitable[None]]
@@ -42,7 +50,7 @@ async def create_policy(
         expiring = ExpiringPolicy(
             policy=policy,
             action=action.name,
-            expires_at=expires_at,
+            claims=Claims(kept=(_claim(context, expires_at),)),
             rule=context.rule,
             case=context.case_id,
         )
@@ -68,7 +76,10 @@ async def block_sender(
             id=block_id, owner=context.owner, pattern=action.canonical, kind=action.kind
         )
         expiring = ExpiringBlock(
-            block=block, expires_at=expires_at, rule=context.rule, case=context.case_id
+            block=block,
+            claims=Claims(kept=(_claim(context, expires_at),)),
+            rule=context.rule,
+            case=context.case_id,
         )
         await _start_child(
             BlockExpiryWorkflow.run,
@@ -93,7 +104,8 @@ async def _create(
     request = CreatePolicy(
         action=action, owner=context.owner, comments=comments, authority=context.authority
     )
-    found = await _create_once(request, context)
+    claim = _claim(context, expires_at) if expires_at else None
+    found = await _create_once(request, claim, context)
     if found is None:
         return {}
     if isinstance(found, str):
@@ -105,28 +117,68 @@ async def _create(
     return {action.label: action.created_outcome}
 
 
-async def _create_once(request: CreatePolicy, context: StepContext) -> FoundPolicy | str | None:
-    """Search before every attempt. Give our entry, or the outcome if there is none of ours."""
-    attempts = context.attempts()
-    while attempts.may_continue:
-        found = await verify(PolicyActivities.find_policy, request)
-        if not isinstance(found, FoundPolicy):
-            return UNKNOWN
-        if found.id:
-            return _judge(found)
+async def _create_once(
+    request: CreatePolicy, claim: Claim | None, context: StepContext
+) -> FoundPolicy | str | None:
+    """Search before every attempt. Give our entry, or the outcome if there is none of ours.
 
-        # A lost response needs no branch: the search of the next pass finds what it created.
-        match await attempts.make(PolicyActivities.create_policy, request):
-            case Answered(FoundPolicy() as created):
-                return _judge(created)
-            case Impossible(why):
-                return failed(why)
+    The entry of another case is claimed.
+    """
+    attempts, claimed = context.attempts(), 0
+    while attempts.may_continue:
+        found = await _find_or_create(request, attempts)
+        if not isinstance(found, FoundPolicy):
+            if found is not None:
+                return found
+            continue
+
+        if found.is_mine:
+            return found
+        if found.maker is None or claim is None or claimed >= MOST_CLAIM_ATTEMPTS:
+            return ALREADY_THERE
+        claimed += 1
+        if (outcome := await _claim_entry(request, found, claim, attempts)) is not None:
+            return outcome
 
     return attempts.outcome_of_giving_up
 
 
-def _judge(found: FoundPolicy) -> FoundPolicy | str:
-    return found if found.is_mine else ALREADY_THERE
+async def _find_or_create(request: CreatePolicy, attempts: Attempts) -> FoundPolicy | str | None:
+    """Give the entry that there is now, or the outcome; None: search again."""
+    found = await verify(PolicyActivities.find_policy, request)
+    if not isinstance(found, FoundPolicy):
+        return UNKNOWN
+    if found.id:
+        return found
+
+    # A lost response needs no branch: the search of the next pass finds what it created.
+    match await attempts.make(PolicyActivities.create_policy, request):
+        case Answered(FoundPolicy() as created):
+            return created
+        case Impossible(why):
+            return failed(why)
+    return None
+
+
+async def _claim_entry(
+    request: CreatePolicy, found: FoundPolicy, claim: Claim, attempts: Attempts
+) -> str | None:
+    """Claim the entry of another case; give the outcome. None: search again."""
+    claiming = ClaimPolicy(**dict(request), found=found, claim=claim)
+    match await attempts.make(PolicyActivities.claim_policy, claiming):
+        case Answered(PolicyOutcomes(outcomes=outcomes)) if outcomes:
+            return outcomes[request.action.label]
+        case Answered():
+            await workflow.sleep(CLAIM_PAUSE, summary="while the entry is being removed")
+        case Impossible(why):
+            return failed(why)
+    return None
+
+
+def _claim(context: StepContext, expires_at: datetime) -> Claim:
+    return Claim(
+        owner=context.owner, expires_at=expires_at, rule=context.rule, case=context.case_id
+    )
 
 
 async def _start_child(run: Callable[..., Any], argument: object, **options: Any) -> None:

@@ -50,7 +50,7 @@ def lift(  # noqa: PLR0913 - the options of a command
     ] = False,
     as_json: AsJson = False,
 ) -> int:
-    """Remove a block now.
+    """Remove a block now, whoever claims it.
 
     With --forbidden, remove all blocks that the never-block list forbids.
 

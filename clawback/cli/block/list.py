@@ -14,18 +14,23 @@ from clawback.cli.temporal_access import call_temporal
 from clawback.cloudflare import BlockedSender
 from clawback.temporal.block_gateway import ActiveBlock, BlockGateway
 
-_COLUMNS = ("pattern", "kind", "rule", "made", "ends", "now", "id", "case")
+_COLUMNS = ("pattern", "kind", "rule", "made", "ends", "claims", "now", "id", "case")
 _DROP_FIRST = ("case", "made", "id", "kind", "rule")
 _STYLES = {"ours": "green", "changed": "yellow", "gone": "dim", "unknown": "dim"}
 
 
 def list_blocks(
     *,
-    rule: Annotated[str | None, typer.Option(help="Only blocks that this rule created.")] = None,
+    rule: Annotated[
+        str | None, typer.Option(help="Only blocks that this rule created or claims.")
+    ] = None,
     forbidden: Forbidden = False,
     as_json: AsJson = False,
 ) -> int:
     """List active blocks, the first to expire on top.
+
+    The column `claims` shows whose claims keep a block: rules, and people who extended it. A block
+    stands until the latest end that any of them wants.
 
     In the column `now`: ours (unchanged), changed (edited by somebody), gone (removed), or unknown
     (the API is unavailable).
@@ -65,4 +70,14 @@ def _row(block: Mapping[str, Any]) -> Sequence[str]:
     times = (datetime.fromisoformat(block[name]) for name in ("made_at", "ends_at"))
     made, ends = (f"{at:%Y-%m-%d %H:%M}" for at in times)
     what = (block["pattern"] or block["id"], block["kind"] or "?", block["rule"])
-    return (*what, made, ends, block["now"], block["id"], block["case"])
+    return (*what, made, ends, _claims(block), block["now"], block["id"], block["case"])
+
+
+def _claims(block: Mapping[str, Any]) -> str:
+    claims = [
+        f"{one['by'] or one['rule']} {datetime.fromisoformat(one['ends_at']):%Y-%m-%d}"
+        for one in block["claims"]
+    ]
+    if others := block["other_claims"]:
+        claims.append(f"{others:,} others")
+    return ", ".join(claims)

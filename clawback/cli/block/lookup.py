@@ -51,7 +51,7 @@ async def find_blocks(
     gateway: BlockGateway, *, rule: str | None = None, forbidden: bool = False
 ) -> list[ActiveBlock]:
     """Find blocks, the first to expire on top: of one rule, or those on the never-block list."""
-    found = [block async for block in gateway.list_active() if rule in (None, block.rule)]
+    found = [block async for block in gateway.list_active() if _is_of(block, rule)]
     if forbidden:
         settings = load_settings()
         async with open_worker_api(settings) as api:
@@ -83,6 +83,16 @@ def describe_block(block: ActiveBlock) -> dict[str, Any]:
         "case": block.case,
         "made_at": block.made_at.isoformat(),
         "ends_at": block.expires_at.isoformat(),
+        "claims": [
+            {
+                "rule": claim.rule,
+                "case": claim.case,
+                "by": claim.by,
+                "ends_at": claim.expires_at.isoformat(),
+            }
+            for claim in block.claims.kept
+        ],
+        "other_claims": block.claims.others,
     }
 
 
@@ -98,6 +108,11 @@ async def _read_all(api: EmailSecurity) -> dict[str, BlockedSender]:
 
 def _api_name(settings: Settings) -> str:
     return "Cloudflare" if settings.cloudflare_api_token else "the simulator"
+
+
+def _is_of(block: ActiveBlock, rule: str | None) -> bool:
+    """Whether a rule made a block or claims it; None stands for every rule."""
+    return rule in {None, block.rule, *(claim.rule for claim in block.claims.kept)}
 
 
 def _is_forbidden(block: ActiveBlock, safety: Safety) -> bool:
