@@ -106,7 +106,7 @@ def read_folder(folder: Path, safety: Path | None = None) -> Loaded:
         )
         return loaded
 
-    files = _files(folder)
+    files = rule_files_of(folder)
     loaded.safety = read_safety(folder, safety, loaded.problems)
     for path in files:
         # In a pass of their own, because rules and exceptions expand them.
@@ -124,7 +124,8 @@ def read_folder(folder: Path, safety: Path | None = None) -> Loaded:
     return loaded
 
 
-def _files(folder: Path) -> list[Path]:
+def rule_files_of(folder: Path) -> list[Path]:
+    """List the files of a folder that hold rules, exceptions or values, relative to it."""
     found = (path.relative_to(folder) for path in folder.rglob("*") if is_read(folder, path))
     return sorted(path for path in found if path != Path(SAFETY))[:_MOST_FILES]
 

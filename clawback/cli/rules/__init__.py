@@ -6,6 +6,7 @@ from clawback.cli.rules.backtest import backtest
 from clawback.cli.rules.check import check
 from clawback.cli.rules.confirm import confirm
 from clawback.cli.rules.explain import explain
+from clawback.cli.rules.fmt import fmt
 from clawback.cli.rules.init import init
 from clawback.cli.rules.list_rules import list_rules
 from clawback.cli.rules.new import new
@@ -18,6 +19,7 @@ app.command("check")(check)
 app.command("test")(run_rule_tests)
 app.command("explain")(explain)
 app.command("backtest")(backtest)
+app.command("fmt")(fmt)
 app.command("schema")(schema)
 app.command("init")(init)
 app.command("new")(new)
