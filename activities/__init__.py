@@ -68,6 +68,7 @@ if not workflow.unsafe.in_sandbox():
             PollerActivities.start_pollers,
             SetAsideActivities.deliver,
             PartActivities.forward_matches,
+            PartActivities.read_lost_case,
         ),
         names.WORKER_QUEUE: (IngestActivities.read_page, IngestActivities.watch_page),
         names.NOTIFICATION_QUEUE: (NotificationActivities.deliver,),

@@ -21,6 +21,7 @@ from clawback.telemetry.activity_telemetry import ActivityTelemetry
 from clawback.temporal.application_errors import audit_unavailable
 from clawback.temporal.error_types import ErrorType
 from clawback.temporal.guard_gateway import GuardGateway
+from clawback.temporal.running_parts import RunningParts
 
 _RESERVATIONS_PER_UPDATE = 500
 _SHUTDOWN_GRACE = 0.5
@@ -33,13 +34,15 @@ _RETRY_DELAY = timedelta(seconds=1)
 class ReserveStep(Payload):
     """A reservation for an action, and on what that rests.
 
-    The audit records must be written before it: they announce it.
+    The audit records must be written before it: they announce it. With `looks_for_parts` nothing is
+    reserved if the case, which has no parts itself, finds open ones.
     """
 
     reservation: Reservation
     action: Action
     authority: Authority
     records: tuple[AuditRecord, ...] = ()
+    looks_for_parts: bool = False
 
 
 class GuardActivities:
@@ -53,6 +56,7 @@ class GuardActivities:
         audit: AuditWriter,
         telemetry: ActivityTelemetry,
     ) -> None:
+        self._parts = RunningParts(guard.client)
         self._guard = guard
         self._budgets = budgets
         self._check = check
@@ -78,6 +82,8 @@ class GuardActivities:
 
         """
         await self._announce(request)
+        if request.looks_for_parts and await self._parts.has_any(request.reservation.case):
+            return ReservationResult(granted=False, must_take_over=True)
         objection = self._check.find_objection(request.authority, request.action)
         # The guard knows better than this worker which rules are demoted, and tells the case later.
         if objection is not None and objection.cause is not HoldCause.DEMOTED:

@@ -56,6 +56,7 @@ with workflow.unsafe.imports_passed_through():
     from workflows.steps.orders import require_order, take_order
     from workflows.steps.publication import CATCH_UP_AFTER, CasePublication
     from workflows.steps.reservation import Reservations, ReservedStep
+    from workflows.steps.takeover import Takeover
     from workflows.validators import require_no_problem
 
 
@@ -92,6 +93,7 @@ class CaseWorkflow:
             self._case = Case(start.plan, start.timing, start.snapshot, start.part)
         self._publication = CasePublication(start)
         self._reservations = Reservations(start.plan, self._case)
+        self._takeover = Takeover(start)
         self._forwarding: dict[int, asyncio.Task[None]] = {}
         self._reported: CaseState | None = None
         self._has_news = True
@@ -163,8 +165,16 @@ class CaseWorkflow:
 
         What announces the action is written together with the reservation.
         """
+        if self._takeover.why and not step.approved:
+            self._case.refuse(step, self._takeover.why, HoldCause.CAMPAIGN)
+            return
         records = self._case.take_records()
-        reserved = await self._reservations.reserve(step, records)
+        looks_for_parts = not self._takeover.is_done
+        reserved = await self._reservations.reserve(step, records, looks_for_parts=looks_for_parts)
+        if reserved.must_take_over:
+            await self._take_over()
+            return
+        self._takeover.end()
         if reserved.outcome is not None:
             self._case.decline(step, reserved.outcome, workflow.now())
         elif reserved.refusal is not None:
@@ -185,6 +195,14 @@ class CaseWorkflow:
                 ask_at = workflow.now() + GUARD_TELLS if is_demoted else None
                 self._case.refuse(step, objection.reason, objection.cause, ask_at)
             await reserved.refund(outcomes, self._case)
+
+    async def _take_over(self) -> None:
+        """Continue a lost case whose parts are open, if there is one."""
+        if (case := await self._takeover.run(lambda: self._case)) is not None:
+            self._case = case
+            self._reservations = Reservations(self._plan, case)
+            self._has_news = True
+            self._start_forwarding()
 
     async def _look_up_first(self, step: ActionStep, reserved: ReservedStep, refusal: str) -> None:
         """Find out what a first attempt did, if there was one: the guard forgot its grant."""
@@ -255,11 +273,10 @@ class CaseWorkflow:
                     bounded(str(raw)), f"{error.error_count()} errors in a match", workflow.now()
                 )
             else:
+                self._takeover.note(match)
                 self._case.add_match(match, workflow.now())
         self._has_news = True
-        for part in self._case.parts.overflow:
-            if part not in self._forwarding:
-                self._forwarding[part] = asyncio.create_task(self._forward(part))
+        self._start_forwarding()
 
     @workflow.signal(name=names.PART_CHANGED)
     def part_changed(self, part: int, state: CaseState) -> None:
@@ -282,7 +299,7 @@ class CaseWorkflow:
     @workflow.update(name=names.PLACE)
     def place(self, matches: list[MatchSize]) -> Placement | None:
         """Say which parts of the campaign take which matches; None if this case takes them."""
-        return self._case.place(matches, workflow.now())
+        return self._case.place(matches, workflow.now()) if self._takeover.is_done else None
 
     @workflow.update(name=names.APPROVE)
     async def approve(self, signed: SignedOrder) -> str:
@@ -332,8 +349,14 @@ class CaseWorkflow:
         self._has_news = True
         return self._case.state
 
+    def _start_forwarding(self) -> None:
+        for part in self._case.parts.overflow:
+            if part not in self._forwarding:
+                self._forwarding[part] = asyncio.create_task(self._forward(part))
+
     async def _forward(self, part: int) -> None:
         """Send matches on to another part, which this one has no room for."""
+        await self._take_over()
         while batch := self._case.parts.take_overflow(part):
             request = ForwardMatches(
                 plan=self._plan,

@@ -90,6 +90,7 @@ class ReservationResult(Payload):
     `repeats` counts earlier grants of the same subject. Nobody may approve a step that has an
     `outcome` already. `is_reserve` says that it came out of the reserve for protected people.
     `again` is when the case asks again at the latest; None if only people can let it go on.
+    `must_take_over` says that nothing was decided: parts of an earlier case are open (`LostCase`).
     """
 
     granted: bool
@@ -99,6 +100,7 @@ class ReservationResult(Payload):
     again: UtcDatetime | None = None
     repeats: int = 0
     outcome: str | None = None
+    must_take_over: bool = False
 
 
 class ReservationBatch(Payload):

@@ -128,7 +128,7 @@ class CaseGateway(CaseSender):
             ids = [names.part_id(case_id, number) for number in numbers]
         else:
             # Only the case knows its parts, but the index knows them too.
-            ids = [one.id for one in await self._find_parts(case_id)]
+            ids = [one.id for one in await self.find_parts(case_id)]
 
         parts = await call_each(self._status, ids)
         answers = Answers({**first.given, **parts.given}, {**first.errors, **parts.errors})
@@ -270,7 +270,7 @@ class CaseGateway(CaseSender):
         try:
             head = (await self._status(case_id)).snapshot
         except (QueryFailed, RPCError):
-            parts = await self._find_parts(case_id)
+            parts = await self.find_parts(case_id)
             # The case itself stays in: it may be held, and its error is reported.
             return [case_id, *(one.id for one in parts if one.state == CaseState.HELD)]
         if head is None:
@@ -279,7 +279,7 @@ class CaseGateway(CaseSender):
         held += [1] if head.state is CaseState.HELD or not held else []
         return [names.part_id(case_id, number) for number in sorted(held)]
 
-    async def _find_parts(self, case_id: str) -> list[CaseLine]:
+    async def find_parts(self, case_id: str) -> list[CaseLine]:
         """Find the further parts of a case in the index, each once, by its newest run."""
         query = (
             f"WorkflowType = '{names.CASE_PART}' AND ExecutionStatus != 'ContinuedAsNew' "
@@ -315,7 +315,7 @@ class CaseGateway(CaseSender):
 
     async def _summarize_parts(self, case_id: str, campaign: str) -> dict[str, CaseSummary]:
         """Read the summaries of the further parts of a campaign, by their ids."""
-        found = {line.id: line.summary for line in await self._find_parts(case_id)}
+        found = {line.id: line.summary for line in await self.find_parts(case_id)}
         # An earlier campaign of the same case had the same ids.
         return {
             id_: one for id_, one in found.items() if one is not None and one.campaign == campaign

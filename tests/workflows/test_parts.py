@@ -8,6 +8,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from temporalio.api.common.v1 import WorkflowExecution
+from temporalio.api.workflowservice.v1 import DeleteWorkflowExecutionRequest
 from temporalio.client import Client
 from temporalio.service import RPCError
 
@@ -103,6 +105,76 @@ async def test_a_campaign_of_many_parts_is_one_case(
             return messages if len(messages) == len(lines) and len(found) > 2 else None
 
         assert sorted(await eventually(all_parts)) == expected
+
+
+@pytest.mark.usefixtures("small")
+@pytest.mark.parametrize("asked_from", [0, case_sender.ASK_FROM])
+async def test_a_campaign_whose_case_was_terminated_goes_on_where_it_was(
+    temporal: Client, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, asked_from: int
+) -> None:
+    """The next match opens the case anew, with all that is known: nothing is moved twice."""
+    monkeypatch.setattr(case_sender, "ASK_FROM", asked_from)
+    lines = campaign(50)
+    async with deployed(temporal, simulated(lines), tmp_path) as deployment, asyncio.timeout(120):
+        await deployment.signal_case(plan(), *map(match_of, lines[:45]))
+        await eventually(lambda: is_known(deployment, 45))
+        await eventually(lambda: parts_are_listed(deployment))
+        await temporal.get_workflow_handle(CASE).terminate("by mistake")
+
+        # The newest first: the case has lost its index when the others come again.
+        for some in (lines[45:46], lines[20:45], lines[:20], lines[46:]):
+            await deployment.signal_case(plan(), *map(match_of, some))
+        await eventually(lambda: is_known(deployment, 50))
+        expected = sorted(line["message"]["id"] for line in lines)
+        assert sorted(moved_ids(deployment)) == expected
+
+
+@pytest.mark.usefixtures("small")
+async def test_a_campaign_whose_lost_case_cannot_be_read_asks_people(
+    temporal: Client, tmp_path: Path
+) -> None:
+    """Nobody knows what it did; with an approval it goes on."""
+    lines = campaign(46)
+    async with deployed(temporal, simulated(lines), tmp_path) as deployment, asyncio.timeout(120):
+        await deployment.signal_case(plan(), *map(match_of, lines[:45]))
+        await eventually(lambda: is_known(deployment, 45))
+        await eventually(lambda: parts_are_listed(deployment))
+        handle = temporal.get_workflow_handle(CASE)
+        await handle.terminate("by mistake")
+        execution = WorkflowExecution(workflow_id=CASE)
+        await temporal.workflow_service.delete_workflow_execution(
+            DeleteWorkflowExecutionRequest(
+                namespace=temporal.namespace, workflow_execution=execution
+            )
+        )
+        await eventually(lambda: is_gone(deployment))
+
+        await deployment.signal_case(plan(), match_of(lines[45]))
+        held = await eventually(lambda: held_for(deployment))
+        assert "was ended on the server while" in held
+        assert len(moved_ids(deployment)) == 45
+        digest = (await deployment.cases.proposal(CASE)).digest
+        await deployment.cases.approve(CASE, person("ana"), digest)
+        await eventually(lambda: are_moved(deployment, 46))
+
+
+async def parts_are_listed(deployment: Deployment) -> bool | None:
+    return len(await deployment.cases.find_parts(CASE)) > 1 or None
+
+
+async def is_gone(deployment: Deployment) -> bool | None:
+    query = f"WorkflowId = '{CASE}' AND ExecutionStatus = 'Terminated'"
+    return None if [one async for one in deployment.client.list_workflows(query)] else True
+
+
+async def held_for(deployment: Deployment) -> str | None:
+    snapshot = (await deployment.cases.read(CASE)).case.snapshot
+    return snapshot.guard_refusal if snapshot else None
+
+
+async def are_moved(deployment: Deployment, count: int) -> bool | None:
+    await asyncio.sleep(0)
+    return len(moved_ids(deployment)) == count or None
 
 
 @pytest.mark.usefixtures("small")

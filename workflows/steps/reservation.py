@@ -54,6 +54,7 @@ class ReservedStep:
         self.cause = reserved.reserved.cause or HoldCause.SHARE
         self.again = reserved.reserved.again
         self.outcome = reserved.reserved.outcome
+        self.must_take_over = reserved.reserved.must_take_over
         self.repeats = reserved.reserved.repeats
         self.first = _first_attempt(reserved)
         subjects = () if self.first is None else step.subjects
@@ -84,7 +85,9 @@ class Reservations:
         self._case = case
         self._ahead: _Ahead | None = None
 
-    async def reserve(self, step: ActionStep, records: Sequence[AuditRecord]) -> ReservedStep:
+    async def reserve(
+        self, step: ActionStep, records: Sequence[AuditRecord], *, looks_for_parts: bool = False
+    ) -> ReservedStep:
         """Write the records that announce a step, and ask the guard about it.
 
         If the guard was asked together with the step before, its answer holds.
@@ -103,6 +106,8 @@ class Reservations:
             await write_records(records)
             records = ()
         request = self._request(step, reservation, records)
+        if looks_for_parts:
+            request = request.model_copy(update={"looks_for_parts": True})
         # What people have approved goes ahead of the rest, which only its own queue can do.
         # While it is held, people may deny it until the guard has answered.
         is_held = self._case.held_since is not None
