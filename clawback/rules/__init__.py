@@ -4,8 +4,9 @@
 load a folder. Touch it when the rule language or its evaluation changes.
 """
 
+from clawback.rules.engine.filter import Filter
 from clawback.rules.engine.matches import RuleMatch
-from clawback.rules.engine.ruleset import Evaluation, Filter, Rule, RuleSet
+from clawback.rules.engine.ruleset import Evaluation, Rule, RuleSet
 from clawback.rules.loader import load_rules
 from clawback.rules.source.errors import Place, Problem, RuleErrors
 from clawback.rules.source.safety import Safety

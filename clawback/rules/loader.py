@@ -139,7 +139,7 @@ def is_read(folder: Path, path: Path) -> bool:
 
 
 def _read_list(folder: Path, path: Path, loaded: Loaded) -> None:
-    values = read_list(folder, path, loaded.problems)
+    values, people = read_list(folder, path, loaded.problems)
     if path.stem in loaded.lists:
         loaded.problems.add(
             Place(path.as_posix()),
@@ -150,6 +150,8 @@ def _read_list(folder: Path, path: Path, loaded: Loaded) -> None:
         )
 
     loaded.lists[path.stem] = values
+    for name, addresses in people.items():
+        loaded.people[name] = (*loaded.people.get(name, ()), *addresses)
 
 
 def _read_filters(folder: Path, path: Path, loaded: Loaded) -> None:

@@ -7,7 +7,9 @@ from typing import Any
 
 from clawback.model.events import EventKind
 from clawback.rules.engine.compiler import Today
-from clawback.rules.engine.ruleset import Filter, Rule, RuleSet, digest
+from clawback.rules.engine.filter import Filter
+from clawback.rules.engine.ruleset import Rule, RuleSet, digest
+from clawback.rules.impersonation import names_of
 from clawback.rules.source.condition import ExpiredAfter, Named, Node, join_and, join_or
 from clawback.rules.source.correlations import Correlation
 from clawback.rules.source.loaded import Loaded, LoadedFilter, LoadedRule
@@ -39,7 +41,8 @@ def build_set(loaded: Loaded, today: Today) -> RuleSet:
         built |= {name: _correlation_rule(*waiting.pop(name), built, names) for name in ready}
 
     rules = {rule.read.name: built[rule.read.name] for rule in loaded.rules}
-    return RuleSet(rules, filters, dict(loaded.lists), loaded.safety, today)
+    built_set = RuleSet(rules, filters, dict(loaded.lists), loaded.safety, today)
+    return built_set.with_people(names_of(loaded.people))
 
 
 def _filter(item: LoadedFilter, names: Mapping[str, str]) -> Filter:

@@ -6,9 +6,8 @@ unexpected record.
 
 import copy
 import hashlib
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import date
 from functools import cached_property
 from typing import NamedTuple
 from uuid import UUID
@@ -26,9 +25,11 @@ from clawback.rules.engine.compiler import (
     enrichments_of,
 )
 from clawback.rules.engine.explanation import Explanation, explain_node
+from clawback.rules.engine.filter import Filter
 from clawback.rules.engine.index import NOTHING, Engine
 from clawback.rules.engine.matches import GroupField, InnerGroup, Responder, RuleMatch, fill_plan
 from clawback.rules.engine.predicates import Predicate
+from clawback.rules.impersonation import ProtectedName, ProtectedNames, asks_impersonation
 from clawback.rules.protected_people import PROTECTED_PEOPLE, ProtectedPeople
 from clawback.rules.source.condition import Node
 from clawback.rules.source.correlations import Correlation, CorrelationGraph
@@ -77,25 +78,6 @@ class Rule:
         return self.response.mode.capped(self.status.ceiling) if self.response else None
 
 
-@dataclass(frozen=True, slots=True)
-class Filter:
-    """An exception: its rules (all of its kind if empty), owner, and the last day it applies."""
-
-    name: str
-    title: str
-    owner: str
-    expires: date | None
-    kind: EventKind
-    rules: tuple[str, ...]
-    path: str
-    line: int
-    tree: Node
-
-    def is_expired(self, today: date) -> bool:
-        """Whether it no longer applies."""
-        return self.expires is not None and today > self.expires
-
-
 class Evaluation(NamedTuple):
     """The matches of one event; `undecided` if an enrichment could add any."""
 
@@ -133,6 +115,8 @@ class RuleSet:
         self.lists = lists
         self.safety = safety
         self.today = today
+        self.people: Sequence[ProtectedName] = ()
+        self.protected_names = ProtectedNames(())
         self.protected_people = ProtectedPeople(lists.get(PROTECTED_PEOPLE, ()))
         self.version = self._version_under(safety)
 
@@ -148,7 +132,11 @@ class RuleSet:
             for kind, found in conditions.items()
             if SOURCES[kind].is_joined
         }
-        self.evaluate = self._evaluator_of_one(conditions) or self._evaluate
+        self.evaluate = self._decide_event = self._evaluator_of_one(conditions) or self._evaluate
+        self.asks_impersonation = any(
+            asks_impersonation(rule.tree, rule.response, rule.correlation)
+            for rule in rules.values()
+        )
 
     def with_safety(self, safety: Safety) -> "RuleSet":
         """Give the same rules under another safety document."""
@@ -158,11 +146,30 @@ class RuleSet:
         changed.version = self._version_under(safety)
         return changed
 
+    def with_people(self, people: Sequence[ProtectedName]) -> "RuleSet":
+        """Give the same rules with the people of its lists."""
+        changed = copy.copy(self)
+        changed.people = people
+        changed.version = changed._version_under(self.safety)  # noqa: SLF001 - a copy of this
+        return changed.with_registry(())
+
+    def with_registry(self, registry: Iterable[ProtectedName]) -> "RuleSet":
+        """Give the same rules with the names of an impersonation registry."""
+        changed, decide = copy.copy(self), self._decide_event
+        changed.protected_names = ProtectedNames([*self.people, *registry])
+        if self.asks_impersonation:
+            changed.evaluate = lambda event: decide(changed.complete(event))
+        return changed
+
+    def complete(self, event: Event) -> Event:
+        """Give an event with the name that its sender impersonates, if any rule asks for it."""
+        return self.protected_names.complete(event) if self.asks_impersonation else event
+
     def _version_under(self, safety: Safety) -> str:
         versions = sorted(rule.version for rule in self.rules.values())
         # Other lists are part of the rules that name them.
         people = self.lists.get(PROTECTED_PEOPLE, ())
-        return digest(versions, safety.model_dump_json(), *people)
+        return digest(versions, safety.model_dump_json(), *people, *self.people)
 
     def mode_of(self, rule: Rule) -> Mode | None:
         """The mode of a rule under the safety document; None for a building block."""
@@ -194,6 +201,7 @@ class RuleSet:
 
         Histories come last, so that they are read only where detections leave a rule undecided.
         """
+        event = self.complete(event)
         missing = {
             one
             for predicate, asked in self._enriched[event.kind]
@@ -238,6 +246,7 @@ class RuleSet:
             KeyError: there is no such rule.
 
         """
+        event = self.complete(event)
         found: list[Explanation] = []
         for leaf in self.leaves(self.rules[name]):
             if (tree := self.rules[leaf].tree) is not None:

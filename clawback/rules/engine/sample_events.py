@@ -45,6 +45,7 @@ def _window_event(rule: Rule, record: Mapping[str, Any], number: int) -> Event:
 
 def with_enrichments(rules: RuleSet, event: Event) -> Event:
     """Give an event an empty one of each enrichment that it lacks and a rule asks for."""
+    event = rules.complete(event)
     while (missing := rules.missing_enrichment(event)) is not None:
         event = event.enriched(missing, {})
     return event

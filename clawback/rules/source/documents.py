@@ -272,6 +272,17 @@ class ListDocument(Strict):
     )
 
 
+class PeopleDocument(Strict):
+    """A list of people: their names stand for `%name%`, and `impersonates` finds who bears them."""
+
+    title: str | None = Field(default=None, description="Who they are")
+    description: str | None = Field(default=None, description="Who maintains it, and with what")
+    people: dict[Line, Annotated[tuple[Line, ...], BeforeValidator(_one_or_many)]] = Field(
+        min_length=1,
+        description="Names as in From, each with the addresses of the person; `*` is a wildcard",
+    )
+
+
 def read_model(model: type[Read], document: Document, problems: Problems) -> Read | None:
     """Validate a document; None, and problems, if it is invalid."""
     if not isinstance(document.data, dict):

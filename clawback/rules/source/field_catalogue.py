@@ -237,6 +237,12 @@ _MESSAGE = (
         _N,
         "Number of different addresses in `to`, `envelope_to` and `client_recipients`",
     ),
+    Field(
+        "impersonates",
+        _S,
+        "Name on the impersonation registry or a list of people that the sender bears without "
+        "having an address of it",
+    ),
     Field("link_count", _N, "Number of links"),
     Field("attachment_count", _N, "Number of attachments"),
     Field("sent_delay", _N, "Seconds from the Date header to the scan; negative if it is ahead"),

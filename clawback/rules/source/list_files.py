@@ -6,10 +6,11 @@ line of a CSV file names its columns, one of them `value`.
 
 import csv
 import io
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
+from typing import NamedTuple
 
-from clawback.rules.source.documents import ListDocument, read_model
+from clawback.rules.source.documents import ListDocument, PeopleDocument, read_model
 from clawback.rules.source.errors import Code, Place, Problems
 from clawback.rules.source.rule_files import RULE_SUFFIXES, read_file_documents, read_file_text
 
@@ -23,11 +24,19 @@ Values = Iterator[tuple[int, str]]
 """Lines and what is written there."""
 
 
-def read_list(folder: Path, path: Path, problems: Problems) -> tuple[str, ...]:
-    """Read the values of a list; none, and problems, if it has any."""
+class ReadList(NamedTuple):
+    """The values of a list; of a list of people, these are the names of `people`."""
+
+    values: tuple[str, ...]
+    people: Mapping[str, tuple[str, ...]]
+
+
+def read_list(folder: Path, path: Path, problems: Problems) -> ReadList:
+    """Read a list; an empty one, and problems, if it has any."""
     before = len(problems)
+    people: Mapping[str, tuple[str, ...]] = {}
     if path.suffix.lower() in RULE_SUFFIXES:
-        values = _read_yaml(folder, path, problems)
+        values, people = _read_yaml(folder, path, problems)
     else:
         values = _read_text(folder, path, problems)
 
@@ -38,13 +47,17 @@ def read_list(folder: Path, path: Path, problems: Problems) -> tuple[str, ...]:
             f"the list has {len(values):,} values",
             remedy=f"keep lists under {MOST_VALUES:,} values",
         )
-    return values if len(problems) == before else ()
+    return ReadList(values, people) if len(problems) == before else ReadList((), {})
 
 
-def _read_yaml(folder: Path, path: Path, problems: Problems) -> tuple[str, ...]:
+def _read_yaml(folder: Path, path: Path, problems: Problems) -> ReadList:
     documents = read_file_documents(folder, path, problems, largest=LARGEST_LIST)
+    if documents and isinstance(documents[0].data, dict) and "people" in documents[0].data:
+        found = read_model(PeopleDocument, documents[0], problems)
+        return ReadList(tuple(found.people), found.people) if found else ReadList((), {})
+
     read = read_model(ListDocument, documents[0], problems) if documents else None
-    return read.values if read is not None else ()
+    return ReadList(read.values if read is not None else (), {})
 
 
 def _read_text(folder: Path, path: Path, problems: Problems) -> tuple[str, ...]:

@@ -56,5 +56,6 @@ class Loaded:
     problems: Problems
     safety: Safety = field(default_factory=Safety)
     lists: dict[str, tuple[str, ...]] = field(default_factory=dict)
+    people: dict[str, tuple[str, ...]] = field(default_factory=dict)
     rules: list[LoadedRule] = field(default_factory=list)
     filters: list[LoadedFilter] = field(default_factory=list)

@@ -12,7 +12,8 @@ from clawback.model.events import Event
 from clawback.model.texts import bounded
 from clawback.rules.engine.compiler import compile_node
 from clawback.rules.engine.explanation import EXCEPTION
-from clawback.rules.engine.ruleset import Filter, Rule, RuleSet
+from clawback.rules.engine.filter import Filter
+from clawback.rules.engine.ruleset import Rule, RuleSet
 from clawback.rules.engine.sample_events import build_test_events, with_enrichments
 from clawback.rules.source.condition import And, Element, ExpiredAfter, Leaf, Named, Node, Not, Or
 

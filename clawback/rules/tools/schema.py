@@ -18,6 +18,7 @@ from clawback.rules.source.documents import (
     CorrelationDocument,
     FilterDocument,
     ListDocument,
+    PeopleDocument,
     RuleDocument,
     Status,
 )
@@ -41,6 +42,7 @@ def rule_schema() -> Schema:
         "correlation": _correlation(_model(CorrelationDocument, definitions)),
         "exception": _exception(_model(FilterDocument, definitions)),
         "list": _model(ListDocument, definitions),
+        "people": _model(PeopleDocument, definitions),
     }
     _refine(definitions)
 
@@ -52,7 +54,11 @@ def rule_schema() -> Schema:
         **_either(
             "correlation",
             "correlation",
-            _either("filter", "exception", _either("values", "list", _named("rule"))),
+            _either(
+                "filter",
+                "exception",
+                _either("values", "list", _either("people", "people", _named("rule"))),
+            ),
         ),
         "$defs": {**definitions, **documents},
     }
