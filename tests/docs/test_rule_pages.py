@@ -40,7 +40,7 @@ from tests.rules.folders import block
 
 EXAMPLES = list(read_examples([*RULE_PAGES, DOCS.parent / "README.md"]))
 TEXT = "\n".join(page.read_text(encoding="utf-8") for page in RULE_PAGES)
-EXECUTED = {"rule", "wrong", "list", "exception", "safety", "pre-commit"}
+EXECUTED = {"rule", "wrong", "list", "exception", "safety", "pre-commit", "workflow"}
 
 
 def _of(kind: str) -> list[Example]:
@@ -127,6 +127,15 @@ def test_the_pre_commit_example_names_the_hook_of_the_repository() -> None:
 
     (repository,) = yaml.safe_load(example.text)["repos"]
     assert {hook["id"] for hook in repository["hooks"]} <= {hook["id"] for hook in offered}
+
+
+def test_the_workflow_example_uses_the_action() -> None:
+    """It sets inputs that action.yml has."""
+    (example,) = _of("workflow")
+    offered = yaml.safe_load((DOCS.parent / "action.yml").read_text(encoding="utf-8"))["inputs"]
+
+    (*_, last) = yaml.safe_load(example.text)["jobs"]["rules"]["steps"]
+    assert last["with"].keys() == offered.keys()
 
 
 def test_nothing_is_left_out() -> None:

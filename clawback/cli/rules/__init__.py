@@ -5,6 +5,7 @@ import typer
 from clawback.cli.rules.backtest import backtest
 from clawback.cli.rules.check import check
 from clawback.cli.rules.confirm import confirm
+from clawback.cli.rules.diff import diff
 from clawback.cli.rules.explain import explain
 from clawback.cli.rules.fmt import fmt
 from clawback.cli.rules.init import init
@@ -19,6 +20,7 @@ app.command("check")(check)
 app.command("test")(run_rule_tests)
 app.command("explain")(explain)
 app.command("backtest")(backtest)
+app.command("diff")(diff)
 app.command("fmt")(fmt)
 app.command("schema")(schema)
 app.command("init")(init)

@@ -1,31 +1,26 @@
 """`clawback rules backtest`: replay history against the rules, or two versions of them."""
 
-import asyncio
-import sys
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import ExitStack, contextmanager
-from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Annotated
 
 import typer
-from rich.console import Console
-from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 
-from clawback.backtest import Backtest, NoSuchVersion, Result, open_version, summarize
-from clawback.backtest.corpus_history import corpus_events, size_of
+from clawback.backtest import Backtest, Result, summarize
 from clawback.backtest.match_list import Reviewed
-from clawback.cli.cloudflare_access import api_errors, open_history_api
 from clawback.cli.exits import ExitCode, Failure
 from clawback.cli.output import AsJson, print_json, print_status, print_text
 from clawback.cli.rule_folders import find_folder, load_folder
 from clawback.cli.rules.backtest_output import print_result, result_data
+from clawback.cli.rules.history import (
+    Corpus,
+    Detections,
+    Since,
+    load_version,
+    parse_since,
+    read_history,
+)
 from clawback.cli.rules.reviewed_file import accept_matches, read_reviewed_file
 from clawback.garbage_collection import without_garbage_collection
-from clawback.model.durations import parse_duration
-from clawback.rules import RuleSet
-from clawback.settings import load_settings
-from clawback.simulator.corpus import CorpusError
 
 Top = Annotated[
     int,
@@ -37,13 +32,8 @@ Top = Annotated[
 
 def backtest(  # noqa: PLR0913 - one parameter for each option
     *,
-    corpus: Annotated[
-        list[Path] | None,
-        typer.Option(help="Corpus, .jsonl or .jsonl.gz; repeatable."),
-    ] = None,
-    since: Annotated[
-        str | None, typer.Option(help="Read this much history of the account, such as 7d.")
-    ] = None,
+    corpus: Corpus = None,
+    since: Since = None,
     rules: Annotated[
         Path | None,
         typer.Option(help="Folder of rules, default CLAWBACK_RULES.", show_default=False),
@@ -55,9 +45,7 @@ def backtest(  # noqa: PLR0913 - one parameter for each option
     html: Annotated[
         Path | None, typer.Option(help="Also write an HTML report to this file.")
     ] = None,
-    detections: Annotated[
-        int, typer.Option(min=0, help="With --since: maximum number of requests for /detections.")
-    ] = 1000,
+    detections: Detections = 1000,
     baseline: Annotated[
         Path | None,
         typer.Option(help="File of reviewed matches; list only new ones, exit with 1 if any."),
@@ -86,17 +74,14 @@ def backtest(  # noqa: PLR0913 - one parameter for each option
         raise Failure(f"--html {html}: no such folder: {html.parent}", ExitCode.USAGE)
 
     reviewed = _reviewed(baseline, accept)
-    span = _span(since) if since is not None else None
-    run = Backtest(_versions(folder, against))
+    span = parse_since(since)
+    versions = [load_folder(folder)]
+    if against is not None:
+        versions.append(load_version("--against: ", against, folder))
+
+    run = Backtest(versions)
     with without_garbage_collection():
-        if span is not None:
-            asyncio.run(_read_account(run, span, detections))
-        else:
-            _read_corpora(run, corpus or [])
-
-        if not run.traffic.events:
-            raise Failure("the history has no event", ExitCode.NO)
-
+        read_history(run, corpus or [], span, detections)
         result = summarize(run, top=top, reviewed=reviewed)
 
     if html is not None:
@@ -120,44 +105,6 @@ def _reviewed(baseline: Path | None, accept: Path | None) -> Reviewed:
     return {}
 
 
-def _span(text: str) -> timedelta:
-    try:
-        return parse_duration(text)
-    except ValueError as error:
-        raise Failure(f"--since: {error}", ExitCode.USAGE) from None
-
-
-def _versions(folder: Path, against: str | None) -> list[RuleSet]:
-    versions = [load_folder(folder)]
-    if against is not None:
-        try:
-            with ExitStack() as stack:
-                other = stack.enter_context(open_version(against, folder))
-                versions.append(load_folder(other, is_old=True))
-        except NoSuchVersion as error:
-            raise Failure(f"--against: {error}", ExitCode.USAGE) from None
-
-    return versions
-
-
-def _read_corpora(run: Backtest, paths: Sequence[Path]) -> None:
-    try:
-        with _progress("Replaying", size_of(paths)) as tell:
-            for event, detections in corpus_events(paths, datetime.now(UTC), tell):
-                run.take(event, detections)
-    except CorpusError as error:
-        raise Failure(str(error), ExitCode.NO) from None
-
-
-async def _read_account(run: Backtest, span: timedelta, detections: int) -> None:
-    from clawback.backtest.api_history import Feed  # noqa: PLC0415 - a corpus needs no client
-
-    now = datetime.now(UTC)
-    with _progress("Reading the account", None) as tell, api_errors():
-        async with open_history_api(load_settings()) as api:
-            await Feed(api, now - span, now, detections, lambda _, count: tell(count)).run(run)
-
-
 def _print(result: Result, html: Path | None, top: int, *, as_json: bool) -> None:
     if as_json:
         print_json(result_data(result))
@@ -172,21 +119,3 @@ def _write_page(result: Result, path: Path, against: str | None) -> None:
     from clawback.backtest.html_report import write_page  # noqa: PLC0415 - only for --html
 
     path.write_text(write_page(result, against), encoding="utf-8")
-
-
-@contextmanager
-def _progress(what: str, total: int | None) -> Iterator[Callable[[int], None]]:
-    """Show progress on stderr: a bar on a terminal, one line elsewhere."""
-    console = Console(stderr=True, highlight=False)
-    if not console.is_terminal:
-        console.print(f"{what} …")
-        yield lambda _: None
-        return
-
-    count = TextColumn("{task.percentage:>3.0f} %" if total else "{task.completed:,.0f} records")
-    columns = (TextColumn(what), BarColumn(), count, TimeElapsedColumn(), TimeRemainingColumn())
-    with Progress(
-        *columns, console=console, transient=True, disable=not sys.stderr.isatty()
-    ) as progress:
-        task = progress.add_task(what, total=total)
-        yield lambda amount: progress.advance(task, amount)

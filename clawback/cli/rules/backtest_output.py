@@ -94,7 +94,12 @@ def _print_matches(found: RuleMatches, top: int) -> None:
     kind = "" if found.responded else ", below the threshold"
     which = f", the newest {top} (all: --json)" if len(matches) > top else ""
     print_text(f"\n{found.rule}: {len(matches):,} matched{kind}{which}{left_out}")
-    rows = [match_data(one) for one in matches[:top]]
+    print_matches(matches[:top])
+
+
+def print_matches(matches: Sequence[ListedMatch]) -> None:
+    """Print matches as a table; long texts are cut."""
+    rows = [match_data(one) for one in matches]
     _print_table(
         ("time", "sender", "subject", "mailbox", "verdict", "id"),
         [
