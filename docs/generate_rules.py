@@ -162,6 +162,8 @@ _MORE: dict[str, dict[str, str]] = {
         .replace("6f1c3a52", "7f1c3a52")
         .replace("JunkEmail", "Inbox"),
     },
+    "suspicious": {"x.yml": block("sel: {subject: '%vips%'}\ncondition: sel")},
+    "new value": {"x.yml": block("sel: {final_disposition: EVIL}\ncondition: sel")},
     "forgeable": {
         "a_rule.yml": PLAIN.replace(
             "  mode: enforce\n", "  mode: enforce\n  group-by: [from]\n"

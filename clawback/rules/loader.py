@@ -160,7 +160,13 @@ def _read_filters(folder: Path, path: Path, loaded: Loaded) -> None:
         if read is None:
             continue
 
-        reading = Reading(document, read.logsource.category, loaded.lists, loaded.problems)
+        reading = Reading(
+            document,
+            read.logsource.category,
+            loaded.lists,
+            loaded.problems,
+            warnings=loaded.warnings,
+        )
         tree = read_detection(reading, "filter")
         rules = _rules_of_filter(read, document, loaded.problems)
         if tree is not None and rules is not None:
@@ -211,7 +217,9 @@ def _read_rule(document: Document, loaded: Loaded) -> None:
     if read is None:
         return
 
-    reading = Reading(document, read.logsource.category, loaded.lists, loaded.problems)
+    reading = Reading(
+        document, read.logsource.category, loaded.lists, loaded.problems, warnings=loaded.warnings
+    )
     rule = LoadedRule(
         read, document, read_detection(reading, "detection"), tuple(reading.selections)
     )

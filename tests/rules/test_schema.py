@@ -130,7 +130,6 @@ BAD = {
     "text for a number": PLAIN.replace(
         "sel: {from: a@x.test}", "sel: {detections.findings.score|gt: high}"
     ),
-    "unknown value": PLAIN.replace("sel: {from: a@x.test}", "sel: {final_disposition: EVIL}"),
     "exists of what": PLAIN.replace("sel: {from: a@x.test}", "sel: {from|exists: maybe}"),
     "value of an object": PLAIN.replace("sel: {from: a@x.test}", "sel: {validation: pass}"),
     "unknown field of an element": PLAIN.replace(

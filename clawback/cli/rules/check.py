@@ -2,7 +2,7 @@
 
 import sys
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 from functools import lru_cache
 from pathlib import Path
@@ -21,7 +21,7 @@ from clawback.rules import Problem, RuleSet
 from clawback.rules.engine.builder import build_set
 from clawback.rules.lint.review import review_rules, utc_today
 from clawback.rules.loader import read_folder
-from clawback.rules.source.errors import Severity
+from clawback.rules.source.errors import Code, Severity
 from clawback.rules.source.rule_files import read_rule_file
 from clawback.settings import load_settings
 
@@ -55,6 +55,11 @@ class Checked:
         file = Path(problem.place.file)
         return str(self.folder / file if file != self.folder else file)
 
+    def without(self, code: Code) -> "Checked":
+        """Give the same without the problems of one kind."""
+        kept = tuple(problem for problem in self.problems if problem.code is not code)
+        return replace(self, problems=kept)
+
     def count(self, severity: Severity) -> int:
         """Count the problems of one severity."""
         return sum(problem.severity is severity for problem in self.problems)
@@ -71,6 +76,13 @@ def check(
     ] = Format.TEXT,
     as_json: AsJson = False,
     strict: Annotated[bool, typer.Option("--strict", help="Fail on warnings too.")] = False,
+    allow_unknown_values: Annotated[
+        bool,
+        typer.Option(
+            "--allow-unknown-values",
+            help="Do not warn of values that the API is not known to have, such as a new verdict.",
+        ),
+    ] = False,
 ) -> int:
     """Load rules as the worker does and report every problem.
 
@@ -81,6 +93,8 @@ def check(
     """
     folders = dict.fromkeys(_relative(find_folder(path)[0]) for path in paths or (None,))
     checked = [check_folder(folder) for folder in folders]
+    if allow_unknown_values:
+        checked = [one.without(Code.UNKNOWN_VALUE) for one in checked]
     _write(checked, Format.JSON if as_json else form, strict=strict)
     return ExitCode.OK if _is_good(checked, strict=strict) else ExitCode.NO
 

@@ -22,8 +22,17 @@ from clawback.rules.source.condition import (
     replace_children,
     walk,
 )
-from clawback.rules.source.errors import Code, Place, Problem, Problems, Severity
+from clawback.rules.source.errors import (
+    Code,
+    Place,
+    Problem,
+    Problems,
+    Severity,
+    did_you_mean,
+)
+from clawback.rules.source.field_catalogue import DELIVERY_MODES
 from clawback.rules.source.loaded import Loaded, LoadedFilter, LoadedRule
+from clawback.rules.source.safety_file import SAFETY
 from clawback.rules.source.yaml_reader import Document
 
 _NOT_SELECTIONS = frozenset({"condition", "rules", "timeframe"})
@@ -49,6 +58,7 @@ def review_rules(loaded: Loaded, today: Callable[[], date] = utc_today) -> tuple
         _check_expiry(one, found, today())
 
     check_allowance(loaded, found)
+    _check_delivery_modes(loaded, found)
     if not len(loaded.problems):
         rules = build_set(loaded, today)
         check_conflicts(rules, {one.read.name: _place_of(one) for one in loaded.rules}, found)
@@ -59,7 +69,19 @@ def review_rules(loaded: Loaded, today: Callable[[], date] = utc_today) -> tuple
         }
         check_missing_groups(rules, groups, found)
 
-    return tuple(sorted({*loaded.problems, *found}))
+    return tuple(sorted({*loaded.problems, *loaded.warnings, *found}))
+
+
+def _check_delivery_modes(loaded: Loaded, found: Problems) -> None:
+    for mode in sorted(loaded.safety.ignored_delivery_modes - set(DELIVERY_MODES)):
+        found.add(
+            Place(SAFETY),
+            Code.UNKNOWN_VALUE,
+            "no known delivery mode has this name",
+            text=mode,
+            remedy=did_you_mean(mode, DELIVERY_MODES),
+            severity=Severity.WARNING,
+        )
 
 
 def _place_of(rule: LoadedRule) -> Place:

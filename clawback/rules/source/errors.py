@@ -61,6 +61,8 @@ class Code(StrEnum):
     CONTRADICTORY = "contradictory-rules"
     EXPIRED = "expired-exception"
     FORGEABLE = "forgeable-pattern"
+    SUSPICIOUS = "suspicious-value"
+    UNKNOWN_VALUE = "unknown-value"
     NO_GROUP = "group-may-be-missing"
 
 

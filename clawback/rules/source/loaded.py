@@ -54,6 +54,7 @@ class Loaded:
     """Everything that could be read of a folder, and the problems."""
 
     problems: Problems
+    warnings: Problems = field(default_factory=Problems)
     safety: Safety = field(default_factory=Safety)
     lists: dict[str, tuple[str, ...]] = field(default_factory=dict)
     people: dict[str, tuple[str, ...]] = field(default_factory=dict)

@@ -38,6 +38,7 @@ from clawback.rules.source.sigma_values import (
     regex_problem,
     tests_of,
 )
+from clawback.rules.source.suspicious_values import find_surprises
 
 _CONDITION = "condition"
 _RESERVED = {
@@ -170,6 +171,9 @@ def _item(reading: Reading, key: str, value: Any, path: tuple[str | int, ...]) -
                 problem,
                 text=f"{key}: {_render_value(value)}",
             )
+
+    for surprise in find_surprises(known, key, value, groups):
+        reading.warn(reading.document.value_at(*path, key), surprise)
 
     canonical = [tuple(canonical_test(known, test) for test in group) for group in groups]
     return _link(item, name, [_resolve_references(reading, tests) for tests in canonical])

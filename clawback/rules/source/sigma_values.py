@@ -302,12 +302,12 @@ def _text_misfit(field: Field, text: Text) -> str | None:
         return f"{field.name} is a boolean: it is true or false"
     if field.type is FieldType.NUMBER:
         return f"{field.name} is a number: write it without quotes, or use gt, gte, lt, lte"
-    if field.type is FieldType.ENUM and not any(
-        _matches_value(text, value) for value in field.values
-    ):
-        return f"{field.name} is never {text}: it is one of {', '.join(field.values)}"
-
     return None
+
+
+def can_equal(text: Text, values: Sequence[str]) -> bool:
+    """Whether a text matches any value of an enum."""
+    return any(_matches_value(text, value) for value in values)
 
 
 def _matches_value(text: Text, value: str) -> bool:

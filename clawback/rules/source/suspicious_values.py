@@ -1,0 +1,100 @@
+"""Finds values of a condition that load and can hardly be meant: each is a warning.
+
+They are compared as they are written, which is rarely what was wanted, or the catalogue does not
+know them yet.
+"""
+
+import re
+import unicodedata
+from collections.abc import Iterable, Iterator, Sequence
+from typing import Any, NamedTuple
+
+from clawback.rules.source.condition import Test, Text
+from clawback.rules.source.errors import Code, nearest
+from clawback.rules.source.field_catalogue import Field, FieldType
+from clawback.rules.source.sigma_values import can_equal
+
+_PLACEHOLDER = re.compile(r"%[A-Za-z_]\w*%")
+_REGEX = re.compile(
+    r"\\[dwsbDWSB](?![A-Za-z])|\\[.^$()\[\]{}|+]"  # \d, \.
+    r"|^\^|^\(\?[a-z:]|^\.[*+]|[\])*+?}]\$$"  # ^pay, (?i), .*pay, pay.*$
+    r"|\[[^\]]*(?:a-z|A-Z|0-9)[^\]]*\]|[\])][+{]|\([^()|]+\|[^()]+\)"  # [a-z], (ab)+, (a|b)
+)
+_NO_REGEX = frozenset({"re", "fieldref", "exists", "cidr", "base64", "base64offset", "wide"})
+_BREAKS = "\n\t"
+
+
+class Surprise(NamedTuple):
+    """What is odd about a value, and what was probably meant."""
+
+    code: Code
+    message: str
+    text: str
+    remedy: str
+
+
+def find_surprises(
+    field: Field, key: str, value: Any, groups: Iterable[Sequence[Test]]
+) -> Iterator[Surprise]:
+    """Find what is odd about an entry of a selection; `groups` are the tests of each value."""
+    name, *modifiers = key.split("|")
+    for text in value if isinstance(value, list) else [value]:
+        if isinstance(text, str):
+            yield from _of_text(name, modifiers, text)
+
+    if "cidr" in modifiers and field.type is not FieldType.IP:
+        message = f"{name} is a {field.type}: only values that are an IP address can match"
+        yield Surprise(
+            Code.SUSPICIOUS, message, key, "use a field of an IP address, such as x_originating_ip"
+        )
+    if field.type is FieldType.ENUM:
+        yield from _unknown_values(field, groups)
+
+
+def _of_text(name: str, modifiers: Sequence[str], text: str) -> Iterator[Surprise]:
+    expands = "expand" in modifiers
+    if not expands and (found := _PLACEHOLDER.search(text)):
+        key = "|".join([name, "expand", *modifiers])
+        message = f"without expand, {found[0]} is a text and not the values of a list"
+        yield Surprise(Code.SUSPICIOUS, message, text, f"write {key}: '{text}'")
+    if expands and not _PLACEHOLDER.search(text):
+        yield Surprise(
+            Code.SUSPICIOUS,
+            "expand has no effect on a value without a placeholder",
+            text,
+            "write '%name%' with the name of a list, or remove expand",
+        )
+
+    if control := next((one for one in text if _is_control(one)), None):
+        yield Surprise(
+            Code.SUSPICIOUS,
+            f"the value has the control character U+{ord(control):04X}",
+            repr(text)[1:-1],
+            "put the value in single quotes, in which a backslash is only a backslash",
+        )
+    elif not _NO_REGEX & set(modifiers) and _REGEX.search(text):
+        yield Surprise(
+            Code.SUSPICIOUS,
+            "without re this is no regular expression but a text with these characters",
+            text,
+            f"write {name}|re: '{text}', or a text with the wildcards * and ?",
+        )
+
+
+def _is_control(character: str) -> bool:
+    return unicodedata.category(character) == "Cc" and character not in _BREAKS
+
+
+def _unknown_values(field: Field, groups: Iterable[Sequence[Test]]) -> Iterator[Surprise]:
+    for test in (test for group in groups for test in group):
+        if isinstance(test, Text) and not can_equal(test, field.values):
+            close = nearest(str(test).strip("*?"), field.values)
+            known = f"did you mean {close!r}? " if close else ""
+            yield Surprise(
+                Code.UNKNOWN_VALUE,
+                f"no known value of {field.name} is {test}",
+                str(test),
+                f"{known}known so far are {', '.join(field.values)}; --allow-unknown-values "
+                "accepts a new one",
+            )
+            return
