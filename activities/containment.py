@@ -304,5 +304,5 @@ class ContainmentActivities:
             )
             moved |= {item.id for item in page.items if is_moved(item.record)}
             if (cursor := page.next) is None:
-                return moved, True
+                return moved, not page.unseen
         return moved, False

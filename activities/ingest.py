@@ -69,6 +69,7 @@ class IngestActivities:
             set_aside=sent.set_aside,
             newest=page.newest,
             detections_only=page.detections_only,
+            unseen=page.unseen,
         )
 
     @activity.defn(name="email_security.watch_page")

@@ -1,21 +1,26 @@
 """Pages of records, and iteration over all of them. Pure except for awaiting the caller's function.
 
 The API has two kinds of list (reference §1.1): `cursor`, where `result_info.next` names the next
-page, and `page`, which is numbered. A server may ignore either, so iteration also ends at a cursor
-that was seen before, and when pages bring no new records. A list that goes on all the same is an
-error: what was read of it is not all.
+page, and `page`, which is numbered. Other lists of Cloudflare name the cursor otherwise, and those
+names are followed too. A server may ignore either parameter, so iteration also ends at a cursor
+that was seen before, and when pages bring no new records. A list that goes on all the same, or of
+which something could not be read, is an error: what was read of it is not all.
 """
 
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 from typing import Any, Generic, TypeVar
+from urllib.parse import parse_qs, urlsplit
 
 from clawback.cloudflare.errors import UnreadableResponse
 from clawback.cloudflare.wire_model import InvalidRecord, WireModel
+from clawback.model.time_ranges import TimeRanges
 
 R = TypeVar("R", bound=WireModel)
 
+OWN_CURSOR = "clawback:"
+"""How the cursors begin that clawback makes for servers without any (see `time_split`)."""
 MOST_PAGES = 1_000
 """Pages of one list, a million records: nothing that clawback waits for is longer."""
 
@@ -29,6 +34,17 @@ class PagedBy(StrEnum):
 
 # Pages without new records that are tolerated: a search may return an empty page and continue.
 _MAX_BARREN = {PagedBy.CURSOR: 5, PagedBy.PAGE: 0}
+_CURSOR_NAMES = (
+    "next",
+    "next_cursor",
+    "cursors.after",
+    "cursors.next",
+    "cursor",
+    "after",
+    "next_page_token",
+    "links.next",
+)
+"""Where `result_info` may name the next page; the API documents the first (reference §1.1)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,6 +61,8 @@ class Page(Generic[R]):
 
     `next` is a cursor or the number of the next page as text; None at the end of the list. `count`
     and `total` are the server's and not reliable: `total_count` ignores filters, or is always 0.
+    `is_full` says that there was no room for more records, `is_last` that the server says that
+    this is the end. `unseen`, on the last page of a search, is the time that could not be read.
     """
 
     items: tuple[R, ...]
@@ -53,6 +71,9 @@ class Page(Generic[R]):
     paged_by: PagedBy = PagedBy.CURSOR
     count: int | None = None
     total: int | None = None
+    is_full: bool = False
+    is_last: bool = False
+    unseen: TimeRanges = ()
 
     @property
     def next_page(self) -> int | None:
@@ -84,18 +105,49 @@ def parse_records(
     return tuple(items), tuple(rejected)
 
 
-def parse_cursor_page(record_type: type[R], result: Any, info: Mapping[str, Any]) -> Page[R]:
+def parse_cursor_page(
+    record_type: type[R], result: Any, info: Mapping[str, Any], per_page: int
+) -> Page[R]:
     """Build a page of a cursor list from its envelope."""
     items, rejected = parse_records(record_type, result)
-    cursor = info.get("next")
+    used_size = _integer(info, "per_page") or per_page
+    named = [value for name in _CURSOR_NAMES for value in _values_at(info, name)]
+    cursors = [cursor for value in named if (cursor := _read_cursor(value)) is not None]
+
     return Page(
         items,
         rejected,
-        cursor if isinstance(cursor, str) and cursor else None,
-        PagedBy.CURSOR,
-        _integer(info, "count"),
-        _integer(info, "total_count"),
+        next=cursors[0] if cursors else None,
+        paged_by=PagedBy.CURSOR,
+        count=_integer(info, "count"),
+        total=_integer(info, "total_count"),
+        is_full=0 < min(used_size, per_page) <= len(items) + len(rejected),
+        # Named, and null or empty: the documented end of a list.
+        is_last=bool(named) and not cursors,
     )
+
+
+def _values_at(info: Mapping[str, Any], name: str) -> list[Any]:
+    """Return the value at a dotted name; none if there is no such name."""
+    value: Any = info
+    for part in name.split("."):
+        if not isinstance(value, Mapping) or part not in value:
+            return []
+        value = value[part]
+    return [value]
+
+
+def _read_cursor(value: Any) -> str | None:
+    """Read a cursor: a text, a number, or a URL with a parameter that holds it."""
+    if isinstance(value, int) and not isinstance(value, bool):
+        return str(value)
+    if not isinstance(value, str) or not value:
+        return None
+    if not value.startswith(("http://", "https://", "/", "?")):
+        return value
+
+    found = parse_qs(urlsplit(value).query)
+    return next((found[name][0] for name in ("cursor", "after", "next") if name in found), value)
 
 
 def parse_counted_page(
@@ -118,19 +170,20 @@ def parse_counted_page(
         PagedBy.PAGE,
         _integer(info, "count"),
         _integer(info, "total_count"),
+        is_full=is_full,
     )
 
 
 async def pages(
     listing: Callable[..., Awaitable[Page[R]]], *, most: int | None = MOST_PAGES, **filters: Any
 ) -> AsyncIterator[Page[R]]:
-    """Read a whole list, page by page.
+    """Read a whole list, page by page, each record once.
 
     `listing` is any list method of the client, `filters` its parameters. `most` bounds the pages;
     None where a person waits for a long history, and sees that it goes on.
 
     Raises:
-        UnreadableResponse: the list goes on after `most` pages.
+        UnreadableResponse: the list goes on after `most` pages, or not all of it can be read.
 
     """
     seen: set[int] = set()
@@ -139,13 +192,22 @@ async def pages(
     page = await listing(**filters)
 
     while True:
-        new = _keys(page) - seen
+        page, new = _leave_out(page, seen)
         seen |= new
         barren = 0 if new else barren + 1
         # An empty first page is a page: it says that the list is empty.
         if new or not requested:
             yield page
-        if page.next is None or page.next in requested or barren > _MAX_BARREN[page.paged_by]:
+        if page.unseen:
+            raise UnreadableResponse("paging", "full pages of one second name no next page")
+        if page.next is None:
+            return
+        # A plan of ours has an end, also where its parts bring what was read before.
+        is_planned = page.next.startswith(OWN_CURSOR)
+        is_barren = barren > _MAX_BARREN[page.paged_by] and not is_planned
+        if page.next in requested or is_barren:
+            if page.is_full and page.paged_by is PagedBy.CURSOR:
+                raise UnreadableResponse("paging", "full pages lead back to what was read")
             return
 
         requested.add(page.next)
@@ -154,11 +216,21 @@ async def pages(
         page = await listing(**{**filters, page.paged_by: page.next_page or page.next})
 
 
-def _keys(page: Page[Any]) -> set[int]:
-    """Hash what identifies each record: hashes alone, so that long lists stay small."""
-    return {hash(_key(item)) for item in page.items} | {
-        hash(repr(rejected.raw)) for rejected in page.rejected
-    }
+def _leave_out(page: Page[R], seen: set[int]) -> tuple[Page[R], set[int]]:
+    """Leave out the records that were seen, and return the hashes of the others.
+
+    Hashes alone, so that long lists stay small.
+    """
+    fresh: dict[int, R] = {}
+    for item in page.items:
+        key = hash(_key(item))
+        if key not in seen:
+            fresh.setdefault(key, item)
+
+    new = fresh.keys() | {hash(repr(one.raw)) for one in page.rejected} - seen
+    if len(fresh) < len(page.items):
+        page = replace(page, items=tuple(fresh.values()))
+    return page, new
 
 
 def _key(item: WireModel) -> str:

@@ -24,6 +24,9 @@ class Observer(Protocol):
     def record_delay(self, seconds: float) -> None:
         """A request was delayed by the rate limiter before it was sent."""
 
+    def record_paging(self, trouble: str) -> None:
+        """A full page named no next page: its window was `split`, or is partly `unseen`."""
+
 
 class Permit(Protocol):
     """Is asked right before every containment call that changes something."""
@@ -71,4 +74,7 @@ class NullObserver:
         """Do nothing."""
 
     def record_delay(self, seconds: float) -> None:
+        """Do nothing."""
+
+    def record_paging(self, trouble: str) -> None:
         """Do nothing."""

@@ -185,6 +185,10 @@ class Transport:
         if waited:
             self.observer.record_delay(waited)
 
+    def report_paging(self, trouble: str) -> None:
+        """Count that a list could not be paged as documented."""
+        self.observer.record_paging(trouble)
+
     async def _check_permit(self, request: ApiRequest, share: Share) -> None:
         is_containment = share in CONTAINMENT_SHARES and request.method is not Method.GET
         if self.permit is not None and is_containment and not await self.permit():

@@ -11,6 +11,8 @@ from typing import Any
 
 from clawback.cases import Match
 from clawback.cloudflare import EmailSecurity, Page, Share, errors
+from clawback.cloudflare.paging import OWN_CURSOR
+from clawback.cloudflare.time_split import split_cursor
 from clawback.ingest.enrichment import Enricher
 from clawback.ingest.join import Joiner
 from clawback.ingest.memory import IngestMemory, fingerprint
@@ -120,7 +122,7 @@ class Ingest:
     async def _read_events(self, request: ReadPage, result: IngestResult) -> list[Event]:
         result.detections_only = self._reads_detections_only(request)
         page = await self._read_page(request, detections_only=result.detections_only)
-        result.page = page.next
+        result.page, result.unseen = page.next, page.unseen
         result.rejected += [Rejection.of(item.raw, item.reason) for item in page.rejected]
         records = (item.record for item in page.items)
         events = self._build_events(records, request.source, result)
@@ -129,9 +131,8 @@ class Ingest:
         # In the server's order: only a page that was repeated as it was has the same digest.
         keys = "\0".join(event.key for event in events)
         result.digest = hashlib.sha256(keys.encode("utf-8", "replace")).hexdigest()[:16]
-        # A server that ignores `page` would return the same page for ever.
         if result.digest == request.former:
-            result.page = None
+            result.page = _page_after_the_same(request, page)
 
         return events
 
@@ -293,6 +294,17 @@ class Ingest:
             reporter=source_of(event).reporter(event) if found.plan.notifications else None,
             condition_version=found.plan.condition_version,
         )
+
+
+def _page_after_the_same(request: ReadPage, page: Page[Any]) -> str | None:
+    """Return what to read after a page that came twice: a server that ignores `page` repeats it.
+
+    A search is then read in parts of its time; a numbered list has come to its end.
+    """
+    if page.next is None or page.next.startswith(OWN_CURSOR):
+        return page.next
+    is_search = request.source is EventKind.MESSAGE
+    return split_cursor(request.start, request.end) if is_search and page.is_full else None
 
 
 async def _list_messages(api: EmailSecurity, page: str | None, window: Any) -> Page[Any]:

@@ -9,6 +9,7 @@ from clawback.cases import CasePlan, Match
 from clawback.cloudflare import errors
 from clawback.model.events import Event
 from clawback.model.texts import bounded
+from clawback.model.time_ranges import TimeRanges
 
 _LONGEST_RAW = 4000
 
@@ -49,6 +50,7 @@ class IngestResult:
     assessed    keys of the decided events, each with the fingerprint that it was decided by (None:
                 its evaluation failed, and is tried again)
     newest      time of the newest event
+    unseen      with the last page: the time that could not be read whole
     detections_only  whether clean mail was left out
     """
 
@@ -65,3 +67,4 @@ class IngestResult:
     assessed: list[tuple[str, int | None]] = field(default_factory=list)
     newest: datetime | None = None
     detections_only: bool = False
+    unseen: TimeRanges = ()

@@ -7,8 +7,8 @@ short. So a record that becomes visible within the lookback is read, whatever ha
 """
 
 from datetime import datetime, timedelta
-from math import ceil
 
+from clawback.model.poll_pace import BACKFILL_SPAN, estimate_pages, measure_pace, next_span
 from clawback.model.polling import (
     Lane,
     PageRead,
@@ -18,7 +18,7 @@ from clawback.model.polling import (
     Reason,
     Window,
 )
-from clawback.model.time_ranges import TimeRange, add_range, take_first
+from clawback.model.time_ranges import TimeRange, TimeRanges, add_range, take_first
 
 CHECK_INTERVAL = timedelta(minutes=1)
 """How often the lookback is read again if it takes more than one page."""
@@ -36,17 +36,14 @@ PATIENCE = timedelta(minutes=1)
 """How long the other lanes send the matches of a page, before they read it again and go on."""
 LIVE_PAGES = 3
 """A lookback of more pages is read by the backfill lane."""
-BACKFILL_SPAN = timedelta(minutes=15)
-"""The longest window of the backfill lane, unless windows are so empty that one page holds more."""
-LONGEST_SPAN = timedelta(days=180)
-"""The longest window where mail is that sparse: years of history take a dozen requests."""
-_MOST_GROWTH = 8
 OWED_WAIT = timedelta(seconds=10)
 """How soon a window with postponed events is read again. Doubles while that does not help."""
 LONGEST_OWED_WAIT = timedelta(minutes=2)
+MOST_PAGES = 1_000
+"""Pages of one window, a million records: after that, cursors lead in a circle."""
+UNSEEN = "the API gives full pages for single seconds, and names no next page"
 _LINGER_MARGIN = timedelta(minutes=15)
 """A case stays open for longer than any poll reads back, so a late match joins it."""
-_SMOOTHING = 0.3
 
 
 def first_snapshot(start: PollerStart, now: datetime) -> PollerSnapshot:
@@ -169,18 +166,12 @@ def _finish_live(
     return _update(
         memory,
         cursor=max(memory.cursor, window.range.end),
-        lookback_pages=window.pages if window.is_full else _estimate_pages(window, start),
+        lookback_pages=window.pages if window.is_full else estimate_pages(window, start),
         drained_at=now,
         turns=memory.turns + 1,
         completed=window.request,
         live=None,
     )
-
-
-def _estimate_pages(window: Window, start: PollerStart) -> int:
-    """Estimate the pages of the lookback by how many records a live window had."""
-    share = start.lookback / max(window.range.length, timedelta(seconds=1))
-    return max(1, ceil(window.records * share / start.page_size))
 
 
 # ---- the overflow lane
@@ -261,31 +252,13 @@ def _schedule_sweep(memory: PollerSnapshot, start: PollerStart, now: datetime) -
 def _finish_backfill(
     memory: PollerSnapshot, start: PollerStart, window: Window, now: datetime
 ) -> PollerSnapshot:
-    span = _next_span(memory.span, window, start.page_size)
+    span = next_span(memory.span, window, start.page_size)
     memory = _update(memory, backfill=None, span=span)
     if window.reason is not Reason.BACKLOG:
         return memory
     is_done = not memory.backlog and not memory.owed
-    pace = None if is_done else _measure_pace(memory.pace, window, now)
+    pace = None if is_done else measure_pace(memory.pace, window, now)
     return _update(memory, pace=pace, owed_wait=OWED_WAIT if is_done else memory.owed_wait)
-
-
-def _next_span(span: timedelta, window: Window, page_size: int) -> timedelta:
-    """Return the next length of windows: one page each where mail is sparse, else 15 minutes."""
-    if window.pages > 1:
-        return max(min(span, window.range.length) / window.pages, BACKFILL_SPAN)
-    if window.range.length < span:  # the end of a range says nothing about longer windows
-        return span
-
-    # Half a page leaves room for mail that is not spread evenly.
-    growth = page_size / 2 / max(window.records, 1)
-    return min(span * min(max(growth, 1), _MOST_GROWTH), LONGEST_SPAN)
-
-
-def _measure_pace(pace: float | None, window: Window, now: datetime) -> float:
-    took = max(now - window.started_at, timedelta(milliseconds=1))
-    latest = window.range.length / took
-    return latest if pace is None else pace + _SMOOTHING * (latest - pace)
 
 
 # ---- pages of any lane
@@ -355,16 +328,30 @@ def record_page(
         }
     )
     memory = _count(memory, lane, read)
+    if read.page is not None and window.pages >= MOST_PAGES:
+        return record_failure(memory, lane, f"a window goes on after {MOST_PAGES:,} pages", now)
     if read.page is not None and not _is_given_up(lane, window, now):
         return _update(memory, **{lane.value: window})
     if window.has_postponed:
         memory = _owe(memory, window.range, now)
+    if read.unseen:
+        memory = _keep_unseen(memory, read.unseen, now)
     if lane is Lane.LIVE:
         return _finish_live(memory, start, window, now)
     if lane is Lane.OVERFLOW:
         return _update(memory, overflow=None)
 
     return _finish_backfill(memory, start, window, now)
+
+
+def _keep_unseen(memory: PollerSnapshot, unseen: TimeRanges, now: datetime) -> PollerSnapshot:
+    """Read again later what could not be read whole: nothing may pass it for read.
+
+    That is trouble of the backfill lane, which does it; fresh mail is read as before.
+    """
+    for one in unseen:
+        memory = _owe(memory, one, now)
+    return _update(memory, troubles={**memory.troubles, Lane.BACKFILL: UNSEEN})
 
 
 def _is_given_up(lane: Lane, window: Window, now: datetime) -> bool:

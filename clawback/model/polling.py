@@ -274,7 +274,8 @@ class PageRead(Payload):
     `seen` counts records that are new to this worker. `page` is the next page, None at the end.
     `postponed` says why some events could not be decided yet. `unsent` counts the matches that were
     left when time was up: who reads the page again sends them. `end` is the end of the window where
-    that is later than the request says.
+    that is later than the request says. `unseen`, with the last page, is the time that could not be
+    read whole.
     """
 
     end: UtcDatetime | None = None
@@ -289,9 +290,11 @@ class PageRead(Payload):
     set_aside: int = 0
     newest: UtcDatetime | None = None
     detections_only: bool | None = None
+    unseen: TimeRanges = ()
 
     @property
     def is_quiet(self) -> bool:
         """Whether the page was the only one, and nothing on it has to be recorded."""
         is_whole = self.page is None and self.postponed is None and not self.unsent
+        is_whole = is_whole and not self.unseen
         return is_whole and not (self.seen or self.matched or self.rejected or self.set_aside)

@@ -128,6 +128,11 @@ API_REQUESTS = _counter(
     "endpoint",
     "status",
 )
+API_PAGING_TROUBLES = _counter(
+    "api_paging_troubles_total",
+    "Full pages that named no next page: their window was split, or is partly unseen.",
+    "trouble",
+)
 API_REQUEST_SECONDS = _histogram(
     "api_request_seconds", "Duration of a request to the API.", _REQUEST_BUCKETS, "endpoint"
 )
@@ -239,6 +244,9 @@ def _initialise() -> None:
     for state in PolicyState:
         POLICIES.labels(state.value)
 
+    for trouble in ("split", "unseen"):
+        API_PAGING_TROUBLES.labels(trouble)
+
     for reason in StuckReason:
         WORKER_STUCK.labels(reason.value)
 
@@ -271,3 +279,7 @@ class ApiMetrics:
     def record_delay(self, seconds: float) -> None:
         """Add the time that the rate limiter delayed a request."""
         API_RATE_LIMIT_DELAY_SECONDS.inc(seconds)
+
+    def record_paging(self, trouble: str) -> None:
+        """Count a full page that named no next page."""
+        API_PAGING_TROUBLES.labels(trouble).inc()

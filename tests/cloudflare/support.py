@@ -66,6 +66,9 @@ class Ledger:
     def record_delay(self, seconds: float) -> None:
         self.rows.append(("paced", seconds))
 
+    def record_paging(self, trouble: str) -> None:
+        self.rows.append(("paging", trouble))
+
 
 def client(answer: Callable[[httpx.Request], httpx.Response], **options: Any) -> EmailSecurity:
     """Build a client whose requests a function answers."""

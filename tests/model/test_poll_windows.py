@@ -14,9 +14,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from clawback.model.events import EventKind
+from clawback.model.poll_pace import BACKFILL_SPAN
 from clawback.model.poll_windows import (
-    BACKFILL_SPAN,
     LIVE_PATIENCE,
+    MOST_PAGES,
     begin_backfill,
     begin_live,
     begin_overflow,
@@ -38,6 +39,7 @@ from clawback.model.polling import (
     ReadPage,
     Reason,
 )
+from clawback.model.time_ranges import TimeRange
 
 BEGIN = datetime(2026, 11, 1, tzinfo=UTC)
 PAGE = timedelta(seconds=1)
@@ -370,6 +372,36 @@ def test_a_window_that_cannot_be_read_stops_no_other() -> None:
     assert unread
     assert all(broken.start <= one.at < broken.end for one in unread)
     assert world.memory.status(EventKind.MESSAGE, world.now).backlog == broken.length
+
+
+def test_what_could_not_be_read_whole_stays_in_the_backlog() -> None:
+    """A live window moves the cursor; the time that it did not see is read again, and reported."""
+    world = World(PollerStart(source=EventKind.MESSAGE, start=timedelta(0)), [])
+    world.memory = begin_live(world.memory, world.start, world.now)
+    unseen = TimeRange(start=world.now - 2 * SECOND, end=world.now - SECOND)
+    read = PageRead(unseen=(unseen,))
+    memory = record_page(world.memory, world.start, Lane.LIVE, read, world.now)
+    assert memory.owed == (unseen,)
+    status = memory.status(EventKind.MESSAGE, world.now)
+    assert (status.state, status.backlog) == ("degraded", unseen.length)
+    assert not status.has_read(world.now)
+
+    memory = begin_backfill(memory, world.start, world.now + timedelta(minutes=1))
+    assert memory.backfill is not None
+    memory = record_page(memory, world.start, Lane.BACKFILL, PageRead(), world.now)
+    assert (memory.problem, memory.unread) == (None, ())
+
+
+def test_a_window_whose_pages_never_end_is_set_aside() -> None:
+    """Cursors that lead in a circle stop neither lane for ever."""
+    world = World(PollerStart(source=EventKind.MESSAGE, start=timedelta(hours=1)), [])
+    memory = begin_backfill(world.memory, world.start, world.now)
+    for number in range(MOST_PAGES):
+        read = PageRead(page=str(number % 2), digest=str(number))
+        memory = record_page(memory, world.start, Lane.BACKFILL, read, world.now)
+    assert memory.backfill is None
+    assert memory.owed
+    assert "goes on after" in (memory.problem or "")
 
 
 def test_a_verdict_that_changed_is_seen_by_the_sweep() -> None:

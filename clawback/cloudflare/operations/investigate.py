@@ -14,6 +14,7 @@ from clawback.cloudflare.api_request import (
 )
 from clawback.cloudflare.operations.operation_group import OperationGroup
 from clawback.cloudflare.paging import Page
+from clawback.cloudflare.time_split import SearchPlan, read_in_windows
 from clawback.cloudflare.wire_model import (
     Fields,
     Flag,
@@ -27,6 +28,7 @@ from clawback.cloudflare.wire_model import (
     rename_fields,
 )
 from clawback.model.messages import Destination, Disposition
+from clawback.model.time_ranges import TimeRange
 
 _COMPLETED = {"completed_timestamp": "completed_at"}
 _PATTERN_TYPE = {"whitelisted_pattern_type": "allowlisted_pattern_type"}
@@ -162,23 +164,29 @@ class Investigate(OperationGroup):
         """Search the messages scanned in `[start, end)`, one page at a time: GET `investigate`.
 
         A search that is still running (202) is polled at its `Location` for at most
-        `SEARCH_TIMEOUT`. `start` must not be in the future. The order of the records is not
-        documented. Permission: Read.
+        `SEARCH_TIMEOUT`. A full page that names no next one divides the window (see `time_split`).
+        `start` must not be in the future. The order of the records is not documented. Permission:
+        Read.
 
         Raises:
             ApiError: see `errors`; `Unavailable` also for a search that does not finish in time.
 
         """
-        values: dict[str, Any] = {
-            "detections_only": False,
-            **filters,
-            "start": start,
-            "end": end,
-            "cursor": cursor,
-            "per_page": check_page_size(per_page),
-        }
-        request = ApiRequest(Method.GET, "investigate", query=encode_query(values))
-        return await self._search(request, Message)
+
+        async def fetch(window: TimeRange, at: str | None) -> Page[Message]:
+            values: dict[str, Any] = {
+                "detections_only": False,
+                **filters,
+                "start": window.start,
+                "end": window.end,
+                "cursor": at,
+                "per_page": check_page_size(per_page),
+            }
+            request = ApiRequest(Method.GET, "investigate", query=encode_query(values))
+            return await self._search(request, Message, per_page)
+
+        plan = SearchPlan.read(start, end, cursor)
+        return await read_in_windows(plan, fetch, self._transport.report_paging)
 
     async def message(self, id: str, *, submission: bool = False) -> Message:
         """Read one message: GET `investigate/{id}`. Permission: Read.

@@ -101,7 +101,7 @@ class OperationGroup:
         except InvalidRecord as error:
             raise unreadable_response(request, str(error)) from None
 
-    async def _search(self, request: ApiRequest, record_type: type[R]) -> Page[R]:
+    async def _search(self, request: ApiRequest, record_type: type[R], per_page: int) -> Page[R]:
         """Read a page of a cursor list. A search that is still running is polled."""
         response = await self._transport.send(request)
         if response.status == HTTPStatus.ACCEPTED:
@@ -109,7 +109,7 @@ class OperationGroup:
 
         envelope = self._transport.read(request, response)
         try:
-            return parse_cursor_page(record_type, envelope.result, envelope.info)
+            return parse_cursor_page(record_type, envelope.result, envelope.info, per_page)
         except InvalidRecord as error:
             raise unreadable_response(request, str(error)) from None
 
