@@ -15,6 +15,7 @@ from temporalio import activity
 from clawback.actions import BulkMove, MessageSearch, Move, Reclassify, Release
 from clawback.actions.outcomes import ALREADY_THERE, MOVED, RELEASED, UNKNOWN, failed
 from clawback.actions.responses import move_outcomes, refusal_outcome, release_outcomes
+from clawback.actions.search_check import is_wanted
 from clawback.batching import Batcher
 from clawback.cases.authority import Authority
 from clawback.cloudflare import EmailSecurity, Share, errors, pages
@@ -214,21 +215,27 @@ class ContainmentActivities:
 
     @activity.defn(name="email_security.search_messages")
     async def search_messages(self, request: MessageSearch) -> FoundMessages:
-        """Search for messages that nobody has handled and that no delivery mode exempts."""
+        """Search for messages that nobody has handled and that no delivery mode exempts.
+
+        What the search returns beside what was asked for is left out, and counted.
+        """
         terms = {"sender": request.sender, "subject": request.subject}
         filters: dict[str, Any] = {name: value for name, value in terms.items() if value}
         found: dict[str, Target] = {}
-        now = datetime.now(UTC)
+        now, strangers = datetime.now(UTC), 0
         with as_application_error():
             async for page in pages(
                 self._api.messages, start=request.start, end=request.end, **filters
             ):
                 for item in page.items:
                     event = message_event(item.record, now)
-                    if is_searchable(event, self._ignored.ignored_delivery_modes):
+                    if not is_wanted(request, item.record, event.at):
+                        strangers += 1
+                    elif is_searchable(event, self._ignored.ignored_delivery_modes):
                         found |= {target.id: target for target in event.targets}
                 if len(found) > request.most or payload_size(found) > _SEARCH_LIMIT:
                     return FoundMessages(has_more=True)
+        self._telemetry.record_strangers(strangers)
         return FoundMessages(targets=tuple(found.values()))
 
     @activity.defn(name="email_security.reclassify_message")
@@ -248,6 +255,9 @@ class ContainmentActivities:
                 self._api.submissions, start=request.since - _CLOCK_SKEW, end=datetime.now(UTC)
             ):
                 for submission in page.items:
+                    made_at = submission.requested_at
+                    if made_at is not None and made_at < request.since - _CLOCK_SKEW:
+                        continue
                     if (
                         submission.original_postfix_id == postfix_id
                         and submission.requested_disposition == request.disposition

@@ -114,6 +114,12 @@ class ActivityTelemetry:
             if outcome == MOVED and target in seen_at:
                 metrics.CONTAINMENT_LAG.observe((now - seen_at[target]).total_seconds())
 
+    def record_strangers(self, count: int) -> None:
+        """Count and log messages that a search returned without having been asked for them."""
+        if count:
+            metrics.SEARCH_STRANGERS.inc(count)
+            log.warning("search.strangers", messages=count)
+
     def record_audit(self, records: Sequence[AuditRecord]) -> None:
         """Count audit records by kind and actions by outcome, and log what people want to read."""
         for record in records:

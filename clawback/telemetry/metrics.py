@@ -128,6 +128,10 @@ API_REQUESTS = _counter(
     "endpoint",
     "status",
 )
+SEARCH_STRANGERS = _counter(
+    "search_strangers_total",
+    "Messages that a search returned and that are not what was asked for; they are left out.",
+)
 API_PAGING_TROUBLES = _counter(
     "api_paging_troubles_total",
     "Full pages that named no next page: their window was split, or is partly unseen.",
