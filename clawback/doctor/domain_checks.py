@@ -1,14 +1,19 @@
 """Domains of the account: active, and integrated, without which no mail there can be moved."""
 
-from collections.abc import Iterable, Sequence
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import suppress
 
+from clawback.actions import MoveAction
 from clawback.cloudflare import ApiError, Domain, EmailSecurity, Share, pages
 from clawback.doctor.check import Finding, ok, problem, warning
 from clawback.local.account_check import open_account
 from clawback.local.installation import Installation
+from clawback.model.messages import Destination
 from clawback.model.mode import Mode
+from clawback.model.providers import LACKING, NEAREST, Provider, read_provider
 from clawback.model.texts import bounded
+from clawback.rules import RuleErrors, load_rules
 from clawback.settings import Settings
 
 _MAX_NAMED = 5
@@ -23,7 +28,9 @@ async def check_domains(settings: Settings, installation: Installation) -> Itera
 
     with suppress(ApiError, ValueError):
         async with open_account(settings) as api:
-            return domain_findings(await _read_domains(api.on(Share.PEOPLE)), settings.ceiling)
+            domains = await _read_domains(api.on(Share.PEOPLE))
+        found = domain_findings(domains, settings.ceiling)
+        return [*found, *provider_findings(domains, lambda: _read_folders(settings))]
 
     return []
 
@@ -42,7 +49,51 @@ def domain_findings(domains: Sequence[Domain], ceiling: Mode) -> list[Finding]:
     if findings:
         return findings
 
-    return [ok("domains", f"{len(domains):,} domains, all active and integrated")]
+    providers = sorted({one.product for one in _by_provider(domains)})
+    where = f": {', '.join(providers)}" if providers else ""
+    return [ok("domains", f"{len(domains):,} domains, all active and integrated{where}")]
+
+
+def provider_findings(
+    domains: Sequence[Domain], read_folders: Callable[[], Mapping[Destination, str]]
+) -> Iterable[Finding]:
+    """Warn of rules that move to a folder which a provider of the account lacks.
+
+    `read_folders` gives the folders of the rules, each with the name of one rule.
+    """
+    for provider, of_it in _by_provider(domains).items():
+        if not (lacking := LACKING[provider]):
+            continue
+        for folder, rule in read_folders().items():
+            if folder in lacking:
+                yield warning(
+                    "providers",
+                    f"{provider.product} ({_names(of_it)}) is not documented to have {folder}, "
+                    f"to which {rule} moves",
+                    f"move to {NEAREST[folder]} there, or check one moved message by hand",
+                )
+
+
+def _by_provider(domains: Sequence[Domain]) -> dict[Provider, list[Domain]]:
+    found: dict[Provider, list[Domain]] = defaultdict(list)
+    for domain in domains:
+        if (provider := read_provider(domain.inbox_provider)) is not None:
+            found[provider].append(domain)
+    return dict(found)
+
+
+def _read_folders(settings: Settings) -> dict[Destination, str]:
+    """Read the folders to which rules move; none if they are refused: another check says so."""
+    try:
+        rules = load_rules(settings.rules, settings.safety)
+    except (RuleErrors, OSError):
+        return {}
+    return {
+        action.destination: rule.name
+        for rule in rules.rules.values()
+        for action in (rule.response.actions if rule.response else ())
+        if isinstance(action, MoveAction)
+    }
 
 
 def _withdrawn(domains: Sequence[Domain]) -> Iterable[Finding]:

@@ -12,9 +12,10 @@ import pytest
 from clawback.cloudflare import Domain
 from clawback.doctor.account_checks import check_clock, check_cloudflare
 from clawback.doctor.check import CheckStatus, Finding
-from clawback.doctor.domain_checks import check_domains, domain_findings
+from clawback.doctor.domain_checks import check_domains, domain_findings, provider_findings
 from clawback.doctor.permission_checks import check_permissions, permission_findings
 from clawback.local.installation import plan_installation
+from clawback.model.messages import Destination
 from clawback.model.mode import Mode
 from clawback.settings import Settings
 from clawback.simulator import Rate, Simulator, SimulatorOptions, TokenScope
@@ -181,6 +182,30 @@ def test_a_withdrawn_authorization_is_a_problem() -> None:
     assert finding.found.endswith(
         "d0.test, d1.test, d2.test, d3.test, d4.test and 2 more (consent revoked)"
     )
+
+
+@pytest.mark.parametrize(
+    ("provider", "folder", "warns"),
+    [
+        ("Google", Destination.RECOVERABLE, True),
+        ("google", Destination.RECOVERABLE, True),
+        ("Google", Destination.JUNK, False),
+        ("Microsoft", Destination.RECOVERABLE, False),
+        (None, Destination.RECOVERABLE, False),
+    ],
+)
+def test_a_folder_that_a_provider_lacks_is_a_warning(
+    provider: str | None, folder: Destination, *, warns: bool
+) -> None:
+    """It names domain, folder, rule, and the nearest folder that there is."""
+    record = {"id": "1", "domain": "g.test", "inbox_provider": provider}
+    findings = list(provider_findings([Domain.parse(record)], lambda: {folder: "quarantine_bec"}))
+    assert bool(findings) is warns
+    for one in findings:
+        assert one.status is CheckStatus.WARNING
+        assert "g.test" in one.found
+        assert "quarantine_bec" in one.found
+        assert "DeletedItems" in (one.remedy or "")
 
 
 async def test_a_rate_limit_nearly_or_fully_used_up(served: tuple[Simulator, str]) -> None:
