@@ -8,6 +8,7 @@ from clawback.cli.rules.confirm import confirm
 from clawback.cli.rules.diff import diff
 from clawback.cli.rules.explain import explain
 from clawback.cli.rules.fmt import fmt
+from clawback.cli.rules.import_rules import import_rules
 from clawback.cli.rules.init import init
 from clawback.cli.rules.list_rules import list_rules
 from clawback.cli.rules.new import new
@@ -25,5 +26,6 @@ app.command("fmt")(fmt)
 app.command("schema")(schema)
 app.command("init")(init)
 app.command("new")(new)
+app.command("import")(import_rules)
 app.command("list")(list_rules)
 app.command("confirm")(confirm)
