@@ -46,7 +46,8 @@ def test_verdict_and_domain_are_asked_for() -> None:
 def test_free_mail_is_asked_for_by_address(domain: str) -> None:
     """A domain that everybody shares tells nothing: the address and the subject do."""
     event = message(final_disposition="SPAM", from_=f"a@{domain}", subject="Pay now")
-    assert asked(event)[1:] == [f'from: "a@{domain}"', 'subject|contains: "Pay now"']
+    address = f"a@{domain.lower()}"
+    assert asked(event)[1:] == [f'from: "{address}"', 'subject|contains: "Pay now"']
     assert "the domain " in choose_clues([event]).left_out[0]
 
 
