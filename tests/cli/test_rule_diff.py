@@ -92,6 +92,18 @@ def test_a_change_of_the_response_shows_actions(folder: Path) -> None:
     assert "matches" not in done.stdout.split("With --corpus")[0]
 
 
+def test_events_that_wait_for_a_history_count(folder: Path, corpus: Path) -> None:
+    """A rule on the history of senders is compared once all of the history is read."""
+    first = PLAIN.replace("sel: {from: a@x.test}", "sel: {from: c@x.test, history.messages: 0}")
+    tested = first.replace(
+        "event: {from: a@x.test}", "event: {from: c@x.test, history: {messages: 0}}"
+    )
+    (folder / "a_rule.yml").write_text(tested)
+    done = clawback("rules", "diff", "--rules", str(folder), "--corpus", str(corpus), "--json")
+    (change,) = json.loads(done.stdout)["rules"]
+    assert [one["id"] for one in change["effects"]["gained"]] == ["m2"]
+
+
 def test_added_and_removed_rules(folder: Path, corpus: Path) -> None:
     """Rules that only one version has are named, with what they match."""
     (folder / "b_rule.yml").unlink()

@@ -50,6 +50,7 @@ def read_history(
 
     if not run.traffic.events:
         raise Failure("the history has no event", ExitCode.NO)
+    run.finish()
 
 
 def load_version(option: str, name: str, folder: Path) -> RuleSet:
