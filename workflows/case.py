@@ -9,12 +9,7 @@ from datetime import timedelta
 from typing import Any, Final
 
 from temporalio import workflow
-from temporalio.exceptions import (
-    ActivityError,
-    FailureError,
-    WorkflowAlreadyStartedError,
-    is_cancelled_exception,
-)
+from temporalio.exceptions import FailureError, WorkflowAlreadyStartedError
 from temporalio.workflow import ParentClosePolicy
 
 with workflow.unsafe.imports_passed_through():
@@ -22,7 +17,6 @@ with workflow.unsafe.imports_passed_through():
 
     from activities.containment import ContainmentActivities, FoundMessages
     from activities.parts import PartActivities
-    from clawback.actions.outcomes import UNKNOWN
     from clawback.cases import (
         ActionStep,
         Case,
@@ -31,6 +25,7 @@ with workflow.unsafe.imports_passed_through():
         CloseStep,
         Decision,
         ForwardMatches,
+        JoinStep,
         KnownMatches,
         Match,
         MatchSize,
@@ -40,7 +35,6 @@ with workflow.unsafe.imports_passed_through():
         SearchStep,
         WaitStep,
     )
-    from clawback.cases.authority import Objection
     from clawback.cases.hold_cause import HoldCause
     from clawback.model.identity import Actor
     from clawback.model.orders import Order, SignedOrder, Verb
@@ -48,14 +42,12 @@ with workflow.unsafe.imports_passed_through():
     from clawback.temporal import names
     from clawback.temporal.case_sender import PART_TASK_TIMEOUT
     from workflows.notification import NotificationWorkflow
-    from workflows.options import GUARD_TELLS, REDELIVER
+    from workflows.options import REDELIVER
+    from workflows.steps.acting import CaseActing
     from workflows.steps.attempts import verify
     from workflows.steps.audit import write_records
-    from workflows.steps.containment import carry_out
-    from workflows.steps.context import StepContext
     from workflows.steps.orders import require_order, take_order
     from workflows.steps.publication import CATCH_UP_AFTER, CasePublication
-    from workflows.steps.reservation import Reservations, ReservedStep
     from workflows.steps.takeover import Takeover
     from workflows.validators import require_no_problem
 
@@ -92,7 +84,7 @@ class CaseWorkflow:
         else:
             self._case = Case(start.plan, start.timing, start.snapshot, start.part)
         self._publication = CasePublication(start)
-        self._reservations = Reservations(start.plan, self._case)
+        self._acting = CaseActing(self._case, self._wake)
         self._takeover = Takeover(start)
         self._forwarding: dict[int, asyncio.Task[None]] = {}
         self._reported: CaseState | None = None
@@ -103,6 +95,7 @@ class CaseWorkflow:
         """Take the steps of the state machine until the case ends; return its last state."""
         while True:
             self._has_news = False
+            self._acting.beside.raise_failure()
             step = self._case.next(workflow.now())
             if isinstance(step, WaitStep | CloseStep):
                 self._publication.publish_rest(self._case)
@@ -114,7 +107,7 @@ class CaseWorkflow:
                 await self._continue_if_long(start)
                 continue
 
-            await self._reservations.give_back()
+            await self._acting.reservations.give_back()
             await self._write_records()
             if isinstance(step, SearchStep):
                 await self._search(step)
@@ -123,11 +116,9 @@ class CaseWorkflow:
                 continue
             elif isinstance(step, WaitStep):
                 await self._wait(step)
-            elif self._forwarding:
-                await workflow.wait_condition(lambda: not self._forwarding or self._has_news)
-            elif not workflow.all_handlers_finished():
-                # A decision is being verified. Its handler waits for nothing here.
-                await workflow.wait_condition(workflow.all_handlers_finished)
+            elif isinstance(step, JoinStep) or not self._is_quiet:
+                # Also for a handler that verifies a decision: it waits for nothing here.
+                await workflow.wait_condition(lambda: self._is_quiet or self._has_news)
             elif not self._has_news:
                 return step.state
             await self._continue_if_long(start)
@@ -137,18 +128,29 @@ class CaseWorkflow:
         is_large = info.get_current_history_size() > LARGEST_HISTORY
         # A campaign gets more time for its tasks as soon as it has parts.
         is_hasty = self._case.parts.is_full and info.task_timeout < PART_TASK_TIMEOUT
-        if not is_large and not is_hasty and not info.is_continue_as_new_suggested():
+        is_suggested = info.is_continue_as_new_suggested()
+        if not is_large and not is_hasty and not is_suggested:
             return
-        await workflow.wait_condition(
-            lambda: not self._forwarding and workflow.all_handlers_finished()
-        )
-        await self._reservations.give_back()
+        # What runs beside may take hours, so nothing waits for it as long as the server can.
+        if self._acting.beside.is_busy and not is_suggested:
+            return
+        await workflow.wait_condition(lambda: self._is_quiet)
+        await self._acting.reservations.give_back()
         await self._write_records()
-        if workflow.all_handlers_finished() and not self._forwarding:
+        if self._is_quiet:
             workflow.continue_as_new(
                 start.model_copy(update={"snapshot": self._case.snapshot()}),
                 task_timeout=PART_TASK_TIMEOUT if self._case.parts.is_full else None,
             )
+
+    @property
+    def _is_quiet(self) -> bool:
+        """Whether nothing goes on beside the main loop."""
+        is_busy = self._acting.beside.is_busy or bool(self._forwarding)
+        return not is_busy and workflow.all_handlers_finished()
+
+    def _wake(self) -> None:
+        self._has_news = True
 
     async def _search(self, search: SearchStep) -> None:
         """Find the messages that an action applies to; without them the action is not run."""
@@ -161,85 +163,18 @@ class CaseWorkflow:
             self._case.end_search(search, (), "not_found_out", workflow.now())
 
     async def _act(self, step: ActionStep) -> None:
-        """Reserve with the guard and run the action; if the guard refuses, the case is held.
-
-        What announces the action is written together with the reservation.
-        """
         if self._takeover.why and not step.approved:
-            self._case.refuse(step, self._takeover.why, HoldCause.CAMPAIGN)
-            return
-        records = self._case.take_records()
-        looks_for_parts = not self._takeover.is_done
-        reserved = await self._reservations.reserve(step, records, looks_for_parts=looks_for_parts)
-        if reserved.must_take_over:
+            self._acting.refuse(step, self._takeover.why, HoldCause.CAMPAIGN)
+        elif await self._acting.act(step, self._takeover):
             await self._take_over()
-            return
-        self._takeover.end()
-        if reserved.outcome is not None:
-            self._case.decline(step, reserved.outcome, workflow.now())
-        elif reserved.refusal is not None:
-            await self._look_up_first(step, reserved, reserved.refusal)
-            self._case.refuse(step, reserved.refusal, reserved.cause, reserved.again)
-        elif self._case.state is CaseState.UNDONE or self._case.state.is_refused:
-            if reserved.outcomes:
-                self._case.end_step(step, reserved.outcomes, workflow.now())
-            await reserved.refund(reserved.outcomes, self._case)
-        else:
-            self._case.start_step(step, workflow.now())
-            context = self._step_context(step, reserved)
-            outcomes = await self._carry_out(step, context)
-            self._case.end_step(step, outcomes, workflow.now())
-            for objection in context.objections[:1]:
-                # This worker may not know yet that the rule is confirmed: the guard does.
-                is_demoted = objection.cause is HoldCause.DEMOTED
-                ask_at = workflow.now() + GUARD_TELLS if is_demoted else None
-                self._case.refuse(step, objection.reason, objection.cause, ask_at)
-            await reserved.refund(outcomes, self._case)
 
     async def _take_over(self) -> None:
         """Continue a lost case whose parts are open, if there is one."""
         if (case := await self._takeover.run(lambda: self._case)) is not None:
             self._case = case
-            self._reservations = Reservations(self._plan, case)
+            self._acting.replace_case(case)
             self._has_news = True
             self._start_forwarding()
-
-    async def _look_up_first(self, step: ActionStep, reserved: ReservedStep, refusal: str) -> None:
-        """Find out what a first attempt did, if there was one: the guard forgot its grant."""
-        if reserved.first is None:
-            return
-        self._case.start_step(step, workflow.now())
-        context = self._step_context(step, reserved)
-        # With an objection nothing more is sent, and what is not known to have moved stays open.
-        context.objections.append(Objection(reason=refusal))
-        outcomes = await self._carry_out(step, context)
-        self._case.end_step(step, outcomes, workflow.now())
-
-    def _step_context(self, step: ActionStep, reserved: ReservedStep) -> StepContext:
-        info = workflow.info()
-        return StepContext(
-            case_id=info.workflow_id,
-            rule=self._plan.rule,
-            owner=f"case-run:{info.first_execution_run_id}",
-            authority=self._case.actions.authority_of(step),
-            is_off=lambda: self._case.state is CaseState.UNDONE,
-            first_seen=self._case.messages.first_seen_among(step.targets),
-            repeats=reserved.repeats,
-            first=reserved.first,
-        )
-
-    async def _carry_out(self, step: ActionStep, context: StepContext) -> dict[str, str]:
-        """Run the action. If the case is undone meanwhile, stop, and give unknown outcomes."""
-        work = asyncio.ensure_future(carry_out(step, context))
-        await workflow.wait_condition(lambda: work.done() or self._case.state is CaseState.UNDONE)
-        if not work.done():
-            work.cancel()
-        try:
-            return await work
-        except (asyncio.CancelledError, ActivityError) as error:
-            if self._case.state is not CaseState.UNDONE or not is_cancelled_exception(error):
-                raise
-            return dict.fromkeys(step.subjects, UNKNOWN)
 
     async def _notify(self, step: NotificationStep) -> None:
         """Start the notification workflow. The case does not wait for it, and may close first."""

@@ -40,6 +40,13 @@ class BudgetKind(StrEnum):
     BLOCKS = "blocks"
     RECLASSIFICATIONS = "reclassifications"
     POLICIES = "policies"
+    HELD_MESSAGES = "held_messages"
+    """Messages that a held case moves while it waits (`while-held`)."""
+
+    @property
+    def label(self) -> str:
+        """What it counts, in words."""
+        return self.value.replace("_", " ")
 
 
 class Effect(StrEnum):

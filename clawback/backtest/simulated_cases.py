@@ -2,7 +2,7 @@
 
 The threshold of a correlation is found with `find_window`. From there on `clawback.cases.Case`
 decides, with these assumptions: an event is seen when it happened, people approve at once, every
-request succeeds, and a search finds nothing.
+request succeeds, and a search finds nothing. As nothing is held for long, `while-held` is left out.
 """
 
 import sys
@@ -93,7 +93,8 @@ class _Plans:
         """Give the plan as its cases get it, and the same without correlation and notices."""
         if (known := self._plans.get(id(plan))) is None:
             capped = cap_plan(plan, self._safety, Mode.ENFORCE)
-            immediate = capped.model_copy(update={"correlation": None, "notifications": ()})
+            left_out = {"correlation": None, "notifications": (), "while_held": None}
+            immediate = capped.model_copy(update=left_out)
             known = self._plans[id(plan)] = capped, immediate
         return known
 

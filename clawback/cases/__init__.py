@@ -18,6 +18,7 @@ from clawback.cases.state import (
     Decision,
     Delivery,
     ForwardMatches,
+    JoinStep,
     KnownMatches,
     NotificationContext,
     NotificationStep,
@@ -25,6 +26,7 @@ from clawback.cases.state import (
     Proposal,
     SearchStep,
     Step,
+    StepPurpose,
     WaitStep,
 )
 from clawback.cases.timing import CaseTiming
@@ -51,6 +53,7 @@ __all__ = [
     "Decision",
     "Delivery",
     "ForwardMatches",
+    "JoinStep",
     "KnownMatches",
     "Limit",
     "Match",
@@ -62,6 +65,7 @@ __all__ = [
     "Proposal",
     "SearchStep",
     "Step",
+    "StepPurpose",
     "WaitStep",
     "WindowEntry",
     "find_window",

@@ -117,11 +117,16 @@ class Approval:
             self.hold_cause, self.ask_at = HoldCause.APPROVAL, None
         recorder.note(RecordKind.HELD, now, detail=bounded(reason))
 
-    def wait_until(self, now: datetime, recorder: CaseRecorder) -> datetime | None:
-        """Say until when to wait for people, and warn them once; None if they took too long."""
+    def wait_until(
+        self, now: datetime, recorder: CaseRecorder, kept: str | None = None
+    ) -> datetime | None:
+        """Say until when to wait for people, and warn them once; None if they took too long.
+
+        `kept` describes what stays changed if nobody decides.
+        """
         expires_at = self._expires_at(now)
         if now >= expires_at:
-            recorder.note(RecordKind.EXPIRED, now)
+            recorder.note(RecordKind.EXPIRED, now, detail=kept)
             return None
 
         until = self._warn_at(now) or expires_at
@@ -129,7 +134,8 @@ class Approval:
             until, self.expiry_warned = expires_at, True
             detail = f"is denied at {expires_at:%FT%TZ} unless somebody decides"
             recorder.note(RecordKind.EXPIRY_WARNED, now, detail=detail)
-        return min(until, self.ask_at or until)
+        # If it is due and cannot be asked, something else has to end first.
+        return min(until, self.ask_at) if self.ask_at is not None and self.ask_at > now else until
 
     @property
     def why_released(self) -> str:
@@ -141,6 +147,10 @@ class Approval:
         """Stop to wait: the guard has granted what it refused."""
         self._forget_refusal()
         self.expiry_warned = False
+
+    def changed_at(self, now: datetime) -> datetime:
+        """When the case was held or decided last."""
+        return self.decision.at if self.decision is not None else self.held_at or now
 
     def _expires_at(self, now: datetime) -> datetime:
         """When silence is taken for a denial."""

@@ -15,7 +15,8 @@ class Authority(Payload):
 
     `actions_version` is the hash of its actions, `condition_versions` those of the conditions under
     which the messages matched (see `CasePlan`), `oldest` when the oldest message was scanned.
-    `approved` says that people have approved exactly this.
+    `approved` says that people have approved exactly this, `while_held` that it happens while they
+    are asked about the rest.
     """
 
     rule: str
@@ -24,6 +25,7 @@ class Authority(Payload):
     condition_versions: tuple[str, ...] = ()
     oldest: UtcDatetime | None = None
     approved: bool = False
+    while_held: bool = False
 
 
 class Objection(Payload):

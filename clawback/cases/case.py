@@ -5,21 +5,14 @@ inputs in the same order give the same steps, so replay does too.
 """
 
 from collections.abc import Mapping, Sequence
-from datetime import datetime
-from typing import Any
+from datetime import datetime, timedelta
 
-from clawback.actions import Scope
-from clawback.actions.outcomes import MOVED, TOOK_EFFECT, WOULD, failed
-from clawback.cases.approvals import Approval, NotHeld, describe_change, make_proposal
-from clawback.cases.campaign import campaign_state
-from clawback.cases.campaign_parts import CampaignParts
-from clawback.cases.case_actions import CaseActions
-from clawback.cases.case_messages import CaseMessages
-from clawback.cases.case_notifications import CaseNotifications
+from clawback.actions.outcomes import MOVED, WOULD, failed
+from clawback.cases.approvals import NotHeld
+from clawback.cases.case_base import CaseBase
 from clawback.cases.hold_cause import HoldCause
 from clawback.cases.placement import MatchSize
 from clawback.cases.plan import CasePlan, Match
-from clawback.cases.recorder import CaseRecorder
 from clawback.cases.state import (
     ActionStep,
     Campaign,
@@ -27,51 +20,30 @@ from clawback.cases.state import (
     CaseState,
     CloseStep,
     Decision,
+    JoinStep,
     KnownMatches,
     NotificationStep,
     Placement,
-    Proposal,
     SearchStep,
     Step,
+    StepPurpose,
     WaitStep,
 )
 from clawback.cases.timing import CaseTiming
 from clawback.model.audit_record import AuditRecord, RecordKind
-from clawback.model.identity import Actor, Identity
+from clawback.model.identity import Actor
 from clawback.model.messages import Target
 from clawback.model.mode import Mode
-from clawback.model.orders import OrderLog
 from clawback.model.texts import bounded
 
+_PATIENCE = timedelta(seconds=30)
+"""How long the message that a case is held, or was denied, waits for what follows from that."""
 _MOST_NOTIFYING = 17
 """The last part that notifies people when it is held."""
 
 
-class Case:
+class Case(CaseBase):
     """One campaign under one rule. Start one with `Case.open`, or continue from a snapshot."""
-
-    def __init__(
-        self,
-        plan: CasePlan,
-        timing: CaseTiming,
-        snapshot: CaseSnapshot,
-        part: int = 1,
-        limit: int | None = None,
-    ) -> None:
-        self.plan = plan
-        self.part = part
-        self.orders = OrderLog(snapshot.orders)
-        self.state = snapshot.state
-        self.messages = CaseMessages(plan, snapshot)
-        self.actions = CaseActions(plan, self.messages, snapshot, part)
-        self.notifications = CaseNotifications(plan, snapshot)
-        self.parts = CampaignParts(plan, part, self.actions.campaign.id, snapshot, limit)
-        self._timing = timing
-        self._recorder = CaseRecorder(plan, snapshot)
-        self._approval = Approval(timing, snapshot)
-        self._closed_from = CaseState.SETTLED
-        self._opened_at = snapshot.opened_at
-        self._last_match_at = snapshot.last_match_at
 
     @classmethod
     def open(  # noqa: PLR0913 - what a case starts with
@@ -123,7 +95,7 @@ class Case:
         self.notifications.add_reporter(match)
         self._note(RecordKind.EVENT_JOINED, now, event=match.key)
         if not match.targets:
-            self._note_missing_message(match, now)
+            self._recorder.note_missing_message(match, now)
         return True
 
     def place(self, matches: Sequence[MatchSize], now: datetime) -> Placement | None:
@@ -158,12 +130,31 @@ class Case:
     def refuse(
         self, step: ActionStep, reason: str, cause: HoldCause, ask_at: datetime | None = None
     ) -> None:
-        """Note that the guard refused the step: people must approve it first.
+        """Note that a step of the response was refused: people must approve it first.
 
         With `ask_at` the guard is asked again then, or when it says so.
         """
-        self.actions.forget_asked()
+        self.actions.forget_asked(step)
         self._approval.refuse(step, reason, cause, ask_at)
+
+    def give_up(self, step: ActionStep, reason: str, cause: HoldCause, now: datetime) -> None:
+        """Note that a step beside the response was refused: its messages are not tried again.
+
+        Why the case is held does not change by it.
+        """
+        known = self.actions.outcomes[step.index]
+        refused = (subject for subject in step.subjects if subject not in known)
+        self.end_step(step, dict.fromkeys(refused, failed(cause)), now, detail=bounded(reason))
+
+    def wants(self, step: ActionStep) -> bool:
+        """Whether a step is still to be carried out, whatever was decided since it was given."""
+        match step.purpose:
+            case StepPurpose.WHILE_HELD:
+                return self.state is CaseState.HELD
+            case StepPurpose.GIVE_BACK:
+                return self.state is CaseState.DENIED
+            case StepPurpose.RESPONSE:
+                return self.state is not CaseState.UNDONE and not self.state.is_refused
 
     def ask_again(self, now: datetime) -> None:
         """Ask the guard again about what it refused: it has room by now."""
@@ -171,27 +162,29 @@ class Case:
 
     def start_step(self, step: ActionStep, now: datetime) -> None:
         """Note that a step is in progress. If the case ends meanwhile, it may have taken effect."""
-        self.actions.in_progress = step
-        if self.state is CaseState.HELD and self._approval.has_refused(step):
+        self.actions.start(step)
+        is_response = step.purpose is StepPurpose.RESPONSE
+        if is_response and self.state is CaseState.HELD and self._approval.has_refused(step):
             self._note(RecordKind.HOLD_ENDED, now, detail=self._approval.why_released)
             self._approval.release()
             self.state = CaseState.RESPONDING
 
-    def end_step(self, step: ActionStep, outcomes: Mapping[str, str], now: datetime) -> None:
-        """Note the outcomes of a step, one for each of its subjects."""
+    def end_step(
+        self,
+        step: ActionStep,
+        outcomes: Mapping[str, str],
+        now: datetime,
+        detail: str | None = None,
+    ) -> None:
+        """Note the outcomes of a step, one for each of its subjects; `detail` says why."""
         self.actions.end(step, outcomes, now)
-        targets = {target.id: target for target in step.targets}
-        for subject, outcome in outcomes.items():
+        for subject in outcomes:
             self.messages.first_seen.pop(subject, None)
-            has_effect = outcome in TOOK_EFFECT
-            change = step.action.audit_change(targets.get(subject)) if has_effect else {}
-            fields = {"action": step.action.name, "target": subject, "outcome": outcome}
-            self._note(RecordKind.ACTED, now, **fields, **change)
+        self._recorder.note_outcomes(step, outcomes, now, detail)
 
     def decline(self, step: ActionStep, outcome: str, now: datetime) -> None:
         """Note that a step must not be carried out, and that nobody may approve it."""
-        self.actions.in_progress = None
-        self.actions.forget_asked()
+        self.actions.stop(step)
         if outcome == WOULD:
             self._record_only(step, now)
         else:
@@ -215,24 +208,6 @@ class Case:
             self._recorder.timeline.note(record)
 
     # ---- inputs: decisions
-
-    def decision_problem(self) -> str | None:
-        """Why nobody can decide now; None if the case waits for a decision."""
-        return self._approval.decision_problem(self.state)
-
-    def approval_problem(self, identity: Identity, digest: str) -> str | None:
-        """Why somebody cannot approve what they were shown; None if they can."""
-        if (problem := self.decision_problem()) is not None:
-            return problem
-        if self._approval.has_approved(identity):
-            return f"{identity.label} has approved this already: another person must approve it too"
-        return describe_change(self.proposal(), digest)
-
-    def denial_problem(self, digest: str) -> str | None:
-        """Why nobody can deny what they were shown, or without a digest, whatever it is."""
-        if (problem := self.decision_problem()) is not None or not digest:
-            return problem
-        return describe_change(self.proposal(), digest)
 
     def decide(self, decision: Decision) -> None:
         """Take a person's decision. The case acts once enough people have approved.
@@ -286,60 +261,6 @@ class Case:
         following = twin.next(now)
         return following if isinstance(following, ActionStep) else None
 
-    def snapshot(self) -> CaseSnapshot:
-        """All the case knows, for the next run and for undo."""
-        return CaseSnapshot(
-            state=self.state,
-            opened_at=self._opened_at,
-            last_match_at=self._last_match_at,
-            **self._recorder.saved(),
-            **self.messages.saved(),
-            **self.actions.saved(),
-            **self._approval.saved(),
-            **self.notifications.saved(),
-            **self.parts.saved(),
-            orders=self.orders.counted,
-        )
-
-    def proposal(self) -> Proposal:
-        """What would happen if the case were approved now."""
-        pending = self.actions.pending()
-        return make_proposal(self.plan, list(self.actions.without_known(pending)))
-
-    @property
-    def held_since(self) -> datetime | None:
-        """Since when the case is held; None if it is not."""
-        return self._approval.held_at if self.state is CaseState.HELD else None
-
-    @property
-    def asked(self) -> int:
-        """How often the guard was asked again about what it had refused."""
-        return self._approval.asked
-
-    @property
-    def has_changed(self) -> bool:
-        """Whether the case changed something, or may have: undo has something to take back."""
-        return bool(self.actions.applied) or self.actions.in_progress is not None
-
-    @property
-    def counted_campaign(self) -> Campaign | None:
-        """The campaign that the guard has to count; None while this case has all its messages."""
-        return self.actions.current_campaign if self.part > 1 or self.parts.is_full else None
-
-    @property
-    def idle_until(self) -> datetime:
-        """When the case closes if nothing arrives."""
-        return self._last_match_at + self._timing.linger
-
-    @property
-    def campaign_state(self) -> CaseState:
-        """The state of the campaign with all its parts."""
-        return campaign_state(self.state, self.parts.states.values())
-
-    def take_records(self) -> tuple[AuditRecord, ...]:
-        """Hand over the records made since the last call."""
-        return self._recorder.take()
-
     # ---- the response
 
     def _next_step(self, now: datetime) -> Step:
@@ -349,6 +270,8 @@ class Case:
             return CloseStep(state=self.state)
         if self.state.is_refused:
             self._refuse_pending(self.state, now)
+            if self.state is CaseState.DENIED and (back := self.while_held.next_return()):
+                return back
             return self._wait_or_close(now)
         return self._respond(now)
 
@@ -362,22 +285,40 @@ class Case:
             elif self.plan.mode is Mode.SHADOW:
                 self._record_only(step, now)
             elif (reason := self._approval.reason_to_hold(self.plan, step)) is not None:
-                is_held = self.state is CaseState.HELD
-                if is_held and self._approval.asks_again(self.plan, step, now):
-                    return step
-                return self._hold(step, reason, now)
+                return self._ask_or_hold(step, reason, now)
+            elif there := self.while_held.already_there(step):
+                self.end_step(step, there, now)
             else:
-                # Something else of it may be held all the while.
-                if self._approval.guard_refusal is None or self.state is not CaseState.HELD:
-                    self.state = CaseState.RESPONDING
-                return step.model_copy(update={"approved": self._approval.decision is not None})
+                return self._act(step)
 
+        if self.actions.in_progress:
+            return JoinStep()
         self.state = CaseState.SETTLED
         return self._wait_or_close(now)
+
+    def _ask_or_hold(self, step: ActionStep, reason: str, now: datetime) -> Step:
+        is_held = self.state is CaseState.HELD and not self.while_held.is_moving_any(step)
+        if is_held and self._approval.asks_again(self.plan, step, now):
+            return step
+        return self._hold(step, reason, now)
+
+    def _act(self, step: ActionStep) -> Step:
+        if self.while_held.is_moving_any(step):
+            return JoinStep()
+        # Something else of it may be held all the while.
+        if self._approval.guard_refusal is None or self.state is not CaseState.HELD:
+            self.state = CaseState.RESPONDING
+        return step.model_copy(update={"approved": self._approval.decision is not None})
 
     def _notification_before(self, step: Step, now: datetime) -> Step:
         if not self.plan.notifications or isinstance(step, ActionStep | SearchStep):
             return step
+        told_at = self._approval.changed_at(now) + _PATIENCE
+        if self.while_held.is_busy and now < told_at:
+            # People are better told what has been done already, if that does not take long.
+            return WaitStep(
+                until=min(step.until, told_at) if isinstance(step, WaitStep) else told_at
+            )
         # The case itself tells of the campaign; a part only that somebody must decide, and of
         # hundreds of parts only the first few.
         if self.part > 1 and (self.state is not CaseState.HELD or self.part > _MOST_NOTIFYING):
@@ -393,7 +334,7 @@ class Case:
     def _record_only(self, step: ActionStep, now: datetime) -> None:
         for subject in step.subjects:
             self.actions.outcomes[step.index][subject] = WOULD
-            self._note(RecordKind.WOULD_HAVE_ACTED, now, action=step.action.name, target=subject)
+            self._note(RecordKind.WOULD_HAVE_ACTED, now, action=step.name, target=subject)
 
     def _refuse_pending(self, reason: str, now: datetime) -> None:
         while (step := self._pending_step()) is not None:
@@ -403,8 +344,10 @@ class Case:
         if self.state is not CaseState.HELD:
             self._approval.hold(self.plan, step, reason, now, self._recorder)
             self.state = CaseState.HELD
-        if (until := self._approval.wait_until(now, self._recorder)) is not None:
-            return WaitStep(until=until)
+        kept = self.while_held.describe_kept()
+        if (until := self._approval.wait_until(now, self._recorder, kept)) is not None:
+            move = self.while_held.next_move(self._approval.hold_cause)
+            return move or WaitStep(until=until)
 
         self.state = CaseState.EXPIRED
         self._refuse_pending(self.state, now)
@@ -413,6 +356,8 @@ class Case:
     # ---- the end
 
     def _wait_or_close(self, now: datetime) -> Step:
+        if self.actions.in_progress:
+            return JoinStep()
         if now < self.idle_until:
             return WaitStep(until=self.idle_until)
         if self.parts.are_open:
@@ -432,14 +377,3 @@ class Case:
             return
         self._last_match_at = now
         self.parts.pass_on(match)
-
-    # ---- records
-
-    def _note_missing_message(self, match: Match, now: datetime) -> None:
-        for action in self.plan.actions:
-            if action.scope is Scope.MESSAGE:
-                fields = {"event": match.key, "action": action.name}
-                self._note(RecordKind.ACTED, now, **fields, outcome=failed("no_message"))
-
-    def _note(self, kind: RecordKind, now: datetime, **fields: Any) -> None:
-        self._recorder.note(kind, now, **fields)

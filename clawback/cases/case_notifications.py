@@ -11,6 +11,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from clawback.actions import NotificationAction, Occasion
+from clawback.actions.outcomes import TOOK_EFFECT
 from clawback.cases.plan import CasePlan, Match
 from clawback.cases.state import (
     ActionStep,
@@ -173,6 +174,11 @@ def _unnotified_reporters(
             yield episode, reporter
 
 
+def _count_moved_while_held(plan: CasePlan, snapshot: CaseSnapshot) -> int:
+    beside = snapshot.outcomes[len(plan.actions) :]
+    return sum(outcome in TOOK_EFFECT for outcome in beside[0].values()) if beside else 0
+
+
 def _episode(occasion: Occasion, snapshot: CaseSnapshot) -> str:
     match occasion:
         case Occasion.DONE:
@@ -211,8 +217,12 @@ def _build_context(
     decision = snapshot.decision
     denied_by = (decision.actor.label,) if decision and not decision.approved else ()
     actions = tuple(
-        ActionSummary(action=action.describe(), outcomes=dict(Counter(outcomes.values())))
-        for action, outcomes in zip(plan.actions, snapshot.outcomes, strict=False)
+        ActionSummary(action=described, outcomes=dict(Counter(outcomes.values())))
+        for index, (described, outcomes) in enumerate(
+            zip(plan.descriptions, snapshot.outcomes, strict=False)
+        )
+        # What happens only while a case is held is no part of what it has done in the end.
+        if index < len(plan.actions) or (outcomes and occasion is not Occasion.DONE)
     )
 
     return NotificationContext(
@@ -229,6 +239,7 @@ def _build_context(
         actions=actions,
         messages=len(snapshot.targets),
         events=len(snapshot.events),
+        moved_while_held=_count_moved_while_held(plan, snapshot),
         reason=bounded(snapshot.hold_reason if is_held else decision.reason if decision else ""),
         decided_by=denied_by or tuple(dict.fromkeys(one.actor.label for one in snapshot.approvals)),
         answer_by=snapshot.held_at + timeout if snapshot.held_at and is_held else None,

@@ -28,8 +28,9 @@ def take_over(new: CaseSnapshot, lost: CaseSnapshot, lost_case: LostCase) -> Cas
     What it changed stays its own, also for undo.
     """
     outcomes = [dict(one) for one in lost.outcomes]
-    if (step := lost.in_progress) is not None and step.index < len(outcomes):
-        outcomes[step.index].update(dict.fromkeys(step.subjects, UNKNOWN))
+    for step in lost.in_progress:
+        if step.index < len(outcomes):
+            outcomes[step.index].update(dict.fromkeys(step.subjects, UNKNOWN))
 
     states = {number: lost_case.parts.get(number, CaseState.CLOSED) for number in lost.parts}
     return lost.model_copy(
@@ -43,7 +44,7 @@ def take_over(new: CaseSnapshot, lost: CaseSnapshot, lost_case: LostCase) -> Cas
             "notifications": new.notifications,
             "outcomes": tuple(outcomes),
             "applied": (),
-            "in_progress": None,
+            "in_progress": (),
             "parts": {**states, **lost_case.parts},
             "orders": {**lost.orders, **new.orders},
         }

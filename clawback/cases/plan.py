@@ -3,17 +3,22 @@
 import hashlib
 import json
 from functools import lru_cache
+from typing import Final
 
 from pydantic import Field
 
-from clawback.actions import Action, BudgetKind, Notification
+from clawback.actions import Action, BudgetKind, Move, Notification
 from clawback.correlation.sliding_window import CorrelationWindow, Link
 from clawback.model.durations import Duration, format_duration
 from clawback.model.level import Level
-from clawback.model.messages import Target
+from clawback.model.messages import Destination, Target
 from clawback.model.mode import Mode
 from clawback.model.payload import Payload
 from clawback.model.times import UtcDatetime
+
+
+def _is_none(value: object) -> bool:
+    return value is None
 
 
 class Limit(Payload):
@@ -23,6 +28,7 @@ class Limit(Payload):
     blocks: int | None = None
     reclassifications: int | None = None
     policies: int | None = None
+    held_messages: int | None = None
     per: Duration
 
     @property
@@ -43,7 +49,14 @@ class Limit(Payload):
 
     def __str__(self) -> str:
         """`500 messages per 1h`."""
-        return f"{self.most:,} {self.kind} per {format_duration(self.per)}"
+        return f"{self.most:,} {self.kind.label} per {format_duration(self.per)}"
+
+
+MOVE_WHILE_HELD: Final = "move_while_held"
+GIVE_BACK_NAME: Final = "give_back"
+"""What records and summaries call what a case does besides its response."""
+GIVE_BACK: Final = Move(destination=Destination.INBOX)
+"""How a denied case takes back what it moved while it was held."""
 
 
 class CasePlan(Payload):
@@ -54,6 +67,7 @@ class CasePlan(Payload):
     with exceptions and of the delivery modes that are ignored.
     `group` holds the fields of `group-by` with their values (None: the event had none). `refusals`
     maps positions of actions that safety.yml forbids to the reason.
+    `while_held` is what the case does with messages while it waits for people, if it may act alone.
     """
 
     rule: str
@@ -69,11 +83,33 @@ class CasePlan(Payload):
     refusals: dict[int, str] = Field(default_factory=dict)
     limits: tuple[Limit, ...] = ()
     correlation: CorrelationWindow | None = None
+    while_held: Move | None = Field(default=None, exclude_if=_is_none)
 
     @property
     def case_id(self) -> str:
         """`case/<rule>/<hash of the group>`: no address can be read from it."""
         return f"case/{self.rule}/{group_hash(self.group)}"
+
+    @property
+    def all_actions(self) -> tuple[Action, ...]:
+        """Every action that has outcomes: those of the plan, then `while_held` and its inverse."""
+        if self.while_held is None:
+            return self.actions
+        return (*self.actions, self.while_held, GIVE_BACK)
+
+    @property
+    def action_names(self) -> tuple[str, ...]:
+        """Name all of them as records do."""
+        beside = (MOVE_WHILE_HELD, GIVE_BACK_NAME) if self.while_held is not None else ()
+        return (*(action.name for action in self.actions), *beside)
+
+    @property
+    def descriptions(self) -> tuple[str, ...]:
+        """Describe all of them."""
+        own = tuple(action.describe() for action in self.actions)
+        if self.while_held is None:
+            return own
+        return (*own, f"{self.while_held.describe()} while held", "give back to the inbox")
 
 
 class Match(Payload):

@@ -1,10 +1,13 @@
 """The audit records of a case, numbered and kept until they are written, and its timeline."""
 
+from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
 
-from clawback.cases.plan import CasePlan
-from clawback.cases.state import CaseSnapshot
+from clawback.actions import Scope
+from clawback.actions.outcomes import TOOK_EFFECT, failed
+from clawback.cases.plan import CasePlan, Match
+from clawback.cases.state import ActionStep, CaseSnapshot
 from clawback.cases.timeline import Timeline
 from clawback.model.audit_record import AuditRecord, RecordKind
 
@@ -43,6 +46,28 @@ class CaseRecorder:
         )
         self.pending.append(record)
         self.timeline.note(record)
+
+    def note_outcomes(
+        self,
+        step: ActionStep,
+        outcomes: Mapping[str, str],
+        now: datetime,
+        detail: str | None = None,
+    ) -> None:
+        """Make a record of each outcome of a step, by subject; `detail` says why it failed."""
+        targets = {target.id: target for target in step.targets}
+        for subject, outcome in outcomes.items():
+            has_effect = outcome in TOOK_EFFECT
+            change = step.action.audit_change(targets.get(subject)) if has_effect else {}
+            fields = {"action": step.name, "target": subject, "outcome": outcome}
+            self.note(RecordKind.ACTED, now, detail=detail, **fields, **change)
+
+    def note_missing_message(self, match: Match, now: datetime) -> None:
+        """Record that nothing can be done about the message of a match that has none."""
+        for action in self._plan.actions:
+            if action.scope is Scope.MESSAGE:
+                fields = {"event": match.key, "action": action.name}
+                self.note(RecordKind.ACTED, now, **fields, outcome=failed("no_message"))
 
     def take(self) -> tuple[AuditRecord, ...]:
         """Hand over the records made since the last call."""

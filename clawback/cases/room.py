@@ -31,7 +31,7 @@ class Room:
         self.used = used
         self.is_full = is_full
         self._limit = (STATE_LIMIT if limit is None else limit) + more
-        self._actions = sum(action.scope is Scope.MESSAGE for action in plan.actions)
+        self._actions = sum(action.scope is Scope.MESSAGE for action in plan.all_actions)
 
     def take(self, match: MatchSize) -> bool:
         """Take the room of a match; False if there is not enough. An empty part takes any."""

@@ -3,13 +3,14 @@
 import hashlib
 from datetime import datetime
 from enum import StrEnum
+from typing import Final
 
 from pydantic import Field
 
 from clawback.actions import Action, BudgetKind, Notification, Occasion
 from clawback.cases.hold_cause import HoldCause
 from clawback.cases.part_index import SavedIndex
-from clawback.cases.plan import CasePlan, Match
+from clawback.cases.plan import GIVE_BACK_NAME, MOVE_WHILE_HELD, CasePlan, Match
 from clawback.cases.timeline import TimelineEntry
 from clawback.cases.timing import CaseTiming
 from clawback.model.audit_record import AuditRecord
@@ -78,6 +79,17 @@ class Campaign(Payload):
     decided_at: UtcDatetime | None = None
 
 
+class StepPurpose(StrEnum):
+    """Why a step is carried out."""
+
+    RESPONSE = "response"
+    """It is the response of the rule."""
+    WHILE_HELD = "while_held"
+    """The case waits for people, and this may happen until they decide."""
+    GIVE_BACK = "give_back"
+    """People denied the case: it takes back what it did while it was held."""
+
+
 class ActionStep(Payload):
     """Carry out one action of the plan now, on up to 1,000 messages.
 
@@ -89,6 +101,7 @@ class ActionStep(Payload):
     action: Action
     targets: tuple[Target, ...] = ()
     approved: bool = False
+    purpose: StepPurpose = StepPurpose.RESPONSE
 
     @property
     def subjects(self) -> tuple[str, ...]:
@@ -96,9 +109,37 @@ class ActionStep(Payload):
         return self.action.subjects(self.targets)
 
     @property
+    def budget(self) -> BudgetKind:
+        """What it is charged to."""
+        is_response = self.purpose is StepPurpose.RESPONSE
+        return self.action.budget if is_response else BudgetKind.HELD_MESSAGES
+
+    @property
+    def cost(self) -> int:
+        """How much of its budget it takes. To give something back costs nothing."""
+        return 0 if self.purpose is StepPurpose.GIVE_BACK else len(self.subjects)
+
+    @property
+    def name(self) -> str:
+        """What its records call it: the action, unless it is no part of the response."""
+        return _NAMES.get(self.purpose, self.action.name)
+
+    @property
+    def is_beside(self) -> bool:
+        """Whether the case goes on meanwhile: nothing else may wait for it."""
+        is_response = self.purpose is StepPurpose.RESPONSE
+        return not is_response or self.budget is BudgetKind.RECLASSIFICATIONS
+
+    @property
     def is_protected(self) -> bool:
         """Whether all its messages went to protected people."""
         return bool(self.targets) and all(target.protected for target in self.targets)
+
+
+_NAMES: Final = {
+    StepPurpose.WHILE_HELD: MOVE_WHILE_HELD,
+    StepPurpose.GIVE_BACK: GIVE_BACK_NAME,
+}
 
 
 class SearchStep(Payload):
@@ -142,7 +183,7 @@ class CaseSnapshot(Payload):
     of the last match.
 
     Actions: `outcomes[i]` maps the subjects of action `i` to their outcomes, `applied` lists what
-    took effect, `in_progress` is the step being carried out, `spent` counts the messages touched
+    took effect, `in_progress` are the steps being carried out, `spent` counts the messages touched
     since people last decided.
 
     Holding: `hold_reason` says why the case is or was held, `guard_refusal` why the guard refused,
@@ -185,7 +226,7 @@ class CaseSnapshot(Payload):
     refused_protected: bool = False
     spent: int = 0
     applied: tuple[AppliedAction, ...] = ()
-    in_progress: ActionStep | None = None
+    in_progress: tuple[ActionStep, ...] = ()
     search_results: dict[int, tuple[Target, ...]] = Field(default_factory=dict)
     match_reasons: tuple[str, ...] = ()
     timeline: tuple[TimelineEntry, ...] = ()
@@ -201,10 +242,10 @@ class CaseSnapshot(Payload):
 
     @property
     def all_targets(self) -> dict[str, Target]:
-        """Every message by its id: of matches, of searches, and of the step in progress."""
+        """Every message by its id: of matches, of searches, and of steps in progress."""
         others = {one.id: one for found in self.search_results.values() for one in found}
-        current = self.in_progress.targets if self.in_progress else ()
-        return {**{one.id: one for one in current}, **others, **self.targets}
+        current = {one.id: one for step in self.in_progress for one in step.targets}
+        return {**current, **others, **self.targets}
 
     def target(self, message: str) -> Target | None:
         """The message of an id, from a match or a search."""
@@ -228,6 +269,10 @@ class WaitStep(Payload):
     """Wait for a match or a decision, at most until this time."""
 
     until: UtcDatetime
+
+
+class JoinStep(Payload):
+    """Wait for the steps in progress: what comes next depends on them."""
 
 
 class CloseStep(Payload):
@@ -264,6 +309,7 @@ class NotificationContext(Payload):
     actions: tuple[ActionSummary, ...] = ()
     messages: int = 0
     events: int = 0
+    moved_while_held: int = 0
     is_late: bool = False
     reason: str = ""
     decided_by: tuple[str, ...] = ()
@@ -301,7 +347,7 @@ class NotificationStep(Payload):
         )
 
 
-Step = ActionStep | SearchStep | NotificationStep | WaitStep | CloseStep
+Step = ActionStep | SearchStep | NotificationStep | WaitStep | JoinStep | CloseStep
 
 
 class CaseStart(Payload):

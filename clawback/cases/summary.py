@@ -6,8 +6,9 @@ A case keeps it in its memo and renews it whenever it comes to rest.
 from collections.abc import Iterable
 from datetime import timedelta
 
+from clawback.actions.outcomes import TOOK_EFFECT
 from clawback.cases.hold_cause import HoldCause
-from clawback.cases.plan import CasePlan, Match
+from clawback.cases.plan import MOVE_WHILE_HELD, CasePlan, Match
 from clawback.cases.state import ActionSummary, CaseSnapshot, CaseStart, CaseState, Proposal
 from clawback.cases.timing import CaseTiming
 from clawback.cases.undo_plan import UndoBasis
@@ -50,6 +51,17 @@ class CaseSummary(Payload):
     outcomes: tuple[ActionSummary, ...] = ()
     changed: int = 0
     campaign: str = ""
+
+    @property
+    def moved_while_held(self) -> int:
+        """How many messages were moved while the case was held, or may have been."""
+        beside = (one for one in self.outcomes if one.action == MOVE_WHILE_HELD)
+        return sum(
+            count
+            for one in beside
+            for outcome, count in one.outcomes.items()
+            if outcome in TOOK_EFFECT
+        )
 
     def plus(self, parts: "Iterable[CaseSummary]") -> "CaseSummary":
         """Count the messages of further parts too."""
@@ -163,10 +175,10 @@ def _deadline(timeout: timedelta, snapshot: CaseSnapshot) -> UtcDatetime | None:
 
 def _outcomes(plan: CasePlan, snapshot: CaseSnapshot) -> tuple[ActionSummary, ...]:
     counted = []
-    for action, outcomes in zip(plan.actions, snapshot.outcomes, strict=False):
+    for name, outcomes in zip(plan.action_names, snapshot.outcomes, strict=False):
         counts: dict[str, int] = {}
         for outcome in outcomes.values():
             counts[outcome] = counts.get(outcome, 0) + 1
-        counted.append(ActionSummary(action=action.name, outcomes=counts))
+        counted.append(ActionSummary(action=name, outcomes=counts))
 
     return tuple(counted)

@@ -35,14 +35,12 @@ class TimelineEntry(Payload):
 
     def is_like(self, other: "TimelineEntry") -> bool:
         """Whether both belong in one line."""
-        mine = (self.kind, self.action, self.outcome, self.after, self.actor)
-        return self.kind in _GROUPED and mine == (
-            other.kind,
-            other.action,
-            other.outcome,
-            other.after,
-            other.actor,
+        mine, theirs = (
+            (one.kind, one.action, one.outcome, one.after, one.actor) for one in (self, other)
         )
+        # Of an action its detail is the same for many messages; of others it is not.
+        is_same = self.kind is not RecordKind.ACTED or self.detail == other.detail
+        return self.kind in _GROUPED and mine == theirs and is_same
 
 
 class Timeline:

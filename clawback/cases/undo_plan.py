@@ -3,7 +3,7 @@
 Unknown outcomes are undone too: undoing what did not happen changes nothing.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import Any
 
 from pydantic import Field, SerializerFunctionWrapHandler, model_serializer
@@ -48,12 +48,12 @@ class UndoBasis(Payload):
     @classmethod
     def of(cls, plan: CasePlan, snapshot: CaseSnapshot) -> "UndoBasis":
         """Collect what a case has changed."""
-        changes = [
+        applied = [
             Change(index=one.index, at=one.at, subjects=one.subjects) for one in snapshot.applied
         ]
-        # Its request may have taken effect already.
-        if (step := snapshot.in_progress) is not None:
-            changes.append(Change(index=step.index, subjects=step.subjects))
+        # Their requests may have taken effect already.
+        applied += [Change(index=one.index, subjects=one.subjects) for one in snapshot.in_progress]
+        changes = without_returned(plan, applied)
 
         subjects = dict.fromkeys(subject for change in changes for subject in change.subjects)
         known = snapshot.all_targets
@@ -62,7 +62,7 @@ class UndoBasis(Payload):
             uid=snapshot.uid,
             rule=plan.rule,
             version=plan.version,
-            actions=plan.actions,
+            actions=plan.all_actions,
             changes=tuple(changes),
             targets={subject: known[subject] for subject in subjects if subject in known},
             notifications=sum(one.outcome != WOULD for one in snapshot.notifications),
@@ -77,6 +77,32 @@ class UndoBasis(Payload):
     def _leave_out_empty(self, write: SerializerFunctionWrapHandler) -> dict[str, Any]:
         written: dict[str, Any] = _without_none(write(self))
         return written
+
+
+def without_returned(plan: CasePlan, changes: Iterable[Change]) -> list[Change]:
+    """Leave out what a denied case moved while it was held and has given back already.
+
+    Whether it did is certain of a change with a time only.
+    """
+    every = list(changes)
+    if plan.while_held is None:
+        return every
+    moved = len(plan.actions)
+    returned = {
+        subject
+        for change in every
+        if change.index == moved + 1 and change.at is not None
+        for subject in change.subjects
+    }
+
+    kept: list[Change] = []
+    for change in every:
+        subjects = tuple(one for one in change.subjects if one not in returned)
+        if change.index != moved:
+            kept += [change] if change.index < moved else []
+        elif subjects:
+            kept.append(change.model_copy(update={"subjects": subjects}))
+    return kept
 
 
 class UndoPlan(Payload):

@@ -84,7 +84,7 @@ class BudgetCheck:
                 yield Refusal(cause, _unknown_past(f"{limit} of the rule"))
             spent = self._spending.spent(f"rule/{reservation.rule}/{kind}", limit.per, self._now)
             if spent + count > limit.most:
-                reason = f"{count} {kind} would exceed {limit} of the rule ({spent:,} so far)"
+                reason = f"{count} {kind.label} would exceed {limit} of the rule ({spent:,} so far)"
                 yield Refusal(cause, reason, fits=count <= limit.most)
 
     def _exceeded_shares(self, reservation: Reservation) -> Iterator[Refusal]:
@@ -105,7 +105,7 @@ class BudgetCheck:
                 what = f"{limit} of all rules together"
                 if share != limit.most:
                     what = f"the share of level {level}: {share:,} of {what}"
-                reason = f"{count} {kind} would exceed {what} ({used:,} so far)"
+                reason = f"{count} {kind.label} would exceed {what} ({used:,} so far)"
                 yield Refusal(HoldCause.SHARE, reason, fits=count <= share)
 
     def _surges(self, reservation: Reservation, surge: Surge) -> Iterator[Refusal]:

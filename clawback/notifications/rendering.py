@@ -94,7 +94,10 @@ def render_notification(
         _fill(action.template, fields)
         if action.template
         else _TEMPLATES.get_template(default).render(
-            words, answer_by=context.answer_by, group=group
+            words,
+            answer_by=context.answer_by,
+            moved_while_held=context.moved_while_held,
+            group=group,
         )
     )
     text = bounded(text + (f"\n\n{missing}" if missing else ""), MAX_TEXT)

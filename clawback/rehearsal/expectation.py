@@ -62,13 +62,15 @@ class Expectation:
     """Everything that should happen.
 
     Of the (case, event key) pairs to be recorded, `joined` are those of cases that open, `counted`
-    those of correlations, satisfied or not. `matched` counts all of them by rule.
+    those of correlations, satisfied or not. `matched` counts all of them by rule. `while_held` says
+    by (case, message) where a message may be moved while its case is held.
     """
 
     events: int = 0
     joined: set[tuple[str, str]] = field(default_factory=set)
     counted: set[tuple[str, str]] = field(default_factory=set)
     matched: dict[str, int] = field(default_factory=dict)
+    while_held: dict[tuple[str, str], Destination] = field(default_factory=dict)
     actions: list[ExpectedAction] = field(default_factory=list)
 
     def count_changes(self) -> int:
@@ -158,6 +160,7 @@ def build_expectation(
         if correlation is None or is_threshold_met(correlation, case.matches):
             expectation.joined |= keys
             expectation.actions += _expect_actions(case, rules)
+            expectation.while_held |= _allow_while_held(case, rules)
     return expectation
 
 
@@ -320,6 +323,17 @@ def _expect_actions(case: _Case, rules: RuleSet) -> Iterator[ExpectedAction]:
             case PolicyAction():
                 is_possible = action.problem is None and rules.safety.refuses(action) is None
                 yield _expect(case, action, action.label, is_possible=is_possible)
+
+
+def _allow_while_held(case: _Case, rules: RuleSet) -> dict[tuple[str, str], Destination]:
+    plan = case.plan
+    is_allowed = rules.safety.ceiling_of(plan.rule) is Mode.ENFORCE
+    if plan.while_held is None or plan.mode is Mode.SHADOW or not is_allowed:
+        return {}
+
+    events = [match.event for match in case.matches]
+    targets = {target.id for event in events for target in event.targets}
+    return {(plan.case_id, target): plan.while_held.destination for target in targets}
 
 
 def _expect(

@@ -10,6 +10,8 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from clawback.actions import BlockSender, Move, Reclassify, Release
+from clawback.actions.outcomes import MOVED
+from clawback.cases.plan import MOVE_WHILE_HELD
 from clawback.model.audit_record import AuditRecord, RecordKind
 from clawback.rehearsal.expectation import (
     Expectation,
@@ -58,8 +60,9 @@ def judge(
     """Compare the ledger and the audit with the expectation."""
     judgement, rows, records = Judgement(), list(ledger), list(audit)
     _judge_events(judgement, expectation, records)
-    _judge_records(judgement, expectation.actions, records)
-    _judge_moves(judgement, expectation, rows)
+    beside = _take_while_held(judgement, expectation, records)
+    _judge_records(judgement, expectation.actions, [one for one in records if not _is_beside(one)])
+    _judge_moves(judgement, expectation, rows, beside)
     _judge_releases(judgement, expectation, rows)
     _judge_policies(judgement, expectation, rows)
     _judge_blocks(judgement, expectation, rows)
@@ -68,6 +71,30 @@ def judge(
         if row["operation"] not in _KNOWN_OPERATIONS:
             judgement.unexpected.append(f"{row['operation']} of {row['resource']} {row['id']}")
     return judgement
+
+
+def _is_beside(record: AuditRecord) -> bool:
+    return record.action == MOVE_WHILE_HELD
+
+
+def _take_while_held(
+    judgement: Judgement, expectation: Expectation, records: Sequence[AuditRecord]
+) -> set[tuple[str, str]]:
+    """Return the moves, by message and folder, that were recorded of held cases."""
+    moved: set[tuple[str, str]] = set()
+    seen: set[tuple[str, str]] = set()
+    for record in filter(_is_beside, records):
+        key = record.case or "", record.target or ""
+        what = f"the record of {record.action} in {record.case} on {record.target}"
+        destination = expectation.while_held.get(key)
+        if destination is None:
+            judgement.unexpected.append(what)
+        elif key in seen:
+            judgement.twice.append(what)
+        elif record.outcome == MOVED:
+            moved.add((key[1], destination.value))
+        seen.add(key)
+    return moved
 
 
 def allow_holds(expectation: Expectation, audit: Iterable[AuditRecord]) -> Expectation:
@@ -167,8 +194,14 @@ def _describe_subjects(expected: ExpectedAction) -> str:
 # ---- the ledger
 
 
-def _judge_moves(judgement: Judgement, expectation: Expectation, rows: Sequence[Row]) -> None:
-    expected = {
+def _judge_moves(
+    judgement: Judgement,
+    expectation: Expectation,
+    rows: Sequence[Row],
+    beside: set[tuple[str, str]],
+) -> None:
+    # What was moved while its case was held, and then again to the same folder, is moved once.
+    expected = beside | {
         (subject, one.action.destination.value)
         for one in expectation.done(Move)
         for subject in one.subjects

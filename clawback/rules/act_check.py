@@ -94,6 +94,9 @@ def _withdrawals(rules: RuleSet, authority: Authority) -> Iterator[str]:
 
 def _changes_of(rule: Rule, authority: Authority) -> Iterator[str]:
     mode = rule.mode
+    if authority.while_held and mode is not Mode.SHADOW:
+        # The rule asks people about the rest, but it may act alone if its status allows that.
+        mode = rule.status.ceiling
     if mode is not None and authority.mode.capped(mode) is not authority.mode:
         yield f"the rule was set to {mode} since the messages matched"
     if rule.actions_version != authority.actions_version:

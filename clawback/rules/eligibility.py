@@ -61,6 +61,8 @@ def age_limit_in_force(setting: AgeLimit, safety: Safety) -> timedelta | None:
 def cap_plan(plan: CasePlan, safety: Safety, ceiling: Mode) -> CasePlan:
     """Return the plan as a case gets it: mode capped, forbidden actions refused.
 
+    What a case does while it is held needs all that a rule needs that enforces, but its own mode.
+
     The mode is capped here and not in the compiled rules, so that a new safety document takes
     effect even if the rules beside it cannot be loaded.
     """
@@ -69,5 +71,8 @@ def cap_plan(plan: CasePlan, safety: Safety, ceiling: Mode) -> CasePlan:
         for index, action in enumerate(plan.actions)
         if (reason := safety.refuses(action)) is not None
     }
-    mode = plan.mode.capped(ceiling).capped(safety.ceiling_of(plan.rule))
-    return plan.model_copy(update={"mode": mode, "refusals": refusals})
+    allowed = ceiling.capped(safety.ceiling_of(plan.rule))
+    mode = plan.mode.capped(allowed)
+    may_act = allowed is Mode.ENFORCE and mode is not Mode.SHADOW
+    while_held = plan.while_held if may_act else None
+    return plan.model_copy(update={"mode": mode, "refusals": refusals, "while_held": while_held})

@@ -171,7 +171,7 @@ RULES_REFUSED = _gauge(
 RULES = _info("rules", "The version of the running rule set.", "version")
 GUARD_REFUSALS = _counter(
     "guard_refusals_total",
-    "Reservations that the guard refused; the case is held. `cause` says why.",
+    "Reservations that the guard refused; the case is held, or held already. `cause` says why.",
     "rule",
     "level",
     "budget",

@@ -19,9 +19,10 @@ from temporalio.converter import WorkflowSerializationContext
 from temporalio.service import RPCError
 
 from clawback.actions import Action
-from clawback.actions.outcomes import CREATED, TOOK_EFFECT, UNKNOWN
-from clawback.cases import CaseStart, Match
-from clawback.cases.undo_plan import Change, UndoBasis
+from clawback.actions.outcomes import CREATED, MOVED, TOOK_EFFECT, UNKNOWN
+from clawback.cases import CasePlan, CaseStart, Match
+from clawback.cases.authority import Authority
+from clawback.cases.undo_plan import Change, UndoBasis, without_returned
 from clawback.model.messages import Target
 from clawback.model.payload import Payload
 from clawback.temporal import names
@@ -40,6 +41,7 @@ class ChangeRequest(Payload):
     action: Action
     targets: tuple[Target, ...] = ()
     target: Target | None = None
+    authority: Authority | None = None
 
     @property
     def subjects(self) -> tuple[str, ...]:
@@ -185,7 +187,7 @@ class _Reader:
             if before is None
             else UndoBasis.of(self._start.plan, before)
         )
-        changes = (*basis.changes, *self._changes())
+        changes = without_returned(self._start.plan, (*basis.changes, *self._changes()))
         subjects = {subject for change in changes for subject in change.subjects}
         targets = {**basis.targets, **self._targets}
 
@@ -195,8 +197,8 @@ class _Reader:
                     "case": self._case,
                     "uid": self._uid,
                     "version": self._start.plan.version,
-                    "actions": self._start.plan.actions,
-                    "changes": changes,
+                    "actions": self._start.plan.all_actions,
+                    "changes": tuple(changes),
                     "targets": {id_: targets[id_] for id_ in targets if id_ in subjects},
                     "notifications": basis.notifications + self._notifications,
                 }
@@ -207,8 +209,10 @@ class _Reader:
 
     def _changes(self) -> Iterator[Change]:
         together: dict[tuple[int, datetime], list[str]] = {}
+        given_back = len(self._start.plan.actions) + 1 if self._start else None
         for (index, subject), (outcome, at) in self._outcomes.items():
-            if outcome in TOOK_EFFECT:
+            # What may not have been given back is still there to undo.
+            if outcome in TOOK_EFFECT and (index != given_back or outcome == MOVED):
                 together.setdefault((index, at), []).append(subject)
 
         for (index, at), subjects in together.items():
@@ -246,9 +250,7 @@ class _Reader:
 
         request = await self._decode(scheduled.input, ChangeRequest)
         self._targets |= {target.id: target for target in request.all_targets}
-        actions: tuple[Action, ...] = self._start.plan.actions
-        # Equal actions of one rule ask for the same request: it counts for each of them.
-        indexes = tuple(index for index, action in enumerate(actions) if action == request.action)
+        indexes = tuple(_indexes_of(request, self._start.plan))
         self._open[event.event_id] = _Attempt(request, indexes, _time_of(event))
 
     async def _complete(self, number: int, result: Payloads, event: HistoryEvent) -> None:
@@ -278,6 +280,16 @@ class _Reader:
         (value, *_) = await self._converter.decode(payloads.payloads, [kind])
         decoded: T = value
         return decoded
+
+
+def _indexes_of(request: ChangeRequest, plan: CasePlan) -> Iterator[int]:
+    """Yield the positions of the actions that a request counts for."""
+    while_held = len(plan.actions)
+    is_while_held = request.authority is not None and request.authority.while_held
+    # Equal actions of one rule ask for the same request: it counts for each of them.
+    for index, action in enumerate(plan.all_actions):
+        if action == request.action and (index == while_held) == is_while_held:
+            yield index
 
 
 def _time_of(event: HistoryEvent) -> datetime:

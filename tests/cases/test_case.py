@@ -470,10 +470,10 @@ def test_what_took_effect_is_kept_for_undo_and_counted() -> None:
         case.add_match(match(number), NOW)
     act = acts(case)
     case.start_step(act, NOW)
-    assert case.snapshot().in_progress == act
+    assert case.snapshot().in_progress == (act,)
     case.end_step(act, {"m0": "moved", "m1": "unknown", "m2": "failed:x"}, LATER)
     assert case.snapshot().applied == (AppliedAction(index=0, at=LATER, subjects=("m0", "m1")),)
-    assert (case.snapshot().in_progress, case.actions.spent) == (None, 2)
+    assert (case.snapshot().in_progress, case.actions.spent) == ((), 2)
 
 
 def test_records_say_what_was_changed() -> None:

@@ -2,6 +2,8 @@
 
 from datetime import UTC, datetime, timedelta
 
+import pytest
+
 from clawback.actions import Move
 from clawback.actions.outcomes import MOVED, UNKNOWN
 from clawback.cases import ActionStep, Case, CasePlan, CaseState, CaseTiming, Match, WaitStep
@@ -68,3 +70,20 @@ def test_parts_that_ended_meanwhile_keep_no_case_open() -> None:
     assert case.parts.are_open
     case.parts.states.update(dict.fromkeys([3, 4], CaseState.CLOSED))
     assert not isinstance(case.next(NOW + timedelta(days=1)), WaitStep)
+
+
+@pytest.mark.parametrize("is_held", [True, False])
+def test_a_plan_with_other_steps_beside_the_response_goes_on(*, is_held: bool) -> None:
+    """The ceiling was raised or lowered since: the rule may now act while held, or no more."""
+    aside = Move(destination=Destination.DELETED)
+    asking = PLAN.model_copy(update={"mode": Mode.APPROVE})
+    with_aside = asking.model_copy(update={"while_held": aside})
+    before, now = (asking, with_aside) if is_held else (with_aside, asking)
+    lost = Case.open(before, CaseTiming(), "case/r/x/1", NOW)
+    lost.add_match(match("a"), NOW)
+
+    snapshot = take_over(opened("case/r/x/2").snapshot(), lost.snapshot(), LostCase())
+    case = Case(now, CaseTiming(), snapshot)
+    step = case.next(NOW)
+    assert isinstance(step, ActionStep) is is_held
+    assert len(case.snapshot().outcomes) == len(now.all_actions)

@@ -227,6 +227,30 @@ async def test_a_held_case_is_decided_from_its_page(deployment: Deployment) -> N
     assert f"approved by {me} (unverified) on behalf of ana: is phishing" in shown
 
 
+async def test_the_page_of_a_held_case_says_what_it_moved_aside(deployment: Deployment) -> None:
+    """In the timeline, among the outcomes, and where it says what a denial does."""
+    told = HELD.model_copy(
+        update={"group": {"edf_hash": "aside"}, "while_held": Move(destination=Destination.DELETED)}
+    )
+    (line,) = outbreak(1, 11)
+    deployment.simulator.add([line])
+    await deployment.signal_case(told, match_of(line))
+
+    async def is_aside() -> bool | None:
+        snapshot = (await deployment.cases.status(told.case_id)).snapshot
+        return (snapshot is not None and bool(snapshot.outcomes[-2])) or None
+
+    await eventually(is_aside)
+    said = " ".join((await case(deployment, "show", told.case_id)).stdout.split())
+    for part in (
+        "move_while_held: 1 moved → DeletedItems",
+        "move to DeletedItems while held 1 moved",
+        "1 of 2,000 held messages per 1h of all rules together",
+        "denying it returns 1 message to the inbox",
+    ):
+        assert part in said
+
+
 async def test_a_part_that_does_not_answer_is_named(deployment: Deployment) -> None:
     """`show` and `approve` do the rest and name it; the exit code is not OK."""
     part = f"{HELD.case_id}/2"

@@ -8,7 +8,7 @@ import pytest
 
 from clawback.cli.exits import ExitCode
 from tests.cli.command import clawback, sentence
-from tests.rules.folders import responding, write
+from tests.rules.folders import PLAIN, responding, write
 
 RULES = str(Path(__file__).parents[2] / "rules")
 ACTING = {"CLAWBACK_MODE": "enforce", "CLAWBACK_AGE_LIMIT": "off", "CLAWBACK_RULES": RULES}
@@ -59,6 +59,22 @@ def test_only_the_events_that_match(tmp_path: Path) -> None:
     assert "1 of 2 events match" in text
     data = json.loads(clawback(*command, "--json", **ACTING).stdout)
     assert [one["event"] for one in data["events"]] == ["message/m1"]
+
+
+def test_what_happens_while_a_case_is_held(tmp_path: Path) -> None:
+    """The rule asks people, but it moves the message aside without them."""
+    text = PLAIN.replace("mode: enforce", "mode: approve").replace(
+        "tests:", "  while-held: {move: {destination: DeletedItems}}\ntests:"
+    )
+    folder = write(tmp_path / "rules", {"a_rule.yml": text})
+    event = written(tmp_path / "one.json", bec())
+    ask = ("rules", "explain", "a_rule", "--event", event)
+    done = clawback(*ask, **{**ACTING, "CLAWBACK_RULES": str(folder)})
+    assert "held     while it is held it would move to DeletedItems: 1 message" in done.stdout
+    assert "so       it acts" in done.stdout
+    asking = clawback(*ask, **{**ACTING, "CLAWBACK_RULES": str(folder), "CLAWBACK_MODE": "approve"})
+    assert "while it is held" not in asking.stdout
+    assert "it changes nothing by itself" in asking.stdout
 
 
 @pytest.mark.parametrize(

@@ -383,3 +383,65 @@ def test_the_snapshot_stays_below_the_payload_limit() -> None:
     for key in (f"all/{BudgetKind.BLOCKS}", f"rule/{rule}/{BudgetKind.BLOCKS}"):
         for per in (HOUR, timedelta(days=7)):
             assert again.spent(key, per, now) == guard.spent(key, per, now) > 0
+
+
+HELD = BudgetKind.HELD_MESSAGES
+
+
+def test_what_held_cases_move_has_a_budget_of_its_own() -> None:
+    """Neither takes from the other, and what a campaign may spend does not count for it."""
+    guard = fresh()
+    budgets = Budgets(
+        overall=(Limit(messages=5, per=HOUR), Limit(held_messages=5, per=HOUR)), campaign=5
+    )
+    assert guard.reserve(asked(5, spent=0), budgets, NOW).granted
+    assert guard.reserve(asked(5, budget=HELD, spent=5), budgets, NOW).granted
+    refused = guard.reserve(asked(1, budget=HELD), budgets, NOW)
+    assert (refused.cause, refused.reason) == (
+        HoldCause.SHARE,
+        "1 held messages would exceed 5 held messages per 1h of all rules together (5 so far)",
+    )
+
+
+def test_a_rule_may_limit_what_its_held_cases_move() -> None:
+    """Its limits of that kind replace nothing else."""
+    guard, own = fresh(), (Limit(held_messages=2, per=HOUR),)
+    assert guard.reserve(asked(2, budget=HELD, limits=own), Budgets(), NOW).granted
+    assert guard.reserve(asked(1, budget=HELD, limits=own), Budgets(), NOW).cause is (
+        HoldCause.RULE_LIMIT
+    )
+    assert guard.reserve(asked(9, limits=own), Budgets(), NOW).granted
+
+
+def test_what_held_cases_move_is_no_surge_of_a_verdict() -> None:
+    """The same messages are counted once, when the response moves them."""
+    guard, budgets = fresh(), Budgets(surge=Surge(least=5, factor=10))
+    verdicts = {"MALICIOUS": 9}
+    assert guard.reserve(asked(9, budget=HELD, verdicts=verdicts), budgets, NOW).granted
+    assert guard.spent("verdict/medium/MALICIOUS", HOUR, NOW) == 0
+
+
+def test_held_cases_of_a_demoted_rule_move_nothing() -> None:
+    """Its work was undone: a person must confirm the rule first."""
+    guard = fresh()
+    guard.demote("r", Demotion(actor=person("ana"), at=NOW))
+    assert guard.reserve(asked(budget=HELD), Budgets(), NOW).cause is HoldCause.DEMOTED
+
+
+def test_what_happens_while_a_case_is_held_does_not_touch_its_place() -> None:
+    """The case waits on for what the guard refused, whatever becomes of the rest."""
+    guard = fresh()
+    budgets = Budgets(overall=(Limit(messages=1, per=HOUR), Limit(held_messages=1, per=HOUR)))
+    assert guard.reserve(asked(1), budgets, NOW).granted
+    assert not guard.reserve(asked(1, case="case/r/1"), budgets, NOW).granted
+    assert guard.reserve(asked(1, budget=HELD), budgets, NOW).granted
+    assert not guard.reserve(asked(1, budget=HELD), budgets, NOW).granted
+    assert guard.has_waiting(NOW)
+
+
+def test_to_give_back_costs_nothing() -> None:
+    """People decided about it, and it takes nothing from anybody."""
+    guard = fresh()
+    budgets = Budgets(overall=(Limit(held_messages=1, per=HOUR),))
+    assert guard.reserve(asked(0, budget=HELD, approved=True), budgets, NOW).granted
+    assert guard.spent("all/held_messages", HOUR, NOW) == 0

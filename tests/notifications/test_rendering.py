@@ -45,6 +45,22 @@ def test_the_default_text_names_the_approvers_and_the_reason() -> None:
     assert "Reason: see x[.]test\n" in text
 
 
+@pytest.mark.parametrize(
+    ("occasion", "what"),
+    [
+        (Occasion.HELD, "Denying the case returns them to the inbox"),
+        (Occasion.DENIED, "They return to the inbox"),
+        (Occasion.EXPIRED, "They stay there unless you undo it: clawback undo case"),
+    ],
+)
+def test_the_default_text_says_what_becomes_of_what_was_moved_aside(
+    occasion: Occasion, what: str
+) -> None:
+    """While a case was held it may have moved messages, which a denial returns."""
+    assert what in build_notification(occasion=occasion, moved_while_held=3).text
+    assert what not in build_notification(occasion=occasion).text
+
+
 def test_the_default_text_has_no_blank_lines() -> None:
     """Parts that do not apply leave nothing behind."""
     lines = build_notification(group={"edf_hash": "x"}).text.splitlines()

@@ -2,13 +2,17 @@
 
 import copy
 from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
 from typing import Any, TypeAlias
 
 import pytest
 
 from clawback.model.audit_record import AuditRecord, RecordKind
-from clawback.rehearsal import Expectation, Judgement, judge
+from clawback.rehearsal import Expectation, Judgement, build_expectation, judge
+from clawback.rules import load_rules
 from tests.rehearsal.samples import NOW, expect, message
+from tests.rules.folders import PLAIN, write
 
 
 def perfect_run() -> tuple[Expectation, list[dict[str, Any]], list[AuditRecord]]:
@@ -120,3 +124,45 @@ def test_every_kind_of_problem_is_found(
     judgement = judge(found, spoiled_rows, spoiled_records)
     assert not judgement.is_clean
     assert getattr(judgement, category)
+
+
+def held_run(tmp_path: Path) -> tuple[Expectation, Rows, Records]:
+    """A held case that has moved its message aside, and the ledger and audit of that."""
+    text = PLAIN.replace("mode: enforce", "mode: approve").replace(
+        "    - move: {destination: JunkEmail}",
+        "    - move: {destination: RecoverableItemsDeletions}\n"
+        "  while-held: {move: {destination: JunkEmail}}",
+    )
+    rules = load_rules(write(tmp_path, {"a_rule.yml": text}))
+    found = build_expectation([message("m1", "SPAM", sender="a@x.test")], rules, NOW)
+    ((case, event),) = found.joined
+    records = [
+        build_record(RecordKind.EVENT_JOINED, 1, case=case, event=event),
+        build_record(
+            RecordKind.ACTED,
+            2,
+            case=case,
+            action="move_while_held",
+            target="m1",
+            outcome="moved",
+        ),
+    ]
+    row = {"operation": "move", "resource": "message", "id": "m1", "destination": "JunkEmail"}
+    return found, [row], records
+
+
+def test_what_a_held_case_moves_aside_is_in_order(tmp_path: Path) -> None:
+    """It may, once, and need not."""
+    found, rows, records = held_run(tmp_path)
+    assert judge(found, rows, records).is_clean
+    assert judge(found, [], records[:1]).is_clean
+    assert judge(found, [], records).lost
+    assert judge(found, rows, records[:1]).unexpected
+    assert judge(found, [*rows, *rows], records).twice
+    assert judge(found, rows, [*records, records[1]]).twice
+
+
+def test_what_a_case_may_not_move_aside_is_unexpected(tmp_path: Path) -> None:
+    """The rule has no `while-held`, or the message is none of the case."""
+    found, rows, records = held_run(tmp_path)
+    assert judge(replace(found, while_held={}), rows, records).unexpected

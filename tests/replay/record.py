@@ -56,6 +56,7 @@ from tests.workflows.deployment import RULES, Deployment, deployed, match_of
 
 HISTORIES = Path(__file__).parent / "histories"
 MOVE = Move(destination=Destination.JUNK)
+RECOVERABLE = Move(destination=Destination.RECOVERABLE)
 SOON = CaseTiming(linger=timedelta(seconds=1), approval_timeout=timedelta(seconds=1))
 LINES = list(outbreak(4))
 
@@ -160,6 +161,36 @@ async def denied(deployment: Deployment) -> str:
     await deployment.cases.deny(told.case_id, person("ana"), "a newsletter")
     await deployment.signal_case(told, match_of(LINES[1]), pace=SOON)
     return await closed(deployment, told)
+
+
+async def aside(deployment: Deployment) -> str:
+    """Held, and moved aside meanwhile, also a late arrival; then denied and given back."""
+    told = plan("aside", RECOVERABLE, mode=Mode.APPROVE, while_held=MOVE)
+    pace = SOON.model_copy(update={"approval_timeout": timedelta(days=7)})
+    for line in LINES[:2]:
+        await deployment.signal_case(told, match_of(line), pace=pace)
+        await _moved_aside(deployment, told, line["message"]["id"])
+    await deployment.cases.deny(told.case_id, person("ana"), "a newsletter")
+    return await closed(deployment, told)
+
+
+async def aside_approved(deployment: Deployment) -> str:
+    """Held, and moved aside meanwhile; then approved and moved on."""
+    told = plan("aside_approved", RECOVERABLE, mode=Mode.APPROVE, while_held=MOVE)
+    pace = SOON.model_copy(update={"approval_timeout": timedelta(days=7)})
+    await deployment.signal_case(told, match_of(LINES[0]), pace=pace)
+    await _moved_aside(deployment, told, LINES[0]["message"]["id"])
+    digest = (await deployment.cases.proposal(told.case_id)).digest
+    await deployment.cases.approve(told.case_id, person("ana"), digest)
+    return await closed(deployment, told)
+
+
+async def _moved_aside(deployment: Deployment, told: CasePlan, message: str) -> None:
+    async def there() -> bool | None:
+        snapshot = (await deployment.cases.status(told.case_id)).snapshot
+        return (snapshot is not None and message in snapshot.outcomes[1]) or None
+
+    await eventually(there)
 
 
 async def widened(deployment: Deployment) -> str:
@@ -459,6 +490,8 @@ SCENES: dict[str, Scene] = {
     "case-approved": approved,
     "case-expired": expired,
     "case-denied": denied,
+    "case-aside": aside,
+    "case-aside-approved": aside_approved,
     "case-widened": widened,
     "case-over-budget": over_budget,
     "case-released": released,

@@ -13,6 +13,7 @@ from clawback.model.messages import Destination
 from clawback.model.mode import Mode
 from clawback.rules import RuleSet
 from clawback.rules.act_check import LiveActCheck
+from clawback.rules.eligibility import cap_plan
 from clawback.rules.loader import load_rules
 from tests.rules.folders import LOGSOURCE, PLAIN, message, write
 
@@ -166,3 +167,79 @@ def test_nobody_may_approve_what_safety_forbids_now(
     objection = LiveActCheck(lambda: rules, Mode.ENFORCE).find_objection(approved, action)
     assert objection is not None
     assert objection.outcome == outcome
+
+
+ASKING = PLAIN.replace("mode: enforce", "mode: approve").replace(
+    "    - move: {destination: JunkEmail}",
+    "    - move: {destination: RecoverableItemsDeletions}\n"
+    "  while-held: {move: {destination: JunkEmail}}",
+)
+WITHDRAWALS: dict[str, tuple[Callable[[str], str], str, str]] = {
+    "nothing": (lambda text: text, "{}\n", ""),
+    "status": (lambda text: text.replace("stable", "test"), "{}\n", "was set to approve"),
+    "mode": (lambda text: text.replace("mode: approve", "mode: shadow"), "{}\n", "set to shadow"),
+    "folder": (lambda text: text.replace("JunkEmail", "DeletedItems"), "{}\n", "other actions"),
+    "removed": (
+        lambda text: text.replace("  while-held: {move: {destination: JunkEmail}}\n", ""),
+        "{}\n",
+        "other actions",
+    ),
+    "safety": (lambda text: text, "allow: {stable: []}\n", "safety.yml allows the rule at most"),
+}
+
+
+def authority_while_held(rules: RuleSet) -> Authority:
+    """What a held case rests on that moves its messages meanwhile."""
+    plan = planned(rules)
+    assert plan.while_held == MOVE
+    asked = authority_of(plan)
+    return asked.model_copy(update={"mode": Mode.ENFORCE, "while_held": True})
+
+
+@pytest.mark.parametrize("name", WITHDRAWALS)
+def test_a_held_case_needs_what_an_enforcing_rule_needs(name: str, tmp_path: Path) -> None:
+    """Everything but the mode of the rule itself, which asks people about the response."""
+    change, safety, reason = WITHDRAWALS[name]
+    authority = authority_while_held(loaded(tmp_path / "before", ASKING))
+    now = loaded(tmp_path / "after", change(ASKING), safety=safety)
+    objection = LiveActCheck(lambda: now, Mode.ENFORCE).find_objection(authority, MOVE)
+    assert (objection is None) is not bool(reason)
+    assert objection is None or reason in objection.reason
+
+
+@pytest.mark.parametrize("ceiling", [Mode.APPROVE, Mode.SHADOW])
+def test_a_lower_ceiling_ends_what_held_cases_do(ceiling: Mode, tmp_path: Path) -> None:
+    """Under `approve` nothing happens without approval, under `shadow` nothing at all."""
+    rules = loaded(tmp_path / "rules", ASKING)
+    objection = LiveActCheck(lambda: rules, ceiling).find_objection(
+        authority_while_held(rules), MOVE
+    )
+    assert objection is not None
+    assert objection.reason == f"CLAWBACK_MODE is {ceiling} now"
+
+
+def test_the_cases_of_a_demoted_rule_do_nothing_while_held(tmp_path: Path) -> None:
+    """Somebody undid its work, so nothing of it happens without a person."""
+    rules = loaded(tmp_path / "rules", ASKING)
+    check = LiveActCheck(lambda: rules, Mode.ENFORCE, demoted=lambda: ["a_rule"])
+    objection = check.find_objection(authority_while_held(rules), MOVE)
+    assert objection is not None
+    assert "was undone" in objection.reason
+
+
+@pytest.mark.parametrize("ceiling", list(Mode))
+def test_only_under_enforce_does_a_plan_say_what_to_do_while_held(
+    ceiling: Mode, tmp_path: Path
+) -> None:
+    """A worker that may not act alone opens cases that only wait."""
+    rules = loaded(tmp_path / "rules", ASKING)
+    plan = cap_plan(planned(rules), rules.safety, ceiling)
+    assert (plan.while_held is not None) is (ceiling is Mode.ENFORCE)
+
+
+def test_a_plan_of_a_rule_that_may_only_ask_does_nothing_while_held(tmp_path: Path) -> None:
+    """Neither with status test, nor where safety.yml allows no more."""
+    testing = loaded(tmp_path / "testing", ASKING.replace("stable", "test"))
+    assert planned(testing).while_held is None
+    narrow = loaded(tmp_path / "narrow", ASKING, safety="allow: {stable: []}\n")
+    assert cap_plan(planned(narrow), narrow.safety, Mode.ENFORCE).while_held is None

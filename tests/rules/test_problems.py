@@ -160,6 +160,26 @@ CASES: dict[str, tuple[dict[str, str], str]] = {
             "the status allows; a rule with status test may at most approve"
         ),
     ),
+    "while held": (
+        {
+            "a_rule.yml": PLAIN.replace(
+                "tests:", "  while-held: {move: {destination: Inbox}}\ntests:"
+            )
+        },
+        (
+            "a_rule.yml:13:15: while-held: 'move to Inbox' a held case may only move messages to "
+            "where their recipients find them; write move: {destination: JunkEmail or DeletedItems}"
+        ),
+    ),
+    "while held, but nothing is": (
+        {
+            "a_rule.yml": PLAIN.replace(
+                "    - move: {destination: JunkEmail}",
+                "    - release: {}\n  while-held: {move: {destination: JunkEmail}}",
+            )
+        },
+        "a_rule.yml:13:3: while-held: 'while-held' no action of this rule takes messages away",
+    ),
     "no positive test": (
         {"a_rule.yml": PLAIN.replace("expect: match", "expect: no match")},
         "a_rule.yml:13:1: missing-test: 'a_rule' there is no positive",

@@ -53,6 +53,14 @@ class NotExecuted:
 
 
 @dataclass(frozen=True)
+class Cancelled(NotExecuted):
+    """The attempt was cancelled before a worker took it: nothing was sent, and nothing will be."""
+
+    delay: timedelta = timedelta()
+    why: ErrorType = ErrorType.UNAVAILABLE
+
+
+@dataclass(frozen=True)
 class Lost:
     """The response was lost; after the delay, check the API before repeating the request."""
 
@@ -100,11 +108,13 @@ class Attempts:
         self._first = first
         self._count = 0
         self._last_error: ErrorType = ErrorType.UNAVAILABLE
+        self._is_cancelled = False
 
     @property
     def may_continue(self) -> bool:
         """Whether another attempt may be made, or one that was made has to be looked at."""
-        may_repeat = self._patience > timedelta() and not self._objections and self._is_wanted()
+        is_over = self._is_cancelled or self._patience <= timedelta()
+        may_repeat = not is_over and not self._objections and self._is_wanted()
         return self._first is not None or may_repeat
 
     @property
@@ -115,8 +125,9 @@ class Attempts:
         """
         if self._objections:
             return self._objections[0].outcome
-        is_unknown = self._last_error is ErrorType.UNKNOWN_OUTCOME
-        return UNKNOWN if is_unknown else failed(self._last_error)
+        if self._last_error is ErrorType.UNKNOWN_OUTCOME:
+            return UNKNOWN
+        return failed("cancelled" if self._is_cancelled else self._last_error)
 
     async def make(self, activity: Callable[..., Any], request: object) -> Attempt[Any]:
         """Make one attempt; unless it succeeded, wait until a repeat or a check makes sense."""
@@ -126,7 +137,9 @@ class Attempts:
         self._count += 1
         if isinstance(attempt, Withheld):
             self._objections.append(attempt.objection)
-        if isinstance(attempt, Lost | NotExecuted):
+        if isinstance(attempt, Cancelled):
+            self._is_cancelled = True
+        elif isinstance(attempt, Lost | NotExecuted):
             if attempt.why is not ErrorType.STOPPED:
                 self._last_error = attempt.why
                 # At least a second, so that very short delays use up the patience too.
@@ -159,9 +172,11 @@ async def _attempt(
             await workflow.execute_activity_method(activity, request, **_prioritised(options))
         )
     except ActivityError as error:
-        if is_cancelled_exception(error):
+        if not is_cancelled_exception(error):
+            return _classify(error.cause, count)
+        if error.started_event_id:
             raise
-        return _classify(error.cause, count)
+        return Cancelled()
 
 
 def _prioritised(options: Mapping[str, Any]) -> Mapping[str, Any]:

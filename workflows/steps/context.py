@@ -1,6 +1,6 @@
 """What every step of a case gets to know besides its action and its messages."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
@@ -21,7 +21,8 @@ class StepContext:
     rest on; `is_off` says that the work is no longer wanted; `objections` are those that stopped a
     request; `first_seen` tells by investigate id when a message was first seen, for measuring
     only; `repeats` counts earlier policies of the same subject. `first` is the first attempt, if it
-    was made together with the reservation.
+    was made together with the reservation. `moved_before` are the messages that the case itself has
+    moved to another folder before.
     """
 
     case_id: str
@@ -33,6 +34,7 @@ class StepContext:
     first_seen: Mapping[str, datetime] = field(default_factory=dict)
     repeats: int = 0
     first: Attempt[Any] | None = None
+    moved_before: Collection[str] = frozenset()
 
     def attempts(
         self, options: Mapping[str, Any] = CONTAIN, first: Attempt[Any] | None = None

@@ -156,7 +156,8 @@ class _Moves(_Requests):
         super().__init__(context)
         self.refused: set[str] = set()
         self._action = action
-        self._can_look_up = action.destination is not Destination.INBOX
+        is_inbox = action.destination is Destination.INBOX
+        self._can_look_up = not is_inbox and not context.moved_before
         if not self._can_look_up:
             self.most_silent = len(EFFECT_PAUSES)
 
@@ -167,7 +168,7 @@ class _Moves(_Requests):
         }
 
     def _effect_pauses(self, silent: int) -> Sequence[timedelta]:
-        """Space the repeats of a move to the inbox: the API cannot tell whether it was made."""
+        """Space the repeats of a move that the API cannot tell about: to the inbox, or a second."""
         return EFFECT_PAUSES if self._can_look_up else EFFECT_PAUSES[silent : silent + 1]
 
     async def _request(self, attempts: Attempts, targets: Sequence[Target]) -> Attempt[Any]:
@@ -182,15 +183,18 @@ class _Moves(_Requests):
         return await attempts.make(ContainmentActivities.move_messages, request)
 
     async def _look_up(self, targets: Sequence[Target]) -> Outcomes:
-        if not targets or not self._can_look_up:
+        # Of what was moved before, a record says nothing about this move, so it is repeated.
+        before = self._context.moved_before
+        unmoved = tuple(target for target in targets if target.id not in before)
+        if not unmoved or self._action.destination is Destination.INBOX:
             return {}
 
-        request = LocateMessages(destination=self._action.destination, targets=tuple(targets))
+        request = LocateMessages(destination=self._action.destination, targets=unmoved)
         found = await verify(ContainmentActivities.locate_messages, request)
         if isinstance(found, MessageOutcomes):
             return found.outcomes
 
-        return {target.id: UNKNOWN for target in targets}
+        return {target.id: UNKNOWN for target in unmoved}
 
 
 class _Releases(_Requests):

@@ -23,7 +23,7 @@ with workflow.unsafe.imports_passed_through():
     )
     from clawback.actions import BaseAction, BudgetKind, BulkMove, Move
     from clawback.actions.outcomes import TOOK_EFFECT, UNKNOWN
-    from clawback.cases import ActionStep, Case, CasePlan
+    from clawback.cases import ActionStep, Case, CasePlan, StepPurpose
     from clawback.cases.hold_cause import HoldCause
     from clawback.guard import Refund, Reservation, ReservationResult
     from clawback.model.audit_record import AuditRecord
@@ -146,7 +146,7 @@ class Reservations:
         following = self._case.following(step, workflow.now())
         if following is None:
             return None
-        is_counted = step.action.budget is BudgetKind.MESSAGES
+        is_counted = step.budget is BudgetKind.MESSAGES
         return _Ahead(following, self._reservation(following, len(step.subjects) * is_counted))
 
     def _request(
@@ -160,20 +160,22 @@ class Reservations:
         )
 
     def _reservation(self, step: ActionStep, more: int = 0) -> Reservation:
+        is_response = step.purpose is StepPurpose.RESPONSE
         return Reservation(
             # Deterministic, so that a retry or a replay asks under the same id, charged once.
             id=str(workflow.uuid4()),
             rule=self._plan.rule,
             level=self._plan.level,
-            budget=step.action.budget,
-            count=len(step.subjects),
+            budget=step.budget,
+            count=step.cost,
             spent=self._case.actions.spent + more,
             campaign=self._case.counted_campaign,
             verdicts=Counter(target.verdict for target in step.targets if target.verdict),
             limits=self._plan.limits,
             subject=step.action.guard_subject,
             approved=step.approved,
-            case=workflow.info().workflow_id,
+            # Only what the response waits for has a place in the queue of the guard.
+            case=workflow.info().workflow_id if is_response else "",
             since=self._case.held_since,
             asked=self._case.asked,
             protected=step.is_protected,

@@ -6,7 +6,8 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from clawback.actions import Action
+from clawback.actions import Action, BudgetKind
+from clawback.actions.outcomes import TOOK_EFFECT
 from clawback.cases import (
     CasePlan,
     CaseSnapshot,
@@ -99,6 +100,8 @@ class CasePage:
         if self.guard is None:
             return
         kinds = {action.budget for action in self.plan.actions}
+        if self.plan.while_held is not None:
+            kinds.add(BudgetKind.HELD_MESSAGES)
         spending = Spending(self.guard.counters)
         for whose, key, limits in (
             ("the rule", f"rule/{self.plan.rule}", self.limits),
@@ -138,9 +141,11 @@ class CasePage:
         yield from _headed("why", memory.match_reasons)
         yield from _headed("timeline", _timeline(memory.timeline))
         for index, done in enumerate(memory.outcomes):
-            action = self.plan.actions[index]
             more = self._count_in_parts(index)
-            yield from _headed(action.describe(), _outcome_lines(action, done, more, memory))
+            # What happens only while a case is held is shown where it has happened.
+            if index < len(self.plan.actions) or done or more:
+                lines = _outcome_lines(self.plan.all_actions[index], done, more, memory)
+                yield from _headed(self.plan.descriptions[index], lines)
         yield from _headed("notifications", _notifications(self.plan, memory))
         yield from _headed(
             "budget",
@@ -196,6 +201,16 @@ class CasePage:
         yield f"it needs {plural(more, 'approval')}"
         yield f"clawback case approve {self.plan.case_id} --digest {self.proposal.digest}"
         yield f"clawback case deny {self.plan.case_id} --reason '…'"
+        if moved := self._count_moved_while_held():
+            yield f"denying it returns {plural(moved, 'message')} to the inbox"
+
+    def _count_moved_while_held(self) -> int:
+        """Count what was moved while the case was held, in all its parts."""
+        memory, index = self.case.snapshot, len(self.plan.actions)
+        if memory is None or self.plan.while_held is None:
+            return 0
+        moved = sum(outcome in TOOK_EFFECT for outcome in memory.outcomes[index].values())
+        return moved + sum(part.moved_while_held for part in self.parts)
 
     def _undo(self, memory: CaseSnapshot) -> str:
         if self.undone is not None:

@@ -56,6 +56,9 @@ class HeldSelection:
         for cause, count in causes.most_common():
             yield f"held for {cause}: {plural(count, 'case')}"
 
+        if moved := sum(one.moved_while_held for one in summaries):
+            yield f"moved aside while held: {plural(moved, 'message')}, which a denial returns"
+
         for case, summary in zip(self.cases[:_SHOWN], summaries, strict=False):
             yield f"  {case.id}  {plural(summary.messages, 'message')} from {summary.sender}"
         if len(self.cases) > _SHOWN:

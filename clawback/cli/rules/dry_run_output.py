@@ -67,6 +67,10 @@ def dry_run_lines(rule: Rule, outlook: DryRun) -> Iterator[Text]:
     for planned in outlook.planned:
         yield Text(f"  action   {planned.action.describe_in_full()}: {_describe_outcomes(planned)}")
 
+    if (beside := outlook.while_held) is not None:
+        effect = _describe_outcomes(beside) if beside.outcomes else "its messages"
+        yield Text(f"  held     while it is held it would {beside.action.describe()}: {effect}")
+
     for notice in outlook.plan.notifications:
         recorded_only = ", recorded only" if outlook.plan.mode is Mode.SHADOW else ""
         yield Text(f"  notify   {notice.describe()}{recorded_only}")

@@ -167,6 +167,8 @@ def _case_data(case: DryRun) -> dict[str, Any]:
             planned.action.model_dump(mode="json") | {"outcomes": planned.outcomes}
             for planned in case.planned
         ],
+        "while_held": case.while_held
+        and case.while_held.action.model_dump(mode="json") | {"outcomes": case.while_held.outcomes},
         "notifications": [notice.model_dump(mode="json") for notice in case.plan.notifications],
         "reasons": [{"code": reason.code, "text": reason.text} for reason in case.reasons],
     }

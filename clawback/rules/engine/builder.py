@@ -143,7 +143,9 @@ def _actions_version(response: Response | None) -> str:
     """The hash of the actions and the grouping; empty for a building block."""
     if response is None:
         return ""
-    return digest([action.model_dump_json() for action in response.actions], response.group_by)
+    actions = [action.model_dump_json() for action in response.actions]
+    while_held = response.while_held.model_dump_json() if response.while_held else ""
+    return digest(actions, response.group_by, while_held)
 
 
 def _content_of(rule: LoadedRule) -> str:

@@ -357,6 +357,8 @@ class RuleSet:
             notifications=response.notifications,
             limits=response.limits,
             correlation=self.window_of(rule),
+            # Nobody is asked before it happens, as with a rule that enforces.
+            while_held=response.while_held if rule.status.ceiling is Mode.ENFORCE else None,
         )
 
     def _inner_group(self, correlation: Correlation, path: tuple[str, ...]) -> InnerGroup:

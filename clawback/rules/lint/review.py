@@ -14,6 +14,7 @@ from clawback.rules.lint.conflicts import check_conflicts
 from clawback.rules.lint.forgeable import check_forgeable_patterns
 from clawback.rules.lint.missing_groups import check_missing_groups
 from clawback.rules.lint.satisfiability import can_hold
+from clawback.rules.lint.while_held import check_while_held
 from clawback.rules.source.condition import (
     Named,
     Node,
@@ -59,6 +60,7 @@ def review_rules(loaded: Loaded, today: Callable[[], date] = utc_today) -> tuple
 
     check_allowance(loaded, found)
     _check_delivery_modes(loaded, found)
+    check_while_held(loaded, found)
     if not len(loaded.problems):
         rules = build_set(loaded, today)
         check_conflicts(rules, {one.read.name: _place_of(one) for one in loaded.rules}, found)

@@ -12,6 +12,7 @@ from uuid import UUID
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, model_validator
 from pydantic_core import ErrorDetails
 
+from clawback.actions import BudgetKind
 from clawback.cases import Limit
 from clawback.model.durations import Written
 from clawback.model.events import EventKind
@@ -84,6 +85,9 @@ class LimitDocument(Strict):
         gt=0,
         description="Maximum number of other policies created: allowed senders, trusted domains",
     )
+    held_messages: int | None = Field(
+        default=None, gt=0, description="Maximum number of messages moved while cases are held"
+    )
     per: Annotated[timedelta, Written(longest=timedelta(days=7))] = Field(
         description="The sliding window, such as 1h; at most 7d"
     )
@@ -91,9 +95,7 @@ class LimitDocument(Strict):
     @model_validator(mode="after")
     def _one_kind(self) -> "LimitDocument":
         if len(self.model_dump(exclude_none=True)) != _KIND_AND_TIME:
-            raise ValueError(
-                "write exactly one of messages, blocks, reclassifications, policies, and per"
-            )
+            raise ValueError(f"write exactly one of {', '.join(BudgetKind)}, and per")
         return self
 
     @property
@@ -119,6 +121,12 @@ class ResponseDocument(Strict):
         description="Fields whose values identify a case, default the campaign (edf_hash)",
     )
     actions: tuple[dict[str, Any], ...] = Field(min_length=1, description="The actions, in order")
+    while_held: dict[str, Any] | None = Field(
+        default=None,
+        alias="while-held",
+        description="A move to JunkEmail or DeletedItems while the case waits for people; it is "
+        "taken back if they deny it. Needs status stable",
+    )
     limits: Limits = Field(
         default=(),
         description="Budgets such as {messages: 500, per: 1h}; a case that exceeds one is held",

@@ -53,6 +53,7 @@ class Code(StrEnum):
     MODE = "mode-above-status"
     NOT_ALLOWED = "status-not-allowed"
     HARD_DELETE = "hard-delete"
+    WHILE_HELD = "while-held"
     MISSING_TEST = "missing-test"
     SAFETY = "safety"
     UNUSED = "unused-selection"

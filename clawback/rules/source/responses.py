@@ -1,7 +1,7 @@
 """Reads the `response` of a rule document into actions, notifications and limits."""
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -11,10 +11,12 @@ from clawback.actions import (
     ActionError,
     BaseAction,
     ContainmentAction,
+    Move,
     NotificationAction,
     parse_action,
 )
 from clawback.cases.plan import Limit
+from clawback.cases.while_held import FOLDERS, is_withheld
 from clawback.model.events import SOURCES, EventKind
 from clawback.model.messages import Destination
 from clawback.model.mode import Mode
@@ -42,6 +44,7 @@ class Response:
     actions: tuple[Action, ...]
     limits: tuple[Limit, ...] = ()
     notifications: tuple[NotificationAction, ...] = ()
+    while_held: Move | None = None
 
 
 def read_response(
@@ -58,7 +61,7 @@ def read_response(
     """
     actions, notifications = list[Action](), list[NotificationAction]()
     for index, item in enumerate(read.actions):
-        action = _action(item, index, document, problems)
+        action = _read_action(item, document.value_at(_RESPONSE, "actions", index), problems)
         if action is not None:
             _check_literals(action, index, document, problems)
 
@@ -70,26 +73,31 @@ def read_response(
             _check_destination(action, index, document, problems, hard_delete=hard_delete)
             actions.append(action)
 
-    limits = tuple(limit.limit for limit in read.limits)
-    is_whole = len(actions) + len(notifications) == len(read.actions)
-    return (
-        Response(read.mode, group_by, tuple(actions), limits, tuple(notifications))
-        if is_whole
-        else None
+    if len(actions) + len(notifications) < len(read.actions):
+        return None
+    return Response(
+        read.mode,
+        group_by,
+        tuple(actions),
+        tuple(limit.limit for limit in read.limits),
+        tuple(notifications),
+        _read_while_held(read.while_held, actions, document, problems),
     )
 
 
-def _action(
-    item: Mapping[str, Any], index: int, document: Document, problems: Problems
+def _read_action(
+    item: Mapping[str, Any],
+    place: Place,
+    problems: Problems,
+    remedy: str = "start a new item with a dash",
 ) -> BaseAction | None:
-    place = document.value_at(_RESPONSE, "actions", index)
     if len(item) != 1:
         problems.add(
             place,
             Code.ACTION,
             "an action is one key and its parameters",
             text=", ".join(item),
-            remedy="start a new item with a dash",
+            remedy=remedy,
         )
         return None
 
@@ -99,6 +107,41 @@ def _action(
     except ActionError as error:
         problems.add(place, Code.ACTION, str(error), text=name)
         return None
+
+
+def _read_while_held(
+    item: Mapping[str, Any] | None,
+    actions: Sequence[Action],
+    document: Document,
+    problems: Problems,
+) -> Move | None:
+    if item is None:
+        return None
+    place = document.value_at(_RESPONSE, "while-held")
+    folders = " or ".join(FOLDERS)
+    action = _read_action(item, place, problems, "write one move")
+    if action is None:
+        return None
+
+    if not isinstance(action, Move) or action.destination not in FOLDERS:
+        problems.add(
+            place,
+            Code.WHILE_HELD,
+            "a held case may only move messages to where their recipients find them",
+            text=action.describe(),
+            remedy=f"write move: {{destination: {folders}}}",
+        )
+        return None
+    if not any(map(is_withheld, actions)):
+        problems.add(
+            document.key_at(_RESPONSE, "while-held"),
+            Code.WHILE_HELD,
+            "no action of this rule takes messages away, so a held case holds none back",
+            text="while-held",
+            remedy="add a move to the actions, or remove while-held",
+        )
+        return None
+    return action
 
 
 def _check_literals(action: BaseAction, index: int, document: Document, problems: Problems) -> None:

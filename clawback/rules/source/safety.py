@@ -14,7 +14,8 @@ import re2
 from pydantic import AfterValidator, BeforeValidator, Field, PlainSerializer, model_validator
 
 from clawback import guard
-from clawback.actions import Action
+from clawback.actions import Action, BudgetKind
+from clawback.cases import Limit
 from clawback.cases.undo_judgement import UndoLimits
 from clawback.model.addresses import PatternKind, canonical_pattern, pattern_problem
 from clawback.model.durations import Written, WrittenDuration
@@ -36,8 +37,11 @@ _DEFAULTS = (
     {"blocks": 20, "per": "1h"},
     {"reclassifications": 200, "per": "1h"},
     {"policies": 5, "per": "1h"},
+    {"held_messages": 2000, "per": "1h"},
+    {"held_messages": 5000, "per": "1d"},
 )
 """The default budgets."""
+_HELD = BudgetKind.HELD_MESSAGES
 _WHOLE = 100
 _SAMPLE_LOCAL_PART = "somebody"
 _IGNORING_CASE = re2.Options()
@@ -156,12 +160,24 @@ class Budgets(Strict):
             else guard.Surge(least=self.surge.least, factor=self.surge.factor)
         )
         return guard.Budgets(
-            overall=tuple(limit.limit for limit in self.overall),
+            overall=self._overall,
             shares=self.reserved.shares,
             rule=tuple(limit.limit for limit in self.rule),
             campaign=self.campaign,
             surge=surge,
         )
+
+    @property
+    def _overall(self) -> tuple[Limit, ...]:
+        """The budgets of all rules; without one of its own, what held cases move has a default.
+
+        Nobody is asked about it, so it is never unlimited.
+        """
+        limits = tuple(limit.limit for limit in self.overall)
+        if any(limit.kind is _HELD for limit in limits):
+            return limits
+        defaults = (LimitDocument.model_validate(one).limit for one in _DEFAULTS)
+        return limits + tuple(limit for limit in defaults if limit.kind is _HELD)
 
 
 class UndoDocument(Strict):

@@ -75,7 +75,8 @@ class PlannedAction:
 class DryRun:
     """One case that the events would open.
 
-    `state` is that of the case at its end; None if its correlation would still count. If
+    `state` is that of the case at its end; None if its correlation would still count. `while_held`
+    is what it would do while it waits for people; without outcomes if it would not be held. If
     `is_barred`, no event would reach it, for the first of the reasons; the rest then says what
     would be done otherwise.
     """
@@ -88,15 +89,14 @@ class DryRun:
     planned: tuple[PlannedAction, ...]
     reasons: tuple[Reason, ...]
     is_barred: bool = False
+    while_held: PlannedAction | None = None
 
     @property
     def acts(self) -> bool:
         """Whether anything would be changed at once, without asking anybody."""
-        return (
-            not self.is_barred
-            and self.plan.mode is Mode.ENFORCE
-            and any(ACT in planned.outcomes for planned in self.planned)
-        )
+        enforced = self.planned if self.plan.mode is Mode.ENFORCE else ()
+        at_once = (*enforced, *([self.while_held] if self.while_held else []))
+        return not self.is_barred and any(ACT in planned.outcomes for planned in at_once)
 
 
 def dry_run(
@@ -218,10 +218,11 @@ def _dry_run_case(
         case.add_match(match, context.now)
     _run_to_end(case, context.now)
 
-    planned = tuple(
+    every = [
         PlannedAction(action, dict(Counter(outcomes.values())))
-        for action, outcomes in zip(plan.actions, case.snapshot().outcomes, strict=True)
-    )
+        for action, outcomes in zip(plan.all_actions, case.snapshot().outcomes, strict=True)
+    ]
+    planned, beside = tuple(every[: len(plan.actions)]), every[len(plan.actions) :]
     written_mode = rule.response.mode if rule.response else plan.mode
     return DryRun(
         plan=plan,
@@ -235,6 +236,7 @@ def _dry_run_case(
             *_case_reasons(plan, written_mode, context.ceiling, progress, planned),
         ),
         is_barred=bool(barring),
+        while_held=beside[0] if beside else None,
     )
 
 

@@ -10,6 +10,7 @@ from typing import Any
 from pydantic import BaseModel
 
 from clawback.actions import ACTIONS, schema_of
+from clawback.cases.while_held import FOLDERS
 from clawback.correlation.sliding_window import CorrelationType
 from clawback.model.durations import DurationSchema, Written
 from clawback.model.events import EventKind
@@ -113,6 +114,7 @@ def _refine(definitions: dict[str, Schema]) -> None:
     """Add what the models leave to code: actions, lists written as one value, correlation types."""
     response = definitions["ResponseDocument"]["properties"]
     response["actions"]["items"] = _named("action")
+    response["while-held"] = _while_held(response["while-held"]["description"])
     response["limits"] = _one_or_many(response["limits"])
     body = definitions["CorrelationBody"]["properties"]
     body["type"] = {"description": body["type"]["description"], "enum": list(CorrelationType)}
@@ -120,6 +122,23 @@ def _refine(definitions: dict[str, Schema]) -> None:
     body |= {key: _one_or_many(body[key]) for key in ("rules", "group-by")}
     del body["generate"]
     definitions["WindowTest"]["properties"]["events"]["items"] = _named("window_event")
+
+
+def _while_held(description: str) -> Schema:
+    destination = {"enum": list(FOLDERS), "description": "The folder"}
+    move = {
+        "type": "object",
+        "properties": {"destination": destination},
+        "required": ["destination"],
+        "additionalProperties": False,
+    }
+    return {
+        "description": description,
+        "type": "object",
+        "properties": {"move": move},
+        "required": ["move"],
+        "additionalProperties": False,
+    }
 
 
 def _one_or_many(schema: Schema) -> Schema:

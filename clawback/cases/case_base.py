@@ -1,0 +1,124 @@
+"""What a case is made of, what it saves and what others ask of it; `Case` is what happens to it."""
+
+from datetime import datetime
+from typing import Any
+
+from clawback.cases.approvals import Approval, describe_change, make_proposal
+from clawback.cases.campaign import campaign_state
+from clawback.cases.campaign_parts import CampaignParts
+from clawback.cases.case_actions import CaseActions
+from clawback.cases.case_messages import CaseMessages
+from clawback.cases.case_notifications import CaseNotifications
+from clawback.cases.plan import CasePlan
+from clawback.cases.recorder import CaseRecorder
+from clawback.cases.state import Campaign, CaseSnapshot, CaseState, Proposal
+from clawback.cases.timing import CaseTiming
+from clawback.cases.while_held import WhileHeld
+from clawback.model.audit_record import AuditRecord, RecordKind
+from clawback.model.identity import Identity
+from clawback.model.orders import OrderLog
+
+
+class CaseBase:
+    """The components of a case, each with its own part of the snapshot."""
+
+    def __init__(
+        self,
+        plan: CasePlan,
+        timing: CaseTiming,
+        snapshot: CaseSnapshot,
+        part: int = 1,
+        limit: int | None = None,
+    ) -> None:
+        self.plan = plan
+        self.part = part
+        self.orders = OrderLog(snapshot.orders)
+        self.state = snapshot.state
+        self.messages = CaseMessages(plan, snapshot)
+        self.actions = CaseActions(plan, self.messages, snapshot, part)
+        self.while_held = WhileHeld(plan, self.actions)
+        self.notifications = CaseNotifications(plan, snapshot)
+        self.parts = CampaignParts(plan, part, self.actions.campaign.id, snapshot, limit)
+        self._timing = timing
+        self._recorder = CaseRecorder(plan, snapshot)
+        self._approval = Approval(timing, snapshot)
+        self._closed_from = CaseState.SETTLED
+        self._opened_at = snapshot.opened_at
+        self._last_match_at = snapshot.last_match_at
+
+    # ---- what others ask
+
+    def snapshot(self) -> CaseSnapshot:
+        """All the case knows, for the next run and for undo."""
+        return CaseSnapshot(
+            state=self.state,
+            opened_at=self._opened_at,
+            last_match_at=self._last_match_at,
+            **self._recorder.saved(),
+            **self.messages.saved(),
+            **self.actions.saved(),
+            **self._approval.saved(),
+            **self.notifications.saved(),
+            **self.parts.saved(),
+            orders=self.orders.counted,
+        )
+
+    def proposal(self) -> Proposal:
+        """What would happen if the case were approved now."""
+        pending = self.actions.pending()
+        return make_proposal(self.plan, list(self.actions.without_known(pending)))
+
+    def decision_problem(self) -> str | None:
+        """Why nobody can decide now; None if the case waits for a decision."""
+        return self._approval.decision_problem(self.state)
+
+    def approval_problem(self, identity: Identity, digest: str) -> str | None:
+        """Why somebody cannot approve what they were shown; None if they can."""
+        if (problem := self.decision_problem()) is not None:
+            return problem
+        if self._approval.has_approved(identity):
+            return f"{identity.label} has approved this already: another person must approve it too"
+        return describe_change(self.proposal(), digest)
+
+    def denial_problem(self, digest: str) -> str | None:
+        """Why nobody can deny what they were shown, or without a digest, whatever it is."""
+        if (problem := self.decision_problem()) is not None or not digest:
+            return problem
+        return describe_change(self.proposal(), digest)
+
+    @property
+    def held_since(self) -> datetime | None:
+        """Since when the case is held; None if it is not."""
+        return self._approval.held_at if self.state is CaseState.HELD else None
+
+    @property
+    def asked(self) -> int:
+        """How often the guard was asked again about what it had refused."""
+        return self._approval.asked
+
+    @property
+    def has_changed(self) -> bool:
+        """Whether the case changed something, or may have: undo has something to take back."""
+        return bool(self.actions.applied or self.actions.in_progress)
+
+    @property
+    def counted_campaign(self) -> Campaign | None:
+        """The campaign that the guard has to count; None while this case has all its messages."""
+        return self.actions.current_campaign if self.part > 1 or self.parts.is_full else None
+
+    @property
+    def idle_until(self) -> datetime:
+        """When the case closes if nothing arrives."""
+        return self._last_match_at + self._timing.linger
+
+    @property
+    def campaign_state(self) -> CaseState:
+        """The state of the campaign with all its parts."""
+        return campaign_state(self.state, self.parts.states.values())
+
+    def take_records(self) -> tuple[AuditRecord, ...]:
+        """Hand over the records made since the last call."""
+        return self._recorder.take()
+
+    def _note(self, kind: RecordKind, now: datetime, **fields: Any) -> None:
+        self._recorder.note(kind, now, **fields)
