@@ -73,7 +73,7 @@ def _trimmed(text: str) -> str:
 
 def unicode_domain(text: str) -> str:
     """Give the A-labels of a domain or an address as people see them; the rest stays."""
-    if A_LABEL not in text:
+    if A_LABEL not in text.lower():
         return text
     return _A_LABELS.sub(lambda found: _as_unicode(found[0]), text)
 

@@ -3,11 +3,15 @@
 It interprets, shares no code with the compiler, and is the oracle for it.
 """
 
+import contextlib
 import ipaddress
+import re
+import unicodedata
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 from typing import Any
 
+import idna
 import re2
 
 from clawback.rules.source.condition import (
@@ -188,7 +192,7 @@ def _test(field: str, test: Test, record: Mapping[str, Any]) -> bool | None:
         ]
         texts = [text for value in found if (text := _text(value)) is not None]
         return any(
-            _related(test, text.casefold(), other.casefold()) for text in texts for other in others
+            _related(test, _normal(text), _normal(other)) for text in texts for other in others
         )
     return any(_holds(test, value) for value in found)
 
@@ -255,10 +259,13 @@ def _reads(test: Text | Regex, text: str) -> bool:
         return (
             re2.search((f"(?{test.flags})" if test.flags else "") + test.pattern, text) is not None
         )
-    return _glob(
-        [_folded(part, cased=test.cased) for part in test.parts],
-        text if test.cased else text.casefold(),
-    )
+    if test.cased:
+        return _glob(list(test.parts), text)
+    parts = [part if isinstance(part, Wildcard) else _normal(part) for part in test.parts]
+    if _glob(parts, _normal(text)):
+        return True
+    is_foreign = any(isinstance(part, str) and max(part, default="") > "~" for part in parts)
+    return is_foreign and _glob(parts, _normal(_shown(text)))
 
 
 def _looks_like(wanted: Text, text: str) -> bool:
@@ -306,8 +313,46 @@ def _is_at(test: Test, value: str) -> bool:
     )
 
 
-def _folded(part: str | Wildcard, *, cased: bool) -> str | Wildcard:
-    return part if isinstance(part, Wildcard) or cased else part.casefold()
+_HIDDEN = {
+    *(0xAD, 0x34F, 0x61C, 0x115F, 0x1160, 0x17B4, 0x17B5, 0x3164, 0xFEFF, 0xFFA0),
+    *range(0x180B, 0x1810),
+    *range(0x200B, 0x2010),
+    *range(0x202A, 0x202F),
+    *range(0x2060, 0x2070),
+    *range(0xFE00, 0xFE10),
+    *range(0xFFF0, 0xFFFC),
+    *range(0x1BCA0, 0x1BCA4),
+    *range(0x1D173, 0x1D17B),
+    *range(0xE0000, 0xE1000),
+}
+
+
+def _normal(text: str) -> str:
+    """NFKC_Casefold by its definition, until nothing changes; then the blanks."""
+    text = "".join(char for char in text if ord(char) not in _HIDDEN)
+    while (folded := unicodedata.normalize("NFKC", text.casefold())) != text:
+        text = unicodedata.normalize("NFKC", unicodedata.normalize("NFD", folded).casefold())
+    out = ""
+    for char in text:
+        is_blank = char.isspace() or char == "\u2800"
+        out += char if not is_blank else "" if out.endswith(" ") else " "
+    return out
+
+
+def _shown(text: str) -> str:
+    """A text with its A-labels decoded where they are well-formed."""
+    found = re.split(r"(?<![A-Za-z0-9-])([xX][nN]--[A-Za-z0-9-]{1,59})(?![A-Za-z0-9@-])", text)
+    for at in range(1, len(found), 2):
+        with contextlib.suppress(UnicodeError, idna.IDNAError):
+            label = found[at][4:].lower().encode().decode("punycode")
+            is_same = label.encode("punycode") == found[at][4:].lower().encode()
+            if (
+                is_same
+                and not label.isascii()
+                and idna.uts46_remap(label, std3_rules=False) == label
+            ):
+                found[at] = label
+    return "".join(found)
 
 
 def _glob(parts: list[str | Wildcard], text: str) -> bool:

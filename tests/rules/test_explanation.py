@@ -42,3 +42,13 @@ def test_reasons_are_bounded_and_printable(tmp_path: Path) -> None:
     )
     assert found.isprintable()
     assert len(found) <= 210
+
+
+def test_the_form_that_is_compared_is_told_where_it_differs(tmp_path: Path) -> None:
+    """Whoever sees only the text would not understand why it matches."""
+    detection = "a: {subject|contains: paypal, from: a@bücher.example}\ncondition: a"
+    found = reasons(tmp_path, detection, subject="Pay\u200bPal\u00a0now", from_="a@bücher.example")
+    assert found == (
+        "subject contains paypal ← Pay\ufffdPal\ufffdnow (compared as paypal now)",
+        "from is a@xn--bcher-kva.example ← a@xn--bcher-kva.example (a@bücher.example)",
+    )

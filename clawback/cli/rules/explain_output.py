@@ -8,8 +8,9 @@ from typing import Any
 from rich.console import Console
 from rich.text import Text
 
-from clawback.model.texts import bounded, printable
-from clawback.rules.engine.explanation import Explanation
+from clawback.model.normal_text import NORMAL_FORMS
+from clawback.model.texts import bounded
+from clawback.rules.engine.explanation import Explanation, render_value
 from clawback.rules.engine.field_values import enrichment_of
 
 _WORDS = {True: "true", False: "false", None: "not known"}
@@ -70,11 +71,16 @@ def explanation_data(one: Explanation) -> dict[str, Any]:
             "expected": list(one.expected),
             "held": list(one.held),
             "actual": list(one.actual),
+            "compared_as": [_compared(value, one) for value in one.actual],
         }
 
     return data | (
         {"children": [explanation_data(child) for child in one.children]} if one.children else {}
     )
+
+
+def _compared(value: object, one: Explanation) -> object:
+    return NORMAL_FORMS[value] if isinstance(value, str) and not one.sees_original else value
 
 
 def _values_found(one: Explanation) -> str:
@@ -84,18 +90,9 @@ def _values_found(one: Explanation) -> str:
         enrichment = enrichment_of(tuple(one.field.split(".")))
         return f"needs {enrichment.source}" if enrichment else ""
 
-    actual = _values([_actual(value) for value in one.actual])
+    actual = _values([render_value(value, one) for value in one.actual])
     which = f" ({_values(one.held)})" if one.held and len(one.expected) > 1 else ""
     return f"← {actual or 'nothing'}{which}"
-
-
-def _actual(value: object) -> str:
-    if value is None:
-        return "nothing"
-    if isinstance(value, bool):
-        return "true" if value else "false"
-    text = value if isinstance(value, str) else str(value)
-    return bounded(printable(text), _LONGEST)
 
 
 def _values(values: Sequence[str]) -> str:

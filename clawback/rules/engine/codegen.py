@@ -7,19 +7,22 @@ code. It is two-valued: it is used only for records that have everything the con
 then agrees with `compile_node`.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any, Generic, TypeVar
 
 from clawback.model.events import SOURCES, Enrichment, Event, EventKind
+from clawback.model.normal_text import NORMAL_FORMS
 from clawback.rules.engine.compiler import Today, by_cost, compile_node, enrichments_of
 from clawback.rules.engine.field_values import has_value, is_derived
 from clawback.rules.engine.predicates import (
     Predicate,
     compile_leaf,
     compile_tests,
+    is_ascii,
     literal_inside,
     match_any_regex,
+    normalise,
     required_literals,
 )
 from clawback.rules.source.condition import (
@@ -147,37 +150,52 @@ class _Writer:
         if len(leaf.tests) == 1 and isinstance(leaf.tests[0], Regex):
             return "str", self._regex(leaf.tests[0])
 
-        texts = [test for test in leaf.tests if isinstance(test, Text) and not test.cased]
-        if len(texts) != len(leaf.tests):
+        texts = [
+            normalise(test) for test in leaf.tests if isinstance(test, Text) and not test.cased
+        ]
+        # A text in another script is also compared with domain names as people see them.
+        if len(texts) != len(leaf.tests) or not all(map(is_ascii, texts)):
             return None
 
-        literals = {text.literal.casefold() for text in texts if text.literal is not None}
+        literals = {text.literal for text in texts if text.literal is not None}
         # All of them are literals, so one comparison decides.
         if len(literals) == len(set(texts)):
             return self._equality(literals)
 
         return self._patterns(texts) if len(texts) <= _MOST_PATTERNS else None
 
+    def _normal_form(self, texts: Iterable[str]) -> str:
+        """Write the normal form of the value, as far as it matters for these normal forms.
+
+        In ASCII, blanks are all that differs from lower case, and a text without any finds none.
+        """
+        form = f"{self._constant(NORMAL_FORMS)}[value]"
+        if any(" " in text for text in texts):
+            return form
+        return f"(value.lower() if value.isascii() else {form})"
+
     def _equality(self, literals: set[str]) -> tuple[str, str]:
         if literals <= {"true", "false"}:
             booleans = frozenset(literal == "true" for literal in literals)
             return "bool", f"value in {self._constant(booleans)}"
+        form = self._normal_form(literals)
         if len(literals) == 1:
-            return "str", f"value.casefold() == {self._constant(literals.pop())}"
-        return "str", f"value.casefold() in {self._constant(frozenset(literals))}"
+            return "str", f"{form} == {self._constant(literals.pop())}"
+        return "str", f"{form} in {self._constant(frozenset(literals))}"
 
     def _patterns(self, texts: list[Text]) -> tuple[str, str]:
         return "str", f"({' or '.join(self._pattern(text) for text in texts)})"
 
     def _pattern(self, text: Text) -> str:
+        form = self._normal_form(part for part in text.parts if isinstance(part, str))
         if (literal := literal_inside(text)) is not None:
-            return f"{self._constant(literal.casefold())} in value.casefold()"
+            return f"{self._constant(literal)} in {form}"
 
         match text.parts:
             case (str() as head, Wildcard.MANY):
-                return f"value.casefold().startswith({self._constant(head.casefold())})"
+                return f"{form}.startswith({self._constant(head)})"
             case (Wildcard.MANY, str() as tail):
-                return f"value.casefold().endswith({self._constant(tail.casefold())})"
+                return f"{form}.endswith({self._constant(tail)})"
             case _:
                 return f"{self._constant(compile_tests((text,)))}(value)"
 

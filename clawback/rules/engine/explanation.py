@@ -6,6 +6,8 @@ from itertools import islice
 from typing import Any
 
 from clawback.model.events import Event
+from clawback.model.normal_text import NORMAL_FORMS
+from clawback.model.notations import shown
 from clawback.model.texts import bounded, printable
 from clawback.rules.engine.compiler import Today, compile_node, element_reader
 from clawback.rules.engine.field_values import is_unknown, known_by, reader_of
@@ -36,6 +38,11 @@ class Explanation:
     held: tuple[str, ...] = ()
     actual: tuple[Any, ...] = ()
     children: tuple["Explanation", ...] = ()
+
+    @property
+    def sees_original(self) -> bool:
+        """Whether it compares texts as they are, and not their normal form."""
+        return self.label == "matches" or self.label.endswith("(cased)")
 
 
 def explain_node(node: Node, event: Event, today: Today) -> Explanation:
@@ -167,7 +174,7 @@ def _reasons_of(one: Explanation, *, is_negated: bool) -> Iterator[str]:
 def _render_leaf(leaf: Explanation, *, is_negated: bool) -> str:
     negation = "not " if is_negated else ""
     expected = _join_values(leaf.held or leaf.expected)
-    actual = _join_values([_render_value(value) for value in leaf.actual])
+    actual = _join_values([render_value(value, leaf) for value in leaf.actual])
     test = f"{negation}{leaf.field} {leaf.label} {expected}".rstrip()
     return bounded(f"{test} ← {actual}", _LONGEST_REASON)
 
@@ -178,7 +185,14 @@ def _join_values(values: Iterable[str]) -> str:
     return ", ".join(every[:_MOST_LISTED]) + more
 
 
-def _render_value(value: object) -> str:
+def render_value(value: object, leaf: Explanation) -> str:
+    """Render a value with the form in which it is compared, where that is something else."""
     if value is None:
         return "nothing"
-    return printable(str(value).lower() if isinstance(value, bool) else str(value))
+    if not isinstance(value, str):
+        return str(value).lower() if isinstance(value, bool) else str(value)
+
+    form = NORMAL_FORMS[value]
+    if form == value.casefold() or leaf.sees_original:
+        return printable(shown(value))
+    return f"{printable(value)} (compared as {printable(form)})"

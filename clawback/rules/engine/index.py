@@ -12,6 +12,8 @@ from typing import Any, Generic, TypeVar
 from ahocorasick_rs import AhoCorasick
 
 from clawback.model.events import MESSAGE, SOURCES, Enrichment, EventKind
+from clawback.model.normal_text import NORMAL_FORMS, is_plain, normal_form
+from clawback.model.notations import A_LABEL, unicode_domain
 from clawback.rules.engine.codegen import generate_predicate
 from clawback.rules.engine.compiler import Today, compile_node, enrichments_of
 from clawback.rules.engine.field_values import as_text, is_derived, read_values, reader_of
@@ -90,6 +92,11 @@ class _FieldIndex:
         ]
         self._find_literals = AhoCorasick(list(texts)).find_matches_as_indexes if texts else None
 
+        keys = {key: one for key, one in rows.items() if key.lookup is not Lookup.EXISTS}
+        self._evaluates = any(one.candidates for one in keys.values())
+        self._has_blanks = any(" " in key.key for key in keys)
+        self._names_scripts = any(not key.key.isascii() for key in keys)
+
         regexes = {key.key: one for key, one in rows.items() if key.lookup is Lookup.MATCHES}
         self._regexes = list(regexes.values())
         self._match_regexes = match_any_regex(list(regexes)) if regexes else None
@@ -103,15 +110,42 @@ class _FieldIndex:
         if text is None:
             return
 
-        folded = text.casefold()
-        if (rows := self._equals.get(folded)) is not None:
-            rows.add_to(found)
-        if self._find_literals is not None:
-            self._look_up_literals(folded, found)
+        if text.isascii():
+            self._look_up_ascii(text, found)
+        else:
+            self._look_up_unicode(text, found)
 
         if self._match_regexes is not None:
             for number in self._match_regexes(text) or ():
                 self._regexes[number].add_to(found)
+
+    def _look_up_form(self, form: str, found: _Found) -> None:
+        if (rows := self._equals.get(form)) is not None:
+            rows.add_to(found)
+        if self._find_literals is not None:
+            self._look_up_literals(form, found)
+
+    def _look_up_ascii(self, text: str, found: _Found) -> None:
+        # What is in lower case and has one blank where others have more is in both forms.
+        folded = text.lower()
+        self._look_up_form(folded, found)
+        if self._has_blanks and not is_plain(text):
+            self._look_up_form(normal_form(text), found)
+        if self._names_scripts and A_LABEL in folded:
+            self._look_up_domains(text, found)
+
+    def _look_up_unicode(self, text: str, found: _Found) -> None:
+        form = NORMAL_FORMS[text]
+        self._look_up_form(form, found)
+        if self._evaluates and (raw := text.casefold()) != form:
+            # `cased` and regular expressions see the text as it is; this alone proves nothing.
+            self._look_up_form(raw, _Found(set(), found.candidates))
+        if self._names_scripts and A_LABEL in form:
+            self._look_up_domains(text, found)
+
+    def _look_up_domains(self, text: str, found: _Found) -> None:
+        """Add rows to evaluate by international domain names as people see them."""
+        self._look_up_form(NORMAL_FORMS[unicode_domain(text)], _Found(set(), found.candidates))
 
     def _look_up_literals(self, folded: str, found: _Found) -> None:
         assert self._find_literals is not None  # noqa: S101 - the caller has checked it

@@ -13,7 +13,8 @@ from typing import Any
 
 import re2
 
-from clawback.model.notations import IPNetwork, parse_ip
+from clawback.model.normal_text import NORMAL_FORMS, normal_form
+from clawback.model.notations import IPNetwork, parse_ip, unicode_domain
 from clawback.model.times import parse_time
 from clawback.rules.engine.field_values import (
     Record,
@@ -141,7 +142,7 @@ _FIELD_COMPARISONS: Mapping[tuple[bool, bool], Callable[[str, str], bool]] = {
 
 def _folded_texts(values: Iterable[Any]) -> list[str]:
     texts = (as_text(value) for value in values)
-    return [text.casefold() for text in texts if text is not None]
+    return [NORMAL_FORMS[text] for text in texts if text is not None]
 
 
 # ---- tests of one value
@@ -289,19 +290,50 @@ def _match_regex(test: Regex) -> Check:
 def _text_checks(tests: tuple[Test, ...]) -> Iterator[Check]:
     """Compile all texts of a leaf: equality to one set lookup, `*literal*` to one loop."""
     texts = [test for test in tests if isinstance(test, Text)]
-    folded = [text for text in texts if not text.cased]
+    yield from (_match_cased(text) for text in texts if text.cased)
 
-    equal = frozenset(text.literal.casefold() for text in folded if text.literal is not None)
+    normal = [normalise(text) for text in texts if not text.cased]
+    yield from _normal_checks([text for text in normal if is_ascii(text)])
+    for check in _normal_checks([text for text in normal if not is_ascii(text)]):
+        yield _also_in_unicode(check)
+
+
+def _normal_checks(texts: Sequence[Text]) -> Iterator[Check]:
+    equal = frozenset(text.literal for text in texts if text.literal is not None)
     if equal:
         yield _equal_any(equal)
 
-    contained = [literal for text in folded if (literal := literal_inside(text)) is not None]
+    contained = [literal for text in texts if (literal := literal_inside(text)) is not None]
     if contained:
-        yield _contain_any(tuple(dict.fromkeys(literal.casefold() for literal in contained)))
+        yield _contain_any(tuple(dict.fromkeys(contained)))
 
     for text in texts:
-        if text.cased or (text.literal is None and literal_inside(text) is None):
-            yield _match_text(text)
+        if text.literal is None and literal_inside(text) is None:
+            # A `?` may stand for a blank.
+            literals = [" " if part is Wildcard.ONE else str(part) for part in text.parts]
+            yield _check_text(match_parts(text.parts), literals)
+
+
+def normalise(text: Text) -> Text:
+    """Give a text with the normal form of each of its parts, for texts in their normal form."""
+    parts = (part if isinstance(part, Wildcard) else normal_form(part) for part in text.parts)
+    return Text(tuple(parts))
+
+
+def is_ascii(text: Text) -> bool:
+    """Whether a text has only ASCII characters."""
+    return all(isinstance(part, Wildcard) or part.isascii() for part in text.parts)
+
+
+def _also_in_unicode(check: Check) -> Check:
+    """Check a value also with its international domain names as people see them."""
+
+    def passes(value: Any) -> bool:
+        if check(value):
+            return True
+        return isinstance(value, str) and check(unicode_domain(value))
+
+    return passes
 
 
 def literal_inside(text: Text) -> str | None:
@@ -314,17 +346,13 @@ def literal_inside(text: Text) -> str | None:
 
 
 def _equal_any(wanted: frozenset[str]) -> Check:
-    def check(value: Any) -> bool:
-        text = value if value.__class__ is str else as_text(value)
-        return text is not None and text.casefold() in wanted
-
-    return check
+    return _check_text(wanted.__contains__, wanted)
 
 
 def _contain_any(wanted: tuple[str, ...]) -> Check:
     first = wanted[0]
     if len(wanted) == 1:
-        return _check_text(lambda text: first in text, cased=False)
+        return _check_text(lambda text: first in text, wanted)
 
     def contains(text: str) -> bool:
         for literal in wanted:  # noqa: SIM110 - a generator costs more than the loop
@@ -332,22 +360,26 @@ def _contain_any(wanted: tuple[str, ...]) -> Check:
                 return True
         return False
 
-    return _check_text(contains, cased=False)
+    return _check_text(contains, wanted)
 
 
-def _match_text(text: Text) -> Check:
-    parts = tuple(
-        part if isinstance(part, Wildcard) or text.cased else part.casefold() for part in text.parts
-    )
-    return _check_text(match_parts(parts), cased=text.cased)
+def _match_cased(text: Text) -> Check:
+    matches = match_parts(text.parts)
+    return lambda value: (text := as_text(value)) is not None and matches(text)
 
 
-def _check_text(matches: Callable[[str], bool], *, cased: bool) -> Check:
-    if cased:
-        return lambda value: (text := as_text(value)) is not None and matches(text)
+def _check_text(matches: Callable[[str], bool], literals: Iterable[str]) -> Check:
+    """Check the normal form of a value for literals.
+
+    In ASCII, blanks are all that differs from lower case, and a literal without any finds none.
+    """
+    has_blanks = any(" " in literal for literal in literals)
 
     def check(value: Any) -> bool:
         text = value if value.__class__ is str else as_text(value)
-        return text is not None and matches(text.casefold())
+        if text is None:
+            return False
+        is_lower = text.isascii() and not has_blanks
+        return matches(text.lower() if is_lower else NORMAL_FORMS[text])
 
     return check

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from clawback.model.events import Enrichment, EventKind
+from clawback.model.normal_text import normal_form
 from clawback.rules.engine.field_values import enrichment_of
 from clawback.rules.engine.predicates import required_literals
 from clawback.rules.source.condition import (
@@ -40,7 +41,7 @@ Missing = frozenset[Enrichment]
 
 
 class Lookup(StrEnum):
-    """What is looked up in a field. All but `matches` compare casefolded text."""
+    """What is looked up in a field. All but `matches` compare normal forms."""
 
     EQUALS = "equals"
     CONTAINS = "contains"
@@ -163,7 +164,8 @@ def _of_test(field: str, test: Test, *, has_few_values: bool) -> PrefilterSet | 
             return None
         case Text():
             lookup, key, is_whole = _literal_lookup(test)
-            exact = is_whole and not test.cased
+            # Another script is also looked for in domain names, as people see them.
+            exact = is_whole and not test.cased and key.isascii()
         case Regex():
             lookup, key, exact = _regex_lookup(test)
         case _:
@@ -183,8 +185,9 @@ def _regex_lookup(regex: Regex) -> tuple[Lookup, str, bool]:
 
 def _literal_lookup(text: Text) -> tuple[Lookup, str, bool]:
     """Choose the lookup of a text, its key, and whether it says all that the text says."""
+    fold = str.casefold if text.cased else normal_form
     if text.literal is not None:
-        return Lookup.EQUALS, text.literal.casefold(), True
+        return Lookup.EQUALS, fold(text.literal), True
 
     match text.parts:
         case (str() as literal, Wildcard.MANY):
@@ -196,7 +199,7 @@ def _literal_lookup(text: Text) -> tuple[Lookup, str, bool]:
             lookup = Lookup.CONTAINS
             is_whole = parts == (Wildcard.MANY, literal, Wildcard.MANY)
 
-    folded = literal.casefold()
+    folded = fold(literal)
     if len(folded) < _SHORTEST_LITERAL:
         return Lookup.EXISTS, "", False
 

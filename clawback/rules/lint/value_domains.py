@@ -10,7 +10,8 @@ from ipaddress import ip_network
 from itertools import islice, pairwise
 from typing import Any
 
-from clawback.rules.engine.predicates import compile_leaf
+from clawback.model.normal_text import normal_form
+from clawback.rules.engine.predicates import compile_leaf, is_ascii, normalise
 from clawback.rules.source.condition import (
     Exists,
     FieldReference,
@@ -208,13 +209,15 @@ def _are_disjoint(one: Leaf, other: Leaf) -> bool:
 
 def _have_disjoint_ends(one: Text, other: Text) -> bool:
     """Whether no value can have the prefixes, or the suffixes, of both texts."""
+    if one.cased or other.cased or not (is_ascii(one) and is_ascii(other)):
+        return False  # what they see of a value is not the same form
     heads = [
-        str(text.parts[0]).casefold()
+        normal_form(str(text.parts[0]))
         for text in (one, other)
         if text.parts and not isinstance(text.parts[0], Wildcard)
     ]
     tails = [
-        str(text.parts[-1]).casefold()
+        normal_form(str(text.parts[-1]))
         for text in (one, other)
         if text.parts and not isinstance(text.parts[-1], Wildcard)
     ]
@@ -241,9 +244,7 @@ def is_within(test: Test, other: Test) -> bool:
         case Exists(), Text():
             return other.parts == (Wildcard.MANY,)
         case Text(), Text():
-            return (test.cased or not other.cased) and _covers(
-                _tokens(other, cased=other.cased), _tokens(test, cased=other.cased)
-            )
+            return _is_text_within(test, other)
         case Network(), Network():
             inner, outer = ip_network(test.cidr, strict=False), ip_network(other.cidr, strict=False)
             is_comparable = inner.version == outer.version
@@ -252,15 +253,24 @@ def is_within(test: Test, other: Test) -> bool:
             return test == other
 
 
+def _is_text_within(text: Text, other: Text) -> bool:
+    if text.cased is other.cased:
+        return _covers(_tokens(other), _tokens(text))
+    # Only for a whole value is its normal form known.
+    return (
+        text.literal is not None
+        and not other.cased
+        and _covers(_tokens(other), tuple(normal_form(text.literal)))
+    )
+
+
 Tokens = tuple[str | Wildcard, ...]
 
 
-def _tokens(text: Text, *, cased: bool) -> Tokens:
-    folded = [
-        part if isinstance(part, Wildcard) or cased else part.casefold() for part in text.parts
-    ]
+def _tokens(text: Text) -> Tokens:
+    parts = text.parts if text.cased else normalise(text).parts
     return tuple(
-        token for part in folded for token in ((part,) if isinstance(part, Wildcard) else part)
+        token for part in parts for token in ((part,) if isinstance(part, Wildcard) else part)
     )
 
 

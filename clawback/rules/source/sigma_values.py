@@ -1,12 +1,13 @@
 """Converts values that pySigma has parsed to tests; refuses those that are not supported."""
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+import re
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from itertools import product
 from math import prod
 from typing import Any
 
 import re2
-from sigma.modifiers import SigmaModifier, modifier_mapping
+from sigma.modifiers import modifier_mapping
 from sigma.rule import SigmaDetectionItem
 from sigma.types import (
     CompareOperators,
@@ -28,6 +29,7 @@ from sigma.types import (
     SpecialChars,
 )
 
+from clawback.model.normal_text import INVISIBLE, normal_form
 from clawback.model.notations import canonical_network
 from clawback.rules.source.condition import (
     Comparison,
@@ -88,16 +90,23 @@ def tests_of(
         Unsupported: the value is not supported.
 
     """
-    _check_combination(item.modifiers)
-    return tuple(_tests(value, lists))
+    names = {name for name, modifier in modifier_mapping.items() if modifier in item.modifiers}
+    _check_combination(names)
+    tests = tuple(_tests(value, lists))
+    # An encoded string may start with a byte order mark.
+    if not names & _ENCODINGS and any(map(_has_hidden, tests)):
+        raise Unsupported(
+            "the string has invisible characters, which a comparison ignores",
+            "add cased, or use re: both see a text as it is",
+        )
+    return tests
 
 
-def _check_combination(modifiers: Sequence[type[SigmaModifier[SigmaType, SigmaType]]]) -> None:
-    names = {name for name, modifier in modifier_mapping.items() if modifier in modifiers}
-    if "re" in names and (clash := names & _ANCHORS):
+def _check_combination(names: Collection[str]) -> None:
+    if "re" in names and (clash := _ANCHORS.intersection(names)):
         remedy = "a regular expression is found anywhere: anchor it with ^ and $"
         raise Unsupported(f"re cannot be combined with {', '.join(sorted(clash))}", remedy)
-    if "expand" in names and (clash := names & _ENCODINGS):
+    if "expand" in names and (clash := _ENCODINGS.intersection(names)):
         raise Unsupported(
             f"expand cannot be combined with {', '.join(sorted(clash))}", "write the values out"
         )
@@ -187,6 +196,20 @@ def _texts(value: SigmaString, lists: Mapping[str, Sequence[str]]) -> Iterator[T
 
     for combination in product(*choices):
         yield Text(_merge(part for parts in combination for part in parts), cased)
+
+
+def _has_hidden(test: Test) -> bool:
+    """Whether a string asks for characters that its normal form does not have.
+
+    Those that emoji and some scripts need are left out, unless nothing else is asked for.
+    """
+    if not isinstance(test, Text) or test.cased:
+        return False
+    parts = [part for part in test.parts if isinstance(part, str) and not part.isascii()]
+    return any(_HIDDEN.search(part) or not normal_form(part) for part in parts)
+
+
+_HIDDEN = re.compile(rf"(?=[^\u200c\u200d\ufe00-\ufe0f\U000e0020-\U000e007f]){INVISIBLE.pattern}")
 
 
 def _choices(

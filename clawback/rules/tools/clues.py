@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from difflib import SequenceMatcher
 
 from clawback.model.events import Event, EventKind, source_of
+from clawback.model.normal_text import INVISIBLE
 from clawback.rules.engine.field_values import reader_of
 from clawback.rules.source.field_catalogue import find_field
 
@@ -212,7 +213,9 @@ def value_in(event: Event, name: str) -> str:
 def _clues(event: Event, fields: Sequence[str]) -> Iterator[Clue]:
     for name in fields:
         values = reader_of(tuple(name.split(".")))(event.record)
-        value = next((one for one in values if isinstance(one, str) and one.strip()), None)
+        # A rule cannot ask for what nobody sees, and need not: it is not compared.
+        texts = (INVISIBLE.sub("", one) for one in values if isinstance(one, str))
+        value = next((one for one in texts if one.strip()), None)
         if value is not None and _is_known(event.kind, name, value):
             text = value.encode("utf-8", "replace").decode()
             yield Clue(name, "", text, text)
