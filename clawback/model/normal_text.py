@@ -52,7 +52,7 @@ def normal_form(text: str) -> str:
 
 def is_plain(text: str) -> bool:
     """Whether an ASCII text differs from its normal form in nothing but case."""
-    return text.isprintable() and "  " not in text
+    return "  " not in text and text.isprintable()
 
 
 def _casefold(text: str) -> str:

@@ -29,6 +29,7 @@ _NOTHING_MISSING: Missing = frozenset()
 
 _MOST_UNINDEXED = 8
 _OVERLAPPING = True
+_UNCOMPARED = frozenset({Lookup.EXISTS, Lookup.MATCHES})
 _LITERALS = frozenset({Lookup.CONTAINS, Lookup.STARTS_WITH, Lookup.ENDS_WITH})
 
 
@@ -92,10 +93,11 @@ class _FieldIndex:
         ]
         self._find_literals = AhoCorasick(list(texts)).find_matches_as_indexes if texts else None
 
-        keys = {key: one for key, one in rows.items() if key.lookup is not Lookup.EXISTS}
+        keys = {key: one for key, one in rows.items() if key.lookup not in _UNCOMPARED}
         self._evaluates = any(one.candidates for one in keys.values())
         self._has_blanks = any(" " in key.key for key in keys)
         self._names_scripts = any(not key.key.isascii() for key in keys)
+        self._sees_more_than_words = self._has_blanks or self._names_scripts
 
         regexes = {key.key: one for key, one in rows.items() if key.lookup is Lookup.MATCHES}
         self._regexes = list(regexes.values())
@@ -110,42 +112,39 @@ class _FieldIndex:
         if text is None:
             return
 
-        if text.isascii():
-            self._look_up_ascii(text, found)
-        else:
-            self._look_up_unicode(text, found)
+        # In ASCII, blanks are all that differs from lower case, and most keys have none.
+        form = text.lower() if text.isascii() else NORMAL_FORMS[text]
+        if (rows := self._equals.get(form)) is not None:
+            rows.add_to(found)
+        if self._find_literals is not None:
+            self._look_up_literals(form, found)
+
+        if not text.isascii() or self._sees_more_than_words:
+            self._look_up_other_forms(text, form, found)
 
         if self._match_regexes is not None:
             for number in self._match_regexes(text) or ():
                 self._regexes[number].add_to(found)
+
+    def _look_up_other_forms(self, text: str, form: str, found: _Found) -> None:
+        """Add rows by other forms of a text than the one that was looked up already."""
+        if text.isascii():
+            if self._has_blanks and not is_plain(text):
+                self._look_up_form(normal_form(text), found)
+        elif self._evaluates and (raw := text.casefold()) != form:
+            # `cased` and regular expressions see the text as it is; this alone proves nothing.
+            self._look_up_form(raw, _Found(set(), found.candidates))
+
+        if self._names_scripts and A_LABEL in form:
+            # International domain names as people see them; only evaluation says what may.
+            names = NORMAL_FORMS[unicode_domain(text)]
+            self._look_up_form(names, _Found(set(), found.candidates))
 
     def _look_up_form(self, form: str, found: _Found) -> None:
         if (rows := self._equals.get(form)) is not None:
             rows.add_to(found)
         if self._find_literals is not None:
             self._look_up_literals(form, found)
-
-    def _look_up_ascii(self, text: str, found: _Found) -> None:
-        # What is in lower case and has one blank where others have more is in both forms.
-        folded = text.lower()
-        self._look_up_form(folded, found)
-        if self._has_blanks and not is_plain(text):
-            self._look_up_form(normal_form(text), found)
-        if self._names_scripts and A_LABEL in folded:
-            self._look_up_domains(text, found)
-
-    def _look_up_unicode(self, text: str, found: _Found) -> None:
-        form = NORMAL_FORMS[text]
-        self._look_up_form(form, found)
-        if self._evaluates and (raw := text.casefold()) != form:
-            # `cased` and regular expressions see the text as it is; this alone proves nothing.
-            self._look_up_form(raw, _Found(set(), found.candidates))
-        if self._names_scripts and A_LABEL in form:
-            self._look_up_domains(text, found)
-
-    def _look_up_domains(self, text: str, found: _Found) -> None:
-        """Add rows to evaluate by international domain names as people see them."""
-        self._look_up_form(NORMAL_FORMS[unicode_domain(text)], _Found(set(), found.candidates))
 
     def _look_up_literals(self, folded: str, found: _Found) -> None:
         assert self._find_literals is not None  # noqa: S101 - the caller has checked it
