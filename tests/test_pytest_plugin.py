@@ -50,7 +50,7 @@ def test_a_failure_shows_the_condition(tmp_path: Path) -> None:
     assert done.returncode == 1
     assert "a_rule.yml:15: a_rule: 'no it is not' expected no match, found match" in done.stdout
     assert "from is a@x.test" in done.stdout
-    assert "← A@x.test" in done.stdout
+    assert "← a@x.test" in done.stdout
     assert "Traceback" not in done.stdout
     assert "1 failed, 1 passed" in done.stdout
 

@@ -18,6 +18,11 @@ from tests.rules.folders import PLAIN, write
 def perfect_run() -> tuple[Expectation, list[dict[str, Any]], list[AuditRecord]]:
     """An expectation with all kinds of changes, and the ledger and audit that meet it."""
     lines = [message(f"m{number}", "MALICIOUS-BEC", edf_hash="h") for number in range(3)]
+    # Two campaigns more that Cloudflare itself quarantined: with them, the sender is blocked.
+    lines += [
+        message(f"q{number}", "MALICIOUS", edf_hash=f"q{number}", is_quarantined=True)
+        for number in range(2)
+    ]
     found = expect(*lines)
     moves = [
         {

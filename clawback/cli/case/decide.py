@@ -89,7 +89,7 @@ def deny(  # noqa: PLR0913 - the options of a command
     reason: Reason = "",
     as_json: AsJson = False,
 ) -> int:
-    """Deny a held case: it ends without acting, and gives back what it moved while it was held.
+    """Deny a held case; what it moved aside while held goes back.
 
     With --digest, refused if the proposal has changed since you saw it. Exit code 1 also if a part
     of the case did not take the denial.

@@ -81,7 +81,7 @@ def new(  # noqa: PLR0913 - one parameter for each option
         int, typer.Option("--line", min=1, help="Number of the event in the file, from 1.")
     ] = 1,
 ) -> int:
-    """Write a rule in shadow mode, with tests, from an event or the messages of a case.
+    """Write a rule in shadow mode, with tests, from a message or case.
 
     It asks for the distinctive fields of the event, and says what it leaves out. The event comes
     from a file, from the API of the account or of a demo that runs here, or from the demo mail.
