@@ -11,7 +11,9 @@ AuditKeyError       a file of keys is unusable
 
 from clawback.audit.audit_log import AuditLog, AuditUnavailable, default_key_file
 from clawback.audit.audit_writer import AuditWriter
-from clawback.audit.chain import GENESIS, ChainLink, Head, audit_files, open_audit_file, sequence_of
+from clawback.audit.backlog import START, AuditLine, Backlog, read_head
+from clawback.audit.chain import GENESIS, ChainLink, Head
+from clawback.audit.files import audit_files, open_audit_file, sequence_of
 from clawback.audit.reading import Tail, latest_matches, read_records
 from clawback.audit.retention import compress_rotated, find_removable
 from clawback.audit.searching import AuditFilter, AuditSearch, FoundRecord
@@ -20,12 +22,15 @@ from clawback.audit.verification import Broken, Verified, verify, verify_tail
 
 __all__ = [
     "GENESIS",
+    "START",
     "AuditFilter",
     "AuditKeyError",
+    "AuditLine",
     "AuditLog",
     "AuditSearch",
     "AuditUnavailable",
     "AuditWriter",
+    "Backlog",
     "Broken",
     "ChainLink",
     "FoundRecord",
@@ -39,6 +44,7 @@ __all__ = [
     "find_removable",
     "latest_matches",
     "open_audit_file",
+    "read_head",
     "read_public_keys",
     "read_records",
     "sequence_of",

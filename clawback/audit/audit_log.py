@@ -14,18 +14,8 @@ from contextlib import contextmanager, suppress
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
-from clawback.audit.chain import (
-    COMPRESSED,
-    ChainLink,
-    Head,
-    InvalidLine,
-    SealedLine,
-    audit_files,
-    open_audit_file,
-    read_line,
-    sequence_of,
-    write_line,
-)
+from clawback.audit.chain import ChainLink, Head, InvalidLine, SealedLine, read_line, write_line
+from clawback.audit.files import COMPRESSED, audit_files, open_audit_file, sequence_of
 from clawback.audit.signing import AuditKeyError, KeyFile, PublicKey, SigningKeys
 from clawback.model.audit_record import AuditRecord, RecordKind
 from clawback.model.identity import Actor

@@ -2,26 +2,21 @@
 
 The hash is SHA-256 over the bytes of the line up to its own `hash`, so that checking a line needs
 no canonical form. The signature is over that hash, and so over number, previous hash and record.
-Pure, except for listing the files of an audit.
+Pure.
 """
 
 import base64
-import glob
-import gzip
 import hashlib
 import json
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
-from pathlib import Path
-from typing import Any, BinaryIO, cast
+from typing import Any
 
 from clawback.audit.ocsf import to_ocsf
 from clawback.audit.signing import SigningKeys
 from clawback.model.audit_record import AuditRecord
 
-COMPRESSED = ".gz"
-"""Ends the names of rotated files that were compressed."""
 GENESIS = "0" * 64
 """The previous hash of the first line."""
 _MIN_HASH_DIGITS = 12
@@ -146,31 +141,3 @@ def _decode_signature(text: bytes) -> bytes:
     if base64.b64encode(signature) != text:
         raise InvalidLine("the line was changed: its signature is not as it was written")
     return signature
-
-
-def audit_files(path: Path) -> list[Path]:
-    """List the files of one audit, oldest first: the rotated ones, then the live one."""
-    rotated: dict[str, Path] = {}
-    for file in sorted(path.parent.glob(f"{glob.escape(path.name)}.*")):
-        name = file.name.removesuffix(COMPRESSED)
-        if name.rpartition(".")[2].isdecimal():
-            # The original, as long as it is there beside a compressed copy.
-            rotated.setdefault(name, file)
-    files = [rotated[name] for name in sorted(rotated)]
-    return [*files, path] if path.exists() else files
-
-
-def sequence_of(rotated: Path) -> int:
-    """Return the number of the last line of a rotated file, which is in its name."""
-    return int(rotated.name.removesuffix(COMPRESSED).rpartition(".")[2])
-
-
-def open_audit_file(file: Path) -> BinaryIO:
-    """Open a file of an audit for reading, also a compressed one.
-
-    Raises:
-        OSError: it cannot be read.
-
-    """
-    # gzip raises OSError too if the content is damaged; EOFError is the exception to that.
-    return cast(BinaryIO, gzip.open(file, "rb")) if file.suffix == COMPRESSED else file.open("rb")

@@ -2,17 +2,24 @@
 
 import json
 import os
+from collections import OrderedDict
 from collections.abc import Iterator
+from contextlib import suppress
 from datetime import datetime
 from pathlib import Path
 
 from pydantic import ValidationError
 
-from clawback.audit.chain import COMPRESSED, audit_files, open_audit_file
+from clawback.audit.backlog import START, Backlog, read_head, read_lines, read_rotated_head
+from clawback.audit.chain import Head
+from clawback.audit.files import COMPRESSED, audit_files, walk_audit_files
 from clawback.model.audit_record import AuditRecord, RecordKind
 
 NEWEST_BYTES = 16 * 1024 * 1024
 """How much `latest_matches` reads from the end of an audit: about 30,000 records."""
+
+_REMEMBERED = 10_000
+"""Lines that `Tail` recognizes after some were cut off: more than one failed write takes back."""
 
 _MATCH_KINDS = frozenset(
     {RecordKind.CASE_OPENED, RecordKind.EVENT_COUNTED, RecordKind.EVENT_JOINED}
@@ -27,48 +34,60 @@ def read_records(path: Path) -> Iterator[AuditRecord]:
 
     """
     seen: set[str] = set()
-    for file in audit_files(path):
-        with open_audit_file(file) as lines:
-            for line in lines:
-                if not line.endswith(b"\n"):
-                    break
-                record = AuditRecord.model_validate(json.loads(line)["unmapped"])
-                if record.id not in seen:
-                    seen.add(record.id)
-                    yield record
+    for _, lines in walk_audit_files(path):
+        for line in lines:
+            if not line.endswith(b"\n"):
+                break
+            record = AuditRecord.model_validate(json.loads(line)["unmapped"])
+            if record.id not in seen:
+                seen.add(record.id)
+                yield record
 
 
 class Tail:
-    """Returns each new record once, starting at the end of the file, through rotations."""
+    """Returns each new record once, starting at the end of an audit, through rotations.
+
+    What was removed before it could be read is left out. Memory does not grow with the audit.
+    """
 
     def __init__(self, path: Path) -> None:
         self._path = path
-        try:
-            status = path.stat()
-            self._inode, self._offset = status.st_ino, status.st_size
-        except OSError:
-            self._inode, self._offset = 0, 0
+        self._backlog = Backlog(path, self._find_last_known)
+        self._known: OrderedDict[int, str] = OrderedDict()
+        self._head = START
+        with suppress(OSError):
+            self._note(read_head(path))
 
-    def read(self) -> list[AuditRecord]:
-        """Return the records since the last call; none if there is no file yet.
+    def read(self) -> Iterator[AuditRecord]:
+        """Yield the records since the last call; what a call does not consume, the next one does.
 
-        The few records written between the last call and a rotation are missed.
+        Stops early, without an error, at a file that cannot be read. Blocks on the disk.
         """
-        try:
-            with self._path.open("rb") as file:
-                status = os.fstat(file.fileno())
-                if status.st_ino != self._inode or status.st_size < self._offset:
-                    self._inode, self._offset = status.st_ino, 0
-                file.seek(self._offset)
-                data = file.read()
-        except OSError:
-            return []
+        with suppress(OSError):
+            while lines := self._backlog.read(self._head):
+                for line in lines:
+                    self._note(line.head)
+                    if (record := _parse_record(line.text)) is not None:
+                        yield record
 
-        complete = data[: data.rfind(b"\n") + 1]
-        self._offset += len(complete)
-        records = map(_parse_record, complete.split(b"\n"))
+    def _note(self, head: Head) -> None:
+        self._head = head
+        self._known[head.sequence] = head.hash
+        if len(self._known) > _REMEMBERED:
+            self._known.popitem(last=False)
 
-        return [record for record in records if record is not None]
+    def _find_last_known(self) -> Head:
+        """Find the last line that was read before lines were cut off.
+
+        Files from before the lines that are remembered were read too.
+        """
+        first = min(self._known)
+        last = read_rotated_head(self._path, before=first)
+        for _, lines in walk_audit_files(self._path, first - 1):
+            for line in read_lines(lines):
+                if self._known.get(line.sequence) == line.hash:
+                    last = line.head
+        return last
 
 
 def latest_matches(path: Path, max_bytes: int = NEWEST_BYTES) -> dict[str, datetime]:

@@ -12,7 +12,7 @@ from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
-from clawback.audit.chain import COMPRESSED, audit_files, sequence_of
+from clawback.audit.files import COMPRESSED, audit_files, sequence_of
 
 _LEVEL = 6
 """A tenth of the size; higher levels take much longer for little."""

@@ -13,7 +13,7 @@ from typing import Any, Final
 
 import orjson
 
-from clawback.audit.chain import audit_files, open_audit_file
+from clawback.audit.files import walk_audit_files
 from clawback.model.audit_record import AuditRecord
 
 _REMEMBERED: Final = 10_000
@@ -97,16 +97,15 @@ class AuditSearch:
 
         """
         needles = self._wanted.needles()
-        for file in audit_files(self._path):
-            with open_audit_file(file) as lines:
-                for line in lines:
-                    # The last line of the live file may still be written.
-                    if not line.endswith(b"\n") or any(one not in line for one in needles):
-                        continue
-                    found = self._read(line)
-                    if found is not None and self._is_new(found.record.id):
-                        self.admitted += 1
-                        yield found
+        for _, lines in walk_audit_files(self._path):
+            for line in lines:
+                # The last line of the live file may still be written.
+                if not line.endswith(b"\n") or any(one not in line for one in needles):
+                    continue
+                found = self._read(line)
+                if found is not None and self._is_new(found.record.id):
+                    self.admitted += 1
+                    yield found
 
     def _read(self, line: bytes) -> FoundRecord | None:
         try:

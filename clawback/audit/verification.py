@@ -1,22 +1,14 @@
 """Verifies an audit: no line was changed, removed, inserted or moved. Reads only."""
 
+import errno
 import os
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
-from clawback.audit.chain import (
-    COMPRESSED,
-    GENESIS,
-    ChainLink,
-    Head,
-    InvalidLine,
-    SealedLine,
-    audit_files,
-    open_audit_file,
-    read_line,
-)
+from clawback.audit.chain import GENESIS, ChainLink, Head, InvalidLine, SealedLine, read_line
+from clawback.audit.files import COMPRESSED, walk_audit_files
 from clawback.audit.signing import PublicKey
 from clawback.model.audit_record import RecordKind
 
@@ -173,19 +165,22 @@ def verify(
         OSError: a file cannot be read.
 
     """
-    files = audit_files(path) or [path]
     chain = _Chain(keys, heads)
+    files: list[Path] = []
     number, torn = 0, False
 
-    for file in files:
-        for number, line in _number_lines(file):
+    for file, lines in walk_audit_files(path):
+        if torn:
+            return Broken(files[-1], number, "incomplete line, but a later file follows")
+        files.append(file)
+        for number, line in enumerate(lines, 1):
             if torn := not line.endswith(b"\n"):
-                if file is not files[-1]:
-                    return Broken(file, number, "incomplete line, but a later file follows")
                 break
             if problem := chain.follow(line):
                 return Broken(file, number, problem)
 
+    if not files:
+        raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT), str(path))
     if problem := chain.find_missing():
         return Broken(files[-1], number, problem)
     if not archived and not _is_rotated(path) and (problem := chain.find_lost_beginning()):
@@ -218,11 +213,6 @@ def verify_tail(
 
 def _is_rotated(path: Path) -> bool:
     return path.name.removesuffix(COMPRESSED).rpartition(".")[2].isdecimal()
-
-
-def _number_lines(path: Path) -> Iterator[tuple[int, bytes]]:
-    with open_audit_file(path) as lines:
-        yield from enumerate(lines, 1)
 
 
 def _last_lines(path: Path, reach: int) -> list[bytes]:

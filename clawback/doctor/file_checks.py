@@ -11,7 +11,8 @@ from pathlib import Path
 from shlex import quote
 
 from clawback.app_files import describe_rules
-from clawback.audit import AuditKeyError, Broken, read_public_keys, verify_tail
+from clawback.audit import AuditKeyError, Backlog, Broken, read_public_keys, verify_tail
+from clawback.audit.backlog import MOST_LINES
 from clawback.doctor.check import Finding, ok, problem, warning
 from clawback.local import SetupError
 from clawback.local.preflight import MIN_FREE_BYTES
@@ -21,8 +22,7 @@ from clawback.model.texts import plural
 from clawback.private_files import find_exposed
 from clawback.rules import RuleErrors, RuleSet, load_rules
 from clawback.settings import Settings
-from clawback.shipping import Backlog, read_cursor
-from clawback.shipping.backlog import MOST_LINES
+from clawback.shipping import read_cursor
 
 _COMFORTABLE = 5 * MIN_FREE_BYTES
 _MOST_NAMED = 5

@@ -61,8 +61,8 @@ class StatusCollector:
         for poller in filter(None, pollers):
             self._pollers[poller.source] = poller
         self._cases = cases or self._cases
-        for record in self._tail.read():
-            self._count(record)
+        # In a thread: an outbreak writes thousands of records between two looks.
+        await asyncio.to_thread(self._count_new)
         for child in self._children:
             child.rotate_log()
 
@@ -78,6 +78,10 @@ class StatusCollector:
                 for child in self._children
             ),
         )
+
+    def _count_new(self) -> None:
+        for record in self._tail.read():
+            self._count(record)
 
     def _count(self, record: AuditRecord) -> None:
         if record.rule is not None:

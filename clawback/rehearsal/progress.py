@@ -1,12 +1,9 @@
 """The progress of a rehearsal: what changed, when it last changed, and counters over restarts."""
 
-import os
 import time
 from collections import Counter
 from collections.abc import Mapping
-from contextlib import suppress
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any
 
 _POLL_ENDPOINTS = ("GET /investigate", "GET /phishguard/reports", "GET /submissions")
@@ -28,27 +25,6 @@ class CounterSums:
             increase = value - last if value >= last else value
             self.totals[name] = self.totals.get(name, 0.0) + increase
             self._last[process, name] = value
-
-
-class LineCounter:
-    """Counts the lines of a file that grows, reading only what is new."""
-
-    def __init__(self, path: Path) -> None:
-        self._path = path
-        self._offset = 0
-        self._lines = 0
-
-    def count(self) -> int:
-        """Return the number of lines so far. A file that was rotated goes on from its start."""
-        with suppress(OSError), self._path.open("rb") as file:
-            if file.seek(0, os.SEEK_END) < self._offset:
-                self._offset = 0
-            file.seek(self._offset)
-            data = file.read()
-            self._offset += len(data)
-            self._lines += data.count(b"\n")
-
-        return self._lines
 
 
 @dataclass

@@ -12,6 +12,7 @@ from typing import Any
 from clawback.audit import (
     Broken,
     default_key_file,
+    read_head,
     read_public_keys,
     read_records,
     verify,
@@ -25,7 +26,7 @@ from clawback.rehearsal.environment import ACTIONS, RehearsalEnvironment
 from clawback.rehearsal.expectation import Expectation, build_expectation
 from clawback.rehearsal.judge import Judgement, allow_holds, judge
 from clawback.rehearsal.plan import Rehearsal, measure_history, read_corpora
-from clawback.rehearsal.progress import LineCounter, Progress
+from clawback.rehearsal.progress import Progress
 from clawback.rules import RuleSet, load_rules
 from clawback.simulator import Line
 
@@ -158,7 +159,6 @@ class _Run:
         corpora = scenario.corpora if self._arrivals is None else []
         history = measure_history(scenario.lines)
         self._environment = RehearsalEnvironment(self._plan, folder, corpora, history)
-        self._audit = LineCounter(self._environment.audit)
         self._last_asked = 0.0
         self._last_counted = 0.0
 
@@ -240,7 +240,8 @@ class _Run:
     async def _update(self) -> None:
         environment, progress = self._environment, self._progress
         counts = await environment.read_simulator("counts")
-        progress.update(counts, self._audit.count())
+        # The number of its last line, over all files: none may be missed.
+        progress.update(counts, read_head(environment.audit).sequence)
         if time.monotonic() - self._last_counted > _COUNTERS_SECONDS:
             await self._count()
         self._report(progress)

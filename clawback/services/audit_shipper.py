@@ -13,13 +13,12 @@ from urllib.parse import urlsplit
 
 import structlog
 
+from clawback.audit import AuditLine, Backlog
 from clawback.settings import Settings
 from clawback.shipping import (
-    Backlog,
     Collector,
     CollectorUnavailable,
     HttpCollector,
-    ShippedLine,
     SyslogCollector,
     read_cursor,
     write_cursor,
@@ -91,12 +90,12 @@ class AuditShipper:
         self._note_gap(batch)
         await self._collector.send(batch)
         # After the collector has it: a crash in between repeats the batch.
-        await asyncio.to_thread(write_cursor, self._path, batch[-1].cursor)
-        self._cursor = batch[-1].cursor
+        await asyncio.to_thread(write_cursor, self._path, batch[-1].head)
+        self._cursor = batch[-1].head
         self._note_success()
         return len(batch)
 
-    def _note_gap(self, batch: Sequence[ShippedLine]) -> None:
+    def _note_gap(self, batch: Sequence[AuditLine]) -> None:
         first = batch[0]
         if first.previous != self._cursor.hash and not self._is_troubled:
             log.warning(

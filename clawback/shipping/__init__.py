@@ -6,19 +6,15 @@ to add a kind of collector.
 CollectorUnavailable    a batch was not delivered, or nobody knows; it is sent again
 """
 
-from clawback.shipping.backlog import Backlog, ShippedLine
 from clawback.shipping.collector import Collector, CollectorUnavailable
-from clawback.shipping.cursor import ShippingCursor, read_cursor, write_cursor
+from clawback.shipping.cursor import read_cursor, write_cursor
 from clawback.shipping.http_collector import HttpCollector
 from clawback.shipping.syslog_collector import SyslogCollector, format_syslog
 
 __all__ = [
-    "Backlog",
     "Collector",
     "CollectorUnavailable",
     "HttpCollector",
-    "ShippedLine",
-    "ShippingCursor",
     "SyslogCollector",
     "format_syslog",
     "read_cursor",

@@ -6,8 +6,8 @@ from datetime import timedelta
 from pathlib import Path
 from typing import Protocol
 
+from clawback.audit import AuditLine
 from clawback.model.loggable import LoggableError
-from clawback.shipping.backlog import ShippedLine
 
 
 class CollectorUnavailable(LoggableError, RuntimeError):
@@ -21,7 +21,7 @@ class CollectorUnavailable(LoggableError, RuntimeError):
 class Collector(Protocol):
     """Takes lines of the audit; each has a stable id, by which a collector drops repeats."""
 
-    async def send(self, lines: Sequence[ShippedLine]) -> None:
+    async def send(self, lines: Sequence[AuditLine]) -> None:
         """Deliver lines, in order; return when the collector has them.
 
         Raises:

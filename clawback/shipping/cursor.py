@@ -2,18 +2,10 @@
 
 import json
 import os
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from pathlib import Path
 
-from clawback.audit import GENESIS
-
-
-@dataclass(frozen=True, slots=True)
-class ShippingCursor:
-    """Number and hash of the last line that the collector has acknowledged."""
-
-    sequence: int = 0
-    hash: str = GENESIS
+from clawback.audit import START, Head
 
 
 def cursor_file(audit: Path) -> Path:
@@ -21,19 +13,19 @@ def cursor_file(audit: Path) -> Path:
     return audit.with_name(f"{audit.name}.shipped")
 
 
-def read_cursor(audit: Path) -> ShippingCursor:
+def read_cursor(audit: Path) -> Head:
     """Read the cursor of an audit; one that is missing or damaged starts from the beginning.
 
     That repeats lines, and loses none.
     """
     try:
         known = json.loads(cursor_file(audit).read_bytes())
-        return ShippingCursor(int(known["sequence"]), str(known["hash"]))
+        return Head(int(known["sequence"]), str(known["hash"]))
     except (OSError, ValueError, KeyError, TypeError):
-        return ShippingCursor()
+        return START
 
 
-def write_cursor(audit: Path, cursor: ShippingCursor) -> None:
+def write_cursor(audit: Path, cursor: Head) -> None:
     """Replace the cursor of an audit; a crash leaves the old one whole.
 
     Raises:

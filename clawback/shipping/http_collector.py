@@ -7,7 +7,7 @@ from typing import Final
 
 import httpx
 
-from clawback.shipping.backlog import ShippedLine
+from clawback.audit import AuditLine
 from clawback.shipping.collector import CollectorUnavailable, tls_context
 
 TIMEOUT: Final = 30.0
@@ -26,7 +26,7 @@ class HttpCollector:
         self._ca = ca
         self._http: httpx.AsyncClient | None = None
 
-    async def send(self, lines: Sequence[ShippedLine]) -> None:
+    async def send(self, lines: Sequence[AuditLine]) -> None:
         """Make one request; return when it was answered with success.
 
         The id of a batch (`idempotency-key`) is the same whenever the same lines are sent.

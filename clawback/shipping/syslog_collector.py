@@ -18,7 +18,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Final
 
-from clawback.shipping.backlog import ShippedLine
+from clawback.audit import AuditLine
 from clawback.shipping.collector import CollectorUnavailable, tls_context
 
 TIMEOUT: Final = 15.0
@@ -40,7 +40,7 @@ class SyslogCollector:
         self._ca = ca
         self._host_name = socket.gethostname()
 
-    async def send(self, lines: Sequence[ShippedLine]) -> None:
+    async def send(self, lines: Sequence[AuditLine]) -> None:
         """Send one message per line; return when the receiver has read them.
 
         Raises:
@@ -73,7 +73,7 @@ class SyslogCollector:
             raise CollectorUnavailable(reason or "it is unavailable") from None
 
 
-def format_syslog(line: ShippedLine, host_name: str) -> bytes:
+def format_syslog(line: AuditLine, host_name: str) -> bytes:
     """Format a line as an RFC 5424 message; its text is the line, a JSON object in UTF-8.
 
     `metadata.uid` in it is stable, and `sequenceId` counts the lines.

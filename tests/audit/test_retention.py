@@ -21,9 +21,9 @@ from clawback.audit import (
     latest_matches,
     read_public_keys,
     read_records,
+    sequence_of,
     verify,
 )
-from clawback.audit.chain import sequence_of
 from clawback.model.audit_record import RecordKind
 from clawback.services.audit_keeper import AuditKeeper
 from clawback.settings import Settings

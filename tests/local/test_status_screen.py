@@ -9,7 +9,6 @@ from prometheus_client import generate_latest
 from rich.console import Console
 from temporalio.client import Client
 
-from clawback.audit import AuditLog, Tail
 from clawback.local import RuleCounts, Status, format_status_line, render_status
 from clawback.local.status import ProcessStatus, WorkerMetrics
 from clawback.local.status_collector import StatusCollector, parse_worker_metrics
@@ -165,23 +164,6 @@ def test_each_kind_of_record_counts_for_its_rule(
     counted = RuleCounts()
     counted.count(AuditRecord(id="a", at=NOON, kind=kind, outcome=outcome))
     assert counted == tally
-
-
-def test_the_tail_returns_each_record_once_and_follows_a_rotation(tmp_path: Path) -> None:
-    """Only records written after its creation; an incomplete line waits."""
-    path = tmp_path / "audit.jsonl"
-    log = AuditLog(path, max_bytes=2000)
-    log.append([record("before")])
-    tail = Tail(path)
-    assert tail.read() == []
-    log.append([record("a"), record("b")])
-    assert [found.id for found in tail.read()] == ["a", "b"]
-    log.append([record("c")])
-    assert path.with_name("audit.jsonl.000000000003").exists()
-    assert [found.id for found in tail.read()] == ["c"]
-    with path.open("ab") as file:
-        file.write(b'{"unfinished')
-    assert tail.read() == []
 
 
 async def test_a_poller_that_does_not_answer_hides_no_other(

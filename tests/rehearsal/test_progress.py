@@ -1,8 +1,6 @@
-"""Counters over restarts, and lines of a file that grows."""
+"""Counters over restarts, and what counts as progress."""
 
-from pathlib import Path
-
-from clawback.rehearsal.progress import CounterSums, LineCounter, Progress
+from clawback.rehearsal.progress import CounterSums, Progress
 
 
 def test_counters_are_summed_over_processes_and_restarts() -> None:
@@ -12,17 +10,6 @@ def test_counters_are_summed_over_processes_and_restarts() -> None:
         sums.update(process, {"x_total": value})
     sums.update("b", {})
     assert sums.totals == {"x_total": 8.0}
-
-
-def test_lines_are_counted_across_a_rotation(tmp_path: Path) -> None:
-    """A new, shorter file goes on with the count."""
-    path = tmp_path / "audit.jsonl"
-    counter = LineCounter(path)
-    assert counter.count() == 0
-    path.write_text("1\n2\n3\n")
-    assert counter.count() == 3
-    path.write_text("4\n")
-    assert counter.count() == 4
 
 
 def test_polls_are_no_progress() -> None:

@@ -11,14 +11,14 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from structlog.testing import capture_logs
 
-from clawback.audit import AuditLog, audit_files, compress_rotated, open_audit_file
+from clawback.audit import AuditLine, AuditLog, audit_files, compress_rotated, open_audit_file
 from clawback.doctor.check import CheckStatus
 from clawback.doctor.file_checks import check_collector
 from clawback.services import audit_shipper
 from clawback.services.audit_keeper import AuditKeeper
 from clawback.services.audit_shipper import AuditShipper, build_shipper
 from clawback.settings import Settings
-from clawback.shipping import CollectorUnavailable, ShippedLine, read_cursor
+from clawback.shipping import CollectorUnavailable, read_cursor
 from clawback.telemetry import metrics
 from tests.audit.test_audit import record
 from tests.audit.test_retention import age
@@ -33,7 +33,7 @@ class Store:
         self.lines: list[bytes] = []
         self.plan: list[str] = []
 
-    async def send(self, lines: Sequence[ShippedLine]) -> None:
+    async def send(self, lines: Sequence[AuditLine]) -> None:
         """Store lines, or fail as planned."""
         step = self.plan.pop(0) if self.plan else "store"
         if step != "refuse":

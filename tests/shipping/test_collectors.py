@@ -9,14 +9,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from clawback.audit import AuditLog
+from clawback.audit import START, AuditLine, AuditLog, Backlog
 from clawback.settings import Settings
 from clawback.shipping import (
-    Backlog,
     CollectorUnavailable,
     HttpCollector,
-    ShippedLine,
-    ShippingCursor,
     SyslogCollector,
     format_syslog,
 )
@@ -35,10 +32,10 @@ _MESSAGE = re.compile(
 """RFC 5424, section 6, as far as clawback uses it."""
 
 
-def lines_of(path: Path, count: int = 5) -> list[ShippedLine]:
+def lines_of(path: Path, count: int = 5) -> list[AuditLine]:
     """Write an audit; its lines as they are shipped."""
     AuditLog(path).append([record(f"r{number}", outcome="moved") for number in range(count)])
-    return Backlog(path).read(ShippingCursor())
+    return Backlog(path).read(START)
 
 
 @settings(max_examples=100, deadline=None)
@@ -49,7 +46,7 @@ def test_a_message_is_rfc_5424(
     """Whatever a record and the name of the machine hold; the line is unchanged in it."""
     path = tmp_path_factory.mktemp("audit") / "audit.jsonl"
     AuditLog(path).append([record("a", detail=detail, outcome=outcome)])
-    (line,) = Backlog(path).read(ShippingCursor())
+    (line,) = Backlog(path).read(START)
     found = _MESSAGE.fullmatch(format_syslog(line, host))
     assert found is not None
     assert found["text"] + b"\n" == line.text == path.read_bytes()
@@ -164,7 +161,7 @@ async def test_every_other_answer_is_no_delivery(tmp_path: Path, status: int) ->
 
 async def test_nobody_at_the_other_end_is_said_without_the_url() -> None:
     """Its path may be a secret."""
-    line = ShippedLine(b"{}\n", 1, datetime.now(UTC), "acted", 1, "", "")
+    line = AuditLine(b"{}\n", 1, datetime.now(UTC), "acted", 1, "", "")
     for collector in (
         HttpCollector("http://127.0.0.1:9/secret", lambda: "secret"),
         SyslogCollector("127.0.0.1", 9, is_tls=False),
