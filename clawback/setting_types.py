@@ -47,11 +47,9 @@ def check_key(key: SecretStr) -> SecretStr:
 
 def require_https(url: str) -> str:
     """Require a URL to which secrets may be sent: https, or a server on this machine."""
-    parts = urlsplit(url)
-    is_private = parts.scheme == "https" or (
-        parts.scheme == "http" and is_loopback(parts.hostname or "")
-    )
-    if not parts.hostname or not is_private:
+    scheme, host = _split_url(url)
+    is_private = scheme == "https" or (scheme == "http" and is_loopback(host))
+    if not host or not is_private:
         raise ValueError(
             "expected an https URL, because secrets are sent to it; "
             "http is allowed for this machine only, such as http://127.0.0.1:8343/client/v4"
@@ -60,13 +58,22 @@ def require_https(url: str) -> str:
     return url
 
 
+def _split_url(url: str) -> tuple[str, str]:
+    """Give scheme and host; neither of what is no URL."""
+    try:
+        parts = urlsplit(url)
+    except ValueError:
+        return "", ""
+    return parts.scheme, parts.hostname or ""
+
+
 def check_collector(url: str) -> str:
     """Require a URL to which the audit may be sent."""
-    parts = urlsplit(url)
-    is_private = parts.scheme in {"https", "syslog+tls"} or (
-        parts.scheme in {"http", "syslog+tcp"} and is_loopback(parts.hostname or "")
+    scheme, host = _split_url(url)
+    is_private = scheme in {"https", "syslog+tls"} or (
+        scheme in {"http", "syslog+tcp"} and is_loopback(host)
     )
-    if not parts.hostname or not is_private:
+    if not host or not is_private:
         raise ValueError(
             "expected https://… or syslog+tls://HOST:PORT; http and syslog+tcp are allowed for "
             "this machine only"

@@ -7,7 +7,6 @@ which the SDK reads.
 import os
 from collections.abc import Iterator, Mapping
 from datetime import timedelta
-from difflib import get_close_matches
 from pathlib import Path
 from typing import Annotated, Literal
 from urllib.parse import urlsplit
@@ -22,7 +21,6 @@ from pydantic import (
     ValidationInfo,
     field_validator,
 )
-from pydantic_core import ErrorDetails
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from clawback.app_files import default_rules
@@ -30,6 +28,8 @@ from clawback.model.events import SOURCES, EventKind
 from clawback.model.hosts import is_loopback
 from clawback.model.loggable import LoggableError
 from clawback.model.mode import Mode
+from clawback.model.plain_errors import plain_errors, spelling
+from clawback.model.suggestions import nearest
 from clawback.private_files import private_paths
 from clawback.setting_types import (
     Duration,
@@ -202,15 +202,21 @@ class Settings(BaseSettings):
         default=8343,
         description="Port of the simulator that `clawback up` starts without credentials",
     )
-    codec: str = Field(
+    codec: Annotated[
+        str,
+        spelling(
+            r"^(\[[0-9a-fA-F:.]+\]|[^:\[\]]+):\d{1,5}$",
+            "an address and a port, such as 127.0.0.1:8435",
+        ),
+    ] = Field(
         default="127.0.0.1:8435",
-        pattern=r"^(\[[0-9a-fA-F:.]+\]|[^:\[\]]+):\d{1,5}$",
         description="Address and port of the codec server, through which the Temporal UI shows "
         "payloads",
     )
-    deployment: str = Field(
+    deployment: Annotated[
+        str, spelling(r"^[A-Za-z0-9_-]{1,100}$", "up to 100 letters, digits, _ and -")
+    ] = Field(
         default="clawback",
-        pattern=r"^[A-Za-z0-9_-]{1,100}$",
         description="Name of this installation: of its worker deployment in Temporal, and in the "
         "comments of what it creates; each installation on an account needs its own",
     )
@@ -276,14 +282,12 @@ class Settings(BaseSettings):
     identity_access_audience: str | None = Field(
         default=None, description="Audience tag (AUD) of the console's application in Access"
     )
-    log_format: str = Field(
+    log_format: Literal["auto", "json", "console"] = Field(
         default="auto",
-        pattern="^(auto|json|console)$",
         description="Log format; auto is console on a terminal, JSON elsewhere",
     )
-    log_level: str = Field(
+    log_level: Literal["debug", "info", "warning", "error"] = Field(
         default="info",
-        pattern="^(debug|info|warning|error)$",
         description="Lowest level that is logged",
     )
 
@@ -374,7 +378,7 @@ def load_settings() -> Settings:
     try:
         settings = Settings()
     except ValidationError as error:
-        problems += map(_describe, error.errors(include_url=False, include_input=False))
+        problems += _describe(error)
 
     if problems:
         raise SettingsError("; ".join(problems))
@@ -387,13 +391,16 @@ def variable(field: str) -> str:
     return field.upper() if field.upper().startswith("CLOUDFLARE_") else f"{PREFIX}{field.upper()}"
 
 
-def _describe(error: ErrorDetails) -> str:
-    return f"{variable(str(error['loc'][0]))}: {error['msg'].removeprefix('Value error, ')}"
+def _describe(error: ValidationError) -> Iterator[str]:
+    fields = dict.fromkeys(str(item["loc"][0]) for item in error.errors(include_input=False))
+    for one in plain_errors(error, fields):
+        remedy = f"; {one.remedy}" if one.remedy else ""
+        yield f"{variable(str(one.path[0]))}: {one.message}{remedy}"
 
 
 def _find_unknown(environment: Mapping[str, str]) -> Iterator[str]:
     known = {field.upper(): variable(field) for field in Settings.model_fields}
     for name in sorted(environment):
         if name.upper().startswith(PREFIX) and name.upper() not in known.values():
-            near = get_close_matches(name.upper().removeprefix(PREFIX), known, n=1)
-            yield f"{name}: unknown setting" + (f"; did you mean {known[near[0]]}?" if near else "")
+            near = nearest(name.upper().removeprefix(PREFIX), known)
+            yield f"{name}: unknown setting" + (f"; did you mean {known[near]}?" if near else "")

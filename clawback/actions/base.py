@@ -10,13 +10,12 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import TYPE_CHECKING, Annotated, ClassVar
 
-from pydantic import Field
-
 from clawback.actions.outcomes import failed
 from clawback.model.addresses import PatternKind
 from clawback.model.events import EventKind
 from clawback.model.messages import Disposition, Target
 from clawback.model.payload import Payload
+from clawback.model.plain_errors import spelling
 from clawback.model.times import UtcDatetime
 
 if TYPE_CHECKING:
@@ -237,7 +236,13 @@ class ContainmentAction(BaseAction):
         return dict.fromkeys(self.subjects(targets), failed(reason)) if reason else {}
 
 
-ChannelName = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_-]{0,63}$")]
+ChannelName = Annotated[
+    str,
+    spelling(
+        r"^[a-z][a-z0-9_-]{0,63}$",
+        "the name of a channel: up to 64 of a-z, 0-9, _ and -, a letter first",
+    ),
+]
 
 
 class NotificationAction(BaseAction):

@@ -1,6 +1,6 @@
 """All actions, and how one is read from a rule document."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Annotated, Any, Union
 
 from pydantic import Field, ValidationError
@@ -18,6 +18,8 @@ from clawback.actions.release import Release
 from clawback.actions.tell_reporter import TellReporter
 from clawback.actions.trust_domain import TrustDomain
 from clawback.model.durations import DurationSchema
+from clawback.model.plain_errors import PlainError, plain_errors
+from clawback.model.suggestions import did_you_mean
 
 POLICIES = (BlockSender, AllowSender, TrustDomain, ProtectIdentity)
 CONTAINMENT = (Move, BulkMove, Reclassify, Release, *POLICIES)
@@ -65,7 +67,15 @@ Fields of `group-by` win where both have a name.
 
 
 class ActionError(ValueError):
-    """An action in a rule document that is wrong as written; the text says what to write."""
+    """An action in a rule document that is wrong as written; the text says what to write.
+
+    `errors` are all that is wrong, each with its path below the name of the action.
+    """
+
+    def __init__(self, name: str, errors: Sequence[PlainError]) -> None:
+        texts = (f"{name}.{error}" if error.path else f"{name} {error}" for error in errors)
+        super().__init__("; ".join(texts))
+        self.errors = tuple(errors)
 
 
 def parse_action(name: str, parameters: object) -> BaseAction:
@@ -78,19 +88,18 @@ def parse_action(name: str, parameters: object) -> BaseAction:
     """
     model = ACTIONS.get(name)
     if model is None:
-        raise ActionError(f"there is no action {name[:60]!r}; there are {', '.join(ACTIONS)}")
+        known = did_you_mean(name, ACTIONS)
+        raise ActionError(name[:60], [PlainError((), "action", "is no action", name, known)])
 
     if not isinstance(parameters, Mapping) or "name" in parameters:
         keys = ", ".join(field for field in model.model_fields if field != "name")
         takes = f"takes a mapping of {keys}" if keys else "takes nothing; write {} after it"
-        raise ActionError(f"{name} {takes}")
+        raise ActionError(name, [PlainError((), "action", takes, parameters)])
 
     try:
         return model.model_validate(dict(parameters), extra="forbid")
     except ValidationError as error:
-        first = error.errors(include_url=False)[0]
-        place = ".".join(str(part) for part in first["loc"])
-        raise ActionError(f"{name}.{place}: {first['msg']}") from None
+        raise ActionError(name, plain_errors(error, parameters, model)) from None
 
 
 def schema_of(name: str) -> dict[str, Any]:

@@ -3,8 +3,8 @@
 from pathlib import Path
 
 from clawback.cli.exits import ExitCode, Failure
+from clawback.model.suggestions import did_you_mean
 from clawback.rules import RuleErrors, RuleSet, load_rules
-from clawback.rules.source.errors import did_you_mean
 from clawback.rules.source.safety_file import SAFETY
 from clawback.settings import load_settings
 

@@ -5,6 +5,7 @@ from functools import lru_cache
 
 from clawback.model.confusables import skeletons_of
 from clawback.model.domains import registered_domain
+from clawback.model.edit_distance import edit_distance
 from clawback.model.notations import unicode_domain
 
 _CACHED = 8_192
@@ -89,17 +90,3 @@ def _shorten(name: str, times: int) -> Iterator[str]:
     for _ in range(times):
         found |= {one[:at] + one[at + 1 :] for one in found for at in range(len(one))}
     return iter(found)
-
-
-def edit_distance(text: str, other: str) -> int:
-    """Count the edits between two texts: optimal string alignment."""
-    before: list[int] = []
-    row = list(range(len(other) + 1))
-    for at, char in enumerate(text, 1):
-        before, above, row = row, before, [at]
-        for to, wanted in enumerate(other, 1):
-            cost = min(before[to] + 1, row[to - 1] + 1, before[to - 1] + (char != wanted))
-            if at > 1 and to > 1 and char == other[to - 2] and text[at - 2] == wanted:
-                cost = min(cost, above[to - 2] + 1)
-            row.append(cost)
-    return row[-1]

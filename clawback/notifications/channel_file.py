@@ -5,13 +5,15 @@ import tomllib
 from collections.abc import Iterator, Mapping
 from functools import reduce
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, get_args
 
 from pydantic import Field, TypeAdapter, ValidationError
 
 from clawback.actions import ChannelTraits
 from clawback.actions.base import ChannelName
 from clawback.model.loggable import LoggableError
+from clawback.model.plain_errors import PlainError, plain_errors
+from clawback.model.suggestions import did_you_mean
 from clawback.notifications.channels import CHANNEL_TYPES, Channels
 
 _ANY_CHANNEL: Any = reduce(operator.or_, CHANNEL_TYPES)
@@ -33,8 +35,10 @@ def read_channels(file: Path | None) -> Channels:
     if file is None:
         return {}
 
+    tables: dict[str, Any] = {}
     try:
-        return parse_channels(tomllib.loads(file.read_text(encoding="utf-8")))
+        tables = tomllib.loads(file.read_text(encoding="utf-8"))
+        return parse_channels(tables)
     except OSError as error:
         reason = (error.strerror or "unknown error").lower()
         raise ChannelFileError(
@@ -43,7 +47,7 @@ def read_channels(file: Path | None) -> Channels:
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise ChannelFileError(f"{file}: invalid TOML: {error}") from None
     except ValidationError as error:
-        problems = "; ".join(f"{file}: {problem}" for problem in _describe_problems(error))
+        problems = "; ".join(f"{file}: {problem}" for problem in _describe_problems(error, tables))
         raise ChannelFileError(problems) from None
 
 
@@ -64,9 +68,18 @@ def traits_of(channels: Channels) -> Mapping[str, ChannelTraits]:
     }
 
 
-def _describe_problems(error: ValidationError) -> Iterator[str]:
-    for problem in error.errors(include_url=False, include_input=False, include_context=False):
-        # The location is the channel, its kind if that is valid, and the path of the key.
-        channel, *path = problem["loc"]
-        place = ".".join(str(step) for step in (channel, *path[1:]))
-        yield f"{place}: {problem['msg'].removeprefix('Value error, ')}"
+def _describe_problems(error: ValidationError, tables: Mapping[str, Any]) -> Iterator[str]:
+    for one in plain_errors(error, tables):
+        remedy = f"; {one.remedy}" if one.remedy else ""
+        if one.is_unknown_key:
+            remedy = f"; {did_you_mean(str(one.path[-1]), _keys_of(tables, one))}"
+        yield f"{one.dotted}: {one.message}{remedy}"
+
+
+def _keys_of(tables: Mapping[str, Any], error: PlainError) -> list[str]:
+    """Give the keys of a table, by its kind."""
+    kind = tables[str(error.path[0])].get("kind")
+    found = (
+        one for one in CHANNEL_TYPES if get_args(one.model_fields["kind"].annotation)[0] == kind
+    )
+    return [name for one in found for name in one.model_fields]

@@ -23,10 +23,11 @@ def test_a_block_is_read_with_its_defaults() -> None:
 @pytest.mark.parametrize(
     ("name", "parameters", "says"),
     [
-        ("mvoe", {}, "there is no action 'mvoe'"),
-        ("move", {}, "move.destination"),
-        ("move", {"destination": "Trash"}, "'JunkEmail'"),
-        ("move", {"destination": "Inbox", "folder": "x"}, "move.folder"),
+        ("mvoe", {}, "mvoe is no action; did you mean 'move'"),
+        ("move", {}, "move.destination: destination is missing"),
+        ("move", {"destination": "Trash"}, "move.destination: must be one of Inbox, JunkEmail, "),
+        ("move", {"destination": "Inbox", "folder": "x"}, "move.folder: there is no such key here"),
+        ("move", {"destinatio": "Inbox"}, "destination is missing; .* did you mean 'destination'"),
         ("move", {"destination": "Inbox", "name": "move"}, "move takes"),
         ("move", ["Inbox"], "move takes a mapping"),
         ("block_sender", {"pattern": "a", "expires_after": "3 days"}, "write 3d"),

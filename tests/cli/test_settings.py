@@ -31,13 +31,13 @@ def test_every_setting_is_described() -> None:
         (
             "CLAWBACK_MODE",
             "enforced",
-            "CLAWBACK_MODE: Input should be 'shadow', 'approve' or 'enforce'",
+            "CLAWBACK_MODE: must be one of shadow, approve or enforce; did you mean enforce?",
         ),
         ("CLAWBACK_AGE_LIMIT", "of", "CLAWBACK_AGE_LIMIT: 'of' is not a duration"),
         (
             "CLAWBACK_PAGE_SIZE",
             "5000",
-            "CLAWBACK_PAGE_SIZE: Input should be less than or equal to 1000",
+            "CLAWBACK_PAGE_SIZE: must be at most 1,000",
         ),
         (
             "CLAWBACK_ENCRYPTION_KEY",
@@ -127,7 +127,7 @@ def test_only_this_machine_is_a_simulator(url: str) -> None:
 def test_the_token_goes_nowhere_in_clear(monkeypatch: pytest.MonkeyPatch, url: str) -> None:
     """An API of another machine must be https, and the error says what is allowed."""
     monkeypatch.setenv("CLAWBACK_API_URL", url)
-    with pytest.raises(SettingsError, match=r"^CLAWBACK_API_URL: (expected an https|Invalid IPv6)"):
+    with pytest.raises(SettingsError, match=r"^CLAWBACK_API_URL: expected an https"):
         load_settings()
 
 

@@ -5,7 +5,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from clawback.model.confusables import are_confusable
-from clawback.model.lookalikes import Lookalikes, edit_distance
+from clawback.model.edit_distance import edit_distance
+from clawback.model.lookalikes import Lookalikes
 
 ALIKE = [
     ("PayPal", "PAYPAL"),

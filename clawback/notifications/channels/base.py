@@ -39,7 +39,10 @@ def _resolve_secret(value: object) -> object:
 
 
 def _check_url(url: SecretStr) -> SecretStr:
-    parts = urlsplit(url.get_secret_value())
+    try:
+        parts = urlsplit(url.get_secret_value())
+    except ValueError:
+        parts = urlsplit("")
     if not parts.hostname or parts.scheme not in {"https", "http"}:
         raise ValueError("expected a URL: https://…")
     if parts.scheme != "https" and not is_loopback(parts.hostname):

@@ -7,9 +7,10 @@ from typing import Any
 from clawback.correlation.shard import MOST_COUNTED
 from clawback.model.durations import Written
 from clawback.model.events import EventKind
+from clawback.model.suggestions import did_you_mean
 from clawback.rules.lint.rule_checks import check_record
 from clawback.rules.source.correlations import Correlation, CorrelationGraph
-from clawback.rules.source.errors import Code, did_you_mean
+from clawback.rules.source.errors import Code
 from clawback.rules.source.field_catalogue import FieldType, field_remedy, find_field
 from clawback.rules.source.loaded import Loaded, LoadedFilter, LoadedRule
 from clawback.rules.source.yaml_reader import Document

@@ -8,6 +8,7 @@ from collections.abc import Callable
 from datetime import UTC, date, datetime
 
 from clawback.model.events import EventKind
+from clawback.model.suggestions import did_you_mean
 from clawback.rules.engine.builder import build_set
 from clawback.rules.lint.allowance import check_allowance
 from clawback.rules.lint.conflicts import check_conflicts
@@ -23,14 +24,7 @@ from clawback.rules.source.condition import (
     replace_children,
     walk,
 )
-from clawback.rules.source.errors import (
-    Code,
-    Place,
-    Problem,
-    Problems,
-    Severity,
-    did_you_mean,
-)
+from clawback.rules.source.errors import Code, Place, Problem, Problems, Severity
 from clawback.rules.source.field_catalogue import DELIVERY_MODES
 from clawback.rules.source.loaded import Loaded, LoadedFilter, LoadedRule
 from clawback.rules.source.safety_file import SAFETY

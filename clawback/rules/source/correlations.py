@@ -16,8 +16,9 @@ from sigma.correlations import (
 from sigma.exceptions import SigmaError
 
 from clawback.correlation.sliding_window import CorrelationType, CorrelationWindow
+from clawback.model.suggestions import did_you_mean
 from clawback.rules.source.documents import CorrelationDocument
-from clawback.rules.source.errors import Code, Problems, did_you_mean
+from clawback.rules.source.errors import Code, Problems
 from clawback.rules.source.yaml_reader import Document
 
 # What each operator adds: more than 2 is at least 3.

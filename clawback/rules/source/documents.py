@@ -6,11 +6,10 @@ Detections are checked elsewhere: see `sigma.py`.
 from datetime import date as Date  # noqa: N812 - a field is named date
 from datetime import timedelta
 from enum import StrEnum
-from typing import Annotated, Any, Literal, TypeVar, get_args
+from typing import Annotated, Any, Literal, TypeVar
 from uuid import UUID
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, model_validator
-from pydantic_core import ErrorDetails
 
 from clawback.actions import BudgetKind
 from clawback.cases import Limit
@@ -18,7 +17,8 @@ from clawback.model.durations import Written
 from clawback.model.events import EventKind
 from clawback.model.level import Level
 from clawback.model.mode import Mode
-from clawback.rules.source.errors import Code, Problems, did_you_mean
+from clawback.model.plain_errors import PlainError, plain_errors, spelling
+from clawback.rules.source.errors import Code, Problems
 from clawback.rules.source.yaml_reader import Document
 
 Read = TypeVar("Read", bound=BaseModel)
@@ -54,8 +54,21 @@ def _one_or_many(value: object) -> object:
 
 Timespan = Annotated[timedelta, Written(longest=timedelta(days=365), is_single=True)]
 """The timespan of a correlation, as in Sigma."""
-Name = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]{0,63}$")]
-Tag = Annotated[str, Field(pattern=r"^[a-z0-9_-]+\.[a-z0-9._-]+$", max_length=200)]
+Name = Annotated[
+    str,
+    spelling(
+        r"^[a-z][a-z0-9_]{0,63}$",
+        "a name such as quarantine_bec: up to 64 of a-z, 0-9 and _, a letter first",
+    ),
+]
+Tag = Annotated[
+    str,
+    spelling(
+        r"^[a-z0-9_-]+\.[a-z0-9._-]+$",
+        "a tag such as attack.t1566: a namespace, a dot and a name, in lower case",
+        max_length=200,
+    ),
+]
 Line = Annotated[str, Field(min_length=1, max_length=2000)]
 
 
@@ -306,90 +319,32 @@ def read_model(model: type[Read], document: Document, problems: Problems) -> Rea
     try:
         return model.model_validate(document.data)
     except ValidationError as error:
-        for item in error.errors(include_url=False, include_context=False):
-            if not (
-                item["type"] == "literal_error" and isinstance(item["input"], dict)
-            ):  # the other branch says what is wrong with it
-                _add_problem(model, document, item, problems)
+        for one in plain_errors(error, document.data, model):
+            add_error(document, one, problems)
         return None
 
 
-def _add_problem(
-    model: type[BaseModel], document: Document, item: ErrorDetails, problems: Problems
+def add_error(
+    document: Document,
+    error: PlainError,
+    problems: Problems,
+    *,
+    below: tuple[str | int, ...] = (),
+    code: Code | None = None,
 ) -> None:
-    path = _path_of(document, item)
-    if item["type"] == "extra_forbidden":
-        known = _keys_of(model, path[:-1])
-        place = document.key_at(*path)
-        problems.add(
-            place,
-            Code.UNKNOWN_KEY,
-            "there is no such key here",
-            text=path[-1],
-            remedy=did_you_mean(str(path[-1]), known),
-        )
-    elif item["type"] == "missing":
-        where = f" of {path[-2]}" if len(path) > 1 else ""
-        problems.add(
-            document.value_at(*path[:-1]),
-            Code.MISSING_KEY,
-            f"{path[-1]}{where} is missing",
-            remedy=f"add {path[-1]}:",
-        )
+    """Add what is wrong with a value to the problems, at its place in a document.
+
+    The path of the error begins `below` a path of the document.
+    """
+    path = (*below, *error.path)
+    message, remedy, text = error.message, error.remedy, error.value
+    if error.is_unknown_key:
+        place, usual, text = document.key_at(*path), Code.UNKNOWN_KEY, path[-1]
+    elif error.is_missing_key:
+        place, usual, text = document.value_at(*path[:-1]), Code.MISSING_KEY, ""
+        remedy = f"add {path[-1]}:"
     else:
-        said = (
-            "must be a mapping"
-            if item["type"] == "model_type"
-            else item["msg"].removeprefix("Value error, ")
-        )
-        problems.add(
-            document.value_at(*path),
-            Code.WRONG_VALUE,
-            f"{'.'.join(map(str, path))}: {said}",
-            text=item["input"],
-        )
+        place, usual = document.value_at(*path), Code.WRONG_VALUE
+        message = f"{'.'.join(map(str, path))}: {message}" if path else message
 
-
-def _path_of(document: Document, item: ErrorDetails) -> tuple[str | int, ...]:
-    """Give the path of an error in the document, without the union branches that pydantic adds."""
-    path: list[str | int] = []
-    node = document.data
-    for step in item["loc"]:
-        is_there = (
-            step in node
-            if isinstance(node, dict)
-            else isinstance(node, list) and isinstance(step, int) and step < len(node)
-        )
-        if is_there:
-            node = node[step]
-
-        if (
-            is_there
-            or isinstance(step, int)
-            or (item["type"] == "missing" and step is item["loc"][-1])
-        ):
-            path.append(step)
-
-    return tuple(path)
-
-
-def _keys_of(model: type[BaseModel], path: tuple[str | int, ...]) -> list[str]:
-    for step in path:
-        if isinstance(step, str):
-            annotation = next(
-                (
-                    field.annotation
-                    for name, field in model.model_fields.items()
-                    if step in (name, field.alias)
-                ),
-                None,
-            )
-            model = _model_in(annotation) or model
-
-    return [field.alias or name for name, field in model.model_fields.items()]
-
-
-def _model_in(annotation: Any) -> type[BaseModel] | None:
-    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
-        return annotation
-    return next((found for inner in get_args(annotation) if (found := _model_in(inner))), None)
+    problems.add(place, code or usual, message, text=text, remedy=remedy)

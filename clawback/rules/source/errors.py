@@ -9,7 +9,6 @@ Loading does not stop at the first problem.
 from collections import Counter
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from difflib import get_close_matches
 from enum import StrEnum
 from typing import NamedTuple
 
@@ -200,19 +199,3 @@ class Problems:
         """Raise RuleErrors if there are any problems."""
         if self._found:
             raise RuleErrors(self._found)
-
-
-def nearest(word: str, known: Iterable[str]) -> str:
-    """Find the known word closest to a word; empty if none is close."""
-    words = {candidate.casefold(): candidate for candidate in known}
-    close = get_close_matches(word.casefold(), words, n=1, cutoff=0.6)
-    return words[close[0]] if close else ""
-
-
-def did_you_mean(word: str, known: Iterable[str]) -> str:
-    """Suggest what to write for an unknown name: the closest known one, or the list of all."""
-    names = list(known)
-    close = nearest(word, names)
-    if close:
-        return f"did you mean {close!r}?"
-    return f"use one of {', '.join(names)}" if names else "none is defined"

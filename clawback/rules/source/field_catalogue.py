@@ -11,7 +11,7 @@ from enum import StrEnum
 from clawback.model.derived_fields import DERIVATIONS
 from clawback.model.events import Enrichment, EventKind
 from clawback.model.notations import canonical_address, canonical_domain, canonical_ip
-from clawback.rules.source.errors import nearest
+from clawback.model.suggestions import nearest
 
 
 class FieldType(StrEnum):

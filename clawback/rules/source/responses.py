@@ -20,7 +20,7 @@ from clawback.cases.while_held import FOLDERS, is_withheld
 from clawback.model.events import SOURCES, EventKind
 from clawback.model.messages import Destination
 from clawback.model.mode import Mode
-from clawback.rules.source.documents import ResponseDocument
+from clawback.rules.source.documents import ResponseDocument, add_error
 from clawback.rules.source.errors import Code, Place, Problems
 from clawback.rules.source.yaml_reader import Document
 
@@ -61,7 +61,7 @@ def read_response(
     """
     actions, notifications = list[Action](), list[NotificationAction]()
     for index, item in enumerate(read.actions):
-        action = _read_action(item, document.value_at(_RESPONSE, "actions", index), problems)
+        action = _read_action(item, (_RESPONSE, "actions", index), document, problems)
         if action is not None:
             _check_literals(action, index, document, problems)
 
@@ -87,13 +87,14 @@ def read_response(
 
 def _read_action(
     item: Mapping[str, Any],
-    place: Place,
+    path: tuple[str | int, ...],
+    document: Document,
     problems: Problems,
     remedy: str = "start a new item with a dash",
 ) -> BaseAction | None:
     if len(item) != 1:
         problems.add(
-            place,
+            document.value_at(*path),
             Code.ACTION,
             "an action is one key and its parameters",
             text=", ".join(item),
@@ -105,7 +106,12 @@ def _read_action(
     try:
         return parse_action(name, parameters)
     except ActionError as error:
-        problems.add(place, Code.ACTION, str(error), text=name)
+        for one in error.errors:
+            if one.path:
+                add_error(document, one, problems, below=(*path, name), code=Code.ACTION)
+            else:
+                place = document.key_at(*path, name)
+                problems.add(place, Code.ACTION, one.message, text=name, remedy=one.remedy)
         return None
 
 
@@ -119,7 +125,7 @@ def _read_while_held(
         return None
     place = document.value_at(_RESPONSE, "while-held")
     folders = " or ".join(FOLDERS)
-    action = _read_action(item, place, problems, "write one move")
+    action = _read_action(item, (_RESPONSE, "while-held"), document, problems, "write one move")
     if action is None:
         return None
 

@@ -28,6 +28,7 @@ from clawback.model.notations import (
     share_an_address,
     unicode_domain,
 )
+from clawback.model.plain_errors import spelling
 from clawback.rules.source.documents import LimitDocument, Limits, Strict
 from clawback.rules.source.field_catalogue import DELIVERY_MODES
 
@@ -49,11 +50,21 @@ _IGNORING_CASE.case_sensitive = False
 _IGNORING_CASE.log_errors = False
 
 
+_PATTERN_PROBLEMS = {
+    "no_pattern": "must not be empty",
+    "pattern_too_long": "is too long",
+    "not_an_address": "must be an address such as news@example.com",
+    "not_a_domain": "must be a domain such as example.com",
+    "not_an_ip": "must be an IP address or network such as 192.0.2.0/24",
+    "network_too_large": "is a larger network than can be blocked: list smaller ones",
+}
+
+
 def _check_pattern(kind: PatternKind) -> Callable[[str], str]:
     def check(text: str) -> str:
         # A private network may be listed, although no rule could block it.
         if (problem := pattern_problem(text, kind)) is not None and problem != "not_a_public_ip":
-            raise ValueError(f"{text!r}: {problem}")
+            raise ValueError(_PATTERN_PROBLEMS[problem])
         return canonical_pattern(text, kind)
 
     return check
@@ -62,9 +73,7 @@ def _check_pattern(kind: PatternKind) -> Callable[[str], str]:
 def _delivery_mode(text: str) -> str:
     # The API may add one tomorrow; `rules check` warns of what is unknown today.
     if not re.fullmatch(r"[A-Z][A-Z0-9_-]{0,63}", text):
-        raise ValueError(
-            f"{text!r} is no delivery mode; those known are {', '.join(DELIVERY_MODES)}"
-        )
+        raise ValueError(f"is no delivery mode; those known are {', '.join(DELIVERY_MODES)}")
     return text
 
 
@@ -188,7 +197,10 @@ class UndoDocument(Strict):
     per: Annotated[timedelta, Written(longest=timedelta(days=7))] = timedelta(hours=1)
 
 
-RulePattern = Annotated[str, Field(pattern=r"^[a-z0-9_*?]{1,64}$")]
+RulePattern = Annotated[
+    str,
+    spelling(r"^[a-z0-9_*?]{1,64}$", "the name of a rule, or a pattern of names such as junk_*"),
+]
 """The name of a rule, or a pattern of names with `*` and `?`."""
 _ALL: tuple[RulePattern, ...] = ("*",)
 

@@ -13,6 +13,7 @@ from sigma.modifiers import modifier_mapping
 from sigma.rule import SigmaDetectionItem
 from sigma.types import SigmaExists
 
+from clawback.model.suggestions import did_you_mean, nearest
 from clawback.rules.source.condition import (
     OF_EVENT,
     Element,
@@ -25,7 +26,7 @@ from clawback.rules.source.condition import (
     join_and,
     join_or,
 )
-from clawback.rules.source.errors import Code, Place, did_you_mean, nearest
+from clawback.rules.source.errors import Code, Place
 from clawback.rules.source.field_catalogue import FIELDS, field_remedy, find_field, is_element
 from clawback.rules.source.own_modifiers import OWN_MODIFIERS, apply_own, without_own
 from clawback.rules.source.reading import Reading

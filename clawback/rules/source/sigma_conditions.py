@@ -16,8 +16,9 @@ from sigma.conditions import (
 from sigma.exceptions import SigmaError
 from sigma.rule import SigmaDetection, SigmaDetectionItem, SigmaDetections
 
+from clawback.model.suggestions import did_you_mean
 from clawback.rules.source.condition import Node, Not, join_and, join_or
-from clawback.rules.source.errors import Code, did_you_mean
+from clawback.rules.source.errors import Code
 from clawback.rules.source.reading import Reading
 
 DEEPEST = 50

@@ -31,6 +31,7 @@ from sigma.types import (
 
 from clawback.model.normal_text import INVISIBLE, normal_form
 from clawback.model.notations import canonical_network
+from clawback.model.suggestions import did_you_mean
 from clawback.rules.source.condition import (
     Comparison,
     Confusable,
@@ -46,7 +47,7 @@ from clawback.rules.source.condition import (
     TimeUnit,
     Wildcard,
 )
-from clawback.rules.source.errors import Code, did_you_mean
+from clawback.rules.source.errors import Code
 from clawback.rules.source.field_catalogue import CANONICAL_FORMS, Field, FieldType
 from clawback.rules.source.lookalike import Lookalike
 

@@ -9,8 +9,9 @@ import unicodedata
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Any, NamedTuple
 
+from clawback.model.suggestions import nearest
 from clawback.rules.source.condition import Test, Text
-from clawback.rules.source.errors import Code, nearest
+from clawback.rules.source.errors import Code
 from clawback.rules.source.field_catalogue import Field, FieldType
 from clawback.rules.source.sigma_values import can_equal
 
