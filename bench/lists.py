@@ -110,7 +110,7 @@ async def _start_settled(cases: CaseGateway, number: int, match: Match) -> None:
     """Start a case as one looks that has come to rest."""
     plan, key = plan_of(number), cases.index_keys[0]
     snapshot = snapshot_of(number, match, f"{plan.case_id}/{'0' * 36}")
-    found = case_attributes(plan, (match,), key)
+    found = case_attributes(plan, match.seen_at, (match,), key)
     hashes = {touch_hash(key, *one) for target in match.targets for one in touched_values(target)}
     state = SearchAttributeKey.for_keyword(names.STATE_ATTRIBUTE)
     touches = SearchAttributeKey.for_keyword_list(names.TOUCHES_ATTRIBUTE)

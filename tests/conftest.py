@@ -4,7 +4,7 @@ import ipaddress
 import shutil
 import socket
 import sys
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -77,16 +77,20 @@ AS_EMBEDDED = (
 """What the embedded server sets too; `clawback/local/temporal_server.py` says why."""
 
 
+_ATTRIBUTE_KEYS: dict[str, Callable[[str], SearchAttributeKey[Any]]] = {
+    "Keyword": SearchAttributeKey.for_keyword,
+    "KeywordList": SearchAttributeKey.for_keyword_list,
+    "Datetime": SearchAttributeKey.for_datetime,
+}
+
+
 def server_options(*configured: str) -> dict[str, Any]:
     """Options of an in-memory Temporal dev server, with further dynamic configuration."""
     return {
         "dev_server_existing_path": temporal_binary(),
         "data_converter": data_converter(None),
         "search_attributes": [
-            SearchAttributeKey.for_keyword_list(name)
-            if kind == "KeywordList"
-            else SearchAttributeKey.for_keyword(name)
-            for name, kind in names.SEARCH_ATTRIBUTES.items()
+            _ATTRIBUTE_KEYS[kind](name) for name, kind in names.SEARCH_ATTRIBUTES.items()
         ],
         "dev_server_extra_args": [
             word

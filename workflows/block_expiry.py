@@ -33,7 +33,9 @@ class BlockExpiryWorkflow(EntryExpiry):
     @workflow.init
     def __init__(self, block: ExpiringBlock) -> None:
         super().__init__(block.claims)
-        self._block = block
+        # Kept, because a later run has a start time of its own.
+        made_at = block.made_at or workflow.info().workflow_start_time
+        self._block = block.model_copy(update={"made_at": made_at})
 
     @workflow.run
     async def run(self, block: ExpiringBlock) -> EndedPolicy:

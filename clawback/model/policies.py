@@ -75,9 +75,13 @@ class ExpiringEntry(Payload):
 
 
 class ExpiringBlock(ExpiringEntry):
-    """A block of ours that ends."""
+    """A block of ours that ends.
+
+    `made_at` is None in what a block starts with: it was made when its first run started.
+    """
 
     block: OwnedBlock
+    made_at: UtcDatetime | None = None
 
 
 class ExpiringPolicy(ExpiringEntry):

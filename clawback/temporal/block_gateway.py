@@ -161,7 +161,7 @@ async def _read_block(execution: WorkflowExecution) -> ActiveBlock:
         block=known.block,
         rule=known.rule,
         case=known.case,
-        made_at=execution.start_time,
+        made_at=known.made_at or execution.start_time,
         expires_at=known.expires_at,
         claims=known.claims.at(datetime.now(UTC)),
     )

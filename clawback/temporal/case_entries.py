@@ -25,7 +25,7 @@ from clawback.cases.summary import CaseSummary, StoredSummary
 from clawback.cases.touches import Mark
 from clawback.cases.undo_plan import UndoBasis
 from clawback.model.payload import Payload
-from clawback.model.times import UtcDatetime
+from clawback.model.times import UtcDatetime, parse_time
 from clawback.temporal import names
 from clawback.temporal.case_index import OPEN_STATES
 
@@ -114,7 +114,7 @@ class CaseEntry:
             rule=self._read_keyword(names.RULE_ATTRIBUTE),
             state=self._state,
             mode=self._read_keyword(names.MODE_ATTRIBUTE),
-            opened_at=self._info.start_time.ToDatetime(UTC),
+            opened_at=self._opened_at,
             closed_at=closed_at,
             ended=self.ended,
             summary=summary,
@@ -138,6 +138,12 @@ class CaseEntry:
         """How many messages the case had when it last came to rest; 0 if that cannot be read."""
         summary, _ = self._read_summary(CaseSummary)
         return summary.messages if summary is not None else 0
+
+    @property
+    def _opened_at(self) -> datetime:
+        # The start time of the server is that of the newest run.
+        started = self._info.start_time.ToDatetime(UTC)
+        return parse_time(self._read_attribute(names.OPENED_ATTRIBUTE)) or started
 
     @property
     def _state(self) -> str:

@@ -24,9 +24,11 @@ OPEN_STATES = tuple(state for state in CaseState if not state.is_final and not s
 class CaseFilter:
     """Which cases to list; every criterion that is given must hold.
 
-    `sender` and `mailbox` are addresses, `message` an investigate id or a Message-ID. Each of the
-    three holds if one message of the case fits it. `case` is an id, with the further parts of
-    that case. `changed` are cases of which undo could take something back.
+    `since` and `until` are about when a case opened, not about its newest run; `open_since` finds
+    those that were open then or later. `sender` and `mailbox` are addresses, `message` an
+    investigate id or a Message-ID. Each of the three holds if one message of the case fits it.
+    `case` is an id, with the further parts of that case. `changed` are cases of which undo could
+    take something back.
     """
 
     state: str | None = None
@@ -74,8 +76,8 @@ class CaseFilter:
         for clause, value in (
             (f"{names.RULE_ATTRIBUTE} = {{}}", self.rule),
             (f"{names.MODE_ATTRIBUTE} = {{}}", self.mode),
-            ("StartTime >= {}", self.since),
-            ("StartTime <= {}", self.until),
+            (f"{names.OPENED_ATTRIBUTE} >= {{}}", self.since),
+            (f"{names.OPENED_ATTRIBUTE} <= {{}}", self.until),
             ("(ExecutionStatus = 'Running' OR CloseTime >= {})", self.open_since),
             ("WorkflowId STARTS_WITH {}", self.id_prefix),
         ):
@@ -100,7 +102,7 @@ something that it has not marked yet."""
 
 
 def case_attributes(
-    plan: CasePlan, matches: Sequence[Match] = (), key: bytes = b""
+    plan: CasePlan, opened_at: datetime, matches: Sequence[Match] = (), key: bytes = b""
 ) -> TypedSearchAttributes:
     """Build the search attributes that a case starts with; its first matches are in them."""
     values = {
@@ -114,8 +116,11 @@ def case_attributes(
         SearchAttributePair(SearchAttributeKey.for_keyword(name), value)
         for name, value in values.items()
     ]
-    listed = SearchAttributeKey.for_keyword_list(names.TOUCHES_ATTRIBUTE)
-    return TypedSearchAttributes([*pairs, SearchAttributePair(listed, touches.values)])
+    listed = SearchAttributePair(
+        SearchAttributeKey.for_keyword_list(names.TOUCHES_ATTRIBUTE), touches.values
+    )
+    opened = SearchAttributePair(SearchAttributeKey.for_datetime(names.OPENED_ATTRIBUTE), opened_at)
+    return TypedSearchAttributes([*pairs, listed, opened])
 
 
 def _quote(value: str | datetime) -> str:

@@ -1,7 +1,7 @@
 """Sends matches to cases, and those of a large campaign directly to its parts."""
 
 from collections.abc import Awaitable, Callable, Sequence
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from functools import partial
 from typing import Any, Final, NoReturn
 
@@ -196,7 +196,7 @@ class CaseSender:
             task_queue=names.WORKFLOW_QUEUE,
             start_signal=names.MATCHED,
             start_signal_args=[batch],
-            search_attributes=case_attributes(plan, batch, key),
+            search_attributes=case_attributes(plan, datetime.now(UTC), batch, key),
             memo={names.SUMMARY_MEMO: summarize_start(start, batch)},
             static_summary=f"{plan.title or plan.rule} ({plan.mode})",
             task_timeout=PART_TASK_TIMEOUT if start.part > 1 else None,

@@ -110,11 +110,14 @@ STATE_ATTRIBUTE: Final = "ClawbackState"
 MODE_ATTRIBUTE: Final = "ClawbackMode"
 TOUCHES_ATTRIBUTE: Final = "ClawbackTouches"
 """Keyed hashes of what a case touches, and marks: see `clawback.cases.touches`."""
+OPENED_ATTRIBUTE: Final = "ClawbackOpened"
+"""When a case opened: the start time of the server is that of its newest run."""
 SEARCH_ATTRIBUTES: Final[Mapping[str, str]] = {
     RULE_ATTRIBUTE: "Keyword",
     STATE_ATTRIBUTE: "Keyword",
     MODE_ATTRIBUTE: "Keyword",
     TOUCHES_ATTRIBUTE: "KeywordList",
+    OPENED_ATTRIBUTE: "Datetime",
 }
 
 

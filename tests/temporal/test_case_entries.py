@@ -1,14 +1,16 @@
 """Entries of the index are read page by page, and one that cannot be read spoils no other."""
 
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 import pytest
+from temporalio import workflow
 from temporalio.api.common.v1 import Memo, WorkflowExecution
 from temporalio.api.enums.v1 import WorkflowExecutionStatus as Status
 from temporalio.api.workflow.v1 import WorkflowExecutionInfo
 from temporalio.client import Client
 from temporalio.common import SearchAttributeKey
 from temporalio.converter import DataConverter
+from temporalio.worker import UnsandboxedWorkflowRunner, Worker
 
 from clawback.actions import Move
 from clawback.cases import CasePlan, CaseState, CaseTiming, Match
@@ -19,6 +21,7 @@ from clawback.model.mode import Mode
 from clawback.temporal import case_entries, names
 from clawback.temporal.case_entries import CaseLine, list_entries, read_entries
 from clawback.temporal.case_gateway import CaseGateway
+from clawback.temporal.case_index import CaseFilter, case_attributes
 from clawback.temporal.data_converter import data_converter
 from clawback.temporal.key_ring import Key, KeyRing
 from tests.waiting import eventually
@@ -120,6 +123,50 @@ async def test_pages_join_to_one_list(temporal: Client, monkeypatch: pytest.Monk
     assert {line.run: line for line in await cases.find()} == await _read_by_sdk(temporal, query)
 
 
+async def test_a_case_opened_when_its_first_run_did(temporal: Client) -> None:
+    """Its age, and the filters by time, do not begin anew when it continues as new."""
+    opened = datetime.now(UTC).replace(microsecond=0) - timedelta(hours=1)
+    cases = CaseGateway(temporal)
+    runner = UnsandboxedWorkflowRunner()
+    async with Worker(
+        temporal, task_queue="renewing", workflows=[Renewing], workflow_runner=runner
+    ):
+        await temporal.start_workflow(
+            names.CASE,
+            1,
+            id="case/r/1",
+            task_queue="renewing",
+            search_attributes=case_attributes(plan(1), opened),
+        )
+        await eventually(lambda: _renewed(cases))
+
+    (line,) = await cases.find()
+    assert line.opened_at == opened
+    assert line.lasted(opened + timedelta(minutes=11)) == 660
+    lately = datetime.now(UTC) - timedelta(minutes=30)
+    assert await cases.find(CaseFilter(since=lately)) == []
+    assert await cases.find(CaseFilter(until=lately)) == [line]
+    assert await cases.find(CaseFilter(since=opened, until=lately)) == [line]
+
+
+@workflow.defn(name=names.CASE)
+class Renewing:
+    """Continues as new once, as a large case does."""
+
+    @workflow.run
+    async def run(self, left: int) -> None:
+        """Continue as new while runs are left, then stay open."""
+        if left:
+            workflow.continue_as_new(left - 1)
+        await workflow.wait_condition(lambda: False)
+
+
+async def _renewed(cases: CaseGateway) -> bool | None:
+    described = await cases.client.get_workflow_handle("case/r/1").describe()
+    first = described.raw_description.workflow_execution_info.first_run_id
+    return (described.run_id != first and bool(await cases.find())) or None
+
+
 def plan(group: int) -> CasePlan:
     """Build the plan of one group."""
     return CasePlan(
@@ -154,7 +201,9 @@ async def _read_by_sdk(client: Client, query: str) -> dict[str, CaseLine]:
             rule=rule,
             state=state,
             mode=mode,
-            opened_at=one.start_time,
+            opened_at=one.typed_search_attributes[
+                SearchAttributeKey.for_datetime(names.OPENED_ATTRIBUTE)
+            ],
             summary=await one.memo_value(names.SUMMARY_MEMO, type_hint=CaseSummary),
         )
     return lines

@@ -11,8 +11,9 @@ from clawback.cases import CasePlan, CaseState, CaseTiming
 from clawback.cases.undo_plan import UndoScope
 from clawback.model.audit_record import RecordKind
 from clawback.model.mode import Mode
-from clawback.model.policies import Removal
+from clawback.model.policies import ExpiringBlock, Removal
 from clawback.simulator import outbreak
+from clawback.temporal import names
 from clawback.temporal.block_gateway import ActiveBlock, BlockGateway
 from tests.people import person
 from tests.waiting import eventually
@@ -116,6 +117,12 @@ async def test_a_person_who_extends_a_block_claims_it(temporal: Client, tmp_path
         (made,) = await standing(deployment)
         blocks = BlockGateway(temporal)
         await blocks.extend(made.id, made.expires_at + 9 * DAY, person("ana"))
+        # The next run of a block with many claims is told when the first one began.
+        (execution,) = [
+            one async for one in temporal.list_workflows(f"WorkflowId = 'expiry/{made.id}'")
+        ]
+        memo = await execution.memo_value(names.BLOCK_MEMO, type_hint=ExpiringBlock)
+        assert memo.made_at == made.made_at
         await undo(deployment, UndoScope(actor=person("ben")), case=told("short", 1).case_id)
         found = await claimed(deployment, 1)
         assert [one.label for one in found.claims.kept] == ["ana"]
