@@ -4,6 +4,7 @@ Independent on purpose: it shares with the worker what a rule means (the rule se
 not ingest, the window search or the case. Windows are searched by brute force.
 """
 
+from bisect import bisect_right
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
@@ -227,19 +228,25 @@ def _is_eligible(event: Event, rules: RuleSet, now: datetime, age_limit: timedel
 
 
 def is_threshold_met(watch: CorrelationWindow, matches: Sequence[_Match]) -> bool:
-    """Whether any window satisfies the correlation: every match is tried as its start."""
-    counted = [one for match in matches for one in _count_as(watch, match, matches)]
-    return any(
-        _is_satisfied(
-            watch,
-            [
-                match
-                for match in counted
-                if first.event.at <= match.event.at <= first.event.at + watch.timespan
-            ],
-        )
-        for first in counted
+    """Whether any window satisfies the correlation: every match is tried as its start.
+
+    More matches never make a satisfied window unsatisfied, so a window within one that was tried
+    tells nothing new: mail of one hour costs one trial, however much it is.
+    """
+    counted = sorted(
+        (one for match in matches for one in _count_as(watch, match, matches)),
+        key=lambda one: one.event.at,
     )
+    if not _is_satisfied(watch, counted):
+        return False
+    times = [one.event.at for one in counted]
+    tried = 0
+    for start, at in enumerate(times):
+        end = bisect_right(times, at + watch.timespan)
+        if end > tried and _is_satisfied(watch, counted[start:end]):
+            return True
+        tried = end
+    return False
 
 
 def _count_as(
