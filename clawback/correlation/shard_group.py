@@ -8,7 +8,7 @@ from enum import StrEnum
 from clawback.cases.plan import Match
 from clawback.correlation.payloads import CorrelationDefinition, Delivery, GroupState
 from clawback.correlation.shard_entry import ShardEntry
-from clawback.correlation.sliding_window import find_window
+from clawback.correlation.sliding_window import CorrelationType, find_window
 from clawback.model.size import payload_size
 
 OPEN_LIFETIME = timedelta(days=8)
@@ -90,10 +90,14 @@ class ShardGroup:
             self._add_entry(ShardEntry.of(match))
 
     def trim(self, most_bytes: int) -> int:
-        """Drop the oldest entries if all take too many bytes; return how many were dropped."""
+        """Drop entries if all take too many bytes; return how many were dropped.
+
+        The oldest go first, but where values or rules are counted only after those that count as
+        others do: one campaign, however large, never pushes out the others of its sender.
+        """
         dropped = 0
         if self._entry_bytes > most_bytes:
-            for key in self._oldest_first():
+            for key in self._least_needed_first():
                 self._remove(key)
                 dropped += 1
                 if self._entry_bytes <= kept_bytes(most_bytes):
@@ -200,6 +204,23 @@ class ShardGroup:
 
     def _oldest_first(self) -> list[EntryKey]:
         return sorted(self.entries, key=lambda key: (self.entries[key].at, key))
+
+    def _least_needed_first(self) -> list[EntryKey]:
+        """What neither begins nor ends the entries that count as the same comes first."""
+        ordered = self._oldest_first()
+        counted = [(key, self._counts_as(self.entries[key])) for key in ordered]
+        latest = {what: key for key, what in counted}
+        earliest = {what: key for key, what in reversed(counted)}
+        return sorted(ordered, key={*latest.values(), *earliest.values()}.__contains__)
+
+    def _counts_as(self, entry: ShardEntry) -> str | None:
+        match self.definition.window.type:
+            case CorrelationType.EVENT_COUNT:
+                return entry.key
+            case CorrelationType.VALUE_COUNT:
+                return entry.value
+            case CorrelationType.TEMPORAL | CorrelationType.TEMPORAL_ORDERED:
+                return entry.rule
 
     def _first_within(self, most_bytes: int) -> Iterator[EntryKey]:
         left = most_bytes

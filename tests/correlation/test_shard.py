@@ -446,6 +446,34 @@ def test_the_largest_threshold_always_opens_a_case(before: int) -> None:
     assert shard.due(NOW)
 
 
+@pytest.mark.parametrize(
+    ("window", "field"),
+    [
+        (CorrelationWindow(type="value_count", timespan=24 * HOUR, at_least=3), "value"),
+        (CorrelationWindow(type="temporal", timespan=24 * HOUR, rules=("1", "2", "3")), "rule"),
+        (
+            CorrelationWindow(type="temporal_ordered", timespan=24 * HOUR, rules=("1", "2", "3")),
+            "rule",
+        ),
+    ],
+)
+@pytest.mark.parametrize("order", [1, -1], ids=["forward", "backward"])
+def test_a_large_campaign_never_pushes_out_the_others(
+    window: CorrelationWindow, field: str, order: int
+) -> None:
+    """What counts as others do goes first, so three campaigns are three, however large each is."""
+    shard, known = new_shard(), definition(window)
+    many = [
+        match(2000 * part + number, part + number / 2000, **{field: str(part)})
+        for part in (1, 2, 3)
+        for number in range(2000)
+    ]
+    for start in range(0, 6000, 500):
+        shard.take(batch(*many[::order][start : start + 500], of=known), NOW)
+    assert shard.is_portable or shard.due(NOW)
+    assert [one.opens for one in deliver(shard)] == [True]
+
+
 def test_a_shard_of_full_size_fits_twice_into_a_payload() -> None:
     """The bound is far below the two MiB of a payload."""
     assert MOST_BYTES < 1024 * 1024 * 3 // 4
