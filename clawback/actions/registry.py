@@ -1,6 +1,7 @@
 """All actions, and how one is read from a rule document."""
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING, Annotated, Any, Union
 
 from pydantic import Field, ValidationError
@@ -9,6 +10,7 @@ from clawback.actions.allow_sender import AllowSender
 from clawback.actions.base import BaseAction, ContainmentAction, NotificationAction
 from clawback.actions.block_sender import BlockSender
 from clawback.actions.bulk_move import BulkMove
+from clawback.actions.hints import EXAMPLES, find_example
 from clawback.actions.move import Move
 from clawback.actions.notify import Notify
 from clawback.actions.policy import PolicyAction
@@ -88,18 +90,26 @@ def parse_action(name: str, parameters: object) -> BaseAction:
     """
     model = ACTIONS.get(name)
     if model is None:
-        known = did_you_mean(name, ACTIONS)
-        raise ActionError(name[:60], [PlainError((), "action", "is no action", name, known)])
+        example = find_example(name)
+        remedy = f"write {example}" if example else did_you_mean(name, ACTIONS)
+        raise ActionError(name[:60], [PlainError((), "action", "is no action", name, remedy)])
 
+    keys = [field for field in model.model_fields if field != "name"]
     if not isinstance(parameters, Mapping) or "name" in parameters:
-        keys = ", ".join(field for field in model.model_fields if field != "name")
-        takes = f"takes a mapping of {keys}" if keys else "takes nothing; write {} after it"
-        raise ActionError(name, [PlainError((), "action", takes, parameters)])
+        takes = f"takes a mapping of {', '.join(keys)}" if keys else "takes nothing; write {}"
+        remedy = f"write {EXAMPLES[name]}" if keys else ""
+        raise ActionError(name, [PlainError((), "action", takes, parameters, remedy)])
 
     try:
         return model.model_validate(dict(parameters), extra="forbid")
     except ValidationError as error:
-        raise ActionError(name, plain_errors(error, parameters, model)) from None
+        found = [
+            replace(one, remedy=did_you_mean(str(one.path[-1]), keys))
+            if one.is_unknown_key
+            else one
+            for one in plain_errors(error, parameters)
+        ]
+        raise ActionError(name, found) from None
 
 
 def schema_of(name: str) -> dict[str, Any]:

@@ -125,7 +125,7 @@ def test_channels_are_checked_only_where_they_are_known(tmp_path: Path) -> None:
         ("{notify: {channel: soc, when: []}}", "notify.when: must not be empty"),
         (
             "{notify: {channel: soc, url: 'https://x.test'}}",
-            "action: 'url' there is no such key here; use one of name, channel",
+            "action: 'url' there is no such key here; use one of channel, template",
         ),
     ],
 )

@@ -11,7 +11,8 @@ from clawback.model.suggestions import did_you_mean
 from clawback.rules.lint.rule_checks import check_record
 from clawback.rules.source.correlations import Correlation, CorrelationGraph
 from clawback.rules.source.errors import Code
-from clawback.rules.source.field_catalogue import FieldType, field_remedy, find_field
+from clawback.rules.source.field_catalogue import FieldType, find_field
+from clawback.rules.source.field_hints import field_remedy
 from clawback.rules.source.loaded import Loaded, LoadedFilter, LoadedRule
 from clawback.rules.source.yaml_reader import Document
 

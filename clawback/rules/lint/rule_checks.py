@@ -7,7 +7,8 @@ from clawback.model.events import EventKind
 from clawback.rules.source.condition import FieldReference, leaves_of
 from clawback.rules.source.documents import CorrelationDocument, RuleDocument
 from clawback.rules.source.errors import Code, Place, Problems
-from clawback.rules.source.field_catalogue import Field, FieldType, field_remedy, find_field
+from clawback.rules.source.field_catalogue import Field, FieldType, find_field
+from clawback.rules.source.field_hints import field_remedy
 from clawback.rules.source.loaded import LoadedRule
 from clawback.rules.source.responses import DEFAULT_GROUP
 from clawback.rules.source.yaml_reader import Document, Table
@@ -162,7 +163,7 @@ def check_record(
                 Code.UNKNOWN_FIELD,
                 f"a {kind} has no such field",
                 text=name,
-                remedy=field_remedy(kind, name),
+                remedy=field_remedy(kind, name, is_nested=True),
             )
         elif known.is_derived:
             problems.add(

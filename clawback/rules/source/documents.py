@@ -3,6 +3,7 @@
 Detections are checked elsewhere: see `sigma.py`.
 """
 
+from dataclasses import replace
 from datetime import date as Date  # noqa: N812 - a field is named date
 from datetime import timedelta
 from enum import StrEnum
@@ -19,6 +20,7 @@ from clawback.model.level import Level
 from clawback.model.mode import Mode
 from clawback.model.plain_errors import PlainError, plain_errors, spelling
 from clawback.rules.source.errors import Code, Problems
+from clawback.rules.source.key_hints import key_remedy
 from clawback.rules.source.yaml_reader import Document
 
 Read = TypeVar("Read", bound=BaseModel)
@@ -320,7 +322,10 @@ def read_model(model: type[Read], document: Document, problems: Problems) -> Rea
         return model.model_validate(document.data)
     except ValidationError as error:
         for one in plain_errors(error, document.data, model):
-            add_error(document, one, problems)
+            hint = None
+            if one.is_unknown_key:
+                hint = key_remedy(model, one.path[:-1], str(one.path[-1]))
+            add_error(document, replace(one, remedy=hint or one.remedy), problems)
         return None
 
 

@@ -11,7 +11,6 @@ from enum import StrEnum
 from clawback.model.derived_fields import DERIVATIONS
 from clawback.model.events import Enrichment, EventKind
 from clawback.model.notations import canonical_address, canonical_domain, canonical_ip
-from clawback.model.suggestions import nearest
 
 
 class FieldType(StrEnum):
@@ -351,25 +350,6 @@ def is_element(kind: EventKind, field: Field) -> bool:
     if field.type is not FieldType.OBJECT:
         return False
     return all("." not in one.name for one in element_fields(kind, field.name))
-
-
-def field_remedy(kind: EventKind, name: str) -> str:
-    """Suggest what to write instead of an unknown field."""
-    head, _, tail = name.rpartition("message.")
-    for old, new in RENAMED.items():
-        if tail == old or tail.startswith(f"{old}."):
-            return f"the API calls it {head}{new}{tail[len(old) :] if '(' not in new else ''}"
-
-    for joined in (f"message.{name}", f"detections.{name}"):
-        if joined in FIELDS[kind]:
-            return f"in this category it is {joined}"
-
-    close = nearest(name, FIELDS[kind])
-    return (
-        f"did you mean {close!r}?"
-        if close
-        else f"a {kind} has {', '.join(field for field in FIELDS[kind] if '.' not in field)}"
-    )
 
 
 def as_group_value(field: Field | None, value: object) -> str | None:

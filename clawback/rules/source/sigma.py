@@ -4,6 +4,7 @@ What pySigma cannot parse, and what we do not support, becomes a problem with it
 """
 
 import re
+from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
@@ -13,7 +14,7 @@ from sigma.modifiers import modifier_mapping
 from sigma.rule import SigmaDetectionItem
 from sigma.types import SigmaExists
 
-from clawback.model.suggestions import did_you_mean, nearest
+from clawback.model.suggestions import find_near
 from clawback.rules.source.condition import (
     OF_EVENT,
     Element,
@@ -22,12 +23,15 @@ from clawback.rules.source.condition import (
     Named,
     Node,
     Not,
+    Or,
     Test,
     join_and,
     join_or,
 )
 from clawback.rules.source.errors import Code, Place
-from clawback.rules.source.field_catalogue import FIELDS, field_remedy, find_field, is_element
+from clawback.rules.source.field_catalogue import find_field, is_element
+from clawback.rules.source.field_hints import element_remedy, field_remedy
+from clawback.rules.source.modifier_hints import modifier_remedy
 from clawback.rules.source.own_modifiers import OWN_MODIFIERS, apply_own, without_own
 from clawback.rules.source.reading import Reading
 from clawback.rules.source.sigma_conditions import read_condition
@@ -42,10 +46,7 @@ from clawback.rules.source.sigma_values import (
 from clawback.rules.source.suspicious_values import find_surprises
 
 _CONDITION = "condition"
-_RESERVED = {
-    "timeframe": "write a correlation with a timespan",
-    "rules": "rules belongs to a filter",
-}
+_RESERVED = {"timeframe": ("not supported", "write a correlation with a timespan")}
 
 
 def read_detection(reading: Reading, *path: str) -> Node | None:
@@ -58,32 +59,29 @@ def read_detection(reading: Reading, *path: str) -> Node | None:
         detection = detection[step]
 
     before = len(reading.problems)
+    slip = _find_condition_slip(detection)
     for name, definition in detection.items():
-        if name in _RESERVED and name not in (_CONDITION, "rules"):
-            reading.refuse(
-                reading.document.key_at(*path, name),
-                Code.DETECTION,
-                "not supported",
-                text=name,
-                remedy=_RESERVED[name],
-            )
-        elif (
-            name not in (_CONDITION, "rules")
-            and (node := _selection(reading, definition, (*path, name))) is not None
-        ):
-            reading.selections[name] = Named(name, node)
+        if name in (_CONDITION, "rules"):
+            continue
+        if name in _RESERVED or name == slip:
+            message, remedy = _RESERVED.get(name, ("no selection", f"did you mean {_CONDITION!r}?"))
+            place = reading.document.key_at(*path, name)
+            reading.refuse(place, Code.DETECTION, message, text=name, remedy=remedy)
+            continue
+
+        # A selection that is wrong has its name all the same, for the condition.
+        node = _selection(reading, definition, (*path, name))
+        reading.selections[name] = Named(name, node or Or(()))
 
     conditions = detection.get(_CONDITION)
-    if not conditions:
+    if not conditions and slip is None:
         reading.refuse(
             reading.document.key_at(*path),
             Code.CONDITION,
             "there is no condition",
             remedy="add condition: and the names of selections",
         )
-        return None
-
-    if not reading.selections and len(reading.problems) == before:
+    elif not reading.selections and len(reading.problems) == before:
         reading.refuse(
             reading.document.key_at(*path),
             Code.DETECTION,
@@ -91,14 +89,21 @@ def read_detection(reading: Reading, *path: str) -> Node | None:
             remedy="add a selection with at least one field",
         )
 
-    if len(reading.problems) > before:
+    elif conditions:
+        texts = conditions if isinstance(conditions, list) else [conditions]
+        nodes = [read_condition(reading, text, (*path, _CONDITION)) for text in texts]
+        if len(reading.problems) == before:
+            return join_or([node for node in nodes if node is not None])
+
+    return None
+
+
+def _find_condition_slip(detection: Mapping[str, Any]) -> str | None:
+    """Find a key that is meant to be the condition, such as `conditions`."""
+    if _CONDITION in detection:
         return None
-
-    texts = conditions if isinstance(conditions, list) else [conditions]
-    nodes = [read_condition(reading, text, (*path, _CONDITION)) for text in texts]
-    whole = [node for node in nodes if node is not None]
-
-    return join_or(whole) if len(whole) == len(nodes) else None
+    texts = (name for name, definition in detection.items() if isinstance(definition, str))
+    return next((name for name in texts if find_near(name, (_CONDITION,))), None)
 
 
 # ---- selections
@@ -153,7 +158,7 @@ def _item(reading: Reading, key: str, value: Any, path: tuple[str | int, ...]) -
         )
 
     if (
-        not _modifiers_known(reading, modifiers, place)
+        not _modifiers_known(reading, name, modifiers, place)
         or not _values_flat(reading, value, (*path, key))
         or known is None
     ):
@@ -210,10 +215,7 @@ def _describe_owner(reading: Reading) -> str:
 def _name_remedy(reading: Reading, name: str) -> str:
     if not reading.parent:
         return field_remedy(reading.kind, name)
-    prefix = f"{reading.parent}."
-    names = [one.removeprefix(prefix) for one in FIELDS[reading.kind] if one.startswith(prefix)]
-    close = nearest(name, names)
-    return f"did you mean {close!r}?" if close else f"it has {', '.join(names)}"
+    return element_remedy(reading.kind, reading.parent, name)
 
 
 def _resolve_references(reading: Reading, tests: tuple[Test, ...]) -> tuple[Test, ...]:
@@ -266,11 +268,11 @@ def _bad_regex(value: Any) -> Unsupported | None:
     return None
 
 
-def _modifiers_known(reading: Reading, modifiers: list[str], place: Place) -> bool:
+def _modifiers_known(reading: Reading, name: str, modifiers: list[str], place: Place) -> bool:
     known = (*modifier_mapping, *OWN_MODIFIERS)
     unknown = [modifier for modifier in modifiers if modifier not in known]
     for modifier in unknown:
-        remedy = did_you_mean(modifier, known)
+        remedy = modifier_remedy(name, modifier, known)
         reading.refuse(
             place, Code.MODIFIER, "there is no such modifier", text=modifier, remedy=remedy
         )

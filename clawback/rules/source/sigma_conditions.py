@@ -18,7 +18,7 @@ from sigma.rule import SigmaDetection, SigmaDetectionItem, SigmaDetections
 
 from clawback.model.suggestions import did_you_mean
 from clawback.rules.source.condition import Node, Not, join_and, join_or
-from clawback.rules.source.errors import Code
+from clawback.rules.source.errors import Code, Place
 from clawback.rules.source.reading import Reading
 
 DEEPEST = 50
@@ -52,19 +52,48 @@ def read_condition(reading: Reading, text: Any, path: tuple[str, ...]) -> Node |
     names = SigmaDetections(dict.fromkeys(reading.selections, _PLACEHOLDER), [text])
     try:
         return _node(reading, parse_condition(text), names, 0)
-    except _BadCondition as error:
-        reading.refuse(
-            place,
-            Code.CONDITION,
-            str(error),
-            text=text,
-            remedy=did_you_mean(error.name, reading.selections) if error.name else "",
-        )
-    except (SigmaError, RecursionError) as error:
-        remedy = "join the names of selections with and, or, not; use 1 of x_*, all of them"
-        reading.refuse(place, Code.CONDITION, _render_parse_error(error), text=text, remedy=remedy)
+    except (_BadCondition, SigmaError, RecursionError) as error:
+        _refuse(reading, place, text, names, error)
 
     return None
+
+
+def _refuse(
+    reading: Reading, place: Place, text: str, names: SigmaDetections, error: Exception
+) -> None:
+    remedy = "join the names of selections with and, or, not; use 1 of x_*, all of them"
+    if (corrected := _correct(reading, text, names)) is not None:
+        message, remedy = "Sigma joins selections with and, or, not", f"write {corrected}"
+    elif isinstance(error, _BadCondition):
+        message = str(error)
+        remedy = did_you_mean(error.name, reading.selections) if error.name else ""
+    elif "|" in text:
+        message, remedy = "a condition counts nothing", "write a correlation with a timespan"
+    elif text.count("(") != text.count(")"):
+        message = "a parenthesis is missing"
+    else:
+        message = _render_parse_error(error)
+    reading.refuse(place, Code.CONDITION, message, text=text, remedy=remedy)
+
+
+def _correct(reading: Reading, text: str, names: SigmaDetections) -> str | None:
+    """Write the operators of other languages as Sigma does; None if it is no condition then."""
+    spaced = _OPERATORS.sub(lambda found: f" {_WORDS[found[0]]} ", text)
+    words = (
+        word.lower() if word.lower() in _KEYWORDS and word not in reading.selections else word
+        for word in re.split(r"(\W+)", spaced)
+    )
+    corrected = " ".join("".join(words).split())
+    try:
+        _node(reading, parse_condition(corrected), names, 0)
+    except (_BadCondition, SigmaError, RecursionError):
+        return None
+    return corrected
+
+
+_WORDS = {"&&": "and", "&": "and", "||": "or", "|": "or", "!": "not"}
+_OPERATORS = re.compile(r"&&?|\|\|?|!")
+_KEYWORDS = frozenset({"and", "or", "not", "of", "all", "any", "them"})
 
 
 def _render_parse_error(error: Exception) -> str:

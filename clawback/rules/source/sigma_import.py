@@ -14,6 +14,7 @@ import yaml
 
 from clawback.model.events import EventKind
 from clawback.rules.source.field_catalogue import find_field
+from clawback.rules.source.field_hints import explain_absence, find_counterpart
 
 _MOST_BYTES = 4 << 20
 _LONGEST_NAME = 64
@@ -43,43 +44,6 @@ _KEPT = (
     "level",
     "license",
 )
-_NAMES = {
-    "subject": "subject emailsubject messagesubject",
-    "from": "from sender senderaddress fromaddress headerfrom emailfrom emailfromaddress "
-    "emailsender emailsenderaddress senderfromaddress p2sender",
-    "from_name": "fromname displayname senderdisplayname sendername fromdisplayname",
-    "from_domain": "fromdomain senderdomain senderfromdomain emailfromdomain",
-    "envelope_from": "mailfrom envelopefrom envelopesender returnpath sendermailfromaddress "
-    "smtpmailfrom p1sender",
-    "envelope_domain": "envelopedomain sendermailfromdomain returnpathdomain",
-    "to": "to toaddress emailto emailtoaddress headerto",
-    "client_recipients": "recipient recipients recipientaddress recipientemailaddress",
-    "replyto": "replyto replytoaddress emailreplyto emailreplytoaddress",
-    "replyto_domain": "replytodomain",
-    "message_id": "messageid internetmessageid emailmessageid",
-    "x_originating_ip": "xoriginatingip originatingip",
-    "detections.sender_info.ip": "senderip senderipv4 senderipv6 sourceip srcip clientip",
-    "validation.spf": "spf spfresult",
-    "validation.dkim": "dkim dkimresult",
-    "validation.dmarc": "dmarc dmarcresult",
-    "detections.attachments.name": "attachment attachments attachmentname attachmentsname "
-    "attachmentfilename attachmentsfilename emailattachmentsfilename filename",
-    "detections.attachments.content_type": "attachmenttype attachmentmimetype contenttype "
-    "emailattachmentsfilemimetype",
-    "detections.attachments.size": "attachmentsize emailattachmentsfilesize",
-    "detections.attachments.md5": "md5 attachmentmd5 emailattachmentsfilehashmd5",
-    "detections.attachments.sha1": "sha1 attachmentsha1 emailattachmentsfilehashsha1",
-    "detections.attachments.sha256": "sha256 attachmentsha256 emailattachmentsfilehashsha256",
-    "detections.links.href": "url urls link links href urloriginal urlfull linkhref",
-    "detections.links.href_domain": "urldomain linkdomain hrefdomain",
-    "detections.links.text": "linktext urltext",
-}
-_FIELDS = {other: name for name, others in _NAMES.items() for other in others.split()}
-_NO_COUNTERPART = {
-    "body": "the API has no body of a message",
-    "bodytext": "the API has no body of a message",
-    "emailbody": "the API has no body of a message",
-}
 
 
 class NotSigma(ValueError):
@@ -232,11 +196,10 @@ def _rename(name: str, rule: ForeignRule) -> str:
     if find_field(EventKind.MESSAGE, name) is not None:
         return name
 
-    plain = re.sub(r"[^a-z0-9]", "", name.lower())
-    if (new := _FIELDS.get(plain)) is not None:
+    if (new := find_counterpart(name)) is not None:
         rule.renamed[name] = new
         return new
 
-    reason = _NO_COUNTERPART.get(plain, "no field here has that content")
+    reason = explain_absence(name) or "no field here has that content"
     rule.refused.append(f"field {name!r}: {reason}")
     return name

@@ -373,7 +373,7 @@ class _Builder:
                 Code.FORBIDDEN_YAML,
                 "tags are not allowed",
                 text=tag,
-                remedy="remove the tag",
+                remedy="remove it; a string with ! needs quotes, and a condition says not",
             )
 
     def _place(self, event: yaml.Event) -> Place:
