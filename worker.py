@@ -44,6 +44,7 @@ from clawback.cloudflare import EmailSecurity, Share
 from clawback.identity.permission import Policy
 from clawback.ingest import Ingest
 from clawback.model.events import EventKind
+from clawback.model.folders import AccountProviders
 from clawback.notifications import ChannelFileError, Notifier, read_channels
 from clawback.private_files import describe_hidden, hide, hide_new_files
 from clawback.rules import RuleErrors
@@ -182,6 +183,7 @@ class WorkerProcess:
         rules = LiveRules.load(
             settings.rules, channels_for_rules(settings, channels), settings.safety
         )
+        rules.use_providers(AccountProviders(stated=settings.providers))
 
         telemetry = build_runtime()
         client = await connect(settings, runtime=telemetry.runtime, on_refused=self._refusals.note)

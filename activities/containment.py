@@ -21,6 +21,7 @@ from clawback.cases.authority import Authority
 from clawback.cloudflare import EmailSecurity, Share, errors, pages
 from clawback.cloudflare.recovery import RELEASES, is_since
 from clawback.model.events import is_moved, message_event
+from clawback.model.folders import AccountProviders
 from clawback.model.messages import (
     MAX_MESSAGES_PER_REQUEST,
     Destination,
@@ -61,6 +62,11 @@ class MoveMessages(Payload):
     authority: Authority
     targets: tuple[Target, ...]
     first_seen: dict[str, UtcDatetime] = Field(default_factory=dict)
+
+    @property
+    def folder(self) -> Destination:
+        """The folder to ask for: the same for all of its messages."""
+        return self.action.folder_for(self.targets[0] if self.targets else None)
 
 
 class MessageOutcomes(Payload):
@@ -116,8 +122,12 @@ class FoundMessages(Payload):
     has_more: bool = False
 
 
-class IgnoredMail(Protocol):
-    """The safety settings that are loaded now, as far as searches need them."""
+class SearchRules(Protocol):
+    """What is known now of rules and account, as far as searches need it."""
+
+    @property
+    def providers(self) -> AccountProviders:
+        """The providers of the account's mailboxes."""
 
     @property
     def ignored_delivery_modes(self) -> frozenset[str]:
@@ -141,14 +151,14 @@ class ContainmentActivities:
     def __init__(
         self,
         api: EmailSecurity,
-        ignored: IgnoredMail,
+        rules: SearchRules,
         telemetry: ActivityTelemetry,
         own_submissions: OwnSubmissions,
         check: ActCheck,
     ) -> None:
         self._clients = SharedClients(api)
         self._reclassifying = api.on(Share.RECLASSIFYING)
-        self._ignored = ignored
+        self._rules = rules
         self._telemetry = telemetry
         self._own_submissions = own_submissions
         self._check = check
@@ -169,7 +179,7 @@ class ContainmentActivities:
         """Move up to 1,000 messages in one request, shared with other cases that move now."""
         require_permission(self._check, request.authority, request.action)
         with as_application_error():
-            moved = await self._moves[self._api, request.action.destination].ask(request.targets)
+            moved = await self._moves[self._api, request.folder].ask(request.targets)
         ids = {target.id for target in request.targets}
         outcomes = {id_: outcome for id_, outcome in moved.items() if id_ in ids}
         self._telemetry.record_moves(outcomes, request.first_seen)
@@ -231,8 +241,9 @@ class ContainmentActivities:
                     event = message_event(item.record, now)
                     if not is_wanted(request, item.record, event.at):
                         strangers += 1
-                    elif is_searchable(event, self._ignored.ignored_delivery_modes):
-                        found |= {target.id: target for target in event.targets}
+                    elif is_searchable(event, self._rules.ignored_delivery_modes):
+                        targets = self._rules.providers.mark(event.targets)
+                        found |= {target.id: target for target in targets}
                 if len(found) > request.most or payload_size(found) > _SEARCH_LIMIT:
                     return FoundMessages(has_more=True)
         self._telemetry.record_strangers(strangers)

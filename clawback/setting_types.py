@@ -10,6 +10,7 @@ from pydantic_settings import NoDecode
 
 from clawback.model.durations import parse_duration
 from clawback.model.hosts import is_loopback
+from clawback.model.providers import Provider
 
 KEY_BYTES = 32
 
@@ -27,6 +28,19 @@ def _read_words(value: object) -> object:
     if not isinstance(value, str):
         return value
     return tuple(word for part in value.split(",") if (word := part.strip()))
+
+
+def read_providers(value: object) -> object:
+    """Read `Microsoft, Google`, or the names of their products."""
+    words = _read_words(value)
+    if not isinstance(words, tuple) or not all(isinstance(word, str) for word in words):
+        return words
+
+    known = {name.lower(): one for one in Provider for name in (one.value, one.product)}
+    unknown = [word for word in words if word.lower() not in known]
+    if unknown:
+        raise ValueError(f"unknown provider {unknown[0][:40]}: write {' or '.join(Provider)}")
+    return tuple(dict.fromkeys(known[word.lower()] for word in words))
 
 
 def check_key(key: SecretStr) -> SecretStr:

@@ -29,6 +29,7 @@ from clawback.model.hosts import is_loopback
 from clawback.model.loggable import LoggableError
 from clawback.model.mode import Mode
 from clawback.model.plain_errors import plain_errors, spelling
+from clawback.model.providers import Provider
 from clawback.model.suggestions import nearest
 from clawback.private_files import private_paths
 from clawback.setting_types import (
@@ -39,6 +40,7 @@ from clawback.setting_types import (
     check_collector,
     check_key,
     read_duration,
+    read_providers,
     require_https,
 )
 
@@ -92,6 +94,11 @@ class Settings(BaseSettings):
         default=None,
         description="The safety document, where others than the authors of rules own it; default "
         "`safety.yml` in the folder of rules, which must not have one otherwise",
+    )
+    providers: Annotated[tuple[Provider, ...], NoDecode, BeforeValidator(read_providers)] = Field(
+        default=(),
+        description="Providers of the account's mailboxes, `Microsoft` or `Google`, separated by "
+        "commas; for `rules check`, and for domains of which the API does not name one",
     )
     channels: Path | None = Field(
         default=None,

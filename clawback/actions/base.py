@@ -5,7 +5,7 @@ type. Two families: a `ContainmentAction` changes something and costs budget, a 
 tells people and costs nothing.
 """
 
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import TYPE_CHECKING, Annotated, ClassVar
@@ -218,6 +218,14 @@ class ContainmentAction(BaseAction):
     def subjects(self, targets: Sequence[Target]) -> tuple[str, ...]:
         """The keys of its outcomes: investigate ids, or what the action itself names."""
         return tuple(target.id for target in targets) or ("",)
+
+    def in_one_request(self, targets: Sequence[Target]) -> tuple[Target, ...]:
+        """Take the first messages that one request may name together; by default all."""
+        return tuple(targets)
+
+    def describe_elsewhere(self, targets: Iterable[Target]) -> Iterator[str]:
+        """Say what it does differently for some of the messages; by default nothing."""
+        return iter(())
 
     def describe_in_full(self) -> str:
         """Describe the action for an approver, with every pattern and search term."""

@@ -1,6 +1,7 @@
 """`move`: move each message of the case to a folder."""
 
-from collections.abc import Collection, Sequence
+from collections import Counter
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from typing import ClassVar, Literal
 
 from pydantic import Field
@@ -14,7 +15,9 @@ from clawback.actions.base import (
     UndoPart,
 )
 from clawback.actions.outcomes import ALREADY_THERE
+from clawback.model.folders import folder_at
 from clawback.model.messages import Destination, Target
+from clawback.model.texts import plural
 
 
 class MoveAction(ContainmentAction):
@@ -31,6 +34,10 @@ class MoveAction(ContainmentAction):
     )
 
     destination: Destination
+
+    def folder_for(self, target: Target | None) -> Destination:
+        """Give the folder to ask for: the nearest where the provider of a mailbox lacks it."""
+        return folder_at(target.provider if target else None, self.destination)
 
     @property
     def effect(self) -> Effect:
@@ -52,7 +59,21 @@ class MoveAction(ContainmentAction):
         return {target.id: ALREADY_THERE for target in targets if target.id in handled}
 
     def audit_change(self, target: Target | None) -> dict[str, str | None]:
-        return {"after": self.destination.value}
+        return {"after": self.folder_for(target).value}
+
+    def in_one_request(self, targets: Sequence[Target]) -> tuple[Target, ...]:
+        """Take the messages that go to the same folder as the first."""
+        first = targets[0] if targets else None
+        folder = self.folder_for(first)
+        return tuple(target for target in targets if self.folder_for(target) is folder)
+
+    def describe_elsewhere(self, targets: Iterable[Target]) -> Iterator[str]:
+        folders = ((self.folder_for(target), target.provider) for target in targets)
+        counted = Counter(one for one in folders if one[0] is not self.destination)
+        for (folder, provider), count in counted.items():
+            if provider is not None:
+                reason = f"{provider.product} has no {self.destination}"
+                yield f"{folder} for {plural(count, 'message')}: {reason}"
 
     def undo(self, subjects: Sequence[str], find: FindTarget) -> UndoPart:
         """Return the messages, unless they went to the inbox."""

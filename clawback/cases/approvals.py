@@ -217,11 +217,16 @@ def make_proposal(plan: CasePlan, steps: Sequence[ActionStep]) -> Proposal:
 
     return Proposal(
         rule_version=plan.version,
-        actions=tuple(step.action.describe_in_full() for step in steps),
+        actions=tuple(map(_describe, steps)),
         messages=messages,
         needs=max((step.action.approvers for step in steps), default=1),
         digest=f"{len(messages)}-{hashlib.sha256(canonical).hexdigest()[:12]}",
     )
+
+
+def _describe(step: ActionStep) -> str:
+    elsewhere = "; ".join(step.action.describe_elsewhere(step.targets))
+    return step.action.describe_in_full() + (f" ({elsewhere})" if elsewhere else "")
 
 
 def describe_change(current: Proposal, digest: str) -> str | None:

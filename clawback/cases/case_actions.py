@@ -208,7 +208,7 @@ class CaseActions:
 def fit_request(step: ActionStep) -> ActionStep:
     """Cut a step to the messages that one request may name, protected people's first and alone."""
     protected = tuple(target for target in step.targets if target.protected)
-    targets = (protected or step.targets)[:MAX_MESSAGES_PER_REQUEST]
+    targets = step.action.in_one_request(protected or step.targets)[:MAX_MESSAGES_PER_REQUEST]
     return step.model_copy(update={"targets": targets})
 
 

@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from typing import Final
 
-from clawback.actions import Action, Effect, Scope
+from clawback.actions import Action, Effect, Move, Scope
 from clawback.actions.outcomes import ALREADY_THERE, MOVED, TOOK_EFFECT
 from clawback.cases.case_actions import CaseActions, fit_request
 from clawback.cases.hold_cause import HoldCause
@@ -113,11 +113,18 @@ class WhileHeld:
 
     def already_there(self, step: ActionStep) -> dict[str, str]:
         """The outcomes of a step for messages that were moved to the same folder already."""
-        if self._plan.while_held is None or step.action != self._plan.while_held:
+        action, response = self._plan.while_held, step.action
+        if action is None or not isinstance(response, Move):
+            return {}
+        if step.purpose is not StepPurpose.RESPONSE:
             return {}
         moved = self._actions.outcomes[self._index]
-        is_response = step.purpose is StepPurpose.RESPONSE
-        there = (one for one in step.subjects if is_response and moved.get(one) == MOVED)
+        there = (
+            target.id
+            for target in step.targets
+            if moved.get(target.id) == MOVED
+            and response.folder_for(target) is action.folder_for(target)
+        )
         return dict.fromkeys(there, ALREADY_THERE)
 
     def moved_before(self, step: ActionStep) -> set[str]:

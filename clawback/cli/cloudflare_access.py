@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from clawback.cli.exits import ExitCode, Failure
 from clawback.cli.output import print_error
 from clawback.cli.rule_folders import load_folder
-from clawback.cloudflare import ApiError, ClientError, EmailSecurity, NotFound, protected_domains
+from clawback.cloudflare import ApiError, ClientError, EmailSecurity, NotFound, account_domains
 from clawback.local.installation import plan_installation
 from clawback.local.temporal_server import HOST
 from clawback.rules.source.safety import Safety
@@ -100,7 +100,7 @@ async def read_safety(api: EmailSecurity, settings: Settings) -> Safety:
     """
     safety = load_folder(settings.rules).safety
     try:
-        return safety.with_own_domains(await protected_domains(api.settings.domains))
+        return safety.with_own_domains(await account_domains(api.settings.domains))
     except ApiError as error:
         print_error(f"cannot read the domains of the account, using safety.yml alone: {error}")
         return safety

@@ -7,7 +7,7 @@ when requests, rate limiting or recovery of lost responses must behave different
 from clawback.cloudflare.account_settings.allow_policies import AllowPolicy
 from clawback.cloudflare.account_settings.block_senders import BlockedSender
 from clawback.cloudflare.account_settings.content_policies import ContentPolicy
-from clawback.cloudflare.account_settings.domains import Domain, Verification, protected_domains
+from clawback.cloudflare.account_settings.domains import Domain, Verification, account_domains
 from clawback.cloudflare.account_settings.impersonation_registry import ProtectedName
 from clawback.cloudflare.account_settings.policy_list import Batch, BatchResult
 from clawback.cloudflare.account_settings.sending_domain_restrictions import SendingRestriction
@@ -82,6 +82,6 @@ __all__ = [
     "UnreadableResponse",
     "UrlIgnorePattern",
     "Verification",
+    "account_domains",
     "pages",
-    "protected_domains",
 ]

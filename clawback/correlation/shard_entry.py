@@ -8,6 +8,7 @@ from typing import Any
 from clawback.cases.plan import Match
 from clawback.correlation.sliding_window import Link, WindowEntry
 from clawback.model.messages import Target
+from clawback.model.providers import read_provider
 from clawback.model.size import payload_size
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
@@ -141,12 +142,13 @@ def _target_row(target: Target) -> Row:
         target.sender,
         target.mailbox,
         target.quarantined,
-        *((True,) if target.protected else ()),
+        *((target.protected,) if target.protected or target.provider else ()),
+        *((target.provider,) if target.provider else ()),
     )
 
 
 def _target(row: Row) -> Target:
-    id_, message_id, at, verdict, sender, mailbox, quarantined, *protected = row
+    id_, message_id, at, verdict, sender, mailbox, quarantined, *marks = row
     return Target(
         id=id_,
         message_id=message_id,
@@ -155,5 +157,6 @@ def _target(row: Row) -> Target:
         sender=sender,
         mailbox=mailbox,
         quarantined=quarantined,
-        protected=bool(protected),
+        protected=bool(marks and marks[0]),
+        provider=read_provider(marks[1]) if len(marks) > 1 else None,
     )

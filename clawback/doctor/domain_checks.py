@@ -1,19 +1,17 @@
 """Domains of the account: active, and integrated, without which no mail there can be moved."""
 
-from collections import defaultdict
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from contextlib import suppress
 
-from clawback.actions import MoveAction
 from clawback.cloudflare import ApiError, Domain, EmailSecurity, Share, pages
 from clawback.doctor.check import Finding, ok, problem, warning
 from clawback.local.account_check import open_account
 from clawback.local.installation import Installation
-from clawback.model.messages import Destination
 from clawback.model.mode import Mode
-from clawback.model.providers import LACKING, NEAREST, Provider, read_provider
+from clawback.model.providers import Provider, read_provider
 from clawback.model.texts import bounded
-from clawback.rules import RuleErrors, load_rules
+from clawback.rules import RuleErrors, RuleSet, load_rules
+from clawback.rules.lint.lacking_folders import describe_lacking
 from clawback.settings import Settings
 
 _MAX_NAMED = 5
@@ -30,7 +28,9 @@ async def check_domains(settings: Settings, installation: Installation) -> Itera
         async with open_account(settings) as api:
             domains = await _read_domains(api.on(Share.PEOPLE))
         found = domain_findings(domains, settings.ceiling)
-        return [*found, *provider_findings(domains, lambda: _read_folders(settings))]
+        if (rules := _read_rules(settings)) is not None:
+            found += provider_findings(domains, settings.providers, rules)
+        return found
 
     return []
 
@@ -49,51 +49,49 @@ def domain_findings(domains: Sequence[Domain], ceiling: Mode) -> list[Finding]:
     if findings:
         return findings
 
-    providers = sorted({one.product for one in _by_provider(domains)})
+    providers = sorted({one.product for one in _providers(domains)})
     where = f": {', '.join(providers)}" if providers else ""
     return [ok("domains", f"{len(domains):,} domains, all active and integrated{where}")]
 
 
 def provider_findings(
-    domains: Sequence[Domain], read_folders: Callable[[], Mapping[Destination, str]]
+    domains: Sequence[Domain], stated: Iterable[Provider], rules: RuleSet
 ) -> Iterable[Finding]:
-    """Warn of rules that move to a folder which a provider of the account lacks.
+    """Name the folders of rules that a provider of the account lacks, and what is used instead.
 
-    `read_folders` gives the folders of the rules, each with the name of one rule.
+    `stated` are the providers of the settings. A warning where no provider is known, and one may
+    lack a folder.
     """
-    for provider, of_it in _by_provider(domains).items():
-        if not (lacking := LACKING[provider]):
-            continue
-        for folder, rule in read_folders().items():
-            if folder in lacking:
-                yield warning(
-                    "providers",
-                    f"{provider.product} ({_names(of_it)}) is not documented to have {folder}, "
-                    f"to which {rule} moves",
-                    f"move to {NEAREST[folder]} there, or check one moved message by hand",
-                )
+    providers = set(_providers(domains))
+    silent = [
+        domain
+        for domain in domains
+        if domain.integration_id is not None and read_provider(domain.inbox_provider) is None
+    ]
+    if silent:
+        providers |= set(stated)
+
+    yield from (ok("providers", text) for text in describe_lacking(rules, providers))
+    if silent and not providers and (missing := list(describe_lacking(rules, Provider))):
+        yield warning(
+            "providers",
+            f"the API names no provider for {_names(silent)}; {'; '.join(missing)}, if it is known",
+            "name it in CLAWBACK_PROVIDERS",
+        )
 
 
-def _by_provider(domains: Sequence[Domain]) -> dict[Provider, list[Domain]]:
-    found: dict[Provider, list[Domain]] = defaultdict(list)
+def _providers(domains: Iterable[Domain]) -> Iterable[Provider]:
     for domain in domains:
         if (provider := read_provider(domain.inbox_provider)) is not None:
-            found[provider].append(domain)
-    return dict(found)
+            yield provider
 
 
-def _read_folders(settings: Settings) -> dict[Destination, str]:
-    """Read the folders to which rules move; none if they are refused: another check says so."""
+def _read_rules(settings: Settings) -> RuleSet | None:
+    """Load the rules; None if they are refused: another check says so."""
     try:
-        rules = load_rules(settings.rules, settings.safety)
+        return load_rules(settings.rules, settings.safety)
     except (RuleErrors, OSError):
-        return {}
-    return {
-        action.destination: rule.name
-        for rule in rules.rules.values()
-        for action in (rule.response.actions if rule.response else ())
-        if isinstance(action, MoveAction)
-    }
+        return None
 
 
 def _withdrawn(domains: Sequence[Domain]) -> Iterable[Finding]:

@@ -288,7 +288,7 @@ class Ingest:
             rule=found.rule,
             value=found.value,
             links=found.links,
-            targets=self._rules().protected_people.mark(event.targets),
+            targets=self._rules().mark(event.targets),
             handled=event.handled,
             reasons=reasons,
             reporter=source_of(event).reporter(event) if found.plan.notifications else None,

@@ -8,6 +8,7 @@ from typing import Any
 from pydantic import Field
 from pydantic.dataclasses import dataclass
 
+from clawback.model.providers import Provider
 from clawback.model.texts import bounded
 from clawback.model.times import UtcDatetime
 
@@ -48,7 +49,8 @@ class Target:
     when it was scanned; `verdict` the final disposition, which the guard watches for surges;
     `sender` the address in the From header; `mailbox` the one that it went to; `quarantined`
     whether it was in quarantine (None: the API did not say); `protected` whether that mailbox is
-    one of `lists/protected_people.yml`.
+    one of `lists/protected_people.yml`; `provider` where that mailbox is, if folders are missing
+    there.
 
     Like every payload it ignores unknown keys. But cases hold many, and a model would take a
     kilobyte more than a dataclass with slots.
@@ -63,6 +65,7 @@ class Target:
     quarantined: bool | None = None
     # Left out if false: nearly every message of a history would say so.
     protected: bool = Field(default=False, exclude_if=lambda value: not value)
+    provider: Provider | None = Field(default=None, exclude_if=lambda value: value is None)
 
     @classmethod
     def of(cls, id_: str, at: datetime, record: Mapping[str, Any]) -> "Target":

@@ -7,13 +7,13 @@ the rule has another one now (`act_check`).
 """
 
 import asyncio
-import copy
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
 
 from clawback.model.addresses import PatternKind
+from clawback.model.folders import AccountProviders
 from clawback.model.notations import canonical_address, canonical_domain
 from clawback.rules.engine.ruleset import RuleSet
 from clawback.rules.lint.channels import Channels
@@ -63,6 +63,7 @@ class LiveRules:
         self._fingerprint = fingerprint
         self._loaded = rules
         self._own_domains: frozenset[str] = frozenset()
+        self._providers = AccountProviders()
         self.current = rules
         self.problem: str | None = None
 
@@ -97,8 +98,24 @@ class LiveRules:
         if known == self._own_domains:
             return False
         self._own_domains = known
-        self.current = _with_own_domains(self._loaded, known)
+        self.current = self._complete(self._loaded)
         return True
+
+    def use_providers(self, providers: AccountProviders) -> bool:
+        """Take the providers of the account's mailboxes for this and every later set.
+
+        Returns whether they have changed.
+        """
+        if providers == self._providers:
+            return False
+        self._providers = providers
+        self.current = self._complete(self._loaded)
+        return True
+
+    @property
+    def providers(self) -> AccountProviders:
+        """The providers of the account's mailboxes, as far as known."""
+        return self._providers
 
     def is_own_address(self, address: str) -> bool | None:
         """Whether an address is in one of the account's own domains; None if unknown."""
@@ -162,17 +179,15 @@ class LiveRules:
 
     def _use(self, rules: RuleSet) -> None:
         self._loaded = rules
-        self.current = _with_own_domains(rules, self._own_domains)
+        self.current = self._complete(rules)
 
-
-def _with_own_domains(rules: RuleSet, domains: frozenset[str]) -> RuleSet:
-    """Give the same set, of the same version, with more suffixes on its never-block list."""
-    if not domains:
-        return rules
-    # Shallow: both sets share the compiled conditions.
-    completed = copy.copy(rules)
-    completed.safety = rules.safety.with_own_domains(domains)
-    return completed
+    def _complete(self, rules: RuleSet) -> RuleSet:
+        """Give the same set, of the same version, with what is known of the account."""
+        # A copy, and shallow: both sets share the compiled conditions.
+        completed = rules.with_providers(self._providers)
+        if self._own_domains:
+            completed.safety = rules.safety.with_own_domains(self._own_domains)
+        return completed
 
 
 def fingerprint_of(folder: Path, safety: Path | None = None) -> object:

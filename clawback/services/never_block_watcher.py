@@ -1,18 +1,23 @@
-"""Keeps the account's own domains on the never-block list, and reports active blocks against it.
+"""Reads the account's domains: they are never blocked, and name the providers of mailboxes.
+
+Active blocks against the never-block list are reported.
 
 Nothing is lifted here: a person does that with `clawback block lift --forbidden`.
 """
 
 import asyncio
 import time
+from collections.abc import Mapping
 from contextlib import suppress
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import structlog
 
 from clawback.audit import AuditUnavailable, AuditWriter
-from clawback.cloudflare import ApiError, ClientError, EmailSecurity, Share, protected_domains
+from clawback.cloudflare import ApiError, ClientError, EmailSecurity, Share, account_domains
 from clawback.model.audit_record import AuditRecord, RecordKind
+from clawback.model.providers import Provider
 from clawback.rules.live import LiveRules
 from clawback.telemetry import metrics
 from clawback.temporal.block_gateway import ActiveBlock, BlockGateway
@@ -70,20 +75,28 @@ class NeverBlockWatcher:
 
         delay = READ_EVERY
         try:
-            domains = await protected_domains(self._api.settings.domains)
+            found = await account_domains(self._api.settings.domains)
         except ApiError as error:
             self._log_once(error)
             # A refusal needs a person (the token lacks a permission); anything else may pass soon.
             delay = READ_EVERY if isinstance(error, ClientError) else READ_AGAIN
         else:
             self._logged_error = None
+            domains = frozenset(found)
             metrics.OWN_DOMAINS.set(len(domains))
             if not domains:
                 log.warning("never_block.no_own_domains")
             if self._rules.protect_own_domains(domains):
                 log.info("never_block.own_domains_read", domains=len(domains))
+            self._learn_providers(found)
 
         self._next_read = time.monotonic() + delay.total_seconds()
+
+    def _learn_providers(self, found: Mapping[str, Provider | None]) -> None:
+        named = {domain: provider for domain, provider in found.items() if provider is not None}
+        providers = replace(self._rules.providers, by_domain=named)
+        if self._rules.use_providers(providers):
+            log.info("providers.read", providers=sorted(providers.known), domains=len(named))
 
     async def compare(self) -> None:
         """Count the active blocks that the list forbids now, and report each of them once."""

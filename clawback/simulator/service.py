@@ -81,11 +81,15 @@ class Simulator:
         """
         return self.account.add([parse_line(line) for line in lines])
 
-    def add_domain(self, name: str) -> None:
-        """Add a verified domain of the account, as if it had always been there."""
+    def add_domain(self, name: str, provider: str | None = None) -> None:
+        """Add a verified domain of the account, as if it had always been there.
+
+        `provider` is that of its mailboxes, such as `Google`.
+        """
         lists: dict[str, list[str]] = {"drop_dispositions": [], "ip_restrictions": []}
         fields = {"domain": name, "allowed_delivery_modes": ["API"], "regions": ["GLOBAL"], **lists}
-        PolicyEndpoints(self.account, DOMAINS).build(fields)["status"] = "ACTIVE"
+        domain = PolicyEndpoints(self.account, DOMAINS).build(fields)
+        domain.update(status="ACTIVE", inbox_provider=provider)
 
     @contextlib.asynccontextmanager
     async def serve(

@@ -28,6 +28,7 @@ from clawback.model.addresses import PatternKind
 from clawback.model.audit_record import RecordKind
 from clawback.model.messages import MAX_MESSAGES_PER_REQUEST, Destination, Disposition, Target
 from clawback.model.mode import Mode
+from clawback.model.providers import Provider
 from clawback.model.size import PAYLOAD_LIMIT
 from tests.people import person
 
@@ -458,6 +459,34 @@ def test_mail_to_protected_people_goes_first_and_alone() -> None:
     assert (step.subjects, case.state) == (("m9",), CaseState.HELD)
     case.refuse(step, "the reserve is used up", HoldCause.SHARE, NOW + timedelta(hours=24))
     assert isinstance(case.next(LATER), WaitStep)
+
+
+def test_each_provider_gets_a_request_for_a_folder_that_it_has() -> None:
+    """Messages of one folder go together; people and audit see which folder was asked for."""
+    case = opened(actions=(Move(destination=Destination.RECOVERABLE),), mode=Mode.APPROVE)
+    for number in range(5):
+        provider = Provider.GOOGLE if number % 2 else None
+        targets = (Target(id=f"m{number}", at=NOW, provider=provider),)
+        case.add_match(match(number, targets=targets), NOW)
+    case.next(NOW)
+
+    proposal = case.proposal()
+    (action,) = proposal.actions
+    assert action.startswith("move to RecoverableItemsDeletions (DeletedItems for 2 messages: ")
+    case.decide(Decision(approved=True, actor=person("ana"), at=NOW))
+    asked = []
+    for _ in range(2):
+        done(case, step := acts(case))
+        asked.append(step.subjects)
+    assert asked == [("m0", "m2", "m4"), ("m1", "m3")]
+    moved = [one for one in case.take_records() if one.outcome == MOVED]
+    assert {one.target: one.after for one in moved} == {
+        "m0": "RecoverableItemsDeletions",
+        "m1": "DeletedItems",
+        "m2": "RecoverableItemsDeletions",
+        "m3": "DeletedItems",
+        "m4": "RecoverableItemsDeletions",
+    }
 
 
 def test_what_took_effect_is_kept_for_undo_and_counted() -> None:

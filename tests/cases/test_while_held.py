@@ -23,6 +23,7 @@ from clawback.cases.undo_plan import UndoBasis, UndoScope, plan_undo
 from clawback.model.audit_record import RecordKind
 from clawback.model.messages import Destination, Disposition, Target
 from clawback.model.mode import Mode
+from clawback.model.providers import Provider
 from tests.cases.test_case import LATER, NOW, acts, done, match, opened
 from tests.people import person
 
@@ -93,6 +94,18 @@ def test_a_response_to_the_same_folder_needs_no_request() -> None:
     step = acts(case)
     case.start_step(step, NOW)
     case.end_step(step, {"m0": MOVED, "m1": UNKNOWN}, NOW)
+    decide(case, approved=True)
+    assert acts(case, LATER).subjects == ("m1",)
+    assert case.actions.outcomes[0] == {"m0": "already_there"}
+
+
+def test_a_response_to_the_nearest_folder_needs_no_request_where_that_is_the_same() -> None:
+    """At a provider without the folder of the response, mail lies where it would go already."""
+    case = held(0, while_held=Move(destination=Destination.DELETED))
+    for number, provider in enumerate((Provider.GOOGLE, None)):
+        targets = (Target(id=f"m{number}", at=NOW, provider=provider),)
+        case.add_match(match(number, targets=targets), NOW)
+    moved(case)
     decide(case, approved=True)
     assert acts(case, LATER).subjects == ("m1",)
     assert case.actions.outcomes[0] == {"m0": "already_there"}

@@ -31,6 +31,27 @@ def test_the_shipped_rules_have_not_even_a_warning() -> None:
     assert done.returncode == ExitCode.OK, done.stdout
 
 
+def test_folders_that_the_providers_lack_are_named() -> None:
+    """With the folder that is used instead; that is no problem of the rules."""
+    google = {"CLAWBACK_PROVIDERS": "Microsoft 365, google"}
+    done = clawback("rules", "check", SHIPPED, "--strict", **google)
+    assert done.returncode == ExitCode.OK, done.stdout
+    assert "Google Workspace has no RecoverableItemsDeletions" in done.stdout
+    assert "and 3 more move: mail there goes to DeletedItems" in done.stdout
+    (folder,) = json.loads(clawback("rules", "check", SHIPPED, "--json", **google).stdout)[
+        "folders"
+    ]
+    assert len(folder["elsewhere"]) == 1
+    assert "Google" not in clawback("rules", "check", SHIPPED).stdout
+
+
+def test_a_provider_that_is_none_is_refused() -> None:
+    """The error names the setting and what it takes."""
+    done = clawback("rules", "check", SHIPPED, CLAWBACK_PROVIDERS="Microsoft, Yahoo")
+    assert done.returncode == ExitCode.USAGE
+    assert "CLAWBACK_PROVIDERS: unknown provider Yahoo: write Microsoft or Google" in done.stderr
+
+
 def test_every_problem_is_one_line_with_its_place(tmp_path: Path) -> None:
     """Piped output has one line a problem, which opens from here, and a summary."""
     done = clawback("rules", "check", str(write(tmp_path, {**UNUSED, **WRONG})))

@@ -50,6 +50,18 @@ def test_a_match_that_acts(tmp_path: Path) -> None:
     assert "\x1b" not in done.stdout
 
 
+def test_the_folder_at_another_provider(tmp_path: Path) -> None:
+    """It says which folder is used instead of the one that the provider lacks, and why."""
+    event = written(tmp_path / "one.json", bec(client_recipients=["a@g.test"]))
+    command = ("rules", "explain", "quarantine_bec", "--event", event)
+    elsewhere = "DeletedItems for 1 message: Google Workspace has no RecoverableItemsDeletions"
+    google = ACTING | {"CLAWBACK_PROVIDERS": "google"}
+    assert elsewhere in clawback(*command, **google).stdout
+    data = json.loads(clawback(*command, "--json", **google).stdout)
+    assert [one["elsewhere"] for one in data["cases"][0]["actions"]] == [[elsewhere], []]
+    assert elsewhere not in clawback(*command, **ACTING).stdout
+
+
 def test_only_the_events_that_match(tmp_path: Path) -> None:
     """`--matches-only` leaves out what the rule is false for, and says how many that are."""
     events = written(tmp_path / "two.jsonl", bec(1), bec(2, final_disposition="SPAM"))

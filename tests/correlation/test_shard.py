@@ -38,6 +38,7 @@ from clawback.correlation.sliding_window import (
 )
 from clawback.model.audit_record import RecordKind
 from clawback.model.messages import Target
+from clawback.model.providers import Provider
 
 NOW = datetime(2026, 11, 28, 12, tzinfo=UTC)
 HOUR = timedelta(hours=1)
@@ -162,10 +163,18 @@ def test_a_shard_finds_what_the_search_over_everything_finds(  # noqa: PLR0913, 
     ]
 
 
-@given(EVENTS)
-def test_an_entry_survives_its_row(matches: list[Match]) -> None:
+@given(EVENTS, st.booleans(), st.sampled_from([None, *Provider]))
+def test_an_entry_survives_its_row(
+    matches: list[Match],
+    protected: bool,  # noqa: FBT001 - drawn by hypothesis
+    provider: Provider | None,
+) -> None:
     """What a case needs comes back from a snapshot; values are compared by hash only."""
-    for one in matches:
+    for made in matches:
+        targets = [
+            replace(target, protected=protected, provider=provider) for target in made.targets
+        ]
+        one = made.model_copy(update={"targets": tuple(targets)})
         entry = ShardEntry.of(one)
         again = ShardEntry.from_row(tuple(to_lists(entry.row)))
         assert again == entry

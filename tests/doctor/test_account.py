@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import AsyncIterator, Iterable
 from datetime import UTC, datetime, timedelta
 from email.utils import format_datetime
+from pathlib import Path
 from typing import Any
 
 import httpx
@@ -15,8 +16,9 @@ from clawback.doctor.check import CheckStatus, Finding
 from clawback.doctor.domain_checks import check_domains, domain_findings, provider_findings
 from clawback.doctor.permission_checks import check_permissions, permission_findings
 from clawback.local.installation import plan_installation
-from clawback.model.messages import Destination
 from clawback.model.mode import Mode
+from clawback.model.providers import Provider
+from clawback.rules import load_rules
 from clawback.settings import Settings
 from clawback.simulator import Rate, Simulator, SimulatorOptions, TokenScope
 from tests.cloudflare.support import client, closed_port, envelope, refusal, rude_server
@@ -184,28 +186,33 @@ def test_a_withdrawn_authorization_is_a_problem() -> None:
     )
 
 
+SHIPPED = load_rules(Path(__file__).parents[2] / "rules")
+GOOGLE = "Google Workspace has no RecoverableItemsDeletions, to which quarantine_malware"
+
+
 @pytest.mark.parametrize(
-    ("provider", "folder", "warns"),
+    ("provider", "stated", "status"),
     [
-        ("Google", Destination.RECOVERABLE, True),
-        ("google", Destination.RECOVERABLE, True),
-        ("Google", Destination.JUNK, False),
-        ("Microsoft", Destination.RECOVERABLE, False),
-        (None, Destination.RECOVERABLE, False),
+        ("Google", (), CheckStatus.OK),
+        ("google", (), CheckStatus.OK),
+        ("Microsoft", (), None),
+        ("Microsoft", (Provider.GOOGLE,), None),
+        (None, (Provider.GOOGLE,), CheckStatus.OK),
+        (None, (Provider.MICROSOFT,), None),
+        (None, (), CheckStatus.WARNING),
     ],
 )
-def test_a_folder_that_a_provider_lacks_is_a_warning(
-    provider: str | None, folder: Destination, *, warns: bool
+def test_folders_that_a_provider_lacks_are_named(
+    provider: str | None, stated: tuple[Provider, ...], status: CheckStatus | None
 ) -> None:
-    """It names domain, folder, rule, and the nearest folder that there is."""
-    record = {"id": "1", "domain": "g.test", "inbox_provider": provider}
-    findings = list(provider_findings([Domain.parse(record)], lambda: {folder: "quarantine_bec"}))
-    assert bool(findings) is warns
+    """With the rules and the nearest folder; an unknown provider of integrated mailboxes warns."""
+    record = {"id": "1", "domain": "g.test", "inbox_provider": provider, "integration_id": "2"}
+    findings = list(provider_findings([Domain.parse(record)], stated, SHIPPED))
+    assert [one.status for one in findings] == ([status] if status else [])
     for one in findings:
-        assert one.status is CheckStatus.WARNING
-        assert "g.test" in one.found
-        assert "quarantine_bec" in one.found
-        assert "DeletedItems" in (one.remedy or "")
+        assert GOOGLE in one.found
+        assert "mail there goes to DeletedItems" in one.found
+        assert (one.remedy is not None) is (status is CheckStatus.WARNING)
 
 
 async def test_a_rate_limit_nearly_or_fully_used_up(served: tuple[Simulator, str]) -> None:

@@ -8,6 +8,8 @@ from pathlib import Path
 import pytest
 
 from clawback.model.addresses import PatternKind
+from clawback.model.folders import AccountProviders
+from clawback.model.providers import Provider
 from clawback.rules import RuleErrors
 from clawback.rules.live import LiveRules, Reload
 
@@ -105,10 +107,10 @@ async def test_what_check_refuses_never_runs(folder: Path) -> None:
         LiveRules.load(folder)
 
 
-async def test_own_domains_stay_on_the_never_block_list_through_a_reload(folder: Path) -> None:
-    """They, and all in them, are forbidden at once and in every later set.
+async def test_what_is_known_of_the_account_stays_through_a_reload(folder: Path) -> None:
+    """Its domains, and all in them, are forbidden at once and in every later set.
 
-    The version is that of the files.
+    So it is with the providers of its mailboxes. The version is that of the files.
     """
     live = LiveRules.load(folder)
     before = live.current.version
@@ -119,8 +121,12 @@ async def test_own_domains_stay_on_the_never_block_list_through_a_reload(folder:
         True,
         before,
     )
+    providers = AccountProviders({"own.test": Provider.GOOGLE})
+    assert live.use_providers(providers)
+    assert not live.use_providers(AccountProviders({"own.test": Provider.GOOGLE}))
     edit(folder / BEC, "level: critical", "level: high")
     assert await live.reload_if_changed() is not None
     assert live.current.safety.forbids("own.test", PatternKind.DOMAIN)
+    assert live.current.providers is providers
     assert live.protect_own_domains(frozenset())
     assert not live.forbids("own.test", PatternKind.DOMAIN)

@@ -17,8 +17,10 @@ from clawback.cases import CasePlan
 from clawback.model import orders
 from clawback.model.addresses import PatternKind
 from clawback.model.audit_record import AuditRecord, RecordKind
+from clawback.model.folders import AccountProviders
 from clawback.model.mode import Mode
 from clawback.model.policies import Removal
+from clawback.model.providers import Provider
 from clawback.rules.live import LiveRules
 from clawback.services.configuration import connect_api
 from clawback.services.never_block_watcher import NeverBlockWatcher
@@ -263,6 +265,26 @@ async def test_own_domains_of_the_account_are_never_blocked(
             "boss@eu.own.example": "failed:never_block"
         }
         assert deployment.requests("/settings/block_senders") == 0
+
+
+async def test_the_domains_of_the_account_name_its_providers(
+    temporal: Client, tmp_path: Path
+) -> None:
+    """What matches afterwards goes to a folder that the provider of its mailbox has."""
+    simulator = simulated([*outbreak(1, disposition="MALICIOUS-BEC")])
+    simulator.add_domain("corp.example", "Google")
+    simulator.add_domain("other.example")
+    async with deployed(temporal, simulator, tmp_path) as deployment:
+        await deployment.services.never_block.read_domains()
+        providers = deployment.rules.current.providers
+        assert providers == AccountProviders({"corp.example": Provider.GOOGLE})
+        await deployment.poll()
+
+        async def moves() -> list[str] | None:
+            rows = [row for row in deployment.ledger if row["operation"] == "move"]
+            return [row["destination"] for row in rows] or None
+
+        assert await eventually(moves) == ["DeletedItems"]
 
 
 async def test_domains_that_may_not_be_listed_are_said_once(

@@ -12,8 +12,10 @@ from temporalio.client import Client
 
 from clawback.actions import BulkMove, Move
 from clawback.cases import CasePlan, CaseState
+from clawback.model.folders import AccountProviders
 from clawback.model.messages import Destination
 from clawback.model.mode import Mode
+from clawback.model.providers import Provider
 from clawback.simulator import outbreak
 from clawback.temporal.undo_gateway import UndoSummary
 from tests.people import person
@@ -82,6 +84,28 @@ async def test_older_mail_is_found_shown_and_moved_with_leave(
         assert moved(deployment) == ids([*new, *old])
         assert await undo(deployment, case=plan().case_id) == UndoSummary(cases=1, done=5)
         assert moved(deployment, "Inbox") == ids([*new, *old])
+
+
+async def test_each_mailbox_gets_a_folder_that_its_provider_has(
+    temporal: Client, tmp_path: Path
+) -> None:
+    """What a search finds is moved to the nearest one too."""
+    search = SEARCH.model_copy(update={"destination": Destination.RECOVERABLE})
+    old = [
+        *mail(1, timedelta(days=1), 1, client_recipients=["a@g.test"]),
+        *mail(1, timedelta(days=1), 2, client_recipients=["a@m.test"]),
+    ]
+    new = mail(1, timedelta(minutes=1))
+    providers = {"g.test": Provider.GOOGLE, "m.test": Provider.MICROSOFT}
+    async with deployed(temporal, simulated([*new, *old]), tmp_path) as deployment:
+        deployment.rules.use_providers(AccountProviders(providers))
+        await deployment.signal_case(plan(search), *map(match_of, new))
+        await deployment.settled(plan(search).case_id, CaseState.HELD)
+        proposal = await deployment.cases.proposal(plan(search).case_id)
+        await deployment.cases.approve(plan(search).case_id, person("ana"), proposal.digest)
+        await deployment.settled(plan(search).case_id)
+        assert moved(deployment, "DeletedItems") == ids(old[:1])
+        assert moved(deployment, "RecoverableItemsDeletions") == ids(old[1:])
 
 
 @pytest.mark.parametrize("mode", [Mode.SHADOW, Mode.APPROVE])

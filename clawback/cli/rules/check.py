@@ -19,6 +19,7 @@ from clawback.cli.rule_folders import find_folder
 from clawback.model.texts import plural, printable
 from clawback.rules import Problem, RuleSet
 from clawback.rules.engine.builder import build_set
+from clawback.rules.lint.lacking_folders import describe_lacking
 from clawback.rules.lint.review import review_rules, utc_today
 from clawback.rules.loader import read_folder
 from clawback.rules.source.errors import Code, Severity
@@ -44,11 +45,15 @@ class Format(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Checked:
-    """One folder, its problems, and its rules if they can be loaded."""
+    """One folder, its problems, and its rules if they can be loaded.
+
+    `elsewhere` says which of its moves go to another folder at the providers of the settings.
+    """
 
     folder: Path
     problems: tuple[Problem, ...]
     rules: RuleSet | None
+    elsewhere: tuple[str, ...] = ()
 
     def path_of(self, problem: Problem) -> str:
         """Return the path of the file of a problem, from the current directory."""
@@ -101,9 +106,13 @@ def check(
 
 def check_folder(folder: Path) -> Checked:
     """Read a folder and find its problems."""
-    loaded = read_folder(folder, load_settings().safety)
+    settings = load_settings()
+    loaded = read_folder(folder, settings.safety)
     problems = review_rules(loaded)
-    return Checked(folder, problems, None if len(loaded.problems) else build_set(loaded, utc_today))
+    if len(loaded.problems):
+        return Checked(folder, problems, None)
+    rules = build_set(loaded, utc_today)
+    return Checked(folder, problems, rules, tuple(describe_lacking(rules, settings.providers)))
 
 
 def _relative(folder: Path) -> Path:
@@ -141,6 +150,8 @@ def _write(checked: list[Checked], form: Format, *, strict: bool) -> None:
         for problem in one.problems:
             show(one, problem)
         print_text(_summary(one))
+        for elsewhere in one.elsewhere:
+            print_text(elsewhere)
 
 
 def _fields(one: Checked, problem: Problem) -> dict[str, Any]:
@@ -160,7 +171,8 @@ def _fields(one: Checked, problem: Problem) -> dict[str, Any]:
 
 def _folder(one: Checked) -> dict[str, Any]:
     counts = {f"{severity}s": one.count(severity) for severity in Severity}
-    return {"folder": one.folder, **counts, **(_content(one.rules) if one.rules else {})}
+    content = _content(one.rules) if one.rules else {}
+    return {"folder": one.folder, **counts, **content, "elsewhere": one.elsewhere}
 
 
 def _content(rules: RuleSet) -> dict[str, Any]:

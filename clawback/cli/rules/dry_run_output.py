@@ -66,6 +66,8 @@ def dry_run_lines(rule: Rule, outlook: DryRun) -> Iterator[Text]:
     yield Text(f"  mode     {outlook.plan.mode}: {_MODES[outlook.plan.mode]}")
     for planned in outlook.planned:
         yield Text(f"  action   {planned.action.describe_in_full()}: {_describe_outcomes(planned)}")
+        for elsewhere in planned.elsewhere:
+            yield Text(f"           {elsewhere}")
 
     if (beside := outlook.while_held) is not None:
         effect = _describe_outcomes(beside) if beside.outcomes else "its messages"

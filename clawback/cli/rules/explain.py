@@ -16,6 +16,7 @@ from clawback.cli.rules.event_reading import BY_ID, read_by_id
 from clawback.cli.rules.explain_output import explanation_data, show
 from clawback.correlation.progress import Progress
 from clawback.model.events import Enrichment, Event
+from clawback.model.folders import AccountProviders
 from clawback.model.texts import plural
 from clawback.rules import Rule, RuleSet
 from clawback.rules.eligibility import age_limit_in_force
@@ -56,6 +57,7 @@ def explain(  # noqa: PLR0913 - one parameter for each option
     """
     settings = load_settings()
     loaded = load_folder(find_folder(rules)[0])
+    loaded = loaded.with_providers(AccountProviders(stated=settings.providers))
     if rule not in loaded.rules:
         raise unknown_rule(rule, loaded)
 
@@ -164,7 +166,8 @@ def _case_data(case: DryRun) -> dict[str, Any]:
         "events": list(case.events),
         "window": window,
         "actions": [
-            planned.action.model_dump(mode="json") | {"outcomes": planned.outcomes}
+            planned.action.model_dump(mode="json")
+            | {"outcomes": planned.outcomes, "elsewhere": planned.elsewhere}
             for planned in case.planned
         ],
         "while_held": case.while_held

@@ -15,6 +15,7 @@ from clawback.cloudflare.paging import Page, pages
 from clawback.cloudflare.wire_model import Fields, Flag, Number, Text, Texts, Timestamp, WireModel
 from clawback.model.addresses import PatternKind, pattern_problem
 from clawback.model.notations import canonical_domain
+from clawback.model.providers import Provider, read_provider
 
 
 class Domain(Policy):
@@ -145,16 +146,22 @@ class Domains(PolicyList[Domain]):
         return self._parse_record(request, self._transport.read(request, response), Verification)
 
 
-async def protected_domains(domains: Domains) -> frozenset[str]:
-    """Read the names of all domains of the account, whatever their status.
+async def account_domains(domains: Domains) -> dict[str, Provider | None]:
+    """Read all domains of the account, whatever their status, and the provider of each.
 
-    They are never blocked. Names that are not valid domains are left out. Permission: Read.
+    Names that are not valid domains are left out. A provider is None where the API does not say.
+    Permission: Read.
 
     Raises:
         ApiError: see `errors`; `PermissionDenied` if the token cannot list domains.
 
     """
-    names: set[str] = set()
+    found: dict[str, Provider | None] = {}
     async for page in pages(domains.list):
-        names.update(canonical_domain(item.domain or "") for item in page.items)
-    return frozenset(name for name in names if pattern_problem(name, PatternKind.DOMAIN) is None)
+        for item in page.items:
+            found[canonical_domain(item.domain or "")] = read_provider(item.inbox_provider)
+    return {
+        name: provider
+        for name, provider in found.items()
+        if pattern_problem(name, PatternKind.DOMAIN) is None
+    }

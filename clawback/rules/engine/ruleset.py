@@ -15,7 +15,9 @@ from uuid import UUID
 from clawback.cases.plan import CasePlan
 from clawback.correlation.sliding_window import CorrelationWindow
 from clawback.model.events import SOURCES, Enrichment, Event, EventKind
+from clawback.model.folders import AccountProviders
 from clawback.model.level import Level
+from clawback.model.messages import Target
 from clawback.model.mode import Mode
 from clawback.rules.engine.codegen import Branches, generate_evaluator
 from clawback.rules.engine.compiler import (
@@ -118,6 +120,7 @@ class RuleSet:
         self.people: Sequence[ProtectedName] = ()
         self.protected_names = ProtectedNames(())
         self.protected_people = ProtectedPeople(lists.get(PROTECTED_PEOPLE, ()))
+        self.providers = AccountProviders()
         self.version = self._version_under(safety)
 
         self._graph = CorrelationGraph(
@@ -160,6 +163,16 @@ class RuleSet:
         if self.asks_impersonation:
             changed.evaluate = lambda event: decide(changed.complete(event))
         return changed
+
+    def with_providers(self, providers: AccountProviders) -> "RuleSet":
+        """Give the same rules for an account with these providers of mailboxes."""
+        changed = copy.copy(self)
+        changed.providers = providers
+        return changed
+
+    def mark(self, targets: tuple[Target, ...]) -> tuple[Target, ...]:
+        """Mark what is special about the mailboxes of messages: whose, and at which provider."""
+        return self.providers.mark(self.protected_people.mark(targets))
 
     def complete(self, event: Event) -> Event:
         """Give an event with the name that its sender impersonates, if any rule asks for it."""

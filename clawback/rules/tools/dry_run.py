@@ -65,10 +65,14 @@ class EventResult:
 
 @dataclass(frozen=True, slots=True)
 class PlannedAction:
-    """An action with its templates filled in, and its predicted outcomes, counted over targets."""
+    """An action with its templates filled in, and its predicted outcomes, counted over targets.
+
+    `elsewhere` says for which of them another folder is used, and why.
+    """
 
     action: Action
     outcomes: Mapping[str, int]
+    elsewhere: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -187,7 +191,7 @@ def _matches(
                 rule=found.rule,
                 value=found.value,
                 links=found.links,
-                targets=event.targets,
+                targets=rules.mark(event.targets),
                 handled=event.handled,
             )
             yield cap_plan(found.plan, rules.safety, context.ceiling), match
@@ -218,8 +222,13 @@ def _dry_run_case(
         case.add_match(match, context.now)
     _run_to_end(case, context.now)
 
+    targets = {target.id: target for match in matches for target in match.targets}
     every = [
-        PlannedAction(action, dict(Counter(outcomes.values())))
+        PlannedAction(
+            action,
+            dict(Counter(outcomes.values())),
+            () if action.needs_search else tuple(action.describe_elsewhere(targets.values())),
+        )
         for action, outcomes in zip(plan.all_actions, case.snapshot().outcomes, strict=True)
     ]
     planned, beside = tuple(every[: len(plan.actions)]), every[len(plan.actions) :]
