@@ -50,7 +50,12 @@ class RehearsalEnvironment:
     """Runs the processes of one rehearsal and observes them."""
 
     def __init__(
-        self, plan: Rehearsal, folder: Path, corpora: Sequence[Path], history: timedelta
+        self,
+        plan: Rehearsal,
+        folder: Path,
+        corpora: Sequence[Path],
+        domains: Sequence[str],
+        history: timedelta,
     ) -> None:
         create_key_file(keys := folder / "keys")
         # The mail is synthetic, and the key is of this run alone.
@@ -63,6 +68,7 @@ class RehearsalEnvironment:
         options = ["--rate-limit", plan.rate_limit, "--faults", plan.faults]
         options += ["--seed", str(plan.seed)]
         options += [word for path in corpora for word in ("--corpus", str(path))]
+        options += [word for domain in domains for word in ("--domain", domain)]
         simulator = simulator_child(self._simulator_port, options, self.logs)
         self._services = ProcessGroup((*self._server.children, simulator))
 

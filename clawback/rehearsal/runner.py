@@ -28,7 +28,7 @@ from clawback.rehearsal.judge import Judgement, allow_holds, judge
 from clawback.rehearsal.plan import Rehearsal, measure_history, read_corpora
 from clawback.rehearsal.progress import Progress
 from clawback.rules import RuleSet, load_rules
-from clawback.simulator import Line
+from clawback.simulator import Line, own_domains
 
 IDLE_SECONDS = 3.0
 """How long nothing must happen before a rehearsal may be complete."""
@@ -96,7 +96,9 @@ class _Scenario:
         self.plan = plan.with_copied_rules(folder)
         self.corpora = self.plan.write_corpora(folder)
         self.lines = read_corpora(self.corpora)
-        self.rules = load_rules(self.plan.rules, self.plan.safety)
+        self.domains = own_domains(self.lines)
+        rules = load_rules(self.plan.rules, self.plan.safety)
+        self.rules = rules.with_safety(rules.safety.with_own_domains(self.domains))
         self.expectation = self.expect(self.lines)
 
     def expect(self, lines: Sequence[Line]) -> Expectation:
@@ -158,7 +160,9 @@ class _Run:
         )
         corpora = scenario.corpora if self._arrivals is None else []
         history = measure_history(scenario.lines)
-        self._environment = RehearsalEnvironment(self._plan, folder, corpora, history)
+        self._environment = RehearsalEnvironment(
+            self._plan, folder, corpora, scenario.domains, history
+        )
         self._last_asked = 0.0
         self._last_counted = 0.0
 

@@ -28,6 +28,8 @@ READ_EVERY = timedelta(hours=1)
 """How often the domains of the account are read: one request to the API."""
 READ_AGAIN = timedelta(minutes=5)
 """When they are read again after the API did not answer."""
+READ_AGAIN_AT_START = timedelta(milliseconds=500)
+"""When they are read again at start."""
 START_TIMEOUT = timedelta(seconds=5)
 """How long a worker waits at start for the domains of the account.
 
@@ -66,13 +68,16 @@ class NeverBlockWatcher:
         """Read the domains, but wait no longer than `START_TIMEOUT` for them."""
         with suppress(TimeoutError):
             async with asyncio.timeout(START_TIMEOUT.total_seconds()):
-                await self.read_domains()
+                while await self._read() is READ_AGAIN:  # noqa: ASYNC110 - another process answers
+                    await asyncio.sleep(READ_AGAIN_AT_START.total_seconds())
 
     async def read_domains(self) -> None:
         """Read the domains of the account if that is due; a failure keeps the known ones."""
-        if time.monotonic() < self._next_read:
-            return
+        if time.monotonic() >= self._next_read:
+            await self._read()
 
+    async def _read(self) -> timedelta:
+        """Read the domains; return after what time to do so again."""
         delay = READ_EVERY
         try:
             found = await account_domains(self._api.settings.domains)
@@ -91,6 +96,7 @@ class NeverBlockWatcher:
             self._learn_providers(found)
 
         self._next_read = time.monotonic() + delay.total_seconds()
+        return delay
 
     def _learn_providers(self, found: Mapping[str, Provider | None]) -> None:
         named = {domain: provider for domain, provider in found.items() if provider is not None}

@@ -17,6 +17,7 @@ from clawback.simulator.options import (
     SimulatorOptions,
     TokenScope,
 )
+from clawback.simulator.own_domains import own_domains
 from clawback.simulator.rate_limit import Rate, parse_rate
 from clawback.simulator.service import PortUnavailable, Simulator
 from clawback.simulator.synthetic import campaigns, outbreak
@@ -40,6 +41,7 @@ __all__ = [
     "campaigns",
     "demo_corpus",
     "outbreak",
+    "own_domains",
     "parse_faults",
     "parse_line",
     "parse_rate",

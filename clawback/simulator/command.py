@@ -10,8 +10,9 @@ from typing import Annotated
 
 import typer
 
+from clawback.simulator import field_checks
 from clawback.simulator.corpus import CorpusError, Line, parse_line, read_corpus
-from clawback.simulator.demo import COMPANY, demo_corpus
+from clawback.simulator.demo import demo_corpus
 from clawback.simulator.faults import FAULT_TYPES, parse_faults
 from clawback.simulator.mail_stream import parse_interval
 from clawback.simulator.options import (
@@ -23,6 +24,7 @@ from clawback.simulator.options import (
     SimulatorOptions,
     TokenScope,
 )
+from clawback.simulator.own_domains import own_domains
 from clawback.simulator.rate_limit import parse_rate
 from clawback.simulator.service import PortUnavailable, Simulator
 
@@ -39,6 +41,7 @@ class _Plan:
     port: int
     corpora: list[Path] = field(default_factory=list)
     interval: timedelta | None = None
+    domains: list[str] = field(default_factory=list)
 
 
 _Port = Annotated[
@@ -47,6 +50,12 @@ _Port = Annotated[
 _Host = Annotated[str, typer.Option(help="Address to listen on.")]
 _Corpora = Annotated[
     list[Path] | None, typer.Option(help="Corpus to load, .jsonl or .jsonl.gz. Repeatable.")
+]
+_Domains = Annotated[
+    list[str] | None,
+    typer.Option(
+        help="Domain of the account. Repeatable. Default: each that a tenth of the corpus went to."
+    ),
 ]
 _RateLimit = Annotated[
     str, typer.Option(help="Requests per window and token, N/SECONDS, or `off`.")
@@ -85,6 +94,7 @@ def simulate(  # noqa: PLR0913 - the options of a command
     port: _Port = 8089,
     host: _Host = "127.0.0.1",
     corpus: _Corpora = None,
+    domain: _Domains = None,
     rate_limit: _RateLimit = "1200/300",
     faults: _Faults = "",
     seed: _Seed = 0,
@@ -115,7 +125,9 @@ def simulate(  # noqa: PLR0913 - the options of a command
             page_reports=page_reports,
             refuse_duplicates=refuse_duplicates,
         )
-        plan = _Plan(options, host, port, corpus or [], parse_interval(drip) if drip else None)
+        _check_domains(domain or [])
+        interval = parse_interval(drip) if drip else None
+        plan = _Plan(options, host, port, corpus or [], interval, domain or [])
     except ValueError as error:
         raise _exit(error, USAGE_ERROR) from None
 
@@ -127,24 +139,26 @@ def simulate(  # noqa: PLR0913 - the options of a command
 
 async def _run(plan: _Plan) -> None:
     simulator = Simulator(plan.options)
-    if plan.interval and not plan.corpora:
-        simulator.add_domain(COMPANY)
+    lines = _read_lines(plan)
+    for domain in plan.domains or own_domains(lines):
+        simulator.add_domain(domain)
 
-    stream = _read_stream(plan) if plan.interval else []
-    loaded = 0 if plan.interval else simulator.load(*plan.corpora)
+    stream = lines if plan.interval else []
+    if not plan.interval:
+        simulator.account.add(lines)
     stopping = asyncio.Event()
 
     for number in (signal.SIGINT, signal.SIGTERM):
         asyncio.get_running_loop().add_signal_handler(number, stopping.set)
 
     async with simulator.serve(plan.port, plan.host, stream=stream, interval=plan.interval) as url:
-        typer.echo(_describe(plan, url, len(stream) if plan.interval else loaded))
+        typer.echo(_describe(plan, url, len(lines)))
         await stopping.wait()
 
 
-def _read_stream(plan: _Plan) -> list[Line]:
-    """Read what keeps arriving: the corpora, by default the demo."""
-    if not plan.corpora:
+def _read_lines(plan: _Plan) -> list[Line]:
+    """Read the corpora; what keeps arriving is by default the demo."""
+    if plan.interval and not plan.corpora:
         return [parse_line(line) for line in demo_corpus(plan.options.seed)]
     return [line for path in plan.corpora for line in read_corpus(path)]
 
@@ -164,6 +178,12 @@ def _describe(plan: _Plan, url: str, records: int) -> str:
         f"Its controls are at {url.partition('/client')[0]}/_sim/ (ledger, requests, state). "
         "Press Ctrl-C to stop."
     )
+
+
+def _check_domains(names: Iterable[str]) -> None:
+    for name in names:
+        if (problem := field_checks.domain(name)) is not None:
+            raise ValueError(f"--domain {name[:80]!r} {problem}")
 
 
 def _parse_tokens(values: Iterable[str]) -> dict[str, TokenScope]:

@@ -8,7 +8,6 @@ import contextlib
 import socket
 from collections.abc import AsyncIterator, Iterable, Iterator, Mapping, Sequence
 from datetime import timedelta
-from pathlib import Path
 from typing import Any, Protocol
 
 import uvicorn
@@ -23,7 +22,7 @@ from clawback.simulator.account_state import AccountState
 from clawback.simulator.bulk_job_endpoints import BulkJobEndpoints
 from clawback.simulator.containment_endpoints import ContainmentEndpoints
 from clawback.simulator.control_endpoints import PREFIX, ControlEndpoints
-from clawback.simulator.corpus import Line, parse_line, read_corpus
+from clawback.simulator.corpus import Line, parse_line
 from clawback.simulator.domain_endpoints import DomainEndpoints
 from clawback.simulator.dropped_connections import DroppableProtocol
 from clawback.simulator.investigate_endpoints import InvestigateEndpoints
@@ -60,15 +59,6 @@ class Simulator:
         control = _starlette(ControlEndpoints(self.account).routes())
         api = Middleware(self.account, _starlette(self.routes), self.routes, self._closing)
         self.app: ASGIApp = _Dispatcher(control, api, jobs)
-
-    def load(self, *paths: Path) -> int:
-        """Load corpora, all or none. Returns the number of records.
-
-        Raises:
-            CorpusError: a file or a line is invalid.
-
-        """
-        return self.account.add([line for path in paths for line in read_corpus(path)])
 
     def add(self, lines: Iterable[Mapping[str, Any]]) -> int:
         """Add corpus lines such as `{"message": …, "detections": …}`, all or none.

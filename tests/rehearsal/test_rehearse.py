@@ -7,6 +7,7 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
@@ -25,8 +26,32 @@ def command_lines() -> Iterator[bytes]:
             yield (process / "cmdline").read_bytes()
 
 
+def write_own_campaigns(path: Path) -> Path:
+    """Write three malicious campaigns that seem to come from the company of an outbreak."""
+    at = datetime.now(UTC).isoformat()
+    records = [
+        {
+            "id": f"own{number}",
+            "postfix_id": f"p{number}",
+            "edf_hash": str(number),
+            "from": "boss@corp.example",
+            "client_recipients": ["a@corp.example"],
+            "final_disposition": "MALICIOUS",
+            "validation": {"dmarc": "pass"},
+            "scanned_at": at,
+        }
+        for number in range(3)
+    ]
+    path.write_text("".join(json.dumps({"message": record}) + "\n" for record in records))
+    return path
+
+
 def test_an_outbreak_with_faults_and_kills(tmp_path: Path) -> None:
-    """Each message is moved once, despite lost answers and kills; one campaign blocks nobody."""
+    """Each message is moved once, despite lost answers and kills; one campaign blocks nobody.
+
+    Neither do several, where their sender is in a domain of the account.
+    """
+    own = write_own_campaigns(tmp_path / "own.jsonl")
     ledger = tmp_path / "ledger.jsonl"
     faults = "429=0.05,500=0.05,reset=0.03,lost_answer=0.1"
     done = clawback(
@@ -36,6 +61,8 @@ def test_an_outbreak_with_faults_and_kills(tmp_path: Path) -> None:
             RULES,
             "--outbreak",
             "1500",
+            "--corpus",
+            str(own),
             "--kill-worker",
             "2",
             "--faults",

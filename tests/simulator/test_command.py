@@ -53,10 +53,8 @@ def test_serves_a_corpus_and_stops_cleanly(tmp_path: Path, number: int) -> None:
     """It loads the corpus, prints its URL, and exits with 0 within a second of the signal."""
     path = tmp_path / "c.jsonl"
     path.write_text(json.dumps(line("a")), encoding="utf-8")
-    with running("--corpus", str(path), "--faults", "timeout=1:60", "--rate-limit", "off") as (
-        process,
-        root,
-    ):
+    options = ("--faults", "timeout=1:60", "--rate-limit", "off", "--domain", "own.test")
+    with running("--corpus", str(path), *options) as (process, root):
         state = read(f"{root}/_sim/state")
         assert isinstance(state, dict)
         assert (state["messages"], state["faults"], state["rate_limit"]) == (
@@ -64,6 +62,7 @@ def test_serves_a_corpus_and_stops_cleanly(tmp_path: Path, number: int) -> None:
             "timeout=1:60",
             "off",
         )
+        assert state["policies"] == {"domains": 1}
         started = time.monotonic()
         process.send_signal(number)
         assert process.wait(5) == 0
@@ -96,6 +95,7 @@ def test_streams_the_demo() -> None:
         (["--rate-limit", "fast"], 2, "invalid rate"),
         (["--drip", "fast"], 2, "invalid rate"),
         (["--token", ":write"], 2, "invalid token"),
+        (["--domain", "pot"], 2, "--domain 'pot' must be a valid domain name"),
     ],
 )
 def test_refusals_are_one_sentence(arguments: list[str], code: int, sentence: str) -> None:

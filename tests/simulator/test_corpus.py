@@ -5,10 +5,20 @@ import json
 from datetime import UTC, datetime, timedelta
 from itertools import islice
 from pathlib import Path
+from typing import Any
 
 import pytest
 
-from clawback.simulator import CorpusError, Line, Simulator, demo_corpus, outbreak, parse_line
+from clawback.simulator import (
+    CorpusError,
+    Line,
+    Simulator,
+    demo_corpus,
+    outbreak,
+    own_domains,
+    parse_line,
+    read_corpus,
+)
 from clawback.simulator.mail_stream import parse_interval, repeat_lines, restamp
 from clawback.simulator.query_parameters import parse_time
 from tests.simulator.conftest import line
@@ -19,14 +29,13 @@ def write(path: Path, *lines: str) -> Path:
     return path
 
 
-async def test_plain_and_compressed(tmp_path: Path) -> None:
+def test_plain_and_compressed(tmp_path: Path) -> None:
     """Plain and compressed files load alike; blank lines are ignored."""
     plain = write(tmp_path / "a.jsonl", json.dumps(line("a")), "", json.dumps(line("b")))
     packed = tmp_path / "c.jsonl.gz"
     packed.write_bytes(gzip.compress(json.dumps(line("c")).encode()))
-    simulator = Simulator()
-    assert simulator.load(plain, packed) == 3
-    assert set(simulator.account.mailboxes.by_id) == {"a", "b", "c"}
+    read = [one for path in (plain, packed) for one in read_corpus(path)]
+    assert [one.record["id"] for one in read] == ["a", "b", "c"]
 
 
 @pytest.mark.parametrize(
@@ -40,19 +49,17 @@ async def test_plain_and_compressed(tmp_path: Path) -> None:
         '{"message": {"id": "x"}, "detections": []}',
     ],
 )
-async def test_bad_line_is_named_and_nothing_is_loaded(tmp_path: Path, bad: str) -> None:
-    """An invalid line is an error with file and line; the lines before it are not loaded either."""
+def test_bad_line_is_named(tmp_path: Path, bad: str) -> None:
+    """An invalid line is an error with file and line."""
     path = write(tmp_path / "bad.jsonl", json.dumps(line("a")), "", bad)
-    simulator = Simulator()
     with pytest.raises(CorpusError, match=r"bad\.jsonl:3: "):
-        simulator.load(path)
-    assert simulator.account.mailboxes.by_id == {}
+        list(read_corpus(path))
 
 
 @pytest.mark.parametrize(
     "name", ["missing.jsonl", "torn.jsonl.gz", "no.gz", "latin.jsonl", "folder.jsonl"]
 )
-async def test_unreadable_files_are_named(tmp_path: Path, name: str) -> None:
+def test_unreadable_files_are_named(tmp_path: Path, name: str) -> None:
     """A missing, torn or undecodable file is one clear error."""
     (tmp_path / "torn.jsonl.gz").write_bytes(
         gzip.compress(json.dumps(line("a")).encode() * 50)[:-20]
@@ -61,7 +68,25 @@ async def test_unreadable_files_are_named(tmp_path: Path, name: str) -> None:
     (tmp_path / "latin.jsonl").write_bytes(b'{"message": {"id": "\xff"}}')
     (tmp_path / "folder.jsonl").mkdir()
     with pytest.raises(CorpusError, match=name.replace(".", r"\.")):
-        Simulator().load(tmp_path / name)
+        list(read_corpus(tmp_path / name))
+
+
+@pytest.mark.parametrize(
+    ("recipients", "found"),
+    [
+        ([["a@x.test"], ["b@X.test."], ["<c@y.test>"]], ("x.test", "y.test")),
+        ([["a@x.test", "b@x.test", "c@mail.test"]] + [["a@x.test"]] * 10, ("x.test",)),
+        ([["a@x.test"]] * 9 + [["a@x.test", "c@y.test"]], ("x.test", "y.test")),
+        ([["a@pot"], ["a"], "a@x.test", None], ()),
+        ([], ()),
+    ],
+)
+def test_the_domains_of_the_account_are_those_of_its_mail(
+    recipients: list[Any], found: tuple[str, ...]
+) -> None:
+    """In any notation, once for each message; recipients elsewhere are rare."""
+    records = [{"id": "m", "client_recipients": one} for one in recipients]
+    assert own_domains(parse_line({"message": record}) for record in records) == found
 
 
 async def test_real_corpus_loads_whole(real_lines: list[Line]) -> None:
