@@ -247,6 +247,14 @@ class CaseSnapshot(Payload):
         current = {one.id: one for step in self.in_progress for one in step.targets}
         return {**current, **others, **self.targets}
 
+    @property
+    def campaign_of_parts(self) -> str:
+        """The id of a campaign of several parts, of which the case is one once it is full."""
+        if self.campaign is None:
+            return ""
+        is_case_itself = self.uid.endswith(f"/{self.campaign.id}")
+        return "" if is_case_itself and not self.is_full else self.campaign.id
+
     def target(self, message: str) -> Target | None:
         """The message of an id, from a match or a search."""
         return self.targets.get(message) or self.all_targets.get(message)

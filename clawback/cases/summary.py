@@ -121,7 +121,7 @@ def summarize(
         outcomes=_outcomes(plan, snapshot),
         changed=basis.size,
         undo=basis if basis.size and is_small else None,
-        campaign=_campaign(snapshot),
+        campaign=snapshot.campaign_of_parts,
     )
 
 
@@ -153,14 +153,6 @@ def _about(targets: Iterable[Target]) -> dict[str, int | str | None]:
         "sender": first,
         "senders": len(senders),
     }
-
-
-def _campaign(snapshot: CaseSnapshot) -> str:
-    """Identify the campaign, if it has several parts: the case itself is one once it is full."""
-    if snapshot.campaign is None:
-        return ""
-    is_case_itself = snapshot.uid.endswith(f"/{snapshot.campaign.id}")
-    return "" if is_case_itself and not snapshot.is_full else snapshot.campaign.id
 
 
 def _proposed(proposal: Proposal) -> tuple[str, ...]:

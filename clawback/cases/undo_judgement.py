@@ -39,13 +39,15 @@ class UndoLimits(Payload):
 class UndoAssessment(Payload):
     """What an undo comes to: what people see, and what they agree to.
 
-    `changes` counts messages that return, policies that go and reclassifications that are answered;
+    A large campaign is one of the `cases`, whatever the number of its `parts`. `changes` counts
+    messages that return, policies that go and reclassifications that are answered;
     `verdicts` counts the messages by their present verdict, and `malicious` has the first of those
     that are malicious. `reasons` says why a second person must agree; none if nobody must. `digest`
     identifies exactly this. `channels` are those that are told if it is held.
     """
 
     cases: int = 0
+    parts: int = 0
     changes: int = 0
     messages: int = 0
     verdicts: dict[str, int] = Field(default_factory=dict)
@@ -65,24 +67,27 @@ class UndoHold(Payload):
     assessment: UndoAssessment
 
 
-def assess_undo(
+def assess_undo(  # noqa: PLR0913 - what is known beside the plans
     plans: Sequence[UndoPlan],
     verdicts: Mapping[str, str],
     limits: UndoLimits | None,
     *,
     unread: int = 0,
+    further: int = 0,
     is_part: bool = False,
 ) -> UndoAssessment:
     """Judge the undo of some cases by the present verdicts of their messages, by id.
 
-    Without `limits` nobody is asked. `unread` counts cases that could not be read, and `is_part`
-    says that this is one page of a larger undo, whose pages are judged as large.
+    Without `limits` nobody is asked. `unread` counts cases that could not be read, `further`
+    changes that are not among these plans, and `is_part` says that this is one page of a larger
+    undo, whose pages are judged as large.
     """
     messages = list(dict.fromkeys(one.id for plan in plans for one in plan.messages))
     malicious = [one for one in messages if verdicts.get(one) in MALICIOUS]
-    changes, cases = sum(plan.size for plan in plans), len(plans) + unread
+    changes = sum(plan.size for plan in plans)
     found = UndoAssessment(
-        cases=cases,
+        cases=len({plan.counted_as for plan in plans}) + unread,
+        parts=len(plans) + unread,
         changes=changes,
         messages=len(messages),
         verdicts=dict(Counter(verdicts.get(one, UNKNOWN) for one in messages)),
@@ -92,12 +97,13 @@ def assess_undo(
     if limits is None:
         return found
 
-    reasons = tuple(_reasons(found, len(malicious), limits, unread=unread, is_part=is_part))
+    is_large = is_part or found.cases > limits.cases or changes + further > limits.changes
+    reasons = tuple(_reasons(found, len(malicious), limits, unread=unread, is_large=is_large))
     return found.model_copy(update={"reasons": reasons})
 
 
 def _reasons(
-    found: UndoAssessment, malicious: int, limits: UndoLimits, *, unread: int, is_part: bool
+    found: UndoAssessment, malicious: int, limits: UndoLimits, *, unread: int, is_large: bool
 ) -> Iterator[str]:
     if malicious:
         are = "is" if malicious == 1 else "are"
@@ -106,9 +112,15 @@ def _reasons(
         yield f"the present verdict of {plural(unknown, 'message')} could not be read"
     if unread:
         yield f"{plural(unread, 'case')} still acts, or cannot be read"
-    if is_part or found.changes > limits.changes or found.cases > limits.cases:
+    if is_large:
         most = f"{plural(limits.changes, 'change')} or {plural(limits.cases, 'case')}"
         yield f"it takes back more than {most}"
+
+
+def describe_cases(cases: int, parts: int) -> str:
+    """Say how many cases there are, and of how many parts if those are more."""
+    text = plural(cases, "case")
+    return f"{text} of {parts:,} parts" if parts > cases else text
 
 
 def _digest(plans: Sequence[UndoPlan], malicious: Sequence[str], changes: int) -> str:
@@ -144,6 +156,7 @@ def merge_holds(holds: Sequence[UndoHold]) -> UndoHold:
     digests = "\0".join(sorted(one.digest for one in found))
     merged = UndoAssessment(
         cases=sum(one.cases for one in found),
+        parts=sum(one.parts for one in found),
         changes=changes,
         messages=sum(one.messages for one in found),
         verdicts=dict(verdicts),

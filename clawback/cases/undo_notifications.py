@@ -5,7 +5,7 @@ from datetime import datetime
 
 from clawback.actions import Notify, Occasion
 from clawback.cases.state import Decision, NotificationContext, NotificationStep
-from clawback.cases.undo_judgement import UndoHold
+from clawback.cases.undo_judgement import UndoHold, describe_cases
 from clawback.model.level import Level
 from clawback.model.texts import bounded, plural
 
@@ -54,6 +54,7 @@ def describe_request(hold: UndoHold) -> str:
     found = hold.assessment
     return (
         f"{hold.actor.label} wants to take back {plural(found.changes, 'change')} of "
-        f"{plural(found.cases, 'case')}, {plural(found.messages, 'message')} of them to the inbox"
+        f"{describe_cases(found.cases, found.parts)}, "
+        f"{plural(found.messages, 'message')} of them to the inbox"
         f" ({hold.reason or 'no reason given'}): {'; '.join(found.reasons)}"
     )

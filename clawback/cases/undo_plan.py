@@ -30,15 +30,16 @@ class Change(Payload):
 
 
 class UndoBasis(Payload):
-    """What a case changed, as undo needs it for any scope.
+    """What a case, or one part of its campaign, changed, as undo needs it for any scope.
 
-    `targets` are the messages among the subjects of the changes. Written without empty values, so
-    that it fits into a memo.
+    `campaign` is empty if there are no parts. `targets` are the messages among the subjects of the
+    changes. Written without empty values, so that it fits into a memo.
     """
 
     case: str
     uid: str
     rule: str
+    campaign: str = ""
     version: str = ""
     actions: tuple[Action, ...] = ()
     changes: tuple[Change, ...] = ()
@@ -61,6 +62,7 @@ class UndoBasis(Payload):
             case=plan.case_id,
             uid=snapshot.uid,
             rule=plan.rule,
+            campaign=snapshot.campaign_of_parts,
             version=plan.version,
             actions=plan.all_actions,
             changes=tuple(changes),
@@ -106,16 +108,18 @@ def without_returned(plan: CasePlan, changes: Iterable[Change]) -> list[Change]:
 
 
 class UndoPlan(Payload):
-    """What would be undone of one case.
+    """What would be undone of one case, or of one part of its campaign.
 
-    `messages` return to the inbox, `policies` (blocks included) are removed if they are still ours,
-    `corrections` answer reclassifications. `irreversible` describes actions without an inverse: a
-    person must look at them. `notifications` counts those sent, which cannot be taken back.
+    Parts of one `campaign` are one case to people. `messages` return to the inbox, `policies`
+    (blocks included) are removed if they are still ours, `corrections` answer reclassifications.
+    `irreversible` describes actions without an inverse: a person must look at them. `notifications`
+    counts those sent, which cannot be taken back.
     """
 
     case: str
     uid: str
     rule: str
+    campaign: str = ""
     version: str = ""
     messages: tuple[Target, ...] = ()
     policies: tuple[Policy, ...] = ()
@@ -127,6 +131,11 @@ class UndoPlan(Payload):
     def size(self) -> int:
         """How many things would change."""
         return len(self.messages) + len(self.policies) + len(self.corrections)
+
+    @property
+    def counted_as(self) -> str:
+        """The same for all parts of one campaign: the id of its first run."""
+        return self.campaign or self.uid.rpartition("/")[2]
 
 
 class UndoScope(Payload):
@@ -157,6 +166,7 @@ def plan_undo(basis: UndoBasis, scope: UndoScope) -> UndoPlan:
         case=basis.case,
         uid=basis.uid,
         rule=basis.rule,
+        campaign=basis.campaign,
         version=basis.version,
         messages=_unique_messages(parts),
         policies=tuple(policy for part in parts for policy in part.policies),

@@ -7,7 +7,7 @@ complete in a pipe; `--json` has everything.
 import json
 import re
 import sys
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from io import TextIOWrapper
 from typing import Annotated, Any
@@ -34,22 +34,54 @@ _JSON_FORM = (
 
 def print_json(value: Any) -> None:
     """Print a value as one JSON document; dates and paths become strings."""
+    print_json_text(_format_json(value))
+
+
+def _format_json(value: Any) -> str:
     try:
-        text = orjson.dumps(value, default=_to_plain, option=_JSON_FORM).decode()
+        return orjson.dumps(value, default=_to_plain, option=_JSON_FORM).decode()
     except TypeError:
         # orjson refuses integers of more than 64 bits and lone surrogates.
-        text = json.dumps(value, ensure_ascii=False, indent=2, default=_to_plain)
-    print_json_text(text)
+        return json.dumps(value, ensure_ascii=False, indent=2, default=_to_plain)
+
+
+def print_json_object(fields: Iterable[tuple[str, Any]]) -> None:
+    """Print one JSON object field by field, and an iterator among its values item by item.
+
+    So the text of a document with hundreds of thousands of items is never in memory as a whole.
+    """
+    before = "{\n"
+    for name, value in fields:
+        sys.stdout.write(f"{before}  {json.dumps(name)}: ")
+        before = ",\n"
+        if isinstance(value, Iterator):
+            _write_items(value)
+        else:
+            _write_json(_format_json(value).replace("\n", "\n  "))
+    sys.stdout.write("{}\n" if before == "{\n" else "\n}\n")
+
+
+def _write_items(items: Iterator[Any]) -> None:
+    before = "[\n"
+    for item in items:
+        text = _format_json(item).replace("\n", "\n    ")
+        _write_json(f"{before}    {text}")
+        before = ",\n"
+    sys.stdout.write("[]" if before == "[\n" else "\n  ]")
 
 
 def print_json_text(text: str) -> None:
     """Print JSON; characters that the encoding of stdout lacks become escapes of JSON."""
+    _write_json(text + "\n")
+
+
+def _write_json(text: str) -> None:
     try:
         text.encode(sys.stdout.encoding or "ascii")
     except UnicodeEncodeError:
         # Only strings of JSON can hold such characters.
         text = _NOT_ASCII.sub(lambda found: json.dumps(found[0])[1:-1], text)
-    sys.stdout.write(text + "\n")
+    sys.stdout.write(text)
 
 
 def print_file(text: str) -> None:

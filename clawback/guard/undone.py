@@ -51,7 +51,7 @@ class UndoCharge(Payload):
         approved: bool = False,
     ) -> "UndoCharge":
         """Build the charge for an undo that was judged."""
-        cases = tuple(dict.fromkeys(_hash(plan.uid)[:_HASH] for plan in plans))
+        cases = tuple(dict.fromkeys(_hash(plan.counted_as)[:_HASH] for plan in plans))
         return cls(
             person=_hash(json.dumps(actor.identity.person))[: 2 * _HASH],
             name=actor.label,

@@ -134,11 +134,6 @@ class CaseEntry:
             return None
         return summary.undo or UndoBasis(case=self.id, uid="", rule=summary.rule)
 
-    def count_messages(self) -> int:
-        """How many messages the case had when it last came to rest; 0 if that cannot be read."""
-        summary, _ = self._read_summary(CaseSummary)
-        return summary.messages if summary is not None else 0
-
     @property
     def _opened_at(self) -> datetime:
         # The start time of the server is that of the newest run.

@@ -194,8 +194,9 @@ class _Reader:
         return CaseRecord(
             basis=basis.model_copy(
                 update={
-                    "case": self._case,
+                    "case": self._start.plan.case_id,
                     "uid": self._uid,
+                    "campaign": basis.campaign or self._campaign,
                     "version": self._start.plan.version,
                     "actions": self._start.plan.all_actions,
                     "changes": tuple(changes),
@@ -206,6 +207,12 @@ class _Reader:
             targets=self._targets,
             is_in_flight=bool(self._open),
         )
+
+    @property
+    def _campaign(self) -> str:
+        """The campaign of a part; the first one does not know before it is full that it has any."""
+        campaign = self._start.campaign if self._start else None
+        return campaign.id if campaign is not None else ""
 
     def _changes(self) -> Iterator[Change]:
         together: dict[tuple[int, datetime], list[str]] = {}

@@ -185,6 +185,12 @@ def part_id(case_id: str, part: int) -> str:
     return case_id if part == 1 else f"{case_id}/{part}"
 
 
+def case_and_part(workflow_id: str) -> tuple[str, int]:
+    """The id of the case that a part belongs to, and the number of the part."""
+    case_id, _, number = workflow_id.rpartition("/")
+    return (case_id, int(number)) if is_part(workflow_id) else (workflow_id, 1)
+
+
 def is_part(workflow_id: str) -> bool:
     """Whether this is the id of a further part of a campaign."""
     return workflow_id.count("/") > _CASE_SLASHES

@@ -152,10 +152,21 @@ class UnreadableCase:
 
 @dataclass(frozen=True)
 class UnreadCase:
-    """A case whose history the plan leaves out; it has at most so many messages."""
+    """A case whose history the plan leaves out; it has at most so many messages.
+
+    `counted_as` is the same for all parts of one campaign, as in a plan.
+    """
 
     entry: CaseEntry
     messages: int
+    counted_as: str
+
+    @classmethod
+    def of(cls, entry: CaseEntry) -> "UnreadCase":
+        """Count what the summary of a case tells, if it can be read."""
+        summary = entry.read_line().summary
+        messages, campaign = (summary.messages, summary.campaign) if summary else (0, "")
+        return cls(entry, messages, campaign or entry.run)
 
 
 Found = UndoCandidate | UnreadableCase | UnreadCase
@@ -168,6 +179,17 @@ class FoundUndo:
     candidates: tuple[UndoCandidate, ...]
     unreadable: tuple[UnreadableCase, ...]
     unread: tuple[UnreadCase, ...] = ()
+
+    @property
+    def cases(self) -> int:
+        """How many cases this is to people: all parts of a campaign are one."""
+        counted = {one.plan.counted_as for one in self.candidates}
+        return len(counted | {one.counted_as for one in self.unread})
+
+    @property
+    def parts(self) -> int:
+        """How many there are of `cases` if each part counts."""
+        return len(self.candidates) + len(self.unread)
 
     @classmethod
     def of(cls, found: Iterable[Found]) -> "FoundUndo":
@@ -210,7 +232,8 @@ class UndoGateway:
         """Find every case of which something in `scope` can be undone, by id, by rule, or all.
 
         No case is asked and no worker is needed. Cases that cannot be read are reported beside. Of
-        many cases, at most `MOST_HISTORIES` histories are read; `read_rest` reads the others.
+        many cases, or parts, at most `MOST_HISTORIES` histories are read; `read_rest` reads the
+        others.
 
         Raises:
             NothingKnown: there is no such case or rule, or no case has the message.
@@ -218,8 +241,8 @@ class UndoGateway:
 
         """
         wanted = _filters(scope, case, rule)
-        # Only its history says whether a large case has a message, and one case is not many.
-        most = MOST_HISTORIES if case is None and scope.messages is None else None
+        # Only its history says whether a large case has a message.
+        most = MOST_HISTORIES if scope.messages is None else None
         found: list[Found] = []
         for one in wanted:
             query = replace(one, changed=True).query(self._index_keys)
@@ -318,9 +341,11 @@ class UndoGateway:
             elif (candidate := _candidate(entry, basis, scope)) is not None:
                 found.append(candidate)
 
+        # The parts of a campaign in their order: what is read of it then is of one time.
+        behind.sort(key=lambda entry: names.case_and_part(entry.id))
         most = len(behind) if most is None else most
         found += await self._read_histories(behind[:most], scope)
-        return [*found, *(UnreadCase(entry, entry.count_messages()) for entry in behind[most:])]
+        return [*found, *(UnreadCase.of(entry) for entry in behind[most:])]
 
     async def _read_histories(self, entries: Iterable[CaseEntry], scope: UndoScope) -> list[Found]:
 

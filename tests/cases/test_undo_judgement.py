@@ -14,6 +14,7 @@ from clawback.cases.undo_judgement import (
     UndoHold,
     UndoLimits,
     assess_undo,
+    describe_cases,
     merge_holds,
 )
 from clawback.cases.undo_plan import UndoPlan
@@ -28,7 +29,8 @@ VERDICTS = ("NONE", "SPAM", "SUSPICIOUS", "MALICIOUS", "MALICIOUS-BEC", None)
 def plan_of(case: str, *messages: str) -> UndoPlan:
     """The undo plan of a case that moved some messages."""
     targets = tuple(Target(id=id_, at=NOW) for id_ in messages)
-    return UndoPlan(case=case, uid=f"{case}/run", rule="r", messages=targets)
+    uid = f"{case}/run-{case.replace('/', '-')}"
+    return UndoPlan(case=case, uid=uid, rule="r", messages=targets)
 
 
 @given(
@@ -60,6 +62,21 @@ def test_whoever_returns_malicious_unknown_or_much_is_not_alone(
     assert set(found.malicious) == {str(one) for one in malicious}
     assert sum(found.verdicts.values()) == found.messages == len(returned)
     assert not assess_undo(plans, present, None, unread=unread, is_part=is_part).reasons
+
+
+def test_parts_of_a_campaign_are_one_case() -> None:
+    """Many parts are no reason; many messages are, also those whose histories were not read."""
+    parts = [
+        UndoPlan(case="case/r/1", uid=f"case/r/1/{n}/run{n}", rule="r", campaign="first")
+        for n in range(2, 30)
+    ]
+    head = UndoPlan(case="case/r/1", uid="case/r/1/first", rule="r")
+    found = assess_undo([head, *parts], {}, LIMITS)
+    assert (found.cases, found.parts, found.reasons) == (1, 29, ())
+    assert describe_cases(found.cases, found.parts) == "1 case of 29 parts"
+    assert describe_cases(29, 29) == "29 cases"
+    assert assess_undo([head, *parts], {}, LIMITS, further=5).reasons == ()
+    assert len(assess_undo([head, *parts], {}, LIMITS, further=6).reasons) == 1
 
 
 @pytest.mark.parametrize(

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from clawback.cases import CaseState
-from clawback.cli.output import print_json
+from clawback.cli.output import print_json, print_json_object
 
 Pair = namedtuple("Pair", ("left", "right"))  # noqa: PYI024 - one without types
 
@@ -30,3 +30,18 @@ def test_it_is_what_the_standard_library_prints(
     print_json(value)
     expected = json.dumps(value, ensure_ascii=False, indent=2, default=str)
     assert capsys.readouterr().out == expected + "\n"
+
+
+@pytest.mark.parametrize(
+    "items",
+    [[], [{"case": "a", "list": [1, {"deep": [2]}], "none": []}, {}], ["ü\u2028", 2**80, None]],
+)
+def test_a_streamed_document_is_the_same(
+    items: list[Any], capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Item by item, with the same indentation."""
+    print_json_object([("items", iter(items)), ("kept", items), ("number", 1)])
+    expected = {"items": items, "kept": items, "number": 1}
+    assert capsys.readouterr().out == json.dumps(expected, ensure_ascii=False, indent=2) + "\n"
+    print_json_object([])
+    assert json.loads(capsys.readouterr().out) == {}

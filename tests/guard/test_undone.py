@@ -24,7 +24,8 @@ def charge(
 ) -> UndoCharge:
     """What it counts for somebody to take back messages of one case."""
     targets = tuple(Target(id=id_, at=NOW) for id_ in messages)
-    plans = [UndoPlan(case=case, uid=f"{case}/run", rule="r", messages=targets)]
+    uid = f"{case}/run-{case.replace('/', '-')}"
+    plans = [UndoPlan(case=case, uid=uid, rule="r", messages=targets)]
     return UndoCharge.of(
         person(who), plans, assess_undo(plans, {}, None), limits, approved=approved
     )
@@ -155,8 +156,19 @@ def test_what_has_no_room_is_not_known(cases: int) -> None:
 def test_an_undo_of_more_cases_than_are_named_counts_all() -> None:
     """As a number beside the hashes."""
     plans = [
-        UndoPlan(case=f"case/r/{n}", uid=f"case/r/{n}/run", rule="r", messages=())
+        UndoPlan(case=f"case/r/{n}", uid=f"case/r/{n}/run{n}", rule="r", messages=())
         for n in range(600)
     ]
     one = UndoCharge.of(person("ana"), plans, assess_undo(plans, {}, None), LIMITS)
     assert len(one.cases) + one.more == 600
+
+
+def test_the_parts_of_a_campaign_are_one_case() -> None:
+    """To the guard as to people."""
+    plans = [
+        UndoPlan(case="case/r/1", uid=f"case/r/1/{n}/run{n}", rule="r", campaign="first")
+        for n in range(2, 30)
+    ]
+    head = UndoPlan(case="case/r/1", uid="case/r/1/first", rule="r")
+    one = UndoCharge.of(person("ana"), [*plans, head], assess_undo(plans, {}, None), LIMITS)
+    assert (len(one.cases), one.more) == (1, 0)

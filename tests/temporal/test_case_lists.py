@@ -148,7 +148,7 @@ async def test_a_plan_for_many_cases_reads_few_histories(
         assert (len(found.candidates), len(found.unread)) == (1, 2)
         print_plan(found, ends_cases=True)
         assert "2 more cases, with " in capsys.readouterr().out
-        assert [one["case"] for one in found_data(found)["unread"]] == [
+        assert [one["case"] for one in dict(found_data(found))["unread"]] == [
             one.entry.id for one in found.unread
         ]
 

@@ -18,7 +18,7 @@ from clawback.cases.state import Campaign
 from clawback.cases.undo_plan import UndoScope
 from clawback.model.mode import Mode
 from clawback.simulator import outbreak
-from clawback.temporal import case_gateway, case_sender, names
+from clawback.temporal import case_gateway, case_sender, names, undo_gateway
 from clawback.temporal.guard_gateway import GuardGateway
 from clawback.temporal.undo_gateway import UndoGateway
 from clawback.temporal.workflow_calls import QueryFailed, UpdateRefused
@@ -105,6 +105,15 @@ async def test_a_campaign_of_many_parts_is_one_case(
             return messages if len(messages) == len(lines) and len(found) > 2 else None
 
         assert sorted(await eventually(all_parts)) == expected
+
+        # As in the plan for many cases; people are told of one case.
+        monkeypatch.setattr(undo_gateway, "MOST_HISTORIES", 1)
+        found = await undo.find(UndoScope(actor=person("ana")), case=CASE)
+        assert (found.cases, bool(found.unread)) == (1, True)
+        read = sum(len(one.plan.messages) for one in found.candidates)
+        assert read + sum(one.messages for one in found.unread) == len(lines)
+        whole = await undo.read_rest(found, UndoScope(actor=person("ana")))
+        assert (whole.cases, whole.parts, whole.unread) == (1, found.parts, ())
 
 
 @pytest.mark.usefixtures("small")

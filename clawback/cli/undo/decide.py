@@ -4,7 +4,7 @@ from typing import Annotated
 
 import typer
 
-from clawback.cases.undo_judgement import UndoHold
+from clawback.cases.undo_judgement import UndoAssessment, UndoHold
 from clawback.cli.acting import By, Reason, require_actor
 from clawback.cli.exits import ExitCode, Failure, require_terminal
 from clawback.cli.output import AsJson, print_json, print_status, print_table, print_text
@@ -72,7 +72,12 @@ def _row(id_: str, hold: UndoHold) -> tuple[str, ...]:
     found = hold.assessment
     since = f"{hold.held_at:%F %H:%M}"
     why = "; ".join(found.reasons)
-    return (id_, hold.actor.label, since, f"{found.changes:,}", f"{found.cases:,}", why)
+    return (id_, hold.actor.label, since, f"{found.changes:,}", _count_cases(found), why)
+
+
+def _count_cases(found: UndoAssessment) -> str:
+    parts = f" ({found.parts:,} parts)" if found.parts > found.cases else ""
+    return f"{found.cases:,}{parts}"
 
 
 def _confirm(hold: UndoHold) -> str:

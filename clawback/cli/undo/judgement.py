@@ -15,6 +15,7 @@ from clawback.cases.undo_judgement import (
     UndoHold,
     UndoLimits,
     assess_undo,
+    describe_cases,
 )
 from clawback.cases.undo_plan import UndoPlan
 from clawback.cli.cloudflare_access import open_worker_api
@@ -54,8 +55,11 @@ async def judge_here(
     limits = _limits(settings.rules, settings.safety)
     plans = [one.plan for one in found.candidates]
     verdicts, why_unknown = await _read_verdicts(plans, settings)
-    judged = assess_undo(plans, verdicts, limits, unread=len(found.unread))
+    further = sum(one.messages for one in found.unread)
+    judged = assess_undo(plans, verdicts, limits, further=further)
     notes = []
+    if found.unread:
+        notes.append("The worker judges what is not in this plan, too.")
     if why_unknown and UNKNOWN in judged.verdicts:
         notes.append(f"They could not be read here ({why_unknown}); the worker reads them.")
     if limits is None or judged.reasons or not judged.changes:
@@ -126,6 +130,7 @@ def describe_hold(undo: str, hold: UndoHold) -> str:
 def count_lines(found: UndoAssessment) -> Iterator[str]:
     """Say how much an undo takes back."""
     yield (
-        f"It would take back {plural(found.changes, 'change')} of {plural(found.cases, 'case')}, "
+        f"It would take back {plural(found.changes, 'change')} of "
+        f"{describe_cases(found.cases, found.parts)}, "
         f"{plural(found.messages, 'message')} of them to the inbox."
     )

@@ -11,11 +11,18 @@ import typer
 from clawback.cases.undo_judgement import UndoHold
 from clawback.cases.undo_plan import UndoScope
 from clawback.cli.exits import ExitCode, Failure, require_terminal
-from clawback.cli.output import print_json, print_status, print_text, show_progress
+from clawback.cli.output import (
+    print_json,
+    print_json_object,
+    print_status,
+    print_text,
+    show_progress,
+)
 from clawback.cli.temporal_access import call_temporal
 from clawback.cli.undo.judgement import describe_hold, judge_here, judgement_lines
-from clawback.cli.undo.output import found_data, print_plan, print_undone
+from clawback.cli.undo.output import found_data, noun, print_plan, print_undone
 from clawback.garbage_collection import without_garbage_collection
+from clawback.model.texts import plural
 from clawback.settings import load_settings
 from clawback.temporal.fan_out import Answers
 from clawback.temporal.undo_gateway import (
@@ -71,16 +78,13 @@ def run_undo(request: UndoRequest) -> int:
     if not request.yes and not _confirm():
         raise Failure("nothing was undone", ExitCode.NO)
 
-    if found.unread:
-        with show_progress("Reading the cases that still act"):
-            found = _call(lambda undo: undo.read_rest(found, request.scope))
-
+    found = _read_rest(request, found)
     answers = _call(lambda undo: _carry_out(undo, request.scope, found))
     if isinstance(answers, HeldUndo):
         return _report_hold(answers, as_json=request.as_json)
 
     undone = UndoSummary.total(answers.given.values())
-    print_undone(undone, found.unreadable, answers.unanswered, as_json=request.as_json)
+    print_undone(undone, found, answers.unanswered, as_json=request.as_json)
     is_whole = not (undone.failed or undone.refused or found.unreadable or answers.errors)
     return ExitCode.OK if is_whole else ExitCode.NO
 
@@ -100,6 +104,8 @@ def _show_plan(request: UndoRequest) -> FoundUndo:
     if request.as_json and not request.dry_run and (found.candidates or found.unread):
         # The one JSON document is what was undone.
         return found
+    if request.as_json:
+        found = _read_rest(request, found)
 
     with show_progress("Reading present verdicts"):
         judged = call_temporal(
@@ -107,13 +113,21 @@ def _show_plan(request: UndoRequest) -> FoundUndo:
         )
 
     if request.as_json:
-        print_json(found_data(found) | {"judgement": judged.assessment.model_dump(mode="json")})
+        judgement = ("judgement", judged.assessment.model_dump(mode="json"))
+        print_json_object((*found_data(found), judgement))
         return found
 
     print_plan(found, ends_cases=request.scope.ends_cases)
     for line in judgement_lines(judged.assessment, judged.notes):
         print_text(line)
     return found
+
+
+def _read_rest(request: UndoRequest, found: FoundUndo) -> FoundUndo:
+    if not found.unread:
+        return found
+    with show_progress(f"Reading {len(found.unread):,} more histories"):
+        return _call(lambda undo: undo.read_rest(found, request.scope))
 
 
 async def _carry_out(
@@ -130,15 +144,18 @@ async def _carry_out(
             if (hold := UndoProgress.total_of(pages.given.values()).hold) is not None:
                 result.cancel()
                 return HeldUndo(ids[0].rpartition("/")[0], hold)
-            print_status(_describe(pages))
+            print_status(_describe(pages, noun(found)))
 
     return result.result()
 
 
-def _describe(pages: Answers[UndoProgress]) -> str:
+def _describe(pages: Answers[UndoProgress], what: str) -> str:
     progress = UndoProgress.total_of(pages.given.values())
     started = progress.total - progress.left
-    text = f"{started} of {progress.total} cases started, {progress.undone.done} actions undone"
+    text = (
+        f"{started:,} of {plural(progress.total, what)} started, "
+        f"{plural(progress.undone.done, 'action')} undone"
+    )
     silent = ", ".join(pages.errors)
     return f"{text}; {silent} does not answer now" if silent else text
 
