@@ -3,7 +3,8 @@
 The API has two kinds of list (reference §1.1): `cursor`, where `result_info.next` names the next
 page, and `page`, which is numbered. Other lists of Cloudflare name the cursor otherwise, and those
 names are followed too. A server may ignore either parameter, so iteration also ends at a cursor
-that was seen before, and when pages bring no new records. A list that goes on all the same, or of
+that was seen before, and when pages bring no new records. If those pages are full, the list is read
+in parts of its time, where it has one (see `time_split`). A list that goes on all the same, or of
 which something could not be read, is an error: what was read of it is not all.
 """
 
@@ -21,6 +22,8 @@ R = TypeVar("R", bound=WireModel)
 
 OWN_CURSOR = "clawback:"
 """How the cursors begin that clawback makes for servers without any (see `time_split`)."""
+MOST_ROUNDS = 3
+"""How often a numbered list is read that loses records: others move to pages read before."""
 MOST_PAGES = 1_000
 """Pages of one list, a million records: nothing that clawback waits for is longer."""
 
@@ -63,6 +66,7 @@ class Page(Generic[R]):
     and `total` are the server's and not reliable: `total_count` ignores filters, or is always 0.
     `is_full` says that there was no room for more records, `is_last` that the server says that
     this is the end. `unseen`, on the last page of a search, is the time that could not be read.
+    `divided` is the cursor that reads a numbered list in parts of its time; None if it has none.
     """
 
     items: tuple[R, ...]
@@ -74,6 +78,7 @@ class Page(Generic[R]):
     is_full: bool = False
     is_last: bool = False
     unseen: TimeRanges = ()
+    divided: str | None = None
 
     @property
     def next_page(self) -> int | None:
@@ -155,18 +160,20 @@ def parse_counted_page(
 ) -> Page[R]:
     """Build a page of a numbered list.
 
-    A full page may have a successor. The server may have used a smaller page size than requested.
+    A full page may have a successor, and so may any page of a server that does not say which size
+    it used: it may be smaller than requested. One with more records than requested is all there is.
     """
     items, rejected = parse_records(record_type, result)
     # Not `total_count`: it ignores filters on one kind of list and is 0 on the other (§1.1).
-    used_size = _integer(info, "per_page") or per_page
+    used_size = _integer(info, "per_page")
     records = len(items) + len(rejected)
-    is_full = records > 0 and records >= min(used_size, per_page)
+    is_full = min(used_size or per_page, per_page) <= records <= per_page and records > 0
+    may_go_on = is_full or (used_size is None and 0 < records < per_page)
 
     return Page(
         items,
         rejected,
-        str(page + 1) if is_full else None,
+        str(page + 1) if may_go_on else None,
         PagedBy.PAGE,
         _integer(info, "count"),
         _integer(info, "total_count"),
@@ -187,6 +194,23 @@ async def pages(
 
     """
     seen: set[int] = set()
+    for _ in range(MOST_ROUNDS):
+        totals: list[int] = []
+        async for page in _pages_once(listing, seen, most, filters):
+            if page.paged_by is PagedBy.PAGE and page.total is not None:
+                totals.append(page.total)
+            yield page
+        if not totals or totals[-1] >= max(totals):
+            return
+
+
+async def _pages_once(
+    listing: Callable[..., Awaitable[Page[R]]],
+    seen: set[int],
+    most: int | None,
+    filters: Mapping[str, Any],
+) -> AsyncIterator[Page[R]]:
+    """Read a list once; give the records that were not `seen`, and note them."""
     requested: set[str] = set()
     barren = 0
     page = await listing(**filters)
@@ -200,20 +224,28 @@ async def pages(
             yield page
         if page.unseen:
             raise UnreadableResponse("paging", "full pages of one second name no next page")
-        if page.next is None:
+        if (following := page.next) is None:
             return
         # A plan of ours has an end, also where its parts bring what was read before.
-        is_planned = page.next.startswith(OWN_CURSOR)
+        is_planned = following.startswith(OWN_CURSOR)
         is_barren = barren > _MAX_BARREN[page.paged_by] and not is_planned
-        if page.next in requested or is_barren:
-            if page.is_full and page.paged_by is PagedBy.CURSOR:
+        if following in requested or is_barren:
+            if not page.is_full or _is_whole(page, seen):
+                return
+            if page.divided is None:
                 raise UnreadableResponse("paging", "full pages lead back to what was read")
-            return
+            page = await listing(**{**filters, PagedBy.CURSOR: page.divided})
+            continue
 
-        requested.add(page.next)
+        requested.add(following)
         if most is not None and len(requested) >= most:
             raise UnreadableResponse("paging", f"the list goes on after {most:,} pages")
-        page = await listing(**{**filters, page.paged_by: page.next_page or page.next})
+        page = await listing(**{**filters, page.paged_by: page.next_page or following})
+
+
+def _is_whole(page: Page[Any], seen: set[int]) -> bool:
+    """Whether a numbered list has no more records than were seen, by the server's own count."""
+    return page.paged_by is PagedBy.PAGE and page.total is not None and 0 < page.total <= len(seen)
 
 
 def _leave_out(page: Page[R], seen: set[int]) -> tuple[Page[R], set[int]]:

@@ -1,4 +1,4 @@
-"""Reads a search whose server gives full pages and no way to the next: its time is divided.
+"""Reads a list whose server gives full pages and no way to the next: its time is divided.
 
 A full page without a cursor may be all there is, or not. The window is halved until each part has a
 page that is not full. What is left to read travels in the cursor of the page, so every caller of a
@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from typing import Any, TypeVar
 
-from clawback.cloudflare.paging import OWN_CURSOR, Page
+from clawback.cloudflare.paging import OWN_CURSOR, Page, PagedBy
 from clawback.cloudflare.wire_model import WireModel
 from clawback.model.time_ranges import TimeRange, TimeRanges, add_range
 
@@ -123,6 +123,35 @@ async def read_in_windows(plan: SearchPlan, fetch: Fetch[R], report: Report) -> 
         if page.items or page.rejected:
             return replace(page, next=following.write())
         plan = following
+
+
+async def read_numbered(
+    window: TimeRange,
+    fetch: Callable[[TimeRange, int], Awaitable[Page[R]]],
+    page: int,
+    cursor: str | None,
+    report: Report,
+) -> Page[R]:
+    """Read a page of a numbered list, or with a cursor of ours the next part of its time.
+
+    Of a part only the first page is read: whoever divides a list does not trust the numbers.
+
+    Raises:
+        ValueError: the cursor is none of ours.
+
+    """
+    if cursor is None:
+        found = await fetch(window, page)
+        return replace(found, divided=split_cursor(window.start, window.end))
+    if not cursor.startswith(OWN_CURSOR):
+        raise ValueError("a numbered list takes no cursor of the server")
+
+    async def fetch_part(part: TimeRange, _: str | None) -> Page[R]:
+        return replace(await fetch(part, 1), next=None, paged_by=PagedBy.CURSOR)
+
+    return await read_in_windows(
+        SearchPlan.read(window.start, window.end, cursor), fetch_part, report
+    )
 
 
 def split_cursor(start: datetime, end: datetime) -> str | None:

@@ -21,6 +21,7 @@ from clawback.ingest.split import split_match
 from clawback.model.events import Event, EventKind, NotAnEvent, build_event, source_of
 from clawback.model.mode import Mode
 from clawback.model.polling import Lane, ReadPage
+from clawback.model.time_ranges import TimeRange
 from clawback.rules import RuleMatch, RuleSet
 from clawback.rules.eligibility import (
     AgeLimit,
@@ -133,6 +134,8 @@ class Ingest:
         result.digest = hashlib.sha256(keys.encode("utf-8", "replace")).hexdigest()[:16]
         if result.digest == request.former:
             result.page = _page_after_the_same(request, page)
+            if result.page is None and page.is_full:
+                result.unseen = (TimeRange(start=request.start, end=request.end),)
 
         return events
 
@@ -299,12 +302,11 @@ class Ingest:
 def _page_after_the_same(request: ReadPage, page: Page[Any]) -> str | None:
     """Return what to read after a page that came twice: a server that ignores `page` repeats it.
 
-    A search is then read in parts of its time; a numbered list has come to its end.
+    If it is full, the list is then read in parts of its time; else it has come to its end.
     """
     if page.next is None or page.next.startswith(OWN_CURSOR):
         return page.next
-    is_search = request.source is EventKind.MESSAGE
-    return split_cursor(request.start, request.end) if is_search and page.is_full else None
+    return split_cursor(request.start, request.end) if page.is_full else None
 
 
 async def _list_messages(api: EmailSecurity, page: str | None, window: Any) -> Page[Any]:
@@ -312,11 +314,16 @@ async def _list_messages(api: EmailSecurity, page: str | None, window: Any) -> P
 
 
 async def _list_reports(api: EmailSecurity, page: str | None, window: Any) -> Page[Any]:
-    return await api.phishguard_reports(page=int(page or 1), **window)
+    return await api.phishguard_reports(**_numbered(page), **window)
 
 
 async def _list_submissions(api: EmailSecurity, page: str | None, window: Any) -> Page[Any]:
-    return await api.submissions(page=int(page or 1), **window)
+    return await api.submissions(**_numbered(page), **window)
+
+
+def _numbered(page: str | None) -> dict[str, Any]:
+    is_divided = page is not None and page.startswith(OWN_CURSOR)
+    return {"cursor": page} if is_divided else {"page": int(page or 1)}
 
 
 _LIST_PAGE: Mapping[EventKind, Callable[[EmailSecurity, str | None, Any], Awaitable[Page[Any]]]] = {

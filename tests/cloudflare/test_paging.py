@@ -79,16 +79,54 @@ async def test_a_counted_list_is_read_to_its_end_even_if_the_server_gives_less_t
 
 
 async def test_a_server_that_ignores_the_page_ends_the_list() -> None:
-    """A page without new records ends the list."""
+    """A page with more records than it was asked for is the list, and so is one that repeats."""
     api, asked = bounded(lambda _: envelope(records(0, 5)))
-    assert await ids(api, "phishguard_reports", **WINDOW, per_page=5) == ["0", "1", "2", "3", "4"]
+    for per_page, requests in ((4, 1), (6, 2)):
+        asked.clear()
+        found = await ids(api, "phishguard_reports", **WINDOW, per_page=per_page)
+        assert found == ["0", "1", "2", "3", "4"]
+        assert len(asked) == requests
+
+
+async def test_a_full_page_that_repeats_is_not_taken_for_the_whole_list() -> None:
+    """Unless the server counts no more: there may be any number of records behind it."""
+    api, _ = bounded(lambda _: envelope(records(0, 5)))
+    with pytest.raises(UnreadableResponse):
+        await ids(api, "block_senders", per_page=5)
+    with pytest.raises(UnreadableResponse):
+        await ids(api, "phishguard_reports", **WINDOW, per_page=5)
+
+    api, asked = bounded(lambda _: envelope(records(0, 5), per_page=5, total_count=5))
+    assert await ids(api, "block_senders", per_page=5) == ["0", "1", "2", "3", "4"]
     assert len(asked) == 2
+
+
+@given(total=st.integers(1, 30), size=st.integers(1, 9), gone=st.sets(st.integers(0, 29)))
+@settings(max_examples=40)
+async def test_a_record_that_moves_to_a_page_read_before_is_found(
+    total: int, size: int, gone: set[int]
+) -> None:
+    """Others are removed after the first page; all that stay are given, each once."""
+    asked = 0
+
+    def answer(query: httpx.QueryParams) -> httpx.Response:
+        nonlocal asked
+        asked += 1
+        kept = [n for n in range(total) if asked == 1 or n not in gone]
+        first = (int(query["page"]) - 1) * size
+        shown = [{"id": str(n)} for n in kept[first : first + size]]
+        return envelope(shown, per_page=size, total_count=len(kept))
+
+    api, _ = bounded(answer)
+    found = await ids(api, "block_senders", per_page=size)
+    assert len(found) == len(set(found))
+    assert {str(n) for n in range(total) if n not in gone} <= set(found)
 
 
 async def test_a_server_that_ignores_the_page_with_records_that_cannot_be_used_ends_too() -> None:
     """Rejected records count as seen."""
     api, asked = bounded(lambda _: envelope([{"x": 1}, {"x": 2}]))
-    assert await ids(api, "phishguard_reports", **WINDOW, per_page=2) == []
+    assert await ids(api, "phishguard_reports", **WINDOW, per_page=3) == []
     assert len(asked) == 2
 
 

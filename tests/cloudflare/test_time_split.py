@@ -80,6 +80,58 @@ async def test_every_message_is_read_once_whatever_names_the_next_page(
     assert server.requests <= 4 + 40 * (len(seconds) // SIZE)
 
 
+@pytest.mark.parametrize("method", ["phishguard_reports", "submissions"])
+@pytest.mark.parametrize("shape", ["numbered", "one page", "smaller pages", "whole list"])
+@given(seconds=st.lists(st.integers(0, 899), unique=True, max_size=40))
+@settings(max_examples=10, deadline=None)
+async def test_every_record_of_a_numbered_list_is_read_once(
+    method: str, shape: str, seconds: list[int]
+) -> None:
+    """By its numbers, or in parts of its time if the server gives the same full page for each."""
+    server = NumberedServer(seconds, shape)
+    listing = getattr(server.client(), method)
+    found = [
+        item.record["at"]
+        async for page in pages(listing, start=START, end=END, per_page=SIZE)
+        for item in page.items
+    ]
+    assert sorted(found) == sorted(seconds)
+    assert server.requests <= 4 + 40 * (len(seconds) // SIZE + 1)
+
+
+class NumberedServer(Server):
+    """Holds reports or submissions, each at a second of the window.
+
+    It gives numbered pages; the first one whatever the number; pages of two without a word about
+    their size; or all records in one page.
+    """
+
+    def __init__(self, seconds: list[int], shape: str) -> None:
+        super().__init__(seconds, "none")
+        self._numbers = shape
+
+    def answer(self, request: httpx.Request) -> httpx.Response:
+        """Give one page of the records of `[start, end)`."""
+        self.requests += 1
+        query = request.url.params
+        start, end = (
+            (datetime.fromisoformat(query[name]) - START).total_seconds()
+            for name in ("start", "end")
+        )
+        found = [second for second in self.seconds if start <= second < end]
+        number, size = int(query["page"]), int(query["per_page"])
+        if self._numbers == "one page":
+            number = 1
+        elif self._numbers == "smaller pages":
+            size = 2
+        elif self._numbers == "whole list":
+            number, size = 1, max(len(found), 1)
+        shown = found[(number - 1) * size : number * size]
+        info: dict[str, Any] = {} if self._numbers == "smaller pages" else {"per_page": SIZE}
+        names = ("id", "submission_id")
+        return envelope([{**dict.fromkeys(names, str(one)), "at": one} for one in shown], **info)
+
+
 async def test_a_short_page_needs_no_cursor() -> None:
     """It is the whole list, in one request."""
     server = Server([1, 2, 3], "none")

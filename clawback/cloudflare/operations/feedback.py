@@ -16,6 +16,7 @@ from clawback.cloudflare.api_request import (
 )
 from clawback.cloudflare.operations.operation_group import OperationGroup
 from clawback.cloudflare.paging import Page
+from clawback.cloudflare.time_split import read_numbered
 from clawback.cloudflare.wire_model import (
     Fields,
     Identity,
@@ -25,6 +26,7 @@ from clawback.cloudflare.wire_model import (
     rename_fields,
 )
 from clawback.model.messages import MAX_MESSAGES_PER_REQUEST, Disposition
+from clawback.model.time_ranges import TimeRange
 
 _OCCURRED = {"ts": "occurred_at"}
 
@@ -121,21 +123,32 @@ class Feedback(OperationGroup):
     """Reads reports and submissions, and creates submissions."""
 
     async def phishguard_reports(
-        self, *, start: datetime, end: datetime, page: int = 1, per_page: int = 1000
+        self,
+        *,
+        start: datetime,
+        end: datetime,
+        page: int = 1,
+        cursor: str | None = None,
+        per_page: int = 1000,
     ) -> Page[Report]:
         """List the reports of `[start, end)`, one page at a time: GET `phishguard/reports`.
 
         A server from before October 2026 ignores `page` and returns the whole list every time;
-        `pages` handles that. Permission: Read.
+        `pages` handles that. `cursor` is the `divided` of a page. Permission: Read.
         """
-        values: dict[str, Any] = {
-            "start": start,
-            "end": end,
-            "page": page,
-            "per_page": check_page_size(per_page),
-        }
-        request = ApiRequest(Method.GET, "phishguard/reports", query=encode_query(values))
-        return await self._fetch_page(request, Report, page, per_page)
+
+        async def fetch(window: TimeRange, number: int) -> Page[Report]:
+            values: dict[str, Any] = {
+                "start": window.start,
+                "end": window.end,
+                "page": number,
+                "per_page": check_page_size(per_page),
+            }
+            request = ApiRequest(Method.GET, "phishguard/reports", query=encode_query(values))
+            return await self._fetch_page(request, Report, number, per_page)
+
+        window = TimeRange(start=start, end=end)
+        return await read_numbered(window, fetch, page, cursor, self._transport.report_paging)
 
     async def submissions(
         self,
@@ -143,22 +156,28 @@ class Feedback(OperationGroup):
         start: datetime,
         end: datetime,
         page: int = 1,
+        cursor: str | None = None,
         per_page: int = 1000,
         **filters: Unpack[SubmissionFilters],
     ) -> Page[Submission]:
         """List the submissions of `[start, end)`, one page at a time: GET `submissions`.
 
-        Permission: Read.
+        `cursor` is the `divided` of a page. Permission: Read.
         """
-        values: dict[str, Any] = {
-            **filters,
-            "start": start,
-            "end": end,
-            "page": page,
-            "per_page": check_page_size(per_page),
-        }
-        request = ApiRequest(Method.GET, "submissions", query=encode_query(values))
-        return await self._fetch_page(request, Submission, page, per_page)
+
+        async def fetch(window: TimeRange, number: int) -> Page[Submission]:
+            values: dict[str, Any] = {
+                **filters,
+                "start": window.start,
+                "end": window.end,
+                "page": number,
+                "per_page": check_page_size(per_page),
+            }
+            request = ApiRequest(Method.GET, "submissions", query=encode_query(values))
+            return await self._fetch_page(request, Submission, number, per_page)
+
+        window = TimeRange(start=start, end=end)
+        return await read_numbered(window, fetch, page, cursor, self._transport.report_paging)
 
     async def submit(self, messages: Sequence[Resubmission]) -> None:
         """Request other dispositions of detections: POST `submissions`. Permission: Write.
