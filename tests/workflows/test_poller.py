@@ -221,6 +221,54 @@ async def test_detections_are_asked_for_once_and_only_where_they_matter(
         assert len(answered) <= 60 * (1.2 if fault else 1)
 
 
+NEW_SENDERS = """
+title: New senders
+id: 6a3dfb6e-3f0c-4f04-9d0f-0d4b1a4d2c12
+name: new_senders
+status: stable
+logsource: {product: cloudflare, service: email_security, category: message}
+detection:
+  bad: {final_disposition: MALICIOUS-BEC}
+  new: {history.messages: 0}
+  condition: bad and new
+level: high
+response: {mode: enforce, actions: [move: {destination: JunkEmail}]}
+tests:
+  - name: new
+    event: {final_disposition: MALICIOUS-BEC, history: {messages: 0}}
+    expect: match
+  - {name: clean, event: {final_disposition: NONE}, expect: no match}
+"""
+
+
+async def test_senders_are_searched_once_and_only_where_it_matters(
+    temporal: Client, tmp_path: Path
+) -> None:
+    """One search serves all mail of a sender and both lanes; of clean mail nobody is searched."""
+    (tmp_path / "safety.yml").write_text("{}")
+    (tmp_path / "new_senders.yml").write_text(NEW_SENDERS)
+    senders = {number: f"s{number}@bad.test" for number in (1, 2, 3)}
+    bad = [
+        line
+        for number, sender in senders.items()
+        for line in outbreak(20, seed=number, sender=sender)
+    ]
+    clean = list(outbreak(20, seed=9, sender="clean@good.test", disposition="NONE"))
+    async with deployed(
+        temporal, simulated(bad, clean), tmp_path / "state", rules=tmp_path
+    ) as deployment:
+        await deployment.poll()
+        await deployment.poll()
+        await eventually(lambda: _moved(deployment, 60))
+        searched = Counter(
+            sender
+            for entry in deployment.simulator.account.requests.entries
+            if entry.path.endswith("/investigate")
+            for sender in parse_qs(entry.query).get("sender", [])
+        )
+        assert searched == dict.fromkeys(senders.values(), 1)
+
+
 async def test_a_record_without_an_id_is_rejected_and_stops_nothing(
     temporal: Client, tmp_path: Path
 ) -> None:
