@@ -58,7 +58,11 @@ HISTORIES = Path(__file__).parent / "histories"
 MOVE = Move(destination=Destination.JUNK)
 RECOVERABLE = Move(destination=Destination.RECOVERABLE)
 SOON = CaseTiming(linger=timedelta(seconds=1), approval_timeout=timedelta(seconds=1))
+LATER = SOON.model_copy(update={"linger": timedelta(seconds=10)})
+"""Of a case that something reaches once it has settled, also on a busy machine."""
 LINES = list(outbreak(4))
+PATIENCE = timedelta(minutes=3)
+"""How long a scene may take; the longest waits for half a minute."""
 
 Scene = Callable[[Deployment], Awaitable[str]]
 
@@ -78,9 +82,10 @@ def plan(name: str, *actions: Any, **changes: Any) -> CasePlan:
 async def moved(deployment: Deployment) -> str:
     """A campaign is moved; a late arrival joins; the case closes."""
     told = plan("moved", MOVE, Reclassify(disposition=Disposition.MALICIOUS))
-    await deployment.signal_case(told, *map(match_of, LINES[:2]), pace=SOON)
+    await deployment.signal_case(told, *map(match_of, LINES[:2]), pace=LATER)
     await deployment.settled(told.case_id)
-    await deployment.signal_case(told, *map(match_of, LINES[2:]), pace=SOON)
+    await deployment.signal_case(told, *map(match_of, LINES[2:]), pace=LATER)
+    await joined(deployment, told, len(LINES))
     return await closed(deployment, told)
 
 
@@ -95,7 +100,10 @@ async def blocked(deployment: Deployment) -> str:
 
 
 async def correlated(deployment: Deployment) -> str:
-    """Three matches open a case, a fourth follows, a signal is unreadable, and a rule is gone."""
+    """Three matches open a case, a fourth follows, a signal is unreadable, and a rule is gone.
+
+    The rule counts campaigns, so each match is of one of its own.
+    """
     rules = LiveRules.load(RULES).current
     known = rules.plan_group("block_repeat_sender", {"from": "repeat@bad.test"})
     if known is None:
@@ -108,7 +116,10 @@ async def correlated(deployment: Deployment) -> str:
         gone.model_copy(update={"group": {"from": f"{number}@bad.test"}}) for number in count()
     )
     gone = next(one for one in others if names.correlation_id(one.case_id) == shard)
-    matches = list(map(match_of, LINES))
+    matches = [
+        match_of(*outbreak(1, seed)).model_copy(update={"value": str(seed)})
+        for seed in range(51, 55)
+    ]
     await gateway.send_matches([(known, matches[:3]), (gone, matches[:3])], linger)
     await eventually(lambda: _exists(deployment, known.case_id))
     await deployment.client.get_workflow_handle(shard).signal(names.MATCHED, "unreadable")
@@ -155,11 +166,12 @@ async def denied(deployment: Deployment) -> str:
     await deployment.signal_case(
         told,
         match_of(LINES[0]),
-        pace=SOON.model_copy(update={"approval_timeout": timedelta(days=7)}),
+        pace=LATER.model_copy(update={"approval_timeout": timedelta(days=7)}),
     )
     await deployment.settled(told.case_id, CaseState.HELD)
     await deployment.cases.deny(told.case_id, person("ana"), "a newsletter")
-    await deployment.signal_case(told, match_of(LINES[1]), pace=SOON)
+    await deployment.signal_case(told, match_of(LINES[1]), pace=LATER)
+    await joined(deployment, told, 2)
     return await closed(deployment, told)
 
 
@@ -520,6 +532,48 @@ SCENES: dict[str, Scene] = {
 }
 
 
+class SceneStuck(RuntimeError):
+    """A scene did not get where it should; the text names it and says where it was."""
+
+
+async def play(name: str, deployment: Deployment) -> str:
+    """Play a scene; the id of the workflow to save.
+
+    Raises:
+        SceneStuck: it took too long, or something came too late.
+
+    """
+    scene = SCENES[name]
+    try:
+        async with asyncio.timeout(PATIENCE.total_seconds()):
+            return await scene(deployment)
+    except TimeoutError as error:
+        cases = [f"{one.id} is {one.shown_state}" for one in await deployment.cases.find(limit=3)]
+        raise SceneStuck(
+            f"the scene {name} ({scene.__doc__}) did not end within "
+            f"{PATIENCE.total_seconds():.0f} s; the newest cases: {', '.join(cases) or 'none'}. "
+            "Has a rule or an action changed that it rests on?"
+        ) from error
+
+
+async def joined(deployment: Deployment, told: CasePlan, count: int) -> None:
+    """Wait until a case has taken so many events.
+
+    Raises:
+        SceneStuck: they opened the case anew, because it had closed.
+
+    """
+
+    async def there() -> bool | None:
+        snapshot = (await deployment.cases.status(told.case_id)).snapshot
+        return (snapshot is not None and len(snapshot.events) == count) or None
+
+    await eventually(there)
+    runs = [one async for one in deployment.client.list_workflows(f"WorkflowId = '{told.case_id}'")]
+    if len(runs) > 1:
+        raise SceneStuck(f"{told.case_id} had closed before all matches came: run it again")
+
+
 async def _exists(deployment: Deployment, case_id: str) -> bool | None:
     return bool(await deployment.cases.find(CaseFilter(id_prefix=case_id))) or None
 
@@ -599,8 +653,8 @@ async def record(client: Client, folder: Path, wanted: Sequence[str]) -> None:
             receiving() as channels,
             deployed(client, simulator, Path(state), channels, judges_undo=True) as deployment,
         ):
-            for name, scene in SCENES.items():
-                played = await scene(deployment)
+            for name in SCENES:
+                played = await play(name, deployment)
                 if name in wanted:
                     save(
                         folder,

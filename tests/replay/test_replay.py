@@ -3,21 +3,25 @@
 A change that would break cases that are open when it is released fails here.
 """
 
+import asyncio
 import json
 from collections.abc import Mapping
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
 import pytest
 from temporalio import workflow
-from temporalio.client import WorkflowHistory
+from temporalio.client import Client, WorkflowHistory
 from temporalio.worker import Replayer
 
+from clawback.simulator import Simulator, SimulatorOptions
 from clawback.temporal.data_converter import data_converter
+from tests.replay import record
 from tests.replay.careless import CarelessCase
 from tests.replay.neighbor import read_history
 from tests.replay.record import HISTORIES, SCENES
-from tests.workflows.deployment import STRICT
+from tests.workflows.deployment import STRICT, Deployment, deployed
 from workflows import WORKFLOWS
 
 SAVED = sorted(HISTORIES.glob("*.json"))
@@ -142,3 +146,19 @@ def test_histories_hold_no_path_of_a_machine() -> None:
         text = json.dumps(json.loads(path.read_text(encoding="utf-8")))
         assert ".py" not in text
         assert "/tmp/" not in text  # noqa: S108 - a word to look for
+
+
+async def test_a_scene_that_gets_nowhere_ends_with_its_name(
+    temporal: Client, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Recording never hangs: the error names the scene and where the cases are."""
+
+    async def stuck(_: Deployment) -> str:
+        """Nothing happens."""
+        return await asyncio.Future()
+
+    monkeypatch.setitem(record.SCENES, "stuck", stuck)
+    monkeypatch.setattr(record, "PATIENCE", timedelta(milliseconds=50))
+    async with deployed(temporal, Simulator(SimulatorOptions()), tmp_path) as deployment:
+        with pytest.raises(record.SceneStuck, match=r"stuck \(Nothing happens.\) did not end"):
+            await record.play("stuck", deployment)
