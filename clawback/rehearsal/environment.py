@@ -28,11 +28,10 @@ from clawback.model.events import EventKind
 from clawback.rehearsal.counters import sum_counters
 from clawback.rehearsal.plan import Rehearsal
 from clawback.rehearsal.server import EmbeddedServer, NamedServer, RehearsalServer
-from clawback.rehearsal.waiting import describe_wait
+from clawback.rehearsal.waiting import describe_wait, is_idle
 from clawback.settings import Settings
 from clawback.simulator import Kind, Line
 from clawback.temporal.case_gateway import CaseGateway
-from clawback.temporal.correlation_gateway import CorrelationGateway
 from clawback.temporal.key_ring import create_key_file
 from clawback.temporal.poller_gateway import PollerGateway
 from clawback.temporal.workflow_calls import NoSuchWorkflow
@@ -43,6 +42,8 @@ SERVER = "Temporal server"
 ACTIONS = "temporal_actions"
 """The billable actions, among the counters of the server."""
 _QUERY_TIMEOUT = 5.0
+_IDLE_TIMEOUT = 60.0
+"""Of 20,000 cases each is described."""
 _METRICS_TIMEOUT = 2.0
 
 
@@ -133,8 +134,8 @@ class RehearsalEnvironment:
         return await self._ask(self._all_polled_since(time))
 
     async def is_idle(self) -> bool:
-        """Whether no case is responding and no correlation has matches for a case."""
-        return await self._ask(self._is_idle())
+        """Whether no case has anything to do and no correlation has matches for a case."""
+        return await self._ask(is_idle(self._require_client()), _IDLE_TIMEOUT)
 
     async def count_cases(self) -> dict[str, int]:
         """Count the open cases by state; empty if the server does not answer."""
@@ -211,22 +212,16 @@ class RehearsalEnvironment:
                 await pollers.request_poll(status.source)
         return not late
 
-    async def _is_idle(self) -> bool:
-        client = self._require_client()
-        if await CaseGateway(client).count(CaseState.RESPONDING):
-            return False
-        return not any(one.waiting for one in await CorrelationGateway(client).statuses())
-
     def _require_client(self) -> Client:
         if self._client is None:
             raise RuntimeError("the services are not running")
         return self._client
 
     @staticmethod
-    async def _ask(query: Awaitable[bool]) -> bool:
+    async def _ask(query: Awaitable[bool], patience: float = _QUERY_TIMEOUT) -> bool:
         """Await a query; False if it fails because a process is down or not ready."""
         try:
-            return await asyncio.wait_for(query, _QUERY_TIMEOUT)
+            return await asyncio.wait_for(query, patience)
         except (TimeoutError, RPCError, NoSuchWorkflow):
             return False
 
