@@ -7,12 +7,12 @@ first tells letters apart that are alike (`I` and `l`), and folding it last thos
 
 import re
 import unicodedata
-from functools import cache, lru_cache
+from functools import cache
 from importlib.resources import files
 from typing import NamedTuple
 
-_CACHED = 8_192
-_LONGEST_CACHED = 320
+from clawback.model.memo import memoized
+
 _INVISIBLE = re.compile(
     "[\u00ad\u034f\u061c\u115f\u1160\u17b4\u17b5\u180b-\u180f\u200b-\u200f\u202a-\u202e"
     "\u2060-\u206f\u3164\ufe00-\ufe0f\ufeff\uffa0\ufff0-\ufff8"
@@ -33,23 +33,17 @@ class Skeletons(NamedTuple):
         return self.folded == other.folded or self.seen == other.seen
 
 
+@memoized
 def skeletons_of(text: str) -> Skeletons:
     """Give the skeletons of a text; runs of blanks count as one."""
-    return _cached(text) if len(text) <= _LONGEST_CACHED else _skeletons(text)
-
-
-def are_confusable(text: str, other: str) -> bool:
-    """Whether two texts look alike, apart from blanks around them."""
-    return skeletons_of(text.strip()).meets(skeletons_of(other.strip()))
-
-
-def _skeletons(text: str) -> Skeletons:
     plain = _BLANKS.sub(" ", text)
     folded, seen = plain.casefold(), _prototypes(plain).casefold()
     return Skeletons(_skeleton(folded), _skeleton(seen))
 
 
-_cached = lru_cache(maxsize=_CACHED)(_skeletons)
+def are_confusable(text: str, other: str) -> bool:
+    """Whether two texts look alike, apart from blanks around them."""
+    return skeletons_of(text.strip()).meets(skeletons_of(other.strip()))
 
 
 def _skeleton(text: str) -> str:

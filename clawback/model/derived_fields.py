@@ -6,17 +6,15 @@ message, `href_domain` to a link. Nothing here raises, whatever a record holds.
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from functools import lru_cache
 from typing import Any
 
 from clawback.model.domains import domain_of_address, domain_of_link
 from clawback.model.mailboxes import canonical_mailbox
+from clawback.model.memo import memoized
 from clawback.model.notations import canonical_address
 from clawback.model.times import parse_time
 
 Derive = Callable[[Any], Any]
-_CACHED = 4_096
-_LONGEST_CACHED = 320
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,12 +45,9 @@ def _count(name: str) -> Derive:
     return count
 
 
+@memoized
 def _mailbox(address: str) -> str | None:
-    mailbox = _cached_mailbox if len(address) <= _LONGEST_CACHED else canonical_mailbox
-    return mailbox(address) or None
-
-
-_cached_mailbox = lru_cache(maxsize=_CACHED)(canonical_mailbox)
+    return canonical_mailbox(address) or None
 
 
 _RECIPIENTS = ("to", "envelope_to", "client_recipients")

@@ -5,14 +5,14 @@ The list is that of the package publicsuffixlist, which is released with every c
 
 import ipaddress
 import re
-from functools import cache, lru_cache
+from functools import cache
 from urllib.parse import unquote
 
 from publicsuffixlist import PublicSuffixList
 
+from clawback.model.memo import memoized
 from clawback.model.notations import canonical_address, canonical_domain, parse_ip
 
-_CACHED = 8_192
 _LONGEST_HOST = 255
 _LONGEST_LINK = 8_192
 _WEB_SCHEMES = frozenset({"http", "https", "ftp", "ws", "wss"})
@@ -24,6 +24,7 @@ _IPV4_PART = re.compile(r"0x[0-9a-f]*|[0-9]+")
 _IPV4_PARTS = 4
 
 
+@memoized
 def domain_of_address(address: str) -> str | None:
     """Give the registered domain of a mail address; None if the text has no domain."""
     _, at, domain = canonical_address(address).rpartition("@")
@@ -75,7 +76,7 @@ def registered_domain(host: str) -> str | None:
     return _registered_domain(name) if name else None
 
 
-@lru_cache(maxsize=_CACHED)
+@memoized
 def _registered_domain(name: str) -> str:
     return _as_address(name) or _suffixes().privatesuffix(name) or name
 

@@ -1,14 +1,13 @@
 """Domains that imitate others: a few edits, confusable letters, or another public suffix."""
 
 from collections.abc import Collection, Iterator
-from functools import lru_cache
 
 from clawback.model.confusables import skeletons_of
 from clawback.model.domains import registered_domain
 from clawback.model.edit_distance import edit_distance
+from clawback.model.memo import memoized
 from clawback.model.notations import unicode_domain
 
-_CACHED = 8_192
 _SHORTEST = 5
 """Characters: shorter names differ by an edit from too many others."""
 _SHORTEST_FOR_TWO = 10
@@ -36,7 +35,7 @@ class Lookalikes:
             self._add_name(domain)
 
         self._longest = max(map(len, self._names), default=0) + _MOST_EDITS
-        self.find = lru_cache(maxsize=_CACHED)(self._find)
+        self.find = memoized(self._find)
 
     def _add_name(self, domain: str) -> None:
         for name in skeletons_of(_name_of(domain)):

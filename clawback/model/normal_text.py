@@ -9,6 +9,8 @@ import re
 import unicodedata
 from typing import Final
 
+from clawback.model.memo import Memo
+
 _INVISIBLE_RANGES: Final = (
     (0xAD, 0xAD),
     (0x34F, 0x34F),
@@ -36,8 +38,6 @@ INVISIBLE: Final = re.compile(
 """Runs of characters that nobody sees."""
 # The blank of Braille looks like a space and is none to Unicode.
 _BLANKS: Final = re.compile(r"[\s\u2800]+")
-_MOST_FORMS = 8_192
-_LONGEST_KEPT = 512
 
 
 def normal_form(text: str) -> str:
@@ -59,20 +59,5 @@ def _casefold(text: str) -> str:
     return unicodedata.normalize("NFKC", text.casefold())
 
 
-class NormalForms(dict[str, str]):
-    """The normal forms of recent texts: `forms[text]`.
-
-    Many rules ask for the same text of an event, and a campaign has the same text in many events.
-    """
-
-    def __missing__(self, text: str) -> str:
-        form = normal_form(text)
-        if len(text) <= _LONGEST_KEPT:
-            if len(self) >= _MOST_FORMS:
-                self.clear()
-            self[text] = form
-        return form
-
-
-NORMAL_FORMS: Final = NormalForms()
+NORMAL_FORMS: Final = Memo(normal_form)
 """The forms that the engine has computed lately, a few MiB at most."""

@@ -10,10 +10,11 @@ No function raises. What is no domain, address or IP keeps its text, trimmed and
 import re
 import unicodedata
 from contextlib import suppress
-from functools import lru_cache
 from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address, ip_network
 
 import idna
+
+from clawback.model.memo import memoized
 
 IPNetwork = IPv4Network | IPv6Network
 
@@ -22,7 +23,10 @@ LONGEST = 1024
 A_LABEL = "xn--"
 """The prefix of a label in ASCII that stands for one in another script."""
 
-_CACHED = 4096
+_PLAIN_ADDRESS = re.compile(r"[A-Za-z0-9._%+=/-]+@[A-Za-z0-9-]+(?:\.[A-Za-z0-9-]+)*")
+_BYTE = r"(?:25[0-5]|2[0-4][0-9]|1[0-9]{2}|[1-9]?[0-9])"
+_PLAIN_IPV4 = re.compile(rf"{_BYTE}(?:\.{_BYTE}){{3}}")
+# Of the two above, nearly all that mail holds, only the case can differ from the canonical form.
 _QUOTED = re.compile(r'"((?:[^"\\]|\\.)*)"', re.DOTALL)
 _NEEDS_NO_QUOTES = re.compile(r"[^\s\"(),:;<>@\[\\\].]+(?:\.[^\s\"(),:;<>@\[\\\].]+)*")
 _WITH_PORT = re.compile(r"\[([^\[\]]*)\](?::[0-9]{1,5})?|([0-9.]+):[0-9]{1,5}")
@@ -43,15 +47,12 @@ _IPV4_BITS = 32
 # ---- domains
 
 
+@memoized
 def canonical_domain(text: str) -> str:
     """Give a domain as A-labels in lower case, without a trailing dot."""
     if text.isascii() or len(text) > LONGEST:
         return _trimmed(text)
-    return _canonical_domain(text)
 
-
-@lru_cache(maxsize=_CACHED)
-def _canonical_domain(text: str) -> str:
     try:
         mapped = idna.uts46_remap(text.strip(), std3_rules=False)
     except idna.IDNAError:
@@ -81,12 +82,12 @@ def unicode_domain(text: str) -> str:
 _A_LABELS = re.compile(r"(?<![a-z0-9-])xn--[a-z0-9-]{1,59}(?![a-z0-9@-])", re.IGNORECASE)
 
 
-@lru_cache(maxsize=_CACHED)
+@memoized
 def _as_unicode(label: str) -> str:
     with suppress(UnicodeError):
         decoded = label[len(A_LABEL) :].lower().encode("ascii").decode("punycode")
         # A label that UTS 46 writes in another way is a forgery of the one people would see.
-        if _canonical_domain(decoded) == label.lower():
+        if canonical_domain(decoded) == label.lower():
             return decoded
     return label
 
@@ -100,13 +101,14 @@ def shown(text: str) -> str:
 # ---- e-mail addresses
 
 
+@memoized
 def canonical_address(text: str) -> str:
     """Give an e-mail address in lower case with a canonical domain; without `@`, a domain."""
-    return _canonical_address(text) if len(text) <= LONGEST else _trimmed(text)
+    if _PLAIN_ADDRESS.fullmatch(text):
+        return text.lower()
+    if len(text) > LONGEST:
+        return _trimmed(text)
 
-
-@lru_cache(maxsize=_CACHED)
-def _canonical_address(text: str) -> str:
     # Once is enough, except for hostile nesting: what brackets hold may be in brackets again.
     while (simpler := _simplify_address(text)) != text:
         text = simpler
@@ -136,8 +138,11 @@ def _canonical_local_part(text: str) -> str:
 # ---- IP addresses
 
 
+@memoized
 def canonical_ip(text: str) -> str:
     """Give an IP address in its shortest form, as IPv4 where it stands for an IPv4 address."""
+    if _PLAIN_IPV4.fullmatch(text):
+        return text
     address = parse_ip(text)
     return text.strip().lower() if address is None else str(address)
 
@@ -147,7 +152,7 @@ def parse_ip(text: str) -> IPv4Address | IPv6Address | None:
     return None if len(text) > LONGEST else _parse_ip(text)
 
 
-@lru_cache(maxsize=_CACHED)
+@memoized
 def _parse_ip(text: str) -> IPv4Address | IPv6Address | None:
     plain = text.strip()
     if (found := _WITH_PORT.fullmatch(plain)) is not None:

@@ -61,6 +61,18 @@ def test_forms_are_total_and_idempotent(form: Callable[[str], str], text: str) -
     assert form(form(text)) == form(text)
 
 
+@given(st.from_regex(r"[\w.%+=/-]{1,9}@[\w-]{1,9}(\.[\w-]{1,4}){0,2}", fullmatch=True))
+def test_an_address_without_brackets_is_as_with_brackets(address: str) -> None:
+    """The usual address takes a short way to the same form."""
+    assert canonical_address(address) == canonical_address(f"<{address}>")
+
+
+@given(st.from_regex(r"[0-9]{1,3}(\.[0-9]{1,3}){2,4}", fullmatch=True))
+def test_an_ip_address_without_blanks_is_as_with_blanks(address: str) -> None:
+    """The usual IP address takes a short way to the same form."""
+    assert canonical_ip(address) == canonical_ip(f" {address}")
+
+
 # ---- domains
 
 _LABELS = st.sampled_from(["bücher", "münchen", "рф", "例え", "paypal", "a-b", "😀", "faß"])

@@ -11,12 +11,7 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Any, ClassVar
 
-from clawback.model.events.canonical_record import (
-    DETECTIONS_FORMS,
-    Forms,
-    canonical_record,
-    canonical_value,
-)
+from clawback.model.events.canonical_record import DETECTIONS_FORMS, Forms, canonicalizer
 from clawback.model.messages import Target
 from clawback.model.notations import canonical_address
 from clawback.model.texts import bounded
@@ -25,6 +20,8 @@ from clawback.model.times import parse_time
 LONGEST_ID = 512
 """Bytes of the longest id of a record; the API's own have about fifty. Requests carry it whole."""
 MESSAGE = "message"
+
+_canonical_detections = canonicalizer(DETECTIONS_FORMS)
 
 
 class Enrichment(StrEnum):
@@ -121,7 +118,7 @@ class Event:
         """The same event with an enrichment, also in its joined message."""
         name = enrichment.value
         has_forms = enrichment is Enrichment.DETECTIONS
-        canonical = canonical_value(value, DETECTIONS_FORMS) if has_forms else value
+        canonical = _canonical_detections(value) if has_forms else value
         record = {**self.record, name: canonical}
         if self.kind is not EventKind.MESSAGE and self.message:
             record[MESSAGE] = {**self.message, name: canonical}
@@ -186,6 +183,9 @@ class EventSource(ABC):
     settings_prefix: ClassVar[str] = ""
     """The prefix of `interval` and `lookback` in the settings of its poller."""
 
+    def __init__(self) -> None:
+        self._canonical_record = canonicalizer(self.forms)
+
     @property
     def is_joined(self) -> bool:
         """Whether an event is about a message that must be found first."""
@@ -232,7 +232,7 @@ class EventSource(ABC):
         self, record: Mapping[str, Any], at: datetime, *, handled: bool = False, version: str = ""
     ) -> Event:
         id_ = self._id_of(record)
-        canonical = canonical_record(record, self.forms)
+        canonical = self._canonical_record(record)
         original = None if canonical is record else record
         return Event(self.kind, id_, at, canonical, (), handled, version, original)
 

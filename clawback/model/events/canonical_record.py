@@ -36,38 +36,66 @@ SUBMISSION_FORMS: Forms = {
 }
 
 _DEEPEST_LIST = 8
+_ONLY_TEXTS = frozenset({str})
+
+Canonicalizer = Callable[[Any], Any]
+"""Gives the canonical form of a value or of each value of a list.
+
+The same object if nothing changes. Values of an unexpected type stay.
+"""
 
 
-def canonical_record(record: Mapping[str, Any], forms: Forms) -> Mapping[str, Any]:
-    """Give a record with canonical values; the same object if nothing changes.
-
-    Values of an unexpected type stay.
-    """
-    changes: dict[str, Any] = {}
-    for name, form in forms.items():
-        value = record.get(name)
-        if value is not None and (new := canonical_value(value, form)) is not value:
-            changes[name] = new
-
-    return {**record, **changes} if changes else record
+def canonicalizer(form: Form | Forms) -> Canonicalizer:
+    """Make the function that gives values of a form, or records of some forms."""
+    return _of_fields(form) if isinstance(form, Mapping) else _of_text(form)
 
 
-def canonical_value(value: Any, form: "Form | Forms", depth: int = 0) -> Any:
-    """Give the canonical form of a value or of each value of a list."""
-    if value.__class__ is list:
-        return _canonical_list(value, form, depth + 1)
-    if isinstance(form, Mapping):
-        return canonical_record(value, form) if isinstance(value, Mapping) else value
-    if value.__class__ is not str:
-        return value
+def _of_text(form: Form) -> Canonicalizer:
+    def canonical(value: Any) -> Any:
+        if value.__class__ is str:
+            new = form(value)
+            return value if new == value else new
+        if value.__class__ is not list:
+            return value
+        if not _ONLY_TEXTS.issuperset(map(type, value)):
+            return _canonical_list(value, canonical)
+        texts = list(map(form, value))  # no Python runs for each, as `form` is memoized
+        return value if texts == value else texts
 
-    new = form(value)
-    return value if new == value else new
+    return canonical
 
 
-def _canonical_list(values: list[Any], form: "Form | Forms", depth: int) -> list[Any]:
-    if depth > _DEEPEST_LIST:
-        return values
-    new = [canonical_value(value, form, depth) for value in values]
-    is_same = all(one is other for one, other in zip(values, new, strict=True))
-    return values if is_same else new
+def _of_fields(forms: Forms) -> Canonicalizer:
+    fields = [
+        (name, None if isinstance(form, Mapping) else form, canonicalizer(form))
+        for name, form in forms.items()
+    ]
+
+    def canonical(record: Any) -> Any:
+        if record.__class__ is not dict and not isinstance(record, Mapping):
+            return _canonical_list(record, canonical) if record.__class__ is list else record
+
+        changes: dict[str, Any] = {}
+        for name, form, canonical_field in fields:
+            value = record.get(name)
+            if value.__class__ is str:  # the usual case, without a further call
+                if form is not None and (text := form(value)) != value:
+                    changes[name] = text
+            elif value is not None and (new := canonical_field(value)) is not value:
+                changes[name] = new
+
+        return {**record, **changes} if changes else record
+
+    return canonical
+
+
+def _canonical_list(values: list[Any], canonical: Canonicalizer, depth: int = 1) -> list[Any]:
+    new = [
+        canonical(value)
+        if value.__class__ is not list
+        else value
+        if depth == _DEEPEST_LIST
+        else _canonical_list(value, canonical, depth + 1)
+        for value in values
+    ]
+    return values if new == values else new
