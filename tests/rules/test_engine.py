@@ -16,6 +16,7 @@ from clawback.rules.engine.codegen import Branches, generate_evaluator, generate
 from clawback.rules.engine.compiler import compile_node, enrichments_of
 from clawback.rules.engine.index import Engine
 from clawback.rules.engine.predicates import match_any_regex, required_literals
+from clawback.rules.engine.wildcards import match_any, match_parts
 from clawback.rules.source.condition import (
     And,
     Comparison,
@@ -384,6 +385,34 @@ def test_literals_are_taken_from_simple_expressions_only(
 ) -> None:
     """What may be missing, and whatever needs a parser, gives no literal."""
     assert required_literals(expression) == literals
+
+
+wildcard_texts = st.lists(part, max_size=4).map(_merged)
+literals_inside = words.filter(bool).map(lambda word: (Wildcard.MANY, word, Wildcard.MANY))
+
+
+@thorough
+@given(
+    parts=st.one_of(
+        st.lists(wildcard_texts, min_size=1, max_size=6),
+        st.lists(literals_inside, min_size=16, max_size=20),
+    ),
+    text=joined,
+)
+def test_many_texts_at_once_match_as_one_by_one(
+    parts: list[tuple[str | Wildcard, ...]], text: str
+) -> None:
+    """Texts of a kind are compared at once, and mean what each of them means alone."""
+    expected = any(match_parts(one)(text) for one in parts)
+    assert match_any(parts)(text) is expected
+
+
+def test_an_automaton_takes_what_is_no_unicode() -> None:
+    """A long list of words is found beside a lone surrogate."""
+    contains = match_any([(Wildcard.MANY, f"word{number}", Wildcard.MANY) for number in range(99)])
+    assert contains("a word7 b")
+    assert contains("a \ud800 word98 b")
+    assert not contains("a \ud800 word b")
 
 
 def test_what_is_no_unicode_is_looked_up_all_the_same() -> None:

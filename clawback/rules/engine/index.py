@@ -12,14 +12,16 @@ from typing import Any, Generic, TypeVar
 from ahocorasick_rs import AhoCorasick
 
 from clawback.model.events import MESSAGE, SOURCES, Enrichment, EventKind
-from clawback.model.normal_text import NORMAL_FORMS, is_plain, normal_form
+from clawback.model.normal_text import NORMAL_FORMS, is_plain
 from clawback.model.notations import A_LABEL, unicode_domain
 from clawback.rules.engine.codegen import generate_predicate
 from clawback.rules.engine.compiler import Today, compile_node, enrichments_of
 from clawback.rules.engine.field_values import as_text, is_derived, read_values, reader_of
+from clawback.rules.engine.likeness import likeness_checks
 from clawback.rules.engine.predicates import Predicate, match_any_regex
 from clawback.rules.engine.prefilter import Lookup, Missing, Prefilter, prefilters_of
-from clawback.rules.source.condition import Node
+from clawback.rules.source.condition import Confusable, Node
+from clawback.rules.source.lookalike import Lookalike
 
 Hit = TypeVar("Hit")
 Decision = tuple[Sequence[Hit], bool]
@@ -29,7 +31,7 @@ _NOTHING_MISSING: Missing = frozenset()
 
 _MOST_UNINDEXED = 8
 _OVERLAPPING = True
-_UNCOMPARED = frozenset({Lookup.EXISTS, Lookup.MATCHES})
+_UNCOMPARED = frozenset({Lookup.EXISTS, Lookup.MATCHES, Lookup.LOOKS_LIKE})
 _LITERALS = frozenset({Lookup.CONTAINS, Lookup.STARTS_WITH, Lookup.ENDS_WITH})
 
 
@@ -103,6 +105,14 @@ class _FieldIndex:
         self._regexes = list(regexes.values())
         self._match_regexes = match_any_regex(list(regexes)) if regexes else None
 
+        likenesses: dict[_Rows, list[Confusable | Lookalike]] = {}
+        for key, one in rows.items():
+            if key.likeness is not None:
+                likenesses.setdefault(one, []).append(key.likeness)
+        self._likenesses = [
+            (check, one) for one, tests in likenesses.items() for check in likeness_checks(tests)
+        ]
+
     def look_up(self, value: Any, found: _Found) -> None:
         """Add the rows that one value of the field leads to."""
         if self._exists is not None and value is not None:
@@ -112,25 +122,32 @@ class _FieldIndex:
         if text is None:
             return
 
-        # In ASCII, blanks are all that differs from lower case, and most keys have none.
-        form = text.lower() if text.isascii() else NORMAL_FORMS[text]
+        is_ascii = text.isascii()
+        form = text.lower() if is_ascii else NORMAL_FORMS[text]
         if (rows := self._equals.get(form)) is not None:
             rows.add_to(found)
         if self._find_literals is not None:
             self._look_up_literals(form, found)
 
-        if not text.isascii() or self._sees_more_than_words:
+        # In ASCII, blanks are all that differs from lower case, and most keys have none.
+        if not is_ascii or self._sees_more_than_words:
             self._look_up_other_forms(text, form, found)
-
         if self._match_regexes is not None:
             for number in self._match_regexes(text) or ():
                 self._regexes[number].add_to(found)
+        if self._likenesses:
+            self._look_up_likenesses(value, found)
+
+    def _look_up_likenesses(self, value: Any, found: _Found) -> None:
+        for is_alike, rows in self._likenesses:
+            if is_alike(value):
+                rows.add_to(found)
 
     def _look_up_other_forms(self, text: str, form: str, found: _Found) -> None:
         """Add rows by other forms of a text than the one that was looked up already."""
         if text.isascii():
             if self._has_blanks and not is_plain(text):
-                self._look_up_form(normal_form(text), found)
+                self._look_up_form(NORMAL_FORMS[text], found)
         elif self._evaluates and (raw := text.casefold()) != form:
             # `cased` and regular expressions see the text as it is; this alone proves nothing.
             self._look_up_form(raw, _Found(set(), found.candidates))
@@ -291,7 +308,7 @@ class Engine(Generic[Hit]):
             self._index(missing)
 
     def _decide_indexed(self, record: Mapping[str, Any]) -> Decision[Hit]:
-        missing = self._missing(record)
+        missing = self._missing(record) if self._enrichments else _NOTHING_MISSING
         return (self._indexes.get(missing) or self._index(missing)).decide(record)
 
     def _index(self, missing: Missing) -> _Index[Hit]:
@@ -302,7 +319,7 @@ class Engine(Generic[Hit]):
     def _decide_each(self, record: Mapping[str, Any]) -> Decision[Hit]:
         hits: list[Hit] = []
         undecided = False
-        is_known = not self._missing(record)
+        is_known = not self._enrichments or not self._missing(record)
 
         for compiled, generated, hit in self._predicates:
             if answer := generated(record) if is_known else compiled(record):
@@ -324,8 +341,6 @@ class Engine(Generic[Hit]):
 
     def _missing(self, record: Mapping[str, Any]) -> Missing:
         """Give the enrichments that conditions ask for and a record lacks."""
-        if not self._enrichments:
-            return _NOTHING_MISSING
         message = record.get(MESSAGE) if self._is_joined else record
         if not isinstance(message, Mapping):
             return _NOTHING_MISSING

@@ -27,8 +27,8 @@ from clawback.rules.engine.field_values import (
     known_by,
     reader_of,
 )
-from clawback.rules.engine.likeness import compile_likeness
-from clawback.rules.engine.wildcards import match_parts
+from clawback.rules.engine.likeness import likeness_checks
+from clawback.rules.engine.wildcards import match_any, match_parts
 from clawback.rules.source.condition import (
     Comparison,
     Confusable,
@@ -151,9 +151,10 @@ def _folded_texts(values: Iterable[Any]) -> list[str]:
 def compile_tests(tests: tuple[Test, ...]) -> Check:
     """Compile the tests of a leaf to one check that passes if any of them does."""
     checks = [
-        *_text_checks(tests),
-        *(_check(test) for test in tests if not isinstance(test, Text | Confusable | Lookalike)),
-        *(compile_likeness(test) for test in tests if isinstance(test, Confusable | Lookalike)),
+        *_text_checks([test for test in tests if isinstance(test, Text)]),
+        *(_check(test) for test in tests if not isinstance(test, _GROUPED)),
+        *_regex_checks([test for test in tests if isinstance(test, Regex)]),
+        *likeness_checks([test for test in tests if isinstance(test, Confusable | Lookalike)]),
     ]
     if len(checks) == 1:
         return checks[0]
@@ -167,6 +168,9 @@ def compile_tests(tests: tuple[Test, ...]) -> Check:
     return passes
 
 
+_GROUPED = Text | Regex | Confusable | Lookalike
+
+
 def _check(test: Test) -> Check:
     match test:
         case Null():
@@ -175,8 +179,6 @@ def _check(test: Test) -> Check:
             return lambda value: value is not None
         case Number():
             return _compare_number(test)
-        case Regex():
-            return _match_regex(test)
         case Network():
             return _contain_address(ip_network(test.cidr))
         case TimePart():
@@ -265,53 +267,69 @@ _STRUCTURE = re.compile(r"[\\|()\[\]]")
 _NO_LITERAL = re.compile(r".(?:[?*]|\{[^}]*\})|[^A-Za-z0-9 @_-]", re.DOTALL)
 
 
-def _match_regex(test: Regex) -> Check:
-    match = match_any_regex([test.expression])
-    literals = required_literals(test.expression)
+def _regex_checks(tests: Sequence[Regex]) -> Iterator[Check]:
+    """Compile all expressions of a leaf to one check."""
+    expressions = [test.expression for test in tests]
+    if not expressions:
+        return
+
+    match = match_any_regex(expressions)
+    required = [required_literals(expression) for expression in expressions]
+    has_literals = all(required)
 
     def check(value: Any) -> bool:
         text = value if value.__class__ is str else as_text(value)
-        if text is None:
+        if text is None or (has_literals and not _contain_all_of_any(text.casefold(), required)):
             return False
-
-        folded = text.casefold()
-        for literal in literals:  # a generator costs more than the loop
-            if literal not in folded:
-                return False
-
         return match(text) is not None
 
-    return check
+    yield check
+
+
+def _contain_all_of_any(text: str, required: Sequence[Sequence[str]]) -> bool:
+    """Whether a text contains all literals of any of the sequences."""
+    for literals in required:
+        for literal in literals:
+            if literal not in text:
+                break
+        else:
+            return True
+    return False
 
 
 # ---- texts
 
 
-def _text_checks(tests: tuple[Test, ...]) -> Iterator[Check]:
-    """Compile all texts of a leaf: equality to one set lookup, `*literal*` to one loop."""
-    texts = [test for test in tests if isinstance(test, Text)]
+def _text_checks(texts: Sequence[Text]) -> Iterator[Check]:
+    """Compile all texts of a leaf."""
     yield from (_match_cased(text) for text in texts if text.cased)
 
     normal = [normalise(text) for text in texts if not text.cased]
-    yield from _normal_checks([text for text in normal if is_ascii(text)])
-    for check in _normal_checks([text for text in normal if not is_ascii(text)]):
-        yield _also_in_unicode(check)
+    if ascii_texts := [text for text in normal if is_ascii(text)]:
+        yield _normal_check(ascii_texts)
+    if others := [text for text in normal if not is_ascii(text)]:
+        yield _also_in_unicode(_normal_check(others))
 
 
-def _normal_checks(texts: Sequence[Text]) -> Iterator[Check]:
-    equal = frozenset(text.literal for text in texts if text.literal is not None)
-    if equal:
-        yield _equal_any(equal)
+def _normal_check(texts: Sequence[Text]) -> Check:
+    """Compile texts in their normal form to one check of the normal form of a value.
 
-    contained = [literal for text in texts if (literal := literal_inside(text)) is not None]
-    if contained:
-        yield _contain_any(tuple(dict.fromkeys(contained)))
+    In ASCII, blanks are all that differs from lower case, and a literal without any finds none.
+    """
+    matches = match_any([text.parts for text in texts])
+    # A `?` may stand for a blank.
+    has_blanks = any(
+        part is Wildcard.ONE or " " in str(part) for text in texts for part in text.parts
+    )
 
-    for text in texts:
-        if text.literal is None and literal_inside(text) is None:
-            # A `?` may stand for a blank.
-            literals = [" " if part is Wildcard.ONE else str(part) for part in text.parts]
-            yield _check_text(match_parts(text.parts), literals)
+    def check(value: Any) -> bool:
+        text = value if value.__class__ is str else as_text(value)
+        if text is None:
+            return False
+        is_lower = text.isascii() and not has_blanks
+        return matches(text.lower() if is_lower else NORMAL_FORMS[text])
+
+    return check
 
 
 def normalise(text: Text) -> Text:
@@ -345,41 +363,6 @@ def literal_inside(text: Text) -> str | None:
             return None
 
 
-def _equal_any(wanted: frozenset[str]) -> Check:
-    return _check_text(wanted.__contains__, wanted)
-
-
-def _contain_any(wanted: tuple[str, ...]) -> Check:
-    first = wanted[0]
-    if len(wanted) == 1:
-        return _check_text(lambda text: first in text, wanted)
-
-    def contains(text: str) -> bool:
-        for literal in wanted:  # noqa: SIM110 - a generator costs more than the loop
-            if literal in text:
-                return True
-        return False
-
-    return _check_text(contains, wanted)
-
-
 def _match_cased(text: Text) -> Check:
     matches = match_parts(text.parts)
     return lambda value: (text := as_text(value)) is not None and matches(text)
-
-
-def _check_text(matches: Callable[[str], bool], literals: Iterable[str]) -> Check:
-    """Check the normal form of a value for literals.
-
-    In ASCII, blanks are all that differs from lower case, and a literal without any finds none.
-    """
-    has_blanks = any(" " in literal for literal in literals)
-
-    def check(value: Any) -> bool:
-        text = value if value.__class__ is str else as_text(value)
-        if text is None:
-            return False
-        is_lower = text.isascii() and not has_blanks
-        return matches(text.lower() if is_lower else NORMAL_FORMS[text])
-
-    return check

@@ -14,6 +14,7 @@ from clawback.rules.engine.field_values import enrichment_of
 from clawback.rules.engine.predicates import required_literals
 from clawback.rules.source.condition import (
     And,
+    Confusable,
     Element,
     Exists,
     ExpiredAfter,
@@ -31,6 +32,7 @@ from clawback.rules.source.condition import (
     replace_children,
 )
 from clawback.rules.source.field_catalogue import FieldType, find_field
+from clawback.rules.source.lookalike import Lookalike
 
 # A shorter one is part of most texts.
 _SHORTEST_LITERAL = 3
@@ -41,23 +43,25 @@ Missing = frozenset[Enrichment]
 
 
 class Lookup(StrEnum):
-    """What is looked up in a field. All but `matches` compare normal forms."""
+    """What is looked up in a field. The first four compare normal forms."""
 
     EQUALS = "equals"
     CONTAINS = "contains"
     STARTS_WITH = "starts with"
     ENDS_WITH = "ends with"
     MATCHES = "matches"
+    LOOKS_LIKE = "looks like"
     EXISTS = "exists"
 
 
 @dataclass(frozen=True, slots=True)
 class Prefilter:
-    """One lookup: the field equals, contains, … `key`; empty for `exists`."""
+    """One lookup: the field equals, contains, … `key`, or looks like what `likeness` says."""
 
     field: str
     lookup: Lookup
     key: str = ""
+    likeness: Confusable | Lookalike | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -159,9 +163,13 @@ def _below(node: Node, parent: str) -> Node:
 
 
 def _of_test(field: str, test: Test, *, has_few_values: bool) -> PrefilterSet | None:
+    likeness = None
     match test:
         case Null():
             return None
+        case Confusable() | Lookalike():
+            lookup, key, exact = Lookup.LOOKS_LIKE, "", True
+            likeness = test
         case Text():
             lookup, key, is_whole = _literal_lookup(test)
             # Another script is also looked for in domain names, as people see them.
@@ -171,7 +179,7 @@ def _of_test(field: str, test: Test, *, has_few_values: bool) -> PrefilterSet | 
         case _:
             lookup, key, exact = Lookup.EXISTS, "", isinstance(test, Exists)
 
-    prefilter = Prefilter(field, lookup, key)
+    prefilter = Prefilter(field, lookup, key, likeness)
     return PrefilterSet({prefilter: exact}, _estimate_share(prefilter, has_few_values))
 
 
@@ -211,6 +219,8 @@ def _estimate_share(prefilter: Prefilter, has_few_values: bool) -> float:  # noq
     match prefilter.lookup:
         case Lookup.EXISTS:
             return 0.8
+        case Lookup.LOOKS_LIKE:
+            return 0.5  # rare, but slow: better asked of the few that a verdict leaves
         case Lookup.EQUALS:
             return 0.2 if has_few_values else 0.0005
         case Lookup.MATCHES:

@@ -1,12 +1,95 @@
 """Matches strings against texts with wildcards, in linear time."""
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+
+from ahocorasick_rs import AhoCorasick
 
 from clawback.rules.source.condition import Wildcard
 
+Parts = tuple[str | Wildcard, ...]
+Matcher = Callable[[str], bool]
 
-def match_parts(parts: tuple[str | Wildcard, ...]) -> Callable[[str], bool]:
+_FEWEST_FOR_AUTOMATON = 16
+
+
+def match_any(texts: Sequence[Parts]) -> Matcher:
+    """Compile texts with wildcards to a function that says whether a whole string matches any.
+
+    Those of a kind are compared at once: lists of rules have dozens.
+    """
+    equal, heads, tails, inside = list[str](), list[str](), list[str](), list[str]()
+    others = list[Matcher]()
+    for parts in texts:
+        match parts:
+            case (str() as head, Wildcard.MANY):
+                heads.append(head)
+            case (Wildcard.MANY, str() as tail):
+                tails.append(tail)
+            case (Wildcard.MANY, str() as literal, Wildcard.MANY):
+                inside.append(literal)
+            case () | (str(),):
+                equal.append("".join(map(str, parts)))
+            case _:
+                others.append(match_parts(parts))
+
+    return _any_of(
+        [
+            *([frozenset(equal).__contains__] if equal else []),
+            *([_start_with_any(tuple(heads))] if heads else []),
+            *([_end_with_any(tuple(tails))] if tails else []),
+            *([_contain_any(tuple(dict.fromkeys(inside)))] if inside else []),
+            *others,
+        ]
+    )
+
+
+def _any_of(matchers: Sequence[Matcher]) -> Matcher:
+    if len(matchers) == 1:
+        return matchers[0]
+
+    def matches(text: str) -> bool:
+        for one in matchers:  # noqa: SIM110 - a generator costs more than the loop
+            if one(text):
+                return True
+        return False
+
+    return matches
+
+
+def _start_with_any(heads: tuple[str, ...]) -> Matcher:
+    return lambda text: text.startswith(heads)
+
+
+def _end_with_any(tails: tuple[str, ...]) -> Matcher:
+    return lambda text: text.endswith(tails)
+
+
+def _contain_any(literals: tuple[str, ...]) -> Matcher:
+    if len(literals) == 1:
+        (literal,) = literals
+        return lambda text: literal in text
+
+    def contains(text: str) -> bool:
+        for literal in literals:  # noqa: SIM110 - a generator costs more than the loop
+            if literal in text:
+                return True
+        return False
+
+    if len(literals) < _FEWEST_FOR_AUTOMATON or "" in literals:
+        return contains
+    find = AhoCorasick(literals).find_matches_as_indexes
+
+    def find_any(text: str) -> bool:
+        try:
+            return bool(find(text))
+        except UnicodeEncodeError:  # a lone surrogate, which the automaton does not take
+            return contains(text)
+
+    return find_any
+
+
+def match_parts(parts: Parts) -> Matcher:
     """Compile a text with wildcards to a function that says whether a whole string matches it."""
     literals = tuple(part for part in parts if isinstance(part, str))
     match parts:
@@ -36,7 +119,7 @@ def _contain_in_order(text: str, literals: tuple[str, ...]) -> bool:
     return True
 
 
-def wildcard_pattern(parts: tuple[str | Wildcard, ...]) -> str:
+def wildcard_pattern(parts: Parts) -> str:
     """Translate a text with wildcards to a regular expression that takes linear time.
 
     Each `*` with what follows is an atomic group: the first place where a segment fits is as good
