@@ -92,11 +92,22 @@ def reader_of(path: Path) -> Reader:
     derive, parent = derivation.derive, path[:-1]
     if not derivation.is_whole:
         source = (*parent, *derivation.sources)
-        return lambda record: [derive(value) for value in read_values(record, source)]
+        return _derived_reader(source, derive)
 
     return lambda record: [
         derive(one) if isinstance(one, Mapping) else None for one in read_values(record, parent)
     ]
+
+
+def _derived_reader(source: Path, derive: Callable[[Any], Any]) -> Reader:
+    name = source[0] if len(source) == 1 else ""
+
+    def read(record: Record) -> Sequence[Any]:
+        if (value := record.get(name)).__class__ is str:  # the usual case, without a list
+            return (derive(value),)
+        return [derive(value) for value in read_values(record, source)]
+
+    return read
 
 
 # ---- what is unknown

@@ -30,6 +30,7 @@ NOTHING: tuple[tuple[()], bool] = ((), False)
 _NOTHING_MISSING: Missing = frozenset()
 
 _MOST_UNINDEXED = 8
+_MOST_GENERATED = 256
 _OVERLAPPING = True
 _UNCOMPARED = frozenset({Lookup.EXISTS, Lookup.MATCHES, Lookup.LOOKS_LIKE})
 _LITERALS = frozenset({Lookup.CONTAINS, Lookup.STARTS_WITH, Lookup.ENDS_WITH})
@@ -194,6 +195,7 @@ class _Index(Generic[Hit]):
     ) -> None:
         self._conditions = conditions
         self._today = today
+        self._missing = missing
         self._predicates: dict[int, Predicate] = {}
         self._always: list[int] = []
 
@@ -267,7 +269,11 @@ class _Index(Generic[Hit]):
 
     def _compile(self, row: int) -> Predicate:
         """Compile a condition when it is a candidate for the first time; most never are."""
-        predicate = self._predicates[row] = compile_node(self._conditions[row][0], self._today)
+        node = self._conditions[row][0]
+        is_known = self._missing.isdisjoint(enrichments_of(node))
+        generates = is_known and len(self._conditions) <= _MOST_GENERATED
+        make = generate_predicate if generates else compile_node
+        predicate = self._predicates[row] = make(node, self._today)
         return predicate
 
 
