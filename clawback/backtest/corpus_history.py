@@ -6,19 +6,17 @@ from collections import defaultdict
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import datetime
 from pathlib import Path
-from typing import Any
 
 from clawback.ingest.join import join_messages
-from clawback.model.events import SOURCES_BY_NAME, Event, message_event, source_of
+from clawback.model.events import SOURCES_BY_NAME, Enrichment, Event, message_event, source_of
 from clawback.simulator.corpus import CorpusError, Line, read_lines
 
-Sample = tuple[Event, dict[str, Any]]
 _PROGRESS_EVERY = 500
 
 
 def corpus_events(
     paths: Sequence[Path], now: datetime, tell: Callable[[int], None]
-) -> Iterator[Sample]:
+) -> Iterator[Event]:
     """Yield every event of the files with its detections: messages first, then what is about them.
 
     The files are read once, and only the reports and submissions stay in memory. If there are any,
@@ -32,7 +30,7 @@ def corpus_events(
     for path in paths:
         for line in read_lines(_lines_of(path, tell), str(path)):
             if line.kind == "message":
-                yield message_event(line.record, now), line.detections or {}
+                yield _message(line, now)
             else:
                 later.append(line)
 
@@ -72,14 +70,19 @@ def _lines_of(path: Path, tell: Callable[[int], None]) -> Iterator[bytes]:
         raise CorpusError(f"{path}: {reason}") from None
 
 
-def _join(paths: Sequence[Path], later: Sequence[Line], now: datetime) -> Iterator[Sample]:
+def _message(line: Line, now: datetime) -> Event:
+    # At once: another event with the detections would cost as much as this one.
+    return message_event({**line.record, Enrichment.DETECTIONS.value: line.detections or {}}, now)
+
+
+def _join(paths: Sequence[Path], later: Sequence[Line], now: datetime) -> Iterator[Event]:
     """Yield reports and submissions, joined to the messages that they name."""
     events = [SOURCES_BY_NAME[line.kind].build(line.record, now) for line in later]
     postfix_ids = [source_of(event).postfix_id(event) for event in events]
     messages = _find_messages(paths, frozenset(filter(None, postfix_ids)), now)
     for event, postfix_id in zip(events, postfix_ids, strict=True):
         joined = join_messages(event, messages.get(str(postfix_id), ()))
-        yield joined, joined.message.get("detections", {})
+        yield joined.with_detections(joined.message.get(Enrichment.DETECTIONS.value, {}))
 
 
 def _find_messages(
@@ -90,7 +93,6 @@ def _find_messages(
         for line in read_lines(_lines_of(path, lambda _: None), str(path)):
             postfix_id = line.record.get("postfix_id")
             if line.kind == "message" and postfix_id in postfix_ids:
-                event = message_event(line.record, now)
-                found[postfix_id].append(event.with_detections(line.detections or {}))
+                found[postfix_id].append(_message(line, now))
 
     return found

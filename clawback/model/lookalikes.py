@@ -51,10 +51,10 @@ class Lookalikes:
             return None
 
         seen = unicode_domain(registered)
-        for skeleton in skeletons_of(seen):
+        for skeleton in dict.fromkeys(skeletons_of(seen)):
             if (found := self._whole.get(skeleton)) is not None:
                 return found
-        for name in skeletons_of(_name_of(registered)):
+        for name in dict.fromkeys(skeletons_of(_name_of(registered))):
             if (found := self._find_name(name)) is not None:
                 return found
         return None

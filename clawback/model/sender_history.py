@@ -4,7 +4,6 @@ Copies of the message itself do not count: they arrive within seconds, and only 
 a campaign would have a sender without history.
 """
 
-import hashlib
 from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime, timedelta
 from struct import Struct
@@ -18,9 +17,8 @@ CAMPAIGN_SPAN = timedelta(days=1)
 """Messages with the same `edf_hash` within this time are copies of one campaign."""
 _MOST_RECIPIENTS = 100
 _LONGEST_SENDER = 320
-_HASH_BYTES = 8
-_ROW = Struct("<dQQ?B")
-_RECIPIENT = Struct("<Q")
+_ROW = Struct("<dqq?B")
+_RECIPIENT = Struct("<q")
 
 
 class _Sighting(NamedTuple):
@@ -100,7 +98,7 @@ def _see(record: Mapping[str, Any], at: datetime) -> _Sighting:
         _hash(record.get("message_id")),
         _hash(record.get("edf_hash")),
         str(record.get("final_disposition")).startswith("MALICIOUS"),
-        tuple(sorted(map(_hash, texts)))[:_MOST_RECIPIENTS],
+        tuple(map(_hash, sorted(texts)[:_MOST_RECIPIENTS])),
     )
 
 
@@ -109,7 +107,5 @@ def _as_text(seconds: float) -> str:
 
 
 def _hash(value: object) -> int:
-    if not isinstance(value, str) or not value:
-        return 0
-    digest = hashlib.blake2b(value.encode("utf-8", "replace"), digest_size=_HASH_BYTES)
-    return int.from_bytes(digest.digest(), "little") or 1
+    # Python's own hash has 64 bits and a secret key, and no history outlives its process.
+    return (hash(value) or 1) if isinstance(value, str) and value else 0

@@ -44,7 +44,7 @@ def test_messages_are_read_once_so_that_a_pipe_will_do(tmp_path: Path) -> None:
         target=write_lines, args=(pipe, [message(n) for n in range(3)]), daemon=True
     )
     writer.start()
-    assert [event.id for event, _ in corpus_events([pipe], NOW, ignore)] == ["m0", "m1", "m2"]
+    assert [event.id for event in corpus_events([pipe], NOW, ignore)] == ["m0", "m1", "m2"]
     writer.join(timeout=10)
 
 
@@ -56,11 +56,12 @@ def test_reports_come_last_with_their_message_and_its_detections(tmp_path: Path,
     first = write_lines(tmp_path / name, [report, alone, message(0, postfix_id="p0")])
     second = write_lines(tmp_path / f"second-{name}", [message(1, postfix_id="p1")])
     events = list(corpus_events([first, second], NOW, ignore))
-    assert [event.id for event, _ in events] == ["m0", "m1", "7", "8"]
-    (joined, detections), (unjoined, nothing) = events[2:]
+    assert [event.id for event in events] == ["m0", "m1", "7", "8"]
+    joined, unjoined = events[2:]
     assert joined.kind is EventKind.PHISHGUARD_REPORT
-    assert (joined.targets[0].id, detections) == ("m1", {"n": 1})
-    assert (unjoined.targets, nothing) == ((), {})
+    assert joined.targets[0].id == "m1"
+    assert joined.record["detections"] == joined.message["detections"] == {"n": 1}
+    assert (unjoined.targets, unjoined.record["detections"]) == ((), {})
 
 
 def test_progress_adds_up_to_the_size_of_the_files(tmp_path: Path) -> None:
@@ -77,7 +78,7 @@ def test_an_odd_line_is_read_or_named(tmp_path: Path) -> None:
     path = tmp_path / "corpus.jsonl"
     path.write_bytes(b'{"message": {"id": "a", "n": NaN}}\n{"message": {"id": "\xff"}}\n')
     events = corpus_events([path], NOW, ignore)
-    assert next(events)[0].id == "a"
+    assert next(events).id == "a"
     with pytest.raises(CorpusError, match=r"corpus\.jsonl:2: "):
         next(events)
 
@@ -89,8 +90,8 @@ def test_memory_does_not_grow_with_events_that_match_nothing(tmp_path: Path) -> 
     backtest = Backtest([load(tmp_path / "rules", {"a_rule.yml": PLAIN})])
     tracemalloc.start()
     try:
-        for event, detections in corpus_events([path], NOW, ignore):
-            backtest.take(event, detections)
+        for event in corpus_events([path], NOW, ignore):
+            backtest.take(event, None)
         kept, _ = tracemalloc.get_traced_memory()
     finally:
         tracemalloc.stop()

@@ -85,8 +85,8 @@ def parse_since(text: str | None) -> timedelta | None:
 def _read_corpora(run: Backtest, paths: Sequence[Path]) -> None:
     try:
         with _progress("Replaying", size_of(paths)) as tell:
-            for event, detections in corpus_events(paths, datetime.now(UTC), tell):
-                run.take(event, detections)
+            for event in corpus_events(paths, datetime.now(UTC), tell):
+                run.take(event, None)
     except CorpusError as error:
         raise Failure(str(error), ExitCode.NO) from None
 
