@@ -35,10 +35,10 @@ $(STAMP): requirements/dev.txt pyproject.toml
 up: env ## run everything on this machine; without credentials against the simulator
 	@exec $(BIN)/clawback up $(ARGS)
 
-# Files of few tests are the slow ones; reordered by their number of tests they would all come last,
-# and one process would wait for the other.
-test: env ## run all tests in two processes (ARGS="-k name" selects some)
-	@$(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder $(ARGS)
+# Reordered by their number of tests, the files of few and slow tests would come last. The tests
+# start hundreds of processes, each of which would compile the program again without bytecode files.
+test: env ## run all tests, two processes per core (ARGS="-k name" selects some)
+	@PYTHONDONTWRITEBYTECODE= $(BIN)/python -m pytest -n auto --dist loadfile --no-loadscope-reorder $(ARGS)
 
 check: env ## lint, format, types, imports, rules
 	$(BIN)/ruff check .

@@ -1,13 +1,16 @@
 """Fixtures for tests of several packages: a real Temporal server, the shared corpus, no network."""
 
 import ipaddress
+import os
 import shutil
 import socket
 import sys
 from collections.abc import AsyncIterator, Callable, Iterator
+from functools import cache
 from pathlib import Path
 from typing import Any
 
+import httpx
 import pytest
 from hypothesis import settings
 from temporalio.client import Client
@@ -19,6 +22,26 @@ from clawback.temporal.data_converter import data_converter
 
 settings.register_profile("untimed", deadline=None)
 settings.load_profile("untimed")  # machines are shared: no test is judged by the clock
+
+
+SLOW_FIRST = ("chaos", "rehearsal", "wheel", "docs", "workflows", "bench", "cli", "temporal")
+"""The folders whose tests take seconds; the others fill the gaps at the end of a run."""
+_MOST_PROCESSES = 16
+
+
+def pytest_xdist_auto_num_workers() -> int:
+    """Two processes per core, because most tests wait for servers."""
+    return min(2 * (os.cpu_count() or 1), _MOST_PROCESSES)
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Start the slow files first, so that no process ends long after the others."""
+    items.sort(key=_rank)
+
+
+def _rank(item: pytest.Item) -> int:
+    folder = item.path.parent.name
+    return SLOW_FIRST.index(folder) if folder in SLOW_FIRST else len(SLOW_FIRST)
 
 
 class NotLoopback(OSError):
@@ -44,6 +67,15 @@ def loopback_only() -> Iterator[None]:
         yield
 
 
+@pytest.fixture(autouse=True, scope="session")
+def certificates_once() -> Iterator[None]:
+    """Parse the certificates of the public authorities once, not for each client of each test."""
+    with pytest.MonkeyPatch.context() as patched:
+        name = "httpx._transports.default.create_ssl_context"
+        patched.setattr(name, cache(httpx.create_ssl_context))
+        yield
+
+
 def _require_loopback(address: Any) -> None:
     if not isinstance(address, tuple):
         return  # a Unix socket
@@ -58,6 +90,9 @@ def _require_loopback(address: Any) -> None:
 
 ROOT = Path(__file__).parents[1]
 CORPUS = ROOT.parent / "shared" / "corpus" / "phishing_pot.jsonl.gz"
+
+
+os.environ.setdefault("GOGC", "800")  # a Temporal server that lives for seconds collects no garbage
 
 
 def temporal_binary() -> str:
