@@ -13,7 +13,7 @@ from types import MappingProxyType
 from typing import Any
 
 from temporalio.client import Client
-from temporalio.worker import WorkerDeploymentConfig
+from temporalio.worker import WorkerDeploymentConfig, WorkflowRunner
 from temporalio.worker.workflow_sandbox import SandboxedWorkflowRunner, SandboxRestrictions
 
 from clawback.actions import ContainmentAction
@@ -169,6 +169,7 @@ async def deployed(  # noqa: PLR0913 - each test names the few that matter to it
     asks_for_rules: bool = False,
     policy: Policy | None = _LENIENT,
     judges_undo: bool = False,
+    runner: WorkflowRunner = STRICT,
     **settings: Any,
 ) -> AsyncIterator[Deployment]:
     """Run simulator and workers until the block is left. Pollers are not started.
@@ -205,7 +206,7 @@ async def deployed(  # noqa: PLR0913 - each test names the few that matter to it
         if versioning is None:
             await take_over(temporal, chosen)
             versioning = deployment_config(chosen)
-        for worker in build_workers(temporal, components, versioning, runner=STRICT):
+        for worker in build_workers(temporal, components, versioning, runner=runner):
             await stack.enter_async_context(worker)
         yield Deployment(
             temporal, simulator, chosen, components.services, api, switch, keeper, rules

@@ -17,6 +17,7 @@ from clawback.temporal.guard_gateway import GuardGateway
 from tests.people import person
 from tests.rules.folders import LOGSOURCE, PLAIN, write
 from tests.waiting import eventually
+from tests.workflows.conftest import set_option
 from tests.workflows.deployment import Deployment, deployed, match_of
 from tests.workflows.test_case import simulated
 
@@ -138,7 +139,7 @@ async def test_a_worker_that_knows_a_confirmation_late_holds_nothing_for_long(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """The guard has granted what the worker still takes for demoted: the case asks again."""
-    monkeypatch.setattr("workflows.options.GUARD_TELLS", timedelta(milliseconds=200))
+    set_option(monkeypatch, "GUARD_TELLS", timedelta(milliseconds=200))
     async with deployed(
         temporal, simulated(mail), tmp_path, rules=folder, asks_for_rules=True
     ) as deployment:

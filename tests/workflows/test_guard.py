@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 from temporalio.api.enums.v1 import EventType
 from temporalio.client import Client
+from temporalio.common import RetryPolicy
 from temporalio.exceptions import ApplicationError
 from temporalio.service import RPCError
 from temporalio.testing import ActivityEnvironment, WorkflowEnvironment
@@ -38,6 +39,7 @@ from clawback.temporal.workflow_calls import UpdateRefused
 from tests.conftest import server_options
 from tests.people import person
 from tests.waiting import eventually
+from tests.workflows.conftest import set_option
 from tests.workflows.deployment import (
     Deployment,
     deployed,
@@ -46,6 +48,8 @@ from tests.workflows.deployment import (
     shipped_rules,
 )
 from tests.workflows.test_case import simulated
+from worker import WORKFLOW_RUNNER
+from workflows.options import RECORD
 
 HOUR = timedelta(hours=1)
 
@@ -115,7 +119,7 @@ async def test_held_cases_go_on_by_themselves_once_a_budget_has_room(
     temporal: Client, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """One after the other, as room comes back, and people may decide the others meanwhile."""
-    monkeypatch.setattr("workflows.options.GUARD_TELLS", timedelta(milliseconds=200))
+    set_option(monkeypatch, "GUARD_TELLS", timedelta(milliseconds=200))
     lines = list(outbreak(3))
     plans = [plan(number, limits=(Limit(messages=1, per=HOUR),)) for number in range(3)]
     async with deployed(temporal, simulated(lines), tmp_path) as deployment:
@@ -149,14 +153,16 @@ async def _is_decided(deployment: Deployment, one: CasePlan) -> bool | None:
     return True if is_decided else None
 
 
-async def test_a_thousand_cases_that_ask_at_once_all_act_or_are_held(
-    temporal: Client, tmp_path: Path
+async def test_more_cases_than_slots_that_ask_at_once_all_act_or_are_held(
+    temporal: Client, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Ten times as many cases as workflow-task slots ask at once, and the guard still answers."""
-    count, budget = 1000, 400
+    """Three times as many as there are slots for workflow tasks, and for reservations."""
+    count, budget = 300, 120
+    monkeypatch.setattr("worker.CONCURRENT_RESERVATIONS", 100)
     lines = list(outbreak(count))
     plans = [plan(number, limits=(Limit(messages=budget, per=HOUR),)) for number in range(count)]
-    async with deployed(temporal, simulated(lines), tmp_path) as deployment:
+    # Under production's runner: the sandbox imports the workflow anew for each case.
+    async with deployed(temporal, simulated(lines), tmp_path, runner=WORKFLOW_RUNNER) as deployment:
         await asyncio.gather(
             *(
                 deployment.signal_case(one, match_of(line))
@@ -305,7 +311,7 @@ async def test_held_cases_go_on_when_their_rule_is_confirmed(
     temporal: Client, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """By themselves, but not while containment is stopped."""
-    monkeypatch.setattr("workflows.options.GUARD_TELLS", timedelta(milliseconds=200))
+    set_option(monkeypatch, "GUARD_TELLS", timedelta(milliseconds=200))
     lines = list(outbreak(2))
     async with deployed(temporal, simulated(lines), tmp_path) as deployment:
         guard = GuardGateway(temporal)
@@ -368,12 +374,17 @@ async def test_the_guard_remembers_over_continue_as_new(temporal: Client, tmp_pa
     "temporal", [("limit.historyCount.suggestContinueAsNew=30",)], indirect=True
 )
 async def test_what_is_decided_while_the_audit_is_written_is_recorded_by_the_next_run(
-    temporal: Client, tmp_path: Path
+    temporal: Client, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The disk is full when it stops.
 
     It goes on, and its history grows long, before the first record is written: both are on record.
     """
+    soon = timedelta(milliseconds=200)
+    often = RetryPolicy(initial_interval=soon, maximum_interval=soon)
+    # The server's timer runs between two attempts: the workflow must hear of updates meanwhile.
+    timers = {"retry_policy": often, "local_retry_threshold": soon / 2}
+    set_option(monkeypatch, "RECORD", {**RECORD, **timers})
     guard = GuardGateway(temporal)
     audit = tmp_path / "audit.jsonl"
     audit.mkdir()

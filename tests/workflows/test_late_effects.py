@@ -65,7 +65,7 @@ async def test_a_move_that_takes_a_while_is_awaited(
     """It is looked up, not asked for again: one request, one outcome a message."""
     lines = list(outbreak(count))
     simulator = simulated(lines)
-    alter(simulator, "/investigate/move", late := Late(4))
+    alter(simulator, "/investigate/move", late := Late(0.4))
     async with deployed(temporal, simulator, tmp_path) as deployment:
         await deployment.signal_case(plan(), *map(match_of, lines))
         assert set((await deployment.settled(plan().case_id)).values()) == {"moved"}
@@ -96,7 +96,7 @@ async def test_a_release_that_takes_a_while_is_not_repeated(
     """Nobody gets the message twice."""
     lines = quarantined(2)
     simulator = simulated(lines)
-    alter(simulator, "/investigate/release", late := Late(4))
+    alter(simulator, "/investigate/release", late := Late(0.4))
     async with deployed(temporal, simulator, tmp_path) as deployment:
         await deployment.signal_case(RELEASE, *map(match_of, lines))
         assert set((await deployment.settled(RELEASE.case_id)).values()) == {"released"}
@@ -109,7 +109,7 @@ async def test_a_submission_that_appears_later_is_not_repeated(
     """The response is lost, and the submission is made some seconds after."""
     lines = list(outbreak(1))
     simulator = simulated(lines)
-    late = Late(4)
+    late = Late(0.4)
 
     async def lose(call: Call) -> dict[str, Any]:
         await late(call)

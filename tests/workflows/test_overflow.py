@@ -44,6 +44,7 @@ def dam(monkeypatch: pytest.MonkeyPatch) -> Iterator[type[Dam]]:
     for patience in ("LIVE_PATIENCE", "PATIENCE"):
         monkeypatch.setattr(f"clawback.model.poll_windows.{patience}", timedelta(seconds=0.5))
     monkeypatch.setattr("clawback.temporal.fan_out.GRACE", timedelta(seconds=0.1))
+    monkeypatch.setattr("worker.SHUTDOWN_GRACE", timedelta(seconds=1))
     Dam.gate, Dam.storm, Dam.lets_through = asyncio.Event(), frozenset(), 0
     yield Dam
     Dam.gate.set()

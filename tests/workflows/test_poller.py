@@ -35,8 +35,8 @@ from clawback.temporal.poller_gateway import Beginning, PollerGateway
 from clawback.temporal.workflow_calls import UpdateRefused
 from tests.people import person
 from tests.waiting import eventually
+from tests.workflows.conftest import set_option
 from tests.workflows.deployment import RULES, Deployment, deployed, match_of
-from workflows import options
 
 
 def simulated(*campaigns: list[dict[str, Any]], faults: str = "", **options: Any) -> Simulator:
@@ -395,7 +395,7 @@ async def test_trouble_is_on_record_once_and_so_is_its_end(
     temporal: Client, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """However often a poll fails meanwhile."""
-    monkeypatch.setattr(options, "TROUBLE_PAUSE", timedelta(milliseconds=200))
+    set_option(monkeypatch, "TROUBLE_PAUSE", timedelta(milliseconds=200))
     tokens = {"good": TokenScope.WRITE}
     simulator = simulated(list(outbreak(1)), tokens=tokens)
     async with deployed(temporal, simulator, tmp_path, cloudflare_api_token="bad") as deployment:
