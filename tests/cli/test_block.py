@@ -105,11 +105,14 @@ async def test_a_list_says_what_stands_and_whether_it_still_is_ours(
     )
     await api.settings.block_senders.edit(anne.id, comments="mine now")
     await api.settings.block_senders.delete(ben.id)
-    rows, mine, done = await asyncio.gather(
+    rows, mine, done, first_two = await asyncio.gather(
         answer(deployment, "list"),
         answer(deployment, "list", "--rule", "r"),
         block(deployment, "list"),
+        block(deployment, "list", "--limit", "2"),
     )
+    assert [line.split()[0] for line in first_two.stdout.splitlines()] == ["pattern", BEN, ANNE]
+    assert "The first 2 of 3 to expire; --limit 0 shows all." in first_two.stderr
     assert [(row["pattern"], row["now"]) for row in rows] == [
         (BEN, "gone"),
         (ANNE, "changed"),

@@ -9,11 +9,20 @@ from temporalio.client import Client
 
 from clawback.cli.block.lookup import Forbidden, describe_block, find_blocks, read_policies
 from clawback.cli.exits import ExitCode
-from clawback.cli.output import AsJson, print_json, print_table, print_text, show_progress
+from clawback.cli.output import (
+    AsJson,
+    print_json,
+    print_status,
+    print_table,
+    print_text,
+    show_progress,
+)
 from clawback.cli.temporal_access import call_temporal
 from clawback.cloudflare import BlockedSender
 from clawback.temporal.block_gateway import ActiveBlock, BlockGateway
 
+SHOWN = 200
+"""How many blocks the table has unless more are asked for."""
 _COLUMNS = ("pattern", "kind", "rule", "made", "ends", "claims", "now", "id", "case")
 _DROP_FIRST = ("case", "made", "id", "kind", "rule")
 _STYLES = {"ours": "green", "changed": "yellow", "gone": "dim", "unknown": "dim"}
@@ -25,6 +34,14 @@ def list_blocks(
         str | None, typer.Option(help="Only blocks that this rule created or claims.")
     ] = None,
     forbidden: Forbidden = False,
+    limit: Annotated[
+        int | None,
+        typer.Option(
+            min=0,
+            help=f"Show the first to expire; 0 shows all. Default {SHOWN}, with --json all.",
+            show_default=False,
+        ),
+    ] = None,
     as_json: AsJson = False,
 ) -> int:
     """List active blocks, the first to expire on top.
@@ -45,7 +62,9 @@ def list_blocks(
     with show_progress("Reading blocks"):
         blocks, policies = call_temporal(read)
 
-    rows = [{**describe_block(block), "now": _state(block, policies)} for block in blocks]
+    most = (0 if as_json else SHOWN) if limit is None else limit
+    shown = blocks[:most] if most else blocks
+    rows = [{**describe_block(block), "now": _state(block, policies)} for block in shown]
 
     if as_json:
         print_json(rows)
@@ -54,6 +73,8 @@ def list_blocks(
     else:
         print_text("No such block.")
 
+    if len(shown) < len(blocks):
+        print_status(f"The first {most:,} of {len(blocks):,} to expire; --limit 0 shows all.")
     return ExitCode.OK
 
 
