@@ -9,7 +9,15 @@ from clawback.cases.undo_plan import UndoPlan
 from clawback.cli.output import print_json_object
 from clawback.cli.undo.output import CASES_SHOWN, SHOWN, found_data, print_plan, print_undone
 from clawback.model.messages import Target
-from clawback.temporal.undo_gateway import CaseRun, FoundUndo, UndoCandidate, UndoSummary
+from clawback.temporal.case_entries import read_entries
+from clawback.temporal.undo_gateway import (
+    CaseRun,
+    FoundUndo,
+    UndoCandidate,
+    UndoSummary,
+    UnreadCase,
+)
+from tests.temporal.test_case_entries import MINE, info
 
 NOW = datetime(2026, 11, 29, tzinfo=UTC)
 MOST_LINES = SHOWN + 4
@@ -50,6 +58,15 @@ def test_a_campaign_of_many_parts_is_one_case(capsys: pytest.CaptureFixture[str]
     assert sum("back to the inbox" in line for line in lines) == SHOWN
     assert lines[SHOWN + 1] == f"  … and {1516 * 66 - SHOWN:,} more; --json lists all"
     assert lines[-1].startswith("Total: 1 case of 1,516 parts, 100,056 messages to return, ")
+
+
+async def test_what_was_not_read_is_not_in_the_total(capsys: pytest.CaptureFixture[str]) -> None:
+    """Its messages are counted beside it."""
+    (entry,) = await read_entries(MINE, [await info()])
+    left = UnreadCase.of(entry)
+    *_, total, rest = shown(FoundUndo(OUTBREAK.candidates[:2], (), (left,)), capsys)
+    assert total.startswith("In this plan: 1 case of 2 parts, 132 messages to return, ")
+    assert rest.startswith("1 more parts and cases, with 3 messages, are not in this plan: ")
 
 
 def test_of_many_cases_the_first_are_shown(capsys: pytest.CaptureFixture[str]) -> None:

@@ -37,7 +37,7 @@ def print_plan(found: FoundUndo, *, ends_cases: bool) -> None:
         messages = sum(one.messages for one in found.unread)
         print_text(
             f"{len(found.unread):,} {what}, with {messages:,} messages, are not in this plan: "
-            f"their histories are read before they are undone. {_MORE}."
+            "their histories are read before they are undone, and by --json."
         )
 
 
@@ -116,7 +116,8 @@ def _total(found: FoundUndo) -> str:
     }
     totals = ", ".join(f"{count:,} {what}" for what, count in counts.items())
     cases = len(_group(found.candidates))
-    return f"Total: {describe_cases(cases, len(found.candidates))}, {totals}."
+    what = "In this plan" if found.unread else "Total"
+    return f"{what}: {describe_cases(cases, len(found.candidates))}, {totals}."
 
 
 def _print_unreadable(cases: Sequence[UnreadableCase]) -> None:
