@@ -1,10 +1,11 @@
 """Finds and loads rules for commands: a folder, a file in one, a rule by name."""
 
+from dataclasses import replace
 from pathlib import Path
 
 from clawback.cli.exits import ExitCode, Failure
 from clawback.model.suggestions import did_you_mean
-from clawback.rules import RuleErrors, RuleSet, load_rules
+from clawback.rules import Problem, RuleErrors, RuleSet, load_rules
 from clawback.rules.source.safety_file import SAFETY
 from clawback.settings import load_settings
 
@@ -12,7 +13,8 @@ from clawback.settings import load_settings
 def find_folder(path: Path | None) -> tuple[Path, str | None]:
     """Return the folder of rules that a path means, and the file in it if the path is a file.
 
-    The file is relative to the folder, as in `Rule.path`. Without a path: CLAWBACK_RULES.
+    The folder is relative to the current directory if it is below it, the file to the folder, as in
+    `Rule.path`. Without a path: CLAWBACK_RULES.
 
     Raises:
         Failure: the path does not exist, or is in no folder of rules.
@@ -22,17 +24,28 @@ def find_folder(path: Path | None) -> tuple[Path, str | None]:
     if not where.exists():
         raise Failure(f"{where}: no such file or folder; name a folder of rules", ExitCode.USAGE)
     if where.is_dir():
-        return where, None
+        return _relative(where), None
 
     file = where.resolve()
     if (folder := enclosing_folder(file)) is not None:
-        return folder, file.relative_to(folder).as_posix()
+        return _relative(folder), file.relative_to(folder).as_posix()
 
     raise Failure(
         f"{where}: not in a folder of rules: no folder above it has a {SAFETY}, nor is it below "
         "CLAWBACK_RULES with CLAWBACK_SAFETY set",
         ExitCode.USAGE,
     )
+
+
+def _relative(folder: Path) -> Path:
+    whole, here = folder.resolve(), Path.cwd()
+    return whole.relative_to(here) if whole.is_relative_to(here) else folder
+
+
+def shown_path(folder: Path, file: str) -> str:
+    """Write the path of a file of a folder as every command does: from the current directory."""
+    # The folder itself is named where it does not exist.
+    return file if Path(file) == folder else str(folder / file)
 
 
 def enclosing_folder(path: Path) -> Path | None:
@@ -65,7 +78,14 @@ def load_folder(folder: Path, *, is_old: bool = False) -> RuleSet:
     try:
         return load_rules(folder, safety)
     except RuleErrors as error:
-        raise Failure(f"cannot load the rules in {folder}:\n{error}", ExitCode.NO) from error
+        lines = (str(_located(folder, problem)) for problem in error.problems)
+        text = "\n".join([f"cannot load the rules in {folder}:", *lines])
+        raise Failure(text, ExitCode.NO) from error
+
+
+def _located(folder: Path, problem: Problem) -> Problem:
+    file = shown_path(folder, problem.place.file)
+    return replace(problem, place=problem.place._replace(file=file))
 
 
 def unknown_rule(name: str, rules: RuleSet) -> Failure:

@@ -30,7 +30,7 @@ from clawback.rules.source.loaded import Loaded, LoadedFilter, LoadedRule
 from clawback.rules.source.reading import Reading
 from clawback.rules.source.responses import read_response
 from clawback.rules.source.rule_files import RULE_SUFFIXES, read_file_documents
-from clawback.rules.source.safety_file import SAFETY, read_safety
+from clawback.rules.source.safety_file import SAFETY, is_safety_slip, read_safety
 from clawback.rules.source.sigma import read_detection
 from clawback.rules.source.yaml_reader import Document
 
@@ -127,7 +127,11 @@ def read_folder(folder: Path, safety: Path | None = None) -> Loaded:
 def rule_files_of(folder: Path) -> list[Path]:
     """List the files of a folder that hold rules, exceptions or values, relative to it."""
     found = (path.relative_to(folder) for path in folder.rglob("*") if is_read(folder, path))
-    return sorted(path for path in found if path != Path(SAFETY))[:_MOST_FILES]
+    return sorted(path for path in found if not _is_safety(path))[:_MOST_FILES]
+
+
+def _is_safety(path: Path) -> bool:
+    return len(path.parts) == 1 and (path.name == SAFETY or is_safety_slip(path))
 
 
 def is_read(folder: Path, path: Path) -> bool:
@@ -235,7 +239,7 @@ def _read_correlation(document: Document, loaded: Loaded) -> None:
 
 
 def _check_and_add(rule: LoadedRule, loaded: Loaded) -> None:
-    check_rule(rule, loaded.problems)
+    check_rule(rule, loaded.problems, loaded.warnings)
     if rule.read.response is not None and (group_by := group_by_of(rule)) is not None:
         hard_delete = loaded.safety.permits_hard_delete(rule.read.name)
         rule.response = read_response(

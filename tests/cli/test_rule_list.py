@@ -62,7 +62,7 @@ def test_everything_about_a_rule_is_listed(rules: Path, tmp_path: Path) -> None:
         "level": "medium",
         "kind": "message",
         "correlation": None,
-        "file": "a_rule.yml",
+        "file": f"{rules}/a_rule.yml",
         "line": 1,
         "tests": 2,
         "clean_mail": True,
@@ -94,7 +94,7 @@ def test_without_server_and_audit_nothing_is_known(rules: Path, tmp_path: Path) 
     head, *lines, summary, polling = done.stdout.splitlines()
     assert done.returncode == ExitCode.OK
     assert [line.split()[0] for line in (head, *lines)] == ["name", "a_block", "a_rule"]
-    files = zip((head, *lines), ("file", "a_block.yml", "a_rule.yml"), strict=True)
+    files = zip((head, *lines), ("file", f"{rules}/a_block", f"{rules}/a_rule"), strict=True)
     assert len({line.index(file) for line, file in files}) == 1
     assert lines[1][head.index("last match")] == "-"
     assert "\x1b" not in done.stdout

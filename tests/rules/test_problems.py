@@ -371,6 +371,46 @@ CASES: dict[str, tuple[dict[str, str], str]] = {
         {"a_rule.yml": PLAIN.replace("event: {from: a@x.test}", "event: {is_quarantined: 'true'}")},
         "field-type: 'true' is_quarantined is a boolean",
     ),
+    "test time": (
+        {"a_rule.yml": PLAIN.replace("{from: a@x.test}, expect", "{sent_at: yesterday}, expect")},
+        (
+            "a_rule.yml:14:31: field-type: 'yesterday' sent_at is a time: write one such as "
+            "2026-11-29T12:00:00Z"
+        ),
+    ),
+    "test number": (
+        {
+            "a_rule.yml": PLAIN.replace(
+                "{from: a@x.test}, expect", "{detections: {attachments: [{size: '3'}]}}, expect"
+            )
+        },
+        "field-type: '3' detections.attachments.size is a number: write it without quotes",
+    ),
+    "test of a derived field": (
+        {"a_rule.yml": PLAIN.replace("{from: a@x.test}, expect", "{recipient_count: '3'}, expect")},
+        "a_rule.yml:14:31: unknown-field: 'recipient_count' a test event has no derived fields",
+    ),
+    "test address": (
+        {"a_rule.yml": PLAIN.replace("{from: a@x.test}, expect", "{x_originating_ip: me}, expect")},
+        "field-type: 'me' x_originating_ip is an IP address: write one such as 192.0.2.1",
+    ),
+    "test list": (
+        {"a_rule.yml": PLAIN.replace("{from: a@x.test}, expect", "{subject: [a, b]}, expect")},
+        "subject has one value, not a list",
+    ),
+    "test object": (
+        {"a_rule.yml": PLAIN.replace("{from: a@x.test}, expect", "{validation: pass}, expect")},
+        "field-type: 'pass' validation is an object: write a mapping of its fields",
+    ),
+    "test of a window": (
+        {
+            "a.yml": BLOCK,
+            "many.yml": CORRELATION.format(body=COUNT).replace(
+                "from: a@x.test", "scanned_at: soon"
+            ),
+        },
+        "field-type: 'soon' scanned_at is a time",
+    ),
     "circle": (
         {"a.yml": BLOCK, "many.yml": CORRELATION.format(body=COUNT.replace("a_block", "many"))},
         (

@@ -109,3 +109,18 @@ def test_unknown_values_can_be_allowed(tmp_path: Path) -> None:
     assert clawback("rules", "check", folder, "--strict").returncode == ExitCode.NO
     done = clawback("rules", "check", folder, "--strict", "--allow-unknown-values")
     assert (done.returncode, "warning" in done.stdout) == (ExitCode.OK, False)
+
+
+def test_a_new_verdict_in_a_test_is_a_warning_too(tmp_path: Path) -> None:
+    """It has its place, and a rule for the verdict can be tested."""
+    rule = responding(
+        "sel: {final_disposition: EVIL}\ncondition: sel",
+        tests="tests:\n  - {name: one, event: {final_disposition: EVIL}, expect: match}\n"
+        "  - {name: two, event: {final_disposition: MALICOUS}, expect: no match}",
+    )
+    folder = write(tmp_path, {"a_rule.yml": rule})
+    load(tmp_path, {})
+    first, *found = [str(one) for one in review_rules(read_folder(folder))]
+    assert ": unknown-value: 'EVIL' no known value" in first
+    assert [one.split(": ")[0] for one in found] == ["a_rule.yml:11:25", "a_rule.yml:12:25"]
+    assert "did you mean 'MALICIOUS'?" in found[1]

@@ -15,7 +15,7 @@ from rich.text import Text
 from clawback.app_files import describe_rules
 from clawback.cli.exits import ExitCode
 from clawback.cli.output import AsJson, print_json, print_text
-from clawback.cli.rule_folders import find_folder
+from clawback.cli.rule_folders import find_folder, shown_path
 from clawback.model.texts import plural, printable
 from clawback.rules import Problem, RuleSet
 from clawback.rules.engine.builder import build_set
@@ -57,8 +57,7 @@ class Checked:
 
     def path_of(self, problem: Problem) -> str:
         """Return the path of the file of a problem, from the current directory."""
-        file = Path(problem.place.file)
-        return str(self.folder / file if file != self.folder else file)
+        return shown_path(self.folder, problem.place.file)
 
     def without(self, code: Code) -> "Checked":
         """Give the same without the problems of one kind."""
@@ -96,7 +95,7 @@ def check(
 
     Exit code 0: no errors. 1: errors, or with --strict warnings. 2: no such folder or file.
     """
-    folders = dict.fromkeys(_relative(find_folder(path)[0]) for path in paths or (None,))
+    folders = dict.fromkeys(find_folder(path)[0] for path in paths or (None,))
     checked = [check_folder(folder) for folder in folders]
     if allow_unknown_values:
         checked = [one.without(Code.UNKNOWN_VALUE) for one in checked]
@@ -113,12 +112,6 @@ def check_folder(folder: Path) -> Checked:
         return Checked(folder, problems, None)
     rules = build_set(loaded, utc_today)
     return Checked(folder, problems, rules, tuple(describe_lacking(rules, settings.providers)))
-
-
-def _relative(folder: Path) -> Path:
-    """Return a folder relative to the current directory if it is below it."""
-    whole, here = folder.resolve(), Path.cwd()
-    return whole.relative_to(here) if whole.is_relative_to(here) else folder
 
 
 def _is_good(checked: list[Checked], *, strict: bool) -> bool:

@@ -1,6 +1,7 @@
 """`clawback rules explain`: dry run of one rule on events, with its condition as a tree."""
 
 import asyncio
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Annotated, Any
@@ -9,7 +10,7 @@ import typer
 
 from clawback.cli.exits import ExitCode, Failure
 from clawback.cli.output import AsJson, print_json, print_text
-from clawback.cli.rule_folders import find_folder, load_folder, unknown_rule
+from clawback.cli.rule_folders import find_folder, load_folder, shown_path, unknown_rule
 from clawback.cli.rules.dry_run_output import dry_run_lines, rule_lines, verdict_lines
 from clawback.cli.rules.event_files import read_events
 from clawback.cli.rules.event_reading import BY_ID, read_by_id
@@ -56,7 +57,8 @@ def explain(  # noqa: PLR0913 - one parameter for each option
     3: the API is unavailable. 4: it refused.
     """
     settings = load_settings()
-    loaded = load_folder(find_folder(rules)[0])
+    folder = find_folder(rules)[0]
+    loaded = load_folder(folder)
     loaded = loaded.with_providers(AccountProviders(stated=settings.providers))
     if rule not in loaded.rules:
         raise unknown_rule(rule, loaded)
@@ -77,10 +79,12 @@ def explain(  # noqa: PLR0913 - one parameter for each option
     if matches_only:
         verdicts = tuple(one for one in verdicts if one.outcome)
 
+    explained = loaded.rules[rule]
+    explained = replace(explained, path=shown_path(folder, explained.path))
     if as_json:
-        print_json(_data(loaded.rules[rule], under, verdicts, cases))
+        print_json(_data(explained, under, verdicts, cases))
     else:
-        show(rule_lines(loaded.rules[rule], loaded.window_of(loaded.rules[rule])))
+        show(rule_lines(explained, loaded.window_of(explained)))
         show(line for verdict in verdicts for line in verdict_lines(loaded, verdict))
         show(line for case in cases for line in dry_run_lines(loaded.rules[rule], case))
         if matches_only:

@@ -13,7 +13,7 @@ from clawback.app_files import describe_rules
 from clawback.audit import latest_matches
 from clawback.cli.exits import ExitCode
 from clawback.cli.output import AsJson, print_json, print_table, print_text
-from clawback.cli.rule_folders import find_folder, load_folder
+from clawback.cli.rule_folders import find_folder, load_folder, shown_path
 from clawback.model.mode import Mode
 from clawback.model.texts import plural
 from clawback.rules import Rule, RuleSet
@@ -67,7 +67,7 @@ def list_rules(
     clean = rules_on_clean_mail(rules)
     rows = [
         _row(rule, rules.mode_of(rule), ceiling, matches.get(rule.name))
-        | {"clean_mail": rule.name in clean}
+        | {"clean_mail": rule.name in clean, "file": shown_path(root, rule.path)}
         for rule in chosen
     ]
 
@@ -105,7 +105,6 @@ def _row(rule: Rule, allowed: Mode | None, ceiling: Mode, last: datetime | None)
         "kind": ", ".join(rule.kinds),
         "correlation": rule.correlation.type if rule.correlation is not None else None,
         "version": rule.version,
-        "file": rule.path,
         "line": rule.line,
         "tests": len(rule.tests),
         "last_match": last.isoformat() if last is not None else None,

@@ -1,7 +1,7 @@
 """`clawback rules test`: run the tests in rule files and measure their coverage."""
 
 from collections.abc import Iterator
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -10,7 +10,7 @@ from rich.text import Text
 
 from clawback.cli.exits import ExitCode, Failure
 from clawback.cli.output import AsJson, print_json, print_text
-from clawback.cli.rule_folders import find_folder, load_folder, unknown_rule
+from clawback.cli.rule_folders import find_folder, load_folder, shown_path, unknown_rule
 from clawback.cli.rules.explain_output import aligned, explanation_data, show, tree_lines
 from clawback.rules import RuleSet
 from clawback.rules.tools.coverage import Coverage, measure_coverage
@@ -44,10 +44,14 @@ def run_rule_tests(
     folder, file = find_folder(path)
     rules = load_folder(folder)
     names = _names(rules, file, rule)
-    results = run_tests(rules, names)
+    results = [replace(one, path=shown_path(folder, one.path)) for one in run_tests(rules, names)]
     failed = [result for result in results if not result.passed]
     covered = (
-        [one for one in measure_coverage(rules) if one.name in names or (file is None and not rule)]
+        [
+            replace(one, path=shown_path(folder, one.path))
+            for one in measure_coverage(rules)
+            if one.name in names or (file is None and not rule)
+        ]
         if coverage
         else []
     )

@@ -307,7 +307,8 @@ class _Checker:
                         path,
                         EventKind(kind),
                         self._problems,
-                        frozenset({"at", "kind"}),
+                        warnings=self._loaded.warnings,
+                        extra=frozenset({"at", "kind"}),
                     )
                 elif kinds:
                     place = rule.document.value_at(*path, "kind")

@@ -4,19 +4,22 @@ from collections.abc import Iterator
 from typing import Any
 
 from clawback.model.events import EventKind
-from clawback.rules.source.condition import FieldReference, leaves_of
+from clawback.model.notations import parse_ip
+from clawback.model.times import parse_time
+from clawback.rules.source.condition import FieldReference, Text, leaves_of
 from clawback.rules.source.documents import CorrelationDocument, RuleDocument
-from clawback.rules.source.errors import Code, Place, Problems
+from clawback.rules.source.errors import Code, Place, Problems, Severity
 from clawback.rules.source.field_catalogue import Field, FieldType, find_field
 from clawback.rules.source.field_hints import field_remedy
 from clawback.rules.source.loaded import LoadedRule
 from clawback.rules.source.responses import DEFAULT_GROUP
+from clawback.rules.source.suspicious_values import find_unknown_value
 from clawback.rules.source.yaml_reader import Document, Table
 
 _RESPONSE = "response"
 
 
-def check_rule(rule: LoadedRule, problems: Problems) -> None:
+def check_rule(rule: LoadedRule, problems: Problems, warnings: Problems) -> None:
     """Check one rule on its own."""
     if rule.read.response is not None:
         _check_mode(rule, problems)
@@ -36,7 +39,7 @@ def check_rule(rule: LoadedRule, problems: Problems) -> None:
             )
 
     if rule.kind is not None:
-        _check_rule_fields(rule, rule.kind, problems)
+        _check_rule_fields(rule, rule.kind, problems, warnings)
 
 
 def _check_mode(rule: LoadedRule, problems: Problems) -> None:
@@ -109,7 +112,9 @@ def _test_counts(read: RuleDocument | CorrelationDocument) -> tuple[int, int]:
 # ---- fields
 
 
-def _check_rule_fields(rule: LoadedRule, kind: EventKind, problems: Problems) -> None:
+def _check_rule_fields(
+    rule: LoadedRule, kind: EventKind, problems: Problems, warnings: Problems
+) -> None:
     references = (
         [
             test.field
@@ -132,17 +137,22 @@ def _check_rule_fields(rule: LoadedRule, kind: EventKind, problems: Problems) ->
             )
 
     for index in range(len(rule.read.tests)):
-        check_record(rule.document, ("tests", index, "event"), kind, problems)
+        check_record(rule.document, ("tests", index, "event"), kind, problems, warnings=warnings)
 
 
-def check_record(
+def check_record(  # noqa: PLR0913
     document: Document,
     path: tuple[str | int, ...],
     kind: EventKind,
     problems: Problems,
+    *,
+    warnings: Problems,
     extra: frozenset[str] = frozenset(),
 ) -> None:
-    """Check that a test event has only `extra` keys and fields of its kind, as in the API."""
+    """Check that a test event has only `extra` keys and fields of its kind, as in the API.
+
+    A value that an enum is not known to have is one of the `warnings`.
+    """
     for place, parent, name, value in _named_values(document, path, _at(document.data, path), ""):
         if name in extra:
             continue
@@ -175,6 +185,21 @@ def check_record(
             )
         elif (problem := _wrong_type(known, value)) is not None:
             problems.add(place, Code.FIELD_TYPE, problem, text=value)
+        else:
+            _warn_of_values(known, value, place, warnings)
+
+
+def _warn_of_values(field: Field, value: Any, place: Place, warnings: Problems) -> None:
+    for one in value if isinstance(value, list) else [value]:
+        if isinstance(one, str) and (found := find_unknown_value(field, Text((one,)))) is not None:
+            warnings.add(
+                place,
+                found.code,
+                found.message,
+                text=found.text,
+                remedy=found.remedy,
+                severity=Severity.WARNING,
+            )
 
 
 def _at(node: Any, path: tuple[str | int, ...]) -> Any:
@@ -201,21 +226,40 @@ def _named_values(
 
 
 def _wrong_type(field: Field, value: Any) -> str | None:
+    """Say why the API cannot send a value in a field; None if it can."""
     values = value if isinstance(value, list) else [value]
-    for one in values:
-        boolean, number = (
-            isinstance(one, bool),
-            isinstance(one, int | float) and not isinstance(one, bool),
-        )
-        wanted = {
-            FieldType.BOOLEAN: boolean,
-            FieldType.NUMBER: number,
-            FieldType.OBJECT: False,
-        }.get(field.type, isinstance(one, str))
-        if one is not None and not wanted:
-            return f"{field.name} is a {field.type}"
+    if isinstance(value, list) and not field.many:
+        return f"{field.name} has one value, not a list"
+    if all(one is None or _is_of_type(field.type, one) for one in values):
+        return None
 
-    return None
+    is_text = all(isinstance(one, str) for one in values)
+    hint = _HINTS.get(field.type, "put it in quotes")
+    is_quoted = field.type is FieldType.NUMBER and is_text
+    return f"{field.name} is {field.type.noun}: {'write it without quotes' if is_quoted else hint}"
+
+
+def _is_of_type(kind: FieldType, value: Any) -> bool:
+    match kind:
+        case FieldType.BOOLEAN:
+            return isinstance(value, bool)
+        case FieldType.NUMBER:
+            return isinstance(value, int | float) and not isinstance(value, bool)
+        case FieldType.TIME:
+            return isinstance(value, str) and parse_time(value) is not None
+        case FieldType.IP:
+            return isinstance(value, str) and parse_ip(value) is not None
+        case _:
+            return kind is not FieldType.OBJECT and isinstance(value, str)
+
+
+_HINTS = {
+    FieldType.BOOLEAN: "write true or false",
+    FieldType.NUMBER: "write a number",
+    FieldType.TIME: "write one such as 2026-11-29T12:00:00Z",
+    FieldType.IP: "write one such as 192.0.2.1",
+    FieldType.OBJECT: "write a mapping of its fields",
+}
 
 
 # ---- groups

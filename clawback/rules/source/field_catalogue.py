@@ -26,6 +26,12 @@ class FieldType(StrEnum):
     TIME = "time"
     OBJECT = "object"
 
+    @property
+    def noun(self) -> str:
+        """The type with its article, for sentences."""
+        article = "an" if self.value[0] in "aeio" else "a"
+        return "an IP address" if self is FieldType.IP else f"{article} {self.value}"
+
 
 @dataclass(frozen=True, slots=True)
 class Field:

@@ -15,6 +15,12 @@ SAFETY = "safety.yml"
 _SETTING = "CLAWBACK_SAFETY"
 
 
+def is_safety_slip(path: Path) -> bool:
+    """Whether a file is meant to be the safety document by its name, such as `Safety.yaml`."""
+    name = path.name.lower()
+    return path.name != SAFETY and name in {SAFETY, Path(SAFETY).with_suffix(".yaml").name}
+
+
 def load_safety(folder: Path, outside: Path | None) -> Safety:
     """Read the safety document alone.
 
@@ -34,6 +40,14 @@ def read_safety(folder: Path, outside: Path | None, problems: Problems) -> Safet
     `outside` is the file named by the setting; None if the folder holds it.
     """
     own = folder / SAFETY
+    slips = sorted(path.name for path in folder.iterdir() if is_safety_slip(path))
+    for name in slips:
+        is_spare = own.exists() or outside is not None
+        remedy = "remove it" if is_spare else f"rename it to {SAFETY}"
+        problems.add(Place(name), Code.SAFETY, "the file is not read by this name", remedy=remedy)
+
+    if slips and outside is None and not own.exists():
+        return Safety()
     if outside is None:
         return _read(
             own, SAFETY, f"add one, in which {{}} takes the defaults, or set {_SETTING}", problems

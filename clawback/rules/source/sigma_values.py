@@ -295,7 +295,7 @@ def misfit(field: Field, test: Test) -> str | None:
     if isinstance(test, Text):
         return _text_misfit(field, test)
     types, needs = _NEEDS.get(type(test), (frozenset(FieldType), ""))
-    return None if field.type in types else f"{field.name} is a {field.type}: {needs}"
+    return None if field.type in types else f"{field.name} is {field.type.noun}: {needs}"
 
 
 _NEEDS: Mapping[type[Test], tuple[frozenset[FieldType], str]] = {
