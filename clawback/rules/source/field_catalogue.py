@@ -35,13 +35,18 @@ class FieldType(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Field:
-    """One field: its dotted name, its type, and whether a record can have `many` values of it."""
+    """One field: its dotted name, its type, and whether a record can have `many` values of it.
+
+    `values` are those of an enum. `seen` are values of a string that are known so far: others may
+    come at any time, and none is doubted.
+    """
 
     name: str
     type: FieldType
     description: str
     values: tuple[str, ...] = ()
     many: bool = False
+    seen: tuple[str, ...] = ()
 
     @property
     def enrichment(self) -> Enrichment | None:
@@ -116,6 +121,26 @@ PATTERN_TYPES = (
     "outbound_ndr",
 )
 
+THREAT_CATEGORIES = (
+    "BrandImpersonation",
+    "BusinessEmailCompromise",
+    "CredentialHarvester",
+    "Malware",
+    "SuspiciousLink",
+    "UnsolicitedBulk",
+)
+FINDINGS = {
+    "bec_reply_to_divergence": "Reply-To domain differs from sender in a link-less message",
+    "brand_impersonation": "Display name or subject imitates *",
+    "bulk_list_headers": "Bulk mail headers present",
+    "credential_harvester_link": "Link to a credential harvester",
+    "dmarc_fail": "DMARC failed",
+    "spam_content": "Content typical of spam",
+    "unauthenticated_sender_with_link": "Unauthenticated sender with links",
+}
+"""Names of findings, and the reasons that they give; the API does not document either."""
+_REASONS = tuple(FINDINGS.values())
+
 _S, _A, _D, _T, _O, _B, _N, _E = (
     FieldType.STRING,
     FieldType.ADDRESS,
@@ -137,9 +162,9 @@ _VALIDATION = (
 
 _FINDINGS = (
     Field("findings", _O, "Findings of the detections", many=True),
-    Field("findings.name", _S, "Name of the detection", many=True),
-    Field("findings.detail", _S, "What it found, as text", many=True),
-    Field("findings.reason", _S, "Why it counts", many=True),
+    Field("findings.name", _S, "Name of the detection", many=True, seen=tuple(FINDINGS)),
+    Field("findings.detail", _S, "What it found, as text", many=True, seen=_REASONS),
+    Field("findings.reason", _S, "Why it counts", many=True, seen=_REASONS),
     Field("findings.detection", _E, "Disposition it suggests", DISPOSITIONS, many=True),
     Field("findings.field", _S, "Field it examined", many=True),
     Field("findings.portion", _S, "Part of the message it examined", many=True),
@@ -172,7 +197,13 @@ _DETECTIONS = (
     Field("attachments.sha256", _S, "SHA-256 of an attachment", many=True),
     Field("threat_categories", _O, "Threat categories", many=True),
     Field("threat_categories.id", _N, "Number of a threat category", many=True),
-    Field("threat_categories.name", _S, "Name of a threat category", many=True),
+    Field(
+        "threat_categories.name",
+        _S,
+        "Name of a threat category",
+        many=True,
+        seen=THREAT_CATEGORIES,
+    ),
     Field("threat_categories.description", _S, "Description of a threat category", many=True),
     Field("sender_info", _O, "The sending host"),
     Field("sender_info.ip", FieldType.IP, "Address of the sending host"),
@@ -208,8 +239,8 @@ _MESSAGE = (
     Field("delivery_mode", _E, "How the message reached the scanner", DELIVERY_MODES),
     Field("delivery_status", _E, "Status of the delivery", DELIVERY_STATUSES, many=True),
     Field("final_disposition", _E, "The verdict", DISPOSITIONS),
-    Field("detection_reasons", _S, "Reasons for the verdict, as text", many=True),
-    Field("threat_categories", _S, "Threat categories", many=True),
+    Field("detection_reasons", _S, "Reasons for the verdict, as text", many=True, seen=_REASONS),
+    Field("threat_categories", _S, "Threat categories", many=True, seen=THREAT_CATEGORIES),
     Field("edf_hash", _S, "Hash shared by the messages of a campaign"),
     Field("htmltext_structure_hash", _S, "Hash of the structure of the HTML part"),
     Field("is_phish_submission", _B, "Whether it is a report of phishing by a user"),

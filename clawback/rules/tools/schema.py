@@ -1,4 +1,6 @@
-"""Generates the JSON Schema of rule files, for editors: rules, correlations, exceptions and lists.
+"""Generates the JSON Schema of rule files, for editors: rules, correlations, exceptions, lists.
+
+It covers `safety.yml` too.
 
 Derived from the document models, the field catalogue and the action registry, so it agrees with
 them. The loader does not use it: its own checks are stricter and its messages better.
@@ -23,6 +25,7 @@ from clawback.rules.source.documents import (
     RuleDocument,
     Status,
 )
+from clawback.rules.source.safety import Safety
 from clawback.rules.tools.schema_fields import Schema, field_definitions
 
 FILE_NAME = "schema.json"
@@ -32,7 +35,7 @@ _KINDS = tuple(EventKind)
 
 
 def rule_schema() -> Schema:
-    """Generate the schema (draft 2020-12) of one document: rule, correlation, exception or list."""
+    """Generate the schema (draft 2020-12) of one document of a folder of rules."""
     definitions: dict[str, Schema] = {
         **field_definitions(),
         **_action_definitions(),
@@ -44,13 +47,14 @@ def rule_schema() -> Schema:
         "exception": _exception(_model(FilterDocument, definitions)),
         "list": _model(ListDocument, definitions),
         "people": _model(PeopleDocument, definitions),
+        "safety": _safety(_model(Safety, definitions), definitions["Budgets"]),
     }
     _refine(definitions)
 
     return {
         "$schema": "https://json-schema.org/draft/2020-12/schema",
         "title": "clawback rule",
-        "description": "A Sigma rule, correlation or exception of clawback, or a list of values.",
+        "description": "A Sigma rule, correlation or exception of clawback, a list, or safety.yml.",
         "type": "object",
         **_either(
             "correlation",
@@ -58,7 +62,7 @@ def rule_schema() -> Schema:
             _either(
                 "filter",
                 "exception",
-                _either("values", "list", _either("people", "people", _named("rule"))),
+                _either("values", "list", _either("people", "people", _safety_or_rule())),
             ),
         ),
         "$defs": {**definitions, **documents},
@@ -76,6 +80,24 @@ def _named(name: str) -> Schema:
 
 def _either(key: str, name: str, otherwise: Schema) -> Schema:
     return {"if": {"required": [key]}, "then": _named(name), "else": otherwise}
+
+
+def _safety_or_rule() -> Schema:
+    keys = [{"required": [key]} for key in Safety.model_fields]
+    return {"if": {"anyOf": keys}, "then": _named("safety"), "else": _named("rule")}
+
+
+def _safety(schema: Schema, budgets: Schema) -> Schema:
+    """Let what may be unlimited be null, and what may be one budget not be a list."""
+    for owner, key in ((schema, "maximum_age"), (budgets, "campaign")):
+        limit = owner["properties"][key]
+        default = {"default": limit.pop("default")}
+        owner["properties"][key] = {"anyOf": [limit, {"type": "null"}], **default}
+    for key in ("overall", "rule"):
+        one = budgets["properties"][key]["items"]
+        several = {"type": "array", "items": one}
+        budgets["properties"][key] = {"anyOf": [one, several]}
+    return schema
 
 
 # ---- from models

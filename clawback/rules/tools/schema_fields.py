@@ -198,7 +198,8 @@ def _describe(field: Field) -> str:
 
 
 def _values_of(field: Field) -> Schema:
-    name = _ENUMS[field.values] if field.values else _VALUES.get(field.type, "texts")
+    listed = field.values or field.seen
+    name = _ENUMS[listed] if listed else _VALUES.get(field.type, "texts")
     return {"$ref": f"#/$defs/{name}"}
 
 
@@ -215,12 +216,13 @@ def _one_or_many(schema: Schema, description: str) -> Schema:
 
 
 def _enum_names() -> Mapping[tuple[str, ...], str]:
-    """Name each set of enum values after the first field that has it; other fields share it."""
+    """Name each set of known values after the first field that has it; other fields share it."""
     names: dict[tuple[str, ...], str] = {}
-    for field in (field for fields in FIELDS.values() for field in fields.values() if field.values):
+    every = [field for fields in FIELDS.values() for field in fields.values()]
+    for field in (field for field in every if field.values or field.seen):
         name = f"{field.name.rpartition('.')[2]}_values"
         names.setdefault(
-            field.values,
+            field.values or field.seen,
             name if name not in names.values() else f"{field.name.replace('.', '_')}_values",
         )
 
@@ -231,7 +233,7 @@ _ENUMS = _enum_names()
 
 
 def _enum(values: tuple[str, ...]) -> Schema:
-    # The API may add values: the loader takes any, and `rules check` warns of unknown ones.
+    # The API may add values: the loader takes any, and `rules check` warns of unknown verdicts.
     any_value = {"type": "string"}
     return _one_or_many(
         {"anyOf": [{"enum": [*values, None]}, any_value]}, f"Known values: {', '.join(values)}"
@@ -279,7 +281,8 @@ def _record_value(field: Field) -> Schema:
 
     kind = {FieldType.NUMBER: "number", FieldType.BOOLEAN: "boolean"}.get(field.type, "string")
     one = {"type": [kind, "null"]}
-    if field.values:
-        one = {"anyOf": [{"enum": [*field.values, None]}, {"type": "string"}]}
+    # A wildcard stands for nothing in a record.
+    if listed := [one for one in field.values or field.seen if "*" not in one]:
+        one = {"anyOf": [{"enum": [*listed, None]}, {"type": "string"}]}
 
     return {"anyOf": [one, {"type": "array", "items": one}]} if field.many else one
