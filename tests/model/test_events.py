@@ -148,3 +148,20 @@ def test_a_report_searches_as_the_api_wrote_the_sender() -> None:
     source = SOURCES[EventKind.PHISHGUARD_REPORT]
     search = source.join_search(source.build(report, NOW))
     assert search.sender == "Pay@Bücher.example"
+
+
+def test_what_is_remembered_of_recipients_is_never_taken_for_others() -> None:
+    """Lists of the same and of other values follow each other, in one record and in the next."""
+    record = {
+        "id": "m1",
+        "to": ["A@X.test", "b@x.test"],
+        "envelope_to": ["A@X.test", "b@x.test"],
+        "client_recipients": ["A@X.test", 1],
+    }
+    for _ in range(2):
+        canonical = message_event(record, NOW).record
+        assert canonical["to"] == canonical["envelope_to"] == ["a@x.test", "b@x.test"]
+        assert canonical["client_recipients"] == ["a@x.test", 1]
+    odd = message_event({**record, "to": ["A@X.test", True], "envelope_to": []}, NOW).record
+    assert odd["to"][1] is True
+    assert odd["envelope_to"] == []

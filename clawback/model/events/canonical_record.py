@@ -4,6 +4,7 @@ Done once, when a record becomes an event: conditions, groups and templates see 
 """
 
 from collections.abc import Callable, Mapping
+from functools import cache
 from typing import Any
 
 from clawback.model.notations import canonical_address, canonical_domain, canonical_ip
@@ -50,17 +51,27 @@ def canonicalizer(form: Form | Forms) -> Canonicalizer:
     return _of_fields(form) if isinstance(form, Mapping) else _of_text(form)
 
 
+@cache
 def _of_text(form: Form) -> Canonicalizer:
+    # Mail has the same recipients in several fields, one after the other.
+    last: tuple[list[str], list[str] | None] = [], None
+
     def canonical(value: Any) -> Any:
+        nonlocal last
         if value.__class__ is str:
             new = form(value)
             return value if new == value else new
         if value.__class__ is not list:
             return value
-        if not _ONLY_TEXTS.issuperset(map(type, value)):
-            return _canonical_list(value, canonical)
-        texts = list(map(form, value))  # no Python runs for each, as `form` is memoized
-        return value if texts == value else texts
+
+        known, changed = last
+        if value != known:
+            if not _ONLY_TEXTS.issuperset(map(type, value)):
+                return _canonical_list(value, canonical)
+            texts = list(map(form, value))  # no Python runs for each, as `form` is memoized
+            changed = None if texts == value else texts
+            last = value, changed
+        return value if changed is None else changed
 
     return canonical
 
