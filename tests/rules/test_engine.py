@@ -415,6 +415,18 @@ def test_an_automaton_takes_what_is_no_unicode() -> None:
     assert not contains("a \ud800 word b")
 
 
+def test_a_literal_that_is_no_unicode_hides_no_other() -> None:
+    """A rule whose text has a lone surrogate leaves those after it as they are."""
+    words = ["\ud800ab\u00e9", "ab\u00e9", *(f"word{number}" for number in range(16))]
+    inside = [(Wildcard.MANY, word, Wildcard.MANY) for word in words]
+    rules: list[Node] = [Leaf("subject", (Text(one),)) for one in inside]
+    engine = Engine(list(zip(rules, range(len(rules)), strict=True)), EventKind.MESSAGE, _today)
+    assert engine.decide({"subject": "AB\u00c9 word9"}) == ([1, 11], False)
+    assert engine.decide({"subject": "\ud800AB\u00c9 word9"}) == ([0, 1, 11], False)
+    assert match_any(inside)("word9")
+    assert match_any(inside)("x\ud800ab\u00e9")
+
+
 def test_what_is_no_unicode_is_looked_up_all_the_same() -> None:
     """A lone surrogate, which no matcher takes, hides nothing before, behind or around it."""
     many = Wildcard.MANY

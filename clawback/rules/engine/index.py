@@ -12,7 +12,7 @@ from typing import Any, Generic, TypeVar
 from ahocorasick_rs import AhoCorasick
 
 from clawback.model.events import MESSAGE, SOURCES, Enrichment, EventKind
-from clawback.model.normal_text import NORMAL_FORMS, is_plain
+from clawback.model.normal_text import NORMAL_FORMS
 from clawback.model.notations import A_LABEL, unicode_domain
 from clawback.rules.engine.codegen import generate_predicate
 from clawback.rules.engine.compiler import Today, compile_node, enrichments_of
@@ -20,6 +20,7 @@ from clawback.rules.engine.field_values import as_text, is_derived, read_values,
 from clawback.rules.engine.likeness import likeness_checks
 from clawback.rules.engine.predicates import Predicate, match_any_regex
 from clawback.rules.engine.prefilter import Lookup, Missing, Prefilter, prefilters_of
+from clawback.rules.engine.wildcards import is_unicode
 from clawback.rules.source.condition import Confusable, Node
 from clawback.rules.source.lookalike import Lookalike
 
@@ -85,6 +86,8 @@ class _FieldIndex:
         self._equals = {key.key: one for key, one in rows.items() if key.lookup is Lookup.EQUALS}
 
         texts = dict.fromkeys(key.key for key in rows if key.lookup in _LITERALS)
+        # What the automaton does not take comes last, so that its numbers are those of the list.
+        texts = dict.fromkeys(sorted(texts, key=is_unicode, reverse=True))
         self._literals = [
             _Literal(
                 text,
@@ -94,13 +97,13 @@ class _FieldIndex:
             )
             for text in texts
         ]
-        self._find_literals = AhoCorasick(list(texts)).find_matches_as_indexes if texts else None
+        plain = list(filter(is_unicode, texts))
+        self._find_literals = AhoCorasick(plain).find_matches_as_indexes if texts else None
 
         keys = {key: one for key, one in rows.items() if key.lookup not in _UNCOMPARED}
         self._evaluates = any(one.candidates for one in keys.values())
         self._has_blanks = any(" " in key.key for key in keys)
         self._names_scripts = any(not key.key.isascii() for key in keys)
-        self._sees_more_than_words = self._has_blanks or self._names_scripts
 
         regexes = {key.key: one for key, one in rows.items() if key.lookup is Lookup.MATCHES}
         self._regexes = list(regexes.values())
@@ -116,12 +119,16 @@ class _FieldIndex:
 
     def look_up(self, value: Any, found: _Found) -> None:
         """Add the rows that one value of the field leads to."""
-        if self._exists is not None and value is not None:
+        text = value if value.__class__ is str else as_text(value)
+        if text is not None:
+            self.look_up_text(text, value, found)
+        elif self._exists is not None and value is not None:
             self._exists.add_to(found)
 
-        text = value if value.__class__ is str else as_text(value)
-        if text is None:
-            return
+    def look_up_text(self, text: str, value: Any, found: _Found) -> None:
+        """Add the rows that a value leads to, given as text as well."""
+        if self._exists is not None:
+            self._exists.add_to(found)
 
         is_ascii = text.isascii()
         form = text.lower() if is_ascii else NORMAL_FORMS[text]
@@ -131,8 +138,11 @@ class _FieldIndex:
             self._look_up_literals(form, found)
 
         # In ASCII, blanks are all that differs from lower case, and most keys have none.
-        if not is_ascii or self._sees_more_than_words:
+        if not is_ascii or self._names_scripts:
             self._look_up_other_forms(text, form, found)
+        elif self._has_blanks and ("  " in text or not text.isprintable()):
+            self._look_up_form(NORMAL_FORMS[text], found)
+
         if self._match_regexes is not None:
             for number in self._match_regexes(text) or ():
                 self._regexes[number].add_to(found)
@@ -147,8 +157,8 @@ class _FieldIndex:
     def _look_up_other_forms(self, text: str, form: str, found: _Found) -> None:
         """Add rows by other forms of a text than the one that was looked up already."""
         if text.isascii():
-            if self._has_blanks and not is_plain(text):
-                self._look_up_form(NORMAL_FORMS[text], found)
+            if self._has_blanks and (normal := NORMAL_FORMS[text]) != form:
+                self._look_up_form(normal, found)
         elif self._evaluates and (raw := text.casefold()) != form:
             # `cased` and regular expressions see the text as it is; this alone proves nothing.
             self._look_up_form(raw, _Found(set(), found.candidates))
@@ -217,7 +227,9 @@ class _Index(Generic[Hit]):
             }
         )
         stored = [one for one in fields if not is_derived(one.path)]
-        self._plain = [(one.path[0], one.look_up) for one in stored if len(one.path) == 1]
+        self._plain = [
+            (one.path[0], one.look_up_text, one.look_up) for one in stored if len(one.path) == 1
+        ]
         self._nested = [(one.path, one.look_up) for one in stored if len(one.path) > 1]
         self._derived = [
             (reader_of(one.path), one.look_up) for one in fields if is_derived(one.path)
@@ -233,10 +245,10 @@ class _Index(Generic[Hit]):
         return self._evaluate(found, record)
 
     def _look_up(self, record: Mapping[str, Any], found: _Found) -> None:
-        for name, look_up in self._plain:
+        for name, look_up_text, look_up in self._plain:
             value = record.get(name)
-            if value.__class__ is str:
-                look_up(value, found)
+            if value.__class__ is str:  # the usual case
+                look_up_text(value, value, found)
             elif value is not None:
                 for one in read_values(value, ()):
                     look_up(one, found)

@@ -78,7 +78,7 @@ def _contain_any(literals: tuple[str, ...]) -> Matcher:
 
     if len(literals) < _FEWEST_FOR_AUTOMATON or "" in literals:
         return contains
-    find = AhoCorasick(literals).find_matches_as_indexes
+    find = AhoCorasick(list(filter(is_unicode, literals))).find_matches_as_indexes
 
     def find_any(text: str) -> bool:
         try:
@@ -87,6 +87,17 @@ def _contain_any(literals: tuple[str, ...]) -> Matcher:
             return contains(text)
 
     return find_any
+
+
+def is_unicode(text: str) -> bool:
+    """Whether a text has no lone surrogate. An automaton forgets all literals after one that has.
+
+    Such a literal is only in texts that have one as well, which no automaton takes.
+    """
+    return _SURROGATE.search(text) is None
+
+
+_SURROGATE = re.compile("[\ud800-\udfff]")
 
 
 def match_parts(parts: Parts) -> Matcher:
