@@ -1,5 +1,6 @@
 """Faults: their specification, their rates, and what each does to a request."""
 
+import asyncio
 import time
 from typing import Any
 
@@ -131,14 +132,15 @@ async def test_timeout_ends_by_itself(serve: Serve) -> None:
 
 
 async def test_stopping_does_not_wait_for_held_requests() -> None:
-    """A simulator with a held request stops within a second."""
+    """A simulator with a held request stops long before that request would end."""
     simulator = Simulator(SimulatorOptions(faults=parse_faults("timeout=1:60")))
-    async with httpx.AsyncClient(headers={"authorization": "Bearer x"}) as client:
-        async with simulator.serve() as url:
-            with pytest.raises(httpx.ReadTimeout):
-                await client.get(f"{url}/accounts/a/email-security/investigate", timeout=0.1)
-            started = time.monotonic()
-        assert time.monotonic() - started < 1
+    async with (
+        asyncio.timeout(30),
+        httpx.AsyncClient(headers={"authorization": "Bearer x"}) as client,
+        simulator.serve() as url,
+    ):
+        with pytest.raises(httpx.ReadTimeout):
+            await client.get(f"{url}/accounts/a/email-security/investigate", timeout=0.1)
 
 
 @pytest.mark.parametrize(("fault", "executed"), [("reset", False), ("lost_answer", True)])
