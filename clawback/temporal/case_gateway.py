@@ -103,6 +103,23 @@ class CaseGateway(CaseSender):
         found.sort(key=lambda line: line.opened_at, reverse=True)
         return await gather_limited(self._add_parts, found)
 
+    async def find_held(self, rule: str, limit: int) -> list[CaseLine]:
+        """List what is held of a rule, the oldest first: cases, and parts of large campaigns.
+
+        Each has its own digest, and counts its own messages only.
+
+        Raises:
+            RPCError: the server does not answer.
+
+        """
+        wanted = CaseFilter(state=CaseState.HELD, rule=rule, parts=True)
+        found: list[CaseLine] = []
+        async for line in self._find(wanted, limit):
+            found.append(line)
+            if len(found) >= limit:
+                break
+        return sorted(found, key=lambda line: line.opened_at)
+
     async def find_held_first(self, wanted: CaseFilter, limit: int) -> list[CaseLine]:
         """List cases as `find` does, but those that wait for approval before all others."""
         if wanted.state is not None:
@@ -251,6 +268,18 @@ class CaseGateway(CaseSender):
             lambda part: self._decide(denial, part, digests[part]), list(digests)
         )
         return _state_of(decided, proposals.errors)
+
+    async def decide_shown(
+        self, verb: Verb, actor: Actor, reason: str, digests: Mapping[str, str]
+    ) -> Answers[str]:
+        """Decide parts of one case, each under the digest of what it was shown to propose.
+
+        Return the new state of each, by its id. One that has changed since gives an error.
+        """
+        decision = _Decision(verb, actor, reason)
+        return await call_each(
+            lambda part: self._decide(decision, part, digests[part]), list(digests)
+        )
 
     async def _status(self, workflow_id: str) -> CaseStart:
         return await self._query(workflow_id, names.STATUS, CaseStart)

@@ -27,7 +27,8 @@ class CaseFilter:
     `since` and `until` are about when a case opened, not about its newest run; `open_since` finds
     those that were open then or later. `sender` and `mailbox` are addresses, `message` an
     investigate id or a Message-ID. Each of the three holds if one message of the case fits it.
-    `case` is an id, with the further parts of that case. `changed` are cases of which undo could
+    `case` is an id, with the further parts of that case. `parts` also lists further parts of
+    campaigns, each in a line of its own. `changed` are cases of which undo could
     take something back.
     """
 
@@ -43,6 +44,7 @@ class CaseFilter:
     id_prefix: str | None = None
     case: str | None = None
     changed: bool = False
+    parts: bool = False
 
     @property
     def touches(self) -> tuple[tuple[TouchedKind, str], ...]:
@@ -69,7 +71,7 @@ class CaseFilter:
     def _clauses(self, keys: Sequence[bytes]) -> Iterator[str]:
         # Lists have one line per campaign; what is searched for may be in any of its parts.
         kinds = f"'{names.CASE}'"
-        kinds += f", '{names.CASE_PART}'" if self.changed or self.touches else ""
+        kinds += f", '{names.CASE_PART}'" if self.parts or self.changed or self.touches else ""
         yield f"WorkflowType IN ({kinds}) AND ExecutionStatus != 'ContinuedAsNew'"
         if self.state:
             yield _state_clause(self.state)

@@ -11,7 +11,7 @@ from clawback.actions import Move
 from clawback.cases import CasePlan, CaseState
 from clawback.cases.hold_cause import HoldCause
 from clawback.cases.summary import CaseSummary
-from clawback.cli.case.selection import HeldSelection, read_selection
+from clawback.cli.case.selection import HeldSelection, read_selection, select_held
 from clawback.cli.exits import ExitCode
 from clawback.model.messages import Destination
 from clawback.model.mode import Mode
@@ -43,7 +43,7 @@ def line(number: int, digest: str = "1-abc") -> CaseLine:
 
 def selected(lines: Sequence[CaseLine]) -> HeldSelection:
     """A selection of these cases."""
-    return HeldSelection(tuple(lines))
+    return select_held(lines, None)
 
 
 def test_a_digest_is_that_of_exactly_these_cases_and_proposals() -> None:
@@ -55,6 +55,21 @@ def test_a_digest_is_that_of_exactly_these_cases_and_proposals() -> None:
     other = selected([line(1), line(2, "2-def")])
     assert "other cases or messages" in (other.describe_change(first.digest) or "")
     assert other.digest in (other.describe_change("nonsense") or "")
+
+
+def test_the_held_parts_of_a_campaign_are_one_case() -> None:
+    """Each has its digest: one that grows, or another that is held, is another selection."""
+    part, other = line(1).model_copy(update={"id": "case/r/1/2"}), line(2)
+    both = selected([line(1), part, other])
+    assert [case.digests for case in both.cases] == [
+        {"case/r/1": "1-abc", "case/r/1/2": "1-abc"},
+        {"case/r/2": "1-abc"},
+    ]
+    shown = list(both.lines())
+    assert shown[:2] == ["2 held cases with 6 messages", "would move to JunkEmail: 2 cases"]
+    grown = part.model_copy(update={"summary": line(1, "9-new").summary})
+    for changed in ([line(1), grown, other], [line(1), other]):
+        assert "other cases or messages" in (selected(changed).describe_change(both.digest) or "")
 
 
 def test_people_see_how_much_they_decide() -> None:

@@ -16,7 +16,9 @@ from temporalio.service import RPCError
 from clawback.cases import CaseState, CaseTiming, ForwardMatches, part_index, room
 from clawback.cases.state import Campaign
 from clawback.cases.undo_plan import UndoScope
+from clawback.cli.case.selection import HeldSelection, read_selection
 from clawback.model.mode import Mode
+from clawback.model.orders import Verb
 from clawback.simulator import outbreak
 from clawback.temporal import case_gateway, case_sender, names, undo_gateway
 from clawback.temporal.guard_gateway import GuardGateway
@@ -210,6 +212,43 @@ async def test_a_decision_covers_every_part(
             await deployment.cases.deny(CASE, person("ana"))
         await eventually(lambda: decided(deployment, 45))
         assert len(moved_ids(deployment)) == (45 if approves else 0)
+
+
+@pytest.mark.usefixtures("small")
+@pytest.mark.parametrize("verb", [Verb.APPROVE, Verb.DENY])
+async def test_a_decision_about_a_rule_covers_every_part(
+    temporal: Client, tmp_path: Path, verb: Verb
+) -> None:
+    """One digest is over all held parts; a part that grew since is asked about again."""
+    lines, asked = campaign(46), plan(mode=Mode.APPROVE)
+    async with deployed(temporal, simulated(lines), tmp_path) as deployment, asyncio.timeout(120):
+        await deployment.signal_case(asked, *map(match_of, lines[:45]))
+
+        async def selected(messages: int) -> HeldSelection | None:
+            await is_known(deployment, messages)
+            found = await read_selection(deployment.cases, asked.rule, None)
+            held = sum(case.messages for case in found.cases)
+            return found if held == messages else None
+
+        shown = await eventually(lambda: selected(45))
+        (case,) = shown.cases
+        assert len(case.parts) > 2
+        await deployment.signal_case(asked, match_of(lines[45]))
+        grown = await eventually(lambda: selected(46))
+        assert grown.describe_change(shown.digest) is not None
+
+        answers = await deployment.cases.decide_shown(verb, person("ana"), "", case.digests)
+        (late,) = answers.errors
+        (case,) = (await eventually(lambda: selected_of(deployment, asked.rule, late))).cases
+        await deployment.cases.decide_shown(verb, person("ana"), "", case.digests)
+        await eventually(lambda: decided(deployment, 46))
+        assert len(moved_ids(deployment)) == (46 if verb is Verb.APPROVE else 0)
+
+
+async def selected_of(deployment: Deployment, rule: str, part: str) -> HeldSelection | None:
+    """The selection, once only this part is held."""
+    found = await read_selection(deployment.cases, rule, None)
+    return found if [list(case.parts) for case in found.cases] == [[part]] else None
 
 
 def budget(tmp_path: Path, most: int) -> Path:

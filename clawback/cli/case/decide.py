@@ -58,7 +58,8 @@ def approve(  # noqa: PLR0913 - the options of a command
     a part of the case did not take the approval.
 
     With --rule, all cases of a rule that are held are approved together, under one digest over all
-    that was shown. If there are more by then, you are asked again.
+    that was shown, with every held part of a large campaign. If there are more by then, you are
+    asked again.
     """
     actor = require_actor(Verb.APPROVE, by)
     if _is_together(case_id, rule, cause):
@@ -66,7 +67,7 @@ def approve(  # noqa: PLR0913 - the options of a command
             rule,
             cause,
             digest,
-            lambda cases, case, shown: cases.approve(case, actor, shown, reason),
+            lambda cases, shown: cases.decide_shown(Verb.APPROVE, actor, reason, shown),
             as_json=as_json,
         )
     case = call_temporal(lambda client: find_id(client, case_id))
@@ -102,7 +103,7 @@ def deny(  # noqa: PLR0913 - the options of a command
             rule,
             cause,
             digest,
-            lambda cases, case, shown: cases.deny(case, actor, reason, shown),
+            lambda cases, shown: cases.decide_shown(Verb.DENY, actor, reason, shown),
             as_json=as_json,
         )
     case = call_temporal(lambda client: find_id(client, case_id))

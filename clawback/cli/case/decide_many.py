@@ -1,10 +1,11 @@
 """Decides all held cases of one rule and cause together."""
 
 from collections import Counter
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterable, Mapping
 
 import typer
 
+from clawback.cases import CaseState
 from clawback.cases.hold_cause import HoldCause
 from clawback.cli.case.selection import HeldSelection, read_selection
 from clawback.cli.exits import ExitCode, Failure, require_terminal
@@ -12,10 +13,10 @@ from clawback.cli.output import print_json, print_status, print_text, show_progr
 from clawback.cli.temporal_access import call_temporal
 from clawback.model.texts import plural
 from clawback.temporal.case_gateway import CaseGateway
-from clawback.temporal.fan_out import Answers, call_each
+from clawback.temporal.fan_out import Answers, gather_limited
 
-Decide = Callable[[CaseGateway, str, str], Awaitable[str]]
-"""Decides one case under the digest of what it proposes."""
+Decide = Callable[[CaseGateway, Mapping[str, str]], Awaitable[Answers[str]]]
+"""Decides the parts of one case, each under the digest of what it proposes."""
 _NAMED = 20
 
 
@@ -24,7 +25,8 @@ def decide_many(
 ) -> int:
     """Decide the held cases of a rule as they were shown, each under its own digest.
 
-    Cases that are held since are not decided: whoever has seen fewer is asked again.
+    Cases that are held since are not decided: whoever has seen fewer is asked again. Of a campaign
+    of several parts, all that are held are decided; one that has grown since is not.
     """
     selection = _read(rule, cause)
     if not selection.cases:
@@ -43,8 +45,19 @@ def decide_many(
 async def _decide_each(
     cases: CaseGateway, selection: HeldSelection, decide: Decide
 ) -> Answers[str]:
-    digests = selection.digests
-    return await call_each(lambda case: decide(cases, case, digests[case]), list(digests))
+    answers = await gather_limited(lambda case: decide(cases, case.digests), selection.cases)
+    states = {
+        case.id: _state_of(answer.given.values())
+        for case, answer in zip(selection.cases, answers, strict=True)
+        if answer.given
+    }
+    return Answers(states, {part: error for one in answers for part, error in one.errors.items()})
+
+
+def _state_of(parts: Iterable[str]) -> str:
+    """The state of a campaign: whether somebody must decide comes first."""
+    states = list(parts)
+    return CaseState.HELD if CaseState.HELD in states else states[0]
 
 
 def _read(rule: str, cause: HoldCause | None) -> HeldSelection:

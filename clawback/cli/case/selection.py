@@ -3,36 +3,58 @@
 import hashlib
 import json
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from clawback.cases import CaseState
 from clawback.cases.hold_cause import HoldCause
+from clawback.cases.summary import CaseSummary
 from clawback.model.texts import plural
+from clawback.temporal import names
 from clawback.temporal.case_entries import CaseLine
 from clawback.temporal.case_gateway import CaseGateway
-from clawback.temporal.case_index import CaseFilter
 
 MOST_TOGETHER = 5_000
-"""Cases in one decision. Each takes an update; their list is read from the index."""
+"""Cases, or parts of large campaigns, in one decision. Each takes an update.
+
+Their list is read from the index.
+"""
 _SHOWN = 20
 
 
 @dataclass(frozen=True)
-class HeldSelection:
-    """Held cases as the index shows them: each with the digest of what it proposes."""
+class HeldCase:
+    """One held case: the summary of each part of it that is held, by the id of the part.
 
-    cases: tuple[CaseLine, ...]
+    A campaign too large for one case has several, each with a digest of its own.
+    """
+
+    id: str
+    parts: Mapping[str, CaseSummary]
 
     @property
     def digests(self) -> dict[str, str]:
-        """The digest of the proposal of each case, by its id."""
-        return {one.id: one.summary.digest for one in self.cases if one.summary is not None}
+        """The digest of what each part proposes."""
+        return {part: one.digest for part, one in self.parts.items()}
+
+    @property
+    def messages(self) -> int:
+        """The messages of its held parts."""
+        return sum(one.messages for one in self.parts.values())
+
+
+@dataclass(frozen=True)
+class HeldSelection:
+    """Held cases as the index shows them. If it `is_cut`, one decision does not take them all."""
+
+    cases: tuple[HeldCase, ...]
+    is_cut: bool = False
 
     @property
     def digest(self) -> str:
-        """`<cases>-<hash>`: equal exactly if cases and their proposals are."""
-        canonical = json.dumps(sorted(self.digests.items())).encode()
+        """`<cases>-<hash>`: equal exactly if cases, their held parts and proposals are."""
+        digests = sorted(one for case in self.cases for one in case.digests.items())
+        canonical = json.dumps(digests).encode()
         return f"{len(self.cases)}-{hashlib.sha256(canonical).hexdigest()[:12]}"
 
     def describe_change(self, digest: str) -> str | None:
@@ -46,24 +68,30 @@ class HeldSelection:
 
     def lines(self) -> Iterator[str]:
         """Describe it for whoever decides: how much it is, why it is held, and the first cases."""
-        summaries = [one.summary for one in self.cases if one.summary is not None]
-        messages = sum(one.messages for one in summaries)
+        messages = sum(case.messages for case in self.cases)
         yield f"{plural(len(self.cases), 'held case')} with {plural(messages, 'message')}"
-        actions = Counter(one for summary in summaries for one in summary.proposes)
-        for action, count in actions.most_common():
+        if self.is_cut:
+            yield f"more are held: one decision takes {MOST_TOGETHER:,}, decide the rest after it"
+        for action, count in self._count(lambda one: one.proposes):
             yield f"would {action}: {plural(count, 'case')}"
-        causes = Counter(one.hold_cause for one in summaries if one.hold_cause is not None)
-        for cause, count in causes.most_common():
+        for cause, count in self._count(lambda one: [one.hold_cause] if one.hold_cause else []):
             yield f"held for {cause}: {plural(count, 'case')}"
 
+        summaries = [one for case in self.cases for one in case.parts.values()]
         if moved := sum(one.moved_while_held for one in summaries):
             yield f"moved aside while held: {plural(moved, 'message')}, which a denial returns"
 
-        for case, summary in zip(self.cases[:_SHOWN], summaries, strict=False):
-            yield f"  {case.id}  {plural(summary.messages, 'message')} from {summary.sender}"
+        for case in self.cases[:_SHOWN]:
+            first = next(iter(case.parts.values()))
+            yield f"  {case.id}  {plural(case.messages, 'message')} from {first.sender}"
         if len(self.cases) > _SHOWN:
             yield f"  and {len(self.cases) - _SHOWN:,} more"
         yield f"Digest {self.digest}"
+
+    def _count(self, texts: Callable[[CaseSummary], Iterable[str]]) -> list[tuple[str, int]]:
+        """Count in how many cases each text occurs, the most frequent first."""
+        each = ({text for one in case.parts.values() for text in texts(one)} for case in self.cases)
+        return Counter(text for found in each for text in found).most_common()
 
 
 async def read_selection(cases: CaseGateway, rule: str, cause: HoldCause | None) -> HeldSelection:
@@ -71,14 +99,20 @@ async def read_selection(cases: CaseGateway, rule: str, cause: HoldCause | None)
 
     What cannot be read is left out, and is decided alone.
     """
-    wanted = CaseFilter(state=CaseState.HELD, rule=rule)
-    found = await cases.find(wanted, MOST_TOGETHER)
-    return HeldSelection(tuple(_fitting(found, cause)))
+    found = await cases.find_held(rule, MOST_TOGETHER)
+    return select_held(found, cause, is_cut=len(found) == MOST_TOGETHER)
 
 
-def _fitting(found: Sequence[CaseLine], cause: HoldCause | None) -> Iterator[CaseLine]:
-    for line in reversed(found):
+def select_held(
+    found: Sequence[CaseLine], cause: HoldCause | None, *, is_cut: bool = False
+) -> HeldSelection:
+    """Take the held cases out of lines of the index, those of one cause if it is given."""
+    parts: dict[str, dict[str, CaseSummary]] = {}
+    for line in found:
         summary = line.summary
-        is_known = line.state == CaseState.HELD and summary is not None and bool(summary.digest)
-        if is_known and summary is not None and cause in {None, summary.hold_cause}:
-            yield line
+        if line.state != CaseState.HELD or summary is None or not summary.digest:
+            continue
+        if cause in {None, summary.hold_cause}:
+            case, _ = names.case_and_part(line.id)
+            parts.setdefault(case, {})[line.id] = summary
+    return HeldSelection(tuple(HeldCase(*one) for one in parts.items()), is_cut=is_cut)
